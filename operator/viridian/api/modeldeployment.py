@@ -1,0 +1,297 @@
+"""ModelDeployment: which model to serve, how, and what a challenger must show before it may replace the champion."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Any
+
+import msgspec
+
+from viridian.api.names import Slot
+from viridian.api.schema import Struct, doc, duration
+
+
+class RegistryModel(Struct):
+    """A model in the MLflow registry: follow an alias, or pin a version."""
+
+    name: Annotated[str, doc("Name of the registered model in MLflow.", min_length=1, max_length=256)]
+    alias: Annotated[
+        str | None,
+        doc("Alias to follow: when it moves to another version, a rollout of that version starts."),
+        msgspec.Meta(max_length=255),
+    ] = None
+    version: Annotated[
+        str | None, doc('Version to pin, as text: "7". Only an edit of this field starts a rollout.')
+    ] = None
+
+
+class ModelSource(Struct):
+    """Where the model comes from: exactly one of `registry` and `uri`."""
+
+    registry: Annotated[RegistryModel | None, doc("A model in the MLflow registry.")] = None
+    uri: Annotated[
+        str | None, doc("A model without a registry: mlflow-artifacts:/…, https://….tar.gz or file:///…")
+    ] = None
+    digest: Annotated[
+        str | None, doc("SHA-256 of the model's manifest, `sha256:` and 64 hexadecimal digits; required with `uri`.")
+    ] = None
+
+
+class Runtime(StrEnum):
+    """Who brings the serving container."""
+
+    BUILTIN = "Builtin"
+    CUSTOM = "Custom"
+
+
+class Server(Struct):
+    """How the model is served; the same for both slots."""
+
+    runtime: Annotated[
+        Runtime,
+        doc(
+            "Builtin: Viridian's model server. Custom: the container `server` of the template, which finds the model in /model."
+        ),
+    ] = Runtime.BUILTIN
+    replicas: Annotated[int, doc("Pods of the champion.", ge=0, le=1000)] = 2
+    port: Annotated[
+        int, doc("Port of the live and the preview Service, and of the container `server`.", ge=1, le=65535)
+    ] = 8080
+    template: Annotated[
+        dict[str, Any],
+        doc(
+            "Fragment of a PodTemplateSpec, merged like a strategic merge patch onto Viridian's own: resources, env, nodeSelector, "
+            "tolerations, serviceAccountName, volumes, annotations, sidecars. The serving container is named `server`.",
+            extra={"x-kubernetes-preserve-unknown-fields": True},
+        ),
+    ] = msgspec.field(default_factory=dict)
+
+
+class Approval(Struct):
+    """A stop until a person approves the challenger's revision."""
+
+    message: Annotated[str, doc("What the person should look at before approving; shown in status and events.")] = ""
+
+
+class Step(Struct):
+    """One stage of a rollout: exactly one of `weight` and `approval`."""
+
+    name: Annotated[str | None, doc("Name for people; unique among the steps.", min_length=1, max_length=63)] = None
+    weight: Annotated[int | None, doc("Share of the traffic for the challenger, in percent.", ge=1, le=100)] = None
+    duration: Annotated[str, duration("How long the step lasts at least.")] = "0s"
+    min_requests: Annotated[
+        int, doc("Requests that the challenger must have answered in this step before it ends.", ge=0, le=1_000_000_000)
+    ] = 0
+    approval: Annotated[
+        Approval | None, doc("Wait for the annotation viridian.dev/approve with the challenger's revision.")
+    ] = None
+
+
+class OnBreach(StrEnum):
+    ROLLBACK = "Rollback"
+    HOLD = "Hold"
+
+
+class OnBlind(StrEnum):
+    """What to do when the judge sees nothing: neither health nor breach."""
+
+    HOLD = "Hold"
+    ROLLBACK = "Rollback"
+    PROCEED = "Proceed"
+
+
+class Metric(Struct):
+    """One bound that the challenger must keep."""
+
+    name: Annotated[
+        str, doc("error-rate (share of 5xx answers), or latency-p50, latency-p90, latency-p95, latency-p99 (seconds).")
+    ]
+    max: Annotated[float | None, doc("The challenger breaches when its value is above this.")] = None
+    min: Annotated[float | None, doc("The challenger breaches when its value is below this.")] = None
+    consecutive: Annotated[
+        int, doc("Looks in a row that must breach before the metric counts as breached.", ge=1, le=100)
+    ] = 1
+    min_samples: Annotated[int, doc("Requests below which the verdict is NoData.", ge=1, le=1_000_000)] = 5
+
+
+class Judge(Struct):
+    """How sure the judge must be."""
+
+    rollback_evidence: Annotated[
+        float,
+        doc(
+            "How many times likelier than under a model that just keeps its bound the observed samples must be before they count as a breach.",
+            ge=1,
+            le=1_000_000,
+        ),
+    ] = 100
+
+
+class Analysis(Struct):
+    """What is measured while a challenger is on trial and during probation."""
+
+    interval: Annotated[str, duration("How often the judge looks.")] = "1s"
+    window: Annotated[str, duration("How far back the judge looks.")] = "1m"
+    metrics: Annotated[
+        tuple[Metric, ...], doc("The bounds; none means that only time and requests count.", max_length=20)
+    ] = ()
+    judge: Annotated[Judge, doc("How sure the judge must be.")] = msgspec.field(default_factory=Judge)
+    on_breach: Annotated[OnBreach, doc("What a breach does.")] = OnBreach.ROLLBACK
+    on_no_data: Annotated[
+        OnBlind, doc("What too few samples do once `maxHold` has passed; until then the rollout holds.")
+    ] = OnBlind.HOLD
+    on_provider_error: Annotated[OnBlind, doc("What an unreadable metrics source does once `maxHold` has passed.")] = (
+        OnBlind.HOLD
+    )
+    max_hold: Annotated[str, duration("How long blindness is held before onNoData or onProviderError acts.")] = "1h"
+
+
+class Rollout(Struct):
+    """How a challenger becomes the champion."""
+
+    paused: Annotated[bool, doc("Stop advancing: nothing new is deployed or promoted. Reverting stays possible.")] = (
+        False
+    )
+    steps: Annotated[
+        tuple[Step, ...],
+        doc(
+            "Stages in order; after the last one the challenger is promoted. None: promotion as soon as it is ready.",
+            max_length=32,
+        ),
+    ] = ()
+    analysis: Annotated[Analysis, doc("What is measured, and what it does.")] = msgspec.field(default_factory=Analysis)
+    max_surge: Annotated[
+        int,
+        doc(
+            "Pods above `server.replicas` that may be added to come close to a step's weight; the split is by ready pods.",
+            ge=0,
+            le=1000,
+        ),
+    ] = 2
+    probation: Annotated[
+        str, duration("How long the judge goes on after promotion; a breach goes back to the fallback.")
+    ] = "5m"
+    progress_deadline: Annotated[
+        str, duration("How long a challenger may take to become ready before it is rejected.")
+    ] = "15m"
+
+
+class Fallback(Struct):
+    """The former champion, kept warm."""
+
+    replicas: Annotated[
+        int, doc("Pods of the fallback; 0 turns RollbackReady off and makes a rollback slower.", ge=0, le=1000)
+    ] = 1
+
+
+class ModelDeploymentSpec(Struct):
+    """The wish."""
+
+    model: Annotated[ModelSource, doc("Which model to serve.")]
+    server: Annotated[Server, doc("How it is served.")] = msgspec.field(default_factory=Server)
+    rollout: Annotated[Rollout, doc("How a challenger becomes the champion.")] = msgspec.field(default_factory=Rollout)
+    fallback: Annotated[Fallback, doc("The former champion, kept warm for an immediate way back.")] = msgspec.field(
+        default_factory=Fallback
+    )
+
+
+class Condition(Struct):
+    """A standard Kubernetes condition."""
+
+    type: Annotated[str, doc("Name of the condition.", max_length=316)]
+    status: Annotated[str, doc("True, False or Unknown.", pattern="^(True|False|Unknown)$")]
+    reason: Annotated[str, doc("Stable CamelCase word for tools.", max_length=1024)]
+    last_transition_time: Annotated[str, doc("When the status last changed.", extra={"format": "date-time"})]
+    message: Annotated[str, doc("Sentence for people.", max_length=32768)] = ""
+    observed_generation: Annotated[int | None, doc("Generation of the spec that this is about.")] = None
+
+
+class SlotStatus(Struct):
+    """A revision that is deployed."""
+
+    slot: Annotated[Slot, doc("blue or green.")]
+    revision: Annotated[str, doc("Identity of what the slot runs.")]
+    version: Annotated[str | None, doc("Version of the model in the registry.")] = None
+    uri: Annotated[str | None, doc("Where its bytes come from.")] = None
+    digest: Annotated[str | None, doc("SHA-256 of its manifest.")] = None
+    since: Annotated[str | None, doc("When it got this role.", extra={"format": "date-time"})] = None
+
+
+class StepStatus(Struct):
+    name: Annotated[str, doc("Name of the step, or its position.")]
+    index: Annotated[int, doc("Position, from 0.")]
+    started_at: Annotated[str | None, doc("When it began.", extra={"format": "date-time"})] = None
+
+
+class MetricStatus(Struct):
+    """What the judge said of one metric."""
+
+    name: Annotated[str, doc("Name of the metric.")]
+    verdict: Annotated[str, doc("Pass, Breach, NoData or ProviderError.")]
+    value: Annotated[float | None, doc("The challenger's value in the window.")] = None
+    samples: Annotated[int, doc("Requests that the value rests on.")] = 0
+    evidence: Annotated[float | None, doc("How many times likelier the samples are under a breach.")] = None
+    message: Annotated[str, doc("The sentence for people.")] = ""
+
+
+class ChallengerStatus(SlotStatus):
+    """The revision on trial."""
+
+    step: Annotated[StepStatus | None, doc("The step it is in; absent until it gets traffic.")] = None
+    weight: Annotated[int, doc("Its share of the ready pods that the live Service selects, in percent.")] = 0
+    waiting_for: Annotated[str | None, doc("What has to happen next.")] = None
+    metrics: Annotated[tuple[MetricStatus, ...], doc("The latest verdicts.")] = ()
+
+
+class FallbackStatus(Struct):
+    slot: Annotated[Slot, doc("blue or green.")]
+    revision: Annotated[str, doc("Identity of what the slot runs.")]
+    ready: Annotated[bool, doc("Whether it could take the traffic now.")]
+    version: Annotated[str | None, doc("Version of the model in the registry.")] = None
+
+
+class RejectedRevision(Struct):
+    revision: Annotated[str, doc("The revision that is not tried again.")]
+    reason: Annotated[str, doc("Stable CamelCase word for tools.")]
+    at: Annotated[str, doc("When it was rejected.", extra={"format": "date-time"})]
+    version: Annotated[str | None, doc("Version of the model in the registry.")] = None
+    message: Annotated[str, doc("Sentence for people.")] = ""
+
+
+class HistoryEntry(Struct):
+    revision: Annotated[str, doc("The revision that was decided about.")]
+    outcome: Annotated[str, doc("Promoted, RolledBack or Rejected.")]
+    at: Annotated[str, doc("When.", extra={"format": "date-time"})]
+    version: Annotated[str | None, doc("Version of the model in the registry.")] = None
+    by: Annotated[str, doc("Viridian, or the annotation that asked for it.")] = "Viridian"
+
+
+class RollbackStatus(Struct):
+    """The latest way back."""
+
+    from_: Annotated[str, doc("Revision that lost the traffic.")] = msgspec.field(name="from")
+    to: Annotated[str, doc("Revision that got it back.")]
+    reason: Annotated[str, doc("Stable CamelCase word for tools.")]
+    reverted_at: Annotated[str, doc("When the traffic was back.", extra={"format": "date-time"})]
+    breach_at: Annotated[str | None, doc("When the breach was first seen.", extra={"format": "date-time"})] = None
+    seconds: Annotated[float, doc("From the first to the second.")] = 0
+
+
+class ModelDeploymentStatus(Struct):
+    """The world as last seen: a cache, rebuilt when deleted."""
+
+    observed_generation: Annotated[int | None, doc("Generation of the spec that this status answers.")] = None
+    champion: Annotated[SlotStatus | None, doc("Who serves the users.")] = None
+    challenger: Annotated[ChallengerStatus | None, doc("Who is on trial.")] = None
+    fallback: Annotated[FallbackStatus | None, doc("Who could take over at once.")] = None
+    rejected: Annotated[
+        tuple[RejectedRevision, ...], doc("Revisions that are not tried again, newest first.", max_length=10)
+    ] = ()
+    history: Annotated[tuple[HistoryEntry, ...], doc("Decisions, newest first.", max_length=10)] = ()
+    last_rollback: Annotated[RollbackStatus | None, doc("The latest way back.")] = None
+    replicas: Annotated[int, doc("Pods of the champion, for the scale subresource.")] = 0
+    selector: Annotated[str, doc("Selector of the champion's pods, for the scale subresource.")] = ""
+    conditions: Annotated[
+        tuple[Condition, ...],
+        doc("Ready, Reconciling, Stalled, ModelResolved, ChallengerHealthy, RollbackReady.", max_length=20),
+    ] = ()

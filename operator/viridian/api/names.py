@@ -1,0 +1,84 @@
+"""Group, labels, annotations and the names of everything Viridian makes: public API, changed only with a migration."""
+
+from __future__ import annotations
+
+import hashlib
+from enum import StrEnum
+
+GROUP = "viridian.dev"
+VERSION = "v1alpha1"
+API_VERSION = f"{GROUP}/{VERSION}"
+MODEL_DEPLOYMENT = "ModelDeployment"
+RETRAIN_POLICY = "RetrainPolicy"
+
+# Labels. The selector labels of a slot are ours alone and immutable: user labels can never break a selector.
+MODEL_DEPLOYMENT_LABEL = f"{GROUP}/model-deployment"
+SLOT_LABEL = f"{GROUP}/slot"
+REVISION_LABEL = f"{GROUP}/revision"
+RETRAIN_POLICY_LABEL = f"{GROUP}/retrain-policy"
+RUN_LABEL = f"{GROUP}/run"
+STAGE_LABEL = f"{GROUP}/stage"
+MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
+MANAGED_BY = "viridian"
+
+# What people and tools say to a ModelDeployment without editing its spec; each value names what it is about.
+APPROVE_ANNOTATION = f"{GROUP}/approve"
+REJECT_ANNOTATION = f"{GROUP}/reject"
+ROLLBACK_ANNOTATION = f"{GROUP}/rollback"
+RETRY_ANNOTATION = f"{GROUP}/retry"
+RESTART_ANNOTATION = f"{GROUP}/restart"
+# … and to a RetrainPolicy: any value that was not used before starts one run.
+RUN_ANNOTATION = f"{GROUP}/run"
+
+# What Viridian records on the objects that it owns.
+INTENT_ANNOTATION = f"{GROUP}/intent"
+TRAFFIC_ANNOTATION = f"{GROUP}/traffic"
+OUTCOME_ANNOTATION = f"{GROUP}/outcome"
+TRIGGER_ANNOTATION = f"{GROUP}/trigger"
+
+# Field managers: one per purpose.
+CHILDREN_MANAGER = "viridian"
+STATUS_MANAGER = "viridian-status"
+
+HTTP_PORT = "http"
+MANAGEMENT_PORT = "management"
+SERVER_CONTAINER = "server"
+MAX_NAME = 63
+
+
+class Slot(StrEnum):
+    """One of the two Deployments of a ModelDeployment."""
+
+    BLUE = "blue"
+    GREEN = "green"
+
+    @property
+    def other(self) -> Slot:
+        return Slot.GREEN if self is Slot.BLUE else Slot.BLUE
+
+
+def short_hash(*parts: str, length: int = 8) -> str:
+    """Hexadecimal digest of the parts, the same on every computer; unambiguous about where one part ends."""
+    digest = hashlib.sha256()
+    for part in parts:
+        encoded = part.encode()
+        digest.update(len(encoded).to_bytes(8, "big") + encoded)
+    return digest.hexdigest()[:length]
+
+
+def slot_deployment(name: str, slot: Slot) -> str:
+    return f"{name}-{slot}"
+
+
+def preview_service(name: str) -> str:
+    return f"{name}-preview"
+
+
+def revision_record(name: str, revision: str) -> str:
+    """Name of the ControllerRevision that records a revision for good."""
+    return f"{name}-{revision}"
+
+
+def stage_job(policy: str, run: str, stage: str) -> str:
+    """Name of the Job of one stage of one run: the same cause twice names the same Job."""
+    return f"{policy}-{run}-{stage}"

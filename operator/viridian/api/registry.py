@@ -1,0 +1,88 @@
+"""What a model registry tells the operator: models, versions and training runs as plain values.
+
+The words are MLflow's. Versions are strings, because they are strings in its JSON and because nothing here counts with them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Final
+
+NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
+
+# Tags and aliases are public API: people search by them. Change them only with a migration.
+TAG_DIGEST: Final = "viridian.digest"
+"""On a version or a run: `sha256:…` over the bytes of the model's `viridian/manifest.json`."""
+TAG_RUN: Final = "viridian.run"
+"""On a run: the id of the RetrainPolicy's run that it belongs to."""
+TAG_HOLDOUT: Final = "viridian.holdout"
+"""On a run: `sha256:…` over the rows that challenger and champion were both judged on."""
+TAG_MODEL_URI: Final = "viridian.model-uri"
+"""On a run: where the model that the run made can be downloaded."""
+TAG_OUTCOME: Final = "viridian.outcome"
+"""On a version: what became of it, in one word."""
+TAG_REASON: Final = "viridian.reason"
+"""On a version: why it became that, for people."""
+
+ALIAS_CHAMPION: Final = "champion"
+ALIAS_PREVIOUS: Final = "previous"
+
+
+class RunStatus(StrEnum):
+    """MLflow's states of a run."""
+
+    SCHEDULED = "SCHEDULED"
+    RUNNING = "RUNNING"
+    FINISHED = "FINISHED"
+    FAILED = "FAILED"
+    KILLED = "KILLED"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegisteredModel:
+    """A model's name and everything its aliases point at, read in one call."""
+
+    name: str
+    aliases: Mapping[str, str] = NOTHING
+    """alias -> version"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelVersion:
+    """One version: nothing of it but its tags ever changes."""
+
+    name: str
+    version: str
+    source: str
+    """Where it was registered from, as its author wrote it: `models:/m-…`, `mlflow-artifacts:/…`, `s3://…`."""
+    uri: str
+    """Where its bytes are: what an init container downloads. Never an alias, never a relative name."""
+    run_id: str | None = None
+    tags: Mapping[str, str] = NOTHING
+
+    @property
+    def digest(self) -> str | None:
+        """`sha256:…` of its manifest, or None for a version that was registered without one."""
+        return self.tags.get(TAG_DIGEST) or None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingRun:
+    """One MLflow run and what was logged to it so far."""
+
+    run_id: str
+    status: RunStatus
+    metrics: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    """The last value of each metric."""
+    params: Mapping[str, str] = NOTHING
+    tags: Mapping[str, str] = NOTHING
+    model_uri: str | None = None
+    """The model that the run made, in the form that `register` takes as source; None while there is none."""
+
+    @property
+    def key(self) -> str | None:
+        """The id of the RetrainPolicy's run that it belongs to."""
+        return self.tags.get(TAG_RUN)

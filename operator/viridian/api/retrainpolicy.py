@@ -1,0 +1,170 @@
+"""RetrainPolicy: when the model is to be looked at again, how a new one is made, and what it must beat."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Any
+
+import msgspec
+
+from viridian.api.modeldeployment import Condition
+from viridian.api.schema import Struct, doc, duration
+
+
+class Schedule(Struct):
+    """Points in time by cron."""
+
+    cron: Annotated[
+        str, doc("Five fields: minute, hour, day of month, month, day of week.", min_length=9, max_length=100)
+    ]
+    time_zone: Annotated[str, doc("IANA name such as Europe/Paris.", max_length=64)] = "UTC"
+    starting_deadline: Annotated[
+        str,
+        duration(
+            "How late a run may still start when its time passed while the operator was down or a run was active."
+        ),
+    ] = "1h"
+
+
+class Trigger(Struct):
+    """A reason to start a run."""
+
+    name: Annotated[str, doc("Name of the trigger; unique in the policy.", min_length=1, max_length=63)]
+    schedule: Annotated[
+        Schedule,
+        doc(
+            "Start at these times. Times missed for longer than the deadline are dropped; of several, the newest runs once."
+        ),
+    ]
+
+
+class Data(Struct):
+    """The data to train on, passed to the stages as they are written here."""
+
+    uri: Annotated[str, doc("Where the data is: VIRIDIAN_DATA_URI in the container.", min_length=1, max_length=2048)]
+    revision: Annotated[str, doc("Which state of it: VIRIDIAN_DATA_REVISION.", max_length=256)] = ""
+
+
+class Stage(Struct):
+    """One container that does one part of the work; the contract stands in docs/training.md."""
+
+    template: Annotated[
+        dict[str, Any],
+        doc(
+            "PodTemplateSpec of the Job. The first container does the work and gets Viridian's environment variables.",
+            extra={"x-kubernetes-preserve-unknown-fields": True},
+        ),
+    ]
+    timeout: Annotated[str, duration("How long the stage may take in all.")] = "6h"
+    backoff_limit: Annotated[int, doc("Retries after an error; eviction and node loss do not count.", ge=0, le=20)] = 2
+
+
+class Stages(Struct):
+    training: Annotated[Stage, doc("Trains a candidate and logs it to the MLflow run it is given.")]
+
+
+class GateRule(StrEnum):
+    """How a candidate is compared with the champion."""
+
+    NON_INFERIOR = "NonInferior"
+    THRESHOLDS = "Thresholds"
+
+
+class Direction(StrEnum):
+    HIGHER = "Higher"
+    LOWER = "Lower"
+
+
+class GateMetric(Struct):
+    """One number that the trainer reports and the operator judges."""
+
+    name: Annotated[str, doc("Name of the metric as it was reported.", min_length=1, max_length=250)]
+    min: Annotated[float | None, doc("The candidate is rejected below this.")] = None
+    max: Annotated[float | None, doc("The candidate is rejected above this.")] = None
+    direction: Annotated[Direction, doc("Which way is better.")] = Direction.HIGHER
+
+
+class Gate(Struct):
+    """What a candidate must show before it is handed to the rollout."""
+
+    rule: Annotated[
+        GateRule,
+        doc(
+            "NonInferior: within the bounds and, on the same holdout, not worse than the champion by more than the margin. Thresholds: within the bounds."
+        ),
+    ] = GateRule.NON_INFERIOR
+    margin: Annotated[
+        float, doc("How much worse than the champion still counts as equal, in the metric's own unit.", ge=0)
+    ] = 0.005
+    metrics: Annotated[tuple[GateMetric, ...], doc("The numbers that count.", max_length=20)] = ()
+
+
+class Budget(Struct):
+    """Bounds on what retraining may cost."""
+
+    cooldown: Annotated[
+        str, duration("Pause after a run before a schedule may start the next; manual runs do not wait.")
+    ] = "0s"
+
+
+class RunHistory(Struct):
+    runs: Annotated[int, doc("Finished runs whose Jobs are kept.", ge=1, le=100)] = 10
+
+
+class RetrainPolicySpec(Struct):
+    """The wish."""
+
+    model_deployment: Annotated[
+        str,
+        doc("Name of the ModelDeployment in the same namespace whose model is retrained.", min_length=1, max_length=50),
+    ]
+    suspend: Annotated[bool, doc("Start nothing new; an active run goes on.")] = False
+    triggers: Annotated[
+        tuple[Trigger, ...],
+        doc("Reasons to start a run. The annotation viridian.dev/run starts one by hand.", max_length=20),
+    ] = ()
+    data: Annotated[Data | None, doc("The data to train on.")] = None
+    stages: Annotated[Stages, doc("What a run does.")]
+    gate: Annotated[Gate, doc("What a candidate must show.")] = msgspec.field(default_factory=Gate)
+    budget: Annotated[Budget, doc("Bounds on what retraining may cost.")] = msgspec.field(default_factory=Budget)
+    history: Annotated[RunHistory, doc("What is kept.")] = msgspec.field(default_factory=RunHistory)
+
+
+class ActiveRun(Struct):
+    id: Annotated[str, doc("Identity of the run, derived from what caused it.")]
+    reasons: Annotated[tuple[str, ...], doc("What caused it.", max_length=20)] = ()
+    stage: Annotated[str, doc("Stage it is in.")] = "training"
+    started_at: Annotated[str | None, doc("When it began.", extra={"format": "date-time"})] = None
+    job: Annotated[str | None, doc("The Job at work.")] = None
+    mlflow_run: Annotated[str | None, doc("Its run in MLflow.")] = None
+
+
+class FinishedRun(Struct):
+    id: Annotated[str, doc("Identity of the run.")]
+    outcome: Annotated[str, doc("HandedOver, Rejected, Failed, DataQualityFailed or Skipped.")]
+    reasons: Annotated[tuple[str, ...], doc("What caused it.", max_length=20)] = ()
+    message: Annotated[str, doc("Sentence for people.")] = ""
+    version: Annotated[str | None, doc("Version in the registry that came of it.")] = None
+    metrics: Annotated[dict[str, float], doc("What the trainer reported.")] = msgspec.field(default_factory=dict)
+    started_at: Annotated[str | None, doc("When it began.", extra={"format": "date-time"})] = None
+    finished_at: Annotated[str | None, doc("When it ended.", extra={"format": "date-time"})] = None
+
+
+class TriggerStatus(Struct):
+    name: Annotated[str, doc("Name of the trigger.")]
+    last_fired: Annotated[str | None, doc("When it last started a run.", extra={"format": "date-time"})] = None
+    next: Annotated[str | None, doc("When it fires next.", extra={"format": "date-time"})] = None
+
+
+class RetrainPolicyStatus(Struct):
+    """The world as last seen: a cache, rebuilt when deleted."""
+
+    observed_generation: Annotated[int | None, doc("Generation of the spec that this status answers.")] = None
+    active_run: Annotated[ActiveRun | None, doc("The run at work.")] = None
+    last_run: Annotated[FinishedRun | None, doc("The newest finished run.")] = None
+    runs: Annotated[tuple[FinishedRun, ...], doc("Finished runs, newest first.", max_length=10)] = ()
+    triggers: Annotated[tuple[TriggerStatus, ...], doc("The triggers.", max_length=20)] = ()
+    next_scheduled: Annotated[str | None, doc("When the next run is due.", extra={"format": "date-time"})] = None
+    conditions: Annotated[
+        tuple[Condition, ...], doc("Ready, Reconciling, Stalled, DataQuality, Paused.", max_length=20)
+    ] = ()
