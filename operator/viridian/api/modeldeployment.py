@@ -11,7 +11,7 @@ from viridian.api.names import Slot
 from viridian.api.schema import Struct, doc, duration
 
 
-class RegistryModel(Struct):
+class RegistryModel(Struct, frozen=True, kw_only=True):
     """A model in the MLflow registry: follow an alias, or pin a version."""
 
     name: Annotated[str, doc("Name of the registered model in MLflow.", min_length=1, max_length=256)]
@@ -25,7 +25,7 @@ class RegistryModel(Struct):
     ] = None
 
 
-class ModelSource(Struct):
+class ModelSource(Struct, frozen=True, kw_only=True):
     """Where the model comes from: exactly one of `registry` and `uri`."""
 
     registry: Annotated[RegistryModel | None, doc("A model in the MLflow registry.")] = None
@@ -44,7 +44,7 @@ class Runtime(StrEnum):
     CUSTOM = "Custom"
 
 
-class Server(Struct):
+class Server(Struct, frozen=True, kw_only=True):
     """How the model is served; the same for both slots."""
 
     runtime: Annotated[
@@ -67,13 +67,13 @@ class Server(Struct):
     ] = msgspec.field(default_factory=dict)
 
 
-class Approval(Struct):
+class Approval(Struct, frozen=True, kw_only=True):
     """A stop until a person approves the challenger's revision."""
 
     message: Annotated[str, doc("What the person should look at before approving; shown in status and events.")] = ""
 
 
-class Step(Struct):
+class Step(Struct, frozen=True, kw_only=True):
     """One stage of a rollout: exactly one of `weight` and `approval`."""
 
     name: Annotated[str | None, doc("Name for people; unique among the steps.", min_length=1, max_length=63)] = None
@@ -100,7 +100,7 @@ class OnBlind(StrEnum):
     PROCEED = "Proceed"
 
 
-class Metric(Struct):
+class Metric(Struct, frozen=True, kw_only=True):
     """One bound that the challenger must keep."""
 
     name: Annotated[
@@ -114,7 +114,7 @@ class Metric(Struct):
     min_samples: Annotated[int, doc("Requests below which the verdict is NoData.", ge=1, le=1_000_000)] = 5
 
 
-class Judge(Struct):
+class Judge(Struct, frozen=True, kw_only=True):
     """How sure the judge must be."""
 
     rollback_evidence: Annotated[
@@ -127,7 +127,7 @@ class Judge(Struct):
     ] = 100
 
 
-class Analysis(Struct):
+class Analysis(Struct, frozen=True, kw_only=True):
     """What is measured while a challenger is on trial and during probation."""
 
     interval: Annotated[str, duration("How often the judge looks.")] = "1s"
@@ -146,7 +146,7 @@ class Analysis(Struct):
     max_hold: Annotated[str, duration("How long blindness is held before onNoData or onProviderError acts.")] = "1h"
 
 
-class Rollout(Struct):
+class Rollout(Struct, frozen=True, kw_only=True):
     """How a challenger becomes the champion."""
 
     paused: Annotated[bool, doc("Stop advancing: nothing new is deployed or promoted. Reverting stays possible.")] = (
@@ -176,7 +176,7 @@ class Rollout(Struct):
     ] = "15m"
 
 
-class Fallback(Struct):
+class Fallback(Struct, frozen=True, kw_only=True):
     """The former champion, kept warm."""
 
     replicas: Annotated[
@@ -184,7 +184,7 @@ class Fallback(Struct):
     ] = 1
 
 
-class ModelDeploymentSpec(Struct):
+class ModelDeploymentSpec(Struct, frozen=True, kw_only=True):
     """The wish."""
 
     model: Annotated[ModelSource, doc("Which model to serve.")]
@@ -195,7 +195,7 @@ class ModelDeploymentSpec(Struct):
     )
 
 
-class Condition(Struct):
+class Condition(Struct, frozen=True, kw_only=True):
     """A standard Kubernetes condition."""
 
     type: Annotated[str, doc("Name of the condition.", max_length=316)]
@@ -206,7 +206,7 @@ class Condition(Struct):
     observed_generation: Annotated[int | None, doc("Generation of the spec that this is about.")] = None
 
 
-class SlotStatus(Struct):
+class SlotStatus(Struct, frozen=True, kw_only=True):
     """A revision that is deployed."""
 
     slot: Annotated[Slot, doc("blue or green.")]
@@ -217,13 +217,13 @@ class SlotStatus(Struct):
     since: Annotated[str | None, doc("When it got this role.", extra={"format": "date-time"})] = None
 
 
-class StepStatus(Struct):
+class StepStatus(Struct, frozen=True, kw_only=True):
     name: Annotated[str, doc("Name of the step, or its position.")]
     index: Annotated[int, doc("Position, from 0.")]
     started_at: Annotated[str | None, doc("When it began.", extra={"format": "date-time"})] = None
 
 
-class MetricStatus(Struct):
+class MetricStatus(Struct, frozen=True, kw_only=True):
     """What the judge said of one metric."""
 
     name: Annotated[str, doc("Name of the metric.")]
@@ -234,7 +234,7 @@ class MetricStatus(Struct):
     message: Annotated[str, doc("The sentence for people.")] = ""
 
 
-class ChallengerStatus(SlotStatus):
+class ChallengerStatus(SlotStatus, frozen=True, kw_only=True):
     """The revision on trial."""
 
     step: Annotated[StepStatus | None, doc("The step it is in; absent until it gets traffic.")] = None
@@ -243,14 +243,14 @@ class ChallengerStatus(SlotStatus):
     metrics: Annotated[tuple[MetricStatus, ...], doc("The latest verdicts.")] = ()
 
 
-class FallbackStatus(Struct):
+class FallbackStatus(Struct, frozen=True, kw_only=True):
     slot: Annotated[Slot, doc("blue or green.")]
     revision: Annotated[str, doc("Identity of what the slot runs.")]
     ready: Annotated[bool, doc("Whether it could take the traffic now.")]
     version: Annotated[str | None, doc("Version of the model in the registry.")] = None
 
 
-class RejectedRevision(Struct):
+class RejectedRevision(Struct, frozen=True, kw_only=True):
     revision: Annotated[str, doc("The revision that is not tried again.")]
     reason: Annotated[str, doc("Stable CamelCase word for tools.")]
     at: Annotated[str, doc("When it was rejected.", extra={"format": "date-time"})]
@@ -258,7 +258,7 @@ class RejectedRevision(Struct):
     message: Annotated[str, doc("Sentence for people.")] = ""
 
 
-class HistoryEntry(Struct):
+class HistoryEntry(Struct, frozen=True, kw_only=True):
     revision: Annotated[str, doc("The revision that was decided about.")]
     outcome: Annotated[str, doc("Promoted, RolledBack or Rejected.")]
     at: Annotated[str, doc("When.", extra={"format": "date-time"})]
@@ -266,7 +266,7 @@ class HistoryEntry(Struct):
     by: Annotated[str, doc("Viridian, or the annotation that asked for it.")] = "Viridian"
 
 
-class RollbackStatus(Struct):
+class RollbackStatus(Struct, frozen=True, kw_only=True):
     """The latest way back."""
 
     from_: Annotated[str, doc("Revision that lost the traffic.")] = msgspec.field(name="from")
@@ -277,7 +277,7 @@ class RollbackStatus(Struct):
     seconds: Annotated[float, doc("From the first to the second.")] = 0
 
 
-class ModelDeploymentStatus(Struct):
+class ModelDeploymentStatus(Struct, frozen=True, kw_only=True):
     """The world as last seen: a cache, rebuilt when deleted."""
 
     observed_generation: Annotated[int | None, doc("Generation of the spec that this status answers.")] = None

@@ -11,7 +11,7 @@ from viridian.api.modeldeployment import Condition
 from viridian.api.schema import Struct, doc, duration
 
 
-class Schedule(Struct):
+class Schedule(Struct, frozen=True, kw_only=True):
     """Points in time by cron."""
 
     cron: Annotated[
@@ -26,7 +26,7 @@ class Schedule(Struct):
     ] = "1h"
 
 
-class Trigger(Struct):
+class Trigger(Struct, frozen=True, kw_only=True):
     """A reason to start a run."""
 
     name: Annotated[str, doc("Name of the trigger; unique in the policy.", min_length=1, max_length=63)]
@@ -38,14 +38,14 @@ class Trigger(Struct):
     ]
 
 
-class Data(Struct):
+class Data(Struct, frozen=True, kw_only=True):
     """The data to train on, passed to the stages as they are written here."""
 
     uri: Annotated[str, doc("Where the data is: VIRIDIAN_DATA_URI in the container.", min_length=1, max_length=2048)]
     revision: Annotated[str, doc("Which state of it: VIRIDIAN_DATA_REVISION.", max_length=256)] = ""
 
 
-class Stage(Struct):
+class Stage(Struct, frozen=True, kw_only=True):
     """One container that does one part of the work; the contract stands in docs/training.md."""
 
     template: Annotated[
@@ -59,7 +59,7 @@ class Stage(Struct):
     backoff_limit: Annotated[int, doc("Retries after an error; eviction and node loss do not count.", ge=0, le=20)] = 2
 
 
-class Stages(Struct):
+class Stages(Struct, frozen=True, kw_only=True):
     training: Annotated[Stage, doc("Trains a candidate and logs it to the MLflow run it is given.")]
 
 
@@ -75,7 +75,7 @@ class Direction(StrEnum):
     LOWER = "Lower"
 
 
-class GateMetric(Struct):
+class GateMetric(Struct, frozen=True, kw_only=True):
     """One number that the trainer reports and the operator judges."""
 
     name: Annotated[str, doc("Name of the metric as it was reported.", min_length=1, max_length=250)]
@@ -84,7 +84,7 @@ class GateMetric(Struct):
     direction: Annotated[Direction, doc("Which way is better.")] = Direction.HIGHER
 
 
-class Gate(Struct):
+class Gate(Struct, frozen=True, kw_only=True):
     """What a candidate must show before it is handed to the rollout."""
 
     rule: Annotated[
@@ -99,7 +99,7 @@ class Gate(Struct):
     metrics: Annotated[tuple[GateMetric, ...], doc("The numbers that count.", max_length=20)] = ()
 
 
-class Budget(Struct):
+class Budget(Struct, frozen=True, kw_only=True):
     """Bounds on what retraining may cost."""
 
     cooldown: Annotated[
@@ -107,11 +107,11 @@ class Budget(Struct):
     ] = "0s"
 
 
-class RunHistory(Struct):
+class RunHistory(Struct, frozen=True, kw_only=True):
     runs: Annotated[int, doc("Finished runs whose Jobs are kept.", ge=1, le=100)] = 10
 
 
-class RetrainPolicySpec(Struct):
+class RetrainPolicySpec(Struct, frozen=True, kw_only=True):
     """The wish."""
 
     model_deployment: Annotated[
@@ -130,7 +130,7 @@ class RetrainPolicySpec(Struct):
     history: Annotated[RunHistory, doc("What is kept.")] = msgspec.field(default_factory=RunHistory)
 
 
-class ActiveRun(Struct):
+class ActiveRun(Struct, frozen=True, kw_only=True):
     id: Annotated[str, doc("Identity of the run, derived from what caused it.")]
     reasons: Annotated[tuple[str, ...], doc("What caused it.", max_length=20)] = ()
     stage: Annotated[str, doc("Stage it is in.")] = "training"
@@ -139,7 +139,7 @@ class ActiveRun(Struct):
     mlflow_run: Annotated[str | None, doc("Its run in MLflow.")] = None
 
 
-class FinishedRun(Struct):
+class FinishedRun(Struct, frozen=True, kw_only=True):
     id: Annotated[str, doc("Identity of the run.")]
     outcome: Annotated[str, doc("HandedOver, Rejected, Failed, DataQualityFailed or Skipped.")]
     reasons: Annotated[tuple[str, ...], doc("What caused it.", max_length=20)] = ()
@@ -150,13 +150,13 @@ class FinishedRun(Struct):
     finished_at: Annotated[str | None, doc("When it ended.", extra={"format": "date-time"})] = None
 
 
-class TriggerStatus(Struct):
+class TriggerStatus(Struct, frozen=True, kw_only=True):
     name: Annotated[str, doc("Name of the trigger.")]
     last_fired: Annotated[str | None, doc("When it last started a run.", extra={"format": "date-time"})] = None
     next: Annotated[str | None, doc("When it fires next.", extra={"format": "date-time"})] = None
 
 
-class RetrainPolicyStatus(Struct):
+class RetrainPolicyStatus(Struct, frozen=True, kw_only=True):
     """The world as last seen: a cache, rebuilt when deleted."""
 
     observed_generation: Annotated[int | None, doc("Generation of the spec that this status answers.")] = None

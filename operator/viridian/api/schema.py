@@ -26,7 +26,7 @@ class Rule:
     field_path: str | None = None
 
 
-class Struct(msgspec.Struct, frozen=True, rename="camel"):
+class Struct(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """A part of a kind: frozen, camelCase outside, unknown fields ignored (an older operator meets a newer object)."""
 
     rules: ClassVar[tuple[Rule, ...]] = ()
