@@ -1,6 +1,6 @@
 """What a model registry tells the operator: models, versions and training runs as plain values.
 
-The words are MLflow's. Versions are strings, because they are strings in its JSON and because nothing here counts with them.
+The words are MLflow's. Versions are strings, as in its JSON: nothing here counts with them.
 """
 
 from __future__ import annotations

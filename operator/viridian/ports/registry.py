@@ -5,7 +5,8 @@
     ├── RegistryRefused       it answered and will not: access, or settings   -> tell people, look again now and then
     └── RegistryMissing       a write was about something that is gone        -> observe again before deciding
 
-Reading something that does not exist is no error: it gives None. Every message is a sentence for people and fits a condition.
+Reading something that does not exist is no error: it gives None. Every message is a sentence for people that fits a
+condition.
 """
 
 from __future__ import annotations

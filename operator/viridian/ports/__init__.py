@@ -1,0 +1,1 @@
+"""Narrow interfaces to the world, with one real adapter each."""

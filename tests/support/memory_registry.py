@@ -1,0 +1,231 @@
+"""A registry in memory, held to MLflow by the contract tests in tests/contract/registry.
+
+Failures are asked for by the test: the server is down (`unavailable`), it refuses (`refusal`), the answer to a write is
+lost after the write took effect (`lose_answer_of`), or something happens right after each write (`after_write`).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+from viridian.api.registry import TAG_RUN, ModelVersion, RegisteredModel, RunStatus, TrainingRun
+from viridian.ports.registry import RegistryMissing, RegistryRefused, RegistryUnavailable
+
+RESERVED_ALIASES = frozenset({"latest"})
+
+
+@dataclass
+class _Model:
+    versions: dict[str, ModelVersion] = field(default_factory=dict)
+    aliases: dict[str, str] = field(default_factory=dict)
+    made: int = 0
+
+
+class MemoryRegistry:
+    """Satisfies `viridian.ports.registry.Registry`; the methods below the line are for tests alone."""
+
+    def __init__(self) -> None:
+        self.unavailable = False
+        self.refusal: str | None = None
+        self.after_write: Callable[[str], None] | None = None
+        """Called with the method's name after each single write took effect; what it raises, the caller gets."""
+        self.calls: Counter[str] = Counter()
+        self.writes: list[str] = []
+        self._lost: Counter[str] = Counter()
+        self._models: dict[str, _Model] = {}
+        self._experiments: set[str] = set()
+        self._runs: dict[str, TrainingRun] = {}
+        self._experiment_of: dict[str, str] = {}
+        self._sequence = 0
+
+    async def model(self, name: str) -> RegisteredModel | None:
+        self._called("model")
+        model = self._models.get(name)
+        return RegisteredModel(name=name, aliases=dict(model.aliases)) if model else None
+
+    async def version(self, name: str, version: str) -> ModelVersion | None:
+        self._called("version")
+        model = self._models.get(name)
+        found = model.versions.get(version) if model else None
+        return replace(found, tags=dict(found.tags)) if found else None
+
+    async def version_of_run(self, name: str, run_id: str) -> str | None:
+        self._called("version_of_run")
+        return self._version_of_run(name, run_id)
+
+    async def register(self, name: str, run_id: str, source: str, tags: Mapping[str, str]) -> str:
+        self._called("register")
+        if existing := self._version_of_run(name, run_id):
+            return existing
+        if name not in self._models:
+            self._models[name] = _Model()
+            self._wrote("register")
+        model = self._models[name]
+        model.made += 1
+        version = str(model.made)
+        model.versions[version] = ModelVersion(
+            name=name, version=version, source=source, uri=download_uri(source), run_id=run_id or None, tags=dict(tags)
+        )
+        self._wrote("register")
+        return version
+
+    async def tag_version(self, name: str, version: str, tags: Mapping[str, str]) -> None:
+        self._called("tag_version")
+        model = self._models.get(name)
+        if model is None or version not in model.versions:
+            raise RegistryMissing(f"the registry knows no version {version} of the model {name}")
+        for key, value in tags.items():
+            was = model.versions[version]
+            model.versions[version] = replace(was, tags={**was.tags, key: value})
+            self._wrote("tag_version")
+
+    async def set_alias(self, name: str, alias: str, version: str) -> None:
+        self._called("set_alias")
+        if alias in RESERVED_ALIASES:
+            raise RegistryRefused(f"the registry reserves the alias {alias}")
+        model = self._models.get(name)
+        if model is None or version not in model.versions:
+            raise RegistryMissing(f"the registry knows no version {version} of the model {name}")
+        model.aliases[alias] = version
+        self._wrote("set_alias")
+
+    async def delete_alias(self, name: str, alias: str) -> None:
+        self._called("delete_alias")
+        model = self._models.get(name)
+        if model is None:
+            return
+        model.aliases.pop(alias, None)
+        self._wrote("delete_alias")
+
+    async def find_run(self, experiment: str, run_key: str) -> TrainingRun | None:
+        self._called("find_run")
+        return self._find_run(experiment, run_key)
+
+    async def create_run(self, experiment: str, run_key: str, tags: Mapping[str, str]) -> TrainingRun:
+        self._called("create_run")
+        if existing := self._find_run(experiment, run_key):
+            return existing
+        if experiment not in self._experiments:
+            self._experiments.add(experiment)
+            self._wrote("create_run")
+        run = TrainingRun(run_id=self._new_id(), status=RunStatus.RUNNING, tags={**tags, TAG_RUN: run_key})
+        self._runs[run.run_id] = run
+        self._experiment_of[run.run_id] = experiment
+        self._wrote("create_run")
+        return run
+
+    async def run(self, run_id: str) -> TrainingRun | None:
+        self._called("run")
+        return self._runs.get(run_id)
+
+    async def tag_run(self, run_id: str, tags: Mapping[str, str]) -> None:
+        self._called("tag_run")
+        self._change_run(run_id, tags=tags)
+        self._wrote("tag_run")
+
+    async def finish_run(self, run_id: str, status: RunStatus) -> None:
+        self._called("finish_run")
+        self._change_run(run_id)
+        self._runs[run_id] = replace(self._runs[run_id], status=status)
+        self._wrote("finish_run")
+
+    # ---- what a test does to the registry, and what people and trainers would do
+
+    def lose_answer_of(self, method: str, times: int = 1) -> None:
+        """The next so many single writes of that method take effect, and their answers are lost."""
+        self._lost[method] += times
+
+    def log(
+        self,
+        run_id: str,
+        *,
+        metrics: Mapping[str, float] | None = None,
+        params: Mapping[str, str] | None = None,
+        tags: Mapping[str, str] | None = None,
+        model_uri: str | None = None,
+    ) -> None:
+        """What a trainer logs to its run."""
+        self._change_run(run_id, tags=tags or {})
+        run = self._runs[run_id]
+        self._runs[run_id] = replace(
+            run,
+            metrics={**run.metrics, **(metrics or {})},
+            params={**run.params, **(params or {})},
+            model_uri=model_uri or run.model_uri,
+        )
+
+    def add_version(self, name: str, tags: Mapping[str, str] | None = None, source: str | None = None) -> str:
+        """A person registers a version by hand."""
+        model = self._models.setdefault(name, _Model())
+        model.made += 1
+        version = str(model.made)
+        source = source or f"models:/m-{self._new_id()}"
+        model.versions[version] = ModelVersion(
+            name=name, version=version, source=source, uri=download_uri(source), tags=dict(tags or {})
+        )
+        return version
+
+    def move_alias(self, name: str, alias: str, version: str) -> None:
+        """A person moves an alias."""
+        self._models[name].aliases[alias] = version
+
+    def delete_version(self, name: str, version: str) -> None:
+        """A person deletes a version; its aliases go with it, as in MLflow."""
+        model = self._models[name]
+        del model.versions[version]
+        model.aliases = {alias: target for alias, target in model.aliases.items() if target != version}
+
+    def delete_model(self, name: str) -> None:
+        del self._models[name]
+
+    def versions(self, name: str) -> Mapping[str, ModelVersion]:
+        model = self._models.get(name)
+        return dict(model.versions) if model else {}
+
+    def runs(self) -> list[TrainingRun]:
+        return list(self._runs.values())
+
+    def _called(self, method: str) -> None:
+        self.calls[method] += 1
+        if self.unavailable:
+            raise RegistryUnavailable("the registry does not answer")
+        if self.refusal:
+            raise RegistryRefused(self.refusal)
+
+    def _wrote(self, method: str) -> None:
+        self.writes.append(method)
+        if self.after_write is not None:
+            self.after_write(method)
+        if self._lost[method]:
+            self._lost[method] -= 1
+            raise RegistryUnavailable("the registry's answer was lost")
+
+    def _version_of_run(self, name: str, run_id: str) -> str | None:
+        model = self._models.get(name)
+        made = [v.version for v in model.versions.values() if v.run_id == run_id] if model and run_id else []
+        return min(made, key=int, default=None)
+
+    def _find_run(self, experiment: str, run_key: str) -> TrainingRun | None:
+        for run in self._runs.values():
+            if run.tags.get(TAG_RUN) == run_key and self._experiment_of[run.run_id] == experiment:
+                return run
+        return None
+
+    def _change_run(self, run_id: str, tags: Mapping[str, str] | None = None) -> None:
+        run = self._runs.get(run_id)
+        if run is None:
+            raise RegistryMissing(f"the registry knows no run {run_id}")
+        self._runs[run_id] = replace(run, tags={**run.tags, **(tags or {})})
+
+    def _new_id(self) -> str:
+        self._sequence += 1
+        return f"{self._sequence:032x}"
+
+
+def download_uri(source: str) -> str:
+    """Where MLflow's server says the bytes of such a source are."""
+    if source.startswith("models:/m-"):
+        return f"mlflow-artifacts:/0/models/{source.removeprefix('models:/')}/artifacts"
+    return source
