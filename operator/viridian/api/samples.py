@@ -1,0 +1,102 @@
+"""What the model server tells about itself, as plain values: the words of its metrics, and one reading of one pod.
+
+Server and operator both import this page, so a metric cannot be renamed on one side only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+
+MANAGEMENT_PORT: Final = 8081
+"""Where the built-in server answers `/metrics`, `/healthz` and `POST /connections/close`."""
+
+REQUESTS_METRIC: Final = "viridian_requests"
+"""Counter; Prometheus text appends `_total`. Label `code` is a `CodeClass`."""
+DURATION_METRIC: Final = "viridian_request_duration_seconds"
+"""Histogram over all inference requests, whatever their code: its count equals the sum of the request counters."""
+LATENCY_BOUNDS: Final = (
+    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2,
+    0.25, 0.3, 0.4, 0.5, 0.75, 1.0, 1.5, 2.5, 5.0, 10.0,
+)  # fmt: skip
+"""Upper bounds of the histogram's buckets in seconds, without the infinite one."""
+
+
+class CodeClass(StrEnum):
+    """HTTP status codes by what they say about the answer."""
+
+    SUCCESS = "2xx"
+    CLIENT_ERROR = "4xx"
+    SERVER_ERROR = "5xx"
+
+
+class Idle(StrEnum):
+    """What becomes of kept-alive connections on which nothing happens while connections are being closed."""
+
+    KEEP = "Keep"
+    """They close after their next answer: nothing can be lost. For weight steps and promotions."""
+    CLOSE = "Close"
+    """They close at once, which can race with a request that is on its way. For reverts, where staying is worse."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PodTarget:
+    """A pod to talk to, and where its management port is."""
+
+    uid: str
+    slot: str
+    ip: str
+    port: int = MANAGEMENT_PORT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bucket:
+    """Answers that took at most `bound` seconds, counted since the process started; the last bound is infinite."""
+
+    bound: float
+    count: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PodSample:
+    """One reading of one pod. Counters run from the start of the server's process: a smaller one means a restart."""
+
+    uid: str
+    at: datetime
+    requests: Mapping[CodeClass, float]
+    """Every class is present."""
+    latency: tuple[Bucket, ...]
+    """Cumulative, by rising bound; empty for a runtime that counts requests but does not time them."""
+    duration_sum: float
+    """Seconds that all timed requests took together."""
+
+    @property
+    def total(self) -> float:
+        """All requests, whatever their code."""
+        return sum(self.requests.values())
+
+
+class ScrapeProblem(StrEnum):
+    """Why a pod could not be read."""
+
+    UNREACHABLE = "Unreachable"
+    """No connection, or it broke."""
+    TIMEOUT = "Timeout"
+    STATUS = "Status"
+    """It answered with something other than 200: custom runtimes without metrics do."""
+    MALFORMED = "Malformed"
+    """It is no Prometheus text, or the counters of requests are not in it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScrapeFailure:
+    """A pod that could not be read, and why."""
+
+    uid: str
+    at: datetime
+    problem: ScrapeProblem
+    message: str
+    """One sentence for people."""
