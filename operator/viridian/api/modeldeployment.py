@@ -15,26 +15,31 @@ class RegistryModel(Struct, frozen=True, kw_only=True):
     """A model in the MLflow registry: follow an alias, or pin a version."""
 
     name: Annotated[str, doc("Name of the registered model in MLflow.", min_length=1, max_length=256)]
-    alias: Annotated[
-        str | None,
-        doc("Alias to follow: when it moves to another version, a rollout of that version starts."),
-        msgspec.Meta(max_length=255),
-    ] = None
-    version: Annotated[
-        str | None, doc('Version to pin, as text: "7". Only an edit of this field starts a rollout.')
-    ] = None
+    alias: (
+        Annotated[
+            str,
+            doc("Alias to follow: when it moves to another version, a rollout of that version starts.", max_length=255),
+        ]
+        | None
+    ) = None
+    version: (
+        Annotated[str, doc('Version to pin, as text: "7". Only an edit of this field starts a rollout.')] | None
+    ) = None
 
 
 class ModelSource(Struct, frozen=True, kw_only=True):
     """Where the model comes from: exactly one of `registry` and `uri`."""
 
-    registry: Annotated[RegistryModel | None, doc("A model in the MLflow registry.")] = None
-    uri: Annotated[
-        str | None, doc("A model without a registry: mlflow-artifacts:/…, https://….tar.gz or file:///…")
-    ] = None
-    digest: Annotated[
-        str | None, doc("SHA-256 of the model's manifest, `sha256:` and 64 hexadecimal digits; required with `uri`.")
-    ] = None
+    registry: Annotated[RegistryModel, doc("A model in the MLflow registry.")] | None = None
+    uri: (
+        Annotated[str, doc("A model without a registry: mlflow-artifacts:/…, https://….tar.gz or file:///…")] | None
+    ) = None
+    digest: (
+        Annotated[
+            str, doc("SHA-256 of the model's manifest, `sha256:` and 64 hexadecimal digits; required with `uri`.")
+        ]
+        | None
+    ) = None
 
 
 class Runtime(StrEnum):
@@ -76,15 +81,15 @@ class Approval(Struct, frozen=True, kw_only=True):
 class Step(Struct, frozen=True, kw_only=True):
     """One stage of a rollout: exactly one of `weight` and `approval`."""
 
-    name: Annotated[str | None, doc("Name for people; unique among the steps.", min_length=1, max_length=63)] = None
-    weight: Annotated[int | None, doc("Share of the traffic for the challenger, in percent.", ge=1, le=100)] = None
+    name: Annotated[str, doc("Name for people; unique among the steps.", min_length=1, max_length=63)] | None = None
+    weight: Annotated[int, doc("Share of the traffic for the challenger, in percent.", ge=1, le=100)] | None = None
     duration: Annotated[str, duration("How long the step lasts at least.")] = "0s"
     min_requests: Annotated[
         int, doc("Requests that the challenger must have answered in this step before it ends.", ge=0, le=1_000_000_000)
     ] = 0
-    approval: Annotated[
-        Approval | None, doc("Wait for the annotation viridian.dev/approve with the challenger's revision.")
-    ] = None
+    approval: (
+        Annotated[Approval, doc("Wait for the annotation viridian.dev/approve with the challenger's revision.")] | None
+    ) = None
 
 
 class OnBreach(StrEnum):
@@ -106,8 +111,8 @@ class Metric(Struct, frozen=True, kw_only=True):
     name: Annotated[
         str, doc("error-rate (share of 5xx answers), or latency-p50, latency-p90, latency-p95, latency-p99 (seconds).")
     ]
-    max: Annotated[float | None, doc("The challenger breaches when its value is above this.")] = None
-    min: Annotated[float | None, doc("The challenger breaches when its value is below this.")] = None
+    max: Annotated[float, doc("The challenger breaches when its value is above this.")] | None = None
+    min: Annotated[float, doc("The challenger breaches when its value is below this.")] | None = None
     consecutive: Annotated[
         int, doc("Looks in a row that must breach before the metric counts as breached.", ge=1, le=100)
     ] = 1
@@ -203,7 +208,7 @@ class Condition(Struct, frozen=True, kw_only=True):
     reason: Annotated[str, doc("Stable CamelCase word for tools.", max_length=1024)]
     last_transition_time: Annotated[str, doc("When the status last changed.", extra={"format": "date-time"})]
     message: Annotated[str, doc("Sentence for people.", max_length=32768)] = ""
-    observed_generation: Annotated[int | None, doc("Generation of the spec that this is about.")] = None
+    observed_generation: Annotated[int, doc("Generation of the spec that this is about.")] | None = None
 
 
 class SlotStatus(Struct, frozen=True, kw_only=True):
@@ -211,16 +216,16 @@ class SlotStatus(Struct, frozen=True, kw_only=True):
 
     slot: Annotated[Slot, doc("blue or green.")]
     revision: Annotated[str, doc("Identity of what the slot runs.")]
-    version: Annotated[str | None, doc("Version of the model in the registry.")] = None
-    uri: Annotated[str | None, doc("Where its bytes come from.")] = None
-    digest: Annotated[str | None, doc("SHA-256 of its manifest.")] = None
-    since: Annotated[str | None, doc("When it got this role.", extra={"format": "date-time"})] = None
+    version: Annotated[str, doc("Version of the model in the registry.")] | None = None
+    uri: Annotated[str, doc("Where its bytes come from.")] | None = None
+    digest: Annotated[str, doc("SHA-256 of its manifest.")] | None = None
+    since: Annotated[str, doc("When it got this role.", extra={"format": "date-time"})] | None = None
 
 
 class StepStatus(Struct, frozen=True, kw_only=True):
     name: Annotated[str, doc("Name of the step, or its position.")]
     index: Annotated[int, doc("Position, from 0.")]
-    started_at: Annotated[str | None, doc("When it began.", extra={"format": "date-time"})] = None
+    started_at: Annotated[str, doc("When it began.", extra={"format": "date-time"})] | None = None
 
 
 class MetricStatus(Struct, frozen=True, kw_only=True):
@@ -228,18 +233,18 @@ class MetricStatus(Struct, frozen=True, kw_only=True):
 
     name: Annotated[str, doc("Name of the metric.")]
     verdict: Annotated[str, doc("Pass, Breach, NoData or ProviderError.")]
-    value: Annotated[float | None, doc("The challenger's value in the window.")] = None
+    value: Annotated[float, doc("The challenger's value in the window.")] | None = None
     samples: Annotated[int, doc("Requests that the value rests on.")] = 0
-    evidence: Annotated[float | None, doc("How many times likelier the samples are under a breach.")] = None
+    evidence: Annotated[float, doc("How many times likelier the samples are under a breach.")] | None = None
     message: Annotated[str, doc("The sentence for people.")] = ""
 
 
 class ChallengerStatus(SlotStatus, frozen=True, kw_only=True):
     """The revision on trial."""
 
-    step: Annotated[StepStatus | None, doc("The step it is in; absent until it gets traffic.")] = None
+    step: Annotated[StepStatus, doc("The step it is in; absent until it gets traffic.")] | None = None
     weight: Annotated[int, doc("Its share of the ready pods that the live Service selects, in percent.")] = 0
-    waiting_for: Annotated[str | None, doc("What has to happen next.")] = None
+    waiting_for: Annotated[str, doc("What has to happen next.")] | None = None
     metrics: Annotated[tuple[MetricStatus, ...], doc("The latest verdicts.")] = ()
 
 
@@ -247,14 +252,14 @@ class FallbackStatus(Struct, frozen=True, kw_only=True):
     slot: Annotated[Slot, doc("blue or green.")]
     revision: Annotated[str, doc("Identity of what the slot runs.")]
     ready: Annotated[bool, doc("Whether it could take the traffic now.")]
-    version: Annotated[str | None, doc("Version of the model in the registry.")] = None
+    version: Annotated[str, doc("Version of the model in the registry.")] | None = None
 
 
 class RejectedRevision(Struct, frozen=True, kw_only=True):
     revision: Annotated[str, doc("The revision that is not tried again.")]
     reason: Annotated[str, doc("Stable CamelCase word for tools.")]
     at: Annotated[str, doc("When it was rejected.", extra={"format": "date-time"})]
-    version: Annotated[str | None, doc("Version of the model in the registry.")] = None
+    version: Annotated[str, doc("Version of the model in the registry.")] | None = None
     message: Annotated[str, doc("Sentence for people.")] = ""
 
 
@@ -262,7 +267,7 @@ class HistoryEntry(Struct, frozen=True, kw_only=True):
     revision: Annotated[str, doc("The revision that was decided about.")]
     outcome: Annotated[str, doc("Promoted, RolledBack or Rejected.")]
     at: Annotated[str, doc("When.", extra={"format": "date-time"})]
-    version: Annotated[str | None, doc("Version of the model in the registry.")] = None
+    version: Annotated[str, doc("Version of the model in the registry.")] | None = None
     by: Annotated[str, doc("Viridian, or the annotation that asked for it.")] = "Viridian"
 
 
@@ -273,22 +278,22 @@ class RollbackStatus(Struct, frozen=True, kw_only=True):
     to: Annotated[str, doc("Revision that got it back.")]
     reason: Annotated[str, doc("Stable CamelCase word for tools.")]
     reverted_at: Annotated[str, doc("When the traffic was back.", extra={"format": "date-time"})]
-    breach_at: Annotated[str | None, doc("When the breach was first seen.", extra={"format": "date-time"})] = None
+    breach_at: Annotated[str, doc("When the breach was first seen.", extra={"format": "date-time"})] | None = None
     seconds: Annotated[float, doc("From the first to the second.")] = 0
 
 
 class ModelDeploymentStatus(Struct, frozen=True, kw_only=True):
     """The world as last seen: a cache, rebuilt when deleted."""
 
-    observed_generation: Annotated[int | None, doc("Generation of the spec that this status answers.")] = None
-    champion: Annotated[SlotStatus | None, doc("Who serves the users.")] = None
-    challenger: Annotated[ChallengerStatus | None, doc("Who is on trial.")] = None
-    fallback: Annotated[FallbackStatus | None, doc("Who could take over at once.")] = None
+    observed_generation: Annotated[int, doc("Generation of the spec that this status answers.")] | None = None
+    champion: Annotated[SlotStatus, doc("Who serves the users.")] | None = None
+    challenger: Annotated[ChallengerStatus, doc("Who is on trial.")] | None = None
+    fallback: Annotated[FallbackStatus, doc("Who could take over at once.")] | None = None
     rejected: Annotated[
         tuple[RejectedRevision, ...], doc("Revisions that are not tried again, newest first.", max_length=10)
     ] = ()
     history: Annotated[tuple[HistoryEntry, ...], doc("Decisions, newest first.", max_length=10)] = ()
-    last_rollback: Annotated[RollbackStatus | None, doc("The latest way back.")] = None
+    last_rollback: Annotated[RollbackStatus, doc("The latest way back.")] | None = None
     replicas: Annotated[int, doc("Pods of the champion, for the scale subresource.")] = 0
     selector: Annotated[str, doc("Selector of the champion's pods, for the scale subresource.")] = ""
     conditions: Annotated[

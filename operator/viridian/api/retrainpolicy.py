@@ -79,8 +79,8 @@ class GateMetric(Struct, frozen=True, kw_only=True):
     """One number that the trainer reports and the operator judges."""
 
     name: Annotated[str, doc("Name of the metric as it was reported.", min_length=1, max_length=250)]
-    min: Annotated[float | None, doc("The candidate is rejected below this.")] = None
-    max: Annotated[float | None, doc("The candidate is rejected above this.")] = None
+    min: Annotated[float, doc("The candidate is rejected below this.")] | None = None
+    max: Annotated[float, doc("The candidate is rejected above this.")] | None = None
     direction: Annotated[Direction, doc("Which way is better.")] = Direction.HIGHER
 
 
@@ -123,7 +123,7 @@ class RetrainPolicySpec(Struct, frozen=True, kw_only=True):
         tuple[Trigger, ...],
         doc("Reasons to start a run. The annotation viridian.dev/run starts one by hand.", max_length=20),
     ] = ()
-    data: Annotated[Data | None, doc("The data to train on.")] = None
+    data: Annotated[Data, doc("The data to train on.")] | None = None
     stages: Annotated[Stages, doc("What a run does.")]
     gate: Annotated[Gate, doc("What a candidate must show.")] = msgspec.field(default_factory=Gate)
     budget: Annotated[Budget, doc("Bounds on what retraining may cost.")] = msgspec.field(default_factory=Budget)
@@ -134,9 +134,9 @@ class ActiveRun(Struct, frozen=True, kw_only=True):
     id: Annotated[str, doc("Identity of the run, derived from what caused it.")]
     reasons: Annotated[tuple[str, ...], doc("What caused it.", max_length=20)] = ()
     stage: Annotated[str, doc("Stage it is in.")] = "training"
-    started_at: Annotated[str | None, doc("When it began.", extra={"format": "date-time"})] = None
-    job: Annotated[str | None, doc("The Job at work.")] = None
-    mlflow_run: Annotated[str | None, doc("Its run in MLflow.")] = None
+    started_at: Annotated[str, doc("When it began.", extra={"format": "date-time"})] | None = None
+    job: Annotated[str, doc("The Job at work.")] | None = None
+    mlflow_run: Annotated[str, doc("Its run in MLflow.")] | None = None
 
 
 class FinishedRun(Struct, frozen=True, kw_only=True):
@@ -144,27 +144,27 @@ class FinishedRun(Struct, frozen=True, kw_only=True):
     outcome: Annotated[str, doc("HandedOver, Rejected, Failed, DataQualityFailed or Skipped.")]
     reasons: Annotated[tuple[str, ...], doc("What caused it.", max_length=20)] = ()
     message: Annotated[str, doc("Sentence for people.")] = ""
-    version: Annotated[str | None, doc("Version in the registry that came of it.")] = None
+    version: Annotated[str, doc("Version in the registry that came of it.")] | None = None
     metrics: Annotated[dict[str, float], doc("What the trainer reported.")] = msgspec.field(default_factory=dict)
-    started_at: Annotated[str | None, doc("When it began.", extra={"format": "date-time"})] = None
-    finished_at: Annotated[str | None, doc("When it ended.", extra={"format": "date-time"})] = None
+    started_at: Annotated[str, doc("When it began.", extra={"format": "date-time"})] | None = None
+    finished_at: Annotated[str, doc("When it ended.", extra={"format": "date-time"})] | None = None
 
 
 class TriggerStatus(Struct, frozen=True, kw_only=True):
     name: Annotated[str, doc("Name of the trigger.")]
-    last_fired: Annotated[str | None, doc("When it last started a run.", extra={"format": "date-time"})] = None
-    next: Annotated[str | None, doc("When it fires next.", extra={"format": "date-time"})] = None
+    last_fired: Annotated[str, doc("When it last started a run.", extra={"format": "date-time"})] | None = None
+    next: Annotated[str, doc("When it fires next.", extra={"format": "date-time"})] | None = None
 
 
 class RetrainPolicyStatus(Struct, frozen=True, kw_only=True):
     """The world as last seen: a cache, rebuilt when deleted."""
 
-    observed_generation: Annotated[int | None, doc("Generation of the spec that this status answers.")] = None
-    active_run: Annotated[ActiveRun | None, doc("The run at work.")] = None
-    last_run: Annotated[FinishedRun | None, doc("The newest finished run.")] = None
+    observed_generation: Annotated[int, doc("Generation of the spec that this status answers.")] | None = None
+    active_run: Annotated[ActiveRun, doc("The run at work.")] | None = None
+    last_run: Annotated[FinishedRun, doc("The newest finished run.")] | None = None
     runs: Annotated[tuple[FinishedRun, ...], doc("Finished runs, newest first.", max_length=10)] = ()
     triggers: Annotated[tuple[TriggerStatus, ...], doc("The triggers.", max_length=20)] = ()
-    next_scheduled: Annotated[str | None, doc("When the next run is due.", extra={"format": "date-time"})] = None
+    next_scheduled: Annotated[str, doc("When the next run is due.", extra={"format": "date-time"})] | None = None
     conditions: Annotated[
         tuple[Condition, ...], doc("Ready, Reconciling, Stalled, DataQuality, Paused.", max_length=20)
     ] = ()

@@ -1,0 +1,133 @@
+"""A plan: what one pass will do to the world, in order, and what it will say about it.
+
+A plan is data. It can be printed, compared in tests and replayed; nothing in it has happened yet. The actions stand in an
+order that is safe to stop after any of them: make ready before switching, switch in one write, clean up last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from viridian.api.samples import Idle, PodTarget
+
+Manifest = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Apply:
+    """Server-side apply of a whole intent, by the manager of children; made by `viridian.plan.intent.apply_unless_covered`."""
+
+    manifest: Manifest
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """Delete exactly the object that was read: its uid is a precondition."""
+
+    api_version: str
+    kind: str
+    name: str
+    uid: str
+
+
+@dataclass(frozen=True, slots=True)
+class Annotate:
+    """Record facts on an object that is ours but whose spec is not applied again, such as a finished Job.
+
+    Applied by a field manager of its own, so that the intent of the object's maker is not given up.
+    """
+
+    api_version: str
+    kind: str
+    name: str
+    annotations: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class CloseConnections:
+    """Tell pods to let go of kept-alive connections. Best effort: a pod that does not listen is no failure."""
+
+    targets: tuple[PodTarget, ...]
+    seconds: int
+    idle: Idle
+
+
+@dataclass(frozen=True, slots=True)
+class SetAlias:
+    """Point an alias of a registered model at a version."""
+
+    model: str
+    alias: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class TagVersion:
+    """Record the outcome on a model version: the audit trail."""
+
+    model: str
+    version: str
+    tags: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class CreateRun:
+    """Create the MLflow run that a training Job will log to, unless it exists."""
+
+    experiment: str
+    run: str
+    tags: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class FinishRun:
+    """Close an MLflow run: FINISHED, FAILED or KILLED."""
+
+    mlflow_run: str
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class RegisterVersion:
+    """Register what a run made as a version of the model, unless it is registered."""
+
+    model: str
+    mlflow_run: str
+    source: str
+    tags: Mapping[str, str]
+
+
+ClusterAction = Apply | Delete | Annotate
+RegistryAction = SetAlias | TagVersion | CreateRun | FinishRun | RegisterVersion
+Action = ClusterAction | CloseConnections | RegistryAction
+
+
+class EventType(StrEnum):
+    NORMAL = "Normal"
+    WARNING = "Warning"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What is told once, after the write that it tells of has succeeded."""
+
+    type: EventType
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One pass: actions in order, the whole next status (None: leave it), events, and when to look again."""
+
+    actions: tuple[Action, ...] = ()
+    status: Mapping[str, Any] | None = None
+    events: tuple[Event, ...] = ()
+    wake: datetime | None = None
+    # One line for the log and for `mode: Observe`: what was decided and why.
+    summary: str = ""
+    notes: tuple[str, ...] = field(default=())

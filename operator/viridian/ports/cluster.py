@@ -1,0 +1,73 @@
+"""The Kubernetes API as the loop needs it: read, list, apply, apply status, delete, tell.
+
+Objects are plain dictionaries as the API server speaks them: nothing is dropped on the way through.
+
+    ClusterError
+    ├── ClusterUnavailable   try again soon: no connection, a timeout, 429, 5xx, an expired token
+    ├── ClusterConflict      read again, then decide again: 409, or a precondition that no longer holds
+    └── ClusterRefused       wait for a change: the object is invalid (422, 400) or not allowed (403, 401)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+Object = dict[str, Any]
+
+
+class ClusterError(Exception):
+    """The API server did not do what it was asked."""
+
+
+class ClusterUnavailable(ClusterError):
+    """Nothing is known about the outcome; the same call may go through later."""
+
+    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class ClusterConflict(ClusterError):
+    """The object is not as it was when it was read."""
+
+
+class ClusterRefused(ClusterError):
+    """The API server will refuse the same call again; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """Names one object."""
+
+    api_version: str
+    kind: str
+    namespace: str
+    name: str
+
+
+class Cluster(Protocol):
+    """Every call has a timeout and raises one of the errors above; none of them retries by itself."""
+
+    async def get(self, reference: Reference) -> Object | None:
+        """The object as it is now, read from the server and never from a cache; None when there is none."""
+
+    async def list(
+        self, api_version: str, kind: str, namespace: str | None, labels: Mapping[str, str] | None = None
+    ) -> Sequence[Object]:
+        """All objects of a kind in a namespace (None: in all) that carry the labels; apiVersion and kind are filled in."""
+
+    async def apply(self, manifest: Mapping[str, Any], *, manager: str) -> Object:
+        """Server-side apply of the whole intent of one manager, conflicts forced; gives the object as stored."""
+
+    async def apply_status(self, manifest: Mapping[str, Any], *, manager: str) -> Object:
+        """The same for the status subresource."""
+
+    async def delete(self, reference: Reference, *, uid: str) -> None:
+        """Delete exactly the object with this uid, its dependents in the background; one that is gone is fine."""
+
+    async def record_event(
+        self, regarding: Mapping[str, Any], *, kind: str, reason: str, message: str
+    ) -> None:
+        """Create a core/v1-style Event (events.k8s.io/v1) of type Normal or Warning about an object."""
