@@ -1,0 +1,108 @@
+"""What is built from which Go module, in which order, and where the result lies.
+
+Each group has its own ``modules/<group>/go.mod``, because the groups disagree on versions of what they share.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from localcluster.errors import LocalClusterError
+from localcluster.paths import MODULES, binaries_root
+
+KUBERNETES_VERSION = "v1.37.2"
+
+
+@dataclass(frozen=True)
+class Group:
+    """Binaries that come from one go.mod and share the flags they are built with."""
+
+    name: str
+    ldflags: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+
+    @property
+    def folder(self) -> Path:
+        return MODULES / self.name
+
+    @property
+    def build_flags(self) -> tuple[str, ...]:
+        """Flags of ``go build``: stripped, reproducible, and without a question to version control."""
+        flags = ("-mod=readonly", "-trimpath", "-buildvcs=false", f"-ldflags={' '.join(('-s', '-w', *self.ldflags))}")
+        return (*flags, f"-tags={','.join(self.tags)}") if self.tags else flags
+
+
+@dataclass(frozen=True)
+class Binary:
+    """One program and the Go package it is built from."""
+
+    name: str
+    group: Group
+    package: str
+
+    @property
+    def path(self) -> Path:
+        """Where the program lies once it is built; the file's presence says that it is complete."""
+        return binaries_root() / f"{self.group.name}-{group_key(self.group)}" / self.name
+
+
+@cache
+def group_key(group: Group) -> str:
+    """A short hash over everything that decides what the group's binaries are."""
+    digest = hashlib.sha256()
+    for source in sorted(path for path in group.folder.iterdir() if path.suffix in {".mod", ".sum", ".go"}):
+        digest.update(source.name.encode() + b"\0" + source.read_bytes())
+    digest.update("\0".join((platform.machine(), *group.build_flags)).encode())
+    return digest.hexdigest()[:12]
+
+
+# Without the version the server calls itself v0.0.0, and clients that ask for features by version go astray.
+KUBERNETES = Group(
+    "kubernetes",
+    ldflags=(
+        f"-X k8s.io/component-base/version.gitVersion={KUBERNETES_VERSION}",
+        f"-X k8s.io/client-go/pkg/version.gitVersion={KUBERNETES_VERSION}",
+    ),
+)
+ETCD = Group("etcd")
+CONTAINERD = Group("containerd", tags=("no_btrfs", "no_zfs", "no_devmapper", "no_aufs"))
+COREDNS = Group("coredns")
+HELM = Group("helm")
+PAUSE = Group("pause")
+
+# In the order of building: the API server's parts first, so that it can start while the rest still builds.
+CATALOGUE: tuple[Binary, ...] = (
+    Binary("etcd", ETCD, "go.etcd.io/etcd/server/v3"),
+    Binary("kube-apiserver", KUBERNETES, "k8s.io/kubernetes/cmd/kube-apiserver"),
+    Binary("kube-controller-manager", KUBERNETES, "k8s.io/kubernetes/cmd/kube-controller-manager"),
+    Binary("kubectl", KUBERNETES, "k8s.io/kubernetes/cmd/kubectl"),
+    Binary("kube-scheduler", KUBERNETES, "k8s.io/kubernetes/cmd/kube-scheduler"),
+    Binary("containerd", CONTAINERD, "github.com/containerd/containerd/v2/cmd/containerd"),
+    Binary("containerd-shim-runc-v2", CONTAINERD, "github.com/containerd/containerd/v2/cmd/containerd-shim-runc-v2"),
+    Binary("ctr", CONTAINERD, "github.com/containerd/containerd/v2/cmd/ctr"),
+    Binary("pause", PAUSE, "."),
+    Binary("kubelet", KUBERNETES, "k8s.io/kubernetes/cmd/kubelet"),
+    Binary("kube-proxy", KUBERNETES, "k8s.io/kubernetes/cmd/kube-proxy"),
+    Binary("coredns", COREDNS, "github.com/coredns/coredns"),
+    Binary("helm", HELM, "helm.sh/helm/v4/cmd/helm"),
+)
+
+CONTROL_PLANE = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl")
+NODE = ("containerd", "containerd-shim-runc-v2", "ctr", "pause", "kubelet", "kube-proxy", "coredns")
+TOOLS = ("kubectl", "helm")
+
+
+def binary(name: str) -> Binary:
+    for known in CATALOGUE:
+        if known.name == name:
+            return known
+    raise LocalClusterError(f"there is no binary {name!r}; known are: {', '.join(b.name for b in CATALOGUE)}")
+
+
+def program(name: str) -> str:
+    """The path of a program as an argument of a command."""
+    return str(binary(name).path)

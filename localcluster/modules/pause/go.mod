@@ -1,0 +1,3 @@
+module viridian.dev/localcluster/pause
+
+go 1.26.0
