@@ -1,0 +1,71 @@
+"""Condition types, condition reasons and event reasons: stable words that tools may rely on, each with its meaning."""
+
+from __future__ import annotations
+
+# ---- Condition types ----
+READY = "Ready"  # users are served as well as the world allows
+RECONCILING = "Reconciling"  # on the way to what the spec asks for
+STALLED = "Stalled"  # no progress without a change by someone
+MODEL_RESOLVED = "ModelResolved"  # the wanted model has become one immutable version
+CHALLENGER_HEALTHY = "ChallengerHealthy"  # the judge's latest word about the challenger
+ROLLBACK_READY = "RollbackReady"  # a previous version could take the traffic at once
+
+# ---- Reasons of ModelDeployment conditions ----
+SERVING = "Serving"  # the champion has ready pods and all of the traffic
+FIRST_DEPLOYMENT = "FirstDeployment"  # there is no champion yet
+CHAMPION_UNAVAILABLE = "ChampionUnavailable"  # no pod of the champion is ready
+ROLLING_OUT = "RollingOut"  # a challenger is on its way
+UP_TO_DATE = "UpToDate"  # the champion is what the spec asks for
+SCALING = "Scaling"  # pods are being added, removed or replaced
+PAUSED = "Paused"  # spec.rollout.paused
+AWAITING_APPROVAL = "AwaitingApproval"  # the annotation viridian.dev/approve is awaited
+REVISION_REJECTED = "RevisionRejected"  # what the spec pins was rejected
+INVALID_SPEC = "InvalidSpec"  # the spec cannot be carried out; the message says what to write
+APPLY_REFUSED = "ApplyRefused"  # the API server refuses an object made from the spec
+PROBATION = "Probation"  # the new champion is still judged
+
+RESOLVED = "Resolved"  # version, URI and digest are known
+MODEL_NOT_FOUND = "ModelNotFound"  # the registry has no such model
+ALIAS_NOT_FOUND = "AliasNotFound"  # the model has no such alias
+VERSION_NOT_FOUND = "VersionNotFound"  # the model has no such version
+REGISTRY_UNAVAILABLE = "RegistryUnavailable"  # the registry does not answer; what runs goes on
+REGISTRY_REFUSED = "RegistryRefused"  # the registry answers and refuses
+REGISTRY_NOT_CONFIGURED = "RegistryNotConfigured"  # the operator was started without a registry
+
+NO_CHALLENGER = "NoChallenger"  # nothing is on trial
+DEPLOYING = "Deploying"  # the challenger is not ready yet
+HEALTHY = "Healthy"  # every metric passes
+BREACHED = "Breached"  # a metric is beyond its bound
+NO_DATA = "NoData"  # too few samples to say anything
+PROVIDER_ERROR = "ProviderError"  # the metrics source cannot be read
+NOT_JUDGED = "NotJudged"  # no metrics are asked for, or no traffic yet
+
+FALLBACK_READY = "FallbackReady"  # the former champion is warm
+CHAMPION_IS_FALLBACK = "ChampionIsFallback"  # while a challenger is on trial, the champion itself is the way back
+FALLBACK_UNAVAILABLE = "FallbackUnavailable"  # the former champion has no ready pod
+NO_FALLBACK = "NoFallback"  # there is no former champion yet, or spec.fallback.replicas is 0
+
+# ---- Reasons for which a revision is rejected ----
+METRIC_BREACH = "MetricBreach"
+PROGRESS_DEADLINE_EXCEEDED = "ProgressDeadlineExceeded"
+REJECTED_BY_PERSON = "RejectedByPerson"
+BLIND_TOO_LONG = "BlindTooLong"
+ROLLED_BACK_BY_PERSON = "RolledBackByPerson"
+
+# ---- Outcomes of a revision ----
+PROMOTED = "Promoted"
+REJECTED = "Rejected"
+ROLLED_BACK = "RolledBack"
+
+# ---- Events of a ModelDeployment ----
+EVENT_ROLLOUT_STARTED = "RolloutStarted"
+EVENT_STEP_ADVANCED = "StepAdvanced"
+EVENT_HELD = "Held"
+EVENT_BREACHED = "Breached"
+EVENT_ROLLED_BACK = "RolledBack"
+EVENT_PROMOTED = "Promoted"
+EVENT_REJECTED = "Rejected"
+EVENT_SUPERSEDED = "Superseded"
+EVENT_AWAITING_APPROVAL = "AwaitingApproval"
+EVENT_STALLED = "Stalled"
+EVENT_MODEL_UNRESOLVED = "ModelUnresolved"

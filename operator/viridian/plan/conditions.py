@@ -1,0 +1,81 @@
+"""The next list of conditions: what is true now, with the time at which it became so."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+
+class Truth(StrEnum):
+    TRUE = "True"
+    FALSE = "False"
+    UNKNOWN = "Unknown"
+
+    @classmethod
+    def of(cls, value: bool) -> Truth:
+        return cls.TRUE if value else cls.FALSE
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One condition before it has a time: what holds, why, and the sentence for people."""
+
+    type: str
+    status: Truth
+    reason: str
+    message: str
+
+
+def stamp(now: datetime) -> str:
+    """A point in time as the Kubernetes API writes it, in whole seconds."""
+    return now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def stamp_exact(now: datetime) -> str:
+    """The same in microseconds, for measuring."""
+    return now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def moment(text: Any) -> datetime | None:
+    """The point in time that such a text names, None for anything else."""
+    if not isinstance(text, str):
+        return None
+    try:
+        parsed = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+
+
+def transition(
+    findings: Iterable[Finding], *, before: Iterable[Mapping[str, Any]], generation: int, now: datetime
+) -> list[dict[str, Any]]:
+    """The findings as conditions: lastTransitionTime moves only when the status changes."""
+    known = {condition.get("type"): condition for condition in before}
+    return [_condition(finding, known.get(finding.type), generation, now) for finding in findings]
+
+
+def _condition(
+    finding: Finding, before: Mapping[str, Any] | None, generation: int, now: datetime
+) -> dict[str, Any]:
+    same = before is not None and before.get("status") == finding.status
+    since = before.get("lastTransitionTime") if before is not None and same else None
+    return {
+        "type": finding.type,
+        "status": str(finding.status),
+        "reason": finding.reason,
+        "message": finding.message[:1024],
+        "lastTransitionTime": since or stamp(now),
+        "observedGeneration": generation,
+    }
+
+
+def is_true(conditions: Iterable[Mapping[str, Any]], type_: str) -> bool:
+    return any(c.get("type") == type_ and c.get("status") == "True" for c in conditions)
+
+
+def reason_of(conditions: Iterable[Mapping[str, Any]], type_: str) -> str | None:
+    return next((c.get("reason") for c in conditions if c.get("type") == type_), None)

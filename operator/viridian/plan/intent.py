@@ -1,0 +1,117 @@
+"""Whether the world already is what we intend, so that a settled world is not written to.
+
+Two looks together decide it. The hash of the intent stands on the object: another hash means that we changed our mind, even
+where only something was left out. And the object must *cover* the intent: every field that we ask for is there with that
+value, whoever changed it in the meantime. What the API server added (defaults, other people's fields) does not count.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from viridian.api.names import INTENT_ANNOTATION, short_hash
+from viridian.plan.plan import Apply, Manifest
+
+# How entries of a list are told apart where Kubernetes treats the list as a map.
+_MERGE_KEYS = ("name", "containerPort", "port", "mountPath", "uid", "key", "topologyKey", "ip")
+
+
+def apply_unless_covered(intent: Manifest, observed: Manifest | None) -> Apply | None:
+    """The apply that makes the world follow the intent, or None where it already does."""
+    stamped = stamp(intent)
+    if observed is not None and intent_hash(observed) == intent_hash(stamped) and covers(observed, stamped):
+        return None
+    return Apply(stamped)
+
+
+def stamp(intent: Manifest) -> Manifest:
+    """The intent with its own hash among its annotations."""
+    digest = short_hash(json.dumps(intent, sort_keys=True, separators=(",", ":")), length=16)
+    metadata = dict(intent["metadata"])
+    metadata["annotations"] = {**metadata.get("annotations", {}), INTENT_ANNOTATION: digest}
+    return {**intent, "metadata": metadata}
+
+
+def intent_hash(manifest: Manifest) -> str | None:
+    annotations = manifest.get("metadata", {}).get("annotations") or {}
+    value = annotations.get(INTENT_ANNOTATION)
+    return value if isinstance(value, str) else None
+
+
+def covers(observed: Any, intended: Any) -> bool:
+    """Whether everything intended stands in what was observed."""
+    if isinstance(intended, Mapping):
+        return _map_covers(observed, intended)
+    if isinstance(intended, (list, tuple)):
+        return _list_covers(observed, intended)
+    return bool(observed == intended) or _same_quantity(observed, intended)
+
+
+def _map_covers(observed: Any, intended: Mapping[str, Any]) -> bool:
+    if not isinstance(observed, Mapping):
+        # The API server drops empty maps.
+        return observed is None and not any(_is_content(value) for value in intended.values())
+    return all(
+        covers(observed[key], value) if key in observed else not _is_content(value) for key, value in intended.items()
+    )
+
+
+def _is_content(value: Any) -> bool:
+    """False for what the API server leaves out when it stores an object."""
+    if isinstance(value, Mapping):
+        return any(_is_content(inner) for inner in value.values())
+    return value is not None and value not in ((), [], "")
+
+
+def _list_covers(observed: Any, intended: Sequence[Any]) -> bool:
+    if not isinstance(observed, (list, tuple)):
+        return not intended
+    if all(isinstance(entry, Mapping) for entry in intended):
+        for key in _MERGE_KEYS:
+            if intended and all(key in entry for entry in intended):
+                return _keyed_covers(observed, intended, key)
+    return len(observed) == len(intended) and all(
+        covers(seen, wanted) for seen, wanted in zip(observed, intended, strict=True)
+    )
+
+
+def _keyed_covers(observed: Sequence[Any], intended: Sequence[Any], key: str) -> bool:
+    by_key = {entry.get(key): entry for entry in observed if isinstance(entry, Mapping)}
+    return all(entry[key] in by_key and covers(by_key[entry[key]], entry) for entry in intended)
+
+
+_SUFFIXES = {
+    "m": Decimal("0.001"),
+    "": Decimal(1),
+    "k": Decimal(10) ** 3,
+    "M": Decimal(10) ** 6,
+    "G": Decimal(10) ** 9,
+    "T": Decimal(10) ** 12,
+    "Ki": Decimal(2) ** 10,
+    "Mi": Decimal(2) ** 20,
+    "Gi": Decimal(2) ** 30,
+    "Ti": Decimal(2) ** 40,
+}
+
+
+def _same_quantity(observed: Any, intended: Any) -> bool:
+    """`cpu: 0.5` comes back as `500m`: the same quantity in the canonical form of the API server."""
+    if isinstance(observed, bool) or isinstance(intended, bool):
+        return False
+    left, right = _quantity(observed), _quantity(intended)
+    return left is not None and left == right
+
+
+def _quantity(value: Any) -> Decimal | None:
+    if not isinstance(value, (str, int, float)):
+        return None
+    text = str(value)
+    number = text.rstrip("mkMGTi")
+    factor = _SUFFIXES.get(text[len(number) :])
+    try:
+        return Decimal(number) * factor if factor is not None else None
+    except InvalidOperation:
+        return None
