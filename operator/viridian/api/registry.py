@@ -8,10 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from types import MappingProxyType
 from typing import Final
-
-NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 
 # Tags and aliases are public API: people search by them. Change them only with a migration.
 TAG_DIGEST: Final = "viridian.digest"
@@ -46,7 +43,7 @@ class RegisteredModel:
     """A model's name and everything its aliases point at, read in one call."""
 
     name: str
-    aliases: Mapping[str, str] = NOTHING
+    aliases: Mapping[str, str] = field(default_factory=dict)
     """alias -> version"""
 
 
@@ -61,7 +58,7 @@ class ModelVersion:
     uri: str
     """Where its bytes are: what an init container downloads. Never an alias, never a relative name."""
     run_id: str | None = None
-    tags: Mapping[str, str] = NOTHING
+    tags: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def digest(self) -> str | None:
@@ -75,10 +72,10 @@ class TrainingRun:
 
     run_id: str
     status: RunStatus
-    metrics: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    metrics: Mapping[str, float] = field(default_factory=dict)
     """The last value of each metric."""
-    params: Mapping[str, str] = NOTHING
-    tags: Mapping[str, str] = NOTHING
+    params: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
     model_uri: str | None = None
     """The model that the run made, in the form that `register` takes as source; None while there is none."""
 
