@@ -1,0 +1,1 @@
+"""Judgement: plain maths from numbers to verdicts. No I/O, no clock, no chance."""

@@ -1,0 +1,123 @@
+"""The judge of a challenger: from what its pods answered to one of four verdicts, each with its numbers and a sentence.
+
+A bound is only breached when the samples speak against it clearly enough (`viridian.judgement.evidence`): one error among
+twenty answers is no proof of an error rate above 1 %, three are. So a broken model is found within a handful of answers,
+and noise sends nobody home.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from viridian.judgement.counts import Counts
+from viridian.judgement.evidence import against_share
+
+ERROR_RATE = "error-rate"
+SUCCESS_RATE = "success-rate"
+LATENCIES = {"latency-p50": 0.50, "latency-p90": 0.90, "latency-p95": 0.95, "latency-p99": 0.99}
+
+
+class Verdict(StrEnum):
+    PASS = "Pass"  # noqa: S105 - the word of the API, no password
+    BREACH = "Breach"
+    NO_DATA = "NoData"
+    PROVIDER_ERROR = "ProviderError"
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """One metric that must keep its bound: `limit` is a maximum, except for success-rate, where it is a minimum."""
+
+    name: str
+    limit: float
+    min_samples: int
+    consecutive: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What is said of one metric. `streak` counts the looks in a row that breached, this one included."""
+
+    name: str
+    verdict: Verdict
+    message: str
+    value: float | None = None
+    samples: int = 0
+    evidence: float | None = None
+    streak: int = 0
+
+
+def judge(bound: Bound, counts: Counts, *, evidence_needed: float, streak_before: int = 0) -> Judgement:
+    """Judge one metric on one window of the challenger's answers."""
+    bad, total, allowed, value = _as_share(bound, counts)
+    samples = math.floor(total)
+    if samples < bound.min_samples or value is None:
+        return Judgement(
+            bound.name,
+            Verdict.NO_DATA,
+            f"{bound.name}: {samples} of the {bound.min_samples} samples that are needed",
+            value=value,
+            samples=samples,
+        )
+    evidence = against_share(bad, total, allowed)
+    breached = evidence >= evidence_needed
+    streak = streak_before + 1 if breached else 0
+    return Judgement(
+        bound.name,
+        Verdict.BREACH if breached and streak >= bound.consecutive else Verdict.PASS,
+        _sentence(bound, value, samples, breached, streak),
+        value=value,
+        samples=samples,
+        evidence=min(evidence, 1e9),
+        streak=streak,
+    )
+
+
+def unreadable(bound: Bound, why: str) -> Judgement:
+    """The judgement where the metrics source did not answer: neither health nor breach."""
+    return Judgement(bound.name, Verdict.PROVIDER_ERROR, f"{bound.name}: {why}")
+
+
+def overall(judgements: Sequence[Judgement]) -> Verdict:
+    """One verdict for all metrics: a breach outweighs everything, blindness outweighs health."""
+    return _first(
+        (judgement.verdict for judgement in judgements), Verdict.BREACH, Verdict.PROVIDER_ERROR, Verdict.NO_DATA
+    )
+
+
+def _first(verdicts: Iterable[Verdict], *order: Verdict) -> Verdict:
+    present = set(verdicts)
+    return next((verdict for verdict in order if verdict in present), Verdict.PASS)
+
+
+def _as_share(bound: Bound, counts: Counts) -> tuple[float, float, float, float | None]:
+    """(bad answers, all answers, allowed share of bad ones, the metric's own value).
+
+    A quantile is a share as well: "p95 is at most 250 ms" says that at most 5 % of the answers take longer.
+    """
+    if bound.name in LATENCIES:
+        share = LATENCIES[bound.name]
+        return counts.slower_than(bound.limit), counts.timed, 1 - share, counts.quantile(share)
+    rate = counts.errors / counts.requests if counts.requests > 0 else None
+    if bound.name == SUCCESS_RATE:
+        return counts.errors, counts.requests, 1 - bound.limit, None if rate is None else 1 - rate
+    return counts.errors, counts.requests, bound.limit, rate
+
+
+def _sentence(bound: Bound, value: float, samples: int, breached: bool, streak: int) -> str:
+    said = f"{bound.name} {_shown(bound.name, value)} over {samples} requests"
+    limit = _shown(bound.name, bound.limit)
+    side = "below the minimum" if bound.name == SUCCESS_RATE else "above the maximum"
+    if not breached:
+        inside = "keeps the minimum" if bound.name == SUCCESS_RATE else "keeps the maximum"
+        return f"{said} {inside} {limit}"
+    if streak < bound.consecutive:
+        return f"{said} is {side} {limit}, look {streak} of {bound.consecutive}"
+    return f"{said} is {side} {limit}"
+
+
+def _shown(name: str, value: float) -> str:
+    return f"{value * 1000:.0f} ms" if name in LATENCIES else f"{value * 100:.3g} %"

@@ -1,0 +1,105 @@
+"""What a slot's pods answered within a window, added up from readings of their counters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import pairwise
+
+from viridian.api.samples import CodeClass, PodSample
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Answers in a window: all, those with 5xx, and how many took at most each bound in seconds (the last is infinite)."""
+
+    requests: float = 0.0
+    errors: float = 0.0
+    latency: tuple[tuple[float, float], ...] = ()
+
+    def __add__(self, other: Counts) -> Counts:
+        return Counts(self.requests + other.requests, self.errors + other.errors, _add(self.latency, other.latency))
+
+    @property
+    def timed(self) -> float:
+        return self.latency[-1][1] if self.latency else 0.0
+
+    def slower_than(self, seconds: float) -> float:
+        """Answers that took longer, interpolated within the bucket that the limit falls into."""
+        below, floor = 0.0, 0.0
+        for bound, count in self.latency:
+            if seconds < bound:
+                if bound == float("inf"):
+                    return self.timed - below
+                share = (seconds - floor) / (bound - floor)
+                return self.timed - (below + share * (count - below))
+            below, floor = count, bound
+        return self.timed - below
+
+    def quantile(self, share: float) -> float | None:
+        """Seconds within which that share of the answers came, interpolated; None without answers."""
+        if self.timed <= 0:
+            return None
+        rank, below, floor = share * self.timed, 0.0, 0.0
+        for bound, count in self.latency:
+            if count >= rank and count > below:
+                if bound == float("inf"):
+                    return floor
+                return floor + (bound - floor) * (rank - below) / (count - below)
+            below, floor = count, bound
+        return floor
+
+
+def counted(readings: Iterable[Sequence[PodSample]], since: datetime) -> Counts:
+    """The sum over pods of what each counted after `since`.
+
+    Each pod's readings come in order of time. The last one before `since` is where counting starts; a pod that was first
+    read later counts from its start, since all of its answers may matter. A counter that fell belongs to a restarted process
+    and counts from zero again.
+    """
+    total = Counts()
+    for pod in readings:
+        total += _of_pod(pod, since)
+    return total
+
+
+def _of_pod(readings: Sequence[PodSample], since: datetime) -> Counts:
+    before = [reading for reading in readings if reading.at <= since]
+    within = [reading for reading in readings if reading.at > since]
+    if not within:
+        return Counts()
+    start = [before[-1]] if before else []
+    total = Counts() if start else _absolute(within[0])
+    for earlier, later in pairwise([*start, *within]):
+        total += _absolute(later) if later.total < earlier.total else _difference(later, earlier)
+    return total
+
+
+def _absolute(reading: PodSample) -> Counts:
+    return Counts(
+        reading.total,
+        reading.requests[CodeClass.SERVER_ERROR],
+        tuple((bucket.bound, bucket.count) for bucket in reading.latency),
+    )
+
+
+def _difference(later: PodSample, earlier: PodSample) -> Counts:
+    return _absolute(later) + _negative(_absolute(earlier))
+
+
+def _negative(counts: Counts) -> Counts:
+    return Counts(-counts.requests, -counts.errors, tuple((bound, -count) for bound, count in counts.latency))
+
+
+def _add(
+    left: tuple[tuple[float, float], ...], right: tuple[tuple[float, float], ...]
+) -> tuple[tuple[float, float], ...]:
+    if not left or not right:
+        return left or right
+    if [bound for bound, _ in left] != [bound for bound, _ in right]:
+        # Two runtimes with different buckets: only what all of them can tell is kept.
+        shared = {bound for bound, _ in left} & {bound for bound, _ in right}
+        left = tuple(pair for pair in left if pair[0] in shared)
+        right = tuple(pair for pair in right if pair[0] in shared)
+    return tuple((bound, a + b) for (bound, a), (_, b) in zip(left, right, strict=True))

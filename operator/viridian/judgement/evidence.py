@@ -1,0 +1,36 @@
+"""How strongly samples speak against the claim that a share keeps its bound.
+
+An e-value is a bet against a hypothesis that cannot be expected to win while the hypothesis holds: by Markov's inequality a
+value of 100 or more comes up with a chance of at most 1 % (Ville's inequality extends that to every look at a growing
+sample). Ours bets on several alternatives at once and takes the mean of the likelihood ratios, which is an e-value again.
+"""
+
+from __future__ import annotations
+
+import math
+
+# The alternatives: shares of bad answers this many times the bound. Small ratios find a slow leak, large ones a broken model.
+_RATIOS = (1.5, 2.0, 3.0, 5.0, 10.0, 20.0, 50.0)
+_HIGHEST_SHARE = 0.95
+
+
+def against_share(bad: float, total: float, bound: float) -> float:
+    """E-value against "the share of bad answers is at most `bound`", for `bad` of `total` answers.
+
+    `bad` may be fractional where it was interpolated from a histogram. A bound of 0 is broken by the first bad answer; a
+    bound of 1 cannot be broken.
+    """
+    if total <= 0 or bound >= 1:
+        return 1.0
+    if bound <= 0:
+        return math.inf if bad > 0 else 1.0
+    shares = [min(ratio * bound, _HIGHEST_SHARE) for ratio in _RATIOS if ratio * bound < 1 or ratio == _RATIOS[0]]
+    shares = [share for share in shares if share > bound]
+    if not shares:
+        return 1.0
+    logs = [bad * math.log(share / bound) + (total - bad) * math.log((1 - share) / (1 - bound)) for share in shares]
+    return _exp(max(logs) + math.log(sum(math.exp(log - max(logs)) for log in logs) / len(logs)))
+
+
+def _exp(log: float) -> float:
+    return math.exp(log) if log < 700 else math.inf

@@ -1,0 +1,38 @@
+"""How many pods make a weight, where the traffic is split by the number of ready pods."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Pods:
+    """Pods of the two slots while a challenger is on trial."""
+
+    champion: int
+    challenger: int
+
+    @property
+    def weight(self) -> float:
+        """Share of the challenger in percent."""
+        return 100 * self.challenger / max(1, self.champion + self.challenger)
+
+
+def pods_for(weight: int, replicas: int, max_surge: int) -> Pods:
+    """The counts that come closest to the weight with at most `max_surge` pods (at least one) above `replicas`.
+
+    The champion never has fewer than its replicas, since a revert must find it at full size. At 100 % the challenger takes
+    all of the traffic and needs all of the replicas.
+    """
+    champion = max(1, replicas)
+    if weight >= 100:
+        return Pods(champion, champion)
+    if weight <= 0:
+        return Pods(champion, 1)
+    spare = max(1, max_surge)
+    options = [
+        Pods(champion + extra, challenger)
+        for extra in range(spare)
+        for challenger in range(1, min(champion, spare - extra) + 1)
+    ]
+    return min(options, key=lambda pods: (abs(pods.weight - weight), pods.champion + pods.challenger))

@@ -1,0 +1,122 @@
+"""The record of a revision: a ControllerRevision that never changes, with the list of what became of it.
+
+It holds the whole pod template, so a former champion can be deployed again without the registry. Outcomes are appended as
+an annotation by a field manager of their own; deleting the ModelDeployment's status loses none of them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from viridian.api import reasons
+from viridian.api.names import OUTCOME_ANNOTATION, REVISION_LABEL
+from viridian.plan.conditions import moment
+
+NEWEST_OUTCOMES = 8
+RETRIED = "Retried"
+_TURNED_AWAY = (reasons.REJECTED, reasons.ROLLED_BACK)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One decision about a revision."""
+
+    outcome: str
+    at: str
+    reason: str = ""
+    message: str = ""
+    by: str = "Viridian"
+    # The revision that lost or got the traffic to or from this one, where there was one.
+    other: str | None = None
+    breach_at: str | None = None
+
+    def to_json(self) -> dict[str, str]:
+        fields = {name: getattr(self, name) for name in Outcome.__slots__}
+        return {name: value for name, value in fields.items() if value}
+
+    @staticmethod
+    def from_json(data: Mapping[str, Any]) -> Outcome:
+        known = {name: str(data[name]) for name in Outcome.__slots__ if data.get(name)}
+        return Outcome(**{"outcome": "Unknown", "at": "", **known})
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """The immutable thing that is served."""
+
+    uri: str
+    name: str | None = None
+    version: str | None = None
+    digest: str | None = None
+
+    @property
+    def shown(self) -> str:
+        return f"version {self.version}" if self.version else self.uri
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A ControllerRevision as the rollout reads it."""
+
+    revision: str
+    uid: str
+    number: int
+    model: Model
+    template: Mapping[str, Any]
+    outcomes: tuple[Outcome, ...]
+    manifest: Mapping[str, Any]
+
+    @property
+    def turned_away(self) -> Outcome | None:
+        """The rejection or rollback that still stands: the newest word about this revision."""
+        latest = self.outcomes[-1] if self.outcomes else None
+        return latest if latest is not None and latest.outcome in _TURNED_AWAY else None
+
+    @property
+    def promoted_at(self) -> str | None:
+        return next((o.at for o in reversed(self.outcomes) if o.outcome == reasons.PROMOTED), None)
+
+    @property
+    def decided_at(self) -> datetime | None:
+        return moment(self.outcomes[-1].at) if self.outcomes else None
+
+    def has(self, outcome: Outcome) -> bool:
+        return any(known.outcome == outcome.outcome and known.at == outcome.at for known in self.outcomes)
+
+    def answered(self, command: str) -> bool:
+        """Whether a person's command was carried out on this revision before: each counts once."""
+        return any(known.by == command for known in self.outcomes)
+
+
+def parse(manifest: Mapping[str, Any]) -> Record | None:
+    """The record in a ControllerRevision, None for one that is not ours or was tampered with."""
+    data, labels = manifest.get("data"), manifest["metadata"].get("labels") or {}
+    if not isinstance(data, Mapping) or not isinstance(data.get("model"), Mapping) or REVISION_LABEL not in labels:
+        return None
+    model = data["model"]
+    return Record(
+        revision=labels[REVISION_LABEL],
+        uid=manifest["metadata"]["uid"],
+        number=int(manifest.get("revision", 0)),
+        model=Model(str(model.get("uri", "")), model.get("name"), model.get("version"), model.get("digest")),
+        template=data.get("template", {}),
+        outcomes=_outcomes(manifest),
+        manifest=manifest,
+    )
+
+
+def _outcomes(manifest: Mapping[str, Any]) -> tuple[Outcome, ...]:
+    text = (manifest["metadata"].get("annotations") or {}).get(OUTCOME_ANNOTATION, "[]")
+    try:
+        entries = json.loads(text)
+    except ValueError:
+        return ()
+    return tuple(Outcome.from_json(entry) for entry in entries if isinstance(entry, Mapping)) if isinstance(entries, list) else ()
+
+
+def dump(outcomes: tuple[Outcome, ...]) -> str:
+    return json.dumps([outcome.to_json() for outcome in outcomes[-NEWEST_OUTCOMES:]])

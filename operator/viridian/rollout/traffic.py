@@ -1,0 +1,101 @@
+"""Who gets the traffic: the selector of the live Service, and the record that is written together with it.
+
+Both stand in one object and change in one write. So a process that dies right after the write loses nothing: the next one
+reads who serves, which step the trial is in, or why and when a challenger was sent home.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from viridian.api.names import MODEL_DEPLOYMENT_LABEL, SLOT_LABEL, TRAFFIC_ANNOTATION, Slot
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A challenger on its way through the steps."""
+
+    revision: str
+    step: int
+    weight: int = 0
+    # When the step's split was reached; empty until then.
+    since: str = ""
+    # Requests the challenger had answered by then, so that those of the step can be counted.
+    requests: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Reverted:
+    """A revision that lost the traffic, or its chance of getting it, and why."""
+
+    revision: str
+    outcome: str
+    reason: str
+    message: str
+    at: str
+    breach_at: str = ""
+    by: str = "Viridian"
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """What the live Service says."""
+
+    champion: Slot
+    revision: str
+    since: str
+    # The champion before, for the way back and for the alias `previous`.
+    former: str = ""
+    trial: Trial | None = None
+    reverted: Reverted | None = None
+    # How the present champion came to be one: a promotion is followed by probation, a rollback is not.
+    cause: str = "Promoted"
+
+    @property
+    def receiving(self) -> frozenset[Slot]:
+        """The slots that users can meet."""
+        weight = self.trial.weight if self.trial else 0
+        if weight <= 0:
+            return frozenset({self.champion})
+        if weight >= 100:
+            return frozenset({self.champion.other})
+        return frozenset(Slot)
+
+
+def selector(name: str, traffic: Traffic) -> dict[str, str]:
+    """The live Service's selector: one slot, or both while they share the traffic by their ready pods."""
+    owner = {MODEL_DEPLOYMENT_LABEL: name}
+    receiving = traffic.receiving
+    return owner if len(receiving) > 1 else {**owner, SLOT_LABEL: str(next(iter(receiving)))}
+
+
+def dump(traffic: Traffic) -> str:
+    return json.dumps(_plain(traffic), sort_keys=True)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Traffic | Trial | Reverted):
+        fields = {name: _plain(getattr(value, name)) for name in type(value).__slots__}
+        return {name: field for name, field in fields.items() if field not in (None, "", 0) or name == "step"}
+    return str(value) if isinstance(value, Slot) else value
+
+
+def parse(service: Mapping[str, Any] | None) -> Traffic | None:
+    """What a live Service records, None where there is none or its record was destroyed."""
+    if service is None:
+        return None
+    try:
+        data = json.loads((service["metadata"].get("annotations") or {})[TRAFFIC_ANNOTATION])
+        return Traffic(
+            **{
+                **data,
+                "champion": Slot(data["champion"]),
+                "trial": Trial(**data["trial"]) if data.get("trial") else None,
+                "reverted": Reverted(**data["reverted"]) if data.get("reverted") else None,
+            }
+        )
+    except (KeyError, TypeError, ValueError):
+        return None
