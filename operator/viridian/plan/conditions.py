@@ -58,9 +58,7 @@ def transition(
     return [_condition(finding, known.get(finding.type), generation, now) for finding in findings]
 
 
-def _condition(
-    finding: Finding, before: Mapping[str, Any] | None, generation: int, now: datetime
-) -> dict[str, Any]:
+def _condition(finding: Finding, before: Mapping[str, Any] | None, generation: int, now: datetime) -> dict[str, Any]:
     same = before is not None and before.get("status") == finding.status
     since = before.get("lastTransitionTime") if before is not None and same else None
     return {

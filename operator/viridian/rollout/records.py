@@ -115,7 +115,11 @@ def _outcomes(manifest: Mapping[str, Any]) -> tuple[Outcome, ...]:
         entries = json.loads(text)
     except ValueError:
         return ()
-    return tuple(Outcome.from_json(entry) for entry in entries if isinstance(entry, Mapping)) if isinstance(entries, list) else ()
+    return (
+        tuple(Outcome.from_json(entry) for entry in entries if isinstance(entry, Mapping))
+        if isinstance(entries, list)
+        else ()
+    )
 
 
 def dump(outcomes: tuple[Outcome, ...]) -> str:

@@ -1,0 +1,241 @@
+"""Everything that a pass over a ModelDeployment has read, frozen. What is not in here plays no part in a decision."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from viridian.api import durations
+from viridian.api.modeldeployment import ModelDeploymentSpec
+from viridian.api.names import MANAGEMENT_PORT, REVISION_LABEL, SERVER_CONTAINER, Slot
+from viridian.api.samples import MANAGEMENT_PORT as DEFAULT_MANAGEMENT_PORT
+from viridian.api.samples import PodSample, PodTarget, ScrapeFailure
+from viridian.plan.conditions import moment
+from viridian.rollout import records, traffic
+from viridian.rollout.records import Model, Record
+from viridian.rollout.traffic import Traffic
+
+Object = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the operator's own configuration adds."""
+
+    server_image: str
+    mlflow_uri: str | None = None
+    # How often a followed alias is looked up.
+    registry_poll: timedelta = timedelta(seconds=15)
+
+
+@dataclass(frozen=True, slots=True)
+class Unresolved:
+    """Why the wanted model has no immutable version: a reason of `viridian.api.reasons` and a sentence.
+
+    `lasting`: the registry did answer, and only a change by someone will make it answer differently.
+    """
+
+    reason: str
+    message: str
+    lasting: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Pod:
+    """A pod of a slot."""
+
+    uid: str
+    name: str
+    revision: str
+    ip: str
+    ready: bool
+    management_port: int
+    restarts: int
+    # The newest sentence that a failing container left: a fetch that was refused, a crash.
+    complaint: str = ""
+
+    def target(self, slot: Slot) -> PodTarget:
+        return PodTarget(uid=self.uid, slot=str(slot), ip=self.ip, port=self.management_port)
+
+
+@dataclass(frozen=True, slots=True)
+class SlotWorld:
+    """A slot's Deployment and pods as they are."""
+
+    deployment: Object
+    pods: tuple[Pod, ...] = ()
+
+    @property
+    def uid(self) -> str:
+        return str(self.deployment["metadata"]["uid"])
+
+    @property
+    def revision(self) -> str:
+        return str((self.deployment["metadata"].get("labels") or {}).get(REVISION_LABEL, ""))
+
+    @property
+    def replicas(self) -> int:
+        return int(self.deployment.get("spec", {}).get("replicas", 0))
+
+    @property
+    def settled(self) -> bool:
+        """Every pod is of the Deployment's newest template and available, and none is left over."""
+        status, wanted = self.deployment.get("status") or {}, self.replicas
+        counts = [int(status.get(name, 0)) for name in ("replicas", "updatedReplicas", "availableReplicas")]
+        return self._observed and all(count == wanted for count in counts)
+
+    @property
+    def ready_replicas(self) -> int:
+        return int((self.deployment.get("status") or {}).get("readyReplicas", 0))
+
+    @property
+    def serves(self) -> bool:
+        """Some pod of the Deployment's own revision is ready."""
+        status = self.deployment.get("status") or {}
+        return self._observed and self.ready_replicas > 0 and int(status.get("updatedReplicas", 0)) > 0
+
+    @property
+    def deadline_exceeded(self) -> bool:
+        return any(
+            c.get("type") == "Progressing" and c.get("reason") == "ProgressDeadlineExceeded" for c in self._conditions
+        )
+
+    @property
+    def unavailable_since(self) -> datetime | None:
+        return next(
+            (
+                moment(c.get("lastTransitionTime"))
+                for c in self._conditions
+                if c.get("type") == "Available" and c.get("status") == "False"
+            ),
+            None,
+        )
+
+    @property
+    def complaint(self) -> str:
+        """What keeps it from being ready, in the words of its pods or of the Deployment controller."""
+        said = [pod.complaint for pod in self.pods if pod.complaint]
+        refused = [c.get("message", "") for c in self._conditions if c.get("type") == "ReplicaFailure"]
+        return next(iter([*said, *refused]), "")
+
+    @property
+    def _observed(self) -> bool:
+        observed = (self.deployment.get("status") or {}).get("observedGeneration", 0)
+        return int(observed) >= int(self.deployment["metadata"].get("generation", 0))
+
+    @property
+    def _conditions(self) -> Sequence[Mapping[str, Any]]:
+        return (self.deployment.get("status") or {}).get("conditions") or ()
+
+
+Readings = Mapping[str, Sequence[PodSample | ScrapeFailure]]
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A ModelDeployment and its world."""
+
+    name: str
+    namespace: str
+    uid: str
+    generation: int
+    # None when the stored object does not fit the present schema; `invalid` says why.
+    spec: ModelDeploymentSpec | None
+    settings: Settings
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    status: Object = field(default_factory=dict)
+    invalid: str = ""
+    slots: Mapping[Slot, SlotWorld] = field(default_factory=dict)
+    live: Object | None = None
+    preview: Object | None = None
+    budgets: Mapping[str, Object] = field(default_factory=dict)
+    records: Mapping[str, Record] = field(default_factory=dict)
+    model: Model | Unresolved = Unresolved("Unknown", "not looked up yet", lasting=False)
+    # Aliases of the registered model, None where they are unknown at the moment.
+    aliases: Mapping[str, str] | None = None
+    # Readings by pod uid, oldest first, as far back as the analysis looks.
+    readings: Readings = field(default_factory=dict)
+
+    @property
+    def traffic(self) -> Traffic | None:
+        return traffic.parse(self.live)
+
+
+def parse_pod(pod: Object) -> Pod:
+    """What a rollout wants to know of a Pod object."""
+    status, metadata = pod.get("status") or {}, pod["metadata"]
+    containers = [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]
+    terminating = metadata.get("deletionTimestamp") is not None
+    ready = any(c.get("type") == "Ready" and c.get("status") == "True" for c in status.get("conditions") or ())
+    return Pod(
+        uid=metadata["uid"],
+        name=metadata["name"],
+        revision=(metadata.get("labels") or {}).get(REVISION_LABEL, ""),
+        ip=status.get("podIP", ""),
+        ready=ready and not terminating,
+        management_port=_management_port(pod),
+        restarts=sum(int(c.get("restartCount", 0)) for c in containers if c.get("name") == SERVER_CONTAINER),
+        complaint=next((said for said in map(_complaint, containers) if said), ""),
+    )
+
+
+def _management_port(pod: Object) -> int:
+    ports = [port for container in pod.get("spec", {}).get("containers", ()) for port in container.get("ports") or ()]
+    return next(
+        (int(port["containerPort"]) for port in ports if port.get("name") == MANAGEMENT_PORT), DEFAULT_MANAGEMENT_PORT
+    )
+
+
+def _complaint(container: Mapping[str, Any]) -> str:
+    state, last = container.get("state") or {}, container.get("lastState") or {}
+    for ended in (state.get("terminated"), last.get("terminated")):
+        if ended and ended.get("exitCode", 0) != 0:
+            why = str(ended.get("message") or ended.get("reason") or f"exit code {ended['exitCode']}").strip()
+            return f"{container.get('name')}: {why}"
+    waiting = state.get("waiting") or {}
+    if waiting.get("reason") in ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "CreateContainerConfigError"):
+        return f"{container.get('name')}: {waiting.get('message') or waiting['reason']}"
+    return ""
+
+
+def slot_world(deployment: Object, pods: Sequence[Object]) -> SlotWorld:
+    """A slot from its Deployment and the Pod objects that carry its labels."""
+    return SlotWorld(deployment, tuple(sorted(map(parse_pod, pods), key=lambda pod: pod.name)))
+
+
+def parse_records(manifests: Sequence[Object]) -> dict[str, Record]:
+    """Revision to its record."""
+    parsed = filter(None, map(records.parse, manifests))
+    return {record.revision: record for record in parsed}
+
+
+def judged_slot(snapshot: Snapshot, now: datetime) -> Slot | None:
+    """The slot whose pods the judge looks at now: a challenger with traffic, or a new champion in probation."""
+    current = snapshot.traffic
+    if current is None or snapshot.spec is None or not snapshot.spec.rollout.analysis.metrics:
+        return None
+    if current.trial is not None:
+        return current.champion.other if current.trial.weight > 0 else None
+    return current.champion if in_probation(snapshot, current, now) else None
+
+
+def in_probation(snapshot: Snapshot, current: Traffic, now: datetime) -> bool:
+    """Whether the champion is new enough to be judged on, with someone there to go back to."""
+    since = moment(current.since)
+    if snapshot.spec is None or since is None or not current.former or current.cause != "Promoted":
+        return False
+    return now < since + durations.parse(snapshot.spec.rollout.probation)
+
+
+def targets(snapshot: Snapshot, slot: Slot) -> tuple[PodTarget, ...]:
+    """The pods of a slot that can be talked to."""
+    world = snapshot.slots.get(slot)
+    return tuple(pod.target(slot) for pod in world.pods if pod.ip) if world else ()
+
+
+def to_scrape(snapshot: Snapshot, now: datetime) -> tuple[PodTarget, ...]:
+    """The pods whose counters this pass needs; the observer reads them and fills `readings` before deciding."""
+    slot = judged_slot(snapshot, now)
+    return targets(snapshot, slot) if slot is not None else ()
