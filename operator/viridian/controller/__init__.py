@@ -1,0 +1,1 @@
+"""The loop: what wakes it, the queue, observe, decide, act, and what it tells about itself."""

@@ -1,0 +1,185 @@
+"""The keyed work queue: every key is worked on by one worker at most, and a burst of wake-ups is one pass.
+
+A key that is woken while a worker has it gets one more pass afterwards, because the pass may have read the world
+before the change. Each key has one timer at most, and the earlier deadline wins: a pass that ends with "look again in
+five minutes" can never add a second chain of timers. Time is the event loop's, so tests bring a loop of their own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+from viridian.controller.backoff import Backoff
+from viridian.controller.keys import Key
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """The pass went through. Look again after so many seconds, or only when woken."""
+
+    after: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """The pass failed: back off.
+
+    `at_once` asks for an immediate second look where this was the first failure in a row (somebody else wrote in
+    between); `at_least` is what the server asked for.
+    """
+
+    at_least: float = 0.0
+    at_once: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """The object does not exist: nothing is kept about its key."""
+
+
+Ending = Settled | Retry | Gone
+
+
+class QueueObserver(Protocol):
+    """Is told what happens in the queue, for the metrics."""
+
+    def added(self) -> None: ...
+
+    def waited(self, seconds: float) -> None: ...
+
+    def worked(self, seconds: float) -> None: ...
+
+    def retried(self) -> None: ...
+
+
+class WorkQueue:
+    """Keys in, passes out. `handle` does one pass and says how it ended; it must not raise."""
+
+    def __init__(
+        self, handle: Callable[[Key], Awaitable[Ending]], *, backoff: Backoff, observer: QueueObserver
+    ) -> None:
+        self._handle = handle
+        self._backoff = backoff
+        self._observer = observer
+        self._loop = asyncio.get_running_loop()
+        self._waiting: asyncio.Queue[Key] = asyncio.Queue()
+        self._dirty: dict[Key, float] = {}
+        """Key to when it was woken; it stands in `_waiting` exactly if it is not active."""
+        self._active: dict[Key, float] = {}
+        """Key to when its pass began."""
+        self._timers: dict[Key, asyncio.TimerHandle] = {}
+        self._failures: dict[Key, int] = {}
+        self._moved_at = self._loop.time()
+        """When a pass last ended, or when the queue last was empty."""
+
+    def add(self, key: Key) -> None:
+        """The key is looked at as soon as a worker is free."""
+        if key in self._dirty:
+            return
+        now = self._loop.time()
+        if self.depth == 0:
+            self._moved_at = now
+        self._observer.added()
+        self._dirty[key] = now
+        if key not in self._active:
+            self._waiting.put_nowait(key)
+
+    def add_after(self, key: Key, seconds: float) -> None:
+        """The key is looked at in so many seconds, unless an earlier timer stands already."""
+        when = self._loop.time() + max(0.0, seconds)
+        standing = self._timers.get(key)
+        if standing is not None:
+            if standing.when() <= when:
+                return
+            standing.cancel()
+        self._timers[key] = self._loop.call_at(when, self._ring, key)
+
+    def known(self) -> frozenset[Key]:
+        """Every key that is waiting, being worked on, or has a timer."""
+        return frozenset({*self._dirty, *self._active, *self._timers})
+
+    async def work(self, workers: int) -> None:
+        """Run so many workers until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for number in range(workers):
+                group.create_task(self._worker(), name=f"worker {number}")
+
+    async def drain(self, keys: Iterable[Key] = ()) -> None:
+        """Add the keys and make passes, one at a time, until no key is waiting; timers are left alone."""
+        for key in keys:
+            self.add(key)
+        while not self._waiting.empty():
+            await self._pass(self._waiting.get_nowait())
+
+    @property
+    def depth(self) -> int:
+        """Keys that wait for a worker."""
+        return self._waiting.qsize()
+
+    @property
+    def unfinished_seconds(self) -> float:
+        """Seconds that all passes under way have taken so far, together."""
+        now = self._loop.time()
+        return sum(now - started for started in self._active.values())
+
+    @property
+    def longest_running_seconds(self) -> float:
+        """Seconds that the oldest pass under way has taken so far."""
+        return self._loop.time() - min(self._active.values()) if self._active else 0.0
+
+    @property
+    def standstill_seconds(self) -> float:
+        """For how long keys have been waiting without any pass coming to an end; 0 while none waits."""
+        return self._loop.time() - self._moved_at if self.depth else 0.0
+
+    def _ring(self, key: Key) -> None:
+        self._timers.pop(key, None)
+        self.add(key)
+
+    async def _worker(self) -> None:
+        while True:
+            await self._pass(await self._waiting.get())
+
+    async def _pass(self, key: Key) -> None:
+        started = self._loop.time()
+        self._observer.waited(started - self._dirty.pop(key))
+        self._silence(key)  # this pass looks now, and its end says when to look again
+        self._active[key] = started
+        try:
+            ending = await self._handle(key)
+        finally:
+            del self._active[key]
+            self._moved_at = self._loop.time()
+            self._observer.worked(self._moved_at - started)
+        self._finish(key, ending)
+
+    def _finish(self, key: Key, ending: Ending) -> None:
+        if key in self._dirty:
+            self._waiting.put_nowait(key)
+        match ending:
+            case Gone():
+                self._failures.pop(key, None)
+                self._silence(key)
+            case Settled(after):
+                self._failures.pop(key, None)
+                if after is not None:
+                    self.add_after(key, after)
+            case Retry():
+                self._retry(key, ending)
+
+    def _retry(self, key: Key, ending: Retry) -> None:
+        failures = self._failures.get(key, 0) + 1
+        self._failures[key] = failures
+        self._observer.retried()
+        if ending.at_once and failures == 1:
+            self.add(key)
+        else:
+            self.add_after(key, max(ending.at_least, self._backoff.delay(failures)))
+
+    def _silence(self, key: Key) -> None:
+        timer = self._timers.pop(key, None)
+        if timer is not None:
+            timer.cancel()
