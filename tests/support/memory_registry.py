@@ -6,14 +6,16 @@ lost after the write took effect (`lose_answer_of`), or something happens right 
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from viridian.api.registry import TAG_RUN, ModelVersion, RegisteredModel, RunStatus, TrainingRun
+from viridian.api.registry import TAG_MODEL_URI, TAG_RUN, ModelVersion, RegisteredModel, RunStatus, TrainingRun
 from viridian.ports.registry import RegistryMissing, RegistryRefused, RegistryUnavailable
 
-RESERVED_ALIASES = frozenset({"latest"})
+ALIAS = re.compile(r"(?!latest$|v\d+$)[\w-]{1,255}", re.ASCII | re.IGNORECASE)
+"""MLflow's rule for the names of aliases."""
 
 
 @dataclass
@@ -83,8 +85,8 @@ class MemoryRegistry:
 
     async def set_alias(self, name: str, alias: str, version: str) -> None:
         self._called("set_alias")
-        if alias in RESERVED_ALIASES:
-            raise RegistryRefused(f"the registry reserves the alias {alias}")
+        if not ALIAS.fullmatch(alias):
+            raise RegistryRefused(f"the registry takes no alias named {alias!r}")
         model = self._models.get(name)
         if model is None or version not in model.versions:
             raise RegistryMissing(f"the registry knows no version {version} of the model {name}")
@@ -118,7 +120,7 @@ class MemoryRegistry:
 
     async def run(self, run_id: str) -> TrainingRun | None:
         self._called("run")
-        return self._runs.get(run_id)
+        return self._read(self._runs[run_id]) if run_id in self._runs else None
 
     async def tag_run(self, run_id: str, tags: Mapping[str, str]) -> None:
         self._called("tag_run")
@@ -210,8 +212,12 @@ class MemoryRegistry:
     def _find_run(self, experiment: str, run_key: str) -> TrainingRun | None:
         for run in self._runs.values():
             if run.tags.get(TAG_RUN) == run_key and self._experiment_of[run.run_id] == experiment:
-                return run
+                return self._read(run)
         return None
+
+    @staticmethod
+    def _read(run: TrainingRun) -> TrainingRun:
+        return replace(run, model_uri=run.tags.get(TAG_MODEL_URI) or run.model_uri)
 
     def _change_run(self, run_id: str, tags: Mapping[str, str] | None = None) -> None:
         run = self._runs.get(run_id)

@@ -1,0 +1,175 @@
+"""MLflow's REST interface: one bounded request, and an answer that is sorted by what the caller can do about it.
+
+MLflow's own client waits up to two minutes and repeats seven times by default, so it has no place in a control loop.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, Final, Self
+
+import aiohttp
+from yarl import URL
+
+from viridian.ports.registry import RegistryRefused, RegistryUnavailable
+
+TIMEOUT_SECONDS: Final = 5.0
+# MLflow's web server closes an idle connection after five seconds: closing it first never loses a request.
+IDLE_SECONDS: Final = 3.0
+API: Final = "api/2.0/mlflow"
+SHOWN_CHARACTERS: Final = 300
+
+
+class Outcome(Enum):
+    """Answers that a caller can reason about; everything else is raised."""
+
+    DONE = "done"
+    MISSING = "RESOURCE_DOES_NOT_EXIST"
+    EXISTS = "RESOURCE_ALREADY_EXISTS"
+    INVALID = "INVALID_PARAMETER_VALUE"
+
+
+TELLING: Final = {outcome.value: outcome for outcome in Outcome if outcome is not Outcome.DONE}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    outcome: Outcome
+    body: dict[str, Any]
+    message: str = ""
+
+    @property
+    def done(self) -> bool:
+        return self.outcome is Outcome.DONE
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """A bearer token, or a user with a password; the values never show in a log."""
+
+    token: str = field(default="", repr=False)
+    user: str = field(default="", repr=False)
+    password: str = field(default="", repr=False)
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Self:
+        """MLflow's own variables, so that what works for a person's client works here."""
+        return cls(
+            token=environment.get("MLFLOW_TRACKING_TOKEN", ""),
+            user=environment.get("MLFLOW_TRACKING_USERNAME", ""),
+            password=environment.get("MLFLOW_TRACKING_PASSWORD", ""),
+        )
+
+    def header(self) -> dict[str, str]:
+        if self.user:
+            pair = base64.b64encode(f"{self.user}:{self.password}".encode()).decode()
+            return {"Authorization": f"Basic {pair}"}
+        return {"Authorization": f"Bearer {self.token}"} if self.token else {}
+
+
+class MlflowApi:
+    """Requests to one MLflow server, none repeated and no redirect followed."""
+
+    def __init__(self, uri: str, credentials: Credentials, timeout_seconds: float) -> None:
+        url = URL(uri)
+        if url.scheme not in ("http", "https") or not url.host:
+            shown = uri.rpartition("@")[2]
+            raise ValueError(f"the MLflow address must look like http://mlflow.ml.svc:5000, not {shown!r}")
+        if url.user and not credentials.user:
+            credentials = Credentials(user=url.user, password=url.password or "")
+        self.address = url.with_user(None).with_query(None).with_fragment(None)
+        self._root = self.address.joinpath(*API.split("/"))
+        self._headers = credentials.header()
+        self._timeout_seconds = timeout_seconds
+        self._session: aiohttp.ClientSession | None = None
+
+    async def close(self) -> None:
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+    async def get(self, path: str, **query: str) -> Answer:
+        return await self._request("GET", path, query=query)
+
+    async def post(self, path: str, body: Mapping[str, Any]) -> Answer:
+        return await self._request("POST", path, body=body)
+
+    async def delete(self, path: str, body: Mapping[str, Any]) -> Answer:
+        return await self._request("DELETE", path, body=body)
+
+    async def _request(
+        self, method: str, path: str, *, query: Mapping[str, str] | None = None, body: Mapping[str, Any] | None = None
+    ) -> Answer:
+        try:
+            async with self._connected().request(
+                method, self._root.joinpath(*path.split("/")), params=query, json=body, allow_redirects=False
+            ) as response:
+                text = await response.text(errors="replace")
+        except TimeoutError as error:
+            raise RegistryUnavailable(f"{self} did not answer within {self._timeout_seconds:g} s") from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise RegistryUnavailable(f"{self} cannot be reached: {error or type(error).__name__}") from error
+        return self._sorted(response.status, text)
+
+    def _connected(self) -> aiohttp.ClientSession:
+        """Made on first use, since a session belongs to the event loop that runs."""
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                headers=self._headers,
+                timeout=aiohttp.ClientTimeout(total=self._timeout_seconds),
+                connector=aiohttp.TCPConnector(keepalive_timeout=IDLE_SECONDS),
+                cookie_jar=aiohttp.DummyCookieJar(),
+            )
+        return self._session
+
+    def _sorted(self, status: int, text: str) -> Answer:
+        body = as_object(text)
+        code, message = str(body.get("error_code", "")), str(body.get("message", "")) or text.strip()
+        if status == 200 and (body or text.strip() == "{}"):
+            return Answer(Outcome.DONE, body)
+        if code in TELLING:
+            return Answer(TELLING[code], body, first_line(message))
+        if status in (408, 409, 425, 429) or status >= 500 or is_race(message):
+            raise RegistryUnavailable(f"{self} answered {status}: {first_line(message)}")
+        raise RegistryRefused(self._why_refused(status, message))
+
+    def _why_refused(self, status: int, message: str) -> str:
+        if status == 403 and "Host header" in message:
+            host = self.address.host if self.address.is_default_port() else f"{self.address.host}:{self.address.port}"
+            return (
+                f"{self} refuses the host name {host!r}: "
+                f"start it with --allowed-hosts '{self.address.host},{self.address.host}:*'"
+            )
+        if status == 401:
+            return f"{self} wants credentials: set MLFLOW_TRACKING_TOKEN, or MLFLOW_TRACKING_USERNAME and _PASSWORD"
+        if status == 403:
+            return f"{self} does not allow this with the operator's credentials: {first_line(message)}"
+        if 300 <= status < 400 or status in (200, 404):
+            return f"{self} answered {status}, but not as MLflow does: check MLFLOW_TRACKING_URI"
+        return f"{self} answered {status}: {first_line(message)}"
+
+    def __str__(self) -> str:
+        return f"MLflow at {self.address}"
+
+
+def as_object(text: str) -> dict[str, Any]:
+    try:
+        body = json.loads(text)
+    except ValueError:
+        return {}
+    return body if isinstance(body, dict) else {}
+
+
+def is_race(message: str) -> bool:
+    """Two writers of one new alias: the slower one gets a 400 that tells of the database's constraint."""
+    return "IntegrityError" in message or "UNIQUE constraint" in message
+
+
+def first_line(message: str) -> str:
+    """Enough for a condition; the rest of such messages is SQL or HTML."""
+    line = message.strip().splitlines()[0] if message.strip() else "no reason given"
+    return line if len(line) <= SHOWN_CHARACTERS else f"{line[:SHOWN_CHARACTERS]}…"
