@@ -26,8 +26,8 @@ building {name} failed; the end of {log}:
 {tail}
 
   Needed: Go 1.26.6 or newer (here: {version}), 8 GB of disk for Go's caches, 4 GB of memory, and on Debian the packages
-  git and ca-certificates (`apt-get install git ca-certificates`). Behind a proxy or a private module mirror set Go's own
-  GOPROXY, HTTPS_PROXY and SSL_CERT_FILE. The next run goes on where this one stopped."""
+  git and ca-certificates (`apt-get install git ca-certificates`). Behind a proxy or a private module mirror set
+  Go's own GOPROXY, HTTPS_PROXY and SSL_CERT_FILE. The next run goes on where this one stopped."""
 
 
 def ensure(names: Iterable[str]) -> None:
