@@ -9,7 +9,7 @@ MLFLOW_VENV := $(CACHE)/mlflow-venv
 BIN := $(VENV)/bin
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
 
-.PHONY: help venv locks
+.PHONY: help venv mlflow-venv locks
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
@@ -20,6 +20,8 @@ $(VENV)/.stamp: locks/dev.txt pyproject.toml
 	$(BIN)/python -m pip install --quiet --require-hashes -r locks/dev.txt
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
+
+mlflow-venv: $(MLFLOW_VENV)/.stamp ## a real MLflow server for the tests, in an environment of its own
 
 $(MLFLOW_VENV)/.stamp: locks/mlflow.txt
 	$(PYTHON) -m venv $(MLFLOW_VENV)
