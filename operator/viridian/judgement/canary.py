@@ -11,6 +11,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import takewhile
 
 from viridian.judgement.counts import Counts
 from viridian.judgement.evidence import against_share
@@ -39,7 +40,7 @@ class Bound:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What is said of one metric. `streak` counts the looks in a row that breached, this one included."""
+    """What is said of one metric."""
 
     name: str
     verdict: Verdict
@@ -47,12 +48,14 @@ class Judgement:
     value: float | None = None
     samples: int = 0
     evidence: float | None = None
-    streak: int = 0
 
 
-def judge(bound: Bound, counts: Counts, *, evidence_needed: float, streak_before: int = 0) -> Judgement:
-    """Judge one metric on one window of the challenger's answers."""
-    bad, total, allowed, value = _as_share(bound, counts)
+def judge(bound: Bound, looks: Sequence[Counts], *, evidence_needed: float) -> Judgement:
+    """Judge one metric on the challenger's answers: the window as it is now, then as it was one look earlier, and so on.
+
+    The bound is breached when the newest `consecutive` looks all breach it; what came before does not count.
+    """
+    bad, total, allowed, value = _as_share(bound, looks[0])
     samples = math.floor(total)
     if samples < bound.min_samples or value is None:
         return Judgement(
@@ -62,18 +65,25 @@ def judge(bound: Bound, counts: Counts, *, evidence_needed: float, streak_before
             value=value,
             samples=samples,
         )
-    evidence = against_share(bad, total, allowed)
-    breached = evidence >= evidence_needed
-    streak = streak_before + 1 if breached else 0
+    streak = len(list(takewhile(lambda counts: _breaches(bound, counts, evidence_needed), looks[: bound.consecutive])))
     return Judgement(
         bound.name,
-        Verdict.BREACH if breached and streak >= bound.consecutive else Verdict.PASS,
-        _sentence(bound, value, samples, breached, streak),
+        Verdict.BREACH if streak >= bound.consecutive else Verdict.PASS,
+        _sentence(bound, value, samples, streak),
         value=value,
         samples=samples,
-        evidence=min(evidence, 1e9),
-        streak=streak,
+        evidence=min(against_share(bad, total, allowed), 1e9),
     )
+
+
+def has_bad(bound: Bound, counts: Counts) -> bool:
+    """Whether any answer was of the kind that the metric bounds."""
+    return _as_share(bound, counts)[0] > 0
+
+
+def _breaches(bound: Bound, counts: Counts, evidence_needed: float) -> bool:
+    bad, total, allowed, _ = _as_share(bound, counts)
+    return total >= bound.min_samples and against_share(bad, total, allowed) >= evidence_needed
 
 
 def unreadable(bound: Bound, why: str) -> Judgement:
@@ -107,11 +117,11 @@ def _as_share(bound: Bound, counts: Counts) -> tuple[float, float, float, float 
     return counts.errors, counts.requests, bound.limit, rate
 
 
-def _sentence(bound: Bound, value: float, samples: int, breached: bool, streak: int) -> str:
+def _sentence(bound: Bound, value: float, samples: int, streak: int) -> str:
     said = f"{bound.name} {_shown(bound.name, value)} over {samples} requests"
     limit = _shown(bound.name, bound.limit)
     side = "below the minimum" if bound.name == SUCCESS_RATE else "above the maximum"
-    if not breached:
+    if streak == 0:
         inside = "keeps the minimum" if bound.name == SUCCESS_RATE else "keeps the maximum"
         return f"{said} {inside} {limit}"
     if streak < bound.consecutive:

@@ -51,8 +51,8 @@ class Counts:
         return floor
 
 
-def counted(readings: Iterable[Sequence[PodSample]], since: datetime) -> Counts:
-    """The sum over pods of what each counted after `since`.
+def counted(readings: Iterable[Sequence[PodSample]], since: datetime, until: datetime) -> Counts:
+    """The sum over pods of what each counted after `since`, as known at `until`.
 
     Each pod's readings come in order of time. The last one before `since` is where counting starts; a pod that was first
     read later counts from its start, since all of its answers may matter. A counter that fell belongs to a restarted process
@@ -60,8 +60,13 @@ def counted(readings: Iterable[Sequence[PodSample]], since: datetime) -> Counts:
     """
     total = Counts()
     for pod in readings:
-        total += _of_pod(pod, since)
+        total += _of_pod([reading for reading in pod if reading.at <= until], since)
     return total
+
+
+def answered(readings: Iterable[Sequence[PodSample]]) -> int:
+    """Requests that the pods have answered since their processes started."""
+    return int(sum(pod[-1].total for pod in readings if pod))
 
 
 def _of_pod(readings: Sequence[PodSample], since: datetime) -> Counts:

@@ -214,11 +214,12 @@ def parse_records(manifests: Sequence[Object]) -> dict[str, Record]:
 def judged_slot(snapshot: Snapshot, now: datetime) -> Slot | None:
     """The slot whose pods the judge looks at now: a challenger with traffic, or a new champion in probation."""
     current = snapshot.traffic
-    if current is None or snapshot.spec is None or not snapshot.spec.rollout.analysis.metrics:
+    if current is None or snapshot.spec is None:
         return None
     if current.trial is not None:
         return current.champion.other if current.trial.weight > 0 else None
-    return current.champion if in_probation(snapshot, current, now) else None
+    watched = snapshot.spec.rollout.analysis.metrics and in_probation(snapshot, current, now)
+    return current.champion if watched else None
 
 
 def in_probation(snapshot: Snapshot, current: Traffic, now: datetime) -> bool:

@@ -25,6 +25,8 @@ class Trial:
     since: str = ""
     # Requests the challenger had answered by then, so that those of the step can be counted.
     requests: int = 0
+    # Since when the judge sees nothing; empty while it sees.
+    blind_since: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,143 @@
+"""The objects of a ModelDeployment, as whole intents: deterministic in name, owned, labelled."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from viridian.api import durations
+from viridian.api.names import (
+    API_VERSION,
+    HTTP_PORT,
+    MANAGED_BY,
+    MANAGED_BY_LABEL,
+    MODEL_DEPLOYMENT,
+    MODEL_DEPLOYMENT_LABEL,
+    REVISION_LABEL,
+    SERVER_CONTAINER,
+    SLOT_LABEL,
+    TRAFFIC_ANNOTATION,
+    Slot,
+    preview_service,
+    revision_record,
+    slot_deployment,
+)
+from viridian.rollout import traffic
+from viridian.rollout.records import Model, Record
+from viridian.rollout.snapshot import Snapshot
+from viridian.rollout.template import merge
+from viridian.rollout.traffic import Traffic
+
+Manifest = dict[str, Any]
+
+
+def labels(name: str, **more: str) -> dict[str, str]:
+    return {
+        MODEL_DEPLOYMENT_LABEL: name,
+        MANAGED_BY_LABEL: MANAGED_BY,
+        "app.kubernetes.io/name": "model-server",
+        "app.kubernetes.io/instance": name,
+        "app.kubernetes.io/part-of": "viridian",
+        **more,
+    }
+
+
+def _metadata(snapshot: Snapshot, name: str, **more_labels: str) -> Manifest:
+    return {
+        "name": name,
+        "namespace": snapshot.namespace,
+        "labels": labels(snapshot.name) | more_labels,
+        "ownerReferences": [
+            {
+                "apiVersion": API_VERSION,
+                "kind": MODEL_DEPLOYMENT,
+                "name": snapshot.name,
+                "uid": snapshot.uid,
+                "controller": True,
+                "blockOwnerDeletion": True,
+            }
+        ],
+    }
+
+
+def record(snapshot: Snapshot, revision: str, number: int, model: Model, template: Mapping[str, Any]) -> Manifest:
+    """The ControllerRevision of a revision. Its data can never be changed, only its outcomes are added."""
+    fields = {"uri": model.uri, "name": model.name, "version": model.version, "digest": model.digest}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "ControllerRevision",
+        "metadata": _metadata(snapshot, revision_record(snapshot.name, revision), **{REVISION_LABEL: revision}),
+        "revision": number,
+        "data": {"model": {key: value for key, value in fields.items() if value}, "template": template},
+    }
+
+
+def deployment(snapshot: Snapshot, slot: Slot, record: Record, replicas: int) -> Manifest:
+    """A slot's Deployment. Its selector is ours alone and never changes, whatever labels the user adds."""
+    selector = {MODEL_DEPLOYMENT_LABEL: snapshot.name, SLOT_LABEL: str(slot)}
+    deadline = durations.parse(snapshot.spec.rollout.progress_deadline) if snapshot.spec else durations.parse("15m")
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": _metadata(
+            snapshot,
+            slot_deployment(snapshot.name, slot),
+            **{SLOT_LABEL: str(slot), REVISION_LABEL: record.revision},
+        ),
+        "spec": {
+            "replicas": replicas,
+            "revisionHistoryLimit": 1,
+            "progressDeadlineSeconds": max(1, int(deadline.total_seconds())),
+            "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": "100%"}},
+            "selector": {"matchLabels": selector},
+            "template": merge(
+                record.template,
+                {
+                    "metadata": {"labels": {**selector, REVISION_LABEL: record.revision}},
+                    "spec": {"containers": [{"name": SERVER_CONTAINER, "env": _identity(slot, record.revision)}]},
+                },
+            ),
+        },
+    }
+
+
+def _identity(slot: Slot, revision: str) -> list[dict[str, str]]:
+    return [{"name": "VIRIDIAN_SLOT", "value": str(slot)}, {"name": "VIRIDIAN_REVISION", "value": revision}]
+
+
+def budget(snapshot: Snapshot, slot: Slot) -> Manifest:
+    """At most one pod of a slot may be evicted at a time, so that no drain empties a slot."""
+    return {
+        "apiVersion": "policy/v1",
+        "kind": "PodDisruptionBudget",
+        "metadata": _metadata(snapshot, slot_deployment(snapshot.name, slot), **{SLOT_LABEL: str(slot)}),
+        "spec": {
+            "maxUnavailable": 1,
+            "selector": {"matchLabels": {MODEL_DEPLOYMENT_LABEL: snapshot.name, SLOT_LABEL: str(slot)}},
+        },
+    }
+
+
+def live_service(snapshot: Snapshot, port: int, wanted: Traffic) -> Manifest:
+    """The Service that users call: its selector and the record of why change in one write."""
+    service = _service(snapshot, snapshot.name, port, traffic.selector(snapshot.name, wanted))
+    service["metadata"]["annotations"] = {TRAFFIC_ANNOTATION: traffic.dump(wanted)}
+    return service
+
+
+def preview(snapshot: Snapshot, port: int, slot: Slot) -> Manifest:
+    """The Service for looking at the slot that is not the champion's: a challenger, or the fallback."""
+    selector = {MODEL_DEPLOYMENT_LABEL: snapshot.name, SLOT_LABEL: str(slot)}
+    return _service(snapshot, preview_service(snapshot.name), port, selector)
+
+
+def _service(snapshot: Snapshot, name: str, port: int, selector: dict[str, str]) -> Manifest:
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": _metadata(snapshot, name),
+        "spec": {
+            "selector": selector,
+            "ports": [{"name": HTTP_PORT, "port": port, "protocol": "TCP", "targetPort": HTTP_PORT}],
+        },
+    }

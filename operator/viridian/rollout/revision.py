@@ -1,0 +1,29 @@
+"""The identity of what a slot runs: a short hash over what the user asked for and the model that it came to.
+
+The operator's own defaults are no part of it. So an upgrade of the operator restarts nothing: the record of a revision holds
+the template as it was rendered when the revision was first seen.
+"""
+
+from __future__ import annotations
+
+import json
+
+from viridian.api.modeldeployment import Server
+from viridian.api.names import short_hash
+from viridian.rollout.records import Model
+
+
+def revision_of(model: Model, server: Server, restart: str) -> str:
+    """Eight hexadecimal digits; equal wishes have equal revisions, on every computer and in every release.
+
+    The number of replicas does not count: scaling is no new revision. The port does, since the container listens on it.
+    """
+    identity = {
+        "model": model.digest or model.uri,
+        "version": model.version,
+        "runtime": str(server.runtime),
+        "port": server.port,
+        "template": server.template,
+        "restart": restart,
+    }
+    return short_hash(json.dumps(identity, sort_keys=True, separators=(",", ":"), default=str))

@@ -1,0 +1,204 @@
+"""What a snapshot means: who the champion is, what is wanted, who the candidate is, and what the judge says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from viridian.api import durations
+from viridian.api.modeldeployment import Metric, ModelDeploymentSpec, Step
+from viridian.api.names import RESTART_ANNOTATION, RETRY_ANNOTATION, Slot
+from viridian.api.samples import PodSample, ScrapeFailure
+from viridian.judgement.canary import SUCCESS_RATE, Bound, Judgement, has_bad, judge, unreadable
+from viridian.judgement.counts import answered, counted
+from viridian.rollout import snapshot as snapshots
+from viridian.rollout.records import Model, Outcome, Record
+from viridian.rollout.revision import revision_of
+from viridian.rollout.snapshot import SlotWorld, Snapshot, Unresolved
+from viridian.rollout.template import InvalidTemplate, pod_template
+from viridian.rollout.traffic import Traffic
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The revision that the spec asks for now."""
+
+    revision: str
+    model: Model
+    template: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """A snapshot with a valid spec, read once."""
+
+    snapshot: Snapshot
+    spec: ModelDeploymentSpec
+    now: datetime
+    wanted: Wanted | None
+    # Why the wanted revision cannot be made from the spec, for people.
+    invalid_template: str = ""
+
+    @property
+    def traffic(self) -> Traffic | None:
+        return self.snapshot.traffic
+
+    @property
+    def steps(self) -> Sequence[Step]:
+        return self.spec.rollout.steps
+
+    def slot(self, slot: Slot) -> SlotWorld | None:
+        return self.snapshot.slots.get(slot)
+
+    def record(self, revision: str) -> Record | None:
+        return self.snapshot.records.get(revision)
+
+    def version_of(self, revision: str) -> str:
+        """How people know a revision: by the model's version where it has one."""
+        record = self.record(revision)
+        if record is not None:
+            return f"{record.model.shown} ({revision})"
+        if self.wanted is not None and self.wanted.revision == revision:
+            return f"{self.wanted.model.shown} ({revision})"
+        return revision
+
+    def turned_away(self, revision: str) -> Outcome | None:
+        """The rejection or rollback of a revision that still stands."""
+        reverted, record = (self.traffic.reverted if self.traffic else None), self.record(revision)
+        if reverted is not None and reverted.revision == revision:
+            pending = Outcome(reverted.outcome, reverted.at, reverted.reason, reverted.message, reverted.by)
+            if record is None or not record.has(pending):
+                return pending
+        return record.turned_away if record is not None else None
+
+    def asked(self, annotation: str, revision: str) -> str | None:
+        """The command of a person about this revision that was not carried out yet, in its own words.
+
+        The value is the revision, or the revision, `#` and anything, for saying the same again.
+        """
+        value = self.snapshot.annotations.get(annotation, "")
+        if value.partition("#")[0].strip() != revision:
+            return None
+        command, record = f"{annotation}={value}", self.record(revision)
+        return None if record is not None and record.answered(command) else command
+
+    def retry_asked(self, revision: str) -> str | None:
+        return self.asked(RETRY_ANNOTATION, revision) if self.turned_away(revision) is not None else None
+
+
+def read(snapshot: Snapshot, spec: ModelDeploymentSpec, now: datetime) -> Situation:
+    """The situation that the snapshot shows."""
+    if isinstance(snapshot.model, Unresolved):
+        return Situation(snapshot, spec, now, None)
+    try:
+        template = pod_template(snapshot.name, snapshot.model, spec.server, snapshot.settings)
+    except InvalidTemplate as why:
+        return Situation(snapshot, spec, now, None, invalid_template=str(why))
+    revision = revision_of(snapshot.model, spec.server, snapshot.annotations.get(RESTART_ANNOTATION, ""))
+    return Situation(snapshot, spec, now, Wanted(revision, snapshot.model, template))
+
+
+def candidate(situation: Situation, traffic: Traffic) -> str | None:
+    """The revision that ought to be on trial next to this champion, None when there is none.
+
+    While the registry is silent, what is on its way goes on its way.
+    """
+    other = situation.slot(traffic.champion.other)
+    if situation.wanted is None:
+        if traffic.trial is not None:
+            return traffic.trial.revision
+        deployed = other.revision if other is not None else ""
+        known = situation.record(deployed)
+        settled = deployed in ("", traffic.revision, traffic.former) or known is None or known.promoted_at is not None
+        return None if settled or situation.turned_away(deployed) else deployed
+    revision = situation.wanted.revision
+    if revision == traffic.revision or situation.turned_away(revision) is not None:
+        return None
+    underway = traffic.trial is not None or (other is not None and other.revision == revision)
+    return None if situation.spec.rollout.paused and not underway else revision
+
+
+def fallback_revision(situation: Situation, traffic: Traffic) -> str | None:
+    """The former champion to keep warm: the one before this champion, or else the newest that still has a good name."""
+
+    def good(revision: str) -> bool:
+        known = situation.record(revision) is not None
+        return known and revision != traffic.revision and situation.turned_away(revision) is None
+
+    if traffic.former and good(traffic.former):
+        return traffic.former
+    promoted = [record for record in situation.snapshot.records.values() if record.promoted_at]
+    names = [record.revision for record in sorted(promoted, key=lambda record: record.promoted_at or "")]
+    return next((revision for revision in reversed(names) if good(revision)), None)
+
+
+def step_name(steps: Sequence[Step], index: int) -> str:
+    if index >= len(steps):
+        return "promote"
+    step = steps[index]
+    return step.name or (f"{step.weight}%" if step.weight is not None else f"approval-{index}")
+
+
+def target_weight(steps: Sequence[Step], index: int) -> int:
+    """The weight that holds in a step: its own, or for an approval that of the step before."""
+    weights = [step.weight for step in steps[: index + 1] if step.weight is not None]
+    return weights[-1] if weights else 0
+
+
+# ---- What the judge says ----
+
+
+def judgements(situation: Situation, slot: Slot) -> tuple[Judgement, ...]:
+    """One judgement a metric, on the answers of a slot's pods within the window."""
+    analysis = situation.spec.rollout.analysis
+    bounds = [bound_of(metric) for metric in analysis.metrics]
+    readings, failure = _readings(situation, slot)
+    if failure is not None and not readings:
+        return tuple(unreadable(bound, failure) for bound in bounds)
+    evidence = analysis.judge.rollback_evidence
+    interval, window = durations.parse(analysis.interval), durations.parse(analysis.window)
+    return tuple(
+        judge(
+            bound,
+            [counted(readings, at - window, at) for at in _looks(situation, bound, interval)],
+            evidence_needed=evidence,
+        )
+        for bound in bounds
+    )
+
+
+def bound_of(metric: Metric) -> Bound:
+    limit = metric.min if metric.name == SUCCESS_RATE else metric.max
+    return Bound(metric.name, limit if limit is not None else 1.0, metric.min_samples, metric.consecutive)
+
+
+def _looks(situation: Situation, bound: Bound, interval: timedelta) -> list[datetime]:
+    return [situation.now - number * interval for number in range(bound.consecutive)]
+
+
+def first_bad_sample(situation: Situation, slot: Slot, name: str) -> datetime | None:
+    """When a reading first showed an answer of the kind that this metric bounds, within the window."""
+    metric = next((metric for metric in situation.spec.rollout.analysis.metrics if metric.name == name), None)
+    if metric is None:
+        return None
+    readings, _ = _readings(situation, slot)
+    since = situation.now - durations.parse(situation.spec.rollout.analysis.window)
+    times = sorted({reading.at for pod in readings for reading in pod if reading.at > since})
+    return next((at for at in times if has_bad(bound_of(metric), counted(readings, since, at))), None)
+
+
+def requests_of(situation: Situation, slot: Slot) -> int:
+    """Requests that the slot's pods have answered since they started."""
+    return answered(_readings(situation, slot)[0])
+
+
+def _readings(situation: Situation, slot: Slot) -> tuple[list[list[PodSample]], str | None]:
+    """Each pod's samples, and why the newest attempt to read one failed."""
+    samples, failure = [], None
+    for target in snapshots.targets(situation.snapshot, slot):
+        seen = situation.snapshot.readings.get(target.uid, ())
+        samples.append([reading for reading in seen if isinstance(reading, PodSample)])
+        if seen and isinstance(seen[-1], ScrapeFailure):
+            failure = seen[-1].message
+    return [pod for pod in samples if pod], failure

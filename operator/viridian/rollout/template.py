@@ -1,0 +1,195 @@
+"""The pod template of a revision: Viridian's own, with the user's fragment merged onto it like a strategic merge patch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from viridian.api.modeldeployment import Runtime, Server
+from viridian.api.names import GROUP, HTTP_PORT, MANAGEMENT_PORT, SERVER_CONTAINER
+from viridian.api.samples import MANAGEMENT_PORT as MANAGEMENT_PORT_NUMBER
+from viridian.rollout.records import Model
+from viridian.rollout.snapshot import Settings
+
+MODEL_DIR = "/model"
+_USER = 65532
+
+# The merge keys that the Kubernetes API documents for the lists of a pod template.
+_MERGE_KEYS = {
+    "containers": "name",
+    "initContainers": "name",
+    "ephemeralContainers": "name",
+    "env": "name",
+    "ports": "containerPort",
+    "volumeMounts": "mountPath",
+    "volumeDevices": "devicePath",
+    "volumes": "name",
+    "imagePullSecrets": "name",
+    "hostAliases": "ip",
+    "topologySpreadConstraints": "topologyKey",
+    "resourceClaims": "name",
+}
+
+
+class InvalidTemplate(ValueError):
+    """The fragment cannot be merged; the message tells the user what to write instead."""
+
+
+def pod_template(name: str, model: Model, server: Server, settings: Settings) -> dict[str, Any]:
+    """The template of a revision, the same for both slots: what differs by slot is added with the Deployment."""
+    _check(server)
+    merged: dict[str, Any] = merge(_own(name, model, server, settings), server.template)
+    if server.runtime is Runtime.CUSTOM:
+        _check_custom(merged)
+    return merged
+
+
+def merge(base: Any, patch: Any, field: str = "") -> Any:
+    """Strategic merge: maps key by key, the lists above by their keys, everything else replaced; null removes a key."""
+    if isinstance(base, Mapping) and isinstance(patch, Mapping):
+        merged = dict(base)
+        for key, value in patch.items():
+            if value is None:
+                merged.pop(key, None)
+            else:
+                merged[key] = merge(merged.get(key), value, key)
+        return merged
+    key = _MERGE_KEYS.get(field)
+    if key and isinstance(base, list) and isinstance(patch, list):
+        return _merge_lists(base, patch, key)
+    return patch
+
+
+def _merge_lists(base: Sequence[Any], patch: Sequence[Any], key: str) -> list[Any]:
+    by_key = {entry[key]: entry for entry in base}
+    for entry in patch:
+        if not isinstance(entry, Mapping) or key not in entry:
+            raise InvalidTemplate(f"an entry of server.template needs a `{key}`: {entry!r}")
+        by_key[entry[key]] = merge(by_key.get(entry[key]), entry)
+    return list(by_key.values())
+
+
+def _check(server: Server) -> None:
+    template = server.template
+    for part, kind in (("metadata", "a map"), ("spec", "a map")):
+        if not isinstance(template.get(part, {}), Mapping):
+            raise InvalidTemplate(f"server.template.{part} must be {kind}, as in a Deployment's pod template")
+    unknown = set(template) - {"metadata", "spec"}
+    if unknown:
+        raise InvalidTemplate(
+            f"server.template has {', '.join(sorted(unknown))}; it is a pod template: put containers and the like "
+            "under server.template.spec"
+        )
+    ours = [label for label in template.get("metadata", {}).get("labels") or {} if label.startswith(f"{GROUP}/")]
+    if ours:
+        raise InvalidTemplate(f"server.template.metadata.labels sets {ours[0]}; labels of {GROUP} are Viridian's own")
+    for part in ("containers", "initContainers", "volumes"):
+        entries = template.get("spec", {}).get(part) or []
+        if not isinstance(entries, list):
+            raise InvalidTemplate(f"server.template.spec.{part} must be a list")
+
+
+def _check_custom(merged: Mapping[str, Any]) -> None:
+    if not any(c["name"] == SERVER_CONTAINER and c.get("image") for c in merged["spec"]["containers"]):
+        raise InvalidTemplate(
+            "runtime Custom needs the container that serves: name it `server` in server.template.spec.containers "
+            "and give it an image"
+        )
+
+
+def _own(name: str, model: Model, server: Server, settings: Settings) -> dict[str, Any]:
+    return {
+        "metadata": {
+            "labels": {
+                "app.kubernetes.io/name": "model-server",
+                "app.kubernetes.io/instance": name,
+                "app.kubernetes.io/component": "server",
+                "app.kubernetes.io/part-of": "viridian",
+                "app.kubernetes.io/managed-by": "viridian",
+            },
+            "annotations": {
+                "prometheus.io/scrape": "true",
+                "prometheus.io/port": str(MANAGEMENT_PORT_NUMBER),
+                "kubectl.kubernetes.io/default-container": SERVER_CONTAINER,
+            },
+        },
+        "spec": {
+            "automountServiceAccountToken": False,
+            "enableServiceLinks": False,
+            "terminationGracePeriodSeconds": 30,
+            "securityContext": {
+                "runAsNonRoot": True,
+                "runAsUser": _USER,
+                "runAsGroup": _USER,
+                "fsGroup": _USER,
+                "seccompProfile": {"type": "RuntimeDefault"},
+            },
+            "initContainers": [_fetch(model, settings)],
+            "containers": [_server(name, model, server, settings)],
+            "volumes": [{"name": "model", "emptyDir": {}}, {"name": "tmp", "emptyDir": {}}],
+        },
+    }
+
+
+def _restricted() -> dict[str, Any]:
+    return {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}
+
+
+def _fetch(model: Model, settings: Settings) -> dict[str, Any]:
+    environment = {
+        "VIRIDIAN_MODEL_URI": model.uri,
+        "VIRIDIAN_MODEL_DIGEST": model.digest or "",
+        "VIRIDIAN_MODEL_DIR": MODEL_DIR,
+        "MLFLOW_TRACKING_URI": settings.mlflow_uri or "",
+    }
+    return {
+        "name": "fetch",
+        "image": settings.server_image,
+        "command": ["viridian-fetch"],
+        "env": [{"name": key, "value": value} for key, value in environment.items() if value],
+        "volumeMounts": [{"name": "model", "mountPath": MODEL_DIR}, {"name": "tmp", "mountPath": "/tmp"}],  # noqa: S108
+        "resources": {"requests": {"cpu": "50m", "memory": "64Mi"}},
+        "securityContext": _restricted(),
+    }
+
+
+def _server(name: str, model: Model, server: Server, settings: Settings) -> dict[str, Any]:
+    environment = {
+        "VIRIDIAN_MODEL_DIR": MODEL_DIR,
+        "VIRIDIAN_MODEL_NAME": model.name or name,
+        "VIRIDIAN_MODEL_VERSION": model.version or "",
+        "VIRIDIAN_PORT": str(server.port),
+    }
+    common = {
+        "name": SERVER_CONTAINER,
+        "ports": [
+            {"name": HTTP_PORT, "containerPort": server.port, "protocol": "TCP"},
+            {"name": MANAGEMENT_PORT, "containerPort": MANAGEMENT_PORT_NUMBER, "protocol": "TCP"},
+        ],
+        "env": [{"name": key, "value": value} for key, value in environment.items() if value],
+        "volumeMounts": [
+            {"name": "model", "mountPath": MODEL_DIR, "readOnly": True},
+            {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108
+        ],
+        "resources": {"requests": {"cpu": "100m", "memory": "128Mi"}},
+        "securityContext": _restricted(),
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+    }
+    if server.runtime is Runtime.CUSTOM:
+        return common
+    return {
+        **common,
+        "image": settings.server_image,
+        "readinessProbe": _probe("/v2/health/ready", period=1, failures=2),
+        "livenessProbe": _probe("/v2/health/live", period=10, failures=3),
+        "startupProbe": _probe("/v2/health/ready", period=1, failures=300),
+    }
+
+
+def _probe(path: str, *, period: int, failures: int) -> dict[str, Any]:
+    return {
+        "httpGet": {"path": path, "port": HTTP_PORT},
+        "periodSeconds": period,
+        "timeoutSeconds": 5,
+        "failureThreshold": failures,
+    }
