@@ -148,16 +148,20 @@ def target_weight(steps: Sequence[Step], index: int) -> int:
 
 # ---- What the judge says ----
 
+# A reading older than this (or than three intervals) says nothing about now.
+_STALE_AFTER = timedelta(seconds=5)
+
 
 def judgements(situation: Situation, slot: Slot) -> tuple[Judgement, ...]:
     """One judgement a metric, on the answers of a slot's pods within the window."""
     analysis = situation.spec.rollout.analysis
     bounds = [bound_of(metric) for metric in analysis.metrics]
     readings, failure = _readings(situation, slot)
-    if failure is not None and not readings:
+    interval, window = durations.parse(analysis.interval), durations.parse(analysis.window)
+    oldest_fresh = situation.now - max(_STALE_AFTER, 3 * interval)
+    if failure is not None and not any(pod[-1].at >= oldest_fresh for pod in readings):
         return tuple(unreadable(bound, failure) for bound in bounds)
     evidence = analysis.judge.rollback_evidence
-    interval, window = durations.parse(analysis.interval), durations.parse(analysis.window)
     return tuple(
         judge(
             bound,

@@ -1,0 +1,111 @@
+"""What is written down for good: outcomes on the records of revisions, aliases and tags in MLflow, and what is let go."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from viridian.api import reasons
+from viridian.api.names import OUTCOME_ANNOTATION, revision_record
+from viridian.api.registry import ALIAS_CHAMPION, ALIAS_PREVIOUS, TAG_OUTCOME, TAG_REASON
+from viridian.plan.conditions import stamp_exact
+from viridian.plan.plan import Action, Annotate, Delete, SetAlias, TagVersion
+from viridian.rollout import records
+from viridian.rollout.move import Move
+from viridian.rollout.records import Outcome, Record
+from viridian.rollout.situation import Situation, fallback_revision
+from viridian.rollout.traffic import Traffic
+
+RECORDS_KEPT = 10
+
+
+def pending_outcomes(situation: Situation, move: Move) -> dict[str, Outcome]:
+    """Revision to the decision about it that its record does not hold yet."""
+    found: dict[str, Outcome] = {}
+    if move.traffic is not None:
+        for revision, outcome in _decided(move.traffic):
+            record = situation.record(revision)
+            if record is not None and not record.has(outcome):
+                found[revision] = outcome
+    if move.retried is not None:
+        revision, command = move.retried
+        found[revision] = Outcome(records.RETRIED, stamp_exact(situation.now), by=command)
+    return found
+
+
+def _decided(traffic: Traffic) -> Iterable[tuple[str, Outcome]]:
+    if traffic.cause == reasons.PROMOTED:
+        yield traffic.revision, Outcome(reasons.PROMOTED, traffic.since, other=traffic.former or None)
+    if traffic.reverted is not None:
+        lost = traffic.reverted
+        yield (
+            lost.revision,
+            Outcome(
+                lost.outcome,
+                lost.at,
+                lost.reason,
+                lost.message,
+                lost.by,
+                other=traffic.revision,
+                breach_at=lost.breach_at or None,
+            ),
+        )
+
+
+def with_pending(situation: Situation, pending: dict[str, Outcome]) -> dict[str, tuple[Outcome, ...]]:
+    """Every record's outcomes, those of this pass included."""
+    known = {revision: record.outcomes for revision, record in situation.snapshot.records.items()}
+    return {
+        revision: (*outcomes, pending[revision]) if revision in pending else outcomes
+        for revision, outcomes in known.items()
+    }
+
+
+def record_outcomes(situation: Situation, pending: dict[str, Outcome]) -> Iterable[Action]:
+    """First where the operator itself will read it, then where people look for the audit trail."""
+    for revision, outcome in pending.items():
+        record = situation.snapshot.records[revision]
+        yield Annotate(
+            "apps/v1",
+            "ControllerRevision",
+            revision_record(situation.snapshot.name, revision),
+            {OUTCOME_ANNOTATION: records.dump((*record.outcomes, outcome))},
+        )
+        if record.model.name and record.model.version:
+            yield TagVersion(record.model.name, record.model.version, _tags(situation, outcome))
+
+
+def _tags(situation: Situation, outcome: Outcome) -> dict[str, str]:
+    owner = f"{situation.snapshot.namespace}/{situation.snapshot.name}"
+    return {
+        TAG_OUTCOME: outcome.outcome,
+        TAG_REASON: f"{outcome.reason}: {outcome.message}" if outcome.reason else outcome.outcome,
+        "viridian.modeldeployment": owner,
+    }
+
+
+def aliases(situation: Situation, traffic: Traffic) -> Iterable[Action]:
+    """`champion` and `previous` follow the traffic; people who read the registry see who serves."""
+    known = situation.snapshot.aliases
+    champion = situation.record(traffic.revision)
+    if known is None or champion is None or not champion.model.name:
+        return
+    fallback = fallback_revision(situation, traffic)
+    wanted = {ALIAS_CHAMPION: champion, ALIAS_PREVIOUS: situation.record(fallback) if fallback else None}
+    for alias, record in wanted.items():
+        if record is None or record.model.name != champion.model.name or not record.model.version:
+            continue
+        if known.get(alias) != record.model.version:
+            yield SetAlias(champion.model.name, alias, record.model.version)
+
+
+def superfluous_records(situation: Situation, needed: set[str]) -> Iterable[Action]:
+    """Records beyond the newest, except those of revisions that are in use."""
+
+    def age(record: Record) -> tuple[str, int]:
+        return (record.outcomes[-1].at if record.outcomes else "", record.number)
+
+    rest = [record for record in situation.snapshot.records.values() if record.revision not in needed]
+    for record in sorted(rest, key=age, reverse=True)[RECORDS_KEPT:]:
+        yield Delete(
+            "apps/v1", "ControllerRevision", revision_record(situation.snapshot.name, record.revision), record.uid
+        )

@@ -1,0 +1,133 @@
+"""The chain of questions about a ModelDeployment; the first one that has an answer decides the pass."""
+
+from __future__ import annotations
+
+from viridian.api import reasons
+from viridian.api.names import SLOT_LABEL, Slot
+from viridian.plan.conditions import stamp_exact
+from viridian.plan.plan import Event, EventType
+from viridian.rollout import reverting, trial
+from viridian.rollout.move import Move
+from viridian.rollout.situation import Situation, candidate, fallback_revision, judgements
+from viridian.rollout.snapshot import in_probation, judged_slot
+from viridian.rollout.traffic import Traffic
+
+
+def choose(situation: Situation) -> Move:
+    """What this pass does about the traffic."""
+    traffic = situation.traffic or _restored(situation)
+    if traffic is None:
+        return _first_deployment(situation)
+    wanted = candidate(situation, traffic)
+    on_trial = traffic.trial
+    return (
+        reverting.rolled_back_by_person(situation, traffic)
+        or reverting.rejected_by_person(situation, traffic, on_trial.revision if on_trial else wanted)
+        or _retry(situation, traffic)
+        or (
+            trial.superseded(situation, traffic, on_trial, wanted) if on_trial and on_trial.revision != wanted else None
+        )
+        or (trial.on_trial(situation, traffic, on_trial) if on_trial else None)
+        or _probation(situation, traffic, wanted)
+        or (trial.deploying(situation, traffic, wanted) if wanted else None)
+        or _steady(situation, traffic)
+    )
+
+
+def _retry(situation: Situation, traffic: Traffic) -> Move | None:
+    """`viridian.dev/retry: <rejected revision>` gives the wanted revision another chance, once."""
+    revision = situation.wanted.revision if situation.wanted else None
+    command = situation.retry_asked(revision) if revision else None
+    if command is None or revision is None:
+        return None
+    return Move(traffic, reasons.ROLLING_OUT, "the retry to be recorded", retried=(revision, command))
+
+
+def _probation(situation: Situation, traffic: Traffic, wanted: str | None) -> Move | None:
+    """The new champion is judged for a while; a breach goes back to the fallback, which is still at full size."""
+    if judged_slot(situation.snapshot, situation.now) is not traffic.champion:
+        return None
+    said = judgements(situation, traffic.champion)
+    worst = reverting.breached(said)
+    fallback, other = fallback_revision(situation, traffic), situation.slot(traffic.champion.other)
+    if worst is None or fallback is None:
+        return None if wanted else Move(traffic, reasons.PROBATION, judgements=said)
+    if other is None or other.revision != fallback or not other.serves:
+        waiting = f"{worst.message}, but {situation.version_of(fallback)} is not ready to take over"
+        return Move(traffic, reasons.FALLBACK_UNAVAILABLE, waiting, judgements=said)
+    message, first = reverting.by_breach(situation, traffic.champion, worst)
+    return reverting.roll_back(situation, traffic, fallback, reasons.METRIC_BREACH, message, breach_at=first)
+
+
+def _steady(situation: Situation, traffic: Traffic) -> Move:
+    """Nothing is on trial: the champion serves, and if what the spec asks for was turned away, it says so."""
+    wanted = situation.wanted
+    away = situation.turned_away(wanted.revision) if wanted else None
+    if wanted is not None and away is not None and wanted.revision != traffic.revision:
+        said = f"{situation.version_of(wanted.revision)} was turned away ({away.reason}): {away.message}"
+        how = f"change the spec, or annotate viridian.dev/retry={wanted.revision}"
+        stalled = (reasons.REVISION_REJECTED, f"{said}; {how}") if _is_pinned(situation) else None
+        return Move(traffic, reasons.REVISION_REJECTED, said, stalled=stalled)
+    if situation.invalid_template:
+        return Move(traffic, reasons.INVALID_SPEC, stalled=(reasons.INVALID_SPEC, situation.invalid_template))
+    if wanted is not None and wanted.revision != traffic.revision:
+        return Move(traffic, reasons.PAUSED, "spec.rollout.paused to be removed")
+    reason = reasons.PROBATION if in_probation(situation.snapshot, traffic, situation.now) else reasons.SERVING
+    return Move(traffic, reason)
+
+
+def _is_pinned(situation: Situation) -> bool:
+    """Whether Git decides the version: then its rejection is a failed rollout; an alias simply waits for the next one."""
+    registry = situation.spec.model.registry
+    return registry is None or registry.alias is None
+
+
+# ---- Before there is a champion ----
+
+
+def _restored(situation: Situation) -> Traffic | None:
+    """The traffic record from what else is known, when the live Service or its record was destroyed."""
+    selected = (situation.snapshot.live or {}).get("spec", {}).get("selector", {}).get(SLOT_LABEL)
+    promoted = {
+        slot: record.promoted_at or ""
+        for slot, world in situation.snapshot.slots.items()
+        if (record := situation.record(world.revision)) is not None and record.promoted_at and not record.turned_away
+    }
+    slot = Slot(selected) if selected in set(Slot) else max(promoted, key=lambda s: promoted[s], default=None)
+    world = situation.slot(slot) if slot is not None else None
+    if slot is None or world is None or not world.revision:
+        return None
+    others = sorted((at, s) for s, at in promoted.items() if s is not slot)
+    former = situation.slot(others[-1][1]) if others else None
+    since = promoted.get(slot) or stamp_exact(situation.now)
+    return Traffic(slot, world.revision, since, former.revision if former else "")
+
+
+def _first_deployment(situation: Situation) -> Move:
+    wanted = situation.wanted
+    if situation.invalid_template:
+        return Move(None, reasons.INVALID_SPEC, stalled=(reasons.INVALID_SPEC, situation.invalid_template))
+    if wanted is None:
+        return Move(None, reasons.FIRST_DEPLOYMENT, "the model to be resolved")
+    if situation.spec.rollout.paused:
+        return Move(None, reasons.PAUSED, "spec.rollout.paused to be removed")
+    slot = first_slot(situation)
+    world, shown = situation.slot(slot), situation.version_of(wanted.revision)
+    if world is None or world.revision != wanted.revision:
+        event = Event(
+            EventType.NORMAL, reasons.EVENT_ROLLOUT_STARTED, f"{shown} is deployed to {slot}, the first champion"
+        )
+        return Move(None, reasons.FIRST_DEPLOYMENT, f"{shown} to become ready", wanted.revision, events=(event,))
+    ready = any(pod.ready and pod.revision == wanted.revision for pod in world.pods)
+    if (ready and world.serves) or (world.settled and world.replicas == 0):
+        event = Event(EventType.NORMAL, reasons.EVENT_PROMOTED, f"{shown} is the first champion")
+        return Move(Traffic(slot, wanted.revision, stamp_exact(situation.now)), reasons.SERVING, events=(event,))
+    complaint = f" ({world.complaint})" if world.complaint else ""
+    late = (reasons.PROGRESS_DEADLINE_EXCEEDED, f"{shown} is not ready in time{complaint}")
+    stalled = late if world.deadline_exceeded else None
+    return Move(None, reasons.FIRST_DEPLOYMENT, f"{shown} to become ready{complaint}", wanted.revision, stalled=stalled)
+
+
+def first_slot(situation: Situation) -> Slot:
+    """Where the first champion goes: the slot that is in use already, else blue."""
+    return next(iter(sorted(situation.snapshot.slots)), Slot.BLUE)

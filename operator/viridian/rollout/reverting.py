@@ -1,0 +1,122 @@
+"""Ways back: every one of them is one write that takes the traffic away, and everything else comes after."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+from viridian.api import reasons
+from viridian.api.names import REJECT_ANNOTATION, ROLLBACK_ANNOTATION, Slot
+from viridian.api.samples import Idle
+from viridian.judgement.canary import Judgement, Verdict
+from viridian.plan.conditions import stamp_exact
+from viridian.plan.plan import Event, EventType
+from viridian.rollout.move import Close, Move
+from viridian.rollout.situation import Situation, fallback_revision, first_bad_sample
+from viridian.rollout.traffic import Reverted, Traffic
+
+# After this many restarts of a serving container within a trial nobody waits for its metrics.
+CRASH_LOOP = 3
+# How long the pods that lost the traffic are kept, so that what they still answer is answered.
+DRAIN = timedelta(seconds=10)
+
+
+def reject(
+    situation: Situation,
+    traffic: Traffic,
+    revision: str,
+    reason: str,
+    message: str,
+    *,
+    by: str = "Viridian",
+    breach_at: str = "",
+) -> Move:
+    """Take the traffic from a challenger and remember why; it is not tried again."""
+    exposed = traffic.trial is not None and traffic.trial.weight > 0
+    said = f"{situation.version_of(revision)} is rejected: {message}"
+    kind = reasons.EVENT_ROLLED_BACK if exposed else reasons.EVENT_REJECTED
+    reverted = Reverted(revision, reasons.REJECTED, reason, message, stamp_exact(situation.now), breach_at, by)
+    return Move(
+        traffic=replace(traffic, trial=None, reverted=reverted),
+        reason=reason,
+        waiting_for=said,
+        close=Close((traffic.champion.other,), Idle.CLOSE) if exposed else None,
+        events=(Event(EventType.WARNING, kind, said),),
+    )
+
+
+def roll_back(
+    situation: Situation,
+    traffic: Traffic,
+    to: str,
+    reason: str,
+    message: str,
+    *,
+    by: str = "Viridian",
+    breach_at: str = "",
+) -> Move:
+    """Give the traffic of a champion back to its warm fallback."""
+    now = stamp_exact(situation.now)
+    said = f"{situation.version_of(traffic.revision)} lost the traffic to {situation.version_of(to)}: {message}"
+    return Move(
+        traffic=Traffic(
+            champion=traffic.champion.other,
+            revision=to,
+            since=now,
+            cause="RolledBack",
+            reverted=Reverted(traffic.revision, reasons.ROLLED_BACK, reason, message, now, breach_at, by),
+        ),
+        reason=reason,
+        waiting_for=said,
+        close=Close((traffic.champion,), Idle.CLOSE),
+        events=(Event(EventType.WARNING, reasons.EVENT_ROLLED_BACK, said),),
+    )
+
+
+def by_breach(situation: Situation, slot: Slot, breached: Judgement) -> tuple[str, str]:
+    """The sentence about a breach, and when the first sample of it was seen."""
+    first = first_bad_sample(situation, slot, breached.name) or situation.now
+    return breached.message, stamp_exact(first)
+
+
+def breached(judgements: tuple[Judgement, ...]) -> Judgement | None:
+    return next((judgement for judgement in judgements if judgement.verdict is Verdict.BREACH), None)
+
+
+def crash_loop(situation: Situation, slot: Slot, revision: str) -> str | None:
+    """The sentence about pods of this revision that crash again and again."""
+    world = situation.slot(slot)
+    pods = [pod for pod in world.pods if pod.revision == revision] if world else []
+    worst = max(pods, key=lambda pod: pod.restarts, default=None)
+    if worst is None or worst.restarts < CRASH_LOOP:
+        return None
+    return f"pod {worst.name} restarted {worst.restarts} times; {worst.complaint or 'see its log'}"
+
+
+# ---- Commands of people ----
+
+
+def rejected_by_person(situation: Situation, traffic: Traffic, revision: str | None) -> Move | None:
+    """`viridian.dev/reject: <revision>` sends the candidate home at once."""
+    command = situation.asked(REJECT_ANNOTATION, revision) if revision else None
+    if command is None or revision is None:
+        return None
+    return reject(situation, traffic, revision, reasons.REJECTED_BY_PERSON, "rejected by annotation", by=command)
+
+
+def rolled_back_by_person(situation: Situation, traffic: Traffic) -> Move | None:
+    """`viridian.dev/rollback: <champion revision>` goes back to the fallback, as soon as that is ready."""
+    command = situation.asked(ROLLBACK_ANNOTATION, traffic.revision)
+    if command is None:
+        return None
+    if traffic.trial is not None:
+        # The other slot holds the challenger: it makes room for the former champion first.
+        said = f"{situation.version_of(traffic.trial.revision)} makes room for a rollback"
+        return reject(situation, traffic, traffic.trial.revision, reasons.ROLLED_BACK_BY_PERSON, said, by=command)
+    to, other = fallback_revision(situation, traffic), situation.slot(traffic.champion.other)
+    if to is None:
+        waiting = "a rollback was asked for, but there is no former champion to go back to"
+        return Move(traffic, reasons.NO_FALLBACK, waiting)
+    if other is None or other.revision != to or not other.serves:
+        return Move(traffic, reasons.FALLBACK_UNAVAILABLE, f"{situation.version_of(to)} to be ready for the rollback")
+    return roll_back(situation, traffic, to, reasons.ROLLED_BACK_BY_PERSON, "rolled back by annotation", by=command)

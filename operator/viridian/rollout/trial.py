@@ -1,0 +1,236 @@
+"""A challenger's way: deployed, step after step, promoted. Each question is a check that gives a move or nothing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from viridian.api import durations, reasons
+from viridian.api.modeldeployment import OnBlind, OnBreach
+from viridian.api.names import APPROVE_ANNOTATION, Slot
+from viridian.api.samples import Idle
+from viridian.judgement.canary import Judgement, Verdict, overall
+from viridian.plan.conditions import moment, stamp_exact
+from viridian.plan.plan import Event, EventType
+from viridian.rollout import reverting
+from viridian.rollout.capacity import Pods, pods_for
+from viridian.rollout.move import Close, Move
+from viridian.rollout.situation import Situation, judgements, requests_of, step_name, target_weight
+from viridian.rollout.traffic import Traffic, Trial
+
+# A champion that has not been able to serve for so long does not hold up the one that can.
+_CHAMPION_GIVEN_UP_AFTER = timedelta(minutes=1)
+
+
+def pods_wanted(situation: Situation, trial: Trial | None) -> Pods:
+    """Pods of champion and challenger in the present step; before the first one, as many as that will need."""
+    replicas, surge, steps = situation.spec.server.replicas, situation.spec.rollout.max_surge, situation.steps
+    index = trial.step if trial is not None else 0
+    if index >= len(steps):
+        return Pods(max(1, replicas), max(1, replicas))
+    return pods_for(target_weight(steps, index), replicas, surge)
+
+
+# ---- Before any traffic ----
+
+
+def deploying(situation: Situation, traffic: Traffic, revision: str) -> Move:
+    """The challenger gets ready in the other slot, then its first step begins."""
+    slot = traffic.champion.other
+    world, shown = situation.slot(slot), situation.version_of(revision)
+    if world is None or world.revision != revision:
+        started = Event(
+            EventType.NORMAL, reasons.EVENT_ROLLOUT_STARTED, f"{shown} is deployed to {slot}, without traffic"
+        )
+        return Move(traffic, reasons.DEPLOYING, f"{shown} to become ready", revision, events=(started,))
+    crashes = reverting.crash_loop(situation, slot, revision)
+    if world.deadline_exceeded or crashes:
+        message = crashes or _late(situation, world.complaint)
+        return reverting.reject(situation, traffic, revision, reasons.PROGRESS_DEADLINE_EXCEEDED, message)
+    if not world.settled:
+        complaint = f" ({world.complaint})" if world.complaint else ""
+        return Move(traffic, reasons.DEPLOYING, f"{shown} to become ready{complaint}", revision)
+    if situation.spec.rollout.paused:
+        return Move(traffic, reasons.PAUSED, "spec.rollout.paused to be removed", revision)
+    return _enter(situation, traffic, Trial(revision, step=0))
+
+
+def _late(situation: Situation, complaint: str) -> str:
+    deadline = situation.spec.rollout.progress_deadline
+    return f"not ready within {deadline} (spec.rollout.progressDeadline){': ' + complaint if complaint else ''}"
+
+
+def _enter(situation: Situation, traffic: Traffic, trial: Trial) -> Move:
+    name = step_name(situation.steps, trial.step)
+    event = Event(
+        EventType.NORMAL, reasons.EVENT_STEP_ADVANCED, f"{situation.version_of(trial.revision)} enters step {name}"
+    )
+    return Move(
+        replace(traffic, trial=trial), reasons.ROLLING_OUT, f"the pods of step {name}", trial.revision, events=(event,)
+    )
+
+
+# ---- On trial ----
+
+
+def on_trial(situation: Situation, traffic: Traffic, trial: Trial) -> Move:
+    """The challenger is in a step: revert, hold or go on."""
+    said = judgements(situation, traffic.champion.other) if trial.weight > 0 else ()
+    for check in (_broken, _blind, _reach_split, _hold, _advance):
+        move = check(situation, traffic, trial, said)
+        if move is not None:
+            return replace(move, judgements=said)
+    return Move(traffic, reasons.ROLLING_OUT, "", trial.revision, said)
+
+
+def _broken(situation: Situation, traffic: Traffic, trial: Trial, said: tuple[Judgement, ...]) -> Move | None:
+    slot = traffic.champion.other
+    crashes = reverting.crash_loop(situation, slot, trial.revision)
+    if crashes:
+        return reverting.reject(situation, traffic, trial.revision, reasons.METRIC_BREACH, crashes)
+    worst = reverting.breached(said)
+    if worst is not None:
+        if situation.spec.rollout.analysis.on_breach is OnBreach.HOLD:
+            return Move(traffic, reasons.BREACHED, f"{worst.message}; held, since onBreach is Hold", trial.revision)
+        message, first = reverting.by_breach(situation, slot, worst)
+        return reverting.reject(situation, traffic, trial.revision, reasons.METRIC_BREACH, message, breach_at=first)
+    world = situation.slot(slot)
+    if world is None or (world.revision == trial.revision and world.deadline_exceeded and not world.serves):
+        message = _late(situation, world.complaint if world else "its Deployment is gone")
+        return reverting.reject(situation, traffic, trial.revision, reasons.PROGRESS_DEADLINE_EXCEEDED, message)
+    return None
+
+
+def _blind(situation: Situation, traffic: Traffic, trial: Trial, said: tuple[Judgement, ...]) -> Move | None:
+    """Blindness holds the rollout; how long, and what then, is the user's choice."""
+    analysis, verdict = situation.spec.rollout.analysis, overall(said)
+    if verdict is Verdict.PASS or not trial.since:
+        return _with_blindness(traffic, trial, "") if trial.blind_since and verdict is Verdict.PASS else None
+    reason = reasons.NO_DATA if verdict is Verdict.NO_DATA else reasons.PROVIDER_ERROR
+    message = next(judgement.message for judgement in said if judgement.verdict is verdict)
+    if not trial.blind_since:
+        return _with_blindness(traffic, trial, stamp_exact(situation.now), reason, message)
+    policy = analysis.on_no_data if verdict is Verdict.NO_DATA else analysis.on_provider_error
+    since = moment(trial.blind_since) or situation.now
+    if policy is OnBlind.HOLD or situation.now < since + durations.parse(analysis.max_hold):
+        return Move(traffic, reason, f"{message}; held", trial.revision)
+    if policy is OnBlind.ROLLBACK:
+        held = f"{message}; held for {analysis.max_hold} (maxHold)"
+        return reverting.reject(situation, traffic, trial.revision, reasons.BLIND_TOO_LONG, held)
+    return None
+
+
+def _with_blindness(traffic: Traffic, trial: Trial, since: str, reason: str = "", message: str = "") -> Move:
+    held = f"{message}; held" if since else "the next look"
+    return Move(
+        replace(traffic, trial=replace(trial, blind_since=since)), reason or reasons.ROLLING_OUT, held, trial.revision
+    )
+
+
+def _reach_split(situation: Situation, traffic: Traffic, trial: Trial, _: tuple[Judgement, ...]) -> Move | None:
+    """The clock of a step starts when its pods are there."""
+    if trial.since or trial.step >= len(situation.steps):
+        return None
+    missing = _missing_pods(situation, traffic, trial)
+    if missing:
+        return Move(traffic, reasons.ROLLING_OUT, missing, trial.revision)
+    weight = target_weight(situation.steps, trial.step)
+    reached = replace(
+        trial, weight=weight, since=stamp_exact(situation.now), requests=requests_of(situation, traffic.champion.other)
+    )
+    return Move(
+        replace(traffic, trial=reached),
+        reasons.ROLLING_OUT,
+        "the first answers",
+        trial.revision,
+        # Clients that hold on to a connection would never meet the challenger.
+        close=Close((traffic.champion,), Idle.KEEP) if weight != trial.weight else None,
+    )
+
+
+def _missing_pods(situation: Situation, traffic: Traffic, trial: Trial) -> str:
+    wanted = pods_wanted(situation, trial)
+    for slot, count in ((traffic.champion, wanted.champion), (traffic.champion.other, wanted.challenger)):
+        world = situation.slot(slot)
+        ready = world.ready_replicas if world else 0
+        if world is None or not world.settled or world.replicas != count:
+            return f"{ready} of {count} pods of {slot} to be ready"
+    return ""
+
+
+def _hold(situation: Situation, traffic: Traffic, trial: Trial, _: tuple[Judgement, ...]) -> Move | None:
+    """A step lasts its time, its requests and its approval; a pause stops everything."""
+    if situation.spec.rollout.paused:
+        return Move(traffic, reasons.PAUSED, "spec.rollout.paused to be removed", trial.revision)
+    if trial.step >= len(situation.steps):
+        return None
+    step, since = situation.steps[trial.step], moment(trial.since) or situation.now
+    if step.approval is not None and situation.snapshot.annotations.get(APPROVE_ANNOTATION, "") != trial.revision:
+        what = f": {step.approval.message}" if step.approval.message else ""
+        return Move(
+            traffic,
+            reasons.AWAITING_APPROVAL,
+            f"annotation {APPROVE_ANNOTATION}={trial.revision}{what}",
+            trial.revision,
+        )
+    left = since + durations.parse(step.duration) - situation.now
+    if left > timedelta():
+        return Move(traffic, reasons.ROLLING_OUT, f"{durations.spoken(left)} of {step.duration}", trial.revision)
+    answered = _answered(situation, traffic, trial)
+    if step.min_requests and answered < step.min_requests:
+        return Move(traffic, reasons.ROLLING_OUT, f"{answered} of {step.min_requests} requests", trial.revision)
+    return None
+
+
+def _answered(situation: Situation, traffic: Traffic, trial: Trial) -> int:
+    """Requests of this step; pods that restarted count from zero again."""
+    total = requests_of(situation, traffic.champion.other)
+    return total - trial.requests if total >= trial.requests else total
+
+
+def _advance(situation: Situation, traffic: Traffic, trial: Trial, said: tuple[Judgement, ...]) -> Move | None:
+    if trial.step < len(situation.steps):
+        ahead = replace(trial, step=trial.step + 1, since="", blind_since="")
+        return _enter(situation, traffic, ahead)
+    missing = _missing_pods(situation, traffic, trial)
+    champion = situation.slot(traffic.champion)
+    if missing and not _given_up(champion.unavailable_since if champion else None, situation.now):
+        return Move(traffic, reasons.ROLLING_OUT, missing, trial.revision, said)
+    challenger = situation.slot(traffic.champion.other)
+    if challenger is None or not challenger.settled or challenger.revision != trial.revision:
+        return Move(traffic, reasons.ROLLING_OUT, missing, trial.revision, said)
+    return _promote(situation, traffic, trial.revision)
+
+
+def _given_up(unavailable_since: datetime | None, now: datetime) -> bool:
+    return unavailable_since is not None and now - unavailable_since > _CHAMPION_GIVEN_UP_AFTER
+
+
+def _promote(situation: Situation, traffic: Traffic, revision: str) -> Move:
+    said = f"{situation.version_of(revision)} is the champion; {situation.version_of(traffic.revision)} stays warm"
+    return Move(
+        Traffic(
+            champion=traffic.champion.other,
+            revision=revision,
+            since=stamp_exact(situation.now),
+            former=traffic.revision,
+        ),
+        reasons.SERVING,
+        "",
+        close=Close((traffic.champion,), Idle.KEEP),
+        events=(Event(EventType.NORMAL, reasons.EVENT_PROMOTED, said),),
+    )
+
+
+def superseded(situation: Situation, traffic: Traffic, trial: Trial, instead: str | None) -> Move:
+    """Another revision is wanted now: the one on trial makes room, without a stain on its name."""
+    then = f"{situation.version_of(instead)} is wanted now" if instead else "the champion is wanted again"
+    said = f"{situation.version_of(trial.revision)} is taken off trial: {then}"
+    return Move(
+        replace(traffic, trial=None, reverted=None),
+        reasons.ROLLING_OUT,
+        "",
+        instead,
+        close=Close((traffic.champion.other,), Idle.KEEP) if trial.weight > 0 else None,
+        events=(Event(EventType.NORMAL, reasons.EVENT_SUPERSEDED, said),),
+    )
