@@ -3,40 +3,72 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import msgspec
 
-from viridian.api.names import Slot
-from viridian.api.schema import Struct, doc, duration
+from viridian.api import cel, podtemplate
+from viridian.api.names import FETCH_CONTAINER, SERVER_CONTAINER, Slot
+from viridian.api.schema import Rule, Struct, doc, duration, named, prose, time, word
 
 
 class RegistryModel(Struct, frozen=True, kw_only=True):
     """A model in the MLflow registry: follow an alias, or pin a version."""
 
-    name: Annotated[str, doc("Name of the registered model in MLflow.", min_length=1, max_length=256)]
+    rules: ClassVar[tuple[Rule, ...]] = (cel.ALIAS_OR_VERSION,)
+
+    name: Annotated[
+        str, doc("Name of the registered model in MLflow.", min_length=1, max_length=256, rules=(cel.MODEL_NAME,))
+    ]
     alias: (
         Annotated[
             str,
-            doc("Alias to follow: when it moves to another version, a rollout of that version starts.", max_length=255),
+            doc(
+                "Alias to follow: when it moves to another version, a rollout of that version starts.",
+                max_length=255,
+                rules=(cel.ALIAS, cel.ALIAS_IS_FREE, cel.ALIAS_IS_NO_VERSION),
+            ),
         ]
         | None
     ) = None
     version: (
-        Annotated[str, doc('Version to pin, as text: "7". Only an edit of this field starts a rollout.')] | None
+        Annotated[
+            str,
+            doc(
+                'Version to pin, as text: "7". Only an edit of this field starts a rollout.',
+                max_length=10,
+                rules=(cel.VERSION,),
+            ),
+        ]
+        | None
     ) = None
 
 
 class ModelSource(Struct, frozen=True, kw_only=True):
     """Where the model comes from: exactly one of `registry` and `uri`."""
 
+    rules: ClassVar[tuple[Rule, ...]] = (cel.ONE_SOURCE, cel.URI_WITH_DIGEST, cel.DIGEST_WITH_URI)
+
     registry: Annotated[RegistryModel, doc("A model in the MLflow registry.")] | None = None
     uri: (
-        Annotated[str, doc("A model without a registry: mlflow-artifacts:/…, https://….tar.gz or file:///…")] | None
+        Annotated[
+            str,
+            doc(
+                "A model without a registry: mlflow-artifacts:/…, https://….tar.gz or file:///…",
+                max_length=2048,
+                rules=(cel.URI,),
+            ),
+        ]
+        | None
     ) = None
     digest: (
         Annotated[
-            str, doc("SHA-256 of the model's manifest, `sha256:` and 64 hexadecimal digits; required with `uri`.")
+            str,
+            doc(
+                "SHA-256 of the model's manifest, `sha256:` and 64 hexadecimal digits; required with `uri`.",
+                max_length=71,
+                rules=(cel.DIGEST,),
+            ),
         ]
         | None
     ) = None
@@ -52,10 +84,13 @@ class Runtime(StrEnum):
 class Server(Struct, frozen=True, kw_only=True):
     """How the model is served; the same for both slots."""
 
+    rules: ClassVar[tuple[Rule, ...]] = (cel.CUSTOM_SERVER,)
+
     runtime: Annotated[
         Runtime,
         doc(
-            "Builtin: Viridian's model server. Custom: the container `server` of the template, which finds the model in /model."
+            "Builtin: Viridian's model server. "
+            "Custom: the container `server` of the template, which finds the model in /model."
         ),
     ] = Runtime.BUILTIN
     replicas: Annotated[int, doc("Pods of the champion.", ge=0, le=1000)] = 2
@@ -65,9 +100,10 @@ class Server(Struct, frozen=True, kw_only=True):
     template: Annotated[
         dict[str, Any],
         doc(
-            "Fragment of a PodTemplateSpec, merged like a strategic merge patch onto Viridian's own: resources, env, nodeSelector, "
-            "tolerations, serviceAccountName, volumes, annotations, sidecars. The serving container is named `server`.",
-            extra={"x-kubernetes-preserve-unknown-fields": True},
+            "Fragment of a PodTemplateSpec, merged like a strategic merge patch onto Viridian's own: resources, env, "
+            "nodeSelector, tolerations, serviceAccountName, volumes, annotations, sidecars. The serving container is "
+            "named `server`.",
+            extra=podtemplate.fragment({"containers": SERVER_CONTAINER, "initContainers": FETCH_CONTAINER}),
         ),
     ] = msgspec.field(default_factory=dict)
 
@@ -75,13 +111,22 @@ class Server(Struct, frozen=True, kw_only=True):
 class Approval(Struct, frozen=True, kw_only=True):
     """A stop until a person approves the challenger's revision."""
 
-    message: Annotated[str, doc("What the person should look at before approving; shown in status and events.")] = ""
+    message: Annotated[
+        str, doc("What the person should look at before approving; shown in status and events.", max_length=1024)
+    ] = ""
 
 
 class Step(Struct, frozen=True, kw_only=True):
     """One stage of a rollout: exactly one of `weight` and `approval`."""
 
-    name: Annotated[str, doc("Name for people; unique among the steps.", min_length=1, max_length=63)] | None = None
+    rules: ClassVar[tuple[Rule, ...]] = (cel.WEIGHT_OR_APPROVAL, cel.APPROVAL_ALONE)
+
+    name: (
+        Annotated[
+            str, doc("Name for people; unique among the steps.", max_length=63, rules=(cel.label("few or sign-off"),))
+        ]
+        | None
+    ) = None
     weight: Annotated[int, doc("Share of the traffic for the challenger, in percent.", ge=1, le=100)] | None = None
     duration: Annotated[str, duration("How long the step lasts at least.")] = "0s"
     min_requests: Annotated[
@@ -108,8 +153,16 @@ class OnBlind(StrEnum):
 class Metric(Struct, frozen=True, kw_only=True):
     """One bound that the challenger must keep."""
 
+    rules: ClassVar[tuple[Rule, ...]] = (cel.ONE_BOUND, cel.SHARES, cel.SECONDS)
+
     name: Annotated[
-        str, doc("error-rate (share of 5xx answers), or latency-p50, latency-p90, latency-p95, latency-p99 (seconds).")
+        str,
+        doc(
+            "error-rate (share of 5xx answers) or success-rate (share of the others), from 0 to 1; or latency-p50, "
+            "latency-p90, latency-p95, latency-p99, in seconds.",
+            max_length=63,
+            extra={"enum": list(cel.METRICS)},
+        ),
     ]
     max: Annotated[float, doc("The challenger breaches when its value is above this.")] | None = None
     min: Annotated[float, doc("The challenger breaches when its value is below this.")] | None = None
@@ -125,7 +178,8 @@ class Judge(Struct, frozen=True, kw_only=True):
     rollback_evidence: Annotated[
         float,
         doc(
-            "How many times likelier than under a model that just keeps its bound the observed samples must be before they count as a breach.",
+            "How many times likelier than under a model that just keeps its bound the observed samples must be before "
+            "they count as a breach.",
             ge=1,
             le=1_000_000,
         ),
@@ -135,10 +189,13 @@ class Judge(Struct, frozen=True, kw_only=True):
 class Analysis(Struct, frozen=True, kw_only=True):
     """What is measured while a challenger is on trial and during probation."""
 
-    interval: Annotated[str, duration("How often the judge looks.")] = "1s"
-    window: Annotated[str, duration("How far back the judge looks.")] = "1m"
+    rules: ClassVar[tuple[Rule, ...]] = (cel.WINDOW_HOLDS_INTERVAL,)
+
+    interval: Annotated[str, duration("How often the judge looks.", at_least="1s", at_most="1h")] = "1s"
+    window: Annotated[str, duration("How far back the judge looks.", at_least="1s", at_most="24h")] = "1m"
     metrics: Annotated[
-        tuple[Metric, ...], doc("The bounds; none means that only time and requests count.", max_length=20)
+        tuple[Metric, ...],
+        named("name", "The bounds; none means that only time and requests count.", max_length=len(cel.METRICS)),
     ] = ()
     judge: Annotated[Judge, doc("How sure the judge must be.")] = msgspec.field(default_factory=Judge)
     on_breach: Annotated[OnBreach, doc("What a breach does.")] = OnBreach.ROLLBACK
@@ -162,13 +219,15 @@ class Rollout(Struct, frozen=True, kw_only=True):
         doc(
             "Stages in order; after the last one the challenger is promoted. None: promotion as soon as it is ready.",
             max_length=32,
+            rules=(cel.WEIGHTS_RISE, cel.STEP_NAMES_UNIQUE),
         ),
     ] = ()
     analysis: Annotated[Analysis, doc("What is measured, and what it does.")] = msgspec.field(default_factory=Analysis)
     max_surge: Annotated[
         int,
         doc(
-            "Pods above `server.replicas` that may be added to come close to a step's weight; the split is by ready pods.",
+            "Pods above `server.replicas` that may be added to come close to a step's weight; "
+            "the split is by ready pods.",
             ge=0,
             le=1000,
         ),
@@ -177,7 +236,7 @@ class Rollout(Struct, frozen=True, kw_only=True):
         str, duration("How long the judge goes on after promotion; a breach goes back to the fallback.")
     ] = "5m"
     progress_deadline: Annotated[
-        str, duration("How long a challenger may take to become ready before it is rejected.")
+        str, duration("How long a challenger may take to become ready before it is rejected.", at_least="10s")
     ] = "15m"
 
 
@@ -203,11 +262,11 @@ class ModelDeploymentSpec(Struct, frozen=True, kw_only=True):
 class Condition(Struct, frozen=True, kw_only=True):
     """A standard Kubernetes condition."""
 
-    type: Annotated[str, doc("Name of the condition.", max_length=316)]
-    status: Annotated[str, doc("True, False or Unknown.", pattern="^(True|False|Unknown)$")]
-    reason: Annotated[str, doc("Stable CamelCase word for tools.", max_length=1024)]
-    last_transition_time: Annotated[str, doc("When the status last changed.", extra={"format": "date-time"})]
-    message: Annotated[str, doc("Sentence for people.", max_length=32768)] = ""
+    type: Annotated[str, word("Name of the condition.")]
+    status: Annotated[str, doc("True, False or Unknown.", max_length=7, extra={"enum": ["True", "False", "Unknown"]})]
+    reason: Annotated[str, word("Stable CamelCase word for tools.")]
+    last_transition_time: Annotated[str, time("When the status last changed.")]
+    message: Annotated[str, prose("Sentence for people.")] = ""
     observed_generation: Annotated[int, doc("Generation of the spec that this is about.")] | None = None
 
 
@@ -215,28 +274,28 @@ class SlotStatus(Struct, frozen=True, kw_only=True):
     """A revision that is deployed."""
 
     slot: Annotated[Slot, doc("blue or green.")]
-    revision: Annotated[str, doc("Identity of what the slot runs.")]
-    version: Annotated[str, doc("Version of the model in the registry.")] | None = None
-    uri: Annotated[str, doc("Where its bytes come from.")] | None = None
-    digest: Annotated[str, doc("SHA-256 of its manifest.")] | None = None
-    since: Annotated[str, doc("When it got this role.", extra={"format": "date-time"})] | None = None
+    revision: Annotated[str, word("Identity of what the slot runs.")]
+    version: Annotated[str, word("Version of the model in the registry.")] | None = None
+    uri: Annotated[str, doc("Where its bytes come from.", max_length=2048)] | None = None
+    digest: Annotated[str, word("SHA-256 of its manifest.")] | None = None
+    since: Annotated[str, time("When it got this role.")] | None = None
 
 
 class StepStatus(Struct, frozen=True, kw_only=True):
-    name: Annotated[str, doc("Name of the step, or its position.")]
+    name: Annotated[str, word("Name of the step, or its position.")]
     index: Annotated[int, doc("Position, from 0.")]
-    started_at: Annotated[str, doc("When it began.", extra={"format": "date-time"})] | None = None
+    started_at: Annotated[str, time("When it began.")] | None = None
 
 
 class MetricStatus(Struct, frozen=True, kw_only=True):
     """What the judge said of one metric."""
 
-    name: Annotated[str, doc("Name of the metric.")]
-    verdict: Annotated[str, doc("Pass, Breach, NoData or ProviderError.")]
+    name: Annotated[str, word("Name of the metric.")]
+    verdict: Annotated[str, word("Pass, Breach, NoData or ProviderError.")]
     value: Annotated[float, doc("The challenger's value in the window.")] | None = None
     samples: Annotated[int, doc("Requests that the value rests on.")] = 0
     evidence: Annotated[float, doc("How many times likelier the samples are under a breach.")] | None = None
-    message: Annotated[str, doc("The sentence for people.")] = ""
+    message: Annotated[str, prose("The sentence for people.")] = ""
 
 
 class ChallengerStatus(SlotStatus, frozen=True, kw_only=True):
@@ -244,41 +303,41 @@ class ChallengerStatus(SlotStatus, frozen=True, kw_only=True):
 
     step: Annotated[StepStatus, doc("The step it is in; absent until it gets traffic.")] | None = None
     weight: Annotated[int, doc("Its share of the ready pods that the live Service selects, in percent.")] = 0
-    waiting_for: Annotated[str, doc("What has to happen next.")] | None = None
-    metrics: Annotated[tuple[MetricStatus, ...], doc("The latest verdicts.")] = ()
+    waiting_for: Annotated[str, prose("What has to happen next.")] | None = None
+    metrics: Annotated[tuple[MetricStatus, ...], doc("The latest verdicts.", max_length=20)] = ()
 
 
 class FallbackStatus(Struct, frozen=True, kw_only=True):
     slot: Annotated[Slot, doc("blue or green.")]
-    revision: Annotated[str, doc("Identity of what the slot runs.")]
+    revision: Annotated[str, word("Identity of what the slot runs.")]
     ready: Annotated[bool, doc("Whether it could take the traffic now.")]
-    version: Annotated[str, doc("Version of the model in the registry.")] | None = None
+    version: Annotated[str, word("Version of the model in the registry.")] | None = None
 
 
 class RejectedRevision(Struct, frozen=True, kw_only=True):
-    revision: Annotated[str, doc("The revision that is not tried again.")]
-    reason: Annotated[str, doc("Stable CamelCase word for tools.")]
-    at: Annotated[str, doc("When it was rejected.", extra={"format": "date-time"})]
-    version: Annotated[str, doc("Version of the model in the registry.")] | None = None
-    message: Annotated[str, doc("Sentence for people.")] = ""
+    revision: Annotated[str, word("The revision that is not tried again.")]
+    reason: Annotated[str, word("Stable CamelCase word for tools.")]
+    at: Annotated[str, time("When it was rejected.")]
+    version: Annotated[str, word("Version of the model in the registry.")] | None = None
+    message: Annotated[str, prose("Sentence for people.")] = ""
 
 
 class HistoryEntry(Struct, frozen=True, kw_only=True):
-    revision: Annotated[str, doc("The revision that was decided about.")]
-    outcome: Annotated[str, doc("Promoted, RolledBack or Rejected.")]
-    at: Annotated[str, doc("When.", extra={"format": "date-time"})]
-    version: Annotated[str, doc("Version of the model in the registry.")] | None = None
-    by: Annotated[str, doc("Viridian, or the annotation that asked for it.")] = "Viridian"
+    revision: Annotated[str, word("The revision that was decided about.")]
+    outcome: Annotated[str, word("Promoted, RolledBack or Rejected.")]
+    at: Annotated[str, time("When.")]
+    version: Annotated[str, word("Version of the model in the registry.")] | None = None
+    by: Annotated[str, word("Viridian, or the annotation that asked for it.")] = "Viridian"
 
 
 class RollbackStatus(Struct, frozen=True, kw_only=True):
     """The latest way back."""
 
-    from_: Annotated[str, doc("Revision that lost the traffic.")] = msgspec.field(name="from")
-    to: Annotated[str, doc("Revision that got it back.")]
-    reason: Annotated[str, doc("Stable CamelCase word for tools.")]
-    reverted_at: Annotated[str, doc("When the traffic was back.", extra={"format": "date-time"})]
-    breach_at: Annotated[str, doc("When the breach was first seen.", extra={"format": "date-time"})] | None = None
+    from_: Annotated[str, word("Revision that lost the traffic.")] = msgspec.field(name="from")
+    to: Annotated[str, word("Revision that got it back.")]
+    reason: Annotated[str, word("Stable CamelCase word for tools.")]
+    reverted_at: Annotated[str, time("When the traffic was back.")]
+    breach_at: Annotated[str, time("When the breach was first seen.")] | None = None
     seconds: Annotated[float, doc("From the first to the second.")] = 0
 
 
@@ -295,8 +354,8 @@ class ModelDeploymentStatus(Struct, frozen=True, kw_only=True):
     history: Annotated[tuple[HistoryEntry, ...], doc("Decisions, newest first.", max_length=10)] = ()
     last_rollback: Annotated[RollbackStatus, doc("The latest way back.")] | None = None
     replicas: Annotated[int, doc("Pods of the champion, for the scale subresource.")] = 0
-    selector: Annotated[str, doc("Selector of the champion's pods, for the scale subresource.")] = ""
+    selector: Annotated[str, prose("Selector of the champion's pods, for the scale subresource.")] = ""
     conditions: Annotated[
         tuple[Condition, ...],
-        doc("Ready, Reconciling, Stalled, ModelResolved, ChallengerHealthy, RollbackReady.", max_length=20),
+        named("type", "Ready, Reconciling, Stalled, ModelResolved, ChallengerHealthy, RollbackReady.", max_length=20),
     ] = ()

@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar, Final
 
 import msgspec
 
+from viridian.api import cel, podtemplate
 from viridian.api.modeldeployment import Condition
-from viridian.api.schema import Struct, doc, duration
+from viridian.api.names import MAX_MODEL_DEPLOYMENT_NAME
+from viridian.api.schema import MAX_WORD, Rule, Struct, doc, duration, named, prose, time, word
+
+MAX_REPORTED_METRICS: Final = 64
+"""More numbers than this are cut from a status; MLflow keeps them all."""
 
 
 class Schedule(Struct, frozen=True, kw_only=True):
     """Points in time by cron."""
 
     cron: Annotated[
-        str, doc("Five fields: minute, hour, day of month, month, day of week.", min_length=9, max_length=100)
+        str,
+        doc("Five fields: minute, hour, day of month, month, day of week.", max_length=100, rules=(cel.CRON,)),
     ]
-    time_zone: Annotated[str, doc("IANA name such as Europe/Paris.", max_length=64)] = "UTC"
+    time_zone: Annotated[str, doc("IANA name such as Europe/Paris.", max_length=64, rules=(cel.TIME_ZONE,))] = "UTC"
     starting_deadline: Annotated[
         str,
         duration(
-            "How late a run may still start when its time passed while the operator was down or a run was active."
+            "How late a run may still start when its time passed while the operator was down or a run was active.",
+            at_least="1s",
         ),
     ] = "1h"
 
@@ -29,11 +36,12 @@ class Schedule(Struct, frozen=True, kw_only=True):
 class Trigger(Struct, frozen=True, kw_only=True):
     """A reason to start a run."""
 
-    name: Annotated[str, doc("Name of the trigger; unique in the policy.", min_length=1, max_length=63)]
+    name: Annotated[str, doc("Name of the trigger; unique in the policy.", max_length=63, rules=(cel.label("weekly"),))]
     schedule: Annotated[
         Schedule,
         doc(
-            "Start at these times. Times missed for longer than the deadline are dropped; of several, the newest runs once."
+            "Start at these times. Times missed for longer than the deadline are dropped; of several, the newest runs "
+            "once."
         ),
     ]
 
@@ -52,10 +60,10 @@ class Stage(Struct, frozen=True, kw_only=True):
         dict[str, Any],
         doc(
             "PodTemplateSpec of the Job. The first container does the work and gets Viridian's environment variables.",
-            extra={"x-kubernetes-preserve-unknown-fields": True},
+            extra=podtemplate.whole(),
         ),
     ]
-    timeout: Annotated[str, duration("How long the stage may take in all.")] = "6h"
+    timeout: Annotated[str, duration("How long the stage may take in all.", at_least="10s")] = "6h"
     backoff_limit: Annotated[int, doc("Retries after an error; eviction and node loss do not count.", ge=0, le=20)] = 2
 
 
@@ -78,6 +86,8 @@ class Direction(StrEnum):
 class GateMetric(Struct, frozen=True, kw_only=True):
     """One number that the trainer reports and the operator judges."""
 
+    rules: ClassVar[tuple[Rule, ...]] = (cel.BOUNDS_IN_ORDER,)
+
     name: Annotated[str, doc("Name of the metric as it was reported.", min_length=1, max_length=250)]
     min: Annotated[float, doc("The candidate is rejected below this.")] | None = None
     max: Annotated[float, doc("The candidate is rejected above this.")] | None = None
@@ -87,16 +97,26 @@ class GateMetric(Struct, frozen=True, kw_only=True):
 class Gate(Struct, frozen=True, kw_only=True):
     """What a candidate must show before it is handed to the rollout."""
 
+    rules: ClassVar[tuple[Rule, ...]] = (cel.THRESHOLDS_NEED_BOUNDS,)
+
     rule: Annotated[
         GateRule,
         doc(
-            "NonInferior: within the bounds and, on the same holdout, not worse than the champion by more than the margin. Thresholds: within the bounds."
+            "NonInferior: within the bounds and, on the same holdout, not worse than the champion by more than the "
+            "margin. Thresholds: within the bounds."
         ),
     ] = GateRule.NON_INFERIOR
     margin: Annotated[
         float, doc("How much worse than the champion still counts as equal, in the metric's own unit.", ge=0)
     ] = 0.005
-    metrics: Annotated[tuple[GateMetric, ...], doc("The numbers that count.", max_length=20)] = ()
+    metrics: Annotated[
+        tuple[GateMetric, ...],
+        named(
+            "name",
+            "The numbers that count. None: every number that was reported for the champion too.",
+            max_length=20,
+        ),
+    ] = ()
 
 
 class Budget(Struct, frozen=True, kw_only=True):
@@ -116,12 +136,16 @@ class RetrainPolicySpec(Struct, frozen=True, kw_only=True):
 
     model_deployment: Annotated[
         str,
-        doc("Name of the ModelDeployment in the same namespace whose model is retrained.", min_length=1, max_length=50),
+        doc(
+            "Name of the ModelDeployment in the same namespace whose model is retrained.",
+            max_length=MAX_MODEL_DEPLOYMENT_NAME,
+            rules=(cel.MODEL_DEPLOYMENT_STAYS, cel.label("churn")),
+        ),
     ]
     suspend: Annotated[bool, doc("Start nothing new; an active run goes on.")] = False
     triggers: Annotated[
         tuple[Trigger, ...],
-        doc("Reasons to start a run. The annotation viridian.dev/run starts one by hand.", max_length=20),
+        named("name", "Reasons to start a run. The annotation viridian.dev/run starts one by hand.", max_length=20),
     ] = ()
     data: Annotated[Data, doc("The data to train on.")] | None = None
     stages: Annotated[Stages, doc("What a run does.")]
@@ -131,29 +155,37 @@ class RetrainPolicySpec(Struct, frozen=True, kw_only=True):
 
 
 class ActiveRun(Struct, frozen=True, kw_only=True):
-    id: Annotated[str, doc("Identity of the run, derived from what caused it.")]
-    reasons: Annotated[tuple[str, ...], doc("What caused it.", max_length=20)] = ()
-    stage: Annotated[str, doc("Stage it is in.")] = "training"
-    started_at: Annotated[str, doc("When it began.", extra={"format": "date-time"})] | None = None
-    job: Annotated[str, doc("The Job at work.")] | None = None
-    mlflow_run: Annotated[str, doc("Its run in MLflow.")] | None = None
+    id: Annotated[str, word("Identity of the run, derived from what caused it.")]
+    reasons: Annotated[
+        tuple[Annotated[str, doc("One cause.", max_length=MAX_WORD)], ...],
+        doc("What caused it.", max_length=20),
+    ] = ()
+    stage: Annotated[str, word("Stage it is in.")] = "training"
+    started_at: Annotated[str, time("When it began.")] | None = None
+    job: Annotated[str, word("The Job at work.")] | None = None
+    mlflow_run: Annotated[str, word("Its run in MLflow.")] | None = None
 
 
 class FinishedRun(Struct, frozen=True, kw_only=True):
-    id: Annotated[str, doc("Identity of the run.")]
-    outcome: Annotated[str, doc("HandedOver, Rejected, Failed, DataQualityFailed or Skipped.")]
-    reasons: Annotated[tuple[str, ...], doc("What caused it.", max_length=20)] = ()
-    message: Annotated[str, doc("Sentence for people.")] = ""
-    version: Annotated[str, doc("Version in the registry that came of it.")] | None = None
-    metrics: Annotated[dict[str, float], doc("What the trainer reported.")] = msgspec.field(default_factory=dict)
-    started_at: Annotated[str, doc("When it began.", extra={"format": "date-time"})] | None = None
-    finished_at: Annotated[str, doc("When it ended.", extra={"format": "date-time"})] | None = None
+    id: Annotated[str, word("Identity of the run.")]
+    outcome: Annotated[str, word("HandedOver, Rejected, Failed, DataQualityFailed or Skipped.")]
+    reasons: Annotated[
+        tuple[Annotated[str, doc("One cause.", max_length=MAX_WORD)], ...],
+        doc("What caused it.", max_length=20),
+    ] = ()
+    message: Annotated[str, prose("Sentence for people.")] = ""
+    version: Annotated[str, word("Version in the registry that came of it.")] | None = None
+    metrics: Annotated[dict[str, float], doc("What the trainer reported.", max_length=MAX_REPORTED_METRICS)] = (
+        msgspec.field(default_factory=dict)
+    )
+    started_at: Annotated[str, time("When it began.")] | None = None
+    finished_at: Annotated[str, time("When it ended.")] | None = None
 
 
 class TriggerStatus(Struct, frozen=True, kw_only=True):
-    name: Annotated[str, doc("Name of the trigger.")]
-    last_fired: Annotated[str, doc("When it last started a run.", extra={"format": "date-time"})] | None = None
-    next: Annotated[str, doc("When it fires next.", extra={"format": "date-time"})] | None = None
+    name: Annotated[str, word("Name of the trigger.")]
+    last_fired: Annotated[str, time("When it last started a run.")] | None = None
+    next: Annotated[str, time("When it fires next.")] | None = None
 
 
 class RetrainPolicyStatus(Struct, frozen=True, kw_only=True):
@@ -163,8 +195,8 @@ class RetrainPolicyStatus(Struct, frozen=True, kw_only=True):
     active_run: Annotated[ActiveRun, doc("The run at work.")] | None = None
     last_run: Annotated[FinishedRun, doc("The newest finished run.")] | None = None
     runs: Annotated[tuple[FinishedRun, ...], doc("Finished runs, newest first.", max_length=10)] = ()
-    triggers: Annotated[tuple[TriggerStatus, ...], doc("The triggers.", max_length=20)] = ()
-    next_scheduled: Annotated[str, doc("When the next run is due.", extra={"format": "date-time"})] | None = None
+    triggers: Annotated[tuple[TriggerStatus, ...], named("name", "The triggers.", max_length=20)] = ()
+    next_scheduled: Annotated[str, time("When the next run is due.")] | None = None
     conditions: Annotated[
-        tuple[Condition, ...], doc("Ready, Reconciling, Stalled, DataQuality, Paused.", max_length=20)
+        tuple[Condition, ...], named("type", "Ready, Reconciling, Stalled, DataQuality, Paused.", max_length=20)
     ] = ()

@@ -1,0 +1,205 @@
+"""The CEL rules of the two kinds, and what they say to the person whose manifest breaks them.
+
+A message names what to write instead. Rules see one object only: what depends on others (no such model, no such
+ModelDeployment, an unknown time zone) is answered by a condition.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from viridian.api.names import SERVER_CONTAINER
+from viridian.api.schema import Rule, is_duration, seconds
+
+METRICS: Final = ("error-rate", "success-rate", "latency-p50", "latency-p90", "latency-p95", "latency-p99")
+"""What a canary can be judged by."""
+
+# ---- shared ----------------------------------------------------------------------------------------------------------
+
+
+def label(example: str) -> Rule:
+    """Names that end up in labels and in names of objects."""
+    return Rule(
+        rule="self.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",
+        message=f"write lower-case letters, digits and '-', beginning with a letter, such as {example}",
+    )
+
+
+def object_name(most: int, why: str) -> Rule:
+    """Names of objects after which others are named."""
+    return Rule(
+        rule=f"self.metadata.name.size() <= {most} && self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",
+        message=f"choose a name of at most {most} lower-case letters, digits and '-', beginning with a letter: {why}",
+    )
+
+
+# ---- where a model comes from ----------------------------------------------------------------------------------------
+
+ONE_SOURCE: Final = Rule(
+    rule="has(self.registry) != has(self.uri)",
+    message="write exactly one of registry and uri",
+    message_expression=(
+        "has(self.uri) ? 'registry and uri exclude each other: remove one of them' : "
+        "'say where the model comes from: registry: {name: churn, alias: candidate}, "
+        "or uri and digest where there is no registry'"
+    ),
+)
+URI_WITH_DIGEST: Final = Rule(
+    rule="!has(self.uri) || has(self.digest)",
+    message="a uri needs a digest beside it, so that what is served cannot change unseen: digest: sha256:<64 digits>, "
+    "the SHA-256 of the model's viridian/manifest.json",
+)
+DIGEST_WITH_URI: Final = Rule(
+    rule="!has(self.digest) || has(self.uri) || !has(self.registry)",
+    message="digest belongs to uri: remove it; a version in the registry carries its own in the tag viridian.digest",
+)
+DIGEST: Final = Rule(
+    rule="self.matches('^sha256:[0-9a-f]{64}$')",
+    message="write sha256: and the 64 lower-case hexadecimal digits of the SHA-256 of viridian/manifest.json",
+)
+URI: Final = Rule(
+    rule="self.matches('^(mlflow-artifacts:/|https?://|file:///)[^ ]+$')",
+    message="write mlflow-artifacts:/…, https://….tar.gz or file:///…",
+    message_expression=(
+        "self.startsWith('models:/') ? "
+        "'a model in the registry is written as registry: {name: churn, version: \"7\"}' : "
+        "'Viridian can fetch mlflow-artifacts:/…, https://….tar.gz and file:///…'"
+    ),
+)
+MODEL_NAME: Final = Rule(
+    rule="!self.contains('/') && !self.contains(':') && self.trim() != ''",
+    message="write the registered model's name alone, without / and :; a version or alias has a field of its own",
+)
+ALIAS_OR_VERSION: Final = Rule(
+    rule="has(self.alias) != has(self.version)",
+    message="write exactly one of alias and version",
+    message_expression=(
+        "has(self.alias) ? 'alias and version exclude each other: follow an alias, or pin a version' : "
+        "'say which version: alias: candidate follows an alias, version: \"7\" pins one'"
+    ),
+)
+ALIAS: Final = Rule(
+    rule="self.matches('^[A-Za-z0-9_-]+$')",
+    message="MLflow allows letters, digits, '_' and '-' in an alias, such as candidate",
+)
+ALIAS_IS_FREE: Final = Rule(
+    rule="!(self.lowerAscii() in ['champion', 'previous'])",
+    message="Viridian itself moves the aliases champion and previous after the traffic: follow another one, "
+    "such as candidate",
+)
+ALIAS_IS_NO_VERSION: Final = Rule(
+    rule="!self.lowerAscii().matches('^(latest|v[0-9]+)$')",
+    message="MLflow reserves latest, v1, v2, … and lets no alias have such a name: follow one that you set yourself, "
+    'such as candidate, or pin version: "7"',
+)
+VERSION: Final = Rule(
+    rule="self.matches('^[1-9][0-9]*$')",
+    message='write the number that the registry gave to the version, as text: "7"',
+)
+
+# ---- how it is served ------------------------------------------------------------------------------------------------
+
+_NAMED_SERVER = f"self.template.spec.containers.exists(c, c.name == '{SERVER_CONTAINER}' && has(c.image))"
+CUSTOM_SERVER: Final = Rule(
+    rule="self.runtime != 'Custom' || "
+    f"(has(self.template.spec) && has(self.template.spec.containers) && {_NAMED_SERVER})",
+    message="runtime Custom needs the container that serves: "
+    f"template: {{spec: {{containers: [{{name: {SERVER_CONTAINER}, image: ghcr.io/acme/server:1.4}}]}}}}",
+)
+
+# ---- how a challenger becomes the champion ---------------------------------------------------------------------------
+
+WEIGHT_OR_APPROVAL: Final = Rule(
+    rule="has(self.weight) != has(self.approval)",
+    message="a step is either a share of the traffic or a stop: write exactly one of weight: 10 and approval: {}",
+)
+APPROVAL_ALONE: Final = Rule(
+    rule=f"!has(self.approval) || (self.minRequests == 0 && (!({is_duration('self.duration')}) || "
+    f"{seconds('self.duration')} == 0))",
+    message="an approval ends when someone approves: move duration and minRequests into a step with a weight",
+)
+WEIGHTS_RISE: Final = Rule(
+    rule=(
+        "self.filter(s, has(s.weight)).map(s, s.weight).isSorted() && "
+        "self.filter(s, has(s.weight)).all(s, self.exists_one(o, has(o.weight) && o.weight == s.weight))"
+    ),
+    message="each weight must be above the one before it, such as 5, 25, 50",
+)
+STEP_NAMES_UNIQUE: Final = Rule(
+    rule="self.filter(s, has(s.name)).all(s, self.exists_one(o, has(o.name) && o.name == s.name))",
+    message="two steps have the same name: give each its own, or leave the names out",
+)
+ONE_BOUND: Final = Rule(
+    rule="self.name == 'success-rate' ? has(self.min) && !has(self.max) : has(self.max) && !has(self.min)",
+    message="write max: 0.01 for error-rate, max: 0.25 for a latency, min: 0.99 for success-rate",
+    message_expression=(
+        "self.name == 'success-rate' ? "
+        "'success-rate is better when higher: write min, such as min: 0.99, and no max' : "
+        "self.name + ' is better when lower: write max, such as max: ' + "
+        "(self.name == 'error-rate' ? '0.01' : '0.25') + ', and no min'"
+    ),
+)
+SHARES: Final = Rule(
+    rule=(
+        "!(self.name in ['error-rate', 'success-rate']) || "
+        "((!has(self.max) || (self.max >= 0.0 && self.max < 1.0)) && "
+        "(!has(self.min) || (self.min > 0.0 && self.min <= 1.0)))"
+    ),
+    message="a rate is a share from 0 to 1, not a percentage: for 5 % write 0.05",
+)
+SECONDS: Final = Rule(
+    rule="!self.name.startsWith('latency-') || !has(self.max) || (self.max > 0.0 && self.max <= 60.0)",
+    message="a latency is in seconds, above 0 and at most 60: for 250 ms write 0.25",
+)
+WINDOW_HOLDS_INTERVAL: Final = Rule(
+    rule=(
+        f"[self.interval, self.window].exists(d, !({is_duration('d')})) || "
+        f"{seconds('self.window')} >= {seconds('self.interval')}"
+    ),
+    message="window must be at least as long as interval, or answers would be seen by no look at all",
+)
+
+# ---- retraining ------------------------------------------------------------------------------------------------------
+
+MODEL_DEPLOYMENT_STAYS: Final = Rule(
+    rule="self == oldSelf",
+    message="modelDeployment cannot be changed, since runs and their history belong to it: "
+    "create another RetrainPolicy",
+)
+
+
+def _cron_field(value: str) -> str:
+    item = rf"(\*|{value}(-{value})?)(/[1-9][0-9]?)?"
+    return f"{item}(,{item})*"
+
+
+_MONTHS = "(?i:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)"
+_DAYS = "(?i:sun|mon|tue|wed|thu|fri|sat)"
+_CRON = " +".join(
+    _cron_field(value)
+    for value in (
+        "[0-5]?[0-9]",
+        "([01]?[0-9]|2[0-3])",
+        "(0?[1-9]|[12][0-9]|3[01])",
+        f"(0?[1-9]|1[0-2]|{_MONTHS})",
+        f"([0-7]|{_DAYS})",
+    )
+)
+CRON: Final = Rule(
+    rule=f"self.matches(r'^{_CRON}$')",
+    message="write five fields: minute (0-59), hour (0-23), day of month (1-31), month (1-12), day of week (0-7, "
+    'Sunday is 0 and 7), such as "0 3 * * 0"; @weekly and seconds are not known',
+)
+TIME_ZONE: Final = Rule(
+    rule="self.matches('^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*$')",
+    message="write a name of the IANA time zone database, such as UTC or Europe/Paris, not an offset",
+)
+BOUNDS_IN_ORDER: Final = Rule(
+    rule="!has(self.min) || !has(self.max) || self.min <= self.max",
+    message="min is above max, so no candidate could ever pass: swap them, or leave one out",
+)
+THRESHOLDS_NEED_BOUNDS: Final = Rule(
+    rule="self.rule != 'Thresholds' || (self.metrics.size() > 0 && self.metrics.all(m, has(m.min) || has(m.max)))",
+    message="rule Thresholds judges by bounds alone: write at least one metric, and min or max for each, such as "
+    "metrics: [{name: auc, min: 0.8}]",
+)

@@ -1,0 +1,211 @@
+"""The two kinds as CustomResourceDefinitions.
+
+`python -m viridian.api.crd [folder]` writes them, by default into `crds/`; a test fails when the files there differ.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from viridian.api import cel
+from viridian.api.modeldeployment import ModelDeploymentSpec, ModelDeploymentStatus
+from viridian.api.names import (
+    GROUP,
+    MAX_MODEL_DEPLOYMENT_NAME,
+    MAX_RETRAIN_POLICY_NAME,
+    MODEL_DEPLOYMENT,
+    RETRAIN_POLICY,
+    VERSION,
+)
+from viridian.api.retrainpolicy import RetrainPolicySpec, RetrainPolicyStatus
+from viridian.api.schema import VALIDATIONS, Rule, Struct
+from viridian.api.structural import Schema, struct_schema
+
+HEADER: Final = "# Written by `python -m viridian.api.crd` from the types in operator/viridian/api: edit those.\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of `kubectl get`; a wide one is shown with `-o wide` only."""
+
+    name: str
+    path: str
+    description: str
+    type: str = "string"
+    wide: bool = False
+
+    def render(self) -> dict[str, Any]:
+        shown = {"name": self.name, "type": self.type, "description": self.description, "jsonPath": self.path}
+        return {**shown, "priority": 1} if self.wide else shown
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """Everything about a kind that its spec and status do not say."""
+
+    name: str
+    plural: str
+    short_name: str
+    description: str
+    spec: type[Struct]
+    status: type[Struct]
+    name_rule: Rule
+    columns: tuple[Column, ...]
+    scale: Mapping[str, str] | None = None
+    selectable: tuple[str, ...] = ()
+
+
+_READY = Column("Ready", '.status.conditions[?(@.type=="Ready")].status', "Whether users are served as they should be.")
+_REASON = Column("Reason", '.status.conditions[?(@.type=="Ready")].reason', "Why it is ready or not.")
+_AGE = Column("Age", ".metadata.creationTimestamp", "How long the object has existed.", type="date")
+
+MODEL_DEPLOYMENT_KIND: Final = Kind(
+    name=MODEL_DEPLOYMENT,
+    plural="modeldeployments",
+    short_name="md",
+    description=(
+        "Serves a model: the champion answers the users, a challenger is tried next to it step by step, replaces it "
+        "when it keeps the bounds, and loses its traffic the moment it does not."
+    ),
+    spec=ModelDeploymentSpec,
+    status=ModelDeploymentStatus,
+    name_rule=cel.object_name(MAX_MODEL_DEPLOYMENT_NAME, "its Services and Deployments are named after it"),
+    columns=(
+        _READY,
+        Column("Champion", ".status.champion.version", "Version that serves the users."),
+        Column("Challenger", ".status.challenger.version", "Version on trial."),
+        Column("Step", ".status.challenger.step.name", "Step of the rollout."),
+        Column("Weight", ".status.challenger.weight", "Share of the challenger in percent.", type="integer"),
+        _REASON,
+        _AGE,
+        Column("Model", ".spec.model.registry.name", "Registered model.", wide=True),
+        Column("Slot", ".status.champion.slot", "Slot of the champion.", wide=True),
+        Column("Revision", ".status.champion.revision", "Revision of the champion.", wide=True),
+        Column("Challenger revision", ".status.challenger.revision", "Revision of the challenger.", wide=True),
+        Column("Fallback", ".status.fallback.revision", "Revision that is kept warm.", wide=True),
+        Column("Waiting for", ".status.challenger.waitingFor", "What has to happen next.", wide=True),
+    ),
+    scale={
+        "specReplicasPath": ".spec.server.replicas",
+        "statusReplicasPath": ".status.replicas",
+        "labelSelectorPath": ".status.selector",
+    },
+)
+
+RETRAIN_POLICY_KIND: Final = Kind(
+    name=RETRAIN_POLICY,
+    plural="retrainpolicies",
+    short_name="rp",
+    description=(
+        "Trains the next version of a ModelDeployment's model: says when, with which container, and what a candidate "
+        "must show before it is handed to the rollout."
+    ),
+    spec=RetrainPolicySpec,
+    status=RetrainPolicyStatus,
+    name_rule=cel.object_name(MAX_RETRAIN_POLICY_NAME, "its Jobs are named after it"),
+    columns=(
+        Column("Ready", _READY.path, "Whether the next run can start when it is due."),
+        Column("Model", ".spec.modelDeployment", "ModelDeployment whose model is retrained."),
+        Column("Stage", ".status.activeRun.stage", "Stage of the run at work."),
+        Column("Last outcome", ".status.lastRun.outcome", "How the newest finished run ended."),
+        # Not a date: kubectl shows dates as ages, and this one lies ahead.
+        Column("Next", ".status.nextScheduled", "When the next run is due."),
+        _REASON,
+        _AGE,
+        Column("Run", ".status.activeRun.id", "Run at work.", wide=True),
+        Column("Last version", ".status.lastRun.version", "Version that came of the newest finished run.", wide=True),
+        Column("Suspended", ".spec.suspend", "Whether nothing new is started.", type="boolean", wide=True),
+    ),
+    selectable=(".spec.modelDeployment",),
+)
+
+KINDS: Final = (MODEL_DEPLOYMENT_KIND, RETRAIN_POLICY_KIND)
+
+
+def render(kind: Kind) -> dict[str, Any]:
+    """The CustomResourceDefinition of a kind, as the API server takes it."""
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{kind.plural}.{GROUP}", "labels": {"app.kubernetes.io/part-of": "viridian"}},
+        "spec": {
+            "group": GROUP,
+            "scope": "Namespaced",
+            "names": {
+                "kind": kind.name,
+                "listKind": f"{kind.name}List",
+                "plural": kind.plural,
+                "singular": kind.name.lower(),
+                "shortNames": [kind.short_name],
+                # Not in `all`: these objects own what `kubectl get all` lists.
+                "categories": ["viridian"],
+            },
+            "versions": [_version(kind)],
+        },
+    }
+
+
+def _version(kind: Kind) -> dict[str, Any]:
+    version: dict[str, Any] = {"name": VERSION, "served": True, "storage": True}
+    version["additionalPrinterColumns"] = [column.render() for column in kind.columns]
+    version["subresources"] = {"status": {}, **({"scale": dict(kind.scale)} if kind.scale else {})}
+    if kind.selectable:
+        version["selectableFields"] = [{"jsonPath": path} for path in kind.selectable]
+    version["schema"] = {"openAPIV3Schema": root_schema(kind)}
+    return version
+
+
+def root_schema(kind: Kind) -> Schema:
+    """The schema of the whole object."""
+    spec = struct_schema(kind.spec, defaults=True)
+    status = struct_schema(kind.status, defaults=False)
+    return {
+        "description": kind.description,
+        "type": "object",
+        "required": ["spec"],
+        "properties": {
+            "apiVersion": {"description": f"{GROUP}/{VERSION}.", "type": "string"},
+            "kind": {"description": f"{kind.name}.", "type": "string"},
+            "metadata": {"type": "object"},
+            "spec": {"description": "What is wanted; only people and their tools write it.", **spec},
+            "status": {"description": "The world as last seen; only the operator writes it.", **status},
+        },
+        VALIDATIONS: [kind.name_rule.render()],
+    }
+
+
+def to_yaml(manifest: Mapping[str, Any]) -> str:
+    """The manifest as a file of this project: stable order, readable text."""
+    return HEADER + yaml.dump(dict(manifest), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
+
+
+def files() -> dict[str, str]:
+    """What `crds/` holds, by file name."""
+    return {f"{GROUP}_{kind.plural}.yaml": to_yaml(render(kind)) for kind in KINDS}
+
+
+class _Dumper(yaml.SafeDumper):
+    """Repeats what occurs twice, and indents lists."""
+
+    def ignore_aliases(self, _data: Any) -> bool:
+        return True
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: ARG002
+        super().increase_indent(flow, indentless=False)
+
+
+def main() -> None:
+    folder = Path(sys.argv[1] if len(sys.argv) > 1 else "crds")
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in files().items():
+        (folder / name).write_text(text)
+
+
+if __name__ == "__main__":
+    main()
