@@ -1,0 +1,196 @@
+"""The rows of one request, checked against the model's signature and ready for its runtime."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from viridian.serving.errors import BadInput, Rejection
+from viridian.serving.signature import Column, Kind, Matrix, Table
+
+EXACT: Final = float(2**53)
+"""Up to here every whole number has its own float64."""
+_RANGES: Final = {"INT8": 2.0**7, "INT16": 2.0**15, "INT32": 2.0**31}
+_STRICT: Final = {Kind.FLOAT: float, Kind.INTEGER: float, Kind.BOOLEAN: bool, Kind.STRING: str}
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Numbers alone are one float64 matrix in the order of the signature; anything else is a vector for each column."""
+
+    rows: int
+    matrix: NDArray[np.float64] | None = None
+    columns: Mapping[str, NDArray[Any]] | None = None
+
+
+class TableReader:
+    """Makes batches for a model with named columns."""
+
+    def __init__(self, table: Table) -> None:
+        self.table = table
+        self.names = tuple(column.name for column in table.columns)
+        self._known = frozenset(self.names)
+        self._optional = [c.kind is Kind.FLOAT and not c.required for c in table.columns]
+        self._required = [i for i, optional in enumerate(self._optional) if not optional]
+        self._whole = [i for i, column in enumerate(table.columns) if column.kind is Kind.INTEGER]
+
+    @property
+    def nullable(self) -> bool:
+        """Some column may be null."""
+        return any(self._optional)
+
+    def check_names(self, given: Sequence[str], field: str) -> None:
+        """Each column is there once; only optional ones may be left out."""
+        names = set(given)
+        if len(names) != len(given):
+            twice = next(name for name in given if given.count(name) > 1)
+            raise BadInput(Rejection.WRONG_SHAPE, field, f"column {twice!r} is there twice")
+        if names == self._known:
+            return
+        for name in given:
+            if name not in self._known:
+                raise BadInput(
+                    Rejection.UNKNOWN_COLUMN, name, f"the model has no column {name!r}; it has {listed(self.names)}"
+                )
+        for column, optional in zip(self.table.columns, self._optional, strict=True):
+            if column.name not in names and not optional:
+                raise BadInput(Rejection.MISSING_COLUMN, column.name, f"column {column.name!r} is missing")
+
+    def from_columns(self, values: Mapping[str, Sequence[Any]], field: str) -> Batch:
+        """From plain lists by name, whatever their types."""
+        self.check_names(list(values), field)
+        rows = _same_length(values)
+        typed = [
+            typed_list(column, values[column.name], optional) if column.name in values else [None] * rows
+            for column, optional in zip(self.table.columns, self._optional, strict=True)
+        ]
+        return self.from_typed(typed, rows)
+
+    def from_typed(self, typed: Sequence[Sequence[Any]], rows: int) -> Batch:
+        """From one list for each column of the signature, whose items have the right type already."""
+        if self.table.numeric:
+            return self.from_matrix(np.array(typed, dtype=np.float64).T)
+        columns = {}
+        for column, values in zip(self.table.columns, typed, strict=True):
+            if column.kind.numeric:
+                columns[column.name] = np.array(values, dtype=np.float64)
+                self._check_whole(column, columns[column.name])
+            else:
+                columns[column.name] = np.array(values, dtype=bool if column.kind is Kind.BOOLEAN else object)
+        return Batch(rows, columns=columns)
+
+    def from_matrix(self, matrix: NDArray[np.float64]) -> Batch:
+        """From numbers in the order of the signature, with NaN for null."""
+        if self.nullable and self._required:
+            missing = np.argwhere(np.isnan(matrix[:, self._required]))
+            if len(missing):
+                row, place = missing[0]
+                raise absent(self.names[self._required[place]], int(row))
+        for index in self._whole:
+            self._check_whole(self.table.columns[index], matrix[:, index])
+        return Batch(len(matrix), matrix=matrix)
+
+    @staticmethod
+    def _check_whole(column: Column, values: NDArray[np.float64]) -> None:
+        if column.kind is not Kind.INTEGER:
+            return
+        broken = np.flatnonzero(values != np.floor(values))
+        if len(broken):
+            raise wrong_type(column.name, int(broken[0]), column.kind, "a fraction")
+        check_range(column.name, column.datatype, values)
+
+
+class MatrixReader:
+    """Makes batches for a model that takes a matrix of unnamed numbers."""
+
+    def __init__(self, matrix: Matrix) -> None:
+        self.matrix = matrix
+
+    def from_matrix(self, matrix: NDArray[np.float64]) -> Batch:
+        """From rows of numbers."""
+        width, datatype = self.matrix.width, self.matrix.datatype
+        if width is not None and matrix.shape[1] != width:
+            raise BadInput(
+                Rejection.WRONG_SHAPE,
+                self.matrix.name,
+                f"each row needs {width} numbers, but these have {matrix.shape[1]}",
+            )
+        if datatype.startswith("INT"):
+            broken = np.argwhere(matrix != np.floor(matrix))
+            if len(broken):
+                raise wrong_type(self.matrix.name, int(broken[0][0]), Kind.INTEGER, "a fraction")
+            check_range(self.matrix.name, datatype, matrix)
+        return Batch(len(matrix), matrix=matrix)
+
+
+Reader = TableReader | MatrixReader
+
+
+def typed_list(column: Column, values: Sequence[Any], optional: bool) -> list[Any]:
+    """The values, each of the column's type; numbers are never made from strings."""
+    strict = _STRICT[column.kind]
+    try:
+        return msgspec.convert(values, list[strict | None] if optional else list[strict])  # type: ignore[valid-type]
+    except msgspec.ValidationError as error:
+        raise _mistyped(column, values, strict, optional) from error
+
+
+def _mistyped(column: Column, values: Sequence[Any], strict: type, optional: bool) -> BadInput:
+    """Which value it was: asked only when there is a wrong one."""
+    for row, value in enumerate(values):
+        if value is None and not optional:
+            return absent(column.name, row)
+        try:
+            msgspec.convert(value, strict)
+        except msgspec.ValidationError:
+            if value is not None:
+                return wrong_type(column.name, row, column.kind, spoken(value))
+    return BadInput(Rejection.WRONG_TYPE, column.name, f"column {column.name!r} is no list of values")
+
+
+def check_range(field: str, datatype: str, values: NDArray[np.float64]) -> None:
+    """Whole numbers fit the type that the model was trained with, and stand exactly in a float64."""
+    limit = _RANGES.get(datatype, EXACT)
+    if len(values) and (values.max() > limit - 1 or values.min() < -limit):
+        raise BadInput(Rejection.OUT_OF_RANGE, field, f"{field!r} has a number that is too large for {datatype}")
+
+
+def wrong_type(name: str, row: int, kind: Kind, got: str) -> BadInput:
+    return BadInput(Rejection.WRONG_TYPE, name, f"{name!r}, row {row}: expected {kind.value}, got {got}")
+
+
+def absent(name: str, row: int) -> BadInput:
+    return BadInput(Rejection.MISSING_VALUE, name, f"{name!r}, row {row}: null, but this column must have a value")
+
+
+def spoken(value: Any) -> str:
+    """What kind of value it is, never the value."""
+    if isinstance(value, bool):
+        return "true or false"
+    if isinstance(value, (int, float)):
+        return "a number"
+    return {str: "a string", list: "a list", dict: "an object", type(None): "null"}.get(type(value), "something else")
+
+
+def listed(names: Sequence[str], most: int = 10) -> str:
+    """The names for a message, cut when there are many."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(repr(name) for name in names[:most]) + more
+
+
+def _same_length(values: Mapping[str, Sequence[Any]]) -> int:
+    lengths = {name: len(column) for name, column in values.items()}
+    rows = next(iter(lengths.values()), 0)
+    for name, length in lengths.items():
+        if length != rows:
+            raise BadInput(
+                Rejection.WRONG_SHAPE, name, f"column {name!r} has {length} values, but the first column has {rows}"
+            )
+    if rows == 0:
+        raise BadInput(Rejection.WRONG_SHAPE, "", "there are no rows")
+    return rows

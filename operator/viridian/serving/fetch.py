@@ -1,0 +1,116 @@
+"""The command `viridian-fetch`: brings a model's files into a directory and proves that they are the promised ones."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from viridian.serving import sources, termination
+from viridian.serving.errors import FetchFailed, ServingError
+from viridian.serving.integrity import verify_directory
+from viridian.serving.logs import configure, log, note
+from viridian.serving.settings import DEFAULT_TERMINATION_LOG
+from viridian.serving.transfer import Transfer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FetchSettings:
+    """One model, one directory."""
+
+    model_uri: str
+    model_digest: str
+    model_dir: Path
+    mlflow_uri: str
+    deadline_seconds: float
+    max_model_bytes: int
+    termination_log: Path
+
+
+def main() -> None:
+    """Exit code 0 when the model is there and proven; 1 otherwise, with the reason in the termination log."""
+    settings = parse(sys.argv[1:], os.environ)
+    configure()
+    try:
+        fetch(settings, os.environ)
+    except ServingError as error:
+        log.error(str(error))
+        termination.explain(settings.termination_log, str(error))
+        sys.exit(1)
+
+
+def fetch(settings: FetchSettings, environment: Mapping[str, str]) -> None:
+    """The directory holds the model and nothing else; after a failure it holds nothing."""
+    if not settings.model_uri:
+        raise FetchFailed("VIRIDIAN_MODEL_URI does not say where the model is")
+    began = time.monotonic()
+    target = settings.model_dir
+    transfer = Transfer(settings.deadline_seconds, settings.max_model_bytes, environment)
+    try:
+        _empty(target)
+        sources.bring(settings.model_uri, target, transfer, settings.mlflow_uri)
+        verify_directory(target, settings.model_digest)
+    except OSError as error:
+        _empty(target)
+        raise FetchFailed(f"{target} cannot be written: {error.strerror or error}") from error
+    except ServingError:
+        _empty(target)
+        raise
+    files = [path for path in target.rglob("*") if path.is_file()]
+    note(
+        "fetched",
+        uri=settings.model_uri.partition("?")[0],
+        digest=settings.model_digest,
+        files=len(files),
+        bytes=sum(path.stat().st_size for path in files),
+        seconds=round(time.monotonic() - began, 3),
+    )
+
+
+def _empty(directory: Path) -> None:
+    """The directory is there, with nothing in it. It may be a mount, so it stays itself."""
+    directory.mkdir(parents=True, exist_ok=True)
+    for path in directory.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
+def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> FetchSettings:
+    """The settings; exits with a usage message when they make no sense."""
+    parser = argparse.ArgumentParser(
+        prog="viridian-fetch",
+        description="Downloads a model into a directory and checks every file of it against its manifest.",
+        epilog="For MLflow behind a password: MLFLOW_TRACKING_USERNAME and _PASSWORD, or MLFLOW_TRACKING_TOKEN.",
+    )
+
+    def option(flag: str, variable: str, default: str, text: str, kind: type = str) -> None:
+        value = environment.get(variable, default)
+        parser.add_argument(
+            f"--{flag}", default=value, type=kind, help=f"{text} [{variable}, now {value!r}]".replace("%", "%%")
+        )
+
+    option("model-uri", "VIRIDIAN_MODEL_URI", "", "mlflow-artifacts:/…, https://….tar.gz, or file:///…")
+    option("model-digest", "VIRIDIAN_MODEL_DIGEST", "", "sha256:… of viridian/manifest.json; empty promises none")
+    option("model-dir", "VIRIDIAN_MODEL_DIR", "/model", "directory to fill; what is in it is deleted", Path)
+    option("mlflow-uri", "MLFLOW_TRACKING_URI", "", "address of the MLflow server")
+    option("deadline-seconds", "VIRIDIAN_FETCH_DEADLINE_SECONDS", "300", "time for all attempts together", float)
+    option("max-model-bytes", "VIRIDIAN_MAX_MODEL_BYTES", str(20 * 1024**3), "largest model", int)
+    option(
+        "termination-log",
+        "VIRIDIAN_TERMINATION_LOG",
+        DEFAULT_TERMINATION_LOG,
+        "file for the sentence that says why fetching failed",
+        Path,
+    )
+    return FetchSettings(**vars(parser.parse_args(arguments)))
+
+
+if __name__ == "__main__":
+    main()

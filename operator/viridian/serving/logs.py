@@ -1,0 +1,62 @@
+"""One JSON object a line on stdout. Values of features never appear: callers give words of their own only."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import time
+from datetime import UTC, datetime
+
+log = logging.getLogger("viridian.serving")
+
+
+class JsonLines(logging.Formatter):
+    """time, level, message, then what the caller gave as `extra={"fields": {...}}`."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        entry: dict[str, object] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "message": record.getMessage(),
+        }
+        entry.update(getattr(record, "fields", {}))
+        if record.exc_info and record.exc_info[0]:
+            # The type alone: the text of an exception may quote the input that caused it.
+            entry["exception"] = record.exc_info[0].__name__
+        return json.dumps(entry, ensure_ascii=False, default=str)
+
+
+def configure() -> None:
+    """Everything that this process logs goes out as JSON lines; libraries from warnings on."""
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(JsonLines())
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(logging.WARNING)
+    log.setLevel(logging.INFO)
+
+
+def note(message: str, **fields: object) -> None:
+    """One line at level info."""
+    log.info(message, extra={"fields": fields})
+
+
+class ModelErrors:
+    """Tells of models that raise, once a minute for each type: a broken model must not drown its own log."""
+
+    PAUSE = 60.0
+
+    def __init__(self) -> None:
+        self._last: dict[str, float] = {}
+        self._silent: dict[str, int] = {}
+
+    def note(self, kind: str, prediction: str) -> None:
+        """One more of this type of exception."""
+        now = time.monotonic()
+        if kind in self._last and now - self._last[kind] < self.PAUSE:
+            self._silent[kind] = self._silent.get(kind, 0) + 1
+            return
+        self._last[kind] = now
+        fields = {"exception": kind, "prediction": prediction, "more_since_last": self._silent.pop(kind, 0)}
+        log.error("the model raised", extra={"fields": fields})

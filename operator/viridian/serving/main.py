@@ -1,0 +1,48 @@
+"""The command `viridian-server`."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from viridian.serving import cpus, termination
+from viridian.serving.errors import ServingError
+from viridian.serving.logs import configure, log
+from viridian.serving.settings import Settings, parse
+
+# The maths libraries read these when they are first imported, which happens after this.
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+def main() -> None:
+    """Serve until told to leave: exit code 0 then, 1 when the model cannot be served."""
+    settings = parse(sys.argv[1:], os.environ)
+    configure()
+    available = cpus.available()
+    for variable in _THREADS:
+        os.environ.setdefault(variable, str(available))
+    try:
+        run(settings, available)
+    except ServingError as error:
+        log.error(str(error))
+        termination.explain(settings.termination_log, str(error))
+        sys.exit(1)
+
+
+def run(settings: Settings, available: int) -> None:
+    """One server on an event loop of its own."""
+    import asyncio
+
+    import uvloop
+
+    from viridian.serving.server import Server
+
+    async def serve() -> None:
+        await Server(settings, available).run()
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(serve())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,39 @@
+"""What a model answers: named arrays with one row for each row that was asked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+LABEL: Final = "label"
+PROBABILITIES: Final = "probabilities"
+PREDICTION: Final = "prediction"
+
+_DATATYPES: Final = {
+    "float16": "FP16", "float32": "FP32", "float64": "FP64",
+    "int8": "INT8", "int16": "INT16", "int32": "INT32", "int64": "INT64",
+    "uint8": "UINT8", "uint16": "UINT16", "uint32": "UINT32", "uint64": "UINT64",
+    "bool": "BOOL",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """A classifier gives `label` and `probabilities`, a regressor gives `prediction`."""
+
+    name: str
+    values: NDArray[Any]
+
+    @property
+    def datatype(self) -> str:
+        """In the words of the Open Inference Protocol; strings are BYTES."""
+        return _DATATYPES.get(self.values.dtype.name, "BYTES")
+
+
+def finite(outputs: Sequence[Output]) -> bool:
+    """No number of any output is NaN or infinite."""
+    return all(np.isfinite(o.values).all() for o in outputs if np.issubdtype(o.values.dtype, np.number))

@@ -1,0 +1,121 @@
+"""The life of the process: listen, load, answer, drain, end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import signal
+from collections.abc import Callable, Iterator
+
+from viridian.serving import model
+from viridian.serving.connections import Connections
+from viridian.serving.errors import BundleRefused, ServingError
+from viridian.serving.inference import Inference
+from viridian.serving.integrity import verify_directory
+from viridian.serving.listener import Listener
+from viridian.serving.logs import note
+from viridian.serving.management import Management
+from viridian.serving.model import Model
+from viridian.serving.settings import Settings
+from viridian.serving.work import Work
+
+
+class Server:
+    """Both ports of one process. The ports answer from the start; the model is loaded beside them."""
+
+    def __init__(self, settings: Settings, cpus: int) -> None:
+        self.settings = settings
+        self.cpus = cpus
+        self.connections = Connections()
+        self.work = Work(cpus)
+        self.inference = Inference(settings, self.connections, self.work)
+        self.listener = Listener(self.inference, settings.host, settings.port, settings.grace_seconds)
+        self.management = Listener(
+            Management(self.inference, self.connections), settings.host, settings.management_port, grace_seconds=1
+        )
+        self.connections.watch(self.listener.open_connections)
+        self._told_to_leave = asyncio.Event()
+
+    async def run(self) -> None:
+        """Until told to leave; ServingError when the model cannot be served."""
+        note("start", **self._identity(), port=self.listener.port, management_port=self.management.port, cpus=self.cpus)
+        with _on_signals(self.leave):
+            answering = asyncio.create_task(self.listener.run_until_stopped())
+            managing = asyncio.create_task(self.management.run_until_stopped())
+            for listening in (answering, managing):
+                # A port that dies takes the process with it: half a server would look alive for ever.
+                listening.add_done_callback(lambda _: self.leave())
+            try:
+                await self._load_unless_told_to_leave()
+                await self._told_to_leave.wait()
+                await self._drain()
+            finally:
+                self.listener.stop()
+                await answering
+                self.management.stop()
+                await managing
+                self.work.close()
+
+    def leave(self) -> None:
+        """Begin to drain. May be said more than once."""
+        self._told_to_leave.set()
+
+    async def _load_unless_told_to_leave(self) -> None:
+        began = asyncio.get_running_loop().time()
+        loading = asyncio.create_task(asyncio.to_thread(load, self.settings, self.cpus))
+        leaving = asyncio.create_task(self._told_to_leave.wait())
+        await asyncio.wait((loading, leaving), return_when=asyncio.FIRST_COMPLETED)
+        leaving.cancel()
+        if not loading.done():
+            return
+        self.inference.model = loading.result()
+        # What was built so far lives as long as the process: the collector need not look at it again.
+        gc.collect()
+        gc.freeze()
+        seconds = asyncio.get_running_loop().time() - began
+        note("ready", **self._identity(), seconds=round(seconds, 3))
+
+    async def _drain(self) -> None:
+        """New connections still arrive until every node knows that this pod leaves: they are answered, too."""
+        if self.inference.model is None:
+            return
+        note("drain", **self._identity(), seconds=self.settings.drain_seconds, in_flight=self.inference.in_flight)
+        self.inference.draining = True
+        self.connections.close_for_good()
+        await asyncio.sleep(self.settings.drain_seconds)
+
+    def _identity(self) -> dict[str, str]:
+        settings = self.settings
+        return {
+            "model": settings.name,
+            "version": settings.version,
+            "revision": settings.revision,
+            "slot": settings.slot,
+        }
+
+
+def load(settings: Settings, threads: int) -> Model:
+    """The model, after its files were checked and it answered its own example."""
+    directory = settings.model_dir
+    if not directory.is_dir():
+        raise BundleRefused(f"there is no model directory {directory}")
+    try:
+        verify_directory(directory, settings.digest)
+        return model.load(directory, settings.name, settings.version, threads)
+    except ServingError:
+        raise
+    except Exception as error:
+        raise BundleRefused(f"the model in {directory} could not be loaded: {type(error).__name__}: {error}") from error
+
+
+@contextlib.contextmanager
+def _on_signals(call: Callable[[], None]) -> Iterator[None]:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, call)
+    try:
+        yield
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)

@@ -1,0 +1,151 @@
+"""Models in skops, run by scikit-learn: for estimators that ONNX cannot express.
+
+The list of types that may be built is ours. MLflow lets each version carry its own list; that list is not even read.
+"""
+
+from __future__ import annotations
+
+import warnings
+import zipfile
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+import sklearn
+import skops
+import skops.io
+from sklearn.base import is_classifier
+from sklearn.exceptions import InconsistentVersionWarning
+
+from viridian.serving.batch import Batch
+from viridian.serving.bundle import Bundle
+from viridian.serving.errors import BundleRefused
+from viridian.serving.outputs import LABEL, PREDICTION, PROBABILITIES, Output
+from viridian.serving.signature import Column, Kind, Matrix, Signature, Table
+from viridian.serving.trees import check_trees
+
+# Keyed by the minor version of scikit-learn, because private module names move between them. skops itself trusts
+# scikit-learn's estimators; these are what it leaves to us, each needed by an estimator that tests dump and load.
+TRUSTED: Final = {
+    "1.9": (
+        "numpy.dtype",
+        "sklearn.calibration._CalibratedClassifier",
+        "sklearn.calibration._SigmoidCalibration",
+        "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+        "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
+        "sklearn.tree._tree.Tree",
+    )
+}
+# Classifiers whose label is the most probable class, so that one pass gives both. Of others, such as those with a
+# tuned threshold, the label is asked for separately.
+_MOST_PROBABLE: Final = frozenset(
+    {
+        "DecisionTreeClassifier",
+        "ExtraTreesClassifier",
+        "GaussianNB",
+        "GradientBoostingClassifier",
+        "HistGradientBoostingClassifier",
+        "LogisticRegression",
+        "RandomForestClassifier",
+    }
+)
+_NAMES_ARE_CHECKED: Final = "X does not have valid feature names"
+
+
+class SklearnModel:
+    """An estimator with `predict`, and `predict_proba` where it classifies."""
+
+    platform = "sklearn_skops"
+
+    def __init__(self, bundle: Bundle) -> None:
+        check_version(bundle.sklearn_version)
+        # Order and names of columns were checked against the signature; the matrix carries none, on purpose.
+        warnings.filterwarnings("ignore", message=_NAMES_ARE_CHECKED)
+        self._estimator = _load(bundle)
+        check_trees(self._estimator)
+        _use_one_thread(self._estimator)
+        self.signature: Signature = bundle.signature or _signature(self._estimator)
+        _check_columns(self.signature, self._estimator)
+        self._probabilistic = hasattr(self._estimator, "predict_proba")
+        self._label = LABEL if is_classifier(self._estimator) else PREDICTION
+        self._once = self._probabilistic and type(_last(self._estimator)).__name__ in _MOST_PROBABLE
+
+    def predict(self, batch: Batch) -> Sequence[Output]:
+        """Label and probabilities of a classifier; the prediction of anything else."""
+        if not self._probabilistic:
+            return [Output(self._label, np.asarray(self._estimator.predict(batch.matrix)))]
+        probabilities = np.asarray(self._estimator.predict_proba(batch.matrix))
+        if self._once:
+            labels = self._estimator.classes_[probabilities.argmax(axis=1)]
+        else:
+            labels = np.asarray(self._estimator.predict(batch.matrix))
+        return [Output(self._label, labels), Output(PROBABILITIES, probabilities)]
+
+
+def check_version(written_by: str | None) -> None:
+    """A skops file is tied to the minor version of scikit-learn that wrote it."""
+    ours = _minor(sklearn.__version__)
+    if written_by is not None and _minor(written_by) != ours:
+        raise BundleRefused(
+            f"the model was written by scikit-learn {written_by}, and this server runs {sklearn.__version__}: "
+            "train it again with that minor version, or serve it as ONNX"
+        )
+    if ours not in TRUSTED:
+        raise BundleRefused(f"no list of trusted types is known for scikit-learn {ours}")
+
+
+def _load(bundle: Bundle) -> Any:
+    path = bundle.payload
+    if not zipfile.is_zipfile(path):
+        raise BundleRefused(f"{path.name} is no skops file; a pickle by another name is refused as well")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", InconsistentVersionWarning)
+            return skops.io.load(path, trusted=list(TRUSTED[_minor(sklearn.__version__)]))
+    except skops.io.exceptions.UntrustedTypesFoundException as error:
+        found = sorted(set(skops.io.get_untrusted_types(file=path)) - set(TRUSTED[_minor(sklearn.__version__)]))
+        raise BundleRefused(f"{path.name} builds types that are not trusted: {', '.join(found[:5])}") from error
+    except InconsistentVersionWarning as error:
+        check_version(str(error.original_sklearn_version))
+        raise BundleRefused(f"{path.name} was written by another scikit-learn") from error
+    except Exception as error:
+        raise BundleRefused(
+            f"{path.name} cannot be loaded by skops {skops.__version__}: {type(error).__name__}"
+        ) from error
+
+
+def _signature(estimator: Any) -> Signature:
+    names = getattr(estimator, "feature_names_in_", None)
+    if names is not None:
+        return Table(tuple(Column(str(name), Kind.FLOAT, "FP64") for name in names))
+    width = getattr(estimator, "n_features_in_", None)
+    return Matrix(int(width) if width else None)
+
+
+def _check_columns(signature: Signature, estimator: Any) -> None:
+    """The estimator was fitted on the signature's columns, in its order, and takes them as one matrix of numbers."""
+    if isinstance(signature, Matrix):
+        return
+    if not signature.numeric:
+        raise BundleRefused(
+            "a skops model is served with numbers as columns only, and the signature has others: serve it as ONNX"
+        )
+    names = getattr(estimator, "feature_names_in_", None)
+    if names is not None and [str(name) for name in names] != [column.name for column in signature.columns]:
+        raise BundleRefused("the signature's columns are not those that the estimator was fitted on, in that order")
+
+
+def _last(estimator: Any) -> Any:
+    """The estimator at the end of a pipeline, or the estimator itself."""
+    return estimator.steps[-1][1] if hasattr(estimator, "steps") else estimator
+
+
+def _use_one_thread(estimator: Any) -> None:
+    """Estimators that were trained with n_jobs=-1 would start a pool of threads for every request."""
+    if hasattr(estimator, "get_params"):
+        jobs = {name: None for name in estimator.get_params() if name.rpartition("__")[2] == "n_jobs"}
+        estimator.set_params(**jobs)
+
+
+def _minor(version: str) -> str:
+    return ".".join(version.split(".")[:2])

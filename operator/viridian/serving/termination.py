@@ -1,0 +1,18 @@
+"""The sentence that Kubernetes shows as the reason why a container ended."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+LIMIT = 4096
+"""Bytes that the kubelet keeps."""
+
+
+def explain(path: Path, sentence: str) -> None:
+    """The sentence stands in the termination log, where there is one."""
+    try:
+        with path.open("w", encoding="utf-8", errors="replace") as log:
+            log.write(sentence.encode()[:LIMIT].decode(errors="ignore"))
+    except OSError:
+        # Outside Kubernetes there is none; the same sentence is in the process's own log.
+        return

@@ -1,0 +1,127 @@
+"""Bytes over HTTP: with patience for what passes, within one deadline, and with a sentence for what does not."""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final, TypeVar
+from urllib.parse import urlsplit
+
+from viridian.serving.errors import FetchFailed
+
+TIMEOUT: Final = 30.0
+"""Seconds without a byte until an attempt is given up."""
+_FIRST_PAUSE: Final = 0.5
+_LONGEST_PAUSE: Final = 10.0
+_CHUNK: Final = 1024 * 1024
+_PASSING: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
+"""Statuses that another attempt may not meet."""
+
+T = TypeVar("T")
+
+
+class Transfer:
+    """Downloads with one deadline for all of them, and one limit for all their bytes."""
+
+    def __init__(
+        self,
+        deadline_seconds: float,
+        max_bytes: int,
+        credentials: Mapping[str, str],
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        pause: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._clock = clock
+        self._pause = pause
+        self._deadline = clock() + deadline_seconds
+        self._left = max_bytes
+        self._authorization = _authorization(credentials)
+
+    def text(self, url: str, *, authorize: bool) -> bytes:
+        """A small document."""
+
+        def read(response: http.client.HTTPResponse) -> bytes:
+            return response.read(_CHUNK * 16)
+
+        return self._patiently(url, authorize, read)
+
+    def file(self, url: str, target: Path, *, authorize: bool) -> None:
+        """The target holds the bytes of the URL, all of them."""
+
+        def write(response: http.client.HTTPResponse) -> int:
+            promised = response.headers.get("Content-Length")
+            size = 0
+            with target.open("wb") as file:
+                while chunk := response.read(_CHUNK):
+                    size += len(chunk)
+                    if size > self._left:
+                        raise FetchFailed("the model is larger than the limit of bytes, see viridian-fetch --help")
+                    file.write(chunk)
+            if promised is not None and size != int(promised):
+                raise http.client.IncompleteRead(b"", int(promised) - size)
+            return size
+
+        target.parent.mkdir(parents=True, exist_ok=True)
+        self._left -= self._patiently(url, authorize, write)
+
+    def _patiently(self, url: str, authorize: bool, use: Callable[[http.client.HTTPResponse], T]) -> T:
+        """What `use` makes of the response; an attempt that failed in passing is repeated after a growing pause."""
+        pause = _FIRST_PAUSE
+        while True:
+            try:
+                return self._once(url, authorize, use)
+            except urllib.error.HTTPError as error:
+                problem = f"{_place(url)} answered {error.code} {error.reason}"
+                if error.code not in _PASSING:
+                    raise FetchFailed(f"{problem}{_hint(error.code, url)}") from error
+            except (OSError, http.client.HTTPException) as error:
+                problem = f"{_place(url)} cannot be read: {_words(error)}"
+            if self._clock() + pause > self._deadline:
+                raise FetchFailed(f"{problem}; the time for fetching the model is over")
+            self._pause(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE)
+
+    def _once(self, url: str, authorize: bool, use: Callable[[http.client.HTTPResponse], T]) -> T:
+        if urlsplit(url).scheme not in ("http", "https"):
+            raise FetchFailed(f"{_place(url)} is neither http nor https")
+        request = urllib.request.Request(url)  # noqa: S310 - the scheme was checked
+        if authorize and self._authorization:
+            # Not sent again to where a redirect leads.
+            request.add_unredirected_header("Authorization", self._authorization)
+        with urllib.request.urlopen(request, timeout=TIMEOUT) as response:  # noqa: S310 - the scheme was checked
+            return use(response)
+
+
+def _authorization(credentials: Mapping[str, str]) -> str:
+    """MLflow's own variables, as its client understands them."""
+    user, password = credentials.get("MLFLOW_TRACKING_USERNAME"), credentials.get("MLFLOW_TRACKING_PASSWORD")
+    if user and password:
+        return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+    token = credentials.get("MLFLOW_TRACKING_TOKEN")
+    return f"Bearer {token}" if token else ""
+
+
+def _hint(status: int, url: str) -> str:
+    if status == 403:
+        host = urlsplit(url).netloc
+        return f": MLflow refuses the host name {host} unless it was started with --allowed-hosts, or access is denied"
+    if status == 401:
+        return ": set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"
+    return ": the model is not there (any more)" if status == 404 else ""
+
+
+def _place(url: str) -> str:
+    """The URL without a password and without its query, which may hold a signature."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.hostname or ''}{f':{parts.port}' if parts.port else ''}{parts.path}"
+
+
+def _words(error: BaseException) -> str:
+    reason = getattr(error, "reason", error)
+    return f"{type(reason).__name__}: {reason}" if str(reason) else type(reason).__name__
