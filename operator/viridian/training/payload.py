@@ -1,0 +1,104 @@
+"""The fitted estimator as a file that can be served: ONNX where the conversion keeps its answers, else skops."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import onnx
+import sklearn
+import skops.io
+from skl2onnx import to_onnx
+from skl2onnx.common.data_types import FloatTensorType
+
+from viridian.serving.bundle import Format
+from viridian.training.scores import Prediction, classifies
+
+TOLERANCE: Final = 1e-4
+"""Largest difference of a probability, or of a number relative to the spread of the predictions."""
+GRAPH_NAME: Final = "model"
+"""A constant: the converter's default is random, and then the same model would get another digest each time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    format: Format
+    content: bytes
+    flavors: Mapping[str, Any]
+    """What MLmodel says about it, so that MLflow's own loaders find it too."""
+    facts: Mapping[str, str]
+
+
+class NotExpressible(Exception):
+    """ONNX cannot express this estimator; the message says why."""
+
+
+def as_onnx(model: Any, width: int) -> Payload:
+    """The estimator as an ONNX graph that takes one float32 matrix."""
+    if classifies(model) and not hasattr(model, "predict_proba"):
+        raise NotExpressible("the classifier gives no probabilities")
+    options = {id(model): {"zipmap": False}} if classifies(model) else None
+    try:
+        graph = to_onnx(
+            model, initial_types=[("input", FloatTensorType([None, width]))], options=options, name=GRAPH_NAME
+        )
+    except Exception as error:
+        # The converter raises whatever its parts raise; each of them means that there is no graph.
+        raise NotExpressible(f"{type(error).__name__}: {error}") from error
+    name = Format.ONNX.value
+    return Payload(
+        Format.ONNX,
+        graph.SerializeToString(),
+        {
+            "onnx": {"data": name, "onnx_version": onnx.__version__, "providers": ["CPUExecutionProvider"]},
+            "python_function": {"loader_module": "mlflow.onnx", "data": name},
+        },
+        {"opset": ",".join(f"{domain.domain or 'ai.onnx'}:{domain.version}" for domain in graph.opset_import)},
+    )
+
+
+def as_skops(model: Any) -> Payload:
+    """The estimator as skops writes it, tied to this minor version of scikit-learn."""
+    name = Format.SKOPS.value
+    version = sklearn.__version__
+    return Payload(
+        Format.SKOPS,
+        skops.io.dumps(model),
+        {
+            "sklearn": {"pickled_model": name, "serialization_format": "skops", "sklearn_version": version},
+            "python_function": {"loader_module": "mlflow.sklearn", "model_path": name, "predict_fn": "predict"},
+        },
+        {"sklearn": version},
+    )
+
+
+def difference(expected: Prediction, got: Prediction) -> str | None:
+    """What keeps the two from being the same model, in words; None when nothing does.
+
+    A label may differ only where the estimator itself was undecided within twice the tolerance.
+    """
+    if expected.probabilities is None:
+        return difference_of_numbers(expected, got) if expected.values.dtype.kind == "f" else flips(expected, got)
+    if got.probabilities is None or got.probabilities.shape != expected.probabilities.shape:
+        return "it gives other probabilities"
+    largest = float(np.abs(expected.probabilities - got.probabilities).max())
+    if not largest < TOLERANCE:
+        return f"a probability differs by {largest:.2g}"
+    return flips(expected, got)
+
+
+def difference_of_numbers(expected: Prediction, got: Prediction) -> str | None:
+    spread = float(np.ptp(expected.values)) or max(1.0, float(np.abs(expected.values).max()))
+    largest = float(np.abs(expected.values - got.values).max()) / spread
+    return None if largest < TOLERANCE else f"a prediction differs by {largest:.2g} of their spread"
+
+
+def flips(expected: Prediction, got: Prediction) -> str | None:
+    differs = expected.values.astype(str) != got.values.astype(str)
+    if expected.probabilities is not None:
+        best_two = np.sort(expected.probabilities, axis=1)[:, -2:]
+        differs &= (best_two[:, 1] - best_two[:, 0]) > 2 * TOLERANCE
+    count = int(differs.sum())
+    return f"{count} labels differ" if count else None

@@ -1,0 +1,67 @@
+"""How good predictions are on the holdout: the same numbers for the challenger and for the champion."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn import metrics
+from sklearn.base import is_classifier, is_regressor
+
+from viridian.training.outcome import DataNotGoodEnough
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """Labels with the probability of each class in the order of the sorted classes, or numbers without."""
+
+    values: NDArray[Any]
+    probabilities: NDArray[np.float64] | None = None
+
+
+def predict(model: Any, features: Any) -> Prediction:
+    """What the fitted estimator itself says."""
+    probabilities = model.predict_proba(features) if hasattr(model, "predict_proba") else None
+    return Prediction(np.asarray(model.predict(features)).ravel(), probabilities)
+
+
+def classifies(model: Any) -> bool:
+    if is_classifier(model):
+        return True
+    if is_regressor(model):
+        return False
+    raise TypeError(f"{type(model).__name__} is neither a classifier nor a regressor of scikit-learn")
+
+
+def scores(target: NDArray[Any], prediction: Prediction, *, classifier: bool) -> Mapping[str, float]:
+    """`auc`, `accuracy` and `f1` of a classifier; `rmse` and `r2` of a regressor."""
+    return classifier_scores(target, prediction) if classifier else regressor_scores(target, prediction)
+
+
+def classifier_scores(target: NDArray[Any], prediction: Prediction) -> Mapping[str, float]:
+    """With two classes the greater label is the positive one; with more, `auc` is one-vs-rest and `f1` is macro."""
+    classes = np.unique(target)
+    if len(classes) < 2:
+        raise DataNotGoodEnough(f"every row of the holdout has the label {classes[0]!s}: nothing can be compared")
+    binary = len(classes) == 2
+    averaging = {"pos_label": classes[1]} if binary else {"average": "macro"}
+    found = {
+        "accuracy": float(metrics.accuracy_score(target, prediction.values)),
+        "f1": float(metrics.f1_score(target, prediction.values, zero_division=0.0, **averaging)),
+    }
+    odds = prediction.probabilities
+    if odds is None or odds.shape[1] != len(classes):
+        return found
+    if binary:
+        return {"auc": float(metrics.roc_auc_score(target == classes[1], odds[:, 1])), **found}
+    return {"auc": float(metrics.roc_auc_score(target, odds, multi_class="ovr", labels=classes)), **found}
+
+
+def regressor_scores(target: NDArray[Any], prediction: Prediction) -> Mapping[str, float]:
+    return {
+        "rmse": float(metrics.root_mean_squared_error(target, prediction.values)),
+        "r2": float(metrics.r2_score(target, prediction.values)),
+    }

@@ -1,0 +1,61 @@
+"""A model as the model server would run it: loaded by the server's own rules, never as a pickle.
+
+The champion is judged through this, and so is what was just packed: what passes here is what users will meet.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from viridian.api import manifest
+from viridian.serving import bundle, runtime
+from viridian.serving.batch import Batch
+from viridian.serving.outputs import LABEL, PREDICTION, PROBABILITIES
+from viridian.serving.signature import Table
+from viridian.training.holdout import Holdout
+from viridian.training.scores import Prediction
+
+
+class Served:
+    """A model version in a directory, ready to predict."""
+
+    def __init__(self, directory: Path) -> None:
+        document = directory / manifest.MANIFEST_PATH
+        if document.is_file():
+            manifest.verify(document.read_bytes(), digests(directory))
+        self._runtime = runtime.load(bundle.read(directory), threads=1)
+
+    def predict(self, holdout: Holdout) -> Prediction:
+        """Its predictions for the rows of the holdout, from the columns that its own signature asks for."""
+        matrix = self._matrix(holdout)
+        outputs = {
+            output.name: output.values for output in self._runtime.predict(Batch(rows=len(matrix), matrix=matrix))
+        }
+        for name in (LABEL, PREDICTION):
+            if name in outputs:
+                return Prediction(outputs[name].ravel(), outputs.get(PROBABILITIES))
+        raise ValueError(f"the model answers {', '.join(sorted(outputs))}, and neither labels nor predictions")
+
+    def _matrix(self, holdout: Holdout) -> NDArray[np.float64]:
+        signature = self._runtime.signature
+        if isinstance(signature, Table):
+            if not signature.numeric:
+                raise ValueError("the model takes columns that are no numbers, which cannot be judged yet")
+            return holdout.named([column.name for column in signature.columns])
+        if signature.width not in (None, holdout.matrix.shape[1]):
+            raise ValueError(
+                f"the model takes {signature.width} columns, and the holdout has {holdout.matrix.shape[1]}"
+            )
+        return holdout.matrix
+
+
+def digests(directory: Path) -> Iterator[tuple[str, str]]:
+    """(relative path, SHA-256) of every file."""
+    for path in sorted(directory.rglob("*")):
+        if path.is_file():
+            yield path.relative_to(directory).as_posix(), hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,0 +1,62 @@
+"""MLflow from inside a stage: the run that belongs to it, and the logged model that it leaves there."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+
+import mlflow
+from mlflow.entities import LoggedModelOutput, Metric, Param, RunTag
+from mlflow.utils.time import get_current_time_millis
+
+MAX_PARAM_CHARACTERS: Final = 6000
+MODEL_TYPE: Final = "viridian"
+
+
+@contextmanager
+def current_run() -> Iterator[str]:
+    """The id of the run to log to: the script's own, else the one made beforehand, else a new one.
+
+    A run made beforehand stays open: whoever made it decides how it ended.
+    """
+    if active := mlflow.active_run():
+        yield active.info.run_id
+    elif made_beforehand := os.environ.get("MLFLOW_RUN_ID"):
+        yield made_beforehand
+    else:
+        with mlflow.start_run() as run:
+            yield run.info.run_id
+
+
+def log_model(run_id: str, directory: Path, name: str, tags: Mapping[str, str]) -> str:
+    """Uploads the directory as a logged model of the run; its URI, `models:/m-…`."""
+    client = mlflow.MlflowClient()
+    experiment_id = client.get_run(run_id).info.experiment_id
+    model = client.create_logged_model(
+        experiment_id, name=name, source_run_id=run_id, tags=dict(tags), model_type=MODEL_TYPE
+    )
+    client.log_model_artifacts(model.model_id, str(directory))
+    client.finalize_logged_model(model.model_id, "READY")
+    client.log_outputs(run_id, [LoggedModelOutput(model_id=model.model_id, step=0)])
+    return str(model.model_uri)
+
+
+def log_values(run_id: str, metrics: Mapping[str, float], params: Mapping[str, str], tags: Mapping[str, str]) -> None:
+    """One request for all of them, so that nobody sees half."""
+    now = get_current_time_millis()
+    mlflow.MlflowClient().log_batch(
+        run_id,
+        metrics=[Metric(name, value, now, 0) for name, value in metrics.items()],
+        params=[Param(name, value[:MAX_PARAM_CHARACTERS]) for name, value in params.items()],
+        tags=[RunTag(name, value) for name, value in tags.items()],
+    )
+
+
+def download(uri: str, directory: Path) -> Path:
+    """The files of a model version, from the artifact store through the tracking server."""
+    return Path(mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=str(directory)))
