@@ -84,7 +84,8 @@ class Situation:
         return None if record is not None and record.answered(command) else command
 
     def retry_asked(self, revision: str) -> str | None:
-        return self.asked(RETRY_ANNOTATION, revision) if self.turned_away(revision) is not None else None
+        record = self.record(revision)
+        return self.asked(RETRY_ANNOTATION, revision) if record is not None and record.turned_away else None
 
 
 def read(snapshot: Snapshot, spec: ModelDeploymentSpec, now: datetime) -> Situation:

@@ -1,0 +1,163 @@
+"""One pass over a ModelDeployment: from its snapshot to a plan. Pure, total, and idempotent once carried out.
+
+The order of the actions is safe to stop after any of them. The live Service comes first: a move only switches to pods that
+were seen ready, and on the way back nothing may come before the traffic. Then connections are cut, then it is recorded why,
+then the slots follow, and only then is anything removed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
+
+from viridian.api import durations, reasons
+from viridian.api.names import slot_deployment
+from viridian.plan.conditions import Finding, Truth, moment, transition
+from viridian.plan.intent import apply_unless_covered
+from viridian.plan.plan import Action, Apply, CloseConnections, Delete, Plan
+from viridian.rollout import bookkeeping, objects, reverting
+from viridian.rollout.course import choose
+from viridian.rollout.layout import KEEP, Layout, draining, layout
+from viridian.rollout.move import Move
+from viridian.rollout.situation import Situation, read
+from viridian.rollout.snapshot import Snapshot, in_probation, targets
+from viridian.rollout.status import status
+
+# How long pods keep closing connections: long enough for every proxy to have heard of the new split.
+_CLOSE_SECONDS = 10
+
+
+def decide(snapshot: Snapshot, now: datetime) -> Plan:
+    """What to do about this ModelDeployment, now."""
+    if snapshot.spec is None:
+        return refused(snapshot, now, snapshot.invalid, reason=reasons.INVALID_SPEC)
+    situation = read(snapshot, snapshot.spec, now)
+    move = choose(situation)
+    slots = layout(situation, move)
+    pending = bookkeeping.pending_outcomes(situation, move)
+    return Plan(
+        actions=tuple(_actions(situation, move, slots, pending)),
+        status=status(situation, move, bookkeeping.with_pending(situation, pending)),
+        events=move.events,
+        wake=_wake(situation, move),
+        summary=f"{move.reason}: {move.waiting_for}" if move.waiting_for else move.reason,
+    )
+
+
+def refused(snapshot: Snapshot, now: datetime, message: str, reason: str = reasons.APPLY_REFUSED) -> Plan:
+    """The plan after the API server refused an object: say so, touch nothing, look again when something changes."""
+    before = snapshot.status.get("conditions") or []
+    stalled = transition(
+        [Finding(reasons.STALLED, Truth.TRUE, reason, message)], before=before, generation=snapshot.generation, now=now
+    )
+    others = [c for c in before if c.get("type") not in (reasons.STALLED, reasons.RECONCILING)]
+    if not any(c.get("type") == reasons.READY for c in others):
+        not_ready = Finding(reasons.READY, Truth.FALSE, reason, message)
+        others += transition([not_ready], before=(), generation=snapshot.generation, now=now)
+    kept = {key: value for key, value in snapshot.status.items() if key != "conditions"}
+    next_status = {**kept, "observedGeneration": snapshot.generation, "conditions": [*others, *stalled]}
+    return Plan(status=next_status, wake=now + timedelta(minutes=1), summary=f"{reason}: {message}")
+
+
+def _actions(
+    situation: Situation, move: Move, slots: Layout, pending: dict[str, bookkeeping.Outcome]
+) -> Iterator[Action]:
+    yield from _switch(situation, move)
+    yield from bookkeeping.record_outcomes(situation, pending)
+    yield from _records(situation, move)
+    yield from _occupy(situation, slots)
+    if move.traffic is not None:
+        port, other = situation.spec.server.port, move.traffic.champion.other
+        yield from _applied(objects.preview(situation.snapshot, port, other), situation.snapshot.preview)
+    yield from _clear(situation, slots)
+    if move.traffic is not None:
+        yield from bookkeeping.aliases(situation, move.traffic)
+    yield from bookkeeping.superfluous_records(situation, _needed(situation, move, slots))
+
+
+def _applied(intent: objects.Manifest, observed: object) -> Iterable[Apply]:
+    action = apply_unless_covered(intent, observed if isinstance(observed, dict) else None)
+    return () if action is None else (action,)
+
+
+def _switch(situation: Situation, move: Move) -> Iterator[Action]:
+    if move.traffic is None:
+        return
+    yield from _applied(
+        objects.live_service(situation.snapshot, situation.spec.server.port, move.traffic), situation.snapshot.live
+    )
+    if move.close is not None:
+        pods = tuple(pod for slot in move.close.slots for pod in targets(situation.snapshot, slot))
+        if pods:
+            yield CloseConnections(pods, _CLOSE_SECONDS, move.close.idle)
+    elif draining(situation, move.traffic) and move.traffic.receiving == {move.traffic.champion}:
+        # Said again after a crash between the switch and this; pods that are closing already do not mind.
+        lost = targets(situation.snapshot, move.traffic.champion.other)
+        if lost and move.candidate is None:
+            yield CloseConnections(lost, _CLOSE_SECONDS, reverting.Idle.CLOSE)
+
+
+def _records(situation: Situation, move: Move) -> Iterator[Action]:
+    """The record of the wanted revision is made before its pods are, and never again."""
+    wanted = situation.wanted
+    if wanted is None or situation.record(wanted.revision) is not None:
+        return
+    serving = move.traffic.revision if move.traffic else ""
+    if wanted.revision in (move.candidate, serving):
+        number = max((record.number for record in situation.snapshot.records.values()), default=0) + 1
+        yield Apply(objects.record(situation.snapshot, wanted.revision, number, wanted.model, wanted.template))
+
+
+def _occupy(situation: Situation, slots: Layout) -> Iterator[Action]:
+    for slot, occupant in slots.items():
+        if occupant is None or occupant is KEEP:
+            continue
+        record = situation.record(occupant.revision)
+        if record is None:
+            # Made in this pass; the slot follows in the next one, from what was stored.
+            continue
+        observed = situation.slot(slot)
+        intent = objects.deployment(situation.snapshot, slot, record, occupant.replicas)
+        yield from _applied(intent, observed.deployment if observed else None)
+        name = slot_deployment(situation.snapshot.name, slot)
+        yield from _applied(objects.budget(situation.snapshot, slot), situation.snapshot.budgets.get(name))
+
+
+def _clear(situation: Situation, slots: Layout) -> Iterator[Action]:
+    for slot, occupant in slots.items():
+        if occupant is not None:
+            continue
+        name, world = slot_deployment(situation.snapshot.name, slot), situation.slot(slot)
+        if world is not None:
+            yield Delete("apps/v1", "Deployment", name, world.uid)
+        disruption_budget = situation.snapshot.budgets.get(name)
+        if disruption_budget is not None:
+            yield Delete("policy/v1", "PodDisruptionBudget", name, disruption_budget["metadata"]["uid"])
+
+
+def _needed(situation: Situation, move: Move, slots: Layout) -> set[str]:
+    traffic = move.traffic
+    return {
+        *(world.revision for world in situation.snapshot.slots.values()),
+        *(occupant.revision for occupant in slots.values() if occupant is not None),
+        *((traffic.revision, traffic.former) if traffic else ()),
+        *((situation.wanted.revision,) if situation.wanted else ()),
+        *((move.candidate,) if move.candidate else ()),
+    }
+
+
+def _wake(situation: Situation, move: Move) -> datetime:
+    """When to look again although nothing was heard."""
+    now, rollout = situation.now, situation.spec.rollout
+    soon = now + durations.parse(rollout.analysis.interval)
+    traffic = move.traffic
+    if move.retried or (traffic is not None and traffic.trial is not None):
+        return soon
+    if traffic is not None and move.judgements:
+        return soon
+    times = [now + situation.snapshot.settings.registry_poll]
+    if traffic is not None and draining(situation, traffic):
+        times.append((moment(traffic.reverted.at if traffic.reverted else "") or now) + reverting.DRAIN)
+    if traffic is not None and in_probation(situation.snapshot, traffic, now):
+        times.append((moment(traffic.since) or now) + durations.parse(rollout.probation))
+    return min(times)

@@ -1,0 +1,142 @@
+"""The conditions of a ModelDeployment, each from its own question, as kstatus, Argo CD and `kubectl wait` expect them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from viridian.api import reasons
+from viridian.judgement.canary import Verdict, overall
+from viridian.plan.conditions import Finding, Truth
+from viridian.rollout.move import Move
+from viridian.rollout.situation import Situation, fallback_revision
+from viridian.rollout.snapshot import Unresolved
+from viridian.rollout.traffic import Traffic
+
+_WAITING = {reasons.PAUSED, reasons.AWAITING_APPROVAL, reasons.REVISION_REJECTED}
+
+
+def findings(situation: Situation, move: Move) -> list[Finding]:
+    """Reconciling and Stalled are there only while they are true."""
+    found = [_ready(situation, move), _model_resolved(situation)]
+    found.extend(_reconciling(situation, move))
+    found.extend(_stalled(situation, move))
+    found.extend(_challenger_healthy(situation, move))
+    found.append(_rollback_ready(situation, move))
+    return found
+
+
+def _ready(situation: Situation, move: Move) -> Finding:
+    """Whether users are served; the reason tells what else is going on."""
+    traffic = move.traffic
+    if traffic is None:
+        if move.stalled:
+            return Finding(reasons.READY, Truth.FALSE, *move.stalled)
+        return Finding(
+            reasons.READY, Truth.FALSE, move.reason or reasons.FIRST_DEPLOYMENT, f"waiting for {move.waiting_for}"
+        )
+    world, shown = situation.slot(traffic.champion), situation.version_of(traffic.revision)
+    serving = any(slot_world.serves for slot in traffic.receiving if (slot_world := situation.slot(slot)) is not None)
+    if not serving and situation.spec.server.replicas > 0:
+        why = f": {world.complaint}" if world is not None and world.complaint else ""
+        return Finding(reasons.READY, Truth.FALSE, reasons.CHAMPION_UNAVAILABLE, f"no pod of {shown} is ready{why}")
+    if move.candidate is not None:
+        reason = move.reason if move.reason in _WAITING else reasons.ROLLING_OUT
+        waiting = f", waiting for {move.waiting_for}" if move.waiting_for and move.reason in _WAITING else ""
+        return Finding(
+            reasons.READY,
+            Truth.TRUE,
+            reason,
+            f"{shown} serves; {situation.version_of(move.candidate)} is on its way{waiting}",
+        )
+    reason = move.reason if move.reason in (*_WAITING, reasons.PROBATION) else reasons.SERVING
+    said = f"{shown} serves"
+    if move.reason == reasons.REVISION_REJECTED:
+        said = f"{said}; {move.waiting_for}"
+    return Finding(reasons.READY, Truth.TRUE, reason, said)
+
+
+def _model_resolved(situation: Situation) -> Finding:
+    model = situation.snapshot.model
+    if isinstance(model, Unresolved):
+        status = Truth.FALSE if model.lasting else Truth.UNKNOWN
+        return Finding(reasons.MODEL_RESOLVED, status, model.reason, model.message)
+    name = f"{model.name} " if model.name else ""
+    return Finding(reasons.MODEL_RESOLVED, Truth.TRUE, reasons.RESOLVED, f"{name}{model.shown}")
+
+
+def _reconciling(situation: Situation, move: Move) -> Iterable[Finding]:
+    if move.stalled is not None:
+        return
+    if move.traffic is None or move.candidate is not None:
+        waiting = f"waiting for {move.waiting_for}" if move.waiting_for else "on its way"
+        yield Finding(reasons.RECONCILING, Truth.TRUE, move.reason or reasons.ROLLING_OUT, _without_numbers(waiting))
+    elif move.reason == reasons.PAUSED:
+        yield Finding(reasons.RECONCILING, Truth.TRUE, reasons.PAUSED, f"waiting for {move.waiting_for}")
+    elif not _champion_settled(situation, move.traffic):
+        yield Finding(
+            reasons.RECONCILING, Truth.TRUE, reasons.SCALING, "the champion's pods are being added or replaced"
+        )
+
+
+def _without_numbers(waiting: str) -> str:
+    """What changes every second belongs into `challenger.waitingFor`, which is published at a calmer pace."""
+    return "waiting for the step to end" if any(mark in waiting for mark in ("s of ", " requests")) else waiting
+
+
+def _champion_settled(situation: Situation, traffic: Traffic) -> bool:
+    world = situation.slot(traffic.champion)
+    return world is not None and world.settled and world.replicas == situation.spec.server.replicas
+
+
+def _stalled(situation: Situation, move: Move) -> Iterable[Finding]:
+    model = situation.snapshot.model
+    if move.stalled is not None:
+        yield Finding(reasons.STALLED, Truth.TRUE, *move.stalled)
+    elif isinstance(model, Unresolved) and model.lasting and move.candidate is None:
+        yield Finding(reasons.STALLED, Truth.TRUE, model.reason, model.message)
+
+
+def _challenger_healthy(situation: Situation, move: Move) -> Iterable[Finding]:
+    if move.traffic is None or (move.candidate is None and not move.judgements):
+        return
+    if not move.judgements:
+        reason = reasons.DEPLOYING if move.reason == reasons.DEPLOYING else reasons.NOT_JUDGED
+        yield Finding(reasons.CHALLENGER_HEALTHY, Truth.UNKNOWN, reason, "no answers have been judged yet")
+        return
+    verdict = overall(move.judgements)
+    named = ", ".join(judgement.name for judgement in move.judgements if judgement.verdict is verdict)
+    yield {
+        Verdict.PASS: Finding(reasons.CHALLENGER_HEALTHY, Truth.TRUE, reasons.HEALTHY, f"{named} keep their bounds"),
+        Verdict.BREACH: Finding(reasons.CHALLENGER_HEALTHY, Truth.FALSE, reasons.BREACHED, f"{named} beyond the bound"),
+        Verdict.NO_DATA: Finding(
+            reasons.CHALLENGER_HEALTHY, Truth.UNKNOWN, reasons.NO_DATA, f"too few samples of {named}"
+        ),
+        Verdict.PROVIDER_ERROR: Finding(
+            reasons.CHALLENGER_HEALTHY, Truth.UNKNOWN, reasons.PROVIDER_ERROR, f"{named} cannot be read from the pods"
+        ),
+    }[verdict]
+
+
+def _rollback_ready(situation: Situation, move: Move) -> Finding:
+    traffic = move.traffic
+    if traffic is None:
+        return Finding(reasons.ROLLBACK_READY, Truth.FALSE, reasons.NO_FALLBACK, "there is no former champion yet")
+    if move.candidate is not None:
+        champion = situation.slot(traffic.champion)
+        ready = champion is not None and champion.serves
+        said = f"{situation.version_of(traffic.revision)} is {'warm' if ready else 'not ready'}"
+        return Finding(reasons.ROLLBACK_READY, Truth.of(ready), reasons.CHAMPION_IS_FALLBACK, said)
+    revision, world = fallback_revision(situation, traffic), situation.slot(traffic.champion.other)
+    if revision is None:
+        return Finding(
+            reasons.ROLLBACK_READY, Truth.FALSE, reasons.NO_FALLBACK, "there is no former champion to go back to"
+        )
+    shown = situation.version_of(revision)
+    if situation.spec.fallback.replicas == 0 and (world is None or world.replicas == 0):
+        said = f"{shown} is known, but spec.fallback.replicas is 0"
+        return Finding(reasons.ROLLBACK_READY, Truth.FALSE, reasons.NO_FALLBACK, said)
+    if world is not None and world.revision == revision and world.serves:
+        return Finding(
+            reasons.ROLLBACK_READY, Truth.TRUE, reasons.FALLBACK_READY, f"{shown} is warm in {traffic.champion.other}"
+        )
+    return Finding(reasons.ROLLBACK_READY, Truth.FALSE, reasons.FALLBACK_UNAVAILABLE, f"{shown} has no ready pod")
