@@ -1,0 +1,183 @@
+"""What the API server fills in when it stores the built-in kinds, as far as Viridian's objects are concerned.
+
+Held to the real server by the contract tests: the same manifest applied to both gives the same object.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+Object = dict[str, Any]
+JOB_LABELS = ("batch.kubernetes.io/controller-uid", "controller-uid", "batch.kubernetes.io/job-name", "job-name")
+
+
+def with_defaults(manifest: Object) -> Object:
+    """The object as the server would store it; a new one, its parts may be shared with the given one."""
+    fill = _FILL.get(manifest["kind"])
+    return fill(manifest) if fill else manifest
+
+
+def under(defaults: Mapping[str, Any], value: Mapping[str, Any] | None) -> Object:
+    """The value with what it lacks from the defaults, also inside of maps that both have."""
+    result = dict(value or {})
+    for key, default in defaults.items():
+        if key not in result or result[key] is None:
+            result[key] = default
+        elif isinstance(default, Mapping) and isinstance(result[key], Mapping):
+            result[key] = under(default, result[key])
+    return result
+
+
+def _deployment(manifest: Object) -> Object:
+    spec = under(
+        {
+            "replicas": 1,
+            "strategy": {"type": "RollingUpdate"},
+            "revisionHistoryLimit": 10,
+            "progressDeadlineSeconds": 600,
+        },
+        manifest["spec"],
+    )
+    if spec["strategy"]["type"] == "RollingUpdate":
+        spec["strategy"] = under({"rollingUpdate": {"maxSurge": "25%", "maxUnavailable": "25%"}}, spec["strategy"])
+    spec["template"] = _pod_template(spec["template"])
+    return {**manifest, "spec": spec}
+
+
+def _job(manifest: Object) -> Object:
+    spec = under(
+        {"backoffLimit": 6, "completionMode": "NonIndexed", "suspend": False, "manualSelector": False}, manifest["spec"]
+    )
+    if "completions" not in spec and "parallelism" not in spec:
+        spec["completions"] = 1
+    spec = under({"parallelism": 1}, spec)
+    spec["podReplacementPolicy"] = spec.get(
+        "podReplacementPolicy", "Failed" if "podFailurePolicy" in spec else "TerminatingOrFailed"
+    )
+    spec["template"] = _pod_template(spec["template"])
+    return _job_identity({**manifest, "spec": spec})
+
+
+def _job_identity(manifest: Object) -> Object:
+    """The labels by which a Job finds its pods."""
+    metadata, spec = manifest["metadata"], manifest["spec"]
+    if "uid" not in metadata:
+        return manifest
+    uid, name = metadata["uid"], metadata["name"]
+    labels = dict(zip(JOB_LABELS, (uid, uid, name, name), strict=True))
+    template = under({"metadata": {"labels": labels}}, spec["template"])
+    selector = {"matchLabels": {"batch.kubernetes.io/controller-uid": uid}}
+    return {**manifest, "spec": {**spec, "template": template, "selector": selector}}
+
+
+def _service(manifest: Object) -> Object:
+    spec = under(
+        {
+            "type": "ClusterIP",
+            "sessionAffinity": "None",
+            "internalTrafficPolicy": "Cluster",
+            "ipFamilies": ["IPv4"],
+            "ipFamilyPolicy": "SingleStack",
+        },
+        manifest["spec"],
+    )
+    spec["ports"] = [under({"protocol": "TCP", "targetPort": port["port"]}, port) for port in spec.get("ports", [])]
+    return {**manifest, "spec": spec}
+
+
+def _pod(manifest: Object) -> Object:
+    return {**manifest, "spec": _pod_spec(manifest["spec"])}
+
+
+def _lease(manifest: Object) -> Object:
+    return {**manifest, "spec": manifest.get("spec") or {}}
+
+
+def _pod_template(template: Object) -> Object:
+    return {**template, "spec": _pod_spec(template["spec"])}
+
+
+def _pod_spec(spec: Object) -> Object:
+    result = under(
+        {
+            "restartPolicy": "Always",
+            "terminationGracePeriodSeconds": 30,
+            "dnsPolicy": "ClusterFirst",
+            "securityContext": {},
+            "schedulerName": "default-scheduler",
+        },
+        spec,
+    )
+    if "serviceAccountName" in result:
+        result["serviceAccount"] = result["serviceAccountName"]
+    for key in ("containers", "initContainers"):
+        if key in result:
+            result[key] = [_container(item) for item in result[key]]
+    if "volumes" in result:
+        result["volumes"] = [_volume(item) for item in result["volumes"]]
+    return result
+
+
+def _container(container: Object) -> Object:
+    result = under(
+        {
+            "resources": {},
+            "terminationMessagePath": "/dev/termination-log",
+            "terminationMessagePolicy": "File",
+            "imagePullPolicy": _pull_policy(container.get("image", "")),
+        },
+        container,
+    )
+    for key in ("livenessProbe", "readinessProbe", "startupProbe"):
+        if key in result:
+            result[key] = _probe(result[key])
+    if "ports" in result:
+        result["ports"] = [under({"protocol": "TCP"}, port) for port in result["ports"]]
+    if "env" in result:
+        result["env"] = [_environment_variable(item) for item in result["env"]]
+    limits = result["resources"].get("limits")
+    if limits:
+        result["resources"] = under({"requests": limits}, result["resources"])
+    return result
+
+
+def _environment_variable(variable: Object) -> Object:
+    if "fieldRef" in variable.get("valueFrom", {}):
+        return under({"valueFrom": {"fieldRef": {"apiVersion": "v1"}}}, variable)
+    # An empty value is not kept.
+    return {key: value for key, value in variable.items() if not (key == "value" and value == "")}
+
+
+def _probe(probe: Object) -> Object:
+    result = under({"timeoutSeconds": 1, "periodSeconds": 10, "successThreshold": 1, "failureThreshold": 3}, probe)
+    if "httpGet" in result:
+        result["httpGet"] = under({"path": "/", "scheme": "HTTP"}, result["httpGet"])
+    return result
+
+
+def _volume(volume: Object) -> Object:
+    sources: Mapping[str, Any] = {
+        "secret": {"defaultMode": 420},
+        "configMap": {"defaultMode": 420},
+        "projected": {"defaultMode": 420},
+        "downwardAPI": {"defaultMode": 420},
+    }
+    return {
+        key: under(sources.get(key, {}), value) if isinstance(value, dict) else value for key, value in volume.items()
+    }
+
+
+def _pull_policy(image: str) -> str:
+    name, _, digest = image.rpartition("/")[2].partition("@")
+    floating = name.endswith(":latest") or (":" not in name and not digest)
+    return "Always" if floating else "IfNotPresent"
+
+
+_FILL: Mapping[str, Callable[[Object], Object]] = {
+    "Deployment": _deployment,
+    "Job": _job,
+    "Service": _service,
+    "Pod": _pod,
+    "Lease": _lease,
+}

@@ -1,0 +1,187 @@
+"""Server-side apply: who owns which field, what a merge gives, and what goes when its last owner lets it go.
+
+A path is a tuple of field names, with an `Item` where it passes through a list whose items have names. What can be
+owned is a leaf: a scalar, an empty map, a whole atomic map or list; besides, each item of a named list and each entry
+of a free map.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from tests.support.cluster.shapes import Shape
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One item of a list: by the values of its keys, or (in a set) by its own value."""
+
+    keys: tuple[tuple[str, Any], ...]
+    value: Any = None
+
+    def rendered(self) -> str:
+        if self.keys:
+            return "k:" + json.dumps(dict(self.keys), sort_keys=True, separators=(",", ":"))
+        return "v:" + json.dumps(self.value)
+
+
+Path = tuple[str | Item, ...]
+_PRESENT = object()
+
+
+class Manager(NamedTuple):
+    """One entry of `managedFields`; the same name with another operation or subresource is another manager."""
+
+    name: str
+    operation: str
+    subresource: str = ""
+
+
+Owners = Mapping[Manager, frozenset[Path]]
+
+
+def leaves(value: Any, shape: Shape) -> dict[Path, Any]:
+    """Everything in the value that can be owned, with what it is compared by."""
+    return dict(_leaves(value, shape, ()))
+
+
+def merged(live: Any, wanted: Any, shape: Shape) -> Any:
+    """The live value with the wanted one laid over it."""
+    if shape.atomic or type(live) is not type(wanted):
+        return wanted
+    if isinstance(wanted, dict):
+        shared = {key: merged(live[key], wanted[key], shape.child(key)) for key in wanted if key in live}
+        return {**live, **wanted, **shared}
+    if isinstance(wanted, list) and shape.has_named_items():
+        return _merged_items(live, wanted, shape)
+    return wanted
+
+
+def removed(value: Any, shape: Shape, paths: Iterable[Path], owned: frozenset[Path]) -> Any:
+    """The value without those paths, nor any map or list that is empty for lack of them and owned by nobody."""
+    for path in sorted(paths, key=len):
+        value = _without(value, shape, path, (), owned)
+    return value
+
+
+def applied(
+    owners: Owners, manager: Manager, live: Any, wanted: Any, shape: Shape
+) -> tuple[Any, dict[Manager, frozenset[Path]]]:
+    """What one manager's whole intent makes of the live object, by force, and who owns what afterwards."""
+    now = leaves(wanted, shape)
+    before = leaves(live, shape)
+    mine = frozenset(now)
+    taken = {path for path, value in now.items() if before.get(path, _PRESENT) != value}
+    after = {other: paths - taken for other, paths in owners.items() if other != manager}
+    others = frozenset[Path]().union(*after.values())
+    given_up = owners.get(manager, frozenset()) - mine - others
+    result = removed(merged(live, wanted, shape), shape, given_up, others | mine)
+    after[manager] = mine
+    return result, {who: paths for who, paths in after.items() if paths}
+
+
+def updated(owners: Owners, manager: Manager, old: Any, new: Any, shape: Shape) -> dict[Manager, frozenset[Path]]:
+    """Who owns what after somebody wrote the object in another way than by apply: the writer, what changed."""
+    before, now = leaves(old, shape), leaves(new, shape)
+    changed = {path for path, value in now.items() if path not in before or before[path] != value}
+    gone = before.keys() - now.keys()
+    after = {who: paths - changed - gone for who, paths in owners.items() if who != manager}
+    after[manager] = (owners.get(manager, frozenset()) | changed) - gone
+    return {who: paths for who, paths in after.items() if paths}
+
+
+def rendered(owners: Owners, api_version: str, times: Mapping[Manager, str]) -> list[dict[str, Any]]:
+    """The same as `metadata.managedFields`."""
+    entries = []
+    for manager, paths in owners.items():
+        entry: dict[str, Any] = {
+            "manager": manager.name,
+            "operation": manager.operation,
+            "apiVersion": api_version,
+            "time": times[manager],
+            "fieldsType": "FieldsV1",
+            "fieldsV1": _as_tree(paths),
+        }
+        if manager.subresource:
+            entry["subresource"] = manager.subresource
+        entries.append(entry)
+    return entries
+
+
+def _leaves(value: Any, shape: Shape, path: Path) -> Iterator[tuple[Path, Any]]:
+    if not shape.atomic and isinstance(value, dict) and (value or not path):
+        for key, inner in value.items():
+            if shape.values is not None and isinstance(inner, dict):
+                yield (*path, key), _PRESENT
+            yield from _leaves(inner, shape.child(key), (*path, key))
+    elif not shape.atomic and isinstance(value, list) and shape.has_named_items():
+        for inner in value:
+            at = (*path, _name(inner, shape))
+            yield at, _PRESENT
+            if isinstance(inner, dict):
+                yield from _leaves(inner, shape.of_items, at)
+    else:
+        yield path, value
+
+
+def _name(item: Any, shape: Shape) -> Item:
+    if shape.is_set:
+        return Item((), item)
+    return Item(tuple((key, item.get(key, shape.key_defaults.get(key))) for key in shape.keys))
+
+
+def _merged_items(live: Sequence[Any], wanted: Sequence[Any], shape: Shape) -> list[Any]:
+    """Wanted items in their own order; live ones that are not wanted stay where they stood between them."""
+    by_name = {_name(item, shape): item for item in live}
+    named = {_name(item, shape) for item in wanted}
+    result: list[Any] = []
+    remaining = list(live)
+    for item in wanted:
+        while remaining and _name(remaining[0], shape) not in named:
+            result.append(remaining.pop(0))
+        if remaining:
+            remaining.pop(0)
+        name = _name(item, shape)
+        result.append(merged(by_name[name], item, shape.of_items) if name in by_name else item)
+    return result + [item for item in remaining if _name(item, shape) not in named]
+
+
+def _without(value: Any, shape: Shape, path: Path, at: Path, owned: frozenset[Path]) -> Any:
+    head, rest = path[0], path[1:]
+    here = (*at, head)
+    if isinstance(head, str):
+        if not isinstance(value, dict) or head not in value:
+            return value
+        inner = _without(value[head], shape.child(head), rest, here, owned) if rest else None
+        gone = not rest or (inner in ({}, []) and value[head] not in ({}, []) and here not in owned)
+        return {key: (inner if key == head else item) for key, item in value.items() if not (gone and key == head)}
+    if not isinstance(value, list):
+        return value
+    result = []
+    for item in value:
+        if _name(item, shape) != head:
+            result.append(item)
+        elif rest:
+            result.append(_without(item, shape.of_items, rest, here, owned))
+    return result
+
+
+def _as_tree(paths: Iterable[Path]) -> dict[str, Any]:
+    tree: dict[str, Any] = {}
+    for path in sorted(paths, key=len):
+        node = tree
+        for element in path:
+            node = node.setdefault(element.rendered() if isinstance(element, Item) else f"f:{element}", {})
+    _mark_items(tree)
+    return tree
+
+
+def _mark_items(tree: dict[str, Any]) -> None:
+    """Items that are owned with some of their fields carry a dot, as the server writes it."""
+    for key, inner in list(tree.items()):
+        _mark_items(inner)
+        if key.startswith("k:") and inner:
+            inner["."] = {}
