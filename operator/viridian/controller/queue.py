@@ -8,6 +8,7 @@ five minutes" can never add a second chain of timers. Time is the event loop's, 
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
@@ -28,10 +29,11 @@ class Retry:
     """The pass failed: back off.
 
     `at_once` asks for an immediate second look where this was the first failure in a row (somebody else wrote in
-    between); `at_least` is what the server asked for.
+    between); `at_least` is what the server asked for, `at_most` what is worth waiting for.
     """
 
     at_least: float = 0.0
+    at_most: float = math.inf
     at_once: bool = False
 
 
@@ -177,7 +179,7 @@ class WorkQueue:
         if ending.at_once and failures == 1:
             self.add(key)
         else:
-            self.add_after(key, max(ending.at_least, self._backoff.delay(failures)))
+            self.add_after(key, max(ending.at_least, min(ending.at_most, self._backoff.delay(failures))))
 
     def _silence(self, key: Key) -> None:
         timer = self._timers.pop(key, None)

@@ -1,0 +1,132 @@
+"""Act: perform a plan, action by action, in its order.
+
+The first cluster error ends it and is raised: every plan is safe to stop after any of its actions. The registry and the
+pods' connections are best effort: what fails there is noted, and everything after it is done all the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from viridian.api.names import CHILDREN_MANAGER
+from viridian.api.registry import RunStatus
+from viridian.controller.keys import Key
+from viridian.plan.plan import (
+    Action,
+    Annotate,
+    Apply,
+    CloseConnections,
+    CreateRun,
+    Delete,
+    FinishRun,
+    RegisterVersion,
+    SetAlias,
+    TagVersion,
+)
+from viridian.ports.cluster import Cluster, ClusterConflict, Reference
+from viridian.ports.pods import Pods
+from viridian.ports.registry import Registry, RegistryError, RegistryUnavailable
+
+RECORDS_MANAGER = "viridian-records"
+"""Field manager of facts that are recorded on objects after they were made."""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What became of a plan's actions. Every cluster action took effect; these registry actions did not."""
+
+    registry_failures: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Performs plans through the ports."""
+
+    cluster: Cluster
+    registry: Registry
+    pods: Pods
+
+    async def perform(self, key: Key, actions: tuple[Action, ...]) -> Done:
+        """Do all of it, or raise the first ClusterError."""
+        failures: list[str] = []
+        answering = True
+        for action in actions:
+            if isinstance(action, Apply | Delete | Annotate):
+                await self._write(key, action)
+            elif isinstance(action, CloseConnections):
+                await self.pods.close_connections(action.targets, seconds=action.seconds, idle=action.idle)
+            elif answering:
+                # One silence is enough: several in a row would each cost a timeout while users wait for a revert.
+                answering = await self._tell_registry(action, failures)
+            else:
+                failures.append(f"{_named(action)}: left for later")
+        return Done(tuple(failures))
+
+    async def _write(self, key: Key, action: Apply | Delete | Annotate) -> None:
+        if isinstance(action, Apply):
+            await self.cluster.apply(action.manifest, manager=CHILDREN_MANAGER)
+            return
+        reference = Reference(action.api_version, action.kind, key.namespace, action.name)
+        if isinstance(action, Delete):
+            await self.cluster.delete(reference, uid=action.uid)
+        else:
+            await self._annotate(reference, action.annotations)
+
+    async def _annotate(self, reference: Reference, annotations: Mapping[str, str]) -> None:
+        """Apply the annotations to the object that is there: an apply to a missing one would create a hollow shell."""
+        found = await self.cluster.get(reference)
+        if found is None:
+            raise ClusterConflict(f"{reference.kind} {reference.name} is gone")
+        manifest: dict[str, Any] = {
+            "apiVersion": reference.api_version,
+            "kind": reference.kind,
+            "metadata": {
+                "name": reference.name,
+                "namespace": reference.namespace,
+                "uid": found["metadata"]["uid"],
+                "annotations": dict(annotations),
+            },
+        }
+        await self.cluster.apply(manifest, manager=RECORDS_MANAGER)
+
+    async def _tell_registry(
+        self, action: SetAlias | TagVersion | CreateRun | FinishRun | RegisterVersion, failures: list[str]
+    ) -> bool:
+        """Whether the registry is worth asking for more in this pass."""
+        try:
+            await self._registry_write(action)
+        except RegistryError as error:
+            failures.append(f"{_named(action)}: {error.message}")
+            return not isinstance(error, RegistryUnavailable)
+        return True
+
+    async def _registry_write(self, action: SetAlias | TagVersion | CreateRun | FinishRun | RegisterVersion) -> None:
+        match action:
+            case SetAlias(model, alias, version):
+                await self.registry.set_alias(model, alias, version)
+            case TagVersion(model, version, tags):
+                await self.registry.tag_version(model, version, tags)
+            case CreateRun(experiment, run, tags):
+                await self.registry.create_run(experiment, run, tags)
+            case FinishRun(mlflow_run, status):
+                await self.registry.finish_run(mlflow_run, RunStatus(status))
+            case RegisterVersion(model, mlflow_run, source, tags):
+                await self.registry.register(model, mlflow_run, source, tags)
+
+
+def _named(action: Action) -> str:
+    match action:
+        case SetAlias(model, alias, version):
+            return f"alias {alias} of {model} to version {version}"
+        case TagVersion(model, version):
+            return f"tags of {model} version {version}"
+        case CreateRun(experiment, run):
+            return f"run {run} in experiment {experiment}"
+        case FinishRun(mlflow_run, status):
+            return f"run {mlflow_run} to {status}"
+        case RegisterVersion(model, mlflow_run):
+            return f"register run {mlflow_run} as {model}"
+        case _:
+            return type(action).__name__

@@ -1,0 +1,154 @@
+"""Figures about each object, for dashboards and alerts: taken from the statuses that passes lead to.
+
+They are kept in one table and rendered when asked for, so the series of an object that is gone are gone with it, and a
+scrape can never show half of an update.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from viridian.api.names import MODEL_DEPLOYMENT, RETRAIN_POLICY
+from viridian.controller.keys import Key
+
+Status = Mapping[str, Any]
+
+_TRUTH = {"True": 1.0, "False": 0.0}
+_REVERT_BOUNDS = (0.5, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 20.0, 60.0, 300.0)
+_OBJECT = ("namespace", "name")
+
+
+@dataclass(slots=True)
+class _Told:
+    """What was told about one object so far."""
+
+    status: Status = field(default_factory=dict)
+    rollbacks: int = 0
+    runs: dict[str, int] = field(default_factory=dict)
+
+
+class Figures(Collector):
+    """Remembers the newest status of each object and counts what changes in them while this process runs."""
+
+    def __init__(self) -> None:
+        self._told: dict[Key, _Told] = {}
+        self._reverts: list[float] = [0.0] * (len(_REVERT_BOUNDS) + 1)
+        self._revert_sum = 0.0
+
+    def seen(self, key: Key, status: Status) -> None:
+        """A status as it now stands. What the first one shows was decided before and is not counted."""
+        told = self._told.get(key)
+        if told is None:
+            self._told[key] = _Told(status)
+            return
+        if key.kind == MODEL_DEPLOYMENT:
+            self._count_rollback(told, status)
+        if key.kind == RETRAIN_POLICY:
+            _count_run(told, status)
+        told.status = status
+
+    def forget(self, key: Key) -> None:
+        self._told.pop(key, None)
+
+    def collect(self) -> Iterator[Metric]:
+        models = [(key, told) for key, told in self._told.items() if key.kind == MODEL_DEPLOYMENT]
+        policies = [(key, told) for key, told in self._told.items() if key.kind == RETRAIN_POLICY]
+        yield self._conditions()
+        yield _weights(models)
+        yield _verdicts(models)
+        yield _rollbacks(models)
+        yield self._time_to_revert()
+        yield _runs(policies)
+        yield _active_runs(policies)
+
+    def _count_rollback(self, told: _Told, status: Status) -> None:
+        latest = status.get("lastRollback")
+        if latest and latest.get("revertedAt") != (told.status.get("lastRollback") or {}).get("revertedAt"):
+            told.rollbacks += 1
+            seconds = float(latest.get("seconds") or 0.0)
+            self._revert_sum += seconds
+            self._reverts[sum(bound < seconds for bound in _REVERT_BOUNDS)] += 1
+
+    def _conditions(self) -> Metric:
+        family = GaugeMetricFamily(
+            "viridian_condition",
+            "A condition of an object: 1 True, 0 False, -1 Unknown.",
+            labels=("kind", *_OBJECT, "type"),
+        )
+        for key, told in self._told.items():
+            for condition in told.status.get("conditions") or ():
+                truth = _TRUTH.get(condition.get("status", ""), -1.0)
+                family.add_metric((key.kind, key.namespace, key.name, condition.get("type", "")), truth)
+        return family
+
+    def _time_to_revert(self) -> Metric:
+        family = HistogramMetricFamily(
+            "viridian_time_to_revert_seconds", "From the first breaching sample to the traffic being back, all models."
+        )
+        counts = [sum(self._reverts[: index + 1]) for index in range(len(self._reverts))]
+        bounds = [*map(str, _REVERT_BOUNDS), "+Inf"]
+        family.add_metric((), list(zip(bounds, counts, strict=True)), self._revert_sum)
+        return family
+
+
+def _count_run(told: _Told, status: Status) -> None:
+    latest = status.get("lastRun")
+    if latest and latest.get("id") != (told.status.get("lastRun") or {}).get("id"):
+        outcome = str(latest.get("outcome", "Unknown"))
+        told.runs[outcome] = told.runs.get(outcome, 0) + 1
+
+
+def _weights(models: list[tuple[Key, _Told]]) -> Metric:
+    family = GaugeMetricFamily(
+        "viridian_model_weight",
+        "Share of the traffic in percent, by role.",
+        labels=(*_OBJECT, "role"),
+    )
+    for key, told in models:
+        challenger = float((told.status.get("challenger") or {}).get("weight") or 0)
+        if told.status.get("champion"):
+            family.add_metric((key.namespace, key.name, "champion"), 100.0 - challenger)
+        if told.status.get("challenger"):
+            family.add_metric((key.namespace, key.name, "challenger"), challenger)
+    return family
+
+
+def _verdicts(models: list[tuple[Key, _Told]]) -> Metric:
+    family = GaugeMetricFamily(
+        "viridian_verdict",
+        "1 for the judge's latest verdict about each metric of the challenger.",
+        labels=(*_OBJECT, "metric", "verdict"),
+    )
+    for key, told in models:
+        for metric in (told.status.get("challenger") or {}).get("metrics") or ():
+            family.add_metric((key.namespace, key.name, metric.get("name", ""), metric.get("verdict", "")), 1.0)
+    return family
+
+
+def _rollbacks(models: list[tuple[Key, _Told]]) -> Metric:
+    family = CounterMetricFamily(
+        "viridian_rollbacks", "Times the traffic went back to the former champion.", labels=_OBJECT
+    )
+    for key, told in models:
+        family.add_metric((key.namespace, key.name), told.rollbacks)
+    return family
+
+
+def _runs(policies: list[tuple[Key, _Told]]) -> Metric:
+    family = CounterMetricFamily("viridian_runs", "Finished retraining runs.", labels=(*_OBJECT, "outcome"))
+    for key, told in policies:
+        for outcome, count in told.runs.items():
+            family.add_metric((key.namespace, key.name, outcome), count)
+    return family
+
+
+def _active_runs(policies: list[tuple[Key, _Told]]) -> Metric:
+    family = GaugeMetricFamily("viridian_run_active", "1 while a retraining run is under way.", labels=_OBJECT)
+    for key, told in policies:
+        family.add_metric((key.namespace, key.name), 1.0 if told.status.get("activeRun") else 0.0)
+    return family

@@ -1,0 +1,37 @@
+"""What the loop must know about a kind: how to observe it, how to decide, and what to forget."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Generic, Protocol, TypeVar
+
+from viridian.controller.keys import Key
+from viridian.plan.plan import Plan
+from viridian.ports.cluster import Object
+
+Snapshot = TypeVar("Snapshot")
+
+
+@dataclass(frozen=True, slots=True)
+class Observed(Generic[Snapshot]):
+    """A snapshot, and the one time that everything in this pass is decided by."""
+
+    snapshot: Snapshot
+    now: datetime
+
+
+class Kind(Protocol[Snapshot]):
+    """One of our kinds, as the loop treats it."""
+
+    async def observe(self, key: Key, manifest: Object) -> Observed[Snapshot]:
+        """Read the world of the object, which itself has just been read; raises ClusterError."""
+
+    def decide(self, observed: Observed[Snapshot]) -> Plan:
+        """Pure."""
+
+    def refused(self, observed: Observed[Snapshot], message: str) -> Plan:
+        """Pure: what to say after the API server refused a write of this pass, in that sentence. No actions."""
+
+    def forget(self, key: Key) -> None:
+        """The object is gone."""

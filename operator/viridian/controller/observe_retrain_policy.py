@@ -1,0 +1,110 @@
+"""Observe a RetrainPolicy: its ModelDeployment, its Jobs and what their pods said, then what the registry knows of the run."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from viridian.api.names import API_VERSION, MODEL_DEPLOYMENT, RETRAIN_POLICY_LABEL
+from viridian.api.registry import ALIAS_CHAMPION, ModelVersion, TrainingRun
+from viridian.controller.keys import Key
+from viridian.controller.kinds import Observed
+from viridian.plan.plan import Plan
+from viridian.ports.cluster import Cluster, Object, Reference
+from viridian.ports.registry import Registry, RegistryError, RegistryUnavailable
+from viridian.retraining.decide import decide
+from viridian.retraining.questions import ask
+from viridian.retraining.results import JobResult, job_result
+from viridian.retraining.snapshot import (
+    Answers,
+    Questions,
+    Snapshot,
+    Unavailable,
+    facts_of,
+    named_deployment,
+    to_inspect,
+)
+
+JOB_NAME_LABEL = "batch.kubernetes.io/job-name"
+
+
+@dataclass(frozen=True, slots=True)
+class RetrainPolicies:
+    """How the loop treats a RetrainPolicy."""
+
+    cluster: Cluster
+    registry: Registry
+    mlflow_uri: str | None
+    clock: Callable[[], datetime]
+
+    async def observe(self, key: Key, manifest: Object) -> Observed[Snapshot]:
+        """The object as it was just read, and everything that belongs to it."""
+        labels = {RETRAIN_POLICY_LABEL: key.name}
+        deployment, jobs = await asyncio.gather(
+            self._deployment(key, named_deployment(manifest)),
+            self.cluster.list("batch/v1", "Job", key.namespace, labels),
+        )
+        results = await self._results(key, jobs)
+        now = self.clock()
+        facts = facts_of(manifest, deployment, jobs, results, mlflow_uri=self.mlflow_uri)
+        return Observed(Snapshot(facts, await self._answers(ask(facts, now))), now)
+
+    def decide(self, observed: Observed[Snapshot]) -> Plan:
+        return decide(observed.snapshot, observed.now)
+
+    def refused(self, observed: Observed[Snapshot], message: str) -> Plan:
+        facts = replace(observed.snapshot.facts, refused=message)
+        return replace(decide(replace(observed.snapshot, facts=facts), observed.now), actions=())
+
+    def forget(self, key: Key) -> None:
+        """Nothing is kept about a policy."""
+
+    async def _deployment(self, key: Key, name: str) -> Object | None:
+        if not name:
+            return None
+        return await self.cluster.get(Reference(API_VERSION, MODEL_DEPLOYMENT, key.namespace, name))
+
+    async def _results(self, key: Key, jobs: Sequence[Object]) -> Mapping[str, JobResult]:
+        wanted = set(to_inspect(jobs))
+        inspected = [job for job in jobs if job["metadata"]["name"] in wanted]
+        pods = await asyncio.gather(
+            *(
+                self.cluster.list("v1", "Pod", key.namespace, {JOB_NAME_LABEL: job["metadata"]["name"]})
+                for job in inspected
+            )
+        )
+        return {job["metadata"]["name"]: job_result(job, found) for job, found in zip(inspected, pods, strict=True)}
+
+    async def _answers(self, questions: Questions) -> Answers | Unavailable:
+        try:
+            return await self._ask(questions)
+        except RegistryUnavailable as error:
+            return Unavailable(error.message)
+        except RegistryError as error:
+            return Unavailable(error.message, refused=True)
+
+    async def _ask(self, questions: Questions) -> Answers:
+        run = await self._run(questions)
+        if not questions.model:
+            return Answers(questions, run)
+        model = await self.registry.model(questions.model)
+        aliases = model.aliases if model is not None else {}
+        candidate = await self._candidate(questions.model, run)
+        champion = await self._version(questions.model, questions.champion or aliases.get(ALIAS_CHAMPION))
+        return Answers(questions, run, candidate, champion, aliases)
+
+    async def _run(self, questions: Questions) -> TrainingRun | None:
+        if not questions.key:
+            return None
+        if questions.mlflow_run:
+            return await self.registry.run(questions.mlflow_run)
+        return await self.registry.find_run(questions.experiment, questions.key)
+
+    async def _candidate(self, model: str, run: TrainingRun | None) -> ModelVersion | None:
+        version = await self.registry.version_of_run(model, run.run_id) if run is not None else None
+        return await self._version(model, version)
+
+    async def _version(self, model: str, version: str | None) -> ModelVersion | None:
+        return await self.registry.version(model, version) if version else None

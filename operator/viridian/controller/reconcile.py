@@ -1,0 +1,166 @@
+"""One pass over one object: observe, decide, act, tell.
+
+Every error becomes an ending that the queue understands, so a pass never raises:
+
+    ClusterConflict      the world changed under our eyes      look again at once
+    ClusterUnavailable   nothing is known about the outcome    back off, but never for long
+    ClusterRefused       the same write will be refused again  say so in the conditions, back off
+    anything else        a mistake of ours                     log it with the key, count it, back off
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, Protocol
+
+from viridian.controller.act import Actor
+from viridian.controller.keys import Key
+from viridian.controller.kinds import Kind, Observed
+from viridian.controller.queue import Ending, Gone, Retry, Settled
+from viridian.controller.status import StatusWriter
+from viridian.plan.plan import Plan, SetAlias
+from viridian.ports.cluster import Cluster, ClusterConflict, ClusterError, ClusterRefused, ClusterUnavailable, Object
+
+log = logging.getLogger("viridian.reconcile")
+
+LONGEST_OUTAGE_WAIT = 15.0
+"""Seconds between attempts while the API server does not answer: a revert may be waiting."""
+SOONEST = 0.05
+"""Seconds until the next pass at least, whatever a plan asks for: one key must not keep a core busy."""
+
+
+class Outcome(StrEnum):
+    """How a pass ended, for the metrics."""
+
+    UNCHANGED = "unchanged"
+    CHANGED = "changed"
+    GONE = "gone"
+    CONFLICT = "conflict"
+    UNAVAILABLE = "unavailable"
+    REFUSED = "refused"
+    REGISTRY_FAILED = "registry_failed"
+    ERROR = "error"
+
+
+class Observer(Protocol):
+    """Is told about passes and the statuses they lead to, for the metrics."""
+
+    def reconciled(self, key: Key, outcome: Outcome, seconds: float) -> None: ...
+
+    def seen(self, key: Key, status: Mapping[str, Any]) -> None: ...
+
+    def forget(self, key: Key) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciler:
+    """Makes passes; called by the queue's workers."""
+
+    cluster: Cluster
+    kinds: Mapping[str, Kind[Any]]
+    actor: Actor
+    statuses: StatusWriter
+    observer: Observer
+    resync: Callable[[], float]
+    """Seconds until the key is looked at again in any case; with jitter."""
+    aliases_moved: Callable[[Key, frozenset[str]], None]
+    """Is told which registered models this key's pass moved aliases of."""
+    forget: Callable[[Key], None]
+    """Is told that the key's object is gone."""
+
+    async def __call__(self, key: Key) -> Ending:
+        started = asyncio.get_running_loop().time()
+        ending, outcome = await self._safely(key)
+        self.observer.reconciled(key, outcome, asyncio.get_running_loop().time() - started)
+        return ending
+
+    async def _safely(self, key: Key) -> tuple[Ending, Outcome]:
+        try:
+            return await self._pass(key)
+        except ClusterConflict as error:
+            log.debug("conflict: %s", error, extra={"key": str(key)})
+            return Retry(at_once=True), Outcome.CONFLICT
+        except ClusterUnavailable as error:
+            log.warning("the API server is unavailable: %s", error, extra={"key": str(key)})
+            return Retry(at_least=error.retry_after or 0.0, at_most=LONGEST_OUTAGE_WAIT), Outcome.UNAVAILABLE
+        except ClusterError as error:
+            log.error("the API server refuses: %s", error, extra={"key": str(key)})
+            return Retry(), Outcome.REFUSED
+        except Exception:
+            log.exception("a mistake in the operator", extra={"key": str(key)})
+            return Retry(), Outcome.ERROR
+
+    async def _pass(self, key: Key) -> tuple[Ending, Outcome]:
+        manifest = await self.cluster.get(key.reference)
+        if manifest is None:
+            self._forget(key)
+            return Gone(), Outcome.GONE
+        if manifest["metadata"].get("deletionTimestamp"):
+            # Its children are the garbage collector's: making one again now would leave an orphan.
+            return Settled(), Outcome.UNCHANGED
+        kind = self.kinds[key.kind]
+        observed = await kind.observe(key, manifest)
+        plan = kind.decide(observed)
+        try:
+            done = await self.actor.perform(key, plan.actions)
+        except ClusterRefused as error:
+            return await self._refused(key, manifest, kind, observed, str(error))
+        changed = await self._tell(key, manifest, plan) or bool(plan.actions)
+        self._report(key, plan, done.registry_failures, changed)
+        if done.registry_failures:
+            return Retry(at_most=self._after(plan, observed.now)), Outcome.REGISTRY_FAILED
+        return Settled(self._after(plan, observed.now)), Outcome.CHANGED if changed else Outcome.UNCHANGED
+
+    async def _refused(
+        self, key: Key, manifest: Object, kind: Kind[Any], observed: Observed[Any], message: str
+    ) -> tuple[Ending, Outcome]:
+        log.warning("the API server refuses: %s", message, extra={"key": str(key)})
+        await self._tell(key, manifest, kind.refused(observed, message))
+        return Retry(), Outcome.REFUSED
+
+    async def _tell(self, key: Key, manifest: Object, plan: Plan) -> bool:
+        """Write the status if it says something new, then the events of what it tells; whether it was written."""
+        if plan.status is None:
+            return False
+        changed = await self.statuses.write(key, manifest, plan.status)
+        self.observer.seen(key, plan.status)
+        await self._record_events(key, manifest, plan)
+        return changed
+
+    async def _record_events(self, key: Key, manifest: Object, plan: Plan) -> None:
+        for event in plan.events:
+            try:
+                await self.cluster.record_event(
+                    manifest, kind=event.type, reason=event.reason, message=event.message[:1000]
+                )
+            except ClusterError as error:
+                log.warning("event %s not recorded: %s", event.reason, error, extra={"key": str(key)})
+
+    def _report(self, key: Key, plan: Plan, registry_failures: tuple[str, ...], changed: bool) -> None:
+        moved = frozenset(action.model for action in plan.actions if isinstance(action, SetAlias))
+        if moved:
+            self.aliases_moved(key, moved)
+        for failure in registry_failures:
+            log.warning("the registry was not told: %s", failure, extra={"key": str(key)})
+        if changed:
+            log.info(
+                plan.summary or "changed",
+                extra={"key": str(key), "actions": len(plan.actions), "notes": list(plan.notes)},
+            )
+
+    def _after(self, plan: Plan, now: datetime) -> float:
+        """Seconds until the next pass: when the plan wants it, at the latest when the resync is due."""
+        resync = self.resync()
+        if plan.wake is None:
+            return resync
+        return max(SOONEST, min(resync, (plan.wake - now) / timedelta(seconds=1)))
+
+    def _forget(self, key: Key) -> None:
+        for part in (self.statuses, self.observer, self.kinds[key.kind]):
+            part.forget(key)
+        self.forget(key)

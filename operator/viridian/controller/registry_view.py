@@ -1,0 +1,94 @@
+"""What the registry said lately, so that no pass over a ModelDeployment waits long for a slow one.
+
+The first question about a model is waited for. Later ones are asked again once the answer has an age, and waited for
+only briefly: after that the pass goes on with the answer from before, and the new one is there for the next pass.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TypeVar, cast
+
+from viridian.api.registry import ModelVersion, RegisteredModel
+from viridian.ports.registry import Registry, RegistryError
+
+Answer = TypeVar("Answer")
+Question = tuple[str, ...]
+
+
+@dataclass(slots=True)
+class _Known:
+    """The latest answer to a question, or the failure to get one, and the attempt under way."""
+
+    answer: object = None
+    failure: RegistryError | None = None
+    at: float | None = None
+    """When it was answered; None before the first answer and after `invalidate`."""
+    answered: bool = False
+    asking: asyncio.Task[None] | None = None
+
+
+class RegistryView:
+    """Models and versions as of at most `max_age` seconds ago, or a little longer while the registry is slow."""
+
+    def __init__(self, registry: Registry, *, max_age: float, patience: float = 0.25, most: int = 4096) -> None:
+        self._registry = registry
+        self._max_age = max_age
+        self._patience = patience
+        self._most = most
+        self._known: dict[Question, _Known] = {}
+
+    async def model(self, name: str) -> RegisteredModel | None:
+        """The model and its aliases; raises the RegistryError that the latest attempt ended with."""
+        return await self._answer((name,), lambda: self._registry.model(name))
+
+    async def version(self, name: str, version: str) -> ModelVersion | None:
+        """One version; raises like `model`."""
+        return await self._answer((name, version), lambda: self._registry.version(name, version))
+
+    def invalidate(self, name: str) -> None:
+        """Something about that model was changed: ask again, and wait for the answer."""
+        for question, known in self._known.items():
+            if question[0] == name:
+                known.at, known.answered = None, False
+
+    async def close(self) -> None:
+        tasks = [known.asking for known in self._known.values() if known.asking is not None]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+
+    async def _answer(self, question: Question, ask: Callable[[], Awaitable[Answer]]) -> Answer:
+        known = self._known.setdefault(question, _Known())
+        now = asyncio.get_running_loop().time()
+        if known.at is None or now - known.at >= self._max_age:
+            await self._ask_again(known, ask)
+        self._bound()
+        if known.failure is not None:
+            raise known.failure
+        return cast(Answer, known.answer)
+
+    async def _ask_again(self, known: _Known, ask: Callable[[], Awaitable[Answer]]) -> None:
+        if known.asking is None:
+            known.asking = asyncio.create_task(self._ask(known, ask))
+        await asyncio.wait([known.asking], timeout=self._patience if known.answered else None)
+
+    async def _ask(self, known: _Known, ask: Callable[[], Awaitable[Answer]]) -> None:
+        try:
+            known.answer, known.failure = await ask(), None
+        except RegistryError as error:
+            known.failure = error
+        finally:
+            known.asking = None
+        known.at, known.answered = asyncio.get_running_loop().time(), True
+
+    def _bound(self) -> None:
+        """Forget the questions that were asked first, once there are too many."""
+        while len(self._known) > self._most:
+            oldest = next(iter(self._known))
+            if self._known[oldest].asking is not None:
+                break
+            del self._known[oldest]

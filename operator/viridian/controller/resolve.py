@@ -1,0 +1,68 @@
+"""From the model that a spec asks for to one immutable version, by what the registry says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from viridian.api import reasons
+from viridian.api.modeldeployment import ModelDeploymentSpec, RegistryModel
+from viridian.controller.registry_view import RegistryView
+from viridian.ports.registry import RegistryError, RegistryUnavailable
+from viridian.rollout.records import Model
+from viridian.rollout.snapshot import Unresolved
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """The version, or why there is none; and the aliases of the registered model where they are known."""
+
+    model: Model | Unresolved
+    aliases: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Resolver:
+    """Asks the registry, if the operator has one."""
+
+    registry: RegistryView
+    configured: bool
+
+    async def resolve(self, spec: ModelDeploymentSpec | None) -> Resolved:
+        """Never raises: a registry that is down is a finding like any other."""
+        if spec is None:
+            return _lasting(reasons.INVALID_SPEC, "the spec cannot be read")
+        if spec.model.registry is None:
+            return Resolved(Model(uri=spec.model.uri or "", digest=spec.model.digest))
+        if not self.configured:
+            return _lasting(
+                reasons.REGISTRY_NOT_CONFIGURED,
+                "the operator was started without a registry: give it --mlflow-uri, or use spec.model.uri",
+            )
+        try:
+            return await self._registered(spec.model.registry)
+        except RegistryUnavailable as error:
+            return Resolved(Unresolved(reasons.REGISTRY_UNAVAILABLE, error.message, lasting=False))
+        except RegistryError as error:
+            return _lasting(reasons.REGISTRY_REFUSED, error.message)
+
+    async def _registered(self, wanted: RegistryModel) -> Resolved:
+        model = await self.registry.model(wanted.name)
+        if model is None:
+            return _lasting(reasons.MODEL_NOT_FOUND, f"MLflow has no registered model {wanted.name!r}")
+        number = wanted.version or model.aliases.get(wanted.alias or "")
+        if number is None:
+            message = (
+                f"the registered model {wanted.name!r} has no alias {wanted.alias!r}: set it on a version in MLflow"
+            )
+            return _lasting(reasons.ALIAS_NOT_FOUND, message, model.aliases)
+        version = await self.registry.version(wanted.name, number)
+        if version is None:
+            message = f"the registered model {wanted.name!r} has no version {number}"
+            return _lasting(reasons.VERSION_NOT_FOUND, message, model.aliases)
+        found = Model(uri=version.uri, name=version.name, version=version.version, digest=version.digest)
+        return Resolved(found, model.aliases)
+
+
+def _lasting(reason: str, message: str, aliases: Mapping[str, str] | None = None) -> Resolved:
+    return Resolved(Unresolved(reason, message, lasting=True), aliases)

@@ -1,0 +1,61 @@
+"""The latest readings of the pods that are being judged: a short memory per ModelDeployment, in this process alone.
+
+Losing it in a restart is fine. Counters run from the start of the server's process, so the first reading afterwards
+already tells all that the pod answered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+
+from viridian.api.samples import PodSample, PodTarget, ScrapeFailure
+from viridian.controller.keys import Key
+from viridian.ports.pods import Pods
+
+Reading = PodSample | ScrapeFailure
+
+MOST = 2000
+"""Readings kept of one pod, whatever window and interval ask for."""
+
+
+class Samples:
+    """Scrapes pods and keeps what they told for as long as the judge looks back."""
+
+    def __init__(self, pods: Pods) -> None:
+        self._pods = pods
+        self._rings: dict[Key, dict[str, list[Reading]]] = {}
+        self._scraped: dict[Key, datetime] = {}
+
+    async def read(
+        self, key: Key, targets: Sequence[PodTarget], *, now: datetime, interval: timedelta, span: timedelta
+    ) -> Mapping[str, Sequence[Reading]]:
+        """Readings by pod uid, oldest first, reaching back over `span` and to the one before.
+
+        Passes that come faster than half the interval share a scrape, unless a pod was never read. Without targets
+        nothing is kept: the next trial starts with an empty memory.
+        """
+        if not targets:
+            self.forget(key)
+            return {}
+        rings = self._rings.setdefault(key, {})
+        recent = now - self._scraped.get(key, datetime.min.replace(tzinfo=now.tzinfo)) < interval / 2
+        if not (recent and all(target.uid in rings for target in targets)):
+            for uid, reading in (await self._pods.scrape(targets)).items():
+                rings.setdefault(uid, []).append(reading)
+            self._scraped[key] = now
+        self._rings[key] = {target.uid: _young(rings[target.uid], now - span) for target in targets}
+        return {uid: tuple(ring) for uid, ring in self._rings[key].items()}
+
+    def forget(self, key: Key) -> None:
+        self._rings.pop(key, None)
+        self._scraped.pop(key, None)
+
+    def __len__(self) -> int:
+        return sum(len(ring) for rings in self._rings.values() for ring in rings.values())
+
+
+def _young(ring: list[Reading], since: datetime) -> list[Reading]:
+    """What was read after `since`, and the sample before it: that is where counting starts."""
+    older = [reading for reading in ring if reading.at <= since and isinstance(reading, PodSample)]
+    return [*older[-1:], *(reading for reading in ring if reading.at > since)][-MOST:]

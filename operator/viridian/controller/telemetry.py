@@ -1,0 +1,126 @@
+"""The operator's own metrics, under names that people know from other controllers where there are any."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.process_collector import ProcessCollector
+
+from viridian.api.names import MODEL_DEPLOYMENT, RETRAIN_POLICY
+from viridian.controller.figures import Figures
+from viridian.controller.keys import Key
+from viridian.controller.queue import WorkQueue
+from viridian.controller.reconcile import Outcome
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+_SECONDS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+
+
+class Telemetry:
+    """What the parts of the loop tell, ready to be scraped. It is the observer of the queue and of the reconciler."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.figures = Figures()
+        self.registry.register(self.figures)
+        ProcessCollector(registry=self.registry)
+        self._queue_metrics()
+        self._loop_metrics()
+
+    def render(self) -> bytes:
+        return generate_latest(self.registry)
+
+    # ---- the queue
+
+    def added(self) -> None:
+        self._adds.inc()
+
+    def waited(self, seconds: float) -> None:
+        self._waited.observe(seconds)
+
+    def worked(self, seconds: float) -> None:
+        self._worked.observe(seconds)
+
+    def retried(self) -> None:
+        self._retries.inc()
+
+    def watch_queue(self, queue: WorkQueue) -> None:
+        """Read the queue's own figures whenever somebody scrapes."""
+        self._gauge("workqueue_depth", "Keys that wait for a worker.", lambda: queue.depth)
+        self._gauge(
+            "workqueue_unfinished_work_seconds",
+            "Seconds that the passes under way have taken so far, together.",
+            lambda: queue.unfinished_seconds,
+        )
+        self._gauge(
+            "workqueue_longest_running_processor_seconds",
+            "Seconds that the oldest pass under way has taken so far.",
+            lambda: queue.longest_running_seconds,
+        )
+
+    def watch_lag(self, lag: Callable[[], float]) -> None:
+        """Read how late the event loop is whenever somebody scrapes."""
+        self._gauge("viridian_loop_lag_seconds", "How late the event loop ran its latest heartbeat.", lag)
+
+    # ---- the passes
+
+    def reconciled(self, key: Key, outcome: Outcome, seconds: float) -> None:
+        self._reconciles.labels(key.kind, outcome).inc()
+        self._pass_seconds.labels(key.kind).observe(seconds)
+
+    def seen(self, key: Key, status: Mapping[str, Any]) -> None:
+        self.figures.seen(key, status)
+
+    def forget(self, key: Key) -> None:
+        self.figures.forget(key)
+
+    # ---- the API server
+
+    def called(self, verb: str, resource: str, code: str, seconds: float) -> None:
+        """A call to the API server was answered, or failed (`code` "error")."""
+        self._calls.labels(verb, resource, code).inc()
+        if verb != "watch":
+            self._call_seconds.labels(verb, resource).observe(seconds)
+
+    def _queue_metrics(self) -> None:
+        self._adds = self._counter("workqueue_adds", "Wake-ups of keys that were not waiting already.")
+        self._retries = self._counter("workqueue_retries", "Passes that failed and were put back.")
+        self._waited = self._histogram("workqueue_queue_duration_seconds", "From the wake-up to the start of the pass.")
+        self._worked = self._histogram("workqueue_work_duration_seconds", "From the start of a pass to its end.")
+
+    def _loop_metrics(self) -> None:
+        self._reconciles = Counter(
+            "viridian_reconciles", "Passes by kind and outcome.", ("kind", "outcome"), registry=self.registry
+        )
+        for kind in (MODEL_DEPLOYMENT, RETRAIN_POLICY):
+            for outcome in Outcome:
+                self._reconciles.labels(kind, outcome)
+        self._pass_seconds = Histogram(
+            "viridian_reconcile_seconds", "Seconds of a pass.", ("kind",), buckets=_SECONDS, registry=self.registry
+        )
+        self._calls = Counter(
+            "viridian_api_requests",
+            "Calls to the API server, those of the watches included.",
+            ("verb", "resource", "code"),
+            registry=self.registry,
+        )
+        self._call_seconds = Histogram(
+            "viridian_api_request_seconds",
+            "Seconds until the API server answered.",
+            ("verb", "resource"),
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+
+    def _counter(self, name: str, text: str) -> Counter:
+        counter = Counter(name, text, ("name",), registry=self.registry)
+        return counter.labels("viridian")
+
+    def _histogram(self, name: str, text: str) -> Histogram:
+        histogram = Histogram(name, text, ("name",), buckets=_SECONDS, registry=self.registry)
+        return histogram.labels("viridian")
+
+    def _gauge(self, name: str, text: str, read: Callable[[], float]) -> None:
+        Gauge(name, text, ("name",), registry=self.registry).labels("viridian").set_function(read)
