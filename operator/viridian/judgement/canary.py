@@ -1,8 +1,8 @@
 """The judge of a challenger: from what its pods answered to one of four verdicts, each with its numbers and a sentence.
 
-A bound is only breached when the samples speak against it clearly enough (`viridian.judgement.evidence`): one error among
-twenty answers is no proof of an error rate above 1 %, three are. So a broken model is found within a handful of answers,
-and noise sends nobody home.
+A bound is only breached when the samples speak against it clearly enough (`viridian.judgement.evidence`): one error
+among twenty answers is no proof of an error rate above 1 %, three are. So a broken model is found within a handful of
+answers, and noise sends nobody home.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Judgement:
 
 
 def judge(bound: Bound, looks: Sequence[Counts], *, evidence_needed: float) -> Judgement:
-    """Judge one metric on the challenger's answers: the window as it is now, then as it was one look earlier, and so on.
+    """Judge one metric on the challenger's answers in the window as it is now, as it was one look earlier, and so on.
 
     The bound is breached when the newest `consecutive` looks all breach it; what came before does not count.
     """

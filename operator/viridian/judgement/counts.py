@@ -12,7 +12,7 @@ from viridian.api.samples import CodeClass, PodSample
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Answers in a window: all, those with 5xx, and how many took at most each bound in seconds (the last is infinite)."""
+    """Answers in a window: all, those with 5xx, and how many took at most each bound in seconds (the last one: all)."""
 
     requests: float = 0.0
     errors: float = 0.0
@@ -54,9 +54,9 @@ class Counts:
 def counted(readings: Iterable[Sequence[PodSample]], since: datetime, until: datetime) -> Counts:
     """The sum over pods of what each counted after `since`, as known at `until`.
 
-    Each pod's readings come in order of time. The last one before `since` is where counting starts; a pod that was first
-    read later counts from its start, since all of its answers may matter. A counter that fell belongs to a restarted process
-    and counts from zero again.
+    Each pod's readings come in order of time. The last one before `since` is where counting starts; a pod that was
+    first read later counts from its start, since all of its answers may matter. A counter that fell belongs to a
+    restarted process and counts from zero again.
     """
     total = Counts()
     for pod in readings:

@@ -1,15 +1,17 @@
 """How strongly samples speak against the claim that a share keeps its bound.
 
-An e-value is a bet against a hypothesis that cannot be expected to win while the hypothesis holds: by Markov's inequality a
-value of 100 or more comes up with a chance of at most 1 % (Ville's inequality extends that to every look at a growing
-sample). Ours bets on several alternatives at once and takes the mean of the likelihood ratios, which is an e-value again.
+An e-value is a bet against a hypothesis that cannot be expected to win while the hypothesis holds: by Markov's
+inequality a value of 100 or more comes up with a chance of at most 1 % (Ville's inequality extends that to every look
+at a growing sample). Ours bets on several alternatives at once and takes the mean of the likelihood ratios, which is
+an e-value again.
 """
 
 from __future__ import annotations
 
 import math
 
-# The alternatives: shares of bad answers this many times the bound. Small ratios find a slow leak, large ones a broken model.
+# The alternatives: shares of bad answers this many times the bound. Small ratios find a slow leak, large ones a
+# broken model.
 _RATIOS = (1.5, 2.0, 3.0, 5.0, 10.0, 20.0, 50.0)
 _HIGHEST_SHARE = 0.95
 
@@ -17,8 +19,8 @@ _HIGHEST_SHARE = 0.95
 def against_share(bad: float, total: float, bound: float) -> float:
     """E-value against "the share of bad answers is at most `bound`", for `bad` of `total` answers.
 
-    `bad` may be fractional where it was interpolated from a histogram. A bound of 0 is broken by the first bad answer; a
-    bound of 1 cannot be broken.
+    `bad` may be fractional where it was interpolated from a histogram. A bound of 0 is broken by the first bad
+    answer; a bound of 1 cannot be broken.
     """
     if total <= 0 or bound >= 1:
         return 1.0

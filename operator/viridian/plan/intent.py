@@ -1,8 +1,9 @@
 """Whether the world already is what we intend, so that a settled world is not written to.
 
-Two looks together decide it. The hash of the intent stands on the object: another hash means that we changed our mind, even
-where only something was left out. And the object must *cover* the intent: every field that we ask for is there with that
-value, whoever changed it in the meantime. What the API server added (defaults, other people's fields) does not count.
+Two looks together decide it. The hash of the intent stands on the object: another hash means that we changed our
+mind, even where only something was left out. And the object must *cover* the intent: every field that we ask for is
+there with that value, whoever changed it in the meantime. What the API server added (defaults, other people's fields)
+does not count.
 """
 
 from __future__ import annotations

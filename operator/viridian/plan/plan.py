@@ -1,7 +1,7 @@
 """A plan: what one pass will do to the world, in order, and what it will say about it.
 
-A plan is data. It can be printed, compared in tests and replayed; nothing in it has happened yet. The actions stand in an
-order that is safe to stop after any of them: make ready before switching, switch in one write, clean up last.
+A plan is data. It can be printed, compared in tests and replayed; nothing in it has happened yet. The actions stand
+in an order that is safe to stop after any of them: make ready before switching, switch in one write, clean up last.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Manifest = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Apply:
-    """Server-side apply of a whole intent, by the manager of children; made by `viridian.plan.intent.apply_unless_covered`."""
+    """Server-side apply of a whole intent by the manager of children; see `viridian.plan.intent`."""
 
     manifest: Manifest
 

@@ -1,4 +1,4 @@
-"""What is written down for good: outcomes on the records of revisions, aliases and tags in MLflow, and what is let go."""
+"""What is written down for good: outcomes on records, aliases and tags in MLflow; and what is let go."""
 
 from __future__ import annotations
 

@@ -21,8 +21,8 @@ class Pods:
 def pods_for(weight: int, replicas: int, max_surge: int) -> Pods:
     """The counts that come closest to the weight with at most `max_surge` pods (at least one) above `replicas`.
 
-    The champion never has fewer than its replicas, since a revert must find it at full size. At 100 % the challenger takes
-    all of the traffic and needs all of the replicas.
+    The champion never has fewer than its replicas, since a revert must find it at full size. At 100 % the challenger
+    takes all of the traffic and needs all of the replicas.
     """
     champion = max(1, replicas)
     if weight >= 100:

@@ -77,7 +77,7 @@ def _steady(situation: Situation, traffic: Traffic) -> Move:
 
 
 def _is_pinned(situation: Situation) -> bool:
-    """Whether Git decides the version: then its rejection is a failed rollout; an alias simply waits for the next one."""
+    """Whether Git decides the version: its rejection is a failed rollout, while an alias waits for the next one."""
     registry = situation.spec.model.registry
     return registry is None or registry.alias is None
 

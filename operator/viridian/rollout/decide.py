@@ -1,8 +1,8 @@
 """One pass over a ModelDeployment: from its snapshot to a plan. Pure, total, and idempotent once carried out.
 
-The order of the actions is safe to stop after any of them. The live Service comes first: a move only switches to pods that
-were seen ready, and on the way back nothing may come before the traffic. Then connections are cut, then it is recorded why,
-then the slots follow, and only then is anything removed.
+The order of the actions is safe to stop after any of them. The live Service comes first: a move only switches to pods
+that were seen ready, and on the way back nothing may come before the traffic. Then connections are cut, then it is
+recorded why, then the slots follow, and only then is anything removed.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 from viridian.api import durations, reasons
 from viridian.api.names import slot_deployment
+from viridian.api.samples import Idle
 from viridian.plan.conditions import Finding, Truth, moment, transition
 from viridian.plan.intent import apply_unless_covered
 from viridian.plan.plan import Action, Apply, CloseConnections, Delete, Plan
@@ -19,6 +20,7 @@ from viridian.rollout import bookkeeping, objects, reverting
 from viridian.rollout.course import choose
 from viridian.rollout.layout import KEEP, Layout, draining, layout
 from viridian.rollout.move import Move
+from viridian.rollout.records import Outcome
 from viridian.rollout.situation import Situation, read
 from viridian.rollout.snapshot import Snapshot, in_probation, targets
 from viridian.rollout.status import status
@@ -59,9 +61,7 @@ def refused(snapshot: Snapshot, now: datetime, message: str, reason: str = reaso
     return Plan(status=next_status, wake=now + timedelta(minutes=1), summary=f"{reason}: {message}")
 
 
-def _actions(
-    situation: Situation, move: Move, slots: Layout, pending: dict[str, bookkeeping.Outcome]
-) -> Iterator[Action]:
+def _actions(situation: Situation, move: Move, slots: Layout, pending: dict[str, Outcome]) -> Iterator[Action]:
     yield from _switch(situation, move)
     yield from bookkeeping.record_outcomes(situation, pending)
     yield from _records(situation, move)
@@ -94,7 +94,7 @@ def _switch(situation: Situation, move: Move) -> Iterator[Action]:
         # Said again after a crash between the switch and this; pods that are closing already do not mind.
         lost = targets(situation.snapshot, move.traffic.champion.other)
         if lost and move.candidate is None:
-            yield CloseConnections(lost, _CLOSE_SECONDS, reverting.Idle.CLOSE)
+            yield CloseConnections(lost, _CLOSE_SECONDS, Idle.CLOSE)
 
 
 def _records(situation: Situation, move: Move) -> Iterator[Action]:
@@ -112,12 +112,11 @@ def _occupy(situation: Situation, slots: Layout) -> Iterator[Action]:
     for slot, occupant in slots.items():
         if occupant is None or occupant is KEEP:
             continue
-        record = situation.record(occupant.revision)
-        if record is None:
-            # Made in this pass; the slot follows in the next one, from what was stored.
+        template = situation.template_of(occupant.revision)
+        if template is None:
             continue
         observed = situation.slot(slot)
-        intent = objects.deployment(situation.snapshot, slot, record, occupant.replicas)
+        intent = objects.deployment(situation.snapshot, slot, occupant.revision, template, occupant.replicas)
         yield from _applied(intent, observed.deployment if observed else None)
         name = slot_deployment(situation.snapshot.name, slot)
         yield from _applied(objects.budget(situation.snapshot, slot), situation.snapshot.budgets.get(name))

@@ -1,4 +1,4 @@
-"""The conditions of a ModelDeployment, each from its own question, as kstatus, Argo CD and `kubectl wait` expect them."""
+"""The conditions of a ModelDeployment, one question each, as kstatus, Argo CD and `kubectl wait` expect them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def findings(situation: Situation, move: Move) -> list[Finding]:
     found = [_ready(situation, move), _model_resolved(situation)]
     found.extend(_reconciling(situation, move))
     found.extend(_stalled(situation, move))
-    found.extend(_challenger_healthy(situation, move))
+    found.extend(_challenger_healthy(move))
     found.append(_rollback_ready(situation, move))
     return found
 
@@ -96,7 +96,7 @@ def _stalled(situation: Situation, move: Move) -> Iterable[Finding]:
         yield Finding(reasons.STALLED, Truth.TRUE, model.reason, model.message)
 
 
-def _challenger_healthy(situation: Situation, move: Move) -> Iterable[Finding]:
+def _challenger_healthy(move: Move) -> Iterable[Finding]:
     if move.traffic is None or (move.candidate is None and not move.judgements):
         return
     if not move.judgements:

@@ -23,7 +23,7 @@ from viridian.api.names import (
     slot_deployment,
 )
 from viridian.rollout import traffic
-from viridian.rollout.records import Model, Record
+from viridian.rollout.records import Model
 from viridian.rollout.snapshot import Snapshot
 from viridian.rollout.template import merge
 from viridian.rollout.traffic import Traffic
@@ -72,7 +72,7 @@ def record(snapshot: Snapshot, revision: str, number: int, model: Model, templat
     }
 
 
-def deployment(snapshot: Snapshot, slot: Slot, record: Record, replicas: int) -> Manifest:
+def deployment(snapshot: Snapshot, slot: Slot, revision: str, template: Mapping[str, Any], replicas: int) -> Manifest:
     """A slot's Deployment. Its selector is ours alone and never changes, whatever labels the user adds."""
     selector = {MODEL_DEPLOYMENT_LABEL: snapshot.name, SLOT_LABEL: str(slot)}
     deadline = durations.parse(snapshot.spec.rollout.progress_deadline) if snapshot.spec else durations.parse("15m")
@@ -82,7 +82,7 @@ def deployment(snapshot: Snapshot, slot: Slot, record: Record, replicas: int) ->
         "metadata": _metadata(
             snapshot,
             slot_deployment(snapshot.name, slot),
-            **{SLOT_LABEL: str(slot), REVISION_LABEL: record.revision},
+            **{SLOT_LABEL: str(slot), REVISION_LABEL: revision},
         ),
         "spec": {
             "replicas": replicas,
@@ -91,10 +91,10 @@ def deployment(snapshot: Snapshot, slot: Slot, record: Record, replicas: int) ->
             "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": "100%"}},
             "selector": {"matchLabels": selector},
             "template": merge(
-                record.template,
+                template,
                 {
-                    "metadata": {"labels": {**selector, REVISION_LABEL: record.revision}},
-                    "spec": {"containers": [{"name": SERVER_CONTAINER, "env": _identity(slot, record.revision)}]},
+                    "metadata": {"labels": {**selector, REVISION_LABEL: revision}},
+                    "spec": {"containers": [{"name": SERVER_CONTAINER, "env": _identity(slot, revision)}]},
                 },
             ),
         },

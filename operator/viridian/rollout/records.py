@@ -1,7 +1,7 @@
 """The record of a revision: a ControllerRevision that never changes, with the list of what became of it.
 
-It holds the whole pod template, so a former champion can be deployed again without the registry. Outcomes are appended as
-an annotation by a field manager of their own; deleting the ModelDeployment's status loses none of them.
+It holds the whole pod template, so a former champion can be deployed again without the registry. Outcomes are
+appended as an annotation by a field manager of their own; deleting the ModelDeployment's status loses none of them.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The identity of what a slot runs: a short hash over what the user asked for and the model that it came to.
 
-The operator's own defaults are no part of it. So an upgrade of the operator restarts nothing: the record of a revision holds
-the template as it was rendered when the revision was first seen.
+The operator's own defaults are no part of it. So an upgrade of the operator restarts nothing: the record of a
+revision holds the template as it was rendered when the revision was first seen.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from viridian.api import durations
 from viridian.api.modeldeployment import Metric, ModelDeploymentSpec, Step
@@ -26,7 +27,7 @@ class Wanted:
 
     revision: str
     model: Model
-    template: Mapping[str, object]
+    template: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,13 @@ class Situation:
 
     def record(self, revision: str) -> Record | None:
         return self.snapshot.records.get(revision)
+
+    def template_of(self, revision: str) -> Mapping[str, Any] | None:
+        """The pod template of a revision: as it was recorded, or as it is about to be."""
+        record = self.record(revision)
+        if record is not None:
+            return record.template
+        return self.wanted.template if self.wanted is not None and self.wanted.revision == revision else None
 
     def version_of(self, revision: str) -> str:
         """How people know a revision: by the model's version where it has one."""

@@ -9,7 +9,7 @@ import msgspec
 
 from viridian.api import modeldeployment as api
 from viridian.api import reasons
-from viridian.api.names import MODEL_DEPLOYMENT_LABEL, SLOT_LABEL
+from viridian.api.names import MODEL_DEPLOYMENT_LABEL, SLOT_LABEL, Slot
 from viridian.judgement.canary import Judgement
 from viridian.plan.conditions import moment, transition
 from viridian.rollout.findings import findings
@@ -103,7 +103,7 @@ def _challenger(situation: Situation, move: Move) -> api.ChallengerStatus | None
     traffic = move.traffic
     trial = traffic.trial if traffic else None
     return api.ChallengerStatus(
-        slot=traffic.champion.other if traffic else next(iter(situation.snapshot.slots), api.Slot.BLUE),
+        slot=traffic.champion.other if traffic else next(iter(situation.snapshot.slots), Slot.BLUE),
         revision=move.candidate,
         **_slot_fields(situation, move.candidate),
         step=api.StepStatus(

@@ -1,4 +1,4 @@
-"""The pod template of a revision: Viridian's own, with the user's fragment merged onto it like a strategic merge patch."""
+"""The pod template of a revision: Viridian's own, with the user's fragment merged onto it (strategic merge)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Who gets the traffic: the selector of the live Service, and the record that is written together with it.
 
-Both stand in one object and change in one write. So a process that dies right after the write loses nothing: the next one
-reads who serves, which step the trial is in, or why and when a challenger was sent home.
+Both stand in one object and change in one write. So a process that dies right after the write loses nothing: the next
+one reads who serves, which step the trial is in, or why and when a challenger was sent home.
 """
 
 from __future__ import annotations

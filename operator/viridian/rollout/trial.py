@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from viridian.api import durations, reasons
 from viridian.api.modeldeployment import OnBlind, OnBreach
-from viridian.api.names import APPROVE_ANNOTATION, Slot
+from viridian.api.names import APPROVE_ANNOTATION
 from viridian.api.samples import Idle
 from viridian.judgement.canary import Judgement, Verdict, overall
 from viridian.plan.conditions import moment, stamp_exact
