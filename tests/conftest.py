@@ -6,7 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.support.control_plane import control_plane, kube, kubectl, namespace
 from tests.support.mlflow_server import MlflowServer, mlflow_server
+
+# One control plane for the whole session, started when the first test asks for it.
+__all__ = ["control_plane", "kube", "kubectl", "mlflow", "namespace"]
 
 
 @pytest.fixture(scope="session")

@@ -91,7 +91,13 @@ class GateMetric(Struct, frozen=True, kw_only=True):
     name: Annotated[str, doc("Name of the metric as it was reported.", min_length=1, max_length=250)]
     min: Annotated[float, doc("The candidate is rejected below this.")] | None = None
     max: Annotated[float, doc("The candidate is rejected above this.")] | None = None
-    direction: Annotated[Direction, doc("Which way is better.")] = Direction.HIGHER
+    direction: (
+        Annotated[
+            Direction,
+            doc("Which way is better. Left out: Lower for names that end in an error such as rmse, else Higher."),
+        ]
+        | None
+    ) = None
 
 
 class Gate(Struct, frozen=True, kw_only=True):
@@ -142,7 +148,9 @@ class RetrainPolicySpec(Struct, frozen=True, kw_only=True):
             rules=(cel.MODEL_DEPLOYMENT_STAYS, cel.label("churn")),
         ),
     ]
-    suspend: Annotated[bool, doc("Start nothing new; an active run goes on.")] = False
+    suspend: Annotated[
+        bool, doc("No schedule starts a run. An active run goes on, and a run that a person asks for starts.")
+    ] = False
     triggers: Annotated[
         tuple[Trigger, ...],
         named("name", "Reasons to start a run. The annotation viridian.dev/run starts one by hand.", max_length=20),

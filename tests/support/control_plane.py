@@ -1,0 +1,58 @@
+"""Fixtures: a real API server with the two kinds installed, started once per test run, and a namespace per test."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+
+import pytest
+
+from localcluster.binaries import program
+from localcluster.controlplane import ControlPlane
+from tests.support.kube import Kube, Kubectl, client, condition, eventually
+from viridian.api import crd
+
+CRD_API = "apiextensions.k8s.io/v1"
+
+
+@pytest.fixture(scope="session")
+def control_plane() -> Iterator[ControlPlane]:
+    """etcd, API server, controller manager and scheduler; no node, so pods stay Pending."""
+    with ControlPlane() as plane:
+        yield plane
+
+
+@pytest.fixture(scope="session")
+def kube(control_plane: ControlPlane) -> Iterator[Kube]:
+    """The administrator's client; both kinds are installed and served."""
+    with client(control_plane.kubeconfig) as kube:
+        for kind in crd.KINDS:
+            install(kube, kind)
+        yield kube
+
+
+@pytest.fixture
+def namespace(kube: Kube, request: pytest.FixtureRequest) -> Iterator[str]:
+    """A namespace of this test's own; deleted at the end without waiting for it."""
+    name = f"test-{hashlib.sha256(request.node.nodeid.encode()).hexdigest()[:16]}"
+    manifest = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+    kube.create(manifest)
+    yield name
+    kube.delete(manifest)
+
+
+@pytest.fixture(scope="session")
+def kubectl(control_plane: ControlPlane, kube: Kube) -> Kubectl:
+    """kubectl as the administrator; both kinds are installed and served."""
+    return Kubectl(program("kubectl"), control_plane.kubeconfig)
+
+
+def install(kube: Kube, kind: crd.Kind) -> None:
+    """Install a kind and wait until its objects can be listed, which is later than when it is Established."""
+    manifest = kube.apply(crd.render(kind))
+    eventually(
+        lambda: condition(kube.read(manifest), "Established").get("status") == "True",
+        what=f"{kind.name} established",
+    )
+    path = f"/apis/{manifest['spec']['group']}/{manifest['spec']['versions'][0]['name']}/{kind.plural}"
+    eventually(lambda: kube.request("GET", path), what=f"first list of {kind.plural}")

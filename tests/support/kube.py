@@ -1,0 +1,213 @@
+"""A synchronous Kubernetes client for tests: dictionaries in, dictionaries out, refusals as the server words them.
+
+It shares no code with the operator's own client, so what one of them gets wrong the other one shows.
+"""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import json
+import ssl
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import quote, urlencode, urlsplit
+
+import yaml
+
+Object = dict[str, Any]
+Found = TypeVar("Found")
+
+APPLY = "application/apply-patch+yaml"
+MERGE = "application/merge-patch+json"
+POLL_SECONDS = 0.05
+
+
+class Refused(Exception):
+    """An answer that is no success; `str()` is the server's own message."""
+
+    def __init__(self, status: int, answer: Mapping[str, Any]) -> None:
+        super().__init__(str(answer.get("message", answer)))
+        self.status = status
+        self.reason = str(answer.get("reason", ""))
+        self.causes = [str(cause.get("message", "")) for cause in (answer.get("details") or {}).get("causes") or ()]
+
+
+@dataclass(frozen=True)
+class Kube:
+    """Speaks with one API server. Every request has its own connection, so none outlives the server."""
+
+    server: str
+    context: ssl.SSLContext
+    # Who the server takes us for; empty: who the certificate says.
+    user: str = ""
+    _plurals: dict[str, dict[str, tuple[str, bool]]] = field(default_factory=dict)
+
+    def impersonating(self, user: str) -> Kube:
+        """The same server seen by someone else, for instance `system:serviceaccount:<namespace>:<name>`."""
+        return replace(self, user=user)
+
+    def get(self, api_version: str, kind: str, name: str, namespace: str = "") -> Object | None:
+        try:
+            return self.request("GET", self.path(api_version, kind, namespace, name))
+        except Refused as refused:
+            if refused.status == 404:
+                return None
+            raise
+
+    def list(self, api_version: str, kind: str, namespace: str = "", labels: str = "") -> list[Object]:
+        path = self.path(api_version, kind, namespace)
+        items: list[Object] = self.request("GET", path, query={"labelSelector": labels} if labels else {})["items"]
+        return items
+
+    def apply(
+        self, manifest: Mapping[str, Any], *, manager: str = "test", force: bool = False, subresource: str = ""
+    ) -> Object:
+        """Server-side apply, as strict about unknown fields as kubectl is."""
+        query = {"fieldManager": manager, "fieldValidation": "Strict", **({"force": "true"} if force else {})}
+        return self.request("PATCH", self._path_of(manifest, subresource), manifest, query=query, content=APPLY)
+
+    def create(self, manifest: Mapping[str, Any]) -> Object:
+        metadata = manifest["metadata"]
+        path = self.path(manifest["apiVersion"], manifest["kind"], metadata.get("namespace", ""))
+        return self.request("POST", path, manifest, query={"fieldValidation": "Strict"})
+
+    def merge(self, target: Mapping[str, Any], change: Mapping[str, Any], *, subresource: str = "") -> Object:
+        """Merge patch onto the object that `target` names."""
+        return self.request("PATCH", self._path_of(target, subresource), change, content=MERGE)
+
+    def delete(self, target: Mapping[str, Any]) -> None:
+        """Delete the object that `target` names, what it owns in the background; one that is gone is fine."""
+        try:
+            self.request("DELETE", self._path_of(target), {"propagationPolicy": "Background"})
+        except Refused as refused:
+            if refused.status != 404:
+                raise
+
+    def read(self, target: Mapping[str, Any]) -> Object:
+        """The object that `target` names, as it is now."""
+        return self.request("GET", self._path_of(target))
+
+    def path(self, api_version: str, kind: str, namespace: str = "", name: str = "", subresource: str = "") -> str:
+        root = f"/apis/{api_version}" if "/" in api_version else f"/api/{api_version}"
+        plural, namespaced = self._resource(root, kind)
+        inside = f"/namespaces/{quote(namespace)}" if namespaced and namespace else ""
+        tail = "".join(f"/{quote(part)}" for part in (name, subresource) if part)
+        return f"{root}{inside}/{plural}{tail}"
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        query: Mapping[str, str] | None = None,
+        content: str = "application/json",
+    ) -> Object:
+        """One request; `Refused` for every answer that is no success."""
+        address = urlsplit(self.server)
+        connection = http.client.HTTPSConnection(str(address.hostname), address.port, timeout=30, context=self.context)
+        headers = {"Accept": "application/json", "Content-Type": content}
+        if self.user:
+            headers["Impersonate-User"] = self.user
+        try:
+            target = f"{path}?{urlencode(query)}" if query else path
+            connection.request(method, target, None if body is None else json.dumps(body), headers)
+            response = connection.getresponse()
+            answer = _decoded(response.read())
+        finally:
+            connection.close()
+        if response.status >= 300:
+            raise Refused(response.status, answer)
+        return answer
+
+    def _path_of(self, manifest: Mapping[str, Any], subresource: str = "") -> str:
+        metadata = manifest["metadata"]
+        namespace = metadata.get("namespace", "")
+        return self.path(manifest["apiVersion"], manifest["kind"], namespace, metadata["name"], subresource)
+
+    def _resource(self, root: str, kind: str) -> tuple[str, bool]:
+        """Plural and scope of a kind, from the server's own discovery."""
+        if kind not in self._plurals.get(root, {}):
+            resources = self.request("GET", root)["resources"]
+            self._plurals[root] = {
+                resource["kind"]: (resource["name"], resource["namespaced"])
+                for resource in resources
+                if "/" not in resource["name"]
+            }
+        return self._plurals[root][kind]
+
+
+@dataclass(frozen=True)
+class Kubectl:
+    """kubectl against one API server."""
+
+    program: str
+    kubeconfig: Path
+
+    def __call__(self, *arguments: str, stdin: str | None = None) -> str:
+        """What it prints; AssertionError with what it complains of when it fails."""
+        done = self.attempt(*arguments, stdin=stdin)
+        assert done.returncode == 0, f"kubectl {' '.join(arguments)}: {done.stderr}"
+        return done.stdout
+
+    def attempt(self, *arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
+        command = [self.program, f"--kubeconfig={self.kubeconfig}", *arguments]
+        return subprocess.run(command, input=stdin, capture_output=True, text=True, check=False, timeout=60)
+
+
+@contextmanager
+def client(kubeconfig: Path) -> Iterator[Kube]:
+    """A client with the current user of a kubeconfig whose certificates stand inside it."""
+    config = yaml.safe_load(kubeconfig.read_text())
+    cluster, user = config["clusters"][0]["cluster"], config["users"][0]["user"]
+    authority = base64.b64decode(cluster["certificate-authority-data"]).decode()
+    context = ssl.create_default_context(cadata=authority)
+    with tempfile.TemporaryDirectory() as folder:
+        # The ssl module takes a client's certificate from files only.
+        pair = Path(folder) / "client.pem"
+        pair.touch(mode=0o600)
+        pair.write_bytes(b"".join(base64.b64decode(user[f"client-{part}-data"]) for part in ("certificate", "key")))
+        context.load_cert_chain(pair)
+    yield Kube(cluster["server"], context)
+
+
+def eventually(check: Callable[[], Found | None], *, what: str, timeout: float = 30.0) -> Found:
+    """The first result that is neither None nor False; AssertionError that names what was waited for when time is up.
+
+    While the check raises `Refused` or AssertionError it does not hold yet; the last of those is shown.
+    """
+    deadline = time.monotonic() + timeout
+    last: Exception | None = None
+    while True:
+        try:
+            found = check()
+        except (Refused, AssertionError) as error:
+            last = error
+        else:
+            last = None
+            if found is not None and found is not False:
+                return found
+        if time.monotonic() > deadline:
+            raise AssertionError(f"{what} did not happen within {timeout:.0f} s") from last
+        time.sleep(POLL_SECONDS)
+
+
+def condition(target: Mapping[str, Any], kind: str) -> Object:
+    """A condition of the object by its type; empty when it is not there."""
+    conditions: list[Object] = target.get("status", {}).get("conditions") or []
+    return next((one for one in conditions if one["type"] == kind), {})
+
+
+def _decoded(body: bytes) -> Object:
+    try:
+        answer = json.loads(body)
+    except ValueError:
+        return {"message": body.decode(errors="replace")}
+    return answer if isinstance(answer, dict) else {"message": str(answer)}
