@@ -50,6 +50,9 @@ def fetch(settings: FetchSettings, environment: Mapping[str, str]) -> None:
         raise FetchFailed("VIRIDIAN_MODEL_URI does not say where the model is")
     began = time.monotonic()
     target = settings.model_dir
+    if _is_here(settings):
+        note("already here", uri=settings.model_uri.partition("?")[0], digest=settings.model_digest)
+        return
     transfer = Transfer(settings.deadline_seconds, settings.max_model_bytes, environment)
     try:
         _empty(target)
@@ -70,6 +73,17 @@ def fetch(settings: FetchSettings, environment: Mapping[str, str]) -> None:
         bytes=sum(path.stat().st_size for path in files),
         seconds=round(time.monotonic() - began, 3),
     )
+
+
+def _is_here(settings: FetchSettings) -> bool:
+    """A node that restarts runs its pods' init steps again, over the old files: then nobody needs to be asked."""
+    if not settings.model_digest or not settings.model_dir.is_dir():
+        return False
+    try:
+        verify_directory(settings.model_dir, settings.model_digest)
+    except FetchFailed:
+        return False
+    return True
 
 
 def _empty(directory: Path) -> None:

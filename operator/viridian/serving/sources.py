@@ -28,10 +28,10 @@ def bring(uri: str, target: Path, transfer: Transfer, tracking_uri: str) -> None
     elif parts.scheme in ("http", "https") and parts.path.endswith(_ARCHIVES):
         archive = target / "download.tar.gz"
         transfer.file(uri, archive, authorize=False)
-        _unpack(archive, target)
+        _unpack(archive, target, transfer)
         archive.unlink()
     elif parts.scheme == "file":
-        _from_here(Path(unquote(parts.path)), target)
+        _from_here(Path(unquote(parts.path)), target, transfer)
     elif parts.scheme == "models":
         raise FetchFailed(f"{uri} must be resolved to the place of its files first; {_SPOKEN}")
     else:
@@ -86,7 +86,7 @@ def _listing(document: bytes) -> list[tuple[str, bool]]:
         raise FetchFailed("MLflow's list of artifacts is not understood: is this an MLflow server?") from error
 
 
-def _from_here(source: Path, target: Path) -> None:
+def _from_here(source: Path, target: Path, transfer: Transfer) -> None:
     if source.is_dir():
         try:
             for path, _ in hashed(source):
@@ -95,17 +95,18 @@ def _from_here(source: Path, target: Path) -> None:
         except ManifestError as error:
             raise FetchFailed(f"the model is refused: {error}") from error
     elif source.is_file() and source.name.endswith(_ARCHIVES):
-        _unpack(source, target)
+        _unpack(source, target, transfer)
     else:
         raise FetchFailed(f"{source} is neither a directory nor a .tar.gz")
 
 
-def _unpack(archive: Path, target: Path) -> None:
+def _unpack(archive: Path, target: Path, transfer: Transfer) -> None:
     """Regular files only, each under a plain path; a single folder around all of them is taken off."""
     try:
         with tarfile.open(archive, "r:gz") as content:
             members = [(PurePosixPath(member.name).as_posix(), member) for member in content if not member.isdir()]
             _check_members(members)
+            transfer.reserve(sum(member.size for _, member in members))
             prefix = _wrapper(name for name, _ in members)
             for name, member in members:
                 path = target / name.removeprefix(prefix)

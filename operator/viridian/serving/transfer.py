@@ -22,6 +22,8 @@ _CHUNK: Final = 1024 * 1024
 _PASSING: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
 """Statuses that another attempt may not meet."""
 
+_TOO_LARGE: Final = "the model is larger than the limit of bytes, see viridian-fetch --help"
+
 T = TypeVar("T")
 
 
@@ -61,7 +63,7 @@ class Transfer:
                 while chunk := response.read(_CHUNK):
                     size += len(chunk)
                     if size > self._left:
-                        raise FetchFailed("the model is larger than the limit of bytes, see viridian-fetch --help")
+                        raise FetchFailed(_TOO_LARGE)
                     file.write(chunk)
             if promised is not None and size != int(promised):
                 raise http.client.IncompleteRead(b"", int(promised) - size)
@@ -69,6 +71,12 @@ class Transfer:
 
         target.parent.mkdir(parents=True, exist_ok=True)
         self._left -= self._patiently(url, authorize, write)
+
+    def reserve(self, size: int) -> None:
+        """Room for so many more bytes that come from elsewhere, such as out of an archive."""
+        if size > self._left:
+            raise FetchFailed(_TOO_LARGE)
+        self._left -= size
 
     def _patiently(self, url: str, authorize: bool, use: Callable[[http.client.HTTPResponse], T]) -> T:
         """What `use` makes of the response; an attempt that failed in passing is repeated after a growing pause."""
