@@ -1,9 +1,10 @@
 """The champion gate: what a candidate must show before it is handed to the rollout. Plain comparisons, no I/O.
 
 The numbers are those that the training run reported; the verdict is the operator's own. A bound is kept or it is not.
-*Not worse than the champion* is only asked where both sides were judged on the same holdout rows, and means: not worse by
-more than the margin, in the metric's own unit. The margin has to cover the noise of the holdout, since two point estimates
-are compared: with an AUC about .80 its standard error is near .016 on 500 rows and .0035 on 10,000.
+*Not worse than the champion* is only asked where both sides were judged on the same holdout rows, and means: not worse
+by more than the margin, in the metric's own unit. The margin has to cover the noise of the holdout, since two point
+estimates are compared: the difference of two AUCs about .80 with 10 % positives has a standard error near .016 on 500
+rows and .0035 on 10,000.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Final
 from viridian.api.retrainpolicy import Direction, Gate, GateMetric, GateRule
 
 CHAMPION_PREFIX: Final = "champion."
-"""A run reports the champion's numbers on the candidate's own holdout under this prefix: `champion.auc` beside `auc`."""
+"""Prefix of the numbers of the champion on the candidate's own holdout: `champion.auc` beside `auc`."""
 
 ERRORS: Final = ("rmse", "mae", "mape", "mse", "loss", "brier", "error")
 """Endings of the names of metrics of which less is better."""
@@ -109,7 +110,8 @@ def _finding(metric: GateMetric, gate: Gate, candidate: Candidate, champion: Cha
     if refusal or value is None:
         return MetricFinding(name=metric.name, outcome=GateOutcome.REJECTED, sentence=refusal, value=value)
     if champion is None:
-        sentence = f"{metric.name} {_number(value)} is within its bounds"
+        bounded = metric.min is not None or metric.max is not None
+        sentence = f"{metric.name} {_number(value)} is {'within its bounds' if bounded else 'not bounded'}"
         return MetricFinding(name=metric.name, outcome=GateOutcome.PASSED, sentence=sentence, value=value)
     return _against_champion(metric, value, gate.margin, candidate, champion)
 
@@ -117,7 +119,8 @@ def _finding(metric: GateMetric, gate: Gate, candidate: Candidate, champion: Cha
 def _out_of_bounds(metric: GateMetric, value: float | None, candidate: Candidate) -> str:
     """What is wrong with the number by itself, empty when nothing is."""
     if value is None:
-        return f"the gate asks for {metric.name}, but the run reported {_listed(candidate.metrics)}; report it under that name"
+        reported = _listed(candidate.metrics)
+        return f"the gate asks for {metric.name}, but the run reported {reported}; report it under that name"
     if not math.isfinite(value):
         return f"{metric.name} is {value}, which is not a number to judge by"
     if metric.min is not None and value < metric.min:
@@ -136,11 +139,11 @@ def _against_champion(
         return MetricFinding(name=metric.name, outcome=outcome, sentence=sentence, value=value, champion=other)
     worse_by = other - value if direction(metric) is Direction.HIGHER else value - other
     inferior = worse_by > margin and not math.isclose(worse_by, margin, rel_tol=_TOLERANCE, abs_tol=_TOLERANCE)
-    relation = "is worse than" if inferior else "is not worse than"
+    relation = f"is {'' if inferior else 'not '}worse than the champion's {_number(other)}"
     return MetricFinding(
         name=metric.name,
         outcome=GateOutcome.REJECTED if inferior else GateOutcome.PASSED,
-        sentence=f"{metric.name} {_number(value)} {relation} the champion's {_number(other)} by more than {_number(margin)}",
+        sentence=f"{metric.name} {_number(value)} {relation} by more than {_number(margin)}",
         value=value,
         champion=other,
     )
@@ -192,4 +195,4 @@ def _listed(metrics: Iterable[str]) -> str:
 
 
 def _number(value: float) -> str:
-    return f"{value:.4g}" if abs(value) < 1000 else f"{value:.1f}"
+    return f"{value:.6g}"
