@@ -69,3 +69,35 @@ EVENT_SUPERSEDED = "Superseded"
 EVENT_AWAITING_APPROVAL = "AwaitingApproval"
 EVENT_STALLED = "Stalled"
 EVENT_MODEL_UNRESOLVED = "ModelUnresolved"
+
+# ---- Condition types of a RetrainPolicy, beside Ready, Reconciling and Stalled ----
+DATA_QUALITY = "DataQuality"  # the data was good enough when it was last looked at
+PAUSED_CONDITION = "Paused"  # no schedule starts a run at the moment
+
+# ---- Reasons of RetrainPolicy conditions ----
+WAITING = "Waiting"  # nothing is due
+RUN_ACTIVE = "RunActive"  # a run is at work
+SUSPENDED = "Suspended"  # spec.suspend
+NOT_PAUSED = "NotPaused"  # schedules start runs
+MODEL_DEPLOYMENT_NOT_FOUND = "ModelDeploymentNotFound"  # spec.modelDeployment names nothing that exists
+NOTHING_TO_HAND_OVER_TO = "NothingToHandOverTo"  # the ModelDeployment follows no alias, so a new version changes nothing
+INVALID_SCHEDULE = "InvalidSchedule"  # a trigger names no times; the others go on
+DATA_QUALITY_FAILED = "DataQualityFailed"  # a stage found the data not good enough
+DATA_ACCEPTED = "DataAccepted"  # the newest run that looked at the data used it
+DATA_CHANGED = "DataChanged"  # spec.data was changed after the data was found not good enough
+DATA_NOT_CHECKED = "NotChecked"  # no run has looked at the data yet
+
+# ---- Outcomes of a run, beside Rejected ----
+HANDED_OVER = "HandedOver"  # the version passed the gate and got the alias that the ModelDeployment follows
+FAILED = "Failed"  # an error, after all retries
+SKIPPED = "Skipped"  # the stage found nothing to do
+
+# ---- Events of a RetrainPolicy ----
+EVENT_RUN_STARTED = "RunStarted"
+EVENT_RUN_FAILED = "RunFailed"
+EVENT_RUN_SKIPPED = "RunSkipped"
+EVENT_RUN_CANCELLED = "RunCancelled"
+EVENT_GATE_PASSED = "GatePassed"
+EVENT_GATE_FAILED = "GateFailed"
+EVENT_HANDED_OVER = "HandedOver"
+EVENT_DATA_QUALITY_FAILED = "DataQualityFailed"
