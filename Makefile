@@ -30,4 +30,4 @@ $(MLFLOW_VENV)/.stamp: locks/mlflow.txt
 
 locks: ## pin every dependency anew, with hashes and without any index address
 	for extra in operator server trainer dev; do $(COMPILE) --extra $$extra -o locks/$$extra.txt pyproject.toml; done
-	$(COMPILE) -o locks/mlflow.txt locks/mlflow.in
+	for set in mlflow build; do $(COMPILE) -o locks/$$set.txt locks/$$set.in; done

@@ -42,8 +42,9 @@ PORTS = (
     ("127.0.0.1", nodeconfig.PROXY_METRICS_PORT),
 )
 START_SECONDS = 90.0
-# The kernel allows 107 bytes for a socket's path; the longest of ours adds this to the node's folder.
-LONGEST_SOCKET = len("/run/kubelet/device-plugins/kubelet.sock")
+# Bytes that the kernel allows for a socket's path, and what the longest of ours adds to the node's folder.
+SOCKET_PATH_LIMIT = 107
+LONGEST_SOCKET = len("/run/kubelet/pod-resources/kubelet.sock")
 
 
 class Node:

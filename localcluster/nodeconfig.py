@@ -24,7 +24,7 @@ PROXY_METRICS_PORT = 10249
 
 @dataclass(frozen=True)
 class NodeFiles:
-    """The node's files; `run` is thrown away with the node, `images` keeps containerd's images from one node to the next."""
+    """The node's files; `run` is thrown away with the node, `images` keeps its images for the next one."""
 
     root: Path
 

@@ -12,9 +12,9 @@ CGROUPS = Path("/sys/fs/cgroup")
 POD_CGROUP = "kubepods"
 CONTAINER_LOG_LINKS = Path("/var/log/containers")
 CNI_RESULTS = Path("/var/lib/cni/results")
-SHIM_SOCKETS = Path("/run/containerd/s")
+SOCKETS = (Path("/run/containerd/s"), Path("/var/lib/kubelet/device-plugins"))
 # Folders that kubelet, containerd and the network plugins create whatever they are told.
-SHARED_FOLDERS = (CONTAINER_LOG_LINKS, CNI_RESULTS.parent, SHIM_SOCKETS.parent, Path("/var/lib/kubelet"))
+SHARED_FOLDERS = (CONTAINER_LOG_LINKS, CNI_RESULTS.parent, *(folder.parent for folder in SOCKETS))
 
 
 def remove(files: NodeFiles) -> None:
@@ -22,7 +22,8 @@ def remove(files: NodeFiles) -> None:
     remove_pod_cgroups()
     remove_links(CONTAINER_LOG_LINKS, files.run)
     remove_network_results(CNI_RESULTS)
-    remove_dead_sockets(SHIM_SOCKETS)
+    for folder in SOCKETS:
+        remove_dead_sockets(folder)
     for folder in SHARED_FOLDERS:
         prune(folder)
 
@@ -36,10 +37,8 @@ def remove_pod_cgroups(patience: float = 5.0) -> None:
     """A control group can be removed a moment after its last process is gone, from the innermost outwards."""
     deadline = time.monotonic() + patience
     for top in pod_cgroups():
-        folders = sorted(
-            (path for path in top.rglob("*") if path.is_dir()), key=lambda path: len(path.parts), reverse=True
-        )
-        for folder in (*folders, top):
+        folders = [top, *(path for path in top.rglob("*") if path.is_dir())]
+        for folder in sorted(folders, key=lambda path: len(path.parts), reverse=True):
             while not _removed(folder) and time.monotonic() < deadline:
                 time.sleep(0.02)
 
@@ -71,7 +70,7 @@ def remove_network_results(folder: Path) -> None:
 
 
 def remove_dead_sockets(folder: Path, listening: Path = Path("/proc/net/unix")) -> None:
-    """A shim that was killed leaves its socket behind; one that the kernel does not list belongs to nobody."""
+    """Shims and kubelet, when killed, leave their sockets behind; one that the kernel does not list belongs to nobody."""
     if not folder.is_dir():
         return
     known = listening.read_text()

@@ -1,0 +1,69 @@
+# Every image of Viridian, one target each: operator, server, trainer, mlflow.
+#
+# BASE must have Python 3.11 and little else; BUILD_BASE the same Python in the same place, with pip and venv.
+# The secrets are optional: a certificate bundle (ca) and a pip configuration (pip) of the computer that builds,
+# for those behind a private authority or mirror. They are there during a command and never part of a layer.
+ARG BASE=python:3.11-slim
+ARG BUILD_BASE=${BASE}
+
+FROM ${BUILD_BASE} AS tools
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore PIP_CONFIG_FILE=/run/secrets/pip
+RUN python3 -m venv --without-pip /opt/viridian
+WORKDIR /build
+
+FROM ${BASE} AS runtime
+ENV PATH=/opt/viridian/bin:$PATH HOME=/tmp PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+# A name for the user, since libraries look it up; manifests go by the number.
+RUN echo 'viridian:x:65532:65532::/tmp:/usr/sbin/nologin' >> /etc/passwd && echo 'viridian:x:65532:' >> /etc/group
+USER 65532:65532
+WORKDIR /tmp
+
+# The project itself, in a tree of its own: a change of source rebuilds this and the last layer of each image.
+FROM tools AS project
+COPY locks/build.txt locks/
+RUN --mount=type=secret,id=pip --mount=type=secret,id=ca --mount=type=cache,target=/root/.cache/pip \
+    python3 -m venv /opt/build && /opt/build/bin/python -m pip install --require-hashes -r locks/build.txt
+COPY pyproject.toml README.md LICENSE ./
+COPY operator operator
+RUN /opt/build/bin/python -m pip wheel --no-deps --no-build-isolation --no-index --wheel-dir /build/wheels . \
+    && python3 -m pip --python /opt/viridian/bin/python install --no-deps --no-index --prefix /app wheels/*.whl
+
+FROM tools AS operator-dependencies
+COPY locks/operator.txt locks/
+RUN --mount=type=secret,id=pip --mount=type=secret,id=ca --mount=type=cache,target=/root/.cache/pip \
+    python3 -m pip --python /opt/viridian/bin/python install --require-hashes -r locks/operator.txt
+
+FROM runtime AS operator
+COPY --from=operator-dependencies /opt/viridian /opt/viridian
+COPY --from=project /app /opt/viridian
+ENTRYPOINT ["viridian-operator"]
+
+FROM tools AS server-dependencies
+COPY locks/server.txt locks/
+RUN --mount=type=secret,id=pip --mount=type=secret,id=ca --mount=type=cache,target=/root/.cache/pip \
+    python3 -m pip --python /opt/viridian/bin/python install --require-hashes -r locks/server.txt
+
+FROM runtime AS server
+COPY --from=server-dependencies /opt/viridian /opt/viridian
+COPY --from=project /app /opt/viridian
+ENTRYPOINT ["viridian-server"]
+
+FROM tools AS trainer-dependencies
+COPY locks/trainer.txt locks/
+RUN --mount=type=secret,id=pip --mount=type=secret,id=ca --mount=type=cache,target=/root/.cache/pip \
+    python3 -m pip --python /opt/viridian/bin/python install --require-hashes -r locks/trainer.txt
+
+FROM runtime AS trainer
+COPY --from=trainer-dependencies /opt/viridian /opt/viridian
+COPY --from=project /app /opt/viridian
+ENTRYPOINT ["python"]
+
+# A whole MLflow server, for the demo and the tests; it holds nothing of ours.
+FROM tools AS mlflow-dependencies
+COPY locks/mlflow.txt locks/
+RUN --mount=type=secret,id=pip --mount=type=secret,id=ca --mount=type=cache,target=/root/.cache/pip \
+    python3 -m pip --python /opt/viridian/bin/python install --require-hashes -r locks/mlflow.txt
+
+FROM runtime AS mlflow
+COPY --from=mlflow-dependencies /opt/viridian /opt/viridian
+ENTRYPOINT ["mlflow"]

@@ -1,0 +1,105 @@
+"""The program that builds images: Docker when its engine answers, else buildah, which needs no engine."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from localcluster import host
+from localcluster.errors import LocalClusterError
+from localcluster.paths import images_root
+
+ENGINE_PATIENCE_SECONDS = 10
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What is asked of an engine: one target of one Dockerfile."""
+
+    dockerfile: Path
+    context: Path
+    reference: str
+    target: str = ""
+    arguments: Mapping[str, str] | None = None
+    secrets: Mapping[str, Path] | None = None
+
+    def options(self) -> list[str]:
+        """The options that Docker and buildah share."""
+        options = [f"--file={self.dockerfile}", f"--tag={self.reference}"]
+        options += [f"--target={self.target}"] if self.target else []
+        options += [f"--build-arg={name}={value}" for name, value in (self.arguments or {}).items()]
+        options += [f"--secret=id={name},src={path}" for name, path in (self.secrets or {}).items()]
+        return options
+
+
+class Engine(Protocol):
+    """Builds an image and writes it as an archive that containerd can import."""
+
+    name: str
+
+    def build(self, recipe: Recipe, log: Path) -> None: ...
+
+    def save(self, reference: str, archive: Path, log: Path) -> None: ...
+
+
+class Docker:
+    name = "docker"
+
+    def build(self, recipe: Recipe, log: Path) -> None:
+        run(["docker", "build", "--network=host", *recipe.options(), str(recipe.context)], log)
+
+    def save(self, reference: str, archive: Path, log: Path) -> None:
+        run(["docker", "save", f"--output={archive}", reference], log)
+
+
+class Buildah:
+    """Keeps its layers in the project's cache, and works in a chroot, so that no daemon and no network is set up."""
+
+    name = "buildah"
+
+    def __init__(self) -> None:
+        host.require_root()
+        host.require_programs({"buildah": "buildah"})
+        root = images_root() / "storage"
+        self._program = ["buildah", f"--root={root}", f"--runroot={images_root() / 'run'}"]
+
+    def build(self, recipe: Recipe, log: Path) -> None:
+        run([*self._program, "bud", "--isolation=chroot", "--layers", *recipe.options(), str(recipe.context)], log)
+
+    def save(self, reference: str, archive: Path, log: Path) -> None:
+        # Compressing would cost more time than it saves: the archive never leaves this computer.
+        run([*self._program, "push", "--disable-compression", reference, f"oci-archive:{archive}:{reference}"], log)
+
+    def prune(self, log: Path) -> None:
+        """Drop layers that no image uses any more."""
+        run([*self._program, "rmi", "--prune"], log)
+
+
+def find() -> Engine:
+    return Docker() if docker_answers() else Buildah()
+
+
+def docker_answers() -> bool:
+    """Whether there is an engine behind the `docker` program; the program alone is no sign of it."""
+    if shutil.which("docker") is None:
+        return False
+    command = ["docker", "version", "--format={{.Server.Version}}"]
+    try:
+        return (
+            subprocess.run(command, capture_output=True, check=False, timeout=ENGINE_PATIENCE_SECONDS).returncode == 0
+        )
+    except subprocess.TimeoutExpired:
+        return False
+
+
+def run(command: Sequence[str], log: Path) -> None:
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("a") as out:
+        result = subprocess.run(command, stdout=out, stderr=out, check=False)
+    if result.returncode != 0:
+        tail = "\n".join(log.read_text(errors="replace").splitlines()[-25:])
+        raise LocalClusterError(f"`{' '.join(command[:4])} …` failed; the end of {log}:\n{tail}")
