@@ -8,10 +8,37 @@ VENV := $(CACHE)/venv
 MLFLOW_VENV := $(CACHE)/mlflow-venv
 BIN := $(VENV)/bin
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
+TESTS ?= tests
 
-.PHONY: help venv mlflow-venv locks
+.PHONY: help demo test check bench venv mlflow-venv locks generate up down
 help: ## what can be made
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+demo: $(VENV)/.stamp ## the whole loop on a real cluster: train, serve, swap blue-green, revert
+	$(BIN)/python -m demo $(DEMO)
+
+test: $(VENV)/.stamp $(MLFLOW_VENV)/.stamp check ## every test, on a real API server and a real node (TESTS=tests/unit for some)
+	$(PYTHON) -m localcluster build
+	$(BIN)/python -m pytest $(TESTS)
+
+check: $(VENV)/.stamp ## formatting, lint, types, layers, generated files
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/ruff check --quiet .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m viridian.api.crd --check
+
+bench: $(VENV)/.stamp ## what is measured, side by side with what one would use instead
+	$(BIN)/python -m benchmarks
+
+generate: $(VENV)/.stamp ## everything that is made from the types: crds/, docs/reference/
+	$(BIN)/python -m viridian.api.crd
+
+up: ## one real Kubernetes node on this computer
+	$(PYTHON) -m localcluster up
+
+down: ## … and nothing left of it
+	$(PYTHON) -m localcluster down
 
 venv: $(VENV)/.stamp ## the development environment, in the project's cache
 
@@ -30,4 +57,4 @@ $(MLFLOW_VENV)/.stamp: locks/mlflow.txt
 
 locks: ## pin every dependency anew, with hashes and without any index address
 	for extra in operator server trainer dev; do $(COMPILE) --extra $$extra -o locks/$$extra.txt pyproject.toml; done
-	for set in mlflow build; do $(COMPILE) -o locks/$$set.txt locks/$$set.in; done
+	$(COMPILE) -o locks/mlflow.txt locks/mlflow.in

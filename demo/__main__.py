@@ -1,0 +1,184 @@
+"""Train, serve, swap blue-green, revert: the whole loop on a real cluster, told while it happens."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from demo import stage
+from demo.account import Account, headline
+from demo.kubectl import Kubectl, wait_for
+
+
+@dataclass
+class Measured:
+    """What the end of the account tells."""
+
+    lines: list[tuple[str, str]] = field(default_factory=list)
+
+    def add(self, what: str, figure: str) -> None:
+        self.lines.append((what, figure))
+
+    def show(self) -> None:
+        width = max(len(what) for what, _ in self.lines)
+        for what, figure in self.lines:
+            print(f"  {what:<{width}}  {figure}")
+
+
+@dataclass
+class Demo:
+    """The scenes, in order."""
+
+    kubectl: Kubectl
+    account: Account
+    measured: Measured = field(default_factory=Measured)
+
+    def model(self) -> dict[str, Any]:
+        return (self.kubectl.get("modeldeployment", stage.MODEL) or {}).get("status") or {}
+
+    def champion(self) -> str:
+        return str((self.model().get("champion") or {}).get("version", ""))
+
+    def train(self, scene: str, **parameters: str) -> str:
+        """Start a run by hand and wait until its version is handed over; gives the version."""
+        manifest = list(yaml.safe_load_all((stage.OBJECTS / "churn.yaml").read_text()))
+        container = manifest[1]["spec"]["stages"]["training"]["template"]["spec"]["containers"][0]
+        container["env"] = [{"name": name, "value": value} for name, value in parameters.items()]
+        self.kubectl.apply(yaml.safe_dump_all(manifest))
+        asked = f"{scene}-{int(time.time())}"
+        before = self._last_run()
+        self.kubectl("annotate", "retrainpolicy", stage.MODEL, f"viridian.dev/run={asked}", "--overwrite")
+        run = wait_for(lambda: self._new_run(before), f"the run {asked}", timeout=300)
+        if run["outcome"] != "HandedOver":
+            raise RuntimeError(f"the run ended as {run['outcome']}: {run.get('message', '')}")
+        metrics = ", ".join(f"{name} {value:.4f}" for name, value in sorted(run.get("metrics", {}).items()))
+        self.account.say(f"the run made version {run['version']}: {metrics}", "✓")
+        return str(run["version"])
+
+    def _last_run(self) -> str:
+        status = (self.kubectl.get("retrainpolicy", stage.MODEL) or {}).get("status") or {}
+        return str((status.get("lastRun") or {}).get("id", ""))
+
+    def _new_run(self, before: str) -> dict[str, Any] | None:
+        status = (self.kubectl.get("retrainpolicy", stage.MODEL) or {}).get("status") or {}
+        last: dict[str, Any] | None = status.get("lastRun")
+        return last if last and last.get("id") != before and not status.get("activeRun") else None
+
+    def await_champion(self, version: str, timeout: float = 240) -> None:
+        started = time.time()
+        wait_for(lambda: self.champion() == version, f"version {version} as champion", timeout)
+        self.account.say(f"version {version} serves all users after {time.time() - started:.1f} s", "✓")
+
+    def await_revert(self, version: str) -> dict[str, Any]:
+        """Wait until this version was turned away and its slot is empty again; gives the status's word on it."""
+
+        def turned_away() -> dict[str, Any] | None:
+            entries = [one for one in self.model().get("rejected", ()) if one.get("version") == version]
+            return entries[0] if entries else None
+
+        return wait_for(turned_away, f"the rejection of version {version}", timeout=180)
+
+    # ---- the scenes ----
+
+    def first_version(self, rate: int) -> None:
+        headline("1  A RetrainPolicy trains the first version; a ModelDeployment serves it")
+        version = self.train("first", TREES="1", MAX_DEPTH="1")
+        self.await_champion(version)
+        stage.start_load(self.kubectl, rate)
+        self.account.follow_load()
+        wait_for(lambda: self.account.answered > 2 * rate, "steady load")
+
+    def better_version(self) -> None:
+        headline("2  It trains a better one, which is promoted step by step")
+        failed = self.account.failed
+        version = self.train("better", TREES="100", MAX_DEPTH="8")
+        self.await_champion(version)
+        # What the old champion's connections still carry arrives within the time they are given to close.
+        self._steady(3)
+        self.measured.add("failed requests during the promotion", str(self.account.failed - failed))
+
+    def bad_version(self, kind: str, number: int, what: str) -> None:
+        headline(f"{number}  A colleague ships {what}, past every gate")
+        failed = self.account.failed
+        version = stage.ship(self.kubectl, kind)
+        self.account.say(f"version {version} is registered and the alias points at it", "✓")
+        rejected = self.await_revert(version)
+        self._steady(4)
+        total = self.account.totals.get(rejected["revision"])
+        self.account.say(f"version {version} was turned away: {rejected['message']}", "✓")
+        if total and total.first_failure and total.last_answer:
+            seconds = total.last_answer - total.first_failure
+            self.measured.add(f"{what}: its first 5xx until its last answer, as clients saw it", f"{seconds:.2f} s")
+        rollback = self.model().get("lastRollback") or {}
+        self.measured.add(f"{what}: first breaching sample until no traffic", f"{rollback.get('seconds', 0):.2f} s")
+        self.measured.add(f"{what}: failed requests", str(self.account.failed - failed))
+
+    def _steady(self, seconds: float) -> None:
+        """Wait until the load generator has told of so many more seconds."""
+        target = self.account.answered + seconds * 40
+        wait_for(lambda: self.account.answered >= target, "steady load")
+
+    def farewell(self) -> None:
+        self.account.stop()
+        headline("What was measured")
+        self.measured.add("requests answered in all", str(self.account.answered))
+        self.measured.show()
+        headline("What is there now")
+        print(self.kubectl("get", "modeldeployments,retrainpolicies,deployments,services,jobs"))
+        headline("Go on by yourself; the cluster stays up")
+        champion = (self.model().get("champion") or {}).get("revision")
+        print(
+            "  eval $(python3 -m localcluster env)\n"
+            "  kubectl -n ml get md,rp\n"
+            "  kubectl -n ml describe md churn\n"
+            "  kubectl -n ml get events --sort-by=.lastTimestamp\n"
+            "  kubectl -n ml logs -f deployment/load\n"
+            f"  kubectl -n ml annotate md churn viridian.dev/rollback={champion}\n"
+            "  kubectl -n ml annotate rp churn viridian.dev/run=mine-1 --overwrite\n"
+            "  python3 -m localcluster down\n"
+        )
+
+
+def run(kubeconfig: Path | None, rate: int) -> None:
+    started = time.time()
+    headline("0  A real cluster, the operator, MLflow")
+    with stage.local_cluster(kubeconfig) as kubectl:
+        stage.create_namespace(kubectl)
+        kubectl("delete", "modeldeployments,retrainpolicies", "--all", "--ignore-not-found", "--wait=true")
+        kubectl("delete", "deployment/load", "--ignore-not-found", "--wait=true")
+        stage.start_mlflow(kubectl)
+        stage.install_operator(kubectl)
+        stage.create_scripts(kubectl)
+        account = Account(kubectl, stage.MODEL)
+        account.hush()
+        demo = Demo(kubectl, account)
+        account.follow_operator()
+        demo.first_version(rate)
+        demo.better_version()
+        demo.bad_version("raises", 3, "a version that fails on 30 % of the rows")
+        demo.bad_version("slow", 4, "a slow version")
+        demo.measured.add("the whole demo", f"{time.time() - started:.0f} s")
+        demo.farewell()
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m demo", description=__doc__)
+    parser.add_argument("--kubeconfig", type=Path, help="use this cluster instead of a local one")
+    parser.add_argument("--rate", type=int, default=80, help="requests a second (default: 80)")
+    chosen = parser.parse_args()
+    try:
+        run(chosen.kubeconfig, chosen.rate)
+    except (RuntimeError, TimeoutError) as error:
+        print(f"\nThe demo stopped: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,151 @@
+"""A steady stream of predictions over kept-alive connections; runs inside the cluster with nothing but Python.
+
+Every answer counts, none is tried again. About twice a second one JSON line tells what was answered since the line
+before, by revision: how many, how many failed, how slow; when its first failure and its newest answer were seen.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+REPORT_SECONDS = 0.5
+UNKNOWN = "none"
+Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+@dataclass
+class Seen:
+    """What one revision answered since the last line."""
+
+    good: int = 0
+    failed: int = 0
+    seconds: list[float] = field(default_factory=list)
+    first_failure: float = 0.0
+    last_answer: float = 0.0
+
+
+@dataclass
+class Load:
+    """So many requests a second, spread evenly over so many connections."""
+
+    url: str
+    body: list[bytes]
+    rate: float
+    connections: int
+    seen: dict[str, Seen] = field(default_factory=dict)
+
+    async def run(self) -> None:
+        workers = [asyncio.create_task(self._client(number)) for number in range(self.connections)]
+        try:
+            while True:
+                await asyncio.sleep(REPORT_SECONDS)
+                self._report()
+        finally:
+            for worker in workers:
+                worker.cancel()
+
+    def _report(self) -> None:
+        seen, self.seen = self.seen, {}
+        line = {
+            revision: {
+                "good": one.good,
+                "failed": one.failed,
+                "p95": sorted(one.seconds)[int(0.95 * (len(one.seconds) - 1))] if one.seconds else None,
+                "first_failure": one.first_failure or None,
+                "last_answer": one.last_answer or None,
+            }
+            for revision, one in seen.items()
+        }
+        print(json.dumps({"at": time.time(), "seen": line}), flush=True)
+
+    async def _client(self, number: int) -> None:
+        """One connection: a request at each of its turns, a new connection whenever the server closed the old one."""
+        interval = self.connections / self.rate
+        turn = time.monotonic() + interval * number / self.connections
+        connection: Connection | None = None
+        sent = number
+        while True:
+            await asyncio.sleep(max(0.0, turn - time.monotonic()))
+            turn = max(turn + interval, time.monotonic() - interval)
+            sent += self.connections
+            started = time.monotonic()
+            try:
+                if connection is None:
+                    connection = await asyncio.wait_for(self._connect(), 5)
+                status, headers = await asyncio.wait_for(self._ask(connection, self.body[sent % len(self.body)]), 10)
+            except (TimeoutError, OSError, EOFError, ValueError, asyncio.IncompleteReadError):
+                self._count(UNKNOWN, False, time.monotonic() - started)
+                _close(connection)
+                connection = None
+                continue
+            self._count(headers.get("x-viridian-revision", UNKNOWN), status < 500, time.monotonic() - started)
+            if headers.get("connection", "").lower() == "close":
+                _close(connection)
+                connection = None
+
+    async def _connect(self) -> Connection:
+        target = urlsplit(self.url)
+        return await asyncio.open_connection(target.hostname, target.port or 80)
+
+    async def _ask(self, connection: Connection, body: bytes) -> tuple[int, dict[str, str]]:
+        reader, writer = connection
+        target = urlsplit(self.url)
+        head = (
+            f"POST {target.path} HTTP/1.1\r\nHost: {target.netloc}\r\nContent-Type: application/json\r\n"
+            f"Content-Length: {len(body)}\r\n\r\n"
+        )
+        writer.write(head.encode() + body)
+        lines = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
+        headers = {
+            name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines[1:]) if name
+        }
+        await reader.readexactly(int(headers.get("content-length", "0")))
+        return int(lines[0].split()[1]), headers
+
+    def _count(self, revision: str, good: bool, seconds: float) -> None:
+        one, now = self.seen.setdefault(revision, Seen()), time.time()
+        one.seconds.append(seconds)
+        if revision != UNKNOWN:
+            one.last_answer = now
+        if good:
+            one.good += 1
+        else:
+            one.failed += 1
+            one.first_failure = one.first_failure or now
+
+
+def _close(connection: Connection | None) -> None:
+    if connection is not None:
+        with contextlib.suppress(OSError):
+            connection[1].close()
+
+
+def rows(path: str) -> list[bytes]:
+    """One request body a row, in the form of MLflow's `dataframe_split`."""
+    table: dict[str, Any] = json.loads(Path(path).read_text())
+    return [
+        json.dumps({"dataframe_split": {"columns": table["columns"], "data": [row]}}).encode() for row in table["data"]
+    ]
+
+
+def main() -> None:
+    load = Load(
+        url=os.environ["LOAD_URL"],
+        body=rows(os.environ["LOAD_ROWS"]),
+        rate=float(os.environ.get("LOAD_RATE", "80")),
+        connections=int(os.environ.get("LOAD_CONNECTIONS", "16")),
+    )
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(load.run())
+
+
+if __name__ == "__main__":
+    main()

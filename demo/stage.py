@@ -1,0 +1,99 @@
+"""Sets the stage: a cluster, images, the operator, MLflow, the model and its users. Each part may be repeated."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import yaml
+
+from demo.kubectl import Kubectl, wait_for
+
+ROOT = Path(__file__).resolve().parent.parent
+OBJECTS = ROOT / "demo" / "objects"
+NAMESPACE = "ml"
+MODEL = "churn"
+
+
+def install_operator(kubectl: Kubectl) -> None:
+    """The operator as `kubectl apply -k` installs it, with the images of this checkout, told where MLflow is."""
+    kubectl("apply", "--server-side", "--force-conflicts", "-k", str(ROOT / "demo" / "install"))
+    for kind in ("modeldeployments", "retrainpolicies"):
+        kubectl("wait", "--for=condition=Established", f"crd/{kind}.viridian.dev", "--timeout=60s")
+    kubectl("-n", "viridian-system", "rollout", "status", "deployment/viridian-operator", "--timeout=180s")
+
+
+def start_mlflow(kubectl: Kubectl) -> None:
+    kubectl.apply((OBJECTS / "mlflow.yaml").read_text())
+    kubectl("rollout", "status", "deployment/mlflow", "--timeout=300s")
+
+
+def create_namespace(kubectl: Kubectl) -> None:
+    namespace = {
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": {"name": kubectl.namespace, "labels": {"pod-security.kubernetes.io/enforce": "restricted"}},
+    }
+    kubectl.apply(json.dumps(namespace))
+
+
+def create_scripts(kubectl: Kubectl) -> None:
+    """The user's own scripts, as a ConfigMap that the Jobs mount."""
+    folder = ROOT / "examples" / "churn"
+    kubectl.apply(_config_map("churn-scripts", {path.name: path.read_text() for path in sorted(folder.glob("*.py"))}))
+
+
+def start_load(kubectl: Kubectl, rate: int) -> None:
+    """Real rows, asked for steadily over kept-alive connections."""
+    rows = {"load.py": (ROOT / "demo" / "load.py").read_text(), "rows.json": json.dumps(_rows())}
+    kubectl.apply(_config_map("load", rows))
+    manifest = yaml.safe_load((OBJECTS / "load.yaml").read_text())
+    environment = manifest["spec"]["template"]["spec"]["containers"][0]["env"]
+    next(one for one in environment if one["name"] == "LOAD_RATE")["value"] = str(rate)
+    kubectl.apply(yaml.safe_dump(manifest))
+    kubectl("rollout", "status", "deployment/load", "--timeout=120s")
+
+
+def ship(kubectl: Kubectl, kind: str) -> str:
+    """A colleague registers a bad version and moves the alias; gives the version."""
+    manifest = yaml.safe_load((OBJECTS / "ship.yaml").read_text())
+    manifest["metadata"]["name"] = name = f"ship-{kind}"
+    container = manifest["spec"]["template"]["spec"]["containers"][0]
+    container["command"] = [*container["command"][:-1], f"--only={kind}"]
+    kubectl("delete", "job", name, "--ignore-not-found", "--wait=true")
+    kubectl.apply(yaml.safe_dump(manifest))
+    wait_for(lambda: _finished(kubectl, name), f"Job {name}")
+    return str(json.loads(kubectl("logs", f"job/{name}").strip().splitlines()[-1])["version"])
+
+
+def _finished(kubectl: Kubectl, name: str) -> bool:
+    status = (kubectl.get("job", name) or {}).get("status", {})
+    if status.get("failed"):
+        raise RuntimeError(f"Job {name} failed:\n{kubectl('logs', f'job/{name}', '--tail=20')}")
+    return bool(status.get("succeeded"))
+
+
+def _config_map(name: str, data: dict[str, str]) -> str:
+    return json.dumps({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": data})
+
+
+def _rows() -> dict[str, object]:
+    from sklearn.datasets import load_breast_cancer
+
+    data = load_breast_cancer()
+    return {"columns": list(data.feature_names), "data": data.data.tolist()}
+
+
+@contextmanager
+def local_cluster(kubeconfig: Path | None = None) -> Iterator[Kubectl]:
+    """kubectl for a cluster that is up and has this checkout's images; the cluster stays up afterwards."""
+    command = ["python3", "-m", "localcluster"]
+    chosen = ["--kubeconfig", str(kubeconfig)] if kubeconfig else []
+    subprocess.run([*command, "up", *chosen], cwd=ROOT, check=True)
+    subprocess.run([*command, "images", "load"], cwd=ROOT, check=True)
+    from localcluster import binaries, paths
+
+    yield Kubectl(str(binaries.program("kubectl")), kubeconfig or paths.kubeconfig(), NAMESPACE)
