@@ -30,6 +30,7 @@ def object_name(most: int, why: str) -> Rule:
     return Rule(
         rule=f"self.metadata.name.size() <= {most} && self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",
         message=f"choose a name of at most {most} lower-case letters, digits and '-', beginning with a letter: {why}",
+        field_path=".metadata.name",
     )
 
 
@@ -48,10 +49,12 @@ URI_WITH_DIGEST: Final = Rule(
     rule="!has(self.uri) || has(self.digest)",
     message="a uri needs a digest beside it, so that what is served cannot change unseen: digest: sha256:<64 digits>, "
     "the SHA-256 of the model's viridian/manifest.json",
+    field_path=".digest",
 )
 DIGEST_WITH_URI: Final = Rule(
     rule="!has(self.digest) || has(self.uri) || !has(self.registry)",
     message="digest belongs to uri: remove it; a version in the registry carries its own in the tag viridian.digest",
+    field_path=".digest",
 )
 DIGEST: Final = Rule(
     rule="self.matches('^sha256:[0-9a-f]{64}$')",
@@ -105,6 +108,7 @@ CUSTOM_SERVER: Final = Rule(
     f"(has(self.template.spec) && has(self.template.spec.containers) && {_NAMED_SERVER})",
     message="runtime Custom needs the container that serves: "
     f"template: {{spec: {{containers: [{{name: {SERVER_CONTAINER}, image: ghcr.io/acme/server:1.4}}]}}}}",
+    field_path=".template",
 )
 
 # ---- how a challenger becomes the champion ---------------------------------------------------------------------------
@@ -140,12 +144,15 @@ ONE_BOUND: Final = Rule(
     ),
 )
 SHARES: Final = Rule(
-    rule=(
-        "!(self.name in ['error-rate', 'success-rate']) || "
-        "((!has(self.max) || (self.max >= 0.0 && self.max < 1.0)) && "
-        "(!has(self.min) || (self.min > 0.0 && self.min <= 1.0)))"
-    ),
+    rule="self.name.startsWith('latency-') || "
+    "((!has(self.max) || (self.max >= 0.0 && self.max <= 1.0)) && "
+    "(!has(self.min) || (self.min >= 0.0 && self.min <= 1.0)))",
     message="a rate is a share from 0 to 1, not a percentage: for 5 % write 0.05",
+)
+BREACHABLE: Final = Rule(
+    rule="!(self.name == 'error-rate' && has(self.max) && self.max == 1.0) && "
+    "!(self.name == 'success-rate' && has(self.min) && self.min == 0.0)",
+    message="nothing could ever breach this bound: write max below 1 for error-rate, min above 0 for success-rate",
 )
 SECONDS: Final = Rule(
     rule="!self.name.startsWith('latency-') || !has(self.max) || (self.max > 0.0 && self.max <= 60.0)",
@@ -157,6 +164,7 @@ WINDOW_HOLDS_INTERVAL: Final = Rule(
         f"{seconds('self.window')} >= {seconds('self.interval')}"
     ),
     message="window must be at least as long as interval, or answers would be seen by no look at all",
+    field_path=".window",
 )
 
 # ---- retraining ------------------------------------------------------------------------------------------------------
@@ -199,6 +207,7 @@ BOUNDS_IN_ORDER: Final = Rule(
     message="min is above max, so no candidate could ever pass: swap them, or leave one out",
 )
 THRESHOLDS_NEED_BOUNDS: Final = Rule(
+    field_path=".metrics",
     rule="self.rule != 'Thresholds' || (self.metrics.size() > 0 && self.metrics.all(m, has(m.min) || has(m.max)))",
     message="rule Thresholds judges by bounds alone: write at least one metric, and min or max for each, such as "
     "metrics: [{name: auc, min: 0.8}]",

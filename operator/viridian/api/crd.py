@@ -172,7 +172,8 @@ def root_schema(kind: Kind) -> Schema:
         "properties": {
             "apiVersion": {"description": f"{GROUP}/{VERSION}.", "type": "string"},
             "kind": {"description": f"{kind.name}.", "type": "string"},
-            "metadata": {"type": "object"},
+            # Declared for the rule below, which points to it.
+            "metadata": {"type": "object", "properties": {"name": {"type": "string"}}},
             "spec": {"description": "What is wanted; only people and their tools write it.", **spec},
             "status": {"description": "The world as last seen; only the operator writes it.", **status},
         },

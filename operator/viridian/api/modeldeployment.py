@@ -153,7 +153,7 @@ class OnBlind(StrEnum):
 class Metric(Struct, frozen=True, kw_only=True):
     """One bound that the challenger must keep."""
 
-    rules: ClassVar[tuple[Rule, ...]] = (cel.ONE_BOUND, cel.SHARES, cel.SECONDS)
+    rules: ClassVar[tuple[Rule, ...]] = (cel.ONE_BOUND, cel.SHARES, cel.BREACHABLE, cel.SECONDS)
 
     name: Annotated[
         str,

@@ -80,7 +80,9 @@ RUN_ACTIVE = "RunActive"  # a run is at work
 SUSPENDED = "Suspended"  # spec.suspend
 NOT_PAUSED = "NotPaused"  # schedules start runs
 MODEL_DEPLOYMENT_NOT_FOUND = "ModelDeploymentNotFound"  # spec.modelDeployment names nothing that exists
-NOTHING_TO_HAND_OVER_TO = "NothingToHandOverTo"  # the ModelDeployment follows no alias, so a new version changes nothing
+NOTHING_TO_HAND_OVER_TO = (
+    "NothingToHandOverTo"  # the ModelDeployment follows no alias, so a new version changes nothing
+)
 INVALID_SCHEDULE = "InvalidSchedule"  # a trigger names no times; the others go on
 DATA_QUALITY_FAILED = "DataQualityFailed"  # a stage found the data not good enough
 DATA_ACCEPTED = "DataAccepted"  # the newest run that looked at the data used it

@@ -17,6 +17,7 @@ from viridian.api import durations
 VALIDATIONS: Final = "x-kubernetes-validations"
 PRESERVE_UNKNOWN: Final = "x-kubernetes-preserve-unknown-fields"
 LONGEST: Final = "365d"
+EXAMPLES: Final = ("30s", "5m", "1h30m", "14d")
 MAX_WORD: Final = 316
 MAX_PROSE: Final = 32768
 
@@ -77,10 +78,12 @@ def time(description: str) -> msgspec.Meta:
 
 def duration(description: str, *, at_least: str = "0s", at_most: str = LONGEST) -> msgspec.Meta:
     """A field that holds a duration as text, within bounds that are part of it."""
-    shortest, longest = whole_seconds(at_least), whole_seconds(at_most)
+    shortest, longest = durations.parse(at_least), durations.parse(at_most)
+    examples = [text for text in EXAMPLES if shortest <= durations.parse(text) <= longest]
+    least, most = int(shortest.total_seconds()), int(longest.total_seconds())
     rule = Rule(
-        rule=f"{is_duration('self')} && {seconds('self')} >= {shortest} && {seconds('self')} <= {longest}",
-        message=f"write a duration from {at_least} to {at_most}, largest unit first, such as 30s, 5m, 1h30m or 14d",
+        rule=f"{is_duration('self')} && {seconds('self')} >= {least} && {seconds('self')} <= {most}",
+        message=f"write a duration from {at_least} to {at_most}, largest unit first, such as {' or '.join(examples)}",
     )
     return doc(description, max_length=durations.MAX_LENGTH, rules=(rule,))
 
@@ -95,7 +98,3 @@ def seconds(value: str) -> str:
     days = f"{value}.contains('d') ? int({value}.substring(0, {value}.indexOf('d'))) * 86400 : 0"
     rest = f"{value}.endsWith('d') ? 0 : duration({value}.substring({value}.indexOf('d') + 1)).getSeconds()"
     return f"(({days}) + ({rest}))"
-
-
-def whole_seconds(text: str) -> int:
-    return int(durations.parse(text).total_seconds())
