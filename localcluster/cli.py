@@ -1,10 +1,138 @@
+"""The command line: ``python3 -m localcluster``."""
+
 from __future__ import annotations
 
+import argparse
+import os
+import shlex
+import signal
 import sys
+from collections.abc import Sequence
 
-from localcluster import binaries, builder
+from localcluster import binaries, images
+from localcluster.builder import ensure
+from localcluster.clusters import KUBECONFIG_VARIABLE, choose
+from localcluster.console import say
+from localcluster.controlplane import ControlPlane
+from localcluster.errors import LocalClusterError
+
+DESCRIPTION = "One real Kubernetes on this computer, for the demo, the tests and the benchmarks."
+EPILOG = f"""\
+Which cluster: the one of --kubeconfig or ${KUBECONFIG_VARIABLE}; else kind, when kind and a container engine answer;
+else a node of plain processes, built from Go modules (needs Debian, root and Go; the first build takes about ten minutes).
+Everything lies under $VIRIDIAN_CACHE (default: viridian in the user's cache)."""
 
 
-def main() -> int:
-    builder.ensure(sys.argv[2:] or [b.name for b in binaries.CATALOGUE])
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = _parser().parse_args(arguments)
+    try:
+        result: int = options.run(options)
+    except LocalClusterError as error:
+        say(f"error: {error}")
+        return 1
+    except KeyboardInterrupt:
+        say("interrupted")
+        return 130
+    return result
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("localcluster", description=DESCRIPTION, epilog=EPILOG)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("--kubeconfig", metavar="FILE", help="use this cluster and start none")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    build = commands.add_parser("build", help="build the binaries that are not in the cache yet")
+    build.add_argument(
+        "what", nargs="*", metavar="WHAT", help=f"some of: {', '.join(b.name for b in binaries.CATALOGUE)}"
+    )
+    build.set_defaults(run=_build)
+    commands.add_parser("up", help="bring the cluster up; at once when it is").set_defaults(run=_up)
+    commands.add_parser("down", help="take it down and leave nothing behind").set_defaults(run=_down)
+    commands.add_parser("status", help="what runs; exit code 0 only when all of it does").set_defaults(run=_status)
+    commands.add_parser("env", help='print exports for a shell: eval "$(… env)"').set_defaults(run=_env)
+    plane = commands.add_parser("control-plane", help="serve an API without a node until interrupted; needs no root")
+    plane.set_defaults(run=_control_plane)
+    image = commands.add_parser("images", help="build the images, or build and load them").add_subparsers(
+        required=True, metavar="ACTION"
+    )
+    for name, run, text in (
+        ("build", _images_build, "build what has changed"),
+        ("load", _images_load, "build what has changed and load it into the cluster"),
+    ):
+        action = image.add_parser(name, help=text)
+        action.add_argument(
+            "names", nargs="*", metavar="NAME", help=f"some of: {', '.join(i.name for i in images.IMAGES)}"
+        )
+        action.set_defaults(run=run)
+    return parser
+
+
+def _build(options: argparse.Namespace) -> int:
+    names = options.what or [known.name for known in binaries.CATALOGUE]
+    for name in names:
+        binaries.binary(name)
+    ensure(names)
+    for name in names:
+        print(binaries.program(name))
     return 0
+
+
+def _up(options: argparse.Namespace) -> int:
+    cluster = choose(options.kubeconfig)
+    cluster.up()
+    say(f"up: {cluster.description}")
+    print(cluster.kubeconfig)
+    print(f"export KUBECONFIG={shlex.quote(str(cluster.kubeconfig))}")
+    return 0
+
+
+def _down(options: argparse.Namespace) -> int:
+    cluster = choose(options.kubeconfig)
+    cluster.down()
+    say(f"down: {cluster.description}")
+    return 0
+
+
+def _status(options: argparse.Namespace) -> int:
+    cluster = choose(options.kubeconfig)
+    states = cluster.status()
+    print(cluster.description)
+    for name, state in states.items():
+        print(f"  {name:<24} {state}")
+    return 0 if all(state in {"running", "present"} for state in states.values()) else 1
+
+
+def _env(options: argparse.Namespace) -> int:
+    cluster = choose(options.kubeconfig)
+    folders = [str(binaries.binary(name).path.parent) for name in binaries.TOOLS]
+    print(f"export KUBECONFIG={shlex.quote(str(cluster.kubeconfig))}")
+    print(f'export PATH={shlex.quote(":".join(folders))}:"$PATH"')
+    if any(name in os.environ for name in ("HTTPS_PROXY", "https_proxy")):
+        print('export NO_PROXY="${NO_PROXY:+$NO_PROXY,}127.0.0.1,10.89.0.1,10.96.0.0/16"')
+    return 0
+
+
+def _control_plane(_options: argparse.Namespace) -> int:
+    """Signals are blocked before anything starts, so that an early one is waited for and not lost."""
+    ending = {signal.SIGINT, signal.SIGTERM}
+    with ControlPlane() as plane:
+        signal.pthread_sigmask(signal.SIG_BLOCK, ending)
+        print(f"export KUBECONFIG={shlex.quote(str(plane.kubeconfig))}", flush=True)
+        say("serving until interrupted (Ctrl-C)")
+        signal.sigwait(ending)
+    return 0
+
+
+def _images_build(options: argparse.Namespace) -> int:
+    for archive in images.build(options.names).values():
+        print(archive)
+    return 0
+
+
+def _images_load(options: argparse.Namespace) -> int:
+    choose(options.kubeconfig).load(images.build(options.names))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
