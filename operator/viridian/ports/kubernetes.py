@@ -1,0 +1,272 @@
+"""The port `Cluster` over the Kubernetes API: plain dictionaries, one HTTP session, no discovery and no cache."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any
+from urllib.parse import quote
+
+import aiohttp
+import msgspec
+
+from viridian import __version__
+from viridian.api.names import API_VERSION, MODEL_DEPLOYMENT, RETRAIN_POLICY
+from viridian.ports.answers import failure, is_not_found
+from viridian.ports.cluster import ClusterUnavailable, Object, Reference
+from viridian.ports.connection import Connection
+from viridian.ports.event import EVENTS, event_about
+from viridian.ports.token import Token
+
+USER_AGENT = f"viridian/{__version__}"
+TIMEOUT_SECONDS = 10.0
+PAGE_SIZE = 500
+MAX_RELISTS = 3
+
+JSON = "application/json"
+APPLY = "application/apply-patch+yaml"  # JSON is YAML, and the server reads it as such
+
+OnCall = Callable[[str, str, str, float], None]
+"""Told of every call: verb, resource, status code (`error` when there was no answer), seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """Where the API server keeps the objects of a kind."""
+
+    plural: str
+    namespaced: bool = True
+
+
+RESOURCES: Mapping[tuple[str, str], Resource] = {
+    ("v1", "ConfigMap"): Resource("configmaps"),
+    ("v1", "Namespace"): Resource("namespaces", namespaced=False),
+    ("v1", "Pod"): Resource("pods"),
+    ("v1", "Service"): Resource("services"),
+    ("apps/v1", "ControllerRevision"): Resource("controllerrevisions"),
+    ("apps/v1", "Deployment"): Resource("deployments"),
+    ("batch/v1", "Job"): Resource("jobs"),
+    ("coordination.k8s.io/v1", "Lease"): Resource("leases"),
+    (EVENTS, "Event"): Resource("events"),
+    ("policy/v1", "PodDisruptionBudget"): Resource("poddisruptionbudgets"),
+    (API_VERSION, MODEL_DEPLOYMENT): Resource("modeldeployments"),
+    (API_VERSION, RETRAIN_POLICY): Resource("retrainpolicies"),
+}
+
+
+class KubernetesCluster:
+    """Satisfies `viridian.ports.cluster.Cluster`; opened by its first call, to be closed by whoever made it."""
+
+    def __init__(
+        self, connection: Connection, *, timeout_seconds: float = TIMEOUT_SECONDS, on_call: OnCall | None = None
+    ) -> None:
+        self._connection = connection
+        self._timeout = aiohttp.ClientTimeout(total=timeout_seconds)
+        self._on_call = on_call
+        self._token = Token(connection)
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> KubernetesCluster:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def get(self, reference: Reference) -> Object | None:
+        call = _Call("get", "GET", reference)
+        answer = await self._send(call)
+        if answer.status == 404 and is_not_found(answer.body):
+            return None
+        return answer.content(call)
+
+    async def list(
+        self, api_version: str, kind: str, namespace: str | None, labels: Mapping[str, str] | None = None
+    ) -> Sequence[Object]:
+        reference = Reference(api_version, kind, namespace or "", "")
+        selector = ",".join(f"{key}={value}" for key, value in sorted((labels or {}).items()))
+        for _ in range(MAX_RELISTS):
+            items = await self._pages(reference, selector)
+            if items is not None:
+                return [{"apiVersion": api_version, "kind": kind, **item} for item in items]
+        raise ClusterUnavailable(f"the list of {kind} changed faster than it could be read")
+
+    async def apply(self, manifest: Mapping[str, Any], *, manager: str) -> Object:
+        return await self._apply(manifest, manager, "")
+
+    async def apply_status(self, manifest: Mapping[str, Any], *, manager: str) -> Object:
+        return await self._apply(manifest, manager, "status")
+
+    async def delete(self, reference: Reference, *, uid: str) -> None:
+        options = {
+            "apiVersion": "v1",
+            "kind": "DeleteOptions",
+            "preconditions": {"uid": uid},
+            "propagationPolicy": "Background",
+        }
+        call = _Call("delete", "DELETE", reference, body=options)
+        answer = await self._send(call)
+        if answer.status == 404 and is_not_found(answer.body):
+            return
+        if answer.status == 409 and await self._is_gone(reference, uid):
+            return
+        answer.content(call)
+
+    async def record_event(self, regarding: Mapping[str, Any], *, kind: str, reason: str, message: str) -> None:
+        event = event_about(regarding, kind=kind, reason=reason, message=message, now=datetime.now(UTC))
+        call = _Call("create", "POST", Reference(EVENTS, "Event", event["metadata"]["namespace"], ""), body=event)
+        (await self._send(call)).content(call)
+
+    async def _apply(self, manifest: Mapping[str, Any], manager: str, subresource: str) -> Object:
+        reference = _reference_of(manifest)
+        parameters = {"fieldManager": manager, "force": "true"}
+        call = _Call("apply", "PATCH", reference, subresource, parameters, manifest, APPLY)
+        return (await self._send(call)).content(call)
+
+    async def _is_gone(self, reference: Reference, uid: str) -> bool:
+        """Whether the object that was meant has been deleted by somebody else, even if another took its name."""
+        found = await self.get(reference)
+        return found is None or found["metadata"]["uid"] != uid
+
+    async def _pages(self, reference: Reference, selector: str) -> Sequence[Object] | None:
+        """Every page of a list; None when the server no longer remembers the state that the first page showed."""
+        items: list[Object] = []
+        parameters = {"limit": str(PAGE_SIZE)} | ({"labelSelector": selector} if selector else {})
+        while True:
+            call = _Call("list", "GET", reference, parameters=parameters)
+            answer = await self._send(call)
+            if answer.status == 410:
+                return None
+            page = answer.content(call)
+            items += page.get("items") or []
+            following = page["metadata"].get("continue")
+            if not following:
+                return items
+            parameters = {**parameters, "continue": following}
+
+    async def _send(self, call: _Call) -> _Answer:
+        answer = await self._send_once(call)
+        if answer.status == 401 and self._token.renew():
+            answer = await self._send_once(call)
+        return answer
+
+    async def _send_once(self, call: _Call) -> _Answer:
+        """One request and its answer, whatever its status; without an answer nothing is known about the outcome."""
+        started = time.monotonic()
+        code = "error"
+        try:
+            async with self._opened().request(
+                call.method,
+                self._connection.server + call.path,
+                params=call.parameters,
+                data=None if call.body is None else msgspec.json.encode(call.body, enc_hook=_as_plain),
+                headers=self._headers(call),
+            ) as response:
+                content = await response.read()
+                code = str(response.status)
+                return _Answer(response.status, _decoded(content), response.headers.get("Retry-After"))
+        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+            raise ClusterUnavailable(f"{call.subject}: {_what_happened(error)}") from error
+        finally:
+            if self._on_call is not None:
+                self._on_call(call.verb, call.resource.plural, code, time.monotonic() - started)
+
+    def _opened(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(ssl=self._connection.ssl_context()),
+                timeout=self._timeout,
+                headers={"User-Agent": USER_AGENT, "Accept": JSON},
+            )
+        return self._session
+
+    def _headers(self, call: _Call) -> dict[str, str]:
+        headers = {} if call.body is None else {"Content-Type": call.content_type}
+        token = self._token.current()
+        return {**headers, "Authorization": f"Bearer {token}"} if token else headers
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    verb: str
+    method: str
+    reference: Reference
+    subresource: str = ""
+    parameters: Mapping[str, str] | None = None
+    body: Any = None
+    content_type: str = JSON
+
+    @property
+    def resource(self) -> Resource:
+        try:
+            return RESOURCES[self.reference.api_version, self.reference.kind]
+        except KeyError:
+            raise LookupError(f"no path is known for {self.reference.api_version} {self.reference.kind}") from None
+
+    @property
+    def path(self) -> str:
+        reference = self.reference
+        parts = ["api" if "/" not in reference.api_version else "apis", reference.api_version]
+        if reference.namespace and self.resource.namespaced:
+            parts += ["namespaces", quote(reference.namespace, safe="")]
+        elif reference.name and self.resource.namespaced:
+            raise ValueError(f"{self.subject} lacks a namespace")
+        parts.append(self.resource.plural)
+        if reference.name:
+            parts.append(quote(reference.name, safe=""))
+        return "/" + "/".join(parts + ([self.subresource] if self.subresource else []))
+
+    @property
+    def subject(self) -> str:
+        return f"{self.reference.kind} {self.reference.name}".rstrip()
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    status: int
+    body: Any
+    retry_after: str | None
+
+    def content(self, call: _Call) -> Object:
+        """The object in a successful answer; any other answer raises what it means."""
+        if self.status >= 300:
+            raise failure(self.status, self.body, call.subject, retry_after=self.retry_after)
+        if not isinstance(self.body, dict):
+            raise ClusterUnavailable(f"{call.subject}: the API server's answer is no object")
+        return self.body
+
+
+def _reference_of(manifest: Mapping[str, Any]) -> Reference:
+    metadata = manifest["metadata"]
+    return Reference(manifest["apiVersion"], manifest["kind"], metadata.get("namespace", ""), metadata["name"])
+
+
+def _decoded(content: bytes) -> Any:
+    """JSON as it is, anything else as text."""
+    try:
+        return msgspec.json.decode(content)
+    except msgspec.DecodeError:
+        return content.decode(errors="replace")
+
+
+def _as_plain(value: Any) -> Any:
+    """Mappings other than dictionaries are written as such."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise NotImplementedError(f"{type(value).__name__} has no form in JSON")
+
+
+def _what_happened(error: Exception) -> str:
+    if isinstance(error, asyncio.TimeoutError):
+        return "the API server did not answer in time"
+    return f"no answer from the API server ({type(error).__name__}: {error})"
