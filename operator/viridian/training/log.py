@@ -104,7 +104,9 @@ def pack(directory: Path, model: Any, rows: Holdout, expected: Prediction) -> Pa
     onnx = directory / "onnx"
     facts = {"estimator": f"{type(model).__module__}.{type(model).__qualname__}"}
     try:
-        digest = bundle.write(onnx, as_onnx(model, len(rows.columns)), rows, {**facts, "parity": "passed"})
+        digest = bundle.write(
+            onnx, as_onnx(model, [column.name for column in rows.columns]), rows, {**facts, "parity": "passed"}
+        )
         doubt = difference(expected, Served(onnx).predict(rows))
     except (NotExpressible, BundleRefused) as error:
         doubt = outcome.shortened(str(error))
@@ -116,9 +118,9 @@ def pack(directory: Path, model: Any, rows: Holdout, expected: Prediction) -> Pa
     try:
         doubt = difference(expected, Served(skops).predict(rows))
     except BundleRefused as error:
-        raise CandidateFailed(f"{reason}; not as skops: {error}") from error
+        raise CandidateFailed(f"no server would load it: {error}; {reason}") from error
     if doubt is not None:
-        raise CandidateFailed(f"{reason}; not as skops: {doubt}")
+        raise CandidateFailed(f"a server would answer otherwise: {doubt}; {reason}")
     return Packed(skops, digest, "skops", reason)
 
 

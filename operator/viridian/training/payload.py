@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -18,6 +19,7 @@ from viridian.training.scores import Prediction, classifies
 
 TOLERANCE: Final = 1e-4
 """Largest difference of a probability, or of a number relative to the spread of the predictions."""
+MAX_ERROR_CHARACTERS: Final = 160
 GRAPH_NAME: Final = "model"
 """A constant: the converter's default is random, and then the same model would get another digest each time."""
 
@@ -35,18 +37,21 @@ class NotExpressible(Exception):
     """ONNX cannot express this estimator; the message says why."""
 
 
-def as_onnx(model: Any, width: int) -> Payload:
-    """The estimator as an ONNX graph that takes one float32 matrix."""
+def as_onnx(model: Any, names: Sequence[str]) -> Payload:
+    """The estimator as an ONNX graph that takes these columns as one float32 matrix."""
     if classifies(model) and not hasattr(model, "predict_proba"):
         raise NotExpressible("the classifier gives no probabilities")
     options = {id(model): {"zipmap": False}} if classifies(model) else None
     try:
         graph = to_onnx(
-            model, initial_types=[("input", FloatTensorType([None, width]))], options=options, name=GRAPH_NAME
+            model,
+            initial_types=[(input_name(names), FloatTensorType([None, len(names)]))],
+            options=options,
+            name=GRAPH_NAME,
         )
     except Exception as error:
         # The converter raises whatever its parts raise; each of them means that there is no graph.
-        raise NotExpressible(f"{type(error).__name__}: {error}") from error
+        raise NotExpressible(f"{type(error).__name__}: {str(error)[:MAX_ERROR_CHARACTERS]}") from error
     name = Format.ONNX.value
     return Payload(
         Format.ONNX,
@@ -59,15 +64,27 @@ def as_onnx(model: Any, width: int) -> Payload:
     )
 
 
+def input_name(names: Sequence[str]) -> str:
+    """A matrix has a name of its own; a lone column goes by the column's, as a graph of columns does."""
+    return "input" if len(names) != 1 else re.sub(r"\W", "_", names[0])
+
+
 def as_skops(model: Any) -> Payload:
     """The estimator as skops writes it, tied to this minor version of scikit-learn."""
     name = Format.SKOPS.value
     version = sklearn.__version__
+    content = skops.io.dumps(model)
     return Payload(
         Format.SKOPS,
-        skops.io.dumps(model),
+        content,
         {
-            "sklearn": {"pickled_model": name, "serialization_format": "skops", "sklearn_version": version},
+            "sklearn": {
+                "pickled_model": name,
+                "serialization_format": "skops",
+                "sklearn_version": version,
+                # For MLflow's own loader, which believes it. The model server goes by a list of its own.
+                "skops_trusted_types": skops.io.get_untrusted_types(data=content),
+            },
             "python_function": {"loader_module": "mlflow.sklearn", "model_path": name, "predict_fn": "predict"},
         },
         {"sklearn": version},

@@ -29,10 +29,12 @@ def predict(model: Any, features: Any) -> Prediction:
 
 
 def classifies(model: Any) -> bool:
-    if is_classifier(model):
-        return True
-    if is_regressor(model):
-        return False
+    """Whether it is a classifier; anything but a classifier or a regressor of scikit-learn is refused."""
+    if hasattr(model, "__sklearn_tags__"):
+        if is_classifier(model):
+            return True
+        if is_regressor(model):
+            return False
     raise TypeError(f"{type(model).__name__} is neither a classifier nor a regressor of scikit-learn")
 
 

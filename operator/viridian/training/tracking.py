@@ -58,5 +58,16 @@ def log_values(run_id: str, metrics: Mapping[str, float], params: Mapping[str, s
 
 
 def download(uri: str, directory: Path) -> Path:
-    """The files of a model version, from the artifact store through the tracking server."""
-    return Path(mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=str(directory)))
+    """The files of a model version, from the artifact store through the tracking server, and no file more."""
+    return Path(mlflow.artifacts.download_artifacts(artifact_uri=place(uri), dst_path=str(directory)))
+
+
+def place(uri: str) -> str:
+    """Where the bytes are. Asked for `models:/…`, MLflow would add a file of its own that no manifest names."""
+    kind, _, rest = uri.partition(":/")
+    name, _, version = rest.strip("/").partition("/")
+    if kind != "models":
+        return uri
+    if version:
+        return str(mlflow.MlflowClient().get_model_version_download_uri(name, version))
+    return str(mlflow.MlflowClient().get_logged_model(name).artifact_location)

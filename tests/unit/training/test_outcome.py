@@ -1,0 +1,72 @@
+"""How a stage ends."""
+
+from __future__ import annotations
+
+import json
+import math
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from viridian.training import outcome
+from viridian.training.outcome import MAX_BYTES, CandidateFailed, DataNotGoodEnough, NothingToDo, Report, StageEnded
+
+
+@pytest.mark.parametrize(("name", "code"), [("DataNotGoodEnough", 64), ("CandidateFailed", 65), ("NothingToDo", 66)])
+def test_a_script_ends_with_the_code_of_the_contract(name: str, code: int, tmp_path: Path) -> None:
+    script = f"from viridian.training import outcome; raise outcome.{name}('only 12 rows')"
+    ended = subprocess.run(
+        [sys.executable, "-c", script],
+        env={"VIRIDIAN_TERMINATION_LOG": str(tmp_path / "log"), "PYTHONPATH": str(Path(outcome.__file__).parents[2])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == code
+    assert ended.stderr == f"{name}: only 12 rows\n"
+    assert json.loads((tmp_path / "log").read_text()) == {"metrics": {}, "failures": ["only 12 rows"]}
+
+
+@pytest.mark.parametrize("kind", [DataNotGoodEnough, CandidateFailed, NothingToDo])
+def test_without_a_termination_log_it_ends_all_the_same(
+    kind: type[StageEnded], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("VIRIDIAN_TERMINATION_LOG", raising=False)
+    monkeypatch.setattr(outcome, "TERMINATION_LOG", str(tmp_path / "none"))
+    with pytest.raises(kind) as ended:
+        raise kind("because")
+    assert (ended.value.code, ended.value.reason) == (kind.exit_code, "because")
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_metric_that_is_no_number_is_left_out() -> None:
+    report = Report(metrics={"auc": 0.5, "bad": math.nan, "worse": math.inf})
+    assert report.document()["metrics"] == {"auc": 0.5}
+
+
+@given(
+    st.dictionaries(st.text(max_size=80), st.floats(), max_size=200),
+    st.lists(st.text(max_size=2000), max_size=8),
+    st.text(max_size=900),
+)
+def test_a_report_is_json_that_kubernetes_keeps_whole(
+    metrics: dict[str, float], failures: list[str], problem: str
+) -> None:
+    report = Report(
+        metrics=metrics,
+        holdout=f"sha256:{'0' * 64}",
+        model_uri=f"models:/m-{'0' * 32}",
+        model_digest=f"sha256:{'0' * 64}",
+        champion_problem=problem,
+        failures=tuple(failures),
+    )
+    text = report.rendered()
+    assert len(text.encode()) <= MAX_BYTES
+    document = json.loads(text)
+    assert document["model"] == {"uri": f"models:/m-{'0' * 32}", "digest": f"sha256:{'0' * 64}"}
+    assert document["holdout"] == f"sha256:{'0' * 64}"
+    assert bool(document["failures"]) == bool(failures)
