@@ -25,7 +25,7 @@ from viridian.controller.resolve import Resolver
 from viridian.controller.samples import Reading, Samples
 from viridian.plan.plan import Plan
 from viridian.ports.cluster import Cluster, Object, Reference
-from viridian.rollout import decide as rollout
+from viridian.rollout.decide import decide, refused
 from viridian.rollout.snapshot import Settings, SlotWorld, Snapshot, parse_records, slot_world, to_scrape
 
 
@@ -61,10 +61,10 @@ class ModelDeployments:
         return Observed(replace(snapshot, readings=readings), self.clock())
 
     def decide(self, observed: Observed[Snapshot]) -> Plan:
-        return rollout.decide(observed.snapshot, observed.now)
+        return decide(observed.snapshot, observed.now)
 
     def refused(self, observed: Observed[Snapshot], message: str) -> Plan:
-        return rollout.refused(observed.snapshot, observed.now, message)
+        return refused(observed.snapshot, observed.now, message)
 
     def forget(self, key: Key) -> None:
         self.samples.forget(key)

@@ -1,4 +1,4 @@
-"""Observe a RetrainPolicy: its ModelDeployment, its Jobs and what their pods said, then what the registry knows of the run."""
+"""Observe a RetrainPolicy: its ModelDeployment, its Jobs and what their pods said, then what the registry knows."""
 
 from __future__ import annotations
 
@@ -88,12 +88,12 @@ class RetrainPolicies:
     async def _ask(self, questions: Questions) -> Answers:
         run = await self._run(questions)
         if not questions.model:
-            return Answers(questions, run)
+            return Answers(questions=questions, run=run)
         model = await self.registry.model(questions.model)
         aliases = model.aliases if model is not None else {}
         candidate = await self._candidate(questions.model, run)
         champion = await self._version(questions.model, questions.champion or aliases.get(ALIAS_CHAMPION))
-        return Answers(questions, run, candidate, champion, aliases)
+        return Answers(questions=questions, run=run, candidate=candidate, champion=champion, aliases=aliases)
 
     async def _run(self, questions: Questions) -> TrainingRun | None:
         if not questions.key:

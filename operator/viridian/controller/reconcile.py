@@ -23,7 +23,7 @@ from viridian.controller.keys import Key
 from viridian.controller.kinds import Kind, Observed
 from viridian.controller.queue import Ending, Gone, Retry, Settled
 from viridian.controller.status import StatusWriter
-from viridian.plan.plan import Plan, SetAlias
+from viridian.plan.plan import Plan, RegisterVersion, SetAlias, TagVersion
 from viridian.ports.cluster import Cluster, ClusterConflict, ClusterError, ClusterRefused, ClusterUnavailable, Object
 
 log = logging.getLogger("viridian.reconcile")
@@ -68,8 +68,8 @@ class Reconciler:
     observer: Observer
     resync: Callable[[], float]
     """Seconds until the key is looked at again in any case; with jitter."""
-    aliases_moved: Callable[[Key, frozenset[str]], None]
-    """Is told which registered models this key's pass moved aliases of."""
+    registry_written: Callable[[Key, frozenset[str]], None]
+    """Is told which registered models this key's pass wrote to."""
     forget: Callable[[Key], None]
     """Is told that the key's object is gone."""
 
@@ -120,8 +120,9 @@ class Reconciler:
         self, key: Key, manifest: Object, kind: Kind[Any], observed: Observed[Any], message: str
     ) -> tuple[Ending, Outcome]:
         log.warning("the API server refuses: %s", message, extra={"key": str(key)})
-        await self._tell(key, manifest, kind.refused(observed, message))
-        return Retry(), Outcome.REFUSED
+        plan = kind.refused(observed, message)
+        await self._tell(key, manifest, plan)
+        return Retry(at_most=self._after(plan, observed.now)), Outcome.REFUSED
 
     async def _tell(self, key: Key, manifest: Object, plan: Plan) -> bool:
         """Write the status if it says something new, then the events of what it tells; whether it was written."""
@@ -142,9 +143,11 @@ class Reconciler:
                 log.warning("event %s not recorded: %s", event.reason, error, extra={"key": str(key)})
 
     def _report(self, key: Key, plan: Plan, registry_failures: tuple[str, ...], changed: bool) -> None:
-        moved = frozenset(action.model for action in plan.actions if isinstance(action, SetAlias))
-        if moved:
-            self.aliases_moved(key, moved)
+        written = frozenset(
+            action.model for action in plan.actions if isinstance(action, SetAlias | TagVersion | RegisterVersion)
+        )
+        if written:
+            self.registry_written(key, written)
         for failure in registry_failures:
             log.warning("the registry was not told: %s", failure, extra={"key": str(key)})
         if changed:

@@ -27,6 +27,7 @@ class StatusWriter:
         """Make the status of the observed object the wanted one; whether that took a write."""
         meaning, stored = essence(wanted), essence(observed.get("status") or {})
         if meaning == stored or self._written.get(key) == (meaning, stored):
+            self._written[key] = (meaning, stored)
             return False
         answer = await self._cluster.apply_status(
             {
@@ -40,6 +41,10 @@ class StatusWriter:
         )
         self._written[key] = (meaning, essence(answer.get("status") or {}))
         return True
+
+    def wrote(self, key: Key, status: Status) -> bool:
+        """Whether this is the status that we wrote last, or one that we found as it should be."""
+        return key in self._written and self._written[key][1] == essence(status)
 
     def forget(self, key: Key) -> None:
         self._written.pop(key, None)

@@ -1,0 +1,179 @@
+"""The operator's configuration: flags, each of which can also be given as an environment variable."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from viridian import __version__
+from viridian.api import durations
+
+PREFIX = "VIRIDIAN_"
+_MLFLOW_URI = "MLFLOW_TRACKING_URI"
+
+_DESCRIPTION = """\
+Viridian keeps machine-learning models alive on Kubernetes: it trains, judges, rolls out blue-green and reverts.
+This is the operator. It serves ModelDeployments and RetrainPolicies until it is told to stop (SIGTERM).
+"""
+_EPILOG = """\
+Every flag can be given as an environment variable instead: --health-port as VIRIDIAN_HEALTH_PORT, and so on; several
+namespaces are separated by commas there. A flag wins over the variable. Credentials for MLflow come from MLflow's own
+variables, MLFLOW_TRACKING_TOKEN or MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, and are never logged.
+
+Inside a cluster the pod's service account is used; outside, $KUBECONFIG or ~/.kube/config. Docs: docs/operations.md.
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """What the operator was told."""
+
+    namespaces: tuple[str, ...] = ()
+    """Namespaces to serve; none means all."""
+    server_image: str
+    mlflow_uri: str | None = None
+    kubeconfig: str | None = None
+    workers: int = 4
+    resync: timedelta = timedelta(minutes=10)
+    health_port: int = 8080
+    metrics_port: int = 9090
+    log_level: str = "info"
+    log_format: str = "json"
+
+
+def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> Config:
+    """The configuration; for a wrong one, exits with status 2 and a sentence, as every program does."""
+    parser = argument_parser(environment)
+    parsed = vars(parser.parse_args(arguments))
+    namespaces = parsed.pop("namespace") or _split(environment.get(f"{PREFIX}NAMESPACE", ""))
+    return Config(namespaces=tuple(dict.fromkeys(namespaces)), **parsed)
+
+
+def argument_parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
+    """The flags; their defaults are what the environment says."""
+    parser = argparse.ArgumentParser(
+        prog="viridian-operator",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"viridian {__version__}")
+    _serving(_Group(parser.add_argument_group("what to serve"), environment))
+    _working(_Group(parser.add_argument_group("how to work"), environment))
+    _telling(_Group(parser.add_argument_group("what to tell about itself"), environment))
+    return parser
+
+
+class _Group:
+    """Flags whose default comes from the environment, and whose help says both."""
+
+    def __init__(self, group: Any, environment: Mapping[str, str]) -> None:
+        self._group = group
+        self._environment = environment
+
+    def add(self, flag: str, help_: str, *, default: Any = None, variables: Sequence[str] = (), **more: Any) -> None:
+        names = [f"{PREFIX}{flag.lstrip('-').replace('-', '_').upper()}", *variables]
+        said = next((self._environment[name] for name in names if self._environment.get(name)), None)
+        shown = f"; default {default}" if default is not None else ""
+        # argparse runs a textual default through `type`, and so refuses a wrong variable like a wrong flag.
+        self._group.add_argument(
+            flag, help=f"{help_} [{' or '.join(names)}{shown}]", default=default if said is None else said, **more
+        )
+
+    def repeated(self, flag: str, help_: str, **more: Any) -> None:
+        self._group.add_argument(flag, action="append", help=help_, **more)
+
+
+def _serving(group: _Group) -> None:
+    group.repeated(
+        "--namespace",
+        "serve this namespace only; may be given several times. Without it, all namespaces are served "
+        "[VIRIDIAN_NAMESPACE]",
+        metavar="NAME",
+    )
+    group.add(
+        "--server-image",
+        "image of the model server",
+        default=f"viridian/server:{__version__}",
+        metavar="IMAGE",
+        dest="server_image",
+    )
+    group.add(
+        "--mlflow-uri",
+        "address of the MLflow server, as http://mlflow.ml.svc:5000; without it, only models given by URI can be "
+        "served and nothing can be retrained",
+        variables=(_MLFLOW_URI,),
+        metavar="URI",
+        type=_address,
+    )
+
+
+def _working(group: _Group) -> None:
+    group.add("--kubeconfig", "kubeconfig file to use instead of the pod's service account", metavar="FILE")
+    group.add("--workers", "objects worked on at the same time", default=4, metavar="N", type=_between(1, 64))
+    group.add(
+        "--resync",
+        "each object is looked at again after this time at the latest, even when nothing happens",
+        default="10m",
+        metavar="TIME",
+        type=_time,
+    )
+
+
+def _telling(group: _Group) -> None:
+    port = _between(0, 65535)
+    group.add("--health-port", "port of /healthz", default=8080, metavar="PORT", type=port)
+    group.add("--metrics-port", "port of /metrics and /readyz", default=9090, metavar="PORT", type=port)
+    group.add("--log-level", "debug, info, warning or error", default="info", type=_one_of(*_LEVELS), metavar="LEVEL")
+    group.add("--log-format", "json or text", default="json", type=_one_of("json", "text"), metavar="FORMAT")
+
+
+_LEVELS = ("debug", "info", "warning", "error")
+
+
+def _split(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _address(text: str) -> str:
+    if not text.startswith(("http://", "https://")):
+        raise argparse.ArgumentTypeError(f"{text.rpartition('@')[2]!r} must begin with http:// or https://")
+    return text
+
+
+def _time(text: str) -> timedelta:
+    try:
+        length = durations.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    if length < timedelta(seconds=10):
+        raise argparse.ArgumentTypeError(f"{text} is too short; write 10s or more")
+    return length
+
+
+class _between:  # noqa: N801 - reads as a word where it is used
+    """A whole number within bounds."""
+
+    def __init__(self, low: int, high: float = math.inf) -> None:
+        self._low, self._high = low, high
+
+    def __call__(self, text: str) -> int:
+        if not text.isdecimal() or not self._low <= int(text) <= self._high:
+            raise argparse.ArgumentTypeError(f"{text!r} must be a whole number from {self._low} to {self._high}")
+        return int(text)
+
+
+class _one_of:  # noqa: N801
+    """One of some words, whatever the case."""
+
+    def __init__(self, *words: str) -> None:
+        self._words = words
+
+    def __call__(self, text: str) -> str:
+        if text.lower() not in self._words:
+            raise argparse.ArgumentTypeError(f"{text!r} must be one of {', '.join(self._words)}")
+        return text.lower()

@@ -1,0 +1,38 @@
+"""Kopf's way into the API server: our own session, so that both ways in have the same credentials and are counted alike."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+
+import aiohttp
+import kopf
+
+from viridian.controller.tracing import trace
+from viridian.ports.connection import Connection
+from viridian.ports.kubernetes import USER_AGENT, OnCall
+
+EXPIRES_AFTER = timedelta(minutes=10)
+"""The token of a service account is replaced while the pod runs, and Kopf would read it again only after a refusal."""
+
+
+def login(
+    connection: Connection, *, called: OnCall, watching: Callable[[str], None]
+) -> Callable[[], Awaitable[kopf.AiohttpSession]]:
+    """A login handler; Kopf closes the sessions."""
+
+    async def log_in() -> kopf.AiohttpSession:
+        token = connection.read_token()
+        session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, ssl=connection.ssl_context()),
+            headers={"User-Agent": USER_AGENT, **({"Authorization": f"Bearer {token}"} if token else {})},
+            trace_configs=[trace(called, watching=watching)],
+        )
+        return kopf.AiohttpSession(
+            server=connection.server,
+            default_namespace=connection.namespace,
+            aiohttp_session=session,
+            expiration=datetime.now(UTC) + EXPIRES_AFTER,
+        )
+
+    return log_in

@@ -1,0 +1,139 @@
+"""The command `viridian-operator`."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import random
+import signal
+import sys
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import aiohttp
+import kopf
+
+from viridian import __version__
+from viridian.controller import glue, logs, preflight
+from viridian.controller.config import Config, parse
+from viridian.controller.login import login
+from viridian.controller.loop import Environment, Loop, assemble
+from viridian.controller.server import MetricsServer
+from viridian.controller.telemetry import Telemetry
+from viridian.controller.watched import expected_streams
+from viridian.ports.connection import Connection, ConnectionUnusable
+from viridian.ports.kubernetes import KubernetesCluster
+from viridian.ports.mlflow import MlflowRegistry
+from viridian.ports.mlflow_api import Credentials
+from viridian.ports.pods import HttpPods
+from viridian.rollout.snapshot import Settings
+
+log = logging.getLogger("viridian.operator")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serve until SIGTERM or SIGINT: 0. With 1, a sentence in the log says why it could not."""
+    config = parse(sys.argv[1:] if arguments is None else arguments, os.environ)
+    logs.set_up(level=config.log_level, style=config.log_format)
+    try:
+        asyncio.run(serve(config, os.environ))
+    except (preflight.Unfit, ConnectionUnusable, OSError) as error:
+        log.critical("%s", error)
+        return 1
+    except asyncio.CancelledError:
+        log.info("stopped before the start was complete")
+    except Exception:
+        # A watch that ended with an error ends Kopf, on purpose: the pod is restarted and lists everything anew.
+        log.critical("the operator ends", exc_info=True)
+        return 1
+    return 0
+
+
+async def serve(config: Config, environment: Mapping[str, str]) -> None:
+    """The whole life of the operator; raises what makes it impossible."""
+    log.info(
+        "viridian %s starts: %s",
+        __version__,
+        f"namespaces {', '.join(config.namespaces)}" if config.namespaces else "all namespaces",
+    )
+    _stop_on_signals()
+    connection, telemetry = _connection(config, environment), Telemetry()
+    async with _ports(config, environment, connection, telemetry) as ports:
+        await preflight.check(ports.cluster, config.namespaces)
+        loop = assemble(
+            ports,
+            Settings(server_image=config.server_image, mlflow_uri=config.mlflow_uri),
+            telemetry,
+            namespaces=config.namespaces,
+            resync=config.resync,
+            expected_watches=expected_streams(config.namespaces),
+        )
+        await _run_kopf(config, connection, loop)
+    log.info("stopped")
+
+
+def _stop_on_signals() -> None:
+    """Until Kopf runs, which brings its own handling, a signal cancels the start."""
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    if task is not None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, task.cancel)
+
+
+async def _run_kopf(config: Config, connection: Connection, loop: Loop) -> None:
+    server = MetricsServer(config.metrics_port, metrics=loop.telemetry.render, unready=loop.health.unready)
+
+    async def start() -> None:
+        loop.start(config.workers)
+        await server.start()
+
+    async def stop() -> None:
+        await loop.stop()
+        await server.close()
+
+    session = login(connection, called=loop.telemetry.called, watching=loop.health.watches.add)
+    await kopf.operator(
+        registry=glue.handlers(loop, login=session, start=start, stop=stop),
+        settings=glue.settings(namespaced=bool(config.namespaces)),
+        namespaces=config.namespaces,
+        clusterwide=not config.namespaces,
+        liveness_endpoint=f"http://0.0.0.0:{config.health_port}/healthz",
+    )
+
+
+@asynccontextmanager
+async def _ports(
+    config: Config, environment: Mapping[str, str], connection: Connection, telemetry: Telemetry
+) -> AsyncIterator[Environment]:
+    """The adapters to the real world, closed at the end."""
+    credentials = Credentials.from_environment(environment)
+    registry = MlflowRegistry(config.mlflow_uri, credentials=credentials) if config.mlflow_uri else None
+    async with KubernetesCluster(connection, on_call=telemetry.called) as cluster, aiohttp.ClientSession() as session:
+        try:
+            yield Environment(
+                cluster=cluster,
+                registry=registry,
+                pods=HttpPods(session),
+                clock=lambda: datetime.now(UTC),
+                random=random.random,
+            )
+        finally:
+            if registry is not None:
+                await registry.close()
+
+
+def _connection(config: Config, environment: Mapping[str, str]) -> Connection:
+    """The kubeconfig that was named, else the pod's service account, else the user's own kubeconfig."""
+    if config.kubeconfig:
+        return Connection.from_kubeconfig(Path(config.kubeconfig))
+    if "KUBERNETES_SERVICE_HOST" in environment:
+        return Connection.in_cluster(environment)
+    named = environment.get("KUBECONFIG", "").split(os.pathsep)[0]
+    return Connection.from_kubeconfig(Path(named) if named else Path.home() / ".kube" / "config")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

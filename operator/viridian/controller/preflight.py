@@ -1,0 +1,55 @@
+"""Before the start: is everything there that the operator needs? If not, it says so in one sentence and ends."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from viridian.controller.watched import CHILDREN, OWN, Resource
+from viridian.ports.cluster import Cluster, ClusterError, ClusterRefused, ClusterUnavailable
+
+log = logging.getLogger("viridian.preflight")
+
+PATIENCE = 30.0
+"""Seconds for an API server that is starting, or a CRD that was just installed."""
+_PAUSE = 1.0
+_NOBODY = {"viridian.dev/preflight": "none"}
+
+
+class Unfit(Exception):
+    """The operator cannot work here; the message says what to do."""
+
+
+async def check(cluster: Cluster, namespaces: tuple[str, ...]) -> None:
+    """List everything that will be watched; raises Unfit."""
+    for resource in (*OWN, *CHILDREN):
+        for namespace in namespaces or (None,):
+            await _patiently(cluster, resource, namespace)
+
+
+async def _patiently(cluster: Cluster, resource: Resource, namespace: str | None) -> None:
+    deadline = asyncio.get_running_loop().time() + PATIENCE
+    while True:
+        try:
+            # The selector matches nothing: it is the right to list that counts.
+            await cluster.list(resource.api_version, resource.kind, namespace, _NOBODY)
+            return
+        except ClusterUnavailable as error:
+            if asyncio.get_running_loop().time() >= deadline:
+                raise Unfit(f"the API server does not answer: {error}") from error
+            log.warning("waiting for the API server: %s", error)
+        except ClusterRefused as error:
+            raise Unfit(_sentence(resource, namespace, str(error))) from error
+        except ClusterError as error:
+            raise Unfit(f"{resource.plural} cannot be listed: {error}") from error
+        await asyncio.sleep(_PAUSE)
+
+
+def _sentence(resource: Resource, namespace: str | None, refusal: str) -> str:
+    if "does not know this kind" in refusal:
+        return (
+            f"the API server does not know {resource.kind} ({resource.api_version}): "
+            "install the CRDs first, with `kubectl apply -k manifests/` or the Helm chart"
+        )
+    where = f"in the namespace {namespace}" if namespace else "in all namespaces"
+    return f"the operator may not list {resource.plural} {where}: install its RBAC for this mode ({refusal})"

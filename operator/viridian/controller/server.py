@@ -1,0 +1,43 @@
+"""The small HTTP server for `/metrics` and `/readyz`. Liveness is Kopf's own endpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from aiohttp import web
+
+from viridian.controller.telemetry import CONTENT_TYPE
+
+
+class MetricsServer:
+    """Serves on all addresses until closed."""
+
+    def __init__(self, port: int, *, metrics: Callable[[], bytes], unready: Callable[[], str]) -> None:
+        self._port = port
+        self._metrics = metrics
+        self._unready = unready
+        self._runner: web.AppRunner | None = None
+
+    async def start(self) -> None:
+        application = web.Application()
+        application.add_routes([web.get("/metrics", self._answer_metrics), web.get("/readyz", self._answer_ready)])
+        self._runner = web.AppRunner(application, handle_signals=False, access_log=None, shutdown_timeout=1.0)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "0.0.0.0", self._port).start()  # noqa: S104 - the probes come from the node
+
+    async def close(self) -> None:
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    @property
+    def port(self) -> int:
+        """The port that was chosen, where 0 was asked for."""
+        addresses = self._runner.addresses if self._runner is not None else []
+        return int(addresses[0][1]) if addresses else self._port
+
+    async def _answer_metrics(self, _: web.Request) -> web.Response:
+        return web.Response(body=self._metrics(), headers={"Content-Type": CONTENT_TYPE})
+
+    async def _answer_ready(self, _: web.Request) -> web.Response:
+        problem = self._unready()
+        return web.Response(status=503 if problem else 200, text=f"{problem or 'ready'}\n")

@@ -1,0 +1,115 @@
+"""From events to keys: which objects have to be looked at again because this one changed.
+
+For our own kinds a wake-up needs a reason, since our status writes come back as events too: the fingerprint of
+everything that a pass reads from the object itself. Annotations are part of it (approve, abort); `generation` alone
+would hide them. For children nothing is filtered: their status is the point.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from viridian.api.names import (
+    GROUP,
+    MODEL_DEPLOYMENT,
+    MODEL_DEPLOYMENT_LABEL,
+    RETRAIN_POLICY,
+    RETRAIN_POLICY_LABEL,
+)
+from viridian.controller.keys import Key
+
+Manifest = Mapping[str, Any]
+
+KINDS = frozenset({MODEL_DEPLOYMENT, RETRAIN_POLICY})
+_OWNER_LABELS = {MODEL_DEPLOYMENT_LABEL: MODEL_DEPLOYMENT, RETRAIN_POLICY_LABEL: RETRAIN_POLICY}
+
+
+class Wakes:
+    """Turns events into wake-ups. Never fails and never waits: it runs inside the watch streams."""
+
+    def __init__(self, wake: Callable[[Key], None], *, wrote: Callable[[Key, Manifest], bool]) -> None:
+        """`wrote(key, status)`: whether this is the status that we wrote last."""
+        self._wake = wake
+        self._wrote = wrote
+        self._fingerprints: dict[Key, object] = {}
+        self._champions: dict[Key, object] = {}
+        """What policies read from a ModelDeployment, by its key."""
+        self._retrains: dict[Key, Key] = {}
+        """Policy to the ModelDeployment that it is about."""
+        self._models: dict[Key, str] = {}
+        """ModelDeployment to the registered model that it serves."""
+
+    def own(self, kind: str, manifest: Manifest, *, deleted: bool) -> None:
+        """An object of one of our kinds appeared, changed or vanished."""
+        key = _key(kind, manifest)
+        if deleted:
+            self._wake(key)
+            self._wake_related(key, manifest, None)
+            return
+        fingerprint = _fingerprint(manifest)
+        foreign_status = not self._wrote(key, manifest.get("status") or {})
+        if self._fingerprints.get(key) != fingerprint or foreign_status:
+            self._fingerprints[key] = fingerprint
+            self._wake(key)
+        self._wake_related(key, manifest, _champion(manifest))
+
+    def child(self, manifest: Manifest) -> None:
+        """A child appeared, changed or vanished."""
+        for key in owners(manifest):
+            self._wake(key)
+
+    def registry_written(self, key: Key, models: frozenset[str]) -> None:
+        """A pass over `key` wrote to these registered models: those that may follow them look at once."""
+        for follower, model in list(self._models.items()):
+            if model in models and follower != key:
+                self._wake(follower)
+
+    def forget(self, key: Key) -> None:
+        """The object is gone."""
+        for known in (self._fingerprints, self._champions, self._retrains, self._models):
+            known.pop(key, None)
+
+    def _wake_related(self, key: Key, manifest: Manifest, champion: object) -> None:
+        spec = manifest.get("spec") or {}
+        if key.kind == RETRAIN_POLICY:
+            self._retrains[key] = Key(MODEL_DEPLOYMENT, key.namespace, str(spec.get("modelDeployment", "")))
+            return
+        self._models[key] = str(((spec.get("model") or {}).get("registry") or {}).get("name", ""))
+        if self._champions.get(key) != champion:
+            self._champions[key] = champion
+            for policy in [policy for policy, target in self._retrains.items() if target == key]:
+                self._wake(policy)
+
+
+def owners(manifest: Manifest) -> Iterator[Key]:
+    """The keys of the objects that a child belongs to, by its labels and by its owner references."""
+    metadata = manifest["metadata"]
+    namespace, labels = str(metadata.get("namespace", "")), metadata.get("labels") or {}
+    found = {Key(kind, namespace, labels[label]) for label, kind in _OWNER_LABELS.items() if label in labels}
+    for owner in metadata.get("ownerReferences") or ():
+        if owner.get("apiVersion", "").startswith(f"{GROUP}/") and owner.get("kind") in KINDS:
+            found.add(Key(owner["kind"], namespace, owner["name"]))
+    yield from sorted(found)
+
+
+def _key(kind: str, manifest: Manifest) -> Key:
+    metadata = manifest["metadata"]
+    return Key(kind, str(metadata.get("namespace", "")), str(metadata["name"]))
+
+
+def _fingerprint(manifest: Manifest) -> object:
+    """Everything but the status that a pass reads from the object itself."""
+    metadata = manifest["metadata"]
+    return (
+        metadata.get("uid"),
+        metadata.get("generation"),
+        metadata.get("deletionTimestamp"),
+        dict(metadata.get("labels") or {}),
+        dict(metadata.get("annotations") or {}),
+    )
+
+
+def _champion(manifest: Manifest) -> object:
+    """What a RetrainPolicy reads from its ModelDeployment."""
+    return manifest["metadata"].get("generation"), (manifest.get("status") or {}).get("champion")
