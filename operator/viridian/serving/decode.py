@@ -85,7 +85,8 @@ def loose(decoder: msgspec.json.Decoder[Any], raw: msgspec.Raw, field: str) -> A
     try:
         return decoder.decode(raw)
     except msgspec.ValidationError as error:
-        raise BadInput(Rejection.WRONG_SHAPE, field, f"{field!r}: {_plain(error)}") from error
+        reason = Rejection.OUT_OF_RANGE if "out of range" in str(error) else Rejection.WRONG_SHAPE
+        raise BadInput(reason, field, f"{field!r}: {_plain(error)}") from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise _malformed(field) from error
 
@@ -137,8 +138,8 @@ def _misplaced(raw: msgspec.Raw, names: Sequence[str] | None, field: str, messag
         return BadInput(Rejection.WRONG_SHAPE, field, f"{field!r} is not a list of rows")
     row = int(place[1])
     if place[2] is None:
-        if isinstance(values[row], (int, float)):
-            return BadInput(Rejection.WRONG_TYPE, field, f"{field!r}, row {row}: expected a number in range")
+        if "Expected `array`" in message:
+            return BadInput(Rejection.WRONG_SHAPE, field, f"row {row} is {spoken(values[row])}, but a list is needed")
         return wrong_type(field, row, Kind.FLOAT, spoken(values[row]))
     column = int(place[2])
     name = names[column] if names is not None and column < len(names) else f"{field}[{column}]"

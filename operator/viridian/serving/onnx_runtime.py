@@ -25,7 +25,8 @@ _ELEMENTS: Final[Mapping[str, tuple[Kind, str, Any]]] = {
     "tensor(bool)": (Kind.BOOLEAN, "BOOL", np.bool_),
     "tensor(string)": (Kind.STRING, "BYTES", np.object_),
 }
-_ERRORS_ONLY: Final = 3
+_SILENT: Final = 4
+"""Its messages quote the input that caused them; what matters is raised as well."""
 
 Feed = Callable[[Batch], dict[str, NDArray[Any]]]
 
@@ -56,7 +57,7 @@ def _session(bundle: Bundle, threads: int) -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    options.log_severity_level = _ERRORS_ONLY
+    options.log_severity_level = _SILENT
     # Threads that wait for work must sleep: under a CPU limit, spinning takes time away from the requests themselves.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
