@@ -54,9 +54,9 @@ RIGHT = {
         "spec: {server: {template: {spec: {containers: [{name: server, resources: {limits: {cpu: '1'}}}]}}}}",
     ),
     "no steps and no metrics": (model_deployment, "spec: {rollout: {steps: [], analysis: {metrics: []}}}"),
-    "an approval first, between and last": (
+    "an approval first and between": (
         model_deployment,
-        "spec: {rollout: {steps: [{approval: {}}, {weight: 1}, {approval: {message: a}}, {weight: 100}, {approval: {}}]}}",
+        "spec: {rollout: {steps: [{approval: {}}, {weight: 1}, {approval: {message: a}}, {weight: 100}]}}",
     ),
     "durations of every unit": (
         model_deployment,
@@ -76,7 +76,7 @@ RIGHT = {
     "no triggers": (retrain_policy, "spec: {triggers: []}"),
     "cron with lists, ranges, steps and names": (
         retrain_policy,
-        "spec: {triggers: [{name: a, schedule: {cron: '*/15,59 0-6/2 1,15 jan-MAR Mon-Fri', timeZone: America/New_York}}]}",
+        "spec: {triggers: [{name: a, schedule: {cron: '*/15,59 0-6/2 1,15 jan-MAR Mon-Fri', timeZone: Asia/Tokyo}}]}",
     ),
     "a time zone with a sign": (
         retrain_policy,

@@ -20,7 +20,7 @@ from viridian.api.schema import VALIDATIONS, Struct
 Schema = dict[str, Any]
 
 _SCALARS: Final[Mapping[type, str]] = {str: "string", bool: "boolean", int: "integer", float: "number"}
-_BOUNDS: Final = {"ge": "minimum", "le": "maximum", "pattern": "pattern"}
+_BOUNDS: Final = {"ge": "minimum", "le": "maximum"}
 _SIZES: Final = {
     "string": {"min_length": "minLength", "max_length": "maxLength"},
     "array": {"min_length": "minItems", "max_length": "maxItems"},
