@@ -54,7 +54,7 @@ class ModelSource(Struct, frozen=True, kw_only=True):
         Annotated[
             str,
             doc(
-                "A model without a registry, with `digest`: mlflow-artifacts:/…, https://….tar.gz or file:///… are fetched.",
+                "A model without a registry, with `digest`: mlflow-artifacts:/…, https://….tar.gz or file:///….",
                 max_length=2048,
                 rules=(cel.URI,),
             ),
