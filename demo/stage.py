@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import yaml
 
 from demo.kubectl import Kubectl, wait_for
+from localcluster import binaries, clusters, images
 
 ROOT = Path(__file__).resolve().parent.parent
 OBJECTS = ROOT / "demo" / "objects"
@@ -87,13 +85,10 @@ def _rows() -> dict[str, object]:
     return {"columns": list(data.feature_names), "data": data.data.tolist()}
 
 
-@contextmanager
-def local_cluster(kubeconfig: Path | None = None) -> Iterator[Kubectl]:
-    """kubectl for a cluster that is up and has this checkout's images; the cluster stays up afterwards."""
-    command = ["python3", "-m", "localcluster"]
-    chosen = ["--kubeconfig", str(kubeconfig)] if kubeconfig else []
-    subprocess.run([*command, "up", *chosen], cwd=ROOT, check=True)
-    subprocess.run([*command, "images", "load"], cwd=ROOT, check=True)
-    from localcluster import binaries, paths
-
-    yield Kubectl(str(binaries.program("kubectl")), kubeconfig or paths.kubeconfig(), NAMESPACE)
+def ready_cluster(kubeconfig: Path | None = None) -> Kubectl:
+    """kubectl for a cluster that is up and has this checkout's images; it stays up afterwards."""
+    cluster = clusters.choose(str(kubeconfig) if kubeconfig else None)
+    cluster.up()
+    if kubeconfig is None:
+        cluster.load(images.build())
+    return Kubectl(str(binaries.program("kubectl")), cluster.kubeconfig, NAMESPACE)
