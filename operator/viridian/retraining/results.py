@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from viridian.retraining.objects import Object, dig, entries, mapping, text
 
@@ -42,6 +42,9 @@ class Ending:
     at: str = ""
 
 
+STILL_RUNNING: Final = Ending(JobState.RUNNING)
+
+
 def ending(job: Object) -> Ending:
     """The final condition of a Job, RUNNING while it has none."""
     for condition in entries(job, "status", "conditions"):
@@ -49,7 +52,7 @@ def ending(job: Object) -> Ending:
         if kind in (JobState.COMPLETE, JobState.FAILED) and text(condition, "status") == "True":
             at = text(job, "status", "completionTime") or text(condition, "lastTransitionTime")
             return Ending(JobState(kind), text(condition, "reason"), text(condition, "message"), at)
-    return Ending(JobState.RUNNING)
+    return STILL_RUNNING
 
 
 def job_result(job: Object, pods: Sequence[Object]) -> JobResult:
@@ -118,6 +121,8 @@ class Report:
     holdout: str = ""
     model_uri: str = ""
     model_digest: str = ""
+    # Why the stage could not judge the champion.
+    champion_problem: str = ""
     failures: tuple[str, ...] = ()
     said: str = ""
 
@@ -136,6 +141,7 @@ def report(message: str) -> Report:
         holdout=text(document, "holdout"),
         model_uri=text(document, "model", "uri"),
         model_digest=text(document, "model", "digest"),
+        champion_problem=text(document, "champion", "problem"),
         failures=tuple(_sentence(entry) for entry in failures) if isinstance(failures, list) else (),
     )
 

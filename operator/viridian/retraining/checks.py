@@ -1,0 +1,112 @@
+"""What keeps a policy from doing its work: a chain of small checks, of which the first that finds something speaks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from viridian.api import reasons
+from viridian.api.modeldeployment import RegistryModel
+from viridian.retraining.objects import entries, text
+from viridian.retraining.schedule import Unreadable
+from viridian.retraining.situation import Situation
+from viridian.retraining.snapshot import Answers, Facts, Unavailable
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why nothing goes on. `lasting`: it stays so until a person changes something."""
+
+    reason: str
+    message: str
+    lasting: bool
+
+
+Check = Callable[[Situation], Problem | None]
+
+
+def write_refused(situation: Situation) -> Problem | None:
+    """The API server would refuse the same write again; it is tried again all the same, now and then."""
+    refused = situation.facts.refused
+    return Problem(reasons.APPLY_REFUSED, refused, lasting=True) if refused else None
+
+
+def template_works(situation: Situation) -> Problem | None:
+    template = situation.spec.stages.training.template
+    containers = entries(template, "spec", "containers")
+    if containers and all(text(container, "name") and text(container, "image") for container in containers):
+        return None
+    message = "stages.training.template names no container: write spec.containers with a name and an image"
+    return Problem(reasons.INVALID_SPEC, message, lasting=True)
+
+
+def deployment_exists(situation: Situation) -> Problem | None:
+    if situation.facts.deployment is not None:
+        return None
+    name = situation.spec.model_deployment
+    message = (
+        f"there is no ModelDeployment {name} in this namespace: create it, or name another in spec.modelDeployment"
+    )
+    return Problem(reasons.MODEL_DEPLOYMENT_NOT_FOUND, message, lasting=False)
+
+
+def deployment_follows_an_alias(situation: Situation) -> Problem | None:
+    followed = followed_model(situation.facts)
+    if followed is not None and followed.alias:
+        return None
+    pinned = f"pins version {followed.version}" if followed is not None else "names no model of the registry"
+    message = (
+        f"ModelDeployment {situation.spec.model_deployment} {pinned}, so a new version would change nothing: write "
+        "spec.model.registry {name: …, alias: candidate} there"
+    )
+    return Problem(reasons.NOTHING_TO_HAND_OVER_TO, message, lasting=True)
+
+
+def registry_is_configured(situation: Situation) -> Problem | None:
+    if situation.facts.mlflow_uri:
+        return None
+    message = "the operator runs without a registry: start it with --mlflow-uri or MLFLOW_TRACKING_URI"
+    return Problem(reasons.REGISTRY_NOT_CONFIGURED, message, lasting=True)
+
+
+CHECKS: tuple[Check, ...] = (
+    write_refused,
+    template_works,
+    deployment_exists,
+    deployment_follows_an_alias,
+    registry_is_configured,
+)
+
+
+def first_problem(situation: Situation) -> Problem | None:
+    """What keeps the policy from going on, as far as the cluster shows."""
+    found = (check(situation) for check in CHECKS)
+    return next((problem for problem in found if problem is not None), None)
+
+
+def registry_problem(registry: Answers | Unavailable) -> Problem | None:
+    """What keeps it from going on at the registry; no answer is waited for, for as long as it takes."""
+    if isinstance(registry, Answers):
+        return None
+    reason = reasons.REGISTRY_REFUSED if registry.refused else reasons.REGISTRY_UNAVAILABLE
+    return Problem(reason, registry.message, lasting=registry.refused)
+
+
+def schedule_problem(situation: Situation) -> Problem | None:
+    """Schedules that name no times. They keep nothing else from going on."""
+    bad = [
+        f"trigger {name}: {table.message}" for name, table in situation.tables.items() if isinstance(table, Unreadable)
+    ]
+    return Problem(reasons.INVALID_SCHEDULE, "; ".join(bad), lasting=True) if bad else None
+
+
+def data_problem(situation: Situation) -> Problem | None:
+    """Data that was found not good enough. A person may start a run all the same."""
+    word = situation.quality
+    return Problem(reasons.DATA_QUALITY_FAILED, word.message, lasting=True) if word.paused else None
+
+
+def followed_model(facts: Facts) -> RegistryModel | None:
+    """What the ModelDeployment follows in the registry."""
+    spec = facts.deployment.spec if facts.deployment else None
+    return spec.model.registry if spec else None

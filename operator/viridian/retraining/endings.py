@@ -1,0 +1,175 @@
+"""How an ended run is decided about: what was made is registered, then judged, then handed over, then written down.
+
+Each step is taken only where the registry does not show it yet, and the Job's outcome is written last, when everything
+else is seen to be there. So the operator may be killed between any two of them. The version's outcome is tagged only once
+its alias was seen, and the alias is set only while there is no outcome: where a person moves it later, it stays.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from viridian.api import reasons
+from viridian.api.names import OUTCOME_ANNOTATION
+from viridian.api.registry import (
+    ALIAS_CHAMPION,
+    TAG_DIGEST,
+    TAG_HOLDOUT,
+    TAG_METRICS,
+    TAG_OUTCOME,
+    TAG_POLICY,
+    TAG_REASON,
+    TAG_RUN,
+    ModelVersion,
+    RunStatus,
+    TrainingRun,
+)
+from viridian.api.retrainpolicy import MAX_REPORTED_METRICS, FinishedRun, Gate
+from viridian.judgement.gate import CHAMPION_PREFIX, Candidate, Champion, GateVerdict, judge
+from viridian.plan.plan import Action, Annotate, FinishRun, RegisterVersion, SetAlias, TagVersion
+from viridian.retraining.checks import followed_model
+from viridian.retraining.results import Report, exit_code, report
+from viridian.retraining.runs import Run, dump_finished
+from viridian.retraining.situation import Situation
+from viridian.retraining.snapshot import Answers
+from viridian.retraining.verdicts import Verdict, without_candidate
+
+OPEN = (RunStatus.RUNNING, RunStatus.SCHEDULED)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What to do about an ended run now; `finished` once its outcome is being written down."""
+
+    actions: tuple[Action, ...]
+    finished: FinishedRun | None = None
+
+
+def step(situation: Situation, run: Run, answers: Answers) -> Step:
+    """The next step for a run whose Job has ended."""
+    told = report(run.result.message)
+    source = _source(told, answers.run) if exit_code(run.result, run.ending) in (0, 65) else ""
+    if source and answers.candidate is None and answers.run is not None:
+        return Step((_register(situation, run, answers.run, told, source),))
+    verdict = _verdict(situation, run, told, answers)
+    ahead = tuple(_not_yet_there(situation, run, told, answers, verdict))
+    if ahead:
+        return Step(ahead)
+    finished = _finished(situation, run, told, answers, verdict)
+    return Step((Annotate("batch/v1", "Job", run.job, {OUTCOME_ANNOTATION: dump_finished(finished)}),), finished)
+
+
+def _source(told: Report, run: TrainingRun | None) -> str:
+    """What to register: what MLflow knows of the run, else what the run said."""
+    return (run.model_uri if run else None) or told.model_uri
+
+
+def _register(situation: Situation, run: Run, mlflow: TrainingRun, told: Report, source: str) -> RegisterVersion:
+    followed = followed_model(situation.facts)
+    tags = _description(situation, run, told, mlflow)
+    return RegisterVersion(followed.name if followed else "", mlflow.run_id, source, tags)
+
+
+def _description(situation: Situation, run: Run, told: Report, mlflow: TrainingRun | None) -> dict[str, str]:
+    """What a version remembers about how it was made; a later candidate is compared with it."""
+    tags = mlflow.tags if mlflow else {}
+    own = {name: value for name, value in reported(told, mlflow).items() if not name.startswith(CHAMPION_PREFIX)}
+    described = {
+        TAG_DIGEST: told.model_digest or tags.get(TAG_DIGEST, ""),
+        TAG_HOLDOUT: told.holdout or tags.get(TAG_HOLDOUT, ""),
+        TAG_METRICS: json.dumps(_shown(own, situation.spec.gate)),
+        TAG_POLICY: f"{situation.facts.namespace}/{situation.facts.name}",
+        TAG_RUN: run.id,
+    }
+    return {key: value for key, value in described.items() if value}
+
+
+def reported(told: Report, run: TrainingRun | None) -> Mapping[str, float]:
+    """All numbers of a run: what it logged, and what it said at the end, which counts where both differ."""
+    return {**(run.metrics if run else {}), **dict(told.metrics)}
+
+
+def _verdict(situation: Situation, run: Run, told: Report, answers: Answers) -> Verdict:
+    """What is to become of the run."""
+    other = without_candidate(run, told, situation.spec.stages.training.timeout)
+    if other is not None:
+        return other
+    if answers.candidate is None:
+        lost = "its MLflow run was deleted" if answers.run is None else "training ended well, but made no model"
+        return Verdict(reasons.FAILED, f"{lost}: log a model to the MLflow run, or report model.uri")
+    judged = gate(situation, run, told, answers, answers.candidate)
+    return Verdict(reasons.HANDED_OVER if judged.passed else reasons.REJECTED, judged.sentence)
+
+
+def gate(situation: Situation, run: Run, told: Report, answers: Answers, candidate: ModelVersion) -> GateVerdict:
+    """The gate's verdict about what the run made."""
+    champion = _champion(answers, candidate)
+    return judge(
+        situation.spec.gate,
+        Candidate(
+            metrics=reported(told, answers.run),
+            holdout=told.holdout or (answers.run.tags.get(TAG_HOLDOUT, "") if answers.run else ""),
+            judged_present_champion=champion is None or champion.version == run.origin.champion,
+            champion_problem=told.champion_problem,
+        ),
+        champion,
+    )
+
+
+def _champion(answers: Answers, candidate: ModelVersion) -> Champion | None:
+    """Whom to compare with. A candidate that was handed over before may already serve: it is not its own rival."""
+    version = answers.questions.champion or answers.aliases.get(ALIAS_CHAMPION, "")
+    if not version or version == candidate.version:
+        return None
+    tags = answers.champion.tags if answers.champion else {}
+    return Champion(version=version, metrics=_recorded(tags.get(TAG_METRICS, "")), holdout=tags.get(TAG_HOLDOUT, ""))
+
+
+def _recorded(text: str) -> Mapping[str, float]:
+    """The numbers that a version's tag remembers."""
+    return dict(report(f'{{"metrics": {text}}}').metrics) if text else {}
+
+
+def _not_yet_there(
+    situation: Situation, run: Run, told: Report, answers: Answers, verdict: Verdict
+) -> Iterator[Action]:
+    """What the registry does not show yet of the verdict."""
+    if answers.run is not None and answers.run.status in OPEN:
+        yield FinishRun(answers.run.run_id, str(verdict.mlflow_status))
+    candidate, followed = answers.candidate, followed_model(situation.facts)
+    if candidate is None or followed is None:
+        return
+    described = _description(situation, run, told, answers.run)
+    missing = {key: value for key, value in described.items() if key not in candidate.tags}
+    if missing:
+        yield TagVersion(candidate.name, candidate.version, missing)
+    elif TAG_OUTCOME in candidate.tags:
+        return
+    elif verdict.hands_over and followed.alias and answers.aliases.get(followed.alias) != candidate.version:
+        yield SetAlias(followed.name, followed.alias, candidate.version)
+    else:
+        yield TagVersion(candidate.name, candidate.version, {TAG_OUTCOME: verdict.outcome, TAG_REASON: verdict.message})
+
+
+def _finished(situation: Situation, run: Run, told: Report, answers: Answers, verdict: Verdict) -> FinishedRun:
+    return FinishedRun(
+        id=run.id,
+        outcome=verdict.outcome,
+        reasons=run.reasons[:20],
+        message=verdict.message,
+        version=answers.candidate.version if answers.candidate else None,
+        metrics=_shown(reported(told, answers.run), situation.spec.gate),
+        started_at=run.created or None,
+        finished_at=run.ending.at or run.created or None,
+    )
+
+
+def _shown(metrics: Mapping[str, float], gate: Gate) -> dict[str, float]:
+    """As many numbers as a status holds, those of the gate first. JSON knows no NaN, so what is none is left out."""
+    asked = {metric.name for metric in gate.metrics}
+    finite = [name for name, value in metrics.items() if math.isfinite(value)]
+    finite.sort(key=lambda name: (name.removeprefix(CHAMPION_PREFIX) not in asked, name))
+    return {name: metrics[name] for name in finite[:MAX_REPORTED_METRICS]}

@@ -1,0 +1,71 @@
+"""The conditions of a RetrainPolicy: Ready, Reconciling, Stalled, DataQuality and Paused.
+
+In the words of kstatus: Stalled means that a person has to change something, Reconciling that the operator waits for
+something and tries again. A run at work is neither: it is what a policy is there for, and nobody should wait for its end.
+"""
+
+from __future__ import annotations
+
+from viridian.api import reasons
+from viridian.api.retrainpolicy import ActiveRun
+from viridian.plan.conditions import Finding, Truth, stamp
+from viridian.retraining.checks import Problem, data_problem, schedule_problem
+from viridian.retraining.quality import Quality
+from viridian.retraining.situation import Situation
+
+
+def findings(situation: Situation, problem: Problem | None, active: ActiveRun | None) -> tuple[Finding, ...]:
+    """All conditions."""
+    word = situation.quality
+    problems = [found for found in (problem, data_problem(situation), schedule_problem(situation)) if found is not None]
+    lasting = [found for found in problems if found.lasting]
+    passing = [found for found in problems if not found.lasting]
+    ready = _not_ready(problems[0]) if problems else _ready(situation, active)
+    return (
+        ready,
+        _abnormal(reasons.RECONCILING, passing, ready.reason),
+        _abnormal(reasons.STALLED, lasting, ready.reason),
+        Finding(reasons.DATA_QUALITY, word.truth, word.reason, word.message),
+        _paused(situation, word),
+    )
+
+
+def _not_ready(problem: Problem) -> Finding:
+    return Finding(reasons.READY, Truth.FALSE, problem.reason, problem.message)
+
+
+def _abnormal(kind: str, problems: list[Problem], otherwise: str) -> Finding:
+    if not problems:
+        return Finding(kind, Truth.FALSE, otherwise, "")
+    return Finding(kind, Truth.TRUE, problems[0].reason, "; ".join(problem.message for problem in problems))
+
+
+def _ready(situation: Situation, active: ActiveRun | None) -> Finding:
+    reason, message = _occupation(situation, active)
+    return Finding(reasons.READY, Truth.TRUE, reason, message)
+
+
+def _occupation(situation: Situation, active: ActiveRun | None) -> tuple[str, str]:
+    if active is not None:
+        return reasons.RUN_ACTIVE, _at_work(situation, active)
+    if situation.spec.suspend:
+        return reasons.SUSPENDED, "spec.suspend is true: only the annotation viridian.dev/run starts a run"
+    if situation.cooling_until is not None and situation.due:
+        due = ", ".join(cause.identity for cause in situation.due)
+        return reasons.WAITING, f"{due} waits until {stamp(situation.cooling_until)}: spec.budget.cooldown"
+    return reasons.WAITING, "nothing is due"
+
+
+def _at_work(situation: Situation, active: ActiveRun) -> str:
+    lead = f"run {active.id}: {active.stage}" if active.job else f"run {active.id} begins"
+    waiting = situation.active.result.waiting if situation.active else ""
+    return f"{lead}; its pod cannot start: {waiting}" if waiting else lead
+
+
+def _paused(situation: Situation, word: Quality) -> Finding:
+    kind = reasons.PAUSED_CONDITION
+    if situation.spec.suspend:
+        return Finding(kind, Truth.TRUE, reasons.SUSPENDED, "spec.suspend is true")
+    if word.paused:
+        return Finding(kind, Truth.TRUE, reasons.DATA_QUALITY_FAILED, "schedules wait for better data")
+    return Finding(kind, Truth.FALSE, reasons.NOT_PAUSED, "schedules start runs")

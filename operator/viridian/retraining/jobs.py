@@ -1,0 +1,193 @@
+"""The Job of a run: the user's pod template, with what the contract of a stage adds to it.
+
+What the user wrote stays as it is written; Viridian fills in what is missing. Two things only are not the user's to
+choose: `restartPolicy: Never`, without which Kubernetes takes no podFailurePolicy, and labels under viridian.dev.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+from viridian.api.names import (
+    API_VERSION,
+    GROUP,
+    MANAGED_BY,
+    MANAGED_BY_LABEL,
+    RETRAIN_POLICY,
+    RETRAIN_POLICY_LABEL,
+    RUN_LABEL,
+    STAGE_LABEL,
+    TRIGGER_ANNOTATION,
+    stage_job,
+)
+from viridian.retraining.checks import followed_model
+from viridian.retraining.objects import Object, dig, entries, mapping, text
+from viridian.retraining.questions import experiment_of
+from viridian.retraining.runs import NO_DATA, TRAINING, Origin, dump_origin
+from viridian.retraining.schedule import length
+from viridian.retraining.situation import Situation, Start
+
+OUT_DIR: Final = "/viridian/out"
+OUT_VOLUME: Final = "viridian-out"
+FINAL_EXIT_CODES: Final = (64, 65, 66)
+"""Endings that no retry would change: bad data, a rejected candidate, nothing to do."""
+
+
+def job(situation: Situation, start: Start, mlflow_run: str) -> dict[str, Any]:
+    """The whole intent of a run's Job. It is applied once: a Job's template cannot be changed."""
+    facts, stage = situation.facts, situation.spec.stages.training
+    origin = Origin(
+        causes=start.causes,
+        mlflow_run=mlflow_run,
+        champion=facts.deployment.champion_version if facts.deployment else "",
+        data=situation.spec.data or NO_DATA,
+    )
+    labels = _labels(situation, start.id)
+    template = _template(stage.template, labels, _environment(situation, start, mlflow_run))
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {
+            "name": stage_job(facts.name, start.id, TRAINING),
+            "namespace": facts.namespace,
+            "labels": labels,
+            "annotations": {TRIGGER_ANNOTATION: dump_origin(origin)},
+            "ownerReferences": [_owner(situation)],
+        },
+        "spec": {
+            "backoffLimit": stage.backoff_limit,
+            "activeDeadlineSeconds": max(1, int(length(stage.timeout).total_seconds())),
+            "podFailurePolicy": _failure_policy(text(template["spec"]["containers"][0], "name")),
+            "template": template,
+        },
+    }
+
+
+def _owner(situation: Situation) -> dict[str, Any]:
+    return {
+        "apiVersion": API_VERSION,
+        "kind": RETRAIN_POLICY,
+        "name": situation.facts.name,
+        "uid": situation.facts.uid,
+        "controller": True,
+        "blockOwnerDeletion": True,
+    }
+
+
+def _labels(situation: Situation, run: str) -> dict[str, str]:
+    """Never the label of the ModelDeployment: its Services would send users to the pod that trains."""
+    return {
+        RETRAIN_POLICY_LABEL: situation.facts.name,
+        RUN_LABEL: run,
+        STAGE_LABEL: TRAINING,
+        MANAGED_BY_LABEL: MANAGED_BY,
+        "app.kubernetes.io/name": "training",
+        "app.kubernetes.io/instance": situation.facts.name,
+        "app.kubernetes.io/part-of": "viridian",
+    }
+
+
+def _failure_policy(worker: str) -> dict[str, Any]:
+    """Eviction and node loss do not count; what the stage has decided is not tried again."""
+    return {
+        "rules": [
+            {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
+            {
+                "action": "FailJob",
+                "onExitCodes": {"containerName": worker, "operator": "In", "values": list(FINAL_EXIT_CODES)},
+            },
+        ]
+    }
+
+
+def _environment(situation: Situation, start: Start, mlflow_run: str) -> dict[str, str]:
+    """All of it is always there; empty means that there is none."""
+    facts, data, followed = situation.facts, situation.spec.data, followed_model(situation.facts)
+    return {
+        "VIRIDIAN_RUN_ID": start.id,
+        "VIRIDIAN_MODEL_NAME": followed.name if followed else "",
+        "VIRIDIAN_STAGE": TRAINING,
+        "VIRIDIAN_REASONS": json.dumps([cause.told() for cause in start.causes], ensure_ascii=False),
+        "VIRIDIAN_DATA_URI": data.uri if data else "",
+        "VIRIDIAN_DATA_REVISION": data.revision if data else "",
+        "VIRIDIAN_CHAMPION_URI": facts.deployment.champion_uri if facts.deployment else "",
+        "VIRIDIAN_LAST_EVALUATION": _last_evaluation(situation),
+        "VIRIDIAN_OUT_DIR": OUT_DIR,
+        "MLFLOW_TRACKING_URI": facts.mlflow_uri or "",
+        "MLFLOW_EXPERIMENT_NAME": experiment_of(facts),
+        "MLFLOW_RUN_ID": mlflow_run,
+    }
+
+
+def _last_evaluation(situation: Situation) -> str:
+    latest = situation.finished[0].finished if situation.finished else None
+    if latest is None:
+        return ""
+    told = {"outcome": latest.outcome, "metrics": latest.metrics, "reason": latest.message}
+    return json.dumps(told, ensure_ascii=False)
+
+
+def _template(user: Object, labels: Mapping[str, str], environment: Mapping[str, str]) -> dict[str, Any]:
+    metadata, spec = mapping(user, "metadata"), mapping(user, "spec")
+    own = {key: value for key, value in mapping(metadata, "labels").items() if not key.startswith(f"{GROUP}/")}
+    return {
+        **user,
+        "metadata": {**metadata, "labels": {**own, **labels}},
+        "spec": {
+            # Service links would put MLFLOW_PORT and the like into the environment, where MLflow looks for settings.
+            "enableServiceLinks": False,
+            "automountServiceAccountToken": bool(text(spec, "serviceAccountName")),
+            **spec,
+            "restartPolicy": "Never",
+            "securityContext": _pod_security(spec),
+            "volumes": _volumes(spec),
+            **_containers(spec, environment),
+        },
+    }
+
+
+def _containers(spec: Object, environment: Mapping[str, str]) -> dict[str, Any]:
+    worker, *company = entries(spec, "containers")
+    before = entries(spec, "initContainers")
+    return {
+        "containers": [_worker(worker, environment), *map(_restricted, company)],
+        **({"initContainers": list(map(_restricted, before))} if before else {}),
+    }
+
+
+def _worker(container: Object, environment: Mapping[str, str]) -> dict[str, Any]:
+    """The container that does the work. Its own variables come last, so that they may refer to Viridian's."""
+    own = entries(container, "env")
+    named = {text(variable, "name") for variable in own}
+    added = [{"name": name, "value": value} for name, value in environment.items() if name not in named]
+    mounts = entries(container, "volumeMounts")
+    mounted = any(text(mount, "mountPath").rstrip("/") == OUT_DIR for mount in mounts)
+    return {
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        **_restricted(container),
+        "env": [*added, *own],
+        "volumeMounts": [*mounts, *([] if mounted else [{"name": OUT_VOLUME, "mountPath": OUT_DIR}])],
+    }
+
+
+def _volumes(spec: Object) -> list[Any]:
+    own = entries(spec, "volumes")
+    named = any(text(volume, "name") == OUT_VOLUME for volume in own)
+    return [*own, *([] if named else [{"name": OUT_VOLUME, "emptyDir": {}}])]
+
+
+def _pod_security(spec: Object) -> dict[str, Any]:
+    """What the restricted Pod Security Standard asks of a pod, unless the user chose to run as root."""
+    own = mapping(spec, "securityContext")
+    users = [dig(part, "securityContext", "runAsUser") for part in (spec, *entries(spec, "containers"))]
+    non_root = {} if 0 in users else {"runAsNonRoot": True}
+    return {**non_root, "seccompProfile": {"type": "RuntimeDefault"}, **own}
+
+
+def _restricted(container: Object) -> dict[str, Any]:
+    """What the standard asks of a container, unless the user wrote otherwise: a privileged one may not be held back."""
+    own = mapping(container, "securityContext")
+    escalation = {} if own.get("privileged") is True else {"allowPrivilegeEscalation": False}
+    return {**container, "securityContext": {**escalation, "capabilities": {"drop": ["ALL"]}, **own}}

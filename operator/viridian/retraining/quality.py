@@ -1,0 +1,69 @@
+"""Whether the data was good enough, from how the runs ended that looked at it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from viridian.api import reasons
+from viridian.api.retrainpolicy import Data
+from viridian.plan.conditions import Truth
+from viridian.retraining.runs import Run
+
+_JUDGED_DATA = (reasons.HANDED_OVER, reasons.REJECTED, reasons.DATA_QUALITY_FAILED)
+"""Outcomes that say something about the data; an error or nothing to do says nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quality:
+    """The newest word about the data."""
+
+    truth: Truth
+    reason: str
+    message: str
+    # Schedules start no runs: the data is known to be bad and has not been changed in the policy.
+    paused: bool = False
+    # When it was found bad: what fired after that was held back, and is not forgotten.
+    bad_since: datetime | None = None
+    # The run that said so.
+    source: Run | None = None
+
+
+def quality(finished: Sequence[Run], data: Data) -> Quality:
+    """The word of the newest run that looked at the data; `finished` is in order, the newest first."""
+    for run in finished:
+        if run.finished is None or run.finished.outcome not in _JUDGED_DATA:
+            continue
+        if run.finished.outcome != reasons.DATA_QUALITY_FAILED:
+            return _good(run)
+        return _bad(run) if run.origin.data == data else _changed(run)
+    return Quality(truth=Truth.UNKNOWN, reason=reasons.DATA_NOT_CHECKED, message="no run has looked at the data yet")
+
+
+def _good(run: Run) -> Quality:
+    message = f"run {run.id} used the data"
+    return Quality(truth=Truth.TRUE, reason=reasons.DATA_ACCEPTED, message=message, source=run)
+
+
+def _bad(run: Run) -> Quality:
+    said = run.finished.message if run.finished else ""
+    return Quality(
+        truth=Truth.FALSE,
+        reason=reasons.DATA_QUALITY_FAILED,
+        message=f"run {run.id}: {said}. Schedules wait. When the data is better, change spec.data.revision, or start a "
+        "run with the annotation viridian.dev/run",
+        paused=True,
+        bad_since=run.finished_at,
+        source=run,
+    )
+
+
+def _changed(run: Run) -> Quality:
+    return Quality(
+        truth=Truth.UNKNOWN,
+        reason=reasons.DATA_CHANGED,
+        message=f"spec.data was changed after run {run.id} found the data not good enough; the next run will tell",
+        bad_since=run.finished_at,
+        source=run,
+    )
