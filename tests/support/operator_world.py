@@ -1,0 +1,199 @@
+"""The operator's real passes over a cluster in memory, on a clock that the test moves.
+
+One `OperatorWorld` holds what survives the operator (cluster, registry, users) and one operator process. `restart`
+throws the process away with everything it remembered; `run` lets time pass, with the cluster's own controllers, the
+users' requests and the operator at work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.support.clock_loop import ClockLoop
+from tests.support.memory_cluster import Killed, ManualClock, MemoryCluster
+from tests.support.memory_pods import MemoryPods
+from tests.support.memory_registry import MemoryRegistry
+from viridian.api.names import MODEL_DEPLOYMENT
+from viridian.controller.act import Actor
+from viridian.controller.breaker import BreakingRegistry
+from viridian.controller.keys import Key
+from viridian.controller.kinds import Kind
+from viridian.controller.observe_model_deployment import ModelDeployments
+from viridian.controller.queue import Ending, Gone, Retry, Settled
+from viridian.controller.reconcile import Outcome, Reconciler
+from viridian.controller.registry_view import RegistryView
+from viridian.controller.resolve import Resolver
+from viridian.controller.samples import Samples
+from viridian.controller.status import StatusWriter
+from viridian.rollout.snapshot import Settings
+
+SETTINGS = Settings(server_image="viridian-server:1", mlflow_uri="http://mlflow:5000")
+MOST_PASSES_AT_ONCE = 40
+RESYNC = 300.0
+_CRDS = Path(__file__).parents[2] / "crds"
+
+
+@cache
+def definitions() -> tuple[Mapping[str, Any], ...]:
+    return tuple(yaml.safe_load(path.read_text()) for path in sorted(_CRDS.glob("viridian.dev_*.yaml")))
+
+
+class Mistake(AssertionError):
+    """A pass ended with an exception that nobody expected, or the operator found no rest."""
+
+
+@dataclass
+class _Observer:
+    """Fails the test where a pass failed by a mistake of ours."""
+
+    outcomes: list[Outcome]
+
+    def reconciled(self, key: Key, outcome: Outcome, seconds: float) -> None:
+        self.outcomes.append(outcome)
+
+    def seen(self, key: Key, status: Mapping[str, Any]) -> None:
+        """Nothing to learn."""
+
+    def forget(self, key: Key) -> None:
+        """Nothing is kept."""
+
+
+class OperatorWorld:
+    """Starts with an empty cluster, an empty registry and a running operator that has one key to look at."""
+
+    def __init__(self, *, settings: Settings = SETTINGS, rate: float = 50.0) -> None:
+        self.clock = ManualClock()
+        self.cluster = MemoryCluster(self.clock, definitions=definitions())
+        self.registry = MemoryRegistry()
+        self.pods = MemoryPods(self.cluster, rate=rate)
+        self.settings = settings
+        self.keys = [Key(MODEL_DEPLOYMENT, "default", "churn")]
+        self.outcomes: list[Outcome] = []
+        self.restarts = 0
+        self.passes = 0
+        self._loop = ClockLoop(self.clock)
+        self._start()
+
+    def close(self) -> None:
+        self._loop.finish()
+
+    # ---- the operator's process
+
+    def restart(self) -> None:
+        """The process dies with its memory, and another one begins."""
+        self.restarts += 1
+        self._loop.finish()
+        self._loop = ClockLoop(self.clock)
+        self._start()
+
+    def step(self) -> bool:
+        """One pass over every key; whether anything in the cluster changed by it. A killed operator is restarted."""
+        before = self.cluster.present().version
+        for key in self.keys:
+            try:
+                self._endings[key] = self._loop.run(self._reconciler(key))
+            except Killed:
+                self.restart()
+                self._endings[key] = Settled(0.0)
+            self.passes += 1
+            if self.outcomes and self.outcomes[-1] is Outcome.ERROR:
+                raise Mistake(f"the pass over {key} ended with a mistake; its traceback is in the log")
+        return self.cluster.present().version != before
+
+    def settle_now(self) -> None:
+        """Passes and controllers in turn until neither changes anything at this very moment."""
+        for _ in range(MOST_PASSES_AT_ONCE):
+            self.cluster.run_controllers()
+            if not self.step():
+                return
+        raise Mistake(f"no rest after {MOST_PASSES_AT_ONCE} passes at one moment:\n{self.story(last=30)}")
+
+    def run(self, seconds: float, *, until: Callable[[], bool] | None = None, most: float = 5.0) -> bool:
+        """Let so much time pass, or less if the condition comes true before; whether it did."""
+        end = self.clock().timestamp() + seconds
+        while True:
+            self.settle_now()
+            if until is not None and until():
+                return True
+            left = end - self.clock().timestamp()
+            if left <= 1e-6:
+                return until is None
+            self._pass_time(min(left, most, self._sleep()))
+
+    def rest(self, resyncs: int = 3) -> None:
+        """P2: over so many resyncs the operator asks for no change at all, Events included."""
+        self.settle_now()
+        self.cluster.forget_calls()
+        writes = list(self.registry.writes)
+        self.run(resyncs * RESYNC, most=RESYNC)
+        said = [str(call) for call in self.cluster.writes]
+        assert not said, f"writes at rest: {said}\n{self.story(last=10)}"
+        assert self.registry.writes == writes
+
+    @contextmanager
+    def registry_down(self) -> Iterator[None]:
+        self.registry.unavailable = True
+        yield
+        self.registry.unavailable = False
+
+    def do(self, work: Coroutine[Any, Any, Any]) -> Any:
+        """What someone else does through an asynchronous port, such as moving an alias."""
+        return self._loop.run(work)
+
+    def story(self, last: int = 60) -> str:
+        """What happened to the cluster lately, for the message of a failed test."""
+        return "\n".join(world.cause for world in self.cluster.worlds[-last:])
+
+    # ---- inside
+
+    def _pass_time(self, seconds: float) -> None:
+        self.clock.advance(seconds)
+        self.pods.pass_time(seconds)
+
+    def _sleep(self) -> float:
+        """Until the first key is due."""
+        return min((_due(ending) for ending in self._endings.values()), default=RESYNC)
+
+    def _start(self) -> None:
+        registry = BreakingRegistry(self.registry)
+        view = RegistryView(registry, max_age=0.9 * self.settings.registry_poll.total_seconds())
+        statuses = StatusWriter(self.cluster)
+        self._endings: dict[Key, Ending] = {}
+        self._reconciler = Reconciler(
+            cluster=self.cluster,
+            kinds=self._kinds(registry, view),
+            actor=Actor(self.cluster, registry, self.pods),
+            statuses=statuses,
+            observer=_Observer(self.outcomes),
+            resync=lambda: RESYNC,
+            registry_written=lambda _, models: _each(view.invalidate, models),
+            forget=lambda _: None,
+        )
+
+    def _kinds(self, registry: BreakingRegistry, view: RegistryView) -> dict[str, Kind[Any]]:
+        resolver = Resolver(view, self.settings.mlflow_uri is not None)
+        return {
+            MODEL_DEPLOYMENT: ModelDeployments(self.cluster, resolver, Samples(self.pods), self.settings, self.clock)
+        }
+
+
+def _each(tell: Callable[[str], None], models: Iterable[str]) -> None:
+    for model in models:
+        tell(model)
+
+
+def _due(ending: Ending) -> float:
+    match ending:
+        case Gone():
+            return RESYNC
+        case Settled(after):
+            return max(0.05, RESYNC if after is None else after)
+        case Retry(at_least=at_least, at_once=at_once):
+            return 0.05 if at_once else max(1.0, at_least)
