@@ -1,0 +1,33 @@
+{{- define "viridian.rules" -}}
+# Exactly what the operator calls; tests/unit/install holds this list to its code.
+# The two kinds are read; their specs are never written.
+- apiGroups: [viridian.dev]
+  resources: [modeldeployments, retrainpolicies]
+  verbs: [get, list, watch]
+- apiGroups: [viridian.dev]
+  resources: [modeldeployments/status, retrainpolicies/status]
+  verbs: [patch]
+# Children name their owner with blockOwnerDeletion. Where the admission plugin OwnerReferencesPermissionEnforcement
+# runs, as on OpenShift, only those who may set the owner's finalizers may do that. No finalizer is ever set.
+- apiGroups: [viridian.dev]
+  resources: [modeldeployments/finalizers, retrainpolicies/finalizers]
+  verbs: [update]
+- apiGroups: [apps]
+  resources: [deployments, controllerrevisions]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [""]
+  resources: [services]
+  verbs: [get, list, watch, create, patch]
+- apiGroups: [policy]
+  resources: [poddisruptionbudgets]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [batch]
+  resources: [jobs]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [list, watch]
+- apiGroups: [events.k8s.io]
+  resources: [events]
+  verbs: [create]
+{{- end }}
