@@ -26,7 +26,8 @@ BUILD_ONLY = (
 )  # fmt: skip
 # Caches and documentation, which no container reads.
 SUPERFLUOUS = (
-    "var/cache/apt", "var/lib/apt/lists", "var/log", "usr/share/doc", "usr/share/man", "usr/share/locale", "usr/share/info",
+    "var/cache/apt", "var/lib/apt/lists", "var/log",
+    "usr/share/doc", "usr/share/man", "usr/share/locale", "usr/share/info",
 )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from localcluster import binaries, images
+from localcluster import binaries, images, ocilayout
 from localcluster.builder import ensure
 from localcluster.clusters import KUBECONFIG_VARIABLE, choose
 from localcluster.console import say
@@ -19,7 +19,7 @@ from localcluster.errors import LocalClusterError
 DESCRIPTION = "One real Kubernetes on this computer, for the demo, the tests and the benchmarks."
 EPILOG = f"""\
 Which cluster: the one of --kubeconfig or ${KUBECONFIG_VARIABLE}; else kind, when kind and a container engine answer;
-else a node of plain processes, built from Go modules (needs Debian, root and Go; the first build takes about ten minutes).
+else a node of plain processes, built from Go modules (needs Debian, root and Go; the first build takes some minutes).
 Everything lies under $VIRIDIAN_CACHE (default: viridian in the user's cache)."""
 
 
@@ -124,8 +124,8 @@ def _control_plane(_options: argparse.Namespace) -> int:
 
 
 def _images_build(options: argparse.Namespace) -> int:
-    for archive in images.build(options.names).values():
-        print(archive)
+    for name, layout in images.build(options.names).items():
+        print(images.reference(name), ocilayout.digest(layout))
     return 0
 
 

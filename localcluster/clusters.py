@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
-from localcluster import images
+from localcluster import images, ocilayout
 from localcluster.binaries import TOOLS
 from localcluster.builder import ensure
 from localcluster.console import say, step
@@ -37,7 +38,7 @@ class Cluster(Protocol):
 
     def status(self) -> dict[str, str]: ...
 
-    def load(self, archives: dict[str, Path]) -> None: ...
+    def load(self, layouts: dict[str, Path]) -> None: ...
 
 
 class NamedCluster:
@@ -58,10 +59,10 @@ class NamedCluster:
     def status(self) -> dict[str, str]:
         return {"kubeconfig": "present" if self.kubeconfig.is_file() else "missing"}
 
-    def load(self, archives: dict[str, Path]) -> None:
-        listing = "\n".join(f"  {archive}" for archive in archives.values())
+    def load(self, layouts: dict[str, Path]) -> None:
         raise LocalClusterError(
-            f"images for {self.description} have to be pushed to a registry it pulls from:\n{listing}"
+            f"images for {self.description} have to be pushed to a registry it pulls from; "
+            f"as OCI layouts they lie in {', '.join(map(str, layouts.values()))}"
         )
 
 
@@ -90,10 +91,12 @@ class KindCluster:
     def status(self) -> dict[str, str]:
         return {KIND_NAME: "running" if self._exists() else "absent"}
 
-    def load(self, archives: dict[str, Path]) -> None:
-        for name, archive in archives.items():
-            with step(f"loading viridian/{name}:{images.TAG}"):
-                _kind("load", "image-archive", str(archive), f"--name={KIND_NAME}")
+    def load(self, layouts: dict[str, Path]) -> None:
+        for name, layout in layouts.items():
+            with step(f"loading viridian/{name}:{images.TAG}"), tempfile.NamedTemporaryFile(suffix=".tar") as archive:
+                ocilayout.pack(layout, archive.file)
+                archive.flush()
+                _kind("load", "image-archive", archive.name, f"--name={KIND_NAME}")
 
     def _exists(self) -> bool:
         return KIND_NAME in _kind("get", "clusters").split()
@@ -120,8 +123,8 @@ class NodeCluster:
     def status(self) -> dict[str, str]:
         return {name: "running" if alive else "absent" for name, alive in self._node.alive().items()}
 
-    def load(self, archives: dict[str, Path]) -> None:
-        images.load(archives, self._node.ctr)
+    def load(self, layouts: dict[str, Path]) -> None:
+        images.load(layouts, self._node)
 
 
 def choose(kubeconfig: str | None = None, environ: Mapping[str, str] | None = None) -> Cluster:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,13 +38,13 @@ class Recipe:
 
 
 class Engine(Protocol):
-    """Builds an image and writes it as an archive that containerd can import."""
+    """Builds an image and writes it as a folder in the OCI image layout."""
 
     name: str
 
     def build(self, recipe: Recipe, log: Path) -> None: ...
 
-    def save(self, reference: str, archive: Path, log: Path) -> None: ...
+    def export(self, reference: str, layout: Path, log: Path) -> None: ...
 
 
 class Docker:
@@ -52,8 +53,14 @@ class Docker:
     def build(self, recipe: Recipe, log: Path) -> None:
         run(["docker", "build", "--network=host", *recipe.options(), str(recipe.context)], log)
 
-    def save(self, reference: str, archive: Path, log: Path) -> None:
-        run(["docker", "save", f"--output={archive}", reference], log)
+    def export(self, reference: str, layout: Path, log: Path) -> None:
+        shutil.rmtree(layout, ignore_errors=True)
+        layout.mkdir()
+        with tempfile.NamedTemporaryFile(dir=layout.parent, suffix=".tar") as archive:
+            run(["docker", "save", f"--output={archive.name}", reference], log)
+            run(["tar", "--extract", f"--file={archive.name}", f"--directory={layout}"], log)
+        if not (layout / "index.json").exists():
+            raise LocalClusterError("this Docker saves images in an old form; version 25 or newer is needed")
 
 
 class Buildah:
@@ -70,9 +77,9 @@ class Buildah:
     def build(self, recipe: Recipe, log: Path) -> None:
         run([*self._program, "bud", "--isolation=chroot", "--layers", *recipe.options(), str(recipe.context)], log)
 
-    def save(self, reference: str, archive: Path, log: Path) -> None:
-        # Compressing would cost more time than it saves: the archive never leaves this computer.
-        run([*self._program, "push", "--disable-compression", reference, f"oci-archive:{archive}:{reference}"], log)
+    def export(self, reference: str, layout: Path, log: Path) -> None:
+        # Layers that the folder has already, compressed, are neither compressed nor written again.
+        run([*self._program, "push", reference, f"oci:{layout}:{reference}"], log)
 
     def prune(self, log: Path) -> None:
         """Drop layers that no image uses any more."""

@@ -1,23 +1,24 @@
-"""The images: built when something they are made of has changed, kept as archives, loaded where they differ."""
+"""The images: built when something they are made of has changed, kept as folders, loaded where they differ."""
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
-import json
-import tarfile
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import IO, Protocol
 
 from localcluster import engine as engines
-from localcluster import pipsettings
+from localcluster import ocilayout, pipsettings
 from localcluster.baseimage import Bases, bootstrapped, recipe_key
 from localcluster.binaries import binary
 from localcluster.console import say, step
-from localcluster.engine import Docker, Engine, Recipe
+from localcluster.engine import Buildah, Docker, Engine, Recipe
 from localcluster.errors import LocalClusterError
-from localcluster.ociarchive import write_program_image
 from localcluster.paths import REPOSITORY, images_root
 
 TAG = "dev"
@@ -59,24 +60,50 @@ def select(names: Sequence[str]) -> list[Image]:
 
 
 def build(names: Sequence[str] = ()) -> dict[str, Path]:
-    """Build what has changed; return each image's archive by name."""
+    """Build what has changed; return the folder of each image, by name."""
     wanted = select(names)
     images_root().mkdir(parents=True, exist_ok=True)
-    docker = engines.docker_answers()
-    archives = {image.name: _archive(image, "docker" if docker else recipe_key()) for image in wanted}
-    if stale := [image for image in wanted if not archives[image.name].exists()]:
-        engine = engines.find()
-        log = images_root() / "build.log"
-        log.unlink(missing_ok=True)
-        bases = Bases("docker", {}) if isinstance(engine, Docker) else bootstrapped(engine, log)
-        for image in stale:
-            with step(f"building the image viridian/{image.name}:{TAG}"):
-                _build(image, engine, bases, archives[image.name], log)
-    return archives
+    with _only_builder():
+        base_key = "docker" if engines.docker_answers() else recipe_key()
+        keys = {image.name: input_key(REPOSITORY, (DOCKERFILE, *image.inputs), base_key) for image in wanted}
+        stale = [image for image in wanted if _stamp(image.name) != keys[image.name]]
+        if stale:
+            _build_all(stale, keys)
+    return {image.name: layout_of(image.name) for image in wanted}
 
 
-def _archive(image: Image, base_key: str) -> Path:
-    return images_root() / f"{image.name}-{input_key(REPOSITORY, (DOCKERFILE, *image.inputs), base_key)}.tar"
+def layout_of(name: str) -> Path:
+    return images_root() / name
+
+
+@contextmanager
+def _only_builder() -> Iterator[None]:
+    with (images_root() / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _build_all(stale: Iterable[Image], keys: dict[str, str]) -> None:
+    engine = engines.find()
+    log = images_root() / "build.log"
+    log.unlink(missing_ok=True)
+    bases = Bases("docker", {}) if isinstance(engine, Docker) else bootstrapped(engine, log)
+    for image in stale:
+        with step(f"building the image viridian/{image.name}:{TAG}"):
+            _build(image, engine, bases, log)
+        _stamp_path(image.name).write_text(keys[image.name])
+    if isinstance(engine, Buildah):
+        engine.prune(log)
+
+
+def _stamp(name: str) -> str:
+    """The key of the inputs that the image in the cache was built from."""
+    path = _stamp_path(name)
+    return path.read_text() if path.exists() else ""
+
+
+def _stamp_path(name: str) -> Path:
+    return images_root() / f"{name}.key"
 
 
 def input_key(root: Path, inputs: Iterable[str], *extra: str) -> str:
@@ -95,62 +122,49 @@ def _files(path: Path) -> Iterator[Path]:
         yield path
 
 
-def _build(image: Image, engine: Engine, bases: Bases, archive: Path, log: Path) -> None:
+def _build(image: Image, engine: Engine, bases: Bases, log: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         secrets = pipsettings.secrets(Path(folder))
         recipe = Recipe(REPOSITORY / DOCKERFILE, REPOSITORY, image.reference, image.name, bases.arguments, secrets)
         engine.build(recipe, log)
-    fresh = archive.with_suffix(".new")
-    fresh.unlink(missing_ok=True)
-    engine.save(image.reference, fresh, log)
-    _replace_archives(image.name, fresh, archive)
+    _stamp_path(image.name).unlink(missing_ok=True)
+    engine.export(image.reference, layout_of(image.name), log)
+    ocilayout.prune(layout_of(image.name))
 
 
-def _replace_archives(name: str, fresh: Path, archive: Path) -> None:
-    for old in images_root().glob(f"{name}-*.tar"):
-        old.unlink()
-    fresh.replace(archive)
+def program_images() -> dict[str, Path]:
+    """The images that hold one of our own programs and nothing else; written when the program has changed."""
+    for name in PROGRAMS:
+        program = binary(name)
+        if _stamp(name) != program.path.parent.name:
+            layout = layout_of(name)
+            ocilayout.write_program_image(layout, reference(name), {f"/{name}": program.path}, [f"/{name}"])
+            ocilayout.prune(layout)
+            _stamp_path(name).write_text(program.path.parent.name)
+    return {name: layout_of(name) for name in PROGRAMS}
 
 
-def load_programs(ctr: Callable[..., str]) -> None:
-    """Load the images that hold one of our own programs and nothing else."""
-    load({name: _program_archive(name) for name in PROGRAMS}, ctr)
+class Containerd(Protocol):
+    """The two things that loading needs of a node."""
+
+    def ctr(self, *arguments: str) -> str: ...
+
+    def import_images(self, write: Callable[[IO[bytes]], None]) -> None: ...
 
 
-def _program_archive(name: str) -> Path:
-    program = binary(name)
-    archive = images_root() / f"{name}-{program.path.parent.name.rpartition('-')[2]}.tar"
-    if not archive.exists():
-        images_root().mkdir(parents=True, exist_ok=True)
-        fresh = archive.with_suffix(".new")
-        write_program_image(fresh, reference(name), {f"/{name}": program.path}, [f"/{name}"])
-        _replace_archives(name, fresh, archive)
-    return archive
-
-
-def load(archives: dict[str, Path], ctr: Callable[..., str]) -> None:
-    """Import those archives into the node that it does not have already."""
-    present = loaded(ctr("images", "ls"))
-    for name, archive in archives.items():
-        digest = archive_digest(archive)
-        if digest is not None and present.get(reference(name)) == digest:
+def load(layouts: dict[str, Path], node: Containerd) -> None:
+    """Import into the node those images that it does not have already, and of them only the layers it lacks."""
+    present = loaded(node.ctr("images", "ls"))
+    for name, layout in layouts.items():
+        if present.get(reference(name)) == ocilayout.digest(layout):
             say(f"viridian/{name}:{TAG} is loaded already")
             continue
         with step(f"loading viridian/{name}:{TAG}"):
-            ctr("images", "import", str(archive))
+            known = node.ctr("content", "ls", "--quiet").split()
+            node.import_images(partial(ocilayout.pack, layout, without=known))
 
 
 def loaded(listing: str) -> dict[str, str]:
     """Digest by name, out of what ``ctr images ls`` prints: a heading, then name, type, digest and more per line."""
     lines = (line.split() for line in listing.splitlines()[1:])
     return {fields[0]: fields[2] for fields in lines if len(fields) > 2}
-
-
-def archive_digest(archive: Path) -> str | None:
-    """The digest of the one image of an archive; None when the archive does not tell."""
-    with tarfile.open(archive) as tar:
-        for member in tar:
-            if member.name == "index.json" and (content := tar.extractfile(member)):
-                manifests = json.load(content)["manifests"]
-                return str(manifests[0]["digest"]) if len(manifests) == 1 else None
-    return None

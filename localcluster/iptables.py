@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import shlex
 import shutil
 import subprocess
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 # kube-proxy and kubelet name their chains KUBE-…, the network plugins CNI-….
 OURS = re.compile(r"^(KUBE|CNI)-")
@@ -67,8 +69,9 @@ def _removal_lines(table: Table, doomed: set[str]) -> Iterator[str]:
 
 
 def _target(rule: str) -> str | None:
-    found = re.search(r" (?:-j|-g) (\S+)", rule)
-    return found.group(1) if found else None
+    """The chain that a rule leads to; its words are taken apart as written, since a comment may say anything."""
+    words = shlex.split(rule)
+    return next((after for word, after in pairwise(words) if word in {"-j", "-g"}), None)
 
 
 def current_chains() -> list[str]:

@@ -8,8 +8,9 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import IO
 
 from localcluster import components, host, nodeconfig
 from localcluster.binaries import CONTROL_PLANE, NODE, binary, program
@@ -19,7 +20,7 @@ from localcluster.components import Layout
 from localcluster.console import say, step
 from localcluster.controlplane import free_ports
 from localcluster.errors import LocalClusterError
-from localcluster.images import load_programs
+from localcluster.images import load, program_images
 from localcluster.nodeconfig import NODE_ADDRESS, NODE_NAME, NodeFiles
 from localcluster.paths import node_root
 from localcluster.processes import Process, Roll, spawn
@@ -90,8 +91,22 @@ class Node:
 
     def ctr(self, *arguments: str) -> str:
         """Run containerd's own client in the namespace of Kubernetes."""
-        command = [program("ctr"), "--address", str(self.files.socket), "--namespace", "k8s.io", *arguments]
-        return _run(command)
+        return _run([*self._ctr, *arguments])
+
+    def import_images(self, write: Callable[[IO[bytes]], None]) -> None:
+        """Import the archive that `write` writes, without a copy of it on disk."""
+        command = [*self._ctr, "images", "import", "-"]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as ctr:
+            assert ctr.stdin is not None and ctr.stderr is not None, "both were asked for"  # noqa: S101, PT018
+            with contextlib.suppress(BrokenPipeError), ctr.stdin as archive:
+                write(archive)
+            complaint = ctr.stderr.read().decode()
+        if ctr.returncode != 0:
+            raise LocalClusterError(f"importing an image failed: {complaint.strip()}")
+
+    @property
+    def _ctr(self) -> list[str]:
+        return [program("ctr"), "--address", str(self.files.socket), "--namespace", "k8s.io"]
 
     def kubectl(self, *arguments: str) -> str:
         return _run([program("kubectl"), f"--kubeconfig={self.kubeconfig}", *arguments])
@@ -119,7 +134,7 @@ class Node:
         with step("starting the node"):
             self._start_node(layout)
         with step("starting DNS"):
-            load_programs(self.ctr)
+            load(program_images(), self)
             self._apply_dns()
 
     def _start_control_plane(self, layout: Layout) -> None:

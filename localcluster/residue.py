@@ -70,7 +70,7 @@ def remove_network_results(folder: Path) -> None:
 
 
 def remove_dead_sockets(folder: Path, listening: Path = Path("/proc/net/unix")) -> None:
-    """Shims and kubelet, when killed, leave their sockets behind; one that the kernel does not list belongs to nobody."""
+    """Shims and kubelet, when killed, leave their sockets behind; one unknown to the kernel is dead."""
     if not folder.is_dir():
         return
     known = listening.read_text()
