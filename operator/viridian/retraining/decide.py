@@ -1,8 +1,9 @@
 """One pass over a RetrainPolicy: from its snapshot to a plan. Pure, total, and idempotent once carried out.
 
-A run goes through the same few steps, one or two per pass, each because the world shows that the one before it was taken:
-the MLflow run is created; the Job is applied; when it has ended, what it made is registered, judged, handed over, and the
-outcome is written on the Job. A later step is never taken on the word of the status: that is a cache for people.
+A run goes through the same few steps, one or two per pass, each because the world shows that the one before it was
+taken: the MLflow run is created; the Job is applied; when it has ended, what it made is registered, judged, handed
+over, and the outcome is written on the Job. A later step is never taken on the word of the status: that is a cache
+for people.
 """
 
 from __future__ import annotations

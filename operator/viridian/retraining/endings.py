@@ -1,8 +1,9 @@
 """How an ended run is decided about: what was made is registered, then judged, then handed over, then written down.
 
-Each step is taken only where the registry does not show it yet, and the Job's outcome is written last, when everything
-else is seen to be there. So the operator may be killed between any two of them. The version's outcome is tagged only once
-its alias was seen, and the alias is set only while there is no outcome: where a person moves it later, it stays.
+Each step is taken only where the registry does not show it yet, and the Job's outcome is written last, when
+everything else is seen to be there. So the operator may be killed between any two of them. The version's outcome is
+tagged only once its alias was seen, and the alias is set only while there is no outcome: where a person moves it
+later, it stays.
 """
 
 from __future__ import annotations

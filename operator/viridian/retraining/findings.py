@@ -1,7 +1,8 @@
 """The conditions of a RetrainPolicy: Ready, Reconciling, Stalled, DataQuality and Paused.
 
 In the words of kstatus: Stalled means that a person has to change something, Reconciling that the operator waits for
-something and tries again. A run at work is neither: it is what a policy is there for, and nobody should wait for its end.
+something and tries again. A run at work is neither: it is what a policy is there for, and nobody should wait for its
+end.
 """
 
 from __future__ import annotations

@@ -139,7 +139,8 @@ def _begun(facts: Facts, spec: RetrainPolicySpec, runs: Sequence[Run], due: Sequ
     """The cause of the run that the status says was begun and has no Job yet.
 
     It goes on with the same id although a newer time has come meanwhile, or its deadline has passed: the MLflow run
-    with that id may be there already. Without the status a new id is taken, and at worst an empty MLflow run is left over.
+    with that id may be there already. Without the status a new id is taken, and at worst an empty MLflow run is left
+    over.
     """
     known = mapping(facts.status, "activeRun")
     causes = causes_of(_listed(known))
