@@ -1,0 +1,119 @@
+"""Kustomize and Helm install the same objects."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from tests.unit.install.rendering import ROOT, by_identity, helm, helm_refusal, kustomize
+
+
+def test_cluster_wide_both_ways_make_the_same_objects() -> None:
+    by_kustomize = by_identity(kustomize("manifests"))
+    # Helm makes the namespace with --create-namespace.
+    del by_kustomize["Namespace", "", "viridian-system"]
+    assert by_identity(helm("viridian-system")) == by_kustomize
+
+
+def test_namespaced_both_ways_make_the_same_objects() -> None:
+    by_helm = by_identity(helm("ml", "namespaces={ml}", "crds.install=false"))
+    assert by_helm == by_identity(kustomize("manifests/overlays/namespaced"))
+
+
+def test_namespaced_has_no_right_outside_of_the_namespace() -> None:
+    for objects in (kustomize("manifests/overlays/namespaced"), helm("ml", "namespaces={ml}", "crds.install=false")):
+        kinds = {object_["kind"] for object_ in objects}
+        assert kinds == {"ServiceAccount", "Role", "RoleBinding", "Deployment", "Service"}
+
+
+def test_helm_serves_several_namespaces_with_a_role_in_each() -> None:
+    objects = by_identity(helm("viridian-system", "namespaces={ml,ads}"))
+    assert {identity for identity in objects if identity[0].endswith("Role")} == {
+        ("Role", "ml", "viridian-operator"),
+        ("Role", "ads", "viridian-operator"),
+    }
+    for namespace in ("ml", "ads"):
+        subject = objects["RoleBinding", namespace, "viridian-operator"]["subjects"]
+        assert subject == [{"kind": "ServiceAccount", "name": "viridian-operator", "namespace": "viridian-system"}]
+    assert {"name": "VIRIDIAN_NAMESPACE", "value": "ml,ads"} in _container(objects)["env"]
+
+
+def test_an_uninstall_keeps_the_crds() -> None:
+    crds = [object_ for object_ in helm("viridian-system") if object_["kind"] == "CustomResourceDefinition"]
+    assert len(crds) == 2
+    for crd in crds:
+        assert crd["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep"
+
+
+def test_the_crds_of_the_chart_are_those_of_the_project() -> None:
+    check = subprocess.run(
+        [sys.executable, "charts/copy_crds.py", "--check"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert check.returncode == 0, check.stderr
+
+
+@pytest.mark.parametrize("way", ["kustomize", "helm"])
+def test_the_pod_meets_the_restricted_pod_security_standard(way: str) -> None:
+    objects = by_identity(kustomize("manifests") if way == "kustomize" else helm("viridian-system"))
+    pod = objects["Deployment", "viridian-system", "viridian-operator"]["spec"]["template"]["spec"]
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert _container(objects)["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    assert pod["enableServiceLinks"] is False, "a Service named viridian-… would set VIRIDIAN_… variables"
+
+
+@pytest.mark.parametrize("way", ["kustomize", "helm"])
+def test_there_is_one_operator_at_a_time(way: str) -> None:
+    objects = by_identity(kustomize("manifests") if way == "kustomize" else helm("viridian-system"))
+    spec = objects["Deployment", "viridian-system", "viridian-operator"]["spec"]
+    assert (spec["replicas"], spec["strategy"]) == (1, {"type": "Recreate"})
+    assert not [identity for identity in objects if identity[0] == "PodDisruptionBudget"]
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ("workers=0", "workers"),
+        ("workers=many", "workers"),
+        ("log.level=loud", "level"),
+        ("mlflow.uri=mlflow.ml.svc", "uri"),
+        ("mlflow.url=http://mlflow.ml.svc", "url"),
+        ("namespaces={Ml}", "namespaces"),
+        ("replicas=2", "replicas"),
+        ("resync=soon", "resync"),
+        ("image.pullPolicy=Sometimes", "pullPolicy"),
+    ],
+)
+def test_helm_refuses_values_that_mean_nothing(setting: str, said: str) -> None:
+    assert said in helm_refusal(setting)
+
+
+def test_helm_passes_the_settings_on() -> None:
+    objects = by_identity(
+        helm(
+            "viridian-system",
+            "mlflow.uri=http://mlflow.ml.svc:5000",
+            "mlflow.existingSecret=mlflow-login",
+            "image.tag=2.0.0",
+            "workers=8",
+            "resources.limits.memory=1Gi",
+        )
+    )
+    container = _container(objects)
+    assert container["image"] == "viridian/operator:2.0.0"
+    assert {"name": "MLFLOW_TRACKING_URI", "value": "http://mlflow.ml.svc:5000"} in container["env"]
+    assert {"name": "VIRIDIAN_WORKERS", "value": "8"} in container["env"]
+    assert container["envFrom"] == [{"secretRef": {"name": "mlflow-login"}}]
+    assert container["resources"]["limits"]["memory"] == "1Gi"
+
+
+def _container(objects: Any) -> Any:
+    pod = objects["Deployment", "viridian-system", "viridian-operator"]["spec"]["template"]["spec"]
+    return pod["containers"][0]
