@@ -11,8 +11,7 @@ from localcluster.binaries import program
 from localcluster.controlplane import ControlPlane
 from tests.support.kube import Kube, Kubectl, client, condition, eventually
 from viridian.api import crd
-
-CRD_API = "apiextensions.k8s.io/v1"
+from viridian.api.names import API_VERSION
 
 
 @pytest.fixture(scope="session")
@@ -44,15 +43,20 @@ def namespace(kube: Kube, request: pytest.FixtureRequest) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def kubectl(control_plane: ControlPlane, kube: Kube) -> Kubectl:
     """kubectl as the administrator; both kinds are installed and served."""
-    return Kubectl(program("kubectl"), control_plane.kubeconfig)
+    return kubectl_of(control_plane)
+
+
+def kubectl_of(plane: ControlPlane) -> Kubectl:
+    return Kubectl(program("kubectl"), plane.kubeconfig, plane.kubeconfig.with_name("kubectl-cache"))
 
 
 def install(kube: Kube, kind: crd.Kind) -> None:
-    """Install a kind and wait until its objects can be listed, which is later than when it is Established."""
+    """Install a kind and wait until everyone can use it, which is later than when it is Established."""
     manifest = kube.apply(crd.render(kind))
     eventually(
         lambda: condition(kube.read(manifest), "Established").get("status") == "True",
         what=f"{kind.name} established",
     )
-    path = f"/apis/{manifest['spec']['group']}/{manifest['spec']['versions'][0]['name']}/{kind.plural}"
-    eventually(lambda: kube.request("GET", path), what=f"first list of {kind.plural}")
+    eventually(lambda: kube.request("GET", f"/apis/{API_VERSION}/{kind.plural}"), what=f"first list of {kind.plural}")
+    # `kubectl explain` and `kubectl diff` read the published schema.
+    eventually(lambda: kind.name in str(kube.request("GET", f"/openapi/v3/apis/{API_VERSION}")), what="its schema")

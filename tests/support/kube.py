@@ -150,6 +150,8 @@ class Kubectl:
 
     program: str
     kubeconfig: Path
+    # For short-lived servers: what kubectl remembers of one must not be believed of another that gets the same port.
+    cache: Path | None = None
 
     def __call__(self, *arguments: str, stdin: str | None = None) -> str:
         """What it prints; AssertionError with what it complains of when it fails."""
@@ -158,7 +160,8 @@ class Kubectl:
         return done.stdout
 
     def attempt(self, *arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
-        command = [self.program, f"--kubeconfig={self.kubeconfig}", *arguments]
+        cache = (f"--cache-dir={self.cache}",) if self.cache else ()
+        command = [self.program, f"--kubeconfig={self.kubeconfig}", *cache, *arguments]
         return subprocess.run(command, input=stdin, capture_output=True, text=True, check=False, timeout=60)
 
 

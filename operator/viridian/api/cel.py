@@ -47,8 +47,8 @@ ONE_SOURCE: Final = Rule(
 )
 URI_WITH_DIGEST: Final = Rule(
     rule="!has(self.uri) || has(self.digest)",
-    message="a uri needs a digest beside it, so that what is served cannot change unseen: digest: sha256:… (64 digits), "
-    "the SHA-256 of the model's viridian/manifest.json",
+    message="a uri needs a digest beside it, so that what is served cannot change unseen: digest: sha256:… (64 "
+    "digits), the SHA-256 of the model's viridian/manifest.json",
     field_path=".digest",
 )
 DIGEST_WITH_URI: Final = Rule(

@@ -58,14 +58,15 @@ def _field(field: msgspec.structs.FieldInfo, defaults: bool) -> Schema:
 def _default(field: msgspec.structs.FieldInfo) -> Any:
     """The default as JSON; None where there is none."""
     if field.default is not msgspec.NODEFAULT:
-        return msgspec.to_builtins(field.default)
+        plain = msgspec.to_builtins(field.default)
+        return list(plain) if isinstance(plain, tuple) else plain
     if field.default_factory is msgspec.NODEFAULT:
         return None
     made = field.default_factory()
     if isinstance(made, Struct) and not made.rules:
         return {}  # The fields inside have defaults of their own.
     # A CRD's defaults are checked by their rules before the fields inside get theirs, so those are spelled out.
-    return {name: value for name, value in msgspec.to_builtins(made).items() if value is not None}
+    return {name: value for name, value in msgspec.json.decode(msgspec.json.encode(made)).items() if value is not None}
 
 
 def _described(annotation: Any, defaults: bool) -> Schema:

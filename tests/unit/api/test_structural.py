@@ -70,6 +70,11 @@ def test_a_plain_default_is_told_in_the_sentence_too() -> None:
     assert FIELDS["on"]["description"] == "Whether. Default: false."
 
 
+def test_an_empty_list_needs_no_words() -> None:
+    assert FIELDS["parts"]["description"] == "Parts."
+    assert FIELDS["parts"]["default"] == []
+
+
 def test_an_empty_text_is_no_default() -> None:
     assert "default" not in FIELDS["empty"]
 
