@@ -17,11 +17,12 @@ from typing import Any
 
 from tests.support.cluster.clock import ManualClock, moment
 from tests.support.cluster.crds import CustomKind, custom_kinds
-from tests.support.cluster.deployments import Readiness, is_ready, step_deployment, step_pod
+from tests.support.cluster.deployments import Readiness, is_ready, step_budget, step_deployment, step_pod
 from tests.support.cluster.faults import Call, Fault, Faults, Killed
 from tests.support.cluster.jobs import Outcome, step_job
 from tests.support.cluster.store import Store, World, owner_uids, reference_of
 from viridian.ports.cluster import Object, Reference
+from viridian.ports.event import event_about
 
 __all__ = ["Call", "Fault", "Killed", "ManualClock", "MemoryCluster", "Outcome", "Readiness", "World"]
 
@@ -88,17 +89,9 @@ class MemoryCluster:
         finish()
 
     async def record_event(self, regarding: Mapping[str, Any], *, kind: str, reason: str, message: str) -> None:
-        about = reference_of(regarding)
-        body = {"type": kind, "reason": reason, "note": message, "regarding": about}
-        finish = self._begin_write("record event", about, "", body)
-        namespace = about.namespace or "default"
-        event = {
-            "apiVersion": "events.k8s.io/v1",
-            "kind": "Event",
-            "metadata": {"name": f"{about.name}.{self.store.serial()}", "namespace": namespace},
-            **body,
-            "regarding": {"kind": about.kind, "name": about.name, "namespace": namespace, "uid": _uid(regarding)},
-        }
+        event = event_about(regarding, kind=kind, reason=reason, message=message, now=self.clock())
+        finish = self._begin_write("record event", reference_of(regarding), "", event)
+        event["metadata"]["name"] = f"{event['metadata'].pop('generateName')}{self.store.serial()}"
         self.store.update(event, "viridian")
         finish()
 
@@ -155,6 +148,8 @@ class MemoryCluster:
                 step_deployment(self.store, found)
             elif reference.kind == "Job":
                 step_job(self.store, found, self.outcomes)
+            elif reference.kind == "PodDisruptionBudget":
+                step_budget(self.store, found)
             elif reference.kind == "Pod" and self.store.get(reference) and _owner_kind(found) == "Deployment":
                 step_pod(self.store, found, self.readiness)
         return len(self.worlds) > before
@@ -264,10 +259,6 @@ def _carries(found: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
 def _owner_kind(found: Mapping[str, Any]) -> str:
     owners = found["metadata"].get("ownerReferences", [])
     return str(owners[0]["kind"]) if owners else ""
-
-
-def _uid(regarding: Mapping[str, Any]) -> str:
-    return str(regarding["metadata"].get("uid", ""))
 
 
 def _digest(body: Any) -> str:

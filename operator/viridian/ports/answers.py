@@ -13,6 +13,8 @@ MAX_CAUSES = 4
 
 # The server explains patterns at length: `a valid label must … (e.g. 'x', regex used for validation is …)`.
 _EXAMPLES = re.compile(r"\s*\(e\.g\..*?regex used for validation is .*?\)(?=$|[;,\]])")
+# Of a whole structure only the verdict is of use: `Invalid value: {"Volumes":null,…}: field is immutable`.
+_STRUCTURE = re.compile(r"Invalid value: [{\[].*[}\]]: ", re.DOTALL)
 # Server-side apply answers a manifest that does not fit the schema with 500 and no reason, in one of these forms.
 _MISFIT = re.compile(
     r"failed to (?:create typed patch object|convert new object) \(.*?\)(?:: | to proper version: [^:]*: )", re.DOTALL
@@ -51,7 +53,7 @@ def _causes(body: Any) -> str:
     """The faults of an invalid object: each with its field, without the server's explanation of patterns."""
     causes = _details(body).get("causes") or []
     told = [f"{cause['field']}: {cause['message']}" for cause in causes if cause.get("field") and cause.get("message")]
-    unique = list(dict.fromkeys(_EXAMPLES.sub("", text) for text in told))
+    unique = list(dict.fromkeys(_EXAMPLES.sub("", _STRUCTURE.sub("", text)) for text in told))
     more = f" (and {len(unique) - MAX_CAUSES} more)" if len(unique) > MAX_CAUSES else ""
     return "; ".join(unique[:MAX_CAUSES]) + more
 

@@ -1,20 +1,25 @@
-"""Custom kinds as their CustomResourceDefinitions describe them: merge keys, defaults, pruning.
+"""Custom kinds as their CustomResourceDefinitions describe them: merge keys, defaults, pruning, faults.
 
 CEL rules are not judged here; the tests of the schemas run on the real server.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
+
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
+from jsonschema.exceptions import ValidationError  # type: ignore[import-untyped]
 
 from tests.support.cluster.shapes import METADATA, Shape
 
 Schema = Mapping[str, Any]
+_IDENTITY = ("apiVersion", "kind", "metadata")
 
 
-@dataclass(frozen=True)
+@dataclass
 class CustomKind:
     """One served version of one custom kind."""
 
@@ -22,7 +27,7 @@ class CustomKind:
     kind: str
     schema: Schema
 
-    @property
+    @cached_property
     def shape(self) -> Shape:
         shape = _shape(self.schema)
         return Shape(fields={**shape.fields, "metadata": METADATA})
@@ -30,9 +35,23 @@ class CustomKind:
     def completed(self, content: Mapping[str, Any]) -> dict[str, Any]:
         """Without the fields that the schema does not know, with its defaults for those that are absent."""
         properties = self.schema.get("properties", {})
-        kept = {key: value for key, value in content.items() if key in ("apiVersion", "kind", "metadata")}
+        kept = {key: value for key, value in content.items() if key in _IDENTITY}
         rest = {key: value for key, value in content.items() if key in properties and key not in kept}
         return {**kept, **_completed(rest, _without_metadata(self.schema))}
+
+    def unknown_fields(self, manifest: Mapping[str, Any]) -> Iterator[str]:
+        """What server-side apply refuses; other writes lose these fields silently."""
+        rest = {key: value for key, value in manifest.items() if key not in _IDENTITY}
+        for path in _unknown(rest, self.schema, ""):
+            yield f"{path}: field not declared in schema"
+
+    def faults(self, content: Mapping[str, Any]) -> Iterator[str]:
+        for error in self._validator.iter_errors({k: v for k, v in content.items() if k not in _IDENTITY}):
+            yield _fault(error)
+
+    @cached_property
+    def _validator(self) -> Draft202012Validator:
+        return Draft202012Validator(dict(_without_metadata(self.schema)))
 
 
 def custom_kinds(definition: Mapping[str, Any]) -> dict[tuple[str, str], CustomKind]:
@@ -48,7 +67,7 @@ def custom_kinds(definition: Mapping[str, Any]) -> dict[tuple[str, str], CustomK
 
 
 def _without_metadata(schema: Schema) -> Schema:
-    properties = {k: v for k, v in schema.get("properties", {}).items() if k not in ("apiVersion", "kind", "metadata")}
+    properties = {k: v for k, v in schema.get("properties", {}).items() if k not in _IDENTITY}
     return {**schema, "properties": properties}
 
 
@@ -67,6 +86,36 @@ def _shape(schema: Schema) -> Shape:
     )
 
 
+def _unknown(value: Any, schema: Schema, path: str) -> Iterator[str]:
+    if isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _unknown(item, schema.get("items", {}), f"{path}[{index}]")
+    elif isinstance(value, Mapping) and not _is_open(schema):
+        properties, values = schema.get("properties", {}), schema.get("additionalProperties")
+        for key, inner in value.items():
+            if key in properties or isinstance(values, Mapping):
+                yield from _unknown(inner, properties.get(key, values), f"{path}.{key}")
+            else:
+                yield f"{path}.{key}"
+
+
+def _is_open(schema: Schema) -> bool:
+    """Whether anything may stand in it."""
+    described = schema.get("properties") or schema.get("additionalProperties")
+    return bool(schema.get("x-kubernetes-preserve-unknown-fields")) or not described
+
+
+def _fault(error: ValidationError) -> str:
+    """In the words of the API server, more or less."""
+    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.absolute_path).lstrip(".")
+    if error.validator == "required":
+        missing = error.message.split("'")[1]
+        return f"{path}.{missing}: Required value"
+    if error.validator == "enum":
+        return f"{path}: Unsupported value: {error.instance!r}: supported values: {error.validator_value}"
+    return f"{path}: Invalid value: {error.instance!r}: {error.message}"
+
+
 def _completed(value: Any, schema: Schema) -> Any:
     if isinstance(value, list):
         return [_completed(item, schema.get("items", {})) for item in value]
@@ -74,7 +123,7 @@ def _completed(value: Any, schema: Schema) -> Any:
         return value
     properties = schema.get("properties", {})
     values = schema.get("additionalProperties")
-    open_ended = schema.get("x-kubernetes-preserve-unknown-fields", False) or not (properties or values)
+    open_ended = _is_open(schema)
     result = {}
     for key, inner in value.items():
         if key in properties:

@@ -84,6 +84,23 @@ def step_pod(store: Store, pod: Object, readiness: Mapping[str, Readiness]) -> N
         store.update({**pod, "status": wanted}, KUBELET, subresource="status")
 
 
+def step_budget(store: Store, budget: Object) -> None:
+    """Reports on a PodDisruptionBudget; nothing is ever evicted here."""
+    selector = budget["spec"]["selector"]["matchLabels"].items()
+    pods = [o for r, o in store.objects() if r.kind == "Pod" and selector <= o["metadata"]["labels"].items()]
+    healthy = sum(map(is_ready, pods))
+    spare = budget["spec"].get("maxUnavailable", 1)
+    status = {
+        "observedGeneration": budget["metadata"]["generation"],
+        "currentHealthy": healthy,
+        "expectedPods": len(pods),
+        "desiredHealthy": max(0, len(pods) - spare) if isinstance(spare, int) else 0,
+        "disruptionsAllowed": max(0, healthy - max(0, len(pods) - spare)) if isinstance(spare, int) else 0,
+    }
+    if status != budget.get("status"):
+        store.update({**budget, "status": status}, CONTROLLER, subresource="status")
+
+
 def is_ready(pod: Mapping[str, Any]) -> bool:
     return condition(pod, "Ready").get("status") == "True" and "deletionTimestamp" not in pod["metadata"]
 

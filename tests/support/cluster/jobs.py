@@ -36,7 +36,10 @@ class _Verdict:
 
 def step_job(store: Store, job: Object, outcomes: Outcomes) -> None:
     """Starts a pod, ends it when its time has come, counts, and closes the Job; a finished Job is left alone."""
-    if _finished(job) or job["spec"].get("suspend"):
+    if _finished(job):
+        return
+    if job["spec"].get("suspend"):
+        _report_suspended(store, job)
         return
     pods = store.children(job["metadata"]["uid"], "Pod")
     running = [pod for pod in pods if _phase(pod) in ("Pending", "Running")]
@@ -158,6 +161,14 @@ def _report(store: Store, job: Object, active: Sequence[Object], verdict: _Verdi
         if verdict.kind == "Complete":
             status["completionTime"] = now
     if status != old:
+        store.update({**job, "status": status}, CONTROLLER, subresource="status")
+
+
+def _report_suspended(store: Store, job: Object) -> None:
+    why = {"type": "Suspended", "status": "True", "reason": "JobSuspended", "message": "Job suspended"}
+    conditions = with_conditions(job.get("status", {}).get("conditions", []), [why], stamp(store.clock()))
+    status = {"conditions": conditions, "ready": 0, "terminating": 0, "uncountedTerminatedPods": {}}
+    if status != job.get("status"):
         store.update({**job, "status": status}, CONTROLLER, subresource="status")
 
 

@@ -88,10 +88,12 @@ class Store:
         """Server-side apply by force; without effect it changes nothing, not even the resourceVersion."""
         reference = self._known(manifest)
         old = self._objects.get(reference)
-        self._check_preconditions(reference, manifest["metadata"], old)
+        self._check_preconditions(reference, manifest["metadata"], old, subresource)
         if subresource and old is None:
             raise ClusterConflict(f"{reference.kind} {reference.name} not found")
         who = Manager(manager, "Apply", subresource)
+        if custom := self.custom.get((reference.api_version, reference.kind)):
+            validation.refuse(manifest, list(custom.unknown_fields(manifest)))
         live = old.content if old else self._skeleton(manifest)
         wanted = self._intent(manifest, subresource)
         shape = self._shape(reference)
@@ -155,7 +157,11 @@ class Store:
         if before is None:
             content = {**content, "metadata": {**content["metadata"], **self._identity()}}
         custom = self.custom.get((content["apiVersion"], content["kind"]))
-        content = custom.completed(content) if custom else with_defaults(content)
+        if custom:
+            content = custom.completed(content)
+            validation.refuse(content, list(custom.faults(content)))
+        else:
+            content = with_defaults(content)
         if content["kind"] == "Service" and "clusterIP" not in content["spec"]:
             address = f"10.96.{self._made // 250}.{self._made % 250 + 1}"
             content = {**content, "spec": {**content["spec"], "clusterIP": address, "clusterIPs": [address]}}
@@ -197,13 +203,18 @@ class Store:
         home = Reference("v1", "Namespace", "", reference.namespace)
         if reference.namespace and home not in self._objects:
             raise ClusterConflict(f'namespaces "{reference.namespace}" not found')
+        if reference not in self._objects and home in self._objects and _is_leaving(self._objects[home].content):
+            raise ClusterConflict(f"namespace {reference.namespace} is being terminated")
         return reference
 
-    def _check_preconditions(self, reference: Reference, metadata: Mapping[str, Any], old: Stored | None) -> None:
-        for key in ("uid", "resourceVersion"):
-            wanted = metadata.get(key)
-            if wanted and (old is None or old.content["metadata"][key] != wanted):
-                raise ClusterConflict(f"{reference.kind} {reference.name}: {key} is not {wanted}")
+    def _check_preconditions(
+        self, reference: Reference, metadata: Mapping[str, Any], old: Stored | None, subresource: str
+    ) -> None:
+        """A uid holds or there is no object of that name; a resourceVersion says nothing about one that is absent."""
+        actual = old.content["metadata"] if old else {"resourceVersion": metadata.get("resourceVersion")}
+        for key in ("resourceVersion",) if subresource else ("uid", "resourceVersion"):
+            if metadata.get(key) and actual.get(key) != metadata[key]:
+                raise ClusterConflict(f"{reference.kind} {reference.name}: {key} is not {metadata[key]}")
 
     def _skeleton(self, manifest: Mapping[str, Any]) -> Object:
         reference = reference_of(manifest)
@@ -241,6 +252,10 @@ class Store:
             return 1
         moved = _without_meta(content) != _without_meta(before)
         return int(before["metadata"]["generation"]) + moved
+
+
+def _is_leaving(content: Mapping[str, Any]) -> bool:
+    return "deletionTimestamp" in content["metadata"]
 
 
 def owner_uids(content: Mapping[str, Any]) -> list[str]:

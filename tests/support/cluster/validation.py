@@ -44,16 +44,16 @@ _CONTAINER_FIELDS = frozenset(
 
 def check(new: Object) -> None:
     """Raises `ClusterRefused` with every fault of the object as it was sent, or does nothing."""
-    _refuse(new, [*_metadata_faults(new), *_kind_faults(new)])
+    refuse(new, [*_metadata_faults(new), *_kind_faults(new)])
 
 
 def check_change(new: Object, old: Object | None) -> None:
     """The same for changes of what may never change; both with their defaults."""
     if old is not None:
-        _refuse(new, list(_immutable_faults(new, old)))
+        refuse(new, list(_immutable_faults(new, old)))
 
 
-def _refuse(new: Object, faults: list[str]) -> None:
+def refuse(new: Mapping[str, Any], faults: list[str]) -> None:
     if faults:
         raise ClusterRefused(f"{new['kind']} {new['metadata']['name']}: " + "; ".join(faults))
 

@@ -1,0 +1,34 @@
+"""The two clusters that one contract is for."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from localcluster.controlplane import ControlPlane
+from tests.contract.cluster.world import MemoryWorld, ServerWorld, World
+from tests.support.kube import Kube
+from tests.support.memory_cluster import MemoryCluster
+from viridian.api import crd
+from viridian.ports.connection import Connection
+from viridian.ports.kubernetes import KubernetesCluster
+
+
+@pytest.fixture
+async def server(control_plane: ControlPlane, kube: Kube, namespace: str) -> AsyncIterator[ServerWorld]:
+    """A real API server and the adapter, in a namespace of the test's own."""
+    async with KubernetesCluster(Connection.from_kubeconfig(control_plane.kubeconfig)) as cluster:
+        yield ServerWorld(cluster, kube, namespace)
+
+
+@pytest.fixture
+def memory() -> MemoryWorld:
+    return MemoryWorld(MemoryCluster(definitions=[crd.render(kind) for kind in crd.KINDS]))
+
+
+@pytest.fixture(params=["memory", "server"])
+def world(request: pytest.FixtureRequest) -> World:
+    """The cluster under test, and what others do to it."""
+    found: World = request.getfixturevalue(request.param)
+    return found

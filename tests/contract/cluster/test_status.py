@@ -1,0 +1,94 @@
+"""The status subresource on a real API server and in memory alike: the same tests run against both."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.contract.cluster.manifests import (
+    model_deployment,
+)
+from tests.contract.cluster.world import World, read, version
+from viridian.ports.cluster import ClusterConflict, ClusterRefused, Object
+
+
+class TestStatus:
+    async def test_is_written_apart_from_the_spec(self, world: World) -> None:
+        made = await world.cluster.apply(model_deployment(world.namespace), manager="kubectl")
+        after = await world.cluster.apply_status(self.status(made, observedGeneration=1), manager="viridian-status")
+        assert after["status"]["observedGeneration"] == 1
+        assert after["spec"] == made["spec"]
+        assert after["metadata"]["generation"] == 1
+
+    async def test_the_same_again_changes_nothing(self, world: World) -> None:
+        made = await world.cluster.apply(model_deployment(world.namespace), manager="kubectl")
+        status = self.status(made, observedGeneration=1, conditions=[self.condition("Ready", "True")])
+        before = await world.cluster.apply_status(status, manager="viridian-status")
+        assert await world.cluster.apply_status(status, manager="viridian-status") == before
+
+    async def test_a_spec_sent_along_is_not_taken(self, world: World) -> None:
+        made = await world.cluster.apply(model_deployment(world.namespace), manager="kubectl")
+        sent = {
+            **self.status(made, observedGeneration=1),
+            "spec": model_deployment("x", server={"replicas": 9})["spec"],
+        }
+        after = await world.cluster.apply_status(sent, manager="viridian-status")
+        assert after["spec"] == made["spec"]
+
+    async def test_a_status_sent_with_the_spec_is_not_taken(self, world: World) -> None:
+        sent = {**model_deployment(world.namespace), "status": {"observedGeneration": 7}}
+        assert "status" not in await world.cluster.apply(sent, manager="kubectl")
+
+    async def test_what_is_left_out_goes(self, world: World) -> None:
+        made = await world.cluster.apply(model_deployment(world.namespace), manager="kubectl")
+        both = [self.condition("Ready", "True"), self.condition("Stalled", "False")]
+        await world.cluster.apply_status(self.status(made, conditions=both, observedGeneration=1), manager="s")
+        after = await world.cluster.apply_status(self.status(made, conditions=both[:1]), manager="s")
+        assert [found["type"] for found in after["status"]["conditions"]] == ["Ready"]
+        assert "observedGeneration" not in after["status"]
+
+    async def test_the_spec_leaves_it_alone(self, world: World) -> None:
+        made = await world.cluster.apply(model_deployment(world.namespace), manager="kubectl")
+        await world.cluster.apply_status(self.status(made, observedGeneration=1), manager="viridian-status")
+        changed = model_deployment(world.namespace, server={"replicas": 5})
+        after = await world.cluster.apply(changed, manager="kubectl")
+        assert after["metadata"]["generation"] == 2
+        assert after["status"]["observedGeneration"] == 1
+
+    async def test_of_what_does_not_exist(self, world: World) -> None:
+        with pytest.raises(ClusterConflict):
+            await world.cluster.apply_status(self.status(model_deployment(world.namespace)), manager="s")
+
+    async def test_a_version_guards_it(self, world: World) -> None:
+        made = await world.cluster.apply(model_deployment(world.namespace), manager="kubectl")
+        await world.edit(made, {"metadata": {"labels": {"a": "b"}}})
+        status = self.status(made, observedGeneration=1)
+        status["metadata"]["resourceVersion"] = version(made)
+        with pytest.raises(ClusterConflict):
+            await world.cluster.apply_status(status, manager="s")
+        assert "status" not in await read(world, made)
+
+    async def test_a_uid_does_not_guard_it(self, world: World) -> None:
+        """The server overlooks the metadata of a status; whoever wants to be sure sends the resourceVersion."""
+        made = await world.cluster.apply(model_deployment(world.namespace), manager="kubectl")
+        other = await world.replace(made, model_deployment(world.namespace))
+        status = self.status(made, observedGeneration=1)
+        status["metadata"]["uid"] = made["metadata"]["uid"]
+        after = await world.cluster.apply_status(status, manager="s")
+        assert after["metadata"]["uid"] == other["metadata"]["uid"]
+
+    async def test_unknown_fields_are_dropped_or_refused_but_never_kept(self, world: World) -> None:
+        made = await world.cluster.apply(model_deployment(world.namespace), manager="kubectl")
+        with pytest.raises(ClusterRefused, match="nonsense"):
+            await world.cluster.apply_status(self.status(made, nonsense=1), manager="s")
+
+    @staticmethod
+    def status(made: Object, **fields: Any) -> Object:
+        identity = {key: made["metadata"][key] for key in ("name", "namespace")}
+        return {"apiVersion": made["apiVersion"], "kind": made["kind"], "metadata": identity, "status": fields}
+
+    @staticmethod
+    def condition(kind: str, status: str) -> Object:
+        times = {"lastTransitionTime": "2026-01-05T12:00:00Z", "observedGeneration": 1}
+        return {"type": kind, "status": status, "reason": "AsExpected", "message": "", **times}
