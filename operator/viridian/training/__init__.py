@@ -8,7 +8,10 @@ Inside a RetrainPolicy's Job the run, the champion and the place of the report c
 same script logs to MLflow as any other script does.
 """
 
-from viridian.training.log import Logged, log
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from viridian.training.outcome import (
     CANDIDATE_FAILED,
     DATA_NOT_GOOD_ENOUGH,
@@ -18,6 +21,9 @@ from viridian.training.outcome import (
     NothingToDo,
     StageEnded,
 )
+
+if TYPE_CHECKING:
+    from viridian.training.record import Logged, log
 
 __all__ = [
     "CANDIDATE_FAILED",
@@ -30,3 +36,12 @@ __all__ = [
     "StageEnded",
     "log",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """`log` brings scikit-learn, ONNX and MLflow; a stage that only checks data has no need of them."""
+    if name in ("log", "Logged"):
+        from viridian.training import record
+
+        return getattr(record, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -16,9 +16,9 @@ import yaml
 
 from viridian.api import manifest
 from viridian.serving.bundle import Format
+from viridian.serving.integrity import hashed
 from viridian.training.holdout import Holdout
 from viridian.training.payload import Payload
-from viridian.training.served import digests
 
 EXAMPLE: Final = "input_example.json"
 SERVING_EXAMPLE: Final = "serving_input_example.json"
@@ -42,7 +42,7 @@ def write(directory: Path, payload: Payload, holdout: Holdout, facts: Mapping[st
 
 def seal(directory: Path) -> str:
     """Writes the manifest over every file that is there; the digest of the version."""
-    document = manifest.render(digests(directory))
+    document = manifest.render(hashed(directory))
     path = directory / manifest.MANIFEST_PATH
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(document)

@@ -5,16 +5,14 @@ The champion is judged through this, and so is what was just packed: what passes
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from viridian.api import manifest
 from viridian.serving import bundle, runtime
 from viridian.serving.batch import Batch
+from viridian.serving.integrity import verify_directory
 from viridian.serving.outputs import LABEL, PREDICTION, PROBABILITIES
 from viridian.serving.signature import Table
 from viridian.training.holdout import Holdout
@@ -25,9 +23,7 @@ class Served:
     """A model version in a directory, ready to predict."""
 
     def __init__(self, directory: Path) -> None:
-        document = directory / manifest.MANIFEST_PATH
-        if document.is_file():
-            manifest.verify(document.read_bytes(), digests(directory))
+        verify_directory(directory, digest="")
         self._runtime = runtime.load(bundle.read(directory), threads=1)
 
     def predict(self, holdout: Holdout) -> Prediction:
@@ -52,10 +48,3 @@ class Served:
                 f"the model takes {signature.width} columns, and the holdout has {holdout.matrix.shape[1]}"
             )
         return holdout.matrix
-
-
-def digests(directory: Path) -> Iterator[tuple[str, str]]:
-    """(relative path, SHA-256) of every file."""
-    for path in sorted(directory.rglob("*")):
-        if path.is_file():
-            yield path.relative_to(directory).as_posix(), hashlib.sha256(path.read_bytes()).hexdigest()

@@ -21,8 +21,12 @@ def test_the_codes_are_those_of_the_contract() -> None:
     assert codes == (64, 65, 66)
 
 
-def test_a_script_ends_with_the_code_and_tells_why(tmp_path: Path) -> None:
-    script = "from viridian import training; raise training.DataNotGoodEnough('only 12 rows')"
+def test_a_script_ends_with_the_code_and_tells_why_without_loading_what_it_does_not_need(tmp_path: Path) -> None:
+    script = (
+        "import sys; from viridian import training;"
+        "assert not {'sklearn', 'mlflow', 'onnx', 'numpy'} & set(sys.modules);"
+        "raise training.DataNotGoodEnough('only 12 rows')"
+    )
     ended = subprocess.run(
         [sys.executable, "-c", script],
         env={"VIRIDIAN_TERMINATION_LOG": str(tmp_path / "log"), "PYTHONPATH": str(Path(outcome.__file__).parents[2])},
