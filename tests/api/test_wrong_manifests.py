@@ -17,10 +17,10 @@ STUMBLES = ("no such key", "evaluation error", "no such overload", "failed rule"
 
 
 @pytest.mark.parametrize("wrong", [pytest.param(row, id=row.mistake) for row in rows(Refused)])
-def test_refused(kube: Kube, namespace: str, wrong: Wrong) -> None:
+def test_refused(kube: Kube, wrong: Wrong) -> None:
     assert isinstance(wrong.answer, Refused)
     with pytest.raises(api.Refused) as refusal:
-        kube.create(wrong.manifest(namespace))
+        kube.create(wrong.manifest("default"))
     assert wrong.answer.says in str(refusal.value)
     assert not [stumble for stumble in STUMBLES if stumble in str(refusal.value)]
 
