@@ -1,0 +1,303 @@
+"""A little world for the decisions about a RetrainPolicy: objects as dictionaries, the registry in memory, a clock.
+
+A pass observes as the operator's observer does, decides, and carries the plan out: a cluster write that fails ends it,
+a registry write that fails does not. `writes_left` kills the operator after so many writes.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Coroutine, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+
+from tests.support.memory_registry import MemoryRegistry
+from viridian.api.names import OUTCOME_ANNOTATION, RUN_ANNOTATION, RUN_LABEL
+from viridian.api.registry import ALIAS_CHAMPION, RunStatus
+from viridian.plan.conditions import moment, stamp
+from viridian.plan.plan import (
+    Action,
+    Annotate,
+    Apply,
+    CreateRun,
+    Delete,
+    Event,
+    FinishRun,
+    Plan,
+    RegisterVersion,
+    SetAlias,
+    TagVersion,
+)
+from viridian.ports.registry import RegistryError, RegistryUnavailable
+from viridian.retraining.decide import decide
+from viridian.retraining.questions import ask
+from viridian.retraining.results import job_result
+from viridian.retraining.snapshot import Answers, Questions, Snapshot, Unavailable, facts_of, to_inspect
+
+START = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
+MLFLOW = "http://mlflow:5000"
+Object = dict[str, Any]
+Answer = TypeVar("Answer")
+
+
+class Killed(Exception):
+    """The operator was stopped right after a write."""
+
+
+def now_of(coroutine: Coroutine[Any, Any, Answer]) -> Answer:
+    """What a coroutine returns that waits for nothing."""
+    try:
+        coroutine.send(None)
+    except StopIteration as end:
+        answer: Answer = end.value
+        return answer
+    raise AssertionError("the registry in memory waits for nothing")
+
+
+def weekly(**more: Any) -> Object:
+    return {"name": "weekly", "schedule": {"cron": "0 3 * * 0", **more}}
+
+
+def policy(*triggers: Object, **spec: Any) -> Object:
+    """A RetrainPolicy `churn` of the smallest useful kind, and what a test adds to its spec."""
+    container = {"name": "train", "image": "ghcr.io/acme/churn-train:1.4"}
+    stage = {"template": {"spec": {"containers": [container]}}}
+    return {
+        "apiVersion": "viridian.dev/v1alpha1",
+        "kind": "RetrainPolicy",
+        "metadata": {
+            "name": "churn",
+            "namespace": "ml",
+            "uid": "policy-1",
+            "generation": 1,
+            "creationTimestamp": stamp(START),
+            "annotations": {},
+        },
+        "spec": {"modelDeployment": "churn", "triggers": list(triggers), "stages": {"training": stage}, **spec},
+    }
+
+
+def deployment(**model: Any) -> Object:
+    registry = {"registry": {"name": "churn", "alias": "candidate"}}
+    return {"metadata": {"name": "churn"}, "spec": {"model": model or registry}, "status": {}}
+
+
+@dataclass
+class World:
+    """The world, and the operator's pass over it."""
+
+    policy: Object = field(default_factory=policy)
+    deployment: Object | None = field(default_factory=deployment)
+    registry: MemoryRegistry = field(default_factory=MemoryRegistry)
+    mlflow_uri: str | None = MLFLOW
+    now: datetime = START
+    jobs: dict[str, Object] = field(default_factory=dict)
+    pods: dict[str, list[Object]] = field(default_factory=dict)
+    events: list[Event] = field(default_factory=list)
+    plans: list[Plan] = field(default_factory=list)
+    made: list[str] = field(default_factory=list)
+    """Names of Jobs in the order in which they were made: no name may ever stand there twice."""
+    writes: int = 0
+    writes_left: int | None = None
+
+    # ---- the operator
+
+    def observe(self) -> Snapshot:
+        jobs = copy.deepcopy(list(self.jobs.values()))
+        inspected = [job for job in jobs if job["metadata"]["name"] in to_inspect(jobs)]
+        results = {job["metadata"]["name"]: job_result(job, self._pods_of(job)) for job in inspected}
+        read = copy.deepcopy(self.policy)
+        facts = facts_of(read, copy.deepcopy(self.deployment), jobs, results, mlflow_uri=self.mlflow_uri)
+        try:
+            return Snapshot(facts, self._answers(ask(facts, self.now)))
+        except RegistryUnavailable as error:
+            return Snapshot(facts, Unavailable(error.message))
+        except RegistryError as error:
+            return Snapshot(facts, Unavailable(error.message, refused=True))
+
+    def decide(self) -> Plan:
+        return decide(self.observe(), self.now)
+
+    def once(self) -> Plan:
+        """One pass."""
+        plan = self.decide()
+        self.plans.append(plan)
+        for action in plan.actions:
+            try:
+                self._act(action)
+            except RegistryError:
+                continue
+        if plan.status is not None and dict(plan.status) != self.policy.get("status"):
+            self.policy["status"] = json.loads(json.dumps(plan.status, allow_nan=False))
+            self._wrote()
+        self.events += plan.events
+        return plan
+
+    def settle(self, most: int = 30) -> Plan:
+        """Passes until nothing is left to do at this time."""
+        for _ in range(most):
+            before = (self.writes, len(self.registry.writes))
+            plan = self.once()
+            soon = plan.wake is not None and plan.wake <= self.now
+            if (self.writes, len(self.registry.writes)) == before and not soon:
+                return plan
+        raise AssertionError(f"not settled after {most} passes: {self.plans[-1]}")
+
+    def _answers(self, questions: Questions) -> Answers:
+        registry, run, candidate, champion = self.registry, None, None, None
+        aliases: Mapping[str, str] = {}
+        if questions.key:
+            named = questions.mlflow_run
+            run = now_of(registry.run(named) if named else registry.find_run(questions.experiment, questions.key))
+        if questions.model:
+            model = now_of(registry.model(questions.model))
+            aliases = model.aliases if model else {}
+            version = now_of(registry.version_of_run(questions.model, run.run_id)) if run else None
+            candidate = now_of(registry.version(questions.model, version)) if version else None
+            serving = questions.champion or aliases.get(ALIAS_CHAMPION)
+            champion = now_of(registry.version(questions.model, serving)) if serving else None
+        return Answers(questions=questions, run=run, candidate=candidate, champion=champion, aliases=aliases)
+
+    def _act(self, action: Action) -> None:
+        match action:
+            case Apply(manifest):
+                self._apply(copy.deepcopy(dict(manifest)))
+            case Delete(_, _, name, uid):
+                assert self.jobs[name]["metadata"]["uid"] == uid
+                del self.jobs[name]
+            case Annotate(_, _, name, annotations):
+                self.jobs[name]["metadata"]["annotations"].update(annotations)
+            case CreateRun(experiment, run, tags):
+                now_of(self.registry.create_run(experiment, run, tags))
+            case RegisterVersion(model, mlflow_run, source, tags):
+                now_of(self.registry.register(model, mlflow_run, source, tags))
+            case TagVersion(model, version, tags):
+                now_of(self.registry.tag_version(model, version, tags))
+            case SetAlias(model, alias, version):
+                now_of(self.registry.set_alias(model, alias, version))
+            case FinishRun(mlflow_run, status):
+                now_of(self.registry.finish_run(mlflow_run, RunStatus(status)))
+            case _:
+                raise AssertionError(f"not an action of a RetrainPolicy: {action}")
+        self._wrote()
+
+    def _apply(self, manifest: Object) -> None:
+        name = manifest["metadata"]["name"]
+        assert manifest["kind"] == "Job"
+        assert name not in self.jobs, "a Job's template cannot be changed: it is applied once"
+        self.made.append(name)
+        manifest["metadata"] |= {"uid": f"job-{len(self.made)}", "creationTimestamp": stamp(self.now)}
+        self.jobs[name] = manifest
+
+    def _wrote(self) -> None:
+        self.writes += 1
+        if self.writes_left is not None:
+            self.writes_left -= 1
+            if self.writes_left == 0:
+                self.writes_left = None
+                raise Killed
+
+    def _pods_of(self, job: Object) -> list[Object]:
+        return self.pods.get(job["metadata"]["name"], [])
+
+    # ---- people, time and trainers
+
+    def at(self, text: str) -> World:
+        """The clock shows that now."""
+        self.now = datetime.fromisoformat(text).astimezone(UTC)
+        return self
+
+    def later(self, **length: float) -> World:
+        self.now += timedelta(**length)
+        return self
+
+    def ask_by_hand(self, value: str) -> World:
+        self.policy["metadata"]["annotations"][RUN_ANNOTATION] = value
+        return self
+
+    def edit(self, **spec: Any) -> World:
+        self.policy["spec"] |= spec
+        self.policy["metadata"]["generation"] += 1
+        return self
+
+    def forget_status(self) -> World:
+        self.policy.pop("status", None)
+        return self
+
+    def serve(self, version: str) -> World:
+        """The ModelDeployment has that champion now."""
+        assert self.deployment is not None
+        self.deployment["status"] = {"champion": {"version": version, "uri": f"mlflow-artifacts:/churn/{version}"}}
+        return self
+
+    @property
+    def job(self) -> Object:
+        """The newest Job."""
+        return self.jobs[self.made[-1]]
+
+    @property
+    def mlflow_run(self) -> str:
+        """The MLflow run of the newest Job."""
+        variables = self.job["spec"]["template"]["spec"]["containers"][0]["env"]
+        return str(next(variable["value"] for variable in variables if variable["name"] == "MLFLOW_RUN_ID"))
+
+    def train(self, *, model: bool = True, tags: Mapping[str, str] | None = None, **metrics: float) -> World:
+        """The newest Job logs to its MLflow run and ends well."""
+        named = {name.replace("champion_", "champion."): value for name, value in metrics.items()}
+        uri = f"models:/m-{self.mlflow_run}" if model else None
+        self.registry.log(self.mlflow_run, metrics=named, tags=tags or {}, model_uri=uri)
+        return self.end(0)
+
+    def end(self, code: int, said: str | Mapping[str, Any] = "", reason: str = "BackoffLimitExceeded") -> World:
+        """The newest Job ends with that exit code and termination message."""
+        job, message = self.job, said if isinstance(said, str) else json.dumps(said)
+        kind, why = ("Complete", "CompletionsReached") if code == 0 else ("Failed", reason)
+        condition = {"type": kind, "status": "True", "reason": why, "lastTransitionTime": stamp(self.now)}
+        job["status"] = {"conditions": [condition], "failed": 0 if code == 0 else 1}
+        terminated = {"exitCode": code, "message": message}
+        self.pods[job["metadata"]["name"]] = [
+            {
+                "metadata": {"creationTimestamp": stamp(self.now)},
+                "status": {"containerStatuses": [{"name": "train", "state": {"terminated": terminated}}]},
+            }
+        ]
+        return self
+
+    # ---- what a test looks at
+
+    @property
+    def status(self) -> Object:
+        found: Object = self.policy.get("status", {})
+        return found
+
+    def condition(self, kind: str) -> tuple[str, str]:
+        """Status and reason."""
+        found = next(c for c in self.status["conditions"] if c["type"] == kind)
+        return found["status"], found["reason"]
+
+    def message(self, kind: str) -> str:
+        return str(next(c["message"] for c in self.status["conditions"] if c["type"] == kind))
+
+    @property
+    def told(self) -> list[str]:
+        """Reasons of the events."""
+        return [event.reason for event in self.events]
+
+    @property
+    def last_run(self) -> Object:
+        found: Object = self.status["lastRun"]
+        return found
+
+    def aliases(self) -> Mapping[str, str]:
+        model = now_of(self.registry.model("churn"))
+        return model.aliases if model else {}
+
+    def outcomes(self) -> dict[str, Object]:
+        """Run id to the outcome on its Job."""
+        decided = {job["metadata"]["labels"][RUN_LABEL]: job["metadata"]["annotations"] for job in self.jobs.values()}
+        return {run: json.loads(a[OUTCOME_ANNOTATION]) for run, a in decided.items() if OUTCOME_ANNOTATION in a}
+
+    def transitions(self) -> list[datetime | None]:
+        return [moment(c["lastTransitionTime"]) for c in self.status["conditions"]]
