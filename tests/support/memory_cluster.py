@@ -7,7 +7,6 @@ wrong, `calls` lists them, and `worlds` keeps every state that the cluster has e
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, MutableSequence, Sequence
@@ -20,7 +19,7 @@ from tests.support.cluster.crds import CustomKind, custom_kinds
 from tests.support.cluster.deployments import Readiness, is_ready, step_budget, step_deployment, step_pod
 from tests.support.cluster.faults import Call, Fault, Faults, Killed
 from tests.support.cluster.jobs import Outcome, step_job
-from tests.support.cluster.store import Store, World, owner_uids, reference_of
+from tests.support.cluster.store import Store, World, copied, owner_uids, reference_of
 from viridian.ports.cluster import Object, Reference
 from viridian.ports.event import event_about
 
@@ -49,7 +48,7 @@ class MemoryCluster:
         """Called before each call of the port takes effect: the moment for someone else's edit."""
         self.reads_from: World | None = None
         """A world that reads are answered from instead of the present one."""
-        self._forgotten = 0
+        self._written = 0
         self.create_namespace("default")
 
     # ---- the port
@@ -57,14 +56,14 @@ class MemoryCluster:
     async def get(self, reference: Reference) -> Object | None:
         self._begin("get", reference)
         found = self._readable().get(reference)
-        return copy.deepcopy(found) if found else None
+        return copied(found) if found else None
 
     async def list(
         self, api_version: str, kind: str, namespace: str | None, labels: Mapping[str, str] | None = None
     ) -> Sequence[Object]:
         self._begin("list", Reference(api_version, kind, namespace or "", ""))
         return [
-            copy.deepcopy(found)
+            copied(found)
             for reference, found in sorted(self._readable().items(), key=lambda item: (item[0].namespace, item[0].name))
             if (reference.api_version, reference.kind) == (api_version, kind)
             and namespace in (None, reference.namespace)
@@ -72,16 +71,16 @@ class MemoryCluster:
         ]
 
     async def apply(self, manifest: Mapping[str, Any], *, manager: str) -> Object:
-        finish = self._begin_write("apply", reference_of(manifest), manager, manifest)
+        finish = self._begin_write("apply", _placed(manifest), manager, manifest)
         stored = self.store.apply(manifest, manager)
         finish()
-        return copy.deepcopy(stored)
+        return copied(stored)
 
     async def apply_status(self, manifest: Mapping[str, Any], *, manager: str) -> Object:
-        finish = self._begin_write("apply status", reference_of(manifest), manager, manifest)
+        finish = self._begin_write("apply status", _placed(manifest), manager, manifest)
         stored = self.store.apply(manifest, manager, subresource="status")
         finish()
-        return copy.deepcopy(stored)
+        return copied(stored)
 
     async def delete(self, reference: Reference, *, uid: str) -> None:
         finish = self._begin_write("delete", reference, "", {"uid": uid})
@@ -102,7 +101,7 @@ class MemoryCluster:
 
     def create(self, manifest: Mapping[str, Any], *, manager: str = "kubectl") -> Object:
         """A person applies a manifest."""
-        return copy.deepcopy(self.store.apply(manifest, manager))
+        return copied(self.store.apply(manifest, manager))
 
     def edit(
         self,
@@ -116,12 +115,12 @@ class MemoryCluster:
         """Someone changes the object in place by an ordinary update; its status too, if the change touches it."""
         before = self.find(kind, name, namespace)
         assert before is not None, f"there is no {kind} {name}"
-        after = copy.deepcopy(before)
+        after = copied(before)
         change(after)
         stored = self.store.update(after, manager)
         if after.get("status") != before.get("status"):
             stored = self.store.update({**stored, "status": after.get("status", {})}, manager, subresource="status")
-        return copy.deepcopy(stored)
+        return copied(stored)
 
     def annotate(self, kind: str, name: str, namespace: str = "default", **annotations: str) -> None:
         """As `kubectl annotate` does; give keys with slashes as `**{...}`."""
@@ -189,6 +188,7 @@ class MemoryCluster:
     def forget_calls(self) -> None:
         """Calls are listed, and counted for `faults`, from here on."""
         self.calls.clear()
+        self._written = 0
 
     def find(self, kind: str, name: str, namespace: str = "default") -> Object | None:
         return self.present().find(kind, name, namespace)
@@ -217,9 +217,9 @@ class MemoryCluster:
 
     def _begin_write(self, verb: str, reference: Reference, manager: str, body: Any) -> Callable[[], None]:
         """Gives what is to be called when the write has taken effect, before its answer is given."""
-        number = 1 + sum(call.mutating for call in self.calls)
+        self._written += 1
         call = Call(len(self.calls) + 1, verb, reference.kind, reference.namespace, reference.name, manager)
-        fault = self._called(replace(call, write=number, digest=_digest(body)))
+        fault = self._called(replace(call, write=self._written, digest=_digest(body)))
         if fault is not None and not fault.happens:
             raise fault.error()
 
@@ -249,6 +249,14 @@ class MemoryCluster:
         if ttl is None or not ended:
             return False
         return self.clock() >= moment(ended[0]["lastTransitionTime"]) + timedelta(seconds=ttl)
+
+
+def _placed(manifest: Mapping[str, Any]) -> Reference:
+    """The reference of what the port is to write; there no namespace is assumed."""
+    reference = reference_of(manifest)
+    if reference.namespace and not manifest["metadata"].get("namespace"):
+        raise ValueError(f"{reference.kind} {reference.name} lacks a namespace")
+    return reference
 
 
 def _carries(found: Mapping[str, Any], labels: Mapping[str, str]) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -104,7 +103,7 @@ class Store:
         """Somebody writes the whole object in the ordinary way; also creates it."""
         reference = self._known(changed)
         old = self._objects.get(reference)
-        changed = copy.deepcopy(changed)
+        changed = copied(changed)
         who = Manager(manager, "Update", subresource)
         before: Object = old.content if old else {}
         content = self._only(subresource, before, changed) if old else {**self._skeleton(changed), **changed}
@@ -226,8 +225,8 @@ class Store:
     def _intent(self, manifest: Mapping[str, Any], subresource: str) -> Object:
         """The part of a manifest that this way of writing takes notice of."""
         if subresource:
-            return {"status": copy.deepcopy(manifest.get("status", {}))}
-        wanted = _owned_part(copy.deepcopy(dict(manifest)))
+            return {"status": copied(manifest.get("status", {}))}
+        wanted = _owned_part(copied(manifest))
         if manifest["kind"] not in WITHOUT_STATUS:
             wanted.pop("status", None)
         return wanted
@@ -252,6 +251,19 @@ class Store:
             return 1
         moved = _without_meta(content) != _without_meta(before)
         return int(before["metadata"]["generation"]) + moved
+
+
+def copied(content: Mapping[str, Any]) -> Object:
+    """A deep copy of what JSON can hold; other mappings and sequences become dictionaries and lists."""
+    return {key: _copied(inner) for key, inner in content.items()}
+
+
+def _copied(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return copied(value)
+    if isinstance(value, list | tuple):
+        return [_copied(inner) for inner in value]
+    return value
 
 
 def _is_leaving(content: Mapping[str, Any]) -> bool:
