@@ -152,7 +152,9 @@ def _not_yet_there(
     elif verdict.hands_over and followed.alias and answers.aliases.get(followed.alias) != candidate.version:
         yield SetAlias(followed.name, followed.alias, candidate.version)
     else:
-        yield TagVersion(candidate.name, candidate.version, {TAG_OUTCOME: verdict.outcome, TAG_REASON: verdict.message})
+        # Tags are written one by one: the outcome is the last, since it says that all else is there.
+        tags = {TAG_REASON: verdict.message, TAG_OUTCOME: verdict.outcome}
+        yield TagVersion(candidate.name, candidate.version, tags)
 
 
 def _finished(situation: Situation, run: Run, told: Report, answers: Answers, verdict: Verdict) -> FinishedRun:

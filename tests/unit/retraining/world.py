@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
@@ -101,6 +101,7 @@ class World:
     """Names of Jobs in the order in which they were made: no name may ever stand there twice."""
     writes: int = 0
     writes_left: int | None = None
+    on_kill: Callable[[], Any] | None = None
 
     # ---- the operator
 
@@ -197,6 +198,8 @@ class World:
             self.writes_left -= 1
             if self.writes_left == 0:
                 self.writes_left = None
+                if self.on_kill is not None:
+                    self.on_kill()
                 raise Killed
 
     def _pods_of(self, job: Object) -> list[Object]:

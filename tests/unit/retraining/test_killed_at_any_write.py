@@ -1,0 +1,122 @@
+"""The operator is stopped after any of its writes, or an answer is lost, or the status is deleted: the end is the same.
+
+This is property P4 for the pure decisions; the loop around them is held to it in tests/unit/controller.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.unit.retraining.world import Killed, World, policy, weekly
+from viridian.api.registry import TAG_HOLDOUT
+
+GATE = {"metrics": [{"name": "auc", "min": 0.75}]}
+Scenario = Callable[[World], None]
+
+
+def good_run(world: World) -> None:
+    through(world)
+    world.at("2026-11-22T03:00:00Z")
+    through(world)
+    world.later(minutes=10).train(auc=0.9, tags={TAG_HOLDOUT: "sha256:h"})
+    through(world)
+
+
+def rejected_run(world: World) -> None:
+    through(world)
+    world.ask_by_hand("one")
+    through(world)
+    world.train(auc=0.1)
+    through(world)
+
+
+def two_runs_the_first_with_bad_data(world: World) -> None:
+    through(world)
+    world.at("2026-11-22T03:00:00Z").ask_by_hand("one")
+    through(world)
+    world.end(64, {"failures": ["empty"]})
+    through(world)
+    world.ask_by_hand("two")
+    through(world)
+    world.later(minutes=10).train(auc=0.9)
+    through(world)
+    world.edit(history={"runs": 1})
+    through(world)
+
+
+SCENARIOS: tuple[Scenario, ...] = (good_run, rejected_run, two_runs_the_first_with_bad_data)
+
+
+def through(world: World) -> None:
+    """Settle, and start again when killed."""
+    while True:
+        try:
+            world.settle()
+            return
+        except Killed:
+            continue
+
+
+def fresh() -> World:
+    return World(policy=policy(weekly(), gate=GATE))
+
+
+def result(world: World) -> Any:
+    """The whole world, without the times at which conditions changed."""
+    status = json.loads(json.dumps(world.status))
+    for condition in status["conditions"]:
+        condition.pop("lastTransitionTime")
+    return {
+        "status": status,
+        "jobs": world.jobs,
+        "versions": dict(world.registry.versions("churn")),
+        "runs": world.registry.runs(),
+        "aliases": dict(world.aliases()),
+    }
+
+
+def undisturbed(scenario: Scenario) -> World:
+    world = fresh()
+    scenario(world)
+    return world
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.__name__)
+@pytest.mark.parametrize("status_lost", [False, True], ids=["status kept", "status deleted"])
+def test_killed_after_the_kth_write(scenario: Scenario, status_lost: bool) -> None:
+    expected = undisturbed(scenario)
+    assert expected.writes > 10
+    for k in range(1, expected.writes + 1):
+        world = fresh()
+        world.writes_left = k
+        world.on_kill = world.forget_status if status_lost else None
+        scenario(world)
+        assert world.writes_left is None, "the kill happened"
+        assert result(world) == result(expected), f"killed after write {k}"
+        assert len(world.made) == len(set(world.made)) == len(expected.made)
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.__name__)
+@pytest.mark.parametrize("method", ["create_run", "register", "tag_version", "set_alias", "finish_run"])
+def test_the_answer_to_a_registry_write_is_lost(scenario: Scenario, method: str) -> None:
+    expected = undisturbed(scenario)
+    world = fresh()
+    world.registry.lose_answer_of(method)
+    scenario(world)
+    assert result(world) == result(expected)
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.__name__)
+def test_every_event_is_told_once(scenario: Scenario) -> None:
+    expected = undisturbed(scenario)
+    assert len(expected.told) == len(set(expected.told)) or scenario is two_runs_the_first_with_bad_data
+    for k in range(1, expected.writes + 1):
+        world = fresh()
+        world.writes_left = k
+        scenario(world)
+        assert [e for e in world.told if e not in expected.told] == []
+        assert all(world.told.count(reason) <= expected.told.count(reason) for reason in world.told)
