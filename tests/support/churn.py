@@ -17,7 +17,7 @@ UNTIL_PROMOTED = 120.0
 
 
 def manifest(*, model: Object | None = None, **parts: Any) -> Object:
-    """Follows the alias `candidate`; two short steps; short window and probation. Keywords replace parts of the spec."""
+    """Follows the alias `candidate`; short steps, window and probation. Keywords replace parts of the spec."""
     return {
         "apiVersion": API_VERSION,
         "kind": MODEL_DEPLOYMENT,
@@ -82,11 +82,11 @@ class Churn:
     @property
     def champion(self) -> str | None:
         """Version of the champion."""
-        return self.status.get("champion", {}).get("version")
+        return _version(self.status.get("champion"))
 
     @property
     def challenger(self) -> str | None:
-        return self.status.get("challenger", {}).get("version")
+        return _version(self.status.get("challenger"))
 
     @property
     def rejected(self) -> list[str]:
@@ -109,3 +109,7 @@ class Churn:
         """The version is the champion, nothing is on its way, and the fallback has settled."""
         reconciling = self.condition("Reconciling").get("status") == "True"
         return self.champion == version and self.challenger is None and not reconciling
+
+
+def _version(role: Object | None) -> str | None:
+    return str(role["version"]) if role else None

@@ -14,7 +14,7 @@ from enum import StrEnum
 from itertools import takewhile
 
 from viridian.judgement.counts import Counts
-from viridian.judgement.evidence import against_share
+from viridian.judgement.evidence import against_share, log_against_share
 
 ERROR_RATE = "error-rate"
 SUCCESS_RATE = "success-rate"
@@ -79,6 +79,12 @@ def judge(bound: Bound, looks: Sequence[Counts], *, evidence_needed: float) -> J
 def has_bad(bound: Bound, counts: Counts) -> bool:
     """Whether any answer was of the kind that the metric bounds."""
     return _as_share(bound, counts)[0] > 0
+
+
+def strength(bound: Bound, counts: Counts) -> float:
+    """The logarithm of the evidence against the bound, for finding out from when on the answers were bad."""
+    bad, total, allowed, _ = _as_share(bound, counts)
+    return log_against_share(bad, total, allowed)
 
 
 def _breaches(bound: Bound, counts: Counts, evidence_needed: float) -> bool:

@@ -74,11 +74,17 @@ def _of_pod(readings: Sequence[PodSample], since: datetime) -> Counts:
     within = [reading for reading in readings if reading.at > since]
     if not within:
         return Counts()
-    start = [before[-1]] if before else []
-    total = Counts() if start else _absolute(within[0])
-    for earlier, later in pairwise([*start, *within]):
-        total += _absolute(later) if later.total < earlier.total else _difference(later, earlier)
-    return total
+    total, start = Counts(), before[-1] if before else None
+    for earlier, later in pairwise([*before[-1:], *within]):
+        if later.total < earlier.total:
+            total += _between(start, earlier)
+            start = None
+    return total + _between(start, within[-1])
+
+
+def _between(start: PodSample | None, end: PodSample) -> Counts:
+    """What one process counted between two readings, or since it began."""
+    return _absolute(end) if start is None else _absolute(end) + _negative(_absolute(start))
 
 
 def _absolute(reading: PodSample) -> Counts:
@@ -87,10 +93,6 @@ def _absolute(reading: PodSample) -> Counts:
         reading.requests[CodeClass.SERVER_ERROR],
         tuple((bucket.bound, bucket.count) for bucket in reading.latency),
     )
-
-
-def _difference(later: PodSample, earlier: PodSample) -> Counts:
-    return _absolute(later) + _negative(_absolute(earlier))
 
 
 def _negative(counts: Counts) -> Counts:

@@ -22,17 +22,16 @@ def against_share(bad: float, total: float, bound: float) -> float:
     `bad` may be fractional where it was interpolated from a histogram. A bound of 0 is broken by the first bad
     answer; a bound of 1 cannot be broken.
     """
-    if total <= 0 or bound >= 1:
-        return 1.0
-    if bound <= 0:
-        return math.inf if bad > 0 else 1.0
-    shares = [min(ratio * bound, _HIGHEST_SHARE) for ratio in _RATIOS if ratio * bound < 1 or ratio == _RATIOS[0]]
-    shares = [share for share in shares if share > bound]
-    if not shares:
-        return 1.0
-    logs = [bad * math.log(share / bound) + (total - bad) * math.log((1 - share) / (1 - bound)) for share in shares]
-    return _exp(max(logs) + math.log(sum(math.exp(log - max(logs)) for log in logs) / len(logs)))
-
-
-def _exp(log: float) -> float:
+    log = log_against_share(bad, total, bound)
     return math.exp(log) if log < 700 else math.inf
+
+
+def log_against_share(bad: float, total: float, bound: float) -> float:
+    """The natural logarithm of that e-value, for comparing what is too large to be written out."""
+    if total <= 0 or bound >= 1:
+        return 0.0
+    if bound <= 0:
+        return math.inf if bad > 0 else 0.0
+    shares = [ratio * bound for ratio in _RATIOS if ratio * bound < _HIGHEST_SHARE] or [(1 + bound) / 2]
+    logs = [bad * math.log(share / bound) + (total - bad) * math.log((1 - share) / (1 - bound)) for share in shares]
+    return max(logs) + math.log(sum(math.exp(log - max(logs)) for log in logs) / len(logs))

@@ -40,27 +40,34 @@ def stamp_exact(now: datetime) -> str:
 
 
 def moment(text: Any) -> datetime | None:
-    """The point in time that such a text names, None for anything else."""
+    """The point in time that such a text names, None for anything else.
+
+    Years that nobody means are nothing as well: adding a duration to them would leave the calendar.
+    """
     if not isinstance(text, str):
         return None
     try:
         parsed = datetime.fromisoformat(text)
     except ValueError:
         return None
+    if not 1970 <= parsed.year < 9000:
+        return None
     return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
 
 
-def transition(
-    findings: Iterable[Finding], *, before: Iterable[Mapping[str, Any]], generation: int, now: datetime
-) -> list[dict[str, Any]]:
-    """The findings as conditions: lastTransitionTime moves only when the status changes."""
-    known = {condition.get("type"): condition for condition in before}
+def transition(findings: Iterable[Finding], *, before: Any, generation: int, now: datetime) -> list[dict[str, Any]]:
+    """The findings as conditions: lastTransitionTime moves only when the status changes.
+
+    `before` is the list that was stored; whoever wrote it, what is no condition in it counts for nothing.
+    """
+    known = {str(condition.get("type")): condition for condition in conditions_in(before)}
     return [_condition(finding, known.get(finding.type), generation, now) for finding in findings]
 
 
 def _condition(finding: Finding, before: Mapping[str, Any] | None, generation: int, now: datetime) -> dict[str, Any]:
     same = before is not None and before.get("status") == finding.status
     since = before.get("lastTransitionTime") if before is not None and same else None
+    since = since if moment(since) else None
     return {
         "type": finding.type,
         "status": str(finding.status),
@@ -69,6 +76,11 @@ def _condition(finding: Finding, before: Mapping[str, Any] | None, generation: i
         "lastTransitionTime": since or stamp(now),
         "observedGeneration": generation,
     }
+
+
+def conditions_in(stored: Any) -> list[Mapping[str, Any]]:
+    """The conditions in what was stored as their list."""
+    return [entry for entry in stored if isinstance(entry, Mapping)] if isinstance(stored, list | tuple) else []
 
 
 def is_true(conditions: Iterable[Mapping[str, Any]], type_: str) -> bool:

@@ -9,8 +9,9 @@ does not count.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 from viridian.api.names import INTENT_ANNOTATION, short_hash
@@ -61,10 +62,10 @@ def _map_covers(observed: Any, intended: Mapping[str, Any]) -> bool:
 
 
 def _is_content(value: Any) -> bool:
-    """False for what the API server leaves out when it stores an object."""
+    """False for what the API server leaves out when it stores an object: null, empty, and most zeros."""
     if isinstance(value, Mapping):
         return any(_is_content(inner) for inner in value.values())
-    return value is not None and value not in ((), [], "")
+    return bool(value)
 
 
 def _list_covers(observed: Any, intended: Sequence[Any]) -> bool:
@@ -84,17 +85,24 @@ def _keyed_covers(observed: Sequence[Any], intended: Sequence[Any], key: str) ->
     return all(entry[key] in by_key and covers(by_key[entry[key]], entry) for entry in intended)
 
 
+_QUANTITY = re.compile(r"([+-]?[0-9]+\.?[0-9]*|[+-]?\.[0-9]+)([eE][+-]?[0-9]{1,2}|n|u|m|k|[MGTPE]|[KMGTPE]i)?")
 _SUFFIXES = {
+    "n": Decimal("1e-9"),
+    "u": Decimal("1e-6"),
     "m": Decimal("0.001"),
     "": Decimal(1),
     "k": Decimal(10) ** 3,
     "M": Decimal(10) ** 6,
     "G": Decimal(10) ** 9,
     "T": Decimal(10) ** 12,
+    "P": Decimal(10) ** 15,
+    "E": Decimal(10) ** 18,
     "Ki": Decimal(2) ** 10,
     "Mi": Decimal(2) ** 20,
     "Gi": Decimal(2) ** 30,
     "Ti": Decimal(2) ** 40,
+    "Pi": Decimal(2) ** 50,
+    "Ei": Decimal(2) ** 60,
 }
 
 
@@ -109,10 +117,9 @@ def _same_quantity(observed: Any, intended: Any) -> bool:
 def _quantity(value: Any) -> Decimal | None:
     if not isinstance(value, (str, int, float)):
         return None
-    text = str(value)
-    number = text.rstrip("mkMGTi")
-    factor = _SUFFIXES.get(text[len(number) :])
-    try:
-        return Decimal(number) * factor if factor is not None else None
-    except InvalidOperation:
+    found = _QUANTITY.fullmatch(str(value))
+    if found is None:
         return None
+    number, suffix = found[1], found[2] or ""
+    factor = _SUFFIXES.get(suffix)
+    return Decimal(number) * (factor if factor is not None else Decimal(f"1{suffix}"))

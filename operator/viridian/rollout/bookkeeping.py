@@ -33,6 +33,11 @@ def pending_outcomes(situation: Situation, move: Move) -> dict[str, Outcome]:
 
 
 def _decided(traffic: Traffic) -> Iterable[tuple[str, Outcome]]:
+    if traffic.trial is not None and traffic.trial.approved:
+        yield (
+            traffic.trial.revision,
+            Outcome(records.APPROVED, traffic.trial.approved_at, by=traffic.trial.approved),
+        )
     if traffic.cause == reasons.PROMOTED:
         yield traffic.revision, Outcome(reasons.PROMOTED, traffic.since, other=traffic.former or None)
     if traffic.reverted is not None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from viridian.api import reasons
-from viridian.api.names import SLOT_LABEL, Slot
+from viridian.api.modeldeployment import OnBreach
+from viridian.api.names import ROLLBACK_ANNOTATION, SLOT_LABEL, Slot
 from viridian.plan.conditions import stamp_exact
 from viridian.plan.plan import Event, EventType
 from viridian.rollout import reverting, trial
 from viridian.rollout.move import Move
-from viridian.rollout.situation import Situation, candidate, fallback_revision, judgements
-from viridian.rollout.snapshot import in_probation, judged_slot
+from viridian.rollout.situation import Situation, candidate, fallback_revision, first_slot, judgements
+from viridian.rollout.snapshot import in_probation
 from viridian.rollout.traffic import Traffic
 
 
@@ -23,10 +26,10 @@ def choose(situation: Situation) -> Move:
     return (
         reverting.rolled_back_by_person(situation, traffic)
         or reverting.rejected_by_person(situation, traffic, on_trial.revision if on_trial else wanted)
-        or _retry(situation, traffic)
         or (
             trial.superseded(situation, traffic, on_trial, wanted) if on_trial and on_trial.revision != wanted else None
         )
+        or _retry(situation, traffic)
         or (trial.on_trial(situation, traffic, on_trial) if on_trial else None)
         or _probation(situation, traffic, wanted)
         or (trial.deploying(situation, traffic, wanted) if wanted else None)
@@ -45,18 +48,21 @@ def _retry(situation: Situation, traffic: Traffic) -> Move | None:
 
 def _probation(situation: Situation, traffic: Traffic, wanted: str | None) -> Move | None:
     """The new champion is judged for a while; a breach goes back to the fallback, which is still at full size."""
-    if judged_slot(situation.snapshot, situation.now) is not traffic.champion:
-        return None
-    said = judgements(situation, traffic.champion)
-    worst = reverting.breached(said)
     fallback, other = fallback_revision(situation, traffic), situation.slot(traffic.champion.other)
-    if worst is None or fallback is None:
-        return None if wanted else Move(traffic, reasons.PROBATION, judgements=said)
+    if fallback is None or not in_probation(situation.snapshot, traffic, situation.now):
+        return None
+    analysis = situation.spec.rollout.analysis
+    said = judgements(situation, traffic.champion) if analysis.metrics else ()
+    crashes = reverting.crash_loop(situation, traffic.champion, traffic.revision)
+    worst = reverting.breached(said) if analysis.on_breach is OnBreach.ROLLBACK else None
+    if crashes is None and worst is None:
+        return None if wanted else replace(_steady(situation, traffic), judgements=said)
+    complaint = crashes or (worst.message if worst else "")
     if other is None or other.revision != fallback or not other.serves:
-        waiting = f"{worst.message}, but {situation.version_of(fallback)} is not ready to take over"
+        waiting = f"{complaint}, but {situation.version_of(fallback)} is not ready to take over"
         return Move(traffic, reasons.FALLBACK_UNAVAILABLE, waiting, judgements=said)
-    message, first = reverting.by_breach(situation, traffic.champion, worst)
-    return reverting.roll_back(situation, traffic, fallback, reasons.METRIC_BREACH, message, breach_at=first)
+    first = reverting.breach_began(situation, traffic.champion, worst)
+    return reverting.roll_back(situation, traffic, fallback, reasons.METRIC_BREACH, complaint, breach_at=first)
 
 
 def _steady(situation: Situation, traffic: Traffic) -> Move:
@@ -71,7 +77,11 @@ def _steady(situation: Situation, traffic: Traffic) -> Move:
     if situation.invalid_template:
         return Move(traffic, reasons.INVALID_SPEC, stalled=(reasons.INVALID_SPEC, situation.invalid_template))
     if wanted is not None and wanted.revision != traffic.revision:
+        if situation.spec.server.replicas == 0:
+            return Move(traffic, reasons.SCALING, "spec.server.replicas to be above 0")
         return Move(traffic, reasons.PAUSED, "spec.rollout.paused to be removed")
+    if situation.asked(ROLLBACK_ANNOTATION, traffic.revision) and fallback_revision(situation, traffic) is None:
+        return Move(traffic, reasons.NO_FALLBACK, "a former champion: a rollback was asked for")
     reason = reasons.PROBATION if in_probation(situation.snapshot, traffic, situation.now) else reasons.SERVING
     return Move(traffic, reason)
 
@@ -96,38 +106,47 @@ def _restored(situation: Situation) -> Traffic | None:
     slot = Slot(selected) if selected in set(Slot) else max(promoted, key=lambda s: promoted[s], default=None)
     world = situation.slot(slot) if slot is not None else None
     if slot is None or world is None or not world.revision:
-        return None
+        return _from_records(situation, slot or first_slot(situation))
     others = sorted((at, s) for s, at in promoted.items() if s is not slot)
     former = situation.slot(others[-1][1]) if others else None
     since = promoted.get(slot) or stamp_exact(situation.now)
     return Traffic(slot, world.revision, since, former.revision if former else "")
 
 
+def _from_records(situation: Situation, slot: Slot) -> Traffic | None:
+    """The champion when not even its Deployment is left: the newest one that has not lost its good name."""
+    promoted = [r for r in situation.snapshot.records.values() if r.promoted_at and not r.turned_away]
+    newest = max(promoted, key=lambda record: record.promoted_at or "", default=None)
+    return Traffic(slot, newest.revision, newest.promoted_at or "") if newest is not None else None
+
+
 def _first_deployment(situation: Situation) -> Move:
-    wanted = situation.wanted
     if situation.invalid_template:
         return Move(None, reasons.INVALID_SPEC, stalled=(reasons.INVALID_SPEC, situation.invalid_template))
-    if wanted is None:
+    revision = _first_revision(situation)
+    if revision is None:
         return Move(None, reasons.FIRST_DEPLOYMENT, "the model to be resolved")
     if situation.spec.rollout.paused:
         return Move(None, reasons.PAUSED, "spec.rollout.paused to be removed")
     slot = first_slot(situation)
-    world, shown = situation.slot(slot), situation.version_of(wanted.revision)
-    if world is None or world.revision != wanted.revision:
+    world, shown = situation.slot(slot), situation.version_of(revision)
+    if world is None or world.revision != revision:
         event = Event(
             EventType.NORMAL, reasons.EVENT_ROLLOUT_STARTED, f"{shown} is deployed to {slot}, the first champion"
         )
-        return Move(None, reasons.FIRST_DEPLOYMENT, f"{shown} to become ready", wanted.revision, events=(event,))
-    ready = any(pod.ready and pod.revision == wanted.revision for pod in world.pods)
-    if (ready and world.serves) or (world.settled and world.replicas == 0):
+        return Move(None, reasons.FIRST_DEPLOYMENT, f"{shown} to become ready", revision, events=(event,))
+    if world.serves or (world.settled and world.replicas == 0):
         event = Event(EventType.NORMAL, reasons.EVENT_PROMOTED, f"{shown} is the first champion")
-        return Move(Traffic(slot, wanted.revision, stamp_exact(situation.now)), reasons.SERVING, events=(event,))
+        return Move(Traffic(slot, revision, stamp_exact(situation.now)), reasons.SERVING, events=(event,))
     complaint = f" ({world.complaint})" if world.complaint else ""
     late = (reasons.PROGRESS_DEADLINE_EXCEEDED, f"{shown} is not ready in time{complaint}")
     stalled = late if world.deadline_exceeded else None
-    return Move(None, reasons.FIRST_DEPLOYMENT, f"{shown} to become ready{complaint}", wanted.revision, stalled=stalled)
+    return Move(None, reasons.FIRST_DEPLOYMENT, f"{shown} to become ready{complaint}", revision, stalled=stalled)
 
 
-def first_slot(situation: Situation) -> Slot:
-    """Where the first champion goes: the slot that is in use already, else blue."""
-    return next(iter(sorted(situation.snapshot.slots)), Slot.BLUE)
+def _first_revision(situation: Situation) -> str | None:
+    """What the first champion is to be; while the registry is silent, what is on its way goes on its way."""
+    if situation.wanted is not None:
+        return situation.wanted.revision
+    world = situation.slot(first_slot(situation))
+    return world.revision if world is not None and situation.record(world.revision) is not None else None

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from viridian.api import durations, reasons
 from viridian.api.names import slot_deployment
 from viridian.api.samples import Idle
-from viridian.plan.conditions import Finding, Truth, moment, transition
+from viridian.plan.conditions import Finding, Truth, conditions_in, moment, transition
 from viridian.plan.intent import apply_unless_covered
 from viridian.plan.plan import Action, Apply, CloseConnections, Delete, Plan
 from viridian.rollout import bookkeeping, objects, reverting
@@ -48,7 +48,7 @@ def decide(snapshot: Snapshot, now: datetime) -> Plan:
 
 def refused(snapshot: Snapshot, now: datetime, message: str, reason: str = reasons.APPLY_REFUSED) -> Plan:
     """The plan after the API server refused an object: say so, touch nothing, look again when something changes."""
-    before = snapshot.status.get("conditions") or []
+    before = conditions_in(snapshot.status.get("conditions"))
     stalled = transition(
         [Finding(reasons.STALLED, Truth.TRUE, reason, message)], before=before, generation=snapshot.generation, now=now
     )
@@ -102,8 +102,11 @@ def _records(situation: Situation, move: Move) -> Iterator[Action]:
     wanted = situation.wanted
     if wanted is None or situation.record(wanted.revision) is not None:
         return
-    serving = move.traffic.revision if move.traffic else ""
-    if wanted.revision in (move.candidate, serving):
+    traffic = move.traffic
+    serving = traffic.revision if traffic else None
+    # One that was turned away needs its record for what became of it, and for a retry.
+    away = traffic.reverted.revision if traffic and traffic.reverted else None
+    if wanted.revision in (move.candidate, serving, away):
         number = max((record.number for record in situation.snapshot.records.values()), default=0) + 1
         yield Apply(objects.record(situation.snapshot, wanted.revision, number, wanted.model, wanted.template))
 

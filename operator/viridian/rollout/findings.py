@@ -70,8 +70,8 @@ def _reconciling(situation: Situation, move: Move) -> Iterable[Finding]:
     if move.traffic is None or move.candidate is not None:
         waiting = f"waiting for {move.waiting_for}" if move.waiting_for else "on its way"
         yield Finding(reasons.RECONCILING, Truth.TRUE, move.reason or reasons.ROLLING_OUT, _without_numbers(waiting))
-    elif move.reason == reasons.PAUSED:
-        yield Finding(reasons.RECONCILING, Truth.TRUE, reasons.PAUSED, f"waiting for {move.waiting_for}")
+    elif move.reason in (reasons.PAUSED, reasons.SCALING):
+        yield Finding(reasons.RECONCILING, Truth.TRUE, move.reason, f"waiting for {move.waiting_for}")
     elif not _champion_settled(situation, move.traffic):
         yield Finding(
             reasons.RECONCILING, Truth.TRUE, reasons.SCALING, "the champion's pods are being added or replaced"

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from viridian.api.names import Slot
 from viridian.plan.conditions import moment
 from viridian.rollout import reverting, trial
-from viridian.rollout.course import first_slot
 from viridian.rollout.move import Move
-from viridian.rollout.situation import Situation, fallback_revision
+from viridian.rollout.situation import Situation, fallback_revision, first_slot
 from viridian.rollout.snapshot import in_probation
 from viridian.rollout.traffic import Traffic
 

@@ -16,8 +16,9 @@ from viridian.api import reasons
 from viridian.api.names import OUTCOME_ANNOTATION, REVISION_LABEL
 from viridian.plan.conditions import moment
 
-NEWEST_OUTCOMES = 8
+NEWEST_OUTCOMES = 20
 RETRIED = "Retried"
+APPROVED = "Approved"
 _TURNED_AWAY = (reasons.REJECTED, reasons.ROLLED_BACK)
 
 
@@ -95,15 +96,17 @@ class Record:
 def parse(manifest: Mapping[str, Any]) -> Record | None:
     """The record in a ControllerRevision, None for one that is not ours or was tampered with."""
     data, labels = manifest.get("data"), manifest["metadata"].get("labels") or {}
-    if not isinstance(data, Mapping) or not isinstance(data.get("model"), Mapping) or REVISION_LABEL not in labels:
+    if not isinstance(data, Mapping) or not labels.get(REVISION_LABEL):
         return None
-    model = data["model"]
+    model, template = data.get("model"), data.get("template")
+    if not isinstance(model, Mapping) or not isinstance(template, Mapping):
+        return None
     return Record(
         revision=labels[REVISION_LABEL],
         uid=manifest["metadata"]["uid"],
         number=int(manifest.get("revision", 0)),
         model=Model(str(model.get("uri", "")), model.get("name"), model.get("version"), model.get("digest")),
-        template=data.get("template", {}),
+        template=template,
         outcomes=_outcomes(manifest),
         manifest=manifest,
     )

@@ -73,10 +73,11 @@ def roll_back(
     )
 
 
-def by_breach(situation: Situation, slot: Slot, breached: Judgement) -> tuple[str, str]:
-    """The sentence about a breach, and when the first sample of it was seen."""
-    first = first_bad_sample(situation, slot, breached.name) or situation.now
-    return breached.message, stamp_exact(first)
+def breach_began(situation: Situation, slot: Slot, breached: Judgement | None) -> str:
+    """When the first sample of a breach was seen; empty where no metric was breached."""
+    if breached is None:
+        return ""
+    return stamp_exact(first_bad_sample(situation, slot, breached.name) or situation.now)
 
 
 def breached(judgements: tuple[Judgement, ...]) -> Judgement | None:
@@ -105,18 +106,18 @@ def rejected_by_person(situation: Situation, traffic: Traffic, revision: str | N
 
 
 def rolled_back_by_person(situation: Situation, traffic: Traffic) -> Move | None:
-    """`viridian.dev/rollback: <champion revision>` goes back to the fallback, as soon as that is ready."""
+    """`viridian.dev/rollback: <champion revision>` goes back to the fallback, as soon as that is ready.
+
+    Where there is nothing to go back to, the command stops nothing.
+    """
     command = situation.asked(ROLLBACK_ANNOTATION, traffic.revision)
-    if command is None:
+    to, other = fallback_revision(situation, traffic), situation.slot(traffic.champion.other)
+    if command is None or to is None:
         return None
     if traffic.trial is not None:
         # The other slot holds the challenger: it makes room for the former champion first.
         said = f"{situation.version_of(traffic.trial.revision)} makes room for a rollback"
         return reject(situation, traffic, traffic.trial.revision, reasons.ROLLED_BACK_BY_PERSON, said, by=command)
-    to, other = fallback_revision(situation, traffic), situation.slot(traffic.champion.other)
-    if to is None:
-        waiting = "a rollback was asked for, but there is no former champion to go back to"
-        return Move(traffic, reasons.NO_FALLBACK, waiting)
     if other is None or other.revision != to or not other.serves:
         return Move(traffic, reasons.FALLBACK_UNAVAILABLE, f"{situation.version_of(to)} to be ready for the rollback")
     return roll_back(situation, traffic, to, reasons.ROLLED_BACK_BY_PERSON, "rolled back by annotation", by=command)

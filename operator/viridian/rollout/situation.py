@@ -11,7 +11,7 @@ from viridian.api import durations
 from viridian.api.modeldeployment import Metric, ModelDeploymentSpec, Step
 from viridian.api.names import RESTART_ANNOTATION, RETRY_ANNOTATION, Slot
 from viridian.api.samples import PodSample, ScrapeFailure
-from viridian.judgement.canary import SUCCESS_RATE, Bound, Judgement, has_bad, judge, unreadable
+from viridian.judgement.canary import SUCCESS_RATE, Bound, Judgement, has_bad, judge, strength, unreadable
 from viridian.judgement.counts import answered, counted
 from viridian.rollout import snapshot as snapshots
 from viridian.rollout.records import Model, Outcome, Record
@@ -38,12 +38,10 @@ class Situation:
     spec: ModelDeploymentSpec
     now: datetime
     wanted: Wanted | None
+    # What the live Service says, None where it was destroyed.
+    traffic: Traffic | None = None
     # Why the wanted revision cannot be made from the spec, for people.
     invalid_template: str = ""
-
-    @property
-    def traffic(self) -> Traffic | None:
-        return self.snapshot.traffic
 
     @property
     def steps(self) -> Sequence[Step]:
@@ -98,21 +96,25 @@ class Situation:
 
 def read(snapshot: Snapshot, spec: ModelDeploymentSpec, now: datetime) -> Situation:
     """The situation that the snapshot shows."""
+    traffic = snapshot.traffic
     if isinstance(snapshot.model, Unresolved):
-        return Situation(snapshot, spec, now, None)
+        return Situation(snapshot, spec, now, None, traffic)
     try:
         template = pod_template(snapshot.name, snapshot.model, spec.server, snapshot.settings)
     except InvalidTemplate as why:
-        return Situation(snapshot, spec, now, None, invalid_template=str(why))
+        return Situation(snapshot, spec, now, None, traffic, invalid_template=str(why))
     revision = revision_of(snapshot.model, spec.server, snapshot.annotations.get(RESTART_ANNOTATION, ""))
-    return Situation(snapshot, spec, now, Wanted(revision, snapshot.model, template))
+    return Situation(snapshot, spec, now, Wanted(revision, snapshot.model, template), traffic)
 
 
 def candidate(situation: Situation, traffic: Traffic) -> str | None:
     """The revision that ought to be on trial next to this champion, None when there is none.
 
-    While the registry is silent, what is on its way goes on its way.
+    While the registry is silent, what is on its way goes on its way. With no pods wanted there are no users, and so
+    no evidence: nothing is tried then.
     """
+    if situation.spec.server.replicas == 0:
+        return None
     other = situation.slot(traffic.champion.other)
     if situation.wanted is None:
         if traffic.trial is not None:
@@ -129,10 +131,14 @@ def candidate(situation: Situation, traffic: Traffic) -> str | None:
 
 
 def fallback_revision(situation: Situation, traffic: Traffic) -> str | None:
-    """The former champion to keep warm: the one before this champion, or else the newest that still has a good name."""
+    """The former champion to keep warm: the one before this champion, or else the newest that still has a good name.
+
+    It can be kept if its template is recorded, or if it runs.
+    """
+    running = {world.revision for world in situation.snapshot.slots.values()}
 
     def good(revision: str) -> bool:
-        known = situation.record(revision) is not None
+        known = situation.record(revision) is not None or revision in running
         return known and revision != traffic.revision and situation.turned_away(revision) is None
 
     if traffic.former and good(traffic.former):
@@ -140,6 +146,11 @@ def fallback_revision(situation: Situation, traffic: Traffic) -> str | None:
     promoted = [record for record in situation.snapshot.records.values() if record.promoted_at]
     names = [record.revision for record in sorted(promoted, key=lambda record: record.promoted_at or "")]
     return next((revision for revision in reversed(names) if good(revision)), None)
+
+
+def first_slot(situation: Situation) -> Slot:
+    """Where the first champion goes: the slot that is in use already, else blue."""
+    return next(iter(sorted(situation.snapshot.slots)), Slot.BLUE)
 
 
 def step_name(steps: Sequence[Step], index: int) -> str:
@@ -190,15 +201,28 @@ def _looks(situation: Situation, bound: Bound, interval: timedelta) -> list[date
     return [situation.now - number * interval for number in range(bound.consecutive)]
 
 
+# How many moments of the window are looked at as the possible beginning of a breach: a revert is waiting.
+_MOMENTS = 60
+
+
 def first_bad_sample(situation: Situation, slot: Slot, name: str) -> datetime | None:
-    """When a reading first showed an answer of the kind that this metric bounds, within the window."""
+    """When the readings of the window first showed the breach that this metric has now.
+
+    A good model has bad answers too. So the breach began at the moment since which the answers speak most strongly
+    against the bound, and its first sample is the first reading after that which shows an answer of that kind.
+    """
     metric = next((metric for metric in situation.spec.rollout.analysis.metrics if metric.name == name), None)
     if metric is None:
         return None
+    bound, now = bound_of(metric), situation.now
     readings, _ = _readings(situation, slot)
-    since = situation.now - durations.parse(situation.spec.rollout.analysis.window)
+    since = now - durations.parse(situation.spec.rollout.analysis.window)
     times = sorted({reading.at for pod in readings for reading in pod if reading.at > since})
-    return next((at for at in times if has_bad(bound_of(metric), counted(readings, since, at))), None)
+    moments = [since, *times[:-1]][:: 1 + len(times) // _MOMENTS]
+    onset = max(moments, key=lambda start: strength(bound, counted(readings, start, now)))
+    after = [at for at in times if at > onset]
+    thinned = [*after[:: 1 + len(after) // _MOMENTS], *after[-1:]]
+    return next((at for at in thinned if has_bad(bound, counted(readings, onset, at))), None)
 
 
 def requests_of(situation: Situation, slot: Slot) -> int:

@@ -92,13 +92,14 @@ class SlotWorld:
 
     @property
     def serves(self) -> bool:
-        """Some pod of the Deployment's own revision is ready."""
-        status = self.deployment.get("status") or {}
-        return self._observed and self.ready_replicas > 0 and int(status.get("updatedReplicas", 0)) > 0
+        """Some pod of the Deployment's own revision is ready, and none of the revision that was there before it."""
+        ready = {pod.revision for pod in self.pods if pod.ready}
+        return self._observed and ready == {self.revision}
 
     @property
     def deadline_exceeded(self) -> bool:
-        return any(
+        """The Deployment controller has given up on the present template, not on the one before it."""
+        return self._observed and any(
             c.get("type") == "Progressing" and c.get("reason") == "ProgressDeadlineExceeded" for c in self._conditions
         )
 

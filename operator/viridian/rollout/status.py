@@ -7,15 +7,15 @@ from typing import Any
 
 import msgspec
 
+from viridian.api import durations, reasons
 from viridian.api import modeldeployment as api
-from viridian.api import reasons
-from viridian.api.names import MODEL_DEPLOYMENT_LABEL, SLOT_LABEL, Slot
+from viridian.api.names import MODEL_DEPLOYMENT_LABEL, SLOT_LABEL
 from viridian.judgement.canary import Judgement
 from viridian.plan.conditions import moment, transition
 from viridian.rollout.findings import findings
 from viridian.rollout.move import Move
 from viridian.rollout.records import RETRIED, Outcome
-from viridian.rollout.situation import Situation, fallback_revision, step_name
+from viridian.rollout.situation import Situation, fallback_revision, first_slot, step_name
 from viridian.rollout.traffic import Traffic
 
 NEWEST = 10
@@ -46,11 +46,11 @@ def status(situation: Situation, move: Move, outcomes: Mapping[str, Sequence[Out
     plain["replicas"] = whole.replicas
     plain["conditions"] = transition(
         findings(situation, move),
-        before=snapshot.status.get("conditions") or (),
+        before=snapshot.status.get("conditions"),
         generation=snapshot.generation,
         now=situation.now,
     )
-    return _calm(plain, snapshot.status, int(situation.now.timestamp()))
+    return _calm(plain, snapshot.status, situation)
 
 
 def prune(value: Any) -> Any:
@@ -61,10 +61,10 @@ def prune(value: Any) -> Any:
     return [prune(inner) for inner in value] if isinstance(value, list | tuple) else value
 
 
-def _calm(plain: dict[str, Any], before: Mapping[str, Any], second: int) -> dict[str, Any]:
+def _calm(plain: dict[str, Any], before: Mapping[str, Any], situation: Situation) -> dict[str, Any]:
     """Numbers that move with every look are carried over for a while, unless something else changed as well."""
     challenger, earlier = plain.get("challenger"), before.get("challenger")
-    if not challenger or not earlier or second % _CADENCE == 0:
+    if not challenger or not isinstance(earlier, Mapping) or _is_due(situation):
         return plain
     moving = ("metrics", "waitingFor")
     if _verdicts(challenger) != _verdicts(earlier) or any(
@@ -74,8 +74,17 @@ def _calm(plain: dict[str, Any], before: Mapping[str, Any], second: int) -> dict
     return {**plain, "challenger": {**challenger, **{key: earlier[key] for key in moving if key in earlier}}}
 
 
-def _verdicts(challenger: Mapping[str, Any]) -> list[tuple[Any, Any]]:
-    return [(metric.get("name"), metric.get("verdict")) for metric in challenger.get("metrics") or ()]
+def _is_due(situation: Situation) -> bool:
+    """Whether a multiple of the cadence has passed since the look before: once in a while, whatever the interval."""
+    now = situation.now.timestamp()
+    before = now - durations.parse(situation.spec.rollout.analysis.interval).total_seconds()
+    return now // _CADENCE != before // _CADENCE
+
+
+def _verdicts(challenger: Mapping[str, Any]) -> Any:
+    metrics = challenger.get("metrics")
+    known = metrics if isinstance(metrics, list | tuple) else ()
+    return [(metric.get("name"), metric.get("verdict")) for metric in known if isinstance(metric, Mapping)]
 
 
 def _slot_fields(situation: Situation, revision: str) -> dict[str, Any]:
@@ -103,7 +112,7 @@ def _challenger(situation: Situation, move: Move) -> api.ChallengerStatus | None
     traffic = move.traffic
     trial = traffic.trial if traffic else None
     return api.ChallengerStatus(
-        slot=traffic.champion.other if traffic else next(iter(situation.snapshot.slots), Slot.BLUE),
+        slot=traffic.champion.other if traffic else first_slot(situation),
         revision=move.candidate,
         **_slot_fields(situation, move.candidate),
         step=api.StepStatus(

@@ -46,8 +46,8 @@ def pod_template(name: str, model: Model, server: Server, settings: Settings) ->
 
 def merge(base: Any, patch: Any, field: str = "") -> Any:
     """Strategic merge: maps key by key, the lists above by their keys, everything else replaced; null removes a key."""
-    if isinstance(base, Mapping) and isinstance(patch, Mapping):
-        merged = dict(base)
+    if isinstance(patch, Mapping):
+        merged = dict(base) if isinstance(base, Mapping) else {}
         for key, value in patch.items():
             if value is None:
                 merged.pop(key, None)
@@ -61,9 +61,10 @@ def merge(base: Any, patch: Any, field: str = "") -> Any:
 
 
 def _merge_lists(base: Sequence[Any], patch: Sequence[Any], key: str) -> list[Any]:
-    by_key = {entry[key]: entry for entry in base}
+    known = [entry for entry in base if isinstance(entry, Mapping) and isinstance(entry.get(key), str | int)]
+    by_key = {entry[key]: entry for entry in known}
     for entry in patch:
-        if not isinstance(entry, Mapping) or key not in entry:
+        if not isinstance(entry, Mapping) or not isinstance(entry.get(key), str | int):
             raise InvalidTemplate(f"an entry of server.template needs a `{key}`: {entry!r}")
         by_key[entry[key]] = merge(by_key.get(entry[key]), entry)
     return list(by_key.values())
@@ -80,12 +81,12 @@ def _check(server: Server) -> None:
             f"server.template has {', '.join(sorted(unknown))}; it is a pod template: put containers and the like "
             "under server.template.spec"
         )
-    ours = [label for label in template.get("metadata", {}).get("labels") or {} if label.startswith(f"{GROUP}/")]
+    labels = template.get("metadata", {}).get("labels") or {}
+    ours = [label for label in labels if str(label).startswith(f"{GROUP}/")]
     if ours:
         raise InvalidTemplate(f"server.template.metadata.labels sets {ours[0]}; labels of {GROUP} are Viridian's own")
     for part in ("containers", "initContainers", "volumes"):
-        entries = template.get("spec", {}).get(part) or []
-        if not isinstance(entries, list):
+        if not isinstance(template.get("spec", {}).get(part, []), list):
             raise InvalidTemplate(f"server.template.spec.{part} must be a list")
 
 

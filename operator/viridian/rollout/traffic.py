@@ -9,7 +9,9 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
+
+import msgspec
 
 from viridian.api.names import MODEL_DEPLOYMENT_LABEL, SLOT_LABEL, TRAFFIC_ANNOTATION, Slot
 
@@ -19,14 +21,19 @@ class Trial:
     """A challenger on its way through the steps."""
 
     revision: str
-    step: int
-    weight: int = 0
+    step: Annotated[int, msgspec.Meta(ge=0)]
+    weight: Annotated[int, msgspec.Meta(ge=0, le=100)] = 0
+    # When the step was entered: its pods have a deadline from then on.
+    entered: str = ""
     # When the step's split was reached; empty until then.
     since: str = ""
     # Requests the challenger had answered by then, so that those of the step can be counted.
     requests: int = 0
     # Since when the judge sees nothing; empty while it sees.
     blind_since: str = ""
+    # The latest approval of a person, in its own words, and when it was counted.
+    approved: str = ""
+    approved_at: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,18 +93,13 @@ def _plain(value: Any) -> Any:
 
 
 def parse(service: Mapping[str, Any] | None) -> Traffic | None:
-    """What a live Service records, None where there is none or its record was destroyed."""
-    if service is None:
-        return None
+    """What a live Service records, None where there is none or its record was destroyed.
+
+    Fields that a newer operator has added are passed over.
+    """
+    text = ((service or {}).get("metadata", {}).get("annotations") or {}).get(TRAFFIC_ANNOTATION, "")
     try:
-        data = json.loads((service["metadata"].get("annotations") or {})[TRAFFIC_ANNOTATION])
-        return Traffic(
-            **{
-                **data,
-                "champion": Slot(data["champion"]),
-                "trial": Trial(**data["trial"]) if data.get("trial") else None,
-                "reverted": Reverted(**data["reverted"]) if data.get("reverted") else None,
-            }
-        )
-    except (KeyError, TypeError, ValueError):
+        found = msgspec.json.decode(text, type=Traffic)
+    except (msgspec.MsgspecError, UnicodeEncodeError):
         return None
+    return found if found.revision else None

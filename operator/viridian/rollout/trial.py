@@ -45,7 +45,7 @@ def deploying(situation: Situation, traffic: Traffic, revision: str) -> Move:
         return Move(traffic, reasons.DEPLOYING, f"{shown} to become ready", revision, events=(started,))
     crashes = reverting.crash_loop(situation, slot, revision)
     if world.deadline_exceeded or crashes:
-        message = crashes or _late(situation, world.complaint)
+        message = crashes or _not_ready(situation, world.complaint)
         return reverting.reject(situation, traffic, revision, reasons.PROGRESS_DEADLINE_EXCEEDED, message)
     if not world.settled:
         complaint = f" ({world.complaint})" if world.complaint else ""
@@ -55,12 +55,13 @@ def deploying(situation: Situation, traffic: Traffic, revision: str) -> Move:
     return _enter(situation, traffic, Trial(revision, step=0))
 
 
-def _late(situation: Situation, complaint: str) -> str:
+def _not_ready(situation: Situation, complaint: str) -> str:
     deadline = situation.spec.rollout.progress_deadline
     return f"not ready within {deadline} (spec.rollout.progressDeadline){': ' + complaint if complaint else ''}"
 
 
 def _enter(situation: Situation, traffic: Traffic, trial: Trial) -> Move:
+    trial = replace(trial, entered=stamp_exact(situation.now))
     name = step_name(situation.steps, trial.step)
     event = Event(
         EventType.NORMAL, reasons.EVENT_STEP_ADVANCED, f"{situation.version_of(trial.revision)} enters step {name}"
@@ -76,11 +77,20 @@ def _enter(situation: Situation, traffic: Traffic, trial: Trial) -> Move:
 def on_trial(situation: Situation, traffic: Traffic, trial: Trial) -> Move:
     """The challenger is in a step: revert, hold or go on."""
     said = judgements(situation, traffic.champion.other) if trial.weight > 0 else ()
-    for check in (_broken, _blind, _reach_split, _hold, _advance):
+    for check in (_undeployed, _broken, _late, _blind, _reach_split, _hold, _advance):
         move = check(situation, traffic, trial, said)
         if move is not None:
             return replace(move, judgements=said)
     return Move(traffic, reasons.ROLLING_OUT, "", trial.revision, said)
+
+
+def _undeployed(situation: Situation, traffic: Traffic, trial: Trial, _: tuple[Judgement, ...]) -> Move | None:
+    """Somebody took its Deployment away: that is not the model's fault, so it is deployed and tried anew."""
+    world = situation.slot(traffic.champion.other)
+    if world is not None and world.revision == trial.revision:
+        return None
+    waiting = f"{situation.version_of(trial.revision)} to be deployed again"
+    return Move(replace(traffic, trial=None), reasons.DEPLOYING, waiting, trial.revision)
 
 
 def _broken(situation: Situation, traffic: Traffic, trial: Trial, said: tuple[Judgement, ...]) -> Move | None:
@@ -92,20 +102,37 @@ def _broken(situation: Situation, traffic: Traffic, trial: Trial, said: tuple[Ju
     if worst is not None:
         if situation.spec.rollout.analysis.on_breach is OnBreach.HOLD:
             return Move(traffic, reasons.BREACHED, f"{worst.message}; held, since onBreach is Hold", trial.revision)
-        message, first = reverting.by_breach(situation, slot, worst)
-        return reverting.reject(situation, traffic, trial.revision, reasons.METRIC_BREACH, message, breach_at=first)
-    world = situation.slot(slot)
-    if world is None or (world.revision == trial.revision and world.deadline_exceeded and not world.serves):
-        message = _late(situation, world.complaint if world else "its Deployment is gone")
-        return reverting.reject(situation, traffic, trial.revision, reasons.PROGRESS_DEADLINE_EXCEEDED, message)
+        first = reverting.breach_began(situation, slot, worst)
+        return reverting.reject(
+            situation, traffic, trial.revision, reasons.METRIC_BREACH, worst.message, breach_at=first
+        )
     return None
+
+
+def _late(situation: Situation, traffic: Traffic, trial: Trial, _: tuple[Judgement, ...]) -> Move | None:
+    """The pods of a step have a deadline, and so have those that were there and are ready no more."""
+    slot, deadline = traffic.champion.other, durations.parse(situation.spec.rollout.progress_deadline)
+    world = situation.slot(slot)
+    message = ""
+    if world is not None and not world.serves and _longer_ago(world.unavailable_since, deadline, situation.now):
+        message = _not_ready(situation, world.complaint)
+    elif not trial.since and _longer_ago(moment(trial.entered), deadline, situation.now):
+        missing = _missing_pods(situation, traffic, trial)
+        message = f"step {step_name(situation.steps, trial.step)}: still waiting for {missing}" if missing else ""
+    if not message:
+        return None
+    return reverting.reject(situation, traffic, trial.revision, reasons.PROGRESS_DEADLINE_EXCEEDED, message)
+
+
+def _longer_ago(since: datetime | None, limit: timedelta, now: datetime) -> bool:
+    return since is not None and now - since > limit
 
 
 def _blind(situation: Situation, traffic: Traffic, trial: Trial, said: tuple[Judgement, ...]) -> Move | None:
     """Blindness holds the rollout; how long, and what then, is the user's choice."""
     analysis, verdict = situation.spec.rollout.analysis, overall(said)
-    if verdict is Verdict.PASS or not trial.since:
-        return _with_blindness(traffic, trial, "") if trial.blind_since and verdict is Verdict.PASS else None
+    if verdict is Verdict.PASS:
+        return _with_blindness(traffic, trial, "") if trial.blind_since else None
     reason = reasons.NO_DATA if verdict is Verdict.NO_DATA else reasons.PROVIDER_ERROR
     message = next(judgement.message for judgement in said if judgement.verdict is verdict)
     if not trial.blind_since:
@@ -128,13 +155,13 @@ def _with_blindness(traffic: Traffic, trial: Trial, since: str, reason: str = ""
 
 
 def _reach_split(situation: Situation, traffic: Traffic, trial: Trial, _: tuple[Judgement, ...]) -> Move | None:
-    """The clock of a step starts when its pods are there."""
-    if trial.since or trial.step >= len(situation.steps):
+    """The clock of a step starts when its pods are there; a step whose weight is edited starts anew."""
+    weight = target_weight(situation.steps, trial.step)
+    if trial.step >= len(situation.steps) or (trial.since and trial.weight == weight):
         return None
     missing = _missing_pods(situation, traffic, trial)
     if missing:
         return Move(traffic, reasons.ROLLING_OUT, missing, trial.revision)
-    weight = target_weight(situation.steps, trial.step)
     reached = replace(
         trial, weight=weight, since=stamp_exact(situation.now), requests=requests_of(situation, traffic.champion.other)
     )
@@ -149,13 +176,21 @@ def _reach_split(situation: Situation, traffic: Traffic, trial: Trial, _: tuple[
 
 
 def _missing_pods(situation: Situation, traffic: Traffic, trial: Trial) -> str:
-    wanted = pods_wanted(situation, trial)
-    for slot, count in ((traffic.champion, wanted.champion), (traffic.champion.other, wanted.challenger)):
+    """Which pods the step lacks. A champion that cannot serve at all holds up nobody after a while."""
+    wanted, champion = pods_wanted(situation, trial), situation.slot(traffic.champion)
+    counts = {traffic.champion.other: wanted.challenger}
+    if champion is None or champion.serves or not _given_up(champion.unavailable_since, situation.now):
+        counts[traffic.champion] = wanted.champion
+    for slot, count in sorted(counts.items()):
         world = situation.slot(slot)
         ready = world.ready_replicas if world else 0
         if world is None or not world.settled or world.replicas != count:
             return f"{ready} of {count} pods of {slot} to be ready"
     return ""
+
+
+def _given_up(unavailable_since: datetime | None, now: datetime) -> bool:
+    return _longer_ago(unavailable_since, _CHAMPION_GIVEN_UP_AFTER, now)
 
 
 def _hold(situation: Situation, traffic: Traffic, trial: Trial, _: tuple[Judgement, ...]) -> Move | None:
@@ -165,14 +200,10 @@ def _hold(situation: Situation, traffic: Traffic, trial: Trial, _: tuple[Judgeme
     if trial.step >= len(situation.steps):
         return None
     step, since = situation.steps[trial.step], moment(trial.since) or situation.now
-    if step.approval is not None and situation.snapshot.annotations.get(APPROVE_ANNOTATION, "") != trial.revision:
+    if step.approval is not None and _approval(situation, trial) is None:
         what = f": {step.approval.message}" if step.approval.message else ""
-        return Move(
-            traffic,
-            reasons.AWAITING_APPROVAL,
-            f"annotation {APPROVE_ANNOTATION}={trial.revision}{what}",
-            trial.revision,
-        )
+        asked = f"annotation {APPROVE_ANNOTATION}={_approval_to_give(situation, trial)}{what}"
+        return Move(traffic, reasons.AWAITING_APPROVAL, asked, trial.revision)
     left = since + durations.parse(step.duration) - situation.now
     if left > timedelta():
         return Move(traffic, reasons.ROLLING_OUT, f"{durations.spoken(left)} of {step.duration}", trial.revision)
@@ -182,28 +213,35 @@ def _hold(situation: Situation, traffic: Traffic, trial: Trial, _: tuple[Judgeme
     return None
 
 
+def _approval(situation: Situation, trial: Trial) -> str | None:
+    """A person's approval of this challenger that was not counted yet: each passes one step."""
+    command = situation.asked(APPROVE_ANNOTATION, trial.revision)
+    return None if command == trial.approved else command
+
+
+def _approval_to_give(situation: Situation, trial: Trial) -> str:
+    """What to write for approving this step: the revision, told apart from an approval that was counted before."""
+    given = situation.snapshot.annotations.get(APPROVE_ANNOTATION, "")
+    return f"{trial.revision}#{trial.step + 1}" if given.partition("#")[0] == trial.revision else trial.revision
+
+
 def _answered(situation: Situation, traffic: Traffic, trial: Trial) -> int:
     """Requests of this step; pods that restarted count from zero again."""
     total = requests_of(situation, traffic.champion.other)
     return total - trial.requests if total >= trial.requests else total
 
 
-def _advance(situation: Situation, traffic: Traffic, trial: Trial, said: tuple[Judgement, ...]) -> Move | None:
+def _advance(situation: Situation, traffic: Traffic, trial: Trial, _: tuple[Judgement, ...]) -> Move | None:
     if trial.step < len(situation.steps):
         ahead = replace(trial, step=trial.step + 1, since="", blind_since="")
+        approval = _approval(situation, trial) if situation.steps[trial.step].approval is not None else None
+        if approval is not None:
+            ahead = replace(ahead, approved=approval, approved_at=stamp_exact(situation.now))
         return _enter(situation, traffic, ahead)
     missing = _missing_pods(situation, traffic, trial)
-    champion = situation.slot(traffic.champion)
-    if missing and not _given_up(champion.unavailable_since if champion else None, situation.now):
-        return Move(traffic, reasons.ROLLING_OUT, missing, trial.revision, said)
-    challenger = situation.slot(traffic.champion.other)
-    if challenger is None or not challenger.settled or challenger.revision != trial.revision:
-        return Move(traffic, reasons.ROLLING_OUT, missing, trial.revision, said)
+    if missing:
+        return Move(traffic, reasons.ROLLING_OUT, missing, trial.revision)
     return _promote(situation, traffic, trial.revision)
-
-
-def _given_up(unavailable_since: datetime | None, now: datetime) -> bool:
-    return unavailable_since is not None and now - unavailable_since > _CHAMPION_GIVEN_UP_AFTER
 
 
 def _promote(situation: Situation, traffic: Traffic, revision: str) -> Move:
@@ -224,7 +262,7 @@ def _promote(situation: Situation, traffic: Traffic, revision: str) -> Move:
 
 def superseded(situation: Situation, traffic: Traffic, trial: Trial, instead: str | None) -> Move:
     """Another revision is wanted now: the one on trial makes room, without a stain on its name."""
-    then = f"{situation.version_of(instead)} is wanted now" if instead else "the champion is wanted again"
+    then = f"{situation.version_of(instead)} is wanted now" if instead else "it is not wanted any more"
     said = f"{situation.version_of(trial.revision)} is taken off trial: {then}"
     return Move(
         replace(traffic, trial=None, reverted=None),
