@@ -170,6 +170,12 @@ def write_picky(directory: Path, work: int = 0) -> Path:
     return write_onnx_mlflow(directory, columns(("X", "double")), payload=payload)
 
 
+def logarithm_bytes() -> bytes:
+    """A graph that answers the logarithm of its only column: infinite at 0, NaN below."""
+    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [None, 1]) for name in ("X", "answer")]
+    return graph_bytes([helper.make_node("Log", ["X"], ["answer"])], ends[:1], ends[1:])
+
+
 def graph_bytes(nodes: list[Any], inputs: list[Any], outputs: list[Any], constants: Sequence[Any] = ()) -> bytes:
     """A graph of our own."""
     graph = helper.make_graph(nodes, "test", inputs, outputs, list(constants))

@@ -7,7 +7,7 @@ import http.client
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Final, TypeVar
 from urllib.parse import urlsplit
@@ -19,6 +19,7 @@ TIMEOUT: Final = 30.0
 _FIRST_PAUSE: Final = 0.5
 _LONGEST_PAUSE: Final = 10.0
 _CHUNK: Final = 1024 * 1024
+_MOST_TEXT: Final = 16 * _CHUNK
 _PASSING: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
 """Statuses that another attempt may not meet."""
 
@@ -49,7 +50,7 @@ class Transfer:
         """A small document."""
 
         def read(response: http.client.HTTPResponse) -> bytes:
-            return response.read(_CHUNK * 16)
+            return b"".join(_chunks(response, _MOST_TEXT))
 
         return self._patiently(url, authorize, read)
 
@@ -57,17 +58,8 @@ class Transfer:
         """The target holds the bytes of the URL, all of them."""
 
         def write(response: http.client.HTTPResponse) -> int:
-            promised = response.headers.get("Content-Length")
-            size = 0
             with target.open("wb") as file:
-                while chunk := response.read(_CHUNK):
-                    size += len(chunk)
-                    if size > self._left:
-                        raise FetchFailed(_TOO_LARGE)
-                    file.write(chunk)
-            if promised is not None and size != int(promised):
-                raise http.client.IncompleteRead(b"", int(promised) - size)
-            return size
+                return sum(file.write(chunk) for chunk in _chunks(response, self._left))
 
         target.parent.mkdir(parents=True, exist_ok=True)
         self._left -= self._patiently(url, authorize, write)
@@ -85,6 +77,7 @@ class Transfer:
             try:
                 return self._once(url, authorize, use)
             except urllib.error.HTTPError as error:
+                error.close()
                 problem = f"{_place(url)} answered {error.code} {error.reason}"
                 if error.code not in _PASSING:
                     raise FetchFailed(f"{problem}{_hint(error.code, url)}") from error
@@ -104,6 +97,20 @@ class Transfer:
             request.add_unredirected_header("Authorization", self._authorization)
         with urllib.request.urlopen(request, timeout=TIMEOUT) as response:  # noqa: S310 - the scheme was checked
             return use(response)
+
+
+def _chunks(response: http.client.HTTPResponse, limit: int) -> Iterator[bytes]:
+    """All bytes that were promised, and no more than the limit."""
+    promised = response.headers.get("Content-Length")
+    size = 0
+    while chunk := response.read(_CHUNK):
+        size += len(chunk)
+        if size > limit:
+            raise FetchFailed(_TOO_LARGE)
+        yield chunk
+    if promised is not None and size != int(promised):
+        # Reading in pieces, http.client takes an answer that was cut for a complete one.
+        raise http.client.IncompleteRead(b"", int(promised) - size)
 
 
 def _authorization(credentials: Mapping[str, str]) -> str:

@@ -220,9 +220,7 @@ def test_a_model_that_raises_on_its_example_is_not_served(tmp_path: Path) -> Non
 
 
 def test_a_model_that_answers_nan_is_not_served(tmp_path: Path) -> None:
-    nodes = [models.helper.make_node("Log", ["X"], ["answer"])]
-    ends = [models.helper.make_tensor_value_info(name, models.TensorProto.FLOAT, [None, 1]) for name in ("X", "answer")]
-    payload = models.graph_bytes(nodes, ends[:1], ends[1:])
+    payload = models.logarithm_bytes()
     models.write_onnx_mlflow(tmp_path, models.columns(("X", "double")), payload=payload)
     assert "answered a row made up from its signature with NaN or an infinite number" in smoke_failure(tmp_path)
     models.write_onnx_mlflow(tmp_path, models.columns(("X", "double")), {"inputs": [[1]]}, payload)
@@ -230,9 +228,7 @@ def test_a_model_that_answers_nan_is_not_served(tmp_path: Path) -> None:
 
 
 def test_infinite_answers_later_on_are_still_json(tmp_path: Path) -> None:
-    nodes = [models.helper.make_node("Log", ["X"], ["answer"])]
-    ends = [models.helper.make_tensor_value_info(name, models.TensorProto.FLOAT, [None, 1]) for name in ("X", "answer")]
-    payload = models.graph_bytes(nodes, ends[:1], ends[1:])
+    payload = models.logarithm_bytes()
     models.write_onnx_mlflow(tmp_path, models.columns(("X", "double")), {"inputs": [[1]]}, payload)
     assert model.load(tmp_path, "m", "1", 1).invoke(b'{"inputs": [[-1]]}', "") == b'{"predictions":[null]}'
 

@@ -10,7 +10,7 @@ import pytest
 
 from tests.support import models
 from viridian.serving import model
-from viridian.serving.errors import BadInput, Rejection
+from viridian.serving.errors import BadInput, ModelFailed, Rejection
 from viridian.serving.model import Model
 
 FLOWER = models.FLOWER
@@ -74,7 +74,7 @@ def refusal(served: Model, body: bytes, *, invocation: bool) -> BadInput:
     return raised.value
 
 
-def rows(names: str, table: list[Any]) -> Any:
+def rows(names: str, table: list[Any]) -> pytest.MarkDecorator:
     """One test for each row of the table; its first cell is the test's name."""
     return pytest.mark.parametrize(names.split(", "), [row[1:] for row in table], ids=[row[0] for row in table])
 
@@ -374,5 +374,5 @@ def test_the_picky_model_raises(tmp_path: Path) -> None:
     """The support model does what other tests rely on."""
     picky = model.load(models.write_picky(tmp_path), "picky", "", 1)
     assert invoke(picky, inputs=[[models.PICKY_MOST]]) == [9]
-    with pytest.raises(model.ModelFailed, match="InvalidArgument"):
+    with pytest.raises(ModelFailed, match="InvalidArgument"):
         invoke(picky, inputs=[[models.PICKY_MOST + 1]])

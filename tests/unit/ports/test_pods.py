@@ -1,0 +1,172 @@
+"""The pods' port against the real model server, and against pods that misbehave."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from tests.support import models
+from tests.support.server_process import running
+from viridian.api.samples import (
+    LATENCY_BOUNDS,
+    CodeClass,
+    Idle,
+    PodSample,
+    PodTarget,
+    ScrapeFailure,
+    ScrapeProblem,
+)
+from viridian.ports import pods
+from viridian.ports.pods import HttpPods, Pods, parse
+
+NOW = datetime(2026, 11, 23, 9, tzinfo=UTC)
+
+
+@pytest.fixture
+async def port() -> AsyncIterator[HttpPods]:
+    async with aiohttp.ClientSession() as session:
+        yield HttpPods(session, clock=lambda: NOW)
+
+
+def target(number: int, uid: str = "pod-1", ip: str = "127.0.0.1") -> PodTarget:
+    return PodTarget(uid=uid, slot="blue", ip=ip, port=number)
+
+
+async def served(handler: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> web.TCPSite:
+    """A pod of somebody else's."""
+    application = web.Application()
+    application.router.add_route("*", "/{path:.*}", handler)
+    runner = web.AppRunner(application, shutdown_timeout=0)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    return site
+
+
+def number(site: web.TCPSite) -> int:
+    return int(site._server.sockets[0].getsockname()[1])  # type: ignore[union-attr]
+
+
+async def test_the_real_server_is_read_and_told_to_let_go(tmp_path: Path, port: Pods) -> None:
+    async with (
+        running(models.write_picky(tmp_path / "model"), tmp_path) as server,
+        aiohttp.ClientSession() as http,
+    ):
+        before = (await port.scrape([server.target]))["pod-1"]
+        assert isinstance(before, PodSample)
+        assert (before.uid, before.at, before.total, before.duration_sum) == ("pod-1", NOW, 0, 0)
+        assert [bucket.bound for bucket in before.latency] == [*LATENCY_BOUNDS, math.inf]
+        for given in (1, 2, 99, "x"):
+            async with http.post(f"{server.url}/invocations", json={"inputs": [[given]]}):
+                pass
+        after = (await port.scrape([server.target]))["pod-1"]
+        assert isinstance(after, PodSample)
+        assert after.requests == {CodeClass.SUCCESS: 2, CodeClass.CLIENT_ERROR: 1, CodeClass.SERVER_ERROR: 1}
+        assert after.latency[-1].count == after.total == 4
+        assert after.duration_sum > 0
+        counts = [bucket.count for bucket in after.latency]
+        assert counts == sorted(counts)
+        for idle in Idle:
+            await port.close_connections([server.target], seconds=60, idle=idle)
+            async with http.get(f"{server.url}/v2") as response:
+                assert response.headers["connection"] == "close"
+
+
+async def test_every_pod_has_an_answer_of_its_own(tmp_path: Path, port: Pods) -> None:
+    """One that is gone does not hide another."""
+
+    async def refuses(_: web.Request) -> web.StreamResponse:
+        return web.Response(status=404)
+
+    site = await served(refuses)
+    async with running(models.write_onnx_alone(tmp_path / "model"), tmp_path) as server:
+        targets = [server.target, target(1, "gone"), target(number(site), "custom"), target(1, "odd", "not an address")]
+        answers = await port.scrape(targets)
+        await port.close_connections(targets, seconds=1, idle=Idle.KEEP)
+    await site.stop()
+    assert isinstance(answers["pod-1"], PodSample)
+    problems = {uid: answer.problem for uid, answer in answers.items() if isinstance(answer, ScrapeFailure)}
+    assert problems.pop("odd") is ScrapeProblem.UNREACHABLE
+    assert problems == {"gone": ScrapeProblem.UNREACHABLE, "custom": ScrapeProblem.STATUS}
+
+
+async def test_a_pod_that_does_not_answer_is_given_up(port: Pods, monkeypatch: pytest.MonkeyPatch) -> None:
+    never = asyncio.Event()
+
+    async def hangs(_: web.Request) -> web.StreamResponse:
+        await never.wait()
+        return web.Response()
+
+    site = await served(hangs)
+    answers = await port.scrape([target(number(site))])
+    assert answers["pod-1"] == ScrapeFailure(
+        uid="pod-1", at=NOW, problem=ScrapeProblem.TIMEOUT, message="/metrics did not answer within 1 s"
+    )
+    await port.close_connections([target(number(site))], seconds=1, idle=Idle.CLOSE)
+    never.set()
+    await site.stop()
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b"<html>", "viridian_requests_total is not in it"),
+        (b"", "viridian_requests_total is not in it"),
+        (b"\xff\xfe", "cannot be understood"),
+        (b'viridian_requests_total{code="2xx"} NaN\n', "is not a count"),
+        (b'viridian_requests_total{code="2xx"} -1\n', "is not a count"),
+        (b'viridian_requests_total{code="9xx"} 1\n', "'9xx' is not a valid CodeClass"),
+        (b'viridian_requests_total{code="2xx" 1\n', "cannot be understood"),
+        (b"viridian_requests_total{code=\n", "cannot be understood"),
+        (b'viridian_requests_total{code="2xx"} many\n', "cannot be understood"),
+        (b"x" * (pods.MAX_BYTES + 1), "it is longer than"),
+    ],
+    ids=["html", "empty", "bytes", "NaN", "negative", "code", "brace", "cut", "words", "long"],
+)
+async def test_a_pod_that_talks_nonsense_is_a_failure(port: Pods, body: bytes, words: str) -> None:
+    async def talks(_: web.Request) -> web.StreamResponse:
+        return web.Response(body=body)
+
+    site = await served(talks)
+    answer = (await port.scrape([target(number(site))]))["pod-1"]
+    await site.stop()
+    assert isinstance(answer, ScrapeFailure)
+    assert answer.problem is ScrapeProblem.MALFORMED
+    assert words in answer.message
+
+
+async def test_a_pod_cannot_send_the_operator_elsewhere(port: Pods) -> None:
+    async def redirects(_: web.Request) -> web.StreamResponse:
+        raise web.HTTPFound("http://127.0.0.1:1/elsewhere")
+
+    site = await served(redirects)
+    answer = (await port.scrape([target(number(site))]))["pod-1"]
+    await site.stop()
+    assert isinstance(answer, ScrapeFailure)
+    assert answer.problem is ScrapeProblem.STATUS
+
+
+def test_series_of_several_workers_are_added_up() -> None:
+    text = "\n".join(
+        f'viridian_requests_total{{code="2xx",worker="{worker}"}} {count}\n'
+        f'viridian_request_duration_seconds_bucket{{le="0.1",worker="{worker}"}} {count}\n'
+        f'viridian_request_duration_seconds_bucket{{le="+Inf",worker="{worker}"}} {count}\n'
+        f'viridian_request_duration_seconds_sum{{worker="{worker}"}} 0.5\n'
+        f'python_gc_objects_collected_total{{generation="0"}} nonsense'
+        for worker, count in ((1, 3), (2, 4))
+    )
+    sample = parse(text, "u", NOW)
+    assert sample.requests[CodeClass.SUCCESS] == 7
+    assert [(bucket.bound, bucket.count) for bucket in sample.latency] == [(0.1, 7), (math.inf, 7)]
+    assert sample.duration_sum == 1.0
+
+
+def test_addresses_of_the_sixth_version_are_written_in_brackets() -> None:
+    assert pods._url(target(8081, ip="fd00::1"), "/metrics") == "http://[fd00::1]:8081/metrics"
