@@ -33,8 +33,13 @@ class StatusWriter:
             {
                 "apiVersion": API_VERSION,
                 "kind": key.kind,
-                # The uid is a precondition: another object of the same name has another history.
-                "metadata": {"name": key.name, "namespace": key.namespace, "uid": observed["metadata"]["uid"]},
+                # A precondition: what was decided about another state of the object, or about a namesake, is void. The
+                # API server does not compare a uid here.
+                "metadata": {
+                    "name": key.name,
+                    "namespace": key.namespace,
+                    "resourceVersion": observed["metadata"]["resourceVersion"],
+                },
                 "status": wanted,
             },
             manager=STATUS_MANAGER,

@@ -1,0 +1,128 @@
+"""Act: in order, stopping at the first cluster error; the registry and connections are best effort."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.memory_cluster import Fault, MemoryCluster
+from tests.support.memory_registry import MemoryRegistry
+from tests.unit.controller.world import KEY, ToldPods, config_map
+from viridian.api.registry import RunStatus
+from viridian.api.samples import Idle, PodTarget
+from viridian.controller.act import Actor
+from viridian.plan.plan import (
+    Annotate,
+    Apply,
+    CloseConnections,
+    CreateRun,
+    Delete,
+    FinishRun,
+    RegisterVersion,
+    SetAlias,
+    TagVersion,
+)
+from viridian.ports.cluster import ClusterConflict, ClusterRefused
+
+POD = PodTarget(uid="1", slot="green", ip="10.0.0.1")
+
+
+class Stage:
+    def __init__(self) -> None:
+        self.cluster, self.registry, self.pods = MemoryCluster(), MemoryRegistry(), ToldPods()
+        self.actor = Actor(self.cluster, self.registry, self.pods)
+
+
+@pytest.fixture
+def stage() -> Stage:
+    return Stage()
+
+
+async def test_actions_are_performed_in_their_order(stage: Stage) -> None:
+    old = stage.cluster.create(config_map("old"))
+    await stage.actor.perform(
+        KEY,
+        (
+            Apply(config_map("first")),
+            Annotate("v1", "ConfigMap", "first", {"viridian.dev/outcome": "[]"}),
+            Delete("v1", "ConfigMap", "old", old["metadata"]["uid"]),
+            Apply(config_map("last")),
+        ),
+    )
+    assert [str(call) for call in stage.cluster.writes] == [
+        "apply ConfigMap first",
+        "apply ConfigMap first",
+        "delete ConfigMap old",
+        "apply ConfigMap last",
+    ]
+
+
+async def test_the_first_cluster_error_ends_it(stage: Stage) -> None:
+    stage.cluster.faults.on_write(2, Fault.REFUSED)
+    with pytest.raises(ClusterRefused):
+        await stage.actor.perform(KEY, tuple(Apply(config_map(name)) for name in ("a", "b", "c")))
+    assert stage.cluster.find("ConfigMap", "a")
+    assert stage.cluster.find("ConfigMap", "c") is None
+
+
+async def test_only_the_object_that_was_read_is_deleted(stage: Stage) -> None:
+    stage.cluster.create(config_map("child"))
+    await stage.actor.perform(KEY, (Delete("v1", "ConfigMap", "child", "the-uid-of-another"),))
+    assert stage.cluster.find("ConfigMap", "child")
+
+
+async def test_facts_are_recorded_beside_what_others_wrote(stage: Stage) -> None:
+    child = config_map("child", a="b")
+    child["metadata"]["annotations"] = {"viridian.dev/intent": "abc"}
+    await stage.actor.perform(
+        KEY, (Apply(child), Annotate("v1", "ConfigMap", "child", {"viridian.dev/outcome": "Promoted"}), Apply(child))
+    )
+    stored = stage.cluster.find("ConfigMap", "child")
+    assert stored is not None
+    assert stored["metadata"]["annotations"] == {"viridian.dev/intent": "abc", "viridian.dev/outcome": "Promoted"}
+    assert stored["data"] == {"a": "b"}
+
+
+async def test_recording_on_a_missing_object_makes_no_hollow_one(stage: Stage) -> None:
+    with pytest.raises(ClusterConflict):
+        await stage.actor.perform(KEY, (Annotate("v1", "ConfigMap", "gone", {"viridian.dev/outcome": "x"}),))
+    assert stage.cluster.find("ConfigMap", "gone") is None
+
+
+async def test_a_registry_that_is_down_stops_nothing_and_is_asked_once(stage: Stage) -> None:
+    stage.registry.unavailable = True
+    done = await stage.actor.perform(
+        KEY,
+        (
+            SetAlias("churn", "champion", "2"),
+            Apply(config_map("after")),
+            TagVersion("churn", "2", {"a": "b"}),
+            CloseConnections((POD,), 10, Idle.CLOSE),
+        ),
+    )
+    assert stage.cluster.find("ConfigMap", "after")
+    assert stage.pods.closed == [(POD, 10, Idle.CLOSE)]
+    assert len(done.registry_failures) == 2
+    assert "alias champion of churn to version 2" in done.registry_failures[0]
+    assert stage.registry.calls.total() == 1
+
+
+async def test_what_the_registry_refuses_does_not_keep_it_from_the_rest(stage: Stage) -> None:
+    stage.registry.add_version("churn")
+    done = await stage.actor.perform(
+        KEY, (SetAlias("churn", "champion", "7"), TagVersion("churn", "1", {"viridian.outcome": "Promoted"}))
+    )
+    assert len(done.registry_failures) == 1
+    assert stage.registry.versions("churn")["1"].tags == {"viridian.outcome": "Promoted"}
+
+
+async def test_a_run_from_its_creation_to_its_version(stage: Stage) -> None:
+    assert await stage.actor.perform(KEY, (CreateRun("churn", "abc", {}),)) == await stage.actor.perform(
+        KEY, (CreateRun("churn", "abc", {}),)
+    )
+    (run,) = stage.registry.runs()
+    await stage.actor.perform(
+        KEY,
+        (FinishRun(run.run_id, "FINISHED"), RegisterVersion("churn", run.run_id, "models:/m-1", {"a": "b"})),
+    )
+    assert stage.registry.runs()[0].status is RunStatus.FINISHED
+    assert stage.registry.versions("churn")["1"].tags == {"a": "b"}

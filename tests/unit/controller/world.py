@@ -1,0 +1,129 @@
+"""Small pieces that the tests of the loop share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from tests.support.memory_cluster import MemoryCluster
+from tests.support.memory_registry import MemoryRegistry
+from viridian.api.names import API_VERSION, MODEL_DEPLOYMENT
+from viridian.api.samples import Idle, PodSample, PodTarget, ScrapeFailure
+from viridian.controller.act import Actor
+from viridian.controller.keys import Key
+from viridian.controller.kinds import Observed
+from viridian.controller.reconcile import Outcome, Reconciler
+from viridian.controller.status import StatusWriter
+from viridian.plan.plan import Plan
+from viridian.ports.cluster import Object
+
+KEY = Key(MODEL_DEPLOYMENT, "default", "churn")
+NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+
+
+def model_deployment(name: str = "churn") -> Object:
+    return {
+        "apiVersion": API_VERSION,
+        "kind": MODEL_DEPLOYMENT,
+        "metadata": {"name": name, "namespace": "default"},
+        "spec": {"model": {"uri": "https://models.example/churn.tar.gz", "digest": f"sha256:{'a' * 64}"}},
+    }
+
+
+def config_map(name: str = "child", **data: str) -> Object:
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": name, "namespace": "default"},
+        "data": data or {"a": "b"},
+    }
+
+
+@dataclass
+class ToldPods:
+    """Pods that only remember who was told to close connections."""
+
+    closed: list[tuple[PodTarget, float, Idle]] = field(default_factory=list)
+
+    async def scrape(self, targets: Any) -> Mapping[str, PodSample | ScrapeFailure]:
+        raise AssertionError("nobody asked for metrics")
+
+    async def close_connections(self, targets: Any, *, seconds: float, idle: Idle) -> None:
+        self.closed += [(target, seconds, idle) for target in targets]
+
+
+@dataclass
+class Scripted:
+    """A kind whose plan the test writes."""
+
+    plan: Callable[[Object], Plan]
+    after_refusal: Callable[[str], Plan] = lambda message: Plan(status={"refused": message})
+    observe_error: BaseException | None = None
+    forgotten: list[Key] = field(default_factory=list)
+
+    async def observe(self, key: Key, manifest: Object) -> Observed[Object]:
+        if self.observe_error is not None:
+            raise self.observe_error
+        return Observed(manifest, NOW)
+
+    def decide(self, observed: Observed[Object]) -> Plan:
+        return self.plan(observed.snapshot)
+
+    def refused(self, observed: Observed[Object], message: str) -> Plan:
+        return self.after_refusal(message)
+
+    def forget(self, key: Key) -> None:
+        self.forgotten.append(key)
+
+
+@dataclass
+class Telling:
+    """An observer that remembers."""
+
+    outcomes: list[Outcome] = field(default_factory=list)
+    statuses: list[Mapping[str, Any]] = field(default_factory=list)
+    forgotten: list[Key] = field(default_factory=list)
+
+    def reconciled(self, key: Key, outcome: Outcome, seconds: float) -> None:
+        self.outcomes.append(outcome)
+
+    def seen(self, key: Key, status: Mapping[str, Any]) -> None:
+        self.statuses.append(status)
+
+    def forget(self, key: Key) -> None:
+        self.forgotten.append(key)
+
+
+class Bench:
+    """A reconciler for one scripted kind, on a cluster in memory that holds the ModelDeployment `churn`."""
+
+    def __init__(self, kind: Scripted) -> None:
+        self.kind = kind
+        self.cluster = MemoryCluster()
+        self.registry = MemoryRegistry()
+        self.pods = ToldPods()
+        self.observer = Telling()
+        self.forgotten: list[Key] = []
+        self.written: list[tuple[Key, frozenset[str]]] = []
+        self.cluster.create(model_deployment())
+        self.reconcile = Reconciler(
+            cluster=self.cluster,
+            kinds={MODEL_DEPLOYMENT: kind},
+            actor=Actor(self.cluster, self.registry, self.pods),
+            statuses=StatusWriter(self.cluster),
+            observer=self.observer,
+            resync=lambda: 300.0,
+            registry_written=lambda key, models: self.written.append((key, models)),
+            forget=self.forgotten.append,
+        )
+
+    @property
+    def status(self) -> Mapping[str, Any]:
+        found = self.cluster.find(MODEL_DEPLOYMENT, "churn")
+        return (found or {}).get("status") or {}
+
+    def told(self) -> list[str]:
+        """The writes so far, in words."""
+        return [str(call) for call in self.cluster.writes]
