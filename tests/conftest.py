@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+
+# Before anything loads these libraries: both would report to their makers.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 
 import pytest
 
