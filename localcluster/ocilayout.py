@@ -70,7 +70,10 @@ def pack(layout: Path, archive: IO[bytes], without: Collection[str] = ()) -> Non
 
 
 def prune(layout: Path) -> None:
-    """Remove blobs of former versions of the image."""
+    """Remove former versions of the image, which lose their name in the index, and what only they needed."""
+    index = json.loads((layout / "index.json").read_text())
+    index["manifests"] = [entry for entry in index["manifests"] if entry.get("annotations")]
+    (layout / "index.json").write_bytes(_json(index))
     wanted = _reachable(layout)
     for path in (layout / "blobs" / "sha256").iterdir():
         if f"sha256:{path.name}" not in wanted:

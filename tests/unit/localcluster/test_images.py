@@ -102,9 +102,16 @@ def test_what_the_reader_has_is_left_out(layout: Path) -> None:
 
 def test_blobs_of_a_former_version_are_removed(layout: Path, tmp_path: Path) -> None:
     (tmp_path / "program").write_text("#!/bin/sh\nexit 1")
+    former = json.loads((layout / "index.json").read_text())["manifests"][0]
     ocilayout.write_program_image(layout, "docker.io/x/y:z", {"/program": tmp_path / "program"}, ["/program"])
+    index = json.loads((layout / "index.json").read_text())
+    index["manifests"].append({key: former[key] for key in ("mediaType", "digest", "size")})
+    (layout / "index.json").write_text(json.dumps(index))
+    with pytest.raises(LocalClusterError, match="holds 2 images"):
+        ocilayout.digest(layout)
     assert len(list(layout.rglob("blobs/sha256/*"))) == 2 * len(["manifest", "config", "layer"])
     ocilayout.prune(layout)
+    assert ocilayout.digest(layout) == index["manifests"][0]["digest"]
     assert len(list(layout.rglob("blobs/sha256/*"))) == len(["manifest", "config", "layer"])
     assert len(members(layout)) == len(["oci-layout", "index.json", "manifest", "config", "layer"])
 
