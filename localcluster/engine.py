@@ -81,10 +81,6 @@ class Buildah:
         # Layers that the folder has already, compressed, are neither compressed nor written again.
         run([*self._program, "push", reference, f"oci:{layout}:{reference}"], log)
 
-    def prune(self, log: Path) -> None:
-        """Drop layers that no image uses any more."""
-        run([*self._program, "rmi", "--prune"], log)
-
 
 def find() -> Engine:
     return Docker() if docker_answers() else Buildah()

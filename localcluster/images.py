@@ -17,7 +17,7 @@ from localcluster import ocilayout, pipsettings
 from localcluster.baseimage import Bases, bootstrapped, recipe_key
 from localcluster.binaries import binary
 from localcluster.console import say, step
-from localcluster.engine import Buildah, Docker, Engine, Recipe
+from localcluster.engine import Docker, Engine, Recipe
 from localcluster.errors import LocalClusterError
 from localcluster.paths import REPOSITORY, images_root
 
@@ -92,8 +92,6 @@ def _build_all(stale: Iterable[Image], keys: dict[str, str]) -> None:
         with step(f"building the image viridian/{image.name}:{TAG}"):
             _build(image, engine, bases, log)
         _stamp_path(image.name).write_text(keys[image.name])
-    if isinstance(engine, Buildah):
-        engine.prune(log)
 
 
 def _stamp(name: str) -> str:
