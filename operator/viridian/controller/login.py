@@ -1,4 +1,4 @@
-"""Kopf's way into the API server: our own session, so that both ways in have the same credentials and are counted alike."""
+"""How Kopf gets into the API server: by a session of ours, with the same credentials and counted alike."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TypeVar, cast
 
 from viridian.api.registry import ModelVersion, RegisteredModel
-from viridian.ports.registry import Registry, RegistryError
+from viridian.ports.registry import Registry
 
 Answer = TypeVar("Answer")
 Question = tuple[str, ...]
@@ -23,10 +23,9 @@ class _Known:
     """The latest answer to a question, or the failure to get one, and the attempt under way."""
 
     answer: object = None
-    failure: RegistryError | None = None
+    failure: Exception | None = None
     at: float | None = None
-    """When it was answered; None before the first answer and after `invalidate`."""
-    answered: bool = False
+    """When it was answered; None before the first answer."""
     asking: asyncio.Task[None] | None = None
 
 
@@ -39,6 +38,7 @@ class RegistryView:
         self._patience = patience
         self._most = most
         self._known: dict[Question, _Known] = {}
+        self._asking: set[asyncio.Task[None]] = set()
 
     async def model(self, name: str) -> RegisteredModel | None:
         """The model and its aliases; raises the RegistryError that the latest attempt ended with."""
@@ -49,17 +49,18 @@ class RegistryView:
         return await self._answer((name, version), lambda: self._registry.version(name, version))
 
     def invalidate(self, name: str) -> None:
-        """Something about that model was changed: ask again, and wait for the answer."""
-        for question, known in self._known.items():
-            if question[0] == name:
-                known.at, known.answered = None, False
+        """Something about that model was changed: ask again, and wait for the answer.
+
+        An attempt under way may have been answered before the change; it still serves those who wait for it already.
+        """
+        for question in [question for question in self._known if question[0] == name]:
+            del self._known[question]
 
     async def close(self) -> None:
-        tasks = [known.asking for known in self._known.values() if known.asking is not None]
-        for task in tasks:
+        for task in self._asking:
             task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
+        if self._asking:
+            await asyncio.wait(self._asking)
 
     async def _answer(self, question: Question, ask: Callable[[], Awaitable[Answer]]) -> Answer:
         known = self._known.setdefault(question, _Known())
@@ -74,16 +75,18 @@ class RegistryView:
     async def _ask_again(self, known: _Known, ask: Callable[[], Awaitable[Answer]]) -> None:
         if known.asking is None:
             known.asking = asyncio.create_task(self._ask(known, ask))
-        await asyncio.wait([known.asking], timeout=self._patience if known.answered else None)
+            self._asking.add(known.asking)
+            known.asking.add_done_callback(self._asking.discard)
+        await asyncio.wait([known.asking], timeout=None if known.at is None else self._patience)
 
     async def _ask(self, known: _Known, ask: Callable[[], Awaitable[Answer]]) -> None:
         try:
             known.answer, known.failure = await ask(), None
-        except RegistryError as error:
+        except Exception as error:  # whatever it is, those who asked get it
             known.failure = error
         finally:
             known.asking = None
-        known.at, known.answered = asyncio.get_running_loop().time(), True
+        known.at = asyncio.get_running_loop().time()
 
     def _bound(self) -> None:
         """Forget the questions that were asked first, once there are too many."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
 from prometheus_client.process_collector import ProcessCollector
 
 from viridian.api.names import MODEL_DEPLOYMENT, RETRAIN_POLICY
@@ -13,6 +13,9 @@ from viridian.controller.figures import Figures
 from viridian.controller.keys import Key
 from viridian.controller.queue import WorkQueue
 from viridian.controller.reconcile import Outcome
+
+# A series with the time of creation beside each counter doubles the output and helps nobody who scrapes text.
+disable_created_metrics()  # type: ignore[no-untyped-call]
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _SECONDS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)

@@ -1,0 +1,120 @@
+"""Configuration: every flag, its variable, and a sentence for what is wrong."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from viridian.controller.config import Config, argument_parser, parse
+
+FLAGS = [
+    option
+    for action in argument_parser({})._actions
+    for option in action.option_strings
+    if option.startswith("--") and option not in ("--help", "--version")
+]
+
+
+def test_without_anything_it_serves_all_namespaces() -> None:
+    config = parse([], {})
+    assert config.namespaces == ()
+    assert config.mlflow_uri is None
+    assert config == Config(server_image=config.server_image)
+
+
+def test_every_flag() -> None:
+    arguments = (
+        "--namespace ml --namespace ads --server-image a/server:1 --mlflow-uri http://mlflow:5000 --kubeconfig /k "
+        "--workers 8 --resync 5m --health-port 1 --metrics-port 2 --log-level DEBUG --log-format text"
+    )
+    assert parse(arguments.split(), {}) == Config(
+        namespaces=("ml", "ads"),
+        server_image="a/server:1",
+        mlflow_uri="http://mlflow:5000",
+        kubeconfig="/k",
+        workers=8,
+        resync=timedelta(minutes=5),
+        health_port=1,
+        metrics_port=2,
+        log_level="debug",
+        log_format="text",
+    )
+
+
+def test_every_variable() -> None:
+    environment = {
+        "VIRIDIAN_NAMESPACE": "ml, ads,ml",
+        "VIRIDIAN_SERVER_IMAGE": "a/server:1",
+        "VIRIDIAN_MLFLOW_URI": "http://mlflow:5000",
+        "VIRIDIAN_KUBECONFIG": "/k",
+        "VIRIDIAN_WORKERS": "8",
+        "VIRIDIAN_RESYNC": "5m",
+        "VIRIDIAN_HEALTH_PORT": "1",
+        "VIRIDIAN_METRICS_PORT": "2",
+        "VIRIDIAN_LOG_LEVEL": "debug",
+        "VIRIDIAN_LOG_FORMAT": "text",
+    }
+    assert {f"VIRIDIAN_{flag[2:].replace('-', '_').upper()}" for flag in FLAGS} == set(environment)
+    assert parse([], environment) == Config(
+        namespaces=("ml", "ads"),
+        server_image="a/server:1",
+        mlflow_uri="http://mlflow:5000",
+        kubeconfig="/k",
+        workers=8,
+        resync=timedelta(minutes=5),
+        health_port=1,
+        metrics_port=2,
+        log_level="debug",
+        log_format="text",
+    )
+
+
+def test_a_flag_wins_over_its_variable_and_an_empty_variable_says_nothing() -> None:
+    environment = {"VIRIDIAN_WORKERS": "8", "VIRIDIAN_NAMESPACE": "ml", "MLFLOW_TRACKING_URI": ""}
+    config = parse(["--workers", "2", "--namespace", "ads"], environment)
+    assert (config.workers, config.namespaces, config.mlflow_uri) == (2, ("ads",), None)
+
+
+def test_the_registry_may_be_named_as_people_name_it_for_mlflow() -> None:
+    assert parse([], {"MLFLOW_TRACKING_URI": "https://mlflow"}).mlflow_uri == "https://mlflow"
+    both = {"MLFLOW_TRACKING_URI": "https://other", "VIRIDIAN_MLFLOW_URI": "https://mlflow"}
+    assert parse([], both).mlflow_uri == "https://mlflow"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "said"),
+    [
+        (["--workers", "0"], {}, "--workers: '0' must be a whole number from 1 to 64"),
+        ([], {"VIRIDIAN_WORKERS": "many"}, "--workers: 'many' must be a whole number"),
+        ([], {"VIRIDIAN_METRICS_PORT": "tcp://10.96.0.7:9090"}, "--metrics-port"),
+        (["--resync", "soon"], {}, "write for example 90s"),
+        (["--resync", "1s"], {}, "write 10s or more"),
+        (["--log-level", "loud"], {}, "'loud' must be one of debug, info, warning, error"),
+        ([], {"VIRIDIAN_LOG_FORMAT": "xml"}, "'xml' must be one of json, text"),
+        (["--mlflow-uri", "mlflow:5000"], {}, "must begin with http:// or https://"),
+    ],
+)
+def test_what_is_wrong_is_said_in_a_sentence(
+    arguments: list[str], environment: dict[str, str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        parse(arguments, environment)
+    assert ended.value.code == 2
+    assert said in capsys.readouterr().err
+
+
+def test_a_password_in_an_address_is_not_repeated(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parse(["--mlflow-uri", "user:secret@mlflow:5000"], {})
+    assert "secret" not in capsys.readouterr().err
+
+
+def test_help_names_each_flag_with_its_variable(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        parse(["--help"], {})
+    assert ended.value.code == 0
+    text = capsys.readouterr().out
+    for flag in FLAGS:
+        assert flag in text
+        assert f"VIRIDIAN_{flag[2:].replace('-', '_').upper()}" in text

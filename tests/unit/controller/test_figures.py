@@ -1,0 +1,116 @@
+"""The operator's metrics: known names, bounded series, and nothing left of an object that is gone."""
+
+from __future__ import annotations
+
+import asyncio
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.unit.controller.world import KEY
+from viridian.api.names import RETRAIN_POLICY
+from viridian.controller.backoff import Backoff
+from viridian.controller.health import Heartbeat
+from viridian.controller.keys import Key
+from viridian.controller.queue import Ending, Settled, WorkQueue
+from viridian.controller.reconcile import Outcome
+from viridian.controller.telemetry import Telemetry
+
+POLICY = Key(RETRAIN_POLICY, "default", "weekly")
+
+
+def samples(telemetry: Telemetry) -> dict[str, float]:
+    """Each series as Prometheus would read it."""
+    families = text_string_to_metric_families(telemetry.render().decode())
+    return {
+        f"{sample.name}{{{','.join(f'{key}={value}' for key, value in sorted(sample.labels.items()))}}}": sample.value
+        for family in families
+        for sample in family.samples
+    }
+
+
+async def test_the_queue_is_told_under_the_names_that_people_know() -> None:
+    async def handle(key: Key) -> Ending:
+        return Settled()
+
+    telemetry = Telemetry()
+    queue = WorkQueue(handle, backoff=Backoff(lambda: 0.5), observer=telemetry)
+    telemetry.watch_queue(queue)
+    await queue.drain([KEY])
+    queue.add(POLICY)
+    telemetry.retried()
+    told = samples(telemetry)
+    assert told["workqueue_depth{name=viridian}"] == 1
+    assert told["workqueue_adds_total{name=viridian}"] == 2
+    assert told["workqueue_retries_total{name=viridian}"] == 1
+    assert told["workqueue_queue_duration_seconds_count{name=viridian}"] == 1
+    assert told["workqueue_work_duration_seconds_count{name=viridian}"] == 1
+    assert told["workqueue_longest_running_processor_seconds{name=viridian}"] == 0
+    assert told["workqueue_unfinished_work_seconds{name=viridian}"] == 0
+
+
+async def test_passes_calls_and_lag() -> None:
+    telemetry = Telemetry()
+    heartbeat = Heartbeat()
+    telemetry.watch_lag(lambda: heartbeat.lag)
+    telemetry.reconciled(KEY, Outcome.CHANGED, 0.2)
+    telemetry.called("apply", "deployments", "200", 0.01)
+    telemetry.called("watch", "services", "200", 60.0)
+    told = samples(telemetry)
+    assert told["viridian_reconciles_total{kind=ModelDeployment,outcome=changed}"] == 1
+    assert told["viridian_reconciles_total{kind=RetrainPolicy,outcome=error}"] == 0
+    assert told["viridian_reconcile_seconds_count{kind=ModelDeployment}"] == 1
+    assert told["viridian_api_requests_total{code=200,resource=deployments,verb=apply}"] == 1
+    assert told["viridian_api_requests_total{code=200,resource=services,verb=watch}"] == 1
+    assert "viridian_api_request_seconds_count{resource=services,verb=watch}" not in told
+    assert told["viridian_loop_lag_seconds{name=viridian}"] < 5
+    await asyncio.sleep(0)
+
+
+def test_a_model_on_trial() -> None:
+    telemetry = Telemetry()
+    challenger = {"weight": 25, "metrics": [{"name": "error-rate", "verdict": "Pass"}]}
+    conditions = [{"type": "Ready", "status": "True"}, {"type": "RollbackReady", "status": "Unknown"}]
+    telemetry.seen(KEY, {"champion": {"version": "1"}, "challenger": challenger, "conditions": conditions})
+    told = samples(telemetry)
+    assert told["viridian_model_weight{name=churn,namespace=default,role=champion}"] == 75
+    assert told["viridian_model_weight{name=churn,namespace=default,role=challenger}"] == 25
+    assert told["viridian_verdict{metric=error-rate,name=churn,namespace=default,verdict=Pass}"] == 1
+    assert told["viridian_condition{kind=ModelDeployment,name=churn,namespace=default,type=Ready}"] == 1
+    assert told["viridian_condition{kind=ModelDeployment,name=churn,namespace=default,type=RollbackReady}"] == -1
+
+
+def test_a_rollback_is_counted_once_and_one_from_before_the_start_is_not() -> None:
+    telemetry = Telemetry()
+    old = {"lastRollback": {"revertedAt": "2026-11-22T00:00:00Z", "seconds": 9.0}}
+    new = {"lastRollback": {"revertedAt": "2026-11-23T00:00:00Z", "seconds": 1.2}}
+    for status in (old, old, new, new):
+        telemetry.seen(KEY, status)
+    told = samples(telemetry)
+    assert told["viridian_rollbacks_total{name=churn,namespace=default}"] == 1
+    assert told["viridian_time_to_revert_seconds_count{}"] == 1
+    assert told["viridian_time_to_revert_seconds_sum{}"] == 1.2
+    assert told["viridian_time_to_revert_seconds_bucket{le=1.0}"] == 0
+    assert told["viridian_time_to_revert_seconds_bucket{le=1.5}"] == 1
+    assert told["viridian_time_to_revert_seconds_bucket{le=+Inf}"] == 1
+
+
+def test_runs_of_a_policy() -> None:
+    telemetry = Telemetry()
+    for status in (
+        {},
+        {"activeRun": {"id": "a"}},
+        {"lastRun": {"id": "a", "outcome": "HandedOver"}},
+        {"lastRun": {"id": "b", "outcome": "Rejected"}, "activeRun": {"id": "c"}},
+    ):
+        telemetry.seen(POLICY, status)
+    told = samples(telemetry)
+    assert told["viridian_runs_total{name=weekly,namespace=default,outcome=HandedOver}"] == 1
+    assert told["viridian_runs_total{name=weekly,namespace=default,outcome=Rejected}"] == 1
+    assert told["viridian_run_active{name=weekly,namespace=default}"] == 1
+
+
+def test_nothing_is_left_of_an_object_that_is_gone() -> None:
+    telemetry = Telemetry()
+    telemetry.seen(KEY, {"champion": {"version": "1"}, "conditions": [{"type": "Ready", "status": "True"}]})
+    telemetry.forget(KEY)
+    assert not [series for series in samples(telemetry) if "churn" in series]

@@ -1,0 +1,106 @@
+"""The short memory of readings: as far back as the judge looks, and not a byte more."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+
+from tests.unit.controller.world import KEY, NOW
+from viridian.api.samples import CodeClass, Idle, PodSample, PodTarget, ScrapeFailure, ScrapeProblem
+from viridian.controller.samples import MOST, Samples
+
+A = PodTarget(uid="a", slot="green", ip="10.0.0.1")
+B = PodTarget(uid="b", slot="green", ip="10.0.0.2")
+INTERVAL = timedelta(seconds=1)
+SPAN = timedelta(seconds=10)
+
+
+class CountingPods:
+    """Each scrape reads one request more; `down` pods cannot be read."""
+
+    def __init__(self) -> None:
+        self.scrapes = 0
+        self.at = NOW
+        self.down: set[str] = set()
+
+    async def scrape(self, targets: Sequence[PodTarget]) -> Mapping[str, PodSample | ScrapeFailure]:
+        self.scrapes += 1
+        return {target.uid: self._reading(target) for target in targets}
+
+    async def close_connections(self, targets: Sequence[PodTarget], *, seconds: float, idle: Idle) -> None:
+        raise AssertionError("nobody asked for that")
+
+    def _reading(self, target: PodTarget) -> PodSample | ScrapeFailure:
+        if target.uid in self.down:
+            return ScrapeFailure(uid=target.uid, at=self.at, problem=ScrapeProblem.TIMEOUT, message="no answer")
+        requests = dict.fromkeys(CodeClass, 0.0) | {CodeClass.SUCCESS: float(self.scrapes)}
+        return PodSample(uid=target.uid, at=self.at, requests=requests, latency=(), duration_sum=0.0)
+
+
+class Stage:
+    def __init__(self) -> None:
+        self.pods = CountingPods()
+        self.samples = Samples(self.pods)
+
+    async def read(self, seconds: float, *targets: PodTarget) -> Mapping[str, Sequence[PodSample | ScrapeFailure]]:
+        self.pods.at = now = NOW + timedelta(seconds=seconds)
+        return await self.samples.read(KEY, targets, now=now, interval=INTERVAL, span=SPAN)
+
+
+async def test_readings_reach_back_over_the_span_and_to_the_sample_before() -> None:
+    stage = Stage()
+    for second in range(30):
+        readings = await stage.read(second, A)
+    ages = [(NOW + timedelta(seconds=29) - reading.at).total_seconds() for reading in readings["a"]]
+    assert ages == [10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0]
+
+
+async def test_the_sample_before_the_span_is_kept_over_failures() -> None:
+    """That is where counting starts; a failure has no counters."""
+    stage = Stage()
+    await stage.read(0, A)
+    stage.pods.down = {"a"}
+    for second in range(1, 30):
+        readings = await stage.read(second, A)
+    assert isinstance(readings["a"][0], PodSample)
+    assert readings["a"][0].at == NOW
+    assert all(isinstance(reading, ScrapeFailure) for reading in readings["a"][1:])
+    assert len(readings["a"]) == 11
+
+
+async def test_passes_in_quick_succession_share_a_scrape() -> None:
+    stage = Stage()
+    for tenth in range(10):
+        await stage.read(tenth / 10, A)
+    assert stage.pods.scrapes == 2
+
+
+async def test_a_pod_that_was_never_read_is_read_at_once() -> None:
+    stage = Stage()
+    await stage.read(0, A)
+    readings = await stage.read(0.1, A, B)
+    assert len(readings["b"]) == 1
+
+
+async def test_a_pod_that_is_gone_is_forgotten() -> None:
+    stage = Stage()
+    await stage.read(0, A, B)
+    assert set(await stage.read(1, B)) == {"b"}
+    assert len(stage.samples) == 2
+
+
+async def test_without_targets_nothing_is_kept_and_nobody_is_asked() -> None:
+    stage = Stage()
+    await stage.read(0, A)
+    assert await stage.read(1) == {}
+    assert (len(stage.samples), stage.pods.scrapes) == (0, 1)
+    assert len((await stage.read(1.1, A))["a"]) == 1, "the next trial begins with an empty memory"
+
+
+async def test_the_memory_is_bounded_whatever_is_asked_for() -> None:
+    stage = Stage()
+    for second in range(MOST + 50):
+        readings = await stage.samples.read(
+            KEY, (A,), now=NOW + timedelta(seconds=second), interval=INTERVAL, span=timedelta(days=365)
+        )
+    assert len(readings["a"]) == MOST

@@ -1,0 +1,149 @@
+"""Which events wake which keys."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+
+from viridian.api.names import API_VERSION, MODEL_DEPLOYMENT, RETRAIN_POLICY
+from viridian.controller.keys import Key
+from viridian.controller.wakes import Wakes, owners
+
+MODEL = Key(MODEL_DEPLOYMENT, "ml", "churn")
+POLICY = Key(RETRAIN_POLICY, "ml", "weekly")
+
+
+def model(**metadata: Any) -> dict[str, Any]:
+    return {
+        "metadata": {"name": "churn", "namespace": "ml", "uid": "1", "generation": 1, **metadata},
+        "spec": {"model": {"registry": {"name": "churn-model", "alias": "candidate"}}},
+        "status": {"champion": {"version": "1"}},
+    }
+
+
+def policy() -> dict[str, Any]:
+    return {
+        "metadata": {"name": "weekly", "namespace": "ml", "uid": "2", "generation": 1},
+        "spec": {"modelDeployment": "churn"},
+    }
+
+
+class Stage:
+    def __init__(self) -> None:
+        self.woken: list[Key] = []
+        self.own_status: Any = {"champion": {"version": "1"}}
+        self.wakes = Wakes(self.woken.append, wrote=lambda key, status: key == POLICY or status == self.own_status)
+
+    def model(self, changed: dict[str, Any], *, deleted: bool = False) -> list[Key]:
+        self.woken.clear()
+        self.wakes.own(MODEL_DEPLOYMENT, changed, deleted=deleted)
+        return sorted(self.woken)
+
+    def policy(self, changed: dict[str, Any]) -> list[Key]:
+        self.woken.clear()
+        self.wakes.own(RETRAIN_POLICY, changed, deleted=False)
+        return sorted(self.woken)
+
+
+@pytest.fixture
+def stage() -> Stage:
+    stage = Stage()
+    stage.model(model())
+    return stage
+
+
+def test_an_object_that_was_never_seen_wakes_its_key() -> None:
+    assert Stage().model(model()) == [MODEL]
+
+
+def test_the_same_object_again_wakes_nobody(stage: Stage) -> None:
+    assert stage.model(model(resourceVersion="2", managedFields=[{}])) == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"generation": 2},
+        {"annotations": {"viridian.dev/approve": "abc"}},
+        {"labels": {"team": "a"}},
+        {"deletionTimestamp": "2026-11-23T12:00:00Z"},
+        {"uid": "another"},
+    ],
+    ids=["spec", "annotation verb", "label", "deletion", "recreated"],
+)
+def test_what_a_pass_reads_wakes(stage: Stage, change: dict[str, Any]) -> None:
+    assert stage.model(model(**change)) == [MODEL]
+    assert stage.model(model(**change)) == []
+
+
+def test_our_own_status_write_wakes_nobody(stage: Stage) -> None:
+    stage.own_status = {"champion": {"version": "1"}, "replicas": 2}
+    assert stage.model({**model(), "status": stage.own_status}) == []
+
+
+@pytest.mark.parametrize("status", [{}, {"champion": {"version": "9"}}], ids=["deleted", "edited"])
+def test_a_status_that_someone_else_wrote_wakes(stage: Stage, status: dict[str, Any]) -> None:
+    assert stage.model({**model(), "status": status}) == [MODEL]
+
+
+def test_a_deletion_wakes_even_where_nothing_was_seen() -> None:
+    assert Stage().model(model(), deleted=True) == [MODEL]
+
+
+def test_a_policy_is_woken_by_the_champion_and_the_spec_of_its_model_alone(stage: Stage) -> None:
+    assert stage.policy(policy()) == [POLICY]
+    stage.own_status = {"champion": {"version": "2"}}
+    assert stage.model({**model(), "status": stage.own_status}) == [POLICY]
+    stage.own_status = {"champion": {"version": "2"}, "replicas": 3}
+    assert stage.model({**model(), "status": stage.own_status}) == []
+    assert stage.model({**model(generation=2), "status": stage.own_status}) == [MODEL, POLICY]
+    assert stage.model(model(), deleted=True) == [MODEL, POLICY]
+
+
+def test_a_policy_of_another_namespace_is_not_woken(stage: Stage) -> None:
+    elsewhere = policy()
+    elsewhere["metadata"]["namespace"] = "ads"
+    stage.policy(elsewhere)
+    assert stage.model(model(generation=2)) == [MODEL]
+
+
+def test_a_moved_alias_wakes_those_that_serve_the_model_but_not_the_one_that_moved_it(stage: Stage) -> None:
+    other = copy.deepcopy(model())
+    other["metadata"]["name"] = "churn-eu"
+    stage.model(other)
+    stage.woken.clear()
+    stage.wakes.registry_written(MODEL, frozenset({"churn-model"}))
+    assert stage.woken == [Key(MODEL_DEPLOYMENT, "ml", "churn-eu")]
+    stage.woken.clear()
+    stage.wakes.registry_written(POLICY, frozenset({"another-model"}))
+    assert stage.woken == []
+
+
+def test_nothing_is_kept_about_an_object_that_is_gone(stage: Stage) -> None:
+    stage.policy(policy())
+    for key in (MODEL, POLICY):
+        stage.wakes.forget(key)
+    stage.woken.clear()
+    stage.wakes.registry_written(POLICY, frozenset({"churn-model"}))
+    assert stage.woken == []
+    assert stage.model(model()) == [MODEL]
+
+
+def test_a_child_wakes_its_owner_by_label_or_by_reference() -> None:
+    by_label = {"metadata": {"namespace": "ml", "labels": {"viridian.dev/model-deployment": "churn"}}}
+    owner = {"apiVersion": API_VERSION, "kind": RETRAIN_POLICY, "name": "weekly", "uid": "2"}
+    by_owner = {"metadata": {"namespace": "ml", "ownerReferences": [owner]}}
+    foreign = {"metadata": {"namespace": "ml", "ownerReferences": [{"apiVersion": "apps/v1", "kind": "ReplicaSet"}]}}
+    assert list(owners(by_label)) == [MODEL]
+    assert list(owners(by_owner)) == [POLICY]
+    assert list(owners(foreign)) == []
+
+
+def test_every_event_of_a_child_wakes(stage: Stage) -> None:
+    stage.woken.clear()
+    child = {"metadata": {"namespace": "ml", "labels": {"viridian.dev/model-deployment": "churn"}}}
+    stage.wakes.child(child)
+    stage.wakes.child(child)
+    assert stage.woken == [MODEL, MODEL]
