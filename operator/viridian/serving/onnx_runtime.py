@@ -148,6 +148,8 @@ def _feed_columns(signature: Table, inputs: Sequence[Any]) -> Feed:
 
 def _by_column(signature: Table, inputs: Sequence[Any]) -> dict[str, Any]:
     """Column to graph input. skl2onnx replaces what is no letter, digit or underscore in a name by an underscore."""
+    if len(signature.columns) == len(inputs) == 1:
+        return {signature.columns[0].name: inputs[0]}
     nodes = {node.name: node for node in inputs}
     found = {}
     for column in signature.columns:

@@ -136,7 +136,7 @@ def hostile(document: dict[str, Any]) -> dict[str, Any]:
         ),
         (
             hostile({"signature": {"inputs": json.dumps(models.columns(("a", "string")))}}),
-            "the ONNX graph has no input for the column 'a'",
+            "column 'a' is a string in MLmodel, but not in the ONNX graph",
         ),
     ],
 )
@@ -183,6 +183,23 @@ def test_names_that_the_converter_rewrote_are_found(tmp_path: Path) -> None:
     served = model.load(models.write_named_onnx(tmp_path, models.logistic(), models.IRIS), "m", "1", 1)
     named = dict(zip(models.IRIS, models.FLOWER, strict=True))
     assert json.loads(served.invoke(json.dumps({"dataframe_records": [named]}).encode(), "")) == {"predictions": [0]}
+
+
+def test_a_lone_column_needs_no_name_in_the_graph(tmp_path: Path) -> None:
+    models.write_onnx_mlflow(tmp_path, models.columns(("dose", "double")), {"inputs": [[1]]}, models.logarithm_bytes())
+    served = model.load(tmp_path, "m", "1", 1)
+    assert served.invoke(b'{"dataframe_records": [{"dose": 1}]}', "") == b'{"predictions":[0.0]}'
+
+
+def test_a_graph_with_other_columns_is_refused(tmp_path: Path) -> None:
+    models.write_named_onnx(tmp_path, models.logistic(), models.IRIS)
+    payload = (tmp_path / "model.onnx").read_bytes()
+    for names, words in (
+        (("sepal length", "colour"), "no input for the column 'colour'"),
+        (models.IRIS[:3], "takes 'petal_width', which the signature does not have"),
+    ):
+        models.write_onnx_mlflow(tmp_path, models.columns(*((name, "double") for name in names)), payload=payload)
+        assert words in refused(tmp_path)
 
 
 def test_a_classifier_that_ends_in_maps_answers_like_any_other(tmp_path: Path) -> None:
