@@ -12,9 +12,27 @@ Object = dict[str, Any]
 JOB_LABELS = ("batch.kubernetes.io/controller-uid", "controller-uid", "batch.kubernetes.io/job-name", "job-name")
 
 
+# What a stored object of a built-in kind does not show when it is empty, zero or false.
+_SHOWN_EMPTY = frozenset(
+    {"emptyDir", "securityContext", "resources", "strategy", "spec", "template", "metadata", "status"}
+)
+_HIDDEN_ZEROS = frozenset({"minReadySeconds", "initialDelaySeconds"})
+_HIDDEN_TEXTS = frozenset({"value", "name", "subPath", "host", "hostname", "subdomain", "workingDir"})
+_HIDDEN_FALSE = frozenset(
+    {"readOnly", "hostNetwork", "hostPID", "hostIPC", "stdin", "stdinOnce", "tty", "paused", "publishNotReadyAddresses"}
+)
+# Maps whose keys are the user's own words.
+_FREE = frozenset({"labels", "annotations", "matchLabels", "selector", "nodeSelector", "limits", "requests", "data"})
+
+
 def with_defaults(manifest: Object) -> Object:
     """The object as the server would store it; a new one, its parts may be shared with the given one."""
-    fill = _FILL.get(manifest["kind"])
+    kind = manifest["kind"]
+    if kind != "ControllerRevision":
+        manifest = _without_blanks(manifest)
+    else:
+        manifest = {**manifest, "metadata": _without_blanks(manifest["metadata"])}
+    fill = _FILL.get(kind)
     return fill(manifest) if fill else manifest
 
 
@@ -27,6 +45,28 @@ def under(defaults: Mapping[str, Any], value: Mapping[str, Any] | None) -> Objec
         elif isinstance(default, Mapping) and isinstance(result[key], Mapping):
             result[key] = under(default, result[key])
     return result
+
+
+def _without_blanks(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_without_blanks(item) for item in value]
+    if not isinstance(value, Mapping):
+        return value
+    kept = {key: inner if _is_free(key, inner) else _without_blanks(inner) for key, inner in value.items()}
+    return {key: inner for key, inner in kept.items() if not _is_hidden(key, inner)}
+
+
+def _is_free(key: str, value: Any) -> bool:
+    """A Deployment's `selector` is no free map, but the one inside of it is."""
+    return key == "status" or (key in _FREE and isinstance(value, dict) and "matchLabels" not in value)
+
+
+def _is_hidden(key: str, value: Any) -> bool:
+    if isinstance(value, dict | list):
+        return not value and key not in _SHOWN_EMPTY
+    if value is False:
+        return key in _HIDDEN_FALSE
+    return (value == 0 and key in _HIDDEN_ZEROS) or (value == "" and key in _HIDDEN_TEXTS)
 
 
 def _deployment(manifest: Object) -> Object:
@@ -136,17 +176,13 @@ def _container(container: Object) -> Object:
         result["ports"] = [under({"protocol": "TCP"}, port) for port in result["ports"]]
     if "env" in result:
         result["env"] = [_environment_variable(item) for item in result["env"]]
-    limits = result["resources"].get("limits")
-    if limits:
-        result["resources"] = under({"requests": limits}, result["resources"])
     return result
 
 
 def _environment_variable(variable: Object) -> Object:
     if "fieldRef" in variable.get("valueFrom", {}):
         return under({"valueFrom": {"fieldRef": {"apiVersion": "v1"}}}, variable)
-    # An empty value is not kept.
-    return {key: value for key, value in variable.items() if not (key == "value" and value == "")}
+    return variable
 
 
 def _probe(probe: Object) -> Object:

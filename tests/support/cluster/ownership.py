@@ -77,7 +77,9 @@ def applied(
     taken = {path for path, value in now.items() if before.get(path, _PRESENT) != value}
     after = {other: paths - taken for other, paths in owners.items() if other != manager}
     others = frozenset[Path]().union(*after.values())
-    given_up = owners.get(manager, frozenset()) - mine - others
+    # An empty map that was given up stays as the home of what is owned inside of it now.
+    homes = {path[:length] for path in mine | others for length in range(1, len(path))}
+    given_up = owners.get(manager, frozenset()) - mine - others - homes
     result = removed(merged(live, wanted, shape), shape, given_up, others | mine)
     after[manager] = mine
     return result, {who: paths for who, paths in after.items() if paths}

@@ -250,6 +250,9 @@ class Store:
         if before is None:
             return 1
         moved = _without_meta(content) != _without_meta(before)
+        if content["kind"] == "Deployment":
+            # The one kind whose annotations count, since its controller hands them on.
+            moved = moved or content["metadata"].get("annotations") != before["metadata"].get("annotations")
         return int(before["metadata"]["generation"]) + moved
 
 
