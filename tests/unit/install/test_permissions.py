@@ -1,0 +1,128 @@
+"""The operator may do exactly what its code does: every call is allowed, and nothing is allowed that is not called."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.unit.install.rendering import ROOT, Object, helm, kustomize
+from viridian.api.names import GROUP
+from viridian.controller.watched import CHILDREN, OWN
+from viridian.ports.event import EVENTS
+from viridian.ports.kubernetes import RESOURCES
+
+Right = tuple[str, str, str]
+"""API group, resource, verb."""
+
+VIRIDIAN = ROOT / "operator" / "viridian"
+DECIDING = (*(VIRIDIAN / "rollout").glob("*.py"), *(VIRIDIAN / "retraining").glob("*.py"))
+OBSERVING = tuple((VIRIDIAN / "controller").glob("observe_*.py"))
+
+# Not calls of ours: the API server asks for these on behalf of others.
+FINALIZERS = {(GROUP, f"{own.plural}/finalizers", "update") for own in OWN}
+SCANNING = {("apiextensions.k8s.io", "customresourcedefinitions", verb) for verb in ("list", "watch")}
+
+
+def called() -> set[Right]:
+    """Every call in the code, as the API server authorizes it."""
+    rights = set(FINALIZERS)
+    for resource in (*OWN, *CHILDREN):
+        rights |= {(resource.group, resource.plural, verb) for verb in ("list", "watch")}
+    for own in OWN:
+        rights |= {(own.group, own.plural, "get"), (own.group, f"{own.plural}/status", "patch")}
+    for kind in kinds_in(DECIDING, _made):
+        # Server-side apply is a patch, and a creation where there is no such object yet.
+        rights |= {right(kind, verb) for verb in ("patch", "create")}
+    rights |= {right(kind, "delete") for kind in kinds_in(DECIDING, lambda node: _named(node, "Delete"))}
+    for kind in kinds_in(DECIDING, lambda node: _named(node, "Annotate")):
+        rights |= {right(kind, verb) for verb in ("get", "patch")}
+    rights |= {right(kind, "list") for kind in kinds_in(OBSERVING, _listed)}
+    rights |= {right(kind, "get") for kind in kinds_in(OBSERVING, _got)}
+    return {*rights, right((EVENTS, "Event"), "create")}
+
+
+Kind = tuple[str, str]
+
+
+def right(kind: Kind, verb: str) -> Right:
+    group = kind[0].rpartition("/")[0]
+    return group, RESOURCES[kind].plural, verb
+
+
+def kinds_in(sources: tuple[Path, ...], find: object) -> set[Kind]:
+    assert callable(find)
+    found = {kind for source in sources for node in ast.walk(ast.parse(source.read_text())) for kind in find(node)}
+    assert found, "nothing was found: has the code been renamed?"
+    return found
+
+
+def _pair(nodes: list[ast.expr]) -> Iterator[Kind]:
+    """apiVersion and kind where both are written as text; those of our own kinds are names, and counted elsewhere."""
+    values = [text for node in nodes[:2] if (text := _text(node)) is not None]
+    if len(values) == 2 and (values[0], values[1]) in RESOURCES:
+        yield values[0], values[1]
+
+
+def _named(node: ast.AST, name: str) -> Iterator[Kind]:
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == name:
+        yield from _pair(node.args)
+
+
+def _made(node: ast.AST) -> Iterator[Kind]:
+    """Whole manifests."""
+    if isinstance(node, ast.Dict):
+        fields = {_text(key): value for key, value in zip(node.keys, node.values, strict=True)}
+        if {"apiVersion", "kind", "metadata"} <= set(fields):
+            yield from _pair([fields["apiVersion"], fields["kind"]])
+
+
+def _text(node: ast.expr | None) -> str | None:
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else None
+
+
+def _listed(node: ast.AST) -> Iterator[Kind]:
+    """`cluster.list("batch/v1", "Job", …)`, and the pairs of the table that a loop lists."""
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "list":
+        yield from _pair(node.args)
+    if isinstance(node, ast.Tuple) and len(node.elts) == 2:
+        yield from _pair(node.elts)
+
+
+def _got(node: ast.AST) -> Iterator[Kind]:
+    """Triples of apiVersion, kind and a name are what is asked for by name."""
+    if isinstance(node, ast.Tuple) and len(node.elts) == 3:
+        yield from _pair(node.elts)
+    yield from _named(node, "Reference")
+
+
+def allowed(objects: list[Object], kind: str) -> set[Right]:
+    (role,) = [o for o in objects if o["kind"] == kind and o["metadata"]["name"] == "viridian-operator"]
+    return {
+        (group, resource, verb)
+        for rule in role["rules"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    }
+
+
+@pytest.mark.parametrize("way", ["kustomize", "helm"])
+def test_cluster_wide_exactly_the_calls_are_allowed(way: str) -> None:
+    objects = kustomize("manifests") if way == "kustomize" else helm("viridian-system")
+    assert allowed(objects, "ClusterRole") == called() | SCANNING
+
+
+@pytest.mark.parametrize("way", ["kustomize", "helm"])
+def test_namespaced_exactly_the_calls_are_allowed(way: str) -> None:
+    objects = kustomize("manifests/overlays/namespaced") if way == "kustomize" else helm("ml", "namespaces={ml}")
+    assert allowed(objects, "Role") == called()
+
+
+def test_specs_and_secrets_are_out_of_reach() -> None:
+    rights = allowed(kustomize("manifests"), "ClusterRole")
+    own = {resource.plural for resource in OWN}
+    assert {verb for _, resource, verb in rights if resource in own} == {"get", "list", "watch"}
+    assert not [right for right in rights if "secrets" in right or "*" in right]
