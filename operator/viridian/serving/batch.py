@@ -48,7 +48,8 @@ class TableReader:
         """Each column is there once; only optional ones may be left out."""
         names = set(given)
         if len(names) != len(given):
-            twice = next(name for name in given if given.count(name) > 1)
+            seen: set[str] = set()
+            twice = next(name for name in given if name in seen or seen.add(name))  # type: ignore[func-returns-value]
             raise BadInput(Rejection.WRONG_SHAPE, field, f"column {twice!r} is there twice")
         if names == self._known:
             return

@@ -68,8 +68,14 @@ def bind(host: str, port: int) -> socket.socket:
         if host:
             family = socket.AF_INET6 if ":" in host else socket.AF_INET
             return socket.create_server((host, port), family=family, backlog=_BACKLOG)
-        if socket.has_dualstack_ipv6():
-            return socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=_BACKLOG)
-        return socket.create_server(("", port), backlog=_BACKLOG)
+        return _bind_all(port)
     except OSError as error:
         raise ServingError(f"cannot listen on port {port}: {error.strerror or error}") from error
+
+
+def _bind_all(port: int) -> socket.socket:
+    """All addresses: of both families where the kernel has both, else IPv4 alone."""
+    with contextlib.suppress(OSError):
+        if socket.has_dualstack_ipv6():
+            return socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=_BACKLOG)
+    return socket.create_server(("", port), backlog=_BACKLOG)

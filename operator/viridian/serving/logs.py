@@ -35,6 +35,8 @@ def configure() -> None:
     root.handlers = [handler]
     root.setLevel(logging.WARNING)
     log.setLevel(logging.INFO)
+    # Its warnings are about what clients send; those answers are counted.
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
 
 
 def note(message: str, **fields: object) -> None:

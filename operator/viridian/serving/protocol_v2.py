@@ -124,11 +124,14 @@ def _from_columns(inputs: Sequence[Tensor], reader: TableReader) -> Batch:
     rows = inputs[0].shape[0]
     if rows == 0:
         raise BadInput(Rejection.WRONG_SHAPE, inputs[0].name, "there are no rows")
-    typed: list[Sequence[Any]] = []
-    for column in reader.table.columns:
-        tensor = tensors.get(column.name)
-        typed.append([None] * rows if tensor is None else _column(tensor, column, rows))
-    return reader.from_typed(typed, rows)
+    given = {
+        column.name: _column(tensors[column.name], column, rows)
+        for column in reader.table.columns
+        if column.name in tensors
+    }
+    # Only now is the number of rows proven by data; before, it is just what the client says.
+    absent = [None] * rows
+    return reader.from_typed([given.get(column.name, absent) for column in reader.table.columns], rows)
 
 
 def _column(tensor: Tensor, column: Column, rows: int) -> list[Any]:

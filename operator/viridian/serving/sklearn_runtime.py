@@ -22,7 +22,7 @@ from viridian.serving.bundle import Bundle
 from viridian.serving.errors import BundleRefused
 from viridian.serving.outputs import LABEL, PREDICTION, PROBABILITIES, Output
 from viridian.serving.signature import Column, Kind, Matrix, Signature, Table
-from viridian.serving.trees import check_trees
+from viridian.serving.trees import check_trees, parts
 
 # Keyed by the minor version of scikit-learn, because private module names move between them. skops itself trusts
 # scikit-learn's estimators; these are what it leaves to us, each needed by an estimator that tests dump and load.
@@ -142,9 +142,9 @@ def _last(estimator: Any) -> Any:
 
 def _use_one_thread(estimator: Any) -> None:
     """Estimators that were trained with n_jobs=-1 would start a pool of threads for every request."""
-    if hasattr(estimator, "get_params"):
-        jobs = {name: None for name in estimator.get_params() if name.rpartition("__")[2] == "n_jobs"}
-        estimator.set_params(**jobs)
+    for part in parts(estimator):
+        if "n_jobs" in getattr(part, "__dict__", {}):
+            part.n_jobs = None
 
 
 def _minor(version: str) -> str:

@@ -19,7 +19,7 @@ _LEAF: Final = -1
 
 def check_trees(estimator: Any) -> None:
     """Every child comes after its parent and inside the tree, and every split uses a feature that exists."""
-    for found in _inside(estimator):
+    for found in parts(estimator):
         if isinstance(found, Tree):
             _check_tree(found)
         elif isinstance(found, TreePredictor):
@@ -61,7 +61,7 @@ def _crafted() -> BundleRefused:
     return BundleRefused("the model holds a decision tree whose nodes point outside of it: refused")
 
 
-def _inside(root: Any) -> Iterator[Any]:
+def parts(root: Any) -> Iterator[Any]:
     """Every object that the estimator is made of, each once."""
     seen: set[int] = set()
     waiting = [root]

@@ -14,8 +14,10 @@ from typing import Final, TypeVar
 
 QUICK_SECONDS: Final = 0.001
 """At most this long may one request hold up everything else."""
-_WEIGHT: Final = 0.2
-"""Of the newest duration in the moving estimate: a sudden pause of 5 ms is enough to leave the loop at once."""
+_RISING: Final = 0.5
+_FALLING: Final = 0.02
+"""Weights of the newest duration in the moving estimate. Leaving the loop is quick, coming back takes many answers:
+a model that is slow now and then must not stop the loop now and then."""
 _SIZES: Final = 64
 
 T = TypeVar("T")
@@ -40,14 +42,20 @@ class Work:
         return await asyncio.get_running_loop().run_in_executor(self._pool, self._timed, place, call)
 
     def _timed(self, place: int, call: Callable[[], T]) -> T:
-        began = time.perf_counter()
-        try:
-            return call()
-        finally:
-            took = time.perf_counter() - began
-            known = self._seconds[place]
+        """Measures processor time: waiting for one's turn on a busy machine is no slowness of the model.
+
+        Only what succeeds tells how long the model takes: refusing bad input is quick for the slowest model.
+        """
+        began = time.thread_time()
+        result = call()
+        took = time.thread_time() - began
+        known = self._seconds[place]
+        if known is None:
+            self._seconds[place] = took
+        else:
             # Two threads may lose one of their updates to each other; an estimate does not mind.
-            self._seconds[place] = took if known is None else known + _WEIGHT * (took - known)
+            self._seconds[place] = known + (_RISING if took > known else _FALLING) * (took - known)
+        return result
 
     def close(self) -> None:
         """No more calls."""

@@ -116,27 +116,54 @@ def test_the_termination_log_is_cut_between_characters(tmp_path: Path) -> None:
     explain(tmp_path / "no" / "such" / "place", "nobody hears this")
 
 
+class Task:
+    """Work that keeps the processor busy for a while, and notes where it was done."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self.on_loop: list[bool] = []
+
+    def __call__(self) -> None:
+        self.on_loop.append(threading.current_thread() is threading.main_thread())
+        end = time.thread_time() + self.seconds
+        while time.thread_time() < end:
+            pass
+
+
 async def test_quick_work_moves_to_the_loop_and_slow_work_leaves_it() -> None:
-    work = Work(1)
-    where: list[bool] = []
-    pause = 0.0
+    work, task = Work(1), Task()
+    await work.run(100, task)
+    assert task.on_loop == [False], "a size that was not seen yet is not trusted"
+    while not task.on_loop[-1]:
+        await work.run(100, task)
+    task.seconds = 10 * QUICK_SECONDS
+    while task.on_loop[-1]:
+        await work.run(100, task)
+    slow = len(task.on_loop)
+    await work.run(100, task)
+    assert not task.on_loop[-1], "it stays away"
+    await work.run(100_000, task)
+    assert not task.on_loop[-1], "another size is another question"
+    task.seconds = 0.0
+    while not task.on_loop[-1]:
+        await work.run(100, task)
+    assert len(task.on_loop) > slow + 50, "trust comes back slowly"
+    work.close()
 
-    def call() -> None:
-        where.append(threading.current_thread() is threading.main_thread())
-        time.sleep(pause)
 
-    for _ in range(3):
-        await work.run(100, call)
-    assert where == [False, True, True], "a size that was not seen yet is not trusted"
-    pause = 10 * QUICK_SECONDS
-    for _ in range(2):
-        await work.run(100, call)
-    assert where[3:] == [True, False], "one slow call is enough"
-    await work.run(100_000, call)
-    assert where[5:] == [False], "another size is another question"
-    pause = 0.0
-    while not where[-1]:
-        await work.run(100, call)
+async def test_refusals_do_not_make_a_slow_model_look_quick() -> None:
+    work, task = Work(1), Task()
+    task.seconds = 10 * QUICK_SECONDS
+
+    def refuse() -> None:
+        raise ValueError
+
+    await work.run(100, task)
+    for _ in range(500):
+        with pytest.raises(ValueError):
+            await work.run(100, refuse)
+    await work.run(100, task)
+    assert task.on_loop == [False, False]
     work.close()
 
 

@@ -363,6 +363,12 @@ def test_whole_numbers_are_whole_and_fit(counts: Model, row: list[float], words:
     assert words in refused.message
 
 
+def test_a_made_up_number_of_rows_costs_nothing(mixed: Model) -> None:
+    """The optional column is absent: nothing may be filled in for rows that are only claimed."""
+    given = [tensor("visits", [1], "INT64", [10**15]), tensor("member", [True], "BOOL"), tensor("city", ["a"], "BYTES")]
+    assert "needs 1000000000000000 values, not 1" in refusal(mixed, as_body(given), invocation=False).message
+
+
 def test_no_refusal_quotes_a_value(flowers: Model) -> None:
     """Messages are logged by clients and proxies: they say what kind of value it was, never which."""
     for given in ("s3cret", ["s3cret"], {"s3cret": "s3cret"}):
