@@ -1,0 +1,107 @@
+"""Status codes of the API server, as it was seen to send them, and the errors of the port."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from viridian.ports.answers import MAX_MESSAGE, failure
+from viridian.ports.cluster import ClusterConflict, ClusterError, ClusterRefused, ClusterUnavailable
+
+SUBJECT = "Deployment churn-blue"
+
+
+def invalid(*causes: tuple[str, str]) -> dict[str, Any]:
+    listed = [{"reason": "FieldValueInvalid", "field": field, "message": message} for field, message in causes]
+    details = {"name": "churn-blue", "group": "apps", "kind": "Deployment", "causes": listed}
+    return {"kind": "Status", "reason": "Invalid", "message": "… is invalid: …", "details": details, "code": 422}
+
+
+def said(message: str, **details: Any) -> dict[str, Any]:
+    return {"kind": "Status", "message": message, "details": details}
+
+
+TYPED = "failed to create typed patch object (ml/churn-blue; apps/v1, Kind=Deployment): "
+CONVERTED = (
+    "failed to convert new object (ml/churn-blue; apps/v1, Kind=Deployment) to proper version: "
+    "unable to convert unstructured object to apps/v1, Kind=Deployment: "
+)
+TERMINATING = {"reason": "NamespaceTerminating", "message": "namespace ml is being terminated"}
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind", "told"),
+    [
+        pytest.param(400, said("bad continue"), ClusterRefused, "bad continue", id="bad request"),
+        pytest.param(401, said("Unauthorized"), ClusterUnavailable, "401 Unauthorized", id="token expired"),
+        pytest.param(403, said("cannot patch", name="a"), ClusterRefused, "cannot patch", id="not allowed"),
+        pytest.param(403, said("no", name="a", causes=[TERMINATING]), ClusterConflict, "no", id="namespace leaving"),
+        pytest.param(404, said('namespaces "ml" not found', name="ml"), ClusterConflict, "ml", id="namespace gone"),
+        pytest.param(404, "404 page not found", ClusterRefused, "CRDs installed", id="kind unknown"),
+        pytest.param(405, said("not supported"), ClusterRefused, "not supported", id="method"),
+        pytest.param(409, said("has been modified"), ClusterConflict, "modified", id="conflict"),
+        pytest.param(409, {"reason": "AlreadyExists", "message": "exists"}, ClusterConflict, "exists", id="exists"),
+        pytest.param(413, said("limit is 3145728"), ClusterRefused, "limit", id="too large"),
+        pytest.param(
+            422, invalid(("spec.replicas", "too few")), ClusterRefused, "spec.replicas: too few", id="invalid"
+        ),
+        pytest.param(422, invalid(("metadata.uid", "immutable")), ClusterConflict, "invalid", id="another uid"),
+        pytest.param(429, said("storage is initializing"), ClusterUnavailable, "initializing", id="throttled"),
+        pytest.param(500, said("etcdserver: timeout"), ClusterUnavailable, "etcdserver", id="server error"),
+        pytest.param(
+            500, said(TYPED + ".spec.foo: field not declared in schema"), ClusterRefused, ".spec.foo", id="typo"
+        ),
+        pytest.param(500, said(CONVERTED + "quantities must match"), ClusterRefused, "quantities", id="quantity"),
+        pytest.param(503, "upstream connect error", ClusterUnavailable, "upstream", id="proxy"),
+        pytest.param(504, None, ClusterUnavailable, "no message", id="nothing said"),
+    ],
+)
+def test_what_an_answer_means(status: int, body: Any, kind: type[ClusterError], told: str) -> None:
+    error = failure(status, body, SUBJECT)
+    assert type(error) is kind
+    assert str(error).startswith(SUBJECT)
+    assert told in str(error)
+
+
+@pytest.mark.parametrize(("header", "seconds"), [("7", 7.0), (None, None), ("Mon, 05 Jan 2026 12:00:00 GMT", None)])
+@pytest.mark.parametrize("status", [429, 503])
+def test_how_long_to_wait(status: int, header: str | None, seconds: float | None) -> None:
+    error = failure(status, said("later"), SUBJECT, retry_after=header)
+    assert isinstance(error, ClusterUnavailable)
+    assert error.retry_after == seconds
+
+
+class TestMessages:
+    """People read them in a condition: what is wrong, where, and nothing else."""
+
+    def test_explanations_of_patterns_are_left_out(self) -> None:
+        pattern = (
+            "Invalid value: \"no label!\": a valid label must start and end with an alphanumeric character (e.g. 'MyValue',"
+            "  or 'my_value', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"
+        )
+        text = str(failure(422, invalid(("metadata.labels", pattern)), SUBJECT))
+        assert text == (
+            'Deployment churn-blue: metadata.labels: Invalid value: "no label!": '
+            "a valid label must start and end with an alphanumeric character"
+        )
+
+    def test_whole_structures_are_left_out(self) -> None:
+        cause = ("spec.template", 'Invalid value: {"Volumes":null,"Containers":[{"Name":"x"}]}: field is immutable')
+        assert str(failure(422, invalid(cause), SUBJECT)) == "Deployment churn-blue: spec.template: field is immutable"
+
+    def test_values_are_shown_as_they_were_written(self) -> None:
+        body = said(TYPED + '.env[name="A"].value: expected string, got &value.valueUnstructured{Value:1}')
+        assert str(failure(500, body, SUBJECT)).endswith('.env[name="A"].value: expected string, got 1')
+
+    def test_many_faults_are_counted(self) -> None:
+        text = str(failure(422, invalid(*((f"spec.f{n}", "bad") for n in range(7))), SUBJECT))
+        assert text == f"{SUBJECT}: spec.f0: bad; spec.f1: bad; spec.f2: bad; spec.f3: bad (and 3 more)"
+
+    def test_the_same_fault_is_told_once(self) -> None:
+        assert str(failure(422, invalid(("spec.a", "bad"), ("spec.a", "bad")), SUBJECT)) == f"{SUBJECT}: spec.a: bad"
+
+    def test_there_is_a_limit(self) -> None:
+        text = str(failure(422, invalid(("spec.a", "x" * 5000)), SUBJECT))
+        assert len(text) <= len(SUBJECT) + 2 + MAX_MESSAGE
+        assert text.endswith("…")
