@@ -6,18 +6,18 @@ Nothing in it depends on the run or the hour, so that the same model on the same
 from __future__ import annotations
 
 import json
+import math
 import platform
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
 import yaml
 
 from viridian.api import manifest
 from viridian.serving.bundle import Format
 from viridian.serving.integrity import hashed
-from viridian.training.holdout import Holdout
+from viridian.training.holdout import Column, Holdout
 from viridian.training.payload import Payload
 
 EXAMPLE: Final = "input_example.json"
@@ -51,7 +51,7 @@ def seal(directory: Path) -> str:
 
 def mlmodel(payload: Payload, holdout: Holdout, facts: Mapping[str, str]) -> dict[str, Any]:
     """MLflow's description of the model, with the types and the order of its columns as signature."""
-    columns = [{"type": column.type, "name": column.name, "required": True} for column in holdout.columns]
+    columns = [{"type": column.type, "name": column.name, "required": column.required} for column in holdout.columns]
     flavors = {name: dict(flavor) for name, flavor in payload.flavors.items()}
     flavors["python_function"] |= {
         "python_version": platform.python_version(),
@@ -77,11 +77,15 @@ def outputs(holdout: Holdout) -> list[dict[str, Any]]:
 
 def example(holdout: Holdout) -> dict[str, Any]:
     """The first row: what the server predicts before it calls itself ready."""
-    row = [
-        int(value) if column.type == "long" else float(np.float32(value)) if column.type == "float" else float(value)
-        for column, value in zip(holdout.columns, holdout.matrix[0], strict=True)
-    ]
+    row = [value_of(column, value) for column, value in zip(holdout.columns, holdout.matrix[0].tolist(), strict=True)]
     return {"columns": [column.name for column in holdout.columns], "data": [row]}
+
+
+def value_of(column: Column, value: float) -> float | int | None:
+    """As JSON has it: whole numbers without a fraction, and null for a gap."""
+    if math.isnan(value):
+        return None
+    return int(value) if column.type == "long" else value
 
 
 def write_json(path: Path, document: Any) -> None:

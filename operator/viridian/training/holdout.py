@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,10 +16,12 @@ from viridian.training.outcome import DataNotGoodEnough
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One feature, in MLflow's words for its type: double, float, long or boolean."""
+    """One feature, in MLflow's words for its type: double, float or long."""
 
     name: str
     type: str
+    required: bool = True
+    """False when the holdout has gaps in it: then a request may have them too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,8 @@ def holdout_of(features: Any, target: Any, names: Sequence[str] | None = None) -
         raise ValueError(f"the holdout needs one target for each row: {matrix.shape} and {truth.shape} do not match")
     if len(truth) == 0:
         raise DataNotGoodEnough("the holdout has no rows")
+    gaps = np.atleast_1d(np.isnan(matrix).any(axis=0))
+    columns = tuple(replace(column, required=not gap) for column, gap in zip(columns, gaps, strict=True))
     return Holdout(features, matrix, truth, columns)
 
 

@@ -12,13 +12,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from viridian.api.registry import TAG_DIGEST, TAG_HOLDOUT, TAG_MODEL_URI
-from viridian.serving.errors import BundleRefused
 from viridian.training import bundle, outcome, tracking
 from viridian.training.holdout import Holdout, holdout_of
 from viridian.training.outcome import CandidateFailed, Report
 from viridian.training.payload import NotExpressible, as_onnx, as_skops, difference
 from viridian.training.scores import Prediction, classifies, predict, scores
-from viridian.training.served import Served
+from viridian.training.served import NotServed, Served
 
 CHAMPION_PREFIX: Final = "champion."
 TAG_PAYLOAD: Final = "viridian.payload"
@@ -108,7 +107,7 @@ def pack(directory: Path, model: Any, rows: Holdout, expected: Prediction) -> Pa
             onnx, as_onnx(model, [column.name for column in rows.columns]), rows, {**facts, "parity": "passed"}
         )
         doubt = difference(expected, Served(onnx).predict(rows))
-    except (NotExpressible, BundleRefused) as error:
+    except (NotExpressible, NotServed) as error:
         doubt = outcome.shortened(str(error))
     if doubt is None:
         return Packed(onnx, digest, "onnx", "")
@@ -117,7 +116,7 @@ def pack(directory: Path, model: Any, rows: Holdout, expected: Prediction) -> Pa
     digest = bundle.write(skops, as_skops(model), rows, {**facts, "reason": reason})
     try:
         doubt = difference(expected, Served(skops).predict(rows))
-    except BundleRefused as error:
+    except NotServed as error:
         raise CandidateFailed(f"no server would load it: {error}; {reason}") from error
     if doubt is not None:
         raise CandidateFailed(f"a server would answer otherwise: {doubt}; {reason}")

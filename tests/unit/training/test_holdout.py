@@ -36,6 +36,11 @@ def test_a_data_frame_brings_names_and_types() -> None:
     assert holdout_of(Frame(), TARGET, ["x", "y"]).columns == (Column("age", "long"), Column("spend", "float"))
 
 
+def test_a_column_with_gaps_is_not_required() -> None:
+    rows = holdout_of(np.array([[1.0, np.nan], [2.0, 3.0]]), TARGET, ["a", "b"])
+    assert [(column.name, column.required) for column in rows.columns] == [("a", True), ("b", False)]
+
+
 @pytest.mark.parametrize("dtype", ["U3", "bool", "object"])
 def test_a_column_that_is_no_number_is_refused_by_name(dtype: str) -> None:
     with pytest.raises(TypeError, match=r"column 'f0' holds .* only numbers are served"):

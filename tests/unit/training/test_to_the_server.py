@@ -38,7 +38,8 @@ def fetched(version: ModelVersion, tracking_uri: str, directory: Path) -> servin
 
 
 def ask(model: serving.Model, rows: np.ndarray) -> list[Any]:
-    body = json.dumps({"dataframe_split": {"columns": NAMES, "data": rows.tolist()}}).encode()
+    data = [[None if np.isnan(value) else value for value in row] for row in rows.tolist()]
+    body = json.dumps({"dataframe_split": {"columns": NAMES, "data": data}}).encode()
     predictions = json.loads(model.invoke(body, ""))["predictions"]
     assert isinstance(predictions, list)
     return predictions
@@ -60,6 +61,15 @@ async def test_the_server_answers_as_the_estimator_does(
     served = fetched(await registered(stage, logged), mlflow.url, tmp_path / "model")
     assert logged.payload == payload
     assert ask(served, CANCER.data[400:]) == estimator.predict(CANCER.data[400:]).tolist()
+
+
+async def test_gaps_in_the_holdout_may_be_in_requests_too(stage: Stage, mlflow: Any, tmp_path: Path) -> None:
+    features = CANCER.data.copy()
+    features[::2, 0] = np.nan
+    estimator = HistGradientBoostingClassifier(max_iter=10, random_state=1).fit(features[:400], CANCER.target[:400])
+    logged = training.log(estimator, (features[400:], CANCER.target[400:]), feature_names=NAMES)
+    served = fetched(await registered(stage, logged), mlflow.url, tmp_path / "model")
+    assert ask(served, features[400:]) == estimator.predict(features[400:]).tolist()
 
 
 async def test_another_digest_is_not_served(stage: Stage, mlflow: Any, tmp_path: Path) -> None:
@@ -104,3 +114,18 @@ async def test_a_slow_version_is_loaded_and_answers_soundly(
     served = fetched(version, mlflow.url, tmp_path / "model")
     agreed = np.mean(np.array(ask(served, CANCER.data)) == CANCER.target)
     assert agreed > 0.95
+
+
+async def test_a_champion_that_raises_is_told_by_kind_and_never_by_value(stage: Stage, broken: Any) -> None:
+    run_id = stage.run_id
+    stage.environment.delenv("MLFLOW_RUN_ID")
+    version = await stage.registry.version(
+        stage.experiment, broken.register(stage.experiment, broken.raises(), "raises")
+    )
+    assert version is not None
+    stage.environment.setenv("MLFLOW_RUN_ID", run_id)
+    stage.environment.setenv("VIRIDIAN_CHAMPION_URI", version.uri)
+    model = RandomForestClassifier(n_estimators=2, random_state=1).fit(CANCER.data[:400], CANCER.target[:400])
+    training.log(model, (CANCER.data[400:], CANCER.target[400:]), feature_names=NAMES)
+    problem = stage.report()["champion"]["problem"]
+    assert problem.endswith("could not be judged: the model raises InvalidArgument for rows of the holdout")
