@@ -100,26 +100,27 @@ class TestKubeconfig:
             Connection.from_kubeconfig(tmp_path / "nothing")
 
 
-class TestInCluster:
-    ENVIRONMENT = {"KUBERNETES_SERVICE_HOST": "10.96.0.1", "KUBERNETES_SERVICE_PORT": "443"}
+ENVIRONMENT = {"KUBERNETES_SERVICE_HOST": "10.96.0.1", "KUBERNETES_SERVICE_PORT": "443"}
 
+
+class TestInCluster:
     def test_the_service_account(self, tmp_path: Path) -> None:
         (tmp_path / "token").write_text("t\n")
         (tmp_path / "namespace").write_text("viridian")
-        found = Connection.in_cluster(self.ENVIRONMENT, tmp_path)
+        found = Connection.in_cluster(ENVIRONMENT, tmp_path)
         assert (found.server, found.namespace) == ("https://10.96.0.1:443", "viridian")
         assert (found.ca_path, found.read_token()) == (tmp_path / "ca.crt", "t")
 
     def test_an_ipv6_address(self, tmp_path: Path) -> None:
         (tmp_path / "token").write_text("t")
-        found = Connection.in_cluster({**self.ENVIRONMENT, "KUBERNETES_SERVICE_HOST": "fd00::1"}, tmp_path)
+        found = Connection.in_cluster({**ENVIRONMENT, "KUBERNETES_SERVICE_HOST": "fd00::1"}, tmp_path)
         assert found.server == "https://[fd00::1]:443"
 
     def test_outside_of_a_cluster(self, tmp_path: Path) -> None:
         with pytest.raises(ConnectionUnusable, match="name a kubeconfig"):
             Connection.in_cluster({}, tmp_path)
         with pytest.raises(ConnectionUnusable):
-            Connection.in_cluster(self.ENVIRONMENT, tmp_path)
+            Connection.in_cluster(ENVIRONMENT, tmp_path)
 
 
 def test_secrets_are_not_printed() -> None:
