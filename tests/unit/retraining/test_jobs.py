@@ -1,0 +1,209 @@
+"""The Job of a run: the contract is added, and what the user wrote stays."""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import Any
+
+import pytest
+
+from tests.unit.retraining.world import MLFLOW, World, deployment, policy
+from viridian.api.names import MODEL_DEPLOYMENT_LABEL
+from viridian.api.retrainpolicy import RetrainPolicySpec
+
+Object = dict[str, Any]
+
+
+def made(template: Object | None = None, **spec: Any) -> Object:
+    """The Job of a run by hand, from that template."""
+    world = World(policy=policy(**spec)).serve("3")
+    if template is not None:
+        world.policy["spec"]["stages"]["training"]["template"] = template
+    world.settle()
+    world.ask_by_hand("one").settle()
+    return world.job
+
+
+def pod(job: Object) -> Object:
+    found: Object = job["spec"]["template"]["spec"]
+    return found
+
+
+def environment(job: Object) -> dict[str, str]:
+    return {variable["name"]: variable.get("value", "") for variable in pod(job)["containers"][0]["env"]}
+
+
+def with_container(pod_fields: Object | None = None, **fields: Any) -> Object:
+    return {"spec": {"containers": [{"name": "train", "image": "img:1", **fields}], **(pod_fields or {})}}
+
+
+def test_the_contract_of_a_stage() -> None:
+    job = made(data={"uri": "s3://data/train.csv", "revision": "r7"})
+    run = job["metadata"]["labels"]["viridian.dev/run"]
+    told = environment(job)
+    mlflow_run = told.pop("MLFLOW_RUN_ID")
+    assert mlflow_run == json.loads(job["metadata"]["annotations"]["viridian.dev/trigger"])["mlflowRun"]
+    assert told == {
+        "VIRIDIAN_RUN_ID": run,
+        "VIRIDIAN_MODEL_NAME": "churn",
+        "VIRIDIAN_STAGE": "training",
+        "VIRIDIAN_REASONS": '[{"source": "manual", "value": "one"}]',
+        "VIRIDIAN_DATA_URI": "s3://data/train.csv",
+        "VIRIDIAN_DATA_REVISION": "r7",
+        "VIRIDIAN_CHAMPION_URI": "mlflow-artifacts:/churn/3",
+        "VIRIDIAN_LAST_EVALUATION": "",
+        "VIRIDIAN_OUT_DIR": "/viridian/out",
+        "MLFLOW_TRACKING_URI": MLFLOW,
+        "MLFLOW_EXPERIMENT_NAME": "ml/churn",
+    }
+    assert pod(job)["volumes"] == [{"name": "viridian-out", "emptyDir": {}}]
+    assert pod(job)["containers"][0]["volumeMounts"] == [{"name": "viridian-out", "mountPath": "/viridian/out"}]
+
+
+def test_the_job_is_named_after_its_run_owned_and_labelled() -> None:
+    job = made()
+    run = job["metadata"]["labels"]["viridian.dev/run"]
+    assert job["metadata"]["name"] == f"churn-{run}-training"
+    assert job["metadata"]["ownerReferences"] == [
+        {
+            "apiVersion": "viridian.dev/v1alpha1",
+            "kind": "RetrainPolicy",
+            "name": "churn",
+            "uid": "policy-1",
+            "controller": True,
+            "blockOwnerDeletion": True,
+        }
+    ]
+    labels = job["metadata"]["labels"]
+    assert labels["viridian.dev/retrain-policy"] == "churn"
+    assert labels["viridian.dev/stage"] == "training"
+    assert labels.items() <= job["spec"]["template"]["metadata"]["labels"].items()
+
+
+def test_no_service_of_the_model_ever_selects_the_pod_that_trains() -> None:
+    template = with_container()
+    template["metadata"] = {"labels": {MODEL_DEPLOYMENT_LABEL: "churn", "team": "ml"}}
+    labels = made(template)["spec"]["template"]["metadata"]["labels"]
+    assert MODEL_DEPLOYMENT_LABEL not in labels
+    assert labels["team"] == "ml"
+
+
+def test_retries_timeout_and_what_does_not_count() -> None:
+    stage = {"template": with_container(), "timeout": "1h30m", "backoffLimit": 5}
+    spec = made(stages={"training": stage})["spec"]
+    assert (spec["backoffLimit"], spec["activeDeadlineSeconds"]) == (5, 5400)
+    ignored, final = spec["podFailurePolicy"]["rules"]
+    assert ignored == {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}
+    assert final["action"] == "FailJob"
+    assert final["onExitCodes"] == {"containerName": "train", "operator": "In", "values": [64, 65, 66]}
+    assert spec["template"]["spec"]["restartPolicy"] == "Never"
+
+
+def test_restricted_pod_security_where_the_user_says_nothing() -> None:
+    spec = pod(made(with_container({"initContainers": [{"name": "fetch", "image": "img:1"}]})))
+    assert spec["securityContext"] == {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+    for container in (*spec["containers"], *spec["initContainers"]):
+        assert container["securityContext"] == {
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"]},
+        }
+    assert spec["automountServiceAccountToken"] is False
+
+
+@pytest.mark.parametrize(
+    ("sentence", "pod_fields", "fields", "expected_pod", "expected"),
+    [
+        ("the pod's own", {"securityContext": {"runAsNonRoot": False, "fsGroup": 7}}, {},
+         {"runAsNonRoot": False, "fsGroup": 7, "seccompProfile": {"type": "RuntimeDefault"}}, None),
+        ("root, chosen for the pod", {"securityContext": {"runAsUser": 0}}, {},
+         {"runAsUser": 0, "seccompProfile": {"type": "RuntimeDefault"}}, None),
+        ("root, chosen for the container", {}, {"securityContext": {"runAsUser": 0}},
+         {"seccompProfile": {"type": "RuntimeDefault"}},
+         {"runAsUser": 0, "allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}),
+        ("privileged", {}, {"securityContext": {"privileged": True}},
+         {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
+         {"privileged": True, "capabilities": {"drop": ["ALL"]}}),
+        ("capabilities", {}, {"securityContext": {"capabilities": {"add": ["IPC_LOCK"]}}},
+         {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
+         {"allowPrivilegeEscalation": False, "capabilities": {"add": ["IPC_LOCK"]}}),
+    ],
+)  # fmt: skip
+def test_what_the_user_chose_for_security_stays(
+    sentence: str, pod_fields: Object, fields: Object, expected_pod: Object, expected: Object | None
+) -> None:
+    spec = pod(made(with_container(pod_fields, **fields)))
+    assert spec["securityContext"] == expected_pod, sentence
+    if expected is not None:
+        assert spec["containers"][0]["securityContext"] == expected, sentence
+
+
+def test_every_field_that_the_user_wrote_is_still_there() -> None:
+    template = {
+        "metadata": {"labels": {"team": "ml"}, "annotations": {"note": "keep"}},
+        "spec": {
+            "serviceAccountName": "trainer",
+            "nodeSelector": {"gpu": "yes"},
+            "enableServiceLinks": True,
+            "volumes": [{"name": "cache", "persistentVolumeClaim": {"claimName": "cache"}}],
+            "containers": [
+                {
+                    "name": "train",
+                    "image": "img:1",
+                    "args": ["--data", "$(VIRIDIAN_DATA_URI)"],
+                    "env": [{"name": "MLFLOW_TRACKING_URI", "value": "https://elsewhere"}, {"name": "A", "value": "1"}],
+                    "envFrom": [{"secretRef": {"name": "s3"}}],
+                    "volumeMounts": [{"name": "cache", "mountPath": "/viridian/out/"}],
+                    "resources": {"limits": {"nvidia.com/gpu": 1}},
+                    "terminationMessagePolicy": "File",
+                },
+                {"name": "sidecar", "image": "proxy:1"},
+            ],
+        },
+    }
+    job = made(copy.deepcopy(template))
+    assert contained(template["spec"], pod(job))
+    assert contained(template["metadata"], job["spec"]["template"]["metadata"])
+    assert environment(job)["MLFLOW_TRACKING_URI"] == "https://elsewhere"
+    names = [variable["name"] for variable in pod(job)["containers"][0]["env"]]
+    assert len(names) == len(set(names))
+    assert names.index("VIRIDIAN_DATA_URI") < names.index("A"), "the user's variables may refer to Viridian's"
+    mounts = pod(job)["containers"][0]["volumeMounts"]
+    assert mounts == [{"name": "cache", "mountPath": "/viridian/out/"}]
+    assert "env" not in pod(job)["containers"][1]
+
+
+def contained(small: Any, large: Any) -> bool:
+    """Everything in the first is in the second; lists of named things by name."""
+    if isinstance(small, dict):
+        return all(key in large and contained(value, large[key]) for key, value in small.items())
+    if isinstance(small, list) and small and isinstance(small[0], dict):
+        return all(any(contained(entry, other) for other in large) for entry in small)
+    return bool(small == large)
+
+
+def test_the_next_run_hears_how_the_last_one_ended() -> None:
+    world = World(policy=policy(gate={"metrics": [{"name": "auc", "min": 0.75}]}))
+    world.settle()
+    world.ask_by_hand("one").settle()
+    world.train(auc=0.5).settle()
+    world.ask_by_hand("two").settle()
+    assert json.loads(environment(world.job)["VIRIDIAN_LAST_EVALUATION"]) == {
+        "outcome": "Rejected",
+        "metrics": {"auc": 0.5},
+        "reason": "auc 0.5 is below its minimum 0.75",
+    }
+
+
+def test_a_first_run_has_no_champion() -> None:
+    world = World(policy=policy(), deployment=deployment())
+    world.settle()
+    world.ask_by_hand("one").settle()
+    assert environment(world.job)["VIRIDIAN_CHAMPION_URI"] == ""
+
+
+def test_the_defaults_are_those_of_the_schema() -> None:
+    spec = made()["spec"]
+    defaults = RetrainPolicySpec.__struct_fields__
+    assert "stages" in defaults
+    assert (spec["backoffLimit"], spec["activeDeadlineSeconds"]) == (2, 6 * 3600)

@@ -1,0 +1,244 @@
+"""Properties of `decide` that hold in every reachable world, and some that hold in any world at all."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from tests.unit.retraining.world import START, Killed, World, deployment, policy, weekly
+from viridian.api.names import OUTCOME_ANNOTATION, TRIGGER_ANNOTATION
+from viridian.plan.plan import Apply, Plan
+from viridian.retraining.decide import decide
+from viridian.retraining.questions import ask
+from viridian.retraining.snapshot import Answers, Snapshot, Unavailable, facts_of
+
+TRIGGERS = {
+    "weekly": weekly(),
+    "often": {"name": "often", "schedule": {"cron": "*/30 * * * *", "startingDeadline": "20m"}},
+    "helsinki": {"name": "helsinki", "schedule": {"cron": "0 3 * * *", "timeZone": "Europe/Helsinki"}},
+    "broken": {"name": "broken", "schedule": {"cron": "0 3 * *"}},
+}
+CODES = st.sampled_from([0, 1, 64, 65, 66])
+
+
+class AnyHistory(RuleBasedStateMachine):
+    """People edit, time passes, trainers end, the registry comes and goes, the operator is killed; all in any order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.world = World()
+        self.asked: set[str] = set()
+
+    @initialize(names=st.sets(st.sampled_from(sorted(TRIGGERS))))
+    def begin(self, names: set[str]) -> None:
+        triggers = [TRIGGERS[name] for name in sorted(names)]
+        self.world.policy = policy(*triggers, data={"uri": "s3://data"}, history={"runs": 2})
+
+    @rule()
+    def settle(self) -> None:
+        plan = self.world.settle()
+        assert at_rest(self.world, plan)
+
+    @rule()
+    def one_pass(self) -> None:
+        self.world.once()
+
+    @rule(after=st.integers(1, 4))
+    def killed(self, after: int) -> None:
+        self.world.writes_left = after
+        try:
+            self.world.settle()
+        except Killed:
+            pass
+        finally:
+            self.world.writes_left = None
+
+    @rule(minutes=st.sampled_from([1, 10, 30, 240, 1440, 10080]))
+    def time_passes(self, minutes: int) -> None:
+        self.world.later(minutes=minutes)
+
+    @rule(value=st.sampled_from(["one", "two", "three"]))
+    def a_person_asks_for_a_run(self, value: str) -> None:
+        self.world.ask_by_hand(value)
+        self.asked.add(value)
+
+    @rule(suspend=st.booleans())
+    def a_person_suspends_or_resumes(self, suspend: bool) -> None:
+        self.world.edit(suspend=suspend)
+
+    @rule(revision=st.sampled_from(["", "1", "2"]))
+    def the_data_changes(self, revision: str) -> None:
+        self.world.edit(data={"uri": "s3://data", "revision": revision})
+
+    @rule(cooldown=st.sampled_from(["0s", "45m", "2d"]))
+    def the_budget_changes(self, cooldown: str) -> None:
+        self.world.edit(budget={"cooldown": cooldown})
+
+    @rule(silent=st.booleans())
+    def the_registry_falls_silent_or_comes_back(self, silent: bool) -> None:
+        self.world.registry.unavailable = silent
+
+    @rule(there=st.booleans())
+    def the_deployment_comes_and_goes(self, there: bool) -> None:
+        self.world.deployment = deployment() if there else None
+
+    @rule()
+    def the_status_is_deleted(self) -> None:
+        self.world.forget_status()
+
+    @precondition(lambda self: self.at_work())
+    @rule(code=CODES, auc=st.sampled_from([0.5, 0.8, float("nan")]))
+    def training_ends(self, code: int, auc: float) -> None:
+        self.world.registry.log(self.world.mlflow_run, metrics={"auc": auc}, model_uri="models:/m-1")
+        self.world.end(code)
+
+    def at_work(self) -> bool:
+        return bool(self.world.made) and self.world.made[-1] in self.world.jobs and "status" not in self.world.job
+
+    @invariant()
+    def no_run_has_two_jobs(self) -> None:
+        assert len(self.world.made) == len(set(self.world.made))
+
+    @invariant()
+    def one_run_at_a_time(self) -> None:
+        undecided = [
+            job for job in self.world.jobs.values() if OUTCOME_ANNOTATION not in job["metadata"]["annotations"]
+        ]
+        assert len(undecided) <= 1
+
+    @invariant()
+    def no_cause_runs_twice_while_its_job_is_there(self) -> None:
+        reasons = [reason for job in self.world.jobs.values() for reason in recorded_reasons(job)]
+        assert [reason for reason, times in Counter(reasons).items() if times > 1] == []
+
+    @invariant()
+    def no_mlflow_run_is_registered_twice(self) -> None:
+        runs = [version.run_id for version in self.world.registry.versions("churn").values()]
+        assert len(runs) == len(set(runs))
+
+    def teardown(self) -> None:
+        """P1: once people, time and trainers rest, so does the operator, and every wish has been answered."""
+        world = self.world
+        world.registry.unavailable = False
+        world.deployment = deployment()
+        world.settle()
+        for _ in range(4):
+            if self.at_work():
+                world.train(auc=0.9)
+            world.settle()
+        assert "activeRun" not in world.status
+        assert at_rest(world, world.settle())
+        before = world.status
+        world.forget_status().settle()
+        assert runs_of(before) == runs_of(world.status)
+
+
+def recorded_reasons(job: dict[str, Any]) -> list[str]:
+    found: list[str] = json.loads(job["metadata"]["annotations"][TRIGGER_ANNOTATION])["reasons"]
+    return found
+
+
+def runs_of(status: dict[str, Any]) -> list[Any]:
+    found: list[Any] = status.get("runs", [])
+    return found
+
+
+def at_rest(world: World, plan: Plan) -> bool:
+    """P7: deciding again gives the same, and nothing to do."""
+    again = world.decide()
+    return again == world.decide() and not again.actions and not again.events and again.status == world.status
+
+
+AnyHistory.TestCase.settings = settings(
+    max_examples=60, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+)
+TestAnyHistory = AnyHistory.TestCase
+
+
+JUNK = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=12),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
+TEXTS = st.text(max_size=20) | st.sampled_from(
+    ["{}", "[]", '{"reasons": ["schedule:weekly:x", 7, "manual:a"]}', "null"]
+)
+ANNOTATIONS = st.dictionaries(st.sampled_from([TRIGGER_ANNOTATION, OUTCOME_ANNOTATION, "viridian.dev/run"]), TEXTS)
+JOBS = st.fixed_dictionaries(
+    {
+        "metadata": st.fixed_dictionaries(
+            {
+                "name": st.sampled_from(["a", "b"]),
+                "uid": st.just("j"),
+                "annotations": ANNOTATIONS,
+                "labels": st.just({"viridian.dev/run": "r", "viridian.dev/stage": "training"}),
+                "ownerReferences": st.just([{"uid": "policy-1"}]),
+                "creationTimestamp": TEXTS,
+            }
+        ),
+        "spec": JUNK,
+        "status": JUNK
+        | st.sampled_from([{"conditions": [{"type": kind, "status": "True"}]} for kind in ("Complete", "Failed")]),
+    }
+)
+STATUSES = JUNK | st.fixed_dictionaries(
+    {
+        "activeRun": JUNK | st.just({"id": "x", "job": "gone", "reasons": ["schedule:weekly:2026-11-22T03:00:00Z"]}),
+        "triggers": st.lists(st.fixed_dictionaries({"name": st.just("weekly"), "lastFired": TEXTS}), max_size=2),
+        "lastRun": JUNK,
+        "conditions": st.lists(st.dictionaries(st.just("type"), st.text()), max_size=2),
+        "observedGeneration": st.integers(),
+    }
+)
+MOMENTS = st.integers(-(10**6), 10**7).map(lambda seconds: START + timedelta(seconds=seconds))
+DEPLOYMENTS = st.none() | st.just(deployment()) | st.dictionaries(st.sampled_from(["spec", "status"]), JUNK)
+REGISTRIES = st.sampled_from([Answers(), Unavailable("silent"), Unavailable("403", refused=True)])
+
+
+@settings(deadline=None, max_examples=300)
+@given(STATUSES, ANNOTATIONS, st.lists(JOBS, max_size=3), DEPLOYMENTS, REGISTRIES, MOMENTS, st.text(max_size=3))
+def test_decide_is_total(
+    status: Any,
+    annotations: dict[str, str],
+    jobs: list[Any],
+    deployed: Any,
+    registry: Answers | Unavailable,
+    now: datetime,
+    refused: str,
+) -> None:
+    asked = policy(weekly(), TRIGGERS["broken"])
+    asked["status"] = status
+    asked["metadata"]["annotations"] = annotations
+    facts = facts_of(asked, deployed, jobs, {}, mlflow_uri="http://mlflow", refused=refused)
+    questions = ask(facts, now)
+    matching = Answers(questions=questions) if isinstance(registry, Answers) else registry
+    plan = decide(Snapshot(facts, matching), now)
+    assert plan == decide(Snapshot(facts, matching), now)
+    json.dumps(plan.status, allow_nan=False)
+    assert plan.wake is None or plan.wake >= now
+    if isinstance(registry, Answers) and questions != registry.questions:
+        assert not decide(Snapshot(facts, registry), now).actions
+
+
+@settings(deadline=None)
+@given(JUNK)
+def test_any_spec_is_understood_or_refused_in_a_condition(spec: Any) -> None:
+    asked = {**policy(), "spec": spec}
+    plan = decide(Snapshot(facts_of(asked, None, [], {}, mlflow_uri=None)), START)
+    assert plan.status is not None
+    assert {c["status"] for c in plan.status["conditions"] if c["type"] == "Ready"} == {"False"}
+
+
+def test_an_answer_to_other_questions_is_not_used() -> None:
+    world = World(policy=policy(weekly()))
+    early = world.observe()
+    plan = decide(early, datetime(2026, 11, 22, 3, 0, tzinfo=UTC))
+    assert plan.status is None
+    assert not [action for action in plan.actions if isinstance(action, Apply)]
+    assert plan.wake == datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
