@@ -25,8 +25,7 @@ from viridian.rollout.situation import Situation, read
 from viridian.rollout.snapshot import Snapshot, in_probation, targets
 from viridian.rollout.status import status
 
-# How long pods keep closing connections: long enough for every proxy to have heard of the new split.
-_CLOSE_SECONDS = 10
+_UP_TO_PEOPLE = (reasons.AWAITING_APPROVAL, reasons.PAUSED)
 
 
 def decide(snapshot: Snapshot, now: datetime) -> Plan:
@@ -89,12 +88,12 @@ def _switch(situation: Situation, move: Move) -> Iterator[Action]:
     if move.close is not None:
         pods = tuple(pod for slot in move.close.slots for pod in targets(situation.snapshot, slot))
         if pods:
-            yield CloseConnections(pods, _CLOSE_SECONDS, move.close.idle)
+            yield CloseConnections(pods, move.close.seconds, move.close.idle)
     elif draining(situation, move.traffic) and move.traffic.receiving == {move.traffic.champion}:
         # Said again after a crash between the switch and this; pods that are closing already do not mind.
         lost = targets(situation.snapshot, move.traffic.champion.other)
         if lost and move.candidate is None:
-            yield CloseConnections(lost, _CLOSE_SECONDS, Idle.CLOSE)
+            yield CloseConnections(lost, int(reverting.DRAIN.total_seconds()), Idle.CLOSE)
 
 
 def _records(situation: Situation, move: Move) -> Iterator[Action]:
@@ -153,9 +152,9 @@ def _wake(situation: Situation, move: Move) -> datetime:
     now, rollout = situation.now, situation.spec.rollout
     soon = now + durations.parse(rollout.analysis.interval)
     traffic = move.traffic
-    if move.retried or (traffic is not None and traffic.trial is not None):
-        return soon
-    if traffic is not None and move.judgements:
+    on_trial = traffic is not None and traffic.trial is not None
+    # For people one waits without looking all the time, unless users meet the challenger meanwhile.
+    if move.retried or move.judgements or (on_trial and move.reason not in _UP_TO_PEOPLE):
         return soon
     times = [now + situation.snapshot.settings.registry_poll]
     if traffic is not None and draining(situation, traffic):

@@ -17,6 +17,8 @@ class Close:
 
     slots: tuple[Slot, ...]
     idle: Idle
+    # How long pods go on closing: on a way out until every proxy has heard of the new split.
+    seconds: int = 10
 
 
 @dataclass(frozen=True, slots=True)

@@ -233,7 +233,7 @@ def requests_of(situation: Situation, slot: Slot) -> int:
 def _readings(situation: Situation, slot: Slot) -> tuple[list[list[PodSample]], str | None]:
     """Each pod's samples, and why the newest attempt to read one failed."""
     samples, failure = [], None
-    for target in snapshots.targets(situation.snapshot, slot):
+    for target in snapshots.judged_targets(situation.snapshot, slot):
         seen = situation.snapshot.readings.get(target.uid, ())
         samples.append([reading for reading in seen if isinstance(reading, PodSample)])
         if seen and isinstance(seen[-1], ScrapeFailure):

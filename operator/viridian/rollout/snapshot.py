@@ -237,7 +237,13 @@ def targets(snapshot: Snapshot, slot: Slot) -> tuple[PodTarget, ...]:
     return tuple(pod.target(slot) for pod in world.pods if pod.ip) if world else ()
 
 
+def judged_targets(snapshot: Snapshot, slot: Slot) -> tuple[PodTarget, ...]:
+    """Those of them that run what the slot holds now: pods of the revision before it may still be leaving."""
+    world = snapshot.slots.get(slot)
+    return tuple(pod.target(slot) for pod in world.pods if pod.ip and pod.revision == world.revision) if world else ()
+
+
 def to_scrape(snapshot: Snapshot, now: datetime) -> tuple[PodTarget, ...]:
     """The pods whose counters this pass needs; the observer reads them and fills `readings` before deciding."""
     slot = judged_slot(snapshot, now)
-    return targets(snapshot, slot) if slot is not None else ()
+    return judged_targets(snapshot, slot) if slot is not None else ()

@@ -19,6 +19,8 @@ from viridian.rollout.situation import Situation, judgements, requests_of, step_
 from viridian.rollout.traffic import Traffic, Trial
 
 # A champion that has not been able to serve for so long does not hold up the one that can.
+# As long as proxies may take to hear of the new split.
+_SHUFFLE_SECONDS = 2
 _CHAMPION_GIVEN_UP_AFTER = timedelta(minutes=1)
 
 
@@ -170,9 +172,19 @@ def _reach_split(situation: Situation, traffic: Traffic, trial: Trial, _: tuple[
         reasons.ROLLING_OUT,
         "the first answers",
         trial.revision,
-        # Clients that hold on to a connection would never meet the challenger.
-        close=Close((traffic.champion,), Idle.KEEP) if weight != trial.weight else None,
+        close=_shuffle(traffic, weight) if weight != trial.weight else None,
     )
+
+
+def _shuffle(traffic: Traffic, weight: int) -> Close | None:
+    """Clients that hold on to a connection would never meet the challenger, so all of them connect anew.
+
+    On both sides: if only the champion let go, everyone would end up with the challenger. And not for long: each time round
+    a slow challenger keeps those who came to it.
+    """
+    if weight >= 100:
+        return Close((traffic.champion,), Idle.KEEP)
+    return Close((traffic.champion, traffic.champion.other), Idle.KEEP, seconds=_SHUFFLE_SECONDS)
 
 
 def _missing_pods(situation: Situation, traffic: Traffic, trial: Trial) -> str:
