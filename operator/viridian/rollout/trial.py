@@ -18,9 +18,9 @@ from viridian.rollout.move import Close, Move
 from viridian.rollout.situation import Situation, judgements, requests_of, step_name, target_weight
 from viridian.rollout.traffic import Traffic, Trial
 
-# A champion that has not been able to serve for so long does not hold up the one that can.
 # As long as proxies may take to hear of the new split.
 _SHUFFLE_SECONDS = 2
+# A champion that has not been able to serve for so long does not hold up the one that can.
 _CHAMPION_GIVEN_UP_AFTER = timedelta(minutes=1)
 
 
@@ -179,8 +179,8 @@ def _reach_split(situation: Situation, traffic: Traffic, trial: Trial, _: tuple[
 def _shuffle(traffic: Traffic, weight: int) -> Close | None:
     """Clients that hold on to a connection would never meet the challenger, so all of them connect anew.
 
-    On both sides: if only the champion let go, everyone would end up with the challenger. And not for long: each time round
-    a slow challenger keeps those who came to it.
+    On both sides: if only the champion let go, everyone would end up with the challenger. And not for long: each time
+    round a slow challenger keeps those who came to it.
     """
     if weight >= 100:
         return Close((traffic.champion,), Idle.KEEP)
