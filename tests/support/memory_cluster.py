@@ -44,6 +44,8 @@ class MemoryCluster:
         """How pods fare, by revision, name of the Deployment or name of the pod; ready at once if not said."""
         self.outcomes: dict[str, Outcome | Sequence[Outcome]] = {}
         """How Jobs end, by name, value of a label, or `*`; they go on running if not said. A sequence: by attempt."""
+        self.handed_out: Callable[[Object], Object] = copied
+        """What readers get of a stored object: a copy, unless a test of many passes trusts them to change nothing."""
         self.before_call: Callable[[Call], None] | None = None
         """Called before each call of the port takes effect: the moment for someone else's edit."""
         self.reads_from: World | None = None
@@ -56,14 +58,14 @@ class MemoryCluster:
     async def get(self, reference: Reference) -> Object | None:
         self._begin("get", reference)
         found = self._readable().get(reference)
-        return copied(found) if found else None
+        return self.handed_out(found) if found else None
 
     async def list(
         self, api_version: str, kind: str, namespace: str | None, labels: Mapping[str, str] | None = None
     ) -> Sequence[Object]:
         self._begin("list", Reference(api_version, kind, namespace or "", ""))
         return [
-            copied(found)
+            self.handed_out(found)
             for reference, found in sorted(self._readable().items(), key=lambda item: (item[0].namespace, item[0].name))
             if (reference.api_version, reference.kind) == (api_version, kind)
             and namespace in (None, reference.namespace)

@@ -36,7 +36,7 @@ from viridian.rollout.snapshot import Settings
 
 SETTINGS = Settings(server_image="viridian-server:1", mlflow_uri="http://mlflow:5000")
 MOST_PASSES_AT_ONCE = 40
-RESYNC = 300.0
+RESYNC = 60.0
 _CRDS = Path(__file__).parents[2] / "crds"
 
 
@@ -68,9 +68,12 @@ class _Observer:
 class OperatorWorld:
     """Starts with an empty cluster, an empty registry and a running operator that has one key to look at."""
 
-    def __init__(self, *, settings: Settings = SETTINGS, rate: float = 50.0) -> None:
+    def __init__(self, *, settings: Settings = SETTINGS, rate: float = 50.0, copies: bool = False) -> None:
+        """`copies`: the operator gets copies of what is stored, which is slower; it is not supposed to change any."""
         self.clock = ManualClock()
         self.cluster = MemoryCluster(self.clock, definitions=definitions())
+        if not copies:
+            self.cluster.handed_out = lambda found: found
         self.registry = MemoryRegistry()
         self.pods = MemoryPods(self.cluster, rate=rate)
         self.settings = settings

@@ -1,0 +1,72 @@
+"""P5: what must hold in every state that the cluster was ever in, not only at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import Any
+
+from tests.support.cluster.deployments import is_ready
+from tests.support.memory_cluster import World
+from viridian.api.names import REVISION_LABEL, slot_deployment
+from viridian.rollout import traffic
+from viridian.rollout.traffic import Traffic
+
+
+def violations(worlds: Sequence[World], *, retried: Sequence[str] = (), name: str = "churn") -> list[str]:
+    """A sentence for each state in which users were not safe. `retried`: revisions that people gave another chance."""
+    return [
+        f"{problem}, after: {world.cause}"
+        for before, world in pairwise(worlds)
+        for problem in _problems(before, world, name)
+    ] + list(_second_tries(worlds, retried, name))
+
+
+def _problems(before: World, world: World, name: str) -> Iterator[str]:
+    live, owner = world.find("Service", name), world.find("ModelDeployment", name)
+    now, earlier = traffic.parse(live), traffic.parse(before.find("Service", name))
+    if live is None or now is None or owner is None or owner["spec"]["server"]["replicas"] == 0:
+        return
+    allowed = {now.revision} | ({now.trial.revision} if now.trial and now.trial.weight > 0 else set())
+    met = [pod["metadata"]["labels"].get(REVISION_LABEL) for pod in _met(world, live["spec"]["selector"])]
+    if not met:
+        yield "users meet no ready pod"
+    if set(met) - allowed:
+        yield f"users meet {set(met) - allowed}, and only {allowed} may serve"
+    if earlier is not None and earlier.champion != now.champion and now.revision not in met:
+        yield f"the traffic was switched to {now.revision}, which has no ready pod"
+    yield from _reduced(before, world, now, owner["spec"]["server"]["replicas"], name)
+
+
+def _met(world: World, selector: dict[str, str]) -> list[Any]:
+    return [
+        content
+        for reference, content in world.objects.items()
+        if reference.kind == "Pod"
+        and selector.items() <= content["metadata"].get("labels", {}).items()
+        and is_ready(content)
+    ]
+
+
+def _reduced(before: World, world: World, now: Traffic, replicas: int, name: str) -> Iterator[str]:
+    deployment = slot_deployment(name, now.champion)
+    was, is_now = before.find("Deployment", deployment), world.find("Deployment", deployment)
+    if was is None or is_now is None:
+        return
+    if is_now["spec"]["replicas"] < min(was["spec"]["replicas"], replicas):
+        yield f"the champion was reduced to {is_now['spec']['replicas']} of {replicas} pods"
+
+
+def _second_tries(worlds: Sequence[World], retried: Sequence[str], name: str) -> Iterator[str]:
+    turned_away: dict[str, str] = {}
+    for world in worlds:
+        now = traffic.parse(world.find("Service", name))
+        if now is None:
+            continue
+        reverted = now.reverted
+        if now.trial is not None and now.trial.revision in turned_away and now.trial.revision not in retried:
+            yield f"{now.trial.revision} was turned away and is tried again, after: {world.cause}"
+        if reverted is not None and turned_away.setdefault(reverted.revision, reverted.at) != reverted.at:
+            if reverted.revision not in retried:
+                yield f"{reverted.revision} was turned away twice, after: {world.cause}"
+            turned_away[reverted.revision] = reverted.at
