@@ -1,0 +1,28 @@
+"""The page for users names what there is."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from viridian.serving import fetch, settings
+from viridian.serving.errors import Rejection
+from viridian.serving.settings import DEFAULT_BODY_LIMIT
+
+PAGE = (Path(__file__).parents[3] / "docs" / "model-server.md").read_text()
+
+
+def variables(parse: object, capsys: pytest.CaptureFixture[str]) -> set[str]:
+    assert callable(parse)
+    with pytest.raises(SystemExit):
+        parse(["--help"], {})
+    return set(re.findall(r"(?:VIRIDIAN|MLFLOW)_[A-Z_]*[A-Z]", capsys.readouterr().out))
+
+
+def test_every_reason_and_every_variable_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
+    named = {reason.value for reason in Rejection}
+    named |= variables(settings.parse, capsys) | variables(fetch.parse, capsys)
+    assert {name for name in named if f"`{name}`" not in PAGE} == set()
+    assert f"`{DEFAULT_BODY_LIMIT}`" in PAGE
