@@ -1,0 +1,163 @@
+"""Observing a ModelDeployment: whose children they are, and what the registry says about the wanted version."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.support.memory_cluster import MemoryCluster
+from tests.support.memory_registry import MemoryRegistry
+from tests.unit.controller.world import KEY, ToldPods, model_deployment
+from viridian.api import reasons
+from viridian.api.names import API_VERSION, MODEL_DEPLOYMENT, Slot
+from viridian.controller.observe_model_deployment import ModelDeployments
+from viridian.controller.ownership import LeftBehind
+from viridian.controller.registry_view import RegistryView
+from viridian.controller.resolve import Resolver
+from viridian.controller.samples import Samples
+from viridian.ports.cluster import Object
+from viridian.rollout.records import Model
+from viridian.rollout.snapshot import Settings, Snapshot, Unresolved
+
+
+class Stage:
+    def __init__(self, *, configured: bool = True) -> None:
+        self.cluster, self.registry = MemoryCluster(), MemoryRegistry()
+        self.kind = ModelDeployments(
+            self.cluster,
+            Resolver(RegistryView(self.registry, max_age=0.0), configured),
+            Samples(ToldPods()),
+            Settings(server_image="server:1", mlflow_uri="http://mlflow" if configured else None),
+            self.cluster.clock,
+        )
+
+    def apply(self, **spec: Any) -> Object:
+        manifest = model_deployment()
+        return self.cluster.create({**manifest, "spec": {**manifest["spec"], **spec}})
+
+    async def observe(self) -> Snapshot:
+        found = await self.cluster.get(KEY.reference)
+        assert found is not None
+        return (await self.kind.observe(KEY, found)).snapshot
+
+
+def service(uid: str | None, *, ours: bool = True, labelled: bool = True, kind: str = MODEL_DEPLOYMENT) -> Object:
+    labels = {"viridian.dev/model-deployment": "churn"} if labelled else {}
+    owner = {"apiVersion": API_VERSION, "kind": kind, "name": "churn", "uid": uid, "controller": True}
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {
+            "name": "churn",
+            "namespace": "default",
+            "labels": {**labels, **({"app.kubernetes.io/managed-by": "viridian"} if ours else {})},
+            **({"ownerReferences": [owner]} if uid else {}),
+        },
+        "spec": {"selector": {"a": "b"}, "ports": [{"port": 80}]},
+    }
+
+
+async def test_a_child_that_lost_its_labels_is_still_ours() -> None:
+    stage = Stage()
+    owner = stage.apply()
+    stage.cluster.create(service(owner["metadata"]["uid"], ours=False, labelled=False))
+    assert (await stage.observe()).live is not None
+
+
+async def test_a_child_that_lost_its_owner_reference_is_still_ours() -> None:
+    stage = Stage()
+    stage.apply()
+    stage.cluster.create(service(None))
+    assert (await stage.observe()).live is not None
+
+
+async def test_an_object_of_somebody_else_is_not_taken_over() -> None:
+    stage = Stage()
+    stage.apply()
+    stage.cluster.create(service(None, ours=False, labelled=False))
+    snapshot = await stage.observe()
+    assert (snapshot.live, snapshot.spec) == (None, None)
+    assert "the Service churn exists and does not belong to this ModelDeployment" in snapshot.invalid
+    plan = stage.kind.decide(await stage.kind.observe(KEY, stage.apply()))
+    assert plan.actions == ()
+    assert plan.status is not None
+    assert {c["type"]: c["status"] for c in plan.status["conditions"]}["Stalled"] == "True"
+
+
+async def test_what_an_earlier_namesake_left_is_waited_for() -> None:
+    stage = Stage()
+    stage.apply()
+    stage.cluster.create(service("the-uid-of-the-earlier-one"))
+    with pytest.raises(LeftBehind):
+        await stage.observe()
+
+
+async def test_pods_belong_to_their_slot() -> None:
+    stage = Stage()
+    observed = await stage.kind.observe(KEY, stage.apply())
+    for action in stage.kind.decide(observed).actions:
+        await stage.cluster.apply(action.manifest, manager="viridian")  # type: ignore[union-attr]
+    stage.cluster.run_controllers()
+    slots = (await stage.observe()).slots
+    assert set(slots) == {Slot.BLUE}
+    assert len(slots[Slot.BLUE].pods) == 2
+
+
+async def test_a_spec_that_does_not_fit_is_told_and_not_acted_on() -> None:
+    stage = Stage()
+    stage.apply(server={"replicas": "many"})
+    snapshot = await stage.observe()
+    assert snapshot.spec is None
+    assert "replicas" in snapshot.invalid
+
+
+ALIAS = {"registry": {"name": "churn", "alias": "candidate"}}
+PINNED = {"registry": {"name": "churn", "version": "7"}}
+
+
+async def test_a_model_by_uri_needs_no_registry() -> None:
+    stage = Stage(configured=False)
+    stage.apply()
+    assert (await stage.observe()).model == Model("https://models.example/churn.tar.gz", digest=f"sha256:{'a' * 64}")
+    assert stage.registry.calls.total() == 0
+
+
+async def test_an_alias_becomes_an_immutable_version() -> None:
+    stage = Stage()
+    version = stage.registry.add_version("churn", {"viridian.digest": "sha256:1"}, source="models:/m-1")
+    stage.registry.move_alias("churn", "candidate", version)
+    stage.apply(model=ALIAS)
+    snapshot = await stage.observe()
+    assert snapshot.model == Model("mlflow-artifacts:/0/models/m-1/artifacts", "churn", "1", "sha256:1")
+    assert snapshot.aliases == {"candidate": "1"}
+
+
+@pytest.mark.parametrize(
+    ("model", "prepare", "reason", "lasting"),
+    [
+        (ALIAS, lambda _: None, reasons.MODEL_NOT_FOUND, True),
+        (ALIAS, lambda registry: registry.add_version("churn"), reasons.ALIAS_NOT_FOUND, True),
+        (PINNED, lambda registry: registry.add_version("churn"), reasons.VERSION_NOT_FOUND, True),
+        (ALIAS, lambda registry: setattr(registry, "unavailable", True), reasons.REGISTRY_UNAVAILABLE, False),
+        (ALIAS, lambda registry: setattr(registry, "refusal", "403"), reasons.REGISTRY_REFUSED, True),
+    ],
+    ids=["no model", "no alias", "no version", "down", "refusing"],
+)
+async def test_why_there_is_no_version(model: Any, prepare: Any, reason: str, lasting: bool) -> None:
+    stage = Stage()
+    prepare(stage.registry)
+    stage.apply(model=model)
+    found = (await stage.observe()).model
+    assert isinstance(found, Unresolved)
+    assert (found.reason, found.lasting) == (reason, lasting)
+    assert found.message
+
+
+async def test_without_a_registry_it_says_what_to_configure() -> None:
+    stage = Stage(configured=False)
+    stage.apply(model=ALIAS)
+    found = (await stage.observe()).model
+    assert isinstance(found, Unresolved)
+    assert found.reason == reasons.REGISTRY_NOT_CONFIGURED
+    assert "--mlflow-uri" in found.message
