@@ -18,7 +18,7 @@ def variables(parse: object, capsys: pytest.CaptureFixture[str]) -> set[str]:
     assert callable(parse)
     with pytest.raises(SystemExit):
         parse(["--help"], {})
-    return set(re.findall(r"(?:VIRIDIAN|MLFLOW)_[A-Z_]*[A-Z]", capsys.readouterr().out))
+    return set(re.findall(r"\[([A-Z_]+),\s+now", capsys.readouterr().out))
 
 
 def test_every_reason_and_every_variable_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
