@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import urllib.error
 from pathlib import Path
 
 import pytest
 
-from tests.contract.registry.world import MlflowWorld
+from tests.contract.registry.world import MlflowWorld, call
 from tests.support.mlflow_server import MlflowServer, mlflow_server
 from viridian.ports.mlflow import MlflowRegistry
 from viridian.ports.registry import RegistryRefused, RegistryUnavailable
@@ -34,6 +35,22 @@ async def test_a_runs_artifact_can_be_registered(mlflow: MlflowServer, name: str
         assert place is not None
         other = await registry.register(f"{name}-b", run.run_id, place.uri, {})
         assert await registry.version(f"{name}-b", other) is not None
+
+
+async def test_a_logged_model_is_registered_by_its_id_and_not_by_its_source_alone(
+    mlflow: MlflowServer, name: str
+) -> None:
+    """Why the adapter reads the id out of the source: the same request without it is refused."""
+    async with MlflowRegistry(mlflow.url) as registry:
+        run = await registry.create_run(name, "r1", {})
+        source = await MlflowWorld(registry, mlflow.url).log_model(run)
+        made = await registry.register(name, run.run_id, source, {})
+        place = await registry.version(name, made)
+        assert place is not None
+        assert await registry.register(f"{name}-b", run.run_id, place.uri, {}) == "1"
+    body = {"name": name, "source": source, "run_id": run.run_id}
+    with pytest.raises(urllib.error.HTTPError, match="400"):
+        await asyncio.to_thread(call, "POST", f"{mlflow.url}/api/2.0/mlflow/model-versions/create", body)
 
 
 async def test_somebody_elses_artifact_is_refused(mlflow: MlflowServer, name: str) -> None:
