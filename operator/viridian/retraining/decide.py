@@ -8,6 +8,7 @@ for people.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -104,7 +105,7 @@ def _begin(situation: Situation, start: Start, answers: Answers) -> Step:
     if answers.run is None:
         tags = {
             TAG_POLICY: f"{situation.facts.namespace}/{situation.facts.name}",
-            TAG_REASONS: _short_list(start.reasons),
+            TAG_REASONS: json.dumps(start.reasons, ensure_ascii=False),
         }
         create = CreateRun(experiment_of(situation.facts), start.id, tags)
         summary = f"run {start.id} begins: {', '.join(start.reasons)}"
@@ -166,10 +167,6 @@ def _at_work(run: Run) -> ActiveRun:
         job=run.job,
         mlflow_run=run.origin.mlflow_run or None,
     )
-
-
-def _short_list(texts: tuple[str, ...]) -> str:
-    return "; ".join(texts)[:4000]
 
 
 def _prune(situation: Situation) -> Iterator[Delete]:

@@ -1,9 +1,8 @@
 """How an ended run is decided about: what was made is registered, then judged, then handed over, then written down.
 
-Each step is taken only where the registry does not show it yet, and the Job's outcome is written last, when
-everything else is seen to be there. So the operator may be killed between any two of them. The version's outcome is
-tagged only once its alias was seen, and the alias is set only while there is no outcome: where a person moves it
-later, it stays.
+Each step is taken only where the registry does not show it yet, and the Job's outcome is written last, when everything
+else is seen to be there. So the operator may be killed between any two of them. The gate's word is put on the version
+once its alias was seen, and the alias is set only while that word is missing: where a person moves it later, it stays.
 """
 
 from __future__ import annotations
@@ -18,6 +17,7 @@ from viridian.api.names import OUTCOME_ANNOTATION
 from viridian.api.registry import (
     ALIAS_CHAMPION,
     TAG_DIGEST,
+    TAG_GATE,
     TAG_HOLDOUT,
     TAG_METRICS,
     TAG_OUTCOME,
@@ -147,14 +147,18 @@ def _not_yet_there(
     missing = {key: value for key, value in described.items() if key not in candidate.tags}
     if missing:
         yield TagVersion(candidate.name, candidate.version, missing)
-    elif TAG_OUTCOME in candidate.tags:
+    elif TAG_GATE in candidate.tags:
         return
     elif verdict.hands_over and followed.alias and answers.aliases.get(followed.alias) != candidate.version:
         yield SetAlias(followed.name, followed.alias, candidate.version)
     else:
-        # Tags are written one by one: the outcome is the last, since it says that all else is there.
-        tags = {TAG_REASON: verdict.message, TAG_OUTCOME: verdict.outcome}
-        yield TagVersion(candidate.name, candidate.version, tags)
+        yield TagVersion(candidate.name, candidate.version, _verdict_tags(verdict))
+
+
+def _verdict_tags(verdict: Verdict) -> dict[str, str]:
+    """Tags are written one by one: the gate's word is the last, since it says that all else is there."""
+    word = {TAG_GATE: f"{verdict.outcome}: {verdict.message}"}
+    return word if verdict.hands_over else {TAG_REASON: verdict.message, TAG_OUTCOME: verdict.outcome, **word}
 
 
 def _finished(situation: Situation, run: Run, told: Report, answers: Answers, verdict: Verdict) -> FinishedRun:

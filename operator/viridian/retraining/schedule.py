@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -111,6 +112,7 @@ def length(duration: str) -> timedelta:
         return timedelta()
 
 
+@lru_cache(maxsize=4096)
 def timetable(schedule: Schedule) -> Timetable | Unreadable:
     """The schedule, understood."""
     fields = schedule.cron.split()

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.unit.retraining.world import World, deployment, policy, weekly
-from viridian.api.registry import TAG_HOLDOUT, TAG_METRICS, TAG_OUTCOME, TAG_REASON, RunStatus
+from viridian.api.registry import TAG_GATE, TAG_HOLDOUT, TAG_METRICS, TAG_OUTCOME, TAG_REASON, RunStatus
 
 SUNDAY = "2026-11-22T03:00:05Z"
 NEXT_SUNDAY = "2026-11-29T03:00:05Z"
@@ -61,7 +61,8 @@ def test_a_good_candidate_is_registered_judged_and_handed_over() -> None:
     run = world.status["activeRun"]["id"]
     world.later(minutes=10).train(auc=0.9, tags={TAG_HOLDOUT: "sha256:h"}).settle()
     version = world.registry.versions("churn")["1"]
-    assert version.tags[TAG_OUTCOME] == "HandedOver"
+    assert version.tags[TAG_GATE] == "HandedOver: there is no champion yet; auc 0.9 is within its bounds"
+    assert TAG_OUTCOME not in version.tags, "that is for the rollout to write"
     assert json.loads(version.tags[TAG_METRICS]) == {"auc": 0.9}
     assert version.tags[TAG_HOLDOUT] == "sha256:h"
     assert world.registry.runs()[0].status is RunStatus.FINISHED
@@ -95,7 +96,7 @@ def test_a_bad_candidate_stays_registered_with_the_reason() -> None:
 
 def test_the_trainer_saying_that_it_passed_counts_for_nothing() -> None:
     world = by_hand(gate=FLOOR)
-    world.train(auc=0.5, passed=1.0, tags={TAG_OUTCOME: "HandedOver"}).settle()
+    world.train(auc=0.5, passed=1.0, tags={TAG_GATE: "HandedOver: sure"}).settle()
     assert world.last_run["outcome"] == "Rejected"
 
 
@@ -212,13 +213,26 @@ def test_the_outcome_of_a_run_is_final_whoever_moves_the_alias_later() -> None:
 def test_an_alias_that_a_person_moved_before_the_outcome_was_written_stays_moved() -> None:
     world = by_hand()
     world.train(auc=0.9)
-    while TAG_OUTCOME not in (world.registry.versions("churn").get("1") or _NoVersion).tags:
+    while TAG_GATE not in (world.registry.versions("churn").get("1") or _NoVersion).tags:
         world.once()
     world.registry.add_version("churn")
     world.registry.move_alias("churn", "candidate", "2")
     world.settle()
     assert world.aliases()["candidate"] == "2"
     assert world.last_run["outcome"] == "HandedOver"
+
+
+def test_a_candidate_that_serves_already_is_not_its_own_rival() -> None:
+    """The operator was away between the alias and the outcome, and the rollout was quick."""
+    world = by_hand(gate={"margin": 0})
+    world.train(auc=0.9)
+    while "candidate" not in world.aliases():
+        world.once()
+    world.serve("1")
+    world.registry.move_alias("churn", "champion", "1")
+    world.settle()
+    assert world.last_run["outcome"] == "HandedOver"
+    assert "there is no champion yet" in world.last_run["message"]
 
 
 class _NoVersion:
