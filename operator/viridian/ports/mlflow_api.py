@@ -36,10 +36,17 @@ class Outcome(Enum):
 TELLING: Final = {outcome.value: outcome for outcome in Outcome if outcome is not Outcome.DONE}
 
 
+class Body(dict[str, Any]):
+    """An answer's JSON object. One without what was asked for comes from something that is not MLflow."""
+
+    def __missing__(self, key: str) -> Any:
+        raise RegistryRefused(f"what answers for MLflow sends no {key!r}: check MLFLOW_TRACKING_URI")
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     outcome: Outcome
-    body: dict[str, Any]
+    body: Body
     message: str = ""
 
     @property
@@ -156,12 +163,12 @@ class MlflowApi:
         return f"MLflow at {self.address}"
 
 
-def as_object(text: str) -> dict[str, Any]:
+def as_object(text: str) -> Body:
     try:
         body = json.loads(text)
-    except ValueError:
-        return {}
-    return body if isinstance(body, dict) else {}
+    except (ValueError, RecursionError):
+        return Body()
+    return Body(body) if isinstance(body, dict) else Body()
 
 
 def is_race(message: str) -> bool:

@@ -81,6 +81,7 @@ async def test_trouble_that_passes_is_unavailable(serve: Serve, status: int, tex
         ),
         (404, "<html>404</html>", "check MLFLOW_TRACKING_URI"),
         (200, "<html>please log in</html>", "check MLFLOW_TRACKING_URI"),
+        (200, '{"login": "please"}', "sends no 'registered_model': check MLFLOW_TRACKING_URI"),
         (302, "", "check MLFLOW_TRACKING_URI"),
         (400, '{"error_code": "ENDPOINT_NOT_FOUND", "message": "no such call"}', "answered 400: no such call"),
     ],
