@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+DEVICES = Path("/dev")
 LIMIT = 4096
 """Bytes that the kubelet keeps."""
 
 
 def explain(path: Path, sentence: str) -> None:
     """The sentence stands in the termination log, where there is one."""
+    if path.parent == DEVICES and not path.exists():
+        # The kubelet makes this file. Outside of Kubernetes nobody wants a new one among the devices.
+        return
     try:
         with path.open("w", encoding="utf-8", errors="replace") as log:
             log.write(sentence.encode()[:LIMIT].decode(errors="ignore"))

@@ -116,6 +116,12 @@ def test_the_termination_log_is_cut_between_characters(tmp_path: Path) -> None:
     explain(tmp_path / "no" / "such" / "place", "nobody hears this")
 
 
+def test_no_file_is_left_among_the_devices() -> None:
+    path = Path("/dev/viridian-no-such-termination-log")
+    explain(path, "nobody hears this")
+    assert not path.exists()
+
+
 class Task:
     """Work that keeps the processor busy for a while, and notes where it was done."""
 
