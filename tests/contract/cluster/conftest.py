@@ -9,7 +9,7 @@ import pytest
 from localcluster.controlplane import ControlPlane
 from tests.contract.cluster.world import MemoryWorld, ServerWorld, World
 from tests.support.kube import Kube
-from tests.support.memory_cluster import MemoryCluster
+from tests.support.memory_cluster import ManualClock, MemoryCluster
 from viridian.api import crd
 from viridian.ports.connection import Connection
 from viridian.ports.kubernetes import KubernetesCluster
@@ -24,7 +24,8 @@ async def server(control_plane: ControlPlane, kube: Kube, namespace: str) -> Asy
 
 @pytest.fixture
 def memory() -> MemoryWorld:
-    return MemoryWorld(MemoryCluster(definitions=[crd.render(kind) for kind in crd.KINDS]))
+    clock = ManualClock()
+    return MemoryWorld(MemoryCluster(clock, definitions=[crd.render(kind) for kind in crd.KINDS]), clock)
 
 
 @pytest.fixture(params=["memory", "server"])

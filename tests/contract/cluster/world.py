@@ -7,10 +7,14 @@ import copy
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
 
+from tests.support.cluster.deployments import NEVER_READY, READY
 from tests.support.kube import Kube
-from tests.support.memory_cluster import MemoryCluster
+from tests.support.memory_cluster import ManualClock, MemoryCluster, Outcome
 from viridian.ports.cluster import Cluster, Object, Reference
 from viridian.ports.kubernetes import KubernetesCluster
+
+NOW = "2026-01-05T12:00:00Z"
+NOTHING_ELSE = {"ready": False, "restartCount": 0, "image": "", "imageID": ""}
 
 
 def ref(manifest: Object) -> Reference:
@@ -40,6 +44,18 @@ class World(Protocol):
     async def leaving_namespace(self) -> str:
         """A namespace that is being deleted, and will not go."""
 
+    async def keep_pods_from_starting(self, name: str) -> None:
+        """Those that are made from now on of the Deployment with this name."""
+
+    async def start_pods(self, name: str) -> None:
+        """The kubelet starts the Deployment's pods that are there and wait for it, and they become ready."""
+
+    async def end_pod(self, name: str, exit_code: int) -> None:
+        """The running pod of the Job ends."""
+
+    async def pass_time(self, seconds: float) -> None:
+        """At least so much."""
+
 
 async def read(world: World, manifest: Object) -> Object:
     found = await world.cluster.get(ref(manifest))
@@ -50,8 +66,9 @@ async def read(world: World, manifest: Object) -> Object:
 class MemoryWorld:
     namespace = "default"
 
-    def __init__(self, cluster: MemoryCluster) -> None:
+    def __init__(self, cluster: MemoryCluster, clock: ManualClock) -> None:
         self.cluster = cluster
+        self.clock = clock
 
     async def edit(self, found: Object, change: Mapping[str, Any], subresource: str = "") -> Object:
         before = self.cluster.find(found["kind"], found["metadata"]["name"], self.namespace)
@@ -62,6 +79,21 @@ class MemoryWorld:
     async def until(self, reached: Callable[[], Awaitable[bool]]) -> None:
         self.cluster.run_controllers()
         assert await reached()
+
+    async def keep_pods_from_starting(self, name: str) -> None:
+        started = {pod["metadata"]["name"]: READY for pod in self.cluster.all("Pod")}
+        self.cluster.readiness |= {**started, name: NEVER_READY}
+
+    async def start_pods(self, name: str) -> None:
+        self.cluster.readiness[name] = READY
+
+    async def end_pod(self, name: str, exit_code: int) -> None:
+        self.cluster.outcomes[name] = Outcome(exit_code=exit_code)
+        self.cluster.run_controllers()
+        self.cluster.outcomes[name] = Outcome(after=1e9)
+
+    async def pass_time(self, seconds: float) -> None:
+        self.clock.advance(seconds)
 
     async def replace(self, found: Object, manifest: Object) -> Object:
         self.cluster.remove(found["kind"], found["metadata"]["name"], self.namespace)
@@ -90,6 +122,41 @@ class ServerWorld:
                 if await reached():
                     return
                 await asyncio.sleep(0.05)
+
+    async def keep_pods_from_starting(self, name: str) -> None:
+        """There is no node for them anyway."""
+
+    async def start_pods(self, name: str) -> None:
+        ready = [{"type": kind, "status": "True", "lastTransitionTime": NOW} for kind in ("Ready", "ContainersReady")]
+        for pod in [pod for pod in await self._pods(name) if pod["status"]["phase"] == "Pending"]:
+            await self._pod_status(pod, {"phase": "Running", "conditions": ready, "podIP": "10.1.1.1"})
+
+    async def end_pod(self, name: str, exit_code: int) -> None:
+        [pod] = [pod for pod in await self._pods(name) if pod["status"]["phase"] in ("Pending", "Running")]
+        ended = {"exitCode": exit_code, "startedAt": NOW, "finishedAt": NOW, "reason": "Ended"}
+        containers = pod["spec"]["containers"]
+        statuses = [{"name": c["name"], "state": {"terminated": ended}, **NOTHING_ELSE} for c in containers]
+        phase = "Failed" if exit_code else "Succeeded"
+        await self._pod_status(pod, {"phase": phase, "containerStatuses": statuses})
+
+    async def pass_time(self, seconds: float) -> None:
+        """Real time passes by itself while `until` waits."""
+
+    async def _pods(self, owner: str) -> list[Object]:
+        """Those whose names begin with the owner's name; there is at least one."""
+        found: list[Object] = []
+
+        async def some() -> bool:
+            pods = await asyncio.to_thread(self._kube.list, "v1", "Pod", self.namespace)
+            found[:] = [pod for pod in pods if pod["metadata"]["name"].startswith(f"{owner}-")]
+            return bool(found)
+
+        await self.until(some)
+        return found
+
+    async def _pod_status(self, pod: Object, status: Object) -> None:
+        target = {"apiVersion": "v1", "kind": "Pod", "metadata": pod["metadata"]}
+        await asyncio.to_thread(self._kube.merge, target, {"status": status}, subresource="status")
 
     async def replace(self, found: Object, manifest: Object) -> Object:
         await asyncio.to_thread(self._kube.delete, found)

@@ -78,7 +78,7 @@ class TestMessages:
     def test_explanations_of_patterns_are_left_out(self) -> None:
         pattern = (
             'Invalid value: "no label!": a valid label must start and end with an alphanumeric character '
-            "(e.g. 'MyValue',  or 'my_value', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"
+            "(e.g. 'MyValue', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"
         )
         text = str(failure(422, invalid(("metadata.labels", pattern)), SUBJECT))
         assert text == (
