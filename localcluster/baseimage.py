@@ -50,7 +50,7 @@ def bootstrapped(engine: Engine, log: Path) -> Bases:
     references = {argument: f"localhost/viridian/{argument.lower()}:{key}" for argument in ("BASE", "BUILD_BASE")}
     stamp = images_root() / f"base-{key}.done"
     if not stamp.exists():
-        host.require_root()
+        host.require_root("bootstrapping a base image")
         host.require_programs({"debootstrap": "debootstrap"})
         with step("bootstrapping the base image"), tempfile.TemporaryDirectory(dir=images_root()) as folder:
             _bootstrap(Path(folder), engine, references, log)

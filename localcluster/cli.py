@@ -7,7 +7,7 @@ import os
 import shlex
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from localcluster import binaries, images, ocilayout
 from localcluster.builder import ensure
@@ -15,6 +15,8 @@ from localcluster.clusters import KUBECONFIG_VARIABLE, choose
 from localcluster.console import say
 from localcluster.controlplane import ControlPlane
 from localcluster.errors import LocalClusterError
+
+Command = Callable[[argparse.Namespace], int]
 
 DESCRIPTION = "One real Kubernetes on this computer, for the demo, the tests and the benchmarks."
 EPILOG = f"""\
@@ -39,31 +41,38 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("localcluster", description=DESCRIPTION, epilog=EPILOG)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("--kubeconfig", metavar="FILE", help="use this cluster and start none")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    known = ", ".join(binary.name for binary in binaries.CATALOGUE)
     build = commands.add_parser("build", help="build the binaries that are not in the cache yet")
-    build.add_argument(
-        "what", nargs="*", metavar="WHAT", help=f"some of: {', '.join(b.name for b in binaries.CATALOGUE)}"
-    )
+    build.add_argument("what", nargs="*", metavar="WHAT", help=f"some of: {known}")
     build.set_defaults(run=_build)
-    commands.add_parser("up", help="bring the cluster up; at once when it is").set_defaults(run=_up)
-    commands.add_parser("down", help="take it down and leave nothing behind").set_defaults(run=_down)
-    commands.add_parser("status", help="what runs; exit code 0 only when all of it does").set_defaults(run=_status)
-    commands.add_parser("env", help='print exports for a shell: eval "$(… env)"').set_defaults(run=_env)
+    for name, run, text in (
+        ("up", _up, "bring the cluster up; at once when it is"),
+        ("down", _down, "take it down and leave nothing behind"),
+        ("status", _status, "what runs; the exit code is 0 only when all of it does"),
+        ("env", _env, 'print exports for a shell: eval "$(python3 -m localcluster env)"'),
+    ):
+        _add_for_cluster(commands, name, run, text)
     plane = commands.add_parser("control-plane", help="serve an API without a node until interrupted; needs no root")
     plane.set_defaults(run=_control_plane)
-    image = commands.add_parser("images", help="build the images, or build and load them").add_subparsers(
-        required=True, metavar="ACTION"
-    )
+    image = commands.add_parser("images", help="build the images, or build and load them")
+    actions = image.add_subparsers(required=True, metavar="ACTION")
+    known = ", ".join(image.name for image in images.IMAGES)
     for name, run, text in (
         ("build", _images_build, "build what has changed"),
         ("load", _images_load, "build what has changed and load it into the cluster"),
     ):
-        action = image.add_parser(name, help=text)
-        action.add_argument(
-            "names", nargs="*", metavar="NAME", help=f"some of: {', '.join(i.name for i in images.IMAGES)}"
-        )
-        action.set_defaults(run=run)
+        action = _add_for_cluster(actions, name, run, text)
+        action.add_argument("names", nargs="*", metavar="NAME", help=f"some of: {known}")
+    return parser
+
+
+def _add_for_cluster(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, run: Command, text: str
+) -> argparse.ArgumentParser:
+    parser = commands.add_parser(name, help=text)
+    parser.add_argument("--kubeconfig", metavar="FILE", help="the cluster of this file, instead of one of our own")
+    parser.set_defaults(run=run)
     return parser
 
 

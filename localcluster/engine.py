@@ -69,7 +69,7 @@ class Buildah:
     name = "buildah"
 
     def __init__(self) -> None:
-        host.require_root()
+        host.require_root("building images with buildah")
         host.require_programs({"buildah": "buildah"})
         root = images_root() / "storage"
         self._program = ["buildah", f"--root={root}", f"--runroot={images_root() / 'run'}"]

@@ -40,6 +40,7 @@ SETTINGS = (
     "kernel/keys/root_maxbytes",
 )
 CAP_SYS_RESOURCE = 24
+IP_FREEBIND = 15  # socket.IP_FREEBIND came with Python 3.13
 
 
 @dataclass(frozen=True)
@@ -81,11 +82,11 @@ def _setting(name: str) -> str | None:
         return None
 
 
-def require_root() -> None:
+def require_root(purpose: str) -> None:
     if os.geteuid() != 0:
         raise LocalClusterError(
-            "a node needs root: run the same command with sudo (`sudo -E`, to keep the cache's place), "
-            "name a cluster with --kubeconfig, or install kind and a container engine.\n"
+            f"{purpose} needs root: run the same command with sudo (`sudo -E`, to keep the cache's place), "
+            "or install kind and a container engine, or name a cluster with --kubeconfig.\n"
             "  `python3 -m localcluster control-plane` serves an API without a node and needs no root."
         )
 
@@ -106,10 +107,11 @@ def require_programs(needed: dict[str, str], cni: bool = False) -> None:
 
 def _apt_get(install: Sequence[str]) -> None:
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    for command in (["apt-get", "update"], install):
-        result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-        if result.returncode != 0:
-            raise LocalClusterError(f"`{' '.join(command)}` failed:\n{result.stdout[-1500:]}{result.stderr[-1500:]}")
+    # A source that cannot be refreshed need not be one of those that the packages come from.
+    subprocess.run(["apt-get", "update"], env=environment, capture_output=True, check=False)
+    result = subprocess.run(install, env=environment, capture_output=True, text=True, check=False)
+    if result.returncode != 0:
+        raise LocalClusterError(f"`{' '.join(install)}` failed:\n{result.stdout[-1500:]}{result.stderr[-1500:]}")
 
 
 def cni_folder() -> Path | None:
@@ -132,6 +134,8 @@ def require_free_ports(ports: Iterable[tuple[str, int]]) -> None:
 def _is_free(address: str, port: int) -> bool:
     with socket.socket() as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # The node's address may not be there yet; a listener on all addresses is found all the same.
+        listener.setsockopt(socket.IPPROTO_IP, IP_FREEBIND, 1)
         try:
             listener.bind((address, port))
         except OSError:

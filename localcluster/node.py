@@ -24,7 +24,7 @@ from localcluster.images import load, program_images
 from localcluster.nodeconfig import NODE_ADDRESS, NODE_NAME, NodeFiles
 from localcluster.paths import node_root
 from localcluster.processes import Process, Roll, spawn
-from localcluster.teardown import take_down
+from localcluster.teardown import pod_processes, take_down
 from localcluster.waiting import answers, request, until
 
 PROCESSES = (
@@ -112,8 +112,13 @@ class Node:
         return _run([program("kubectl"), f"--kubeconfig={self.kubeconfig}", *arguments])
 
     def _check_host(self) -> None:
-        host.require_root()
+        host.require_root("a node")
         host.require_programs(host.PROGRAMS, cni=True)
+        host.require_free_ports(PORTS)
+        if pod_processes():
+            raise LocalClusterError(
+                "pods of another kubelet run on this computer, and two cannot share it; stop it first"
+            )
         if len(str(self.files.root)) + LONGEST_SOCKET > 107:
             raise LocalClusterError(
                 f"{self.files.root} is too long for sockets; set VIRIDIAN_CACHE to a shorter folder"
@@ -124,7 +129,6 @@ class Node:
         self.files.run.mkdir(parents=True)
         host.remember(self.files.before)
         host.ip("address", "replace", f"{NODE_ADDRESS}/32", "dev", "lo")
-        host.require_free_ports(PORTS)
         host.allow_forwarding()
         etcd_port, peer_port = free_ports(2)
         layout = Layout("viridian", self.files.run, NODE_ADDRESS, nodeconfig.API_PORT, etcd_port, peer_port)

@@ -12,6 +12,7 @@ from pathlib import Path
 from localcluster import host, iptables, residue
 from localcluster.binaries import binary, program
 from localcluster.errors import LocalClusterError
+from localcluster.images import loaded
 from localcluster.nodeconfig import NODE_ADDRESS, NodeFiles
 from localcluster.processes import Process, Roll, kill_all, stop
 
@@ -23,7 +24,7 @@ def take_down(files: NodeFiles) -> None:
     """End all processes, then undo everything they did to the computer. Harmless when nothing is there."""
     if not files.processes.exists() and not files.before.exists() and not files.run.exists():
         return
-    host.require_root()
+    host.require_root("taking the node down")
     roll = Roll(files.processes)
     for name in STOP_ORDER:
         if process := roll.get(name):
@@ -45,7 +46,7 @@ def _stop_containers(files: NodeFiles, containerd: Process | None) -> bool:
             _remove_containers(files)
         except (LocalClusterError, subprocess.TimeoutExpired):
             orderly = False
-    kill_all(_pod_processes())
+    kill_all(pod_processes())
     kill_all(_shims(files))
     if containerd is not None:
         stop(containerd)
@@ -60,6 +61,15 @@ def _remove_containers(files: NodeFiles) -> None:
     # This list has no quiet form: a heading, then a line each that begins with the id.
     if sandboxes := [line.split()[0] for line in _ctr(files, "sandboxes", "ls").splitlines()[1:]]:
         _ctr(files, "sandboxes", "rm", "--force", *sandboxes)
+    if stale := stale_images(_ctr(files, "images", "ls")):
+        _ctr(files, "images", "rm", "--sync", *stale)
+
+
+def stale_images(listing: str) -> list[str]:
+    """Former versions of our images: known by their id alone, since a newer one took over the name."""
+    images = loaded(listing)
+    current = {digest for name, digest in images.items() if not name.startswith("sha256:")}
+    return [name for name, digest in images.items() if digest not in current]
 
 
 def _ctr(files: NodeFiles, *arguments: str) -> str:
@@ -70,7 +80,7 @@ def _ctr(files: NodeFiles, *arguments: str) -> str:
     return result.stdout
 
 
-def _pod_processes() -> set[int]:
+def pod_processes() -> set[int]:
     """Whatever runs in the pods' control groups."""
     found: set[int] = set()
     for top in residue.pod_cgroups():
@@ -105,8 +115,9 @@ def mounts_below(mountinfo: str, root: Path) -> list[str]:
 
 def _restore_host(files: NodeFiles) -> None:
     before = host.recall(files.before)
-    iptables.clean(keep=before.chains if before else ())
+    # Without a memory the computer was restarted since, and with it rules and settings are as they were.
     if before is not None:
+        iptables.clean(keep=before.chains)
         host.restore_settings(before)
     host.ip("address", "del", f"{NODE_ADDRESS}/32", "dev", "lo", check=False)
     residue.remove(files)

@@ -80,6 +80,33 @@ def test_kind_comes_before_the_node_when_an_engine_answers(monkeypatch: pytest.M
     assert isinstance(clusters.choose(None, {}), clusters.NodeCluster)
 
 
+def test_kind_is_asked_to_create_what_it_does_not_have(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A program that stands in for kind and writes down how it was called."""
+    calls = tmp_path / "calls"
+    kind = tmp_path / "kind"
+    kind.write_text(
+        f'#!/bin/sh\necho "$*" >> {calls}\n[ "$1 $2" = "get clusters" ] && cat {tmp_path}/clusters\nexit 0\n'
+    )
+    kind.chmod(0o755)
+    clusters_of_kind = tmp_path / "clusters"
+    clusters_of_kind.write_text("other\n")
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setenv("VIRIDIAN_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(clusters, "ensure", lambda _: None)
+    cluster = clusters.KindCluster()
+    assert cluster.status() == {"viridian": "absent"}
+    cluster.up()
+    clusters_of_kind.write_text("other\nviridian\n")
+    cluster.up()
+    cluster.down()
+    where = f"--name=viridian --kubeconfig={cluster.kubeconfig}"
+    assert [call for call in calls.read_text().splitlines() if call != "get clusters"] == [
+        f"create cluster {where} --wait=120s",
+        f"export kubeconfig {where}",
+        f"delete cluster {where}",
+    ]
+
+
 def test_a_named_cluster_is_neither_stopped_nor_given_images(tmp_path: Path) -> None:
     named = clusters.NamedCluster(tmp_path / "config")
     named.down()
@@ -89,7 +116,7 @@ def test_a_named_cluster_is_neither_stopped_nor_given_images(tmp_path: Path) -> 
 
 
 def test_the_environment_names_the_cluster_and_the_tools(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["--kubeconfig", "/my/config", "env"]) == 0
+    assert cli.main(["env", "--kubeconfig", "/my/config"]) == 0
     printed = capsys.readouterr().out
     assert "export KUBECONFIG=/my/config\n" in printed
     assert re.search(r'^export PATH=.*/kubernetes-\w+:.*/helm-\w+:"\$PATH"$', printed, re.MULTILINE)
@@ -100,7 +127,7 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
         cli.main(["--help"])
     printed = capsys.readouterr().out
     for command in ("build", "up", "down", "status", "env", "control-plane", "images"):
-        assert re.search(rf"^    {command} ", printed, re.MULTILINE)
+        assert re.search(rf"^    {command}\s", printed, re.MULTILINE)
 
 
 def test_what_a_person_must_know_is_said_without_a_traceback(

@@ -6,7 +6,7 @@ import socket
 from pathlib import Path
 
 from localcluster.residue import prune, remove_dead_sockets, remove_links, remove_network_results
-from localcluster.teardown import mounts_below
+from localcluster.teardown import mounts_below, stale_images
 
 MOUNTINFO = """\
 22 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw
@@ -23,6 +23,15 @@ def test_mounts_of_our_folder_are_found_the_innermost_first() -> None:
         "/cache/node/run/kubelet",
         "/cache/node",
     ]
+
+
+def test_images_that_lost_their_name_to_a_newer_one_are_stale() -> None:
+    listing = """REF TYPE DIGEST SIZE
+docker.io/viridian/server:dev oci sha256:new 1 MiB
+sha256:config-of-new oci sha256:new 1 MiB
+sha256:config-of-old oci sha256:old 1 MiB
+"""
+    assert stale_images(listing) == ["sha256:config-of-old"]
 
 
 def test_only_links_into_our_folder_are_removed(tmp_path: Path) -> None:
