@@ -156,7 +156,7 @@ def at_rest(world: World, plan: Plan) -> bool:
 
 
 AnyHistory.TestCase.settings = settings(
-    max_examples=60, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=50, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
 )
 TestAnyHistory = AnyHistory.TestCase
 
@@ -201,7 +201,7 @@ DEPLOYMENTS = st.none() | st.just(deployment()) | st.dictionaries(st.sampled_fro
 REGISTRIES = st.sampled_from([Answers(), Unavailable("silent"), Unavailable("403", refused=True)])
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=200)
 @given(STATUSES, ANNOTATIONS, st.lists(JOBS, max_size=3), DEPLOYMENTS, REGISTRIES, MOMENTS, st.text(max_size=3))
 def test_decide_is_total(
     status: Any,

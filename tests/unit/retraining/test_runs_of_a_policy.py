@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from tests.unit.retraining.world import World, deployment, policy, weekly
 from viridian.api.registry import TAG_GATE, TAG_HOLDOUT, TAG_METRICS, TAG_OUTCOME, TAG_REASON, RunStatus
+from viridian.retraining.decide import decide
 
 SUNDAY = "2026-11-22T03:00:05Z"
 NEXT_SUNDAY = "2026-11-29T03:00:05Z"
@@ -283,6 +285,34 @@ def test_a_silent_registry_loses_nothing_and_doubles_nothing() -> None:
     world.later(hours=5).settle()
     assert world.last_run["outcome"] == "HandedOver"
     assert len(world.made) == len(world.registry.runs()) == len(world.registry.versions("churn")) == 1
+
+
+def test_what_was_made_waits_until_there_is_someone_to_hand_it_to() -> None:
+    world = by_hand()
+    world.deployment = None
+    world.train(auc=0.9).settle()
+    assert world.condition("Ready") == ("False", "ModelDeploymentNotFound")
+    assert world.status["activeRun"]["job"] == world.made[0]
+    world.later(days=3).deployment = deployment()
+    world.settle()
+    assert world.last_run["outcome"] == "HandedOver"
+    assert world.condition("Ready") == ("True", "Waiting")
+
+
+def test_a_write_that_the_api_server_refuses_is_told_and_nothing_else_is_claimed() -> None:
+    world = scheduled()
+    world.once()
+    snapshot = world.observe()
+    facts = replace(snapshot.facts, refused="admission webhook denied the request: no quota")
+    plan = decide(replace(snapshot, facts=facts), world.now)
+    assert plan.actions == ()
+    assert plan.events == ()
+    assert plan.status is not None
+    ready = next(c for c in plan.status["conditions"] if c["type"] == "Ready")
+    assert (ready["reason"], ready["message"]) == ("ApplyRefused", "admission webhook denied the request: no quota")
+    assert "activeRun" not in plan.status
+    world.settle()
+    assert len(world.made) == 1
 
 
 def test_a_job_is_never_changed_by_a_later_edit() -> None:
