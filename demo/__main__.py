@@ -150,10 +150,11 @@ def run(kubeconfig: Path | None, rate: int) -> None:
     headline("0  A real cluster, the operator, MLflow")
     kubectl = stage.ready_cluster(kubeconfig)
     stage.create_namespace(kubectl)
-    kubectl("delete", "modeldeployments,retrainpolicies", "--all", "--ignore-not-found", "--wait=true")
-    kubectl("delete", "deployment/load", "--ignore-not-found", "--wait=true")
+    # What an earlier demo left: its users, and a registry that remembers its versions.
+    kubectl("delete", "deployment/load", "deployment/mlflow", "--ignore-not-found", "--wait=true")
     stage.start_mlflow(kubectl)
     stage.install_operator(kubectl)
+    kubectl("delete", "modeldeployments,retrainpolicies", "--all", "--wait=true")
     stage.create_scripts(kubectl)
     account = Account(kubectl, stage.MODEL)
     account.hush()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import yaml
@@ -18,10 +19,20 @@ MODEL = "churn"
 
 def install_operator(kubectl: Kubectl) -> None:
     """The operator as `kubectl apply -k` installs it, with the images of this checkout, told where MLflow is."""
+    kubectl = replace(kubectl, namespace="viridian-system")
     kubectl("apply", "--server-side", "--force-conflicts", "-k", str(ROOT / "demo" / "install"))
+    # The tag stays the same when the image changes; this makes another image another pod.
+    built = {"spec": {"template": {"metadata": {"annotations": {"viridian.dev/built-from": _sources()}}}}}
+    kubectl("patch", "deployment", "viridian-operator", "--patch", json.dumps(built))
     for kind in ("modeldeployments", "retrainpolicies"):
         kubectl("wait", "--for=condition=Established", f"crd/{kind}.viridian.dev", "--timeout=60s")
-    kubectl("-n", "viridian-system", "rollout", "status", "deployment/viridian-operator", "--timeout=180s")
+    kubectl("rollout", "status", "deployment/viridian-operator", "--timeout=180s")
+
+
+def _sources() -> str:
+    """A short hash over all that goes into the operator's image."""
+    operator = images.select(["operator"])[0]
+    return images.input_key(ROOT, (images.DOCKERFILE, *operator.inputs))
 
 
 def start_mlflow(kubectl: Kubectl) -> None:
