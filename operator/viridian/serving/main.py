@@ -38,7 +38,11 @@ def run(settings: Settings, available: int) -> None:
     from viridian.serving.server import Server
 
     async def serve() -> None:
-        await Server(settings, available).run()
+        server = Server(settings, available)
+        await server.run()
+        if server.still_loading:
+            # An import cannot be interrupted and may take many seconds: nobody waits for what nobody will use.
+            os._exit(0)
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(serve())

@@ -35,6 +35,8 @@ class Server:
             Management(self.inference, self.connections), settings.host, settings.management_port, grace_seconds=1
         )
         self.connections.watch(self.listener.open_connections)
+        self.still_loading = False
+        """It was told to leave before the model was there; a thread may go on loading it."""
         self._told_to_leave = asyncio.Event()
 
     async def run(self) -> None:
@@ -68,6 +70,7 @@ class Server:
         await asyncio.wait((loading, leaving), return_when=asyncio.FIRST_COMPLETED)
         leaving.cancel()
         if not loading.done():
+            self.still_loading = True
             return
         self.inference.model = loading.result()
         # What was built so far lives as long as the process: the collector need not look at it again.
