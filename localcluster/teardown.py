@@ -97,7 +97,7 @@ def _shims(files: NodeFiles) -> Iterator[int]:
         if not entry.name.isdigit():
             continue
         with contextlib.suppress(OSError):
-            ours = (entry / "exe").resolve() == binary("containerd-shim-runc-v2").path
+            ours = (entry / "exe").resolve() == binary("containerd-shim-runc-v2").path.resolve()
             if ours and address in (entry / "cmdline").read_bytes().split(b"\0"):
                 yield int(entry.name)
 
