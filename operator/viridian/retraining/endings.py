@@ -32,7 +32,8 @@ from viridian.api.retrainpolicy import MAX_REPORTED_METRICS, FinishedRun, Gate
 from viridian.judgement.gate import CHAMPION_PREFIX, Candidate, Champion, GateVerdict, judge
 from viridian.plan.plan import Action, Annotate, FinishRun, RegisterVersion, SetAlias, TagVersion
 from viridian.retraining.checks import followed_model
-from viridian.retraining.results import Report, exit_code, report
+from viridian.retraining.questions import may_have_candidate
+from viridian.retraining.results import Report, report
 from viridian.retraining.runs import Run, dump_finished
 from viridian.retraining.situation import Situation
 from viridian.retraining.snapshot import Answers
@@ -52,7 +53,7 @@ class Step:
 def step(situation: Situation, run: Run, answers: Answers) -> Step:
     """The next step for a run whose Job has ended."""
     told = report(run.result.message)
-    source = _source(told, answers.run) if exit_code(run.result, run.ending) in (0, 65) else ""
+    source = _source(told, answers.run) if may_have_candidate(run) else ""
     if source and answers.candidate is None and answers.run is not None:
         return Step((_register(situation, run, answers.run, told, source),))
     verdict = _verdict(situation, run, told, answers)

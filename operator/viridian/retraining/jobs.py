@@ -25,13 +25,14 @@ from viridian.api.names import (
 from viridian.retraining.checks import followed_model
 from viridian.retraining.objects import Object, dig, entries, mapping, text
 from viridian.retraining.questions import experiment_of
+from viridian.retraining.results import ExitCode
 from viridian.retraining.runs import NO_DATA, TRAINING, Origin, dump_origin
 from viridian.retraining.schedule import length
 from viridian.retraining.situation import Situation, Start
 
 OUT_DIR: Final = "/viridian/out"
 OUT_VOLUME: Final = "viridian-out"
-FINAL_EXIT_CODES: Final = (64, 65, 66)
+FINAL_EXIT_CODES: Final = (int(ExitCode.BAD_DATA), int(ExitCode.BAD_CANDIDATE), int(ExitCode.NOTHING_TO_DO))
 """Endings that no retry would change: bad data, a rejected candidate, nothing to do."""
 
 

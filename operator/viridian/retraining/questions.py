@@ -5,12 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 
 from viridian.retraining.checks import first_problem, followed_model
-from viridian.retraining.results import JobState, exit_code
+from viridian.retraining.results import ExitCode, JobState, exit_code
 from viridian.retraining.runs import Run
 from viridian.retraining.situation import Situation, read
 from viridian.retraining.snapshot import Facts, Questions
-
-REJECTED_BY_STAGE = 65
 
 
 def ask(facts: Facts, now: datetime) -> Questions:
@@ -41,7 +39,7 @@ def experiment_of(facts: Facts) -> str:
 
 def may_have_candidate(run: Run) -> bool:
     """Whether the run came as far as making a model."""
-    return exit_code(run.result, run.ending) in (0, REJECTED_BY_STAGE)
+    return exit_code(run.result, run.ending) in (ExitCode.DONE, ExitCode.BAD_CANDIDATE)
 
 
 def _about_ending(situation: Situation, run: Run, experiment: str) -> Questions:

@@ -6,10 +6,19 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from typing import Any, Final
 
 from viridian.retraining.objects import Object, dig, entries, mapping, text
+
+
+class ExitCode(IntEnum):
+    """Endings of a stage that mean something; any other is an error."""
+
+    DONE = 0
+    BAD_DATA = 64
+    BAD_CANDIDATE = 65
+    NOTHING_TO_DO = 66
 
 
 class JobState(StrEnum):

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 
 from viridian.api import reasons
 from viridian.api.registry import RunStatus
-from viridian.retraining.results import Ending, JobState, Report, exit_code
+from viridian.retraining.results import Ending, ExitCode, JobState, Report, exit_code
 from viridian.retraining.runs import Run
 
-BAD_DATA, BAD_CANDIDATE, NOTHING_TO_DO = 64, 65, 66
 MAX_SAID = 500
 
 
@@ -39,11 +38,11 @@ def without_candidate(run: Run, told: Report, timeout: str) -> Verdict | None:
         return Verdict(reasons.FAILED, f"training did not end within its timeout, now {timeout}")
     said = _said(told)
     match exit_code(run.result, run.ending):
-        case 64:
+        case ExitCode.BAD_DATA:
             return Verdict(reasons.DATA_QUALITY_FAILED, f"the data is not good enough{said}")
-        case 65:
+        case ExitCode.BAD_CANDIDATE:
             return Verdict(reasons.REJECTED, f"the training stage rejected its candidate{said}")
-        case 66:
+        case ExitCode.NOTHING_TO_DO:
             return Verdict(reasons.SKIPPED, f"there was nothing to do{said}")
         case code:
             return Verdict(reasons.FAILED, _failure(run, run.ending, code) + said)
