@@ -215,6 +215,8 @@ class Node:
         kept.mkdir(parents=True)
         for log in self.files.run.glob("*.log"):
             log.rename(kept / log.name)
+        with contextlib.suppress(FileNotFoundError):
+            (self.files.run / "pod-logs").rename(kept / "pod-logs")
         say(f"the logs of the failed start are in {kept}")
 
     @contextlib.contextmanager
