@@ -1,0 +1,67 @@
+"""The real operator process against a real control plane, with a scripted kubelet in place of a node."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from localcluster.controlplane import ControlPlane
+from tests.support.kube import Kube
+from tests.support.kubelet import Kubelet
+from tests.support.live_model import LiveModel
+from tests.support.mlflow_server import MlflowServer
+from tests.support.operator_process import OperatorProcess
+from tests.support.recorder import Recorder
+from tests.support.safety import violations
+
+Operator = Callable[..., OperatorProcess]
+
+
+@pytest.fixture(scope="package")
+def kubelet(kube: Kube) -> Iterator[Kubelet]:
+    """Plays every pod of these tests."""
+    with Kubelet(kube) as kubelet:
+        yield kubelet
+
+
+@pytest.fixture(scope="module")
+def shared_operator(
+    control_plane: ControlPlane, kubelet: Kubelet, mlflow: MlflowServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[OperatorProcess]:
+    """One operator for all namespaces, as long as a module lasts. No other may run meanwhile."""
+    folder = tmp_path_factory.mktemp("operator")
+    with OperatorProcess(control_plane.kubeconfig, folder, f"--mlflow-uri={mlflow.url}") as operator:
+        operator.until_ready()
+        yield operator
+        assert operator.stop() == 0, operator.log()
+        assert "a mistake in the operator" not in operator.log()
+
+
+@pytest.fixture
+def operator(control_plane: ControlPlane, kubelet: Kubelet, namespace: str, tmp_path: Path) -> Operator:
+    """Makes operators for the test's namespace alone; the test begins and ends them."""
+
+    def make(*flags: str) -> OperatorProcess:
+        return OperatorProcess(control_plane.kubeconfig, tmp_path, f"--namespace={namespace}", *flags)
+
+    return make
+
+
+@pytest.fixture
+def churn(kube: Kube, kubelet: Kubelet, namespace: str) -> LiveModel:
+    return LiveModel(kube, kubelet, namespace)
+
+
+@pytest.fixture(scope="module")
+def recorder(kube: Kube) -> Iterator[Recorder]:
+    with Recorder(kube) as recorder:
+        yield recorder
+
+
+@pytest.fixture
+def safe(recorder: Recorder, namespace: str) -> Iterator[None]:
+    """Users were safe at every moment of the test (P5)."""
+    yield
+    assert violations(recorder.worlds(namespace)) == []

@@ -1,0 +1,147 @@
+"""What happened on a real API server: every state that its objects were in, in the order of their resourceVersions.
+
+The histories that come out are those of the cluster in memory, so the same oracles judge both.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import threading
+from collections.abc import Iterator, Mapping
+from typing import Any, Self
+from urllib.parse import urlencode, urlsplit
+
+from tests.support.cluster.store import World, reference_of
+from tests.support.kube import Kube, Object, eventually
+from tests.support.roles import KINDS as ROLE_KINDS
+from viridian.api.names import API_VERSION, MODEL_DEPLOYMENT
+from viridian.ports.cluster import Reference
+
+SAFETY_KINDS = (("v1", "Pod"), ("v1", "Service"), ("apps/v1", "Deployment"), (API_VERSION, MODEL_DEPLOYMENT))
+_VERSIONS = {
+    **dict.fromkeys(("ModelDeployment", "RetrainPolicy"), API_VERSION),
+    **dict.fromkeys(("Deployment", "ControllerRevision"), "apps/v1"),
+    **{"Service": "v1", "PodDisruptionBudget": "policy/v1", "Job": "batch/v1"},
+}
+WATCH_SECONDS = 1
+
+
+def present(kube: Kube, namespace: str) -> World:
+    """The objects of a namespace that say how a story ended; the namespace is called `default`."""
+    found: dict[Reference, Object] = {}
+    for kind in ROLE_KINDS:
+        for item in kube.list(_VERSIONS[kind], kind, namespace):
+            _add(found, {"apiVersion": _VERSIONS[kind], "kind": kind, **item}, namespace)
+    return World("now", found, 0)
+
+
+class Recorder:
+    """Watches between `__enter__` and `__exit__`, in all namespaces, a thread for each kind."""
+
+    def __init__(self, kube: Kube) -> None:
+        self._kube = kube
+        self._events: dict[str, list[Object]] = {kind: [] for _, kind in SAFETY_KINDS}
+        self._looks = dict.fromkeys(self._events, 0)
+        self._stop = threading.Event()
+        self._threads = [
+            threading.Thread(target=self._follow, args=kind, name=f"recorder of {kind[1]}") for kind in SAFETY_KINDS
+        ]
+        self._holes: list[str] = []
+
+    def __enter__(self) -> Self:
+        for thread in self._threads:
+            thread.start()
+        self._caught_up(1)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+    def worlds(self, namespace: str) -> list[World]:
+        """The history of a namespace up to now; the namespace is called `default`."""
+        self._caught_up(2)
+        assert not self._holes, f"the history is not complete: {self._holes}"
+        return list(self._replay(namespace))
+
+    def _replay(self, namespace: str) -> Iterator[World]:
+        mine = [
+            event
+            for events in self._events.values()
+            for event in list(events)
+            if event["object"]["metadata"]["namespace"] == namespace
+        ]
+        objects: dict[Reference, Object] = {}
+        for event in sorted(mine, key=_version):
+            content = event["object"]
+            if event["type"] == "DELETED":
+                objects.pop(_reference(content, namespace), None)
+            else:
+                _add(objects, content, namespace)
+            yield World(_cause(event), dict(objects), _version(event))
+
+    def _caught_up(self, looks: int) -> None:
+        """Every kind has been looked at so often from now on."""
+        before = dict(self._looks)
+        eventually(lambda: all(self._looks[kind] >= before[kind] + looks for kind in before), what="the next watches")
+
+    def _follow(self, api_version: str, kind: str) -> None:
+        path = self._kube.path(api_version, kind)
+        listed = self._kube.request("GET", path)
+        version = str(listed["metadata"]["resourceVersion"])
+        for item in listed["items"]:
+            content = {"apiVersion": api_version, "kind": kind, **item}
+            self._events[kind].append({"type": "ADDED", "object": content})
+        while not self._stop.is_set():
+            self._looks[kind] += 1
+            try:
+                for event in self._watch(path, version):
+                    if event["type"] == "ERROR":
+                        self._holes.append(f"{kind}: {event['object'].get('message')}")
+                        return
+                    version = event["object"]["metadata"]["resourceVersion"]
+                    if event["type"] != "BOOKMARK":
+                        self._events[kind].append(event)
+            except (OSError, http.client.HTTPException):
+                self._stop.wait(WATCH_SECONDS)  # the API server is away
+
+    def _watch(self, path: str, version: str) -> list[Object]:
+        """What happened since that version, and what happens within a second."""
+        query = {"watch": "true", "resourceVersion": version, "timeoutSeconds": str(WATCH_SECONDS)}
+        address = urlsplit(self._kube.server)
+        connection = http.client.HTTPSConnection(
+            str(address.hostname), address.port, timeout=30, context=self._kube.context
+        )
+        try:
+            connection.request("GET", f"{path}?{urlencode({**query, 'allowWatchBookmarks': 'true'})}")
+            return [json.loads(line) for line in connection.getresponse().read().splitlines() if line]
+        finally:
+            connection.close()
+
+
+def _add(objects: dict[Reference, Object], content: Object, namespace: str) -> None:
+    renamed = _renamed(content, namespace)
+    objects[reference_of(renamed)] = renamed
+
+
+def _reference(content: Object, namespace: str) -> Reference:
+    return reference_of(_renamed(content, namespace))
+
+
+def _renamed(content: Mapping[str, Any], namespace: str) -> Object:
+    """Tests tell namespaces apart, oracles do not."""
+    plain: Object = json.loads(json.dumps(content).replace(f'"{namespace}"', '"default"'))
+    return plain
+
+
+def _version(event: Object) -> int:
+    return int(event["object"]["metadata"]["resourceVersion"])
+
+
+def _cause(event: Object) -> str:
+    content = event["object"]
+    managed = content["metadata"].get("managedFields") or [{}]
+    newest = max(managed, key=lambda entry: str(entry.get("time", "")))
+    return f"{event['type']} {content['kind']} {content['metadata']['name']} ({newest.get('manager')})"
