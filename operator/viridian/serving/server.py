@@ -41,8 +41,9 @@ class Server:
 
     async def run(self) -> None:
         """Until told to leave; ServingError when the model cannot be served."""
-        note("start", **self._identity(), port=self.listener.port, management_port=self.management.port, cpus=self.cpus)
         with _on_signals(self.leave):
+            ports = {"port": self.listener.port, "management_port": self.management.port}
+            note("start", **self._identity(), **ports, cpus=self.cpus)
             answering = asyncio.create_task(self.listener.run_until_stopped())
             managing = asyncio.create_task(self.management.run_until_stopped())
             for listening in (answering, managing):
