@@ -81,6 +81,8 @@ class OperatorWorld:
         self.outcomes: list[Outcome] = []
         self.restarts = 0
         self.passes = 0
+        self.in_pass = False
+        """Whether it is the operator that acts now, and not a person."""
         self._loop = ClockLoop(self.clock)
         self._start()
 
@@ -100,11 +102,14 @@ class OperatorWorld:
         """One pass over every key; whether anything in the cluster changed by it. A killed operator is restarted."""
         before = self.cluster.present().version
         for key in self.keys:
+            self.in_pass = True
             try:
                 self._endings[key] = self._loop.run(self._reconciler(key))
             except Killed:
                 self.restart()
                 self._endings[key] = Settled(0.0)
+            finally:
+                self.in_pass = False
             self.passes += 1
             if self.outcomes and self.outcomes[-1] is Outcome.ERROR:
                 raise Mistake(f"the pass over {key} ended with a mistake; its traceback is in the log")

@@ -34,6 +34,7 @@ RUN_ANNOTATION = f"{GROUP}/run"
 INTENT_ANNOTATION = f"{GROUP}/intent"
 TRAFFIC_ANNOTATION = f"{GROUP}/traffic"
 OUTCOME_ANNOTATION = f"{GROUP}/outcome"
+TOLD_ANNOTATION = f"{GROUP}/told"  # up to which outcome the registry was told
 TRIGGER_ANNOTATION = f"{GROUP}/trigger"
 
 # Field managers: one per purpose.

@@ -27,7 +27,7 @@ from viridian.plan.plan import (
 )
 from viridian.ports.cluster import Cluster, ClusterConflict, Reference
 from viridian.ports.pods import Pods
-from viridian.ports.registry import Registry, RegistryError, RegistryUnavailable
+from viridian.ports.registry import Registry, RegistryError, RegistryMissing, RegistryUnavailable
 
 RECORDS_MANAGER = "viridian-records"
 """Field manager of facts that are recorded on objects after they were made."""
@@ -51,15 +51,22 @@ class Actor:
     async def perform(self, key: Key, actions: tuple[Action, ...]) -> Done:
         """Do all of it, or raise the first ClusterError."""
         failures: list[str] = []
-        answering = True
+        answering, registered = True, True
         for action in actions:
+            if isinstance(action, Annotate) and action.once_registered and not registered:
+                continue
             if isinstance(action, Apply | Delete | Annotate):
                 await self._write(key, action)
             elif isinstance(action, CloseConnections):
                 await self.pods.close_connections(action.targets, seconds=action.seconds, idle=action.idle)
             elif answering:
                 # One silence is enough: several in a row would each cost a timeout while users wait for a revert.
-                answering = await self._tell_registry(action, failures)
+                failure = await self._tell_registry(action)
+                if failure is not None:
+                    failures.append(f"{_named(action)}: {failure.message}")
+                    answering = not isinstance(failure, RegistryUnavailable)
+                    # What is gone from the registry will never take it.
+                    registered = registered and isinstance(failure, RegistryMissing)
             else:
                 failures.append(f"{_named(action)}: left for later")
         return Done(tuple(failures))
@@ -92,15 +99,14 @@ class Actor:
         await self.cluster.apply(manifest, manager=RECORDS_MANAGER)
 
     async def _tell_registry(
-        self, action: SetAlias | TagVersion | CreateRun | FinishRun | RegisterVersion, failures: list[str]
-    ) -> bool:
-        """Whether the registry is worth asking for more in this pass."""
+        self, action: SetAlias | TagVersion | CreateRun | FinishRun | RegisterVersion
+    ) -> RegistryError | None:
+        """What kept the registry from doing it."""
         try:
             await self._registry_write(action)
         except RegistryError as error:
-            failures.append(f"{_named(action)}: {error.message}")
-            return not isinstance(error, RegistryUnavailable)
-        return True
+            return error
+        return None
 
     async def _registry_write(self, action: SetAlias | TagVersion | CreateRun | FinishRun | RegisterVersion) -> None:
         match action:

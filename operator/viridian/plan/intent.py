@@ -45,11 +45,13 @@ def intent_hash(manifest: Manifest) -> str | None:
 
 def covers(observed: Any, intended: Any) -> bool:
     """Whether everything intended stands in what was observed."""
+    if observed == intended:
+        return True
     if isinstance(intended, Mapping):
         return _map_covers(observed, intended)
     if isinstance(intended, (list, tuple)):
         return _list_covers(observed, intended)
-    return bool(observed == intended) or _same_quantity(observed, intended)
+    return _same_quantity(observed, intended)
 
 
 def _map_covers(observed: Any, intended: Mapping[str, Any]) -> bool:

@@ -38,13 +38,15 @@ class Delete:
 class Annotate:
     """Record facts on an object that is ours but whose spec is not applied again, such as a finished Job.
 
-    Applied by a field manager of its own, so that the intent of the object's maker is not given up.
+    Applied by a field manager of its own, so that the intent of the object's maker is not given up. With
+    `once_registered` it says that the registry knows: it is left out where a registry action of this plan has failed.
     """
 
     api_version: str
     kind: str
     name: str
     annotations: Mapping[str, str]
+    once_registered: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from viridian.api import reasons
-from viridian.api.names import OUTCOME_ANNOTATION, revision_record
+from viridian.api.names import OUTCOME_ANNOTATION, TOLD_ANNOTATION, revision_record
 from viridian.api.registry import ALIAS_CHAMPION, ALIAS_PREVIOUS, TAG_OUTCOME, TAG_REASON
 from viridian.plan.conditions import stamp_exact
 from viridian.plan.plan import Action, Annotate, Delete, SetAlias, TagVersion
@@ -66,17 +66,43 @@ def with_pending(situation: Situation, pending: dict[str, Outcome]) -> dict[str,
 
 
 def record_outcomes(situation: Situation, pending: dict[str, Outcome]) -> Iterable[Action]:
-    """First where the operator itself will read it, then where people look for the audit trail."""
+    """Where the operator itself will read it; nothing else comes before that."""
     for revision, outcome in pending.items():
-        record = situation.snapshot.records[revision]
-        yield Annotate(
-            "apps/v1",
-            "ControllerRevision",
-            revision_record(situation.snapshot.name, revision),
-            {OUTCOME_ANNOTATION: records.dump((*record.outcomes, outcome))},
-        )
-        if record.model.name and record.model.version:
-            yield TagVersion(record.model.name, record.model.version, _tags(situation, outcome))
+        yield _annotate(situation, revision, (*situation.snapshot.records[revision].outcomes, outcome))
+
+
+def _annotate(situation: Situation, revision: str, outcomes: tuple[Outcome, ...], *, told: bool = False) -> Annotate:
+    """All that stands on a record is said each time: what is left out of an apply is given up."""
+    annotations = {OUTCOME_ANNOTATION: records.dump(outcomes)}
+    if told:
+        annotations[TOLD_ANNOTATION] = outcomes[-1].at
+    name = revision_record(situation.snapshot.name, revision)
+    return Annotate("apps/v1", "ControllerRevision", name, annotations, once_registered=told)
+
+
+def tell_registry(situation: Situation, move: Move, pending: dict[str, Outcome]) -> Iterable[Action]:
+    """Tags and aliases, where people look for the audit trail; again and again until the registry has taken them.
+
+    Each decision is told once, and not held up against what others write there afterwards: two ModelDeployments of one
+    registered model would move its aliases to and fro for ever.
+    """
+    outcomes = with_pending(situation, pending)
+    untold = [
+        record
+        for record in situation.snapshot.records.values()
+        if record.model.name and record.model.version and _is_untold(record, outcomes[record.revision])
+    ]
+    for record in untold:
+        tags = _tags(situation, outcomes[record.revision][-1])
+        yield TagVersion(record.model.name or "", record.model.version or "", tags)
+    if untold and move.traffic is not None:
+        yield from _aliases(situation, move.traffic)
+    for record in untold:
+        yield _annotate(situation, record.revision, outcomes[record.revision], told=True)
+
+
+def _is_untold(record: Record, outcomes: tuple[Outcome, ...]) -> bool:
+    return bool(outcomes) and record.told != outcomes[-1].at
 
 
 def _tags(situation: Situation, outcome: Outcome) -> dict[str, str]:
@@ -88,11 +114,11 @@ def _tags(situation: Situation, outcome: Outcome) -> dict[str, str]:
     }
 
 
-def aliases(situation: Situation, traffic: Traffic) -> Iterable[Action]:
+def _aliases(situation: Situation, traffic: Traffic) -> Iterable[Action]:
     """`champion` and `previous` follow the traffic; people who read the registry see who serves."""
-    known = situation.snapshot.aliases
+    known = situation.snapshot.aliases or {}
     champion = situation.record(traffic.revision)
-    if known is None or champion is None or not champion.model.name:
+    if champion is None or not champion.model.name:
         return
     fallback = fallback_revision(situation, traffic)
     wanted = {ALIAS_CHAMPION: champion, ALIAS_PREVIOUS: situation.record(fallback) if fallback else None}

@@ -69,8 +69,7 @@ def _actions(situation: Situation, move: Move, slots: Layout, pending: dict[str,
         port, other = situation.spec.server.port, move.traffic.champion.other
         yield from _applied(objects.preview(situation.snapshot, port, other), situation.snapshot.preview)
     yield from _clear(situation, slots)
-    if move.traffic is not None:
-        yield from bookkeeping.aliases(situation, move.traffic)
+    yield from bookkeeping.tell_registry(situation, move, pending)
     yield from bookkeeping.superfluous_records(situation, _needed(situation, move, slots))
 
 

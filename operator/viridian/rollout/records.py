@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from viridian.api import reasons
-from viridian.api.names import OUTCOME_ANNOTATION, REVISION_LABEL
+from viridian.api.names import OUTCOME_ANNOTATION, REVISION_LABEL, TOLD_ANNOTATION
 from viridian.plan.conditions import moment
 
 NEWEST_OUTCOMES = 20
@@ -70,6 +70,8 @@ class Record:
     template: Mapping[str, Any]
     outcomes: tuple[Outcome, ...]
     manifest: Mapping[str, Any]
+    # Time of the newest outcome that the registry was told.
+    told: str = ""
 
     @property
     def turned_away(self) -> Outcome | None:
@@ -109,6 +111,7 @@ def parse(manifest: Mapping[str, Any]) -> Record | None:
         template=template,
         outcomes=_outcomes(manifest),
         manifest=manifest,
+        told=(manifest["metadata"].get("annotations") or {}).get(TOLD_ANNOTATION, ""),
     )
 
 

@@ -1,0 +1,99 @@
+"""P4: a story is told once undisturbed; then again and again, with the operator killed at another of its writes.
+
+The writes are those of the API server, events and statuses included, and those of the model registry. Each time the
+operator starts again with an empty memory, and the end must be the same by role.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from tests.support.churn import Churn
+from tests.support.memory_cluster import Call, Fault, Killed
+from tests.support.operator_world import OperatorWorld
+from tests.support.roles import by_role, registered
+from tests.support.safety import violations
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """What people do before, undisturbed, and then the part in which the operator is killed."""
+
+    name: str
+    before: Callable[[Churn], None]
+    then: Callable[[Churn], None]
+    settle: float = 60.0
+    """Seconds after which nothing moves any more."""
+    make: Callable[[], OperatorWorld] = OperatorWorld
+
+    @contextmanager
+    def begun(self) -> Iterator[Churn]:
+        """A world in which the undisturbed part is over; calls are counted from here on."""
+        with closing(self.make()) as world:
+            churn = Churn(world)
+            self.before(churn)
+            world.cluster.forget_calls()
+            yield churn
+
+    def tell(self, churn: Churn) -> dict[str, Any]:
+        """The rest of the story, and its end by role; users were safe all along, and at the end nothing moves."""
+        self.then(churn)
+        world = churn.world
+        world.run(self.settle)
+        world.rest(resyncs=1)
+        assert violations(world.cluster.worlds) == []
+        return ending(world)
+
+
+def ending(world: OperatorWorld) -> dict[str, Any]:
+    """Everything by role, and what the registry holds."""
+    aliases = {name: dict(model.aliases) for name in ("churn",) if (model := world.do(world.registry.model(name)))}
+    return {**by_role(world.cluster.present()), "versions": registered(world.registry), "aliases": aliases}
+
+
+@dataclass(frozen=True)
+class Writes:
+    """How many writes an undisturbed story takes."""
+
+    cluster: int
+    registry: int
+
+
+def undisturbed(scenario: Scenario) -> tuple[dict[str, Any], Writes]:
+    cluster: list[Call] = []
+    registry: list[str] = []
+    with scenario.begun() as churn:
+        churn.cluster.before_call = lambda call: cluster.append(call) if call.mutating else None
+        churn.world.registry.after_write = lambda method: registry.append(method) if churn.world.in_pass else None
+        return scenario.tell(churn), Writes(len(cluster), len(registry))
+
+
+def at_write(churn: Churn, k: int, fault: Fault, then: Callable[[Churn], None] | None = None) -> None:
+    """Arms a fault at the k-th write to the API server; `then` is called when it strikes."""
+    seen = 0
+
+    def strikes(call: Call) -> bool:
+        nonlocal seen
+        seen += call.mutating
+        hit = call.mutating and seen == k
+        if hit and then is not None:
+            then(churn)
+        return hit
+
+    churn.cluster.faults.on(strikes, fault)
+
+
+def at_registry_write(churn: Churn, k: int) -> None:
+    """Kills the operator right after its k-th write to the registry took effect."""
+    seen = 0
+
+    def strike(_: str) -> None:
+        nonlocal seen
+        seen += churn.world.in_pass
+        if seen == k and churn.world.in_pass:
+            raise Killed("the operator died after the registry's write took effect")
+
+    churn.world.registry.after_write = strike
