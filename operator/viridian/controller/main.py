@@ -8,7 +8,7 @@ import os
 import random
 import signal
 import sys
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,6 +32,9 @@ from viridian.ports.pods import HttpPods
 from viridian.rollout.snapshot import Settings
 
 log = logging.getLogger("viridian.operator")
+
+PATIENCE = 2.0
+"""Seconds that Kopf has to come to its end."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -59,7 +62,9 @@ async def serve(config: Config, environment: Mapping[str, str]) -> None:
         __version__,
         f"namespaces {', '.join(config.namespaces)}" if config.namespaces else "all namespaces",
     )
-    _stop_on_signals()
+    # Until the loop runs, a signal cancels the start.
+    if (task := asyncio.current_task()) is not None:
+        _on_signals(task.cancel)
     connection, telemetry = _connection(config, environment), Telemetry()
     async with _ports(config, environment, connection, telemetry) as ports:
         await preflight.check(ports.cluster, config.namespaces)
@@ -75,33 +80,52 @@ async def serve(config: Config, environment: Mapping[str, str]) -> None:
     log.info("stopped")
 
 
-def _stop_on_signals() -> None:
-    """Until Kopf runs, which brings its own handling, a signal cancels the start."""
-    loop, task = asyncio.get_running_loop(), asyncio.current_task()
-    if task is not None:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, task.cancel)
+def _on_signals(act: Callable[[], object]) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, act)
 
 
 async def _run_kopf(config: Config, connection: Connection, loop: Loop) -> None:
     server = MetricsServer(config.metrics_port, metrics=loop.telemetry.render, unready=loop.health.unready)
+    told_to_stop = asyncio.Event()
+    last_resort: list[asyncio.TimerHandle] = []
 
     async def start() -> None:
         loop.start(config.workers)
         await server.start()
 
     async def stop() -> None:
+        # After a watch has failed, Kopf's other watches wait for ever for credentials that nobody will bring.
+        code = 0 if told_to_stop.is_set() else 1
+        last_resort.append(asyncio.get_running_loop().call_later(PATIENCE, _end_at_once, code))
         await loop.stop()
         await server.close()
 
     session = login(connection, called=loop.telemetry.called, watching=loop.health.watches.add)
-    await kopf.operator(
+    before = asyncio.all_tasks()
+    tasks = await kopf.spawn_tasks(
         registry=glue.handlers(loop, login=session, start=start, stop=stop),
         settings=glue.settings(namespaced=bool(config.namespaces)),
         namespaces=config.namespaces,
         clusterwide=not config.namespaces,
         liveness_endpoint=f"http://0.0.0.0:{config.health_port}/healthz",
+        stop_flag=told_to_stop,
     )
+    # In place of Kopf's own: it must be known whether somebody asked for the end.
+    _on_signals(told_to_stop.set)
+    try:
+        await kopf.run_tasks(tasks, ignored=before)
+    finally:
+        for timer in last_resort:
+            timer.cancel()
+
+
+def _end_at_once(code: int) -> None:
+    """End without any further ado: everything that the operator knows stands in the cluster."""
+    log.log(logging.CRITICAL if code else logging.INFO, "ends at once: what is left does not end by itself")
+    logging.shutdown()
+    os._exit(code)
 
 
 @asynccontextmanager

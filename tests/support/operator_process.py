@@ -1,0 +1,123 @@
+"""The operator as users run it: a process of its own, told by flags, watched through its endpoints and its log."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Self
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.support.kube import eventually
+
+
+class OperatorProcess:
+    """Begins with `__enter__`, and is killed at the end if it has not ended by itself."""
+
+    def __init__(self, kubeconfig: Path, folder: Path, *flags: str) -> None:
+        self.health_port, self.metrics_port = _free_port(), _free_port()
+        self._log = folder / f"operator-{self.health_port}.log"
+        self._command = [
+            sys.executable,
+            "-m",
+            "viridian.controller.main",
+            f"--kubeconfig={kubeconfig}",
+            f"--health-port={self.health_port}",
+            f"--metrics-port={self.metrics_port}",
+            *flags,
+        ]
+
+    def __enter__(self) -> Self:
+        # What the computer's own environment says must not reach the operator under test.
+        environment = {
+            key: value for key, value in os.environ.items() if not key.startswith(("VIRIDIAN_", "MLFLOW_", "KUBE"))
+        }
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(self._command, stderr=log, stdout=log, env=environment, cwd="/")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._process.poll() is None:
+            self._process.kill()
+        self._process.wait()
+
+    def until_ready(self) -> Self:
+        eventually(lambda: self._answers(200, "/readyz"), what=f"the operator's readiness; its log:\n{self.log()}")
+        return self
+
+    def stop(self) -> int:
+        """Ask it to end, as Kubernetes does; its exit code."""
+        self._process.send_signal(signal.SIGTERM)
+        return self.ended()
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+    def ended(self) -> int:
+        """Wait for its end; its exit code."""
+        try:
+            return self._process.wait(timeout=60)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"the operator does not end; its log:\n{self.log()}") from None
+
+    @property
+    def running(self) -> bool:
+        return self._process.poll() is None
+
+    def log(self) -> str:
+        return self._log.read_text(errors="replace") if self._log.exists() else ""
+
+    def entries(self) -> list[dict[str, Any]]:
+        """The log's lines, each of which must be a JSON object."""
+        return [json.loads(line) for line in self.log().splitlines()]
+
+    def health(self) -> tuple[int, str]:
+        """Status and body of the liveness endpoint."""
+        return _ask(self.health_port, "/healthz")
+
+    def metrics(self) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
+        """Every sample by name and labels."""
+        status, body = _ask(self.metrics_port, "/metrics")
+        assert status == 200, body
+        return {
+            (sample.name, frozenset(sample.labels.items())): sample.value
+            for family in text_string_to_metric_families(body)
+            for sample in family.samples
+        }
+
+    def total(self, name: str, **labels: str) -> float:
+        """The sum of a metric over all series that carry the labels."""
+        return sum(
+            value for (found, carried), value in self.metrics().items() if found == name and labels.items() <= carried
+        )
+
+    def _answers(self, status: int, path: str) -> bool:
+        assert self.running, f"the operator has ended; its log:\n{self.log()}"
+        try:
+            return _ask(self.metrics_port, path)[0] == status
+        except OSError:
+            return False
+
+
+def _ask(port: int, path: str) -> tuple[int, str]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    try:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode()
+    finally:
+        connection.close()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
