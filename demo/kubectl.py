@@ -39,7 +39,7 @@ class Kubectl:
         return json.loads(found) if found.strip() else None
 
 
-def wait_for(check: Callable[[], Found | None], what: str, timeout: float = 180.0) -> Found:
+def wait_for(check: Callable[[], Found | None], what: str, timeout: float = 180.0, every: float = 0.25) -> Found:
     """The first result that is something; TimeoutError names what did not happen."""
     deadline = time.monotonic() + timeout
     while True:
@@ -48,4 +48,4 @@ def wait_for(check: Callable[[], Found | None], what: str, timeout: float = 180.
             return found
         if time.monotonic() > deadline:
             raise TimeoutError(f"{what} did not happen within {timeout:.0f} s")
-        time.sleep(0.25)
+        time.sleep(every)

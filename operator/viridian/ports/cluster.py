@@ -56,7 +56,7 @@ class Cluster(Protocol):
     async def list(
         self, api_version: str, kind: str, namespace: str | None, labels: Mapping[str, str] | None = None
     ) -> Sequence[Object]:
-        """All objects of a kind in a namespace (None: in all) that carry the labels; apiVersion and kind are filled in."""
+        """All objects of a kind in a namespace (None: in all) with these labels; apiVersion and kind are filled in."""
 
     async def apply(self, manifest: Mapping[str, Any], *, manager: str) -> Object:
         """Server-side apply of the whole intent of one manager, conflicts forced; gives the object as stored."""
