@@ -20,12 +20,13 @@ from tests.support.clock_loop import ClockLoop
 from tests.support.memory_cluster import Killed, ManualClock, MemoryCluster
 from tests.support.memory_pods import MemoryPods
 from tests.support.memory_registry import MemoryRegistry
-from viridian.api.names import MODEL_DEPLOYMENT
+from viridian.api.names import MODEL_DEPLOYMENT, RETRAIN_POLICY
 from viridian.controller.act import Actor
 from viridian.controller.breaker import BreakingRegistry
 from viridian.controller.keys import Key
 from viridian.controller.kinds import Kind
 from viridian.controller.observe_model_deployment import ModelDeployments
+from viridian.controller.observe_retrain_policy import RetrainPolicies
 from viridian.controller.queue import Ending, Gone, Retry, Settled
 from viridian.controller.reconcile import Outcome, Reconciler
 from viridian.controller.registry_view import RegistryView
@@ -66,7 +67,7 @@ class _Observer:
 
 
 class OperatorWorld:
-    """Starts with an empty cluster, an empty registry and a running operator that has one key to look at."""
+    """Starts with an empty cluster, an empty registry and a running operator that looks at the objects `churn`."""
 
     def __init__(self, *, settings: Settings = SETTINGS, rate: float = 50.0, copies: bool = False) -> None:
         """`copies`: the operator gets copies of what is stored, which is slower; it is not supposed to change any."""
@@ -78,6 +79,7 @@ class OperatorWorld:
         self.pods = MemoryPods(self.cluster, rate=rate)
         self.settings = settings
         self.keys = [Key(MODEL_DEPLOYMENT, "default", "churn")]
+        """What is looked at; a RetrainPolicy has to be added."""
         self.outcomes: list[Outcome] = []
         self.restarts = 0
         self.passes = 0
@@ -188,7 +190,8 @@ class OperatorWorld:
     def _kinds(self, registry: BreakingRegistry, view: RegistryView) -> dict[str, Kind[Any]]:
         resolver = Resolver(view, self.settings.mlflow_uri is not None)
         return {
-            MODEL_DEPLOYMENT: ModelDeployments(self.cluster, resolver, Samples(self.pods), self.settings, self.clock)
+            MODEL_DEPLOYMENT: ModelDeployments(self.cluster, resolver, Samples(self.pods), self.settings, self.clock),
+            RETRAIN_POLICY: RetrainPolicies(self.cluster, registry, self.settings.mlflow_uri, self.clock),
         }
 
 

@@ -1,0 +1,111 @@
+"""P4 for a training run: killed at every write, there is one Job, one version, one hand-over, one rollout."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from tests.support.churn import Churn
+from tests.support.memory_cluster import Fault, Outcome
+from tests.unit.properties.conftest import KILLS
+from tests.unit.properties.kills import Scenario, at_registry_write, at_write, undisturbed
+from tests.unit.properties.test_killed_at_every_write import SHORT
+from viridian.api.names import API_VERSION, RETRAIN_POLICY, RUN_ANNOTATION
+from viridian.api.registry import TAG_HOLDOUT
+from viridian.controller.keys import Key
+from viridian.ports.cluster import Object
+
+
+def policy() -> Object:
+    container = {"name": "train", "image": "ghcr.io/acme/churn-train:1.4"}
+    return {
+        "apiVersion": API_VERSION,
+        "kind": RETRAIN_POLICY,
+        "metadata": {"name": "churn", "namespace": "default"},
+        "spec": {
+            "modelDeployment": "churn",
+            "triggers": [{"name": "weekly", "schedule": {"cron": "0 3 * * 0"}}],
+            "stages": {"training": {"template": {"spec": {"containers": [container]}}}},
+            "gate": {"metrics": [{"name": "auc", "min": 0.75}]},
+        },
+    }
+
+
+def train(churn: Churn, job: Object) -> None:
+    """What the trainer does in its container."""
+    variables = {v["name"]: v.get("value") for v in job["spec"]["template"]["spec"]["containers"][0]["env"]}
+    run = str(variables["MLFLOW_RUN_ID"])
+    churn.world.registry.log(run, metrics={"auc": 0.9}, tags={TAG_HOLDOUT: "sha256:h"}, model_uri=f"models:/m-{run}")
+
+
+def a_policy(churn: Churn) -> None:
+    churn.world.keys.append(Key(RETRAIN_POLICY, "default", "churn"))
+    churn.apply(rollout=SHORT)
+    churn.cluster.create(policy())
+    said = json.dumps({"metrics": {"auc": 0.9}, "holdout": "sha256:h"})
+    churn.cluster.outcomes["*"] = Outcome(0, said, after=5, effect=lambda job: train(churn, job))
+    churn.world.run(5)
+
+
+def a_run(churn: Churn) -> None:
+    churn.cluster.annotate(RETRAIN_POLICY, "churn", **{RUN_ANNOTATION: "one"})
+    assert churn.world.run(120, until=lambda: churn.champion == "1"), churn.world.story()
+
+
+TRAINING = Scenario("training run", a_policy, a_run)
+
+
+def second_run(churn: Churn) -> None:
+    churn.cluster.annotate(RETRAIN_POLICY, "churn", **{RUN_ANNOTATION: "two"})
+    assert churn.world.run(120, until=lambda: churn.champion == "2"), churn.world.story()
+
+
+def jobs_made(churn: Churn) -> list[str]:
+    """Every Job that there ever was, by uid; names in the order of their first sight."""
+    seen: dict[str, str] = {}
+    for world in churn.cluster.worlds:
+        for reference, content in world.objects.items():
+            if reference.kind == "Job":
+                seen.setdefault(content["metadata"]["uid"], reference.name)
+    return list(seen.values())
+
+
+@pytest.mark.parametrize("fault", [Fault.KILL_AFTER, Fault.KILL_BEFORE], ids=["answer lost", "write never arrived"])
+def test_killed_at_every_write(fault: Fault, record_property: Callable[[str, object], None]) -> None:
+    expected, writes = undisturbed(TRAINING)
+    for k in range(1, writes.cluster + 1):
+        with TRAINING.begun() as churn:
+            at_write(churn, k, fault)
+            assert TRAINING.tell(churn) == expected, f"killed at write {k}"
+            assert churn.world.restarts == 1
+            assert len(jobs_made(churn)) == 1
+            assert list(churn.world.registry.versions("churn")) == ["1"]
+            assert len(churn.world.registry.runs()) == 1
+    record_property(KILLS, f"training run: {writes.cluster} ks ({fault.value})")
+
+
+def test_killed_after_every_write_to_the_registry(record_property: Callable[[str, object], None]) -> None:
+    expected, writes = undisturbed(TRAINING)
+    assert writes.registry > 5
+    for k in range(1, writes.registry + 1):
+        with TRAINING.begun() as churn:
+            at_registry_write(churn, k)
+            assert TRAINING.tell(churn) == expected, f"killed after registry write {k}"
+            assert churn.world.restarts == 1
+            assert len(jobs_made(churn)) == 1
+            assert list(churn.world.registry.versions("churn")) == ["1"]
+            assert len(churn.world.registry.runs()) == 1
+    record_property(KILLS, f"training run: {writes.registry} ks (after a write to the registry)")
+
+
+def test_two_causes_make_two_jobs_and_two_versions() -> None:
+    with TRAINING.begun() as churn:
+        a_run(churn)
+        second_run(churn)
+        churn.world.run(60)
+        churn.world.rest(resyncs=1)
+        made = jobs_made(churn)
+        assert len(made) == len(set(made)) == 2
+        assert list(churn.world.registry.versions("churn")) == ["1", "2"]
