@@ -17,13 +17,30 @@ ROOT = Path(__file__).resolve().parents[2]
 LOCKS = sorted((ROOT / "locks").glob("*.txt"))
 
 # Every package of the operator's image. A new one needs a reason that a reviewer accepts.
-OPERATOR_PACKAGES = set(
-    """
-    aiohappyeyeballs aiohttp aiosignal attrs click croniter frozenlist idna iso8601 jsonpatch jsonpointer kopf
-    msgspec multidict prometheus-client propcache python-dateutil python-json-logger pyyaml typing-extensions
-    tzdata yarl
-    """.split()
-)
+OPERATOR_PACKAGES = {
+    "aiohappyeyeballs",
+    "aiohttp",
+    "aiosignal",
+    "attrs",
+    "click",
+    "croniter",
+    "frozenlist",
+    "idna",
+    "iso8601",
+    "jsonpatch",
+    "jsonpointer",
+    "kopf",
+    "msgspec",
+    "multidict",
+    "prometheus-client",
+    "propcache",
+    "python-dateutil",
+    "python-json-logger",
+    "pyyaml",
+    "typing-extensions",
+    "tzdata",
+    "yarl",
+}
 
 
 def test_the_source_root_is_no_package_which_would_shadow_pythons_operator_module() -> None:
