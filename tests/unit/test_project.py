@@ -18,29 +18,10 @@ LOCKS = sorted((ROOT / "locks").glob("*.txt"))
 
 # Every package of the operator's image. A new one needs a reason that a reviewer accepts.
 OPERATOR_PACKAGES = {
-    "aiohappyeyeballs",
-    "aiohttp",
-    "aiosignal",
-    "attrs",
-    "click",
-    "croniter",
-    "frozenlist",
-    "idna",
-    "iso8601",
-    "jsonpatch",
-    "jsonpointer",
-    "kopf",
-    "msgspec",
-    "multidict",
-    "prometheus-client",
-    "propcache",
-    "python-dateutil",
-    "python-json-logger",
-    "pyyaml",
-    "typing-extensions",
-    "tzdata",
-    "yarl",
-}
+    "aiohappyeyeballs", "aiohttp", "aiosignal", "attrs", "click", "croniter", "frozenlist", "idna", "iso8601",
+    "jsonpatch", "jsonpointer", "kopf", "msgspec", "multidict", "prometheus-client", "propcache",
+    "python-dateutil", "python-json-logger", "pyyaml", "typing-extensions", "tzdata", "yarl",
+}  # fmt: skip
 
 
 def test_the_source_root_is_no_package_which_would_shadow_pythons_operator_module() -> None:
