@@ -52,7 +52,9 @@ def _message(body: Any) -> str:
 def _causes(body: Any) -> str:
     """The faults of an invalid object: each with its field, without the server's explanation of patterns."""
     causes = _details(body).get("causes") or []
-    told = [f"{cause['field']}: {cause['message']}" for cause in causes if cause.get("field") and cause.get("message")]
+    # `<nil>` stands for "some rules were not checked, since others were broken".
+    faults = [cause for cause in causes if cause.get("message") and cause.get("field") not in (None, "", "<nil>")]
+    told = [f"{cause['field']}: {cause['message']}" for cause in faults]
     unique = list(dict.fromkeys(_EXAMPLES.sub("", _STRUCTURE.sub("", text)) for text in told))
     more = f" (and {len(unique) - MAX_CAUSES} more)" if len(unique) > MAX_CAUSES else ""
     return "; ".join(unique[:MAX_CAUSES]) + more

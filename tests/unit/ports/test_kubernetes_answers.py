@@ -94,6 +94,12 @@ class TestMessages:
         body = said(TYPED + '.env[name="A"].value: expected string, got &value.valueUnstructured{Value:1}')
         assert str(failure(500, body, SUBJECT)).endswith('.env[name="A"].value: expected string, got 1')
 
+    def test_rules_that_were_not_checked_are_no_fault(self) -> None:
+        text = str(
+            failure(422, invalid(("spec.a", "bad"), ("<nil>", "some validation rules were not checked")), SUBJECT)
+        )
+        assert text == f"{SUBJECT}: spec.a: bad"
+
     def test_many_faults_are_counted(self) -> None:
         text = str(failure(422, invalid(*((f"spec.f{n}", "bad") for n in range(7))), SUBJECT))
         assert text == f"{SUBJECT}: spec.f0: bad; spec.f1: bad; spec.f2: bad; spec.f3: bad (and 3 more)"
