@@ -171,6 +171,7 @@ class KubernetesCluster:
                 params=call.parameters,
                 data=None if call.body is None else msgspec.json.encode(call.body, enc_hook=_as_plain),
                 headers=self._headers(call),
+                allow_redirects=False,
             ) as response:
                 content = await response.read()
                 code = str(response.status)
