@@ -1,0 +1,203 @@
+"""P4 on the real control plane: killed after every k-th write, the operator ends in the same objects.
+
+A story is told once undisturbed, in a namespace of its own, and its writes are counted. Then it is told again for every
+k: the operator of that namespace dies right after its k-th write. At last one operator, which nobody disturbs, takes
+over all of these namespaces, and each of them must come to the same end by role, on a way that was safe.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from difflib import unified_diff
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from localcluster.controlplane import ControlPlane
+from tests.support import dying_operator
+from tests.support.kube import Kube, eventually
+from tests.support.kubelet import Kubelet
+from tests.support.live_model import LiveModel
+from tests.support.memory_pods import BROKEN
+from tests.support.operator_process import OperatorProcess
+from tests.support.recorder import Recorder, present
+from tests.support.roles import by_role
+from tests.support.safety import violations
+
+AT_ONCE = 4
+"""Dying operators at a time: most of what they do is to start."""
+CALM = 15.0
+"""Seconds without any change after which a story is over: longer than connections drain."""
+MUTATING = ("apply", "create", "delete")
+
+
+@dataclass(frozen=True)
+class Story:
+    """What people do before, undisturbed, and then the part in which the operator dies."""
+
+    name: str
+    before: Callable[[LiveModel], None]
+    settled: Callable[[LiveModel], Any]
+    begin: Callable[[LiveModel], None]
+    over: Callable[[LiveModel], Any]
+
+
+def first(model: LiveModel) -> None:
+    model.apply("1")
+
+
+def serves_first(model: LiveModel) -> bool:
+    return model.serves("1")
+
+
+def a_good_version(model: LiveModel) -> None:
+    model.apply("2")
+
+
+def a_bad_version(model: LiveModel) -> None:
+    model.behave("2", BROKEN)
+    model.apply("2")
+
+
+def is_reverted(model: LiveModel) -> bool:
+    return model.rejected == ["2"] and model.condition("Stalled").get("status") == "True"
+
+
+PROMOTION = Story("promotion", first, serves_first, a_good_version, lambda model: model.serves("2"))
+REVERT = Story("revert", first, serves_first, a_bad_version, is_reverted)
+
+
+class DyingOperator(OperatorProcess):
+    """Dies right after its k-th write."""
+
+    def __init__(self, kubeconfig: Path, folder: Path, *flags: str, k: int) -> None:
+        super().__init__(kubeconfig, folder, *flags)
+        self._command[1:3] = [str(dying_operator.__file__), str(k)]
+
+
+class Stage:
+    """Makes namespaces and operators for a story, and removes them."""
+
+    def __init__(self, plane: ControlPlane, kube: Kube, kubelet: Kubelet, namespace: str, folder: Path) -> None:
+        self._plane, self._kube, self._kubelet, self._folder = plane, kube, kubelet, folder
+        self._prefix = namespace
+        self.models: list[LiveModel] = []
+
+    def model(self, number: int) -> LiveModel:
+        name = f"{self._prefix}-{number}"
+        self._kube.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+        model = LiveModel(self._kube, self._kubelet, name)
+        self.models.append(model)
+        return model
+
+    def operator(self, models: Sequence[LiveModel]) -> OperatorProcess:
+        flags = [f"--namespace={model.namespace}" for model in models]
+        return OperatorProcess(self._plane.kubeconfig, self._folder, *flags)
+
+    def dying(self, model: LiveModel, k: int) -> DyingOperator:
+        return DyingOperator(self._plane.kubeconfig, self._folder, f"--namespace={model.namespace}", k=k)
+
+    def ending(self, model: LiveModel) -> dict[str, Any]:
+        return by_role(present(self._kube, model.namespace))
+
+    def remove(self) -> None:
+        for model in self.models:
+            metadata = {"name": model.namespace}
+            self._kube.delete({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
+
+
+@pytest.fixture
+def stage(
+    control_plane: ControlPlane, kube: Kube, kubelet: Kubelet, namespace: str, tmp_path: Path
+) -> Iterator[Stage]:
+    made = Stage(control_plane, kube, kubelet, namespace, tmp_path)
+    yield made
+    made.remove()
+
+
+@pytest.mark.parametrize("story", [PROMOTION, REVERT], ids=lambda story: story.name)
+def test_killed_after_every_write(
+    stage: Stage, recorder: Recorder, story: Story, record_property: Callable[[str, object], None]
+) -> None:
+    expected, writes = undisturbed(stage, story)
+    ks = range(1, writes + 1)
+    models = begun(stage, story, ks)
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        deaths = sum(pool.map(lambda model, k: dies(stage, story, model, k), models, ks))
+    with stage.operator(models) as operator:
+        for model, k in zip(models, ks, strict=True):
+            until_same(stage, model, expected, f"killed after write {k}")
+        assert [k for model, k in zip(models, ks, strict=True) if stage.ending(model) != expected] == []
+        assert "a mistake in the operator" not in operator.log()
+    for model in models:
+        assert violations(recorder.worlds(model.namespace)) == []
+    assert deaths >= writes - 3, "all but the writes of an hour that differs from run to run"
+    record_property("kills", f"{story.name} on the real control plane: {deaths} ks of {writes} writes")
+
+
+def undisturbed(stage: Stage, story: Story) -> tuple[dict[str, Any], int]:
+    """The end of the story by role, and how many writes it takes."""
+    (model,) = begun(stage, story, [0])
+    with stage.operator([model]) as operator:
+        model.until(story.over, story.name)
+        expected = calm(lambda: stage.ending(model))
+        return expected, int(sum(operator.total("viridian_api_requests_total", verb=verb) for verb in MUTATING))
+
+
+def begun(stage: Stage, story: Story, numbers: Sequence[int]) -> list[LiveModel]:
+    """Models that one operator has led to where the story begins; it has ended, and the story's first word is said."""
+    models = [stage.model(number) for number in numbers]
+    for model in models:
+        story.before(model)
+    with stage.operator(models):
+        for model in models:
+            model.until(story.settled, f"what comes before the {story.name}")
+    for model in models:
+        story.begin(model)
+    return models
+
+
+def dies(stage: Stage, story: Story, model: LiveModel, k: int) -> bool:
+    """Whether the operator died; the last writes of a story are not always needed."""
+    with stage.dying(model, k) as operator:
+        eventually(lambda: not operator.running or story.over(model), what=f"death after write {k}", timeout=90)
+        if operator.running:
+            eventually(lambda: not operator.running or is_calm(model), what=f"death after write {k}, or calm")
+        return not operator.running and operator.ended() == dying_operator.DIED
+
+
+def is_calm(model: LiveModel) -> bool:
+    calm(lambda: model.kube.read(model.identity))
+    return True
+
+
+def calm(look: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """What is seen once it has been the same for a while."""
+    seen, since = look(), time.monotonic()
+
+    def unchanged() -> bool:
+        nonlocal seen, since
+        now = look()
+        if now != seen:
+            seen, since = now, time.monotonic()
+        return time.monotonic() - since >= CALM
+
+    eventually(unchanged, what="calm", timeout=90)
+    return seen
+
+
+def until_same(stage: Stage, model: LiveModel, expected: dict[str, Any], what: str) -> None:
+    try:
+        eventually(lambda: stage.ending(model) == expected, what=f"the same end, {what}", timeout=90)
+    except AssertionError as error:
+        raise AssertionError(f"{error}\n{difference(expected, stage.ending(model))}\n{model.story()}") from error
+
+
+def difference(expected: Any, found: Any) -> str:
+    told = [json.dumps(value, indent=1, sort_keys=True).splitlines() for value in (expected, found)]
+    return "\n".join(unified_diff(*told, "expected", "found", n=4, lineterm=""))
