@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -15,6 +16,8 @@ ROOT = Path(__file__).resolve().parent.parent
 OBJECTS = ROOT / "demo" / "objects"
 NAMESPACE = "ml"
 MODEL = "churn"
+Table = dict[str, Any]
+"""`columns` and `data`, as in MLflow's dataframe_split."""
 
 
 def install_operator(kubectl: Kubectl) -> None:
@@ -55,15 +58,19 @@ def create_scripts(kubectl: Kubectl) -> None:
     kubectl.apply(_config_map("churn-scripts", {path.name: path.read_text() for path in sorted(folder.glob("*.py"))}))
 
 
-def start_load(kubectl: Kubectl, rate: int) -> None:
+def start_load(
+    kubectl: Kubectl, rate: int, *, name: str = "load", table: Table | None = None, connections: int = 16
+) -> None:
     """Real rows, asked for steadily over kept-alive connections."""
-    rows = {"load.py": (ROOT / "demo" / "load.py").read_text(), "rows.json": json.dumps(_rows())}
-    kubectl.apply(_config_map("load", rows))
-    manifest = yaml.safe_load((OBJECTS / "load.yaml").read_text())
+    rows = {"load.py": (ROOT / "demo" / "load.py").read_text(), "rows.json": json.dumps(table or rows_of_users())}
+    kubectl.apply(_config_map(name, rows))
+    manifest = yaml.safe_load((OBJECTS / "load.yaml").read_text().replace(" load}", f" {name}}}"))
+    manifest["metadata"]["name"] = name
     environment = manifest["spec"]["template"]["spec"]["containers"][0]["env"]
-    next(one for one in environment if one["name"] == "LOAD_RATE")["value"] = str(rate)
+    for variable, value in (("LOAD_RATE", rate), ("LOAD_CONNECTIONS", connections)):
+        next(one for one in environment if one["name"] == variable)["value"] = str(value)
     kubectl.apply(yaml.safe_dump(manifest))
-    kubectl("rollout", "status", "deployment/load", "--timeout=120s")
+    kubectl("rollout", "status", f"deployment/{name}", "--timeout=120s")
 
 
 def ship(kubectl: Kubectl, kind: str) -> str:
@@ -89,7 +96,7 @@ def _config_map(name: str, data: dict[str, str]) -> str:
     return json.dumps({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": data})
 
 
-def _rows() -> dict[str, object]:
+def rows_of_users() -> Table:
     from sklearn.datasets import load_breast_cancer
 
     data = load_breast_cancer()

@@ -181,7 +181,9 @@ def client(kubeconfig: Path) -> Iterator[Kube]:
     yield Kube(cluster["server"], context)
 
 
-def eventually(check: Callable[[], Found | None], *, what: str, timeout: float = 30.0) -> Found:
+def eventually(
+    check: Callable[[], Found | None], *, what: str, timeout: float = 30.0, every: float = POLL_SECONDS
+) -> Found:
     """The first result that is neither None nor False; AssertionError that names what was waited for when time is up.
 
     While the check raises `Refused` or AssertionError it does not hold yet; the last of those is shown.
@@ -199,7 +201,7 @@ def eventually(check: Callable[[], Found | None], *, what: str, timeout: float =
                 return found
         if time.monotonic() > deadline:
             raise AssertionError(f"{what} did not happen within {timeout:.0f} s") from last
-        time.sleep(POLL_SECONDS)
+        time.sleep(every)
 
 
 def condition(target: Mapping[str, Any], kind: str) -> Object:
