@@ -17,6 +17,8 @@ from typing import Any
 from viridian.api.names import INTENT_ANNOTATION, short_hash
 from viridian.plan.plan import Apply, Manifest
 
+# Maps that count as a whole: whatever somebody adds to a Service's selector takes its pods away.
+_WHOLE_MAPS = frozenset({"selector", "matchLabels", "nodeSelector"})
 # How entries of a list are told apart where Kubernetes treats the list as a map.
 _MERGE_KEYS = ("name", "containerPort", "port", "mountPath", "uid", "key", "topologyKey", "ip")
 
@@ -58,9 +60,15 @@ def _map_covers(observed: Any, intended: Mapping[str, Any]) -> bool:
     if not isinstance(observed, Mapping):
         # The API server drops empty maps.
         return observed is None and not any(_is_content(value) for value in intended.values())
-    return all(
-        covers(observed[key], value) if key in observed else not _is_content(value) for key, value in intended.items()
-    )
+    return all(_field_covers(observed, key, value) for key, value in intended.items())
+
+
+def _field_covers(observed: Mapping[str, Any], key: str, intended: Any) -> bool:
+    if key not in observed:
+        return not _is_content(intended)
+    if key in _WHOLE_MAPS:
+        return bool(observed[key] == intended)
+    return covers(observed[key], intended)
 
 
 def _is_content(value: Any) -> bool:
