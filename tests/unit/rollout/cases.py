@@ -1,0 +1,133 @@
+"""Sentences about a snapshot and the move that follows from it, and the worlds that they are about."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+
+from tests.support.snapshots import NOW, ago, answers, promoted, record, revision, slot, snapshot, spec
+from viridian.api.names import Slot
+from viridian.api.samples import Idle
+from viridian.rollout.course import choose
+from viridian.rollout.move import Move
+from viridian.rollout.situation import read
+from viridian.rollout.snapshot import Snapshot
+from viridian.rollout.traffic import Reverted, Traffic, Trial
+
+BLUE, GREEN = Slot.BLUE, Slot.GREEN
+V1, V2, V3 = revision("1"), revision("2"), revision("3")
+ONE_STEADY = Traffic(BLUE, V1, ago(3600))
+TWO_STEADY = Traffic(GREEN, V2, ago(3600), former=V1)
+TWO_PROBATION = Traffic(GREEN, V2, ago(10), former=V1)
+KNOWN = (record("1", promoted()), record("2"))
+FIRST_STEP = Trial(V2, 0, weight=25, entered=ago(12), since=ago(11))
+ENTERED = Trial(V2, 0, entered=ago(5))
+HEALTHY_BEFORE: dict[str, Any] = {"wanted": "2", "known": KNOWN}
+
+TWO_KNOWN = (record("1", promoted(7200)), record("2", promoted()))
+# Version 2 in green, version 1 warm in blue.
+TWO_WARM: dict[str, Any] = {
+    "wanted": "2",
+    "traffic": TWO_STEADY,
+    "slots": (slot(BLUE, "1", 1), slot(GREEN, "2")),
+    "known": TWO_KNOWN,
+}
+
+
+def on_trial(trial: Trial, **more: Any) -> Traffic:
+    return replace(ONE_STEADY, trial=trial, **more)
+
+
+def move_of(shown: Snapshot) -> Move:
+    assert shown.spec is not None
+    return choose(read(shown, shown.spec, NOW))
+
+
+@dataclass(frozen=True)
+class Case:
+    sentence: str
+    shown: Snapshot
+    reason: str
+    waiting: str = ""
+    """A part of what is waited for."""
+    candidate: str | None = None
+    champion: str | None = None
+    """Revision of the champion after the move; None: no live Service yet."""
+    trial: tuple[int, int] | None = None
+    """Step and weight after the move."""
+    reverted: str | None = None
+    events: tuple[str, ...] = ()
+    close: tuple[tuple[Slot, ...], Idle] | None = None
+    stalled: str | None = None
+
+
+def paused(**more: Any) -> Any:
+    return spec(rollout={"paused": True, **more})
+
+
+def with_metrics(**analysis: Any) -> Any:
+    return spec(rollout={"analysis": analysis})
+
+
+def trial_world(
+    trial: Trial,
+    *,
+    blue: int = 3,
+    green: int = 1,
+    whole: Any = None,
+    requests: float = 500,
+    errors: float = 0.0,
+    **more: Any,
+) -> Snapshot:
+    """Version 2 on trial in green beside version 1 in blue, with the pods of the first step."""
+    challenger = more.pop("challenger", None) or slot(GREEN, "2", green, of=whole)
+    readings = more.pop("readings", None)
+    return snapshot(
+        of=whole,
+        **{
+            **HEALTHY_BEFORE,
+            "slots": (more.pop("champion", None) or slot(BLUE, "1", blue, of=whole), challenger),
+            **more,
+        },
+        traffic=on_trial(trial),
+        readings=answers(challenger, requests, errors) if readings is None else readings,
+    )
+
+
+def probation_world(*, errors: float = 0.0, of: Any = None, **more: Any) -> Snapshot:
+    champion = slot(GREEN, "2", 2)
+    parts = {
+        "wanted": "2",
+        "traffic": TWO_PROBATION,
+        "slots": (slot(BLUE, "1", 2), champion),
+        "known": (record("1", promoted()), record("2", promoted(10))),
+        "readings": answers(champion, 500, errors),
+    }
+    return snapshot(of=of, **{**parts, **more})
+
+
+def check(case: Case) -> None:
+    """The move that follows from the snapshot is the one that the case names."""
+    move = move_of(case.shown)
+    traffic = move.traffic
+    trial = traffic.trial if traffic else None
+    assert (move.reason, move.candidate) == (case.reason, case.candidate)
+    assert case.waiting in move.waiting_for
+    assert (traffic.revision if traffic else None) == case.champion
+    assert ((trial.step, trial.weight) if trial else None) == case.trial
+    new = traffic.reverted if traffic and traffic.reverted != read_reverted(case.shown) else None
+    assert (new.revision if new else None) == case.reverted
+    assert tuple(event.reason for event in move.events) == case.events
+    assert ((move.close.slots, move.close.idle) if move.close else None) == case.close
+    assert (move.stalled[0] if move.stalled else None) == case.stalled
+
+
+def read_reverted(shown: Snapshot) -> Reverted | None:
+    return shown.traffic.reverted if shown.traffic else None
+
+
+def table(*cases: Case) -> pytest.MarkDecorator:
+    """One test a case, named by its sentence."""
+    return pytest.mark.parametrize("case", cases, ids=lambda case: case.sentence)
