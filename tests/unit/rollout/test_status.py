@@ -1,0 +1,101 @@
+"""What a plan says: conditions, history, roles."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from tests.support.snapshots import (
+    NOW,
+    SILENT,
+    ago,
+    outcome,
+    promoted,
+    record,
+    rejected,
+    slot,
+    snapshot,
+    spec,
+)
+from tests.unit.rollout.cases import (
+    BLUE,
+    FIRST_STEP,
+    KNOWN,
+    ONE_STEADY,
+    TWO_WARM,
+    V1,
+    V2,
+    trial_world,
+)
+from tests.unit.rollout.plans import condition
+from viridian.api import reasons
+from viridian.rollout.decide import decide, refused
+
+
+class TestConditions:
+    def test_while_nothing_serves_yet(self) -> None:
+        plan = decide(snapshot(), NOW)
+        assert condition(plan, "Ready") == ("False", reasons.FIRST_DEPLOYMENT)
+        assert condition(plan, "Reconciling") == ("True", reasons.FIRST_DEPLOYMENT)
+        assert condition(plan, "RollbackReady") == ("False", reasons.NO_FALLBACK)
+        assert condition(plan, "ModelResolved") == ("True", reasons.RESOLVED)
+
+    def test_at_rest(self) -> None:
+        plan = decide(snapshot(**TWO_WARM), NOW)
+        assert condition(plan, "Ready") == ("True", reasons.SERVING)
+        assert condition(plan, "RollbackReady") == ("True", reasons.FALLBACK_READY)
+        assert (condition(plan, "Reconciling"), condition(plan, "Stalled")) == (("", ""), ("", ""))
+
+    def test_on_trial(self) -> None:
+        plan = decide(trial_world(replace(FIRST_STEP, since=ago(4))), NOW)
+        assert condition(plan, "Ready") == ("True", reasons.ROLLING_OUT)
+        assert condition(plan, "ChallengerHealthy") == ("True", reasons.HEALTHY)
+        assert condition(plan, "RollbackReady") == ("True", reasons.CHAMPION_IS_FALLBACK)
+        assert plan.status is not None
+        assert plan.status["challenger"]["weight"] == 25
+
+    def test_after_a_revert_of_a_pinned_version(self) -> None:
+        pinned = spec(model={"registry": {"name": "churn", "version": "2"}})
+        known = (record("1", promoted()), record("2", rejected()))
+        plan = decide(snapshot(of=pinned, wanted="2", known=known, traffic=ONE_STEADY, slots=[slot(BLUE, "1")]), NOW)
+        assert condition(plan, "Ready") == ("True", reasons.REVISION_REJECTED)
+        assert condition(plan, "Stalled") == ("True", reasons.REVISION_REJECTED)
+
+    def test_a_champion_without_ready_pods_is_not_ready(self) -> None:
+        shown = snapshot(
+            slots=[slot(BLUE, "1", ready=0, complaint="server: killed")], known=KNOWN[:1], traffic=ONE_STEADY
+        )
+        plan = decide(shown, NOW)
+        assert condition(plan, "Ready") == ("False", reasons.CHAMPION_UNAVAILABLE)
+
+    def test_the_registry_being_down_is_unknown_and_no_failure(self) -> None:
+        plan = decide(snapshot(**{**TWO_WARM, "wanted": SILENT}), NOW)
+        assert condition(plan, "ModelResolved") == ("Unknown", reasons.REGISTRY_UNAVAILABLE)
+        assert condition(plan, "Ready") == ("True", reasons.SERVING)
+        assert condition(plan, "Stalled") == ("", "")
+
+    def test_a_spec_that_cannot_be_read_touches_nothing(self) -> None:
+        broken = replace(snapshot(**TWO_WARM), spec=None, invalid="the spec cannot be read: x")
+        plan = decide(broken, NOW)
+        assert plan.actions == ()
+        assert condition(plan, "Stalled") == ("True", reasons.INVALID_SPEC)
+
+    def test_a_refusal_keeps_what_was_said_of_the_champion(self) -> None:
+        shown = snapshot(**TWO_WARM)
+        status = decide(shown, NOW).status
+        plan = refused(replace(shown, status=status or {}), NOW, "Deployment churn-green: image: Required value")
+        assert condition(plan, "Ready") == ("True", reasons.SERVING)
+        assert condition(plan, "Stalled") == ("True", reasons.APPLY_REFUSED)
+
+    def test_history_and_last_rollback_come_from_the_records(self) -> None:
+        back = replace(outcome(reasons.ROLLED_BACK, 100, reason="MetricBreach"), other=V1, breach_at=ago(102))
+        known = (record("1", promoted(7200)), record("2", promoted(), back))
+        at = replace(ONE_STEADY, cause="RolledBack")
+        status = decide(snapshot(wanted="2", known=known, traffic=at, slots=[slot(BLUE, "1")]), NOW).status
+        assert status is not None
+        assert [(h["version"], h["outcome"]) for h in status["history"]] == [
+            ("2", "RolledBack"),
+            ("2", "Promoted"),
+            ("1", "Promoted"),
+        ]
+        assert status["lastRollback"] == {**status["lastRollback"], "from": V2, "to": V1, "seconds": 2.0}
+        assert [r["version"] for r in status["rejected"]] == ["2"]
