@@ -14,6 +14,7 @@ import yaml
 from demo import stage
 from demo.account import Account, headline
 from demo.kubectl import Kubectl, wait_for
+from localcluster.errors import LocalClusterError
 
 
 @dataclass
@@ -145,10 +146,10 @@ class Demo:
         )
 
 
-def run(kubeconfig: Path | None, rate: int) -> None:
+def run(kubeconfig: Path | None, rate: int, *, images_loaded: bool) -> None:
     started = time.time()
     headline("0  A real cluster, the operator, MLflow")
-    kubectl = stage.ready_cluster(kubeconfig)
+    kubectl = stage.ready_cluster(kubeconfig, images_loaded=images_loaded)
     stage.create_namespace(kubectl)
     # What an earlier demo left: its users, and a registry that remembers its versions.
     kubectl("delete", "deployment/load", "deployment/mlflow", "--ignore-not-found", "--wait=true")
@@ -171,11 +172,12 @@ def run(kubeconfig: Path | None, rate: int) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m demo", description=__doc__)
     parser.add_argument("--kubeconfig", type=Path, help="use this cluster instead of a local one")
+    parser.add_argument("--images-loaded", action="store_true", help="the cluster can pull viridian/*:dev already")
     parser.add_argument("--rate", type=int, default=80, help="requests a second (default: 80)")
     chosen = parser.parse_args()
     try:
-        run(chosen.kubeconfig, chosen.rate)
-    except (RuntimeError, TimeoutError) as error:
+        run(chosen.kubeconfig, chosen.rate, images_loaded=chosen.images_loaded)
+    except (RuntimeError, TimeoutError, LocalClusterError) as error:
         print(f"\nThe demo stopped: {error}", file=sys.stderr)
         return 1
     return 0

@@ -103,10 +103,13 @@ def rows_of_users() -> Table:
     return {"columns": list(data.feature_names), "data": data.data.tolist()}
 
 
-def ready_cluster(kubeconfig: Path | None = None) -> Kubectl:
-    """kubectl for a cluster that is up and has this checkout's images; it stays up afterwards."""
+def ready_cluster(kubeconfig: Path | None = None, *, images_loaded: bool = False) -> Kubectl:
+    """kubectl for a cluster that is up and has this checkout's images; it stays up afterwards.
+
+    A cluster of the user's own gets its images from a registry of the user's own: `images_loaded` says that it has them.
+    """
     cluster = clusters.choose(str(kubeconfig) if kubeconfig else None)
     cluster.up()
-    if kubeconfig is None:
+    if not images_loaded:
         cluster.load(images.build())
     return Kubectl(str(binaries.program("kubectl")), cluster.kubeconfig, NAMESPACE)
