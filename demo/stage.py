@@ -106,7 +106,7 @@ def rows_of_users() -> Table:
 def ready_cluster(kubeconfig: Path | None = None, *, images_loaded: bool = False) -> Kubectl:
     """kubectl for a cluster that is up and has this checkout's images; it stays up afterwards.
 
-    A cluster of the user's own gets its images from a registry of the user's own: `images_loaded` says that it has them.
+    A cluster of the user's own pulls images from wherever the user put them: `images_loaded` says that it can.
     """
     cluster = clusters.choose(str(kubeconfig) if kubeconfig else None)
     cluster.up()
