@@ -77,6 +77,10 @@ class Load:
             turn = max(turn + interval, time.monotonic() - interval)
             sent += self.connections
             started = time.monotonic()
+            if connection is not None and connection[0].at_eof():
+                # The server has closed it since the last answer: nothing was asked yet, so nothing is lost.
+                _close(connection)
+                connection = None
             try:
                 if connection is None:
                     connection = await asyncio.wait_for(self._connect(), 5)

@@ -32,7 +32,7 @@ def cluster() -> Iterator[Kubectl]:
     named = os.environ.get(clusters.KUBECONFIG_VARIABLE)
     chosen = clusters.choose(named)
     ran_before = named is not None or "running" in chosen.status().values()
-    kubectl = stage.ready_cluster(Path(named) if named else None)
+    kubectl = stage.ready_cluster(Path(named) if named else None, images_loaded=named is not None)
     stage.create_namespace(kubectl)
     yield kubectl
     if not ran_before:

@@ -39,6 +39,9 @@ class Told:
     def failed(self) -> int:
         return sum(one["failed"] for line in self.lines for one in line["seen"].values())
 
+    def failed_by(self, revision: str) -> int:
+        return sum(line["seen"].get(revision, {}).get("failed", 0) for line in self.lines)
+
     def share(self, revision: str) -> float:
         answers = self.answers
         return answers[revision] / max(1, answers.total())
