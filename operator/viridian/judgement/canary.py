@@ -1,7 +1,7 @@
 """The judge of a challenger: from what its pods answered to one of four verdicts, each with its numbers and a sentence.
 
 A bound is only breached when the samples speak against it clearly enough (`viridian.judgement.evidence`): one error
-among twenty answers is no proof of an error rate above 1 %, three are. So a broken model is found within a handful of
+among twenty answers is no proof of an error rate above 1 %, four are. So a broken model is found within a handful of
 answers, and noise sends nobody home.
 """
 
@@ -66,13 +66,19 @@ def judge(bound: Bound, looks: Sequence[Counts], *, evidence_needed: float) -> J
             samples=samples,
         )
     streak = len(list(takewhile(lambda counts: _breaches(bound, counts, evidence_needed), looks[: bound.consecutive])))
+    evidence = min(against_share(bad, total, allowed), 1e9)
+    said = _sentence(bound, value, samples, streak)
+    if streak == 0 and bad > allowed * total:
+        said = (
+            f"{_beyond(bound, value, samples)}, but that may be chance (evidence {evidence:.3g} of {evidence_needed:g})"
+        )
     return Judgement(
         bound.name,
         Verdict.BREACH if streak >= bound.consecutive else Verdict.PASS,
-        _sentence(bound, value, samples, streak),
+        said,
         value=value,
         samples=samples,
-        evidence=min(against_share(bad, total, allowed), 1e9),
+        evidence=evidence,
     )
 
 
@@ -124,15 +130,20 @@ def _as_share(bound: Bound, counts: Counts) -> tuple[float, float, float, float 
 
 
 def _sentence(bound: Bound, value: float, samples: int, streak: int) -> str:
-    said = f"{bound.name} {_shown(bound.name, value)} over {samples} requests"
-    limit = _shown(bound.name, bound.limit)
-    side = "below the minimum" if bound.name == SUCCESS_RATE else "above the maximum"
     if streak == 0:
         inside = "keeps the minimum" if bound.name == SUCCESS_RATE else "keeps the maximum"
-        return f"{said} {inside} {limit}"
-    if streak < bound.consecutive:
-        return f"{said} is {side} {limit}, look {streak} of {bound.consecutive}"
-    return f"{said} is {side} {limit}"
+        return f"{_measured(bound, value, samples)} {inside} {_shown(bound.name, bound.limit)}"
+    beyond = _beyond(bound, value, samples)
+    return beyond if streak >= bound.consecutive else f"{beyond}, look {streak} of {bound.consecutive}"
+
+
+def _beyond(bound: Bound, value: float, samples: int) -> str:
+    side = "below the minimum" if bound.name == SUCCESS_RATE else "above the maximum"
+    return f"{_measured(bound, value, samples)} is {side} {_shown(bound.name, bound.limit)}"
+
+
+def _measured(bound: Bound, value: float, samples: int) -> str:
+    return f"{bound.name} {_shown(bound.name, value)} over {samples} requests"
 
 
 def _shown(name: str, value: float) -> str:

@@ -10,7 +10,7 @@ import pytest
 from tests.support.churn import Churn
 from tests.support.memory_cluster import Fault
 from tests.support.operator_world import OperatorWorld
-from tests.unit.properties.conftest import KILLS
+from tests.unit.conftest import KILLS
 from tests.unit.properties.kills import Scenario, at_registry_write, at_write, undisturbed
 from viridian.api.names import MODEL_DEPLOYMENT
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.churn import Churn
 from tests.support.memory_cluster import Fault, Outcome
-from tests.unit.properties.conftest import KILLS
+from tests.unit.conftest import KILLS
 from tests.unit.properties.kills import Scenario, at_registry_write, at_write, undisturbed
 from tests.unit.properties.test_killed_at_every_write import SHORT
 from viridian.api.names import API_VERSION, RETRAIN_POLICY, RUN_ANNOTATION

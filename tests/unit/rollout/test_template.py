@@ -1,0 +1,110 @@
+"""The user's fragment on Viridian's own pod template, merged as people know it from strategic merge."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from tests.support.snapshots import SETTINGS, model
+from viridian.api.modeldeployment import Server
+from viridian.rollout.template import InvalidTemplate, merge, pod_template
+
+Object = dict[str, Any]
+
+
+def rendered(template: Object | None = None, **server: Any) -> Object:
+    return pod_template("churn", model("1"), msgspec.convert({"template": template or {}, **server}, Server), SETTINGS)
+
+
+def container(template: Object, name: str = "server") -> Object:
+    kinds = ("containers", "initContainers")
+    return next(c for kind in kinds for c in template["spec"][kind] if c["name"] == name)
+
+
+def fragment(**server: Any) -> Object:
+    return {"spec": {"containers": [{"name": "server", **server}]}}
+
+
+class TestMerge:
+    @pytest.mark.parametrize(
+        ("base", "patch", "expected"),
+        [
+            ({"a": 1, "b": 2}, {"b": 3}, {"a": 1, "b": 3}),
+            ({"a": 1, "b": 2}, {"b": None}, {"a": 1}),
+            ({}, {"a": {"b": None, "c": 1}}, {"a": {"c": 1}}),
+            ({"a": {"b": 1}}, {"a": {"c": 2}}, {"a": {"b": 1, "c": 2}}),
+            ({"a": [1, 2]}, {"a": [3]}, {"a": [3]}),
+            ({"tolerations": [{"key": "a"}]}, {"tolerations": [{"key": "b"}]}, {"tolerations": [{"key": "b"}]}),
+            (
+                {"env": [{"name": "A", "value": "1"}, {"name": "B", "value": "2"}]},
+                {"env": [{"name": "B", "value": "3"}, {"name": "C", "value": "4"}]},
+                {"env": [{"name": "A", "value": "1"}, {"name": "B", "value": "3"}, {"name": "C", "value": "4"}]},
+            ),
+            (
+                {"volumeMounts": [{"mountPath": "/a", "name": "x"}]},
+                {"volumeMounts": [{"mountPath": "/a", "readOnly": True}]},
+                {"volumeMounts": [{"mountPath": "/a", "name": "x", "readOnly": True}]},
+            ),
+            ({"a": 1}, {"a": {"b": 1}}, {"a": {"b": 1}}),
+            ({"a": {"b": 1}}, {"a": 1}, {"a": 1}),
+        ],
+    )
+    def test_merge(self, base: Object, patch: Object, expected: Object) -> None:
+        assert merge(base, patch) == expected
+
+    def test_neither_side_is_changed(self) -> None:
+        base: Object = {"env": [{"name": "A"}], "a": {"b": 1}}
+        merge(base, {"env": [{"name": "A", "value": "1"}], "a": {"b": 2}})
+        assert base == {"env": [{"name": "A"}], "a": {"b": 1}}
+
+
+class TestFragments:
+    def test_resources_of_the_server(self) -> None:
+        made = container(rendered(fragment(resources={"limits": {"memory": "1Gi"}})))
+        assert made["resources"] == {"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": {"memory": "1Gi"}}
+        assert made["image"] == SETTINGS.server_image
+
+    def test_a_sidecar_stands_beside_the_server(self) -> None:
+        made = rendered({"spec": {"containers": [{"name": "proxy", "image": "envoy"}]}})
+        assert [c["name"] for c in made["spec"]["containers"]] == ["server", "proxy"]
+
+    def test_the_fetch_step_can_be_given_credentials(self) -> None:
+        source = [{"secretRef": {"name": "s3"}}]
+        made = rendered({"spec": {"initContainers": [{"name": "fetch", "envFrom": source}]}})
+        assert container(made, "fetch")["envFrom"] == source
+        assert container(made, "fetch")["command"] == ["viridian-fetch"]
+
+    def test_a_probe_can_be_removed(self) -> None:
+        assert "startupProbe" not in container(rendered(fragment(startupProbe=None)))
+
+    def test_annotations_and_labels_are_added(self) -> None:
+        made = rendered({"metadata": {"annotations": {"team": "a"}, "labels": {"cost": "b"}}})["metadata"]
+        assert made["annotations"]["team"] == "a"
+        assert made["labels"]["cost"] == "b"
+        assert made["labels"]["app.kubernetes.io/instance"] == "churn"
+
+    def test_a_server_of_the_users_own(self) -> None:
+        made = container(rendered(fragment(image="mine"), runtime="Custom"))
+        assert made["image"] == "mine"
+        assert "readinessProbe" not in made
+
+    @pytest.mark.parametrize(
+        ("template", "server", "words"),
+        [
+            ({"containers": []}, {}, "put containers and the like under server.template.spec"),
+            ({"spec": []}, {}, "server.template.spec must be a map"),
+            ({"metadata": "x"}, {}, "server.template.metadata must be a map"),
+            ({"metadata": {"labels": {"viridian.dev/slot": "blue"}}}, {}, "labels of viridian.dev are Viridian's own"),
+            ({"spec": {"containers": {}}}, {}, "server.template.spec.containers must be a list"),
+            ({"spec": {"containers": None}}, {}, "server.template.spec.containers must be a list"),
+            ({"spec": {"containers": [{"image": "x"}]}}, {}, "needs a `name`"),
+            ({"spec": {"containers": ["server"]}}, {}, "needs a `name`"),
+            ({"spec": {"containers": [{"name": []}]}}, {}, "needs a `name`"),
+            ({}, {"runtime": "Custom"}, "runtime Custom needs the container that serves"),
+        ],
+    )
+    def test_what_cannot_be_merged_says_what_to_write(self, template: Object, server: Object, words: str) -> None:
+        with pytest.raises(InvalidTemplate, match=words.replace("(", r"\(")):
+            rendered(template, **server)
