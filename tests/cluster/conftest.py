@@ -20,7 +20,7 @@ from localcluster import clusters
 from tests.support.kube import Kube, client, eventually
 from tests.support.node.deployment import LOOK, Deployed
 from tests.support.node.registry import ClusterRegistry, port_forwarded
-from tests.support.node.users import Load
+from tests.support.node.users import Users
 
 OPERATOR = "viridian-operator"
 SYSTEM = "viridian-system"
@@ -124,6 +124,6 @@ def served(operator: Operator, kube: Kube, registry: ClusterRegistry, namespace:
 
 
 @pytest.fixture(scope="module")
-def load(served: Deployed, kubectl: Kubectl) -> Load:
+def users(served: Deployed, kubectl: Kubectl) -> Users:
     """Steady users of the module's deployment."""
-    return Load.start(kubectl)
+    return Users.start(kubectl)

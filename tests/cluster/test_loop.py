@@ -11,7 +11,7 @@ from demo.kubectl import Kubectl
 from tests.support.kube import Object, condition, eventually
 from tests.support.node.deployment import LOOK, Deployed, seconds_of
 from tests.support.node.registry import RAISES, ClusterRegistry
-from tests.support.node.users import CONNECTIONS, RATE, Load
+from tests.support.node.users import CONNECTIONS, RATE, Users
 
 STEPS: list[Object] = [
     {"name": "third", "weight": 33, "duration": "5s", "minRequests": 50},
@@ -42,14 +42,14 @@ def test_the_first_version_serves(served: Deployed, registry: ClusterRegistry) -
 
 
 def test_a_better_version_is_promoted_by_steps_and_no_user_notices(
-    served: Deployed, load: Load, registry: ClusterRegistry
+    served: Deployed, users: Users, registry: ClusterRegistry
 ) -> None:
     former = served.champion
     served.apply(rollout={"steps": STEPS})
     version = registry.publish(served.registered)
     stays = [_stay(served, step["name"]) for step in STEPS]
     status = served.until_serves(version)
-    told = load.await_answers(3 * RATE)
+    told = users.await_answers(3 * RATE)
     assert told.failed == 0, told.answers
     assert told.rate >= 50
     for weight, entered, left in stays:
@@ -105,14 +105,14 @@ def _await_outcome(registry: ClusterRegistry, served: Deployed, version: str, ou
     return registry.tags(served.registered, version)["viridian.reason"]
 
 
-def test_a_bad_version_is_reverted_and_remembered(served: Deployed, load: Load, registry: ClusterRegistry) -> None:
+def test_a_bad_version_is_reverted_and_remembered(served: Deployed, users: Users, registry: ClusterRegistry) -> None:
     champion = served.champion
     served.apply(rollout={"steps": STEPS})
-    before = load.told()
+    before = users.told()
     version = registry.publish(served.registered, RAISES)
     rejected = served.until_rejected(version)
     revision, reverted = rejected["revision"], seconds_of(rejected["at"])
-    told = load.await_answers(5 * RATE)
+    told = users.await_answers(5 * RATE)
     last, first = told.last_answer(revision), told.first_failure(revision)
     assert last is not None
     assert first is not None
@@ -137,19 +137,19 @@ def test_a_bad_version_is_reverted_and_remembered(served: Deployed, load: Load, 
 
 
 def test_a_rollback_needs_no_registry_and_fails_no_request(
-    served: Deployed, load: Load, registry: ClusterRegistry, cluster: Kubectl
+    served: Deployed, users: Users, registry: ClusterRegistry, cluster: Kubectl
 ) -> None:
     former = served.champion
     version = promoted(served, registry)
     champion = served.champion
-    failed = load.told().failed
+    failed = users.told().failed
     with frozen_mlflow(cluster):
         asked = time.time()
         served.annotate("rollback", champion["revision"])
         status = served.until(
             lambda found: found["champion"]["revision"] == former["revision"], "the rollback", timeout=30
         )
-        told = load.await_answers(3 * RATE)
+        told = users.await_answers(3 * RATE)
     last = told.last_answer(champion["revision"])
     assert last is not None
     print(f"asked to last answer of the champion that was: {last - asked:.2f} s")

@@ -79,6 +79,13 @@ class Deployed:
         """What the status says of a version that was turned away."""
         return next((one for one in self.status.get("rejected", ()) if one.get("version") == version), None)
 
+    def selector(self) -> dict[str, str]:
+        """Who gets the users' requests."""
+        live = self.kube.get("v1", "Service", self.name, self.namespace)
+        assert live is not None
+        selector: dict[str, str] = live["spec"]["selector"]
+        return selector
+
     def pods(self, slot: str = "") -> list[Object]:
         """Pods that are not on their way out."""
         labels = f"viridian.dev/model-deployment={self.name}" + (f",{SLOT_LABEL}={slot}" if slot else "")
@@ -120,6 +127,12 @@ class Deployed:
         return self.until(
             lambda status: (status.get("champion") or {}).get("version") == version and self.is_at_rest(status),
             f"version {version} as the champion, at rest",
+        )
+
+    def until_pods(self, replicas: int) -> Object:
+        """The champion has as many pods, all ready."""
+        return self.until(
+            lambda status: status["replicas"] == replicas and self.is_at_rest(status), f"{replicas} pods at rest"
         )
 
     def until_rejected(self, version: str) -> Object:

@@ -66,23 +66,23 @@ def _of(line: Object, revision: str, what: str) -> float | None:
 
 
 @dataclass(frozen=True)
-class Load:
+class Users:
     """One Deployment of users; nothing that they have seen is forgotten as long as it runs."""
 
     kubectl: Kubectl
     name: str = "load"
 
     @classmethod
-    def start(cls, kubectl: Kubectl, name: str = "load", *, small: bool = False, rate: int = RATE) -> Load:
+    def start(cls, kubectl: Kubectl, name: str = "load", *, small: bool = False, rate: int = RATE) -> Users:
         """`small`: only rows that even the model that raises can answer."""
         table = stage.rows_of_users()
         if small:
             area = table["columns"].index("mean area")
             table = {**table, "data": [row for row in table["data"] if row[area] < SMALL_AREA]}
         stage.start_load(kubectl, rate, name=name, table=table, connections=CONNECTIONS)
-        load = cls(kubectl, name)
-        load.await_answers(rate)
-        return load
+        users = cls(kubectl, name)
+        users.await_answers(rate)
+        return users
 
     def told(self) -> Told:
         lines = self.kubectl("logs", f"deployment/{self.name}", "--tail=-1").splitlines()

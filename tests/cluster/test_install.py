@@ -1,0 +1,113 @@
+"""Both ways to install: what `kubectl apply -k` made has every right it needs, and a Helm release comes and goes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from demo.kubectl import Kubectl
+from localcluster.binaries import program
+from tests.cluster.conftest import Operator, restricted_namespace
+from tests.support.kube import Kube
+from tests.support.node.deployment import Deployed
+from tests.support.node.registry import ClusterRegistry
+
+CHART = Path(__file__).parents[2] / "charts" / "viridian"
+CRDS = ("modeldeployments.viridian.dev", "retrainpolicies.viridian.dev")
+RELEASE = "team-a"
+
+
+@dataclass(frozen=True)
+class Helm:
+    """helm in one namespace."""
+
+    kubectl: Kubectl
+
+    def __call__(self, *arguments: str) -> str:
+        where = (f"--kubeconfig={self.kubectl.kubeconfig}", f"--namespace={self.kubectl.namespace}")
+        done = subprocess.run(
+            [str(program("helm")), *arguments, *where], capture_output=True, text=True, check=False, timeout=180
+        )
+        assert done.returncode == 0, f"helm {' '.join(arguments)}: {done.stderr}"
+        return done.stdout
+
+    def settings(self, **more: str) -> list[str]:
+        """The chart for this namespace alone, with the images of this checkout."""
+        values = {
+            "namespaces": f"{{{self.kubectl.namespace}}}",
+            "image.tag": "dev",
+            "serverImage.tag": "dev",
+            "mlflow.uri": "http://mlflow.ml:5000",
+            **more,
+        }
+        return [f"--set={key}={value}" for key, value in values.items()]
+
+
+def refusals(log: str) -> list[str]:
+    """Lines of an operator's log in which the API server says no, or something went wrong."""
+    lines = [json.loads(line) for line in log.splitlines() if line.startswith("{")]
+    assert lines, log
+    return [
+        json.dumps(line)
+        for line in lines
+        if line["level"] in ("error", "critical") or "forbidden" in json.dumps(line).lower()
+    ]
+
+
+def test_the_operator_of_kubectl_apply_serves_with_the_rights_it_has(served: Deployed, operator: Operator) -> None:
+    assert served.condition("Ready")["status"] == "True"
+    assert refusals(operator.log()) == []
+
+
+def test_a_helm_release_for_one_namespace_comes_and_goes_and_what_serves_stays(
+    cluster: Kubectl, kube: Kube, kubectl: Kubectl, namespace: str, operator: Operator, registry: ClusterRegistry
+) -> None:
+    """Installed, upgraded, uninstalled; the operator of the whole cluster is away meanwhile and takes over at the end."""
+    helm = Helm(kubectl)
+    mine = Deployed(kube, namespace, "by-uri")
+    version = registry.publish(mine.registered)
+    with operator.away(), restricted_namespace(kube, "not-mine") as elsewhere, crds_given_back(cluster):
+        # The kinds are there already, from `kubectl apply -k`: the release takes them over.
+        helm("install", RELEASE, str(CHART), *helm.settings(), "--take-ownership", "--force-conflicts", "--wait")
+        foreign = Deployed(kube, elsewhere, "by-uri")
+        for one in (foreign, mine):
+            one.apply(model=registry.place(mine.registered, version))
+        mine.until_condition("Ready", "True")
+        assert foreign.status == {}
+        pods = mine.pod_uids()
+        name = f"{RELEASE}-viridian"
+        assert refusals(kubectl("logs", f"deployment/{name}", "--tail=-1")) == []
+
+        helm("upgrade", RELEASE, str(CHART), *helm.settings(workers="2"), "--force-conflicts", "--wait")
+        environment = kubectl("get", "deployment", name, "-o", "jsonpath={.spec.template.spec.containers[0].env}")
+        assert {"name": "VIRIDIAN_WORKERS", "value": "2"} in json.loads(environment)
+        # The upgraded operator works, and the pod from before is still among those that serve.
+        mine.apply(model=registry.place(mine.registered, version), server={"replicas": 2})
+        mine.until_pods(2)
+        assert pods < mine.pod_uids()
+        assert refusals(kubectl("logs", f"deployment/{name}", "--tail=-1")) == []
+
+        pods = mine.pod_uids()
+        helm("uninstall", RELEASE, "--wait")
+        assert kubectl("get", "deployment,role,rolebinding", "-l", f"app.kubernetes.io/instance={RELEASE}") == ""
+        cluster("get", "crd", *CRDS)
+        assert mine.pod_uids() == pods
+        assert mine.ask("v2/health/ready") is not None
+    # The operator that takes over finds everything as it wants it.
+    mine.apply(model=registry.place(mine.registered, version), server={"replicas": 3})
+    mine.until_pods(3)
+    assert pods < mine.pod_uids()
+
+
+@contextmanager
+def crds_given_back(cluster: Kubectl) -> Iterator[None]:
+    """The kinds belong to no release afterwards."""
+    try:
+        yield
+    finally:
+        for crd in CRDS:
+            cluster("annotate", "crd", crd, "meta.helm.sh/release-name-", "meta.helm.sh/release-namespace-")
