@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from viridian.api.names import CHILDREN_MANAGER
-from viridian.api.registry import RunStatus
 from viridian.controller.keys import Key
+from viridian.controller.registry_writes import RegistryWriter
 from viridian.plan.plan import (
     Action,
     Annotate,
@@ -27,7 +27,7 @@ from viridian.plan.plan import (
 )
 from viridian.ports.cluster import Cluster, ClusterConflict, Reference
 from viridian.ports.pods import Pods
-from viridian.ports.registry import Registry, RegistryError, RegistryMissing, RegistryUnavailable
+from viridian.ports.registry import Registry, RegistryMissing, RegistryUnavailable
 
 RECORDS_MANAGER = "viridian-records"
 """Field manager of facts that are recorded on objects after they were made."""
@@ -35,22 +35,26 @@ RECORDS_MANAGER = "viridian-records"
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What became of a plan's actions. Every cluster action took effect; these registry actions did not."""
+    """What became of a plan's actions. Every cluster action took effect."""
 
     registry_failures: tuple[str, ...] = ()
+    """The registry actions that did not, or are not known to have."""
+    models: frozenset[str] = frozenset()
+    """Registered models that were written to."""
 
 
-@dataclass(frozen=True, slots=True)
 class Actor:
     """Performs plans through the ports."""
 
-    cluster: Cluster
-    registry: Registry
-    pods: Pods
+    def __init__(self, cluster: Cluster, registry: Registry, pods: Pods) -> None:
+        self._cluster = cluster
+        self._pods = pods
+        self.registry = RegistryWriter(registry)
 
     async def perform(self, key: Key, actions: tuple[Action, ...]) -> Done:
         """Do all of it, or raise the first ClusterError."""
         failures: list[str] = []
+        models: set[str] = set()
         answering, registered = True, True
         for action in actions:
             if isinstance(action, Annotate) and action.once_registered and not registered:
@@ -58,32 +62,34 @@ class Actor:
             if isinstance(action, Apply | Delete | Annotate):
                 await self._write(key, action)
             elif isinstance(action, CloseConnections):
-                await self.pods.close_connections(action.targets, seconds=action.seconds, idle=action.idle)
+                await self._pods.close_connections(action.targets, seconds=action.seconds, idle=action.idle)
             elif answering:
                 # One silence is enough: several in a row would each cost a timeout while users wait for a revert.
-                failure = await self._tell_registry(action)
-                if failure is not None:
+                failure = await self.registry.write(action)
+                if failure is None:
+                    models |= _models(action)
+                else:
                     failures.append(f"{_named(action)}: {failure.message}")
                     answering = not isinstance(failure, RegistryUnavailable)
                     # What is gone from the registry will never take it.
                     registered = registered and isinstance(failure, RegistryMissing)
             else:
                 failures.append(f"{_named(action)}: left for later")
-        return Done(tuple(failures))
+        return Done(tuple(failures), frozenset(models))
 
     async def _write(self, key: Key, action: Apply | Delete | Annotate) -> None:
         if isinstance(action, Apply):
-            await self.cluster.apply(action.manifest, manager=CHILDREN_MANAGER)
+            await self._cluster.apply(action.manifest, manager=CHILDREN_MANAGER)
             return
         reference = Reference(action.api_version, action.kind, key.namespace, action.name)
         if isinstance(action, Delete):
-            await self.cluster.delete(reference, uid=action.uid)
+            await self._cluster.delete(reference, uid=action.uid)
         else:
             await self._annotate(reference, action.annotations)
 
     async def _annotate(self, reference: Reference, annotations: Mapping[str, str]) -> None:
         """Apply the annotations to the object that is there: an apply to a missing one would create a hollow shell."""
-        found = await self.cluster.get(reference)
+        found = await self._cluster.get(reference)
         if found is None:
             raise ClusterConflict(f"{reference.kind} {reference.name} is gone")
         manifest: dict[str, Any] = {
@@ -96,30 +102,11 @@ class Actor:
                 "annotations": dict(annotations),
             },
         }
-        await self.cluster.apply(manifest, manager=RECORDS_MANAGER)
+        await self._cluster.apply(manifest, manager=RECORDS_MANAGER)
 
-    async def _tell_registry(
-        self, action: SetAlias | TagVersion | CreateRun | FinishRun | RegisterVersion
-    ) -> RegistryError | None:
-        """What kept the registry from doing it."""
-        try:
-            await self._registry_write(action)
-        except RegistryError as error:
-            return error
-        return None
 
-    async def _registry_write(self, action: SetAlias | TagVersion | CreateRun | FinishRun | RegisterVersion) -> None:
-        match action:
-            case SetAlias(model, alias, version):
-                await self.registry.set_alias(model, alias, version)
-            case TagVersion(model, version, tags):
-                await self.registry.tag_version(model, version, tags)
-            case CreateRun(experiment, run, tags):
-                await self.registry.create_run(experiment, run, tags)
-            case FinishRun(mlflow_run, status):
-                await self.registry.finish_run(mlflow_run, RunStatus(status))
-            case RegisterVersion(model, mlflow_run, source, tags):
-                await self.registry.register(model, mlflow_run, source, tags)
+def _models(action: Action) -> set[str]:
+    return {action.model} if isinstance(action, SetAlias | TagVersion | RegisterVersion) else set()
 
 
 def _named(action: Action) -> str:

@@ -61,6 +61,7 @@ class Loop:
     health: Health
     telemetry: Telemetry
     view: RegistryView
+    actor: Actor
     cluster: Cluster
     heartbeat: Heartbeat
     namespaces: tuple[str | None, ...]
@@ -83,6 +84,7 @@ class Loop:
         if self.tasks:
             await asyncio.wait(self.tasks)
         await self.view.close()
+        await self.actor.registry.close()
 
     async def count(self) -> None:
         """Look at every key that is known but not listed, and at every object that is listed but not known.
@@ -135,6 +137,8 @@ def assemble(
         RETRAIN_POLICY: RetrainPolicies(cluster, registry, settings.mlflow_uri, environment.clock),
     }
 
+    actor = Actor(cluster, registry, environment.pods)
+
     def registry_written(key: Key, models: frozenset[str]) -> None:
         for model in models:
             view.invalidate(model)
@@ -143,7 +147,7 @@ def assemble(
     reconciler = Reconciler(
         cluster=cluster,
         kinds=kinds,
-        actor=Actor(cluster, registry, environment.pods),
+        actor=actor,
         statuses=statuses,
         observer=telemetry,
         resync=lambda: resync.total_seconds() * (1 + environment.random()) / 2,
@@ -162,6 +166,7 @@ def assemble(
         health=Health(heartbeat, queue, lambda: tasks, expected_watches),
         telemetry=telemetry,
         view=view,
+        actor=actor,
         cluster=cluster,
         heartbeat=heartbeat,
         namespaces=namespaces or (None,),

@@ -18,12 +18,12 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Protocol
 
-from viridian.controller.act import Actor
+from viridian.controller.act import Actor, Done
 from viridian.controller.keys import Key
-from viridian.controller.kinds import Kind, Observed
+from viridian.controller.kinds import Kind
 from viridian.controller.queue import Ending, Gone, Retry, Settled
 from viridian.controller.status import StatusWriter
-from viridian.plan.plan import Plan, RegisterVersion, SetAlias, TagVersion
+from viridian.plan.plan import Plan
 from viridian.ports.cluster import Cluster, ClusterConflict, ClusterError, ClusterRefused, ClusterUnavailable, Object
 
 log = logging.getLogger("viridian.reconcile")
@@ -55,6 +55,18 @@ class Observer(Protocol):
     def seen(self, key: Key, status: Mapping[str, Any]) -> None: ...
 
     def forget(self, key: Key) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Due:
+    """When a plan was made, by the clock that it speaks of and by the loop's own."""
+
+    now: datetime
+    loop_time: float
+
+    def seconds_until(self, wake: datetime) -> float:
+        """What is left of the time that the plan wants to wait, after what acting on it took."""
+        return (wake - self.now) / timedelta(seconds=1) - (asyncio.get_running_loop().time() - self.loop_time)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,24 +117,22 @@ class Reconciler:
             return Settled(), Outcome.UNCHANGED
         kind = self.kinds[key.kind]
         observed = await kind.observe(key, manifest)
+        due = _Due(observed.now, asyncio.get_running_loop().time())
         plan = kind.decide(observed)
         try:
             done = await self.actor.perform(key, plan.actions)
         except ClusterRefused as error:
-            return await self._refused(key, manifest, kind, observed, str(error))
+            plan = kind.refused(observed, str(error))
+            await self._tell(key, manifest, plan)
+            log.warning("the API server refuses: %s", error, extra={"key": str(key)})
+            return Retry(at_most=self._after(plan, due)), Outcome.REFUSED
+        if done.models:
+            self.registry_written(key, done.models)
         changed = await self._tell(key, manifest, plan) or bool(plan.actions)
-        self._report(key, plan, done.registry_failures, changed)
+        _report(key, plan, done, changed)
         if done.registry_failures:
-            return Retry(at_most=self._after(plan, observed.now)), Outcome.REGISTRY_FAILED
-        return Settled(self._after(plan, observed.now)), Outcome.CHANGED if changed else Outcome.UNCHANGED
-
-    async def _refused(
-        self, key: Key, manifest: Object, kind: Kind[Any], observed: Observed[Any], message: str
-    ) -> tuple[Ending, Outcome]:
-        log.warning("the API server refuses: %s", message, extra={"key": str(key)})
-        plan = kind.refused(observed, message)
-        await self._tell(key, manifest, plan)
-        return Retry(at_most=self._after(plan, observed.now)), Outcome.REFUSED
+            return Retry(at_most=self._after(plan, due)), Outcome.REGISTRY_FAILED
+        return Settled(self._after(plan, due)), Outcome.CHANGED if changed else Outcome.UNCHANGED
 
     async def _tell(self, key: Key, manifest: Object, plan: Plan) -> bool:
         """Write the status if it says something new, then the events of what it tells; whether it was written."""
@@ -142,28 +152,22 @@ class Reconciler:
             except ClusterError as error:
                 log.warning("event %s not recorded: %s", event.reason, error, extra={"key": str(key)})
 
-    def _report(self, key: Key, plan: Plan, registry_failures: tuple[str, ...], changed: bool) -> None:
-        written = frozenset(
-            action.model for action in plan.actions if isinstance(action, SetAlias | TagVersion | RegisterVersion)
-        )
-        if written:
-            self.registry_written(key, written)
-        for failure in registry_failures:
-            log.warning("the registry was not told: %s", failure, extra={"key": str(key)})
-        if changed:
-            log.info(
-                plan.summary or "changed",
-                extra={"key": str(key), "actions": len(plan.actions), "notes": list(plan.notes)},
-            )
-
-    def _after(self, plan: Plan, now: datetime) -> float:
+    def _after(self, plan: Plan, due: _Due) -> float:
         """Seconds until the next pass: when the plan wants it, at the latest when the resync is due."""
         resync = self.resync()
-        if plan.wake is None:
-            return resync
-        return max(SOONEST, min(resync, (plan.wake - now) / timedelta(seconds=1)))
+        return resync if plan.wake is None else max(SOONEST, min(resync, due.seconds_until(plan.wake)))
 
     def _forget(self, key: Key) -> None:
         for part in (self.statuses, self.observer, self.kinds[key.kind]):
             part.forget(key)
         self.forget(key)
+
+
+def _report(key: Key, plan: Plan, done: Done, changed: bool) -> None:
+    for failure in done.registry_failures:
+        log.warning("the registry was not told: %s", failure, extra={"key": str(key)})
+    if changed:
+        log.info(
+            plan.summary or "changed",
+            extra={"key": str(key), "actions": len(plan.actions), "notes": list(plan.notes)},
+        )

@@ -1,7 +1,8 @@
 """What the registry said lately, so that no pass over a ModelDeployment waits long for a slow one.
 
-The first question about a model is waited for. Later ones are asked again once the answer has an age, and waited for
-only briefly: after that the pass goes on with the answer from before, and the new one is there for the next pass.
+Only the first question about a model is waited for, and that not for long. Later ones are asked again once the answer
+has an age, and waited for only briefly: after that the pass goes on with the answer from before, and the new one is
+there for the next pass.
 """
 
 from __future__ import annotations
@@ -12,7 +13,10 @@ from dataclasses import dataclass
 from typing import TypeVar, cast
 
 from viridian.api.registry import ModelVersion, RegisteredModel
-from viridian.ports.registry import Registry
+from viridian.ports.registry import Registry, RegistryUnavailable
+
+FIRST_PATIENCE = 2.0
+"""Seconds that a pass waits for an answer that it has never had."""
 
 Answer = TypeVar("Answer")
 Question = tuple[str, ...]
@@ -77,7 +81,9 @@ class RegistryView:
             known.asking = asyncio.create_task(self._ask(known, ask))
             self._asking.add(known.asking)
             known.asking.add_done_callback(self._asking.discard)
-        await asyncio.wait([known.asking], timeout=None if known.at is None else self._patience)
+        await asyncio.wait([known.asking], timeout=FIRST_PATIENCE if known.at is None else self._patience)
+        if known.at is None:
+            raise RegistryUnavailable(f"the registry has not answered within {FIRST_PATIENCE:g} s")
 
     async def _ask(self, known: _Known, ask: Callable[[], Awaitable[Answer]]) -> None:
         try:

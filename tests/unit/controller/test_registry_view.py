@@ -11,7 +11,7 @@ import pytest
 from tests.support.virtual_time import run_virtually
 from viridian.api.registry import ModelVersion, RegisteredModel
 from viridian.controller.breaker import BreakingRegistry
-from viridian.controller.registry_view import RegistryView
+from viridian.controller.registry_view import FIRST_PATIENCE, RegistryView
 from viridian.ports.registry import RegistryRefused, RegistryUnavailable
 
 
@@ -62,9 +62,24 @@ def test_an_answer_is_good_until_it_has_its_age() -> None:
 def test_the_first_answer_is_waited_for() -> None:
     async def main() -> None:
         registry = SlowRegistry()
-        registry.takes = 3.0
+        registry.takes = 1.5
         assert await candidate(new_view(registry)) == "1"
-        assert asyncio.get_running_loop().time() == 3.0
+        assert asyncio.get_running_loop().time() == 1.5
+
+    run_virtually(main())
+
+
+def test_but_not_for_ever_and_the_answer_counts_when_it_comes() -> None:
+    async def main() -> None:
+        registry = SlowRegistry()
+        registry.takes = 5.0
+        view = new_view(registry)
+        with pytest.raises(RegistryUnavailable, match="has not answered"):
+            await candidate(view)
+        assert asyncio.get_running_loop().time() == FIRST_PATIENCE
+        await asyncio.sleep(5)
+        assert await candidate(view) == "1"
+        assert registry.calls["model"] == 1
 
     run_virtually(main())
 
