@@ -212,6 +212,21 @@ def test_a_watch_that_is_too_old_is_listed_anew(stage: Stage) -> None:
         assert operator.running
 
 
+def test_an_upgrade_of_the_kinds_is_survived(stage: Stage) -> None:
+    crd = {"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition"}
+    target = stage.model()
+    kubeconfig = stage.proxy.kubeconfig(stage.folder)
+    with OperatorProcess(kubeconfig, stage.folder) as operator:
+        operator.until_ready()
+        for plural in ("modeldeployments", "retrainpolicies"):
+            upgraded = {**crd, "metadata": {"name": f"{plural}.viridian.dev"}}
+            stage.kube.merge(upgraded, {"metadata": {"annotations": {"example.com/touched": stage.namespace}}})
+        stage.kube.apply(target)
+        eventually(lambda: stage.deployed(target), what="a Deployment")
+        assert operator.running
+        assert "CRITICAL" not in operator.log().upper()
+
+
 def test_an_outage_of_the_api_server_is_survived(stage: Stage) -> None:
     target = stage.model()
     with stage.operator() as operator:
