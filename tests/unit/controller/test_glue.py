@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import ast
+import asyncio
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import kopf
 import pytest
+from kopf._cogs.structs.ephemera import AnyMemo
+from kopf._core.engines.probing import health_reporter
 
 from tests.support.memory_cluster import MemoryCluster
 from tests.support.memory_registry import MemoryRegistry
 from tests.unit.controller.world import NOW, ToldPods
 from viridian.controller import glue
+from viridian.controller.health import Health, Unhealthy
 from viridian.controller.keys import Key
 from viridian.controller.loop import Environment, Loop, assemble
 from viridian.controller.telemetry import Telemetry
@@ -83,6 +88,41 @@ def test_the_settings_are_those_that_were_chosen(namespaced: bool) -> None:
     assert set(watching.label_selectors.values()) == {"app.kubernetes.io/managed-by=viridian"}
     chosen.execution.executor.shutdown()
     default.execution.executor.shutdown()
+
+
+def _raises() -> str:
+    raise Unhealthy("a restart would help")
+
+
+@pytest.mark.parametrize("failing", [None, "check_loop", "check_progress", "check_tasks"])
+async def test_trap_g_each_check_alone_turns_the_probe_red_and_at_once(
+    failing: str | None, monkeypatch: pytest.MonkeyPatch, unused_tcp_port: int
+) -> None:
+    """Kopf would repeat a failed check after a minute, with the probe waiting meanwhile, were it not told otherwise."""
+    loop = assembled()
+    if failing is not None:
+        monkeypatch.setattr(Health, failing, lambda _: _raises())
+    endpoint, listening, settings = (
+        f"http://127.0.0.1:{unused_tcp_port}/healthz",
+        asyncio.Event(),
+        kopf.OperatorSettings(),
+    )
+    serving = asyncio.create_task(
+        health_reporter(
+            endpoint,
+            memo=AnyMemo(kopf.Memo()),
+            indices={},
+            registry=glue.handlers(loop, login=_no_login, start=_nothing, stop=_nothing),
+            settings=settings,
+            ready_flag=listening,
+        )
+    )
+    await listening.wait()
+    async with aiohttp.ClientSession() as session, session.get(endpoint) as answer:
+        assert answer.status == (200 if failing is None else 500)
+    serving.cancel()
+    await asyncio.wait([serving])
+    settings.execution.executor.shutdown()
 
 
 def _kopf_uses(tree: ast.AST) -> Iterator[str]:
