@@ -13,6 +13,8 @@ WORKDIR /build
 
 FROM ${BASE} AS runtime
 ENV PATH=/opt/viridian/bin:$PATH HOME=/tmp PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+# Libraries that report to their makers by default do not do so from here.
+ENV ORT_DISABLE_TELEMETRY=1 MLFLOW_DISABLE_TELEMETRY=true DO_NOT_TRACK=true
 # A name for the user, since libraries look it up; manifests go by the number.
 RUN echo 'viridian:x:65532:65532::/tmp:/usr/sbin/nologin' >> /etc/passwd && echo 'viridian:x:65532:' >> /etc/group
 USER 65532:65532
