@@ -66,7 +66,7 @@ def test_the_operator_of_kubectl_apply_serves_with_the_rights_it_has(served: Dep
 def test_a_helm_release_for_one_namespace_comes_and_goes_and_what_serves_stays(
     cluster: Kubectl, kube: Kube, kubectl: Kubectl, namespace: str, operator: Operator, registry: ClusterRegistry
 ) -> None:
-    """Installed, upgraded, uninstalled; the operator of the whole cluster is away meanwhile and takes over at the end."""
+    """Installed, upgraded, uninstalled, while the operator of the whole cluster is away; that takes over at the end."""
     helm = Helm(kubectl)
     mine = Deployed(kube, namespace, "by-uri")
     version = registry.publish(mine.registered)

@@ -62,9 +62,12 @@ def prune(value: Any) -> Any:
 
 
 def _calm(plain: dict[str, Any], before: Mapping[str, Any], situation: Situation) -> dict[str, Any]:
-    """Numbers that move with every look are carried over for a while, unless something else changed as well."""
+    """Numbers that move with every look are carried over for a while, unless something else changed as well.
+
+    Only where the next look is certain to come soon: before its first step, a challenger is looked at when it moves.
+    """
     challenger, earlier = plain.get("challenger"), before.get("challenger")
-    if not challenger or not isinstance(earlier, Mapping) or _is_due(situation):
+    if not challenger or "step" not in challenger or not isinstance(earlier, Mapping) or _is_due(situation):
         return plain
     moving = ("metrics", "waitingFor")
     if _verdicts(challenger) != _verdicts(earlier) or any(

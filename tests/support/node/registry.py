@@ -54,7 +54,9 @@ class ClusterRegistry:
             digest = bundle.seal(directory)
             source = tracking.log_model(run.info.run_id, directory, model, {TAG_DIGEST: digest})
             self._client().create_registered_model(model)
-            made = self._client().create_model_version(model, source, run.info.run_id, tags={TAG_DIGEST: digest})
+            made = self._client().create_model_version(
+                model, source, run.info.run_id, tags={TAG_DIGEST: digest}, model_id=source.rpartition("/")[2]
+            )
             self._client().set_registered_model_alias(model, alias, made.version)
         return str(made.version)
 

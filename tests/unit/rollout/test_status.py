@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 from tests.support.snapshots import (
     NOW,
@@ -19,6 +20,7 @@ from tests.support.snapshots import (
 from tests.unit.rollout.cases import (
     BLUE,
     FIRST_STEP,
+    GREEN,
     KNOWN,
     ONE_STEADY,
     TWO_WARM,
@@ -29,6 +31,7 @@ from tests.unit.rollout.cases import (
 from tests.unit.rollout.plans import condition
 from viridian.api import reasons
 from viridian.rollout.decide import decide, refused
+from viridian.rollout.snapshot import Snapshot
 
 
 class TestConditions:
@@ -59,6 +62,19 @@ class TestConditions:
         plan = decide(snapshot(of=pinned, wanted="2", known=known, traffic=ONE_STEADY, slots=[slot(BLUE, "1")]), NOW)
         assert condition(plan, "Ready") == ("True", reasons.REVISION_REJECTED)
         assert condition(plan, "Stalled") == ("True", reasons.REVISION_REJECTED)
+
+    def test_what_keeps_a_challenger_from_starting_is_told_at_once(self) -> None:
+        """Nobody looks again soon while it is deployed, so what is not told now may never be."""
+        quiet = NOW.replace(microsecond=0) + timedelta(seconds=4 - NOW.second % 5)  # no numbers are due
+
+        def shown(complaint: str) -> Snapshot:
+            slots = [slot(BLUE, "1"), slot(GREEN, "2", ready=0, complaint=complaint)]
+            return snapshot(wanted="2", known=KNOWN, traffic=ONE_STEADY, slots=slots)
+
+        earlier = decide(shown(""), quiet).status
+        later = decide(replace(shown("fetch: wrong digest"), status=earlier or {}), quiet).status
+        assert later is not None
+        assert "fetch: wrong digest" in later["challenger"]["waitingFor"]
 
     def test_a_champion_without_ready_pods_is_not_ready(self) -> None:
         shown = snapshot(
