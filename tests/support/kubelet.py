@@ -121,6 +121,10 @@ class Kubelet:
             for key in [key for key in scripts if key[0] == namespace]:
                 scripts.pop(key)  # type: ignore[attr-defined]
 
+    def errors(self, namespace: str) -> int:
+        """Answers with 5xx that users of a namespace got from the pods that are there."""
+        return int(sum(pod.counters.errors for pod in list(self._pods.values()) if pod.namespace == namespace))
+
     # ---- the loop
 
     def _begin(self) -> None:

@@ -93,8 +93,13 @@ class LiveModel:
         return version_in(self.status.get("challenger"))
 
     @property
+    def trial(self) -> Object:
+        """What the status says of the challenger; empty when there is none."""
+        return dict(self.status.get("challenger") or {})
+
+    @property
     def step(self) -> int | None:
-        index: int | None = (self.status.get("challenger") or {}).get("step", {}).get("index")
+        index: int | None = self.trial.get("step", {}).get("index")
         return index
 
     @property

@@ -8,7 +8,7 @@ from __future__ import annotations
 import http.client
 import json
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Self
 from urllib.parse import urlencode, urlsplit
 
@@ -62,9 +62,13 @@ class Recorder:
 
     def worlds(self, namespace: str) -> list[World]:
         """The history of a namespace up to now; the namespace is called `default`."""
+        return self.histories([namespace])[namespace]
+
+    def histories(self, namespaces: Sequence[str]) -> dict[str, list[World]]:
+        """The same of several namespaces."""
         self._caught_up(2)
         assert not self._holes, f"the history is not complete: {self._holes}"
-        return list(self._replay(namespace))
+        return {namespace: list(self._replay(namespace)) for namespace in namespaces}
 
     def _replay(self, namespace: str) -> Iterator[World]:
         mine = [
@@ -116,7 +120,11 @@ class Recorder:
         )
         try:
             connection.request("GET", f"{path}?{urlencode({**query, 'allowWatchBookmarks': 'true'})}")
-            return [json.loads(line) for line in connection.getresponse().read().splitlines() if line]
+            answer = connection.getresponse()
+            told = answer.read()
+            if answer.status >= 500:
+                raise ConnectionError(f"the API server answered {answer.status}")
+            return [json.loads(line) for line in told.splitlines() if line]
         finally:
             connection.close()
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from difflib import unified_diff
 from typing import Any
 
 from tests.support.cluster.store import World
@@ -73,6 +74,12 @@ def registered(registry: MemoryRegistry, model: str = "churn") -> dict[str, Any]
         number: {key: value for key, value in version.tags.items() if key != "viridian.reason"}
         for number, version in registry.versions(model).items()
     }
+
+
+def difference(expected: Any, found: Any) -> str:
+    """Where two ends differ, for the message of a failed test."""
+    told = [json.dumps(value, indent=1, sort_keys=True).splitlines() for value in (expected, found)]
+    return "\n".join(unified_diff(*told, "expected", "found", n=4, lineterm=""))
 
 
 def _essence(value: Any) -> Any:

@@ -7,12 +7,10 @@ over all of these namespaces, and each of them must come to the same end by role
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from difflib import unified_diff
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +24,12 @@ from tests.support.live_model import LiveModel
 from tests.support.memory_pods import BROKEN
 from tests.support.operator_process import OperatorProcess
 from tests.support.recorder import Recorder, present
-from tests.support.roles import by_role
+from tests.support.roles import by_role, difference
 from tests.support.safety import violations
 
 AT_ONCE = 4
 """Dying operators at a time: most of what they do is to start."""
-CALM = 15.0
+CALM = 12.0
 """Seconds without any change after which a story is over: longer than connections drain."""
 MUTATING = ("apply", "create", "delete")
 
@@ -112,9 +110,7 @@ class Stage:
 
 
 @pytest.fixture
-def stage(
-    control_plane: ControlPlane, kube: Kube, kubelet: Kubelet, namespace: str, tmp_path: Path
-) -> Iterator[Stage]:
+def stage(control_plane: ControlPlane, kube: Kube, kubelet: Kubelet, namespace: str, tmp_path: Path) -> Iterator[Stage]:
     made = Stage(control_plane, kube, kubelet, namespace, tmp_path)
     yield made
     made.remove()
@@ -134,9 +130,9 @@ def test_killed_after_every_write(
             until_same(stage, model, expected, f"killed after write {k}")
         assert [k for model, k in zip(models, ks, strict=True) if stage.ending(model) != expected] == []
         assert "a mistake in the operator" not in operator.log()
-    for model in models:
-        assert violations(recorder.worlds(model.namespace)) == []
-    assert deaths >= writes - 3, "all but the writes of an hour that differs from run to run"
+    for worlds in recorder.histories([model.namespace for model in models]).values():
+        assert violations(worlds) == []
+    assert deaths >= writes - 3, "the last writes of a story may fall together"
     record_property("kills", f"{story.name} on the real control plane: {deaths} ks of {writes} writes")
 
 
@@ -196,8 +192,3 @@ def until_same(stage: Stage, model: LiveModel, expected: dict[str, Any], what: s
         eventually(lambda: stage.ending(model) == expected, what=f"the same end, {what}", timeout=90)
     except AssertionError as error:
         raise AssertionError(f"{error}\n{difference(expected, stage.ending(model))}\n{model.story()}") from error
-
-
-def difference(expected: Any, found: Any) -> str:
-    told = [json.dumps(value, indent=1, sort_keys=True).splitlines() for value in (expected, found)]
-    return "\n".join(unified_diff(*told, "expected", "found", n=4, lineterm=""))

@@ -1,0 +1,66 @@
+"""What people and trainers do to a real MLflow server, past the adapter under test."""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+
+@dataclass(frozen=True)
+class LiveRegistry:
+    """An MLflow server, by its address."""
+
+    url: str
+
+    def publish(self, model: str, alias: str = "candidate") -> str:
+        """A new version of the model, which gets the alias; its number."""
+        try:
+            self._post("registered-models/create", name=model)
+        except urllib.error.HTTPError as error:
+            if b"RESOURCE_ALREADY_EXISTS" not in error.read():
+                raise
+        source = f"s3://models/{model}"
+        version = str(self._post("model-versions/create", name=model, source=source)["model_version"]["version"])
+        self.point(model, alias, version)
+        return version
+
+    def point(self, model: str, alias: str, version: str) -> None:
+        self._post("registered-models/alias", name=model, alias=alias, version=version)
+
+    def aliases(self, model: str) -> dict[str, str]:
+        found = self._get("registered-models/get", name=model)["registered_model"].get("aliases", [])
+        return {entry["alias"]: entry["version"] for entry in found}
+
+    def tags(self, model: str, version: str) -> dict[str, str]:
+        found = self._get("model-versions/get", name=model, version=version)["model_version"].get("tags", [])
+        return {entry["key"]: entry["value"] for entry in found}
+
+    def versions(self, model: str) -> list[str]:
+        found = self._get("model-versions/search", filter=f"name='{model}'").get("model_versions", [])
+        return sorted(entry["version"] for entry in found)
+
+    def run(self, run_id: str) -> dict[str, Any]:
+        found: dict[str, Any] = self._get("runs/get", run_id=run_id)["run"]
+        return found
+
+    def _get(self, path: str, **query: str) -> dict[str, Any]:
+        return _answer(urllib.request.Request(f"{self.url}/api/2.0/mlflow/{path}?{urlencode(query)}"))  # noqa: S310
+
+    def _post(self, path: str, **body: Any) -> dict[str, Any]:
+        request = urllib.request.Request(  # noqa: S310  the test's own server
+            f"{self.url}/api/2.0/mlflow/{path}",
+            data=json.dumps(body).encode(),
+            headers={"content-type": "application/json"},
+        )
+        return _answer(request)
+
+
+def _answer(request: urllib.request.Request) -> dict[str, Any]:
+    with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+        parsed: Mapping[str, Any] = json.load(answer)
+    return dict(parsed)
