@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -13,7 +13,7 @@ from viridian.rollout import traffic
 from viridian.rollout.traffic import Traffic
 
 
-def violations(worlds: Sequence[World], *, retried: Sequence[str] = (), name: str = "churn") -> list[str]:
+def violations(worlds: Sequence[World], *, retried: Collection[str] = (), name: str = "churn") -> list[str]:
     """A sentence for each state in which users were not safe. `retried`: revisions that people gave another chance."""
     return [
         f"{problem}, after: {world.cause}"
@@ -57,7 +57,7 @@ def _reduced(before: World, world: World, now: Traffic, replicas: int, name: str
         yield f"the champion was reduced to {is_now['spec']['replicas']} of {replicas} pods"
 
 
-def _second_tries(worlds: Sequence[World], retried: Sequence[str], name: str) -> Iterator[str]:
+def _second_tries(worlds: Sequence[World], retried: Collection[str], name: str) -> Iterator[str]:
     turned_away: dict[str, str] = {}
     for world in worlds:
         now = traffic.parse(world.find("Service", name))
