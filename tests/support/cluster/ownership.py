@@ -74,12 +74,14 @@ def applied(
     now = leaves(wanted, shape)
     before = leaves(live, shape)
     mine = frozenset(now)
-    taken = {path for path, value in now.items() if before.get(path, _PRESENT) != value}
+    # An empty map laid over one with content changes nothing.
+    kept = _homes(before) if {} in now.values() else frozenset()
+    changed = {path for path, value in now.items() if before.get(path, _PRESENT) != value}
+    taken = {path for path in changed if not (now[path] == {} and path in kept)}
     after = {other: paths - taken for other, paths in owners.items() if other != manager}
     others = frozenset[Path]().union(*after.values())
     # An empty map that was given up stays as the home of what is owned inside of it now.
-    homes = {path[:length] for path in mine | others for length in range(1, len(path))}
-    given_up = owners.get(manager, frozenset()) - mine - others - homes
+    given_up = owners.get(manager, frozenset()) - mine - others - _homes(mine | others)
     result = removed(merged(live, wanted, shape), shape, given_up, others | mine)
     after[manager] = mine
     return result, {who: paths for who, paths in after.items() if paths}
@@ -113,6 +115,11 @@ def rendered(owners: Owners, api_version: str, times: Mapping[Manager, str]) -> 
     return entries
 
 
+def _homes(paths: Iterable[Path]) -> frozenset[Path]:
+    """Everything on the way to these paths."""
+    return frozenset(path[:length] for path in paths for length in range(1, len(path)))
+
+
 def _leaves(value: Any, shape: Shape, path: Path) -> Iterator[tuple[Path, Any]]:
     if not shape.atomic and isinstance(value, dict) and (value or not path):
         for key, inner in value.items():
@@ -136,19 +143,22 @@ def _name(item: Any, shape: Shape) -> Item:
 
 
 def _merged_items(live: Sequence[Any], wanted: Sequence[Any], shape: Shape) -> list[Any]:
-    """Wanted items in their own order; live ones that are not wanted stay where they stood between them."""
+    """Wanted items in their own order; live ones that are not wanted stay behind those that they stood behind."""
     by_name = {_name(item, shape): item for item in live}
-    named = {_name(item, shape) for item in wanted}
+    names = [_name(item, shape) for item in wanted]
+    shared = [name for name in names if name in by_name]
     result: list[Any] = []
-    remaining = list(live)
-    for item in wanted:
-        while remaining and _name(remaining[0], shape) not in named:
-            result.append(remaining.pop(0))
-        if remaining:
-            remaining.pop(0)
-        name = _name(item, shape)
+    remaining = list(by_name)
+    for item, name in zip(wanted, names, strict=True):
+        # Up to the next item that both lists have; what both have but is not next comes where the wish has it.
+        while remaining and (not shared or remaining[0] != shared[0]):
+            passed = remaining.pop(0)
+            result += [by_name[passed]] if passed not in names else []
         result.append(merged(by_name[name], item, shape.of_items) if name in by_name else item)
-    return result + [item for item in remaining if _name(item, shape) not in named]
+        if name in by_name:
+            shared.pop(0)
+            remaining = [other for other in remaining if other != name]
+    return result + [by_name[name] for name in remaining if name not in names]
 
 
 def _without(value: Any, shape: Shape, path: Path, at: Path, owned: frozenset[Path]) -> Any:
