@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 
+import pytest
+
 from demo.kubectl import Kubectl
 from tests.cluster.conftest import Operator
 from tests.support.kube import Object, eventually
@@ -14,24 +16,29 @@ from tests.support.node.users import RATE, Users
 LONG: list[Object] = [{"name": "long", "weight": 50, "duration": "10m"}]
 
 
-def test_users_do_not_notice_that_no_operator_runs(served: Deployed, users: Users, operator: Operator) -> None:
+@pytest.fixture(scope="module")
+def calm(served: Deployed, kubectl: Kubectl) -> Users:
+    """Users whom even the bad version can answer."""
+    return Users.start(kubectl, "calm", small=True)
+
+
+def test_users_do_not_notice_that_no_operator_runs(served: Deployed, calm: Users, operator: Operator) -> None:
     pods = served.pod_uids()
     with operator.away():
-        told = users.await_answers(3 * RATE)
+        told = calm.await_answers(3 * RATE)
     assert told.failed == 0
     # The one that comes back finds everything as it wants it.
-    told = users.await_answers(RATE)
+    told = calm.await_answers(RATE)
     assert told.failed == 0
     assert served.pod_uids() == pods
     assert served.condition("Ready")["status"] == "True"
 
 
 def test_a_breach_that_begins_while_the_operator_is_gone_is_reverted_when_it_is_back(
-    served: Deployed, registry: ClusterRegistry, kubectl: Kubectl, operator: Operator
+    served: Deployed, calm: Users, registry: ClusterRegistry, kubectl: Kubectl, operator: Operator
 ) -> None:
     champion = served.champion["revision"]
     served.apply(rollout={"steps": LONG})
-    calm = Users.start(kubectl, "calm", small=True)
     version = registry.publish(served.registered, RAISES)
     served.until(lambda status: (status.get("challenger") or {}).get("weight"), "the first step")
     revision = served.revision_of(version)

@@ -125,7 +125,9 @@ def churn(kube: Kube, namespace: str, operator: Operator, registry: ClusterRegis
 
 
 @pytest.fixture(scope="module")
-def policies(kube: Kube, namespace: str, churn: Deployed, registry: ClusterRegistry) -> Callable[[str], Policy]:
+def policies(
+    kube: Kube, kubectl: Kubectl, namespace: str, churn: Deployed, registry: ClusterRegistry
+) -> Callable[[str], Policy]:
     def policy(name: str) -> Policy:
         return Policy(kube, namespace, name)
 
@@ -139,7 +141,29 @@ def policies(kube: Kube, namespace: str, churn: Deployed, registry: ClusterRegis
     place = registry.place(elsewhere, registry.publish(elsewhere))
     by_threshold = {"rule": "Thresholds", "metrics": [{"name": "auc", "min": 0.75}]}
     policy("evicted").apply(hands_in(place), run="one", backoff=0, gate=by_threshold)
+    trains_a_forest(kubectl, policy("forest"))
     return policy
+
+
+def trains_a_forest(kubectl: Kubectl, policy: Policy) -> None:
+    """examples/churn/train.py, for a deployment of its own."""
+    stage.create_scripts(kubectl)
+    Deployed(policy.kube, policy.namespace, "forest").apply()
+    container = {
+        "name": "train",
+        "image": "viridian/trainer:dev",
+        "command": ["python", "/scripts/train.py"],
+        "env": [{"name": "TREES", "value": "5"}, {"name": "MAX_DEPTH", "value": "3"}],
+        "volumeMounts": [{"name": "scripts", "mountPath": "/scripts"}],
+    }
+    volumes = [{"name": "scripts", "configMap": {"name": "churn-scripts"}}]
+    spec = {
+        "modelDeployment": "forest",
+        "gate": {"metrics": [{"name": "auc", "min": 0.75}]},
+        "stages": {"training": {"template": {"spec": {"containers": [container], "volumes": volumes}}}},
+    }
+    policy.kube.apply({**policy.identity, "spec": spec})
+    policy.run("one")
 
 
 def test_data_that_is_not_good_enough_pauses_the_policy(policies: Callable[[str], Policy]) -> None:
@@ -220,37 +244,11 @@ def test_no_schedule_wakes_a_suspended_policy_but_a_person_does(policies: Callab
     assert asleep.jobs() == []
     assert (asleep.condition("Paused")["status"], asleep.condition("Paused")["reason"]) == ("True", "Suspended")
     asleep.run("by-hand")
-    assert asleep.until_run("Skipped")["reasons"] == ["manual:by-hand"]
+    assert "manual:by-hand" in asleep.until_run("Skipped")["reasons"]
 
 
-def test_a_script_of_a_users_own_trains_what_is_served(
-    policies: Callable[[str], Policy], churn: Deployed, kubectl: Kubectl, kube: Kube
-) -> None:
-    """examples/churn/train.py, in a deployment of its own."""
-    stage.create_scripts(kubectl)
-    forest = Deployed(kube, churn.namespace, "forest")
-    forest.apply()
-    container = {
-        "name": "train",
-        "image": "viridian/trainer:dev",
-        "command": ["python", "/scripts/train.py"],
-        "env": [{"name": "TREES", "value": "5"}, {"name": "MAX_DEPTH", "value": "3"}],
-        "volumeMounts": [{"name": "scripts", "mountPath": "/scripts"}],
-    }
-    volumes = [{"name": "scripts", "configMap": {"name": "churn-scripts"}}]
-    policy = policies("forest")
-    kube.apply(
-        {
-            **policy.identity,
-            "spec": {
-                "modelDeployment": "forest",
-                "gate": {"metrics": [{"name": "auc", "min": 0.75}]},
-                "stages": {"training": {"template": {"spec": {"containers": [container], "volumes": volumes}}}},
-            },
-        }
-    )
-    policy.run("one")
-    run = policy.until_run("HandedOver")
+def test_a_script_of_a_users_own_trains_what_is_served(policies: Callable[[str], Policy], churn: Deployed) -> None:
+    run = policies("forest").until_run("HandedOver")
     assert run["metrics"]["auc"] > 0.9
-    status = forest.until_serves(run["version"])
+    status = Deployed(churn.kube, churn.namespace, "forest").until_serves(run["version"])
     assert status["champion"]["digest"].startswith("sha256:")
