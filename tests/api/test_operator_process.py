@@ -7,18 +7,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from localcluster.controlplane import ControlPlane
+from tests.support import kube as support
 from tests.support.faulty_proxy import FaultyProxy
-from tests.support.kube import Kube, Kubectl, Object, condition, eventually
+from tests.support.kube import Kube, Kubectl, Object, condition
 from tests.support.operator_process import OperatorProcess
 from viridian.api.names import API_VERSION, MODEL_DEPLOYMENT
 
 ROOT = Path(__file__).resolve().parents[2]
+# A process has to start and to be heard of, on a computer that may be busy.
+eventually = partial(support.eventually, timeout=120.0)
 
 
 @pytest.fixture
@@ -237,11 +241,11 @@ def test_an_outage_of_the_api_server_is_survived(stage: Stage) -> None:
         eventually(lambda: operator.total("viridian_api_requests_total", code="503") >= 3, what="failed attempts")
         assert operator.health()[0] == 200, "a restart would not cure it"
         stage.proxy.heal()
-        eventually(lambda: stage.deployed(target), what="a Deployment", timeout=60)
+        eventually(lambda: stage.deployed(target), what="a Deployment")
         assert operator.running
 
 
-def test_too_many_requests_are_waited_for_as_long_as_the_server_asks(stage: Stage) -> None:
+def test_a_busy_api_server_is_asked_again(stage: Stage) -> None:
     rule = stage.proxy.fail(_status_writes, 429, times=2, Retry_After="1")
     target = stage.model()
     with stage.operator() as operator:

@@ -48,7 +48,7 @@ class OperatorProcess:
         self._process.wait()
 
     def until_ready(self) -> Self:
-        eventually(lambda: self._answers(200, "/readyz"), what=f"the operator's readiness; its log:\n{self.log()}")
+        eventually(lambda: self._answers(200, "/readyz"), what="the operator's readiness", timeout=120.0)
         return self
 
     def stop(self) -> int:
