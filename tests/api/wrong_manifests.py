@@ -6,7 +6,7 @@ only Kubernetes itself knows, is answered by the operator in a condition (`Told`
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -46,6 +46,12 @@ class Wrong:
     change: Mapping[str, Any]
     answer: Refused | Told
     right: Callable[[str], Manifest]
+    given: Sequence[Manifest] = ()
+    """What is in the namespace before, without its name."""
+
+    def before(self, namespace: str) -> list[Manifest]:
+        """What the namespace holds already."""
+        return [merged(manifest, {"metadata": {"namespace": namespace}}) for manifest in self.given]
 
     def manifest(self, namespace: str) -> Manifest:
         """The smallest useful manifest with the mistake in it."""
@@ -70,7 +76,7 @@ def merged(target: Any, change: Mapping[str, Any]) -> Manifest:
 
 def _read(file: str, right: Callable[[str], Manifest]) -> list[Wrong]:
     table = yaml.safe_load(Path(__file__).with_name(file).read_text())
-    return [Wrong(row["mistake"], row["change"], _answer(row), right) for row in table]
+    return [Wrong(row["mistake"], row["change"], _answer(row), right, row.get("given", ())) for row in table]
 
 
 def _answer(row: Mapping[str, Any]) -> Refused | Told:

@@ -12,19 +12,27 @@ a node the pods are in no EndpointSlice, which would not take these addresses.
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import count
-from typing import Any, Self
+from typing import Self
 
 from tests.support.cluster.deployments import is_ready
 from tests.support.kube import Kube, Object, Refused
 from tests.support.memory_pods import HEALTHY, Behaviour
 from tests.support.model_metrics import Counters
-from viridian.api.names import MANAGED_BY, MANAGED_BY_LABEL, REVISION_LABEL, RUN_LABEL, TRAFFIC_ANNOTATION
+from viridian.api.names import (
+    MANAGED_BY,
+    MANAGED_BY_LABEL,
+    RETRAIN_POLICY_LABEL,
+    REVISION_LABEL,
+    RUN_LABEL,
+    TRAFFIC_ANNOTATION,
+)
 from viridian.rollout.snapshot import parse_pod
 
 POLL_SECONDS = 0.15
@@ -85,7 +93,8 @@ class Kubelet:
         self._ends: dict[tuple[str, str], JobEnd] = {}
         self._pods: dict[str, _Running] = {}
         self._shares: dict[str, float] = {}
-        self._addresses = count(1)
+        # Another test run on this computer begins elsewhere; where two meet, the next address is tried.
+        self._addresses = count(1 + 250 * (os.getpid() % 250))
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="kubelet")
         self._work: asyncio.Future[None] | None = None
@@ -183,12 +192,12 @@ class Kubelet:
         number = next(self._addresses)
         ip = f"127.77.{number // 250 % 250}.{number % 250 + 1}"
         running = _Running(pod["metadata"]["namespace"], ip, time.monotonic(), _names(pod))
-        self._pods[uid] = running
         if RUN_LABEL not in pod["metadata"]["labels"]:
             port = parse_pod(pod).management_port
             running.server = await asyncio.start_server(
                 lambda reader, writer: self._serve(uid, reader, writer), ip, port, reuse_address=True
             )
+        self._pods[uid] = running
         return running
 
     def _answer_users(self, seconds: float) -> None:
@@ -256,11 +265,8 @@ def _names(pod: Object) -> tuple[str, ...]:
     environment = {e["name"]: e.get("value", "") for container in containers for e in container.get("env", ())}
     uri = environment.get("VIRIDIAN_MODEL_URI", "")
     owners = [owner["name"] for owner in metadata.get("ownerReferences", ())]
-    labels = metadata["labels"]
-    found = (
-        metadata["name"], environment.get("VIRIDIAN_MODEL_VERSION", ""), uri.rpartition("/")[2],
-        labels.get(REVISION_LABEL, ""), labels.get(RUN_LABEL, ""), labels.get("viridian.dev/retrain-policy", ""), *owners,
-    )  # fmt: skip
+    named = [metadata["labels"].get(label, "") for label in (REVISION_LABEL, RUN_LABEL, RETRAIN_POLICY_LABEL)]
+    found = (metadata["name"], environment.get("VIRIDIAN_MODEL_VERSION", ""), uri.rpartition("/")[2], *named, *owners)
     return tuple(filter(None, found))
 
 

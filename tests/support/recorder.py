@@ -9,6 +9,7 @@ import http.client
 import json
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Self
 from urllib.parse import urlencode, urlsplit
 
@@ -22,8 +23,18 @@ SAFETY_KINDS = (("v1", "Pod"), ("v1", "Service"), ("apps/v1", "Deployment"), (AP
 _VERSIONS = {
     **dict.fromkeys(("ModelDeployment", "RetrainPolicy"), API_VERSION),
     **dict.fromkeys(("Deployment", "ControllerRevision"), "apps/v1"),
-    **{"Service": "v1", "PodDisruptionBudget": "policy/v1", "Job": "batch/v1"},
+    "Service": "v1",
+    "PodDisruptionBudget": "policy/v1",
+    "Job": "batch/v1",
 }
+EVERYTHING = (
+    *((version, kind) for kind, version in _VERSIONS.items()),
+    *(("v1", kind) for kind in ("Pod", "ConfigMap", "Secret", "ServiceAccount")),
+    ("apps/v1", "ReplicaSet"),
+    ("discovery.k8s.io/v1", "EndpointSlice"),
+    ("events.k8s.io/v1", "Event"),
+    ("coordination.k8s.io/v1", "Lease"),
+)
 WATCH_SECONDS = 1
 
 
@@ -101,7 +112,7 @@ class Recorder:
         while not self._stop.is_set():
             self._looks[kind] += 1
             try:
-                for event in self._watch(path, version):
+                for event in _watch(self._kube, path, version):
                     if event["type"] == "ERROR":
                         self._holes.append(f"{kind}: {event['object'].get('message')}")
                         return
@@ -111,22 +122,36 @@ class Recorder:
             except (OSError, http.client.HTTPException):
                 self._stop.wait(WATCH_SECONDS)  # the API server is away
 
-    def _watch(self, path: str, version: str) -> list[Object]:
-        """What happened since that version, and what happens within a second."""
-        query = {"watch": "true", "resourceVersion": version, "timeoutSeconds": str(WATCH_SECONDS)}
-        address = urlsplit(self._kube.server)
-        connection = http.client.HTTPSConnection(
-            str(address.hostname), address.port, timeout=30, context=self._kube.context
-        )
-        try:
-            connection.request("GET", f"{path}?{urlencode({**query, 'allowWatchBookmarks': 'true'})}")
-            answer = connection.getresponse()
-            told = answer.read()
-            if answer.status >= 500:
-                raise ConnectionError(f"the API server answered {answer.status}")
-            return [json.loads(line) for line in told.splitlines() if line]
-        finally:
-            connection.close()
+
+def changes(kube: Kube, namespace: str, seconds: int) -> list[str]:
+    """What is written to a namespace from now on, for so long: an entry for every resourceVersion that moves."""
+    with ThreadPoolExecutor(len(EVERYTHING)) as pool:
+        found = pool.map(lambda kind: _changes(kube, namespace, *kind, seconds), EVERYTHING)
+        return [change for of_kind in found for change in of_kind]
+
+
+def _changes(kube: Kube, namespace: str, api_version: str, kind: str, seconds: int) -> list[str]:
+    path = kube.path(api_version, kind, namespace)
+    version = str(kube.request("GET", path)["metadata"]["resourceVersion"])
+    return [_cause(event) for event in _watch(kube, path, version, seconds) if event["type"] != "BOOKMARK"]
+
+
+def _watch(kube: Kube, path: str, version: str, seconds: int = WATCH_SECONDS) -> list[Object]:
+    """What happened since that version, and what happens within so many seconds."""
+    query = {"watch": "true", "resourceVersion": version, "timeoutSeconds": str(seconds)}
+    address = urlsplit(kube.server)
+    connection = http.client.HTTPSConnection(
+        str(address.hostname), address.port, timeout=30 + seconds, context=kube.context
+    )
+    try:
+        connection.request("GET", f"{path}?{urlencode({**query, 'allowWatchBookmarks': 'true'})}")
+        answer = connection.getresponse()
+        told = answer.read()
+        if answer.status >= 500:
+            raise ConnectionError(f"the API server answered {answer.status}")
+        return [json.loads(line) for line in told.splitlines() if line]
+    finally:
+        connection.close()
 
 
 def _add(objects: dict[Reference, Object], content: Object, namespace: str) -> None:

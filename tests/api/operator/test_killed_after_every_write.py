@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from localcluster.controlplane import ControlPlane
+from tests.api.operator.conftest import KILLS
 from tests.support import dying_operator
 from tests.support.kube import Kube, eventually
 from tests.support.kubelet import Kubelet
@@ -133,7 +134,7 @@ def test_killed_after_every_write(
     for worlds in recorder.histories([model.namespace for model in models]).values():
         assert violations(worlds) == []
     assert deaths >= writes - 3, "the last writes of a story may fall together"
-    record_property("kills", f"{story.name} on the real control plane: {deaths} ks of {writes} writes")
+    record_property(KILLS, f"{story.name}: {deaths} ks of {writes} writes")
 
 
 def undisturbed(stage: Stage, story: Story) -> tuple[dict[str, Any], int]:
