@@ -25,6 +25,8 @@ from viridian.rollout.situation import Situation, read
 from viridian.rollout.snapshot import Snapshot, in_probation, targets
 from viridian.rollout.status import status
 
+# The loop looks again at all objects before that; this is only the farthest that a plan asks for.
+_RESYNC = timedelta(minutes=10)
 _UP_TO_PEOPLE = (reasons.AWAITING_APPROVAL, reasons.PAUSED)
 
 
@@ -155,7 +157,9 @@ def _wake(situation: Situation, move: Move) -> datetime:
     # For people one waits without looking all the time, unless users meet the challenger meanwhile.
     if move.retried or move.judgements or (on_trial and move.reason not in _UP_TO_PEOPLE):
         return soon
-    times = [now + situation.snapshot.settings.registry_poll]
+    # An alias may move at any time; what is given by its URI only changes with the spec.
+    idle = situation.snapshot.settings.registry_poll if situation.spec.model.registry else _RESYNC
+    times = [now + idle]
     if traffic is not None and draining(situation, traffic):
         times.append((moment(traffic.reverted.at if traffic.reverted else "") or now) + reverting.DRAIN)
     if traffic is not None and in_probation(situation.snapshot, traffic, now):
