@@ -137,6 +137,12 @@ class OperatorWorld:
                 return until is None
             self._pass_time(min(left, most, self._sleep()))
 
+    def pass_time_without_operator(self, seconds: float) -> None:
+        """The cluster and the users go on; nobody decides anything."""
+        for _ in range(int(seconds)):
+            self.cluster.run_controllers()
+            self._pass_time(1.0)
+
     def rest(self, resyncs: int = 3) -> None:
         """P2: over so many resyncs the operator asks for no change at all, Events included."""
         self.settle_now()
