@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -21,6 +22,7 @@ from viridian.rollout.traffic import Traffic
 NEWEST = 10
 # How often numbers that change all the time are published, in seconds; what they lead to is published at once.
 _CADENCE = 5
+_NUMBER = re.compile(r"(\d+(\.\d+)?(ms|[smhd])?)+")
 
 
 def status(situation: Situation, move: Move, outcomes: Mapping[str, Sequence[Outcome]]) -> dict[str, Any]:
@@ -70,7 +72,8 @@ def _calm(plain: dict[str, Any], before: Mapping[str, Any], situation: Situation
     if not challenger or "step" not in challenger or not isinstance(earlier, Mapping) or _is_due(situation):
         return plain
     moving = ("metrics", "waitingFor")
-    if _verdicts(challenger) != _verdicts(earlier) or any(
+    told = (_verdicts(challenger), _sentence(challenger))
+    if told != (_verdicts(earlier), _sentence(earlier)) or any(
         challenger.get(key) != earlier.get(key) for key in challenger.keys() | earlier.keys() if key not in moving
     ):
         return plain
@@ -88,6 +91,11 @@ def _verdicts(challenger: Mapping[str, Any]) -> Any:
     metrics = challenger.get("metrics")
     known = metrics if isinstance(metrics, list | tuple) else ()
     return [(metric.get("name"), metric.get("verdict")) for metric in known if isinstance(metric, Mapping)]
+
+
+def _sentence(challenger: Mapping[str, Any]) -> str:
+    """What is waited for, whatever the numbers: a person who is asked for something must read so at once."""
+    return _NUMBER.sub("#", str(challenger.get("waitingFor", "")))
 
 
 def _slot_fields(situation: Situation, revision: str) -> dict[str, Any]:

@@ -7,6 +7,7 @@ over all of these namespaces, and each of them must come to the same end by role
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,10 +20,13 @@ import pytest
 from localcluster.controlplane import ControlPlane
 from tests.api.operator.conftest import KILLS
 from tests.support import dying_operator
-from tests.support.kube import Kube, eventually
-from tests.support.kubelet import Kubelet
+from tests.support.kube import Kube, Object, eventually
+from tests.support.kubelet import JobEnd, Kubelet
 from tests.support.live_model import LiveModel
+from tests.support.live_policy import LivePolicy, environment
+from tests.support.live_registry import LiveRegistry
 from tests.support.memory_pods import BROKEN
+from tests.support.mlflow_server import MlflowServer
 from tests.support.operator_process import OperatorProcess
 from tests.support.recorder import Recorder, present
 from tests.support.roles import by_role, difference
@@ -70,6 +74,36 @@ def is_reverted(model: LiveModel) -> bool:
 PROMOTION = Story("promotion", first, serves_first, a_good_version, lambda model: model.serves("2"))
 REVERT = Story("revert", first, serves_first, a_bad_version, is_reverted)
 
+REPORT = {"metrics": {"auc": 0.9}, "model": {"uri": "s3://models/trained", "digest": f"sha256:{'a' * 64}"}}
+
+
+def policy_of(model: LiveModel) -> LivePolicy:
+    return LivePolicy(model.kube, model.kubelet, model.namespace)
+
+
+def follows_what_is_trained(model: LiveModel) -> None:
+    """The registry knows no version yet; the trainer will do its work as soon as it is started."""
+    model.apply({"registry": {"name": model.namespace, "alias": "candidate"}})
+    policy_of(model).apply(gate={"rule": "Thresholds", "metrics": [{"name": "auc", "min": 0.5}]})
+    model.kubelet.end_job(model.namespace, "churn", JobEnd(0, json.dumps(REPORT)))
+
+
+def waits_for_a_model(model: LiveModel) -> bool:
+    ready = policy_of(model).condition("Ready").get("reason") == "Waiting"
+    return ready and model.condition("ModelResolved").get("reason") == "ModelNotFound"
+
+
+def a_run_is_asked_for(model: LiveModel) -> None:
+    policy_of(model).ask_for_a_run("now")
+
+
+def is_trained(model: LiveModel) -> bool:
+    outcomes = [run.get("outcome") for run in policy_of(model).status.get("runs", [])]
+    return outcomes == ["HandedOver"] and model.serves("1")
+
+
+TRAINING = Story("training run", follows_what_is_trained, waits_for_a_model, a_run_is_asked_for, is_trained)
+
 
 class DyingOperator(OperatorProcess):
     """Dies right after its k-th write."""
@@ -79,12 +113,19 @@ class DyingOperator(OperatorProcess):
         self._command[1:3] = [str(dying_operator.__file__), str(k)]
 
 
+def uid_of(job: Object) -> str:
+    return str(job["metadata"]["uid"])
+
+
 class Stage:
     """Makes namespaces and operators for a story, and removes them."""
 
-    def __init__(self, plane: ControlPlane, kube: Kube, kubelet: Kubelet, namespace: str, folder: Path) -> None:
+    def __init__(
+        self, plane: ControlPlane, kube: Kube, kubelet: Kubelet, mlflow: MlflowServer, prefix: str, folder: Path
+    ) -> None:
         self._plane, self._kube, self._kubelet, self._folder = plane, kube, kubelet, folder
-        self._prefix = namespace
+        self._registry, self._prefix = LiveRegistry(mlflow.url), prefix
+        self._flags = (f"--mlflow-uri={mlflow.url}",)
         self.models: list[LiveModel] = []
 
     def model(self, number: int) -> LiveModel:
@@ -95,14 +136,28 @@ class Stage:
         return model
 
     def operator(self, models: Sequence[LiveModel]) -> OperatorProcess:
-        flags = [f"--namespace={model.namespace}" for model in models]
-        return OperatorProcess(self._plane.kubeconfig, self._folder, *flags)
+        namespaces = [f"--namespace={model.namespace}" for model in models]
+        return OperatorProcess(self._plane.kubeconfig, self._folder, *self._flags, *namespaces)
 
     def dying(self, model: LiveModel, k: int) -> DyingOperator:
-        return DyingOperator(self._plane.kubeconfig, self._folder, f"--namespace={model.namespace}", k=k)
+        flags = (*self._flags, f"--namespace={model.namespace}")
+        return DyingOperator(self._plane.kubeconfig, self._folder, *flags, k=k)
 
     def ending(self, model: LiveModel) -> dict[str, Any]:
-        return by_role(present(self._kube, model.namespace))
+        """Everything by role, and what the registry holds; runs have the ids that their policy's uid gives them."""
+        roles = by_role(present(self._kube, model.namespace))
+        registry, name = self._registry, model.namespace
+        ids = {"<namespace>": name}
+        for job in policy_of(model).jobs():
+            told = environment(job)
+            ids |= {"<run>": told["VIRIDIAN_RUN_ID"], "<mlflow-run>": told["MLFLOW_RUN_ID"], "<uid>": uid_of(job)}
+        versions = {version: registry.tags(name, version) for version in registry.versions(name)}
+        aliases = registry.aliases(name) if versions else {}
+        plain = json.dumps({**roles, "versions": versions, "aliases": aliases})
+        for general, special in ids.items():
+            plain = plain.replace(special, general)
+        ending: dict[str, Any] = json.loads(plain)
+        return ending
 
     def remove(self) -> None:
         for model in self.models:
@@ -111,13 +166,15 @@ class Stage:
 
 
 @pytest.fixture
-def stage(control_plane: ControlPlane, kube: Kube, kubelet: Kubelet, namespace: str, tmp_path: Path) -> Iterator[Stage]:
-    made = Stage(control_plane, kube, kubelet, namespace, tmp_path)
+def stage(
+    control_plane: ControlPlane, kube: Kube, kubelet: Kubelet, mlflow: MlflowServer, namespace: str, tmp_path: Path
+) -> Iterator[Stage]:
+    made = Stage(control_plane, kube, kubelet, mlflow, namespace, tmp_path)
     yield made
     made.remove()
 
 
-@pytest.mark.parametrize("story", [PROMOTION, REVERT], ids=lambda story: story.name)
+@pytest.mark.parametrize("story", [PROMOTION, REVERT, TRAINING], ids=lambda story: story.name)
 def test_killed_after_every_write(
     stage: Stage, recorder: Recorder, story: Story, record_property: Callable[[str, object], None]
 ) -> None:
@@ -131,6 +188,7 @@ def test_killed_after_every_write(
             until_same(stage, model, expected, f"killed after write {k}")
         assert [k for model, k in zip(models, ks, strict=True) if stage.ending(model) != expected] == []
         assert "a mistake in the operator" not in operator.log()
+    assert all(len(policy_of(model).jobs()) == (story is TRAINING) for model in models), "one Job per run"
     for worlds in recorder.histories([model.namespace for model in models]).values():
         assert violations(worlds) == []
     assert deaths >= writes - 3, "the last writes of a story may fall together"

@@ -76,6 +76,24 @@ class TestConditions:
         assert later is not None
         assert "fetch: wrong digest" in later["challenger"]["waitingFor"]
 
+    def test_what_a_person_is_asked_for_is_told_at_once(self) -> None:
+        """Nobody looks again soon while people are waited for."""
+        quiet = NOW.replace(microsecond=0) + timedelta(seconds=4 - NOW.second % 5)  # no numbers are due
+        shown = trial_world(replace(FIRST_STEP, since=ago(4)))
+        status = dict(decide(shown, quiet).status or {})
+        earlier = {**status, "challenger": {**status["challenger"], "waitingFor": "the first answers"}}
+        later = decide(replace(shown, status=earlier), quiet).status
+        assert later is not None
+        assert later["challenger"]["waitingFor"] == status["challenger"]["waitingFor"]
+
+    def test_numbers_alone_are_told_now_and_then(self) -> None:
+        quiet = NOW.replace(microsecond=0) + timedelta(seconds=4 - NOW.second % 5)
+        shown = trial_world(replace(FIRST_STEP, since=ago(4)))
+        status = dict(decide(shown, quiet).status or {})
+        later = decide(replace(shown, status=status), quiet + timedelta(milliseconds=100)).status
+        assert later is not None
+        assert later["challenger"] == status["challenger"]
+
     def test_a_champion_without_ready_pods_is_not_ready(self) -> None:
         shown = snapshot(
             slots=[slot(BLUE, "1", ready=0, complaint="server: killed")], known=KNOWN[:1], traffic=ONE_STEADY
