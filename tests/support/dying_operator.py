@@ -50,5 +50,5 @@ class DyingCluster(KubernetesCluster):
 
 if __name__ == "__main__":
     DyingCluster.left = int(sys.argv[1])
-    main.KubernetesCluster = DyingCluster  # type: ignore[attr-defined, misc]
+    main.KubernetesCluster = DyingCluster  # type: ignore[attr-defined]
     sys.exit(main.main(sys.argv[2:]))

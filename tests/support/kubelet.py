@@ -125,11 +125,6 @@ class Kubelet:
         """Pods of this Job, run or policy end so; until then, they run."""
         self._ends[namespace, name] = end
 
-    def forget(self, namespace: str) -> None:
-        for scripts in (self._fates, self._behaviours, self._ends):
-            for key in [key for key in scripts if key[0] == namespace]:
-                scripts.pop(key)  # type: ignore[attr-defined]
-
     def errors(self, namespace: str) -> int:
         """Answers with 5xx that users of a namespace got from the pods that are there."""
         return int(sum(pod.counters.errors for pod in list(self._pods.values()) if pod.namespace == namespace))

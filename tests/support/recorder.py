@@ -126,12 +126,12 @@ class Recorder:
 def changes(kube: Kube, namespace: str, seconds: int) -> list[str]:
     """What is written to a namespace from now on, for so long: an entry for every resourceVersion that moves."""
     with ThreadPoolExecutor(len(EVERYTHING)) as pool:
-        found = pool.map(lambda kind: _changes(kube, namespace, *kind, seconds), EVERYTHING)
+        found = pool.map(lambda kind: _changes(kube, namespace, kind, seconds), EVERYTHING)
         return [change for of_kind in found for change in of_kind]
 
 
-def _changes(kube: Kube, namespace: str, api_version: str, kind: str, seconds: int) -> list[str]:
-    path = kube.path(api_version, kind, namespace)
+def _changes(kube: Kube, namespace: str, kind: tuple[str, str], seconds: int) -> list[str]:
+    path = kube.path(*kind, namespace)
     version = str(kube.request("GET", path)["metadata"]["resourceVersion"])
     return [_cause(event) for event in _watch(kube, path, version, seconds) if event["type"] != "BOOKMARK"]
 

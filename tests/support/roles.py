@@ -78,8 +78,8 @@ def registered(registry: MemoryRegistry, model: str = "churn") -> dict[str, Any]
 
 def difference(expected: Any, found: Any) -> str:
     """Where two ends differ, for the message of a failed test."""
-    told = [json.dumps(value, indent=1, sort_keys=True).splitlines() for value in (expected, found)]
-    return "\n".join(unified_diff(*told, "expected", "found", n=4, lineterm=""))
+    wanted, got = (json.dumps(value, indent=1, sort_keys=True).splitlines() for value in (expected, found))
+    return "\n".join(unified_diff(wanted, got, "expected", "found", n=4, lineterm=""))
 
 
 def _essence(value: Any) -> Any:

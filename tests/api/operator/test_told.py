@@ -29,7 +29,7 @@ def test_told(kube: Kube, namespace: str, shared_operator: OperatorProcess, wron
         found = condition(kube.read(stored), answer.type)
         assert (found.get("status"), found.get("reason")) == (answer.status, answer.reason), kube.read(stored)
         assert all(part in found["message"] for part in answer.says.split("... ")), found["message"]
-        return found["observedGeneration"] == stored["metadata"]["generation"]
+        return bool(found["observedGeneration"] == stored["metadata"]["generation"])
 
     eventually(told, what=f"{answer.type} {answer.status} {answer.reason}: {answer.says}")
     assert shared_operator.running
