@@ -103,8 +103,10 @@ def restricted_namespace(kube: Kube, stem: str) -> Iterator[str]:
     labels = {"pod-security.kubernetes.io/enforce": "restricted"}
     manifest = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
     kube.create(manifest)
-    yield name
-    kube.delete(manifest)
+    try:
+        yield name
+    finally:
+        kube.delete(manifest)
 
 
 @pytest.fixture(scope="module")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import re
 import subprocess
 import sys
 import tempfile
+import threading
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +18,8 @@ from types import ModuleType
 from typing import Any
 
 from demo.kubectl import Kubectl
+from tests.support.kube import eventually
+from tests.support.mlflow_server import free_port, healthy
 from tests.support.models import write_mlmodel
 from viridian.api.registry import TAG_DIGEST
 from viridian.training import bundle, tracking
@@ -112,14 +114,23 @@ def _payload(kind: str) -> Any:
 
 @contextmanager
 def port_forwarded(kubectl: Kubectl, service: str, port: int) -> Iterator[str]:
-    """The address on this computer at which a Service of the cluster answers."""
-    command = kubectl.command("port-forward", f"service/{service}", f":{port}", "--address=127.0.0.1")
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
-        assert process.stdout is not None
-        try:
-            line = process.stdout.readline()
-            found = re.search(r"127\.0\.0\.1:(\d+)", line)
-            assert found, f"kubectl port-forward: {line}"
-            yield f"http://localhost:{found.group(1)}"
-        finally:
-            process.terminate()
+    """The address on this computer at which a Service of the cluster answers; kubectl gives up now and then."""
+    local = free_port()
+    command = kubectl.command("port-forward", f"service/{service}", f"{local}:{port}", "--address=127.0.0.1")
+    url, over = f"http://localhost:{local}", threading.Event()
+
+    def keep_on() -> None:
+        while not over.is_set():
+            with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+                while process.poll() is None and not over.wait(0.2):
+                    pass
+                process.terminate()
+
+    keeper = threading.Thread(target=keep_on, daemon=True)
+    keeper.start()
+    try:
+        eventually(lambda: healthy(url), what=f"an answer of {service} at {url}", timeout=60, every=0.25)
+        yield url
+    finally:
+        over.set()
+        keeper.join()
