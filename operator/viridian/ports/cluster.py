@@ -67,7 +67,5 @@ class Cluster(Protocol):
     async def delete(self, reference: Reference, *, uid: str) -> None:
         """Delete exactly the object with this uid, its dependents in the background; one that is gone is fine."""
 
-    async def record_event(
-        self, regarding: Mapping[str, Any], *, kind: str, reason: str, message: str
-    ) -> None:
+    async def record_event(self, regarding: Mapping[str, Any], *, kind: str, reason: str, message: str) -> None:
         """Create a core/v1-style Event (events.k8s.io/v1) of type Normal or Warning about an object."""
