@@ -133,10 +133,16 @@ def _kubeconfig_of_the_service_account(
     return stage.proxy.kubeconfig(stage.folder, token)
 
 
+def _all_active(kube: Kube) -> bool:
+    return all(one["status"]["phase"] == "Active" for one in kube.list("v1", "Namespace"))
+
+
 def test_the_rights_of_the_cluster_wide_install_are_enough(stage: Stage, kubectl: Kubectl) -> None:
     kubectl("apply", "--server-side", "--force-conflicts", "-k", str(ROOT / "manifests"))
     kubeconfig = _kubeconfig_of_the_service_account(stage, kubectl, "viridian-system")
     target = stage.model()
+    # What is made in a namespace that is being deleted is answered with 403 as well, whatever the rights.
+    eventually(lambda: _all_active(stage.kube), what="the end of other tests' namespaces", timeout=120)
     with OperatorProcess(kubeconfig, stage.folder) as operator:
         operator.until_ready()
         stage.kube.apply(target)
