@@ -26,13 +26,16 @@ check: $(VENV)/.stamp ## formatting, lint, types, layers, generated files
 	$(BIN)/ruff check --quiet .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m viridian.api.crd --check
+	$(BIN)/python -m pytest --quiet tests/unit/api/test_crds.py tests/unit/api/test_reference.py
+	$(BIN)/python charts/copy_crds.py --check
 
 bench: $(VENV)/.stamp ## what is measured, side by side with what one would use instead
 	$(BIN)/python -m benchmarks
 
-generate: $(VENV)/.stamp ## everything that is made from the types: crds/, docs/reference/
+generate: $(VENV)/.stamp ## everything that is made from the types: crds/, the chart's copy, docs/reference/
 	$(BIN)/python -m viridian.api.crd
+	$(BIN)/python charts/copy_crds.py
+	$(BIN)/python -m docs.scripts.reference
 
 up: ## one real Kubernetes node on this computer
 	$(PYTHON) -m localcluster up
