@@ -142,6 +142,11 @@ def test_a_rollback_needs_no_registry_and_fails_no_request(
     former = served.champion
     version = promoted(served, registry)
     champion = served.champion
+    eventually(
+        lambda: users.told().last_answer(champion["revision"]) is not None,
+        what="an answer of the new champion",
+        every=0.5,
+    )
     failed = users.told().failed
     with frozen_mlflow(cluster):
         asked = time.time()
