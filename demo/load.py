@@ -43,6 +43,7 @@ class Load:
     seen: dict[str, Seen] = field(default_factory=dict)
 
     async def run(self) -> None:
+        await self._until_the_door_is_open()
         workers = [asyncio.create_task(self._client(number)) for number in range(self.connections)]
         try:
             while True:
@@ -94,6 +95,16 @@ class Load:
             if headers.get("connection", "").lower() == "close":
                 _close(connection)
                 connection = None
+
+    async def _until_the_door_is_open(self) -> None:
+        """A new Service refuses connections until the node's proxy has heard of it; users come after that."""
+        connection: Connection | None = None
+        while connection is None:
+            try:
+                connection = await asyncio.wait_for(self._connect(), 5)
+            except (OSError, asyncio.TimeoutError):
+                await asyncio.sleep(0.2)
+        connection[1].close()
 
     async def _connect(self) -> Connection:
         target = urlsplit(self.url)
