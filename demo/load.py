@@ -102,7 +102,7 @@ class Load:
         while connection is None:
             try:
                 connection = await asyncio.wait_for(self._connect(), 5)
-            except (OSError, asyncio.TimeoutError):
+            except (TimeoutError, OSError):
                 await asyncio.sleep(0.2)
         connection[1].close()
 
