@@ -16,7 +16,7 @@ from urllib.parse import urlencode, urlsplit
 from tests.support.cluster.store import World, reference_of
 from tests.support.kube import Kube, Object, eventually
 from tests.support.roles import KINDS as ROLE_KINDS
-from viridian.api.names import API_VERSION, MODEL_DEPLOYMENT
+from viridian.api.names import API_VERSION, GROUP, MODEL_DEPLOYMENT
 from viridian.ports.cluster import Reference
 
 SAFETY_KINDS = (("v1", "Pod"), ("v1", "Service"), ("apps/v1", "Deployment"), (API_VERSION, MODEL_DEPLOYMENT))
@@ -133,7 +133,13 @@ def changes(kube: Kube, namespace: str, seconds: int) -> list[str]:
 def _changes(kube: Kube, namespace: str, kind: tuple[str, str], seconds: int) -> list[str]:
     path = kube.path(*kind, namespace)
     version = str(kube.request("GET", path)["metadata"]["resourceVersion"])
-    return [_cause(event) for event in _watch(kube, path, version, seconds) if event["type"] != "BOOKMARK"]
+    told = [event for event in _watch(kube, path, version, seconds) if event["type"] != "BOOKMARK"]
+    return [_cause(event) for event in told if not _of_others(event["object"])]
+
+
+def _of_others(content: Object) -> bool:
+    """Events of Kubernetes' own controllers: some complain again and again that there is no node."""
+    return bool(content["kind"] == "Event" and not content.get("reportingController", "").startswith(GROUP))
 
 
 def _watch(kube: Kube, path: str, version: str, seconds: int = WATCH_SECONDS) -> list[Object]:
