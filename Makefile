@@ -48,11 +48,23 @@ down: ## … and nothing left of it
 
 venv: $(VENV)/.stamp ## the development environment, in the project's cache
 
-$(VENV)/.stamp: locks/dev.txt pyproject.toml
+# Checkouts share the environment: whoever uses it next installs its own sources.
+INSTALLED := $(VENV)/.checkout
+ifneq ($(shell cat $(INSTALLED) 2>/dev/null),$(CURDIR))
+.PHONY: $(INSTALLED)
+endif
+
+$(VENV)/.stamp: locks/dev.txt $(INSTALLED)
+	$(BIN)/python -m pip install --quiet --require-hashes -r locks/dev.txt
+	touch $@
+
+$(INSTALLED): pyproject.toml $(VENV)/bin/uv
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	echo $(CURDIR) > $@
+
+$(BIN)/uv:
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --require-hashes -r locks/dev.txt
-	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
-	touch $@
 
 mlflow-venv: $(MLFLOW_VENV)/.stamp ## a real MLflow server for the tests, in an environment of its own
 
@@ -62,5 +74,5 @@ $(MLFLOW_VENV)/.stamp: locks/mlflow.txt
 	touch $@
 
 locks: ## pin every dependency anew, with hashes and without any index address
-	for extra in operator server trainer dev; do $(COMPILE) --extra $$extra -o locks/$$extra.txt pyproject.toml; done
+	for extra in operator server trainer collector dev; do $(COMPILE) --extra $$extra -o locks/$$extra.txt pyproject.toml; done
 	$(COMPILE) -o locks/mlflow.txt locks/mlflow.in

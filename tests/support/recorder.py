@@ -10,6 +10,7 @@ import json
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from http import HTTPStatus
 from typing import Any, Self
 from urllib.parse import urlencode, urlsplit
 
@@ -153,8 +154,9 @@ def _watch(kube: Kube, path: str, version: str, seconds: int = WATCH_SECONDS) ->
         connection.request("GET", f"{path}?{urlencode({**query, 'allowWatchBookmarks': 'true'})}")
         answer = connection.getresponse()
         told = answer.read()
-        if answer.status >= 500:
-            raise ConnectionError(f"the API server answered {answer.status}")
+        if answer.status != HTTPStatus.OK:
+            # While it starts it may also refuse: it does not know its roles yet.
+            raise ConnectionError(f"the API server answered {answer.status}: {told.decode(errors='replace')}")
         return [json.loads(line) for line in told.splitlines() if line]
     finally:
         connection.close()

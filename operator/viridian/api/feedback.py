@@ -1,0 +1,139 @@
+"""What servers tell the collector, what people and systems tell it, and what the operator reads from it.
+
+Everything is JSON. Whoever sends proves who he is by a Kubernetes service-account token in `Authorization: Bearer`.
+An answer of 2xx means: it is on disk. 429 and 503 with `Retry-After` mean: later, nothing was stored of this request.
+Sending again is always harmless.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any, Final
+
+import msgspec
+
+from viridian.api.performance import Performance
+from viridian.api.profile import Profile, Task
+
+COLLECTOR_PORT: Final = 8090
+TOKEN_AUDIENCE: Final = "viridian-collector"  # noqa: S105 - an audience is no secret
+PREDICTIONS_PATH: Final = "/v1/predictions"
+"""POST PredictionBatch, from servers."""
+PROFILES_PATH: Final = "/v1/profiles"
+"""POST ProfileWindow, from servers."""
+OUTCOMES_PATH: Final = "/v1/outcomes"
+"""POST one Outcome, a list of them, JSON lines, CSV, Parquet, or a form."""
+WINDOWS_PATH: Final = "/v1/windows"
+"""GET `/{namespace}/{deployment}?start=…&end=…&seconds=…[&revision=…]`: list of Window, the oldest first."""
+SNAPSHOTS_PATH: Final = "/v1/snapshots"
+"""PUT `/{namespace}/{deployment}/{run id}`: freeze (or find again) the rows for a run: Snapshot. GET its `.parquet`."""
+REVIEWS_PATH: Final = "/v1/reviews"
+SUBJECTS_PATH: Final = "/v1/subjects"
+
+Value = float | int | str | bool | None
+
+
+class Source(StrEnum):
+    """Who says what the outcome was, in rising precedence."""
+
+    EVENT = "event"
+    USER = "user"
+    HUMAN = "human"
+
+
+class Served(msgspec.Struct, frozen=True, kw_only=True):
+    """Who answered."""
+
+    namespace: str
+    deployment: str
+    model: str
+    version: str
+    revision: str
+    slot: str
+    task: Task
+    classes: tuple[str, ...] = ()
+
+
+class Prediction(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One answered row."""
+
+    id: str
+    """The prediction id of the answer (UUIDv7); row n > 0 of a request has `-n` after it."""
+    time: float
+    """Seconds since 1970, UTC."""
+    features: dict[str, Value]
+    """After the privacy rules: what is denied is not there."""
+    prediction: float | str
+    """The label (as text) or the number that was answered."""
+    score: float | None = None
+    """Binary: the probability of the positive class."""
+    variant: str = ""
+    propensity: float = 1.0
+    subject: str = ""
+    """Keyed hash of whom the row is about, where a subject column is named; what erasing goes by."""
+
+
+class PredictionBatch(msgspec.Struct, frozen=True, kw_only=True):
+    """Rows of one server, at least once: rows with an id that is stored already are not stored again."""
+
+    served: Served
+    rows: list[Prediction]
+    dropped: int = 0
+    """Rows since the batch before that were lost under pressure: loss is counted, never silent."""
+
+
+class ProfileWindow(msgspec.Struct, frozen=True, kw_only=True):
+    """What one server counted since its window before. (pod, sequence) is its identity."""
+
+    served: Served
+    pod: str
+    """Unique for each start of a server's process."""
+    sequence: int
+    start: float
+    end: float
+    profile: Profile
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What turned out to be true. Of several for one prediction the highest source counts, then the latest time."""
+
+    prediction_id: str
+    outcome: float | int | str | bool
+    time: float | str | None = None
+    """Seconds since 1970 or RFC 3339; when it came in, where it is not said."""
+    source: Source = Source.EVENT
+    label_definition: str = ""
+
+
+class Stored(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer to what was sent."""
+
+    stored: int
+    duplicates: int = 0
+    waiting: int = 0
+    """Outcomes whose prediction has not come in yet: they are kept and joined when it does."""
+    refused: list[dict[str, Any]] = []
+    """Rows of a bulk upload that were not understood: `row` and `problem`."""
+
+
+class Window(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known about one revision in one span of time, half open."""
+
+    revision: str
+    version: str
+    start: float
+    end: float
+    profile: Profile | None
+    """None where no server reported."""
+    performance: Performance
+    """Of predictions that were made in the window, with the outcomes that are known by now."""
+
+
+class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """Frozen training rows."""
+
+    uri: str
+    digest: str
+    """`sha256:…` over the bytes of the Parquet file."""
+    rows: int
+    labelled: int
