@@ -58,6 +58,8 @@ RUN --mount=type=secret,id=pip --mount=type=secret,id=ca --mount=type=cache,targ
 FROM runtime AS trainer
 COPY --from=trainer-dependencies /opt/viridian /opt/viridian
 COPY --from=project /app /opt/viridian
+# MLflow looks for a Git that these images do not have, and says so at length.
+ENV GIT_PYTHON_REFRESH=quiet
 ENTRYPOINT ["python"]
 
 # A whole MLflow server, for the demo and the tests; it holds nothing of ours.

@@ -82,7 +82,9 @@ def ship(kubectl: Kubectl, kind: str) -> str:
     kubectl("delete", "job", name, "--ignore-not-found", "--wait=true")
     kubectl.apply(yaml.safe_dump(manifest))
     wait_for(lambda: _finished(kubectl, name), f"Job {name}")
-    return str(json.loads(kubectl("logs", f"job/{name}").strip().splitlines()[-1])["version"])
+    # Nothing orders what a container says on its two streams.
+    told = next(line for line in kubectl("logs", f"job/{name}").splitlines() if line.startswith("{"))
+    return str(json.loads(told)["version"])
 
 
 def _finished(kubectl: Kubectl, name: str) -> bool:
