@@ -18,6 +18,7 @@ from tests.support import churn
 from viridian.api import reasons
 from viridian.api.modeldeployment import ModelDeploymentSpec
 from viridian.api.names import OUTCOME_ANNOTATION, TOLD_ANNOTATION, Slot, slot_deployment
+from viridian.api.refusals import Refusal
 from viridian.api.samples import Bucket, CodeClass, PodSample, ScrapeFailure, ScrapeProblem
 from viridian.plan.conditions import stamp_exact
 from viridian.plan.intent import stamp
@@ -91,6 +92,7 @@ def slot(
     of: ModelDeploymentSpec | None = None,
     restarts: int = 0,
     complaint: str = "",
+    refusal: Refusal | None = None,
     observed: bool = True,
     deadline_exceeded: bool = False,
     unavailable_for: float | None = None,
@@ -125,6 +127,7 @@ def slot(
             management_port=8081,
             restarts=restarts,
             complaint=complaint if number >= up or restarts else "",
+            refusal=refusal if number >= up else None,
         )
         for number in range(replicas)
     )

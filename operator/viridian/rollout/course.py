@@ -140,7 +140,8 @@ def _first_deployment(situation: Situation) -> Move:
         return Move(Traffic(slot, revision, stamp_exact(situation.now)), reasons.SERVING, events=(event,))
     complaint = f" ({world.complaint})" if world.complaint else ""
     late = (reasons.PROGRESS_DEADLINE_EXCEEDED, f"{shown} is not ready in time{complaint}")
-    stalled = late if world.deadline_exceeded else None
+    refused = (world.refused[0], f"{shown} is refused: {world.refused[1]}") if world.refused else None
+    stalled = refused or (late if world.deadline_exceeded else None)
     return Move(None, reasons.FIRST_DEPLOYMENT, f"{shown} to become ready{complaint}", revision, stalled=stalled)
 
 

@@ -9,7 +9,8 @@ from typing import Any
 
 from viridian.api import durations
 from viridian.api.modeldeployment import ModelDeploymentSpec
-from viridian.api.names import MANAGEMENT_PORT, REVISION_LABEL, SERVER_CONTAINER, Slot
+from viridian.api.names import FETCH_CONTAINER, MANAGEMENT_PORT, REVISION_LABEL, SERVER_CONTAINER, Slot
+from viridian.api.refusals import Refusal, heard
 from viridian.api.samples import MANAGEMENT_PORT as DEFAULT_MANAGEMENT_PORT
 from viridian.api.samples import PodSample, PodTarget, ScrapeFailure
 from viridian.plan.conditions import moment
@@ -55,6 +56,8 @@ class Pod:
     restarts: int
     # The newest sentence that a failing container left: a fetch that was refused, a crash.
     complaint: str = ""
+    # Why the model is not served, where the complaint is about that.
+    refusal: Refusal | None = None
 
     def target(self, slot: Slot) -> PodTarget:
         return PodTarget(uid=self.uid, slot=str(slot), ip=self.ip, port=self.management_port)
@@ -122,6 +125,16 @@ class SlotWorld:
         return next(iter([*said, *refused]), "")
 
     @property
+    def refused(self) -> tuple[str, str] | None:
+        """Reason and sentence of a pod of its own revision that will never serve this model."""
+        said = [
+            (str(pod.refusal), pod.complaint)
+            for pod in self.pods
+            if pod.revision == self.revision and pod.refusal is not None and pod.refusal.lasting
+        ]
+        return next(iter(said), None)
+
+    @property
     def _observed(self) -> bool:
         observed = (self.deployment.get("status") or {}).get("observedGeneration", 0)
         return int(observed) >= int(self.deployment["metadata"].get("generation", 0))
@@ -170,6 +183,7 @@ def parse_pod(pod: Object) -> Pod:
     containers = [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]
     terminating = metadata.get("deletionTimestamp") is not None
     ready = any(c.get("type") == "Ready" and c.get("status") == "True" for c in status.get("conditions") or ())
+    refusal, complaint = next((said for said in map(_complaint, containers) if said[1]), (None, ""))
     return Pod(
         uid=metadata["uid"],
         name=metadata["name"],
@@ -178,7 +192,8 @@ def parse_pod(pod: Object) -> Pod:
         ready=ready and not terminating,
         management_port=_management_port(pod),
         restarts=sum(int(c.get("restartCount", 0)) for c in containers if c.get("name") == SERVER_CONTAINER),
-        complaint=next((said for said in map(_complaint, containers) if said), ""),
+        complaint=complaint,
+        refusal=refusal,
     )
 
 
@@ -189,16 +204,19 @@ def _management_port(pod: Object) -> int:
     )
 
 
-def _complaint(container: Mapping[str, Any]) -> str:
+def _complaint(container: Mapping[str, Any]) -> tuple[Refusal | None, str]:
+    """What keeps a container from its work; a refusal counts from those alone that have to do with the model."""
+    name = container.get("name")
     state, last = container.get("state") or {}, container.get("lastState") or {}
     for ended in (state.get("terminated"), last.get("terminated")):
         if ended and ended.get("exitCode", 0) != 0:
             why = str(ended.get("message") or ended.get("reason") or f"exit code {ended['exitCode']}").strip()
-            return f"{container.get('name')}: {why}"
+            refusal, sentence = heard(why) if name in (FETCH_CONTAINER, SERVER_CONTAINER) else (None, why)
+            return refusal, f"{name}: {sentence}"
     waiting = state.get("waiting") or {}
     if waiting.get("reason") in ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "CreateContainerConfigError"):
-        return f"{container.get('name')}: {waiting.get('message') or waiting['reason']}"
-    return ""
+        return None, f"{name}: {waiting.get('message') or waiting['reason']}"
+    return None, ""
 
 
 def slot_world(deployment: Object, pods: Sequence[Object]) -> SlotWorld:

@@ -45,6 +45,8 @@ def deploying(situation: Situation, traffic: Traffic, revision: str) -> Move:
             EventType.NORMAL, reasons.EVENT_ROLLOUT_STARTED, f"{shown} is deployed to {slot}, without traffic"
         )
         return Move(traffic, reasons.DEPLOYING, f"{shown} to become ready", revision, events=(started,))
+    if world.refused is not None:
+        return reverting.reject(situation, traffic, revision, *world.refused)
     crashes = reverting.crash_loop(situation, slot, revision)
     if world.deadline_exceeded or crashes:
         message = crashes or _not_ready(situation, world.complaint)

@@ -11,8 +11,10 @@ from typing import Any, Final
 
 import yaml
 
+from viridian.api.refusals import Refusal
 from viridian.serving import signature
 from viridian.serving.errors import BundleRefused
+from viridian.serving.pickles import is_pickle
 from viridian.serving.signature import Signature
 
 MAX_MLMODEL_BYTES: Final = 8 * 1024 * 1024
@@ -94,7 +96,17 @@ def _bare(directory: Path) -> Bundle:
 def _refuse_pickle(name: str, serialization: str) -> None:
     # A suffix may be followed by that of a compression: model.pkl.gz.
     if serialization not in ("", "skops") or any(suffix in _PICKLES for suffix in Path(name.lower()).suffixes):
-        raise BundleRefused(f"{name or 'the model'} is a pickle, which runs code when it is loaded: refused; {_ADVICE}")
+        raise pickled(name or "the model")
+
+
+def pickled(name: str) -> BundleRefused:
+    """The refusal of a pickle, with what to write instead."""
+    return BundleRefused(f"{name} is a pickle, which runs code when it is loaded: refused; {_ADVICE}", Refusal.PICKLE)
+
+
+def unreadable(payload: Path, why: str) -> BundleRefused:
+    """The refusal of a payload that is not what its name says; a pickle by another name is called one."""
+    return pickled(payload.name) if is_pickle(payload) else BundleRefused(f"{payload.name} {why}", Refusal.MALFORMED)
 
 
 def _inside(directory: Path, name: str) -> Path:

@@ -1,6 +1,6 @@
 """Everything that can go wrong on purpose.
 
-    ServingError                the process cannot do its work; its message goes to the termination log
+    ServingError                the process cannot do its work; reason and message go to the termination log
     ├── BundleRefused           what lies in the model's directory is not served, and why
     ├── SmokeFailed             the model does not answer its own example
     └── FetchFailed             the model could not be brought here, or is not the one that was promised
@@ -13,10 +13,19 @@ Every message is one sentence for people and holds no value of a feature.
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import ClassVar
+
+from viridian.api.refusals import Refusal
 
 
 class ServingError(Exception):
     """The process ends with this sentence."""
+
+    usual: ClassVar[Refusal] = Refusal.NOT_SERVED
+
+    def __init__(self, sentence: str, reason: Refusal | None = None) -> None:
+        super().__init__(sentence)
+        self.reason = reason or self.usual
 
 
 class BundleRefused(ServingError):
@@ -26,9 +35,13 @@ class BundleRefused(ServingError):
 class SmokeFailed(ServingError):
     """The model was loaded but does not answer."""
 
+    usual = Refusal.SMOKE_FAILED
+
 
 class FetchFailed(ServingError):
     """The model is not here, or is not what was promised."""
+
+    usual = Refusal.UNAVAILABLE
 
 
 class Rejection(StrEnum):

@@ -40,7 +40,7 @@ def main() -> None:
         fetch(settings, os.environ)
     except ServingError as error:
         log.error(str(error))
-        termination.explain(settings.termination_log, str(error))
+        termination.explain(settings.termination_log, error)
         sys.exit(1)
 
 

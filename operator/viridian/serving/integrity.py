@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from viridian.api.manifest import MANIFEST_PATH, MAX_FILES, MAX_MANIFEST_BYTES, ManifestError, verify
+from viridian.api.refusals import Refusal
 from viridian.serving.errors import FetchFailed
 
 
@@ -25,7 +26,7 @@ def verify_directory(directory: Path, digest: str) -> None:
             raise ManifestError(f"{MANIFEST_PATH} is larger than {MAX_MANIFEST_BYTES} bytes")
         verify(manifest.read_bytes(), hashed(directory), digest)
     except ManifestError as error:
-        raise FetchFailed(f"the model is refused: {error}") from error
+        raise FetchFailed(f"the model is refused: {error}", Refusal.TAMPERED) from error
 
 
 def hashed(directory: Path) -> Iterator[tuple[str, str]]:

@@ -28,7 +28,7 @@ def main() -> None:
         run(settings, available)
     except ServingError as error:
         log.error(str(error))
-        termination.explain(settings.termination_log, str(error))
+        termination.explain(settings.termination_log, error)
         sys.exit(1)
 
 

@@ -15,7 +15,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from viridian.serving.batch import Batch
-from viridian.serving.bundle import Bundle
+from viridian.serving.bundle import Bundle, unreadable
 from viridian.serving.errors import BadInput, BundleRefused, Rejection
 from viridian.serving.outputs import LABEL, PREDICTION, PROBABILITIES, Output
 from viridian.serving.signature import Column, Kind, Matrix, Signature, Table
@@ -68,9 +68,8 @@ def _session(bundle: Bundle, threads: int) -> Any:
         return onnxruntime.InferenceSession(str(bundle.payload), options, providers=["CPUExecutionProvider"])
     except Exception as error:
         # onnxruntime raises a dozen unrelated types; each means that this file is no model.
-        raise BundleRefused(
-            f"{bundle.payload.name} cannot be loaded by onnxruntime {onnxruntime.__version__}: {type(error).__name__}"
-        ) from error
+        why = f"cannot be loaded by onnxruntime {onnxruntime.__version__}: {type(error).__name__}"
+        raise unreadable(bundle.payload, why) from error
 
 
 def _signature(inputs: Sequence[Any]) -> Signature:

@@ -8,6 +8,7 @@ import gc
 import signal
 from collections.abc import Callable, Iterator
 
+from viridian.api.refusals import Refusal
 from viridian.serving import model
 from viridian.serving.connections import Connections
 from viridian.serving.errors import BundleRefused, ServingError
@@ -110,7 +111,8 @@ def load(settings: Settings, threads: int) -> Model:
     except ServingError:
         raise
     except Exception as error:
-        raise BundleRefused(f"the model in {directory} could not be loaded: {type(error).__name__}: {error}") from error
+        why = f"the model in {directory} could not be loaded: {type(error).__name__}: {error}"
+        raise BundleRefused(why, Refusal.MALFORMED) from error
 
 
 @contextlib.contextmanager

@@ -17,8 +17,9 @@ import skops.io
 from sklearn.base import is_classifier
 from sklearn.exceptions import InconsistentVersionWarning
 
+from viridian.api.refusals import Refusal
 from viridian.serving.batch import Batch
-from viridian.serving.bundle import Bundle
+from viridian.serving.bundle import Bundle, unreadable
 from viridian.serving.errors import BundleRefused
 from viridian.serving.outputs import LABEL, PREDICTION, PROBABILITIES, Output
 from viridian.serving.signature import Column, Kind, Matrix, Signature, Table
@@ -88,30 +89,31 @@ def check_version(written_by: str | None) -> None:
     if written_by is not None and _minor(written_by) != ours:
         raise BundleRefused(
             f"the model was written by scikit-learn {written_by}, and this server runs {sklearn.__version__}: "
-            "train it again with that minor version, or serve it as ONNX"
+            "train it again with that minor version, or serve it as ONNX",
+            Refusal.OTHER_SKLEARN,
         )
     if ours not in TRUSTED:
-        raise BundleRefused(f"no list of trusted types is known for scikit-learn {ours}")
+        raise BundleRefused(f"no list of trusted types is known for scikit-learn {ours}", Refusal.OTHER_SKLEARN)
 
 
 def _load(bundle: Bundle) -> Any:
     path = bundle.payload
     if not zipfile.is_zipfile(path):
-        raise BundleRefused(f"{path.name} is no skops file; a pickle by another name is refused as well")
+        raise unreadable(path, "is no skops file")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", InconsistentVersionWarning)
             return skops.io.load(path, trusted=list(TRUSTED[_minor(sklearn.__version__)]))
     except skops.io.exceptions.UntrustedTypesFoundException as error:
         found = sorted(set(skops.io.get_untrusted_types(file=path)) - set(TRUSTED[_minor(sklearn.__version__)]))
-        raise BundleRefused(f"{path.name} builds types that are not trusted: {', '.join(found[:5])}") from error
+        raise BundleRefused(
+            f"{path.name} builds types that are not trusted: {', '.join(found[:5])}", Refusal.UNTRUSTED_TYPE
+        ) from error
     except InconsistentVersionWarning as error:
         check_version(str(error.original_sklearn_version))
-        raise BundleRefused(f"{path.name} was written by another scikit-learn") from error
+        raise BundleRefused(f"{path.name} was written by another scikit-learn", Refusal.OTHER_SKLEARN) from error
     except Exception as error:
-        raise BundleRefused(
-            f"{path.name} cannot be loaded by skops {skops.__version__}: {type(error).__name__}"
-        ) from error
+        raise unreadable(path, f"cannot be loaded by skops {skops.__version__}: {type(error).__name__}") from error
 
 
 def _signature(estimator: Any) -> Signature:

@@ -11,6 +11,7 @@ from typing import Final
 from urllib.parse import quote, unquote, urlsplit
 
 from viridian.api.manifest import MAX_FILES, ManifestError, check_path
+from viridian.api.refusals import Refusal
 from viridian.serving.errors import FetchFailed
 from viridian.serving.integrity import hashed
 from viridian.serving.transfer import Transfer
@@ -93,7 +94,7 @@ def _from_here(source: Path, target: Path, transfer: Transfer) -> None:
                 (target / path).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(source / path, target / path, follow_symlinks=False)
         except ManifestError as error:
-            raise FetchFailed(f"the model is refused: {error}") from error
+            raise FetchFailed(f"the model is refused: {error}", Refusal.TAMPERED) from error
     elif source.is_file() and source.name.endswith(_ARCHIVES):
         _unpack(source, target, transfer)
     else:
@@ -147,4 +148,4 @@ def _check(path: str) -> None:
     try:
         check_path(path)
     except ManifestError as error:
-        raise FetchFailed(f"the model is refused: {error}") from error
+        raise FetchFailed(f"the model is refused: {error}", Refusal.TAMPERED) from error

@@ -27,6 +27,7 @@ from tests.unit.rollout.cases import (
     table,
 )
 from viridian.api import reasons
+from viridian.api.refusals import Refusal
 
 FIRST = [
     Case(
@@ -83,6 +84,25 @@ FIRST = [
         stalled=reasons.PROGRESS_DEADLINE_EXCEEDED,
     ),
     Case(
+        "a model that is refused for good stalls the first deployment with the reason",
+        snapshot(
+            slots=[slot(BLUE, "1", ready=0, complaint="server: a pickle", refusal=Refusal.PICKLE)], known=[record("1")]
+        ),
+        reasons.FIRST_DEPLOYMENT,
+        candidate=V1,
+        stalled=Refusal.PICKLE,
+    ),
+    Case(
+        "a model that could not be brought yet is waited for",
+        snapshot(
+            slots=[slot(BLUE, "1", ready=0, complaint="fetch: MLflow is away", refusal=Refusal.UNAVAILABLE)],
+            known=[record("1")],
+        ),
+        reasons.FIRST_DEPLOYMENT,
+        "MLflow is away",
+        candidate=V1,
+    ),
+    Case(
         "while the registry is silent the first deployment goes on",
         snapshot(wanted=SILENT, slots=[slot(BLUE, "1")], known=[record("1")]),
         reasons.SERVING,
@@ -132,6 +152,33 @@ DEPLOYING = [
         champion=V1,
         reverted=V2,
         events=("Rejected",),
+    ),
+    Case(
+        "one that is refused for good is rejected at once, with the reason",
+        snapshot(
+            **HEALTHY_BEFORE,
+            traffic=ONE_STEADY,
+            slots=[slot(BLUE, "1"), slot(GREEN, "2", ready=0, complaint="fetch: no key", refusal=Refusal.UNKNOWN_KEY)],
+        ),
+        Refusal.UNKNOWN_KEY,
+        "fetch: no key",
+        champion=V1,
+        reverted=V2,
+        events=("Rejected",),
+    ),
+    Case(
+        "the words of a pod of the wish before say nothing about this one",
+        snapshot(
+            **HEALTHY_BEFORE,
+            traffic=ONE_STEADY,
+            slots=[
+                slot(BLUE, "1"),
+                replace(slot(GREEN, "2", ready=0), pods=slot(GREEN, "1", ready=0, refusal=Refusal.TAMPERED).pods),
+            ],
+        ),
+        reasons.DEPLOYING,
+        candidate=V2,
+        champion=V1,
     ),
     Case(
         "one that crashes again and again is rejected before its deadline",

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from tests.support.snapshots import model, outcome, promoted, record, rejected, revision, spec
 from viridian.api import reasons
 from viridian.api.names import OUTCOME_ANNOTATION, REVISION_LABEL
+from viridian.api.refusals import Refusal
 from viridian.rollout import records
 from viridian.rollout.capacity import pods_for
 from viridian.rollout.records import NEWEST_OUTCOMES, Outcome
@@ -121,6 +122,14 @@ class TestPods:
     def test_what_a_container_complains_of(self, state: dict[str, Any], words: str) -> None:
         status = {"initContainerStatuses": [{"name": "fetch", **state}]}
         assert parse_pod({"metadata": {"uid": "u", "name": "n"}, "spec": {}, "status": status}).complaint == words
+
+    def test_a_refusal_is_heard_from_the_steps_that_know_the_model(self) -> None:
+        for container, refusal in (("fetch", Refusal.TAMPERED), ("server", Refusal.TAMPERED), ("proxy", None)):
+            ended = {"terminated": {"exitCode": 1, "message": "ModelTampered: other bytes"}}
+            status = {"containerStatuses": [{"name": container, "state": {}, "lastState": ended}]}
+            pod = parse_pod({"metadata": {"uid": "u", "name": "n"}, "spec": {}, "status": status})
+            assert pod.refusal is refusal
+            assert pod.complaint == f"{container}: {'' if refusal else 'ModelTampered: '}other bytes"
 
     def test_the_management_port_of_a_runtime_of_the_users_own(self) -> None:
         ports = [{"name": "management", "containerPort": 9999}]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import json
+import lzma
 import pickle
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,7 @@ import pytest
 import yaml
 
 from tests.support import models
+from viridian.api.refusals import Refusal
 from viridian.serving import bundle, model, runtime, signature
 from viridian.serving.bundle import Format
 from viridian.serving.errors import BundleRefused, SmokeFailed
@@ -82,14 +86,29 @@ def test_pickles_alone_are_refused(tmp_path: Path, name: str) -> None:
     assert f"{name} is a pickle" in refused(tmp_path)
 
 
-@pytest.mark.parametrize("compress", [bytes, gzip.compress])
-def test_a_pickle_by_another_name_is_refused(tmp_path: Path, compress: Any) -> None:
-    models.write_skops_mlflow(tmp_path, models.logistic())
-    (tmp_path / "model.skops").write_bytes(compress(pickle.dumps({})))
-    assert "is no skops file; a pickle by another name is refused as well" in refused(tmp_path)
-    models.write_onnx_alone(tmp_path / "onnx")
-    (tmp_path / "onnx" / "model.onnx").write_bytes(compress(pickle.dumps({})))
-    assert "model.onnx cannot be loaded by onnxruntime" in refused(tmp_path / "onnx")
+PACKINGS = [bytes, gzip.compress, zlib.compress, bz2.compress, lzma.compress, lambda plain: b"\x04\x22\x4d\x18" + plain]
+PACKED = pytest.mark.parametrize("pack", PACKINGS, ids=["raw", "gzip", "zlib", "bz2", "xz", "lz4"])
+
+
+@PACKED
+@pytest.mark.parametrize("protocol", [0, 1, 2, 5])
+@pytest.mark.parametrize("name", ["model.onnx", "model.skops"])
+def test_a_pickle_by_another_name_is_refused(tmp_path: Path, name: str, protocol: int, pack: Any) -> None:
+    (tmp_path / name).write_bytes(pack(pickle.dumps({"a": [1.5, "x", b"y"]}, protocol)))
+    with pytest.raises(BundleRefused, match=f"{name} is a pickle, which runs code") as raised:
+        model.load(tmp_path, "m", "1", 1)
+    assert raised.value.reason is Refusal.PICKLE
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "model.skops"])
+@pytest.mark.parametrize(
+    "content", [b"", b"\x00" * 100, b"just text\n" * 10, b"PK\x03\x04 cut", b"\x08\x0a\x12\x05skl2"]
+)
+def test_what_is_neither_is_not_called_a_pickle(tmp_path: Path, name: str, content: bytes) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(BundleRefused) as raised:
+        model.load(tmp_path, "m", "1", 1)
+    assert raised.value.reason is Refusal.MALFORMED
 
 
 def hostile(document: dict[str, Any]) -> dict[str, Any]:

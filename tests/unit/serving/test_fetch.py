@@ -395,8 +395,8 @@ def test_the_command_says_why_it_failed(tmp_path: Path) -> None:
     done = command(tmp_path, "--model-uri", "s3://bucket/x", "--model-dir", str(tmp_path / "model"))
     assert done.returncode == 1
     sentence = (tmp_path / "log").read_text()
-    assert sentence.startswith("s3://bucket/x cannot be fetched")
-    assert json.loads(done.stdout)["message"] == sentence
+    assert sentence.startswith("ModelUnavailable: s3://bucket/x cannot be fetched")
+    assert json.loads(done.stdout)["message"] == sentence.removeprefix("ModelUnavailable: ")
 
 
 def test_the_command_tells_what_it_brought(tmp_path: Path, place: Path) -> None:

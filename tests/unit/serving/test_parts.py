@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from viridian.serving import cpus, settings
+from viridian.serving.errors import FetchFailed
 from viridian.serving.identifiers import prediction_id
 from viridian.serving.logs import JsonLines, ModelErrors
 from viridian.serving.termination import LIMIT, explain
@@ -111,14 +112,16 @@ def test_a_model_that_always_raises_does_not_drown_the_log(caplog: pytest.LogCap
 
 
 def test_the_termination_log_is_cut_between_characters(tmp_path: Path) -> None:
-    explain(tmp_path / "log", "ü" * LIMIT)
-    assert (tmp_path / "log").read_text() == "ü" * (LIMIT // 2)
-    explain(tmp_path / "no" / "such" / "place", "nobody hears this")
+    explain(tmp_path / "log", FetchFailed("ü" * LIMIT))
+    said = (tmp_path / "log").read_text()
+    assert said.startswith("ModelUnavailable: üü")
+    assert LIMIT - 2 < len(said.encode()) <= LIMIT
+    explain(tmp_path / "no" / "such" / "place", FetchFailed("nobody hears this"))
 
 
 def test_no_file_is_left_among_the_devices() -> None:
     path = Path("/dev/viridian-no-such-termination-log")
-    explain(path, "nobody hears this")
+    explain(path, FetchFailed("nobody hears this"))
     assert not path.exists()
 
 

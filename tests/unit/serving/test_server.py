@@ -171,10 +171,10 @@ async def test_a_failing_smoke_prediction_ends_the_process_with_a_sentence(tmp_p
         assert await server.process.wait() == 1
     sentence = server.termination_log.read_text()
     assert sentence == (
-        "smoke prediction failed: its own input example does not fit the signature: "
+        "SmokeFailed: smoke prediction failed: its own input example does not fit the signature: "
         "row 0 has 1 values, but 4 are needed"
     )
-    assert [entry["message"] for entry in log] == [sentence]
+    assert [entry["message"] for entry in log] == [sentence.removeprefix("SmokeFailed: ")]
 
 
 async def test_a_version_whose_files_were_changed_is_not_served(tmp_path: Path) -> None:
@@ -186,7 +186,9 @@ async def test_a_version_whose_files_were_changed_is_not_served(tmp_path: Path) 
     (directory / "MLmodel").write_text((directory / "MLmodel").read_text() + "\n")
     async with launched(directory, tmp_path) as server:
         assert await server.process.wait() == 1
-    assert server.termination_log.read_text() == "the model is refused: files differ from the manifest: 'MLmodel'"
+    assert server.termination_log.read_text() == (
+        "ModelTampered: the model is refused: files differ from the manifest: 'MLmodel'"
+    )
 
 
 async def test_a_skops_model_is_served_by_the_same_process(tmp_path: Path, http: aiohttp.ClientSession) -> None:
