@@ -119,7 +119,7 @@ def write_skops_mlflow(
     return directory
 
 
-def write_mixed(directory: Path) -> Path:
+def write_mixed(directory: Path, signature: Sequence[dict[str, Any]] | None = None) -> Path:
     """A graph with one input for each column: a number that may be missing, a whole number, a flag and a string."""
     inputs = [
         helper.make_tensor_value_info("an_age", TensorProto.FLOAT, [None, 1]),
@@ -140,8 +140,8 @@ def write_mixed(directory: Path) -> Path:
         helper.make_tensor_value_info("score", TensorProto.FLOAT, [None, 1]),
         helper.make_tensor_value_info("echo", TensorProto.STRING, [None, 1]),
     ]
-    signature = columns(("an age", "double", False), ("visits", "long"), ("member", "boolean"), ("city", "string"))
-    return write_onnx_mlflow(directory, signature, payload=graph_bytes(nodes, inputs, outputs))
+    usual = columns(("an age", "double", False), ("visits", "long"), ("member", "boolean"), ("city", "string"))
+    return write_onnx_mlflow(directory, signature or usual, payload=graph_bytes(nodes, inputs, outputs))
 
 
 def write_picky(directory: Path, work: int = 0) -> Path:

@@ -16,12 +16,17 @@ from viridian.serving.signature import Column, Kind, Matrix, Table
 EXACT: Final = float(2**53)
 """Up to here every whole number has its own float64."""
 _RANGES: Final = {"INT8": 2.0**7, "INT16": 2.0**15, "INT32": 2.0**31}
-_STRICT: Final = {Kind.FLOAT: float, Kind.INTEGER: float, Kind.BOOLEAN: bool, Kind.STRING: str}
+STRICT: Final = {Kind.FLOAT: float, Kind.INTEGER: float, Kind.BOOLEAN: bool, Kind.STRING: str}
+"""What a value of each kind is after JSON; whole numbers may be written 5.0."""
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Numbers alone are one float64 matrix in the order of the signature; anything else is a vector for each column."""
+    """Numbers alone are one float64 matrix in the order of the signature; anything else is a vector for each column.
+
+    Null is NaN among numbers and None among strings and flags: flags are bool where the column is required, and objects
+    like strings where it is optional.
+    """
 
     rows: int
     matrix: NDArray[np.float64] | None = None
@@ -35,7 +40,7 @@ class TableReader:
         self.table = table
         self.names = tuple(column.name for column in table.columns)
         self._known = frozenset(self.names)
-        self._optional = [c.kind is Kind.FLOAT and not c.required for c in table.columns]
+        self._optional = [not column.required for column in table.columns]
         self._required = [i for i, optional in enumerate(self._optional) if not optional]
         self._whole = [i for i, column in enumerate(table.columns) if column.kind is Kind.INTEGER]
 
@@ -82,7 +87,8 @@ class TableReader:
                 columns[column.name] = np.array(values, dtype=np.float64)
                 self._check_whole(column, columns[column.name])
             else:
-                columns[column.name] = np.array(values, dtype=bool if column.kind is Kind.BOOLEAN else object)
+                flags = column.kind is Kind.BOOLEAN and column.required
+                columns[column.name] = np.array(values, dtype=bool if flags else object)
         return Batch(rows, columns=columns)
 
     def from_matrix(self, matrix: NDArray[np.float64]) -> Batch:
@@ -100,7 +106,7 @@ class TableReader:
     def _check_whole(column: Column, values: NDArray[np.float64]) -> None:
         if column.kind is not Kind.INTEGER:
             return
-        broken = np.flatnonzero(values != np.floor(values))
+        broken = np.flatnonzero((values != np.floor(values)) & ~np.isnan(values))
         if len(broken):
             raise wrong_type(column.name, int(broken[0]), column.kind, "a fraction")
         check_range(column.name, column.datatype, values)
@@ -134,7 +140,7 @@ Reader = TableReader | MatrixReader
 
 def typed_list(column: Column, values: Sequence[Any], optional: bool) -> list[Any]:
     """The values, each of the column's type; numbers are never made from strings."""
-    strict = _STRICT[column.kind]
+    strict = STRICT[column.kind]
     try:
         return msgspec.convert(values, list[strict | None] if optional else list[strict])  # type: ignore[valid-type]
     except msgspec.ValidationError as error:
@@ -157,7 +163,7 @@ def _mistyped(column: Column, values: Sequence[Any], strict: type, optional: boo
 def check_range(field: str, datatype: str, values: NDArray[np.float64]) -> None:
     """Whole numbers fit the type that the model was trained with, and stand exactly in a float64."""
     limit = _RANGES.get(datatype, EXACT)
-    if len(values) and (values.max() > limit - 1 or values.min() < -limit):
+    if len(values) and ((values > limit - 1) | (values < -limit)).any():
         raise BadInput(Rejection.OUT_OF_RANGE, field, f"{field!r} has a number that is too large for {datatype}")
 
 

@@ -10,7 +10,17 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from viridian.serving.batch import Batch, MatrixReader, Reader, TableReader, absent, spoken, typed_list, wrong_type
+from viridian.serving.batch import (
+    STRICT,
+    Batch,
+    MatrixReader,
+    Reader,
+    TableReader,
+    absent,
+    spoken,
+    typed_list,
+    wrong_type,
+)
 from viridian.serving.errors import BadInput, Rejection
 from viridian.serving.signature import Column, Kind
 
@@ -22,11 +32,9 @@ _ROWS: Final[dict[bool, msgspec.json.Decoder[Any]]] = {
     True: msgspec.json.Decoder(list[list[float | None]]),
 }
 _VECTORS: Final[dict[tuple[Kind, bool], msgspec.json.Decoder[Any]]] = {
-    (Kind.FLOAT, False): msgspec.json.Decoder(list[float]),
-    (Kind.FLOAT, True): msgspec.json.Decoder(list[float | None]),
-    (Kind.INTEGER, False): msgspec.json.Decoder(list[float]),
-    (Kind.BOOLEAN, False): msgspec.json.Decoder(list[bool]),
-    (Kind.STRING, False): msgspec.json.Decoder(list[str]),
+    (kind, optional): msgspec.json.Decoder(list[value | None] if optional else list[value])  # type: ignore[valid-type]
+    for kind, value in STRICT.items()
+    for optional in (False, True)
 }
 _PLACE: Final = re.compile(r"at `\$\[(\d+)\](?:\[(\d+)\])?")
 

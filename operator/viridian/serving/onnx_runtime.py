@@ -139,7 +139,7 @@ def _feed_columns(signature: Table, inputs: Sequence[Any]) -> Feed:
         given = {}
         for place, column, node, element, dimensions in plan:
             values = batch.matrix[:, place] if batch.matrix is not None else (batch.columns or {})[column]
-            given[node] = _cast(values, element).reshape((-1, 1) if dimensions == 2 else (-1,))
+            given[node] = _cast(values, element, column).reshape((-1, 1) if dimensions == 2 else (-1,))
         return given
 
     return feed
@@ -161,7 +161,12 @@ def _by_column(signature: Table, inputs: Sequence[Any]) -> dict[str, Any]:
     return found
 
 
-def _cast(values: NDArray[Any], element: Any) -> NDArray[Any]:
+def _cast(values: NDArray[Any], element: Any, column: str = "") -> NDArray[Any]:
+    if element is np.object_:
+        # Text in a graph is never null; converters know missing text as the empty string.
+        return np.where(np.equal(values, None), "", values)
+    if not np.issubdtype(element, np.floating) and (values != values).any() | np.equal(values, None).any():
+        raise BadInput(Rejection.MISSING_VALUE, column, f"{column!r}: null, which the model's graph cannot take there")
     if element is not np.float32 and element is not np.float16:
         return np.ascontiguousarray(values, dtype=element)
     with np.errstate(over="ignore"):

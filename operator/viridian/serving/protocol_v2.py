@@ -146,7 +146,7 @@ def _column(tensor: Tensor, column: Column, rows: int) -> list[Any]:
             name,
             f"{name!r}: the datatype is {tensor.datatype}, but the column holds {column.datatype}",
         )
-    values = decode.vector(column, column.kind is Kind.FLOAT and not column.required, tensor.data)
+    values = decode.vector(column, not column.required, tensor.data)
     if len(values) != rows:
         raise _miscounted(tensor, len(values))
     return values

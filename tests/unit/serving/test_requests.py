@@ -160,6 +160,21 @@ def test_optional_numbers_may_be_null_or_left_out(mixed: Model) -> None:
     assert invoke(mixed, dataframe_split=split) == {"score": [5, 0], "echo": ["Ulm", ""]}
 
 
+def test_any_optional_column_may_be_null(tmp_path: Path) -> None:
+    """A graph has no null: missing text is the empty string to it, and flags and whole numbers cannot be missing."""
+    signature = models.columns(
+        ("an age", "double", False), ("visits", "long", False), ("member", "boolean", False), ("city", "string", False)
+    )
+    served = model.load(models.write_mixed(tmp_path, signature), "mixed", "1", 1)
+    row = {"an age": 1, "visits": 3, "member": True, "city": None}
+    assert invoke(served, dataframe_records=[row, {**row, "city": "Ulm"}]) == {"score": [4, 4], "echo": ["", "Ulm"]}
+    given = [tensor("visits", [3], "INT64"), tensor("member", [True], "BOOL"), tensor("city", [None], "BYTES")]
+    assert infer(served, given)["outputs"][1]["data"] == [""]
+    for name in ("visits", "member"):
+        refused = refusal(served, as_body({"dataframe_records": [{**row, name: None}]}), invocation=True)
+        assert (refused.reason, refused.field) == (Rejection.MISSING_VALUE, name)
+
+
 def test_columns_of_all_types_over_the_inference_protocol(mixed: Model) -> None:
     given = [
         tensor("city", ["Ulm", "Köln"], "BYTES"),
