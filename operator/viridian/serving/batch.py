@@ -33,6 +33,13 @@ class Batch:
     columns: Mapping[str, NDArray[Any]] | None = None
 
 
+def nulls(values: NDArray[Any]) -> NDArray[np.bool_]:
+    """Where there is nothing: NaN among numbers, None among the rest."""
+    if values.dtype == object:
+        return np.fromiter((value is None for value in values), np.bool_, len(values))
+    return np.asarray(np.isnan(values), np.bool_)
+
+
 class TableReader:
     """Makes batches for a model with named columns."""
 

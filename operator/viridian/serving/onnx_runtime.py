@@ -14,7 +14,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from viridian.serving.batch import Batch
+from viridian.serving.batch import Batch, nulls
 from viridian.serving.bundle import Bundle, unreadable
 from viridian.serving.errors import BadInput, BundleRefused, Rejection
 from viridian.serving.outputs import LABEL, PREDICTION, PROBABILITIES, Output
@@ -164,8 +164,8 @@ def _by_column(signature: Table, inputs: Sequence[Any]) -> dict[str, Any]:
 def _cast(values: NDArray[Any], element: Any, column: str = "") -> NDArray[Any]:
     if element is np.object_:
         # Text in a graph is never null; converters know missing text as the empty string.
-        return np.where(np.equal(values, None), "", values)
-    if not np.issubdtype(element, np.floating) and (values != values).any() | np.equal(values, None).any():
+        return np.where(nulls(values), "", values)
+    if not np.issubdtype(element, np.floating) and nulls(values).any():
         raise BadInput(Rejection.MISSING_VALUE, column, f"{column!r}: null, which the model's graph cannot take there")
     if element is not np.float32 and element is not np.float16:
         return np.ascontiguousarray(values, dtype=element)
