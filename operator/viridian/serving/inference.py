@@ -6,16 +6,19 @@ import time
 from collections.abc import Callable
 from functools import partial
 from typing import Final
+from urllib.parse import quote
 
 import msgspec
 
 from viridian import __version__
+from viridian.api.shadow import SHADOW_HEADER
 from viridian.serving.connections import Connections
 from viridian.serving.errors import BadInput, ModelFailed, Rejection
 from viridian.serving.identifiers import prediction_id
 from viridian.serving.logs import ModelErrors
 from viridian.serving.metrics import Metrics
 from viridian.serving.model import Model
+from viridian.serving.prediction_bins import bins
 from viridian.serving.responses import (
     CLOSE,
     JSON,
@@ -30,12 +33,14 @@ from viridian.serving.responses import (
     send_answer,
 )
 from viridian.serving.settings import Settings
+from viridian.serving.shadow import Shadow
 from viridian.serving.work import Work
 
 Answer = tuple[int, bytes]
 Predict = Callable[[Model, bytes, str], bytes]
 
 _SERVER: Final = msgspec.json.encode({"name": "viridian", "version": __version__, "extensions": []})
+_COPY: Final = SHADOW_HEADER.encode()
 _LIVE: Final = msgspec.json.encode({"live": True})
 _JSON_TYPES: Final = ("", "application/json", "application/octet-stream", "text/json")
 
@@ -48,6 +53,8 @@ class Inference:
         self.draining = False
         self.in_flight = 0
         self.metrics = Metrics(settings, lambda: self.in_flight)
+        self.shadow = Shadow(lambda: bins(settings.model_dir))
+        self.metrics.include(self.shadow.families)
         self._connections = connections
         self._work = work
         self._limit = settings.max_body_bytes
@@ -58,6 +65,7 @@ class Inference:
             (b"x-viridian-slot", settings.slot.encode("latin-1", "replace")),
         ]
         model = f"/v2/models/{settings.name}"
+        self._infer_path = quote(f"{model}/infer").encode()
         models = [model, f"{model}/versions/{settings.version}"] if settings.version else [model]
         self._predictions: dict[str, Predict] = {f"{path}/infer": Model.infer for path in models}
         self._predictions["/invocations"] = Model.invoke
@@ -110,11 +118,18 @@ class Inference:
                 if not error.complete and CLOSE not in headers:
                     headers.append(CLOSE)
             await send_answer(send, status, answer, headers or self._headers(identifier))
-            self.metrics.answered(status, time.perf_counter() - began)
+            copied = any(name == _COPY for name, _ in scope["headers"])
+            self.metrics.answered(status, time.perf_counter() - began, copied)
+            if status == 200 and not copied:
+                self.shadow.offer(identifier, self._challenged_path(predict), scope["headers"], body, answer)
         except Disconnected:
             return
         finally:
             self.in_flight -= 1
+
+    def _challenged_path(self, predict: Predict) -> bytes:
+        """Where the challenger answers the same: it has the same name, and another version."""
+        return b"/invocations" if predict is Model.invoke else self._infer_path
 
     async def _answer(self, predict: Predict, identifier: str, scope: Scope, body: bytes) -> Answer:
         model = self.model

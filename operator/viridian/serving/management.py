@@ -1,11 +1,13 @@
-"""The management port: metrics, liveness, and the order to let go of connections. Never exposed to users."""
+"""The management port: metrics, liveness, and the operator's orders. Never exposed to users."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Final
 
 import msgspec
 
+from viridian.api import shadow as words
 from viridian.api.samples import Idle
 from viridian.serving.connections import Connections
 from viridian.serving.inference import Inference
@@ -33,7 +35,8 @@ class CloseOrder(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
     idle: Idle = Idle.KEEP
 
 
-_ORDER: Final = msgspec.json.Decoder(CloseOrder)
+_CLOSE_ORDER: Final = msgspec.json.Decoder(CloseOrder)
+_SHADOW_ORDER: Final = msgspec.json.Decoder(words.ShadowOrder)
 
 
 class Management:
@@ -51,20 +54,37 @@ class Management:
             case "GET" | "HEAD", "/healthz":
                 await send_answer(send, 200, _ALIVE, [(b"content-type", JSON)])
             case "POST", "/connections/close":
-                await self._close(receive, send)
-            case _, "/metrics" | "/healthz" | "/connections/close":
+                await _obey(receive, send, self._close)
+            case "POST", words.SHADOW_PATH:
+                await _obey(receive, send, self._shadow)
+            case "DELETE", words.SHADOW_PATH:
+                self._inference.shadow.stop()
+                await _done(send)
+            case _, "/metrics" | "/healthz" | "/connections/close" | words.SHADOW_PATH:
                 await send_answer(send, 405, error_body("this method is not allowed here"), [(b"content-type", JSON)])
             case _:
                 await send_answer(send, 404, error_body("there is nothing here"), [(b"content-type", JSON)])
 
-    async def _close(self, receive: Receive, send: Send) -> None:
-        try:
-            order = _ORDER.decode(await read_body(receive, _LIMIT))
-        except Disconnected:
-            return
-        except (msgspec.MsgspecError, UnicodeDecodeError, BodyTooLarge) as error:
-            await send_answer(send, 400, error_body(str(error)), [(b"content-type", JSON)])
-            return
+    def _close(self, body: bytes) -> None:
+        order = _CLOSE_ORDER.decode(body)
         self._connections.close_for(order.for_seconds, order.idle)
-        await send({"type": "http.response.start", "status": 204, "headers": []})
-        await send({"type": "http.response.body", "body": b""})
+
+    def _shadow(self, body: bytes) -> None:
+        self._inference.shadow.follow(_SHADOW_ORDER.decode(body))
+
+
+async def _obey(receive: Receive, send: Send, order: Callable[[bytes], None]) -> None:
+    """204 when the order makes sense, 400 with a sentence when it does not."""
+    try:
+        order(await read_body(receive, _LIMIT))
+    except Disconnected:
+        return
+    except (ValueError, msgspec.MsgspecError, BodyTooLarge) as error:
+        await send_answer(send, 400, error_body(str(error)), [(b"content-type", JSON)])
+        return
+    await _done(send)
+
+
+async def _done(send: Send) -> None:
+    await send({"type": "http.response.start", "status": 204, "headers": []})
+    await send({"type": "http.response.body", "body": b""})

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
+from prometheus_client.core import Metric
+from prometheus_client.registry import Collector
 
 from viridian.api.samples import DURATION_METRIC, LATENCY_BOUNDS, REQUESTS_METRIC, CodeClass
+from viridian.api.shadow import COPIED_DURATION_METRIC, COPIED_REQUESTS_METRIC
 from viridian.serving.errors import Rejection
 from viridian.serving.settings import Settings
 
 CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
 _LABELS = ("model", "version", "revision", "slot")
+
+
+Families = Callable[[Sequence[str], Sequence[str]], Iterable[Metric]]
+"""Metrics that are made when they are asked for, from the names and values of the labels that all have."""
 
 
 class Metrics:
@@ -20,33 +28,42 @@ class Metrics:
     def __init__(self, settings: Settings, in_flight: Callable[[], float]) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self._registry = CollectorRegistry(auto_describe=False)
-        identity = (settings.name, settings.version, settings.revision, settings.slot)
-        requests = Counter(
-            REQUESTS_METRIC, "Inference requests by class of status code.", (*_LABELS, "code"), registry=self._registry
-        )
+        identity = self._identity = (settings.name, settings.version, settings.revision, settings.slot)
         rejected = Counter(
             "viridian_rejected_inputs", "Refused inputs by reason.", (*_LABELS, "reason"), registry=self._registry
-        )
-        duration = Histogram(
-            DURATION_METRIC,
-            "Seconds from the last byte of an inference request to its answer.",
-            _LABELS,
-            buckets=LATENCY_BOUNDS,
-            registry=self._registry,
         )
         gauge = Gauge(
             "viridian_requests_in_flight", "Inference requests being answered.", _LABELS, registry=self._registry
         )
         gauge.labels(*identity).set_function(in_flight)
         # Children are resolved once: looking them up by label values costs more than counting.
-        self._requests = {int(code[0]): requests.labels(*identity, code.value) for code in CodeClass}
         self._rejected = {reason: rejected.labels(*identity, reason.value) for reason in Rejection}
-        self._duration = duration.labels(*identity)
+        self._users = self._answers(REQUESTS_METRIC, DURATION_METRIC, "Inference requests")
+        self._copies = self._answers(COPIED_REQUESTS_METRIC, COPIED_DURATION_METRIC, "Copies of a champion's requests")
 
-    def answered(self, status: int, seconds: float) -> None:
-        """One inference request got its answer."""
-        self._requests[status // 100].inc()
-        self._duration.observe(seconds)
+    def _answers(self, requests: str, duration: str, what: str) -> _Answers:
+        codes = Counter(requests, f"{what} by class of status code.", (*_LABELS, "code"), registry=self._registry)
+        seconds = Histogram(
+            duration,
+            f"{what}: seconds from the last byte to the answer.",
+            _LABELS,
+            buckets=LATENCY_BOUNDS,
+            registry=self._registry,
+        )
+        return _Answers(
+            {int(code[0]): codes.labels(*self._identity, code.value) for code in CodeClass},
+            seconds.labels(*self._identity),
+        )
+
+    def include(self, families: Families) -> None:
+        """From now on these are told as well."""
+        self._registry.register(_Late(lambda: families(_LABELS, self._identity)))
+
+    def answered(self, status: int, seconds: float, copied: bool) -> None:
+        """One inference request got its answer. Copies of a champion's requests are no user's requests."""
+        answers = self._copies if copied else self._users
+        answers.codes[status // 100].inc()
+        answers.seconds.observe(seconds)
 
     def rejected(self, reason: Rejection) -> None:
         """One input was refused."""
@@ -55,3 +72,21 @@ class Metrics:
     def render(self) -> bytes:
         """All of it as Prometheus text."""
         return generate_latest(self._registry)
+
+
+@dataclass(frozen=True, slots=True)
+class _Answers:
+    """The series of one kind of requests."""
+
+    codes: dict[int, Counter]
+    seconds: Histogram
+
+
+@dataclass(frozen=True, slots=True)
+class _Late(Collector):
+    """Metrics that are made when they are asked for."""
+
+    families: Callable[[], Iterable[Metric]]
+
+    def collect(self) -> Iterable[Metric]:
+        return self.families()

@@ -55,6 +55,7 @@ class Server:
                 await self._told_to_leave.wait()
                 await self._drain()
             finally:
+                self.inference.shadow.stop()
                 self.listener.stop()
                 await answering
                 self.management.stop()

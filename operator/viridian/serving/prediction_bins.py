@@ -1,0 +1,84 @@
+"""Which bin of the reference profile a prediction falls into, read from the outputs of an answer."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import msgspec
+from numpy.typing import NDArray
+
+from viridian.api.profile import PROFILE_PATH, Numbers, Reference, Task
+from viridian.serving.outputs import LABEL, PREDICTION, PROBABILITIES, Output
+
+ANONYMOUS: Final = "predictions"
+"""The only output of an answer in MLflow's form: a classifier's labels or a regressor's numbers."""
+MISSING: Final = "missing"
+OTHER: Final = "other"
+
+
+class Bins(Protocol):
+    """Where predictions are counted."""
+
+    @property
+    def names(self) -> Sequence[str]:
+        """Every bin that there is."""
+
+    def of(self, outputs: Sequence[Output]) -> Iterator[str]:
+        """One for each row; nothing where the answer does not hold what is binned, such as a score."""
+
+
+class NoBins:
+    """Of a model without a reference profile."""
+
+    names: Sequence[str] = ()
+
+    def of(self, outputs: Sequence[Output]) -> Iterator[str]:  # noqa: ARG002 - nothing is looked at
+        """Nothing."""
+        return iter(())
+
+
+class ProfileBins:
+    """Numbers by the upper edge of their bin, categories by name."""
+
+    def __init__(self, reference: Reference) -> None:
+        self._task = reference.task
+        sketch = reference.profile.prediction
+        if isinstance(sketch, Numbers):
+            self._edges = sketch.edges
+            uppers = [*map(repr, sketch.edges), "+Inf"]
+            self.names: Sequence[str] = [*uppers, MISSING]
+            self._name: Callable[[Any], str] = lambda value: (
+                MISSING if math.isnan(value) else uppers[bisect_left(self._edges, value)]
+            )
+        else:
+            known = frozenset(sketch.names)
+            self.names = [*sketch.names, OTHER]
+            self._name = lambda value: str(value) if str(value) in known else OTHER
+
+    def of(self, outputs: Sequence[Output]) -> Iterator[str]:
+        """The bins of the rows."""
+        return map(self._name, self._values(outputs))
+
+    def _values(self, outputs: Sequence[Output]) -> list[Any]:
+        by_name = {output.name: output.values for output in outputs}
+        values: NDArray[Any] | None
+        match self._task:
+            case Task.BINARY:
+                values = by_name.get(PROBABILITIES)
+                values = values[:, 1] if values is not None and values.ndim == 2 and values.shape[1] == 2 else None
+            case Task.MULTICLASS:
+                values = by_name.get(LABEL, by_name.get(ANONYMOUS))
+            case Task.REGRESSION:
+                values = by_name.get(PREDICTION, by_name.get(ANONYMOUS))
+                values = values if values is not None and values.dtype.kind in "iuf" else None
+        return values.tolist() if values is not None and values.ndim == 1 else []
+
+
+def bins(directory: Path) -> Bins:
+    """For the model in this directory, whose files were verified when it was loaded."""
+    path = directory / PROFILE_PATH
+    return ProfileBins(msgspec.json.decode(path.read_bytes(), type=Reference)) if path.is_file() else NoBins()
