@@ -37,3 +37,22 @@ class Output:
 def finite(outputs: Sequence[Output]) -> bool:
     """No number of any output is NaN or infinite."""
     return all(np.isfinite(o.values).all() for o in outputs if np.issubdtype(o.values.dtype, np.number))
+
+
+def join(answers: Sequence[Sequence[Output]]) -> list[Output]:
+    """The rows of several answers of one model, one below the other."""
+    if len(answers) == 1:
+        return list(answers[0])
+    return [
+        Output(first.name, np.concatenate([answer[place].values for answer in answers]))
+        for place, first in enumerate(answers[0])
+    ]
+
+
+def split(outputs: Sequence[Output], sizes: Sequence[int]) -> list[list[Output]]:
+    """One answer for each so many rows; the reverse of `join`."""
+    ends = np.cumsum(sizes)
+    return [
+        [Output(output.name, output.values[end - size : end]) for output in outputs]
+        for size, end in zip(sizes, ends.tolist(), strict=True)
+    ]
