@@ -28,7 +28,11 @@ WINDOWS_PATH: Final = "/v1/windows"
 SNAPSHOTS_PATH: Final = "/v1/snapshots"
 """PUT `/{namespace}/{deployment}/{run id}`: freeze (or find again) the rows for a run: Snapshot. GET its `.parquet`."""
 REVIEWS_PATH: Final = "/v1/reviews"
+"""GET `/next` or, as a file, `.jsonl`: rows for people to label. POST answers: outcomes with source `human`."""
 SUBJECTS_PATH: Final = "/v1/subjects"
+"""DELETE `/{subject}?namespace=…`: forget what is known about somebody, named as in `Prediction.subject`."""
+RULES_PATH: Final = "/v1/rules"
+"""PUT `/{namespace}/{deployment}`: Keeping, what the collector itself may store and how long."""
 
 Value = float | int | str | bool | None
 
@@ -137,3 +141,16 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     """`sha256:…` over the bytes of the Parquet file."""
     rows: int
     labelled: int
+
+
+class Keeping(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """What may be kept of a deployment's rows. It adds to what is configured at the collector, never takes from it."""
+
+    deny: tuple[str, ...] = ()
+    """Columns that are not stored."""
+    hash: tuple[str, ...] = ()
+    """Columns of which only a keyed hash is stored. What is one already stays as it is."""
+    allow: tuple[str, ...] | None = None
+    """Where given: the only columns that are stored, so that a new source of data is denied until it is listed."""
+    retention_seconds: float | None = None
+    """How long rows are kept; the shorter one counts, of this and of what is configured."""
