@@ -51,7 +51,8 @@ def model(version: str) -> Model:
 
 
 def revision(version: str, of: ModelDeploymentSpec | None = None, restart: str = "") -> str:
-    return revision_of(model(version), (of or spec()).server, restart)
+    whole = of or spec()
+    return revision_of(model(version), whole.server, restart, whole.model.signature)
 
 
 def outcome(word: str, seconds_ago: float, *, reason: str = "", message: str = "", by: str = "Viridian") -> Outcome:
@@ -69,7 +70,7 @@ def rejected(seconds_ago: float = 600, by: str = "Viridian") -> Outcome:
 def record(version: str, *outcomes: Outcome, of: ModelDeploymentSpec | None = None) -> Record:
     """The ControllerRevision of a version, whose outcomes the registry knows."""
     whole = of or spec()
-    template = pod_template("churn", model(version), whole.server, SETTINGS)
+    template = pod_template("churn", model(version), whole.server, SETTINGS, whole.model.signature)
     name, number = revision(version, whole), int(version)
     manifest = objects.record(_bare(whole), name, number, model(version), template)
     manifest["metadata"] |= {
@@ -99,7 +100,7 @@ def slot(
 ) -> SlotWorld:
     """A slot whose pods are all ready unless said otherwise."""
     whole, up = of or spec(), replicas if ready is None else ready
-    template = pod_template("churn", model(version), whole.server, SETTINGS)
+    template = pod_template("churn", model(version), whole.server, SETTINGS, whole.model.signature)
     manifest = stamp(objects.deployment(_bare(whole), at, revision(version, whole), template, replicas))
     conditions = [
         {"type": "Progressing", "status": str(not deadline_exceeded), "reason": "ProgressDeadlineExceeded"}

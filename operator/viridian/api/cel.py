@@ -100,6 +100,16 @@ VERSION: Final = Rule(
     message='write the number that the registry gave to the version, as text: "7"',
 )
 
+SECRET_NAME: Final = Rule(
+    rule="self.matches('^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$')",
+    message="write the name of a Secret in this namespace, such as model-signing: lower-case letters, digits, '-' "
+    "and '.'",
+)
+SECRET_KEY: Final = Rule(
+    rule="self.matches('^[-._a-zA-Z0-9]+$') && !self.startsWith('.')",
+    message="write an entry of the Secret, such as churn.pem, or leave key out to trust every entry",
+)
+
 # ---- how it is served ------------------------------------------------------------------------------------------------
 
 _NAMED_SERVER = f"self.template.spec.containers.exists(c, c.name == '{SERVER_CONTAINER}' && has(c.image))"

@@ -44,6 +44,33 @@ class RegistryModel(Struct, frozen=True, kw_only=True):
     ) = None
 
 
+class PublicKeys(Struct, frozen=True, kw_only=True):
+    """A Secret of the ModelDeployment's namespace with the public keys of those who may sign."""
+
+    name: Annotated[str, doc("Name of the Secret.", min_length=1, max_length=253, rules=(cel.SECRET_NAME,))]
+    key: (
+        Annotated[
+            str,
+            doc(
+                "Entry of the Secret, in PEM. Left out: every entry is a key that is trusted, so that keys can rotate.",
+                max_length=253,
+                rules=(cel.SECRET_KEY,),
+            ),
+        ]
+        | None
+    ) = None
+
+
+class ModelSignature(Struct, frozen=True, kw_only=True):
+    """Whose model may be served: checked by the init step and again by the server, before the model is read."""
+
+    required: Annotated[
+        bool,
+        doc("Refuse versions without a signature. False: those that have one must have a good one all the same."),
+    ] = True
+    public_key_secret_ref: Annotated[PublicKeys, doc("The Secret with the Ed25519 public keys that are trusted.")]
+
+
 class ModelSource(Struct, frozen=True, kw_only=True):
     """Where the model comes from: exactly one of `registry` and `uri`."""
 
@@ -70,6 +97,10 @@ class ModelSource(Struct, frozen=True, kw_only=True):
                 rules=(cel.DIGEST,),
             ),
         ]
+        | None
+    ) = None
+    signature: (
+        Annotated[ModelSignature, doc("Whose signature a version must have. Left out: signatures are not looked at.")]
         | None
     ) = None
 

@@ -7,18 +7,20 @@ revision holds the template as it was rendered when the revision was first seen.
 from __future__ import annotations
 
 import json
+from typing import Any
 
-from viridian.api.modeldeployment import Server
+from viridian.api.modeldeployment import ModelSignature, Server
 from viridian.api.names import short_hash
 from viridian.rollout.records import Model
 
 
-def revision_of(model: Model, server: Server, restart: str) -> str:
+def revision_of(model: Model, server: Server, restart: str, signature: ModelSignature | None = None) -> str:
     """Eight hexadecimal digits; equal wishes have equal revisions, on every computer and in every release.
 
-    The number of replicas does not count: scaling is no new revision. The port does, since the container listens on it.
+    The number of replicas does not count: scaling is no new revision. The port does, since the container listens on it,
+    and so does whose signature is asked for: a stricter wish is tried beside what serves, like any other.
     """
-    identity = {
+    identity: dict[str, Any] = {
         "model": model.digest or model.uri,
         "version": model.version,
         "runtime": str(server.runtime),
@@ -26,4 +28,7 @@ def revision_of(model: Model, server: Server, restart: str) -> str:
         "template": server.template,
         "restart": restart,
     }
+    if signature is not None:
+        keys = signature.public_key_secret_ref
+        identity["signature"] = [signature.required, keys.name, keys.key]
     return short_hash(json.dumps(identity, sort_keys=True, separators=(",", ":"), default=str))

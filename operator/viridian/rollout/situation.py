@@ -100,10 +100,11 @@ def read(snapshot: Snapshot, spec: ModelDeploymentSpec, now: datetime) -> Situat
     if isinstance(snapshot.model, Unresolved):
         return Situation(snapshot, spec, now, None, traffic)
     try:
-        template = pod_template(snapshot.name, snapshot.model, spec.server, snapshot.settings)
+        template = pod_template(snapshot.name, snapshot.model, spec.server, snapshot.settings, spec.model.signature)
     except InvalidTemplate as why:
         return Situation(snapshot, spec, now, None, traffic, invalid_template=str(why))
-    revision = revision_of(snapshot.model, spec.server, snapshot.annotations.get(RESTART_ANNOTATION, ""))
+    restart = snapshot.annotations.get(RESTART_ANNOTATION, "")
+    revision = revision_of(snapshot.model, spec.server, restart, spec.model.signature)
     return Situation(snapshot, spec, now, Wanted(revision, snapshot.model, template), traffic)
 
 

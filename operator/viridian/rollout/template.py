@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from viridian.api.modeldeployment import Runtime, Server
-from viridian.api.names import GROUP, HTTP_PORT, MANAGEMENT_PORT, SERVER_CONTAINER
+from viridian.api.modeldeployment import ModelSignature, Runtime, Server
+from viridian.api.names import FETCH_CONTAINER, GROUP, HTTP_PORT, MANAGEMENT_PORT, SERVER_CONTAINER
 from viridian.api.samples import MANAGEMENT_PORT as MANAGEMENT_PORT_NUMBER
 from viridian.rollout.records import Model
 from viridian.rollout.snapshot import Settings
 
 MODEL_DIR = "/model"
+KEYS_DIR = "/viridian/trusted-keys"
+KEYS_VOLUME = "trusted-keys"
 _USER = 65532
 
 # The merge keys that the Kubernetes API documents for the lists of a pod template.
@@ -35,10 +37,15 @@ class InvalidTemplate(ValueError):
     """The fragment cannot be merged; the message tells the user what to write instead."""
 
 
-def pod_template(name: str, model: Model, server: Server, settings: Settings) -> dict[str, Any]:
+def pod_template(
+    name: str, model: Model, server: Server, settings: Settings, signature: ModelSignature | None = None
+) -> dict[str, Any]:
     """The template of a revision, the same for both slots: what differs by slot is added with the Deployment."""
     _check(server)
-    merged: dict[str, Any] = merge(_own(name, model, server, settings), server.template)
+    own = _own(name, model, server, settings)
+    if signature is not None:
+        own = merge(own, {"spec": _trusting(signature, server)})
+    merged: dict[str, Any] = merge(own, server.template)
     if server.runtime is Runtime.CUSTOM:
         _check_custom(merged)
     return merged
@@ -144,7 +151,7 @@ def _fetch(model: Model, settings: Settings) -> dict[str, Any]:
         "MLFLOW_TRACKING_URI": settings.mlflow_uri or "",
     }
     return {
-        "name": "fetch",
+        "name": FETCH_CONTAINER,
         "image": settings.server_image,
         "command": ["viridian-fetch"],
         "env": [{"name": key, "value": value} for key, value in environment.items() if value],
@@ -184,6 +191,28 @@ def _server(name: str, model: Model, server: Server, settings: Settings) -> dict
         "readinessProbe": _probe("/v2/health/ready", period=1, failures=2),
         "livenessProbe": _probe("/v2/health/live", period=10, failures=3),
         "startupProbe": _probe("/v2/health/ready", period=1, failures=300),
+    }
+
+
+def _trusting(signature: ModelSignature, server: Server) -> dict[str, Any]:
+    """What a pod needs for telling whose model it gets: in the init step, and in a server of ours once more."""
+    keys = signature.public_key_secret_ref
+    # Optional: without the Secret the init step says so and tries again, where a pod would wait without a word.
+    secret: dict[str, Any] = {"secretName": keys.name, "optional": True}
+    if keys.key is not None:
+        secret["items"] = [{"key": keys.key, "path": keys.key}]
+    trust = {
+        "env": [
+            {"name": "VIRIDIAN_TRUSTED_KEYS", "value": KEYS_DIR},
+            {"name": "VIRIDIAN_SIGNATURE_REQUIRED", "value": "true" if signature.required else "false"},
+        ],
+        "volumeMounts": [{"name": KEYS_VOLUME, "mountPath": KEYS_DIR, "readOnly": True}],
+    }
+    checked_again = [{"name": SERVER_CONTAINER, **trust}] if server.runtime is Runtime.BUILTIN else []
+    return {
+        "volumes": [{"name": KEYS_VOLUME, "secret": secret}],
+        "initContainers": [{"name": FETCH_CONTAINER, **trust}],
+        "containers": checked_again,
     }
 
 

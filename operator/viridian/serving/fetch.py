@@ -7,16 +7,18 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from viridian.serving import sources, termination
 from viridian.serving.errors import FetchFailed, ServingError
 from viridian.serving.integrity import verify_directory
 from viridian.serving.logs import configure, log, note
-from viridian.serving.settings import DEFAULT_TERMINATION_LOG
+from viridian.serving.settings import DEFAULT_TERMINATION_LOG, optional_path, truth
 from viridian.serving.transfer import Transfer
+from viridian.serving.trust import Trust
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,9 +29,15 @@ class FetchSettings:
     model_digest: str
     model_dir: Path
     mlflow_uri: str
+    trusted_keys: Path | None
+    signature_required: bool
     deadline_seconds: float
     max_model_bytes: int
     termination_log: Path
+
+    @property
+    def trust(self) -> Trust:
+        return Trust(self.trusted_keys, self.signature_required)
 
 
 def main() -> None:
@@ -57,7 +65,7 @@ def fetch(settings: FetchSettings, environment: Mapping[str, str]) -> None:
     try:
         _empty(target)
         sources.bring(settings.model_uri, target, transfer, settings.mlflow_uri)
-        verify_directory(target, settings.model_digest)
+        verify_directory(target, settings.model_digest, settings.trust)
     except OSError as error:
         _empty(target)
         raise FetchFailed(f"{target} cannot be written: {error.strerror or error}") from error
@@ -80,7 +88,7 @@ def _is_here(settings: FetchSettings) -> bool:
     if not settings.model_digest or not settings.model_dir.is_dir():
         return False
     try:
-        verify_directory(settings.model_dir, settings.model_digest)
+        verify_directory(settings.model_dir, settings.model_digest, settings.trust)
     except FetchFailed:
         return False
     return True
@@ -104,7 +112,7 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> FetchSett
         epilog="For MLflow behind a password: MLFLOW_TRACKING_USERNAME and _PASSWORD, or MLFLOW_TRACKING_TOKEN.",
     )
 
-    def option(flag: str, variable: str, default: str, text: str, kind: type = str) -> None:
+    def option(flag: str, variable: str, default: str, text: str, kind: Callable[[str], Any] = str) -> None:
         value = environment.get(variable, default)
         parser.add_argument(
             f"--{flag}", default=value, type=kind, help=f"{text} [{variable}, now {value!r}]".replace("%", "%%")
@@ -114,6 +122,14 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> FetchSett
     option("model-digest", "VIRIDIAN_MODEL_DIGEST", "", "sha256:… of viridian/manifest.json; empty promises none")
     option("model-dir", "VIRIDIAN_MODEL_DIR", "/model", "directory to fill; what is in it is deleted", Path)
     option("mlflow-uri", "MLFLOW_TRACKING_URI", "", "address of the MLflow server")
+    option(
+        "trusted-keys",
+        "VIRIDIAN_TRUSTED_KEYS",
+        "",
+        "directory of public keys; empty looks at no signature",
+        optional_path,
+    )
+    option("signature-required", "VIRIDIAN_SIGNATURE_REQUIRED", "false", "true refuses what is not signed", truth)
     option("deadline-seconds", "VIRIDIAN_FETCH_DEADLINE_SECONDS", "300", "time for all attempts together", float)
     option("max-model-bytes", "VIRIDIAN_MAX_MODEL_BYTES", str(20 * 1024**3), "largest model", int)
     option(

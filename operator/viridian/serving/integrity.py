@@ -1,4 +1,4 @@
-"""A model's directory against its manifest: every byte of it is what was promised."""
+"""A model's directory against its manifest: every byte of it is what was promised, by whom it should be."""
 
 from __future__ import annotations
 
@@ -9,24 +9,31 @@ from pathlib import Path
 from viridian.api.manifest import MANIFEST_PATH, MAX_FILES, MAX_MANIFEST_BYTES, ManifestError, verify
 from viridian.api.refusals import Refusal
 from viridian.serving.errors import FetchFailed
+from viridian.serving.trust import ANYONE, Trust, check_signature
 
 
-def verify_directory(directory: Path, digest: str) -> None:
-    """The directory is exactly what its manifest names, and the manifest has that digest.
+def verify_directory(directory: Path, digest: str, trust: Trust = ANYONE) -> None:
+    """The manifest was signed as `trust` asks and has that digest, and the directory is exactly what it names.
 
-    Without a digest, a version without a manifest is taken as it is: plain MLflow models have none.
+    Without a digest and a signature, a version without a manifest is taken as it is: plain MLflow models have none.
     """
-    manifest = directory / MANIFEST_PATH
     try:
-        if not manifest.is_file() or manifest.is_symlink():
-            if digest:
-                raise ManifestError(f"the version has no {MANIFEST_PATH}, but the digest {digest} was asked for")
-            return
-        if manifest.stat().st_size > MAX_MANIFEST_BYTES:
-            raise ManifestError(f"{MANIFEST_PATH} is larger than {MAX_MANIFEST_BYTES} bytes")
-        verify(manifest.read_bytes(), hashed(directory), digest)
+        document = _manifest(directory / MANIFEST_PATH)
+        check_signature(directory, document, trust)
+        if document is not None:
+            verify(document, hashed(directory), digest)
+        elif digest:
+            raise ManifestError(f"the version has no {MANIFEST_PATH}, but the digest {digest} was asked for")
     except ManifestError as error:
         raise FetchFailed(f"the model is refused: {error}", Refusal.TAMPERED) from error
+
+
+def _manifest(path: Path) -> bytes | None:
+    if not path.is_file() or path.is_symlink():
+        return None
+    if path.stat().st_size > MAX_MANIFEST_BYTES:
+        raise ManifestError(f"{MANIFEST_PATH} is larger than {MAX_MANIFEST_BYTES} bytes")
+    return path.read_bytes()
 
 
 def hashed(directory: Path) -> Iterator[tuple[str, str]]:

@@ -13,7 +13,7 @@ import pickletools
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, Final
+from typing import Any, Final
 
 _HEAD: Final = 4096
 _OPCODES: Final = 8
@@ -45,7 +45,7 @@ def _begins_a_pickle(head: bytes) -> bool:
 
 def _unpacked(path: Path, head: bytes) -> Iterator[bytes]:
     """The first bytes inside, for each compression that the file could be in."""
-    readers: tuple[Callable[[Path], IO[bytes]], ...] = (gzip.open, bz2.open, lzma.open)
+    readers: tuple[Callable[[Path], Any], ...] = (gzip.open, bz2.open, lzma.open)
     for reader in readers:
         try:
             with reader(path) as file:

@@ -107,7 +107,7 @@ def load(settings: Settings, threads: int) -> Model:
     if not directory.is_dir():
         raise BundleRefused(f"there is no model directory {directory}")
     try:
-        verify_directory(directory, settings.digest)
+        verify_directory(directory, settings.digest, settings.trust)
         return model.load(directory, settings.name, settings.version, threads)
     except ServingError:
         raise

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from viridian.serving.trust import Trust
 
 DEFAULT_BODY_LIMIT = 8 * 1024 * 1024
 DEFAULT_TERMINATION_LOG = "/dev/termination-log"
@@ -28,6 +31,25 @@ class Settings:
     grace_seconds: float
     max_body_bytes: int
     termination_log: Path
+    trusted_keys: Path | None = None
+    signature_required: bool = False
+
+    @property
+    def trust(self) -> Trust:
+        """Whose signature the model must have."""
+        return Trust(self.trusted_keys, self.signature_required)
+
+
+def optional_path(text: str) -> Path | None:
+    """Where something is; nothing where it is nowhere."""
+    return Path(text) if text else None
+
+
+def truth(text: str) -> bool:
+    """`true` or `false`."""
+    if text not in ("true", "false"):
+        raise argparse.ArgumentTypeError(f"write true or false, not {text!r}")
+    return text == "true"
 
 
 def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> Settings:
@@ -52,7 +74,7 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
         epilog="Each flag can be given as the environment variable named in its help.",
     )
 
-    def option(flag: str, default: str, text: str, kind: type = str, name: str = "") -> None:
+    def option(flag: str, default: str, text: str, kind: Callable[[str], Any] = str, name: str = "") -> None:
         variable = "VIRIDIAN_" + flag.upper().replace("-", "_")
         value = environment.get(variable, default)
         if value.startswith("tcp://"):
@@ -72,6 +94,8 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     option("revision", "", "revision that answers and metrics carry")
     option("slot", "", "slot that answers and metrics carry")
     option("model-digest", "", "sha256:… of viridian/manifest.json; empty promises none", name="digest")
+    option("trusted-keys", "", "directory of public keys; empty looks at no signature", optional_path)
+    option("signature-required", "false", "true refuses a model that is not signed", truth)
     option("host", "", "address to listen on; empty means all, IPv4 and IPv6")
     option("port", "8080", "port for inference; 0 takes a free one", int)
     option("management-port", "8081", "port for /metrics, /healthz and /connections/close; 0 takes a free one", int)

@@ -59,6 +59,15 @@ class TestRevision:
     def test_what_makes_another_revision(self, server: dict[str, Any], same: bool) -> None:
         assert (revision_of(model("1"), spec(server=server).server, "") == revision("1")) is same
 
+    def test_whose_signature_is_asked_for_does(self) -> None:
+        def asked(**signature: Any) -> str:
+            keys = {"publicKeySecretRef": {"name": "keys"}, **signature}
+            return revision("1", spec(model={"registry": {"name": "churn", "alias": "candidate"}, "signature": keys}))
+
+        others = [asked(), asked(required=False), asked(publicKeySecretRef={"name": "keys", "key": "a"})]
+        assert len({revision("1"), *others}) == 4
+        assert revision("1") == "72965c29", "an upgrade restarts nothing"
+
     def test_a_version_and_a_restart_do(self) -> None:
         assert len({revision("1"), revision("2"), revision("1", restart="a"), revision("1", restart="b")}) == 4
 

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from tests.support.snapshots import SETTINGS, model
-from viridian.api.modeldeployment import Server
+from viridian.api.modeldeployment import ModelSignature, Server
 from viridian.rollout.template import InvalidTemplate, merge, pod_template
 
 Object = dict[str, Any]
@@ -89,6 +89,40 @@ class TestFragments:
         made = container(rendered(fragment(image="mine"), runtime="Custom"))
         assert made["image"] == "mine"
         assert "readinessProbe" not in made
+
+    @pytest.mark.parametrize(
+        ("reference", "secret", "required"),
+        [
+            ({"publicKeySecretRef": {"name": "keys"}}, {"secretName": "keys", "optional": True}, "true"),
+            (
+                {"publicKeySecretRef": {"name": "keys", "key": "a.pem"}, "required": False},
+                {"secretName": "keys", "optional": True, "items": [{"key": "a.pem", "path": "a.pem"}]},
+                "false",
+            ),
+        ],
+    )
+    def test_the_keys_of_those_who_may_sign(self, reference: Object, secret: Object, required: str) -> None:
+        signature = msgspec.convert(reference, ModelSignature)
+        made = pod_template("churn", model("1"), Server(), SETTINGS, signature)
+        assert {"name": "trusted-keys", "secret": secret} in made["spec"]["volumes"]
+        for name in ("fetch", "server"):
+            env = {variable["name"]: variable["value"] for variable in container(made, name)["env"]}
+            mounts = {mount["mountPath"]: mount for mount in container(made, name)["volumeMounts"]}
+            assert env["VIRIDIAN_SIGNATURE_REQUIRED"] == required
+            assert mounts[env["VIRIDIAN_TRUSTED_KEYS"]] == {
+                "name": "trusted-keys",
+                "mountPath": "/viridian/trusted-keys",
+                "readOnly": True,
+            }
+
+    def test_a_server_of_the_users_own_is_given_no_keys(self) -> None:
+        """Its init step is Viridian's, and checks."""
+        signature = msgspec.convert({"publicKeySecretRef": {"name": "keys"}}, ModelSignature)
+        server = msgspec.convert({"template": fragment(image="mine"), "runtime": "Custom"}, Server)
+        made = pod_template("churn", model("1"), server, SETTINGS, signature)
+        variables = {name: [v["name"] for v in container(made, name)["env"]] for name in ("fetch", "server")}
+        assert "VIRIDIAN_TRUSTED_KEYS" in variables["fetch"]
+        assert "VIRIDIAN_TRUSTED_KEYS" not in variables["server"]
 
     @pytest.mark.parametrize(
         ("template", "server", "words"),
