@@ -163,7 +163,11 @@ def test_a_rollback_needs_no_registry_and_fails_no_request(
     assert status["lastRollback"]["reason"] == "RolledBackByPerson"
     # The registry hears of it when it is back.
     _await_outcome(registry, served, version, "RolledBack")
-    assert registry.aliases(served.registered)["champion"] == former["version"]
+    eventually(
+        lambda: registry.aliases(served.registered)["champion"] == former["version"],
+        what="the alias that follows the traffic",
+        every=1,
+    )
 
 
 @contextmanager

@@ -35,12 +35,12 @@ sys.exit({code})
 
 
 def hands_in(place: Object) -> str:
-    """A script that waits for a gate which only later pods find open, and then reports a model that is there."""
+    """A script that reports a model that is there, if it finds the gate open when it starts; else it never ends."""
     report = json.dumps({"metrics": {"auc": 0.9}, "model": place})
     return f"""
-import pathlib, sys, time
+import pathlib, time
 while not pathlib.Path("/gate/open").exists():
-    time.sleep(0.2)
+    time.sleep(3600)
 pathlib.Path("/dev/termination-log").write_text({report!r})
 """
 

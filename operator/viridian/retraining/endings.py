@@ -99,6 +99,9 @@ def _verdict(situation: Situation, run: Run, told: Report, answers: Answers) -> 
     other = without_candidate(run, told, situation.spec.stages.training.timeout)
     if other is not None:
         return other
+    if run.result.lost and (answers.candidate is None or not reported(told, answers.run)):
+        gone = "training ended well, but its pod was deleted before its report could be read"
+        return Verdict(reasons.FAILED, f"{gone}: log model and metrics to the MLflow run, which stays, or run it again")
     if answers.candidate is None:
         lost = "its MLflow run was deleted" if answers.run is None else "training ended well, but made no model"
         return Verdict(reasons.FAILED, f"{lost}: log a model to the MLflow run, or report model.uri")

@@ -37,6 +37,8 @@ class JobResult:
     exit_code: int | None = None
     # The termination message.
     message: str = ""
+    # The Job is complete, but the pod that completed it is gone, and with it what it said.
+    lost: bool = False
     # What keeps it from starting, empty when nothing does: an image that cannot be pulled, for example.
     waiting: str = ""
 
@@ -68,13 +70,15 @@ def job_result(job: Object, pods: Sequence[Object]) -> JobResult:
     """What the newest pod shows; of a complete Job, the newest that succeeded."""
     worker = worker_name(job)
     seen = [(_created(pod), state) for pod in pods if (state := _state(pod, worker))]
-    if ending(job).state is JobState.COMPLETE:
+    complete = ending(job).state is JobState.COMPLETE
+    if complete:
         seen = [entry for entry in seen if dig(entry[1], "terminated", "exitCode") == 0]
     newest: Object = max(seen, key=lambda entry: entry[0], default=("", {}))[1]
     code = dig(newest, "terminated", "exitCode")
     return JobResult(
         exit_code=code if isinstance(code, int) else None,
         message=text(newest, "terminated", "message"),
+        lost=complete and not seen,
         waiting=_waiting(newest),
     )
 

@@ -193,6 +193,23 @@ def test_an_exit_code_is_still_known_when_the_pods_are_gone() -> None:
     assert world.last_run["outcome"] == "DataQualityFailed"
 
 
+def test_a_report_that_went_with_its_pod_is_told_as_such() -> None:
+    world = by_hand()
+    world.end(0)
+    world.pods.clear()
+    world.settle()
+    assert world.last_run["outcome"] == "Failed"
+    assert "its pod was deleted before its report could be read" in world.last_run["message"]
+
+
+def test_what_mlflow_knows_of_a_run_is_enough_when_its_pod_is_gone() -> None:
+    world = by_hand()
+    world.train(auc=0.9)
+    world.pods.clear()
+    world.settle()
+    assert world.last_run["outcome"] == "HandedOver"
+
+
 @pytest.mark.parametrize("logged", [True, False])
 def test_training_that_makes_no_model_has_failed(logged: bool) -> None:
     world = by_hand()
