@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from viridian.serving.outputs import Output
 from viridian.serving.prediction_bins import ANONYMOUS
@@ -41,7 +42,7 @@ def read(body: bytes) -> Sequence[Output]:
         if answer.outputs:
             return [_output(tensor) for tensor in answer.outputs]
         if isinstance(answer.predictions, dict):
-            return [Output(name, _array(values)) for name, values in answer.predictions.items()]
+            return [_rows(name, _array(values)) for name, values in answer.predictions.items()]
         if isinstance(answer.predictions, list):
             return [Output(ANONYMOUS, _array(answer.predictions))]
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError, OverflowError, TypeError) as error:
@@ -50,14 +51,18 @@ def read(body: bytes) -> Sequence[Output]:
 
 
 def _output(tensor: _Tensor) -> Output:
-    if not tensor.shape:
-        raise Unreadable
     floats = tensor.datatype.startswith("FP")
     values = np.array(tensor.data, dtype=np.float64) if floats else _array(tensor.data)
-    return Output(tensor.name, values.reshape(tensor.shape))
+    return _rows(tensor.name, values.reshape(tensor.shape))
 
 
-def _array(values: Any) -> np.ndarray[Any, Any]:
+def _rows(name: str, values: NDArray[Any]) -> Output:
+    if values.ndim == 0:
+        raise Unreadable
+    return Output(name, values)
+
+
+def _array(values: Any) -> NDArray[Any]:
     array = np.array(values)
     if array.dtype == object:
         # Null among them: numbers with gaps, or else strings.

@@ -65,21 +65,22 @@ class Challenger:
 
     async def ask(self, path: bytes, headers: Headers, body: bytes) -> Answer:
         """The answer; Failed instead. After a failure the next request gets a new connection."""
-        received = _Received()
+        received, kept = _Received(), False
         try:
             reader, writer = await self._connected()
             async with asyncio.timeout(ANSWER_SECONDS):
                 writer.write(_request(path, [(b"host", self._target.authority), *headers], body))
                 await writer.drain()
                 await received.complete(reader)
+            kept = received.keep_alive
         except TimeoutError as error:
             raise Failed(Failure.TIME_OUT) from error
         except OSError as error:
             raise Failed(Failure.CLOSED) from error
-        except httptools.HttpParserError as error:
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             raise Failed(Failure.MALFORMED) from error
         finally:
-            if not received.reusable:
+            if not kept:
                 self.close()
         if received.status != 200:
             raise Failed(_BY_CLASS.get(received.status // 100, Failure.STATUS))
@@ -116,8 +117,7 @@ class _Received:
         self.status = 0
         self.headers: Headers = []
         self.body: list[bytes] = []
-        self.reusable = False
-        """The answer is complete, and both sides keep the connection."""
+        self.keep_alive = False
         self._ended = False
         self._parser: Any = httptools.HttpResponseParser(self)
 
@@ -135,7 +135,6 @@ class _Received:
 
     def on_message_begin(self) -> None:
         if self._ended:
-            self.reusable = False
             raise ValueError("there is more than one answer to one request")
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -146,5 +145,5 @@ class _Received:
 
     def on_message_complete(self) -> None:
         self.status = self._parser.get_status_code()
-        self.reusable = self._parser.should_keep_alive()
+        self.keep_alive = self._parser.should_keep_alive()
         self._ended = True

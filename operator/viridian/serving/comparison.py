@@ -110,7 +110,7 @@ def _compared(
     agree, apart = np.ones(rows, dtype=np.bool_), np.full(rows, -1.0)
     for output in champion:
         ours, theirs = output.values, others[output.name]
-        if ours.shape != theirs.shape or len(ours) != rows:
+        if ours.shape != theirs.shape or len(ours) != rows or ours.size == 0:
             raise NotAlike
         if _is_number(ours) and _is_number(theirs) and "f" in ours.dtype.kind + theirs.dtype.kind:
             agree &= _each_row(np.isfinite(ours) == np.isfinite(theirs), rows)

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 import msgspec
-from numpy.typing import NDArray
 
 from viridian.api.profile import PROFILE_PATH, Numbers, Reference, Task
-from viridian.serving.outputs import LABEL, PREDICTION, PROBABILITIES, Output
+from viridian.serving import predicted
+from viridian.serving.outputs import LABEL, PREDICTION, Output
 
 ANONYMOUS: Final = "predictions"
 """The only output of an answer in MLflow's form: a classifier's labels or a regressor's numbers."""
@@ -57,25 +57,19 @@ class ProfileBins:
         else:
             known = frozenset(sketch.names)
             self.names = [*sketch.names, OTHER]
-            self._name = lambda value: str(value) if str(value) in known else OTHER
+            self._name = lambda value: value if value in known else OTHER
 
     def of(self, outputs: Sequence[Output]) -> Iterator[str]:
         """The bins of the rows."""
         return map(self._name, self._values(outputs))
 
-    def _values(self, outputs: Sequence[Output]) -> list[Any]:
-        by_name = {output.name: output.values for output in outputs}
-        values: NDArray[Any] | None
-        match self._task:
-            case Task.BINARY:
-                values = by_name.get(PROBABILITIES)
-                values = values[:, 1] if values is not None and values.ndim == 2 and values.shape[1] == 2 else None
-            case Task.MULTICLASS:
-                values = by_name.get(LABEL, by_name.get(ANONYMOUS))
-            case Task.REGRESSION:
-                values = by_name.get(PREDICTION, by_name.get(ANONYMOUS))
-                values = values if values is not None and values.dtype.kind in "iuf" else None
-        return values.tolist() if values is not None and values.ndim == 1 else []
+    def _values(self, outputs: Sequence[Output]) -> Sequence[Any]:
+        alone = PREDICTION if self._task is Task.REGRESSION else LABEL
+        named = [Output(alone if output.name == ANONYMOUS else output.name, output.values) for output in outputs]
+        if self._task is Task.MULTICLASS:
+            return predicted.labels(named) or ()
+        values = predicted.scores(named) if self._task is Task.BINARY else predicted.numbers(named)
+        return () if values is None else values.tolist()
 
 
 def bins(directory: Path) -> Bins:
