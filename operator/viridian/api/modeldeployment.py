@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar
 import msgspec
 
 from viridian.api import cel, podtemplate
+from viridian.api.monitoring import Feedback, Monitoring, MonitoringStatus
 from viridian.api.names import FETCH_CONTAINER, SERVER_CONTAINER, Slot
 from viridian.api.schema import Rule, Struct, doc, duration, named, prose, time, word
 
@@ -288,6 +289,17 @@ class ModelDeploymentSpec(Struct, frozen=True, kw_only=True):
     fallback: Annotated[Fallback, doc("The former champion, kept warm for an immediate way back.")] = msgspec.field(
         default_factory=Fallback
     )
+    feedback: (
+        Annotated[
+            Feedback,
+            doc("Sends answers to the collector, which joins them with their outcomes; `{}` is enough to begin with."),
+        ]
+        | None
+    ) = None
+    monitoring: (
+        Annotated[Monitoring, doc("What is watched while the champion serves; `{}` watches what most models need.")]
+        | None
+    ) = None
 
 
 class Condition(Struct, frozen=True, kw_only=True):
@@ -384,9 +396,17 @@ class ModelDeploymentStatus(Struct, frozen=True, kw_only=True):
     ] = ()
     history: Annotated[tuple[HistoryEntry, ...], doc("Decisions, newest first.", max_length=10)] = ()
     last_rollback: Annotated[RollbackStatus, doc("The latest way back.")] | None = None
+    monitoring: Annotated[MonitoringStatus, doc("What the monitors said when their verdicts last changed.")] | None = (
+        None
+    )
     replicas: Annotated[int, doc("Pods of the champion, for the scale subresource.")] = 0
     selector: Annotated[str, prose("Selector of the champion's pods, for the scale subresource.")] = ""
     conditions: Annotated[
         tuple[Condition, ...],
-        named("type", "Ready, Reconciling, Stalled, ModelResolved, ChallengerHealthy, RollbackReady.", max_length=20),
+        named(
+            "type",
+            "Ready, Reconciling, Stalled, ModelResolved, ChallengerHealthy, RollbackReady; with monitoring also "
+            "Monitored, DataDrift, PredictionDrift, ConceptDrift, Decay, ReviewRequired.",
+            max_length=20,
+        ),
     ] = ()

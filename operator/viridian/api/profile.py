@@ -21,6 +21,8 @@ PROFILE_PATH: Final = "viridian/profile.json"
 MAX_EDGES: Final = 50
 MAX_CATEGORIES: Final = 100
 MAX_FEATURES: Final = 2_000
+SCORE_GRID: Final = 0.05
+"""Scores of a model with two classes have edges at its multiples, beside their quantiles."""
 
 
 class Task(StrEnum):
@@ -70,7 +72,11 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
 
     features: dict[str, Sketch]
     prediction: Sketch
-    """Binary: the score. Multiclass: the predicted class as a category. Regression: the value."""
+    """Binary: the score. Multiclass: the predicted class as a category. Regression: the value.
+
+    Edges of scores are quantiles together with multiples of SCORE_GRID: what performance is to be expected is told from
+    live scores, which may go where the holdout had few.
+    """
     rows: int
     """Rows that the predictions were counted of."""
     sampled: int

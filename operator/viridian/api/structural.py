@@ -66,7 +66,13 @@ def _default(field: msgspec.structs.FieldInfo) -> Any:
     if isinstance(made, Struct) and not made.rules:
         return {}  # The fields inside have defaults of their own.
     # A CRD's defaults are checked by their rules before the fields inside get theirs, so those are spelled out.
-    return {name: value for name, value in msgspec.json.decode(msgspec.json.encode(made)).items() if value is not None}
+    return _without_nulls(msgspec.json.decode(msgspec.json.encode(made)))
+
+
+def _without_nulls(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _without_nulls(inner) for name, inner in value.items() if inner is not None}
+    return [_without_nulls(inner) for inner in value] if isinstance(value, list) else value
 
 
 def _described(annotation: Any, defaults: bool) -> Schema:

@@ -1,0 +1,365 @@
+"""What is kept of a model's answers, and what is watched in them: `feedback` and `monitoring` of a ModelDeployment."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, ClassVar, Final
+
+import msgspec
+
+from viridian.api import cel_monitoring as cel
+from viridian.api.performance import Metric
+from viridian.api.schema import Rule, Struct, doc, duration, named, prose, time, word
+
+MAX_COLUMNS: Final = 200
+MAX_MONITORS: Final = 20
+MAX_FIGURES: Final = 5
+"""Figures of one monitor that a status shows; all of them are metrics."""
+
+
+class KeyRef(Struct, frozen=True, kw_only=True):
+    """A key of a Secret in the same namespace."""
+
+    name: Annotated[str, doc("Name of the Secret.", min_length=1, max_length=253)]
+    key: Annotated[str, doc("Key in the Secret.", min_length=1, max_length=253)] = "key"
+
+
+Column = Annotated[str, doc("Name of a column as the model knows it.", min_length=1, max_length=256)]
+
+
+class Columns(Struct, frozen=True, kw_only=True):
+    """What becomes of columns before anything is stored."""
+
+    deny: Annotated[tuple[Column, ...], doc("Columns that never leave the server.", max_length=MAX_COLUMNS)] = ()
+    hash: Annotated[
+        tuple[Column, ...],
+        doc("Columns of which only a keyed hash (HMAC-SHA-256) leaves the server.", max_length=MAX_COLUMNS),
+    ] = ()
+
+
+class Feedback(Struct, frozen=True, kw_only=True):
+    """Answers are sent to the collector, which joins them with their outcomes."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (cel.HASH_NEEDS_KEY, cel.DENY_OR_HASH)
+
+    sampling: Annotated[int, doc("Share of the answered rows that is kept, in percent.", ge=0, le=100)] = 100
+    columns: Annotated[Columns, doc("What becomes of columns before anything is stored.")] = msgspec.field(
+        default_factory=Columns
+    )
+    subject: (
+        Annotated[
+            str,
+            doc(
+                "Column that says whom a row is about. A keyed hash of it is kept beside the row, so that all that is "
+                "kept about somebody can be erased.",
+                min_length=1,
+                max_length=256,
+            ),
+        ]
+        | None
+    ) = None
+    hash_key_secret_ref: (
+        Annotated[KeyRef, doc("The key of the hashes; needed by `columns.hash` and `subject`.")] | None
+    ) = None
+    retention: Annotated[str, duration("How long rows are kept.", at_least="1h")] = "90d"
+    label_maturity: Annotated[
+        str,
+        duration("How long after a prediction its outcome counts as known; monitors of performance wait so long."),
+    ] = "0s"
+
+
+class Statistic(StrEnum):
+    """How two distributions are compared."""
+
+    MEAN_SHIFT = "MeanShift"
+    """Numbers: how far the mean has moved, in standard deviations of the reference."""
+    KS = "KS"
+    """Numbers: the largest difference of the cumulative shares (Kolmogorov and Smirnov), from 0 to 1."""
+    PSI = "PSI"
+    """Both: the population stability index over bins of equal reference share, less what chance alone makes of it."""
+    MISSING = "Missing"
+    """Both: change of the share of missing values."""
+    NEW_CATEGORIES = "NewCategories"
+    """Categories: growth of the share of values that the reference does not know."""
+    TOTAL_VARIATION = "TotalVariation"
+    """Categories: the share of rows that would have to change their value to get from one to the other."""
+
+
+class Decision(StrEnum):
+    """When a number counts as beyond its threshold."""
+
+    POINT = "Point"
+    """When the number itself is."""
+    LOWER_BOUND = "LowerBound"
+    """When the number is so far beyond that chance hardly makes it so: its lower bound (about 99.9 %) is."""
+
+
+class Against(StrEnum):
+    """What the newest window is compared with."""
+
+    TRAINING = "Training"
+    """What the model was trained on: its reference profile."""
+    PREVIOUS_WINDOW = "PreviousWindow"
+    SAME_SEASON = "SameSeason"
+    """The same window one season before, and the training data as well: both must differ."""
+
+
+class Action(StrEnum):
+    """What follows when a monitor fires."""
+
+    ALERT = "Alert"
+    REVIEW = "Review"
+    """The condition ReviewRequired, for a person."""
+
+
+_STATISTIC = doc("How they are compared. Without it: KS for numbers, TotalVariation for categories.")
+_THRESHOLD = doc(
+    "The monitor fires beyond it. Default by statistic: MeanShift 0.5, KS 0.2, PSI 0.2, Missing 0.05, "
+    "NewCategories 0.01, TotalVariation 0.1.",
+    ge=0,
+    le=1000,
+)
+_DECISION = doc(
+    "Point: the number itself must be beyond the threshold. LowerBound: its lower bound must, so that chance hardly "
+    "ever fires the monitor."
+)
+_AGAINST = doc(
+    "Training: the version's reference profile. PreviousWindow: the window before. SameSeason: the same window one "
+    "season before; it fires only where the training data differ as well."
+)
+_MIN_SAMPLES = doc(
+    "Values below which the verdict is InsufficientData. Default 500, with decision Point 100.", ge=100, le=10_000_000
+)
+
+
+class Drift(Struct, frozen=True, kw_only=True):
+    """The inputs have moved away from the reference."""
+
+    rules: ClassVar[tuple[Rule, ...]] = cel.COMPARISON
+
+    features: Annotated[
+        tuple[Column, ...],
+        doc("Features that are watched; none means all of the reference profile.", max_length=MAX_COLUMNS),
+    ] = ()
+    statistic: Annotated[Statistic, _STATISTIC] | None = None
+    threshold: Annotated[float, _THRESHOLD] | None = None
+    decision: Annotated[Decision, _DECISION] = Decision.LOWER_BOUND
+    reference: Annotated[Against, _AGAINST] = Against.TRAINING
+    share: (
+        Annotated[
+            float,
+            doc("Share of the watched features that must drift, such as 0.2. Without it one is enough.", ge=0, le=1),
+        ]
+        | None
+    ) = None
+    min_samples: Annotated[int, _MIN_SAMPLES] | None = None
+
+
+class PredictionDrift(Struct, frozen=True, kw_only=True):
+    """The answers have moved away from the reference: no outcome is needed to see it."""
+
+    rules: ClassVar[tuple[Rule, ...]] = cel.COMPARISON
+
+    statistic: Annotated[Statistic, _STATISTIC] | None = None
+    threshold: Annotated[float, _THRESHOLD] | None = None
+    decision: Annotated[Decision, _DECISION] = Decision.LOWER_BOUND
+    reference: Annotated[Against, _AGAINST] = Against.TRAINING
+    min_samples: Annotated[int, _MIN_SAMPLES] | None = None
+
+
+_METRIC = doc("Name of the metric.")
+_MIN = doc("The monitor fires below it.", ge=-1e12, le=1e12)
+_MAX = doc("The monitor fires above it.", ge=-1e12, le=1e12)
+_RELATIVE = doc(
+    "Change against the value on the version's holdout, as a share of it: -0.08 fires when the metric has fallen by "
+    "more than 8 %. For errors, of which less is better, it is positive.",
+    ge=-1,
+    le=100,
+)
+_CONSECUTIVE = doc("Windows in a row that must be beyond the bound.", ge=1, le=100)
+_MATURITY = duration("How long after a prediction its outcome counts as known. Default: feedback.labelMaturity.")
+_MIN_LABELS = doc(
+    "Rows with an outcome below which the verdict is InsufficientData.",
+    ge=30,
+    le=10_000_000,
+)
+
+
+class PerformanceMonitor(Struct, frozen=True, kw_only=True):
+    """How well predictions and outcomes went together, in windows whose labels are mature."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (cel.ONE_LIMIT, cel.LIMIT_ON_THE_RIGHT_SIDE)
+
+    metric: Annotated[Metric, _METRIC]
+    min: Annotated[float, _MIN] | None = None
+    max: Annotated[float, _MAX] | None = None
+    relative_to_baseline: Annotated[float, _RELATIVE] | None = None
+    label_maturity: Annotated[str, _MATURITY] | None = None
+    min_labels: Annotated[int, _MIN_LABELS] = 500
+    consecutive: Annotated[int, _CONSECUTIVE] = 3
+
+
+class EstimatedPerformance(Struct, frozen=True, kw_only=True):
+    """What the performance is likely to be, from the scores alone; for models with two classes."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (cel.ONE_LIMIT, cel.LIMIT_ON_THE_RIGHT_SIDE, cel.ESTIMABLE)
+
+    metric: Annotated[Metric, _METRIC]
+    min: Annotated[float, _MIN] | None = None
+    max: Annotated[float, _MAX] | None = None
+    relative_to_baseline: Annotated[float, _RELATIVE] | None = None
+    min_samples: Annotated[
+        int, doc("Predictions below which the verdict is InsufficientData.", ge=100, le=10_000_000)
+    ] = 500
+    consecutive: Annotated[int, _CONSECUTIVE] = 3
+
+
+class ConceptDrift(Struct, frozen=True, kw_only=True):
+    """The model errs more than on its own holdout, whether or not its inputs have moved."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (cel.HAS_A_REFERENCE,)
+
+    metric: Annotated[Metric, doc("Default: auc with two classes, accuracy with more, mae for numbers.")] | None = None
+    threshold: Annotated[
+        float, doc("How much worse than on the holdout it may be, as a share of the value there.", ge=0, le=100)
+    ] = 0.1
+    decision: Annotated[Decision, _DECISION] = Decision.LOWER_BOUND
+    label_maturity: Annotated[str, _MATURITY] | None = None
+    min_labels: Annotated[int, _MIN_LABELS] = 500
+
+
+class Decay(Struct, frozen=True, kw_only=True):
+    """The performance declines slowly, however good it still is."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (cel.ONE_SLOPE, cel.SLOPE_ON_THE_RIGHT_SIDE)
+
+    metric: Annotated[Metric, _METRIC]
+    per_window: (
+        Annotated[
+            float,
+            doc("Change from window to window: -0.005 fires when it falls faster than that.", ge=-1e12, le=1e12),
+        ]
+        | None
+    ) = None
+    relative_per_window: (
+        Annotated[float, doc("The same as a share of the value on the version's holdout.", ge=-1, le=1)] | None
+    ) = None
+    windows: Annotated[int, doc("How many windows the trend is drawn through.", ge=4, le=100)] = 14
+    decision: Annotated[Decision, _DECISION] = Decision.LOWER_BOUND
+    label_maturity: Annotated[str, _MATURITY] | None = None
+    min_labels: Annotated[int, _MIN_LABELS] = 100
+
+
+class Monitor(Struct, frozen=True, kw_only=True):
+    """One question that is asked of every window: exactly one source."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (cel.ONE_KIND,)
+
+    name: Annotated[
+        str, doc("Name for people, metrics and triggers.", min_length=1, max_length=63, rules=(cel.MONITOR_NAME,))
+    ]
+    drift: Annotated[Drift, doc("The inputs have moved away from the reference.")] | None = None
+    prediction_drift: Annotated[PredictionDrift, doc("The answers have moved away from the reference.")] | None = None
+    performance: (
+        Annotated[PerformanceMonitor, doc("How well predictions and mature outcomes went together.")] | None
+    ) = None
+    estimated_performance: (
+        Annotated[EstimatedPerformance, doc("The performance as estimated from the scores, without outcomes.")] | None
+    ) = None
+    concept_drift: (
+        Annotated[ConceptDrift, doc("The model errs more than on its own holdout, on mature outcomes.")] | None
+    ) = None
+    decay: Annotated[Decay, doc("The performance declines slowly.")] | None = None
+    action: Annotated[
+        Action, doc("Alert: condition, event and metrics. Review: ReviewRequired becomes true as well.")
+    ] = Action.ALERT
+
+
+Source = Drift | PredictionDrift | PerformanceMonitor | EstimatedPerformance | ConceptDrift | Decay
+
+
+def source_of(monitor: Monitor) -> Source | None:
+    """What the monitor asks; None where it asks nothing, which the API server refuses."""
+    return next(
+        (
+            source
+            for source in (
+                monitor.drift,
+                monitor.prediction_drift,
+                monitor.performance,
+                monitor.estimated_performance,
+                monitor.concept_drift,
+                monitor.decay,
+            )
+            if source is not None
+        ),
+        None,
+    )
+
+
+def usual() -> tuple[Monitor, ...]:
+    """What `monitoring: {}` watches. Each fires hardly ever by chance."""
+    return (
+        Monitor(name="inputs", drift=Drift()),
+        Monitor(name="missing-values", drift=Drift(statistic=Statistic.MISSING)),
+        Monitor(name="new-categories", drift=Drift(statistic=Statistic.NEW_CATEGORIES)),
+        Monitor(name="predictions", prediction_drift=PredictionDrift()),
+        Monitor(name="errors", concept_drift=ConceptDrift()),
+    )
+
+
+class Monitoring(Struct, frozen=True, kw_only=True):
+    """What is watched while the champion serves."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (cel.WHOLE_WINDOWS,)
+
+    window: Annotated[str, duration("Length of the windows that are judged.", at_least="1m", at_most="30d")] = "1h"
+    season: Annotated[
+        str, duration("How far back SameSeason looks; a whole number of windows.", at_least="1m", at_most="365d")
+    ] = "7d"
+    monitors: Annotated[
+        tuple[Monitor, ...],
+        named(
+            "name",
+            "What is asked of every window. Default: drift of inputs, missing values, new categories, drift of "
+            "predictions, and errors above those on the holdout.",
+            max_length=MAX_MONITORS,
+        ),
+    ] = msgspec.field(default_factory=usual)
+
+
+class FigureStatus(Struct, frozen=True, kw_only=True):
+    """One number that was judged."""
+
+    measure: Annotated[str, word("Statistic or metric.")]
+    verdict: Annotated[str, word("Fired, Quiet or InsufficientData.")]
+    feature: Annotated[str, word("The feature that it is about; absent for the model as a whole.")] | None = None
+    value: Annotated[float, doc("The number.")] | None = None
+    bound: Annotated[float, doc("What chance leaves of it.")] | None = None
+    threshold: Annotated[float, doc("What it is compared with.")] | None = None
+    reference: Annotated[float, doc("The same metric on the version's holdout.")] | None = None
+    samples: Annotated[int, doc("Values or labelled rows that it rests on.")] = 0
+    reference_samples: Annotated[int, doc("The same of what it is compared with.")] = 0
+
+
+class MonitorStatus(Struct, frozen=True, kw_only=True):
+    """What one monitor said."""
+
+    name: Annotated[str, word("Name of the monitor.")]
+    verdict: Annotated[str, word("Fired, Quiet or InsufficientData.")]
+    message: Annotated[str, prose("The sentence for people.")] = ""
+    provisional: Annotated[bool, doc("Whether it is an estimate, made without outcomes.")] = False
+    figures: Annotated[
+        tuple[FigureStatus, ...], doc("What speaks for the verdict most, gravest first.", max_length=MAX_FIGURES)
+    ] = ()
+
+
+class MonitoringStatus(Struct, frozen=True, kw_only=True):
+    """The verdicts, and the figures with which they came about; newer figures of the same verdicts are metrics only."""
+
+    revision: Annotated[str, word("Revision that was watched.")]
+    start: Annotated[str, time("Beginning of the window that brought the verdicts.")]
+    end: Annotated[str, time("End of that window.")]
+    monitors: Annotated[
+        tuple[MonitorStatus, ...], named("name", "One entry for each monitor.", max_length=MAX_MONITORS)
+    ] = ()

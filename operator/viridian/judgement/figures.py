@@ -1,0 +1,77 @@
+"""What a monitor says of one number: the number itself, what chance leaves of it, and a sentence for people."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+SIGMAS: Final = 3.0
+"""Standard errors between an estimate and its bound: chance goes beyond about once in 740 times, on one side."""
+_TOLERANCE: Final = 1e-9
+"""0.1 + 0.2 is a little more than 0.3 for a computer, and should not be."""
+
+
+class Verdict(StrEnum):
+    """The answer to a monitor's question."""
+
+    FIRED = "Fired"
+    QUIET = "Quiet"
+    INSUFFICIENT_DATA = "InsufficientData"
+    """Too little is known for either: never read it as Quiet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """A number, and how much of it is left when chance has had its due. Neither is negative."""
+
+    value: float
+    bound: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figure:
+    """One number that was judged."""
+
+    measure: str
+    """A statistic or a metric, by the name that users write."""
+    verdict: Verdict
+    sentence: str
+    feature: str = ""
+    """Empty for what is about the model as a whole."""
+    value: float | None = None
+    """None where nothing could be computed."""
+    bound: float | None = None
+    """The end of the value's interval that is nearer to harmlessness."""
+    threshold: float | None = None
+    reference: float | None = None
+    """The same measure where it was fine: on the holdout."""
+    samples: int = 0
+    reference_samples: int = 0
+    estimated: bool = False
+    """Without outcomes: provisional until the labels are mature."""
+
+
+def beyond(value: float, threshold: float) -> bool:
+    """Strictly above. NaN is beyond nothing."""
+    return value > threshold and not math.isclose(value, threshold, rel_tol=_TOLERANCE, abs_tol=_TOLERANCE)
+
+
+def overall(verdicts: Iterable[Verdict]) -> Verdict:
+    """Of several: fired where one has, quiet where one could be judged and none has."""
+    found = set(verdicts)
+    return next((verdict for verdict in Verdict if verdict in found), Verdict.INSUFFICIENT_DATA)
+
+
+def shown(value: float | None) -> str:
+    """A number as people want to read it."""
+    if value is None or not math.isfinite(value):
+        return "unbounded" if value is not None and value > 0 else "unknown"
+    return f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"
+
+
+def percent(share: float) -> str:
+    """A share from 0 to 1 for people."""
+    return f"{100 * share:.3g} %"

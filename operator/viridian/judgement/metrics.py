@@ -1,0 +1,180 @@
+"""Performance metrics with their standard errors, from sums over joined rows.
+
+Shares have the error of a binomial, sums of rows that of their mean, ratios by the delta method. The area under the
+curve has that of DeLong, DeLong and Clarke-Pearson (1988), with scores of one bin as ties; so have the errors of Brier
+score and log loss, which take the middle of a score's bin for the score.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import Final
+
+from viridian.api.performance import Classified, Metric, Regressed
+from viridian.api.profile import Task
+
+LOWER_IS_BETTER: Final = (Metric.LOG_LOSS, Metric.BRIER, Metric.MAE, Metric.RMSE)
+OF_NUMBERS: Final = (Metric.MAE, Metric.RMSE, Metric.BIAS, Metric.R2)
+"""Metrics of regression; all others are of classification."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A metric, its standard error, and the rows it rests on."""
+
+    value: float
+    error: float
+    rows: float
+
+
+def usual(task: Task) -> Metric:
+    """The metric that a model is known by where nobody names one."""
+    return {Task.BINARY: Metric.AUC, Task.MULTICLASS: Metric.ACCURACY, Task.REGRESSION: Metric.MAE}[task]
+
+
+def measure(metric: Metric, joined: Classified | Regressed | None) -> Measured | None:
+    """The metric of these rows; None where they cannot tell it: no rows, another task, one class only."""
+    if isinstance(joined, Regressed):
+        return _of_errors(metric, joined)
+    if isinstance(joined, Classified):
+        scored = _of_scores(metric, joined)
+        return scored if metric in _SCORED else _of_labels(metric, joined.confusion, len(joined.classes) == 2)
+    return None
+
+
+# ---- labels
+
+Table = Sequence[Sequence[float]]
+"""Rows are actual, columns predicted; of two classes the second is the positive one."""
+
+
+def _of_labels(metric: Metric, confusion: Table, binary: bool) -> Measured | None:
+    rows = sum(map(sum, confusion))
+    if rows <= 0:
+        return None
+    if metric is Metric.ACCURACY:
+        return _share(sum(row[index] for index, row in enumerate(confusion)), rows)
+    if metric not in (Metric.PRECISION, Metric.RECALL, Metric.F1):
+        return None
+    actual, predicted = [sum(row) for row in confusion], [sum(column) for column in zip(*confusion, strict=True)]
+    classes = [1] if binary else [index for index, ours in enumerate(actual) if ours + predicted[index] > 0]
+    found = [_of_class(metric, confusion[one][one], actual[one], predicted[one]) for one in classes]
+    if binary:
+        return found[0] if found[0].rows else None
+    error = math.sqrt(sum(one.error**2 for one in found)) / len(found)
+    return Measured(sum(one.value for one in found) / len(found), error, rows)
+
+
+def _of_class(metric: Metric, hits: float, actual: float, predicted: float) -> Measured:
+    """Precision, recall or F1 of one class; 0 where it never occurs, as scikit-learn has it."""
+    if metric is Metric.PRECISION:
+        return _share(hits, predicted)
+    if metric is Metric.RECALL:
+        return _share(hits, actual)
+    # F1 = 2t/(1 + t) with t the share of hits among the rows that are, or are said to be, of the class.
+    hit = _share(hits, actual + predicted - hits)
+    return Measured(2 * hit.value / (1 + hit.value), 2 * hit.error / (1 + hit.value) ** 2, hit.rows)
+
+
+def _share(part: float, whole: float) -> Measured:
+    if whole <= 0:
+        return Measured(0.0, 0.0, 0.0)
+    share = min(1.0, part / whole)
+    return Measured(share, math.sqrt(share * (1 - share) / whole), whole)
+
+
+# ---- scores
+
+_SCORED: Final = (Metric.AUC, Metric.LOG_LOSS, Metric.BRIER)
+
+
+def _of_scores(metric: Metric, joined: Classified) -> Measured | None:
+    positives, negatives = joined.score_positives, joined.score_negatives
+    rows = sum(positives) + sum(negatives)
+    if rows <= 0 or len(positives) != len(negatives):
+        return None
+    if metric is Metric.AUC:
+        return area(positives, negatives)
+    if metric is Metric.BRIER:
+        return Measured(joined.squared_error / rows, _loss(positives, negatives, _squared).error, rows)
+    if metric is Metric.LOG_LOSS:
+        return Measured(joined.log_loss / rows, _loss(positives, negatives, _logarithmic).error, rows)
+    return None
+
+
+def estimated(
+    metric: Metric, positives: Sequence[float], negatives: Sequence[float], confusion: Table
+) -> Measured | None:
+    """The metric of rows of which only the expected counts by equal bins of the score are known."""
+    if metric is Metric.AUC:
+        return area(positives, negatives)
+    if metric in (Metric.BRIER, Metric.LOG_LOSS):
+        return _loss(positives, negatives, _squared if metric is Metric.BRIER else _logarithmic)
+    return _of_labels(metric, confusion, binary=True)
+
+
+def area(positives: Sequence[float], negatives: Sequence[float]) -> Measured | None:
+    """Area under the ROC curve: the chance that a positive scores above a negative, ties counting half."""
+    p, n = sum(positives), sum(negatives)
+    if p <= 0 or n <= 0:
+        return None
+    below_n = [all_ - own / 2 for all_, own in zip(accumulate(negatives), negatives, strict=True)]
+    below_p = [all_ - own / 2 for all_, own in zip(accumulate(positives), positives, strict=True)]
+    value = sum(count * below for count, below in zip(positives, below_n, strict=True)) / (p * n)
+    of_positives = sum(c * (below / n - value) ** 2 for c, below in zip(positives, below_n, strict=True)) / p
+    of_negatives = sum(c * (1 - below / p - value) ** 2 for c, below in zip(negatives, below_p, strict=True)) / n
+    error = math.sqrt(of_positives / max(1.0, p - 1) + of_negatives / max(1.0, n - 1))
+    return Measured(value, error, p + n)
+
+
+def _squared(chance: float) -> float:
+    return (1 - chance) ** 2
+
+
+def _logarithmic(chance: float) -> float:
+    return -math.log(chance)
+
+
+def _loss(positives: Sequence[float], negatives: Sequence[float], loss: Callable[[float], float]) -> Measured:
+    """Mean of what each row loses by the chance that it gave to what came true."""
+    bins = len(positives)
+    losses = [(c, loss((bin_ + 0.5) / bins)) for bin_, c in enumerate(positives)]
+    losses += [(c, loss(1 - (bin_ + 0.5) / bins)) for bin_, c in enumerate(negatives)]
+    rows = sum(count for count, _ in losses)
+    mean = sum(count * lost for count, lost in losses) / rows
+    variance = sum(count * (lost - mean) ** 2 for count, lost in losses) / rows
+    return Measured(mean, math.sqrt(variance / rows), rows)
+
+
+# ---- numbers
+
+
+def _of_errors(metric: Metric, joined: Regressed) -> Measured | None:
+    rows = joined.rows
+    if rows <= 0:
+        return None
+    mean_square = joined.squared_error / rows
+    error_of_square = _error_of_mean(mean_square, joined.fourth_power_error / rows, rows)
+    if metric is Metric.MAE:
+        mean = joined.absolute_error / rows
+        return Measured(mean, _error_of_mean(mean, mean_square, rows), rows)
+    if metric is Metric.BIAS:
+        mean = joined.error / rows
+        return Measured(mean, _error_of_mean(mean, mean_square, rows), rows)
+    if metric is Metric.RMSE:
+        root = math.sqrt(mean_square)
+        return Measured(root, error_of_square / (2 * root) if root > 0 else 0.0, rows)
+    mean = joined.outcome / rows
+    variance = joined.squared_outcome / rows - mean * mean
+    if metric is not Metric.R2 or variance <= 0:
+        return None
+    # The outcomes' variance has an error of its own, here that of normal ones which are independent of the errors.
+    unexplained = mean_square / variance
+    return Measured(1 - unexplained, math.hypot(error_of_square / variance, unexplained * math.sqrt(2 / rows)), rows)
+
+
+def _error_of_mean(mean: float, mean_of_squares: float, rows: int) -> float:
+    return math.sqrt(max(0.0, mean_of_squares - mean * mean) / rows)

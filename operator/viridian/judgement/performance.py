@@ -1,0 +1,249 @@
+"""Does the model still answer as well as it should? Verdicts on metrics of joined rows, or of expected ones."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from viridian.api.monitoring import Decision
+from viridian.api.performance import Metric
+from viridian.judgement.figures import SIGMAS, Figure, Verdict, beyond, percent, shown
+from viridian.judgement.metrics import LOWER_IS_BETTER, Measured
+from viridian.judgement.trend import trend
+
+FEWEST_WINDOWS: Final = 4
+"""A trend through fewer says nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """One window: the metric of its rows, and how many rows that are of how many."""
+
+    measured: Measured | None
+    known: int
+    """Rows whose outcome is known; of an estimate, rows with a score."""
+    predicted: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Baseline:
+    """The same metric on the version's own holdout."""
+
+    value: float | None
+    rows: int = 0
+    absent: str = "the version's profile does not tell the metric of its holdout"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limit:
+    """Exactly one of the three."""
+
+    metric: Metric
+    min: float | None = None
+    max: float | None = None
+    relative: float | None = None
+
+    def absolute(self, baseline: Baseline) -> float | None:
+        """The value that must not be crossed; None where that needs a baseline which is not known."""
+        if self.relative is None:
+            return self.max if self.min is None else self.min
+        return None if baseline.value is None else baseline.value + self.relative * abs(baseline.value)
+
+    @property
+    def from_below(self) -> bool:
+        """Whether smaller values are the worse ones."""
+        return self.min is not None or (self.relative is not None and self.relative < 0)
+
+
+def within_limit(
+    limit: Limit,
+    windows: Sequence[Judged],
+    baseline: Baseline,
+    *,
+    least: int,
+    consecutive: int,
+    estimated: bool = False,
+) -> Figure:
+    """Fires when the newest `consecutive` windows are all beyond the limit; `windows` has the oldest first."""
+    newest = windows[-1] if windows else None
+    line = limit.absolute(baseline)
+    if problem := _too_little(newest, least, estimated) or ("" if line is not None else baseline.absent):
+        return _unknown(limit.metric, problem, newest, line, baseline, estimated)
+    streak = 0
+    for window in reversed(windows):
+        if window.known < least or not _crossed(limit, window.measured, line):
+            break
+        streak += 1
+    measured = newest.measured if newest else None
+    fired = streak >= consecutive
+    side = "below" if limit.from_below else "above"
+    relation = f"{side} {shown(line)}" if streak else f"not {side} {shown(line)}"
+    if streak and consecutive > 1:
+        relation += f" in {min(streak, consecutive)} of {consecutive} windows in a row"
+    if limit.relative is not None:
+        relation += f", which is {percent(abs(limit.relative))} {side} the {shown(baseline.value)} of the holdout"
+    return _figure(
+        limit.metric,
+        Verdict.FIRED if fired else Verdict.QUIET,
+        f"{_told(limit.metric, measured, newest, estimated)}, {relation}",
+        measured,
+        bound=_towards_harmless(measured, limit.from_below),
+        threshold=line,
+        baseline=baseline,
+        known=newest.known if newest else 0,
+        estimated=estimated,
+    )
+
+
+def concept_drift(
+    metric: Metric, window: Judged | None, baseline: Baseline, *, threshold: float, decision: Decision, least: int
+) -> Figure:
+    """Fires when the metric is worse than on the holdout by more than `threshold`, as a share of the value there.
+
+    The holdout's own standard error is taken to be that of the window, scaled to its number of rows.
+    """
+    measured = window.measured if window else None
+    problem = _too_little(window, least, estimated=False) or (baseline.absent if not baseline.value else "")
+    if problem or measured is None or not baseline.value:
+        return _unknown(metric, problem, window, threshold, baseline, estimated=False)
+    sign = 1 if metric in LOWER_IS_BETTER else -1
+    worse = sign * (measured.value - baseline.value) / abs(baseline.value)
+    scale = math.sqrt(measured.rows / baseline.rows) if baseline.rows > 0 else 1.0
+    bound = worse - SIGMAS * math.hypot(measured.error, measured.error * scale) / abs(baseline.value)
+    fired = beyond(worse if decision is Decision.POINT else bound, threshold)
+    careful = f", by at least {percent(max(0.0, bound))} beyond chance" if decision is Decision.LOWER_BOUND else ""
+    change = (
+        f"{percent(abs(worse))} {'worse' if worse > 0 else 'better'} than the {shown(baseline.value)} of the holdout"
+    )
+    return Figure(
+        measure=metric.value,
+        verdict=Verdict.FIRED if fired else Verdict.QUIET,
+        sentence=f"{_told(metric, measured, window, estimated=False)}, {change}{careful}, "
+        f"{'above' if fired else 'not above'} {percent(threshold)}",
+        value=worse,
+        bound=bound,
+        threshold=threshold,
+        reference=baseline.value,
+        samples=window.known if window else 0,
+        reference_samples=baseline.rows,
+    )
+
+
+def decay(
+    metric: Metric,
+    windows: Sequence[Judged],
+    baseline: Baseline,
+    *,
+    per_window: float | None,
+    relative: float | None,
+    decision: Decision,
+    least: int,
+) -> Figure:
+    """Fires when the trend over the windows, the oldest first, goes beyond the given change from one to the next."""
+    if per_window is None and relative is not None and baseline.value is not None:
+        per_window = relative * abs(baseline.value)
+    newest = windows[-1] if windows else None
+    if per_window is None:
+        return _unknown(metric, baseline.absent, newest, None, baseline, estimated=False)
+    points = [
+        (number, window.measured)
+        for number, window in enumerate(windows)
+        if window.measured is not None and window.known >= least
+    ]
+    needed = max(FEWEST_WINDOWS, math.ceil(len(windows) / 2))
+    found = trend(points) if len(points) >= needed else None
+    if found is None:
+        problem = f"{len(points)} of the last {len(windows)} windows have {least} mature labels, {needed} are needed"
+        return _unknown(metric, problem, newest, abs(per_window), baseline, estimated=False)
+    sign = math.copysign(1.0, per_window)
+    value, bound = sign * found.slope, sign * found.slope - SIGMAS * found.error
+    fired = beyond(value if decision is Decision.POINT else bound, abs(per_window))
+    limit = f"{'beyond' if fired else 'not beyond'} {shown(per_window)}"
+    if relative is not None and baseline.value is not None:
+        limit += f" ({percent(abs(relative))} of the {shown(baseline.value)} of the holdout)"
+    return Figure(
+        measure=metric.value,
+        verdict=Verdict.FIRED if fired else Verdict.QUIET,
+        sentence=f"{metric} changes by {shown(found.slope)} from window to window (standard error "
+        f"{shown(found.error)}, {len(points)} windows), {limit}",
+        value=value,
+        bound=bound,
+        threshold=abs(per_window),
+        reference=baseline.value,
+        samples=sum(window.known for window in windows),
+        reference_samples=baseline.rows,
+    )
+
+
+def _too_little(window: Judged | None, least: int, estimated: bool) -> str:
+    """Why there is no verdict, empty where there can be one."""
+    what = "predictions" if estimated else "mature labels"
+    if window is None:
+        return f"nothing is known of the window: {least} {what} are needed"
+    if window.known < least:
+        return f"{window.known} {what} of {window.predicted} predictions, {least} are needed"
+    return "" if window.measured is not None else "the metric cannot be computed from these rows"
+
+
+def _crossed(limit: Limit, measured: Measured | None, line: float | None) -> bool:
+    if measured is None or line is None:
+        return False
+    return beyond(line, measured.value) if limit.from_below else beyond(measured.value, line)
+
+
+def _towards_harmless(measured: Measured | None, from_below: bool) -> float | None:
+    if measured is None:
+        return None
+    return measured.value + (SIGMAS if from_below else -SIGMAS) * measured.error
+
+
+def _told(metric: Metric, measured: Measured | None, window: Judged | None, estimated: bool) -> str:
+    value = f"{shown(measured.value)} (standard error {shown(measured.error)})" if measured else "unknown"
+    known, predicted = (window.known, window.predicted) if window else (0, 0)
+    if estimated:
+        return f"{metric} is estimated to be {value} on {known} rows without labels"
+    return f"{metric} is {value} on the {known} of {predicted} rows with a label"
+
+
+def _unknown(
+    metric: Metric, why: str, window: Judged | None, threshold: float | None, baseline: Baseline, estimated: bool
+) -> Figure:
+    return _figure(
+        metric,
+        Verdict.INSUFFICIENT_DATA,
+        f"{metric}: {why}",
+        None,
+        bound=None,
+        threshold=threshold,
+        baseline=baseline,
+        known=window.known if window else 0,
+        estimated=estimated,
+    )
+
+
+def _figure(
+    metric: Metric,
+    verdict: Verdict,
+    sentence: str,
+    measured: Measured | None,
+    *,
+    bound: float | None,
+    threshold: float | None,
+    baseline: Baseline,
+    known: int,
+    estimated: bool,
+) -> Figure:
+    return Figure(
+        measure=metric.value,
+        verdict=verdict,
+        sentence=sentence,
+        value=measured.value if measured else None,
+        bound=bound,
+        threshold=threshold,
+        reference=baseline.value,
+        samples=known,
+        reference_samples=baseline.rows,
+        estimated=estimated,
+    )

@@ -1,0 +1,230 @@
+"""How far one distribution is from another, by what was counted on the same bins.
+
+Every function gives the effect with its lower bound. The bounds leave chance about one case in 740, whatever the
+distribution: they come from standard errors or from inequalities, and their rate of false alarms is simulated in
+`benchmarks.judgement.drift`. Missing values are no part of any distribution; their share has a function of its own.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import accumulate
+from typing import Final
+
+from viridian.api.monitoring import Statistic
+from viridian.api.profile import Categories, Numbers, Sketch
+from viridian.judgement.figures import SIGMAS, Effect
+from viridian.judgement.merging import NotAlike
+
+CHANCE: Final = 0.00135
+"""One-sided share of a normal distribution beyond three standard deviations: what every bound leaves to chance."""
+PSI_BINS: Final = 20
+"""More bins make the index noisier, not finer."""
+_NO_SPREAD: Final = 1e-9
+"""A standard deviation below this share of the mean is rounding, not spread."""
+
+
+def present(sketch: Sketch) -> int:
+    """Values that are not missing."""
+    other = sketch.other if isinstance(sketch, Categories) else 0
+    return sum(sketch.counts) + other
+
+
+def rows(sketch: Sketch) -> int:
+    """Values, missing ones included."""
+    return present(sketch) + sketch.missing
+
+
+def spread(sketch: Numbers) -> float:
+    """The standard deviation (with n - 1) of the finite values; 0 where there is none."""
+    deviation = math.sqrt(sketch.m2 / (sketch.finite - 1)) if sketch.finite > 1 and sketch.m2 > 0 else 0.0
+    return 0.0 if deviation <= _NO_SPREAD * abs(sketch.mean) else deviation
+
+
+def mean_shift(reference: Sketch, current: Sketch) -> Effect:
+    """Distance of the means in standard deviations of the reference, unbounded where that had none.
+
+    The bound allows for the present spread, so that one huge value moves the mean but not the bound.
+    """
+    reference, current = _numbers(reference), _numbers(current)
+    apart, scale = abs(current.mean - reference.mean), spread(reference)
+    error = spread(current) / math.sqrt(current.finite)
+    if scale == 0.0:
+        rounding = _NO_SPREAD * max(abs(reference.mean), abs(current.mean))
+        return Effect(_unbounded(apart > rounding), _unbounded(apart - SIGMAS * error > rounding))
+    return _effect(apart / scale, SIGMAS * math.hypot(error / scale, 1 / math.sqrt(reference.finite)))
+
+
+def kolmogorov_smirnov(reference: Sketch, current: Sketch) -> Effect:
+    """Largest distance of the cumulative shares at the edges.
+
+    The bound is the inequality of Dvoretzky, Kiefer and Wolfowitz with Massart's constant (1990), which holds for any
+    distribution; for two samples with n = n_c n_r / (n_c + n_r) it is the usual approximation.
+    """
+    reference, current = _numbers(reference), _numbers(current)
+    if reference.edges != current.edges:
+        raise NotAlike("the two were counted on different bins")
+    before, now = present(reference), present(current)
+    distance = max(
+        abs(below_now / now - below_before / before)
+        for below_before, below_now in zip(accumulate(reference.counts), accumulate(current.counts), strict=True)
+    )
+    effective = before * now / (before + now)
+    return _effect(distance, math.sqrt(math.log(2 / (2 * CHANCE)) / (2 * effective)))
+
+
+def stability_index(reference: Sketch, current: Sketch) -> Effect:
+    """Population stability index, sum of (q - p) ln(q / p), less its expectation where nothing has changed.
+
+    Empty cells count half a row. That expectation is about (bins - 1)(1/n_c + 1/n_r), and the spread around it that of
+    chi-squared; beyond it the error is by the delta method.
+    """
+    before, now = _cells(reference, current)
+    rows_before, rows_now = sum(before), sum(now)
+    if len(before) < 2:
+        return Effect(0.0, 0.0)
+    chance = 1 / rows_now + 1 / rows_before
+    shares = [(max(b, 0.5) / rows_before, max(n, 0.5) / rows_now) for b, n in zip(before, now, strict=True)]
+    index = sum((q - p) * math.log(q / p) for p, q in shares) - (len(shares) - 1) * chance
+    error = _variance([p for p, _ in shares], [1 - q / p - math.log(q / p) for p, q in shares]) / rows_before
+    error += _variance([q for _, q in shares], [1 - p / q + math.log(q / p) for p, q in shares]) / rows_now
+    error += 2 * (len(shares) - 1) * chance**2
+    return _effect(index, SIGMAS * math.sqrt(error))
+
+
+def missing(reference: Sketch, current: Sketch) -> Effect:
+    """Change of the share of missing values."""
+    return _change(reference.missing, rows(reference), current.missing, rows(current), both_ways=True)
+
+
+def new_categories(reference: Sketch, current: Sketch) -> Effect:
+    """Growth of the share of values without a bin of their own.
+
+    Of live data those are values that the reference has never seen, or only rarely; the reference's own share of rare
+    ones is subtracted.
+    """
+    reference, current = _categories(reference), _categories(current)
+    unknown = current.other + sum(
+        count for name, count in zip(current.names, current.counts, strict=True) if name not in set(reference.names)
+    )
+    return _change(reference.other, present(reference), unknown, present(current), both_ways=False)
+
+
+def total_variation(reference: Sketch, current: Sketch) -> Effect:
+    """Half the sum of the differences of the shares.
+
+    On average chance alone adds at most half the sum of the standard errors. Around that average McDiarmid's
+    inequality (1989) bounds any statistic which one row can change by no more than 1/n.
+    """
+    before, now = _cells(_categories(reference), _categories(current), most=None)
+    rows_before, rows_now = sum(before), sum(now)
+    shares = [(b / rows_before, n / rows_now) for b, n in zip(before, now, strict=True)]
+    distance = sum(abs(q - p) for p, q in shares) / 2
+    floor = sum(math.sqrt(p * (1 - p) / rows_before + q * (1 - q) / rows_now) for p, q in shares) / 2
+    return _effect(distance, floor + math.sqrt(math.log(1 / CHANCE) / 2 * (1 / rows_before + 1 / rows_now)))
+
+
+MEASURES: Final[Mapping[Statistic, Callable[[Sketch, Sketch], Effect]]] = {
+    Statistic.MEAN_SHIFT: mean_shift,
+    Statistic.KS: kolmogorov_smirnov,
+    Statistic.PSI: stability_index,
+    Statistic.MISSING: missing,
+    Statistic.NEW_CATEGORIES: new_categories,
+    Statistic.TOTAL_VARIATION: total_variation,
+}
+"""Each may be asked of two sketches that it applies to and that hold values."""
+
+
+def applies(statistic: Statistic, sketch: Sketch) -> bool:
+    """Whether the statistic means something for such values."""
+    if statistic in (Statistic.MEAN_SHIFT, Statistic.KS):
+        return isinstance(sketch, Numbers)
+    if statistic in (Statistic.NEW_CATEGORIES, Statistic.TOTAL_VARIATION):
+        return isinstance(sketch, Categories)
+    return True
+
+
+def counted(statistic: Statistic, sketch: Sketch) -> int:
+    """Values that the statistic would rest on."""
+    if statistic is Statistic.MISSING:
+        return rows(sketch)
+    if statistic is Statistic.MEAN_SHIFT and isinstance(sketch, Numbers):
+        return sketch.finite
+    return present(sketch)
+
+
+def _effect(value: float, allowance: float) -> Effect:
+    """NaN, which only numbers beyond any measure bring about, is no effect."""
+    bound = value - allowance
+    return Effect(max(0.0, value) if value == value else 0.0, max(0.0, bound) if bound == bound else 0.0)
+
+
+def _unbounded(different: bool) -> float:
+    return math.inf if different else 0.0
+
+
+def _numbers(sketch: Sketch) -> Numbers:
+    if not isinstance(sketch, Numbers):
+        raise NotAlike("one holds numbers, the other categories")
+    return sketch
+
+
+def _categories(sketch: Sketch) -> Categories:
+    if not isinstance(sketch, Categories):
+        raise NotAlike("one holds categories, the other numbers")
+    return sketch
+
+
+def _change(before: int, of_before: int, now: int, of_now: int, *, both_ways: bool) -> Effect:
+    """Difference of two shares. Its error counts one row more of either kind (Agresti and Caffo, 2000), since a share
+    of exactly 0 is not known exactly."""
+    p, q = before / of_before, now / of_now
+    careful = [((part + 1) / (whole + 2), whole + 2) for part, whole in ((before, of_before), (now, of_now))]
+    error = math.sqrt(sum(share * (1 - share) / whole for share, whole in careful))
+    return _effect(abs(q - p) if both_ways else q - p, SIGMAS * error)
+
+
+def _cells(reference: Sketch, current: Sketch, most: int | None = PSI_BINS) -> tuple[list[int], list[int]]:
+    """Counts of both on the same cells, without those that are empty in both."""
+    if isinstance(reference, Numbers) and isinstance(current, Numbers):
+        if reference.edges != current.edges:
+            raise NotAlike("the two were counted on different bins")
+        pairs = list(zip(reference.counts, current.counts, strict=True))
+        if most is not None:
+            pairs = list(_coarser(pairs, most))
+    else:
+        pairs = list(_by_name(_categories(reference), _categories(current)))
+    pairs = [pair for pair in pairs if any(pair)]
+    return [before for before, _ in pairs], [now for _, now in pairs]
+
+
+def _coarser(pairs: Sequence[tuple[int, int]], most: int) -> Iterator[tuple[int, int]]:
+    """Neighbours joined until each holds about an equal share of the reference, so that at most so many are left."""
+    enough = sum(before for before, _ in pairs) / most
+    held, also = 0, 0
+    for before, now in pairs:
+        held, also = held + before, also + now
+        if held >= enough:
+            yield held, also
+            held, also = 0, 0
+    if held or also:
+        yield held, also
+
+
+def _by_name(reference: Categories, current: Categories) -> Iterator[tuple[int, int]]:
+    """What only one of the two has a name for is among the others of both."""
+    before = dict(zip(reference.names, reference.counts, strict=True))
+    now = dict(zip(current.names, current.counts, strict=True))
+    shared = before.keys() & now.keys()
+    yield from ((before[name], now[name]) for name in reference.names if name in shared)
+    yield (
+        reference.other + sum(count for name, count in before.items() if name not in shared),
+        current.other + sum(count for name, count in now.items() if name not in shared),
+    )
+
+
+def _variance(shares: Sequence[float], values: Sequence[float]) -> float:
+    total = sum(shares)
+    mean = sum(share * value for share, value in zip(shares, values, strict=True)) / total
+    return sum(share * (value - mean) ** 2 for share, value in zip(shares, values, strict=True)) / total

@@ -1,0 +1,135 @@
+"""The verdict about one feature, and what it says to people."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.support.sketches import categories, edges_of, numbers
+from viridian.api.monitoring import Decision, Statistic
+from viridian.api.profile import Numbers, Sketch
+from viridian.judgement.drift import Question, Reference, judge
+from viridian.judgement.figures import Figure, Verdict
+
+BEFORE = [float(value) for value in range(100)] * 50
+EDGES = edges_of(BEFORE)
+TRAINING = numbers(BEFORE, EDGES)
+DEVIATION = (TRAINING.m2 / (TRAINING.finite - 1)) ** 0.5
+
+
+def moved(by: float, rows: int = 1000) -> Numbers:
+    """So many rows of the same spread, whose mean has moved by so many standard deviations."""
+    values = [value + by * DEVIATION for value in BEFORE]
+    return numbers(values[:rows], EDGES)
+
+
+def asked(current: Sketch | None, reference: Sketch | None = TRAINING, **question: Any) -> Figure:
+    return judge("age", Question(**question), current, [Reference(name="the training data", sketch=reference)])
+
+
+def by_point(by: float, rows: int = 1000) -> Figure:
+    return asked(moved(by, rows), statistic=Statistic.MEAN_SHIFT, threshold=0.5, decision=Decision.POINT)
+
+
+@pytest.mark.parametrize(
+    ("by", "verdict"), [(0.49, Verdict.QUIET), (0.50, Verdict.QUIET), (0.51, Verdict.FIRED), (-0.51, Verdict.FIRED)]
+)
+def test_by_the_point_rule_the_threshold_itself_is_not_yet_beyond_it(by: float, verdict: Verdict) -> None:
+    figure = by_point(by)
+    assert figure.verdict is verdict
+    assert figure.value == pytest.approx(abs(by))
+
+
+def test_the_lower_bound_waits_until_chance_is_ruled_out() -> None:
+    few, many = (asked(moved(0.55, rows), statistic=Statistic.MEAN_SHIFT) for rows in (500, 5000))
+    assert few.verdict is Verdict.QUIET
+    assert asked(moved(0.6, 5000), statistic=Statistic.MEAN_SHIFT).verdict is Verdict.FIRED
+    assert few.value == pytest.approx(many.value)
+    assert few.bound is not None
+    assert many.bound is not None
+    assert few.bound < many.bound < 0.55
+
+
+@pytest.mark.parametrize("rows", [0, 20, 99])
+def test_too_few_values_are_no_verdict_however_far_they_are(rows: int) -> None:
+    figure = by_point(5.0, rows)
+    assert figure.verdict is Verdict.INSUFFICIENT_DATA
+    assert figure.sentence == f"age: {rows} values in this window, 100 are needed"
+
+
+def test_the_floor_holds_whatever_is_asked_for() -> None:
+    assert asked(moved(5.0, 199), min_samples=100).verdict is Verdict.INSUFFICIENT_DATA
+    assert asked(moved(5.0, 200), min_samples=100).verdict is Verdict.FIRED
+
+
+def test_the_statistic_follows_the_values_where_none_is_named() -> None:
+    names = ("a", "b")
+    known = categories(["a"] * 500 + ["b"] * 500, names)
+    assert asked(moved(1.0)).measure == "KS"
+    figure = asked(categories(["a"] * 900 + ["b"] * 100, names), known)
+    assert (figure.measure, figure.verdict) == ("TotalVariation", Verdict.FIRED)
+
+
+def test_a_third_of_the_values_missing_is_seen_though_the_rest_is_as_before() -> None:
+    values = [None if row % 10 < 3 else value for row, value in enumerate(BEFORE[:1000])]
+    assert asked(numbers(values, EDGES), statistic=Statistic.MISSING).verdict is Verdict.FIRED
+
+
+def test_a_statistic_that_says_nothing_about_such_values() -> None:
+    figure = asked(moved(1.0), statistic=Statistic.NEW_CATEGORIES)
+    assert figure.verdict is Verdict.INSUFFICIENT_DATA
+    assert "NewCategories says nothing about numbers: choose another statistic" in figure.sentence
+
+
+def test_without_a_window_or_a_reference_there_is_no_verdict() -> None:
+    assert asked(None).verdict is Verdict.INSUFFICIENT_DATA
+    assert asked(moved(1.0), None).sentence == "age: there is nothing known of the training data"
+    assert asked(None, None).verdict is Verdict.INSUFFICIENT_DATA
+
+
+def test_other_bins_are_told() -> None:
+    figure = asked(numbers(BEFORE, (1.0, 2.0)))
+    assert figure.verdict is Verdict.INSUFFICIENT_DATA
+    assert figure.sentence == (
+        "age: it cannot be compared with the training data: the two were counted on different bins"
+    )
+
+
+def test_the_sentence_holds_all_that_the_verdict_rests_on() -> None:
+    assert asked(moved(0.8, 2000), statistic=Statistic.MEAN_SHIFT).sentence == (
+        "age: the mean has moved by 0.8 standard deviations against the training data, by at least 0.721 beyond "
+        "chance, above 0.5 (2000 and 5000 values)"
+    )
+    assert by_point(0.51).sentence == (
+        "age: the mean has moved by 0.51 standard deviations against the training data, above 0.5 "
+        "(1000 and 5000 values)"
+    )
+
+
+# ---- two references
+
+
+def seasonal(current: Sketch, season: Sketch | None) -> Figure:
+    references = [
+        Reference(name="the window one season before", sketch=season, absent="there is no window one season before"),
+        Reference(name="the training data", sketch=TRAINING),
+    ]
+    return judge("age", Question(), current, references)
+
+
+def test_both_references_must_differ() -> None:
+    assert seasonal(moved(1.0), moved(1.0)).verdict is Verdict.QUIET, "as it was a season ago"
+    assert seasonal(moved(0.0), moved(1.0)).verdict is Verdict.QUIET, "as in training"
+    assert seasonal(moved(2.0), moved(1.0)).verdict is Verdict.FIRED
+
+
+def test_the_reason_for_quiet_is_the_reference_that_does_not_differ() -> None:
+    assert "the training data" in seasonal(moved(0.0), moved(1.0)).sentence
+    assert "one season before" in seasonal(moved(1.0), moved(1.0)).sentence
+
+
+def test_in_the_first_season_there_is_no_verdict() -> None:
+    figure = seasonal(moved(2.0), None)
+    assert figure.verdict is Verdict.INSUFFICIENT_DATA
+    assert figure.sentence == "age: there is no window one season before"

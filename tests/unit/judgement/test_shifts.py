@@ -1,0 +1,247 @@
+"""Distances of distributions: what they are on known data, what chance leaves of them, and that nothing breaks them."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.support.sketches import categories, edges_of, numbers
+from viridian.api.monitoring import Statistic
+from viridian.api.profile import Numbers, Sketch
+from viridian.judgement import shifts
+from viridian.judgement.figures import Effect
+from viridian.judgement.merging import NotAlike, merge_sketches
+
+NAMES = ("red", "green", "blue")
+
+
+def normal(chance: random.Random, n: int, shift: float = 0.0, scale: float = 1.0) -> list[float]:
+    return [chance.gauss(shift, scale) for _ in range(n)]
+
+
+# ---- known data
+
+
+def test_mean_shift_is_in_standard_deviations_of_the_reference() -> None:
+    values = [30.0, 40.0, 50.0, 60.0] * 250
+    reference = numbers(values, edges_of(values))
+    current = numbers([value + 6 for value in values], reference.edges)
+    assert shifts.mean_shift(reference, current).value == pytest.approx(6 / np.std(values, ddof=1))
+
+
+def test_ks_is_the_largest_difference_of_the_cumulative_shares() -> None:
+    reference = numbers([1.0] * 50 + [2.0] * 50, (1.0, 2.0))
+    current = numbers([1.0] * 20 + [2.0] * 30 + [3.0] * 50, (1.0, 2.0))
+    assert shifts.kolmogorov_smirnov(reference, current).value == pytest.approx(0.5)
+
+
+def test_binned_ks_comes_close_to_that_of_the_values_themselves() -> None:
+    chance = random.Random(1)
+    before, now = normal(chance, 4000), normal(chance, 3000, shift=0.4)
+    edges = edges_of(before, bins=50)
+    binned = shifts.kolmogorov_smirnov(numbers(before, edges), numbers(now, edges)).value
+    places = sorted([*before, *now])
+    exact = np.abs(
+        np.searchsorted(np.sort(before), places, side="right") / len(before)
+        - np.searchsorted(np.sort(now), places, side="right") / len(now)
+    ).max()
+    assert exact - 0.02 < binned <= exact + 1e-12
+
+
+def test_the_index_of_a_shift_by_one_standard_deviation_is_about_one() -> None:
+    chance = random.Random(2)
+    before, now = normal(chance, 20_000), normal(chance, 20_000, shift=1.0)
+    edges = edges_of(before)
+    # Of two normal distributions that are one standard deviation apart it is exactly 1; bins lose a little of it.
+    assert 0.85 < shifts.stability_index(numbers(before, edges), numbers(now, edges)).value < 1.0
+
+
+def test_half_of_the_values_missing_is_a_change_by_half() -> None:
+    reference = numbers([1.0] * 1000, (1.0,))
+    current = numbers([1.0, None] * 500, (1.0,))
+    effect = shifts.missing(reference, current)
+    assert effect.value == pytest.approx(0.5)
+    assert 0.4 < effect.bound < 0.5
+
+
+def test_new_categories_are_what_the_reference_has_no_name_for_less_what_it_knew_too_rarely() -> None:
+    reference = categories(["red"] * 980 + ["rare"] * 20, NAMES)
+    current = categories(["red"] * 900 + ["rare"] * 20 + ["new"] * 80, NAMES)
+    assert shifts.new_categories(reference, current).value == pytest.approx(0.08)
+
+
+def test_fewer_unknown_values_are_no_new_categories() -> None:
+    effect = shifts.new_categories(categories(["rare"] * 500, NAMES), categories(["red"] * 500, NAMES))
+    assert (effect.value, effect.bound) == (0.0, 0.0)
+
+
+def test_total_variation_is_the_share_of_rows_that_would_have_to_change() -> None:
+    reference = categories(["red"] * 500 + ["green"] * 500, NAMES)
+    current = categories(["red"] * 200 + ["green"] * 500 + ["blue"] * 300, NAMES)
+    assert shifts.total_variation(reference, current).value == pytest.approx(0.3)
+
+
+def test_categories_of_two_versions_are_compared_by_name() -> None:
+    reference = categories(["red"] * 500 + ["green"] * 500, ("red", "green"))
+    current = categories(["red"] * 500 + ["green"] * 500, ("green", "blue", "red"))
+    assert shifts.total_variation(reference, current).value == pytest.approx(0.0)
+
+
+# ---- constants, outliers, infinities
+
+
+def test_a_feature_that_was_constant_and_no_longer_is() -> None:
+    reference = numbers([3.0] * 1000, (3.0,))
+    assert shifts.mean_shift(reference, numbers([3.0] * 1000, (3.0,))) == Effect(0.0, 0.0)
+    assert shifts.mean_shift(reference, numbers([4.0] * 1000, (3.0,))) == Effect(math.inf, math.inf)
+
+
+def test_rounding_is_no_shift_of_a_constant() -> None:
+    part = numbers([0.1] * 7, (0.1,))
+    merged: Sketch = part
+    for _ in range(200):
+        merged = merge_sketches(merged, part)
+    assert shifts.mean_shift(part, merged) == Effect(0.0, 0.0)
+
+
+def test_one_huge_value_moves_the_mean_but_not_its_bound() -> None:
+    chance = random.Random(3)
+    before = normal(chance, 5000)
+    reference = numbers(before, edges_of(before))
+    effect = shifts.mean_shift(reference, numbers([*normal(chance, 999), 1e6], reference.edges))
+    assert effect.value > 100
+    assert effect.bound == 0.0
+
+
+def test_one_odd_value_of_a_constant_feature_has_no_bound_either() -> None:
+    effect = shifts.mean_shift(numbers([0.0] * 1000, (0.0,)), numbers([0.0] * 999 + [5.0], (0.0,)))
+    assert effect.bound == 0.0
+
+
+def test_infinite_values_count_in_the_outer_bins() -> None:
+    values = [0.0, 1.0, 2.0, 3.0] * 250
+    reference = numbers(values, (0.0, 1.0, 2.0))
+    current = numbers([*values[:500], *[math.inf] * 500], (0.0, 1.0, 2.0))
+    assert shifts.kolmogorov_smirnov(reference, current).value == pytest.approx(0.375)
+    assert shifts.mean_shift(reference, current).value == pytest.approx(0.0)
+
+
+def test_other_bins_are_not_compared() -> None:
+    one, other = numbers([1.0] * 500, (1.0,)), numbers([1.0] * 500, (2.0,))
+    for measure in (shifts.kolmogorov_smirnov, shifts.stability_index):
+        with pytest.raises(NotAlike):
+            measure(one, other)
+
+
+def test_the_mean_needs_no_bins() -> None:
+    values = [1.0, 2.0, 3.0] * 200
+    one, other = numbers(values, (1.0,)), numbers([value + 1 for value in values], (2.0, 3.0))
+    assert shifts.mean_shift(one, other).value == pytest.approx(1 / np.std(values, ddof=1))
+
+
+# ---- whatever is counted
+
+_VALUES = st.one_of(st.floats(allow_nan=True, allow_infinity=True), st.none(), st.sampled_from([0.0, 1.0, 1e300]))
+
+
+@given(
+    st.lists(_VALUES, min_size=1, max_size=40),
+    st.lists(_VALUES, min_size=1, max_size=40),
+    st.lists(st.floats(allow_nan=False, allow_infinity=False), max_size=6, unique=True),
+)
+@pytest.mark.parametrize("statistic", [Statistic.MEAN_SHIFT, Statistic.KS, Statistic.PSI, Statistic.MISSING])
+def test_any_numbers_give_an_effect(
+    statistic: Statistic, before: list[float | None], now: list[float | None], edges: list[float]
+) -> None:
+    reference, current = numbers(before, sorted(edges)), numbers(now, sorted(edges))
+    _is_an_effect(statistic, reference, current)
+
+
+@given(
+    st.lists(st.sampled_from([*NAMES, "new", None]), min_size=1, max_size=60),
+    st.lists(st.sampled_from([*NAMES, "new", None]), min_size=1, max_size=60),
+    st.permutations(NAMES).map(lambda names: names[:2]),
+)
+@pytest.mark.parametrize(
+    "statistic", [Statistic.PSI, Statistic.MISSING, Statistic.NEW_CATEGORIES, Statistic.TOTAL_VARIATION]
+)
+def test_any_categories_give_an_effect(
+    statistic: Statistic, before: list[str | None], now: list[str | None], names: list[str]
+) -> None:
+    _is_an_effect(statistic, categories(before, NAMES), categories(now, names))
+
+
+def _is_an_effect(statistic: Statistic, reference: Sketch, current: Sketch) -> None:
+    if not (shifts.counted(statistic, reference) and shifts.counted(statistic, current)):
+        return
+    effect = shifts.MEASURES[statistic](reference, current)
+    assert 0 <= effect.bound <= effect.value
+
+
+@given(st.lists(st.floats(-100, 100), min_size=5, max_size=60), st.integers(2, 8))
+def test_the_same_rows_again_are_no_shift(values: list[float], bins: int) -> None:
+    sketch = numbers(values, edges_of(values, bins))
+    for measure in (shifts.mean_shift, shifts.kolmogorov_smirnov, shifts.missing):
+        assert measure(sketch, sketch) == Effect(0.0, 0.0)
+
+
+# ---- chance
+
+
+def _lognormal(chance: random.Random, n: int) -> list[float]:
+    return [chance.lognormvariate(0, 1.5) for _ in range(n)]
+
+
+def _few_values(chance: random.Random, n: int) -> list[float]:
+    return [float(chance.choices((0, 1, 2), (90, 8, 2))[0]) for _ in range(n)]
+
+
+@pytest.mark.parametrize("draw", [normal, _lognormal, _few_values])
+@pytest.mark.parametrize(
+    "measure", [shifts.mean_shift, shifts.kolmogorov_smirnov, shifts.stability_index], ids=lambda m: m.__name__
+)
+def test_chance_alone_leaves_no_bound(
+    draw: Callable[[random.Random, int], list[float]], measure: Callable[[Numbers, Numbers], Effect]
+) -> None:
+    """However low the threshold: of rows from the same distribution, the bound is above 0 about never."""
+    chance = random.Random(4)
+    before = draw(chance, 4000)
+    reference = numbers(before, edges_of(before))
+    bounds = [measure(reference, numbers(draw(chance, 500), reference.edges)).bound for _ in range(150)]
+    assert sum(bound > 0 for bound in bounds) <= 3
+
+
+def test_chance_alone_leaves_no_bound_of_categories() -> None:
+    chance = random.Random(5)
+    weights = [2.0**-number for number in range(12)]
+    names = [f"c{number}" for number in range(12)]
+
+    def draw(n: int) -> Sketch:
+        return categories(chance.choices(names, weights, k=n), names[:10])
+
+    reference = draw(4000)
+    pairs = [draw(500) for _ in range(150)]
+    for measure in (shifts.total_variation, shifts.new_categories, shifts.stability_index):
+        assert sum(measure(reference, current).bound > 0 for current in pairs) <= 3
+
+
+def test_a_shift_beyond_the_threshold_is_found_and_one_below_is_not() -> None:
+    """The second and third row of the table of detection rates in docs/monitoring.md, in small."""
+    chance = random.Random(6)
+    before = normal(chance, 10_000)
+    reference = numbers(before, edges_of(before))
+
+    def found(shift: float) -> int:
+        bounds = [
+            shifts.mean_shift(reference, numbers(normal(chance, 1000, shift), reference.edges)).bound for _ in range(40)
+        ]
+        return sum(bound > 0.5 for bound in bounds)
+
+    assert found(0.8) >= 39
+    assert found(0.4) == 0
