@@ -1,0 +1,61 @@
+"""Around every request: it is counted, and what goes wrong is answered in words of our own."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from viridian.feedback.logs import note_failure
+from viridian.feedback.metrics import Metrics
+from viridian.feedback.problems import Away, Problem
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+# Nothing here is for a cache, and nothing is to be guessed about.
+_HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+
+
+def route(path: str, method: str, handler: Handler, metrics: Metrics, told: Callable[[Problem], Response]) -> Route:
+    """Problems become answers as `told` words them."""
+
+    async def answer(request: Request) -> Response:
+        response = await _answered(handler, request, told)
+        response.headers.update(_HEADERS)
+        metrics.answered(f"{method} {path}", response.status_code)
+        return response
+
+    return Route(path, answer, methods=[method])
+
+
+async def _answered(handler: Handler, request: Request, told: Callable[[Problem], Response]) -> Response:
+    try:
+        return await handler(request)
+    except Problem as problem:
+        return told(problem)
+    except ClientDisconnect:
+        return told(Problem(400, "the request ended before its body"))
+    except sa.exc.DBAPIError as error:
+        note_failure("the database does not answer", error)
+        return told(Away("the database"))
+    except Exception as error:
+        note_failure("a request failed", error)
+        return told(Problem(500, "something went wrong here; the log of the collector says where"))
+
+
+def json_answer(document: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """Any structs as JSON."""
+    return Response(msgspec.json.encode(document), status, dict(headers or {}), media_type="application/json")
+
+
+def json_problem(problem: Problem) -> Response:
+    """`{"error": …}`."""
+    headers = {} if problem.retry_after is None else {"Retry-After": str(problem.retry_after)}
+    if problem.status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    return json_answer({"error": problem.sentence}, problem.status, headers)

@@ -1,0 +1,328 @@
+"""The HTTP interface for programs (viridian.api.feedback has the contract); each caller shows a token."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from typing import Final, TypeVar
+
+import msgspec
+import sqlalchemy as sa
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+
+from viridian.api.feedback import (
+    OUTCOMES_PATH,
+    PREDICTIONS_PATH,
+    PROFILES_PATH,
+    REVIEWS_PATH,
+    RULES_PATH,
+    SNAPSHOTS_PATH,
+    SUBJECTS_PATH,
+    WINDOWS_PATH,
+    Keeping,
+    PredictionBatch,
+    ProfileWindow,
+    Served,
+    Snapshot,
+    Stored,
+)
+from viridian.feedback import metrics as figures
+from viridian.feedback.access import Identity, Right
+from viridian.feedback.answers import json_answer, json_problem, route
+from viridian.feedback.collector import Collector
+from viridian.feedback.decoding import needs_label_right, outcomes
+from viridian.feedback.labels import Labels, Unfit
+from viridian.feedback.metrics import Fate, Kind
+from viridian.feedback.names import MAX_TEXT, checked_id, checked_names
+from viridian.feedback.outcomes import StoreOutcomes, by_human
+from viridian.feedback.page import page_routes
+from viridian.feedback.predictions import StorePredictions
+from viridian.feedback.problems import Away, Problem, misunderstood
+from viridian.feedback.profiles import StoreProfile
+from viridian.feedback.reviews import Review, Sample, reviews
+from viridian.feedback.rules import GiveRules
+from viridian.feedback.snapshots import Choice, Frozen
+from viridian.feedback.spans import Spans
+from viridian.feedback.subjects import EraseSubject
+
+MAX_REVIEWS: Final = 1_000
+REVIEW_DAYS: Final = 7
+_DAY: Final = 86_400.0
+_PREDICTIONS = msgspec.json.Decoder(PredictionBatch)
+_PROFILES = msgspec.json.Decoder(ProfileWindow)
+_KEEPING = msgspec.json.Decoder(Keeping)
+_Document = TypeVar("_Document")
+
+
+def application(collector: Collector) -> Starlette:
+    """All routes."""
+    programs = _Programs(collector)
+    place = "/{namespace}/{deployment}"
+    table = (
+        ("POST", PREDICTIONS_PATH, programs.predictions),
+        ("POST", PROFILES_PATH, programs.profiles),
+        ("POST", OUTCOMES_PATH, programs.outcomes),
+        ("GET", WINDOWS_PATH + place, programs.windows),
+        ("PUT", SNAPSHOTS_PATH + place + "/{run}", programs.freeze),
+        ("GET", SNAPSHOTS_PATH + place + "/{run}.parquet", programs.download),
+        ("GET", REVIEWS_PATH + "/next", programs.next_reviews),
+        ("GET", REVIEWS_PATH + ".jsonl", programs.export_reviews),
+        ("POST", REVIEWS_PATH, programs.answers),
+        ("DELETE", SUBJECTS_PATH + "/{subject}", programs.erase),
+        ("PUT", RULES_PATH + place, programs.rules),
+        ("GET", "/healthz", programs.healthy),
+        ("GET", "/readyz", programs.ready),
+        ("GET", "/metrics", programs.metrics),
+    )
+    routes = [route(path, method, handler, collector.metrics, json_problem) for method, path, handler in table]
+    return Starlette(routes=[*routes, *page_routes(collector)])
+
+
+class _Programs:
+    """One method for each route."""
+
+    def __init__(self, collector: Collector) -> None:
+        self._collector = collector
+
+    # ---- what comes in ----
+
+    async def predictions(self, request: Request) -> Response:
+        """POST PredictionBatch."""
+        identity = await self._caller(request)
+        batch = await self._read(request, _PREDICTIONS, "a PredictionBatch")
+        served = await self._served(identity, batch.served)
+        filter_ = self._collector.privacy.of(served.namespace, served.deployment)
+        received = await self._collector.writer.write(StorePredictions(batch, filter_))
+        metrics = self._collector.metrics
+        self._count(Kind.PREDICTION, received.stored)
+        metrics.rows(Kind.PREDICTION, Fate.ERASED, received.erased)
+        metrics.rows(Kind.OUTCOME, Fate.REFUSED, received.unfit)
+        # A batch of which everything is here already was sent before, and its loss was counted then.
+        if batch.dropped > 0 and (received.stored.stored or not batch.rows):
+            metrics.dropped(served.namespace, served.deployment, batch.dropped)
+        return json_answer(received.stored)
+
+    async def profiles(self, request: Request) -> Response:
+        """POST ProfileWindow."""
+        identity = await self._caller(request)
+        window = await self._read(request, _PROFILES, "a ProfileWindow")
+        await self._served(identity, window.served)
+        if not 0 < len(window.pod) <= MAX_TEXT or not window.start < window.end:
+            raise Problem(400, f"pod has 1 to {MAX_TEXT} characters, and start is before end")
+        stored = await self._collector.writer.write(StoreProfile(window))
+        self._count(Kind.PROFILE, stored)
+        return json_answer(stored)
+
+    async def outcomes(self, request: Request) -> Response:
+        """POST outcomes in any form."""
+        identity = await self._caller(request)
+        namespace = _namespace(request, identity)
+        await self._collector.access.require(identity, Right.WRITE, namespace)
+        return await self._store_outcomes(request, identity, namespace, reviewed=False)
+
+    async def answers(self, request: Request) -> Response:
+        """POST outcomes that people gave to what they were shown."""
+        identity = await self._caller(request)
+        namespace = _namespace(request, identity)
+        return await self._store_outcomes(request, identity, namespace, reviewed=True)
+
+    async def _store_outcomes(self, request: Request, identity: Identity, namespace: str, reviewed: bool) -> Response:
+        collector = self._collector
+        if reviewed:
+            await collector.access.require(identity, Right.LABEL, namespace)
+        async with collector.bodies.of(request) as body:
+            kind = request.headers.get("content-type", "")
+            told, refused = await asyncio.to_thread(outcomes, kind, body)
+        if reviewed:
+            told = [by_human(one) for one in told]
+        elif needs_label_right(told):
+            await collector.access.require(identity, Right.LABEL, namespace)
+        stored = await collector.writer.write(StoreOutcomes(namespace, told, tuple(refused)))
+        self._count(Kind.OUTCOME, stored)
+        return json_answer(stored)
+
+    async def erase(self, request: Request) -> Response:
+        """DELETE a subject."""
+        identity = await self._caller(request)
+        namespace = _namespace(request, identity)
+        await self._collector.access.require(identity, Right.ERASE, namespace)
+        subject = request.path_params["subject"]
+        if not 0 < len(subject) <= MAX_TEXT:
+            raise Problem(400, f"a subject has 1 to {MAX_TEXT} characters")
+        erase = EraseSubject(namespace, self._collector.privacy.subject(subject))
+        return json_answer({"erased": await self._collector.writer.write(erase)})
+
+    async def rules(self, request: Request) -> Response:
+        """PUT Keeping."""
+        identity = await self._caller(request)
+        namespace, deployment = _place(request)
+        await self._collector.access.require(identity, Right.KEEP, namespace, deployment)
+        keeping = await self._read(request, _KEEPING, "rules: deny, hash, allow, retention_seconds")
+        if keeping.retention_seconds is not None and not keeping.retention_seconds > 0:
+            raise Problem(400, "retention_seconds is above 0")
+        await self._collector.writer.write(GiveRules(namespace, deployment, keeping))
+        self._collector.privacy.give(namespace, deployment, keeping)
+        return Response(status_code=204)
+
+    # ---- what goes out ----
+
+    async def windows(self, request: Request) -> Response:
+        """GET list of Window."""
+        identity = await self._caller(request)
+        namespace, deployment = _place(request)
+        await self._collector.access.require(identity, Right.FIGURES, namespace, deployment)
+        start, end, seconds = (_number(request, name) for name in ("start", "end", "seconds"))
+        spans = Spans.checked(start, end, seconds)
+        revision = request.query_params.get("revision", "")
+        return json_answer(await asyncio.to_thread(self._collector.windows.of, namespace, deployment, spans, revision))
+
+    async def freeze(self, request: Request) -> Response:
+        """PUT: Snapshot."""
+        identity = await self._caller(request)
+        namespace, deployment = _place(request)
+        await self._collector.access.require(identity, Right.KEEP, namespace, deployment)
+        run = checked_id("run id", request.path_params["run"])
+        query = request.query_params
+        choice = Choice(
+            start=_number(request, "start") if "start" in query else None,
+            end=_number(request, "end") if "end" in query else None,
+            labelled_only=query.get("labelled", "").lower() in ("1", "true"),
+        )
+        frozen = await self._collector.snapshots.of_run(namespace, deployment, run, choice)
+        uri = f"{str(request.base_url).rstrip('/')}{SNAPSHOTS_PATH}/{namespace}/{deployment}/{run}.parquet"
+        return json_answer(Snapshot(uri=uri, digest=frozen.digest, rows=frozen.rows, labelled=frozen.labelled))
+
+    async def download(self, request: Request) -> Response:
+        """GET the Parquet file, as long as it is what was promised."""
+        identity = await self._caller(request)
+        namespace, deployment = _place(request)
+        await self._collector.access.require(identity, Right.ROWS, namespace, deployment)
+        run = checked_id("run id", request.path_params["run"])
+        frozen = await asyncio.to_thread(self._collector.snapshots.find, namespace, deployment, run)
+        if frozen is None:
+            raise Problem(404, "this run has no snapshot; PUT makes one")
+        path = await asyncio.to_thread(self._collector.snapshots.checked, frozen)
+        return FileResponse(path, media_type="application/vnd.apache.parquet", headers=_digest_headers(frozen))
+
+    async def next_reviews(self, request: Request) -> Response:
+        """GET the next rows to label; for some minutes they are nobody else's."""
+        identity, sample = await self._sample(request)
+        leases = self._collector.leases
+        count = int(_number(request, "count", 1))
+        found = await asyncio.to_thread(
+            reviews,
+            self._collector.engine,
+            sample,
+            lambda prediction: leases.take(sample.namespace, prediction, identity.user),
+            max(1, min(MAX_REVIEWS, count)),
+        )
+        return json_answer(found)
+
+    async def export_reviews(self, request: Request) -> Response:
+        """GET the queue as JSON lines, for a labelling tool."""
+        _, sample = await self._sample(request)
+        limit = max(1, min(MAX_REVIEWS, int(_number(request, "limit", MAX_REVIEWS))))
+        found: list[Review] = await asyncio.to_thread(reviews, self._collector.engine, sample, lambda _: True, limit)
+        return Response(msgspec.json.Encoder().encode_lines(found), media_type="application/x-ndjson")
+
+    async def _sample(self, request: Request) -> tuple[Identity, Sample]:
+        identity = await self._caller(request)
+        query = request.query_params
+        namespace, deployment = checked_names(_namespace(request, identity), query.get("deployment", ""))
+        await self._collector.access.require(identity, Right.ROWS, namespace, deployment)
+        now = self._collector.clock()
+        rate = _number(request, "rate", self._collector.settings.review_rate)
+        if not 0 < rate <= 1:
+            raise Problem(400, "rate is a share: above 0 and at most 1")
+        start, end = _number(request, "start", now - REVIEW_DAYS * _DAY), _number(request, "end", now)
+        return identity, Sample(namespace, deployment, start, end, rate)
+
+    # ---- about itself ----
+
+    async def healthy(self, _: Request) -> Response:
+        """Whether the process still works; a restart helps where it does not."""
+        if not self._collector.writer.alive:
+            raise Away("the writer")
+        return json_answer({"status": "ok"})
+
+    async def ready(self, _: Request) -> Response:
+        """Whether what is sent now would be stored."""
+        if not self._collector.writer.alive:
+            raise Away("the writer")
+
+        def ask() -> None:
+            with self._collector.engine.connect() as connection:
+                connection.execute(sa.select(1))
+
+        await asyncio.to_thread(ask)
+        return json_answer({"status": "ok"})
+
+    async def metrics(self, _: Request) -> Response:
+        """Prometheus text."""
+        return Response(self._collector.metrics.render(), headers={"Content-Type": figures.CONTENT_TYPE})
+
+    # ---- what several need ----
+
+    async def _caller(self, request: Request) -> Identity:
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not token.strip():
+            raise Problem(401, "show a service-account token for the audience viridian-collector: Bearer …")
+        return await self._collector.access.identify(token.strip())
+
+    async def _read(self, request: Request, decoder: msgspec.json.Decoder[_Document], what: str) -> _Document:
+        async with self._collector.bodies.of(request) as body:
+            try:
+                return decoder.decode(body)
+            except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+                raise misunderstood(error, what) from None
+
+    async def _served(self, identity: Identity, served: Served) -> Served:
+        """Who answered, if this caller may speak for it."""
+        checked_names(served.namespace, served.deployment)
+        await self._collector.access.require(identity, Right.WRITE, served.namespace, served.deployment)
+        texts = (served.model, served.version, served.revision, served.slot, *served.classes)
+        if any(len(text) > MAX_TEXT for text in texts):
+            raise Problem(400, f"names of models, versions, revisions and classes have at most {MAX_TEXT} characters")
+        try:
+            Labels.of(served)
+        except Unfit as problem:
+            raise Problem(400, str(problem)) from None
+        return served
+
+    def _count(self, kind: Kind, stored: Stored) -> None:
+        metrics = self._collector.metrics
+        metrics.rows(kind, Fate.STORED, stored.stored)
+        metrics.rows(kind, Fate.DUPLICATE, stored.duplicates)
+        metrics.rows(kind, Fate.WAITING, stored.waiting)
+        metrics.rows(kind, Fate.REFUSED, len(stored.refused))
+
+
+def _namespace(request: Request, identity: Identity) -> str:
+    """The one that is named, or else the caller's own."""
+    namespace = request.query_params.get("namespace", identity.namespace)
+    if not namespace:
+        raise Problem(400, "say which namespace: ?namespace=…")
+    return checked_names(namespace, "any")[0]
+
+
+def _place(request: Request) -> tuple[str, str]:
+    return checked_names(request.path_params["namespace"], request.path_params["deployment"])
+
+
+def _number(request: Request, name: str, default: float | None = None) -> float:
+    text = request.query_params.get(name)
+    if text is None and default is not None:
+        return default
+    try:
+        number = float(text or "")
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise Problem(400, f"say {name} as a number: ?{name}=…")
+    return number
+
+
+def _digest_headers(frozen: Frozen) -> dict[str, str]:
+    return {"ETag": f'"{frozen.digest}"', "X-Viridian-Digest": frozen.digest}

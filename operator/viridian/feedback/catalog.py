@@ -1,0 +1,106 @@
+"""Namespaces and servers by number, as the big tables name them."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import msgspec
+import sqlalchemy as sa
+
+from viridian.api.feedback import Served
+from viridian.feedback import tables
+from viridian.feedback.labels import Labels
+
+
+@dataclass(frozen=True)
+class Known:
+    """Who answered, with its number."""
+
+    key: int
+    served: Served
+    labels: Labels
+
+
+class Catalog:
+    """What one writer knows by heart. Numbers are given out in its transactions: a rolled back one is forgotten."""
+
+    def __init__(self) -> None:
+        self._spaces: dict[str, int] = {}
+        self._served: dict[Served, Known] = {}
+        self._by_key: dict[int, Known] = {}
+
+    def forget(self) -> None:
+        """What was learnt may not have been committed."""
+        self._spaces.clear()
+        self._served.clear()
+        self._by_key.clear()
+
+    def space(self, connection: sa.Connection, namespace: str) -> int:
+        """The namespace's number; given out when it is new."""
+        if (known := self._spaces.get(namespace)) is not None:
+            return known
+        key = space_of(connection, namespace)
+        if key is None:
+            connection.execute(tables.spaces.insert(), {"namespace": namespace})
+            key = space_of(connection, namespace)
+            assert key is not None  # noqa: S101 - it was written a line above, in the same transaction
+        self._spaces[namespace] = key
+        return key
+
+    def served(self, connection: sa.Connection, served: Served) -> Known:
+        """The server's number; given out when it is new. Unfit when its rows could never be counted."""
+        if (known := self._served.get(served)) is not None:
+            return known
+        labels = Labels.of(served)
+        document = msgspec.json.encode(served, order="deterministic")
+        identity = hashlib.sha256(document).hexdigest()
+        table = tables.served
+        find = sa.select(table.c.key).where(table.c.identity == identity)
+        key = connection.scalar(find)
+        if key is None:
+            row = {
+                "space": self.space(connection, served.namespace),
+                "deployment": served.deployment,
+                "revision": served.revision,
+                "version": served.version,
+                "document": document,
+                "identity": identity,
+            }
+            connection.execute(table.insert(), row)
+            key = connection.scalar(find)
+        known = Known(int(key or 0), served, labels)
+        self._served[served] = self._by_key[known.key] = known
+        return known
+
+    def by_key(self, connection: sa.Connection, key: int) -> Known:
+        """The server with this number, which exists."""
+        if (known := self._by_key.get(key)) is None:
+            document = connection.scalar(sa.select(tables.served.c.document).where(tables.served.c.key == key))
+            known = self._by_key[key] = _decoded(key, document)
+        return known
+
+
+def space_of(connection: sa.Connection, namespace: str) -> int | None:
+    """The namespace's number, where it has one."""
+    found = connection.scalar(sa.select(tables.spaces.c.key).where(tables.spaces.c.namespace == namespace))
+    return None if found is None else int(found)
+
+
+def servers_of(connection: sa.Connection, namespace: str, deployment: str, revision: str = "") -> list[Known]:
+    """All that have ever answered for a deployment, or for one of its revisions, the oldest first."""
+    table = tables.served
+    query = (
+        sa.select(table.c.key, table.c.document)
+        .join(tables.spaces, tables.spaces.c.key == table.c.space)
+        .where(tables.spaces.c.namespace == namespace, table.c.deployment == deployment)
+        .order_by(table.c.key)
+    )
+    if revision:
+        query = query.where(table.c.revision == revision)
+    return [_decoded(key, document) for key, document in connection.execute(query)]
+
+
+def _decoded(key: int, document: bytes | None) -> Known:
+    served = msgspec.json.decode(document or b"", type=Served)
+    return Known(key, served, Labels.of(served))

@@ -1,0 +1,97 @@
+"""Everything that lives as long as the process, put together."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from viridian.feedback.access import Access, Gate
+from viridian.feedback.bodies import Bodies
+from viridian.feedback.database import open_database
+from viridian.feedback.metrics import Metrics
+from viridian.feedback.privacy import Privacy
+from viridian.feedback.reviews import Leases
+from viridian.feedback.rules import given_rules, own_key
+from viridian.feedback.rulesfile import RulesUnusable, read_rules
+from viridian.feedback.settings import Settings
+from viridian.feedback.snapshots import Snapshots
+from viridian.feedback.sweeper import Limits, Sweeper
+from viridian.feedback.windows import Windows
+from viridian.feedback.writer import Writer
+
+_LEAST_KEY_BYTES = 16
+
+
+@dataclass(frozen=True)
+class Collector:
+    """What requests are answered with."""
+
+    settings: Settings
+    engine: sa.Engine
+    access: Access
+    bodies: Bodies
+    metrics: Metrics
+    privacy: Privacy
+    writer: Writer
+    windows: Windows
+    snapshots: Snapshots
+    sweeper: Sweeper
+    leases: Leases
+    clock: Callable[[], float]
+    """Seconds since 1970."""
+
+
+@contextlib.asynccontextmanager
+async def running(settings: Settings, gate: Gate, clock: Callable[[], float] = time.time) -> AsyncIterator[Collector]:
+    """Ready for requests; at the end, what was begun is on disk."""
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    everywhere, configured = read_rules(settings.rules)
+    engine = await asyncio.to_thread(open_database, settings.database_url, settings.data_dir)
+    metrics = Metrics()
+    privacy = Privacy(_hash_key(settings, engine), everywhere, configured)
+    for (namespace, deployment), keeping in given_rules(engine).items():
+        privacy.give(namespace, deployment, keeping)
+    writer = Writer(engine, metrics, settings.queue_rows, clock)
+    snapshots = Snapshots(engine, writer, settings.data_dir / "snapshots")
+    limits = Limits(settings.retention, settings.profile_retention, settings.snapshot_retention)
+    sweeper = Sweeper(engine, writer, snapshots, privacy, metrics, limits, clock)
+    writer.start()
+    sweeping = asyncio.create_task(sweeper.run(settings.sweep), name="sweeper")
+    try:
+        yield Collector(
+            settings=settings,
+            engine=engine,
+            access=Access(gate, settings.token_memory),
+            bodies=Bodies(settings.max_body_bytes),
+            metrics=metrics,
+            privacy=privacy,
+            writer=writer,
+            windows=Windows(engine),
+            snapshots=snapshots,
+            sweeper=sweeper,
+            leases=Leases(clock),
+            clock=clock,
+        )
+    finally:
+        sweeping.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await sweeping
+        await writer.stop()
+        engine.dispose()
+
+
+def _hash_key(settings: Settings, engine: sa.Engine) -> bytes:
+    if settings.hash_key_file is None:
+        return own_key(engine)
+    try:
+        key = settings.hash_key_file.read_bytes().strip()
+    except OSError as error:
+        raise RulesUnusable(f"the key of hashes cannot be read: {error}") from error
+    if len(key) < _LEAST_KEY_BYTES:
+        raise RulesUnusable(f"the key of hashes in {settings.hash_key_file} is too short: write 32 random bytes")
+    return key

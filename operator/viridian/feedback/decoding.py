@@ -1,0 +1,182 @@
+"""Outcomes in all the forms in which they are sent. A row that makes no sense does not keep the others out."""
+
+from __future__ import annotations
+
+import io
+import math
+import re
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
+from typing import Any, Final
+from urllib.parse import parse_qsl
+
+import msgspec
+import polars as pl
+
+from viridian.api.feedback import Outcome, Source
+from viridian.feedback.names import MAX_TEXT, is_id
+from viridian.feedback.outcomes import RANKS, Told
+from viridian.feedback.problems import Problem, misunderstood
+
+MAX_ROWS: Final = 50_000
+COLUMNS: Final = ("prediction_id", "outcome", "time", "source", "label_definition")
+_FORMS: Final = "JSON, JSON lines, CSV, Parquet or a form"
+_NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+
+_row = msgspec.json.Decoder(Outcome)
+_several = msgspec.json.Decoder(list[msgspec.Raw])
+
+Understood = tuple[list[Told], list[dict[str, Any]]]
+"""Rows, and those that were not understood: `row` and `problem`."""
+
+
+class NotUnderstood(Exception):
+    """One row; the message does not repeat it."""
+
+
+def outcomes(content_type: str, body: bytes) -> Understood:
+    """What the body says. A problem when nothing of it can be read, or when a single outcome makes no sense."""
+    kind = content_type.partition(";")[0].strip().lower()
+    read = _READERS.get(kind)
+    if read is None:
+        raise Problem(415, f"outcomes are sent as {_FORMS}; the Content-Type must say which: {', '.join(_READERS)}")
+    told: list[Told] = []
+    refused: list[dict[str, Any]] = []
+    for row, make in enumerate(read(body)):
+        if row >= MAX_ROWS:
+            raise Problem(413, f"at most {MAX_ROWS} outcomes at once; send them in parts")
+        try:
+            told.append(_told(row, make()))
+        except NotUnderstood as problem:
+            refused.append({"row": row, "problem": str(problem)})
+    if not told and len(refused) == 1 and kind in _SINGLE:
+        raise Problem(400, f"the outcome was not understood: {refused[0]['problem']}")
+    return told, refused
+
+
+_Make = Callable[[], Outcome]
+
+
+def _json(body: bytes) -> Iterator[_Make]:
+    if body.lstrip()[:1] != b"[":
+        return iter([lambda: _decoded(body)])
+    try:
+        rows = _several.decode(body)
+    except msgspec.MsgspecError as error:
+        raise misunderstood(error, "a JSON list of outcomes") from None
+    return (lambda row=row: _decoded(row) for row in rows)  # type: ignore[misc]
+
+
+def _lines(body: bytes) -> Iterator[_Make]:
+    return (lambda line=line: _decoded(line) for line in body.splitlines() if line.strip())  # type: ignore[misc]
+
+
+def _decoded(row: bytes | msgspec.Raw) -> Outcome:
+    try:
+        return _row.decode(row)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise NotUnderstood(misunderstood(error, "an outcome with prediction_id and outcome").sentence) from None
+
+
+def _csv(body: bytes) -> Iterator[_Make]:
+    return _table(lambda: pl.read_csv(io.BytesIO(body), infer_schema=False), "CSV with a line of column names")
+
+
+def _parquet(body: bytes) -> Iterator[_Make]:
+    def read() -> pl.DataFrame:
+        # A small file may stand for very many rows.
+        rows = pl.scan_parquet(io.BytesIO(body)).select(pl.len()).collect().item()
+        if rows > MAX_ROWS:
+            raise Problem(413, f"at most {MAX_ROWS} outcomes at once; send them in parts")
+        names = pl.read_parquet_schema(io.BytesIO(body))
+        return pl.read_parquet(io.BytesIO(body), columns=[name for name in names if name in COLUMNS])
+
+    return _table(read, "a Parquet file")
+
+
+def _table(read: Callable[[], pl.DataFrame], what: str) -> Iterator[_Make]:
+    try:
+        frame = read()
+    except Problem:
+        raise
+    except Exception:
+        # Whatever the reader raises may quote the file.
+        raise Problem(400, f"the body is not {what}") from None
+    missing = [name for name in COLUMNS[:2] if name not in frame.columns]
+    if missing:
+        raise Problem(400, f"the column {missing[0]} is missing; the columns are {', '.join(COLUMNS)}")
+    rows = frame.select([name for name in COLUMNS if name in frame.columns]).iter_rows(named=True)
+    return (lambda row=row: _from_fields(row) for row in rows)  # type: ignore[misc]
+
+
+def _form(body: bytes) -> Iterator[_Make]:
+    try:
+        fields = dict(parse_qsl(body.decode(), keep_blank_values=True, strict_parsing=True, max_num_fields=100))
+    except ValueError:
+        raise Problem(400, "the body is no form") from None
+    return iter([lambda: _from_fields({name: fields.get(name) for name in COLUMNS})])
+
+
+def _from_fields(fields: dict[str, Any]) -> Outcome:
+    """Of tables and forms: everything may be text, and empty means not said."""
+    said = {name: value for name, value in fields.items() if value is not None and value != ""}
+    if isinstance(said.get("time"), datetime):
+        if said["time"].tzinfo is None:
+            raise NotUnderstood("the time has no time zone")
+        said["time"] = said["time"].timestamp()
+    elif isinstance(said.get("time"), str) and _NUMBER.fullmatch(said["time"]):
+        said["time"] = float(said["time"])
+    try:
+        return msgspec.convert(said, Outcome)
+    except msgspec.ValidationError as error:
+        raise NotUnderstood(misunderstood(error, "an outcome with prediction_id and outcome").sentence) from None
+
+
+def told_fields(fields: dict[str, Any]) -> Told:
+    """One outcome out of a form's fields."""
+    return _told(0, _from_fields(fields))
+
+
+def _told(row: int, outcome: Outcome) -> Told:
+    if not is_id(outcome.prediction_id):
+        raise NotUnderstood("a prediction_id has letters, digits, '.', '_' and '-', and at most 64 of them")
+    said = outcome.outcome
+    if isinstance(said, str) and not 0 < len(said) <= MAX_TEXT:
+        raise NotUnderstood(f"an outcome has 1 to {MAX_TEXT} characters")
+    if isinstance(said, float) and not math.isfinite(said):
+        raise NotUnderstood("the outcome is no finite number")
+    if len(outcome.label_definition) > MAX_TEXT:
+        raise NotUnderstood(f"label_definition has at most {MAX_TEXT} characters")
+    return Told(
+        row, outcome.prediction_id, said, _seconds(outcome.time), RANKS[outcome.source], outcome.label_definition
+    )
+
+
+def _seconds(time: float | str | None) -> float | None:
+    if isinstance(time, str):
+        try:
+            parsed = datetime.fromisoformat(time)
+        except ValueError:
+            parsed = None
+        if parsed is None or parsed.tzinfo is None:
+            raise NotUnderstood("the time is neither seconds since 1970 nor RFC 3339, such as 2026-11-24T12:00:00Z")
+        return parsed.timestamp()
+    if time is not None and not math.isfinite(time):
+        raise NotUnderstood("the time is no finite number")
+    return time
+
+
+def needs_label_right(told: Iterable[Told]) -> bool:
+    """Whether somebody speaks as a person whose word counts most."""
+    return any(one.rank == RANKS[Source.HUMAN] for one in told)
+
+
+_READERS: Final[dict[str, Callable[[bytes], Iterator[_Make]]]] = {
+    "application/json": _json,
+    "application/x-ndjson": _lines,
+    "application/jsonl": _lines,
+    "text/csv": _csv,
+    "application/vnd.apache.parquet": _parquet,
+    "application/x-www-form-urlencoded": _form,
+}
+_SINGLE: Final = ("application/json", "application/x-www-form-urlencoded")

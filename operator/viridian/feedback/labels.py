@@ -1,0 +1,67 @@
+"""Classes and values as numbers: the position among the model's classes, or the value itself."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+from viridian.api.feedback import Served
+from viridian.api.performance import MAX_CLASSES
+from viridian.api.privacy import plain
+from viridian.api.profile import Task
+
+Said = float | int | str | bool
+
+
+class Unfit(Exception):
+    """The value is none that this model could predict; the message says what would be."""
+
+
+@dataclass(frozen=True)
+class Labels:
+    """Translates for one model."""
+
+    task: Task
+    classes: tuple[str, ...]
+    _positions: dict[str, int] = field(init=False, repr=False)
+
+    @classmethod
+    def of(cls, served: Served) -> Labels:
+        """Unfit when nothing could ever be counted for this model."""
+        if served.task is not Task.REGRESSION and not 2 <= len(served.classes) <= MAX_CLASSES:
+            raise Unfit(f"served.classes must name the 2 to {MAX_CLASSES} classes of a {served.task} model")
+        return cls(served.task, served.classes)
+
+    def __post_init__(self) -> None:
+        positions = {name: position for position, name in enumerate(self.classes)}
+        # Outcomes come from other systems than the model: True, true and 1 are the positive class all the same.
+        for position, name in enumerate(self.classes):
+            positions.setdefault(name.casefold(), position)
+        if self.task is Task.BINARY:
+            for name, position in (("false", 0), ("0", 0), ("true", 1), ("1", 1)):
+                positions.setdefault(name, position)
+        object.__setattr__(self, "_positions", positions)
+
+    def number(self, said: Said) -> float:
+        """Raises Unfit, without repeating what was said."""
+        if self.task is Task.REGRESSION:
+            return _value(said)
+        text = plain(said).strip()
+        position = self._positions.get(text, self._positions.get(text.casefold()))
+        if position is None:
+            raise Unfit("it is none of the model's classes")
+        return float(position)
+
+    def text(self, number: float) -> str | float:
+        """What `number` was made of."""
+        return number if self.task is Task.REGRESSION else self.classes[int(number)]
+
+
+def _value(said: Said) -> float:
+    try:
+        value = float(said)
+    except ValueError:
+        value = math.nan
+    if isinstance(said, bool) or not math.isfinite(value):
+        raise Unfit("the model predicts numbers, and it is none")
+    return value

@@ -1,0 +1,101 @@
+"""The collector's own metrics: how many rows, never what is in them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
+
+CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+_SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
+_ROWS: Final = (1, 10, 50, 100, 250, 500, 1000, 2500, 5000, 10_000)
+
+
+class Kind(StrEnum):
+    """What rows are about."""
+
+    PREDICTION = "prediction"
+    OUTCOME = "outcome"
+    PROFILE = "profile"
+
+
+class Fate(StrEnum):
+    """What became of a row."""
+
+    STORED = "stored"
+    DUPLICATE = "duplicate"
+    WAITING = "waiting"
+    """An outcome whose prediction has not come in yet; it is stored as well."""
+    REFUSED = "refused"
+    """Not understood, or of a class that the model does not know."""
+    ERASED = "erased"
+    """About somebody who has been erased."""
+    EXPIRED = "expired"
+    """Deleted when its time was over."""
+
+
+class Metrics:
+    """Every series exists from the start with the value 0."""
+
+    def __init__(self) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]
+        self._registry = registry = CollectorRegistry(auto_describe=False)
+        self._rows = Counter(
+            "viridian_collector_rows", "Rows by kind and by what became of them.", ("kind", "fate"), registry=registry
+        )
+        self._dropped = Counter(
+            "viridian_collector_dropped_rows",
+            "Rows that servers report to have lost under pressure.",
+            ("namespace", "deployment"),
+            registry=registry,
+        )
+        self._requests = Counter(
+            "viridian_collector_requests", "Requests by route and status code.", ("route", "code"), registry=registry
+        )
+        self._commit = Histogram(
+            "viridian_collector_commit_seconds",
+            "From the beginning of a transaction until it is on disk.",
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self._commit_rows = Histogram(
+            "viridian_collector_commit_rows", "Rows that were committed together.", buckets=_ROWS, registry=registry
+        )
+        self._failures = Counter(
+            "viridian_collector_failed_commits", "Transactions that were rolled back.", registry=registry
+        )
+        self._queue = Gauge("viridian_collector_queued_rows", "Rows that wait to be written.", registry=registry)
+        for kind in Kind:
+            for fate in Fate:
+                self._rows.labels(kind, fate)
+
+    def watch_queue(self, rows: Callable[[], float]) -> None:
+        """Where the length of the queue is read."""
+        self._queue.set_function(rows)
+
+    def rows(self, kind: Kind, fate: Fate, number: int = 1) -> None:
+        """So many rows met this fate."""
+        self._rows.labels(kind, fate).inc(number)
+
+    def dropped(self, namespace: str, deployment: str, rows: int) -> None:
+        """A server says that it lost so many rows."""
+        self._dropped.labels(namespace, deployment).inc(rows)
+
+    def answered(self, route: str, code: int) -> None:
+        """One request; by the route's pattern, since paths may hold what must not be seen."""
+        self._requests.labels(route, str(code)).inc()
+
+    def committed(self, seconds: float, rows: int) -> None:
+        """One transaction is on disk."""
+        self._commit.observe(seconds)
+        self._commit_rows.observe(rows)
+
+    def failed(self) -> None:
+        """One transaction was rolled back."""
+        self._failures.inc()
+
+    def render(self) -> bytes:
+        """All of it as Prometheus text."""
+        return generate_latest(self._registry)

@@ -1,0 +1,214 @@
+"""The page on which a person labels the queue: plain HTML, nothing loaded from anywhere, every answer a button.
+
+Logging in takes a token and gives a cookie that stands for it; the session is worth no more than its token, which the
+API server is asked about again and again. A form is only believed from the page itself: the cookie goes to no other
+site's requests (SameSite), the origin must be ours, and the form carries a word that only the page knows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import secrets
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+import jinja2
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from viridian.feedback.access import Identity, Right
+from viridian.feedback.answers import route
+from viridian.feedback.collector import Collector
+from viridian.feedback.decoding import COLUMNS, NotUnderstood, told_fields
+from viridian.feedback.metrics import Fate, Kind
+from viridian.feedback.names import checked_names
+from viridian.feedback.outcomes import StoreOutcomes, by_human
+from viridian.feedback.problems import Problem
+from viridian.feedback.reviews import Review, Sample, reviews
+
+REVIEW_PATH: Final = "/review"
+LOGIN_PATH: Final = "/review/login"
+COOKIE: Final = "viridian-review"
+SESSION_SECONDS: Final = 12 * 3600.0
+_SESSIONS: Final = 1_000
+_WEEK: Final = 7 * 86_400.0
+_TEMPLATES: Final = Path(__file__).with_name("templates")
+
+
+@dataclass
+class _Session:
+    token: str = field(repr=False)
+    until: float
+    word: str = field(default_factory=lambda: secrets.token_urlsafe(32), repr=False)
+    skipped: set[str] = field(default_factory=set)
+
+
+class _Login(Problem):
+    """Nobody is logged in, or not any more."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(401, sentence)
+
+
+def page_routes(collector: Collector) -> list[Route]:
+    """The page and its forms."""
+    page = _Page(collector)
+    table = (
+        ("GET", REVIEW_PATH, page.show),
+        ("GET", LOGIN_PATH, page.show_login),
+        ("POST", LOGIN_PATH, page.log_in),
+        ("POST", "/review/logout", page.log_out),
+        ("POST", "/review/answer", page.answer),
+    )
+    return [route(path, method, handler, collector.metrics, page.problem) for method, path, handler in table]
+
+
+class _Page:
+    def __init__(self, collector: Collector) -> None:
+        self._collector = collector
+        self._sessions: OrderedDict[str, _Session] = OrderedDict()
+        self._environment = jinja2.Environment(
+            loader=jinja2.FileSystemLoader(_TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined
+        )
+        self._style = (_TEMPLATES / "style.css").read_text()
+        digest = base64.b64encode(hashlib.sha256(self._style.encode()).digest()).decode()
+        self._headers = {
+            "Content-Security-Policy": f"default-src 'none'; style-src 'sha256-{digest}'; form-action 'self'; "
+            "frame-ancestors 'none'; base-uri 'none'",
+            "Referrer-Policy": "same-origin",
+        }
+
+    async def show(self, request: Request) -> Response:
+        """The next row, or the form that asks for which deployment."""
+        session, identity = await self._session(request)
+        query = request.query_params
+        if not query.get("deployment"):
+            return self._html("choose.html", session=session, namespace=identity.namespace)
+        namespace, deployment = await self._place(identity, query)
+        review = await self._next(session, identity, namespace, deployment)
+        return self._html(
+            "review.html",
+            session=session,
+            review=review,
+            namespace=namespace,
+            deployment=deployment,
+            said=query.get("said", "") in ("stored", "skipped") and query["said"],
+        )
+
+    async def show_login(self, _: Request) -> Response:
+        """The form for the token."""
+        return self._html("login.html", problem="")
+
+    async def log_in(self, request: Request) -> Response:
+        """A session for a token that the API server knows."""
+        _from_this_page(request)
+        token = (await self._fields(request)).get("token", "").strip()
+        if not token:
+            raise _Login("the token is missing")
+        await self._collector.access.identify(token)
+        name = secrets.token_urlsafe(32)
+        self._sessions[name] = _Session(token, self._collector.clock() + SESSION_SECONDS)
+        while len(self._sessions) > _SESSIONS:
+            self._sessions.popitem(last=False)
+        response = RedirectResponse(REVIEW_PATH, 303)
+        response.set_cookie(
+            COOKIE, name, path=REVIEW_PATH, httponly=True, samesite="strict", secure=request.url.scheme == "https"
+        )
+        return response
+
+    async def log_out(self, request: Request) -> Response:
+        """The session is over."""
+        session, _ = await self._session(request)
+        await self._form(request, session)
+        self._sessions.pop(request.cookies[COOKIE], None)
+        response = RedirectResponse(LOGIN_PATH, 303)
+        response.delete_cookie(COOKIE, path=REVIEW_PATH)
+        return response
+
+    async def answer(self, request: Request) -> Response:
+        """Store what the person says, or pass over the row; then the next one."""
+        session, identity = await self._session(request)
+        form = await self._form(request, session)
+        namespace, deployment = await self._place(identity, form)
+        if "skip" in form:
+            session.skipped.add(form.get("prediction_id", ""))
+            said = "skipped"
+        else:
+            await self._store(namespace, form)
+            said = "stored"
+        there = urlencode({"namespace": namespace, "deployment": deployment, "said": said})
+        return RedirectResponse(f"{REVIEW_PATH}?{there}", 303)
+
+    def problem(self, problem: Problem) -> Response:
+        """What went wrong, on a page; whoever is not logged in gets the form for that."""
+        template = "login.html" if problem.status == 401 else "problem.html"
+        return self._html(template, problem.status, problem=problem.sentence)
+
+    async def _store(self, namespace: str, form: Mapping[str, str]) -> None:
+        try:
+            told = told_fields({name: form.get(name) for name in COLUMNS[:2]})
+        except NotUnderstood as problem:
+            raise Problem(400, f"the answer was not understood: {problem}") from None
+        stored = await self._collector.writer.write(StoreOutcomes(namespace, [by_human(told)]))
+        if stored.refused:
+            raise Problem(400, f"the answer was not understood: {stored.refused[0]['problem']}")
+        self._collector.metrics.rows(Kind.OUTCOME, Fate.STORED, stored.stored)
+        self._collector.metrics.rows(Kind.OUTCOME, Fate.DUPLICATE, stored.duplicates)
+
+    async def _next(self, session: _Session, identity: Identity, namespace: str, deployment: str) -> Review | None:
+        collector = self._collector
+        now = collector.clock()
+        sample = Sample(namespace, deployment, now - _WEEK, now, collector.settings.review_rate)
+
+        def wanted(prediction: str) -> bool:
+            return prediction not in session.skipped and collector.leases.take(namespace, prediction, identity.user)
+
+        found = await asyncio.to_thread(reviews, collector.engine, sample, wanted, 1)
+        return found[0] if found else None
+
+    async def _place(self, identity: Identity, said: Mapping[str, str]) -> tuple[str, str]:
+        """Namespace and deployment, if the person may both see and label there."""
+        namespace, deployment = checked_names(said.get("namespace", ""), said.get("deployment", ""))
+        for right in (Right.ROWS, Right.LABEL):
+            await self._collector.access.require(identity, right, namespace, deployment)
+        return namespace, deployment
+
+    async def _session(self, request: Request) -> tuple[_Session, Identity]:
+        session = self._sessions.get(request.cookies.get(COOKIE, ""))
+        if session is None or session.until < self._collector.clock():
+            raise _Login("please log in")
+        return session, await self._collector.access.identify(session.token)
+
+    async def _form(self, request: Request, session: _Session) -> dict[str, str]:
+        _from_this_page(request)
+        form = await self._fields(request)
+        if not hmac.compare_digest(form.get("word", "").encode(), session.word.encode()):
+            raise Problem(403, "the form is not from this page; load the page again")
+        return form
+
+    async def _fields(self, request: Request) -> dict[str, str]:
+        async with self._collector.bodies.of(request) as body:
+            try:
+                return dict(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=20))
+            except ValueError:
+                raise Problem(400, "the body is no form") from None
+
+    def _html(self, template: str, status: int = 200, **values: Any) -> Response:
+        text = self._environment.get_template(template).render(style=self._style, **values)
+        return HTMLResponse(text, status, headers=self._headers)
+
+
+def _from_this_page(request: Request) -> None:
+    """403 for a form of another site."""
+    origin = request.headers.get("origin")
+    ours = origin is None or urlsplit(origin).netloc == request.headers.get("host", "")
+    if not ours or request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
+        raise Problem(403, "the form is from another site")

@@ -1,0 +1,116 @@
+"""Storing what servers have answered: each row once, without what may not be kept, joined with what waits for it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+import sqlalchemy as sa
+
+from viridian.api.feedback import Prediction, PredictionBatch, Stored
+from viridian.api.profile import MAX_FEATURES
+from viridian.feedback import tables
+from viridian.feedback.catalog import Known
+from viridian.feedback.labels import Unfit
+from viridian.feedback.names import MAX_TEXT, is_id
+from viridian.feedback.outcomes import join_waiting
+from viridian.feedback.privacy import Filter
+from viridian.feedback.statements import insert_new, parts
+from viridian.feedback.writer import Transaction
+
+LOT_BITS: Final = 62
+_Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Received:
+    """What became of a batch."""
+
+    stored: Stored
+    erased: int = 0
+    unfit: int = 0
+    """Outcomes that had waited for these rows and are none that the model knows."""
+
+
+@dataclass(frozen=True)
+class StorePredictions:
+    """One batch of one server."""
+
+    batch: PredictionBatch
+    filter: Filter
+
+    @property
+    def rows(self) -> int:
+        return max(1, len(self.batch.rows))
+
+    def run(self, transaction: Transaction) -> Received:
+        """Refused rows do not keep the others from being stored."""
+        connection = transaction.connection
+        known = transaction.catalog.served(connection, self.batch.served)
+        space = transaction.catalog.space(connection, self.batch.served.namespace)
+        rows: list[_Row] = []
+        refused: list[dict[str, Any]] = []
+        for number, prediction in enumerate(self.batch.rows):
+            try:
+                rows.append(self._row(prediction, known, space))
+            except Unfit as problem:
+                refused.append({"row": number, "problem": str(problem)})
+        welcome = _without_the_erased(connection, space, rows)
+        inserted = _insert(connection, welcome)
+        unfit = join_waiting(transaction, space, [row["id"] for row in welcome])
+        stored = Stored(stored=inserted, duplicates=len(rows) - inserted - (len(rows) - len(welcome)), refused=refused)
+        return Received(stored, erased=len(rows) - len(welcome), unfit=unfit)
+
+    def _row(self, prediction: Prediction, known: Known, space: int) -> _Row:
+        if not is_id(prediction.id):
+            raise Unfit("an id has letters, digits, '.', '_' and '-', and at most 64 of them")
+        if len(prediction.features) > MAX_FEATURES:
+            raise Unfit(f"a row has at most {MAX_FEATURES} features")
+        if len(prediction.variant) > MAX_TEXT:
+            raise Unfit(f"the name of a variant has at most {MAX_TEXT} characters")
+        return {
+            "space": space,
+            "id": prediction.id,
+            "served": known.key,
+            "time": prediction.time,
+            "predicted": known.labels.number(prediction.prediction),
+            "score": prediction.score,
+            "lot": lot(prediction.id),
+            "variant": prediction.variant,
+            "propensity": prediction.propensity,
+            "subject": self.filter.pseudonym(prediction.subject) if prediction.subject else None,
+            "features": msgspec.json.encode(self.filter.features(prediction.features)),
+        }
+
+
+def lot(prediction_id: str) -> int:
+    """A number that the id alone decides, evenly spread over [0, 2**LOT_BITS): samples are drawn by it."""
+    digest = hashlib.blake2b(prediction_id.encode(), digest_size=8, person=b"review").digest()
+    return int.from_bytes(digest) >> (64 - LOT_BITS)
+
+
+def _insert(connection: sa.Connection, rows: list[_Row]) -> int:
+    if not rows:
+        return 0
+    return int(connection.execute(insert_new(connection, tables.predictions), rows).rowcount)
+
+
+def _without_the_erased(connection: sa.Connection, space: int, rows: list[_Row]) -> list[_Row]:
+    subjects = sorted({row["subject"] for row in rows if row["subject"]})
+    erased = erased_among(connection, space, subjects)
+    return [row for row in rows if row["subject"] not in erased] if erased else rows
+
+
+def erased_among(connection: sa.Connection, space: int, subjects: Sequence[str]) -> set[str]:
+    """Those of the subjects that must not be stored any more."""
+    table = tables.erased
+    return {
+        subject
+        for some in parts(subjects)
+        for (subject,) in connection.execute(
+            sa.select(table.c.subject).where(table.c.space == space, table.c.subject.in_(some))
+        )
+    }

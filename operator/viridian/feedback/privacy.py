@@ -1,0 +1,75 @@
+"""What is taken away from rows before they are stored: the collector does not rely on what servers have done."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from viridian.api.feedback import Keeping, Value
+from viridian.api.privacy import keyed_hash
+
+_DIGEST: Final = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """The rules of one deployment, ready for rows."""
+
+    key: bytes
+    deny: frozenset[str] = frozenset()
+    hash: frozenset[str] = frozenset()
+    allow: frozenset[str] | None = None
+    retention_seconds: float | None = None
+
+    def features(self, features: Mapping[str, Value]) -> dict[str, Value]:
+        """What may be stored of a row."""
+        kept = {name: value for name, value in features.items() if name not in self.deny}
+        if self.allow is not None:
+            kept = {name: value for name, value in kept.items() if name in self.allow}
+        for name in self.hash & kept.keys():
+            kept[name] = self.pseudonym(kept[name])
+        return kept
+
+    def pseudonym(self, value: Value) -> str | None:
+        """The keyed hash of a value; a digest, which a server has made of it with its own key, stays as it is."""
+        if value is None or (isinstance(value, str) and _DIGEST.fullmatch(value)):
+            return value
+        return keyed_hash(self.key, value)
+
+
+class Privacy:
+    """The rules of all deployments: what is configured here, and on top of it what each has been given."""
+
+    def __init__(self, key: bytes, everywhere: Keeping, configured: Mapping[tuple[str, str], Keeping]) -> None:
+        self._key = key
+        self._everywhere = everywhere
+        self._configured = configured
+        self._given: dict[tuple[str, str], Keeping] = {}
+
+    def give(self, namespace: str, deployment: str, keeping: Keeping) -> None:
+        """From now on these count as well."""
+        self._given[namespace, deployment] = keeping
+
+    def of(self, namespace: str, deployment: str) -> Filter:
+        """All that counts for one deployment together."""
+        place = (namespace, deployment)
+        said = [
+            keeping
+            for keeping in (self._everywhere, self._configured.get(place), self._given.get(place))
+            if keeping is not None
+        ]
+        allowed = [frozenset(keeping.allow) for keeping in said if keeping.allow is not None]
+        retentions = [keeping.retention_seconds for keeping in said if keeping.retention_seconds is not None]
+        return Filter(
+            key=self._key,
+            deny=frozenset(name for keeping in said for name in keeping.deny),
+            hash=frozenset(name for keeping in said for name in keeping.hash),
+            allow=frozenset.intersection(*allowed) if allowed else None,
+            retention_seconds=min(retentions, default=None),
+        )
+
+    def subject(self, subject: str) -> str:
+        """The form in which subjects are stored, whatever the deployment."""
+        return Filter(self._key).pseudonym(subject) or ""

@@ -1,0 +1,54 @@
+"""What a sender is told when something is not done. Never with a word of what he sent.
+
+Problem
+├── Busy      429: the queue is full
+└── Away      503: the database or the API server does not answer
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+import msgspec
+
+RETRY_SECONDS: Final = 2
+
+# Messages of msgspec name types, our own fields and positions; others quote what was sent.
+_HARMLESS: Final = re.compile(
+    r"(?P<what>Expected `[a-z0-9 |]+`(?:, got `[a-z]+`)?|Object missing required field `[a-z_]+`)"
+    r"(?: - at `(?P<where>\$[a-z_.\[\]0-9]*)`)?"
+)
+
+
+class Problem(Exception):
+    """Answered with this status and this sentence."""
+
+    def __init__(self, status: int, sentence: str, retry_after: int | None = None) -> None:
+        super().__init__(sentence)
+        self.status = status
+        self.sentence = sentence
+        self.retry_after = retry_after
+
+
+class Busy(Problem):
+    """Nothing was stored: later."""
+
+    def __init__(self) -> None:
+        super().__init__(429, "too many rows are waiting to be stored; send them again later", RETRY_SECONDS)
+
+
+class Away(Problem):
+    """Nothing was stored, because something that is needed for it does not answer: later."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(503, f"{what} does not answer; send it again later", RETRY_SECONDS)
+
+
+def misunderstood(error: Exception, expected: str) -> Problem:
+    """400 for a document that could not be decoded, with its place as far as that gives nothing away."""
+    sentence = f"the body is not {expected}"
+    if isinstance(error, msgspec.ValidationError) and (found := _HARMLESS.fullmatch(str(error))):
+        where = f" at {found['where']}" if found["where"] else ""
+        sentence += f": {found['what'].replace('`', '')}{where}"
+    return Problem(400, sentence)

@@ -1,0 +1,48 @@
+"""The YAML file with which whoever runs the collector says what may be kept."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import yaml
+
+from viridian.api.feedback import Keeping
+from viridian.feedback.settings import seconds
+
+
+class RulesUnusable(Exception):
+    """The file cannot be used; the message says where and why."""
+
+
+class _Keeping(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    deny: tuple[str, ...] = ()
+    hash: tuple[str, ...] = ()
+    allow: tuple[str, ...] | None = None
+    retention: str | None = None
+
+    def understood(self) -> Keeping:
+        retention = None if self.retention is None else seconds(self.retention)
+        return Keeping(deny=self.deny, hash=self.hash, allow=self.allow, retention_seconds=retention)
+
+
+class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    everywhere: _Keeping = _Keeping()
+    deployments: dict[str, _Keeping] = {}
+
+
+def read_rules(path: Path | None) -> tuple[Keeping, dict[tuple[str, str], Keeping]]:
+    """For everybody, and by namespace and deployment."""
+    if path is None:
+        return Keeping(), {}
+    try:
+        file = msgspec.convert(yaml.safe_load(path.read_text()) or {}, _File)
+        by_place = {}
+        for place, keeping in file.deployments.items():
+            namespace, slash, deployment = place.partition("/")
+            if not slash or not namespace or not deployment:
+                raise RulesUnusable(f"{path}: {place!r} is no deployment; write namespace/name")
+            by_place[namespace, deployment] = keeping.understood()
+        return file.everywhere.understood(), by_place
+    except (OSError, ValueError, yaml.YAMLError, msgspec.ValidationError) as error:
+        raise RulesUnusable(f"{path} cannot be used: {error}") from error

@@ -1,0 +1,110 @@
+"""What the collector is told: flags, each with an environment variable as its default."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from viridian.api import durations
+from viridian.api.feedback import COLLECTOR_PORT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """One process serves one database."""
+
+    host: str
+    port: int
+    data_dir: Path
+    database_url: str = field(repr=False)
+    rules: Path | None
+    hash_key_file: Path | None
+    retention: float
+    """Seconds, as all times here."""
+    profile_retention: float
+    snapshot_retention: float
+    sweep: float
+    max_body_bytes: int
+    queue_rows: int
+    token_memory: float
+    review_rate: float
+    stop: float
+    api_server: str
+    api_ca_file: str
+    api_token_file: str
+
+
+def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> Settings:
+    """The settings; exits with a usage message when they make no sense."""
+    parser = _parser(environment)
+    given = parser.parse_args(arguments)
+    if not 0 <= given.port <= 65535:
+        parser.error("--port is a port: 0 to 65535")
+    for flag in ("max_body_bytes", "queue_rows"):
+        if getattr(given, flag) < 1:
+            parser.error(f"--{flag.replace('_', '-')} is at least 1")
+    if not 0 < given.review_rate <= 1:
+        parser.error("--review-rate is a share: above 0 and at most 1")
+    return Settings(**vars(given))
+
+
+def seconds(text: str) -> float:
+    """A duration such as 90d."""
+    try:
+        return durations.parse(text).total_seconds()
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _path(text: str) -> Path | None:
+    return Path(text) if text else None
+
+
+def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="viridian-collector",
+        description="Remembers predictions, joins them with what turned out to be true, forgets what it must. "
+        "Callers prove who they are by Kubernetes tokens for the audience viridian-collector.",
+        epilog="Each flag can be given as the environment variable named in its help.",
+    )
+
+    def option(flag: str, default: str, text: str, kind: Callable[[str], Any] = str, secret: bool = False) -> None:
+        variable = "VIRIDIAN_" + flag.upper().replace("-", "_")
+        value = environment.get(variable, default)
+        if value.startswith("tcp://"):
+            # Kubernetes injects VIRIDIAN_PORT=tcp://… into every pod beside a Service that is called viridian.
+            value = default
+        now = "" if secret else f", now {value!r}"
+        parser.add_argument(
+            f"--{flag}", default=value, type=kind, help=f"{text} [{variable}{now}]".replace("%", "%%"), metavar="…"
+        )
+
+    option("host", "", "address to listen on; empty means all, IPv4 and IPv6")
+    option("port", str(COLLECTOR_PORT), "port to listen on; 0 takes a free one", int)
+    option("data-dir", "/data", "folder of the SQLite database and of frozen snapshots, on a volume", Path)
+    option(
+        "database-url",
+        "",
+        "postgresql://user:password@host:5432/name; empty means SQLite in the data folder",
+        secret=True,
+    )
+    option("rules", "", "YAML file of columns to deny, hash or allow, for all and for single deployments", _path)
+    option(
+        "hash-key-file", "", "file with the key of hashes; without it, a key is made and kept in the database", _path
+    )
+    option("retention", "90d", "how long rows are kept at most", seconds)
+    option("profile-retention", "400d", "how long the counts of servers are kept", seconds)
+    option("snapshot-retention", "90d", "how long frozen training rows are kept", seconds)
+    option("sweep", "1m", "how often what is too old is deleted", seconds)
+    option("max-body-bytes", str(32 << 20), "largest body of a request", int)
+    option("queue-rows", "20000", "rows that may wait to be written; more are answered with 429", int)
+    option("token-memory", "30s", "how long the API server's word about a token or a right is believed", seconds)
+    option("review-rate", "0.05", "share of the predictions that people are shown, unless they ask for another", float)
+    option("stop", "4s", "after SIGTERM, how long requests under way may still take", seconds)
+    option("api-server", "", "URL of the Kubernetes API server; empty means that of the pod's cluster")
+    option("api-ca-file", "", "certificate authority of the API server; empty means that of the service account")
+    option("api-token-file", "", "our own token at the API server; empty means that of the service account")
+    return parser

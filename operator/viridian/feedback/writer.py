@@ -1,0 +1,162 @@
+"""One writer for everything: what waits is committed together, and nobody is answered before that.
+
+One commit costs one wait for the disk, whether it holds one row or thousands: under load commits grow, not the queue.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Final, Protocol, TypeVar, cast
+
+import sqlalchemy as sa
+
+from viridian.feedback.catalog import Catalog
+from viridian.feedback.database import immediate
+from viridian.feedback.logs import note_failure
+from viridian.feedback.metrics import Metrics
+from viridian.feedback.problems import Away, Busy, Problem
+
+COMMIT_ROWS: Final = 5_000
+"""Rows after which a commit does not grow any more, so that nobody waits long for the work of others."""
+
+Answer = TypeVar("Answer", covariant=True)
+
+
+@dataclass(frozen=True)
+class Transaction:
+    """What a piece of work may use. It is undone as a whole when it raises."""
+
+    connection: sa.Connection
+    catalog: Catalog
+    now: float
+    """Seconds since 1970."""
+
+
+class Work(Protocol[Answer]):
+    """Something to be written. It may be run twice: when what was committed together with it failed."""
+
+    @property
+    def rows(self) -> int:
+        """How much of the queue it takes."""
+
+    def run(self, transaction: Transaction) -> Answer:
+        """Its writes, and what the sender is told."""
+
+
+@dataclass(frozen=True)
+class _Waiting:
+    work: Work[Any]
+    answer: asyncio.Future[Any]
+
+
+class Writer:
+    """Runs in its own thread, one transaction after the other, until it is stopped."""
+
+    def __init__(
+        self, engine: sa.Engine, metrics: Metrics, queue_rows: int, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._engine = engine
+        self._metrics = metrics
+        self._limit = queue_rows
+        self._clock = clock
+        self._catalog = Catalog()
+        self._queue: deque[_Waiting] = deque()
+        self._queued_rows = 0
+        self._arrived = asyncio.Event()
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="writer")
+        self._task: asyncio.Task[None] | None = None
+        self._stopping = False
+        metrics.watch_queue(lambda: self._queued_rows)
+
+    def start(self) -> None:
+        """From now on work is done; what was given before has waited."""
+        self._task = asyncio.create_task(self._run(), name="writer")
+
+    @property
+    def alive(self) -> bool:
+        """Whether work that is given now will be done."""
+        return self._task is not None and not self._task.done() and not self._stopping
+
+    async def stop(self) -> None:
+        """What was given is committed; nothing more is taken."""
+        self._stopping = True
+        self._arrived.set()
+        if self._task is not None:
+            await self._task
+        self._thread.shutdown()
+
+    async def write(self, work: Work[Answer]) -> Answer:
+        """Returns when it is on disk. Busy or Away: nothing of it is, and never will be."""
+        if self._stopping:
+            raise Away("the collector is being stopped and")
+        # One that is larger than the whole queue is let in when it is alone, or it never would be.
+        if self._queued_rows and self._queued_rows + work.rows > self._limit:
+            raise Busy
+        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._queue.append(_Waiting(work, answer))
+        self._queued_rows += work.rows
+        self._arrived.set()
+        return cast(Answer, await answer)
+
+    async def _run(self) -> None:
+        loop = asyncio.get_running_loop()
+        while self._queue or not self._stopping:
+            self._arrived.clear()
+            if not self._queue:
+                await self._arrived.wait()
+                continue
+            together = self._next()
+            results = await loop.run_in_executor(self._thread, self._commit, [waiting.work for waiting in together])
+            self._queued_rows -= sum(waiting.work.rows for waiting in together)
+            for waiting, result in zip(together, results, strict=True):
+                _settle(waiting.answer, result)
+
+    def _next(self) -> list[_Waiting]:
+        together = [self._queue.popleft()]
+        rows = together[0].work.rows
+        while self._queue and rows + self._queue[0].work.rows <= COMMIT_ROWS:
+            together.append(self._queue.popleft())
+            rows += together[-1].work.rows
+        return together
+
+    def _commit(self, works: list[Work[Any]]) -> list[Any]:
+        """An answer or an exception for each. When they fail together, each gets a transaction of its own."""
+        try:
+            return self._transact(works)
+        except Exception as error:
+            if len(works) > 1:
+                return [result for work in works for result in self._commit([work])]
+            return [self._explained(error)]
+
+    def _transact(self, works: list[Work[Any]]) -> list[Any]:
+        started = time.monotonic()
+        try:
+            with immediate(self._engine.connect()) as connection, connection.begin():
+                transaction = Transaction(connection, self._catalog, self._clock())
+                results = [work.run(transaction) for work in works]
+        except BaseException:
+            self._catalog.forget()
+            raise
+        self._metrics.committed(time.monotonic() - started, sum(work.rows for work in works))
+        return results
+
+    def _explained(self, error: Exception) -> Exception:
+        if isinstance(error, Problem):
+            return error
+        self._metrics.failed()
+        note_failure("a transaction was rolled back", error)
+        return Away("the database") if isinstance(error, sa.exc.DBAPIError) else error
+
+
+def _settle(answer: asyncio.Future[Any], result: Any) -> None:
+    with contextlib.suppress(asyncio.InvalidStateError):  # who asked has gone
+        if isinstance(result, BaseException):
+            answer.set_exception(result)
+        else:
+            answer.set_result(result)
