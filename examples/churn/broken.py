@@ -59,7 +59,7 @@ def honest() -> Payload:
     """A sound model, which the two below spoil."""
     data = load_breast_cancer()
     model = make_pipeline(StandardScaler(), LogisticRegression()).fit(data.data, data.target)
-    return as_onnx(model, data.feature_names)
+    return as_onnx(model, rows().columns)
 
 
 def raises() -> Payload:
@@ -159,7 +159,8 @@ def register(name: str, payload: Payload, story: str) -> str:
     client = mlflow.MlflowClient()
     with tempfile.TemporaryDirectory() as scratch, mlflow.start_run(run_name=story) as run:
         directory = Path(scratch) / "bundle"
-        digest = bundle.write(directory, payload, rows(), {"story": story})
+        bundle.write(directory, payload, rows(), {"story": story})
+        digest = bundle.seal(directory)
         source = tracking.log_model(run.info.run_id, directory, name, {TAG_DIGEST: digest})
     try:
         client.create_registered_model(name)

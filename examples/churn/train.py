@@ -27,6 +27,7 @@ model = RandomForestClassifier(n_estimators=TREES, max_depth=MAX_DEPTH, random_s
 logged = training.log(
     model,
     holdout=(X_test, y_test),
+    training=(X_train, y_train),
     feature_names=data.feature_names,
     params={"trees": TREES, "max_depth": MAX_DEPTH},
 )

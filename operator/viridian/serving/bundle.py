@@ -41,6 +41,8 @@ class Bundle:
     """A body for /invocations that the model's author left."""
     sklearn_version: str | None = None
     """That wrote the payload; None where nobody says."""
+    none: frozenset[str] = frozenset()
+    """Text columns whose gaps were None in training; elsewhere they were NaN."""
 
 
 def read(directory: Path) -> Bundle:
@@ -81,6 +83,7 @@ def _described(directory: Path, document: dict[str, Any]) -> Bundle:
         signature=signature.parse(inputs) if isinstance(inputs, str) else None,
         example=_example(directory, _mapping(document.get("saved_input_example_info"))),
         sklearn_version=str(version) if version else None,
+        none=_names(_mapping(_mapping(document.get("metadata")).get("viridian")).get("none")),
     )
 
 
@@ -149,6 +152,10 @@ def _finite(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _finite(item) for key, item in value.items()}
     return value
+
+
+def _names(value: Any) -> frozenset[str]:
+    return frozenset(map(str, value)) if isinstance(value, list) else frozenset()
 
 
 def _mapping(value: Any) -> dict[str, Any]:

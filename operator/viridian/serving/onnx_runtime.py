@@ -96,9 +96,14 @@ def _is_column(node: Any) -> bool:
 
 def _feed(signature: Signature, inputs: Sequence[Any]) -> Feed:
     """How a batch becomes the session's inputs: decided once, at load."""
-    if isinstance(signature, Matrix) or (len(inputs) == 1 and (signature.numeric and _is_matrix(inputs[0]))):
+    if isinstance(signature, Matrix) or (len(inputs) == 1 and _as_numbers(signature) and _is_matrix(inputs[0])):
         return _feed_matrix(signature, inputs)
     return _feed_columns(signature, inputs)
+
+
+def _as_numbers(signature: Table) -> bool:
+    """Numbers and flags, which are 0 and 1 to a model that takes a matrix."""
+    return all(column.kind is not Kind.STRING for column in signature.columns)
 
 
 def _feed_matrix(signature: Signature, inputs: Sequence[Any]) -> Feed:
@@ -111,10 +116,13 @@ def _feed_matrix(signature: Signature, inputs: Sequence[Any]) -> Feed:
             f"{', '.join(f'{i.name} {i.shape}' for i in inputs)[:200]}"
         )
     name, element = node.name, _ELEMENTS[node.type][2]
+    columns = [column.name for column in signature.columns] if isinstance(signature, Table) else []
 
     def feed(batch: Batch) -> dict[str, NDArray[Any]]:
-        assert batch.matrix is not None  # noqa: S101 - numeric signatures give matrices
-        return {name: _cast(batch.matrix, element)}
+        if batch.matrix is not None:
+            return {name: _cast(batch.matrix, element)}
+        vectors = [(batch.columns or {})[column].astype(np.float64) for column in columns]
+        return {name: _cast(np.column_stack(vectors), element)}
 
     return feed
 
@@ -132,7 +140,9 @@ def _feed_columns(signature: Table, inputs: Sequence[Any]) -> Feed:
         for place, column in enumerate(signature.columns)
     ]
     for column in signature.columns:
-        if _ELEMENTS[nodes[column.name].type][0].numeric is not column.kind.numeric:
+        takes = _ELEMENTS[nodes[column.name].type][0]
+        # A flag may go where numbers are taken, as 0 or 1, or NaN for null; nothing else is what it is not.
+        if takes.numeric is not column.kind.numeric and not (takes.numeric and column.kind is Kind.BOOLEAN):
             raise BundleRefused(f"column {column.name!r} is {column.kind.value} in MLmodel, but not in the ONNX graph")
 
     def feed(batch: Batch) -> dict[str, NDArray[Any]]:

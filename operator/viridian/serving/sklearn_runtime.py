@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import warnings
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -29,12 +29,18 @@ from viridian.serving.trees import check_trees, parts
 # scikit-learn's estimators; these are what it leaves to us, each needed by an estimator that tests dump and load.
 TRUSTED: Final = {
     "1.9": (
+        # Boosted trees keep `partial(check_array, …)` for columns of categories. Any other function inside a partial is
+        # still one that is not trusted.
+        "functools.partial",
         "numpy.dtype",
         "sklearn.calibration._CalibratedClassifier",
         "sklearn.calibration._SigmoidCalibration",
+        "sklearn.compose._column_transformer.make_column_selector",
         "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
         "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
         "sklearn.tree._tree.Tree",
+        "sklearn.utils._bunch.Bunch",
+        "sklearn.utils.validation.check_array",
     )
 }
 # Classifiers whose label is the most probable class, so that one pass gives both. Of others, such as those with a
@@ -67,19 +73,21 @@ class SklearnModel:
         _use_one_thread(self._estimator)
         self.signature: Signature = bundle.signature or _signature(self._estimator)
         _check_columns(self.signature, self._estimator)
+        self._input = _input(self.signature, self._estimator, bundle.none)
         self._probabilistic = hasattr(self._estimator, "predict_proba")
         self._label = LABEL if is_classifier(self._estimator) else PREDICTION
         self._once = self._probabilistic and type(_last(self._estimator)).__name__ in _MOST_PROBABLE
 
     def predict(self, batch: Batch) -> Sequence[Output]:
         """Label and probabilities of a classifier; the prediction of anything else."""
+        rows = self._input(batch)
         if not self._probabilistic:
-            return [Output(self._label, np.asarray(self._estimator.predict(batch.matrix)))]
-        probabilities = np.asarray(self._estimator.predict_proba(batch.matrix))
+            return [Output(self._label, np.asarray(self._estimator.predict(rows)))]
+        probabilities = np.asarray(self._estimator.predict_proba(rows))
         if self._once:
             labels = self._estimator.classes_[probabilities.argmax(axis=1)]
         else:
-            labels = np.asarray(self._estimator.predict(batch.matrix))
+            labels = np.asarray(self._estimator.predict(rows))
         return [Output(self._label, labels), Output(PROBABILITIES, probabilities)]
 
 
@@ -125,16 +133,30 @@ def _signature(estimator: Any) -> Signature:
 
 
 def _check_columns(signature: Signature, estimator: Any) -> None:
-    """The estimator was fitted on the signature's columns, in its order, and takes them as one matrix of numbers."""
+    """The estimator was fitted on the signature's columns, in its order."""
     if isinstance(signature, Matrix):
         return
-    if not signature.numeric:
-        raise BundleRefused(
-            "a skops model is served with numbers as columns only, and the signature has others: serve it as ONNX"
-        )
     names = getattr(estimator, "feature_names_in_", None)
+    if names is None and not signature.numeric:
+        raise BundleRefused(
+            "the signature has columns that are no numbers, but the estimator was fitted on a matrix: "
+            "fit it on a data frame"
+        )
     if names is not None and [str(name) for name in names] != [column.name for column in signature.columns]:
         raise BundleRefused("the signature's columns are not those that the estimator was fitted on, in that order")
+
+
+def _input(signature: Signature, estimator: Any, none: frozenset[str]) -> Callable[[Batch], Any]:
+    """How a batch becomes what the estimator was fitted on: a matrix, or a table where columns are chosen by name.
+
+    A table costs some hundred microseconds, so numbers go as a matrix wherever the estimator does not mind.
+    """
+    by_name = any(type(part).__name__ == "ColumnTransformer" for part in parts(estimator))
+    if isinstance(signature, Matrix) or (signature.numeric and not by_name):
+        return lambda batch: batch.matrix
+    from viridian.serving import table
+
+    return table.maker(signature.columns, none)
 
 
 def _last(estimator: Any) -> Any:

@@ -1,4 +1,9 @@
-"""The directory of a model version: a normal MLflow model, plus `viridian/holdout.json` and `viridian/manifest.json`.
+"""The directory of a model version: a normal MLflow model, plus what Viridian wants to know, sealed by a manifest.
+
+    viridian/holdout.json   which rows it was judged on
+    viridian/profile.json   what it was trained on, for telling later whether the world has moved
+    viridian/manifest.json  the SHA-256 of every file
+    viridian/manifest.sig   whose version it is, where VIRIDIAN_SIGNING_KEY_FILE names a key
 
 Nothing in it depends on the run or the hour, so that the same model on the same rows has the same digest again.
 """
@@ -7,26 +12,34 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import platform
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
 import yaml
 
 from viridian.api import manifest
+from viridian.api.profile import PROFILE_PATH, Reference
 from viridian.serving.bundle import Format
 from viridian.serving.integrity import hashed
-from viridian.training.holdout import Column, Holdout
+from viridian.training import signing
+from viridian.training.holdout import Holdout
 from viridian.training.payload import Payload
+from viridian.training.rows import Column
 
 EXAMPLE: Final = "input_example.json"
 SERVING_EXAMPLE: Final = "serving_input_example.json"
-REQUIREMENTS: Final = {Format.ONNX: ("onnx", "onnxruntime", "numpy"), Format.SKOPS: ("scikit-learn", "skops", "numpy")}
+REQUIREMENTS: Final = {
+    Format.ONNX: ("onnx", "onnxruntime", "numpy"),
+    Format.SKOPS: ("scikit-learn", "skops", "numpy", "pandas"),
+}
 
 
-def write(directory: Path, payload: Payload, holdout: Holdout, facts: Mapping[str, str]) -> str:
-    """Writes the bundle into an empty directory; its digest."""
+def write(directory: Path, payload: Payload, holdout: Holdout, facts: Mapping[str, str]) -> None:
+    """Writes the bundle into an empty directory; it is still to be sealed."""
     (directory / "viridian").mkdir(parents=True)
     (directory / payload.format.value).write_bytes(payload.content)
     (directory / "MLmodel").write_text(yaml.safe_dump(mlmodel(payload, holdout, facts), sort_keys=True))
@@ -37,21 +50,26 @@ def write(directory: Path, payload: Payload, holdout: Holdout, facts: Mapping[st
     write_json(directory / EXAMPLE, example(holdout))
     write_json(directory / SERVING_EXAMPLE, {"dataframe_split": example(holdout)})
     write_json(directory / "viridian" / "holdout.json", holdout.document())
-    return seal(directory)
 
 
-def seal(directory: Path) -> str:
-    """Writes the manifest over every file that is there; the digest of the version."""
+def seal(directory: Path, profile: Reference | None = None) -> str:
+    """Writes the profile and then the manifest over every file, and signs it where there is a key; the digest."""
+    if profile is not None:
+        (directory / PROFILE_PATH).write_bytes(msgspec.json.encode(profile) + b"\n")
     document = manifest.render(hashed(directory))
     path = directory / manifest.MANIFEST_PATH
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(document)
+    key = signing.key_from(os.environ)
+    if key is not None:
+        signing.sign(directory, key)
     return manifest.digest(document)
 
 
 def mlmodel(payload: Payload, holdout: Holdout, facts: Mapping[str, str]) -> dict[str, Any]:
     """MLflow's description of the model, with the types and the order of its columns as signature."""
     columns = [{"type": column.type, "name": column.name, "required": column.required} for column in holdout.columns]
+    none = [column.name for column in holdout.columns if column.none]
     flavors = {name: dict(flavor) for name, flavor in payload.flavors.items()}
     flavors["python_function"] |= {
         "python_version": platform.python_version(),
@@ -66,7 +84,14 @@ def mlmodel(payload: Payload, holdout: Holdout, facts: Mapping[str, str]) -> dic
             "serving_input_path": SERVING_EXAMPLE,
             "type": "dataframe",
         },
-        "metadata": {"viridian": {"payload": payload.format.name.lower(), **payload.facts, **facts}},
+        "metadata": {
+            "viridian": {
+                "payload": payload.format.name.lower(),
+                **payload.facts,
+                **facts,
+                **({"none": none} if none else {}),
+            }
+        },
     }
 
 
@@ -77,13 +102,14 @@ def outputs(holdout: Holdout) -> list[dict[str, Any]]:
 
 def example(holdout: Holdout) -> dict[str, Any]:
     """The first row: what the server predicts before it calls itself ready."""
-    row = [value_of(column, value) for column, value in zip(holdout.columns, holdout.matrix[0].tolist(), strict=True)]
-    return {"columns": [column.name for column in holdout.columns], "data": [row]}
+    values = holdout.rows.values
+    row = [value_of(column, values[column.name][:1].tolist()[0]) for column in holdout.columns]
+    return {"columns": holdout.rows.names, "data": [row]}
 
 
-def value_of(column: Column, value: float) -> float | int | None:
+def value_of(column: Column, value: Any) -> Any:
     """As JSON has it: whole numbers without a fraction, and null for a gap."""
-    if math.isnan(value):
+    if isinstance(value, float) and math.isnan(value):
         return None
     return int(value) if column.type == "long" else value
 

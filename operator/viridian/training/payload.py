@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -12,9 +13,11 @@ import onnx
 import sklearn
 import skops.io
 from skl2onnx import to_onnx
-from skl2onnx.common.data_types import FloatTensorType
+from skl2onnx.common.data_types import FloatTensorType, StringTensorType
 
 from viridian.serving.bundle import Format
+from viridian.serving.trees import parts
+from viridian.training.rows import Column
 from viridian.training.scores import Prediction, classifies
 
 TOLERANCE: Final = 1e-4
@@ -37,18 +40,22 @@ class NotExpressible(Exception):
     """ONNX cannot express this estimator; the message says why."""
 
 
-def as_onnx(model: Any, names: Sequence[str]) -> Payload:
-    """The estimator as an ONNX graph that takes these columns as one float32 matrix."""
+def as_onnx(model: Any, columns: Sequence[Column], number: type = FloatTensorType) -> Payload:
+    """The estimator as an ONNX graph that takes these columns: as one matrix, or column by column.
+
+    Numbers go in 32 bits, or in the 64 of DoubleTensorType, which costs time and keeps what rounding would spoil.
+    """
     if classifies(model) and not hasattr(model, "predict_proba"):
         raise NotExpressible("the classifier gives no probabilities")
+    for column in columns:
+        if column.type == "string" and not column.required:
+            raise NotExpressible(f"column {column.name!r} is text with gaps, and text has no gaps there")
     options = {id(model): {"zipmap": False}} if classifies(model) else None
     try:
-        graph = to_onnx(
-            model,
-            initial_types=[(input_name(names), FloatTensorType([None, len(names)]))],
-            options=options,
-            name=GRAPH_NAME,
-        )
+        with warnings.catch_warnings():
+            # What it warns of is measured on the holdout.
+            warnings.simplefilter("ignore")
+            graph = to_onnx(model, initial_types=inputs(model, columns, number), options=options, name=GRAPH_NAME)
     except Exception as error:
         # The converter raises whatever its parts raise; each of them means that there is no graph.
         raise NotExpressible(f"{type(error).__name__}: {str(error)[:MAX_ERROR_CHARACTERS]}") from error
@@ -62,6 +69,22 @@ def as_onnx(model: Any, names: Sequence[str]) -> Payload:
         },
         {"opset": ",".join(f"{domain.domain or 'ai.onnx'}:{domain.version}" for domain in graph.opset_import)},
     )
+
+
+def inputs(model: Any, columns: Sequence[Column], number: type) -> list[tuple[str, Any]]:
+    """What the graph takes. Estimators that choose columns by name get each of them, others get a matrix.
+
+    Flags go as 0 and 1: the converter knows few things that take flags.
+    """
+    names = [column.name for column in columns]
+    if all(column.type != "string" for column in columns) and not chooses_by_name(model):
+        return [(input_name(names), number([None, len(names)]))]
+    kinds = {True: StringTensorType, False: number}
+    return [(column.name, kinds[column.type == "string"]([None, 1])) for column in columns]
+
+
+def chooses_by_name(model: Any) -> bool:
+    return any(type(part).__name__ == "ColumnTransformer" for part in parts(model))
 
 
 def input_name(names: Sequence[str]) -> str:

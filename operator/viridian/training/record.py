@@ -7,17 +7,18 @@ import re
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 from viridian.api.registry import TAG_DIGEST, TAG_HOLDOUT, TAG_MODEL_URI
-from viridian.training import bundle, outcome, tracking
+from viridian.training import outcome, tracking
 from viridian.training.holdout import Holdout, holdout_of
-from viridian.training.outcome import CandidateFailed, Report
-from viridian.training.payload import NotExpressible, as_onnx, as_skops, difference
-from viridian.training.scores import Prediction, classifies, predict, scores
-from viridian.training.served import NotServed, Served
+from viridian.training.outcome import Report
+from viridian.training.packing import pack
+from viridian.training.reference import Learnt, reference
+from viridian.training.scores import classifies, predict, scores
+from viridian.training.served import Served
 
 CHAMPION_PREFIX: Final = "champion."
 TAG_PAYLOAD: Final = "viridian.payload"
@@ -45,22 +46,25 @@ def log(
     model: Any,
     holdout: tuple[Any, Any],
     *,
+    training: tuple[Any, Any] | None = None,
     metrics: Mapping[str, float] | None = None,
     params: Mapping[str, Any] | None = None,
     feature_names: Sequence[str] | None = None,
 ) -> Logged:
     """The fitted model, judged on the holdout beside the champion, is in MLflow as something that can be served.
 
-    `holdout` is (features, target): rows that the model has not seen. `metrics` are added to those computed here, or
-    replace them. `feature_names` names the columns of a matrix; a data frame brings its own names.
+    `holdout` is (features, target): rows that the model has not seen. `training` are those that it was fitted on, which
+    the reference profile is made of; without them it is made of the holdout. `metrics` are added to those computed
+    here, or replace them. `feature_names` names the columns of a matrix; a data frame brings its own names.
     """
-    rows = holdout_of(*holdout, names=feature_names if feature_names is not None else names_in(model))
-    expected = predict(model, rows.features)
     classifier = classifies(model)
+    names = feature_names if feature_names is not None else names_in(model)
+    rows, learnt = together(holdout_of(*holdout, names=names), training, names)
+    expected = predict(model, rows.features)
     champion, problem = champion_scores(rows, classifier=classifier)
     found = {**scores(rows.target, expected, classifier=classifier), **(metrics or {}), **champion}
     with tempfile.TemporaryDirectory() as scratch, tracking.current_run() as run_id:
-        packed = pack(Path(scratch) / "bundle", model, rows, expected)
+        packed = pack(Path(scratch), model, rows, expected, lambda answered: reference(model, learnt, rows, answered))
         name = logged_model_name()
         uri = tracking.log_model(
             run_id, packed.directory, name, {TAG_DIGEST: packed.digest, TAG_PAYLOAD: packed.payload}
@@ -90,37 +94,13 @@ def log(
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Packed:
-    directory: Path
-    digest: str
-    payload: str
-    reason: str
-
-
-def pack(directory: Path, model: Any, rows: Holdout, expected: Prediction) -> Packed:
-    """The bundle, as ONNX if the server's runtime then answers as the estimator does, else as skops."""
-    onnx = directory / "onnx"
-    facts = {"estimator": f"{type(model).__module__}.{type(model).__qualname__}"}
-    try:
-        digest = bundle.write(
-            onnx, as_onnx(model, [column.name for column in rows.columns]), rows, {**facts, "parity": "passed"}
-        )
-        doubt = difference(expected, Served(onnx).predict(rows))
-    except (NotExpressible, NotServed) as error:
-        doubt = outcome.shortened(str(error))
-    if doubt is None:
-        return Packed(onnx, digest, "onnx", "")
-    reason = f"not as ONNX: {doubt}"
-    skops = directory / "skops"
-    digest = bundle.write(skops, as_skops(model), rows, {**facts, "reason": reason})
-    try:
-        doubt = difference(expected, Served(skops).predict(rows))
-    except NotServed as error:
-        raise CandidateFailed(f"no server would load it: {error}; {reason}") from error
-    if doubt is not None:
-        raise CandidateFailed(f"a server would answer otherwise: {doubt}; {reason}")
-    return Packed(skops, digest, "skops", reason)
+def together(holdout: Holdout, training: tuple[Any, Any] | None, names: Sequence[str] | None) -> tuple[Holdout, Learnt]:
+    """The holdout and what the model was fitted on, under columns that fit both."""
+    if training is None:
+        return holdout, Learnt(holdout.rows, holdout.target)
+    learnt = holdout_of(*training, names=names)
+    rows = holdout.rows.as_in(learnt.rows)
+    return replace(holdout, rows=rows), Learnt(learnt.rows, learnt.target)
 
 
 def champion_scores(rows: Holdout, *, classifier: bool) -> tuple[Mapping[str, float], str]:

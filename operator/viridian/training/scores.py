@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from sklearn import metrics
 from sklearn.base import is_classifier, is_regressor
 
+from viridian.api.performance import Metric
+from viridian.api.profile import Task
 from viridian.training.outcome import DataNotGoodEnough
 
 
@@ -66,4 +68,50 @@ def regressor_scores(target: NDArray[Any], prediction: Prediction) -> Mapping[st
     return {
         "rmse": float(metrics.root_mean_squared_error(target, prediction.values)),
         "r2": float(metrics.r2_score(target, prediction.values)),
+    }
+
+
+def performance(
+    task: Task, classes: NDArray[Any] | None, target: NDArray[Any], prediction: Prediction
+) -> Mapping[Metric, float]:
+    """Everything that monitors can compare live outcomes with. The gate looks at `scores` alone."""
+    if task is Task.REGRESSION or classes is None:
+        return _of_numbers(target.astype(np.float64), prediction.values.astype(np.float64))
+    found = _of_labels(task, classes, target, prediction.values)
+    if task is Task.BINARY and prediction.probabilities is not None:
+        # Sums in 32 bits may end a little above 1.
+        score = np.clip(prediction.probabilities[:, 1].astype(np.float64), 0.0, 1.0)
+        found |= _of_scores(score, target == classes[1])
+    return found
+
+
+def _of_numbers(target: NDArray[np.float64], values: NDArray[np.float64]) -> dict[Metric, float]:
+    error = values - target
+    return {
+        Metric.MAE: float(np.abs(error).mean()),
+        Metric.RMSE: float(np.sqrt((error * error).mean())),
+        Metric.BIAS: float(error.mean()),
+        Metric.R2: float(metrics.r2_score(target, values)),
+    }
+
+
+def _of_labels(task: Task, classes: NDArray[Any], target: NDArray[Any], labels: NDArray[Any]) -> dict[Metric, float]:
+    averaging = {"pos_label": classes[1]} if task is Task.BINARY else {"average": "macro", "labels": classes}
+    precision, recall, f1 = (
+        float(score(target, labels, zero_division=0.0, **averaging))
+        for score in (metrics.precision_score, metrics.recall_score, metrics.f1_score)
+    )
+    return {
+        Metric.ACCURACY: float(metrics.accuracy_score(target, labels)),
+        Metric.PRECISION: precision,
+        Metric.RECALL: recall,
+        Metric.F1: f1,
+    }
+
+
+def _of_scores(scores: NDArray[np.float64], positive: NDArray[np.bool_]) -> dict[Metric, float]:
+    return {
+        Metric.AUC: float(metrics.roc_auc_score(positive, scores)),
+        Metric.LOG_LOSS: float(metrics.log_loss(positive, scores, labels=[False, True])),
+        Metric.BRIER: float(((scores - positive) ** 2).mean()),
     }

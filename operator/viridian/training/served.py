@@ -6,6 +6,7 @@ The champion is judged through this, and so is what was just packed: what passes
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +16,9 @@ from viridian.serving.batch import Batch
 from viridian.serving.errors import ServingError
 from viridian.serving.integrity import verify_directory
 from viridian.serving.outputs import LABEL, PREDICTION, PROBABILITIES
-from viridian.serving.signature import Table
+from viridian.serving.signature import Column, Kind, Table
 from viridian.training.holdout import Holdout
+from viridian.training.rows import Rows
 from viridian.training.scores import Prediction
 
 
@@ -36,9 +38,9 @@ class Served:
 
     def predict(self, holdout: Holdout) -> Prediction:
         """Its predictions for the rows of the holdout, from the columns that its own signature asks for."""
-        matrix = self._matrix(holdout)
+        batch = self._batch(holdout.rows)
         try:
-            answers = self._runtime.predict(Batch(rows=len(matrix), matrix=matrix))
+            answers = self._runtime.predict(batch)
         except Exception as error:
             # Whatever a model raises; its text may hold a customer's values, so only its kind is told.
             raise NotServed(f"the model raises {type(error).__name__} for rows of the holdout") from error
@@ -48,13 +50,29 @@ class Served:
                 return Prediction(outputs[name].ravel(), outputs.get(PROBABILITIES))
         raise NotServed(f"the model answers {', '.join(sorted(outputs))}, and neither labels nor predictions")
 
-    def _matrix(self, holdout: Holdout) -> NDArray[np.float64]:
+    def _batch(self, rows: Rows) -> Batch:
         signature = self._runtime.signature
         if isinstance(signature, Table):
-            if not signature.numeric:
-                raise NotServed("the model takes columns that are no numbers, which cannot be judged yet")
-            return holdout.named([column.name for column in signature.columns])
-        if signature.width not in (None, holdout.matrix.shape[1]):
-            width = holdout.matrix.shape[1]
-            raise NotServed(f"the model takes {signature.width} columns, and the holdout has {width}")
-        return holdout.matrix
+            vectors = {column.name: _vector(column, rows) for column in signature.columns}
+            if signature.numeric:
+                return Batch(len(rows), matrix=np.column_stack(list(vectors.values())))
+            return Batch(len(rows), columns=vectors)
+        if not rows.numeric:
+            raise NotServed("the model takes a matrix of numbers, and the holdout has columns that are none")
+        if signature.width not in (None, len(rows.columns)):
+            raise NotServed(f"the model takes {signature.width} columns, and the holdout has {len(rows.columns)}")
+        return Batch(len(rows), matrix=rows.matrix)
+
+
+def _vector(column: Column, rows: Rows) -> NDArray[Any]:
+    """The values of a column of the signature, as the server's reader would give them."""
+    if column.name not in rows.values:
+        raise NotServed(f"the holdout has no column {column.name!r}")
+    values = rows.values[column.name]
+    kind = next(known.type for known in rows.columns if known.name == column.name)
+    told = {"boolean": Kind.BOOLEAN, "string": Kind.STRING}.get(kind, Kind.FLOAT)
+    if told is not column.kind and not (told.numeric and column.kind.numeric):
+        raise NotServed(f"the model takes {column.kind.value} as {column.name!r}, and the holdout has {told.value}")
+    if column.kind is Kind.BOOLEAN and not column.required:
+        return values.astype(object)
+    return values

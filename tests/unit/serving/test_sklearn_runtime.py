@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import zipfile
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +26,7 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import KBinsDiscretizer, StandardScaler
+from sklearn.preprocessing import FunctionTransformer, KBinsDiscretizer, StandardScaler
 from sklearn.svm import SVC, LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 
@@ -154,9 +156,17 @@ def test_names_come_from_the_estimator_where_there_is_no_signature(tmp_path: Pat
     assert [column["name"] for column in json.loads(served.metadata)["inputs"]] == list(models.IRIS)
 
 
-def test_columns_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
+def test_text_for_an_estimator_that_was_fitted_on_a_matrix_is_refused(tmp_path: Path) -> None:
     models.write_skops_mlflow(tmp_path, models.logistic(), models.columns(("city", "string")))
-    with pytest.raises(BundleRefused, match="serve it as ONNX"):
+    with pytest.raises(BundleRefused, match="the estimator was fitted on a matrix: fit it on a data frame"):
+        model.load(tmp_path, "m", "1", 1)
+
+
+def test_a_partial_may_hold_nothing_but_what_is_trusted(tmp_path: Path) -> None:
+    """Boosted trees need partials; what is in one is looked at like anything else."""
+    fitted = make_pipeline(FunctionTransformer(partial(getpass.getuser)), models.logistic())
+    models.write_skops_mlflow(tmp_path, fitted)
+    with pytest.raises(BundleRefused, match=r"types that are not trusted: getpass\.getuser"):
         model.load(tmp_path, "m", "1", 1)
 
 

@@ -146,5 +146,6 @@ class TestRegistering:
 def load(broken: ModuleType, payload: Payload, directory: Path) -> runtime.Runtime:
     """The bundle in the server's own runtime, after its manifest was verified."""
     bundle.write(directory / "bundle", payload, broken.rows(), {})
+    bundle.seal(directory / "bundle")
     Served(directory / "bundle")
     return runtime.load(served_bundle.read(directory / "bundle"), threads=1)

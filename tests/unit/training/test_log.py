@@ -8,20 +8,24 @@ import urllib.request
 from pathlib import Path
 
 import mlflow as client
+import msgspec
 import numpy as np
 import pytest
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
-from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
+from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier, VotingClassifier
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.tree import DecisionTreeClassifier
 
 from tests.support.mlflow_server import MlflowServer
 from tests.unit.training.conftest import Stage
 from viridian import training
 from viridian.api import manifest
+from viridian.api.profile import PROFILE_PATH, Reference
 from viridian.api.registry import TAG_DIGEST, TAG_HOLDOUT, RunStatus
 from viridian.ports.mlflow import MlflowRegistry
+from viridian.training.profile import sketch
 
 CANCER = load_breast_cancer()
 ROWS = slice(0, 400)
@@ -97,6 +101,17 @@ class TestInsideTheOperator:
         manifest.verify(files[manifest.MANIFEST_PATH], digests, expected=logged.digest)
         assert json.loads(files["viridian/holdout.json"])["digest"] == logged.holdout
         assert {"MLmodel", "model.onnx", "input_example.json", "requirements.txt"} <= set(files)
+
+    async def test_the_profile_is_of_the_training_rows_where_they_are_given(
+        self, stage: Stage, mlflow: MlflowServer
+    ) -> None:
+        seen = CANCER.data[ROWS], CANCER.target[ROWS]
+        logged = training.log(forest(), held_out(), training=seen, feature_names=CANCER.feature_names)
+        files = through_the_proxy(mlflow, await registered(stage, logged))
+        profile = msgspec.json.decode(files[PROFILE_PATH], type=Reference)
+        assert (profile.profile.sampled, profile.profile.rows) == (400, 169)
+        assert profile.profile.features["mean area"] == sketch(seen[0][:, 3])
+        assert profile.metrics["auc"] == pytest.approx(logged.metrics["auc"], abs=1e-6)
 
     async def test_the_same_model_on_the_same_rows_has_the_same_digest(self, stage: Stage) -> None:
         first, second = training.log(forest(), held_out()), training.log(forest(), held_out())
@@ -181,11 +196,22 @@ class TestThePayload:
         assert training.log(model, held_out()).payload == "skops"
         assert (await stage.run()).tags["viridian.payload-reason"].startswith("not as ONNX: ")
 
-    async def test_is_skops_when_parity_fails(self, stage: Stage) -> None:
+    async def test_has_64_bits_where_32_are_too_few(self, stage: Stage) -> None:
         """32-bit numbers cannot tell these two customers apart, and 64-bit numbers can."""
         features, target = 1e8 + np.array([[0.0], [1.0]] * 20), np.array([0, 1] * 20)
         model = make_pipeline(StandardScaler(), LogisticRegression()).fit(features, target)
         logged = training.log(model, (features, target))
+        assert (logged.payload, logged.metrics["accuracy"]) == ("onnx", 1.0)
+        stage.environment.setenv("VIRIDIAN_CHAMPION_URI", logged.model_uri)
+        assert training.log(model, (features, target)).metrics["champion.accuracy"] == 1.0
+
+    async def test_is_skops_when_parity_fails(self, stage: Stage) -> None:
+        """The line needs more than 32 bits, and a tree rounds to 32 bits itself: no graph does both."""
+        features, target = 1e8 + np.array([[8.0], [16.0]] * 20), np.array([0, 1] * 20)
+        line = make_pipeline(StandardScaler(), LogisticRegression())
+        both = [("line", line), ("tree", DecisionTreeClassifier())]
+        model = VotingClassifier(both, voting="soft", flatten_transform=False).fit(features, target)
+        logged = training.log(model, (1e8 + np.array([[8.0], [16.0], [12.0]]), np.array([0, 1, 1])))
         reason = (await stage.run()).tags["viridian.payload-reason"]
         assert (logged.payload, logged.metrics["accuracy"]) == ("skops", 1.0)
         assert reason.startswith("not as ONNX: a probability differs by 0.")
@@ -204,7 +230,7 @@ class TestThePayload:
             training.log(model, (CANCER.data[HELD, :3], CANCER.target[HELD]))
         assert ended.value.code == training.CANDIDATE_FAILED
         (failure,) = stage.report()["failures"]
-        assert failure.startswith("no server would load it: model.skops builds types that are not trusted: ")
+        assert failure.startswith("no server would run it as it is: model.skops builds types that are not trusted: ")
         assert "; not as ONNX: MissingShapeCalculator: " in failure
 
     async def test_may_be_a_regressor(self, stage: Stage) -> None:

@@ -19,6 +19,7 @@ from viridian.serving import bundle as served_bundle
 from viridian.training import bundle
 from viridian.training.holdout import holdout_of
 from viridian.training.payload import NotExpressible, as_onnx, as_skops, difference
+from viridian.training.rows import Column
 from viridian.training.scores import Prediction
 
 LABELS = np.array([0, 1])
@@ -54,13 +55,19 @@ def test_what_keeps_two_from_being_one_model(expected: Prediction, got: Predicti
 def test_a_classifier_without_probabilities_is_not_for_onnx() -> None:
     model = LinearSVC(max_iter=10_000).fit(CANCER.data[:, :2] / 100, CANCER.target)
     with pytest.raises(NotExpressible, match="gives no probabilities"):
-        as_onnx(model, ["a", "b"])
+        as_onnx(model, (Column("a", "double"), Column("b", "double")))
+
+
+def test_text_with_gaps_is_not_for_onnx() -> None:
+    columns = (Column("age", "double", required=False), Column("city", "string", required=False))
+    with pytest.raises(NotExpressible, match="column 'city' is text with gaps"):
+        as_onnx(LogisticRegression(), columns)
 
 
 def test_the_bundle_is_what_the_server_reads(tmp_path: Path) -> None:
     rows = holdout_of(CANCER.data, CANCER.target, names=CANCER.feature_names)
     model = LogisticRegression(max_iter=10_000).fit(CANCER.data, CANCER.target)
-    bundle.write(tmp_path / "b", as_onnx(model, CANCER.feature_names), rows, {})
+    bundle.write(tmp_path / "b", as_onnx(model, rows.columns), rows, {})
     read = served_bundle.read(tmp_path / "b")
     assert read.format is served_bundle.Format.ONNX
     assert read.example is not None

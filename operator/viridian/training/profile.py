@@ -1,0 +1,128 @@
+"""Sketches of arrays: the reference profile of training rows, and later rows counted on the same bins.
+
+One column at a time, each sorted once: the distinct quantiles, the counts and the missing values are then read off the
+sorted column. So rows that do not fit into memory can be sketched column by column, as Parquet keeps them.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from viridian.api.performance import SCORE_BINS
+from viridian.api.privacy import plain
+from viridian.api.profile import MAX_CATEGORIES, MAX_EDGES, Calibration, Categories, Numbers, Sketch
+
+LEAST_ROWS_TO_BE_NAMED: Final = 5
+"""A value that fewer training rows have may be somebody's own, and profiles hold nothing about anybody."""
+_MOST: Final = 1e150
+"""Numbers beyond it count as infinite, as in the server's live profile: their squares would be."""
+
+
+def sketches(columns: Iterable[tuple[str, NDArray[Any]]]) -> dict[str, Sketch]:
+    """The sketch of each column, by name; only one of them is held at a time."""
+    return {name: sketch(values) for name, values in columns}
+
+
+def sketch(values: NDArray[Any]) -> Sketch:
+    """Of reference values: numbers on their own quantiles, flags and text by name."""
+    return numbers(values) if values.dtype.kind in "fiu" else categories(values)
+
+
+def counted_on(reference: Sketch, values: NDArray[Any]) -> Sketch:
+    """Other values, counted on the bins of a reference."""
+    if isinstance(reference, Numbers):
+        return numbers(values, reference.edges)
+    return categories(values, reference.names)
+
+
+def numbers(values: NDArray[Any], edges: Sequence[float] | None = None) -> Numbers:
+    """Of values on a line; without edges, on their own distinct quantiles."""
+    line = np.sort(np.asarray(values).ravel())
+    # NaN sorts behind everything else.
+    known = int(np.searchsorted(line, np.nan)) if line.dtype.kind == "f" else len(line)
+    missing, line = len(line) - known, line[:known]
+    chosen = quantile_edges(line) if edges is None else np.asarray(edges, dtype=np.float64)
+    line = line.astype(np.float64, copy=False)
+    ends = np.searchsorted(line, chosen, side="right")
+    usable = line[np.searchsorted(line, -_MOST, side="right") : np.searchsorted(line, _MOST)]
+    mean = float(usable.mean()) if len(usable) else 0.0
+    apart = usable - mean
+    return Numbers(
+        edges=tuple(chosen.tolist()),
+        counts=tuple(np.diff(ends, prepend=0, append=known).tolist()),
+        missing=missing,
+        mean=mean,
+        m2=float(np.dot(apart, apart)),
+        finite=len(usable),
+        minimum=float(usable[0]) if len(usable) else None,
+        maximum=float(usable[-1]) if len(usable) else None,
+    )
+
+
+def quantile_edges(line: NDArray[Any]) -> NDArray[np.float64]:
+    """Edges for sorted values. Where the values are few, each has a bin of its own; else the bins hold equally many.
+
+    An edge lies midway between a quantile and the next greater value, which is a quantile of the same order: a number
+    that is computed in 32 bits, or summed in another order, then stays in its bin. The greatest value has no edge, or
+    the last bin would be empty in the reference. A lone value has one on either side.
+    """
+    finite = line[np.searchsorted(line, -np.inf, side="right") : np.searchsorted(line, np.inf)]
+    if not len(finite):
+        return np.empty(0)
+    firsts = np.flatnonzero(finite[1:] != finite[:-1]) + 1
+    if not len(firsts):
+        return _around(float(finite[0]))
+    if len(firsts) > MAX_EDGES:
+        # The smallest value that at least so large a share of the values does not exceed.
+        places = -(-np.arange(1, MAX_EDGES + 1) * len(finite) // (MAX_EDGES + 1)) - 1
+        following = np.unique(np.searchsorted(firsts, places, side="right"))
+        firsts = firsts[following[following < len(firsts)]]
+    return _midway(finite[firsts - 1].astype(np.float64), finite[firsts].astype(np.float64))
+
+
+def _midway(below: NDArray[np.float64], above: NDArray[np.float64]) -> NDArray[np.float64]:
+    middle = np.maximum(below / 2 + above / 2, below)
+    return np.where(middle < above, middle, below)
+
+
+def _around(value: float) -> NDArray[np.float64]:
+    """As far away as the next number of 32 bits."""
+    with np.errstate(over="ignore"):
+        step = float(np.spacing(np.float32(abs(value))))
+    return np.array([value - step, value + step]) if np.isfinite(step) else np.array([value])
+
+
+def categories(values: NDArray[Any], names: Sequence[str] | None = None) -> Categories:
+    """Of flags and text; without names, by the most frequent of their own. None and NaN are missing."""
+    counts: Counter[str] = Counter()
+    missing = 0
+    for value, count in Counter(np.asarray(values).ravel().tolist()).items():
+        if value is None or value != value:
+            missing += count
+        else:
+            counts[plain(value)] += count
+    chosen = _frequent(counts) if names is None else tuple(names)
+    told = tuple(counts[name] for name in chosen)
+    return Categories(names=chosen, counts=told, other=counts.total() - sum(told), missing=missing)
+
+
+def _frequent(counts: Counter[str]) -> tuple[str, ...]:
+    """The most frequent first; equally frequent ones by name, so that the same rows make the same profile."""
+    nameable = [name for name, count in counts.items() if count >= LEAST_ROWS_TO_BE_NAMED]
+    return tuple(sorted(nameable, key=lambda name: (-counts[name], name))[:MAX_CATEGORIES])
+
+
+def calibration(scores: NDArray[np.float64], positive: NDArray[np.bool_]) -> Calibration:
+    """How scores and labels went together, by equal bins of the score."""
+    bins = np.clip((scores * SCORE_BINS).astype(np.int64), 0, SCORE_BINS - 1)
+
+    return Calibration(
+        rows=tuple(np.bincount(bins, minlength=SCORE_BINS).tolist()),
+        scores=tuple(np.bincount(bins, scores, SCORE_BINS).tolist()),
+        positives=tuple(np.bincount(bins[positive], minlength=SCORE_BINS).tolist()),
+    )

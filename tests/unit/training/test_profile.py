@@ -1,0 +1,148 @@
+"""Sketches of arrays: the bins, the counts and the moments, and that the server counts the same rows the same way."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from viridian.api.profile import MAX_CATEGORIES, MAX_EDGES, Categories, Numbers
+from viridian.judgement.merging import merge_sketches
+from viridian.training.profile import calibration, categories, counted_on, numbers, sketch, sketches
+
+ANY = arrays.arrays(np.float64, st.integers(0, 300), elements=st.floats(allow_nan=True, allow_infinity=True))
+FEW = arrays.arrays(np.float64, st.integers(1, 300), elements=st.sampled_from([-1.0, 0.0, 0.5, 2.0, np.nan]))
+WORDS = st.lists(st.sampled_from(["Lyon", "Kiel", "Brno", None]), max_size=60)
+
+
+def by_definition(values: Any, edges: tuple[float, ...]) -> list[int]:
+    """Bin i holds edges[i-1] < x <= edges[i]."""
+    lower, upper = (-np.inf, *edges), (*edges, np.inf)
+    known = values[~np.isnan(values)]
+    return [
+        int((((known > low) | (place == 0)) & (known <= high)).sum())
+        for place, (low, high) in enumerate(zip(lower, upper, strict=True))
+    ]
+
+
+@given(st.one_of(ANY, FEW))
+def test_numbers_are_counted_as_the_format_says(values: Any) -> None:
+    found = numbers(values)
+    assert len(found.edges) <= MAX_EDGES
+    assert list(found.edges) == sorted(set(found.edges))
+    assert list(found.counts) == by_definition(values, found.edges)
+    assert found.missing == np.isnan(values).sum()
+    usable = values[np.abs(values) < 1e150]
+    assert found.finite == len(usable)
+    if len(usable):
+        assert (found.minimum, found.maximum) == (usable.min(), usable.max())
+        assert found.mean == pytest.approx(usable.mean())
+        assert found.m2 == pytest.approx(((usable - usable.mean()) ** 2).sum(), rel=1e-6, abs=1e-300)
+
+
+@given(st.one_of(ANY, FEW), st.one_of(ANY, FEW))
+def test_two_parts_counted_apart_are_the_whole(one: Any, other: Any) -> None:
+    reference = numbers(one)
+    merged = merge_sketches(counted_on(reference, one), counted_on(reference, other))
+    whole = counted_on(reference, np.concatenate([one, other]))
+    assert isinstance(merged, Numbers)
+    assert isinstance(whole, Numbers)
+    assert (merged.edges, merged.counts, merged.missing, merged.finite) == (
+        whole.edges, whole.counts, whole.missing, whole.finite,
+    )  # fmt: skip
+    assert merged.mean == pytest.approx(whole.mean, rel=1e-6, abs=1e-6 * max(1.0, abs(whole.maximum or 0.0)))
+
+
+def test_many_values_fill_equal_bins() -> None:
+    found = numbers(np.random.default_rng(1).lognormal(size=51_000))
+    assert (len(found.edges), set(found.counts)) == (MAX_EDGES, {1000})
+
+
+def test_few_values_have_a_bin_each() -> None:
+    found = numbers(np.array([3, 1, 2, 2, 1, 1]))
+    assert (found.edges, found.counts) == ((1.5, 2.5), (3, 2, 1))
+
+
+def test_a_lone_value_is_told_from_whatever_else_comes() -> None:
+    found = numbers(np.array([7.0, 7.0, np.nan]))
+    assert (found.counts, found.missing) == ((0, 2, 0), 1)
+    live = counted_on(found, np.array([6.9, 7.0, 7.1]))
+    assert isinstance(live, Numbers)
+    assert (live.counts, live.minimum, live.maximum) == ((1, 1, 1), 6.9, 7.1)
+    nearly = counted_on(found, np.array([7.0 - 1e-9, 7.0 + 1e-9]))
+    assert isinstance(nearly, Numbers)
+    assert nearly.counts == (0, 2, 0)
+
+
+@pytest.mark.parametrize("values", [np.array([]), np.array([np.nan]), np.array([np.inf, -np.inf])])
+def test_nothing_to_make_bins_of(values: Any) -> None:
+    found = numbers(values)
+    assert (found.edges, found.finite, found.minimum) == ((), 0, None)
+    assert sum(found.counts) + found.missing == len(values)
+
+
+@pytest.mark.parametrize("digits", [1, 9])
+def test_rounding_moves_nothing_to_another_bin(digits: int) -> None:
+    """A forest's scores are summed in any order; what was trained in 32 bits is asked in 64."""
+    values = np.round(np.random.default_rng(1).random(1000), digits)
+    reference = numbers(values)
+    for noisy in (values.astype(np.float32), values * (1 + 1e-12)):
+        live = counted_on(reference, noisy)
+        assert isinstance(live, Numbers)
+        assert live.counts == reference.counts
+
+
+def test_text_is_named_by_how_frequent_it_is() -> None:
+    values = np.array(["b"] * 7 + ["a"] * 7 + ["c"] * 9 + ["once"] + [None] * 2, dtype=object)
+    assert categories(values) == Categories(names=("c", "a", "b"), counts=(9, 7, 7), other=1, missing=2)
+
+
+def test_what_few_rows_have_is_never_named() -> None:
+    """A column of e-mail addresses leaves none of them in the profile."""
+    addresses = np.array([f"person{number}@example.org" for number in range(500)] * 2, dtype=object)
+    assert categories(addresses) == Categories(names=(), counts=(), other=1000)
+    words = np.array([f"w{number}" for number in range(2 * MAX_CATEGORIES)] * 5, dtype=object)
+    assert len(categories(words).names) == MAX_CATEGORIES
+
+
+def test_flags_are_called_true_and_false() -> None:
+    flags = np.array([True, False, True, None] * 5, dtype=object)
+    assert categories(flags) == Categories(names=("true", "false"), counts=(10, 5), missing=5)
+    assert sketch(np.array([True] * 6)) == Categories(names=("true",), counts=(6,))
+
+
+@given(WORDS, WORDS)
+def test_other_text_is_counted_on_the_names_of_the_reference(one: list[Any], other: list[Any]) -> None:
+    reference = categories(np.array(one, dtype=object))
+    found = counted_on(reference, np.array(other, dtype=object))
+    assert isinstance(found, Categories)
+    assert found.names == reference.names
+    assert found.counts == tuple(other.count(name) for name in reference.names)
+    assert sum(found.counts) + found.other + found.missing == len(other)
+    assert found.missing == other.count(None)
+
+
+def test_columns_are_taken_one_at_a_time() -> None:
+    """So that only one of them has to be in memory."""
+    alive: list[int] = []
+
+    def columns() -> Any:
+        for number in range(3):
+            alive.append(number)
+            yield f"f{number}", np.arange(10.0) + number
+
+    found = sketches(columns())
+    assert list(found) == ["f0", "f1", "f2"]
+    assert alive == [0, 1, 2]
+
+
+def test_calibration_is_by_equal_bins_of_the_score() -> None:
+    found = calibration(np.array([0.0, 0.005, 0.504, 1.0]), np.array([False, True, True, True]))
+    assert (found.rows[0], found.rows[50], found.rows[99]) == (2, 1, 1)
+    assert (found.positives[0], found.positives[50], found.positives[99]) == (1, 1, 1)
+    assert found.scores[0] == pytest.approx(0.005)
+    assert (sum(found.rows), len(found.rows)) == (4, 100)
