@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import msgspec
@@ -31,6 +31,17 @@ class Batch:
     rows: int
     matrix: NDArray[np.float64] | None = None
     columns: Mapping[str, NDArray[Any]] | None = None
+    extras: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    """What came with the rows and is no input of the model, such as whom they are about."""
+
+
+def join_batches(batches: Sequence[Batch]) -> Batch:
+    """The rows of several batches of one model, one below the other; what is no input of the model is left out."""
+    rows = sum(batch.rows for batch in batches)
+    if batches[0].matrix is not None:
+        return Batch(rows, matrix=np.concatenate([batch.matrix for batch in batches if batch.matrix is not None]))
+    columns = [batch.columns or {} for batch in batches]
+    return Batch(rows, columns={name: np.concatenate([each[name] for each in columns]) for name in columns[0]})
 
 
 def nulls(values: NDArray[Any]) -> NDArray[np.bool_]:
@@ -41,10 +52,11 @@ def nulls(values: NDArray[Any]) -> NDArray[np.bool_]:
 
 
 class TableReader:
-    """Makes batches for a model with named columns."""
+    """Makes batches for a model with named columns; `extra` names columns that may come with them."""
 
-    def __init__(self, table: Table) -> None:
+    def __init__(self, table: Table, extra: Iterable[str] = ()) -> None:
         self.table = table
+        self.extra = frozenset(extra) - {column.name for column in table.columns}
         self.names = tuple(column.name for column in table.columns)
         self._known = frozenset(self.names)
         self._optional = [not column.required for column in table.columns]
@@ -56,33 +68,44 @@ class TableReader:
         """Some column may be null."""
         return any(self._optional)
 
-    def check_names(self, given: Sequence[str], field: str) -> None:
-        """Each column is there once; only optional ones may be left out."""
+    def check_names(self, given: Sequence[str], field: str) -> bool:
+        """Each column is there once; only optional ones may be left out. Whether it is just these, all of them."""
         names = set(given)
         if len(names) != len(given):
             seen: set[str] = set()
             twice = next(name for name in given if name in seen or seen.add(name))  # type: ignore[func-returns-value]
             raise BadInput(Rejection.WRONG_SHAPE, field, f"column {twice!r} is there twice")
         if names == self._known:
-            return
+            return True
         for name in given:
-            if name not in self._known:
+            if name not in self._known and name not in self.extra:
                 raise BadInput(
                     Rejection.UNKNOWN_COLUMN, name, f"the model has no column {name!r}; it has {listed(self.names)}"
                 )
         for column, optional in zip(self.table.columns, self._optional, strict=True):
             if column.name not in names and not optional:
                 raise BadInput(Rejection.MISSING_COLUMN, column.name, f"column {column.name!r} is missing")
+        return False
 
     def from_columns(self, values: Mapping[str, Sequence[Any]], field: str) -> Batch:
         """From plain lists by name, whatever their types."""
-        self.check_names(list(values), field)
+        exact = self.check_names(list(values), field)
         rows = _same_length(values)
         typed = [
             typed_list(column, values[column.name], optional) if column.name in values else [None] * rows
             for column, optional in zip(self.table.columns, self._optional, strict=True)
         ]
-        return self.from_typed(typed, rows)
+        batch = self.from_typed(typed, rows)
+        return batch if exact else self.with_extras(batch, values)
+
+    def with_extras(self, batch: Batch, values: Mapping[str, Sequence[Any]]) -> Batch:
+        """The batch with those of the values that are no input of the model."""
+        extras = {name: values[name] for name in self.extra if name in values}
+        for name, given in extras.items():
+            for row, value in enumerate(given):
+                if value is not None and not isinstance(value, (str, int, float)):
+                    raise wrong_type(name, row, Kind.STRING, spoken(value))
+        return replace(batch, extras=extras) if extras else batch
 
     def from_typed(self, typed: Sequence[Sequence[Any]], rows: int) -> Batch:
         """From one list for each column of the signature, whose items have the right type already."""

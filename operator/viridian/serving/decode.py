@@ -113,8 +113,8 @@ def rows_to_batch(reader: Reader, raw: msgspec.Raw, names: Sequence[str] | None,
     if isinstance(reader, MatrixReader):
         return reader.from_matrix(matrix(raw, names, nullable=False, field=field))
     order = reader.names if names is None else tuple(names)
-    reader.check_names(order, field)
-    if not reader.table.numeric or len(order) != len(reader.names):
+    exact = reader.check_names(order, field)
+    if not reader.table.numeric or not exact:
         rows = loose(LISTS, raw, field)
         check_lengths(rows, len(order), field)
         return reader.from_columns(dict(zip(order, zip(*rows, strict=True), strict=True)), field)

@@ -6,6 +6,10 @@
     └── FetchFailed             the model could not be brought here, or is not the one that was promised
     BadInput                    a request is wrong: 400, with the field and the reason
     ModelFailed                 the model raised: 500
+    NoAnswer                    there is none in time, or no room for waiting
+    ├── Busy                    429: too many wait
+    ├── TurnMissed              503: it waited too long for its turn
+    └── TookTooLong             504: the model did not answer in time
 
 Every message is one sentence for people and holds no value of a feature.
 """
@@ -58,6 +62,9 @@ class Rejection(StrEnum):
     WRONG_SHAPE = "WrongShape"
     MISSING_VALUE = "MissingValue"
     OUT_OF_RANGE = "OutOfRange"
+    TOO_MANY_ROWS = "TooManyRows"
+    TOO_SLOW = "TooSlow"
+    """The body did not arrive in time."""
 
 
 class BadInput(Exception):
@@ -72,3 +79,41 @@ class BadInput(Exception):
 
 class ModelFailed(Exception):
     """The model raised while predicting. The original is the cause; its text may hold values and is never shown."""
+
+
+class NoAnswer(Exception):
+    """The request may be fine, but it is not answered."""
+
+    status = 500
+
+    def __init__(self, message: str, retry_after: int | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+        """Seconds, for the header of that name."""
+
+
+class Busy(NoAnswer):
+    """Nothing more may wait."""
+
+    status = 429
+
+    def __init__(self, retry_after: int) -> None:
+        super().__init__("too many requests wait for the model already", retry_after)
+
+
+class TurnMissed(NoAnswer):
+    """Its turn did not come in time; the model was not asked."""
+
+    status = 503
+
+    def __init__(self, retry_after: int) -> None:
+        super().__init__("the request waited too long for its turn, and the model was not asked", retry_after)
+
+
+class TookTooLong(NoAnswer):
+    """The model was asked and did not answer in time; it goes on, and nobody waits for it."""
+
+    status = 504
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"the model did not answer within {seconds:g} s")

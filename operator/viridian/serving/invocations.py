@@ -1,4 +1,4 @@
-"""MLflow's `/invocations`: dataframe_split, dataframe_records, instances or inputs, answered with `predictions`."""
+"""MLflow's `/invocations`: dataframe_split, dataframe_records, instances, inputs or CSV in; `predictions` out."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from viridian.api.privacy import plain
 from viridian.api.profile import Categories, Numbers, Profile, Reference, Sketch, Task
 from viridian.serving import predicted
-from viridian.serving.batch import Batch
+from viridian.serving.batch import Batch, join_batches
 from viridian.serving.outputs import Output, join
 from viridian.serving.signature import Kind, Matrix, Signature
 
@@ -55,8 +55,8 @@ class LiveProfile:
         """Count these rows."""
         if not answered:
             return
-        rows = sum(one.batch.rows for one in answered)
-        column = self._columns([one.batch for one in answered])
+        batch = join_batches([one.batch for one in answered])
+        rows, column = batch.rows, self._columns(batch)
         if self._numeric:
             values = np.empty((len(self._numeric), rows))
             for place, name in enumerate(self._numeric):
@@ -75,12 +75,12 @@ class LiveProfile:
         rows, self._rows = self._rows, 0
         return Profile(features=features, prediction=self._prediction.take(), rows=rows, sampled=rows)
 
-    def _columns(self, batches: Sequence[Batch]) -> Callable[[str], NDArray[Any]]:
-        """Gives the values of a feature in all of the rows."""
-        if batches[0].matrix is not None:
-            matrix = np.concatenate([batch.matrix for batch in batches if batch.matrix is not None])
+    def _columns(self, batch: Batch) -> Callable[[str], NDArray[Any]]:
+        """Gives the values of a feature."""
+        if batch.matrix is not None:
+            matrix = batch.matrix
             return lambda name: matrix[:, self._places[name]]
-        return lambda name: np.concatenate([(batch.columns or {})[name] for batch in batches])
+        return lambda name: (batch.columns or {})[name]
 
 
 def _kinds(signature: Signature, features: dict[str, Sketch]) -> dict[str, Kind]:

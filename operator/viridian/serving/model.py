@@ -2,51 +2,143 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Final, ParamSpec, TypeVar
 
 import msgspec
 
 from viridian.serving import bundle as bundles
-from viridian.serving import invocations, protocol_v2, runtime
-from viridian.serving.batch import Batch, MatrixReader, Reader, TableReader
+from viridian.serving import csv_form, invocations, protocol_v2, runtime
+from viridian.serving.batch import Batch, MatrixReader, Reader, TableReader, join_batches
 from viridian.serving.bundle import Bundle
-from viridian.serving.errors import BadInput, ModelFailed, SmokeFailed
-from viridian.serving.outputs import Output, finite
+from viridian.serving.errors import BadInput, ModelFailed, Rejection, SmokeFailed
+from viridian.serving.outputs import Output, finite, split
+from viridian.serving.request import CSV, Dialect, Request
 from viridian.serving.runtime import Runtime
 from viridian.serving.signature import Kind, Signature, Table
 
-WARM_UPS = 5
+WARM_UPS: Final = 5
 """Smoke predictions in a row: the first ones pay for allocations that no user should wait for."""
+
+
+DEFAULT_ROW_LIMIT: Final = 10_000
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What requests may hold."""
+
+    rows: int = DEFAULT_ROW_LIMIT
+    extra: tuple[str, ...] = ()
+    """Columns that may come with the rows though the model does not take them."""
+
+
+class Answer(msgspec.Struct):
+    """What the client gets, and what it was made of."""
+
+    body: bytes
+    json_length: int | None
+    """Where tensors as bytes follow: how much of the body is JSON."""
+    batch: Batch
+    outputs: Sequence[Output]
 
 
 class Model:
     """Answers requests in both protocols; may be called from several threads at once."""
 
-    def __init__(self, name: str, version: str, runtime_: Runtime, outputs: Sequence[Output]) -> None:
+    def __init__(
+        self, name: str, version: str, runtime_: Runtime, outputs: Sequence[Output], limits: Limits | None = None
+    ) -> None:
         self.name = name
         self.version = version
+        self.signature = runtime_.signature
+        self.outputs = outputs
+        """What it answered to its example."""
         self._runtime = runtime_
-        self._reader = reader(runtime_.signature)
+        self._limits = limits or Limits()
+        self._reader = reader(runtime_.signature, self._limits.extra)
         self.metadata = protocol_v2.metadata(name, version, runtime_.platform, runtime_.signature, outputs)
 
-    def infer(self, body: bytes, prediction_id: str) -> bytes:
-        """The Open Inference Protocol's answer; BadInput or ModelFailed instead."""
-        request = protocol_v2.parse(body)
-        outputs = predict(self._runtime, protocol_v2.batch(request, self._reader))
-        chosen = protocol_v2.wanted(request, outputs)
-        return protocol_v2.answer(self.name, self.version, request.id or prediction_id, chosen)
+    def answer(self, requests: Sequence[Request]) -> list[Answer | Exception]:
+        """For each request its answer, or what is to be raised instead: BadInput or ModelFailed."""
+        if len(requests) == 1:
+            return [_attempt(self._answer_one, requests[0])]
+        asked = [_attempt(self._read, request) for request in requests]
+        good = [one for one in asked if not isinstance(one, Exception)]
+        answers = iter(self._answer_together(good))
+        return [one if isinstance(one, Exception) else next(answers) for one in asked]
 
-    def invoke(self, body: bytes, _prediction_id: str) -> bytes:
-        """MLflow's answer; BadInput or ModelFailed instead."""
-        return invocations.answer(predict(self._runtime, invocations.batch(body, self._reader)))
+    def infer(self, body: bytes, prediction: str) -> bytes:
+        """The Open Inference Protocol's answer to JSON, without a server; BadInput or ModelFailed instead."""
+        return self._answer_one(Request(Dialect.INFERENCE, body, prediction)).body
+
+    def invoke(self, body: bytes, prediction: str) -> bytes:
+        """MLflow's answer to JSON, without a server; BadInput or ModelFailed instead."""
+        return self._answer_one(Request(Dialect.INVOCATION, body, prediction)).body
+
+    def _answer_one(self, request: Request) -> Answer:
+        asked = self._read(request)
+        return self._told(asked, predict(self._runtime, asked.batch))
+
+    def _answer_together(self, asked: Sequence[_Asked]) -> Sequence[Answer | Exception]:
+        """In one call of the model. Where that fails, each for itself: nobody fails for the sake of another."""
+        sizes = [one.batch.rows for one in asked]
+        try:
+            outputs = self._runtime.predict(join_batches([one.batch for one in asked]))
+        except Exception:
+            outputs = ()
+        if not outputs or any(output.values.shape[:1] != (sum(sizes),) for output in outputs):
+            return [_attempt(lambda one: self._told(one, predict(self._runtime, one.batch)), one) for one in asked]
+        return [_attempt(self._told, one, part) for one, part in zip(asked, split(outputs, sizes), strict=True)]
+
+    def _read(self, request: Request) -> _Asked:
+        if request.dialect is Dialect.INFERENCE:
+            inference = protocol_v2.parse(request.body, request.json_length)
+            if inference.id is None:
+                inference.id = request.prediction
+            asked = _Asked(protocol_v2.batch(inference, self._reader), inference)
+        elif request.media == CSV:
+            asked = _Asked(csv_form.batch(request.body, self._reader), None)
+        else:
+            asked = _Asked(invocations.batch(request.body, self._reader), None)
+        if asked.batch.rows > self._limits.rows:
+            raise BadInput(
+                Rejection.TOO_MANY_ROWS, "", f"a request has {self._limits.rows} rows at most, not {asked.batch.rows}"
+            )
+        return asked
+
+    def _told(self, asked: _Asked, outputs: Sequence[Output]) -> Answer:
+        if asked.inference is None:
+            return Answer(invocations.answer(outputs), None, asked.batch, outputs)
+        chosen = protocol_v2.wanted(asked.inference, outputs)
+        body, length = protocol_v2.answer(self.name, self.version, asked.inference, chosen)
+        return Answer(body, length, asked.batch, outputs)
 
 
-def load(directory: Path, name: str, version: str, threads: int) -> Model:
+class _Asked(msgspec.Struct):
+    """Rows, and how the answer is to look: an inference request, or None for MLflow's form."""
+
+    batch: Batch
+    inference: protocol_v2.InferRequest | None
+
+
+def _attempt(call: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T | Exception:
+    try:
+        return call(*arguments, **named)
+    except Exception as error:
+        return error
+
+
+def load(directory: Path, name: str, version: str, threads: int, limits: Limits | None = None) -> Model:
     """The model in this directory, after it has answered its own example."""
     bundle = bundles.read(directory)
     loaded = runtime.load(bundle, threads)
-    return Model(name, version, loaded, smoke(loaded, bundle))
+    return Model(name, version, loaded, smoke(loaded, bundle), limits)
 
 
 def smoke(loaded: Runtime, bundle: Bundle) -> Sequence[Output]:
@@ -78,9 +170,9 @@ def predict(loaded: Runtime, batch: Batch) -> Sequence[Output]:
         raise ModelFailed(type(error).__name__) from error
 
 
-def reader(signature: Signature) -> Reader:
-    """What checks requests against the signature."""
-    return TableReader(signature) if isinstance(signature, Table) else MatrixReader(signature)
+def reader(signature: Signature, extra: Iterable[str] = ()) -> Reader:
+    """What checks requests against the signature; tables may come with these extra columns."""
+    return TableReader(signature, extra) if isinstance(signature, Table) else MatrixReader(signature)
 
 
 def example(signature: Signature) -> bytes:

@@ -9,16 +9,11 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from viridian.serving.datatypes import word
+
 LABEL: Final = "label"
 PROBABILITIES: Final = "probabilities"
 PREDICTION: Final = "prediction"
-
-_DATATYPES: Final = {
-    "float16": "FP16", "float32": "FP32", "float64": "FP64",
-    "int8": "INT8", "int16": "INT16", "int32": "INT32", "int64": "INT64",
-    "uint8": "UINT8", "uint16": "UINT16", "uint32": "UINT32", "uint64": "UINT64",
-    "bool": "BOOL",
-}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +26,7 @@ class Output:
     @property
     def datatype(self) -> str:
         """In the words of the Open Inference Protocol; strings are BYTES."""
-        return _DATATYPES.get(self.values.dtype.name, "BYTES")
+        return word(self.values)
 
 
 def finite(outputs: Sequence[Output]) -> bool:

@@ -1,7 +1,7 @@
-"""The Open Inference Protocol, version 2, over HTTP with JSON: requests, answers and metadata.
+"""The Open Inference Protocol, version 2, over HTTP: requests, answers and metadata.
 
 One input tensor for each column, of the shape [rows] or [rows, 1]; or one input of the shape [rows, columns] that
-holds numbers in the order of the signature. The binary extension is not spoken.
+holds numbers in the order of the signature. Tensors are JSON, or bytes behind the JSON (the binary extension).
 """
 
 from __future__ import annotations
@@ -14,31 +14,38 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from viridian.serving import decode
-from viridian.serving.batch import Batch, MatrixReader, Reader, TableReader, listed
+from viridian.serving import decode, tensors
+from viridian.serving.batch import Batch, MatrixReader, Reader, TableReader, absent, listed
+from viridian.serving.datatypes import BOOL, BYTES, NUMBERS
 from viridian.serving.errors import BadInput, Rejection
 from viridian.serving.outputs import Output
 from viridian.serving.signature import Column, Kind, Signature, Table
 
-_NUMBERS: Final = frozenset(
-    {"FP16", "FP32", "FP64", "INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32", "UINT64"}
-)
 _DATATYPES: Final = {
-    Kind.FLOAT: _NUMBERS,
-    Kind.INTEGER: _NUMBERS,
-    Kind.BOOLEAN: frozenset({"BOOL"}),
-    Kind.STRING: frozenset({"BYTES"}),
+    Kind.FLOAT: NUMBERS,
+    Kind.INTEGER: NUMBERS,
+    Kind.BOOLEAN: frozenset({BOOL}),
+    Kind.STRING: frozenset({BYTES}),
 }
 
 
+_ABSENT: Final = msgspec.Raw(b"")
+_SIZE: Final = "binary_data_size"
+
+
 class Tensor(msgspec.Struct):
-    """One input. Its data is decoded when its type is known."""
+    """One input. Its data is decoded when its type is known: JSON, or raw bytes."""
 
     name: str
     shape: list[int]
     datatype: str
-    data: msgspec.Raw
+    data: msgspec.Raw = _ABSENT
     parameters: dict[str, Any] | None = None
+
+    @property
+    def binary(self) -> bool:
+        """Its data stands behind the JSON."""
+        return self.parameters is not None and _SIZE in self.parameters
 
 
 class WantedOutput(msgspec.Struct):
@@ -61,9 +68,26 @@ _REQUEST: Final = msgspec.json.Decoder(InferRequest)
 _ENCODER: Final = msgspec.json.Encoder()
 
 
-def parse(body: bytes) -> InferRequest:
+def parse(body: bytes, json_length: bytes | None = None) -> InferRequest:
     """The request; its tensors are not looked into yet."""
-    request: InferRequest = decode.envelope(_REQUEST, body, "an inference request")
+    if json_length is None:
+        request: InferRequest = decode.envelope(_REQUEST, body, "an inference request")
+        return _whole(request)
+    text, tail = tensors.split(body, json_length)
+    request = decode.envelope(_REQUEST, text, "an inference request")
+    for tensor in request.inputs:
+        if tensor.binary and tensor.parameters is not None:
+            data = tensors.take(tail, tensor.parameters[_SIZE], tensor.name)
+            tensor.data, tail = msgspec.Raw(data), tail[len(data) :]
+    if len(tail):
+        raise BadInput(Rejection.MALFORMED, "", f"{len(tail)} bytes behind the JSON belong to no input")
+    return _whole(request)
+
+
+def _whole(request: InferRequest) -> InferRequest:
+    for tensor in request.inputs:
+        if not tensor.data and not tensor.binary:
+            raise BadInput(Rejection.MALFORMED, tensor.name, f"{tensor.name!r} has no data")
     return request
 
 
@@ -90,7 +114,7 @@ def _from_matrix(tensor: Tensor, reader: Reader) -> Batch:
     name, shape = tensor.name, tensor.shape
     if len(shape) != 2:
         raise BadInput(Rejection.WRONG_SHAPE, name, f"{name!r}: the shape is [rows, columns], not {shape}")
-    if tensor.datatype not in _NUMBERS:
+    if tensor.datatype not in NUMBERS:
         raise BadInput(Rejection.WRONG_TYPE, name, f"{name!r}: the datatype {tensor.datatype} holds no numbers")
     if isinstance(reader, TableReader):
         if not reader.table.numeric:
@@ -109,6 +133,10 @@ def _numbers(tensor: Tensor, names: Sequence[str] | None, nullable: bool) -> NDA
     rows, width = tensor.shape
     if rows == 0 or width == 0:
         raise BadInput(Rejection.WRONG_SHAPE, tensor.name, "there are no rows")
+    if tensor.binary:
+        values = tensors.numbers(tensor.name, tensor.datatype, tensor.shape, memoryview(tensor.data))
+        _check_complete(values, names, tensor.name, nullable)
+        return values
     if bytes(memoryview(tensor.data)[:16]).translate(None, b" \t\r\n").startswith(b"[["):
         values = decode.matrix(tensor.data, names, nullable, tensor.name)
     else:
@@ -118,20 +146,36 @@ def _numbers(tensor: Tensor, names: Sequence[str] | None, nullable: bool) -> NDA
     return values.reshape(rows, width)
 
 
+def _check_complete(values: NDArray[np.float64], names: Sequence[str] | None, field: str, nullable: bool) -> None:
+    """NaN is null, which JSON tells apart by itself. Where some columns may be null, the reader looks."""
+    if not nullable and np.isnan(values).any():
+        row, column = np.argwhere(np.isnan(values))[0]
+        raise absent(names[column] if names is not None else field, int(row))
+
+
 def _from_columns(inputs: Sequence[Tensor], reader: TableReader) -> Batch:
-    tensors = {tensor.name: tensor for tensor in inputs}
-    reader.check_names([tensor.name for tensor in inputs], "inputs")
+    by_name = {tensor.name: tensor for tensor in inputs}
+    exact = reader.check_names([tensor.name for tensor in inputs], "inputs")
     rows = inputs[0].shape[0]
     if rows == 0:
         raise BadInput(Rejection.WRONG_SHAPE, inputs[0].name, "there are no rows")
     given = {
-        column.name: _column(tensors[column.name], column, rows)
+        column.name: _column(by_name[column.name], column, rows)
         for column in reader.table.columns
-        if column.name in tensors
+        if column.name in by_name
     }
     # Only now is the number of rows proven by data; before, it is just what the client says.
-    absent = [None] * rows
-    return reader.from_typed([given.get(column.name, absent) for column in reader.table.columns], rows)
+    nothing = [None] * rows
+    found = reader.from_typed([given.get(column.name, nothing) for column in reader.table.columns], rows)
+    if exact:
+        return found
+    return reader.with_extras(found, {name: _extra(by_name[name], rows) for name in reader.extra & by_name.keys()})
+
+
+def _extra(tensor: Tensor, rows: int) -> list[Any]:
+    """Values of a column that the model does not take."""
+    column = Column(tensor.name, Kind.FLOAT if tensor.datatype in NUMBERS else Kind.STRING, tensor.datatype, False)
+    return _column(tensor, column, rows)
 
 
 def _column(tensor: Tensor, column: Column, rows: int) -> list[Any]:
@@ -146,10 +190,23 @@ def _column(tensor: Tensor, column: Column, rows: int) -> list[Any]:
             name,
             f"{name!r}: the datatype is {tensor.datatype}, but the column holds {column.datatype}",
         )
+    if tensor.binary:
+        return _raw_column(tensor, column)
     values = decode.vector(column, not column.required, tensor.data)
     if len(values) != rows:
         raise _miscounted(tensor, len(values))
     return values
+
+
+def _raw_column(tensor: Tensor, column: Column) -> list[Any]:
+    raw = memoryview(tensor.data)
+    if column.kind is Kind.BOOLEAN:
+        return tensors.flags(tensor.name, tensor.shape, raw)
+    if column.kind is Kind.STRING:
+        return tensors.strings(tensor.name, tensor.shape, raw)
+    values = tensors.numbers(tensor.name, tensor.datatype, tensor.shape, raw).reshape(-1, 1)
+    _check_complete(values, [column.name], column.name, nullable=not column.required)
+    return values[:, 0].tolist()  # type: ignore[no-any-return]
 
 
 def _miscounted(tensor: Tensor, found: int) -> BadInput:
@@ -176,24 +233,36 @@ def wanted(request: InferRequest, outputs: Sequence[Output]) -> list[Output]:
     return [by_name[output.name] for output in request.outputs]
 
 
-def answer(model: str, version: str, identifier: str, outputs: Sequence[Output]) -> bytes:
-    """The body of an answer; data is flat, row by row."""
-    return _ENCODER.encode(
-        {
-            "model_name": model,
-            "model_version": version,
-            "id": identifier,
-            "outputs": [
-                {
-                    "name": output.name,
-                    "datatype": output.datatype,
-                    "shape": list(output.values.shape),
-                    "data": output.values.ravel().tolist(),
-                }
-                for output in outputs
-            ],
+def answer(model: str, version: str, request: InferRequest, outputs: Sequence[Output]) -> tuple[bytes, int | None]:
+    """The body of an answer, with the length of its JSON where bytes follow; data is flat, row by row."""
+    raw = _raw_outputs(request)
+    tail: list[bytes] = []
+    told = []
+    for output in outputs:
+        entry: dict[str, Any] = {
+            "name": output.name,
+            "datatype": output.datatype,
+            "shape": list(output.values.shape),
         }
-    )
+        if raw is not None and raw.get(output.name, raw[None]):
+            tail.append(tensors.write(output.values))
+            entry["parameters"] = {_SIZE: len(tail[-1])}
+        else:
+            entry["data"] = output.values.ravel().tolist()
+        told.append(entry)
+    text = _ENCODER.encode({"model_name": model, "model_version": version, "id": request.id, "outputs": told})
+    return (text, None) if not tail else (b"".join((text, *tail)), len(text))
+
+
+def _raw_outputs(request: InferRequest) -> dict[str | None, bool] | None:
+    """Which outputs are wanted as bytes; under None what counts for those that are not named. None: not one."""
+    everywhere = bool(request.parameters and request.parameters.get("binary_data_output"))
+    named: dict[str | None, bool] = {
+        output.name: bool(output.parameters["binary_data"])
+        for output in request.outputs or ()
+        if output.parameters and "binary_data" in output.parameters
+    }
+    return {None: everywhere, **named} if everywhere or any(named.values()) else None
 
 
 def metadata(model: str, version: str, platform: str, signature: Signature, outputs: Sequence[Output]) -> bytes:

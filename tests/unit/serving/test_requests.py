@@ -215,7 +215,7 @@ BAD_INFERENCE: list[tuple[str, Any, Rejection, str, str]] = [
     ("deep", b'{"inputs": ' + b"[" * 100_000, R.MALFORMED, "", "the body is not"),
     ("no inputs", {}, R.MALFORMED, "", "missing required field inputs"),
     ("inputs of another type", {"inputs": 1}, R.MALFORMED, "", "at $.inputs"),
-    ("no data", {"inputs": [{"name": "a", "shape": [1], "datatype": "FP32"}]}, R.MALFORMED, "", "required field data"),
+    ("no data", {"inputs": [{"name": "a", "shape": [1], "datatype": "FP32"}]}, R.MALFORMED, "a", "'a' has no data"),
     ("inputs empty", {"inputs": []}, R.WRONG_SHAPE, "inputs", "there are no inputs"),
     ("unknown", by_column(colour=1.0), R.UNKNOWN_COLUMN, "colour", "the model has no column 'colour'"),
     ("missing", by_column(sepal_length=...), R.MISSING_COLUMN, "sepal length", "'sepal length' is missing"),
