@@ -78,9 +78,8 @@ async def running(settings: Settings, gate: Gate, clock: Callable[[], float] = t
             clock=clock,
         )
     finally:
-        sweeping.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await sweeping
+        sweeper.stop()
+        await sweeping
         await writer.stop()
         engine.dispose()
 

@@ -32,6 +32,9 @@ def main() -> None:
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(collect(settings))
+            # Threads that read for requests which were cut off cannot be interrupted, and nobody waits for them.
+            sys.stdout.flush()
+            os._exit(0)
     except (DatabaseUnusable, NoApiServer, RulesUnusable) as error:
         log.error(str(error))
         sys.exit(1)

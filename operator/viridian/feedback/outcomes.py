@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from viridian.api.feedback import Source, Stored
 from viridian.feedback import tables
 from viridian.feedback.labels import Said, Unfit
-from viridian.feedback.statements import insert_into, parts
+from viridian.feedback.statements import insert_into, parts, rows_written
 from viridian.feedback.writer import Transaction
 
 RANKS: Final = {Source.EVENT: 0, Source.USER: 1, Source.HUMAN: 2}
@@ -160,4 +160,4 @@ def _replace_lesser(connection: sa.Connection, table: sa.Table, rows: list[dict[
             sa.or_(*(new[column.name] != column for column in content)),
         ),
     )
-    return int(connection.execute(statement, rows).rowcount)
+    return rows_written(connection, statement, rows)

@@ -18,7 +18,7 @@ from viridian.feedback.labels import Unfit
 from viridian.feedback.names import MAX_TEXT, is_id
 from viridian.feedback.outcomes import join_waiting
 from viridian.feedback.privacy import Filter
-from viridian.feedback.statements import insert_new, parts
+from viridian.feedback.statements import insert_new, parts, rows_written
 from viridian.feedback.writer import Transaction
 
 LOT_BITS: Final = 62
@@ -95,7 +95,7 @@ def lot(prediction_id: str) -> int:
 def _insert(connection: sa.Connection, rows: list[_Row]) -> int:
     if not rows:
         return 0
-    return int(connection.execute(insert_new(connection, tables.predictions), rows).rowcount)
+    return rows_written(connection, insert_new(connection, tables.predictions), rows)
 
 
 def _without_the_erased(connection: sa.Connection, space: int, rows: list[_Row]) -> list[_Row]:

@@ -8,7 +8,7 @@ import msgspec
 
 from viridian.api.feedback import ProfileWindow, Stored
 from viridian.feedback import tables
-from viridian.feedback.statements import insert_new
+from viridian.feedback.statements import insert_new, rows_written
 from viridian.feedback.writer import Transaction
 
 
@@ -31,5 +31,5 @@ class StoreProfile:
             "end": window.end,
             "profile": msgspec.json.encode(window.profile),
         }
-        stored = int(connection.execute(insert_new(connection, tables.profiles), row).rowcount)
+        stored = rows_written(connection, insert_new(connection, tables.profiles), row)
         return Stored(stored=stored, duplicates=1 - stored)

@@ -25,3 +25,9 @@ def parts(values: Sequence[str]) -> Iterator[Sequence[str]]:
     """The distinct values, so many at a time as one statement may name."""
     distinct = list(dict.fromkeys(values))
     yield from (distinct[start : start + _MANY] for start in range(0, len(distinct), _MANY))
+
+
+def rows_written(connection: sa.Connection, statement: Any, rows: Any) -> int:
+    """Execute for each of the rows; how many were written in fact."""
+    counted = statement.execution_options(preserve_rowcount=True)
+    return int(connection.execute(counted, rows).rowcount)

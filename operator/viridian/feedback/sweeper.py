@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -48,17 +49,23 @@ class Sweeper:
         self._metrics = metrics
         self._limits = limits
         self._clock = clock
+        self._stopping = asyncio.Event()
+
+    def stop(self) -> None:
+        """`run` ends after the step that it is at."""
+        self._stopping.set()
 
     async def run(self, seconds: float) -> None:
-        """Until it is cancelled; what fails is tried again the next time."""
-        while True:
+        """Until it is stopped; what fails is tried again the next time."""
+        while not self._stopping.is_set():
             try:
                 await self.sweep()
             except Problem as problem:
                 note_failure("nothing was deleted this time", problem)
             except sa.exc.SQLAlchemyError as error:
                 note_failure("nothing was deleted this time", error)
-            await asyncio.sleep(seconds)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), seconds)
 
     async def sweep(self) -> None:
         """All that is too old now."""
@@ -79,7 +86,7 @@ class Sweeper:
         while True:
             deleted = await self._writer.write(work)
             total += deleted
-            if deleted < STEP_ROWS:
+            if deleted < STEP_ROWS or self._stopping.is_set():
                 return total
 
     def _deployments(self) -> list[tuple[str, str]]:
