@@ -10,6 +10,14 @@ MODEL_RESOLVED = "ModelResolved"  # the wanted model has become one immutable ve
 CHALLENGER_HEALTHY = "ChallengerHealthy"  # the judge's latest word about the challenger
 ROLLBACK_READY = "RollbackReady"  # a previous version could take the traffic at once
 
+# With spec.monitoring; DataDrift to ReviewRequired are there where a monitor asks for them.
+MONITORED = "Monitored"  # the newest complete window was judged
+DATA_DRIFT = "DataDrift"  # inputs have moved away from the reference
+PREDICTION_DRIFT = "PredictionDrift"  # answers have moved away from the reference
+CONCEPT_DRIFT = "ConceptDrift"  # the model errs more than on its own holdout
+DECAY = "Decay"  # the performance declines, or is beyond a limit
+REVIEW_REQUIRED = "ReviewRequired"  # a person should look at what a monitor with action Review says
+
 # ---- Reasons of ModelDeployment conditions ----
 SERVING = "Serving"  # the champion has ready pods and all of the traffic
 FIRST_DEPLOYMENT = "FirstDeployment"  # there is no champion yet
@@ -45,6 +53,20 @@ CHAMPION_IS_FALLBACK = "ChampionIsFallback"  # while a challenger is on trial, t
 FALLBACK_UNAVAILABLE = "FallbackUnavailable"  # the former champion has no ready pod
 NO_FALLBACK = "NoFallback"  # there is no former champion yet, or spec.fallback.replicas is 0
 
+WINDOWS_JUDGED = "WindowsJudged"  # every window is judged once it is complete
+NO_COLLECTOR = "NoCollector"  # the operator was started without the address of a collector
+COLLECTOR_UNAVAILABLE = "CollectorUnavailable"  # the collector does not answer; the rollout goes on
+COLLECTOR_REFUSED = "CollectorRefused"  # the collector answers and refuses
+FEATURE_SHIFT = "FeatureShift"  # a feature, or a share of them, is beyond its threshold
+PREDICTION_SHIFT = "PredictionShift"  # the predictions are beyond their threshold
+MORE_ERRORS = "MoreErrors"  # a metric is worse than on the holdout by more than its threshold
+DECLINING = "Declining"  # the trend of a metric is beyond its threshold
+BEYOND_LIMIT = "BeyondLimit"  # a metric is beyond its limit, on mature labels
+ESTIMATED_BEYOND_LIMIT = "EstimatedBeyondLimit"  # the same of an estimate without labels: provisional
+WITHIN_THRESHOLDS = "WithinThresholds"  # nothing is beyond its threshold
+INSUFFICIENT_DATA = "InsufficientData"  # too few values, labels or windows for any verdict
+NOTHING_TO_REVIEW = "NothingToReview"  # no monitor with action Review has fired
+
 # ---- Reasons for which a revision is rejected ----
 METRIC_BREACH = "MetricBreach"
 PROGRESS_DEADLINE_EXCEEDED = "ProgressDeadlineExceeded"
@@ -69,6 +91,10 @@ EVENT_SUPERSEDED = "Superseded"
 EVENT_AWAITING_APPROVAL = "AwaitingApproval"
 EVENT_STALLED = "Stalled"
 EVENT_MODEL_UNRESOLVED = "ModelUnresolved"
+EVENT_MONITOR_FIRED = "MonitorFired"
+EVENT_MONITOR_QUIET = "MonitorQuiet"
+EVENT_REVIEW_REQUIRED = "ReviewRequired"
+EVENT_MONITORING_BLIND = "MonitoringBlind"
 
 # ---- Condition types of a RetrainPolicy, beside Ready, Reconciling and Stalled ----
 DATA_QUALITY = "DataQuality"  # the data was good enough when it was last looked at

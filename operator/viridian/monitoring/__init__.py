@@ -1,0 +1,1 @@
+"""What the monitors of a ModelDeployment say of its windows: from windows to verdicts, conditions and a status."""

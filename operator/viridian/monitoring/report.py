@@ -1,0 +1,322 @@
+"""What every monitor says of the newest window."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from viridian.api.feedback import Window
+from viridian.api.monitoring import (
+    Action,
+    Against,
+    ConceptDrift,
+    Decay,
+    Drift,
+    EstimatedPerformance,
+    Monitor,
+    Monitoring,
+    PerformanceMonitor,
+    PredictionDrift,
+    Source,
+    source_of,
+)
+from viridian.api.performance import Metric
+from viridian.api.profile import Numbers, Profile, Reference, Sketch, Task
+from viridian.judgement import drift, performance
+from viridian.judgement.estimated import estimate
+from viridian.judgement.figures import Figure, Verdict, beyond, overall, percent
+from viridian.judgement.metrics import measure, usual
+from viridian.monitoring.windows import Calendar, Windows
+
+TRAINING: Final = "the training data"
+HOLDOUT: Final = "the holdout"
+NO_PREDICTIONS: Final = "no predictions are kept: write feedback: {} so that outcomes can be joined with them"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watched:
+    """All that the monitors judge by."""
+
+    monitoring: Monitoring
+    revision: str
+    """The champion's."""
+    calendar: Calendar
+    windows: Windows
+    reference: Reference | None
+    no_reference: str = ""
+    """Why there is none, for people."""
+    predictions_kept: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """What one monitor says."""
+
+    name: str
+    source: Source
+    action: Action
+    verdict: Verdict
+    sentence: str
+    figures: tuple[Figure, ...]
+    """Gravest first."""
+
+    @property
+    def provisional(self) -> bool:
+        """An estimate, until the labels are mature."""
+        return any(figure.estimated for figure in self.figures)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What all of them say, in the order of the spec."""
+
+    revision: str
+    calendar: Calendar
+    said: tuple[Said, ...]
+    current: Profile | None = None
+    """Of the newest window, for the metrics."""
+    reference: Profile | None = None
+
+
+def report(watched: Watched) -> Report:
+    """The verdicts of all monitors."""
+    newest = watched.windows.at(watched.revision, watched.calendar.start)
+    return Report(
+        revision=watched.revision,
+        calendar=watched.calendar,
+        said=tuple(_say(watched, monitor, newest) for monitor in watched.monitoring.monitors),
+        current=newest.profile if newest else None,
+        reference=watched.reference.profile if watched.reference else None,
+    )
+
+
+def _say(watched: Watched, monitor: Monitor, newest: Window | None) -> Said:
+    source = source_of(monitor)
+    if source is None:
+        raise ValueError(f"the monitor {monitor.name} asks nothing")
+    figures = _figures(watched, source, newest)
+    ordered = tuple(sorted(figures, key=_gravity))
+    verdict, sentence = _conclusion(source, ordered)
+    return Said(
+        name=monitor.name,
+        source=source,
+        action=monitor.action,
+        verdict=verdict,
+        sentence=sentence,
+        figures=ordered,
+    )
+
+
+def _figures(watched: Watched, source: Source, newest: Window | None) -> Sequence[Figure]:
+    match source:
+        case Drift():
+            return _inputs(watched, source, newest)
+        case PredictionDrift():
+            return (_predictions(watched, source, newest),)
+        case EstimatedPerformance():
+            return (_estimated(watched, source),)
+        case PerformanceMonitor() | ConceptDrift() | Decay() if not watched.predictions_kept:
+            metric = source.metric.value if source.metric else ""
+            return (Figure(measure=metric, verdict=Verdict.INSUFFICIENT_DATA, sentence=NO_PREDICTIONS),)
+        case PerformanceMonitor():
+            return (_performance(watched, source),)
+        case ConceptDrift():
+            return (_concept(watched, source),)
+        case Decay():
+            return (_decay(watched, source),)
+
+
+def _gravity(figure: Figure) -> tuple[int, float, str]:
+    """What fired first, and of that what is farthest beyond its threshold."""
+    effect = figure.bound if figure.verdict is Verdict.FIRED else figure.value
+    return list(Verdict).index(figure.verdict), -abs(effect or 0.0), figure.feature
+
+
+def _conclusion(source: Source, figures: Sequence[Figure]) -> tuple[Verdict, str]:
+    fired = [figure for figure in figures if figure.verdict is Verdict.FIRED]
+    judged = [figure for figure in figures if figure.verdict is not Verdict.INSUFFICIENT_DATA]
+    if isinstance(source, Drift) and source.share is not None and judged:
+        reached = len(fired) / len(judged)
+        verdict = Verdict.FIRED if beyond(reached, source.share) else Verdict.QUIET
+        told = f"{len(fired)} of {len(judged)} features have drifted ({percent(reached)}), "
+        told += f"{'above' if verdict is Verdict.FIRED else 'not above'} {percent(source.share)}"
+        return verdict, f"{told}; {fired[0].sentence}" if fired else told
+    verdict = overall(figure.verdict for figure in figures)
+    if not figures:
+        return verdict, "the model has no feature that this can be asked of"
+    if verdict is Verdict.QUIET and len(judged) > 1:
+        return verdict, f"none of {len(judged)} features has drifted; the farthest: {judged[0].sentence}"
+    more = f"; {len(fired) - 1} more have drifted" if len(fired) > 1 else ""
+    return verdict, f"{figures[0].sentence}{more}"
+
+
+# ---- drift
+
+
+def _inputs(watched: Watched, source: Drift, newest: Window | None) -> list[Figure]:
+    question = _question(source)
+    now = newest.profile.features if newest and newest.profile else {}
+    trained = watched.reference.profile.features if watched.reference else {}
+    known: Mapping[str, Sketch] = trained or now
+    if not known and not source.features:
+        why = watched.no_reference or "nothing was counted in this window"
+        return [drift.judge("", question, None, [drift.Reference(name=TRAINING, sketch=None, absent=why)])]
+    names = source.features or tuple(name for name, sketch in known.items() if drift.judged(question, sketch))
+    return [_feature(watched, source, question, name, now.get(name), known) for name in names]
+
+
+def _feature(
+    watched: Watched,
+    source: Drift,
+    question: drift.Question,
+    name: str,
+    now: Sketch | None,
+    known: Mapping[str, Sketch],
+) -> Figure:
+    if known and name not in known:
+        named = ", ".join(sorted(known)[:10]) + (", …" if len(known) > 10 else "")
+        absent = f"the model has no such feature; it has {named}"
+        return drift.judge(name, question, None, [drift.Reference(name=TRAINING, sketch=None, absent=absent)])
+    trained = watched.reference.profile.features.get(name) if watched.reference else None
+    before = _before(watched, source.reference)
+    earlier = before.features.get(name) if before else None
+    return drift.judge(name, question, now, _references(watched, source.reference, TRAINING, trained, earlier))
+
+
+def _predictions(watched: Watched, source: PredictionDrift, newest: Window | None) -> Figure:
+    now = newest.profile.prediction if newest and newest.profile else None
+    held_out = watched.reference.profile.prediction if watched.reference else None
+    before = _before(watched, source.reference)
+    references = _references(watched, source.reference, HOLDOUT, held_out, before.prediction if before else None)
+    return drift.judge("predictions", _question(source), now, references)
+
+
+def _question(source: Drift | PredictionDrift) -> drift.Question:
+    return drift.Question(
+        statistic=source.statistic,
+        threshold=source.threshold,
+        decision=source.decision,
+        min_samples=source.min_samples,
+    )
+
+
+def _before(watched: Watched, against: Against) -> Profile | None:
+    """The profile of the window that is compared with."""
+    days = watched.calendar
+    start = days.start - (days.season if against is Against.SAME_SEASON else days.seconds)
+    window = None if against is Against.TRAINING else watched.windows.before(watched.revision, start)
+    return window.profile if window else None
+
+
+def _references(
+    watched: Watched, against: Against, name: str, trained: Sketch | None, earlier: Sketch | None
+) -> list[drift.Reference]:
+    training = drift.Reference(name=name, sketch=trained, absent=watched.no_reference)
+    if against is Against.TRAINING:
+        return [training]
+    if against is Against.PREVIOUS_WINDOW:
+        return [_earlier("the window before", earlier)]
+    return [_earlier("the window one season before", earlier), training]
+
+
+def _earlier(name: str, sketch: Sketch | None) -> drift.Reference:
+    return drift.Reference(name=name, sketch=sketch, absent=f"nothing was counted in {name}")
+
+
+# ---- performance
+
+
+def _performance(watched: Watched, source: PerformanceMonitor) -> Figure:
+    end = watched.calendar.mature_end(source.label_maturity)
+    return performance.within_limit(
+        _limit(source),
+        _judged(watched, source.metric, end, source.consecutive),
+        _baseline(watched, source.metric),
+        least=source.min_labels,
+        consecutive=source.consecutive,
+    )
+
+
+def _concept(watched: Watched, source: ConceptDrift) -> Figure:
+    metric = source.metric or usual(watched.reference.task if watched.reference else Task.BINARY)
+    (window,) = _judged(watched, metric, watched.calendar.mature_end(source.label_maturity), 1)
+    return performance.concept_drift(
+        metric,
+        window,
+        _baseline(watched, metric),
+        threshold=source.threshold,
+        decision=source.decision,
+        least=source.min_labels,
+    )
+
+
+def _decay(watched: Watched, source: Decay) -> Figure:
+    end = watched.calendar.mature_end(source.label_maturity)
+    return performance.decay(
+        source.metric,
+        _judged(watched, source.metric, end, source.windows),
+        _baseline(watched, source.metric),
+        per_window=source.per_window,
+        relative=source.relative_per_window,
+        decision=source.decision,
+        least=source.min_labels,
+    )
+
+
+def _estimated(watched: Watched, source: EstimatedPerformance) -> Figure:
+    known = watched.reference
+    if known is None or known.calibration is None:
+        why = (
+            watched.no_reference or "the version's profile has no calibration, which only models with two classes have"
+        )
+        sentence = f"{source.metric}: {why}"
+        return Figure(measure=source.metric.value, verdict=Verdict.INSUFFICIENT_DATA, sentence=sentence, estimated=True)
+    days, judged = watched.calendar, []
+    for window in watched.windows.row(watched.revision, days.end, days.seconds, source.consecutive):
+        scores = window.profile.prediction if window and window.profile else None
+        rows = sum(scores.counts) if isinstance(scores, Numbers) else 0
+        found = None
+        if isinstance(scores, Numbers) and rows:
+            found = estimate(source.metric, scores, known.calibration, known.threshold)
+        judged.append(performance.Judged(measured=found, known=rows, predicted=rows))
+    return performance.within_limit(
+        _limit(source),
+        judged,
+        _baseline(watched, source.metric),
+        least=source.min_samples,
+        consecutive=source.consecutive,
+        estimated=True,
+    )
+
+
+def _limit(source: PerformanceMonitor | EstimatedPerformance) -> performance.Limit:
+    return performance.Limit(metric=source.metric, min=source.min, max=source.max, relative=source.relative_to_baseline)
+
+
+def _judged(watched: Watched, metric: Metric, end: float, count: int) -> list[performance.Judged]:
+    judged = []
+    for window in watched.windows.row(watched.revision, end, watched.calendar.seconds, count):
+        known = window.performance if window else None
+        judged.append(
+            performance.Judged(
+                measured=measure(metric, known.joined) if known else None,
+                known=known.labelled if known else 0,
+                predicted=known.predicted if known else 0,
+            )
+        )
+    return judged
+
+
+def _baseline(watched: Watched, metric: Metric) -> performance.Baseline:
+    known = watched.reference
+    if known is None:
+        return performance.Baseline(value=None, absent=watched.no_reference or "the version has no reference profile")
+    value = known.metrics.get(metric.value)
+    finite = value is not None and math.isfinite(value)
+    return performance.Baseline(
+        value=value if finite else None,
+        rows=known.holdout_rows,
+        absent=f"the version's profile does not tell the {metric} of its holdout",
+    )

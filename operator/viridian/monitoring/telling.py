@@ -1,0 +1,291 @@
+"""What a pass tells of the monitors: conditions, the status, and events where a verdict has changed.
+
+At rest nothing is written: as long as the verdicts stay the same, the figures and sentences that were written with
+them stay as well. Newer figures are in the operator's metrics.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import msgspec
+
+from viridian.api import reasons
+from viridian.api.monitoring import (
+    MAX_FIGURES,
+    Action,
+    ConceptDrift,
+    Decay,
+    Drift,
+    EstimatedPerformance,
+    FigureStatus,
+    Monitor,
+    MonitoringStatus,
+    MonitorStatus,
+    PerformanceMonitor,
+    PredictionDrift,
+    Source,
+    source_of,
+)
+from viridian.judgement.figures import Figure, Verdict, overall
+from viridian.monitoring.report import Report, Said
+from viridian.plan.conditions import Finding, Truth, conditions_in, stamp, transition
+from viridian.plan.plan import Event, EventType, Plan
+
+_CONDITIONS: Final[Mapping[type, str]] = {
+    Drift: reasons.DATA_DRIFT,
+    PredictionDrift: reasons.PREDICTION_DRIFT,
+    ConceptDrift: reasons.CONCEPT_DRIFT,
+    Decay: reasons.DECAY,
+    PerformanceMonitor: reasons.DECAY,
+    EstimatedPerformance: reasons.DECAY,
+}
+_REASONS: Final[Mapping[type, str]] = {
+    Drift: reasons.FEATURE_SHIFT,
+    PredictionDrift: reasons.PREDICTION_SHIFT,
+    ConceptDrift: reasons.MORE_ERRORS,
+    Decay: reasons.DECLINING,
+    PerformanceMonitor: reasons.BEYOND_LIMIT,
+    EstimatedPerformance: reasons.ESTIMATED_BEYOND_LIMIT,
+}
+_TRUTHS: Final = {
+    Verdict.FIRED: Truth.TRUE,
+    Verdict.QUIET: Truth.FALSE,
+    Verdict.INSUFFICIENT_DATA: Truth.UNKNOWN,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Blind:
+    """Why the newest window was not judged: a reason of `viridian.api.reasons`, and a sentence for people."""
+
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watch:
+    """What the monitors made of this pass."""
+
+    monitors: tuple[Monitor, ...]
+    revision: str
+    """The champion's; empty while there is none."""
+    report: Report | None = None
+    """The newest that there is."""
+    blind: Blind | None = None
+    """Why it is not of the newest window, or why there is none."""
+    look: datetime | None = None
+    """When there is more to see."""
+
+
+def with_watch(plan: Plan, watch: Watch | None, before: Mapping[str, Any], generation: int, now: datetime) -> Plan:
+    """The plan, that also tells what the monitors say; `before` is the status as it was read."""
+    if watch is None or plan.status is None:
+        return plan
+    told = before.get("monitoring")
+    stored = told if isinstance(told, Mapping) and told.get("revision") == watch.revision else None
+    status, calm = _status(watch, stored)
+    conditions = conditions_in(before.get("conditions"))
+    findings = list(_findings(watch, conditions if stored else ()))
+    if calm:
+        findings = [_as_before(finding, conditions) for finding in findings]
+    known = transition(findings, before=conditions, generation=generation, now=now)
+    others = plan.status.get("conditions") or ()
+    wakes = [wake for wake in (plan.wake, watch.look) if wake is not None]
+    return replace(
+        plan,
+        status={**plan.status, **({"monitoring": status} if status else {}), "conditions": [*others, *known]},
+        events=(*plan.events, *_events(watch, stored, conditions, findings)),
+        wake=min(wakes, default=None),
+    )
+
+
+# ---- the status
+
+
+def _status(watch: Watch, stored: Mapping[str, Any] | None) -> tuple[Mapping[str, Any] | None, bool]:
+    """The next `status.monitoring`, and whether it says what was said before."""
+    if watch.report is None:
+        return stored, True
+    fresh = _plain(watch.report)
+    if stored is not None and _same(_stored_monitors(stored), _stored_monitors(fresh)):
+        return stored, True
+    return fresh, False
+
+
+def _plain(report: Report) -> dict[str, Any]:
+    days = report.calendar
+    whole = MonitoringStatus(
+        revision=report.revision,
+        start=stamp(datetime.fromtimestamp(days.start, UTC)),
+        end=stamp(datetime.fromtimestamp(days.end, UTC)),
+        monitors=tuple(map(_monitor, report.said)),
+    )
+    return _pruned(msgspec.to_builtins(whole))  # type: ignore[no-any-return]
+
+
+def _monitor(said: Said) -> MonitorStatus:
+    return MonitorStatus(
+        name=said.name,
+        verdict=said.verdict.value,
+        message=said.sentence,
+        provisional=said.provisional,
+        figures=tuple(map(_figure, said.figures[:MAX_FIGURES])),
+    )
+
+
+def _figure(figure: Figure) -> FigureStatus:
+    return FigureStatus(
+        measure=figure.measure,
+        verdict=figure.verdict.value,
+        feature=figure.feature or None,
+        value=_rounded(figure.value),
+        bound=_rounded(figure.bound),
+        threshold=_rounded(figure.threshold),
+        reference=_rounded(figure.reference),
+        samples=figure.samples,
+        reference_samples=figure.reference_samples,
+    )
+
+
+def _rounded(value: float | None) -> float | None:
+    """JSON has no infinity; the sentence tells of it."""
+    return float(f"{value:.4g}") if value is not None and math.isfinite(value) else None
+
+
+def _pruned(value: Any) -> Any:
+    if isinstance(value, dict):
+        kept = {key: _pruned(inner) for key, inner in value.items()}
+        return {key: inner for key, inner in kept.items() if inner not in (None, "", [], {})}
+    return [_pruned(inner) for inner in value] if isinstance(value, list | tuple) else value
+
+
+_Said = tuple[str, frozenset[str]]
+"""A verdict, and the features shown that have fired."""
+
+
+def _stored_monitors(status: Mapping[str, Any]) -> dict[str, _Said]:
+    found: dict[str, _Said] = {}
+    monitors = status.get("monitors")
+    for monitor in monitors if isinstance(monitors, list | tuple) else ():
+        if not isinstance(monitor, Mapping):
+            continue
+        figures = monitor.get("figures")
+        fired = frozenset(
+            str(figure.get("feature", ""))
+            for figure in (figures if isinstance(figures, list | tuple) else ())
+            if isinstance(figure, Mapping) and figure.get("verdict") == Verdict.FIRED.value
+        )
+        found[str(monitor.get("name"))] = (str(monitor.get("verdict")), fired)
+    return found
+
+
+def _same(stored: Mapping[str, _Said], fresh: Mapping[str, _Said]) -> bool:
+    """Whether nobody would decide differently: the same verdicts on the same features.
+
+    Where more features have fired than are shown, which of them are shown does not matter.
+    """
+    return stored.keys() == fresh.keys() and all(
+        stored[name][0] == verdict and (stored[name][1] == fired or len(stored[name][1]) == len(fired) == MAX_FIGURES)
+        for name, (verdict, fired) in fresh.items()
+    )
+
+
+# ---- the conditions
+
+
+def _findings(watch: Watch, before: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
+    """One for each sort of question that is asked, and whether they could be answered at all.
+
+    While nothing new is known, what was said before still stands.
+    """
+    if not watch.revision:
+        return
+    yield _monitored(watch)
+    if watch.report is None:
+        yield from _unseen(watch, before)
+        return
+    for condition in _asked(watch.monitors):
+        said = [one for one in watch.report.said if _CONDITIONS[type(one.source)] == condition]
+        yield _finding(condition, said, reasons.WITHIN_THRESHOLDS)
+    if any(monitor.action is Action.REVIEW for monitor in watch.monitors):
+        said = [one for one in watch.report.said if one.action is Action.REVIEW]
+        yield _finding(reasons.REVIEW_REQUIRED, said, reasons.NOTHING_TO_REVIEW)
+
+
+def _monitored(watch: Watch) -> Finding:
+    if watch.blind is not None:
+        return Finding(reasons.MONITORED, Truth.FALSE, watch.blind.reason, watch.blind.message)
+    return Finding(reasons.MONITORED, Truth.TRUE, reasons.WINDOWS_JUDGED, "every window is judged once it is complete")
+
+
+def _asked(monitors: Iterable[Monitor]) -> list[str]:
+    asked = {_CONDITIONS[type(source_of(monitor))] for monitor in monitors}
+    return [condition for condition in dict.fromkeys(_CONDITIONS.values()) if condition in asked]
+
+
+def _unseen(watch: Watch, before: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
+    known = {condition.get("type"): condition for condition in before}
+    review = any(monitor.action is Action.REVIEW for monitor in watch.monitors)
+    for condition in [*_asked(watch.monitors), *([reasons.REVIEW_REQUIRED] if review else [])]:
+        stored = known.get(condition)
+        if stored is not None and stored.get("status") in tuple(Truth):
+            status, reason = Truth(stored["status"]), str(stored.get("reason", ""))
+            yield Finding(condition, status, reason, str(stored.get("message", "")))
+        else:
+            yield Finding(condition, Truth.UNKNOWN, reasons.NOT_JUDGED, "no window has been judged yet")
+
+
+def _finding(condition: str, said: Sequence[Said], fine: str) -> Finding:
+    """The gravest verdict, with the sentences of all monitors that say so."""
+    verdict = overall(one.verdict for one in said)
+    speaking = [one for one in said if one.verdict is verdict]
+    reason = {
+        Verdict.FIRED: _reason(speaking[0].source),
+        Verdict.QUIET: fine,
+        Verdict.INSUFFICIENT_DATA: reasons.INSUFFICIENT_DATA,
+    }[verdict]
+    sentences = "; ".join(f"{one.name}: {one.sentence}" for one in speaking)
+    return Finding(condition, _TRUTHS[verdict], reason, sentences)
+
+
+def _reason(source: Source) -> str:
+    return _REASONS[type(source)]
+
+
+def _as_before(finding: Finding, conditions: Sequence[Mapping[str, Any]]) -> Finding:
+    """The sentence that stands there already, where it says the same with older numbers."""
+    stored = next((condition for condition in conditions if condition.get("type") == finding.type), None)
+    if stored is None or (stored.get("status"), stored.get("reason")) != (finding.status, finding.reason):
+        return finding
+    return replace(finding, message=str(stored.get("message", "")))
+
+
+# ---- events
+
+
+def _events(
+    watch: Watch,
+    stored: Mapping[str, Any] | None,
+    conditions: Sequence[Mapping[str, Any]],
+    findings: Sequence[Finding],
+) -> Iterator[Event]:
+    if watch.report is not None:
+        before = _stored_monitors(stored) if stored else {}
+        for said in watch.report.said:
+            verdict = before[said.name][0] if said.name in before else ""
+            if said.verdict is Verdict.FIRED and verdict != Verdict.FIRED.value:
+                yield Event(EventType.WARNING, reasons.EVENT_MONITOR_FIRED, f"{said.name}: {said.sentence}")
+            elif said.verdict is Verdict.QUIET and verdict == Verdict.FIRED.value:
+                yield Event(EventType.NORMAL, reasons.EVENT_MONITOR_QUIET, f"{said.name}: {said.sentence}")
+    stood = {condition.get("type"): condition.get("status") for condition in conditions}
+    for finding in findings:
+        before_it = stood.get(finding.type)
+        if finding.type == reasons.REVIEW_REQUIRED and finding.status is Truth.TRUE and before_it != Truth.TRUE:
+            yield Event(EventType.WARNING, reasons.EVENT_REVIEW_REQUIRED, finding.message)
+        if finding.type == reasons.MONITORED and finding.status is Truth.FALSE and before_it == Truth.TRUE:
+            yield Event(EventType.WARNING, reasons.EVENT_MONITORING_BLIND, finding.message)

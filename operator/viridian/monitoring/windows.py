@@ -1,0 +1,144 @@
+"""Which windows the monitors need, and what became known of them. They are counted from 1970: all agree on them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Final
+
+from viridian.api import durations
+from viridian.api.feedback import Window
+from viridian.api.monitoring import (
+    Against,
+    ConceptDrift,
+    Decay,
+    Drift,
+    EstimatedPerformance,
+    Monitoring,
+    PerformanceMonitor,
+    PredictionDrift,
+    source_of,
+)
+
+PROFILE_SECONDS: Final = 60
+"""How often servers send what they have counted, at most; a short window is sent in parts of a quarter."""
+SETTLING_SECONDS: Final = 30
+"""How long after that a window is left alone: requests under way, and what is on its way to the collector."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Whole windows in a row, half open; of one revision, or of all."""
+
+    start: float
+    end: float
+    seconds: float
+    revision: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Calendar:
+    """The windows of a ModelDeployment, seen from the newest one that is complete."""
+
+    seconds: float
+    season: float
+    maturity: float
+    """How long after a prediction its outcome counts as known, where a monitor does not say it."""
+    end: float
+    """End of the newest complete window."""
+
+    @property
+    def start(self) -> float:
+        return self.end - self.seconds
+
+    def mature_end(self, maturity: str | None) -> float:
+        """End of the newest window all of whose labels are mature."""
+        wait = self.maturity if maturity is None else seconds(maturity)
+        return (self.end - wait) // self.seconds * self.seconds
+
+    @property
+    def next_look(self) -> datetime:
+        """When the window after the newest one is complete."""
+        return datetime.fromtimestamp(self.end + self.seconds + delay(self.seconds), UTC)
+
+
+def calendar(monitoring: Monitoring, maturity: str, now: datetime) -> Calendar:
+    """The windows as of now; `maturity` is what a monitor without one means."""
+    length = max(1.0, seconds(monitoring.window))
+    end = (now.timestamp() - delay(length)) // length * length
+    return Calendar(length, seconds(monitoring.season), seconds(maturity), end)
+
+
+def profile_seconds(monitoring: Monitoring | None) -> int:
+    """How often servers send what they have counted."""
+    return PROFILE_SECONDS if monitoring is None else _sent_every(seconds(monitoring.window))
+
+
+def delay(length: float) -> float:
+    """How long after its end a window is complete at the collector."""
+    return _sent_every(length) + SETTLING_SECONDS
+
+
+def seconds(duration: str) -> float:
+    return durations.parse(duration).total_seconds()
+
+
+def spans(monitoring: Monitoring, days: Calendar, revision: str) -> list[Span]:
+    """What has to be asked of the collector, each once."""
+    return sorted(set(_spans(monitoring, days, revision)), key=lambda span: (span.end, span.start, span.revision or ""))
+
+
+def _spans(monitoring: Monitoring, days: Calendar, revision: str) -> Iterator[Span]:
+    def span(end: float, windows: int, of: str | None) -> Span:
+        return Span(end - windows * days.seconds, end, days.seconds, of)
+
+    yield span(days.end, 1, revision)
+    for source in map(source_of, monitoring.monitors):
+        match source:
+            case Drift() | PredictionDrift():
+                # What was served before by others, too: a new version must not be blind for a season.
+                if source.reference is Against.PREVIOUS_WINDOW:
+                    yield span(days.start, 1, None)
+                elif source.reference is Against.SAME_SEASON:
+                    yield span(days.end - days.season, 1, None)
+            case PerformanceMonitor():
+                yield span(days.mature_end(source.label_maturity), source.consecutive, revision)
+            case EstimatedPerformance():
+                yield span(days.end, source.consecutive, revision)
+            case ConceptDrift():
+                yield span(days.mature_end(source.label_maturity), 1, revision)
+            case Decay():
+                yield span(days.mature_end(source.label_maturity), source.windows, revision)
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """What the collector knows of them."""
+
+    known: tuple[Window, ...] = field(default_factory=tuple)
+
+    @staticmethod
+    def of(windows: Iterable[Window]) -> Windows:
+        """Each revision's window once, whichever questions it answers."""
+        return Windows(tuple({(window.revision, window.start, window.end): window for window in windows}.values()))
+
+    def at(self, revision: str, start: float) -> Window | None:
+        """The window of a revision that begins then."""
+        return next((w for w in self.known if w.revision == revision and round(w.start - start) == 0), None)
+
+    def before(self, revision: str, start: float) -> Window | None:
+        """The same for comparing with: of the revision itself, else of the one that met most rows then."""
+        mine = self.at(revision, start)
+        if mine is not None and mine.profile is not None:
+            return mine
+        others = [w for w in self.known if round(w.start - start) == 0 and w.profile is not None]
+        return max(others, key=lambda w: w.profile.rows if w.profile else 0, default=None)
+
+    def row(self, revision: str, end: float, length: float, count: int) -> list[Window | None]:
+        """So many windows up to that end, the oldest first."""
+        return [self.at(revision, end - number * length) for number in range(count, 0, -1)]
+
+
+def _sent_every(length: float) -> int:
+    return max(5, min(PROFILE_SECONDS, int(length / 4)))
