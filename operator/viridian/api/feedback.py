@@ -34,6 +34,20 @@ SUBJECTS_PATH: Final = "/v1/subjects"
 RULES_PATH: Final = "/v1/rules"
 """PUT `/{namespace}/{deployment}`: Keeping, what the collector itself may store and how long."""
 
+# What the operator puts into the environment of a server's pod, where spec.feedback or spec.monitoring ask for it.
+COLLECTOR_URL_VARIABLE: Final = "VIRIDIAN_COLLECTOR_URL"
+COLLECTOR_TOKEN_FILE_VARIABLE: Final = "VIRIDIAN_COLLECTOR_TOKEN_FILE"  # noqa: S105 - a path
+"""Path of the token, which Kubernetes renews: read it again now and then."""
+NAMESPACE_VARIABLE: Final = "VIRIDIAN_NAMESPACE"
+DEPLOYMENT_VARIABLE: Final = "VIRIDIAN_DEPLOYMENT"
+"""Name of the ModelDeployment."""
+PROFILE_SECONDS_VARIABLE: Final = "VIRIDIAN_PROFILE_SECONDS"
+"""How often a ProfileWindow is sent."""
+RULES_VARIABLE: Final = "VIRIDIAN_FEEDBACK"
+"""`viridian.api.privacy.Rules` as JSON; without it no predictions are sent."""
+HASH_KEY_VARIABLE: Final = "VIRIDIAN_HASH_KEY"
+"""Where the rules need one: the key itself, from a Secret."""
+
 Value = float | int | str | bool | None
 
 
