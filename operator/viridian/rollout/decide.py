@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from viridian.api import durations, reasons
 from viridian.api.names import slot_deployment
 from viridian.api.samples import Idle
+from viridian.monitoring.telling import with_watch
 from viridian.plan.conditions import Finding, Truth, conditions_in, moment, transition
 from viridian.plan.intent import apply_unless_covered
 from viridian.plan.plan import Action, Apply, CloseConnections, Delete, Plan
@@ -38,13 +39,14 @@ def decide(snapshot: Snapshot, now: datetime) -> Plan:
     move = choose(situation)
     slots = layout(situation, move)
     pending = bookkeeping.pending_outcomes(situation, move)
-    return Plan(
+    plan = Plan(
         actions=tuple(_actions(situation, move, slots, pending)),
         status=status(situation, move, bookkeeping.with_pending(situation, pending)),
         events=move.events,
         wake=_wake(situation, move),
         summary=f"{move.reason}: {move.waiting_for}" if move.waiting_for else move.reason,
     )
+    return with_watch(plan, snapshot.watch, snapshot.status, snapshot.generation, now)
 
 
 def refused(snapshot: Snapshot, now: datetime, message: str, reason: str = reasons.APPLY_REFUSED) -> Plan:

@@ -7,6 +7,7 @@ revision holds the template as it was rendered when the revision was first seen.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from viridian.api.modeldeployment import ModelSignature, Server
@@ -14,11 +15,18 @@ from viridian.api.names import short_hash
 from viridian.rollout.records import Model
 
 
-def revision_of(model: Model, server: Server, restart: str, signature: ModelSignature | None = None) -> str:
+def revision_of(
+    model: Model,
+    server: Server,
+    restart: str,
+    signature: ModelSignature | None = None,
+    collecting: Mapping[str, Any] | None = None,
+) -> str:
     """Eight hexadecimal digits; equal wishes have equal revisions, on every computer and in every release.
 
     The number of replicas does not count: scaling is no new revision. The port does, since the container listens on it,
-    and so does whose signature is asked for: a stricter wish is tried beside what serves, like any other.
+    and so does whose signature is asked for: a stricter wish is tried beside what serves, like any other. So does what
+    the pods tell the collector (the wish of `viridian.rollout.collecting`).
     """
     identity: dict[str, Any] = {
         "model": model.digest or model.uri,
@@ -31,4 +39,6 @@ def revision_of(model: Model, server: Server, restart: str, signature: ModelSign
     if signature is not None:
         keys = signature.public_key_secret_ref
         identity["signature"] = [signature.required, keys.name, keys.key]
+    if collecting:
+        identity["collecting"] = collecting
     return short_hash(json.dumps(identity, sort_keys=True, separators=(",", ":"), default=str))

@@ -13,6 +13,7 @@ from viridian.api.names import RESTART_ANNOTATION, RETRY_ANNOTATION, Slot
 from viridian.api.samples import PodSample, ScrapeFailure
 from viridian.judgement.canary import SUCCESS_RATE, Bound, Judgement, has_bad, judge, strength, unreadable
 from viridian.judgement.counts import answered, counted
+from viridian.rollout import collecting
 from viridian.rollout import snapshot as snapshots
 from viridian.rollout.records import Model, Outcome, Record
 from viridian.rollout.revision import revision_of
@@ -100,11 +101,18 @@ def read(snapshot: Snapshot, spec: ModelDeploymentSpec, now: datetime) -> Situat
     if isinstance(snapshot.model, Unresolved):
         return Situation(snapshot, spec, now, None, traffic)
     try:
-        template = pod_template(snapshot.name, snapshot.model, spec.server, snapshot.settings, spec.model.signature)
+        template = pod_template(
+            snapshot.name,
+            snapshot.model,
+            spec.server,
+            snapshot.settings,
+            spec.model.signature,
+            collecting.fragment(snapshot.name, spec, snapshot.settings.collector_url),
+        )
     except InvalidTemplate as why:
         return Situation(snapshot, spec, now, None, traffic, invalid_template=str(why))
     restart = snapshot.annotations.get(RESTART_ANNOTATION, "")
-    revision = revision_of(snapshot.model, spec.server, restart, spec.model.signature)
+    revision = revision_of(snapshot.model, spec.server, restart, spec.model.signature, collecting.wish(spec))
     return Situation(snapshot, spec, now, Wanted(revision, snapshot.model, template), traffic)
 
 

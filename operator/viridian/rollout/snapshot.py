@@ -13,6 +13,7 @@ from viridian.api.names import FETCH_CONTAINER, MANAGEMENT_PORT, REVISION_LABEL,
 from viridian.api.refusals import Refusal, heard
 from viridian.api.samples import MANAGEMENT_PORT as DEFAULT_MANAGEMENT_PORT
 from viridian.api.samples import PodSample, PodTarget, ScrapeFailure
+from viridian.monitoring.telling import Watch
 from viridian.plan.conditions import moment
 from viridian.rollout import records, traffic
 from viridian.rollout.records import Model, Record
@@ -27,6 +28,8 @@ class Settings:
 
     server_image: str
     mlflow_uri: str | None = None
+    # Where servers and the operator itself find the collector.
+    collector_url: str | None = None
     # How often a followed alias is looked up.
     registry_poll: timedelta = timedelta(seconds=15)
 
@@ -171,6 +174,8 @@ class Snapshot:
     aliases: Mapping[str, str] | None = None
     # Readings by pod uid, oldest first, as far back as the analysis looks.
     readings: Readings = field(default_factory=dict)
+    # What the monitors say; None where none are asked for.
+    watch: Watch | None = None
 
     @property
     def traffic(self) -> Traffic | None:

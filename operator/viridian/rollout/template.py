@@ -38,11 +38,19 @@ class InvalidTemplate(ValueError):
 
 
 def pod_template(
-    name: str, model: Model, server: Server, settings: Settings, signature: ModelSignature | None = None
+    name: str,
+    model: Model,
+    server: Server,
+    settings: Settings,
+    signature: ModelSignature | None = None,
+    collecting: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """The template of a revision, the same for both slots: what differs by slot is added with the Deployment."""
+    """The template of a revision, the same for both slots: what differs by slot is added with the Deployment.
+
+    `collecting` is the fragment of `viridian.rollout.collecting`.
+    """
     _check(server)
-    own = _own(name, model, server, settings)
+    own = merge(_own(name, model, server, settings), collecting or {})
     if signature is not None:
         own = merge(own, {"spec": _trusting(signature, server)})
     merged: dict[str, Any] = merge(own, server.template)

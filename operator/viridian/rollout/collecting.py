@@ -1,0 +1,74 @@
+"""What a server's pod needs for telling the collector what it answers: an address, a token, and the rules."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+
+from viridian.api import feedback as words
+from viridian.api.modeldeployment import ModelDeploymentSpec, Runtime
+from viridian.api.monitoring import Feedback
+from viridian.api.names import SERVER_CONTAINER
+from viridian.api.privacy import Rules
+from viridian.monitoring.windows import profile_seconds
+
+TOKEN_DIR: Final = "/var/run/secrets/viridian.dev/collector"  # noqa: S105 - a path
+TOKEN_VOLUME: Final = "collector-token"  # noqa: S105 - a name
+TOKEN_SECONDS: Final = 3600
+
+
+def wish(spec: ModelDeploymentSpec) -> dict[str, Any]:
+    """What of the spec a pod is told: part of its revision. Empty where it is told nothing."""
+    told: dict[str, Any] = {}
+    if spec.server.runtime is Runtime.CUSTOM or (spec.feedback is None and spec.monitoring is None):
+        return told
+    told["profileSeconds"] = profile_seconds(spec.monitoring)
+    if spec.feedback is not None:
+        told["rules"] = msgspec.to_builtins(_rules(spec.feedback))
+        if key := spec.feedback.hash_key_secret_ref:
+            told["key"] = [key.name, key.key]
+    return told
+
+
+def fragment(name: str, spec: ModelDeploymentSpec, collector_url: str | None) -> Mapping[str, Any]:
+    """What is merged onto the pod template; nothing where the pod is told nothing, or nobody would listen."""
+    told = wish(spec)
+    if not told or collector_url is None:
+        return {}
+    environment: list[dict[str, Any]] = [
+        {"name": words.COLLECTOR_URL_VARIABLE, "value": collector_url},
+        {"name": words.COLLECTOR_TOKEN_FILE_VARIABLE, "value": f"{TOKEN_DIR}/token"},
+        {"name": words.NAMESPACE_VARIABLE, "valueFrom": {"fieldRef": {"fieldPath": "metadata.namespace"}}},
+        {"name": words.DEPLOYMENT_VARIABLE, "value": name},
+        {"name": words.PROFILE_SECONDS_VARIABLE, "value": str(told["profileSeconds"])},
+    ]
+    if spec.feedback is not None:
+        rules = msgspec.json.encode(_rules(spec.feedback)).decode()
+        environment.append({"name": words.RULES_VARIABLE, "value": rules})
+        if key := spec.feedback.hash_key_secret_ref:
+            reference = {"secretKeyRef": {"name": key.name, "key": key.key}}
+            environment.append({"name": words.HASH_KEY_VARIABLE, "valueFrom": reference})
+    token = {"audience": words.TOKEN_AUDIENCE, "expirationSeconds": TOKEN_SECONDS, "path": "token"}
+    return {
+        "spec": {
+            "containers": [
+                {
+                    "name": SERVER_CONTAINER,
+                    "env": environment,
+                    "volumeMounts": [{"name": TOKEN_VOLUME, "mountPath": TOKEN_DIR, "readOnly": True}],
+                }
+            ],
+            "volumes": [{"name": TOKEN_VOLUME, "projected": {"sources": [{"serviceAccountToken": token}]}}],
+        }
+    }
+
+
+def _rules(feedback: Feedback) -> Rules:
+    return Rules(
+        sampling=float(feedback.sampling),
+        deny=feedback.columns.deny,
+        hash=feedback.columns.hash,
+        subject=feedback.subject or "",
+    )
