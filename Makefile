@@ -8,21 +8,18 @@ VENV := $(CACHE)/venv
 MLFLOW_VENV := $(CACHE)/mlflow-venv
 BIN := $(VENV)/bin
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
-TESTS ?= tests/unit tests/contract tests/api
+TESTS ?= tests
 
-.PHONY: help demo test test-cluster check bench venv mlflow-venv locks generate up down
+.PHONY: help demo test check bench venv mlflow-venv locks generate up down
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 demo: $(VENV)/.stamp ## the whole loop on a real cluster: train, serve, swap blue-green, revert
 	$(BIN)/python -m demo $(DEMO)
 
-test: $(VENV)/.stamp $(MLFLOW_VENV)/.stamp check ## tests on a real API server and a real MLflow (TESTS=tests/unit for some)
+test: $(VENV)/.stamp $(MLFLOW_VENV)/.stamp check ## all tests: on a real API server, a real MLflow, a real node (TESTS=tests/unit for some)
 	$(PYTHON) -m localcluster build
 	$(BIN)/python -m pytest $(TESTS)
-
-test-cluster: $(VENV)/.stamp ## tests on a real node: real pods, real traffic
-	$(BIN)/python -m pytest tests/cluster
 
 check: $(VENV)/.stamp ## formatting, lint, types, layers, generated files
 	$(BIN)/ruff format --check --quiet .

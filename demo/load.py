@@ -91,7 +91,7 @@ class Load:
                 _close(connection)
                 connection = None
                 continue
-            self._count(headers.get("x-viridian-revision", UNKNOWN), status < 500, time.monotonic() - started)
+            self._count(headers.get("x-viridian-revision", UNKNOWN), status == 200, time.monotonic() - started)
             if headers.get("connection", "").lower() == "close":
                 _close(connection)
                 connection = None
