@@ -18,6 +18,7 @@ import yaml
 
 from tests.support.clock_loop import ClockLoop
 from tests.support.memory_cluster import Killed, ManualClock, MemoryCluster
+from tests.support.memory_collector import MemoryBundles, MemoryCollector
 from tests.support.memory_pods import MemoryPods
 from tests.support.memory_registry import MemoryRegistry
 from viridian.api.names import MODEL_DEPLOYMENT, RETRAIN_POLICY
@@ -25,10 +26,13 @@ from viridian.controller.act import Actor
 from viridian.controller.breaker import BreakingRegistry
 from viridian.controller.keys import Key
 from viridian.controller.kinds import Kind
+from viridian.controller.monitoring_figures import MonitoringFigures
+from viridian.controller.monitors import Monitors
 from viridian.controller.observe_model_deployment import ModelDeployments
 from viridian.controller.observe_retrain_policy import RetrainPolicies
 from viridian.controller.queue import Ending, Gone, Retry, Settled
 from viridian.controller.reconcile import Outcome, Reconciler
+from viridian.controller.references import References
 from viridian.controller.registry_view import RegistryView
 from viridian.controller.resolve import Resolver
 from viridian.controller.samples import Samples
@@ -77,6 +81,9 @@ class OperatorWorld:
             self.cluster.handed_out = lambda found: found
         self.registry = MemoryRegistry()
         self.pods = MemoryPods(self.cluster, rate=rate)
+        self.collector = MemoryCollector()
+        self.bundles = MemoryBundles()
+        self.monitoring = MonitoringFigures()
         self.settings = settings
         self.keys = [Key(MODEL_DEPLOYMENT, "default", "churn")]
         """What is looked at; a RetrainPolicy has to be added."""
@@ -196,9 +203,14 @@ class OperatorWorld:
     def _kinds(self, registry: BreakingRegistry, view: RegistryView) -> dict[str, Kind[Any]]:
         resolver = Resolver(view, self.settings.mlflow_uri is not None)
         return {
-            MODEL_DEPLOYMENT: ModelDeployments(self.cluster, resolver, Samples(self.pods), self.settings, self.clock),
+            MODEL_DEPLOYMENT: ModelDeployments(
+                self.cluster, resolver, Samples(self.pods), self.settings, self.clock, self._monitors()
+            ),
             RETRAIN_POLICY: RetrainPolicies(self.cluster, registry, self.settings.mlflow_uri, self.clock),
         }
+
+    def _monitors(self) -> Monitors:
+        return Monitors(self.collector, References(self.bundles), self.monitoring)
 
 
 def _each(tell: Callable[[str], None], models: Iterable[str]) -> None:

@@ -7,13 +7,17 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from viridian import __version__
 from viridian.api import durations
+from viridian.api.feedback import COLLECTOR_PORT
 
 PREFIX = "VIRIDIAN_"
+COLLECTOR_TOKEN = "/var/run/secrets/viridian.dev/collector/token"  # noqa: S105 - a path
 _MLFLOW_URI = "MLFLOW_TRACKING_URI"
+_OWN_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 _DESCRIPTION = """\
 Viridian keeps machine-learning models alive on Kubernetes: it trains, judges, rolls out blue-green and reverts.
@@ -36,6 +40,10 @@ class Config:
     """Namespaces to serve; none means all."""
     server_image: str
     mlflow_uri: str | None = None
+    collector_url: str | None = None
+    """Address of the collector; None where there is none."""
+    collector_token_file: str = COLLECTOR_TOKEN
+    """Where the operator's own token for it lies; nothing there means none."""
     kubeconfig: str | None = None
     workers: int = 4
     resync: timedelta = timedelta(minutes=10)
@@ -110,6 +118,20 @@ def _serving(group: _Group) -> None:
         metavar="URI",
         type=_address,
     )
+    group.add(
+        "--collector-url",
+        "address of the collector, as http://viridian-collector.viridian-system.svc:8090; the default is the Service "
+        "viridian-collector of the operator's own namespace, where it runs in a cluster",
+        default=_own_collector(),
+        metavar="URI",
+        type=_address,
+    )
+    group.add(
+        "--collector-token-file",
+        "file with the operator's token for the collector, of audience viridian-collector",
+        default=COLLECTOR_TOKEN,
+        metavar="FILE",
+    )
 
 
 def _working(group: _Group) -> None:
@@ -133,6 +155,15 @@ def _telling(group: _Group) -> None:
 
 
 _LEVELS = ("debug", "info", "warning", "error")
+
+
+def _own_collector(namespace: Path = _OWN_NAMESPACE) -> str | None:
+    """The collector that is installed beside the operator."""
+    try:
+        own = namespace.read_text().strip()
+    except OSError:
+        return None
+    return f"http://viridian-collector.{own}.svc:{COLLECTOR_PORT}" if own else None
 
 
 def _split(text: str) -> list[str]:

@@ -19,17 +19,21 @@ from viridian.controller.breaker import BreakingRegistry
 from viridian.controller.health import Health, Heartbeat
 from viridian.controller.keys import Key
 from viridian.controller.kinds import Kind
+from viridian.controller.monitors import Monitors
 from viridian.controller.observe_model_deployment import ModelDeployments
 from viridian.controller.observe_retrain_policy import RetrainPolicies
 from viridian.controller.queue import WorkQueue
 from viridian.controller.reconcile import Reconciler
+from viridian.controller.references import References
 from viridian.controller.registry_view import RegistryView
 from viridian.controller.resolve import Resolver
 from viridian.controller.samples import Samples
 from viridian.controller.status import StatusWriter
 from viridian.controller.telemetry import Telemetry
 from viridian.controller.wakes import Wakes
+from viridian.ports.bundles import Bundles
 from viridian.ports.cluster import Cluster, ClusterError
+from viridian.ports.feedback import Feedback
 from viridian.ports.pods import Pods
 from viridian.ports.registry import Registry
 from viridian.rollout.snapshot import Settings
@@ -47,6 +51,8 @@ class Environment:
     cluster: Cluster
     registry: Registry | None
     pods: Pods
+    bundles: Bundles
+    feedback: Feedback | None
     clock: Callable[[], datetime]
     random: Callable[[], float]
     """Uniform in [0, 1)."""
@@ -61,6 +67,7 @@ class Loop:
     health: Health
     telemetry: Telemetry
     view: RegistryView
+    monitors: Monitors
     actor: Actor
     cluster: Cluster
     heartbeat: Heartbeat
@@ -84,6 +91,7 @@ class Loop:
         if self.tasks:
             await asyncio.wait(self.tasks)
         await self.view.close()
+        await self.monitors.close()
         await self.actor.registry.close()
 
     async def count(self) -> None:
@@ -130,9 +138,10 @@ def assemble(
     # A little less than the poll that decisions ask for, so that each of their wakes finds the answer aged.
     view = RegistryView(registry, max_age=0.9 * settings.registry_poll.total_seconds())
     configured = settings.mlflow_uri is not None
+    monitors = Monitors(environment.feedback, References(environment.bundles), telemetry.monitoring)
     kinds: dict[str, Kind[Any]] = {
         MODEL_DEPLOYMENT: ModelDeployments(
-            cluster, Resolver(view, configured), Samples(environment.pods), settings, environment.clock
+            cluster, Resolver(view, configured), Samples(environment.pods), settings, environment.clock, monitors
         ),
         RETRAIN_POLICY: RetrainPolicies(cluster, registry, settings.mlflow_uri, environment.clock),
     }
@@ -166,6 +175,7 @@ def assemble(
         health=Health(heartbeat, queue, lambda: tasks, expected_watches),
         telemetry=telemetry,
         view=view,
+        monitors=monitors,
         actor=actor,
         cluster=cluster,
         heartbeat=heartbeat,

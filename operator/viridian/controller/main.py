@@ -24,7 +24,9 @@ from viridian.controller.loop import Environment, Loop, assemble
 from viridian.controller.server import MetricsServer
 from viridian.controller.telemetry import Telemetry
 from viridian.controller.watched import expected_streams
+from viridian.ports.bundles import HttpBundles
 from viridian.ports.connection import Connection, ConnectionUnusable
+from viridian.ports.feedback import HttpFeedback
 from viridian.ports.kubernetes import KubernetesCluster
 from viridian.ports.mlflow import MlflowRegistry
 from viridian.ports.mlflow_api import Credentials
@@ -70,7 +72,9 @@ async def serve(config: Config, environment: Mapping[str, str]) -> None:
         await preflight.check(ports.cluster, config.namespaces)
         loop = assemble(
             ports,
-            Settings(server_image=config.server_image, mlflow_uri=config.mlflow_uri),
+            Settings(
+                server_image=config.server_image, mlflow_uri=config.mlflow_uri, collector_url=config.collector_url
+            ),
             telemetry,
             namespaces=config.namespaces,
             resync=config.resync,
@@ -141,12 +145,20 @@ async def _ports(
                 cluster=cluster,
                 registry=registry,
                 pods=HttpPods(session),
+                bundles=HttpBundles(session),
+                feedback=_feedback(config, session),
                 clock=lambda: datetime.now(UTC),
                 random=random.random,
             )
         finally:
             if registry is not None:
                 await registry.close()
+
+
+def _feedback(config: Config, session: aiohttp.ClientSession) -> HttpFeedback | None:
+    if config.collector_url is None:
+        return None
+    return HttpFeedback(session, config.collector_url, Path(config.collector_token_file))
 
 
 def _connection(config: Config, environment: Mapping[str, str]) -> Connection:

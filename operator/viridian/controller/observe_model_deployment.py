@@ -20,6 +20,7 @@ from viridian.api.names import (
 )
 from viridian.controller.keys import Key
 from viridian.controller.kinds import Observed
+from viridian.controller.monitors import Monitors
 from viridian.controller.ownership import check_not_left_behind, owned
 from viridian.controller.resolve import Resolver
 from viridian.controller.samples import Reading, Samples
@@ -38,6 +39,7 @@ class ModelDeployments:
     samples: Samples
     settings: Settings
     clock: Callable[[], datetime]
+    monitors: Monitors
 
     async def observe(self, key: Key, manifest: Object) -> Observed[Snapshot]:
         """The object as it was just read, and everything that belongs to it."""
@@ -57,8 +59,10 @@ class ModelDeployments:
         )
         if children.foreign:
             snapshot = replace(snapshot, spec=None, invalid=children.foreign)
-        readings = await self._readings(key, snapshot)
-        return Observed(replace(snapshot, readings=readings), self.clock())
+        readings, watch = await asyncio.gather(
+            self._readings(key, snapshot), self.monitors.watch(key, snapshot, self.clock())
+        )
+        return Observed(replace(snapshot, readings=readings, watch=watch), self.clock())
 
     def decide(self, observed: Observed[Snapshot]) -> Plan:
         return decide(observed.snapshot, observed.now)
@@ -68,6 +72,7 @@ class ModelDeployments:
 
     def forget(self, key: Key) -> None:
         self.samples.forget(key)
+        self.monitors.forget(key)
 
     async def _readings(self, key: Key, snapshot: Snapshot) -> Mapping[str, Sequence[Reading]]:
         if snapshot.spec is None:

@@ -11,6 +11,7 @@ from prometheus_client.process_collector import ProcessCollector
 from viridian.api.names import MODEL_DEPLOYMENT, RETRAIN_POLICY
 from viridian.controller.figures import Figures
 from viridian.controller.keys import Key
+from viridian.controller.monitoring_figures import MonitoringFigures
 from viridian.controller.queue import WorkQueue
 from viridian.controller.reconcile import Outcome
 
@@ -28,6 +29,8 @@ class Telemetry:
         self.registry = CollectorRegistry()
         self.figures = Figures()
         self.registry.register(self.figures)
+        self.monitoring = MonitoringFigures()
+        self.registry.register(self.monitoring)
         ProcessCollector(registry=self.registry)
         self._queue_metrics()
         self._loop_metrics()
@@ -78,6 +81,7 @@ class Telemetry:
 
     def forget(self, key: Key) -> None:
         self.figures.forget(key)
+        self.monitoring.forget(key)
 
     # ---- the API server
 

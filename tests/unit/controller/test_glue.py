@@ -17,6 +17,7 @@ from kopf._cogs.structs.ephemera import AnyMemo
 from kopf._core.engines.probing import health_reporter
 
 from tests.support.memory_cluster import MemoryCluster
+from tests.support.memory_collector import MemoryBundles
 from tests.support.memory_registry import MemoryRegistry
 from tests.unit.controller.world import NOW, ToldPods
 from viridian.controller import glue
@@ -37,6 +38,8 @@ def assembled() -> Loop:
         cluster=MemoryCluster(),
         registry=MemoryRegistry(),
         pods=ToldPods(),
+        bundles=MemoryBundles(),
+        feedback=None,
         clock=lambda: NOW,
         random=lambda: 0.5,
     )

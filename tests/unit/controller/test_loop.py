@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from tests.support.memory_cluster import MemoryCluster
+from tests.support.memory_collector import MemoryBundles
 from tests.support.memory_registry import MemoryRegistry
 from tests.support.virtual_time import run_virtually
 from tests.unit.controller.world import KEY, ToldPods, model_deployment
@@ -29,6 +30,8 @@ class Stage:
             cluster=self.cluster,
             registry=MemoryRegistry(),
             pods=ToldPods(),
+            bundles=MemoryBundles(),
+            feedback=None,
             clock=self.cluster.clock,
             random=lambda: 0.5,
         )

@@ -7,12 +7,16 @@ from typing import Any
 import pytest
 
 from tests.support.memory_cluster import MemoryCluster
+from tests.support.memory_collector import MemoryBundles
 from tests.support.memory_registry import MemoryRegistry
 from tests.unit.controller.world import KEY, ToldPods, model_deployment
 from viridian.api import reasons
 from viridian.api.names import API_VERSION, MODEL_DEPLOYMENT, Slot
+from viridian.controller.monitoring_figures import MonitoringFigures
+from viridian.controller.monitors import Monitors
 from viridian.controller.observe_model_deployment import ModelDeployments
 from viridian.controller.ownership import LeftBehind
+from viridian.controller.references import References
 from viridian.controller.registry_view import RegistryView
 from viridian.controller.resolve import Resolver
 from viridian.controller.samples import Samples
@@ -30,6 +34,7 @@ class Stage:
             Samples(ToldPods()),
             Settings(server_image="server:1", mlflow_uri="http://mlflow" if configured else None),
             self.cluster.clock,
+            Monitors(None, References(MemoryBundles()), MonitoringFigures()),
         )
 
     def apply(self, **spec: Any) -> Object:

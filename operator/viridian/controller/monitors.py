@@ -1,0 +1,230 @@
+"""The monitors of each ModelDeployment: the collector is asked once for each window, and not in a pass's way.
+
+A pass waits for the answer only for a moment; after that it goes on with what was known before, and the answer is
+there for the next pass. So a collector that is slow or down holds up no rollout.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final, Protocol
+
+from viridian.api import reasons
+from viridian.api.feedback import Keeping, Window
+from viridian.api.modeldeployment import ModelDeploymentSpec
+from viridian.api.monitoring import Feedback as FeedbackSpec
+from viridian.api.monitoring import Monitoring
+from viridian.controller.keys import Key
+from viridian.controller.references import References
+from viridian.monitoring.report import Report, Watched, report
+from viridian.monitoring.telling import Blind, Watch
+from viridian.monitoring.windows import Calendar, Span, Windows, calendar, seconds, spans
+from viridian.ports.feedback import Feedback, FeedbackError, FeedbackUnavailable
+from viridian.rollout.snapshot import Snapshot, judged_targets
+
+log = logging.getLogger("viridian.monitors")
+
+PATIENCE: Final = 0.25
+"""Seconds that a pass waits for the answer about a new window."""
+SOON: Final = timedelta(seconds=1)
+"""When a pass looks again whose answer was not there in time."""
+AGAIN: Final = timedelta(seconds=60)
+"""Between two attempts at a collector that does not answer, or a profile that no pod could show."""
+RULES_EVERY: Final = timedelta(hours=1)
+NO_COLLECTOR: Final = Blind(
+    reasons.NO_COLLECTOR, "the operator knows no collector: start it with --collector-url, or remove spec.monitoring"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """What an answer is about; another one makes it worthless."""
+
+    monitoring: Monitoring
+    maturity: str
+    predictions_kept: bool
+    revision: str
+    digest: str | None
+
+
+@dataclass(slots=True)
+class _Known:
+    """The newest answer, and the attempt at the next one."""
+
+    question: _Question
+    report: Report | None = None
+    blind: Blind | None = None
+    next_look: datetime | None = None
+    """None before the first attempt has ended."""
+    asking: asyncio.Task[None] | None = None
+
+
+class Audience(Protocol):
+    """Is told every report, for the metrics."""
+
+    def judged(self, key: Key, report: Report) -> None: ...
+
+    def forget(self, key: Key) -> None: ...
+
+
+class Monitors:
+    """Remembers the newest report on each ModelDeployment. Losing it costs one question."""
+
+    def __init__(self, feedback: Feedback | None, references: References, audience: Audience) -> None:
+        self._feedback = feedback
+        self._references = references
+        self._audience = audience
+        self._known: dict[Key, _Known] = {}
+        self._rules: dict[Key, tuple[Keeping, datetime]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def watch(self, key: Key, snapshot: Snapshot, now: datetime) -> Watch | None:
+        """What the monitors say now; None where none are asked for. Never raises."""
+        if snapshot.spec is None:
+            return None
+        self._tell_rules(key, snapshot.spec, now)
+        if snapshot.spec.monitoring is None:
+            self._drop(key)
+            return None
+        question = _question(snapshot, snapshot.spec, snapshot.spec.monitoring)
+        if question is None:
+            self._drop(key)
+            return Watch(monitors=snapshot.spec.monitoring.monitors, revision="")
+        if self._feedback is None:
+            return Watch(monitors=question.monitoring.monitors, revision=question.revision, blind=NO_COLLECTOR)
+        known = self._about(key, question)
+        if known.asking is None and (known.next_look is None or now >= known.next_look):
+            known.asking = self._start(self._ask(key, known, snapshot, self._feedback, now))
+        if known.asking is not None:
+            await asyncio.wait([known.asking], timeout=PATIENCE)
+        waiting = known.asking is not None
+        return Watch(
+            monitors=question.monitoring.monitors,
+            revision=question.revision,
+            report=known.report,
+            blind=known.blind,
+            look=now + SOON if waiting else known.next_look,
+        )
+
+    def forget(self, key: Key) -> None:
+        """The object is gone."""
+        self._drop(key)
+        self._rules.pop(key, None)
+
+    async def close(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+
+    # ---- inside
+
+    def _about(self, key: Key, question: _Question) -> _Known:
+        known = self._known.get(key)
+        if known is None or known.question != question:
+            self._drop(key)
+            known = self._known[key] = _Known(question)
+        return known
+
+    def _drop(self, key: Key) -> None:
+        known = self._known.pop(key, None)
+        self._audience.forget(key)
+        if known is not None and known.asking is not None:
+            known.asking.cancel()
+
+    async def _ask(self, key: Key, known: _Known, snapshot: Snapshot, feedback: Feedback, now: datetime) -> None:
+        days = calendar(known.question.monitoring, known.question.maturity, now)
+        try:
+            known.report, again = await self._judge(key, known.question, snapshot, feedback, days)
+            known.blind = None
+            known.next_look = min(days.next_look, now + AGAIN) if again else days.next_look
+        except FeedbackError as error:
+            unavailable = isinstance(error, FeedbackUnavailable)
+            reason = reasons.COLLECTOR_UNAVAILABLE if unavailable else reasons.COLLECTOR_REFUSED
+            known.blind, known.next_look = Blind(reason, str(error)), now + AGAIN
+        except Exception as error:  # a mistake of ours about monitoring must not hold up a rollout
+            log.exception("the windows could not be judged", extra={"key": str(key)})
+            message = f"the collector's answer could not be judged: {type(error).__name__}"
+            known.blind, known.next_look = Blind(reasons.COLLECTOR_REFUSED, message), now + AGAIN
+        finally:
+            known.asking = None
+
+    async def _judge(
+        self, key: Key, question: _Question, snapshot: Snapshot, feedback: Feedback, days: Calendar
+    ) -> tuple[Report, bool]:
+        """The report, and whether it is worth asking again before the next window."""
+        traffic = snapshot.traffic
+        pods = judged_targets(snapshot, traffic.champion) if traffic else ()
+        found = await self._references.of(question.revision, question.digest, pods)
+        asked = spans(question.monitoring, days, question.revision)
+        answers = [await self._windows(key, feedback, span) for span in asked]
+        told = report(
+            Watched(
+                monitoring=question.monitoring,
+                revision=question.revision,
+                calendar=days,
+                windows=Windows.of(window for answer in answers for window in answer),
+                reference=found.reference,
+                no_reference=found.absent,
+                predictions_kept=question.predictions_kept,
+            )
+        )
+        self._audience.judged(key, told)
+        return told, not found.settled
+
+    async def _windows(self, key: Key, feedback: Feedback, span: Span) -> list[Window]:
+        return await feedback.windows(
+            key.namespace, key.name, start=span.start, end=span.end, seconds=span.seconds, revision=span.revision
+        )
+
+    # ---- what may be kept
+
+    def _tell_rules(self, key: Key, spec: ModelDeploymentSpec, now: datetime) -> None:
+        """Told now and then, since a collector may have lost its database."""
+        if spec.feedback is None or self._feedback is None:
+            self._rules.pop(key, None)
+            return
+        keeping = _keeping(spec.feedback)
+        told, due = self._rules.get(key, (None, now))
+        if told != keeping or now >= due:
+            self._rules[key] = keeping, now + RULES_EVERY
+            self._start(self._keep(key, keeping, self._feedback, now))
+
+    async def _keep(self, key: Key, keeping: Keeping, feedback: Feedback, now: datetime) -> None:
+        try:
+            await feedback.keep(key.namespace, key.name, keeping)
+        except FeedbackError as error:
+            log.warning("the collector was not told what may be kept: %s", error, extra={"key": str(key)})
+            if key in self._rules:
+                self._rules[key] = keeping, now + AGAIN
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+
+def _question(snapshot: Snapshot, spec: ModelDeploymentSpec, monitoring: Monitoring) -> _Question | None:
+    """None while nobody serves."""
+    traffic = snapshot.traffic
+    if traffic is None:
+        return None
+    record = snapshot.records.get(traffic.revision)
+    return _Question(
+        monitoring=monitoring,
+        maturity=spec.feedback.label_maturity if spec.feedback else "0s",
+        predictions_kept=spec.feedback is not None,
+        revision=traffic.revision,
+        digest=record.model.digest if record else None,
+    )
+
+
+def _keeping(feedback: FeedbackSpec) -> Keeping:
+    return Keeping(
+        deny=feedback.columns.deny, hash=feedback.columns.hash, retention_seconds=seconds(feedback.retention)
+    )

@@ -1,0 +1,127 @@
+"""The collector, as the operator needs it: what is known of the windows, and what may be kept.
+
+FeedbackError
+├── FeedbackUnavailable   nobody answered in time, or the collector failed   -> try again later
+└── FeedbackRefused       it answered and will not: access, or settings      -> tell people, look again now and then
+"""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Final, Protocol
+
+import aiohttp
+import msgspec
+from yarl import URL
+
+from viridian.api.feedback import RULES_PATH, WINDOWS_PATH, Keeping, Window
+
+TIMEOUT_SECONDS: Final = 10.0
+MAX_BYTES: Final = 64 * 1024 * 1024
+SHOWN_CHARACTERS: Final = 300
+_WINDOWS: Final = msgspec.json.Decoder(list[Window])
+
+
+class FeedbackError(Exception):
+    """Something about the collector kept a call from being answered; the text is one sentence for people."""
+
+
+class FeedbackUnavailable(FeedbackError):
+    """The same call may work later."""
+
+
+class FeedbackRefused(FeedbackError):
+    """The same call will be refused until a person changes something."""
+
+
+class Feedback(Protocol):
+    """Every call ends within some seconds and is never repeated inside."""
+
+    async def windows(
+        self, namespace: str, deployment: str, *, start: float, end: float, seconds: float, revision: str | None
+    ) -> list[Window]:
+        """What is known of the windows in that time, the oldest first; of all revisions where none is named."""
+
+    async def keep(self, namespace: str, deployment: str, keeping: Keeping) -> None:
+        """From now on that is what may be kept. May be repeated."""
+
+
+class HttpFeedback:
+    """A collector over HTTP, with a session that its owner closes.
+
+    `token_path` is read for every call: Kubernetes renews it. Without the file the operator asks without a token.
+    """
+
+    def __init__(self, session: aiohttp.ClientSession, address: str, token_path: Path | None) -> None:
+        self._session = session
+        self._address = URL(address)
+        self._token_path = token_path
+        self._timeout = aiohttp.ClientTimeout(total=TIMEOUT_SECONDS)
+
+    async def windows(
+        self, namespace: str, deployment: str, *, start: float, end: float, seconds: float, revision: str | None
+    ) -> list[Window]:
+        query = {"start": f"{start:.0f}", "end": f"{end:.0f}", "seconds": f"{seconds:.0f}"}
+        if revision is not None:
+            query["revision"] = revision
+        body = await self._request("GET", f"{WINDOWS_PATH}/{namespace}/{deployment}", query=query)
+        try:
+            return _WINDOWS.decode(body)
+        except msgspec.MsgspecError as error:
+            raise FeedbackRefused(
+                f"what answers at {self._address} is no collector of this release: {error}"
+            ) from error
+
+    async def keep(self, namespace: str, deployment: str, keeping: Keeping) -> None:
+        await self._request("PUT", f"{RULES_PATH}/{namespace}/{deployment}", body=msgspec.json.encode(keeping))
+
+    async def _request(
+        self, method: str, path: str, *, query: dict[str, str] | None = None, body: bytes | None = None
+    ) -> bytes:
+        url = self._address.joinpath(*path.strip("/").split("/"))
+        try:
+            async with self._session.request(
+                method,
+                url,
+                params=query,
+                data=body,
+                headers=await asyncio.to_thread(self._headers),
+                timeout=self._timeout,
+                allow_redirects=False,
+            ) as response:
+                answer = await _read(response)
+        except TimeoutError as error:
+            raise FeedbackUnavailable(f"{self} did not answer within {TIMEOUT_SECONDS:g} s") from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise FeedbackUnavailable(f"{self} cannot be reached: {error or type(error).__name__}") from error
+        if response.status < 300:
+            return answer
+        raise self._refusal(response.status, answer.decode(errors="replace").strip()[:SHOWN_CHARACTERS])
+
+    def _refusal(self, status: int, said: str) -> FeedbackError:
+        if status in (408, 409, 425, 429) or status >= 500:
+            return FeedbackUnavailable(f"{self} answered {status}: {said}")
+        if status == 401:
+            return FeedbackRefused(f"{self} does not know the operator's token: {said}")
+        if status == 403:
+            return FeedbackRefused(f"{self} does not allow the operator to read: {said}")
+        return FeedbackRefused(f"{self} answered {status}: {said}")
+
+    def _headers(self) -> dict[str, str]:
+        headers = {"Content-Type": "application/json"}
+        if self._token_path is not None and self._token_path.is_file():
+            headers["Authorization"] = f"Bearer {self._token_path.read_text().strip()}"
+        return headers
+
+    def __str__(self) -> str:
+        return f"the collector at {self._address}"
+
+
+async def _read(response: aiohttp.ClientResponse) -> bytes:
+    body = bytearray()
+    async for chunk in response.content.iter_chunked(65536):
+        body += chunk
+        if len(body) > MAX_BYTES:
+            raise FeedbackRefused(f"the collector's answer is longer than {MAX_BYTES} bytes: watch fewer windows")
+    return bytes(body)

@@ -1,0 +1,68 @@
+"""The collector in memory: the port `Feedback`, with windows that the test writes; and the pods' own files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+
+from viridian.api import manifest
+from viridian.api.feedback import Keeping, Window
+from viridian.api.profile import PROFILE_PATH, Reference
+from viridian.api.samples import PodTarget
+from viridian.ports.bundles import BundleUnreadable
+from viridian.ports.feedback import FeedbackError
+
+
+@dataclass
+class MemoryCollector:
+    """Answers at once; counts what it was asked."""
+
+    windows_known: list[Window] = field(default_factory=list)
+    kept: dict[tuple[str, str], Keeping] = field(default_factory=dict)
+    asked: list[tuple[float, float, str | None]] = field(default_factory=list)
+    failure: FeedbackError | None = None
+
+    async def windows(
+        self, namespace: str, deployment: str, *, start: float, end: float, seconds: float, revision: str | None
+    ) -> list[Window]:
+        self.asked.append((start, end, revision))
+        if self.failure is not None:
+            raise self.failure
+        return [
+            window
+            for window in self.windows_known
+            if start <= window.start and window.end <= end and revision in (None, window.revision)
+        ]
+
+    async def keep(self, namespace: str, deployment: str, keeping: Keeping) -> None:
+        if self.failure is not None:
+            raise self.failure
+        self.kept[namespace, deployment] = keeping
+
+
+@dataclass
+class MemoryBundles:
+    """Every pod shows the same files; none where there are none."""
+
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    unreadable: str = ""
+    asked: list[tuple[str, str]] = field(default_factory=list)
+
+    async def read(self, target: PodTarget, path: str) -> bytes | None:
+        self.asked.append((target.uid, path))
+        if self.unreadable:
+            raise BundleUnreadable(self.unreadable)
+        return self.files.get(path)
+
+
+def bundle(reference: Reference, others: Sequence[str] = ("model.onnx",)) -> tuple[Mapping[str, bytes], str]:
+    """The files of a version with that profile that a pod shows, and the version's digest."""
+    profile = msgspec.json.encode(reference)
+    listed = manifest.render([(PROFILE_PATH, _sha(profile)), *((path, _sha(path.encode())) for path in others)])
+    return {PROFILE_PATH: profile, manifest.MANIFEST_PATH: listed}, manifest.digest(listed)
+
+
+def _sha(content: bytes) -> str:
+    return manifest.digest(content).removeprefix("sha256:")
