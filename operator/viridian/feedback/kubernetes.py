@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import aiohttp
 import msgspec
@@ -21,6 +22,7 @@ from viridian.feedback.problems import Away
 
 SERVICE_ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 _SECONDS: Final = 5.0
+_LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
 _ADVICE: Final = "bind the ClusterRole system:auth-delegator to its service account"
 
 
@@ -48,7 +50,10 @@ class ApiServer:
             Path(ca_file) if ca_file else SERVICE_ACCOUNT / "ca.crt",
             Path(token_file) if token_file else SERVICE_ACCOUNT / "token",
         )
-        for path in (server.ca_file, server.token_file):
+        plain = urlsplit(server.url)
+        if plain.scheme != "https" and plain.hostname not in _LOOPBACK:
+            raise NoApiServer("the API server's URL must begin with https://; http:// is for a proxy on the loopback")
+        for path in (server.ca_file, server.token_file) if plain.scheme == "https" else (server.token_file,):
             if not path.is_file():
                 raise NoApiServer(f"{path} is missing: the pod needs its service account's token")
         return server
@@ -62,7 +67,8 @@ class KubernetesGate:
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> KubernetesGate:
-        tls = ssl.create_default_context(cafile=self._server.ca_file)
+        secure = self._server.url.startswith("https:")
+        tls = ssl.create_default_context(cafile=self._server.ca_file) if secure else True
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(ssl=tls), timeout=aiohttp.ClientTimeout(total=_SECONDS)
         )

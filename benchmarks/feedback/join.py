@@ -1,0 +1,94 @@
+"""A million predictions, outcomes for seventy percent of them, three versions: how long until the figures are there?"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from benchmarks.feedback.traffic import SERVED, identifier
+from benchmarks.spread import spread
+from viridian.feedback import tables
+from viridian.feedback.catalog import Catalog
+from viridian.feedback.database import immediate, open_database
+from viridian.feedback.predictions import lot
+from viridian.feedback.spans import Spans
+from viridian.feedback.windows import Windows
+
+LABELLED = 0.7
+DAY = 86_400.0
+START = 1_800_000_000.0
+ROUNDS = 5
+LIMIT_SECONDS = 2.0
+CHUNK = 50_000
+
+
+def measure(folder: Path, url: str, rows: int) -> bool:
+    engine = open_database(url, folder)
+    started = time.monotonic()
+    labelled = _fill(engine, rows)
+    print(
+        f"   {rows:,} predictions and {labelled:,} outcomes written in {time.monotonic() - started:.0f} s", flush=True
+    )
+    windows, good = Windows(engine), True
+    for parts in (1, 24):
+        took, worked = [], []
+        for _ in range(ROUNDS):
+            began, busy = time.monotonic(), time.process_time()
+            found = windows.of("ml", "churn", Spans.checked(START, START + DAY, DAY / parts))
+            took.append(time.monotonic() - began)
+            worked.append(time.process_time() - busy)
+            assert sum(window.performance.predicted for window in found) == rows
+            assert sum(window.performance.labelled for window in found) == labelled
+        print(f"   joined and counted, 3 versions in {parts} windows: {spread(took, 's')}; {spread(worked, 's of CPU')}", flush=True)
+        good &= min(took) <= LIMIT_SECONDS
+    engine.dispose()
+    return good
+
+
+def _fill(engine: sa.Engine, rows: int) -> int:
+    """Predictions in the order of their time, then the outcomes in any order; how many of these."""
+    chance = random.Random(1)
+    catalog = Catalog()
+    with immediate(engine.connect()) as connection, connection.begin():
+        servers = [
+            catalog.served(connection, msgspec.structs.replace(SERVED, version=str(n), revision=f"revision{n}")).key
+            for n in range(3)
+        ]
+        space = catalog.space(connection, "ml")
+    made = _predictions(chance, rows, space, servers)
+    while chunk := list(islice(made, CHUNK)):
+        with immediate(engine.connect()) as connection, connection.begin():
+            connection.execute(tables.predictions.insert(), chunk)
+    with engine.connect() as connection:
+        keys = list(connection.scalars(sa.select(tables.predictions.c.key)))
+    told = [key for key in keys if chance.random() < LABELLED]
+    chance.shuffle(told)
+    for begin in range(0, len(told), CHUNK):
+        with immediate(engine.connect()) as connection, connection.begin():
+            connection.execute(
+                tables.outcomes.insert(),
+                [
+                    {"prediction": key, "actual": float(chance.random() < 0.5), "time": START, "rank": 0,
+                     "label_definition": ""}
+                    for key in told[begin : begin + CHUNK]
+                ],
+            )  # fmt: skip
+    return len(told)
+
+
+def _predictions(chance: random.Random, rows: int, space: int, servers: list[int]) -> Iterator[dict[str, Any]]:
+    features = msgspec.json.encode({f"feature {n}": chance.random() for n in range(8)})
+    for number in range(rows):
+        at, score = START + number * DAY / rows, chance.random()
+        name = identifier(chance, at)
+        yield {
+            "space": space, "id": name, "served": servers[number % 3], "time": at, "predicted": float(score > 0.5),
+            "score": score, "lot": lot(name), "variant": "", "propensity": 1.0, "subject": None, "features": features,
+        }  # fmt: skip
