@@ -73,3 +73,4 @@ $(MLFLOW_VENV)/.stamp: locks/mlflow.txt
 locks: ## pin every dependency anew, with hashes and without any index address
 	for extra in operator server trainer collector dev; do $(COMPILE) --extra $$extra -o locks/$$extra.txt pyproject.toml; done
 	$(COMPILE) -o locks/mlflow.txt locks/mlflow.in
+	for tool in locks/bench/*.in; do $(COMPILE) -o $${tool%.in}.txt $$tool; done

@@ -1,14 +1,15 @@
-"""Every benchmark in turn, on the node that `make demo` leaves."""
+"""Every benchmark in turn: first what needs this computer alone, then what runs on the node that `make demo` leaves."""
 
 from __future__ import annotations
 
 import sys
 
 from benchmarks import operator, revert
+from benchmarks.serving import __main__ as serving
 
 
 def main() -> int:
-    return revert.main() or operator.main()
+    return serving.main() or revert.main() or operator.main()
 
 
 if __name__ == "__main__":

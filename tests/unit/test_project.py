@@ -14,7 +14,7 @@ import pytest
 from localcluster.binaries import program
 
 ROOT = Path(__file__).resolve().parents[2]
-LOCKS = sorted((ROOT / "locks").glob("*.txt"))
+LOCKS = sorted((ROOT / "locks").rglob("*.txt"))
 
 # Every package of the operator's image. A new one needs a reason that a reviewer accepts.
 OPERATOR_PACKAGES = {
