@@ -348,7 +348,7 @@ class MonitorStatus(Struct, frozen=True, kw_only=True):
     name: Annotated[str, word("Name of the monitor.")]
     verdict: Annotated[str, word("Fired, Quiet or InsufficientData.")]
     message: Annotated[str, prose("The sentence for people.")] = ""
-    provisional: Annotated[bool, doc("Whether it is an estimate, made without outcomes.")] = False
+    provisional: Annotated[bool, doc("True for an estimate, made without outcomes.")] | None = None
     figures: Annotated[
         tuple[FigureStatus, ...], doc("What speaks for the verdict most, gravest first.", max_length=MAX_FIGURES)
     ] = ()

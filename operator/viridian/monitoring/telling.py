@@ -133,7 +133,7 @@ def _monitor(said: Said) -> MonitorStatus:
         name=said.name,
         verdict=said.verdict.value,
         message=said.sentence,
-        provisional=said.provisional,
+        provisional=said.provisional or None,
         figures=tuple(map(_figure, said.figures[:MAX_FIGURES])),
     )
 
@@ -205,10 +205,10 @@ def _findings(watch: Watch, before: Sequence[Mapping[str, Any]]) -> Iterator[Fin
     """
     if not watch.revision:
         return
-    yield _monitored(watch)
     if watch.report is None:
         yield from _unseen(watch, before)
         return
+    yield _monitored(watch)
     for condition in _asked(watch.monitors):
         said = [one for one in watch.report.said if _CONDITIONS[type(one.source)] == condition]
         yield _finding(condition, said, reasons.WITHIN_THRESHOLDS)
@@ -231,9 +231,12 @@ def _asked(monitors: Iterable[Monitor]) -> list[str]:
 def _unseen(watch: Watch, before: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
     known = {condition.get("type"): condition for condition in before}
     review = any(monitor.action is Action.REVIEW for monitor in watch.monitors)
-    for condition in [*_asked(watch.monitors), *([reasons.REVIEW_REQUIRED] if review else [])]:
+    wanted = [reasons.MONITORED, *_asked(watch.monitors), *([reasons.REVIEW_REQUIRED] if review else [])]
+    for condition in wanted:
         stored = known.get(condition)
-        if stored is not None and stored.get("status") in tuple(Truth):
+        if condition == reasons.MONITORED and watch.blind is not None:
+            yield _monitored(watch)
+        elif stored is not None and stored.get("status") in tuple(Truth):
             status, reason = Truth(stored["status"]), str(stored.get("reason", ""))
             yield Finding(condition, status, reason, str(stored.get("message", "")))
         else:

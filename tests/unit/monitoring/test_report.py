@@ -1,0 +1,216 @@
+"""What each monitor says of windows as they happen: shifts, gaps, seasons, late labels, silence."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from tests.support.watched import HOUR, REFERENCE, in_a_row, monitoring, window
+from viridian.api.feedback import Window
+from viridian.judgement.figures import Verdict
+from viridian.monitoring.report import NO_PREDICTIONS, Report, Said, Watched, report
+from viridian.monitoring.windows import Windows, calendar
+
+NOW = datetime(2026, 11, 24, 12, 2, tzinfo=UTC)
+NOON = datetime(2026, 11, 24, 12, 0, tzinfo=UTC).timestamp()
+FIRED, QUIET, UNKNOWN = Verdict.FIRED, Verdict.QUIET, Verdict.INSUFFICIENT_DATA
+
+
+def judged(windows: list[Window], *monitors: dict[str, Any], maturity: str = "0s", **more: Any) -> Report:
+    asked = monitoring(*monitors)
+    watched = Watched(
+        monitoring=asked,
+        revision="r1",
+        calendar=calendar(asked, maturity, NOW),
+        windows=Windows.of(windows),
+        reference=REFERENCE,
+    )
+    return report(replace(watched, **more))
+
+
+def said(windows: list[Window], monitor: dict[str, Any], **more: Any) -> Said:
+    (only,) = judged(windows, {"name": "it", **monitor}, **more).said
+    return only
+
+
+def latest(**parts: Any) -> list[Window]:
+    return [window(NOON - HOUR, **parts)]
+
+
+# ---- what users have without writing anything
+
+
+def test_the_usual_monitors_are_quiet_while_nothing_changes() -> None:
+    verdicts = {one.name: one.verdict for one in judged(latest(labels=1000, accuracy=0.9)).said}
+    assert verdicts == {
+        "inputs": QUIET,
+        "missing-values": QUIET,
+        "new-categories": QUIET,
+        "predictions": QUIET,
+        "errors": UNKNOWN,  # auc by default, and these outcomes carry no scores
+    }
+
+
+@pytest.mark.parametrize(
+    ("parts", "monitor"),
+    [
+        ({"shift": 1.5}, "inputs"),
+        ({"missing": 0.3}, "missing-values"),
+        ({"new_plans": 0.1}, "new-categories"),
+        ({"score_shift": 0.3}, "predictions"),
+    ],
+)
+def test_each_of_them_has_its_day(parts: dict[str, float], monitor: str) -> None:
+    verdicts = {one.name: one.verdict for one in judged(latest(**parts)).said}
+    assert verdicts[monitor] is FIRED
+
+
+# ---- drift of one feature, flagged for review
+
+AGE = {"drift": {"features": ["age"], "statistic": "MeanShift", "threshold": 0.5, "decision": "Point"}}
+
+
+@pytest.mark.parametrize(("shift", "verdict"), [(0.4, QUIET), (0.6, FIRED)])
+def test_a_shift_of_age(shift: float, verdict: Verdict) -> None:
+    found = said(latest(shift=shift), AGE)
+    assert found.verdict is verdict
+    assert found.sentence.startswith("age: the mean has moved by 0.")
+
+
+def test_20_rows_are_insufficient() -> None:
+    found = said(latest(rows=20, shift=3.0), AGE)
+    assert (found.verdict, found.sentence) == (UNKNOWN, "age: 20 values in this window, 100 are needed")
+
+
+def test_a_feature_that_the_model_does_not_have() -> None:
+    found = said(latest(), {"drift": {"features": ["aeg"]}})
+    assert found.verdict is UNKNOWN
+    assert found.sentence == "aeg: the model has no such feature; it has age, plan name"
+
+
+def test_names_with_blanks_are_names_like_any_other() -> None:
+    found = said(latest(new_plans=0.5), {"drift": {"features": ["plan name"]}})
+    assert found.verdict is FIRED
+    assert found.figures[0].feature == "plan name"
+
+
+def test_a_share_of_the_features() -> None:
+    one_of_two = latest(shift=2.0)
+    assert said(one_of_two, {"drift": {"share": 0.4}}).verdict is FIRED
+    found = said(one_of_two, {"drift": {"share": 0.5}})
+    assert found.verdict is QUIET
+    assert found.sentence.startswith("1 of 2 features have drifted (50 %), not above 50 %; age:")
+
+
+def test_without_traffic_or_without_a_profile_nothing_is_said() -> None:
+    for found in (
+        *judged([]).said,
+        *judged(latest(silent=True)).said,
+        *judged([], reference=None, no_reference="the version has no profile").said,
+    ):
+        assert found.verdict is UNKNOWN
+        assert found.sentence
+    (none,) = judged(latest(), {"name": "it", "drift": {}}, reference=None, no_reference="it has no profile").said
+    assert none.sentence.endswith("it has no profile")
+
+
+# ---- references
+
+
+def test_the_window_before() -> None:
+    against = {"drift": {"features": ["age"], "reference": "PreviousWindow"}}
+    slow = [window(NOON - 2 * HOUR, shift=2.0), window(NOON - HOUR, shift=2.0, seed=2)]
+    jump = [window(NOON - 2 * HOUR), window(NOON - HOUR, shift=2.0, seed=2)]
+    assert said(slow, against).verdict is QUIET
+    assert said(jump, against).verdict is FIRED
+    assert said(latest(shift=2.0), against).sentence == "age: nothing was counted in the window before"
+
+
+SEASON = {"drift": {"features": ["age"], "reference": "SameSeason"}}
+WEEK = 168
+
+
+def wave(hour: float, extra: float = 0.0) -> dict[str, Any]:
+    """A week's swing of two standard deviations to either side."""
+    return {"shift": 2 * math.sin(2 * math.pi * hour / WEEK) + extra, "seed": int(hour) % 97, "rows": 1000}
+
+
+@pytest.mark.parametrize("hour", [0, 30, 42, 60, 126])
+def test_a_weekly_wave_is_no_drift_where_the_season_is_known(hour: int) -> None:
+    """Against the training data alone it would be, for most of the week."""
+    windows = [window(NOON - HOUR * (WEEK + 1), **wave(hour)), window(NOON - HOUR, **wave(hour + WEEK))]
+    assert said(windows, SEASON).verdict is QUIET
+    alone = said(windows, {"drift": {"features": ["age"]}}).verdict
+    assert alone is (QUIET if hour == 0 else FIRED)
+
+
+@pytest.mark.parametrize("hour", [30, 42, 60])
+def test_a_real_shift_on_top_of_the_wave_is(hour: int) -> None:
+    windows = [window(NOON - HOUR * (WEEK + 1), **wave(hour)), window(NOON - HOUR, **wave(hour + WEEK, extra=1.5))]
+    assert said(windows, SEASON).verdict is FIRED
+
+
+def test_the_first_season_is_waited_for() -> None:
+    assert said(latest(shift=3.0), SEASON).sentence == "age: nothing was counted in the window one season before"
+
+
+# ---- performance
+
+ACCURACY = {"performance": {"metric": "accuracy", "min": 0.8, "consecutive": 3, "minLabels": 500}}
+
+
+def hours(*accuracies: float, labels: int = 1000, end: float = NOON) -> list[Window]:
+    return in_a_row(end, [{"accuracy": accuracy, "labels": labels, "silent": True} for accuracy in accuracies])
+
+
+def test_three_bad_windows_in_a_row() -> None:
+    assert said(hours(0.79, 0.79, 0.79), ACCURACY).verdict is FIRED
+    assert said(hours(0.9, 0.79, 0.79), ACCURACY).verdict is QUIET
+    assert said(hours(0.79, 0.79), ACCURACY).verdict is QUIET
+
+
+def test_only_mature_labels_are_judged() -> None:
+    fresh = hours(0.5, 0.5, 0.5)
+    mature = hours(0.9, 0.9, 0.9, end=NOON - 24 * HOUR)
+    assert said([*mature, *fresh], ACCURACY, maturity="1d").verdict is QUIET
+    assert said([*mature, *fresh], ACCURACY).verdict is FIRED
+    late = {"performance": {**ACCURACY["performance"], "labelMaturity": "90d"}}
+    assert said([*mature, *fresh], late).verdict is UNKNOWN
+
+
+def test_a_drop_against_the_holdout() -> None:
+    drop = {"performance": {"metric": "accuracy", "relativeToBaseline": -0.08, "consecutive": 1}}
+    assert said(hours(0.84), drop).verdict is QUIET
+    assert said(hours(0.82), drop).verdict is FIRED
+
+
+def test_without_kept_predictions_there_are_no_outcomes() -> None:
+    found = said(hours(0.5), ACCURACY, predictions_kept=False)
+    assert (found.verdict, found.sentence) == (UNKNOWN, NO_PREDICTIONS)
+
+
+def test_a_concept_that_turned_while_the_inputs_stayed() -> None:
+    concept = {"conceptDrift": {"metric": "accuracy"}}
+    windows = latest(labels=1000, accuracy=0.7)
+    assert said(windows, concept).verdict is FIRED
+    assert said(windows, {"drift": {}}).verdict is QUIET
+    assert said(latest(labels=1000, accuracy=0.9, shift=2.0), concept).verdict is QUIET
+
+
+def test_a_slow_decline() -> None:
+    decay = {"decay": {"metric": "accuracy", "perWindow": -0.005, "windows": 10}}
+    assert said(hours(*(0.95 - 0.02 * hour for hour in range(10))), decay).verdict is FIRED
+    assert said(hours(*[0.9] * 10), decay).verdict is QUIET
+    assert said(hours(0.9, 0.7), decay).verdict is UNKNOWN
+
+
+def test_an_estimate_is_marked_as_one() -> None:
+    estimate = {"estimatedPerformance": {"metric": "accuracy", "min": 0.9, "consecutive": 1}}
+    found = said(latest(), estimate)
+    assert (found.verdict, found.provisional) == (FIRED, True)
+    assert "is estimated to be" in found.sentence
+    assert not said(latest(), {"drift": {}}).provisional
