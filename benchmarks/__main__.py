@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import operator, revert
+from benchmarks import operator, revert, shadow
 from benchmarks.serving import __main__ as serving
 
 
 def main() -> int:
-    return serving.main() or revert.main() or operator.main()
+    return serving.main() or shadow.main() or revert.main() or operator.main()
 
 
 if __name__ == "__main__":

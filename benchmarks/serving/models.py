@@ -1,8 +1,7 @@
-"""Three models on the same rows, in the form that each tool takes."""
+"""Three models on the same rows: a pipeline, a forest, and boosting."""
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,13 +15,11 @@ from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from benchmarks.environments import environment
 from viridian.training.holdout import holdout_of
 from viridian.training.packing import pack
 from viridian.training.reference import Learnt, reference
 from viridian.training.scores import predict
 
-PROGRAMS: Final = Path(__file__).parent / "programs"
 ESTIMATORS: Final[Mapping[str, Any]] = {
     "logistic": make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000)),
     "forest": RandomForestClassifier(n_estimators=100, max_depth=12, random_state=1),
@@ -36,7 +33,7 @@ class Model:
 
     name: str
     joblib: Path
-    mlflow: Path
+    """What all others serve."""
     bundle: Path
     """What Viridian serves, with its reference profile."""
     payload: str
@@ -54,10 +51,6 @@ def fitted(name: str, folder: Path) -> Model:
     seen, unseen, seen_target, unseen_target = train_test_split(features, target, random_state=1)
     model = ESTIMATORS[name].fit(seen, seen_target)
     joblib.dump(model, folder / "model.joblib")
-    program = [str(environment("bench/mlflow") / "python"), str(PROGRAMS / "mlflow_model.py")]
-    subprocess.run(
-        [*program, str(folder / "model.joblib"), str(folder / "mlflow")], check=True, capture_output=True, cwd=folder
-    )
     holdout, learnt = holdout_of(unseen, unseen_target), holdout_of(seen, seen_target)
     packed = pack(
         folder / "bundle",
@@ -70,7 +63,6 @@ def fitted(name: str, folder: Path) -> Model:
     return Model(
         name=name,
         joblib=folder / "model.joblib",
-        mlflow=folder / "mlflow",
         bundle=packed.directory,
         payload=packed.payload,
         reason=packed.reason,

@@ -70,7 +70,7 @@ def measured(
             start.command, core=core, log=folder / "server.log", folder=folder, variables=start.variables
         ) as tree:
             questions = server.questions(model)
-            ready = _first_answer(tree, start.port, server, questions[0])
+            ready = first_answer(tree, start.port, server, questions[0])
             loops: list[Loop] = []
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
                 for count in (connections[0], *connections):
@@ -85,7 +85,8 @@ def measured(
             return Pass(number, model.name, server.name, ready, tree.megabytes(), tuple(loops[1:]))
 
 
-def _first_answer(tree: Tree, port: int, server: Server, question: Question) -> float:
+def first_answer(tree: Tree, port: int, server: Server, question: Question) -> float:
+    """Waits for it; the seconds that it took."""
     body = question.request.partition(b"\r\n\r\n")[2]
     headers = {"content-type": "application/json"}
     until = tree.started + START_SECONDS

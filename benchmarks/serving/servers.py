@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,8 +18,9 @@ import viridian
 from benchmarks.environments import environment
 from benchmarks.load import Question, Read, post
 from benchmarks.processes import free_port
-from benchmarks.serving.models import PROGRAMS, Model
+from benchmarks.serving.models import Model
 
+PROGRAMS: Final = Path(__file__).parent / "programs"
 SOURCES: Final = Path(viridian.__file__).parents[1]
 """Viridian's own, on top of an environment that holds what its image holds."""
 
@@ -127,9 +129,12 @@ def _kserve(binaries: Path, model: Model, folder: Path) -> Start:
     return Start([*program, *flags, log], port, _model(model))
 
 
-def _mlflow(binaries: Path, model: Model, _folder: Path) -> Start:
+def _mlflow(binaries: Path, model: Model, folder: Path) -> Start:
     port = free_port()
-    where = ["-m", str(model.mlflow), "-h", "127.0.0.1", "-p", str(port)]
+    written = folder / "model"
+    program = [str(binaries / "python"), str(PROGRAMS / "mlflow_model.py"), str(model.joblib), str(written)]
+    subprocess.run(program, check=True, capture_output=True, cwd=folder)
+    where = ["-m", str(written), "-h", "127.0.0.1", "-p", str(port)]
     variables = {
         # It starts uvicorn by name, and uvicorn takes its options from here.
         "PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}",
