@@ -65,11 +65,9 @@ class SklearnModel:
     platform = "sklearn_skops"
 
     def __init__(self, bundle: Bundle) -> None:
-        check_version(bundle.sklearn_version)
         # Order and names of columns were checked against the signature; the matrix carries none, on purpose.
         warnings.filterwarnings("ignore", message=_NAMES_ARE_CHECKED)
-        self._estimator = _load(bundle)
-        check_trees(self._estimator)
+        self._estimator = load_estimator(bundle)
         _use_one_thread(self._estimator)
         self.signature: Signature = bundle.signature or _signature(self._estimator)
         _check_columns(self.signature, self._estimator)
@@ -89,6 +87,14 @@ class SklearnModel:
         else:
             labels = np.asarray(self._estimator.predict(rows))
         return [Output(self._label, labels), Output(PROBABILITIES, probabilities)]
+
+
+def load_estimator(bundle: Bundle) -> Any:
+    """The estimator itself: of our own version, of types that are trusted, and without trees that lead astray."""
+    check_version(bundle.sklearn_version)
+    estimator = _load(bundle)
+    check_trees(estimator)
+    return estimator
 
 
 def check_version(written_by: str | None) -> None:

@@ -10,7 +10,8 @@ same script logs to MLflow as any other script does.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import os
+from typing import TYPE_CHECKING, Any, Final
 
 from viridian.training.outcome import (
     CANDIDATE_FAILED,
@@ -21,6 +22,9 @@ from viridian.training.outcome import (
     NothingToDo,
     StageEnded,
 )
+
+GIVEN_RUN: Final = os.environ.get("MLFLOW_RUN_ID", "")
+"""The run that was made beforehand. MLflow itself forgets it once a script has used it."""
 
 if TYPE_CHECKING:
     from viridian.training.record import Logged, log

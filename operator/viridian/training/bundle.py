@@ -14,7 +14,7 @@ import json
 import math
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -68,7 +68,6 @@ def seal(directory: Path, profile: Reference | None = None) -> str:
 
 def mlmodel(payload: Payload, holdout: Holdout, facts: Mapping[str, str]) -> dict[str, Any]:
     """MLflow's description of the model, with the types and the order of its columns as signature."""
-    columns = [{"type": column.type, "name": column.name, "required": column.required} for column in holdout.columns]
     none = [column.name for column in holdout.columns if column.none]
     flavors = {name: dict(flavor) for name, flavor in payload.flavors.items()}
     flavors["python_function"] |= {
@@ -77,7 +76,11 @@ def mlmodel(payload: Payload, holdout: Holdout, facts: Mapping[str, str]) -> dic
     }
     return {
         "flavors": flavors,
-        "signature": {"inputs": json.dumps(columns), "outputs": json.dumps(outputs(holdout)), "params": None},
+        "signature": {
+            "inputs": signature_inputs(holdout.columns),
+            "outputs": json.dumps(outputs(holdout)),
+            "params": None,
+        },
         "saved_input_example_info": {
             "artifact_path": EXAMPLE,
             "pandas_orient": "split",
@@ -93,6 +96,11 @@ def mlmodel(payload: Payload, holdout: Holdout, facts: Mapping[str, str]) -> dic
             }
         },
     }
+
+
+def signature_inputs(columns: Sequence[Column]) -> str:
+    """Names and types as MLflow's signature has them."""
+    return json.dumps([{"type": one.type, "name": one.name, "required": one.required} for one in columns])
 
 
 def outputs(holdout: Holdout) -> list[dict[str, Any]]:

@@ -14,6 +14,8 @@ import mlflow
 from mlflow.entities import LoggedModelOutput, Metric, Param, RunTag
 from mlflow.utils.time import get_current_time_millis
 
+from viridian import training
+
 MAX_PARAM_CHARACTERS: Final = 6000
 MODEL_TYPE: Final = "viridian"
 
@@ -26,7 +28,7 @@ def current_run() -> Iterator[str]:
     """
     if active := mlflow.active_run():
         yield active.info.run_id
-    elif made_beforehand := os.environ.get("MLFLOW_RUN_ID"):
+    elif made_beforehand := os.environ.get("MLFLOW_RUN_ID") or training.GIVEN_RUN:
         yield made_beforehand
     else:
         with mlflow.start_run() as run:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from viridian.api.refusals import Refusal
 from viridian.serving import fetch, settings
 from viridian.serving.errors import Rejection
 from viridian.serving.settings import DEFAULT_BODY_LIMIT
@@ -22,7 +23,7 @@ def variables(parse: object, capsys: pytest.CaptureFixture[str]) -> set[str]:
 
 
 def test_every_reason_and_every_variable_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
-    named = {reason.value for reason in Rejection}
+    named = {reason.value for reason in (*Rejection, *Refusal)}
     named |= variables(settings.parse, capsys) | variables(fetch.parse, capsys)
     assert {name for name in named if f"`{name}`" not in PAGE} == set()
     assert f"`{DEFAULT_BODY_LIMIT}`" in PAGE

@@ -85,6 +85,13 @@ class TestInsideTheOperator:
         training.log(forest(), held_out())
         assert (await stage.run()).status is RunStatus.RUNNING
 
+    async def test_a_script_that_used_the_run_before_logs_to_the_same(self, stage: Stage) -> None:
+        """MLflow takes MLFLOW_RUN_ID out of the environment when it is used."""
+        stage.environment.setattr(training, "GIVEN_RUN", stage.run_id)
+        with client.start_run():
+            client.log_param("mine", "yes")
+        assert training.log(forest(), held_out()).run_id == stage.run_id
+
     async def test_the_report_says_the_same(self, stage: Stage) -> None:
         logged = training.log(forest(), held_out())
         assert stage.report() == {
