@@ -24,6 +24,11 @@ LATENCY_BOUNDS: Final = (
 )  # fmt: skip
 """Upper bounds of the histogram's buckets in seconds, without the infinite one."""
 
+PREDICTED_VALUES_METRIC: Final = "viridian_prediction_values"
+"""Histogram of scores or predicted numbers on the bins of the version's reference profile, for as long as it counts."""
+PREDICTED_CLASSES_METRIC: Final = "viridian_prediction_classes"
+"""Counter by `class`, of models with more than two."""
+
 
 class CodeClass(StrEnum):
     """HTTP status codes by what they say about the answer."""

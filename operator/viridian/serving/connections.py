@@ -28,25 +28,34 @@ class Connection(Protocol):
     def idle(self) -> bool:
         """No request is being read or answered."""
 
+    def end_when_stalled(self, seconds: float) -> None:
+        """End now when a head has been arriving for longer than that."""
+
 
 class IdleAwareProtocol(HttpToolsProtocol):
     """uvicorn's protocol that also knows of a request whose head has arrived only in part."""
 
-    _begun = False
+    _begun: float | None = None
+    """When the first byte came of a head that is not complete."""
 
     @property
     def idle(self) -> bool:
         """No request is being read or answered, and none waits unread in the socket."""
-        busy = self._begun or (self.cycle is not None and not self.cycle.response_complete)
+        busy = self._begun is not None or (self.cycle is not None and not self.cycle.response_complete)
         return not busy and not _readable(self.transport)
 
     def on_message_begin(self) -> None:
-        self._begun = True
+        self._begun = time.monotonic()
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
         super().on_headers_complete()
-        self._begun = False
+        self._begun = None
+
+    def end_when_stalled(self, seconds: float) -> None:
+        """End now when a head has been arriving for longer than that: nobody sends so slowly on purpose."""
+        if self._begun is not None and time.monotonic() - self._begun > seconds:
+            self.transport.close()
 
     def shutdown(self) -> None:
         """End now when idle; otherwise after the answer, which then says so."""
@@ -82,6 +91,11 @@ class Connections:
     def close_for_good(self) -> None:
         """From now on each answer ends its connection."""
         self._for_good = True
+
+    def end_stalled(self, seconds: float) -> None:
+        """Connections end on which the head of a request has been arriving for longer than that."""
+        for connection in list(self._open):
+            cast(Connection, connection).end_when_stalled(seconds)
 
     def close_idle(self) -> None:
         """Connections on which nothing happens end at once."""

@@ -1,31 +1,34 @@
-"""The inference port: health, metadata and predictions, as one small ASGI application."""
+"""The inference port: predictions and facts, as one small ASGI application."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Sequence
 from typing import Final
 from urllib.parse import quote
 
 import msgspec
 
-from viridian import __version__
-from viridian.api.shadow import SHADOW_HEADER
 from viridian.serving.connections import Connections
-from viridian.serving.errors import BadInput, ModelFailed, Rejection
+from viridian.serving.errors import BadInput, ModelFailed, NoAnswer, Rejection
+from viridian.serving.facts import Facts
 from viridian.serving.identifiers import prediction_id
-from viridian.serving.logs import ModelErrors
+from viridian.serving.live_profile import Answered
+from viridian.serving.logs import ModelErrors, note
 from viridian.serving.metrics import Metrics
-from viridian.serving.model import Model
+from viridian.serving.model import Answer, Model
+from viridian.serving.observers import Observers
 from viridian.serving.prediction_bins import bins
+from viridian.serving.request import JSON_LENGTH, REQUEST_ID, Dialect, Head, Request
 from viridian.serving.responses import (
+    BINARY,
     CLOSE,
-    JSON,
     BodyTooLarge,
+    BodyTooSlow,
     Disconnected,
     Headers,
     Receive,
+    Reply,
     Scope,
     Send,
     error_body,
@@ -34,51 +37,61 @@ from viridian.serving.responses import (
 )
 from viridian.serving.settings import Settings
 from viridian.serving.shadow import Shadow
-from viridian.serving.work import Work
+from viridian.serving.work import Limits, Work
 
-Answer = tuple[int, bytes]
-Predict = Callable[[Model, bytes, str], bytes]
+_BODIES_WAITING: Final = 8
+"""What waits for a thread may take as much memory as so many of the largest bodies."""
 
-_SERVER: Final = msgspec.json.encode({"name": "viridian", "version": __version__, "extensions": []})
-_COPY: Final = SHADOW_HEADER.encode()
-_LIVE: Final = msgspec.json.encode({"live": True})
-_JSON_TYPES: Final = ("", "application/json", "application/octet-stream", "text/json")
+
+class Exchange(msgspec.Struct):
+    """One prediction request on its way through the server."""
+
+    prediction: str
+    dialect: Dialect
+    path: str
+    head: Head
+    body: bytes = b""
+    began: float = 0.0
+    """When its last byte was there, by the performance counter."""
+    answer: Answer | None = None
 
 
 class Inference:
     """Answers on the inference port. Before `model` is set, and again while draining, it is not ready."""
 
-    def __init__(self, settings: Settings, connections: Connections, work: Work) -> None:
+    def __init__(self, settings: Settings, connections: Connections, threads: int) -> None:
         self.model: Model | None = None
+        self.observers: Observers | None = None
         self.draining = False
         self.in_flight = 0
-        self.metrics = Metrics(settings, lambda: self.in_flight)
+        self._settings = settings
+        self._connections = connections
+        limits = Limits(
+            requests=settings.max_waiting,
+            bytes=_BODIES_WAITING * settings.max_body_bytes,
+            seconds=settings.predict_seconds,
+        )
+        self.work = Work[Request, Answer](self._call, threads, limits)
+        self.metrics = Metrics(settings, in_flight=lambda: self.in_flight, work=self.work)
         self.shadow = Shadow(lambda: bins(settings.model_dir))
         self.metrics.include(self.shadow.families)
-        self._connections = connections
-        self._work = work
-        self._limit = settings.max_body_bytes
         self._model_errors = ModelErrors()
         self._identity: Headers = [
-            (b"content-type", JSON),
             (b"x-viridian-revision", settings.revision.encode("latin-1", "replace")),
             (b"x-viridian-slot", settings.slot.encode("latin-1", "replace")),
         ]
-        model = f"/v2/models/{settings.name}"
-        self._infer_path = quote(f"{model}/infer").encode()
-        models = [model, f"{model}/versions/{settings.version}"] if settings.version else [model]
-        self._predictions: dict[str, Predict] = {f"{path}/infer": Model.infer for path in models}
-        self._predictions["/invocations"] = Model.invoke
-        self._facts: dict[str, Callable[[], Answer]] = {
-            "/v2": lambda: (200, _SERVER),
-            "/v2/health/live": lambda: (200, _LIVE),
-            "/v2/health/ready": self._ready,
-            # MLflow's own server answers its probes here.
-            "/ping": self._ready,
-            "/health": self._ready,
-            **{f"{path}/ready": partial(self._model_ready, settings.name) for path in models},
-            **dict.fromkeys(models, self._metadata),
-        }
+        self._facts = Facts(settings.name, settings.version, lambda: self.model, lambda: self.ready)
+        path = f"/v2/models/{settings.name}"
+        self._infer_path = quote(f"{path}/infer").encode()
+        paths = [path, f"{path}/versions/{settings.version}"] if settings.version else [path]
+        self._predictions = dict.fromkeys([f"{path}/infer" for path in paths], Dialect.INFERENCE)
+        self._predictions["/invocations"] = Dialect.INVOCATION
+
+    def take(self, model: Model, observers: Observers) -> None:
+        """From now on this model answers."""
+        self.observers = observers
+        self.metrics.include(observers.families)
+        self.model = model
 
     @property
     def ready(self) -> bool:
@@ -88,103 +101,117 @@ class Inference:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request. Every answer names its prediction, revision and slot."""
         path, method, identifier = scope["path"], scope["method"], prediction_id()
-        predict = self._predictions.get(path)
-        if predict is not None and method == "POST":
-            await self._predict(predict, identifier, scope, receive, send)
+        dialect = self._predictions.get(path)
+        head = Head(scope["headers"])
+        if dialect is not None and method == "POST":
+            await self._predict(Exchange(identifier, dialect, path, head), scope["headers"], receive, send)
             return
-        fact = self._facts.get(path)
+        fact = self._facts.at(path)
         if fact is not None and method in ("GET", "HEAD"):
-            status, body = fact()
-        elif predict is not None or fact is not None:
-            status, body = 405, error_body(f"{method} is not allowed here")
+            reply = fact()
+        elif dialect is not None or fact is not None:
+            reply = Reply(405, error_body(f"{method} is not allowed here"))
         else:
-            status, body = 404, error_body("there is nothing here; see /v2 and /v2/models/{name}")
-        await send_answer(send, status, body, self._headers(identifier))
+            reply = self._facts.nothing_at(path)
+        await self._send(send, reply, identifier, head)
 
-    async def _predict(self, predict: Predict, identifier: str, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _predict(self, exchange: Exchange, headers: Headers, receive: Receive, send: Send) -> None:
         self.in_flight += 1
-        headers = None
         try:
-            try:
-                body = await read_body(receive, self._limit)
-                began = time.perf_counter()
-                status, answer = await self._answer(predict, identifier, scope, body)
-            except BodyTooLarge as error:
-                began = time.perf_counter()
-                status, answer = self._rejected(
-                    413, Rejection.BODY_TOO_LARGE, "", f"a body has {self._limit} bytes at most"
-                )
-                headers = self._headers(identifier)
-                if not error.complete and CLOSE not in headers:
-                    headers.append(CLOSE)
-            await send_answer(send, status, answer, headers or self._headers(identifier))
-            copied = any(name == _COPY for name, _ in scope["headers"])
-            self.metrics.answered(status, time.perf_counter() - began, copied)
-            if status == 200 and not copied:
-                self.shadow.offer(identifier, self._challenged_path(predict), scope["headers"], body, answer)
+            reply = await self._reply(exchange, receive)
+            await self._send(send, reply, exchange.prediction, exchange.head)
+            self._note(exchange, reply, headers)
         except Disconnected:
             return
         finally:
             self.in_flight -= 1
 
-    def _challenged_path(self, predict: Predict) -> bytes:
-        """Where the challenger answers the same: it has the same name, and another version."""
-        return b"/invocations" if predict is Model.invoke else self._infer_path
+    async def _reply(self, exchange: Exchange, receive: Receive) -> Reply:
+        settings = self._settings
+        try:
+            exchange.body = await read_body(receive, settings.max_body_bytes, settings.read_seconds)
+            exchange.began = time.perf_counter()
+            return await self._answer(exchange)
+        except BodyTooLarge as error:
+            exchange.began = time.perf_counter()
+            limit = f"a body has {settings.max_body_bytes} bytes at most"
+            reply = self._rejected(413, Rejection.BODY_TOO_LARGE, "", limit)
+            return reply if error.complete else reply._replace(headers=[CLOSE])
+        except BodyTooSlow:
+            exchange.began = time.perf_counter()
+            limit = f"the body did not arrive within {settings.read_seconds:g} s"
+            return self._rejected(408, Rejection.TOO_SLOW, "", limit)._replace(headers=[CLOSE])
 
-    async def _answer(self, predict: Predict, identifier: str, scope: Scope, body: bytes) -> Answer:
-        model = self.model
-        if model is None:
-            return 503, error_body("the model is still being loaded")
-        refused = _unspoken(scope)
+    async def _answer(self, exchange: Exchange) -> Reply:
+        head = exchange.head
+        if self.model is None:
+            return Reply(503, error_body("the model is still being loaded"), [(b"retry-after", b"1")])
+        refused = head.unspoken(exchange.dialect)
         if refused:
             return self._rejected(415, Rejection.MEDIA_TYPE, "", refused)
+        request = Request(exchange.dialect, exchange.body, exchange.prediction, head.media, head.json_length)
         try:
-            return 200, await self._work.run(len(body), partial(predict, model, body, identifier))
+            answer = exchange.answer = await self.work.run(request, len(exchange.body))
         except BadInput as error:
             return self._rejected(400, error.reason, error.field, error.message)
         except ModelFailed as error:
-            self._model_errors.note(str(error), identifier)
-            return 500, error_body(f"the model raised {error}", prediction=identifier)
+            self._model_errors.note(str(error), exchange.prediction)
+            return Reply(500, error_body(f"the model raised {error}", prediction=exchange.prediction))
+        except NoAnswer as error:
+            self.metrics.unanswered(error)
+            later = [] if error.retry_after is None else [(b"retry-after", str(error.retry_after).encode())]
+            return Reply(error.status, error_body(str(error)), later)
         except Exception as error:
             # A fault of this server. It must neither end the process nor quote the input.
-            self._model_errors.note(type(error).__name__, identifier)
-            return 500, error_body("the server failed", prediction=identifier)
+            self._model_errors.note(type(error).__name__, exchange.prediction)
+            return Reply(500, error_body("the server failed", prediction=exchange.prediction))
+        if answer.json_length is None:
+            return Reply(200, answer.body)
+        return Reply(200, answer.body, [(JSON_LENGTH, str(answer.json_length).encode())], BINARY)
 
-    def _rejected(self, status: int, reason: Rejection, field: str, message: str) -> Answer:
+    def _call(self, requests: Sequence[Request]) -> list[Answer | Exception]:
+        """The model's work; only called once there is one."""
+        assert self.model is not None  # noqa: S101 - requests are answered with 503 before
+        return self.model.answer(requests)
+
+    def _note(self, exchange: Exchange, reply: Reply, headers: Headers) -> None:
+        """What is counted, copied and told of an answer that was sent: nobody waits for it."""
+        seconds, copied = time.perf_counter() - exchange.began, exchange.head.copied
+        self.metrics.answered(reply.status, seconds, copied)
+        answer, observers = exchange.answer, self.observers
+        if answer is not None and not copied:
+            if answer.json_length is None:
+                path = self._infer_path if exchange.dialect is Dialect.INFERENCE else b"/invocations"
+                self.shadow.offer(exchange.prediction, path, headers, exchange.body, answer.body)
+            if observers is not None and observers.recorder is not None:
+                observers.recorder.add(Answered(answer.batch, answer.outputs, exchange.prediction, time.time()))
+        if observers is not None and observers.tracing is not None:
+            observers.tracing.note(exchange.path, exchange.head, exchange.prediction, reply.status, seconds)
+        if self._settings.access_log:
+            note(
+                "request",
+                path=exchange.path,
+                status=reply.status,
+                seconds=round(seconds, 6),
+                rows=answer.batch.rows if answer is not None else 0,
+                bytes_in=len(exchange.body),
+                bytes_out=len(reply.body),
+                prediction=exchange.prediction,
+                request=exchange.head.request_id(exchange.prediction).decode(),
+            )
+
+    def _rejected(self, status: int, reason: Rejection, field: str, message: str) -> Reply:
         self.metrics.rejected(reason)
-        return status, error_body(message, field=field, reason=reason.value)
+        return Reply(status, error_body(message, field=field, reason=reason.value))
 
-    def _headers(self, identifier: str) -> Headers:
-        headers = [*self._identity, (b"x-viridian-prediction-id", identifier.encode())]
-        if self._connections.closing:
+    async def _send(self, send: Send, reply: Reply, prediction: str, head: Head) -> None:
+        headers = [
+            (b"content-type", reply.media),
+            *self._identity,
+            (b"x-viridian-prediction-id", prediction.encode()),
+            (REQUEST_ID, head.request_id(prediction)),
+            *reply.headers,
+        ]
+        if self._connections.closing and CLOSE not in headers:
             headers.append(CLOSE)
-        return headers
-
-    def _ready(self) -> Answer:
-        return 200 if self.ready else 503, msgspec.json.encode({"ready": self.ready})
-
-    def _model_ready(self, name: str) -> Answer:
-        return 200 if self.ready else 503, msgspec.json.encode({"name": name, "ready": self.ready})
-
-    def _metadata(self) -> Answer:
-        if self.model is None:
-            return 503, error_body("the model is still being loaded")
-        return 200, self.model.metadata
-
-
-def _unspoken(scope: Scope) -> str:
-    """Why the body cannot be JSON, judged by the request's headers; empty when it can."""
-    for name, value in scope["headers"]:
-        if name == b"content-type":
-            media = value.partition(b";")[0].strip().lower().decode("latin-1")
-            if (
-                media not in _JSON_TYPES
-                and not media.endswith("+json")
-                and media != "application/x-www-form-urlencoded"
-            ):
-                return f"the body is {media}, but only application/json is understood"
-        elif name == b"inference-header-content-length":
-            return "the binary tensor extension is not spoken; send data as JSON"
-        elif name == b"content-encoding" and value.lower() != b"identity":
-            return "compressed bodies are not understood"
-    return ""
+        await send_answer(send, reply.status, reply.body, headers)

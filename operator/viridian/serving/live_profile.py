@@ -31,6 +31,10 @@ class Answered:
 
     batch: Batch
     outputs: Sequence[Output]
+    prediction: str = ""
+    """The id of the first row; row n > 0 has `-n` after it."""
+    time: float = 0.0
+    """Seconds since 1970."""
 
 
 class LiveProfile:
@@ -66,6 +70,11 @@ class LiveProfile:
             names.add(column(name).tolist())
         self._prediction.add(join([one.outputs for one in answered]), rows)
         self._rows += rows
+
+    @property
+    def prediction(self) -> Sketch:
+        """The predictions among it."""
+        return self._prediction.counted
 
     def take(self) -> Profile:
         """What was counted since it was asked before."""
@@ -149,9 +158,10 @@ class _Lines:
         self._low = np.minimum(self._low, np.where(usable, values, np.inf).min(axis=1, initial=np.inf))
         self._high = np.maximum(self._high, np.where(usable, values, -np.inf).max(axis=1, initial=-np.inf))
 
-    def take(self) -> list[Numbers]:
+    @property
+    def counted(self) -> list[Numbers]:
         counts = self._counts.tolist()
-        taken = [
+        return [
             Numbers(
                 edges=tuple(edges.tolist()),
                 counts=tuple(counts[start:end]),
@@ -167,6 +177,9 @@ class _Lines:
                 self._low, self._high, strict=True,
             )
         ]  # fmt: skip
+
+    def take(self) -> list[Numbers]:
+        taken = self.counted
         self._clear()
         return taken
 
@@ -191,13 +204,17 @@ class _Names:
             else:
                 self._other += count
 
-    def take(self) -> Categories:
-        taken = Categories(
+    @property
+    def counted(self) -> Categories:
+        return Categories(
             names=self._names,
             counts=tuple(self._counts[name] for name in self._names),
             other=self._other,
             missing=self._missing,
         )
+
+    def take(self) -> Categories:
+        taken = self.counted
         self._counts, self._other, self._missing = Counter(), 0, 0
         return taken
 
@@ -221,6 +238,10 @@ class _Predictions:
             values = self._numbers(outputs)
             told = values is not None and len(values) == rows
             self._line.add(values[None, :] if values is not None and told else np.full((1, rows), np.nan))
+
+    @property
+    def counted(self) -> Sketch:
+        return self._classes.counted if self._classes is not None else self._line.counted[0]
 
     def take(self) -> Sketch:
         return self._classes.take() if self._classes is not None else self._line.take()[0]

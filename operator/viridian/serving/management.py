@@ -53,6 +53,8 @@ class Management:
                 await send_answer(send, 200, self._inference.metrics.render(), [(b"content-type", CONTENT_TYPE)])
             case "GET" | "HEAD", "/healthz":
                 await send_answer(send, 200, _ALIVE, [(b"content-type", JSON)])
+            case "GET" | "HEAD", "/profile":
+                await self._profile(send)
             case "POST", "/connections/close":
                 await _obey(receive, send, self._close)
             case "POST", words.SHADOW_PATH:
@@ -60,10 +62,23 @@ class Management:
             case "DELETE", words.SHADOW_PATH:
                 self._inference.shadow.stop()
                 await _done(send)
-            case _, "/metrics" | "/healthz" | "/connections/close" | words.SHADOW_PATH:
+            case _, "/metrics" | "/healthz" | "/profile" | "/connections/close" | words.SHADOW_PATH:
                 await send_answer(send, 405, error_body("this method is not allowed here"), [(b"content-type", JSON)])
             case _:
                 await send_answer(send, 404, error_body("there is nothing here"), [(b"content-type", JSON)])
+
+    async def _profile(self, send: Send) -> None:
+        """Everything that was counted since the process began."""
+        observers = self._inference.observers
+        if observers is None:
+            await send_answer(send, 503, error_body("the model is still being loaded"), [(b"content-type", JSON)])
+            return
+        profile = await observers.recorder.profile() if observers.recorder is not None else None
+        if profile is None:
+            body = error_body(f"nothing is counted: {observers.unprofiled}", reason="NoProfile")
+            await send_answer(send, 404, body, [(b"content-type", JSON)])
+        else:
+            await send_answer(send, 200, msgspec.json.encode(profile), [(b"content-type", JSON)])
 
     def _close(self, body: bytes) -> None:
         order = _CLOSE_ORDER.decode(body)

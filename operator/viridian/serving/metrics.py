@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
-from prometheus_client.core import Metric
+from prometheus_client.core import CounterMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from viridian.api.samples import DURATION_METRIC, LATENCY_BOUNDS, REQUESTS_METRIC, CodeClass
 from viridian.api.shadow import COPIED_DURATION_METRIC, COPIED_REQUESTS_METRIC
-from viridian.serving.errors import Rejection
+from viridian.serving.errors import Busy, NoAnswer, Rejection, TookTooLong, TurnMissed
 from viridian.serving.settings import Settings
 
 CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
@@ -22,10 +23,20 @@ Families = Callable[[Sequence[str], Sequence[str]], Iterable[Metric]]
 """Metrics that are made when they are asked for, from the names and values of the labels that all have."""
 
 
+class Waiting(Protocol):
+    """What is asked of the work that predicts."""
+
+    together: int
+
+    @property
+    def waiting(self) -> int:
+        """Requests for which no thread is free."""
+
+
 class Metrics:
     """Every series exists from the start with the value 0, so that a rate can be taken of the first error."""
 
-    def __init__(self, settings: Settings, in_flight: Callable[[], float]) -> None:
+    def __init__(self, settings: Settings, in_flight: Callable[[], float], work: Waiting) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self._registry = CollectorRegistry(auto_describe=False)
         identity = self._identity = (settings.name, settings.version, settings.revision, settings.slot)
@@ -36,6 +47,18 @@ class Metrics:
             "viridian_requests_in_flight", "Inference requests being answered.", _LABELS, registry=self._registry
         )
         gauge.labels(*identity).set_function(in_flight)
+        waiting = Gauge(
+            "viridian_requests_waiting", "Inference requests that wait for a thread.", _LABELS, registry=self._registry
+        )
+        waiting.labels(*identity).set_function(lambda: work.waiting)
+        unanswered = Counter(
+            "viridian_unanswered_requests", "Requests without an answer, by reason.", (*_LABELS, "reason"),
+            registry=self._registry,
+        )  # fmt: skip
+        self._unanswered: dict[type[NoAnswer], Counter] = {
+            kind: unanswered.labels(*identity, kind.__name__) for kind in (Busy, TurnMissed, TookTooLong)
+        }
+        self.include(lambda names, values: [_together(names, values, work.together)])
         # Children are resolved once: looking them up by label values costs more than counting.
         self._rejected = {reason: rejected.labels(*identity, reason.value) for reason in Rejection}
         self._users = self._answers(REQUESTS_METRIC, DURATION_METRIC, "Inference requests")
@@ -65,6 +88,10 @@ class Metrics:
         answers.codes[status // 100].inc()
         answers.seconds.observe(seconds)
 
+    def unanswered(self, error: NoAnswer) -> None:
+        """One request found no room, or no answer in time."""
+        self._unanswered[type(error)].inc()
+
     def rejected(self, reason: Rejection) -> None:
         """One input was refused."""
         self._rejected[reason].inc()
@@ -90,3 +117,11 @@ class _Late(Collector):
 
     def collect(self) -> Iterable[Metric]:
         return self.families()
+
+
+def _together(names: Sequence[str], values: Sequence[str], count: int) -> Metric:
+    family = CounterMetricFamily(
+        "viridian_requests_together", "Requests that were answered in one call of the model with others.", labels=names
+    )
+    family.add_metric(values, count)
+    return family

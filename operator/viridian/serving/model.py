@@ -17,13 +17,12 @@ from viridian.serving.errors import BadInput, ModelFailed, Rejection, SmokeFaile
 from viridian.serving.outputs import Output, finite, split
 from viridian.serving.request import CSV, Dialect, Request
 from viridian.serving.runtime import Runtime
+from viridian.serving.settings import DEFAULT_ROW_LIMIT
 from viridian.serving.signature import Kind, Signature, Table
 
 WARM_UPS: Final = 5
 """Smoke predictions in a row: the first ones pay for allocations that no user should wait for."""
 
-
-DEFAULT_ROW_LIMIT: Final = 10_000
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any, Final
+import asyncio
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -13,9 +14,20 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
 
 JSON: Final = b"application/json"
+HTML: Final = b"text/html; charset=utf-8"
+BINARY: Final = b"application/octet-stream"
 CLOSE: Final = (b"connection", b"close")
 _PATIENCE: Final = 4
 """How many times the limit is read and thrown away, so that a client hears the refusal instead of a broken pipe."""
+
+
+class Reply(NamedTuple):
+    """What is answered, before the headers that every answer has."""
+
+    status: int
+    body: bytes
+    headers: Sequence[tuple[bytes, bytes]] = ()
+    media: bytes = JSON
 
 
 class Disconnected(Exception):
@@ -30,13 +42,27 @@ class BodyTooLarge(Exception):
         self.complete = complete
 
 
-async def read_body(receive: Receive, limit: int) -> bytes:
+class BodyTooSlow(Exception):
+    """The body did not arrive in time."""
+
+
+async def read_body(receive: Receive, limit: int, seconds: float | None = None) -> bytes:
     """The whole body."""
     message = await receive()
     body: bytes = message.get("body", b"")
     if message["type"] == "http.request" and not message.get("more_body", False) and len(body) <= limit:
         return body
-    parts, size = [body], len(body)
+    try:
+        # Only for bodies in pieces: most come in one, and a timer for each would cost more than reading it.
+        async with asyncio.timeout(seconds):
+            return await _rest(message, receive, limit)
+    except TimeoutError as error:
+        raise BodyTooSlow from error
+
+
+async def _rest(message: MutableMapping[str, Any], receive: Receive, limit: int) -> bytes:
+    parts = [message.get("body", b"")]
+    size = len(parts[0])
     while message["type"] == "http.request" and message.get("more_body", False):
         message = await receive()
         part: bytes = message.get("body", b"")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import os
 import signal
 from collections.abc import Callable, Iterator
 
@@ -17,9 +18,9 @@ from viridian.serving.integrity import verify_directory
 from viridian.serving.listener import Listener
 from viridian.serving.logs import note
 from viridian.serving.management import Management
-from viridian.serving.model import Model
+from viridian.serving.model import Limits, Model
+from viridian.serving.observers import Observers
 from viridian.serving.settings import Settings
-from viridian.serving.work import Work
 
 
 class Server:
@@ -29,8 +30,7 @@ class Server:
         self.settings = settings
         self.cpus = cpus
         self.connections = Connections()
-        self.work = Work(cpus)
-        self.inference = Inference(settings, self.connections, self.work)
+        self.inference = Inference(settings, self.connections, cpus)
         self.listener = Listener(self.inference, settings.host, settings.port, settings.grace_seconds)
         self.management = Listener(
             Management(self.inference, self.connections), settings.host, settings.management_port, grace_seconds=1
@@ -45,6 +45,7 @@ class Server:
         with _on_signals(self.leave):
             ports = {"port": self.listener.port, "management_port": self.management.port}
             note("start", **self._identity(), **ports, cpus=self.cpus)
+            sweeping = asyncio.create_task(self._sweep())
             answering = asyncio.create_task(self.listener.run_until_stopped())
             managing = asyncio.create_task(self.management.run_until_stopped())
             for listening in (answering, managing):
@@ -58,9 +59,12 @@ class Server:
                 self.inference.shadow.stop()
                 self.listener.stop()
                 await answering
+                sweeping.cancel()
+                if self.inference.observers is not None:
+                    await self.inference.observers.close()
                 self.management.stop()
                 await managing
-                self.work.close()
+                self.inference.work.close()
 
     def leave(self) -> None:
         """Begin to drain. May be said more than once."""
@@ -75,12 +79,18 @@ class Server:
         if not loading.done():
             self.still_loading = True
             return
-        self.inference.model = loading.result()
+        self.inference.take(*loading.result())
         # What was built so far lives as long as the process: the collector need not look at it again.
         gc.collect()
         gc.freeze()
         seconds = asyncio.get_running_loop().time() - began
         note("ready", **self._identity(), seconds=round(seconds, 3))
+
+    async def _sweep(self) -> None:
+        """Ends connections on which a request arrives too slowly."""
+        while True:
+            await asyncio.sleep(1)
+            self.connections.end_stalled(self.settings.read_seconds)
 
     async def _drain(self) -> None:
         """New connections still arrive until every node knows that this pod leaves: they are answered, too."""
@@ -101,14 +111,16 @@ class Server:
         }
 
 
-def load(settings: Settings, threads: int) -> Model:
-    """The model, after its files were checked and it answered its own example."""
+def load(settings: Settings, threads: int) -> tuple[Model, Observers]:
+    """The model, after its files were checked and it answered its own example, and what watches its answers."""
     directory = settings.model_dir
     if not directory.is_dir():
         raise BundleRefused(f"there is no model directory {directory}")
     try:
         verify_directory(directory, settings.digest, settings.trust)
-        return model.load(directory, settings.name, settings.version, threads)
+        extra = (settings.feedback.subject,) if settings.feedback and settings.feedback.subject else ()
+        loaded = model.load(directory, settings.name, settings.version, threads, Limits(settings.max_rows, extra))
+        return loaded, Observers(settings, loaded, os.environ)
     except ServingError:
         raise
     except Exception as error:

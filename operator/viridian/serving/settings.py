@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
+from viridian.api.privacy import Rules
 from viridian.serving.trust import Trust
 
 DEFAULT_BODY_LIMIT = 8 * 1024 * 1024
+DEFAULT_ROW_LIMIT = 10_000
 DEFAULT_TERMINATION_LOG = "/dev/termination-log"
 
 
@@ -33,6 +38,19 @@ class Settings:
     termination_log: Path
     trusted_keys: Path | None = None
     signature_required: bool = False
+    max_rows: int = DEFAULT_ROW_LIMIT
+    max_waiting: int = 256
+    read_seconds: float = 30.0
+    predict_seconds: float = 30.0
+    access_log: bool = False
+    collector_url: str = ""
+    collector_token_file: Path | None = None
+    feedback: Rules | None = None
+    feedback_key_file: Path | None = None
+    profile_seconds: float = 60.0
+    namespace: str = ""
+    deployment: str = ""
+    pod: str = ""
 
     @property
     def trust(self) -> Trust:
@@ -43,6 +61,14 @@ class Settings:
 def optional_path(text: str) -> Path | None:
     """Where something is; nothing where it is nowhere."""
     return Path(text) if text else None
+
+
+def privacy_rules(text: str) -> Rules | None:
+    """JSON; nothing where there is none."""
+    try:
+        return msgspec.json.decode(text.encode(), type=Rules) if text else None
+    except msgspec.MsgspecError as error:
+        raise argparse.ArgumentTypeError(f"these are no privacy rules: {error}") from error
 
 
 def truth(text: str) -> bool:
@@ -62,8 +88,12 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> Settings:
     for flag in ("drain_seconds", "grace_seconds"):
         if not getattr(given, flag) >= 0:
             parser.error(f"--{flag.replace('_', '-')} is a number of seconds: 0 or more")
-    if given.max_body_bytes < 1:
-        parser.error("--max-body-bytes is at least 1")
+    for flag in ("read_seconds", "predict_seconds", "profile_seconds"):
+        if not 0 < getattr(given, flag) < math.inf:
+            parser.error(f"--{flag.replace('_', '-')} is a number of seconds above 0")
+    for flag in ("max_body_bytes", "max_rows", "max_waiting"):
+        if getattr(given, flag) < 1:
+            parser.error(f"--{flag.replace('_', '-')} is at least 1")
     return Settings(**vars(given))
 
 
@@ -102,5 +132,18 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     option("drain-seconds", "5", "after SIGTERM, how long new connections are still accepted", float)
     option("grace-seconds", "20", "after that, how long requests under way may still take", float)
     option("max-body-bytes", str(DEFAULT_BODY_LIMIT), "largest body of a request", int)
+    option("max-rows", str(DEFAULT_ROW_LIMIT), "most rows of a request", int)
+    option("max-waiting", "256", "requests that may wait for a thread; more are answered with 429", int)
+    option("read-seconds", "30", "for a request to arrive; then 408", float)
+    option("predict-seconds", "30", "for an answer; then 504, or 503 when its turn did not come", float)
+    option("access-log", "false", "true logs one line for each prediction request", truth)
+    option("collector-url", "", "address of the collector of predictions; empty sends nothing")
+    option("collector-token-file", "", "service-account token for the collector, read again each time", optional_path)
+    option("feedback", "", "privacy rules as JSON: sampling, deny, hash, subject", privacy_rules)
+    option("feedback-key-file", "", "key of the hashes", optional_path)
+    option("profile-seconds", "60", "length of the windows in which live rows are counted for the collector", float)
+    option("namespace", "", "namespace of the ModelDeployment, for the collector")
+    option("deployment", "", "name of the ModelDeployment, for the collector")
+    option("pod", "", "name of the pod, for the collector; empty means the host's name")
     option("termination-log", DEFAULT_TERMINATION_LOG, "file for the sentence that says why the process ended", Path)
     return parser

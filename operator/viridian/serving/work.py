@@ -1,16 +1,24 @@
-"""Where synchronous work runs: on the event loop while it is quick, on a few threads when it may not be.
+"""Where predictions are made: on the event loop while they are quick, on a few threads when they may not be.
 
 A hop to a thread and back costs about as much as a whole small prediction, so quick models stay on the loop. Slow ones
-leave it, so that health, metrics and the end of connections are answered whatever the model does.
+leave it, so that health, metrics and the end of connections are answered whatever the model does. Those that wait for
+a thread are bounded in number and bytes, and are answered together where that makes each of them cheaper.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
+import threading
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final, TypeVar
+from dataclasses import dataclass
+from typing import Final, Generic, TypeVar
+
+from viridian.serving.errors import Busy, TookTooLong, TurnMissed
+from viridian.serving.together import Together
 
 QUICK_SECONDS: Final = 0.001
 """At most this long may one request hold up everything else."""
@@ -19,44 +27,160 @@ _FALLING: Final = 0.02
 """Weights of the newest duration in the moving estimate. Leaving the loop is quick, coming back takes many answers:
 a model that is slow now and then must not stop the loop now and then."""
 _SIZES: Final = 64
+SMALL_BYTES: Final = 16 * 1024
+"""Larger requests have rows enough of their own and are answered alone."""
+_LONGEST_ADVICE: Final = 30
 
-T = TypeVar("T")
+Q = TypeVar("Q")
+R = TypeVar("R")
 
 
-class Work:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Of what waits for a thread, and of how long anybody waits."""
+
+    requests: int
+    bytes: int
+    seconds: float
+
+
+@dataclass(eq=False, slots=True)
+class _Job(Generic[Q, R]):
+    item: Q
+    size: int
+    place: int
+    future: asyncio.Future[R]
+    begun: bool = False
+
+
+class Work(Generic[Q, R]):
     """Keeps one moving estimate of duration for each size of request, by powers of two of its bytes.
 
     A size that was not seen yet goes to a thread: only what has shown to be quick runs on the loop.
     """
 
-    def __init__(self, threads: int) -> None:
+    def __init__(self, call: Callable[[Sequence[Q]], Sequence[R | Exception]], threads: int, limits: Limits) -> None:
+        self._call = call
+        self._threads = threads
+        self._limits = limits
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="predict")
         self._seconds: list[float | None] = [None] * _SIZES
+        self._together = Together()
+        self._lock = threading.Lock()
+        self._waiting: deque[_Job[Q, R]] = deque()
+        self._bytes = 0
+        self._busy = 0
+        self.together = 0
+        """Requests that were answered in one call with others, so far."""
 
-    async def run(self, size: int, call: Callable[[], T]) -> T:
-        """What the call returns or raises."""
+    @property
+    def waiting(self) -> int:
+        """Requests for which no thread is free."""
+        return len(self._waiting)
+
+    async def run(self, item: Q, size: int) -> R:
+        """What the call gives for this item, or raises what it gives instead; Busy, TurnMissed or TookTooLong."""
         place = min(size.bit_length(), _SIZES - 1)
         estimate = self._seconds[place]
-        if estimate is not None and estimate < QUICK_SECONDS:
-            return self._timed(place, call)
-        return await asyncio.get_running_loop().run_in_executor(self._pool, self._timed, place, call)
+        if estimate is None or estimate >= QUICK_SECONDS:
+            return await self._on_a_thread(item, size, place)
+        [result], _ = self._timed([item], place)
+        if isinstance(result, Exception):
+            raise result
+        return result
 
-    def _timed(self, place: int, call: Callable[[], T]) -> T:
-        """Measures processor time: waiting for one's turn on a busy machine is no slowness of the model.
+    async def _on_a_thread(self, item: Q, size: int, place: int) -> R:
+        job = _Job[Q, R](item, size, place, asyncio.get_running_loop().create_future())
+        with self._lock:
+            if len(self._waiting) >= self._limits.requests or self._bytes + size > self._limits.bytes:
+                raise Busy(self._advice(place))
+            self._waiting.append(job)
+            self._bytes += size
+            if self._busy < self._threads:
+                self._busy += 1
+                self._pool.submit(self._serve, asyncio.get_running_loop())
+        try:
+            async with asyncio.timeout(self._limits.seconds):
+                return await job.future
+        except TimeoutError:
+            if job.begun:
+                raise TookTooLong(self._limits.seconds) from None
+            raise TurnMissed(self._advice(place)) from None
+        finally:
+            self._forget(job)
+
+    def _forget(self, job: _Job[Q, R]) -> None:
+        """Nobody waits for it any more."""
+        with self._lock:
+            if not job.begun:
+                job.begun = True
+                self._waiting.remove(job)
+                self._bytes -= job.size
+
+    def _advice(self, place: int) -> int:
+        """In how many seconds what waits now may have been answered."""
+        each = self._seconds[place] or QUICK_SECONDS
+        return max(1, min(_LONGEST_ADVICE, math.ceil(len(self._waiting) * each / self._threads)))
+
+    def _serve(self, loop: asyncio.AbstractEventLoop) -> None:
+        """On a thread: until nothing waits."""
+        while jobs := self._next():
+            results, seconds = self._timed([job.item for job in jobs], jobs[0].place)
+            if seconds is not None and jobs[0].size <= SMALL_BYTES:
+                self._together.took(len(jobs), seconds)
+            loop.call_soon_threadsafe(_settle, jobs, results)
+
+    def _next(self) -> list[_Job[Q, R]]:
+        """The oldest job, with as many others as should be answered together with it."""
+        with self._lock:
+            jobs: list[_Job[Q, R]] = []
+            most = self._together.most
+            while self._waiting and len(jobs) < most:
+                if jobs and max(jobs[0].size, self._waiting[0].size) > SMALL_BYTES:
+                    break
+                job = self._waiting.popleft()
+                job.begun = True
+                self._bytes -= job.size
+                jobs.append(job)
+            if not jobs:
+                self._busy -= 1
+            if len(jobs) > 1:
+                self.together += len(jobs)
+            return jobs
+
+    def _timed(self, items: Sequence[Q], place: int) -> tuple[Sequence[R | Exception], float | None]:
+        """The results and the processor time they took: waiting on a busy machine is no slowness of the model.
 
         Only what succeeds tells how long the model takes: refusing bad input is quick for the slowest model.
         """
         began = time.thread_time()
-        result = call()
+        results = self._call(items)
         took = time.thread_time() - began
+        if any(isinstance(result, Exception) for result in results):
+            return results, None
+        if len(items) == 1:
+            self._estimate(place, took)
+        return results, took
+
+    def _estimate(self, place: int, took: float) -> None:
         known = self._seconds[place]
         if known is None:
             self._seconds[place] = took
         else:
             # Two threads may lose one of their updates to each other; an estimate does not mind.
             self._seconds[place] = known + (_RISING if took > known else _FALLING) * (took - known)
-        return result
 
     def close(self) -> None:
         """No more calls."""
         self._pool.shutdown(wait=False)
+
+
+def _settle(jobs: Sequence[_Job[Q, R]], results: Sequence[R | Exception]) -> None:
+    """Back on the loop: everybody who still waits gets his own."""
+    for job, result in zip(jobs, results, strict=True):
+        if job.future.done():
+            continue
+        if isinstance(result, Exception):
+            job.future.set_exception(result)
+        else:
+            job.future.set_result(result)

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import threading
 import time
 import uuid
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from viridian.serving import cpus, settings
-from viridian.serving.errors import FetchFailed
+from viridian.serving.errors import Busy, FetchFailed, TookTooLong, TurnMissed
 from viridian.serving.identifiers import prediction_id
 from viridian.serving.logs import JsonLines, ModelErrors
 from viridian.serving.termination import LIMIT, explain
-from viridian.serving.work import QUICK_SECONDS, Work
+from viridian.serving.together import MOST, Together
+from viridian.serving.work import QUICK_SECONDS, SMALL_BYTES, Limits, Work
 
 
 def test_prediction_ids_are_uuids_of_version_7_that_sort_by_time() -> None:
@@ -125,6 +128,9 @@ def test_no_file_is_left_among_the_devices() -> None:
     assert not path.exists()
 
 
+ROOM = Limits(requests=100, bytes=1_000_000, seconds=60.0)
+
+
 class Task:
     """Work that keeps the processor busy for a while, and notes where it was done."""
 
@@ -132,57 +138,145 @@ class Task:
         self.seconds = 0.0
         self.on_loop: list[bool] = []
 
-    def __call__(self) -> None:
+    def __call__(self, items: Sequence[str]) -> Sequence[str | Exception]:
         self.on_loop.append(threading.current_thread() is threading.main_thread())
         end = time.thread_time() + self.seconds
         while time.thread_time() < end:
             pass
+        return [KeyError(item) if item == "bad" else item for item in items]
 
 
 async def test_quick_work_moves_to_the_loop_and_slow_work_leaves_it() -> None:
-    work, task = Work(1), Task()
-    await work.run(100, task)
+    task = Task()
+    work = Work(task, 1, ROOM)
+    await work.run("x", 100)
     assert task.on_loop == [False], "a size that was not seen yet is not trusted"
     while not task.on_loop[-1]:
-        await work.run(100, task)
+        await work.run("x", 100)
     task.seconds = 10 * QUICK_SECONDS
     while task.on_loop[-1]:
-        await work.run(100, task)
+        await work.run("x", 100)
     slow = len(task.on_loop)
-    await work.run(100, task)
+    await work.run("x", 100)
     assert not task.on_loop[-1], "it stays away"
-    await work.run(100_000, task)
+    await work.run("x", 100_000)
     assert not task.on_loop[-1], "another size is another question"
     task.seconds = 0.0
     while not task.on_loop[-1]:
-        await work.run(100, task)
+        await work.run("x", 100)
     assert len(task.on_loop) > slow + 50, "trust comes back slowly"
     work.close()
 
 
 async def test_refusals_do_not_make_a_slow_model_look_quick() -> None:
-    work, task = Work(1), Task()
+    task = Task()
+    work = Work(task, 1, ROOM)
     task.seconds = 10 * QUICK_SECONDS
-
-    def refuse() -> None:
-        raise ValueError
-
-    await work.run(100, task)
+    await work.run("x", 100)
+    task.seconds = 0.0
     for _ in range(500):
-        with pytest.raises(ValueError):
-            await work.run(100, refuse)
-    await work.run(100, task)
-    assert task.on_loop == [False, False]
-    work.close()
-
-
-async def test_work_that_raises_raises_in_the_caller() -> None:
-    work = Work(1)
-
-    def call() -> None:
-        raise KeyError("no")
-
-    for _ in range(3):
         with pytest.raises(KeyError):
-            await work.run(1, call)
+            await work.run("bad", 100)
+    await work.run("x", 100)
+    assert not any(task.on_loop)
     work.close()
+
+
+class Gate:
+    """Work that takes as long as the test likes, and notes what it was given at once."""
+
+    def __init__(self) -> None:
+        self.open = threading.Event()
+        self.begun = threading.Event()
+        self.portions: list[list[str]] = []
+
+    def __call__(self, items: Sequence[str]) -> Sequence[str | Exception]:
+        self.portions.append(list(items))
+        self.begun.set()
+        self.open.wait(60)
+        return list(items)
+
+
+async def held(gate: Gate, limits: Limits, sizes: Sequence[int]) -> tuple[Work[str, str], list[asyncio.Task[str]]]:
+    """One thread is busy with the first item; the others wait, in this order."""
+    work = Work(gate, 1, limits)
+    tasks = []
+    for number, size in enumerate(sizes):
+        tasks.append(asyncio.create_task(work.run(str(number), size)))
+        await asyncio.sleep(0)
+        if number == 0:
+            await asyncio.to_thread(gate.begun.wait)
+    return work, tasks
+
+
+@pytest.mark.parametrize(
+    ("limits", "sizes"),
+    [
+        (Limits(requests=2, bytes=1000, seconds=60), [1, 1, 1]),
+        (Limits(requests=100, bytes=10, seconds=60), [1, 5, 5]),
+    ],
+)
+async def test_what_finds_no_room_is_told_at_once_and_when_to_come_back(limits: Limits, sizes: list[int]) -> None:
+    gate = Gate()
+    work, tasks = await held(gate, limits, sizes)
+    assert work.waiting == 2
+    with pytest.raises(Busy) as refused:
+        await work.run("late", 1)
+    assert (refused.value.status, refused.value.retry_after) == (429, 1)
+    gate.open.set()
+    assert await asyncio.gather(*tasks) == ["0", "1", "2"]
+    assert await work.run("late", 1) == "late", "there is room again"
+    work.close()
+
+
+async def test_who_waits_too_long_is_told_whether_the_model_was_asked() -> None:
+    gate = Gate()
+    work, tasks = await held(gate, Limits(requests=9, bytes=1000, seconds=0.01), [1, 1])
+    asked, waited = await asyncio.gather(*tasks, return_exceptions=True)
+    assert isinstance(asked, TookTooLong)
+    assert isinstance(waited, TurnMissed)
+    assert (asked.status, waited.status, waited.retry_after) == (504, 503, 1)
+    assert work.waiting == 0
+    gate.open.set()
+    work.close()
+    assert gate.portions == [["0"]], "what nobody waits for is not done"
+
+
+async def test_small_requests_that_wait_are_answered_together_large_ones_alone() -> None:
+    gate = Gate()
+    gate.open.set()
+    work = Work(gate, 1, ROOM)
+    await work.run("warm", 1)
+    gate.open.clear()
+    gate.begun.clear()
+    work._seconds = [None] * len(work._seconds)  # as of a slow model
+    gate.portions.clear()
+    for number, size in enumerate([1, 1, 1, SMALL_BYTES + 1, 1]):
+        task = asyncio.create_task(work.run(str(number), size))
+        await asyncio.sleep(0)
+        if number == 0:
+            await asyncio.to_thread(gate.begun.wait)
+    gate.open.set()
+    await task
+    assert gate.portions == [["0"], ["1", "2"], ["3"], ["4"]]
+    assert work.together == 2
+    work.close()
+
+
+def cost(each_call: float, each_row: float, calls: int = 1000) -> list[int]:
+    """How many are answered together, call by call, by a model with such costs under a full queue."""
+    together, sizes = Together(), []
+    for _ in range(calls):
+        sizes.append(together.most)
+        together.took(sizes[-1], each_call + each_row * sizes[-1])
+    return sizes
+
+
+def test_requests_are_answered_together_where_that_makes_them_cheaper() -> None:
+    assert cost(each_call=0.007, each_row=0.0)[:7] == [1, 2, 4, 8, 16, 32, 32]
+    assert cost(each_call=0.007, each_row=0.00005)[-1] == MOST
+    alone = cost(each_call=0.0, each_row=0.005)
+    assert alone.count(1) > 0.98 * len(alone), "nothing is won, so nobody waits for another"
+    assert 2 in alone[500:], "it is tried again now and then"
+    some = cost(each_call=0.010, each_row=0.004)
+    assert 2 <= sorted(some)[len(some) // 2] <= 8, "as many as pay"

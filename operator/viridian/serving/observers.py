@@ -1,0 +1,125 @@
+"""Everything that watches the answers of one loaded model: counting, the collector, traces, as settings say."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+import msgspec
+from prometheus_client.core import Metric
+
+from viridian.api.feedback import Served
+from viridian.api.privacy import Rules
+from viridian.api.profile import PROFILE_PATH, Reference, Task
+from viridian.serving import tracing
+from viridian.serving.collector import Address, Collector
+from viridian.serving.identifiers import prediction_id
+from viridian.serving.live_profile import Answered, LiveProfile, Unprofiled
+from viridian.serving.logs import log
+from viridian.serving.model import Model
+from viridian.serving.predicted import task_of
+from viridian.serving.privacy import Redactor, read_key
+from viridian.serving.recorder import Recorder
+from viridian.serving.settings import Settings
+from viridian.serving.tracing import Tracing
+
+CLOSE_SECONDS: Final = 3.0
+"""At the end of the process, for what is not sent yet."""
+
+
+class Observers:
+    """Each is there when it is asked for, and nothing of it costs anything when it is not."""
+
+    def __init__(self, settings: Settings, model: Model, environment: Mapping[str, str]) -> None:
+        self.unprofiled = ""
+        """Why nothing is counted; empty when it is."""
+        reference = self._reference(settings)
+        live = self._live(reference, model)
+        self.collector = _collector(settings, model, reference)
+        redactor = _redactor(settings, model, reference) if self.collector else None
+        collector = self.collector
+
+        def send(portion: Sequence[Answered]) -> None:
+            if collector is not None and redactor is not None:
+                for answered in portion:
+                    collector.offer(redactor.rows(answered))
+
+        self.recorder = Recorder(live, send if collector else None) if live or collector else None
+        if collector is not None:
+            if live is not None and self.recorder is not None:
+                recorder = self.recorder
+                collector.window = lambda: recorder.window().result()
+            collector.start()
+        self.tracing = Tracing(settings) if tracing.wanted(environment) else None
+
+    def families(self, names: Sequence[str], values: Sequence[str]) -> Iterable[Metric]:
+        """What is told about them in the metrics."""
+        if self.recorder is not None:
+            yield from self.recorder.families(names, values)
+        if self.collector is not None:
+            yield from self.collector.families(names, values)
+
+    async def close(self) -> None:
+        """Everything that is known is told, within a few seconds."""
+        if self.recorder is not None:
+            await self.recorder.settled()
+        if self.collector is not None:
+            await asyncio.to_thread(self.collector.close, CLOSE_SECONDS)
+        if self.recorder is not None:
+            self.recorder.close()
+        if self.tracing is not None:
+            await asyncio.to_thread(self.tracing.close)
+
+    def _reference(self, settings: Settings) -> Reference | None:
+        """What came with the model. A profile that cannot be read is no reason not to serve."""
+        path = settings.model_dir / PROFILE_PATH
+        if not path.is_file():
+            self.unprofiled = f"the version has no {PROFILE_PATH}"
+            return None
+        try:
+            return msgspec.json.decode(path.read_bytes(), type=Reference)
+        except msgspec.MsgspecError as error:
+            self.unprofiled = f"{PROFILE_PATH} is no reference profile: {error}"
+            log.warning(self.unprofiled)
+            return None
+
+    def _live(self, reference: Reference | None, model: Model) -> LiveProfile | None:
+        if reference is None:
+            return None
+        try:
+            return LiveProfile(reference, model.signature)
+        except Unprofiled as error:
+            self.unprofiled = str(error)
+            log.warning(self.unprofiled)
+            return None
+
+
+def _collector(settings: Settings, model: Model, reference: Reference | None) -> Collector | None:
+    if not settings.collector_url:
+        return None
+    task = reference.task if reference else task_of(model.outputs)
+    if reference is None and task is not Task.REGRESSION:
+        log.warning(f"nothing is sent to the collector: the classes of the model are told by {PROFILE_PATH} alone")
+        return None
+    served = Served(
+        namespace=settings.namespace,
+        deployment=settings.deployment,
+        model=settings.name,
+        version=settings.version,
+        revision=settings.revision,
+        slot=settings.slot,
+        task=task,
+        classes=reference.classes if reference else (),
+    )
+    pod = f"{settings.pod or socket.gethostname()}-{prediction_id()}"
+    return Collector(
+        Address(settings.collector_url), settings.collector_token_file, served, pod, settings.profile_seconds
+    )
+
+
+def _redactor(settings: Settings, model: Model, reference: Reference | None) -> Redactor:
+    rules = settings.feedback or Rules()
+    task = reference.task if reference else task_of(model.outputs)
+    return Redactor(rules, read_key(settings.feedback_key_file, rules), model.signature, task)

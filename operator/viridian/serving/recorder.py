@@ -1,0 +1,156 @@
+"""What becomes of answered rows beside their answers: they are counted, and told to the collector.
+
+None of it is on the request path.
+A request costs one append. Rows are handed over in portions to one thread, which does all that takes time; when it
+falls behind, rows are let go and counted as lost. What waits is handed over by time as well, and when the server ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Final
+
+from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
+
+from viridian.api.profile import Numbers, Profile
+from viridian.api.samples import PREDICTED_CLASSES_METRIC, PREDICTED_VALUES_METRIC
+from viridian.judgement.merging import merge_profiles, merge_sketches
+from viridian.serving.live_profile import Answered, LiveProfile
+from viridian.serving.logs import log
+
+PORTION_ROWS: Final = 512
+PORTION_SECONDS: Final = 1.0
+"""A quiet model is up to date all the same."""
+MOST_ROWS: Final = 65_536
+"""That may wait for the thread."""
+
+__all__ = ["Answered", "Recorder", "Span"]
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """What was counted in a span of time, half open, in seconds since 1970."""
+
+    start: float
+    end: float
+    profile: Profile
+
+
+class Recorder:
+    """`profile` counts, `sink` takes rows for the collector; either may be missing. `add` belongs to the event loop."""
+
+    def __init__(self, profile: LiveProfile | None, sink: Callable[[Sequence[Answered]], None] | None = None) -> None:
+        self._live = profile
+        self._sink = sink
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="record")
+        self._waiting: list[Answered] = []
+        self._rows = 0
+        self._timer: asyncio.TimerHandle | None = None
+        # Written by the loop and by the thread, each its own: their difference is what the thread has before it.
+        self._handed, self._done = 0, 0
+        self.lost = 0
+        """Rows that were neither counted nor sent, because the thread could not keep up."""
+        # The rest belongs to the thread.
+        self._whole = profile.take() if profile else None
+        self._window = self._whole
+        self._since = time.time()
+        self._prediction = self._whole.prediction if self._whole else None
+
+    def add(self, answered: Answered) -> None:
+        """Rows that were answered. Never waits, never raises."""
+        self._waiting.append(answered)
+        self._rows += answered.batch.rows
+        if self._rows >= PORTION_ROWS:
+            self.flush()
+        elif self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(PORTION_SECONDS, self.flush)
+
+    def flush(self) -> None:
+        """Hand over what waits."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        portion, rows = self._waiting, self._rows
+        self._waiting, self._rows = [], 0
+        if self._handed - self._done > MOST_ROWS:
+            self.lost += rows
+        elif portion:
+            self._handed += rows
+            self._pool.submit(self._record, portion, rows)
+
+    async def profile(self) -> Profile | None:
+        """Everything that was counted since the start; None where nothing is counted."""
+        self.flush()
+        return await asyncio.wrap_future(self._pool.submit(self._pull))
+
+    def window(self) -> Future[Span | None]:
+        """What was counted since this was asked before; None where there was nothing. May be called on any thread."""
+        return self._pool.submit(self._cut)
+
+    async def settled(self) -> None:
+        """Everything that waited is counted and told."""
+        self.flush()
+        await asyncio.wrap_future(self._pool.submit(lambda: None))
+
+    def close(self) -> None:
+        """Nothing more comes."""
+        self._pool.shutdown(wait=False)
+
+    def families(self, names: Sequence[str], values: Sequence[str]) -> Iterable[Metric]:
+        """The predictions on the bins of the profile, as Prometheus takes them."""
+        lost = CounterMetricFamily(
+            "viridian_unrecorded_rows", "Rows neither counted nor sent, under load.", labels=names
+        )
+        lost.add_metric(values, self.lost)
+        yield lost
+        sketch = self._prediction
+        if isinstance(sketch, Numbers):
+            bounds = [*map(str, sketch.edges), "+Inf"]
+            below, buckets = 0, []
+            for bound, count in zip(bounds, sketch.counts, strict=True):
+                below += count
+                buckets.append((bound, float(below)))
+            histogram = HistogramMetricFamily(
+                PREDICTED_VALUES_METRIC, "Predictions on the bins of the reference profile.", labels=names
+            )
+            histogram.add_metric(values, buckets, sketch.mean * sketch.finite)
+            yield histogram
+        elif sketch is not None:
+            classes = CounterMetricFamily(PREDICTED_CLASSES_METRIC, "Predicted classes.", labels=[*names, "class"])
+            for name, count in zip(sketch.names, sketch.counts, strict=True):
+                classes.add_metric([*values, name], count)
+            yield classes
+
+    def _record(self, portion: Sequence[Answered], rows: int) -> None:
+        try:
+            if self._live is not None and self._whole is not None:
+                self._live.add(portion)
+                self._prediction = merge_sketches(self._whole.prediction, self._live.prediction)
+            if self._sink is not None:
+                self._sink(portion)
+        except Exception as error:
+            # A fault of ours must not end the counting; its text may quote rows, so only its type is told.
+            log.error("rows were not recorded", extra={"fields": {"exception": type(error).__name__}})
+        finally:
+            self._done += rows
+
+    def _pull(self) -> Profile | None:
+        if self._live is None or self._whole is None or self._window is None:
+            return None
+        taken = self._live.take()
+        self._whole = merge_profiles((self._whole, taken))
+        self._window = merge_profiles((self._window, taken))
+        return self._whole
+
+    def _cut(self) -> Span | None:
+        self._pull()
+        start, self._since = self._since, time.time()
+        if self._window is None or self._live is None or not self._window.rows:
+            return None
+        span = Span(start, self._since, self._window)
+        self._window = self._live.take()
+        return span
