@@ -39,6 +39,14 @@ RIGHT = {
         + "a" * 64
         + "'}}",
     ),
+    "keys of several signers": (
+        model_deployment,
+        "spec: {model: {signature: {required: false, publicKeySecretRef: {name: model-signing.v2}}}}",
+    ),
+    "one entry of a Secret": (
+        model_deployment,
+        "spec: {model: {signature: {publicKeySecretRef: {name: model-signing, key: 1f0c_A.pem}}}}",
+    ),
     "an alias that only begins like a reserved one": (
         model_deployment,
         "spec: {model: {registry: {alias: latest-good}}}",

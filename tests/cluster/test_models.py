@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +11,7 @@ from tests.cluster.conftest import Operator
 from tests.support.kube import Kube, Object
 from tests.support.node.deployment import Deployed
 from tests.support.node.registry import ClusterRegistry
+from viridian.training.signing import KEY_FILE, make_key
 
 NOT_ITS_DIGEST = f"sha256:{'0' * 64}"
 
@@ -62,6 +64,29 @@ def test_a_pickle_is_refused_with_advice(deployed: Deployed, registry: ClusterRe
     assert "log the model as ONNX" in _told(told)["message"]
     assert (_told(told)["status"], _told(told)["reason"]) == ("False", "PickleRefused")
     assert "champion" not in deployed.status
+
+
+def test_what_nobody_trusted_has_signed_never_serves(
+    deployed: Deployed, registry: ClusterRegistry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Signed versions are served; one that is not, and one of somebody else's, are sent home with the reason."""
+    private, public = make_key(tmp_path / "ours")
+    metadata = {"name": deployed.name, "namespace": deployed.namespace}
+    keys = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": {"a.pem": public.read_text()}}
+    deployed.kube.apply(keys)
+    model = {
+        "registry": {"name": deployed.registered, "alias": "candidate"},
+        "signature": {"publicKeySecretRef": {"name": deployed.name}},
+    }
+    monkeypatch.setenv(KEY_FILE, str(private))
+    sound = registry.publish(deployed.registered)
+    deployed.apply(model=model)
+    deployed.until_serves(sound)
+    monkeypatch.delenv(KEY_FILE)
+    assert deployed.until_rejected(registry.publish(deployed.registered))["reason"] == "ModelUnsigned"
+    monkeypatch.setenv(KEY_FILE, str(make_key(tmp_path / "theirs")[0]))
+    assert deployed.until_rejected(registry.publish(deployed.registered))["reason"] == "UnknownSigningKey"
+    assert deployed.champion["version"] == sound
 
 
 def _told(status: Object) -> Object:

@@ -39,9 +39,9 @@ def read(path: Path) -> Ed25519PrivateKey:
         key = serialization.load_pem_private_key(path.read_bytes(), password=None)
     except OSError as error:
         raise KeyUnusable(f"{KEY_FILE} names {path}, which cannot be read: {error.strerror}") from error
-    except (ValueError, TypeError) as error:
-        # Not the cause's words: they might quote the file.
-        raise KeyUnusable(f"{path} is no private key in PEM (PKCS8) without a password") from error
+    except (ValueError, TypeError):
+        # Without the cause, whose words might quote the file.
+        raise KeyUnusable(f"{path} is no private key in PEM (PKCS8) without a password") from None
     if not isinstance(key, Ed25519PrivateKey):
         raise KeyUnusable(f"{path} is no Ed25519 key: make one with `python -m viridian.training.signing make-key`")
     return key
