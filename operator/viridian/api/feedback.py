@@ -45,8 +45,8 @@ PROFILE_SECONDS_VARIABLE: Final = "VIRIDIAN_PROFILE_SECONDS"
 """How often a ProfileWindow is sent."""
 RULES_VARIABLE: Final = "VIRIDIAN_FEEDBACK"
 """`viridian.api.privacy.Rules` as JSON; without it no predictions are sent."""
-HASH_KEY_VARIABLE: Final = "VIRIDIAN_HASH_KEY"
-"""Where the rules need one: the key itself, from a Secret."""
+KEY_FILE_VARIABLE: Final = "VIRIDIAN_FEEDBACK_KEY_FILE"
+"""Path of the key of the hashes, where the rules need one."""
 
 Value = float | int | str | bool | None
 

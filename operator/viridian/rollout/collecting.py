@@ -13,10 +13,10 @@ from viridian.api.monitoring import Feedback
 from viridian.api.names import SERVER_CONTAINER
 from viridian.api.privacy import Rules
 from viridian.monitoring.windows import profile_seconds
+from viridian.plan import collector_token
 
-TOKEN_DIR: Final = "/var/run/secrets/viridian.dev/collector"  # noqa: S105 - a path
-TOKEN_VOLUME: Final = "collector-token"  # noqa: S105 - a name
-TOKEN_SECONDS: Final = 3600
+KEY_DIR: Final = "/var/run/secrets/viridian.dev/feedback"
+KEY_VOLUME: Final = "feedback-key"
 
 
 def wish(spec: ModelDeploymentSpec) -> dict[str, Any]:
@@ -39,28 +39,30 @@ def fragment(name: str, spec: ModelDeploymentSpec, collector_url: str | None) ->
         return {}
     environment: list[dict[str, Any]] = [
         {"name": words.COLLECTOR_URL_VARIABLE, "value": collector_url},
-        {"name": words.COLLECTOR_TOKEN_FILE_VARIABLE, "value": f"{TOKEN_DIR}/token"},
+        {"name": words.COLLECTOR_TOKEN_FILE_VARIABLE, "value": collector_token.TOKEN_FILE},
         {"name": words.NAMESPACE_VARIABLE, "valueFrom": {"fieldRef": {"fieldPath": "metadata.namespace"}}},
         {"name": words.DEPLOYMENT_VARIABLE, "value": name},
         {"name": words.PROFILE_SECONDS_VARIABLE, "value": str(told["profileSeconds"])},
     ]
+    mounts, volumes = [collector_token.mount()], [collector_token.volume()]
     if spec.feedback is not None:
         rules = msgspec.json.encode(_rules(spec.feedback)).decode()
         environment.append({"name": words.RULES_VARIABLE, "value": rules})
         if key := spec.feedback.hash_key_secret_ref:
-            reference = {"secretKeyRef": {"name": key.name, "key": key.key}}
-            environment.append({"name": words.HASH_KEY_VARIABLE, "valueFrom": reference})
-    token = {"audience": words.TOKEN_AUDIENCE, "expirationSeconds": TOKEN_SECONDS, "path": "token"}
+            environment.append({"name": words.KEY_FILE_VARIABLE, "value": f"{KEY_DIR}/key"})
+            mounts.append({"name": KEY_VOLUME, "mountPath": KEY_DIR, "readOnly": True})
+            secret = {"secretName": key.name, "items": [{"key": key.key, "path": "key"}]}
+            volumes.append({"name": KEY_VOLUME, "secret": secret})
     return {
         "spec": {
             "containers": [
                 {
                     "name": SERVER_CONTAINER,
                     "env": environment,
-                    "volumeMounts": [{"name": TOKEN_VOLUME, "mountPath": TOKEN_DIR, "readOnly": True}],
+                    "volumeMounts": mounts,
                 }
             ],
-            "volumes": [{"name": TOKEN_VOLUME, "projected": {"sources": [{"serviceAccountToken": token}]}}],
+            "volumes": volumes,
         }
     }
 
