@@ -1,4 +1,4 @@
-# Every image of Viridian, one target each: operator, server, trainer, mlflow.
+# Every image of Viridian, one target each: operator, server, collector, trainer, mlflow.
 #
 # BASE must have Python 3.11 and little else; BUILD_BASE the same Python in the same place, with pip and venv.
 # The secrets are optional: a certificate bundle (ca) and a pip configuration (pip) of the computer that builds,
@@ -49,6 +49,16 @@ FROM runtime AS server
 COPY --from=server-dependencies /opt/viridian /opt/viridian
 COPY --from=project /app /opt/viridian
 ENTRYPOINT ["viridian-server"]
+
+FROM tools AS collector-dependencies
+COPY locks/collector.txt locks/
+RUN --mount=type=secret,id=pip --mount=type=secret,id=ca --mount=type=cache,target=/root/.cache/pip \
+    python3 -m pip --python /opt/viridian/bin/python install --require-hashes -r locks/collector.txt
+
+FROM runtime AS collector
+COPY --from=collector-dependencies /opt/viridian /opt/viridian
+COPY --from=project /app /opt/viridian
+ENTRYPOINT ["viridian-collector"]
 
 FROM tools AS trainer-dependencies
 COPY locks/trainer.txt locks/

@@ -41,6 +41,7 @@ class Image:
 IMAGES = (
     Image("operator", ("locks/operator.txt", *PROJECT)),
     Image("server", ("locks/server.txt", *PROJECT)),
+    Image("collector", ("locks/collector.txt", *PROJECT)),
     Image("trainer", ("locks/trainer.txt", *PROJECT)),
     Image("mlflow", ("locks/mlflow.txt",)),
 )

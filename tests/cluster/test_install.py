@@ -41,6 +41,8 @@ class Helm:
             "namespaces": f"{{{self.kubectl.namespace}}}",
             "image.tag": "dev",
             "serverImage.tag": "dev",
+            "collector.image.tag": "dev",
+            "collector.storage.persistent": "false",
             "mlflow.uri": "http://mlflow.ml:5000",
             **more,
         }

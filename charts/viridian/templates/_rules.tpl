@@ -7,6 +7,10 @@
 - apiGroups: [viridian.dev]
   resources: [modeldeployments/status, retrainpolicies/status]
   verbs: [patch]
+# What the collector asks the API server about: figures, and what may be kept. No request has this path.
+- apiGroups: [viridian.dev]
+  resources: [modeldeployments/feedback]
+  verbs: [get, patch]
 # Children name their owner with blockOwnerDeletion. Where the admission plugin OwnerReferencesPermissionEnforcement
 # runs, as on OpenShift, only those who may set the owner's finalizers may do that. No finalizer is ever set.
 - apiGroups: [viridian.dev]

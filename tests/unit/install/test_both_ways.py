@@ -26,7 +26,7 @@ def test_namespaced_both_ways_make_the_same_objects() -> None:
 def test_namespaced_has_no_right_outside_of_the_namespace() -> None:
     for objects in (kustomize("manifests/overlays/namespaced"), helm("ml", "namespaces={ml}", "crds.install=false")):
         kinds = {object_["kind"] for object_ in objects}
-        assert kinds == {"ServiceAccount", "Role", "RoleBinding", "Deployment", "Service"}
+        assert kinds == {"ServiceAccount", "Role", "RoleBinding", "Deployment", "Service", "PersistentVolumeClaim"}
 
 
 def test_helm_serves_several_namespaces_with_a_role_in_each() -> None:
@@ -55,13 +55,14 @@ def test_the_crds_of_the_chart_are_those_of_the_project() -> None:
     assert check.returncode == 0, check.stderr
 
 
+@pytest.mark.parametrize("name", ["viridian-operator", "viridian-collector"])
 @pytest.mark.parametrize("way", ["kustomize", "helm"])
-def test_the_pod_meets_the_restricted_pod_security_standard(way: str) -> None:
+def test_the_pod_meets_the_restricted_pod_security_standard(way: str, name: str) -> None:
     objects = by_identity(kustomize("manifests") if way == "kustomize" else helm("viridian-system"))
-    pod = objects["Deployment", "viridian-system", "viridian-operator"]["spec"]["template"]["spec"]
+    pod = objects["Deployment", "viridian-system", name]["spec"]["template"]["spec"]
     assert pod["securityContext"]["runAsNonRoot"] is True
     assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
-    assert _container(objects)["securityContext"] == {
+    assert _container(objects, name)["securityContext"] == {
         "allowPrivilegeEscalation": False,
         "readOnlyRootFilesystem": True,
         "capabilities": {"drop": ["ALL"]},
@@ -69,10 +70,11 @@ def test_the_pod_meets_the_restricted_pod_security_standard(way: str) -> None:
     assert pod["enableServiceLinks"] is False, "a Service named viridian-… would set VIRIDIAN_… variables"
 
 
+@pytest.mark.parametrize("name", ["viridian-operator", "viridian-collector"])
 @pytest.mark.parametrize("way", ["kustomize", "helm"])
-def test_there_is_one_operator_at_a_time(way: str) -> None:
+def test_there_is_one_at_a_time(way: str, name: str) -> None:
     objects = by_identity(kustomize("manifests") if way == "kustomize" else helm("viridian-system"))
-    spec = objects["Deployment", "viridian-system", "viridian-operator"]["spec"]
+    spec = objects["Deployment", "viridian-system", name]["spec"]
     assert (spec["replicas"], spec["strategy"]) == (1, {"type": "Recreate"})
     assert not [identity for identity in objects if identity[0] == "PodDisruptionBudget"]
 
@@ -89,6 +91,9 @@ def test_there_is_one_operator_at_a_time(way: str) -> None:
         ("replicas=2", "replicas"),
         ("resync=soon", "resync"),
         ("image.pullPolicy=Sometimes", "pullPolicy"),
+        ("collector.storage.size=much", "size"),
+        ("collector.rules.everywhere.denied={email}", "denied"),
+        ("collector.replicas=2", "replicas"),
     ],
 )
 def test_helm_refuses_values_that_mean_nothing(setting: str, said: str) -> None:
@@ -114,6 +119,58 @@ def test_helm_passes_the_settings_on() -> None:
     assert container["resources"]["limits"]["memory"] == "1Gi"
 
 
-def _container(objects: Any) -> Any:
-    pod = objects["Deployment", "viridian-system", "viridian-operator"]["spec"]["template"]["spec"]
+def test_helm_passes_the_settings_of_the_collector_on() -> None:
+    objects = by_identity(
+        helm(
+            "viridian-system",
+            "collector.image.tag=2.0.0",
+            "collector.retention=30d",
+            "collector.storage.storageClassName=fast",
+            "collector.database.existingSecret=feedback-database",
+            "collector.hashKey.existingSecret=feedback-key",
+            "collector.rules.everywhere.deny={email}",
+        )
+    )
+    container = _container(objects, "viridian-collector")
+    environment = {entry["name"]: entry for entry in container["env"]}
+    assert container["image"] == "viridian/collector:2.0.0"
+    assert environment["VIRIDIAN_RETENTION"]["value"] == "30d"
+    secret = {"name": "feedback-database", "key": "url"}
+    assert environment["VIRIDIAN_DATABASE_URL"]["valueFrom"] == {"secretKeyRef": secret}
+    assert environment["VIRIDIAN_HASH_KEY_FILE"]["value"] == "/etc/viridian/key/key"
+    assert environment["VIRIDIAN_RULES"]["value"] == "/etc/viridian/rules/rules.yaml"
+    rules = objects["ConfigMap", "viridian-system", "viridian-collector"]["data"]["rules.yaml"]
+    assert rules == "everywhere:\n  deny:\n  - email\n"
+    claim = objects["PersistentVolumeClaim", "viridian-system", "viridian-collector"]["spec"]
+    assert claim["storageClassName"] == "fast"
+
+
+def test_without_storage_the_data_are_in_the_pod() -> None:
+    objects = by_identity(helm("viridian-system", "collector.storage.persistent=false"))
+    pod = objects["Deployment", "viridian-system", "viridian-collector"]["spec"]["template"]["spec"]
+    assert {"name": "data", "emptyDir": {}} in pod["volumes"]
+    assert ("PersistentVolumeClaim", "viridian-system", "viridian-collector") not in objects
+    # The demo's node has no storage class.
+    assert by_identity(kustomize("demo/install"))["Deployment", "viridian-system", "viridian-collector"]["spec"][
+        "template"
+    ]["spec"]["volumes"] == sorted(pod["volumes"], key=str)
+
+
+def test_without_a_collector_there_is_none() -> None:
+    objects = by_identity(helm("viridian-system", "collector.install=false", "collector.url=http://elsewhere:8090"))
+    assert not [identity for identity in objects if "collector" in identity[2]]
+    assert {"name": "VIRIDIAN_COLLECTOR_URL", "value": "http://elsewhere:8090"} in _container(objects)["env"]
+
+
+def test_the_collector_may_ask_about_tokens_and_rights_alone() -> None:
+    objects = by_identity(kustomize("manifests"))
+    binding = objects["ClusterRoleBinding", "", "viridian-collector"]
+    assert binding["roleRef"]["name"] == "system:auth-delegator"
+    bound = [one for identity, one in objects.items() if identity[0].endswith("RoleBinding")]
+    subjects = [subject["name"] for one in bound for subject in one["subjects"]]
+    assert subjects.count("viridian-collector") == 1
+
+
+def _container(objects: Any, name: str = "viridian-operator") -> Any:
+    pod = objects["Deployment", "viridian-system", name]["spec"]["template"]["spec"]
     return pod["containers"][0]

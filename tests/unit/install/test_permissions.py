@@ -22,13 +22,15 @@ DECIDING = (*(VIRIDIAN / "rollout").glob("*.py"), *(VIRIDIAN / "retraining").glo
 OBSERVING = tuple((VIRIDIAN / "controller").glob("observe_*.py"))
 
 # Not calls of ours: the API server asks for these on behalf of others.
+# The operator's calls of the collector (viridian.ports.feedback), which asks the API server whether they are allowed.
+FEEDBACK = {(GROUP, "modeldeployments/feedback", verb) for verb in ("get", "patch")}
 FINALIZERS = {(GROUP, f"{own.plural}/finalizers", "update") for own in OWN}
 SCANNING = {("apiextensions.k8s.io", "customresourcedefinitions", verb) for verb in ("list", "watch")}
 
 
 def called() -> set[Right]:
     """Every call in the code, as the API server authorizes it."""
-    rights = set(FINALIZERS)
+    rights = FINALIZERS | FEEDBACK
     for resource in (*OWN, *CHILDREN):
         rights |= {(resource.group, resource.plural, verb) for verb in ("list", "watch")}
     for own in OWN:
