@@ -206,7 +206,9 @@ class OperatorWorld:
             MODEL_DEPLOYMENT: ModelDeployments(
                 self.cluster, resolver, Samples(self.pods), self.settings, self.clock, self._monitors()
             ),
-            RETRAIN_POLICY: RetrainPolicies(self.cluster, registry, self.settings.mlflow_uri, self.clock),
+            RETRAIN_POLICY: RetrainPolicies(
+                self.cluster, registry, self.collector, self.settings.mlflow_uri, self.clock
+            ),
         }
 
     def _monitors(self) -> Monitors:

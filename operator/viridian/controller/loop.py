@@ -143,7 +143,9 @@ def assemble(
         MODEL_DEPLOYMENT: ModelDeployments(
             cluster, Resolver(view, configured), Samples(environment.pods), settings, environment.clock, monitors
         ),
-        RETRAIN_POLICY: RetrainPolicies(cluster, registry, settings.mlflow_uri, environment.clock),
+        RETRAIN_POLICY: RetrainPolicies(
+            cluster, registry, environment.feedback, settings.mlflow_uri, environment.clock
+        ),
     }
 
     actor = Actor(cluster, registry, environment.pods)

@@ -7,14 +7,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from viridian.api import reasons
 from viridian.api.names import API_VERSION, MODEL_DEPLOYMENT, RETRAIN_POLICY_LABEL
 from viridian.api.registry import ALIAS_CHAMPION, ModelVersion, TrainingRun
 from viridian.controller.keys import Key
 from viridian.controller.kinds import Observed
 from viridian.plan.plan import Plan
 from viridian.ports.cluster import Cluster, Object, Reference
+from viridian.ports.feedback import Feedback, FeedbackError, FeedbackUnavailable
 from viridian.ports.registry import Registry, RegistryError, RegistryUnavailable
 from viridian.retraining.decide import decide
+from viridian.retraining.endings import OPEN
 from viridian.retraining.questions import ask
 from viridian.retraining.results import JobResult, job_result
 from viridian.retraining.snapshot import (
@@ -36,6 +39,7 @@ class RetrainPolicies:
 
     cluster: Cluster
     registry: Registry
+    feedback: Feedback | None
     mlflow_uri: str | None
     clock: Callable[[], datetime]
 
@@ -48,8 +52,15 @@ class RetrainPolicies:
         )
         results = await self._results(key, jobs)
         now = self.clock()
-        facts = facts_of(manifest, deployment, jobs, results, mlflow_uri=self.mlflow_uri)
-        return Observed(Snapshot(facts, await self._answers(ask(facts, now))), now)
+        facts = facts_of(
+            manifest,
+            deployment,
+            jobs,
+            results,
+            mlflow_uri=self.mlflow_uri,
+            collector=self.feedback is not None,
+        )
+        return Observed(Snapshot(facts, await self._answers(key, ask(facts, now))), now)
 
     def decide(self, observed: Observed[Snapshot]) -> Plan:
         return decide(observed.snapshot, observed.now)
@@ -77,16 +88,24 @@ class RetrainPolicies:
         )
         return {job["metadata"]["name"]: job_result(job, found) for job, found in zip(inspected, pods, strict=True)}
 
-    async def _answers(self, questions: Questions) -> Answers | Unavailable:
+    async def _answers(self, key: Key, questions: Questions) -> Answers | Unavailable:
         try:
-            return await self._ask(questions)
+            return await self._ask(key, questions)
         except RegistryUnavailable as error:
-            return Unavailable(error.message)
+            return Unavailable(reasons.REGISTRY_UNAVAILABLE, error.message)
         except RegistryError as error:
-            return Unavailable(error.message, refused=True)
+            return Unavailable(reasons.REGISTRY_REFUSED, error.message)
+        except FeedbackUnavailable as error:
+            return Unavailable(reasons.COLLECTOR_UNAVAILABLE, str(error))
+        except FeedbackError as error:
+            return Unavailable(reasons.COLLECTOR_REFUSED, str(error))
 
-    async def _ask(self, questions: Questions) -> Answers:
+    async def _ask(self, key: Key, questions: Questions) -> Answers:
         run = await self._run(questions)
+        if questions.rows_of and self.feedback is not None and run is not None and run.status in OPEN:
+            # Whoever asks again for the same run is given the same rows.
+            rows = await self.feedback.freeze(key.namespace, questions.rows_of, questions.key)
+            return Answers(questions=questions, run=run, rows=rows)
         if not questions.model:
             return Answers(questions=questions, run=run)
         model = await self.registry.model(questions.model)

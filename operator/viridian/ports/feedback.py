@@ -9,18 +9,20 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
 
 import aiohttp
 import msgspec
 from yarl import URL
 
-from viridian.api.feedback import RULES_PATH, WINDOWS_PATH, Keeping, Window
+from viridian.api.feedback import RULES_PATH, SNAPSHOTS_PATH, WINDOWS_PATH, Keeping, Snapshot, Window
 
 TIMEOUT_SECONDS: Final = 10.0
 MAX_BYTES: Final = 64 * 1024 * 1024
 SHOWN_CHARACTERS: Final = 300
 _WINDOWS: Final = msgspec.json.Decoder(list[Window])
+_SNAPSHOT: Final = msgspec.json.Decoder(Snapshot)
+_Answer = TypeVar("_Answer")
 
 
 class FeedbackError(Exception):
@@ -46,6 +48,9 @@ class Feedback(Protocol):
     async def keep(self, namespace: str, deployment: str, keeping: Keeping) -> None:
         """From now on that is what may be kept. May be repeated."""
 
+    async def freeze(self, namespace: str, deployment: str, run_id: str) -> Snapshot:
+        """The rows that are known now, for this run. Asked again, it is the same snapshot."""
+
 
 class HttpFeedback:
     """A collector over HTTP, with a session that its owner closes.
@@ -65,16 +70,25 @@ class HttpFeedback:
         query = {"start": f"{start:.0f}", "end": f"{end:.0f}", "seconds": f"{seconds:.0f}"}
         if revision is not None:
             query["revision"] = revision
-        body = await self._request("GET", f"{WINDOWS_PATH}/{namespace}/{deployment}", query=query)
+        return self._decoded(
+            _WINDOWS, await self._request("GET", f"{WINDOWS_PATH}/{namespace}/{deployment}", query=query)
+        )
+
+    async def keep(self, namespace: str, deployment: str, keeping: Keeping) -> None:
+        await self._request("PUT", f"{RULES_PATH}/{namespace}/{deployment}", body=msgspec.json.encode(keeping))
+
+    async def freeze(self, namespace: str, deployment: str, run_id: str) -> Snapshot:
+        return self._decoded(
+            _SNAPSHOT, await self._request("PUT", f"{SNAPSHOTS_PATH}/{namespace}/{deployment}/{run_id}")
+        )
+
+    def _decoded(self, decoder: msgspec.json.Decoder[_Answer], body: bytes) -> _Answer:
         try:
-            return _WINDOWS.decode(body)
+            return decoder.decode(body)
         except msgspec.MsgspecError as error:
             raise FeedbackRefused(
                 f"what answers at {self._address} is no collector of this release: {error}"
             ) from error
-
-    async def keep(self, namespace: str, deployment: str, keeping: Keeping) -> None:
-        await self._request("PUT", f"{RULES_PATH}/{namespace}/{deployment}", body=msgspec.json.encode(keeping))
 
     async def _request(
         self, method: str, path: str, *, query: dict[str, str] | None = None, body: bytes | None = None

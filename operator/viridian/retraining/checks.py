@@ -69,12 +69,23 @@ def registry_is_configured(situation: Situation) -> Problem | None:
     return Problem(reasons.REGISTRY_NOT_CONFIGURED, message, lasting=True)
 
 
+def collector_is_known(situation: Situation) -> Problem | None:
+    if situation.facts.collector or not collects(situation.facts):
+        return None
+    message = (
+        f"ModelDeployment {situation.spec.model_deployment} collects feedback, but the operator knows no collector: "
+        "start it with --collector-url, or remove spec.feedback there"
+    )
+    return Problem(reasons.NO_COLLECTOR, message, lasting=True)
+
+
 CHECKS: tuple[Check, ...] = (
     write_refused,
     template_works,
     deployment_exists,
     deployment_follows_an_alias,
     registry_is_configured,
+    collector_is_known,
 )
 
 
@@ -84,12 +95,17 @@ def first_problem(situation: Situation) -> Problem | None:
     return next((problem for problem in found if problem is not None), None)
 
 
-def registry_problem(registry: Answers | Unavailable) -> Problem | None:
-    """What keeps it from going on at the registry; no answer is waited for, for as long as it takes."""
-    if isinstance(registry, Answers):
+WAITED_FOR = (reasons.REGISTRY_UNAVAILABLE, reasons.COLLECTOR_UNAVAILABLE)
+"""What ends by itself."""
+ELSEWHERE = (*WAITED_FOR, reasons.REGISTRY_REFUSED, reasons.COLLECTOR_REFUSED)
+"""Problems with what was asked, not with the policy."""
+
+
+def answer_problem(answers: Answers | Unavailable) -> Problem | None:
+    """What keeps it from going on at registry or collector; an answer is waited for, for as long as it takes."""
+    if isinstance(answers, Answers):
         return None
-    reason = reasons.REGISTRY_REFUSED if registry.refused else reasons.REGISTRY_UNAVAILABLE
-    return Problem(reason, registry.message, lasting=registry.refused)
+    return Problem(answers.reason, answers.message, lasting=answers.reason not in WAITED_FOR)
 
 
 def schedule_problem(situation: Situation) -> Problem | None:
@@ -104,6 +120,12 @@ def data_problem(situation: Situation) -> Problem | None:
     """Data that was found not good enough. A person may start a run all the same."""
     word = situation.quality
     return Problem(reasons.DATA_QUALITY_FAILED, word.message, lasting=True) if word.paused else None
+
+
+def collects(facts: Facts) -> bool:
+    """Whether the predictions of the ModelDeployment are remembered, so that runs are given rows."""
+    spec = facts.deployment.spec if facts.deployment else None
+    return spec is not None and spec.feedback is not None
 
 
 def followed_model(facts: Facts) -> RegistryModel | None:

@@ -15,13 +15,14 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from viridian.api import reasons
+from viridian.api.feedback import Snapshot as FrozenRows
 from viridian.api.registry import TAG_POLICY, TAG_REASONS, RunStatus
 from viridian.api.retrainpolicy import ActiveRun
 from viridian.plan.intent import apply_unless_covered
 from viridian.plan.plan import Action, CreateRun, Delete, Event, EventType, FinishRun, Plan
 from viridian.retraining import endings
 from viridian.retraining.causes import Cause, Source
-from viridian.retraining.checks import Problem, first_problem, registry_problem
+from viridian.retraining.checks import ELSEWHERE, WAITED_FOR, Problem, answer_problem, first_problem
 from viridian.retraining.jobs import job
 from viridian.retraining.pruning import superfluous
 from viridian.retraining.questions import experiment_of, questions
@@ -34,7 +35,7 @@ from viridian.retraining.status import events, invalid_status, status
 
 POLL: Final = timedelta(seconds=60)
 """How often a run at work is looked at although nothing was heard of it."""
-REGISTRY_POLL: Final = timedelta(seconds=15)
+ANSWER_POLL: Final = timedelta(seconds=15)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +62,7 @@ def decide(snapshot: Snapshot, now: datetime) -> Plan:
     if facts.spec is None:
         return Plan(status=invalid_status(facts, now), summary=facts.invalid)
     situation = read(facts, facts.spec, now)
-    problem = first_problem(situation) or registry_problem(snapshot.registry)
+    problem = first_problem(situation) or answer_problem(snapshot.registry)
     if problem is not None or not isinstance(snapshot.registry, Answers):
         return _plan(situation, _held_up(situation, problem), problem)
     if snapshot.registry.questions != questions(situation):
@@ -86,8 +87,8 @@ def _held_up(situation: Situation, problem: Problem | None) -> Step:
         return Step(active=_at_work(situation.active))
     if situation.vanished is not None:
         return Step(active=situation.vanished)
-    registry = problem is not None and problem.reason in (reasons.REGISTRY_UNAVAILABLE, reasons.REGISTRY_REFUSED)
-    return Step(active=_beginning(situation.start) if registry and situation.start else None)
+    elsewhere = problem is not None and problem.reason in ELSEWHERE
+    return Step(active=_beginning(situation.start) if elsewhere and situation.start else None)
 
 
 def _next_step(situation: Situation, answers: Answers) -> Step:
@@ -112,11 +113,11 @@ def _begin(situation: Situation, start: Start, answers: Answers) -> Step:
         return Step(actions=(create,), active=_beginning(start), wake=situation.now, summary=summary)
     if answers.run.status not in endings.OPEN:
         return _ran_before(situation, start)
-    return _launch(situation, start, answers.run.run_id)
+    return _launch(situation, start, answers.run.run_id, answers.rows)
 
 
-def _launch(situation: Situation, start: Start, mlflow_run: str) -> Step:
-    manifest = job(situation, start, mlflow_run)
+def _launch(situation: Situation, start: Start, mlflow_run: str, rows: FrozenRows | None) -> Step:
+    manifest = job(situation, start, mlflow_run, rows)
     apply = apply_unless_covered(manifest, None)
     name = str(manifest["metadata"]["name"])
     return Step(
@@ -180,8 +181,7 @@ def _wake(situation: Situation, step: Step, problem: Problem | None) -> datetime
         return step.wake
     times: list[datetime] = []
     if problem is not None:
-        polled = not problem.lasting and problem.reason == reasons.REGISTRY_UNAVAILABLE
-        times.append(situation.now + (REGISTRY_POLL if polled else POLL))
+        times.append(situation.now + (ANSWER_POLL if problem.reason in WAITED_FOR else POLL))
     if step.active is not None:
         times.append(situation.now + POLL)
     if not situation.paused:

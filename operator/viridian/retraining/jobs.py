@@ -7,9 +7,10 @@ choose: `restartPolicy: Never`, without which Kubernetes takes no podFailurePoli
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from viridian.api.feedback import COLLECTOR_TOKEN_FILE_VARIABLE, Snapshot
 from viridian.api.names import (
     API_VERSION,
     GROUP,
@@ -22,6 +23,7 @@ from viridian.api.names import (
     TRIGGER_ANNOTATION,
     stage_job,
 )
+from viridian.plan import collector_token
 from viridian.retraining.checks import followed_model
 from viridian.retraining.objects import Object, dig, entries, mapping, text
 from viridian.retraining.questions import experiment_of
@@ -36,7 +38,7 @@ FINAL_EXIT_CODES: Final = (int(ExitCode.BAD_DATA), int(ExitCode.BAD_CANDIDATE), 
 """Endings that no retry would change: bad data, a rejected candidate, nothing to do."""
 
 
-def job(situation: Situation, start: Start, mlflow_run: str) -> dict[str, Any]:
+def job(situation: Situation, start: Start, mlflow_run: str, rows: Snapshot | None = None) -> dict[str, Any]:
     """The whole intent of a run's Job. It is applied once: a Job's template cannot be changed."""
     facts, stage = situation.facts, situation.spec.stages.training
     origin = Origin(
@@ -46,7 +48,8 @@ def job(situation: Situation, start: Start, mlflow_run: str) -> dict[str, Any]:
         data=situation.spec.data or NO_DATA,
     )
     labels = _labels(situation, start.id)
-    template = _template(stage.template, labels, _environment(situation, start, mlflow_run))
+    environment = {**_environment(situation, start, mlflow_run), **_rows(rows)}
+    template = _template(stage.template, labels, environment, may_ask=rows is not None)
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
@@ -122,6 +125,15 @@ def _environment(situation: Situation, start: Start, mlflow_run: str) -> dict[st
     }
 
 
+def _rows(rows: Snapshot | None) -> dict[str, str]:
+    """Where the rows are that were frozen for this run, what they must hash to, and how to show who asks for them."""
+    return {
+        "VIRIDIAN_FEEDBACK_URI": rows.uri if rows else "",
+        "VIRIDIAN_FEEDBACK_DIGEST": rows.digest if rows else "",
+        COLLECTOR_TOKEN_FILE_VARIABLE: collector_token.TOKEN_FILE if rows else "",
+    }
+
+
 def _last_evaluation(situation: Situation) -> str:
     latest = situation.finished[0].finished if situation.finished else None
     if latest is None:
@@ -130,7 +142,9 @@ def _last_evaluation(situation: Situation) -> str:
     return json.dumps(told, ensure_ascii=False)
 
 
-def _template(user: Object, labels: Mapping[str, str], environment: Mapping[str, str]) -> dict[str, Any]:
+def _template(
+    user: Object, labels: Mapping[str, str], environment: Mapping[str, str], *, may_ask: bool
+) -> dict[str, Any]:
     metadata, spec = mapping(user, "metadata"), mapping(user, "spec")
     own = {key: value for key, value in mapping(metadata, "labels").items() if not key.startswith(f"{GROUP}/")}
     return {
@@ -143,22 +157,22 @@ def _template(user: Object, labels: Mapping[str, str], environment: Mapping[str,
             **spec,
             "restartPolicy": "Never",
             "securityContext": _pod_security(spec),
-            "volumes": _volumes(spec),
-            **_containers(spec, environment),
+            "volumes": [*_volumes(spec), *([collector_token.volume()] if may_ask else [])],
+            **_containers(spec, environment, [collector_token.mount()] if may_ask else []),
         },
     }
 
 
-def _containers(spec: Object, environment: Mapping[str, str]) -> dict[str, Any]:
+def _containers(spec: Object, environment: Mapping[str, str], mounts: Sequence[Object]) -> dict[str, Any]:
     worker, *company = entries(spec, "containers")
     before = entries(spec, "initContainers")
     return {
-        "containers": [_worker(worker, environment), *map(_restricted, company)],
+        "containers": [_worker(worker, environment, mounts), *map(_restricted, company)],
         **({"initContainers": list(map(_restricted, before))} if before else {}),
     }
 
 
-def _worker(container: Object, environment: Mapping[str, str]) -> dict[str, Any]:
+def _worker(container: Object, environment: Mapping[str, str], more: Sequence[Object]) -> dict[str, Any]:
     """The container that does the work. Its own variables come last, so that they may refer to Viridian's."""
     own = entries(container, "env")
     named = {text(variable, "name") for variable in own}
@@ -169,7 +183,7 @@ def _worker(container: Object, environment: Mapping[str, str]) -> dict[str, Any]
         "terminationMessagePolicy": "FallbackToLogsOnError",
         **_restricted(container),
         "env": [*added, *own],
-        "volumeMounts": [*mounts, *([] if mounted else [{"name": OUT_VOLUME, "mountPath": OUT_DIR}])],
+        "volumeMounts": [*mounts, *([] if mounted else [{"name": OUT_VOLUME, "mountPath": OUT_DIR}]), *more],
     }
 
 

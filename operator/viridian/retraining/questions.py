@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from viridian.retraining.checks import first_problem, followed_model
+from viridian.retraining.checks import collects, first_problem, followed_model
 from viridian.retraining.results import ExitCode, JobState, exit_code
 from viridian.retraining.runs import Run
 from viridian.retraining.situation import Situation, read
@@ -28,7 +28,8 @@ def questions(situation: Situation) -> Questions:
     if situation.active is not None:
         return _about_ending(situation, situation.active, experiment)
     if situation.start is not None:
-        return Questions(experiment=experiment, key=situation.start.id)
+        rows_of = situation.spec.model_deployment if collects(situation.facts) else ""
+        return Questions(experiment=experiment, key=situation.start.id, rows_of=rows_of)
     return Questions()
 
 

@@ -19,6 +19,7 @@ from datetime import datetime
 
 import msgspec
 
+from viridian.api.feedback import Snapshot as FrozenRows
 from viridian.api.modeldeployment import ModelDeploymentSpec
 from viridian.api.names import OUTCOME_ANNOTATION
 from viridian.api.registry import ModelVersion, TrainingRun
@@ -60,13 +61,15 @@ class Facts:
     results: Mapping[str, JobResult] = field(default_factory=dict)
     # The operator's MLflow, also handed to the Jobs; None when there is none.
     mlflow_uri: str | None = None
+    # Whether the operator knows a collector of feedback.
+    collector: bool = False
     # With which sentence the API server refused the previous pass's write (422, 403), empty when it did not.
     refused: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Questions:
-    """What a decision needs to know from the registry; an empty `key` means nothing at all."""
+    """What a decision needs to know from registry and collector; an empty `key` means nothing at all."""
 
     experiment: str = ""
     key: str = ""
@@ -75,6 +78,8 @@ class Questions:
     model: str = ""
     # The version that serves, where the ModelDeployment knows it.
     champion: str = ""
+    # Set when a run is about to begin and is to be given rows: the ModelDeployment whose feedback is collected.
+    rows_of: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +89,9 @@ class Answers:
     * with `q.key`: `run` = `registry.run(q.mlflow_run)` if there is one, else `registry.find_run(q.experiment, q.key)`;
     * with `q.model` also: `aliases` = those of `registry.model(q.model)`;
       if there is a run: `version_of_run(q.model, run.run_id)`, and `candidate` = `registry.version(q.model, that)`;
-      `champion` = `registry.version(q.model, q.champion or aliases.get(ALIAS_CHAMPION))` if one of them is known.
+      `champion` = `registry.version(q.model, q.champion or aliases.get(ALIAS_CHAMPION))` if one of them is known;
+    * with `q.rows_of`, and the run: `rows` = `feedback.freeze(namespace, q.rows_of, q.key)`, which asked again says the
+      same.
     """
 
     questions: Questions = field(default_factory=Questions)
@@ -92,14 +99,16 @@ class Answers:
     candidate: ModelVersion | None = None
     champion: ModelVersion | None = None
     aliases: Mapping[str, str] = field(default_factory=dict)
+    rows: FrozenRows | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Unavailable:
-    """The registry was asked and did not answer, or (`refused`) it answered that it will not."""
+    """The registry or the collector was asked and did not answer, or it answered that it will not."""
 
+    # One of viridian.api.reasons.
+    reason: str
     message: str
-    refused: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +136,7 @@ def facts_of(
     results: Mapping[str, JobResult],
     *,
     mlflow_uri: str | None,
+    collector: bool = False,
     refused: str = "",
 ) -> Facts:
     """The facts from the objects as the API server gave them."""
@@ -146,6 +156,7 @@ def facts_of(
         jobs=tuple(jobs),
         results=dict(results),
         mlflow_uri=mlflow_uri or None,
+        collector=collector,
         refused=refused,
     )
 

@@ -54,6 +54,9 @@ def test_the_contract_of_a_stage() -> None:
         "VIRIDIAN_CHAMPION_URI": "mlflow-artifacts:/churn/3",
         "VIRIDIAN_LAST_EVALUATION": "",
         "VIRIDIAN_OUT_DIR": "/viridian/out",
+        "VIRIDIAN_FEEDBACK_URI": "",
+        "VIRIDIAN_FEEDBACK_DIGEST": "",
+        "VIRIDIAN_COLLECTOR_TOKEN_FILE": "",
         "MLFLOW_TRACKING_URI": MLFLOW,
         "MLFLOW_EXPERIMENT_NAME": "ml/churn",
     }
@@ -200,6 +203,39 @@ def test_a_first_run_has_no_champion() -> None:
     world.settle()
     world.ask_by_hand("one").settle()
     assert environment(world.job)["VIRIDIAN_CHAMPION_URI"] == ""
+
+
+def test_a_run_is_given_the_rows_that_were_frozen_for_it() -> None:
+    world = World(collector=True)
+    assert world.deployment is not None
+    world.deployment["spec"]["feedback"] = {}
+    world.ask_by_hand("one").settle()
+    (rows,) = world.frozen.values()
+    told, pod_spec = environment(world.job), pod(world.job)
+    assert (told["VIRIDIAN_FEEDBACK_URI"], told["VIRIDIAN_FEEDBACK_DIGEST"]) == (rows.uri, rows.digest)
+    (token,) = [volume for volume in pod_spec["volumes"] if "projected" in volume]
+    assert token["projected"]["sources"][0]["serviceAccountToken"]["audience"] == "viridian-collector"
+    mounts = {mount["name"]: mount["mountPath"] for mount in pod_spec["containers"][0]["volumeMounts"]}
+    assert told["VIRIDIAN_COLLECTOR_TOKEN_FILE"] == f"{mounts[token['name']]}/token"
+
+
+def test_without_feedback_nothing_is_frozen() -> None:
+    world = World(collector=True)
+    world.ask_by_hand("one").settle()
+    assert world.frozen == {}
+    assert environment(world.job)["VIRIDIAN_FEEDBACK_URI"] == ""
+    assert not any("projected" in volume for volume in pod(world.job)["volumes"])
+
+
+def test_feedback_that_nobody_collects_holds_the_run_up_and_says_why() -> None:
+    world = World()
+    assert world.deployment is not None
+    world.deployment["spec"]["feedback"] = {}
+    world.ask_by_hand("one").settle()
+    assert world.jobs == {}
+    (ready,) = [one for one in world.policy["status"]["conditions"] if one["type"] == "Ready"]
+    assert ready["reason"] == "NoCollector"
+    assert "--collector-url" in ready["message"]
 
 
 def test_the_defaults_are_those_of_the_schema() -> None:

@@ -198,7 +198,9 @@ STATUSES = JUNK | st.fixed_dictionaries(
 )
 MOMENTS = st.integers(-(10**6), 10**7).map(lambda seconds: START + timedelta(seconds=seconds))
 DEPLOYMENTS = st.none() | st.just(deployment()) | st.dictionaries(st.sampled_from(["spec", "status"]), JUNK)
-REGISTRIES = st.sampled_from([Answers(), Unavailable("silent"), Unavailable("403", refused=True)])
+REGISTRIES = st.sampled_from(
+    [Answers(), Unavailable("RegistryUnavailable", "silent"), Unavailable("CollectorRefused", "403")]
+)
 
 
 @settings(deadline=None, max_examples=200)

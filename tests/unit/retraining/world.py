@@ -14,6 +14,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from tests.support.memory_registry import MemoryRegistry
+from viridian.api import reasons
+from viridian.api.feedback import Snapshot as FrozenRows
 from viridian.api.names import OUTCOME_ANNOTATION, RUN_ANNOTATION, RUN_LABEL
 from viridian.api.registry import ALIAS_CHAMPION, RunStatus
 from viridian.plan.conditions import moment, stamp
@@ -84,6 +86,10 @@ def deployment(**model: Any) -> Object:
     return {"metadata": {"name": "churn"}, "spec": {"model": model or registry}, "status": {}}
 
 
+def frozen_rows(run: str) -> FrozenRows:
+    return FrozenRows(uri=f"http://collector:8090/{run}.parquet", digest=f"sha256:{'b' * 64}", rows=3, labelled=2)
+
+
 @dataclass
 class World:
     """The world, and the operator's pass over it."""
@@ -92,6 +98,7 @@ class World:
     deployment: Object | None = field(default_factory=deployment)
     registry: MemoryRegistry = field(default_factory=MemoryRegistry)
     mlflow_uri: str | None = MLFLOW
+    collector: bool = False
     now: datetime = START
     jobs: dict[str, Object] = field(default_factory=dict)
     pods: dict[str, list[Object]] = field(default_factory=dict)
@@ -99,6 +106,8 @@ class World:
     plans: list[Plan] = field(default_factory=list)
     made: list[str] = field(default_factory=list)
     """Names of Jobs in the order in which they were made: no name may ever stand there twice."""
+    frozen: dict[str, FrozenRows] = field(default_factory=dict)
+    """What the collector has frozen, by run."""
     writes: int = 0
     writes_left: int | None = None
     on_kill: Callable[[], Any] | None = None
@@ -110,13 +119,15 @@ class World:
         inspected = [job for job in jobs if job["metadata"]["name"] in to_inspect(jobs)]
         results = {job["metadata"]["name"]: job_result(job, self._pods_of(job)) for job in inspected}
         read = copy.deepcopy(self.policy)
-        facts = facts_of(read, copy.deepcopy(self.deployment), jobs, results, mlflow_uri=self.mlflow_uri)
+        facts = facts_of(
+            read, copy.deepcopy(self.deployment), jobs, results, mlflow_uri=self.mlflow_uri, collector=self.collector
+        )
         try:
             return Snapshot(facts, self._answers(ask(facts, self.now)))
         except RegistryUnavailable as error:
-            return Snapshot(facts, Unavailable(error.message))
+            return Snapshot(facts, Unavailable(reasons.REGISTRY_UNAVAILABLE, error.message))
         except RegistryError as error:
-            return Snapshot(facts, Unavailable(error.message, refused=True))
+            return Snapshot(facts, Unavailable(reasons.REGISTRY_REFUSED, error.message))
 
     def decide(self) -> Plan:
         return decide(self.observe(), self.now)
@@ -152,6 +163,9 @@ class World:
         if questions.key:
             named = questions.mlflow_run
             run = now_of(registry.run(named) if named else registry.find_run(questions.experiment, questions.key))
+        if questions.rows_of and run is not None:
+            rows = self.frozen.setdefault(questions.key, frozen_rows(questions.key))
+            return Answers(questions=questions, run=run, rows=rows)
         if questions.model:
             model = now_of(registry.model(questions.model))
             aliases = model.aliases if model else {}

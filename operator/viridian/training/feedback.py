@@ -1,0 +1,62 @@
+"""The rows that were frozen for this run: what the model predicted, and what turned out to be true.
+
+rows = viridian.training.feedback.rows()        # None where the ModelDeployment collects no feedback
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+import urllib.request
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from viridian.api.feedback import COLLECTOR_TOKEN_FILE_VARIABLE
+
+if TYPE_CHECKING:
+    import pandas
+
+URI_VARIABLE: Final = "VIRIDIAN_FEEDBACK_URI"
+DIGEST_VARIABLE: Final = "VIRIDIAN_FEEDBACK_DIGEST"
+_TIMEOUT_SECONDS: Final = 60
+_BLOCK: Final = 1 << 20
+
+
+class NotWhatWasFrozen(Exception):
+    """The bytes are not those that the operator named for this run."""
+
+
+def rows() -> pandas.DataFrame | None:
+    """Every row that was known when the run began; None where nothing is collected.
+
+    NotWhatWasFrozen when the file is another one; OSError when the collector cannot be reached or refuses.
+    """
+    import pandas
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = download(Path(folder) / "rows.parquet")
+        return None if path is None else pandas.read_parquet(path)
+
+
+def download(path: Path) -> Path | None:
+    """The Parquet file itself, checked; None where nothing is collected."""
+    uri = os.environ.get(URI_VARIABLE)
+    if not uri:
+        return None
+    digest = hashlib.sha256()
+    request = urllib.request.Request(uri, headers=_token())  # noqa: S310 - the operator names it
+    with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS) as answer, path.open("wb") as file:  # noqa: S310
+        while block := answer.read(_BLOCK):
+            digest.update(block)
+            file.write(block)
+    found, promised = f"sha256:{digest.hexdigest()}", os.environ.get(DIGEST_VARIABLE, "")
+    if found != promised:
+        path.unlink()
+        raise NotWhatWasFrozen(f"the rows at {uri} have the digest {found}, but {promised} was frozen for this run")
+    return path
+
+
+def _token() -> dict[str, str]:
+    name = os.environ.get(COLLECTOR_TOKEN_FILE_VARIABLE)
+    return {"Authorization": f"Bearer {Path(name).read_text().strip()}"} if name else {}

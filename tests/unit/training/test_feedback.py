@@ -1,0 +1,85 @@
+"""A run reads the rows that were frozen for it, and no others."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from urllib.error import HTTPError
+
+import pandas
+import pytest
+
+from viridian.training import feedback
+
+TOKEN = "of this pod"
+
+
+@contextmanager
+def collector(content: bytes) -> Iterator[str]:
+    """Gives the bytes to whoever shows the token; the address of the file."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            known = self.headers["Authorization"] == f"Bearer {TOKEN}"
+            self.send_response(200 if known else 403)
+            self.end_headers()
+            if known:
+                self.wfile.write(content)
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Nobody reads it."""
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/rows.parquet"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.fixture
+def frozen(tmp_path: Path) -> bytes:
+    path = tmp_path / "frozen.parquet"
+    pandas.DataFrame({"features.tenure": [3, 9], "prediction": ["no", "yes"], "outcome": ["no", None]}).to_parquet(path)
+    return path.read_bytes()
+
+
+def told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, uri: str, content: bytes, token: str = TOKEN) -> None:
+    (tmp_path / "token").write_text(f"{token}\n")
+    monkeypatch.setenv("VIRIDIAN_FEEDBACK_URI", uri)
+    monkeypatch.setenv("VIRIDIAN_FEEDBACK_DIGEST", f"sha256:{hashlib.sha256(content).hexdigest()}")
+    monkeypatch.setenv("VIRIDIAN_COLLECTOR_TOKEN_FILE", str(tmp_path / "token"))
+
+
+def test_the_rows_of_the_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, frozen: bytes) -> None:
+    with collector(frozen) as uri:
+        told(monkeypatch, tmp_path, uri, frozen)
+        rows = feedback.rows()
+    assert rows is not None
+    assert list(rows["features.tenure"]) == [3, 9]
+    assert list(rows["outcome"].isna()) == [False, True]
+
+
+def test_other_bytes_are_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, frozen: bytes) -> None:
+    with collector(frozen + b"!") as uri:
+        told(monkeypatch, tmp_path, uri, frozen)
+        with pytest.raises(feedback.NotWhatWasFrozen, match="was frozen for this run"):
+            feedback.rows()
+
+
+def test_who_may_not_read_hears_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, frozen: bytes) -> None:
+    with collector(frozen) as uri:
+        told(monkeypatch, tmp_path, uri, frozen, token="of somebody else")
+        with pytest.raises(HTTPError, match="403"):
+            feedback.rows()
+
+
+def test_nothing_is_collected(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VIRIDIAN_FEEDBACK_URI", "")
+    assert feedback.rows() is None
