@@ -10,6 +10,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from viridian.serving import tensors
+from viridian.serving.datatypes import BOOL, BYTES, LAYOUTS
+from viridian.serving.errors import BadInput
 from viridian.serving.outputs import Output
 from viridian.serving.prediction_bins import ANONYMOUS
 
@@ -22,7 +25,8 @@ class _Tensor(msgspec.Struct):
     name: str
     shape: list[int]
     datatype: str
-    data: Any
+    data: Any = None
+    parameters: dict[str, Any] | None = None
 
 
 class _Answer(msgspec.Struct):
@@ -33,27 +37,50 @@ class _Answer(msgspec.Struct):
 
 
 _DECODER: Final = msgspec.json.Decoder(_Answer)
+_NO_ANSWER: Final = (
+    msgspec.MsgspecError, UnicodeDecodeError, RecursionError, BadInput, ValueError, KeyError, OverflowError, TypeError
+)  # fmt: skip
+"""What reading something else may raise."""
 
 
-def read(body: bytes) -> Sequence[Output]:
-    """The outputs by name, null as NaN; Unreadable instead."""
+def read(body: bytes, json_length: bytes | None = None) -> Sequence[Output]:
+    """The outputs by name, null as NaN; Unreadable instead. `json_length`: of its JSON, where raw tensors follow."""
     try:
-        answer = _DECODER.decode(body)
+        text, tail = (body, memoryview(b"")) if json_length is None else tensors.split(body, json_length)
+        answer = _DECODER.decode(text)
         if answer.outputs:
-            return [_output(tensor) for tensor in answer.outputs]
+            return _outputs(answer.outputs, tail)
         if isinstance(answer.predictions, dict):
             return [_rows(name, _array(values)) for name, values in answer.predictions.items()]
         if isinstance(answer.predictions, list):
             return [Output(ANONYMOUS, _array(answer.predictions))]
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError, OverflowError, TypeError) as error:
+    except _NO_ANSWER as error:
         raise Unreadable from error
     raise Unreadable
 
 
-def _output(tensor: _Tensor) -> Output:
-    floats = tensor.datatype.startswith("FP")
-    values = np.array(tensor.data, dtype=np.float64) if floats else _array(tensor.data)
-    return _rows(tensor.name, values.reshape(tensor.shape))
+def _outputs(given: Sequence[_Tensor], tail: memoryview) -> list[Output]:
+    outputs = []
+    for tensor in given:
+        size = (tensor.parameters or {}).get("binary_data_size")
+        if size is None:
+            values = _listed(tensor)
+        else:
+            raw = tensors.take(tail, size, tensor.name)
+            tail = tail[len(raw) :]
+            values = _raw(tensor, raw)
+        outputs.append(_rows(tensor.name, values.reshape(tensor.shape)))
+    return outputs
+
+
+def _listed(tensor: _Tensor) -> NDArray[Any]:
+    return np.array(tensor.data, dtype=np.float64) if tensor.datatype.startswith("FP") else _array(tensor.data)
+
+
+def _raw(tensor: _Tensor, raw: memoryview) -> NDArray[Any]:
+    if tensor.datatype == BYTES:
+        return np.array(tensors.strings(tensor.name, tensor.shape, raw), dtype=object)
+    return np.frombuffer(raw, np.dtype(np.bool_) if tensor.datatype == BOOL else LAYOUTS[tensor.datatype])
 
 
 def _rows(name: str, values: NDArray[Any]) -> Output:

@@ -43,9 +43,9 @@ class Answer:
     headers: Headers
     body: bytes
 
-    def header(self, name: bytes) -> str:
+    def header(self, name: bytes) -> bytes:
         """Its first value, or nothing."""
-        return next((value.decode("latin-1") for key, value in self.headers if key.lower() == name), "")
+        return next((value for key, value in self.headers if key.lower() == name), b"")
 
 
 class Failed(Exception):

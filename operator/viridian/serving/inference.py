@@ -180,9 +180,8 @@ class Inference:
         self.metrics.answered(reply.status, seconds, copied)
         answer, observers = exchange.answer, self.observers
         if answer is not None and not copied:
-            if answer.json_length is None:
-                path = self._infer_path if exchange.dialect is Dialect.INFERENCE else b"/invocations"
-                self.shadow.offer(exchange.prediction, path, headers, exchange.body, answer.body)
+            path = self._infer_path if exchange.dialect is Dialect.INFERENCE else b"/invocations"
+            self.shadow.offer(exchange.prediction, path, headers, exchange.body, answer.body, answer.json_length)
             if observers is not None and observers.recorder is not None:
                 observers.recorder.add(Answered(answer.batch, answer.outputs, exchange.prediction, time.time()))
         if observers is not None and observers.tracing is not None:

@@ -32,7 +32,8 @@ MAX_WAITING_BYTES: Final = 4 * 1024 * 1024
 MAX_REQUEST_BYTES: Final = 1024 * 1024
 MAX_PER_SECOND: Final = 100.0
 """Copies: at a quarter of a millisecond each, shadowing takes at most a fortieth of one CPU."""
-_FORWARDED: Final = (b"content-type", b"inference-header-content-length")
+_JSON_LENGTH: Final = b"inference-header-content-length"
+_FORWARDED: Final = (b"content-type", _JSON_LENGTH)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,8 @@ class Copy:
     headers: Headers
     body: bytes
     answer: bytes
+    json_length: bytes | None
+    """Of the answer, where raw tensors follow its JSON."""
 
     @property
     def size(self) -> int:
@@ -84,10 +87,13 @@ class Shadow:
             self._trial = None
         self._share = 0.0
 
-    def offer(self, prediction: str, path: bytes, headers: Headers, body: bytes, answer: bytes) -> None:
+    def offer(
+        self, prediction: str, path: bytes, headers: Headers, body: bytes, answer: bytes, json_length: int | None = None
+    ) -> None:
         """A live request that was answered well. Never waits, never raises."""
         if self._trial is not None and sampled(prediction, self._share):
-            self._trial.offer(Copy(prediction, path, headers, body, answer))
+            length = None if json_length is None else str(json_length).encode()
+            self._trial.offer(Copy(prediction, path, headers, body, answer, length))
 
     def families(self, names: Sequence[str], values: Sequence[str]) -> Iterator[Metric]:
         """Counts about the challenger of the newest order; nothing before the first one."""
@@ -147,9 +153,10 @@ class _Trial:
     async def _compare(self, challenger: Challenger, copy: Copy) -> None:
         try:
             answer = await challenger.ask(copy.path, _headers(copy), copy.body)
-            if answer.header(b"x-viridian-revision") not in ("", self._comparison.challenger):
+            if answer.header(b"x-viridian-revision").decode("latin-1") not in ("", self._comparison.challenger):
                 raise Failed(Failure.OTHER_REVISION)
-            self._comparison.add(answers.read(copy.answer), answers.read(answer.body))
+            theirs = answers.read(answer.body, answer.header(_JSON_LENGTH) or None)
+            self._comparison.add(answers.read(copy.answer, copy.json_length), theirs)
         except Failed as failed:
             self._comparison.failures[failed.reason] += 1
         except answers.Unreadable:

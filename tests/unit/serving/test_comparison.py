@@ -40,11 +40,24 @@ def compared(one: Sequence[Output], other: Sequence[Output]) -> Comparison:
 # ---- reading ----
 
 
-@given(st.lists(st.tuples(st.integers(0, 2), st.tuples(FLOATS, FLOATS)), min_size=1, max_size=5))
-def test_an_answer_of_the_open_inference_protocol_is_read_back(rows: list[tuple[int, tuple[float, float]]]) -> None:
-    sent = outputs(label=[label for label, _ in rows], probabilities=[list(pair) for _, pair in rows])
-    read = answers.read(protocol_v2.answer("a model", "7", "id", sent))
-    assert [output.name for output in read] == ["label", "probabilities"]
+@given(
+    st.lists(st.tuples(st.integers(0, 2), st.text(max_size=3), st.tuples(FLOATS, FLOATS)), min_size=1, max_size=5),
+    st.booleans(),
+)
+def test_an_answer_of_the_open_inference_protocol_is_read_back(
+    rows: list[tuple[int, str, tuple[float, float]]], raw: bool
+) -> None:
+    sent = outputs(
+        label=[label for label, _, _ in rows],
+        high=[label > 1 for label, _, _ in rows],
+        echo=np.array([text for _, text, _ in rows], dtype=object),
+        probabilities=[list(pair) for _, _, pair in rows],
+    )
+    request = protocol_v2.InferRequest(inputs=[], id="id", parameters={"binary_data_output": raw})
+    body, json_length = protocol_v2.answer("a model", "7", request, sent)
+    assert raw is (json_length is not None)
+    read = answers.read(body, None if json_length is None else b"%d" % json_length)
+    assert [output.name for output in read] == ["label", "high", "echo", "probabilities"]
     for one, other in zip(sent, read, strict=True):
         np.testing.assert_array_equal(one.values, other.values)
 
@@ -53,6 +66,33 @@ def test_an_answer_of_the_open_inference_protocol_is_read_back(rows: list[tuple[
 def test_an_answer_of_mlflow_is_read_back(values: list[Any]) -> None:
     (read,) = answers.read(invocations.answer(outputs(prediction=values)))
     assert read.values.tolist() == values
+
+
+RAW = b'{"outputs":[{"name":"a","shape":[1],"datatype":"%s","parameters":{"binary_data_size":%s}}]}'
+
+
+@pytest.mark.parametrize(
+    ("datatype", "size", "tail", "length"),
+    [
+        (b"FP64", b"8", bytes(7), None),
+        (b"FP64", b"7", bytes(7), None),
+        (b"FP64", b"16", bytes(16), None),
+        (b"FP64", b"-1", bytes(8), None),
+        (b"FP64", b'"8"', bytes(8), None),
+        (b"FP65", b"8", bytes(8), None),
+        (b"BYTES", b"4", b"\xff\xff\xff\xff", None),
+        (b"BYTES", b"5", b"\x01\x00\x00\x00\xff", None),
+        (b"FP64", b"8", bytes(8), b"1000000"),
+        (b"FP64", b"8", bytes(8), b"-1"),
+        (b"FP64", b"8", bytes(8), b"poison"),
+    ],
+)
+def test_raw_tensors_that_do_not_fit_are_unreadable(
+    datatype: bytes, size: bytes, tail: bytes, length: bytes | None
+) -> None:
+    head = RAW % (datatype, size)
+    with pytest.raises(Unreadable):
+        answers.read(head + tail, length or b"%d" % len(head))
 
 
 def test_several_outputs_of_mlflow_have_their_names() -> None:

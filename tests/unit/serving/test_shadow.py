@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import numpy as np
 import psutil
 import pytest
 from hypothesis import given
@@ -353,6 +354,28 @@ async def test_the_answers_of_two_versions_are_compared(tmp_path: Path) -> None:
         await asked(http, challenger, ONE)
         await until(lambda: len(third.seen) == 1)
         assert third.seen[0].body == ONE, "a user's request is copied, a copy is not"
+
+
+async def test_raw_tensors_are_copied_and_compared(tmp_path: Path) -> None:
+    directory = models.write_onnx_mlflow(tmp_path / "model")
+    async with (
+        running(directory, tmp_path, revision="old") as champion,
+        running(directory, tmp_path, revision="new") as challenger,
+        talking() as http,
+    ):
+        await command(http, champion, target=challenger.url)
+        row = np.array(models.FLOWER, dtype="<f8").tobytes()
+        tensor = {"name": "rows", "shape": [1, 4], "datatype": "FP64", "parameters": {"binary_data_size": len(row)}}
+        head = json.dumps({"inputs": [tensor], "parameters": {"binary_data_output": True}}).encode()
+        lengths = {"inference-header-content-length": str(len(head)), "content-type": "application/octet-stream"}
+        async with http.post(champion.url + INFER, data=head + row, headers=lengths) as response:
+            assert response.status == 200
+            assert "inference-header-content-length" in response.headers
+        while not await count(http, champion, "viridian_shadow_compared_total"):
+            pass
+        assert await count(http, champion, "viridian_shadow_agreeing_rows_total") == 1
+        assert await count(http, champion, "viridian_shadow_difference_count") == 1
+        assert await count(http, champion, "viridian_shadow_difference_sum") == 0
 
 
 async def inferred(
