@@ -1,0 +1,216 @@
+"""Monitors in the operator's passes: asked once for each window, silent at rest, in no rollout's way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from prometheus_client import CollectorRegistry, generate_latest
+
+from tests.support.churn import Churn
+from tests.support.memory_collector import bundle
+from tests.support.operator_world import OperatorWorld
+from tests.support.watched import REFERENCE, served, window
+from viridian.api.feedback import Keeping
+from viridian.ports.feedback import FeedbackRefused, FeedbackUnavailable
+
+LENGTH = 600.0
+MONITORING = {
+    "window": "10m",
+    "season": "10m",
+    "monitors": [
+        {
+            "name": "age-shift",
+            "drift": {"features": ["age"], "statistic": "MeanShift", "threshold": 0.5, "decision": "Point"},
+            "action": "Review",
+        },
+        {"name": "gaps", "drift": {"statistic": "Missing"}},
+    ],
+}
+
+
+class Stage(Churn):
+    """The model `churn`, watched, in an operator's world."""
+
+    def __init__(self, world: OperatorWorld) -> None:
+        super().__init__(world)
+        files, self.digest = bundle(REFERENCE)
+        world.bundles.files = files
+
+    def serve(self, **parts: Any) -> None:
+        """Version 1 is the champion."""
+        version = self.world.registry.add_version("churn", tags={"viridian.digest": self.digest})
+        self.point(version)
+        self.apply(**(parts or {"monitoring": MONITORING}))
+        assert self.world.run(200, until=lambda: self.serves(version))
+
+    def live(self, **parts: Any) -> None:
+        """The window that is running now will have looked like that."""
+        now = self.world.clock().timestamp()
+        revision = self.status["champion"]["revision"]
+        self.world.collector.windows_known.append(
+            window(now // LENGTH * LENGTH, revision=revision, length=LENGTH, **parts)
+        )
+
+    def pass_window(self) -> None:
+        """Until the running window was judged."""
+        end = (self.world.clock().timestamp() // LENGTH + 1) * LENGTH
+        assert self.world.run(
+            3 * LENGTH, until=lambda: any(asked[1] == end for asked in self.world.collector.asked), most=60
+        )
+        self.world.settle_now()
+
+    def verdict(self, kind: str) -> tuple[str, str]:
+        found = self.condition(kind)
+        return found.get("status", ""), found.get("reason", "")
+
+    def events(self) -> list[str]:
+        return [event["reason"] for event in self.cluster.all("Event")]
+
+    def metrics(self) -> str:
+        registry = CollectorRegistry()
+        registry.register(self.world.monitoring)
+        return generate_latest(registry).decode()
+
+
+@pytest.fixture
+def stage() -> Iterator[Stage]:
+    world = OperatorWorld()
+    yield Stage(world)
+    world.close()
+
+
+def test_a_shift_asks_for_a_review_and_goes_again(stage: Stage) -> None:
+    stage.serve()
+    stage.pass_window()
+    assert stage.verdict("DataDrift") == ("Unknown", "InsufficientData")
+    stage.live(shift=0.6)
+    stage.pass_window()
+    assert stage.verdict("ReviewRequired") == ("True", "FeatureShift")
+    assert stage.verdict("DataDrift") == ("True", "FeatureShift")
+    assert stage.status["monitoring"]["monitors"][0]["figures"][0]["feature"] == "age"
+    stage.live(shift=0.4, seed=2)
+    stage.pass_window()
+    assert stage.verdict("ReviewRequired") == ("False", "NothingToReview")
+    assert [event for event in stage.events() if event != "Promoted"].count("MonitorFired") == 1
+
+
+def test_each_window_is_asked_for_once_however_many_passes_there_are(stage: Stage) -> None:
+    stage.serve()
+    stage.pass_window()
+    before, passes = len(stage.world.collector.asked), stage.world.passes
+    stage.world.run(2 * LENGTH)
+    assert len(stage.world.collector.asked) - before == 2
+    assert stage.world.passes - passes > 50
+
+
+def test_nothing_is_written_while_verdicts_stay_and_figures_move(stage: Stage) -> None:
+    stage.serve()
+    stage.live(shift=0.6)
+    stage.pass_window()
+    stage.world.settle_now()
+    stage.cluster.forget_calls()
+    values = set()
+    for seed in (2, 3):
+        stage.live(shift=0.65, seed=seed)
+        stage.pass_window()
+        values.add(next(line for line in stage.metrics().splitlines() if line.startswith("viridian_monitor_value")))
+    assert [str(call) for call in stage.cluster.writes] == []
+    assert len(values) == 2, "the metrics show every window"
+
+
+def test_an_operator_that_begins_anew_writes_nothing_either(stage: Stage) -> None:
+    stage.serve()
+    stage.live(shift=0.6)
+    stage.pass_window()
+    stage.world.settle_now()
+    stage.cluster.forget_calls()
+    stage.world.restart()
+    stage.world.run(30)
+    assert [str(call) for call in stage.cluster.writes] == []
+
+
+def test_a_deleted_status_comes_back(stage: Stage) -> None:
+    stage.serve()
+    stage.live(shift=0.6)
+    stage.pass_window()
+    before = stage.status["monitoring"]
+    stage.wipe_status()
+    stage.world.run(30)
+    assert stage.status["monitoring"] == before
+
+
+@pytest.mark.parametrize(
+    ("failure", "reason"),
+    [
+        (FeedbackUnavailable("the collector does not answer"), "CollectorUnavailable"),
+        (FeedbackRefused("the collector does not allow it"), "CollectorRefused"),
+    ],
+    ids=["unavailable", "refused"],
+)
+def test_a_collector_that_is_away_is_told_and_holds_up_no_rollout(
+    stage: Stage, failure: Exception, reason: str
+) -> None:
+    stage.world.collector.failure = failure  # type: ignore[assignment]
+    stage.serve()
+    assert stage.verdict("Monitored") == ("False", reason)
+    assert stage.verdict("DataDrift") == ("Unknown", "NotJudged")
+    stage.publish()
+    assert stage.world.run(200, until=lambda: stage.serves("2"))
+    stage.world.collector.failure = None
+    stage.world.run(130)
+    assert stage.verdict("Monitored") == ("True", "WindowsJudged")
+
+
+def test_a_breach_is_reverted_while_the_collector_is_away(stage: Stage) -> None:
+    stage.serve()
+    stage.world.collector.failure = FeedbackUnavailable("the collector does not answer")
+    stage.publish(errors=0.5)
+    assert stage.world.run(100, until=lambda: stage.rejected == ["2"])
+
+
+def test_what_may_be_kept_is_told_and_told_again_when_it_changes(stage: Stage) -> None:
+    stage.serve(feedback={"retention": "30d", "columns": {"deny": ["email"]}})
+    kept = stage.world.collector.kept["default", "churn"]
+    assert kept == Keeping(deny=("email",), retention_seconds=30 * 86400.0)
+    stage.cluster.edit("ModelDeployment", "churn", lambda found: found["spec"]["feedback"].update(retention="7d"))
+    stage.world.run(30)
+    assert stage.world.collector.kept["default", "churn"].retention_seconds == 7 * 86400.0
+    assert stage.world.collector.asked == []
+
+
+def test_without_a_reference_profile_the_sentence_says_what_to_do(stage: Stage) -> None:
+    stage.world.bundles.files = {}
+    stage.serve()
+    stage.live(shift=0.6)
+    stage.pass_window()
+    assert stage.verdict("DataDrift") == ("Unknown", "InsufficientData")
+    assert "bundle it with viridian's trainer library" in stage.condition("DataDrift")["message"]
+
+
+def test_the_profile_is_fetched_once_for_each_version(stage: Stage) -> None:
+    stage.serve()
+    for _ in range(3):
+        stage.pass_window()
+    assert [path for _, path in stage.world.bundles.asked] == ["viridian/profile.json", "viridian/manifest.json"]
+
+
+def test_every_figure_is_a_metric_and_gone_with_its_object(stage: Stage) -> None:
+    stage.serve()
+    stage.live(shift=0.6)
+    stage.pass_window()
+    text = stage.metrics()
+    where = 'name="churn",namespace="default"'
+    assert f'viridian_monitor_verdict{{monitor="age-shift",{where},verdict="Fired"}} 1.0' in text
+    figure = f'{{feature="age",measure="MeanShift",monitor="age-shift",{where}}}'
+    assert f"viridian_monitor_threshold{figure} 0.5" in text
+    assert f"viridian_monitor_samples{figure} 2000.0" in text
+    assert f'viridian_feature_missing_share{{feature="plan name",{where},of="training"}} 0.0' in text
+    mean = served(shift=0.6).features["age"].mean  # type: ignore[union-attr]
+    assert f'viridian_feature_mean{{feature="age",{where},of="window"}} {mean}' in text
+    stage.cluster.edit("ModelDeployment", "churn", lambda found: found["spec"].pop("monitoring"))
+    stage.world.run(5)
+    assert "churn" not in stage.metrics()
+    assert stage.condition("DataDrift") == {}
+    assert "monitoring" not in stage.status

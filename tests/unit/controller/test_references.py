@@ -1,0 +1,62 @@
+"""The reference profile comes from a pod, and is believed only as far as the version's digest reaches."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.memory_collector import MemoryBundles, bundle
+from tests.support.watched import REFERENCE
+from viridian.api.manifest import MANIFEST_PATH
+from viridian.api.profile import PROFILE_PATH
+from viridian.api.samples import PodTarget
+from viridian.controller.references import References
+
+FILES, DIGEST = bundle(REFERENCE)
+POD = PodTarget(uid="pod", slot="blue", ip="10.0.0.1")
+
+
+async def test_a_genuine_profile() -> None:
+    pods = MemoryBundles(FILES)
+    references = References(pods)
+    assert (await references.of("r1", DIGEST, [POD])).reference == REFERENCE
+    assert (await references.of("r1", DIGEST, [POD])).reference == REFERENCE
+    assert len(pods.asked) == 2, "read once, together with the manifest"
+
+
+@pytest.mark.parametrize(
+    ("files", "says"),
+    [
+        ({**FILES, PROFILE_PATH: FILES[PROFILE_PATH] + b" "}, "differs from the manifest"),
+        ({**FILES, MANIFEST_PATH: b'{"a":"b"}'}, "was asked for"),
+        ({PROFILE_PATH: FILES[PROFILE_PATH]}, "shows no manifest"),
+    ],
+    ids=["another profile", "another manifest", "no manifest"],
+)
+async def test_a_profile_that_is_not_genuine_is_not_believed_nor_remembered(files: dict[str, bytes], says: str) -> None:
+    pods = MemoryBundles(files)
+    references = References(pods)
+    found = await references.of("r1", DIGEST, [POD])
+    assert found.reference is None
+    assert says in found.absent
+    pods.files = FILES
+    assert (await references.of("r1", DIGEST, [POD])).reference == REFERENCE
+
+
+async def test_a_version_without_one() -> None:
+    found = await References(MemoryBundles({})).of("r1", DIGEST, [POD])
+    assert found.settled
+    assert "bundle it" in found.absent
+
+
+async def test_pods_that_cannot_be_asked_are_asked_again() -> None:
+    pods = MemoryBundles(FILES, unreadable="the server does not show it")
+    references = References(pods)
+    assert not (await references.of("r1", DIGEST, [POD])).settled
+    assert not (await references.of("r1", DIGEST, [])).settled
+    pods.unreadable = ""
+    assert (await references.of("r1", DIGEST, [POD])).reference == REFERENCE
+
+
+async def test_a_form_of_another_release() -> None:
+    pods = MemoryBundles({PROFILE_PATH: b'{"version": 9}'})
+    assert "not in the form of this release" in (await References(pods).of("r1", None, [POD])).absent

@@ -1,0 +1,155 @@
+"""The collector over HTTP: what is asked, with which token, and what each failure means."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import aiohttp
+import msgspec
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from tests.support.watched import window
+from viridian.api.feedback import Keeping
+from viridian.api.manifest import MANIFEST_PATH
+from viridian.api.samples import PodTarget
+from viridian.ports import bundles
+from viridian.ports.bundles import BundleUnreadable, HttpBundles
+from viridian.ports.feedback import FeedbackError, FeedbackRefused, FeedbackUnavailable, HttpFeedback
+
+Answer = Callable[[web.Request], web.Response]
+
+
+class Collector:
+    """A server that remembers what it was asked, and answers as the test says."""
+
+    def __init__(self) -> None:
+        self.asked: list[web.Request] = []
+        self.bodies: list[bytes] = []
+        self.answer: Answer = lambda _: web.Response(body=b"[]")
+        application = web.Application()
+        application.router.add_route("*", "/{tail:.*}", self._handle)
+        self.server = TestServer(application)
+
+    async def _handle(self, request: web.Request) -> web.Response:
+        self.asked.append(request)
+        self.bodies.append(await request.read())
+        return self.answer(request)
+
+
+@pytest.fixture
+async def collector() -> AsyncIterator[Collector]:
+    made = Collector()
+    await made.server.start_server()
+    yield made
+    await made.server.close()
+
+
+@pytest.fixture
+async def session() -> AsyncIterator[aiohttp.ClientSession]:
+    async with aiohttp.ClientSession() as made:
+        yield made
+
+
+async def windows(feedback: HttpFeedback, revision: str | None = None) -> object:
+    return await feedback.windows("ml", "churn", start=0.0, end=7200.0, seconds=3600.0, revision=revision)
+
+
+async def test_windows_are_asked_for_by_name_and_read_as_they_were_sent(
+    collector: Collector, session: aiohttp.ClientSession
+) -> None:
+    known = [window(0, rows=200), window(3600, labels=10)]
+    collector.answer = lambda _: web.Response(body=msgspec.json.encode(known))
+    feedback = HttpFeedback(session, str(collector.server.make_url("/")), None)
+    assert await windows(feedback, "7f3c") == known
+    (asked,) = collector.asked
+    assert asked.path == "/v1/windows/ml/churn"
+    assert dict(asked.query) == {"start": "0", "end": "7200", "seconds": "3600", "revision": "7f3c"}
+    assert "Authorization" not in asked.headers
+    await windows(feedback)
+    assert "revision" not in collector.asked[-1].query
+
+
+async def test_the_token_is_read_anew_each_time(
+    collector: Collector, session: aiohttp.ClientSession, tmp_path: Path
+) -> None:
+    token = tmp_path / "token"
+    feedback = HttpFeedback(session, str(collector.server.make_url("/")), token)
+    for said in ("first", "second"):
+        token.write_text(f"{said}\n")
+        await windows(feedback)
+        assert collector.asked[-1].headers["Authorization"] == f"Bearer {said}"
+
+
+async def test_what_may_be_kept_is_sent_whole(collector: Collector, session: aiohttp.ClientSession) -> None:
+    collector.answer = lambda _: web.Response(status=204)
+    keeping = Keeping(deny=("email",), retention_seconds=3600.0)
+    await HttpFeedback(session, str(collector.server.make_url("/")), None).keep("ml", "churn", keeping)
+    assert (collector.asked[0].method, collector.asked[0].path) == ("PUT", "/v1/rules/ml/churn")
+    assert msgspec.json.decode(collector.bodies[0], type=Keeping) == keeping
+
+
+@pytest.mark.parametrize(
+    ("answer", "failure", "says"),
+    [
+        (web.Response(status=503, text="busy"), FeedbackUnavailable, "answered 503: busy"),
+        (web.Response(status=429), FeedbackUnavailable, "answered 429"),
+        (web.Response(status=401, text="who?"), FeedbackRefused, "does not know the operator's token: who?"),
+        (web.Response(status=403, text="the verb get"), FeedbackRefused, "does not allow the operator"),
+        (web.Response(status=404), FeedbackRefused, "answered 404"),
+        (web.Response(status=302, headers={"Location": "/"}), FeedbackRefused, "answered 302"),
+        (web.Response(text="<html>"), FeedbackRefused, "is no collector of this release"),
+    ],
+    ids=lambda value: str(getattr(value, "status", "")),
+)
+async def test_failures(
+    collector: Collector,
+    session: aiohttp.ClientSession,
+    answer: web.Response,
+    failure: type[FeedbackError],
+    says: str,
+) -> None:
+    collector.answer = lambda _: answer
+    with pytest.raises(failure, match=says.replace("?", r"\?")):
+        await windows(HttpFeedback(session, str(collector.server.make_url("/")), None))
+
+
+async def test_a_collector_that_is_not_there(collector: Collector, session: aiohttp.ClientSession) -> None:
+    address = str(collector.server.make_url("/"))
+    await collector.server.close()
+    with pytest.raises(FeedbackUnavailable, match="cannot be reached"):
+        await windows(HttpFeedback(session, address, None))
+
+
+# ---- files of a version, from its pod
+
+
+def pod(collector: Collector) -> PodTarget:
+    port = collector.server.port
+    assert port is not None
+    return PodTarget(uid="pod", slot="blue", ip="127.0.0.1", port=port)
+
+
+async def test_a_file_of_the_version(collector: Collector, session: aiohttp.ClientSession) -> None:
+    collector.answer = lambda _: web.Response(body=b"{}")
+    assert await HttpBundles(session).read(pod(collector), MANIFEST_PATH) == b"{}"
+    assert collector.asked[0].path == "/bundle/viridian/manifest.json"
+
+
+async def test_a_file_that_the_version_does_not_have(collector: Collector, session: aiohttp.ClientSession) -> None:
+    collector.answer = lambda _: web.Response(status=404)
+    assert await HttpBundles(session).read(pod(collector), MANIFEST_PATH) is None
+
+
+async def test_a_pod_that_does_not_answer_as_it_should(
+    collector: Collector, session: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    collector.answer = lambda _: web.Response(status=500)
+    with pytest.raises(BundleUnreadable, match="answered 500"):
+        await HttpBundles(session).read(pod(collector), MANIFEST_PATH)
+    monkeypatch.setattr(bundles, "MAX_BYTES", 100)
+    collector.answer = lambda _: web.Response(body=b"x" * 300)
+    with pytest.raises(BundleUnreadable, match="longer than 100 bytes"):
+        await HttpBundles(session).read(pod(collector), MANIFEST_PATH)
