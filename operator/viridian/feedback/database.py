@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import math
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -64,6 +66,7 @@ def _sqlite(path: Path) -> sa.Engine:
             f"mmap_size = {_MMAP_BYTES}",
         ):
             connection.execute(f"PRAGMA {pragma}")
+        _teach_logarithm(connection)
 
     @event.listens_for(engine, "begin")
     def begin(connection: sa.Connection) -> None:
@@ -71,6 +74,14 @@ def _sqlite(path: Path) -> sa.Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     return engine
+
+
+def _teach_logarithm(connection: Any) -> None:
+    """Not every build of SQLite has one; its own is quicker."""
+    try:
+        connection.execute("SELECT ln(1)")
+    except sqlite3.OperationalError:
+        connection.create_function("ln", 1, lambda number: None if number is None else math.log(number))
 
 
 def _postgresql(url: str) -> sa.Engine:

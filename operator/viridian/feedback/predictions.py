@@ -69,6 +69,8 @@ class StorePredictions:
             raise Unfit("an id has letters, digits, '.', '_' and '-', and at most 64 of them")
         if len(prediction.features) > MAX_FEATURES:
             raise Unfit(f"a row has at most {MAX_FEATURES} features")
+        if prediction.score is not None and not 0 <= prediction.score <= 1:
+            raise Unfit("a score is a probability: 0 to 1")
         if len(prediction.variant) > MAX_TEXT:
             raise Unfit(f"the name of a variant has at most {MAX_TEXT} characters")
         return {
