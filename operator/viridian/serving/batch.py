@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, Final
 
 import msgspec
@@ -63,7 +64,7 @@ class TableReader:
         self._required = [i for i, optional in enumerate(self._optional) if not optional]
         self._whole = [i for i, column in enumerate(table.columns) if column.kind is Kind.INTEGER]
 
-    @property
+    @cached_property
     def nullable(self) -> bool:
         """Some column may be null."""
         return any(self._optional)

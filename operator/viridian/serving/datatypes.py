@@ -20,9 +20,9 @@ _NUMBERS: Final = {
 LAYOUTS: Final = {name: np.dtype(code) for name, code in _NUMBERS.items()}
 """Of numbers in the binary extension: little endian, row by row."""
 NUMBERS: Final = frozenset(LAYOUTS)
-_WORDS: Final = {layout.newbyteorder("=").name: name for name, layout in LAYOUTS.items()} | {"bool": BOOL}
+_WORDS: Final = {layout.newbyteorder("="): name for name, layout in LAYOUTS.items()} | {np.dtype(np.bool_): BOOL}
 
 
 def word(values: NDArray[Any]) -> str:
     """What the protocol calls the type of these values."""
-    return _WORDS.get(values.dtype.name, BYTES)
+    return _WORDS.get(values.dtype, BYTES)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from enum import Enum
+from functools import cached_property
 from typing import Any, Final
 
 from viridian.serving.errors import BundleRefused
@@ -34,13 +35,13 @@ class Column:
     required: bool = True
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Table:
     """Named columns in the order of training."""
 
     columns: tuple[Column, ...]
 
-    @property
+    @cached_property
     def numeric(self) -> bool:
         """All columns are numbers, so that the table is one matrix."""
         return all(column.kind.numeric for column in self.columns)
