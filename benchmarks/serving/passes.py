@@ -127,20 +127,25 @@ def _no_errors(server: Server, answers: Answers) -> None:
 
 
 def _everything_was_on(server: Server, start: Start, asked: int) -> None:
-    """Viridian's counters tell of every request: a benchmark with the metrics off would be another server's."""
+    """Viridian's metrics and profile tell of every request: with them switched off it would be another server."""
     if not start.management_port:
         return
-    connection = http.client.HTTPConnection("127.0.0.1", start.management_port, timeout=10)
-    with contextlib.closing(connection):
-        connection.request("GET", "/metrics")
-        text = connection.getresponse().read().decode()
+    lines = _managed(start, "/metrics").decode().splitlines()
     counted = sum(
         float(line.rpartition(" ")[2])
-        for line in text.splitlines()
+        for line in lines
         if line.startswith("viridian_requests_total{") and 'code="2xx"' in line
     )
-    if counted != asked:
-        raise RuntimeError(f"{server.name} counted {counted:.0f} requests of {asked}")
+    profiled = json.loads(_managed(start, "/profile"))["rows"]
+    if not counted == profiled == asked:
+        raise RuntimeError(f"{server.name} counted {counted:.0f} and profiled {profiled} of {asked} requests")
+
+
+def _managed(start: Start, path: str) -> bytes:
+    connection = http.client.HTTPConnection("127.0.0.1", start.management_port, timeout=10)
+    with contextlib.closing(connection):
+        connection.request("GET", path)
+        return connection.getresponse().read()
 
 
 def pin_to_other_cores(core: int) -> None:

@@ -73,6 +73,11 @@ class ProfileBins:
 
 
 def bins(directory: Path) -> Bins:
-    """For the model in this directory, whose files were verified when it was loaded."""
+    """For the model in this directory; a profile that cannot be read is told of when the model is loaded."""
     path = directory / PROFILE_PATH
-    return ProfileBins(msgspec.json.decode(path.read_bytes(), type=Reference)) if path.is_file() else NoBins()
+    if not path.is_file():
+        return NoBins()
+    try:
+        return ProfileBins(msgspec.json.decode(path.read_bytes(), type=Reference))
+    except msgspec.MsgspecError:
+        return NoBins()

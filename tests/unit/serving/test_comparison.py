@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import Metric
 
+from viridian.api import shadow as words
 from viridian.api.profile import PROFILE_PATH, Categories, Numbers, Profile, Reference, Sketch, Task
 from viridian.api.shadow import Drop, Failure
 from viridian.serving import answers, invocations, protocol_v2
@@ -235,6 +236,29 @@ def test_bins_come_from_the_bundle(tmp_path: Path) -> None:
     (tmp_path / PROFILE_PATH).parent.mkdir()
     (tmp_path / PROFILE_PATH).write_bytes(msgspec.json.encode(reference(Task.REGRESSION, numbers(0.5))))
     assert list(bins(tmp_path).names) == ["0.5", "+Inf", MISSING]
+    (tmp_path / PROFILE_PATH).write_text("{}")
+    assert list(bins(tmp_path).names) == [], "a shadow without distributions is better than none"
+
+
+def test_the_page_for_users_names_every_metric_and_reason() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "model-server.md").read_text()
+    named = [f"`{word}`" for word in (*Failure, *Drop)] + [
+        f"`{name}{ending}`"
+        for name, ending in (
+            (words.COMPARED_METRIC, "_total"),
+            (words.ROWS_METRIC, "_total"),
+            (words.AGREEING_METRIC, "_total"),
+            (words.DIFFERENCE_METRIC, "_sum"),
+            (words.PREDICTIONS_METRIC, "_total"),
+            (words.FAILURES_METRIC, "_total"),
+            (words.DROPPED_METRIC, "_total"),
+            (words.SHARE_METRIC, ""),
+            (words.COPIED_REQUESTS_METRIC, "_total"),
+            (words.COPIED_DURATION_METRIC, ""),
+            (words.SHADOW_HEADER, ""),
+        )
+    ]
+    assert [name for name in named if name not in page] == []
 
 
 # ---- telling ----
