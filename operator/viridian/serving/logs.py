@@ -35,6 +35,9 @@ def configure() -> None:
     root.handlers = [handler]
     root.setLevel(logging.WARNING)
     log.setLevel(logging.INFO)
+    # Warnings of libraries may quote what they were given, and come with every prediction.
+    logging.captureWarnings(True)
+    logging.getLogger("py.warnings").setLevel(logging.ERROR)
     # Its warnings are about what clients send; those answers are counted.
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
 
