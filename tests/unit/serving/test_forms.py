@@ -9,7 +9,7 @@ import struct
 from pathlib import Path
 from typing import Any
 
-import jsonschema
+import jsonschema  # type: ignore[import-untyped]
 import numpy as np
 import pytest
 from hypothesis import given
@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from tests.support import models
 from viridian.serving import model, openapi, page, tensors
+from viridian.serving.datatypes import LAYOUTS
 from viridian.serving.errors import BadInput, ModelFailed, Rejection
 from viridian.serving.model import Answer, Limits, Model
 from viridian.serving.request import CSV, Dialect, Request
@@ -158,7 +159,7 @@ def test_texts_there_and_back(values: list[str]) -> None:
 
 @given(st.binary(max_size=40), st.sampled_from(["FP16", "FP32", "INT64", "UINT8"]), st.integers(0, 9))
 def test_any_bytes_are_numbers_or_refused(raw: bytes, datatype: str, rows: int) -> None:
-    fits = len(raw) == rows * tensors.LAYOUTS[datatype].itemsize
+    fits = len(raw) == rows * LAYOUTS[datatype].itemsize
     with contextlib.suppress(BadInput):
         assert tensors.numbers("x", datatype, [rows], memoryview(raw)).shape == (rows,)
         assert fits
