@@ -7,8 +7,8 @@ from pathlib import Path
 import msgspec
 import yaml
 
+from viridian.api import durations
 from viridian.api.feedback import Keeping
-from viridian.feedback.settings import seconds
 
 
 class RulesUnusable(Exception):
@@ -22,7 +22,7 @@ class _Keeping(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     retention: str | None = None
 
     def understood(self) -> Keeping:
-        retention = None if self.retention is None else seconds(self.retention)
+        retention = None if self.retention is None else durations.parse(self.retention).total_seconds()
         return Keeping(deny=self.deny, hash=self.hash, allow=self.allow, retention_seconds=retention)
 
 

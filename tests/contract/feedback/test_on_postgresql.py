@@ -2,4 +2,10 @@
 
 from __future__ import annotations
 
+from tests.unit.feedback.test_privacy import *  # noqa: F403
+from tests.unit.feedback.test_process import *  # noqa: F403
+from tests.unit.feedback.test_reviews import *  # noqa: F403
+from tests.unit.feedback.test_snapshots import *  # noqa: F403
 from tests.unit.feedback.test_storing import *  # noqa: F403
+from tests.unit.feedback.test_windows import *  # noqa: F403
+from tests.unit.feedback.test_writer import *  # noqa: F403

@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 import sqlalchemy as sa
 
-from tests.support.collecting import START, SERVER, Stand, batch, collecting, outcome, prediction
+from tests.support.collecting import SERVER, START, Stand, batch, collecting, outcome, prediction
 from viridian.api.feedback import Keeping
 from viridian.feedback import tables
 from viridian.feedback.access import Right

@@ -1,0 +1,117 @@
+"""One writer: together where possible, each for itself where not, and never more than fits."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from tests.support.collecting import Stand, batch, collecting, eventually, prediction
+from viridian.feedback import tables
+from viridian.feedback.predictions import StorePredictions
+from viridian.feedback.privacy import Filter
+from viridian.feedback.problems import Away, Busy, Problem
+from viridian.feedback.writer import Transaction
+
+
+@dataclass
+class Held:
+    """Keeps the writer busy until it is let go."""
+
+    rows: int = 1
+    begun: threading.Event = field(default_factory=threading.Event)
+    go: threading.Event = field(default_factory=threading.Event)
+
+    def run(self, transaction: Transaction) -> None:
+        self.begun.set()
+        assert self.go.wait(30)
+
+
+@dataclass(frozen=True)
+class Broken:
+    """Writes something and then fails."""
+
+    rows: int = 1
+
+    def run(self, transaction: Transaction) -> None:
+        transaction.catalog.space(transaction.connection, "broken")
+        raise ZeroDivisionError
+
+
+def store(number: int) -> StorePredictions:
+    return StorePredictions(batch([prediction(number)]), Filter(b"key"))
+
+
+async def test_a_full_queue_takes_no_more_and_loses_nothing(tmp_path: Path, database_url: str) -> None:
+    async with collecting(tmp_path, database_url, queue_rows=100) as stand:
+        await stand.collector.sweeper.sweep()
+        writer, held = stand.collector.writer, Held(rows=99)
+        waiting = [asyncio.create_task(writer.write(held))]
+        await eventually(held.begun.is_set, "the writer is busy")
+        waiting.append(asyncio.create_task(writer.write(store(1))))
+        await asyncio.sleep(0)
+        with pytest.raises(Busy):
+            await writer.write(store(2))
+        answer = await stand.server.send("POST", "/v1/outcomes", data={"prediction_id": "a", "outcome": "1"})
+        assert (answer.status_code, answer.headers["Retry-After"]) == (429, "2")
+        held.go.set()
+        await asyncio.gather(*waiting)
+        assert (await writer.write(store(2))).stored.stored == 1
+        assert (await writer.write(store(1))).stored.duplicates == 1
+
+
+async def test_one_that_fails_takes_nobody_along(stand: Stand) -> None:
+    writer, held = stand.collector.writer, Held()
+    first = asyncio.create_task(writer.write(held))
+    await eventually(held.begun.is_set, "the writer is busy")
+    together = [asyncio.create_task(writer.write(work)) for work in (store(1), Broken(), store(2))]
+    await asyncio.sleep(0)
+    held.go.set()
+    await first
+    one, broken, two = await asyncio.gather(*together, return_exceptions=True)
+    assert isinstance(broken, ZeroDivisionError)
+    assert not isinstance(one, BaseException)
+    assert not isinstance(two, BaseException)
+    assert (one.stored.stored, two.stored.stored) == (1, 1)
+    with stand.collector.engine.connect() as connection:
+        assert list(connection.scalars(sa.select(tables.spaces.c.namespace))) == ["ml"]
+
+
+async def test_what_waits_when_it_is_stopped_is_written_and_nothing_more_is_taken(
+    tmp_path: Path, database_url: str
+) -> None:
+    async with collecting(tmp_path, database_url) as stand:
+        writer, held = stand.collector.writer, Held()
+        waiting = [asyncio.create_task(writer.write(held)), asyncio.create_task(writer.write(store(1)))]
+        await eventually(held.begun.is_set, "the writer is busy")
+        stopping = asyncio.create_task(writer.stop())
+        await asyncio.sleep(0)
+        with pytest.raises(Away):
+            await writer.write(store(2))
+        held.go.set()
+        await stopping
+        await asyncio.gather(*waiting)
+        assert (await stand.http.get("/healthz")).status_code == 503
+    async with collecting(tmp_path, database_url) as stand:
+        assert (await stand.collector.writer.write(store(1))).stored.duplicates == 1
+
+
+async def test_a_sender_that_goes_away_is_not_waited_for(stand: Stand) -> None:
+    writer, held = stand.collector.writer, Held()
+    first = asyncio.create_task(writer.write(held))
+    await eventually(held.begun.is_set, "the writer is busy")
+    gone = asyncio.create_task(writer.write(store(1)))
+    await asyncio.sleep(0)
+    gone.cancel()
+    held.go.set()
+    await first
+    assert (await writer.write(store(1))).stored.duplicates == 1
+
+
+def test_every_problem_has_a_sentence() -> None:
+    for problem in (Busy(), Away("the database"), Problem(400, "no")):
+        assert str(problem) == problem.sentence
