@@ -46,7 +46,10 @@ def measure(folder: Path, url: str, rows: int) -> bool:
             worked.append(time.process_time() - busy)
             assert sum(window.performance.predicted for window in found) == rows
             assert sum(window.performance.labelled for window in found) == labelled
-        print(f"   joined and counted, 3 versions in {parts} windows: {spread(took, 's')}; {spread(worked, 's of CPU')}", flush=True)
+        print(
+            f"   joined and counted, 3 versions in {parts} windows: {spread(took, 's')}; {spread(worked, 's of CPU')}",
+            flush=True,
+        )
         good &= min(took) <= LIMIT_SECONDS
     engine.dispose()
     return good

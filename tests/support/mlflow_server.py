@@ -93,9 +93,9 @@ def wait_until_healthy(server: MlflowServer) -> None:
     raise RuntimeError(f"MLflow did not answer on {server.url}:\n{tail}")
 
 
-def healthy(url: str) -> bool:
+def healthy(url: str, path: str = "/health") -> bool:
     try:
-        with urllib.request.urlopen(f"{url}/health", timeout=5) as answer:  # noqa: S310  our own http address
+        with urllib.request.urlopen(f"{url}{path}", timeout=5) as answer:  # noqa: S310  our own http address
             return bool(answer.status == 200)
     except (urllib.error.URLError, OSError):
         return False

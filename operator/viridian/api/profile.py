@@ -19,8 +19,8 @@ import msgspec
 PROFILE_PATH: Final = "viridian/profile.json"
 """Where a version keeps its reference profile; the manifest names it, so its signature covers it."""
 BUNDLE_PATH: Final = "/bundle"
-"""On a server's management port, `GET {BUNDLE_PATH}/{path}` for PROFILE_PATH and for the manifest: the file as it lies in
-the version, so that who knows the version's digest can verify it. 404 where the version has no such file."""
+"""On a server's management port, `GET {BUNDLE_PATH}/{path}` for PROFILE_PATH and for the manifest: the file as it lies
+in the version, so that who knows the version's digest can verify it. 404 where the version has no such file."""
 MAX_EDGES: Final = 50
 MAX_CATEGORIES: Final = 100
 MAX_FEATURES: Final = 2_000

@@ -184,7 +184,8 @@ class _Page:
     async def _session(self, request: Request) -> tuple[_Session, Identity]:
         session = self._sessions.get(request.cookies.get(COOKIE, ""))
         if session is None or session.until < self._collector.clock():
-            raise _Login("please log in")
+            # To whoever has not been here before, the form says enough.
+            raise _Login("your session is over; please log in again" if COOKIE in request.cookies else "")
         return session, await self._collector.access.identify(session.token)
 
     async def _form(self, request: Request, session: _Session) -> dict[str, str]:

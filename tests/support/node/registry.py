@@ -21,8 +21,9 @@ from demo.kubectl import Kubectl
 from tests.support.kube import eventually
 from tests.support.mlflow_server import free_port, healthy
 from tests.support.models import write_mlmodel
+from tests.support.node.populations import Fitted
 from viridian.api.registry import TAG_DIGEST
-from viridian.training import bundle, tracking
+from viridian.training import bundle, record, tracking
 
 BROKEN = Path(__file__).parents[3] / "examples" / "churn" / "broken.py"
 SOUND, RAISES = "honest", "raises"
@@ -44,6 +45,21 @@ class ClusterRegistry:
                 self._client().set_model_version_tag(model, version, TAG_DIGEST, digest)
             self._client().set_registered_model_alias(model, alias, version)
         return version
+
+    def publish_fitted(self, model: str, fitted: Fitted, *, alias: str = "candidate") -> str:
+        """What the library for trainers makes of a fitted model, registered; the version."""
+        with self._environment():
+            logged = record.log(fitted.model, fitted.holdout, training=fitted.training)
+            self._client().create_registered_model(model)
+            made = self._client().create_model_version(
+                model,
+                logged.model_uri,
+                logged.run_id,
+                tags={TAG_DIGEST: logged.digest},
+                model_id=logged.model_uri.rpartition("/")[2],
+            )
+            self._client().set_registered_model_alias(model, alias, made.version)
+        return str(made.version)
 
     def publish_pickle(self, model: str, *, alias: str = "candidate") -> str:
         """A version as `mlflow.sklearn.log_model` used to leave it, in a sealed directory; the version."""
@@ -113,7 +129,7 @@ def _payload(kind: str) -> Any:
 
 
 @contextmanager
-def port_forwarded(kubectl: Kubectl, service: str, port: int) -> Iterator[str]:
+def port_forwarded(kubectl: Kubectl, service: str, port: int, path: str = "/health") -> Iterator[str]:
     """The address on this computer at which a Service of the cluster answers; kubectl gives up now and then."""
     local = free_port()
     command = kubectl.command("port-forward", f"service/{service}", f"{local}:{port}", "--address=127.0.0.1")
@@ -129,7 +145,7 @@ def port_forwarded(kubectl: Kubectl, service: str, port: int) -> Iterator[str]:
     keeper = threading.Thread(target=keep_on, daemon=True)
     keeper.start()
     try:
-        eventually(lambda: healthy(url), what=f"an answer of {service} at {url}", timeout=60, every=0.25)
+        eventually(lambda: healthy(url, path), what=f"an answer of {service} at {url}", timeout=60, every=0.25)
         yield url
     finally:
         over.set()

@@ -1,0 +1,170 @@
+"""From requests to verdicts on a real node: servers count, the collector joins, the operator judges each minute.
+
+All models are there from the start, so that their windows pass at the same time; each test waits for its own.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from demo.kubectl import Kubectl
+from tests.cluster.conftest import SYSTEM, Operator
+from tests.support.kube import Kube, Object, eventually
+from tests.support.node import populations
+from tests.support.node.deployment import Deployed
+from tests.support.node.populations import Fitted
+from tests.support.node.registry import ClusterRegistry, port_forwarded
+from viridian.api.feedback import COLLECTOR_PORT, OUTCOMES_PATH, TOKEN_AUDIENCE
+
+PATIENCE = 240.0
+BATCH = 200
+WINDOW_SECONDS = 60
+AGE_SHIFT = {
+    "name": "age-shift",
+    "drift": {"features": ["age"], "statistic": "MeanShift", "threshold": 0.5, "decision": "Point"},
+    "action": "Review",
+}
+KINDS = {
+    "several-types": populations.SEVERAL_TYPES,
+    "three-classes": populations.THREE_CLASSES,
+    "numbers-out": populations.NUMBERS_OUT,
+}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A model that serves, and its users."""
+
+    deployed: Deployed
+    url: str
+
+    def predict(self, people: pd.DataFrame) -> list[str]:
+        """Asks about everybody; the ids of the predictions."""
+        ids: list[str] = []
+        for start in range(0, len(people), BATCH):
+            batch = people.iloc[start : start + BATCH]
+            body = json.dumps({"dataframe_split": json.loads(batch.to_json(orient="split", index=False))})
+            headers, answer = _post(f"{self.url}/invocations", body, {})
+            assert len(answer["predictions"]) == len(batch)
+            first = headers["x-viridian-prediction-id"]
+            ids += [first, *(f"{first}-{row}" for row in range(1, len(batch)))]
+        return ids
+
+
+def _post(url: str, body: str, headers: Mapping[str, str]) -> tuple[Mapping[str, str], Any]:
+    request = urllib.request.Request(  # noqa: S310 - an address of this computer
+        url, body.encode(), {"Content-Type": "application/json", **headers}
+    )
+    with urllib.request.urlopen(request, timeout=30) as response:  # noqa: S310
+        return response.headers, json.loads(response.read())
+
+
+@pytest.fixture(scope="module")
+def collector(cluster: Kubectl, operator: Operator) -> Iterator[str]:
+    system = replace(cluster, namespace=SYSTEM)
+    system("rollout", "status", "deployment/viridian-collector", "--timeout=180s")
+    with port_forwarded(system, "viridian-collector", COLLECTOR_PORT, path="/healthz") as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def models(
+    kube: Kube, kubectl: Kubectl, namespace: str, operator: Operator, registry: ClusterRegistry, collector: str
+) -> Iterator[Mapping[str, Asked]]:
+    binary = populations.BINARY.fitted()
+    fitted: dict[str, Fitted] = dict.fromkeys(("by-0-6", "by-0-4", "by-few"), binary)
+    fitted |= {name: population.fitted() for name, population in KINDS.items()}
+    deployed = {name: Deployed(kube, namespace, name) for name in fitted}
+    versions = {name: registry.publish_fitted(one.registered, fitted[name]) for name, one in deployed.items()}
+    for name, one in deployed.items():
+        watched: Object = {} if name in KINDS else {"monitors": [AGE_SHIFT]}
+        one.apply(monitoring={"window": "1m", **watched}, feedback={})
+    with ExitStack() as open_doors:
+        found = {}
+        for name, one in deployed.items():
+            one.until_serves(versions[name])
+            found[name] = Asked(one, open_doors.enter_context(port_forwarded(kubectl, name, 8080)))
+        token = kubectl("create", "token", "default", f"--audience={TOKEN_AUDIENCE}").strip()
+        # One window sees it all: nobody is asked about later, and every outcome is known when the window ends.
+        eventually(lambda: time.time() % WINDOW_SECONDS < WINDOW_SECONDS / 3, what="the next window", timeout=60)
+        for name, asked in found.items():
+            if name in KINDS:
+                people, outcomes = KINDS[name].rows(1_600, seed=3)
+                _tell(collector, token, asked.predict(people), outcomes)
+            else:
+                asked.predict(_aged(0.4 if name == "by-0-4" else 0.6, 20 if name == "by-few" else 1_600))
+        yield found
+
+
+def _aged(shift: float, number: int) -> pd.DataFrame:
+    """People of whom any large part is older by that many standard deviations of the training data."""
+    generator = np.random.default_rng(7)
+    training = populations.BINARY.rows(populations.TRAINED_ON, seed=1)[0]["age"]
+    drawn = generator.normal(0.0, 1.0, number)
+    even = (drawn - drawn.mean()) / drawn.std()
+    spend = generator.lognormal(3.0, 0.5, number)
+    return pd.DataFrame({"age": training.mean() + training.std() * (even + shift), "monthly spend": spend})
+
+
+def _figure(status: Object, monitor: str) -> Object:
+    told = next(one for one in status["monitoring"]["monitors"] if one["name"] == monitor)
+    figure: Object = told["figures"][0]
+    return figure
+
+
+def test_a_feature_that_moved_by_0_6_asks_for_a_review(models: Mapping[str, Asked]) -> None:
+    deployed = models["by-0-6"].deployed
+    told = deployed.until_condition("DataDrift", "True", PATIENCE)
+    assert told["reason"] == "FeatureShift"
+    assert "age" in told["message"]
+    figure = _figure(deployed.status, "age-shift")
+    assert figure["value"] == pytest.approx(0.6, abs=0.1)
+    assert figure["samples"] <= 1_600
+    assert deployed.condition("ReviewRequired")["status"] == "True"
+    assert deployed.condition("Ready")["status"] == "True"
+    print(told["message"])
+
+
+def test_a_feature_that_moved_by_0_4_does_not(models: Mapping[str, Asked]) -> None:
+    deployed = models["by-0-4"].deployed
+    told = deployed.until_condition("DataDrift", "False", PATIENCE)
+    assert _figure(deployed.status, "age-shift")["value"] == pytest.approx(0.4, abs=0.09)
+    assert deployed.condition("ReviewRequired")["status"] == "False"
+    print(told["message"])
+
+
+def test_twenty_rows_are_too_few_for_a_verdict(models: Mapping[str, Asked]) -> None:
+    deployed = models["by-few"].deployed
+    status = deployed.until(
+        lambda found: "monitoring" in found and _figure(found, "age-shift")["samples"] > 0, "a judged window", PATIENCE
+    )
+    assert _figure(status, "age-shift")["verdict"] == "InsufficientData"
+    drift = deployed.condition("DataDrift")
+    assert (drift["status"], drift["reason"]) == ("Unknown", "InsufficientData")
+    print(drift["message"])
+
+
+def _tell(collector: str, token: str, ids: list[str], outcomes: pd.Series[Any]) -> None:
+    rows = [{"prediction_id": one, "outcome": outcome} for one, outcome in zip(ids, outcomes.tolist(), strict=True)]
+    _, answer = _post(f"{collector}{OUTCOMES_PATH}", json.dumps(rows), {"Authorization": f"Bearer {token}"})
+    assert answer["stored"] + answer["waiting"] == len(rows)
+
+
+@pytest.mark.parametrize("name", list(KINDS))
+def test_every_kind_of_model_is_served_profiled_and_monitored(models: Mapping[str, Asked], name: str) -> None:
+    deployed = models[name].deployed
+    for kind in ("DataDrift", "PredictionDrift", "ConceptDrift"):
+        print(deployed.until_condition(kind, "False", PATIENCE)["message"])
+    monitors = {one["name"]: one for one in deployed.status["monitoring"]["monitors"]}
+    assert monitors["errors"]["verdict"] == "Quiet"
+    assert monitors["errors"]["figures"][0]["samples"] >= 500

@@ -1,0 +1,289 @@
+"""Rows and windows on their way to the collector: privacy first, nothing lost unseen, and never without an end."""
+
+from __future__ import annotations
+
+import json
+import math
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from viridian.api.feedback import Prediction, PredictionBatch, ProfileWindow, Served, Value
+from viridian.api.privacy import Rules, keyed_hash
+from viridian.api.profile import Numbers, Profile, Task
+from viridian.serving import collector as sending
+from viridian.serving.batch import Batch
+from viridian.serving.collector import BATCH_ROWS, Address, Collector
+from viridian.serving.errors import ServingError
+from viridian.serving.live_profile import Answered
+from viridian.serving.outputs import LABEL, PREDICTION, PROBABILITIES, Output
+from viridian.serving.privacy import Redactor, read_key
+from viridian.serving.recorder import Span
+from viridian.serving.signature import Column, Kind, Matrix, Table
+
+KEY = b"key"
+TABLE = Table(
+    (
+        Column("an age", Kind.FLOAT, "FP64", required=False),
+        Column("visits", Kind.INTEGER, "INT64", required=False),
+        Column("e-mail", Kind.STRING, "BYTES", required=False),
+    )
+)
+PLANTED = "someone@example.org"
+
+
+def redacted(rules: Rules, answered: Answered, task: Task = Task.BINARY) -> list[Prediction]:
+    return list(Redactor(rules, KEY, TABLE, task).rows(answered))
+
+
+def two_rows(**extras: list[Any]) -> Answered:
+    columns = {
+        "an age": np.array([41.5, math.nan]),
+        "visits": np.array([3.0, math.nan]),
+        "e-mail": np.array([PLANTED, None], dtype=object),
+    }
+    outputs = [Output(LABEL, np.array(["no", "yes"])), Output(PROBABILITIES, np.array([[0.9, 0.1], [0.25, 0.75]]))]
+    return Answered(Batch(2, columns=columns, extras=extras), outputs, "p", 7.0)
+
+
+def test_rows_carry_values_as_they_were_and_ids_of_their_own() -> None:
+    first: dict[str, Value] = {"an age": 41.5, "visits": 3, "e-mail": PLANTED}
+    second: dict[str, Value] = {"an age": None, "visits": None, "e-mail": None}
+    assert redacted(Rules(), two_rows()) == [
+        Prediction(id="p", time=7.0, features=first, prediction="no", score=0.1),
+        Prediction(id="p-1", time=7.0, features=second, prediction="yes", score=0.75),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rules", "features", "subject"),
+    [
+        (Rules(deny=("e-mail",)), {"an age": 41.5, "visits": 3}, ""),
+        (Rules(hash=("e-mail",)), {"an age": 41.5, "visits": 3, "e-mail": keyed_hash(KEY, PLANTED)}, ""),
+        (Rules(subject="e-mail"), {"an age": 41.5, "visits": 3}, keyed_hash(KEY, PLANTED)),
+        (Rules(subject="customer", deny=("e-mail",)), {"an age": 41.5, "visits": 3}, keyed_hash(KEY, 17)),
+        (Rules(deny=("e-mail",), hash=("e-mail",), subject="e-mail"), {"an age": 41.5, "visits": 3}, ""),
+    ],
+    ids=["deny", "hash", "subject", "subject beside the features", "deny before anything else"],
+)
+def test_what_leaves_is_what_the_rules_allow(rules: Rules, features: dict[str, Any], subject: str) -> None:
+    first, second = redacted(rules, two_rows(customer=[17, None]))
+    assert (first.features, first.subject) == (features, subject)
+    assert second.subject == "", "nobody is not hashed"
+    if rules.deny or rules.hash or rules.subject == "e-mail":
+        assert PLANTED not in msgspec.json.encode([first, second]).decode()
+
+
+@given(st.integers(0, 100))
+def test_the_sample_follows_from_the_ids(percent: int) -> None:
+    answered = Answered(Batch(300, matrix=np.zeros((300, 3))), [Output(PREDICTION, np.zeros(300))], "p", 0.0)
+    rows = redacted(Rules(sampling=percent), answered, Task.REGRESSION)
+    assert [row.id for row in rows] == [row.id for row in redacted(Rules(sampling=percent), answered, Task.REGRESSION)]
+    assert abs(len(rows) - 3 * percent) < 45
+    assert {row.id for row in rows} <= {row.id for row in redacted(Rules(), answered, Task.REGRESSION)}
+
+
+def test_rows_without_a_prediction_are_not_sent() -> None:
+    matrix = Batch(2, matrix=np.zeros((2, 3)))
+    spoilt = Answered(matrix, [Output(PREDICTION, np.array([math.nan, 1.0]))], "p", 0.0)
+    assert [row.id for row in redacted(Rules(), spoilt, Task.REGRESSION)] == ["p-1"]
+    assert redacted(Rules(), Answered(matrix, [Output("a", np.zeros(2)), Output("b", np.zeros(2))], "p")) == []
+    unnamed = Redactor(Rules(), KEY, Matrix(3), Task.REGRESSION).rows(spoilt)
+    assert [row.features for row in unnamed] == [{"0": 0.0, "1": 0.0, "2": 0.0}]
+
+
+def test_a_key_where_one_is_needed(tmp_path: Path) -> None:
+    assert read_key(None, Rules()) == b""
+    with pytest.raises(ServingError, match="names no key"):
+        read_key(None, Rules(subject="x"))
+    with pytest.raises(ServingError, match="cannot be read"):
+        read_key(tmp_path / "key", Rules(subject="x"))
+    (tmp_path / "key").write_bytes(b" \n")
+    with pytest.raises(ServingError, match="is empty"):
+        read_key(tmp_path / "key", Rules(subject="x"))
+    (tmp_path / "key").write_bytes(b"abc\n")
+    assert read_key(tmp_path / "key", Rules(subject="x")) == b"abc"
+
+
+@pytest.mark.parametrize("url", ["collector:8090", "ftp://collector", "http://", "http://a:b@c", "http://c?x=1"])
+def test_an_address_that_is_none(url: str) -> None:
+    with pytest.raises(ServingError, match="VIRIDIAN_COLLECTOR_URL is no address"):
+        Address(url)
+
+
+@dataclass
+class Scripted:
+    """A collector that answers as it is told: first the script, then 200."""
+
+    script: list[tuple[int, dict[str, str]]] = field(default_factory=list)
+    seen: list[tuple[str, bytes, str | None]] = field(default_factory=list)
+    changed: threading.Condition = field(default_factory=threading.Condition)
+    port: int = 0
+
+    def wait_for(self, condition: Callable[[], bool]) -> None:
+        with self.changed:
+            assert self.changed.wait_for(condition, timeout=60)
+
+    @property
+    def batches(self) -> list[PredictionBatch]:
+        return [msgspec.json.decode(body, type=PredictionBatch) for path, body, _ in self.seen if "predict" in path]
+
+    @property
+    def windows(self) -> list[ProfileWindow]:
+        return [msgspec.json.decode(body, type=ProfileWindow) for path, body, _ in self.seen if "profile" in path]
+
+
+@pytest.fixture
+def scripted(monkeypatch: pytest.MonkeyPatch) -> Iterator[Scripted]:
+    """Pauses are short here: what is tested is what happens after them."""
+    monkeypatch.setattr(sending, "_FIRST_PAUSE", 0.001)
+    monkeypatch.setattr(sending, "BATCH_SECONDS", 0.01)
+    script = Scripted()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["content-length"]))
+            with script.changed:
+                status, headers = script.script.pop(0) if script.script else (200, {})
+                script.seen.append((self.path, body, self.headers.get("authorization")))
+                script.changed.notify_all()
+            if status == 0:
+                self.close_connection = True
+                return
+            self.send_response(status)
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.send_header("content-length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            """Nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    script.port = server.server_address[1]
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield script
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+SERVED = Served(
+    namespace="ml", deployment="churn", model="churn", version="7", revision="r", slot="blue", task=Task.REGRESSION
+)
+
+
+def client(scripted: Scripted, token: Path | None = None, seconds: float = 3600.0) -> Collector:
+    return Collector(Address(f"http://127.0.0.1:{scripted.port}/base/"), token, SERVED, "pod-1", seconds)
+
+
+def row(number: int) -> Prediction:
+    return Prediction(id=f"p-{number}", time=0.0, features={}, prediction=1.0)
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        [(429, {"retry-after": "0"}), (503, {"retry-after": "0"})],
+        [(500, {}), (401, {}), (403, {})],
+        [(0, {}), (0, {})],
+    ],
+    ids=["later", "trouble", "broken connections"],
+)
+def test_a_batch_is_sent_until_it_is_stored(scripted: Scripted, script: list[tuple[int, dict[str, str]]]) -> None:
+    scripted.script = list(script)
+    sender = client(scripted)
+    sender.start()
+    sender.offer([row(1), row(2)])
+    scripted.wait_for(lambda: len(scripted.seen) > len(script))
+    sender.close(60)
+    assert not sender.is_alive()
+    assert [[one.id for one in batch.rows] for batch in scripted.batches] == [["p-1", "p-2"]] * (len(script) + 1)
+    assert (sender.sent, sender.dropped, sender.refused, sender.failures) == (2, 0, 0, len(script))
+    assert {path for path, *_ in scripted.seen} == {"/base/v1/predictions"}
+
+
+def test_what_the_collector_will_never_take_does_not_stop_the_rest(scripted: Scripted) -> None:
+    scripted.script = [(400, {})]
+    sender = client(scripted)
+    sender.offer([row(number) for number in range(BATCH_ROWS + 1)])
+    sender.start()
+    sender.close(60)
+    assert [len(batch.rows) for batch in scripted.batches] == [BATCH_ROWS, 1]
+    assert (sender.sent, sender.refused) == (1, BATCH_ROWS)
+
+
+def test_rows_without_room_are_dropped_counted_and_told(scripted: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sending, "MOST_ROWS", 3)
+    sender = client(scripted)
+    sender.offer([row(number) for number in range(5)])
+    assert sender.dropped == 2
+    sender.start()
+    sender.close(60)
+    assert [(len(batch.rows), batch.dropped) for batch in scripted.batches] == [(3, 2)]
+    sender.families((), ())
+    told = {
+        (sample.name, sample.labels.get("outcome")): sample.value
+        for family in sender.families((), ())
+        for sample in family.samples
+    }
+    assert told["viridian_feedback_rows_total", "dropped"] == 2
+    assert told["viridian_feedback_rows_total", "sent"] == 3
+    assert told["viridian_feedback_rows_waiting", None] == 0
+
+
+def test_a_new_token_is_taken_up(scripted: Scripted, tmp_path: Path) -> None:
+    token = tmp_path / "token"
+    token.write_text("old\n")
+    sender = client(scripted, token)
+    sender.start()
+    sender.offer([row(1)])
+    scripted.wait_for(lambda: len(scripted.seen) == 1)
+    token.write_text("new\n")
+    sender.offer([row(2)])
+    scripted.wait_for(lambda: len(scripted.seen) == 2)
+    sender.close(60)
+    assert [shown for *_, shown in scripted.seen] == ["Bearer old", "Bearer new"]
+
+
+def test_windows_have_numbers_and_are_sent_again_as_they_were(scripted: Scripted) -> None:
+    counted = Profile(features={}, prediction=Numbers(edges=(), counts=(1,)), rows=1, sampled=1)
+    spans = iter([Span(0.0, 1.0, counted), Span(1.0, 2.0, counted)])
+    scripted.script = [(503, {"retry-after": "0"}), (200, {})]
+    sender = client(scripted, seconds=0.001)
+    sender.window = lambda: next(spans, None)
+    sender.start()
+    scripted.wait_for(lambda: len(scripted.seen) == 3)
+    sender.close(60)
+    assert [(window.pod, window.sequence, window.start, window.end) for window in scripted.windows] == [
+        ("pod-1", 1, 0.0, 1.0),
+        ("pod-1", 1, 0.0, 1.0),
+        ("pod-1", 2, 1.0, 2.0),
+    ]
+    assert sender.windows_sent == 2
+
+
+def test_a_collector_that_is_away_ends_with_the_server(caplog: pytest.LogCaptureFixture) -> None:
+    away = Collector(Address("http://127.0.0.1:1"), None, SERVED, "pod-1", 3600.0)
+    away.offer([row(1)])
+    away.start()
+    away.close(0.05)
+    away.join(60)
+    assert not away.is_alive()
+    assert away.sent == 0
+    last = caplog.records[-1]
+    assert (last.getMessage(), last.fields) == ("the collector did not take everything", {"rows": 1})  # type: ignore[attr-defined]
+    assert json.dumps([record.getMessage() for record in caplog.records]).count("p-1") == 0
