@@ -122,6 +122,12 @@ def cni_folder() -> Path | None:
     return None
 
 
+def runc() -> Path | None:
+    """The program that starts containers."""
+    found = shutil.which("runc")
+    return Path(found) if found else None
+
+
 def require_free_ports(ports: Iterable[tuple[str, int]]) -> None:
     taken = [f"{address}:{port}" for address, port in ports if not _is_free(address, port)]
     if taken:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -91,7 +90,7 @@ conf_dir = {quoted(str(files.config("cni")))}
 runtime_type = "io.containerd.runc.v2"
 
 [plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.runc.options]
-BinaryName = {quoted(shutil.which("runc"))}
+BinaryName = {quoted(str(host.runc()))}
 Root = {quoted(str(files.run / "runc"))}
 SystemdCgroup = false
 """

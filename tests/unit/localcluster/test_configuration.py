@@ -33,8 +33,15 @@ def test_the_cache_is_where_the_user_expects_it(environment: dict[str, str], exp
     assert cache_root(environment) == Path(expected)
 
 
-def test_every_file_of_the_node_lies_below_its_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def _equipped(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A computer with everything that a node needs of it."""
     monkeypatch.setattr(host, "cni_folder", lambda: Path("/usr/lib/cni"))
+    monkeypatch.setattr(host, "runc", lambda: Path("/usr/sbin/runc"))
+
+
+@pytest.mark.usefixtures("_equipped")
+def test_every_file_of_the_node_lies_below_its_folder() -> None:
     texts = [
         nodeconfig.containerd(FILES),
         json.dumps(nodeconfig.kubelet(FILES, LAYOUT)),
@@ -42,11 +49,11 @@ def test_every_file_of_the_node_lies_below_its_folder(monkeypatch: pytest.Monkey
     ]
     paths = {path for text in texts for path in re.findall(r'"(?:unix://)?(/[^"]+)"', text)}
     elsewhere = {path for path in paths if not path.startswith("/cache/node/")}
-    assert elsewhere <= {"/usr/lib/cni", "/usr/sbin/runc", "/usr/bin/runc", "/usr/local/sbin/runc"}
+    assert elsewhere == {"/usr/lib/cni", "/usr/sbin/runc"}
 
 
+@pytest.mark.usefixtures("_equipped")
 def test_containerd_reads_its_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(host, "cni_folder", lambda: Path("/usr/lib/cni"))
     monkeypatch.setattr(host, "may_lower_oom_score", lambda: False)
     plugins = tomllib.loads(nodeconfig.containerd(FILES))["plugins"]
     runtime = plugins["io.containerd.cri.v1.runtime"]
