@@ -15,7 +15,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.feedback import ingest, join, kills
-from tests.support.postgres import install, postgres
+from tests.support.debian import INITDB, ensure
+from tests.support.postgres import postgres
 
 DATABASES = ("sqlite", "postgresql")
 PARTS = ("ingest", "join", "kills")
@@ -51,7 +52,7 @@ def _place(database: str) -> Iterator[tuple[Path, str]]:
         if database == "sqlite":
             yield Path(folder), ""
             return
-        install()
+        ensure(INITDB)
         with postgres(durable=True) as server, server.database("feedback") as url:
             yield Path(folder), url
 

@@ -1,7 +1,4 @@
-"""A real PostgreSQL on a Unix socket and a free port of 127.0.0.1, with a data folder that is gone afterwards.
-
-python -m tests.support.postgres       installs Debian's package where there is none; `make test` begins with it
-"""
+"""A real PostgreSQL on a Unix socket and a free port of 127.0.0.1, with a data folder that is gone afterwards."""
 
 from __future__ import annotations
 
@@ -11,7 +8,6 @@ import pwd
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -20,46 +16,17 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from tests.support.debian import INITDB
 from tests.support.mlflow_server import free_port
 
-PACKAGES = Path("/usr/lib/postgresql")
-CLUSTER_SETTINGS = Path("/etc/postgresql-common/createcluster.conf")
 START_SECONDS = 60.0
 STOP_SECONDS = 20.0
 USER = "postgres"
 
 
-class NoPostgres(Exception):
-    """The programs are missing; the message says what to run."""
-
-
 def programs() -> Path:
-    """The newest version on this computer: Debian keeps each in a folder of its own, off the PATH."""
-    versions = sorted(PACKAGES.glob("*/bin/initdb"), key=lambda path: float(path.parts[-3]))
-    found = versions[-1] if versions else shutil.which("initdb")
-    if not found:
-        raise NoPostgres("PostgreSQL is missing; on Debian run as root: python -m tests.support.postgres")
-    return Path(found).resolve().parent
-
-
-def install() -> None:
-    """The programs are there afterwards, and no server of Debian's own has been set up."""
-    with contextlib.suppress(NoPostgres):
-        programs()
-        return
-    if os.geteuid() != 0 or shutil.which("apt-get") is None:
-        raise NoPostgres("PostgreSQL is missing; install the package postgresql of your distribution")
-    if not CLUSTER_SETTINGS.exists():
-        CLUSTER_SETTINGS.parent.mkdir(parents=True, exist_ok=True)
-        CLUSTER_SETTINGS.write_text("create_main_cluster = false\n")
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    # A source that cannot be refreshed need not be the one that the package comes from.
-    subprocess.run(["apt-get", "update"], env=environment, capture_output=True, check=False)
-    wanted = ["apt-get", "install", "--yes", "--no-install-recommends", "postgresql"]
-    done = subprocess.run(wanted, env=environment, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise NoPostgres(f"`{' '.join(wanted)}` failed:\n{done.stdout[-1500:]}{done.stderr[-1500:]}")
-    programs()
+    """The folder of the newest version on this computer."""
+    return INITDB.find().parent
 
 
 @dataclass(frozen=True)
@@ -150,10 +117,3 @@ def _own(folder: Path) -> None:
     if os.geteuid() == 0:
         account = pwd.getpwnam(USER)
         os.chown(folder, account.pw_uid, account.pw_gid)
-
-
-if __name__ == "__main__":
-    try:
-        install()
-    except NoPostgres as error:
-        sys.exit(str(error))

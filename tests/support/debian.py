@@ -1,0 +1,82 @@
+"""The programs that tests take from Debian's packages.
+
+python -m tests.support.debian       installs what is missing; `make test` begins with it
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+POSTGRES_SETTINGS = Path("/etc/postgresql-common/createcluster.conf")
+
+
+class Missing(Exception):
+    """A program that is not on this computer; the message says what to run."""
+
+
+@dataclass(frozen=True)
+class Program:
+    """A program, the package that it comes in, and where that puts it if not on the PATH."""
+
+    name: str
+    package: str
+    folders: str = ""
+    """One for each version, below the root."""
+
+    def find(self) -> Path:
+        """The newest version on this computer."""
+        versions = sorted(Path("/").glob(f"{self.folders}/{self.name}"), key=_numbers) if self.folders else []
+        found = versions[-1] if versions else shutil.which(self.name)
+        if not found:
+            raise Missing(f"{self.name} is missing; on Debian run as root: python -m tests.support.debian")
+        return Path(found).resolve()
+
+    def is_missing(self) -> bool:
+        try:
+            self.find()
+        except Missing:
+            return True
+        return False
+
+
+INITDB = Program("initdb", "postgresql", folders="usr/lib/postgresql/*/bin")
+CHROMIUM = Program("chromium", "chromium")
+CHROMEDRIVER = Program("chromedriver", "chromium-driver")
+
+
+def ensure(*programs: Program) -> None:
+    """The programs are there afterwards, and no database server of Debian's own has been set up."""
+    packages = [program.package for program in programs if program.is_missing()]
+    if not packages:
+        return
+    if os.geteuid() != 0 or shutil.which("apt-get") is None:
+        raise Missing(f"install as root what Debian calls {' and '.join(packages)}, from your own distribution")
+    if not POSTGRES_SETTINGS.exists():
+        POSTGRES_SETTINGS.parent.mkdir(parents=True, exist_ok=True)
+        POSTGRES_SETTINGS.write_text("create_main_cluster = false\n")
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    # A source that cannot be refreshed need not be the one that the packages come from.
+    subprocess.run(["apt-get", "update"], env=environment, capture_output=True, check=False)
+    wanted = ["apt-get", "install", "--yes", "--no-install-recommends", *packages]
+    done = subprocess.run(wanted, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise Missing(f"`{' '.join(wanted)}` failed:\n{done.stdout[-1500:]}{done.stderr[-1500:]}")
+    for program in programs:
+        program.find()
+
+
+def _numbers(path: Path) -> list[int]:
+    return [int(number) for number in re.findall(r"\d+", str(path))]
+
+
+if __name__ == "__main__":
+    try:
+        ensure(INITDB, CHROMIUM, CHROMEDRIVER)
+    except Missing as error:
+        sys.exit(str(error))
