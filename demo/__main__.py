@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ import yaml
 from demo import stage
 from demo.account import Account, headline
 from demo.kubectl import Kubectl, wait_for
+from localcluster.clusters import KUBECONFIG_VARIABLE
 from localcluster.errors import LocalClusterError
 
 
@@ -38,6 +40,8 @@ class Demo:
 
     kubectl: Kubectl
     account: Account
+    theirs: Path | None = None
+    """Kubeconfig of a cluster that the user has named."""
     measured: Measured = field(default_factory=Measured)
 
     def model(self) -> dict[str, Any]:
@@ -102,7 +106,10 @@ class Demo:
         self.await_champion(version)
         # What the old champion's connections still carry arrives within the time they are given to close.
         self._steady(3)
-        self.measured.add("failed requests during the promotion", str(self.account.failed - failed))
+        failed = self.account.failed - failed
+        self.measured.add("failed requests during the promotion", str(failed))
+        if failed:
+            raise RuntimeError(f"{failed} requests failed during the promotion")
 
     def bad_version(self, kind: str, number: int, what: str) -> None:
         headline(f"{number}  A colleague ships {what}, past every gate")
@@ -135,15 +142,21 @@ class Demo:
         headline("Go on by yourself; the cluster stays up")
         champion = (self.model().get("champion") or {}).get("revision")
         print(
-            "  eval $(python3 -m localcluster env)\n"
-            "  kubectl -n ml get md,rp\n"
-            "  kubectl -n ml describe md churn\n"
-            "  kubectl -n ml get events --sort-by=.lastTimestamp\n"
-            "  kubectl -n ml logs -f deployment/load\n"
-            f"  kubectl -n ml annotate md churn viridian.dev/rollback={champion}\n"
-            "  kubectl -n ml annotate rp churn viridian.dev/run=mine-1 --overwrite\n"
-            "  python3 -m localcluster down\n"
+            f"  {self._to_begin()}\n"
+            f"  kubectl -n {stage.NAMESPACE} get md,rp\n"
+            f"  kubectl -n {stage.NAMESPACE} describe md churn\n"
+            f"  kubectl -n {stage.NAMESPACE} get events --sort-by=.lastTimestamp\n"
+            f"  kubectl -n {stage.NAMESPACE} logs -f deployment/load\n"
+            f"  kubectl -n {stage.NAMESPACE} annotate md churn viridian.dev/rollback={champion}\n"
+            f"  kubectl -n {stage.NAMESPACE} annotate rp churn viridian.dev/run=mine-1 --overwrite\n"
+            f"  {self._to_end()}\n"
         )
+
+    def _to_begin(self) -> str:
+        return f"export KUBECONFIG={self.theirs}" if self.theirs else 'eval "$(python3 -m localcluster env)"'
+
+    def _to_end(self) -> str:
+        return f"kubectl delete namespace {stage.NAMESPACE}" if self.theirs else "python3 -m localcluster down"
 
 
 def run(kubeconfig: Path | None, rate: int, *, images_loaded: bool) -> None:
@@ -159,7 +172,7 @@ def run(kubeconfig: Path | None, rate: int, *, images_loaded: bool) -> None:
     stage.create_scripts(kubectl)
     account = Account(kubectl, stage.MODEL)
     account.hush()
-    demo = Demo(kubectl, account)
+    demo = Demo(kubectl, account, kubeconfig)
     account.follow_operator()
     demo.first_version(rate)
     demo.better_version()
@@ -171,7 +184,13 @@ def run(kubeconfig: Path | None, rate: int, *, images_loaded: bool) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m demo", description=__doc__)
-    parser.add_argument("--kubeconfig", type=Path, help="use this cluster instead of a local one")
+    named = os.environ.get(KUBECONFIG_VARIABLE)
+    parser.add_argument(
+        "--kubeconfig",
+        type=Path,
+        default=Path(named) if named else None,
+        help=f"use this cluster instead of a local one (default: ${KUBECONFIG_VARIABLE})",
+    )
     parser.add_argument("--images-loaded", action="store_true", help="the cluster can pull viridian/*:dev already")
     parser.add_argument("--rate", type=int, default=80, help="requests a second (default: 80)")
     chosen = parser.parse_args()

@@ -14,7 +14,9 @@ from localcluster import binaries, clusters, images
 
 ROOT = Path(__file__).resolve().parent.parent
 OBJECTS = ROOT / "demo" / "objects"
-NAMESPACE = "ml"
+NAMESPACE = "viridian-demo"
+OURS = "viridian.dev/demo"
+"""Label of the namespace: whatever is in it may be deleted, since the demo has made it."""
 MODEL = "churn"
 Table = dict[str, Any]
 """`columns` and `data`, as in MLflow's dataframe_split."""
@@ -44,11 +46,12 @@ def start_mlflow(kubectl: Kubectl) -> None:
 
 
 def create_namespace(kubectl: Kubectl) -> None:
-    namespace = {
-        "apiVersion": "v1",
-        "kind": "Namespace",
-        "metadata": {"name": kubectl.namespace, "labels": {"pod-security.kubernetes.io/enforce": "restricted"}},
-    }
+    """The demo's own namespace; RuntimeError where there is one of that name that the demo has not made."""
+    found = kubectl.get("namespace", kubectl.namespace)
+    if found and OURS not in found["metadata"].get("labels", {}):
+        raise RuntimeError(f"the namespace {kubectl.namespace} is somebody else's: rename or delete it first")
+    labels = {"pod-security.kubernetes.io/enforce": "restricted", OURS: "true"}
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": kubectl.namespace, "labels": labels}}
     kubectl.apply(json.dumps(namespace))
 
 

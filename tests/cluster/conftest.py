@@ -19,6 +19,7 @@ from demo.kubectl import Kubectl
 from localcluster import clusters
 from tests.support.kube import Kube, client, eventually
 from tests.support.node.deployment import LOOK, Deployed
+from tests.support.node.footprint import Footprint
 from tests.support.node.registry import ClusterRegistry, port_forwarded
 from tests.support.node.users import Users
 
@@ -28,15 +29,17 @@ SYSTEM = "viridian-system"
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Kubectl]:
-    """A cluster that has this checkout's images. What was not running before is taken down afterwards."""
+    """A cluster that has this checkout's images. What was not running before is gone afterwards, without a trace."""
     named = os.environ.get(clusters.KUBECONFIG_VARIABLE)
     chosen = clusters.choose(named)
     ran_before = named is not None or "running" in chosen.status().values()
+    before = Footprint.now()
     kubectl = stage.ready_cluster(Path(named) if named else None, images_loaded=named is not None)
     stage.create_namespace(kubectl)
     yield kubectl
     if not ran_before:
         chosen.down()
+        assert not Footprint.now().beyond(before)
 
 
 @pytest.fixture(scope="session")

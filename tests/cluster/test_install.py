@@ -43,7 +43,7 @@ class Helm:
             "serverImage.tag": "dev",
             "collector.image.tag": "dev",
             "collector.storage.persistent": "false",
-            "mlflow.uri": "http://mlflow.ml:5000",
+            "mlflow.uri": "http://mlflow.viridian-demo:5000",
             **more,
         }
         return [f"--set={key}={value}" for key, value in values.items()]
