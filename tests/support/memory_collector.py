@@ -64,11 +64,12 @@ class MemoryBundles:
         return self.files.get(path)
 
 
-def bundle(reference: Reference, others: Sequence[str] = ("model.onnx",)) -> tuple[Mapping[str, bytes], str]:
-    """The files of a version with that profile that a pod shows, and the version's digest."""
-    profile = msgspec.json.encode(reference)
-    listed = manifest.render([(PROFILE_PATH, _sha(profile)), *((path, _sha(path.encode())) for path in others)])
-    return {PROFILE_PATH: profile, manifest.MANIFEST_PATH: listed}, manifest.digest(listed)
+def bundle(reference: Reference | None, others: Sequence[str] = ("model.onnx",)) -> tuple[Mapping[str, bytes], str]:
+    """The files of a version with that profile, or without one, that a pod shows, and the version's digest."""
+    shown = {} if reference is None else {PROFILE_PATH: msgspec.json.encode(reference)}
+    files = {**shown, **{path: path.encode() for path in others}}
+    listed = manifest.render((path, _sha(content)) for path, content in files.items())
+    return {**shown, manifest.MANIFEST_PATH: listed}, manifest.digest(listed)
 
 
 def _sha(content: bytes) -> str:

@@ -21,6 +21,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from viridian.api import manifest
+from viridian.training.holdout import holdout_of
+from viridian.training.packing import Packed, pack
+from viridian.training.reference import Learnt, reference
+from viridian.training.scores import predict
 
 IRIS = ("sepal length", "sepal width", "petal length", "petal width")
 FLOWER = [5.1, 3.5, 1.4, 0.2]
@@ -207,6 +211,16 @@ def add_manifest(directory: Path) -> str:
     (directory / "viridian").mkdir(exist_ok=True)
     (directory / manifest.MANIFEST_PATH).write_bytes(document)
     return manifest.digest(document)
+
+
+def write_sealed(directory: Path) -> Packed:
+    """The flowers as the trainer library bundles them: with a reference profile and a manifest."""
+    features, classes = iris()
+    model, holdout = logistic(), holdout_of(features, classes, IRIS)
+    learnt = Learnt(holdout.rows, holdout.target)
+    return pack(
+        directory, model, holdout, predict(model, features), lambda said: reference(model, learnt, holdout, said)
+    )
 
 
 def rows(count: int) -> Any:

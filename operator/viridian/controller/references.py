@@ -1,7 +1,8 @@
 """The reference profile of the champion's version, from one of its pods, verified by the version's digest.
 
 The pod shows the files as they lie in the version, so this works for every source of models and while the registry is
-down; whoever knows the digest can tell whether they are genuine. What was verified once is remembered.
+down; whoever knows the digest can tell whether they are genuine. What is certain is remembered. That a server shows
+nothing is not: it may be older than the operator, or a runtime of the user's own, and is asked again for every window.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import msgspec
 
@@ -19,6 +21,8 @@ from viridian.ports.bundles import Bundles, BundleUnreadable
 
 MOST = 256
 _DECODER = msgspec.json.Decoder(Reference)
+_NO_PROFILE: Final = f"the version has no {PROFILE_PATH}: bundle it with viridian's trainer library"
+_NOTHING_SHOWN: Final = "a server of an older release shows none, and neither does a runtime of your own"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +32,9 @@ class Found:
     reference: Reference | None
     absent: str = ""
     settled: bool = True
-    """Whether asking again would bring the same."""
+    """Whether asking again before the next window would bring the same."""
+    certain: bool = False
+    """Whether no pod of this version will ever say anything else."""
 
 
 class References:
@@ -46,37 +52,49 @@ class References:
         found = Found(None, "no pod of the champion could be asked for the version's profile", settled=False)
         for target in targets:
             found = await self._ask(target, digest)
-            if found.settled:
+            if found.certain:
+                self._remember(name, found)
                 break
-        if found.settled:
-            self._known[name] = found
-            while len(self._known) > MOST:
-                del self._known[next(iter(self._known))]
         return found
+
+    def _remember(self, name: str, found: Found) -> None:
+        self._known[name] = found
+        while len(self._known) > MOST:
+            del self._known[next(iter(self._known))]
 
     async def _ask(self, target: PodTarget, digest: str | None) -> Found:
         try:
-            profile = await self._bundles.read(target, PROFILE_PATH)
-            if profile is None:
-                return Found(None, f"the version has no {PROFILE_PATH}: bundle it with viridian's trainer library")
-            listed = await self._bundles.read(target, manifest.MANIFEST_PATH)
+            return await self._taken_as_it_is(target) if digest is None else await self._verified(target, digest)
         except BundleUnreadable as error:
             return Found(None, str(error), settled=False)
-        try:
-            _verify(profile, listed, digest)
-            return Found(_DECODER.decode(profile))
         except manifest.ManifestError as error:
             # Another pod may be honest.
             return Found(None, f"the version's profile is not genuine: {error}", settled=False)
-        except msgspec.MsgspecError as error:
-            return Found(None, f"the version's {PROFILE_PATH} is not in the form of this release: {error}")
+
+    async def _taken_as_it_is(self, target: PodTarget) -> Found:
+        """From a version whose digest nobody promised."""
+        profile = await self._bundles.read(target, PROFILE_PATH)
+        return Found(None, f"{_NO_PROFILE} ({_NOTHING_SHOWN})") if profile is None else _read(profile)
+
+    async def _verified(self, target: PodTarget, digest: str) -> Found:
+        listed = await self._bundles.read(target, manifest.MANIFEST_PATH)
+        if listed is None:
+            return Found(None, f"the server shows no manifest of the version: {_NOTHING_SHOWN}")
+        manifest.check_digest(listed, digest)
+        promised = manifest.parse(listed).get(PROFILE_PATH)
+        if promised is None:
+            return Found(None, _NO_PROFILE, certain=True)
+        profile = await self._bundles.read(target, PROFILE_PATH)
+        if profile is None:
+            return Found(None, f"the server does not show the version's {PROFILE_PATH}, which its manifest names")
+        if hashlib.sha256(profile).hexdigest() != promised:
+            raise manifest.ManifestError(f"{PROFILE_PATH} differs from the manifest")
+        return _read(profile)
 
 
-def _verify(profile: bytes, listed: bytes | None, digest: str | None) -> None:
-    if digest is None:
-        return
-    if listed is None:
-        raise manifest.ManifestError("the server shows no manifest")
-    manifest.check_digest(listed, digest)
-    if manifest.parse(listed).get(PROFILE_PATH) != hashlib.sha256(profile).hexdigest():
-        raise manifest.ManifestError(f"{PROFILE_PATH} differs from the manifest")
+def _read(profile: bytes) -> Found:
+    try:
+        return Found(_DECODER.decode(profile), certain=True)
+    except msgspec.MsgspecError as error:
+        why = f"the version's {PROFILE_PATH} is not in the form of this release: {error}"
+        return Found(None, why, certain=True)

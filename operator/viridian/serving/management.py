@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, Final
 
 import msgspec
 
 from viridian.api import shadow as words
 from viridian.api.samples import Idle
+from viridian.serving import shown
 from viridian.serving.connections import Connections
 from viridian.serving.inference import Inference
 from viridian.serving.metrics import CONTENT_TYPE
@@ -25,6 +28,7 @@ from viridian.serving.responses import (
 )
 
 _LIMIT: Final = 4096
+_PATHS: Final = {"/metrics", "/healthz", "/profile", "/connections/close", words.SHADOW_PATH, *shown.SHOWN}
 _ALIVE: Final = msgspec.json.encode({"alive": True})
 
 
@@ -42,9 +46,10 @@ _SHADOW_ORDER: Final = msgspec.json.Decoder(words.ShadowOrder)
 class Management:
     """Answers on the management port, whatever the model does."""
 
-    def __init__(self, inference: Inference, connections: Connections) -> None:
+    def __init__(self, inference: Inference, connections: Connections, model_dir: Path) -> None:
         self._inference = inference
         self._connections = connections
+        self._model_dir = model_dir
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
@@ -55,6 +60,8 @@ class Management:
                 await send_answer(send, 200, _ALIVE, [(b"content-type", JSON)])
             case "GET" | "HEAD", "/profile":
                 await self._profile(send)
+            case "GET" | "HEAD", path if path in shown.SHOWN:
+                await self._file(shown.SHOWN[path], send)
             case "POST", "/connections/close":
                 await _obey(receive, send, self._close)
             case "POST", words.SHADOW_PATH:
@@ -62,7 +69,7 @@ class Management:
             case "DELETE", words.SHADOW_PATH:
                 self._inference.shadow.stop()
                 await _done(send)
-            case _, "/metrics" | "/healthz" | "/profile" | "/connections/close" | words.SHADOW_PATH:
+            case _, path if path in _PATHS:
                 await send_answer(send, 405, error_body("this method is not allowed here"), [(b"content-type", JSON)])
             case _:
                 await send_answer(send, 404, error_body("there is nothing here"), [(b"content-type", JSON)])
@@ -71,7 +78,7 @@ class Management:
         """Everything that was counted since the process began."""
         observers = self._inference.observers
         if observers is None:
-            await send_answer(send, 503, error_body("the model is still being loaded"), [(b"content-type", JSON)])
+            await _still_loading(send)
             return
         profile = await observers.recorder.profile() if observers.recorder is not None else None
         if profile is None:
@@ -79,6 +86,18 @@ class Management:
             await send_answer(send, 404, body, [(b"content-type", JSON)])
         else:
             await send_answer(send, 200, msgspec.json.encode(profile), [(b"content-type", JSON)])
+
+    async def _file(self, name: str, send: Send) -> None:
+        """A file of the version, once all of them are verified."""
+        if self._inference.model is None:
+            await _still_loading(send)
+            return
+        content = await asyncio.to_thread(shown.content, self._model_dir, name)
+        if content is None:
+            body = error_body(f"the version has no {name}", reason="NoFile")
+            await send_answer(send, 404, body, [(b"content-type", JSON)])
+        else:
+            await send_answer(send, 200, content, [(b"content-type", JSON)])
 
     def _close(self, body: bytes) -> None:
         order = _CLOSE_ORDER.decode(body)
@@ -98,6 +117,10 @@ async def _obey(receive: Receive, send: Send, order: Callable[[bytes], None]) ->
         await send_answer(send, 400, error_body(str(error)), [(b"content-type", JSON)])
         return
     await _done(send)
+
+
+async def _still_loading(send: Send) -> None:
+    await send_answer(send, 503, error_body("the model is still being loaded"), [(b"content-type", JSON)])
 
 
 async def _done(send: Send) -> None:

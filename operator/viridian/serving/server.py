@@ -32,9 +32,8 @@ class Server:
         self.connections = Connections()
         self.inference = Inference(settings, self.connections, cpus)
         self.listener = Listener(self.inference, settings.host, settings.port, settings.grace_seconds)
-        self.management = Listener(
-            Management(self.inference, self.connections), settings.host, settings.management_port, grace_seconds=1
-        )
+        management = Management(self.inference, self.connections, settings.model_dir)
+        self.management = Listener(management, settings.host, settings.management_port, grace_seconds=1)
         self.connections.watch(self.listener.open_connections)
         self.still_loading = False
         """It was told to leave before the model was there; a thread may go on loading it."""

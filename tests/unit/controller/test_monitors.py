@@ -181,7 +181,7 @@ def test_what_may_be_kept_is_told_and_told_again_when_it_changes(stage: Stage) -
 
 
 def test_without_a_reference_profile_the_sentence_says_what_to_do(stage: Stage) -> None:
-    stage.world.bundles.files = {}
+    stage.world.bundles.files, stage.digest = bundle(None)
     stage.serve()
     stage.live(shift=0.6)
     stage.pass_window()
@@ -193,7 +193,7 @@ def test_the_profile_is_fetched_once_for_each_version(stage: Stage) -> None:
     stage.serve()
     for _ in range(3):
         stage.pass_window()
-    assert [path for _, path in stage.world.bundles.asked] == ["viridian/profile.json", "viridian/manifest.json"]
+    assert [path for _, path in stage.world.bundles.asked] == ["viridian/manifest.json", "viridian/profile.json"]
 
 
 def test_every_figure_is_a_metric_and_gone_with_its_object(stage: Stage) -> None:

@@ -42,10 +42,49 @@ async def test_a_profile_that_is_not_genuine_is_not_believed_nor_remembered(file
     assert (await references.of("r1", DIGEST, [POD])).reference == REFERENCE
 
 
-async def test_a_version_without_one() -> None:
-    found = await References(MemoryBundles({})).of("r1", DIGEST, [POD])
-    assert found.settled
-    assert "bundle it" in found.absent
+async def test_a_version_without_one_says_so_by_its_manifest_and_is_asked_once() -> None:
+    files, digest = bundle(None)
+    pods = MemoryBundles(files)
+    references = References(pods)
+    for _ in range(2):
+        found = await references.of("r1", digest, [POD])
+        assert found.settled
+        assert "bundle it" in found.absent
+    assert len(pods.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("shown", "says"),
+    [({}, "shows no manifest"), ({MANIFEST_PATH: FILES[MANIFEST_PATH]}, "which its manifest names")],
+    ids=["an older server", "half of it"],
+)
+async def test_a_server_that_shows_nothing_is_asked_again(shown: dict[str, bytes], says: str) -> None:
+    """It may be replaced by one that does, with the same version."""
+    pods = MemoryBundles(shown)
+    references = References(pods)
+    found = await references.of("r1", DIGEST, [POD])
+    assert says in found.absent
+    assert found.settled, "in the next window is soon enough"
+    pods.files = FILES
+    assert (await references.of("r1", DIGEST, [POD])).reference == REFERENCE
+
+
+async def test_a_version_that_nobody_promised_is_asked_again() -> None:
+    pods = MemoryBundles({})
+    references = References(pods)
+    assert "bundle it" in (await references.of("r1", None, [POD])).absent
+    pods.files = FILES
+    assert (await references.of("r1", None, [POD])).reference == REFERENCE
+
+
+async def test_one_pod_that_shows_it_is_enough() -> None:
+    class OneOfTwo(MemoryBundles):
+        async def read(self, target: PodTarget, path: str) -> bytes | None:
+            return await super().read(target, path) if target.uid == "pod" else None
+
+    other = PodTarget(uid="older", slot="blue", ip="10.0.0.2")
+    found = await References(OneOfTwo(FILES)).of("r1", DIGEST, [other, POD])
+    assert found.reference == REFERENCE
 
 
 async def test_pods_that_cannot_be_asked_are_asked_again() -> None:
