@@ -66,6 +66,15 @@ RIGHT = {
         model_deployment,
         "spec: {rollout: {steps: [{approval: {}}, {weight: 1}, {approval: {message: a}}, {weight: 100}]}}",
     ),
+    "rows that are kept just long enough for their labels": (
+        model_deployment,
+        "spec: {feedback: {retention: 22d, labelMaturity: 14d}, monitoring: {window: 2d, season: 14d, monitors: "
+        "[{name: auc, performance: {metric: auc, min: 0.8}}, {name: inputs, drift: {}}]}}",
+    ),
+    "late labels that no monitor waits for": (
+        model_deployment,
+        "spec: {feedback: {retention: 1h, labelMaturity: 90d}, monitoring: {monitors: [{name: inputs, drift: {}}]}}",
+    ),
     "durations of every unit": (
         model_deployment,
         "spec: {rollout: {probation: 1d2h3m4s500ms, progressDeadline: 365d, steps: [{weight: 5, duration: 90m}]}}",

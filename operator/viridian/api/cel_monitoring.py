@@ -119,3 +119,51 @@ SLOPE_ON_THE_RIGHT_SIDE: Final = Rule(
     message="decay goes towards worse values: below 0 for accuracy, precision, recall, f1, auc and r2, such as "
     "perWindow: -0.005; above 0 for log-loss, brier, mae and rmse, such as 0.005",
 )
+
+# ---- feedback and monitors together ----------------------------------------------------------------------------------
+
+_LOOKS_AT = (
+    "has(m.performance) ? m.performance.consecutive : has(m.conceptDrift) ? 1 : has(m.decay) ? m.decay.windows : 0"
+)
+_MATURES_IN = " : ".join(
+    [
+        *(
+            f"has(m.{kind}) && has(m.{kind}.labelMaturity) ? m.{kind}.labelMaturity"
+            for kind in ("performance", "conceptDrift", "decay")
+        ),
+        "self.feedback.labelMaturity",
+    ]
+)
+# The oldest row that each monitor looks at, in seconds: one window more, since windows are judged after their end.
+_OLDEST = (
+    f"self.monitoring.monitors.filter(m, ({_LOOKS_AT}) > 0 && [{_MATURES_IN}].all(d, {is_duration('d')}))"
+    f".map(m, [{_MATURES_IN}].map(d, {seconds('d')})[0] + (({_LOOKS_AT}) + 1) * {seconds('self.monitoring.window')})"
+)
+_KEPT_LONG_ENOUGH = (
+    "!has(self.feedback) || !has(self.monitoring) || "
+    f"[self.feedback.retention, self.monitoring.window].exists(d, !({is_duration('d')})) || "
+    f"{_OLDEST}.all(oldest, oldest <= {seconds('self.feedback.retention')})"
+)
+
+
+def _digit(place: int) -> str:
+    """CEL: that digit of n, nothing for a leading 0."""
+    digit = f"n / {place} % 10"
+    return f"'0123456789'.substring({digit}, n < {place} ? {digit} : {digit} + 1)"
+
+
+# In place of `string(days)`, whose length the API server takes to be without bound, and so what it costs.
+_DAYS = f"[({_OLDEST}.max() + 86399) / 86400].map(n, {' + '.join(map(_digit, (100, 10, 1)))})[0]"
+OUTLIVES_ITS_LABELS: Final = Rule(
+    rule=_KEPT_LONG_ENOUGH,
+    message="rows would be deleted before they are judged: feedback.retention must be at least labelMaturity and the "
+    "windows that the monitors look at",
+    message_expression=(
+        "'rows would be deleted before they are judged, since monitors wait for labelMaturity and then look at "
+        "whole windows: ' + "
+        f"({_OLDEST}.max() > 365 * 86400 ? 'nothing is kept beyond 365d, so shorten labelMaturity or window' : "
+        f"'write retention: ' + {_DAYS} + 'd or more; beyond 90d the collector must keep rows as long (its "
+        "--retention, Helm: collector.retention)')"
+    ),
+    field_path=".feedback.retention",
+)

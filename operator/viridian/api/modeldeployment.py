@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar
 import msgspec
 
 from viridian.api import cel, podtemplate
+from viridian.api.cel_monitoring import OUTLIVES_ITS_LABELS
 from viridian.api.monitoring import Feedback, Monitoring, MonitoringStatus
 from viridian.api.names import FETCH_CONTAINER, SERVER_CONTAINER, Slot
 from viridian.api.schema import Rule, Struct, doc, duration, named, prose, time, word
@@ -282,6 +283,8 @@ class Fallback(Struct, frozen=True, kw_only=True):
 
 class ModelDeploymentSpec(Struct, frozen=True, kw_only=True):
     """The wish."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (OUTLIVES_ITS_LABELS,)
 
     model: Annotated[ModelSource, doc("Which model to serve.")]
     server: Annotated[Server, doc("How it is served.")] = msgspec.field(default_factory=Server)
