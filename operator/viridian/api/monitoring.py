@@ -148,7 +148,11 @@ class Drift(Struct, frozen=True, kw_only=True):
     share: (
         Annotated[
             float,
-            doc("Share of the watched features that must drift, such as 0.2. Without it one is enough.", ge=0, le=1),
+            doc(
+                "Share of the watched features that must drift at least, such as 0.2. Without it one is enough.",
+                ge=0,
+                le=1,
+            ),
         ]
         | None
     ) = None

@@ -59,6 +59,11 @@ def beyond(value: float, threshold: float) -> bool:
     return value > threshold and not math.isclose(value, threshold, rel_tol=_TOLERANCE, abs_tol=_TOLERANCE)
 
 
+def reaches(value: float, threshold: float) -> bool:
+    """At least as much."""
+    return not beyond(threshold, value)
+
+
 def overall(verdicts: Iterable[Verdict]) -> Verdict:
     """Of several: fired where one has, quiet where one could be judged and none has."""
     found = set(verdicts)

@@ -26,7 +26,7 @@ from viridian.api.performance import Metric
 from viridian.api.profile import Numbers, Profile, Reference, Sketch, Task
 from viridian.judgement import drift, performance
 from viridian.judgement.estimated import estimate
-from viridian.judgement.figures import Figure, Verdict, beyond, overall, percent
+from viridian.judgement.figures import Figure, Verdict, overall, percent, reaches
 from viridian.judgement.metrics import measure, usual
 from viridian.monitoring.windows import Calendar, Windows
 
@@ -138,11 +138,7 @@ def _conclusion(source: Source, figures: Sequence[Figure]) -> tuple[Verdict, str
     fired = [figure for figure in figures if figure.verdict is Verdict.FIRED]
     judged = [figure for figure in figures if figure.verdict is not Verdict.INSUFFICIENT_DATA]
     if isinstance(source, Drift) and source.share is not None and judged:
-        reached = len(fired) / len(judged)
-        verdict = Verdict.FIRED if beyond(reached, source.share) else Verdict.QUIET
-        told = f"{len(fired)} of {len(judged)} features have drifted ({percent(reached)}), "
-        told += f"{'above' if verdict is Verdict.FIRED else 'not above'} {percent(source.share)}"
-        return verdict, f"{told}; {fired[0].sentence}" if fired else told
+        return _share(source.share, figures, fired)
     verdict = overall(figure.verdict for figure in figures)
     if not figures:
         return verdict, "the model has no feature that this can be asked of"
@@ -150,6 +146,18 @@ def _conclusion(source: Source, figures: Sequence[Figure]) -> tuple[Verdict, str
         return verdict, f"none of {len(judged)} features has drifted; the farthest: {judged[0].sentence}"
     more = f"; {len(fired) - 1} more have drifted" if len(fired) > 1 else ""
     return verdict, f"{figures[0].sentence}{more}"
+
+
+def _share(asked: float, figures: Sequence[Figure], fired: Sequence[Figure]) -> tuple[Verdict, str]:
+    """Features that cannot be judged may have drifted or not: where that decides, there is no verdict."""
+    unknown = [figure for figure in figures if figure.verdict is Verdict.INSUFFICIENT_DATA]
+    reached, possible = len(fired) / len(figures), (len(fired) + len(unknown)) / len(figures)
+    told = f"{len(fired)} of {len(figures)} features have drifted ({percent(reached)}), {percent(asked)} are asked for"
+    if fired and reaches(reached, asked):
+        return Verdict.FIRED, f"{told}; {fired[0].sentence}"
+    if unknown and reaches(possible, asked):
+        return Verdict.INSUFFICIENT_DATA, f"{told}, and {len(unknown)} cannot be judged; {unknown[0].sentence}"
+    return Verdict.QUIET, f"{told}; {fired[0].sentence}" if fired else told
 
 
 # ---- drift

@@ -7,10 +7,12 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import pytest
 
-from tests.support.watched import HOUR, REFERENCE, in_a_row, monitoring, window
+from tests.support.watched import HOUR, REFERENCE, in_a_row, monitoring, served, window
 from viridian.api.feedback import Window
+from viridian.api.profile import Sketch
 from viridian.judgement.figures import Verdict
 from viridian.monitoring.report import NO_PREDICTIONS, Report, Said, Watched, report
 from viridian.monitoring.windows import Windows, calendar
@@ -98,12 +100,66 @@ def test_names_with_blanks_are_names_like_any_other() -> None:
     assert found.figures[0].feature == "plan name"
 
 
-def test_a_share_of_the_features() -> None:
+def test_a_share_of_the_features_is_reached_by_exactly_so_many() -> None:
     one_of_two = latest(shift=2.0)
-    assert said(one_of_two, {"drift": {"share": 0.4}}).verdict is FIRED
     found = said(one_of_two, {"drift": {"share": 0.5}})
+    assert found.verdict is FIRED
+    assert found.sentence.startswith("1 of 2 features have drifted (50 %), 50 % are asked for; age: the cumulative")
+    found = said(one_of_two, {"drift": {"share": 0.51}})
     assert found.verdict is QUIET
-    assert found.sentence.startswith("1 of 2 features have drifted (50 %), not above 50 %; age:")
+    assert found.sentence.startswith("1 of 2 features have drifted (50 %), 51 % are asked for; age:")
+
+
+@pytest.mark.parametrize(("drifted", "verdict"), [(0, QUIET), (1, QUIET), (2, FIRED), (3, FIRED), (10, FIRED)])
+def test_two_of_ten_features_are_20_percent(drifted: int, verdict: Verdict) -> None:
+    assert said(ten(drifted=drifted), {"drift": {"share": 0.2}}, reference=TEN).verdict is verdict
+
+
+@pytest.mark.parametrize(("drifted", "verdict"), [(0, QUIET), (9, QUIET), (10, FIRED)])
+def test_all_of_the_features_are_a_share_as_well(drifted: int, verdict: Verdict) -> None:
+    assert said(ten(drifted=drifted), {"drift": {"share": 1}}, reference=TEN).verdict is verdict
+
+
+def test_no_feature_at_all_is_no_share() -> None:
+    assert said(ten(), {"drift": {"share": 0}}, reference=TEN).verdict is QUIET
+
+
+@pytest.mark.parametrize(
+    ("drifted", "unknown", "verdict"),
+    [(3, 7, FIRED), (2, 7, UNKNOWN), (0, 3, UNKNOWN), (0, 2, QUIET), (1, 1, QUIET), (0, 10, UNKNOWN)],
+)
+def test_features_that_cannot_be_judged_may_have_drifted_or_not(drifted: int, unknown: int, verdict: Verdict) -> None:
+    found = said(ten(drifted=drifted, unknown=unknown), {"drift": {"share": 0.3}}, reference=TEN)
+    assert found.verdict is verdict
+
+
+def test_what_keeps_a_share_from_being_judged_is_said() -> None:
+    found = said(ten(drifted=2, unknown=7), {"drift": {"share": 0.3}}, reference=TEN)
+    assert found.sentence == (
+        "2 of 10 features have drifted (20 %), 30 % are asked for, and 7 cannot be judged; "
+        "f3: 20 values in this window, 500 are needed"
+    )
+
+
+def ten(*, drifted: int = 0, unknown: int = 0) -> list[Window]:
+    """Ten features, the first so many of which have drifted, and the last so many of which have 20 values."""
+    usual, moved, few = (served(**parts).features["age"] for parts in ({}, {"shift": 2.0}, {"rows": 20}))
+    sketches = [moved] * drifted + [usual] * (10 - drifted - unknown) + [few] * unknown
+    return [replace_features(window(NOON - HOUR), sketches)]
+
+
+def replace_features(whole: Window, sketches: list[Sketch]) -> Window:
+    assert whole.profile is not None
+    features = {f"f{number}": sketch for number, sketch in enumerate(sketches)}
+    return msgspec.structs.replace(whole, profile=msgspec.structs.replace(whole.profile, features=features))
+
+
+TEN = msgspec.structs.replace(
+    REFERENCE,
+    profile=msgspec.structs.replace(
+        REFERENCE.profile, features={f"f{number}": REFERENCE.profile.features["age"] for number in range(10)}
+    ),
+)
 
 
 def test_without_traffic_or_without_a_profile_nothing_is_said() -> None:
