@@ -116,6 +116,12 @@ class Collector(threading.Thread):
 
     def run(self) -> None:
         """Until everything is sent after `close`, or its time is over."""
+        try:
+            self._work()
+        finally:
+            self._disconnect()
+
+    def _work(self) -> None:
         next_window = time.monotonic() + self._window_seconds
         while True:
             self._wait(next_window)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 import msgspec
-from prometheus_client.core import Metric
+from prometheus_client.core import GaugeMetricFamily, Metric
 
 from viridian.api.feedback import Served
-from viridian.api.privacy import Rules
 from viridian.api.profile import PROFILE_PATH, Reference, Task
 from viridian.serving import tracing
 from viridian.serving.collector import Address, Collector
@@ -37,27 +36,36 @@ class Observers:
         """Why nothing is counted; empty when it is."""
         reference = self._reference(settings)
         live = self._live(reference, model)
-        self.collector = _collector(settings, model, reference)
-        redactor = _redactor(settings, model, reference) if self.collector else None
-        collector = self.collector
-
-        def send(portion: Sequence[Answered]) -> None:
-            if collector is not None and redactor is not None:
-                for answered in portion:
-                    collector.offer(redactor.rows(answered))
-
-        self.recorder = Recorder(live, send if collector else None) if live or collector else None
-        if collector is not None:
+        task = reference.task if reference else task_of(model.outputs)
+        # The classes of a classifier are told by its profile alone, and outcomes are compared with them.
+        redactor = _redactor(settings, model, task) if reference or task is Task.REGRESSION else None
+        self._withheld = _withheld(settings, live, redactor)
+        for what in filter(self._withheld.get, self._withheld):
+            log.warning(f"{what} are not sent to the collector: {self.unprofiled}")
+        sent = settings.collector_url and (live or redactor)
+        self.collector = _collector(settings, reference, task) if sent else None
+        sink = _sink(self.collector, redactor) if self.collector and redactor else None
+        self.recorder = Recorder(live, sink) if live or sink else None
+        if self.collector is not None:
             if live is not None and self.recorder is not None:
                 recorder = self.recorder
-                collector.window = lambda: recorder.window().result()
-            collector.start()
+                self.collector.window = lambda: recorder.window().result()
+            self.collector.start()
         self.tracing = Tracing(settings) if tracing.wanted(environment) else None
 
     def families(self, names: Sequence[str], values: Sequence[str]) -> Iterable[Metric]:
         """What is told about them in the metrics."""
         if self.recorder is not None:
             yield from self.recorder.families(names, values)
+        if self._withheld:
+            gauge = GaugeMetricFamily(
+                "viridian_feedback_withheld",
+                "1 for what the collector is to get, and does not for want of a reference profile.",
+                labels=[*names, "what"],
+            )
+            for what, withheld in self._withheld.items():
+                gauge.add_metric([*values, what], float(withheld))
+            yield gauge
         if self.collector is not None:
             yield from self.collector.families(names, values)
 
@@ -96,13 +104,7 @@ class Observers:
             return None
 
 
-def _collector(settings: Settings, model: Model, reference: Reference | None) -> Collector | None:
-    if not settings.collector_url:
-        return None
-    task = reference.task if reference else task_of(model.outputs)
-    if reference is None and task is not Task.REGRESSION:
-        log.warning(f"nothing is sent to the collector: the classes of the model are told by {PROFILE_PATH} alone")
-        return None
+def _collector(settings: Settings, reference: Reference | None, task: Task) -> Collector:
     served = Served(
         namespace=settings.namespace,
         deployment=settings.deployment,
@@ -119,7 +121,25 @@ def _collector(settings: Settings, model: Model, reference: Reference | None) ->
     )
 
 
-def _redactor(settings: Settings, model: Model, reference: Reference | None) -> Redactor:
-    rules = settings.feedback or Rules()
-    task = reference.task if reference else task_of(model.outputs)
+def _withheld(settings: Settings, live: LiveProfile | None, redactor: Redactor | None) -> dict[str, bool]:
+    """What the collector is to get, and whether it stays here; nothing where there is no collector."""
+    if not settings.collector_url:
+        return {}
+    rows = {} if settings.feedback is None else {"rows": redactor is None}
+    return {"profiles": live is None, **rows}
+
+
+def _redactor(settings: Settings, model: Model, task: Task) -> Redactor | None:
+    """None without rules: nobody has allowed that rows leave."""
+    rules = settings.feedback
+    if rules is None or not settings.collector_url:
+        return None
     return Redactor(rules, read_key(settings.feedback_key_file, rules), model.signature, task)
+
+
+def _sink(collector: Collector, redactor: Redactor) -> Callable[[Sequence[Answered]], None]:
+    def send(portion: Sequence[Answered]) -> None:
+        for answered in portion:
+            collector.offer(redactor.rows(answered))
+
+    return send

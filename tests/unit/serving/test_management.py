@@ -1,4 +1,4 @@
-"""The management port while the model is still being loaded: without a process, so that it does not matter who is first."""
+"""The management port while the model is still being loaded, without a process that would have to load slowly."""
 
 from __future__ import annotations
 

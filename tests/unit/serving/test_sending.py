@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-import threading
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from viridian.api.feedback import Prediction, PredictionBatch, ProfileWindow, Served, Value
+from tests.support.scripted_collector import ScriptedCollector, scripted_collector
+from viridian.api.feedback import Prediction, Served, Value
 from viridian.api.privacy import Rules, keyed_hash
 from viridian.api.profile import Numbers, Profile, Task
 from viridian.serving import collector as sending
@@ -120,65 +118,13 @@ def test_an_address_that_is_none(url: str) -> None:
         Address(url)
 
 
-@dataclass
-class Scripted:
-    """A collector that answers as it is told: first the script, then 200."""
-
-    script: list[tuple[int, dict[str, str]]] = field(default_factory=list)
-    seen: list[tuple[str, bytes, str | None]] = field(default_factory=list)
-    changed: threading.Condition = field(default_factory=threading.Condition)
-    port: int = 0
-
-    def wait_for(self, condition: Callable[[], bool]) -> None:
-        with self.changed:
-            assert self.changed.wait_for(condition, timeout=60)
-
-    @property
-    def batches(self) -> list[PredictionBatch]:
-        return [msgspec.json.decode(body, type=PredictionBatch) for path, body, _ in self.seen if "predict" in path]
-
-    @property
-    def windows(self) -> list[ProfileWindow]:
-        return [msgspec.json.decode(body, type=ProfileWindow) for path, body, _ in self.seen if "profile" in path]
-
-
 @pytest.fixture
-def scripted(monkeypatch: pytest.MonkeyPatch) -> Iterator[Scripted]:
+def scripted(monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedCollector]:
     """Pauses are short here: what is tested is what happens after them."""
     monkeypatch.setattr(sending, "_FIRST_PAUSE", 0.001)
     monkeypatch.setattr(sending, "BATCH_SECONDS", 0.01)
-    script = Scripted()
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["content-length"]))
-            with script.changed:
-                status, headers = script.script.pop(0) if script.script else (200, {})
-                script.seen.append((self.path, body, self.headers.get("authorization")))
-                script.changed.notify_all()
-            if status == 0:
-                self.close_connection = True
-                return
-            self.send_response(status)
-            for name, value in headers.items():
-                self.send_header(name, value)
-            self.send_header("content-length", "0")
-            self.end_headers()
-
-        def log_message(self, *_: Any) -> None:
-            """Nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    script.port = server.server_address[1]
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield script
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with scripted_collector() as collector:
+        yield collector
 
 
 SERVED = Served(
@@ -186,8 +132,8 @@ SERVED = Served(
 )
 
 
-def client(scripted: Scripted, token: Path | None = None, seconds: float = 3600.0) -> Collector:
-    return Collector(Address(f"http://127.0.0.1:{scripted.port}/base/"), token, SERVED, "pod-1", seconds)
+def client(scripted: ScriptedCollector, token: Path | None = None, seconds: float = 3600.0) -> Collector:
+    return Collector(Address(f"{scripted.url}/base/"), token, SERVED, "pod-1", seconds)
 
 
 def row(number: int) -> Prediction:
@@ -203,7 +149,9 @@ def row(number: int) -> Prediction:
     ],
     ids=["later", "trouble", "broken connections"],
 )
-def test_a_batch_is_sent_until_it_is_stored(scripted: Scripted, script: list[tuple[int, dict[str, str]]]) -> None:
+def test_a_batch_is_sent_until_it_is_stored(
+    scripted: ScriptedCollector, script: list[tuple[int, dict[str, str]]]
+) -> None:
     scripted.script = list(script)
     sender = client(scripted)
     sender.start()
@@ -216,7 +164,7 @@ def test_a_batch_is_sent_until_it_is_stored(scripted: Scripted, script: list[tup
     assert {path for path, *_ in scripted.seen} == {"/base/v1/predictions"}
 
 
-def test_what_the_collector_will_never_take_does_not_stop_the_rest(scripted: Scripted) -> None:
+def test_what_the_collector_will_never_take_does_not_stop_the_rest(scripted: ScriptedCollector) -> None:
     scripted.script = [(400, {})]
     sender = client(scripted)
     sender.offer([row(number) for number in range(BATCH_ROWS + 1)])
@@ -226,7 +174,9 @@ def test_what_the_collector_will_never_take_does_not_stop_the_rest(scripted: Scr
     assert (sender.sent, sender.refused) == (1, BATCH_ROWS)
 
 
-def test_rows_without_room_are_dropped_counted_and_told(scripted: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rows_without_room_are_dropped_counted_and_told(
+    scripted: ScriptedCollector, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(sending, "MOST_ROWS", 3)
     sender = client(scripted)
     sender.offer([row(number) for number in range(5)])
@@ -245,7 +195,7 @@ def test_rows_without_room_are_dropped_counted_and_told(scripted: Scripted, monk
     assert told["viridian_feedback_rows_waiting", None] == 0
 
 
-def test_a_new_token_is_taken_up(scripted: Scripted, tmp_path: Path) -> None:
+def test_a_new_token_is_taken_up(scripted: ScriptedCollector, tmp_path: Path) -> None:
     token = tmp_path / "token"
     token.write_text("old\n")
     sender = client(scripted, token)
@@ -259,7 +209,7 @@ def test_a_new_token_is_taken_up(scripted: Scripted, tmp_path: Path) -> None:
     assert [shown for *_, shown in scripted.seen] == ["Bearer old", "Bearer new"]
 
 
-def test_windows_have_numbers_and_are_sent_again_as_they_were(scripted: Scripted) -> None:
+def test_windows_have_numbers_and_are_sent_again_as_they_were(scripted: ScriptedCollector) -> None:
     counted = Profile(features={}, prediction=Numbers(edges=(), counts=(1,)), rows=1, sampled=1)
     spans = iter([Span(0.0, 1.0, counted), Span(1.0, 2.0, counted)])
     scripted.script = [(503, {"retry-after": "0"}), (200, {})]
