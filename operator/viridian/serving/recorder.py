@@ -50,10 +50,9 @@ class Recorder:
         self._waiting: list[Answered] = []
         self._rows = 0
         self._timer: asyncio.TimerHandle | None = None
-        # Written by the loop and by the thread, each its own: their difference is what the thread has before it.
+        # Rows, written by the loop and by the thread, each its own. Those handed over and not done wait for the thread.
         self._handed, self._done = 0, 0
-        self.lost = 0
-        """Rows that were neither counted nor sent, because the thread could not keep up."""
+        self._crowded, self._spoilt = 0, 0
         # The rest belongs to the thread.
         self._whole = profile.take() if profile else None
         self._window = self._whole
@@ -77,10 +76,15 @@ class Recorder:
         portion, rows = self._waiting, self._rows
         self._waiting, self._rows = [], 0
         if self._handed - self._done > MOST_ROWS:
-            self.lost += rows
+            self._crowded += rows
         elif portion:
             self._handed += rows
             self._pool.submit(self._record, portion, rows)
+
+    @property
+    def lost(self) -> int:
+        """Rows that were not counted or not sent: the thread could not keep up, or a fault of ours came between."""
+        return self._crowded + self._spoilt
 
     async def profile(self) -> Profile | None:
         """Everything that was counted since the start; None where nothing is counted."""
@@ -103,7 +107,7 @@ class Recorder:
     def families(self, names: Sequence[str], values: Sequence[str]) -> Iterable[Metric]:
         """The predictions on the bins of the profile, as Prometheus takes them."""
         lost = CounterMetricFamily(
-            "viridian_unrecorded_rows", "Rows neither counted nor sent, under load.", labels=names
+            "viridian_unrecorded_rows", "Answered rows that were not counted or not sent.", labels=names
         )
         lost.add_metric(values, self.lost)
         yield lost
@@ -126,17 +130,15 @@ class Recorder:
             yield classes
 
     def _record(self, portion: Sequence[Answered], rows: int) -> None:
-        try:
-            if self._live is not None and self._whole is not None:
-                self._live.add(portion)
-                self._prediction = merge_sketches(self._whole.prediction, self._live.prediction)
-            if self._sink is not None:
-                self._sink(portion)
-        except Exception as error:
-            # A fault of ours must not end the counting; its text may quote rows, so only its type is told.
-            log.error("rows were not recorded", extra={"fields": {"exception": type(error).__name__}})
-        finally:
-            self._done += rows
+        done = [_attempted(work, portion) for work in (self._count, self._sink) if work is not None]
+        if not all(done):
+            self._spoilt += rows
+        self._done += rows
+
+    def _count(self, portion: Sequence[Answered]) -> None:
+        if self._live is not None and self._whole is not None:
+            self._live.add(portion)
+            self._prediction = merge_sketches(self._whole.prediction, self._live.prediction)
 
     def _pull(self) -> Profile | None:
         if self._live is None or self._whole is None or self._window is None:
@@ -154,3 +156,14 @@ class Recorder:
         span = Span(start, self._since, self._window)
         self._window = self._live.take()
         return span
+
+
+def _attempted(work: Callable[[Sequence[Answered]], None], portion: Sequence[Answered]) -> bool:
+    """Whether it went well. A fault of ours ends neither the counting nor the sending."""
+    try:
+        work(portion)
+    except Exception as error:
+        # Its text may quote rows, so only its type is told.
+        log.error("rows were not recorded", extra={"fields": {"exception": type(error).__name__}})
+        return False
+    return True

@@ -1,0 +1,86 @@
+"""What is counted and told of answered rows: nothing is lost unseen, whatever fails."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from viridian.api.profile import Numbers, Profile, Reference, Task
+from viridian.serving import recorder as recording
+from viridian.serving.batch import Batch
+from viridian.serving.live_profile import Answered, LiveProfile
+from viridian.serving.outputs import PREDICTION, Output
+from viridian.serving.recorder import Recorder
+from viridian.serving.signature import Matrix
+
+NUMBERS = Numbers(edges=(0.0,), counts=(0, 0))
+REFERENCE = Reference(
+    task=Task.REGRESSION,
+    profile=Profile(features={"x": NUMBERS}, prediction=NUMBERS, rows=0, sampled=0),
+    label=NUMBERS,
+)
+
+
+def rows(count: int) -> Answered:
+    return Answered(Batch(count, matrix=np.zeros((count, 1))), [Output(PREDICTION, np.zeros(count))])
+
+
+def live() -> LiveProfile:
+    return LiveProfile(REFERENCE, Matrix(1))
+
+
+def lost(recorder: Recorder) -> float:
+    """As Prometheus reads it."""
+    (family,) = [found for found in recorder.families((), ()) if found.name == "viridian_unrecorded_rows"]
+    return float(family.samples[0].value)
+
+
+class Fault(Exception):
+    """A mistake of ours."""
+
+
+async def test_rows_that_cannot_be_sent_are_counted_as_lost_and_the_next_ones_are_sent() -> None:
+    faults, sent = [Fault("someone@example.org")], list[Answered]()
+
+    def sink(portion: Sequence[Answered]) -> None:
+        if faults:
+            raise faults.pop()
+        sent.extend(portion)
+
+    recorder = Recorder(live(), sink)
+    recorder.add(rows(3))
+    profile = await recorder.profile()
+    assert profile is not None
+    assert profile.rows == 3, "they are counted all the same"
+    assert lost(recorder) == 3
+    recorder.add(rows(2))
+    await recorder.settled()
+    assert (lost(recorder), len(sent)) == (3, 1)
+    recorder.close()
+
+
+async def test_rows_that_cannot_be_counted_are_lost_and_sent_all_the_same(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(_: LiveProfile, __: Sequence[Answered]) -> None:
+        raise Fault("someone@example.org")
+
+    monkeypatch.setattr(LiveProfile, "add", fail)
+    sent = list[Answered]()
+    recorder = Recorder(live(), sent.extend)
+    recorder.add(rows(3))
+    await recorder.settled()
+    assert (lost(recorder), len(sent)) == (3, 1)
+    assert [vars(record)["fields"] for record in caplog.records] == [{"exception": "Fault"}], "its text may quote rows"
+    recorder.close()
+
+
+async def test_rows_that_find_no_room_are_lost_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recording, "MOST_ROWS", -1)
+    recorder = Recorder(live())
+    recorder.add(rows(3))
+    await recorder.settled()
+    assert lost(recorder) == 3
+    recorder.close()
