@@ -21,6 +21,8 @@ PLANS = ("basic", "plus")
 _CHANCE = random.Random(12)
 _AGES = [_CHANCE.gauss(45, 10) for _ in range(4000)]
 _SCORES = [_CHANCE.betavariate(2, 3) for _ in range(4000)]
+_OLDER_AGES = [_CHANCE.gauss(42, 11) for _ in range(4000)]
+_OLDER_SCORES = [_CHANCE.betavariate(2, 4) for _ in range(4000)]
 AGE_EDGES, SCORE_EDGES = edges_of(_AGES), edges_of(_SCORES)
 
 
@@ -33,14 +35,19 @@ def served(
     new_plans: float = 0.0,
     score_shift: float = 0.0,
     seed: int = 1,
+    older: bool = False,
 ) -> Profile:
-    """What so many requests looked like; `shift` is in standard deviations of the training data."""
+    """What so many requests looked like; `shift` is in standard deviations of the training data.
+
+    `older`: on the bins of a version that was trained on other data.
+    """
+    age_edges, score_edges = (edges_of(_OLDER_AGES), edges_of(_OLDER_SCORES)) if older else (AGE_EDGES, SCORE_EDGES)
     chance = random.Random(seed)
     ages = [None if chance.random() < missing else chance.gauss(45 + 10 * shift, 10) for _ in range(rows)]
     plans = ["new" if chance.random() < new_plans else chance.choice(PLANS) for _ in range(rows)]
     scores = [min(1.0, max(0.0, chance.betavariate(2, 3) + score_shift)) for _ in range(rows)]
-    features: dict[str, Sketch] = {"age": numbers(ages, AGE_EDGES), "plan name": categories(plans, PLANS)}
-    return profile(features, numbers(scores, SCORE_EDGES), rows)
+    features: dict[str, Sketch] = {"age": numbers(ages, age_edges), "plan name": categories(plans, PLANS)}
+    return profile(features, numbers(scores, score_edges), rows)
 
 
 def outcomes(rows: int, accuracy: float) -> Performance:

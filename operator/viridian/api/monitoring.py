@@ -125,7 +125,8 @@ _DECISION = doc(
 )
 _AGAINST = doc(
     "Training: the version's reference profile. PreviousWindow: the window before. SameSeason: the same window one "
-    "season before; it fires only where the training data differ as well."
+    "season before; it fires only where the training data differ as well. Inputs are compared with those that any "
+    "version met then."
 )
 _MIN_SAMPLES = doc(
     "Values below which the verdict is InsufficientData. Default 500, with decision Point 100.", ge=100, le=10_000_000

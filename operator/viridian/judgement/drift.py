@@ -168,7 +168,8 @@ def _sentence(
     number = percent if statistic in _IN_PERCENT else shown
     careful = f", by at least {number(effect.bound)} beyond chance" if decision is Decision.LOWER_BOUND else ""
     lead = f"{feature}: " if feature else ""
+    known = f"{'at least ' if effect.at_least else ''}{number(effect.value)}"
     return (
-        f"{lead}{_SAID[statistic].format(number(effect.value))} against {reference.name}{careful}, "
+        f"{lead}{_SAID[statistic].format(known)} against {reference.name}{careful}, "
         f"{'above' if fired else 'not above'} {number(threshold)} ({now} and {before} values)"
     )

@@ -29,6 +29,8 @@ class Effect:
 
     value: float
     bound: float
+    at_least: bool = False
+    """The value itself is only known to be so much or more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

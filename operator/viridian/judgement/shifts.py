@@ -1,4 +1,4 @@
-"""How far one distribution is from another, by what was counted on the same bins.
+"""How far one distribution is from another, by what was counted of both.
 
 Every function gives the effect with its lower bound. The bounds leave chance about one case in 740, whatever the
 distribution: they come from standard errors or from inequalities, and their rate of false alarms is simulated in
@@ -8,7 +8,9 @@ distribution: they come from standard errors or from inequalities, and their rat
 from __future__ import annotations
 
 import math
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import accumulate
 from typing import Final
 
@@ -57,21 +59,30 @@ def mean_shift(reference: Sketch, current: Sketch) -> Effect:
 
 
 def kolmogorov_smirnov(reference: Sketch, current: Sketch) -> Effect:
-    """Largest distance of the cumulative shares at the edges.
+    """Largest distance of the cumulative shares that is sure at the edges of either.
+
+    At an edge that both have, both shares are known. At one that only one of them has, as where two versions were
+    trained on different data, the other's share is somewhere between its neighbouring edges: what counts is the
+    distance that is left wherever it is, so other bins alone make no shift of anything.
 
     The bound is the inequality of Dvoretzky, Kiefer and Wolfowitz with Massart's constant (1990), which holds for any
     distribution; for two samples with n = n_c n_r / (n_c + n_r) it is the usual approximation.
     """
     reference, current = _numbers(reference), _numbers(current)
-    if reference.edges != current.edges:
-        raise NotAlike("the two were counted on different bins")
     before, now = present(reference), present(current)
+    places = sorted({*reference.edges, *current.edges})
     distance = max(
-        abs(below_now / now - below_before / before)
-        for below_before, below_now in zip(accumulate(reference.counts), accumulate(current.counts), strict=True)
+        (
+            max(low - other_high, other_low - high)
+            for (low, high), (other_low, other_high) in zip(
+                _cumulative(reference, places), _cumulative(current, places), strict=True
+            )
+        ),
+        default=0.0,
     )
     effective = before * now / (before + now)
-    return _effect(distance, math.sqrt(math.log(2 / (2 * CHANCE)) / (2 * effective)))
+    allowance = math.sqrt(math.log(2 / (2 * CHANCE)) / (2 * effective))
+    return replace(_effect(distance, allowance), at_least=reference.edges != current.edges)
 
 
 def stability_index(reference: Sketch, current: Sketch) -> Effect:
@@ -99,16 +110,12 @@ def missing(reference: Sketch, current: Sketch) -> Effect:
 
 
 def new_categories(reference: Sketch, current: Sketch) -> Effect:
-    """Growth of the share of values without a bin of their own.
+    """Growth of the share of values without a bin of their own in both.
 
-    Of live data those are values that the reference has never seen, or only rarely; the reference's own share of rare
-    ones is subtracted.
+    Those are values that the reference has never seen, or only rarely; its own share of rare ones is subtracted.
     """
-    reference, current = _categories(reference), _categories(current)
-    unknown = current.other + sum(
-        count for name, count in zip(current.names, current.counts, strict=True) if name not in set(reference.names)
-    )
-    return _change(reference.other, present(reference), unknown, present(current), both_ways=False)
+    before, now = list(_by_name(_categories(reference), _categories(current)))[-1]
+    return _change(before, present(reference), now, present(current), both_ways=False)
 
 
 def total_variation(reference: Sketch, current: Sketch) -> Effect:
@@ -185,11 +192,20 @@ def _change(before: int, of_before: int, now: int, of_now: int, *, both_ways: bo
     return _effect(abs(q - p) if both_ways else q - p, SIGMAS * error)
 
 
+def _cumulative(sketch: Numbers, places: Sequence[float]) -> Iterator[tuple[float, float]]:
+    """The share of values up to each place: the least and the most that it can be."""
+    below = [0, *accumulate(sketch.counts)]
+    total = below[-1]
+    for place in places:
+        least, most = bisect_right(sketch.edges, place), bisect_left(sketch.edges, place) + 1
+        yield below[least] / total, below[most] / total
+
+
 def _cells(reference: Sketch, current: Sketch, most: int | None = PSI_BINS) -> tuple[list[int], list[int]]:
     """Counts of both on the same cells, without those that are empty in both."""
     if isinstance(reference, Numbers) and isinstance(current, Numbers):
         if reference.edges != current.edges:
-            raise NotAlike("the two were counted on different bins")
+            raise NotAlike("the two were counted on different bins; write statistic: KS or MeanShift instead")
         pairs = list(zip(reference.counts, current.counts, strict=True))
         if most is not None:
             pairs = list(_coarser(pairs, most))

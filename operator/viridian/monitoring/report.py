@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from viridian.api.feedback import Window
@@ -196,8 +196,11 @@ def _feature(
 def _predictions(watched: Watched, source: PredictionDrift, newest: Window | None) -> Figure:
     now = newest.profile.prediction if newest and newest.profile else None
     held_out = watched.reference.profile.prediction if watched.reference else None
-    before = _before(watched, source.reference)
+    # Another version's answers in the window before say nothing of the world: each promotion would look like drift.
+    before = _before(watched, source.reference, others=source.reference is Against.SAME_SEASON)
     references = _references(watched, source.reference, HOLDOUT, held_out, before.prediction if before else None)
+    if source.reference is Against.PREVIOUS_WINDOW and before is None:
+        references = [replace(references[0], absent="nothing was counted of this version in the window before")]
     return drift.judge("predictions", _question(source), now, references)
 
 
@@ -210,11 +213,13 @@ def _question(source: Drift | PredictionDrift) -> drift.Question:
     )
 
 
-def _before(watched: Watched, against: Against) -> Profile | None:
-    """The profile of the window that is compared with."""
+def _before(watched: Watched, against: Against, *, others: bool = True) -> Profile | None:
+    """The profile of the window that is compared with; with `others`, of whoever served then."""
+    if against is Against.TRAINING:
+        return None
     days = watched.calendar
     start = days.start - (days.season if against is Against.SAME_SEASON else days.seconds)
-    window = None if against is Against.TRAINING else watched.windows.before(watched.revision, start)
+    window = (watched.windows.before if others else watched.windows.at)(watched.revision, start)
     return window.profile if window else None
 
 

@@ -96,12 +96,13 @@ def _spans(monitoring: Monitoring, days: Calendar, revision: str) -> Iterator[Sp
     yield span(days.end, 1, revision)
     for source in map(source_of, monitoring.monitors):
         match source:
-            case Drift() | PredictionDrift():
-                # What was served before by others, too: a new version must not be blind for a season.
-                if source.reference is Against.PREVIOUS_WINDOW:
-                    yield span(days.start, 1, None)
-                elif source.reference is Against.SAME_SEASON:
-                    yield span(days.end - days.season, 1, None)
+            # What others served before, too: a new version must not be blind for a season.
+            case Drift() | PredictionDrift() if source.reference is Against.SAME_SEASON:
+                yield span(days.end - days.season, 1, None)
+            case Drift() if source.reference is Against.PREVIOUS_WINDOW:
+                yield span(days.start, 1, None)
+            case PredictionDrift() if source.reference is Against.PREVIOUS_WINDOW:
+                yield span(days.start, 1, revision)
             case PerformanceMonitor():
                 yield span(days.mature_end(source.label_maturity), source.consecutive, revision)
             case EstimatedPerformance():

@@ -89,10 +89,20 @@ def test_without_a_window_or_a_reference_there_is_no_verdict() -> None:
 
 
 def test_other_bins_are_told() -> None:
-    figure = asked(numbers(BEFORE, (1.0, 2.0)))
+    figure = asked(numbers(BEFORE, (1.0, 2.0)), statistic=Statistic.PSI)
     assert figure.verdict is Verdict.INSUFFICIENT_DATA
     assert figure.sentence == (
-        "age: it cannot be compared with the training data: the two were counted on different bins"
+        "age: it cannot be compared with the training data: the two were counted on different bins; write statistic: "
+        "KS or MeanShift instead"
+    )
+
+
+def test_on_other_bins_ks_says_what_is_sure() -> None:
+    values = [value + DEVIATION for value in BEFORE]
+    figure = asked(numbers(values, edges_of(values)))
+    assert figure.verdict is Verdict.FIRED
+    assert figure.sentence.startswith(
+        "age: the cumulative shares (KS) differ by at least 0.25 against the training data"
     )
 
 

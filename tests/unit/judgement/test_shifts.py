@@ -132,17 +132,41 @@ def test_infinite_values_count_in_the_outer_bins() -> None:
     assert shifts.mean_shift(reference, current).value == pytest.approx(0.0)
 
 
-def test_other_bins_are_not_compared() -> None:
+def test_cells_of_other_bins_are_not_compared() -> None:
     one, other = numbers([1.0] * 500, (1.0,)), numbers([1.0] * 500, (2.0,))
-    for measure in (shifts.kolmogorov_smirnov, shifts.stability_index):
-        with pytest.raises(NotAlike):
-            measure(one, other)
+    with pytest.raises(NotAlike, match="write statistic: KS or MeanShift"):
+        shifts.stability_index(one, other)
+
+
+def test_ks_of_other_bins_is_what_is_sure_wherever_the_values_lie_within_theirs() -> None:
+    reference = numbers([1.0] * 50 + [2.0] * 50, (1.0, 2.0))
+    current = numbers([1.0] * 20 + [2.0] * 30 + [3.0] * 50, (1.5, 2.0))
+    effect = shifts.kolmogorov_smirnov(reference, current)
+    assert (effect.value, effect.at_least) == (pytest.approx(0.5), True), "at 2, an edge of both"
+    current = numbers([1.0] * 20 + [2.0] * 30 + [3.0] * 50, (1.5, 2.5))
+    assert shifts.kolmogorov_smirnov(reference, current).value == pytest.approx(0.5), "all of the reference is below 2"
+    current = numbers([1.0] * 20 + [2.0] * 30 + [3.0] * 50, (1.5,))
+    assert shifts.kolmogorov_smirnov(reference, current).value == pytest.approx(0.3), "half of it is below 1, not 20 %"
+
+
+def test_without_edges_nothing_is_known_of_a_distance() -> None:
+    nothing = numbers([1.0] * 500, ())
+    assert shifts.kolmogorov_smirnov(nothing, nothing) == Effect(0.0, 0.0)
+    assert shifts.kolmogorov_smirnov(nothing, numbers([9.0] * 500, (5.0,))).value == 0.0
 
 
 def test_the_mean_needs_no_bins() -> None:
     values = [1.0, 2.0, 3.0] * 200
     one, other = numbers(values, (1.0,)), numbers([value + 1 for value in values], (2.0, 3.0))
     assert shifts.mean_shift(one, other).value == pytest.approx(1 / np.std(values, ddof=1))
+
+
+def test_categories_that_the_newer_version_has_no_name_for_are_not_new() -> None:
+    before = categories(["red"] * 900 + ["green"] * 100, ("red", "green"))
+    now = categories(["red"] * 900 + ["green"] * 100, ("red", "blue"))
+    assert shifts.new_categories(before, now) == Effect(0.0, 0.0)
+    now = categories(["red"] * 800 + ["green"] * 100 + ["blue"] * 100, ("red", "blue"))
+    assert shifts.new_categories(before, now).value == pytest.approx(0.1)
 
 
 # ---- whatever is counted
@@ -191,6 +215,27 @@ def test_the_same_rows_again_are_no_shift(values: list[float], bins: int) -> Non
         assert measure(sketch, sketch) == Effect(0.0, 0.0)
 
 
+_EDGES = st.lists(st.floats(-100, 100), max_size=6, unique=True).map(sorted)
+
+
+@given(
+    st.lists(st.floats(-100, 100), min_size=1, max_size=40),
+    st.lists(st.floats(-100, 100), min_size=1, max_size=40),
+    _EDGES,
+    _EDGES,
+)
+def test_ks_never_says_more_than_the_values_themselves_would(
+    before: list[float], now: list[float], edges: list[float], others: list[float]
+) -> None:
+    """Whatever the bins are: so its bound holds with any, and other bins alone are no shift."""
+    places = sorted([*before, *now])
+    exact = np.abs(
+        np.searchsorted(np.sort(before), places, side="right") / len(before)
+        - np.searchsorted(np.sort(now), places, side="right") / len(now)
+    ).max()
+    assert shifts.kolmogorov_smirnov(numbers(before, edges), numbers(now, others)).value <= exact + 1e-12
+
+
 # ---- chance
 
 
@@ -215,6 +260,30 @@ def test_chance_alone_leaves_no_bound(
     reference = numbers(before, edges_of(before))
     bounds = [measure(reference, numbers(draw(chance, 500), reference.edges)).bound for _ in range(150)]
     assert sum(bound > 0 for bound in bounds) <= 3
+
+
+@pytest.mark.parametrize("draw", [normal, _lognormal, _few_values])
+@pytest.mark.parametrize("rows", [500, 5000])
+def test_chance_alone_leaves_no_bound_on_the_bins_of_another_version_either(
+    draw: Callable[[random.Random, int], list[float]], rows: int
+) -> None:
+    chance = random.Random(8)
+    for _ in range(30):
+        edges, others = edges_of(draw(chance, 2000)), edges_of(draw(chance, 2000))
+        effect = shifts.kolmogorov_smirnov(numbers(draw(chance, rows), edges), numbers(draw(chance, rows), others))
+        assert effect.bound == 0.0
+
+
+def test_a_shift_is_found_on_the_bins_of_a_version_that_was_trained_after_it() -> None:
+    """The new version's quantiles are those of shifted data; the two versions share no edge."""
+    chance = random.Random(9)
+    found = {0.0: 0, 0.4: 0, 0.8: 0}
+    for shift in found:
+        for _ in range(20):
+            edges, others = edges_of(normal(chance, 2000)), edges_of(normal(chance, 2000, shift))
+            before, now = numbers(normal(chance, 5000), edges), numbers(normal(chance, 5000, shift), others)
+            found[shift] += shifts.kolmogorov_smirnov(before, now).bound > 0.2
+    assert found == {0.0: 0, 0.4: 0, 0.8: 20}
 
 
 def test_chance_alone_leaves_no_bound_of_categories() -> None:

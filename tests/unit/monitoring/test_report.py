@@ -214,6 +214,43 @@ def test_the_first_season_is_waited_for() -> None:
     assert said(latest(shift=3.0), SEASON).sentence == "age: nothing was counted in the window one season before"
 
 
+# ---- a new version, with bins of its own
+
+
+def others(start: float, **parts: Any) -> Window:
+    """What the version before has counted."""
+    return window(start, revision="r0", older=True, **parts)
+
+
+@pytest.mark.parametrize("hour", [0, 30, 42, 60, 126])
+def test_a_season_that_another_version_served_is_a_season(hour: int) -> None:
+    windows = [others(NOON - HOUR * (WEEK + 1), **wave(hour)), window(NOON - HOUR, **wave(hour + WEEK))]
+    assert said(windows, SEASON).verdict is QUIET
+
+
+@pytest.mark.parametrize("hour", [30, 42, 60])
+def test_a_real_shift_is_seen_against_the_season_of_another_version(hour: int) -> None:
+    before, now = ({**wave(time, extra), "rows": 3000} for time, extra in ((hour, 0.0), (hour + WEEK, 1.5)))
+    found = said([others(NOON - HOUR * (WEEK + 1), **before), window(NOON - HOUR, **now)], SEASON)
+    assert found.verdict is FIRED
+    assert "(KS) differ by at least" in found.sentence
+
+
+def test_the_window_before_may_be_that_of_another_version() -> None:
+    against = {"drift": {"features": ["age"], "reference": "PreviousWindow"}}
+    assert said([others(NOON - 2 * HOUR), *latest(seed=2)], against).verdict is QUIET
+    assert said([others(NOON - 2 * HOUR), *latest(seed=2, shift=1.5)], against).verdict is FIRED
+
+
+def test_what_another_version_answered_in_the_window_before_is_no_reference_for_answers() -> None:
+    """Its scores differ because it is another model."""
+    against = {"predictionDrift": {"reference": "PreviousWindow"}}
+    found = said([others(NOON - 2 * HOUR), *latest(score_shift=0.4)], against)
+    assert found.sentence == "predictions: nothing was counted of this version in the window before"
+    mine = window(NOON - 2 * HOUR)
+    assert said([others(NOON - 2 * HOUR), mine, *latest(score_shift=0.4)], against).verdict is FIRED
+
+
 # ---- performance
 
 ACCURACY = {"performance": {"metric": "accuracy", "min": 0.8, "consecutive": 3, "minLabels": 500}}

@@ -49,7 +49,8 @@ def test_every_window_is_asked_for_once() -> None:
         {"name": "age", "drift": {"features": ["age"]}},
         {"name": "other", "drift": {}},
         {"name": "season", "drift": {"reference": "SameSeason"}},
-        {"name": "before", "predictionDrift": {"reference": "PreviousWindow"}},
+        {"name": "before", "drift": {"reference": "PreviousWindow"}},
+        {"name": "answers", "predictionDrift": {"reference": "PreviousWindow"}},
         {"name": "auc", "performance": {"metric": "auc", "min": 0.8, "consecutive": 3, "labelMaturity": "2h"}},
         {"name": "concept", "conceptDrift": {}},
         {"name": "decay", "decay": {"metric": "auc", "perWindow": -0.01, "windows": 10}},
@@ -60,6 +61,7 @@ def test_every_window_is_asked_for_once() -> None:
         Span(NOON - 169 * HOUR + HOUR - HOUR, NOON - 168 * HOUR, HOUR, None),
         Span(NOON - 5 * HOUR, NOON - 2 * HOUR, HOUR, "r1"),
         Span(NOON - 2 * HOUR, NOON - HOUR, HOUR, None),
+        Span(NOON - 2 * HOUR, NOON - HOUR, HOUR, "r1"),
         Span(NOON - 10 * HOUR, NOON, HOUR, "r1"),
         Span(NOON - HOUR, NOON, HOUR, "r1"),
     ]
