@@ -46,7 +46,9 @@ PROFILE_SECONDS_VARIABLE: Final = "VIRIDIAN_PROFILE_SECONDS"
 RULES_VARIABLE: Final = "VIRIDIAN_FEEDBACK"
 """`viridian.api.privacy.Rules` as JSON; without it no predictions are sent."""
 KEY_FILE_VARIABLE: Final = "VIRIDIAN_FEEDBACK_KEY_FILE"
-"""Path of the key of the hashes, where the rules need one."""
+"""Path of the key of the hashes, where the rules need one; the file is called as the entry of the Secret."""
+KEY_SECRET_VARIABLE: Final = "VIRIDIAN_FEEDBACK_KEY_SECRET"  # noqa: S105 - a name
+"""The Secret that it comes from, for saying which one is missing."""
 
 Value = float | int | str | bool | None
 

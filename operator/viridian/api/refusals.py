@@ -25,6 +25,8 @@ class Refusal(StrEnum):
     """The signature does not belong to this manifest."""
     NO_TRUSTED_KEYS = "NoTrustedKeys"
     """The Secret with the public keys is missing, or holds none."""
+    NO_HASH_KEY = "NoHashKey"
+    """The Secret with the key of the hashes is missing, or has no such entry."""
     UNTRUSTED_TYPE = "UntrustedType"
     """A skops file builds types that are not on the operator's list."""
     OTHER_SKLEARN = "OtherSklearnVersion"
@@ -44,7 +46,7 @@ class Refusal(StrEnum):
         return self not in _PASSING
 
 
-_PASSING: Final = frozenset({Refusal.UNAVAILABLE, Refusal.NO_TRUSTED_KEYS})
+_PASSING: Final = frozenset({Refusal.UNAVAILABLE, Refusal.NO_TRUSTED_KEYS, Refusal.NO_HASH_KEY})
 
 
 def told(refusal: Refusal, sentence: str) -> str:

@@ -49,9 +49,12 @@ def fragment(name: str, spec: ModelDeploymentSpec, collector_url: str | None) ->
         rules = msgspec.json.encode(_rules(spec.feedback)).decode()
         environment.append({"name": words.RULES_VARIABLE, "value": rules})
         if key := spec.feedback.hash_key_secret_ref:
-            environment.append({"name": words.KEY_FILE_VARIABLE, "value": f"{KEY_DIR}/key"})
+            environment.append({"name": words.KEY_FILE_VARIABLE, "value": f"{KEY_DIR}/{key.key}"})
+            environment.append({"name": words.KEY_SECRET_VARIABLE, "value": key.name})
             mounts.append({"name": KEY_VOLUME, "mountPath": KEY_DIR, "readOnly": True})
-            secret = {"secretName": key.name, "items": [{"key": key.key, "path": "key"}]}
+            # Optional: without the Secret the server says so and starts again, where a pod would wait without a word.
+            items = [{"key": key.key, "path": key.key}]
+            secret = {"secretName": key.name, "items": items, "optional": True}
             volumes.append({"name": KEY_VOLUME, "secret": secret})
     return {
         "spec": {

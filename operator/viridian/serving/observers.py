@@ -134,7 +134,8 @@ def _redactor(settings: Settings, model: Model, task: Task) -> Redactor | None:
     rules = settings.feedback
     if rules is None or not settings.collector_url:
         return None
-    return Redactor(rules, read_key(settings.feedback_key_file, rules), model.signature, task)
+    key = read_key(settings.feedback_key_file, rules, settings.feedback_key_secret)
+    return Redactor(rules, key, model.signature, task)
 
 
 def _sink(collector: Collector, redactor: Redactor) -> Callable[[Sequence[Answered]], None]:

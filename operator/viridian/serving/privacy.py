@@ -13,6 +13,7 @@ from typing import Any
 from viridian.api.feedback import Prediction, Value
 from viridian.api.privacy import Rules, keyed_hash
 from viridian.api.profile import Task
+from viridian.api.refusals import Refusal
 from viridian.serving import predicted
 from viridian.serving.errors import ServingError
 from viridian.serving.live_profile import Answered
@@ -91,19 +92,30 @@ class Redactor:
         return lambda row: "" if _missing(values[row]) else keyed_hash(self._key, values[row])
 
 
-def read_key(path: Path | None, rules: Rules) -> bytes:
-    """The key of the hashes; ServingError where one is needed and there is none."""
-    if path is None:
-        if rules.needs_key:
-            raise ServingError("VIRIDIAN_FEEDBACK asks for hashes, but VIRIDIAN_FEEDBACK_KEY_FILE names no key")
+def read_key(path: Path | None, rules: Rules, secret: str = "") -> bytes:
+    """The key of the hashes, from a file that the Secret brings; ServingError where it is needed and missing."""
+    if not rules.needs_key:
         return b""
+    if path is None:
+        raise ServingError(
+            "VIRIDIAN_FEEDBACK asks for hashes, but VIRIDIAN_FEEDBACK_KEY_FILE names no key", Refusal.NO_HASH_KEY
+        )
     try:
         key = path.read_bytes().strip()
     except OSError as error:
-        raise ServingError(f"the key of the hashes cannot be read from {path}: {error.strerror}") from error
+        raise _no_key(f"cannot be read from {path} ({error.strerror})", path, secret) from error
     if not key:
-        raise ServingError(f"the key of the hashes in {path} is empty")
+        raise _no_key(f"in {path} is empty", path, secret)
     return key
+
+
+def _no_key(problem: str, path: Path, secret: str) -> ServingError:
+    """With what to do, where a Secret was to bring it."""
+    advice = (
+        f": the Secret {secret!r}, which spec.feedback.hashKeySecretRef names, is missing or has no key {path.name!r}; "
+        f"make it: kubectl create secret generic {secret} --from-literal={path.name}=$(openssl rand -hex 32)"
+    )
+    return ServingError(f"the key of the hashes {problem}{advice if secret else ''}", Refusal.NO_HASH_KEY)
 
 
 def _width(answered: Answered) -> int:

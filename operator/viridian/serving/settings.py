@@ -47,6 +47,7 @@ class Settings:
     collector_token_file: Path | None = None
     feedback: Rules | None = None
     feedback_key_file: Path | None = None
+    feedback_key_secret: str = ""
     profile_seconds: float = 60.0
     namespace: str = ""
     deployment: str = ""
@@ -141,6 +142,7 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     option("collector-token-file", "", "service-account token for the collector, read again each time", optional_path)
     option("feedback", "", "privacy rules as JSON: sampling, deny, hash, subject", privacy_rules)
     option("feedback-key-file", "", "key of the hashes", optional_path)
+    option("feedback-key-secret", "", "Secret that this file comes from, for saying which one is missing")
     option("profile-seconds", "60", "length of the windows in which live rows are counted for the collector", float)
     option("namespace", "", "namespace of the ModelDeployment, for the collector")
     option("deployment", "", "name of the ModelDeployment, for the collector")

@@ -64,9 +64,14 @@ def test_the_key_of_the_hashes_is_a_file_and_never_a_value() -> None:
     whole = spec(feedback=HASHED)
     assert json.loads(told(whole)["VIRIDIAN_FEEDBACK"])["hash"] == ["user id"]
     volumes = {volume["name"]: volume for volume in template(whole)["spec"]["volumes"]}
-    assert volumes["feedback-key"]["secret"] == {"secretName": "churn-key", "items": [{"key": "key", "path": "key"}]}
+    assert volumes["feedback-key"]["secret"] == {
+        "secretName": "churn-key",
+        "items": [{"key": "key", "path": "key"}],
+        "optional": True,
+    }
     mounted = {mount["name"]: mount["mountPath"] for mount in server(whole)["volumeMounts"]}
     assert told(whole)["VIRIDIAN_FEEDBACK_KEY_FILE"] == f"{mounted['feedback-key']}/key"
+    assert told(whole)["VIRIDIAN_FEEDBACK_KEY_SECRET"] == "churn-key"
 
 
 @pytest.mark.parametrize(

@@ -137,6 +137,29 @@ def test_each_fault_becomes_a_reason_on_the_status(
     assert sentence[:200] in first["message"]
 
 
+def test_a_key_of_the_hashes_that_is_missing_is_named_and_waited_for(tmp_path: Path) -> None:
+    """No fault of the version: a challenger is not rejected for it."""
+    variables = {
+        "VIRIDIAN_MODEL_DIR": str(models.write_sealed(tmp_path / "model").directory),
+        "VIRIDIAN_COLLECTOR_URL": "http://127.0.0.1:1",
+        "VIRIDIAN_FEEDBACK": '{"hash": ["sepal length"]}',
+        "VIRIDIAN_FEEDBACK_KEY_FILE": str(tmp_path / "salt"),
+        "VIRIDIAN_FEEDBACK_KEY_SECRET": "churn-key",
+    }
+    with pytest.raises(ServingError) as raised:
+        load(parse([], variables), threads=1)
+    termination.explain(tmp_path / "log", raised.value)
+    message = (tmp_path / "log").read_text()
+    assert heard(message)[0] is Refusal.NO_HASH_KEY
+    shown = snapshot(slots=[refused(Slot.BLUE, "1", message)], known=[record("1")])
+    first = condition(shown, "Reconciling")
+    assert "the Secret 'churn-key', which spec.feedback.hashKeySecretRef names" in first["message"]
+    assert "kubectl create secret generic churn-key --from-literal=salt=$(openssl rand -hex 32)" in first["message"]
+    status = decide(shown, NOW).status
+    assert status is not None
+    assert not [one for one in status["conditions"] if one["type"] == "Stalled"]
+
+
 def refused(at: Slot, version: str, message: str) -> Any:
     """A slot whose only pod ended with these words."""
     ended = {"lastState": {"terminated": {"exitCode": 1, "message": message}}}

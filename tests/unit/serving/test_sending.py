@@ -101,6 +101,7 @@ def test_rows_without_a_prediction_are_not_sent() -> None:
 
 def test_a_key_where_one_is_needed(tmp_path: Path) -> None:
     assert read_key(None, Rules()) == b""
+    assert read_key(tmp_path / "key", Rules()) == b"", "nobody asks for a key that nothing needs"
     with pytest.raises(ServingError, match="names no key"):
         read_key(None, Rules(subject="x"))
     with pytest.raises(ServingError, match="cannot be read"):
