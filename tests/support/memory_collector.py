@@ -21,18 +21,26 @@ class MemoryCollector:
 
     windows_known: list[Window] = field(default_factory=list)
     kept: dict[tuple[str, str], Keeping] = field(default_factory=dict)
-    asked: list[tuple[float, float, str | None]] = field(default_factory=list)
+    asked: list[tuple[float, float, str | None, bool]] = field(default_factory=list)
     frozen: dict[str, Snapshot] = field(default_factory=dict)
     failure: FeedbackError | None = None
 
     async def windows(
-        self, namespace: str, deployment: str, *, start: float, end: float, seconds: float, revision: str | None
+        self,
+        namespace: str,
+        deployment: str,
+        *,
+        start: float,
+        end: float,
+        seconds: float,
+        revision: str | None,
+        profiles: bool = True,
     ) -> list[Window]:
-        self.asked.append((start, end, revision))
+        self.asked.append((start, end, revision, profiles))
         if self.failure is not None:
             raise self.failure
         return [
-            window
+            window if profiles else msgspec.structs.replace(window, profile=None)
             for window in self.windows_known
             if start <= window.start and window.end <= end and revision in (None, window.revision)
         ]

@@ -13,10 +13,8 @@ from typing import Final
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from viridian.api.profile import Numbers, Profile, Sketch
 from viridian.controller.keys import Key
 from viridian.judgement.figures import Figure
-from viridian.judgement.shifts import rows, spread
 from viridian.monitoring.report import Report, Said
 
 MOST_FIGURES: Final = 500
@@ -94,19 +92,17 @@ class MonitoringFigures(Collector):
         )
         gaps = GaugeMetricFamily("viridian_feature_missing_share", "Share of missing values.", labels=labels)
         for key, report in self._reports.items():
-            for of, profile in (("window", report.current), ("training", report.reference)):
-                for name, sketch in islice(_sorted(profile), MOST_FIGURES):
+            for of, features in (("window", report.current), ("training", report.reference)):
+                for name, known in islice(features.items(), MOST_FIGURES):
                     values = (key.namespace, key.name, name, of)
-                    if rows(sketch):
-                        gaps.add_metric(values, sketch.missing / rows(sketch))
-                    if isinstance(sketch, Numbers) and sketch.finite:
-                        means.add_metric(values, sketch.mean)
-                        deviations.add_metric(values, spread(sketch))
+                    for family, value in (
+                        (gaps, known.missing_share),
+                        (means, known.mean),
+                        (deviations, known.deviation),
+                    ):
+                        if value is not None:
+                            family.add_metric(values, value)
         yield from (means, deviations, gaps)
-
-
-def _sorted(profile: Profile | None) -> list[tuple[str, Sketch]]:
-    return sorted(profile.features.items()) if profile is not None else []
 
 
 def _labels(key: Key, said: Said, figure: Figure) -> tuple[str, ...]:

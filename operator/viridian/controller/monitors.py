@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 
 from viridian.api import reasons
-from viridian.api.feedback import Keeping, Window
+from viridian.api.feedback import Keeping
 from viridian.api.modeldeployment import ModelDeploymentSpec
 from viridian.api.monitoring import Feedback as FeedbackSpec
 from viridian.api.monitoring import Monitoring
@@ -31,10 +31,12 @@ log = logging.getLogger("viridian.monitors")
 PATIENCE: Final = 0.25
 """Seconds that a pass waits for the answer about a new window."""
 SOON: Final = timedelta(seconds=1)
-"""When a pass looks again whose answer was not there in time."""
+"""When a pass looks again whose answer was not there in time; then as long again as it has been waiting."""
 AGAIN: Final = timedelta(seconds=60)
 """Between two attempts at a collector that does not answer, or a profile that no pod could show."""
 RULES_EVERY: Final = timedelta(hours=1)
+AT_ONCE: Final = 4
+"""Objects whose windows are in memory at the same time: profiles of hundreds of features are large."""
 NO_COLLECTOR: Final = Blind(
     reasons.NO_COLLECTOR, "the operator knows no collector: start it with --collector-url, or remove spec.monitoring"
 )
@@ -61,6 +63,8 @@ class _Known:
     next_look: datetime | None = None
     """None before the first attempt has ended."""
     asking: asyncio.Task[None] | None = None
+    asked_at: datetime | None = None
+    """When that attempt began."""
 
 
 class Audience(Protocol):
@@ -81,6 +85,7 @@ class Monitors:
         self._known: dict[Key, _Known] = {}
         self._rules: dict[Key, tuple[Keeping, datetime]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._turns = asyncio.Semaphore(AT_ONCE)
 
     async def watch(self, key: Key, snapshot: Snapshot, now: datetime) -> Watch | None:
         """What the monitors say now; None where none are asked for. Never raises."""
@@ -98,16 +103,17 @@ class Monitors:
             return Watch(monitors=question.monitoring.monitors, revision=question.revision, blind=NO_COLLECTOR)
         known = self._about(key, question)
         if known.asking is None and (known.next_look is None or now >= known.next_look):
-            known.asking = self._start(self._ask(key, known, snapshot, self._feedback, now))
-        if known.asking is not None:
+            known.asking, known.asked_at = self._start(self._ask(key, known, snapshot, self._feedback, now)), now
+            # This pass alone: many objects that wait for their turn must not keep the workers.
             await asyncio.wait([known.asking], timeout=PATIENCE)
         waiting = known.asking is not None
+        waited = now - known.asked_at if known.asked_at else SOON
         return Watch(
             monitors=question.monitoring.monitors,
             revision=question.revision,
             report=known.report,
             blind=known.blind,
-            look=now + SOON if waiting else known.next_look,
+            look=now + min(AGAIN, max(SOON, waited)) if waiting else known.next_look,
         )
 
     def forget(self, key: Key) -> None:
@@ -137,7 +143,7 @@ class Monitors:
             known.asking.cancel()
 
     async def _ask(self, key: Key, known: _Known, snapshot: Snapshot, feedback: Feedback, now: datetime) -> None:
-        days = calendar(known.question.monitoring, known.question.maturity, now)
+        days = calendar(known.question.monitoring, known.question.maturity, now, snapshot.uid)
         try:
             known.report, again = await self._judge(key, known.question, snapshot, feedback, days)
             known.blind = None
@@ -160,26 +166,35 @@ class Monitors:
         traffic = snapshot.traffic
         pods = judged_targets(snapshot, traffic.champion) if traffic else ()
         found = await self._references.of(question.revision, question.digest, pods)
-        asked = spans(question.monitoring, days, question.revision)
-        answers = [await self._windows(key, feedback, span) for span in asked]
-        told = report(
-            Watched(
-                monitoring=question.monitoring,
-                revision=question.revision,
-                calendar=days,
-                windows=Windows.of(window for answer in answers for window in answer),
-                reference=found.reference,
-                no_reference=found.absent,
-                predictions_kept=question.predictions_kept,
+        async with self._turns:
+            told = report(
+                Watched(
+                    monitoring=question.monitoring,
+                    revision=question.revision,
+                    calendar=days,
+                    windows=await self._windows(key, feedback, spans(question.monitoring, days, question.revision)),
+                    reference=found.reference,
+                    no_reference=found.absent,
+                    predictions_kept=question.predictions_kept,
+                )
             )
-        )
         self._audience.judged(key, told)
         return told, not found.settled
 
-    async def _windows(self, key: Key, feedback: Feedback, span: Span) -> list[Window]:
-        return await feedback.windows(
-            key.namespace, key.name, start=span.start, end=span.end, seconds=span.seconds, revision=span.revision
-        )
+    async def _windows(self, key: Key, feedback: Feedback, asked: Sequence[Span]) -> Windows:
+        answers = [
+            await feedback.windows(
+                key.namespace,
+                key.name,
+                start=span.start,
+                end=span.end,
+                seconds=span.seconds,
+                revision=span.revision,
+                profiles=span.profiles,
+            )
+            for span in asked
+        ]
+        return Windows.of(window for answer in answers for window in answer)
 
     # ---- what may be kept
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from viridian.api.feedback import Window
@@ -28,6 +28,7 @@ from viridian.judgement import drift, performance
 from viridian.judgement.estimated import estimate
 from viridian.judgement.figures import Figure, Verdict, overall, percent, reaches
 from viridian.judgement.metrics import measure, usual
+from viridian.judgement.shifts import present, rows, spread
 from viridian.monitoring.windows import Calendar, Windows
 
 TRAINING: Final = "the training data"
@@ -68,6 +69,17 @@ class Said:
         return any(figure.estimated for figure in self.figures)
 
 
+@dataclass(frozen=True, slots=True)
+class Moments:
+    """What is left of a feature's sketch in a report, which is kept long after the profiles it was made of."""
+
+    missing_share: float | None
+    """None where there was no value, missing or not."""
+    mean: float | None = None
+    """None of categories, and where no value is finite."""
+    deviation: float | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """What all of them say, in the order of the spec."""
@@ -75,9 +87,10 @@ class Report:
     revision: str
     calendar: Calendar
     said: tuple[Said, ...]
-    current: Profile | None = None
-    """Of the newest window, for the metrics."""
-    reference: Profile | None = None
+    current: Mapping[str, Moments] = field(default_factory=dict)
+    """By feature, of the newest window."""
+    reference: Mapping[str, Moments] = field(default_factory=dict)
+    """By feature, of the training data."""
 
 
 def report(watched: Watched) -> Report:
@@ -87,9 +100,20 @@ def report(watched: Watched) -> Report:
         revision=watched.revision,
         calendar=watched.calendar,
         said=tuple(_say(watched, monitor, newest) for monitor in watched.monitoring.monitors),
-        current=newest.profile if newest else None,
-        reference=watched.reference.profile if watched.reference else None,
+        current=_moments(newest.profile if newest else None),
+        reference=_moments(watched.reference.profile if watched.reference else None),
     )
+
+
+def _moments(profile: Profile | None) -> Mapping[str, Moments]:
+    found = {}
+    for name, sketch in sorted(profile.features.items()) if profile else ():
+        share = sketch.missing / rows(sketch) if rows(sketch) else None
+        if isinstance(sketch, Numbers) and sketch.finite:
+            found[name] = Moments(share, sketch.mean, spread(sketch))
+        else:
+            found[name] = Moments(share)
+    return found
 
 
 def _say(watched: Watched, monitor: Monitor, newest: Window | None) -> Said:
@@ -289,11 +313,11 @@ def _estimated(watched: Watched, source: EstimatedPerformance) -> Figure:
     days, judged = watched.calendar, []
     for window in watched.windows.row(watched.revision, days.end, days.seconds, source.consecutive):
         scores = window.profile.prediction if window and window.profile else None
-        rows = sum(scores.counts) if isinstance(scores, Numbers) else 0
+        scored = present(scores) if isinstance(scores, Numbers) else 0
         found = None
-        if isinstance(scores, Numbers) and rows:
+        if isinstance(scores, Numbers) and scored:
             found = estimate(source.metric, scores, known.calibration, known.threshold)
-        judged.append(performance.Judged(measured=found, known=rows, predicted=rows))
+        judged.append(performance.Judged(measured=found, known=scored, predicted=scored))
     return performance.within_limit(
         _limit(source),
         judged,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final
 
@@ -20,11 +20,14 @@ from viridian.api.monitoring import (
     PredictionDrift,
     source_of,
 )
+from viridian.api.names import short_hash
 
 PROFILE_SECONDS: Final = 60
 """How often servers send what they have counted, at most; a short window is sent in parts of a quarter."""
 SETTLING_SECONDS: Final = 30
 """How long after that a window is left alone: requests under way, and what is on its way to the collector."""
+MOST_JITTER_SECONDS: Final = 600
+"""Over which the looks of all objects are spread, at most; with a short window over a tenth of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,8 @@ class Span:
     end: float
     seconds: float
     revision: str | None
+    profiles: bool = True
+    """Without, it is about outcomes alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +52,8 @@ class Calendar:
     """How long after a prediction its outcome counts as known, where a monitor does not say it."""
     end: float
     """End of the newest complete window."""
+    lag: float
+    """How long after its end a window is looked at."""
 
     @property
     def start(self) -> float:
@@ -59,15 +66,16 @@ class Calendar:
 
     @property
     def next_look(self) -> datetime:
-        """When the window after the newest one is complete."""
-        return datetime.fromtimestamp(self.end + self.seconds + delay(self.seconds), UTC)
+        """When the window after the newest one is looked at."""
+        return datetime.fromtimestamp(self.end + self.seconds + self.lag, UTC)
 
 
-def calendar(monitoring: Monitoring, maturity: str, now: datetime) -> Calendar:
-    """The windows as of now; `maturity` is what a monitor without one means."""
+def calendar(monitoring: Monitoring, maturity: str, now: datetime, uid: str = "") -> Calendar:
+    """The windows as of now; `maturity` is what a monitor without one means, `uid` that of the object."""
     length = max(1.0, seconds(monitoring.window))
-    end = (now.timestamp() - delay(length)) // length * length
-    return Calendar(length, seconds(monitoring.season), seconds(maturity), end)
+    lag = delay(length) + jitter(uid, length)
+    end = (now.timestamp() - lag) // length * length
+    return Calendar(length, seconds(monitoring.season), seconds(maturity), end, lag)
 
 
 def profile_seconds(monitoring: Monitoring | None) -> int:
@@ -80,18 +88,30 @@ def delay(length: float) -> float:
     return _sent_every(length) + SETTLING_SECONDS
 
 
+def jitter(uid: str, length: float) -> float:
+    """How much later one object looks than the first: windows of all objects end at the same time.
+
+    The same whenever it is asked for, so that an operator that begins anew looks at the same windows.
+    """
+    if not uid:
+        return 0.0
+    return int(short_hash(uid), 16) / 16**8 * min(MOST_JITTER_SECONDS, length / 10)
+
+
 def seconds(duration: str) -> float:
     return durations.parse(duration).total_seconds()
 
 
 def spans(monitoring: Monitoring, days: Calendar, revision: str) -> list[Span]:
     """What has to be asked of the collector, each once."""
-    return sorted(set(_spans(monitoring, days, revision)), key=lambda span: (span.end, span.start, span.revision or ""))
+    found = set(_spans(monitoring, days, revision))
+    needed = {span for span in found if span.profiles or replace(span, profiles=True) not in found}
+    return sorted(needed, key=lambda span: (span.end, span.start, span.revision or "", span.profiles))
 
 
 def _spans(monitoring: Monitoring, days: Calendar, revision: str) -> Iterator[Span]:
-    def span(end: float, windows: int, of: str | None) -> Span:
-        return Span(end - windows * days.seconds, end, days.seconds, of)
+    def span(end: float, windows: int, of: str | None, *, profiles: bool = True) -> Span:
+        return Span(end - windows * days.seconds, end, days.seconds, of, profiles)
 
     yield span(days.end, 1, revision)
     for source in map(source_of, monitoring.monitors):
@@ -104,13 +124,13 @@ def _spans(monitoring: Monitoring, days: Calendar, revision: str) -> Iterator[Sp
             case PredictionDrift() if source.reference is Against.PREVIOUS_WINDOW:
                 yield span(days.start, 1, revision)
             case PerformanceMonitor():
-                yield span(days.mature_end(source.label_maturity), source.consecutive, revision)
+                yield span(days.mature_end(source.label_maturity), source.consecutive, revision, profiles=False)
             case EstimatedPerformance():
                 yield span(days.end, source.consecutive, revision)
             case ConceptDrift():
-                yield span(days.mature_end(source.label_maturity), 1, revision)
+                yield span(days.mature_end(source.label_maturity), 1, revision, profiles=False)
             case Decay():
-                yield span(days.mature_end(source.label_maturity), source.windows, revision)
+                yield span(days.mature_end(source.label_maturity), source.windows, revision, profiles=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +141,13 @@ class Windows:
 
     @staticmethod
     def of(windows: Iterable[Window]) -> Windows:
-        """Each revision's window once, whichever questions it answers."""
-        return Windows(tuple({(window.revision, window.start, window.end): window for window in windows}.values()))
+        """Each revision's window once, with its profile where one answer has it."""
+        known: dict[tuple[str, float, float], Window] = {}
+        for window in windows:
+            place = window.revision, window.start, window.end
+            if window.profile is not None or place not in known:
+                known[place] = window
+        return Windows(tuple(known.values()))
 
     def at(self, revision: str, start: float) -> Window | None:
         """The window of a revision that begins then."""

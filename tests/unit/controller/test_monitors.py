@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
 from tests.support.churn import Churn
-from tests.support.memory_collector import bundle
+from tests.support.memory_collector import MemoryBundles, MemoryCollector, bundle
 from tests.support.operator_world import OperatorWorld
+from tests.support.snapshots import NOW, ago, promoted, record, revision, slot, snapshot, spec
 from tests.support.watched import REFERENCE, served, window
-from viridian.api.feedback import Keeping
+from viridian.api.feedback import Keeping, Window
+from viridian.api.names import Slot
+from viridian.controller.keys import Key
+from viridian.controller.monitors import AT_ONCE, PATIENCE, Monitors
+from viridian.controller.references import References
+from viridian.monitoring.report import Report
 from viridian.ports.feedback import FeedbackRefused, FeedbackUnavailable
+from viridian.rollout.traffic import Traffic
 
 LENGTH = 600.0
 MONITORING = {
@@ -214,3 +223,75 @@ def test_every_figure_is_a_metric_and_gone_with_its_object(stage: Stage) -> None
     assert "churn" not in stage.metrics()
     assert stage.condition("DataDrift") == {}
     assert "monitoring" not in stage.status
+
+
+def test_what_only_outcomes_are_asked_of_comes_without_profiles(stage: Stage) -> None:
+    decay = {"name": "decay", "decay": {"metric": "accuracy", "perWindow": -0.01, "windows": 14}}
+    stage.serve(feedback={}, monitoring={"window": "10m", "season": "10m", "monitors": [decay]})
+    stage.pass_window()
+    end = max(asked[1] for asked in stage.world.collector.asked)
+    revision = stage.status["champion"]["revision"]
+    newest = [asked[:1] + asked[2:] for asked in stage.world.collector.asked if asked[1] == end]
+    assert newest == [(end - 14 * LENGTH, revision, False), (end - LENGTH, revision, True)]
+
+
+# ---- many objects at once, as after a restart
+
+
+class Slow(MemoryCollector):
+    """Answers when it is told to; counts how many wait for it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.answering = asyncio.Event()
+        self.waiting = self.most_waiting = 0
+
+    async def windows(self, *place: str, **span: Any) -> list[Window]:
+        self.waiting += 1
+        self.most_waiting = max(self.most_waiting, self.waiting)
+        await self.answering.wait()
+        self.waiting -= 1
+        return await super().windows(*place, **span)
+
+
+class Heard:
+    """Knows whose windows were judged."""
+
+    def __init__(self, everybody: int) -> None:
+        self.keys: set[Key] = set()
+        self.all = asyncio.Event()
+        self._everybody = everybody
+
+    def judged(self, key: Key, report: Report) -> None:
+        self.keys.add(key)
+        if len(self.keys) == self._everybody:
+            self.all.set()
+
+    def forget(self, key: Key) -> None:
+        """Nothing to forget."""
+
+
+SERVING = snapshot(
+    of=spec(monitoring=MONITORING),
+    traffic=Traffic(Slot.BLUE, revision("1"), ago(3600)),
+    slots=[slot(Slot.BLUE, "1")],
+    known=[record("1", promoted())],
+)
+
+
+async def test_of_many_objects_a_few_are_asked_about_at_a_time_and_all_in_the_end() -> None:
+    collector, heard = Slow(), Heard(20)
+    monitors = Monitors(collector, References(MemoryBundles()), heard)
+    keys = [Key("ModelDeployment", "default", f"churn-{number}") for number in range(20)]
+    await asyncio.gather(*(monitors.watch(key, SERVING, NOW) for key in keys))
+    assert collector.waiting == AT_ONCE
+    started = asyncio.get_running_loop().time()
+    for key in keys:
+        watch = await monitors.watch(key, SERVING, NOW + timedelta(seconds=8))
+        assert watch is not None
+        assert watch.look == NOW + timedelta(seconds=16), "the longer it takes, the less often it is looked at"
+    assert asyncio.get_running_loop().time() - started < 10 * PATIENCE, "who has waited once waits no more"
+    collector.answering.set()
+    await asyncio.wait_for(heard.all.wait(), 10)
+    assert collector.most_waiting == AT_ONCE
+    await monitors.close()

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.watched import HOUR, monitoring, window
-from viridian.monitoring.windows import Span, Windows, calendar, delay, profile_seconds, spans
+from viridian.monitoring.windows import Span, Windows, calendar, delay, jitter, profile_seconds, seconds, spans
 
 NOW = datetime(2026, 11, 24, 12, 1, 40, tzinfo=UTC)
 NOON = datetime(2026, 11, 24, 12, 0, tzinfo=UTC).timestamp()
@@ -23,13 +26,30 @@ def test_a_window_is_judged_once_what_servers_counted_has_come_in() -> None:
 
 
 @given(st.sampled_from(["1m", "7m", "1h", "1d", "30d"]), st.integers(0, 10**7))
-def test_the_next_look_is_when_the_next_window_is_complete(length: str, seconds: int) -> None:
+def test_the_next_look_is_when_the_next_window_is_complete(length: str, passed: int) -> None:
     asked = monitoring(window=length, season="210d")
-    now = NOW + timedelta(seconds=seconds)
+    now = NOW + timedelta(seconds=passed)
     days = calendar(asked, "0s", now)
     assert now < days.next_look <= now + timedelta(seconds=days.seconds)
     assert calendar(asked, "0s", days.next_look).end == days.end + days.seconds
     assert calendar(asked, "0s", days.next_look - timedelta(seconds=1)).end == days.end
+
+
+@given(st.text(min_size=1), st.sampled_from(["1m", "7m", "1h", "1d", "30d"]), st.integers(0, 10**7))
+def test_each_object_looks_a_little_later_always_by_as_much(uid: str, length: str, passed: int) -> None:
+    asked = monitoring(window=length, season="210d")
+    now = NOW + timedelta(seconds=passed)
+    later = jitter(uid, seconds(length))
+    assert 0 <= later <= min(600, seconds(length) / 10)
+    days = calendar(asked, "0s", now, uid)
+    assert days == replace(calendar(asked, "0s", now - timedelta(seconds=later)), lag=days.lag)
+    assert calendar(asked, "0s", days.next_look + timedelta(milliseconds=1), uid).end == days.end + days.seconds
+
+
+def test_the_looks_of_many_objects_are_spread() -> None:
+    minutes = Counter(int(jitter(f"uid-{number}", 86400.0) // 60) for number in range(1000))
+    assert sorted(minutes) == list(range(10))
+    assert max(minutes.values()) < 150
 
 
 def test_windows_are_the_same_for_all_who_count_from_1970() -> None:
@@ -59,12 +79,18 @@ def test_every_window_is_asked_for_once() -> None:
     found = spans(asked, calendar(asked, "0s", NOW), "r1")
     assert found == [
         Span(NOON - 169 * HOUR + HOUR - HOUR, NOON - 168 * HOUR, HOUR, None),
-        Span(NOON - 5 * HOUR, NOON - 2 * HOUR, HOUR, "r1"),
+        Span(NOON - 5 * HOUR, NOON - 2 * HOUR, HOUR, "r1", profiles=False),
         Span(NOON - 2 * HOUR, NOON - HOUR, HOUR, None),
         Span(NOON - 2 * HOUR, NOON - HOUR, HOUR, "r1"),
-        Span(NOON - 10 * HOUR, NOON, HOUR, "r1"),
+        Span(NOON - 10 * HOUR, NOON, HOUR, "r1", profiles=False),
         Span(NOON - HOUR, NOON, HOUR, "r1"),
     ]
+
+
+def test_a_profile_that_one_answer_has_is_kept_whatever_the_others_leave_out() -> None:
+    whole = window(0, rows=50)
+    bare = msgspec.structs.replace(whole, profile=None)
+    assert Windows.of([whole, bare]).known == Windows.of([bare, whole]).known == (whole,)
 
 
 def test_a_new_version_is_compared_with_what_others_met_before_it() -> None:

@@ -72,6 +72,12 @@ async def test_windows_are_asked_for_by_name_and_read_as_they_were_sent(
     assert "revision" not in collector.asked[-1].query
 
 
+async def test_performance_is_asked_for_without_profiles(collector: Collector, session: aiohttp.ClientSession) -> None:
+    feedback = HttpFeedback(session, str(collector.server.make_url("/")), None)
+    await feedback.windows("ml", "churn", start=0, end=3600, seconds=3600, revision="7f3c", profiles=False)
+    assert collector.asked[0].query["profile"] == "false"
+
+
 async def test_the_token_is_read_anew_each_time(
     collector: Collector, session: aiohttp.ClientSession, tmp_path: Path
 ) -> None:
