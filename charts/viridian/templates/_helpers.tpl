@@ -31,7 +31,8 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- /* Said only where it is not what the operator expects: the Service viridian-collector beside it. */ -}}
 {{- define "viridian.collectorUrl" -}}
 {{- if .Values.collector.url -}}{{ .Values.collector.url }}
-{{- else if and .Values.collector.install (ne .Release.Name "viridian") -}}http://{{ include "viridian.collectorName" . }}.{{ .Release.Namespace }}.svc:8090
+{{- else if not .Values.collector.install -}}none
+{{- else if ne .Release.Name "viridian" -}}http://{{ include "viridian.collectorName" . }}.{{ .Release.Namespace }}.svc:8090
 {{- end -}}
 {{- end }}
 

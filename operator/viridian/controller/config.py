@@ -120,11 +120,12 @@ def _serving(group: _Group) -> None:
     )
     group.add(
         "--collector-url",
-        "address of the collector, as http://viridian-collector.viridian-system.svc:8090; the default is the Service "
-        "viridian-collector of the operator's own namespace, where it runs in a cluster",
+        "address of the collector, as http://viridian-collector.viridian-system.svc:8090, or the word none where there "
+        "is none; the default is the Service viridian-collector of the operator's own namespace, where it runs in a "
+        "cluster",
         default=_own_collector(),
         metavar="URI",
-        type=_address,
+        type=_address_or_none,
     )
     group.add(
         "--collector-token-file",
@@ -174,6 +175,16 @@ def _address(text: str) -> str:
     if not text.startswith(("http://", "https://")):
         raise argparse.ArgumentTypeError(f"{text.rpartition('@')[2]!r} must begin with http:// or https://")
     return text
+
+
+def _address_or_none(text: str) -> str | None:
+    """An empty variable says nothing, as everywhere: that there is no collector has to be said."""
+    if text == "none":
+        return None
+    try:
+        return _address(text)
+    except argparse.ArgumentTypeError as error:
+        raise argparse.ArgumentTypeError(f"{error}, or be the word none") from None
 
 
 def _time(text: str) -> timedelta:

@@ -37,9 +37,6 @@ AGAIN: Final = timedelta(seconds=60)
 RULES_EVERY: Final = timedelta(hours=1)
 AT_ONCE: Final = 4
 """Objects whose windows are in memory at the same time: profiles of hundreds of features are large."""
-NO_COLLECTOR: Final = Blind(
-    reasons.NO_COLLECTOR, "the operator knows no collector: start it with --collector-url, or remove spec.monitoring"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +89,8 @@ class Monitors:
         if snapshot.spec is None:
             return None
         self._tell_rules(key, snapshot.spec, now)
+        if self._feedback is None:
+            return _without_collector(snapshot, snapshot.spec)
         if snapshot.spec.monitoring is None:
             self._drop(key)
             return None
@@ -99,8 +98,6 @@ class Monitors:
         if question is None:
             self._drop(key)
             return Watch(monitors=snapshot.spec.monitoring.monitors, revision="")
-        if self._feedback is None:
-            return Watch(monitors=question.monitoring.monitors, revision=question.revision, blind=NO_COLLECTOR)
         known = self._about(key, question)
         if known.asking is None and (known.next_look is None or now >= known.next_look):
             known.asking, known.asked_at = self._start(self._ask(key, known, snapshot, self._feedback, now)), now
@@ -222,6 +219,22 @@ class Monitors:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
+
+
+def _without_collector(snapshot: Snapshot, spec: ModelDeploymentSpec) -> Watch | None:
+    """Told wherever a collector is asked for: answers that are not kept are missed only when it is too late."""
+    wanted = [f"spec.{name}" for name in ("feedback", "monitoring") if getattr(spec, name) is not None]
+    if not wanted:
+        return None
+    message = (
+        "the operator knows no collector, so no answer is kept and nothing is monitored: install one (Helm: "
+        f"collector.install) or name one (--collector-url), or remove {' and '.join(wanted)}"
+    )
+    return Watch(
+        monitors=spec.monitoring.monitors if spec.monitoring else (),
+        revision=snapshot.traffic.revision if snapshot.traffic else "",
+        blind=Blind(reasons.NO_COLLECTOR, message),
+    )
 
 
 def _question(snapshot: Snapshot, spec: ModelDeploymentSpec, monitoring: Monitoring) -> _Question | None:

@@ -86,7 +86,7 @@ def with_watch(plan: Plan, watch: Watch | None, before: Mapping[str, Any], gener
     """The plan, that also tells what the monitors say; `before` is the status as it was read."""
     if watch is None or plan.status is None:
         return plan
-    told = before.get("monitoring")
+    told = before.get("monitoring") if watch.monitors else None
     stored = told if isinstance(told, Mapping) and told.get("revision") == watch.revision else None
     status, calm = _status(watch, stored)
     conditions = conditions_in(before.get("conditions"))

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
+from viridian.controller import config as config_module
 from viridian.controller.config import Config, argument_parser, parse
 
 FLAGS = [
@@ -83,6 +85,22 @@ def test_a_flag_wins_over_its_variable_and_an_empty_variable_says_nothing() -> N
     assert (config.workers, config.namespaces, config.mlflow_uri) == (2, ("ads",), None)
 
 
+def test_that_there_is_no_collector_is_said_by_a_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(config_module, "_own_collector", lambda: "http://viridian-collector.viridian-system.svc:8090")
+    assert parse([], {}).collector_url == "http://viridian-collector.viridian-system.svc:8090"
+    assert parse([], {"VIRIDIAN_COLLECTOR_URL": ""}).collector_url == parse([], {}).collector_url
+    assert parse([], {"VIRIDIAN_COLLECTOR_URL": "none"}).collector_url is None
+    assert parse(["--collector-url", "none"], {}).collector_url is None
+    assert parse(["--collector-url", "http://a:1"], {"VIRIDIAN_COLLECTOR_URL": "none"}).collector_url == "http://a:1"
+
+
+def test_the_collector_beside_the_operator(tmp_path: Path) -> None:
+    namespace = tmp_path / "namespace"
+    assert config_module._own_collector(namespace) is None, "outside of a cluster"
+    namespace.write_text("ml\n")
+    assert config_module._own_collector(namespace) == "http://viridian-collector.ml.svc:8090"
+
+
 def test_the_registry_may_be_named_as_people_name_it_for_mlflow() -> None:
     assert parse([], {"MLFLOW_TRACKING_URI": "https://mlflow"}).mlflow_uri == "https://mlflow"
     both = {"MLFLOW_TRACKING_URI": "https://other", "VIRIDIAN_MLFLOW_URI": "https://mlflow"}
@@ -100,6 +118,7 @@ def test_the_registry_may_be_named_as_people_name_it_for_mlflow() -> None:
         (["--log-level", "loud"], {}, "'loud' must be one of debug, info, warning, error"),
         ([], {"VIRIDIAN_LOG_FORMAT": "xml"}, "'xml' must be one of json, text"),
         (["--mlflow-uri", "mlflow:5000"], {}, "must begin with http:// or https://"),
+        (["--collector-url", "off"], {}, "'off' must begin with http:// or https://, or be the word none"),
     ],
 )
 def test_what_is_wrong_is_said_in_a_sentence(

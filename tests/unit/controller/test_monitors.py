@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -18,10 +19,12 @@ from tests.support.watched import REFERENCE, served, window
 from viridian.api.feedback import Keeping, Window
 from viridian.api.names import Slot
 from viridian.controller.keys import Key
+from viridian.controller.monitoring_figures import MonitoringFigures
 from viridian.controller.monitors import AT_ONCE, PATIENCE, Monitors
 from viridian.controller.references import References
 from viridian.monitoring.report import Report
 from viridian.ports.feedback import FeedbackRefused, FeedbackUnavailable
+from viridian.rollout.decide import decide
 from viridian.rollout.traffic import Traffic
 
 LENGTH = 600.0
@@ -254,6 +257,9 @@ class Slow(MemoryCollector):
         return await super().windows(*place, **span)
 
 
+KEY = Key("ModelDeployment", "default", "churn")
+
+
 class Heard:
     """Knows whose windows were judged."""
 
@@ -295,3 +301,31 @@ async def test_of_many_objects_a_few_are_asked_about_at_a_time_and_all_in_the_en
     await asyncio.wait_for(heard.all.wait(), 10)
     assert collector.most_waiting == AT_ONCE
     await monitors.close()
+
+
+# ---- an operator without a collector
+
+
+@pytest.mark.parametrize(
+    ("parts", "remove"),
+    [
+        ({"feedback": {}}, "remove spec.feedback"),
+        ({"monitoring": {}}, "remove spec.monitoring"),
+        ({"feedback": {}, "monitoring": {}}, "remove spec.feedback and spec.monitoring"),
+    ],
+    ids=str,
+)
+async def test_where_no_collector_is_known_who_asks_for_one_is_told(parts: dict[str, Any], remove: str) -> None:
+    monitors = Monitors(None, References(MemoryBundles()), MonitoringFigures())
+    asking = snapshot(of=spec(**parts), traffic=SERVING.traffic, slots=[slot(Slot.BLUE, "1")], known=[record("1")])
+    plan = decide(replace(asking, watch=await monitors.watch(KEY, asking, NOW)), NOW)
+    assert plan.status is not None
+    (monitored,) = [one for one in plan.status["conditions"] if one["type"] == "Monitored"]
+    assert (monitored["status"], monitored["reason"]) == ("False", "NoCollector")
+    assert monitored["message"].endswith(f"or name one (--collector-url), or {remove}")
+    assert "monitoring" not in plan.status
+
+
+async def test_who_asks_for_none_is_not_told() -> None:
+    monitors = Monitors(None, References(MemoryBundles()), MonitoringFigures())
+    assert await monitors.watch(KEY, replace(SERVING, spec=spec()), NOW) is None

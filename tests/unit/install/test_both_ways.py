@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.unit.install.rendering import ROOT, by_identity, helm, helm_refusal, kustomize
 
@@ -160,6 +163,21 @@ def test_without_a_collector_there_is_none() -> None:
     objects = by_identity(helm("viridian-system", "collector.install=false", "collector.url=http://elsewhere:8090"))
     assert not [identity for identity in objects if "collector" in identity[2]]
     assert {"name": "VIRIDIAN_COLLECTOR_URL", "value": "http://elsewhere:8090"} in _container(objects)["env"]
+
+
+@pytest.mark.parametrize("overlay", ["cluster-wide", "namespaced"])
+def test_where_no_collector_is_wanted_the_operator_is_told_so(overlay: str, tmp_path: Path) -> None:
+    """It would look for one beside it otherwise."""
+    root = os.path.relpath(ROOT / "manifests", tmp_path)
+    own = {"resources": [f"{root}/overlays/{overlay}"], "components": [f"{root}/components/without-collector"]}
+    (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump(own))
+    namespace = "ml" if overlay == "namespaced" else "viridian-system"
+    more = ("namespaces={ml}", "crds.install=false") if overlay == "namespaced" else ()
+    for rendered in (kustomize(str(tmp_path)), helm(namespace, "collector.install=false", *more)):
+        objects = by_identity(rendered)
+        assert not [identity for identity in objects if "collector" in identity[2]]
+        pod = objects["Deployment", namespace, "viridian-operator"]["spec"]["template"]["spec"]
+        assert {"name": "VIRIDIAN_COLLECTOR_URL", "value": "none"} in pod["containers"][0]["env"]
 
 
 def test_the_collector_may_ask_about_tokens_and_rights_alone() -> None:
