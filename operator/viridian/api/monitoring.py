@@ -15,6 +15,8 @@ MAX_COLUMNS: Final = 200
 MAX_MONITORS: Final = 20
 MAX_FIGURES: Final = 5
 """Figures of one monitor that a status shows; all of them are metrics."""
+MAX_PART: Final = 63 + 1 + 256
+"""Characters of a monitor's name and a feature's, with the slash between them."""
 
 
 class KeyRef(Struct, frozen=True, kw_only=True):
@@ -109,7 +111,7 @@ class Action(StrEnum):
 
     ALERT = "Alert"
     REVIEW = "Review"
-    """The condition ReviewRequired, for a person."""
+    """The condition ReviewRequired, until a person has answered it."""
 
 
 _STATISTIC = doc("How they are compared. Without it: KS for numbers, TotalVariation for categories.")
@@ -276,7 +278,11 @@ class Monitor(Struct, frozen=True, kw_only=True):
     ) = None
     decay: Annotated[Decay, doc("The performance declines slowly.")] | None = None
     action: Annotated[
-        Action, doc("Alert: condition, event and metrics. Review: ReviewRequired becomes true as well.")
+        Action,
+        doc(
+            "Alert: condition, event and metrics. Review: ReviewRequired becomes true as well, and stays so until the "
+            "annotation viridian.dev/reviewed names the time in its message, or another version serves."
+        ),
     ] = Action.ALERT
 
 
@@ -359,6 +365,22 @@ class MonitorStatus(Struct, frozen=True, kw_only=True):
     ] = ()
 
 
+class ReviewStatus(Struct, frozen=True, kw_only=True):
+    """What a person was asked to look at."""
+
+    asked: Annotated[str, time("End of the window that asked; the annotation viridian.dev/reviewed names it.")]
+    reason: Annotated[str, word("Stable CamelCase word for tools.")]
+    message: Annotated[str, prose("What was found.")] = ""
+    about: Annotated[
+        tuple[Annotated[str, doc("A monitor, or one of its features.", max_length=MAX_PART)], ...],
+        doc(
+            "What had fired, as monitor/feature, or monitor for all of it; it does not ask again while it goes on.",
+            max_length=MAX_MONITORS * MAX_FIGURES,
+        ),
+    ] = ()
+    reviewed: Annotated[bool, doc("Whether a person has said that this was looked into.")] = False
+
+
 class MonitoringStatus(Struct, frozen=True, kw_only=True):
     """The verdicts, and the figures with which they came about; newer figures of the same verdicts are metrics only."""
 
@@ -368,3 +390,4 @@ class MonitoringStatus(Struct, frozen=True, kw_only=True):
     monitors: Annotated[
         tuple[MonitorStatus, ...], named("name", "One entry for each monitor.", max_length=MAX_MONITORS)
     ] = ()
+    review: Annotated[ReviewStatus, doc("What a monitor with action Review asked a person to look at.")] | None = None

@@ -27,6 +27,7 @@ REJECT_ANNOTATION = f"{GROUP}/reject"
 ROLLBACK_ANNOTATION = f"{GROUP}/rollback"
 RETRY_ANNOTATION = f"{GROUP}/retry"
 RESTART_ANNOTATION = f"{GROUP}/restart"
+REVIEWED_ANNOTATION = f"{GROUP}/reviewed"
 # … and to a RetrainPolicy: any value that was not used before starts one run.
 RUN_ANNOTATION = f"{GROUP}/run"
 

@@ -66,6 +66,7 @@ ESTIMATED_BEYOND_LIMIT = "EstimatedBeyondLimit"  # the same of an estimate witho
 WITHIN_THRESHOLDS = "WithinThresholds"  # nothing is beyond its threshold
 INSUFFICIENT_DATA = "InsufficientData"  # too few values, labels or windows for any verdict
 NOTHING_TO_REVIEW = "NothingToReview"  # no monitor with action Review has fired
+REVIEWED = "Reviewed"  # a person has looked into what had fired: the annotation viridian.dev/reviewed says so
 
 # ---- Reasons for which a revision is rejected ----
 METRIC_BREACH = "MetricBreach"
@@ -94,6 +95,7 @@ EVENT_MODEL_UNRESOLVED = "ModelUnresolved"
 EVENT_MONITOR_FIRED = "MonitorFired"
 EVENT_MONITOR_QUIET = "MonitorQuiet"
 EVENT_REVIEW_REQUIRED = "ReviewRequired"
+EVENT_REVIEWED = "Reviewed"
 EVENT_MONITORING_BLIND = "MonitoringBlind"
 
 # ---- Condition types of a RetrainPolicy, beside Ready, Reconciling and Stalled ----

@@ -18,6 +18,7 @@ from viridian.api.feedback import Keeping
 from viridian.api.modeldeployment import ModelDeploymentSpec
 from viridian.api.monitoring import Feedback as FeedbackSpec
 from viridian.api.monitoring import Monitoring
+from viridian.api.names import REVIEWED_ANNOTATION
 from viridian.controller.keys import Key
 from viridian.controller.references import References
 from viridian.monitoring.report import Report, Watched, report
@@ -110,6 +111,9 @@ class Monitors:
             revision=question.revision,
             report=known.report,
             blind=known.blind,
+            name=key.name,
+            namespace=key.namespace,
+            reviewed=snapshot.annotations.get(REVIEWED_ANNOTATION, ""),
             look=now + min(AGAIN, max(SOON, waited)) if waiting else known.next_look,
         )
 

@@ -28,11 +28,15 @@ from viridian.api.monitoring import (
     MonitorStatus,
     PerformanceMonitor,
     PredictionDrift,
+    ReviewStatus,
     Source,
     source_of,
 )
+from viridian.api.names import REVIEWED_ANNOTATION
+from viridian.api.schema import MAX_WORD
 from viridian.judgement.figures import Figure, Verdict, overall
 from viridian.monitoring.report import Report, Said
+from viridian.monitoring.review import is_answer, next_review, stored_review
 from viridian.plan.conditions import Finding, Truth, conditions_in, stamp, transition
 from viridian.plan.plan import Event, EventType, Plan
 
@@ -80,6 +84,10 @@ class Watch:
     """Why it is not of the newest window, or why there is none."""
     look: datetime | None = None
     """When there is more to see."""
+    name: str = ""
+    namespace: str = ""
+    reviewed: str = ""
+    """What a person says to have looked into: the time in the message of ReviewRequired."""
 
 
 def with_watch(plan: Plan, watch: Watch | None, before: Mapping[str, Any], generation: int, now: datetime) -> Plan:
@@ -93,13 +101,19 @@ def with_watch(plan: Plan, watch: Watch | None, before: Mapping[str, Any], gener
     findings = list(_findings(watch, conditions if stored else ()))
     if calm:
         findings = [_as_before(finding, conditions) for finding in findings]
+    asked = stored_review(stored)
+    review = next_review(asked, watch.report, watch.reviewed, _reason)
+    if status is not None:
+        status = _with_review(status, review)
+    if review is not None:
+        findings = [_reviewing(watch, review) if one.type == reasons.REVIEW_REQUIRED else one for one in findings]
     known = transition(findings, before=conditions, generation=generation, now=now)
     others = plan.status.get("conditions") or ()
     wakes = [wake for wake in (plan.wake, watch.look) if wake is not None]
     return replace(
         plan,
         status={**plan.status, **({"monitoring": status} if status else {}), "conditions": [*others, *known]},
-        events=(*plan.events, *_events(watch, stored, conditions, findings)),
+        events=(*plan.events, *_events(watch, stored, conditions, findings), *_answers(asked, review, watch.reviewed)),
         wake=min(wakes, default=None),
     )
 
@@ -142,7 +156,7 @@ def _figure(figure: Figure) -> FigureStatus:
     return FigureStatus(
         measure=figure.measure,
         verdict=figure.verdict.value,
-        feature=figure.feature or None,
+        feature=figure.feature[:MAX_WORD] or None,
         value=_rounded(figure.value),
         bound=_rounded(figure.bound),
         threshold=_rounded(figure.threshold),
@@ -162,6 +176,11 @@ def _pruned(value: Any) -> Any:
         kept = {key: _pruned(inner) for key, inner in value.items()}
         return {key: inner for key, inner in kept.items() if inner not in (None, "", [], {})}
     return [_pruned(inner) for inner in value] if isinstance(value, list | tuple) else value
+
+
+def _with_review(status: Mapping[str, Any], review: ReviewStatus | None) -> Mapping[str, Any]:
+    others = {key: value for key, value in status.items() if key != "review"}
+    return others if review is None else {**others, "review": _pruned(msgspec.to_builtins(review))}
 
 
 _Said = tuple[str, frozenset[str]]
@@ -215,6 +234,14 @@ def _findings(watch: Watch, before: Sequence[Mapping[str, Any]]) -> Iterator[Fin
     if any(monitor.action is Action.REVIEW for monitor in watch.monitors):
         said = [one for one in watch.report.said if one.action is Action.REVIEW]
         yield _finding(reasons.REVIEW_REQUIRED, said, reasons.NOTHING_TO_REVIEW)
+
+
+def _reviewing(watch: Watch, review: ReviewStatus) -> Finding:
+    if review.reviewed:
+        return Finding(reasons.REVIEW_REQUIRED, Truth.FALSE, reasons.REVIEWED, f"reviewed: {review.message}")
+    answer = f"kubectl -n {watch.namespace} annotate --overwrite md {watch.name} {REVIEWED_ANNOTATION}={review.asked}"
+    message = f"{review.message}; once somebody has looked into it: {answer}"
+    return Finding(reasons.REVIEW_REQUIRED, Truth.TRUE, review.reason, message)
 
 
 def _monitored(watch: Watch) -> Finding:
@@ -288,7 +315,13 @@ def _events(
     stood = {condition.get("type"): condition.get("status") for condition in conditions}
     for finding in findings:
         before_it = stood.get(finding.type)
-        if finding.type == reasons.REVIEW_REQUIRED and finding.status is Truth.TRUE and before_it != Truth.TRUE:
-            yield Event(EventType.WARNING, reasons.EVENT_REVIEW_REQUIRED, finding.message)
         if finding.type == reasons.MONITORED and finding.status is Truth.FALSE and before_it == Truth.TRUE:
             yield Event(EventType.WARNING, reasons.EVENT_MONITORING_BLIND, finding.message)
+
+
+def _answers(asked: ReviewStatus | None, review: ReviewStatus | None, answer: str) -> Iterator[Event]:
+    """Once for each question, and once for its answer."""
+    if asked is not None and not asked.reviewed and is_answer(answer, asked):
+        yield Event(EventType.NORMAL, reasons.EVENT_REVIEWED, f"{asked.asked}: {asked.message}")
+    if review is not None and not review.reviewed and (asked is None or asked.asked != review.asked):
+        yield Event(EventType.WARNING, reasons.EVENT_REVIEW_REQUIRED, f"{review.asked}: {review.message}")

@@ -93,7 +93,7 @@ def stage() -> Iterator[Stage]:
     world.close()
 
 
-def test_a_shift_asks_for_a_review_and_goes_again(stage: Stage) -> None:
+def test_a_shift_asks_for_a_review_until_a_person_has_answered(stage: Stage) -> None:
     stage.serve()
     stage.pass_window()
     assert stage.verdict("DataDrift") == ("Unknown", "InsufficientData")
@@ -104,7 +104,12 @@ def test_a_shift_asks_for_a_review_and_goes_again(stage: Stage) -> None:
     assert stage.status["monitoring"]["monitors"][0]["figures"][0]["feature"] == "age"
     stage.live(shift=0.4, seed=2)
     stage.pass_window()
+    assert stage.verdict("DataDrift") == ("False", "WithinThresholds")
+    assert stage.verdict("ReviewRequired") == ("True", "FeatureShift")
+    stage.annotate("reviewed", stage.condition("ReviewRequired")["message"].rpartition("=")[2])
+    stage.world.settle_now()
     assert stage.verdict("ReviewRequired") == ("False", "NothingToReview")
+    assert stage.events().count("ReviewRequired") == 1
     assert [event for event in stage.events() if event != "Promoted"].count("MonitorFired") == 1
 
 

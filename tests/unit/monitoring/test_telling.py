@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,6 +13,8 @@ from hypothesis import strategies as st
 
 from tests.support.watched import REFERENCE, monitoring, window
 from viridian.api import reasons
+from viridian.api.monitoring import Monitoring
+from viridian.judgement.figures import Figure, Verdict
 from viridian.monitoring.report import Watched, report
 from viridian.monitoring.telling import Blind, Watch, with_watch
 from viridian.monitoring.windows import Windows, calendar
@@ -27,23 +30,40 @@ BLIND = Blind(reasons.COLLECTOR_UNAVAILABLE, "the collector cannot be reached")
 OURS = (reasons.MONITORED, reasons.DATA_DRIFT, reasons.DECAY, reasons.REVIEW_REQUIRED)
 
 
-def seen(hour: int = 0, revision: str = "r1", blind: Blind | None = None, **parts: Any) -> Watch:
-    """The monitors' view of one window, so many hours later."""
-    days = calendar(ASKED, "0s", NOW + timedelta(hours=hour))
+OBJECT: dict[str, Any] = {"name": "churn", "namespace": "ml"}
+
+
+def seen(
+    hour: int = 0,
+    revision: str = "r1",
+    blind: Blind | None = None,
+    reviewed: str = "",
+    asked: Monitoring = ASKED,
+    **parts: Any,
+) -> Watch:
+    """The monitors' view of one window, so many hours later; `reviewed` is the person's annotation."""
+    days = calendar(asked, "0s", NOW + timedelta(hours=hour))
     told = report(
         Watched(
-            monitoring=ASKED,
+            monitoring=asked,
             revision=revision,
             calendar=days,
             windows=Windows.of([window(days.start, revision=revision, **parts)]),
             reference=REFERENCE,
         )
     )
-    return Watch(monitors=ASKED.monitors, revision=revision, report=told, blind=blind, look=days.next_look)
+    return Watch(
+        **{**OBJECT, "reviewed": reviewed},
+        monitors=asked.monitors,
+        revision=revision,
+        report=told,
+        blind=blind,
+        look=days.next_look,
+    )
 
 
-def unseen(blind: Blind | None = BLIND, revision: str = "r1") -> Watch:
-    return Watch(monitors=ASKED.monitors, revision=revision, blind=blind)
+def unseen(blind: Blind | None = BLIND, revision: str = "r1", reviewed: str = "") -> Watch:
+    return Watch(**{**OBJECT, "reviewed": reviewed}, monitors=ASKED.monitors, revision=revision, blind=blind)
 
 
 def told(watch: Watch | None, before: Mapping[str, Any] | None = None, hour: int = 0) -> Plan:
@@ -97,7 +117,10 @@ def test_a_shift_of_age_asks_for_a_review_and_names_feature_size_and_number() ->
     assert said(plan, reasons.REVIEW_REQUIRED) == ("True", reasons.FEATURE_SHIFT)
     message = condition(plan, reasons.REVIEW_REQUIRED)["message"]
     assert message.startswith("age-shift: age: the mean has moved by ")
-    assert message.endswith("(2000 and 4000 values)")
+    assert message.endswith(
+        "(2000 and 4000 values); once somebody has looked into it: "
+        "kubectl -n ml annotate --overwrite md churn viridian.dev/reviewed=2026-11-24T12:00:00Z"
+    )
     assert said(plan, reasons.DATA_DRIFT) == ("True", reasons.FEATURE_SHIFT)
     assert events(plan) == [reasons.EVENT_MONITOR_FIRED, reasons.EVENT_REVIEW_REQUIRED]
     shown = status(plan)["monitoring"]["monitors"][0]["figures"][0]
@@ -125,7 +148,6 @@ def test_a_verdict_that_changes_brings_its_figures_and_an_event() -> None:
     before = status(told(seen(shift=1.0)))
     after = told(seen(hour=1), before, hour=1)
     assert status(after)["monitoring"]["end"] == "2026-11-24T13:00:00Z"
-    assert said(after, reasons.REVIEW_REQUIRED) == ("False", reasons.NOTHING_TO_REVIEW)
     assert events(after) == [reasons.EVENT_MONITOR_QUIET]
     assert condition(after, reasons.DATA_DRIFT)["lastTransitionTime"] == "2026-11-24T13:02:00Z"
 
@@ -135,6 +157,140 @@ def test_another_feature_is_another_verdict() -> None:
     before = status(told(seen(missing=0.4, **asked)))
     after = status(told(seen(hour=1, missing=0.4, shift=1.5, **asked), before, hour=1))
     assert after["monitoring"] != before["monitoring"]
+
+
+# ---- a person is asked
+
+NOON, ONE, TWO = (f"2026-11-24T{hour}:00:00Z" for hour in (12, 13, 14))
+
+
+def review(plan: Plan) -> tuple[str, str]:
+    return said(plan, reasons.REVIEW_REQUIRED)
+
+
+def story(*watches: Watch) -> Plan:
+    """One plan after the other, each an hour later."""
+    plan = told(None)
+    for hour, watch in enumerate(watches):
+        plan = told(watch, status(plan), hour)
+    return plan
+
+
+ASKING = ("True", reasons.FEATURE_SHIFT)
+ANSWERED = ("False", reasons.REVIEWED)
+NOTHING = ("False", reasons.NOTHING_TO_REVIEW)
+
+
+@pytest.mark.parametrize("next_hour", [{}, {"rows": 20}, {"silent": True}], ids=["quiet", "thin", "silent"])
+def test_what_a_person_was_asked_to_look_at_stands_until_it_was_looked_at(next_hour: dict[str, Any]) -> None:
+    asking = story(seen(shift=1.0))
+    after = story(seen(shift=1.0), seen(1, **next_hour))
+    assert condition(after, reasons.REVIEW_REQUIRED) == condition(asking, reasons.REVIEW_REQUIRED)
+    assert reasons.EVENT_REVIEW_REQUIRED not in events(after)
+    answered = story(seen(shift=1.0), seen(1, **next_hour), seen(2, **next_hour, reviewed=NOON))
+    assert review(answered) == (NOTHING if not next_hour else ANSWERED), "what cannot be judged may go on"
+    assert events(answered) == [reasons.EVENT_REVIEWED]
+
+
+def test_an_answer_is_told_once() -> None:
+    answered = story(seen(shift=1.0), seen(1, shift=1.0, reviewed=NOON))
+    assert review(answered) == ANSWERED
+    assert condition(answered, reasons.REVIEW_REQUIRED)["message"].startswith("reviewed: age-shift: age: the mean")
+    assert events(answered) == [reasons.EVENT_REVIEWED]
+    again = told(seen(2, shift=1.0, reviewed=NOON, seed=7), status(answered), 2)
+    assert (status(again), events(again)) == (status(answered), [])
+
+
+def test_an_answer_counts_while_the_collector_is_away_and_without_the_annotation_later() -> None:
+    answered = story(seen(shift=1.0), unseen(reviewed=NOON))
+    assert review(answered) == ANSWERED
+    assert review(told(seen(2, shift=1.0), status(answered), 2)) == ANSWERED
+
+
+@pytest.mark.parametrize("answer", ["", "yes", ONE, "2026-11-24T11:00:00Z", "2099-01-01T00:00:00Z"])
+def test_an_answer_to_another_question_is_none(answer: str) -> None:
+    assert review(story(seen(shift=1.0, reviewed=answer))) == ASKING
+
+
+def test_what_fires_again_asks_again_and_an_old_answer_does_not_count() -> None:
+    windows = seen(shift=1.0), seen(1, reviewed=NOON), seen(2, shift=1.0, reviewed=NOON)
+    assert review(story(*windows[:2])) == NOTHING
+    again = story(*windows)
+    assert review(again) == ASKING
+    assert condition(again, reasons.REVIEW_REQUIRED)["message"].endswith(f"viridian.dev/reviewed={TWO}")
+    assert reasons.EVENT_REVIEW_REQUIRED in events(again)
+
+
+def test_a_thin_window_is_no_end_of_what_was_answered() -> None:
+    windows = seen(shift=1.0, reviewed=NOON), seen(1, rows=20, reviewed=NOON), seen(2, shift=1.0, reviewed=NOON)
+    assert review(story(*windows)) == ANSWERED
+
+
+BOTH = monitoring(
+    {"name": "age-shift", "drift": {"features": ["age"], "statistic": "MeanShift"}, "action": "Review"},
+    {"name": "plans", "drift": {"statistic": "NewCategories"}, "action": "Review"},
+)
+
+
+def test_something_else_that_fires_is_another_question_that_keeps_the_first_one() -> None:
+    first = seen(shift=1.0, asked=BOTH)
+    other = story(first, seen(1, new_plans=0.5, asked=BOTH))
+    message = condition(other, reasons.REVIEW_REQUIRED)["message"]
+    assert message.startswith("plans: plan name: the share of values without a known category has grown")
+    assert "; not reviewed yet either: age-shift/age; once" in message
+    assert review(told(seen(2, asked=BOTH, reviewed=NOON), status(other), 2)) == ASKING, "that was the first question"
+    assert review(told(seen(2, new_plans=0.5, asked=BOTH, reviewed=ONE), status(other), 2)) == ANSWERED
+    assert review(told(seen(2, asked=BOTH, reviewed=ONE), status(other), 2)) == NOTHING
+    settled = story(first, seen(1, shift=1.0, new_plans=0.5, asked=BOTH, reviewed=NOON))
+    assert review(settled) == ASKING, "the answer was about age alone"
+
+
+def test_many_features_are_one_thing_to_look_at() -> None:
+    wide = monitoring({"name": "inputs", "drift": {"statistic": "MeanShift"}, "action": "Review"})
+    names = [f"f{number}" for number in range(12)]
+
+    def window_of(hour: int, fired: int) -> Watch:
+        whole = seen(hour, asked=wide)
+        assert whole.report is not None
+        figures = tuple(
+            Figure(
+                measure="MeanShift", verdict=Verdict.FIRED if at < fired else Verdict.QUIET, sentence="", feature=name
+            )
+            for at, name in enumerate(names)
+        )
+        (inputs,) = whole.report.said
+        inputs = replace(inputs, verdict=Verdict.FIRED, figures=figures, sentence=f"{fired} have drifted")
+        return replace(whole, report=replace(whole.report, said=(inputs,)))
+
+    plan = story(window_of(0, 4), window_of(1, 12), window_of(2, 6), window_of(3, 12))
+    assert status(plan)["monitoring"]["review"]["about"] == ["inputs"]
+    assert status(plan)["monitoring"]["review"]["asked"] == ONE
+
+
+def test_a_monitor_that_is_gone_asks_nothing() -> None:
+    rest = monitoring({"name": "plans", "drift": {"statistic": "NewCategories"}, "action": "Review"})
+    assert review(story(seen(shift=1.0, asked=BOTH), seen(1, asked=rest))) == NOTHING
+
+
+def test_with_its_status_a_question_is_lost_until_the_next_window_that_fires() -> None:
+    assert review(told(seen(1), {}, 1)) == NOTHING
+    again = told(seen(2, shift=1.0, reviewed=NOON), {}, 2)
+    assert review(again) == ASKING, "an answer was to another question, as far as anybody knows"
+    assert review(told(seen(shift=1.0, reviewed=NOON), {})) == ANSWERED, (
+        "within the same window it is the same question"
+    )
+
+
+def test_another_champion_is_another_story() -> None:
+    assert review(story(seen(shift=1.0), seen(1, revision="r2"))) == NOTHING
+
+
+def test_a_question_fits_into_its_condition_with_its_answer() -> None:
+    many = monitoring(
+        *({"name": f"shift-{number}", "drift": {"features": ["age"]}, "action": "Review"} for number in range(20))
+    )
+    message = condition(story(seen(shift=2.0, asked=many)), reasons.REVIEW_REQUIRED)["message"]
+    assert message.endswith(f"viridian.dev/reviewed={NOON}")
 
 
 # ---- blindness

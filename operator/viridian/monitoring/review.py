@@ -1,0 +1,116 @@
+"""A question to a person stands until a person has answered it, or another version serves.
+
+It is named by the end of the window that asked for it, and is about what had fired there: an answer never hits what
+fires later, and what merely goes on firing does not ask again.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import msgspec
+
+from viridian.api.monitoring import MAX_FIGURES, MAX_PART, Action, ReviewStatus, Source
+from viridian.judgement.figures import Verdict
+from viridian.monitoring.report import Report, Said
+from viridian.plan.conditions import stamp
+
+LONGEST: Final = 700
+"""Characters of a question; a condition must have room for how to answer it as well."""
+
+
+def stored_review(status: Mapping[str, Any] | None) -> ReviewStatus | None:
+    """What stands in `status.monitoring`; None where nothing does, or nothing that makes sense."""
+    try:
+        return msgspec.convert((status or {}).get("review"), ReviewStatus | None)
+    except msgspec.ValidationError:
+        return None
+
+
+def next_review(
+    stored: ReviewStatus | None, report: Report | None, answer: str, reason: Callable[[Source], str]
+) -> ReviewStatus | None:
+    """The question that stands now, answered or not; `answer` names one, `reason` finds the word for what has fired."""
+    known = _answered(stored, answer)
+    return known if report is None else _answered(_after(known, report, reason), answer)
+
+
+def is_answer(answer: str, review: ReviewStatus) -> bool:
+    """Whether it names this question."""
+    return answer.strip() == review.asked
+
+
+def _answered(review: ReviewStatus | None, answer: str) -> ReviewStatus | None:
+    if review is None or not is_answer(answer, review):
+        return review
+    return msgspec.structs.replace(review, reviewed=True)
+
+
+def _after(stored: ReviewStatus | None, report: Report, reason: Callable[[Source], str]) -> ReviewStatus | None:
+    known = _still(stored, report)
+    about = known.about if known else ()
+    firing = [said for said in report.said if said.action is Action.REVIEW and said.verdict is Verdict.FIRED]
+    parts = [part for said in firing for part in _parts(said)]
+    if all(_covered(part, about) for part in parts):
+        return known
+    open_still = [part for part in about if part not in parts] if known and not known.reviewed else []
+    return ReviewStatus(
+        asked=stamp(datetime.fromtimestamp(report.calendar.end, UTC)),
+        reason=reason(firing[0].source),
+        message=_message(firing, open_still),
+        about=_bounded({*about, *parts}),
+    )
+
+
+def _still(stored: ReviewStatus | None, report: Report) -> ReviewStatus | None:
+    """Without what nobody asks for any more; once it was answered, also without what no longer fires."""
+    if stored is None:
+        return None
+    monitors = {said.name: said for said in report.said if said.action is Action.REVIEW}
+    about = tuple(
+        part
+        for part in stored.about
+        if (said := monitors.get(_monitor(part))) is not None and not (stored.reviewed and _over(part, said))
+    )
+    return msgspec.structs.replace(stored, about=about) if about else None
+
+
+def _parts(said: Said) -> Iterator[str]:
+    """What of a monitor has fired: `monitor/feature`; `monitor` for what is not about a few features."""
+    features = [figure.feature for figure in said.figures if figure.verdict is Verdict.FIRED]
+    parts = [f"{said.name}/{feature}" for feature in features]
+    few = 0 < len(parts) <= MAX_FIGURES and all(features) and max(map(len, parts)) <= MAX_PART
+    yield from parts if few else [said.name]
+
+
+def _bounded(parts: Collection[str]) -> tuple[str, ...]:
+    """In place of many features of one monitor, the monitor."""
+    features = Counter(map(_monitor, parts))
+    whole = {name for name, count in features.items() if count > MAX_FIGURES or name in parts}
+    return tuple(sorted({_monitor(part) if _monitor(part) in whole else part for part in parts}))
+
+
+def _covered(part: str, about: Collection[str]) -> bool:
+    return part in about or _monitor(part) in about
+
+
+def _over(part: str, said: Said) -> bool:
+    """Whether it is known not to fire: what cannot be judged may go on."""
+    feature = part.removeprefix(said.name).removeprefix("/")
+    verdicts = {figure.verdict for figure in said.figures if figure.feature == feature}
+    return said.verdict is Verdict.QUIET or (bool(feature) and verdicts == {Verdict.QUIET})
+
+
+def _monitor(part: str) -> str:
+    """Names of monitors have no slash; those of features may."""
+    return part.partition("/")[0]
+
+
+def _message(firing: Sequence[Said], open_still: Sequence[str]) -> str:
+    told = "; ".join(f"{said.name}: {said.sentence}" for said in firing)
+    more = f"; not reviewed yet either: {', '.join(open_still)}" if open_still else ""
+    whole = told + more
+    return whole if len(whole) <= LONGEST else f"{whole[: LONGEST - 1]}…"
