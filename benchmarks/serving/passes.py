@@ -9,20 +9,21 @@ import json
 import os
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import uvloop
 
-from benchmarks.load import Answers, Question, closed_loop
+from benchmarks.load import Question, closed_loop
 from benchmarks.processes import Tree, busy_seconds, launched
 from benchmarks.serving.models import Model
 from benchmarks.serving.servers import Server, Start, binaries
 
 WARM_UP_SECONDS = 1.0
 START_SECONDS = 120.0
+SENDING_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,8 @@ class Loop:
     """Milliseconds of the server's whole process tree for one request."""
     foreign: float
     """Cores that neither the server nor the load used, but somebody else."""
+    behind: int = 0
+    """Rows that were answered and not yet sent when the loop ended, of a server that sends them."""
 
 
 @dataclass(frozen=True)
@@ -63,26 +66,21 @@ def measured(
 ) -> Pass:
     """One pass; RuntimeError for anything but correct answers."""
     programs = binaries(server)
-    with tempfile.TemporaryDirectory(prefix="bench-") as scratch:
-        folder = Path(scratch)
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
         start = server.start(programs, model, folder)
-        with launched(
-            start.command, core=core, log=folder / "server.log", folder=folder, variables=start.variables
-        ) as tree:
-            questions = server.questions(model)
-            ready = first_answer(tree, start.port, server, questions[0])
-            loops: list[Loop] = []
-            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-                for count in (connections[0], *connections):
-                    warm = not loops
-                    loops.append(
-                        runner.run(
-                            _loop(tree, start.port, server, questions, count, WARM_UP_SECONDS if warm else seconds)
-                        )
-                    )
-            asked = sum(loop.requests for loop in loops) + 1
-            _everything_was_on(server, start, asked)
-            return Pass(number, model.name, server.name, ready, tree.megabytes(), tuple(loops[1:]))
+
+        def running(command: Sequence[str], name: str, core: int, variables: Mapping[str, str]) -> Tree:
+            log = folder / f"{name}.log"
+            return stack.enter_context(launched(command, core=core, log=log, folder=folder, variables=variables))
+
+        helper = running(start.beside, "beside", min(os.sched_getaffinity(0)), {}) if start.beside else None
+        tree = running(start.command, "server", core, start.variables)
+        ready = first_answer(tree, start.port, server, server.questions(model)[0])
+        trial = _Trial(server, start, tree, helper, server.questions(model))
+        loops = tuple(trial.warm_loop(count, seconds) for count in connections)
+        trial.check_what_was_on()
+        return Pass(number, model.name, server.name, ready, tree.megabytes(), loops)
 
 
 def first_answer(tree: Tree, port: int, server: Server, question: Question) -> float:
@@ -102,43 +100,77 @@ def first_answer(tree: Tree, port: int, server: Server, question: Question) -> f
     raise RuntimeError(f"{server.name} gave no correct answer:\n{tree.log.read_text(errors='replace')[-3000:]}")
 
 
-async def _loop(
-    tree: Tree, port: int, server: Server, questions: Sequence[Question], connections: int, seconds: float
-) -> Loop:
-    theirs, ours, all_ = tree.cpu_seconds(), time.process_time(), busy_seconds()
-    answers = await closed_loop(port, questions, server.read, connections=connections, seconds=seconds)
-    theirs, ours = tree.cpu_seconds() - theirs, time.process_time() - ours
-    foreign = (busy_seconds() - all_ - theirs - ours) / answers.seconds
-    _no_errors(server, answers)
-    return Loop(
-        connections=connections,
-        requests=len(answers.latencies),
-        per_second=answers.per_second,
-        p50=answers.milliseconds(50),
-        p99=answers.milliseconds(99),
-        cpu=theirs / len(answers.latencies) * 1000,
-        foreign=max(0.0, foreign),
-    )
+@dataclass
+class _Trial:
+    """One running server, and how often it was asked."""
+
+    server: Server
+    start: Start
+    tree: Tree
+    helper: Tree | None
+    questions: Sequence[Question]
+    asked: int = 1
+    """The first answer was one, too."""
+
+    def warm_loop(self, connections: int, seconds: float) -> Loop:
+        """A loop after a short one like it, which is not told of."""
+        self._loop(connections, WARM_UP_SECONDS)
+        return self._loop(connections, seconds)
+
+    def _loop(self, connections: int, seconds: float) -> Loop:
+        theirs, ours, all_ = self.tree.cpu_seconds(), self._our_seconds(), busy_seconds()
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            answers = runner.run(
+                closed_loop(self.start.port, self.questions, self.server.read, connections=connections, seconds=seconds)
+            )
+        theirs, ours = self.tree.cpu_seconds() - theirs, self._our_seconds() - ours
+        foreign = (busy_seconds() - all_ - theirs - ours) / answers.seconds
+        if answers.failed:
+            raise RuntimeError(f"{self.server.name}: {answers.failed} answers were wrong, such as {answers.problems}")
+        self.asked += len(answers.latencies)
+        return Loop(
+            connections=connections,
+            requests=len(answers.latencies),
+            per_second=answers.per_second,
+            p50=answers.milliseconds(50),
+            p99=answers.milliseconds(99),
+            cpu=theirs / len(answers.latencies) * 1000,
+            foreign=max(0.0, foreign),
+            behind=self.asked - self._sent() if self.server.sends else 0,
+        )
+
+    def _our_seconds(self) -> float:
+        return time.process_time() + (self.helper.cpu_seconds() if self.helper else 0.0)
+
+    def check_what_was_on(self) -> None:
+        """Viridian's metrics, profile and collector know of every request: without them it would be another server."""
+        if not self.start.management_port:
+            return
+        found = {"answered": _metric(self.start, "viridian_requests_total", 'code="2xx"'), "profiled": self._profiled()}
+        expected = {"answered": self.asked, "profiled": self.asked if self.server.counts else 0}
+        if self.server.sends:
+            found["sent"], expected["sent"] = self._all_sent(), self.asked
+        if found != expected:
+            raise RuntimeError(f"{self.server.name}: {found} instead of {expected}")
+
+    def _profiled(self) -> int:
+        return int(json.loads(_managed(self.start, "/profile")).get("rows", 0))
+
+    def _sent(self) -> int:
+        return _metric(self.start, "viridian_feedback_rows_total", 'outcome="sent"')
+
+    def _all_sent(self) -> int:
+        """After it had time for what still waited."""
+        until = time.perf_counter() + SENDING_SECONDS
+        while (sent := self._sent()) < self.asked and time.perf_counter() < until:
+            time.sleep(0.1)
+        return sent
 
 
-def _no_errors(server: Server, answers: Answers) -> None:
-    if answers.failed:
-        raise RuntimeError(f"{server.name}: {answers.failed} answers were wrong, such as {answers.problems}")
-
-
-def _everything_was_on(server: Server, start: Start, asked: int) -> None:
-    """Viridian's metrics and profile tell of every request: with them switched off it would be another server."""
-    if not start.management_port:
-        return
+def _metric(start: Start, name: str, label: str) -> int:
+    """The value of the series that has this label."""
     lines = _managed(start, "/metrics").decode().splitlines()
-    counted = sum(
-        float(line.rpartition(" ")[2])
-        for line in lines
-        if line.startswith("viridian_requests_total{") and 'code="2xx"' in line
-    )
-    profiled = json.loads(_managed(start, "/profile"))["rows"]
-    if not counted == profiled == asked:
-        raise RuntimeError(f"{server.name} counted {counted:.0f} and profiled {profiled} of {asked} requests")
+    return sum(int(float(line.rpartition(" ")[2])) for line in lines if line.startswith(f"{name}{{") and label in line)
 
 
 def _managed(start: Start, path: str) -> bytes:

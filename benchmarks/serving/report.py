@@ -10,6 +10,11 @@ from benchmarks.serving.passes import Loop, Pass
 OURS = "viridian"
 QUIET = 0.1
 """Foreign cores above which a pass is marked."""
+UNCOUNTED = "uncounted"
+COUNTING = (OURS, "sending")
+"""What counts live rows, and what sends them as well: each is compared with what does neither."""
+LEAST_SHARE = 0.95
+"""Of the requests a second without a live profile, that are left with it: the aim."""
 
 
 def table(model: str, servers: Sequence[str], passes: Sequence[Pass], connections: Sequence[int]) -> list[str]:
@@ -34,23 +39,71 @@ def table(model: str, servers: Sequence[str], passes: Sequence[Pass], connection
         mine = [one for one in passes if one.model == model and one.server == server]
         memory, start = _three([one.megabytes for one in mine], 0), _three([one.start for one in mine], 2)
         lines.append(f"{server:10}  {memory:>20}  {start:>20}")
-    return [*lines, *ratios(model, servers, passes, connections)]
+    return [*lines, *ratios(model, servers, passes, connections), *costs(model, passes, connections)]
 
 
 def ratios(model: str, servers: Sequence[str], passes: Sequence[Pass], connections: Sequence[int]) -> list[str]:
     """Requests a second of ours over theirs, in the same round."""
-    others = [server for server in servers if server != OURS]
+    others = [server for server in servers if server not in (UNCOUNTED, *COUNTING)]
     if OURS not in servers or not others:
         return []
     lines = ["times as many requests/s as"]
     for server in others:
         for count in connections:
-            ours = _by_round(passes, model, OURS, count, lambda loop: loop.per_second)
-            theirs = _by_round(passes, model, server, count, lambda loop: loop.per_second)
+            ours = _by_round(passes, model, OURS, count, _per_second)
+            theirs = _by_round(passes, model, server, count, _per_second)
             found = [ours[number] / theirs[number] for number in sorted(ours.keys() & theirs.keys())]
             apart = min(ours.values()) > max(theirs.values())
             lines.append(f"{server:10} {count:4}  {_three(found, 1):>20}  {'' if apart else 'ranges overlap'}".rstrip())
     return lines
+
+
+def costs(model: str, passes: Sequence[Pass], connections: Sequence[int]) -> list[str]:
+    """What counting and sending leave of the requests a second, and how much processor time they take, by rounds."""
+    lines = [
+        f"{server:10} {count:4}  {_three(left, 3):>24}  {_three(_times(model, server, passes, count, _cpu), 3):>24}"
+        for server in COUNTING
+        for count in connections
+        if (left := shares(model, server, passes, count))
+    ]
+    if not lines:
+        return []
+    behind = max(loop.behind for one in passes if one.model == model for loop in one.loops)
+    return [
+        f"of what {UNCOUNTED} has:  {'requests/s':>24}  {'CPU ms/request':>24}",
+        *lines,
+        *([f"when a loop ended, at most {behind:,} rows were still to be sent"] if behind else []),
+    ]
+
+
+def shares(model: str, server: str, passes: Sequence[Pass], connections: int) -> list[float]:
+    """Of each round, the requests a second of this server by those of the same without a live profile."""
+    return _times(model, server, passes, connections, _per_second)
+
+
+def _times(
+    model: str, server: str, passes: Sequence[Pass], connections: int, figure: Callable[[Loop], float]
+) -> list[float]:
+    theirs = _by_round(passes, model, UNCOUNTED, connections, figure)
+    found = _by_round(passes, model, server, connections, figure)
+    return [found[number] / theirs[number] for number in sorted(found.keys() & theirs.keys())]
+
+
+def _per_second(loop: Loop) -> float:
+    return loop.per_second
+
+
+def _cpu(loop: Loop) -> float:
+    return loop.cpu
+
+
+def missed(models: Sequence[str], passes: Sequence[Pass], connections: int) -> list[str]:
+    """Where counting takes more than it may, at the median."""
+    return [
+        f"{model}, {connections} connections: counting leaves {statistics.median(found):.3f} of the requests/s"
+        for model in models
+        if (found := shares(model, OURS, passes, connections)) and statistics.median(found) < LEAST_SHARE
+    ]
 
 
 def _by_round(

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -33,6 +35,8 @@ class Start:
     port: int
     variables: Mapping[str, str] = field(default_factory=dict)
     management_port: int = 0
+    beside: Sequence[str] = ()
+    """A program that it needs, which runs on the load's cores: what it does is nobody's work here."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,10 @@ class Server:
     path: str
     body: Callable[[list[float]], Any]
     read: Read
+    counts: bool = True
+    """Of Viridian: its live profile tells of every row."""
+    sends: bool = False
+    """Of Viridian: every row goes to a collector."""
 
     def questions(self, model: Model) -> list[Question]:
         """One for each row."""
@@ -77,13 +85,32 @@ def predictions(answer: Any) -> Any:
 
 
 def _viridian(binaries: Path, model: Model, _folder: Path) -> Start:
+    return _ours(binaries, model.bundle)
+
+
+def _uncounted(binaries: Path, model: Model, folder: Path) -> Start:
+    """The same version without its reference profile: nothing is counted but requests."""
+    bundle = folder / "bundle"
+    shutil.copytree(model.bundle, bundle, ignore=shutil.ignore_patterns("viridian"))
+    return _ours(binaries, bundle)
+
+
+def _sending(binaries: Path, model: Model, _folder: Path) -> Start:
+    """Every row is sent, and far more windows than a collector gets."""
+    port = free_port()
+    flags = {"collector-url": f"http://127.0.0.1:{port}", "feedback": '{"sampling": 100}', "profile-seconds": 2}
+    return _ours(binaries, model.bundle, flags, [sys.executable, str(PROGRAMS / "collector.py"), str(port)])
+
+
+def _ours(binaries: Path, bundle: Path, more: Mapping[str, Any] | None = None, beside: Sequence[str] = ()) -> Start:
     port, management_port = free_port(), free_port()
     flags = {
-        "model-dir": model.bundle, "model-name": "model", "model-version": 1, "revision": "4c1d90ab", "slot": "blue",
+        "model-dir": bundle, "model-name": "model", "model-version": 1, "revision": "4c1d90ab", "slot": "blue",
         "host": "127.0.0.1", "port": port, "management-port": management_port, "drain-seconds": 0,
+        **(more or {}),
     }  # fmt: skip
     command = [str(binaries / "python"), "-m", "viridian.serving.main", *(f"--{k}={v}" for k, v in flags.items())]
-    return Start(command, port, {"PYTHONPATH": str(SOURCES)}, management_port)
+    return Start(command, port, {"PYTHONPATH": str(SOURCES)}, management_port, beside)
 
 
 def _fastapi(binaries: Path, model: Model, _folder: Path) -> Start:
@@ -157,15 +184,18 @@ def _model(model: Model) -> dict[str, str]:
     return {"BENCHMARK_MODEL": str(model.joblib)}
 
 
+INFER: Final = "/v2/models/model/infer"
 SERVERS: Final = {
     server.name: server
     for server in (
-        Server("viridian", "server", _viridian, "/v2/models/model/infer", v2, first_output),
+        Server("viridian", "server", _viridian, INFER, v2, first_output),
+        Server("uncounted", "server", _uncounted, INFER, v2, first_output, counts=False),
+        Server("sending", "server", _sending, INFER, v2, first_output, sends=True),
         Server("fastapi", "bench/fastapi", _fastapi, "/predict", instances, predictions),
-        Server("mlserver", "bench/mlserver", _mlserver, "/v2/models/model/infer", v2, first_output),
+        Server("mlserver", "bench/mlserver", _mlserver, INFER, v2, first_output),
         # Version 1 of its protocol is its quicker one.
         Server("kserve", "bench/kserve", _kserve, "/v1/models/model:predict", instances, predictions),
-        Server("kserve-v2", "bench/kserve", _kserve, "/v2/models/model/infer", v2, first_output),
+        Server("kserve-v2", "bench/kserve", _kserve, INFER, v2, first_output),
         Server("mlflow", "bench/mlflow", _mlflow, "/invocations", inputs, predictions),
         Server("bentoml", "bench/bentoml", _bentoml, "/predict", instances, lambda answer: answer),
     )
