@@ -2,7 +2,7 @@
 
 Same models, same rows, same core, one worker each. Servers take turns, in another order each round. Every answer is
 checked; one wrong answer ends the benchmark. Viridian counts profiles and metrics and sends its headers throughout.
-Beside it stand `uncounted`, the same without a live profile, and `sending`, which sends every row to a collector as well.
+Beside it stand `uncounted`, the same without a live profile, and `sending`, which sends every row to a collector too.
 Under the most connections, counting may take 5 % of the requests a second at the median: otherwise it ends with 1.
 """
 
