@@ -13,6 +13,8 @@ from localcluster import host, residue
 from localcluster.paths import binaries_root
 
 MOUNTS = Path("/proc/self/mountinfo")
+COUNTERS = re.compile(r" \[\d+:\d+\]$")
+BUILTIN_CHAIN = re.compile(r":[A-Z]+ (ACCEPT|DROP)")
 
 
 @dataclass(frozen=True)
@@ -70,10 +72,8 @@ def _packet_filter() -> list[str]:
     for program in ("iptables-save", "ip6tables-save"):
         if shutil.which(program):
             done = subprocess.run([program], capture_output=True, text=True, check=False)
-            rules = [line for line in done.stdout.splitlines() if line.startswith(("-A", ":"))]
-            found += [
-                f"{program} {re.sub(r' [[].*', '', rule)}" for rule in rules if not re.match(r":[A-Z]+ [A-Z]", rule)
-            ]
+            rules = (COUNTERS.sub("", line) for line in done.stdout.splitlines() if line.startswith(("-A", ":")))
+            found += [f"{program} {rule}" for rule in rules if not BUILTIN_CHAIN.match(rule)]
     return found
 
 
