@@ -13,24 +13,36 @@ from viridian.rollout import traffic
 from viridian.rollout.traffic import Traffic
 
 
-def violations(worlds: Sequence[World], *, retried: Collection[str] = (), name: str = "churn") -> list[str]:
-    """A sentence for each state in which users were not safe. `retried`: revisions that people gave another chance."""
+def violations(
+    worlds: Sequence[World],
+    *,
+    retried: Collection[str] = (),
+    failing: Collection[str] = (),
+    name: str = "churn",
+) -> list[str]:
+    """A sentence for each state in which users were not safe.
+
+    `retried`: revisions that people gave another chance. `failing`: those whose pods were made to fail while they
+    served; where such a champion leaves users without an answer, it may not be the operator who took it from them.
+    """
     return [
         f"{problem}, after: {world.cause}"
         for before, world in pairwise(worlds)
-        for problem in _problems(before, world, name)
+        for problem in _problems(before, world, failing, name)
     ] + list(_second_tries(worlds, retried, name))
 
 
-def _problems(before: World, world: World, name: str) -> Iterator[str]:
+def _problems(before: World, world: World, failing: Collection[str], name: str) -> Iterator[str]:
     live, owner = world.find("Service", name), world.find("ModelDeployment", name)
     now, earlier = traffic.parse(live), traffic.parse(before.find("Service", name))
     if live is None or now is None or owner is None or owner["spec"]["server"]["replicas"] == 0:
         return
     allowed = {now.revision} | ({now.trial.revision} if now.trial and now.trial.weight > 0 else set())
     met = [pod["metadata"]["labels"].get(REVISION_LABEL) for pod in _met(world, live["spec"]["selector"])]
-    if not met:
+    if not met and now.revision not in failing:
         yield "users meet no ready pod"
+    if not met and _met(world, _selector(before, name)):
+        yield "the traffic was taken from ready pods and given to none"
     if set(met) - allowed:
         yield f"users meet {set(met) - allowed}, and only {allowed} may serve"
     if earlier is not None and earlier.champion != now.champion and now.revision not in met:
@@ -38,14 +50,24 @@ def _problems(before: World, world: World, name: str) -> Iterator[str]:
     yield from _reduced(before, world, now, owner["spec"]["server"]["replicas"], name)
 
 
-def _met(world: World, selector: dict[str, str]) -> list[Any]:
-    return [
-        content
-        for reference, content in world.objects.items()
-        if reference.kind == "Pod"
-        and selector.items() <= content["metadata"].get("labels", {}).items()
-        and is_ready(content)
-    ]
+def _selector(world: World, name: str) -> dict[str, str] | None:
+    live = world.find("Service", name)
+    return live["spec"]["selector"] if live is not None else None
+
+
+def _met(world: World, selector: dict[str, str] | None) -> list[Any]:
+    """The ready pods that users meet with this selector; none where there is no Service."""
+    return (
+        []
+        if selector is None
+        else [
+            content
+            for reference, content in world.objects.items()
+            if reference.kind == "Pod"
+            and selector.items() <= content["metadata"].get("labels", {}).items()
+            and is_ready(content)
+        ]
+    )
 
 
 def _reduced(before: World, world: World, now: Traffic, replicas: int, name: str) -> Iterator[str]:

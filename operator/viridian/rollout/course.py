@@ -21,6 +21,10 @@ def choose(situation: Situation) -> Move:
     traffic = situation.traffic or _restored(situation)
     if traffic is None:
         return _first_deployment(situation)
+    return reverting.unless_nobody_would_serve(situation, traffic, _next(situation, traffic))
+
+
+def _next(situation: Situation, traffic: Traffic) -> Move:
     wanted = candidate(situation, traffic)
     on_trial = traffic.trial
     return (

@@ -12,7 +12,7 @@ from viridian.rollout.situation import Situation, fallback_revision
 from viridian.rollout.snapshot import Unresolved
 from viridian.rollout.traffic import Traffic
 
-_WAITING = {reasons.PAUSED, reasons.AWAITING_APPROVAL, reasons.REVISION_REJECTED}
+_WAITING = {reasons.PAUSED, reasons.AWAITING_APPROVAL, reasons.REVISION_REJECTED, reasons.FALLBACK_UNAVAILABLE}
 
 
 def findings(situation: Situation, move: Move) -> list[Finding]:
@@ -42,12 +42,11 @@ def _ready(situation: Situation, move: Move) -> Finding:
     if move.candidate is not None:
         reason = move.reason if move.reason in _WAITING else reasons.ROLLING_OUT
         waiting = f", waiting for {move.waiting_for}" if move.waiting_for and move.reason in _WAITING else ""
-        return Finding(
-            reasons.READY,
-            Truth.TRUE,
-            reason,
-            f"{shown} serves; {situation.version_of(move.candidate)} is on its way{waiting}",
-        )
+        tried = situation.version_of(move.candidate)
+        both = f"{shown} serves; {tried} is on its way"
+        alone = f"{tried} serves alone; no pod of {shown} is ready"
+        said = both if world is not None and world.serves else alone
+        return Finding(reasons.READY, Truth.TRUE, reason, f"{said}{waiting}")
     reason = move.reason if move.reason in (*_WAITING, reasons.PROBATION) else reasons.SERVING
     said = f"{shown} serves"
     if move.reason == reasons.REVISION_REJECTED:

@@ -73,6 +73,26 @@ def roll_back(
     )
 
 
+def unless_nobody_would_serve(situation: Situation, traffic: Traffic, move: Move) -> Move:
+    """The move, or waiting where it would take users from a challenger that serves them to a champion that cannot.
+
+    An answer is better than none, whatever is said about the challenger. Who wants no answers rather than these
+    says so with `spec.server.replicas: 0`.
+    """
+    trial, after = traffic.trial, move.traffic
+    given_back = trial is not None and trial.weight > 0 and after is not None and after.trial is None
+    if trial is None or not given_back or after is None or after.champion is not traffic.champion:
+        return move
+    champion, challenger = situation.slot(traffic.champion), situation.slot(traffic.champion.other)
+    can_take_over = champion is not None and champion.revision == traffic.revision and champion.serves
+    serves = challenger is not None and challenger.revision == trial.revision and challenger.serves
+    if can_take_over or not serves or situation.spec.server.replicas == 0:
+        return move
+    then = "".join(f"; then {event.message}" for event in move.events)
+    waiting = f"{situation.version_of(traffic.revision)} to be ready to take over{then}"
+    return Move(traffic, reasons.FALLBACK_UNAVAILABLE, waiting, trial.revision, move.judgements)
+
+
 def breach_began(situation: Situation, slot: Slot, breached: Judgement | None) -> str:
     """When the first sample of a breach was seen; empty where no metric was breached."""
     if breached is None:

@@ -48,9 +48,13 @@ class Story(RuleBasedStateMachine):
         self.parts: dict[str, Any] = {}
         self.looked_at = 0
         self.retried: set[str] = set()
+        self.failing: set[str] = set()
 
     @initialize()
     def begin(self) -> None:
+        self._first_champion()
+
+    def _first_champion(self) -> None:
         self.versions.append(self.churn.publish())
         self.churn.apply()
         self.world.run(2)
@@ -116,6 +120,20 @@ class Story(RuleBasedStateMachine):
 
     # ---- faults
 
+    @rule()
+    def the_champions_pods_fail(self) -> None:
+        live = traffic.parse(self.world.cluster.find("Service", "churn"))
+        if live is not None:
+            self.failing.add(live.revision)
+            self.world.cluster.readiness[live.revision] = NEVER_READY
+            self.world.cluster.run_controllers()
+
+    @precondition(lambda self: self.failing)
+    @rule()
+    def they_recover(self) -> None:
+        for revision in self.failing:
+            self.world.cluster.readiness[revision] = READY
+
     @rule(number=st.integers(1, 6), fault=st.sampled_from((*FAULTS, *KILLS)))
     def a_write_goes_wrong(self, number: int, fault: Fault) -> None:
         count = len(self.world.cluster.writes) + number
@@ -144,7 +162,7 @@ class Story(RuleBasedStateMachine):
     @invariant()
     def users_are_safe(self) -> None:
         worlds = self.world.cluster.worlds
-        found = violations(worlds[max(0, self.looked_at - 1) :], retried=self.retried)
+        found = violations(worlds[max(0, self.looked_at - 1) :], retried=self.retried, failing=self.failing)
         assert not found, f"{found}\n{self.world.story()}"
         self.looked_at = len(worlds)
 
@@ -153,6 +171,7 @@ class Story(RuleBasedStateMachine):
         world, churn = self.world, self.churn
         try:
             world.cluster.faults.clear()
+            self.they_recover()
             world.registry.unavailable = False
             world.pods.rate = 50.0
             if churn.cluster.find(MODEL_DEPLOYMENT, "churn") is None:
@@ -173,5 +192,22 @@ class Story(RuleBasedStateMachine):
         self.churn.apply(**self.parts)
 
 
+class TrialStory(Story):
+    """The same, once users have met a challenger: two of its steps are still to come."""
+
+    @initialize(weight=st.sampled_from([50, 100]), alone=st.booleans())
+    def begin(self, weight: int, alone: bool) -> None:
+        """`alone`: the champion fails beside it."""
+        self._first_champion()
+        step = {"weight": weight, "duration": "30s"}
+        self._apply(rollout={"steps": [step, step]})
+        self.versions.append(self.churn.publish())
+        assert self.world.run(60, until=lambda: self.churn.status.get("challenger", {}).get("weight", 0) > 0)
+        if alone:
+            self.the_champions_pods_fail()
+
+
 Story.TestCase.settings = settings(max_examples=25, stateful_step_count=14)
+TrialStory.TestCase.settings = settings(max_examples=25, stateful_step_count=6)
 TestStory = Story.TestCase
+TestTrialStory = TrialStory.TestCase

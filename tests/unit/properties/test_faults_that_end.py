@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.support.churn import NAME, UNTIL_PROMOTED, Churn
-from tests.support.cluster.deployments import NEVER_READY, fetch_fails, slow
+from tests.support.cluster.deployments import NEVER_READY, READY, fetch_fails, slow
 from tests.support.memory_pods import BROKEN, HEALTHY, SILENT, UNREACHABLE
 from tests.support.operator_world import OperatorWorld
 from tests.support.roles import by_role
@@ -90,6 +90,35 @@ class TestWaitsEnd:
         assert served.condition("ChallengerHealthy")["reason"] == reason
         served.world.pods.behaviours[version] = HEALTHY
         assert served.world.run(UNTIL_PROMOTED, until=lambda: served.serves(version))
+
+
+ENDS: dict[str, Callable[[Churn], object]] = {
+    "another version": lambda churn: churn.publish(),
+    "the champion again": lambda churn: churn.point("1"),
+    "a person's rejection": lambda churn: churn.annotate("reject", churn.revision("2")),
+    "a breach": lambda churn: churn.world.pods.behaviours.update({"2": BROKEN}),
+}
+
+
+@pytest.mark.parametrize("end", ENDS.values(), ids=ENDS)
+@pytest.mark.parametrize("weight", [50, 100])
+def test_nobody_takes_users_from_a_challenger_that_serves_alone(
+    world: OperatorWorld, served: Churn, weight: int, end: Callable[[Churn], object]
+) -> None:
+    served.apply(rollout={"steps": [{"weight": weight, "duration": "10m"}]})
+    served.publish()
+    assert world.run(60, until=lambda: served.status.get("challenger", {}).get("weight", 0) > 0)
+    champion = served.revision("1")
+    world.cluster.readiness[champion] = NEVER_READY
+    world.cluster.run_controllers()
+    end(served)
+    world.run(30)
+    assert world.pods.lost == 0
+    assert served.condition("Ready")["reason"] == "FallbackUnavailable"
+    assert served.condition("RollbackReady")["status"] == "False"
+    world.cluster.readiness[champion] = READY
+    assert world.run(5, until=lambda: served.challenger != "2")
+    assert world.pods.lost == 0
 
 
 def _nobody_new(churn: Churn, deployment: str) -> None:

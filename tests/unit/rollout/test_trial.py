@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from tests.support.snapshots import (
     NO_ALIAS,
@@ -323,7 +324,70 @@ TRIAL = [
     ),
 ]
 
+# The champion has no ready pod, the challenger has: whoever takes the traffic from it gives users nothing at all.
+DEAD: dict[str, Any] = {"champion": slot(BLUE, "1", 3, ready=0, unavailable_for=5)}
+HELD: dict[str, Any] = {
+    "reason": reasons.FALLBACK_UNAVAILABLE,
+    "waiting": f"version 1 ({V1}) to be ready",
+    "candidate": V2,
+    "champion": V1,
+    "trial": (0, 25),
+}
+ALONE = [
+    Case("another wish waits for a champion that can take over", trial_world(FIRST_STEP, wanted="3", **DEAD), **HELD),
+    Case("so does the wish for the champion again", trial_world(FIRST_STEP, wanted="1", **DEAD), **HELD),
+    Case("so does a breach", trial_world(FIRST_STEP, errors=150, **DEAD), **HELD),
+    Case("so does a person's rejection", trial_world(FIRST_STEP, annotations=commands(reject=V2), **DEAD), **HELD),
+    Case(
+        "so does a rollback",
+        trial_world(
+            FIRST_STEP,
+            known=(record("1", promoted(60)), record("2"), record("3", promoted(7200))),
+            annotations=commands(rollback=V1),
+            **DEAD,
+        ),
+        **HELD,
+    ),
+    Case(
+        "so does a blindness that has lasted too long",
+        trial_world(
+            replace(FIRST_STEP, blind_since=ago(3601)),
+            readings={},
+            whole=spec(rollout={"analysis": {"onNoData": "Rollback"}}),
+            **DEAD,
+        ),
+        **HELD,
+    ),
+    Case(
+        "a challenger that serves nobody either loses nobody",
+        trial_world(
+            FIRST_STEP, challenger=slot(GREEN, "2", 1, ready=0), annotations=commands(reject=V2), readings={}, **DEAD
+        ),
+        reasons.REJECTED_BY_PERSON,
+        champion=V1,
+        reverted=V2,
+        events=("RolledBack",),
+        close=((GREEN,), Idle.CLOSE),
+    ),
+    Case(
+        "one that users do not meet yet makes room at once",
+        trial_world(ENTERED, wanted="3", readings={}, **DEAD),
+        reasons.ROLLING_OUT,
+        candidate=V3,
+        champion=V1,
+        events=("Superseded",),
+    ),
+    Case(
+        "the wish for no pods is a wish for no answers",
+        trial_world(FIRST_STEP, whole=spec(server={"replicas": 0}), **DEAD),
+        reasons.ROLLING_OUT,
+        champion=V1,
+        events=("Superseded",),
+        close=((GREEN,), Idle.KEEP),
+    ),
+]
 
-@table(*TRIAL)
+
+@table(*TRIAL, *ALONE)
 def test_trial(case: Case) -> None:
     check(case)
