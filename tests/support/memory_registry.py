@@ -1,11 +1,13 @@
 """A registry in memory, held to MLflow by the contract tests in tests/contract/registry.
 
-Failures are asked for by the test: the server is down (`unavailable`), it refuses (`refusal`), the answer to a write is
-lost after the write took effect (`lose_answer_of`), or something happens right after each write (`after_write`).
+Failures are asked for by the test: the server is down (`unavailable`), it refuses everything (`refusal`) or one method
+(`refusals`), the answer to a write is lost after the write took effect (`lose_answer_of`), or something happens right
+after each write (`after_write`).
 """
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -31,6 +33,10 @@ class MemoryRegistry:
     def __init__(self) -> None:
         self.unavailable = False
         self.refusal: str | None = None
+        self.refusals: dict[str, str] = {}
+        """Method to the sentence with which it is refused."""
+        self.latency: Callable[[], float] | None = None
+        """Seconds that each request takes to arrive; asking whether something exists and making it are two requests."""
         self.after_write: Callable[[str], None] | None = None
         """Called with the method's name after each single write took effect; what it raises, the caller gets."""
         self.calls: Counter[str] = Counter()
@@ -43,24 +49,25 @@ class MemoryRegistry:
         self._sequence = 0
 
     async def model(self, name: str) -> RegisteredModel | None:
-        self._called("model")
+        await self._called("model")
         model = self._models.get(name)
         return RegisteredModel(name=name, aliases=dict(model.aliases)) if model else None
 
     async def version(self, name: str, version: str) -> ModelVersion | None:
-        self._called("version")
+        await self._called("version")
         model = self._models.get(name)
         found = model.versions.get(version) if model else None
         return replace(found, tags=dict(found.tags)) if found else None
 
     async def version_of_run(self, name: str, run_id: str) -> str | None:
-        self._called("version_of_run")
+        await self._called("version_of_run")
         return self._version_of_run(name, run_id)
 
     async def register(self, name: str, run_id: str, source: str, tags: Mapping[str, str]) -> str:
-        self._called("register")
+        await self._called("register")
         if existing := self._version_of_run(name, run_id):
             return existing
+        await self._take_time()
         if name not in self._models:
             self._models[name] = _Model()
             self._wrote("register")
@@ -74,7 +81,7 @@ class MemoryRegistry:
         return version
 
     async def tag_version(self, name: str, version: str, tags: Mapping[str, str]) -> None:
-        self._called("tag_version")
+        await self._called("tag_version")
         model = self._models.get(name)
         if model is None or version not in model.versions:
             raise RegistryMissing(f"the registry knows no version {version} of the model {name}")
@@ -84,7 +91,7 @@ class MemoryRegistry:
             self._wrote("tag_version")
 
     async def set_alias(self, name: str, alias: str, version: str) -> None:
-        self._called("set_alias")
+        await self._called("set_alias")
         if not ALIAS.fullmatch(alias):
             raise RegistryRefused(f"the registry takes no alias named {alias!r}")
         model = self._models.get(name)
@@ -94,7 +101,7 @@ class MemoryRegistry:
         self._wrote("set_alias")
 
     async def delete_alias(self, name: str, alias: str) -> None:
-        self._called("delete_alias")
+        await self._called("delete_alias")
         model = self._models.get(name)
         if model is None:
             return
@@ -102,13 +109,14 @@ class MemoryRegistry:
         self._wrote("delete_alias")
 
     async def find_run(self, experiment: str, run_key: str) -> TrainingRun | None:
-        self._called("find_run")
+        await self._called("find_run")
         return self._find_run(experiment, run_key)
 
     async def create_run(self, experiment: str, run_key: str, tags: Mapping[str, str]) -> TrainingRun:
-        self._called("create_run")
+        await self._called("create_run")
         if existing := self._find_run(experiment, run_key):
             return existing
+        await self._take_time()
         if experiment not in self._experiments:
             self._experiments.add(experiment)
             self._wrote("create_run")
@@ -119,16 +127,16 @@ class MemoryRegistry:
         return run
 
     async def run(self, run_id: str) -> TrainingRun | None:
-        self._called("run")
+        await self._called("run")
         return self._read(self._runs[run_id]) if run_id in self._runs else None
 
     async def tag_run(self, run_id: str, tags: Mapping[str, str]) -> None:
-        self._called("tag_run")
+        await self._called("tag_run")
         self._change_run(run_id, tags=tags)
         self._wrote("tag_run")
 
     async def finish_run(self, run_id: str, status: RunStatus) -> None:
-        self._called("finish_run")
+        await self._called("finish_run")
         self._change_run(run_id)
         self._runs[run_id] = replace(self._runs[run_id], status=status)
         self._wrote("finish_run")
@@ -186,15 +194,26 @@ class MemoryRegistry:
         model = self._models.get(name)
         return dict(model.versions) if model else {}
 
+    def aliases(self, name: str) -> Mapping[str, str]:
+        model = self._models.get(name)
+        return dict(model.aliases) if model else {}
+
     def runs(self) -> list[TrainingRun]:
         return list(self._runs.values())
 
-    def _called(self, method: str) -> None:
+    async def _called(self, method: str) -> None:
         self.calls[method] += 1
+        await self._take_time()
         if self.unavailable:
             raise RegistryUnavailable("the registry does not answer")
         if self.refusal:
             raise RegistryRefused(self.refusal)
+        if method in self.refusals:
+            raise RegistryRefused(self.refusals[method])
+
+    async def _take_time(self) -> None:
+        if self.latency is not None:
+            await asyncio.sleep(self.latency())
 
     def _wrote(self, method: str) -> None:
         self.writes.append(method)

@@ -7,6 +7,7 @@ users' requests and the operator at work.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from tests.support.memory_pods import MemoryPods
 from tests.support.memory_registry import MemoryRegistry
 from viridian.api.names import MODEL_DEPLOYMENT, RETRAIN_POLICY
 from viridian.controller.act import Actor
+from viridian.controller.backoff import Backoff
 from viridian.controller.breaker import BreakingRegistry
 from viridian.controller.keys import Key
 from viridian.controller.kinds import Kind
@@ -42,6 +44,7 @@ from viridian.rollout.snapshot import Settings
 SETTINGS = Settings(server_image="viridian-server:1", mlflow_uri="http://mlflow:5000")
 MOST_PASSES_AT_ONCE = 40
 RESYNC = 60.0
+BACKOFF = Backoff(random=lambda: 1.0)
 _CRDS = Path(__file__).parents[2] / "crds"
 
 
@@ -113,10 +116,10 @@ class OperatorWorld:
         for key in self.keys:
             self.in_pass = True
             try:
-                self._endings[key] = self._loop.run(self._reconciler(key))
+                self._ended(key, self._loop.run(self._reconciler(key)))
             except Killed:
                 self.restart()
-                self._endings[key] = Settled(0.0)
+                self._ended(key, Settled(0.0))
             finally:
                 self.in_pass = False
             self.passes += 1
@@ -182,17 +185,23 @@ class OperatorWorld:
 
     def _sleep(self) -> float:
         """Until the first key is due."""
-        return min((_due(ending) for ending in self._endings.values()), default=RESYNC)
+        return min(self._waits.values(), default=RESYNC)
+
+    def _ended(self, key: Key, ending: Ending) -> None:
+        """Note when the key is due, as the work queue does."""
+        self._failures[key] = self._failures[key] + 1 if isinstance(ending, Retry) else 0
+        self._waits[key] = _due(ending, self._failures[key])
 
     def _start(self) -> None:
         registry = BreakingRegistry(self.registry)
         view = RegistryView(registry, max_age=0.9 * self.settings.registry_poll.total_seconds())
         statuses = StatusWriter(self.cluster)
-        self._endings: dict[Key, Ending] = {}
+        self._waits: dict[Key, float] = {}
+        self._failures: Counter[Key] = Counter()
         self._reconciler = Reconciler(
             cluster=self.cluster,
             kinds=self._kinds(registry, view),
-            actor=Actor(self.cluster, registry, self.pods),
+            actor=Actor(self.cluster, registry, self.pods, ended_late=view.invalidate),
             statuses=statuses,
             observer=_Observer(self.outcomes),
             resync=lambda: RESYNC,
@@ -220,11 +229,14 @@ def _each(tell: Callable[[str], None], models: Iterable[str]) -> None:
         tell(model)
 
 
-def _due(ending: Ending) -> float:
+def _due(ending: Ending, failures: int) -> float:
+    """Seconds until the key is looked at again after so many failures in a row."""
     match ending:
         case Gone():
             return RESYNC
         case Settled(after):
             return max(0.05, RESYNC if after is None else after)
-        case Retry(at_least=at_least, at_once=at_once):
-            return 0.05 if at_once else max(1.0, at_least)
+        case Retry(at_once=True) if failures == 1:
+            return 0.05
+        case Retry(at_least=at_least, at_most=at_most):
+            return max(at_least, min(at_most, BACKOFF.delay(failures)))

@@ -6,13 +6,13 @@ pods' connections are best effort: what fails there is noted, and everything aft
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from viridian.api.names import CHILDREN_MANAGER
 from viridian.controller.keys import Key
-from viridian.controller.registry_writes import RegistryWriter
+from viridian.controller.registry_writes import PATIENCE, Pending, RegistryWriter, model_of
 from viridian.plan.plan import (
     Action,
     Annotate,
@@ -27,7 +27,7 @@ from viridian.plan.plan import (
 )
 from viridian.ports.cluster import Cluster, ClusterConflict, Reference
 from viridian.ports.pods import Pods
-from viridian.ports.registry import Registry, RegistryMissing, RegistryUnavailable
+from viridian.ports.registry import Registry, RegistryError, RegistryMissing, RegistryUnavailable
 
 RECORDS_MANAGER = "viridian-records"
 """Field manager of facts that are recorded on objects after they were made."""
@@ -37,23 +37,31 @@ RECORDS_MANAGER = "viridian-records"
 class Done:
     """What became of a plan's actions. Every cluster action took effect."""
 
-    registry_failures: tuple[str, ...] = ()
-    """The registry actions that did not, or are not known to have."""
+    registry_failures: tuple[RegistryError, ...] = ()
+    """Why registry actions did not, or are not known to have; which ones, the sentences say."""
     models: frozenset[str] = frozenset()
-    """Registered models that were written to."""
+    """Registered models that were written to, or may have been."""
+
+    @property
+    def registry_error(self) -> RegistryError | None:
+        """What the registry had against the first action that it did not take; None where it may still take all."""
+        return next((failure for failure in self.registry_failures if not isinstance(failure, Pending)), None)
 
 
 class Actor:
     """Performs plans through the ports."""
 
-    def __init__(self, cluster: Cluster, registry: Registry, pods: Pods) -> None:
+    def __init__(
+        self, cluster: Cluster, registry: Registry, pods: Pods, *, ended_late: Callable[[str], None] = lambda _: None
+    ) -> None:
+        """`ended_late` is the RegistryWriter's."""
         self._cluster = cluster
         self._pods = pods
-        self.registry = RegistryWriter(registry)
+        self.registry = RegistryWriter(registry, ended_late=ended_late)
 
     async def perform(self, key: Key, actions: tuple[Action, ...]) -> Done:
         """Do all of it, or raise the first ClusterError."""
-        failures: list[str] = []
+        failures: list[RegistryError] = []
         models: set[str] = set()
         answering, registered = True, True
         for action in actions:
@@ -65,16 +73,16 @@ class Actor:
                 await self._pods.close_connections(action.targets, seconds=action.seconds, idle=action.idle)
             elif answering:
                 # One silence is enough: several in a row would each cost a timeout while users wait for a revert.
-                failure = await self.registry.write(action)
-                if failure is None:
-                    models |= _models(action)
-                else:
-                    failures.append(f"{_named(action)}: {failure.message}")
+                failure = await self.registry.write(action, patience=PATIENCE[key.kind])
+                if (failure is None or isinstance(failure, RegistryUnavailable)) and model_of(action):
+                    models.add(model_of(action))
+                if failure is not None:
+                    failures.append(type(failure)(f"{_named(action)}: {failure.message}"))
                     answering = not isinstance(failure, RegistryUnavailable)
                     # What is gone from the registry will never take it.
                     registered = registered and isinstance(failure, RegistryMissing)
             else:
-                failures.append(f"{_named(action)}: left for later")
+                failures.append(Pending(f"{_named(action)}: left for later"))
         return Done(tuple(failures), frozenset(models))
 
     async def _write(self, key: Key, action: Apply | Delete | Annotate) -> None:
@@ -103,10 +111,6 @@ class Actor:
             },
         }
         await self._cluster.apply(manifest, manager=RECORDS_MANAGER)
-
-
-def _models(action: Action) -> set[str]:
-    return {action.model} if isinstance(action, SetAlias | TagVersion | RegisterVersion) else set()
 
 
 def _named(action: Action) -> str:

@@ -9,6 +9,7 @@ from typing import Generic, Protocol, TypeVar
 from viridian.controller.keys import Key
 from viridian.plan.plan import Plan
 from viridian.ports.cluster import Object
+from viridian.ports.registry import RegistryError
 
 Snapshot = TypeVar("Snapshot")
 
@@ -32,6 +33,9 @@ class Kind(Protocol[Snapshot]):
 
     def refused(self, observed: Observed[Snapshot], message: str) -> Plan:
         """Pure: what to say after the API server refused a write of this pass, in that sentence. No actions."""
+
+    def unregistered(self, observed: Observed[Snapshot], error: RegistryError) -> Plan:
+        """Pure: what to say after the registry did not take a write of this pass. Its actions are not performed."""
 
     def forget(self, key: Key) -> None:
         """The object is gone."""

@@ -148,12 +148,14 @@ def assemble(
         ),
     }
 
-    actor = Actor(cluster, registry, environment.pods)
-
-    def registry_written(key: Key, models: frozenset[str]) -> None:
+    def registry_written(key: Key | None, models: frozenset[str]) -> None:
         for model in models:
             view.invalidate(model)
         wakes.registry_written(key, models)
+
+    actor = Actor(
+        cluster, registry, environment.pods, ended_late=lambda model: registry_written(None, frozenset({model}))
+    )
 
     reconciler = Reconciler(
         cluster=cluster,

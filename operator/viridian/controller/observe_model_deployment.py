@@ -26,8 +26,17 @@ from viridian.controller.resolve import Resolver
 from viridian.controller.samples import Reading, Samples
 from viridian.plan.plan import Plan
 from viridian.ports.cluster import Cluster, Object, Reference
+from viridian.ports.registry import RegistryError
 from viridian.rollout.decide import decide, refused
-from viridian.rollout.snapshot import Settings, SlotWorld, Snapshot, parse_records, slot_world, to_scrape
+from viridian.rollout.snapshot import (
+    Settings,
+    SlotWorld,
+    Snapshot,
+    name_taken,
+    parse_records,
+    slot_world,
+    to_scrape,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +65,11 @@ class ModelDeployments:
             records=parse_records(children.of("ControllerRevision")),
             model=resolved.model,
             aliases=resolved.aliases,
+            taken=children.taken,
         )
-        if children.foreign:
-            snapshot = replace(snapshot, spec=None, invalid=children.foreign)
+        if ("Service", key.name) in children.taken:
+            # Without the live Service there is no word about who serves.
+            snapshot = replace(snapshot, spec=None, invalid=name_taken(snapshot, "Service", key.name))
         readings, watch = await asyncio.gather(
             self._readings(key, snapshot), self.monitors.watch(key, snapshot, self.clock())
         )
@@ -69,6 +80,10 @@ class ModelDeployments:
 
     def refused(self, observed: Observed[Snapshot], message: str) -> Plan:
         return refused(observed.snapshot, observed.now, message)
+
+    def unregistered(self, observed: Observed[Snapshot], error: RegistryError) -> Plan:  # noqa: ARG002 - whatever it is
+        """Users are served all the same: what the registry did not take is told to it again, and holds up nothing."""
+        return self.decide(observed)
 
     def forget(self, key: Key) -> None:
         self.samples.forget(key)
@@ -91,8 +106,8 @@ class _Children:
 
     objects: tuple[Object, ...]
     pods: tuple[Object, ...]
-    foreign: str = ""
-    """Why a child cannot be made: somebody else's object has its name."""
+    taken: frozenset[tuple[str, str]] = frozenset()
+    """Kind and name of what carries the label, or has the name of a child, and is somebody else's."""
 
     def of(self, kind: str) -> list[Object]:
         return [child for child in self.objects if child["kind"] == kind]
@@ -128,33 +143,37 @@ async def _children(cluster: Cluster, key: Key, uid: str) -> _Children:
     mine = tuple(child for child in listed if owned(child, uid))
     strangers = [child for child in listed if not owned(child, uid)]
     for stranger in strangers:
-        check_not_left_behind(stranger, key)
-    return _Children(mine, tuple(pods), _complaint(strangers, key))
+        if _may_be_needed(stranger, key):
+            check_not_left_behind(stranger, key)
+    taken = frozenset((stranger["kind"], stranger["metadata"]["name"]) for stranger in strangers)
+    return _Children(mine, tuple(pods), taken)
+
+
+def _names(key: Key) -> list[tuple[str, str, str]]:
+    """Version, kind and name of every child but the records, whose names depend on what is wanted."""
+    slots = [slot_deployment(key.name, slot) for slot in Slot]
+    return [
+        *(("apps/v1", "Deployment", name) for name in slots),
+        *(("v1", "Service", name) for name in (key.name, preview_service(key.name))),
+        *(("policy/v1", "PodDisruptionBudget", name) for name in slots),
+    ]
 
 
 async def _unlisted(cluster: Cluster, key: Key, listed: Sequence[Object]) -> list[Object]:
     """Children that the lists lack, by name: they may have lost their labels, or be somebody else's."""
-    names = [("apps/v1", "Deployment", slot_deployment(key.name, slot)) for slot in Slot]
-    names += [("v1", "Service", key.name), ("v1", "Service", preview_service(key.name))]
-    names += [("policy/v1", "PodDisruptionBudget", slot_deployment(key.name, slot)) for slot in Slot]
     there = {(child["kind"], child["metadata"]["name"]) for child in listed}
     missing = [
         Reference(api_version, kind, key.namespace, name)
-        for api_version, kind, name in names
+        for api_version, kind, name in _names(key)
         if (kind, name) not in there
     ]
     found = await asyncio.gather(*(cluster.get(reference) for reference in missing))
     return [child for child in found if child is not None]
 
 
-def _complaint(strangers: Sequence[Object], key: Key) -> str:
-    if not strangers:
-        return ""
-    kind, name = strangers[0]["kind"], strangers[0]["metadata"]["name"]
-    return (
-        f"the {kind} {name} exists and does not belong to this {key.kind}; "
-        f"delete it, or give the {key.kind} another name"
-    )
+def _may_be_needed(stranger: Object, key: Key) -> bool:
+    kind, name = stranger["kind"], stranger["metadata"]["name"]
+    return kind == "ControllerRevision" or (kind, name) in {(kind, name) for _, kind, name in _names(key)}
 
 
 def _alone(key: Key, manifest: Object, settings: Settings) -> Snapshot:

@@ -69,6 +69,9 @@ class RetrainPolicies:
         facts = replace(observed.snapshot.facts, refused=message)
         return replace(decide(replace(observed.snapshot, facts=facts), observed.now), actions=())
 
+    def unregistered(self, observed: Observed[Snapshot], error: RegistryError) -> Plan:
+        return replace(decide(replace(observed.snapshot, registry=_unavailable(error)), observed.now), actions=())
+
     def forget(self, key: Key) -> None:
         """Nothing is kept about a policy."""
 
@@ -91,10 +94,8 @@ class RetrainPolicies:
     async def _answers(self, key: Key, questions: Questions) -> Answers | Unavailable:
         try:
             return await self._ask(key, questions)
-        except RegistryUnavailable as error:
-            return Unavailable(reasons.REGISTRY_UNAVAILABLE, error.message)
         except RegistryError as error:
-            return Unavailable(reasons.REGISTRY_REFUSED, error.message)
+            return _unavailable(error)
         except FeedbackUnavailable as error:
             return Unavailable(reasons.COLLECTOR_UNAVAILABLE, str(error))
         except FeedbackError as error:
@@ -127,3 +128,9 @@ class RetrainPolicies:
 
     async def _version(self, model: str, version: str | None) -> ModelVersion | None:
         return await self.registry.version(model, version) if version else None
+
+
+def _unavailable(error: RegistryError) -> Unavailable:
+    """What is gone from the registry is no silence: if it is still wanted in the next pass, people should know."""
+    silent = isinstance(error, RegistryUnavailable)
+    return Unavailable(reasons.REGISTRY_UNAVAILABLE if silent else reasons.REGISTRY_REFUSED, error.message)

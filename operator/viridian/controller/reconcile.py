@@ -6,6 +6,9 @@ Every error becomes an ending that the queue understands, so a pass never raises
     ClusterUnavailable   nothing is known about the outcome    back off, but never for long
     ClusterRefused       the same write will be refused again  say so in the conditions, back off
     anything else        a mistake of ours                     log it with the key, count it, back off
+
+A registry that did not take a write is no error of the pass: everything else is done, it is said, and the pass is
+repeated with back-off.
 """
 
 from __future__ import annotations
@@ -29,7 +32,7 @@ from viridian.ports.cluster import Cluster, ClusterConflict, ClusterError, Clust
 log = logging.getLogger("viridian.reconcile")
 
 LONGEST_OUTAGE_WAIT = 15.0
-"""Seconds between attempts while the API server does not answer: a revert may be waiting."""
+"""Seconds between attempts while API server or registry do not answer: a revert may be waiting."""
 SOONEST = 0.05
 """Seconds until the next pass at least, whatever a plan asks for: one key must not keep a core busy."""
 
@@ -128,10 +131,13 @@ class Reconciler:
             return Retry(at_most=self._after(plan, due)), Outcome.REFUSED
         if done.models:
             self.registry_written(key, done.models)
-        changed = await self._tell(key, manifest, plan) or bool(plan.actions)
+        acted = bool(plan.actions)
+        if done.registry_error is not None:
+            plan = kind.unregistered(observed, done.registry_error)
+        changed = await self._tell(key, manifest, plan) or acted
         _report(key, plan, done, changed)
         if done.registry_failures:
-            return Retry(at_most=self._after(plan, due)), Outcome.REGISTRY_FAILED
+            return Retry(at_most=self._patience(plan, due)), Outcome.REGISTRY_FAILED
         return Settled(self._after(plan, due)), Outcome.CHANGED if changed else Outcome.UNCHANGED
 
     async def _tell(self, key: Key, manifest: Object, plan: Plan) -> bool:
@@ -156,6 +162,14 @@ class Reconciler:
         """Seconds until the next pass: when the plan wants it, at the latest when the resync is due."""
         resync = self.resync()
         return resync if plan.wake is None else max(SOONEST, min(resync, due.seconds_until(plan.wake)))
+
+    def _patience(self, plan: Plan, due: _Due) -> float:
+        """Seconds to back off at most after the registry took not all of a plan.
+
+        One that wants the next pass at once wants it because of what it did, which is what failed.
+        """
+        at_once = plan.wake is not None and plan.wake <= due.now
+        return LONGEST_OUTAGE_WAIT if at_once else self._after(plan, due)
 
     def _forget(self, key: Key) -> None:
         for part in (self.statuses, self.observer, self.kinds[key.kind]):

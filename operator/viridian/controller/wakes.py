@@ -59,8 +59,11 @@ class Wakes:
         for key in owners(manifest):
             self._wake(key)
 
-    def registry_written(self, key: Key, models: frozenset[str]) -> None:
-        """A pass over `key` wrote to these registered models: those that may follow them look at once."""
+    def registry_written(self, key: Key | None, models: frozenset[str]) -> None:
+        """A pass over `key` wrote to these registered models: those that may follow them look at once.
+
+        Without a key it was a write whose pass is over: whoever made it looks as well.
+        """
         for follower, model in list(self._models.items()):
             if model in models and follower != key:
                 self._wake(follower)

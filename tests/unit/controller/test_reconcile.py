@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -165,6 +166,19 @@ async def test_a_registry_that_is_down_delays_neither_status_nor_next_pass() -> 
     assert world.status == {"replicas": 2}
     assert world.cluster.find("ConfigMap", "child")
     assert world.observer.outcomes == [Outcome.REGISTRY_FAILED]
+
+
+async def test_what_the_registry_refuses_is_told_and_tried_again_with_back_off() -> None:
+    """The plan wants the next pass at once because of what it did; that would be a hot loop."""
+    world = bench(actions=(SetAlias("churn", "champion", "7"), Apply(config_map())), status={"replicas": 2}, wake=NOW)
+    world.kind.after_silence = lambda plan, said: replace(plan, status={"said": said})
+    assert await world.reconcile(KEY) == Retry(at_most=LONGEST_OUTAGE_WAIT)
+    assert "alias champion of churn to version 7" in world.status["said"]
+    assert world.cluster.find("ConfigMap", "child")
+    world.kind.after_silence = lambda plan, _: replace(plan, wake=NOW + timedelta(seconds=60))
+    ending = await world.reconcile(KEY)
+    assert isinstance(ending, Retry)
+    assert 50 < ending.at_most <= 60
 
 
 async def test_what_was_written_to_the_registry_is_passed_on() -> None:

@@ -18,6 +18,7 @@ from viridian.controller.reconcile import Outcome, Reconciler
 from viridian.controller.status import StatusWriter
 from viridian.plan.plan import Plan
 from viridian.ports.cluster import Object
+from viridian.ports.registry import RegistryError
 
 KEY = Key(MODEL_DEPLOYMENT, "default", "churn")
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -60,6 +61,7 @@ class Scripted:
 
     plan: Callable[[Object], Plan]
     after_refusal: Callable[[str], Plan] = lambda message: Plan(status={"refused": message})
+    after_silence: Callable[[Plan, str], Plan] = lambda plan, _: plan
     observe_error: BaseException | None = None
     forgotten: list[Key] = field(default_factory=list)
 
@@ -73,6 +75,9 @@ class Scripted:
 
     def refused(self, observed: Observed[Object], message: str) -> Plan:
         return self.after_refusal(message)
+
+    def unregistered(self, observed: Observed[Object], error: RegistryError) -> Plan:
+        return self.after_silence(self.plan(observed.snapshot), error.message)
 
     def forget(self, key: Key) -> None:
         self.forgotten.append(key)
