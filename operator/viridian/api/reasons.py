@@ -29,6 +29,7 @@ PAUSED = "Paused"  # spec.rollout.paused
 AWAITING_APPROVAL = "AwaitingApproval"  # the annotation viridian.dev/approve is awaited
 REVISION_REJECTED = "RevisionRejected"  # what the spec pins was rejected
 INVALID_SPEC = "InvalidSpec"  # the spec cannot be carried out; the message says what to write
+NAME_TAKEN = "NameTaken"  # somebody else's object has the name of a child
 APPLY_REFUSED = "ApplyRefused"  # the API server refuses an object made from the spec
 PROBATION = "Probation"  # the new champion is still judged
 

@@ -8,6 +8,7 @@ recorded why, then the slots follow, and only then is anything removed.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from viridian.api import durations, reasons
@@ -23,7 +24,7 @@ from viridian.rollout.layout import KEEP, Layout, draining, layout
 from viridian.rollout.move import Move
 from viridian.rollout.records import Outcome
 from viridian.rollout.situation import Situation, read
-from viridian.rollout.snapshot import Snapshot, in_probation, targets
+from viridian.rollout.snapshot import Snapshot, in_probation, name_taken, targets
 from viridian.rollout.status import status
 
 # The loop looks again at all objects before that; this is only the farthest that a plan asks for.
@@ -39,8 +40,13 @@ def decide(snapshot: Snapshot, now: datetime) -> Plan:
     move = choose(situation)
     slots = layout(situation, move)
     pending = bookkeeping.pending_outcomes(situation, move)
+    wanted = tuple(_actions(situation, move, slots, pending))
+    blocked = [action for action in wanted if _target(action) in snapshot.taken]
+    if blocked:
+        said = "; ".join(name_taken(snapshot, *_target(action)) for action in blocked)
+        move = replace(move, stalled=move.stalled or (reasons.NAME_TAKEN, said))
     plan = Plan(
-        actions=tuple(_actions(situation, move, slots, pending)),
+        actions=tuple(action for action in wanted if action not in blocked),
         status=status(situation, move, bookkeeping.with_pending(situation, pending)),
         events=move.events,
         wake=_wake(situation, move),
@@ -62,6 +68,11 @@ def refused(snapshot: Snapshot, now: datetime, message: str, reason: str = reaso
     kept = {key: value for key, value in snapshot.status.items() if key != "conditions"}
     next_status = {**kept, "observedGeneration": snapshot.generation, "conditions": [*others, *stalled]}
     return Plan(status=next_status, wake=now + timedelta(minutes=1), summary=f"{reason}: {message}")
+
+
+def _target(action: Action) -> tuple[str, str]:
+    """Kind and name of what an apply writes; of every other action, nothing that can be somebody else's."""
+    return (action.manifest["kind"], action.manifest["metadata"]["name"]) if isinstance(action, Apply) else ("", "")
 
 
 def _actions(situation: Situation, move: Move, slots: Layout, pending: dict[str, Outcome]) -> Iterator[Action]:

@@ -174,12 +174,22 @@ class Snapshot:
     aliases: Mapping[str, str] | None = None
     # Readings by pod uid, oldest first, as far back as the analysis looks.
     readings: Readings = field(default_factory=dict)
+    # Kind and name of objects that are somebody else's: nothing is written to those.
+    taken: frozenset[tuple[str, str]] = frozenset()
     # What the monitors say; None where none are asked for.
     watch: Watch | None = None
 
     @property
     def traffic(self) -> Traffic | None:
         return traffic.parse(self.live)
+
+
+def name_taken(snapshot: Snapshot, kind: str, name: str) -> str:
+    """The sentence about a child that cannot be written, since somebody else's object has its name."""
+    return (
+        f"the {kind} {name} exists and does not belong to this ModelDeployment; delete it, or give the "
+        f"ModelDeployment {snapshot.name} another name"
+    )
 
 
 def parse_pod(pod: Object) -> Pod:

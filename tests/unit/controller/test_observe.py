@@ -90,12 +90,52 @@ async def test_an_object_of_somebody_else_is_not_taken_over() -> None:
     assert {c["type"]: c["status"] for c in plan.status["conditions"]}["Stalled"] == "True"
 
 
+@pytest.mark.parametrize(
+    ("api_version", "kind", "spec"),
+    [
+        ("v1", "Service", {"type": "LoadBalancer", "selector": {"a": "b"}, "ports": [{"port": 80}]}),
+        ("policy/v1", "PodDisruptionBudget", {"maxUnavailable": 1, "selector": {"matchLabels": {"a": "b"}}}),
+    ],
+)
+@pytest.mark.parametrize("owner", [None, "the-uid-of-an-earlier-one"])
+async def test_an_object_that_only_carries_the_label_is_nobodys_business(
+    api_version: str, kind: str, spec: Object, owner: str | None
+) -> None:
+    """A user's own Service for the same pods, say."""
+    stage = Stage()
+    stage.apply()
+    stray = service(owner, ours=False)
+    stage.cluster.create(
+        {
+            **stray,
+            "apiVersion": api_version,
+            "kind": kind,
+            "metadata": {**stray["metadata"], "name": "mine"},
+            "spec": spec,
+        }
+    )
+    plan = stage.kind.decide(await stage.kind.observe(KEY, stage.apply()))
+    assert plan.actions
+    assert plan.status is not None
+    assert "Stalled" not in {c["type"] for c in plan.status["conditions"]}
+
+
 async def test_what_an_earlier_namesake_left_is_waited_for() -> None:
     stage = Stage()
     stage.apply()
     stage.cluster.create(service("the-uid-of-the-earlier-one"))
     with pytest.raises(LeftBehind):
         await stage.observe()
+
+
+async def test_a_name_that_somebody_else_has_taken_is_told_to_the_plan() -> None:
+    stage = Stage()
+    stage.apply()
+    preview = service(None, ours=False, labelled=False)
+    stage.cluster.create({**preview, "metadata": {**preview["metadata"], "name": "churn-preview"}})
+    snapshot = await stage.observe()
+    assert snapshot.taken == {("Service", "churn-preview")}
+    assert (snapshot.preview, snapshot.spec is None) == (None, False)
 
 
 async def test_pods_belong_to_their_slot() -> None:

@@ -166,6 +166,31 @@ class TestSteady:
         ]
 
 
+class TestNamesOfSomebodyElse:
+    def test_a_name_that_is_not_needed_is_theirs(self) -> None:
+        shown = replace(snapshot(**TWO_WARM), taken=frozenset({("Service", "churn-preview"), ("Service", "mine")}))
+        assert decide(shown, NOW).status == decide(snapshot(**TWO_WARM), NOW).status
+
+    def test_only_that_object_is_left_out_and_a_bad_challenger_loses_the_traffic(self) -> None:
+        shown = replace(
+            trial_world(FIRST_STEP, errors=150), preview=None, taken=frozenset({("Service", "churn-preview")})
+        )
+        plan = decide(shown, NOW)
+        assert order(plan)[:3] == ["apply Service churn", "close green Close", f"record churn-{V2}"]
+        assert "apply Service churn-preview" not in order(plan)
+        assert condition(plan, "Stalled") == ("True", reasons.NAME_TAKEN)
+        assert condition(plan, "Ready")[0] == "True"
+
+    def test_a_slot_that_cannot_be_filled_says_whose_name_it_needs(self) -> None:
+        shown = snapshot(wanted="2", known=KNOWN, traffic=ONE_STEADY, slots=[slot(BLUE, "1")])
+        plan = decide(replace(shown, taken=frozenset({("Deployment", "churn-green")})), NOW)
+        assert "apply Deployment churn-green" not in order(plan)
+        assert plan.events == (), "nothing was deployed, so nothing is told again and again"
+        assert plan.status is not None
+        said = next(c["message"] for c in plan.status["conditions"] if c["type"] == "Stalled")
+        assert "the Deployment churn-green exists and does not belong to this ModelDeployment; delete it" in said
+
+
 class TestRegistry:
     def test_each_decision_is_told_until_it_was_taken(self) -> None:
         untold = unregistered(record("2", promoted()))
