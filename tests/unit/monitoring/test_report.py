@@ -254,6 +254,9 @@ def test_what_another_version_answered_in_the_window_before_is_no_reference_for_
 # ---- performance
 
 ACCURACY = {"performance": {"metric": "accuracy", "min": 0.8, "consecutive": 3, "minLabels": 500}}
+DROP = {"performance": {"metric": "accuracy", "relativeToBaseline": -0.08, "consecutive": 1}}
+DECAY = {"decay": {"metric": "accuracy", "perWindow": -0.005, "windows": 10}}
+ESTIMATE = {"estimatedPerformance": {"metric": "accuracy", "min": 0.9, "consecutive": 1}}
 
 
 def hours(*accuracies: float, labels: int = 1000, end: float = NOON) -> list[Window]:
@@ -276,9 +279,8 @@ def test_only_mature_labels_are_judged() -> None:
 
 
 def test_a_drop_against_the_holdout() -> None:
-    drop = {"performance": {"metric": "accuracy", "relativeToBaseline": -0.08, "consecutive": 1}}
-    assert said(hours(0.84), drop).verdict is QUIET
-    assert said(hours(0.82), drop).verdict is FIRED
+    assert said(hours(0.84), DROP).verdict is QUIET
+    assert said(hours(0.82), DROP).verdict is FIRED
 
 
 def test_without_kept_predictions_there_are_no_outcomes() -> None:
@@ -295,15 +297,13 @@ def test_a_concept_that_turned_while_the_inputs_stayed() -> None:
 
 
 def test_a_slow_decline() -> None:
-    decay = {"decay": {"metric": "accuracy", "perWindow": -0.005, "windows": 10}}
-    assert said(hours(*(0.95 - 0.02 * hour for hour in range(10))), decay).verdict is FIRED
-    assert said(hours(*[0.9] * 10), decay).verdict is QUIET
-    assert said(hours(0.9, 0.7), decay).verdict is UNKNOWN
+    assert said(hours(*(0.95 - 0.02 * hour for hour in range(10))), DECAY).verdict is FIRED
+    assert said(hours(*[0.9] * 10), DECAY).verdict is QUIET
+    assert said(hours(0.9, 0.7), DECAY).verdict is UNKNOWN
 
 
 def test_an_estimate_is_marked_as_one() -> None:
-    estimate = {"estimatedPerformance": {"metric": "accuracy", "min": 0.9, "consecutive": 1}}
-    found = said(latest(), estimate)
+    found = said(latest(), ESTIMATE)
     assert (found.verdict, found.provisional) == (FIRED, True)
     assert "is estimated to be" in found.sentence
     assert not said(latest(), {"drift": {}}).provisional

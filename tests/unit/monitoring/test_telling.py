@@ -176,6 +176,12 @@ def story(*watches: Watch) -> Plan:
     return plan
 
 
+def by_point() -> Monitoring:
+    """Half a standard deviation is half a standard deviation."""
+    drift = {"features": ["age"], "statistic": "MeanShift", "threshold": 0.5, "decision": "Point"}
+    return monitoring({"name": "age-shift", "drift": drift, "action": "Review"})
+
+
 ASKING = ("True", reasons.FEATURE_SHIFT)
 ANSWERED = ("False", reasons.REVIEWED)
 NOTHING = ("False", reasons.NOTHING_TO_REVIEW)
