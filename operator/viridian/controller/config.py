@@ -137,7 +137,9 @@ def _serving(group: _Group) -> None:
 
 def _working(group: _Group) -> None:
     group.add("--kubeconfig", "kubeconfig file to use instead of the pod's service account", metavar="FILE")
-    group.add("--workers", "objects worked on at the same time", default=4, metavar="N", type=_between(1, 64))
+    group.add(
+        "--workers", "objects of each kind worked on at the same time", default=4, metavar="N", type=_between(1, 64)
+    )
     group.add(
         "--resync",
         "each object is looked at again after this time at the latest, even when nothing happens",

@@ -15,7 +15,7 @@ from viridian.controller.queue import WorkQueue
 MOST_LAG = 10.0
 """Seconds that the event loop may be late."""
 LONGEST_STANDSTILL = 600.0
-"""Seconds that keys may wait without any pass coming to an end."""
+"""Seconds that keys may wait without any pass coming to an end, and that one pass may take."""
 _BEAT = 1.0
 
 
@@ -66,6 +66,9 @@ class Health:
         standstill = self.queue.standstill_seconds
         if standstill > LONGEST_STANDSTILL:
             raise Unhealthy(f"{self.queue.depth} keys have been waiting for {standstill:.0f} s and no pass has ended")
+        running = self.queue.longest_running_seconds
+        if running > LONGEST_STANDSTILL:
+            raise Unhealthy(f"a pass has been under way for {running:.0f} s and does not end")
         return f"{self.queue.depth} waiting"
 
     def check_tasks(self) -> str:

@@ -2,7 +2,9 @@
 
 A key that is woken while a worker has it gets one more pass afterwards, because the pass may have read the world
 before the change. Each key has one timer at most, and the earlier deadline wins: a pass that ends with "look again in
-five minutes" can never add a second chain of timers. Time is the event loop's, so tests bring a loop of their own.
+five minutes" can never add a second chain of timers. Each kind has workers of its own: a RetrainPolicy may wait long
+for MLflow and the collector, and no ModelDeployment waits behind it. Time is the event loop's, so tests bring a loop of
+their own.
 """
 
 from __future__ import annotations
@@ -11,10 +13,13 @@ import asyncio
 import math
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
+from viridian.api.names import MODEL_DEPLOYMENT, RETRAIN_POLICY
 from viridian.controller.backoff import Backoff
 from viridian.controller.keys import Key
+
+KINDS: Final = (MODEL_DEPLOYMENT, RETRAIN_POLICY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +62,23 @@ class QueueObserver(Protocol):
     def retried(self) -> None: ...
 
 
+class _Line:
+    """The keys of one kind that wait for a worker."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self.waiting: asyncio.Queue[Key] = asyncio.Queue()
+        self._moved_at = self._loop.time()
+
+    def moved(self) -> None:
+        """A pass has ended, or the first key begins to wait."""
+        self._moved_at = self._loop.time()
+
+    @property
+    def standstill_seconds(self) -> float:
+        return 0.0 if self.waiting.empty() else self._loop.time() - self._moved_at
+
+
 class WorkQueue:
     """Keys in, passes out. `handle` does one pass and says how it ended; it must not raise."""
 
@@ -67,27 +89,22 @@ class WorkQueue:
         self._backoff = backoff
         self._observer = observer
         self._loop = asyncio.get_running_loop()
-        self._waiting: asyncio.Queue[Key] = asyncio.Queue()
+        self._lines = {kind: _Line() for kind in KINDS}
         self._dirty: dict[Key, float] = {}
-        """Key to when it was woken; it stands in `_waiting` exactly if it is not active."""
+        """Key to when it was woken; it stands in its line exactly if it is not active."""
         self._active: dict[Key, float] = {}
         """Key to when its pass began."""
         self._timers: dict[Key, asyncio.TimerHandle] = {}
         self._failures: dict[Key, int] = {}
-        self._moved_at = self._loop.time()
-        """When a pass last ended, or when the queue last was empty."""
 
     def add(self, key: Key) -> None:
         """The key is looked at as soon as a worker is free."""
         if key in self._dirty:
             return
-        now = self._loop.time()
-        if self.depth == 0:
-            self._moved_at = now
         self._observer.added()
-        self._dirty[key] = now
+        self._dirty[key] = self._loop.time()
         if key not in self._active:
-            self._waiting.put_nowait(key)
+            self._line_up(key)
 
     def add_after(self, key: Key, seconds: float) -> None:
         """The key is looked at in so many seconds, unless an earlier timer stands already."""
@@ -104,22 +121,25 @@ class WorkQueue:
         return frozenset({*self._dirty, *self._active, *self._timers})
 
     async def work(self, workers: int) -> None:
-        """Run so many workers until cancelled."""
+        """Run so many workers for each kind until cancelled."""
         async with asyncio.TaskGroup() as group:
-            for number in range(workers):
-                group.create_task(self._worker(), name=f"worker {number}")
+            for kind, line in self._lines.items():
+                for number in range(workers):
+                    group.create_task(self._worker(line), name=f"{kind} worker {number}")
 
     async def drain(self, keys: Iterable[Key] = ()) -> None:
         """Add the keys and make passes, one at a time, until no key is waiting; timers are left alone."""
         for key in keys:
             self.add(key)
-        while not self._waiting.empty():
-            await self._pass(self._waiting.get_nowait())
+        while self.depth:
+            for line in self._lines.values():
+                while not line.waiting.empty():
+                    await self._pass(line.waiting.get_nowait())
 
     @property
     def depth(self) -> int:
         """Keys that wait for a worker."""
-        return self._waiting.qsize()
+        return sum(line.waiting.qsize() for line in self._lines.values())
 
     @property
     def unfinished_seconds(self) -> float:
@@ -134,16 +154,22 @@ class WorkQueue:
 
     @property
     def standstill_seconds(self) -> float:
-        """For how long keys have been waiting without any pass coming to an end; 0 while none waits."""
-        return self._loop.time() - self._moved_at if self.depth else 0.0
+        """For how long keys of a kind have been waiting without any pass over that kind ending; 0 while none waits."""
+        return max(line.standstill_seconds for line in self._lines.values())
 
     def _ring(self, key: Key) -> None:
         self._timers.pop(key, None)
         self.add(key)
 
-    async def _worker(self) -> None:
+    def _line_up(self, key: Key) -> None:
+        line = self._lines[key.kind]
+        if line.waiting.empty():
+            line.moved()
+        line.waiting.put_nowait(key)
+
+    async def _worker(self, line: _Line) -> None:
         while True:
-            await self._pass(await self._waiting.get())
+            await self._pass(await line.waiting.get())
 
     async def _pass(self, key: Key) -> None:
         started = self._loop.time()
@@ -154,13 +180,13 @@ class WorkQueue:
             ending = await self._handle(key)
         finally:
             del self._active[key]
-            self._moved_at = self._loop.time()
-            self._observer.worked(self._moved_at - started)
+            self._lines[key.kind].moved()
+            self._observer.worked(self._loop.time() - started)
         self._finish(key, ending)
 
     def _finish(self, key: Key, ending: Ending) -> None:
         if key in self._dirty:
-            self._waiting.put_nowait(key)
+            self._line_up(key)
         match ending:
             case Gone():
                 self._failures.pop(key, None)

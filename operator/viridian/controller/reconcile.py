@@ -5,6 +5,7 @@ Every error becomes an ending that the queue understands, so a pass never raises
     ClusterConflict      the world changed under our eyes      look again at once
     ClusterUnavailable   nothing is known about the outcome    back off, but never for long
     ClusterRefused       the same write will be refused again  say so in the conditions, back off
+    no end               something is not bounded in time      cut it, count it as an error, back off
     anything else        a mistake of ours                     log it with the key, count it, back off
 
 A registry that did not take a write is no error of the pass: everything else is done, it is said, and the pass is
@@ -33,6 +34,8 @@ log = logging.getLogger("viridian.reconcile")
 
 LONGEST_OUTAGE_WAIT = 15.0
 """Seconds between attempts while API server or registry do not answer: a revert may be waiting."""
+LONGEST_PASS = 300.0
+"""Seconds that a pass may take. Every call in it is bounded on its own, so a longer one waits for nothing."""
 SOONEST = 0.05
 """Seconds until the next pass at least, whatever a plan asks for: one key must not keep a core busy."""
 
@@ -96,7 +99,8 @@ class Reconciler:
 
     async def _safely(self, key: Key) -> tuple[Ending, Outcome]:
         try:
-            return await self._pass(key)
+            async with asyncio.timeout(LONGEST_PASS) as bound:
+                return await self._pass(key)
         except ClusterConflict as error:
             log.debug("conflict: %s", error, extra={"key": str(key)})
             return Retry(at_once=True), Outcome.CONFLICT
@@ -107,7 +111,8 @@ class Reconciler:
             log.error("the API server refuses: %s", error, extra={"key": str(key)})
             return Retry(), Outcome.REFUSED
         except Exception:
-            log.exception("a mistake in the operator", extra={"key": str(key)})
+            what = f"a pass was cut after {LONGEST_PASS:g} s" if bound.expired() else "a mistake in the operator"
+            log.exception(what, extra={"key": str(key)})
             return Retry(), Outcome.ERROR
 
     async def _pass(self, key: Key) -> tuple[Ending, Outcome]:

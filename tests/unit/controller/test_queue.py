@@ -122,6 +122,30 @@ def test_different_keys_are_worked_on_at_the_same_time() -> None:
     run_virtually(main())
 
 
+def test_no_kind_waits_behind_another() -> None:
+    """Policies wait for MLflow and the collector; a revert must not wait for policies."""
+
+    async def main() -> None:
+        seen: list[Key] = []
+
+        async def handle(key: Key) -> Ending:
+            seen.append(key)
+            if key.kind == "RetrainPolicy":
+                await asyncio.sleep(3600)
+            return Settled()
+
+        async with at_work(handle, workers=2) as queue:
+            for name in "abcd":
+                queue.add(Key("RetrainPolicy", "ml", name))
+            await asyncio.sleep(1)
+            queue.add(A)
+            await asyncio.sleep(1)
+            assert seen[-1] == A
+            assert queue.standstill_seconds == 2.0, "policies do stand still"
+
+    run_virtually(main())
+
+
 def test_of_two_timers_the_earlier_one_rings_and_the_later_one_does_not() -> None:
     async def main() -> None:
         passes = Passes()

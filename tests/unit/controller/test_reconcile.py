@@ -15,7 +15,7 @@ from tests.support.virtual_time import run_virtually
 from tests.unit.controller.world import KEY, NOW, Bench, Scripted, config_map, model_deployment
 from viridian.api.names import MODEL_DEPLOYMENT
 from viridian.controller.queue import Gone, Retry, Settled
-from viridian.controller.reconcile import LONGEST_OUTAGE_WAIT, SOONEST, Outcome
+from viridian.controller.reconcile import LONGEST_OUTAGE_WAIT, LONGEST_PASS, SOONEST, Outcome
 from viridian.plan.plan import Apply, Event, EventType, Plan, SetAlias
 from viridian.ports.cluster import ClusterConflict, ClusterRefused, ClusterUnavailable
 
@@ -231,6 +231,22 @@ async def test_a_mistake_is_logged_with_the_key_counted_and_backed_off(
         assert await world.reconcile(KEY) == Retry()
     assert world.observer.outcomes == [Outcome.ERROR]
     assert [vars(record)["key"] for record in caplog.records] == ["ModelDeployment default/churn"]
+
+
+def test_a_pass_that_does_not_end_is_cut_counted_and_backed_off(caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        world = bench(status={"replicas": 2})
+
+        async def never(manifest: Any, *, manager: str) -> Any:
+            await asyncio.Event().wait()
+
+        world.cluster.apply_status = never  # type: ignore[method-assign]
+        assert await world.reconcile(KEY) == Retry()
+        assert asyncio.get_running_loop().time() == LONGEST_PASS
+        assert world.observer.outcomes == [Outcome.ERROR]
+        assert "a pass was cut after 300 s" in caplog.text
+
+    run_virtually(main())
 
 
 @pytest.mark.parametrize(
