@@ -1,9 +1,15 @@
-"""What may be kept of a row that was answered, and in which form. Applied by the server, before anything leaves it."""
+"""What may be kept of a row that was answered, and in which form. Applied by the server, before anything leaves it.
+
+python -m viridian.api.privacy KEY_FILE     reads ids from stdin, one a line, and writes what servers call them
+"""
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import hmac
+import sys
+from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
@@ -39,3 +45,27 @@ def plain(value: Any) -> str:
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     return str(value)
+
+
+def main() -> None:
+    """Name subjects as servers do, for whoever has the key: what erasing somebody takes."""
+    parser = argparse.ArgumentParser(
+        prog="python -m viridian.api.privacy",
+        description="Reads ids from stdin, one a line, and writes the keyed hash of each: what servers put in their "
+        "place, and what DELETE /v1/subjects/… of the collector takes. Write whole numbers without a fraction.",
+    )
+    parser.add_argument("key_file", type=Path, help="the key; in a server's pod, what VIRIDIAN_FEEDBACK_KEY_FILE names")
+    path: Path = parser.parse_args().key_file
+    try:
+        key = path.read_bytes().strip()
+    except OSError as error:
+        parser.error(f"the key cannot be read from {path}: {error.strerror}")
+    if not key:
+        parser.error(f"the key in {path} is empty")
+    for line in sys.stdin:
+        if subject := line.strip():
+            sys.stdout.write(f"{keyed_hash(key, subject)}\n")
+
+
+if __name__ == "__main__":
+    main()
