@@ -1,1 +1,1 @@
-"""The collector: rows a second, the join of a million rows, and what is left after it was killed."""
+"""The collector: rows a second, the join of a million rows, what is left when it was killed, what it takes on disk."""

@@ -14,12 +14,12 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks.feedback import ingest, join, kills
+from benchmarks.feedback import ingest, join, kills, room
 from tests.support.debian import INITDB, ensure
 from tests.support.postgres import postgres
 
 DATABASES = ("sqlite", "postgresql")
-PARTS = ("ingest", "join", "kills")
+PARTS = ("ingest", "join", "kills", "room")
 
 
 def main() -> int:
@@ -40,6 +40,8 @@ def main() -> int:
                     good &= asyncio.run(ingest.measure(folder, url, given.rate, given.seconds))
                 elif part == "join":
                     good &= join.measure(folder, url, given.rows)
+                elif part == "room":
+                    good &= room.measure(folder, url)
                 else:
                     good &= asyncio.run(kills.measure(folder, url, given.kills))
     return 0 if good else 1

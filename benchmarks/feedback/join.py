@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import statistics
 import time
 from collections.abc import Iterator
 from itertools import islice
@@ -30,7 +31,8 @@ CHUNK = 50_000
 
 
 def measure(folder: Path, url: str, rows: int) -> bool:
-    engine = open_database(url, folder)
+    database = open_database(url, folder)
+    engine = database.reading
     started = time.monotonic()
     labelled = _fill(engine, rows)
     print(
@@ -41,7 +43,7 @@ def measure(folder: Path, url: str, rows: int) -> bool:
         took, worked = [], []
         for _ in range(ROUNDS):
             began, busy = time.monotonic(), time.process_time()
-            found = windows.of("ml", "churn", Spans.checked(START, START + DAY, DAY / parts))
+            found = list(windows.of("ml", "churn", Spans.checked(START, START + DAY, DAY / parts)))
             took.append(time.monotonic() - began)
             worked.append(time.process_time() - busy)
             assert sum(window.performance.predicted for window in found) == rows
@@ -50,8 +52,8 @@ def measure(folder: Path, url: str, rows: int) -> bool:
             f"   joined and counted, 3 versions in {parts} windows: {spread(took, 's')}; {spread(worked, 's of CPU')}",
             flush=True,
         )
-        good &= min(took) <= LIMIT_SECONDS
-    engine.dispose()
+        good &= statistics.median(took) <= LIMIT_SECONDS
+    database.dispose()
     return good
 
 

@@ -80,13 +80,13 @@ async def _send(url: str, promised: Promised, chance: random.Random) -> None:
 
 
 def _found(folder: Path, url: str, kills: int, promised: Promised) -> bool:
-    engine = open_database(url, folder)
+    database = open_database(url, folder)
     predictions, outcomes = tables.predictions, tables.outcomes
     labelled = sa.select(predictions.c.id).join(outcomes, outcomes.c.prediction == predictions.c.key)
-    with engine.connect() as connection:
+    with database.reading.connect() as connection:
         stored = list(connection.scalars(sa.select(predictions.c.id)))
         joined = set(connection.scalars(labelled))
-    engine.dispose()
+    database.dispose()
     missing = len(promised.predictions - set(stored)) + len(promised.outcomes - joined)
     double, foreign = len(stored) - len(set(stored)), len(set(stored) - promised.sent)
     print(

@@ -24,7 +24,8 @@ PROFILES_PATH: Final = "/v1/profiles"
 OUTCOMES_PATH: Final = "/v1/outcomes"
 """POST one Outcome, a list of them, JSON lines, CSV, Parquet, or a form."""
 WINDOWS_PATH: Final = "/v1/windows"
-"""GET `/{namespace}/{deployment}?start=…&end=…&seconds=…[&revision=…]`: list of Window, the oldest first."""
+"""GET `/{namespace}/{deployment}?start=…&end=…&seconds=…[&revision=…][&profile=false]`: list of Window, the oldest
+first. With `profile=false`, predictions and outcomes alone are looked at, and every `Window.profile` is None."""
 SNAPSHOTS_PATH: Final = "/v1/snapshots"
 """PUT `/{namespace}/{deployment}/{run id}`: freeze (or find again) the rows for a run: Snapshot. GET its `.parquet`."""
 REVIEWS_PATH: Final = "/v1/reviews"
@@ -80,7 +81,7 @@ class Prediction(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     id: str
     """The prediction id of the answer (UUIDv7); row n > 0 of a request has `-n` after it."""
     time: float
-    """Seconds since 1970, UTC."""
+    """Seconds since 1970, UTC; refused before 2000 and more than a day from now."""
     features: dict[str, Value]
     """After the privacy rules: what is denied is not there."""
     prediction: float | str
@@ -120,7 +121,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     prediction_id: str
     outcome: float | int | str | bool
     time: float | str | None = None
-    """Seconds since 1970 or RFC 3339; when it came in, where it is not said."""
+    """Seconds since 1970 or RFC 3339, not before 2000 nor more than a day from now; when it came in, where not said."""
     source: Source = Source.EVENT
     label_definition: str = ""
 
@@ -144,7 +145,7 @@ class Window(msgspec.Struct, frozen=True, kw_only=True):
     start: float
     end: float
     profile: Profile | None
-    """None where no server reported."""
+    """None where no server reported, or where it was not asked for."""
     performance: Performance
     """Of predictions that were made in the window, with the outcomes that are known by now."""
 

@@ -11,9 +11,10 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from viridian.feedback.database import is_full
 from viridian.feedback.logs import note_failure
 from viridian.feedback.metrics import Metrics
-from viridian.feedback.problems import Away, Problem
+from viridian.feedback.problems import Away, Full, Problem
 
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -40,12 +41,22 @@ async def _answered(handler: Handler, request: Request, told: Callable[[Problem]
         return told(problem)
     except ClientDisconnect:
         return told(Problem(400, "the request ended before its body"))
-    except sa.exc.DBAPIError as error:
-        note_failure("the database does not answer", error)
-        return told(Away("the database"))
+    except sa.exc.DataError as error:
+        note_failure("the database did not understand a question", error)
+        return told(Problem(400, "the database cannot hold what was asked: a number is too large, or a text has a NUL"))
     except Exception as error:
-        note_failure("a request failed", error)
-        return told(Problem(500, "something went wrong here; the log of the collector says where"))
+        return told(_explained(error))
+
+
+def _explained(error: Exception) -> Problem:
+    if is_full(error):
+        note_failure("the disk is full", error)
+        return Full()
+    if isinstance(error, (sa.exc.DBAPIError, sa.exc.TimeoutError)):
+        note_failure("the database does not answer", error)
+        return Away("the database")
+    note_failure("a request failed", error)
+    return Problem(500, "something went wrong here; the log of the collector says where")
 
 
 def json_answer(document: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
+from collections.abc import AsyncIterator
 from typing import Final, TypeVar
 
 import msgspec
@@ -35,21 +37,29 @@ from viridian.feedback.collector import Collector
 from viridian.feedback.decoding import needs_label_right, outcomes
 from viridian.feedback.labels import Labels, Unfit
 from viridian.feedback.metrics import Fate, Kind
-from viridian.feedback.names import MAX_TEXT, checked_id, checked_names
+from viridian.feedback.names import MAX_TEXT, checked_id, checked_names, is_text
 from viridian.feedback.outcomes import StoreOutcomes, by_human
 from viridian.feedback.page import page_routes
 from viridian.feedback.predictions import StorePredictions
 from viridian.feedback.problems import Away, Problem, misunderstood
 from viridian.feedback.profiles import StoreProfile
-from viridian.feedback.reviews import Review, Sample, reviews
+from viridian.feedback.reviews import Sample, reviews
 from viridian.feedback.rules import GiveRules
 from viridian.feedback.snapshots import Choice, Frozen
 from viridian.feedback.spans import Spans
 from viridian.feedback.subjects import EraseSubject
+from viridian.feedback.times import TIMES, believable
+from viridian.feedback.windows import encoded
 
 MAX_REVIEWS: Final = 1_000
 REVIEW_DAYS: Final = 7
 _DAY: Final = 86_400.0
+_INT64: Final = 1 << 63
+_TRUTHS: Final = {"true": True, "1": True, "false": False, "0": False}
+_HASHED: Final = (
+    "no row has this subject. Model servers name subjects by a keyed hash alone: "
+    "send what `python -m viridian.api.privacy` makes of the id in a server's pod"
+)
 _PREDICTIONS = msgspec.json.Decoder(PredictionBatch)
 _PROFILES = msgspec.json.Decoder(ProfileWindow)
 _KEEPING = msgspec.json.Decoder(Keeping)
@@ -91,10 +101,10 @@ class _Programs:
     async def predictions(self, request: Request) -> Response:
         """POST PredictionBatch."""
         identity = await self._caller(request)
-        batch = await self._read(request, _PREDICTIONS, "a PredictionBatch")
-        served = await self._served(identity, batch.served)
-        filter_ = self._collector.privacy.of(served.namespace, served.deployment)
-        received = await self._collector.writer.write(StorePredictions(batch, filter_))
+        async with self._read(request, _PREDICTIONS, "a PredictionBatch") as batch:
+            served = await self._served(identity, batch.served)
+            filter_ = self._collector.privacy.of(served.namespace, served.deployment)
+            received = await self._collector.writer.write(StorePredictions(batch, filter_))
         metrics = self._collector.metrics
         self._count(Kind.PREDICTION, received.stored)
         metrics.rows(Kind.PREDICTION, Fate.ERASED, received.erased)
@@ -107,11 +117,10 @@ class _Programs:
     async def profiles(self, request: Request) -> Response:
         """POST ProfileWindow."""
         identity = await self._caller(request)
-        window = await self._read(request, _PROFILES, "a ProfileWindow")
-        await self._served(identity, window.served)
-        if not 0 < len(window.pod) <= MAX_TEXT or not window.start < window.end:
-            raise Problem(400, f"pod has 1 to {MAX_TEXT} characters, and start is before end")
-        stored = await self._collector.writer.write(StoreProfile(window))
+        async with self._read(request, _PROFILES, "a ProfileWindow") as window:
+            await self._served(identity, window.served)
+            self._check(window)
+            stored = await self._collector.writer.write(StoreProfile(window))
         self._count(Kind.PROFILE, stored)
         return json_answer(stored)
 
@@ -134,12 +143,12 @@ class _Programs:
             await collector.access.require(identity, Right.LABEL, namespace)
         async with collector.bodies.of(request) as body:
             kind = request.headers.get("content-type", "")
-            told, refused = await asyncio.to_thread(outcomes, kind, body)
-        if reviewed:
-            told = [by_human(one) for one in told]
-        elif needs_label_right(told):
-            await collector.access.require(identity, Right.LABEL, namespace)
-        stored = await collector.writer.write(StoreOutcomes(namespace, told, tuple(refused)))
+            told, refused = await asyncio.to_thread(outcomes, kind, body, collector.clock())
+            if reviewed:
+                told = [by_human(one) for one in told]
+            elif needs_label_right(told):
+                await collector.access.require(identity, Right.LABEL, namespace)
+            stored = await collector.writer.write(StoreOutcomes(namespace, told, tuple(refused)))
         self._count(Kind.OUTCOME, stored)
         return json_answer(stored)
 
@@ -151,18 +160,21 @@ class _Programs:
         subject = request.path_params["subject"]
         if not 0 < len(subject) <= MAX_TEXT:
             raise Problem(400, f"a subject has 1 to {MAX_TEXT} characters")
-        erase = EraseSubject(namespace, self._collector.privacy.subject(subject))
-        return json_answer({"erased": await self._collector.writer.write(erase)})
+        writer, stored_as = self._collector.writer, self._collector.privacy.subject(subject)
+        erased = await writer.write(EraseSubject(namespace, stored_as))
+        # Where a long question keeps the log of SQLite from being cut, the next sweep does it.
+        await writer.scrub()
+        return json_answer({"erased": erased} if erased or stored_as == subject else {"erased": 0, "hint": _HASHED})
 
     async def rules(self, request: Request) -> Response:
         """PUT Keeping."""
         identity = await self._caller(request)
         namespace, deployment = _place(request)
         await self._collector.access.require(identity, Right.KEEP, namespace, deployment)
-        keeping = await self._read(request, _KEEPING, "rules: deny, hash, allow, retention_seconds")
-        if keeping.retention_seconds is not None and not keeping.retention_seconds > 0:
-            raise Problem(400, "retention_seconds is above 0")
-        await self._collector.writer.write(GiveRules(namespace, deployment, keeping))
+        async with self._read(request, _KEEPING, "rules: deny, hash, allow, retention_seconds") as keeping:
+            if keeping.retention_seconds is not None and not keeping.retention_seconds > 0:
+                raise Problem(400, "retention_seconds is above 0")
+            await self._collector.writer.write(GiveRules(namespace, deployment, keeping))
         self._collector.privacy.give(namespace, deployment, keeping)
         return Response(status_code=204)
 
@@ -175,8 +187,9 @@ class _Programs:
         await self._collector.access.require(identity, Right.FIGURES, namespace, deployment)
         start, end, seconds = (_number(request, name) for name in ("start", "end", "seconds"))
         spans = Spans.checked(start, end, seconds)
-        revision = request.query_params.get("revision", "")
-        return json_answer(await asyncio.to_thread(self._collector.windows.of, namespace, deployment, spans, revision))
+        revision, profiles = request.query_params.get("revision", ""), _truth(request, "profile", True)
+        found = self._collector.windows.of(namespace, deployment, spans, revision, profiles)
+        return Response(await self._collector.readers.ask(encoded, found), media_type="application/json")
 
     async def freeze(self, request: Request) -> Response:
         """PUT: Snapshot."""
@@ -188,7 +201,7 @@ class _Programs:
         choice = Choice(
             start=_number(request, "start") if "start" in query else None,
             end=_number(request, "end") if "end" in query else None,
-            labelled_only=query.get("labelled", "").lower() in ("1", "true"),
+            labelled_only=_truth(request, "labelled", False),
         )
         frozen = await self._collector.snapshots.of_run(namespace, deployment, run, choice)
         uri = f"{str(request.base_url).rstrip('/')}{SNAPSHOTS_PATH}/{namespace}/{deployment}/{run}.parquet"
@@ -203,7 +216,7 @@ class _Programs:
         frozen = await asyncio.to_thread(self._collector.snapshots.find, namespace, deployment, run)
         if frozen is None:
             raise Problem(404, "this run has no snapshot; PUT makes one")
-        path = await asyncio.to_thread(self._collector.snapshots.checked, frozen)
+        path = await self._collector.readers.ask(self._collector.snapshots.checked, frozen)
         return FileResponse(path, media_type="application/vnd.apache.parquet", headers=_digest_headers(frozen))
 
     async def next_reviews(self, request: Request) -> Response:
@@ -211,7 +224,7 @@ class _Programs:
         identity, sample = await self._sample(request)
         leases = self._collector.leases
         count = int(_number(request, "count", 1))
-        found = await asyncio.to_thread(
+        found = await self._collector.readers.ask(
             reviews,
             self._collector.engine,
             sample,
@@ -224,7 +237,7 @@ class _Programs:
         """GET the queue as JSON lines, for a labelling tool."""
         _, sample = await self._sample(request)
         limit = max(1, min(MAX_REVIEWS, int(_number(request, "limit", MAX_REVIEWS))))
-        found: list[Review] = await asyncio.to_thread(reviews, self._collector.engine, sample, lambda _: True, limit)
+        found = await self._collector.readers.ask(reviews, self._collector.engine, sample, lambda _: True, limit)
         return Response(msgspec.json.Encoder().encode_lines(found), media_type="application/x-ndjson")
 
     async def _sample(self, request: Request) -> tuple[Identity, Sample]:
@@ -253,7 +266,7 @@ class _Programs:
             raise Away("the writer")
 
         def ask() -> None:
-            with self._collector.engine.connect() as connection:
+            with self._collector.database.writing.connect() as connection:
                 connection.execute(sa.select(1))
 
         await asyncio.to_thread(ask)
@@ -271,20 +284,37 @@ class _Programs:
             raise Problem(401, "show a service-account token for the audience viridian-collector: Bearer …")
         return await self._collector.access.identify(token.strip())
 
-    async def _read(self, request: Request, decoder: msgspec.json.Decoder[_Document], what: str) -> _Document:
+    @contextlib.asynccontextmanager
+    async def _read(
+        self, request: Request, decoder: msgspec.json.Decoder[_Document], what: str
+    ) -> AsyncIterator[_Document]:
+        """What the body says; it counts as being in memory until the end of the block."""
         async with self._collector.bodies.of(request) as body:
             try:
-                return decoder.decode(body)
+                document = decoder.decode(body)
             except (msgspec.MsgspecError, UnicodeDecodeError) as error:
                 raise misunderstood(error, what) from None
+            yield document
+
+    def _check(self, window: ProfileWindow) -> None:
+        """Nothing, or a problem with what is said about when and by whom the rows were counted."""
+        if not window.pod or not is_text(window.pod):
+            raise Problem(400, f"pod has 1 to {MAX_TEXT} characters, none of them NUL")
+        if not 0 <= window.sequence < _INT64:
+            raise Problem(400, "sequence counts the windows of a pod, from 0")
+        now = self._collector.clock()
+        if not window.start < window.end or not all(believable(time, now) for time in (window.start, window.end)):
+            raise Problem(400, f"start is before end, and {TIMES}")
 
     async def _served(self, identity: Identity, served: Served) -> Served:
         """Who answered, if this caller may speak for it."""
         checked_names(served.namespace, served.deployment)
         await self._collector.access.require(identity, Right.WRITE, served.namespace, served.deployment)
         texts = (served.model, served.version, served.revision, served.slot, *served.classes)
-        if any(len(text) > MAX_TEXT for text in texts):
-            raise Problem(400, f"names of models, versions, revisions and classes have at most {MAX_TEXT} characters")
+        if not all(map(is_text, texts)):
+            raise Problem(
+                400, f"names of models, versions, revisions and classes have at most {MAX_TEXT} characters, none is NUL"
+            )
         try:
             Labels.of(served)
         except Unfit as problem:
@@ -322,6 +352,13 @@ def _number(request: Request, name: str, default: float | None = None) -> float:
     if not math.isfinite(number):
         raise Problem(400, f"say {name} as a number: ?{name}=…")
     return number
+
+
+def _truth(request: Request, name: str, default: bool) -> bool:
+    text = request.query_params.get(name, str(default)).lower()
+    if text not in _TRUTHS:
+        raise Problem(400, f"say {name} as true or false: ?{name}=…")
+    return _TRUTHS[text]
 
 
 def _digest_headers(frozen: Frozen) -> dict[str, str]:

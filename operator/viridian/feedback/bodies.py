@@ -1,4 +1,4 @@
-"""Reading what is sent, within limits: of one request, and of all that are being read at the same time."""
+"""Reading what is sent, within limits: of one request, and of all together that are not stored yet."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from starlette.requests import Request
 from viridian.feedback.problems import Busy, Problem
 
 _AT_ONCE: Final = 4
-"""So many of the largest requests are read at the same time."""
+"""So many of the largest requests are in memory at the same time."""
 
 
 class Bodies:
@@ -23,7 +23,7 @@ class Bodies:
 
     @contextlib.asynccontextmanager
     async def of(self, request: Request) -> AsyncIterator[bytes]:
-        """The whole body; its room is given back at the end of the block."""
+        """The whole body. Its room is given back at the end of the block, which lasts until what it says is stored."""
         if request.headers.get("content-encoding", "identity") != "identity":
             raise Problem(415, "the body must not be compressed; Parquet compresses its own columns")
         announced = request.headers.get("content-length", "")

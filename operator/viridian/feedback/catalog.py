@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from viridian.api.feedback import Served
 from viridian.feedback import tables
 from viridian.feedback.labels import Labels
+from viridian.feedback.statements import insert_new
 
 
 @dataclass(frozen=True)
@@ -29,12 +30,14 @@ class Catalog:
         self._spaces: dict[str, int] = {}
         self._served: dict[Served, Known] = {}
         self._by_key: dict[int, Known] = {}
+        self._shapes: dict[str, int] = {}
 
     def forget(self) -> None:
         """What was learnt may not have been committed."""
         self._spaces.clear()
         self._served.clear()
         self._by_key.clear()
+        self._shapes.clear()
 
     def space(self, connection: sa.Connection, namespace: str) -> int:
         """The namespace's number; given out when it is new."""
@@ -79,6 +82,17 @@ class Catalog:
             document = connection.scalar(sa.select(tables.served.c.document).where(tables.served.c.key == key))
             known = self._by_key[key] = _decoded(key, document)
         return known
+
+    def shape(self, connection: sa.Connection, document: bytes) -> int:
+        """The number of a profile's shape; given out when it is new."""
+        identity = hashlib.sha256(document).hexdigest()
+        if (known := self._shapes.get(identity)) is not None:
+            return known
+        table = tables.shapes
+        connection.execute(insert_new(connection, table), {"identity": identity, "document": document})
+        key = int(connection.scalars(sa.select(table.c.key).where(table.c.identity == identity)).one())
+        self._shapes[identity] = key
+        return key
 
 
 def space_of(connection: sa.Connection, namespace: str) -> int | None:

@@ -12,9 +12,10 @@ import sqlalchemy as sa
 
 from viridian.feedback.access import Access, Gate
 from viridian.feedback.bodies import Bodies
-from viridian.feedback.database import open_database
+from viridian.feedback.database import Database, open_database
 from viridian.feedback.metrics import Metrics
 from viridian.feedback.privacy import Privacy
+from viridian.feedback.readers import Readers
 from viridian.feedback.reviews import Leases
 from viridian.feedback.rules import given_rules, own_key
 from viridian.feedback.rulesfile import RulesUnusable, read_rules
@@ -32,12 +33,13 @@ class Collector:
     """What requests are answered with."""
 
     settings: Settings
-    engine: sa.Engine
+    database: Database
     access: Access
     bodies: Bodies
     metrics: Metrics
     privacy: Privacy
     writer: Writer
+    readers: Readers
     windows: Windows
     snapshots: Snapshots
     sweeper: Sweeper
@@ -45,32 +47,45 @@ class Collector:
     clock: Callable[[], float]
     """Seconds since 1970."""
 
+    @property
+    def engine(self) -> sa.Engine:
+        """For whoever reads."""
+        return self.database.reading
+
 
 @contextlib.asynccontextmanager
 async def running(settings: Settings, gate: Gate, clock: Callable[[], float] = time.time) -> AsyncIterator[Collector]:
     """Ready for requests; at the end, what was begun is on disk."""
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     everywhere, configured = read_rules(settings.rules)
-    engine = await asyncio.to_thread(open_database, settings.database_url, settings.data_dir)
+    database = await asyncio.to_thread(open_database, settings.database_url, settings.data_dir)
+    engine = database.reading
     metrics = Metrics()
     privacy = Privacy(_hash_key(settings, engine), everywhere, configured)
     for (namespace, deployment), keeping in given_rules(engine).items():
         privacy.give(namespace, deployment, keeping)
-    writer = Writer(engine, metrics, settings.queue_rows, clock)
+    writer = Writer(database.writing, metrics, settings.queue_rows, clock)
+    readers = Readers()
     snapshots = Snapshots(engine, writer, settings.data_dir / "snapshots")
-    limits = Limits(settings.retention, settings.profile_retention, settings.snapshot_retention)
-    sweeper = Sweeper(engine, writer, snapshots, privacy, metrics, limits, clock)
+    limits = Limits(
+        rows=settings.retention,
+        profiles=settings.profile_retention,
+        profile_detail=settings.profile_detail,
+        snapshots=settings.snapshot_retention,
+    )
+    sweeper = Sweeper(database, writer, snapshots, privacy, metrics, limits, clock)
     writer.start()
     sweeping = asyncio.create_task(sweeper.run(settings.sweep), name="sweeper")
     try:
         yield Collector(
             settings=settings,
-            engine=engine,
+            database=database,
             access=Access(gate, settings.token_memory),
             bodies=Bodies(settings.max_body_bytes),
             metrics=metrics,
             privacy=privacy,
             writer=writer,
+            readers=readers,
             windows=Windows(engine),
             snapshots=snapshots,
             sweeper=sweeper,
@@ -81,7 +96,8 @@ async def running(settings: Settings, gate: Gate, clock: Callable[[], float] = t
         sweeper.stop()
         await sweeping
         await writer.stop()
-        engine.dispose()
+        readers.stop()
+        database.dispose()
 
 
 def _hash_key(settings: Settings, engine: sa.Engine) -> bytes:

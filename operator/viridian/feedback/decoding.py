@@ -14,9 +14,10 @@ import msgspec
 import polars as pl
 
 from viridian.api.feedback import Outcome, Source
-from viridian.feedback.names import MAX_TEXT, is_id
+from viridian.feedback.names import MAX_TEXT, is_id, is_text
 from viridian.feedback.outcomes import RANKS, Told
 from viridian.feedback.problems import Problem, misunderstood
+from viridian.feedback.times import TIMES, believable
 
 MAX_ROWS: Final = 50_000
 COLUMNS: Final = ("prediction_id", "outcome", "time", "source", "label_definition")
@@ -34,8 +35,8 @@ class NotUnderstood(Exception):
     """One row; the message does not repeat it."""
 
 
-def outcomes(content_type: str, body: bytes) -> Understood:
-    """What the body says. A problem when nothing of it can be read, or when a single outcome makes no sense."""
+def outcomes(content_type: str, body: bytes, now: float) -> Understood:
+    """What the body says now. A problem when nothing of it can be read, or when a single outcome makes no sense."""
     kind = content_type.partition(";")[0].strip().lower()
     read = _READERS.get(kind)
     if read is None:
@@ -46,7 +47,7 @@ def outcomes(content_type: str, body: bytes) -> Understood:
         if row >= MAX_ROWS:
             raise Problem(413, f"at most {MAX_ROWS} outcomes at once; send them in parts")
         try:
-            told.append(_told(row, make()))
+            told.append(_told(row, make(), now))
         except NotUnderstood as problem:
             refused.append({"row": row, "problem": str(problem)})
     if not told and len(refused) == 1 and kind in _SINGLE:
@@ -132,24 +133,25 @@ def _from_fields(fields: dict[str, Any]) -> Outcome:
         raise NotUnderstood(misunderstood(error, "an outcome with prediction_id and outcome").sentence) from None
 
 
-def told_fields(fields: dict[str, Any]) -> Told:
+def told_fields(fields: dict[str, Any], now: float) -> Told:
     """One outcome out of a form's fields."""
-    return _told(0, _from_fields(fields))
+    return _told(0, _from_fields(fields), now)
 
 
-def _told(row: int, outcome: Outcome) -> Told:
+def _told(row: int, outcome: Outcome, now: float) -> Told:
     if not is_id(outcome.prediction_id):
         raise NotUnderstood("a prediction_id has letters, digits, '.', '_' and '-', and at most 64 of them")
     said = outcome.outcome
-    if isinstance(said, str) and not 0 < len(said) <= MAX_TEXT:
-        raise NotUnderstood(f"an outcome has 1 to {MAX_TEXT} characters")
+    if isinstance(said, str) and not (said and is_text(said)):
+        raise NotUnderstood(f"an outcome has 1 to {MAX_TEXT} characters, none of them NUL")
     if isinstance(said, float) and not math.isfinite(said):
         raise NotUnderstood("the outcome is no finite number")
-    if len(outcome.label_definition) > MAX_TEXT:
-        raise NotUnderstood(f"label_definition has at most {MAX_TEXT} characters")
-    return Told(
-        row, outcome.prediction_id, said, _seconds(outcome.time), RANKS[outcome.source], outcome.label_definition
-    )
+    if not is_text(outcome.label_definition):
+        raise NotUnderstood(f"label_definition has at most {MAX_TEXT} characters, none of them NUL")
+    time = _seconds(outcome.time)
+    if time is not None and not believable(time, now):
+        raise NotUnderstood(TIMES)
+    return Told(row, outcome.prediction_id, said, time, RANKS[outcome.source], outcome.label_definition)
 
 
 def _seconds(time: float | str | None) -> float | None:
@@ -161,8 +163,6 @@ def _seconds(time: float | str | None) -> float | None:
         if parsed is None or parsed.tzinfo is None:
             raise NotUnderstood("the time is neither seconds since 1970 nor RFC 3339, such as 2026-11-24T12:00:00Z")
         return parsed.timestamp()
-    if time is not None and not math.isfinite(time):
-        raise NotUnderstood("the time is no finite number")
     return time
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass, field
+from typing import Final
 
 from viridian.api.feedback import Served
 from viridian.api.performance import MAX_CLASSES
@@ -11,6 +13,8 @@ from viridian.api.privacy import plain
 from viridian.api.profile import Task
 
 Said = float | int | str | bool
+
+_WHOLE: Final = re.compile(r"([+-]?\d+)\.0*")
 
 
 class Unfit(Exception):
@@ -36,7 +40,7 @@ class Labels:
         positions = {name: position for position, name in enumerate(self.classes)}
         # Outcomes come from other systems than the model: True, true and 1 are the positive class all the same.
         for position, name in enumerate(self.classes):
-            positions.setdefault(name.casefold(), position)
+            positions.setdefault(_spelt(name), position)
         if self.task is Task.BINARY:
             for name, position in (("false", 0), ("0", 0), ("true", 1), ("1", 1)):
                 positions.setdefault(name, position)
@@ -47,7 +51,7 @@ class Labels:
         if self.task is Task.REGRESSION:
             return _value(said)
         text = plain(said).strip()
-        position = self._positions.get(text, self._positions.get(text.casefold()))
+        position = self._positions.get(text, self._positions.get(_spelt(text)))
         if position is None:
             raise Unfit("it is none of the model's classes")
         return float(position)
@@ -55,6 +59,12 @@ class Labels:
     def text(self, number: float) -> str | float:
         """What `number` was made of."""
         return number if self.task is Task.REGRESSION else self.classes[int(number)]
+
+
+def _spelt(text: str) -> str:
+    """One spelling for several: tables write the class 1 as 1.0 as soon as one of its cells is empty."""
+    whole = _WHOLE.fullmatch(text)
+    return whole[1] if whole else text.casefold()
 
 
 def _value(said: Said) -> float:

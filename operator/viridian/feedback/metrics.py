@@ -67,6 +67,9 @@ class Metrics:
             "viridian_collector_failed_commits", "Transactions that were rolled back.", registry=registry
         )
         self._queue = Gauge("viridian_collector_queued_rows", "Rows that wait to be written.", registry=registry)
+        self._database = Gauge(
+            "viridian_collector_database_bytes", "What the database takes on its disk.", registry=registry
+        )
         for kind in Kind:
             for fate in Fate:
                 self._rows.labels(kind, fate)
@@ -74,6 +77,10 @@ class Metrics:
     def watch_queue(self, rows: Callable[[], float]) -> None:
         """Where the length of the queue is read."""
         self._queue.set_function(rows)
+
+    def database(self, size: int) -> None:
+        """What the database takes on its disk, in bytes."""
+        self._database.set(size)
 
     def rows(self, kind: Kind, fate: Fate, number: int = 1) -> None:
         """So many rows met this fate."""

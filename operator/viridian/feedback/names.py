@@ -17,6 +17,11 @@ def is_id(text: str) -> bool:
     return _ID.fullmatch(text) is not None
 
 
+def is_text(text: str) -> bool:
+    """Names and descriptions that senders give; PostgreSQL has no NUL."""
+    return len(text) <= MAX_TEXT and "\0" not in text
+
+
 def checked_names(namespace: str, deployment: str) -> tuple[str, str]:
     """The two as they are, or a problem."""
     for what, name in (("namespace", namespace), ("deployment", deployment)):

@@ -41,6 +41,8 @@ class StoreOutcomes:
     namespace: str
     told: Sequence[Told]
     refused: tuple[dict[str, Any], ...] = ()
+    deployment: str = ""
+    """Where given, only its predictions are meant, and those that are here."""
 
     @property
     def rows(self) -> int:
@@ -56,6 +58,9 @@ class StoreOutcomes:
         early: list[dict[str, Any]] = []
         for told in self.told:
             found = predictions.get(told.prediction_id)
+            if self.deployment and not self._meant(transaction, found):
+                refused.append({"row": told.row, "problem": "no prediction of this deployment has this id"})
+                continue
             if found is None:
                 early.append(_waiting_row(told, space, transaction.now))
                 continue
@@ -74,6 +79,12 @@ class StoreOutcomes:
             waiting=waiting,
             refused=sorted(refused, key=lambda row: int(row["row"])),
         )
+
+    def _meant(self, transaction: Transaction, found: tuple[int, int] | None) -> bool:
+        if found is None:
+            return False
+        _, served = found
+        return transaction.catalog.by_key(transaction.connection, served).served.deployment == self.deployment
 
 
 def join_waiting(transaction: Transaction, space: int, ids: Sequence[str]) -> int:

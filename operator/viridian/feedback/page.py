@@ -7,7 +7,6 @@ site's requests (SameSite), the origin must be ours, and the form carries a word
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import hashlib
 import hmac
@@ -142,7 +141,7 @@ class _Page:
             session.skipped.add(form.get("prediction_id", ""))
             said = "skipped"
         else:
-            await self._store(namespace, form)
+            await self._store(namespace, deployment, form)
             said = "stored"
         there = urlencode({"namespace": namespace, "deployment": deployment, "said": said})
         return RedirectResponse(f"{REVIEW_PATH}?{there}", 303)
@@ -152,12 +151,14 @@ class _Page:
         template = "login.html" if problem.status == 401 else "problem.html"
         return self._html(template, problem.status, problem=problem.sentence)
 
-    async def _store(self, namespace: str, form: Mapping[str, str]) -> None:
+    async def _store(self, namespace: str, deployment: str, form: Mapping[str, str]) -> None:
         try:
-            told = told_fields({name: form.get(name) for name in COLUMNS[:2]})
+            told = told_fields({name: form.get(name) for name in COLUMNS[:2]}, self._collector.clock())
         except NotUnderstood as problem:
             raise Problem(400, f"the answer was not understood: {problem}") from None
-        stored = await self._collector.writer.write(StoreOutcomes(namespace, [by_human(told)]))
+        # The person may label here, which says nothing about the other deployments of the namespace.
+        answer = StoreOutcomes(namespace, [by_human(told)], deployment=deployment)
+        stored = await self._collector.writer.write(answer)
         if stored.refused:
             raise Problem(400, f"the answer was not understood: {stored.refused[0]['problem']}")
         self._collector.metrics.rows(Kind.OUTCOME, Fate.STORED, stored.stored)
@@ -171,7 +172,7 @@ class _Page:
         def wanted(prediction: str) -> bool:
             return prediction not in session.skipped and collector.leases.take(namespace, prediction, identity.user)
 
-        found = await asyncio.to_thread(reviews, collector.engine, sample, wanted, 1)
+        found = await collector.readers.ask(reviews, collector.engine, sample, wanted, 1)
         return found[0] if found else None
 
     async def _place(self, identity: Identity, said: Mapping[str, str]) -> tuple[str, str]:

@@ -15,10 +15,11 @@ from viridian.api.profile import MAX_FEATURES
 from viridian.feedback import tables
 from viridian.feedback.catalog import Known
 from viridian.feedback.labels import Unfit
-from viridian.feedback.names import MAX_TEXT, is_id
+from viridian.feedback.names import MAX_TEXT, is_id, is_text
 from viridian.feedback.outcomes import join_waiting
 from viridian.feedback.privacy import Filter
 from viridian.feedback.statements import insert_new, parts, rows_written
+from viridian.feedback.times import TIMES, believable
 from viridian.feedback.writer import Transaction
 
 LOT_BITS: Final = 62
@@ -55,7 +56,7 @@ class StorePredictions:
         refused: list[dict[str, Any]] = []
         for number, prediction in enumerate(self.batch.rows):
             try:
-                rows.append(self._row(prediction, known, space))
+                rows.append(self._row(prediction, known, space, transaction.now))
             except Unfit as problem:
                 refused.append({"row": number, "problem": str(problem)})
         welcome = _without_the_erased(connection, space, rows)
@@ -64,15 +65,17 @@ class StorePredictions:
         stored = Stored(stored=inserted, duplicates=len(rows) - inserted - (len(rows) - len(welcome)), refused=refused)
         return Received(stored, erased=len(rows) - len(welcome), unfit=unfit)
 
-    def _row(self, prediction: Prediction, known: Known, space: int) -> _Row:
+    def _row(self, prediction: Prediction, known: Known, space: int, now: float) -> _Row:
         if not is_id(prediction.id):
             raise Unfit("an id has letters, digits, '.', '_' and '-', and at most 64 of them")
         if len(prediction.features) > MAX_FEATURES:
             raise Unfit(f"a row has at most {MAX_FEATURES} features")
         if prediction.score is not None and not 0 <= prediction.score <= 1:
             raise Unfit("a score is a probability: 0 to 1")
-        if len(prediction.variant) > MAX_TEXT:
-            raise Unfit(f"the name of a variant has at most {MAX_TEXT} characters")
+        if not is_text(prediction.variant):
+            raise Unfit(f"the name of a variant has at most {MAX_TEXT} characters, none of them NUL")
+        if not believable(prediction.time, now):
+            raise Unfit(TIMES)
         return {
             "space": space,
             "id": prediction.id,

@@ -2,7 +2,8 @@
 
 Problem
 ├── Busy      429: the queue is full
-└── Away      503: the database or the API server does not answer
+├── Away      503: the database or the API server does not answer
+└── Full      503: the disk is full
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from typing import Final
 import msgspec
 
 RETRY_SECONDS: Final = 2
+FULL_RETRY_SECONDS: Final = 60
+"""People have to make room first, or what is too old has to go."""
 
 # Messages of msgspec name types, our own fields and positions; others quote what was sent.
 _HARMLESS: Final = re.compile(
@@ -43,6 +46,17 @@ class Away(Problem):
 
     def __init__(self, what: str) -> None:
         super().__init__(503, f"{what} does not answer; send it again later", RETRY_SECONDS)
+
+
+class Full(Problem):
+    """Nothing was stored, because there is no room; what was acknowledged before is safe."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            503,
+            "the collector's disk is full: enlarge its volume, or keep rows for a shorter time; send it again later",
+            FULL_RETRY_SECONDS,
+        )
 
 
 def misunderstood(error: Exception, expected: str) -> Problem:

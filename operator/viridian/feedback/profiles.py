@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import msgspec
+import sqlalchemy as sa
 
 from viridian.api.feedback import ProfileWindow, Stored
 from viridian.feedback import tables
-from viridian.feedback.statements import insert_new, rows_written
+from viridian.feedback.compact import packed, shape_of
+from viridian.feedback.problems import Problem
 from viridian.feedback.writer import Transaction
 
 
@@ -22,14 +23,36 @@ class StoreProfile:
     def run(self, transaction: Transaction) -> Stored:
         """A window whose number has been seen from this process is a repetition."""
         connection, window = transaction.connection, self.window
+        space = transaction.catalog.space(connection, window.served.namespace)
+        if _seen(connection, space, window):
+            return Stored(stored=0, duplicates=1)
+        try:
+            content = packed(window.profile)
+        except OverflowError:
+            raise Problem(400, "a count of the profile does not fit into 64 bits") from None
         row = {
-            "space": transaction.catalog.space(connection, window.served.namespace),
+            "space": space,
             "served": transaction.catalog.served(connection, window.served).key,
             "pod": window.pod,
+            "first": window.sequence,
             "sequence": window.sequence,
             "start": window.start,
             "end": window.end,
-            "profile": msgspec.json.encode(window.profile),
+            "shape": transaction.catalog.shape(connection, shape_of(window.profile)),
+            "profile": content,
         }
-        stored = rows_written(connection, insert_new(connection, tables.profiles), row)
-        return Stored(stored=stored, duplicates=1 - stored)
+        connection.execute(tables.profiles.insert(), row)
+        return Stored(stored=1)
+
+
+def _seen(connection: sa.Connection, space: int, window: ProfileWindow) -> bool:
+    """Rows of a pod do not overlap: the next one that ends at this number or later holds it, or none does."""
+    table = tables.profiles
+    holder = (
+        sa.select(table.c.first)
+        .where(table.c.space == space, table.c.pod == window.pod, table.c.sequence >= window.sequence)
+        .order_by(table.c.sequence)
+        .limit(1)
+    )
+    first = connection.scalar(holder)
+    return first is not None and first <= window.sequence

@@ -25,6 +25,7 @@ class Settings:
     retention: float
     """Seconds, as all times here."""
     profile_retention: float
+    profile_detail: float
     snapshot_retention: float
     sweep: float
     max_body_bytes: int
@@ -97,7 +98,8 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     )
     option("retention", "90d", "how long rows are kept at most", seconds)
     option("profile-retention", "400d", "how long the counts of servers are kept", seconds)
-    option("snapshot-retention", "90d", "how long frozen training rows are kept", seconds)
+    option("profile-detail", "8d", "how long they are kept as they came; later they are merged into hours", seconds)
+    option("snapshot-retention", "90d", "how long frozen training rows are kept at most", seconds)
     option("sweep", "1m", "how often what is too old is deleted", seconds)
     option("max-body-bytes", str(32 << 20), "largest body of a request", int)
     option("queue-rows", "20000", "rows that may wait to be written; more are answered with 429", int)

@@ -12,7 +12,7 @@ import os
 import shutil
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -101,12 +101,13 @@ class Snapshots:
                 await self._writer.write(_Remember(namespace, deployment, run_id, found))
         return found
 
-    async def expire(self, before: float) -> None:
-        """Forget those that are older; delete files that no run has, left by that or by a crash."""
+    async def expire(self, before: Callable[[str, str], float]) -> None:
+        """Forget those that are older than what `before` says of their namespace and deployment; delete files that no
+        run has, left by that or by a crash."""
         async with self._one_at_a_time:
             old = await asyncio.to_thread(self._older, before)
             if old:
-                await self._writer.write(_Forget(old))
+                await self._writer.write(_Forget(old), patient=True)
             await asyncio.to_thread(self._delete_strays)
 
     def find(self, namespace: str, deployment: str, run_id: str) -> Frozen | None:
@@ -142,11 +143,15 @@ class Snapshots:
             raise Problem(500, "the file of this snapshot is damaged; freeze the rows under another run id")
         return frozen.path
 
-    def _older(self, before: float) -> list[tuple[int, str, str]]:
-        table = tables.snapshots
+    def _older(self, before: Callable[[str, str], float]) -> list[tuple[int, str, str]]:
+        table, spaces = tables.snapshots, tables.spaces
+        query = sa.select(table, spaces.c.namespace).join(spaces, spaces.c.key == table.c.space)
         with self._engine.connect() as connection, connection.begin():
-            old = sa.select(table.c.space, table.c.deployment, table.c.run).where(table.c.time < before)
-            return [(space, deployment, run_id) for space, deployment, run_id in connection.execute(old)]
+            return [
+                (row.space, row.deployment, row.run)
+                for row in connection.execute(query)
+                if row.time < before(row.namespace, row.deployment)
+            ]
 
     def _delete_strays(self) -> None:
         with self._engine.connect() as connection, connection.begin():

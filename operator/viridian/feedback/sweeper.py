@@ -1,4 +1,4 @@
-"""Every now and then: what is too old goes, a thousand rows at a time."""
+"""Every now and then: what is too old goes, a thousand rows at a time; counts of long ago are merged into hours."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from viridian.feedback import tables
+from viridian.feedback import hours, tables
+from viridian.feedback.database import Database
 from viridian.feedback.logs import note_failure
 from viridian.feedback.metrics import Fate, Kind, Metrics
 from viridian.feedback.privacy import Privacy
@@ -26,6 +27,8 @@ class Limits:
 
     rows: float
     profiles: float
+    profile_detail: float
+    """After this, only hours are told apart."""
     snapshots: float
 
 
@@ -34,7 +37,7 @@ class Sweeper:
 
     def __init__(
         self,
-        engine: sa.Engine,
+        database: Database,
         writer: Writer,
         snapshots: Snapshots,
         privacy: Privacy,
@@ -42,7 +45,7 @@ class Sweeper:
         limits: Limits,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._engine = engine
+        self._database = database
         self._writer = writer
         self._snapshots = snapshots
         self._privacy = privacy
@@ -50,6 +53,7 @@ class Sweeper:
         self._limits = limits
         self._clock = clock
         self._stopping = asyncio.Event()
+        self._merged_until = 0.0
 
     def stop(self) -> None:
         """`run` ends after the step that it is at."""
@@ -70,21 +74,42 @@ class Sweeper:
     async def sweep(self) -> None:
         """All that is too old now."""
         now = self._clock()
+        self._metrics.database(await asyncio.to_thread(self._database.bytes))
         for namespace, deployment in await asyncio.to_thread(self._deployments):
-            kept = self._privacy.of(namespace, deployment).retention_seconds
-            before = now - min(self._limits.rows, self._limits.rows if kept is None else kept)
+            before = now - self._kept(namespace, deployment, self._limits.rows)
             deleted = await self._until_done(ExpirePredictions(namespace, deployment, before))
             self._metrics.rows(Kind.PREDICTION, Fate.EXPIRED, deleted)
         self._metrics.rows(Kind.OUTCOME, Fate.EXPIRED, await self._until_done(ExpireWaiting(now - self._limits.rows)))
         self._metrics.rows(
             Kind.PROFILE, Fate.EXPIRED, await self._until_done(ExpireProfiles(now - self._limits.profiles))
         )
-        await self._snapshots.expire(now - self._limits.snapshots)
+        await self._snapshots.expire(
+            lambda namespace, deployment: now - self._kept(namespace, deployment, self._limits.snapshots)
+        )
+        await self._merge_profiles((now - self._limits.profile_detail) // hours.HOUR * hours.HOUR)
+        await self._writer.scrub()
+
+    def _kept(self, namespace: str, deployment: str, at_most: float) -> float:
+        """How long something of a deployment is kept, in seconds."""
+        own = self._privacy.of(namespace, deployment).retention_seconds
+        return at_most if own is None else min(at_most, own)
+
+    async def _merge_profiles(self, until: float) -> None:
+        """Whole hours, each once; what comes in later than that is merged after the next start."""
+        if until <= self._merged_until:
+            return
+        engine, since = self._database.reading, self._merged_until
+        for served in await asyncio.to_thread(hours.servers_between, engine, since, until):
+            for run in await asyncio.to_thread(hours.mergeable, engine, served, since, until):
+                await self._writer.write(await asyncio.to_thread(hours.merged, engine, run), patient=True)
+                if self._stopping.is_set():
+                    return
+        self._merged_until = until
 
     async def _until_done(self, work: Work[int]) -> int:
         total = 0
         while True:
-            deleted = await self._writer.write(work)
+            deleted = await self._writer.write(work, patient=True)
             total += deleted
             if deleted < STEP_ROWS or self._stopping.is_set():
                 return total
@@ -95,5 +120,5 @@ class Sweeper:
             .join(tables.spaces, tables.spaces.c.key == tables.served.c.space)
             .distinct()
         )
-        with self._engine.connect() as connection, connection.begin():
+        with self._database.reading.connect() as connection, connection.begin():
             return [(namespace, deployment) for namespace, deployment in connection.execute(query)]

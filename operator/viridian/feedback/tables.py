@@ -96,6 +96,15 @@ waiting: Final = sa.Table(
 )
 """Outcomes whose prediction has not come in yet. `outcome` is JSON: its classes are not known here."""
 
+shapes: Final = sa.Table(
+    "shapes",
+    metadata,
+    sa.Column("key", _Key, primary_key=True),
+    sa.Column("identity", sa.Text, nullable=False, unique=True),
+    sa.Column("document", sa.LargeBinary, nullable=False),
+)
+"""What the profiles of a model have in common (viridian.feedback.compact); `identity` is the document's digest."""
+
 profiles: Final = sa.Table(
     "profiles",
     metadata,
@@ -107,9 +116,13 @@ profiles: Final = sa.Table(
     sa.Column("start", sa.Double, nullable=False),
     sa.Column("end", sa.Double, nullable=False),
     sa.Column("profile", sa.LargeBinary, nullable=False),
+    sa.Column("first", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("shape", sa.BigInteger, nullable=False, server_default="0"),
     sa.Index("profiles_by_identity", "space", "pod", "sequence", unique=True),
     sa.Index("profiles_by_time", "served", "start"),
 )
+"""One row holds the windows of a pod from `first` to `sequence`, all of them; as they come, that is one."""
+
 
 erased: Final = sa.Table(
     "erased",

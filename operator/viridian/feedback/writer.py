@@ -17,10 +17,10 @@ from typing import Any, Final, Protocol, TypeVar, cast
 import sqlalchemy as sa
 
 from viridian.feedback.catalog import Catalog
-from viridian.feedback.database import immediate
+from viridian.feedback.database import immediate, is_full, scrub
 from viridian.feedback.logs import note_failure
 from viridian.feedback.metrics import Metrics
-from viridian.feedback.problems import Away, Busy, Problem
+from viridian.feedback.problems import Away, Busy, Full, Problem
 
 COMMIT_ROWS: Final = 5_000
 """Rows after which a commit does not grow any more, so that nobody waits long for the work of others."""
@@ -91,18 +91,25 @@ class Writer:
             await self._task
         self._thread.shutdown()
 
-    async def write(self, work: Work[Answer]) -> Answer:
-        """Returns when it is on disk. Busy or Away: nothing of it is, and never will be."""
+    async def write(self, work: Work[Answer], patient: bool = False) -> Answer:
+        """Returns when it is on disk. Busy or Away: nothing of it is, and never will be.
+
+        Whoever is patient waits in a full queue, too: the sweeper, who makes room and has one piece of work at a time.
+        """
         if self._stopping:
             raise Away("the collector is being stopped and")
         # One that is larger than the whole queue is let in when it is alone, or it never would be.
-        if self._queued_rows and self._queued_rows + work.rows > self._limit:
+        if not patient and self._queued_rows and self._queued_rows + work.rows > self._limit:
             raise Busy
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._queue.append(_Waiting(work, answer))
         self._queued_rows += work.rows
         self._arrived.set()
         return cast(Answer, await answer)
+
+    async def scrub(self) -> bool:
+        """Between two transactions: nothing deleted is left in a file; False where it must be tried again."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, scrub, self._engine)
 
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
@@ -151,7 +158,11 @@ class Writer:
             return error
         self._metrics.failed()
         note_failure("a transaction was rolled back", error)
-        return Away("the database") if isinstance(error, sa.exc.DBAPIError) else error
+        if is_full(error):
+            return Full()
+        if isinstance(error, sa.exc.DataError):
+            return Problem(400, "the database cannot hold what was sent: a number is too large, or a text has a NUL")
+        return Away("the database") if isinstance(error, (sa.exc.DBAPIError, sa.exc.TimeoutError)) else error
 
 
 def _settle(answer: asyncio.Future[Any], result: Any) -> None:

@@ -44,10 +44,10 @@ async def test_told_to_leave_it_finishes_and_ends_with_success(tmp_path: Path, d
 
 
 def test_the_tables_are_those_that_the_migrations_make(tmp_path: Path, database_url: str) -> None:
-    engine = open_database(database_url, tmp_path)
-    with engine.connect() as connection:
+    database = open_database(database_url, tmp_path)
+    with database.reading.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
-    engine.dispose()
+    database.dispose()
     open_database(database_url, tmp_path).dispose()
 
 

@@ -12,7 +12,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.collecting import START, Client, Stand, batch, outcome, prediction, regression
+from tests.support.collecting import START, Client, Stand, batch, outcome, prediction, regression, served
 from viridian.api.feedback import Source
 from viridian.feedback.access import Right
 from viridian.feedback.predictions import LOT_BITS, lot
@@ -193,3 +193,16 @@ async def test_forms_of_other_sites_are_not_believed(stand: Stand) -> None:
     assert (await http.post("/review/answer", data=good, headers=ours)).status_code == 303
     # The cookie opens the page alone, not the interface for programs.
     assert (await http.get("/v1/reviews/next", params=QUERY)).status_code == 401
+
+
+async def test_an_answer_reaches_no_other_deployment_of_the_namespace(stand: Stand) -> None:
+    await prepared(stand)
+    await stand.server.predict(batch([prediction(1, id="of-another")], served(deployment="fraud")))
+    http = await logged_in(stand)
+    page = (await http.get("/review", params=HERE)).text
+    for known in ("of-another", "of-nobody"):
+        form = {**HERE, "word": word(page), "prediction_id": known, "outcome": "leaves"}
+        answer = await http.post("/review/answer", data=form)
+        assert answer.status_code == 400
+        assert "no prediction of this deployment has this id" in answer.text
+    assert await stand.count("outcome", "stored") == 0

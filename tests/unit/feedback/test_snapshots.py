@@ -7,9 +7,11 @@ import io
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import polars as pl
 
 from tests.support.collecting import START, Stand, batch, collecting, outcome, prediction, regression, served
+from viridian.api.feedback import Keeping
 
 PATH = "/v1/snapshots/ml/churn/run-1"
 
@@ -121,3 +123,19 @@ async def test_files_without_a_run_are_swept_away_and_old_ones_forgotten(tmp_pat
         await stand.collector.sweeper.sweep()
         assert (await stand.admin.send("GET", f"{PATH}.parquet")).status_code == 404
         assert list((tmp_path / "snapshots").iterdir()) == []
+
+
+async def test_a_snapshot_lives_no_longer_than_rows_of_its_deployment(stand: Stand, tmp_path: Path) -> None:
+    for name in ("churn", "fraud"):
+        await stand.server.predict(batch([prediction(1, id=name)], served(deployment=name)))
+        await stand.admin.ok("PUT", f"/v1/snapshots/ml/{name}/run-1")
+    content = msgspec.json.encode(Keeping(retention_seconds=30 * 86_400.0))
+    await stand.admin.ok("PUT", "/v1/rules/ml/churn", content=content)
+    stand.clock.now += 29 * 86_400
+    await stand.collector.sweeper.sweep()
+    assert (await download(stand)).height == 1
+    stand.clock.now += 2 * 86_400
+    await stand.collector.sweeper.sweep()
+    assert (await stand.admin.send("GET", f"{PATH}.parquet")).status_code == 404
+    assert (await download(stand, "/v1/snapshots/ml/fraud/run-1")).height == 1
+    assert len(list((tmp_path / "snapshots").iterdir())) == 1

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import io
 import itertools
+import random
 from pathlib import Path
 from typing import Any
 
+import httpx
 import msgspec
 import polars as pl
 import pytest
 
+from benchmarks.feedback import traffic
 from tests.support.collecting import (
     START,
     Stand,
@@ -23,6 +26,7 @@ from tests.support.collecting import (
     regression,
     served,
 )
+from tests.support.collector_process import launched, reviewing
 from viridian.api.feedback import Outcome, Source
 from viridian.api.performance import Classified, Regressed
 
@@ -60,7 +64,9 @@ async def test_an_outcome_that_comes_first_waits_for_its_prediction(stand: Stand
     assert (answer["stored"], answer["waiting"]) == (2, 2)
     await stand.server.predict(batch(map(prediction, range(4))))
     assert await labelled(stand) == 2
-    assert (await stand.server.outcomes(outcome(1, "leaves", time=1.0)))["duplicates"] == 1, "it was joined before"
+    assert (await stand.server.outcomes(outcome(1, "leaves", time=START - 1)))["duplicates"] == 1, (
+        "it was joined before"
+    )
 
 
 async def test_a_label_thirty_days_late_joins(stand: Stand) -> None:
@@ -180,10 +186,22 @@ async def test_a_form_of_a_user_lands(stand: Stand) -> None:
     assert await leaving(stand) == (0, 1)
 
 
-@pytest.mark.parametrize("value", [True, 1, 1.0, "1", "true", "TRUE", "Leaves", " leaves "])
+@pytest.mark.parametrize("value", [True, 1, 1.0, "1", "1.0", "1.", "true", "TRUE", "Leaves", " leaves "])
 async def test_the_positive_class_has_many_spellings(stand: Stand, value: Any) -> None:
     await stand.server.predict(batch([prediction(1)]))
     await stand.server.outcomes(outcome(1, value))
+    assert await leaving(stand) == (0, 1)
+
+
+@pytest.mark.parametrize("classes", [("0", "1"), ("0.0", "1.0")])
+@pytest.mark.parametrize("value", ["1.0", "1", 1, 1.0])
+async def test_a_table_with_a_gap_writes_classes_with_a_fraction(
+    stand: Stand, classes: tuple[str, str], value: Any
+) -> None:
+    await stand.server.predict(batch([prediction(1, prediction=classes[1])], served(classes=classes)))
+    content = f"prediction_id,outcome\nprediction-000001,{value}\n"
+    answer = await stand.server.ok("POST", "/v1/outcomes", content=content, headers={"Content-Type": "text/csv"})
+    assert answer["refused"] == []
     assert await leaving(stand) == (0, 1)
 
 
@@ -239,6 +257,26 @@ async def test_what_was_stored_is_there_after_a_restart(tmp_path: Path, database
     async with collecting(tmp_path, database_url) as stand:
         await stand.server.predict(batch([prediction(2)]))
         assert await labelled(stand) == 2
+
+
+async def test_killed_between_a_prediction_and_its_outcome(tmp_path: Path, database_url: str) -> None:
+    chance = random.Random(1)
+    rows = traffic.batch(chance, 50)
+    said = [Outcome(prediction_id=row.id, outcome="leaves") for row in rows.rows]
+    end = rows.rows[-1].time
+    async with reviewing(traffic.OWNERS) as api:
+        for path, sent in (("/v1/predictions", rows), ("/v1/outcomes", said)):
+            async with (
+                launched(api, tmp_path, database_url) as collector,
+                httpx.AsyncClient(base_url=collector.url, headers=traffic.HEADERS) as http,
+            ):
+                answer = await http.post(path, content=msgspec.json.encode(sent))
+                assert (answer.json()["stored"], answer.json().get("waiting", 0)) == (50, 0)
+                collector.kill()
+                await collector.process.wait()
+    async with collecting(tmp_path, database_url) as stand:
+        (window,) = await stand.admin.windows(end - 3600, end + 1, 3601)
+        assert (window.performance.predicted, window.performance.labelled) == (50, 50)
 
 
 async def test_the_same_id_in_two_namespaces_is_two_predictions(stand: Stand) -> None:

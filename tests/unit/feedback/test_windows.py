@@ -22,6 +22,9 @@ from tests.support.collecting import (
 )
 from viridian.api.performance import SCORE_BINS, Classified, Regressed
 from viridian.api.profile import Categories, Task
+from viridian.feedback import windows
+from viridian.feedback.spans import Spans
+from viridian.feedback.windows import Windows
 
 CLASSES = ("stays", "leaves")
 
@@ -37,9 +40,9 @@ async def test_binary_figures_are_those_of_the_rows(stand: Stand) -> None:
     await stand.server.predict(batch(rows))
     told = [number for number in range(len(rows)) if number % 4]
     await stand.server.outcomes(*(outcome(number, CLASSES[actual[number]]) for number in told))
-    windows = await stand.admin.windows(START, START + 405, 100)
-    assert [window.performance.predicted for window in windows] == [100, 100, 100, 100, 5]
-    for number, window in enumerate(windows):
+    found = await stand.admin.windows(START, START + 405, 100)
+    assert [window.performance.predicted for window in found] == [100, 100, 100, 100, 5]
+    for number, window in enumerate(found):
         inside = [index for index in told if index // 100 == number]
         joined = window.performance.joined
         assert isinstance(joined, Classified)
@@ -106,15 +109,15 @@ async def test_slots_of_a_revision_are_counted_together_and_revisions_apart(stan
     await stand.server.predict(batch(map(prediction, range(3, 7)), served(slot="blue")))
     await stand.server.predict(batch(map(prediction, range(7, 9)), served(revision="7f3c91d2", version="6")))
     await stand.server.outcomes(*(outcome(number, "leaves") for number in range(9)))
-    windows = await stand.admin.windows(START, START + 10, 10)
-    assert [(w.version, w.performance.predicted) for w in windows] == [("7", 7), ("6", 2)]
+    found = await stand.admin.windows(START, START + 10, 10)
+    assert [(w.version, w.performance.predicted) for w in found] == [("7", 7), ("6", 2)]
     assert [w.version for w in await stand.admin.windows(START, START + 10, 10, revision="7f3c91d2")] == ["6"]
 
 
 async def test_windows_are_half_open_and_empty_ones_are_left_out(stand: Stand) -> None:
     await stand.server.predict(batch([prediction(0), prediction(10), prediction(40)]))
-    windows = await stand.admin.windows(START, START + 40, 10)
-    assert [(window.start - START, window.end - START) for window in windows] == [(0, 10), (10, 20)]
+    found = await stand.admin.windows(START, START + 40, 10)
+    assert [(window.start - START, window.end - START) for window in found] == [(0, 10), (10, 20)]
 
 
 async def send(stand: Stand, sequence: int, *counts: int, pod: str = "a") -> None:
@@ -135,7 +138,46 @@ async def test_profiles_of_pods_and_minutes_merge_and_late_ones_are_added(stand:
     assert await rows_of_profiles(stand) == [10, 5]
     stand.clock.now = START + 400 * 86_400 + 121
     await stand.collector.sweeper.sweep()
-    assert await rows_of_profiles(stand) == [2, 5], "two of them are too old"
+    assert await rows_of_profiles(stand) == [7], "two of them are too old, and what is left has become one hour"
+
+
+async def test_without_profiles_only_predictions_and_outcomes_are_looked_at(stand: Stand) -> None:
+    await send(stand, 0, 3, 1)
+    await send(stand, 5, 5, 0)
+    await stand.server.predict(batch([prediction(1)]))
+    await stand.server.outcomes(outcome(1, "leaves"))
+    (window,) = await stand.admin.windows(START, START + 600, 300, profile="false")
+    assert (window.profile, window.performance.labelled) == (None, 1)
+    first, _ = await stand.admin.windows(START, START + 600, 300, profile="true")
+    assert first.profile is not None
+    assert first.performance == window.performance
+    params = {"start": str(START), "end": str(START + 300), "seconds": "300", "profile": "perhaps"}
+    answer = await stand.admin.send("GET", "/v1/windows/ml/churn", params=params)
+    assert (answer.status_code, "profile as true or false" in answer.text) == (400, True)
+
+
+async def test_profiles_that_would_be_too_long_an_answer_are_refused(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await send(stand, 0, 3, 1)
+    await send(stand, 5, 5, 0)
+    monkeypatch.setattr(windows, "MAX_ANSWER_BYTES", 1_000)
+    params = {"start": str(START), "end": str(START + 600), "seconds": "300"}
+    answer = await stand.admin.send("GET", "/v1/windows/ml/churn", params=params)
+    assert (answer.status_code, "profile=false" in answer.text) == (400, True)
+    assert len(await stand.admin.windows(START, START + 300, 300)) == 1
+
+
+async def test_no_more_merged_profiles_are_remembered_than_fit(stand: Stand) -> None:
+    for sequence in range(20):
+        await send(stand, sequence, 3, sequence)
+    few = Windows(stand.collector.engine, remembered_bytes=2_000)
+    spans = Spans.checked(START, START + 1_200, 60)
+    for _ in range(2):
+        found = list(few.of("ml", "churn", spans))
+        assert [window.profile.rows for window in found if window.profile] == [3 + number for number in range(20)]
+        assert 0 < few._memory._size <= 2_000
+        assert few._memory._size == sum(entry.size for entry in few._memory._entries.values())
 
 
 async def test_servers_of_one_revision_that_count_differently_are_told_apart_from_nothing(stand: Stand) -> None:

@@ -7,6 +7,7 @@ import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
 import pytest
 import sqlalchemy as sa
 
@@ -62,6 +63,38 @@ async def test_a_full_queue_takes_no_more_and_loses_nothing(tmp_path: Path, data
         await asyncio.gather(first, second)
         assert (await writer.write(store(2))).stored.stored == 1
         assert (await writer.write(store(1))).stored.duplicates == 1
+
+
+async def test_a_full_queue_does_not_keep_the_sweeper_from_making_room(tmp_path: Path, database_url: str) -> None:
+    async with collecting(tmp_path, database_url, queue_rows=100) as stand:
+        await stand.collector.sweeper.sweep()
+        await stand.server.predict(batch([prediction(1)]))
+        stand.clock.now += 91 * 86_400
+        held = Held(rows=100)
+        first = asyncio.create_task(stand.collector.writer.write(held))
+        await eventually(held.begun.is_set, "the writer is busy")
+        sweeping = asyncio.create_task(stand.collector.sweeper.sweep())
+        await eventually(lambda: stand.collector.writer._queue or sweeping.done(), "the sweeper has given its work")
+        held.go.set()
+        await asyncio.gather(first, sweeping)
+        assert await stand.count("prediction", "expired") == 1
+
+
+async def test_bodies_count_until_what_they_say_is_stored(tmp_path: Path, database_url: str) -> None:
+    content = msgspec.json.encode(batch(map(prediction, range(50))))
+    async with collecting(tmp_path, database_url, max_body_bytes=len(content)) as stand:
+        await stand.collector.sweeper.sweep()
+        held = Held()
+        first = asyncio.create_task(stand.collector.writer.write(held))
+        await eventually(held.begun.is_set, "the writer is busy")
+        waiting = [asyncio.create_task(stand.server.send("POST", "/v1/predictions", content=content)) for _ in range(4)]
+        await eventually(lambda: len(stand.collector.writer._queue) == 4, "four of the largest bodies wait")
+        answer = await stand.server.send("POST", "/v1/predictions", content=content)
+        assert (answer.status_code, answer.headers["Retry-After"]) == (429, "2")
+        held.go.set()
+        await first
+        assert all(answer.is_success for answer in await asyncio.gather(*waiting))
+        assert (await stand.server.send("POST", "/v1/predictions", content=content)).is_success
 
 
 async def test_one_that_fails_takes_nobody_along(stand: Stand) -> None:
