@@ -105,7 +105,7 @@ def concept_drift(
     The holdout's own standard error is taken to be that of the window, scaled to its number of rows.
     """
     measured = window.measured if window else None
-    problem = _too_little(window, least, estimated=False) or (baseline.absent if not baseline.value else "")
+    problem = _too_little(window, least, estimated=False) or _no_share_of(baseline)
     if problem or measured is None or not baseline.value:
         return _unknown(metric, problem, window, threshold, baseline, estimated=False)
     sign = 1 if metric in LOWER_IS_BETTER else -1
@@ -158,7 +158,7 @@ def decay(
         problem = f"{len(points)} of the last {len(windows)} windows have {least} mature labels, {needed} are needed"
         return _unknown(metric, problem, newest, abs(per_window), baseline, estimated=False)
     sign = math.copysign(1.0, per_window)
-    value, bound = sign * found.slope, sign * found.slope - SIGMAS * found.error
+    value, bound = sign * found.slope, sign * found.slope - found.allowance
     fired = beyond(value if decision is Decision.POINT else bound, abs(per_window))
     limit = f"{'beyond' if fired else 'not beyond'} {shown(per_window)}"
     if relative is not None and baseline.value is not None:
@@ -174,6 +174,14 @@ def decay(
         reference=baseline.value,
         samples=sum(window.known for window in windows),
         reference_samples=baseline.rows,
+    )
+
+
+def _no_share_of(baseline: Baseline) -> str:
+    if baseline.value is None:
+        return baseline.absent
+    return (
+        "" if baseline.value else "it is 0 on the holdout, and no share of that can be taken: use performance with max"
     )
 
 

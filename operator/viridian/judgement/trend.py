@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from viridian.judgement.figures import SIGMAS
 from viridian.judgement.metrics import Measured
 
 
@@ -15,6 +16,8 @@ class Trend:
 
     slope: float
     error: float
+    allowance: float
+    """What chance hardly ever makes of a slope of 0."""
 
 
 def trend(points: Sequence[tuple[int, Measured]]) -> Trend | None:
@@ -40,6 +43,24 @@ def trend(points: Sequence[tuple[int, Measured]]) -> Trend | None:
     scatter = sum(
         weight * (m.value - mean_y - slope * (x - mean_x)) ** 2 for weight, (x, m) in zip(weights, points, strict=True)
     )
-    known = any(measured.error > 0 for _, measured in points)
-    birge = math.sqrt(scatter / (len(points) - 2))
-    return Trend(slope, (max(1.0, birge) if known else birge) / math.sqrt(width))
+    freedom = len(points) - 2
+    sure = 1.0 if any(measured.error > 0 for _, measured in points) else 0.0
+    birge = math.sqrt(scatter / freedom)
+    allowance = max(SIGMAS * sure, _student(freedom) * birge)
+    return Trend(slope, max(sure, birge) / math.sqrt(width), allowance / math.sqrt(width))
+
+
+def _student(freedom: int) -> float:
+    """As many standard errors as SIGMAS are where the error itself is only known from so few points.
+
+    Student's t by the expansion of Fisher and Cornish (1960), as in Abramowitz and Stegun, 26.7.5: a tenth too small
+    for two degrees of freedom, a fortieth for three, right for more.
+    """
+    z, n = SIGMAS, freedom
+    return (
+        z
+        + (z**3 + z) / (4 * n)
+        + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * n**2)
+        + (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / (384 * n**3)
+        + (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / (92160 * n**4)
+    )

@@ -162,3 +162,18 @@ def test_a_trend_needs_windows_with_labels() -> None:
     assert figure.sentence == "auc: 0 of the last 14 windows have 100 mature labels, 7 are needed"
     assert declining(0.02, windows=3).verdict is Verdict.INSUFFICIENT_DATA
     assert "from window to window" in declining(0.02).sentence
+
+
+def test_nothing_is_a_share_of_an_error_of_0() -> None:
+    figure = concept_drift(
+        Metric.MAE,
+        window(0.2),
+        Baseline(value=0.0, rows=2000),
+        threshold=0.1,
+        decision=Decision.LOWER_BOUND,
+        least=500,
+    )
+    assert figure.verdict is Verdict.INSUFFICIENT_DATA
+    assert figure.sentence == (
+        "mae: it is 0 on the holdout, and no share of that can be taken: use performance with max"
+    )

@@ -8,6 +8,7 @@ from statistics import fmean, stdev
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
 from viridian.judgement.metrics import Measured
 from viridian.judgement.trend import trend
@@ -49,6 +50,26 @@ def test_scatter_that_the_rows_do_not_explain_widens_the_error() -> None:
     assert calm is not None
     assert wild is not None
     assert wild.error > 5 * calm.error
+
+
+@pytest.mark.parametrize("windows", [4, 7, 14])
+@pytest.mark.parametrize("known", [0.0, 0.002, 0.02], ids="standard error {}".format)
+def test_windows_that_scatter_without_a_trend_have_none_beyond_chance(windows: int, known: float) -> None:
+    """However few there are, and whether or not the rows explain the scatter of 0.02."""
+    chance = random.Random(13)
+    found = [trend([(x, Measured(chance.gauss(0.8, 0.02), known, 400)) for x in range(windows)]) for _ in range(2000)]
+    beyond = sum(one is not None and abs(one.slope) > one.allowance for one in found)
+    # Two sides of 0.00135 each are 5.4 of 2,000.
+    assert beyond <= 13
+
+
+def test_the_allowance_of_few_windows_is_that_of_student() -> None:
+    points = [(x, Measured(0.8 + 0.01 * (-1) ** x, 0.0, 400)) for x in range(14)]
+    for number in (5, 6, 8, 14):
+        found = trend(points[:number])
+        assert found is not None
+        exact = stats.t.isf(stats.norm.sf(3), number - 2)
+        assert found.allowance / found.error == pytest.approx(exact, rel=0.03)
 
 
 @given(st.lists(st.tuples(st.integers(0, 20), st.floats(0, 1), st.floats(0, 1)), max_size=20, unique_by=lambda p: p[0]))
