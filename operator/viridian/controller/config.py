@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from viridian import __version__
 from viridian.api import durations
@@ -116,7 +117,7 @@ def _serving(group: _Group) -> None:
         "served and nothing can be retrained",
         variables=(_MLFLOW_URI,),
         metavar="URI",
-        type=_address,
+        type=_mlflow_address,
     )
     group.add(
         "--collector-url",
@@ -187,6 +188,18 @@ def _address_or_none(text: str) -> str | None:
         return _address(text)
     except argparse.ArgumentTypeError as error:
         raise argparse.ArgumentTypeError(f"{error}, or be the word none") from None
+
+
+def _mlflow_address(text: str) -> str:
+    """An address without credentials, since pods and Jobs get it as it is."""
+    host = urlsplit(_address(text)).netloc.rpartition("@")[2]
+    if host != urlsplit(text).netloc:
+        raise argparse.ArgumentTypeError(
+            f"the address of MLflow at {host} must hold no user and password, since all who may look at pods could read "
+            "them there: leave them out, and set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD from a Secret "
+            "(Helm: mlflow.existingSecret)"
+        )
+    return text
 
 
 def _time(text: str) -> timedelta:

@@ -136,6 +136,20 @@ def test_a_password_in_an_address_is_not_repeated(capsys: pytest.CaptureFixture[
     assert "secret" not in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("user", ["ml:secret@", "ml:sec@secret@", "secret@"])
+@pytest.mark.parametrize("variable", ["", "MLFLOW_TRACKING_URI", "VIRIDIAN_MLFLOW_URI"])
+def test_a_password_in_the_address_of_mlflow_would_show_in_every_pod(
+    user: str, variable: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    address = f"https://{user}mlflow.ml.svc:5000/path"
+    with pytest.raises(SystemExit):
+        parse([] if variable else ["--mlflow-uri", address], {variable: address} if variable else {})
+    said = capsys.readouterr().err
+    assert "secret" not in said
+    assert "MLflow at mlflow.ml.svc:5000 must hold no user and password" in said
+    assert "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD from a Secret" in said
+
+
 def test_help_names_each_flag_with_its_variable(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         parse(["--help"], {})
