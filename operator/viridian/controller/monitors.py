@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 
 from viridian.api import reasons
-from viridian.api.feedback import Keeping
+from viridian.api.feedback import Keeping, Window
 from viridian.api.modeldeployment import ModelDeploymentSpec
 from viridian.api.monitoring import Feedback as FeedbackSpec
 from viridian.api.monitoring import Monitoring
@@ -23,7 +23,7 @@ from viridian.controller.keys import Key
 from viridian.controller.references import References
 from viridian.monitoring.report import Report, Watched, report
 from viridian.monitoring.telling import Blind, Watch
-from viridian.monitoring.windows import Calendar, Span, Windows, calendar, seconds, spans
+from viridian.monitoring.windows import Calendar, Content, Span, Windows, calendar, seconds, spans
 from viridian.ports.feedback import Feedback, FeedbackError, FeedbackUnavailable
 from viridian.rollout.snapshot import Snapshot, judged_targets
 
@@ -183,19 +183,19 @@ class Monitors:
         return told, not found.settled
 
     async def _windows(self, key: Key, feedback: Feedback, asked: Sequence[Span]) -> Windows:
-        answers = [
-            await feedback.windows(
+        known: list[Window] = []
+        for span in asked:
+            answer = await feedback.windows(
                 key.namespace,
                 key.name,
                 start=span.start,
                 end=span.end,
                 seconds=span.seconds,
                 revision=span.revision,
-                profiles=span.profiles,
+                profiles=span.content > Content.OUTCOMES,
             )
-            for span in asked
-        ]
-        return Windows.of(window for answer in answers for window in answer)
+            known += map(span.needed_of, answer)
+        return Windows.of(known)
 
     # ---- what may be kept
 

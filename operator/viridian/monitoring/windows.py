@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from enum import IntEnum
 from typing import Final
+
+import msgspec
 
 from viridian.api import durations
 from viridian.api.feedback import Window
@@ -30,6 +33,16 @@ MOST_JITTER_SECONDS: Final = 600
 """Over which the looks of all objects are spread, at most; with a short window over a tenth of it."""
 
 
+class Content(IntEnum):
+    """What is needed of a window; each holds what stands before it."""
+
+    OUTCOMES = 0
+    PREDICTIONS = 1
+    """Their profile."""
+    FEATURES = 2
+    """Hundreds of profiles, where the model has as many."""
+
+
 @dataclass(frozen=True, slots=True)
 class Span:
     """Whole windows in a row, half open; of one revision, or of all."""
@@ -38,8 +51,13 @@ class Span:
     end: float
     seconds: float
     revision: str | None
-    profiles: bool = True
-    """Without, it is about outcomes alone."""
+    content: Content = Content.FEATURES
+
+    def needed_of(self, window: Window) -> Window:
+        """The window without what nobody needs, to be kept among many."""
+        if window.profile is None or self.content is Content.FEATURES:
+            return window
+        return msgspec.structs.replace(window, profile=msgspec.structs.replace(window.profile, features={}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,14 +122,16 @@ def seconds(duration: str) -> float:
 
 def spans(monitoring: Monitoring, days: Calendar, revision: str) -> list[Span]:
     """What has to be asked of the collector, each once."""
-    found = set(_spans(monitoring, days, revision))
-    needed = {span for span in found if span.profiles or replace(span, profiles=True) not in found}
-    return sorted(needed, key=lambda span: (span.end, span.start, span.revision or "", span.profiles))
+    richest = {
+        replace(span, content=Content.OUTCOMES): span
+        for span in sorted(_spans(monitoring, days, revision), key=lambda span: span.content)
+    }
+    return sorted(richest.values(), key=lambda span: (span.end, span.start, span.revision or "", span.content))
 
 
 def _spans(monitoring: Monitoring, days: Calendar, revision: str) -> Iterator[Span]:
-    def span(end: float, windows: int, of: str | None, *, profiles: bool = True) -> Span:
-        return Span(end - windows * days.seconds, end, days.seconds, of, profiles)
+    def span(end: float, windows: int, of: str | None, content: Content = Content.FEATURES) -> Span:
+        return Span(end - windows * days.seconds, end, days.seconds, of, content)
 
     yield span(days.end, 1, revision)
     for source in map(source_of, monitoring.monitors):
@@ -124,13 +144,15 @@ def _spans(monitoring: Monitoring, days: Calendar, revision: str) -> Iterator[Sp
             case PredictionDrift() if source.reference is Against.PREVIOUS_WINDOW:
                 yield span(days.start, 1, revision)
             case PerformanceMonitor():
-                yield span(days.mature_end(source.label_maturity), source.consecutive, revision, profiles=False)
+                yield span(days.mature_end(source.label_maturity), source.consecutive, revision, Content.OUTCOMES)
             case EstimatedPerformance():
-                yield span(days.end, source.consecutive, revision)
+                # One by one: an answer with many profiles would be too large to be in memory at once.
+                for number in range(source.consecutive):
+                    yield span(days.end - number * days.seconds, 1, revision, Content.PREDICTIONS)
             case ConceptDrift():
-                yield span(days.mature_end(source.label_maturity), 1, revision, profiles=False)
+                yield span(days.mature_end(source.label_maturity), 1, revision, Content.OUTCOMES)
             case Decay():
-                yield span(days.mature_end(source.label_maturity), source.windows, revision, profiles=False)
+                yield span(days.mature_end(source.label_maturity), source.windows, revision, Content.OUTCOMES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,13 +163,11 @@ class Windows:
 
     @staticmethod
     def of(windows: Iterable[Window]) -> Windows:
-        """Each revision's window once, with its profile where one answer has it."""
-        known: dict[tuple[str, float, float], Window] = {}
-        for window in windows:
-            place = window.revision, window.start, window.end
-            if window.profile is not None or place not in known:
-                known[place] = window
-        return Windows(tuple(known.values()))
+        """Each revision's window once, with as much as one of the answers has of it."""
+        poorest_first = sorted(windows, key=lambda window: len(window.profile.features) if window.profile else -1)
+        return Windows(
+            tuple({(window.revision, window.start, window.end): window for window in poorest_first}.values())
+        )
 
     def at(self, revision: str, start: float) -> Window | None:
         """The window of a revision that begins then."""

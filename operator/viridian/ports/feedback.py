@@ -18,7 +18,7 @@ from yarl import URL
 from viridian.api.feedback import RULES_PATH, SNAPSHOTS_PATH, WINDOWS_PATH, Keeping, Snapshot, Window
 
 TIMEOUT_SECONDS: Final = 10.0
-MAX_BYTES: Final = 64 * 1024 * 1024
+MAX_BYTES: Final = 16 * 1024 * 1024
 SHOWN_CHARACTERS: Final = 300
 _WINDOWS: Final = msgspec.json.Decoder(list[Window])
 _SNAPSHOT: Final = msgspec.json.Decoder(Snapshot)
@@ -158,5 +158,7 @@ async def _read(response: aiohttp.ClientResponse) -> bytes:
     async for chunk in response.content.iter_chunked(65536):
         body += chunk
         if len(body) > MAX_BYTES:
-            raise FeedbackRefused(f"the collector's answer is longer than {MAX_BYTES} bytes: watch fewer windows")
+            raise FeedbackRefused(
+                f"the collector's answer is longer than {MAX_BYTES} bytes: watch fewer windows, or fewer features"
+            )
     return bytes(body)

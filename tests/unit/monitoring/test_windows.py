@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import permutations
 
 import msgspec
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.watched import HOUR, monitoring, window
-from viridian.monitoring.windows import Span, Windows, calendar, delay, jitter, profile_seconds, seconds, spans
+from viridian.monitoring.windows import Content, Span, Windows, calendar, delay, jitter, profile_seconds, seconds, spans
 
 NOW = datetime(2026, 11, 24, 12, 1, 40, tzinfo=UTC)
 NOON = datetime(2026, 11, 24, 12, 0, tzinfo=UTC).timestamp()
@@ -74,23 +75,36 @@ def test_every_window_is_asked_for_once() -> None:
         {"name": "auc", "performance": {"metric": "auc", "min": 0.8, "consecutive": 3, "labelMaturity": "2h"}},
         {"name": "concept", "conceptDrift": {}},
         {"name": "decay", "decay": {"metric": "auc", "perWindow": -0.01, "windows": 10}},
-        {"name": "estimate", "estimatedPerformance": {"metric": "auc", "min": 0.8, "consecutive": 1}},
+        {"name": "estimate", "estimatedPerformance": {"metric": "auc", "min": 0.8, "consecutive": 3}},
     )
     found = spans(asked, calendar(asked, "0s", NOW), "r1")
     assert found == [
         Span(NOON - 169 * HOUR + HOUR - HOUR, NOON - 168 * HOUR, HOUR, None),
-        Span(NOON - 5 * HOUR, NOON - 2 * HOUR, HOUR, "r1", profiles=False),
+        Span(NOON - 5 * HOUR, NOON - 2 * HOUR, HOUR, "r1", Content.OUTCOMES),
+        Span(NOON - 3 * HOUR, NOON - 2 * HOUR, HOUR, "r1", Content.PREDICTIONS),
         Span(NOON - 2 * HOUR, NOON - HOUR, HOUR, None),
         Span(NOON - 2 * HOUR, NOON - HOUR, HOUR, "r1"),
-        Span(NOON - 10 * HOUR, NOON, HOUR, "r1", profiles=False),
+        Span(NOON - 10 * HOUR, NOON, HOUR, "r1", Content.OUTCOMES),
         Span(NOON - HOUR, NOON, HOUR, "r1"),
     ]
 
 
-def test_a_profile_that_one_answer_has_is_kept_whatever_the_others_leave_out() -> None:
+def test_what_one_answer_has_is_kept_whatever_the_others_leave_out() -> None:
     whole = window(0, rows=50)
+    scores = Span(0, HOUR, HOUR, "r1", Content.PREDICTIONS).needed_of(whole)
     bare = msgspec.structs.replace(whole, profile=None)
-    assert Windows.of([whole, bare]).known == Windows.of([bare, whole]).known == (whole,)
+    for answers in permutations([whole, scores, bare]):
+        assert Windows.of(answers).known == (whole,)
+    assert Windows.of([bare, scores]).known == (scores,)
+
+
+def test_of_many_windows_only_what_is_needed_stays_in_memory() -> None:
+    whole = window(0, rows=50)
+    assert whole.profile is not None
+    kept = Span(0, HOUR, HOUR, "r1", Content.PREDICTIONS).needed_of(whole)
+    assert kept.profile is not None
+    assert (kept.profile.features, kept.profile.prediction) == ({}, whole.profile.prediction)
+    assert Span(0, HOUR, HOUR, "r1").needed_of(whole) is whole
 
 
 def test_a_new_version_is_compared_with_what_others_met_before_it() -> None:
