@@ -195,9 +195,9 @@ def _mlflow_address(text: str) -> str:
     host = urlsplit(_address(text)).netloc.rpartition("@")[2]
     if host != urlsplit(text).netloc:
         raise argparse.ArgumentTypeError(
-            f"the address of MLflow at {host} must hold no user and password, since all who may look at pods could read "
-            "them there: leave them out, and set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD from a Secret "
-            "(Helm: mlflow.existingSecret)"
+            f"the address of MLflow at {host} must hold no user and password, since all who may look at pods could "
+            "read them there: leave them out, and set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD from a "
+            "Secret (Helm: mlflow.existingSecret)"
         )
     return text
 

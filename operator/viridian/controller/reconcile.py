@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -27,7 +27,7 @@ from viridian.controller.keys import Key
 from viridian.controller.kinds import Kind
 from viridian.controller.queue import Ending, Gone, Retry, Settled
 from viridian.controller.status import StatusWriter
-from viridian.plan.plan import Plan
+from viridian.plan.plan import Event, Plan
 from viridian.ports.cluster import Cluster, ClusterConflict, ClusterError, ClusterRefused, ClusterUnavailable, Object
 
 log = logging.getLogger("viridian.reconcile")
@@ -134,6 +134,7 @@ class Reconciler:
             await self._tell(key, manifest, plan)
             log.warning("the API server refuses: %s", error, extra={"key": str(key)})
             return Retry(at_most=self._after(plan, due)), Outcome.REFUSED
+        await self._record(key, manifest, plan.events)
         if done.models:
             self.registry_written(key, done.models)
         acted = bool(plan.actions)
@@ -146,16 +147,16 @@ class Reconciler:
         return Settled(self._after(plan, due)), Outcome.CHANGED if changed else Outcome.UNCHANGED
 
     async def _tell(self, key: Key, manifest: Object, plan: Plan) -> bool:
-        """Write the status if it says something new, then the events of what it tells; whether it was written."""
+        """Write the status if it says something new, then the events about that; whether it was written."""
         if plan.status is None:
             return False
         changed = await self.statuses.write(key, manifest, plan.status)
         self.observer.seen(key, plan.status)
-        await self._record_events(key, manifest, plan)
+        await self._record(key, manifest, plan.news)
         return changed
 
-    async def _record_events(self, key: Key, manifest: Object, plan: Plan) -> None:
-        for event in plan.events:
+    async def _record(self, key: Key, manifest: Object, events: Iterable[Event]) -> None:
+        for event in events:
             try:
                 await self.cluster.record_event(
                     manifest, kind=event.type, reason=event.reason, message=event.message[:1000]

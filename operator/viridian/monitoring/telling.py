@@ -113,7 +113,7 @@ def with_watch(plan: Plan, watch: Watch | None, before: Mapping[str, Any], gener
     return replace(
         plan,
         status={**plan.status, **({"monitoring": status} if status else {}), "conditions": [*others, *known]},
-        events=(*plan.events, *_events(watch, stored, conditions, findings), *_answers(asked, review, watch.reviewed)),
+        news=(*plan.news, *_events(watch, stored, conditions, findings), *_answers(asked, review, watch.reviewed)),
         wake=min(wakes, default=None),
     )
 

@@ -128,7 +128,10 @@ class Plan:
 
     actions: tuple[Action, ...] = ()
     status: Mapping[str, Any] | None = None
+    # Of what the actions do: told once they are done, whatever becomes of the status. The next pass sees it done.
     events: tuple[Event, ...] = ()
+    # Of what the status says for the first time: told once it is written. Until then each pass finds it again.
+    news: tuple[Event, ...] = ()
     wake: datetime | None = None
     # One line for the log and for `mode: Observe`: what was decided and why.
     summary: str = ""

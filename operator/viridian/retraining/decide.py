@@ -31,7 +31,7 @@ from viridian.retraining.runs import TRAINING, Run
 from viridian.retraining.schedule import Timetable
 from viridian.retraining.situation import Situation, Start, read, with_outcome
 from viridian.retraining.snapshot import Answers, Snapshot
-from viridian.retraining.status import events, invalid_status, status
+from viridian.retraining.status import invalid_status, news, status
 
 POLL: Final = timedelta(seconds=60)
 """How often a run at work is looked at although nothing was heard of it."""
@@ -49,7 +49,7 @@ class Step:
     after: Situation | None = None
     # Times that were found to be answered although no Job shows it.
     answered: tuple[Cause, ...] = ()
-    events: tuple[Event, ...] = ()
+    news: tuple[Event, ...] = ()
     wake: datetime | None = None
     summary: str = ""
 
@@ -75,7 +75,7 @@ def _plan(situation: Situation, step: Step, problem: Problem | None) -> Plan:
     return Plan(
         actions=(*step.actions, *_prune(situation)),
         status=next_status,
-        events=(*step.events, *events(situation.facts.status, next_status)),
+        news=(*step.news, *news(situation.facts.status, next_status)),
         wake=_wake(situation, step, problem),
         summary=step.summary or (problem.message if problem else ""),
     )
@@ -152,7 +152,7 @@ def _cancel(situation: Situation, gone: ActiveRun, answers: Answers) -> Step:
         return Step(actions=(close,), active=gone, wake=situation.now, summary=f"run {gone.id} was cancelled")
     message = f"run {gone.id} was cancelled: its Job {gone.job} was deleted"
     told = Event(EventType.NORMAL, reasons.EVENT_RUN_CANCELLED, message)
-    return Step(events=(told,), wake=situation.now, summary=message)
+    return Step(news=(told,), wake=situation.now, summary=message)
 
 
 def _beginning(start: Start) -> ActiveRun:

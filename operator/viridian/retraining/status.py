@@ -83,7 +83,7 @@ def _prune(value: Any) -> Any:
     return [_prune(inner) for inner in value] if isinstance(value, list | tuple) else value
 
 
-def events(before: Object, after: Mapping[str, Any]) -> tuple[Event, ...]:
+def news(before: Object, after: Mapping[str, Any]) -> tuple[Event, ...]:
     """What is new in the status, told once. A status that was deleted is no news."""
     if not before.get("observedGeneration"):
         return ()

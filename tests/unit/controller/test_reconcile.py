@@ -20,6 +20,7 @@ from viridian.plan.plan import Apply, Event, EventType, Plan, SetAlias
 from viridian.ports.cluster import ClusterConflict, ClusterRefused, ClusterUnavailable
 
 PROMOTED = Event(EventType.NORMAL, "Promoted", "version 2 serves")
+FIRED = Event(EventType.WARNING, "MonitorFired", "the error rate is high")
 
 
 def bench(**plan: Any) -> Bench:
@@ -44,15 +45,28 @@ async def test_an_object_that_is_being_deleted_is_left_to_the_garbage_collector(
     assert world.told() == []
 
 
-async def test_actions_come_before_the_status_and_the_status_before_the_events() -> None:
-    world = bench(actions=(Apply(config_map()),), status={"replicas": 2}, events=(PROMOTED,))
+async def test_every_event_comes_right_after_what_it_tells_of() -> None:
+    world = bench(actions=(Apply(config_map()),), status={"replicas": 2}, events=(PROMOTED,), news=(FIRED,))
     assert await world.reconcile(KEY) == Settled(300.0)
     assert world.told() == [
         "apply ConfigMap child",
+        "record event ModelDeployment churn",
         "apply status ModelDeployment churn",
         "record event ModelDeployment churn",
     ]
+    assert [reason for _, reason, _ in world.cluster.events()] == ["Promoted", "MonitorFired"]
     assert world.status == {"replicas": 2}
+
+
+async def test_what_was_done_is_told_although_somebody_else_wrote_before_the_status() -> None:
+    """The next pass finds it done and has nothing to tell of it; what is new in the status it finds again."""
+    world = bench(actions=(Apply(config_map()),), status={"replicas": 2}, events=(PROMOTED,), news=(FIRED,))
+    world.cluster.faults.on(lambda call: call.verb == "apply status", Fault.CONFLICT, times=1)
+    assert await world.reconcile(KEY) == Retry(at_once=True)
+    assert [reason for _, reason, _ in world.cluster.events()] == ["Promoted"]
+    world.kind.plan = lambda _: Plan(status={"replicas": 2}, news=(FIRED,))
+    assert await world.reconcile(KEY) == Settled(300.0)
+    assert [reason for _, reason, _ in world.cluster.events()] == ["Promoted", "MonitorFired"]
 
 
 async def test_a_status_that_says_nothing_new_is_not_written() -> None:
@@ -86,7 +100,7 @@ async def test_a_status_that_someone_deleted_is_written_again() -> None:
 
 
 async def test_no_event_tells_of_a_write_that_failed() -> None:
-    world = bench(status={"replicas": 2}, events=(PROMOTED,))
+    world = bench(actions=(Apply(config_map()),), status={"replicas": 2}, events=(PROMOTED,), news=(FIRED,))
     world.cluster.faults.on_write(1, Fault.LOSE_REQUEST)
     assert isinstance(await world.reconcile(KEY), Retry)
     assert world.cluster.events() == []
@@ -94,7 +108,7 @@ async def test_no_event_tells_of_a_write_that_failed() -> None:
 
 async def test_an_event_that_cannot_be_told_does_not_fail_the_pass() -> None:
     world = bench(status={"replicas": 2}, events=(PROMOTED,))
-    world.cluster.faults.on_write(2, Fault.REFUSED)
+    world.cluster.faults.on(lambda call: call.verb == "record event", Fault.REFUSED, times=1)
     assert await world.reconcile(KEY) == Settled(300.0)
 
 

@@ -88,7 +88,7 @@ def said(plan: Plan, kind: str) -> tuple[str, str]:
 
 
 def events(plan: Plan) -> list[str]:
-    return [event.reason for event in plan.events]
+    return [event.reason for event in plan.news]
 
 
 def test_without_monitors_the_plan_is_as_it_was() -> None:

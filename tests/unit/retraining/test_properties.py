@@ -152,7 +152,7 @@ def runs_of(status: dict[str, Any]) -> list[Any]:
 def at_rest(world: World, plan: Plan) -> bool:
     """P7: deciding again gives the same, and nothing to do."""
     again = world.decide()
-    return again == world.decide() and not again.actions and not again.events and again.status == world.status
+    return again == world.decide() and not again.actions and not again.news and again.status == world.status
 
 
 AnyHistory.TestCase.settings = settings(

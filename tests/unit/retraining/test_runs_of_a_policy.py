@@ -323,7 +323,7 @@ def test_a_write_that_the_api_server_refuses_is_told_and_nothing_else_is_claimed
     facts = replace(snapshot.facts, refused="admission webhook denied the request: no quota")
     plan = decide(replace(snapshot, facts=facts), world.now)
     assert plan.actions == ()
-    assert plan.events == ()
+    assert plan.news == ()
     assert plan.status is not None
     ready = next(c for c in plan.status["conditions"] if c["type"] == "Ready")
     assert (ready["reason"], ready["message"]) == ("ApplyRefused", "admission webhook denied the request: no quota")

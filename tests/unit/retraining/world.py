@@ -144,7 +144,7 @@ class World:
         if plan.status is not None and dict(plan.status) != self.policy.get("status"):
             self.policy["status"] = json.loads(json.dumps(plan.status, allow_nan=False))
             self._wrote()
-        self.events += plan.events
+        self.events += plan.news
         return plan
 
     def settle(self, most: int = 30) -> Plan:
