@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -14,6 +14,7 @@ from viridian.retraining.quality import Quality, quality
 from viridian.retraining.runs import NO_DATA, Run, causes_of, read_runs
 from viridian.retraining.schedule import Timetable, Unreadable, length, timetable
 from viridian.retraining.snapshot import Facts
+from viridian.retraining.triggers import Hold
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ def read(facts: Facts, spec: RetrainPolicySpec, now: datetime) -> Situation:
     tables = {trigger.name: timetable(trigger.schedule) for trigger in spec.triggers}
     word = quality(finished, spec.data or NO_DATA)
     cooling_until = _cooling_until(finished, spec, now)
-    due = triggers.due(facts, spec, tables, runs, vanished, word.bad_since, now)
+    due = triggers.due(facts, spec, tables, runs, vanished, tuple(_holds(finished, spec, word)), now)
     held = spec.suspend or word.paused or cooling_until is not None
     busy = bool(undecided) or vanished is not None
     return Situation(
@@ -100,10 +101,21 @@ def _finished(runs: Sequence[Run]) -> tuple[Run, ...]:
     return tuple(sorted(ended, key=lambda run: run.finished.finished_at or "" if run.finished else "", reverse=True))
 
 
-def _cooling_until(finished: Sequence[Run], spec: RetrainPolicySpec, now: datetime) -> datetime | None:
+def _holds(finished: Sequence[Run], spec: RetrainPolicySpec, word: Quality) -> Iterator[Hold]:
+    """What has held schedules back lately: the cooldown after the latest run, and bad data."""
+    yield from _cooldown(finished, spec)
+    if word.bad_since is not None:
+        yield Hold(word.bad_since)
+
+
+def _cooldown(finished: Sequence[Run], spec: RetrainPolicySpec) -> Iterator[Hold]:
     latest = finished[0].finished_at if finished else None
-    until = latest + length(spec.budget.cooldown) if latest else None
-    return until if until is not None and until > now else None
+    if latest is not None:
+        yield Hold(latest, latest + length(spec.budget.cooldown))
+
+
+def _cooling_until(finished: Sequence[Run], spec: RetrainPolicySpec, now: datetime) -> datetime | None:
+    return next((hold.until for hold in _cooldown(finished, spec) if hold.until is not None and hold.until > now), None)
 
 
 def _vanished(facts: Facts, runs: Sequence[Run]) -> ActiveRun | None:

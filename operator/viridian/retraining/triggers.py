@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from viridian.api.names import RUN_ANNOTATION
 from viridian.api.retrainpolicy import ActiveRun, RetrainPolicySpec, Trigger
@@ -15,13 +16,22 @@ from viridian.retraining.schedule import Timetable, Unreadable, length
 from viridian.retraining.snapshot import Facts
 
 
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """A time in which schedules start no run: what fires then, or could still start then, waits for its end."""
+
+    since: datetime
+    # None: until a person does something.
+    until: datetime | None = None
+
+
 def due(
     facts: Facts,
     spec: RetrainPolicySpec,
     tables: Mapping[str, Timetable | Unreadable],
     runs: Sequence[Run],
     vanished: ActiveRun | None,
-    bad_since: datetime | None,
+    holds: Sequence[Hold],
     now: datetime,
 ) -> tuple[Cause, ...]:
     """The causes that no run has answered: schedules by their time, then the run that a person asks for."""
@@ -32,7 +42,7 @@ def due(
         table = tables[trigger.name]
         if isinstance(table, Timetable):
             handled = _handled(facts, trigger.name, answered)
-            fires += _fire(trigger, table, max(facts.created, handled or facts.created), bad_since, now)
+            fires += _fire(trigger, table, max(facts.created, handled or facts.created), holds, now)
     asked = manual(facts.annotations.get(RUN_ANNOTATION, ""))
     return (*sorted(fires, key=_order), *([asked] if asked is not None and asked not in answered else []))
 
@@ -63,15 +73,24 @@ def _named(entry: Mapping[str, object], trigger: str) -> bool:
 
 
 def _fire(
-    trigger: Trigger, table: Timetable, handled: datetime, bad_since: datetime | None, now: datetime
+    trigger: Trigger, table: Timetable, handled: datetime, holds: Sequence[Hold], now: datetime
 ) -> Iterator[Cause]:
-    """Of all times that have passed, the newest; unless it is too late for it.
-
-    What fired while bad data held schedules back is not too late: it waits for better data, however long that takes.
-    """
+    """Of all times that have passed, the newest; unless it is too late for it."""
     newest = table.newest(now)
     if newest is None or newest <= handled:
         return
-    held_back = bad_since is not None and newest > bad_since
-    if held_back or now - newest <= length(trigger.schedule.starting_deadline):
+    latest = _latest_start(newest, length(trigger.schedule.starting_deadline), holds)
+    if latest is None or now <= latest:
         yield scheduled(trigger.name, newest)
+
+
+def _latest_start(fired: datetime, deadline: timedelta, holds: Sequence[Hold]) -> datetime | None:
+    """When it is too late for what fired then: the deadline counts from the end of what holds it back."""
+    possible = fired
+    for hold in sorted(holds, key=lambda hold: hold.since):
+        if hold.since > possible + deadline:
+            continue
+        if hold.until is None:
+            return None
+        possible = max(possible, hold.until)
+    return possible + deadline

@@ -242,6 +242,39 @@ def test_the_cooldown_holds_schedules_back_and_no_person() -> None:
     assert len(world.made) == 3
 
 
+def test_what_waits_for_the_end_of_the_cooldown_starts_then_however_long_that_is() -> None:
+    world = begin(daily(hour=13), budget={"cooldown": "20h"})
+    world.ask_by_hand("one").settle()
+    finish(world)
+    for time in ("2026-11-20T13:00:00Z", "2026-11-20T14:30:00Z", "2026-11-21T07:59:59Z"):
+        world.at(time).settle()
+        assert "waits until 2026-11-21T08:00:00Z" in world.message("Ready")
+        assert len(world.made) == 1
+    world.at("2026-11-21T08:00:01Z").settle()
+    assert len(world.made) == 2
+
+
+def test_what_fired_while_a_run_was_at_work_waits_for_the_end_of_its_cooldown_too() -> None:
+    world = begin(daily(hour=13), budget={"cooldown": "20h"})
+    world.at("2026-11-20T12:59:00Z").ask_by_hand("one").settle()
+    world.at("2026-11-20T13:30:00Z")
+    finish(world)
+    assert "waits until 2026-11-21T09:30:00Z" in world.message("Ready")
+    world.at("2026-11-21T09:30:00Z").settle()
+    assert len(world.made) == 2
+
+
+@pytest.mark.parametrize(("missed", "runs"), [("2026-11-21T08:59:00Z", 2), ("2026-11-21T09:01:00Z", 1)])
+def test_the_deadline_counts_from_the_end_of_the_cooldown(missed: str, runs: int) -> None:
+    """The operator was down when the cooldown ended."""
+    world = begin(daily(hour=13), budget={"cooldown": "20h"})
+    world.ask_by_hand("one").settle()
+    finish(world)
+    world.at(missed).settle()
+    assert len(world.made) == runs
+    assert world.message("Ready").startswith("run" if runs == 2 else "nothing is due")
+
+
 # ---- bad data
 
 
