@@ -64,11 +64,6 @@ def counted(readings: Iterable[Sequence[PodSample]], since: datetime, until: dat
     return total
 
 
-def answered(readings: Iterable[Sequence[PodSample]]) -> int:
-    """Requests that the pods have answered since their processes started."""
-    return int(sum(pod[-1].total for pod in readings if pod))
-
-
 def _of_pod(readings: Sequence[PodSample], since: datetime) -> Counts:
     before = [reading for reading in readings if reading.at <= since]
     within = [reading for reading in readings if reading.at > since]

@@ -31,6 +31,14 @@ def apply_unless_covered(intent: Manifest, observed: Manifest | None) -> Apply |
     return Apply(stamped)
 
 
+def unless_changed(action: Apply, observed: Manifest | None) -> Apply:
+    """The apply as an answer to what was observed: the API server refuses it once somebody else has written there."""
+    version = (observed or {}).get("metadata", {}).get("resourceVersion")
+    if not version:
+        return action
+    return Apply({**action.manifest, "metadata": {**action.manifest["metadata"], "resourceVersion": version}})
+
+
 def stamp(intent: Manifest) -> Manifest:
     """The intent with its own hash among its annotations."""
     digest = short_hash(json.dumps(intent, sort_keys=True, separators=(",", ":")), length=16)

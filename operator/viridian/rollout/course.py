@@ -7,12 +7,12 @@ from dataclasses import replace
 from viridian.api import reasons
 from viridian.api.modeldeployment import OnBreach
 from viridian.api.names import ROLLBACK_ANNOTATION, SLOT_LABEL, Slot
-from viridian.plan.conditions import stamp_exact
+from viridian.plan.conditions import stamp, stamp_exact
 from viridian.plan.plan import Event, EventType
 from viridian.rollout import reverting, trial
 from viridian.rollout.move import Move
 from viridian.rollout.situation import Situation, candidate, fallback_revision, first_slot, judgements
-from viridian.rollout.snapshot import in_probation
+from viridian.rollout.snapshot import in_probation, probation_end
 from viridian.rollout.traffic import Traffic
 
 
@@ -51,7 +51,10 @@ def _retry(situation: Situation, traffic: Traffic) -> Move | None:
 
 
 def _probation(situation: Situation, traffic: Traffic, wanted: str | None) -> Move | None:
-    """The new champion is judged for a while; a breach goes back to the fallback, which is still at full size."""
+    """The new champion is judged for a while; a breach goes back to the fallback, which is still at full size.
+
+    A newer version would take the fallback's slot, so it waits until then. The fallback itself may come back at once.
+    """
     fallback, other = fallback_revision(situation, traffic), situation.slot(traffic.champion.other)
     if fallback is None or not in_probation(situation.snapshot, traffic, situation.now):
         return None
@@ -60,13 +63,24 @@ def _probation(situation: Situation, traffic: Traffic, wanted: str | None) -> Mo
     crashes = reverting.crash_loop(situation, traffic.champion, traffic.revision)
     worst = reverting.breached(said) if analysis.on_breach is OnBreach.ROLLBACK else None
     if crashes is None and worst is None:
-        return None if wanted else replace(_steady(situation, traffic), judgements=said)
+        if wanted == fallback:
+            return None
+        held = _held(situation, traffic, wanted) if wanted else _steady(situation, traffic)
+        return replace(held, judgements=said)
     complaint = crashes or (worst.message if worst else "")
     if other is None or other.revision != fallback or not other.serves:
         waiting = f"{complaint}, but {situation.version_of(fallback)} is not ready to take over"
         return Move(traffic, reasons.FALLBACK_UNAVAILABLE, waiting, judgements=said)
     first = reverting.breach_began(situation, traffic.champion, worst)
     return reverting.roll_back(situation, traffic, fallback, reasons.METRIC_BREACH, complaint, breach_at=first)
+
+
+def _held(situation: Situation, traffic: Traffic, wanted: str) -> Move:
+    """A newer version waits for the end of the champion's probation."""
+    champion, end = situation.version_of(traffic.revision), probation_end(situation.snapshot, traffic)
+    until = f", at {stamp(end)}" if end is not None else ""
+    waiting = f"the end of the probation of {champion}{until}, before {situation.version_of(wanted)} is deployed"
+    return Move(traffic, reasons.PROBATION, waiting)
 
 
 def _steady(situation: Situation, traffic: Traffic) -> Move:

@@ -16,7 +16,7 @@ from viridian.api.names import slot_deployment
 from viridian.api.samples import Idle
 from viridian.monitoring.telling import with_watch
 from viridian.plan.conditions import Finding, Truth, conditions_in, moment, transition
-from viridian.plan.intent import apply_unless_covered
+from viridian.plan.intent import apply_unless_covered, unless_changed
 from viridian.plan.plan import Action, Apply, CloseConnections, Delete, Plan
 from viridian.rollout import bookkeeping, objects, reverting
 from viridian.rollout.course import choose
@@ -24,7 +24,7 @@ from viridian.rollout.layout import KEEP, Layout, draining, layout
 from viridian.rollout.move import Move
 from viridian.rollout.records import Outcome
 from viridian.rollout.situation import Situation, read
-from viridian.rollout.snapshot import Snapshot, in_probation, name_taken, targets
+from viridian.rollout.snapshot import Snapshot, name_taken, probation_end, targets
 from viridian.rollout.status import status
 
 # The loop looks again at all objects before that; this is only the farthest that a plan asks for.
@@ -96,9 +96,10 @@ def _applied(intent: objects.Manifest, observed: object) -> Iterable[Apply]:
 def _switch(situation: Situation, move: Move) -> Iterator[Action]:
     if move.traffic is None:
         return
-    yield from _applied(
-        objects.live_service(situation.snapshot, situation.spec.server.port, move.traffic), situation.snapshot.live
-    )
+    live = situation.snapshot.live
+    for action in _applied(objects.live_service(situation.snapshot, situation.spec.server.port, move.traffic), live):
+        # A process that was cut off for a while must not undo what another one has decided since.
+        yield unless_changed(action, live)
     if move.close is not None:
         pods = tuple(pod for slot in move.close.slots for pod in targets(situation.snapshot, slot))
         if pods:
@@ -175,6 +176,7 @@ def _wake(situation: Situation, move: Move) -> datetime:
     times = [now + idle]
     if traffic is not None and draining(situation, traffic):
         times.append((moment(traffic.reverted.at if traffic.reverted else "") or now) + reverting.DRAIN)
-    if traffic is not None and in_probation(situation.snapshot, traffic, now):
-        times.append((moment(traffic.since) or now) + durations.parse(rollout.probation))
+    end = probation_end(situation.snapshot, traffic) if traffic is not None else None
+    if end is not None and now < end:
+        times.append(end)
     return min(times)

@@ -51,6 +51,8 @@ def _ready(situation: Situation, move: Move) -> Finding:
     said = f"{shown} serves"
     if move.reason == reasons.REVISION_REJECTED:
         said = f"{said}; {move.waiting_for}"
+    elif move.reason == reasons.PROBATION and move.waiting_for:
+        said = f"{said}; waiting for {move.waiting_for}"
     return Finding(reasons.READY, Truth.TRUE, reason, said)
 
 
@@ -69,7 +71,7 @@ def _reconciling(situation: Situation, move: Move) -> Iterable[Finding]:
     if move.traffic is None or move.candidate is not None:
         waiting = f"waiting for {move.waiting_for}" if move.waiting_for else "on its way"
         yield Finding(reasons.RECONCILING, Truth.TRUE, move.reason or reasons.ROLLING_OUT, _without_numbers(waiting))
-    elif move.reason in (reasons.PAUSED, reasons.SCALING):
+    elif move.reason in (reasons.PAUSED, reasons.SCALING) or (move.reason == reasons.PROBATION and move.waiting_for):
         yield Finding(reasons.RECONCILING, Truth.TRUE, move.reason, f"waiting for {move.waiting_for}")
     elif not _champion_settled(situation, move.traffic):
         yield Finding(

@@ -12,7 +12,7 @@ from viridian.api.modeldeployment import Metric, ModelDeploymentSpec, Step
 from viridian.api.names import RESTART_ANNOTATION, RETRY_ANNOTATION, Slot, slot_deployment
 from viridian.api.samples import PodSample, ScrapeFailure
 from viridian.judgement.canary import SUCCESS_RATE, Bound, Judgement, has_bad, judge, strength, unreadable
-from viridian.judgement.counts import answered, counted
+from viridian.judgement.counts import counted
 from viridian.rollout import collecting
 from viridian.rollout import snapshot as snapshots
 from viridian.rollout.records import Model, Outcome, Record
@@ -173,6 +173,12 @@ def step_name(steps: Sequence[Step], index: int) -> str:
     return step.name or (f"{step.weight}%" if step.weight is not None else f"approval-{index}")
 
 
+def step_identity(step: Step) -> str:
+    """What a step that was passed is remembered by: its name and what it asks for, not how long or how much of it."""
+    asked = f"{step.weight}%" if step.weight is not None else "approval"
+    return f"{step.name} {asked}" if step.name else asked
+
+
 def target_weight(steps: Sequence[Step], index: int) -> int:
     """The weight that holds in a step: its own, or for an approval that of the step before."""
     weights = [step.weight for step in steps[: index + 1] if step.weight is not None]
@@ -238,9 +244,9 @@ def first_bad_sample(situation: Situation, slot: Slot, name: str) -> datetime | 
     return next((at for at in thinned if has_bad(bound, counted(readings, onset, at))), None)
 
 
-def requests_of(situation: Situation, slot: Slot) -> int:
-    """Requests that the slot's pods have answered since they started."""
-    return answered(_readings(situation, slot)[0])
+def answers_of(situation: Situation, slot: Slot) -> Mapping[str, int]:
+    """Pod uid to the requests that its process has answered since it started, of the slot's pods that were read."""
+    return {pod[-1].uid: int(pod[-1].total) for pod in _readings(situation, slot)[0]}
 
 
 def _readings(situation: Situation, slot: Slot) -> tuple[list[list[PodSample]], str | None]:

@@ -256,12 +256,18 @@ def judged_slot(snapshot: Snapshot, now: datetime) -> Slot | None:
     return current.champion if watched else None
 
 
-def in_probation(snapshot: Snapshot, current: Traffic, now: datetime) -> bool:
-    """Whether the champion is new enough to be judged on, with someone there to go back to."""
+def probation_end(snapshot: Snapshot, current: Traffic) -> datetime | None:
+    """Until when the champion is judged; None for one that is not, or where there is nobody to go back to."""
     since = moment(current.since)
     if snapshot.spec is None or since is None or not current.former or current.cause != "Promoted":
-        return False
-    return now < since + durations.parse(snapshot.spec.rollout.probation)
+        return None
+    return since + durations.parse(snapshot.spec.rollout.probation)
+
+
+def in_probation(snapshot: Snapshot, current: Traffic, now: datetime) -> bool:
+    """Whether the champion is new enough to be judged on, with someone there to go back to."""
+    end = probation_end(snapshot, current)
+    return end is not None and now < end
 
 
 def targets(snapshot: Snapshot, slot: Slot) -> tuple[PodTarget, ...]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 import msgspec
@@ -21,19 +21,25 @@ class Trial:
     """A challenger on its way through the steps."""
 
     revision: str
-    step: Annotated[int, msgspec.Meta(ge=0)]
+    # The steps behind it, by what they are: an index alone would mean another step as soon as the list is edited.
+    passed: tuple[str, ...] = ()
     weight: Annotated[int, msgspec.Meta(ge=0, le=100)] = 0
     # When the step was entered: its pods have a deadline from then on.
     entered: str = ""
     # When the step's split was reached; empty until then.
     since: str = ""
-    # Requests the challenger had answered by then, so that those of the step can be counted.
-    requests: int = 0
+    # Pod uid to the requests it had answered when the step first read it: those of the step count from there.
+    counted_from: Mapping[str, int] = field(default_factory=dict)
     # Since when the judge sees nothing; empty while it sees.
     blind_since: str = ""
     # The latest approval of a person, in its own words, and when it was counted.
     approved: str = ""
     approved_at: str = ""
+
+    @property
+    def step(self) -> int:
+        """Index of the present step; that of the promotion is one beyond the last."""
+        return len(self.passed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +93,8 @@ def dump(traffic: Traffic) -> str:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, Traffic | Trial | Reverted):
-        fields = {name: _plain(getattr(value, name)) for name in type(value).__slots__}
-        return {name: field for name, field in fields.items() if field not in (None, "", 0) or name == "step"}
+        parts = {name: _plain(getattr(value, name)) for name in type(value).__slots__}
+        return {name: part for name, part in parts.items() if part not in (None, "", 0, (), {})}
     return str(value) if isinstance(value, Slot) else value
 
 

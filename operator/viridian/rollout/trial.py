@@ -15,7 +15,7 @@ from viridian.plan.plan import Event, EventType
 from viridian.rollout import reverting
 from viridian.rollout.capacity import Pods, pods_for
 from viridian.rollout.move import Close, Move
-from viridian.rollout.situation import Situation, judgements, requests_of, step_name, target_weight
+from viridian.rollout.situation import Situation, answers_of, judgements, step_identity, step_name, target_weight
 from viridian.rollout.traffic import Traffic, Trial
 
 # As long as proxies may take to hear of the new split.
@@ -25,12 +25,23 @@ _CHAMPION_GIVEN_UP_AFTER = timedelta(minutes=1)
 
 
 def pods_wanted(situation: Situation, trial: Trial | None) -> Pods:
-    """Pods of champion and challenger in the present step; before the first one, as many as that will need."""
+    """Pods of champion and challenger in the present step; before the first one, as many as that will need.
+
+    They make the weight, so a pause keeps them at the one that was reached.
+    """
     replicas, surge, steps = situation.spec.server.replicas, situation.spec.rollout.max_surge, situation.steps
+    if trial is not None and trial.weight > 0 and situation.spec.rollout.paused and _rises(situation, trial):
+        return pods_for(trial.weight, replicas, surge)
     index = trial.step if trial is not None else 0
     if index >= len(steps):
         return Pods(max(1, replicas), max(1, replicas))
     return pods_for(target_weight(steps, index), replicas, surge)
+
+
+def _rises(situation: Situation, trial: Trial) -> bool:
+    """Whether users are to meet the challenger more often in the present step than they do."""
+    promoting = trial.step >= len(situation.steps)
+    return (100 if promoting else target_weight(situation.steps, trial.step)) > trial.weight
 
 
 # ---- Before any traffic ----
@@ -57,7 +68,7 @@ def deploying(situation: Situation, traffic: Traffic, revision: str) -> Move:
         return Move(traffic, reasons.DEPLOYING, f"{shown} to become ready{complaint}", revision)
     if situation.spec.rollout.paused:
         return Move(traffic, reasons.PAUSED, "spec.rollout.paused to be removed", revision)
-    return _enter(situation, traffic, Trial(revision, step=0))
+    return _enter(situation, traffic, Trial(revision))
 
 
 def _not_ready(situation: Situation, complaint: str) -> str:
@@ -82,7 +93,18 @@ def _enter(situation: Situation, traffic: Traffic, trial: Trial) -> Move:
 def on_trial(situation: Situation, traffic: Traffic, trial: Trial) -> Move:
     """The challenger is in a step: revert, hold or go on."""
     said = judgements(situation, traffic.champion.other) if trial.weight > 0 else ()
-    for check in (_undeployed, _broken, _late, _blind, _reach_split, _hold, _advance):
+    for check in (
+        _undeployed,
+        _broken,
+        _edited,
+        _late,
+        _clock,
+        _counting,
+        _blind,
+        _reach_split,
+        _hold,
+        _advance,
+    ):
         move = check(situation, traffic, trial, said)
         if move is not None:
             return replace(move, judgements=said)
@@ -114,6 +136,20 @@ def _broken(situation: Situation, traffic: Traffic, trial: Trial, said: tuple[Ju
     return None
 
 
+def _edited(situation: Situation, traffic: Traffic, trial: Trial, _: tuple[Judgement, ...]) -> Move | None:
+    """Steps that were edited behind its back: it goes on at the first one that it has not passed for sure."""
+    there = [step_identity(step) for step in situation.steps]
+    same = [passed == known for passed, known in zip(trial.passed, there, strict=False)]
+    sure = same.index(False) if False in same else len(same)
+    if sure == trial.step:
+        return None
+    return _enter(situation, traffic, _in_new_step(trial, trial.passed[:sure]))
+
+
+def _in_new_step(trial: Trial, passed: tuple[str, ...]) -> Trial:
+    return replace(trial, passed=passed, since="", blind_since="", counted_from={})
+
+
 def _late(situation: Situation, traffic: Traffic, trial: Trial, _: tuple[Judgement, ...]) -> Move | None:
     """The pods of a step have a deadline, and so have those that were there and are ready no more."""
     slot, deadline = traffic.champion.other, durations.parse(situation.spec.rollout.progress_deadline)
@@ -131,6 +167,37 @@ def _late(situation: Situation, traffic: Traffic, trial: Trial, _: tuple[Judgeme
 
 def _longer_ago(since: datetime | None, limit: timedelta, now: datetime) -> bool:
     return since is not None and now - since > limit
+
+
+def _clock(situation: Situation, traffic: Traffic, trial: Trial, _: tuple[Judgement, ...]) -> Move | None:
+    """While a pause keeps the pods of a step from coming, they have no deadline; afterwards they have all of it."""
+    stopped = situation.spec.rollout.paused and _rises(situation, trial)
+    if stopped == (not trial.entered):
+        return None
+    going_on = replace(traffic, trial=replace(trial, entered="" if stopped else stamp_exact(situation.now)))
+    if stopped:
+        return _pause(going_on, trial)
+    waiting = f"the pods of step {step_name(situation.steps, trial.step)}"
+    return Move(going_on, reasons.ROLLING_OUT, waiting, trial.revision)
+
+
+def _pause(traffic: Traffic, trial: Trial) -> Move:
+    return Move(traffic, reasons.PAUSED, "spec.rollout.paused to be removed", trial.revision)
+
+
+def _counting(situation: Situation, traffic: Traffic, trial: Trial, _: tuple[Judgement, ...]) -> Move | None:
+    """The requests of a step count from each pod's first reading in it: what it answered before was no user's of it.
+
+    A counter that fell belongs to a process that restarted meanwhile, and counts from zero.
+    """
+    if not trial.since or trial.step >= len(situation.steps) or not situation.steps[trial.step].min_requests:
+        return None
+    known, answered = trial.counted_from, answers_of(situation, traffic.champion.other)
+    start = {uid: known.get(uid, total) if total >= known.get(uid, total) else 0 for uid, total in answered.items()}
+    if all(known.get(uid) == count for uid, count in start.items()):
+        return None
+    counting = replace(traffic, trial=replace(trial, counted_from=start))
+    return Move(counting, reasons.ROLLING_OUT, "the first requests to count", trial.revision)
 
 
 def _blind(situation: Situation, traffic: Traffic, trial: Trial, said: tuple[Judgement, ...]) -> Move | None:
@@ -164,12 +231,12 @@ def _reach_split(situation: Situation, traffic: Traffic, trial: Trial, _: tuple[
     weight = target_weight(situation.steps, trial.step)
     if trial.step >= len(situation.steps) or (trial.since and trial.weight == weight):
         return None
+    if situation.spec.rollout.paused and _rises(situation, trial):
+        return _pause(traffic, trial)
     missing = _missing_pods(situation, traffic, trial)
     if missing:
         return Move(traffic, reasons.ROLLING_OUT, missing, trial.revision)
-    reached = replace(
-        trial, weight=weight, since=stamp_exact(situation.now), requests=requests_of(situation, traffic.champion.other)
-    )
+    reached = replace(trial, weight=weight, since=stamp_exact(situation.now), counted_from={})
     return Move(
         replace(traffic, trial=reached),
         reasons.ROLLING_OUT,
@@ -211,7 +278,7 @@ def _given_up(unavailable_since: datetime | None, now: datetime) -> bool:
 def _hold(situation: Situation, traffic: Traffic, trial: Trial, _: tuple[Judgement, ...]) -> Move | None:
     """A step lasts its time, its requests and its approval; a pause stops everything."""
     if situation.spec.rollout.paused:
-        return Move(traffic, reasons.PAUSED, "spec.rollout.paused to be removed", trial.revision)
+        return _pause(traffic, trial)
     if trial.step >= len(situation.steps):
         return None
     step, since = situation.steps[trial.step], moment(trial.since) or situation.now
@@ -241,14 +308,14 @@ def _approval_to_give(situation: Situation, trial: Trial) -> str:
 
 
 def _answered(situation: Situation, traffic: Traffic, trial: Trial) -> int:
-    """Requests of this step; pods that restarted count from zero again."""
-    total = requests_of(situation, traffic.champion.other)
-    return total - trial.requests if total >= trial.requests else total
+    """Requests of this step."""
+    answered = answers_of(situation, traffic.champion.other)
+    return sum(answered[uid] - start for uid, start in trial.counted_from.items() if uid in answered)
 
 
 def _advance(situation: Situation, traffic: Traffic, trial: Trial, _: tuple[Judgement, ...]) -> Move | None:
     if trial.step < len(situation.steps):
-        ahead = replace(trial, step=trial.step + 1, since="", blind_since="")
+        ahead = _in_new_step(trial, (*trial.passed, step_identity(situation.steps[trial.step])))
         approval = _approval(situation, trial) if situation.steps[trial.step].approval is not None else None
         if approval is not None:
             ahead = replace(ahead, approved=approval, approved_at=stamp_exact(situation.now))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.support.snapshots import NOW, sample
 from viridian.api.samples import PodSample
-from viridian.judgement.counts import Counts, answered, counted
+from viridian.judgement.counts import Counts, counted
 
 INF = float("inf")
 
@@ -52,10 +52,6 @@ def test_what_was_not_known_yet_at_an_earlier_look_does_not_count_for_it() -> No
 def test_without_readings_in_the_window_nothing_was_answered() -> None:
     assert window([sample("a", 30, 100)]) == Counts()
     assert window() == Counts()
-
-
-def test_all_requests_since_the_pods_began() -> None:
-    assert answered([[sample("a", 5, 10), sample("a", 0, 12)], [], [sample("b", 0, 30)]]) == 42
 
 
 @given(st.lists(st.tuples(st.integers(0, 50), st.booleans()), min_size=1, max_size=30))

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from tests.support.churn import NAME, UNTIL_PROMOTED, Churn
 from tests.support.cluster.deployments import NEVER_READY, READY, fetch_fails, slow
+from tests.support.memory_cluster import Call
 from tests.support.memory_pods import BROKEN, HEALTHY, SILENT, UNREACHABLE
 from tests.support.operator_world import OperatorWorld
 from tests.support.roles import by_role
 from tests.support.safety import violations
-from viridian.api.names import REVISION_LABEL
+from viridian.api.names import REVISION_LABEL, TRAFFIC_ANNOTATION
+from viridian.plan.conditions import stamp_exact
 from viridian.ports.cluster import Object
+from viridian.rollout import traffic
 from viridian.rollout.reverting import DRAIN
+from viridian.rollout.traffic import Reverted
 
 DEADLINE = 60.0
 """The progress deadline of these tests, in seconds; the world is looked at every few seconds meanwhile."""
@@ -188,6 +193,24 @@ class TestOperatorDown:
         world.pass_time_without_operator(60)
         world.restart()
         assert world.run(1, until=lambda: served.rejected == [version])
+
+    def test_a_late_process_does_not_undo_what_another_one_decided(self, world: OperatorWorld, served: Churn) -> None:
+        """Between its look and its write, the other one has sent the challenger home."""
+        version = served.publish()
+        seen: list[Call] = []
+
+        def meanwhile(call: Call) -> None:
+            live = traffic.parse(world.cluster.find("Service", NAME))
+            if str(call) == "apply Service churn" and live is not None and live.trial is not None and not seen:
+                seen.append(call)
+                lost = Reverted(live.trial.revision, "Rejected", "MetricBreach", "bad", stamp_exact(world.clock()))
+                decided = traffic.dump(replace(live, trial=None, reverted=lost))
+                world.cluster.annotate("Service", NAME, **{TRAFFIC_ANNOTATION: decided})
+
+        world.cluster.before_call = meanwhile
+        world.run(60)
+        assert seen
+        assert (served.champion, served.rejected) == ("1", [version])
 
     def test_what_runs_goes_on_without_it(self, world: OperatorWorld, served: Churn) -> None:
         before = by_role(world.cluster.present())

@@ -22,8 +22,9 @@ ONE_STEADY = Traffic(BLUE, V1, ago(3600))
 TWO_STEADY = Traffic(GREEN, V2, ago(3600), former=V1)
 TWO_PROBATION = Traffic(GREEN, V2, ago(10), former=V1)
 KNOWN = (record("1", promoted()), record("2"))
-FIRST_STEP = Trial(V2, 0, weight=25, entered=ago(12), since=ago(11))
-ENTERED = Trial(V2, 0, entered=ago(5))
+FIRST_STEP = Trial(V2, weight=25, entered=ago(12), since=ago(11))
+ENTERED = Trial(V2, entered=ago(5))
+BOTH_STEPS = ("25%", "50%")
 HEALTHY_BEFORE: dict[str, Any] = {"wanted": "2", "known": KNOWN}
 
 TWO_KNOWN = (record("1", promoted(7200)), record("2", promoted()))

@@ -26,6 +26,7 @@ from tests.support.snapshots import (
 )
 from tests.unit.rollout.cases import (
     BLUE,
+    BOTH_STEPS,
     FIRST_STEP,
     GREEN,
     KNOWN,
@@ -68,13 +69,23 @@ class TestOrder:
         assert "apply Deployment churn-green" not in order(plan), "what still answers there is left until it is drained"
         assert order(plan)[-2:] == ["tag 2 Rejected", f"told churn-{V2}"]
 
+    def test_the_traffic_is_moved_only_if_nobody_has_moved_it_since(self) -> None:
+        shown = trial_world(FIRST_STEP, errors=150)
+        assert shown.live is not None
+        seen = {**shown.live, "metadata": {**shown.live["metadata"], "resourceVersion": "41"}}
+        assert (
+            applied(decide(replace(shown, live=seen), NOW), "Service", "churn")["metadata"]["resourceVersion"] == "41"
+        )
+        first = decide(snapshot(slots=[slot(BLUE, "1")], known=KNOWN[:1]), NOW)
+        assert "resourceVersion" not in applied(first, "Service", "churn")["metadata"]
+
     def test_a_breach_in_probation_moves_the_traffic_first_too(self) -> None:
         plan = decide(probation_world(errors=150, aliases={"champion": "2", "previous": "1"}), NOW)
         assert order(plan)[:3] == ["apply Service churn", "close green Close", f"record churn-{V2}"]
         assert "alias champion 1" in order(plan)
 
     def test_a_promotion_moves_the_traffic_and_then_the_aliases(self) -> None:
-        promote = replace(FIRST_STEP, step=2, weight=50, since="")
+        promote = replace(FIRST_STEP, passed=BOTH_STEPS, weight=50, since="")
         plan = decide(trial_world(promote, blue=2, green=2, aliases={"champion": "1"}), NOW)
         assert order(plan)[:3] == ["apply Service churn", "close blue Keep", f"record churn-{V2}"]
         assert order(plan)[-4:] == ["tag 2 Promoted", "alias champion 2", "alias previous 1", f"told churn-{V2}"]
@@ -153,7 +164,7 @@ class TestSteady:
         assert order(plan) == [f"apply ControllerRevision churn-{V2}"]
 
     def test_a_champion_without_record_is_kept_as_fallback_while_it_runs(self) -> None:
-        promote = replace(FIRST_STEP, step=2, weight=50, since="")
+        promote = replace(FIRST_STEP, passed=BOTH_STEPS, weight=50, since="")
         plan = decide(trial_world(promote, blue=2, green=2, known=[record("2")]), NOW)
         assert not any(isinstance(action, Delete) for action in plan.actions)
 
@@ -226,7 +237,7 @@ class TestCommands:
         assert (latest["outcome"], latest["by"]) == (records.RETRIED, f"viridian.dev/retry={V2}#2")
 
     def test_an_approval_is_recorded_with_its_words(self) -> None:
-        entered = replace(FIRST_STEP, step=1, approved=f"viridian.dev/approve={V2}", approved_at=ago(1))
+        entered = replace(FIRST_STEP, passed=("25%",), approved=f"viridian.dev/approve={V2}", approved_at=ago(1))
         plan = decide(trial_world(entered), NOW)
         noted = next(a for a in plan.actions if isinstance(a, Annotate))
         assert json.loads(noted.annotations[OUTCOME_ANNOTATION])[-1] == {

@@ -16,14 +16,14 @@ from tests.unit.rollout.test_commands import COMMANDS
 from tests.unit.rollout.test_first_deployment import DEPLOYING, FIRST
 from tests.unit.rollout.test_promotion import PROMOTION
 from tests.unit.rollout.test_steady import DESTROYED, STEADY
-from tests.unit.rollout.test_trial import TRIAL
+from tests.unit.rollout.test_trial import ALONE, EDITED, PAUSED, TRIAL
 from viridian.api.names import OUTCOME_ANNOTATION, TRAFFIC_ANNOTATION, Slot
 from viridian.plan.plan import Annotate, Apply, Delete, Plan
 from viridian.rollout import records
 from viridian.rollout.decide import decide
 from viridian.rollout.snapshot import SlotWorld, Snapshot
 
-CASES = (*FIRST, *DEPLOYING, *TRIAL, *PROMOTION, *COMMANDS, *STEADY, *DESTROYED)
+CASES = (*FIRST, *DEPLOYING, *TRIAL, *EDITED, *PAUSED, *ALONE, *PROMOTION, *COMMANDS, *STEADY, *DESTROYED)
 MOST_PASSES = 4
 
 
@@ -125,8 +125,8 @@ STATUS = st.fixed_dictionaries(
     },
 )
 TRIALS = st.fixed_dictionaries(
-    {"revision": WORDS, "step": st.integers(-1, 9)},
-    optional=dict.fromkeys(("weight", "since", "entered", "requests", "blind_since", "approved"), JSON),
+    {"revision": WORDS, "passed": st.lists(st.sampled_from(["25%", "50%", "approval"]), max_size=4) | JSON},
+    optional=dict.fromkeys(("weight", "since", "entered", "counted_from", "blind_since", "approved"), JSON),
 )
 TRAFFIC = st.fixed_dictionaries(
     {"champion": WORDS, "revision": WORDS, "since": WORDS},

@@ -6,16 +6,22 @@ from dataclasses import replace
 
 from tests.support.snapshots import (
     ago,
+    commands,
+    promoted,
+    record,
+    rejected,
     slot,
     spec,
 )
 from tests.unit.rollout.cases import (
     BLUE,
+    BOTH_STEPS,
     GREEN,
     TWO_PROBATION,
     TWO_STEADY,
     V1,
     V2,
+    V3,
     Case,
     check,
     paused,
@@ -28,7 +34,7 @@ from viridian.api import reasons
 from viridian.api.samples import Idle
 from viridian.rollout.traffic import Trial
 
-PROMOTE = Trial(V2, 2, weight=50, entered=ago(5))
+PROMOTE = Trial(V2, BOTH_STEPS, weight=50, entered=ago(5))
 PROMOTION = [
     Case(
         "after the last step both slots get full size first",
@@ -49,7 +55,7 @@ PROMOTION = [
     ),
     Case(
         "without steps it is promoted as soon as it is ready",
-        trial_world(Trial(V2, 0, entered=ago(1)), whole=spec(rollout={"steps": []}), blue=2, green=2, readings={}),
+        trial_world(Trial(V2, entered=ago(1)), whole=spec(rollout={"steps": []}), blue=2, green=2, readings={}),
         reasons.SERVING,
         champion=V2,
         events=("Promoted",),
@@ -90,6 +96,68 @@ PROMOTION = [
         trial=(2, 50),
     ),
     Case("a new champion is on probation", probation_world(), reasons.PROBATION, champion=V2),
+    Case(
+        "a newer version waits until it is over: the fallback keeps its slot",
+        probation_world(wanted="3"),
+        reasons.PROBATION,
+        f"the end of the probation of version 2 ({V2}), at 2026-01-05T12:00:20Z, before version 3",
+        champion=V2,
+    ),
+    Case(
+        "and the champion is judged all the same",
+        probation_world(wanted="3", errors=150),
+        reasons.METRIC_BREACH,
+        "error-rate 30 %",
+        champion=V1,
+        reverted=V2,
+        events=("RolledBack",),
+        close=((GREEN,), Idle.CLOSE),
+    ),
+    Case(
+        "while it waits a person may reject it",
+        probation_world(wanted="3", annotations=commands(reject=V3)),
+        reasons.REJECTED_BY_PERSON,
+        champion=V2,
+        reverted=V3,
+        events=("Rejected",),
+    ),
+    Case(
+        "or roll back",
+        probation_world(wanted="3", annotations=commands(rollback=V2)),
+        reasons.ROLLED_BACK_BY_PERSON,
+        champion=V1,
+        reverted=V2,
+        events=("RolledBack",),
+        close=((GREEN,), Idle.CLOSE),
+    ),
+    Case(
+        "or give one that was turned away another chance",
+        probation_world(
+            wanted="3",
+            known=(record("1", promoted()), record("2", promoted(10)), record("3", rejected())),
+            annotations=commands(retry=V3),
+        ),
+        reasons.ROLLING_OUT,
+        "the retry to be recorded",
+        champion=V2,
+    ),
+    Case(
+        "the fallback may come back at once: it is there",
+        probation_world(wanted="1"),
+        reasons.ROLLING_OUT,
+        candidate=V1,
+        champion=V2,
+        trial=(0, 0),
+        events=("StepAdvanced",),
+    ),
+    Case(
+        "after probation the newer version is deployed",
+        probation_world(wanted="3", traffic=TWO_STEADY),
+        reasons.DEPLOYING,
+        candidate=V3,
+        champion=V2,
+        events=("RolloutStarted",),
+    ),
     Case(
         "a breach in probation gives the traffic back to the warm fallback",
         probation_world(errors=150),

@@ -26,10 +26,12 @@ from tests.unit.rollout.cases import (
     TWO_WARM,
     V1,
     V2,
+    probation_world,
     trial_world,
 )
 from tests.unit.rollout.plans import condition
 from viridian.api import reasons
+from viridian.plan.plan import Apply
 from viridian.rollout.decide import decide, refused
 from viridian.rollout.snapshot import Snapshot
 
@@ -55,6 +57,17 @@ class TestConditions:
         assert condition(plan, "RollbackReady") == ("True", reasons.CHAMPION_IS_FALLBACK)
         assert plan.status is not None
         assert plan.status["challenger"]["weight"] == 25
+
+    def test_a_version_that_waits_for_the_end_of_probation(self) -> None:
+        plan = decide(probation_world(wanted="3"), NOW)
+        assert condition(plan, "Ready") == ("True", reasons.PROBATION)
+        assert condition(plan, "Reconciling") == ("True", reasons.PROBATION)
+        assert condition(plan, "RollbackReady") == ("True", reasons.FALLBACK_READY)
+        assert plan.status is not None
+        said = {c["type"]: c["message"] for c in plan.status["conditions"]}
+        assert "waiting for the end of the probation of version 2" in said["Ready"]
+        assert "before version 3" in said["Reconciling"]
+        assert all(action.manifest["kind"] != "Deployment" for action in plan.actions if isinstance(action, Apply))
 
     def test_after_a_revert_of_a_pinned_version(self) -> None:
         pinned = spec(model={"registry": {"name": "churn", "version": "2"}})

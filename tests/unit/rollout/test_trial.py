@@ -7,6 +7,7 @@ from typing import Any
 
 from tests.support.snapshots import (
     NO_ALIAS,
+    NOW,
     SILENT,
     ago,
     commands,
@@ -37,9 +38,13 @@ from tests.unit.rollout.cases import (
 )
 from viridian.api import reasons
 from viridian.api.samples import Idle
+from viridian.plan.plan import Apply
 from viridian.rollout import records
+from viridian.rollout.decide import decide
+from viridian.rollout.snapshot import Snapshot
 from viridian.rollout.traffic import Trial
 
+COUNTING = spec(rollout={"steps": [{"weight": 25, "duration": "10s", "minRequests": 250}]})
 TRIAL = [
     Case(
         "the traffic is split once both slots have their pods, and kept-alive connections are let go",
@@ -90,7 +95,7 @@ TRIAL = [
     Case(
         "a step also lasts until enough requests were answered in it",
         trial_world(
-            replace(FIRST_STEP, requests=300),
+            replace(FIRST_STEP, counted_from={"green-0": 300}),
             whole=spec(rollout={"steps": [{"weight": 25, "duration": "10s", "minRequests": 250}]}),
         ),
         reasons.ROLLING_OUT,
@@ -100,11 +105,35 @@ TRIAL = [
         trial=(0, 25),
     ),
     Case(
-        "requests of a process that restarted count from zero",
-        trial_world(
-            replace(FIRST_STEP, requests=10_000),
-            whole=spec(rollout={"steps": [{"weight": 25, "duration": "10s", "minRequests": 250}]}),
-        ),
+        "what was answered before the step was read is none of its requests",
+        trial_world(FIRST_STEP, whole=COUNTING),
+        reasons.ROLLING_OUT,
+        "the first requests to count",
+        candidate=V2,
+        champion=V1,
+        trial=(0, 25),
+    ),
+    Case(
+        "nor what another pod has answered before it was read",
+        trial_world(replace(FIRST_STEP, counted_from={"green-7": 0}), whole=COUNTING),
+        reasons.ROLLING_OUT,
+        "the first requests to count",
+        candidate=V2,
+        champion=V1,
+        trial=(0, 25),
+    ),
+    Case(
+        "a process that restarted counts from zero",
+        trial_world(replace(FIRST_STEP, counted_from={"green-0": 10_000}), whole=COUNTING),
+        reasons.ROLLING_OUT,
+        "the first requests to count",
+        candidate=V2,
+        champion=V1,
+        trial=(0, 25),
+    ),
+    Case(
+        "and all that it answers since then is of this step",
+        trial_world(replace(FIRST_STEP, counted_from={"green-0": 0}), whole=COUNTING),
         reasons.ROLLING_OUT,
         "step promote",
         candidate=V2,
@@ -134,7 +163,7 @@ TRIAL = [
     Case(
         "an approval is waited for, by name",
         trial_world(
-            Trial(V2, 0, entered=ago(9), since=ago(8)), readings={}, whole=spec(rollout={"steps": [{"approval": {}}]})
+            Trial(V2, entered=ago(9), since=ago(8)), readings={}, whole=spec(rollout={"steps": [{"approval": {}}]})
         ),
         reasons.AWAITING_APPROVAL,
         f"annotation viridian.dev/approve={V2}",
@@ -145,7 +174,7 @@ TRIAL = [
     Case(
         "an approval of another revision is none",
         trial_world(
-            Trial(V2, 0, entered=ago(9), since=ago(8)),
+            Trial(V2, entered=ago(9), since=ago(8)),
             readings={},
             whole=spec(rollout={"steps": [{"approval": {}}]}),
             annotations=commands(approve=V1),
@@ -158,7 +187,7 @@ TRIAL = [
     Case(
         "approved by name, it goes on",
         trial_world(
-            Trial(V2, 0, entered=ago(9), since=ago(8)),
+            Trial(V2, entered=ago(9), since=ago(8)),
             readings={},
             whole=spec(rollout={"steps": [{"approval": {}}]}),
             annotations=commands(approve=V2),
@@ -172,7 +201,14 @@ TRIAL = [
     Case(
         "an approval that was counted before does not pass a second step",
         trial_world(
-            Trial(V2, 1, entered=ago(9), since=ago(8), approved=f"viridian.dev/approve={V2}", approved_at=ago(9)),
+            Trial(
+                V2,
+                ("approval",),
+                entered=ago(9),
+                since=ago(8),
+                approved=f"viridian.dev/approve={V2}",
+                approved_at=ago(9),
+            ),
             readings={},
             whole=spec(rollout={"steps": [{"approval": {}}, {"approval": {"message": "really?"}}]}),
             annotations=commands(approve=V2),
@@ -186,7 +222,14 @@ TRIAL = [
     Case(
         "the same approval said again does",
         trial_world(
-            Trial(V2, 1, entered=ago(9), since=ago(8), approved=f"viridian.dev/approve={V2}", approved_at=ago(9)),
+            Trial(
+                V2,
+                ("approval",),
+                entered=ago(9),
+                since=ago(8),
+                approved=f"viridian.dev/approve={V2}",
+                approved_at=ago(9),
+            ),
             readings={},
             whole=spec(rollout={"steps": [{"approval": {}}, {"approval": {}}]}),
             annotations=commands(approve=f"{V2}#2"),
@@ -200,7 +243,7 @@ TRIAL = [
     Case(
         "an approval from before a rejection does not count after the retry",
         trial_world(
-            Trial(V2, 0, entered=ago(9), since=ago(8)),
+            Trial(V2, entered=ago(9), since=ago(8)),
             readings={},
             whole=spec(rollout={"steps": [{"approval": {}}]}),
             annotations=commands(approve=V2),
@@ -323,6 +366,161 @@ TRIAL = [
         events=("StepAdvanced",),
     ),
 ]
+A_QUARTER: dict[str, Any] = {"weight": 25, "duration": "10s"}
+SIGN_OFF: dict[str, Any] = {"approval": {}}
+A_HALF: dict[str, Any] = {"weight": 50, "duration": "10s"}
+
+
+def edited(trial: Trial, *steps: Any, **more: Any) -> Snapshot:
+    """The steps were 25 %, an approval and 50 % when the trial came to where it is."""
+    return trial_world(trial, whole=spec(rollout={"steps": steps}), **more)
+
+
+AT_APPROVAL = replace(FIRST_STEP, passed=("25%",))
+BEYOND_APPROVAL = replace(
+    FIRST_STEP, passed=("25%", "approval"), weight=50, approved=f"viridian.dev/approve={V2}", approved_at=ago(20)
+)
+EDITED = [
+    Case(
+        "an approval is waited for although the step before it was removed",
+        edited(AT_APPROVAL, SIGN_OFF, A_HALF),
+        reasons.ROLLING_OUT,
+        "step approval-0",
+        candidate=V2,
+        champion=V1,
+        trial=(0, 25),
+        events=("StepAdvanced",),
+    ),
+    Case(
+        "an approval that was put before the present step is asked for",
+        edited(replace(FIRST_STEP, passed=("25%",), weight=50), SIGN_OFF, A_QUARTER, A_HALF),
+        reasons.ROLLING_OUT,
+        "step approval-0",
+        candidate=V2,
+        champion=V1,
+        trial=(0, 50),
+        events=("StepAdvanced",),
+    ),
+    Case(
+        "one that was given is asked for again where it cannot be told whether it was this one",
+        edited(BEYOND_APPROVAL, SIGN_OFF, A_HALF),
+        reasons.ROLLING_OUT,
+        "step approval-0",
+        candidate=V2,
+        champion=V1,
+        trial=(0, 50),
+        events=("StepAdvanced",),
+    ),
+    Case(
+        "with a new name it is another one",
+        edited(BEYOND_APPROVAL, A_QUARTER, {**SIGN_OFF, "name": "sign-off"}, A_HALF),
+        reasons.ROLLING_OUT,
+        "step sign-off",
+        candidate=V2,
+        champion=V1,
+        trial=(1, 50),
+        events=("StepAdvanced",),
+    ),
+    Case(
+        "what comes after the present step may be edited freely",
+        edited(replace(AT_APPROVAL, since=ago(5)), A_QUARTER, {**A_HALF, "weight": 25}, SIGN_OFF),
+        reasons.ROLLING_OUT,
+        "of 10s",
+        candidate=V2,
+        champion=V1,
+        trial=(1, 25),
+    ),
+    Case(
+        "another duration of a step behind it changes nothing",
+        edited(replace(BEYOND_APPROVAL, since=ago(5)), {**A_QUARTER, "duration": "9h"}, SIGN_OFF, A_HALF, blue=2),
+        reasons.ROLLING_OUT,
+        "of 10s",
+        candidate=V2,
+        champion=V1,
+        trial=(2, 50),
+    ),
+    Case(
+        "steps that were removed at the end are over",
+        edited(replace(BEYOND_APPROVAL, since="", weight=25), A_QUARTER, blue=2, green=2),
+        reasons.ROLLING_OUT,
+        "step promote",
+        candidate=V2,
+        champion=V1,
+        trial=(1, 25),
+        events=("StepAdvanced",),
+    ),
+    Case(
+        "edited or not, a bad one is sent home first",
+        edited(AT_APPROVAL, SIGN_OFF, A_HALF, errors=150),
+        reasons.METRIC_BREACH,
+        champion=V1,
+        reverted=V2,
+        events=("RolledBack",),
+        close=((GREEN,), Idle.CLOSE),
+    ),
+]
+
+TO_HALF = replace(FIRST_STEP, passed=("25%",), since="")
+PAUSES: dict[str, Any] = {"reason": reasons.PAUSED, "waiting": "spec.rollout.paused", "candidate": V2, "champion": V1}
+PAUSED = [
+    Case(
+        "a step that was entered gets no users while paused, though its pods are there",
+        trial_world(replace(ENTERED, entered=""), whole=paused(), readings={}),
+        **PAUSES,
+        trial=(0, 0),
+    ),
+    Case(
+        "nor do users meet it more often",
+        trial_world(replace(TO_HALF, entered=""), whole=paused(), blue=2, green=2),
+        **PAUSES,
+        trial=(1, 25),
+    ),
+    Case(
+        "its pods have no deadline meanwhile",
+        trial_world(replace(TO_HALF, entered=ago(30)), whole=paused()),
+        **PAUSES,
+        trial=(1, 25),
+    ),
+    Case(
+        "and all of it afterwards",
+        trial_world(replace(TO_HALF, entered="")),
+        reasons.ROLLING_OUT,
+        "the pods of step 50%",
+        candidate=V2,
+        champion=V1,
+        trial=(1, 25),
+    ),
+    Case(
+        "a weight that was lowered is reached while paused",
+        trial_world(replace(FIRST_STEP, weight=50), whole=paused()),
+        reasons.ROLLING_OUT,
+        candidate=V2,
+        champion=V1,
+        trial=(0, 25),
+        close=((BLUE, GREEN), Idle.KEEP),
+    ),
+    Case(
+        "one that does not become ready again is sent home while paused",
+        trial_world(
+            replace(TO_HALF, entered=""),
+            whole=paused(),
+            challenger=slot(GREEN, "2", 1, ready=0, unavailable_for=61),
+            readings={},
+        ),
+        reasons.PROGRESS_DEADLINE_EXCEEDED,
+        champion=V1,
+        reverted=V2,
+        events=("RolledBack",),
+        close=((GREEN,), Idle.CLOSE),
+    ),
+]
+
+
+def test_a_pause_keeps_the_pods_that_make_the_weight() -> None:
+    """Ready pods share the traffic: those of the next step would be its weight."""
+    plan = decide(trial_world(replace(TO_HALF, entered=""), whole=paused()), NOW)
+    assert not any(isinstance(a, Apply) and a.manifest["kind"] == "Deployment" for a in plan.actions)
+
 
 # The champion has no ready pod, the challenger has: whoever takes the traffic from it gives users nothing at all.
 DEAD: dict[str, Any] = {"champion": slot(BLUE, "1", 3, ready=0, unavailable_for=5)}
@@ -388,6 +586,6 @@ ALONE = [
 ]
 
 
-@table(*TRIAL, *ALONE)
+@table(*TRIAL, *EDITED, *PAUSED, *ALONE)
 def test_trial(case: Case) -> None:
     check(case)

@@ -64,8 +64,8 @@ def test_the_traffic_record_survives_the_way_through_the_annotation() -> None:
     [
         "", "null", "[]", "{", '{"champion": "red"}', '{"champion": "blue"}', '{"champion": "blue", "revision": ""}',
         '{"champion": "blue", "revision": 1, "since": ""}', '{"champion": "blue", "revision": "a", "since": null}',
-        '{"champion": "blue", "revision": "a", "since": "", "trial": {"revision": "b", "step": "x"}}',
-        '{"champion": "blue", "revision": "a", "since": "", "trial": {"revision": "b", "step": -1}}',
+        '{"champion": "blue", "revision": "a", "since": "", "trial": {"revision": "b", "passed": "x"}}',
+        '{"champion": "blue", "revision": "a", "since": "", "trial": {"revision": "b", "passed": [-1]}}',
     ],
 )  # fmt: skip
 def test_what_is_no_traffic_record_is_none(text: str) -> None:
