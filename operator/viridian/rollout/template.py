@@ -32,6 +32,8 @@ _MERGE_KEYS = {
     "resourceClaims": "name",
 }
 
+_DIRECTIVE = "$patch"
+
 
 class InvalidTemplate(ValueError):
     """The fragment cannot be merged; the message tells the user what to write instead."""
@@ -54,35 +56,73 @@ def pod_template(
     if signature is not None:
         own = merge(own, {"spec": _trusting(signature, server)})
     merged: dict[str, Any] = merge(own, server.template)
-    if server.runtime is Runtime.CUSTOM:
-        _check_custom(merged)
+    _check_server(merged, server.runtime)
     return merged
 
 
 def merge(base: Any, patch: Any, field: str = "") -> Any:
-    """Strategic merge: maps key by key, the lists above by their keys, everything else replaced; null removes a key."""
+    """Strategic merge: maps key by key, the lists above by their keys, everything else replaced; null removes a key.
+
+    `$patch: delete` takes a map or an entry of such a list away, `$patch: replace` puts it in the place of what was
+    there. An entry that says nothing but `$patch: replace` does so for the whole list.
+    """
     if isinstance(patch, Mapping):
-        merged = dict(base) if isinstance(base, Mapping) else {}
-        for key, value in patch.items():
-            if value is None:
-                merged.pop(key, None)
-            else:
-                merged[key] = merge(merged.get(key), value, key)
-        return merged
-    key = _MERGE_KEYS.get(field)
-    if key and isinstance(base, list) and isinstance(patch, list):
-        return _merge_lists(base, patch, key)
+        return _merge_maps(base, patch)
+    if isinstance(patch, list):
+        return _merge_lists(base, patch, _MERGE_KEYS.get(field))
     return patch
 
 
-def _merge_lists(base: Sequence[Any], patch: Sequence[Any], key: str) -> list[Any]:
+def _merge_maps(base: Any, patch: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(base) if isinstance(base, Mapping) and _directive(patch) == "merge" else {}
+    for key, value in patch.items():
+        if key == _DIRECTIVE:
+            continue
+        if value is None or _directive(value) == "delete":
+            merged.pop(key, None)
+        else:
+            merged[key] = merge(merged.get(key), value, key)
+    return merged
+
+
+def _merge_lists(base: Any, patch: Sequence[Any], key: str | None) -> list[Any]:
+    entries = [entry for entry in patch if entry != {_DIRECTIVE: "replace"}]
+    if key is None or not isinstance(base, list) or len(entries) < len(patch):
+        return [merge(None, entry) for entry in entries if not _is_deleted(entry, key)]
     known = [entry for entry in base if isinstance(entry, Mapping) and isinstance(entry.get(key), str | int)]
     by_key = {entry[key]: entry for entry in known}
-    for entry in patch:
+    for entry in entries:
         if not isinstance(entry, Mapping) or not isinstance(entry.get(key), str | int):
             raise InvalidTemplate(f"an entry of server.template needs a `{key}`: {entry!r}")
-        by_key[entry[key]] = merge(by_key.get(entry[key]), entry)
+        if _is_deleted(entry, key):
+            by_key.pop(entry[key], None)
+        else:
+            by_key[entry[key]] = merge(by_key.get(entry[key]), entry)
     return list(by_key.values())
+
+
+def _is_deleted(entry: Any, key: str | None) -> bool:
+    if _directive(entry) != "delete":
+        return False
+    if key is None:
+        raise InvalidTemplate(
+            f"server.template cannot delete {entry!r}: this list is replaced as a whole, so write the entries that stay"
+        )
+    return True
+
+
+def _directive(patch: Any) -> str:
+    """What `$patch` says about a map or an entry of a list."""
+    if not isinstance(patch, Mapping):
+        return "merge"
+    unknown = next((key for key in patch if str(key).startswith("$") and key != _DIRECTIVE), None)
+    said = patch.get(_DIRECTIVE, "merge")
+    if unknown is not None or said not in ("merge", "replace", "delete"):
+        wrong = unknown if unknown is not None else f"{_DIRECTIVE}: {said}"
+        raise InvalidTemplate(
+            f"server.template says {wrong}; write $patch: delete or $patch: replace, or null to remove one field"
+        )
+    return str(said)
 
 
 def _check(server: Server) -> None:
@@ -105,12 +145,19 @@ def _check(server: Server) -> None:
             raise InvalidTemplate(f"server.template.spec.{part} must be a list")
 
 
-def _check_custom(merged: Mapping[str, Any]) -> None:
-    if not any(c["name"] == SERVER_CONTAINER and c.get("image") for c in merged["spec"]["containers"]):
+def _check_server(merged: Mapping[str, Any], runtime: Runtime) -> None:
+    containers = merged.get("spec", {}).get("containers") or []
+    if any(c.get("name") == SERVER_CONTAINER and c.get("image") for c in containers if isinstance(c, Mapping)):
+        return
+    if runtime is Runtime.CUSTOM:
         raise InvalidTemplate(
             "runtime Custom needs the container that serves: name it `server` in server.template.spec.containers "
             "and give it an image"
         )
+    raise InvalidTemplate(
+        "server.template takes the container `server` away, or its image: leave both there, or set runtime: Custom and "
+        "name a container of your own `server`"
+    )
 
 
 def _own(name: str, model: Model, server: Server, settings: Settings) -> dict[str, Any]:

@@ -48,9 +48,22 @@ class TestMerge:
                 {"volumeMounts": [{"mountPath": "/a", "name": "x", "readOnly": True}]},
             ),
             ({"a": 1}, {"a": {"b": 1}}, {"a": {"b": 1}}),
+            ({"a": {"b": 1}, "c": 2}, {"a": {"$patch": "delete"}}, {"c": 2}),
+            ({"a": {"b": 1}}, {"a": {"$patch": "replace", "c": 2}}, {"a": {"c": 2}}),
+            ({"a": {"b": 1}}, {"a": {"$patch": "merge", "c": 2}}, {"a": {"b": 1, "c": 2}}),
+            ({}, {"a": {"$patch": "replace", "c": 2}}, {"a": {"c": 2}}),
+            ({"env": [{"name": "A"}, {"name": "B"}]}, {"env": [{"name": "A", "$patch": "delete"}]},
+             {"env": [{"name": "B"}]}),
+            ({"env": [{"name": "A", "value": "1"}]}, {"env": [{"name": "A", "$patch": "replace", "valueFrom": {}}]},
+             {"env": [{"name": "A", "valueFrom": {}}]}),
+            ({"env": [{"name": "A"}]}, {"env": [{"$patch": "replace"}, {"name": "B"}]}, {"env": [{"name": "B"}]}),
+            ({}, {"env": [{"name": "A", "$patch": "delete"}, {"name": "B", "$patch": "replace"}]},
+             {"env": [{"name": "B"}]}),
+            ({}, {"ports": [{"containerPort": 53, "protocol": p} for p in ("TCP", "UDP")]},
+             {"ports": [{"containerPort": 53, "protocol": p} for p in ("TCP", "UDP")]}),
             ({"a": {"b": 1}}, {"a": 1}, {"a": 1}),
         ],
-    )
+    )  # fmt: skip
     def test_merge(self, base: Object, patch: Object, expected: Object) -> None:
         assert merge(base, patch) == expected
 
@@ -78,6 +91,22 @@ class TestFragments:
 
     def test_a_probe_can_be_removed(self) -> None:
         assert "startupProbe" not in container(rendered(fragment(startupProbe=None)))
+
+    def test_what_is_viridians_own_can_be_taken_away_and_replaced(self) -> None:
+        made = rendered(
+            {
+                "spec": {
+                    "securityContext": {"$patch": "replace", "runAsUser": 1000},
+                    "volumes": [{"name": "tmp", "$patch": "replace", "hostPath": {"path": "/fast"}}],
+                    "initContainers": [{"name": "fetch", "$patch": "delete"}],
+                    "containers": [{"name": "server", "startupProbe": {"$patch": "delete"}}],
+                }
+            }
+        )
+        assert made["spec"]["securityContext"] == {"runAsUser": 1000}
+        assert {"name": "tmp", "hostPath": {"path": "/fast"}} in made["spec"]["volumes"]
+        assert made["spec"]["initContainers"] == []
+        assert "startupProbe" not in container(made)
 
     def test_annotations_and_labels_are_added(self) -> None:
         made = rendered({"metadata": {"annotations": {"team": "a"}, "labels": {"cost": "b"}}})["metadata"]
@@ -136,6 +165,18 @@ class TestFragments:
             ({"spec": {"containers": [{"image": "x"}]}}, {}, "needs a `name`"),
             ({"spec": {"containers": ["server"]}}, {}, "needs a `name`"),
             ({"spec": {"containers": [{"name": []}]}}, {}, "needs a `name`"),
+            ({"spec": {"tolerations": [{"key": "a", "$patch": "delete"}]}}, {}, "this list is replaced as a whole"),
+            ({"spec": {"volumes": [{"$patch": "delete"}]}}, {}, "needs a `name`"),
+            ({"spec": {"volumes": [{"name": "tmp", "$patch": "remove"}]}}, {}, "write .patch: delete or"),
+            ({"spec": {"$setElementOrder/volumes": []}}, {}, "says .setElementOrder/volumes; write .patch: delete"),
+            (
+                {"spec": {"containers": [{"name": "server", "$patch": "delete"}]}},
+                {},
+                "takes the container `server` away",
+            ),
+            (fragment(image=None), {}, "takes the container `server` away, or its image"),
+            ({"spec": {"$patch": "delete"}}, {}, "takes the container `server` away"),
+            ({"spec": {"$patch": "replace", "containers": ["x"]}}, {"runtime": "Custom"}, "runtime Custom needs"),
             ({}, {"runtime": "Custom"}, "runtime Custom needs the container that serves"),
         ],
     )
