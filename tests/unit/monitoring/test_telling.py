@@ -334,6 +334,10 @@ def test_what_was_said_of_the_champion_before_says_nothing_of_this_one() -> None
 
 
 _SEEN = seen(rows=200)
+_KEYS = (
+    *("monitoring", "monitors", "figures", "revision", "name", "verdict", "conditions"),
+    *("review", "asked", "reason", "about", "reviewed"),
+)
 
 
 @given(
@@ -342,7 +346,7 @@ _SEEN = seen(rows=200)
         lambda inner: st.one_of(
             st.lists(inner, max_size=3),
             st.dictionaries(
-                st.sampled_from(["monitoring", "monitors", "figures", "revision", "name", "verdict", "conditions"]),
+                st.sampled_from(_KEYS),
                 inner,
                 max_size=5,
             ),
@@ -351,5 +355,6 @@ _SEEN = seen(rows=200)
     ).filter(lambda value: isinstance(value, dict))
 )
 def test_a_status_that_somebody_spoiled_is_written_anew(spoiled: dict[str, Any]) -> None:
-    plan = told(_SEEN, spoiled)
-    assert said(plan, reasons.MONITORED) == ("True", reasons.WINDOWS_JUDGED)
+    for found in (spoiled, {"monitoring": {"revision": "r1", "review": spoiled}}):
+        plan = told(_SEEN, found)
+        assert said(plan, reasons.MONITORED) == ("True", reasons.WINDOWS_JUDGED)
