@@ -16,6 +16,7 @@ from viridian.api import reasons
 from viridian.api.names import OUTCOME_ANNOTATION
 from viridian.api.registry import (
     ALIAS_CHAMPION,
+    TAG_DATA,
     TAG_DIGEST,
     TAG_GATE,
     TAG_HOLDOUT,
@@ -34,7 +35,7 @@ from viridian.plan.plan import Action, Annotate, FinishRun, RegisterVersion, Set
 from viridian.retraining.checks import followed_model
 from viridian.retraining.questions import may_have_candidate
 from viridian.retraining.results import Report, report
-from viridian.retraining.runs import Run, dump_finished
+from viridian.retraining.runs import NO_DATA, Run, dump_finished
 from viridian.retraining.situation import Situation
 from viridian.retraining.snapshot import Answers
 from viridian.retraining.verdicts import Verdict, without_candidate
@@ -85,8 +86,15 @@ def _description(situation: Situation, run: Run, told: Report, mlflow: TrainingR
         TAG_METRICS: json.dumps(_shown(own, situation.spec.gate)),
         TAG_POLICY: f"{situation.facts.namespace}/{situation.facts.name}",
         TAG_RUN: run.id,
+        **{f"{TAG_DATA}{part}": value for part, value in _data(run, told).items()},
     }
     return {key: value for key, value in described.items() if value}
+
+
+def _data(run: Run, told: Report) -> Mapping[str, str]:
+    """What the run was trained on: what it told, else what it was given."""
+    given = run.origin.data
+    return dict(told.data) or ({} if given == NO_DATA else {"uri": given.uri, "revision": given.revision})
 
 
 def reported(told: Report, run: TrainingRun | None) -> Mapping[str, float]:

@@ -134,6 +134,8 @@ class Report:
     holdout: str = ""
     model_uri: str = ""
     model_digest: str = ""
+    # What the run trained on: uri, revision, digest.
+    data: tuple[tuple[str, str], ...] = ()
     # Why the stage could not judge the champion.
     champion_problem: str = ""
     failures: tuple[str, ...] = ()
@@ -154,6 +156,7 @@ def report(message: str) -> Report:
         holdout=text(document, "holdout"),
         model_uri=text(document, "model", "uri"),
         model_digest=text(document, "model", "digest"),
+        data=tuple((part, said) for part in ("uri", "revision", "digest") if (said := text(document, "data", part))),
         champion_problem=text(document, "champion", "problem"),
         failures=tuple(_sentence(entry) for entry in failures) if isinstance(failures, list) else (),
     )

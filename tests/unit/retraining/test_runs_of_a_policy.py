@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.unit.retraining.world import World, deployment, policy, weekly
-from viridian.api.registry import TAG_GATE, TAG_HOLDOUT, TAG_METRICS, TAG_OUTCOME, TAG_REASON, RunStatus
+from viridian.api.registry import TAG_DATA, TAG_GATE, TAG_HOLDOUT, TAG_METRICS, TAG_OUTCOME, TAG_REASON, RunStatus
 from viridian.retraining.decide import decide
 
 SUNDAY = "2026-11-22T03:00:05Z"
@@ -109,6 +109,30 @@ def test_numbers_in_the_termination_message_count_like_logged_ones() -> None:
     version = world.registry.versions("churn")["1"]
     assert (version.source, version.digest) == ("s3://models/1", "sha256:d")
     assert world.last_run["outcome"] == "HandedOver"
+
+
+DATA = {"uri": "s3://churn", "revision": "7"}
+READ = {"uri": "s3://churn/latest", "digest": "sha256:r"}
+
+
+@pytest.mark.parametrize(
+    ("spec", "told", "noted"),
+    [
+        ({"data": DATA}, {}, DATA),
+        ({"data": DATA}, {"data": READ}, READ),
+        ({}, {"data": {**READ, "rows": 7}}, READ),
+        ({"data": DATA}, {"data": "s3://elsewhere"}, DATA),
+        ({}, {}, {}),
+    ],
+    ids=["given", "told", "only told", "told in a shape that is not agreed", "nothing"],
+)
+def test_a_version_is_noted_with_what_it_was_trained_on(
+    spec: dict[str, Any], told: dict[str, Any], noted: dict[str, str]
+) -> None:
+    world = by_hand(gate=FLOOR, **spec)
+    world.end(0, {"metrics": {"auc": 0.8}, "model": {"uri": "s3://models/1"}, **told}).settle()
+    tags = world.registry.versions("churn")["1"].tags
+    assert {tag.removeprefix(TAG_DATA): tags[tag] for tag in tags if tag.startswith(TAG_DATA)} == noted
 
 
 def test_a_later_candidate_is_compared_with_what_the_champion_once_reported_on_the_same_rows() -> None:
