@@ -72,6 +72,12 @@ def jobs_made(churn: Churn) -> list[str]:
     return list(seen.values())
 
 
+def assert_one_of_each(churn: Churn) -> None:
+    assert len(jobs_made(churn)) == 1
+    assert list(churn.world.registry.versions("churn")) == ["1"]
+    assert len(churn.world.registry.runs()) == 1
+
+
 @pytest.mark.parametrize("fault", [Fault.KILL_AFTER, Fault.KILL_BEFORE], ids=["answer lost", "write never arrived"])
 def test_killed_at_every_write(fault: Fault, record_property: Callable[[str, object], None]) -> None:
     expected, writes = undisturbed(TRAINING)
@@ -80,9 +86,7 @@ def test_killed_at_every_write(fault: Fault, record_property: Callable[[str, obj
             at_write(churn, k, fault)
             assert TRAINING.tell(churn) == expected, f"killed at write {k}"
             assert churn.world.restarts == 1
-            assert len(jobs_made(churn)) == 1
-            assert list(churn.world.registry.versions("churn")) == ["1"]
-            assert len(churn.world.registry.runs()) == 1
+            assert_one_of_each(churn)
     record_property(KILLS, f"training run: {writes.cluster} ks ({fault.value})")
 
 
@@ -94,10 +98,25 @@ def test_killed_after_every_write_to_the_registry(record_property: Callable[[str
             at_registry_write(churn, k)
             assert TRAINING.tell(churn) == expected, f"killed after registry write {k}"
             assert churn.world.restarts == 1
-            assert len(jobs_made(churn)) == 1
-            assert list(churn.world.registry.versions("churn")) == ["1"]
-            assert len(churn.world.registry.runs()) == 1
+            assert_one_of_each(churn)
     record_property(KILLS, f"training run: {writes.registry} ks (after a write to the registry)")
+
+
+def wipe_both(churn: Churn) -> None:
+    """Someone deletes the whole status of the policy, and that of the ModelDeployment."""
+    churn.wipe_status()
+    churn.cluster.edit(RETRAIN_POLICY, "churn", lambda found: found.update(status={}))
+
+
+def test_the_status_is_deleted_at_every_write(record_property: Callable[[str, object], None]) -> None:
+    """Killed, and before the next process looks, nothing is left of what the operator noted for people."""
+    expected, writes = undisturbed(TRAINING)
+    for k in range(1, writes.cluster + 1):
+        with TRAINING.begun() as churn:
+            at_write(churn, k, Fault.KILL_BEFORE, then=wipe_both)
+            assert TRAINING.tell(churn) == expected, f"status deleted at write {k}"
+            assert_one_of_each(churn)
+    record_property(KILLS, f"training run: {writes.cluster} ks (killed, and the whole status deleted)")
 
 
 def test_two_causes_make_two_jobs_and_two_versions() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.unit.conftest import KILLS
 from tests.unit.retraining.world import Killed, World, policy, weekly
 from viridian.api.registry import TAG_HOLDOUT
 
@@ -87,7 +88,9 @@ def undisturbed(scenario: Scenario) -> World:
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.__name__)
 @pytest.mark.parametrize("status_lost", [False, True], ids=["status kept", "status deleted"])
-def test_killed_after_the_kth_write(scenario: Scenario, status_lost: bool) -> None:
+def test_killed_after_the_kth_write(
+    scenario: Scenario, status_lost: bool, record_property: Callable[[str, object], None]
+) -> None:
     expected = undisturbed(scenario)
     assert expected.writes > 10
     for k in range(1, expected.writes + 1):
@@ -98,6 +101,8 @@ def test_killed_after_the_kth_write(scenario: Scenario, status_lost: bool) -> No
         assert world.writes_left is None, "the kill happened"
         assert result(world) == result(expected), f"killed after write {k}"
         assert len(world.made) == len(set(world.made)) == len(expected.made)
+    how = "killed, and the whole status deleted" if status_lost else "killed after the write"
+    record_property(KILLS, f"decisions, {scenario.__name__.replace('_', ' ')}: {expected.writes} ks ({how})")
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.__name__)
