@@ -16,7 +16,7 @@ from tests.support.memory_pods import BROKEN, HEALTHY, SILENT, UNREACHABLE
 from tests.support.operator_world import OperatorWorld
 from tests.support.roles import by_role
 from tests.support.safety import violations
-from viridian.api.names import REVISION_LABEL, TRAFFIC_ANNOTATION
+from viridian.api.names import MODEL_DEPLOYMENT_LABEL, REVISION_LABEL, TRAFFIC_ANNOTATION
 from viridian.plan.conditions import stamp_exact
 from viridian.ports.cluster import Object
 from viridian.rollout import traffic
@@ -77,6 +77,16 @@ class TestWaitsEnd:
         world.run(60, until=lambda: served.status.get("challenger", {}).get("weight", 0) > 0)
         world.cluster.readiness["churn-green"] = NEVER_READY
         assert world.run(DEADLINE + A_LOOK, until=lambda: served.rejected == [version])
+
+    def test_an_object_of_somebody_else_keeps_no_bad_challenger(self, world: OperatorWorld, served: Churn) -> None:
+        """A Service of the user's own selects the same pods, and carries our label."""
+        version = served.publish()
+        world.run(60, until=lambda: served.status.get("challenger", {}).get("weight", 0) > 0)
+        metadata = {"name": "public", "namespace": "default", "labels": {MODEL_DEPLOYMENT_LABEL: NAME}}
+        outside = {"type": "LoadBalancer", "selector": {MODEL_DEPLOYMENT_LABEL: NAME}, "ports": [{"port": 80}]}
+        world.cluster.create({"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": outside})
+        world.pods.behaviours[version] = BROKEN
+        assert world.run(30, until=lambda: served.rejected == [version])
 
     @pytest.mark.parametrize(("behaviour", "policy"), [(SILENT, "onNoData"), (UNREACHABLE, "onProviderError")])
     def test_blindness_ends_as_the_user_said(self, served: Churn, behaviour: Any, policy: str) -> None:

@@ -81,6 +81,20 @@ class TestSettled:
         assert churn.status["lastRollback"]["reason"] == "MetricBreach"
         world.rest()
 
+    def test_a_newer_version_takes_no_fallback_away_in_probation(self, world: OperatorWorld, churn: Churn) -> None:
+        first = churn.publish()
+        churn.apply()
+        settled(churn, first)
+        second = churn.publish()
+        assert world.run(UNTIL_PROMOTED, until=lambda: churn.champion == second)
+        third = churn.publish()
+        world.run(16)
+        assert "before version 3" in churn.condition("Reconciling")["message"]
+        assert churn.status["fallback"]["ready"]
+        world.pods.behaviours[second] = BROKEN
+        assert world.run(10, until=lambda: churn.champion == first)
+        settled(churn, third)
+
     @pytest.mark.parametrize("wait", ["paused", "approval", "no data", "no pods"])
     def test_waiting_is_rest_too(self, world: OperatorWorld, churn: Churn, wait: str) -> None:
         first = churn.publish()
