@@ -10,8 +10,8 @@ from starlette.requests import Request
 
 from viridian.feedback.problems import Busy, Problem
 
-_AT_ONCE: Final = 4
-"""So many of the largest requests are in memory at the same time."""
+AT_ONCE: Final = 2
+"""So many of the largest requests are in memory at the same time; what is made of them takes twice as much again."""
 
 
 class Bodies:
@@ -19,7 +19,7 @@ class Bodies:
 
     def __init__(self, max_bytes: int) -> None:
         self._max = max_bytes
-        self._left = max_bytes * _AT_ONCE
+        self._left = max_bytes * AT_ONCE
 
     @contextlib.asynccontextmanager
     async def of(self, request: Request) -> AsyncIterator[bytes]:

@@ -293,3 +293,17 @@ async def test_an_outcome_needs_a_time_zone(stand: Stand) -> None:
     assert answer["refused"] == [
         {"row": 0, "problem": "the time is neither seconds since 1970 nor RFC 3339, such as 2026-11-24T12:00:00Z"}
     ]
+
+
+async def test_what_the_database_takes_is_told(stand: Stand) -> None:
+    async def told() -> float:
+        name = "viridian_collector_database_bytes "
+        (line,) = [line for line in (await stand.metrics()).splitlines() if line.startswith(name)]
+        return float(line.removeprefix(name))
+
+    await stand.collector.sweeper.sweep()
+    before = await told()
+    await stand.server.predict(batch(map(prediction, range(5_000))))
+    await stand.collector.sweeper.sweep()
+    assert before > 0
+    assert await told() > before + 5_000 * 100

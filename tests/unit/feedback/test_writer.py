@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from tests.support.collecting import Stand, batch, collecting, eventually, prediction
 from viridian.feedback import tables
+from viridian.feedback.bodies import AT_ONCE
 from viridian.feedback.predictions import StorePredictions
 from viridian.feedback.privacy import Filter
 from viridian.feedback.problems import Away, Busy, Problem
@@ -87,8 +88,10 @@ async def test_bodies_count_until_what_they_say_is_stored(tmp_path: Path, databa
         held = Held()
         first = asyncio.create_task(stand.collector.writer.write(held))
         await eventually(held.begun.is_set, "the writer is busy")
-        waiting = [asyncio.create_task(stand.server.send("POST", "/v1/predictions", content=content)) for _ in range(4)]
-        await eventually(lambda: len(stand.collector.writer._queue) == 4, "four of the largest bodies wait")
+        waiting = [
+            asyncio.create_task(stand.server.send("POST", "/v1/predictions", content=content)) for _ in range(AT_ONCE)
+        ]
+        await eventually(lambda: len(stand.collector.writer._queue) == AT_ONCE, "the largest bodies wait")
         answer = await stand.server.send("POST", "/v1/predictions", content=content)
         assert (answer.status_code, answer.headers["Retry-After"]) == (429, "2")
         held.go.set()
