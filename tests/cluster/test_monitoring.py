@@ -1,6 +1,7 @@
 """From requests to verdicts on a real node: servers count, the collector joins, the operator judges each minute.
 
-All models are there from the start, so that their windows pass at the same time; each test waits for its own.
+All models are there from the start, so that their windows pass at the same time. A verdict stands for its window alone,
+so whoever waits remembers what was said of all.
 """
 
 from __future__ import annotations
@@ -8,9 +9,10 @@ from __future__ import annotations
 import json
 import time
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -19,12 +21,13 @@ import pytest
 
 from demo.kubectl import Kubectl
 from tests.cluster.conftest import SYSTEM, Operator
-from tests.support.kube import Kube, Object, eventually
+from tests.support.kube import Kube, Object, condition, eventually
 from tests.support.node import populations
-from tests.support.node.deployment import Deployed
+from tests.support.node.deployment import LOOK, Deployed
 from tests.support.node.populations import Fitted
 from tests.support.node.registry import ClusterRegistry, port_forwarded
 from viridian.api.feedback import COLLECTOR_PORT, OUTCOMES_PATH, TOKEN_AUDIENCE
+from viridian.api.names import API_VERSION, MODEL_DEPLOYMENT
 
 PATIENCE = 240.0
 BATCH = 200
@@ -116,42 +119,76 @@ def _aged(shift: float, number: int) -> pd.DataFrame:
     return pd.DataFrame({"age": training.mean() + training.std() * (even + shift), "monthly spend": spend})
 
 
+@dataclass(frozen=True)
+class Statuses:
+    """What has been said of each model, the oldest first."""
+
+    kube: Kube
+    namespace: str
+    said: dict[str, list[Object]] = field(default_factory=lambda: defaultdict(list))
+
+    def until(self, name: str, holds: Callable[[Object], Any], what: str) -> Object:
+        """The first status of this model for which this holds."""
+
+        def check() -> Object | None:
+            for one in self.kube.list(API_VERSION, MODEL_DEPLOYMENT, self.namespace):
+                status, known = one.get("status") or {}, self.said[one["metadata"]["name"]]
+                if not known or known[-1] != status:
+                    known.append(status)
+            return next((status for status in self.said[name] if holds(status)), None)
+
+        return eventually(check, what=f"{what} of {name}", timeout=PATIENCE, every=LOOK)
+
+    def until_condition(self, name: str, kind: str, status: str) -> Object:
+        return self.until(name, lambda found: _condition(found, kind).get("status") == status, f"{kind}={status}")
+
+
+@pytest.fixture(scope="module")
+def statuses(kube: Kube, namespace: str, models: Mapping[str, Asked]) -> Statuses:
+    return Statuses(kube, namespace)
+
+
+def _condition(status: Object, kind: str) -> Object:
+    return condition({"status": status}, kind)
+
+
 def _figure(status: Object, monitor: str) -> Object:
     told = next(one for one in status["monitoring"]["monitors"] if one["name"] == monitor)
     figure: Object = told["figures"][0]
     return figure
 
 
-def test_a_feature_that_moved_by_0_6_asks_for_a_review(models: Mapping[str, Asked]) -> None:
-    deployed = models["by-0-6"].deployed
-    told = deployed.until_condition("DataDrift", "True", PATIENCE)
+def test_a_feature_that_moved_by_0_6_asks_for_a_review(statuses: Statuses) -> None:
+    status = statuses.until_condition("by-0-6", "DataDrift", "True")
+    told = _condition(status, "DataDrift")
+    print(told["message"])
     assert told["reason"] == "FeatureShift"
     assert "age" in told["message"]
-    figure = _figure(deployed.status, "age-shift")
+    figure = _figure(status, "age-shift")
     assert figure["value"] == pytest.approx(0.6, abs=0.1)
     assert figure["samples"] <= 1_600
-    assert deployed.condition("ReviewRequired")["status"] == "True"
-    assert deployed.condition("Ready")["status"] == "True"
-    print(told["message"])
+    assert _condition(status, "ReviewRequired")["status"] == "True"
+    assert _condition(status, "Ready")["status"] == "True"
 
 
-def test_a_feature_that_moved_by_0_4_does_not(models: Mapping[str, Asked]) -> None:
-    deployed = models["by-0-4"].deployed
-    told = deployed.until_condition("DataDrift", "False", PATIENCE)
-    assert _figure(deployed.status, "age-shift")["value"] == pytest.approx(0.4, abs=0.09)
-    assert deployed.condition("ReviewRequired")["status"] == "False"
-    print(told["message"])
+def test_a_feature_that_moved_by_0_4_does_not(statuses: Statuses) -> None:
+    status = statuses.until_condition("by-0-4", "DataDrift", "False")
+    print(_condition(status, "DataDrift")["message"])
+    assert _figure(status, "age-shift")["value"] == pytest.approx(0.4, abs=0.09)
+    assert _condition(status, "ReviewRequired")["status"] == "False"
+    assert all(_condition(one, "DataDrift").get("status") != "True" for one in statuses.said["by-0-4"])
 
 
-def test_twenty_rows_are_too_few_for_a_verdict(models: Mapping[str, Asked]) -> None:
-    deployed = models["by-few"].deployed
-    status = deployed.until(
-        lambda found: "monitoring" in found and _figure(found, "age-shift")["samples"] > 0, "a judged window", PATIENCE
+def test_twenty_rows_are_too_few_for_a_verdict(statuses: Statuses) -> None:
+    status = statuses.until(
+        "by-few",
+        lambda found: "monitoring" in found and _figure(found, "age-shift")["samples"] == 20,
+        "a judged window",
     )
-    assert _figure(status, "age-shift")["verdict"] == "InsufficientData"
-    drift = deployed.condition("DataDrift")
-    assert (drift["status"], drift["reason"]) == ("Unknown", "InsufficientData")
+    drift = _condition(status, "DataDrift")
     print(drift["message"])
+    assert _figure(status, "age-shift")["verdict"] == "InsufficientData"
+    assert (drift["status"], drift["reason"]) == ("Unknown", "InsufficientData")
 
 
 def _tell(collector: str, token: str, ids: list[str], outcomes: pd.Series[Any]) -> None:
@@ -161,10 +198,10 @@ def _tell(collector: str, token: str, ids: list[str], outcomes: pd.Series[Any]) 
 
 
 @pytest.mark.parametrize("name", list(KINDS))
-def test_every_kind_of_model_is_served_profiled_and_monitored(models: Mapping[str, Asked], name: str) -> None:
-    deployed = models[name].deployed
+def test_every_kind_of_model_is_served_profiled_and_monitored(statuses: Statuses, name: str) -> None:
     for kind in ("DataDrift", "PredictionDrift", "ConceptDrift"):
-        print(deployed.until_condition(kind, "False", PATIENCE)["message"])
-    monitors = {one["name"]: one for one in deployed.status["monitoring"]["monitors"]}
+        status = statuses.until_condition(name, kind, "False")
+        print(_condition(status, kind)["message"])
+    monitors = {one["name"]: one for one in status["monitoring"]["monitors"]}
     assert monitors["errors"]["verdict"] == "Quiet"
     assert monitors["errors"]["figures"][0]["samples"] >= 500

@@ -183,35 +183,39 @@ def _with_review(status: Mapping[str, Any], review: ReviewStatus | None) -> Mapp
     return others if review is None else {**others, "review": _pruned(msgspec.to_builtins(review))}
 
 
-_Said = tuple[str, frozenset[str]]
-"""A verdict, and the features shown that have fired."""
+_Said = tuple[str, frozenset[str], bool]
+"""A verdict, the features shown that have fired, and whether anything was counted: too few is not none."""
 
 
 def _stored_monitors(status: Mapping[str, Any]) -> dict[str, _Said]:
     found: dict[str, _Said] = {}
-    monitors = status.get("monitors")
-    for monitor in monitors if isinstance(monitors, list | tuple) else ():
+    for monitor in _listed(status.get("monitors")):
         if not isinstance(monitor, Mapping):
             continue
-        figures = monitor.get("figures")
+        figures = [figure for figure in _listed(monitor.get("figures")) if isinstance(figure, Mapping)]
         fired = frozenset(
-            str(figure.get("feature", ""))
-            for figure in (figures if isinstance(figures, list | tuple) else ())
-            if isinstance(figure, Mapping) and figure.get("verdict") == Verdict.FIRED.value
+            str(figure.get("feature", "")) for figure in figures if figure.get("verdict") == Verdict.FIRED.value
         )
-        found[str(monitor.get("name"))] = (str(monitor.get("verdict")), fired)
+        counted = any(figure.get("samples") for figure in figures)
+        found[str(monitor.get("name"))] = (str(monitor.get("verdict")), fired, counted)
     return found
 
 
 def _same(stored: Mapping[str, _Said], fresh: Mapping[str, _Said]) -> bool:
-    """Whether nobody would decide differently: the same verdicts on the same features.
+    """Whether nobody would decide differently: the same verdicts on the same features, out of some rows or of none.
 
     Where more features have fired than are shown, which of them are shown does not matter.
     """
     return stored.keys() == fresh.keys() and all(
-        stored[name][0] == verdict and (stored[name][1] == fired or len(stored[name][1]) == len(fired) == MAX_FIGURES)
-        for name, (verdict, fired) in fresh.items()
+        (stored[name][0], stored[name][2]) == (verdict, counted)
+        and (stored[name][1] == fired or len(stored[name][1]) == len(fired) == MAX_FIGURES)
+        for name, (verdict, fired, counted) in fresh.items()
     )
+
+
+def _listed(value: Any) -> Sequence[Any]:
+    """The items of a status that anybody may have written."""
+    return value if isinstance(value, list | tuple) else ()
 
 
 # ---- the conditions

@@ -159,6 +159,15 @@ def test_another_feature_is_another_verdict() -> None:
     assert after["monitoring"] != before["monitoring"]
 
 
+def test_too_few_rows_are_not_told_as_none() -> None:
+    none = told(seen(silent=True))
+    few = told(seen(hour=1, rows=20), status(none), hour=1)
+    assert status(few)["monitoring"]["monitors"][0]["figures"][0]["samples"] == 20
+    assert condition(few, reasons.DATA_DRIFT)["message"] != condition(none, reasons.DATA_DRIFT)["message"]
+    assert said(few, reasons.DATA_DRIFT) == said(none, reasons.DATA_DRIFT)
+    assert events(few) == []
+
+
 # ---- a person is asked
 
 NOON, ONE, TWO = (f"2026-11-24T{hour}:00:00Z" for hour in (12, 13, 14))
