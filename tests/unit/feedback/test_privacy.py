@@ -80,6 +80,33 @@ async def everything_that_goes_wrong(stand: Stand) -> list[str]:
     return answers
 
 
+async def everything_that_people_see_and_say(stand: Stand) -> list[str]:
+    """The queue for review in all its forms, and answers with the planted address beside and instead of a class."""
+    stand.clock.now = START + 1000
+    query = {"namespace": "ml", "deployment": "churn", "rate": "1"}
+    queue = (await stand.admin.send("GET", "/v1/reviews/next", params={**query, "count": "10"})).text
+    tasks = (await stand.admin.send("GET", "/v1/reviews.jsonl", params=query)).text
+    assert "prediction-000004" in queue
+    assert "prediction-000004" in tasks
+    here = {"namespace": "ml", "deployment": "churn"}
+    assert (await stand.http.post("/review/login", data={"token": "admin"})).status_code == 303
+    page = await stand.http.get("/review", params=here)
+    word = page.text.partition('name="word" value="')[2].partition('"')[0]
+    assert word
+    said = {**here, "word": word, "prediction_id": "prediction-000004", "outcome": PLANTED}
+    wrong = await stand.http.post("/review/answer", data=said)
+    assert wrong.status_code == 400
+    lines = [
+        {"prediction_id": "prediction-000004", "outcome": PLANTED},
+        {"prediction_id": "prediction-000004", "outcome": "leaves", "annotator": PLANTED},
+        {"prediction_id": PLANTED, "outcome": "leaves"},
+    ]
+    content, kind = msgspec.json.Encoder().encode_lines(lines), {"Content-Type": "application/x-ndjson"}
+    answer = await stand.admin.send("POST", "/v1/reviews?namespace=ml", content=content, headers=kind)
+    assert (answer.json()["stored"], len(answer.json()["refused"])) == (1, 2)
+    return [queue, tasks, answer.text, page.text, wrong.text]
+
+
 def holders(folder: Path) -> list[Path]:
     """Files with the planted address in them."""
     return [path for path in folder.rglob("*") if path.is_file() and PLANTED.encode() in path.read_bytes()]
@@ -94,8 +121,13 @@ async def test_a_planted_address_is_found_nowhere(
         answers = await everything_that_goes_wrong(stand)
         assert features(stand), "something must have been stored, or nothing was tried"
         assert holders(tmp_path) == [], "while it runs, with the write-ahead log"
+        answers += await everything_that_people_see_and_say(stand)
         snapshot = await stand.admin.ok("PUT", "/v1/snapshots/ml/churn/run-1")
         assert snapshot["rows"] > 0
+        frozen = (await stand.admin.send("GET", "/v1/snapshots/ml/churn/run-1.parquet")).content
+        rows = str(pl.read_parquet(io.BytesIO(frozen)).to_dicts())
+        assert "features.contact" in rows
+        assert PLANTED not in rows, "Parquet is compressed: its bytes alone would prove nothing"
         assert PLANTED not in await stand.metrics()
         stored = everything_stored(stand)
     assert holders(tmp_path) == [], "after its end"
