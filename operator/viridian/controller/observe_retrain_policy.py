@@ -70,7 +70,11 @@ class RetrainPolicies:
         return replace(decide(replace(observed.snapshot, facts=facts), observed.now), actions=())
 
     def unregistered(self, observed: Observed[Snapshot], error: RegistryError) -> Plan:
-        return replace(decide(replace(observed.snapshot, registry=_unavailable(error)), observed.now), actions=())
+        silence = _unavailable(error)
+        if silence.reason == reasons.REGISTRY_REFUSED:
+            advice = "set right there what it names; the write is tried again once a minute"
+            silence = replace(silence, message=f"a write was refused: {silence.message}; {advice}")
+        return replace(decide(replace(observed.snapshot, registry=silence), observed.now), actions=())
 
     def forget(self, key: Key) -> None:
         """Nothing is kept about a policy."""

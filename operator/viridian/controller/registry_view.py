@@ -1,22 +1,22 @@
 """What the registry said lately, so that no pass over a ModelDeployment waits long for a slow one.
 
-Only the first question about a model is waited for, and that not for long. Later ones are asked again once the answer
-has an age, and waited for only briefly: after that the pass goes on with the answer from before, and the new one is
-there for the next pass.
+Only the first question about a model is waited for, and the first after a write, and neither for long. Later ones are
+asked again once the answer has an age, and waited for only briefly: after that the pass goes on with the answer from
+before, and the new one is there for the next pass.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar, cast
 
 from viridian.api.registry import ModelVersion, RegisteredModel
 from viridian.ports.registry import Registry, RegistryUnavailable
 
 FIRST_PATIENCE = 2.0
-"""Seconds that a pass waits for an answer that it has never had."""
+"""Seconds that a pass waits for an answer that it has never had, or that a write has changed."""
 
 Answer = TypeVar("Answer")
 Question = tuple[str, ...]
@@ -30,6 +30,8 @@ class _Known:
     failure: Exception | None = None
     at: float | None = None
     """When it was answered; None before the first answer."""
+    outdated: bool = False
+    """Something was written since."""
     asking: asyncio.Task[None] | None = None
 
 
@@ -53,12 +55,13 @@ class RegistryView:
         return await self._answer((name, version), lambda: self._registry.version(name, version))
 
     def invalidate(self, name: str) -> None:
-        """Something about that model was changed: ask again, and wait for the answer.
+        """Something about that model was changed: ask again, and wait for the answer, but not in every pass.
 
         An attempt under way may have been answered before the change; it still serves those who wait for it already.
         """
-        for question in [question for question in self._known if question[0] == name]:
-            del self._known[question]
+        for question, known in self._known.items():
+            if question[0] == name:
+                self._known[question] = replace(known, asking=None, outdated=True)
 
     async def close(self) -> None:
         for task in self._asking:
@@ -69,7 +72,7 @@ class RegistryView:
     async def _answer(self, question: Question, ask: Callable[[], Awaitable[Answer]]) -> Answer:
         known = self._known.setdefault(question, _Known())
         now = asyncio.get_running_loop().time()
-        if known.at is None or now - known.at >= self._max_age:
+        if known.at is None or known.outdated or now - known.at >= self._max_age:
             await self._ask_again(known, ask)
         self._bound()
         if known.failure is not None:
@@ -77,11 +80,13 @@ class RegistryView:
         return cast(Answer, known.answer)
 
     async def _ask_again(self, known: _Known, ask: Callable[[], Awaitable[Answer]]) -> None:
+        patience = FIRST_PATIENCE if known.at is None else self._patience
         if known.asking is None:
+            patience = FIRST_PATIENCE if known.outdated else patience
             known.asking = asyncio.create_task(self._ask(known, ask))
             self._asking.add(known.asking)
             known.asking.add_done_callback(self._asking.discard)
-        await asyncio.wait([known.asking], timeout=FIRST_PATIENCE if known.at is None else self._patience)
+        await asyncio.wait([known.asking], timeout=patience)
         if known.at is None:
             raise RegistryUnavailable(f"the registry has not answered within {FIRST_PATIENCE:g} s")
 
@@ -91,7 +96,7 @@ class RegistryView:
         except Exception as error:  # whatever it is, those who asked get it
             known.failure = error
         finally:
-            known.asking = None
+            known.asking, known.outdated = None, False
         known.at = asyncio.get_running_loop().time()
 
     def _bound(self) -> None:

@@ -8,9 +8,11 @@ from random import Random
 import pytest
 
 from tests.support.loop_at_work import LoopAtWork, at_work
+from tests.support.memory_pods import Behaviour
 from tests.support.virtual_time import run_virtually
 from viridian.api import reasons
 from viridian.api.names import MODEL_DEPLOYMENT, RETRAIN_POLICY
+from viridian.api.registry import TAG_OUTCOME
 
 SAID = "MLflow at http://mlflow:5000 answered 400: no"
 
@@ -65,6 +67,36 @@ def test_a_registry_that_takes_its_time_gets_every_write_once(seed: int) -> None
             assert model.aliases == {"candidate": "2", "champion": "2", "previous": "1"}
 
     run_virtually(main())
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_version_that_fails_after_its_promotion_is_reverted_in_time_and_its_alias_comes_back(seed: int) -> None:
+    """The alias of the promotion is still on its way when the way back is decided."""
+
+    async def main() -> None:
+        random = Random(seed)
+        async with at_work() as world:
+            world.registry.latency = lambda: random.uniform(1.0, 5.0)
+            for version in ("1", "2"):
+                world.registry.add_version("churn")
+                world.registry.move_alias("churn", "candidate", version)
+                if version == "1":
+                    world.deploy(rollout=SHORT)
+                await world.until(lambda: champion(world) == version, most=120)  # noqa: B023
+            world.pods.behaviours["2"] = Behaviour(errors=0.5)
+            await world.until(lambda: champion(world) == "1", most=15)
+            await asyncio.sleep(120)
+            assert world.registry.aliases("churn")["champion"] == "1"
+            assert world.registry.versions("churn")["2"].tags[TAG_OUTCOME] == "RolledBack"
+
+    run_virtually(main())
+
+
+SHORT = {
+    "steps": [{"weight": 50, "duration": "3s"}],
+    "probation": "60s",
+    "analysis": {"window": "10s", "metrics": [{"name": "error-rate", "max": 0.01}]},
+}
 
 
 def is_ready(world: LoopAtWork) -> bool:

@@ -122,6 +122,28 @@ def test_a_failure_is_told_until_an_attempt_succeeds() -> None:
     run_virtually(main())
 
 
+def test_after_a_write_a_slow_registry_is_waited_for_once_and_not_by_each_pass() -> None:
+    """Its writes are slow as well, and a revert may be waiting."""
+
+    async def main() -> None:
+        registry = SlowRegistry()
+        view, loop = new_view(registry), asyncio.get_running_loop()
+        await candidate(view)
+        registry.alias, registry.takes = "2", 5.0
+        view.invalidate("churn")
+        waited = []
+        for _ in range(3):
+            before = loop.time()
+            assert await candidate(view) == "1", "better than nothing"
+            waited.append(loop.time() - before)
+        assert waited == pytest.approx([FIRST_PATIENCE, 0.25, 0.25])
+        await asyncio.sleep(5)
+        assert await candidate(view) == "2"
+        assert registry.calls["model"] == 2
+
+    run_virtually(main())
+
+
 def test_after_a_write_the_answer_is_asked_anew_and_waited_for() -> None:
     async def main() -> None:
         registry = SlowRegistry()

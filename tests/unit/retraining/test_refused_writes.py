@@ -45,6 +45,7 @@ def test_the_refusal_is_told_and_once_it_is_over_the_run_comes_to_the_same_end(c
     said = ready(churn)
     assert (said["status"], said["reason"]) == ("False", reasons.REGISTRY_REFUSED)
     assert SAID in said["message"]
+    assert "set right there what it names" in said["message"]
     churn.world.registry.refusals.clear()
     assert TRAINING.tell(churn) == expected
     assert ready(churn)["status"] == "True"
