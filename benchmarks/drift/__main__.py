@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import statistics
 import subprocess
 import sys
 import time
@@ -89,7 +90,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     programs = [one for one in PROGRAM_LIST if not chosen.only or one.script in chosen.only]
     folder = data(chosen.rows)
     run(Program("the profile that ships with a version", "viridian_profile"), folder)
-    print(f"{chosen.rows} x {COLUMNS} against as many; min / median / max")
+    print(f"{chosen.rows} x {COLUMNS} against as many; min / median / max, and medians as multiples of the first")
+    first = 0.0
     for program in programs:
         runs = [run(program, folder) for _ in range(min(chosen.rounds, program.rounds or chosen.rounds))]
         found = ", ".join(
@@ -97,8 +99,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             for shift in sorted(set(SHIFTS.values()))
         )
         false = sum(number not in SHIFTS for number in runs[0].drifted)
+        usual = statistics.median(one.seconds for one in runs)
+        first = first or usual
         print(
-            f"{program.name}: {spread([one.seconds for one in runs], 's')}, "
+            f"{program.name}: {spread([one.seconds for one in runs], 's')} ({usual / first:.1f} x), "
             f"processor {spread([one.processor_seconds for one in runs], 's')}, "
             f"{max(one.megabytes for one in runs):.0f} MB; drifted: {found}, {false} of 35 unshifted",
             flush=True,
