@@ -147,11 +147,12 @@ class Windows:
         known = self._memory.get(name)
         if known is not None and known.counted == counted:
             return known
-        earlier = [key for key in keys if known is not None and key <= known.counted.last]
-        if known is not None and len(earlier) != known.counted.number:
-            earlier, known = [], None
-        number, merged = (0, None) if known is None else (known.shape, unpacked(shapes[known.shape], known.content))
-        for shape_key, content in _stored(connection, served, keys[len(earlier) :]):
+        number, merged, new = 0, None, keys
+        if known is not None:
+            later = [key for key in keys if key > known.counted.last]
+            if len(keys) - len(later) == known.counted.number:
+                number, merged, new = known.shape, unpacked(shapes[known.shape], known.content), later
+        for shape_key, content in _stored(connection, served, new):
             one = unpacked(shapes[shape_key], content)
             number, merged = number or shape_key, merge_profiles([one] if merged is None else [merged, one])
         assert merged is not None  # noqa: S101 - there is a key, and its row is seen by the same transaction
