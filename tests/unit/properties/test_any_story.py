@@ -206,8 +206,14 @@ class TrialStory(Story):
         if alone:
             self.the_champions_pods_fail()
 
+    @invariant()
+    def time_passes(self) -> None:
+        """So that the operator has seen what happened before the next thing does."""
+        self.world.run(2.0)
+        self.users_are_safe()
+
 
 Story.TestCase.settings = settings(max_examples=25, stateful_step_count=14)
-TrialStory.TestCase.settings = settings(max_examples=25, stateful_step_count=6)
+TrialStory.TestCase.settings = settings(max_examples=25, stateful_step_count=8)
 TestStory = Story.TestCase
 TestTrialStory = TrialStory.TestCase
