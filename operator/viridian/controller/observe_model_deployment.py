@@ -32,7 +32,6 @@ from viridian.rollout.snapshot import (
     Settings,
     SlotWorld,
     Snapshot,
-    name_taken,
     parse_records,
     slot_world,
     to_scrape,
@@ -67,9 +66,6 @@ class ModelDeployments:
             aliases=resolved.aliases,
             taken=children.taken,
         )
-        if ("Service", key.name) in children.taken:
-            # Without the live Service there is no word about who serves.
-            snapshot = replace(snapshot, spec=None, invalid=name_taken(snapshot, "Service", key.name))
         readings, watch = await asyncio.gather(
             self._readings(key, snapshot), self.monitors.watch(key, snapshot, self.clock())
         )

@@ -36,6 +36,9 @@ def decide(snapshot: Snapshot, now: datetime) -> Plan:
     """What to do about this ModelDeployment, now."""
     if snapshot.spec is None:
         return refused(snapshot, now, snapshot.invalid, reason=reasons.INVALID_SPEC)
+    if ("Service", snapshot.name) in snapshot.taken:
+        # Without the live Service there is no word about who serves.
+        return refused(snapshot, now, name_taken(snapshot, "Service", snapshot.name), reason=reasons.NAME_TAKEN)
     situation = read(snapshot, snapshot.spec, now)
     move = choose(situation)
     slots = layout(situation, move)

@@ -81,13 +81,13 @@ async def test_an_object_of_somebody_else_is_not_taken_over() -> None:
     stage = Stage()
     stage.apply()
     stage.cluster.create(service(None, ours=False, labelled=False))
-    snapshot = await stage.observe()
-    assert (snapshot.live, snapshot.spec) == (None, None)
-    assert "the Service churn exists and does not belong to this ModelDeployment" in snapshot.invalid
+    assert (await stage.observe()).live is None
     plan = stage.kind.decide(await stage.kind.observe(KEY, stage.apply()))
     assert plan.actions == ()
     assert plan.status is not None
-    assert {c["type"]: c["status"] for c in plan.status["conditions"]}["Stalled"] == "True"
+    stalled = next(one for one in plan.status["conditions"] if one["type"] == "Stalled")
+    assert (stalled["status"], stalled["reason"]) == ("True", "NameTaken")
+    assert "the Service churn exists and does not belong to this ModelDeployment" in stalled["message"]
 
 
 @pytest.mark.parametrize(
