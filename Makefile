@@ -9,6 +9,7 @@ MLFLOW_VENV := $(CACHE)/mlflow-venv
 BIN := $(VENV)/bin
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
 TESTS ?= tests
+PROCESSES ?= 2
 
 .PHONY: help demo test check bench venv mlflow-venv locks generate up down
 help: ## what can be made
@@ -20,7 +21,7 @@ demo: $(VENV)/.stamp ## the whole loop on a real cluster: train, serve, swap blu
 test: $(VENV)/.stamp $(MLFLOW_VENV)/.stamp check ## all tests: on a real API server, a real MLflow, a real node (TESTS=tests/unit for some)
 	$(BIN)/python -m tests.support.debian
 	$(PYTHON) -m localcluster build
-	$(BIN)/python -m pytest $(TESTS)
+	$(BIN)/python -m pytest --numprocesses=$(PROCESSES) --dist=loadgroup --no-loadscope-reorder $(TESTS)
 
 check: $(VENV)/.stamp ## formatting, lint, types, layers, generated files
 	$(BIN)/ruff format --check --quiet .

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -41,11 +42,12 @@ async def access(
 
 
 def server(control_plane: ControlPlane, kubectl: Kubectl, namespace: str, tmp_path: Path) -> ApiServer:
-    own = tmp_path / "token"
-    own.write_text(kubectl("create", "token", "viridian-collector", "-n", namespace))
+    """As a pod finds it: two files."""
+    token, authority = tmp_path / "token", tmp_path / "ca.crt"
+    token.write_text(kubectl("create", "token", "viridian-collector", "-n", namespace))
     config = yaml.safe_load(control_plane.kubeconfig.read_text())["clusters"][0]["cluster"]
-    authority = Path(config["certificate-authority"])
-    return ApiServer.found(control_plane.server, str(control_plane.kubeconfig.parent / authority), str(own), {})
+    authority.write_bytes(base64.b64decode(config["certificate-authority-data"]))
+    return ApiServer.found(control_plane.server, str(authority), str(token), {})
 
 
 async def test_a_token_for_the_collector_names_its_service_account(

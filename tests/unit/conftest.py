@@ -1,9 +1,8 @@
-"""What all unit tests share: how much chance is used, and the figures that belong to the end of a test run."""
+"""What all unit tests share: how much chance is used, and the names of the figures that they tell."""
 
 from __future__ import annotations
 
 import os
-from typing import Any
 
 from hypothesis import HealthCheck, settings
 
@@ -16,18 +15,3 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 KILLS = "killed after every k-th write (P4)"
 FALSE_ALARMS = "false alarms of the judge, error-rate 1 %, 50 requests/s, looks each second for 10 minutes"
-
-
-def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """For everyone who reads the end of a test run: how many ks each scenario has, how often the judge cries wolf."""
-    for figure in (KILLS, FALSE_ALARMS):
-        told = [
-            str(value)
-            for report in terminalreporter.stats.get("passed", [])
-            for name, value in getattr(report, "user_properties", ())
-            if name == figure
-        ]
-        if told:
-            terminalreporter.section(figure)
-            for line in sorted(told):
-                terminalreporter.line(line)

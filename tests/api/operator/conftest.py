@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -17,7 +16,7 @@ from tests.support.operator_process import OperatorProcess
 from tests.support.recorder import Recorder
 from tests.support.safety import violations
 
-KILLS = "kills on the real control plane"
+KILLS = "killed after every k-th write on the real control plane (P4)"
 
 Operator = Callable[..., OperatorProcess]
 
@@ -68,17 +67,3 @@ def safe(recorder: Recorder, namespace: str) -> Iterator[None]:
     """Users were safe at every moment of the test (P5)."""
     yield
     assert violations(recorder.worlds(namespace)) == []
-
-
-def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """How many ks each story of P4 has, for everyone who reads the end of a test run."""
-    told = [
-        value
-        for report in terminalreporter.stats.get("passed", [])
-        for name, value in getattr(report, "user_properties", ())
-        if name == KILLS
-    ]
-    if told:
-        terminalreporter.section("killed after every k-th write on the real control plane (P4)")
-        for line in sorted(told):
-            terminalreporter.line(line)
