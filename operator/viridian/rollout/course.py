@@ -62,17 +62,19 @@ def _probation(situation: Situation, traffic: Traffic, wanted: str | None) -> Mo
     said = judgements(situation, traffic.champion) if analysis.metrics else ()
     crashes = reverting.crash_loop(situation, traffic.champion, traffic.revision)
     worst = reverting.breached(said) if analysis.on_breach is OnBreach.ROLLBACK else None
-    if crashes is None and worst is None:
+    unserved = reverting.unserved(situation, traffic.champion)
+    complaint = crashes or (worst.message if worst else unserved)
+    if complaint is None:
         if wanted == fallback:
             return None
         held = _held(situation, traffic, wanted) if wanted else _steady(situation, traffic)
         return replace(held, judgements=said)
-    complaint = crashes or (worst.message if worst else "")
     if other is None or other.revision != fallback or not other.serves:
         waiting = f"{complaint}, but {situation.version_of(fallback)} is not ready to take over"
         return Move(traffic, reasons.FALLBACK_UNAVAILABLE, waiting, judgements=said)
     first = reverting.breach_began(situation, traffic.champion, worst)
-    return reverting.roll_back(situation, traffic, fallback, reasons.METRIC_BREACH, complaint, breach_at=first)
+    reason = reasons.METRIC_BREACH if crashes or worst else reasons.CHAMPION_UNAVAILABLE
+    return reverting.roll_back(situation, traffic, fallback, reason, complaint, breach_at=first)
 
 
 def _held(situation: Situation, traffic: Traffic, wanted: str) -> Move:

@@ -180,6 +180,9 @@ def _wake(situation: Situation, move: Move) -> datetime:
     if traffic is not None and draining(situation, traffic):
         times.append((moment(traffic.reverted.at if traffic.reverted else "") or now) + reverting.DRAIN)
     end = probation_end(situation.snapshot, traffic) if traffic is not None else None
-    if end is not None and now < end:
+    if traffic is not None and end is not None and now < end:
         times.append(end)
+        champion = situation.slot(traffic.champion)
+        if champion is not None and not champion.serves:
+            return soon
     return min(times)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
-from viridian.api import reasons
+from viridian.api import durations, reasons
 from viridian.api.names import REJECT_ANNOTATION, ROLLBACK_ANNOTATION, Slot
 from viridian.api.samples import Idle
 from viridian.judgement.canary import Judgement, Verdict
@@ -17,6 +17,8 @@ from viridian.rollout.traffic import Reverted, Traffic
 
 # After this many restarts of a serving container within a trial nobody waits for its metrics.
 CRASH_LOOP = 3
+# A champion on probation that nobody serves for so long gives the traffic back: its fallback is ready all the while.
+UNSERVED = timedelta(seconds=15)
 # How long the pods that lost the traffic are kept, so that what they still answer is answered.
 DRAIN = timedelta(seconds=10)
 
@@ -112,6 +114,16 @@ def crash_loop(situation: Situation, slot: Slot, revision: str) -> str | None:
     if worst is None or worst.restarts < CRASH_LOOP:
         return None
     return f"pod {worst.name} restarted {worst.restarts} times; {worst.complaint or 'see its log'}"
+
+
+def unserved(situation: Situation, slot: Slot) -> str | None:
+    """The sentence about a slot that has pods of which none is ready any more."""
+    world = situation.slot(slot)
+    since = world.unavailable_since if world is not None and world.replicas > 0 and not world.serves else None
+    if world is None or since is None or situation.now - since < UNSERVED:
+        return None
+    complaint = f" ({world.complaint})" if world.complaint else ""
+    return f"no pod of it has been ready for {durations.spoken(situation.now - since)}{complaint}"
 
 
 # ---- Commands of people ----

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -83,6 +84,11 @@ class TestOrder:
         plan = decide(probation_world(errors=150, aliases={"champion": "2", "previous": "1"}), NOW)
         assert order(plan)[:3] == ["apply Service churn", "close green Close", f"record churn-{V2}"]
         assert "alias champion 1" in order(plan)
+
+    def test_a_champion_on_probation_that_nobody_serves_is_looked_at_again_soon(self) -> None:
+        gone = slot(GREEN, "2", ready=0, unavailable_for=1)
+        plan = decide(probation_world(slots=(slot(BLUE, "1"), gone), readings={}), NOW)
+        assert plan.wake == NOW + timedelta(seconds=1)
 
     def test_a_promotion_moves_the_traffic_and_then_the_aliases(self) -> None:
         promote = replace(FIRST_STEP, passed=BOTH_STEPS, weight=50, since="")

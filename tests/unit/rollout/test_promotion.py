@@ -181,6 +181,32 @@ PROMOTION = [
         close=((GREEN,), Idle.CLOSE),
     ),
     Case(
+        "so does a champion of which no pod is ready any more",
+        probation_world(
+            slots=(slot(BLUE, "1"), slot(GREEN, "2", ready=0, complaint="out of memory", unavailable_for=16)),
+            readings={},
+            of=with_metrics(metrics=[]),
+        ),
+        reasons.CHAMPION_UNAVAILABLE,
+        "no pod of it has been ready for 16s (out of memory)",
+        champion=V1,
+        reverted=V2,
+        events=("RolledBack",),
+        close=((GREEN,), Idle.CLOSE),
+    ),
+    Case(
+        "pods that are ready again in a moment cost nobody the traffic",
+        probation_world(slots=(slot(BLUE, "1"), slot(GREEN, "2", ready=0, unavailable_for=14)), readings={}),
+        reasons.PROBATION,
+        champion=V2,
+    ),
+    Case(
+        "nor does a pod that is missing while another one serves",
+        probation_world(slots=(slot(BLUE, "1"), slot(GREEN, "2", ready=1, unavailable_for=60))),
+        reasons.PROBATION,
+        champion=V2,
+    ),
+    Case(
         "a fallback that is not ready gets no traffic",
         probation_world(errors=150, slots=(slot(BLUE, "1", ready=0), slot(GREEN, "2"))),
         reasons.FALLBACK_UNAVAILABLE,
