@@ -21,7 +21,7 @@ demo: $(VENV)/.stamp ## the whole loop on a real cluster: train, serve, swap blu
 test: $(VENV)/.stamp $(MLFLOW_VENV)/.stamp check ## all tests: on a real API server, a real MLflow, a real node (TESTS=tests/unit for some)
 	$(BIN)/python -m tests.support.debian
 	$(PYTHON) -m localcluster build
-	$(BIN)/python -m pytest --numprocesses=$(PROCESSES) --dist=loadgroup --no-loadscope-reorder $(TESTS)
+	$(BIN)/python -m pytest --numprocesses=$(PROCESSES) --no-loadscope-reorder $(TESTS)
 
 check: $(VENV)/.stamp ## formatting, lint, types, layers, generated files
 	$(BIN)/ruff format --check --quiet .

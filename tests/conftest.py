@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 # Before anything loads these libraries: both would report to their makers.
@@ -13,11 +12,10 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from tests.support.control_plane import control_plane, kube, kubectl, namespace
 from tests.support.mlflow_server import MlflowServer, mlflow_server
-
-ROOT = Path(__file__).parent
 
 # One control plane for a whole process of tests, started when the first one asks for it.
 __all__ = ["control_plane", "kube", "kubectl", "mlflow", "namespace"]
@@ -30,11 +28,16 @@ def mlflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MlflowServer]:
         yield server
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+class OneNode(LoadScopeScheduling):
     """Processes share the files among them, each whole; all that needs the node is one piece, for there is one node."""
-    for item in items:
-        place = item.path.relative_to(ROOT)
-        item.add_marker(pytest.mark.xdist_group(place.parts[0] if place.parts[0] == "cluster" else str(place)))
+
+    def _split_scope(self, nodeid: str) -> str:
+        path = nodeid.partition("::")[0]
+        return "the node" if path.startswith("tests/cluster/") else path
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneNode:
+    return OneNode(config, log)
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

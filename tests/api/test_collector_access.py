@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
+import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -11,7 +13,7 @@ import yaml
 
 from localcluster.controlplane import ControlPlane
 from tests.support.kube import Kube, Kubectl
-from viridian.feedback.access import Access, Right
+from viridian.feedback.access import Access, Identity, Right
 from viridian.feedback.kubernetes import ApiServer, KubernetesGate, NoApiServer
 from viridian.feedback.problems import Away, Problem
 
@@ -50,6 +52,15 @@ def server(control_plane: ControlPlane, kubectl: Kubectl, namespace: str, tmp_pa
     return ApiServer.found(control_plane.server, str(authority), str(token), {})
 
 
+async def granted(access: Access, who: Identity, right: Right, namespace: str) -> None:
+    """The API server's answers follow its Roles a moment later."""
+    async with asyncio.timeout(30):
+        while True:
+            with contextlib.suppress(Problem):
+                return await access.require(who, right, namespace)
+            await asyncio.sleep(0.05)  # between two looks at the condition that is awaited
+
+
 async def test_a_token_for_the_collector_names_its_service_account(
     access: Access, kubectl: Kubectl, namespace: str
 ) -> None:
@@ -86,7 +97,7 @@ async def test_rights_are_roles_on_the_subresource(access: Access, kubectl: Kube
     )
     kubectl("create", "rolebinding", "labellers", "-n", namespace, "--role=labellers", role)
     for right in (Right.LABEL, Right.ROWS):
-        await access.require(labeller, right, namespace)
+        await granted(access, labeller, right, namespace)
     for right, where in ((Right.ERASE, namespace), (Right.LABEL, "default"), (Right.WRITE, "default")):
         with pytest.raises(Problem):
             await access.require(labeller, right, where)
@@ -98,7 +109,7 @@ async def test_the_roles_of_the_manifests_reach_the_operator_and_people(
     kubectl("apply", "--server-side", "--force-conflicts", "-k", MANIFESTS)
     operator = await access.identify(token(kubectl, "viridian-system", "viridian-operator"))
     for right in (Right.FIGURES, Right.KEEP):
-        await access.require(operator, right, namespace)
+        await granted(access, operator, right, namespace)
     for right in (Right.ROWS, Right.WRITE, Right.LABEL, Right.ERASE):
         with pytest.raises(Problem):
             await access.require(operator, right, namespace)
