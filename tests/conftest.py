@@ -28,7 +28,7 @@ def mlflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MlflowServer]:
         yield server
 
 
-class OneNode(LoadScopeScheduling):
+class OneNode(LoadScopeScheduling):  # type: ignore[misc]  # it has no types
     """Processes share the files among them, each whole; all that needs the node is one piece, for there is one node."""
 
     def _split_scope(self, nodeid: str) -> str:
