@@ -27,8 +27,6 @@ _READING: Final = 6
 _MMAP_BYTES: Final = 8 << 30
 _CACHE_KIB: Final = 65_536
 """Of all connections together."""
-_JOIN_MEGABYTES: Final = 32
-"""Of PostgreSQL's `work_mem`, for who reads: a million outcomes are then joined in memory, not by way of the disk."""
 _BUSY_MILLISECONDS: Final = 30_000
 _SCRUB_MILLISECONDS: Final = 250
 _POSTGRESQL_DISK_FULL: Final = "53100"
@@ -64,8 +62,8 @@ def open_database(url: str, data_directory: Path) -> Database:
     """The database, with all migrations done. An empty URL is a SQLite file in the data directory."""
     try:
         writing, reading = (
-            _postgresql(url, connections, options) if url else _sqlite(data_directory / _SQLITE_FILE, connections)
-            for connections, options in ((_WRITING, ""), (_READING, f" -c work_mem={_JOIN_MEGABYTES}MB"))
+            _postgresql(url, connections) if url else _sqlite(data_directory / _SQLITE_FILE, connections)
+            for connections in (_WRITING, _READING)
         )
         _migrate(writing, data_directory)
     except (sa.exc.SQLAlchemyError, OSError) as error:
@@ -152,7 +150,7 @@ def _teach_logarithm(connection: Any) -> None:
         connection.create_function("ln", 1, lambda number: None if number is None else math.log(number))
 
 
-def _postgresql(url: str, connections: int, options: str) -> sa.Engine:
+def _postgresql(url: str, connections: int) -> sa.Engine:
     try:
         parsed = sa.make_url(url)
     except sa.exc.ArgumentError:
@@ -164,7 +162,7 @@ def _postgresql(url: str, connections: int, options: str) -> sa.Engine:
         pool_size=connections,
         max_overflow=0,
         pool_pre_ping=True,
-        connect_args={"connect_timeout": 10, "options": f"-c synchronous_commit=on -c timezone=UTC{options}"},
+        connect_args={"connect_timeout": 10, "options": "-c synchronous_commit=on -c timezone=UTC"},
     )
 
 

@@ -21,12 +21,15 @@ from viridian.api.samples import PREDICTED_CLASSES_METRIC, PREDICTED_VALUES_METR
 from viridian.judgement.merging import merge_profiles, merge_sketches
 from viridian.serving.live_profile import Answered, LiveProfile
 from viridian.serving.logs import log
+from viridian.serving.rate import Rate
 
 PORTION_ROWS: Final = 512
 PORTION_SECONDS: Final = 1.0
 """A quiet model is up to date all the same."""
 MOST_ROWS: Final = 65_536
 """That may wait for the thread."""
+COUNTED_PER_SECOND: Final = 500.0
+"""Requests. Beyond that a sample is counted: more of them make no figure any better, and cost everybody else time."""
 
 __all__ = ["Answered", "Recorder", "Span"]
 
@@ -47,7 +50,9 @@ class Recorder:
         self._live = profile
         self._sink = sink
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="record")
-        self._waiting: list[Answered] = []
+        self._rate = Rate(COUNTED_PER_SECOND, time.monotonic)
+        self._to_count: list[Answered] = []
+        self._to_send: list[Answered] = []
         self._rows = 0
         self._timer: asyncio.TimerHandle | None = None
         # Rows, written by the loop and by the thread, each its own. Those handed over and not done wait for the thread.
@@ -61,7 +66,13 @@ class Recorder:
 
     def add(self, answered: Answered) -> None:
         """Rows that were answered. Never waits, never raises."""
-        self._waiting.append(answered)
+        counted = self._live is not None and self._rate.allows()
+        if counted:
+            self._to_count.append(answered)
+        if self._sink is not None:
+            self._to_send.append(answered)
+        elif not counted:
+            return
         self._rows += answered.batch.rows
         if self._rows >= PORTION_ROWS:
             self.flush()
@@ -73,13 +84,13 @@ class Recorder:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        portion, rows = self._waiting, self._rows
-        self._waiting, self._rows = [], 0
+        to_count, to_send, rows = self._to_count, self._to_send, self._rows
+        self._to_count, self._to_send, self._rows = [], [], 0
         if self._handed - self._done > MOST_ROWS:
             self._crowded += rows
-        elif portion:
+        elif rows:
             self._handed += rows
-            self._pool.submit(self._record, portion, rows)
+            self._pool.submit(self._record, to_count, to_send, rows)
 
     @property
     def lost(self) -> int:
@@ -129,8 +140,10 @@ class Recorder:
                 classes.add_metric([*values, name], count)
             yield classes
 
-    def _record(self, portion: Sequence[Answered], rows: int) -> None:
-        done = [_attempted(work, portion) for work in (self._count, self._sink) if work is not None]
+    def _record(self, to_count: Sequence[Answered], to_send: Sequence[Answered], rows: int) -> None:
+        done = [_attempted(self._count, to_count)]
+        if self._sink is not None:
+            done.append(_attempted(self._sink, to_send))
         if not all(done):
             self._spoilt += rows
         self._done += rows

@@ -22,6 +22,7 @@ from viridian.serving.challenger import MAX_ANSWER_BYTES, Challenger, Failed, Ta
 from viridian.serving.comparison import Comparison, NotAlike
 from viridian.serving.logs import log, note
 from viridian.serving.prediction_bins import Bins
+from viridian.serving.rate import Rate
 from viridian.serving.responses import Headers
 
 WORKERS: Final = 4
@@ -168,26 +169,6 @@ class _Trial:
             # A fault of ours must not end the worker; its text may quote an answer, so only its type is told.
             self._comparison.failures[Failure.INTERNAL] += 1
             log.error("shadow failed", extra={"fields": {"exception": type(error).__name__}})
-
-
-class Rate:
-    """At most so many a second; what was not used is kept for one second."""
-
-    def __init__(self, per_second: float, now: Callable[[], float]) -> None:
-        self._per_second = per_second
-        self._now = now
-        self._left = per_second
-        self._at = now()
-
-    def allows(self) -> bool:
-        """One more, now."""
-        now = self._now()
-        self._left = min(self._per_second, self._left + (now - self._at) * self._per_second)
-        self._at = now
-        if self._left < 1.0:
-            return False
-        self._left -= 1.0
-        return True
 
 
 def _headers(copy: Copy) -> Headers:

@@ -84,3 +84,15 @@ async def test_rows_that_find_no_room_are_lost_too(monkeypatch: pytest.MonkeyPat
     await recorder.settled()
     assert lost(recorder) == 3
     recorder.close()
+
+
+async def test_of_very_many_requests_a_sample_is_counted_and_all_are_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recording, "COUNTED_PER_SECOND", 1.0)
+    sent = list[Answered]()
+    recorder = Recorder(live(), sent.extend)
+    for _ in range(8):
+        recorder.add(rows(3))
+    profile = await recorder.profile()
+    assert profile is not None
+    assert (profile.rows, profile.sampled, len(sent), lost(recorder)) == (3, 3, 8, 0)
+    recorder.close()
