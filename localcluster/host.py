@@ -102,10 +102,11 @@ def require_programs(needed: dict[str, str], cni: bool = False) -> None:
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
         raise LocalClusterError(f"programs are missing; on Debian run as root:\n  {line}")
     with step(f"installing {' '.join(packages)}"):
-        _apt_get(line.split())
+        apt_get(line.split())
 
 
-def _apt_get(install: Sequence[str]) -> None:
+def apt_get(install: Sequence[str]) -> None:
+    """Run this line of apt-get on fresh lists; LocalClusterError with what it said where it fails."""
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     # A source that cannot be refreshed need not be one of those that the packages come from.
     subprocess.run(["apt-get", "update"], env=environment, capture_output=True, check=False)

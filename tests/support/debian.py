@@ -8,10 +8,12 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+
+from localcluster.errors import LocalClusterError
+from localcluster.host import apt_get
 
 POSTGRES_SETTINGS = Path("/etc/postgresql-common/createcluster.conf")
 
@@ -60,13 +62,10 @@ def ensure(*programs: Program) -> None:
     if not POSTGRES_SETTINGS.exists():
         POSTGRES_SETTINGS.parent.mkdir(parents=True, exist_ok=True)
         POSTGRES_SETTINGS.write_text("create_main_cluster = false\n")
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    # A source that cannot be refreshed need not be the one that the packages come from.
-    subprocess.run(["apt-get", "update"], env=environment, capture_output=True, check=False)
-    wanted = ["apt-get", "install", "--yes", "--no-install-recommends", *packages]
-    done = subprocess.run(wanted, env=environment, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise Missing(f"`{' '.join(wanted)}` failed:\n{done.stdout[-1500:]}{done.stderr[-1500:]}")
+    try:
+        apt_get(["apt-get", "install", "--yes", "--no-install-recommends", *packages])
+    except LocalClusterError as error:
+        raise Missing(str(error)) from error
     for program in programs:
         program.find()
 
