@@ -141,10 +141,9 @@ class Recorder:
             yield classes
 
     def _record(self, to_count: Sequence[Answered], to_send: Sequence[Answered], rows: int) -> None:
-        done = [_attempted(self._count, to_count)]
-        if self._sink is not None:
-            done.append(_attempted(self._sink, to_send))
-        if not all(done):
+        counted = not to_count or _attempted(self._count, to_count)
+        sent = self._sink is None or _attempted(self._sink, to_send)
+        if not (counted and sent):
             self._spoilt += rows
         self._done += rows
 
