@@ -23,7 +23,7 @@ _SQLITE_FILE: Final = "feedback.db"
 _IMMEDIATE: Final = "viridian_immediate"
 _WRITING: Final = 2
 """Connections: the writer's, and one that asks whether the database answers."""
-_READING: Final = 6
+_READING: Final = 8
 _MMAP_BYTES: Final = 8 << 30
 _CACHE_KIB: Final = 65_536
 """Of all connections together."""

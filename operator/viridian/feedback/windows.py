@@ -109,7 +109,7 @@ class Windows:
         try:
             with self._engine.connect() as connection, connection.begin():
                 servers = servers_of(connection, namespace, deployment, revision)
-                joined = performances(connection, servers, spans) if servers else {}
+            joined = performances(self._engine, servers, spans) if servers else {}
             if not servers or not profiles:
                 yield from _windows(servers, spans, joined, {}, {})
                 return

@@ -2,7 +2,11 @@
 
 A hop to a thread and back costs about as much as a whole small prediction, so quick models stay on the loop. Slow ones
 leave it, so that health, metrics and the end of connections are answered whatever the model does. Those that wait for
-a thread are bounded in number and bytes, and are answered together where that makes each of them cheaper.
+a thread are bounded in number and bytes.
+
+Quick requests that have arrived in the same round of the loop are answered together: most of a small prediction is
+what a call costs, whatever its rows. Those that wait for a thread are answered together where that has shown to make
+each of them cheaper. Nobody waits for requests that are still to come.
 """
 
 from __future__ import annotations
@@ -18,10 +22,12 @@ from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
 from viridian.serving.errors import Busy, TookTooLong, TurnMissed
-from viridian.serving.together import Together
+from viridian.serving.together import MOST, Together
 
 QUICK_SECONDS: Final = 0.001
 """At most this long may one request hold up everything else."""
+ROUND_SECONDS: Final = 0.01
+"""At most this long may those hold up everything else that are answered together."""
 _RISING: Final = 0.5
 _FALLING: Final = 0.02
 """Weights of the newest duration in the moving estimate. Leaving the loop is quick, coming back takes many answers:
@@ -68,6 +74,8 @@ class Work(Generic[Q, R]):
         self._together = Together()
         self._lock = threading.Lock()
         self._waiting: deque[_Job[Q, R]] = deque()
+        self._quick: deque[_Job[Q, R]] = deque()
+        """Of this round of the loop."""
         self._bytes = 0
         self._busy = 0
         self.together = 0
@@ -84,10 +92,20 @@ class Work(Generic[Q, R]):
         estimate = self._seconds[place]
         if estimate is None or estimate >= QUICK_SECONDS:
             return await self._on_a_thread(item, size, place)
-        [result], _ = self._timed([item], place)
-        if isinstance(result, Exception):
-            raise result
-        return result
+        loop = asyncio.get_running_loop()
+        if not self._quick:
+            loop.call_soon(self._serve_round, loop)
+        job = _Job[Q, R](item, size, place, loop.create_future())
+        self._quick.append(job)
+        return await job.future
+
+    def _serve_round(self, loop: asyncio.AbstractEventLoop) -> None:
+        """On the loop: one call; what is left is for the next round."""
+        jobs = self._portion(self._quick, MOST, ROUND_SECONDS)
+        if self._quick:
+            loop.call_soon(self._serve_round, loop)
+        results, _ = self._timed(jobs)
+        _settle(jobs, results)
 
     async def _on_a_thread(self, item: Q, size: int, place: int) -> R:
         job = _Job[Q, R](item, size, place, asyncio.get_running_loop().create_future())
@@ -125,50 +143,59 @@ class Work(Generic[Q, R]):
     def _serve(self, loop: asyncio.AbstractEventLoop) -> None:
         """On a thread: until nothing waits."""
         while jobs := self._next():
-            results, seconds = self._timed([job.item for job in jobs], jobs[0].place)
+            results, seconds = self._timed(jobs)
             if seconds is not None and jobs[0].size <= SMALL_BYTES:
                 self._together.took(len(jobs), seconds)
             loop.call_soon_threadsafe(_settle, jobs, results)
 
     def _next(self) -> list[_Job[Q, R]]:
-        """The oldest job, with as many others as should be answered together with it."""
         with self._lock:
-            jobs: list[_Job[Q, R]] = []
-            most = self._together.most
-            while self._waiting and len(jobs) < most:
-                if jobs and max(jobs[0].size, self._waiting[0].size) > SMALL_BYTES:
-                    break
-                job = self._waiting.popleft()
-                job.begun = True
-                self._bytes -= job.size
-                jobs.append(job)
+            jobs = self._portion(self._waiting, self._together.most, math.inf)
+            self._bytes -= sum(job.size for job in jobs)
             if not jobs:
                 self._busy -= 1
-            if len(jobs) > 1:
-                self.together += len(jobs)
             return jobs
 
-    def _timed(self, items: Sequence[Q], place: int) -> tuple[Sequence[R | Exception], float | None]:
+    def _portion(self, queue: deque[_Job[Q, R]], most: int, seconds: float) -> list[_Job[Q, R]]:
+        """The oldest job, with so many others at most as are small and take no longer than that."""
+        jobs: list[_Job[Q, R]] = []
+        while queue and len(jobs) < most:
+            seconds -= self._seconds[queue[0].place] or 0.0
+            if jobs and (seconds < 0.0 or max(jobs[0].size, queue[0].size) > SMALL_BYTES):
+                break
+            job = queue.popleft()
+            job.begun = True
+            jobs.append(job)
+        if len(jobs) > 1:
+            self.together += len(jobs)
+        return jobs
+
+    def _timed(self, jobs: Sequence[_Job[Q, R]]) -> tuple[Sequence[R | Exception], float | None]:
         """The results and the processor time they took: waiting on a busy machine is no slowness of the model.
 
         Only what succeeds tells how long the model takes: refusing bad input is quick for the slowest model.
         """
         began = time.thread_time()
-        results = self._call(items)
+        try:
+            results = self._call([job.item for job in jobs])
+        except Exception as error:
+            # A fault of ours: nobody may wait for ever because of it.
+            return [error] * len(jobs), None
         took = time.thread_time() - began
         if any(isinstance(result, Exception) for result in results):
             return results, None
-        if len(items) == 1:
-            self._estimate(place, took)
+        self._estimate(jobs[0].place, took / len(jobs), alone=len(jobs) == 1)
         return results, took
 
-    def _estimate(self, place: int, took: float) -> None:
+    def _estimate(self, place: int, took: float, alone: bool) -> None:
         known = self._seconds[place]
+        # Two threads may lose one of their updates to each other; an estimate does not mind.
         if known is None:
             self._seconds[place] = took
-        else:
-            # Two threads may lose one of their updates to each other; an estimate does not mind.
-            self._seconds[place] = known + (_RISING if took > known else _FALLING) * (took - known)
+        elif took > known:
+            self._seconds[place] = known + _RISING * (took - known)
+        elif alone:  # with others each takes less, which says nothing about one
+            self._seconds[place] = known + _FALLING * (took - known)
 
     def close(self) -> None:
         """No more calls."""

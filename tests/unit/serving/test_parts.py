@@ -19,7 +19,7 @@ from viridian.serving.identifiers import prediction_id
 from viridian.serving.logs import JsonLines, ModelErrors
 from viridian.serving.termination import LIMIT, explain
 from viridian.serving.together import MOST, Together
-from viridian.serving.work import QUICK_SECONDS, SMALL_BYTES, Limits, Work
+from viridian.serving.work import QUICK_SECONDS, ROUND_SECONDS, SMALL_BYTES, Limits, Work
 
 
 def test_prediction_ids_are_uuids_of_version_7_that_sort_by_time() -> None:
@@ -260,6 +260,45 @@ async def test_small_requests_that_wait_are_answered_together_large_ones_alone()
     await task
     assert gate.portions == [["0"], ["1", "2"], ["3"], ["4"]]
     assert work.together == 2
+    work.close()
+
+
+async def test_a_fault_of_ours_is_told_to_everybody_who_waits() -> None:
+    def call(items: Sequence[str]) -> Sequence[str | Exception]:
+        if "fault" in items:
+            raise MemoryError
+        return items
+
+    work = Work(call, 1, ROOM)
+    for _ in range(2):
+        with pytest.raises(MemoryError):
+            await work.run("fault", 100)
+        assert await work.run("x", 100) == "x"
+    work.close()
+
+
+async def test_quick_requests_of_one_round_are_answered_together_and_never_for_long() -> None:
+    task, portions = Task(), list[int]()
+
+    def call(items: Sequence[str]) -> Sequence[str | Exception]:
+        portions.append(len(items))
+        return task(items)
+
+    work = Work(call, 1, ROOM)
+    while not (task.on_loop and task.on_loop[-1]):
+        await work.run("x", 100)
+    task.seconds = QUICK_SECONDS / 10  # for a call, however many rows it has
+    portions.clear()
+    answers = await asyncio.gather(*(work.run(str(number), 100) for number in range(7)))
+    assert answers == [str(number) for number in range(7)], "everybody gets his own"
+    assert portions == [7]
+    bad = await asyncio.gather(work.run("good", 100), work.run("bad", 100), return_exceptions=True)
+    assert bad[0] == "good", "nobody fails for the sake of another"
+    assert isinstance(bad[1], KeyError)
+    work._seconds[(100).bit_length()] = ROUND_SECONDS / 12.5
+    portions.clear()
+    await asyncio.gather(*(work.run("x", 100) for _ in range(16)))
+    assert portions == [12, 4], "one round does not hold up everything else for long"
     work.close()
 
 
