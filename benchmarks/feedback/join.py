@@ -43,7 +43,9 @@ def measure(folder: Path, url: str, rows: int) -> bool:
     )
     asked = partial(_asked, Windows(engine), rows, labelled)
     if not is_sqlite(engine):
-        print(f"   before its autovacuum has seen them: {spread([asked(1)[0] for _ in range(ROUNDS)], 's')}", flush=True)
+        print(
+            f"   before its autovacuum has seen them: {spread([asked(1)[0] for _ in range(ROUNDS)], 's')}", flush=True
+        )
         _await_autovacuum(engine)
     good = True
     for parts in (1, 24):
