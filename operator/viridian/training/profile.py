@@ -24,7 +24,7 @@ LEAST_ROWS_TO_BE_NAMED: Final = 5
 _MOST: Final = 1e150
 """Numbers beyond it count as infinite, as in the server's live profile: their squares would be."""
 _SORTED_TOGETHER: Final = 1 << 16
-"""Values that fit into a core's cache: sorted in such parts they take three quarters of the time, and no second copy."""
+"""Values that fit into a core's cache: in such parts they are sorted in three quarters of the time."""
 
 
 def sketches(columns: Iterable[tuple[str, NDArray[Any]]]) -> dict[str, Sketch]:
