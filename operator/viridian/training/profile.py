@@ -43,9 +43,8 @@ def counted_on(reference: Sketch, values: NDArray[Any]) -> Sketch:
         return categories(values, reference.names)
     line = np.asarray(values).ravel()
     starts = range(0, max(1, len(line)), _SORTED_TOGETHER)
-    return reduce(
-        merge_sketches, (numbers(line[start : start + _SORTED_TOGETHER], reference.edges) for start in starts)
-    )
+    parts: Iterable[Sketch] = (numbers(line[start : start + _SORTED_TOGETHER], reference.edges) for start in starts)
+    return reduce(merge_sketches, parts)
 
 
 def numbers(values: NDArray[Any], edges: Sequence[float] | None = None) -> Numbers:
