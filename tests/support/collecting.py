@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Iterable
@@ -138,6 +139,8 @@ async def collecting(data: Path, database_url: str = "", **more: Any) -> AsyncIt
     gate.allow("admin", *Right)
     clock = Clock()
     async with running(settings(data, database_url, **more), gate, clock) as collector:
+        # The first sweep has begun: whoever asks for one from now on gets it after that.
+        await asyncio.sleep(0)
         transport = httpx.ASGITransport(application(collector), raise_app_exceptions=True)
         async with httpx.AsyncClient(transport=transport, base_url="http://collector:8090") as http:
             yield Stand(collector, gate, clock, http)

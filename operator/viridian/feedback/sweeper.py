@@ -53,6 +53,7 @@ class Sweeper:
         self._limits = limits
         self._clock = clock
         self._stopping = asyncio.Event()
+        self._sweeping = asyncio.Lock()
         self._merged_until = 0.0
 
     def stop(self) -> None:
@@ -72,7 +73,11 @@ class Sweeper:
                 await asyncio.wait_for(self._stopping.wait(), seconds)
 
     async def sweep(self) -> None:
-        """All that is too old now."""
+        """All that is too old now; after one that is under way, as only one piece of its work may wait at a time."""
+        async with self._sweeping:
+            await self._sweep()
+
+    async def _sweep(self) -> None:
         now = self._clock()
         self._metrics.database(await asyncio.to_thread(self._database.bytes))
         for namespace, deployment in await asyncio.to_thread(self._deployments):
