@@ -9,7 +9,7 @@ import json
 import os
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -66,9 +66,17 @@ def measured(
     number: int, server: Server, model: Model, *, connections: Sequence[int], seconds: float, core: int
 ) -> Pass:
     """One pass; RuntimeError for anything but correct answers."""
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder, started(server, model, Path(folder), core) as trial:
+        loops = tuple(trial.warm_loop(count, seconds) for count in connections)
+        trial.check_what_was_on()
+        return Pass(number, model.name, server.name, trial.ready, trial.tree.megabytes(), loops)
+
+
+@contextlib.contextmanager
+def started(server: Server, model: Model, folder: Path, core: int) -> Iterator[Trial]:
+    """The server on its core, once it has given a correct answer; nothing of it is left afterwards."""
     programs = binaries(server)
     with contextlib.ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
         start = server.start(programs, model, folder)
 
         def running(command: Sequence[str], name: str, core: int, variables: Mapping[str, str]) -> Tree:
@@ -78,10 +86,7 @@ def measured(
         helper = running(start.beside, "beside", min(os.sched_getaffinity(0)), {}) if start.beside else None
         tree = running(start.command, "server", core, start.variables)
         ready = first_answer(tree, start.port, server, server.questions(model)[0])
-        trial = _Trial(server, start, tree, helper, server.questions(model))
-        loops = tuple(trial.warm_loop(count, seconds) for count in connections)
-        trial.check_what_was_on()
-        return Pass(number, model.name, server.name, ready, tree.megabytes(), loops)
+        yield Trial(server, start, tree, helper, server.questions(model), ready)
 
 
 def first_answer(tree: Tree, port: int, server: Server, question: Question) -> float:
@@ -102,7 +107,7 @@ def first_answer(tree: Tree, port: int, server: Server, question: Question) -> f
 
 
 @dataclass
-class _Trial:
+class Trial:
     """One running server, and how often it was asked."""
 
     server: Server
@@ -110,15 +115,18 @@ class _Trial:
     tree: Tree
     helper: Tree | None
     questions: Sequence[Question]
+    ready: float
+    """Seconds from the start of the process to its first correct answer."""
     asked: int = 1
     """The first answer was one, too."""
 
     def warm_loop(self, connections: int, seconds: float) -> Loop:
         """A loop after a short one like it, which is not told of."""
-        self._loop(connections, WARM_UP_SECONDS)
-        return self._loop(connections, seconds)
+        self.loop(connections, WARM_UP_SECONDS)
+        return self.loop(connections, seconds)
 
-    def _loop(self, connections: int, seconds: float) -> Loop:
+    def loop(self, connections: int, seconds: float) -> Loop:
+        """A closed loop; RuntimeError for anything but correct answers."""
         theirs, ours, all_ = self.tree.cpu_seconds(), self._our_seconds(), busy_seconds()
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             answers = runner.run(

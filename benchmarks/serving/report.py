@@ -13,8 +13,6 @@ QUIET = 0.1
 UNCOUNTED = "uncounted"
 COUNTING = (OURS, "sending")
 """What counts live rows, and what sends them as well: each is compared with what does neither."""
-LEAST_SHARE = 0.95
-"""Of the requests a second without a live profile, that are left with it: the aim."""
 
 
 def table(model: str, servers: Sequence[str], passes: Sequence[Pass], connections: Sequence[int]) -> list[str]:
@@ -95,15 +93,6 @@ def _per_second(loop: Loop) -> float:
 
 def _cpu(loop: Loop) -> float:
     return loop.cpu
-
-
-def missed(models: Sequence[str], passes: Sequence[Pass], connections: int) -> list[str]:
-    """Where counting takes more than it may, at the median."""
-    return [
-        f"{model}, {connections} connections: counting leaves {statistics.median(found):.3f} of the requests/s"
-        for model in models
-        if (found := shares(model, OURS, passes, connections)) and statistics.median(found) < LEAST_SHARE
-    ]
 
 
 def _by_round(

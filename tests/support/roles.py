@@ -24,7 +24,7 @@ KINDS = (
 # What differs between two runs of the same story, or is a sentence for people.
 _LEFT_OUT = frozenset(
     """
-    uid resourceVersion generation creationTimestamp managedFields clusterIP clusterIPs message waitingFor seconds
+    uid controller-uid batch.kubernetes.io/controller-uid resourceVersion generation creationTimestamp managedFields clusterIP clusterIPs message waitingFor seconds
     lastTransitionTime lastUpdateTime observedGeneration metrics requests startTime completionTime
     """.split()  # noqa: SIM905 - a list of so many words reads better so
 )

@@ -9,6 +9,7 @@ STALLED = "Stalled"  # no progress without a change by someone
 MODEL_RESOLVED = "ModelResolved"  # the wanted model has become one immutable version
 CHALLENGER_HEALTHY = "ChallengerHealthy"  # the judge's latest word about the challenger
 ROLLBACK_READY = "RollbackReady"  # a previous version could take the traffic at once
+REGISTRY_TOLD = "RegistryTold"  # the registry has taken what was decided; there only while it has not
 
 # With spec.monitoring; DataDrift to ReviewRequired are there where a monitor asks for them.
 MONITORED = "Monitored"  # the newest complete window was judged
@@ -93,6 +94,7 @@ EVENT_SUPERSEDED = "Superseded"
 EVENT_AWAITING_APPROVAL = "AwaitingApproval"
 EVENT_STALLED = "Stalled"
 EVENT_MODEL_UNRESOLVED = "ModelUnresolved"
+EVENT_REGISTRY_NOT_TOLD = "RegistryNotTold"
 EVENT_MONITOR_FIRED = "MonitorFired"
 EVENT_MONITOR_QUIET = "MonitorQuiet"
 EVENT_REVIEW_REQUIRED = "ReviewRequired"

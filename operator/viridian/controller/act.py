@@ -20,6 +20,7 @@ from viridian.plan.plan import (
     CloseConnections,
     CreateRun,
     Delete,
+    Event,
     FinishRun,
     RegisterVersion,
     SetAlias,
@@ -59,8 +60,10 @@ class Actor:
         self._pods = pods
         self.registry = RegistryWriter(registry, ended_late=ended_late)
 
-    async def perform(self, key: Key, actions: tuple[Action, ...]) -> Done:
-        """Do all of it, or raise the first ClusterError."""
+    async def perform(
+        self, key: Key, actions: tuple[Action, ...], *, tell: Callable[[Event], None] = lambda _: None
+    ) -> Done:
+        """Do all of it, or raise the first ClusterError. `tell` is given the events of each write that is done."""
         failures: list[RegistryError] = []
         models: set[str] = set()
         answering, registered = True, True
@@ -69,6 +72,8 @@ class Actor:
                 continue
             if isinstance(action, Apply | Delete | Annotate):
                 await self._write(key, action)
+                for event in action.tells if isinstance(action, Apply) else ():
+                    tell(event)
             elif isinstance(action, CloseConnections):
                 await self._pods.close_connections(action.targets, seconds=action.seconds, idle=action.idle)
             elif answering:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from viridian.api import durations
+from viridian.api import durations, reasons
 from viridian.api.modeldeployment import ModelDeploymentSpec
 from viridian.api.names import (
     MODEL_DEPLOYMENT_LABEL,
@@ -26,8 +26,8 @@ from viridian.controller.resolve import Resolver
 from viridian.controller.samples import Reading, Samples
 from viridian.plan.plan import Plan
 from viridian.ports.cluster import Cluster, Object, Reference
-from viridian.ports.registry import RegistryError
-from viridian.rollout.decide import decide, refused
+from viridian.ports.registry import RegistryError, RegistryMissing, RegistryUnavailable
+from viridian.rollout.decide import decide, refused, unregistered
 from viridian.rollout.snapshot import (
     Settings,
     SlotWorld,
@@ -77,9 +77,12 @@ class ModelDeployments:
     def refused(self, observed: Observed[Snapshot], message: str) -> Plan:
         return refused(observed.snapshot, observed.now, message)
 
-    def unregistered(self, observed: Observed[Snapshot], error: RegistryError) -> Plan:  # noqa: ARG002 - whatever it is
-        """Users are served all the same: what the registry did not take is told to it again, and holds up nothing."""
-        return self.decide(observed)
+    def unregistered(self, observed: Observed[Snapshot], error: RegistryError) -> Plan:
+        if isinstance(error, RegistryMissing):  # it is never told again
+            return self.decide(observed)
+        silent = isinstance(error, RegistryUnavailable)
+        reason = reasons.REGISTRY_UNAVAILABLE if silent else reasons.REGISTRY_REFUSED
+        return unregistered(observed.snapshot, observed.now, reason, error.message)
 
     def forget(self, key: Key) -> None:
         self.samples.forget(key)

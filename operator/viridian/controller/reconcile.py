@@ -127,14 +127,18 @@ class Reconciler:
         observed = await kind.observe(key, manifest)
         due = _Due(observed.now, asyncio.get_running_loop().time())
         plan = kind.decide(observed)
+        told: list[Event] = []
         try:
-            done = await self.actor.perform(key, plan.actions)
-        except ClusterRefused as error:
+            done = await self.actor.perform(key, plan.actions, tell=told.append)
+        except ClusterError as error:
+            await self._record(key, manifest, told)
+            if not isinstance(error, ClusterRefused):
+                raise
             plan = kind.refused(observed, str(error))
             await self._tell(key, manifest, plan)
             log.warning("the API server refuses: %s", error, extra={"key": str(key)})
             return Retry(at_most=self._after(plan, due)), Outcome.REFUSED
-        await self._record(key, manifest, plan.events)
+        await self._record(key, manifest, told)
         if done.models:
             self.registry_written(key, done.models)
         acted = bool(plan.actions)

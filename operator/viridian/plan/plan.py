@@ -17,11 +17,27 @@ from viridian.api.samples import Idle, PodTarget
 Manifest = Mapping[str, Any]
 
 
+class EventType(StrEnum):
+    NORMAL = "Normal"
+    WARNING = "Warning"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What is told once, after the write that it tells of has succeeded."""
+
+    type: EventType
+    reason: str
+    message: str
+
+
 @dataclass(frozen=True, slots=True)
 class Apply:
     """Server-side apply of a whole intent by the manager of children; see `viridian.plan.intent`."""
 
     manifest: Manifest
+    tells: tuple[Event, ...] = ()
+    """Of what this write does: told once it is done, whatever becomes of the rest. The next pass sees it done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,28 +124,12 @@ RegistryAction = SetAlias | TagVersion | CreateRun | FinishRun | RegisterVersion
 Action = ClusterAction | CloseConnections | RegistryAction
 
 
-class EventType(StrEnum):
-    NORMAL = "Normal"
-    WARNING = "Warning"
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """What is told once, after the write that it tells of has succeeded."""
-
-    type: EventType
-    reason: str
-    message: str
-
-
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One pass: actions in order, the whole next status (None: leave it), events, and when to look again."""
+    """One pass: actions in order, the whole next status (None: leave it), its news, and when to look again."""
 
     actions: tuple[Action, ...] = ()
     status: Mapping[str, Any] | None = None
-    # Of what the actions do: told once they are done, whatever becomes of the status. The next pass sees it done.
-    events: tuple[Event, ...] = ()
     # Of what the status says for the first time: told once it is written. Until then each pass finds it again.
     news: tuple[Event, ...] = ()
     wake: datetime | None = None

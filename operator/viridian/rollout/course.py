@@ -154,8 +154,7 @@ def _first_deployment(situation: Situation) -> Move:
         event = Event(
             EventType.NORMAL, reasons.EVENT_ROLLOUT_STARTED, f"{shown} is deployed to {slot}, the first champion"
         )
-        events = (event,) if situation.can_be_deployed(slot) else ()
-        return Move(None, reasons.FIRST_DEPLOYMENT, f"{shown} to become ready", revision, events=events)
+        return Move(None, reasons.FIRST_DEPLOYMENT, f"{shown} to become ready", revision, events=(event,))
     if world.serves or (world.settled and world.replicas == 0):
         event = Event(EventType.NORMAL, reasons.EVENT_PROMOTED, f"{shown} is the first champion")
         return Move(Traffic(slot, revision, stamp_exact(situation.now)), reasons.SERVING, events=(event,))

@@ -17,13 +17,14 @@ from viridian.api.samples import Idle
 from viridian.monitoring.telling import with_watch
 from viridian.plan.conditions import Finding, Truth, conditions_in, moment, transition
 from viridian.plan.intent import apply_unless_covered, unless_changed
-from viridian.plan.plan import Action, Apply, CloseConnections, Delete, Plan
+from viridian.plan.plan import Action, Apply, CloseConnections, Delete, Plan, SetAlias, TagVersion
 from viridian.rollout import bookkeeping, objects, reverting
 from viridian.rollout.course import choose
 from viridian.rollout.layout import KEEP, Layout, draining, layout
 from viridian.rollout.move import Move
+from viridian.rollout.news import news
 from viridian.rollout.records import Outcome
-from viridian.rollout.situation import Situation, read
+from viridian.rollout.situation import Situation, first_slot, read
 from viridian.rollout.snapshot import Snapshot, name_taken, probation_end, targets
 from viridian.rollout.status import status
 
@@ -48,10 +49,12 @@ def decide(snapshot: Snapshot, now: datetime) -> Plan:
     if blocked:
         said = "; ".join(name_taken(snapshot, *_target(action)) for action in blocked)
         move = replace(move, stalled=move.stalled or (reasons.NAME_TAKEN, said))
+    situation = _as_untold(situation, wanted)
+    next_status = status(situation, move, bookkeeping.with_pending(situation, pending))
     plan = Plan(
-        actions=tuple(action for action in wanted if action not in blocked),
-        status=status(situation, move, bookkeeping.with_pending(situation, pending)),
-        events=move.events,
+        actions=tuple(_telling(situation, move, (action for action in wanted if action not in blocked))),
+        status=next_status,
+        news=news(snapshot.status, next_status),
         wake=_wake(situation, move),
         summary=f"{move.reason}: {move.waiting_for}" if move.waiting_for else move.reason,
     )
@@ -70,7 +73,18 @@ def refused(snapshot: Snapshot, now: datetime, message: str, reason: str = reaso
         others += transition([not_ready], before=(), generation=snapshot.generation, now=now)
     kept = {key: value for key, value in snapshot.status.items() if key != "conditions"}
     next_status = {**kept, "observedGeneration": snapshot.generation, "conditions": [*others, *stalled]}
-    return Plan(status=next_status, wake=now + timedelta(minutes=1), summary=f"{reason}: {message}")
+    return Plan(
+        status=next_status,
+        news=news(snapshot.status, next_status),
+        wake=now + timedelta(minutes=1),
+        summary=f"{reason}: {message}",
+    )
+
+
+def unregistered(snapshot: Snapshot, now: datetime, reason: str, message: str) -> Plan:
+    """The plan after the registry did not take a write: users are served all the same, and it is told again."""
+    said = f"{message}; users are served all the same, and the registry is told again until it takes it"
+    return decide(replace(snapshot, untold=(reason, said)), now)
 
 
 def _target(action: Action) -> tuple[str, str]:
@@ -89,6 +103,34 @@ def _actions(situation: Situation, move: Move, slots: Layout, pending: dict[str,
     yield from _clear(situation, slots)
     yield from bookkeeping.tell_registry(situation, move, pending)
     yield from bookkeeping.superfluous_records(situation, _needed(situation, move, slots))
+
+
+def _as_untold(situation: Situation, actions: Iterable[Action]) -> Situation:
+    """What the registry did not take stands until there is nothing left to tell it: a slow answer is none yet."""
+    snapshot = situation.snapshot
+    if snapshot.untold is not None or not any(isinstance(action, TagVersion | SetAlias) for action in actions):
+        return situation
+    stored = conditions_in(snapshot.status.get("conditions"))
+    untold = next((c for c in stored if c.get("type") == reasons.REGISTRY_TOLD), None)
+    if untold is None:
+        return situation
+    said = str(untold.get("reason", "")), str(untold.get("message", ""))
+    return replace(situation, snapshot=replace(snapshot, untold=said))
+
+
+def _telling(situation: Situation, move: Move, actions: Iterable[Action]) -> Iterator[Action]:
+    """The actions; the one that carries out the move tells of it. Where that cannot be done, nothing is told."""
+    snapshot = situation.snapshot
+    if move.traffic != snapshot.traffic:
+        decisive = "Service", snapshot.name
+    else:
+        slot = move.traffic.champion.other if move.traffic is not None else first_slot(situation)
+        decisive = "Deployment", slot_deployment(snapshot.name, slot)
+    for action in actions:
+        if isinstance(action, Apply) and _target(action) == decisive:
+            yield replace(action, tells=move.events)
+        else:
+            yield action
 
 
 def _applied(intent: objects.Manifest, observed: object) -> Iterable[Apply]:

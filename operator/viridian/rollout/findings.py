@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from viridian.api import reasons
+from viridian.api import durations, reasons
 from viridian.judgement.canary import Verdict, overall
-from viridian.plan.conditions import Finding, Truth
+from viridian.plan.conditions import Finding, Truth, moment
 from viridian.rollout.move import Move
 from viridian.rollout.situation import Situation, fallback_revision
 from viridian.rollout.snapshot import Unresolved
@@ -16,12 +16,13 @@ _WAITING = {reasons.PAUSED, reasons.AWAITING_APPROVAL, reasons.REVISION_REJECTED
 
 
 def findings(situation: Situation, move: Move) -> list[Finding]:
-    """Reconciling and Stalled are there only while they are true."""
+    """Reconciling and Stalled are there only while they are true, RegistryTold only while it is not."""
     found = [_ready(situation, move), _model_resolved(situation)]
     found.extend(_reconciling(situation, move))
     found.extend(_stalled(situation, move))
     found.extend(_challenger_healthy(move))
     found.append(_rollback_ready(situation, move))
+    found.extend(_registry_told(situation))
     return found
 
 
@@ -40,8 +41,9 @@ def _ready(situation: Situation, move: Move) -> Finding:
         why = f": {world.complaint}" if world is not None and world.complaint else ""
         return Finding(reasons.READY, Truth.FALSE, reasons.CHAMPION_UNAVAILABLE, f"no pod of {shown} is ready{why}")
     if move.candidate is not None:
-        reason = move.reason if move.reason in _WAITING else reasons.ROLLING_OUT
-        waiting = f", waiting for {move.waiting_for}" if move.waiting_for and move.reason in _WAITING else ""
+        held = _held(situation, move)
+        reason = move.reason if held or move.reason in _WAITING else reasons.ROLLING_OUT
+        waiting = f", waiting for {move.waiting_for}" if move.waiting_for and move.reason in _WAITING else held
         tried = situation.version_of(move.candidate)
         both = f"{shown} serves; {tried} is on its way"
         alone = f"{tried} serves alone; no pod of {shown} is ready"
@@ -54,6 +56,21 @@ def _ready(situation: Situation, move: Move) -> Finding:
     elif move.reason == reasons.PROBATION and move.waiting_for:
         said = f"{said}; waiting for {move.waiting_for}"
     return Finding(reasons.READY, Truth.TRUE, reason, said)
+
+
+def _held(situation: Situation, move: Move) -> str:
+    """That a challenger goes no further, without any number that moves with every look.
+
+    Until a whole window was blind, nobody wonders: at first there are too few samples for anything.
+    """
+    trial = move.traffic.trial if move.traffic is not None else None
+    blind_since = moment(trial.blind_since) if trial is not None else None
+    window = durations.parse(situation.spec.rollout.analysis.window)
+    blind = move.reason in (reasons.NO_DATA, reasons.PROVIDER_ERROR)
+    blind_for_long = blind and blind_since is not None and situation.now - blind_since > window
+    if move.reason == reasons.BREACHED or blind_for_long:
+        return "".join(f", held: {finding.message}" for finding in _challenger_healthy(move))
+    return ""
 
 
 def _model_resolved(situation: Situation) -> Finding:
@@ -141,3 +158,9 @@ def _rollback_ready(situation: Situation, move: Move) -> Finding:
             reasons.ROLLBACK_READY, Truth.TRUE, reasons.FALLBACK_READY, f"{shown} is warm in {traffic.champion.other}"
         )
     return Finding(reasons.ROLLBACK_READY, Truth.FALSE, reasons.FALLBACK_UNAVAILABLE, f"{shown} has no ready pod")
+
+
+def _registry_told(situation: Situation) -> Iterable[Finding]:
+    untold = situation.snapshot.untold
+    if untold is not None:
+        yield Finding(reasons.REGISTRY_TOLD, Truth.FALSE, *untold)

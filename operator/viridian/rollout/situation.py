@@ -9,7 +9,7 @@ from typing import Any
 
 from viridian.api import durations
 from viridian.api.modeldeployment import Metric, ModelDeploymentSpec, Step
-from viridian.api.names import RESTART_ANNOTATION, RETRY_ANNOTATION, Slot, slot_deployment
+from viridian.api.names import RESTART_ANNOTATION, RETRY_ANNOTATION, Slot
 from viridian.api.samples import PodSample, ScrapeFailure
 from viridian.judgement.canary import SUCCESS_RATE, Bound, Judgement, has_bad, judge, strength, unreadable
 from viridian.judgement.counts import counted
@@ -50,10 +50,6 @@ class Situation:
 
     def slot(self, slot: Slot) -> SlotWorld | None:
         return self.snapshot.slots.get(slot)
-
-    def can_be_deployed(self, slot: Slot) -> bool:
-        """Whether the slot's Deployment may be written: its name may be taken by somebody else's."""
-        return ("Deployment", slot_deployment(self.snapshot.name, slot)) not in self.snapshot.taken
 
     def record(self, revision: str) -> Record | None:
         return self.snapshot.records.get(revision)

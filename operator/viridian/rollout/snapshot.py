@@ -172,6 +172,8 @@ class Snapshot:
     model: Model | Unresolved = Unresolved("Unknown", "not looked up yet", lasting=False)
     # Aliases of the registered model, None where they are unknown at the moment.
     aliases: Mapping[str, str] | None = None
+    # Why the registry has just not taken what was decided: a reason and a sentence.
+    untold: tuple[str, str] | None = None
     # Readings by pod uid, oldest first, as far back as the analysis looks.
     readings: Readings = field(default_factory=dict)
     # Kind and name of objects that are somebody else's: nothing is written to those.

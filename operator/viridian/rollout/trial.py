@@ -55,8 +55,7 @@ def deploying(situation: Situation, traffic: Traffic, revision: str) -> Move:
         started = Event(
             EventType.NORMAL, reasons.EVENT_ROLLOUT_STARTED, f"{shown} is deployed to {slot}, without traffic"
         )
-        events = (started,) if situation.can_be_deployed(slot) else ()
-        return Move(traffic, reasons.DEPLOYING, f"{shown} to become ready", revision, events=events)
+        return Move(traffic, reasons.DEPLOYING, f"{shown} to become ready", revision, events=(started,))
     if world.refused is not None:
         return reverting.reject(situation, traffic, revision, *world.refused)
     crashes = reverting.crash_loop(situation, slot, revision)

@@ -13,7 +13,6 @@ from viridian.serving.connections import Connections
 from viridian.serving.errors import BadInput, ModelFailed, NoAnswer, Rejection
 from viridian.serving.facts import Facts
 from viridian.serving.identifiers import prediction_id
-from viridian.serving.live_profile import Answered
 from viridian.serving.logs import ModelErrors, note
 from viridian.serving.metrics import Metrics
 from viridian.serving.model import Answer, Model
@@ -183,7 +182,7 @@ class Inference:
             path = self._infer_path if exchange.dialect is Dialect.INFERENCE else b"/invocations"
             self.shadow.offer(exchange.prediction, path, headers, exchange.body, answer.body, answer.json_length)
             if observers is not None and observers.recorder is not None:
-                observers.recorder.add(Answered(answer.batch, answer.outputs, exchange.prediction, time.time()))
+                observers.recorder.add(answer.batch, answer.outputs, exchange.prediction)
         if observers is not None and observers.tracing is not None:
             observers.tracing.note(exchange.path, exchange.head, exchange.prediction, reply.status, seconds)
         if self._settings.access_log:

@@ -19,8 +19,10 @@ from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, M
 from viridian.api.profile import Numbers, Profile
 from viridian.api.samples import PREDICTED_CLASSES_METRIC, PREDICTED_VALUES_METRIC
 from viridian.judgement.merging import merge_profiles, merge_sketches
+from viridian.serving.batch import Batch
 from viridian.serving.live_profile import Answered, LiveProfile
 from viridian.serving.logs import log
+from viridian.serving.outputs import Output
 from viridian.serving.rate import Rate
 
 PORTION_ROWS: Final = 512
@@ -28,7 +30,7 @@ PORTION_SECONDS: Final = 1.0
 """A quiet model is up to date all the same."""
 MOST_ROWS: Final = 65_536
 """That may wait for the thread."""
-COUNTED_PER_SECOND: Final = 500.0
+COUNTED_PER_SECOND: Final = 200.0
 """Requests. Beyond that a sample is counted: more of them make no figure any better, and cost everybody else time."""
 
 __all__ = ["Answered", "Recorder", "Span"]
@@ -64,16 +66,17 @@ class Recorder:
         self._since = time.time()
         self._prediction = self._whole.prediction if self._whole else None
 
-    def add(self, answered: Answered) -> None:
-        """Rows that were answered. Never waits, never raises."""
+    def add(self, batch: Batch, outputs: Sequence[Output], prediction: str = "") -> None:
+        """Rows that were answered just now. Never waits, never raises."""
         counted = self._live is not None and self._rate.allows()
+        if not counted and self._sink is None:
+            return
+        answered = Answered(batch, outputs, prediction, time.time())
         if counted:
             self._to_count.append(answered)
         if self._sink is not None:
             self._to_send.append(answered)
-        elif not counted:
-            return
-        self._rows += answered.batch.rows
+        self._rows += batch.rows
         if self._rows >= PORTION_ROWS:
             self.flush()
         elif self._timer is None:

@@ -45,8 +45,8 @@ async def test_an_object_that_is_being_deleted_is_left_to_the_garbage_collector(
     assert world.told() == []
 
 
-async def test_every_event_comes_right_after_what_it_tells_of() -> None:
-    world = bench(actions=(Apply(config_map()),), status={"replicas": 2}, events=(PROMOTED,), news=(FIRED,))
+async def test_every_event_comes_after_what_it_tells_of() -> None:
+    world = bench(actions=(Apply(config_map(), (PROMOTED,)),), status={"replicas": 2}, news=(FIRED,))
     assert await world.reconcile(KEY) == Settled(300.0)
     assert world.told() == [
         "apply ConfigMap child",
@@ -60,13 +60,21 @@ async def test_every_event_comes_right_after_what_it_tells_of() -> None:
 
 async def test_what_was_done_is_told_although_somebody_else_wrote_before_the_status() -> None:
     """The next pass finds it done and has nothing to tell of it; what is new in the status it finds again."""
-    world = bench(actions=(Apply(config_map()),), status={"replicas": 2}, events=(PROMOTED,), news=(FIRED,))
+    world = bench(actions=(Apply(config_map(), (PROMOTED,)),), status={"replicas": 2}, news=(FIRED,))
     world.cluster.faults.on(lambda call: call.verb == "apply status", Fault.CONFLICT, times=1)
     assert await world.reconcile(KEY) == Retry(at_once=True)
     assert [reason for _, reason, _ in world.cluster.events()] == ["Promoted"]
     world.kind.plan = lambda _: Plan(status={"replicas": 2}, news=(FIRED,))
     assert await world.reconcile(KEY) == Settled(300.0)
     assert [reason for _, reason, _ in world.cluster.events()] == ["Promoted", "MonitorFired"]
+
+
+@pytest.mark.parametrize("fault", [Fault.CONFLICT, Fault.SERVER_ERROR, Fault.REFUSED])
+async def test_what_was_done_is_told_although_the_rest_of_the_plan_failed(fault: Fault) -> None:
+    world = bench(actions=(Apply(config_map("a"), (PROMOTED,)), Apply(config_map("b"), (FIRED,))), status={})
+    world.cluster.faults.on(lambda call: call.name == "b", fault, times=9)
+    assert isinstance(await world.reconcile(KEY), Retry)
+    assert [reason for _, reason, _ in world.cluster.events()] == ["Promoted"]
 
 
 async def test_a_status_that_says_nothing_new_is_not_written() -> None:
@@ -100,14 +108,14 @@ async def test_a_status_that_someone_deleted_is_written_again() -> None:
 
 
 async def test_no_event_tells_of_a_write_that_failed() -> None:
-    world = bench(actions=(Apply(config_map()),), status={"replicas": 2}, events=(PROMOTED,), news=(FIRED,))
+    world = bench(actions=(Apply(config_map(), (PROMOTED,)),), status={"replicas": 2}, news=(FIRED,))
     world.cluster.faults.on_write(1, Fault.LOSE_REQUEST)
     assert isinstance(await world.reconcile(KEY), Retry)
     assert world.cluster.events() == []
 
 
 async def test_an_event_that_cannot_be_told_does_not_fail_the_pass() -> None:
-    world = bench(status={"replicas": 2}, events=(PROMOTED,))
+    world = bench(status={"replicas": 2}, actions=(Apply(config_map(), (PROMOTED,)),))
     world.cluster.faults.on(lambda call: call.verb == "record event", Fault.REFUSED, times=1)
     assert await world.reconcile(KEY) == Settled(300.0)
 
@@ -156,7 +164,7 @@ async def test_an_outage_is_waited_for_but_never_for_long() -> None:
 
 
 async def test_a_refusal_is_told_in_the_status_and_ends_the_actions() -> None:
-    world = bench(actions=(Apply(config_map("a")), Apply(config_map("b"))), status={"replicas": 2}, events=(PROMOTED,))
+    world = bench(actions=(Apply(config_map("a"), (PROMOTED,)), Apply(config_map("b"))), status={"replicas": 2})
     world.cluster.faults.on(lambda call: call.name == "a", Fault.REFUSED, times=9)
     assert isinstance(await world.reconcile(KEY), Retry)
     assert world.status == {"refused": "not allowed"}

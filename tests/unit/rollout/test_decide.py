@@ -44,7 +44,7 @@ from tests.unit.rollout.plans import applied, condition, order
 from viridian.api import reasons
 from viridian.api.names import OUTCOME_ANNOTATION, REVISION_LABEL, SLOT_LABEL, TOLD_ANNOTATION, TRAFFIC_ANNOTATION
 from viridian.api.samples import Idle
-from viridian.plan.plan import Annotate, CloseConnections, Delete
+from viridian.plan.plan import Annotate, Apply, CloseConnections, Delete
 from viridian.rollout import records
 from viridian.rollout.decide import decide
 from viridian.rollout.records import Record
@@ -124,7 +124,7 @@ class TestSteady:
     def test_a_settled_world_is_left_alone(self) -> None:
         plan = decide(snapshot(**TWO_WARM), NOW)
         assert plan.actions == ()
-        assert plan.events == ()
+        assert plan.news == ()
 
     def test_the_status_of_a_settled_world_is_its_own_successor(self) -> None:
         shown = snapshot(**TWO_WARM)
@@ -202,7 +202,7 @@ class TestNamesOfSomebodyElse:
         shown = snapshot(wanted="2", known=KNOWN, traffic=ONE_STEADY, slots=[slot(BLUE, "1")])
         plan = decide(replace(shown, taken=frozenset({("Deployment", "churn-green")})), NOW)
         assert "apply Deployment churn-green" not in order(plan)
-        assert plan.events == (), "nothing was deployed, so nothing is told again and again"
+        assert not [a for a in plan.actions if isinstance(a, Apply) and a.tells], "nothing was deployed"
         assert plan.status is not None
         said = next(c["message"] for c in plan.status["conditions"] if c["type"] == "Stalled")
         assert "the Deployment churn-green exists and does not belong to this ModelDeployment; delete it" in said

@@ -23,8 +23,8 @@ REFERENCE = Reference(
 )
 
 
-def rows(count: int) -> Answered:
-    return Answered(Batch(count, matrix=np.zeros((count, 1))), [Output(PREDICTION, np.zeros(count))])
+def rows(count: int) -> tuple[Batch, list[Output]]:
+    return Batch(count, matrix=np.zeros((count, 1))), [Output(PREDICTION, np.zeros(count))]
 
 
 def live() -> LiveProfile:
@@ -50,12 +50,12 @@ async def test_rows_that_cannot_be_sent_are_counted_as_lost_and_the_next_ones_ar
         sent.extend(portion)
 
     recorder = Recorder(live(), sink)
-    recorder.add(rows(3))
+    recorder.add(*rows(3))
     profile = await recorder.profile()
     assert profile is not None
     assert profile.rows == 3, "they are counted all the same"
     assert lost(recorder) == 3
-    recorder.add(rows(2))
+    recorder.add(*rows(2))
     await recorder.settled()
     assert (lost(recorder), len(sent)) == (3, 1)
     recorder.close()
@@ -70,7 +70,7 @@ async def test_rows_that_cannot_be_counted_are_lost_and_sent_all_the_same(
     monkeypatch.setattr(LiveProfile, "add", fail)
     sent = list[Answered]()
     recorder = Recorder(live(), sent.extend)
-    recorder.add(rows(3))
+    recorder.add(*rows(3))
     await recorder.settled()
     assert (lost(recorder), len(sent)) == (3, 1)
     assert [vars(record)["fields"] for record in caplog.records] == [{"exception": "Fault"}], "its text may quote rows"
@@ -80,7 +80,7 @@ async def test_rows_that_cannot_be_counted_are_lost_and_sent_all_the_same(
 async def test_rows_that_find_no_room_are_lost_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recording, "MOST_ROWS", -1)
     recorder = Recorder(live())
-    recorder.add(rows(3))
+    recorder.add(*rows(3))
     await recorder.settled()
     assert lost(recorder) == 3
     recorder.close()
@@ -91,7 +91,7 @@ async def test_of_very_many_requests_a_sample_is_counted_and_all_are_sent(monkey
     sent = list[Answered]()
     recorder = Recorder(live(), sent.extend)
     for _ in range(8):
-        recorder.add(rows(3))
+        recorder.add(*rows(3))
     profile = await recorder.profile()
     assert profile is not None
     assert (profile.rows, profile.sampled, len(sent), lost(recorder)) == (3, 3, 8, 0)

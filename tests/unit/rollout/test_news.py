@@ -1,0 +1,140 @@
+"""Events: what a move does is told by the write that does it, what a condition says is told when it is new."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from tests.support.snapshots import NO_ALIAS, NOW, SILENT, ago, promoted, record, slot, snapshot, spec, unreadable
+from tests.unit.rollout.cases import (
+    BLUE,
+    FIRST_STEP,
+    GREEN,
+    KNOWN,
+    ONE_STEADY,
+    TWO_KNOWN,
+    TWO_WARM,
+    trial_world,
+    with_metrics,
+)
+from tests.unit.rollout.plans import condition, told
+from viridian.api import reasons
+from viridian.plan.plan import Apply, Plan
+from viridian.rollout.decide import decide, unregistered
+from viridian.rollout.news import news
+from viridian.rollout.snapshot import Snapshot
+from viridian.rollout.traffic import Trial
+
+
+def told_by_writes(plan: Plan) -> dict[str, list[str]]:
+    applies = [action for action in plan.actions if isinstance(action, Apply) and action.tells]
+    return {told(action): [event.reason for event in action.tells] for action in applies}
+
+
+def told_by_conditions(shown: Snapshot, plan: Plan | None = None) -> list[tuple[str, str]]:
+    """Reasons and messages; checks that the same status says nothing the second time."""
+    plan = plan or decide(shown, NOW)
+    assert plan.status is not None
+    assert news(plan.status, plan.status) == ()
+    return [(event.reason, event.message) for event in plan.news]
+
+
+@pytest.mark.parametrize(
+    ("shown", "expected"),
+    [
+        pytest.param(snapshot(), {"apply Deployment churn-blue": ["RolloutStarted"]}, id="first deployment"),
+        pytest.param(
+            snapshot(slots=[slot(BLUE, "1")], known=[record("1")]),
+            {"apply Service churn": ["Promoted"]},
+            id="first champion",
+        ),
+        pytest.param(
+            snapshot(wanted="2", known=KNOWN, traffic=ONE_STEADY, slots=[slot(BLUE, "1")]),
+            {"apply Deployment churn-green": ["RolloutStarted"]},
+            id="a challenger is deployed",
+        ),
+        pytest.param(
+            snapshot(wanted="2", known=KNOWN, traffic=ONE_STEADY, slots=[slot(BLUE, "1"), slot(GREEN, "2", 1)]),
+            {"apply Service churn": ["StepAdvanced"]},
+            id="a step begins",
+        ),
+        pytest.param(trial_world(FIRST_STEP, errors=150), {"apply Service churn": ["RolledBack"]}, id="a breach"),
+        pytest.param(snapshot(**TWO_WARM), {}, id="rest"),
+    ],
+)
+def test_the_write_that_does_it_tells_of_it(shown: Snapshot, expected: dict[str, list[str]]) -> None:
+    assert told_by_writes(decide(shown, NOW)) == expected
+
+
+def test_who_has_to_approve_hears_so_once() -> None:
+    whole = spec(rollout={"steps": [{"approval": {"message": "look at the dashboard"}}]})
+    shown = trial_world(Trial(FIRST_STEP.revision, entered=ago(9), since=ago(8)), readings={}, whole=whole)
+    (said,) = told_by_conditions(shown)
+    assert said[0] == reasons.EVENT_AWAITING_APPROVAL
+    assert "viridian.dev/approve=" in said[1]
+    assert "look at the dashboard" in said[1]
+
+
+class TestHeld:
+    def test_a_breach_that_only_holds(self) -> None:
+        shown = trial_world(FIRST_STEP, errors=150, whole=with_metrics(onBreach="Hold"))
+        (said,) = told_by_conditions(shown)
+        assert said[0] == reasons.EVENT_BREACHED
+        assert said[1].endswith("is on its way, held: error-rate beyond the bound")
+        assert condition(decide(shown, NOW), "Ready") == ("True", reasons.BREACHED)
+
+    @pytest.mark.parametrize(("seconds", "told"), [(59, False), (61, True)])
+    @pytest.mark.parametrize("blindness", ["too few samples", "unreadable"])
+    def test_blindness_is_told_once_a_whole_window_was_blind(self, blindness: str, seconds: int, told: bool) -> None:
+        readings = unreadable(slot(GREEN, "2", 1)) if blindness == "unreadable" else {}
+        shown = trial_world(
+            replace(FIRST_STEP, blind_since=ago(seconds)), readings=readings, whole=with_metrics(window="1m")
+        )
+        said = told_by_conditions(shown)
+        assert [reason for reason, _ in said] == [reasons.EVENT_HELD] * told
+        reason = reasons.PROVIDER_ERROR if blindness == "unreadable" else reasons.NO_DATA
+        assert condition(decide(shown, NOW), "Ready") == ("True", reason if told else reasons.ROLLING_OUT)
+
+
+class TestStalled:
+    def test_a_model_that_is_not_there_is_told_of_once_and_not_twice(self) -> None:
+        assert [reason for reason, _ in told_by_conditions(snapshot(wanted=NO_ALIAS))] == ["ModelUnresolved"]
+
+    def test_a_silent_registry(self) -> None:
+        (said,) = told_by_conditions(snapshot(**{**TWO_WARM, "wanted": SILENT}))
+        assert said == ("ModelUnresolved", "RegistryUnavailable: the registry does not answer")
+
+    def test_a_spec_that_cannot_be_read(self) -> None:
+        shown = replace(snapshot(**TWO_WARM), spec=None, invalid="spec.model: write a registry or a uri")
+        assert told_by_conditions(shown) == [("Stalled", "InvalidSpec: spec.model: write a registry or a uri")]
+
+    def test_a_name_that_is_taken(self) -> None:
+        shown = replace(snapshot(), taken=frozenset({("Deployment", "churn-blue")}))
+        ((reason, message),) = told_by_conditions(shown)
+        assert reason == "Stalled"
+        assert message.startswith("NameTaken: the Deployment churn-blue exists")
+
+
+class TestRegistry:
+    def test_what_it_does_not_take_is_said_until_it_does(self) -> None:
+        known = (TWO_KNOWN[0], replace(record("2", promoted()), told=""))
+        shown = snapshot(**{**TWO_WARM, "known": known})
+        plan = unregistered(shown, NOW, reasons.REGISTRY_REFUSED, "tags of churn version 2: no permission")
+        (said,) = told_by_conditions(shown, plan)
+        assert said[0] == "RegistryNotTold"
+        assert said[1].startswith("RegistryRefused: tags of churn version 2: no permission; users are served")
+        assert condition(plan, "RegistryTold") == ("False", reasons.REGISTRY_REFUSED)
+        assert condition(plan, "Ready") == ("True", reasons.SERVING)
+        assert plan.status is not None
+        after = replace(shown, status=plan.status)
+        assert unregistered(after, NOW, reasons.REGISTRY_REFUSED, "the same with other words").news == ()
+        assert condition(decide(after, NOW), "RegistryTold") == ("False", reasons.REGISTRY_REFUSED), "no answer yet"
+        taken = replace(after, records={**after.records, **{two.revision: two for two in TWO_KNOWN[1:]}})
+        assert condition(decide(taken, NOW), "RegistryTold") == ("", "")
+
+
+@pytest.mark.parametrize("stored", ["words", [None, "words", {}, {"type": 1, "status": [], "reason": {}}]])
+def test_what_others_wrote_into_the_status_is_no_news(stored: Any) -> None:
+    assert news({"conditions": stored}, {"conditions": stored}) == ()
