@@ -25,7 +25,8 @@ KINDS = (
 _LEFT_OUT = frozenset(
     """
     uid controller-uid batch.kubernetes.io/controller-uid resourceVersion generation creationTimestamp managedFields
-    clusterIP clusterIPs message waitingFor seconds lastTransitionTime lastUpdateTime observedGeneration metrics requests startTime completionTime
+    clusterIP clusterIPs message waitingFor seconds lastTransitionTime lastUpdateTime observedGeneration metrics
+    requests startTime completionTime
     """.split()  # noqa: SIM905 - a list of so many words reads better so
 )
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)")
