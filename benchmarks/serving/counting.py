@@ -20,6 +20,7 @@ from typing import Any
 from benchmarks.serving import passes
 from benchmarks.serving.models import ESTIMATORS, Model, fitted
 from benchmarks.serving.passes import Trial
+from benchmarks.serving.report import OURS, UNCOUNTED
 from benchmarks.serving.servers import SERVERS
 from benchmarks.spread import spread
 
@@ -54,7 +55,7 @@ def _share(name: str, chosen: Any) -> float:
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-counting-")))
         model = fitted(name, _made(folder / "model"))
-        trials = [_running(stack, folder, server, model, chosen.core) for server in ("viridian", "uncounted")]
+        trials = [_running(stack, folder, server, model, chosen) for server in (OURS, UNCOUNTED)]
         blocks = []
         for number in range(chosen.blocks):
             blocks.append(_block(trials, chosen))
@@ -81,11 +82,10 @@ def _ratio(blocks: Sequence[tuple[float, float]]) -> float:
     return sum(counted for counted, _ in blocks) / sum(uncounted for _, uncounted in blocks)
 
 
-def _running(stack: contextlib.ExitStack, folder: Path, server: str, model: Model, core: int) -> Trial:
+def _running(stack: contextlib.ExitStack, folder: Path, server: str, model: Model, chosen: Any) -> Trial:
     """Warmed up."""
-    trial = stack.enter_context(passes.started(SERVERS[server], model, _made(folder / server), core))
-    trial.loop(1, passes.WARM_UP_SECONDS)
-    trial.loop(16, passes.WARM_UP_SECONDS)
+    trial = stack.enter_context(passes.started(SERVERS[server], model, _made(folder / server), chosen.core))
+    trial.loop(chosen.connections, passes.WARM_UP_SECONDS)
     return trial
 
 

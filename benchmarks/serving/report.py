@@ -62,7 +62,7 @@ def costs(model: str, passes: Sequence[Pass], connections: Sequence[int]) -> lis
         f"{server:10} {count:4}  {_three(left, 3):>24}  {_three(_times(model, server, passes, count, _cpu), 3):>24}"
         for server in COUNTING
         for count in connections
-        if (left := shares(model, server, passes, count))
+        if (left := _times(model, server, passes, count, _per_second))
     ]
     if not lines:
         return []
@@ -72,11 +72,6 @@ def costs(model: str, passes: Sequence[Pass], connections: Sequence[int]) -> lis
         *lines,
         *([f"when a loop ended, at most {behind:,} rows were still to be sent"] if behind else []),
     ]
-
-
-def shares(model: str, server: str, passes: Sequence[Pass], connections: int) -> list[float]:
-    """Of each round, the requests a second of this server by those of the same without a live profile."""
-    return _times(model, server, passes, connections, _per_second)
 
 
 def _times(

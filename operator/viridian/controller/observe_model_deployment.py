@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from viridian.api import durations, reasons
+from viridian.api import durations
 from viridian.api.modeldeployment import ModelDeploymentSpec
 from viridian.api.names import (
     MODEL_DEPLOYMENT_LABEL,
@@ -26,7 +26,7 @@ from viridian.controller.resolve import Resolver
 from viridian.controller.samples import Reading, Samples
 from viridian.plan.plan import Plan
 from viridian.ports.cluster import Cluster, Object, Reference
-from viridian.ports.registry import RegistryError, RegistryMissing, RegistryUnavailable
+from viridian.ports.registry import RegistryError, RegistryMissing
 from viridian.rollout.decide import decide, refused, unregistered
 from viridian.rollout.snapshot import (
     Settings,
@@ -80,9 +80,7 @@ class ModelDeployments:
     def unregistered(self, observed: Observed[Snapshot], error: RegistryError) -> Plan:
         if isinstance(error, RegistryMissing):  # it is never told again
             return self.decide(observed)
-        silent = isinstance(error, RegistryUnavailable)
-        reason = reasons.REGISTRY_UNAVAILABLE if silent else reasons.REGISTRY_REFUSED
-        return unregistered(observed.snapshot, observed.now, reason, error.message)
+        return unregistered(observed.snapshot, observed.now, error.reason, error.message)
 
     def forget(self, key: Key) -> None:
         self.samples.forget(key)

@@ -15,7 +15,7 @@ from viridian.controller.kinds import Observed
 from viridian.plan.plan import Plan
 from viridian.ports.cluster import Cluster, Object, Reference
 from viridian.ports.feedback import Feedback, FeedbackError, FeedbackUnavailable
-from viridian.ports.registry import Registry, RegistryError, RegistryUnavailable
+from viridian.ports.registry import Registry, RegistryError
 from viridian.retraining.decide import decide
 from viridian.retraining.endings import OPEN
 from viridian.retraining.questions import ask
@@ -136,5 +136,4 @@ class RetrainPolicies:
 
 def _unavailable(error: RegistryError) -> Unavailable:
     """What is gone from the registry is no silence: if it is still wanted in the next pass, people should know."""
-    silent = isinstance(error, RegistryUnavailable)
-    return Unavailable(reasons.REGISTRY_UNAVAILABLE if silent else reasons.REGISTRY_REFUSED, error.message)
+    return Unavailable(error.reason, error.message)

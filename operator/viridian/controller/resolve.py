@@ -42,9 +42,9 @@ class Resolver:
         try:
             return await self._registered(spec.model.registry)
         except RegistryUnavailable as error:
-            return Resolved(Unresolved(reasons.REGISTRY_UNAVAILABLE, error.message, lasting=False))
+            return Resolved(Unresolved(error.reason, error.message, lasting=False))
         except RegistryError as error:
-            return _lasting(reasons.REGISTRY_REFUSED, error.message)
+            return _lasting(error.reason, error.message)
 
     async def _registered(self, wanted: RegistryModel) -> Resolved:
         model = await self.registry.model(wanted.name)

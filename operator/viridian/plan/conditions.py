@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -53,6 +53,11 @@ def moment(text: Any) -> datetime | None:
     if not 1970 <= parsed.year < 9000:
         return None
     return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+
+
+def longer_ago(since: datetime | None, limit: timedelta, now: datetime) -> bool:
+    """Whether it is known since when, and longer than that."""
+    return since is not None and now - since > limit
 
 
 def transition(findings: Iterable[Finding], *, before: Any, generation: int, now: datetime) -> list[dict[str, Any]]:

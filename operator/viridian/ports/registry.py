@@ -12,13 +12,17 @@ condition.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import ClassVar, Protocol
 
+from viridian.api import reasons
 from viridian.api.registry import ModelVersion, RegisteredModel, RunStatus, TrainingRun
 
 
 class RegistryError(Exception):
     """Something about the registry kept a call from being answered."""
+
+    reason: ClassVar[str] = reasons.REGISTRY_REFUSED
+    """What a condition about it says."""
 
     @property
     def message(self) -> str:
@@ -28,6 +32,8 @@ class RegistryError(Exception):
 
 class RegistryUnavailable(RegistryError):
     """The same call may work later. Whether a write took effect is unknown."""
+
+    reason = reasons.REGISTRY_UNAVAILABLE
 
 
 class RegistryRefused(RegistryError):

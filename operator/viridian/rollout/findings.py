@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from viridian.api import durations, reasons
 from viridian.judgement.canary import Verdict, overall
-from viridian.plan.conditions import Finding, Truth, moment
+from viridian.plan.conditions import Finding, Truth, longer_ago, moment
 from viridian.rollout.move import Move
 from viridian.rollout.situation import Situation, fallback_revision
 from viridian.rollout.snapshot import Unresolved
@@ -59,18 +59,19 @@ def _ready(situation: Situation, move: Move) -> Finding:
 
 
 def _held(situation: Situation, move: Move) -> str:
-    """That a challenger goes no further, without any number that moves with every look.
-
-    Until a whole window was blind, nobody wonders: at first there are too few samples for anything.
-    """
-    trial = move.traffic.trial if move.traffic is not None else None
-    blind_since = moment(trial.blind_since) if trial is not None else None
-    window = durations.parse(situation.spec.rollout.analysis.window)
-    blind = move.reason in (reasons.NO_DATA, reasons.PROVIDER_ERROR)
-    blind_for_long = blind and blind_since is not None and situation.now - blind_since > window
-    if move.reason == reasons.BREACHED or blind_for_long:
+    """That a challenger goes no further, without any number that moves with every look."""
+    if move.reason == reasons.BREACHED or _blind_for_a_window(situation, move):
         return "".join(f", held: {finding.message}" for finding in _challenger_healthy(move))
     return ""
+
+
+def _blind_for_a_window(situation: Situation, move: Move) -> bool:
+    """Before that nobody wonders: at first there are too few samples for anything."""
+    trial = move.traffic.trial if move.traffic is not None else None
+    if trial is None or move.reason not in (reasons.NO_DATA, reasons.PROVIDER_ERROR):
+        return False
+    window = durations.parse(situation.spec.rollout.analysis.window)
+    return longer_ago(moment(trial.blind_since), window, situation.now)
 
 
 def _model_resolved(situation: Situation) -> Finding:

@@ -10,7 +10,7 @@ from viridian.api.modeldeployment import OnBlind, OnBreach
 from viridian.api.names import APPROVE_ANNOTATION
 from viridian.api.samples import Idle
 from viridian.judgement.canary import Judgement, Verdict, overall
-from viridian.plan.conditions import moment, stamp_exact
+from viridian.plan.conditions import longer_ago, moment, stamp_exact
 from viridian.plan.plan import Event, EventType
 from viridian.rollout import reverting
 from viridian.rollout.capacity import Pods, pods_for
@@ -154,18 +154,14 @@ def _late(situation: Situation, traffic: Traffic, trial: Trial, _: tuple[Judgeme
     slot, deadline = traffic.champion.other, durations.parse(situation.spec.rollout.progress_deadline)
     world = situation.slot(slot)
     message = ""
-    if world is not None and not world.serves and _longer_ago(world.unavailable_since, deadline, situation.now):
+    if world is not None and not world.serves and longer_ago(world.unavailable_since, deadline, situation.now):
         message = _not_ready(situation, world.complaint)
-    elif not trial.since and _longer_ago(moment(trial.entered), deadline, situation.now):
+    elif not trial.since and longer_ago(moment(trial.entered), deadline, situation.now):
         missing = _missing_pods(situation, traffic, trial)
         message = f"step {step_name(situation.steps, trial.step)}: still waiting for {missing}" if missing else ""
     if not message:
         return None
     return reverting.reject(situation, traffic, trial.revision, reasons.PROGRESS_DEADLINE_EXCEEDED, message)
-
-
-def _longer_ago(since: datetime | None, limit: timedelta, now: datetime) -> bool:
-    return since is not None and now - since > limit
 
 
 def _clock(situation: Situation, traffic: Traffic, trial: Trial, _: tuple[Judgement, ...]) -> Move | None:
@@ -271,7 +267,7 @@ def _missing_pods(situation: Situation, traffic: Traffic, trial: Trial) -> str:
 
 
 def _given_up(unavailable_since: datetime | None, now: datetime) -> bool:
-    return _longer_ago(unavailable_since, _CHAMPION_GIVEN_UP_AFTER, now)
+    return longer_ago(unavailable_since, _CHAMPION_GIVEN_UP_AFTER, now)
 
 
 def _hold(situation: Situation, traffic: Traffic, trial: Trial, _: tuple[Judgement, ...]) -> Move | None:

@@ -33,8 +33,6 @@ MOST_ROWS: Final = 65_536
 COUNTED_PER_SECOND: Final = 200.0
 """Requests. Beyond that a sample is counted: more of them make no figure any better, and cost everybody else time."""
 
-__all__ = ["Answered", "Recorder", "Span"]
-
 
 @dataclass(frozen=True, slots=True)
 class Span:
