@@ -30,11 +30,11 @@ from viridian.api.registry import (
     TrainingRun,
 )
 from viridian.api.retrainpolicy import MAX_REPORTED_METRICS, FinishedRun, Gate
+from viridian.api.stage import StageReport, parse_report
 from viridian.judgement.gate import CHAMPION_PREFIX, Candidate, Champion, GateVerdict, judge
 from viridian.plan.plan import Action, Annotate, FinishRun, RegisterVersion, SetAlias, TagVersion
 from viridian.retraining.checks import followed_model
 from viridian.retraining.questions import may_have_candidate
-from viridian.retraining.results import Report, report
 from viridian.retraining.runs import NO_DATA, Run, dump_finished
 from viridian.retraining.situation import Situation
 from viridian.retraining.snapshot import Answers
@@ -53,7 +53,7 @@ class Step:
 
 def step(situation: Situation, run: Run, answers: Answers) -> Step:
     """The next step for a run whose Job has ended."""
-    told = report(run.result.message)
+    told = parse_report(run.result.message)
     source = _source(told, answers.run) if may_have_candidate(run) else ""
     if source and answers.candidate is None and answers.run is not None:
         return Step((_register(situation, run, answers.run, told, source),))
@@ -65,18 +65,18 @@ def step(situation: Situation, run: Run, answers: Answers) -> Step:
     return Step((Annotate("batch/v1", "Job", run.job, {OUTCOME_ANNOTATION: dump_finished(finished)}),), finished)
 
 
-def _source(told: Report, run: TrainingRun | None) -> str:
+def _source(told: StageReport, run: TrainingRun | None) -> str:
     """What to register: what MLflow knows of the run, else what the run said."""
     return (run.model_uri if run else None) or told.model_uri
 
 
-def _register(situation: Situation, run: Run, mlflow: TrainingRun, told: Report, source: str) -> RegisterVersion:
+def _register(situation: Situation, run: Run, mlflow: TrainingRun, told: StageReport, source: str) -> RegisterVersion:
     followed = followed_model(situation.facts)
     tags = _description(situation, run, told, mlflow)
     return RegisterVersion(followed.name if followed else "", mlflow.run_id, source, tags)
 
 
-def _description(situation: Situation, run: Run, told: Report, mlflow: TrainingRun | None) -> dict[str, str]:
+def _description(situation: Situation, run: Run, told: StageReport, mlflow: TrainingRun | None) -> dict[str, str]:
     """What a version remembers about how it was made; a later candidate is compared with it."""
     tags = mlflow.tags if mlflow else {}
     own = {name: value for name, value in reported(told, mlflow).items() if not name.startswith(CHAMPION_PREFIX)}
@@ -91,18 +91,18 @@ def _description(situation: Situation, run: Run, told: Report, mlflow: TrainingR
     return {key: value for key, value in described.items() if value}
 
 
-def _data(run: Run, told: Report) -> Mapping[str, str]:
+def _data(run: Run, told: StageReport) -> Mapping[str, str]:
     """What the run was trained on: what it told, else what it was given."""
     given = run.origin.data
-    return dict(told.data) or ({} if given == NO_DATA else {"uri": given.uri, "revision": given.revision})
+    return told.data or ({} if given == NO_DATA else {"uri": given.uri, "revision": given.revision})
 
 
-def reported(told: Report, run: TrainingRun | None) -> Mapping[str, float]:
+def reported(told: StageReport, run: TrainingRun | None) -> Mapping[str, float]:
     """All numbers of a run: what it logged, and what it said at the end, which counts where both differ."""
-    return {**(run.metrics if run else {}), **dict(told.metrics)}
+    return {**(run.metrics if run else {}), **told.metrics}
 
 
-def _verdict(situation: Situation, run: Run, told: Report, answers: Answers) -> Verdict:
+def _verdict(situation: Situation, run: Run, told: StageReport, answers: Answers) -> Verdict:
     """What is to become of the run."""
     other = without_candidate(run, told, situation.spec.stages.training.timeout)
     if other is not None:
@@ -117,7 +117,7 @@ def _verdict(situation: Situation, run: Run, told: Report, answers: Answers) -> 
     return Verdict(reasons.HANDED_OVER if judged.passed else reasons.REJECTED, judged.sentence)
 
 
-def gate(situation: Situation, run: Run, told: Report, answers: Answers, candidate: ModelVersion) -> GateVerdict:
+def gate(situation: Situation, run: Run, told: StageReport, answers: Answers, candidate: ModelVersion) -> GateVerdict:
     """The gate's verdict about what the run made."""
     champion = _champion(answers, candidate)
     return judge(
@@ -143,11 +143,11 @@ def _champion(answers: Answers, candidate: ModelVersion) -> Champion | None:
 
 def _recorded(text: str) -> Mapping[str, float]:
     """The numbers that a version's tag remembers."""
-    return dict(report(f'{{"metrics": {text}}}').metrics) if text else {}
+    return dict(parse_report(f'{{"metrics": {text}}}').metrics) if text else {}
 
 
 def _not_yet_there(
-    situation: Situation, run: Run, told: Report, answers: Answers, verdict: Verdict
+    situation: Situation, run: Run, told: StageReport, answers: Answers, verdict: Verdict
 ) -> Iterator[Action]:
     """What the registry does not show yet of the verdict."""
     if answers.run is not None and answers.run.status in OPEN:
@@ -173,7 +173,7 @@ def _verdict_tags(verdict: Verdict) -> dict[str, str]:
     return word if verdict.hands_over else {TAG_REASON: verdict.message, TAG_OUTCOME: verdict.outcome, **word}
 
 
-def _finished(situation: Situation, run: Run, told: Report, answers: Answers, verdict: Verdict) -> FinishedRun:
+def _finished(situation: Situation, run: Run, told: StageReport, answers: Answers, verdict: Verdict) -> FinishedRun:
     return FinishedRun(
         id=run.id,
         outcome=verdict.outcome,

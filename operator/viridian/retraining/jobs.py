@@ -23,19 +23,17 @@ from viridian.api.names import (
     TRIGGER_ANNOTATION,
     stage_job,
 )
+from viridian.api.stage import FINAL_EXIT_CODES
 from viridian.plan import collector_token
 from viridian.retraining.checks import followed_model
 from viridian.retraining.objects import Object, dig, entries, mapping, text
 from viridian.retraining.questions import experiment_of
-from viridian.retraining.results import ExitCode
 from viridian.retraining.runs import NO_DATA, TRAINING, Origin, dump_origin
 from viridian.retraining.schedule import length
 from viridian.retraining.situation import Situation, Start
 
 OUT_DIR: Final = "/viridian/out"
 OUT_VOLUME: Final = "viridian-out"
-FINAL_EXIT_CODES: Final = (int(ExitCode.BAD_DATA), int(ExitCode.BAD_CANDIDATE), int(ExitCode.NOTHING_TO_DO))
-"""Endings that no retry would change: bad data, a rejected candidate, nothing to do."""
 
 
 def job(situation: Situation, start: Start, mlflow_run: str, rows: Snapshot | None = None) -> dict[str, Any]:

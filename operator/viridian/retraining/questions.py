@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from viridian.api.stage import ExitCode
 from viridian.retraining.checks import collects, first_problem, followed_model
-from viridian.retraining.results import ExitCode, JobState, exit_code
+from viridian.retraining.results import JobState, exit_code
 from viridian.retraining.runs import Run
 from viridian.retraining.situation import Situation, read
 from viridian.retraining.snapshot import Facts, Questions

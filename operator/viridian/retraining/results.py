@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import IntEnum, StrEnum
-from typing import Any, Final
+from enum import StrEnum
+from typing import Final
 
+from viridian.api.stage import ExitCode
 from viridian.retraining.objects import Object, dig, entries, mapping, text
-
-
-class ExitCode(IntEnum):
-    """Endings of a stage that mean something; any other is an error."""
-
-    DONE = 0
-    BAD_DATA = 64
-    BAD_CANDIDATE = 65
-    NOTHING_TO_DO = 66
 
 
 class JobState(StrEnum):
@@ -119,60 +110,8 @@ _EXIT_CODE = re.compile(r"exit code (\d+)")
 def exit_code(result: JobResult, ending: Ending) -> int | None:
     """The code with which the work ended. Where the pods are gone, the Job's own condition may still name it."""
     if ending.state is JobState.COMPLETE:
-        return 0
+        return ExitCode.DONE
     if result.exit_code is not None:
         return result.exit_code
     named = _EXIT_CODE.search(ending.message)
     return int(named.group(1)) if named else None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
-    """A termination message, understood: the document of CONTRACTS 1, or else just what was said."""
-
-    metrics: tuple[tuple[str, float], ...] = ()
-    holdout: str = ""
-    model_uri: str = ""
-    model_digest: str = ""
-    # What the run trained on: uri, revision, digest.
-    data: tuple[tuple[str, str], ...] = ()
-    # Why the stage could not judge the champion.
-    champion_problem: str = ""
-    failures: tuple[str, ...] = ()
-    said: str = ""
-
-
-def report(message: str) -> Report:
-    """The report in a termination message; whatever in it is not as agreed is left out."""
-    try:
-        document: Any = json.loads(message)
-    except (ValueError, RecursionError):
-        return Report(said=message.strip())
-    if not isinstance(document, dict):
-        return Report(said=message.strip())
-    failures = document.get("failures")
-    return Report(
-        metrics=_numbers(mapping(document, "metrics")),
-        holdout=text(document, "holdout"),
-        model_uri=text(document, "model", "uri"),
-        model_digest=text(document, "model", "digest"),
-        data=tuple((part, said) for part in ("uri", "revision", "digest") if (said := text(document, "data", part))),
-        champion_problem=text(document, "champion", "problem"),
-        failures=tuple(_sentence(entry) for entry in failures) if isinstance(failures, list) else (),
-    )
-
-
-def _numbers(found: Object) -> tuple[tuple[str, float], ...]:
-    numbers = {name: value for name, value in found.items() if isinstance(value, int | float)}
-    return tuple((name, _float(value)) for name, value in numbers.items() if not isinstance(value, bool))
-
-
-def _float(value: float) -> float:
-    try:
-        return float(value)
-    except OverflowError:
-        return float("inf")
-
-
-def _sentence(entry: Any) -> str:
-    return entry if isinstance(entry, str) else json.dumps(entry, default=str)

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from viridian.api import reasons
 from viridian.api.registry import RunStatus
-from viridian.retraining.results import Ending, ExitCode, JobState, Report, exit_code
+from viridian.api.stage import ExitCode, StageReport
+from viridian.retraining.results import Ending, JobState, exit_code
 from viridian.retraining.runs import Run
 
 MAX_SAID = 500
@@ -30,7 +31,7 @@ class Verdict:
         return RunStatus.FAILED if failed else RunStatus.FINISHED
 
 
-def without_candidate(run: Run, told: Report, timeout: str) -> Verdict | None:
+def without_candidate(run: Run, told: StageReport, timeout: str) -> Verdict | None:
     """The verdict on a run that ended in any way but well; None when there is a candidate to be judged."""
     if run.ending.state is JobState.COMPLETE:
         return None
@@ -55,7 +56,7 @@ def _failure(run: Run, ending: Ending, code: int | None) -> str:
     return f"training failed{times}: {ending.message or ending.reason or 'its pods are gone'}"
 
 
-def _said(told: Report) -> str:
+def _said(told: StageReport) -> str:
     """The stage's own words. Of a log, the end says most."""
     words = "; ".join(told.failures) or " ".join(told.said.split())[-MAX_SAID:]
     return f": {words[:MAX_SAID]}" if words else ""

@@ -22,6 +22,7 @@ import pandas as pd
 import yaml
 
 from viridian.api.registry import TAG_DIGEST, TAG_MODEL_URI
+from viridian.api.stage import StageReport
 from viridian.serving import bundle as served_bundle
 from viridian.serving import model as serving
 from viridian.serving.bundle import Bundle, Format
@@ -30,7 +31,7 @@ from viridian.serving.signature import Kind, Table
 from viridian.serving.sklearn_runtime import load_estimator
 from viridian.training import bundle, outcome, tracking
 from viridian.training.left_behind import holdout_table, newest_model, read_table
-from viridian.training.outcome import CandidateFailed, Report
+from viridian.training.outcome import CandidateFailed
 from viridian.training.record import TAG_PAYLOAD, TAG_PAYLOAD_REASON, log, logged_model_name
 from viridian.training.rows import rows_of
 
@@ -130,7 +131,7 @@ def _sealed(run_id: str, directory: Path) -> str:
     tags = {TAG_DIGEST: digest, TAG_PAYLOAD: Format.SKOPS.name.lower()}
     uri = tracking.log_model(run_id, directory, logged_model_name(), tags)
     tracking.log_values(run_id, {}, {}, {**tags, TAG_MODEL_URI: uri, TAG_PAYLOAD_REASON: NO_HOLDOUT})
-    outcome.write(Report(model_uri=uri, model_digest=digest))
+    outcome.write(StageReport(model_uri=uri, model_digest=digest))
     sys.stderr.write(f"{NO_HOLDOUT}\n")
     return f"{uri} as skops: {digest}"
 

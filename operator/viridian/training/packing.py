@@ -10,9 +10,10 @@ from typing import Any
 from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType
 
 from viridian.api.profile import Reference
+from viridian.api.stage import shortened
 from viridian.training import bundle
 from viridian.training.holdout import Holdout
-from viridian.training.outcome import CandidateFailed, shortened
+from viridian.training.outcome import CandidateFailed
 from viridian.training.payload import NotExpressible, Payload, as_onnx, as_skops, difference
 from viridian.training.scores import Prediction
 from viridian.training.served import NotServed, Served

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from viridian.api.registry import TAG_DIGEST, TAG_HOLDOUT, TAG_MODEL_URI
+from viridian.api.stage import StageReport, shortened
 from viridian.training import outcome, tracking
 from viridian.training.holdout import Holdout, holdout_of
-from viridian.training.outcome import Report
 from viridian.training.packing import pack
 from viridian.training.reference import Learnt, reference
 from viridian.training.scores import classifies, predict, scores
@@ -81,12 +81,12 @@ def log(
         texts = {key: str(value) for key, value in (params or {}).items()}
         tracking.log_values(run_id, found, texts, {key: value for key, value in tags.items() if value})
     outcome.write(
-        Report(
+        StageReport(
             metrics=found,
             holdout=rows.digest,
             model_uri=uri,
             model_digest=packed.digest,
-            champion_problem=problem or None,
+            champion_problem=problem,
         )
     )
     return Logged(
@@ -114,7 +114,7 @@ def champion_scores(rows: Holdout, *, classifier: bool) -> tuple[Mapping[str, fl
         found = scores(rows.target, prediction, classifier=classifier)
     except Exception as error:
         # Whatever is wrong with the old model must not lose the new one; the gate says what a missing number means.
-        problem = outcome.shortened(f"the champion {uri} could not be judged: {error or type(error).__name__}")
+        problem = shortened(f"the champion {uri} could not be judged: {error or type(error).__name__}")
         sys.stderr.write(f"{problem}\n")
         return {}, problem
     return {f"{CHAMPION_PREFIX}{name}": value for name, value in found.items()}, ""

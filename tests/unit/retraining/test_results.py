@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from viridian.retraining.results import Ending, JobResult, JobState, ending, exit_code, job_result, report
+from viridian.api.stage import parse_report
+from viridian.retraining.results import Ending, JobResult, JobState, ending, exit_code, job_result
 
 Object = dict[str, Any]
 
@@ -99,7 +100,7 @@ def test_the_exit_code(result: JobResult, end: Ending, code: int | None) -> None
 
 
 def test_a_report_as_the_contract_has_it() -> None:
-    told = report(
+    told = parse_report(
         json.dumps(
             {
                 "metrics": {"auc": 0.8, "champion.auc": 1, "flag": True, "word": "x", "nothing": None},
@@ -118,11 +119,11 @@ def test_a_report_as_the_contract_has_it() -> None:
 
 @pytest.mark.parametrize("message", ["Traceback: no", "[1, 2]", '"text"', "{", "nul"])
 def test_what_is_no_report_is_just_what_was_said(message: str) -> None:
-    assert report(message).said == message
+    assert parse_report(message).said == message
 
 
 def test_numbers_that_are_none_are_passed_on_to_the_gate() -> None:
-    told = dict(report('{"metrics": {"auc": NaN, "loss": Infinity, "big": 1' + "0" * 400 + "}}").metrics)
+    told = dict(parse_report('{"metrics": {"auc": NaN, "loss": Infinity, "big": 1' + "0" * 400 + "}}").metrics)
     assert math.isnan(told["auc"])
     assert told["loss"] == told["big"] == math.inf
 
@@ -137,8 +138,8 @@ KEYS = st.sampled_from(["metrics", "holdout", "model", "champion", "failures", "
 
 @given(st.text() | st.dictionaries(KEYS, JSON).map(json.dumps))
 def test_any_message_is_understood_somehow(message: str) -> None:
-    told = report(message)
-    assert all(isinstance(value, float) for _, value in told.metrics)
+    told = parse_report(message)
+    assert all(isinstance(value, float) for value in told.metrics.values())
     assert all(isinstance(failure, str) for failure in told.failures)
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from tests.unit.retraining.test_jobs import environment, made
 from viridian.api import reasons
+from viridian.api.stage import FINAL_EXIT_CODES
 from viridian.judgement.gate import ERRORS
-from viridian.retraining.jobs import FINAL_EXIT_CODES
 
 PAGE = (Path(__file__).parents[3] / "docs" / "retraining.md").read_text()
 CONDITIONS = (reasons.READY, reasons.RECONCILING, reasons.STALLED, reasons.DATA_QUALITY, reasons.PAUSED_CONDITION)

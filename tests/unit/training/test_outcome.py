@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from viridian.api.stage import MAX_REPORT_BYTES, StageReport, parse_report
 from viridian.training import outcome
-from viridian.training.outcome import MAX_BYTES, CandidateFailed, DataNotGoodEnough, NothingToDo, Report, StageEnded
+from viridian.training.outcome import CandidateFailed, DataNotGoodEnough, NothingToDo, StageEnded
 
 
 def test_the_codes_are_those_of_the_contract() -> None:
@@ -52,7 +53,7 @@ def test_without_a_termination_log_it_ends_all_the_same(
 
 
 def test_a_metric_that_is_no_number_is_left_out() -> None:
-    report = Report(metrics={"auc": 0.5, "bad": math.nan, "worse": math.inf})
+    report = StageReport(metrics={"auc": 0.5, "bad": math.nan, "worse": math.inf})
     assert report.document()["metrics"] == {"auc": 0.5}
 
 
@@ -64,7 +65,7 @@ def test_a_metric_that_is_no_number_is_left_out() -> None:
 def test_a_report_is_json_that_kubernetes_keeps_whole(
     metrics: dict[str, float], failures: list[str], problem: str
 ) -> None:
-    report = Report(
+    report = StageReport(
         metrics=metrics,
         holdout=f"sha256:{'0' * 64}",
         model_uri=f"models:/m-{'0' * 32}",
@@ -73,8 +74,21 @@ def test_a_report_is_json_that_kubernetes_keeps_whole(
         failures=tuple(failures),
     )
     text = report.rendered()
-    assert len(text.encode()) <= MAX_BYTES
+    assert len(text.encode()) <= MAX_REPORT_BYTES
     document = json.loads(text)
     assert document["model"] == {"uri": f"models:/m-{'0' * 32}", "digest": f"sha256:{'0' * 64}"}
     assert document["holdout"] == f"sha256:{'0' * 64}"
     assert bool(document["failures"]) == bool(failures)
+
+
+def test_what_a_stage_reports_is_what_the_operator_reads() -> None:
+    report = StageReport(
+        metrics={"auc": 0.5, "champion.auc": 0.4},
+        holdout="sha256:h",
+        model_uri="models:/m-1",
+        model_digest="sha256:d",
+        data={"uri": "s3://data", "revision": "7", "digest": "sha256:r"},
+        champion_problem="other columns",
+        failures=("age is empty",),
+    )
+    assert parse_report(report.rendered()) == report

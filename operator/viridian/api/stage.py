@@ -1,0 +1,119 @@
+"""The contract of a stage: the exit codes that mean something, and the report in its termination message.
+
+The stage's container and the operator both import this page, so neither can change it for itself.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Any, Final
+
+MAX_REPORT_BYTES: Final = 4096
+"""What the kubelet keeps of a termination message."""
+MAX_FAILURE_CHARACTERS: Final = 500
+MAX_FAILURES: Final = 4
+
+
+class ExitCode(IntEnum):
+    """Endings of a stage that mean something; any other is an error."""
+
+    DONE = 0
+    BAD_DATA = 64
+    BAD_CANDIDATE = 65
+    NOTHING_TO_DO = 66
+
+
+FINAL_EXIT_CODES: Final = (int(ExitCode.BAD_DATA), int(ExitCode.BAD_CANDIDATE), int(ExitCode.NOTHING_TO_DO))
+"""Endings that no retry would change."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageReport:
+    """What a stage tells the operator."""
+
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    holdout: str = ""
+    model_uri: str = ""
+    model_digest: str = ""
+    data: Mapping[str, str] = field(default_factory=dict)
+    """What the stage trained on: uri, revision, digest."""
+    champion_problem: str = ""
+    """Why the champion could not be judged on this holdout."""
+    failures: tuple[str, ...] = ()
+    said: str = ""
+    """The whole message, where it is no report."""
+
+    def document(self) -> dict[str, Any]:
+        """The JSON document of the contract. JSON has no NaN, so a metric that is none is left out."""
+        document: dict[str, Any] = {
+            "metrics": {name: value for name, value in self.metrics.items() if math.isfinite(value)},
+            "failures": [shortened(failure) for failure in self.failures[:MAX_FAILURES]],
+        }
+        if self.holdout:
+            document["holdout"] = self.holdout
+        if self.model_uri:
+            document["model"] = {"uri": self.model_uri} | ({"digest": self.model_digest} if self.model_digest else {})
+        if self.data:
+            document["data"] = dict(self.data)
+        if self.champion_problem:
+            document["champion"] = {"problem": shortened(self.champion_problem)}
+        return document
+
+    def rendered(self) -> str:
+        """At most 4,096 bytes. Metrics that do not fit are left out from the end: all of them are in MLflow."""
+        document = self.document()
+        while len(text := json.dumps(document)) > MAX_REPORT_BYTES and document["metrics"]:
+            document["metrics"].popitem()
+        return text
+
+
+def parse_report(message: str) -> StageReport:
+    """The report in a termination message. Whatever in it is not as the contract says is left out."""
+    try:
+        document: Any = json.loads(message)
+    except (ValueError, RecursionError):
+        return StageReport(said=message.strip())
+    if not isinstance(document, dict):
+        return StageReport(said=message.strip())
+    failures = document.get("failures")
+    return StageReport(
+        metrics=_numbers(document.get("metrics")),
+        holdout=_text(document, "holdout"),
+        model_uri=_text(document.get("model"), "uri"),
+        model_digest=_text(document.get("model"), "digest"),
+        data={part: value for part in ("uri", "revision", "digest") if (value := _text(document.get("data"), part))},
+        champion_problem=_text(document.get("champion"), "problem"),
+        failures=tuple(map(_sentence, failures)) if isinstance(failures, list) else (),
+    )
+
+
+def shortened(sentence: str) -> str:
+    """One line of bounded length."""
+    line = " ".join(sentence.split())
+    return line if len(line) <= MAX_FAILURE_CHARACTERS else f"{line[: MAX_FAILURE_CHARACTERS - 1]}…"
+
+
+def _text(document: Any, key: str) -> str:
+    value = document.get(key) if isinstance(document, dict) else None
+    return value if isinstance(value, str) else ""
+
+
+def _numbers(found: Any) -> dict[str, float]:
+    numbers = found.items() if isinstance(found, dict) else ()
+    real = {name: value for name, value in numbers if isinstance(value, int | float) and not isinstance(value, bool)}
+    return {name: _float(value) for name, value in real.items()}
+
+
+def _float(value: float) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
+
+
+def _sentence(entry: Any) -> str:
+    return entry if isinstance(entry, str) else json.dumps(entry, default=str)
