@@ -384,7 +384,9 @@ class RollbackStatus(Struct, frozen=True, kw_only=True):
     reason: Annotated[str, word("Stable CamelCase word for tools.")]
     reverted_at: Annotated[str, time("When the traffic was back.")]
     breach_at: Annotated[str, time("When the breach was first seen.")] | None = None
-    seconds: Annotated[float, doc("From the first to the second.")] = 0
+    seconds: (
+        Annotated[float, doc("From the breach to the traffic being back; absent where there was no breach.")] | None
+    ) = None
 
 
 class ModelDeploymentStatus(Struct, frozen=True, kw_only=True):

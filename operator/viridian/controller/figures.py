@@ -70,9 +70,13 @@ class Figures(Collector):
         latest = status.get("lastRollback")
         if latest and latest.get("revertedAt") != (told.status.get("lastRollback") or {}).get("revertedAt"):
             told.rollbacks += 1
-            seconds = float(latest.get("seconds") or 0.0)
-            self._revert_sum += seconds
-            self._reverts[sum(bound < seconds for bound in _REVERT_BOUNDS)] += 1
+            if latest.get("breachAt") or latest.get("seconds"):
+                self._observe_revert(float(latest.get("seconds") or 0.0))
+
+    def _observe_revert(self, seconds: float) -> None:
+        """Only where there was a breach to measure from: a rollback that a person asks for took no time."""
+        self._revert_sum += seconds
+        self._reverts[sum(bound < seconds for bound in _REVERT_BOUNDS)] += 1
 
     def _conditions(self) -> Metric:
         family = GaugeMetricFamily(

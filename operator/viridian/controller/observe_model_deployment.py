@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 import msgspec
@@ -24,6 +24,8 @@ from viridian.controller.monitors import Monitors
 from viridian.controller.ownership import check_not_left_behind, owned
 from viridian.controller.resolve import Resolver
 from viridian.controller.samples import Reading, Samples
+from viridian.plan.conditions import moment
+from viridian.plan.ownership import believed, is_left_behind
 from viridian.plan.plan import Plan
 from viridian.ports.cluster import Cluster, Object, Reference
 from viridian.ports.registry import RegistryError, RegistryMissing
@@ -53,7 +55,7 @@ class ModelDeployments:
         """The object as it was just read, and everything that belongs to it."""
         alone = _alone(key, manifest, self.settings)
         children, resolved = await asyncio.gather(
-            _children(self.cluster, key, alone.uid), self.resolver.resolve(alone.spec)
+            _children(self.cluster, key, manifest["metadata"]), self.resolver.resolve(alone.spec)
         )
         snapshot = replace(
             alone,
@@ -62,9 +64,11 @@ class ModelDeployments:
             preview=children.named("Service", preview_service(key.name)),
             budgets={budget["metadata"]["name"]: budget for budget in children.of("PodDisruptionBudget")},
             records=parse_records(children.of("ControllerRevision")),
+            forgotten=children.forgotten,
             model=resolved.model,
             aliases=resolved.aliases,
             taken=children.taken,
+            leaving=children.leaving,
         )
         readings, watch = await asyncio.gather(
             self._readings(key, snapshot), self.monitors.watch(key, snapshot, self.clock())
@@ -105,6 +109,10 @@ class _Children:
     pods: tuple[Object, ...]
     taken: frozenset[tuple[str, str]] = frozenset()
     """Kind and name of what carries the label, or has the name of a child, and is somebody else's."""
+    leaving: frozenset[tuple[str, str]] = frozenset()
+    """Kind and name of what an earlier object of the same name left, and the garbage collector will take."""
+    forgotten: Mapping[str, str] = field(default_factory=dict)
+    """Name to uid of orphaned records that are not believed."""
 
     def of(self, kind: str) -> list[Object]:
         return [child for child in self.objects if child["kind"] == kind]
@@ -130,20 +138,44 @@ _KINDS = (
 )
 
 
-async def _children(cluster: Cluster, key: Key, uid: str) -> _Children:
-    labels = {MODEL_DEPLOYMENT_LABEL: key.name}
+async def _children(cluster: Cluster, key: Key, metadata: Object) -> _Children:
+    uid, labels = metadata["uid"], {MODEL_DEPLOYMENT_LABEL: key.name}
     *lists, pods = await asyncio.gather(
         *(cluster.list(api_version, kind, key.namespace, labels) for api_version, kind in _KINDS)
     )
     listed = [child for children in lists for child in children]
     listed += await _unlisted(cluster, key, listed)
-    mine = tuple(child for child in listed if owned(child, uid))
-    strangers = [child for child in listed if not owned(child, uid)]
+    mine = [child for child in listed if owned(child, key, uid)]
+    records = believed(
+        [child for child in mine if _is_record(child)],
+        uid,
+        moment(metadata.get("creationTimestamp")),
+        [child for child in mine if _serves(child, key)],
+    )
+    strangers = [child for child in listed if not owned(child, key, uid)]
     for stranger in strangers:
-        if _may_be_needed(stranger, key):
-            check_not_left_behind(stranger, key)
-    taken = frozenset((stranger["kind"], stranger["metadata"]["name"]) for stranger in strangers)
-    return _Children(mine, tuple(pods), taken)
+        if _serves(stranger, key):
+            check_not_left_behind(stranger, key, uid)
+    left = [child for child in strangers if is_left_behind(child, uid, key.kind, key.name)]
+    return _Children(
+        objects=(*(child for child in mine if not _is_record(child)), *records),
+        pods=tuple(pods),
+        taken=_targets(child for child in strangers if child not in left),
+        leaving=_targets(left),
+        forgotten={
+            child["metadata"]["name"]: child["metadata"]["uid"]
+            for child in mine
+            if _is_record(child) and child not in records
+        },
+    )
+
+
+def _targets(children: Iterable[Object]) -> frozenset[tuple[str, str]]:
+    return frozenset((child["kind"], child["metadata"]["name"]) for child in children)
+
+
+def _is_record(child: Object) -> bool:
+    return bool(child["kind"] == "ControllerRevision")
 
 
 def _names(key: Key) -> list[tuple[str, str, str]]:
@@ -168,9 +200,10 @@ async def _unlisted(cluster: Cluster, key: Key, listed: Sequence[Object]) -> lis
     return [child for child in found if child is not None]
 
 
-def _may_be_needed(stranger: Object, key: Key) -> bool:
-    kind, name = stranger["kind"], stranger["metadata"]["name"]
-    return kind == "ControllerRevision" or (kind, name) in {(kind, name) for _, kind, name in _names(key)}
+def _serves(child: Object, key: Key) -> bool:
+    """Whether it has the kind and the name of a child that users or the operator reach pods by."""
+    found = child["kind"], child["metadata"]["name"]
+    return any(found == (kind, name) for _, kind, name in _names(key) if kind != "PodDisruptionBudget")
 
 
 def _alone(key: Key, manifest: Object, settings: Settings) -> Snapshot:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from viridian.api.names import GROUP, MANAGED_BY, MANAGED_BY_LABEL
+from viridian.api.names import MODEL_DEPLOYMENT_LABEL
 from viridian.controller.keys import Key
+from viridian.plan.ownership import Belongs, belongs, is_left_behind
 from viridian.ports.cluster import ClusterConflict, Object
 
 
@@ -11,18 +12,14 @@ class LeftBehind(ClusterConflict):
     """A child's name is still taken by the child of an earlier object of the same name; its collection is under way."""
 
 
-def owned(child: Object, uid: str) -> bool:
-    """Whether the child is controlled by the owner with that uid, or is ours and lost its owner reference."""
-    metadata = child["metadata"]
-    controller = next((r for r in metadata.get("ownerReferences") or () if r.get("controller")), None)
-    if controller is not None:
-        return bool(controller.get("uid") == uid)
-    return (metadata.get("labels") or {}).get(MANAGED_BY_LABEL) == MANAGED_BY
+def owned(child: Object, key: Key, uid: str) -> bool:
+    """Whether the child is ours, or an orphan that carries the name of our object."""
+    whose = belongs(child, uid)
+    labelled = (child["metadata"].get("labels") or {}).get(MODEL_DEPLOYMENT_LABEL)
+    return whose is Belongs.OURS or (whose is Belongs.ORPHAN and labelled == key.name)
 
 
-def check_not_left_behind(child: Object, key: Key) -> None:
+def check_not_left_behind(child: Object, key: Key, uid: str) -> None:
     """Raise for a child of an earlier object of the same kind and name."""
-    for owner in child["metadata"].get("ownerReferences") or ():
-        ours = owner.get("apiVersion", "").startswith(f"{GROUP}/") and owner.get("kind") == key.kind
-        if ours and owner.get("name") == key.name:
-            raise LeftBehind(f"{child['kind']} {child['metadata']['name']} belongs to an earlier {key}")
+    if is_left_behind(child, uid, key.kind, key.name):
+        raise LeftBehind(f"{child['kind']} {child['metadata']['name']} belongs to an earlier {key}")

@@ -1,4 +1,4 @@
-"""The conditions of a RetrainPolicy: Ready, Reconciling, Stalled, DataQuality and Paused.
+"""The conditions of a RetrainPolicy: Ready, DataQuality and Paused; Reconciling and Stalled only while they are true.
 
 In the words of kstatus: Stalled means that a person has to change something, Reconciling that the operator waits for
 something and tries again. A run at work is neither: it is what a policy is there for, and nobody should wait for its
@@ -6,6 +6,8 @@ end.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 from viridian.api import reasons
 from viridian.api.retrainpolicy import ActiveRun
@@ -24,8 +26,8 @@ def findings(situation: Situation, problem: Problem | None, active: ActiveRun | 
     ready = _not_ready(problems[0]) if problems else _ready(situation, active)
     return (
         ready,
-        _abnormal(reasons.RECONCILING, passing, ready.reason),
-        _abnormal(reasons.STALLED, lasting, ready.reason),
+        *_abnormal(reasons.RECONCILING, passing if not lasting else []),
+        *_abnormal(reasons.STALLED, lasting),
         Finding(reasons.DATA_QUALITY, word.truth, word.reason, word.message),
         _paused(situation, word),
     )
@@ -35,10 +37,10 @@ def _not_ready(problem: Problem) -> Finding:
     return Finding(reasons.READY, Truth.FALSE, problem.reason, problem.message)
 
 
-def _abnormal(kind: str, problems: list[Problem], otherwise: str) -> Finding:
-    if not problems:
-        return Finding(kind, Truth.FALSE, otherwise, "")
-    return Finding(kind, Truth.TRUE, problems[0].reason, "; ".join(problem.message for problem in problems))
+def _abnormal(kind: str, problems: list[Problem]) -> Iterable[Finding]:
+    if problems:
+        message = "; ".join(problem.message for problem in problems)
+        yield Finding(kind, Truth.TRUE, problems[0].reason, message)
 
 
 def _ready(situation: Situation, active: ActiveRun | None) -> Finding:

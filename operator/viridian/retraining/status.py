@@ -54,7 +54,6 @@ def invalid_status(facts: Facts, now: datetime) -> dict[str, Any]:
     message = f"the stored object does not fit the schema: {facts.invalid}"
     found = [
         Finding(reasons.READY, Truth.FALSE, reasons.INVALID_SPEC, message),
-        Finding(reasons.RECONCILING, Truth.FALSE, reasons.INVALID_SPEC, message),
         Finding(reasons.STALLED, Truth.TRUE, reasons.INVALID_SPEC, message),
     ]
     before = entries(facts.status, "conditions")

@@ -8,8 +8,10 @@ from viridian.api import reasons
 from viridian.api.names import OUTCOME_ANNOTATION, TOLD_ANNOTATION, revision_record
 from viridian.api.registry import ALIAS_CHAMPION, ALIAS_PREVIOUS, TAG_OUTCOME, TAG_REASON
 from viridian.plan.conditions import stamp_exact
-from viridian.plan.plan import Action, Annotate, Delete, SetAlias, TagVersion
-from viridian.rollout import records
+from viridian.plan.intent import stamp
+from viridian.plan.ownership import Belongs, belongs
+from viridian.plan.plan import Action, Annotate, Apply, Delete, SetAlias, TagVersion
+from viridian.rollout import objects, records
 from viridian.rollout.move import Move
 from viridian.rollout.records import Outcome, Record
 from viridian.rollout.situation import Situation, fallback_revision
@@ -127,6 +129,14 @@ def _aliases(situation: Situation, traffic: Traffic) -> Iterable[Action]:
             continue
         if known.get(alias) != record.model.version:
             yield SetAlias(champion.model.name, alias, record.model.version)
+
+
+def adopt_records(situation: Situation) -> Iterable[Action]:
+    """Records that lost their owner get this one, before anything that shows that they may be believed changes."""
+    snapshot = situation.snapshot
+    for record in snapshot.records.values():
+        if belongs(record.manifest, snapshot.uid) is Belongs.ORPHAN:
+            yield Apply(stamp(objects.adopted_record(snapshot, record)))
 
 
 def superfluous_records(situation: Situation, needed: set[str]) -> Iterable[Action]:

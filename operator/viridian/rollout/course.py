@@ -18,7 +18,9 @@ from viridian.rollout.traffic import Traffic
 
 def choose(situation: Situation) -> Move:
     """What this pass does about the traffic."""
-    traffic = situation.traffic or _restored(situation)
+    traffic = situation.traffic
+    if traffic is None or _is_lost(situation, traffic):
+        traffic = _restored(situation)
     if traffic is None:
         return _first_deployment(situation)
     return reverting.unless_nobody_would_serve(situation, traffic, _next(situation, traffic))
@@ -73,6 +75,8 @@ def _probation(situation: Situation, traffic: Traffic, wanted: str | None) -> Mo
         waiting = f"{complaint}, but {situation.version_of(fallback)} is not ready to take over"
         return Move(traffic, reasons.FALLBACK_UNAVAILABLE, waiting, judgements=said)
     first = reverting.breach_began(situation, traffic.champion, worst)
+    if not crashes and worst is None:
+        first = reverting.unserved_since(situation, traffic.champion)
     reason = reasons.METRIC_BREACH if crashes or worst else reasons.CHAMPION_UNAVAILABLE
     return reverting.roll_back(situation, traffic, fallback, reason, complaint, breach_at=first)
 
@@ -113,6 +117,13 @@ def _is_pinned(situation: Situation) -> bool:
 
 
 # ---- Before there is a champion ----
+
+
+def _is_lost(situation: Situation, traffic: Traffic) -> bool:
+    """Whether the champion of the live Service is neither deployed nor recorded: nobody can make it again."""
+    world = situation.slot(traffic.champion)
+    deployed = world is not None and world.revision == traffic.revision
+    return not deployed and situation.template_of(traffic.revision) is None
 
 
 def _restored(situation: Situation) -> Traffic | None:

@@ -7,25 +7,27 @@ recorded why, then the slots follow, and only then is anything removed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from viridian.api import durations, reasons
-from viridian.api.names import slot_deployment
+from viridian.api.names import revision_record, slot_deployment
 from viridian.api.samples import Idle
 from viridian.monitoring.telling import with_watch
 from viridian.plan.conditions import Finding, Truth, conditions_in, moment, transition
 from viridian.plan.intent import apply_unless_covered, unless_changed
+from viridian.plan.ownership import Belongs, belongs
 from viridian.plan.plan import Action, Apply, CloseConnections, Delete, Plan, SetAlias, TagVersion
 from viridian.rollout import bookkeeping, objects, reverting
 from viridian.rollout.course import choose
-from viridian.rollout.layout import KEEP, Layout, draining, layout
+from viridian.rollout.layout import KEEP, Layout, Occupant, draining, layout
 from viridian.rollout.move import Move
 from viridian.rollout.news import news
 from viridian.rollout.records import Outcome
 from viridian.rollout.situation import Situation, first_slot, read
-from viridian.rollout.snapshot import Snapshot, name_taken, probation_end, targets
+from viridian.rollout.snapshot import SlotWorld, Snapshot, name_taken, probation_end, targets
 from viridian.rollout.status import status
 
 # The loop looks again at all objects before that; this is only the farthest that a plan asks for.
@@ -45,9 +47,10 @@ def decide(snapshot: Snapshot, now: datetime) -> Plan:
     slots = layout(situation, move)
     pending = bookkeeping.pending_outcomes(situation, move)
     wanted = tuple(_actions(situation, move, slots, pending))
-    blocked = [action for action in wanted if _target(action) in snapshot.taken]
-    if blocked:
-        said = "; ".join(name_taken(snapshot, *_target(action)) for action in blocked)
+    blocked = [action for action in wanted if _target(action) in snapshot.taken | snapshot.leaving]
+    taken = [_target(action) for action in blocked if _target(action) in snapshot.taken]
+    if taken:
+        said = "; ".join(name_taken(snapshot, *target) for target in taken)
         move = replace(move, stalled=move.stalled or (reasons.NAME_TAKEN, said))
     situation = _as_untold(situation, wanted)
     next_status = status(situation, move, bookkeeping.with_pending(situation, pending))
@@ -93,6 +96,7 @@ def _target(action: Action) -> tuple[str, str]:
 
 
 def _actions(situation: Situation, move: Move, slots: Layout, pending: dict[str, Outcome]) -> Iterator[Action]:
+    yield from bookkeeping.adopt_records(situation)
     yield from _switch(situation, move)
     yield from bookkeeping.record_outcomes(situation, pending)
     yield from _records(situation, move)
@@ -139,12 +143,14 @@ def _applied(intent: objects.Manifest, observed: object) -> Iterable[Apply]:
 
 
 def _switch(situation: Situation, move: Move) -> Iterator[Action]:
-    if move.traffic is None:
+    live, traffic = situation.snapshot.live, move.traffic or situation.snapshot.traffic
+    if traffic is None:
         return
-    live = situation.snapshot.live
-    for action in _applied(objects.live_service(situation.snapshot, situation.spec.server.port, move.traffic), live):
+    for action in _applied(objects.live_service(situation.snapshot, situation.spec.server.port, traffic), live):
         # A process that was cut off for a while must not undo what another one has decided since.
         yield unless_changed(action, live)
+    if move.traffic is None:
+        return
     if move.close is not None:
         pods = tuple(pod for slot in move.close.slots for pod in targets(situation.snapshot, slot))
         if pods:
@@ -166,6 +172,12 @@ def _records(situation: Situation, move: Move) -> Iterator[Action]:
     # One that was turned away needs its record for what became of it, and for a retry.
     away = traffic.reverted.revision if traffic and traffic.reverted else None
     if wanted.revision in (move.candidate, serving, away):
+        forgotten = situation.snapshot.forgotten.get(revision_record(situation.snapshot.name, wanted.revision))
+        if forgotten is not None:
+            # What an earlier object of this name decided about the same revision says nothing here.
+            name = revision_record(situation.snapshot.name, wanted.revision)
+            yield Delete("apps/v1", "ControllerRevision", name, forgotten)
+            return
         number = max((record.number for record in situation.snapshot.records.values()), default=0) + 1
         yield Apply(objects.record(situation.snapshot, wanted.revision, number, wanted.model, wanted.template))
 
@@ -174,14 +186,24 @@ def _occupy(situation: Situation, slots: Layout) -> Iterator[Action]:
     for slot, occupant in slots.items():
         if occupant is None or occupant is KEEP:
             continue
-        template = situation.template_of(occupant.revision)
+        observed = situation.slot(slot)
+        template = situation.template_of(occupant.revision) or _orphaned_template(situation, observed, occupant)
         if template is None:
             continue
-        observed = situation.slot(slot)
         intent = objects.deployment(situation.snapshot, slot, occupant.revision, template, occupant.replicas)
         yield from _applied(intent, observed.deployment if observed else None)
         name = slot_deployment(situation.snapshot.name, slot)
         yield from _applied(objects.budget(situation.snapshot, slot), situation.snapshot.budgets.get(name))
+
+
+def _orphaned_template(
+    situation: Situation, observed: SlotWorld | None, occupant: Occupant
+) -> Mapping[str, Any] | None:
+    """Of a Deployment whose record is gone: what it runs, where it has to be applied again to get its owner back."""
+    if observed is None or observed.revision != occupant.revision:
+        return None
+    orphaned = belongs(observed.deployment, situation.snapshot.uid) is Belongs.ORPHAN
+    return observed.deployment["spec"]["template"] if orphaned else None
 
 
 def _clear(situation: Situation, slots: Layout) -> Iterator[Action]:

@@ -23,7 +23,7 @@ from viridian.api.names import (
     slot_deployment,
 )
 from viridian.rollout import traffic
-from viridian.rollout.records import Model
+from viridian.rollout.records import Model, Record
 from viridian.rollout.snapshot import Snapshot
 from viridian.rollout.template import merge
 from viridian.rollout.traffic import Traffic
@@ -72,6 +72,18 @@ def record(snapshot: Snapshot, revision: str, number: int, model: Model, templat
     }
 
 
+def adopted_record(snapshot: Snapshot, known: Record) -> Manifest:
+    """A record as it stands, with this ModelDeployment as its owner."""
+    name = revision_record(snapshot.name, known.revision)
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "ControllerRevision",
+        "metadata": _metadata(snapshot, name, **{REVISION_LABEL: known.revision}),
+        "revision": known.number,
+        "data": known.manifest["data"],
+    }
+
+
 def deployment(snapshot: Snapshot, slot: Slot, revision: str, template: Mapping[str, Any], replicas: int) -> Manifest:
     """A slot's Deployment. Its selector is ours alone and never changes, whatever labels the user adds."""
     selector = {MODEL_DEPLOYMENT_LABEL: snapshot.name, SLOT_LABEL: str(slot)}
@@ -106,13 +118,14 @@ def _identity(slot: Slot, revision: str) -> list[dict[str, str]]:
 
 
 def budget(snapshot: Snapshot, slot: Slot) -> Manifest:
-    """At most one pod of a slot may be evicted at a time, so that no drain empties a slot."""
+    """At most one ready pod of a slot may be evicted at a time; one that is not ready serves nobody and may go."""
     return {
         "apiVersion": "policy/v1",
         "kind": "PodDisruptionBudget",
         "metadata": _metadata(snapshot, slot_deployment(snapshot.name, slot), **{SLOT_LABEL: str(slot)}),
         "spec": {
             "maxUnavailable": 1,
+            "unhealthyPodEvictionPolicy": "AlwaysAllow",
             "selector": {"matchLabels": {MODEL_DEPLOYMENT_LABEL: snapshot.name, SLOT_LABEL: str(slot)}},
         },
     }

@@ -9,7 +9,7 @@ from viridian.api import durations, reasons
 from viridian.api.names import REJECT_ANNOTATION, ROLLBACK_ANNOTATION, Slot
 from viridian.api.samples import Idle
 from viridian.judgement.canary import Judgement, Verdict
-from viridian.plan.conditions import stamp_exact
+from viridian.plan.conditions import moment, stamp_exact
 from viridian.plan.plan import Event, EventType
 from viridian.rollout.move import Close, Move
 from viridian.rollout.situation import Situation, fallback_revision, first_bad_sample
@@ -116,10 +116,16 @@ def crash_loop(situation: Situation, slot: Slot, revision: str) -> str | None:
     return f"pod {worst.name} restarted {worst.restarts} times; {worst.complaint or 'see its log'}"
 
 
-def unserved(situation: Situation, slot: Slot) -> str | None:
-    """The sentence about a slot that has pods of which none is ready any more."""
+def unserved_since(situation: Situation, slot: Slot) -> str:
+    """Since when no pod of the slot is ready, while some are wanted; empty where one is, or nobody knows."""
     world = situation.slot(slot)
     since = world.unavailable_since if world is not None and world.replicas > 0 and not world.serves else None
+    return stamp_exact(since) if since is not None else ""
+
+
+def unserved(situation: Situation, slot: Slot) -> str | None:
+    """The sentence about a slot that has pods of which none has been ready for a while."""
+    world, since = situation.slot(slot), moment(unserved_since(situation, slot))
     if world is None or since is None or situation.now - since < UNSERVED:
         return None
     complaint = f" ({world.complaint})" if world.complaint else ""

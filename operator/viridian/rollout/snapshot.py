@@ -178,6 +178,10 @@ class Snapshot:
     readings: Readings = field(default_factory=dict)
     # Kind and name of objects that are somebody else's: nothing is written to those.
     taken: frozenset[tuple[str, str]] = frozenset()
+    # Kind and name of helpers that an earlier object of this name left: they are waited for, nothing else is.
+    leaving: frozenset[tuple[str, str]] = frozenset()
+    # Name to uid of records without an owner that tell of an earlier object of this name.
+    forgotten: Mapping[str, str] = field(default_factory=dict)
     # What the monitors say; None where none are asked for.
     watch: Watch | None = None
 

@@ -206,14 +206,15 @@ def _rollback(outcome: Outcome, revision: str) -> api.RollbackStatus | None:
     if outcome.outcome == reasons.REJECTED and not outcome.breach_at:
         return None
     breach, back = moment(outcome.breach_at), moment(outcome.at)
-    seconds = (back - breach).total_seconds() if breach and back else 0.0
+    # Without a breach there is no moment to measure from: a person asked for it, say.
+    seconds = round((back - breach).total_seconds(), 3) if breach and back else None
     return api.RollbackStatus(
         from_=revision,
         to=outcome.other,
         reason=outcome.reason,
         reverted_at=outcome.at,
         breach_at=outcome.breach_at,
-        seconds=round(seconds, 3),
+        seconds=seconds,
     )
 
 

@@ -290,9 +290,9 @@ class World:
         return found
 
     def condition(self, kind: str) -> tuple[str, str]:
-        """Status and reason."""
-        found = next(c for c in self.status["conditions"] if c["type"] == kind)
-        return found["status"], found["reason"]
+        """Status and reason; both empty where there is no such condition."""
+        found: Object = next((c for c in self.status["conditions"] if c["type"] == kind), {})
+        return found.get("status", ""), found.get("reason", "")
 
     def message(self, kind: str) -> str:
         return str(next(c["message"] for c in self.status["conditions"] if c["type"] == kind))

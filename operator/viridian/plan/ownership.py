@@ -1,0 +1,82 @@
+"""Whose an object is. Names and labels say little about it: an earlier object of the same name left the same ones.
+
+Three answers are possible. An object with our uid in its owner references is ours. One that has lost its owner is an
+orphan: `kubectl delete --cascade=orphan` and backup tools leave those behind. Everything else is somebody else's.
+
+An orphan that serves (a Service, a Deployment) is adopted with its name, since users would be cut off otherwise. An
+orphan that only remembers (the record of a revision or of a run) is believed only where it is adopted together with
+something that serves or works: alone it may tell of an earlier object of the same name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, TypeVar
+
+from viridian.api.names import GROUP, MANAGED_BY, MANAGED_BY_LABEL
+from viridian.plan.conditions import moment
+
+Object = Mapping[str, Any]
+Child = TypeVar("Child", bound=Mapping[str, Any])
+
+
+class Belongs(StrEnum):
+    """Whose an object is, as seen by one of our objects."""
+
+    OURS = "ours"
+    ORPHAN = "orphan"
+    OTHERS = "others"
+
+
+def belongs(child: Object, uid: str) -> Belongs:
+    """Whose the object is for the owner with that uid; an orphan is one of ours that lost its owner reference."""
+    references = _owners(child)
+    if any(reference.get("uid") == uid for reference in references):
+        return Belongs.OURS
+    theirs = any(reference.get("controller") or _is_ours(reference) for reference in references)
+    labels = child["metadata"].get("labels") or {}
+    return Belongs.ORPHAN if labels.get(MANAGED_BY_LABEL) == MANAGED_BY and not theirs else Belongs.OTHERS
+
+
+def believed(
+    records: Iterable[Child], uid: str, created: datetime | None, companions: Sequence[Object]
+) -> tuple[Child, ...]:
+    """The records that tell of the owner with this uid, which was created at that time.
+
+    `companions` are its other objects, orphans included. Orphaned records count where one of those is an orphan too, or
+    is older than the owner and so has been adopted: the second holds after a pass that died half-way through.
+    """
+    adopting = any(_is_adopted(companion, uid, created) for companion in companions)
+    accepted = {Belongs.OURS, Belongs.ORPHAN} if adopting else {Belongs.OURS}
+    return tuple(record for record in records if belongs(record, uid) in accepted)
+
+
+def is_left_behind(child: Object, uid: str, kind: str, name: str) -> bool:
+    """Whether it belongs to an earlier object of the same kind and name, so that the garbage collector will take it."""
+    return any(
+        _is_ours(owner) and (owner.get("kind"), owner.get("name")) == (kind, name) and owner.get("uid") != uid
+        for owner in _owners(child)
+    )
+
+
+def _is_adopted(companion: Object, uid: str, created: datetime | None) -> bool:
+    whose = belongs(companion, uid)
+    if whose is not Belongs.OURS:
+        return whose is Belongs.ORPHAN
+    made = moment(companion["metadata"].get("creationTimestamp"))
+    return made is not None and created is not None and made < created
+
+
+def _is_ours(reference: Mapping[str, Any]) -> bool:
+    return str(reference.get("apiVersion", "")).startswith(f"{GROUP}/")
+
+
+def _owners(child: Object) -> Sequence[Mapping[str, Any]]:
+    references = child["metadata"].get("ownerReferences")
+    return tuple(_mappings(references)) if isinstance(references, list | tuple) else ()
+
+
+def _mappings(entries: Iterable[Any]) -> Iterator[Mapping[str, Any]]:
+    return (entry for entry in entries if isinstance(entry, Mapping))
