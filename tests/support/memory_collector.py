@@ -23,6 +23,8 @@ class MemoryCollector:
     kept: dict[tuple[str, str], Keeping] = field(default_factory=dict)
     asked: list[tuple[float, float, str | None, bool]] = field(default_factory=list)
     frozen: dict[str, Snapshot] = field(default_factory=dict)
+    received: bool = True
+    """Whether any row has come yet."""
     failure: FeedbackError | None = None
 
     async def windows(
@@ -50,9 +52,11 @@ class MemoryCollector:
             raise self.failure
         self.kept[namespace, deployment] = keeping
 
-    async def freeze(self, namespace: str, deployment: str, run_id: str) -> Snapshot:
+    async def freeze(self, namespace: str, deployment: str, run_id: str) -> Snapshot | None:
         if self.failure is not None:
             raise self.failure
+        if not self.received:
+            return None
         place = f"http://collector:8090{SNAPSHOTS_PATH}/{namespace}/{deployment}/{run_id}.parquet"
         return self.frozen.setdefault(run_id, Snapshot(uri=place, digest=f"sha256:{'b' * 64}", rows=3, labelled=2))
 

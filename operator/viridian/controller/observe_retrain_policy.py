@@ -108,7 +108,7 @@ class RetrainPolicies:
     async def _ask(self, key: Key, questions: Questions) -> Answers:
         run = await self._run(questions)
         if questions.rows_of and self.feedback is not None and run is not None and run.status in OPEN:
-            # Whoever asks again for the same run is given the same rows.
+            # Whoever asks again for the same run is given the same rows; before the first row there are none to give.
             rows = await self.feedback.freeze(key.namespace, questions.rows_of, questions.key)
             return Answers(questions=questions, run=run, rows=rows)
         if not questions.model:

@@ -49,11 +49,13 @@ class Resolver:
     async def _registered(self, wanted: RegistryModel) -> Resolved:
         model = await self.registry.model(wanted.name)
         if model is None:
-            return _lasting(reasons.MODEL_NOT_FOUND, f"MLflow has no registered model {wanted.name!r}")
+            message = f"MLflow has no registered model {wanted.name!r}: a RetrainPolicy or a person has to register one"
+            return _lasting(reasons.MODEL_NOT_FOUND, message)
         number = wanted.version or model.aliases.get(wanted.alias or "")
         if number is None:
             message = (
-                f"the registered model {wanted.name!r} has no alias {wanted.alias!r}: set it on a version in MLflow"
+                f"the registered model {wanted.name!r} has no alias {wanted.alias!r}: a RetrainPolicy sets it on a "
+                "version that passes its gate, or set it on a version in MLflow"
             )
             return _lasting(reasons.ALIAS_NOT_FOUND, message, model.aliases)
         version = await self.registry.version(wanted.name, number)

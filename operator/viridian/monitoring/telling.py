@@ -143,12 +143,14 @@ def _plain(report: Report) -> dict[str, Any]:
 
 
 def _monitor(said: Said) -> MonitorStatus:
+    # Before anything is known of a feature no statistic suits it: the sentence says that, and there is no figure.
+    figures = [figure for figure in said.figures if figure.measure]
     return MonitorStatus(
         name=said.name,
         verdict=said.verdict.value,
         message=said.sentence,
         provisional=said.provisional or None,
-        figures=tuple(map(_figure, said.figures[:MAX_FIGURES])),
+        figures=tuple(map(_figure, figures[:MAX_FIGURES])),
     )
 
 

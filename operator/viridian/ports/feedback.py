@@ -37,6 +37,10 @@ class FeedbackRefused(FeedbackError):
     """The same call will be refused until a person changes something."""
 
 
+class _NothingThere(FeedbackRefused):
+    """A 404 in the collector's own words, which says that it knows of no such thing."""
+
+
 class Feedback(Protocol):
     """Every call ends within some seconds and is never repeated inside."""
 
@@ -59,8 +63,11 @@ class Feedback(Protocol):
     async def keep(self, namespace: str, deployment: str, keeping: Keeping) -> None:
         """From now on that is what may be kept. May be repeated."""
 
-    async def freeze(self, namespace: str, deployment: str, run_id: str) -> Snapshot:
-        """The rows that are known now, for this run. Asked again, it is the same snapshot."""
+    async def freeze(self, namespace: str, deployment: str, run_id: str) -> Snapshot | None:
+        """The rows that are known now, for this run. Asked again, it is the same snapshot.
+
+        None where nothing has been received of that deployment yet, as before its first version serves.
+        """
 
 
 class HttpFeedback:
@@ -98,10 +105,12 @@ class HttpFeedback:
     async def keep(self, namespace: str, deployment: str, keeping: Keeping) -> None:
         await self._request("PUT", f"{RULES_PATH}/{namespace}/{deployment}", body=msgspec.json.encode(keeping))
 
-    async def freeze(self, namespace: str, deployment: str, run_id: str) -> Snapshot:
-        return self._decoded(
-            _SNAPSHOT, await self._request("PUT", f"{SNAPSHOTS_PATH}/{namespace}/{deployment}/{run_id}")
-        )
+    async def freeze(self, namespace: str, deployment: str, run_id: str) -> Snapshot | None:
+        try:
+            body = await self._request("PUT", f"{SNAPSHOTS_PATH}/{namespace}/{deployment}/{run_id}")
+        except _NothingThere:
+            return None
+        return self._decoded(_SNAPSHOT, body)
 
     def _decoded(self, decoder: msgspec.json.Decoder[_Answer], body: bytes) -> _Answer:
         try:
@@ -141,7 +150,9 @@ class HttpFeedback:
             return FeedbackRefused(f"{self} does not know the operator's token: {said}")
         if status == 403:
             return FeedbackRefused(f"{self} does not allow the operator to read: {said}")
-        return FeedbackRefused(f"{self} answered {status}: {said}")
+        # Whatever else answers 404 at a wrong address is no collector, and does not say what one says.
+        kind = _NothingThere if status == 404 and _is_problem(said) else FeedbackRefused
+        return kind(f"{self} answered {status}: {said}")
 
     def _headers(self) -> dict[str, str]:
         headers = {"Content-Type": "application/json"}
@@ -151,6 +162,14 @@ class HttpFeedback:
 
     def __str__(self) -> str:
         return f"the collector at {self._address}"
+
+
+def _is_problem(said: str) -> bool:
+    """Whether that is how the collector refuses: a document with one sentence."""
+    try:
+        return set(msgspec.json.decode(said, type=dict[str, str])) == {"error"}
+    except msgspec.MsgspecError:
+        return False
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:

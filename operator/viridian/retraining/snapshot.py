@@ -91,7 +91,7 @@ class Answers:
       if there is a run: `version_of_run(q.model, run.run_id)`, and `candidate` = `registry.version(q.model, that)`;
       `champion` = `registry.version(q.model, q.champion or aliases.get(ALIAS_CHAMPION))` if one of them is known;
     * with `q.rows_of`, and the run: `rows` = `feedback.freeze(namespace, q.rows_of, q.key)`, which asked again says the
-      same.
+      same; None where no row has been received yet.
     """
 
     questions: Questions = field(default_factory=Questions)

@@ -156,7 +156,8 @@ def _first_deployment(situation: Situation) -> Move:
         return Move(None, reasons.INVALID_SPEC, stalled=(reasons.INVALID_SPEC, situation.invalid_template))
     revision = _first_revision(situation)
     if revision is None:
-        return Move(None, reasons.FIRST_DEPLOYMENT, "the model to be resolved")
+        awaited = f": {situation.awaited.message}" if situation.awaited else ""
+        return Move(None, reasons.FIRST_DEPLOYMENT, f"the model to be resolved{awaited}")
     if situation.spec.rollout.paused:
         return Move(None, reasons.PAUSED, "spec.rollout.paused to be removed")
     slot = first_slot(situation)

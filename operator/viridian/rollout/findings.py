@@ -86,7 +86,10 @@ def _model_resolved(situation: Situation) -> Finding:
 def _reconciling(situation: Situation, move: Move) -> Iterable[Finding]:
     if move.stalled is not None:
         return
-    if move.traffic is None or move.candidate is not None:
+    awaited = situation.awaited
+    if awaited is not None and move.candidate is None:
+        yield Finding(reasons.RECONCILING, Truth.TRUE, awaited.reason, f"waiting for the model: {awaited.message}")
+    elif move.traffic is None or move.candidate is not None:
         waiting = f"waiting for {move.waiting_for}" if move.waiting_for else "on its way"
         yield Finding(reasons.RECONCILING, Truth.TRUE, move.reason or reasons.ROLLING_OUT, _without_numbers(waiting))
     elif move.reason in (reasons.PAUSED, reasons.SCALING) or (move.reason == reasons.PROBATION and move.waiting_for):
@@ -111,7 +114,7 @@ def _stalled(situation: Situation, move: Move) -> Iterable[Finding]:
     model = situation.snapshot.model
     if move.stalled is not None:
         yield Finding(reasons.STALLED, Truth.TRUE, *move.stalled)
-    elif isinstance(model, Unresolved) and model.lasting and move.candidate is None:
+    elif isinstance(model, Unresolved) and model.lasting and move.candidate is None and situation.awaited is None:
         yield Finding(reasons.STALLED, Truth.TRUE, model.reason, model.message)
 
 

@@ -34,13 +34,16 @@ def _state(condition: Condition) -> tuple[str, str, str]:
 
 def _told(fresh: list[Condition], conditions: list[Condition]) -> Iterator[Event]:
     about_the_model = {reason for kind, _, reason in map(_state, conditions) if kind == reasons.MODEL_RESOLVED}
+    awaited = {reason for kind, _, reason in map(_state, conditions) if kind == reasons.RECONCILING}
     for condition in fresh:
         kind, status, reason = _state(condition)
         message = str(condition.get("message", ""))
         if kind == reasons.READY and reason in _OF_READY:
             yield Event(*_OF_READY[reason], message)
         elif kind == reasons.MODEL_RESOLVED and status != "True":
-            yield Event(EventType.WARNING, reasons.EVENT_MODEL_UNRESOLVED, f"{reason}: {message}")
+            # On the way to a first version there is no model yet, and nothing is wrong.
+            of = EventType.NORMAL if reason in awaited else EventType.WARNING
+            yield Event(of, reasons.EVENT_MODEL_UNRESOLVED, f"{reason}: {message}")
         elif kind == reasons.STALLED and reason not in about_the_model:
             yield Event(EventType.WARNING, reasons.EVENT_STALLED, f"{reason}: {message}")
         elif kind == reasons.REGISTRY_TOLD:

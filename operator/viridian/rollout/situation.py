@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from viridian.api import durations
+from viridian.api import durations, reasons
 from viridian.api.modeldeployment import Metric, ModelDeploymentSpec, Step
 from viridian.api.names import RESTART_ANNOTATION, RETRY_ANNOTATION, Slot
 from viridian.api.samples import PodSample, ScrapeFailure
@@ -31,6 +31,10 @@ class Wanted:
     template: Mapping[str, Any]
 
 
+# What a registry lacks before somebody has made it.
+_MADE_LATER = (reasons.MODEL_NOT_FOUND, reasons.ALIAS_NOT_FOUND)
+
+
 @dataclass(frozen=True, slots=True)
 class Situation:
     """A snapshot with a valid spec, read once."""
@@ -47,6 +51,20 @@ class Situation:
     @property
     def steps(self) -> Sequence[Step]:
         return self.spec.rollout.steps
+
+    @property
+    def awaited(self) -> Unresolved | None:
+        """The wanted model, where it is not there yet: the registry does not have it, or is not up for the first one.
+
+        A registered model that was deployed here before is another matter: what the registry lacks of that is gone.
+        """
+        model, registry = self.snapshot.model, self.spec.model.registry
+        if not isinstance(model, Unresolved) or registry is None:
+            return None
+        if not model.lasting:
+            return model if self.traffic is None else None
+        deployed = {record.model.name for record in self.snapshot.records.values()}
+        return model if model.reason in _MADE_LATER and registry.name not in deployed else None
 
     def slot(self, slot: Slot) -> SlotWorld | None:
         return self.snapshot.slots.get(slot)

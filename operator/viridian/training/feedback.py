@@ -1,6 +1,6 @@
 """The rows that were frozen for this run: what the model predicted, and what turned out to be true.
 
-rows = viridian.training.feedback.rows()        # None where the ModelDeployment collects no feedback
+rows = viridian.training.feedback.rows()        # None where no feedback is collected, or none has come yet
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class NotWhatWasFrozen(Exception):
 
 
 def rows() -> pandas.DataFrame | None:
-    """Every row that was known when the run began; None where nothing is collected.
+    """Every row that was known when the run began; None where nothing is collected, or nothing was received yet.
 
     NotWhatWasFrozen when the file is another one; OSError when the collector cannot be reached or refuses.
     """

@@ -16,7 +16,7 @@ def slow_to_freeze(world: LoopAtWork, seconds: float) -> None:
     freeze = world.collector.freeze
     begun: dict[str, asyncio.Task[None]] = {}
 
-    async def slowly(namespace: str, deployment: str, run_id: str) -> Snapshot:
+    async def slowly(namespace: str, deployment: str, run_id: str) -> Snapshot | None:
         work = begun.setdefault(run_id, asyncio.create_task(asyncio.sleep(seconds)))
         await asyncio.wait([work], timeout=TIMEOUT_SECONDS)
         if not work.done():

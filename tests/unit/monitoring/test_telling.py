@@ -7,13 +7,15 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.watched import REFERENCE, monitoring, window
 from viridian.api import reasons
-from viridian.api.monitoring import Monitoring
+from viridian.api.monitoring import Monitoring, MonitoringStatus
+from viridian.api.profile import Reference
 from viridian.judgement.figures import Figure, Verdict
 from viridian.monitoring.report import Watched, report
 from viridian.monitoring.telling import Blind, Watch, with_watch
@@ -76,6 +78,31 @@ def told(watch: Watch | None, before: Mapping[str, Any] | None = None, hour: int
 def status(plan: Plan) -> Mapping[str, Any]:
     assert plan.status is not None
     return plan.status
+
+
+@pytest.mark.parametrize("windows", [Windows.of([]), Windows.of([window(0.0)])], ids=["no window", "another time"])
+@pytest.mark.parametrize("reference", [None, REFERENCE], ids=["no profile", "a profile"])
+def test_before_the_first_window_the_status_is_one_that_the_api_server_takes(
+    reference: Reference | None, windows: Windows
+) -> None:
+    """The usual monitors, on the first day: nothing was counted, and there may be no profile to compare with."""
+    usual = Monitoring()
+    days = calendar(usual, "0s", NOW)
+    said = report(
+        Watched(
+            monitoring=usual,
+            revision="r1",
+            calendar=days,
+            windows=windows,
+            reference=reference,
+            no_reference="this version has no profile of its training data",
+        )
+    )
+    plan = told(Watch(**OBJECT, monitors=usual.monitors, revision="r1", report=said))
+    shown = msgspec.convert(status(plan)["monitoring"], MonitoringStatus)
+    assert {monitor.verdict for monitor in shown.monitors} == {"InsufficientData"}
+    assert all(monitor.message for monitor in shown.monitors)
+    assert plan.news == ()
 
 
 def condition(plan: Plan, kind: str) -> Mapping[str, Any]:

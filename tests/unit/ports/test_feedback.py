@@ -12,7 +12,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from tests.support.watched import window
-from viridian.api.feedback import Keeping
+from viridian.api.feedback import Keeping, Snapshot
 from viridian.api.manifest import MANIFEST_PATH
 from viridian.api.samples import PodTarget
 from viridian.ports import bundles
@@ -159,3 +159,32 @@ async def test_a_pod_that_does_not_answer_as_it_should(
     collector.answer = lambda _: web.Response(body=b"x" * 300)
     with pytest.raises(BundleUnreadable, match="longer than 100 bytes"):
         await HttpBundles(session).read(pod(collector), MANIFEST_PATH)
+
+
+async def freeze(feedback: HttpFeedback) -> object:
+    return await feedback.freeze("ml", "churn", "20261120t1200-abc")
+
+
+async def test_rows_are_frozen_by_name_and_told_where_they_are(
+    collector: Collector, session: aiohttp.ClientSession
+) -> None:
+    frozen = Snapshot(uri="http://collector:8090/rows.parquet", digest=f"sha256:{'b' * 64}", rows=3, labelled=2)
+    collector.answer = lambda _: web.Response(body=msgspec.json.encode(frozen))
+    assert await freeze(HttpFeedback(session, str(collector.server.make_url("")), None)) == frozen
+
+
+async def test_before_the_first_row_there_are_none_to_freeze(
+    collector: Collector, session: aiohttp.ClientSession
+) -> None:
+    said = {"error": "nothing has been received of this deployment yet"}
+    collector.answer = lambda _: web.json_response(said, status=404)
+    assert await freeze(HttpFeedback(session, str(collector.server.make_url("")), None)) is None
+
+
+@pytest.mark.parametrize("body", ["404 page not found", "", '{"detail": "Not Found"}', '["error"]'])
+async def test_a_404_of_anything_else_is_no_word_about_rows(
+    collector: Collector, session: aiohttp.ClientSession, body: str
+) -> None:
+    collector.answer = lambda _: web.Response(text=body, status=404)
+    with pytest.raises(FeedbackRefused, match="404"):
+        await freeze(HttpFeedback(session, str(collector.server.make_url("")), None))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tests.support.snapshots import (
+    NO_ALIAS,
     SILENT,
     promoted,
     record,
@@ -39,6 +40,12 @@ FIRST = [
         events=("RolloutStarted",),
     ),
     Case("nothing happens before the model is resolved", snapshot(wanted=SILENT), reasons.FIRST_DEPLOYMENT, "resolved"),
+    Case(
+        "an alias that nobody has set yet is waited for, and nothing is stalled",
+        snapshot(wanted=NO_ALIAS),
+        reasons.FIRST_DEPLOYMENT,
+        "no alias 'candidate'",
+    ),
     Case("nothing new is deployed while paused", snapshot(of=paused()), reasons.PAUSED, "spec.rollout.paused"),
     Case(
         "the first champion waits for a ready pod, and says what its pods complain of",

@@ -21,11 +21,18 @@ from tests.unit.rollout.cases import (
 )
 from tests.unit.rollout.plans import condition, told
 from viridian.api import reasons
-from viridian.plan.plan import Apply, Plan
+from viridian.plan.plan import Apply, EventType, Plan
 from viridian.rollout.decide import decide, unregistered
 from viridian.rollout.news import news
-from viridian.rollout.snapshot import Snapshot
+from viridian.rollout.snapshot import Snapshot, Unresolved
 from viridian.rollout.traffic import Trial
+
+NO_MODEL = Unresolved(reasons.MODEL_NOT_FOUND, "no registered model 'churn'", lasting=True)
+
+
+def types(plan: Plan) -> set[str]:
+    assert plan.status is not None
+    return {found["type"] for found in plan.status["conditions"]}
 
 
 def told_by_writes(plan: Plan) -> dict[str, list[str]]:
@@ -101,6 +108,33 @@ class TestHeld:
 class TestStalled:
     def test_a_model_that_is_not_there_is_told_of_once_and_not_twice(self) -> None:
         assert [reason for reason, _ in told_by_conditions(snapshot(wanted=NO_ALIAS))] == ["ModelUnresolved"]
+
+    @pytest.mark.parametrize("awaited", [NO_ALIAS, SILENT], ids=["not made yet", "not up yet"])
+    def test_before_the_first_version_that_is_no_failure(self, awaited: Unresolved) -> None:
+        plan = decide(snapshot(wanted=awaited), NOW)
+        assert condition(plan, "Ready") == ("False", reasons.FIRST_DEPLOYMENT)
+        assert condition(plan, "Reconciling") == ("True", awaited.reason)
+        assert "Stalled" not in types(plan)
+        assert [event.type for event in plan.news] == [EventType.NORMAL]
+
+    def test_another_model_that_is_not_made_yet_is_waited_for_beside_the_champion(self) -> None:
+        other = spec(model={"registry": {"name": "churn-2", "alias": "candidate"}})
+        plan = decide(snapshot(of=other, **{**TWO_WARM, "wanted": NO_ALIAS}), NOW)
+        assert condition(plan, "Ready") == ("True", reasons.SERVING)
+        assert condition(plan, "Reconciling") == ("True", reasons.ALIAS_NOT_FOUND)
+        assert "Stalled" not in types(plan)
+
+    @pytest.mark.parametrize("gone", [NO_ALIAS, NO_MODEL], ids=["its alias", "the model"])
+    def test_what_was_deployed_before_and_is_gone_is_a_failure(self, gone: Unresolved) -> None:
+        plan = decide(snapshot(**{**TWO_WARM, "wanted": gone}), NOW)
+        assert condition(plan, "Stalled") == ("True", gone.reason)
+        assert [(event.type, event.reason) for event in plan.news] == [(EventType.WARNING, "ModelUnresolved")]
+
+    def test_a_registry_that_refuses_is_a_failure_on_the_first_day_too(self) -> None:
+        refusing = Unresolved(reasons.REGISTRY_REFUSED, "MLflow answered 403: invalid host header", lasting=True)
+        plan = decide(snapshot(wanted=refusing), NOW)
+        assert condition(plan, "Stalled") == ("True", reasons.REGISTRY_REFUSED)
+        assert [event.type for event in plan.news] == [EventType.WARNING]
 
     def test_a_silent_registry(self) -> None:
         (said,) = told_by_conditions(snapshot(**{**TWO_WARM, "wanted": SILENT}))
