@@ -59,7 +59,11 @@ class Categories(msgspec.Struct, frozen=True, kw_only=True, tag="categories", ta
     """Values by name."""
 
     names: tuple[str, ...]
-    """The most frequent ones of the reference, at most MAX_CATEGORIES, the most frequent first."""
+    """The most frequent ones of the reference, at most MAX_CATEGORIES, the most frequent first.
+
+    Where the reference has other values as well, its names are chosen by one half of the rows and all that is counted
+    (`counts`, `other`, `missing`) is of the other half.
+    """
     counts: tuple[int, ...]
     """One for each name."""
     other: int = 0

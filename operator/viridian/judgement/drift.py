@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from viridian.api.monitoring import Decision, Statistic
-from viridian.api.profile import Numbers, Sketch
+from viridian.api.profile import Categories, Numbers, Sketch
 from viridian.judgement import shifts
 from viridian.judgement.figures import Effect, Figure, Verdict, beyond, percent, shown
 from viridian.judgement.merging import NotAlike
@@ -35,6 +35,8 @@ _SAID: Final[Mapping[Statistic, str]] = {
     Statistic.NEW_CATEGORIES: "the share of values without a known category has grown by {}",
     Statistic.TOTAL_VARIATION: "the shares of the categories (total variation) differ by {}",
 }
+_BY_NAME: Final = (Statistic.PSI, Statistic.NEW_CATEGORIES, Statistic.TOTAL_VARIATION)
+"""Of categories they compare the shares of names."""
 _IN_PERCENT: Final = (Statistic.MISSING, Statistic.NEW_CATEGORIES, Statistic.TOTAL_VARIATION)
 
 
@@ -105,18 +107,26 @@ def _against(feature: str, question: Question, current: Sketch | None, reference
             feature, question, f"it cannot be compared with {reference.name}: {why}", statistic, now, before
         )
     threshold = THRESHOLDS[statistic] if question.threshold is None else question.threshold
-    fired = beyond(effect.value if question.decision is Decision.POINT else effect.bound, threshold)
+    verdict = _verdict(effect, threshold, question.decision)
     return Figure(
         feature=feature,
         measure=statistic.value,
-        verdict=Verdict.FIRED if fired else Verdict.QUIET,
+        verdict=verdict,
         value=effect.value,
         bound=effect.bound,
         threshold=threshold,
         samples=now,
         reference_samples=before,
-        sentence=_sentence(feature, statistic, question.decision, effect, threshold, fired, now, before, reference),
+        sentence=_sentence(feature, statistic, question.decision, effect, threshold, verdict, now, before, reference),
     )
+
+
+def _verdict(effect: Effect, threshold: float, decision: Decision) -> Verdict:
+    if decision is Decision.LOWER_BOUND:
+        return Verdict.FIRED if beyond(effect.bound, threshold) else Verdict.QUIET
+    if not beyond(effect.value, threshold):
+        return Verdict.QUIET
+    return Verdict.INSUFFICIENT_DATA if effect.by_chance else Verdict.FIRED
 
 
 def _problem(statistic: Statistic, question: Question, current: Sketch | None, reference: Reference) -> str:
@@ -128,6 +138,11 @@ def _problem(statistic: Statistic, question: Question, current: Sketch | None, r
         return f"{statistic} says nothing about {kind}: choose another statistic for it"
     if current is None:
         return "nothing was counted in this window"
+    if statistic in _BY_NAME and isinstance(reference.sketch, Categories) and not reference.sketch.names:
+        return (
+            "no value of it is frequent enough in the training data to be compared by name, as with ids and free "
+            f"text: name the other features in features, or use statistic: {Statistic.MISSING}"
+        )
     now, before = shifts.counted(statistic, current), shifts.counted(statistic, reference.sketch)
     if now < question.least:
         return f"{now} values in this window, {question.least} are needed"
@@ -136,6 +151,13 @@ def _problem(statistic: Statistic, question: Question, current: Sketch | None, r
             f"{reference.name} {'have' if reference.name.endswith('data') else 'has'} {before} values, "
             f"{REFERENCE_FLOOR} are needed"
         )
+    if statistic is Statistic.NEW_CATEGORIES and isinstance(reference.sketch, Categories):
+        rare, most = reference.sketch.other / before, THRESHOLDS[statistic]
+        if not beyond(1 - rare, most if question.threshold is None else question.threshold):
+            return (
+                f"{percent(rare)} of {reference.name} have values that are too rare for a name of their own, so new "
+                f"ones cannot be told from them: choose another statistic for it"
+            )
     return ""
 
 
@@ -160,7 +182,7 @@ def _sentence(
     decision: Decision,
     effect: Effect,
     threshold: float,
-    fired: bool,
+    verdict: Verdict,
     now: int,
     before: int,
     reference: Reference,
@@ -169,7 +191,9 @@ def _sentence(
     careful = f", by at least {number(effect.bound)} beyond chance" if decision is Decision.LOWER_BOUND else ""
     lead = f"{feature}: " if feature else ""
     known = f"{'at least ' if effect.at_least else ''}{number(effect.value)}"
+    doubt = ", but chance alone can do that: use a longer window or a greater threshold"
     return (
         f"{lead}{_SAID[statistic].format(known)} against {reference.name}{careful}, "
-        f"{'above' if fired else 'not above'} {number(threshold)} ({now} and {before} values)"
+        f"{'not above' if verdict is Verdict.QUIET else 'above'} {number(threshold)}"
+        f"{doubt if verdict is Verdict.INSUFFICIENT_DATA else ''} ({now} and {before} values)"
     )

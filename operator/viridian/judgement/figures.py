@@ -31,6 +31,13 @@ class Effect:
     bound: float
     at_least: bool = False
     """The value itself is only known to be so much or more."""
+    unlikely: bool = False
+    """Chance alone hardly ever makes as much of it, though the bound does not say so."""
+
+    @property
+    def by_chance(self) -> bool:
+        """Chance alone may have made as much of it, where nothing has changed."""
+        return self.bound <= 0 and not self.unlikely
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

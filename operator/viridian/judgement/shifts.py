@@ -1,8 +1,12 @@
 """How far one distribution is from another, by what was counted of both.
 
-Every function gives the effect with its lower bound. The bounds leave chance about one case in 740, whatever the
-distribution: they come from standard errors or from inequalities, and their rate of false alarms is simulated in
-`benchmarks.judgement.drift`. Missing values are no part of any distribution; their share has a function of its own.
+Every function gives the effect with its lower bound. Where nothing has changed, the bound is above 0 in one case of 740
+at most, whatever the distribution: the bounds come from standard errors or from inequalities, and their rate of false
+alarms is simulated in `benchmarks.judgement.false_alarms`. Missing values are no part of any distribution; their share
+has a function of its own.
+
+Standard errors take the wider spread of the two for both. Where nothing has changed the two spreads are one, and the
+narrower one is that of a sample that has missed the rare values.
 """
 
 from __future__ import annotations
@@ -12,6 +16,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import accumulate
+from operator import itemgetter
 from typing import Final
 
 from viridian.api.monitoring import Statistic
@@ -20,9 +25,13 @@ from viridian.judgement.figures import SIGMAS, Effect
 from viridian.judgement.merging import NotAlike
 
 CHANCE: Final = 0.00135
-"""One-sided share of a normal distribution beyond three standard deviations: what every bound leaves to chance."""
+"""Share of a normal distribution beyond SIGMAS standard deviations, on one side: what every bound leaves to chance."""
+BOTH_WAYS: Final = 3.2053
+"""Standard deviations beyond which a normal distribution has that share on both sides together."""
 PSI_BINS: Final = 20
 """More bins make the index noisier, not finer."""
+_MEAN_DEVIATION: Final = 0.86
+"""Of a count, in standard deviations, at most: that of a Poisson distribution with mean 1/2; of a normal one 0.8."""
 _NO_SPREAD: Final = 1e-9
 """A standard deviation below this share of the mean is rounding, not spread."""
 
@@ -47,15 +56,15 @@ def spread(sketch: Numbers) -> float:
 def mean_shift(reference: Sketch, current: Sketch) -> Effect:
     """Distance of the means in standard deviations of the reference, unbounded where that had none.
 
-    The bound allows for the present spread, so that one huge value moves the mean but not the bound.
+    The bound allows for the wider spread, so that one huge value moves the mean but not the bound.
     """
     reference, current = _numbers(reference), _numbers(current)
     apart, scale = abs(current.mean - reference.mean), spread(reference)
-    error = spread(current) / math.sqrt(current.finite)
+    allowance = BOTH_WAYS * max(scale, spread(current)) * math.sqrt(1 / current.finite + 1 / reference.finite)
     if scale == 0.0:
         rounding = _NO_SPREAD * max(abs(reference.mean), abs(current.mean))
-        return Effect(_unbounded(apart > rounding), _unbounded(apart - SIGMAS * error > rounding))
-    return _effect(apart / scale, SIGMAS * math.hypot(error / scale, 1 / math.sqrt(reference.finite)))
+        return Effect(_unbounded(apart > rounding), _unbounded(apart - allowance > rounding))
+    return _effect(apart / scale, allowance / scale)
 
 
 def kolmogorov_smirnov(reference: Sketch, current: Sketch) -> Effect:
@@ -81,7 +90,7 @@ def kolmogorov_smirnov(reference: Sketch, current: Sketch) -> Effect:
         default=0.0,
     )
     effective = before * now / (before + now)
-    allowance = math.sqrt(math.log(2 / (2 * CHANCE)) / (2 * effective))
+    allowance = math.sqrt(math.log(2 / CHANCE) / (2 * effective))
     return replace(_effect(distance, allowance), at_least=reference.edges != current.edges)
 
 
@@ -91,7 +100,7 @@ def stability_index(reference: Sketch, current: Sketch) -> Effect:
     Empty cells count half a row. That expectation is about (bins - 1)(1/n_c + 1/n_r), and the spread around it that of
     chi-squared; beyond it the error is by the delta method.
     """
-    before, now = _cells(reference, current)
+    before, now = zip(*_cells(reference, current), strict=True)
     rows_before, rows_now = sum(before), sum(now)
     if len(before) < 2:
         return Effect(0.0, 0.0)
@@ -112,7 +121,8 @@ def missing(reference: Sketch, current: Sketch) -> Effect:
 def new_categories(reference: Sketch, current: Sketch) -> Effect:
     """Growth of the share of values without a bin of their own in both.
 
-    Those are values that the reference has never seen, or only rarely; its own share of rare ones is subtracted.
+    Those are values that the reference has never seen, or only rarely; its own share of rare ones is subtracted. No row
+    of the reference may be counted here that has helped to choose the names.
     """
     before, now = list(_by_name(_categories(reference), _categories(current)))[-1]
     return _change(before, present(reference), now, present(current), both_ways=False)
@@ -121,15 +131,17 @@ def new_categories(reference: Sketch, current: Sketch) -> Effect:
 def total_variation(reference: Sketch, current: Sketch) -> Effect:
     """Half the sum of the differences of the shares.
 
-    On average chance alone adds at most half the sum of the standard errors. Around that average McDiarmid's
-    inequality (1989) bounds any statistic which one row can change by no more than 1/n.
+    On average chance alone adds half the sum of the mean deviations. Around that average McDiarmid's inequality (1989)
+    bounds any statistic which one row can change by no more than 1/n.
     """
-    before, now = _cells(_categories(reference), _categories(current), most=None)
+    before, now = zip(*_by_name(_categories(reference), _categories(current)), strict=True)
     rows_before, rows_now = sum(before), sum(now)
     shares = [(b / rows_before, n / rows_now) for b, n in zip(before, now, strict=True)]
     distance = sum(abs(q - p) for p, q in shares) / 2
-    floor = sum(math.sqrt(p * (1 - p) / rows_before + q * (1 - q) / rows_now) for p, q in shares) / 2
-    return _effect(distance, floor + math.sqrt(math.log(1 / CHANCE) / 2 * (1 / rows_before + 1 / rows_now)))
+    chance = 1 / rows_before + 1 / rows_now
+    pooled = [(b + n) / (rows_before + rows_now) for b, n in zip(before, now, strict=True)]
+    floor = sum(_MEAN_DEVIATION * math.sqrt(share * (1 - share) * chance) for share in pooled) / 2
+    return _effect(distance, floor + math.sqrt(math.log(1 / CHANCE) / 2 * chance))
 
 
 MEASURES: Final[Mapping[Statistic, Callable[[Sketch, Sketch], Effect]]] = {
@@ -187,9 +199,28 @@ def _change(before: int, of_before: int, now: int, of_now: int, *, both_ways: bo
     """Difference of two shares. Its error counts one row more of either kind (Agresti and Caffo, 2000), since a share
     of exactly 0 is not known exactly."""
     p, q = before / of_before, now / of_now
-    careful = [((part + 1) / (whole + 2), whole + 2) for part, whole in ((before, of_before), (now, of_now))]
-    error = math.sqrt(sum(share * (1 - share) / whole for share, whole in careful))
-    return _effect(abs(q - p) if both_ways else q - p, SIGMAS * error)
+    careful = [(part + 1) / (whole + 2) for part, whole in ((before, of_before), (now, of_now))]
+    wider = max(share * (1 - share) for share in careful)
+    error = math.sqrt(wider * (1 / (of_before + 2) + 1 / (of_now + 2)))
+    effect = _effect(abs(q - p) if both_ways else q - p, (BOTH_WAYS if both_ways else SIGMAS) * error)
+    rare = _as_rare(before, of_before, now, of_now) < (CHANCE / 2 if both_ways else CHANCE)
+    return replace(effect, unlikely=rare and effect.value > 0)
+
+
+def _as_rare(before: int, of_before: int, now: int, of_now: int) -> float:
+    """At most so often do as many of all rows fall into one of the two by chance alone.
+
+    Chernoff's bound, which holds for drawing without replacement as well (Hoeffding, 1963).
+    """
+    pooled = (before + now) / (of_before + of_now)
+    parts = ((now, of_now), (before, of_before))
+    return math.exp(-max(whole * _divergence(part / whole, pooled) for part, whole in parts))
+
+
+def _divergence(share: float, expected: float) -> float:
+    """That of Kullback and Leibler, of two outcomes."""
+    pairs = ((share, expected), (1 - share, 1 - expected))
+    return sum(part * math.log(part / other) for part, other in pairs if part > 0)
 
 
 def _cumulative(sketch: Numbers, places: Sequence[float]) -> Iterator[tuple[float, float]]:
@@ -201,18 +232,18 @@ def _cumulative(sketch: Numbers, places: Sequence[float]) -> Iterator[tuple[floa
         yield below[least] / total, below[most] / total
 
 
-def _cells(reference: Sketch, current: Sketch, most: int | None = PSI_BINS) -> tuple[list[int], list[int]]:
-    """Counts of both on the same cells, without those that are empty in both."""
+def _cells(reference: Sketch, current: Sketch) -> list[tuple[int, int]]:
+    """Counts of both on the same cells, PSI_BINS at most, without those that are empty in both."""
     if isinstance(reference, Numbers) and isinstance(current, Numbers):
         if reference.edges != current.edges:
             raise NotAlike("the two were counted on different bins; write statistic: KS or MeanShift instead")
-        pairs = list(zip(reference.counts, current.counts, strict=True))
-        if most is not None:
-            pairs = list(_coarser(pairs, most))
+        pairs = list(_coarser(list(zip(reference.counts, current.counts, strict=True)), PSI_BINS))
     else:
-        pairs = list(_by_name(_categories(reference), _categories(current)))
-    pairs = [pair for pair in pairs if any(pair)]
-    return [before for before, _ in pairs], [now for _, now in pairs]
+        *named, others = _by_name(_categories(reference), _categories(current))
+        named.sort(key=itemgetter(0), reverse=True)
+        rest = [*named[PSI_BINS - 1 :], others]
+        pairs = [*named[: PSI_BINS - 1], (sum(before for before, _ in rest), sum(now for _, now in rest))]
+    return [pair for pair in pairs if any(pair)]
 
 
 def _coarser(pairs: Sequence[tuple[int, int]], most: int) -> Iterator[tuple[int, int]]:

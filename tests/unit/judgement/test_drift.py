@@ -106,9 +106,52 @@ def test_on_other_bins_ks_says_what_is_sure() -> None:
     )
 
 
+def test_by_the_point_rule_what_chance_alone_can_do_is_no_verdict() -> None:
+    names = tuple("abcdefgh")
+    known = categories([*names] * 1000, names)
+    few = asked(categories([*"aabbccd"] * 15, names), known, decision=Decision.POINT)
+    assert few.verdict is Verdict.FIRED, "four of eight are gone"
+    lucky = asked(categories([*"aaaabbbccdddeeffghhh"] * 5, names), known, decision=Decision.POINT)
+    assert lucky.verdict is Verdict.INSUFFICIENT_DATA
+    assert lucky.sentence == (
+        "age: the shares of the categories (total variation) differ by 15 % against the training data, above 10 %, "
+        "but chance alone can do that: use a longer window or a greater threshold (100 and 8000 values)"
+    )
+    more = asked(categories([*"aaaabbbccdddeeffghhh"] * 50, names), known, decision=Decision.POINT)
+    assert more.verdict is Verdict.FIRED
+
+
+def test_by_the_point_rule_a_few_rows_tell_what_never_was_before() -> None:
+    known = numbers(BEFORE, EDGES)
+    current = numbers([*[None] * 6, *BEFORE[:94]], EDGES)
+    assert asked(current, known, statistic=Statistic.MISSING, decision=Decision.POINT).verdict is Verdict.FIRED
+
+
+@pytest.mark.parametrize("statistic", [None, Statistic.NEW_CATEGORIES, Statistic.PSI])
+def test_ids_and_free_text_cannot_be_compared_by_name(statistic: Statistic | None) -> None:
+    figure = asked(categories(["new"] * 1000, ()), categories(["old"] * 5000, ()), statistic=statistic)
+    assert figure.verdict is Verdict.INSUFFICIENT_DATA
+    assert figure.sentence == (
+        "age: no value of it is frequent enough in the training data to be compared by name, as with ids and free "
+        "text: name the other features in features, or use statistic: Missing"
+    )
+
+
+def test_what_can_never_be_beyond_the_threshold_is_not_called_quiet() -> None:
+    figure = asked(
+        categories(["old"] * 1000, ("a",)), categories(["a"] * 25 + ["old"] * 4975, ("a",)),
+        statistic=Statistic.NEW_CATEGORIES,
+    )  # fmt: skip
+    assert figure.verdict is Verdict.INSUFFICIENT_DATA
+    assert figure.sentence == (
+        "age: 99.5 % of the training data have values that are too rare for a name of their own, so new ones cannot "
+        "be told from them: choose another statistic for it"
+    )
+
+
 def test_the_sentence_holds_all_that_the_verdict_rests_on() -> None:
     assert asked(moved(0.8, 2000), statistic=Statistic.MEAN_SHIFT).sentence == (
-        "age: the mean has moved by 0.8 standard deviations against the training data, by at least 0.721 beyond "
+        "age: the mean has moved by 0.8 standard deviations against the training data, by at least 0.715 beyond "
         "chance, above 0.5 (2000 and 5000 values)"
     )
     assert by_point(0.51).sentence == (

@@ -97,16 +97,40 @@ def test_rounding_moves_nothing_to_another_bin(digits: int) -> None:
 
 
 def test_text_is_named_by_how_frequent_it_is() -> None:
-    values = np.array(["b"] * 7 + ["a"] * 7 + ["c"] * 9 + ["once"] + [None] * 2, dtype=object)
-    assert categories(values) == Categories(names=("c", "a", "b"), counts=(9, 7, 7), other=1, missing=2)
+    values = np.array(["b"] * 7 + ["a"] * 7 + ["c"] * 9 + [None] * 2, dtype=object)
+    assert categories(values) == Categories(names=("c", "a", "b"), counts=(9, 7, 7), missing=2)
+
+
+def test_rows_that_choose_the_names_are_not_counted() -> None:
+    """Where some values get no name: half of the rows choose, and the counts are those of the other half alone."""
+    values = np.array([*["b"] * 70, *["a"] * 70, *["c"] * 90, "once", *[None] * 9], dtype=object)
+    found = categories(values)
+    assert sorted(found.names) == ["a", "b", "c"]
+    assert sum(found.counts) + found.other + found.missing == 120
+    assert found == categories(values), "the same rows make the same profile"
+    counted, all_ = dict(zip(found.names, found.counts, strict=True)), {"a": 70, "b": 70, "c": 90}
+    assert all(0 < counted[name] < all_[name] for name in all_)
+
+
+@pytest.mark.parametrize("values", [150, 300, 1000, 10_000])
+def test_the_shares_of_names_are_those_that_later_rows_have(values: int) -> None:
+    """Of equally frequent values each named one has the same share: in the reference, as in whatever comes."""
+    drawn = np.random.default_rng(3).integers(0, values, 50_000).astype(str).astype(object)
+    found = categories(drawn)
+    rows = sum(found.counts) + found.other
+    expected = len(found.names) / values
+    # Five standard errors of a binomial.
+    assert abs(sum(found.counts) / rows - expected) < 5 * (expected * (1 - expected) / rows) ** 0.5
 
 
 def test_what_few_rows_have_is_never_named() -> None:
     """A column of e-mail addresses leaves none of them in the profile."""
     addresses = np.array([f"person{number}@example.org" for number in range(500)] * 2, dtype=object)
     assert categories(addresses) == Categories(names=(), counts=(), other=1000)
-    words = np.array([f"w{number}" for number in range(2 * MAX_CATEGORIES)] * 5, dtype=object)
+    words = np.array([f"w{number}" for number in range(2 * MAX_CATEGORIES)] * 50, dtype=object)
     assert len(categories(words).names) == MAX_CATEGORIES
+    some = np.array([f"w{number}" for number in range(40)] * 4 + ["often"] * 40, dtype=object)
+    assert categories(some).names == ("often",)
 
 
 def test_flags_are_called_true_and_false() -> None:
