@@ -41,6 +41,8 @@ class Loop:
     """Milliseconds of the server's whole process tree for one request."""
     foreign: float
     """Cores that neither the server nor the load used, but somebody else."""
+    helper: float = 0.0
+    """Milliseconds of processor time in all of what runs beside the server."""
     behind: int = 0
     """Rows that were answered and not yet sent when the loop ended, of a server that sends them."""
 
@@ -127,13 +129,13 @@ class Trial:
 
     def loop(self, connections: int, seconds: float) -> Loop:
         """A closed loop; RuntimeError for anything but correct answers."""
-        theirs, ours, all_ = self.tree.cpu_seconds(), self._our_seconds(), busy_seconds()
+        theirs, helper, load, all_ = self.tree.cpu_seconds(), self._helper_seconds(), time.process_time(), busy_seconds()
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             answers = runner.run(
                 closed_loop(self.start.port, self.questions, self.server.read, connections=connections, seconds=seconds)
             )
-        theirs, ours = self.tree.cpu_seconds() - theirs, self._our_seconds() - ours
-        foreign = (busy_seconds() - all_ - theirs - ours) / answers.seconds
+        theirs, helper = self.tree.cpu_seconds() - theirs, self._helper_seconds() - helper
+        foreign = (busy_seconds() - all_ - theirs - helper - (time.process_time() - load)) / answers.seconds
         if answers.failed:
             raise RuntimeError(f"{self.server.name}: {answers.failed} answers were wrong, such as {answers.problems}")
         self.asked += len(answers.latencies)
@@ -145,11 +147,12 @@ class Trial:
             p99=answers.milliseconds(99),
             cpu=theirs / len(answers.latencies) * 1000,
             foreign=max(0.0, foreign),
+            helper=helper * 1000,
             behind=self.asked - self._sent() if self.server.sends else 0,
         )
 
-    def _our_seconds(self) -> float:
-        return time.process_time() + (self.helper.cpu_seconds() if self.helper else 0.0)
+    def _helper_seconds(self) -> float:
+        return self.helper.cpu_seconds() if self.helper else 0.0
 
     def check_what_was_on(self) -> None:
         """Viridian's metrics and collector know of every request, its profile of a sample: all of it was on."""

@@ -18,9 +18,11 @@ from typing import Any, Final
 
 import viridian
 from benchmarks.environments import environment
+from benchmarks.feedback.traffic import OWNERS
 from benchmarks.load import Question, Read, post
 from benchmarks.processes import free_port
 from benchmarks.serving.models import Model
+from localcluster.paths import REPOSITORY
 
 PROGRAMS: Final = Path(__file__).parent / "programs"
 SOURCES: Final = Path(viridian.__file__).parents[1]
@@ -98,8 +100,20 @@ def _uncounted(binaries: Path, model: Model, folder: Path) -> Start:
 def _sending(binaries: Path, model: Model, _folder: Path) -> Start:
     """Every row is sent, and far more windows than a collector gets."""
     port = free_port()
-    flags = {"collector-url": f"http://127.0.0.1:{port}", "feedback": '{"sampling": 100}', "profile-seconds": 2}
-    return _ours(binaries, model.bundle, flags, [sys.executable, str(PROGRAMS / "collector.py"), str(port)])
+    return _ours(binaries, model.bundle, _told(port), [sys.executable, str(PROGRAMS / "collector.py"), str(port)])
+
+
+def _storing(binaries: Path, model: Model, folder: Path) -> Start:
+    """The same to a real collector, which stores all of it."""
+    port, token = free_port(), folder / "server-token"
+    token.write_text(next(iter(OWNERS)))
+    program = ["env", f"PYTHONPATH={REPOSITORY}", sys.executable, "-m", "benchmarks.serving.programs.real_collector"]
+    flags = {"namespace": "ml", "deployment": "churn", "collector-token-file": token, **_told(port)}
+    return _ours(binaries, model.bundle, flags, [*program, str(port), str(folder / "collector")])
+
+
+def _told(port: int) -> dict[str, Any]:
+    return {"collector-url": f"http://127.0.0.1:{port}", "feedback": '{"sampling": 100}', "profile-seconds": 2}
 
 
 def _ours(binaries: Path, bundle: Path, more: Mapping[str, Any] | None = None, beside: Sequence[str] = ()) -> Start:
@@ -191,6 +205,7 @@ SERVERS: Final = {
         Server("viridian", "server", _viridian, INFER, v2, first_output),
         Server("uncounted", "server", _uncounted, INFER, v2, first_output, counts=False),
         Server("sending", "server", _sending, INFER, v2, first_output, sends=True),
+        Server("storing", "server", _storing, INFER, v2, first_output, sends=True),
         Server("fastapi", "bench/fastapi", _fastapi, "/predict", instances, predictions),
         Server("mlserver", "bench/mlserver", _mlserver, INFER, v2, first_output),
         # Version 1 of its protocol is its quicker one.
@@ -200,7 +215,7 @@ SERVERS: Final = {
         Server("bentoml", "bench/bentoml", _bentoml, "/predict", instances, lambda answer: answer),
     )
 }
-DEFAULT: Final = tuple(name for name in SERVERS if name != "kserve-v2")
+DEFAULT: Final = tuple(name for name in SERVERS if name not in ("kserve-v2", "storing"))
 
 
 def binaries(server: Server) -> Path:
