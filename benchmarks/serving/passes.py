@@ -129,7 +129,12 @@ class Trial:
 
     def loop(self, connections: int, seconds: float) -> Loop:
         """A closed loop; RuntimeError for anything but correct answers."""
-        theirs, helper, load, all_ = self.tree.cpu_seconds(), self._helper_seconds(), time.process_time(), busy_seconds()
+        theirs, helper, load, all_ = (
+            self.tree.cpu_seconds(),
+            self._helper_seconds(),
+            time.process_time(),
+            busy_seconds(),
+        )
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             answers = runner.run(
                 closed_loop(self.start.port, self.questions, self.server.read, connections=connections, seconds=seconds)
@@ -150,6 +155,19 @@ class Trial:
             helper=helper * 1000,
             behind=self.asked - self._sent() if self.server.sends else 0,
         )
+
+    @contextlib.contextmanager
+    def resting(self) -> Iterator[None]:
+        """Neither it nor what runs beside it does anything."""
+        trees = [tree for tree in (self.tree, self.helper) if tree is not None]
+        processes = [process for tree in trees for process in tree.processes()]
+        for process in processes:
+            process.suspend()
+        try:
+            yield
+        finally:
+            for process in processes:
+                process.resume()
 
     def _helper_seconds(self) -> float:
         return self.helper.cpu_seconds() if self.helper else 0.0

@@ -1,13 +1,15 @@
 """Two servers side by side on one core, asked in turns of a quarter of a second: what one keeps of the other's speed.
 
 A virtual machine's clock drifts by far more between two starts, and even between two seconds, than what is compared
-here. So both servers run all the time, one is asked while the other rests, and all turns together are compared.
+here. So both servers live all the time, one is asked while the other rests, and all turns together are compared. What
+rests is stopped (SIGSTOP): what it puts off, such as rows that wait to be sent, is done in its own turns.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import itertools
 import signal
 import statistics
 import sys
@@ -101,8 +103,9 @@ def _share(comparison: Comparison, name: str, chosen: Any) -> float:
 def _block(trials: Sequence[Trial], chosen: Any) -> _Block:
     told: dict[str, list[Loop]] = {trial.server.name: [] for trial in trials}
     for number in range(chosen.turns):
-        for trial in trials if number % 2 else reversed(trials):
-            told[trial.server.name].append(trial.loop(chosen.connections, chosen.seconds))
+        for trial, other in itertools.permutations(trials if number % 2 else trials[::-1]):
+            with other.resting():
+                told[trial.server.name].append(trial.loop(chosen.connections, chosen.seconds))
     ours, without = (told[trial.server.name] for trial in trials)
     return _Block(
         ours=statistics.fmean(loop.per_second for loop in ours),

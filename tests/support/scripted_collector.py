@@ -16,13 +16,30 @@ from viridian.api.feedback import PredictionBatch, ProfileWindow
 
 @dataclass
 class ScriptedCollector:
-    """First the script, then 200. Status 0 ends the connection without an answer."""
+    """First the script, then 200. Status 0 ends the connection without an answer. The body of a 200 is `stored`, as a
+    collector says it, and of anything else a problem."""
 
     script: list[tuple[int, dict[str, str]]] = field(default_factory=list)
+    stored: list[bytes] = field(default_factory=list)
+    """Bodies of the next answers of 200; then that all was stored."""
+    most_bytes: int = 1 << 30
+    """Larger bodies are answered with 413."""
     seen: list[tuple[str, bytes, str | None]] = field(default_factory=list)
     """Path, body and token of each request."""
     changed: threading.Condition = field(default_factory=threading.Condition)
     port: int = 0
+
+    def next(self, body: bytes) -> tuple[int, dict[str, str]]:
+        """Status and headers of the next answer."""
+        if len(body) > self.most_bytes:
+            return 413, {}
+        return self.script.pop(0) if self.script else (200, {})
+
+    def said(self, status: int) -> bytes:
+        """The body of an answer."""
+        if status != 200:
+            return b'{"error":"words of a collector"}'
+        return self.stored.pop(0) if self.stored else b'{"stored":1}'
 
     def wait_for(self, condition: Callable[[], bool]) -> None:
         """Until it holds of what was seen; not for ever."""
@@ -35,7 +52,12 @@ class ScriptedCollector:
 
     @property
     def batches(self) -> list[PredictionBatch]:
-        return [msgspec.json.decode(body, type=PredictionBatch) for path, body, _ in self.seen if "predict" in path]
+        """With all rows in `rows`, in whichever form they came."""
+        found = [msgspec.json.decode(body, type=PredictionBatch) for path, body, _ in self.seen if "predict" in path]
+        return [
+            msgspec.structs.replace(one, rows=[*one.rows, *(row for block in one.blocks for row in block.rows())])
+            for one in found
+        ]
 
     @property
     def windows(self) -> list[ProfileWindow]:
@@ -53,7 +75,8 @@ def scripted_collector() -> Iterator[ScriptedCollector]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"]))
             with collector.changed:
-                status, headers = collector.script.pop(0) if collector.script else (200, {})
+                status, headers = collector.next(body)
+                said = collector.said(status)
                 collector.seen.append((self.path, body, self.headers.get("authorization")))
                 collector.changed.notify_all()
             if status == 0:
@@ -62,8 +85,9 @@ def scripted_collector() -> Iterator[ScriptedCollector]:
             self.send_response(status)
             for name, value in headers.items():
                 self.send_header(name, value)
-            self.send_header("content-length", "0")
+            self.send_header("content-length", str(len(said)))
             self.end_headers()
+            self.wfile.write(said)
 
         def log_message(self, *_: Any) -> None:
             """Nothing."""

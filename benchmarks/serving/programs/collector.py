@@ -12,7 +12,7 @@ from typing import cast
 import httptools
 import uvloop
 
-ANSWER = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}"
+ANSWER = b'HTTP/1.1 200 OK\r\ncontent-length: 12\r\n\r\n{"stored":0}'
 
 
 class Taking(asyncio.Protocol):

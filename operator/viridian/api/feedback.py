@@ -7,6 +7,7 @@ Sending again is always harmless.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from enum import StrEnum
 from typing import Any, Final
 
@@ -53,6 +54,28 @@ KEY_SECRET_VARIABLE: Final = "VIRIDIAN_FEEDBACK_KEY_SECRET"  # noqa: S105 - a na
 
 Value = float | int | str | bool | None
 
+SCORE_ROUNDING: Final = 2.0**-13
+"""So far outside of 0 to 1 a probability may be for rounding: that of 32-bit sums over the trees of a large forest."""
+
+
+class Unstored(StrEnum):
+    """Why a row is not stored: a few words for metrics and logs. The sentence beside it is for people."""
+
+    ID = "Id"
+    FEATURES = "Features"
+    """More of them than a row may have."""
+    PREDICTION = "Prediction"
+    """The model answered no finite number, or none of its classes."""
+    SCORE = "Score"
+    """The score is no probability, and not for rounding."""
+    VARIANT = "Variant"
+    TIME = "Time"
+    BATCH = "Batch"
+    """The whole batch was refused, of which the log tells."""
+    TOO_LARGE = "TooLarge"
+    """The row alone is larger than the body of a request may be."""
+    OTHER = "Other"
+
 
 class Source(StrEnum):
     """Who says what the outcome was, in rising precedence."""
@@ -94,11 +117,59 @@ class Prediction(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Keyed hash of whom the row is about, where a subject column is named; what erasing goes by."""
 
 
+class Block(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Answered rows as model servers send them: the fields of `Prediction`, one list for each, all of one length."""
+
+    ids: list[str]
+    times: list[float]
+    features: dict[str, list[Value]]
+    predictions: list[float | str]
+    scores: list[float | None] = []
+    """Empty where no row has one, as `subjects`."""
+    subjects: list[str] = []
+
+    @property
+    def complete(self) -> bool:
+        """Whether all lists tell of the same rows."""
+        lengths = {len(self.times), len(self.predictions), *map(len, self.features.values())}
+        optional = {len(self.scores), len(self.subjects)} - {0}
+        return lengths | optional == {len(self.ids)}
+
+    def part(self, start: int, end: int) -> Block:
+        """Some of the rows."""
+        return Block(
+            ids=self.ids[start:end],
+            times=self.times[start:end],
+            features={name: values[start:end] for name, values in self.features.items()},
+            predictions=self.predictions[start:end],
+            scores=self.scores[start:end],
+            subjects=self.subjects[start:end],
+        )
+
+    def rows(self) -> Iterator[Prediction]:
+        """One by one."""
+        names, none = tuple(self.features), [None] * len(self.ids)
+        features = zip(*self.features.values(), strict=True) if names else iter([()] * len(self.ids))
+        scores, subjects = self.scores or none, self.subjects or [""] * len(self.ids)
+        columns = (self.ids, self.times, features, self.predictions, scores, subjects)
+        for identifier, time, values, prediction, score, subject in zip(*columns, strict=True):
+            yield Prediction(
+                id=identifier,
+                time=time,
+                features=dict(zip(names, values, strict=True)),
+                prediction=prediction,
+                score=score,
+                subject=subject,
+            )
+
+
 class PredictionBatch(msgspec.Struct, frozen=True, kw_only=True):
     """Rows of one server, at least once: rows with an id that is stored already are not stored again."""
 
     served: Served
-    rows: list[Prediction]
+    rows: list[Prediction] = []
+    blocks: list[Block] = []
+    """More rows, in the form that is quicker to write and to read. They are numbered behind `rows`."""
     dropped: int = 0
     """Rows since the batch before that were lost under pressure: loss is counted, never silent."""
 
@@ -134,7 +205,7 @@ class Stored(msgspec.Struct, frozen=True, kw_only=True):
     waiting: int = 0
     """Outcomes whose prediction has not come in yet: they are kept and joined when it does."""
     refused: list[dict[str, Any]] = []
-    """Rows of a bulk upload that were not understood: `row` and `problem`."""
+    """Rows that were not understood: `row` and `problem`; of predictions also `reason`, one of `Unstored`."""
 
 
 class Window(msgspec.Struct, frozen=True, kw_only=True):

@@ -103,14 +103,18 @@ class _Programs:
         identity = await self._caller(request)
         async with self._read(request, _PREDICTIONS, "a PredictionBatch") as batch:
             served = await self._served(identity, batch.served)
+            if not all(block.complete for block in batch.blocks):
+                raise Problem(400, "the lists of a block are of one length")
             filter_ = self._collector.privacy.of(served.namespace, served.deployment)
             received = await self._collector.writer.write(StorePredictions(batch, filter_))
         metrics = self._collector.metrics
         self._count(Kind.PREDICTION, received.stored)
+        for row in received.stored.refused:
+            metrics.unstored(row["reason"])
         metrics.rows(Kind.PREDICTION, Fate.ERASED, received.erased)
         metrics.rows(Kind.OUTCOME, Fate.REFUSED, received.unfit)
         # A batch of which everything is here already was sent before, and its loss was counted then.
-        if batch.dropped > 0 and (received.stored.stored or not batch.rows):
+        if batch.dropped > 0 and (received.stored.stored or not received.stored.duplicates):
             metrics.dropped(served.namespace, served.deployment, batch.dropped)
         return json_answer(received.stored)
 

@@ -23,6 +23,7 @@ MAX_ROWS: Final = 50_000
 COLUMNS: Final = ("prediction_id", "outcome", "time", "source", "label_definition")
 _FORMS: Final = "JSON, JSON lines, CSV, Parquet or a form"
 _NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+_LEAP: Final = re.compile(r"(T\d\d:\d\d:)60")
 
 _row = msgspec.json.Decoder(Outcome)
 _several = msgspec.json.Decoder(list[msgspec.Raw])
@@ -155,15 +156,17 @@ def _told(row: int, outcome: Outcome, now: float) -> Told:
 
 
 def _seconds(time: float | str | None) -> float | None:
-    if isinstance(time, str):
-        try:
-            parsed = datetime.fromisoformat(time)
-        except ValueError:
-            parsed = None
-        if parsed is None or parsed.tzinfo is None:
-            raise NotUnderstood("the time is neither seconds since 1970 nor RFC 3339, such as 2026-11-24T12:00:00Z")
-        return parsed.timestamp()
-    return time
+    if not isinstance(time, str):
+        return time
+    # Python knows no leap second, which RFC 3339 does, and no small letters.
+    text, leap = _LEAP.subn(r"\g<1>59", time.upper())
+    try:
+        parsed = datetime.fromisoformat(text)
+    except ValueError:
+        parsed = None
+    if parsed is None or parsed.tzinfo is None:
+        raise NotUnderstood("the time is neither seconds since 1970 nor RFC 3339, such as 2026-11-24T12:00:00Z")
+    return parsed.timestamp() + leap
 
 
 def needs_label_right(told: Iterable[Told]) -> bool:

@@ -40,7 +40,7 @@ class Labels:
         positions = {name: position for position, name in enumerate(self.classes)}
         # Outcomes come from other systems than the model: True, true and 1 are the positive class all the same.
         for position, name in enumerate(self.classes):
-            positions.setdefault(_spelt(name), position)
+            positions.setdefault(_spelt(name.strip()), position)
         if self.task is Task.BINARY:
             for name, position in (("false", 0), ("0", 0), ("true", 1), ("1", 1)):
                 positions.setdefault(name, position)
@@ -50,11 +50,12 @@ class Labels:
         """Raises Unfit, without repeating what was said."""
         if self.task is Task.REGRESSION:
             return _value(said)
-        text = plain(said).strip()
-        position = self._positions.get(text, self._positions.get(_spelt(text)))
-        if position is None:
-            raise Unfit("it is none of the model's classes")
-        return float(position)
+        text = plain(said)
+        # The model's own spelling first: its classes may differ in case alone, or in blanks around them.
+        for spelling in (text, text.strip(), _spelt(text.strip())):
+            if (position := self._positions.get(spelling)) is not None:
+                return float(position)
+        raise Unfit("it is none of the model's classes")
 
     def text(self, number: float) -> str | float:
         """What `number` was made of."""
@@ -70,7 +71,7 @@ def _spelt(text: str) -> str:
 def _value(said: Said) -> float:
     try:
         value = float(said)
-    except ValueError:
+    except (ValueError, OverflowError):
         value = math.nan
     if isinstance(said, bool) or not math.isfinite(value):
         raise Unfit("the model predicts numbers, and it is none")

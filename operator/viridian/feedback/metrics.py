@@ -8,6 +8,8 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
 
+from viridian.api.feedback import Unstored
+
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 _SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 _ROWS: Final = (1, 10, 50, 100, 250, 500, 1000, 2500, 5000, 10_000)
@@ -45,6 +47,12 @@ class Metrics:
         self._rows = Counter(
             "viridian_collector_rows", "Rows by kind and by what became of them.", ("kind", "fate"), registry=registry
         )
+        self._unstored = Counter(
+            "viridian_collector_refused_predictions",
+            "Predictions that were not stored, by reason.",
+            ("reason",),
+            registry=registry,
+        )
         self._dropped = Counter(
             "viridian_collector_dropped_rows",
             "Rows that servers report to have lost under pressure.",
@@ -70,6 +78,8 @@ class Metrics:
         self._database = Gauge(
             "viridian_collector_database_bytes", "What the database takes on its disk.", registry=registry
         )
+        for reason in Unstored:
+            self._unstored.labels(reason.value)
         for kind in Kind:
             for fate in Fate:
                 self._rows.labels(kind, fate)
@@ -85,6 +95,10 @@ class Metrics:
     def rows(self, kind: Kind, fate: Fate, number: int = 1) -> None:
         """So many rows met this fate."""
         self._rows.labels(kind, fate).inc(number)
+
+    def unstored(self, reason: str) -> None:
+        """One prediction was refused for this reason."""
+        self._unstored.labels(reason).inc()
 
     def dropped(self, namespace: str, deployment: str, rows: int) -> None:
         """A server says that it lost so many rows."""

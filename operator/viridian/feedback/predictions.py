@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -10,7 +11,7 @@ from typing import Any, Final
 import msgspec
 import sqlalchemy as sa
 
-from viridian.api.feedback import Prediction, PredictionBatch, Stored
+from viridian.api.feedback import SCORE_ROUNDING, Prediction, PredictionBatch, Stored, Unstored
 from viridian.api.profile import MAX_FEATURES
 from viridian.feedback import tables
 from viridian.feedback.catalog import Known
@@ -24,6 +25,14 @@ from viridian.feedback.writer import Transaction
 
 LOT_BITS: Final = 62
 _Row = dict[str, Any]
+
+
+class _Refused(Exception):
+    """One row is not stored; the sentence does not repeat anything of it."""
+
+    def __init__(self, reason: Unstored, sentence: str) -> None:
+        super().__init__(sentence)
+        self.reason = reason
 
 
 @dataclass(frozen=True)
@@ -45,7 +54,7 @@ class StorePredictions:
 
     @property
     def rows(self) -> int:
-        return max(1, len(self.batch.rows))
+        return max(1, len(self.batch.rows) + sum(len(block.ids) for block in self.batch.blocks))
 
     def run(self, transaction: Transaction) -> Received:
         """Refused rows do not keep the others from being stored."""
@@ -54,11 +63,12 @@ class StorePredictions:
         space = transaction.catalog.space(connection, self.batch.served.namespace)
         rows: list[_Row] = []
         refused: list[dict[str, Any]] = []
-        for number, prediction in enumerate(self.batch.rows):
+        blocks = (block.rows() for block in self.batch.blocks)
+        for number, prediction in enumerate(itertools.chain(self.batch.rows, *blocks)):
             try:
                 rows.append(self._row(prediction, known, space, transaction.now))
-            except Unfit as problem:
-                refused.append({"row": number, "problem": str(problem)})
+            except _Refused as problem:
+                refused.append({"row": number, "problem": str(problem), "reason": problem.reason.value})
         welcome = _without_the_erased(connection, space, rows)
         inserted = _insert(connection, welcome)
         unfit = join_waiting(transaction, space, [row["id"] for row in welcome])
@@ -66,29 +76,45 @@ class StorePredictions:
         return Received(stored, erased=len(rows) - len(welcome), unfit=unfit)
 
     def _row(self, prediction: Prediction, known: Known, space: int, now: float) -> _Row:
-        if not is_id(prediction.id):
-            raise Unfit("an id has letters, digits, '.', '_' and '-', and at most 64 of them")
-        if len(prediction.features) > MAX_FEATURES:
-            raise Unfit(f"a row has at most {MAX_FEATURES} features")
-        if prediction.score is not None and not 0 <= prediction.score <= 1:
-            raise Unfit("a score is a probability: 0 to 1")
-        if not is_text(prediction.variant):
-            raise Unfit(f"the name of a variant has at most {MAX_TEXT} characters, none of them NUL")
-        if not believable(prediction.time, now):
-            raise Unfit(TIMES)
+        _check(prediction, now)
+        try:
+            predicted = known.labels.number(prediction.prediction)
+        except Unfit as problem:
+            raise _Refused(Unstored.PREDICTION, str(problem)) from None
         return {
             "space": space,
             "id": prediction.id,
             "served": known.key,
             "time": prediction.time,
-            "predicted": known.labels.number(prediction.prediction),
-            "score": prediction.score,
+            "predicted": predicted,
+            "score": _probability(prediction.score),
             "lot": lot(prediction.id),
             "variant": prediction.variant,
             "propensity": prediction.propensity,
             "subject": self.filter.pseudonym(prediction.subject) if prediction.subject else None,
             "features": msgspec.json.encode(self.filter.features(prediction.features)),
         }
+
+
+def _check(prediction: Prediction, now: float) -> None:
+    """Nothing, or why it cannot be stored."""
+    if not is_id(prediction.id):
+        raise _Refused(Unstored.ID, "an id has letters, digits, '.', '_' and '-', and at most 64 of them")
+    if len(prediction.features) > MAX_FEATURES:
+        raise _Refused(Unstored.FEATURES, f"a row has at most {MAX_FEATURES} features")
+    if not is_text(prediction.variant):
+        raise _Refused(Unstored.VARIANT, f"the name of a variant has at most {MAX_TEXT} characters, none of them NUL")
+    if not believable(prediction.time, now):
+        raise _Refused(Unstored.TIME, TIMES)
+
+
+def _probability(score: float | None) -> float | None:
+    """The score without what rounding may have added."""
+    if score is None:
+        return None
+    if not -SCORE_ROUNDING <= score <= 1 + SCORE_ROUNDING:
+        raise _Refused(Unstored.SCORE, "a score is a probability: 0 to 1")
+    return min(1.0, max(0.0, score))
 
 
 def lot(prediction_id: str) -> int:

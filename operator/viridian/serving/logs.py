@@ -6,6 +6,7 @@ import json
 import logging
 import sys
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 log = logging.getLogger("viridian.serving")
@@ -47,8 +48,8 @@ def note(message: str, **fields: object) -> None:
     log.info(message, extra={"fields": fields})
 
 
-class ModelErrors:
-    """Tells of models that raise, once a minute for each type: a broken model must not drown its own log."""
+class Seldom:
+    """Tells of the same thing once a minute, and then how often it was: trouble must not drown its own log."""
 
     PAUSE = 60.0
 
@@ -56,12 +57,22 @@ class ModelErrors:
         self._last: dict[str, float] = {}
         self._silent: dict[str, int] = {}
 
-    def note(self, kind: str, prediction: str) -> None:
-        """One more of this type of exception."""
+    def warn(self, kind: str, message: str, fields: Mapping[str, object], level: int = logging.WARNING) -> None:
+        """One more of this kind."""
         now = time.monotonic()
         if kind in self._last and now - self._last[kind] < self.PAUSE:
             self._silent[kind] = self._silent.get(kind, 0) + 1
             return
         self._last[kind] = now
-        fields = {"exception": kind, "prediction": prediction, "more_since_last": self._silent.pop(kind, 0)}
-        log.error("the model raised", extra={"fields": fields})
+        log.log(level, message, extra={"fields": {**fields, "more_since_last": self._silent.pop(kind, 0)}})
+
+
+class ModelErrors:
+    """Tells of models that raise."""
+
+    def __init__(self) -> None:
+        self._seldom = Seldom()
+
+    def note(self, kind: str, prediction: str) -> None:
+        """One more of this type of exception."""
+        self._seldom.warn(kind, "the model raised", {"exception": kind, "prediction": prediction}, logging.ERROR)

@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 from prometheus_client.core import GaugeMetricFamily, Metric
 
-from viridian.api.feedback import Served
+from viridian.api.feedback import Served, Unstored
 from viridian.api.profile import PROFILE_PATH, Reference, Task
 from viridian.serving import tracing
 from viridian.serving.collector import Address, Collector
@@ -44,8 +44,9 @@ class Observers:
             log.warning(f"{what} are not sent to the collector: {self.unprofiled}")
         sent = settings.collector_url and (live or redactor)
         self.collector = _collector(settings, reference, task) if sent else None
-        sink = _sink(self.collector, redactor) if self.collector and redactor else None
-        self.recorder = Recorder(live, sink) if live or sink else None
+        to_send = sink(self.collector, redactor) if self.collector and redactor else None
+        unsent = self.collector.lose if self.collector and to_send else lambda _: None
+        self.recorder = Recorder(live, to_send, unsent) if live or to_send else None
         if self.collector is not None:
             if live is not None and self.recorder is not None:
                 recorder = self.recorder
@@ -138,9 +139,13 @@ def _redactor(settings: Settings, model: Model, task: Task) -> Redactor | None:
     return Redactor(rules, key, model.signature, task)
 
 
-def _sink(collector: Collector, redactor: Redactor) -> Callable[[Sequence[Answered]], None]:
+def sink(collector: Collector, redactor: Redactor) -> Callable[[Sequence[Answered]], None]:
+    """What the recorder gives answers to."""
+
     def send(portion: Sequence[Answered]) -> None:
-        for answered in portion:
-            collector.offer(redactor.rows(answered))
+        redacted = redactor.redacted(portion)
+        collector.offer(redacted.block)
+        if redacted.unpredicted:
+            collector.refuse(Unstored.PREDICTION, redacted.unpredicted, "the model answered no finite number")
 
     return send

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from viridian.serving.batch import Batch, nulls
 from viridian.serving.bundle import Bundle, unreadable
 from viridian.serving.errors import BadInput, BundleRefused, Rejection
-from viridian.serving.outputs import LABEL, PREDICTION, PROBABILITIES, Output
+from viridian.serving.outputs import LABEL, PREDICTION, PROBABILITIES, Output, probabilities
 from viridian.serving.signature import Column, Kind, Matrix, Signature, Table
 
 _ELEMENTS: Final[Mapping[str, tuple[Kind, str, Any]]] = {
@@ -54,7 +54,7 @@ class OnnxModel:
     def predict(self, batch: Batch) -> Sequence[Output]:
         """The session's outputs; a list of class-to-probability maps becomes a matrix."""
         values = self._run(None, self._feed(batch))
-        return [Output(name, _array(value, batch.rows)) for name, value in zip(self._names, values, strict=True)]
+        return [_output(name, _array(value, batch.rows)) for name, value in zip(self._names, values, strict=True)]
 
 
 def _session(bundle: Bundle, threads: int) -> Any:
@@ -194,6 +194,10 @@ def _output_names(outputs: Sequence[Any]) -> list[str]:
     if len(kinds) == 1:
         return [PREDICTION]
     return [output.name for output in outputs]
+
+
+def _output(name: str, values: NDArray[Any]) -> Output:
+    return Output(name, probabilities(values) if name == PROBABILITIES else values)
 
 
 def _array(value: Any, rows: int) -> NDArray[Any]:

@@ -9,6 +9,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from viridian.api.feedback import SCORE_ROUNDING
 from viridian.serving.datatypes import word
 
 LABEL: Final = "label"
@@ -32,6 +33,19 @@ class Output:
 def finite(outputs: Sequence[Output]) -> bool:
     """No number of any output is NaN or infinite."""
     return all(np.isfinite(o.values).all() for o in outputs if np.issubdtype(o.values.dtype, np.number))
+
+
+def probabilities(values: NDArray[Any]) -> NDArray[Any]:
+    """Without what rounding adds: 32-bit sums over many trees end a little above 1, and what is left a little below 0.
+
+    Only where a row is a distribution but for rounding. Anything else is what the model says, and is left as it is.
+    """
+    if values.ndim != 2 or values.dtype.kind != "f" or not values.size or (values.min() >= 0 and values.max() <= 1):
+        return values
+    near = ((values >= -SCORE_ROUNDING) & (values <= 1 + SCORE_ROUNDING)).all(axis=1)
+    with np.errstate(invalid="ignore", over="ignore"):
+        near &= np.abs(values.sum(axis=1, dtype=np.float64) - 1) <= SCORE_ROUNDING * values.shape[1]
+    return np.where(near[:, None], values.clip(0, 1), values)
 
 
 def join(answers: Sequence[Sequence[Output]]) -> list[Output]:

@@ -32,6 +32,7 @@ MOST_ROWS: Final = 65_536
 """That may wait for the thread."""
 COUNTED_PER_SECOND: Final = 200.0
 """Requests. Beyond that a sample is counted: more of them make no figure any better, and cost everybody else time."""
+_SHORTEST: Final = 0.001
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +45,20 @@ class Span:
 
 
 class Recorder:
-    """`profile` counts, `sink` takes rows for the collector; either may be missing. `add` belongs to the event loop."""
+    """`profile` counts, `sink` takes rows for the collector; either may be missing. `add` belongs to the event loop.
 
-    def __init__(self, profile: LiveProfile | None, sink: Callable[[Sequence[Answered]], None] | None = None) -> None:
+    `unsent` is given the number of rows that the sink never got, though it should have.
+    """
+
+    def __init__(
+        self,
+        profile: LiveProfile | None,
+        sink: Callable[[Sequence[Answered]], None] | None = None,
+        unsent: Callable[[int], None] = lambda _: None,
+    ) -> None:
         self._live = profile
         self._sink = sink
+        self._unsent = unsent
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="record")
         self._rate = Rate(COUNTED_PER_SECOND, time.monotonic)
         self._to_count: list[Answered] = []
@@ -62,6 +72,7 @@ class Recorder:
         self._whole = profile.take() if profile else None
         self._window = self._whole
         self._since = time.time()
+        self._began = time.monotonic()
         self._prediction = self._whole.prediction if self._whole else None
 
     def add(self, batch: Batch, outputs: Sequence[Output], prediction: str = "") -> None:
@@ -89,6 +100,7 @@ class Recorder:
         self._to_count, self._to_send, self._rows = [], [], 0
         if self._handed - self._done > MOST_ROWS:
             self._crowded += rows
+            self._unsent(_rows(to_send))
         elif rows:
             self._handed += rows
             self._pool.submit(self._record, to_count, to_send, rows)
@@ -143,10 +155,17 @@ class Recorder:
 
     def _record(self, to_count: Sequence[Answered], to_send: Sequence[Answered], rows: int) -> None:
         counted = not to_count or _attempted(self._count, to_count)
-        sent = self._sink is None or _attempted(self._sink, to_send)
-        if not (counted and sent):
-            self._spoilt += rows
+        unsent = _rows(self._not_sent(to_send))
+        if unsent:
+            self._unsent(unsent)
+        self._spoilt += unsent if counted else rows
         self._done += rows
+
+    def _not_sent(self, portion: Sequence[Answered]) -> list[Answered]:
+        """Those that the sink did not take. When they fail together, each is tried alone."""
+        if self._sink is None or not portion or _attempted(self._sink, portion):
+            return []
+        return [one for one in portion if len(portion) == 1 or not _attempted(self._sink, [one])]
 
     def _count(self, portion: Sequence[Answered]) -> None:
         if self._live is not None and self._whole is not None:
@@ -164,11 +183,19 @@ class Recorder:
     def _cut(self) -> Span | None:
         self._pull()
         start, self._since = self._since, time.time()
+        took, self._began = time.monotonic() - self._began, time.monotonic()
         if self._window is None or self._live is None or not self._window.rows:
             return None
+        if start >= self._since:
+            # The clock was put back meanwhile. A span that ends before it starts would not be stored.
+            start = self._since - max(took, _SHORTEST)
         span = Span(start, self._since, self._window)
         self._window = self._live.take()
         return span
+
+
+def _rows(portion: Sequence[Answered]) -> int:
+    return sum(one.batch.rows for one in portion)
 
 
 def _attempted(work: Callable[[Sequence[Answered]], None], portion: Sequence[Answered]) -> bool:

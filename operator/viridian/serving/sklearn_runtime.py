@@ -21,7 +21,7 @@ from viridian.api.refusals import Refusal
 from viridian.serving.batch import Batch
 from viridian.serving.bundle import Bundle, unreadable
 from viridian.serving.errors import BundleRefused
-from viridian.serving.outputs import LABEL, PREDICTION, PROBABILITIES, Output
+from viridian.serving.outputs import LABEL, PREDICTION, PROBABILITIES, Output, probabilities
 from viridian.serving.signature import Column, Kind, Matrix, Signature, Table
 from viridian.serving.trees import check_trees, parts
 
@@ -81,12 +81,12 @@ class SklearnModel:
         rows = self._input(batch)
         if not self._probabilistic:
             return [Output(self._label, np.asarray(self._estimator.predict(rows)))]
-        probabilities = np.asarray(self._estimator.predict_proba(rows))
+        odds = probabilities(np.asarray(self._estimator.predict_proba(rows)))
         if self._once:
-            labels = self._estimator.classes_[probabilities.argmax(axis=1)]
+            labels = self._estimator.classes_[odds.argmax(axis=1)]
         else:
             labels = np.asarray(self._estimator.predict(rows))
-        return [Output(self._label, labels), Output(PROBABILITIES, probabilities)]
+        return [Output(self._label, labels), Output(PROBABILITIES, odds)]
 
 
 def load_estimator(bundle: Bundle) -> Any:

@@ -12,6 +12,7 @@ import httpx
 import msgspec
 import polars as pl
 import pytest
+import sqlalchemy as sa
 
 from benchmarks.feedback import traffic
 from tests.support.collecting import (
@@ -27,8 +28,10 @@ from tests.support.collecting import (
     served,
 )
 from tests.support.collector_process import launched, reviewing
-from viridian.api.feedback import Outcome, Source
+from viridian.api.feedback import Block, Outcome, PredictionBatch, Source, Unstored
 from viridian.api.performance import Classified, Regressed
+from viridian.api.profile import MAX_FEATURES
+from viridian.feedback import tables
 
 
 async def labelled(stand: Stand) -> int:
@@ -307,3 +310,97 @@ async def test_what_the_database_takes_is_told(stand: Stand) -> None:
     await stand.collector.sweeper.sweep()
     assert before > 0
     assert await told() > before + 5_000 * 100
+
+
+@pytest.mark.parametrize(("score", "kept"), [(1.0000001, 1.0), (-1.19e-07, 0.0), (1 + 2.0**-13, 1.0), (0.25, 0.25)])
+async def test_a_score_that_rounding_has_moved_is_stored_as_a_probability(
+    stand: Stand, score: float, kept: float
+) -> None:
+    answer = await stand.server.predict(batch([prediction(1, score=score)]))
+    assert (answer["stored"], answer["refused"]) == (1, [])
+    with stand.collector.engine.connect() as connection:
+        assert connection.scalar(sa.select(tables.predictions.c.score)) == kept
+
+
+@pytest.mark.parametrize(
+    ("parts", "reason"),
+    [
+        ({"score": 1.001}, Unstored.SCORE),
+        ({"score": -0.001}, Unstored.SCORE),
+        ({"id": "a b"}, Unstored.ID),
+        ({"time": START * 1000}, Unstored.TIME),
+        ({"prediction": "flies"}, Unstored.PREDICTION),
+        ({"variant": "\0"}, Unstored.VARIANT),
+        ({"features": {str(number): 0 for number in range(MAX_FEATURES + 1)}}, Unstored.FEATURES),
+    ],
+    ids=lambda value: value.value if isinstance(value, Unstored) else "",
+)
+async def test_what_is_refused_has_a_row_a_sentence_and_a_reason_that_is_counted(
+    stand: Stand, parts: dict[str, Any], reason: Unstored
+) -> None:
+    answer = await stand.server.predict(batch([prediction(1), prediction(2, **parts)], dropped=3))
+    assert answer["stored"] == 1
+    ((row, sentence, said),) = [(one["row"], one["problem"], one["reason"]) for one in answer["refused"]]
+    assert (row, said) == (1, reason)
+    assert len(sentence) > 10
+    lines = (await stand.metrics()).splitlines()
+    assert f'viridian_collector_refused_predictions_total{{reason="{reason.value}"}} 1.0' in lines
+
+
+async def test_rows_in_blocks_are_the_same_rows(stand: Stand) -> None:
+    rows = [prediction(number) for number in range(4)]
+    block = Block(
+        ids=[row.id for row in rows],
+        times=[row.time for row in rows],
+        features={name: [row.features[name] for row in rows] for name in rows[0].features},
+        predictions=[row.prediction for row in rows],
+        scores=[row.score for row in rows],
+    )
+    assert list(block.rows()) == rows
+    assert [*block.part(0, 1).rows(), *block.part(1, 9).rows()] == rows
+    answer = await stand.server.predict(PredictionBatch(served=served(), rows=[prediction(9)], blocks=[block, block]))
+    assert (answer["stored"], answer["duplicates"]) == (5, 4)
+    assert (await stand.server.predict(batch(rows)))["duplicates"] == 4
+
+
+@pytest.mark.parametrize("field", ["times", "predictions", "scores", "subjects", "features"])
+async def test_a_block_whose_lists_differ_in_length_is_refused(stand: Stand, field: str) -> None:
+    block = Block(ids=["a", "b"], times=[START] * 2, features={}, predictions=["stays"] * 2)
+    short: Any = {"features": {"age": [1]}}.get(field, [None])
+    broken = msgspec.structs.replace(block, **{field: short})
+    content = msgspec.json.encode(PredictionBatch(served=served(), blocks=[broken]))
+    answer = await stand.server.send("POST", "/v1/predictions", content=content)
+    assert answer.status_code == 400
+
+
+async def test_lost_rows_are_counted_where_every_other_row_is_refused(stand: Stand) -> None:
+    await stand.server.predict(batch([prediction(1, score=7.0)], dropped=5))
+    line = 'viridian_collector_dropped_rows_total{deployment="churn",namespace="ml"} 5.0'
+    assert line in (await stand.metrics()).splitlines()
+
+
+@pytest.mark.parametrize("classes", [(" no", "no"), ("NO", "no"), ("1", "1.0"), ("", " "), ("größer", "GRÖSSER")])
+async def test_classes_that_differ_in_blanks_or_case_alone_stay_apart(stand: Stand, classes: tuple[str, str]) -> None:
+    by = served(classes=classes)
+    rows = [prediction(number, prediction=classes[number]) for number in range(2)]
+    assert (await stand.server.predict(batch(rows, by)))["refused"] == []
+    with stand.collector.engine.connect() as connection:
+        table = tables.predictions
+        assert list(connection.scalars(sa.select(table.c.predicted).order_by(table.c.id))) == [0.0, 1.0]
+
+
+@pytest.mark.parametrize("number", ["1" + "0" * 400, "-1e309", "1e400", "NaN"])
+async def test_a_number_that_no_model_can_mean_refuses_its_row_alone(stand: Stand, number: str) -> None:
+    await stand.server.predict(batch([prediction(n, prediction=1.0, score=None) for n in range(2)], regression()))
+    lines = [f'{{"prediction_id": "prediction-00000{n}", "outcome": {said}}}' for n, said in ((0, number), (1, "2"))]
+    content, kind = "\n".join(lines), {"Content-Type": "application/x-ndjson"}
+    answer = await stand.server.ok("POST", "/v1/outcomes", content=content, headers=kind)
+    assert (answer["stored"], [row["row"] for row in answer["refused"]]) == (1, [0])
+
+
+@pytest.mark.parametrize(
+    "time", ["2027-01-15T12:00:60Z", "2027-01-15t12:00:00.123456789z", "2027-01-15 12:00:00+01:00"]
+)
+async def test_times_as_rfc_3339_allows_them(stand: Stand, time: str) -> None:
+    await stand.server.predict(batch([prediction(1)]))
+    assert (await stand.server.outcomes(outcome(1, "leaves", time=time)))["refused"] == []

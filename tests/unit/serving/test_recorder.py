@@ -96,3 +96,43 @@ async def test_of_very_many_requests_a_sample_is_counted_and_all_are_sent(monkey
     assert profile is not None
     assert (profile.rows, profile.sampled, len(sent), lost(recorder)) == (3, 3, 8, 0)
     recorder.close()
+
+
+async def test_one_row_that_cannot_be_sent_takes_no_other_with_it_and_is_told() -> None:
+    sent, unsent = list[Answered](), list[int]()
+
+    def sink(portion: Sequence[Answered]) -> None:
+        if any(answered.prediction == "bad" for answered in portion):
+            raise Fault
+        sent.extend(portion)
+
+    recorder = Recorder(live(), sink, unsent.append)
+    for name in ("a", "bad", "b"):
+        recorder.add(*rows(2), name)
+    await recorder.settled()
+    assert [answered.prediction for answered in sent] == ["a", "b"]
+    assert (lost(recorder), unsent) == (2, [2])
+    recorder.close()
+
+
+async def test_what_finds_no_room_is_told_where_it_was_to_be_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recording, "MOST_ROWS", -1)
+    unsent = list[int]()
+    recorder = Recorder(live(), lambda _: None, unsent.append)
+    recorder.add(*rows(3))
+    await recorder.settled()
+    assert (lost(recorder), unsent) == (3, [3])
+    recorder.close()
+
+
+async def test_a_clock_that_is_put_back_makes_no_window_that_ends_before_it_starts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    recorder = Recorder(live())
+    recorder.add(*rows(1))
+    await recorder.settled()
+    monkeypatch.setattr("viridian.serving.recorder.time.time", lambda: 1_700_000_000.0)
+    span = recorder.window().result()
+    assert span is not None
+    assert span.start < span.end == 1_700_000_000.0
+    recorder.close()

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.scripted_collector import ScriptedCollector, scripted_collector
-from viridian.api.feedback import Prediction, Served, Value
+from viridian.api.feedback import Block, Prediction, Served, Unstored, Value
 from viridian.api.privacy import Rules, keyed_hash
 from viridian.api.profile import Numbers, Profile, Task
 from viridian.serving import collector as sending
@@ -40,7 +40,7 @@ PLANTED = "someone@example.org"
 
 
 def redacted(rules: Rules, answered: Answered, task: Task = Task.BINARY) -> list[Prediction]:
-    return list(Redactor(rules, KEY, TABLE, task).rows(answered))
+    return list(Redactor(rules, KEY, TABLE, task).redacted([answered]).block.rows())
 
 
 def two_rows(**extras: list[Any]) -> Answered:
@@ -95,8 +95,9 @@ def test_rows_without_a_prediction_are_not_sent() -> None:
     spoilt = Answered(matrix, [Output(PREDICTION, np.array([math.nan, 1.0]))], "p", 0.0)
     assert [row.id for row in redacted(Rules(), spoilt, Task.REGRESSION)] == ["p-1"]
     assert redacted(Rules(), Answered(matrix, [Output("a", np.zeros(2)), Output("b", np.zeros(2))], "p")) == []
-    unnamed = Redactor(Rules(), KEY, Matrix(3), Task.REGRESSION).rows(spoilt)
-    assert [row.features for row in unnamed] == [{"0": 0.0, "1": 0.0, "2": 0.0}]
+    unnamed = Redactor(Rules(), KEY, Matrix(3), Task.REGRESSION).redacted([spoilt])
+    assert [row.features for row in unnamed.block.rows()] == [{"0": 0.0, "1": 0.0, "2": 0.0}]
+    assert unnamed.unpredicted == 1, "it is counted instead"
 
 
 def test_a_key_where_one_is_needed(tmp_path: Path) -> None:
@@ -137,8 +138,13 @@ def client(scripted: ScriptedCollector, token: Path | None = None, seconds: floa
     return Collector(Address(f"{scripted.url}/base/"), token, SERVED, "pod-1", seconds)
 
 
-def row(number: int) -> Prediction:
-    return Prediction(id=f"p-{number}", time=0.0, features={}, prediction=1.0)
+def rows(*numbers: int) -> Block:
+    return Block(
+        ids=[f"p-{number}" for number in numbers],
+        times=[0.0] * len(numbers),
+        features={"x": [0.5] * len(numbers)},
+        predictions=[1.0] * len(numbers),
+    )
 
 
 @pytest.mark.parametrize(
@@ -156,7 +162,7 @@ def test_a_batch_is_sent_until_it_is_stored(
     scripted.script = list(script)
     sender = client(scripted)
     sender.start()
-    sender.offer([row(1), row(2)])
+    sender.offer(rows(1, 2))
     scripted.wait_for(lambda: len(scripted.seen) > len(script))
     sender.close(60)
     assert not sender.is_alive()
@@ -168,7 +174,7 @@ def test_a_batch_is_sent_until_it_is_stored(
 def test_what_the_collector_will_never_take_does_not_stop_the_rest(scripted: ScriptedCollector) -> None:
     scripted.script = [(400, {})]
     sender = client(scripted)
-    sender.offer([row(number) for number in range(BATCH_ROWS + 1)])
+    sender.offer(rows(*range(BATCH_ROWS + 1)))
     sender.start()
     sender.close(60)
     assert [len(batch.rows) for batch in scripted.batches] == [BATCH_ROWS, 1]
@@ -178,9 +184,10 @@ def test_what_the_collector_will_never_take_does_not_stop_the_rest(scripted: Scr
 def test_rows_without_room_are_dropped_counted_and_told(
     scripted: ScriptedCollector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sending, "MOST_ROWS", 3)
+    monkeypatch.setattr(sending, "LOT_ROWS", 1)
+    monkeypatch.setattr(sending, "MOST_BYTES", 3 * len(msgspec.json.encode(rows(1))))
     sender = client(scripted)
-    sender.offer([row(number) for number in range(5)])
+    sender.offer(rows(*range(5)))
     assert sender.dropped == 2
     sender.start()
     sender.close(60)
@@ -201,10 +208,10 @@ def test_a_new_token_is_taken_up(scripted: ScriptedCollector, tmp_path: Path) ->
     token.write_text("old\n")
     sender = client(scripted, token)
     sender.start()
-    sender.offer([row(1)])
+    sender.offer(rows(1))
     scripted.wait_for(lambda: len(scripted.seen) == 1)
     token.write_text("new\n")
-    sender.offer([row(2)])
+    sender.offer(rows(2))
     scripted.wait_for(lambda: len(scripted.seen) == 2)
     sender.close(60)
     assert [shown for *_, shown in scripted.seen] == ["Bearer old", "Bearer new"]
@@ -229,7 +236,7 @@ def test_windows_have_numbers_and_are_sent_again_as_they_were(scripted: Scripted
 
 def test_a_collector_that_is_away_ends_with_the_server(caplog: pytest.LogCaptureFixture) -> None:
     away = Collector(Address("http://127.0.0.1:1"), None, SERVED, "pod-1", 3600.0)
-    away.offer([row(1)])
+    away.offer(rows(1))
     away.start()
     away.close(0.05)
     away.join(60)
@@ -238,3 +245,105 @@ def test_a_collector_that_is_away_ends_with_the_server(caplog: pytest.LogCapture
     last = caplog.records[-1]
     assert (last.getMessage(), last.fields) == ("the collector did not take everything", {"rows": 1})  # type: ignore[attr-defined]
     assert json.dumps([record.getMessage() for record in caplog.records]).count("p-1") == 0
+
+
+def figures(sender: Collector) -> dict[tuple[str, str], float]:
+    """As Prometheus reads them, by name and the value of the last label."""
+    return {
+        (sample.name, next(iter(reversed(sample.labels.values())), "")): sample.value
+        for family in sender.families((), ())
+        for sample in family.samples
+    }
+
+
+def test_rows_that_a_200_refuses_are_counted_by_reason_and_told(
+    scripted: ScriptedCollector, caplog: pytest.LogCaptureFixture
+) -> None:
+    refused = [
+        {"row": 0, "problem": "a score is a probability: 0 to 1", "reason": "Score"},
+        {"row": 2, "problem": "a score is a probability: 0 to 1", "reason": "Score"},
+        {"row": 1, "problem": "of a later version", "reason": "Unheard"},
+    ]
+    scripted.stored = [msgspec.json.encode({"stored": 2, "refused": refused})]
+    sender = client(scripted)
+    sender.offer(rows(*range(5)))
+    sender.start()
+    sender.close(60)
+    assert (sender.sent, sender.refused) == (2, 3)
+    told = figures(sender)
+    assert told["viridian_feedback_rows_total", "refused"] == 3
+    reasons = {label: value for (name, label), value in told.items() if name == "viridian_feedback_refused_rows_total"}
+    assert {reason for reason, count in reasons.items() if count} == {"Score", "Other"}
+    assert set(reasons) == set(Unstored), "every reason has its series from the start, and there is no other"
+    said = [vars(record)["fields"] for record in caplog.records]
+    assert {"reason": "Score", "rows": 2, "problem": refused[0]["problem"], "more_since_last": 0} in said
+
+
+def test_a_batch_that_is_too_large_is_sent_in_parts_and_only_a_row_that_is_too_large_is_refused(
+    scripted: ScriptedCollector, caplog: pytest.LogCaptureFixture
+) -> None:
+    wide = Block(ids=["wide"], times=[0.0], features={"x": ["y" * 5_000]}, predictions=[1.0])
+    scripted.most_bytes = 2_000
+    sender = client(scripted)
+    for block in (rows(*range(100)), wide, rows(*range(100, 200))):
+        sender.offer(block)
+    sender.lose(7)
+    sender.start()
+    sender.close(60)
+    taken = [len(body) <= 2_000 for _, body, _ in scripted.seen]
+    stored = [batch for batch, small in zip(scripted.batches, taken, strict=True) if small]
+    assert [row.id for batch in stored for row in batch.rows] == [f"p-{number}" for number in range(200)]
+    assert (sender.sent, sender.refused, sender.dropped) == (200, 1, 7)
+    assert sum(batch.dropped for batch in stored) == 7, "the loss is told once"
+    assert vars(caplog.records[-1])["fields"]["reason"] == "TooLarge"
+
+
+@pytest.mark.parametrize("body", [b"", b"{}", b"<html>Welcome</html>", b"\xff"])
+def test_a_200_that_is_no_answer_of_a_collector_stores_nothing(scripted: ScriptedCollector, body: bytes) -> None:
+    scripted.stored = [body]
+    sender = client(scripted)
+    sender.offer(rows(1))
+    sender.start()
+    scripted.wait_for(lambda: len(scripted.seen) == 2)
+    sender.close(60)
+    assert (sender.sent, sender.failures) == (1, 1)
+
+
+def test_rows_that_were_lost_before_are_told_even_when_no_others_come(scripted: ScriptedCollector) -> None:
+    sender = client(scripted)
+    sender.lose(3)
+    sender.start()
+    sender.close(60)
+    assert [(batch.rows, batch.dropped) for batch in scripted.batches] == [([], 3)]
+
+
+def test_a_window_that_is_refused_does_not_count_as_sent(scripted: ScriptedCollector) -> None:
+    counted = Profile(features={}, prediction=Numbers(edges=(), counts=(1,)), rows=1, sampled=1)
+    spans = iter([Span(1.0, 0.0, counted), Span(1.0, 2.0, counted)])
+    scripted.script = [(400, {})]
+    sender = client(scripted, seconds=0.001)
+    sender.window = lambda: next(spans, None)
+    sender.start()
+    scripted.wait_for(lambda: len(scripted.seen) == 2)
+    sender.close(60)
+    assert (sender.windows_sent, sender.windows_refused) == (1, 1)
+
+
+def test_a_fault_of_ours_does_not_end_the_sending(
+    scripted: ScriptedCollector, caplog: pytest.LogCaptureFixture
+) -> None:
+    faults = [RuntimeError(PLANTED)]
+
+    def window() -> None:
+        if faults:
+            raise faults.pop()
+
+    sender = client(scripted, seconds=0.001)
+    sender.window = window
+    sender.start()
+    sender.offer(rows(1))
+    scripted.wait_for(lambda: len(scripted.seen) == 1)
+    sender.close(60)
+    assert (sender.sent, faults) == (1, [])
+    assert "RuntimeError" in str([vars(record)["fields"] for record in caplog.records])
+    assert PLANTED not in caplog.text
