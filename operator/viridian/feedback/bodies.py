@@ -8,7 +8,8 @@ from typing import Final
 
 from starlette.requests import Request
 
-from viridian.feedback.problems import Busy, Problem
+from viridian.feedback.problems import Busy, Problem, TooSlow
+from viridian.http.bodies import SLOW, announced_length
 
 AT_ONCE: Final = 2
 """So many of the largest requests are in memory at the same time; what is made of them takes twice as much again."""
@@ -26,8 +27,7 @@ class Bodies:
         """The whole body. Its room is given back at the end of the block, which lasts until what it says is stored."""
         if request.headers.get("content-encoding", "identity") != "identity":
             raise Problem(415, "the body must not be compressed; Parquet compresses its own columns")
-        announced = request.headers.get("content-length", "")
-        if announced.isdigit() and int(announced) > self._max:
+        if announced_length(request.scope["headers"]) > self._max:
             raise self._too_large()
         taken = 0
         parts: list[bytes] = []
@@ -40,6 +40,8 @@ class Bodies:
                 taken += len(part)
                 self._left -= len(part)
                 parts.append(part)
+            if SLOW in request.scope:
+                raise TooSlow
             yield b"".join(parts)
         finally:
             self._left += taken

@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import signal
-import socket
 import sys
-from collections.abc import Iterator
 
 from viridian.feedback.settings import Settings, parse
-
-_BACKLOG = 2048
 
 
 def main() -> None:
@@ -45,57 +40,22 @@ def main() -> None:
 
 async def collect(settings: Settings) -> None:
     """From the start of the process to its end."""
-    import uvicorn
-
     from viridian.feedback.application import application
     from viridian.feedback.collector import running
     from viridian.feedback.kubernetes import ApiServer, KubernetesGate
     from viridian.feedback.logs import note
+    from viridian.http.bounds import Bounds
+    from viridian.http.listener import Listener
 
-    class Listener(uvicorn.Server):
-        @contextlib.contextmanager
-        def capture_signals(self) -> Iterator[None]:
-            """The process has a signal handler of its own."""
-            yield
-
+    bounds = Bounds(seconds=settings.read, body_bytes=settings.max_body_bytes, connections=settings.max_connections)
     server = ApiServer.found(settings.api_server, settings.api_ca_file, settings.api_token_file)
     async with KubernetesGate(server) as gate, running(settings, gate) as collector:
-        listener = Listener(
-            uvicorn.Config(
-                application(collector),
-                http="httptools",
-                ws="none",
-                lifespan="off",
-                interface="asgi3",
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                timeout_keep_alive=620,
-                timeout_graceful_shutdown=max(1, round(settings.stop)),
-                backlog=_BACKLOG,
-            )
-        )
-
-        def leave() -> None:
-            listener.should_exit = True
-
+        listener = Listener(application(collector), settings.host, settings.port, bounds, settings.stop)
         for sign in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(sign, leave)
-        with bind(settings.host, settings.port) as listening:
-            note("start", port=listening.getsockname()[1], database=collector.engine.dialect.name)
-            await listener.serve(sockets=[listening])
+            asyncio.get_running_loop().add_signal_handler(sign, listener.stop)
+        note("start", port=listener.port, database=collector.engine.dialect.name)
+        await listener.run_until_stopped()
     note("end")
-
-
-def bind(host: str, port: int) -> socket.socket:
-    """A listening socket; without a host on all addresses of both families, where there are both."""
-    if host:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        return socket.create_server((host, port), family=family, backlog=_BACKLOG)
-    with contextlib.suppress(OSError):
-        if socket.has_dualstack_ipv6():
-            return socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=_BACKLOG)
-    return socket.create_server(("", port), backlog=_BACKLOG)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 Problem
 ├── Busy      429: the queue is full
+├── TooSlow   408: the body did not arrive in time
 ├── Away      503: the database or the API server does not answer
 └── Full      503: the disk is full
 """
@@ -39,6 +40,13 @@ class Busy(Problem):
 
     def __init__(self) -> None:
         super().__init__(429, "too many rows are waiting to be stored; send them again later", RETRY_SECONDS)
+
+
+class TooSlow(Problem):
+    """Nothing was stored: the whole body, and in less time."""
+
+    def __init__(self) -> None:
+        super().__init__(408, "the body did not arrive in time")
 
 
 class Away(Problem):

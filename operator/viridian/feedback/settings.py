@@ -29,7 +29,9 @@ class Settings:
     snapshot_retention: float
     sweep: float
     max_body_bytes: int
+    max_connections: int
     queue_rows: int
+    read: float
     token_memory: float
     review_rate: float
     stop: float
@@ -44,7 +46,7 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> Settings:
     given = parser.parse_args(arguments)
     if not 0 <= given.port <= 65535:
         parser.error("--port is a port: 0 to 65535")
-    for flag in ("max_body_bytes", "queue_rows"):
+    for flag in ("max_body_bytes", "max_connections", "queue_rows"):
         if getattr(given, flag) < 1:
             parser.error(f"--{flag.replace('_', '-')} is at least 1")
     if not 0 < given.review_rate <= 1:
@@ -102,7 +104,9 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     option("snapshot-retention", "90d", "how long frozen training rows are kept at most", seconds)
     option("sweep", "1m", "how often what is too old is deleted", seconds)
     option("max-body-bytes", str(32 << 20), "largest body of a request", int)
+    option("max-connections", "1000", "connections that may be open; more are answered with 503", int)
     option("queue-rows", "20000", "rows that may wait to be written; more are answered with 429", int)
+    option("read", "30s", "for a request to arrive; then 408", seconds)
     option("token-memory", "30s", "how long the API server's word about a token or a right is believed", seconds)
     option("review-rate", "0.05", "share of the predictions that people are shown, unless they ask for another", float)
     option("stop", "4s", "after SIGTERM, how long requests under way may still take", seconds)

@@ -1,11 +1,15 @@
-"""Rows as CSV with a header, for `/invocations`: what each text means follows from the signature, not from guessing."""
+"""Rows as CSV with a header, for `/invocations`: what each text means follows from the signature, not from guessing.
+
+A number is written as in JSON: nothing else that some language would take for one (`3_0`, `0x10`, ` 3`, `inf`) is.
+"""
 
 from __future__ import annotations
 
 import csv
 import io
 import math
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -17,11 +21,12 @@ from viridian.serving.signature import Column, Kind
 
 _FLAGS: Final = {"true": True, "false": False}
 _FIELD: Final = "csv"
+_NUMBER: Final = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 
 
-def batch(body: bytes, reader: Reader) -> Batch:
-    """The rows below the header. An empty field is null."""
-    header, rows = _table(body)
+def batch(body: bytes, reader: Reader, most: int) -> Batch:
+    """The rows below the header, of which there may be so many. An empty field is null."""
+    header, rows = _table(body, most)
     check_lengths(rows, len(header), _FIELD)
     if isinstance(reader, MatrixReader):
         return reader.from_matrix(np.array([_line(row, number) for number, row in enumerate(rows)]))
@@ -36,15 +41,34 @@ def batch(body: bytes, reader: Reader) -> Batch:
     )
 
 
-def _table(body: bytes) -> tuple[list[str], list[list[str]]]:
+def _table(body: bytes, most: int) -> tuple[list[str], list[list[str]]]:
     try:
         # strict: a quote that is never closed would swallow the rest of the rows.
-        lines = list(csv.reader(io.StringIO(body.decode("utf-8-sig"), newline=""), strict=True))
+        lines = csv.reader(io.StringIO(body.decode("utf-8-sig"), newline=""), strict=True)
+        header = next(lines, [])
+        if not header:
+            raise BadInput(Rejection.MALFORMED, "", "the body is not CSV: its first line names the columns")
+        rows: list[list[str]] = []
+        for row in _rows(lines, len(header)):
+            if len(rows) == most:
+                raise BadInput(Rejection.TOO_MANY_ROWS, "", f"a request has {most} rows at most")
+            rows.append(row)
     except (csv.Error, UnicodeDecodeError) as error:
         raise BadInput(Rejection.MALFORMED, "", "the body is not CSV in UTF-8") from error
-    if not lines:
-        raise BadInput(Rejection.MALFORMED, "", "the body is not CSV: its first line names the columns")
-    return lines[0], [line for line in lines[1:] if line]
+    return header, rows
+
+
+def _rows(lines: Any, width: int) -> Iterator[list[str]]:
+    """A blank line is a row of one column, whose field is empty. Of several columns it may only stand at the end:
+    left out among the rows, the answers would not belong to the rows that the client counts."""
+    blank = 0
+    for fields in lines:
+        if fields and blank:
+            raise BadInput(Rejection.WRONG_SHAPE, _FIELD, f"line {blank} is blank")
+        if fields or width == 1:
+            yield fields or [""]
+        else:
+            blank = blank or lines.line_num
 
 
 def _value(text: str, column: Column | None) -> Any:
@@ -56,20 +80,19 @@ def _value(text: str, column: Column | None) -> Any:
         return None
     if column.kind is Kind.BOOLEAN:
         return _FLAGS.get(text.lower(), text)
-    if column.kind is Kind.STRING:
+    if column.kind is Kind.STRING or not _NUMBER.fullmatch(text):
         return text
-    try:
-        number = float(text)
-    except ValueError:
-        return text
-    return None if math.isnan(number) else number if math.isfinite(number) else text
+    return _number(text, column.name)
 
 
 def _line(texts: Sequence[str], row: int) -> list[float]:
-    try:
-        numbers = [float(text) for text in texts]
-    except ValueError as error:
-        raise wrong_type(_FIELD, row, Kind.FLOAT, "a string") from error
-    if not all(map(math.isfinite, numbers)):
-        raise wrong_type(_FIELD, row, Kind.FLOAT, "NaN or an infinite number")
-    return numbers
+    if not all(map(_NUMBER.fullmatch, texts)):
+        raise wrong_type(_FIELD, row, Kind.FLOAT, "a string")
+    return [_number(text, _FIELD) for text in texts]
+
+
+def _number(text: str, field: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise BadInput(Rejection.OUT_OF_RANGE, field, f"{field!r}: number out of range")
+    return number

@@ -131,11 +131,23 @@ def records_to_batch(reader: TableReader, raw: msgspec.Raw, field: str) -> Batch
     if not records:
         raise BadInput(Rejection.WRONG_SHAPE, field, "there are no rows")
     first = records[0].keys()
-    for number, record in enumerate(records):
-        if record.keys() != first:
-            odd = sorted(record.keys() ^ first)[0]
-            raise BadInput(Rejection.WRONG_SHAPE, odd, f"row {number} and row 0 do not both have the column {odd!r}")
+    if not first or any(record.keys() != first for record in records):
+        return reader.from_columns(_filled(reader, records), field)
     return reader.from_columns({name: [record[name] for record in records] for name in first}, field)
+
+
+def _filled(reader: TableReader, records: Sequence[dict[str, Any]]) -> dict[str, list[Any]]:
+    """Columns from records that do not all have the same keys: an optional one that is left out is null."""
+    required = {column.name for column in reader.table.columns if column.required}
+    for number, record in enumerate(records):
+        uneven = required & (record.keys() ^ records[0].keys())
+        if uneven:
+            odd = sorted(uneven)[0]
+            raise BadInput(Rejection.WRONG_SHAPE, odd, f"row {number} and row 0 do not both have the column {odd!r}")
+    names = dict.fromkeys(name for record in records for name in record)
+    reader.check_names(list(names), "")
+    # Rows that say nothing at all are rows as well, where everything is optional.
+    return {name: [record.get(name) for record in records] for name in names or reader.names[:1]}
 
 
 def _misplaced(raw: msgspec.Raw, names: Sequence[str] | None, field: str, message: str) -> BadInput:

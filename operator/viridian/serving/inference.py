@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from viridian.http.bodies import BodyTooLarge, BodyTooSlow, Disconnected, Receive, Scope, read_body
 from viridian.serving.connections import Connections
 from viridian.serving.errors import BadInput, ModelFailed, NoAnswer, Rejection
 from viridian.serving.facts import Facts
@@ -22,16 +23,10 @@ from viridian.serving.request import JSON_LENGTH, REQUEST_ID, Dialect, Head, Req
 from viridian.serving.responses import (
     BINARY,
     CLOSE,
-    BodyTooLarge,
-    BodyTooSlow,
-    Disconnected,
     Headers,
-    Receive,
     Reply,
-    Scope,
     Send,
     error_body,
-    read_body,
     send_answer,
 )
 from viridian.serving.settings import Settings
@@ -103,43 +98,43 @@ class Inference:
         dialect = self._predictions.get(path)
         head = Head(scope["headers"])
         if dialect is not None and method == "POST":
-            await self._predict(Exchange(identifier, dialect, path, head), scope["headers"], receive, send)
+            await self._predict(Exchange(identifier, dialect, path, head), scope, receive, send)
             return
         fact = self._facts.at(path)
         if fact is not None and method in ("GET", "HEAD"):
             reply = fact()
         elif dialect is not None or fact is not None:
-            reply = Reply(405, error_body(f"{method} is not allowed here"))
+            allowed = b"POST" if dialect is not None else b"GET, HEAD"
+            reply = Reply(405, error_body(f"{method} is not allowed here"), [(b"allow", allowed)])
         else:
             reply = self._facts.nothing_at(path)
         await self._send(send, reply, identifier, head)
 
-    async def _predict(self, exchange: Exchange, headers: Headers, receive: Receive, send: Send) -> None:
+    async def _predict(self, exchange: Exchange, scope: Scope, receive: Receive, send: Send) -> None:
         self.in_flight += 1
         try:
-            reply = await self._reply(exchange, receive)
+            reply = await self._reply(exchange, scope, receive)
             await self._send(send, reply, exchange.prediction, exchange.head)
-            self._note(exchange, reply, headers)
+            self._note(exchange, reply, scope["headers"])
         except Disconnected:
             return
         finally:
             self.in_flight -= 1
 
-    async def _reply(self, exchange: Exchange, receive: Receive) -> Reply:
+    async def _reply(self, exchange: Exchange, scope: Scope, receive: Receive) -> Reply:
         settings = self._settings
         try:
-            exchange.body = await read_body(receive, settings.max_body_bytes, settings.read_seconds)
+            exchange.body = await read_body(scope, receive, settings.max_body_bytes, exchange.head.announced)
             exchange.began = time.perf_counter()
             return await self._answer(exchange)
-        except BodyTooLarge as error:
+        except BodyTooLarge:
             exchange.began = time.perf_counter()
             limit = f"a body has {settings.max_body_bytes} bytes at most"
-            reply = self._rejected(413, Rejection.BODY_TOO_LARGE, "", limit)
-            return reply if error.complete else reply._replace(headers=[CLOSE])
+            return self._rejected(413, Rejection.BODY_TOO_LARGE, "", limit)
         except BodyTooSlow:
             exchange.began = time.perf_counter()
             limit = f"the body did not arrive within {settings.read_seconds:g} s"
-            return self._rejected(408, Rejection.TOO_SLOW, "", limit)._replace(headers=[CLOSE])
+            return self._rejected(408, Rejection.TOO_SLOW, "", limit)
 
     async def _answer(self, exchange: Exchange) -> Reply:
         head = exchange.head

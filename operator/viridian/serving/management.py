@@ -11,24 +11,28 @@ import msgspec
 
 from viridian.api import shadow as words
 from viridian.api.samples import Idle
+from viridian.http.bodies import (
+    BodyTooLarge,
+    BodyTooSlow,
+    Disconnected,
+    Receive,
+    Scope,
+    announced_length,
+    read_body,
+)
 from viridian.serving import shown
 from viridian.serving.connections import Connections
 from viridian.serving.inference import Inference
 from viridian.serving.metrics import CONTENT_TYPE
-from viridian.serving.responses import (
-    JSON,
-    BodyTooLarge,
-    Disconnected,
-    Receive,
-    Scope,
-    Send,
-    error_body,
-    read_body,
-    send_answer,
-)
+from viridian.serving.responses import JSON, Send, error_body, send_answer
 
 _LIMIT: Final = 4096
-_PATHS: Final = {"/metrics", "/healthz", "/profile", "/connections/close", words.SHADOW_PATH, *shown.SHOWN}
+_METHODS: Final = {
+    **dict.fromkeys(("/metrics", "/healthz", "/profile", *shown.SHOWN), b"GET, HEAD"),
+    "/connections/close": b"POST",
+    words.SHADOW_PATH: b"POST, DELETE",
+}
+"""Which methods each path takes."""
 _ALIVE: Final = msgspec.json.encode({"alive": True})
 
 
@@ -63,16 +67,17 @@ class Management:
             case "GET" | "HEAD", path if path in shown.SHOWN:
                 await self._file(shown.SHOWN[path], send)
             case "POST", "/connections/close":
-                await _obey(receive, send, self._close)
+                await _obey(scope, receive, send, self._close)
             case "POST", words.SHADOW_PATH:
-                await _obey(receive, send, self._shadow)
+                await _obey(scope, receive, send, self._shadow)
             case "DELETE", words.SHADOW_PATH:
                 self._inference.shadow.stop()
                 await _done(send)
-            case _, path if path in _PATHS:
-                await send_answer(send, 405, error_body("this method is not allowed here"), [(b"content-type", JSON)])
+            case _, path if path in _METHODS:
+                allowed = [(b"content-type", JSON), (b"allow", _METHODS[path])]
+                await send_answer(send, 405, error_body("this method is not allowed here"), allowed)
             case _:
-                await send_answer(send, 404, error_body("there is nothing here"), [(b"content-type", JSON)])
+                await _refused(send, 404, "there is nothing here")
 
     async def _profile(self, send: Send) -> None:
         """Everything that was counted since the process began."""
@@ -107,16 +112,24 @@ class Management:
         self._inference.shadow.follow(_SHADOW_ORDER.decode(body))
 
 
-async def _obey(receive: Receive, send: Send, order: Callable[[bytes], None]) -> None:
-    """204 when the order makes sense, 400 with a sentence when it does not."""
+async def _obey(scope: Scope, receive: Receive, send: Send, order: Callable[[bytes], None]) -> None:
+    """204 when the order makes sense, 4xx with a sentence when it does not."""
     try:
-        order(await read_body(receive, _LIMIT))
+        order(await read_body(scope, receive, _LIMIT, announced_length(scope["headers"])))
     except Disconnected:
         return
-    except (ValueError, msgspec.MsgspecError, BodyTooLarge) as error:
-        await send_answer(send, 400, error_body(str(error)), [(b"content-type", JSON)])
-        return
-    await _done(send)
+    except BodyTooLarge:
+        await _refused(send, 413, f"an order has {_LIMIT} bytes at most")
+    except BodyTooSlow:
+        await _refused(send, 408, "the body did not arrive in time")
+    except (ValueError, msgspec.MsgspecError) as error:
+        await _refused(send, 400, str(error))
+    else:
+        await _done(send)
+
+
+async def _refused(send: Send, status: int, sentence: str) -> None:
+    await send_answer(send, status, error_body(sentence), [(b"content-type", JSON)])
 
 
 async def _still_loading(send: Send) -> None:

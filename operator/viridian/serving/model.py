@@ -100,16 +100,18 @@ class Model:
             inference = protocol_v2.parse(request.body, request.json_length)
             if inference.id is None:
                 inference.id = request.prediction
+            self._check_rows(protocol_v2.rows(inference))
             asked = _Asked(protocol_v2.batch(inference, self._reader), inference)
         elif request.media == CSV:
-            asked = _Asked(csv_form.batch(request.body, self._reader), None)
+            asked = _Asked(csv_form.batch(request.body, self._reader, self._limits.rows), None)
         else:
             asked = _Asked(invocations.batch(request.body, self._reader), None)
-        if asked.batch.rows > self._limits.rows:
-            raise BadInput(
-                Rejection.TOO_MANY_ROWS, "", f"a request has {self._limits.rows} rows at most, not {asked.batch.rows}"
-            )
+        self._check_rows(asked.batch.rows)
         return asked
+
+    def _check_rows(self, rows: int) -> None:
+        if rows > self._limits.rows:
+            raise BadInput(Rejection.TOO_MANY_ROWS, "", f"a request has {self._limits.rows} rows at most, not {rows}")
 
     def _told(self, asked: _Asked, outputs: Sequence[Output]) -> Answer:
         if asked.inference is None:

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from viridian.serving import decode, tensors
-from viridian.serving.batch import Batch, MatrixReader, Reader, TableReader, absent, listed
-from viridian.serving.datatypes import BOOL, BYTES, NUMBERS
+from viridian.serving.batch import Batch, MatrixReader, Reader, TableReader, absent, listed, wrong_type
+from viridian.serving.datatypes import BOOL, BYTES, LAYOUTS, NUMBERS
 from viridian.serving.errors import BadInput, Rejection
 from viridian.serving.outputs import Output
 from viridian.serving.signature import Column, Kind, Signature, Table
@@ -31,6 +31,9 @@ _DATATYPES: Final = {
 
 _ABSENT: Final = msgspec.Raw(b"")
 _SIZE: Final = "binary_data_size"
+_MOST_DIMENSIONS: Final = 8
+_LARGEST: Final = 2**63 - 1
+"""Of one dimension: what the protocol's clients can say at all."""
 
 
 class Tensor(msgspec.Struct):
@@ -91,19 +94,32 @@ def _whole(request: InferRequest) -> InferRequest:
     return request
 
 
+def rows(request: InferRequest) -> int:
+    """As many as the shapes of tensors as bytes speak of: to be known before the bytes are looked at one by one."""
+    return max((tensor.shape[0] for tensor in request.inputs if tensor.binary and tensor.shape), default=0)
+
+
 def batch(request: InferRequest, reader: Reader) -> Batch:
     """The request's rows, as the signature wants them."""
     inputs = request.inputs
     if not inputs:
         raise BadInput(Rejection.WRONG_SHAPE, "inputs", "there are no inputs")
     for tensor in inputs:
-        if any(size < 0 for size in tensor.shape) or not tensor.shape:
-            raise BadInput(Rejection.WRONG_SHAPE, tensor.name, f"{tensor.name!r}: {tensor.shape} is no shape")
+        _check_shape(tensor)
     if isinstance(reader, MatrixReader) or _is_whole_table(inputs, reader):
         if len(inputs) != 1:
             raise BadInput(Rejection.WRONG_SHAPE, "inputs", f"one input is needed, not {len(inputs)}")
         return _from_matrix(inputs[0], reader)
     return _from_columns(inputs, reader)
+
+
+def _check_shape(tensor: Tensor) -> None:
+    """What no data can have is refused before anything is computed from it."""
+    shape = tensor.shape
+    if len(shape) > _MOST_DIMENSIONS or any(size > _LARGEST for size in shape):
+        raise BadInput(Rejection.WRONG_SHAPE, tensor.name, f"{tensor.name!r}: the shape is too large")
+    if not shape or any(size < 0 for size in shape):
+        raise BadInput(Rejection.WRONG_SHAPE, tensor.name, f"{tensor.name!r}: {shape} is no shape")
 
 
 def _is_whole_table(inputs: Sequence[Tensor], reader: TableReader) -> bool:
@@ -143,7 +159,26 @@ def _numbers(tensor: Tensor, names: Sequence[str] | None, nullable: bool) -> NDA
         values = decode.flat(tensor.data, nullable, tensor.name)
     if values.size != rows * width or (values.ndim == 2 and values.shape[1] != width):
         raise _miscounted(tensor, values.size)
-    return values.reshape(rows, width)
+    values = values.reshape(rows, width)
+    _check_datatype(tensor, values)
+    return values
+
+
+def _check_datatype(tensor: Tensor, values: NDArray[np.float64]) -> None:
+    """Numbers in JSON are what the tensor says of them; as bytes they cannot be anything else."""
+    layout = LAYOUTS[tensor.datatype]
+    if layout.kind == "f":
+        return
+    broken = np.argwhere((values != np.floor(values)) & ~np.isnan(values))
+    if len(broken):
+        raise wrong_type(tensor.name, int(broken[0][0]), Kind.INTEGER, "a fraction")
+    bounds = np.iinfo(layout)
+    if ((values < float(bounds.min)) | (values > float(bounds.max))).any():
+        raise BadInput(
+            Rejection.OUT_OF_RANGE,
+            tensor.name,
+            f"{tensor.name!r} has a number that is too large for {tensor.datatype}",
+        )
 
 
 def _check_complete(values: NDArray[np.float64], names: Sequence[str] | None, field: str, nullable: bool) -> None:
@@ -164,12 +199,11 @@ def _from_columns(inputs: Sequence[Tensor], reader: TableReader) -> Batch:
         for column in reader.table.columns
         if column.name in by_name
     }
+    extras = {} if exact else {name: _extra(by_name[name], rows) for name in reader.extra & by_name.keys()}
     # Only now is the number of rows proven by data; before, it is just what the client says.
     nothing = [None] * rows
     found = reader.from_typed([given.get(column.name, nothing) for column in reader.table.columns], rows)
-    if exact:
-        return found
-    return reader.with_extras(found, {name: _extra(by_name[name], rows) for name in reader.extra & by_name.keys()})
+    return reader.with_extras(found, extras) if extras else found
 
 
 def _extra(tensor: Tensor, rows: int) -> list[Any]:
@@ -195,6 +229,8 @@ def _column(tensor: Tensor, column: Column, rows: int) -> list[Any]:
     values = decode.vector(column, not column.required, tensor.data)
     if len(values) != rows:
         raise _miscounted(tensor, len(values))
+    if column.kind.numeric:
+        _check_datatype(tensor, np.array(values, dtype=np.float64).reshape(rows, 1))
     return values
 
 

@@ -9,6 +9,7 @@ from typing import Final
 import msgspec
 
 from viridian.api.shadow import SHADOW_HEADER
+from viridian.http.bodies import LENGTH, length
 
 JSON_LENGTH: Final = b"inference-header-content-length"
 """Of the binary tensor extension: so many bytes of the body are JSON, tensors follow."""
@@ -16,7 +17,7 @@ REQUEST_ID: Final = b"x-request-id"
 TRACEPARENT: Final = b"traceparent"
 _SHADOW: Final = SHADOW_HEADER.encode()
 _TYPE, _ENCODING = b"content-type", b"content-encoding"
-_READ: Final = frozenset({_TYPE, _ENCODING, JSON_LENGTH, REQUEST_ID, TRACEPARENT, _SHADOW})
+_READ: Final = frozenset({_TYPE, _ENCODING, LENGTH, JSON_LENGTH, REQUEST_ID, TRACEPARENT, _SHADOW})
 _LONGEST_ID: Final = 200
 
 CSV: Final = "text/csv"
@@ -45,6 +46,11 @@ class Head:
     def media(self) -> str:
         """The type of the body without its parameters."""
         return self._given.get(_TYPE, b"").partition(b";")[0].strip().lower().decode("latin-1")
+
+    @property
+    def announced(self) -> int:
+        """How long the body is to be; 0 where that is not said."""
+        return length(self._given.get(LENGTH, b""))
 
     @property
     def copied(self) -> bool:

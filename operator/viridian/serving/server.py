@@ -10,12 +10,14 @@ import signal
 from collections.abc import Callable, Iterator
 
 from viridian.api.refusals import Refusal
+from viridian.http.bounds import Bounds
+from viridian.http.config import Application
+from viridian.http.listener import Listener
 from viridian.serving import model
 from viridian.serving.connections import Connections
 from viridian.serving.errors import BundleRefused, ServingError
 from viridian.serving.inference import Inference
 from viridian.serving.integrity import verify_directory
-from viridian.serving.listener import Listener
 from viridian.serving.logs import note
 from viridian.serving.management import Management
 from viridian.serving.model import Limits, Model
@@ -31,9 +33,9 @@ class Server:
         self.cpus = cpus
         self.connections = Connections()
         self.inference = Inference(settings, self.connections, cpus)
-        self.listener = Listener(self.inference, settings.host, settings.port, settings.grace_seconds)
+        self.listener = _listener(self.inference, settings, settings.port, settings.grace_seconds)
         management = Management(self.inference, self.connections, settings.model_dir)
-        self.management = Listener(management, settings.host, settings.management_port, grace_seconds=1)
+        self.management = _listener(management, settings, settings.management_port, grace_seconds=1)
         self.connections.watch(self.listener.open_connections)
         self.still_loading = False
         """It was told to leave before the model was there; a thread may go on loading it."""
@@ -44,7 +46,6 @@ class Server:
         with _on_signals(self.leave):
             ports = {"port": self.listener.port, "management_port": self.management.port}
             note("start", **self._identity(), **ports, cpus=self.cpus)
-            sweeping = asyncio.create_task(self._sweep())
             answering = asyncio.create_task(self.listener.run_until_stopped())
             managing = asyncio.create_task(self.management.run_until_stopped())
             for listening in (answering, managing):
@@ -58,7 +59,6 @@ class Server:
                 self.inference.shadow.stop()
                 self.listener.stop()
                 await answering
-                sweeping.cancel()
                 if self.inference.observers is not None:
                     await self.inference.observers.close()
                 self.management.stop()
@@ -85,12 +85,6 @@ class Server:
         seconds = asyncio.get_running_loop().time() - began
         note("ready", **self._identity(), seconds=round(seconds, 3))
 
-    async def _sweep(self) -> None:
-        """Ends connections on which a request arrives too slowly."""
-        while True:
-            await asyncio.sleep(1)
-            self.connections.end_stalled(self.settings.read_seconds)
-
     async def _drain(self) -> None:
         """New connections still arrive until every node knows that this pod leaves: they are answered, too."""
         if self.inference.model is None:
@@ -108,6 +102,16 @@ class Server:
             "revision": settings.revision,
             "slot": settings.slot,
         }
+
+
+def _listener(application: Application, settings: Settings, port: int, grace_seconds: float) -> Listener:
+    bounds = Bounds(
+        seconds=settings.read_seconds, body_bytes=settings.max_body_bytes, connections=settings.max_connections
+    )
+    try:
+        return Listener(application, settings.host, port, bounds, grace_seconds)
+    except OSError as error:
+        raise ServingError(f"cannot listen on port {port}: {error.strerror or error}") from error
 
 
 def load(settings: Settings, threads: int) -> tuple[Model, Observers]:

@@ -40,6 +40,7 @@ class Settings:
     signature_required: bool = False
     max_rows: int = DEFAULT_ROW_LIMIT
     max_waiting: int = 256
+    max_connections: int = 10_000
     read_seconds: float = 30.0
     predict_seconds: float = 30.0
     access_log: bool = False
@@ -92,7 +93,7 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> Settings:
     for flag in ("read_seconds", "predict_seconds", "profile_seconds"):
         if not 0 < getattr(given, flag) < math.inf:
             parser.error(f"--{flag.replace('_', '-')} is a number of seconds above 0")
-    for flag in ("max_body_bytes", "max_rows", "max_waiting"):
+    for flag in ("max_body_bytes", "max_rows", "max_waiting", "max_connections"):
         if getattr(given, flag) < 1:
             parser.error(f"--{flag.replace('_', '-')} is at least 1")
     return Settings(**vars(given))
@@ -135,6 +136,7 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     option("max-body-bytes", str(DEFAULT_BODY_LIMIT), "largest body of a request", int)
     option("max-rows", str(DEFAULT_ROW_LIMIT), "most rows of a request", int)
     option("max-waiting", "256", "requests that may wait for a thread; more are answered with 429", int)
+    option("max-connections", "10000", "connections that may be open on a port; more are answered with 503", int)
     option("read-seconds", "30", "for a request to arrive; then 408", float)
     option("predict-seconds", "30", "for an answer; then 504, or 503 when its turn did not come", float)
     option("access-log", "false", "true logs one line for each prediction request", truth)

@@ -54,8 +54,10 @@ def flags(name: str, shape: Sequence[int], raw: memoryview) -> list[bool]:
 
 def strings(name: str, shape: Sequence[int], raw: memoryview) -> list[str]:
     """Each behind its length in four bytes."""
-    found, place = [], 0
-    while place < len(raw):
+    needed = math.prod(shape)
+    found: list[str] = []
+    place = 0
+    while place < len(raw) and len(found) < needed:
         start = place + _LENGTH.size
         if start > len(raw) or (place := start + _LENGTH.unpack_from(raw, place)[0]) > len(raw):
             raise BadInput(Rejection.MALFORMED, name, f"{name!r}: a string is longer than the data")
@@ -63,8 +65,10 @@ def strings(name: str, shape: Sequence[int], raw: memoryview) -> list[str]:
             found.append(str(raw[start:place], "utf-8"))
         except UnicodeDecodeError as error:
             raise BadInput(Rejection.WRONG_TYPE, name, f"{name!r}, row {len(found)}: not UTF-8") from error
-    if len(found) != math.prod(shape):
-        raise _miscounted(name, shape, len(found))
+    if place < len(raw):
+        raise _miscounted(name, shape, f"not {needed + 1} or more")
+    if len(found) < needed:
+        raise _miscounted(name, shape, f"not {len(found)}")
     return found
 
 
@@ -80,12 +84,12 @@ def write(values: NDArray[Any]) -> bytes:
 
 def _check_size(name: str, shape: Sequence[int], raw: memoryview, size: int) -> None:
     if len(raw) != math.prod(shape) * size:
-        raise _miscounted(name, shape, len(raw) / size)
+        raise _miscounted(name, shape, f"not {len(raw) / size:g}")
 
 
-def _miscounted(name: str, shape: Sequence[int], found: float) -> BadInput:
+def _miscounted(name: str, shape: Sequence[int], found: str) -> BadInput:
     return BadInput(
         Rejection.WRONG_SHAPE,
         name,
-        f"{name!r}: the shape {list(shape)} needs {math.prod(shape)} values, not {found:g}",
+        f"{name!r}: the shape {list(shape)} needs {math.prod(shape)} values, {found}",
     )

@@ -33,6 +33,8 @@ _FALLING: Final = 0.02
 """Weights of the newest duration in the moving estimate. Leaving the loop is quick, coming back takes many answers:
 a model that is slow now and then must not stop the loop now and then."""
 _SIZES: Final = 64
+LOOP_BYTES: Final = 256 * 1024
+"""Larger requests never run on the loop: what is quick for most of that size need not be for the next one."""
 SMALL_BYTES: Final = 16 * 1024
 """Larger requests have rows enough of their own and are answered alone."""
 _LONGEST_ADVICE: Final = 30
@@ -90,7 +92,7 @@ class Work(Generic[Q, R]):
         """What the call gives for this item, or raises what it gives instead; Busy, TurnMissed or TookTooLong."""
         place = min(size.bit_length(), _SIZES - 1)
         estimate = self._seconds[place]
-        if estimate is None or estimate >= QUICK_SECONDS:
+        if estimate is None or estimate >= QUICK_SECONDS or size > LOOP_BYTES:
             return await self._on_a_thread(item, size, place)
         loop = asyncio.get_running_loop()
         if not self._quick:
@@ -173,7 +175,8 @@ class Work(Generic[Q, R]):
     def _timed(self, jobs: Sequence[_Job[Q, R]]) -> tuple[Sequence[R | Exception], float | None]:
         """The results and the processor time they took: waiting on a busy machine is no slowness of the model.
 
-        Only what succeeds tells how long the model takes: refusing bad input is quick for the slowest model.
+        Only what succeeds tells how long the model takes: refusing bad input is quick for the slowest model. Where it
+        is slow, the next bad input must not hold up the loop.
         """
         began = time.thread_time()
         try:
@@ -183,6 +186,8 @@ class Work(Generic[Q, R]):
             return [error] * len(jobs), None
         took = time.thread_time() - began
         if any(isinstance(result, Exception) for result in results):
+            if took > QUICK_SECONDS * len(jobs):
+                self._estimate(jobs[0].place, took / len(jobs), alone=False)
             return results, None
         self._estimate(jobs[0].place, took / len(jobs), alone=len(jobs) == 1)
         return results, took
