@@ -108,6 +108,15 @@ class ControlPlane:
         self.stop_apiserver()
         self.start_apiserver()
 
+    def restart_controller_manager(self) -> None:
+        """Start it anew, so that it knows the custom kinds of this moment.
+
+        Its garbage collector looks for new kinds when it starts and then every 30 seconds: what an object of a newer
+        kind owns is not deleted with its owner until then.
+        """
+        self._stop("kube-controller-manager")
+        self._start_controller_manager()
+
     def compact_etcd(self) -> int:
         """Forget all history up to now and return the revision up to which it is forgotten.
 
@@ -130,10 +139,13 @@ class ControlPlane:
         components.create_credentials(layout)
         self._spawn("etcd", components.etcd(layout))
         self.start_apiserver()
-        self._spawn("kube-controller-manager", components.kube_controller_manager(layout))
+        self._start_controller_manager()
         self._spawn("kube-scheduler", components.kube_scheduler(layout))
         account = f"{layout.server}/api/v1/namespaces/default/serviceaccounts/default"
         until("the default service account", lambda: answers(account, layout.identity), START_SECONDS)
+
+    def _start_controller_manager(self) -> None:
+        self._spawn("kube-controller-manager", components.kube_controller_manager(self.layout))
 
     def _server_flags(self) -> tuple[str, ...]:
         # The Service `kubernetes` may not point at 127.0.0.1, and without pods nobody needs it.

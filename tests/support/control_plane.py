@@ -9,9 +9,13 @@ import pytest
 
 from localcluster.binaries import program
 from localcluster.controlplane import ControlPlane
-from tests.support.kube import Kube, Kubectl, client, condition, eventually
+from tests.support.kube import Kube, Kubectl, Object, client, condition, eventually
+from tests.support.manifests import model_deployment, retrain_policy
 from viridian.api import crd
 from viridian.api.names import API_VERSION
+
+SMALLEST = (model_deployment, retrain_policy)
+"""The smallest useful manifest of each kind."""
 
 
 @pytest.fixture(scope="session")
@@ -23,10 +27,12 @@ def control_plane() -> Iterator[ControlPlane]:
 
 @pytest.fixture(scope="session")
 def kube(control_plane: ControlPlane) -> Iterator[Kube]:
-    """The administrator's client; both kinds are installed and served."""
+    """The administrator's client; both kinds are installed, served and known to the garbage collector."""
     with client(control_plane.kubeconfig) as kube:
         for kind in crd.KINDS:
             install(kube, kind)
+        control_plane.restart_controller_manager()
+        until_garbage_is_collected(kube)
         yield kube
 
 
@@ -60,3 +66,25 @@ def install(kube: Kube, kind: crd.Kind) -> None:
     eventually(lambda: kube.request("GET", f"/apis/{API_VERSION}/{kind.plural}"), what=f"first list of {kind.plural}")
     # `kubectl explain` and `kubectl diff` read the published schema.
     eventually(lambda: kind.name in str(kube.request("GET", f"/openapi/v3/apis/{API_VERSION}")), what="its schema")
+
+
+def until_garbage_is_collected(kube: Kube) -> None:
+    """Wait until what an object of each kind owns goes with it."""
+    dependents = [_left_by_a_deleted_owner(kube, manifest("default", "garbage")) for manifest in SMALLEST]
+    eventually(
+        lambda: not any(kube.get("v1", "ConfigMap", name, "default") for name in dependents),
+        what="the garbage collector's knowledge of both kinds",
+        timeout=60.0,
+    )
+
+
+def _left_by_a_deleted_owner(kube: Kube, owner: Object) -> str:
+    """Name of a ConfigMap whose owner has just been deleted."""
+    created = kube.create(owner)
+    reference = {key: created[key] for key in ("apiVersion", "kind")}
+    reference |= {key: created["metadata"][key] for key in ("name", "uid")}
+    name = f"garbage-{created['kind'].lower()}"
+    metadata = {"name": name, "namespace": "default", "ownerReferences": [reference]}
+    kube.create({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata})
+    kube.delete(owner)
+    return name
