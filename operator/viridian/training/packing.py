@@ -7,14 +7,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType
-
 from viridian.api.profile import Reference
 from viridian.api.stage import shortened
 from viridian.training import bundle
 from viridian.training.holdout import Holdout
 from viridian.training.outcome import CandidateFailed
-from viridian.training.payload import NotExpressible, Payload, as_onnx, as_skops, difference
+from viridian.training.payload import NotExpressible, Payload, as_onnx, as_skops, difference, numbers
 from viridian.training.scores import Prediction
 from viridian.training.served import NotServed, Served
 
@@ -52,7 +50,7 @@ def pack(directory: Path, model: Any, holdout: Holdout, expected: Prediction, pr
 
     estimator = f"{type(model).__module__}.{type(model).__qualname__}"
     doubt = ""
-    for number in (FloatTensorType, DoubleTensorType):
+    for number in numbers(model):
         try:
             packed = tried(number.__name__, as_onnx(model, holdout.columns, number), parity="passed")
         except NotExpressible as error:

@@ -13,10 +13,11 @@ import onnx
 import sklearn
 import skops.io
 from skl2onnx import to_onnx
-from skl2onnx.common.data_types import FloatTensorType, StringTensorType
+from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType, StringTensorType
 
 from viridian.serving.bundle import Format
 from viridian.serving.trees import parts
+from viridian.training import boosted_trees
 from viridian.training.rows import Column
 from viridian.training.scores import Prediction, classifies
 
@@ -25,6 +26,8 @@ TOLERANCE: Final = 1e-4
 MAX_ERROR_CHARACTERS: Final = 160
 GRAPH_NAME: Final = "model"
 """A constant: the converter's default is random, and then the same model would get another digest each time."""
+
+boosted_trees.register()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,7 @@ def as_onnx(model: Any, columns: Sequence[Column], number: type = FloatTensorTyp
             # What it warns of is measured on the holdout.
             warnings.simplefilter("ignore")
             graph = to_onnx(model, initial_types=inputs(model, columns, number), options=options, name=GRAPH_NAME)
+        boosted_trees.finish(graph)
     except Exception as error:
         # The converter raises whatever its parts raise; each of them means that there is no graph.
         raise NotExpressible(f"{type(error).__name__}: {str(error)[:MAX_ERROR_CHARACTERS]}") from error
@@ -71,6 +75,11 @@ def as_onnx(model: Any, columns: Sequence[Column], number: type = FloatTensorTyp
     )
 
 
+def numbers(model: Any) -> tuple[type, ...]:
+    """The types of numbers to try, in their order: histogram gradient boosting compares with thresholds of 64 bits."""
+    return (DoubleTensorType,) if boosted_trees.contained_in(model) else (FloatTensorType, DoubleTensorType)
+
+
 def inputs(model: Any, columns: Sequence[Column], number: type) -> list[tuple[str, Any]]:
     """What the graph takes. Estimators that choose columns by name get each of them, others get a matrix.
 
@@ -84,7 +93,9 @@ def inputs(model: Any, columns: Sequence[Column], number: type) -> list[tuple[st
 
 
 def chooses_by_name(model: Any) -> bool:
-    return any(type(part).__name__ == "ColumnTransformer" for part in parts(model))
+    """Whether some part takes a table; boosted trees keep such a part for themselves, and take a matrix."""
+    own = [getattr(part, "_preprocessor", None) for part in parts(model)]
+    return any(type(part).__name__ == "ColumnTransformer" and part not in own for part in parts(model))
 
 
 def input_name(names: Sequence[str]) -> str:
