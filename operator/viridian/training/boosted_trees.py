@@ -59,7 +59,9 @@ def register() -> None:
 
 def contained_in(model: Any) -> bool:
     """Whether the estimator is one of these, or a part of it is."""
-    return any(isinstance(part, (HistGradientBoostingClassifier, HistGradientBoostingRegressor)) for part in parts(model))
+    return any(
+        isinstance(part, (HistGradientBoostingClassifier, HistGradientBoostingRegressor)) for part in parts(model)
+    )
 
 
 def finish(graph: ModelProto) -> None:
@@ -119,9 +121,7 @@ class Ensemble:
             )
             self._add_split(tree, node, left, right)
 
-    def _add_split(
-        self, tree: Any, node: Any, left: tuple[int, int], right: tuple[int, int]
-    ) -> None:
+    def _add_split(self, tree: Any, node: Any, left: tuple[int, int], right: tuple[int, int]) -> None:
         feature, gaps_go_left = int(node["feature_idx"]), bool(node["missing_go_to_left"])
         if not node["is_categorical"]:
             threshold = float(node["num_threshold"])

@@ -32,14 +32,19 @@ def table() -> Numbers:
     """Two measures, a column of few codes, one of many; a tenth of each is missing."""
     chance = np.random.default_rng(3)
     rows = np.column_stack(
-        [chance.normal(size=ROWS), chance.choice(CODES, ROWS), chance.lognormal(size=ROWS), chance.integers(0, 200, ROWS)]
+        [
+            chance.normal(size=ROWS),
+            chance.choice(CODES, ROWS),
+            chance.lognormal(size=ROWS),
+            chance.integers(0, 200, ROWS),
+        ]
     )
     rows[chance.random(rows.shape) < 0.1] = np.nan
     return rows
 
 
 def probes(model: Any, rows: Numbers) -> Numbers:
-    """What a request may hold: the rows, numbers on a threshold and right beside it, gaps, and codes that nobody knows."""
+    """What a request may hold: the rows, numbers on a threshold and right beside it, gaps, and unknown codes."""
     thresholds = [
         float(node["num_threshold"])
         for trees in last(model)._predictors
@@ -52,7 +57,12 @@ def probes(model: Any, rows: Numbers) -> Numbers:
     codes = np.array([*CODES, np.nan, -1.0, 3.0, 1.5, 256.0, 1e9])
     chance = np.random.default_rng(5)
     size = 400
-    mixed = [chance.choice(edges, size), chance.choice(codes, size), chance.choice(edges, size), chance.choice(codes, size)]
+    mixed = [
+        chance.choice(edges, size),
+        chance.choice(codes, size),
+        chance.choice(edges, size),
+        chance.choice(codes, size),
+    ]
     return np.concatenate([rows, np.column_stack(mixed)])
 
 

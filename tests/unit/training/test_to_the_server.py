@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_breast_cancer
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
+from sklearn.model_selection import FixedThresholdClassifier
 
 from tests.unit.training.conftest import Stage
 from tests.unit.training.test_examples import broken as broken  # the fixture
@@ -49,9 +50,10 @@ def ask(model: serving.Model, rows: np.ndarray) -> list[Any]:
     ("estimator", "payload"),
     [
         (RandomForestClassifier(n_estimators=20, max_depth=6, random_state=1), "onnx"),
-        (HistGradientBoostingClassifier(max_iter=10, random_state=1), "skops"),
+        (FixedThresholdClassifier(RandomForestClassifier(n_estimators=5, random_state=1), threshold=0.5), "skops"),
+        (HistGradientBoostingClassifier(max_iter=10, random_state=1), "onnx"),
     ],
-    ids=["onnx", "skops"],
+    ids=["onnx", "skops", "boosted trees"],
 )
 async def test_the_server_answers_as_the_estimator_does(
     stage: Stage, mlflow: Any, tmp_path: Path, estimator: Any, payload: str
