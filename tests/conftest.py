@@ -10,6 +10,8 @@ from typing import Any
 # Before anything loads these libraries: both would report to their makers.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+# Small models are fitted by one thread: a pool of them that waits actively takes the cores from everything else.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 from xdist.scheduler import LoadScopeScheduling
