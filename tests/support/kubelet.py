@@ -28,11 +28,14 @@ from tests.support.model_metrics import Counters
 from viridian.api.names import (
     MANAGED_BY,
     MANAGED_BY_LABEL,
+    MODEL_DEPLOYMENT_LABEL,
     RETRAIN_POLICY_LABEL,
     REVISION_LABEL,
     RUN_LABEL,
+    SLOT_LABEL,
     TRAFFIC_ANNOTATION,
 )
+from viridian.api.samples import Identity
 from viridian.rollout.snapshot import parse_pod
 
 POLL_SECONDS = 0.15
@@ -74,6 +77,8 @@ class _Running:
     started: float
     names: tuple[str, ...]
     """What a script may call it by: version, URI, revision, name of its run."""
+    identity: Identity
+    """What its server is told about whose it is."""
     counters: Counters = field(default_factory=Counters)
     written: Object = field(default_factory=dict)
     server: asyncio.Server | None = None
@@ -186,7 +191,7 @@ class Kubelet:
     async def _start(self, uid: str, pod: Object) -> _Running:
         number = next(self._addresses)
         ip = f"127.77.{number // 250 % 250}.{number % 250 + 1}"
-        running = _Running(pod["metadata"]["namespace"], ip, time.monotonic(), _names(pod))
+        running = _Running(pod["metadata"]["namespace"], ip, time.monotonic(), _names(pod), _identity(pod))
         if RUN_LABEL not in pod["metadata"]["labels"]:
             port = parse_pod(pod).management_port
             running.server = await asyncio.start_server(
@@ -227,7 +232,7 @@ class Kubelet:
             if pod is None or not self._behaviour(pod).reachable:
                 return
             if head.startswith("GET /metrics "):
-                body = pod.counters.text()
+                body = pod.counters.text(pod.identity)
                 writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nConnection: close\r\n")
                 writer.write(f"Content-Length: {len(body)}\r\n\r\n{body}".encode())
             elif head.startswith("POST /connections/close "):
@@ -265,6 +270,17 @@ def _names(pod: Object) -> tuple[str, ...]:
     return tuple(filter(None, found))
 
 
+def _identity(pod: Object) -> Identity:
+    metadata, labels = pod["metadata"], pod["metadata"]["labels"]
+    return Identity(
+        namespace=metadata["namespace"],
+        deployment=labels.get(MODEL_DEPLOYMENT_LABEL, ""),
+        slot=labels.get(SLOT_LABEL, ""),
+        revision=labels.get(REVISION_LABEL, ""),
+        pod=metadata["name"],
+    )
+
+
 def _shares(pods: list[Object], services: list[Object]) -> dict[str, float]:
     """Pod uid to its share of its live Service's requests."""
     shares: dict[str, float] = {}
@@ -295,7 +311,7 @@ def _serving_status(pod: Object, running: _Running, fate: Fate) -> Object:
         "startTime": running.written.get("startTime") or _now(),
         "conditions": _conditions({"Initialized": fetched, "ContainersReady": ready, "Ready": ready}, running),
         "initContainerStatuses": [_fetching(c, fate) for c in pod["spec"].get("initContainers", ())],
-        "containerStatuses": [_serving(c, fate, ready=ready) for c in pod["spec"]["containers"]],
+        "containerStatuses": [_serving(c, fate, running, ready=ready) for c in pod["spec"]["containers"]],
     }
 
 
@@ -332,14 +348,14 @@ def _container(container: Object, *, ready: bool, restarts: int = 0) -> Object:
     return {**status, "restartCount": restarts}
 
 
-def _serving(container: Object, fate: Fate, *, ready: bool) -> Object:
+def _serving(container: Object, fate: Fate, running: _Running, *, ready: bool) -> Object:
     status = _container(container, ready=ready, restarts=fate.crashes)
     if fate.fetch_failure:
         return {**status, "state": {"waiting": {"reason": "PodInitializing"}}}
     if fate.crashes and not ready:
         ended = {"terminated": {"exitCode": 1, "reason": "Error", "message": "the model cannot be loaded"}}
         return {**status, "state": {"waiting": {"reason": "CrashLoopBackOff"}}, "lastState": ended}
-    return {**status, "state": {"running": {}}}
+    return {**status, "state": {"running": {"startedAt": running.written.get("startTime") or _now()}}}
 
 
 def _fetching(container: Object, fate: Fate) -> Object:

@@ -126,6 +126,7 @@ class MemoryPods:
             },
             latency=tuple(_buckets(counters)),
             duration_sum=sum(seconds * count for seconds, count in counters.slow.items()),
+            process=target.process,
         )
 
     def _behaviour(self, pod: Object) -> Behaviour:

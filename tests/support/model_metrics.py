@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from tests.support.memory_pods import Behaviour
-from viridian.api.samples import DURATION_METRIC, LATENCY_BOUNDS, REQUESTS_METRIC, CodeClass
+from viridian.api.samples import DURATION_METRIC, INFO_METRIC, LATENCY_BOUNDS, REQUESTS_METRIC, CodeClass, Identity
 
 
 @dataclass
@@ -24,9 +24,9 @@ class Counters:
             self.errors += requests * behaviour.errors
             self.by_seconds[behaviour.seconds] = self.by_seconds.get(behaviour.seconds, 0.0) + requests
 
-    def text(self) -> str:
-        """Whole numbers, as a server counts."""
-        return "\n".join(self._lines()) + "\n"
+    def text(self, identity: Identity) -> str:
+        """Whole numbers, as a server counts, and whose they are."""
+        return "\n".join([*_info(identity), *self._lines()]) + "\n"
 
     def _lines(self) -> Iterator[str]:
         total, errors = int(self.requests), int(self.errors)
@@ -41,3 +41,9 @@ class Counters:
         yield f'{DURATION_METRIC}_bucket{{le="+Inf"}} {total}'
         yield f"{DURATION_METRIC}_sum {sum(seconds * number for seconds, number in self.by_seconds.items())}"
         yield f"{DURATION_METRIC}_count {total}"
+
+
+def _info(identity: Identity) -> Iterator[str]:
+    labels = ",".join(f'{name}="{value}"' for name, value in identity.labels().items())
+    yield f"# TYPE {INFO_METRIC}_info gauge"
+    yield f"{INFO_METRIC}_info{{{labels}}} 1.0"

@@ -13,7 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from viridian.api.samples import PodTarget
+from viridian.api.samples import Identity, PodTarget
+
+IDENTITY = Identity(namespace="team", deployment="churn", slot="green", revision="9a1b02ee", pod="churn-green-1")
+"""What every server is told about whose it is."""
 
 
 @dataclass
@@ -35,7 +38,7 @@ class ServerProcess:
 
     @property
     def target(self) -> PodTarget:
-        return PodTarget(uid="pod-1", slot="blue", ip="127.0.0.1", port=self.management_port)
+        return PodTarget(uid="pod-1", ip="127.0.0.1", identity=IDENTITY, port=self.management_port)
 
     async def logged(self, message: str) -> dict[str, Any]:
         """The next line with this message; fails when the process ends without it."""
@@ -67,8 +70,7 @@ async def launched(directory: Path, tmp: Path, **settings: str) -> AsyncIterator
         "VIRIDIAN_MODEL_DIR": str(directory),
         "VIRIDIAN_MODEL_NAME": "the flowers",
         "VIRIDIAN_MODEL_VERSION": "7",
-        "VIRIDIAN_REVISION": "9a1b02ee",
-        "VIRIDIAN_SLOT": "green",
+        **{f"VIRIDIAN_{name.upper()}": value for name, value in IDENTITY.labels().items()},
         "VIRIDIAN_HOST": "127.0.0.1",
         "VIRIDIAN_PORT": "0",
         "VIRIDIAN_MANAGEMENT_PORT": "0",

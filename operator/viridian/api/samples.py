@@ -14,6 +14,14 @@ from typing import Final
 MANAGEMENT_PORT: Final = 8081
 """Where the built-in server answers `/metrics`, `/healthz` and `POST /connections/close`."""
 
+NAMESPACE_VARIABLE: Final = "VIRIDIAN_NAMESPACE"
+DEPLOYMENT_VARIABLE: Final = "VIRIDIAN_DEPLOYMENT"
+"""Name of the ModelDeployment."""
+POD_VARIABLE: Final = "VIRIDIAN_POD"
+SLOT_VARIABLE: Final = "VIRIDIAN_SLOT"
+REVISION_VARIABLE: Final = "VIRIDIAN_REVISION"
+"""What a server's container is told about whose it is, whatever its runtime."""
+
 REQUESTS_METRIC: Final = "viridian_requests"
 """Counter; Prometheus text appends `_total`. Label `code` is a `CodeClass`."""
 DURATION_METRIC: Final = "viridian_request_duration_seconds"
@@ -23,6 +31,9 @@ LATENCY_BOUNDS: Final = (
     0.25, 0.3, 0.4, 0.5, 0.75, 1.0, 1.5, 2.5, 5.0, 10.0,
 )  # fmt: skip
 """Upper bounds of the histogram's buckets in seconds, without the infinite one."""
+
+INFO_METRIC: Final = "viridian_server"
+"""Info; Prometheus text appends `_info`. Its labels say whose answers are counted: see `Identity`."""
 
 PREDICTED_VALUES_METRIC: Final = "viridian_prediction_values"
 """Histogram of scores or predicted numbers on the bins of the version's reference profile, for as long as it counts."""
@@ -48,13 +59,42 @@ class Idle(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """Whose pod it is: the labels of the info metric, by the same names. An address may be another pod's by now."""
+
+    namespace: str = ""
+    deployment: str = ""
+    """Name of the ModelDeployment."""
+    slot: str = ""
+    revision: str = ""
+    pod: str = ""
+    """Name of the pod."""
+
+    def labels(self) -> dict[str, str]:
+        return {name: getattr(self, name) for name in type(self).__slots__}
+
+    def differs_in(self, told: Mapping[str, str]) -> str:
+        """What of these labels belongs to somebody else, for people; empty where nothing does.
+
+        Slot and revision have to be told. The rest may be missing: servers of older releases do not know it.
+        """
+        for name, expected in self.labels().items():
+            said = told.get(name, "")
+            if said != expected and (said or name in ("slot", "revision")):
+                return f"{name} {said}" if said else f"no {name}"
+        return ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PodTarget:
-    """A pod to talk to, and where its management port is."""
+    """A pod to talk to, where its management port is, and who has to answer there."""
 
     uid: str
-    slot: str
     ip: str
+    identity: Identity
     port: int = MANAGEMENT_PORT
+    process: str = ""
+    """What tells the server's process from the one before it in the same pod: the start of the container."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +117,8 @@ class PodSample:
     """Cumulative, by rising bound; empty for a runtime that counts requests but does not time them."""
     duration_sum: float
     """Seconds that all timed requests took together."""
+    process: str = ""
+    """That of the target when it was read."""
 
     @property
     def total(self) -> float:
@@ -94,6 +136,8 @@ class ScrapeProblem(StrEnum):
     """It answered with something other than 200: custom runtimes without metrics do."""
     MALFORMED = "Malformed"
     """It is no Prometheus text, or the counters of requests are not in it."""
+    OTHER_POD = "OtherPod"
+    """It says that it belongs to somebody else, or does not say to whom."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -34,6 +34,7 @@ from viridian.rollout.snapshot import (
     Settings,
     SlotWorld,
     Snapshot,
+    about_to_be_met,
     parse_records,
     slot_world,
     to_scrape,
@@ -98,7 +99,8 @@ class ModelDeployments:
         interval = durations.parse(analysis.interval)
         looks = max((metric.consecutive for metric in analysis.metrics), default=1)
         span = durations.parse(analysis.window) + looks * interval + timedelta(seconds=1)
-        return await self.samples.read(key, to_scrape(snapshot, now), now=now, interval=interval, span=span)
+        targets, shared = to_scrape(snapshot, now), timedelta() if about_to_be_met(snapshot) else interval
+        return await self.samples.read(key, targets, now=now, interval=shared, span=span)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """The latest readings of the pods that are being judged: a short memory per ModelDeployment, in this process alone.
 
-Losing it in a restart is fine. Counters run from the start of the server's process, so the first reading afterwards
-already tells all that the pod answered.
+Losing it in a restart is fine. What the pods had counted when users could first meet them stands in the traffic record,
+and if that is longer ago than the judge looks back, counting begins with the first reading afterwards.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ from viridian.ports.pods import Pods
 Reading = PodSample | ScrapeFailure
 
 MOST = 2000
-"""Readings kept of one pod, whatever window and interval ask for."""
+"""Readings kept of one pod, whatever window and interval ask for. Where there are more, older ones are thinned out."""
+SHARED = timedelta(seconds=0.5)
+"""Passes that follow each other faster may share a reading."""
 
 
 class Samples:
@@ -32,19 +34,19 @@ class Samples:
     ) -> Mapping[str, Sequence[Reading]]:
         """Readings by pod uid, oldest first, reaching back over `span` and to the one before.
 
-        Passes that come faster than half the interval share a scrape, unless a pod was never read. Without targets
-        nothing is kept: the next trial starts with an empty memory.
+        Passes that come faster than half the interval share a scrape, unless a pod was never read; with an interval of
+        zero none do. Without targets nothing is kept: the next trial starts with an empty memory.
         """
         if not targets:
             self.forget(key)
             return {}
         rings = self._rings.setdefault(key, {})
-        recent = now - self._scraped.get(key, datetime.min.replace(tzinfo=now.tzinfo)) < interval / 2
+        recent = now - self._scraped.get(key, datetime.min.replace(tzinfo=now.tzinfo)) < min(interval / 2, SHARED)
         if not (recent and all(target.uid in rings for target in targets)):
             for uid, reading in (await self._pods.scrape(targets)).items():
                 rings.setdefault(uid, []).append(reading)
             self._scraped[key] = now
-        self._rings[key] = {target.uid: _young(rings[target.uid], now - span) for target in targets}
+        self._rings[key] = {target.uid: _kept(rings[target.uid], now, span) for target in targets}
         return {uid: tuple(ring) for uid, ring in self._rings[key].items()}
 
     def forget(self, key: Key) -> None:
@@ -55,7 +57,18 @@ class Samples:
         return sum(len(ring) for rings in self._rings.values() for ring in rings.values())
 
 
-def _young(ring: list[Reading], since: datetime) -> list[Reading]:
-    """What was read after `since`, and the sample before it: that is where counting starts."""
+def _kept(ring: list[Reading], now: datetime, span: timedelta) -> list[Reading]:
+    """What was read within the span, and the sample before it: that is where counting starts."""
+    since = now - span
     older = [reading for reading in ring if reading.at <= since and isinstance(reading, PodSample)]
-    return [*older[-1:], *(reading for reading in ring if reading.at > since)][-MOST:]
+    young = [*older[-1:], *(reading for reading in ring if reading.at > since)]
+    return young if len(young) <= MOST else _thinned(young, span / (MOST // 4))
+
+
+def _thinned(ring: list[Reading], apart: timedelta) -> list[Reading]:
+    """The newer half as it is; before that, readings which are so far apart that the whole span has room."""
+    newer, kept = ring[-MOST // 2 :], ring[:1]
+    for reading in ring[1 : -MOST // 2]:
+        if reading.at - kept[-1].at >= apart:
+            kept.append(reading)
+    return [*kept, *newer]

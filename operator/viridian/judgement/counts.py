@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import pairwise
 
 from viridian.api.samples import CodeClass, PodSample
@@ -51,30 +51,34 @@ class Counts:
         return floor
 
 
-def counted(readings: Iterable[Sequence[PodSample]], since: datetime, until: datetime) -> Counts:
+def counted(
+    readings: Iterable[Sequence[PodSample]], since: datetime, until: datetime, slack: timedelta = timedelta()
+) -> Counts:
     """The sum over pods of what each counted after `since`, as known at `until`.
 
-    Each pod's readings come in order of time. The last one before `since` is where counting starts; a pod that was
-    first read later counts from its start, since all of its answers may matter. A counter that fell belongs to a
-    restarted process and counts from zero again.
+    Each pod's readings come in order of time. Counting starts at the newest reading at `since` or before, if that is
+    no older than `slack`, else at the first one after: what a pod answered between two readings cannot be told apart,
+    and an old one would make long past answers speak for the present. So a first reading counts nothing by itself. A
+    counter that fell belongs to a process that restarted in between, and counts from zero.
     """
     total = Counts()
     for pod in readings:
-        total += _of_pod([reading for reading in pod if reading.at <= until], since)
+        total += _of_pod([reading for reading in pod if since - slack <= reading.at <= until], since)
     return total
 
 
 def _of_pod(readings: Sequence[PodSample], since: datetime) -> Counts:
     before = [reading for reading in readings if reading.at <= since]
-    within = [reading for reading in readings if reading.at > since]
-    if not within:
+    counting = [*before[-1:], *(reading for reading in readings if reading.at > since)]
+    if not counting:
         return Counts()
-    total, start = Counts(), before[-1] if before else None
-    for earlier, later in pairwise([*before[-1:], *within]):
+    total = Counts()
+    start: PodSample | None = counting[0]
+    for earlier, later in pairwise(counting):
         if later.total < earlier.total:
             total += _between(start, earlier)
             start = None
-    return total + _between(start, within[-1])
+    return total + _between(start, counting[-1])
 
 
 def _between(start: PodSample | None, end: PodSample) -> Counts:

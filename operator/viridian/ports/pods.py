@@ -14,6 +14,7 @@ from prometheus_client.samples import Sample
 
 from viridian.api.samples import (
     DURATION_METRIC,
+    INFO_METRIC,
     REQUESTS_METRIC,
     Bucket,
     CodeClass,
@@ -27,7 +28,7 @@ from viridian.api.samples import (
 TIMEOUT: Final = 1.0
 """Seconds for one pod, from connecting to the last byte. A pod that needs longer is blind, not healthy."""
 MAX_BYTES: Final = 4 * 1024 * 1024
-_OURS: Final = (REQUESTS_METRIC, DURATION_METRIC)
+_OURS: Final = (REQUESTS_METRIC, DURATION_METRIC, INFO_METRIC)
 
 
 class Pods(Protocol):
@@ -67,7 +68,9 @@ class HttpPods:
                 if response.status != 200:
                     return self._failure(target, ScrapeProblem.STATUS, f"/metrics answered {response.status}")
                 body = await _read(response)
-            return parse(body, target.uid, self._clock())
+            return parse(body, target, self._clock())
+        except OtherPod as error:
+            return self._failure(target, ScrapeProblem.OTHER_POD, f"/metrics of {target.ip} {error}")
         except TimeoutError:
             return self._failure(target, ScrapeProblem.TIMEOUT, f"/metrics did not answer within {TIMEOUT:g} s")
         except (aiohttp.ClientError, OSError) as error:
@@ -90,8 +93,13 @@ class HttpPods:
             return
 
 
-def parse(text: str, uid: str, at: datetime) -> PodSample:
-    """The counters of one pod from its Prometheus text; ValueError when they are not in it.
+class OtherPod(Exception):
+    """The counters are not those of the pod that was asked: an address may be given to another one at any time."""
+
+
+def parse(text: str, target: PodTarget, at: datetime) -> PodSample:
+    """The counters of one pod from its Prometheus text; ValueError when they are not in it, OtherPod when they are
+    somebody else's.
 
     Series that differ in other labels are added up. Only lines that matter are given to the parser: a runtime of the
     user's own may expose thousands.
@@ -100,20 +108,35 @@ def parse(text: str, uid: str, at: datetime) -> PodSample:
     requests = dict.fromkeys(CodeClass, 0.0)
     buckets: dict[float, float] = {}
     duration = 0.0
-    counted = False
+    owners: list[Mapping[str, str]] = []
+    counting: list[Mapping[str, str]] = []
     for sample in _samples(lines + "\n"):
         if sample.name == f"{REQUESTS_METRIC}_total":
             requests[CodeClass(sample.labels.get("code", ""))] += _count(sample)
-            counted = True
+            counting.append(sample.labels)
         elif sample.name == f"{DURATION_METRIC}_bucket":
             bound = float(sample.labels.get("le", ""))
             buckets[bound] = buckets.get(bound, 0.0) + _count(sample)
         elif sample.name == f"{DURATION_METRIC}_sum":
             duration += _count(sample)
-    if not counted:
+        elif sample.name == f"{INFO_METRIC}_info":
+            owners.append(sample.labels)
+    if not counting:
         raise ValueError(f"{REQUESTS_METRIC}_total is not in it")
+    # A server of an older release names slot and revision with each counter, and nothing else.
+    _check_owner(target, owners or counting)
     latency = tuple(Bucket(bound=bound, count=buckets[bound]) for bound in sorted(buckets))
-    return PodSample(uid=uid, at=at, requests=requests, latency=latency, duration_sum=duration)
+    return PodSample(
+        uid=target.uid, at=at, requests=requests, latency=latency, duration_sum=duration, process=target.process
+    )
+
+
+def _check_owner(target: PodTarget, told: Sequence[Mapping[str, str]]) -> None:
+    wrong = next(filter(None, map(target.identity.differs_in, told)), "")
+    if wrong.startswith("no "):
+        raise OtherPod(f"does not say whose it is: {INFO_METRIC}_info names {wrong}")
+    if wrong:
+        raise OtherPod(f"belongs to {wrong}, not to the pod {target.identity.pod} that had this address")
 
 
 def _matters(line: str) -> bool:

@@ -32,7 +32,7 @@ def wish(spec: ModelDeploymentSpec) -> dict[str, Any]:
     return told
 
 
-def fragment(name: str, spec: ModelDeploymentSpec, collector_url: str | None) -> Mapping[str, Any]:
+def fragment(spec: ModelDeploymentSpec, collector_url: str | None) -> Mapping[str, Any]:
     """What is merged onto the pod template; nothing where the pod is told nothing, or nobody would listen."""
     told = wish(spec)
     if not told or collector_url is None:
@@ -40,8 +40,6 @@ def fragment(name: str, spec: ModelDeploymentSpec, collector_url: str | None) ->
     environment: list[dict[str, Any]] = [
         {"name": words.COLLECTOR_URL_VARIABLE, "value": collector_url},
         {"name": words.COLLECTOR_TOKEN_FILE_VARIABLE, "value": collector_token.TOKEN_FILE},
-        {"name": words.NAMESPACE_VARIABLE, "valueFrom": {"fieldRef": {"fieldPath": "metadata.namespace"}}},
-        {"name": words.DEPLOYMENT_VARIABLE, "value": name},
         {"name": words.PROFILE_SECONDS_VARIABLE, "value": str(told["profileSeconds"])},
     ]
     mounts, volumes = [collector_token.mount()], [collector_token.volume()]

@@ -10,8 +10,9 @@ from viridian.api.names import ROLLBACK_ANNOTATION, SLOT_LABEL, Slot
 from viridian.plan.conditions import stamp, stamp_exact
 from viridian.plan.plan import Event, EventType
 from viridian.rollout import reverting, trial
+from viridian.rollout.evidence import judgements
 from viridian.rollout.move import Move
-from viridian.rollout.situation import Situation, candidate, fallback_revision, first_slot, judgements
+from viridian.rollout.situation import Situation, candidate, fallback_revision, first_slot
 from viridian.rollout.snapshot import in_probation, probation_end
 from viridian.rollout.traffic import Traffic
 
@@ -23,6 +24,9 @@ def choose(situation: Situation) -> Move:
         traffic = _restored(situation)
     if traffic is None:
         return _first_deployment(situation)
+    if not in_probation(situation.snapshot, traffic, situation.now):
+        # What its pods had counted once speaks for nothing any more.
+        traffic = replace(traffic, exposure=None)
     return reverting.unless_nobody_would_serve(situation, traffic, _next(situation, traffic))
 
 
@@ -61,8 +65,8 @@ def _probation(situation: Situation, traffic: Traffic, wanted: str | None) -> Mo
     if fallback is None or not in_probation(situation.snapshot, traffic, situation.now):
         return None
     analysis = situation.spec.rollout.analysis
-    said = judgements(situation, traffic.champion) if analysis.metrics else ()
-    crashes = reverting.crash_loop(situation, traffic.champion, traffic.revision)
+    said = judgements(situation, traffic.champion, traffic.exposure) if analysis.metrics else ()
+    crashes = reverting.crash_loop(situation, traffic.champion, traffic.revision, traffic.exposure)
     worst = reverting.breached(said) if analysis.on_breach is OnBreach.ROLLBACK else None
     unserved = reverting.unserved(situation, traffic.champion)
     complaint = crashes or (worst.message if worst else unserved)
@@ -74,7 +78,7 @@ def _probation(situation: Situation, traffic: Traffic, wanted: str | None) -> Mo
     if other is None or other.revision != fallback or not other.serves:
         waiting = f"{complaint}, but {situation.version_of(fallback)} is not ready to take over"
         return Move(traffic, reasons.FALLBACK_UNAVAILABLE, waiting, judgements=said)
-    first = reverting.breach_began(situation, traffic.champion, worst)
+    first = reverting.breach_began(situation, traffic.champion, traffic.exposure, worst)
     if not crashes and worst is None:
         first = reverting.unserved_since(situation, traffic.champion)
     reason = reasons.METRIC_BREACH if crashes or worst else reasons.CHAMPION_UNAVAILABLE

@@ -22,6 +22,7 @@ from viridian.api.names import (
     revision_record,
     slot_deployment,
 )
+from viridian.api.samples import REVISION_VARIABLE, SLOT_VARIABLE
 from viridian.rollout import traffic
 from viridian.rollout.records import Model, Record
 from viridian.rollout.snapshot import Snapshot
@@ -114,7 +115,7 @@ def deployment(snapshot: Snapshot, slot: Slot, revision: str, template: Mapping[
 
 
 def _identity(slot: Slot, revision: str) -> list[dict[str, str]]:
-    return [{"name": "VIRIDIAN_SLOT", "value": str(slot)}, {"name": "VIRIDIAN_REVISION", "value": revision}]
+    return [{"name": SLOT_VARIABLE, "value": str(slot)}, {"name": REVISION_VARIABLE, "value": revision}]
 
 
 def budget(snapshot: Snapshot, slot: Slot) -> Manifest:

@@ -11,8 +11,10 @@ from viridian.api.samples import Idle
 from viridian.judgement.canary import Judgement, Verdict
 from viridian.plan.conditions import moment, stamp_exact
 from viridian.plan.plan import Event, EventType
+from viridian.rollout.evidence import first_bad_sample
+from viridian.rollout.exposure import Exposure, restarts_within
 from viridian.rollout.move import Close, Move
-from viridian.rollout.situation import Situation, fallback_revision, first_bad_sample
+from viridian.rollout.situation import Situation, fallback_revision
 from viridian.rollout.traffic import Reverted, Traffic
 
 # After this many restarts of a serving container within a trial nobody waits for its metrics.
@@ -95,25 +97,29 @@ def unless_nobody_would_serve(situation: Situation, traffic: Traffic, move: Move
     return Move(traffic, reasons.FALLBACK_UNAVAILABLE, waiting, trial.revision, move.judgements)
 
 
-def breach_began(situation: Situation, slot: Slot, breached: Judgement | None) -> str:
+def breach_began(situation: Situation, slot: Slot, exposure: Exposure | None, breached: Judgement | None) -> str:
     """When the first sample of a breach was seen; empty where no metric was breached."""
     if breached is None:
         return ""
-    return stamp_exact(first_bad_sample(situation, slot, breached.name) or situation.now)
+    return stamp_exact(first_bad_sample(situation, slot, exposure, breached.name) or situation.now)
 
 
 def breached(judgements: tuple[Judgement, ...]) -> Judgement | None:
     return next((judgement for judgement in judgements if judgement.verdict is Verdict.BREACH), None)
 
 
-def crash_loop(situation: Situation, slot: Slot, revision: str) -> str | None:
-    """The sentence about pods of this revision that crash again and again."""
+def crash_loop(situation: Situation, slot: Slot, revision: str, exposure: Exposure | None = None) -> str | None:
+    """The sentence about pods of this revision that crash again and again, within their exposure if there is one.
+
+    One that waits for something and says so, such as the Secret of a key, is no such pod.
+    """
     world = situation.slot(slot)
     pods = [pod for pod in world.pods if pod.revision == revision] if world else []
-    worst = max(pods, key=lambda pod: pod.restarts, default=None)
-    if worst is None or worst.restarts < CRASH_LOOP:
+    crashes = {pod: restarts_within(exposure, pod.uid, pod.restarts) for pod in pods if not pod.waits}
+    worst = max(crashes, key=lambda pod: crashes[pod], default=None)
+    if worst is None or crashes[worst] < CRASH_LOOP:
         return None
-    return f"pod {worst.name} restarted {worst.restarts} times; {worst.complaint or 'see its log'}"
+    return f"pod {worst.name} restarted {crashes[worst]} times; {worst.complaint or 'see its log'}"
 
 
 def unserved_since(situation: Situation, slot: Slot) -> str:

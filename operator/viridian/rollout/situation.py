@@ -1,20 +1,16 @@
-"""What a snapshot means: who the champion is, what is wanted, who the candidate is, and what the judge says."""
+"""What a snapshot means: who the champion is, what is wanted, and who the candidate is."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from viridian.api import durations, reasons
-from viridian.api.modeldeployment import Metric, ModelDeploymentSpec, Step
+from viridian.api import reasons
+from viridian.api.modeldeployment import ModelDeploymentSpec, Step
 from viridian.api.names import RESTART_ANNOTATION, RETRY_ANNOTATION, Slot
-from viridian.api.samples import PodSample, ScrapeFailure
-from viridian.judgement.canary import SUCCESS_RATE, Bound, Judgement, has_bad, judge, strength, unreadable
-from viridian.judgement.counts import counted
 from viridian.rollout import collecting
-from viridian.rollout import snapshot as snapshots
 from viridian.rollout.records import Model, Outcome, Record
 from viridian.rollout.revision import revision_of
 from viridian.rollout.snapshot import SlotWorld, Snapshot, Unresolved
@@ -125,7 +121,7 @@ def read(snapshot: Snapshot, spec: ModelDeploymentSpec, now: datetime) -> Situat
             spec.server,
             snapshot.settings,
             spec.model.signature,
-            collecting.fragment(snapshot.name, spec, snapshot.settings.collector_url),
+            collecting.fragment(spec, snapshot.settings.collector_url),
         )
     except InvalidTemplate as why:
         return Situation(snapshot, spec, now, None, traffic, invalid_template=str(why))
@@ -197,78 +193,3 @@ def target_weight(steps: Sequence[Step], index: int) -> int:
     """The weight that holds in a step: its own, or for an approval that of the step before."""
     weights = [step.weight for step in steps[: index + 1] if step.weight is not None]
     return weights[-1] if weights else 0
-
-
-# ---- What the judge says ----
-
-# A reading older than this (or than three intervals) says nothing about now.
-_STALE_AFTER = timedelta(seconds=5)
-
-
-def judgements(situation: Situation, slot: Slot) -> tuple[Judgement, ...]:
-    """One judgement a metric, on the answers of a slot's pods within the window."""
-    analysis = situation.spec.rollout.analysis
-    bounds = [bound_of(metric) for metric in analysis.metrics]
-    readings, failure = _readings(situation, slot)
-    interval, window = durations.parse(analysis.interval), durations.parse(analysis.window)
-    oldest_fresh = situation.now - max(_STALE_AFTER, 3 * interval)
-    if failure is not None and not any(pod[-1].at >= oldest_fresh for pod in readings):
-        return tuple(unreadable(bound, failure) for bound in bounds)
-    evidence = analysis.judge.rollback_evidence
-    return tuple(
-        judge(
-            bound,
-            [counted(readings, at - window, at) for at in _looks(situation, bound, interval)],
-            evidence_needed=evidence,
-        )
-        for bound in bounds
-    )
-
-
-def bound_of(metric: Metric) -> Bound:
-    limit = metric.min if metric.name == SUCCESS_RATE else metric.max
-    return Bound(metric.name, limit if limit is not None else 1.0, metric.min_samples, metric.consecutive)
-
-
-def _looks(situation: Situation, bound: Bound, interval: timedelta) -> list[datetime]:
-    return [situation.now - number * interval for number in range(bound.consecutive)]
-
-
-# How many moments of the window are looked at as the possible beginning of a breach: a revert is waiting.
-_MOMENTS = 60
-
-
-def first_bad_sample(situation: Situation, slot: Slot, name: str) -> datetime | None:
-    """When the readings of the window first showed the breach that this metric has now.
-
-    A good model has bad answers too. So the breach began at the moment since which the answers speak most strongly
-    against the bound, and its first sample is the first reading after that which shows an answer of that kind.
-    """
-    metric = next((metric for metric in situation.spec.rollout.analysis.metrics if metric.name == name), None)
-    if metric is None:
-        return None
-    bound, now = bound_of(metric), situation.now
-    readings, _ = _readings(situation, slot)
-    since = now - durations.parse(situation.spec.rollout.analysis.window)
-    times = sorted({reading.at for pod in readings for reading in pod if reading.at > since})
-    moments = [since, *times[:-1]][:: 1 + len(times) // _MOMENTS]
-    onset = max(moments, key=lambda start: strength(bound, counted(readings, start, now)))
-    after = [at for at in times if at > onset]
-    thinned = [*after[:: 1 + len(after) // _MOMENTS], *after[-1:]]
-    return next((at for at in thinned if has_bad(bound, counted(readings, onset, at))), None)
-
-
-def answers_of(situation: Situation, slot: Slot) -> Mapping[str, int]:
-    """Pod uid to the requests that its process has answered since it started, of the slot's pods that were read."""
-    return {pod[-1].uid: int(pod[-1].total) for pod in _readings(situation, slot)[0]}
-
-
-def _readings(situation: Situation, slot: Slot) -> tuple[list[list[PodSample]], str | None]:
-    """Each pod's samples, and why the newest attempt to read one failed."""
-    samples, failure = [], None
-    for target in snapshots.judged_targets(situation.snapshot, slot):
-        seen = situation.snapshot.readings.get(target.uid, ())
-        samples.append([reading for reading in seen if isinstance(reading, PodSample)])
-        if seen and isinstance(seen[-1], ScrapeFailure):
-            failure = seen[-1].message
-    return [pod for pod in samples if pod], failure

@@ -12,7 +12,7 @@ from viridian.api.modeldeployment import ModelDeploymentSpec
 from viridian.api.names import FETCH_CONTAINER, MANAGEMENT_PORT, REVISION_LABEL, SERVER_CONTAINER, Slot
 from viridian.api.refusals import Refusal, heard
 from viridian.api.samples import MANAGEMENT_PORT as DEFAULT_MANAGEMENT_PORT
-from viridian.api.samples import PodSample, PodTarget, ScrapeFailure
+from viridian.api.samples import Identity, PodSample, PodTarget, ScrapeFailure
 from viridian.monitoring.telling import Watch
 from viridian.plan.conditions import moment
 from viridian.rollout import records, traffic
@@ -57,13 +57,25 @@ class Pod:
     ready: bool
     management_port: int
     restarts: int
+    # Its containers are at work. The address of a pod that has failed may be another one's by now.
+    running: bool = True
+    # It is being deleted.
+    leaving: bool = False
+    # When the server's container was started: another start is another process.
+    process: str = ""
     # The newest sentence that a failing container left: a fetch that was refused, a crash.
     complaint: str = ""
     # Why the model is not served, where the complaint is about that.
     refusal: Refusal | None = None
 
-    def target(self, slot: Slot) -> PodTarget:
-        return PodTarget(uid=self.uid, slot=str(slot), ip=self.ip, port=self.management_port)
+    @property
+    def waits(self) -> bool:
+        """Whether it only lacks what may still come, such as the Secret of a key."""
+        return self.refusal is not None and not self.refusal.lasting
+
+    @property
+    def reachable(self) -> bool:
+        return bool(self.ip) and self.running and not self.leaving
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,11 +223,20 @@ def parse_pod(pod: Object) -> Pod:
         revision=(metadata.get("labels") or {}).get(REVISION_LABEL, ""),
         ip=status.get("podIP", ""),
         ready=ready and not terminating,
+        running=status.get("phase") == "Running",
+        leaving=terminating,
+        process=_process(status),
         management_port=_management_port(pod),
         restarts=sum(int(c.get("restartCount", 0)) for c in containers if c.get("name") == SERVER_CONTAINER),
         complaint=complaint,
         refusal=refusal,
     )
+
+
+def _process(status: Object) -> str:
+    servers = [c for c in status.get("containerStatuses") or () if c.get("name") == SERVER_CONTAINER]
+    running = [(server.get("state") or {}).get("running") or {} for server in servers]
+    return next((str(state.get("startedAt") or "") for state in running), "")
 
 
 def _management_port(pod: Object) -> int:
@@ -252,14 +273,23 @@ def parse_records(manifests: Sequence[Object]) -> dict[str, Record]:
 
 
 def judged_slot(snapshot: Snapshot, now: datetime) -> Slot | None:
-    """The slot whose pods the judge looks at now: a challenger with traffic, or a new champion in probation."""
+    """The slot whose pods are read now: those of a new champion in probation, or of a challenger.
+
+    Also of one that no user can meet yet: what it has counted by then must be known when users can.
+    """
     current = snapshot.traffic
     if current is None or snapshot.spec is None:
         return None
     if current.trial is not None:
-        return current.champion.other if current.trial.weight > 0 else None
+        return current.champion.other
     watched = snapshot.spec.rollout.analysis.metrics and in_probation(snapshot, current, now)
     return current.champion if watched else None
+
+
+def about_to_be_met(snapshot: Snapshot) -> bool:
+    """Whether this pass may be the one after which users meet the challenger: its counters are wanted as they are."""
+    trial = snapshot.traffic.trial if snapshot.traffic is not None else None
+    return trial is not None and trial.weight == 0
 
 
 def probation_end(snapshot: Snapshot, current: Traffic) -> datetime | None:
@@ -279,13 +309,21 @@ def in_probation(snapshot: Snapshot, current: Traffic, now: datetime) -> bool:
 def targets(snapshot: Snapshot, slot: Slot) -> tuple[PodTarget, ...]:
     """The pods of a slot that can be talked to."""
     world = snapshot.slots.get(slot)
-    return tuple(pod.target(slot) for pod in world.pods if pod.ip) if world else ()
+    return tuple(_target(snapshot, slot, pod) for pod in world.pods if pod.reachable) if world else ()
 
 
 def judged_targets(snapshot: Snapshot, slot: Slot) -> tuple[PodTarget, ...]:
     """Those of them that run what the slot holds now: pods of the revision before it may still be leaving."""
     world = snapshot.slots.get(slot)
-    return tuple(pod.target(slot) for pod in world.pods if pod.ip and pod.revision == world.revision) if world else ()
+    pods = [pod for pod in world.pods if pod.reachable and pod.revision == world.revision] if world else []
+    return tuple(_target(snapshot, slot, pod) for pod in pods)
+
+
+def _target(snapshot: Snapshot, slot: Slot, pod: Pod) -> PodTarget:
+    identity = Identity(
+        namespace=snapshot.namespace, deployment=snapshot.name, slot=str(slot), revision=pod.revision, pod=pod.name
+    )
+    return PodTarget(uid=pod.uid, ip=pod.ip, port=pod.management_port, identity=identity, process=pod.process)
 
 
 def to_scrape(snapshot: Snapshot, now: datetime) -> tuple[PodTarget, ...]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from viridian.api.modeldeployment import ModelSignature, Runtime, Server
 from viridian.api.names import FETCH_CONTAINER, GROUP, HTTP_PORT, MANAGEMENT_PORT, SERVER_CONTAINER
+from viridian.api.samples import DEPLOYMENT_VARIABLE, NAMESPACE_VARIABLE, POD_VARIABLE
 from viridian.api.samples import MANAGEMENT_PORT as MANAGEMENT_PORT_NUMBER
 from viridian.rollout.records import Model
 from viridian.rollout.snapshot import Settings
@@ -229,7 +230,7 @@ def _server(name: str, model: Model, server: Server, settings: Settings) -> dict
             {"name": HTTP_PORT, "containerPort": server.port, "protocol": "TCP"},
             {"name": MANAGEMENT_PORT, "containerPort": MANAGEMENT_PORT_NUMBER, "protocol": "TCP"},
         ],
-        "env": [{"name": key, "value": value} for key, value in environment.items() if value],
+        "env": [*({"name": key, "value": value} for key, value in environment.items() if value), *_owner(name)],
         "volumeMounts": [
             {"name": "model", "mountPath": MODEL_DIR, "readOnly": True},
             {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108
@@ -247,6 +248,15 @@ def _server(name: str, model: Model, server: Server, settings: Settings) -> dict
         "livenessProbe": _probe("/v2/health/live", period=10, failures=3),
         "startupProbe": _probe("/v2/health/ready", period=1, failures=300),
     }
+
+
+def _owner(name: str) -> list[dict[str, Any]]:
+    """What a server says in its metrics about whose they are; slot and revision come with the Deployment."""
+    fields = {NAMESPACE_VARIABLE: "metadata.namespace", POD_VARIABLE: "metadata.name"}
+    return [
+        {"name": DEPLOYMENT_VARIABLE, "value": name},
+        *({"name": key, "valueFrom": {"fieldRef": {"fieldPath": path}}} for key, path in fields.items()),
+    ]
 
 
 def _trusting(signature: ModelSignature, server: Server) -> dict[str, Any]:

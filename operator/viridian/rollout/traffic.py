@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 import msgspec
 
 from viridian.api.names import MODEL_DEPLOYMENT_LABEL, SLOT_LABEL, TRAFFIC_ANNOTATION, Slot
+from viridian.rollout.exposure import Baseline, Exposure
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +29,8 @@ class Trial:
     entered: str = ""
     # When the step's split was reached; empty until then.
     since: str = ""
-    # Pod uid to the requests it had answered when the step first read it: those of the step count from there.
-    counted_from: Mapping[str, int] = field(default_factory=dict)
+    # Since when users can meet its pods; while they cannot, since when it is on trial.
+    exposure: Exposure | None = None
     # Since when the judge sees nothing; empty while it sees.
     blind_since: str = ""
     # The latest approval of a person, in its own words, and when it was counted.
@@ -68,6 +69,8 @@ class Traffic:
     reverted: Reverted | None = None
     # How the present champion came to be one: a promotion is followed by probation, a rollback is not.
     cause: str = "Promoted"
+    # Since when users can meet the pods of a champion that was on trial before.
+    exposure: Exposure | None = None
 
     @property
     def receiving(self) -> frozenset[Slot]:
@@ -92,9 +95,11 @@ def dump(traffic: Traffic) -> str:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, Traffic | Trial | Reverted):
+    if isinstance(value, Traffic | Trial | Reverted | Exposure | Baseline):
         parts = {name: _plain(getattr(value, name)) for name in type(value).__slots__}
         return {name: part for name, part in parts.items() if part not in (None, "", 0, (), {})}
+    if isinstance(value, Mapping):
+        return {name: _plain(part) for name, part in value.items()}
     return str(value) if isinstance(value, Slot) else value
 
 

@@ -12,10 +12,12 @@ from viridian.api.samples import Idle
 from viridian.judgement.canary import Judgement, Verdict, overall
 from viridian.plan.conditions import longer_ago, moment, stamp_exact
 from viridian.plan.plan import Event, EventType
+from viridian.rollout import exposure as exposures
 from viridian.rollout import reverting
 from viridian.rollout.capacity import Pods, pods_for
+from viridian.rollout.evidence import counting, judgements
 from viridian.rollout.move import Close, Move
-from viridian.rollout.situation import Situation, answers_of, judgements, step_identity, step_name, target_weight
+from viridian.rollout.situation import Situation, step_identity, step_name, target_weight
 from viridian.rollout.traffic import Traffic, Trial
 
 # As long as proxies may take to hear of the new split.
@@ -76,7 +78,8 @@ def _not_ready(situation: Situation, complaint: str) -> str:
 
 
 def _enter(situation: Situation, traffic: Traffic, trial: Trial) -> Move:
-    trial = replace(trial, entered=stamp_exact(situation.now))
+    exposure = trial.exposure or exposures.begun(counting(situation, traffic.champion.other), situation.now)
+    trial = replace(trial, entered=stamp_exact(situation.now), exposure=exposure)
     name = step_name(situation.steps, trial.step)
     event = Event(
         EventType.NORMAL, reasons.EVENT_STEP_ADVANCED, f"{situation.version_of(trial.revision)} enters step {name}"
@@ -91,7 +94,7 @@ def _enter(situation: Situation, traffic: Traffic, trial: Trial) -> Move:
 
 def on_trial(situation: Situation, traffic: Traffic, trial: Trial) -> Move:
     """The challenger is in a step: revert, hold or go on."""
-    said = judgements(situation, traffic.champion.other) if trial.weight > 0 else ()
+    said = judgements(situation, traffic.champion.other, trial.exposure) if trial.weight > 0 else ()
     for check in (
         _undeployed,
         _broken,
@@ -121,14 +124,14 @@ def _undeployed(situation: Situation, traffic: Traffic, trial: Trial, _: tuple[J
 
 def _broken(situation: Situation, traffic: Traffic, trial: Trial, said: tuple[Judgement, ...]) -> Move | None:
     slot = traffic.champion.other
-    crashes = reverting.crash_loop(situation, slot, trial.revision)
+    crashes = reverting.crash_loop(situation, slot, trial.revision, trial.exposure)
     if crashes:
         return reverting.reject(situation, traffic, trial.revision, reasons.METRIC_BREACH, crashes)
     worst = reverting.breached(said)
     if worst is not None:
         if situation.spec.rollout.analysis.on_breach is OnBreach.HOLD:
             return Move(traffic, reasons.BREACHED, f"{worst.message}; held, since onBreach is Hold", trial.revision)
-        first = reverting.breach_began(situation, slot, worst)
+        first = reverting.breach_began(situation, slot, trial.exposure, worst)
         return reverting.reject(
             situation, traffic, trial.revision, reasons.METRIC_BREACH, worst.message, breach_at=first
         )
@@ -146,7 +149,7 @@ def _edited(situation: Situation, traffic: Traffic, trial: Trial, _: tuple[Judge
 
 
 def _in_new_step(trial: Trial, passed: tuple[str, ...]) -> Trial:
-    return replace(trial, passed=passed, since="", blind_since="", counted_from={})
+    return replace(trial, passed=passed, since="", blind_since="")
 
 
 def _late(situation: Situation, traffic: Traffic, trial: Trial, _: tuple[Judgement, ...]) -> Move | None:
@@ -181,18 +184,16 @@ def _pause(traffic: Traffic, trial: Trial) -> Move:
 
 
 def _counting(situation: Situation, traffic: Traffic, trial: Trial, _: tuple[Judgement, ...]) -> Move | None:
-    """The requests of a step count from each pod's first reading in it: what it answered before was no user's of it.
-
-    A counter that fell belongs to a process that restarted meanwhile, and counts from zero.
-    """
-    if not trial.since or trial.step >= len(situation.steps) or not situation.steps[trial.step].min_requests:
+    """A pod that could not be read when users could first meet it has its baseline as soon as it can be."""
+    if trial.weight == 0:
         return None
-    known, answered = trial.counted_from, answers_of(situation, traffic.champion.other)
-    start = {uid: known.get(uid, total) if total >= known.get(uid, total) else 0 for uid, total in answered.items()}
-    if all(known.get(uid) == count for uid, count in start.items()):
+    pods = counting(situation, traffic.champion.other)
+    known = trial.exposure
+    exposure = exposures.with_first_readings(known, pods) if known else exposures.begun(pods, situation.now)
+    if exposure == known:
         return None
-    counting = replace(traffic, trial=replace(trial, counted_from=start))
-    return Move(counting, reasons.ROLLING_OUT, "the first requests to count", trial.revision)
+    read = replace(traffic, trial=replace(trial, exposure=exposure))
+    return Move(read, reasons.ROLLING_OUT, "the first requests to count", trial.revision)
 
 
 def _blind(situation: Situation, traffic: Traffic, trial: Trial, said: tuple[Judgement, ...]) -> Move | None:
@@ -231,7 +232,10 @@ def _reach_split(situation: Situation, traffic: Traffic, trial: Trial, _: tuple[
     missing = _missing_pods(situation, traffic, trial)
     if missing:
         return Move(traffic, reasons.ROLLING_OUT, missing, trial.revision)
-    reached = replace(trial, weight=weight, since=stamp_exact(situation.now), counted_from={})
+    pods = counting(situation, traffic.champion.other)
+    going_on = trial.exposure if trial.weight > 0 else None
+    exposure = exposures.in_next_step(going_on, pods) if going_on else exposures.begun(pods, situation.now)
+    reached = replace(trial, weight=weight, since=stamp_exact(situation.now), exposure=exposure)
     return Move(
         replace(traffic, trial=reached),
         reasons.ROLLING_OUT,
@@ -304,8 +308,10 @@ def _approval_to_give(situation: Situation, trial: Trial) -> str:
 
 def _answered(situation: Situation, traffic: Traffic, trial: Trial) -> int:
     """Requests of this step."""
-    answered = answers_of(situation, traffic.champion.other)
-    return sum(answered[uid] - start for uid, start in trial.counted_from.items() if uid in answered)
+    if trial.exposure is None:
+        return 0
+    read = [pod.reading for pod in counting(situation, traffic.champion.other) if pod.reading is not None]
+    return int(sum(exposures.answered_in_step(trial.exposure, newest) for newest in read))
 
 
 def _advance(situation: Situation, traffic: Traffic, trial: Trial, _: tuple[Judgement, ...]) -> Move | None:
@@ -318,17 +324,19 @@ def _advance(situation: Situation, traffic: Traffic, trial: Trial, _: tuple[Judg
     missing = _missing_pods(situation, traffic, trial)
     if missing:
         return Move(traffic, reasons.ROLLING_OUT, missing, trial.revision)
-    return _promote(situation, traffic, trial.revision)
+    return _promote(situation, traffic, trial)
 
 
-def _promote(situation: Situation, traffic: Traffic, revision: str) -> Move:
+def _promote(situation: Situation, traffic: Traffic, trial: Trial) -> Move:
+    revision, slot = trial.revision, traffic.champion.other
     said = f"{situation.version_of(revision)} is the champion; {situation.version_of(traffic.revision)} stays warm"
     return Move(
         Traffic(
-            champion=traffic.champion.other,
+            champion=slot,
             revision=revision,
             since=stamp_exact(situation.now),
             former=traffic.revision,
+            exposure=trial.exposure if trial.weight > 0 else exposures.begun(counting(situation, slot), situation.now),
         ),
         reasons.SERVING,
         "",

@@ -6,11 +6,19 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    Info,
+    disable_created_metrics,
+    generate_latest,
+)
 from prometheus_client.core import CounterMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from viridian.api.samples import DURATION_METRIC, LATENCY_BOUNDS, REQUESTS_METRIC, CodeClass
+from viridian.api.samples import DURATION_METRIC, INFO_METRIC, LATENCY_BOUNDS, REQUESTS_METRIC, CodeClass, Identity
 from viridian.api.shadow import COPIED_DURATION_METRIC, COPIED_REQUESTS_METRIC
 from viridian.serving.errors import Busy, NoAnswer, Rejection, TookTooLong, TurnMissed
 from viridian.serving.settings import Settings
@@ -40,6 +48,7 @@ class Metrics:
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self._registry = CollectorRegistry(auto_describe=False)
         identity = self._identity = (settings.name, settings.version, settings.revision, settings.slot)
+        Info(INFO_METRIC, "Whose answers are counted here.", registry=self._registry).info(_owner(settings).labels())
         rejected = Counter(
             "viridian_rejected_inputs", "Refused inputs by reason.", (*_LABELS, "reason"), registry=self._registry
         )
@@ -99,6 +108,16 @@ class Metrics:
     def render(self) -> bytes:
         """All of it as Prometheus text."""
         return generate_latest(self._registry)
+
+
+def _owner(settings: Settings) -> Identity:
+    return Identity(
+        namespace=settings.namespace,
+        deployment=settings.deployment,
+        slot=settings.slot,
+        revision=settings.revision,
+        pod=settings.pod,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,7 +76,7 @@ def step_pod(store: Store, pod: Object, readiness: Mapping[str, Readiness]) -> N
         "podIP": status.get("podIP") or _address(pod),
         "startTime": stamp(started),
         "conditions": with_conditions(status.get("conditions", []), conditions, stamp(now)),
-        "containerStatuses": [_container_status(c, ready, fate) for c in pod["spec"]["containers"]],
+        "containerStatuses": [_container_status(c, ready, fate, stamp(started)) for c in pod["spec"]["containers"]],
     }
     if "initContainers" in pod["spec"]:
         wanted["initContainerStatuses"] = [_init_status(c, fate) for c in pod["spec"]["initContainers"]]
@@ -249,9 +249,9 @@ def _address(pod: Object) -> str:
     return f"10.244.{number // 250 % 250}.{number % 250 + 1}"
 
 
-def _container_status(container: Object, ready: bool, fate: Readiness) -> Object:
+def _container_status(container: Object, ready: bool, fate: Readiness, started: str) -> Object:
     waiting = {"waiting": {"reason": "PodInitializing"}}
-    state = waiting if fate.init_failure else {"running": {}}
+    state = waiting if fate.init_failure else {"running": {"startedAt": started}}
     return {"name": container["name"], "image": container["image"], "ready": ready, "restartCount": 0, "state": state}
 
 

@@ -11,7 +11,7 @@ from tests.support.memory_registry import MemoryRegistry
 from tests.support.virtual_time import run_virtually
 from tests.unit.controller.world import KEY, ToldPods, config_map
 from viridian.api.registry import RunStatus
-from viridian.api.samples import Idle, PodTarget
+from viridian.api.samples import Identity, Idle, PodTarget
 from viridian.controller.act import Actor
 from viridian.controller.registry_writes import PATIENCE
 from viridian.plan.plan import (
@@ -27,7 +27,7 @@ from viridian.plan.plan import (
 )
 from viridian.ports.cluster import ClusterConflict, ClusterRefused
 
-POD = PodTarget(uid="1", slot="green", ip="10.0.0.1")
+POD = PodTarget(uid="1", ip="10.0.0.1", identity=Identity())
 
 
 class Stage:

@@ -8,11 +8,11 @@ from tests.support.memory_collector import MemoryBundles, bundle
 from tests.support.watched import REFERENCE
 from viridian.api.manifest import MANIFEST_PATH
 from viridian.api.profile import PROFILE_PATH
-from viridian.api.samples import PodTarget
+from viridian.api.samples import Identity, PodTarget
 from viridian.controller.references import References
 
 FILES, DIGEST = bundle(REFERENCE)
-POD = PodTarget(uid="pod", slot="blue", ip="10.0.0.1")
+POD = PodTarget(uid="pod", ip="10.0.0.1", identity=Identity())
 
 
 async def test_a_genuine_profile() -> None:
@@ -82,7 +82,7 @@ async def test_one_pod_that_shows_it_is_enough() -> None:
         async def read(self, target: PodTarget, path: str) -> bytes | None:
             return await super().read(target, path) if target.uid == "pod" else None
 
-    other = PodTarget(uid="older", slot="blue", ip="10.0.0.2")
+    other = PodTarget(uid="older", ip="10.0.0.2", identity=Identity())
     found = await References(OneOfTwo(FILES)).of("r1", DIGEST, [other, POD])
     assert found.reference == REFERENCE
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from itertools import pairwise
 
 from tests.unit.controller.world import KEY, NOW
-from viridian.api.samples import CodeClass, Idle, PodSample, PodTarget, ScrapeFailure, ScrapeProblem
+from viridian.api.samples import CodeClass, Identity, Idle, PodSample, PodTarget, ScrapeFailure, ScrapeProblem
 from viridian.controller.samples import MOST, Samples
 
-A = PodTarget(uid="a", slot="green", ip="10.0.0.1")
-B = PodTarget(uid="b", slot="green", ip="10.0.0.2")
+A = PodTarget(uid="a", ip="10.0.0.1", identity=Identity())
+B = PodTarget(uid="b", ip="10.0.0.2", identity=Identity())
 INTERVAL = timedelta(seconds=1)
 SPAN = timedelta(seconds=10)
 
@@ -97,10 +98,24 @@ async def test_without_targets_nothing_is_kept_and_nobody_is_asked() -> None:
     assert len((await stage.read(1.1, A))["a"]) == 1, "the next trial begins with an empty memory"
 
 
-async def test_the_memory_is_bounded_whatever_is_asked_for() -> None:
+async def test_before_users_meet_a_challenger_no_reading_is_shared() -> None:
+    """Its counters of this very moment are the baseline of the trial."""
     stage = Stage()
-    for second in range(MOST + 50):
-        readings = await stage.samples.read(
-            KEY, (A,), now=NOW + timedelta(seconds=second), interval=INTERVAL, span=timedelta(days=365)
+    for tenth in range(10):
+        await stage.samples.read(
+            KEY, (A,), now=NOW + timedelta(seconds=tenth / 10), interval=timedelta(), span=timedelta(days=1)
         )
-    assert len(readings["a"]) == MOST
+    assert stage.pods.scrapes == 10
+
+
+async def test_the_memory_is_bounded_and_still_reaches_back_over_the_whole_span() -> None:
+    """An hour of readings each second: the older ones are thinned out, and nowhere is a hole."""
+    stage, span = Stage(), timedelta(hours=1)
+    for second in range(2 * 3600):
+        stage.pods.at = now = NOW + timedelta(seconds=second)
+        readings = await stage.samples.read(KEY, (A,), now=now, interval=INTERVAL, span=span)
+    ages = [now - reading.at for reading in readings["a"]]
+    assert len(ages) <= MOST
+    assert span <= ages[0] <= span * 1.01
+    assert max(older - newer for older, newer in pairwise(ages)) <= span / 100
+    assert ages[-MOST // 2 :] == [timedelta(seconds=back) for back in range(MOST // 2 - 1, -1, -1)]

@@ -15,17 +15,27 @@ from viridian.judgement.counts import Counts, counted
 INF = float("inf")
 
 
+SLACK = timedelta(seconds=5)
+
+
 def window(*pods: list[PodSample], seconds: float = 10) -> Counts:
-    return counted(pods, NOW - timedelta(seconds=seconds), NOW)
+    return counted(pods, NOW - timedelta(seconds=seconds), NOW, SLACK)
 
 
 def test_the_difference_between_the_reading_before_the_window_and_the_newest_one() -> None:
-    pod = [sample("a", 20, 100), sample("a", 10, 150, 1), sample("a", 5, 180, 2), sample("a", 0, 200, 4)]
+    pod = [sample("a", 12, 100), sample("a", 10, 150, 1), sample("a", 5, 180, 2), sample("a", 0, 200, 4)]
     assert (window(pod).requests, window(pod).errors) == (50, 3)
 
 
-def test_a_pod_that_is_read_for_the_first_time_counts_from_its_start() -> None:
-    assert window([sample("a", 3, 70, 7)]).requests == 70
+def test_a_first_reading_counts_nothing_whatever_the_age_of_the_process() -> None:
+    assert window([sample("a", 3, 1_000_000, 7)]) == Counts(latency=window([sample("a", 3, 0)]).latency)
+    assert window([sample("a", 3, 1_000_000, 7), sample("a", 2, 1_000_010, 9)]).errors == 2
+
+
+@pytest.mark.parametrize(("age", "requests"), [(14, 40), (16, 10), (3600, 10)])
+def test_a_reading_long_before_the_window_is_not_where_counting_starts(age: float, requests: float) -> None:
+    """Nobody knows how much of what came between the two is of the window."""
+    assert window([sample("a", age, 100), sample("a", 4, 130), sample("a", 0, 140)]).requests == requests
 
 
 def test_a_counter_that_fell_began_again() -> None:
@@ -46,7 +56,7 @@ def test_pods_are_added_up() -> None:
 
 def test_what_was_not_known_yet_at_an_earlier_look_does_not_count_for_it() -> None:
     pod = [sample("a", 11, 100), sample("a", 5, 110), sample("a", 0, 200)]
-    assert counted([pod], NOW - timedelta(seconds=15), NOW - timedelta(seconds=1)).requests == 110
+    assert counted([pod], NOW - timedelta(seconds=15), NOW - timedelta(seconds=1), SLACK).requests == 10
 
 
 def test_without_readings_in_the_window_nothing_was_answered() -> None:

@@ -14,7 +14,7 @@ from aiohttp.test_utils import TestServer
 from tests.support.watched import window
 from viridian.api.feedback import Keeping, Snapshot
 from viridian.api.manifest import MANIFEST_PATH
-from viridian.api.samples import PodTarget
+from viridian.api.samples import Identity, PodTarget
 from viridian.ports import bundles
 from viridian.ports.bundles import BundleUnreadable, HttpBundles
 from viridian.ports.feedback import FeedbackError, FeedbackRefused, FeedbackUnavailable, HttpFeedback
@@ -135,7 +135,7 @@ async def test_a_collector_that_is_not_there(collector: Collector, session: aioh
 def pod(collector: Collector) -> PodTarget:
     port = collector.server.port
     assert port is not None
-    return PodTarget(uid="pod", slot="blue", ip="127.0.0.1", port=port)
+    return PodTarget(uid="pod", ip="127.0.0.1", identity=Identity(), port=port)
 
 
 async def test_a_file_of_the_version(collector: Collector, session: aiohttp.ClientSession) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pytest
 from aiohttp import web
 
 from tests.support import models
-from tests.support.server_process import running
+from tests.support.server_process import IDENTITY, running
 from viridian.api.samples import (
     LATENCY_BOUNDS,
     CodeClass,
@@ -36,7 +37,7 @@ async def port() -> AsyncIterator[HttpPods]:
 
 
 def target(number: int, uid: str = "pod-1", ip: str = "127.0.0.1") -> PodTarget:
-    return PodTarget(uid=uid, slot="blue", ip=ip, port=number)
+    return PodTarget(uid=uid, ip=ip, identity=IDENTITY, port=number)
 
 
 async def served(handler: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> web.TCPSite:
@@ -142,6 +143,53 @@ async def test_a_pod_that_talks_nonsense_is_a_failure(port: Pods, body: bytes, w
     assert words in answer.message
 
 
+COUNTED = 'viridian_requests_total{code="5xx"%s} 300\n'
+NAMED = COUNTED % "" + 'viridian_server_info{namespace="%s",deployment="%s",slot="%s",revision="%s",pod="%s"} 1\n'
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (NAMED % ("other", "churn", "green", "9a1b02ee", "churn-green-1"), "belongs to namespace other"),
+        (NAMED % ("team", "fraud", "green", "9a1b02ee", "fraud-green-1"), "belongs to deployment fraud"),
+        (NAMED % ("team", "churn", "blue", "9a1b02ee", "churn-blue-1"), "belongs to slot blue"),
+        (NAMED % ("team", "churn", "green", "00000000", "churn-green-1"), "belongs to revision 00000000"),
+        (NAMED % ("team", "churn", "green", "9a1b02ee", "churn-green-2"), "belongs to pod churn-green-2"),
+        (COUNTED % "", "does not say whose it is"),
+        (COUNTED % ',revision="9a1b02ee"', "names no slot"),
+        (COUNTED % ',slot="green",revision="00000000"', "belongs to revision 00000000"),
+        (COUNTED % ',slot="green",revision="9a1b02ee"' + COUNTED % ',slot="blue",revision="9a1b02ee"', "slot blue"),
+    ],
+    ids=["namespace", "deployment", "slot", "revision", "pod", "nobody", "half", "older release", "two owners"],
+)
+async def test_the_counters_of_somebody_else_are_no_answer(port: Pods, body: str, words: str) -> None:
+    """The address of a pod that is gone may be another one's, of whatever model."""
+
+    async def another(_: web.Request) -> web.StreamResponse:
+        return web.Response(text=body)
+
+    site = await served(another)
+    answer = (await port.scrape([target(number(site))]))["pod-1"]
+    await site.stop()
+    assert isinstance(answer, ScrapeFailure)
+    assert answer.problem is ScrapeProblem.OTHER_POD
+    assert words in answer.message
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        NAMED % ("team", "churn", "green", "9a1b02ee", "churn-green-1"),
+        NAMED % ("", "", "green", "9a1b02ee", ""),
+        COUNTED % ',slot="green",revision="9a1b02ee"',
+    ],
+    ids=["all of it", "a runtime of the user's own", "a server of an older release"],
+)
+def test_its_own_counters_are(body: str) -> None:
+    sample = parse(body, replace(target(1), process="2026-01-05T12:00:00Z"), NOW)
+    assert (sample.total, sample.process) == (300, "2026-01-05T12:00:00Z")
+
+
 async def test_a_pod_cannot_send_the_operator_elsewhere(port: Pods) -> None:
     async def redirects(_: web.Request) -> web.StreamResponse:
         raise web.HTTPFound("http://127.0.0.1:1/elsewhere")
@@ -155,14 +203,14 @@ async def test_a_pod_cannot_send_the_operator_elsewhere(port: Pods) -> None:
 
 def test_series_of_several_workers_are_added_up() -> None:
     text = "\n".join(
-        f'viridian_requests_total{{code="2xx",worker="{worker}"}} {count}\n'
+        f'viridian_requests_total{{code="2xx",slot="green",revision="9a1b02ee",worker="{worker}"}} {count}\n'
         f'viridian_request_duration_seconds_bucket{{le="0.1",worker="{worker}"}} {count}\n'
         f'viridian_request_duration_seconds_bucket{{le="+Inf",worker="{worker}"}} {count}\n'
         f'viridian_request_duration_seconds_sum{{worker="{worker}"}} 0.5\n'
         f'python_gc_objects_collected_total{{generation="0"}} nonsense'
         for worker, count in ((1, 3), (2, 4))
     )
-    sample = parse(text, "u", NOW)
+    sample = parse(text, target(1), NOW)
     assert sample.requests[CodeClass.SUCCESS] == 7
     assert [(bucket.bound, bucket.count) for bucket in sample.latency] == [(0.1, 7), (math.inf, 7)]
     assert sample.duration_sum == 1.0

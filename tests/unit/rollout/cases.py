@@ -11,6 +11,7 @@ from tests.support.snapshots import NOW, ago, answers, promoted, record, revisio
 from viridian.api.names import Slot
 from viridian.api.samples import Idle
 from viridian.rollout.course import choose
+from viridian.rollout.exposure import Baseline, Exposure
 from viridian.rollout.move import Move
 from viridian.rollout.situation import read
 from viridian.rollout.snapshot import Snapshot
@@ -20,10 +21,18 @@ BLUE, GREEN = Slot.BLUE, Slot.GREEN
 V1, V2, V3 = revision("1"), revision("2"), revision("3")
 ONE_STEADY = Traffic(BLUE, V1, ago(3600))
 TWO_STEADY = Traffic(GREEN, V2, ago(3600), former=V1)
-TWO_PROBATION = Traffic(GREEN, V2, ago(10), former=V1)
 KNOWN = (record("1", promoted()), record("2"))
-FIRST_STEP = Trial(V2, weight=25, entered=ago(12), since=ago(11))
+
+
+def met(seconds_ago: float, *, partial: bool = False, **pods: Baseline) -> Exposure:
+    """Users can meet the challenger's pods since then; what these had counted by then, by their uids with `_`."""
+    there = {f"green-{number}": Baseline() for number in range(3)}
+    return Exposure(ago(seconds_ago), {**there, **{k.replace("_", "-"): v for k, v in pods.items()}}, partial)
+
+
+FIRST_STEP = Trial(V2, weight=25, entered=ago(12), since=ago(11), exposure=met(11))
 ENTERED = Trial(V2, entered=ago(5))
+TWO_PROBATION = Traffic(GREEN, V2, ago(10), former=V1, exposure=met(11))
 BOTH_STEPS = ("25%", "50%")
 HEALTHY_BEFORE: dict[str, Any] = {"wanted": "2", "known": KNOWN}
 

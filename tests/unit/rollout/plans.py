@@ -17,7 +17,7 @@ def told(action: Action) -> str:
         case Annotate(_, _, name, _, once_registered):
             return f"{'told' if once_registered else 'record'} {name}"
         case CloseConnections(targets, _, idle):
-            return f"close {targets[0].slot} {idle}"
+            return f"close {targets[0].identity.slot} {idle}"
         case TagVersion(_, version, tags):
             return f"tag {version} {tags['viridian.outcome']}"
         case SetAlias(_, alias, version):

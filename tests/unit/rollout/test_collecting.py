@@ -20,7 +20,7 @@ HASHED = {"columns": {"deny": ["email"], "hash": ["user id"]}, "hashKeySecretRef
 
 
 def template(whole: ModelDeploymentSpec) -> dict[str, Any]:
-    return pod_template("churn", model("1"), whole.server, SETTINGS, None, fragment("churn", whole, URL))
+    return pod_template("churn", model("1"), whole.server, SETTINGS, None, fragment(whole, URL))
 
 
 def server(whole: ModelDeploymentSpec) -> dict[str, Any]:
@@ -36,7 +36,7 @@ def revision(whole: ModelDeploymentSpec) -> str:
 
 
 def test_without_feedback_and_monitoring_the_revision_is_as_it_ever_was() -> None:
-    assert fragment("churn", spec(), URL) == {}
+    assert fragment(spec(), URL) == {}
     assert revision(spec()) == revision_of(model("1"), spec().server, "")
 
 
@@ -92,10 +92,10 @@ def test_a_revision_is_what_its_pods_are_told(change: dict[str, Any], other: boo
 
 
 def test_where_nobody_listens_pods_are_told_nothing() -> None:
-    assert fragment("churn", spec(feedback={}), None) == {}
+    assert fragment(spec(feedback={}), None) == {}
 
 
 def test_a_runtime_of_the_users_own_is_told_nothing() -> None:
     container = {"name": "server", "image": "triton:1"}
     whole = spec(server={"runtime": "Custom", "template": {"spec": {"containers": [container]}}}, feedback={})
-    assert fragment("churn", whole, URL) == {}
+    assert fragment(whole, URL) == {}

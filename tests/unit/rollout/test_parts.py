@@ -140,6 +140,31 @@ class TestPods:
             assert pod.refusal is refusal
             assert pod.complaint == f"{container}: {'' if refusal else 'ModelTampered: '}other bytes"
 
+    @pytest.mark.parametrize(
+        ("metadata", "status", "reachable"),
+        [
+            ({}, {"phase": "Running"}, True),
+            ({}, {"phase": "Running", "podIP": ""}, False),
+            ({}, {"phase": "Failed", "reason": "Evicted"}, False),
+            ({}, {"phase": "Succeeded"}, False),
+            ({}, {"phase": "Pending"}, False),
+            ({}, {"phase": "Unknown"}, False),
+            ({"deletionTimestamp": "2026-01-01T00:00:00Z"}, {"phase": "Running"}, False),
+        ],
+    )
+    def test_whose_address_is_its_own(self, metadata: dict[str, Any], status: dict[str, Any], reachable: bool) -> None:
+        """An evicted pod keeps its address in its status for as long as it is there; another one may have it by now."""
+        pod = {"metadata": {"uid": "u", "name": "n", **metadata}, "spec": {}, "status": {"podIP": "10.0.0.1", **status}}
+        assert parse_pod(pod).reachable is reachable
+
+    def test_another_start_of_the_container_is_another_process(self) -> None:
+        def pod(**state: Any) -> Any:
+            status = {"containerStatuses": [{"name": "proxy"}, {"name": "server", "state": state}]}
+            return parse_pod({"metadata": {"uid": "u", "name": "n"}, "spec": {}, "status": status})
+
+        assert pod(running={"startedAt": "2026-01-01T00:00:00Z"}).process == "2026-01-01T00:00:00Z"
+        assert pod(waiting={"reason": "CrashLoopBackOff"}).process == ""
+
     def test_the_management_port_of_a_runtime_of_the_users_own(self) -> None:
         ports = [{"name": "management", "containerPort": 9999}]
         pod = {"metadata": {"uid": "u", "name": "n"}, "spec": {"containers": [{"name": "server", "ports": ports}]}}

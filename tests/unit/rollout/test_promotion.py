@@ -24,6 +24,7 @@ from tests.unit.rollout.cases import (
     V3,
     Case,
     check,
+    met,
     paused,
     probation_world,
     table,
@@ -34,7 +35,7 @@ from viridian.api import reasons
 from viridian.api.samples import Idle
 from viridian.rollout.traffic import Trial
 
-PROMOTE = Trial(V2, BOTH_STEPS, weight=50, entered=ago(5))
+PROMOTE = Trial(V2, BOTH_STEPS, weight=50, entered=ago(5), exposure=met(11))
 PROMOTION = [
     Case(
         "after the last step both slots get full size first",

@@ -135,7 +135,7 @@ class TestFragments:
         made = pod_template("churn", model("1"), Server(), SETTINGS, signature)
         assert {"name": "trusted-keys", "secret": secret} in made["spec"]["volumes"]
         for name in ("fetch", "server"):
-            env = {variable["name"]: variable["value"] for variable in container(made, name)["env"]}
+            env = {variable["name"]: variable.get("value") for variable in container(made, name)["env"]}
             mounts = {mount["mountPath"]: mount for mount in container(made, name)["volumeMounts"]}
             assert env["VIRIDIAN_SIGNATURE_REQUIRED"] == required
             assert mounts[env["VIRIDIAN_TRUSTED_KEYS"]] == {

@@ -31,6 +31,7 @@ from tests.unit.rollout.cases import (
     V3,
     Case,
     check,
+    met,
     on_trial,
     paused,
     table,
@@ -41,10 +42,19 @@ from viridian.api.samples import Idle
 from viridian.plan.plan import Apply
 from viridian.rollout import records
 from viridian.rollout.decide import decide
+from viridian.rollout.exposure import Baseline, Exposure
 from viridian.rollout.snapshot import Snapshot
 from viridian.rollout.traffic import Trial
 
 COUNTING = spec(rollout={"steps": [{"weight": 25, "duration": "10s", "minRequests": 250}]})
+ADVANCES: dict[str, Any] = {
+    "reason": reasons.ROLLING_OUT,
+    "waiting": "step promote",
+    "candidate": V2,
+    "champion": V1,
+    "trial": (1, 25),
+    "events": ("StepAdvanced",),
+}
 TRIAL = [
     Case(
         "the traffic is split once both slots have their pods, and kept-alive connections are let go",
@@ -94,10 +104,7 @@ TRIAL = [
     ),
     Case(
         "a step also lasts until enough requests were answered in it",
-        trial_world(
-            replace(FIRST_STEP, counted_from={"green-0": 300}),
-            whole=spec(rollout={"steps": [{"weight": 25, "duration": "10s", "minRequests": 250}]}),
-        ),
+        trial_world(replace(FIRST_STEP, exposure=met(11, green_0=Baseline(before_step=300))), whole=COUNTING),
         reasons.ROLLING_OUT,
         "200 of 250 requests",
         candidate=V2,
@@ -105,8 +112,8 @@ TRIAL = [
         trial=(0, 25),
     ),
     Case(
-        "what was answered before the step was read is none of its requests",
-        trial_world(FIRST_STEP, whole=COUNTING),
+        "a pod that could not be read when the step began counts from its first reading",
+        trial_world(replace(FIRST_STEP, exposure=met(11, green_0=Baseline(unread=True))), whole=COUNTING),
         reasons.ROLLING_OUT,
         "the first requests to count",
         candidate=V2,
@@ -114,32 +121,40 @@ TRIAL = [
         trial=(0, 25),
     ),
     Case(
-        "nor what another pod has answered before it was read",
-        trial_world(replace(FIRST_STEP, counted_from={"green-7": 0}), whole=COUNTING),
+        "so does a trial that was begun without baselines",
+        trial_world(replace(FIRST_STEP, exposure=None), whole=COUNTING),
         reasons.ROLLING_OUT,
         "the first requests to count",
+        candidate=V2,
+        champion=V1,
+        trial=(0, 25),
+    ),
+    Case(
+        "a pod that joined the trial later counts from zero",
+        trial_world(replace(FIRST_STEP, exposure=Exposure(ago(11), {"green-7": Baseline()})), whole=COUNTING),
+        **ADVANCES,
+    ),
+    Case(
+        "but not where there are more pods than baselines",
+        trial_world(replace(FIRST_STEP, exposure=Exposure(ago(11), {}, partial=True)), whole=COUNTING),
+        reasons.ROLLING_OUT,
+        "0 of 250 requests",
         candidate=V2,
         champion=V1,
         trial=(0, 25),
     ),
     Case(
         "a process that restarted counts from zero",
-        trial_world(replace(FIRST_STEP, counted_from={"green-0": 10_000}), whole=COUNTING),
-        reasons.ROLLING_OUT,
-        "the first requests to count",
-        candidate=V2,
-        champion=V1,
-        trial=(0, 25),
+        trial_world(replace(FIRST_STEP, exposure=met(11, green_0=Baseline(before_step=10_000))), whole=COUNTING),
+        **ADVANCES,
     ),
     Case(
-        "and all that it answers since then is of this step",
-        trial_world(replace(FIRST_STEP, counted_from={"green-0": 0}), whole=COUNTING),
-        reasons.ROLLING_OUT,
-        "step promote",
-        candidate=V2,
-        champion=V1,
-        trial=(1, 25),
-        events=("StepAdvanced",),
+        "so does one that has answered more than the one before it",
+        trial_world(
+            replace(FIRST_STEP, exposure=met(11, green_0=Baseline("2026-01-01T00:00:00Z", before_step=400))),
+            whole=COUNTING,
+        ),
+        **ADVANCES,
     ),
     Case(
         "a pause holds a step that is over",
