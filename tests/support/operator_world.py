@@ -28,6 +28,7 @@ from viridian.controller.backoff import Backoff
 from viridian.controller.breaker import BreakingRegistry
 from viridian.controller.keys import Key
 from viridian.controller.kinds import Kind
+from viridian.controller.last_seen import LastSeen
 from viridian.controller.monitoring_figures import MonitoringFigures
 from viridian.controller.monitors import Monitors
 from viridian.controller.observe_model_deployment import ModelDeployments
@@ -216,7 +217,7 @@ class OperatorWorld:
                 self.cluster, resolver, Samples(self.pods), self.settings, self.clock, self._monitors()
             ),
             RETRAIN_POLICY: RetrainPolicies(
-                self.cluster, registry, self.collector, self.settings.mlflow_uri, self.clock
+                self.cluster, registry, self.collector, self.settings.mlflow_uri, self.clock, LastSeen()
             ),
         }
 

@@ -37,6 +37,8 @@ TRAFFIC_ANNOTATION = f"{GROUP}/traffic"
 OUTCOME_ANNOTATION = f"{GROUP}/outcome"
 TOLD_ANNOTATION = f"{GROUP}/told"  # up to which outcome the registry was told
 TRIGGER_ANNOTATION = f"{GROUP}/trigger"
+STAGES_ANNOTATION = f"{GROUP}/stages"  # on the record of a run: how far its stages are, and how they ended
+SCHEDULES_ANNOTATION = f"{GROUP}/schedules"  # since when each schedule of a RetrainPolicy holds
 
 # Field managers: one per purpose.
 CHILDREN_MANAGER = "viridian"
@@ -83,6 +85,16 @@ def preview_service(name: str) -> str:
 def revision_record(name: str, revision: str) -> str:
     """Name of the ControllerRevision that records a revision for good."""
     return f"{name}-{revision}"
+
+
+def run_record(policy: str, run: str) -> str:
+    """Name of the ControllerRevision that records a run."""
+    return f"{policy}-{run}"
+
+
+def schedules_record(policy: str) -> str:
+    """Name of the ControllerRevision that records since when each schedule holds."""
+    return f"{policy}-schedules"
 
 
 def stage_job(policy: str, run: str, stage: str) -> str:

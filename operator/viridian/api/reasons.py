@@ -124,6 +124,7 @@ DATA_NOT_CHECKED = "NotChecked"  # no run has looked at the data yet
 HANDED_OVER = "HandedOver"  # the version passed the gate and got the alias that the ModelDeployment follows
 FAILED = "Failed"  # an error, after all retries
 SKIPPED = "Skipped"  # the stage found nothing to do
+CANCELLED = "Cancelled"  # its Job was deleted while it ran
 
 # ---- Events of a RetrainPolicy ----
 EVENT_RUN_STARTED = "RunStarted"

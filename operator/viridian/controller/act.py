@@ -72,7 +72,7 @@ class Actor:
                 continue
             if isinstance(action, Apply | Delete | Annotate):
                 await self._write(key, action)
-                for event in action.tells if isinstance(action, Apply) else ():
+                for event in action.tells if isinstance(action, Apply | Annotate) else ():
                     tell(event)
             elif isinstance(action, CloseConnections):
                 await self._pods.close_connections(action.targets, seconds=action.seconds, idle=action.idle)

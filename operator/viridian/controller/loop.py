@@ -19,6 +19,7 @@ from viridian.controller.breaker import BreakingRegistry
 from viridian.controller.health import Health, Heartbeat
 from viridian.controller.keys import Key
 from viridian.controller.kinds import Kind
+from viridian.controller.last_seen import LastSeen
 from viridian.controller.monitors import Monitors
 from viridian.controller.observe_model_deployment import ModelDeployments
 from viridian.controller.observe_retrain_policy import RetrainPolicies
@@ -139,12 +140,13 @@ def assemble(
     view = RegistryView(registry, max_age=0.9 * settings.registry_poll.total_seconds())
     configured = settings.mlflow_uri is not None
     monitors = Monitors(environment.feedback, References(environment.bundles), telemetry.monitoring)
+    last_seen = LastSeen()
     kinds: dict[str, Kind[Any]] = {
         MODEL_DEPLOYMENT: ModelDeployments(
             cluster, Resolver(view, configured), Samples(environment.pods), settings, environment.clock, monitors
         ),
         RETRAIN_POLICY: RetrainPolicies(
-            cluster, registry, environment.feedback, settings.mlflow_uri, environment.clock
+            cluster, registry, environment.feedback, settings.mlflow_uri, environment.clock, last_seen
         ),
     }
 
@@ -168,7 +170,7 @@ def assemble(
         forget=lambda key: wakes.forget(key),
     )
     queue = WorkQueue(reconciler, backoff=Backoff(environment.random), observer=telemetry)
-    wakes = Wakes(queue.add, wrote=statuses.wrote)
+    wakes = Wakes(queue.add, wrote=statuses.wrote, saw=last_seen.saw)
     heartbeat = Heartbeat()
     telemetry.watch_queue(queue)
     telemetry.watch_lag(lambda: heartbeat.lag)

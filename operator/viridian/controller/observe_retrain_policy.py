@@ -1,4 +1,4 @@
-"""Observe a RetrainPolicy: its ModelDeployment, its Jobs and what their pods said, then what the registry knows."""
+"""Observe a RetrainPolicy: its ModelDeployment, its runs, their Jobs and pods, then what the registry knows."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from viridian.api.names import API_VERSION, MODEL_DEPLOYMENT, RETRAIN_POLICY_LAB
 from viridian.api.registry import ALIAS_CHAMPION, ModelVersion, TrainingRun
 from viridian.controller.keys import Key
 from viridian.controller.kinds import Observed
+from viridian.controller.last_seen import JOB_NAME_LABEL, LastSeen
 from viridian.plan.plan import Plan
 from viridian.ports.cluster import Cluster, Object, Reference
 from viridian.ports.feedback import Feedback, FeedbackError, FeedbackUnavailable
 from viridian.ports.registry import Registry, RegistryError
 from viridian.retraining.decide import decide
-from viridian.retraining.endings import OPEN
 from viridian.retraining.questions import ask
-from viridian.retraining.results import JobResult, job_result
+from viridian.retraining.results import OPEN, JobResult, job_result
+from viridian.retraining.runs import undecided_jobs
 from viridian.retraining.snapshot import (
     Answers,
     Questions,
@@ -27,10 +28,7 @@ from viridian.retraining.snapshot import (
     Unavailable,
     facts_of,
     named_deployment,
-    to_inspect,
 )
-
-JOB_NAME_LABEL = "batch.kubernetes.io/job-name"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,21 +40,32 @@ class RetrainPolicies:
     feedback: Feedback | None
     mlflow_uri: str | None
     clock: Callable[[], datetime]
+    last_seen: LastSeen
 
     async def observe(self, key: Key, manifest: Object) -> Observed[Snapshot]:
         """The object as it was just read, and everything that belongs to it."""
         labels = {RETRAIN_POLICY_LABEL: key.name}
-        deployment, jobs = await asyncio.gather(
+        deployment, jobs, records = await asyncio.gather(
             self._deployment(key, named_deployment(manifest)),
             self.cluster.list("batch/v1", "Job", key.namespace, labels),
+            self.cluster.list("apps/v1", "ControllerRevision", key.namespace, labels),
         )
-        results = await self._results(key, jobs)
+        undecided = undecided_jobs(manifest, records)
+        there = {job["metadata"]["name"]: job for job in jobs}
+        deleted = {name: job for name, job in self.last_seen.jobs(key, undecided).items() if name not in there}
+        known = {**deleted, **there}
+        results = await self._results(key, list(undecided), known)
         now = self.clock()
+        missing = [name for name, was_there in undecided.items() if was_there and name not in known]
+        for name, until in self.last_seen.news_until(key, missing, now).items():
+            results[name] = replace(results[name], news_until=until)
         facts = facts_of(
             manifest,
             deployment,
             jobs,
             results,
+            records=records,
+            deleted=deleted,
             mlflow_uri=self.mlflow_uri,
             collector=self.feedback is not None,
         )
@@ -77,23 +86,21 @@ class RetrainPolicies:
         return replace(decide(replace(observed.snapshot, registry=silence), observed.now), actions=())
 
     def forget(self, key: Key) -> None:
-        """Nothing is kept about a policy."""
+        self.last_seen.forget(key)
 
     async def _deployment(self, key: Key, name: str) -> Object | None:
         if not name:
             return None
         return await self.cluster.get(Reference(API_VERSION, MODEL_DEPLOYMENT, key.namespace, name))
 
-    async def _results(self, key: Key, jobs: Sequence[Object]) -> Mapping[str, JobResult]:
-        wanted = set(to_inspect(jobs))
-        inspected = [job for job in jobs if job["metadata"]["name"] in wanted]
+    async def _results(self, key: Key, names: Sequence[str], jobs: Mapping[str, Object]) -> dict[str, JobResult]:
         pods = await asyncio.gather(
-            *(
-                self.cluster.list("v1", "Pod", key.namespace, {JOB_NAME_LABEL: job["metadata"]["name"]})
-                for job in inspected
-            )
+            *(self.cluster.list("v1", "Pod", key.namespace, {JOB_NAME_LABEL: name}) for name in names)
         )
-        return {job["metadata"]["name"]: job_result(job, found) for job, found in zip(inspected, pods, strict=True)}
+        return {
+            name: job_result(jobs.get(name), self.last_seen.pods(key, name, found))
+            for name, found in zip(names, pods, strict=True)
+        }
 
     async def _answers(self, key: Key, questions: Questions) -> Answers | Unavailable:
         try:

@@ -28,10 +28,17 @@ _OWNER_LABELS = {MODEL_DEPLOYMENT_LABEL: MODEL_DEPLOYMENT, RETRAIN_POLICY_LABEL:
 class Wakes:
     """Turns events into wake-ups. Never fails and never waits: it runs inside the watch streams."""
 
-    def __init__(self, wake: Callable[[Key], None], *, wrote: Callable[[Key, Manifest], bool]) -> None:
-        """`wrote(key, status)`: whether this is the status that we wrote last."""
+    def __init__(
+        self,
+        wake: Callable[[Key], None],
+        *,
+        wrote: Callable[[Key, Manifest], bool],
+        saw: Callable[[Manifest, bool], None] = lambda *_: None,
+    ) -> None:
+        """`wrote(key, status)`: whether this is the status that we wrote last. `saw(child, deleted)` is told of it."""
         self._wake = wake
         self._wrote = wrote
+        self._saw = saw
         self._fingerprints: dict[Key, object] = {}
         self._champions: dict[Key, object] = {}
         """What policies read from a ModelDeployment, by its key."""
@@ -54,8 +61,9 @@ class Wakes:
             self._wake(key)
         self._wake_related(key, manifest, _champion(manifest))
 
-    def child(self, manifest: Manifest) -> None:
+    def child(self, manifest: Manifest, *, deleted: bool = False) -> None:
         """A child appeared, changed or vanished."""
+        self._saw(manifest, deleted)
         for key in owners(manifest):
             self._wake(key)
 

@@ -52,7 +52,7 @@ class Delete:
 
 @dataclass(frozen=True, slots=True)
 class Annotate:
-    """Record facts on an object that is ours but whose spec is not applied again, such as a finished Job.
+    """Record facts on an object that is ours but whose content is not applied again, such as the record of a run.
 
     Applied by a field manager of its own, so that the intent of the object's maker is not given up. With
     `once_registered` it says that the registry knows: it is left out where a registry action of this plan has failed.
@@ -63,6 +63,8 @@ class Annotate:
     name: str
     annotations: Mapping[str, str]
     once_registered: bool = False
+    tells: tuple[Event, ...] = ()
+    """Of what this write records: told once it is done."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,12 @@
-"""What causes a run, and the run's id that follows from it: the same cause twice is the same run."""
+"""What causes a run, and the run's id that follows from it: the same cause twice is the same run.
+
+A scheduled cause is a schedule (cron and time zone) and one of its times. The name of the trigger is for people: a
+trigger that is renamed asks for the same, and one that is edited asks for something else.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Final
@@ -27,10 +31,12 @@ class Cause:
     trigger: str = ""
     at: datetime | None = None
     value: str = ""
+    schedule: str = field(default="", compare=False)
+    """Cron and time zone of the trigger when it fired."""
 
     @property
     def identity(self) -> str:
-        """`schedule:weekly:2026-11-22T03:00:00Z` or `manual:<value>`."""
+        """`schedule:weekly:2026-11-22T03:00:00Z` or `manual:<value>`, for people."""
         if self.at is None:
             return f"{self.source}:{self.value}"
         return f"{self.source}:{self.trigger}:{stamp(self.at)}"
@@ -41,9 +47,19 @@ class Cause:
             return {"source": str(self.source), "value": self.value}
         return {"source": str(self.source), "trigger": self.trigger, "at": stamp(self.at)}
 
+    def recorded(self) -> dict[str, str]:
+        """As the record of a run has it."""
+        return {**self.told(), "schedule": self.schedule} if self.schedule else self.told()
 
-def scheduled(trigger: str, at: datetime) -> Cause:
-    return Cause(Source.SCHEDULE, trigger, at)
+    def fires_for(self, trigger: str, schedule: str) -> bool:
+        """Whether it is a time of this schedule, or of the trigger of that name where the schedule is not known."""
+        if self.source is not Source.SCHEDULE:
+            return False
+        return self.schedule == schedule if self.schedule else self.trigger == trigger
+
+
+def scheduled(trigger: str, at: datetime, schedule: str = "") -> Cause:
+    return Cause(Source.SCHEDULE, trigger, at, schedule=schedule)
 
 
 def manual(value: str) -> Cause | None:
@@ -54,16 +70,16 @@ def manual(value: str) -> Cause | None:
     return Cause(Source.MANUAL, value=value) if value else None
 
 
-def parse(identity: str) -> Cause | None:
-    """The cause with that identity, None for a text that is none."""
-    source, _, rest = identity.partition(":")
+def from_record(source: str, *, trigger: str = "", at: str = "", value: str = "", schedule: str = "") -> Cause | None:
+    """The cause that was recorded with these texts, None for texts that make none."""
     if source == Source.MANUAL:
-        return Cause(Source.MANUAL, value=rest) if rest else None
-    trigger, _, time = rest.partition(":")
-    at = moment(time)
-    return scheduled(trigger, at) if source == Source.SCHEDULE and trigger and at else None
+        return Cause(Source.MANUAL, value=value) if value else None
+    time = moment(at)
+    return scheduled(trigger, time, schedule) if source == Source.SCHEDULE and trigger and time else None
 
 
 def run_id(policy_uid: str, cause: Cause) -> str:
     """Id of the run that this cause starts, for this very policy."""
-    return short_hash(policy_uid, cause.identity)
+    if cause.at is None:
+        return short_hash(policy_uid, cause.identity)
+    return short_hash(policy_uid, str(cause.source), cause.schedule or cause.trigger, stamp(cause.at))

@@ -97,8 +97,6 @@ def first_problem(situation: Situation) -> Problem | None:
 
 WAITED_FOR = (reasons.REGISTRY_UNAVAILABLE, reasons.COLLECTOR_UNAVAILABLE)
 """What ends by itself."""
-ELSEWHERE = (*WAITED_FOR, reasons.REGISTRY_REFUSED, reasons.COLLECTOR_REFUSED)
-"""Problems with what was asked, not with the policy."""
 
 
 def answer_problem(answers: Answers | Unavailable) -> Problem | None:

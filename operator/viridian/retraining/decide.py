@@ -1,9 +1,9 @@
 """One pass over a RetrainPolicy: from its snapshot to a plan. Pure, total, and idempotent once carried out.
 
 A run goes through the same few steps, one or two per pass, each because the world shows that the one before it was
-taken: the MLflow run is created; the Job is applied; when it has ended, what it made is registered, judged, handed
-over, and the outcome is written on the Job. A later step is never taken on the word of the status: that is a cache
-for people.
+taken: its record is made; the MLflow run is created; the Job is applied; how the Job ended is noted on the record; what
+it made is registered, judged, handed over, and the outcome is written on the record. Nothing is decided by the status:
+that is a cache for people.
 """
 
 from __future__ import annotations
@@ -14,24 +14,32 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+import msgspec
+
 from viridian.api import reasons
 from viridian.api.feedback import Snapshot as FrozenRows
-from viridian.api.registry import TAG_POLICY, TAG_REASONS, RunStatus
+from viridian.api.registry import TAG_POLICY, TAG_REASONS
 from viridian.api.retrainpolicy import ActiveRun
+from viridian.plan.conditions import stamp
 from viridian.plan.intent import apply_unless_covered
-from viridian.plan.plan import Action, CreateRun, Delete, Event, EventType, FinishRun, Plan
+from viridian.plan.intent import stamp as with_intent
+from viridian.plan.plan import Action, Annotate, Apply, CreateRun, Delete, Event, EventType, Plan
 from viridian.retraining import endings
-from viridian.retraining.causes import Cause, Source
-from viridian.retraining.checks import ELSEWHERE, WAITED_FOR, Problem, answer_problem, first_problem
-from viridian.retraining.jobs import job
+from viridian.retraining.checks import WAITED_FOR, Problem, answer_problem, first_problem
+from viridian.retraining.jobs import job, origin_now
+from viridian.retraining.objects import text
+from viridian.retraining.progress import changes_at, to_note, untraced
 from viridian.retraining.pruning import superfluous
 from viridian.retraining.questions import experiment_of, questions
-from viridian.retraining.results import JobState
-from viridian.retraining.runs import TRAINING, Run
+from viridian.retraining.records import TRAINING, Origin, dump_notes, record, revision
+from viridian.retraining.results import OPEN, Ending, from_mlflow, has_ended, trained
+from viridian.retraining.runs import Run
 from viridian.retraining.schedule import Timetable
+from viridian.retraining.since import noted
 from viridian.retraining.situation import Situation, Start, read, with_outcome
 from viridian.retraining.snapshot import Answers, Snapshot
-from viridian.retraining.status import invalid_status, news, status
+from viridian.retraining.status import invalid_status, status
+from viridian.retraining.triggers import wanted
 
 POLL: Final = timedelta(seconds=60)
 """How often a run at work is looked at although nothing was heard of it."""
@@ -47,9 +55,6 @@ class Step:
     active: ActiveRun | None = None
     # The situation once the outcome is written down that this step writes.
     after: Situation | None = None
-    # Times that were found to be answered although no Job shows it.
-    answered: tuple[Cause, ...] = ()
-    news: tuple[Event, ...] = ()
     wake: datetime | None = None
     summary: str = ""
 
@@ -58,86 +63,134 @@ def decide(snapshot: Snapshot, now: datetime) -> Plan:
     """What to do about this RetrainPolicy, now."""
     facts = snapshot.facts
     if facts.deleting:
-        return Plan(summary="it is being deleted: its Jobs go with it")
+        return Plan(summary="it is being deleted: its Jobs and records go with it")
     if facts.spec is None:
         return Plan(status=invalid_status(facts, now), summary=facts.invalid)
     situation = read(facts, facts.spec, now)
     problem = first_problem(situation) or answer_problem(snapshot.registry)
-    if problem is not None or not isinstance(snapshot.registry, Answers):
-        return _plan(situation, _held_up(situation, problem), problem)
-    if snapshot.registry.questions != questions(situation):
-        return Plan(wake=now, summary="something was due while the world was being read: look again")
-    return _plan(situation, _next_step(situation, snapshot.registry), None)
+    step = _remember(situation)
+    if step is None and (problem is not None or not isinstance(snapshot.registry, Answers)):
+        step = _held_up(situation)
+    elif step is None and isinstance(snapshot.registry, Answers):
+        if snapshot.registry.questions != questions(situation):
+            return Plan(wake=now, summary="something was due while the world was being read: look again")
+        step = _next_step(situation, snapshot.registry)
+    return _plan(situation, step or Step(), problem)
 
 
 def _plan(situation: Situation, step: Step, problem: Problem | None) -> Plan:
-    next_status = status(step.after or situation, problem, step.active, step.answered)
     return Plan(
-        actions=(*step.actions, *_prune(situation)),
-        status=next_status,
-        news=(*step.news, *news(situation.facts.status, next_status)),
+        actions=(*_keep_records(situation), *step.actions, *_clear(situation)),
+        status=status(step.after or situation, problem, step.active),
         wake=_wake(situation, step, problem),
         summary=step.summary or (problem.message if problem else ""),
     )
 
 
-def _held_up(situation: Situation, problem: Problem | None) -> Step:
-    """Nothing can be done now; what is under way, or was about to begin, is kept in mind."""
-    if situation.active is not None:
-        return Step(active=_at_work(situation.active))
-    if situation.vanished is not None:
-        return Step(active=situation.vanished)
-    elsewhere = problem is not None and problem.reason in ELSEWHERE
-    return Step(active=_beginning(situation.start) if elsewhere and situation.start else None)
+# ---- what others may take away is written down first
+
+
+def _keep_records(situation: Situation) -> Iterator[Action]:
+    """Since when schedules hold; and records that have lost their owner are adopted again."""
+    facts = situation.facts
+    yield from noted(facts, situation.since)
+    for run in situation.runs:
+        known = run.record
+        data = known.manifest.get("data") or {}
+        intent = revision(facts.name, facts.namespace, facts.uid, known.name, known.number, data, run.id)
+        adopt = apply_unless_covered(intent, known.manifest)
+        if adopt is not None:
+            yield adopt
+
+
+def _remember(situation: Situation) -> Step | None:
+    """What has to be noted before anything else is done, whatever keeps the policy from going on."""
+    if situation.unrecorded:
+        lost = tuple(_record(situation, run, origin) for run, origin in situation.unrecorded)
+        return Step(actions=lost, wake=situation.now, summary="a record is made again from its Job")
+    run = situation.active
+    if run is None:
+        return None
+    note = to_note(run, situation.now)
+    if note == run.note:
+        return None
+    action = Annotate("apps/v1", "ControllerRevision", run.record.name, dump_notes(note))
+    summary = f"run {run.id}: {note.ending.state if note.ending else 'at work'}"
+    return Step(actions=(action,), active=_at_work(run), wake=situation.now, summary=summary)
+
+
+def _record(situation: Situation, run: str, origin: Origin) -> Apply:
+    facts = situation.facts
+    number = max((known.record.number for known in situation.runs), default=0) + 1
+    return Apply(with_intent(record(facts.name, facts.namespace, facts.uid, run, number, origin)))
+
+
+# ---- the run
+
+
+def _held_up(situation: Situation) -> Step:
+    """Nothing can be done now; what is under way goes on."""
+    return Step(active=_at_work(situation.active) if situation.active else None)
 
 
 def _next_step(situation: Situation, answers: Answers) -> Step:
-    if situation.vanished is not None:
-        return _cancel(situation, situation.vanished, answers)
-    if situation.active is not None:
-        return _follow(situation, situation.active, answers)
-    if situation.start is not None:
-        return _begin(situation, situation.start, answers)
-    return Step()
+    run = situation.active
+    if run is None:
+        return _begin(situation, situation.start) if situation.start is not None else Step()
+    if run.ending is not None:
+        return _follow(situation, run, run.ending, answers)
+    if untraced(run, situation.now):
+        return _without_a_trace(situation, run, answers)
+    return Step(active=_at_work(run))
 
 
-def _begin(situation: Situation, start: Start, answers: Answers) -> Step:
-    """First the MLflow run; the Job once that is seen, since it carries the MLflow run's id."""
-    if answers.run is None:
+def _begin(situation: Situation, start: Start) -> Step:
+    """The record is first: from here on the run is not forgotten, whatever becomes of everything else."""
+    action = _record(situation, start.id, origin_now(situation, start.causes))
+    summary = f"run {start.id} begins: {', '.join(start.reasons)}"
+    active = ActiveRun(id=start.id, reasons=start.reasons[:20], stage=TRAINING)
+    return Step(actions=(action,), active=active, wake=situation.now, summary=summary)
+
+
+def _without_a_trace(situation: Situation, run: Run, answers: Answers) -> Step:
+    """There is no Job: it was not made yet, or it is gone, and only MLflow knows what became of it."""
+    mlflow = answers.run
+    if not run.note.job and mlflow is None:
+        if not wanted(situation.facts, situation.spec, situation.tables, run):
+            gone = Delete("apps/v1", "ControllerRevision", run.record.name, run.record.uid)
+            return Step(actions=(gone,), wake=situation.now, summary=f"run {run.id} is not wanted any more")
         tags = {
             TAG_POLICY: f"{situation.facts.namespace}/{situation.facts.name}",
-            TAG_REASONS: json.dumps(start.reasons, ensure_ascii=False),
+            TAG_REASONS: json.dumps(run.reasons, ensure_ascii=False),
         }
-        create = CreateRun(experiment_of(situation.facts), start.id, tags)
-        summary = f"run {start.id} begins: {', '.join(start.reasons)}"
-        return Step(actions=(create,), active=_beginning(start), wake=situation.now, summary=summary)
-    if answers.run.status not in endings.OPEN:
-        return _ran_before(situation, start)
-    return _launch(situation, start, answers.run.run_id, answers.rows)
+        create = CreateRun(experiment_of(situation.facts), run.id, tags)
+        return Step(actions=(create,), active=_at_work(run), wake=situation.now, summary=f"run {run.id} begins")
+    if not run.note.job and mlflow is not None and mlflow.status in OPEN and not trained(mlflow):
+        return _launch(situation, run, mlflow.run_id, answers.rows)
+    ending = from_mlflow(mlflow, stamp(situation.now))
+    return _note_ending(situation, run, ending)
 
 
-def _launch(situation: Situation, start: Start, mlflow_run: str, rows: FrozenRows | None) -> Step:
-    manifest = job(situation, start, mlflow_run, rows)
-    apply = apply_unless_covered(manifest, None)
-    name = str(manifest["metadata"]["name"])
-    return Step(
-        actions=(apply,) if apply else (),
-        active=ActiveRun(id=start.id, reasons=start.reasons[:20], stage=TRAINING, job=name, mlflow_run=mlflow_run),
-        summary=f"run {start.id} trains: {', '.join(start.reasons)}",
-    )
+def _note_ending(situation: Situation, run: Run, ending: Ending) -> Step:
+    note = msgspec.structs.replace(run.note, ending=ending)
+    action = Annotate("apps/v1", "ControllerRevision", run.record.name, dump_notes(note))
+    summary = f"run {run.id}: its Job is gone; {ending.state}, as MLflow shows it"
+    return Step(actions=(action,), active=_at_work(run), wake=situation.now, summary=summary)
 
 
-def _ran_before(situation: Situation, start: Start) -> Step:
-    """MLflow remembers that this run has ended: its Job was deleted by hand, with the status. It is not made again."""
-    first = start.causes[0]
-    again = situation.now if first.source is Source.SCHEDULE else None
-    return Step(answered=(first,), wake=again, summary=f"run {start.id} has run before")
+def _launch(situation: Situation, run: Run, mlflow_run: str, rows: FrozenRows | None) -> Step:
+    """What has become due since the record was made is answered by the same Job."""
+    origin = origin_now(situation, tuple(dict.fromkeys([*run.origin.causes, *situation.due])), mlflow_run)
+    caused = tuple(cause.identity for cause in origin.causes)
+    message = f"run {run.id} trains as Job {run.job_name}: {', '.join(caused)}"
+    told = Event(EventType.NORMAL, reasons.EVENT_RUN_STARTED, message)
+    action = Apply(with_intent(job(situation, run, origin, rows)), tells=(told,))
+    active = _active(run, job_name=run.job_name, mlflow_run=mlflow_run, caused=caused)
+    return Step(actions=(action,), active=active, summary=f"run {run.id} trains: {', '.join(caused)}")
 
 
-def _follow(situation: Situation, run: Run, answers: Answers) -> Step:
-    if run.ending.state is JobState.RUNNING:
-        return Step(active=_at_work(run))
-    step = endings.step(situation, run, answers)
+def _follow(situation: Situation, run: Run, ending: Ending, answers: Answers) -> Step:
+    step = endings.step(situation, run, ending, answers)
     if step.finished is None:
         return Step(actions=step.actions, active=_at_work(run), wake=situation.now, summary=f"run {run.id} has ended")
     summary = f"run {run.id}: {step.finished.outcome}: {step.finished.message}"
@@ -145,34 +198,35 @@ def _follow(situation: Situation, run: Run, answers: Answers) -> Step:
     return Step(actions=step.actions, after=after, wake=situation.now, summary=summary)
 
 
-def _cancel(situation: Situation, gone: ActiveRun, answers: Answers) -> Step:
-    """Its MLflow run is closed first: that is what remembers the run from now on."""
-    if answers.run is not None and answers.run.status in endings.OPEN:
-        close = FinishRun(answers.run.run_id, str(RunStatus.KILLED))
-        return Step(actions=(close,), active=gone, wake=situation.now, summary=f"run {gone.id} was cancelled")
-    message = f"run {gone.id} was cancelled: its Job {gone.job} was deleted"
-    told = Event(EventType.NORMAL, reasons.EVENT_RUN_CANCELLED, message)
-    return Step(news=(told,), wake=situation.now, summary=message)
-
-
-def _beginning(start: Start) -> ActiveRun:
-    return ActiveRun(id=start.id, reasons=start.reasons[:20], stage=TRAINING)
-
-
 def _at_work(run: Run) -> ActiveRun:
+    job_name = run.job_name if run.job is not None or run.note.job else ""
+    return _active(run, job_name=job_name, mlflow_run=run.note.mlflow_run, caused=run.reasons)
+
+
+def _active(run: Run, *, job_name: str, mlflow_run: str, caused: tuple[str, ...]) -> ActiveRun:
     return ActiveRun(
         id=run.id,
-        reasons=run.reasons[:20],
+        reasons=caused[:20],
         stage=TRAINING,
         started_at=run.created or None,
-        job=run.job,
-        mlflow_run=run.origin.mlflow_run or None,
+        job=job_name or None,
+        mlflow_run=mlflow_run or None,
     )
 
 
-def _prune(situation: Situation) -> Iterator[Delete]:
-    for run in superfluous(situation):
-        yield Delete("batch/v1", "Job", run.job, run.job_uid)
+# ---- what has had its time
+
+
+def _clear(situation: Situation) -> Iterator[Delete]:
+    """Jobs that go on although their run has ended; and old runs, of which the record goes last."""
+    old = {run.id for run in superfluous(situation)}
+    for run in situation.runs:
+        going = run.job is None or bool(text(run.job, "metadata", "deletionTimestamp"))
+        lingers = run.ending is not None and not has_ended(run.job)
+        if run.job is not None and not going and (lingers or run.id in old):
+            yield Delete("batch/v1", "Job", run.job_name, text(run.job, "metadata", "uid"))
+        if run.id in old:
+            yield Delete("apps/v1", "ControllerRevision", run.record.name, run.record.uid)
 
 
 def _wake(situation: Situation, step: Step, problem: Problem | None) -> datetime | None:
@@ -184,6 +238,8 @@ def _wake(situation: Situation, step: Step, problem: Problem | None) -> datetime
         times.append(situation.now + (ANSWER_POLL if problem.reason in WAITED_FOR else POLL))
     if step.active is not None:
         times.append(situation.now + POLL)
+    if situation.active is not None and (change := changes_at(situation.active, situation.now)) is not None:
+        times.append(change)
     if not situation.paused:
         tables = (table for table in situation.tables.values() if isinstance(table, Timetable))
         times += [fire for table in tables if (fire := table.next(situation.now)) is not None]

@@ -1,8 +1,9 @@
 """How an ended run is decided about: what was made is registered, then judged, then handed over, then written down.
 
-Each step is taken only where the registry does not show it yet, and the Job's outcome is written last, when everything
-else is seen to be there. So the operator may be killed between any two of them. The gate's word is put on the version
-once its alias was seen, and the alias is set only while that word is missing: where a person moves it later, it stays.
+Each step is taken only where the registry does not show it yet. The outcome is written last, on the record of the run,
+when everything else is seen to be there. So the operator may be killed between any two of them. The gate's word is put
+on the version once its alias was seen, and the alias is set only while that word is missing: where a person moves it
+later, it stays.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from viridian.api import reasons
-from viridian.api.names import OUTCOME_ANNOTATION
 from viridian.api.registry import (
     ALIAS_CHAMPION,
     TAG_DATA,
@@ -26,21 +26,29 @@ from viridian.api.registry import (
     TAG_REASON,
     TAG_RUN,
     ModelVersion,
-    RunStatus,
     TrainingRun,
 )
 from viridian.api.retrainpolicy import MAX_REPORTED_METRICS, FinishedRun, Gate
 from viridian.api.stage import StageReport, parse_report
 from viridian.judgement.gate import CHAMPION_PREFIX, Candidate, Champion, GateVerdict, judge
-from viridian.plan.plan import Action, Annotate, FinishRun, RegisterVersion, SetAlias, TagVersion
+from viridian.plan.plan import (
+    Action,
+    Annotate,
+    Event,
+    EventType,
+    FinishRun,
+    RegisterVersion,
+    SetAlias,
+    TagVersion,
+)
 from viridian.retraining.checks import followed_model
 from viridian.retraining.questions import may_have_candidate
-from viridian.retraining.runs import NO_DATA, Run, dump_finished
+from viridian.retraining.records import NO_DATA, dump_notes
+from viridian.retraining.results import OPEN, Ending
+from viridian.retraining.runs import Run
 from viridian.retraining.situation import Situation
 from viridian.retraining.snapshot import Answers
 from viridian.retraining.verdicts import Verdict, without_candidate
-
-OPEN = (RunStatus.RUNNING, RunStatus.SCHEDULED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,18 +59,19 @@ class Step:
     finished: FinishedRun | None = None
 
 
-def step(situation: Situation, run: Run, answers: Answers) -> Step:
-    """The next step for a run whose Job has ended."""
-    told = parse_report(run.result.message)
-    source = _source(told, answers.run) if may_have_candidate(run) else ""
+def step(situation: Situation, run: Run, ending: Ending, answers: Answers) -> Step:
+    """The next step for a run whose stage has ended."""
+    told = parse_report(ending.said)
+    source = _source(told, answers.run) if may_have_candidate(ending) else ""
     if source and answers.candidate is None and answers.run is not None:
         return Step((_register(situation, run, answers.run, told, source),))
-    verdict = _verdict(situation, run, told, answers)
+    verdict = _verdict(situation, run, ending, told, answers)
     ahead = tuple(_not_yet_there(situation, run, told, answers, verdict))
     if ahead:
         return Step(ahead)
-    finished = _finished(situation, run, told, answers, verdict)
-    return Step((Annotate("batch/v1", "Job", run.job, {OUTCOME_ANNOTATION: dump_finished(finished)}),), finished)
+    finished = _finished(situation, run, ending, told, answers, verdict)
+    noted = dump_notes(run.note, finished)
+    return Step((Annotate("apps/v1", "ControllerRevision", run.record.name, noted, tells=news(finished)),), finished)
 
 
 def _source(told: StageReport, run: TrainingRun | None) -> str:
@@ -102,12 +111,12 @@ def reported(told: StageReport, run: TrainingRun | None) -> Mapping[str, float]:
     return {**(run.metrics if run else {}), **told.metrics}
 
 
-def _verdict(situation: Situation, run: Run, told: StageReport, answers: Answers) -> Verdict:
+def _verdict(situation: Situation, run: Run, ending: Ending, told: StageReport, answers: Answers) -> Verdict:
     """What is to become of the run."""
-    other = without_candidate(run, told, situation.spec.stages.training.timeout)
+    other = without_candidate(run, ending, told, situation.spec.stages.training.timeout)
     if other is not None:
         return other
-    if run.result.lost and (answers.candidate is None or not reported(told, answers.run)):
+    if ending.lost and (answers.candidate is None or not reported(told, answers.run)):
         gone = "training ended well, but its pod was deleted before its report could be read"
         return Verdict(reasons.FAILED, f"{gone}: log model and metrics to the MLflow run, which stays, or run it again")
     if answers.candidate is None:
@@ -173,7 +182,9 @@ def _verdict_tags(verdict: Verdict) -> dict[str, str]:
     return word if verdict.hands_over else {TAG_REASON: verdict.message, TAG_OUTCOME: verdict.outcome, **word}
 
 
-def _finished(situation: Situation, run: Run, told: StageReport, answers: Answers, verdict: Verdict) -> FinishedRun:
+def _finished(
+    situation: Situation, run: Run, ending: Ending, told: StageReport, answers: Answers, verdict: Verdict
+) -> FinishedRun:
     return FinishedRun(
         id=run.id,
         outcome=verdict.outcome,
@@ -182,8 +193,27 @@ def _finished(situation: Situation, run: Run, told: StageReport, answers: Answer
         version=answers.candidate.version if answers.candidate else None,
         metrics=_shown(reported(told, answers.run), situation.spec.gate),
         started_at=run.created or None,
-        finished_at=run.ending.at or run.created or None,
+        finished_at=ending.at or run.created or None,
     )
+
+
+_TOLD = {
+    reasons.HANDED_OVER: (EventType.NORMAL, reasons.EVENT_GATE_PASSED),
+    reasons.REJECTED: (EventType.WARNING, reasons.EVENT_GATE_FAILED),
+    reasons.DATA_QUALITY_FAILED: (EventType.WARNING, reasons.EVENT_DATA_QUALITY_FAILED),
+    reasons.SKIPPED: (EventType.NORMAL, reasons.EVENT_RUN_SKIPPED),
+    reasons.CANCELLED: (EventType.NORMAL, reasons.EVENT_RUN_CANCELLED),
+}
+
+
+def news(finished: FinishedRun) -> tuple[Event, ...]:
+    """What people are told of the end of a run."""
+    kind, reason = _TOLD.get(finished.outcome, (EventType.WARNING, reasons.EVENT_RUN_FAILED))
+    told = Event(kind, reason, f"run {finished.id}: {finished.message}")
+    if finished.outcome != reasons.HANDED_OVER:
+        return (told,)
+    message = f"version {finished.version} has the alias that the ModelDeployment follows"
+    return (told, Event(EventType.NORMAL, reasons.EVENT_HANDED_OVER, message))
 
 
 def _shown(metrics: Mapping[str, float], gate: Gate) -> dict[str, float]:

@@ -8,13 +8,20 @@ end.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
+from typing import Final
 
 from viridian.api import reasons
 from viridian.api.retrainpolicy import ActiveRun
 from viridian.plan.conditions import Finding, Truth, stamp
 from viridian.retraining.checks import Problem, data_problem, schedule_problem
+from viridian.retraining.progress import waiting
 from viridian.retraining.quality import Quality
+from viridian.retraining.runs import Run
 from viridian.retraining.situation import Situation
+
+MAX_SAID: Final = 300
+"""Characters of what a failed attempt said; the end of a log says most."""
 
 
 def findings(situation: Situation, problem: Problem | None, active: ActiveRun | None) -> tuple[Finding, ...]:
@@ -61,8 +68,22 @@ def _occupation(situation: Situation, active: ActiveRun | None) -> tuple[str, st
 
 def _at_work(situation: Situation, active: ActiveRun) -> str:
     lead = f"run {active.id}: {active.stage}" if active.job else f"run {active.id} begins"
-    waiting = situation.active.result.waiting if situation.active else ""
-    return f"{lead}; its pod cannot start: {waiting}" if waiting else lead
+    run = situation.active
+    if run is None or not active.job or run.ending is not None:
+        return lead
+    result, stuck = run.result, waiting(run, situation.now)
+    if stuck:
+        return f"{lead} does not run: {stuck}{_attempts(run, situation.now)}"
+    if result.worker is not None and result.lingering:
+        left = ", ".join(result.lingering)
+        return f"{lead} ended with exit code {result.worker.exit_code}, but container {left} keeps its pod alive"
+    return f"{lead}{_attempts(run, situation.now)}"
+
+
+def _attempts(run: Run, now: datetime) -> str:
+    """What became of the attempts before."""
+    failed = run.result.failed.sentence(now)[-MAX_SAID:] if run.result.failed else ""
+    return f"; attempt {run.result.failures} failed: {failed}" if failed else ""
 
 
 def _paused(situation: Situation, word: Quality) -> Finding:

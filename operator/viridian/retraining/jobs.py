@@ -11,52 +11,49 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from viridian.api.feedback import COLLECTOR_TOKEN_FILE_VARIABLE, Snapshot
-from viridian.api.names import (
-    API_VERSION,
-    GROUP,
-    MANAGED_BY,
-    MANAGED_BY_LABEL,
-    RETRAIN_POLICY,
-    RETRAIN_POLICY_LABEL,
-    RUN_LABEL,
-    STAGE_LABEL,
-    TRIGGER_ANNOTATION,
-    stage_job,
-)
+from viridian.api.names import GROUP, RUN_LABEL, STAGE_LABEL, TRIGGER_ANNOTATION
 from viridian.api.stage import FINAL_EXIT_CODES
 from viridian.plan import collector_token
+from viridian.retraining.causes import Cause
 from viridian.retraining.checks import followed_model
 from viridian.retraining.objects import Object, dig, entries, mapping, text
 from viridian.retraining.questions import experiment_of
-from viridian.retraining.runs import NO_DATA, TRAINING, Origin, dump_origin
+from viridian.retraining.records import NO_DATA, TRAINING, Origin, dump_origin, labels, owner_reference
+from viridian.retraining.runs import Run
 from viridian.retraining.schedule import length
-from viridian.retraining.situation import Situation, Start
+from viridian.retraining.situation import Situation
 
 OUT_DIR: Final = "/viridian/out"
 OUT_VOLUME: Final = "viridian-out"
 
 
-def job(situation: Situation, start: Start, mlflow_run: str, rows: Snapshot | None = None) -> dict[str, Any]:
-    """The whole intent of a run's Job. It is applied once: a Job's template cannot be changed."""
-    facts, stage = situation.facts, situation.spec.stages.training
-    origin = Origin(
-        causes=start.causes,
-        mlflow_run=mlflow_run,
+def origin_now(situation: Situation, causes: tuple[Cause, ...], mlflow_run: str = "") -> Origin:
+    """What a run that begins now works on."""
+    facts, containers = situation.facts, entries(situation.spec.stages.training.template, "spec", "containers")
+    return Origin(
+        causes=causes,
         champion=facts.deployment.champion_version if facts.deployment else "",
         data=situation.spec.data or NO_DATA,
+        image=text(containers[0], "image") if containers else "",
+        mlflow_run=mlflow_run,
     )
-    labels = _labels(situation, start.id)
-    environment = {**_environment(situation, start, mlflow_run), **_rows(rows)}
-    template = _template(stage.template, labels, environment, may_ask=rows is not None)
+
+
+def job(situation: Situation, run: Run, origin: Origin, rows: Snapshot | None = None) -> dict[str, Any]:
+    """The whole intent of a run's Job. It is applied once: a Job's template cannot be changed."""
+    facts, stage = situation.facts, situation.spec.stages.training
+    own = labels(facts.name, **{RUN_LABEL: run.id, STAGE_LABEL: TRAINING})
+    environment = {**_environment(situation, run.id, origin), **_rows(rows)}
+    template = _template(stage.template, own, environment, may_ask=rows is not None)
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
         "metadata": {
-            "name": stage_job(facts.name, start.id, TRAINING),
+            "name": run.job_name,
             "namespace": facts.namespace,
-            "labels": labels,
-            "annotations": {TRIGGER_ANNOTATION: dump_origin(origin)},
-            "ownerReferences": [_owner(situation)],
+            "labels": own,
+            "annotations": {TRIGGER_ANNOTATION: json.dumps(dump_origin(origin), ensure_ascii=False)},
+            "ownerReferences": [owner_reference(facts.name, facts.uid)],
         },
         "spec": {
             "backoffLimit": stage.backoff_limit,
@@ -64,30 +61,6 @@ def job(situation: Situation, start: Start, mlflow_run: str, rows: Snapshot | No
             "podFailurePolicy": _failure_policy(text(template["spec"]["containers"][0], "name")),
             "template": template,
         },
-    }
-
-
-def _owner(situation: Situation) -> dict[str, Any]:
-    return {
-        "apiVersion": API_VERSION,
-        "kind": RETRAIN_POLICY,
-        "name": situation.facts.name,
-        "uid": situation.facts.uid,
-        "controller": True,
-        "blockOwnerDeletion": True,
-    }
-
-
-def _labels(situation: Situation, run: str) -> dict[str, str]:
-    """Never the label of the ModelDeployment: its Services would send users to the pod that trains."""
-    return {
-        RETRAIN_POLICY_LABEL: situation.facts.name,
-        RUN_LABEL: run,
-        STAGE_LABEL: TRAINING,
-        MANAGED_BY_LABEL: MANAGED_BY,
-        "app.kubernetes.io/name": "training",
-        "app.kubernetes.io/instance": situation.facts.name,
-        "app.kubernetes.io/part-of": "viridian",
     }
 
 
@@ -104,14 +77,14 @@ def _failure_policy(worker: str) -> dict[str, Any]:
     }
 
 
-def _environment(situation: Situation, start: Start, mlflow_run: str) -> dict[str, str]:
+def _environment(situation: Situation, run: str, origin: Origin) -> dict[str, str]:
     """All of it is always there; empty means that there is none."""
     facts, data, followed = situation.facts, situation.spec.data, followed_model(situation.facts)
     return {
-        "VIRIDIAN_RUN_ID": start.id,
+        "VIRIDIAN_RUN_ID": run,
         "VIRIDIAN_MODEL_NAME": followed.name if followed else "",
         "VIRIDIAN_STAGE": TRAINING,
-        "VIRIDIAN_REASONS": json.dumps([cause.told() for cause in start.causes], ensure_ascii=False),
+        "VIRIDIAN_REASONS": json.dumps([cause.told() for cause in origin.causes], ensure_ascii=False),
         "VIRIDIAN_DATA_URI": data.uri if data else "",
         "VIRIDIAN_DATA_REVISION": data.revision if data else "",
         "VIRIDIAN_CHAMPION_URI": facts.deployment.champion_uri if facts.deployment else "",
@@ -119,7 +92,7 @@ def _environment(situation: Situation, start: Start, mlflow_run: str) -> dict[st
         "VIRIDIAN_OUT_DIR": OUT_DIR,
         "MLFLOW_TRACKING_URI": facts.mlflow_uri or "",
         "MLFLOW_EXPERIMENT_NAME": experiment_of(facts),
-        "MLFLOW_RUN_ID": mlflow_run,
+        "MLFLOW_RUN_ID": origin.mlflow_run,
     }
 
 
@@ -141,13 +114,13 @@ def _last_evaluation(situation: Situation) -> str:
 
 
 def _template(
-    user: Object, labels: Mapping[str, str], environment: Mapping[str, str], *, may_ask: bool
+    user: Object, ours: Mapping[str, str], environment: Mapping[str, str], *, may_ask: bool
 ) -> dict[str, Any]:
     metadata, spec = mapping(user, "metadata"), mapping(user, "spec")
     own = {key: value for key, value in mapping(metadata, "labels").items() if not key.startswith(f"{GROUP}/")}
     return {
         **user,
-        "metadata": {**metadata, "labels": {**own, **labels}},
+        "metadata": {**metadata, "labels": {**own, **ours}},
         "spec": {
             # Service links would put MLFLOW_PORT and the like into the environment, where MLflow looks for settings.
             "enableServiceLinks": False,

@@ -6,7 +6,8 @@ from datetime import datetime
 
 from viridian.api.stage import ExitCode
 from viridian.retraining.checks import collects, first_problem, followed_model
-from viridian.retraining.results import JobState, exit_code
+from viridian.retraining.progress import untraced
+from viridian.retraining.results import Ending, JobState, exit_code
 from viridian.retraining.runs import Run
 from viridian.retraining.situation import Situation, read
 from viridian.retraining.snapshot import Facts, Questions
@@ -22,16 +23,16 @@ def ask(facts: Facts, now: datetime) -> Questions:
 
 def questions(situation: Situation) -> Questions:
     """The questions that a situation leaves open."""
-    experiment = experiment_of(situation.facts)
-    if situation.vanished is not None:
-        gone = situation.vanished
-        return Questions(experiment=experiment, key=gone.id, mlflow_run=gone.mlflow_run or "")
-    if situation.active is not None:
-        return _about_ending(situation, situation.active, experiment)
-    if situation.start is not None:
-        rows_of = situation.spec.model_deployment if collects(situation.facts) else ""
-        return Questions(experiment=experiment, key=situation.start.id, rows_of=rows_of)
-    return Questions()
+    run, experiment = situation.active, experiment_of(situation.facts)
+    if run is None:
+        return Questions()
+    if run.ending is not None:
+        return _about_ending(situation, run, run.ending, experiment)
+    if not untraced(run, situation.now):
+        return Questions()
+    may_begin = not run.note.job and collects(situation.facts)
+    rows_of = situation.spec.model_deployment if may_begin else ""
+    return Questions(experiment=experiment, key=run.id, mlflow_run=run.note.mlflow_run, rows_of=rows_of)
 
 
 def experiment_of(facts: Facts) -> str:
@@ -39,20 +40,20 @@ def experiment_of(facts: Facts) -> str:
     return f"{facts.namespace}/{facts.name}"
 
 
-def may_have_candidate(run: Run) -> bool:
-    """Whether the run came as far as making a model."""
-    return exit_code(run.result, run.ending) in (ExitCode.DONE, ExitCode.BAD_CANDIDATE)
+def may_have_candidate(ending: Ending) -> bool:
+    """Whether the stage came as far as making a model that is to be registered."""
+    return exit_code(ending) in (ExitCode.DONE, ExitCode.BAD_CANDIDATE)
 
 
-def _about_ending(situation: Situation, run: Run, experiment: str) -> Questions:
-    if run.ending.state is JobState.RUNNING:
-        return Questions()
-    followed = followed_model(situation.facts) if may_have_candidate(run) else None
+def _about_ending(situation: Situation, run: Run, ending: Ending, experiment: str) -> Questions:
+    # The script of a run that was cancelled may have registered a version by itself.
+    has_version = may_have_candidate(ending) or ending.state is JobState.CANCELLED
+    followed = followed_model(situation.facts) if has_version else None
     deployment = situation.facts.deployment
     return Questions(
         experiment=experiment,
         key=run.id,
-        mlflow_run=run.origin.mlflow_run,
+        mlflow_run=run.note.mlflow_run,
         model=followed.name if followed else "",
         champion=deployment.champion_version if followed and deployment else "",
     )

@@ -1,117 +1,244 @@
-"""What became of a Job, from the Job and its pods; and what the stage told in its last words."""
+"""What became of a Job: from the Job, from its pods, and where both are gone, from the MLflow run."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
-from viridian.api.stage import ExitCode
+import msgspec
+
+from viridian.api.registry import RunStatus, TrainingRun
+from viridian.api.stage import FINAL_EXIT_CODES, ExitCode
+from viridian.plan.conditions import moment
+from viridian.plan.pods_waiting import Obstacle, obstacle
 from viridian.retraining.objects import Object, dig, entries, mapping, text
+
+SIDECAR_GRACE: Final = timedelta(seconds=15)
+"""How long other containers may go on after the one that does the work; after that its exit code decides."""
+OPEN: Final = (RunStatus.RUNNING, RunStatus.SCHEDULED)
 
 
 class JobState(StrEnum):
-    """How far a Job has come, by its own conditions."""
+    """How a stage ended."""
 
-    RUNNING = "Running"
     COMPLETE = "Complete"
     FAILED = "Failed"
+    CANCELLED = "Cancelled"
+
+
+class Ending(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """How a stage ended. It is noted on the record as soon as it is seen, since Job and pods may go at any time."""
+
+    state: JobState
+    at: str = ""
+    reason: str = ""
+    """Of the Job's final condition."""
+    message: str = ""
+    exit_code: int | None = None
+    """Of the container that does the work; None when its pods are gone."""
+    said: str = ""
+    """Its termination message."""
+    lost: bool = False
+    """It ended well, but the pod that did is gone, and with it what it said."""
+    failures: int = 0
+    """Attempts that failed."""
+    killed: str = ""
+    """Why it was ended from outside, such as OOMKilled."""
+    lingering: str = ""
+    """Containers that kept the pod alive after that."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobResult:
-    """What the pods of a Job show of the container that does the work."""
+    """What a Job and its pods show now."""
 
-    # None while it has not ended, or when its pods are gone.
-    exit_code: int | None = None
-    # The termination message.
-    message: str = ""
-    # The Job is complete, but the pod that completed it is gone, and with it what it said.
-    lost: bool = False
-    # What keeps it from starting, empty when nothing does: an image that cannot be pulled, for example.
-    waiting: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Ending:
-    """A Job's final condition."""
-
-    state: JobState
-    reason: str = ""
-    message: str = ""
-    at: str = ""
-
-
-STILL_RUNNING: Final = Ending(JobState.RUNNING)
+    ending: Ending | None = None
+    """By the Job's own conditions; None while it has none that is final."""
+    worker: Ending | None = None
+    """The container that does the work has ended, whatever the Job says."""
+    lingering: tuple[str, ...] = ()
+    """Containers that still run in the pod whose worker has ended."""
+    waiting: Obstacle | None = None
+    """What keeps the work from beginning."""
+    failed: Obstacle | None = None
+    """How the newest attempt that failed ended, while another one is made."""
+    failures: int = 0
+    """Attempts that failed."""
+    working: bool = False
+    """The work goes on."""
+    alive: bool = False
+    """A pod lives that nobody has asked to end."""
+    news_until: datetime | None = None
+    """Until then the watch may still tell how a Job ended that is not there any more."""
 
 
-def ending(job: Object) -> Ending:
-    """The final condition of a Job, RUNNING while it has none."""
-    for condition in entries(job, "status", "conditions"):
-        kind = text(condition, "type")
-        if kind in (JobState.COMPLETE, JobState.FAILED) and text(condition, "status") == "True":
-            at = text(job, "status", "completionTime") or text(condition, "lastTransitionTime")
-            return Ending(JobState(kind), text(condition, "reason"), text(condition, "message"), at)
-    return STILL_RUNNING
+def job_result(job: Object | None, pods: Sequence[Object]) -> JobResult:
+    """What a Job and its pods show; `job` is None once it is gone.
 
-
-def job_result(job: Object, pods: Sequence[Object]) -> JobResult:
-    """What the newest pod shows; of a complete Job, the newest that succeeded."""
-    worker = worker_name(job)
-    seen = [(_created(pod), state) for pod in pods if (state := _state(pod, worker))]
-    complete = ending(job).state is JobState.COMPLETE
-    if complete:
-        seen = [entry for entry in seen if dig(entry[1], "terminated", "exitCode") == 0]
-    newest: Object = max(seen, key=lambda entry: entry[0], default=("", {}))[1]
-    code = dig(newest, "terminated", "exitCode")
+    The newest pod counts; of a complete Job, the newest that succeeded.
+    """
+    final = _final_condition(job)
+    complete = final is not None and text(final, "type") == JobState.COMPLETE
+    name = worker_name(mapping(job, "spec", "template"))
+    ordered = sorted(pods, key=lambda pod: text(pod, "metadata", "creationTimestamp"))
+    counted = [pod for pod in ordered if not complete or dig(_state(pod, name), "terminated", "exitCode") == 0]
+    newest: Object = counted[-1] if counted else {}
+    state = _state(newest, name)
+    failed = [pod for pod in ordered if text(pod, "status", "phase") == "Failed"]
+    failures = max(len(failed), _count(job, "failed"))
+    worker = _worker_ending(newest, mapping(state, "terminated"), failures)
     return JobResult(
-        exit_code=code if isinstance(code, int) else None,
-        message=text(newest, "terminated", "message"),
-        lost=complete and not seen,
-        waiting=_waiting(newest),
+        ending=_job_ending(job or {}, final, worker, lost=complete and not counted) if final is not None else None,
+        worker=worker,
+        lingering=_lingering(newest) if worker else (),
+        waiting=None if final is not None else _waiting(job or {}, ordered, newest, state),
+        failed=obstacle(_work_of(failed[-1], name)) if failed and final is None else None,
+        failures=failures,
+        working="running" in state,
+        alive=any(map(_lives, pods)),
     )
 
 
-def worker_name(job: Object) -> str:
+def _work_of(pod: Object, worker: str) -> Object:
+    """The pod without the containers beside the one that does the work: those are ended when it has ended."""
+    status, name = mapping(pod, "status"), worker or worker_name(pod)
+    own = [known for known in entries(status, "containerStatuses") if text(known, "name") == name]
+    return {**pod, "status": {**status, "containerStatuses": own}}
+
+
+def _waiting(job: Object, pods: Sequence[Object], newest: Object, state: Object) -> Obstacle | None:
+    """Why nothing runs, from the newest pod; where there is no pod at all, from the Job."""
+    if "running" in state or "terminated" in state:
+        return None
+    suspended = next((c for c in entries(job, "status", "conditions") if text(c, "type") == "Suspended"), {})
+    if text(suspended, "status") == "True" or dig(job, "spec", "suspend") is True:
+        return Obstacle("its Job is suspended, and a queue such as Kueue, or a person, has to resume it")
+    if pods:
+        return obstacle(newest)
+    since = moment(text(job, "status", "startTime")) or moment(text(job, "metadata", "creationTimestamp"))
+    name = text(job, "metadata", "name")
+    target = next((c for c in entries(job, "status", "conditions") if text(c, "type") == "FailureTarget"), {})
+    told = f"{text(target, 'reason')}: {text(target, 'message')}; " if target else ""
+    what = f"{told}no pod has been created: does a quota or an admission policy refuse it? kubectl describe job {name}"
+    return Obstacle(what, since=since) if since is not None else None
+
+
+def _count(job: Object | None, field: str) -> int:
+    count = dig(job, "status", field)
+    return count if isinstance(count, int) else 0
+
+
+def _final_condition(job: Object | None) -> Object | None:
+    for condition in entries(job, "status", "conditions"):
+        if text(condition, "type") in (JobState.COMPLETE, JobState.FAILED) and text(condition, "status") == "True":
+            return condition
+    return None
+
+
+def has_ended(job: Object | None) -> bool:
+    """Whether the Job has a final condition."""
+    return _final_condition(job) is not None
+
+
+def _job_ending(job: Object, condition: Object, worker: Ending | None, *, lost: bool) -> Ending:
+    return Ending(
+        state=JobState(text(condition, "type")),
+        at=text(job, "status", "completionTime") or text(condition, "lastTransitionTime"),
+        reason=text(condition, "reason"),
+        message=text(condition, "message"),
+        exit_code=worker.exit_code if worker else None,
+        said=worker.said if worker else "",
+        lost=lost,
+        failures=_count(job, "failed"),
+        killed=worker.killed if worker else "",
+    )
+
+
+def _worker_ending(pod: Object, terminated: Object, failures: int) -> Ending | None:
+    code, reason = dig(terminated, "exitCode"), text(terminated, "reason")
+    if not isinstance(code, int):
+        return None
+    return Ending(
+        state=JobState.COMPLETE if code == ExitCode.DONE else JobState.FAILED,
+        at=text(terminated, "finishedAt") or text(pod, "metadata", "creationTimestamp"),
+        exit_code=code,
+        said=text(terminated, "message"),
+        failures=failures,
+        killed="" if reason in ("Completed", "Error") else reason,
+    )
+
+
+def _lingering(pod: Object) -> tuple[str, ...]:
+    if not _lives(pod):
+        return ()
+    statuses = entries(pod, "status", "containerStatuses")
+    return tuple(text(status, "name") for status in statuses if "running" in mapping(status, "state"))
+
+
+def _lives(pod: Object) -> bool:
+    ended = text(pod, "status", "phase") in ("Succeeded", "Failed")
+    return not ended and not text(pod, "metadata", "deletionTimestamp")
+
+
+def worker_name(template: Object) -> str:
     """The first container does the work; others are its company."""
-    containers = entries(job, "spec", "template", "spec", "containers")
+    containers = entries(template, "spec", "containers")
     return text(containers[0], "name") if containers else ""
 
 
-def _created(pod: Object) -> str:
-    return text(pod, "metadata", "creationTimestamp")
-
-
 def _state(pod: Object, worker: str) -> Object:
-    """The state of the working container; an init container that is stuck before it counts too."""
+    """The state of the container that does the work."""
     statuses = entries(pod, "status", "containerStatuses")
-    own = next((mapping(status, "state") for status in statuses if text(status, "name") == worker), {})
-    if "terminated" in own or "running" in own:
-        return own
-    before = (mapping(status, "state") for status in entries(pod, "status", "initContainerStatuses"))
-    return next((state for state in before if _waiting(state)), own)
-
-
-_STUCK = re.compile(r"^(ErrImage|ImagePull|InvalidImage|CreateContainer|CrashLoop|RunContainer)")
-
-
-def _waiting(state: Object) -> str:
-    reason, message = text(state, "waiting", "reason"), text(state, "waiting", "message")
-    if not _STUCK.match(reason):
-        return ""
-    return f"{reason}: {message}" if message else reason
+    name = worker or worker_name(pod)
+    return next((mapping(status, "state") for status in statuses if text(status, "name") == name), {})
 
 
 _EXIT_CODE = re.compile(r"exit code (\d+)")
 
 
-def exit_code(result: JobResult, ending: Ending) -> int | None:
+def exit_code(ending: Ending) -> int | None:
     """The code with which the work ended. Where the pods are gone, the Job's own condition may still name it."""
     if ending.state is JobState.COMPLETE:
         return ExitCode.DONE
-    if result.exit_code is not None:
-        return result.exit_code
+    if ending.exit_code is not None:
+        return ending.exit_code
     named = _EXIT_CODE.search(ending.message)
     return int(named.group(1)) if named else None
+
+
+def outlasted(result: JobResult, now: datetime) -> Ending | None:
+    """The ending of a worker whose company has had its time to end as well."""
+    at = moment(result.worker.at) if result.worker and result.lingering else None
+    if result.worker is None or at is None or now < at + SIDECAR_GRACE:
+        return None
+    return msgspec.structs.replace(result.worker, lingering=", ".join(result.lingering))
+
+
+def without_job(result: JobResult, *, deleted: bool) -> Ending | None:
+    """How a stage ended whose Job is gone, as far as its last pod tells.
+
+    `deleted`: the Job was seen without a final condition when it went. Then an error may have been one of several
+    attempts, so only what no retry would change counts.
+    """
+    if result.ending is not None or result.worker is None or result.alive:
+        return result.ending
+    final = result.worker.exit_code in (ExitCode.DONE, *FINAL_EXIT_CODES)
+    return result.worker if final or not deleted else None
+
+
+def from_mlflow(run: TrainingRun | None, now: str) -> Ending:
+    """How a stage ended of which nothing is left but its MLflow run. The trainer closes that, or has logged a model."""
+    if run is not None and (run.status is RunStatus.FINISHED or (run.status in OPEN and run.model_uri)):
+        return Ending(state=JobState.COMPLETE, at=now, lost=True)
+    if run is not None and run.status is RunStatus.FAILED:
+        return Ending(state=JobState.FAILED, at=now, message="its MLflow run was closed as FAILED")
+    return Ending(state=JobState.CANCELLED, at=now)
+
+
+def trained(run: TrainingRun) -> bool:
+    """Whether anything was logged to the run: then a Job has worked on it."""
+    return bool(run.model_uri or run.metrics or run.params)

@@ -1,130 +1,118 @@
-"""A run as its Job records it: what caused it, how far it is, and how it ended."""
+"""A run: its record, and what its Job shows now."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, Final
 
-import msgspec
-
-from viridian.api import reasons
-from viridian.api.names import OUTCOME_ANNOTATION, RUN_LABEL, STAGE_LABEL, TRIGGER_ANNOTATION
-from viridian.api.retrainpolicy import Data, FinishedRun
+from viridian.api.names import RUN_LABEL, TRIGGER_ANNOTATION, stage_job
+from viridian.api.retrainpolicy import FinishedRun
 from viridian.plan.conditions import moment
-from viridian.retraining.causes import Cause, parse
-from viridian.retraining.objects import Object, annotations_of, dig, labels_of, text
-from viridian.retraining.results import STILL_RUNNING, Ending, JobResult, ending
-from viridian.retraining.snapshot import Facts, owned_jobs
-
-TRAINING: Final = "training"
-NO_DATA: Final = Data(uri="-")
-"""What stands for the data of a policy that names none."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Origin:
-    """What a Job records about itself when it is made."""
-
-    causes: tuple[Cause, ...] = ()
-    mlflow_run: str = ""
-    # Version of the champion that the stage was told of, empty when there was none.
-    champion: str = ""
-    data: Data = NO_DATA
+from viridian.retraining.objects import Object, entries, labels_of, text
+from viridian.retraining.records import TRAINING, Origin, Record, StageNote, causes_of, origin_of_job, read_records
+from viridian.retraining.results import Ending, JobResult
+from viridian.retraining.snapshot import Facts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
     """One run."""
 
-    id: str
-    job: str
-    job_uid: str
-    origin: Origin
-    created: str = ""
-    ending: Ending = STILL_RUNNING
-    # Attempts that failed.
-    failures: int = 0
+    record: Record
+    job_name: str
+    # Its Job, while there is one.
+    job: Object | None = field(default=None, repr=False)
+    # The Job as it was when it was deleted, where this process has seen that.
+    deleted: Object | None = field(default=None, repr=False)
     result: JobResult = field(default_factory=JobResult)
-    # None until it is decided about.
-    finished: FinishedRun | None = None
+
+    @property
+    def id(self) -> str:
+        return self.record.run
+
+    @property
+    def note(self) -> StageNote:
+        return self.record.note
+
+    @property
+    def origin(self) -> Origin:
+        """What it really worked on."""
+        origin, note = self.record.origin, self.note
+        return replace(
+            origin,
+            causes=(*origin.causes, *causes_of(note.joined)),
+            champion=origin.champion if note.champion is None else note.champion,
+            data=note.data or origin.data,
+            mlflow_run=note.mlflow_run,
+        )
+
+    @property
+    def ending(self) -> Ending | None:
+        """How its stage ended, once that is noted."""
+        return self.note.ending
 
     @property
     def reasons(self) -> tuple[str, ...]:
         return tuple(cause.identity for cause in self.origin.causes)
 
+    # None until it is decided about.
+    @property
+    def finished(self) -> FinishedRun | None:
+        return self.record.finished
+
     @property
     def finished_at(self) -> datetime | None:
         return moment(self.finished.finished_at) if self.finished else None
 
+    @property
+    def created(self) -> str:
+        return self.record.created
+
 
 def read_runs(facts: Facts) -> tuple[Run, ...]:
-    """All runs that the Jobs tell of, the newest first."""
-    runs = (_run(job, facts.results) for job in owned_jobs(facts) if _is_training(job))
-    return tuple(sorted(runs, key=lambda run: (run.created, run.id), reverse=True))
+    """All runs that the records tell of, the newest first."""
+    jobs = {text(job, "metadata", "name"): job for job in owned_jobs(facts)}
+    runs = (_run(facts, record, jobs) for record in read_records(facts.records, facts.uid))
+    return tuple(sorted(runs, key=lambda run: (run.created, run.record.number, run.id), reverse=True))
 
 
-def _is_training(job: Object) -> bool:
-    return labels_of(job).get(STAGE_LABEL) == TRAINING and bool(labels_of(job).get(RUN_LABEL))
-
-
-def _run(job: Object, results: Mapping[str, JobResult]) -> Run:
-    run, name, failed = labels_of(job)[RUN_LABEL], text(job, "metadata", "name"), dig(job, "status", "failed")
-    recorded = annotations_of(job)
+def _run(facts: Facts, record: Record, jobs: dict[str, Object]) -> Run:
+    name = stage_job(facts.name, record.run, TRAINING)
     return Run(
-        id=run,
-        job=name,
-        job_uid=text(job, "metadata", "uid"),
-        origin=_origin(recorded.get(TRIGGER_ANNOTATION, "")),
-        created=text(job, "metadata", "creationTimestamp"),
-        ending=ending(job),
-        failures=failed if isinstance(failed, int) else 0,
-        result=results.get(name, JobResult()),
-        finished=_finished(run, recorded[OUTCOME_ANNOTATION]) if OUTCOME_ANNOTATION in recorded else None,
+        record=record,
+        job_name=name,
+        job=jobs.get(name),
+        deleted=facts.deleted.get(name),
+        result=facts.results.get(name, JobResult()),
     )
 
 
-def dump_origin(origin: Origin) -> str:
-    """As `viridian.dev/trigger` has it."""
-    return json.dumps(
-        {
-            "reasons": [cause.identity for cause in origin.causes],
-            "mlflowRun": origin.mlflow_run,
-            "champion": origin.champion,
-            "data": {"uri": origin.data.uri, "revision": origin.data.revision},
-        },
-        ensure_ascii=False,
+def owned_jobs(facts: Facts) -> tuple[Object, ...]:
+    """The Jobs of this very policy, and those that nobody owns: the name of a Job says which policy made it."""
+    return tuple(job for job in facts.jobs if _owners(job) in ((), (facts.uid,)))
+
+
+def unrecorded(facts: Facts, runs: Sequence[Run]) -> tuple[tuple[str, Origin], ...]:
+    """Runs whose record is gone although their Job is there: the Job tells what the record said."""
+    recorded = {run.id for run in runs}
+    found = (
+        (labels_of(job).get(RUN_LABEL, ""), origin_of_job(job, TRIGGER_ANNOTATION))
+        for job in facts.jobs
+        if _owners(job) == (facts.uid,) and not text(job, "metadata", "deletionTimestamp")
     )
+    return tuple((run, origin) for run, origin in found if run and run not in recorded and origin and origin.causes)
 
 
-def _origin(recorded: str) -> Origin:
-    try:
-        document: Any = json.loads(recorded)
-    except (ValueError, RecursionError):
-        return Origin()
-    listed = dig(document, "reasons")
-    return Origin(
-        causes=causes_of(listed if isinstance(listed, list) else ()),
-        mlflow_run=text(document, "mlflowRun"),
-        champion=text(document, "champion"),
-        data=Data(uri=text(document, "data", "uri") or NO_DATA.uri, revision=text(document, "data", "revision")),
-    )
+def _owners(job: Object) -> tuple[str, ...]:
+    return tuple(text(owner, "uid") for owner in entries(job, "metadata", "ownerReferences") if owner.get("controller"))
 
 
-def causes_of(identities: Iterable[Any]) -> tuple[Cause, ...]:
-    """The causes with these identities; what is none is left out."""
-    return tuple(cause for known in identities if isinstance(known, str) and (cause := parse(known)) is not None)
-
-
-def dump_finished(finished: FinishedRun) -> str:
-    """As `viridian.dev/outcome` has it."""
-    return msgspec.json.encode(finished).decode()
-
-
-def _finished(run: str, recorded: str) -> FinishedRun:
-    try:
-        return msgspec.structs.replace(msgspec.json.decode(recorded, type=FinishedRun), id=run)
-    except (msgspec.DecodeError, RecursionError):
-        return FinishedRun(id=run, outcome=reasons.FAILED, message="the record of how it ended cannot be read")
+def undecided_jobs(policy: Object, records: Sequence[Object]) -> Mapping[str, bool]:
+    """The Jobs that have something to tell: of runs whose ending is not noted yet. True for one that was there once."""
+    name, uid = text(policy, "metadata", "name"), text(policy, "metadata", "uid")
+    return {
+        stage_job(name, record.run, TRAINING): bool(record.note.job)
+        for record in read_records(records, uid)
+        if record.finished is None and record.note.ending is None
+    }

@@ -41,6 +41,11 @@ class Timetable:
     cron: str
     zone: ZoneInfo
 
+    @property
+    def key(self) -> str:
+        """What tells it from other schedules."""
+        return f"{self.cron} {self.zone.key}"
+
     def newest(self, now: datetime) -> datetime | None:
         """The last time that is not after now, in UTC; None if there is none in living memory."""
         slack = self._slack(now)

@@ -2,10 +2,11 @@
 
 A pass reads in this order; each step is a plain function of what was read before:
 
-1. the RetrainPolicy; the ModelDeployment that it names (`named_deployment`), or None; all Jobs in the namespace with
-   the label `viridian.dev/retrain-policy=<name>`;
-2. for each Job name that `to_inspect(jobs)` gives, the Pods with the label `batch.kubernetes.io/job-name=<job>`,
-   turned into a result by `job_result(job, pods)`;
+1. the RetrainPolicy; the ModelDeployment that it names (`named_deployment`), or None; all Jobs and all
+   ControllerRevisions in the namespace with the label `viridian.dev/retrain-policy=<name>`;
+2. for each Job name that `runs.undecided_jobs(policy, records)` gives, the Pods with the label
+   `batch.kubernetes.io/job-name=<job>`, and what was seen of a Job and of pods that have been deleted since, turned
+   into a result by `job_result(job, pods)`;
 3. `facts_of(...)` makes the facts of the cluster out of that;
 4. `questions.ask(facts, now)` says what to read from the registry; `Answers` says how;
 5. `decide(Snapshot(facts, answers), now)`, with the same `now`.
@@ -13,6 +14,7 @@ A pass reads in this order; each step is a plain function of what was read befor
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -21,7 +23,6 @@ import msgspec
 
 from viridian.api.feedback import Snapshot as FrozenRows
 from viridian.api.modeldeployment import ModelDeploymentSpec
-from viridian.api.names import OUTCOME_ANNOTATION
 from viridian.api.registry import ModelVersion, TrainingRun
 from viridian.api.retrainpolicy import RetrainPolicySpec
 from viridian.plan.conditions import moment
@@ -55,10 +56,15 @@ class Facts:
     invalid: str = ""
     status: Object = field(default_factory=dict)
     deployment: Deployment | None = None
-    # All Jobs with the policy's label, as they were read; the uid of their owner is compared in here.
+    # All Jobs and ControllerRevisions with the policy's label, as they were read; whose they are is judged later.
     jobs: tuple[Object, ...] = ()
-    # What is known of the pods of a Job, by the Job's name.
+    records: tuple[Object, ...] = ()
+    # What a Job and its pods show, by the Job's name.
     results: Mapping[str, JobResult] = field(default_factory=dict)
+    # Jobs that this process has seen being deleted, as they were then, by name.
+    deleted: Mapping[str, Object] = field(default_factory=dict)
+    # Since when the schedule of a trigger holds, as far as the object itself tells, by the trigger's name.
+    edited: Mapping[str, datetime] = field(default_factory=dict)
     # The operator's MLflow, also handed to the Jobs; None when there is none.
     mlflow_uri: str | None = None
     # Whether the operator knows a collector of feedback.
@@ -124,17 +130,14 @@ def named_deployment(policy: Object) -> str:
     return text(policy, "spec", "modelDeployment")
 
 
-def to_inspect(jobs: Sequence[Object]) -> tuple[str, ...]:
-    """Names of the Jobs whose pods have something to tell: all that are not decided about yet."""
-    return tuple(text(job, "metadata", "name") for job in jobs if OUTCOME_ANNOTATION not in annotations_of(job))
-
-
 def facts_of(
     policy: Object,
     deployment: Object | None,
     jobs: Sequence[Object],
     results: Mapping[str, JobResult],
     *,
+    records: Sequence[Object] = (),
+    deleted: Mapping[str, Object] | None = None,
     mlflow_uri: str | None,
     collector: bool = False,
     refused: str = "",
@@ -154,7 +157,10 @@ def facts_of(
         status=mapping(policy, "status"),
         deployment=None if deployment is None else _deployment(deployment),
         jobs=tuple(jobs),
+        records=tuple(records),
         results=dict(results),
+        deleted=dict(deleted or {}),
+        edited=_edited(policy),
         mlflow_uri=mlflow_uri or None,
         collector=collector,
         refused=refused,
@@ -186,10 +192,14 @@ def _deployment_spec(deployment: Object) -> ModelDeploymentSpec | None:
         return None
 
 
-def owned_jobs(facts: Facts) -> tuple[Object, ...]:
-    """The Jobs that this very policy made: a former policy of the same name had another uid."""
-    return tuple(job for job in facts.jobs if facts.uid in _owners(job))
-
-
-def _owners(job: Object) -> set[str]:
-    return {text(owner, "uid") for owner in entries(job, "metadata", "ownerReferences")}
+def _edited(policy: Object) -> Mapping[str, datetime]:
+    """When each trigger's schedule was last written, or something else by the same manager after that."""
+    found: dict[str, datetime] = {}
+    for entry in entries(policy, "metadata", "managedFields"):
+        at, triggers = moment(text(entry, "time")), mapping(entry, "fieldsV1", "f:spec", "f:triggers")
+        for trigger in entries(policy, "spec", "triggers"):
+            name = text(trigger, "name")
+            key = f"k:{json.dumps({'name': name}, separators=(',', ':'))}"
+            if at is not None and "f:schedule" in mapping(triggers, key):
+                found[name] = max(at, found.get(name, at))
+    return found

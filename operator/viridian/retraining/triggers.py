@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from viridian.api.names import RUN_ANNOTATION
-from viridian.api.retrainpolicy import ActiveRun, RetrainPolicySpec, Trigger
-from viridian.plan.conditions import moment
-from viridian.retraining.causes import Cause, Source, manual, scheduled
-from viridian.retraining.objects import entries, text
-from viridian.retraining.runs import Run, causes_of
+from viridian.api.retrainpolicy import RetrainPolicySpec, Trigger
+from viridian.retraining.causes import Cause, manual, scheduled
+from viridian.retraining.runs import Run
 from viridian.retraining.schedule import Timetable, Unreadable, length
 from viridian.retraining.snapshot import Facts
 
@@ -29,47 +27,55 @@ def due(
     facts: Facts,
     spec: RetrainPolicySpec,
     tables: Mapping[str, Timetable | Unreadable],
+    since: Mapping[str, datetime],
     runs: Sequence[Run],
-    vanished: ActiveRun | None,
     holds: Sequence[Hold],
     now: datetime,
 ) -> tuple[Cause, ...]:
     """The causes that no run has answered: schedules by their time, then the run that a person asks for."""
-    answered = [cause for run in runs for cause in run.origin.causes]
-    answered += causes_of(vanished.reasons if vanished else ())
     fires: list[Cause] = []
     for trigger in spec.triggers:
         table = tables[trigger.name]
         if isinstance(table, Timetable):
-            handled = _handled(facts, trigger.name, answered)
-            fires += _fire(trigger, table, max(facts.created, handled or facts.created), holds, now)
+            begun = since[table.key]
+            fires += _fire(trigger, table, max(begun, answered_until(runs, trigger.name, table) or begun), holds, now)
+    answered = answered_by(runs)
     asked = manual(facts.annotations.get(RUN_ANNOTATION, ""))
     return (*sorted(fires, key=_order), *([asked] if asked is not None and asked not in answered else []))
 
 
-def last_fired(facts: Facts, runs: Sequence[Run], trigger: str) -> datetime | None:
-    """The newest time of the trigger that a run has answered, as far as Jobs and status know."""
-    return _handled(facts, trigger, [cause for run in runs for cause in run.origin.causes])
+def answered_by(runs: Sequence[Run]) -> tuple[Cause, ...]:
+    """Everything that runs have been made for."""
+    return tuple(cause for run in runs for cause in run.origin.causes)
 
 
-def unanswered(facts: Facts, runs: Sequence[Run], fire: Cause) -> bool:
-    """No run has answered that time of its trigger, or a later one."""
-    handled = last_fired(facts, runs, fire.trigger)
-    return fire.at is not None and (handled is None or fire.at > handled)
+def answered_until(runs: Sequence[Run], trigger: str, table: Timetable | Unreadable) -> datetime | None:
+    """The newest time of the trigger's schedule that a run has answered, whatever the trigger was called then."""
+    key = table.key if isinstance(table, Timetable) else ""
+    return _newest(cause for cause in answered_by(runs) if cause.fires_for(trigger, key))
+
+
+def last_fired(runs: Sequence[Run], trigger: str) -> datetime | None:
+    """The newest time that a run has answered for the trigger of that name, whatever its schedule was then."""
+    return _newest(cause for cause in answered_by(runs) if cause.trigger == trigger)
+
+
+def _newest(causes: Iterable[Cause]) -> datetime | None:
+    return max((cause.at for cause in causes if cause.at is not None), default=None)
+
+
+def wanted(facts: Facts, spec: RetrainPolicySpec, tables: Mapping[str, Timetable | Unreadable], run: Run) -> bool:
+    """Whether somebody still asks for a run that has not begun."""
+    asked = manual(facts.annotations.get(RUN_ANNOTATION, ""))
+    keys = {(name, table.key) for name, table in tables.items() if isinstance(table, Timetable)}
+    return any(
+        cause == asked or (not spec.suspend and any(cause.fires_for(name, key) for name, key in keys))
+        for cause in run.origin.causes
+    )
 
 
 def _order(cause: Cause) -> tuple[float, str]:
     return (cause.at.timestamp() if cause.at else 0.0, cause.trigger)
-
-
-def _handled(facts: Facts, trigger: str, answered: Sequence[Cause]) -> datetime | None:
-    told = (moment(text(entry, "lastFired")) for entry in entries(facts.status, "triggers") if _named(entry, trigger))
-    seen = (cause.at for cause in answered if cause.source is Source.SCHEDULE and cause.trigger == trigger)
-    return max((at for at in (*told, *seen) if at is not None), default=None)
-
-
-def _named(entry: Mapping[str, object], trigger: str) -> bool:
-    return text(entry, "name") == trigger
 
 
 def _fire(
@@ -81,7 +87,7 @@ def _fire(
         return
     latest = _latest_start(newest, length(trigger.schedule.starting_deadline), holds)
     if latest is None or now <= latest:
-        yield scheduled(trigger.name, newest)
+        yield scheduled(trigger.name, newest, table.key)
 
 
 def _latest_start(fired: datetime, deadline: timedelta, holds: Sequence[Hold]) -> datetime | None:

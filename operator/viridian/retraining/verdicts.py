@@ -1,4 +1,4 @@
-"""What an ended Job says by its exit code alone, before any number is looked at."""
+"""What an ended stage says by its exit code alone, before any number is looked at."""
 
 from __future__ import annotations
 
@@ -11,6 +11,11 @@ from viridian.retraining.results import Ending, JobState, exit_code
 from viridian.retraining.runs import Run
 
 MAX_SAID = 500
+_STATUSES = {
+    reasons.FAILED: RunStatus.FAILED,
+    reasons.DATA_QUALITY_FAILED: RunStatus.FAILED,
+    reasons.CANCELLED: RunStatus.KILLED,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,18 +32,20 @@ class Verdict:
     @property
     def mlflow_status(self) -> RunStatus:
         """How its MLflow run ends."""
-        failed = self.outcome in (reasons.FAILED, reasons.DATA_QUALITY_FAILED)
-        return RunStatus.FAILED if failed else RunStatus.FINISHED
+        return _STATUSES.get(self.outcome, RunStatus.FINISHED)
 
 
-def without_candidate(run: Run, told: StageReport, timeout: str) -> Verdict | None:
+def without_candidate(run: Run, ending: Ending, told: StageReport, timeout: str) -> Verdict | None:
     """The verdict on a run that ended in any way but well; None when there is a candidate to be judged."""
-    if run.ending.state is JobState.COMPLETE:
+    if ending.state is JobState.COMPLETE:
         return None
-    if run.ending.reason == "DeadlineExceeded":
-        return Verdict(reasons.FAILED, f"training did not end within its timeout, now {timeout}")
+    if ending.state is JobState.CANCELLED:
+        return Verdict(reasons.CANCELLED, _cancelled(run))
+    if ending.reason == "DeadlineExceeded":
+        kept = f": {run.note.waiting}" if run.note.waiting else ""
+        return Verdict(reasons.FAILED, f"training did not end within its timeout, now {timeout}{kept}")
     said = _said(told)
-    match exit_code(run.result, run.ending):
+    match exit_code(ending):
         case ExitCode.BAD_DATA:
             return Verdict(reasons.DATA_QUALITY_FAILED, f"the data is not good enough{said}")
         case ExitCode.BAD_CANDIDATE:
@@ -46,14 +53,33 @@ def without_candidate(run: Run, told: StageReport, timeout: str) -> Verdict | No
         case ExitCode.NOTHING_TO_DO:
             return Verdict(reasons.SKIPPED, f"there was nothing to do{said}")
         case code:
-            return Verdict(reasons.FAILED, _failure(run, run.ending, code) + said)
+            return Verdict(reasons.FAILED, _failure(ending, code) + said + _not_again(ending))
 
 
-def _failure(run: Run, ending: Ending, code: int | None) -> str:
-    times = f" {run.failures} times, the last time" if run.failures > 1 else ""
+def _cancelled(run: Run) -> str:
+    if not run.note.job:
+        return "it was cancelled before its Job was seen at work, and MLflow shows no model of it"
+    return f"it was cancelled: its Job {run.note.job} was deleted before it had ended"
+
+
+def _failure(ending: Ending, code: int | None) -> str:
+    times = f" {ending.failures} times, the last time" if ending.failures > 1 else ""
     if code is not None:
-        return f"training failed{times} with exit code {code}"
+        return f"training failed{times} with exit code {code}{_killed(ending)}"
     return f"training failed{times}: {ending.message or ending.reason or 'its pods are gone'}"
+
+
+def _killed(ending: Ending) -> str:
+    if ending.killed == "OOMKilled":
+        return " (OOMKilled: it took more memory than its limit)"
+    return f" ({ending.killed})" if ending.killed else ""
+
+
+def _not_again(ending: Ending) -> str:
+    """Kubernetes tries a pod again only once all of its containers have ended."""
+    if not ending.lingering:
+        return ""
+    return f"; it was not tried again, since {ending.lingering} kept its pod alive: make that a native sidecar"
 
 
 def _said(told: StageReport) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
@@ -12,10 +13,17 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from tests.unit.retraining.world import START, Killed, World, deployment, policy, weekly
-from viridian.api.names import OUTCOME_ANNOTATION, TRIGGER_ANNOTATION
-from viridian.plan.plan import Apply, Plan
+from viridian.api.names import (
+    OUTCOME_ANNOTATION,
+    RUN_ANNOTATION,
+    SCHEDULES_ANNOTATION,
+    STAGES_ANNOTATION,
+    TRIGGER_ANNOTATION,
+)
+from viridian.plan.plan import Plan
 from viridian.retraining.decide import decide
 from viridian.retraining.questions import ask
+from viridian.retraining.runs import read_runs
 from viridian.retraining.snapshot import Answers, Snapshot, Unavailable, facts_of
 
 TRIGGERS = {
@@ -92,6 +100,14 @@ class AnyHistory(RuleBasedStateMachine):
     def the_status_is_deleted(self) -> None:
         self.world.forget_status()
 
+    @rule()
+    def a_cleaner_removes_ended_jobs(self) -> None:
+        self.world.remove_ended_jobs()
+
+    @rule()
+    def records_lose_their_owner(self) -> None:
+        self.world.orphan_records()
+
     @precondition(lambda self: self.at_work())
     @rule(code=CODES, auc=st.sampled_from([0.5, 0.8, float("nan")]))
     def training_ends(self, code: int, auc: float) -> None:
@@ -107,14 +123,12 @@ class AnyHistory(RuleBasedStateMachine):
 
     @invariant()
     def one_run_at_a_time(self) -> None:
-        undecided = [
-            job for job in self.world.jobs.values() if OUTCOME_ANNOTATION not in job["metadata"]["annotations"]
-        ]
+        undecided = [run for run in self.world.runs if OUTCOME_ANNOTATION not in run["metadata"]["annotations"]]
         assert len(undecided) <= 1
 
     @invariant()
-    def no_cause_runs_twice_while_its_job_is_there(self) -> None:
-        reasons = [reason for job in self.world.jobs.values() for reason in recorded_reasons(job)]
+    def no_cause_runs_twice_while_its_record_is_there(self) -> None:
+        reasons = [reason for run in read_runs(self.world.observe().facts) for reason in run.reasons]
         assert [reason for reason, times in Counter(reasons).items() if times > 1] == []
 
     @invariant()
@@ -137,11 +151,6 @@ class AnyHistory(RuleBasedStateMachine):
         before = world.status
         world.forget_status().settle()
         assert runs_of(before) == runs_of(world.status)
-
-
-def recorded_reasons(job: dict[str, Any]) -> list[str]:
-    found: list[str] = json.loads(job["metadata"]["annotations"][TRIGGER_ANNOTATION])["reasons"]
-    return found
 
 
 def runs_of(status: dict[str, Any]) -> list[Any]:
@@ -169,22 +178,28 @@ JUNK = st.recursive(
 TEXTS = st.text(max_size=20) | st.sampled_from(
     ["{}", "[]", '{"reasons": ["schedule:weekly:x", 7, "manual:a"]}', "null"]
 )
-ANNOTATIONS = st.dictionaries(st.sampled_from([TRIGGER_ANNOTATION, OUTCOME_ANNOTATION, "viridian.dev/run"]), TEXTS)
-JOBS = st.fixed_dictionaries(
+ANNOTATIONS = st.dictionaries(
+    st.sampled_from([TRIGGER_ANNOTATION, OUTCOME_ANNOTATION, STAGES_ANNOTATION, SCHEDULES_ANNOTATION, RUN_ANNOTATION]),
+    TEXTS,
+)
+METADATA = st.fixed_dictionaries(
     {
-        "metadata": st.fixed_dictionaries(
-            {
-                "name": st.sampled_from(["a", "b"]),
-                "uid": st.just("j"),
-                "annotations": ANNOTATIONS,
-                "labels": st.just({"viridian.dev/run": "r", "viridian.dev/stage": "training"}),
-                "ownerReferences": st.just([{"uid": "policy-1"}]),
-                "creationTimestamp": TEXTS,
-            }
-        ),
-        "spec": JUNK,
-        "status": JUNK
-        | st.sampled_from([{"conditions": [{"type": kind, "status": "True"}]} for kind in ("Complete", "Failed")]),
+        "name": st.sampled_from(["a", "b", "churn-schedules"]),
+        "uid": st.just("j"),
+        "annotations": ANNOTATIONS,
+        "labels": st.just({"viridian.dev/run": "r", "viridian.dev/stage": "training"}),
+        "ownerReferences": st.sampled_from([[], [{"uid": "policy-1", "controller": True}]]),
+        "creationTimestamp": TEXTS,
+    }
+)
+ENDED = st.sampled_from([{"conditions": [{"type": kind, "status": "True"}]} for kind in ("Complete", "Failed")])
+JOBS = st.fixed_dictionaries({"metadata": METADATA, "spec": JUNK, "status": JUNK | ENDED})
+CAUSES = st.sampled_from([{"source": "manual", "value": "a"}, {"source": "schedule", "trigger": "weekly", "at": "x"}])
+RECORDS = st.fixed_dictionaries(
+    {
+        "metadata": METADATA,
+        "revision": st.integers() | st.text(max_size=2),
+        "data": JUNK | st.fixed_dictionaries({"policy": st.just({"uid": "policy-1"}), "causes": st.lists(CAUSES)}),
     }
 )
 STATUSES = JUNK | st.fixed_dictionaries(
@@ -204,11 +219,21 @@ REGISTRIES = st.sampled_from(
 
 
 @settings(deadline=None, max_examples=200)
-@given(STATUSES, ANNOTATIONS, st.lists(JOBS, max_size=3), DEPLOYMENTS, REGISTRIES, MOMENTS, st.text(max_size=3))
+@given(
+    STATUSES,
+    ANNOTATIONS,
+    st.lists(JOBS, max_size=3),
+    st.lists(RECORDS, max_size=3),
+    DEPLOYMENTS,
+    REGISTRIES,
+    MOMENTS,
+    st.text(max_size=3),
+)
 def test_decide_is_total(
     status: Any,
     annotations: dict[str, str],
     jobs: list[Any],
+    records: list[Any],
     deployed: Any,
     registry: Answers | Unavailable,
     now: datetime,
@@ -217,7 +242,7 @@ def test_decide_is_total(
     asked = policy(weekly(), TRIGGERS["broken"])
     asked["status"] = status
     asked["metadata"]["annotations"] = annotations
-    facts = facts_of(asked, deployed, jobs, {}, mlflow_uri="http://mlflow", refused=refused)
+    facts = facts_of(asked, deployed, jobs, {}, records=records, mlflow_uri="http://mlflow", refused=refused)
     questions = ask(facts, now)
     matching = Answers(questions=questions) if isinstance(registry, Answers) else registry
     plan = decide(Snapshot(facts, matching), now)
@@ -238,9 +263,10 @@ def test_any_spec_is_understood_or_refused_in_a_condition(spec: Any) -> None:
 
 
 def test_an_answer_to_other_questions_is_not_used() -> None:
-    world = World(policy=policy(weekly()))
-    early = world.observe()
-    plan = decide(early, datetime(2026, 11, 22, 3, 0, tzinfo=UTC))
+    world = World(policy=policy(weekly())).ask_by_hand("one")
+    world.once()
+    snapshot = replace(world.observe(), registry=Answers())
+    plan = decide(snapshot, world.now)
     assert plan.status is None
-    assert not [action for action in plan.actions if isinstance(action, Apply)]
-    assert plan.wake == datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
+    assert plan.actions == ()
+    assert plan.wake == world.now

@@ -10,28 +10,45 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from viridian.api.registry import RunStatus, TrainingRun
 from viridian.api.stage import parse_report
-from viridian.retraining.results import Ending, JobResult, JobState, ending, exit_code, job_result
+from viridian.plan.conditions import moment
+from viridian.retraining.results import Ending, JobResult, JobState, exit_code, from_mlflow, job_result
 
 Object = dict[str, Any]
+AT = "2026-11-22T03:10:00Z"
+NOW = moment("2026-11-22T04:00:00Z")
+CONTAINERS = [{"name": "train", "resources": {"limits": {"memory": "64Mi"}}}, {"name": "sidecar"}]
 
 
 def job(*conditions: Object, **status: Any) -> Object:
-    template = {"spec": {"containers": [{"name": "train"}, {"name": "sidecar"}]}}
-    return {"spec": {"template": template}, "status": {"conditions": list(conditions), **status}}
+    metadata = {"name": "churn-1-training", "creationTimestamp": "2026-11-22T03:00:00Z"}
+    template = {"spec": {"containers": CONTAINERS}}
+    return {
+        "metadata": metadata,
+        "spec": {"template": template},
+        "status": {"conditions": list(conditions), **status},
+    }
 
 
 def condition(kind: str, status: str = "True", **more: str) -> Object:
-    return {"type": kind, "status": status, "lastTransitionTime": "2026-11-22T03:10:00Z", **more}
+    return {"type": kind, "status": status, "lastTransitionTime": AT, **more}
 
 
-def pod(created: str, state: Object, name: str = "train", **status: Any) -> Object:
-    statuses = [{"name": "sidecar", "state": {"terminated": {"exitCode": 99}}}, {"name": name, "state": state}]
-    return {"metadata": {"creationTimestamp": created}, "status": {"containerStatuses": statuses, **status}}
+def pod(
+    created: str, state: Object, name: str = "train", phase: str = "Failed", beside: Object | None = None, **status: Any
+) -> Object:
+    other = beside or {"terminated": {"exitCode": 0}}
+    statuses = [{"name": "sidecar", "state": other}, {"name": name, "state": state}]
+    return {
+        "metadata": {"name": f"pod-{created}", "creationTimestamp": f"2026-11-22T03:0{created}:00Z"},
+        "spec": {"containers": CONTAINERS},
+        "status": {"phase": phase, "containerStatuses": statuses, **status},
+    }
 
 
-def ended(code: int, message: str = "") -> Object:
-    return {"terminated": {"exitCode": code, "message": message}}
+def ended(code: int, message: str = "", **more: str) -> Object:
+    return {"terminated": {"exitCode": code, "message": message, "finishedAt": AT, **more}}
 
 
 def stuck(reason: str) -> Object:
@@ -39,64 +56,143 @@ def stuck(reason: str) -> Object:
 
 
 COMPLETE = condition("Complete")
+RUNNING: Object = {"running": {"startedAt": AT}}
 
 
 @pytest.mark.parametrize(
     ("sentence", "asked", "expected"),
     [
-        ("no condition", job(), JobState.RUNNING),
-        ("no status at all", {}, JobState.RUNNING),
+        ("no condition", job(), None),
+        ("no status at all", {}, None),
         ("complete", job(COMPLETE), JobState.COMPLETE),
         ("failed", job(condition("Failed")), JobState.FAILED),
-        ("pods still end", job(condition("FailureTarget"), condition("SuccessCriteriaMet")), JobState.RUNNING),
-        ("not true", job(condition("Failed", "False")), JobState.RUNNING),
-        ("suspended by a queue", job(condition("Suspended")), JobState.RUNNING),
+        ("pods still end", job(condition("FailureTarget"), condition("SuccessCriteriaMet")), None),
+        ("not true", job(condition("Failed", "False")), None),
+        ("suspended by a queue", job(condition("Suspended")), None),
     ],
 )
-def test_how_far_a_job_is(sentence: str, asked: Object, expected: JobState) -> None:
-    assert ending(asked).state is expected, sentence
+def test_how_far_a_job_is(sentence: str, asked: Object, expected: JobState | None) -> None:
+    found = job_result(asked, []).ending
+    assert (found.state if found else None) is expected, sentence
 
 
 def test_when_a_job_ended() -> None:
-    assert ending(job(COMPLETE, completionTime="2026-11-22T03:09:58Z")).at == "2026-11-22T03:09:58Z"
-    assert ending(job(condition("Failed"))).at == "2026-11-22T03:10:00Z"
+    early = job_result(job(COMPLETE, completionTime="2026-11-22T03:09:58Z"), []).ending
+    late = job_result(job(condition("Failed")), []).ending
+    assert early is not None
+    assert late is not None
+    assert (early.at, late.at) == ("2026-11-22T03:09:58Z", AT)
 
 
 @pytest.mark.parametrize(
     ("sentence", "asked", "pods", "expected"),
     [
-        ("no pods", job(), [], JobResult()),
-        ("the working container counts", job(), [pod("1", ended(3, "bad"))], JobResult(exit_code=3, message="bad")),
-        ("the newest pod", job(), [pod("2", ended(4)), pod("1", ended(3))], JobResult(exit_code=4)),
+        ("no pods", job(), [], None),
+        ("the working container counts", job(), [pod("1", ended(3, "bad"))], (3, "bad", 1)),
+        ("the newest pod", job(), [pod("2", ended(4)), pod("1", ended(3))], (4, "", 2)),
         ("of a complete job the one that succeeded", job(COMPLETE), [pod("2", ended(143)), pod("1", ended(0, "{}"))],
-         JobResult(exit_code=0, message="{}")),
-        ("at work", job(), [pod("1", {"running": {}})], JobResult()),
-        ("still being pulled", job(), [pod("1", stuck("ContainerCreating"))], JobResult()),
-        ("cannot be pulled", job(), [pod("1", stuck("ErrImagePull"))], JobResult(waiting="ErrImagePull: why")),
-        ("root", job(), [pod("1", stuck("CreateContainerConfigError"))],
-         JobResult(waiting="CreateContainerConfigError: why")),
-        ("an init container is stuck", job(),
-         [pod("1", stuck("PodInitializing"), initContainerStatuses=[{"name": "i",
-          "state": stuck("ImagePullBackOff")}])],
-         JobResult(waiting="ImagePullBackOff: why")),
-        ("nothing is known of the container", job(), [pod("1", ended(3), name="other")], JobResult()),
+         (0, "{}", 2)),
+        ("at work", job(), [pod("1", {"running": {}}, phase="Running")], None),
+        ("nothing is known of the container", job(), [pod("1", ended(3), name="other")], None),
     ],
 )  # fmt: skip
-def test_what_the_pods_tell(sentence: str, asked: Object, pods: list[Object], expected: JobResult) -> None:
-    assert job_result(asked, pods) == expected, sentence
+def test_how_the_working_container_ended(
+    sentence: str, asked: Object, pods: list[Object], expected: tuple[int, str, int] | None
+) -> None:
+    found = job_result(asked, pods).worker
+    assert (found and (found.exit_code, found.said, found.failures)) == expected, sentence
+
+
+SUSPENDED = condition("Suspended")
+UNSCHEDULED = [{"type": "PodScheduled", "status": "False", "message": "0/1 nodes: no GPU"}]
 
 
 @pytest.mark.parametrize(
-    ("result", "end", "code"),
+    ("sentence", "asked", "pods", "expected"),
     [
-        (JobResult(exit_code=64), Ending(JobState.FAILED), 64),
-        (JobResult(exit_code=3), Ending(JobState.COMPLETE), 0),
-        (JobResult(), Ending(JobState.FAILED, message="failed with exit code 65 matching FailJob rule"), 65),
-        (JobResult(), Ending(JobState.FAILED, message="Job has reached the specified backoff limit"), None),
+        ("at work", job(), [pod("1", RUNNING, phase="Running")], ""),
+        ("ended", job(COMPLETE), [], ""),
+        ("no node", job(), [pod("1", {}, phase="Pending", conditions=UNSCHEDULED)],
+         "it is not scheduled: 0/1 nodes: no GPU"),
+        ("image", job(), [pod("1", stuck("ErrImageNeverPull"), phase="Pending")], "train: ErrImageNeverPull: why"),
+        ("root", job(), [pod("1", stuck("CreateContainerConfigError"), phase="Pending")],
+         "train: CreateContainerConfigError: why"),
+        ("image of an init container", job(),
+         [pod("1", stuck("PodInitializing"), phase="Pending", initContainerStatuses=[{"name": "i",
+          "state": stuck("ImagePullBackOff")}])],
+         "i: ImagePullBackOff: why"),
+        ("an init container that does not end", job(),
+         [pod("1", stuck("PodInitializing"), phase="Pending", initContainerStatuses=[{"name": "i", "state": RUNNING}])],
+         "i: this init container is at work, for 30m now"),
+        ("no pod at all", job(), [],
+         "no pod has been created: does a quota or an admission policy refuse it? kubectl describe job "
+         "churn-1-training, for 1h now"),
+        ("suspended by a queue", job(SUSPENDED), [],
+         "its Job is suspended, and a queue such as Kueue, or a person, has to resume it"),
+        ("the newest attempt counts", job(), [pod("1", ended(1)), pod("2", {}, phase="Pending",
+          conditions=UNSCHEDULED)], "it is not scheduled: 0/1 nodes: no GPU"),
+    ],
+)  # fmt: skip
+def test_why_nothing_runs(sentence: str, asked: Object, pods: list[Object], expected: str) -> None:
+    assert NOW is not None
+    found = job_result(asked, pods).waiting
+    assert (found.sentence(NOW) if found else "") == expected, sentence
+
+
+def test_an_attempt_that_took_too_much_memory_is_named_while_the_next_one_is_made() -> None:
+    assert NOW is not None
+    killed = pod("1", ended(137, reason="OOMKilled"))
+    killed["status"]["containerStatuses"][0]["state"] = ended(143)
+    found = job_result(job(failed=1), [killed, pod("2", RUNNING, phase="Running")]).failed
+    assert found is not None
+    assert found.sentence(NOW) == "train: OOMKilled: it took more memory than its limit of 64Mi"
+
+
+def test_a_container_that_goes_on_after_the_work_is_named() -> None:
+    found = job_result(job(), [pod("1", ended(0, "{}"), phase="Running", beside=RUNNING)])
+    assert found.ending is None
+    assert found.lingering == ("sidecar",)
+    assert found.worker == Ending(state=JobState.COMPLETE, at=AT, exit_code=0, said="{}")
+
+
+def test_a_native_sidecar_keeps_nothing_alive() -> None:
+    """Kubernetes ends it with the pod's containers, so the pod succeeds."""
+    sidecar = {"name": "proxy", "state": {"terminated": {"exitCode": 137}}}
+    found = job_result(job(COMPLETE), [pod("1", ended(0), phase="Succeeded", initContainerStatuses=[sidecar])])
+    assert found.lingering == ()
+    assert found.ending is not None
+    assert found.ending.exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("ending", "code"),
+    [
+        (Ending(state=JobState.FAILED, exit_code=64), 64),
+        (Ending(state=JobState.COMPLETE, exit_code=3), 0),
+        (Ending(state=JobState.FAILED, message="failed with exit code 65 matching FailJob rule"), 65),
+        (Ending(state=JobState.FAILED, message="Job has reached the specified backoff limit"), None),
     ],
 )
-def test_the_exit_code(result: JobResult, end: Ending, code: int | None) -> None:
-    assert exit_code(result, end) == code
+def test_the_exit_code(ending: Ending, code: int | None) -> None:
+    assert exit_code(ending) == code
+
+
+@pytest.mark.parametrize(
+    ("sentence", "run", "state"),
+    [
+        ("deleted", None, JobState.CANCELLED),
+        ("open and empty", TrainingRun(run_id="r", status=RunStatus.RUNNING), JobState.CANCELLED),
+        ("open, with numbers of a model that is not there", TrainingRun(run_id="r", status=RunStatus.RUNNING,
+         metrics={"loss": 0.5}), JobState.CANCELLED),
+        ("open, with a model", TrainingRun(run_id="r", status=RunStatus.RUNNING, model_uri="models:/m-1"),
+         JobState.COMPLETE),
+        ("finished", TrainingRun(run_id="r", status=RunStatus.FINISHED), JobState.COMPLETE),
+        ("failed", TrainingRun(run_id="r", status=RunStatus.FAILED), JobState.FAILED),
+        ("killed", TrainingRun(run_id="r", status=RunStatus.KILLED, model_uri="models:/m-1"), JobState.CANCELLED),
+    ],
+)  # fmt: skip
+def test_how_a_stage_ended_of_which_only_mlflow_knows(sentence: str, run: TrainingRun | None, state: JobState) -> None:
+    assert from_mlflow(run, AT).state is state, sentence
 
 
 def test_a_report_as_the_contract_has_it() -> None:
@@ -143,14 +239,23 @@ def test_any_message_is_understood_somehow(message: str) -> None:
     assert all(isinstance(failure, str) for failure in told.failures)
 
 
-FIELDS = st.sampled_from(
-    ["metadata", "spec", "status", "conditions", "type", "containerStatuses", "state", "terminated"]
-)
+FIELDS = st.sampled_from(["metadata", "spec", "status", "conditions", "type", "template", "containers", "failed"])
 JUNK = st.recursive(JSON, lambda inner: st.dictionaries(FIELDS, inner, max_size=4), max_leaves=10)
 OBJECTS = st.dictionaries(FIELDS, JUNK, max_size=4)
+STATES = st.sampled_from(
+    [{}, RUNNING, stuck("ContainerCreating"), stuck("ErrImagePull"), ended(0), ended(64), ended(1)]
+)
+PODS = st.builds(
+    pod,
+    st.sampled_from("123"),
+    STATES,
+    phase=st.sampled_from(["Pending", "Running", "Failed", "Succeeded", "Unknown"]),
+    beside=STATES,
+)
 
 
-@given(OBJECTS, st.lists(OBJECTS, max_size=3))
-def test_no_object_is_too_strange(asked: Object, pods: list[Object]) -> None:
-    found, end = job_result(asked, pods), ending(asked)
-    assert exit_code(found, end) is None or isinstance(exit_code(found, end), int)
+@given(OBJECTS, st.lists(PODS, max_size=3))
+def test_no_job_is_too_strange(asked: Object, pods: list[Object]) -> None:
+    found = job_result(asked, pods)
+    assert found == job_result(asked, pods)
+    assert isinstance(found, JobResult)

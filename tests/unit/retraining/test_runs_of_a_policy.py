@@ -351,7 +351,7 @@ def test_a_write_that_the_api_server_refuses_is_told_and_nothing_else_is_claimed
     assert plan.status is not None
     ready = next(c for c in plan.status["conditions"] if c["type"] == "Ready")
     assert (ready["reason"], ready["message"]) == ("ApplyRefused", "admission webhook denied the request: no quota")
-    assert "activeRun" not in plan.status
+    assert "job" not in plan.status["activeRun"]
     world.settle()
     assert len(world.made) == 1
 
@@ -396,7 +396,6 @@ def test_deleting_the_job_of_a_scheduled_run_cancels_it() -> None:
 def test_a_pod_that_cannot_start_is_told_of() -> None:
     world = by_hand()
     state = {"waiting": {"reason": "ImagePullBackOff", "message": "no such image"}}
-    pod = {"metadata": {}, "status": {"containerStatuses": [{"name": "train", "state": state}]}}
-    world.pods[world.made[0]] = [pod]
+    world.pods[world.made[0]] = [world.pod(state, "Pending")]
     world.settle()
-    assert "its pod cannot start: ImagePullBackOff: no such image" in world.message("Ready")
+    assert "training does not run: train: ImagePullBackOff: no such image" in world.message("Ready")

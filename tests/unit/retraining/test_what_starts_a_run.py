@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.unit.retraining.world import World, policy, weekly
+from viridian.retraining.runs import read_runs
 
 SUNDAY = "2026-11-22T03:00:05Z"
 
@@ -17,9 +18,8 @@ def daily(name: str = "daily", hour: int = 3, **more: Any) -> dict[str, Any]:
 
 
 def reasons_of(world: World) -> list[list[str]]:
-    """What caused each Job, in the order in which they were made."""
-    recorded = [world.jobs[name]["metadata"]["annotations"]["viridian.dev/trigger"] for name in world.made]
-    return [json.loads(record)["reasons"] for record in recorded]
+    """What caused each run that is remembered, in the order in which they were made."""
+    return [list(run.reasons) for run in reversed(read_runs(world.observe().facts))]
 
 
 def begin(*triggers: dict[str, Any], **spec: Any) -> World:

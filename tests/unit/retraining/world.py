@@ -36,7 +36,8 @@ from viridian.ports.registry import RegistryError, RegistryUnavailable
 from viridian.retraining.decide import decide
 from viridian.retraining.questions import ask
 from viridian.retraining.results import job_result
-from viridian.retraining.snapshot import Answers, Questions, Snapshot, Unavailable, facts_of, to_inspect
+from viridian.retraining.runs import undecided_jobs
+from viridian.retraining.snapshot import Answers, Questions, Snapshot, Unavailable, facts_of
 
 START = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 MLFLOW = "http://mlflow:5000"
@@ -101,6 +102,10 @@ class World:
     collector: bool = False
     now: datetime = START
     jobs: dict[str, Object] = field(default_factory=dict)
+    records: dict[str, Object] = field(default_factory=dict)
+    """ControllerRevisions by name."""
+    deleted: dict[str, Object] = field(default_factory=dict)
+    """Jobs whose deletion the operator's process has seen."""
     pods: dict[str, list[Object]] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
     plans: list[Plan] = field(default_factory=list)
@@ -115,12 +120,21 @@ class World:
     # ---- the operator
 
     def observe(self) -> Snapshot:
-        jobs = copy.deepcopy(list(self.jobs.values()))
-        inspected = [job for job in jobs if job["metadata"]["name"] in to_inspect(jobs)]
-        results = {job["metadata"]["name"]: job_result(job, self._pods_of(job)) for job in inspected}
-        read = copy.deepcopy(self.policy)
+        read, jobs, records, deleted = copy.deepcopy((self.policy, self.jobs, self.records, self.deleted))
+        names = undecided_jobs(read, list(records.values()))
+        results = {
+            name: job_result(jobs.get(name) or deleted.get(name), copy.deepcopy(self.pods.get(name, [])))
+            for name in names
+        }
         facts = facts_of(
-            read, copy.deepcopy(self.deployment), jobs, results, mlflow_uri=self.mlflow_uri, collector=self.collector
+            read,
+            copy.deepcopy(self.deployment),
+            list(jobs.values()),
+            results,
+            records=list(records.values()),
+            deleted={name: job for name, job in deleted.items() if name in names and name not in jobs},
+            mlflow_uri=self.mlflow_uri,
+            collector=self.collector,
         )
         try:
             return Snapshot(facts, self._answers(ask(facts, self.now)))
@@ -141,6 +155,7 @@ class World:
                 self._act(action)
             except RegistryError:
                 continue
+            self.events += action.tells if isinstance(action, Apply | Annotate) else ()
         if plan.status is not None and dict(plan.status) != self.policy.get("status"):
             self.policy["status"] = json.loads(json.dumps(plan.status, allow_nan=False))
             self._wrote()
@@ -179,11 +194,12 @@ class World:
         match action:
             case Apply(manifest):
                 self._apply(copy.deepcopy(dict(manifest)))
-            case Delete(_, _, name, uid):
-                assert self.jobs[name]["metadata"]["uid"] == uid
-                del self.jobs[name]
-            case Annotate(_, _, name, annotations):
-                self.jobs[name]["metadata"]["annotations"].update(annotations)
+            case Delete(_, kind, name, uid):
+                found = self._of(kind)
+                assert found[name]["metadata"]["uid"] == uid
+                del found[name]
+            case Annotate(_, kind, name, annotations):
+                self._of(kind)[name]["metadata"]["annotations"].update(annotations)
             case CreateRun(experiment, run, tags):
                 now_of(self.registry.create_run(experiment, run, tags))
             case RegisterVersion(model, mlflow_run, source, tags):
@@ -199,12 +215,27 @@ class World:
         self._wrote()
 
     def _apply(self, manifest: Object) -> None:
-        name = manifest["metadata"]["name"]
-        assert manifest["kind"] == "Job"
-        assert name not in self.jobs, "a Job's template cannot be changed: it is applied once"
+        name, found = manifest["metadata"]["name"], self._of(manifest["kind"])
+        if manifest["kind"] == "ControllerRevision":
+            self._apply_record(name, manifest)
+            return
+        assert name not in found, "a Job's template cannot be changed: it is applied once"
         self.made.append(name)
         manifest["metadata"] |= {"uid": f"job-{len(self.made)}", "creationTimestamp": stamp(self.now)}
-        self.jobs[name] = manifest
+        found[name] = manifest
+
+    def _apply_record(self, name: str, manifest: Object) -> None:
+        before = self.records.get(name)
+        made: Object = {"uid": f"record-{self.writes}-{name}", "creationTimestamp": stamp(self.now), "annotations": {}}
+        if before is not None:
+            assert before["data"] == manifest["data"], "the data of a ControllerRevision cannot be changed"
+            made = {key: before["metadata"][key] for key in made}
+        annotations = {**made["annotations"], **manifest["metadata"].get("annotations", {})}
+        manifest["metadata"] |= {**made, "annotations": annotations}
+        self.records[name] = manifest
+
+    def _of(self, kind: str) -> dict[str, Object]:
+        return {"Job": self.jobs, "ControllerRevision": self.records}[kind]
 
     def _wrote(self) -> None:
         self.writes += 1
@@ -215,9 +246,6 @@ class World:
                 if self.on_kill is not None:
                     self.on_kill()
                 raise Killed
-
-    def _pods_of(self, job: Object) -> list[Object]:
-        return self.pods.get(job["metadata"]["name"], [])
 
     # ---- people, time and trainers
 
@@ -274,12 +302,43 @@ class World:
         condition = {"type": kind, "status": "True", "reason": why, "lastTransitionTime": stamp(self.now)}
         job["status"] = {"conditions": [condition], "failed": 0 if code == 0 else 1}
         terminated = {"exitCode": code, "message": message}
-        self.pods[job["metadata"]["name"]] = [
-            {
-                "metadata": {"creationTimestamp": stamp(self.now)},
-                "status": {"containerStatuses": [{"name": "train", "state": {"terminated": terminated}}]},
-            }
-        ]
+        phase = "Failed" if code else "Succeeded"
+        self.pods[job["metadata"]["name"]] = [self.pod({"terminated": terminated}, phase)]
+        return self
+
+    def pod(self, state: Object, phase: str = "Running", **status: Any) -> Object:
+        """A pod of the newest Job whose working container is in that state."""
+        statuses = [{"name": "train", "state": state}]
+        return {
+            "metadata": {"name": "churn-x", "creationTimestamp": stamp(self.now)},
+            "spec": self.job["spec"]["template"]["spec"],
+            "status": {"phase": phase, "containerStatuses": statuses, **status},
+        }
+
+    def job_is_deleted(self, *, seen: bool = True) -> World:
+        """The newest Job goes, and its pods with it; with or without the operator's process watching."""
+        name = self.made[-1]
+        job = self.jobs.pop(name)
+        if seen:
+            self.deleted[name] = job
+        else:
+            self.pods.pop(name, None)
+        return self
+
+    # ---- what cleaners and other people do
+
+    def remove_ended_jobs(self) -> World:
+        """A TTL, a cleaner or a person removes every Job that has ended, with its pods."""
+        ended = [name for name, job in self.jobs.items() if "status" in job]
+        for name in ended:
+            del self.jobs[name]
+            self.pods.pop(name, None)
+        return self
+
+    def orphan_records(self) -> World:
+        """Something takes the owner references off the records."""
+        for record in self.records.values():
+            record["metadata"]["ownerReferences"] = []
         return self
 
     # ---- what a test looks at
@@ -312,9 +371,14 @@ class World:
         return model.aliases if model else {}
 
     def outcomes(self) -> dict[str, Object]:
-        """Run id to the outcome on its Job."""
-        decided = {job["metadata"]["labels"][RUN_LABEL]: job["metadata"]["annotations"] for job in self.jobs.values()}
-        return {run: json.loads(a[OUTCOME_ANNOTATION]) for run, a in decided.items() if OUTCOME_ANNOTATION in a}
+        """Run id to the outcome on its record."""
+        noted = {record["metadata"]["labels"][RUN_LABEL]: record["metadata"]["annotations"] for record in self.runs}
+        return {run: json.loads(a[OUTCOME_ANNOTATION]) for run, a in noted.items() if OUTCOME_ANNOTATION in a}
+
+    @property
+    def runs(self) -> list[Object]:
+        """The records of runs."""
+        return [record for record in self.records.values() if RUN_LABEL in record["metadata"]["labels"]]
 
     def transitions(self) -> list[datetime | None]:
         return [moment(c["lastTransitionTime"]) for c in self.status["conditions"]]

@@ -1,0 +1,219 @@
+"""The record of a run: a ControllerRevision that is made before anything else, and outlives the Job.
+
+Its data never changes: what caused the run, and what it was to work on. What became of it stands in two annotations,
+applied by a field manager of their own: how far its stages are, and the outcome. A record counts for the very policy
+that made it: it is controlled by that policy, or it has lost its owner and names the policy's uid. Then it is adopted
+again. A policy that was deleted and made anew has another uid, and inherits nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import msgspec
+
+from viridian.api import reasons
+from viridian.api.names import (
+    API_VERSION,
+    MANAGED_BY,
+    MANAGED_BY_LABEL,
+    OUTCOME_ANNOTATION,
+    RETRAIN_POLICY,
+    RETRAIN_POLICY_LABEL,
+    RUN_LABEL,
+    STAGES_ANNOTATION,
+    run_record,
+)
+from viridian.api.retrainpolicy import Data, FinishedRun
+from viridian.retraining.causes import Cause, from_record
+from viridian.retraining.objects import Object, annotations_of, dig, entries, labels_of, mapping, text
+from viridian.retraining.results import Ending
+
+TRAINING: Final = "training"
+NO_DATA: Final = Data(uri="-")
+"""What stands for the data of a policy that names none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Why a run is made, and what it works on."""
+
+    causes: tuple[Cause, ...] = ()
+    # Version of the champion that the stage is told of, empty when there is none.
+    champion: str = ""
+    data: Data = NO_DATA
+    image: str = ""
+    mlflow_run: str = ""
+
+
+class StageNote(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """What the record notes of a stage."""
+
+    job: str = ""
+    """Its Job, once that was seen."""
+    mlflow_run: str = ""
+    joined: tuple[dict[str, str], ...] = ()
+    """Causes that came between the record and the Job, and are answered by it too."""
+    champion: str | None = None
+    """What the Job was told, where that changed between the record and the Job; so is the data."""
+    data: Data | None = None
+    waiting: str = ""
+    """What keeps it from starting: for the outcome of a stage that never began."""
+    ending: Ending | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """A ControllerRevision as the decisions read it."""
+
+    run: str
+    uid: str
+    number: int
+    created: str
+    origin: Origin
+    note: StageNote
+    finished: FinishedRun | None
+    manifest: Object = field(repr=False)
+
+    @property
+    def name(self) -> str:
+        return text(self.manifest, "metadata", "name")
+
+
+def owner_reference(policy: str, uid: str) -> dict[str, Any]:
+    return {
+        "apiVersion": API_VERSION,
+        "kind": RETRAIN_POLICY,
+        "name": policy,
+        "uid": uid,
+        "controller": True,
+        "blockOwnerDeletion": True,
+    }
+
+
+def labels(policy: str, **more: str) -> dict[str, str]:
+    """Never the label of the ModelDeployment: its Services would send users to the pod that trains."""
+    return {
+        RETRAIN_POLICY_LABEL: policy,
+        MANAGED_BY_LABEL: MANAGED_BY,
+        "app.kubernetes.io/name": "training",
+        "app.kubernetes.io/instance": policy,
+        "app.kubernetes.io/part-of": "viridian",
+        **more,
+    }
+
+
+def revision(policy: str, namespace: str, uid: str, name: str, number: int, data: Object, run: str = "") -> Object:
+    """A ControllerRevision of a policy; `data` is for good."""
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "ControllerRevision",
+        "metadata": {
+            "name": name,
+            "namespace": namespace,
+            "labels": labels(policy, **({RUN_LABEL: run} if run else {})),
+            "ownerReferences": [owner_reference(policy, uid)],
+        },
+        "revision": number,
+        "data": data,
+    }
+
+
+def record(policy: str, namespace: str, uid: str, run: str, number: int, origin: Origin) -> Object:
+    """The record of a new run."""
+    data = {"policy": {"uid": uid}, **dump_origin(origin)}
+    return revision(policy, namespace, uid, run_record(policy, run), number, data, run)
+
+
+def dump_origin(origin: Origin) -> dict[str, Any]:
+    """As the record's data has it, and the Job's annotation `viridian.dev/trigger`."""
+    return {
+        "causes": [cause.recorded() for cause in origin.causes],
+        "champion": origin.champion,
+        "data": {"uri": origin.data.uri, "revision": origin.data.revision},
+        "image": origin.image,
+        **({"mlflowRun": origin.mlflow_run} if origin.mlflow_run else {}),
+    }
+
+
+def parse_origin(document: Any) -> Origin:
+    """The origin in such a document; whatever in it cannot be read is left out."""
+    return Origin(
+        causes=causes_of(entries(document, "causes")),
+        champion=text(document, "champion"),
+        data=Data(uri=text(document, "data", "uri") or NO_DATA.uri, revision=text(document, "data", "revision")),
+        image=text(document, "image"),
+        mlflow_run=text(document, "mlflowRun"),
+    )
+
+
+def causes_of(recorded: Iterable[Object]) -> tuple[Cause, ...]:
+    """The causes that were recorded; what is none is left out."""
+    known = ("trigger", "at", "value", "schedule")
+    read = (from_record(text(entry, "source"), **{key: text(entry, key) for key in known}) for entry in recorded)
+    return tuple(cause for cause in read if cause is not None)
+
+
+def controlled_by(found: Object, uid: str) -> bool:
+    """Whether it belongs to the policy with that uid: controlled by it, or left without an owner and made by it."""
+    owner = next((owner for owner in entries(found, "metadata", "ownerReferences") if owner.get("controller")), None)
+    if owner is not None:
+        return text(owner, "uid") == uid
+    return text(found, "data", "policy", "uid") == uid
+
+
+def read_records(found: Sequence[Object], uid: str) -> tuple[Record, ...]:
+    """The records of this policy's runs."""
+    return tuple(
+        _record(manifest) for manifest in found if labels_of(manifest).get(RUN_LABEL) and controlled_by(manifest, uid)
+    )
+
+
+def _record(manifest: Object) -> Record:
+    run, recorded, number = labels_of(manifest)[RUN_LABEL], annotations_of(manifest), dig(manifest, "revision")
+    return Record(
+        run=run,
+        uid=text(manifest, "metadata", "uid"),
+        number=number if isinstance(number, int) else 0,
+        created=text(manifest, "metadata", "creationTimestamp"),
+        origin=parse_origin(dig(manifest, "data")),
+        note=_note(recorded.get(STAGES_ANNOTATION, "")),
+        finished=_finished(run, recorded[OUTCOME_ANNOTATION]) if OUTCOME_ANNOTATION in recorded else None,
+        manifest=manifest,
+    )
+
+
+class _Stages(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    training: StageNote = StageNote()
+
+
+def dump_notes(note: StageNote, finished: FinishedRun | None = None) -> Mapping[str, str]:
+    """All that stands on a record: what is left out of an apply would be given up."""
+    stages = {STAGES_ANNOTATION: msgspec.json.encode(_Stages(training=note)).decode()}
+    return stages if finished is None else {**stages, OUTCOME_ANNOTATION: msgspec.json.encode(finished).decode()}
+
+
+def _note(recorded: str) -> StageNote:
+    try:
+        return msgspec.json.decode(recorded or "{}", type=_Stages).training
+    except (msgspec.DecodeError, RecursionError):
+        return StageNote()
+
+
+def _finished(run: str, recorded: str) -> FinishedRun:
+    try:
+        return msgspec.structs.replace(msgspec.json.decode(recorded, type=FinishedRun), id=run)
+    except (msgspec.DecodeError, RecursionError):
+        return FinishedRun(id=run, outcome=reasons.FAILED, message="the record of how it ended cannot be read")
+
+
+def origin_of_job(job: Object, annotation: str) -> Origin | None:
+    """What a Job was told when it was made; None for a Job that does not say."""
+    try:
+        document: Any = json.loads(annotations_of(job).get(annotation, ""))
+    except (ValueError, RecursionError):
+        return None
+    return parse_origin(document) if mapping(document) else None

@@ -1,0 +1,70 @@
+"""Since when each schedule holds: no time before that is missed, and none is fired.
+
+The operator notes it when it first sees a schedule, in a ControllerRevision of the policy. A schedule is its cron
+expression and its time zone: a trigger that is renamed goes on with the same one, and one that is edited, or removed
+and added again, begins anew. When the schedule was written, the API server knows; where it does not tell, what counts
+is when the operator saw it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from viridian.api.names import SCHEDULES_ANNOTATION, schedules_record
+from viridian.plan.conditions import moment, stamp
+from viridian.plan.intent import apply_unless_covered
+from viridian.plan.plan import Apply
+from viridian.retraining.objects import Object, annotations_of, mapping, text
+from viridian.retraining.records import controlled_by, revision
+from viridian.retraining.schedule import Timetable, Unreadable
+from viridian.retraining.snapshot import Facts
+
+
+def since(facts: Facts, tables: Mapping[str, Timetable | Unreadable], now: datetime) -> Mapping[str, datetime]:
+    """Since when each of the present schedules holds."""
+    stored = _stored(facts)
+    known = _noted(stored) if stored is not None else None
+    found: dict[str, datetime] = {}
+    for name, table in tables.items():
+        if not isinstance(table, Timetable):
+            continue
+        if known is not None and table.key in known:
+            found[table.key] = known[table.key]
+            continue
+        # A policy that is seen for the first time had its schedules from the start, unless the object tells better.
+        first_seen = facts.edited.get(name) or (facts.created if known is None else now)
+        begun = max(facts.created, min(first_seen, now))
+        found[table.key] = min(begun, found.get(table.key, begun))
+    return found
+
+
+def noted(facts: Facts, schedules: Mapping[str, datetime]) -> Iterator[Apply]:
+    """The write that notes them, where they are not noted yet."""
+    stored = _stored(facts)
+    if not schedules and stored is None:
+        return
+    name = schedules_record(facts.name)
+    manifest = dict(revision(facts.name, facts.namespace, facts.uid, name, 1, {"policy": {"uid": facts.uid}}))
+    text_ = json.dumps({key: stamp(at) for key, at in sorted(schedules.items())})
+    manifest["metadata"] = {**manifest["metadata"], "annotations": {SCHEDULES_ANNOTATION: text_}}
+    action = apply_unless_covered(manifest, stored)
+    if action is not None:
+        yield action
+
+
+def _stored(facts: Facts) -> Object | None:
+    name = schedules_record(facts.name)
+    ours = (found for found in facts.records if text(found, "metadata", "name") == name)
+    return next((found for found in ours if controlled_by(found, facts.uid)), None)
+
+
+def _noted(stored: Object) -> Mapping[str, datetime]:
+    try:
+        document: Any = json.loads(annotations_of(stored).get(SCHEDULES_ANNOTATION, ""))
+    except (ValueError, RecursionError):
+        return {}
+    times = {key: moment(value) for key, value in mapping(document).items()}
+    return {key: at for key, at in times.items() if at is not None}
