@@ -92,9 +92,9 @@ def run_record(policy: str, run: str) -> str:
     return f"{policy}-{run}"
 
 
-def schedules_record(policy: str) -> str:
-    """Name of the ControllerRevision that records since when each schedule holds."""
-    return f"{policy}-schedules"
+def schedules_record(policy: str, uid: str) -> str:
+    """Name of the ControllerRevision that records since when each schedule of this very policy holds."""
+    return f"{policy}-schedules-{short_hash(uid)}"
 
 
 def stage_job(policy: str, run: str, stage: str) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
@@ -90,6 +91,8 @@ class TrainingRun:
     tags: Mapping[str, str] = field(default_factory=dict)
     model_uri: str | None = None
     """The model that the run made, in the form that `register` takes as source; None while there is none."""
+    ended_at: datetime | None = field(default=None, compare=False)
+    """When it was closed, where the registry tells."""
 
     @property
     def key(self) -> str | None:

@@ -134,7 +134,7 @@ class Budget(Struct, frozen=True, kw_only=True):
 
 
 class RunHistory(Struct, frozen=True, kw_only=True):
-    runs: Annotated[int, doc("Finished runs whose Jobs are kept.", ge=1, le=100)] = 10
+    runs: Annotated[int, doc("Finished runs that are remembered, and whose Jobs are kept.", ge=1, le=100)] = 10
 
 
 class RetrainPolicySpec(Struct, frozen=True, kw_only=True):
@@ -176,7 +176,7 @@ class ActiveRun(Struct, frozen=True, kw_only=True):
 
 class FinishedRun(Struct, frozen=True, kw_only=True):
     id: Annotated[str, word("Identity of the run.")]
-    outcome: Annotated[str, word("HandedOver, Rejected, Failed, DataQualityFailed or Skipped.")]
+    outcome: Annotated[str, word("HandedOver, Rejected, Failed, DataQualityFailed, Skipped or Cancelled.")]
     reasons: Annotated[
         tuple[Annotated[str, doc("One cause.", max_length=MAX_WORD)], ...],
         doc("What caused it.", max_length=20),

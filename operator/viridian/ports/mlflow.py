@@ -6,6 +6,7 @@ import json
 import math
 import time
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from itertools import pairwise
 from types import TracebackType
 from typing import Any, Final, Self
@@ -206,7 +207,16 @@ def run_from(body: Mapping[str, Any]) -> TrainingRun:
         params={param["key"]: param["value"] for param in data.get("params", [])},
         tags=tags,
         model_uri=tags.get(TAG_MODEL_URI) or model_of(body, tags),
+        ended_at=_moment(body["info"].get("end_time")),
     )
+
+
+def _moment(milliseconds: Any) -> datetime | None:
+    """MLflow's times are milliseconds since 1970, as numbers or as texts."""
+    try:
+        return datetime.fromtimestamp(int(milliseconds) / 1000, UTC) if milliseconds else None
+    except (ValueError, TypeError, OverflowError, OSError):
+        return None
 
 
 def model_of(run: Mapping[str, Any], tags: Mapping[str, str]) -> str | None:

@@ -20,7 +20,6 @@ from viridian.api import reasons
 from viridian.api.feedback import Snapshot as FrozenRows
 from viridian.api.registry import TAG_POLICY, TAG_REASONS
 from viridian.api.retrainpolicy import ActiveRun
-from viridian.plan.conditions import stamp
 from viridian.plan.intent import apply_unless_covered
 from viridian.plan.intent import stamp as with_intent
 from viridian.plan.plan import Action, Annotate, Apply, CreateRun, Delete, Event, EventType, Plan
@@ -167,7 +166,8 @@ def _without_a_trace(situation: Situation, run: Run, answers: Answers) -> Step:
         return Step(actions=(create,), active=_at_work(run), wake=situation.now, summary=f"run {run.id} begins")
     if not run.note.job and mlflow is not None and mlflow.status in OPEN and not trained(mlflow):
         return _launch(situation, run, mlflow.run_id, answers.rows)
-    ending = from_mlflow(mlflow, stamp(situation.now))
+    restored = not run.note.job and mlflow is not None and mlflow.status not in OPEN
+    ending = from_mlflow(mlflow, situation.now, restored=restored)
     return _note_ending(situation, run, ending)
 
 

@@ -70,8 +70,11 @@ def step(situation: Situation, run: Run, ending: Ending, answers: Answers) -> St
     if ahead:
         return Step(ahead)
     finished = _finished(situation, run, ending, told, answers, verdict)
-    noted = dump_notes(run.note, finished)
-    return Step((Annotate("apps/v1", "ControllerRevision", run.record.name, noted, tells=news(finished)),), finished)
+    noted, tells = dump_notes(run.note, finished), () if ending.restored else news(finished)
+    return Step(
+        (Annotate("apps/v1", "ControllerRevision", run.record.name, noted, tells=tells),),
+        finished,
+    )
 
 
 def _source(told: StageReport, run: TrainingRun | None) -> str:
@@ -113,6 +116,10 @@ def reported(told: StageReport, run: TrainingRun | None) -> Mapping[str, float]:
 
 def _verdict(situation: Situation, run: Run, ending: Ending, told: StageReport, answers: Answers) -> Verdict:
     """What is to become of the run."""
+    said = answers.candidate.tags.get(TAG_GATE, "") if ending.restored and answers.candidate else ""
+    if said:  # it was judged when it ended
+        outcome, _, message = said.partition(": ")
+        return Verdict(outcome, message)
     other = without_candidate(run, ending, told, situation.spec.stages.training.timeout)
     if other is not None:
         return other

@@ -12,14 +12,18 @@ from datetime import datetime
 from typing import Final
 
 from viridian.api import reasons
+from viridian.api.names import RUN_ANNOTATION
 from viridian.api.retrainpolicy import ActiveRun
 from viridian.plan.conditions import Finding, Truth, stamp
+from viridian.retraining.causes import manual
 from viridian.retraining.checks import Problem, data_problem, schedule_problem
 from viridian.retraining.progress import waiting
 from viridian.retraining.quality import Quality
 from viridian.retraining.runs import Run
 from viridian.retraining.situation import Situation
 
+MAX_SHOWN: Final = 50
+"""Characters of a person's value that a message repeats."""
 MAX_SAID: Final = 300
 """Characters of what a failed attempt said; the end of a log says most."""
 
@@ -63,7 +67,16 @@ def _occupation(situation: Situation, active: ActiveRun | None) -> tuple[str, st
     if situation.cooling_until is not None and situation.due:
         due = ", ".join(cause.identity for cause in situation.due)
         return reasons.WAITING, f"{due} waits until {stamp(situation.cooling_until)}: spec.budget.cooldown"
-    return reasons.WAITING, "nothing is due"
+    return reasons.WAITING, f"nothing is due{_used_up(situation)}"
+
+
+def _used_up(situation: Situation) -> str:
+    """The annotation stays where it is; who writes an old value again should know why nothing happens."""
+    asked = manual(situation.facts.annotations.get(RUN_ANNOTATION, ""))
+    run = next((run for run in situation.finished if asked in run.origin.causes), None)
+    if run is None or asked is None:
+        return ""
+    return f"; run {run.id} has answered {RUN_ANNOTATION}={asked.value[:MAX_SHOWN]}: write another value to start a run"
 
 
 def _at_work(situation: Situation, active: ActiveRun) -> str:

@@ -28,6 +28,7 @@ from viridian.api.names import (
     run_record,
 )
 from viridian.api.retrainpolicy import Data, FinishedRun
+from viridian.plan.ownership import Belongs, belongs
 from viridian.retraining.causes import Cause, from_record
 from viridian.retraining.objects import Object, annotations_of, dig, entries, labels_of, mapping, text
 from viridian.retraining.results import Ending
@@ -157,18 +158,16 @@ def causes_of(recorded: Iterable[Object]) -> tuple[Cause, ...]:
     return tuple(cause for cause in read if cause is not None)
 
 
-def controlled_by(found: Object, uid: str) -> bool:
-    """Whether it belongs to the policy with that uid: controlled by it, or left without an owner and made by it."""
-    owner = next((owner for owner in entries(found, "metadata", "ownerReferences") if owner.get("controller")), None)
-    if owner is not None:
-        return text(owner, "uid") == uid
-    return text(found, "data", "policy", "uid") == uid
+def remembered_by(found: Object, uid: str) -> bool:
+    """Whether it is memory of the policy with that uid: owned by it, or left without an owner and made by it."""
+    whose = belongs(found, uid)
+    return whose is Belongs.OURS or (whose is Belongs.ORPHAN and text(found, "data", "policy", "uid") == uid)
 
 
 def read_records(found: Sequence[Object], uid: str) -> tuple[Record, ...]:
     """The records of this policy's runs."""
     return tuple(
-        _record(manifest) for manifest in found if labels_of(manifest).get(RUN_LABEL) and controlled_by(manifest, uid)
+        _record(manifest) for manifest in found if labels_of(manifest).get(RUN_LABEL) and remembered_by(manifest, uid)
     )
 
 

@@ -13,7 +13,7 @@ import msgspec
 
 from viridian.api.registry import RunStatus, TrainingRun
 from viridian.api.stage import FINAL_EXIT_CODES, ExitCode
-from viridian.plan.conditions import moment
+from viridian.plan.conditions import moment, stamp
 from viridian.plan.pods_waiting import Obstacle, obstacle
 from viridian.retraining.objects import Object, dig, entries, mapping, text
 
@@ -50,6 +50,8 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_def
     """Why it was ended from outside, such as OOMKilled."""
     lingering: str = ""
     """Containers that kept the pod alive after that."""
+    restored: bool = False
+    """It ended long before the record was made: the record of then is gone, and MLflow remembers the run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -230,13 +232,14 @@ def without_job(result: JobResult, *, deleted: bool) -> Ending | None:
     return result.worker if final or not deleted else None
 
 
-def from_mlflow(run: TrainingRun | None, now: str) -> Ending:
+def from_mlflow(run: TrainingRun | None, now: datetime, *, restored: bool = False) -> Ending:
     """How a stage ended of which nothing is left but its MLflow run. The trainer closes that, or has logged a model."""
+    at = stamp((run.ended_at if run is not None else None) or now)
     if run is not None and (run.status is RunStatus.FINISHED or (run.status in OPEN and run.model_uri)):
-        return Ending(state=JobState.COMPLETE, at=now, lost=True)
+        return Ending(state=JobState.COMPLETE, at=at, lost=True, restored=restored)
     if run is not None and run.status is RunStatus.FAILED:
-        return Ending(state=JobState.FAILED, at=now, message="its MLflow run was closed as FAILED")
-    return Ending(state=JobState.CANCELLED, at=now)
+        return Ending(state=JobState.FAILED, at=at, message="its MLflow run was closed as FAILED", restored=restored)
+    return Ending(state=JobState.CANCELLED, at=at, restored=restored)
 
 
 def trained(run: TrainingRun) -> bool:

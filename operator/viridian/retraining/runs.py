@@ -9,7 +9,8 @@ from datetime import datetime
 from viridian.api.names import RUN_LABEL, TRIGGER_ANNOTATION, stage_job
 from viridian.api.retrainpolicy import FinishedRun
 from viridian.plan.conditions import moment
-from viridian.retraining.objects import Object, entries, labels_of, text
+from viridian.plan.ownership import Belongs, belongs
+from viridian.retraining.objects import Object, labels_of, text
 from viridian.retraining.records import TRAINING, Origin, Record, StageNote, causes_of, origin_of_job, read_records
 from viridian.retraining.results import Ending, JobResult
 from viridian.retraining.snapshot import Facts
@@ -89,8 +90,8 @@ def _run(facts: Facts, record: Record, jobs: dict[str, Object]) -> Run:
 
 
 def owned_jobs(facts: Facts) -> tuple[Object, ...]:
-    """The Jobs of this very policy, and those that nobody owns: the name of a Job says which policy made it."""
-    return tuple(job for job in facts.jobs if _owners(job) in ((), (facts.uid,)))
+    """The Jobs of this very policy, orphans included: the name of a Job, which is checked as well, says who made it."""
+    return tuple(job for job in facts.jobs if belongs(job, facts.uid) is not Belongs.OTHERS)
 
 
 def unrecorded(facts: Facts, runs: Sequence[Run]) -> tuple[tuple[str, Origin], ...]:
@@ -99,13 +100,9 @@ def unrecorded(facts: Facts, runs: Sequence[Run]) -> tuple[tuple[str, Origin], .
     found = (
         (labels_of(job).get(RUN_LABEL, ""), origin_of_job(job, TRIGGER_ANNOTATION))
         for job in facts.jobs
-        if _owners(job) == (facts.uid,) and not text(job, "metadata", "deletionTimestamp")
+        if belongs(job, facts.uid) is Belongs.OURS and not text(job, "metadata", "deletionTimestamp")
     )
     return tuple((run, origin) for run, origin in found if run and run not in recorded and origin and origin.causes)
-
-
-def _owners(job: Object) -> tuple[str, ...]:
-    return tuple(text(owner, "uid") for owner in entries(job, "metadata", "ownerReferences") if owner.get("controller"))
 
 
 def undecided_jobs(policy: Object, records: Sequence[Object]) -> Mapping[str, bool]:

@@ -18,7 +18,7 @@ from viridian.plan.conditions import moment, stamp
 from viridian.plan.intent import apply_unless_covered
 from viridian.plan.plan import Apply
 from viridian.retraining.objects import Object, annotations_of, mapping, text
-from viridian.retraining.records import controlled_by, revision
+from viridian.retraining.records import remembered_by, revision
 from viridian.retraining.schedule import Timetable, Unreadable
 from viridian.retraining.snapshot import Facts
 
@@ -34,8 +34,9 @@ def since(facts: Facts, tables: Mapping[str, Timetable | Unreadable], now: datet
         if known is not None and table.key in known:
             found[table.key] = known[table.key]
             continue
-        # A policy that is seen for the first time had its schedules from the start, unless the object tells better.
-        first_seen = facts.edited.get(name) or (facts.created if known is None else now)
+        # A policy that was never edited had its schedules from the start.
+        unedited = known is None and facts.generation == 1
+        first_seen = facts.edited.get(name) or (facts.created if unedited else now)
         begun = max(facts.created, min(first_seen, now))
         found[table.key] = min(begun, found.get(table.key, begun))
     return found
@@ -46,7 +47,7 @@ def noted(facts: Facts, schedules: Mapping[str, datetime]) -> Iterator[Apply]:
     stored = _stored(facts)
     if not schedules and stored is None:
         return
-    name = schedules_record(facts.name)
+    name = schedules_record(facts.name, facts.uid)
     manifest = dict(revision(facts.name, facts.namespace, facts.uid, name, 1, {"policy": {"uid": facts.uid}}))
     text_ = json.dumps({key: stamp(at) for key, at in sorted(schedules.items())})
     manifest["metadata"] = {**manifest["metadata"], "annotations": {SCHEDULES_ANNOTATION: text_}}
@@ -56,9 +57,9 @@ def noted(facts: Facts, schedules: Mapping[str, datetime]) -> Iterator[Apply]:
 
 
 def _stored(facts: Facts) -> Object | None:
-    name = schedules_record(facts.name)
+    name = schedules_record(facts.name, facts.uid)
     ours = (found for found in facts.records if text(found, "metadata", "name") == name)
-    return next((found for found in ours if controlled_by(found, facts.uid)), None)
+    return next((found for found in ours if remembered_by(found, facts.uid)), None)
 
 
 def _noted(stored: Object) -> Mapping[str, datetime]:

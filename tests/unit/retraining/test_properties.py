@@ -19,6 +19,7 @@ from viridian.api.names import (
     SCHEDULES_ANNOTATION,
     STAGES_ANNOTATION,
     TRIGGER_ANNOTATION,
+    schedules_record,
 )
 from viridian.plan.plan import Plan
 from viridian.retraining.decide import decide
@@ -184,7 +185,7 @@ ANNOTATIONS = st.dictionaries(
 )
 METADATA = st.fixed_dictionaries(
     {
-        "name": st.sampled_from(["a", "b", "churn-schedules"]),
+        "name": st.sampled_from(["a", "b", schedules_record("churn", "policy-1")]),
         "uid": st.just("j"),
         "annotations": ANNOTATIONS,
         "labels": st.just({"viridian.dev/run": "r", "viridian.dev/stage": "training"}),

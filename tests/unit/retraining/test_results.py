@@ -192,7 +192,8 @@ def test_the_exit_code(ending: Ending, code: int | None) -> None:
     ],
 )  # fmt: skip
 def test_how_a_stage_ended_of_which_only_mlflow_knows(sentence: str, run: TrainingRun | None, state: JobState) -> None:
-    assert from_mlflow(run, AT).state is state, sentence
+    assert NOW is not None
+    assert from_mlflow(run, NOW).state is state, sentence
 
 
 def test_a_report_as_the_contract_has_it() -> None:

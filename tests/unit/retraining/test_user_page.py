@@ -18,6 +18,7 @@ OUTCOMES = (
     reasons.FAILED,
     reasons.DATA_QUALITY_FAILED,
     reasons.SKIPPED,
+    reasons.CANCELLED,
 )
 CONDITION_REASONS = (
     *(reasons.WAITING, reasons.RUN_ACTIVE, reasons.SUSPENDED, reasons.APPLY_REFUSED, reasons.INVALID_SPEC),

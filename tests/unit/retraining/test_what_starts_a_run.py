@@ -371,3 +371,162 @@ def test_a_policy_on_its_way_out_starts_nothing() -> None:
     world.policy["metadata"]["deletionTimestamp"] = "2026-11-20T12:00:00Z"
     world.ask_by_hand("one").settle()
     assert world.made == []
+
+
+# ---- a cause is what was asked for, and when
+
+
+def every_day_at(hour: int, name: str = "daily", zone: str = "UTC", minute: int = 0) -> dict[str, Any]:
+    return {"name": name, "schedule": {"cron": f"{minute} {hour} * * *", "timeZone": zone}}
+
+
+def edited_at(time: str, *triggers: dict[str, Any], before: tuple[dict[str, Any], ...], **spec: Any) -> World:
+    """A policy whose triggers were others from 12:00 on, and are these since that time."""
+    world = begin(*before)
+    world.at(time).edit(triggers=list(triggers), **spec).settle()
+    return world
+
+
+AFTER_NOON = "2026-11-20T15:30:00Z"
+AT_THREE = every_day_at(3)
+
+
+@pytest.mark.parametrize(
+    ("sentence", "before", "after"),
+    [
+        ("the hour is edited", [AT_THREE], every_day_at(15)),
+        ("the time zone is edited", [every_day_at(17)], every_day_at(17, zone="Europe/Helsinki")),
+        ("a trigger is added", [AT_THREE], every_day_at(15, "new")),
+        ("it is renamed and edited", [AT_THREE], every_day_at(15, "new")),
+        ("it takes the name of another", [AT_THREE, every_day_at(4, "other")], every_day_at(15, "other")),
+        ("a schedule that could not be read is put right", [{"name": "daily", "schedule": {"cron": "0 15 * *"}}],
+         every_day_at(15)),
+        ("the very first one", [], every_day_at(15)),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("status", ["kept", "deleted"])
+def test_an_edited_schedule_fires_for_no_time_before_the_edit(
+    sentence: str, before: list[dict[str, Any]], after: dict[str, Any], status: str
+) -> None:
+    world = edited_at(AFTER_NOON, after, before=tuple(before))
+    if status == "deleted":
+        world.forget_status().later(minutes=5).settle()
+    assert world.made == [], sentence
+    world.at("2026-11-21T15:00:00Z").settle()
+    assert len(world.made) == 1, sentence
+
+
+def test_an_edit_in_the_very_minute_of_the_schedule_does_not_fire_for_it() -> None:
+    world = edited_at("2026-11-20T15:00:20Z", every_day_at(15), before=(AT_THREE,))
+    assert world.made == []
+
+
+def test_a_time_after_the_edit_is_missed_no_more_than_any_other() -> None:
+    world = edited_at("2026-11-20T14:59:00Z", every_day_at(15), before=(AT_THREE,))
+    world.at(AFTER_NOON).settle()
+    assert reasons_of(world) == [["schedule:daily:2026-11-20T15:00:00Z"]]
+
+
+def written_by(world: World, time: str, *names: str) -> World:
+    """As the API server tells who wrote the schedules, and when."""
+    fields: dict[str, Any] = {f'k:{{"name":"{name}"}}': {"f:schedule": {"f:cron": {}}} for name in names}
+    entry = {"manager": "kubectl", "time": time, "fieldsV1": {"f:spec": {"f:triggers": fields}}}
+    world.policy["metadata"]["managedFields"] = [entry]
+    return world
+
+
+def test_a_time_between_the_edit_and_the_return_of_the_operator_is_not_lost() -> None:
+    world = written_by(begin(AT_THREE), "2026-11-20T14:50:00Z", "daily")
+    world.at(AFTER_NOON).edit(triggers=[every_day_at(15)]).settle()
+    assert reasons_of(world) == [["schedule:daily:2026-11-20T15:00:00Z"]]
+
+
+def test_a_time_before_the_edit_does_not_fire_although_the_operator_saw_the_policy_for_the_first_time() -> None:
+    world = written_by(World(policy=policy(every_day_at(15))), "2026-11-20T15:10:00Z", "daily").at(AFTER_NOON)
+    world.settle()
+    assert world.made == []
+
+
+def test_an_edit_of_something_else_by_the_same_hand_loses_no_time() -> None:
+    world = begin(every_day_at(15))
+    world.at("2026-11-20T14:00:00Z").ask_by_hand("one").settle()
+    written_by(world, "2026-11-20T15:20:00Z", "daily").at(AFTER_NOON).edit(budget={"cooldown": "0s"}).settle()
+    finish(world)
+    assert reasons_of(world)[1:] == [["schedule:daily:2026-11-20T15:00:00Z"]]
+
+
+def test_a_trigger_that_is_renamed_asks_for_the_same() -> None:
+    world = begin(every_day_at(15))
+    world.at("2026-11-20T15:00:00Z").settle()
+    finish(world)
+    world.at(AFTER_NOON).edit(triggers=[every_day_at(15, "afternoon")]).settle()
+    assert len(world.made) == 1
+    world.at("2026-11-21T15:00:00Z").settle()
+    assert reasons_of(world)[1:] == [["schedule:afternoon:2026-11-21T15:00:00Z"]]
+
+
+def test_a_trigger_that_is_renamed_while_its_time_waits_does_not_lose_it() -> None:
+    world = begin(every_day_at(15))
+    world.at("2026-11-20T14:00:00Z").ask_by_hand("one").settle()
+    world.at(AFTER_NOON).edit(triggers=[every_day_at(15, "afternoon")]).settle()
+    finish(world)
+    assert reasons_of(world)[1:] == [["schedule:afternoon:2026-11-20T15:00:00Z"]]
+
+
+def test_triggers_that_swap_their_names_fire_once_each() -> None:
+    world = begin(every_day_at(13, "a"), every_day_at(15, "b"))
+    world.at("2026-11-20T13:00:00Z").settle()
+    finish(world)
+    world.at("2026-11-20T15:00:00Z").settle()
+    finish(world)
+    world.at(AFTER_NOON).edit(triggers=[every_day_at(15, "a"), every_day_at(13, "b")]).settle()
+    assert len(world.made) == 2
+
+
+def test_a_trigger_that_is_removed_and_added_again_begins_anew() -> None:
+    world = begin(every_day_at(15))
+    world.at("2026-11-20T14:00:00Z").edit(triggers=[]).settle()
+    world.at(AFTER_NOON).edit(triggers=[every_day_at(15)]).settle()
+    assert world.made == []
+
+
+def test_an_edit_while_bad_data_pauses_fires_for_nothing_before_it() -> None:
+    world = bad_data()
+    world.at("2026-11-24T15:00:00Z").edit(triggers=[every_day_at(14)], data={"uri": "s3://data", "revision": "2"})
+    world.settle()
+    assert len(world.made) == 1
+    world.at("2026-11-25T14:00:00Z").settle()
+    assert reasons_of(world)[1:] == [["schedule:daily:2026-11-25T14:00:00Z"]]
+
+
+def test_missed_times_of_a_suspension_become_one_run() -> None:
+    world = begin({"name": "often", "schedule": {"cron": "*/10 * * * *"}}, suspend=True)
+    world.at("2026-11-20T15:05:00Z").settle()
+    world.edit(suspend=False).settle()
+    assert reasons_of(world) == [["schedule:often:2026-11-20T15:00:00Z"]]
+
+
+@pytest.mark.parametrize("passes", [1, 2, 3, 4, 5])
+def test_of_two_values_one_after_the_other_none_is_lost(passes: int) -> None:
+    """While nothing has begun in MLflow, the second replaces the first; after that both are answered, once."""
+    world = begin()
+    world.ask_by_hand("one")
+    for _ in range(passes):
+        world.once()
+    world.ask_by_hand("two").settle()
+    finish(world)
+    answered = [reason for reasons in reasons_of(world) for reason in reasons]
+    assert answered == (["manual:two"] if passes < 2 else ["manual:one", "manual:two"])
+
+
+def test_a_value_that_was_answered_long_ago_is_told_to_be_used_up() -> None:
+    world = begin(history={"runs": 1})
+    for value in ("one", "two", "three"):
+        world.ask_by_hand(value).settle()
+        finish(world)
+        world.later(hours=1)
+    world.ask_by_hand("one").settle()
+    world.forget_status().settle()
+    assert len(world.made) == 3
+    assert world.condition("Ready") == ("True", "Waiting")
+    assert "write another value" in world.message("Ready")
