@@ -7,7 +7,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from viridian.api.performance import SCORE_BINS, Classified, Regressed
+from viridian.api.performance import SCORE_BINS, Classified, Regressed, score_bin
 from viridian.api.profile import Categories, Numbers, Profile, Sketch
 
 
@@ -62,7 +62,7 @@ def classified(
     positives, negatives, loss, squared = [0] * SCORE_BINS, [0] * SCORE_BINS, 0.0, 0.0
     for truth, score in zip(actual, scores, strict=False):
         positive = truth == classes[1]
-        (positives if positive else negatives)[min(SCORE_BINS - 1, int(score * SCORE_BINS))] += 1
+        (positives if positive else negatives)[score_bin(score)] += 1
         chance = score if positive else 1 - score
         loss -= math.log(max(chance, 1e-15))
         squared += (1 - chance) ** 2

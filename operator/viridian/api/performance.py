@@ -2,14 +2,35 @@
 
 from __future__ import annotations
 
+import math
 from enum import StrEnum
 from typing import Final
 
 import msgspec
 
-SCORE_BINS: Final = 100
-"""Equal bins of [0, 1] for scores; a score of 1 is in the last one."""
+SCORE_BINS: Final = 279
+"""Bins for scores, of equal width in log-odds: scores of rare events, which all lie next to 0, are told apart as well
+as those around one half. `score_bin` says which."""
+SCORE_BINS_PER_LOG_ODD: Final = 10
+LEAST_SCORE: Final = 1e-6
+"""Scores nearer to 0 or 1 share the first bin and the last one."""
+MIDDLE_SCORE_BIN: Final = SCORE_BINS // 2
+"""The middle of this bin is a score of one half."""
 MAX_CLASSES: Final = 100
+
+
+def score_bin(score: float) -> int:
+    """The bin of a score."""
+    if score < LEAST_SCORE:
+        return 0
+    if score > 1 - LEAST_SCORE:
+        return SCORE_BINS - 1
+    return int(SCORE_BINS_PER_LOG_ODD * math.log(score / (1 - score)) + MIDDLE_SCORE_BIN + 0.5)
+
+
+def score_in(bin_: int) -> float:
+    """The score in the middle of a bin."""
+    return 1 / (1 + math.exp((MIDDLE_SCORE_BIN - bin_) / SCORE_BINS_PER_LOG_ODD))
 
 
 class Metric(StrEnum):

@@ -25,7 +25,7 @@ MAX_EDGES: Final = 50
 MAX_CATEGORIES: Final = 100
 MAX_FEATURES: Final = 2_000
 SCORE_GRID: Final = 0.05
-"""Scores of a model with two classes have edges at its multiples, beside their quantiles."""
+"""Scores of a model with two classes have edges next to its multiples, beside their quantiles."""
 
 
 class Task(StrEnum):
@@ -81,8 +81,8 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     prediction: Sketch
     """Binary: the score. Multiclass: the predicted class as a category. Regression: the value.
 
-    Edges of scores are quantiles together with multiples of SCORE_GRID: what performance is to be expected is told from
-    live scores, which may go where the holdout had few.
+    Edges of scores that take many values are quantiles together with those next to the threshold and to the multiples
+    of SCORE_GRID: what performance is to be expected is told from live scores, which may go where the holdout had few.
     """
     rows: int
     """Rows that the predictions were counted of."""
@@ -91,7 +91,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Calibration(msgspec.Struct, frozen=True, kw_only=True):
-    """How scores and labels went together on the holdout: one entry for each of so many equal bins of [0, 1]."""
+    """How scores and labels went together on the holdout: one entry for each bin of the scores' sketch."""
 
     rows: tuple[int, ...]
     scores: tuple[float, ...]

@@ -17,7 +17,16 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from viridian.api.performance import MAX_CLASSES, SCORE_BINS, Classified, Performance, Regressed
+from viridian.api.performance import (
+    LEAST_SCORE,
+    MAX_CLASSES,
+    MIDDLE_SCORE_BIN,
+    SCORE_BINS,
+    SCORE_BINS_PER_LOG_ODD,
+    Classified,
+    Performance,
+    Regressed,
+)
 from viridian.api.profile import Task
 from viridian.feedback import tables
 from viridian.feedback.catalog import Known
@@ -27,9 +36,9 @@ Place = tuple[int, int]
 """Key of a server, number of a window."""
 
 _WINDOWS: Final = MAX_WINDOWS + 1
-_NO_SCORE: Final = SCORE_BINS + 1
-_BINS: Final = SCORE_BINS + 2
-"""One more for a score of 1, which belongs to the last bin, and one for no score."""
+_NO_SCORE: Final = SCORE_BINS
+_BINS: Final = SCORE_BINS + 1
+"""One more for no score."""
 _LABELS: Final = MAX_CLASSES + 1
 _NO_LABEL: Final = MAX_CLASSES
 _LEAST_PROBABILITY: Final = 2.0**-52
@@ -107,7 +116,7 @@ def _query(
         cell, sums = place * _LABELS * _LABELS * _BINS, _regression_sums()
     else:
         labels = _whole(connection, _P.predicted) * _LABELS + sa.func.coalesce(_whole(connection, _O.actual), _NO_LABEL)
-        score = sa.func.coalesce(_whole(connection, _P.score * SCORE_BINS), _NO_SCORE) if task is Task.BINARY else 0
+        score = _score_bin(connection) if task is Task.BINARY else 0
         cell = (place * _LABELS * _LABELS + labels) * _BINS + score
         sums = _score_sums() if task is Task.BINARY else []
     return (
@@ -116,6 +125,17 @@ def _query(
         .outerjoin(tables.outcomes, _O.prediction == _P.key)
         .where(_P.served.in_(servers), _P.time >= start, _P.time < end)
         .group_by("cell")
+    )
+
+
+def _score_bin(connection: sa.Connection) -> _Expression:
+    """`viridian.api.performance.score_bin` in the words of the database."""
+    odds = SCORE_BINS_PER_LOG_ODD * sa.func.ln(_P.score / (1 - _P.score)) + (MIDDLE_SCORE_BIN + 0.5)
+    return sa.case(
+        (_P.score.is_(None), _NO_SCORE),
+        (_P.score < LEAST_SCORE, 0),
+        (_P.score > 1 - LEAST_SCORE, SCORE_BINS - 1),
+        else_=_whole(connection, odds),
     )
 
 
@@ -176,7 +196,7 @@ def _scored(joined: Classified, cells: list[_Cell]) -> Classified:
     """With the rows that carry a score, by its bins."""
     counts: tuple[list[int], list[int]] = ([0] * SCORE_BINS, [0] * SCORE_BINS)
     for cell in cells:
-        counts[cell.actual][min(cell.bin, SCORE_BINS - 1)] += cell.rows
+        counts[cell.actual][cell.bin] += cell.rows
     negatives, positives = counts
     return Classified(
         classes=joined.classes,

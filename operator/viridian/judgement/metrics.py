@@ -13,10 +13,13 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Final
 
-from viridian.api.performance import Classified, Metric, Regressed
+from viridian.api.performance import SCORE_BINS, Classified, Metric, Regressed, score_in
 from viridian.api.profile import Task
 
 LOWER_IS_BETTER: Final = (Metric.LOG_LOSS, Metric.BRIER, Metric.MAE, Metric.RMSE)
+LEAST_OF_A_KIND: Final = 20
+"""Rows of each kind without which a metric is chance: positives and negatives of an area, predicted positives of
+precision, actual ones of recall."""
 OF_NUMBERS: Final = (Metric.MAE, Metric.RMSE, Metric.BIAS, Metric.R2)
 """Metrics of regression; all others are of classification."""
 
@@ -28,6 +31,13 @@ class Measured:
     value: float
     error: float
     rows: float
+    rarer: float | None = None
+    """Of the rarer of two kinds of rows that it compares."""
+
+    @property
+    def enough(self) -> bool:
+        """Whether its error can be believed: a handful of rows may agree by chance."""
+        return min(self.rows, self.rows if self.rarer is None else self.rarer) >= LEAST_OF_A_KIND
 
 
 def usual(task: Task) -> Metric:
@@ -83,36 +93,46 @@ def _share(part: float, whole: float) -> Measured:
     if whole <= 0:
         return Measured(0.0, 0.0, 0.0)
     share = min(1.0, part / whole)
-    return Measured(share, math.sqrt(share * (1 - share) / whole), whole)
+    # One row more of either kind (Agresti and Caffo, 2000): where all agree, the next one still may not.
+    careful = (share * whole + 1) / (whole + 2)
+    return Measured(share, math.sqrt(careful * (1 - careful) / (whole + 2)), whole)
 
 
 # ---- scores
 
 _SCORED: Final = (Metric.AUC, Metric.LOG_LOSS, Metric.BRIER)
+_MIDDLES: Final = (0.0, *map(score_in, range(1, SCORE_BINS - 1)), 1.0)
+"""Of the outer bins the ends, since scores of exactly 0 and 1 lose most."""
+_LEAST_PROBABILITY: Final = 2.0**-52
+"""Scores of exactly 0 and 1 count as this far from them in the logarithmic loss, as in scikit-learn."""
 
 
 def _of_scores(metric: Metric, joined: Classified) -> Measured | None:
     positives, negatives = joined.score_positives, joined.score_negatives
     rows = sum(positives) + sum(negatives)
-    if rows <= 0 or len(positives) != len(negatives):
+    if rows <= 0 or not len(positives) == len(negatives) == SCORE_BINS:
         return None
     if metric is Metric.AUC:
         return area(positives, negatives)
     if metric is Metric.BRIER:
-        return Measured(joined.squared_error / rows, _loss(positives, negatives, _squared).error, rows)
+        return Measured(joined.squared_error / rows, _loss(_MIDDLES, positives, negatives, _squared).error, rows)
     if metric is Metric.LOG_LOSS:
-        return Measured(joined.log_loss / rows, _loss(positives, negatives, _logarithmic).error, rows)
+        return Measured(joined.log_loss / rows, _loss(_MIDDLES, positives, negatives, _logarithmic).error, rows)
     return None
 
 
 def estimated(
-    metric: Metric, positives: Sequence[float], negatives: Sequence[float], confusion: Table
+    metric: Metric,
+    scores: Sequence[float],
+    positives: Sequence[float],
+    negatives: Sequence[float],
+    confusion: Table,
 ) -> Measured | None:
-    """The metric of rows of which only the expected counts by equal bins of the score are known."""
+    """The metric of rows of which only the expected counts by score are known; the lowest score first."""
     if metric is Metric.AUC:
         return area(positives, negatives)
     if metric in (Metric.BRIER, Metric.LOG_LOSS):
-        return _loss(positives, negatives, _squared if metric is Metric.BRIER else _logarithmic)
+        return _loss(scores, positives, negatives, _squared if metric is Metric.BRIER else _logarithmic)
     return _of_labels(metric, confusion, binary=True)
 
 
@@ -127,7 +147,7 @@ def area(positives: Sequence[float], negatives: Sequence[float]) -> Measured | N
     of_positives = sum(c * (below / n - value) ** 2 for c, below in zip(positives, below_n, strict=True)) / p
     of_negatives = sum(c * (1 - below / p - value) ** 2 for c, below in zip(negatives, below_p, strict=True)) / n
     error = math.sqrt(of_positives / max(1.0, p - 1) + of_negatives / max(1.0, n - 1))
-    return Measured(value, error, p + n)
+    return Measured(value, error, p + n, rarer=min(p, n))
 
 
 def _squared(chance: float) -> float:
@@ -135,14 +155,18 @@ def _squared(chance: float) -> float:
 
 
 def _logarithmic(chance: float) -> float:
-    return -math.log(chance)
+    return -math.log(max(chance, _LEAST_PROBABILITY))
 
 
-def _loss(positives: Sequence[float], negatives: Sequence[float], loss: Callable[[float], float]) -> Measured:
+def _loss(
+    scores: Sequence[float],
+    positives: Sequence[float],
+    negatives: Sequence[float],
+    loss: Callable[[float], float],
+) -> Measured:
     """Mean of what each row loses by the chance that it gave to what came true."""
-    bins = len(positives)
-    losses = [(c, loss((bin_ + 0.5) / bins)) for bin_, c in enumerate(positives)]
-    losses += [(c, loss(1 - (bin_ + 0.5) / bins)) for bin_, c in enumerate(negatives)]
+    losses = [(count, loss(score)) for score, count in zip(scores, positives, strict=True)]
+    losses += [(count, loss(1 - score)) for score, count in zip(scores, negatives, strict=True)]
     rows = sum(count for count, _ in losses)
     mean = sum(count * lost for count, lost in losses) / rows
     variance = sum(count * (lost - mean) ** 2 for count, lost in losses) / rows

@@ -10,11 +10,14 @@ from typing import Final
 from viridian.api.monitoring import Decision
 from viridian.api.performance import Metric
 from viridian.judgement.figures import SIGMAS, Figure, Verdict, beyond, percent, shown
-from viridian.judgement.metrics import LOWER_IS_BETTER, Measured
+from viridian.judgement.metrics import LEAST_OF_A_KIND, LOWER_IS_BETTER, Measured
 from viridian.judgement.trend import trend
 
 FEWEST_WINDOWS: Final = 4
 """A trend through fewer says nothing."""
+_FEW_OF_A_KIND: Final = (
+    f"it rests on fewer than {LEAST_OF_A_KIND} rows of one kind, such as positive ones: choose a longer window"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +76,7 @@ def within_limit(
         return _unknown(limit.metric, problem, newest, line, baseline, estimated)
     streak = 0
     for window in reversed(windows):
-        if window.known < least or not _crossed(limit, window.measured, line):
+        if not _judgeable(window, least) or not _crossed(limit, window.measured, line):
             break
         streak += 1
     measured = newest.measured if newest else None
@@ -110,7 +113,7 @@ def concept_drift(
         return _unknown(metric, problem, window, threshold, baseline, estimated=False)
     sign = 1 if metric in LOWER_IS_BETTER else -1
     worse = sign * (measured.value - baseline.value) / abs(baseline.value)
-    scale = math.sqrt(measured.rows / baseline.rows) if baseline.rows > 0 else 1.0
+    scale = math.sqrt(window.known / baseline.rows) if window and baseline.rows > 0 else 1.0
     bound = worse - SIGMAS * math.hypot(measured.error, measured.error * scale) / abs(baseline.value)
     fired = beyond(worse if decision is Decision.POINT else bound, threshold)
     careful = f", by at least {percent(max(0.0, bound))} beyond chance" if decision is Decision.LOWER_BOUND else ""
@@ -150,7 +153,7 @@ def decay(
     points = [
         (number, window.measured)
         for number, window in enumerate(windows)
-        if window.measured is not None and window.known >= least
+        if window.measured is not None and _judgeable(window, least)
     ]
     needed = max(FEWEST_WINDOWS, math.ceil(len(windows) / 2))
     found = trend(points) if len(points) >= needed else None
@@ -192,7 +195,13 @@ def _too_little(window: Judged | None, least: int, estimated: bool) -> str:
         return f"nothing is known of the window: {least} {what} are needed"
     if window.known < least:
         return f"{window.known} {what} of {window.predicted} predictions, {least} are needed"
-    return "" if window.measured is not None else "the metric cannot be computed from these rows"
+    if window.measured is None:
+        return "the metric cannot be computed from these rows"
+    return "" if window.measured.enough else _FEW_OF_A_KIND
+
+
+def _judgeable(window: Judged, least: int) -> bool:
+    return window.known >= least and window.measured is not None and window.measured.enough
 
 
 def _crossed(limit: Limit, measured: Measured | None, line: float | None) -> bool:

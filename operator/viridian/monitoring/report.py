@@ -27,7 +27,7 @@ from viridian.api.profile import Numbers, Profile, Reference, Sketch, Task
 from viridian.judgement import drift, performance
 from viridian.judgement.estimated import estimate
 from viridian.judgement.figures import Figure, Verdict, overall, percent, reaches
-from viridian.judgement.metrics import measure, usual
+from viridian.judgement.metrics import LEAST_OF_A_KIND, measure, usual
 from viridian.judgement.shifts import present, rows, spread
 from viridian.monitoring.windows import Calendar, Windows
 
@@ -304,10 +304,8 @@ def _decay(watched: Watched, source: Decay) -> Figure:
 
 def _estimated(watched: Watched, source: EstimatedPerformance) -> Figure:
     known = watched.reference
-    if known is None or known.calibration is None:
-        why = (
-            watched.no_reference or "the version's profile has no calibration, which only models with two classes have"
-        )
+    why = _uncalibrated(watched)
+    if known is None or known.calibration is None or why:
         sentence = f"{source.metric}: {why}"
         return Figure(measure=source.metric.value, verdict=Verdict.INSUFFICIENT_DATA, sentence=sentence, estimated=True)
     days, judged = watched.calendar, []
@@ -326,6 +324,23 @@ def _estimated(watched: Watched, source: EstimatedPerformance) -> Figure:
         consecutive=source.consecutive,
         estimated=True,
     )
+
+
+def _uncalibrated(watched: Watched) -> str:
+    """Why nobody can say what scores mean; empty where that is known."""
+    known = watched.reference
+    if known is None or known.calibration is None:
+        return (
+            watched.no_reference or "the version's profile has no calibration, which only models with two classes have"
+        )
+    positives = sum(known.calibration.positives)
+    negatives = sum(known.calibration.rows) - positives
+    if min(positives, negatives) < LEAST_OF_A_KIND:
+        return (
+            f"the holdout has {positives} positive rows and {negatives} negative ones, {LEAST_OF_A_KIND} of each are "
+            "needed to say what scores mean: train with a larger holdout"
+        )
+    return ""
 
 
 def _limit(source: PerformanceMonitor | EstimatedPerformance) -> performance.Limit:

@@ -14,9 +14,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from viridian.api.performance import SCORE_BINS
 from viridian.api.privacy import plain
-from viridian.api.profile import MAX_CATEGORIES, MAX_EDGES, Calibration, Categories, Numbers, Sketch
+from viridian.api.profile import MAX_CATEGORIES, MAX_EDGES, SCORE_GRID, Calibration, Categories, Numbers, Sketch
 from viridian.judgement.merging import merge_sketches
 
 LEAST_ROWS_TO_BE_NAMED: Final = 5
@@ -74,8 +73,19 @@ def numbers(values: NDArray[Any], edges: Sequence[float] | None = None) -> Numbe
     )
 
 
-def quantile_edges(line: NDArray[Any]) -> NDArray[np.float64]:
+def scores(values: NDArray[np.float64], threshold: float) -> Numbers:
+    """Of probabilities of the positive class: on quantiles, and where the label or the multiple of SCORE_GRID changes.
+
+    What performance is to be expected is told from live scores, which may go where the holdout had few.
+    """
+    grid = (place * SCORE_GRID for place in range(1, round(1 / SCORE_GRID)))
+    return numbers(values, quantile_edges(np.sort(values[~np.isnan(values)]), (*grid, threshold)).tolist())
+
+
+def quantile_edges(line: NDArray[Any], also: Sequence[float] = ()) -> NDArray[np.float64]:
     """Edges for sorted values. Where the values are few, each has a bin of its own; else the bins hold equally many.
+
+    `also`: where there has to be an edge, whatever the quantiles are.
 
     An edge lies midway between a quantile and the next greater value, which is a quantile of the same order: a number
     that is computed in 32 bits, or summed in another order, then stays in its bin. The greatest value has no edge, or
@@ -89,9 +99,12 @@ def quantile_edges(line: NDArray[Any]) -> NDArray[np.float64]:
         return _around(float(finite[0]))
     if len(firsts) > MAX_EDGES:
         # The smallest value that at least so large a share of the values does not exceed.
-        places = -(-np.arange(1, MAX_EDGES + 1) * len(finite) // (MAX_EDGES + 1)) - 1
-        following = np.unique(np.searchsorted(firsts, places, side="right"))
-        firsts = firsts[following[following < len(firsts)]]
+        parts = MAX_EDGES + 1 - len(also)
+        places = -(-np.arange(1, parts) * len(finite) // parts) - 1
+        following = np.searchsorted(firsts, places, side="right")
+        beside = np.searchsorted(firsts, np.searchsorted(finite, np.array(also), side="right"))
+        chosen = np.unique(np.concatenate([following, beside]))
+        firsts = firsts[chosen[chosen < len(firsts)]]
     return _midway(finite[firsts - 1].astype(np.float64), finite[firsts].astype(np.float64))
 
 
@@ -151,12 +164,12 @@ def _frequent(counts: Counter[str]) -> tuple[str, ...]:
     return tuple(sorted(nameable, key=lambda name: (-counts[name], name))[:MAX_CATEGORIES])
 
 
-def calibration(scores: NDArray[np.float64], positive: NDArray[np.bool_]) -> Calibration:
-    """How scores and labels went together, by equal bins of the score."""
-    bins = np.clip((scores * SCORE_BINS).astype(np.int64), 0, SCORE_BINS - 1)
-
+def calibration(scores: NDArray[np.float64], positive: NDArray[np.bool_], edges: Sequence[float]) -> Calibration:
+    """How scores and labels went together, by the bins of the scores' sketch."""
+    bins = np.searchsorted(np.asarray(edges), scores, side="left")
+    size = len(edges) + 1
     return Calibration(
-        rows=tuple(np.bincount(bins, minlength=SCORE_BINS).tolist()),
-        scores=tuple(np.bincount(bins, scores, SCORE_BINS).tolist()),
-        positives=tuple(np.bincount(bins[positive], minlength=SCORE_BINS).tolist()),
+        rows=tuple(np.bincount(bins, minlength=size).tolist()),
+        scores=tuple(np.bincount(bins, scores, size).tolist()),
+        positives=tuple(np.bincount(bins[positive], minlength=size).tolist()),
     )

@@ -41,21 +41,22 @@ def reference(model: Any, learnt: Learnt, holdout: Holdout, prediction: Predicti
     threshold = _threshold(model)
     score = prediction.probabilities[:, 1] if prediction.probabilities is not None and task is Task.BINARY else None
     measured = performance(task, classes, holdout.target, prediction)
+    scored = profile.scores(score.astype(np.float64), threshold) if score is not None else None
     return Reference(
         task=task,
         classes=names,
         threshold=threshold,
         profile=Profile(
             features=profile.sketches((name, learnt.rows.values[name]) for name in learnt.rows.names),
-            prediction=_sketch(prediction.values if score is None else score, names if score is None else ()),
+            prediction=scored or _sketch(prediction.values, names),
             rows=len(holdout.target),
             sampled=len(learnt.rows),
         ),
         label=_sketch(learnt.target, names),
         metrics={str(name): value for name, value in measured.items()},
         holdout_rows=len(holdout.target),
-        calibration=profile.calibration(score, holdout.target == classes[1])
-        if score is not None and classes is not None
+        calibration=profile.calibration(score, holdout.target == classes[1], scored.edges)
+        if score is not None and classes is not None and scored is not None
         else None,
     )
 

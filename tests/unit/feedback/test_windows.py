@@ -20,7 +20,7 @@ from tests.support.collecting import (
     regression,
     served,
 )
-from viridian.api.performance import SCORE_BINS, Classified, Regressed
+from viridian.api.performance import SCORE_BINS, Classified, Regressed, score_bin
 from viridian.api.profile import Categories, Task
 from viridian.feedback import windows
 from viridian.feedback.spans import Spans
@@ -49,7 +49,7 @@ async def test_binary_figures_are_those_of_the_rows(stand: Stand) -> None:
         assert window.performance.labelled == len(inside)
         cells = Counter((actual[index], scores[index] > 0.4) for index in inside)
         assert joined.confusion == tuple(tuple(cells[row, column] for column in (False, True)) for row in (False, True))
-        bins = Counter((actual[index], min(int(scores[index] * SCORE_BINS), SCORE_BINS - 1)) for index in inside)
+        bins = Counter((actual[index], score_bin(scores[index])) for index in inside)
         assert joined.score_positives == tuple(bins[True, place] for place in range(SCORE_BINS))
         assert joined.score_negatives == tuple(bins[False, place] for place in range(SCORE_BINS))
         squares = [(scores[index] - actual[index]) ** 2 for index in inside]

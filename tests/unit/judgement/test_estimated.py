@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
+from scipy import stats
 
 from tests.support.sketches import classified, edges_of, numbers
 from viridian.api.performance import Metric
-from viridian.api.profile import SCORE_GRID, Calibration
+from viridian.api.profile import SCORE_GRID, Calibration, Numbers, Sketch
 from viridian.judgement.estimated import estimate
 from viridian.judgement.metrics import measure
+from viridian.training import profile
+from viridian.training.profile import counted_on
 
 CLASSES = ("no", "yes")
 ESTIMABLE = tuple(metric for metric in Metric if metric not in (Metric.MAE, Metric.RMSE, Metric.BIAS, Metric.R2))
@@ -55,6 +61,96 @@ def test_the_estimate_follows_inputs_that_moved(metric: Metric, truth: Callable[
         assert expected.value == pytest.approx(seen.value, rel=0.05)
     else:
         assert expected.value == pytest.approx(seen.value, abs=0.025)
+
+
+Rows = tuple[NDArray[np.float64], NDArray[np.bool_]]
+Model = Callable[[np.random.Generator, int, bool], Rows]
+
+
+def of_few_scores(
+    scores: Sequence[float], right: Sequence[float], usual: Sequence[float], live: Sequence[float]
+) -> Model:
+    """Scores with the share of positives among them, and how frequent each is at first and after a shift."""
+
+    def rows(chance: np.random.Generator, n: int, moved: bool) -> Rows:
+        drawn = chance.choice(len(scores), n, p=live if moved else usual)
+        return np.array(scores)[drawn], chance.random(n) < np.array(right)[drawn]
+
+    return rows
+
+
+def calibrated(
+    usual: Callable[[np.random.Generator, int], Any], live: Callable[[np.random.Generator, int], Any]
+) -> Model:
+    def rows(chance: np.random.Generator, n: int, moved: bool) -> Rows:
+        drawn = (live if moved else usual)(chance, n)
+        return drawn, chance.random(n) < drawn
+
+    return rows
+
+
+def rare(chance: np.random.Generator, n: int, middle: float = -5.0) -> Any:
+    return 1 / (1 + np.exp(-chance.normal(middle, 1.5, n)))
+
+
+MODELS: dict[str, Model] = {
+    "a tree that is sure": of_few_scores([0, 1], [0.1, 0.9], [0.5, 0.5], [0.7, 0.3]),
+    "two scores": of_few_scores([0.2, 0.8], [0.2, 0.8], [0.5, 0.5], [0.3, 0.7]),
+    "a tree of three leaves": of_few_scores([0.05, 0.4, 0.9], [0.05, 0.4, 0.9], [0.5, 0.3, 0.2], [0.2, 0.3, 0.5]),
+    "five neighbours": of_few_scores(
+        [0, 0.2, 0.4, 0.6, 0.8, 1], [0.04, 0.2, 0.4, 0.6, 0.8, 0.97], [0.4, 0.15, 0.05, 0.05, 0.15, 0.2],
+        [0.1, 0.2, 0.2, 0.2, 0.2, 0.1],
+    ),
+    "one score": of_few_scores([0.3], [0.3], [1], [1]),
+    "a hundred trees": calibrated(
+        lambda chance, n: np.round(chance.beta(0.5, 0.7, n), 2), lambda chance, n: np.round(chance.beta(1, 1, n), 2)
+    ),
+    "one score for half of the rows": calibrated(
+        lambda chance, n: np.where(chance.random(n) < 0.5, 0.02, chance.beta(2, 2, n)),
+        lambda chance, n: np.where(chance.random(n) < 0.2, 0.02, chance.beta(2, 2, n)),
+    ),
+    "rare positives": calibrated(rare, lambda chance, n: rare(chance, n, -4.0)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("moved", [False, True], ids=["as before", "inputs moved"])
+@pytest.mark.parametrize("metric", [Metric.ACCURACY, Metric.AUC, Metric.BRIER, Metric.LOG_LOSS])
+@pytest.mark.parametrize("model", MODELS)
+def test_few_different_scores_are_estimated_as_they_are(model: str, metric: Metric, moved: bool) -> None:
+    chance = np.random.default_rng(7)
+    held, positive = MODELS[model](chance, 5000, False)
+    sketch = profile.scores(held, 0.5)
+    now, actual = MODELS[model](chance, 5000, moved)
+    expected = estimate(
+        metric, _numbers(counted_on(sketch, now)), profile.calibration(held, positive, sketch.edges), threshold=0.5
+    )
+    labels = [CLASSES[one] for one in actual.astype(int)]
+    said = [CLASSES[one] for one in (now > 0.5).astype(int)]
+    seen = measure(metric, classified(labels, said, CLASSES, now.tolist()))
+    assert expected is not None
+    assert seen is not None
+    # Five standard errors of the difference; the estimate's own includes that of the holdout.
+    assert abs(expected.value - seen.value) <= 5 * (expected.error**2 + seen.error**2) ** 0.5
+    assert expected.error < 0.03 if metric is not Metric.LOG_LOSS else expected.error < 0.3
+
+
+def test_the_area_of_rare_events_is_that_of_the_rows() -> None:
+    """Their scores all lie next to 0: equal bins would call nearly all of them ties."""
+    chance = np.random.default_rng(8)
+    drawn = rare(chance, 40_000, -6.0)
+    actual = chance.random(len(drawn)) < drawn
+    order = stats.rankdata(drawn)
+    p, n = int(actual.sum()), int((~actual).sum())
+    exact = (order[actual].sum() - p * (p + 1) / 2) / (p * n)
+    labels = [CLASSES[one] for one in actual.astype(int)]
+    found = measure(Metric.AUC, classified(labels, [CLASSES[0]] * len(labels), CLASSES, drawn.tolist()))
+    assert found is not None
+    assert found.value == pytest.approx(exact, abs=0.002)
+
+
+def _numbers(sketch: Sketch) -> Numbers:
+    assert isinstance(sketch, Numbers)
+    return sketch
 
 
 def test_a_changed_concept_goes_unseen() -> None:

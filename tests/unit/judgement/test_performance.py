@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from viridian.api.monitoring import Decision
-from viridian.api.performance import Metric
+from viridian.api.performance import Classified, Metric
 from viridian.judgement.figures import Figure, Verdict
-from viridian.judgement.metrics import Measured
+from viridian.judgement.metrics import Measured, measure
 from viridian.judgement.performance import Baseline, Judged, Limit, concept_drift, decay, within_limit
 
 HOLDOUT = Baseline(value=0.9, rows=2000)
@@ -48,6 +48,38 @@ def test_a_window_with_too_few_labels_breaks_no_silence() -> None:
     assert limited(0.79, few, 0.79, 0.79, min=0.8).verdict is Verdict.QUIET
     assert limited(few, min=0.8).sentence == "auc: 499 mature labels of 998 predictions, 500 are needed"
     assert limited(min=0.8).verdict is Verdict.INSUFFICIENT_DATA
+
+
+def test_an_area_over_a_handful_of_positives_is_no_verdict() -> None:
+    few = Judged(measured=Measured(0.5, 0.01, 1000, rarer=3), known=1000, predicted=1000)
+    figure = limited(few, few, few, min=0.8)
+    assert figure.verdict is Verdict.INSUFFICIENT_DATA
+    assert figure.sentence == (
+        "auc: it rests on fewer than 20 rows of one kind, such as positive ones: choose a longer window"
+    )
+    assert limited(0.79, few, 0.79, min=0.8).verdict is Verdict.QUIET, "and ends a row of bad windows"
+
+
+def test_a_share_of_nothing_is_not_known_exactly() -> None:
+    """No hit among a hundred positives, where 2 % were expected: that happens in one of eight windows."""
+    none = Classified(classes=("no", "yes"), confusion=((4900, 0), (100, 0)))
+    found = measure(Metric.RECALL, none)
+    assert found is not None
+    assert found.error > 0
+    figure = concept_drift(
+        Metric.RECALL, Judged(measured=found, known=5000, predicted=5000), Baseline(value=0.02, rows=5000),
+        threshold=0.1, decision=Decision.LOWER_BOUND, least=500,
+    )  # fmt: skip
+    assert figure.verdict is Verdict.QUIET
+
+
+def test_a_small_holdout_is_as_unsure_of_a_share_of_few_rows() -> None:
+    """Precision of 50 of 500 rows against a holdout of 100 rows, of which about 10 were called positive."""
+    seen = Judged(measured=Measured(0.6, 0.069, 50), known=500, predicted=500)
+    figure = concept_drift(
+        Metric.PRECISION, seen, Baseline(value=0.9, rows=100), threshold=0.1, decision=Decision.LOWER_BOUND, least=500
+    )
+    assert figure.verdict is Verdict.QUIET
 
 
 def test_errors_have_a_maximum() -> None:

@@ -10,9 +10,10 @@ from typing import Any
 import msgspec
 import pytest
 
+from tests.support.sketches import numbers
 from tests.support.watched import HOUR, REFERENCE, in_a_row, monitoring, served, window
 from viridian.api.feedback import Window
-from viridian.api.profile import Sketch
+from viridian.api.profile import Calibration, Sketch
 from viridian.judgement.figures import Verdict
 from viridian.monitoring.report import NO_PREDICTIONS, Report, Said, Watched, report
 from viridian.monitoring.windows import Windows, calendar
@@ -300,6 +301,33 @@ def test_a_slow_decline() -> None:
     assert said(hours(*(0.95 - 0.02 * hour for hour in range(10))), DECAY).verdict is FIRED
     assert said(hours(*[0.9] * 10), DECAY).verdict is QUIET
     assert said(hours(0.9, 0.7), DECAY).verdict is UNKNOWN
+
+
+def test_a_holdout_with_a_handful_of_positives_says_nothing_of_scores() -> None:
+    few = msgspec.structs.replace(
+        REFERENCE, calibration=Calibration(rows=(3997, 3), scores=(500.0, 2.0), positives=(1, 2))
+    )
+    found = said(latest(), ESTIMATE, reference=few)
+    assert (found.verdict, found.sentence) == (
+        UNKNOWN,
+        "accuracy: the holdout has 3 positive rows and 3997 negative ones, 20 of each are needed to say what scores "
+        "mean: train with a larger holdout",
+    )
+
+
+def test_a_healthy_model_with_two_scores_is_quiet() -> None:
+    """A tree that is sure of itself and right nine times in ten."""
+    held = numbers([0.0] * 1000 + [1.0] * 1000, (0.5,))
+    tree = msgspec.structs.replace(
+        REFERENCE,
+        profile=msgspec.structs.replace(REFERENCE.profile, prediction=held),
+        calibration=Calibration(rows=(1000, 1000), scores=(0.0, 1000.0), positives=(100, 900)),
+    )
+    seen = msgspec.structs.replace(window(NOON - HOUR), profile=tree.profile)
+    limit = {"estimatedPerformance": {"metric": "accuracy", "min": 0.8, "consecutive": 1}}
+    found = said([seen], limit, reference=tree)
+    assert found.verdict is QUIET
+    assert found.sentence.startswith("accuracy is estimated to be 0.9 ")
 
 
 def test_an_estimate_is_marked_as_one() -> None:

@@ -12,7 +12,7 @@ from hypothesis.extra import numpy as arrays
 
 from viridian.api.profile import MAX_CATEGORIES, MAX_EDGES, Categories, Numbers
 from viridian.judgement.merging import merge_sketches
-from viridian.training.profile import calibration, categories, counted_on, numbers, sketch, sketches
+from viridian.training.profile import calibration, categories, counted_on, numbers, scores, sketch, sketches
 
 ANY = arrays.arrays(np.float64, st.integers(0, 300), elements=st.floats(allow_nan=True, allow_infinity=True))
 FEW = arrays.arrays(np.float64, st.integers(1, 300), elements=st.sampled_from([-1.0, 0.0, 0.5, 2.0, np.nan]))
@@ -164,9 +164,21 @@ def test_columns_are_taken_one_at_a_time() -> None:
     assert alive == [0, 1, 2]
 
 
-def test_calibration_is_by_equal_bins_of_the_score() -> None:
-    found = calibration(np.array([0.0, 0.005, 0.504, 1.0]), np.array([False, True, True, True]))
-    assert (found.rows[0], found.rows[50], found.rows[99]) == (2, 1, 1)
-    assert (found.positives[0], found.positives[50], found.positives[99]) == (1, 1, 1)
-    assert found.scores[0] == pytest.approx(0.005)
-    assert (sum(found.rows), len(found.rows)) == (4, 100)
+def test_calibration_is_by_the_bins_of_the_scores() -> None:
+    found = calibration(np.array([0.2, 0.2, 0.8, 1.0]), np.array([False, True, True, True]), (0.5, 0.9))
+    assert (found.rows, found.positives) == ((2, 1, 1), (1, 1, 1))
+    assert found.scores == pytest.approx((0.4, 0.8, 1.0))
+
+
+def test_few_scores_have_a_bin_each() -> None:
+    found = scores(np.array([0.2, 0.8, 0.4, 0.2, 0.4]), 0.5)
+    assert found.edges == pytest.approx((0.3, 0.6))
+
+
+def test_many_scores_have_edges_where_the_label_and_the_multiples_of_the_grid_change() -> None:
+    drawn = np.random.default_rng(1).beta(2, 8, 5000)
+    found = scores(drawn, 0.137)
+    assert len(found.edges) <= MAX_EDGES
+    for place in (0.05, 0.1, 0.137, 0.3, 0.5):
+        beside = min(found.edges, key=lambda edge: abs(edge - place))
+        assert np.count_nonzero(drawn <= beside) == np.count_nonzero(drawn <= place)
