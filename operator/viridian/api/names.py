@@ -34,6 +34,7 @@ RUN_ANNOTATION = f"{GROUP}/run"
 # What Viridian records on the objects that it owns.
 INTENT_ANNOTATION = f"{GROUP}/intent"
 TRAFFIC_ANNOTATION = f"{GROUP}/traffic"
+REVERTED_ANNOTATION = f"{GROUP}/reverted"  # that and why a slot was emptied to take the traffic from it
 OUTCOME_ANNOTATION = f"{GROUP}/outcome"
 TOLD_ANNOTATION = f"{GROUP}/told"  # up to which outcome the registry was told
 TRIGGER_ANNOTATION = f"{GROUP}/trigger"

@@ -1,30 +1,44 @@
 """Act: perform a plan, action by action, in its order.
 
-The first cluster error ends it and is raised: every plan is safe to stop after any of its actions. The registry and the
-pods' connections are best effort: what fails there is noted, and everything after it is done all the same.
+A write that the API server refuses or does not answer stops nothing but itself: it is noted as an obstacle, its object
+is tried again later, and everything after it is done all the same. Three things do end a plan:
+
+* a conflict, which is raised: the world is not as it was when the plan was made;
+* a write whose outcome the rest presumes otherwise (`Apply.presumed`), such as the one that moves the traffic: nothing
+  may be recorded, told or cleaned up of a move that was not made;
+* a mistake of ours.
+
+Registry and pods' connections are best effort as well. A note that the registry was told is made only where it was.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from viridian.api.names import CHILDREN_MANAGER
+from viridian.controller.attempts import IMPATIENCE, PATIENCE, Attempt, Attempts
 from viridian.controller.keys import Key
-from viridian.controller.registry_writes import PATIENCE, Pending, RegistryWriter, model_of
+from viridian.controller.registry_writes import PATIENCE as REGISTRY_PATIENCE
+from viridian.controller.registry_writes import Pending, RegistryWriter, model_of
+from viridian.plan.obstacles import Obstacles
 from viridian.plan.plan import (
     Action,
     Annotate,
     Apply,
     CloseConnections,
+    ClusterAction,
     CreateRun,
     Delete,
     Event,
     FinishRun,
     RegisterVersion,
+    RegistryAction,
     SetAlias,
     TagVersion,
+    Target,
 )
 from viridian.ports.cluster import Cluster, ClusterConflict, Reference
 from viridian.ports.pods import Pods
@@ -36,8 +50,14 @@ RECORDS_MANAGER = "viridian-records"
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What became of a plan's actions. Every cluster action took effect."""
+    """What became of a plan's actions."""
 
+    obstacles: Obstacles = field(default_factory=dict)
+    """Cluster writes that are wanted and not done, by the object that they are about."""
+    written: bool = False
+    """Whether any cluster write took effect."""
+    void: bool = False
+    """Whether the plan ended early, since a write turned out otherwise than the rest presumes."""
     registry_failures: tuple[RegistryError, ...] = ()
     """Why registry actions did not, or are not known to have; which ones, the sentences say."""
     models: frozenset[str] = frozenset()
@@ -53,44 +73,48 @@ class Actor:
     """Performs plans through the ports."""
 
     def __init__(
-        self, cluster: Cluster, registry: Registry, pods: Pods, *, ended_late: Callable[[str], None] = lambda _: None
+        self,
+        cluster: Cluster,
+        registry: Registry,
+        pods: Pods,
+        *,
+        ended_late: Callable[[str], None] = lambda _: None,
+        attempts: Attempts | None = None,
     ) -> None:
         """`ended_late` is the RegistryWriter's."""
         self._cluster = cluster
         self._pods = pods
         self.registry = RegistryWriter(registry, ended_late=ended_late)
+        self.attempts = attempts or Attempts()
 
     async def perform(
         self, key: Key, actions: tuple[Action, ...], *, tell: Callable[[Event], None] = lambda _: None
     ) -> Done:
-        """Do all of it, or raise the first ClusterError. `tell` is given the events of each write that is done."""
-        failures: list[RegistryError] = []
-        models: set[str] = set()
-        answering, registered = True, True
+        """Do all of it that can be done. `tell` is given the events of each write that is done."""
+        writes = [action for action in actions if isinstance(action, Apply | Delete | Annotate)]
+        self.attempts.only(key, [action.target for action in writes])
+        progress = _Progress(self, key, tell)
+        void = False
         for action in actions:
-            if isinstance(action, Annotate) and action.once_registered and not registered:
-                continue
             if isinstance(action, Apply | Delete | Annotate):
-                await self._write(key, action)
-                for event in action.tells if isinstance(action, Apply | Annotate) else ():
-                    tell(event)
+                done = await progress.write(action)
+                if isinstance(action, Apply) and action.presumed not in (None, done):
+                    void = True
+                    break
             elif isinstance(action, CloseConnections):
                 await self._pods.close_connections(action.targets, seconds=action.seconds, idle=action.idle)
-            elif answering:
-                # One silence is enough: several in a row would each cost a timeout while users wait for a revert.
-                failure = await self.registry.write(action, patience=PATIENCE[key.kind])
-                if (failure is None or isinstance(failure, RegistryUnavailable)) and model_of(action):
-                    models.add(model_of(action))
-                if failure is not None:
-                    failures.append(type(failure)(f"{_named(action)}: {failure.message}"))
-                    answering = not isinstance(failure, RegistryUnavailable)
-                    # What is gone from the registry will never take it.
-                    registered = registered and isinstance(failure, RegistryMissing)
             else:
-                failures.append(Pending(f"{_named(action)}: left for later"))
-        return Done(tuple(failures), frozenset(models))
+                await progress.register(action)
+        return Done(
+            obstacles=self.attempts.obstacles(key),
+            written=progress.written,
+            void=void,
+            registry_failures=tuple(progress.failures),
+            models=frozenset(progress.models),
+        )
 
-    async def _write(self, key: Key, action: Apply | Delete | Annotate) -> None:
+    async def write(self, key: Key, action: ClusterAction) -> None:
+        """One write to the cluster; raises what the API server says against it."""
         if isinstance(action, Apply):
             await self._cluster.apply(action.manifest, manager=CHILDREN_MANAGER)
             return
@@ -116,6 +140,74 @@ class Actor:
             },
         }
         await self._cluster.apply(manifest, manager=RECORDS_MANAGER)
+
+
+class _Progress:
+    """How far a plan has come."""
+
+    def __init__(self, actor: Actor, key: Key, tell: Callable[[Event], None]) -> None:
+        self._actor, self._key, self._tell = actor, key, tell
+        self._patience = PATIENCE
+        self._answering, self._registered = True, True
+        self._failed: set[Target] = set()
+        self.written = False
+        self.failures: list[RegistryError] = []
+        self.models: set[str] = set()
+
+    async def write(self, action: ClusterAction) -> bool:
+        """Whether it was done."""
+        if isinstance(action, Annotate) and action.once_registered and not self._registered:
+            return False
+        if isinstance(action, Delete) and self._failed.intersection(action.after):
+            return False
+        attempts, began = self._actor.attempts, _now()
+        attempt = _attempt(action, lambda: self._actor.write(self._key, action))
+        done = await attempts.make(self._key, attempt, patience=self._patience)
+        if not done and _now() - began >= self._patience:
+            self._patience = IMPATIENCE
+        if not done:
+            self._failed.add(action.target)
+        else:
+            self.written = True
+            for event in attempt.tells:
+                self._tell(event)
+        return done
+
+    async def register(self, action: RegistryAction) -> None:
+        """Tell the registry, unless it was silent before: each silence would cost a timeout while users wait."""
+        if not self._answering:
+            self.failures.append(Pending(f"{_named(action)}: left for later"))
+            return
+        failure = await self._actor.registry.write(action, patience=REGISTRY_PATIENCE[self._key.kind])
+        if (failure is None or isinstance(failure, RegistryUnavailable)) and model_of(action):
+            self.models.add(model_of(action))
+        if failure is not None:
+            self.failures.append(type(failure)(f"{_named(action)}: {failure.message}"))
+            self._answering = not isinstance(failure, RegistryUnavailable)
+            # What is gone from the registry will never take it.
+            self._registered = self._registered and isinstance(failure, RegistryMissing)
+
+
+def _attempt(action: ClusterAction, start: Callable[[], Coroutine[Any, Any, None]]) -> Attempt:
+    if isinstance(action, Delete):
+        return Attempt(action.target, action, start, deletion=True)
+    if isinstance(action, Annotate):
+        return Attempt(action.target, action, start, tells=action.tells)
+    # Times stand in annotations and change with every look: they alone are no new wish.
+    lasting = ("labels", "ownerReferences")
+    metadata = {key: value for key, value in action.manifest["metadata"].items() if key in lasting}
+    return Attempt(
+        action.target,
+        {**action.manifest, "metadata": metadata},
+        start,
+        wanted=action.manifest,
+        urgent=action.urgent,
+        tells=action.tells,
+    )
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
 
 
 def _named(action: Action) -> str:

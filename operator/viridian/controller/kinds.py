@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Generic, Protocol, TypeVar
 
 from viridian.controller.keys import Key
+from viridian.plan.obstacles import Obstacles
 from viridian.plan.plan import Plan
 from viridian.ports.cluster import Object
 from viridian.ports.registry import RegistryError
@@ -28,13 +29,10 @@ class Kind(Protocol[Snapshot]):
     async def observe(self, key: Key, manifest: Object) -> Observed[Snapshot]:
         """Read the world of the object, which itself has just been read; raises ClusterError."""
 
-    def decide(self, observed: Observed[Snapshot]) -> Plan:
-        """Pure."""
+    def decide(self, observed: Observed[Snapshot], obstacles: Obstacles) -> Plan:
+        """Pure: what to do, and what to say, while these stand in the way of writes."""
 
-    def refused(self, observed: Observed[Snapshot], message: str) -> Plan:
-        """Pure: what to say after the API server refused a write of this pass, in that sentence. No actions."""
-
-    def unregistered(self, observed: Observed[Snapshot], error: RegistryError) -> Plan:
+    def unregistered(self, observed: Observed[Snapshot], obstacles: Obstacles, error: RegistryError) -> Plan:
         """Pure: what to say after the registry did not take a write of this pass. Its actions are not performed."""
 
     def forget(self, key: Key) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 from viridian.api.names import API_VERSION, MODEL_DEPLOYMENT, RETRAIN_POLICY
 from viridian.controller.act import Actor
+from viridian.controller.attempts import Attempts
 from viridian.controller.backoff import Backoff
 from viridian.controller.breaker import BreakingRegistry
 from viridian.controller.health import Health, Heartbeat
@@ -70,6 +71,7 @@ class Loop:
     view: RegistryView
     monitors: Monitors
     actor: Actor
+    statuses: StatusWriter
     cluster: Cluster
     heartbeat: Heartbeat
     namespaces: tuple[str | None, ...]
@@ -94,6 +96,8 @@ class Loop:
         await self.view.close()
         await self.monitors.close()
         await self.actor.registry.close()
+        await self.actor.attempts.close()
+        await self.statuses.close()
 
     async def count(self) -> None:
         """Look at every key that is known but not listed, and at every object that is listed but not known.
@@ -135,7 +139,11 @@ def assemble(
 ) -> Loop:
     """The loop on these ports; needs a running event loop. Nothing works before `start`."""
     cluster, registry = environment.cluster, BreakingRegistry(environment.registry)
-    statuses = StatusWriter(cluster)
+
+    def attempts() -> Attempts:
+        return Attempts(environment.random, look_again=lambda key: queue.add(key))
+
+    statuses = StatusWriter(cluster, attempts())
     # A little less than the poll that decisions ask for, so that each of their wakes finds the answer aged.
     view = RegistryView(registry, max_age=0.9 * settings.registry_poll.total_seconds())
     configured = settings.mlflow_uri is not None
@@ -156,7 +164,11 @@ def assemble(
         wakes.registry_written(key, models)
 
     actor = Actor(
-        cluster, registry, environment.pods, ended_late=lambda model: registry_written(None, frozenset({model}))
+        cluster,
+        registry,
+        environment.pods,
+        ended_late=lambda model: registry_written(None, frozenset({model})),
+        attempts=attempts(),
     )
 
     reconciler = Reconciler(
@@ -183,6 +195,7 @@ def assemble(
         view=view,
         monitors=monitors,
         actor=actor,
+        statuses=statuses,
         cluster=cluster,
         heartbeat=heartbeat,
         namespaces=namespaces or (None,),

@@ -25,11 +25,12 @@ from viridian.controller.ownership import check_not_left_behind, owned
 from viridian.controller.resolve import Resolver
 from viridian.controller.samples import Reading, Samples
 from viridian.plan.conditions import moment
+from viridian.plan.obstacles import NO_OBSTACLES, Obstacles
 from viridian.plan.ownership import believed, is_left_behind
 from viridian.plan.plan import Plan
 from viridian.ports.cluster import Cluster, Object, Reference
 from viridian.ports.registry import RegistryError, RegistryMissing
-from viridian.rollout.decide import decide, refused, unregistered
+from viridian.rollout.decide import decide, unregistered
 from viridian.rollout.snapshot import (
     Settings,
     SlotWorld,
@@ -76,16 +77,14 @@ class ModelDeployments:
         )
         return Observed(replace(snapshot, readings=readings, watch=watch), self.clock())
 
-    def decide(self, observed: Observed[Snapshot]) -> Plan:
-        return decide(observed.snapshot, observed.now)
+    def decide(self, observed: Observed[Snapshot], obstacles: Obstacles = NO_OBSTACLES) -> Plan:
+        return decide(replace(observed.snapshot, obstacles=obstacles), observed.now)
 
-    def refused(self, observed: Observed[Snapshot], message: str) -> Plan:
-        return refused(observed.snapshot, observed.now, message)
-
-    def unregistered(self, observed: Observed[Snapshot], error: RegistryError) -> Plan:
+    def unregistered(self, observed: Observed[Snapshot], obstacles: Obstacles, error: RegistryError) -> Plan:
         if isinstance(error, RegistryMissing):  # it is never told again
-            return self.decide(observed)
-        return unregistered(observed.snapshot, observed.now, error.reason, error.message)
+            return self.decide(observed, obstacles)
+        snapshot = replace(observed.snapshot, obstacles=obstacles)
+        return unregistered(snapshot, observed.now, error.reason, error.message)
 
     def forget(self, key: Key) -> None:
         self.samples.forget(key)

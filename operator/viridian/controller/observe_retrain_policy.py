@@ -13,6 +13,7 @@ from viridian.api.registry import ALIAS_CHAMPION, ModelVersion, TrainingRun
 from viridian.controller.keys import Key
 from viridian.controller.kinds import Observed
 from viridian.controller.last_seen import JOB_NAME_LABEL, LastSeen
+from viridian.plan.obstacles import NO_OBSTACLES, Obstacles
 from viridian.plan.plan import Plan
 from viridian.ports.cluster import Cluster, Object, Reference
 from viridian.ports.feedback import Feedback, FeedbackError, FeedbackUnavailable
@@ -71,19 +72,16 @@ class RetrainPolicies:
         )
         return Observed(Snapshot(facts, await self._answers(key, ask(facts, now))), now)
 
-    def decide(self, observed: Observed[Snapshot]) -> Plan:
-        return decide(observed.snapshot, observed.now)
+    def decide(self, observed: Observed[Snapshot], obstacles: Obstacles = NO_OBSTACLES) -> Plan:
+        return decide(_hindered(observed.snapshot, obstacles), observed.now)
 
-    def refused(self, observed: Observed[Snapshot], message: str) -> Plan:
-        facts = replace(observed.snapshot.facts, refused=message)
-        return replace(decide(replace(observed.snapshot, facts=facts), observed.now), actions=())
-
-    def unregistered(self, observed: Observed[Snapshot], error: RegistryError) -> Plan:
+    def unregistered(self, observed: Observed[Snapshot], obstacles: Obstacles, error: RegistryError) -> Plan:
         silence = _unavailable(error)
         if silence.reason == reasons.REGISTRY_REFUSED:
             advice = "set right there what it names; the write is tried again once a minute"
             silence = replace(silence, message=f"a write was refused: {silence.message}; {advice}")
-        return replace(decide(replace(observed.snapshot, registry=silence), observed.now), actions=())
+        snapshot = replace(_hindered(observed.snapshot, obstacles), registry=silence)
+        return replace(decide(snapshot, observed.now), actions=())
 
     def forget(self, key: Key) -> None:
         self.last_seen.forget(key)
@@ -139,6 +137,10 @@ class RetrainPolicies:
 
     async def _version(self, model: str, version: str | None) -> ModelVersion | None:
         return await self.registry.version(model, version) if version else None
+
+
+def _hindered(snapshot: Snapshot, obstacles: Obstacles) -> Snapshot:
+    return replace(snapshot, facts=replace(snapshot.facts, obstacles=obstacles))
 
 
 def _unavailable(error: RegistryError) -> Unavailable:

@@ -1,15 +1,16 @@
 """One pass over one object: observe, decide, act, tell.
 
+A write that the API server does not take is no error of the pass: everything else is done, conditions and Events say
+what stands in the way, and the object is tried again on its own time (`viridian.controller.attempts`). The next look
+comes when the plan wants it, as ever: the judge is not slowed. So it is with a registry that did not take a write.
+
 Every error becomes an ending that the queue understands, so a pass never raises:
 
     ClusterConflict      the world changed under our eyes      look again at once
-    ClusterUnavailable   nothing is known about the outcome    back off, but never for long
-    ClusterRefused       the same write will be refused again  say so in the conditions, back off
+    ClusterUnavailable   the world cannot be read              back off, but never for long
+    ClusterRefused       the world may not be read             the same
     no end               something is not bounded in time      cut it, count it as an error, back off
     anything else        a mistake of ours                     log it with the key, count it, back off
-
-A registry that did not take a write is no error of the pass: everything else is done, it is said, and the pass is
-repeated with back-off.
 """
 
 from __future__ import annotations
@@ -22,18 +23,20 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Protocol
 
+from viridian.api import reasons
 from viridian.controller.act import Actor, Done
 from viridian.controller.keys import Key
 from viridian.controller.kinds import Kind
 from viridian.controller.queue import Ending, Gone, Retry, Settled
-from viridian.controller.status import StatusWriter
-from viridian.plan.plan import Event, Plan
-from viridian.ports.cluster import Cluster, ClusterConflict, ClusterError, ClusterRefused, ClusterUnavailable, Object
+from viridian.controller.status import StatusWriter, Written
+from viridian.plan.obstacles import Obstacle, Obstacles
+from viridian.plan.plan import Event, EventType, Plan
+from viridian.ports.cluster import Cluster, ClusterConflict, ClusterError, ClusterUnavailable, Object
 
 log = logging.getLogger("viridian.reconcile")
 
 LONGEST_OUTAGE_WAIT = 15.0
-"""Seconds between attempts while API server or registry do not answer: a revert may be waiting."""
+"""Seconds between attempts while API server or registry do not answer, or not as asked: a revert may be waiting."""
 LONGEST_PASS = 300.0
 """Seconds that a pass may take. Every call in it is bounded on its own, so a longer one waits for nothing."""
 SOONEST = 0.05
@@ -103,13 +106,13 @@ class Reconciler:
                 return await self._pass(key)
         except ClusterConflict as error:
             log.debug("conflict: %s", error, extra={"key": str(key)})
-            return Retry(at_once=True), Outcome.CONFLICT
+            return Retry(at_once=True, at_most=LONGEST_OUTAGE_WAIT), Outcome.CONFLICT
         except ClusterUnavailable as error:
             log.warning("the API server is unavailable: %s", error, extra={"key": str(key)})
             return Retry(at_least=error.retry_after or 0.0, at_most=LONGEST_OUTAGE_WAIT), Outcome.UNAVAILABLE
         except ClusterError as error:
             log.error("the API server refuses: %s", error, extra={"key": str(key)})
-            return Retry(), Outcome.REFUSED
+            return Retry(at_most=LONGEST_OUTAGE_WAIT), Outcome.REFUSED
         except Exception:
             what = f"a pass was cut after {LONGEST_PASS:g} s" if bound.expired() else "a mistake in the operator"
             log.exception(what, extra={"key": str(key)})
@@ -123,41 +126,48 @@ class Reconciler:
         if manifest["metadata"].get("deletionTimestamp"):
             # Its children are the garbage collector's: making one again now would leave an orphan.
             return Settled(), Outcome.UNCHANGED
-        kind = self.kinds[key.kind]
-        observed = await kind.observe(key, manifest)
+        kind, known = self.kinds[key.kind], self.actor.attempts.obstacles(key)
+        observed = await kind.observe(key, self.statuses.as_told(key, manifest))
         due = _Due(observed.now, asyncio.get_running_loop().time())
-        plan = kind.decide(observed)
-        told: list[Event] = []
+        plan = kind.decide(observed, known)
+        try:
+            done = await self._act(key, manifest, plan)
+            if done.registry_error is not None:
+                plan = kind.unregistered(observed, done.obstacles, done.registry_error)
+            elif done.obstacles != known:
+                plan = kind.decide(observed, done.obstacles)
+            written = await self._tell(key, manifest, plan)
+        except ClusterConflict as error:
+            log.debug("conflict: %s", error, extra={"key": str(key)})
+            return Retry(at_once=True, at_most=self._after(plan, due)), Outcome.CONFLICT
+        changed = written is Written.CHANGED or done.written
+        _report(key, plan, done, changed)
+        _report_obstacles(key, known, done.obstacles)
+        return self._ending(key, plan, due, done), _outcome(done, written, changed)
+
+    async def _act(self, key: Key, manifest: Object, plan: Plan) -> Done:
+        """Perform the plan, and tell of what was done whatever becomes of the rest."""
+        told = self.actor.attempts.late_events(key)
         try:
             done = await self.actor.perform(key, plan.actions, tell=told.append)
-        except ClusterError as error:
+        finally:
             await self._record(key, manifest, told)
-            if not isinstance(error, ClusterRefused):
-                raise
-            plan = kind.refused(observed, str(error))
-            await self._tell(key, manifest, plan)
-            log.warning("the API server refuses: %s", error, extra={"key": str(key)})
-            return Retry(at_most=self._after(plan, due)), Outcome.REFUSED
-        await self._record(key, manifest, told)
         if done.models:
             self.registry_written(key, done.models)
-        acted = bool(plan.actions)
-        if done.registry_error is not None:
-            plan = kind.unregistered(observed, done.registry_error)
-        changed = await self._tell(key, manifest, plan) or acted
-        _report(key, plan, done, changed)
-        if done.registry_failures:
-            return Retry(at_most=self._patience(plan, due)), Outcome.REGISTRY_FAILED
-        return Settled(self._after(plan, due)), Outcome.CHANGED if changed else Outcome.UNCHANGED
+        return done
 
-    async def _tell(self, key: Key, manifest: Object, plan: Plan) -> bool:
-        """Write the status if it says something new, then the events about that; whether it was written."""
+    async def _tell(self, key: Key, manifest: Object, plan: Plan) -> Written:
+        """Write the status if it says something new, then the events about that."""
         if plan.status is None:
-            return False
-        changed = await self.statuses.write(key, manifest, plan.status)
+            return Written.UNCHANGED
+        written = await self.statuses.write(key, manifest, plan.status)
         self.observer.seen(key, plan.status)
-        await self._record(key, manifest, plan.news)
-        return changed
+        if (new := self.statuses.to_tell(key)) is not None:
+            log.warning("the status is not written: %s", new.message, extra={"key": str(key)})
+            await self._record(key, manifest, [_unwritten(new)])
+        if written is not Written.NOT or self.statuses.is_told(key):
+            await self._record(key, manifest, plan.news)
+        return written
 
     async def _record(self, key: Key, manifest: Object, events: Iterable[Event]) -> None:
         for event in events:
@@ -167,6 +177,21 @@ class Reconciler:
                 )
             except ClusterError as error:
                 log.warning("event %s not recorded: %s", event.reason, error, extra={"key": str(key)})
+
+    def _ending(self, key: Key, plan: Plan, due: _Due, done: Done) -> Ending:
+        """When to look again: as the plan wants, and as soon as something that was not taken is to be tried again."""
+        if done.void:
+            return Settled(SOONEST)
+        tries = [left for left in (self.actor.attempts.next_try(key), self.statuses.next_try(key)) if left is not None]
+        retry = max(SOONEST, min(tries)) if tries else None
+        if done.registry_failures:
+            patience = self._patience(plan, due)
+            return Retry(at_most=patience if retry is None else min(patience, retry))
+        if retry is None:
+            return Settled(self._after(plan, due))
+        # A plan that wants the next look at once wants it because of what it did, and that was not taken.
+        at_once = plan.wake is not None and plan.wake <= due.now
+        return Settled(retry if at_once else min(retry, self._after(plan, due)))
 
     def _after(self, plan: Plan, due: _Due) -> float:
         """Seconds until the next pass: when the plan wants it, at the latest when the resync is due."""
@@ -182,7 +207,7 @@ class Reconciler:
         return LONGEST_OUTAGE_WAIT if at_once else self._after(plan, due)
 
     def _forget(self, key: Key) -> None:
-        for part in (self.statuses, self.observer, self.kinds[key.kind]):
+        for part in (self.statuses, self.actor.attempts, self.observer, self.kinds[key.kind]):
             part.forget(key)
         self.forget(key)
 
@@ -195,3 +220,30 @@ def _report(key: Key, plan: Plan, done: Done, changed: bool) -> None:
             plan.summary or "changed",
             extra={"key": str(key), "actions": len(plan.actions), "notes": list(plan.notes)},
         )
+
+
+def _report_obstacles(key: Key, before: Obstacles, after: Obstacles) -> None:
+    """Once when it appears and once when it is over: it may stand for days."""
+    for target, obstacle in after.items():
+        if target not in before or before[target].refused != obstacle.refused:
+            log.warning("not written: %s", obstacle.message, extra={"key": str(key)})
+    for target in before.keys() - after.keys():
+        log.info("no longer in the way of %s %s", *target, extra={"key": str(key)})
+
+
+def _outcome(done: Done, written: Written, changed: bool) -> Outcome:
+    if any(obstacle.refused for obstacle in done.obstacles.values()):
+        return Outcome.REFUSED
+    if done.obstacles or written is Written.NOT:
+        return Outcome.UNAVAILABLE
+    if done.registry_failures:
+        return Outcome.REGISTRY_FAILED
+    return Outcome.CHANGED if changed else Outcome.UNCHANGED
+
+
+def _unwritten(obstacle: Obstacle) -> Event:
+    message = (
+        f"the status cannot be written, so it may show what was true before: {obstacle.message}. Rollouts and runs go "
+        "on; let the operator write the status"
+    )
+    return Event(EventType.WARNING, reasons.EVENT_STATUS_NOT_WRITTEN, message)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -36,7 +37,8 @@ def unless_changed(action: Apply, observed: Manifest | None) -> Apply:
     version = (observed or {}).get("metadata", {}).get("resourceVersion")
     if not version:
         return action
-    return Apply({**action.manifest, "metadata": {**action.manifest["metadata"], "resourceVersion": version}})
+    metadata = {**action.manifest["metadata"], "resourceVersion": version}
+    return replace(action, manifest={**action.manifest, "metadata": metadata})
 
 
 def stamp(intent: Manifest) -> Manifest:

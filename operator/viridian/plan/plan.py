@@ -2,6 +2,7 @@
 
 A plan is data. It can be printed, compared in tests and replayed; nothing in it has happened yet. The actions stand
 in an order that is safe to stop after any of them: make ready before switching, switch in one write, clean up last.
+A write that fails stops only what presumes it, which the plan says (`Apply.presumed`, `Delete.after`).
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from typing import Any
 from viridian.api.samples import Idle, PodTarget
 
 Manifest = Mapping[str, Any]
+Target = tuple[str, str]
+"""Kind and name of an object, in the namespace of the one that the plan is about."""
 
 
 class EventType(StrEnum):
@@ -38,6 +41,17 @@ class Apply:
     manifest: Manifest
     tells: tuple[Event, ...] = ()
     """Of what this write does: told once it is done, whatever becomes of the rest. The next pass sees it done."""
+    presumed: bool | None = None
+    """Whether all that follows presumes that this write is done (True) or cannot be done (False).
+
+    Where it turns out otherwise, the rest of the plan is void: the world is read and decided about again at once.
+    """
+    urgent: bool = False
+    """Users wait for it: where it fails, it is tried again with every look."""
+
+    @property
+    def target(self) -> Target:
+        return self.manifest["kind"], self.manifest["metadata"]["name"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +62,12 @@ class Delete:
     kind: str
     name: str
     uid: str
+    after: tuple[Target, ...] = ()
+    """Objects whose writes in this plan must be done before: what remembers goes after what it remembers."""
+
+    @property
+    def target(self) -> Target:
+        return self.kind, self.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +85,10 @@ class Annotate:
     once_registered: bool = False
     tells: tuple[Event, ...] = ()
     """Of what this write records: told once it is done."""
+
+    @property
+    def target(self) -> Target:
+        return self.kind, self.name
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from viridian.api import reasons
 from viridian.api.modeldeployment import RegistryModel
+from viridian.plan.obstacles import Obstacles, outage, refusal
 from viridian.retraining.objects import entries, text
 from viridian.retraining.schedule import Unreadable
 from viridian.retraining.situation import Situation
@@ -25,10 +26,12 @@ class Problem:
 Check = Callable[[Situation], Problem | None]
 
 
-def write_refused(situation: Situation) -> Problem | None:
-    """The API server would refuse the same write again; it is tried again all the same, now and then."""
-    refused = situation.facts.refused
-    return Problem(reasons.APPLY_REFUSED, refused, lasting=True) if refused else None
+def write_problem(obstacles: Obstacles) -> Problem | None:
+    """Writes that the API server does not take. They are tried again, and keep nothing else from going on."""
+    refused, delayed = refusal(obstacles), outage(obstacles)
+    if refused is not None:
+        return Problem(*refused, lasting=True)
+    return Problem(*delayed, lasting=False) if delayed is not None else None
 
 
 def template_works(situation: Situation) -> Problem | None:
@@ -80,7 +83,6 @@ def collector_is_known(situation: Situation) -> Problem | None:
 
 
 CHECKS: tuple[Check, ...] = (
-    write_refused,
     template_works,
     deployment_exists,
     deployment_follows_an_alias,

@@ -37,7 +37,7 @@ from viridian.retraining.schedule import Timetable
 from viridian.retraining.since import noted
 from viridian.retraining.situation import Situation, Start, read, with_outcome
 from viridian.retraining.snapshot import Answers, Snapshot
-from viridian.retraining.status import invalid_status, status
+from viridian.retraining.status import invalid_status, news, status
 from viridian.retraining.triggers import wanted
 
 POLL: Final = timedelta(seconds=60)
@@ -78,9 +78,11 @@ def decide(snapshot: Snapshot, now: datetime) -> Plan:
 
 
 def _plan(situation: Situation, step: Step, problem: Problem | None) -> Plan:
+    next_status = status(step.after or situation, problem, step.active)
     return Plan(
         actions=(*_keep_records(situation), *step.actions, *_clear(situation)),
-        status=status(step.after or situation, problem, step.active),
+        status=next_status,
+        news=tuple(news(situation.facts.status, next_status)),
         wake=_wake(situation, step, problem),
         summary=step.summary or (problem.message if problem else ""),
     )
@@ -185,7 +187,8 @@ def _launch(situation: Situation, run: Run, mlflow_run: str, rows: FrozenRows | 
     message = f"run {run.id} trains as Job {run.job_name}: {', '.join(caused)}"
     told = Event(EventType.NORMAL, reasons.EVENT_RUN_STARTED, message)
     action = Apply(with_intent(job(situation, run, origin, rows)), tells=(told,))
-    active = _active(run, job_name=run.job_name, mlflow_run=mlflow_run, caused=caused)
+    there = ("Job", run.job_name) not in situation.facts.obstacles
+    active = _active(run, job_name=run.job_name if there else "", mlflow_run=mlflow_run, caused=caused)
     return Step(actions=(action,), active=active, summary=f"run {run.id} trains: {', '.join(caused)}")
 
 
@@ -226,7 +229,10 @@ def _clear(situation: Situation) -> Iterator[Delete]:
         if run.job is not None and not going and (lingers or run.id in old):
             yield Delete("batch/v1", "Job", run.job_name, text(run.job, "metadata", "uid"))
         if run.id in old:
-            yield Delete("apps/v1", "ControllerRevision", run.record.name, run.record.uid)
+            # A Job without its record would be taken for a run that is not decided about.
+            yield Delete(
+                "apps/v1", "ControllerRevision", run.record.name, run.record.uid, after=(("Job", run.job_name),)
+            )
 
 
 def _wake(situation: Situation, step: Step, problem: Problem | None) -> datetime | None:

@@ -16,7 +16,7 @@ from viridian.api.names import RUN_ANNOTATION
 from viridian.api.retrainpolicy import ActiveRun
 from viridian.plan.conditions import Finding, Truth, stamp
 from viridian.retraining.causes import manual
-from viridian.retraining.checks import Problem, data_problem, schedule_problem
+from viridian.retraining.checks import Problem, data_problem, schedule_problem, write_problem
 from viridian.retraining.progress import waiting
 from viridian.retraining.quality import Quality
 from viridian.retraining.runs import Run
@@ -31,10 +31,15 @@ MAX_SAID: Final = 300
 def findings(situation: Situation, problem: Problem | None, active: ActiveRun | None) -> tuple[Finding, ...]:
     """All conditions."""
     word = situation.quality
-    problems = [found for found in (problem, data_problem(situation), schedule_problem(situation)) if found is not None]
+    obstacles = situation.facts.obstacles
+    others = [found for found in (problem, data_problem(situation), schedule_problem(situation)) if found is not None]
+    # Without its Job no run goes on; what is only to be deleted holds up nothing.
+    grave = write_problem({target: one for target, one in obstacles.items() if not one.deletion})
+    problems = [*filter(None, [write_problem(obstacles)]), *others]
     lasting = [found for found in problems if found.lasting]
     passing = [found for found in problems if not found.lasting]
-    ready = _not_ready(problems[0]) if problems else _ready(situation, active)
+    first = grave or next(iter(others), None)
+    ready = _not_ready(first) if first is not None else _ready(situation, active)
     return (
         ready,
         *_abnormal(reasons.RECONCILING, passing if not lasting else []),

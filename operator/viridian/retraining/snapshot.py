@@ -26,6 +26,7 @@ from viridian.api.modeldeployment import ModelDeploymentSpec
 from viridian.api.registry import ModelVersion, TrainingRun
 from viridian.api.retrainpolicy import RetrainPolicySpec
 from viridian.plan.conditions import moment
+from viridian.plan.obstacles import Obstacles
 from viridian.retraining.objects import Object, annotations_of, dig, entries, mapping, text
 from viridian.retraining.results import JobResult
 
@@ -69,8 +70,8 @@ class Facts:
     mlflow_uri: str | None = None
     # Whether the operator knows a collector of feedback.
     collector: bool = False
-    # With which sentence the API server refused the previous pass's write (422, 403), empty when it did not.
-    refused: str = ""
+    # What keeps which object from being written.
+    obstacles: Obstacles = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,7 +141,6 @@ def facts_of(
     deleted: Mapping[str, Object] | None = None,
     mlflow_uri: str | None,
     collector: bool = False,
-    refused: str = "",
 ) -> Facts:
     """The facts from the objects as the API server gave them."""
     spec, invalid = _policy_spec(policy)
@@ -163,7 +163,6 @@ def facts_of(
         edited=_edited(policy),
         mlflow_uri=mlflow_uri or None,
         collector=collector,
-        refused=refused,
     )
 
 

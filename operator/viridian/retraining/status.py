@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -10,10 +11,11 @@ import msgspec
 from viridian.api import reasons
 from viridian.api.retrainpolicy import ActiveRun, RetrainPolicyStatus, TriggerStatus
 from viridian.plan.conditions import Finding, Truth, stamp, transition
+from viridian.plan.plan import Event, EventType
 from viridian.retraining import triggers
 from viridian.retraining.checks import Problem
 from viridian.retraining.findings import findings
-from viridian.retraining.objects import entries
+from viridian.retraining.objects import Object, entries, text
 from viridian.retraining.runs import read_runs
 from viridian.retraining.schedule import Timetable
 from viridian.retraining.situation import Situation, newest_first
@@ -74,3 +76,16 @@ def _prune(value: Any) -> Any:
         kept = {key: _prune(inner) for key, inner in value.items()}
         return {key: inner for key, inner in kept.items() if inner is not None and inner not in ("", [], {})}
     return [_prune(inner) for inner in value] if isinstance(value, list | tuple) else value
+
+
+def news(before: Object, after: Mapping[str, Any]) -> Iterator[Event]:
+    """What keeps the policy from going on and did not before; of bad data its run has told already."""
+    known = {(text(one, "type"), text(one, "reason")) for one in entries(before, "conditions")}
+    for condition in after["conditions"]:
+        kind, reason, message = condition["type"], condition["reason"], condition["message"]
+        if (kind, reason) in known or reason == reasons.DATA_QUALITY_FAILED:
+            continue
+        if kind == reasons.STALLED:
+            yield Event(EventType.WARNING, reasons.EVENT_STALLED, f"{reason}: {message}")
+        elif kind == reasons.RECONCILING and reason == reasons.APPLY_UNAVAILABLE:
+            yield Event(EventType.WARNING, reasons.EVENT_APPLY_UNAVAILABLE, message)

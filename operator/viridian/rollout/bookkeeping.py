@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from viridian.api import reasons
 from viridian.api.names import OUTCOME_ANNOTATION, TOLD_ANNOTATION, revision_record
@@ -24,7 +25,7 @@ def pending_outcomes(situation: Situation, move: Move) -> dict[str, Outcome]:
     """Revision to the decision about it that its record does not hold yet."""
     found: dict[str, Outcome] = {}
     if move.traffic is not None:
-        for revision, outcome in _decided(move.traffic):
+        for revision, outcome in (*_decided(move.traffic), *_emptied(situation)):
             record = situation.record(revision)
             if record is not None and not record.has(outcome):
                 found[revision] = outcome
@@ -32,6 +33,12 @@ def pending_outcomes(situation: Situation, move: Move) -> dict[str, Outcome]:
         revision, command = move.retried
         found[revision] = Outcome(records.RETRIED, stamp_exact(situation.now), by=command)
     return found
+
+
+def _emptied(situation: Situation) -> Iterable[tuple[str, Outcome]]:
+    """A challenger that has lost its pods is decided about, whatever the live Service still says."""
+    if situation.traffic is not None and situation.emptied is not None:
+        yield from _decided(replace(situation.traffic, trial=None, cause="", reverted=situation.emptied))
 
 
 def _decided(traffic: Traffic) -> Iterable[tuple[str, Outcome]]:
@@ -92,7 +99,10 @@ def tell_registry(situation: Situation, move: Move, pending: dict[str, Outcome])
     untold = [
         record
         for record in situation.snapshot.records.values()
-        if record.model.name and record.model.version and _is_untold(record, outcomes[record.revision])
+        if record.model.name
+        and record.model.version
+        and _is_untold(record, outcomes[record.revision])
+        and not _must_wait(situation, record)
     ]
     for record in untold:
         tags = _tags(situation, outcomes[record.revision][-1])
@@ -105,6 +115,13 @@ def tell_registry(situation: Situation, move: Move, pending: dict[str, Outcome])
 
 def _is_untold(record: Record, outcomes: tuple[Outcome, ...]) -> bool:
     return bool(outcomes) and record.told != outcomes[-1].at
+
+
+def _must_wait(situation: Situation, record: Record) -> bool:
+    """Whether it cannot be noted at the moment that the registry was told: it would be told with every look."""
+    target = "ControllerRevision", revision_record(situation.snapshot.name, record.revision)
+    obstacle = situation.snapshot.obstacles.get(target)
+    return obstacle is not None and obstacle.waits
 
 
 def _tags(situation: Situation, outcome: Outcome) -> dict[str, str]:

@@ -19,9 +19,7 @@ from viridian.rollout.traffic import Traffic
 
 def choose(situation: Situation) -> Move:
     """What this pass does about the traffic."""
-    traffic = situation.traffic
-    if traffic is None or _is_lost(situation, traffic):
-        traffic = _restored(situation)
+    traffic = situation.traffic or _restored(situation)
     if traffic is None:
         return _first_deployment(situation)
     if not in_probation(situation.snapshot, traffic, situation.now):
@@ -34,7 +32,8 @@ def _next(situation: Situation, traffic: Traffic) -> Move:
     wanted = candidate(situation, traffic)
     on_trial = traffic.trial
     return (
-        reverting.rolled_back_by_person(situation, traffic)
+        reverting.emptied(situation, traffic)
+        or reverting.rolled_back_by_person(situation, traffic)
         or reverting.rejected_by_person(situation, traffic, on_trial.revision if on_trial else wanted)
         or (
             trial.superseded(situation, traffic, on_trial, wanted) if on_trial and on_trial.revision != wanted else None
@@ -121,13 +120,6 @@ def _is_pinned(situation: Situation) -> bool:
 
 
 # ---- Before there is a champion ----
-
-
-def _is_lost(situation: Situation, traffic: Traffic) -> bool:
-    """Whether the champion of the live Service is neither deployed nor recorded: nobody can make it again."""
-    world = situation.slot(traffic.champion)
-    deployed = world is not None and world.revision == traffic.revision
-    return not deployed and situation.template_of(traffic.revision) is None
 
 
 def _restored(situation: Situation) -> Traffic | None:

@@ -3,6 +3,10 @@
 The order of the actions is safe to stop after any of them. The live Service comes first: a move only switches to pods
 that were seen ready, and on the way back nothing may come before the traffic. Then connections are cut, then it is
 recorded why, then the slots follow, and only then is anything removed.
+
+Where one of them is not taken, the others are carried out all the same, but for this: everything after a move of the
+traffic presumes that the move was made, or else that it cannot be (`viridian.rollout.hindered`). What serving does not
+need (budgets, the preview Service, records and what is noted on them) holds up nothing.
 """
 
 from __future__ import annotations
@@ -19,9 +23,10 @@ from viridian.monitoring.telling import with_watch
 from viridian.plan.conditions import Finding, Truth, conditions_in, moment, transition
 from viridian.plan.intent import apply_unless_covered, unless_changed
 from viridian.plan.ownership import Belongs, belongs
-from viridian.plan.plan import Action, Apply, CloseConnections, Delete, Plan, SetAlias, TagVersion
+from viridian.plan.plan import Action, Apply, CloseConnections, Delete, Plan, SetAlias, TagVersion, Target
 from viridian.rollout import bookkeeping, objects, reverting
 from viridian.rollout.course import choose
+from viridian.rollout.hindered import hindered, since_first_seen
 from viridian.rollout.layout import KEEP, Layout, Occupant, draining, layout
 from viridian.rollout.move import Move
 from viridian.rollout.news import news
@@ -38,15 +43,17 @@ _UP_TO_PEOPLE = (reasons.AWAITING_APPROVAL, reasons.PAUSED)
 def decide(snapshot: Snapshot, now: datetime) -> Plan:
     """What to do about this ModelDeployment, now."""
     if snapshot.spec is None:
-        return refused(snapshot, now, snapshot.invalid, reason=reasons.INVALID_SPEC)
+        return untouched(snapshot, now, snapshot.invalid, reasons.INVALID_SPEC)
     if ("Service", snapshot.name) in snapshot.taken:
         # Without the live Service there is no word about who serves.
-        return refused(snapshot, now, name_taken(snapshot, "Service", snapshot.name), reason=reasons.NAME_TAKEN)
+        return untouched(snapshot, now, name_taken(snapshot, "Service", snapshot.name), reasons.NAME_TAKEN)
     situation = read(snapshot, snapshot.spec, now)
-    move = choose(situation)
+    chosen = since_first_seen(situation, choose(situation))
+    instead = hindered(situation, chosen)
+    move = instead or chosen
     slots = layout(situation, move)
     pending = bookkeeping.pending_outcomes(situation, move)
-    wanted = tuple(_actions(situation, move, slots, pending))
+    wanted = tuple(_actions(situation, chosen, instead, slots, pending))
     blocked = [action for action in wanted if _target(action) in snapshot.taken | snapshot.leaving]
     taken = [_target(action) for action in blocked if _target(action) in snapshot.taken]
     if taken:
@@ -64,8 +71,8 @@ def decide(snapshot: Snapshot, now: datetime) -> Plan:
     return with_watch(plan, snapshot.watch, snapshot.status, snapshot.generation, now)
 
 
-def refused(snapshot: Snapshot, now: datetime, message: str, reason: str = reasons.APPLY_REFUSED) -> Plan:
-    """The plan after the API server refused an object: say so, touch nothing, look again when something changes."""
+def untouched(snapshot: Snapshot, now: datetime, message: str, reason: str) -> Plan:
+    """The plan where nothing can be decided: say so, touch nothing, look again when something changes."""
     before = conditions_in(snapshot.status.get("conditions"))
     stalled = transition(
         [Finding(reasons.STALLED, Truth.TRUE, reason, message)], before=before, generation=snapshot.generation, now=now
@@ -90,17 +97,24 @@ def unregistered(snapshot: Snapshot, now: datetime, reason: str, message: str) -
     return decide(replace(snapshot, untold=(reason, said)), now)
 
 
-def _target(action: Action) -> tuple[str, str]:
+def _target(action: Action) -> Target:
     """Kind and name of what an apply writes; of every other action, nothing that can be somebody else's."""
-    return (action.manifest["kind"], action.manifest["metadata"]["name"]) if isinstance(action, Apply) else ("", "")
+    return action.target if isinstance(action, Apply) else ("", "")
 
 
-def _actions(situation: Situation, move: Move, slots: Layout, pending: dict[str, Outcome]) -> Iterator[Action]:
+def _actions(
+    situation: Situation, chosen: Move, instead: Move | None, slots: Layout, pending: dict[str, Outcome]
+) -> Iterator[Action]:
+    """All that is to be done about the chosen move, or about the one that is made `instead`."""
+    move = instead or chosen
     yield from bookkeeping.adopt_records(situation)
-    yield from _switch(situation, move)
+    yield from _switch(situation, chosen, hindered=instead is not None)
+    emptied = {slot: occupant for slot, occupant in slots.items() if occupant is not None and occupant.reverted}
+    yield from _occupy(situation, emptied)
+    yield from _close(situation, move)
     yield from bookkeeping.record_outcomes(situation, pending)
     yield from _records(situation, move)
-    yield from _occupy(situation, slots)
+    yield from _occupy(situation, {slot: occupant for slot, occupant in slots.items() if slot not in emptied})
     if move.traffic is not None:
         port, other = situation.spec.server.port, move.traffic.champion.other
         yield from _applied(objects.preview(situation.snapshot, port, other), situation.snapshot.preview)
@@ -142,20 +156,25 @@ def _applied(intent: objects.Manifest, observed: object) -> Iterable[Apply]:
     return () if action is None else (action,)
 
 
-def _switch(situation: Situation, move: Move) -> Iterator[Action]:
-    live, traffic = situation.snapshot.live, move.traffic or situation.snapshot.traffic
+def _switch(situation: Situation, move: Move, *, hindered: bool) -> Iterator[Action]:
+    live, before = situation.snapshot.live, situation.snapshot.traffic
+    traffic = move.traffic or before
     if traffic is None:
         return
+    moves = traffic != before
+    way_back = traffic.reverted is not None and (before is None or traffic.reverted != before.reverted)
     for action in _applied(objects.live_service(situation.snapshot, situation.spec.server.port, traffic), live):
         # A process that was cut off for a while must not undo what another one has decided since.
-        yield unless_changed(action, live)
-    if move.traffic is None:
-        return
+        presumed = None if not moves else not hindered
+        yield replace(unless_changed(action, live), presumed=presumed, urgent=moves and way_back)
+
+
+def _close(situation: Situation, move: Move) -> Iterator[Action]:
     if move.close is not None:
         pods = tuple(pod for slot in move.close.slots for pod in targets(situation.snapshot, slot))
         if pods:
             yield CloseConnections(pods, move.close.seconds, move.close.idle)
-    elif draining(situation, move.traffic) and move.traffic.receiving == {move.traffic.champion}:
+    elif move.traffic and draining(situation, move.traffic) and move.traffic.receiving == {move.traffic.champion}:
         # Said again after a crash between the switch and this; pods that are closing already do not mind.
         lost = targets(situation.snapshot, move.traffic.champion.other)
         if lost and move.candidate is None:
@@ -190,7 +209,9 @@ def _occupy(situation: Situation, slots: Layout) -> Iterator[Action]:
         template = situation.template_of(occupant.revision) or _orphaned_template(situation, observed, occupant)
         if template is None:
             continue
-        intent = objects.deployment(situation.snapshot, slot, occupant.revision, template, occupant.replicas)
+        intent = objects.deployment(
+            situation.snapshot, slot, occupant.revision, template, occupant.replicas, occupant.reverted
+        )
         yield from _applied(intent, observed.deployment if observed else None)
         name = slot_deployment(situation.snapshot.name, slot)
         yield from _applied(objects.budget(situation.snapshot, slot), situation.snapshot.budgets.get(name))
@@ -236,6 +257,8 @@ def _wake(situation: Situation, move: Move) -> datetime:
     traffic = move.traffic
     on_trial = traffic is not None and traffic.trial is not None
     # For people one waits without looking all the time, unless users meet the challenger meanwhile.
+    if ("Service", situation.snapshot.name) in situation.snapshot.obstacles:
+        return soon
     if move.retried or move.judgements or (on_trial and move.reason not in _UP_TO_PEOPLE):
         return soon
     # An alias may move at any time; what is given by its URI only changes with the spec.

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from viridian.api import durations, reasons
 from viridian.judgement.canary import Verdict, overall
 from viridian.plan.conditions import Finding, Truth, longer_ago, moment
+from viridian.plan.obstacles import needed, outage, refusal
 from viridian.rollout.move import Move
 from viridian.rollout.situation import Situation, fallback_revision
 from viridian.rollout.snapshot import Unresolved
@@ -30,8 +31,9 @@ def _ready(situation: Situation, move: Move) -> Finding:
     """Whether users are served; the reason tells what else is going on."""
     traffic = move.traffic
     if traffic is None:
-        if move.stalled:
-            return Finding(reasons.READY, Truth.FALSE, *move.stalled)
+        missing = needed(situation.snapshot.obstacles, "Deployment", "Service")
+        if in_the_way := move.stalled or refusal(missing) or outage(missing):
+            return Finding(reasons.READY, Truth.FALSE, *in_the_way)
         return Finding(
             reasons.READY, Truth.FALSE, move.reason or reasons.FIRST_DEPLOYMENT, f"waiting for {move.waiting_for}"
         )
@@ -84,10 +86,12 @@ def _model_resolved(situation: Situation) -> Finding:
 
 
 def _reconciling(situation: Situation, move: Move) -> Iterable[Finding]:
-    if move.stalled is not None:
+    obstacles, awaited = situation.snapshot.obstacles, situation.awaited
+    if move.stalled is not None or refusal(obstacles) is not None:
         return
-    awaited = situation.awaited
-    if awaited is not None and move.candidate is None:
+    if (delayed := outage(obstacles)) is not None:
+        yield Finding(reasons.RECONCILING, Truth.TRUE, *delayed)
+    elif awaited is not None and move.candidate is None:
         yield Finding(reasons.RECONCILING, Truth.TRUE, awaited.reason, f"waiting for the model: {awaited.message}")
     elif move.traffic is None or move.candidate is not None:
         waiting = f"waiting for {move.waiting_for}" if move.waiting_for else "on its way"
@@ -111,8 +115,11 @@ def _champion_settled(situation: Situation, traffic: Traffic) -> bool:
 
 
 def _stalled(situation: Situation, move: Move) -> Iterable[Finding]:
-    model = situation.snapshot.model
-    if move.stalled is not None:
+    model, refused = situation.snapshot.model, refusal(situation.snapshot.obstacles)
+    if refused is not None:
+        besides = f". Besides: {move.stalled[1]}" if move.stalled is not None else ""
+        yield Finding(reasons.STALLED, Truth.TRUE, refused[0], f"{refused[1]}{besides}")
+    elif move.stalled is not None:
         yield Finding(reasons.STALLED, Truth.TRUE, *move.stalled)
     elif isinstance(model, Unresolved) and model.lasting and move.candidate is None and situation.awaited is None:
         yield Finding(reasons.STALLED, Truth.TRUE, model.reason, model.message)

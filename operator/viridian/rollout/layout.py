@@ -11,7 +11,7 @@ from viridian.rollout import reverting, trial
 from viridian.rollout.move import Move
 from viridian.rollout.situation import Situation, fallback_revision, first_slot
 from viridian.rollout.snapshot import in_probation
-from viridian.rollout.traffic import Traffic
+from viridian.rollout.traffic import Reverted, Traffic
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +20,8 @@ class Occupant:
 
     revision: str
     replicas: int
+    # Why it has no pods although its weight says otherwise.
+    reverted: Reverted | None = None
 
 
 # What becomes of a slot: an occupant, None for empty, KEEP for hands off.
@@ -37,7 +39,9 @@ def layout(situation: Situation, move: Move) -> Layout:
         pods = trial.pods_wanted(situation, traffic.trial)
         return {
             traffic.champion: Occupant(traffic.revision, max(replicas, pods.champion) if replicas else 0),
-            traffic.champion.other: Occupant(move.candidate, pods.challenger),
+            traffic.champion.other: Occupant(move.candidate, 0, move.starved)
+            if move.starved
+            else Occupant(move.candidate, pods.challenger),
         }
     return {
         traffic.champion: Occupant(traffic.revision, replicas),

@@ -8,7 +8,7 @@ from viridian.api.names import Slot
 from viridian.api.samples import Idle
 from viridian.judgement.canary import Judgement
 from viridian.plan.plan import Event
-from viridian.rollout.traffic import Traffic
+from viridian.rollout.traffic import Reverted, Traffic
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,3 +38,5 @@ class Move:
     retried: tuple[str, str] | None = None
     # How the spec cannot be met without a change by someone; empty when it can.
     stalled: tuple[str, str] | None = None
+    # Why the candidate is left without pods: the only way to take the traffic from it at the moment.
+    starved: Reverted | None = None

@@ -46,5 +46,7 @@ def _told(fresh: list[Condition], conditions: list[Condition]) -> Iterator[Event
             yield Event(of, reasons.EVENT_MODEL_UNRESOLVED, f"{reason}: {message}")
         elif kind == reasons.STALLED and reason not in about_the_model:
             yield Event(EventType.WARNING, reasons.EVENT_STALLED, f"{reason}: {message}")
+        elif kind == reasons.RECONCILING and reason == reasons.APPLY_UNAVAILABLE:
+            yield Event(EventType.WARNING, reasons.EVENT_APPLY_UNAVAILABLE, message)
         elif kind == reasons.REGISTRY_TOLD:
             yield Event(EventType.WARNING, reasons.EVENT_REGISTRY_NOT_TOLD, f"{reason}: {message}")

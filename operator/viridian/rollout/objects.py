@@ -13,6 +13,7 @@ from viridian.api.names import (
     MANAGED_BY_LABEL,
     MODEL_DEPLOYMENT,
     MODEL_DEPLOYMENT_LABEL,
+    REVERTED_ANNOTATION,
     REVISION_LABEL,
     SERVER_CONTAINER,
     SLOT_LABEL,
@@ -27,7 +28,7 @@ from viridian.rollout import traffic
 from viridian.rollout.records import Model, Record
 from viridian.rollout.snapshot import Snapshot
 from viridian.rollout.template import merge
-from viridian.rollout.traffic import Traffic
+from viridian.rollout.traffic import Reverted, Traffic
 
 Manifest = dict[str, Any]
 
@@ -85,8 +86,19 @@ def adopted_record(snapshot: Snapshot, known: Record) -> Manifest:
     }
 
 
-def deployment(snapshot: Snapshot, slot: Slot, revision: str, template: Mapping[str, Any], replicas: int) -> Manifest:
-    """A slot's Deployment. Its selector is ours alone and never changes, whatever labels the user adds."""
+def deployment(
+    snapshot: Snapshot,
+    slot: Slot,
+    revision: str,
+    template: Mapping[str, Any],
+    replicas: int,
+    reverted: Reverted | None = None,
+) -> Manifest:
+    """A slot's Deployment. Its selector is ours alone and never changes, whatever labels the user adds.
+
+    `reverted`: why it is emptied to take the traffic from it, written together with that.
+    """
+    annotations = {"annotations": {REVERTED_ANNOTATION: traffic.dump_reverted(reverted)}} if reverted else {}
     selector = {MODEL_DEPLOYMENT_LABEL: snapshot.name, SLOT_LABEL: str(slot)}
     deadline = durations.parse(snapshot.spec.rollout.progress_deadline) if snapshot.spec else durations.parse("15m")
     return {
@@ -96,7 +108,8 @@ def deployment(snapshot: Snapshot, slot: Slot, revision: str, template: Mapping[
             snapshot,
             slot_deployment(snapshot.name, slot),
             **{SLOT_LABEL: str(slot), REVISION_LABEL: revision},
-        ),
+        )
+        | annotations,
         "spec": {
             "replicas": replicas,
             "revisionHistoryLimit": 1,

@@ -49,6 +49,16 @@ def reject(
     )
 
 
+def emptied(situation: Situation, traffic: Traffic) -> Move | None:
+    """What is left to do about a challenger that lost the traffic by losing its pods: the live Service says so too."""
+    lost = situation.emptied
+    if lost is None:
+        return None
+    said = f"{situation.version_of(lost.revision)} is rejected: {lost.message}"
+    close = Close((traffic.champion.other,), Idle.CLOSE)
+    return Move(replace(traffic, trial=None, reverted=lost), lost.reason, said, close=close)
+
+
 def roll_back(
     situation: Situation,
     traffic: Traffic,

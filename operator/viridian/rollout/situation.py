@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -15,7 +15,7 @@ from viridian.rollout.records import Model, Outcome, Record
 from viridian.rollout.revision import revision_of
 from viridian.rollout.snapshot import SlotWorld, Snapshot, Unresolved
 from viridian.rollout.template import InvalidTemplate, pod_template
-from viridian.rollout.traffic import Traffic
+from viridian.rollout.traffic import Reverted, Traffic
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Situation:
     spec: ModelDeploymentSpec
     now: datetime
     wanted: Wanted | None
-    # What the live Service says, None where it was destroyed.
+    # What the live Service says; None where it was destroyed, or its champion is neither deployed nor recorded.
     traffic: Traffic | None = None
     # Why the wanted revision cannot be made from the spec, for people.
     invalid_template: str = ""
@@ -74,6 +74,13 @@ class Situation:
         if record is not None:
             return record.template
         return self.wanted.template if self.wanted is not None and self.wanted.revision == revision else None
+
+    @property
+    def emptied(self) -> Reverted | None:
+        """Why the challenger of the live Service has lost its pods, where that took the traffic from it."""
+        world = self.slot(self.traffic.champion.other) if self.traffic is not None else None
+        lost, trial = world.reverted if world is not None else None, self.traffic.trial if self.traffic else None
+        return lost if lost is not None and trial is not None and lost.revision == trial.revision else None
 
     def version_of(self, revision: str) -> str:
         """How people know a revision: by the model's version where it has one."""
@@ -111,6 +118,20 @@ class Situation:
 
 def read(snapshot: Snapshot, spec: ModelDeploymentSpec, now: datetime) -> Situation:
     """The situation that the snapshot shows."""
+    situation = _read(snapshot, spec, now)
+    return replace(situation, traffic=None) if _champion_is_lost(situation) else situation
+
+
+def _champion_is_lost(situation: Situation) -> bool:
+    """Whether the champion of the live Service is neither deployed nor recorded: nobody can make it again."""
+    traffic = situation.traffic
+    world = situation.slot(traffic.champion) if traffic is not None else None
+    if traffic is None or (world is not None and world.revision == traffic.revision):
+        return False
+    return situation.template_of(traffic.revision) is None
+
+
+def _read(snapshot: Snapshot, spec: ModelDeploymentSpec, now: datetime) -> Situation:
     traffic = snapshot.traffic
     if isinstance(snapshot.model, Unresolved):
         return Situation(snapshot, spec, now, None, traffic)

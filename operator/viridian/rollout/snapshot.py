@@ -15,9 +15,10 @@ from viridian.api.samples import MANAGEMENT_PORT as DEFAULT_MANAGEMENT_PORT
 from viridian.api.samples import Identity, PodSample, PodTarget, ScrapeFailure
 from viridian.monitoring.telling import Watch
 from viridian.plan.conditions import moment
+from viridian.plan.obstacles import Obstacles
 from viridian.rollout import records, traffic
 from viridian.rollout.records import Model, Record
-from viridian.rollout.traffic import Traffic
+from viridian.rollout.traffic import Reverted, Traffic
 
 Object = Mapping[str, Any]
 
@@ -92,6 +93,11 @@ class SlotWorld:
     @property
     def revision(self) -> str:
         return str((self.deployment["metadata"].get("labels") or {}).get(REVISION_LABEL, ""))
+
+    @property
+    def reverted(self) -> Reverted | None:
+        """Why it was emptied to take the traffic from it, where it was."""
+        return traffic.parse_reverted(self.deployment)
 
     @property
     def replicas(self) -> int:
@@ -194,6 +200,8 @@ class Snapshot:
     leaving: frozenset[tuple[str, str]] = frozenset()
     # Name to uid of records without an owner that tell of an earlier object of this name.
     forgotten: Mapping[str, str] = field(default_factory=dict)
+    # What keeps which object from being written.
+    obstacles: Obstacles = field(default_factory=dict)
     # What the monitors say; None where none are asked for.
     watch: Watch | None = None
 

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from viridian.api.names import MODEL_DEPLOYMENT_LABEL, SLOT_LABEL, TRAFFIC_ANNOTATION, Slot
+from viridian.api.names import MODEL_DEPLOYMENT_LABEL, REVERTED_ANNOTATION, SLOT_LABEL, TRAFFIC_ANNOTATION, Slot
 from viridian.rollout.exposure import Baseline, Exposure
 
 
@@ -101,6 +101,19 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {name: _plain(part) for name, part in value.items()}
     return str(value) if isinstance(value, Slot) else value
+
+
+def dump_reverted(reverted: Reverted) -> str:
+    return json.dumps(_plain(reverted), sort_keys=True)
+
+
+def parse_reverted(deployment: Mapping[str, Any]) -> Reverted | None:
+    """Why a Deployment has lost the traffic by itself, None where it has not."""
+    text = (deployment.get("metadata", {}).get("annotations") or {}).get(REVERTED_ANNOTATION, "")
+    try:
+        return msgspec.json.decode(text, type=Reverted)
+    except (msgspec.MsgspecError, UnicodeEncodeError):
+        return None
 
 
 def parse(service: Mapping[str, Any] | None) -> Traffic | None:

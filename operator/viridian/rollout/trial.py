@@ -11,6 +11,7 @@ from viridian.api.names import APPROVE_ANNOTATION
 from viridian.api.samples import Idle
 from viridian.judgement.canary import Judgement, Verdict, overall
 from viridian.plan.conditions import longer_ago, moment, stamp_exact
+from viridian.plan.obstacles import needed
 from viridian.plan.plan import Event, EventType
 from viridian.rollout import exposure as exposures
 from viridian.rollout import reverting
@@ -168,12 +169,17 @@ def _late(situation: Situation, traffic: Traffic, trial: Trial, _: tuple[Judgeme
 
 
 def _clock(situation: Situation, traffic: Traffic, trial: Trial, _: tuple[Judgement, ...]) -> Move | None:
-    """While a pause keeps the pods of a step from coming, they have no deadline; afterwards they have all of it."""
-    stopped = situation.spec.rollout.paused and _rises(situation, trial)
+    """While a pause keeps the pods of a step from coming, they have no deadline; afterwards they have all of it.
+
+    So it is while the API server does not take their Deployment: that is no failing of the challenger.
+    """
+    paused = situation.spec.rollout.paused and _rises(situation, trial)
+    hindered = not trial.since and bool(needed(situation.snapshot.obstacles, "Deployment"))
+    stopped = paused or hindered
     if stopped == (not trial.entered):
         return None
     going_on = replace(traffic, trial=replace(trial, entered="" if stopped else stamp_exact(situation.now)))
-    if stopped:
+    if paused:
         return _pause(going_on, trial)
     waiting = f"the pods of step {step_name(situation.steps, trial.step)}"
     return Move(going_on, reasons.ROLLING_OUT, waiting, trial.revision)

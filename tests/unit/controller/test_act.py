@@ -1,4 +1,4 @@
-"""Act: in order, stopping at the first cluster error; the registry and connections are best effort."""
+"""Act: in order; what is not taken stops only what presumes it; the registry and connections are best effort."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from viridian.plan.plan import (
     SetAlias,
     TagVersion,
 )
-from viridian.ports.cluster import ClusterConflict, ClusterRefused
+from viridian.ports.cluster import ClusterConflict
 
 POD = PodTarget(uid="1", ip="10.0.0.1", identity=Identity())
 
@@ -60,12 +60,49 @@ async def test_actions_are_performed_in_their_order(stage: Stage) -> None:
     ]
 
 
-async def test_the_first_cluster_error_ends_it(stage: Stage) -> None:
-    stage.cluster.faults.on_write(2, Fault.REFUSED)
-    with pytest.raises(ClusterRefused):
-        await stage.actor.perform(KEY, tuple(Apply(config_map(name)) for name in ("a", "b", "c")))
-    assert stage.cluster.find("ConfigMap", "a")
-    assert stage.cluster.find("ConfigMap", "c") is None
+NAMES = ("a", "b", "c")
+
+
+def there(stage: Stage) -> list[str]:
+    return [name for name in NAMES if stage.cluster.find("ConfigMap", name)]
+
+
+@pytest.mark.parametrize("fault", [Fault.REFUSED, Fault.SERVER_ERROR, Fault.THROTTLED, Fault.LOSE_REQUEST])
+async def test_what_is_not_taken_stops_nothing_behind_it(stage: Stage, fault: Fault) -> None:
+    stage.cluster.faults.on_write(2, fault)
+    done = await stage.actor.perform(KEY, tuple(Apply(config_map(name)) for name in NAMES))
+    assert there(stage) == ["a", "c"]
+    assert (done.written, done.void) == (True, False)
+    (obstacle,) = done.obstacles.values()
+    assert (obstacle.kind, obstacle.name, obstacle.refused) == ("ConfigMap", "b", fault is Fault.REFUSED)
+    assert obstacle.message == fault.value
+
+
+async def test_a_conflict_ends_it(stage: Stage) -> None:
+    stage.cluster.faults.on_write(2, Fault.CONFLICT)
+    with pytest.raises(ClusterConflict):
+        await stage.actor.perform(KEY, tuple(Apply(config_map(name)) for name in NAMES))
+    assert there(stage) == ["a"]
+
+
+@pytest.mark.parametrize(("presumed", "taken"), [(True, False), (False, True)])
+async def test_what_turns_out_otherwise_than_the_rest_presumes_ends_it(
+    stage: Stage, presumed: bool, taken: bool
+) -> None:
+    if not taken:
+        stage.cluster.faults.on_write(1, Fault.REFUSED)
+    actions = (Apply(config_map("a"), presumed=presumed), Apply(config_map("b")))
+    assert (await stage.actor.perform(KEY, actions)).void
+    assert there(stage) == (["a"] if taken else [])
+
+
+@pytest.mark.parametrize(("presumed", "taken"), [(True, True), (False, False), (None, True), (None, False)])
+async def test_what_turns_out_as_presumed_ends_nothing(stage: Stage, presumed: bool | None, taken: bool) -> None:
+    if not taken:
+        stage.cluster.faults.on_write(1, Fault.REFUSED)
+    actions = (Apply(config_map("a"), presumed=presumed), Apply(config_map("b")))
+    assert not (await stage.actor.perform(KEY, actions)).void
+    assert there(stage) == (["a", "b"] if taken else ["b"])
 
 
 async def test_only_the_object_that_was_read_is_deleted(stage: Stage) -> None:

@@ -16,6 +16,7 @@ from viridian.controller.keys import Key
 from viridian.controller.kinds import Observed
 from viridian.controller.reconcile import Outcome, Reconciler
 from viridian.controller.status import StatusWriter
+from viridian.plan.obstacles import Obstacles
 from viridian.plan.plan import Plan
 from viridian.ports.cluster import Object
 from viridian.ports.registry import RegistryError
@@ -60,7 +61,7 @@ class Scripted:
     """A kind whose plan the test writes."""
 
     plan: Callable[[Object], Plan]
-    after_refusal: Callable[[str], Plan] = lambda message: Plan(status={"refused": message})
+    hindered: Callable[[Plan, Obstacles], Plan] = lambda plan, _: plan
     after_silence: Callable[[Plan, str], Plan] = lambda plan, _: plan
     observe_error: BaseException | None = None
     forgotten: list[Key] = field(default_factory=list)
@@ -70,13 +71,11 @@ class Scripted:
             raise self.observe_error
         return Observed(manifest, NOW)
 
-    def decide(self, observed: Observed[Object]) -> Plan:
-        return self.plan(observed.snapshot)
+    def decide(self, observed: Observed[Object], obstacles: Obstacles) -> Plan:
+        plan = self.plan(observed.snapshot)
+        return self.hindered(plan, obstacles) if obstacles else plan
 
-    def refused(self, observed: Observed[Object], message: str) -> Plan:
-        return self.after_refusal(message)
-
-    def unregistered(self, observed: Observed[Object], error: RegistryError) -> Plan:
+    def unregistered(self, observed: Observed[Object], obstacles: Obstacles, error: RegistryError) -> Plan:
         return self.after_silence(self.plan(observed.snapshot), error.message)
 
     def forget(self, key: Key) -> None:

@@ -21,6 +21,7 @@ from viridian.api.names import (
     TRIGGER_ANNOTATION,
     schedules_record,
 )
+from viridian.plan.obstacles import Obstacle, Obstacles
 from viridian.plan.plan import Plan
 from viridian.retraining.decide import decide
 from viridian.retraining.questions import ask
@@ -218,6 +219,12 @@ REGISTRIES = st.sampled_from(
     [Answers(), Unavailable("RegistryUnavailable", "silent"), Unavailable("CollectorRefused", "403")]
 )
 
+OBSTACLES = st.dictionaries(
+    st.tuples(st.sampled_from(["Job", "X"]), st.text(max_size=3)),
+    st.builds(Obstacle, st.sampled_from(["Job", "X"]), st.text(max_size=3), st.text(), st.booleans(), st.booleans()),
+    max_size=3,
+)
+
 
 @settings(deadline=None, max_examples=200)
 @given(
@@ -228,7 +235,7 @@ REGISTRIES = st.sampled_from(
     DEPLOYMENTS,
     REGISTRIES,
     MOMENTS,
-    st.text(max_size=3),
+    OBSTACLES,
 )
 def test_decide_is_total(
     status: Any,
@@ -238,12 +245,13 @@ def test_decide_is_total(
     deployed: Any,
     registry: Answers | Unavailable,
     now: datetime,
-    refused: str,
+    obstacles: Obstacles,
 ) -> None:
     asked = policy(weekly(), TRIGGERS["broken"])
     asked["status"] = status
     asked["metadata"]["annotations"] = annotations
-    facts = facts_of(asked, deployed, jobs, {}, records=records, mlflow_uri="http://mlflow", refused=refused)
+    facts = facts_of(asked, deployed, jobs, {}, records=records, mlflow_uri="http://mlflow")
+    facts = replace(facts, obstacles=obstacles)
     questions = ask(facts, now)
     matching = Answers(questions=questions) if isinstance(registry, Answers) else registry
     plan = decide(Snapshot(facts, matching), now)

@@ -10,6 +10,8 @@ import pytest
 
 from tests.unit.retraining.world import World, deployment, policy, weekly
 from viridian.api.registry import TAG_DATA, TAG_GATE, TAG_HOLDOUT, TAG_METRICS, TAG_OUTCOME, TAG_REASON, RunStatus
+from viridian.plan.obstacles import Obstacle
+from viridian.plan.plan import Apply
 from viridian.retraining.decide import decide
 
 SUNDAY = "2026-11-22T03:00:05Z"
@@ -340,18 +342,27 @@ def test_what_was_made_waits_until_there_is_someone_to_hand_it_to() -> None:
     assert world.condition("Ready") == ("True", "Waiting")
 
 
-def test_a_write_that_the_api_server_refuses_is_told_and_nothing_else_is_claimed() -> None:
+@pytest.mark.parametrize(
+    ("refused", "condition", "reason"), [(True, "Stalled", "ApplyRefused"), (False, "Reconciling", "ApplyUnavailable")]
+)
+def test_a_write_that_the_api_server_does_not_take_is_told_and_nothing_else_is_claimed(
+    refused: bool, condition: str, reason: str
+) -> None:
     world = scheduled()
-    world.once()
-    snapshot = world.observe()
-    facts = replace(snapshot.facts, refused="admission webhook denied the request: no quota")
-    plan = decide(replace(snapshot, facts=facts), world.now)
-    assert plan.actions == ()
-    assert plan.news == ()
+    while not any(isinstance(action, Apply) and action.target[0] == "Job" for action in world.decide().actions):
+        world.once()
+    snapshot, plan = world.observe(), world.decide()
+    (job,) = (action for action in plan.actions if isinstance(action, Apply) and action.target[0] == "Job")
+    obstacle = Obstacle(*job.target, "admission webhook denied the request: no quota", refused=refused)
+    plan = decide(replace(snapshot, facts=replace(snapshot.facts, obstacles={job.target: obstacle})), world.now)
+    assert job in plan.actions, "it is tried again"
+    assert [event.reason for event in plan.news] == ["Stalled" if refused else "ApplyUnavailable"]
     assert plan.status is not None
-    ready = next(c for c in plan.status["conditions"] if c["type"] == "Ready")
-    assert (ready["reason"], ready["message"]) == ("ApplyRefused", "admission webhook denied the request: no quota")
-    assert "job" not in plan.status["activeRun"]
+    told = {c["type"]: c for c in plan.status["conditions"]}
+    assert told["Ready"]["status"] == "False"
+    assert (told[condition]["status"], told[condition]["reason"]) == ("True", reason)
+    assert obstacle.message in told["Ready"]["message"]
+    assert "job" not in plan.status["activeRun"], "it is not there yet"
     world.settle()
     assert len(world.made) == 1
 

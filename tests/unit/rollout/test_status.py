@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
+
 from tests.support.snapshots import (
     NOW,
     SILENT,
@@ -31,8 +33,9 @@ from tests.unit.rollout.cases import (
 )
 from tests.unit.rollout.plans import condition
 from viridian.api import reasons
+from viridian.plan.obstacles import Obstacle
 from viridian.plan.plan import Apply
-from viridian.rollout.decide import decide, refused
+from viridian.rollout.decide import decide
 from viridian.rollout.snapshot import Snapshot
 
 
@@ -126,12 +129,23 @@ class TestConditions:
         assert plan.actions == ()
         assert condition(plan, "Stalled") == ("True", reasons.INVALID_SPEC)
 
-    def test_a_refusal_keeps_what_was_said_of_the_champion(self) -> None:
-        shown = snapshot(**TWO_WARM)
-        status = decide(shown, NOW).status
-        plan = refused(replace(shown, status=status or {}), NOW, "Deployment churn-green: image: Required value")
+    @pytest.mark.parametrize(
+        ("refused", "kind", "reason"),
+        [(True, "Stalled", reasons.APPLY_REFUSED), (False, "Reconciling", reasons.APPLY_UNAVAILABLE)],
+    )
+    def test_what_stands_in_the_way_of_a_write_is_said_beside_what_is_true(
+        self, refused: bool, kind: str, reason: str
+    ) -> None:
+        obstacle = Obstacle("Deployment", "churn-green", "Deployment churn-green: a policy", refused=refused)
+        plan = decide(snapshot(**TWO_WARM, obstacles={("Deployment", "churn-green"): obstacle}), NOW)
         assert condition(plan, "Ready") == ("True", reasons.SERVING)
-        assert condition(plan, "Stalled") == ("True", reasons.APPLY_REFUSED)
+        assert condition(plan, kind) == ("True", reason)
+        assert condition(plan, "Reconciling" if refused else "Stalled") == ("", "")
+
+    def test_what_has_only_just_failed_for_want_of_an_answer_is_not_said(self) -> None:
+        obstacle = Obstacle("Deployment", "churn-green", "500", refused=False, lasting=False)
+        plan = decide(snapshot(**TWO_WARM, obstacles={("Deployment", "churn-green"): obstacle}), NOW)
+        assert condition(plan, "Stalled") == condition(plan, "Reconciling") == ("", "")
 
     def test_history_and_last_rollback_come_from_the_records(self) -> None:
         back = replace(outcome(reasons.ROLLED_BACK, 100, reason="MetricBreach"), other=V1, breach_at=ago(102))
