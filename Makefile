@@ -21,6 +21,7 @@ demo: $(VENV)/.stamp ## the whole loop on a real cluster: train, serve, swap blu
 test: $(VENV)/.stamp $(MLFLOW_VENV)/.stamp check ## all tests: on a real API server, a real MLflow, a real node (TESTS=tests/unit for some)
 	$(BIN)/python -m tests.support.debian
 	$(PYTHON) -m localcluster build
+	$(BIN)/python -m tests.support.clients.suite
 	$(BIN)/python -m pytest --numprocesses=$(PROCESSES) --no-loadscope-reorder $(TESTS)
 
 check: $(VENV)/.stamp ## formatting, lint, types, layers, generated files
@@ -74,5 +75,5 @@ $(MLFLOW_VENV)/.stamp: locks/mlflow.txt
 
 locks: ## pin every dependency anew, with hashes and without any index address
 	for extra in operator server trainer collector dev; do $(COMPILE) --extra $$extra -o locks/$$extra.txt pyproject.toml; done
-	for part in build mlflow; do $(COMPILE) -o locks/$$part.txt locks/$$part.in; done
+	for part in build clients mlflow; do $(COMPILE) -o locks/$$part.txt locks/$$part.in; done
 	for tool in locks/bench/*.in; do $(COMPILE) -o $${tool%.in}.txt $$tool; done

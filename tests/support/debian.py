@@ -50,6 +50,8 @@ class Program:
 INITDB = Program("initdb", "postgresql", folders="usr/lib/postgresql/*/bin")
 CHROMIUM = Program("chromium", "chromium")
 CHROMEDRIVER = Program("chromedriver", "chromium-driver")
+CURL = Program("curl", "curl")
+JAVAC = Program("javac", "default-jdk-headless")
 
 
 def ensure(*programs: Program) -> None:
@@ -76,6 +78,6 @@ def _numbers(path: Path) -> list[int]:
 
 if __name__ == "__main__":
     try:
-        ensure(INITDB, CHROMIUM, CHROMEDRIVER)
+        ensure(INITDB, CHROMIUM, CHROMEDRIVER, CURL, JAVAC)
     except Missing as error:
         sys.exit(str(error))

@@ -20,7 +20,8 @@ class StagedTransport:
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
         self._transport = transport
         self._loop = loop
-        self._closing = False
+        self.closing = False
+        """Nothing more is answered."""
         self._ended_by_client = False
         self._longest = LINGER_SECONDS
         self._began = self._last = 0.0
@@ -36,13 +37,13 @@ class StagedTransport:
 
     def is_closing(self) -> bool:
         """Nothing more is answered."""
-        return self._closing or self._transport.is_closing()
+        return self.closing or self._transport.is_closing()
 
     def close(self) -> None:
         """What was written is sent; then our side ends, and what the client still sends is dropped."""
         if self.is_closing():
             return
-        self._closing = True
+        self.closing = True
         self.write = _drop
         if self._ended_by_client:
             self._transport.close()
@@ -70,17 +71,17 @@ class StagedTransport:
 
     def end(self) -> None:
         """Without stages: for connections on which nothing happens."""
-        self._closing = True
+        self.closing = True
         self._transport.close()
 
     def abort(self) -> None:
         """At once, with what was not sent yet."""
-        self._closing = True
+        self.closing = True
         self._transport.abort()
 
     def gone(self) -> None:
         """The connection is no more."""
-        self._closing = True
+        self.closing = True
         self.write = _drop
         if self._timer is not None:
             self._timer.cancel()

@@ -105,28 +105,27 @@ class Connection(HttpToolsProtocol):
     # ---- bytes ----
 
     def data_received(self, data: bytes) -> None:
-        if self._refused is not None or self.transport.is_closing():
+        if self._refused is not None or self.transport.closing:
             self.transport.drop(data)
             return
-        self._unset_keepalive_if_required()
+        if self.timeout_keep_alive_task is not None:
+            self.timeout_keep_alive_task.cancel()
+            self.timeout_keep_alive_task = None
         self._received += len(data)
+        rest: bytes | memoryview = data
         try:
-            self._parse(data)
+            while True:
+                try:
+                    self.parser.feed_data(rest)
+                    break
+                except httptools.HttpParserUpgrade as upgrade:
+                    rest = memoryview(data)[len(data) - len(rest) + upgrade.args[0] :]
+                    self._read_head_again()
         except httptools.HttpParserError as error:
             self._refuse(_refusal(error))
         else:
             if self._begun is not None:
                 self._look_at_part()
-
-    def _parse(self, data: bytes) -> None:
-        rest: bytes | memoryview = data
-        while True:
-            try:
-                self.parser.feed_data(rest)
-                return
-            except httptools.HttpParserUpgrade as upgrade:
-                rest = memoryview(data)[len(data) - len(rest) + upgrade.args[0] :]
-                self._read_head_again()
 
     def _read_head_again(self) -> None:
         """Without `Upgrade`, by a parser that has not met it: then the body is read as the head says."""
@@ -176,7 +175,8 @@ class Connection(HttpToolsProtocol):
         self.cycle.keep_alive = False
 
     def on_message_complete(self) -> None:
-        if self.parser.should_upgrade():
+        if self._in_head:
+            # It asks for an upgrade, and is read again.
             return
         self._begun = None
         self._received = 0

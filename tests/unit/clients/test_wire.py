@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from tests.support.clients.targets import LIMIT, Target
 from tests.support.wire import Wire, chunked, head, request, wire
-from tests.unit.clients.conftest import LIMIT, Target
 from viridian.feedback.bodies import AT_ONCE
 
 Connect = Callable[[], Wire]
