@@ -30,6 +30,7 @@ from viridian.ports.feedback import HttpFeedback
 from viridian.ports.kubernetes import KubernetesCluster
 from viridian.ports.mlflow import MlflowRegistry
 from viridian.ports.mlflow_api import Credentials
+from viridian.ports.pod_http import pod_http
 from viridian.ports.pods import HttpPods
 from viridian.rollout.snapshot import Settings
 
@@ -139,13 +140,17 @@ async def _ports(
     """The adapters to the real world, closed at the end."""
     credentials = Credentials.from_environment(environment)
     registry = MlflowRegistry(config.mlflow_uri, credentials=credentials) if config.mlflow_uri else None
-    async with KubernetesCluster(connection, on_call=telemetry.called) as cluster, aiohttp.ClientSession() as session:
+    async with (
+        KubernetesCluster(connection, on_call=telemetry.called) as cluster,
+        aiohttp.ClientSession() as session,
+        pod_http() as pods,
+    ):
         try:
             yield Environment(
                 cluster=cluster,
                 registry=registry,
-                pods=HttpPods(session),
-                bundles=HttpBundles(session),
+                pods=HttpPods(pods),
+                bundles=HttpBundles(pods),
                 feedback=_feedback(config, session),
                 clock=lambda: datetime.now(UTC),
                 random=random.random,

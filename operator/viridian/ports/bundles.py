@@ -8,9 +8,12 @@ import aiohttp
 
 from viridian.api.profile import BUNDLE_PATH
 from viridian.api.samples import PodTarget
+from viridian.ports.bounded import TooLong
+from viridian.ports.pod_http import PodHttp
 
 TIMEOUT_SECONDS: Final = 5.0
-MAX_BYTES: Final = 32 * 1024 * 1024
+MAX_BYTES: Final = 8 * 1024 * 1024
+"""Of one file: profiles of some hundred features have less than one."""
 
 
 class BundleUnreadable(Exception):
@@ -18,33 +21,28 @@ class BundleUnreadable(Exception):
 
 
 class Bundles(Protocol):
-    """Who asks verifies what he gets: a pod may run anything."""
+    """The caller verifies the content: a pod may run anything."""
 
     async def read(self, target: PodTarget, path: str) -> bytes | None:
         """The file, None where the version has none or the server shows none; raises BundleUnreadable."""
 
 
 class HttpBundles:
-    """The pods' management ports, over a session that its owner closes."""
+    """The pods' management ports."""
 
-    def __init__(self, session: aiohttp.ClientSession) -> None:
-        self._session = session
-        self._timeout = aiohttp.ClientTimeout(total=TIMEOUT_SECONDS)
+    def __init__(self, http: PodHttp) -> None:
+        self._http = http
 
     async def read(self, target: PodTarget, path: str) -> bytes | None:
-        host = f"[{target.ip}]" if ":" in target.ip else target.ip
-        url = f"http://{host}:{target.port}{BUNDLE_PATH}/{path}"
+        asked = self._http.get(target, f"{BUNDLE_PATH}/{path}", most=MAX_BYTES, seconds=TIMEOUT_SECONDS)
         try:
-            async with self._session.get(url, timeout=self._timeout, allow_redirects=False) as response:
-                if response.status == 404:
-                    return None
-                if response.status != 200:
-                    raise BundleUnreadable(f"the server answered {response.status} for {path}")
-                body = await response.content.read(MAX_BYTES + 1)
-                while len(body) <= MAX_BYTES and (more := await response.content.read(MAX_BYTES)):
-                    body += more
+            answer = await self._http.aside.run(asked)
+        except TooLong as error:
+            raise BundleUnreadable(f"{path} cannot be read: {error}") from error
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             raise BundleUnreadable(f"the server does not show {path}: {type(error).__name__}") from error
-        if len(body) > MAX_BYTES:
-            raise BundleUnreadable(f"{path} is longer than {MAX_BYTES} bytes")
-        return body
+        if answer.status == 404:
+            return None
+        if answer.status != 200:
+            raise BundleUnreadable(f"the server answered {answer.status} for {path}")
+        return answer.body

@@ -16,6 +16,7 @@ import msgspec
 from yarl import URL
 
 from viridian.api.feedback import RULES_PATH, SNAPSHOTS_PATH, WINDOWS_PATH, Keeping, Snapshot, Window
+from viridian.ports.bounded import TooLong, bounded
 
 TIMEOUT_SECONDS: Final = 10.0
 MAX_BYTES: Final = 16 * 1024 * 1024
@@ -134,7 +135,9 @@ class HttpFeedback:
                 timeout=self._timeout,
                 allow_redirects=False,
             ) as response:
-                answer = await _read(response)
+                answer = await bounded(response, MAX_BYTES)
+        except TooLong as error:
+            raise FeedbackRefused(f"{self}: {error}; watch fewer windows, or fewer features") from error
         except TimeoutError as error:
             raise FeedbackUnavailable(f"{self} did not answer within {TIMEOUT_SECONDS:g} s") from error
         except (aiohttp.ClientError, OSError) as error:
@@ -170,14 +173,3 @@ def _is_problem(said: str) -> bool:
         return set(msgspec.json.decode(said, type=dict[str, str])) == {"error"}
     except msgspec.MsgspecError:
         return False
-
-
-async def _read(response: aiohttp.ClientResponse) -> bytes:
-    body = bytearray()
-    async for chunk in response.content.iter_chunked(65536):
-        body += chunk
-        if len(body) > MAX_BYTES:
-            raise FeedbackRefused(
-                f"the collector's answer is longer than {MAX_BYTES} bytes: watch fewer windows, or fewer features"
-            )
-    return bytes(body)

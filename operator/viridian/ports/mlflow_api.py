@@ -15,6 +15,7 @@ from typing import Any, Final, Self
 import aiohttp
 from yarl import URL
 
+from viridian.ports.bounded import TooLong, bounded
 from viridian.ports.registry import RegistryRefused, RegistryUnavailable
 
 TIMEOUT_SECONDS: Final = 5.0
@@ -22,6 +23,7 @@ TIMEOUT_SECONDS: Final = 5.0
 IDLE_SECONDS: Final = 3.0
 API: Final = "api/2.0/mlflow"
 SHOWN_CHARACTERS: Final = 300
+MAX_BYTES: Final = 16 * 1024 * 1024
 
 
 class Outcome(Enum):
@@ -115,7 +117,9 @@ class MlflowApi:
             async with self._connected().request(
                 method, self._root.joinpath(*path.split("/")), params=query, json=body, allow_redirects=False
             ) as response:
-                text = await response.text(errors="replace")
+                text = (await bounded(response, MAX_BYTES)).decode(errors="replace")
+        except TooLong as error:
+            raise RegistryUnavailable(f"{self} answered more than was asked for: {error}") from error
         except TimeoutError as error:
             raise RegistryUnavailable(f"{self} did not answer within {self._timeout_seconds:g} s") from error
         except (aiohttp.ClientError, OSError) as error:

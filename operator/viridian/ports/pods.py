@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Final, Protocol
+from itertools import pairwise
+from typing import Any, Final, Protocol, TypeVar
 
 import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
@@ -24,10 +25,21 @@ from viridian.api.samples import (
     ScrapeFailure,
     ScrapeProblem,
 )
+from viridian.ports.bounded import TooLong
+from viridian.ports.pod_http import PodHttp
 
+T = TypeVar("T")
 TIMEOUT: Final = 1.0
 """Seconds for one pod, from connecting to the last byte. A pod that needs longer is blind, not healthy."""
 MAX_BYTES: Final = 4 * 1024 * 1024
+MAX_LINES: Final = 2000
+MAX_LINE: Final = 4096
+MAX_LABELS: Final = 32
+"""Of the lines that matter: the parser's time grows with the square of a line's labels."""
+MAX_BUCKETS: Final = 200
+MAX_COUNT: Final = 2.0**53
+"""Beyond it neighbouring whole numbers are one float, and differences are no counts."""
+MAX_MESSAGE: Final = 500
 _OURS: Final = (REQUESTS_METRIC, DURATION_METRIC, INFO_METRIC)
 
 
@@ -42,55 +54,50 @@ class Pods(Protocol):
 
 
 class HttpPods:
-    """The pods' management ports, over one shared session that its owner closes."""
+    """The pods' management ports."""
 
-    def __init__(
-        self, session: aiohttp.ClientSession, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
-    ) -> None:
-        self._session = session
+    def __init__(self, http: PodHttp, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._http = http
         self._clock = clock
-        self._timeout = aiohttp.ClientTimeout(total=TIMEOUT)
 
     async def scrape(self, targets: Sequence[PodTarget]) -> Mapping[str, PodSample | ScrapeFailure]:
         """Pod uid to what it told, or why it told nothing. Every target is in it."""
-        answers = await asyncio.gather(*(self._scrape(target) for target in targets))
+        answers = await self._http.aside.run(_together([self._scrape(target) for target in targets]))
         return {answer.uid: answer for answer in answers}
 
     async def close_connections(self, targets: Sequence[PodTarget], *, seconds: float, idle: Idle) -> None:
         """For that many seconds the pods end each connection after its next answer. Best effort; may be repeated."""
-        await asyncio.gather(*(self._close(target, seconds, idle) for target in targets))
+        await self._http.aside.run(_together([self._close(target, seconds, idle) for target in targets]))
 
     async def _scrape(self, target: PodTarget) -> PodSample | ScrapeFailure:
         try:
-            async with self._session.get(
-                _url(target, "/metrics"), timeout=self._timeout, allow_redirects=False
-            ) as response:
-                if response.status != 200:
-                    return self._failure(target, ScrapeProblem.STATUS, f"/metrics answered {response.status}")
-                body = await _read(response)
-            return parse(body, target, self._clock())
+            answer = await self._http.get(target, "/metrics", most=MAX_BYTES, seconds=TIMEOUT)
+            if answer.status != 200:
+                return self._failure(target, ScrapeProblem.STATUS, f"/metrics answered {answer.status}")
+            return parse(answer.body.decode(), target, self._clock())
         except OtherPod as error:
             return self._failure(target, ScrapeProblem.OTHER_POD, f"/metrics of {target.ip} {error}")
         except TimeoutError:
             return self._failure(target, ScrapeProblem.TIMEOUT, f"/metrics did not answer within {TIMEOUT:g} s")
         except (aiohttp.ClientError, OSError) as error:
             return self._failure(target, ScrapeProblem.UNREACHABLE, f"/metrics cannot be read: {type(error).__name__}")
-        except ValueError as error:
+        except (TooLong, ValueError) as error:
             return self._failure(target, ScrapeProblem.MALFORMED, f"/metrics cannot be understood: {error}")
 
     def _failure(self, target: PodTarget, problem: ScrapeProblem, message: str) -> ScrapeFailure:
-        return ScrapeFailure(uid=target.uid, at=self._clock(), problem=problem, message=message)
+        return ScrapeFailure(uid=target.uid, at=self._clock(), problem=problem, message=message[:MAX_MESSAGE])
 
     async def _close(self, target: PodTarget, seconds: float, idle: Idle) -> None:
         order = {"forSeconds": seconds, "idle": idle.value}
         try:
-            async with self._session.post(
-                _url(target, "/connections/close"), json=order, timeout=self._timeout
-            ) as response:
-                await response.read()
+            await self._http.order(target, "/connections/close", order, seconds=TIMEOUT)
         except (TimeoutError, aiohttp.ClientError, OSError, ValueError):
             # A pod that cannot be told is going away, or is a runtime of the user's own. Traffic has moved already.
             return
+
+
+async def _together(coroutines: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
+    return list(await asyncio.gather(*coroutines))
 
 
 class OtherPod(Exception):
@@ -104,7 +111,7 @@ def parse(text: str, target: PodTarget, at: datetime) -> PodSample:
     Series that differ in other labels are added up. Only lines that matter are given to the parser: a runtime of the
     user's own may expose thousands.
     """
-    lines = "\n".join(line for line in text.splitlines() if _matters(line))
+    lines = "\n".join(_lines_that_matter(text))
     requests = dict.fromkeys(CodeClass, 0.0)
     buckets: dict[float, float] = {}
     duration = 0.0
@@ -115,7 +122,7 @@ def parse(text: str, target: PodTarget, at: datetime) -> PodSample:
             requests[CodeClass(sample.labels.get("code", ""))] += _count(sample)
             counting.append(sample.labels)
         elif sample.name == f"{DURATION_METRIC}_bucket":
-            bound = float(sample.labels.get("le", ""))
+            bound = _bound(sample)
             buckets[bound] = buckets.get(bound, 0.0) + _count(sample)
         elif sample.name == f"{DURATION_METRIC}_sum":
             duration += _count(sample)
@@ -123,6 +130,7 @@ def parse(text: str, target: PodTarget, at: datetime) -> PodSample:
             owners.append(sample.labels)
     if not counting:
         raise ValueError(f"{REQUESTS_METRIC}_total is not in it")
+    _check_counts([*requests.values(), *buckets.values(), duration], [buckets[bound] for bound in sorted(buckets)])
     # A server of an older release names slot and revision with each counter, and nothing else.
     _check_owner(target, owners or counting)
     latency = tuple(Bucket(bound=bound, count=buckets[bound]) for bound in sorted(buckets))
@@ -137,6 +145,17 @@ def _check_owner(target: PodTarget, told: Sequence[Mapping[str, str]]) -> None:
         raise OtherPod(f"does not say whose it is: {INFO_METRIC}_info names {wrong}")
     if wrong:
         raise OtherPod(f"belongs to {wrong}, not to the pod {target.identity.pod} that had this address")
+
+
+def _lines_that_matter(text: str) -> list[str]:
+    """ValueError where there are more, or longer ones, than a model server has."""
+    lines = [line for line in text.splitlines() if _matters(line)]
+    if len(lines) > MAX_LINES:
+        raise ValueError(f"it has more than {MAX_LINES} lines about requests")
+    for line in lines:
+        if len(line) > MAX_LINE or line.count("=") > MAX_LABELS:
+            raise ValueError(f"a line about requests has more than {MAX_LINE} characters or {MAX_LABELS} labels")
+    return lines
 
 
 def _matters(line: str) -> bool:
@@ -155,15 +174,18 @@ def _count(sample: Sample) -> float:
     return sample.value
 
 
-async def _read(response: aiohttp.ClientResponse) -> str:
-    body = bytearray()
-    async for chunk in response.content.iter_chunked(65536):
-        body += chunk
-        if len(body) > MAX_BYTES:
-            raise ValueError(f"it is longer than {MAX_BYTES} bytes")
-    return body.decode()
+def _bound(sample: Sample) -> float:
+    bound = float(sample.labels.get("le", ""))
+    if math.isnan(bound):
+        raise ValueError(f"{sample.name} has a bucket without a bound")
+    return bound
 
 
-def _url(target: PodTarget, path: str) -> str:
-    host = f"[{target.ip}]" if ":" in target.ip else target.ip
-    return f"http://{host}:{target.port}{path}"
+def _check_counts(counts: Sequence[float], by_bound: Sequence[float]) -> None:
+    """Sums may overflow where no single number does, and the buckets of a histogram hold what lies below as well."""
+    if len(by_bound) > MAX_BUCKETS:
+        raise ValueError(f"{DURATION_METRIC} has more than {MAX_BUCKETS} buckets")
+    if max(counts) > MAX_COUNT:
+        raise ValueError("a count is too large to be one")
+    if any(lower > higher for lower, higher in pairwise(by_bound)):
+        raise ValueError(f"the buckets of {DURATION_METRIC} do not add up")

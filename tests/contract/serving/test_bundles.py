@@ -15,6 +15,7 @@ from viridian.api.manifest import MANIFEST_PATH, SIGNATURE_PATH
 from viridian.api.profile import BUNDLE_PATH, PROFILE_PATH, Reference
 from viridian.controller.references import References
 from viridian.ports.bundles import Bundles, HttpBundles
+from viridian.ports.pod_http import pod_http
 
 
 @pytest.fixture
@@ -24,8 +25,9 @@ async def session() -> AsyncIterator[aiohttp.ClientSession]:
 
 
 @pytest.fixture
-def pods(session: aiohttp.ClientSession) -> Bundles:
-    return HttpBundles(session)
+async def pods() -> AsyncIterator[Bundles]:
+    async with pod_http() as http:
+        yield HttpBundles(http)
 
 
 async def test_the_profile_of_a_version_is_read_from_its_pod_and_verified(tmp_path: Path, pods: Bundles) -> None:

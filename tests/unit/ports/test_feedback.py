@@ -18,6 +18,7 @@ from viridian.api.samples import Identity, PodTarget
 from viridian.ports import bundles
 from viridian.ports.bundles import BundleUnreadable, HttpBundles
 from viridian.ports.feedback import FeedbackError, FeedbackRefused, FeedbackUnavailable, HttpFeedback
+from viridian.ports.pod_http import pod_http
 
 Answer = Callable[[web.Request], web.Response]
 
@@ -138,27 +139,33 @@ def pod(collector: Collector) -> PodTarget:
     return PodTarget(uid="pod", ip="127.0.0.1", identity=Identity(), port=port)
 
 
-async def test_a_file_of_the_version(collector: Collector, session: aiohttp.ClientSession) -> None:
+@pytest.fixture
+async def bundles_of_pods() -> AsyncIterator[HttpBundles]:
+    async with pod_http() as http:
+        yield HttpBundles(http)
+
+
+async def test_a_file_of_the_version(collector: Collector, bundles_of_pods: HttpBundles) -> None:
     collector.answer = lambda _: web.Response(body=b"{}")
-    assert await HttpBundles(session).read(pod(collector), MANIFEST_PATH) == b"{}"
+    assert await bundles_of_pods.read(pod(collector), MANIFEST_PATH) == b"{}"
     assert collector.asked[0].path == "/bundle/viridian/manifest.json"
 
 
-async def test_a_file_that_the_version_does_not_have(collector: Collector, session: aiohttp.ClientSession) -> None:
+async def test_a_file_that_the_version_does_not_have(collector: Collector, bundles_of_pods: HttpBundles) -> None:
     collector.answer = lambda _: web.Response(status=404)
-    assert await HttpBundles(session).read(pod(collector), MANIFEST_PATH) is None
+    assert await bundles_of_pods.read(pod(collector), MANIFEST_PATH) is None
 
 
 async def test_a_pod_that_does_not_answer_as_it_should(
-    collector: Collector, session: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+    collector: Collector, bundles_of_pods: HttpBundles, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     collector.answer = lambda _: web.Response(status=500)
     with pytest.raises(BundleUnreadable, match="answered 500"):
-        await HttpBundles(session).read(pod(collector), MANIFEST_PATH)
+        await bundles_of_pods.read(pod(collector), MANIFEST_PATH)
     monkeypatch.setattr(bundles, "MAX_BYTES", 100)
     collector.answer = lambda _: web.Response(body=b"x" * 300)
     with pytest.raises(BundleUnreadable, match="longer than 100 bytes"):
-        await HttpBundles(session).read(pod(collector), MANIFEST_PATH)
+        await bundles_of_pods.read(pod(collector), MANIFEST_PATH)
 
 
 async def freeze(feedback: HttpFeedback) -> object:

@@ -25,6 +25,7 @@ from viridian.api.samples import (
     ScrapeProblem,
 )
 from viridian.ports import pods
+from viridian.ports.pod_http import address, pod_http
 from viridian.ports.pods import HttpPods, Pods, parse
 
 NOW = datetime(2026, 11, 23, 9, tzinfo=UTC)
@@ -32,8 +33,8 @@ NOW = datetime(2026, 11, 23, 9, tzinfo=UTC)
 
 @pytest.fixture
 async def port() -> AsyncIterator[HttpPods]:
-    async with aiohttp.ClientSession() as session:
-        yield HttpPods(session, clock=lambda: NOW)
+    async with pod_http() as http:
+        yield HttpPods(http, clock=lambda: NOW)
 
 
 def target(number: int, uid: str = "pod-1", ip: str = "127.0.0.1") -> PodTarget:
@@ -217,4 +218,4 @@ def test_series_of_several_workers_are_added_up() -> None:
 
 
 def test_addresses_of_the_sixth_version_are_written_in_brackets() -> None:
-    assert pods._url(target(8081, ip="fd00::1"), "/metrics") == "http://[fd00::1]:8081/metrics"
+    assert address(target(8081, ip="fd00::1"), "/metrics") == "http://[fd00::1]:8081/metrics"

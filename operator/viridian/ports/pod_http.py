@@ -1,0 +1,93 @@
+"""The one way in which the operator asks pods. A pod may run anything, so no answer may cost more than was agreed.
+
+No redirect is followed, nothing is decompressed, no cookie is kept, and bytes and seconds are bounded. All of it
+happens aside from the operator's own loop.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+import aiohttp
+
+from viridian.api.samples import PodTarget
+from viridian.ports.aside import Aside
+from viridian.ports.bounded import bounded
+
+_RECEIVE_BYTES: Final = 16 * 1024
+"""Of a socket's buffer: what has come together is parsed in one go, in which no other thread gets its turn."""
+_CONNECTIONS: Final = 500
+"""To all pods together: each costs a socket and its buffers."""
+
+
+@dataclass(frozen=True, slots=True)
+class PodAnswer:
+    status: int
+    body: bytes
+    """Empty for every status but 200."""
+
+
+class PodHttp:
+    """Speaks with the management ports of pods."""
+
+    def __init__(self, aside: Aside, session: aiohttp.ClientSession) -> None:
+        self.aside = aside
+        self._session = session
+
+    async def get(self, target: PodTarget, path: str, *, most: int, seconds: float) -> PodAnswer:
+        """An answer of at most so many bytes within so many seconds; TooLong, TimeoutError, or an error of aiohttp.
+
+        To be called on the loop aside.
+        """
+        async with self._session.get(
+            address(target, path), timeout=aiohttp.ClientTimeout(total=seconds), allow_redirects=False
+        ) as response:
+            if response.status != 200:
+                response.close()
+                return PodAnswer(response.status, b"")
+            return PodAnswer(200, await bounded(response, most))
+
+    async def order(self, target: PodTarget, path: str, order: Mapping[str, Any], *, seconds: float) -> int:
+        """The status with which the pod took the order; what else it says is not read. Raises as `get` does."""
+        async with self._session.post(
+            address(target, path), json=order, timeout=aiohttp.ClientTimeout(total=seconds), allow_redirects=False
+        ) as response:
+            response.close()
+            return response.status
+
+
+def address(target: PodTarget, path: str) -> str:
+    host = f"[{target.ip}]" if ":" in target.ip else target.ip
+    return f"http://{host}:{target.port}{path}"
+
+
+@asynccontextmanager
+async def pod_http() -> AsyncIterator[PodHttp]:
+    """A client for pods, until the block ends."""
+    async with Aside("pods") as aside:
+        session = await aside.run(_session())
+        try:
+            yield PodHttp(aside, session)
+        finally:
+            await aside.run(session.close())
+
+
+async def _session() -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(
+        auto_decompress=False,
+        connector=aiohttp.TCPConnector(limit=_CONNECTIONS, socket_factory=_socket),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        headers={"Accept-Encoding": "identity", "User-Agent": "viridian"},
+        trust_env=False,
+    )
+
+
+def _socket(info: aiohttp.AddrInfoType) -> socket.socket:
+    family, kind, protocol, _, _ = info
+    made = socket.socket(family, kind, protocol)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BYTES)
+    return made
