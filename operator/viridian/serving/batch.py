@@ -62,6 +62,8 @@ class TableReader:
         self._known = frozenset(self.names)
         self._optional = [not column.required for column in table.columns]
         self._required = [i for i, optional in enumerate(self._optional) if not optional]
+        self._single = [i for i, column in enumerate(table.columns) if column.datatype == "FP32"]
+        self._listed = [(i, column) for i, column in enumerate(table.columns) if column.known is not None]
         self._whole = [i for i, column in enumerate(table.columns) if column.kind is Kind.INTEGER]
 
     @cached_property
@@ -117,9 +119,13 @@ class TableReader:
             if column.kind.numeric:
                 columns[column.name] = np.array(values, dtype=np.float64)
                 self._check_whole(column, columns[column.name])
+                if column.datatype == "FP32":
+                    columns[column.name] = single(column.name, columns[column.name])
             else:
                 flags = column.kind is Kind.BOOLEAN and column.required
                 columns[column.name] = np.array(values, dtype=bool if flags else object)
+        for _, column in self._listed:
+            check_known(column, columns[column.name])
         return Batch(rows, columns=columns)
 
     def from_matrix(self, matrix: NDArray[np.float64]) -> Batch:
@@ -131,6 +137,12 @@ class TableReader:
                 raise absent(self.names[self._required[place]], int(row))
         for index in self._whole:
             self._check_whole(self.table.columns[index], matrix[:, index])
+        for place, column in self._listed:
+            check_known(column, matrix[:, place])
+        if self._single:
+            matrix = matrix.copy()
+            for index in self._single:
+                matrix[:, index] = single(self.names[index], matrix[:, index])
         return Batch(len(matrix), matrix=matrix)
 
     @staticmethod
@@ -196,6 +208,27 @@ def check_range(field: str, datatype: str, values: NDArray[np.float64]) -> None:
     limit = _RANGES.get(datatype, EXACT)
     if len(values) and ((values > limit - 1) | (values < -limit)).any():
         raise BadInput(Rejection.OUT_OF_RANGE, field, f"{field!r} has a number that is too large for {datatype}")
+
+
+def single(field: str, values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Rounded to the 32 bits that the model was trained with: 0.1 is the number that it knows as 0.1."""
+    with np.errstate(over="ignore"):
+        rounded = values.astype(np.float32).astype(np.float64)
+    if np.isinf(rounded).any():
+        raise BadInput(Rejection.OUT_OF_RANGE, field, f"{field!r} has a number that is too large for FP32")
+    return rounded
+
+
+def check_known(column: Column, values: NDArray[Any]) -> None:
+    """Values are some of those that the model answers for, or null."""
+    known = column.known or frozenset()
+    for row, value in enumerate(values.tolist()):
+        if value not in known and value is not None and value == value:
+            raise BadInput(
+                Rejection.UNKNOWN_VALUE,
+                column.name,
+                f"{column.name!r}, row {row}: a value that the model does not know; it answers only for those it knows",
+            )
 
 
 def wrong_type(name: str, row: int, kind: Kind, got: str) -> BadInput:

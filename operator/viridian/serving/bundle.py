@@ -43,6 +43,8 @@ class Bundle:
     """That wrote the payload; None where nobody says."""
     none: frozenset[str] = frozenset()
     """Text columns whose gaps were None in training; elsewhere they were NaN."""
+    largest: float = math.inf
+    """Greater numbers, and less than its negative, are refused: for them nobody has shown that the payload is right."""
 
 
 def read(directory: Path) -> Bundle:
@@ -77,13 +79,15 @@ def _described(directory: Path, document: dict[str, Any]) -> Bundle:
     else:
         raise BundleRefused(f"the flavors {', '.join(sorted(map(str, flavors)))} are not served; {_ADVICE}")
     version = sklearn.get("sklearn_version")
+    facts = _mapping(_mapping(document.get("metadata")).get("viridian"))
     return Bundle(
         payload=_inside(directory, str(name)),
         format=payload_format,
-        signature=signature.parse(inputs) if isinstance(inputs, str) else None,
+        signature=signature.narrowed(signature.parse(inputs), _known(facts)) if isinstance(inputs, str) else None,
         example=_example(directory, _mapping(document.get("saved_input_example_info"))),
         sklearn_version=str(version) if version else None,
-        none=_names(_mapping(_mapping(document.get("metadata")).get("viridian")).get("none")),
+        none=_names(facts.get("none")),
+        largest=_limit(facts.get("largest")),
     )
 
 
@@ -156,6 +160,20 @@ def _finite(value: Any) -> Any:
 
 def _names(value: Any) -> frozenset[str]:
     return frozenset(map(str, value)) if isinstance(value, list) else frozenset()
+
+
+def _known(facts: dict[str, Any]) -> dict[str, list[Any]]:
+    """The values that some columns are restricted to."""
+    plain = (str, int, float)
+    return {
+        str(name): [value for value in values if isinstance(value, plain)]
+        for name, values in _mapping(facts.get("known")).items()
+        if isinstance(values, list)
+    }
+
+
+def _limit(value: Any) -> float:
+    return float(value) if isinstance(value, int | float) and value > 0 else math.inf
 
 
 def _mapping(value: Any) -> dict[str, Any]:

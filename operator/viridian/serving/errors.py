@@ -62,6 +62,8 @@ class Rejection(StrEnum):
     WRONG_SHAPE = "WrongShape"
     MISSING_VALUE = "MissingValue"
     OUT_OF_RANGE = "OutOfRange"
+    UNKNOWN_VALUE = "UnknownValue"
+    """A category that the model has no answer for."""
     TOO_MANY_ROWS = "TooManyRows"
     TOO_SLOW = "TooSlow"
     """The body did not arrive in time."""

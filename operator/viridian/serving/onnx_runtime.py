@@ -29,8 +29,17 @@ _ELEMENTS: Final[Mapping[str, tuple[Kind, str, Any]]] = {
     "tensor(bool)": (Kind.BOOLEAN, "BOOL", np.bool_),
     "tensor(string)": (Kind.STRING, "BYTES", np.object_),
 }
+_GREATEST: Final[Mapping[Any, float]] = {
+    np.float16: float(np.finfo(np.float16).max),
+    np.float32: float(np.finfo(np.float32).max),
+    np.float64: np.inf,
+}
+"""A graph's own numbers end there."""
 _SILENT: Final = 4
 """Its messages quote the input that caused them; what matters is raised as well."""
+
+_MOST_SAID: Final = 240
+"""Of its own sentence about a graph: at that time there is no input that it could quote."""
 
 Feed = Callable[[Batch], dict[str, NDArray[Any]]]
 
@@ -47,7 +56,7 @@ class OnnxModel:
             if node.type not in _ELEMENTS:
                 raise BundleRefused(f"the ONNX input {node.name!r} has the type {node.type}, which is not served")
         self.signature: Signature = bundle.signature or _signature(inputs)
-        self._feed = _feed(self.signature, inputs)
+        self._feed = _feed(self.signature, inputs, bundle.largest)
         self._names = _output_names(self._session.get_outputs())
         self._run = self._session.run
 
@@ -68,7 +77,8 @@ def _session(bundle: Bundle, threads: int) -> Any:
         return onnxruntime.InferenceSession(str(bundle.payload), options, providers=["CPUExecutionProvider"])
     except Exception as error:
         # onnxruntime raises a dozen unrelated types; each means that this file is no model.
-        why = f"cannot be loaded by onnxruntime {onnxruntime.__version__}: {type(error).__name__}"
+        said = " ".join(str(error).split())[:_MOST_SAID]
+        why = f"cannot be loaded by onnxruntime {onnxruntime.__version__}: {type(error).__name__}: {said}"
         raise unreadable(bundle.payload, why) from error
 
 
@@ -94,11 +104,11 @@ def _is_column(node: Any) -> bool:
     return len(node.shape) == 1 or (len(node.shape) == 2 and node.shape[1] in (1, None))
 
 
-def _feed(signature: Signature, inputs: Sequence[Any]) -> Feed:
+def _feed(signature: Signature, inputs: Sequence[Any], largest: float) -> Feed:
     """How a batch becomes the session's inputs: decided once, at load."""
     if isinstance(signature, Matrix) or (len(inputs) == 1 and _as_numbers(signature) and _is_matrix(inputs[0])):
-        return _feed_matrix(signature, inputs)
-    return _feed_columns(signature, inputs)
+        return _feed_matrix(signature, inputs, largest)
+    return _feed_columns(signature, inputs, largest)
 
 
 def _as_numbers(signature: Table) -> bool:
@@ -106,7 +116,7 @@ def _as_numbers(signature: Table) -> bool:
     return all(column.kind is not Kind.STRING for column in signature.columns)
 
 
-def _feed_matrix(signature: Signature, inputs: Sequence[Any]) -> Feed:
+def _feed_matrix(signature: Signature, inputs: Sequence[Any], largest: float) -> Feed:
     width = signature.width if isinstance(signature, Matrix) else len(signature.columns)
     node = inputs[0]
     takes = node.shape[1] if len(node.shape) == 2 else None
@@ -120,14 +130,14 @@ def _feed_matrix(signature: Signature, inputs: Sequence[Any]) -> Feed:
 
     def feed(batch: Batch) -> dict[str, NDArray[Any]]:
         if batch.matrix is not None:
-            return {name: _cast(batch.matrix, element)}
+            return {name: _cast(batch.matrix, element, largest)}
         vectors = [(batch.columns or {})[column].astype(np.float64) for column in columns]
-        return {name: _cast(np.column_stack(vectors), element)}
+        return {name: _cast(np.column_stack(vectors), element, largest)}
 
     return feed
 
 
-def _feed_columns(signature: Table, inputs: Sequence[Any]) -> Feed:
+def _feed_columns(signature: Table, inputs: Sequence[Any], largest: float) -> Feed:
     nodes = _by_column(signature, inputs)
     plan = [
         (
@@ -149,7 +159,7 @@ def _feed_columns(signature: Table, inputs: Sequence[Any]) -> Feed:
         given = {}
         for place, column, node, element, dimensions in plan:
             values = batch.matrix[:, place] if batch.matrix is not None else (batch.columns or {})[column]
-            given[node] = _cast(values, element, column).reshape((-1, 1) if dimensions == 2 else (-1,))
+            given[node] = _cast(values, element, largest, column).reshape((-1, 1) if dimensions == 2 else (-1,))
         return given
 
     return feed
@@ -171,19 +181,28 @@ def _by_column(signature: Table, inputs: Sequence[Any]) -> dict[str, Any]:
     return found
 
 
-def _cast(values: NDArray[Any], element: Any, column: str = "") -> NDArray[Any]:
+def _cast(values: NDArray[Any], element: Any, largest: float, column: str = "") -> NDArray[Any]:
     if element is np.object_:
         # Text in a graph is never null; converters know missing text as the empty string.
         return np.where(nulls(values), "", values)
-    if not np.issubdtype(element, np.floating) and nulls(values).any():
-        raise BadInput(Rejection.MISSING_VALUE, column, f"{column!r}: null, which the model's graph cannot take there")
-    if element is not np.float32 and element is not np.float16:
+    if not np.issubdtype(element, np.floating):
+        if nulls(values).any():
+            where = f"{column!r}: null, which the model's graph cannot take there"
+            raise BadInput(Rejection.MISSING_VALUE, column, where)
         return np.ascontiguousarray(values, dtype=element)
     with np.errstate(over="ignore"):
         narrow = np.ascontiguousarray(values, dtype=element)
-    if np.isinf(narrow).any():
-        raise BadInput(Rejection.OUT_OF_RANGE, "", "a number is too large for the 32-bit numbers of the model")
+    bound = min(largest, _GREATEST[element])
+    if bound != np.inf and (np.abs(narrow) > bound).any():
+        raise BadInput(Rejection.OUT_OF_RANGE, column, _too_large(narrow, largest, column))
     return narrow
+
+
+def _too_large(narrow: NDArray[Any], largest: float, column: str) -> str:
+    of = f"{column!r}: " if column else ""
+    if np.isinf(narrow).any():
+        return f"{of}a number is too large for the {narrow.dtype.itemsize * 8}-bit numbers of the model"
+    return f"{of}a number is beyond ±{largest:.3g}, and this model answers only up to there"
 
 
 def _output_names(outputs: Sequence[Any]) -> list[str]:

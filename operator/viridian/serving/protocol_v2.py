@@ -151,7 +151,7 @@ def _numbers(tensor: Tensor, names: Sequence[str] | None, nullable: bool) -> NDA
         raise BadInput(Rejection.WRONG_SHAPE, tensor.name, "there are no rows")
     if tensor.binary:
         values = tensors.numbers(tensor.name, tensor.datatype, tensor.shape, memoryview(tensor.data))
-        _check_complete(values, names, tensor.name, nullable)
+        check_complete(values, names, tensor.name, nullable)
         return values
     if bytes(memoryview(tensor.data)[:16]).translate(None, b" \t\r\n").startswith(b"[["):
         values = decode.matrix(tensor.data, names, nullable, tensor.name)
@@ -181,7 +181,7 @@ def _check_datatype(tensor: Tensor, values: NDArray[np.float64]) -> None:
         )
 
 
-def _check_complete(values: NDArray[np.float64], names: Sequence[str] | None, field: str, nullable: bool) -> None:
+def check_complete(values: NDArray[np.float64], names: Sequence[str] | None, field: str, nullable: bool) -> None:
     """NaN is null, which JSON tells apart by itself. Where some columns may be null, the reader looks."""
     if not nullable and np.isnan(values).any():
         row, column = np.argwhere(np.isnan(values))[0]
@@ -241,7 +241,7 @@ def _raw_column(tensor: Tensor, column: Column) -> list[Any]:
     if column.kind is Kind.STRING:
         return tensors.strings(tensor.name, tensor.shape, raw)
     values = tensors.numbers(tensor.name, tensor.datatype, tensor.shape, raw).reshape(-1, 1)
-    _check_complete(values, [column.name], column.name, nullable=not column.required)
+    check_complete(values, [column.name], column.name, nullable=not column.required)
     return values[:, 0].tolist()  # type: ignore[no-any-return]
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from enum import Enum
 from functools import cached_property
 from typing import Any, Final
@@ -33,6 +34,8 @@ class Column:
     datatype: str
     """In the words of the Open Inference Protocol: FP64, INT64, BOOL, BYTES, …"""
     required: bool = True
+    known: frozenset[Any] | None = None
+    """The only values that the model answers for; None where it answers for any."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,18 @@ def parse(inputs: str) -> Signature:
     if any(spec.get("type") == "tensor" for spec in specs):
         return _matrix(specs)
     return _table(specs)
+
+
+def narrowed(signature: Signature, known: Mapping[str, Iterable[Any]]) -> Signature:
+    """The same, with some columns restricted to these values."""
+    if isinstance(signature, Matrix) or not known:
+        return signature
+    return Table(
+        tuple(
+            replace(column, known=frozenset(known[column.name])) if column.name in known else column
+            for column in signature.columns
+        )
+    )
 
 
 def _matrix(specs: list[dict[str, Any]]) -> Matrix:

@@ -5,6 +5,7 @@ The list of types that may be built is ours. MLflow lets each version carry its 
 
 from __future__ import annotations
 
+import re
 import warnings
 import zipfile
 from collections.abc import Callable, Sequence
@@ -20,7 +21,7 @@ from sklearn.exceptions import InconsistentVersionWarning
 from viridian.api.refusals import Refusal
 from viridian.serving.batch import Batch
 from viridian.serving.bundle import Bundle, unreadable
-from viridian.serving.errors import BundleRefused
+from viridian.serving.errors import BadInput, BundleRefused, Rejection
 from viridian.serving.outputs import LABEL, PREDICTION, PROBABILITIES, Output, probabilities
 from viridian.serving.signature import Column, Kind, Matrix, Signature, Table
 from viridian.serving.trees import check_trees, parts
@@ -59,6 +60,15 @@ _MOST_PROBABLE: Final = frozenset(
 _NAMES_ARE_CHECKED: Final = "X does not have valid feature names"
 
 
+# What scikit-learn says about values that an estimator does not take. It may quote them, so that other words are sent.
+_COMPLAINTS: Final = (
+    (r"Found unknown categories", Rejection.UNKNOWN_VALUE, "a category that the model does not know"),
+    (r"contains NaN", Rejection.MISSING_VALUE, "null, or a number of which the model makes NaN, where it takes none"),
+    (r"contains infinity|too large for dtype", Rejection.OUT_OF_RANGE, "a number that is too large for the model"),
+    (r"Negative values in data|strictly positive data", Rejection.OUT_OF_RANGE, "a number below what the model takes"),
+)
+
+
 class SklearnModel:
     """An estimator with `predict`, and `predict_proba` where it classifies."""
 
@@ -77,7 +87,19 @@ class SklearnModel:
         self._once = self._probabilistic and type(_last(self._estimator)).__name__ in _MOST_PROBABLE
 
     def predict(self, batch: Batch) -> Sequence[Output]:
-        """Label and probabilities of a classifier; the prediction of anything else."""
+        """Label and probabilities of a classifier; the prediction of anything else.
+
+        BadInput where scikit-learn itself calls the values wrong: they are, and nothing is wrong with the model.
+        """
+        try:
+            return self._predict(batch)
+        except ValueError as error:
+            refused = refusal(error)
+            if refused is None:
+                raise
+            raise refused from error
+
+    def _predict(self, batch: Batch) -> Sequence[Output]:
         rows = self._input(batch)
         if not self._probabilistic:
             return [Output(self._label, np.asarray(self._estimator.predict(rows)))]
@@ -87,6 +109,14 @@ class SklearnModel:
         else:
             labels = np.asarray(self._estimator.predict(rows))
         return [Output(self._label, labels), Output(PROBABILITIES, odds)]
+
+
+def refusal(error: ValueError) -> BadInput | None:
+    """What is wrong with the request, where this is what the error tells; None for any other."""
+    for pattern, reason, words in _COMPLAINTS:
+        if re.search(pattern, str(error)):
+            return BadInput(reason, "", f"a row has {words}")
+    return None
 
 
 def load_estimator(bundle: Bundle) -> Any:

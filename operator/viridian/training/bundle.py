@@ -25,6 +25,7 @@ from viridian.api import manifest
 from viridian.api.profile import PROFILE_PATH, Reference
 from viridian.serving.bundle import Format
 from viridian.serving.integrity import hashed
+from viridian.serving.signature import Signature, narrowed, parse
 from viridian.training import signing
 from viridian.training.holdout import Holdout
 from viridian.training.payload import Payload
@@ -38,11 +39,11 @@ REQUIREMENTS: Final = {
 }
 
 
-def write(directory: Path, payload: Payload, holdout: Holdout, facts: Mapping[str, str]) -> None:
+def write(directory: Path, payload: Payload, holdout: Holdout, facts: Mapping[str, Any]) -> None:
     """Writes the bundle into an empty directory; it is still to be sealed."""
     (directory / "viridian").mkdir(parents=True)
     (directory / payload.format.value).write_bytes(payload.content)
-    (directory / "MLmodel").write_text(yaml.safe_dump(mlmodel(payload, holdout, facts), sort_keys=True))
+    describe(directory, payload, holdout, facts)
     (directory / "requirements.txt").write_text("".join(f"{name}\n" for name in REQUIREMENTS[payload.format]))
     write_json(
         directory / "python_env.yaml", {"python": platform.python_version(), "dependencies": ["-r requirements.txt"]}
@@ -50,6 +51,11 @@ def write(directory: Path, payload: Payload, holdout: Holdout, facts: Mapping[st
     write_json(directory / EXAMPLE, example(holdout))
     write_json(directory / SERVING_EXAMPLE, {"dataframe_split": example(holdout)})
     write_json(directory / "viridian" / "holdout.json", holdout.document())
+
+
+def describe(directory: Path, payload: Payload, holdout: Holdout, facts: Mapping[str, Any]) -> None:
+    """Writes MLmodel, or writes it anew with other facts."""
+    (directory / "MLmodel").write_text(yaml.safe_dump(mlmodel(payload, holdout, facts), sort_keys=True))
 
 
 def seal(directory: Path, profile: Reference | None = None) -> str:
@@ -66,9 +72,10 @@ def seal(directory: Path, profile: Reference | None = None) -> str:
     return manifest.digest(document)
 
 
-def mlmodel(payload: Payload, holdout: Holdout, facts: Mapping[str, str]) -> dict[str, Any]:
+def mlmodel(payload: Payload, holdout: Holdout, facts: Mapping[str, Any]) -> dict[str, Any]:
     """MLflow's description of the model, with the types and the order of its columns as signature."""
     none = [column.name for column in holdout.columns if column.none]
+    known = {column.name: list(column.known) for column in holdout.columns if column.known is not None}
     flavors = {name: dict(flavor) for name, flavor in payload.flavors.items()}
     flavors["python_function"] |= {
         "python_version": platform.python_version(),
@@ -93,9 +100,16 @@ def mlmodel(payload: Payload, holdout: Holdout, facts: Mapping[str, str]) -> dic
                 **payload.facts,
                 **facts,
                 **({"none": none} if none else {}),
+                **({"known": known} if known else {}),
             }
         },
     }
+
+
+def signature_of(columns: Sequence[Column]) -> Signature:
+    """What a server makes of the description of these columns."""
+    known = {column.name: column.known for column in columns if column.known is not None}
+    return narrowed(parse(signature_inputs(columns)), known)
 
 
 def signature_inputs(columns: Sequence[Column]) -> str:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from viridian.api.profile import Reference
 from viridian.api.stage import shortened
-from viridian.training import bundle
+from viridian.training import apart, bundle
+from viridian.training.converters import converted, converters
+from viridian.training.examination import Examination, answers, examination
 from viridian.training.holdout import Holdout
 from viridian.training.outcome import CandidateFailed
-from viridian.training.payload import NotExpressible, Payload, as_onnx, as_skops, difference, numbers
+from viridian.training.parity import difference
+from viridian.training.patience import seconds_for
+from viridian.training.payload import NotExpressible, Payload, as_skops
+from viridian.training.rows import Rows
 from viridian.training.scores import Prediction
 from viridian.training.served import NotServed, Served
 
@@ -32,35 +37,66 @@ class Packed:
     """Why it is not ONNX."""
 
 
-def pack(directory: Path, model: Any, holdout: Holdout, expected: Prediction, profiled: Profiled) -> Packed:
-    """ONNX with numbers of 32 bits, else of 64, else skops. `expected` is what the estimator itself answers."""
+def pack(
+    directory: Path,
+    model: Any,
+    holdout: Holdout,
+    expected: Prediction,
+    profiled: Profiled,
+    learnt: Rows | None = None,
+) -> Packed:
+    """ONNX by the first converter whose graph answers as the estimator does, else skops.
 
-    def tried(name: str, payload: Payload, **facts: str) -> Packed | str:
-        """The bundle, or what keeps a server from answering with it as the estimator does."""
-        place = directory / name
-        bundle.write(place, payload, holdout, {"estimator": estimator, **facts})
-        try:
-            answered = Served(place).predict(holdout)
-        except NotServed as error:
-            return shortened(str(error))
-        doubt = difference(expected, answered)
-        if doubt is not None:
-            return doubt
-        return Packed(place, bundle.seal(place, profiled(answered)), payload.format.name.lower())
-
-    estimator = f"{type(model).__module__}.{type(model).__qualname__}"
+    `expected` is what the estimator itself answers about the holdout, and `learnt` are the rows that it was fitted on.
+    """
+    asked = examination(model, holdout, expected, learnt)
+    facts = {"estimator": f"{type(model).__module__}.{type(model).__qualname__}"}
     doubt = ""
-    for number in numbers(model):
+    for name, converter in converters(model).items():
+        place = directory / name
         try:
-            packed = tried(number.__name__, as_onnx(model, holdout.columns, number), parity="passed")
+            payload = converted(converter, model, holdout.columns)
+            answered = _agreeing(place, payload, asked, {**facts, "parity": "passed"})
         except NotExpressible as error:
             doubt = doubt or shortened(str(error))
             break
-        if isinstance(packed, Packed):
-            return packed
-        doubt = doubt or packed
+        except NotServed as error:
+            doubt = doubt or shortened(str(error))
+        else:
+            return Packed(place, bundle.seal(place, profiled(answered)), payload.format.name.lower())
     reason = f"not as ONNX: {doubt}"
-    packed = tried("skops", as_skops(model), reason=reason)
-    if isinstance(packed, Packed):
-        return replace(packed, reason=reason)
-    raise CandidateFailed(f"no server would run it as it is: {packed}; {reason}")
+    answered = _as_skops(directory / "skops", model, asked, {**facts, "reason": reason})
+    return Packed(directory / "skops", bundle.seal(directory / "skops", profiled(answered)), "skops", reason)
+
+
+def _agreeing(place: Path, payload: Payload, asked: Examination, facts: dict[str, Any]) -> Prediction:
+    """What a server answers to the holdout with this graph; NotServed where it is not the estimator's answer.
+
+    The graph runs in another process: nobody knows yet whether it ends.
+    """
+    bundle.write(place, payload, asked.holdout, facts)
+    try:
+        answered, said = apart.call(
+            answers, place, asked.holdout.rows, asked.probes.rows, seconds=seconds_for(asked.count)
+        )
+    except apart.NotDone as error:
+        raise NotServed(f"asking the graph failed: {error}") from error
+    verdict = asked.verdict(answered, said)
+    if verdict.doubt is not None:
+        raise NotServed(verdict.doubt)
+    if verdict.largest is not None:
+        bundle.describe(place, payload, asked.holdout, {**facts, "largest": verdict.largest})
+    return answered
+
+
+def _as_skops(place: Path, model: Any, asked: Examination, facts: dict[str, Any]) -> Prediction:
+    """What a server answers with the estimator itself. It needs no probes: it is what they are compared with."""
+    bundle.write(place, as_skops(model), asked.holdout, facts)
+    try:
+        answered = Served(place).predict(asked.holdout.rows)
+        problem = difference(asked.expected, answered)
+    except NotServed as error:
+        problem = shortened(str(error))
+    if problem is not None:
+        raise CandidateFailed(f"no server would run it as it is: {problem}; {facts['reason']}")
+    return answered

@@ -12,17 +12,17 @@ import numpy as np
 import onnx
 import sklearn
 import skops.io
+from onnx import TensorProto, helper
 from skl2onnx import to_onnx
 from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType, StringTensorType
+from sklearn.tree._tree import Tree
 
 from viridian.serving.bundle import Format
 from viridian.serving.trees import parts
 from viridian.training import boosted_trees
 from viridian.training.rows import Column
-from viridian.training.scores import Prediction, classifies
+from viridian.training.scores import classifies
 
-TOLERANCE: Final = 1e-4
-"""Largest difference of a probability, or of a number relative to the spread of the predictions."""
 MAX_ERROR_CHARACTERS: Final = 160
 GRAPH_NAME: Final = "model"
 """A constant: the converter's default is random, and then the same model would get another digest each time."""
@@ -53,16 +53,22 @@ def as_onnx(model: Any, columns: Sequence[Column], number: type = FloatTensorTyp
     for column in columns:
         if column.type == "string" and not column.required:
             raise NotExpressible(f"column {column.name!r} is text with gaps, and text has no gaps there")
+    if number is DoubleTensorType and endless(model):
+        raise NotExpressible("a tree that splits gaps from numbers has infinite thresholds")
     options = {id(model): {"zipmap": False}} if classifies(model) else None
     try:
         with warnings.catch_warnings():
-            # What it warns of is measured on the holdout.
+            # What it warns of is measured afterwards.
             warnings.simplefilter("ignore")
             graph = to_onnx(model, initial_types=inputs(model, columns, number), options=options, name=GRAPH_NAME)
         boosted_trees.finish(graph)
     except Exception as error:
         # The converter raises whatever its parts raise; each of them means that there is no graph.
-        raise NotExpressible(f"{type(error).__name__}: {str(error)[:MAX_ERROR_CHARACTERS]}") from error
+        raise NotExpressible(f"{type(error).__name__}: {unquoted(error)}") from error
+    if any(node.op_type == "StringNormalizer" for node in graph.graph.node):
+        raise NotExpressible("how its graph makes text lower case depends on the locales of each computer")
+    if number is DoubleTensorType:
+        round_before_trees(graph)
     name = Format.ONNX.value
     return Payload(
         Format.ONNX,
@@ -78,6 +84,29 @@ def as_onnx(model: Any, columns: Sequence[Column], number: type = FloatTensorTyp
 def numbers(model: Any) -> tuple[type, ...]:
     """The types of numbers to try, in their order: histogram gradient boosting compares with thresholds of 64 bits."""
     return (DoubleTensorType,) if boosted_trees.contained_in(model) else (FloatTensorType, DoubleTensorType)
+
+
+def unquoted(error: Exception) -> str:
+    """What it says, up to where it may quote numbers or categories of the model."""
+    return re.split(r"[\[{]", str(error), maxsplit=1)[0].strip()[:MAX_ERROR_CHARACTERS]
+
+
+def endless(model: Any) -> bool:
+    """A tree has a threshold that is not finite: with numbers of 64 bits, the converter never ends looking for it."""
+    return any(isinstance(part, Tree) and not np.isfinite(part.threshold).all() for part in parts(model))
+
+
+def round_before_trees(graph: onnx.ModelProto) -> None:
+    """Trees round to 32 bits what they are given, in scikit-learn: so they do in a graph of 64."""
+    nodes = []
+    for node in graph.graph.node:
+        if node.op_type in ("TreeEnsembleClassifier", "TreeEnsembleRegressor"):
+            rounded = f"{node.input[0]}_for_{node.name}"
+            nodes.append(helper.make_node("Cast", [node.input[0]], [rounded], name=rounded, to=TensorProto.FLOAT))
+            node.input[0] = rounded
+        nodes.append(node)
+    graph.graph.ClearField("node")
+    graph.graph.node.extend(nodes)
 
 
 def inputs(model: Any, columns: Sequence[Column], number: type) -> list[tuple[str, Any]]:
@@ -123,33 +152,3 @@ def as_skops(model: Any) -> Payload:
         },
         {"sklearn": version},
     )
-
-
-def difference(expected: Prediction, got: Prediction) -> str | None:
-    """What keeps the two from being the same model, in words; None when nothing does.
-
-    A label may differ only where the estimator itself was undecided within twice the tolerance.
-    """
-    if expected.probabilities is None:
-        return difference_of_numbers(expected, got) if expected.values.dtype.kind == "f" else flips(expected, got)
-    if got.probabilities is None or got.probabilities.shape != expected.probabilities.shape:
-        return "it gives other probabilities"
-    largest = float(np.abs(expected.probabilities - got.probabilities).max())
-    if not largest < TOLERANCE:
-        return f"a probability differs by {largest:.2g}"
-    return flips(expected, got)
-
-
-def difference_of_numbers(expected: Prediction, got: Prediction) -> str | None:
-    spread = float(np.ptp(expected.values)) or max(1.0, float(np.abs(expected.values).max()))
-    largest = float(np.abs(expected.values - got.values).max()) / spread
-    return None if largest < TOLERANCE else f"a prediction differs by {largest:.2g} of their spread"
-
-
-def flips(expected: Prediction, got: Prediction) -> str | None:
-    differs = expected.values.astype(str) != got.values.astype(str)
-    if expected.probabilities is not None:
-        best_two = np.sort(expected.probabilities, axis=1)[:, -2:]
-        differs &= (best_two[:, 1] - best_two[:, 0]) > 2 * TOLERANCE
-    count = int(differs.sum())
-    return f"{count} labels differ" if count else None

@@ -13,12 +13,13 @@ from typing import Any, Final
 
 from viridian.api.registry import TAG_DIGEST, TAG_HOLDOUT, TAG_MODEL_URI
 from viridian.api.stage import StageReport, shortened
-from viridian.training import outcome, tracking
+from viridian.training import apart, outcome, tracking
 from viridian.training.holdout import Holdout, holdout_of
 from viridian.training.packing import pack
+from viridian.training.patience import seconds_for
 from viridian.training.reference import Learnt, reference
 from viridian.training.scores import classifies, predict, scores
-from viridian.training.served import Served
+from viridian.training.served import predictions
 
 CHAMPION_PREFIX: Final = "champion."
 TAG_PAYLOAD: Final = "viridian.payload"
@@ -64,7 +65,14 @@ def log(
     champion, problem = champion_scores(rows, classifier=classifier)
     found = {**scores(rows.target, expected, classifier=classifier), **(metrics or {}), **champion}
     with tempfile.TemporaryDirectory() as scratch, tracking.current_run() as run_id:
-        packed = pack(Path(scratch), model, rows, expected, lambda answered: reference(model, learnt, rows, answered))
+        packed = pack(
+            Path(scratch),
+            model,
+            rows,
+            expected,
+            lambda answered: reference(model, learnt, rows, answered),
+            learnt.rows,
+        )
         name = logged_model_name()
         uri = tracking.log_model(
             run_id, packed.directory, name, {TAG_DIGEST: packed.digest, TAG_PAYLOAD: packed.payload}
@@ -110,7 +118,8 @@ def champion_scores(rows: Holdout, *, classifier: bool) -> tuple[Mapping[str, fl
         return {}, ""
     try:
         with tempfile.TemporaryDirectory() as scratch:
-            prediction = Served(tracking.download(uri, Path(scratch))).predict(rows)
+            champion = tracking.download(uri, Path(scratch))
+            prediction = apart.call(predictions, champion, rows.rows, seconds=seconds_for(len(rows.rows)))
         found = scores(rows.target, prediction, classifier=classifier)
     except Exception as error:
         # Whatever is wrong with the old model must not lose the new one; the gate says what a missing number means.

@@ -14,6 +14,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+EXACT: Final = 2**53
+"""Whole numbers on this side of it have a float64 each, in requests too."""
 NUMBERS: Final = ("double", "float", "long", "integer")
 
 
@@ -27,6 +29,8 @@ class Column:
     """False when the rows have gaps in it: then a request may have them too."""
     none: bool = False
     """Text whose gaps are None; elsewhere they are NaN, which some estimators tell apart."""
+    known: tuple[Any, ...] | None = None
+    """The only values that the estimator answers for; None where it answers for any."""
 
     @property
     def numeric(self) -> bool:
@@ -55,6 +59,16 @@ class Rows:
 
     def __len__(self) -> int:
         return len(next(iter(self.values.values()), ()))
+
+    def take(self, chosen: NDArray[np.int64]) -> Rows:
+        """The rows of these numbers, in this order."""
+        return replace(self, values={name: vector[chosen] for name, vector in self.values.items()})
+
+    def followed_by(self, others: Rows) -> Rows:
+        """These rows and then the others, which have the same columns."""
+        return replace(
+            self, values={name: np.concatenate([vector, others.values[name]]) for name, vector in self.values.items()}
+        )
 
     def as_in(self, others: Rows) -> Rows:
         """The same rows under columns that fit both: a number with a fraction or a gap in either has them in both."""
@@ -110,6 +124,7 @@ def _of_series(name: str, series: pd.Series[Any]) -> tuple[Column, NDArray[Any]]
         vector = _with_none(objects, gaps) if gaps.any() else objects.astype(np.bool_)
         return Column(name, "boolean", required), vector
     if all(issubclass(kind, int | float | np.integer | np.floating) and kind is not bool for kind in kinds):
+        _check_exact(name, [value for value in present if isinstance(value, int | np.integer)])
         whole = required and all(issubclass(kind, int | np.integer) for kind in kinds)
         return Column(name, "long" if whole else "double", required), _with_nan(objects, gaps)
     held = ", ".join(sorted(kind.__name__ for kind in kinds))
@@ -123,11 +138,22 @@ def _native(name: str, vector: NDArray[Any]) -> tuple[Column, NDArray[Any]]:
     """From one of numpy's own types."""
     if vector.dtype.kind == "b":
         return Column(name, "boolean"), vector
+    if vector.dtype.kind in "iu" and len(vector):
+        _check_exact(name, [int(vector.min()), int(vector.max())])
     numbers = vector.astype(np.float64)
     required = not np.isnan(numbers).any()
     if vector.dtype.kind == "f":
         return Column(name, "float" if vector.dtype == np.float32 else "double", required), numbers
     return Column(name, "long"), numbers
+
+
+def _check_exact(name: str, whole: Sequence[Any]) -> None:
+    """JSON's numbers, and those of nearly all programs that write it, have 53 bits: other ones would arrive changed."""
+    if any(not -EXACT < int(value) < EXACT for value in whole):
+        raise TypeError(
+            f"column {name!r} holds whole numbers of more than 53 bits, and requests cannot hold these exactly: "
+            "make text of them where they name something, and fractions (float64) where they measure something"
+        )
 
 
 def _with_none(objects: NDArray[Any], gaps: NDArray[np.bool_]) -> NDArray[Any]:

@@ -1,6 +1,7 @@
 """A model as the model server would run it: loaded by the server's own rules, never as a pickle.
 
-The champion is judged through this, and so is what was just packed: what passes here is what users will meet.
+The champion is judged through this, and so is what was just packed. Rows go through the server's own reader: what
+passes here is what users will meet.
 """
 
 from __future__ import annotations
@@ -9,16 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from viridian.serving import bundle, runtime
-from viridian.serving.batch import Batch
-from viridian.serving.errors import ServingError
+from viridian.serving import bundle, model, runtime
+from viridian.serving.batch import Batch, Reader, TableReader
+from viridian.serving.errors import BadInput, ServingError
 from viridian.serving.integrity import verify_directory
 from viridian.serving.outputs import LABEL, PREDICTION, PROBABILITIES
-from viridian.serving.signature import Column, Kind, Table
-from viridian.training.holdout import Holdout
-from viridian.training.rows import Rows
+from viridian.serving.protocol_v2 import check_complete
+from viridian.training.asked import Asked, asked
+from viridian.training.rows import Column, Rows
 from viridian.training.scores import Prediction
 
 
@@ -35,44 +35,58 @@ class Served:
             self._runtime = runtime.load(bundle.read(directory), threads=1)
         except ServingError as error:
             raise NotServed(str(error)) from error
+        self._reader = model.reader(self._runtime.signature)
 
-    def predict(self, holdout: Holdout) -> Prediction:
-        """Its predictions for the rows of the holdout, from the columns that its own signature asks for."""
-        batch = self._batch(holdout.rows)
+    def predict(self, rows: Rows) -> Prediction:
+        """Its predictions for rows of the holdout, from the columns that its own signature asks for."""
         try:
-            answers = self._runtime.predict(batch)
+            return self._predict(rows)
+        except BadInput as error:
+            raise NotServed(f"the server refuses rows of the holdout: {error.message}") from error
+        except NotServed:
+            raise
         except Exception as error:
             # Whatever a model raises; its text may hold a customer's values, so only its kind is told.
             raise NotServed(f"the model raises {type(error).__name__} for rows of the holdout") from error
-        outputs = {answer.name: answer.values for answer in answers}
+
+    def asked(self, rows: Rows) -> Asked:
+        """Its predictions for those of the rows that it answers."""
+        return asked(lambda chosen: self._predict(rows.take(chosen)), len(rows))
+
+    def _predict(self, rows: Rows) -> Prediction:
+        outputs = {answer.name: answer.values for answer in self._runtime.predict(batch_of(rows, self._reader))}
         for name in (LABEL, PREDICTION):
             if name in outputs:
                 return Prediction(outputs[name].ravel(), outputs.get(PROBABILITIES))
         raise NotServed(f"the model answers {', '.join(sorted(outputs))}, and neither labels nor predictions")
 
-    def _batch(self, rows: Rows) -> Batch:
-        signature = self._runtime.signature
-        if isinstance(signature, Table):
-            vectors = {column.name: _vector(column, rows) for column in signature.columns}
-            if signature.numeric:
-                return Batch(len(rows), matrix=np.column_stack(list(vectors.values())))
-            return Batch(len(rows), columns=vectors)
+
+def predictions(directory: Path, rows: Rows) -> Prediction:
+    """What the model in this directory predicts for the rows."""
+    return Served(directory).predict(rows)
+
+
+def batch_of(rows: Rows, reader: Reader) -> Batch:
+    """The rows as the server reads them from a request; BadInput where it would refuse them."""
+    if not isinstance(reader, TableReader):
         if not rows.numeric:
             raise NotServed("the model takes a matrix of numbers, and the holdout has columns that are none")
-        if signature.width not in (None, len(rows.columns)):
-            raise NotServed(f"the model takes {signature.width} columns, and the holdout has {len(rows.columns)}")
-        return Batch(len(rows), matrix=rows.matrix)
+        check_complete(rows.matrix, rows.names, reader.matrix.name, nullable=False)
+        return reader.from_matrix(rows.matrix)
+    given = {column.name: column for column in rows.columns}
+    known = [given[column.name] for column in reader.table.columns if column.name in given]
+    for column in reader.table.columns:
+        if column.required and column.name not in given:
+            raise NotServed(f"the holdout has no column {column.name!r}")
+    if reader.table.numeric and all(one.numeric for one in known) and len(known) == len(reader.names):
+        matrix = np.column_stack([rows.values[one.name] for one in known])
+        check_complete(matrix, reader.names, "the holdout", reader.nullable)
+        return reader.from_matrix(matrix)
+    return reader.from_columns({one.name: _values(one, rows) for one in known}, "the holdout")
 
 
-def _vector(column: Column, rows: Rows) -> NDArray[Any]:
-    """The values of a column of the signature, as the server's reader would give them."""
-    if column.name not in rows.values:
-        raise NotServed(f"the holdout has no column {column.name!r}")
+def _values(column: Column, rows: Rows) -> list[Any]:
+    """As JSON has them: null for a gap."""
     values = rows.values[column.name]
-    kind = next(known.type for known in rows.columns if known.name == column.name)
-    told = {"boolean": Kind.BOOLEAN, "string": Kind.STRING}.get(kind, Kind.FLOAT)
-    if told is not column.kind and not (told.numeric and column.kind.numeric):
-        raise NotServed(f"the model takes {column.kind.value} as {column.name!r}, and the holdout has {told.value}")
-    if column.kind is Kind.BOOLEAN and not column.required:
-        return values.astype(object)
-    return values
+    plain: list[Any] = values.tolist()
+    return [None if value != value else value for value in plain]

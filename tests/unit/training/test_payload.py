@@ -18,7 +18,8 @@ from tests.support.mlflow_server import cache
 from viridian.serving import bundle as served_bundle
 from viridian.training import bundle
 from viridian.training.holdout import holdout_of
-from viridian.training.payload import NotExpressible, as_onnx, as_skops, difference
+from viridian.training.parity import difference
+from viridian.training.payload import NotExpressible, as_onnx, as_skops
 from viridian.training.rows import Column
 from viridian.training.scores import Prediction
 

@@ -1,0 +1,35 @@
+"""The ways from an estimator to a graph. Each is tried in a process of its own, for so long and no longer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, Final
+
+from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType
+
+from viridian.training import apart
+from viridian.training.patience import seconds_for
+from viridian.training.payload import NotExpressible, Payload, as_onnx, numbers
+from viridian.training.rows import Column
+
+_BITS: Final = {FloatTensorType: 32, DoubleTensorType: 64}
+
+Converter = Callable[[Any, Sequence[Column]], Payload]
+"""From an estimator and its columns to a payload, by a function that a name leads to; it may raise NotExpressible."""
+
+
+def converters(model: Any) -> Mapping[str, Converter]:
+    """The converters for this estimator, the one with the quickest graphs first.
+
+    A converter only has to try: whether its graph answers as the estimator does is found out afterwards.
+    """
+    return {f"onnx-{_BITS[number]}": partial(as_onnx, number=number) for number in numbers(model)}
+
+
+def converted(converter: Converter, model: Any, columns: Sequence[Column]) -> Payload:
+    """The payload, or NotExpressible: also when the converter does not end, or ends its process."""
+    try:
+        return apart.call(converter, model, columns, seconds=seconds_for(0))
+    except apart.NotDone as error:
+        raise NotExpressible(f"the conversion failed: {error}") from error

@@ -1,0 +1,149 @@
+"""Another process: what does not end is ended, what crashes is named, and the script does not run twice."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sklearn.linear_model import LogisticRegression
+
+from viridian.training import apart, converters, patience
+from viridian.training.payload import NotExpressible, Payload
+from viridian.training.rows import Column
+
+LONG_ENOUGH = 60.0
+
+
+def spinning() -> None:
+    while True:
+        pass
+
+
+def sleeping() -> None:
+    time.sleep(LONG_ENOUGH)
+
+
+def crashing() -> None:
+    os.abort()
+
+
+def leaving() -> None:
+    os._exit(7)
+
+
+def hungry() -> int:
+    return len(bytearray(1 << 50))
+
+
+def refusing() -> None:
+    raise NotExpressible("there is no such graph")
+
+
+class Unsendable(Exception):
+    def __init__(self, one: str, two: str) -> None:
+        super().__init__(one)
+
+
+def raising_what_cannot_be_sent() -> None:
+    raise Unsendable("a", "b")
+
+
+def spinning_converter(model: Any, columns: Any) -> Payload:
+    spinning()
+    raise AssertionError
+
+
+def test_it_is_another_process_and_the_same_one_again() -> None:
+    first = apart.call(os.getpid, seconds=LONG_ENOUGH)
+    assert first != os.getpid()
+    assert apart.call(os.getpid, seconds=LONG_ENOUGH) == first
+
+
+@pytest.mark.parametrize("function", [spinning, sleeping])
+def test_what_does_not_end_is_ended(function: Any) -> None:
+    worker = apart.call(os.getpid, seconds=LONG_ENOUGH)
+    with pytest.raises(apart.NotDone, match="it takes longer than 1 s"):
+        apart.call(function, seconds=1)
+    with pytest.raises(ProcessLookupError):
+        os.kill(worker, 0)
+    assert apart.call(os.getpid, seconds=LONG_ENOUGH) != worker
+
+
+@pytest.mark.parametrize(("function", "how"), [(crashing, "SIGABRT"), (leaving, "exit code 7")])
+def test_how_it_ended_is_told(function: Any, how: str) -> None:
+    with pytest.raises(apart.NotDone, match=f"its process ended: {how}"):
+        apart.call(function, seconds=LONG_ENOUGH)
+
+
+def test_more_memory_than_there_is_fails_there() -> None:
+    with pytest.raises(MemoryError):
+        apart.call(hungry, seconds=LONG_ENOUGH)
+
+
+def test_what_the_function_raises_is_raised_here() -> None:
+    with pytest.raises(NotExpressible, match="there is no such graph"):
+        apart.call(refusing, seconds=LONG_ENOUGH)
+    with pytest.raises(apart.NotDone, match="cannot be handed over"):
+        apart.call(raising_what_cannot_be_sent, seconds=LONG_ENOUGH)
+
+
+def test_a_function_without_a_name_goes_with_its_code() -> None:
+    factor = 3
+    assert apart.call(lambda number: factor * number, 14, seconds=LONG_ENOUGH) == 42
+
+
+def test_what_cannot_be_handed_over_is_told() -> None:
+    with pytest.raises(apart.NotDone, match="cannot be handed to another process: TypeError"):
+        apart.call(len, (number for number in [1]), seconds=LONG_ENOUGH)
+
+
+def test_a_process_that_left_is_started_anew() -> None:
+    worker = apart.call(os.getpid, seconds=LONG_ENOUGH)
+    os.kill(worker, 9)
+    assert apart.call(len, "four", seconds=LONG_ENOUGH) == 4
+
+
+def test_a_converter_that_does_not_end_has_no_graph(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(patience.SETTING, "1")
+    with pytest.raises(NotExpressible, match="the conversion failed: it takes longer than 1 s"):
+        converters.converted(spinning_converter, LogisticRegression(), (Column("x", "double"),))
+
+
+@pytest.mark.parametrize(("given", "seconds"), [("", 60.0), ("2.5", 2.5), ("soon", 60.0), ("-1", 60.0), ("inf", 60.0)])
+def test_the_setting(monkeypatch: pytest.MonkeyPatch, given: str, seconds: float) -> None:
+    monkeypatch.setenv(patience.SETTING, given)
+    assert patience.seconds_for(0) == seconds
+    assert patience.seconds_for(1000) == seconds + 10
+
+
+SCRIPT = """
+import json, os, sys
+from helper import double
+from viridian.training import apart
+
+class Mine:
+    def __init__(self): self.number = 4
+    def __call__(self): return [os.getpid(), double(self.number)]
+
+with open(sys.argv[1], "a") as log:
+    log.write("ran\\n")
+print(json.dumps([os.getpid(), *apart.call(Mine(), seconds=60)]))
+"""
+
+
+def test_a_script_runs_once_and_its_own_classes_and_modules_go_over(tmp_path: Path) -> None:
+    (tmp_path / "helper.py").write_text("def double(number):\n    return 2 * number\n")
+    (tmp_path / "train.py").write_text(SCRIPT)
+    log = tmp_path / "log"
+    done = subprocess.run([sys.executable, "train.py", str(log)], cwd=tmp_path, capture_output=True, check=True)
+    script, other, number = json.loads(done.stdout)
+    assert (log.read_text(), number, script == other) == ("ran\n", 8, False)
+    assert done.stderr == b""
+    with pytest.raises(ProcessLookupError):
+        os.kill(other, 0)
