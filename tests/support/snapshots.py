@@ -22,6 +22,7 @@ from viridian.api.refusals import Refusal
 from viridian.api.samples import Bucket, CodeClass, PodSample, ScrapeFailure, ScrapeProblem
 from viridian.plan.conditions import stamp_exact
 from viridian.plan.intent import stamp
+from viridian.plan.pods_waiting import Obstacle
 from viridian.rollout import objects, records
 from viridian.rollout.records import Model, Outcome, Record
 from viridian.rollout.revision import revision_of
@@ -33,6 +34,7 @@ NOW = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
 SETTINGS = Settings(server_image="viridian-server:1", mlflow_uri="http://mlflow:5000")
 SILENT = Unresolved(reasons.REGISTRY_UNAVAILABLE, "the registry does not answer", lasting=False)
 NO_ALIAS = Unresolved(reasons.ALIAS_NOT_FOUND, "no alias 'candidate'", lasting=True)
+NO_VERSION = Unresolved(reasons.VERSION_NOT_FOUND, "no version 2", lasting=True)
 Object = dict[str, Any]
 
 
@@ -127,12 +129,19 @@ def slot(
             ready=number < up,
             management_port=8081,
             restarts=restarts,
-            complaint=complaint if number >= up or restarts else "",
+            obstacle=_obstacle(complaint) if number >= up else None,
+            last_words=complaint if restarts else "",
             refusal=refusal if number >= up else None,
         )
         for number in range(replicas)
     )
     return SlotWorld(deployment, pods)
+
+
+def _obstacle(complaint: str) -> Obstacle | None:
+    """`container: what it says`."""
+    container, colon, what = complaint.rpartition(": ")
+    return Obstacle(what, container if colon else "") if complaint else None
 
 
 def snapshot(

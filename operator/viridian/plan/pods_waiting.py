@@ -8,7 +8,7 @@ volume that cannot be mounted shows as a start that takes long, with the names o
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -40,6 +40,10 @@ class Obstacle:
         if self.since is None:
             return said
         return f"{said}, for {roughly(now - self.since)} now" if now - self.since >= GRACE else ""
+
+    def of(self, pod: str) -> Obstacle:
+        """The same about a pod that is named."""
+        return replace(self, container=f"pod {pod}, {self.container}" if self.container else f"pod {pod}")
 
     def changes_at(self, now: datetime) -> datetime | None:
         """When the sentence becomes another one although the pod stays as it is."""
@@ -93,6 +97,14 @@ def unready(pod: Object) -> Obstacle | None:
 def _slow(what: str, since: datetime | None, container: str = "") -> Obstacle | None:
     """A normal step; without the time at which it began nobody can say that it takes long."""
     return Obstacle(what, container, since) if since is not None else None
+
+
+def last_words(pod: Object, name: str) -> str:
+    """Why a container was last started anew, although it may run well by now."""
+    status = pod.get("status") or {}
+    states = [c.get("lastState") or {} for c in _containers(status) if c.get("name") == name]
+    ended = next((state["terminated"] for state in states if state.get("terminated")), None)
+    return _end(pod, name, ended) if ended is not None else ""
 
 
 # ---- What is wrong at once

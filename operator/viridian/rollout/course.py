@@ -163,10 +163,13 @@ def _first_deployment(situation: Situation) -> Move:
             EventType.NORMAL, reasons.EVENT_ROLLOUT_STARTED, f"{shown} is deployed to {slot}, the first champion"
         )
         return Move(None, reasons.FIRST_DEPLOYMENT, f"{shown} to become ready", revision, events=(event,))
+    if situation.halted:
+        reason, waiting = situation.halted
+        return Move(None, reason, waiting, revision, stalled=(reason, f"waiting for {waiting}"))
     if world.serves or (world.settled and world.replicas == 0):
         event = Event(EventType.NORMAL, reasons.EVENT_PROMOTED, f"{shown} is the first champion")
         return Move(Traffic(slot, revision, stamp_exact(situation.now)), reasons.SERVING, events=(event,))
-    complaint = f" ({world.complaint})" if world.complaint else ""
+    complaint = situation.complaint(slot)
     late = (reasons.PROGRESS_DEADLINE_EXCEEDED, f"{shown} is not ready in time{complaint}")
     refused = (world.refused[0], f"{shown} is refused: {world.refused[1]}") if world.refused else None
     stalled = refused or (late if world.deadline_exceeded else None)

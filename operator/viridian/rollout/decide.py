@@ -37,7 +37,7 @@ from viridian.rollout.status import status
 
 # The loop looks again at all objects before that; this is only the farthest that a plan asks for.
 _RESYNC = timedelta(minutes=10)
-_UP_TO_PEOPLE = (reasons.AWAITING_APPROVAL, reasons.PAUSED)
+_UP_TO_PEOPLE = (reasons.AWAITING_APPROVAL, reasons.PAUSED, reasons.VERSION_GONE)
 
 
 def decide(snapshot: Snapshot, now: datetime) -> Plan:
@@ -263,7 +263,8 @@ def _wake(situation: Situation, move: Move) -> datetime:
         return soon
     # An alias may move at any time; what is given by its URI only changes with the spec.
     idle = situation.snapshot.settings.registry_poll if situation.spec.model.registry else _RESYNC
-    times = [now + idle]
+    words = [world.next_word(now) for world in situation.snapshot.slots.values()]
+    times = [now + idle, *(word for word in words if word is not None)]
     if traffic is not None and draining(situation, traffic):
         times.append((moment(traffic.reverted.at if traffic.reverted else "") or now) + reverting.DRAIN)
     end = probation_end(situation.snapshot, traffic) if traffic is not None else None

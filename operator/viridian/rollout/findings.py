@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from viridian.api import durations, reasons
+from viridian.api.names import Slot
 from viridian.judgement.canary import Verdict, overall
 from viridian.plan.conditions import Finding, Truth, longer_ago, moment
 from viridian.plan.obstacles import needed, outage, refusal
@@ -13,7 +15,17 @@ from viridian.rollout.situation import Situation, fallback_revision
 from viridian.rollout.snapshot import Unresolved
 from viridian.rollout.traffic import Traffic
 
-_WAITING = {reasons.PAUSED, reasons.AWAITING_APPROVAL, reasons.REVISION_REJECTED, reasons.FALLBACK_UNAVAILABLE}
+_WAITING = {
+    reasons.PAUSED,
+    reasons.VERSION_GONE,
+    reasons.AWAITING_APPROVAL,
+    reasons.REVISION_REJECTED,
+    reasons.FALLBACK_UNAVAILABLE,
+}
+
+
+_OF_A_STEP = re.compile(r"\d(ms|[smhd]) of \d|\d of \d+ requests$")
+"""What is left of a step's time or requests."""
 
 
 def findings(situation: Situation, move: Move) -> list[Finding]:
@@ -40,7 +52,7 @@ def _ready(situation: Situation, move: Move) -> Finding:
     world, shown = situation.slot(traffic.champion), situation.version_of(traffic.revision)
     serving = any(slot_world.serves for slot in traffic.receiving if (slot_world := situation.slot(slot)) is not None)
     if not serving and situation.spec.server.replicas > 0:
-        why = f": {world.complaint}" if world is not None and world.complaint else ""
+        why = situation.complaint(traffic.champion)
         return Finding(reasons.READY, Truth.FALSE, reasons.CHAMPION_UNAVAILABLE, f"no pod of {shown} is ready{why}")
     if move.candidate is not None:
         held = _held(situation, move)
@@ -50,14 +62,20 @@ def _ready(situation: Situation, move: Move) -> Finding:
         both = f"{shown} serves; {tried} is on its way"
         alone = f"{tried} serves alone; no pod of {shown} is ready"
         said = both if world is not None and world.serves else alone
-        return Finding(reasons.READY, Truth.TRUE, reason, f"{said}{waiting}")
+        return Finding(reasons.READY, Truth.TRUE, reason, f"{said}{waiting}{_trouble(situation, traffic)}")
     reason = move.reason if move.reason in (*_WAITING, reasons.PROBATION) else reasons.SERVING
     said = f"{shown} serves"
     if move.reason == reasons.REVISION_REJECTED:
         said = f"{said}; {move.waiting_for}"
     elif move.reason == reasons.PROBATION and move.waiting_for:
         said = f"{said}; waiting for {move.waiting_for}"
-    return Finding(reasons.READY, Truth.TRUE, reason, said)
+    return Finding(reasons.READY, Truth.TRUE, reason, f"{said}{_trouble(situation, traffic, traffic.champion)}")
+
+
+def _trouble(situation: Situation, traffic: Traffic, *only: Slot) -> str:
+    """What keeps pods of the slots from being ready."""
+    slots = only or (traffic.champion.other, traffic.champion)
+    return "".join(f"; {slot} is not at full size{said}" for slot in slots if (said := situation.complaint(slot)))
 
 
 def _held(situation: Situation, move: Move) -> str:
@@ -100,13 +118,16 @@ def _reconciling(situation: Situation, move: Move) -> Iterable[Finding]:
         yield Finding(reasons.RECONCILING, Truth.TRUE, move.reason, f"waiting for {move.waiting_for}")
     elif not _champion_settled(situation, move.traffic):
         yield Finding(
-            reasons.RECONCILING, Truth.TRUE, reasons.SCALING, "the champion's pods are being added or replaced"
+            reasons.RECONCILING,
+            Truth.TRUE,
+            reasons.SCALING,
+            f"the champion's pods are being added or replaced{situation.complaint(move.traffic.champion)}",
         )
 
 
 def _without_numbers(waiting: str) -> str:
     """What changes every second belongs into `challenger.waitingFor`, which is published at a calmer pace."""
-    return "waiting for the step to end" if any(mark in waiting for mark in ("s of ", " requests")) else waiting
+    return "waiting for the step to end" if _OF_A_STEP.search(waiting) else waiting
 
 
 def _champion_settled(situation: Situation, traffic: Traffic) -> bool:
@@ -168,7 +189,8 @@ def _rollback_ready(situation: Situation, move: Move) -> Finding:
         return Finding(
             reasons.ROLLBACK_READY, Truth.TRUE, reasons.FALLBACK_READY, f"{shown} is warm in {traffic.champion.other}"
         )
-    return Finding(reasons.ROLLBACK_READY, Truth.FALSE, reasons.FALLBACK_UNAVAILABLE, f"{shown} has no ready pod")
+    said = f"{shown} has no ready pod{situation.complaint(traffic.champion.other)}"
+    return Finding(reasons.ROLLBACK_READY, Truth.FALSE, reasons.FALLBACK_UNAVAILABLE, said)
 
 
 def _registry_told(situation: Situation) -> Iterable[Finding]:

@@ -129,7 +129,7 @@ def crash_loop(situation: Situation, slot: Slot, revision: str, exposure: Exposu
     worst = max(crashes, key=lambda pod: crashes[pod], default=None)
     if worst is None or crashes[worst] < CRASH_LOOP:
         return None
-    return f"pod {worst.name} restarted {crashes[worst]} times; {worst.complaint or 'see its log'}"
+    return f"pod {worst.name} restarted {crashes[worst]} times; {worst.last_words or 'see its log'}"
 
 
 def unserved_since(situation: Situation, slot: Slot) -> str:
@@ -144,7 +144,7 @@ def unserved(situation: Situation, slot: Slot) -> str | None:
     world, since = situation.slot(slot), moment(unserved_since(situation, slot))
     if world is None or since is None or situation.now - since < UNSERVED:
         return None
-    complaint = f" ({world.complaint})" if world.complaint else ""
+    complaint = situation.complaint(slot)
     return f"no pod of it has been ready for {durations.spoken(situation.now - since)}{complaint}"
 
 

@@ -29,6 +29,8 @@ class Wanted:
 
 # What a registry lacks before somebody has made it.
 _MADE_LATER = (reasons.MODEL_NOT_FOUND, reasons.ALIAS_NOT_FOUND)
+# What it answers about something that was there once.
+_GONE = (*_MADE_LATER, reasons.VERSION_NOT_FOUND)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,26 @@ class Situation:
             return model if self.traffic is None else None
         deployed = {record.model.name for record in self.snapshot.records.values()}
         return model if model.reason in _MADE_LATER and registry.name not in deployed else None
+
+    @property
+    def halted(self) -> tuple[str, str] | None:
+        """Reason and sentence where no challenger may go further: a person says so, or the registry.
+
+        A registry that is silent halts nothing. One that answers that what the spec asks for is gone does: somebody
+        has taken it away.
+        """
+        if self.spec.rollout.paused:
+            return reasons.PAUSED, "spec.rollout.paused to be removed"
+        model = self.snapshot.model
+        if isinstance(model, Unresolved) and model.reason in _GONE:
+            return reasons.VERSION_GONE, f"what spec.model asks for to be in the registry again ({model.message})"
+        return None
+
+    def complaint(self, slot: Slot) -> str:
+        """In brackets, what keeps the pods of a slot from being ready; empty where nothing is known to."""
+        world = self.slot(slot)
+        said = world.complaint(self.now) if world is not None and not world.settled else ""
+        return f" ({said})" if said else ""
 
     def slot(self, slot: Slot) -> SlotWorld | None:
         return self.snapshot.slots.get(slot)
@@ -154,8 +176,8 @@ def _read(snapshot: Snapshot, spec: ModelDeploymentSpec, now: datetime) -> Situa
 def candidate(situation: Situation, traffic: Traffic) -> str | None:
     """The revision that ought to be on trial next to this champion, None when there is none.
 
-    While the registry is silent, what is on its way goes on its way. With no pods wanted there are no users, and so
-    no evidence: nothing is tried then.
+    While the wanted model is unknown, what is on its way stays; whether it goes further is told by `halted`. With no
+    pods wanted there are no users, and so no evidence: nothing is tried then.
     """
     if situation.spec.server.replicas == 0:
         return None

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,8 +14,10 @@ from viridian.api.refusals import Refusal, heard
 from viridian.api.samples import MANAGEMENT_PORT as DEFAULT_MANAGEMENT_PORT
 from viridian.api.samples import Identity, PodSample, PodTarget, ScrapeFailure
 from viridian.monitoring.telling import Watch
+from viridian.plan import pods_waiting
 from viridian.plan.conditions import moment
 from viridian.plan.obstacles import Obstacles
+from viridian.plan.pods_waiting import Obstacle
 from viridian.rollout import records, traffic
 from viridian.rollout.records import Model, Record
 from viridian.rollout.traffic import Reverted, Traffic
@@ -64,10 +66,14 @@ class Pod:
     leaving: bool = False
     # When the server's container was started: another start is another process.
     process: str = ""
-    # The newest sentence that a failing container left: a fetch that was refused, a crash.
-    complaint: str = ""
-    # Why the model is not served, where the complaint is about that.
+    # It has ended for good: evicted, for example. Another one takes its place.
+    failed: bool = False
+    # What keeps it from its work.
+    obstacle: Obstacle | None = None
+    # Why the model is not served, where the obstacle is about that.
     refusal: Refusal | None = None
+    # What the server's container said before it was last started anew.
+    last_words: str = ""
 
     @property
     def waits(self) -> bool:
@@ -138,22 +144,53 @@ class SlotWorld:
             None,
         )
 
-    @property
-    def complaint(self) -> str:
+    def complaint(self, now: datetime) -> str:
         """What keeps it from being ready, in the words of its pods or of the Deployment controller."""
-        said = [pod.complaint for pod in self.pods if pod.complaint]
-        refused = [c.get("message", "") for c in self._conditions if c.get("type") == "ReplicaFailure"]
-        return next(iter([*said, *refused]), "")
+        return next(filter(None, (obstacle.sentence(now) for obstacle in self._obstacles())), "")
+
+    def next_word(self, now: datetime) -> datetime | None:
+        """When the complaint becomes another one although nothing happens: something has taken too long by then."""
+        times = [at for obstacle in self._obstacles() if (at := obstacle.changes_at(now)) is not None]
+        return min(times, default=None)
 
     @property
     def refused(self) -> tuple[str, str] | None:
         """Reason and sentence of a pod of its own revision that will never serve this model."""
         said = [
-            (str(pod.refusal), pod.complaint)
-            for pod in self.pods
-            if pod.revision == self.revision and pod.refusal is not None and pod.refusal.lasting
+            (str(pod.refusal), f"{pod.obstacle.container}: {pod.obstacle.what}")
+            for pod in self._own
+            if pod.refusal is not None and pod.refusal.lasting and pod.obstacle is not None
         ]
         return next(iter(said), None)
+
+    @property
+    def _own(self) -> list[Pod]:
+        """The pods of its own revision: what another one lacks says nothing about this one."""
+        return [pod for pod in self.pods if pod.revision == self.revision and not pod.leaving]
+
+    def _obstacles(self) -> list[Obstacle]:
+        """The most telling first: what is wrong for sure, then what takes long, then pods that were replaced."""
+        found = [(pod, pod.obstacle.of(pod.name)) for pod in self._own if pod.obstacle is not None and not pod.ready]
+        refused = [Obstacle(c.get("message", "")) for c in self._conditions if c.get("type") == "ReplicaFailure"]
+        return [
+            *(obstacle for pod, obstacle in found if obstacle.since is None and not pod.failed),
+            *refused,
+            *(obstacle for _, obstacle in found if obstacle.since is not None),
+            *(obstacle for pod, obstacle in found if pod.failed),
+            *self._uncreated(),
+        ]
+
+    def _uncreated(self) -> Iterator[Obstacle]:
+        """Pods that nobody makes, and nobody says why: the reason is told in Events alone, which are not read."""
+        there = len([pod for pod in self._own if not pod.failed])
+        since = self.unavailable_since or moment(self.deployment["metadata"].get("creationTimestamp"))
+        if there < self.replicas and since is not None:
+            name = self.deployment["metadata"]["name"]
+            yield Obstacle(
+                f"{self.replicas - there} of {self.replicas} pods of the Deployment {name} have not been created; "
+                "a quota, an admission policy or a controller manager that is away may be why, its events tell",
+                since=since,
+            )
 
     @property
     def _observed(self) -> bool:
@@ -223,8 +260,8 @@ def parse_pod(pod: Object) -> Pod:
     status, metadata = pod.get("status") or {}, pod["metadata"]
     containers = [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]
     terminating = metadata.get("deletionTimestamp") is not None
+    obstacle, refusal = _heard(pods_waiting.obstacle(pod) or pods_waiting.unready(pod))
     ready = any(c.get("type") == "Ready" and c.get("status") == "True" for c in status.get("conditions") or ())
-    refusal, complaint = next((said for said in map(_complaint, containers) if said[1]), (None, ""))
     return Pod(
         uid=metadata["uid"],
         name=metadata["name"],
@@ -236,8 +273,10 @@ def parse_pod(pod: Object) -> Pod:
         process=_process(status),
         management_port=_management_port(pod),
         restarts=sum(int(c.get("restartCount", 0)) for c in containers if c.get("name") == SERVER_CONTAINER),
-        complaint=complaint,
+        failed=status.get("phase") == "Failed",
+        obstacle=obstacle,
         refusal=refusal,
+        last_words=pods_waiting.last_words(pod, SERVER_CONTAINER),
     )
 
 
@@ -254,19 +293,12 @@ def _management_port(pod: Object) -> int:
     )
 
 
-def _complaint(container: Mapping[str, Any]) -> tuple[Refusal | None, str]:
-    """What keeps a container from its work; a refusal counts from those alone that have to do with the model."""
-    name = container.get("name")
-    state, last = container.get("state") or {}, container.get("lastState") or {}
-    for ended in (state.get("terminated"), last.get("terminated")):
-        if ended and ended.get("exitCode", 0) != 0:
-            why = str(ended.get("message") or ended.get("reason") or f"exit code {ended['exitCode']}").strip()
-            refusal, sentence = heard(why) if name in (FETCH_CONTAINER, SERVER_CONTAINER) else (None, why)
-            return refusal, f"{name}: {sentence}"
-    waiting = state.get("waiting") or {}
-    if waiting.get("reason") in ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "CreateContainerConfigError"):
-        return None, f"{name}: {waiting.get('message') or waiting['reason']}"
-    return None, ""
+def _heard(obstacle: Obstacle | None) -> tuple[Obstacle | None, Refusal | None]:
+    """The refusal in the words of a container that has to do with the model, and the sentence without it."""
+    if obstacle is None or obstacle.container not in (FETCH_CONTAINER, SERVER_CONTAINER):
+        return obstacle, None
+    refusal, sentence = heard(obstacle.what)
+    return replace(obstacle, what=sentence), refusal
 
 
 def slot_world(deployment: Object, pods: Sequence[Object]) -> SlotWorld:

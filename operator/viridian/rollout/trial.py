@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from viridian.api import durations, reasons
 from viridian.api.modeldeployment import OnBlind, OnBreach
-from viridian.api.names import APPROVE_ANNOTATION
+from viridian.api.names import APPROVE_ANNOTATION, Slot
 from viridian.api.samples import Idle
 from viridian.judgement.canary import Judgement, Verdict, overall
 from viridian.plan.conditions import longer_ago, moment, stamp_exact
@@ -23,7 +23,7 @@ from viridian.rollout.traffic import Traffic, Trial
 
 # As long as proxies may take to hear of the new split.
 _SHUFFLE_SECONDS = 2
-# A champion that has not been able to serve for so long does not hold up the one that can.
+# A champion that lacks pods for so long does not hold up a challenger that has its own.
 _CHAMPION_GIVEN_UP_AFTER = timedelta(minutes=1)
 
 
@@ -33,7 +33,7 @@ def pods_wanted(situation: Situation, trial: Trial | None) -> Pods:
     They make the weight, so a pause keeps them at the one that was reached.
     """
     replicas, surge, steps = situation.spec.server.replicas, situation.spec.rollout.max_surge, situation.steps
-    if trial is not None and trial.weight > 0 and situation.spec.rollout.paused and _rises(situation, trial):
+    if trial is not None and trial.weight > 0 and situation.halted and _rises(situation, trial):
         return pods_for(trial.weight, replicas, surge)
     index = trial.step if trial is not None else 0
     if index >= len(steps):
@@ -61,21 +61,30 @@ def deploying(situation: Situation, traffic: Traffic, revision: str) -> Move:
         return Move(traffic, reasons.DEPLOYING, f"{shown} to become ready", revision, events=(started,))
     if world.refused is not None:
         return reverting.reject(situation, traffic, revision, *world.refused)
-    crashes = reverting.crash_loop(situation, slot, revision)
+    known = situation.record(revision)
+    # A former champion is ready or not; how often it was started anew in its life says nothing about it now.
+    crashes = None if known and known.promoted_at else reverting.crash_loop(situation, slot, revision)
     if world.deadline_exceeded or crashes:
-        message = crashes or _not_ready(situation, world.complaint)
+        message = crashes or _not_ready(situation, slot)
         return reverting.reject(situation, traffic, revision, reasons.PROGRESS_DEADLINE_EXCEEDED, message)
     if not world.settled:
-        complaint = f" ({world.complaint})" if world.complaint else ""
-        return Move(traffic, reasons.DEPLOYING, f"{shown} to become ready{complaint}", revision)
-    if situation.spec.rollout.paused:
-        return Move(traffic, reasons.PAUSED, "spec.rollout.paused to be removed", revision)
+        waiting = f"{shown} to become ready{situation.complaint(slot)}"
+        return Move(traffic, reasons.DEPLOYING, waiting, revision)
+    if situation.halted:
+        return _halt(situation, traffic, revision)
     return _enter(situation, traffic, Trial(revision))
 
 
-def _not_ready(situation: Situation, complaint: str) -> str:
-    deadline = situation.spec.rollout.progress_deadline
-    return f"not ready within {deadline} (spec.rollout.progressDeadline){': ' + complaint if complaint else ''}"
+def _halt(situation: Situation, traffic: Traffic, revision: str) -> Move:
+    """Where a person or the registry stops the challenger."""
+    reason, waiting = situation.halted or ("", "")
+    stalled = (reason, f"waiting for {waiting}") if reason == reasons.VERSION_GONE else None
+    return Move(traffic, reason, waiting, revision, stalled=stalled)
+
+
+def _not_ready(situation: Situation, slot: Slot) -> str:
+    deadline, complaint = situation.spec.rollout.progress_deadline, situation.complaint(slot)
+    return f"not ready within {deadline} (spec.rollout.progressDeadline){complaint}"
 
 
 def _enter(situation: Situation, traffic: Traffic, trial: Trial) -> Move:
@@ -154,14 +163,17 @@ def _in_new_step(trial: Trial, passed: tuple[str, ...]) -> Trial:
 
 
 def _late(situation: Situation, traffic: Traffic, trial: Trial, _: tuple[Judgement, ...]) -> Move | None:
-    """The pods of a step have a deadline, and so have those that were there and are ready no more."""
+    """A challenger's pods of a step have a deadline, and so have those that were there and are ready no more.
+
+    What the champion lacks is not the challenger's failing.
+    """
     slot, deadline = traffic.champion.other, durations.parse(situation.spec.rollout.progress_deadline)
     world = situation.slot(slot)
     message = ""
     if world is not None and not world.serves and longer_ago(world.unavailable_since, deadline, situation.now):
-        message = _not_ready(situation, world.complaint)
+        message = _not_ready(situation, slot)
     elif not trial.since and longer_ago(moment(trial.entered), deadline, situation.now):
-        missing = _missing_pods(situation, traffic, trial)
+        missing = _challenger_lacks(situation, traffic, trial)
         message = f"step {step_name(situation.steps, trial.step)}: still waiting for {missing}" if missing else ""
     if not message:
         return None
@@ -169,24 +181,20 @@ def _late(situation: Situation, traffic: Traffic, trial: Trial, _: tuple[Judgeme
 
 
 def _clock(situation: Situation, traffic: Traffic, trial: Trial, _: tuple[Judgement, ...]) -> Move | None:
-    """While a pause keeps the pods of a step from coming, they have no deadline; afterwards they have all of it.
+    """While a halt keeps the pods of a step from coming, they have no deadline; afterwards they have all of it.
 
     So it is while the API server does not take their Deployment: that is no failing of the challenger.
     """
-    paused = situation.spec.rollout.paused and _rises(situation, trial)
+    halted = situation.halted is not None and _rises(situation, trial)
     hindered = not trial.since and bool(needed(situation.snapshot.obstacles, "Deployment"))
-    stopped = paused or hindered
+    stopped = halted or hindered
     if stopped == (not trial.entered):
         return None
     going_on = replace(traffic, trial=replace(trial, entered="" if stopped else stamp_exact(situation.now)))
-    if paused:
-        return _pause(going_on, trial)
+    if halted:
+        return _halt(situation, going_on, trial.revision)
     waiting = f"the pods of step {step_name(situation.steps, trial.step)}"
     return Move(going_on, reasons.ROLLING_OUT, waiting, trial.revision)
-
-
-def _pause(traffic: Traffic, trial: Trial) -> Move:
-    return Move(traffic, reasons.PAUSED, "spec.rollout.paused to be removed", trial.revision)
 
 
 def _counting(situation: Situation, traffic: Traffic, trial: Trial, _: tuple[Judgement, ...]) -> Move | None:
@@ -233,8 +241,8 @@ def _reach_split(situation: Situation, traffic: Traffic, trial: Trial, _: tuple[
     weight = target_weight(situation.steps, trial.step)
     if trial.step >= len(situation.steps) or (trial.since and trial.weight == weight):
         return None
-    if situation.spec.rollout.paused and _rises(situation, trial):
-        return _pause(traffic, trial)
+    if situation.halted and _rises(situation, trial):
+        return _halt(situation, traffic, trial.revision)
     missing = _missing_pods(situation, traffic, trial)
     if missing:
         return Move(traffic, reasons.ROLLING_OUT, missing, trial.revision)
@@ -263,27 +271,40 @@ def _shuffle(traffic: Traffic, weight: int) -> Close | None:
 
 
 def _missing_pods(situation: Situation, traffic: Traffic, trial: Trial) -> str:
-    """Which pods the step lacks. A champion that cannot serve at all holds up nobody after a while."""
-    wanted, champion = pods_wanted(situation, trial), situation.slot(traffic.champion)
-    counts = {traffic.champion.other: wanted.challenger}
-    if champion is None or champion.serves or not _given_up(champion.unavailable_since, situation.now):
-        counts[traffic.champion] = wanted.champion
-    for slot, count in sorted(counts.items()):
-        world = situation.slot(slot)
-        ready = world.ready_replicas if world else 0
-        if world is None or not world.settled or world.replicas != count:
-            return f"{ready} of {count} pods of {slot} to be ready"
-    return ""
+    """Which pods the step lacks."""
+    return _challenger_lacks(situation, traffic, trial) or _champion_lacks(situation, traffic, trial)
 
 
-def _given_up(unavailable_since: datetime | None, now: datetime) -> bool:
-    return longer_ago(unavailable_since, _CHAMPION_GIVEN_UP_AFTER, now)
+def _challenger_lacks(situation: Situation, traffic: Traffic, trial: Trial) -> str:
+    wanted = pods_wanted(situation, trial).challenger
+    return _lacks(situation, traffic.champion.other, wanted, situation.version_of(trial.revision))
+
+
+def _champion_lacks(situation: Situation, traffic: Traffic, trial: Trial) -> str:
+    """A champion that is short of pods is waited for, but not for long: those that it has are enough then.
+
+    One that serves has the time since the step was entered, one that does not the time since it serves no more.
+    """
+    world, wanted = situation.slot(traffic.champion), pods_wanted(situation, trial).champion
+    if world is not None:
+        since = moment(trial.entered) if world.serves else world.unavailable_since
+        if longer_ago(since, _CHAMPION_GIVEN_UP_AFTER, situation.now):
+            return ""
+    return _lacks(situation, traffic.champion, wanted, f"the champion {situation.version_of(traffic.revision)}")
+
+
+def _lacks(situation: Situation, slot: Slot, wanted: int, shown: str) -> str:
+    world = situation.slot(slot)
+    if world is not None and world.settled and world.replicas == wanted:
+        return ""
+    ready = world.ready_replicas if world else 0
+    return f"{ready} of {wanted} pods of {slot}, {shown}, to be ready{situation.complaint(slot)}"
 
 
 def _hold(situation: Situation, traffic: Traffic, trial: Trial, _: tuple[Judgement, ...]) -> Move | None:
-    """A step lasts its time, its requests and its approval; a pause stops everything."""
-    if situation.spec.rollout.paused:
-        return _pause(traffic, trial)
+    """A step lasts its time, its requests and its approval; a halt stops everything."""
+    if situation.halted:
+        return _halt(situation, traffic, trial.revision)
     if trial.step >= len(situation.steps):
         return None
     step, since = situation.steps[trial.step], moment(trial.since) or situation.now

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from tests.support.snapshots import (
     NO_ALIAS,
+    NO_VERSION,
     SILENT,
     promoted,
     record,
@@ -110,6 +111,13 @@ FIRST = [
         candidate=V1,
     ),
     Case(
+        "a version that is gone from the registry by then does not become the first champion",
+        snapshot(wanted=NO_VERSION, slots=[slot(BLUE, "1")], known=[record("1")]),
+        reasons.VERSION_GONE,
+        candidate=V1,
+        stalled=reasons.VERSION_GONE,
+    ),
+    Case(
         "while the registry is silent the first deployment goes on",
         snapshot(wanted=SILENT, slots=[slot(BLUE, "1")], known=[record("1")]),
         reasons.SERVING,
@@ -128,6 +136,45 @@ DEPLOYING = [
         candidate=V2,
         champion=V1,
         events=("RolloutStarted",),
+    ),
+    Case(
+        "a version that is gone from the registry by then gets no users",
+        snapshot(
+            **{**HEALTHY_BEFORE, "wanted": NO_VERSION}, traffic=ONE_STEADY, slots=[slot(BLUE, "1"), slot(GREEN, "2", 1)]
+        ),
+        reasons.VERSION_GONE,
+        candidate=V2,
+        champion=V1,
+        stalled=reasons.VERSION_GONE,
+    ),
+    Case(
+        "a former champion may come back however often it was started anew in its life",
+        snapshot(
+            wanted="1",
+            traffic=TWO_STEADY,
+            known=(record("1", promoted(7200)), record("2", promoted())),
+            slots=[slot(BLUE, "1", 1, restarts=9), slot(GREEN, "2")],
+        ),
+        reasons.ROLLING_OUT,
+        candidate=V1,
+        champion=V2,
+        trial=(0, 0),
+        events=("StepAdvanced",),
+    ),
+    Case(
+        "a server that waits for the Secret of a key is no crash loop",
+        snapshot(
+            **HEALTHY_BEFORE,
+            traffic=ONE_STEADY,
+            slots=[
+                slot(BLUE, "1"),
+                slot(GREEN, "2", 1, ready=0, restarts=5, complaint="server: no key", refusal=Refusal.NO_HASH_KEY),
+            ],
+        ),
+        reasons.DEPLOYING,
+        "server: no key",
+        candidate=V2,
+        champion=V1,
     ),
     Case(
         "it waits until every pod is ready",

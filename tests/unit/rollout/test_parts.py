@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.snapshots import model, outcome, promoted, record, rejected, revision, spec
+from tests.support.snapshots import NOW, model, outcome, promoted, record, rejected, revision, spec
 from viridian.api import reasons
 from viridian.api.names import OUTCOME_ANNOTATION, REVISION_LABEL
 from viridian.api.refusals import Refusal
+from viridian.plan.pods_waiting import Obstacle
 from viridian.rollout import records
 from viridian.rollout.capacity import pods_for
 from viridian.rollout.records import NEWEST_OUTCOMES, Outcome
@@ -122,7 +123,8 @@ class TestPods:
             ({"state": {"waiting": {"reason": "CrashLoopBackOff"}},
               "lastState": {"terminated": {"exitCode": 2, "reason": "Error"}}}, "fetch: Error"),
             ({"state": {"terminated": {"exitCode": 9}}}, "fetch: exit code 9"),
-            ({"state": {"waiting": {"reason": "ImagePullBackOff", "message": "no image"}}}, "fetch: no image"),
+            ({"state": {"waiting": {"reason": "ImagePullBackOff", "message": "no image"}}},
+             "fetch: ImagePullBackOff: no image"),
             ({"state": {"terminated": {"exitCode": 0}}}, ""),
             ({"state": {"waiting": {"reason": "PodInitializing"}}}, ""),
             ({}, ""),
@@ -130,15 +132,16 @@ class TestPods:
     )  # fmt: skip
     def test_what_a_container_complains_of(self, state: dict[str, Any], words: str) -> None:
         status = {"initContainerStatuses": [{"name": "fetch", **state}]}
-        assert parse_pod({"metadata": {"uid": "u", "name": "n"}, "spec": {}, "status": status}).complaint == words
+        found = parse_pod({"metadata": {"uid": "u", "name": "n"}, "spec": {}, "status": status}).obstacle
+        assert (found.sentence(NOW) if found else "") == words
 
     def test_a_refusal_is_heard_from_the_steps_that_know_the_model(self) -> None:
         for container, refusal in (("fetch", Refusal.TAMPERED), ("server", Refusal.TAMPERED), ("proxy", None)):
             ended = {"terminated": {"exitCode": 1, "message": "ModelTampered: other bytes"}}
-            status = {"containerStatuses": [{"name": container, "state": {}, "lastState": ended}]}
+            status = {"containerStatuses": [{"name": container, "state": {}, "ready": False, "lastState": ended}]}
             pod = parse_pod({"metadata": {"uid": "u", "name": "n"}, "spec": {}, "status": status})
             assert pod.refusal is refusal
-            assert pod.complaint == f"{container}: {'' if refusal else 'ModelTampered: '}other bytes"
+            assert pod.obstacle == Obstacle(f"{'' if refusal else 'ModelTampered: '}other bytes", container)
 
     @pytest.mark.parametrize(
         ("metadata", "status", "reachable"),

@@ -189,7 +189,7 @@ PROMOTION = [
             of=with_metrics(metrics=[]),
         ),
         reasons.CHAMPION_UNAVAILABLE,
-        "no pod of it has been ready for 16s (out of memory)",
+        "no pod of it has been ready for 16s (pod churn-green-0: out of memory)",
         champion=V1,
         reverted=V2,
         events=("RolledBack",),
