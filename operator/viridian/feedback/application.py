@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import math
 from collections.abc import AsyncIterator
 from typing import Final, TypeVar
 
@@ -38,6 +37,7 @@ from viridian.feedback.decoding import needs_label_right, outcomes
 from viridian.feedback.labels import Labels, Unfit
 from viridian.feedback.metrics import Fate, Kind
 from viridian.feedback.names import MAX_TEXT, checked_id, checked_names, is_text
+from viridian.feedback.numbers import number
 from viridian.feedback.outcomes import StoreOutcomes, by_human
 from viridian.feedback.page import page_routes
 from viridian.feedback.predictions import StorePredictions
@@ -296,7 +296,7 @@ class _Programs:
         async with self._collector.bodies.of(request) as body:
             try:
                 document = decoder.decode(body)
-            except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
                 raise misunderstood(error, what) from None
             yield document
 
@@ -349,13 +349,10 @@ def _number(request: Request, name: str, default: float | None = None) -> float:
     text = request.query_params.get(name)
     if text is None and default is not None:
         return default
-    try:
-        number = float(text or "")
-    except ValueError:
-        number = math.nan
-    if not math.isfinite(number):
+    found = number(text or "")
+    if found is None:
         raise Problem(400, f"say {name} as a number: ?{name}=…")
-    return number
+    return found
 
 
 def _truth(request: Request, name: str, default: bool) -> bool:

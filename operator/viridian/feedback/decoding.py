@@ -15,6 +15,7 @@ import polars as pl
 
 from viridian.api.feedback import Outcome, Source
 from viridian.feedback.names import MAX_TEXT, is_id, is_text
+from viridian.feedback.numbers import number
 from viridian.feedback.outcomes import RANKS, Told
 from viridian.feedback.problems import Problem, misunderstood
 from viridian.feedback.times import TIMES, believable
@@ -22,7 +23,6 @@ from viridian.feedback.times import TIMES, believable
 MAX_ROWS: Final = 50_000
 COLUMNS: Final = ("prediction_id", "outcome", "time", "source", "label_definition")
 _FORMS: Final = "JSON, JSON lines, CSV, Parquet or a form"
-_NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _LEAP: Final = re.compile(r"(T\d\d:\d\d:)60")
 
 _row = msgspec.json.Decoder(Outcome)
@@ -64,7 +64,7 @@ def _json(body: bytes) -> Iterator[_Make]:
         return iter([lambda: _decoded(body)])
     try:
         rows = _several.decode(body)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise misunderstood(error, "a JSON list of outcomes") from None
     return (lambda row=row: _decoded(row) for row in rows)  # type: ignore[misc]
 
@@ -76,7 +76,7 @@ def _lines(body: bytes) -> Iterator[_Make]:
 def _decoded(row: bytes | msgspec.Raw) -> Outcome:
     try:
         return _row.decode(row)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise NotUnderstood(misunderstood(error, "an outcome with prediction_id and outcome").sentence) from None
 
 
@@ -126,8 +126,8 @@ def _from_fields(fields: dict[str, Any]) -> Outcome:
         if said["time"].tzinfo is None:
             raise NotUnderstood("the time has no time zone")
         said["time"] = said["time"].timestamp()
-    elif isinstance(said.get("time"), str) and _NUMBER.fullmatch(said["time"]):
-        said["time"] = float(said["time"])
+    elif isinstance(said.get("time"), str) and (seconds := number(said["time"])) is not None:
+        said["time"] = seconds
     try:
         return msgspec.convert(said, Outcome)
     except msgspec.ValidationError as error:

@@ -11,10 +11,11 @@ from viridian.api.feedback import Served
 from viridian.api.performance import MAX_CLASSES
 from viridian.api.privacy import plain
 from viridian.api.profile import Task
+from viridian.feedback.numbers import number
 
 Said = float | int | str | bool
 
-_WHOLE: Final = re.compile(r"([+-]?\d+)\.0*")
+_WHOLE: Final = re.compile(r"([+-]?[0-9]+)\.0*")
 
 
 class Unfit(Exception):
@@ -70,9 +71,9 @@ def _spelt(text: str) -> str:
 
 def _value(said: Said) -> float:
     try:
-        value = float(said)
-    except (ValueError, OverflowError):
-        value = math.nan
-    if isinstance(said, bool) or not math.isfinite(value):
+        value = number(said.strip()) if isinstance(said, str) else float(said)
+    except OverflowError:
+        value = None
+    if value is None or isinstance(said, bool) or not math.isfinite(value):
         raise Unfit("the model predicts numbers, and it is none")
     return value

@@ -122,6 +122,8 @@ async def _obey(scope: Scope, receive: Receive, send: Send, order: Callable[[byt
         await _refused(send, 413, f"an order has {_LIMIT} bytes at most")
     except BodyTooSlow:
         await _refused(send, 408, "the body did not arrive in time")
+    except RecursionError:
+        await _refused(send, 400, "the order is nested too deeply")
     except (ValueError, msgspec.MsgspecError) as error:
         await _refused(send, 400, str(error))
     else:

@@ -14,6 +14,7 @@ LIMIT = 1_000_000
 SECONDS = 1
 """For a request to arrive."""
 TOKEN = "clients"
+OWNERS = {TOKEN: "system:serviceaccount:ml:clients"}
 OUTCOME = {"prediction_id": "0192f0c1-7a5e-7c31-9d52-3f5a2b1c4d5e", "outcome": "leaves"}
 
 
@@ -51,10 +52,9 @@ async def serving(folder: Path) -> AsyncIterator[tuple[Target, Target]]:
 async def collecting(folder: Path) -> AsyncIterator[Target]:
     """A collector that knows one token."""
     limits = {"max_body_bytes": str(LIMIT), "read": f"{SECONDS}s"}
-    owners = {TOKEN: "system:serviceaccount:ml:clients"}
     headers = ("content-type: application/json", f"authorization: Bearer {TOKEN}")
     async with (
-        collector_process.reviewing(owners) as api,
+        collector_process.reviewing(OWNERS) as api,
         collector_process.launched(api, folder, **limits) as collector,
     ):
         yield Target("collector", collector.port, "/v1/outcomes", json.dumps(OUTCOME).encode(), headers=headers)

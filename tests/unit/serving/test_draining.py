@@ -247,7 +247,7 @@ async def test_a_second_order_does_not_shorten_the_first(server: ServerProcess, 
 @pytest.mark.parametrize(
     "order",
     ["", "{}", '{"forSeconds": 0}', '{"forSeconds": 1e9}', '{"forSeconds": "10"}', '{"forSeconds": 1, "idle": "Kill"}',
-     '{"forSeconds": 1, "other": 2}', "x" * 4096],
+     '{"forSeconds": 1, "other": 2}', "x" * 4096, "[" * 4096, '{"forSeconds":' * 290],
 )  # fmt: skip
 async def test_an_order_that_makes_no_sense_is_400(server: ServerProcess, order: str) -> None:
     async with aiohttp.ClientSession() as http:
