@@ -217,9 +217,15 @@ class OperatorWorld:
                 self.cluster, resolver, Samples(self.pods), self.settings, self.clock, self._monitors()
             ),
             RETRAIN_POLICY: RetrainPolicies(
-                self.cluster, registry, self.collector, self.settings.mlflow_uri, self.clock, LastSeen()
+                self.cluster, registry, self.collector, self.settings.mlflow_uri, self.clock, self._watched()
             ),
         }
+
+    def _watched(self) -> LastSeen:
+        """What this process sees of the Jobs; the one before it has stopped looking."""
+        seen = LastSeen()
+        self.cluster.on_change[:] = [lambda kind, found: seen.saw(found, kind == "DELETED")]
+        return seen
 
     def _monitors(self) -> Monitors:
         return Monitors(self.collector, References(self.bundles), self.monitoring)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -12,10 +13,11 @@ from tests.support.memory_cluster import Fault, Outcome
 from tests.unit.conftest import KILLS
 from tests.unit.properties.kills import Scenario, at_registry_write, at_write, undisturbed
 from tests.unit.properties.test_killed_at_every_write import SHORT
-from viridian.api.names import API_VERSION, RETRAIN_POLICY, RUN_ANNOTATION
+from viridian.api.names import API_VERSION, RETRAIN_POLICY, RETRAIN_POLICY_LABEL, RUN_ANNOTATION, STAGES_ANNOTATION
 from viridian.api.registry import TAG_HOLDOUT
 from viridian.controller.keys import Key
 from viridian.ports.cluster import Object
+from viridian.retraining.results import has_ended
 
 
 def policy() -> Object:
@@ -117,6 +119,96 @@ def test_the_status_is_deleted_at_every_write(record_property: Callable[[str, ob
             assert TRAINING.tell(churn) == expected, f"status deleted at write {k}"
             assert_one_of_each(churn)
     record_property(KILLS, f"training run: {writes.cluster} ks (killed, and the whole status deleted)")
+
+
+# ---- a janitor
+
+
+def bad_data(churn: Churn) -> None:
+    """Training finds the data not good enough: schedules wait from now on."""
+    churn.cluster.outcomes["*"] = Outcome(64, json.dumps({"failures": ["age is empty"]}), after=5)
+    churn.cluster.annotate(RETRAIN_POLICY, "churn", **{RUN_ANNOTATION: "one"})
+    assert churn.world.run(120, until=lambda: last_outcome(churn) == "DataQualityFailed"), churn.world.story()
+
+
+def last_outcome(churn: Churn) -> str:
+    found = churn.cluster.find(RETRAIN_POLICY, "churn") or {}
+    return str(found.get("status", {}).get("lastRun", {}).get("outcome", ""))
+
+
+def a_policy_that_is_often_due(churn: Churn) -> None:
+    often = [{"name": "often", "schedule": {"cron": "* * * * *"}}]
+    a_policy(churn)
+    churn.cluster.edit(RETRAIN_POLICY, "churn", lambda found: found["spec"].update(triggers=often))
+    churn.world.run(5)
+
+
+BAD_DATA = Scenario("run with bad data", a_policy_that_is_often_due, bad_data, settle=120.0)
+
+
+def janitor(churn: Churn) -> None:
+    """Deletes finished Jobs, as a TTL would, and takes the owner references off the records of runs."""
+    remove_finished_jobs(churn)
+    for record in churn.cluster.all("ControllerRevision", {RETRAIN_POLICY_LABEL: "churn"}):
+        churn.cluster.edit(
+            "ControllerRevision", record["metadata"]["name"], lambda found: found["metadata"].update(ownerReferences=[])
+        )
+
+
+def remove_finished_jobs(churn: Churn) -> None:
+    for job in churn.cluster.all("Job"):
+        if has_ended(job):
+            churn.cluster.remove("Job", job["metadata"]["name"])
+            churn.cluster.collect_garbage()
+
+
+def remembered(end: dict[str, Any]) -> dict[str, Any]:
+    """The end without the Jobs, and without how it became known how they had ended."""
+    kept = {name: content for name, content in end.items() if not name.startswith("Job ")}
+    for name, content in kept.items():
+        if name.startswith("ControllerRevision "):
+            content["metadata"].get("annotations", {}).pop(STAGES_ANNOTATION, None)
+    return kept
+
+
+@pytest.mark.parametrize(
+    ("scenario", "fault"),
+    [
+        (TRAINING, Fault.KILL_AFTER),
+        (TRAINING, Fault.KILL_BEFORE),
+        # Killed before its note is written, nobody alive has seen the exit code: only MLflow could tell of that.
+        (BAD_DATA, Fault.KILL_AFTER),
+    ],
+    ids=["training, answer lost", "training, write never arrived", "bad data, answer lost"],
+)
+def test_a_janitor_comes_at_every_write(
+    scenario: Scenario, fault: Fault, record_property: Callable[[str, object], None]
+) -> None:
+    """The operator dies, the janitor comes, and the status goes too: what was decided stays decided."""
+    expected, writes = undisturbed(scenario)
+    for k in range(1, writes.cluster + 1):
+        with scenario.begun() as churn:
+            at_write(churn, k, fault, then=janitor_and_no_status)
+            assert remembered(scenario.tell(churn)) == remembered(expected), f"a janitor at write {k}"
+            assert len(jobs_made(churn)) == 1
+            assert len(churn.world.registry.runs()) == 1
+    record_property(KILLS, f"{scenario.name}: {writes.cluster} ks (a janitor, the status deleted, {fault.value})")
+
+
+def janitor_and_no_status(churn: Churn) -> None:
+    janitor(churn)
+    churn.cluster.edit(RETRAIN_POLICY, "churn", lambda found: found.update(status={}))
+
+
+@pytest.mark.parametrize("scenario", [TRAINING, BAD_DATA], ids=lambda scenario: scenario.name.replace(" ", "-"))
+def test_a_janitor_that_never_rests(scenario: Scenario) -> None:
+    """Every Job is gone before the operator can look at how it ended: a TTL of 0 on all Jobs."""
+    expected, _ = undisturbed(scenario)
+    with scenario.begun() as churn:
+        churn.cluster.before_call = lambda call: remove_finished_jobs(churn) if call.kind == "Job" else None
+        assert remembered(scenario.tell(churn)) == remembered(expected)
+        assert churn.cluster.all("Job") == []
+        assert len(jobs_made(churn)) == 1
 
 
 def test_two_causes_make_two_jobs_and_two_versions() -> None:
