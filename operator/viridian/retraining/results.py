@@ -122,10 +122,10 @@ def _waiting(job: Object, pods: Sequence[Object], newest: Object, state: Object)
     if pods:
         return obstacle(newest)
     since = moment(text(job, "status", "startTime")) or moment(text(job, "metadata", "creationTimestamp"))
-    name = text(job, "metadata", "name")
+    name = f"kubectl -n {text(job, 'metadata', 'namespace')} describe job {text(job, 'metadata', 'name')}"
     target = next((c for c in entries(job, "status", "conditions") if text(c, "type") == "FailureTarget"), {})
     told = f"{text(target, 'reason')}: {text(target, 'message')}; " if target else ""
-    what = f"{told}no pod has been created: does a quota or an admission policy refuse it? kubectl describe job {name}"
+    what = f"{told}no pod has been created: does a quota or an admission policy refuse it? {name}"
     return Obstacle(what, since=since) if since is not None else None
 
 

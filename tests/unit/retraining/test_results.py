@@ -22,7 +22,7 @@ CONTAINERS = [{"name": "train", "resources": {"limits": {"memory": "64Mi"}}}, {"
 
 
 def job(*conditions: Object, **status: Any) -> Object:
-    metadata = {"name": "churn-1-training", "creationTimestamp": "2026-11-22T03:00:00Z"}
+    metadata = {"name": "churn-1-training", "namespace": "ml", "creationTimestamp": "2026-11-22T03:00:00Z"}
     template = {"spec": {"containers": CONTAINERS}}
     return {
         "metadata": metadata,
@@ -125,7 +125,7 @@ UNSCHEDULED = [{"type": "PodScheduled", "status": "False", "message": "0/1 nodes
          [pod("1", stuck("PodInitializing"), phase="Pending", initContainerStatuses=[{"name": "i", "state": RUNNING}])],
          "i: this init container is at work, for 30m now"),
         ("no pod at all", job(), [],
-         "no pod has been created: does a quota or an admission policy refuse it? kubectl describe job "
+         "no pod has been created: does a quota or an admission policy refuse it? kubectl -n ml describe job "
          "churn-1-training, for 1h now"),
         ("suspended by a queue", job(SUSPENDED), [],
          "its Job is suspended, and a queue such as Kueue, or a person, has to resume it"),
