@@ -39,11 +39,14 @@ OUTCOME_ANNOTATION = f"{GROUP}/outcome"
 TOLD_ANNOTATION = f"{GROUP}/told"  # up to which outcome the registry was told
 TRIGGER_ANNOTATION = f"{GROUP}/trigger"
 STAGES_ANNOTATION = f"{GROUP}/stages"  # on the record of a run: how far its stages are, and how they ended
+MONITORING_ANNOTATION = f"{GROUP}/monitoring"  # on the record of the champion: what the monitors said, and the review
 SCHEDULES_ANNOTATION = f"{GROUP}/schedules"  # since when each schedule of a RetrainPolicy holds
 
 # Field managers: one per purpose.
 CHILDREN_MANAGER = "viridian"
 STATUS_MANAGER = "viridian-status"
+RECORDS_MANAGER = "viridian-records"  # what became of something, noted on its record
+MONITORING_MANAGER = "viridian-monitoring"  # what the monitors said, on the record of the champion
 
 HTTP_PORT = "http"
 MANAGEMENT_PORT = "management"

@@ -44,9 +44,6 @@ from viridian.ports.cluster import Cluster, ClusterConflict, Reference
 from viridian.ports.pods import Pods
 from viridian.ports.registry import Registry, RegistryError, RegistryMissing, RegistryUnavailable
 
-RECORDS_MANAGER = "viridian-records"
-"""Field manager of facts that are recorded on objects after they were made."""
-
 
 @dataclass(frozen=True, slots=True)
 class Done:
@@ -122,9 +119,9 @@ class Actor:
         if isinstance(action, Delete):
             await self._cluster.delete(reference, uid=action.uid)
         else:
-            await self._annotate(reference, action.annotations)
+            await self._annotate(reference, action.annotations, action.manager)
 
-    async def _annotate(self, reference: Reference, annotations: Mapping[str, str]) -> None:
+    async def _annotate(self, reference: Reference, annotations: Mapping[str, str], manager: str) -> None:
         """Apply the annotations to the object that is there: an apply to a missing one would create a hollow shell."""
         found = await self._cluster.get(reference)
         if found is None:
@@ -139,7 +136,7 @@ class Actor:
                 "annotations": dict(annotations),
             },
         }
-        await self._cluster.apply(manifest, manager=RECORDS_MANAGER)
+        await self._cluster.apply(manifest, manager=manager)
 
 
 class _Progress:

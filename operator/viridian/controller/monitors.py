@@ -18,11 +18,11 @@ from viridian.api.feedback import Keeping, Window
 from viridian.api.modeldeployment import ModelDeploymentSpec
 from viridian.api.monitoring import Feedback as FeedbackSpec
 from viridian.api.monitoring import Monitoring
-from viridian.api.names import REVIEWED_ANNOTATION
+from viridian.api.names import MONITORING_ANNOTATION, REVIEWED_ANNOTATION, revision_record
 from viridian.controller.keys import Key
 from viridian.controller.references import References
 from viridian.monitoring.report import Report, Watched, report
-from viridian.monitoring.telling import Blind, Watch
+from viridian.monitoring.telling import Blind, Watch, remembered
 from viridian.monitoring.windows import Calendar, Content, Span, Windows, calendar, seconds, spans
 from viridian.ports.feedback import Feedback, FeedbackError, FeedbackUnavailable
 from viridian.rollout.snapshot import Snapshot, judged_targets
@@ -94,7 +94,8 @@ class Monitors:
             return _without_collector(snapshot, snapshot.spec)
         if snapshot.spec.monitoring is None:
             self._drop(key)
-            return None
+            outdated = _outdated(snapshot, "")
+            return Watch(monitors=(), revision="", outdated=outdated) if outdated else None
         question = _question(snapshot, snapshot.spec, snapshot.spec.monitoring)
         if question is None:
             self._drop(key)
@@ -115,6 +116,9 @@ class Monitors:
             namespace=key.namespace,
             reviewed=snapshot.annotations.get(REVIEWED_ANNOTATION, ""),
             look=now + min(AGAIN, max(SOON, waited)) if waiting else known.next_look,
+            record=revision_record(key.name, question.revision) if question.revision in snapshot.records else "",
+            remembered=remembered(_noted(snapshot, question.revision)),
+            outdated=_outdated(snapshot, question.revision),
         )
 
     def forget(self, key: Key) -> None:
@@ -239,6 +243,19 @@ def _without_collector(snapshot: Snapshot, spec: ModelDeploymentSpec) -> Watch |
         revision=snapshot.traffic.revision if snapshot.traffic else "",
         blind=Blind(reasons.NO_COLLECTOR, message),
     )
+
+
+def _noted(snapshot: Snapshot, revision: str) -> str:
+    """What the record of a revision says of its monitors."""
+    record = snapshot.records.get(revision)
+    annotations = record.manifest["metadata"].get("annotations") if record is not None else None
+    return str((annotations or {}).get(MONITORING_ANNOTATION, ""))
+
+
+def _outdated(snapshot: Snapshot, revision: str) -> tuple[str, ...]:
+    """Records on which something is left of the time when that revision was the champion."""
+    others = (other for other in snapshot.records if other != revision and _noted(snapshot, other))
+    return tuple(revision_record(snapshot.name, other) for other in others)
 
 
 def _question(snapshot: Snapshot, spec: ModelDeploymentSpec, monitoring: Monitoring) -> _Question | None:

@@ -2,10 +2,14 @@
 
 At rest nothing is written: as long as the verdicts stay the same, the figures and sentences that were written with
 them stay as well. Newer figures are in the operator's metrics.
+
+What was said, and what a person was asked, is remembered on the record of the champion's revision. The status is a copy
+of that: deleting it loses no open question, and answers none. Once another version serves, it is forgotten.
 """
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -32,13 +36,13 @@ from viridian.api.monitoring import (
     Source,
     source_of,
 )
-from viridian.api.names import REVIEWED_ANNOTATION
+from viridian.api.names import MONITORING_ANNOTATION, MONITORING_MANAGER, REVIEWED_ANNOTATION
 from viridian.api.schema import MAX_WORD
 from viridian.judgement.figures import Figure, Verdict, overall
 from viridian.monitoring.report import Report, Said
 from viridian.monitoring.review import is_answer, next_review, stored_review
 from viridian.plan.conditions import Finding, Truth, conditions_in, stamp, transition
-from viridian.plan.plan import Event, EventType, Plan
+from viridian.plan.plan import Annotate, Event, EventType, Plan
 
 _CONDITIONS: Final[Mapping[type, str]] = {
     Drift: reasons.DATA_DRIFT,
@@ -88,47 +92,80 @@ class Watch:
     namespace: str = ""
     reviewed: str = ""
     """What a person says to have looked into: the time in the message of ReviewRequired."""
+    record: str = ""
+    """Name of the champion's record; empty where there is none, and the status has to do."""
+    remembered: Mapping[str, Any] | None = None
+    """What the monitors said before, as it stands there."""
+    outdated: tuple[str, ...] = ()
+    """Names of records of other revisions on which something of that is left."""
 
 
 def with_watch(plan: Plan, watch: Watch | None, before: Mapping[str, Any], generation: int, now: datetime) -> Plan:
     """The plan, that also tells what the monitors say; `before` is the status as it was read."""
     if watch is None or plan.status is None:
         return plan
-    told = before.get("monitoring") if watch.monitors else None
-    stored = told if isinstance(told, Mapping) and told.get("revision") == watch.revision else None
-    status, calm = _status(watch, stored)
-    conditions = conditions_in(before.get("conditions"))
-    findings = list(_findings(watch, conditions if stored else ()))
-    if calm:
-        findings = [_as_before(finding, conditions) for finding in findings]
+    stored = _remembered(watch, before)
     asked = stored_review(stored)
     review = next_review(asked, watch.report, watch.reviewed, _reason)
+    status = _status(watch, stored)
     if status is not None:
         status = _with_review(status, review)
+    conditions = conditions_in(before.get("conditions"))
+    findings = list(_findings(watch, status, conditions))
     if review is not None:
         findings = [_reviewing(watch, review) if one.type == reasons.REVIEW_REQUIRED else one for one in findings]
     known = transition(findings, before=conditions, generation=generation, now=now)
     others = plan.status.get("conditions") or ()
     wakes = [wake for wake in (plan.wake, watch.look) if wake is not None]
+    told = (*_events(watch, stored), *_answers(asked, review, watch.reviewed))
+    notes = tuple(_notes(watch, stored, status, told))
     return replace(
         plan,
+        actions=(*plan.actions, *notes),
         status={**plan.status, **({"monitoring": status} if status else {}), "conditions": [*others, *known]},
-        news=(*plan.news, *_events(watch, stored, conditions, findings), *_answers(asked, review, watch.reviewed)),
+        news=(*plan.news, *(() if watch.record else told), *_blindness(conditions, findings)),
         wake=min(wakes, default=None),
     )
+
+
+# ---- what is remembered
+
+
+def remembered(annotation: str) -> Mapping[str, Any] | None:
+    """What stands on a record; None for nothing, or nothing that makes sense."""
+    try:
+        found: Any = json.loads(annotation)
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, Mapping) else None
+
+
+def _remembered(watch: Watch, before: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    told = watch.remembered if watch.record else before.get("monitoring")
+    current = watch.monitors and isinstance(told, Mapping) and told.get("revision") == watch.revision
+    return told if current and isinstance(told, Mapping) else None
+
+
+def _notes(
+    watch: Watch, stored: Mapping[str, Any] | None, status: Mapping[str, Any] | None, told: tuple[Event, ...]
+) -> Iterator[Annotate]:
+    if watch.record and status is not None and status != stored:
+        noted = {MONITORING_ANNOTATION: json.dumps(status, ensure_ascii=False)}
+        yield Annotate("apps/v1", "ControllerRevision", watch.record, noted, tells=told, manager=MONITORING_MANAGER)
+    for name in watch.outdated:
+        yield Annotate("apps/v1", "ControllerRevision", name, {}, manager=MONITORING_MANAGER)
 
 
 # ---- the status
 
 
-def _status(watch: Watch, stored: Mapping[str, Any] | None) -> tuple[Mapping[str, Any] | None, bool]:
-    """The next `status.monitoring`, and whether it says what was said before."""
+def _status(watch: Watch, stored: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    """The next `status.monitoring`: the one before, as long as it says the same."""
     if watch.report is None:
-        return stored, True
+        return stored
     fresh = _plain(watch.report)
-    if stored is not None and _same(_stored_monitors(stored), _stored_monitors(fresh)):
-        return stored, True
-    return fresh, False
+    calm = stored is not None and _same(_stored_monitors(stored), _stored_monitors(fresh))
+    return stored if calm else fresh
 
 
 def _plain(report: Report) -> dict[str, Any]:
@@ -223,22 +260,40 @@ def _listed(value: Any) -> Sequence[Any]:
 # ---- the conditions
 
 
-def _findings(watch: Watch, before: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
-    """One for each sort of question that is asked, and whether they could be answered at all.
+@dataclass(frozen=True, slots=True)
+class _Word:
+    """What a monitor said, as the status has it."""
 
-    While nothing new is known, what was said before still stands.
-    """
+    monitor: Monitor
+    source: Source
+    verdict: Verdict
+    sentence: str
+
+
+def _words(watch: Watch, status: Mapping[str, Any] | None) -> list[_Word]:
+    """In the order of the spec; a monitor that has said nothing yet is left out."""
+    monitors = [one for one in _listed((status or {}).get("monitors")) if isinstance(one, Mapping)]
+    told = {str(one.get("name")): one for one in monitors}
+    found = []
+    for monitor in watch.monitors:
+        source, one = source_of(monitor), told.get(monitor.name, {})
+        verdict = next((verdict for verdict in Verdict if verdict.value == one.get("verdict")), None)
+        if source is not None and verdict is not None:
+            found.append(_Word(monitor, source, verdict, str(one.get("message", ""))))
+    return found
+
+
+def _findings(watch: Watch, status: Mapping[str, Any] | None, before: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
+    """One for each sort of question that is asked, and whether they could be answered at all."""
     if not watch.revision:
         return
-    if watch.report is None:
-        yield from _unseen(watch, before)
-        return
-    yield _monitored(watch)
+    words = _words(watch, status)
+    yield _monitored(watch, status, before)
     for condition in _asked(watch.monitors):
-        said = [one for one in watch.report.said if _CONDITIONS[type(one.source)] == condition]
+        said = [word for word in words if _CONDITIONS[type(word.source)] == condition]
         yield _finding(condition, said, reasons.WITHIN_THRESHOLDS)
     if any(monitor.action is Action.REVIEW for monitor in watch.monitors):
-        said = [one for one in watch.report.said if one.action is Action.REVIEW]
+        said = [word for word in words if word.monitor.action is Action.REVIEW]
         yield _finding(reasons.REVIEW_REQUIRED, said, reasons.NOTHING_TO_REVIEW)
 
 
@@ -250,10 +305,21 @@ def _reviewing(watch: Watch, review: ReviewStatus) -> Finding:
     return Finding(reasons.REVIEW_REQUIRED, Truth.TRUE, review.reason, message)
 
 
-def _monitored(watch: Watch) -> Finding:
+def _monitored(watch: Watch, status: Mapping[str, Any] | None, before: Sequence[Mapping[str, Any]]) -> Finding:
     if watch.blind is not None:
         return Finding(reasons.MONITORED, Truth.FALSE, watch.blind.reason, watch.blind.message)
+    if status is None:
+        return _not_judged(reasons.MONITORED)
+    stored = next((one for one in before if one.get("type") == reasons.MONITORED), None)
+    if watch.report is None and stored is not None and stored.get("status") in tuple(Truth):
+        # A process that has just begun knows nothing yet: what the one before said still stands.
+        reason, message = str(stored.get("reason", "")), str(stored.get("message", ""))
+        return Finding(reasons.MONITORED, Truth(stored["status"]), reason, message)
     return Finding(reasons.MONITORED, Truth.TRUE, reasons.WINDOWS_JUDGED, "every window is judged once it is complete")
+
+
+def _not_judged(condition: str) -> Finding:
+    return Finding(condition, Truth.UNKNOWN, reasons.NOT_JUDGED, "no window has been judged yet")
 
 
 def _asked(monitors: Iterable[Monitor]) -> list[str]:
@@ -261,23 +327,10 @@ def _asked(monitors: Iterable[Monitor]) -> list[str]:
     return [condition for condition in dict.fromkeys(_CONDITIONS.values()) if condition in asked]
 
 
-def _unseen(watch: Watch, before: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
-    known = {condition.get("type"): condition for condition in before}
-    review = any(monitor.action is Action.REVIEW for monitor in watch.monitors)
-    wanted = [reasons.MONITORED, *_asked(watch.monitors), *([reasons.REVIEW_REQUIRED] if review else [])]
-    for condition in wanted:
-        stored = known.get(condition)
-        if condition == reasons.MONITORED and watch.blind is not None:
-            yield _monitored(watch)
-        elif stored is not None and stored.get("status") in tuple(Truth):
-            status, reason = Truth(stored["status"]), str(stored.get("reason", ""))
-            yield Finding(condition, status, reason, str(stored.get("message", "")))
-        else:
-            yield Finding(condition, Truth.UNKNOWN, reasons.NOT_JUDGED, "no window has been judged yet")
-
-
-def _finding(condition: str, said: Sequence[Said], fine: str) -> Finding:
+def _finding(condition: str, said: Sequence[_Word], fine: str) -> Finding:
     """The gravest verdict, with the sentences of all monitors that say so."""
+    if not said:
+        return _not_judged(condition)
     verdict = overall(one.verdict for one in said)
     speaking = [one for one in said if one.verdict is verdict]
     reason = {
@@ -285,7 +338,7 @@ def _finding(condition: str, said: Sequence[Said], fine: str) -> Finding:
         Verdict.QUIET: fine,
         Verdict.INSUFFICIENT_DATA: reasons.INSUFFICIENT_DATA,
     }[verdict]
-    sentences = "; ".join(f"{one.name}: {one.sentence}" for one in speaking)
+    sentences = "; ".join(f"{one.monitor.name}: {one.sentence}" for one in speaking)
     return Finding(condition, _TRUTHS[verdict], reason, sentences)
 
 
@@ -293,35 +346,24 @@ def _reason(source: Source) -> str:
     return _REASONS[type(source)]
 
 
-def _as_before(finding: Finding, conditions: Sequence[Mapping[str, Any]]) -> Finding:
-    """The sentence that stands there already, where it says the same with older numbers."""
-    stored = next((condition for condition in conditions if condition.get("type") == finding.type), None)
-    if stored is None or (stored.get("status"), stored.get("reason")) != (finding.status, finding.reason):
-        return finding
-    return replace(finding, message=str(stored.get("message", "")))
-
-
 # ---- events
 
 
-def _events(
-    watch: Watch,
-    stored: Mapping[str, Any] | None,
-    conditions: Sequence[Mapping[str, Any]],
-    findings: Sequence[Finding],
-) -> Iterator[Event]:
-    if watch.report is not None:
-        before = _stored_monitors(stored) if stored else {}
-        for said in watch.report.said:
-            verdict = before[said.name][0] if said.name in before else ""
-            if said.verdict is Verdict.FIRED and verdict != Verdict.FIRED.value:
-                yield Event(EventType.WARNING, reasons.EVENT_MONITOR_FIRED, f"{said.name}: {said.sentence}")
-            elif said.verdict is Verdict.QUIET and verdict == Verdict.FIRED.value:
-                yield Event(EventType.NORMAL, reasons.EVENT_MONITOR_QUIET, f"{said.name}: {said.sentence}")
+def _events(watch: Watch, stored: Mapping[str, Any] | None) -> Iterator[Event]:
+    before = _stored_monitors(stored) if stored else {}
+    for said in watch.report.said if watch.report is not None else ():
+        verdict = before[said.name][0] if said.name in before else ""
+        if said.verdict is Verdict.FIRED and verdict != Verdict.FIRED.value:
+            yield Event(EventType.WARNING, reasons.EVENT_MONITOR_FIRED, f"{said.name}: {said.sentence}")
+        elif said.verdict is Verdict.QUIET and verdict == Verdict.FIRED.value:
+            yield Event(EventType.NORMAL, reasons.EVENT_MONITOR_QUIET, f"{said.name}: {said.sentence}")
+
+
+def _blindness(conditions: Sequence[Mapping[str, Any]], findings: Sequence[Finding]) -> Iterator[Event]:
     stood = {condition.get("type"): condition.get("status") for condition in conditions}
     for finding in findings:
-        before_it = stood.get(finding.type)
-        if finding.type == reasons.MONITORED and finding.status is Truth.FALSE and before_it == Truth.TRUE:
+        seeing = finding.type == reasons.MONITORED and stood.get(finding.type) == Truth.TRUE
+        if seeing and finding.status is Truth.FALSE:
             yield Event(EventType.WARNING, reasons.EVENT_MONITORING_BLIND, finding.message)
 
 

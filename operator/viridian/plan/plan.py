@@ -13,6 +13,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from viridian.api.names import RECORDS_MANAGER
 from viridian.api.samples import Idle, PodTarget
 
 Manifest = Mapping[str, Any]
@@ -85,6 +86,7 @@ class Annotate:
     once_registered: bool = False
     tells: tuple[Event, ...] = ()
     """Of what this write records: told once it is done."""
+    manager: str = RECORDS_MANAGER
 
     @property
     def target(self) -> Target:

@@ -93,6 +93,41 @@ def stage() -> Iterator[Stage]:
     world.close()
 
 
+def test_an_open_question_outlives_the_status_and_the_operator(stage: Stage) -> None:
+    stage.serve()
+    stage.pass_window()
+    stage.live(shift=0.6)
+    stage.pass_window()
+    asked = stage.condition("ReviewRequired")["message"]
+    before = stage.status["monitoring"]
+    stage.wipe_status()
+    stage.world.restart()
+    stage.world.settle_now()
+    stage.live(shift=0.4, seed=2)
+    stage.pass_window()
+    assert stage.verdict("ReviewRequired") == ("True", "FeatureShift")
+    assert stage.condition("ReviewRequired")["message"] == asked
+    assert stage.status["monitoring"]["review"] == before["review"]
+    assert stage.events().count("ReviewRequired") == 1
+    stage.annotate("reviewed", asked.rpartition("=")[2])
+    stage.world.settle_now()
+    stage.wipe_status()
+    stage.world.restart()
+    stage.world.settle_now()
+    assert stage.verdict("ReviewRequired")[0] == "False"
+    stage.world.rest()
+
+
+def test_what_was_said_of_a_champion_is_forgotten_with_monitoring(stage: Stage) -> None:
+    stage.serve()
+    stage.live(shift=0.6)
+    stage.pass_window()
+    stage.apply()
+    stage.world.settle_now()
+    left = [record["metadata"].get("annotations", {}) for record in stage.cluster.all("ControllerRevision")]
+    assert not any("viridian.dev/monitoring" in annotations for annotations in left)
+
+
 def test_a_shift_asks_for_a_review_until_a_person_has_answered(stage: Stage) -> None:
     stage.serve()
     stage.pass_window()

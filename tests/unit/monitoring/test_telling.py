@@ -15,12 +15,13 @@ from hypothesis import strategies as st
 from tests.support.watched import REFERENCE, monitoring, window
 from viridian.api import reasons
 from viridian.api.monitoring import Monitoring, MonitoringStatus
+from viridian.api.names import MONITORING_ANNOTATION
 from viridian.api.profile import Reference
 from viridian.judgement.figures import Figure, Verdict
 from viridian.monitoring.report import Watched, report
-from viridian.monitoring.telling import Blind, Watch, with_watch
+from viridian.monitoring.telling import Blind, Watch, remembered, with_watch
 from viridian.monitoring.windows import Windows, calendar
-from viridian.plan.plan import Plan
+from viridian.plan.plan import Annotate, Plan
 
 NOW = datetime(2026, 11, 24, 12, 2, tzinfo=UTC)
 ASKED = monitoring(
@@ -314,13 +315,87 @@ def test_a_monitor_that_is_gone_asks_nothing() -> None:
     assert review(story(seen(shift=1.0, asked=BOTH), seen(1, asked=rest))) == NOTHING
 
 
-def test_with_its_status_a_question_is_lost_until_the_next_window_that_fires() -> None:
+# ---- what is remembered on the record of the champion
+
+
+def kept(*watches: Watch, forgotten: bool = False) -> list[Plan]:
+    """One plan after the other with a record to remember by; `forgotten`: each time the status is deleted before."""
+    plans: list[Plan] = []
+    known: Mapping[str, Any] | None = None
+    for hour, watch in enumerate(watches):
+        before = status(plans[-1]) if plans and not forgotten else {}
+        plans.append(told(replace(watch, record="churn-r1", remembered=known), before, hour))
+        for action in plans[-1].actions:
+            assert isinstance(action, Annotate)
+            known = remembered(action.annotations[MONITORING_ANNOTATION])
+    return plans
+
+
+STORIES = {
+    "a question that waits": (seen(shift=1.0), seen(1), seen(2, rows=20)),
+    "a question that was answered": (seen(shift=1.0), seen(1, shift=1.0, reviewed=NOON), seen(2, shift=1.0)),
+    "a question that was answered and asked again": (seen(shift=1.0), seen(1, reviewed=NOON), seen(2, shift=1.0)),
+    "an operator that has just begun": (seen(shift=1.0), unseen(blind=None), seen(2, shift=1.0, seed=7)),
+    "a collector that is away": (seen(missing=0.4), unseen(), seen(2, missing=0.4, seed=7)),
+    "nothing happens": (seen(), seen(1, seed=7), seen(2, seed=8)),
+}
+
+
+@pytest.mark.parametrize("name", STORIES)
+def test_a_status_that_is_deleted_changes_nothing_that_follows(name: str) -> None:
+    lasting, forgetful = kept(*STORIES[name]), kept(*STORIES[name], forgotten=True)
+    for one, other in zip(lasting, forgetful, strict=True):
+        assert one.actions == other.actions
+        assert without_times(status(one)) == without_times(status(other))
+
+
+def without_times(found: Mapping[str, Any]) -> dict[str, Any]:
+    conditions = [
+        {key: value for key, value in one.items() if key != "lastTransitionTime"} for one in found["conditions"]
+    ]
+    return {**found, "conditions": conditions}
+
+
+def test_an_open_question_outlives_the_status() -> None:
+    plan = kept(seen(shift=1.0), seen(1), forgotten=True)[-1]
+    assert review(plan) == ASKING
+    assert condition(plan, reasons.REVIEW_REQUIRED)["message"].endswith(f"viridian.dev/reviewed={NOON}")
+
+
+def test_an_answer_outlives_the_status() -> None:
+    answered = seen(shift=1.0, reviewed=NOON), seen(1, shift=1.0), seen(2, shift=1.0)
+    assert review(kept(*answered, forgotten=True)[-1]) == ANSWERED
+
+
+def test_events_are_told_with_the_write_that_remembers_them_and_once() -> None:
+    first, second, third = kept(seen(shift=1.0), seen(1, shift=1.0, seed=7), seen(2), forgotten=True)
+    assert [event.reason for action in first.actions for event in action.tells] == [  # type: ignore[union-attr]
+        reasons.EVENT_MONITOR_FIRED,
+        reasons.EVENT_REVIEW_REQUIRED,
+    ]
+    assert (first.news, second.news, second.actions) == ((), (), ())
+    assert [event.reason for action in third.actions for event in action.tells] == [  # type: ignore[union-attr]
+        reasons.EVENT_MONITOR_QUIET
+    ]
+
+
+def test_what_another_champion_left_is_forgotten() -> None:
+    plan = told(replace(seen(revision="r2"), record="churn-r2", outdated=("churn-r1",)))
+    cleared = [action for action in plan.actions if isinstance(action, Annotate) and not action.annotations]
+    assert [action.name for action in cleared] == ["churn-r1"]
+    assert review(plan) == NOTHING
+
+
+def test_without_a_record_the_status_has_to_do() -> None:
+    assert review(story(seen(shift=1.0), seen(1))) == ASKING
     assert review(told(seen(1), {}, 1)) == NOTHING
-    again = told(seen(2, shift=1.0, reviewed=NOON), {}, 2)
-    assert review(again) == ASKING, "an answer was to another question, as far as anybody knows"
-    assert review(told(seen(shift=1.0, reviewed=NOON), {})) == ANSWERED, (
-        "within the same window it is the same question"
-    )
+
+
+@pytest.mark.parametrize("annotation", ["", "{", "[]", "null", "7", '{"revision": "r1", "monitors": 7, "review": []}'])
+def test_a_note_that_makes_no_sense_is_written_anew(annotation: str) -> None:
+    plan = told(replace(seen(), record="churn-r1", remembered=remembered(annotation)))
+    assert said(plan, reasons.MONITORED) == ("True", reasons.WINDOWS_JUDGED)
+    assert len(plan.actions) == 1
 
 
 def test_another_champion_is_another_story() -> None:
