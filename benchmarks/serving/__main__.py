@@ -3,7 +3,8 @@
 Same models, same rows, same core, one worker each. Servers take turns, in another order each round. Every answer is
 checked; one wrong answer ends the benchmark. Viridian counts profiles and metrics and sends its headers throughout.
 Beside it stand `uncounted`, the same without a live profile, and `sending`, which sends every row to a collector too.
-What counting costs is too little for this comparison: see `python -m benchmarks.serving.counting`.
+What counting and sending cost is too little for this comparison: see `python -m benchmarks.serving.counting` and
+`python -m benchmarks.serving.sending`.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ import os
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +41,6 @@ class Loop:
     """Milliseconds of the server's whole process tree for one request."""
     foreign: float
     """Cores that neither the server nor the load used, but somebody else."""
-    helper: float = 0.0
-    """Milliseconds of processor time in all of what runs beside the server."""
     behind: int = 0
     """Rows that were answered and not yet sent when the loop ended, of a server that sends them."""
 
@@ -121,6 +119,11 @@ class Trial:
     """Seconds from the start of the process to its first correct answer."""
     asked: int = 1
     """The first answer was one, too."""
+    helper_began: float = field(init=False)
+    """Processor seconds of what runs beside the server, when the server was ready."""
+
+    def __post_init__(self) -> None:
+        self.helper_began = self._helper_seconds()
 
     def warm_loop(self, connections: int, seconds: float) -> Loop:
         """A loop after a short one like it, which is not told of."""
@@ -152,7 +155,6 @@ class Trial:
             p99=answers.milliseconds(99),
             cpu=theirs / len(answers.latencies) * 1000,
             foreign=max(0.0, foreign),
-            helper=helper * 1000,
             behind=self.asked - self._sent() if self.server.sends else 0,
         )
 
@@ -171,6 +173,10 @@ class Trial:
 
     def _helper_seconds(self) -> float:
         return self.helper.cpu_seconds() if self.helper else 0.0
+
+    def helper_milliseconds(self) -> float:
+        """Processor time of what runs beside the server for each request, since the server was ready."""
+        return (self._helper_seconds() - self.helper_began) / self.asked * 1000
 
     def check_what_was_on(self) -> None:
         """Viridian's metrics and collector know of every request, its profile of a sample: all of it was on."""

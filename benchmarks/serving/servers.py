@@ -98,7 +98,7 @@ def _uncounted(binaries: Path, model: Model, folder: Path) -> Start:
 
 
 def _sending(binaries: Path, model: Model, _folder: Path) -> Start:
-    """Every row is sent, and far more windows than a collector gets."""
+    """Every row is sent, to what only answers."""
     port = free_port()
     return _ours(binaries, model.bundle, _told(port), [sys.executable, str(PROGRAMS / "collector.py"), str(port)])
 
@@ -113,7 +113,7 @@ def _storing(binaries: Path, model: Model, folder: Path) -> Start:
 
 
 def _told(port: int) -> dict[str, Any]:
-    return {"collector-url": f"http://127.0.0.1:{port}", "feedback": '{"sampling": 100}', "profile-seconds": 2}
+    return {"collector-url": f"http://127.0.0.1:{port}", "feedback": '{"sampling": 100}'}
 
 
 def _ours(binaries: Path, bundle: Path, more: Mapping[str, Any] | None = None, beside: Sequence[str] = ()) -> Start:

@@ -46,8 +46,8 @@ class _Block:
     ours: float
     """Requests a second, the average of the turns."""
     without: float
-    helper: float
-    """Processor milliseconds for each request of what runs beside the server."""
+    cpu: tuple[float, float]
+    """Processor milliseconds for a request, of ours and without."""
 
     @property
     def share(self) -> float:
@@ -91,12 +91,17 @@ def _share(comparison: Comparison, name: str, chosen: Any) -> float:
             print(f"{name}, block {number + 1} of {chosen.blocks}: {blocks[-1].share:.3f}", flush=True)
         for trial in trials:
             trial.check_what_was_on()
+        beside = trials[0].helper_milliseconds()
     share = sum(block.ours for block in blocks) / sum(block.without for block in blocks)
-    print(f"{name}, {chosen.connections} connections: of the {statistics.fmean(b.without for b in blocks):,.0f} "
-          f"requests/s without {comparison.what} {share:.3f} are left; "
-          f"blocks: {spread([block.share for block in blocks], '')}; "
-          f"beside it, {statistics.fmean(block.helper for block in blocks):.3f} ms of processor time a request",
-          flush=True)  # fmt: skip
+    ours, without = (statistics.fmean(block.cpu[place] for block in blocks) for place in (0, 1))
+    print(
+        f"{name}, {chosen.connections} connections: of the {statistics.fmean(block.without for block in blocks):,.0f} "
+        f"requests/s without {comparison.what} {share:.3f} are left; "
+        f"blocks: {spread([block.share for block in blocks], '')}; "
+        f"processor time for a request: {ours:.3f} ms instead of {without:.3f} (times {ours / without:.3f})"
+        + (f", and {beside:.3f} in what runs beside it" if beside else ""),
+        flush=True,
+    )
     return share
 
 
@@ -110,8 +115,13 @@ def _block(trials: Sequence[Trial], chosen: Any) -> _Block:
     return _Block(
         ours=statistics.fmean(loop.per_second for loop in ours),
         without=statistics.fmean(loop.per_second for loop in without),
-        helper=sum(loop.helper for loop in ours) / sum(loop.requests for loop in ours),
+        cpu=(_cpu(ours), _cpu(without)),
     )
+
+
+def _cpu(loops: Sequence[Loop]) -> float:
+    """Milliseconds for a request."""
+    return sum(loop.cpu * loop.requests for loop in loops) / sum(loop.requests for loop in loops)
 
 
 def _running(stack: contextlib.ExitStack, folder: Path, server: str, model: Model, chosen: Any) -> Trial:

@@ -7,6 +7,8 @@ Sending again is always harmless.
 
 from __future__ import annotations
 
+import math
+import struct
 from collections.abc import Iterator
 from enum import StrEnum
 from typing import Any, Final
@@ -50,6 +52,7 @@ KEY_SECRET_VARIABLE: Final = "VIRIDIAN_FEEDBACK_KEY_SECRET"  # noqa: S105 - a na
 """The Secret that it comes from, for saying which one is missing."""
 
 Value = float | int | str | bool | None
+_NUMBER_BYTES: Final = 8
 
 SCORE_ROUNDING: Final = 2.0**-13
 """So far outside of 0 to 1 a probability may be for rounding: that of 32-bit sums over the trees of a large forest."""
@@ -115,29 +118,51 @@ class Prediction(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Block(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Answered rows as model servers send them: the fields of `Prediction`, one list for each, all of one length."""
+    """Answered rows as model servers send them: the fields of `Prediction`, one list for each, all of one length.
+
+    Features that are numbers go as they lie in memory, which neither side has to spell out.
+    """
 
     ids: list[str]
     times: list[float]
-    features: dict[str, list[Value]]
+    columns: list[str]
+    """The features in their order: those of `others`, and between them the numbers."""
+    numbers: bytes = b""
+    """Row by row in the order of the columns: IEEE 754 with 64 bits, little-endian. What is not finite is null."""
+    whole: list[str] = []
+    """Numbers that are integers."""
+    others: dict[str, list[Value]] = {}
     predictions: list[float | str]
     scores: list[float | None] = []
     """Empty where no row has one, as `subjects`."""
     subjects: list[str] = []
 
     @property
+    def numeric(self) -> list[str]:
+        """The columns whose values are in `numbers`."""
+        return [name for name in self.columns if name not in self.others]
+
+    @property
     def complete(self) -> bool:
         """Whether all lists tell of the same rows."""
-        lengths = {len(self.times), len(self.predictions), *map(len, self.features.values())}
+        rows = len(self.ids)
+        lengths = {len(self.times), len(self.predictions), *map(len, self.others.values())}
         optional = {len(self.scores), len(self.subjects)} - {0}
-        return lengths | optional == {len(self.ids)}
+        named = len(set(self.columns)) == len(self.columns) and set(self.columns) >= {*self.others, *self.whole}
+        return lengths | optional == {rows} and named and len(self.numbers) == rows * self._row_bytes
+
+    @property
+    def _row_bytes(self) -> int:
+        return len(self.numeric) * _NUMBER_BYTES
 
     def part(self, start: int, end: int) -> Block:
         """Some of the rows."""
-        return Block(
+        return msgspec.structs.replace(
+            self,
             ids=self.ids[start:end],
             times=self.times[start:end],
-            features={name: values[start:end] for name, values in self.features.items()},
+            numbers=self.numbers[start * self._row_bytes : end * self._row_bytes],
+            others={name: values[start:end] for name, values in self.others.items()},
             predictions=self.predictions[start:end],
             scores=self.scores[start:end],
             subjects=self.subjects[start:end],
@@ -145,19 +170,38 @@ class Block(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     def rows(self) -> Iterator[Prediction]:
         """One by one."""
-        names, none = tuple(self.features), [None] * len(self.ids)
-        features = zip(*self.features.values(), strict=True) if names else iter([()] * len(self.ids))
+        none = [None] * len(self.ids)
         scores, subjects = self.scores or none, self.subjects or [""] * len(self.ids)
-        columns = (self.ids, self.times, features, self.predictions, scores, subjects)
-        for identifier, time, values, prediction, score, subject in zip(*columns, strict=True):
+        columns = (self.ids, self.times, self._features(), self.predictions, scores, subjects)
+        for identifier, time, features, prediction, score, subject in zip(*columns, strict=True):
             yield Prediction(
-                id=identifier,
-                time=time,
-                features=dict(zip(names, values, strict=True)),
-                prediction=prediction,
-                score=score,
-                subject=subject,
+                id=identifier, time=time, features=features, prediction=prediction, score=score, subject=subject
             )
+
+    def _features(self) -> Iterator[dict[str, Value]]:
+        if not self.others:
+            return (dict(zip(self.columns, values, strict=True)) for values in self._numbers())
+        places = {name: place for place, name in enumerate([*self.numeric, *self.others])}
+        order = [(name, places[name]) for name in self.columns]
+        rows = zip(self._numbers(), zip(*self.others.values(), strict=True), strict=True)
+        return ({name: values[place] for name, place in order} for values in (first + rest for first, rest in rows))
+
+    def _numbers(self) -> Iterator[tuple[Value, ...]]:
+        numeric, whole = self.numeric, {*self.whole}
+        if not numeric:
+            return iter([()] * len(self.ids))
+        found = struct.iter_unpack(f"<{len(numeric)}d", self.numbers)
+        if whole:
+            kinds = [name in whole for name in numeric]
+            return (tuple(map(_spelt, values, kinds)) for values in found)
+        # A finite sum has finite terms.
+        return (values if math.isfinite(sum(values)) else tuple(map(_spelt, values)) for values in found)
+
+
+def _spelt(number: float, whole: bool = False) -> Value:
+    if not math.isfinite(number):
+        return None
+    return int(number) if whole else number
 
 
 class PredictionBatch(msgspec.Struct, frozen=True, kw_only=True):

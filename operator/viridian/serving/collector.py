@@ -28,7 +28,7 @@ from viridian.serving.errors import ServingError
 from viridian.serving.logs import Seldom, log
 from viridian.serving.recorder import Span
 
-LOT_ROWS: Final = 512
+LOT_ROWS: Final = 1_024
 BATCH_ROWS: Final = 2_048
 BATCH_BYTES: Final = 2 * 1024 * 1024
 BATCH_SECONDS: Final = 1.0

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -25,9 +25,8 @@ class Unprofiled(Exception):
     """The model's inputs cannot be counted on this profile; the message is one sentence for people."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answered:
-    """Rows and what the model answered to them."""
+class Answered(msgspec.Struct, frozen=True, gc=False):
+    """Rows and what the model answered to them. One is made for each request: a dataclass takes five times as long."""
 
     batch: Batch
     outputs: Sequence[Output]

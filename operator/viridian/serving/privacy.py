@@ -6,7 +6,7 @@ sent, a model of a tenth of a millisecond cannot afford a loop over the values o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -60,10 +60,14 @@ class Redactor:
         told, usable = self._predictions(outputs, len(identifiers))
         places = None if drawn.all() and usable.all() else np.flatnonzero(drawn & usable).tolist()
         times = [time for answered in portion for time in [answered.time] * answered.batch.rows]
+        names, numbers, others = self._features(join_batches([answered.batch for answered in portion]), places)
         block = Block(
             ids=_at(identifiers, places),
             times=_at(times, places),
-            features=self._features(join_batches([answered.batch for answered in portion]), places),
+            columns=names,
+            numbers=numbers.astype("<f8", copy=False).tobytes(),
+            whole=[name for name in names if name in self._whole and name not in others],
+            others=others,
             predictions=_at(told, places),
             scores=_at(self._scores(outputs), places),
             subjects=_at(self._subjects(portion), places),
@@ -96,29 +100,42 @@ class Redactor:
             return []
         return _without(scores, ~np.isfinite(scores))
 
-    def _features(self, batch: Batch, places: list[int] | None) -> dict[str, list[Value]]:
-        """What may leave, column by column. Inputs without names are called by their places."""
-        if batch.matrix is not None:
-            matrix = batch.matrix if places is None else batch.matrix[places]
-            names = self._columns if self._named else list(map(str, range(matrix.shape[1])))
-            columns = zip(names, np.ascontiguousarray(matrix.T), strict=True)
-            return {name: self._shown(name, values) for name, values in columns if name not in self._hidden}
-        return {
-            name: self._shown(name, values if places is None else values[places])
-            for name, values in ((name, (batch.columns or {})[name]) for name in self._columns)
+    def _features(
+        self, batch: Batch, places: list[int] | None
+    ) -> tuple[list[str], NDArray[np.float64], dict[str, list[Value]]]:
+        """What may leave: the columns, those that are numbers as a matrix, and all others as lists. Inputs without
+        names are called by their places."""
+        if batch.matrix is None:
+            return self._of_columns(batch.columns or {}, places)
+        matrix = batch.matrix if places is None else batch.matrix[places]
+        names = self._columns if self._named else list(map(str, range(matrix.shape[1])))
+        shown = [name for name in names if name not in self._hidden]
+        numeric = [name not in self._hidden and name not in self._hashed for name in names]
+        others = {
+            name: self._hashes(values)
+            for name, values in zip(names, matrix.T, strict=True)
+            if name in self._hashed and name not in self._hidden
+        }
+        return shown, matrix if all(numeric) else matrix[:, np.flatnonzero(numeric)], others
+
+    def _of_columns(
+        self, columns: Mapping[str, NDArray[Any]], places: list[int] | None
+    ) -> tuple[list[str], NDArray[np.float64], dict[str, list[Value]]]:
+        shown = {
+            name: columns[name] if places is None else columns[name][places]
+            for name in self._columns
             if name not in self._hidden
         }
+        others: dict[str, list[Value]] = {
+            name: self._hashes(values) if name in self._hashed else values.tolist()
+            for name, values in shown.items()
+            if name in self._hashed or values.dtype.kind != "f"
+        }
+        numeric = [values for name, values in shown.items() if name not in others]
+        return list(shown), np.column_stack(numeric) if numeric else np.empty((0, 0)), others
 
-    def _shown(self, name: str, values: NDArray[Any]) -> list[Value]:
-        if name in self._hashed:
-            return [None if _missing(value) else keyed_hash(self._key, value) for value in values.tolist()]
-        if values.dtype.kind != "f":
-            return [None if _missing(value) else value for value in values.tolist()]
-        # JSON has no infinite numbers, and null is what it would make of them.
-        nothing = ~np.isfinite(values)
-        if name in self._whole:
-            values = np.where(nothing, 0.0, values).astype(np.int64)
-        return _without(values, nothing)
+    def _hashes(self, values: NDArray[Any]) -> list[Value]:
+        return [None if _missing(value) else keyed_hash(self._key, value) for value in values.tolist()]
 
     def _subjects(self, portion: Sequence[Answered]) -> list[str]:
         """The hash of whom each row is about; what is denied is not even hashed."""

@@ -17,9 +17,10 @@ class Rate:
     def allows(self) -> bool:
         """One more, now."""
         now = self._now()
-        self._left = min(self._per_second, self._left + (now - self._at) * self._per_second)
+        left = self._left + (now - self._at) * self._per_second
         self._at = now
-        if self._left < 1.0:
+        if left < 1.0:
+            self._left = left
             return False
-        self._left -= 1.0
+        self._left = (left if left < self._per_second else self._per_second) - 1.0
         return True

@@ -25,7 +25,9 @@ from viridian.serving.logs import log
 from viridian.serving.outputs import Output
 from viridian.serving.rate import Rate
 
-PORTION_ROWS: Final = 512
+COUNTED_ROWS: Final = 512
+SENT_ROWS: Final = 1024
+"""Rows of a portion. What a portion costs beside its rows is as much as a hundred of them."""
 PORTION_SECONDS: Final = 1.0
 """A quiet model is up to date all the same."""
 MOST_ROWS: Final = 65_536
@@ -42,6 +44,25 @@ class Span:
     start: float
     end: float
     profile: Profile
+
+
+class _Portion:
+    """Answers that wait to be handed over."""
+
+    def __init__(self) -> None:
+        self._answered: list[Answered] = []
+        self._rows = 0
+
+    def add(self, answered: Answered) -> int:
+        """One more; how many rows wait now."""
+        self._answered.append(answered)
+        self._rows += answered.batch.rows
+        return self._rows
+
+    def taken(self) -> list[Answered]:
+        """All of them, once."""
+        answered, self._answered, self._rows = self._answered, [], 0
+        return answered
 
 
 class Recorder:
@@ -61,9 +82,7 @@ class Recorder:
         self._unsent = unsent
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="record")
         self._rate = Rate(COUNTED_PER_SECOND, time.monotonic)
-        self._to_count: list[Answered] = []
-        self._to_send: list[Answered] = []
-        self._rows = 0
+        self._to_count, self._to_send = _Portion(), _Portion()
         self._timer: asyncio.TimerHandle | None = None
         # Rows, written by the loop and by the thread, each its own. Those handed over and not done wait for the thread.
         self._handed, self._done = 0, 0
@@ -81,14 +100,11 @@ class Recorder:
         if not counted and self._sink is None:
             return
         answered = Answered(batch, outputs, prediction, time.time())
-        if counted:
-            self._to_count.append(answered)
-        if self._sink is not None:
-            self._to_send.append(answered)
-        self._rows += batch.rows
-        if self._rows >= PORTION_ROWS:
-            self.flush()
-        elif self._timer is None:
+        if counted and self._to_count.add(answered) >= COUNTED_ROWS:
+            self._hand_over(self._to_count.taken(), self._not_counted)
+        if self._sink is not None and self._to_send.add(answered) >= SENT_ROWS:
+            self._hand_over(self._to_send.taken(), self._not_sent)
+        if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(PORTION_SECONDS, self.flush)
 
     def flush(self) -> None:
@@ -96,14 +112,18 @@ class Recorder:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        to_count, to_send, rows = self._to_count, self._to_send, self._rows
-        self._to_count, self._to_send, self._rows = [], [], 0
+        self._hand_over(self._to_count.taken(), self._not_counted)
+        self._hand_over(self._to_send.taken(), self._not_sent)
+
+    def _hand_over(self, portion: list[Answered], work: Callable[[list[Answered]], list[Answered]]) -> None:
+        rows = _rows(portion)
         if self._handed - self._done > MOST_ROWS:
             self._crowded += rows
-            self._unsent(_rows(to_send))
+            if work == self._not_sent:
+                self._unsent(rows)
         elif rows:
             self._handed += rows
-            self._pool.submit(self._record, to_count, to_send, rows)
+            self._pool.submit(self._record, portion, rows, work)
 
     @property
     def lost(self) -> int:
@@ -153,19 +173,21 @@ class Recorder:
                 classes.add_metric([*values, name], count)
             yield classes
 
-    def _record(self, to_count: Sequence[Answered], to_send: Sequence[Answered], rows: int) -> None:
-        counted = not to_count or _attempted(self._count, to_count)
-        unsent = _rows(self._not_sent(to_send))
-        if unsent:
-            self._unsent(unsent)
-        self._spoilt += unsent if counted else rows
+    def _record(self, portion: list[Answered], rows: int, work: Callable[[list[Answered]], list[Answered]]) -> None:
+        self._spoilt += _rows(work(portion))
         self._done += rows
 
-    def _not_sent(self, portion: Sequence[Answered]) -> list[Answered]:
+    def _not_counted(self, portion: list[Answered]) -> list[Answered]:
+        return [] if _attempted(self._count, portion) else portion
+
+    def _not_sent(self, portion: list[Answered]) -> list[Answered]:
         """Those that the sink did not take. When they fail together, each is tried alone."""
-        if self._sink is None or not portion or _attempted(self._sink, portion):
+        if self._sink is None or _attempted(self._sink, portion):
             return []
-        return [one for one in portion if len(portion) == 1 or not _attempted(self._sink, [one])]
+        failed = [one for one in portion if len(portion) == 1 or not _attempted(self._sink, [one])]
+        if failed:
+            self._unsent(_rows(failed))
+        return failed
 
     def _count(self, portion: Sequence[Answered]) -> None:
         if self._live is not None and self._whole is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import itertools
 import random
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -352,7 +353,10 @@ async def test_rows_in_blocks_are_the_same_rows(stand: Stand) -> None:
     block = Block(
         ids=[row.id for row in rows],
         times=[row.time for row in rows],
-        features={name: [row.features[name] for row in rows] for name in rows[0].features},
+        columns=["age", "region"],
+        numbers=struct.pack("<4d", *range(20, 24)),
+        whole=["age"],
+        others={"region": ["north"] * 4},
         predictions=[row.prediction for row in rows],
         scores=[row.score for row in rows],
     )
@@ -363,12 +367,36 @@ async def test_rows_in_blocks_are_the_same_rows(stand: Stand) -> None:
     assert (await stand.server.predict(batch(rows)))["duplicates"] == 4
 
 
-@pytest.mark.parametrize("field", ["times", "predictions", "scores", "subjects", "features"])
-async def test_a_block_whose_lists_differ_in_length_is_refused(stand: Stand, field: str) -> None:
-    block = Block(ids=["a", "b"], times=[START] * 2, features={}, predictions=["stays"] * 2)
-    short: Any = {"features": {"age": [1]}}.get(field, [None])
-    broken = msgspec.structs.replace(block, **{field: short})
-    content = msgspec.json.encode(PredictionBatch(served=served(), blocks=[broken]))
+@pytest.mark.parametrize(
+    ("field", "short"),
+    [
+        ("times", [START]),
+        ("predictions", ["stays"]),
+        ("scores", [None]),
+        ("subjects", ["x"]),
+        ("others", {"region": ["north"]}),
+        ("others", {"region": ["north", "south"], "unnamed": [1, 2]}),
+        ("numbers", bytes(15)),
+        ("columns", ["region"]),
+        ("columns", ["age", "age", "region"]),
+        ("whole", ["visits"]),
+    ],
+)
+async def test_a_block_whose_lists_differ_is_refused(stand: Stand, field: str, short: Any) -> None:
+    block = Block(
+        ids=["a", "b"],
+        times=[START] * 2,
+        columns=["age", "region"],
+        numbers=bytes(16),
+        others={"region": ["north", "south"]},
+        predictions=["stays"] * 2,
+        scores=[0.1, 0.2],
+        subjects=["x", "y"],
+    )
+    assert block.complete
+    content = msgspec.json.encode(
+        PredictionBatch(served=served(), blocks=[msgspec.structs.replace(block, **{field: short})])
+    )
     answer = await stand.server.send("POST", "/v1/predictions", content=content)
     assert answer.status_code == 400
 

@@ -118,7 +118,7 @@ async def test_one_row_that_cannot_be_sent_takes_no_other_with_it_and_is_told() 
 async def test_what_finds_no_room_is_told_where_it_was_to_be_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recording, "MOST_ROWS", -1)
     unsent = list[int]()
-    recorder = Recorder(live(), lambda _: None, unsent.append)
+    recorder = Recorder(None, lambda _: None, unsent.append)
     recorder.add(*rows(3))
     await recorder.settled()
     assert (lost(recorder), unsent) == (3, [3])

@@ -142,7 +142,8 @@ def rows(*numbers: int) -> Block:
     return Block(
         ids=[f"p-{number}" for number in numbers],
         times=[0.0] * len(numbers),
-        features={"x": [0.5] * len(numbers)},
+        columns=["x"],
+        numbers=np.full(len(numbers), 0.5).tobytes(),
         predictions=[1.0] * len(numbers),
     )
 
@@ -282,7 +283,7 @@ def test_rows_that_a_200_refuses_are_counted_by_reason_and_told(
 def test_a_batch_that_is_too_large_is_sent_in_parts_and_only_a_row_that_is_too_large_is_refused(
     scripted: ScriptedCollector, caplog: pytest.LogCaptureFixture
 ) -> None:
-    wide = Block(ids=["wide"], times=[0.0], features={"x": ["y" * 5_000]}, predictions=[1.0])
+    wide = Block(ids=["wide"], times=[0.0], columns=["x"], others={"x": ["y" * 5_000]}, predictions=[1.0])
     scripted.most_bytes = 2_000
     sender = client(scripted)
     for block in (rows(*range(100)), wide, rows(*range(100, 200))):
