@@ -24,13 +24,17 @@ class ScriptedCollector:
     """Bodies of the next answers of 200; then that all was stored."""
     most_bytes: int = 1 << 30
     """Larger bodies are answered with 413."""
+    fail: str = ""
+    """Whatever is sent to this path is answered with 500."""
     seen: list[tuple[str, bytes, str | None]] = field(default_factory=list)
     """Path, body and token of each request."""
     changed: threading.Condition = field(default_factory=threading.Condition)
     port: int = 0
 
-    def next(self, body: bytes) -> tuple[int, dict[str, str]]:
+    def next(self, path: str, body: bytes) -> tuple[int, dict[str, str]]:
         """Status and headers of the next answer."""
+        if path == self.fail:
+            return 500, {}
         if len(body) > self.most_bytes:
             return 413, {}
         return self.script.pop(0) if self.script else (200, {})
@@ -75,7 +79,7 @@ def scripted_collector() -> Iterator[ScriptedCollector]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"]))
             with collector.changed:
-                status, headers = collector.next(body)
+                status, headers = collector.next(self.path, body)
                 said = collector.said(status)
                 collector.seen.append((self.path, body, self.headers.get("authorization")))
                 collector.changed.notify_all()

@@ -209,7 +209,7 @@ class Collector(threading.Thread):
             if self._end is not None or time.monotonic() >= next_window:
                 next_window = time.monotonic() + self._window_seconds
                 self._attempted(self._cut)
-            sent = self._attempted(self._send_all)
+            sent = self._send_all()
             if self._end is not None and (sent or time.monotonic() >= self._end):
                 return
             if not sent:
@@ -273,26 +273,28 @@ class Collector(threading.Thread):
         return True
 
     def _send_all(self) -> bool:
-        """Whether nothing is left that should have been sent."""
+        """Whether nothing is left that should have been sent. What keeps a window here keeps no row here."""
+        windows = self._attempted(self._send_windows)
+        return self._attempted(self._send_rows) and windows
+
+    def _send_windows(self) -> bool:
         while self._windows:
-            if not self._sent_window(self._windows[0]):
+            answer = self._answer(PROFILES_PATH, msgspec.json.encode(self._windows[0]))
+            if answer is None:
                 return False
             self._windows.popleft()
+            if answer.stored is not None:
+                self.windows_sent += 1
+            else:
+                self.windows_refused += 1
+                fields = {"problem": answer.problem}
+                self._seldom.warn("window", "a profile window is not stored by the collector", fields)
+        return True
+
+    def _send_rows(self) -> bool:
         while batch := self._next_batch():
             if not self._sent_batch(batch):
                 return False
-        return True
-
-    def _sent_window(self, window: ProfileWindow) -> bool:
-        answer = self._answer(PROFILES_PATH, msgspec.json.encode(window))
-        if answer is None:
-            return False
-        if answer.stored is not None:
-            self.windows_sent += 1
-        else:
-            self.windows_refused += 1
-            fields = {"problem": answer.problem}
-            self._seldom.warn("window", "a profile window is not stored by the collector", fields)
         return True
 
     def _next_batch(self) -> _Unsent | None:

@@ -146,6 +146,6 @@ def sink(collector: Collector, redactor: Redactor) -> Callable[[Sequence[Answere
         redacted = redactor.redacted(portion)
         collector.offer(redacted.block)
         if redacted.unpredicted:
-            collector.refuse(Unstored.PREDICTION, redacted.unpredicted, "the model answered no finite number")
+            collector.refuse(Unstored.PREDICTION, redacted.unpredicted, "the answer has no finite number and no class")
 
     return send

@@ -330,6 +330,21 @@ def test_a_window_that_is_refused_does_not_count_as_sent(scripted: ScriptedColle
     assert (sender.windows_sent, sender.windows_refused) == (1, 1)
 
 
+def test_a_window_that_the_collector_fails_on_keeps_no_row_here(scripted: ScriptedCollector) -> None:
+    counted = Profile(features={}, prediction=Numbers(edges=(), counts=(1,)), rows=1, sampled=1)
+    spans = iter([Span(1.0, 2.0, counted)])
+    scripted.fail = "/base/v1/profiles"
+    sender = client(scripted, seconds=0.001)
+    sender.window = lambda: next(spans, None)
+    sender.start()
+    scripted.wait_for(lambda: len(scripted.windows) == 1)
+    sender.offer(rows(1))
+    scripted.wait_for(lambda: len(scripted.batches) == 1)
+    scripted.fail = ""
+    sender.close(60)
+    assert (sender.sent, sender.windows_sent) == (1, 1)
+
+
 def test_a_fault_of_ours_does_not_end_the_sending(
     scripted: ScriptedCollector, caplog: pytest.LogCaptureFixture
 ) -> None:
