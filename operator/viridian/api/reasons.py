@@ -77,6 +77,7 @@ METRIC_BREACH = "MetricBreach"
 PROGRESS_DEADLINE_EXCEEDED = "ProgressDeadlineExceeded"
 REJECTED_BY_PERSON = "RejectedByPerson"
 BLIND_TOO_LONG = "BlindTooLong"
+DECISION_FAILED = "DecisionFailed"  # the operator could not decide about it, by a mistake of its own
 ROLLED_BACK_BY_PERSON = "RolledBackByPerson"
 
 # ---- Outcomes of a revision ----

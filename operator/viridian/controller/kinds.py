@@ -35,5 +35,8 @@ class Kind(Protocol[Snapshot]):
     def unregistered(self, observed: Observed[Snapshot], obstacles: Obstacles, error: RegistryError) -> Plan:
         """Pure: what to say after the registry did not take a write of this pass. Its actions are not performed."""
 
+    async def fail_closed(self, key: Key, manifest: Object, why: str) -> Plan | None:
+        """What to do where neither observing nor deciding works: the least that keeps users safe; None for nothing."""
+
     def forget(self, key: Key) -> None:
         """The object is gone."""

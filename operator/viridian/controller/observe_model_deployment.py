@@ -31,6 +31,7 @@ from viridian.plan.plan import Plan
 from viridian.ports.cluster import Cluster, Object, Reference
 from viridian.ports.registry import RegistryError, RegistryMissing
 from viridian.rollout.decide import decide, unregistered
+from viridian.rollout.fail_closed import give_back
 from viridian.rollout.snapshot import (
     Settings,
     SlotWorld,
@@ -85,6 +86,12 @@ class ModelDeployments:
             return self.decide(observed, obstacles)
         snapshot = replace(observed.snapshot, obstacles=obstacles)
         return unregistered(snapshot, observed.now, error.reason, error.message)
+
+    async def fail_closed(self, key: Key, manifest: Object, why: str) -> Plan | None:
+        alone = _alone(key, manifest, self.settings)
+        children = await _children(self.cluster, key, manifest["metadata"])
+        live = children.named("Service", key.name)
+        return give_back(replace(alone, slots=children.slots(key), live=live), self.clock(), why)
 
     def forget(self, key: Key) -> None:
         self.samples.forget(key)

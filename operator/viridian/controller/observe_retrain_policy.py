@@ -83,6 +83,9 @@ class RetrainPolicies:
         snapshot = replace(_hindered(observed.snapshot, obstacles), registry=silence)
         return replace(decide(snapshot, observed.now), actions=())
 
+    async def fail_closed(self, key: Key, manifest: Object, why: str) -> Plan | None:  # noqa: ARG002
+        return None  # no user meets a run
+
     def forget(self, key: Key) -> None:
         self.last_seen.forget(key)
 

@@ -11,6 +11,8 @@ Every error becomes an ending that the queue understands, so a pass never raises
     ClusterRefused       the world may not be read             the same
     no end               something is not bounded in time      cut it, count it as an error, back off
     anything else        a mistake of ours                     log it with the key, count it, back off
+
+After a few mistakes in a row nobody judges any more what users meet: then the loop fails closed, and the kind says how.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Protocol
@@ -39,6 +41,8 @@ LONGEST_OUTAGE_WAIT = 15.0
 """Seconds between attempts while API server or registry do not answer, or not as asked: a revert may be waiting."""
 LONGEST_PASS = 300.0
 """Seconds that a pass may take. Every call in it is bounded on its own, so a longer one waits for nothing."""
+MISTAKES_IN_A_ROW = 3
+"""So many passes over an object may fail by a mistake before users are taken from what cannot be judged."""
 SOONEST = 0.05
 """Seconds until the next pass at least, whatever a plan asks for: one key must not keep a core busy."""
 
@@ -93,10 +97,14 @@ class Reconciler:
     """Is told which registered models this key's pass wrote to."""
     forget: Callable[[Key], None]
     """Is told that the key's object is gone."""
+    mistakes: dict[Key, int] = field(default_factory=dict)
+    """How many passes in a row have failed by a mistake."""
 
     async def __call__(self, key: Key) -> Ending:
         started = asyncio.get_running_loop().time()
         ending, outcome = await self._safely(key)
+        if outcome is not Outcome.ERROR:
+            self.mistakes.pop(key, None)
         self.observer.reconciled(key, outcome, asyncio.get_running_loop().time() - started)
         return ending
 
@@ -116,7 +124,24 @@ class Reconciler:
         except Exception:
             what = f"a pass was cut after {LONGEST_PASS:g} s" if bound.expired() else "a mistake in the operator"
             log.exception(what, extra={"key": str(key)})
-            return Retry(), Outcome.ERROR
+            self.mistakes[key] = self.mistakes.get(key, 0) + 1
+            if self.mistakes[key] >= MISTAKES_IN_A_ROW:
+                await self._fail_closed(key, f"{self.mistakes[key]} passes in a row have failed")
+            return Retry(at_most=LONGEST_OUTAGE_WAIT), Outcome.ERROR
+
+    async def _fail_closed(self, key: Key, why: str) -> None:
+        """Once it is not known what users meet, they are taken back; a mistake in that is one more to log."""
+        try:
+            async with asyncio.timeout(LONGEST_OUTAGE_WAIT):
+                manifest = await self.cluster.get(key.reference)
+                if manifest is None or manifest["metadata"].get("deletionTimestamp"):
+                    return
+                plan = await self.kinds[key.kind].fail_closed(key, manifest, why)
+                if plan is not None:
+                    await self._act(key, manifest, plan)
+                    log.error("failed closed: %s", plan.summary, extra={"key": str(key)})
+        except Exception:
+            log.exception("failing closed does not work", extra={"key": str(key)})
 
     async def _pass(self, key: Key) -> tuple[Ending, Outcome]:
         manifest = await self.cluster.get(key.reference)
@@ -209,6 +234,7 @@ class Reconciler:
     def _forget(self, key: Key) -> None:
         for part in (self.statuses, self.actor.attempts, self.observer, self.kinds[key.kind]):
             part.forget(key)
+        self.mistakes.pop(key, None)
         self.forget(key)
 
 

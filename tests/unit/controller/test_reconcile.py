@@ -16,7 +16,7 @@ from tests.unit.controller.world import KEY, NOW, Bench, Scripted, config_map, m
 from viridian.api.names import MODEL_DEPLOYMENT
 from viridian.controller.attempts import PATIENCE
 from viridian.controller.queue import Gone, Retry, Settled
-from viridian.controller.reconcile import LONGEST_OUTAGE_WAIT, LONGEST_PASS, SOONEST, Outcome
+from viridian.controller.reconcile import LONGEST_OUTAGE_WAIT, LONGEST_PASS, MISTAKES_IN_A_ROW, SOONEST, Outcome
 from viridian.plan.obstacles import Obstacles
 from viridian.plan.plan import Apply, Event, EventType, Plan, SetAlias
 from viridian.ports.cluster import ClusterConflict, ClusterRefused, ClusterUnavailable
@@ -27,6 +27,7 @@ FIRED = Event(EventType.WARNING, "MonitorFired", "the error rate is high")
 
 AT_ONCE = Retry(at_once=True, at_most=300.0)
 """After a conflict; at most as long as the plan wants to wait."""
+A_MISTAKE = Retry(at_most=LONGEST_OUTAGE_WAIT)
 
 
 def bench(**plan: Any) -> Bench:
@@ -368,9 +369,34 @@ async def test_a_mistake_is_logged_with_the_key_counted_and_backed_off(
     world = bench()
     world.kind.observe_error = error
     with caplog.at_level(logging.ERROR):
-        assert await world.reconcile(KEY) == Retry()
+        assert await world.reconcile(KEY) == A_MISTAKE
     assert world.observer.outcomes == [Outcome.ERROR]
     assert [vars(record)["key"] for record in caplog.records] == ["ModelDeployment default/churn"]
+
+
+async def test_mistakes_in_a_row_make_the_loop_fail_closed_and_others_do_not() -> None:
+    world = bench()
+    world.kind.closed = Plan(actions=(Apply(config_map(), (FIRED,)),))
+    for error in (RuntimeError(), RuntimeError(), None, RuntimeError(), RuntimeError()):
+        world.kind.observe_error = error
+        await world.reconcile(KEY)
+    assert world.told() == []
+    world.kind.observe_error = RuntimeError()
+    await world.reconcile(KEY)
+    assert world.told() == ["apply ConfigMap child", "record event ModelDeployment churn"]
+
+
+async def test_where_not_even_that_works_it_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    world = bench()
+    world.kind.observe_error = RuntimeError()
+
+    async def fails(*_: Any) -> Plan | None:
+        raise KeyError("spec")
+
+    world.kind.fail_closed = fails  # type: ignore[method-assign, assignment]
+    for _ in range(MISTAKES_IN_A_ROW):
+        assert await world.reconcile(KEY) == A_MISTAKE
+    assert "failing closed does not work" in caplog.text
 
 
 def test_a_pass_that_does_not_end_is_cut_counted_and_backed_off(caplog: pytest.LogCaptureFixture) -> None:
@@ -381,7 +407,7 @@ def test_a_pass_that_does_not_end_is_cut_counted_and_backed_off(caplog: pytest.L
             await asyncio.Event().wait()
 
         world.cluster.get = never  # type: ignore[method-assign]
-        assert await world.reconcile(KEY) == Retry()
+        assert await world.reconcile(KEY) == A_MISTAKE
         assert asyncio.get_running_loop().time() == LONGEST_PASS
         assert world.observer.outcomes == [Outcome.ERROR]
         assert "a pass was cut after 300 s" in caplog.text

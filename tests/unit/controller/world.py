@@ -64,6 +64,7 @@ class Scripted:
     hindered: Callable[[Plan, Obstacles], Plan] = lambda plan, _: plan
     after_silence: Callable[[Plan, str], Plan] = lambda plan, _: plan
     observe_error: BaseException | None = None
+    closed: Plan | None = None
     forgotten: list[Key] = field(default_factory=list)
 
     async def observe(self, key: Key, manifest: Object) -> Observed[Object]:
@@ -77,6 +78,9 @@ class Scripted:
 
     def unregistered(self, observed: Observed[Object], obstacles: Obstacles, error: RegistryError) -> Plan:
         return self.after_silence(self.plan(observed.snapshot), error.message)
+
+    async def fail_closed(self, key: Key, manifest: Object, why: str) -> Plan | None:
+        return self.closed
 
     def forget(self, key: Key) -> None:
         self.forgotten.append(key)

@@ -1,0 +1,45 @@
+"""The way back where no decision can be made: a challenger with traffic that nobody can judge loses it.
+
+It reads as little as it can: the live Service with its record of the traffic, and whether the champion serves. So it
+works where the ordinary decision fails by a mistake in it, or by something in the world that it does not understand.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from viridian.api import reasons
+from viridian.api.samples import Idle
+from viridian.plan.conditions import stamp_exact
+from viridian.plan.intent import stamp, unless_changed
+from viridian.plan.plan import Apply, CloseConnections, Event, EventType, Plan
+from viridian.rollout import objects, reverting
+from viridian.rollout.snapshot import Snapshot, targets
+from viridian.rollout.traffic import Reverted
+
+
+def give_back(snapshot: Snapshot, now: datetime, why: str) -> Plan | None:
+    """Take the traffic from the challenger and remember why; None where it has none, or where nobody else serves."""
+    traffic, live = snapshot.traffic, snapshot.live
+    if traffic is None or live is None or traffic.trial is None or traffic.trial.weight <= 0:
+        return None
+    champion = snapshot.slots.get(traffic.champion)
+    if champion is None or not champion.serves:
+        return None
+    revision = traffic.trial.revision
+    message = (
+        f"nobody can judge it: {why}. The operator's log names the mistake; once that is mended, annotate "
+        f"viridian.dev/retry={revision}"
+    )
+    lost = Reverted(revision, reasons.REJECTED, reasons.DECISION_FAILED, message, stamp_exact(now))
+    port = snapshot.spec.server.port if snapshot.spec is not None else int(live["spec"]["ports"][0]["port"])
+    service = objects.live_service(snapshot, port, replace(traffic, trial=None, reverted=lost))
+    event = Event(EventType.WARNING, reasons.EVENT_ROLLED_BACK, f"revision {revision} is rejected: {message}")
+    pods = targets(snapshot, traffic.champion.other)
+    switch = unless_changed(Apply(stamp(service), tells=(event,), urgent=True), live)
+    closing = CloseConnections(pods, int(reverting.DRAIN.total_seconds()), Idle.CLOSE)
+    return Plan(
+        actions=(switch, closing) if pods else (switch,),
+        summary=f"{reasons.DECISION_FAILED}: {message}",
+    )
