@@ -50,6 +50,7 @@ class StagedTransport:
             return
         self._transport.resume_reading()
         self._transport.write_eof()
+        self._last = 0.0  # what was dropped before the answer is no sign of a client that lingers
         self._watch()
 
     def drop(self, data: bytes) -> None:
@@ -90,9 +91,10 @@ class StagedTransport:
         if self._timer is not None:
             self._timer.cancel()
         now = self._loop.time()
-        until = (
-            min(now + 1.0, self._progress + UNREAD_SECONDS) if self._still_sending(now) else self._lingers_until(now)
-        )
+        if self._still_sending(now):
+            until = min(now + 1.0, self._progress + UNREAD_SECONDS)
+        else:
+            until = self._lingers_until(now)
         if now >= until:
             self._transport.abort()
         else:
