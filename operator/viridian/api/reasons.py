@@ -9,6 +9,7 @@ STALLED = "Stalled"  # no progress without a change by someone
 MODEL_RESOLVED = "ModelResolved"  # the wanted model has become one immutable version
 CHALLENGER_HEALTHY = "ChallengerHealthy"  # the judge's latest word about the challenger
 ROLLBACK_READY = "RollbackReady"  # a previous version could take the traffic at once
+ADDRESSES_CURRENT = "AddressesCurrent"  # the champion's pods know registry and collector; there only while they do not
 REGISTRY_TOLD = "RegistryTold"  # the registry has taken what was decided; there only while it has not
 
 # With spec.monitoring; DataDrift to ReviewRequired are there where a monitor asks for them.
@@ -34,6 +35,7 @@ INVALID_SPEC = "InvalidSpec"  # the spec cannot be carried out; the message says
 NAME_TAKEN = "NameTaken"  # somebody else's object has the name of a child
 APPLY_REFUSED = "ApplyRefused"  # the API server refuses an object: a policy, a quota, a webhook, missing rights
 APPLY_UNAVAILABLE = "ApplyUnavailable"  # the API server cannot take an object at the moment, for a webhook that is down
+FORMER_ADDRESS = "FormerAddress"  # the operator was given another address of registry or collector since
 PROBATION = "Probation"  # the new champion is still judged
 
 RESOLVED = "Resolved"  # version, URI and digest are known

@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from viridian.api import durations, reasons
-from viridian.api.names import revision_record, slot_deployment
+from viridian.api.names import Slot, revision_record, slot_deployment
 from viridian.api.samples import Idle
 from viridian.monitoring.telling import with_watch
 from viridian.plan.conditions import Finding, Truth, conditions_in, moment, transition
@@ -212,9 +212,18 @@ def _occupy(situation: Situation, slots: Layout) -> Iterator[Action]:
         intent = objects.deployment(
             situation.snapshot, slot, occupant.revision, template, occupant.replicas, occupant.reverted
         )
+        intent = _addressed(situation, slot, occupant.revision, intent)
         yield from _applied(intent, observed.deployment if observed else None)
         name = slot_deployment(situation.snapshot.name, slot)
         yield from _applied(objects.budget(situation.snapshot, slot), situation.snapshot.budgets.get(name))
+
+
+def _addressed(situation: Situation, slot: Slot, revision: str, intent: objects.Manifest) -> objects.Manifest:
+    """The Deployment with the addresses that its pods are to be told, where they are not the recorded ones."""
+    record, now = situation.record(revision), situation.addresses_in(slot, revision)
+    if record is None or record.addresses is None or now is None or now == record.addresses:
+        return intent
+    return objects.readdressed(intent, record.addresses, now)
 
 
 def _orphaned_template(

@@ -6,10 +6,11 @@ import re
 from collections.abc import Iterable
 
 from viridian.api import durations, reasons
-from viridian.api.names import Slot
+from viridian.api.names import RESTART_ANNOTATION, Slot
 from viridian.judgement.canary import Verdict, overall
 from viridian.plan.conditions import Finding, Truth, longer_ago, moment
 from viridian.plan.obstacles import needed, outage, refusal
+from viridian.rollout import addresses
 from viridian.rollout.move import Move
 from viridian.rollout.situation import Situation, fallback_revision
 from viridian.rollout.snapshot import Unresolved
@@ -29,13 +30,14 @@ _OF_A_STEP = re.compile(r"\d(ms|[smhd]) of \d|\d of \d+ requests$")
 
 
 def findings(situation: Situation, move: Move) -> list[Finding]:
-    """Reconciling and Stalled are there only while they are true, RegistryTold only while it is not."""
+    """Some are there only while they are true (Reconciling, Stalled) or not (RegistryTold, AddressesCurrent)."""
     found = [_ready(situation, move), _model_resolved(situation)]
     found.extend(_reconciling(situation, move))
     found.extend(_stalled(situation, move))
     found.extend(_challenger_healthy(move))
     found.append(_rollback_ready(situation, move))
     found.extend(_registry_told(situation))
+    found.extend(_addresses_current(situation, move))
     return found
 
 
@@ -197,3 +199,19 @@ def _registry_told(situation: Situation) -> Iterable[Finding]:
     untold = situation.snapshot.untold
     if untold is not None:
         yield Finding(reasons.REGISTRY_TOLD, Truth.FALSE, *untold)
+
+
+def _addresses_current(situation: Situation, move: Move) -> Iterable[Finding]:
+    """Pods that run are not restarted for another address; people should know that they have the former one."""
+    if move.traffic is None:
+        return
+    known = situation.addresses_in(move.traffic.champion, move.traffic.revision)
+    moved = addresses.moved(known, situation.snapshot.settings.addresses.in_place_of(known)) if known else ""
+    if moved:
+        said = (
+            f"the pods of {situation.version_of(move.traffic.revision)} keep {moved}; once one of them has to be made "
+            "anew, all get the new address, one after the other; to move them now: "
+            f"kubectl -n {situation.snapshot.namespace} annotate --overwrite md {situation.snapshot.name} "
+            f"{RESTART_ANNOTATION}=<time>"
+        )
+        yield Finding(reasons.ADDRESSES_CURRENT, Truth.FALSE, reasons.FORMER_ADDRESS, said)

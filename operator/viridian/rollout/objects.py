@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
 from viridian.api import durations
 from viridian.api.names import (
+    ADDRESSES_ANNOTATION,
     API_VERSION,
     HTTP_PORT,
     MANAGED_BY,
@@ -24,7 +26,8 @@ from viridian.api.names import (
     slot_deployment,
 )
 from viridian.api.samples import REVISION_VARIABLE, SLOT_VARIABLE
-from viridian.rollout import traffic
+from viridian.rollout import addresses, traffic
+from viridian.rollout.addresses import Addresses
 from viridian.rollout.records import Model, Record
 from viridian.rollout.snapshot import Snapshot
 from viridian.rollout.template import merge
@@ -70,7 +73,11 @@ def record(snapshot: Snapshot, revision: str, number: int, model: Model, templat
         "kind": "ControllerRevision",
         "metadata": _metadata(snapshot, revision_record(snapshot.name, revision), **{REVISION_LABEL: revision}),
         "revision": number,
-        "data": {"model": {key: value for key, value in fields.items() if value}, "template": template},
+        "data": {
+            "model": {key: value for key, value in fields.items() if value},
+            "template": template,
+            "addresses": snapshot.settings.addresses.told_in(template).to_json(),
+        },
     }
 
 
@@ -125,6 +132,14 @@ def deployment(
             ),
         },
     }
+
+
+def readdressed(deployment: Manifest, recorded: Addresses, now: Addresses) -> Manifest:
+    """A slot's Deployment whose pods are told other addresses than the recorded ones, and a note of that."""
+    annotations = {**deployment["metadata"].get("annotations", {}), ADDRESSES_ANNOTATION: json.dumps(now.to_json())}
+    noted = {**deployment["metadata"], "annotations": annotations}
+    template = addresses.readdressed(deployment["spec"]["template"], recorded, now)
+    return {**deployment, "metadata": noted, "spec": {**deployment["spec"], "template": template}}
 
 
 def _identity(slot: Slot, revision: str) -> list[dict[str, str]]:

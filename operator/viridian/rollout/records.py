@@ -15,6 +15,7 @@ from typing import Any
 from viridian.api import reasons
 from viridian.api.names import OUTCOME_ANNOTATION, REVISION_LABEL, TOLD_ANNOTATION
 from viridian.plan.conditions import moment
+from viridian.rollout.addresses import Addresses
 
 NEWEST_OUTCOMES = 20
 RETRIED = "Retried"
@@ -72,6 +73,8 @@ class Record:
     manifest: Mapping[str, Any]
     # Time of the newest outcome that the registry was told.
     told: str = ""
+    # Those that its template was made with; None where an older release made it, and nobody can tell.
+    addresses: Addresses | None = None
 
     @property
     def turned_away(self) -> Outcome | None:
@@ -112,6 +115,7 @@ def parse(manifest: Mapping[str, Any]) -> Record | None:
         outcomes=_outcomes(manifest),
         manifest=manifest,
         told=(manifest["metadata"].get("annotations") or {}).get(TOLD_ANNOTATION, ""),
+        addresses=Addresses.from_json(data.get("addresses")),
     )
 
 

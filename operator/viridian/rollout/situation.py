@@ -10,7 +10,8 @@ from typing import Any
 from viridian.api import reasons
 from viridian.api.modeldeployment import ModelDeploymentSpec, Step
 from viridian.api.names import RESTART_ANNOTATION, RETRY_ANNOTATION, Slot
-from viridian.rollout import collecting
+from viridian.rollout import addresses, collecting
+from viridian.rollout.addresses import Addresses
 from viridian.rollout.records import Model, Outcome, Record
 from viridian.rollout.revision import revision_of
 from viridian.rollout.snapshot import SlotWorld, Snapshot, Unresolved
@@ -103,6 +104,18 @@ class Situation:
         world = self.slot(self.traffic.champion.other) if self.traffic is not None else None
         lost, trial = world.reverted if world is not None else None, self.traffic.trial if self.traffic else None
         return lost if lost is not None and trial is not None and lost.revision == trial.revision else None
+
+    def addresses_in(self, slot: Slot, revision: str) -> Addresses | None:
+        """What the pods of a revision in a slot are to be told: what they were, unless one has to be made anew.
+
+        None where the record does not say which addresses its template was made with.
+        """
+        record, world = self.record(revision), self.slot(slot)
+        if record is None or record.addresses is None:
+            return None
+        if world is None or world.revision != revision or world.replicas == 0 or world.fetching:
+            return self.snapshot.settings.addresses.in_place_of(record.addresses)
+        return addresses.given(world.deployment) or record.addresses
 
     def version_of(self, revision: str) -> str:
         """How people know a revision: by the model's version where it has one."""

@@ -19,6 +19,7 @@ from viridian.plan.conditions import moment
 from viridian.plan.obstacles import Obstacles
 from viridian.plan.pods_waiting import Obstacle
 from viridian.rollout import records, traffic
+from viridian.rollout.addresses import Addresses
 from viridian.rollout.records import Model, Record
 from viridian.rollout.traffic import Reverted, Traffic
 
@@ -35,6 +36,11 @@ class Settings:
     collector_url: str | None = None
     # How often a followed alias is looked up.
     registry_poll: timedelta = timedelta(seconds=15)
+
+    @property
+    def addresses(self) -> Addresses:
+        """Those that new pods are told."""
+        return Addresses(self.mlflow_uri or "", self.collector_url or "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +80,8 @@ class Pod:
     refusal: Refusal | None = None
     # What the server's container said before it was last started anew.
     last_words: str = ""
+    # Whether it is new and has not got its model yet.
+    fetching: bool = False
 
     @property
     def waits(self) -> bool:
@@ -125,6 +133,11 @@ class SlotWorld:
         """Some pod of the Deployment's own revision is ready, and none of the revision that was there before it."""
         ready = {pod.revision for pod in self.pods if pod.ready}
         return self._observed and ready == {self.revision}
+
+    @property
+    def fetching(self) -> bool:
+        """Whether a pod of its own revision is being made."""
+        return any(pod.fetching and pod.revision == self.revision for pod in self.pods)
 
     @property
     def deadline_exceeded(self) -> bool:
@@ -277,6 +290,7 @@ def parse_pod(pod: Object) -> Pod:
         obstacle=obstacle,
         refusal=refusal,
         last_words=pods_waiting.last_words(pod, SERVER_CONTAINER),
+        fetching=status.get("phase", "Pending") == "Pending" and not terminating and not any(map(_fetched, containers)),
     )
 
 
@@ -284,6 +298,11 @@ def _process(status: Object) -> str:
     servers = [c for c in status.get("containerStatuses") or () if c.get("name") == SERVER_CONTAINER]
     running = [(server.get("state") or {}).get("running") or {} for server in servers]
     return next((str(state.get("startedAt") or "") for state in running), "")
+
+
+def _fetched(container: Mapping[str, Any]) -> bool:
+    ended = (container.get("state") or {}).get("terminated") or {"exitCode": -1}
+    return container.get("name") == FETCH_CONTAINER and ended.get("exitCode", 0) == 0
 
 
 def _management_port(pod: Object) -> int:
