@@ -26,8 +26,9 @@ This is the operator. It serves ModelDeployments and RetrainPolicies until it is
 """
 _EPILOG = """\
 Every flag can be given as an environment variable instead: --health-port as VIRIDIAN_HEALTH_PORT, and so on; several
-namespaces are separated by commas there. A flag wins over the variable. Credentials for MLflow come from MLflow's own
-variables, MLFLOW_TRACKING_TOKEN or MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, and are never logged.
+namespaces or Secrets are separated by commas there. A flag wins over the variable. Credentials for MLflow come from
+MLflow's own variables, MLFLOW_TRACKING_TOKEN or MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, and are never
+logged.
 
 Inside a cluster the pod's service account is used; outside, $KUBECONFIG or ~/.kube/config. Docs: docs/operations.md.
 """
@@ -40,6 +41,8 @@ class Config:
     namespaces: tuple[str, ...] = ()
     """Namespaces to serve; none means all."""
     server_image: str
+    image_pull_secrets: tuple[str, ...] = ()
+    """Names of the Secrets with which pods of models and Jobs pull their images."""
     mlflow_uri: str | None = None
     collector_url: str | None = None
     """Address of the collector; None where there is none."""
@@ -59,13 +62,18 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> Config:
     parser = argument_parser(environment)
     parsed = vars(parser.parse_args(arguments))
     namespaces = parsed.pop("namespace") or _split(environment.get(f"{PREFIX}NAMESPACE", ""))
-    return Config(namespaces=tuple(dict.fromkeys(namespaces)), **parsed)
+    secrets = parsed.pop("image_pull_secret") or _split(environment.get(f"{PREFIX}IMAGE_PULL_SECRET", ""))
+    return Config(
+        namespaces=tuple(dict.fromkeys(namespaces)), image_pull_secrets=tuple(dict.fromkeys(secrets)), **parsed
+    )
 
 
 def argument_parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     """The flags; their defaults are what the environment says."""
     parser = argparse.ArgumentParser(
         prog="viridian-operator",
+        # What is wrong stands alone, and not below a list of all flags; --help has that.
+        usage="%(prog)s [FLAG ...]",
         description=_DESCRIPTION,
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -110,6 +118,12 @@ def _serving(group: _Group) -> None:
         default=f"viridian/server:{__version__}",
         metavar="IMAGE",
         dest="server_image",
+    )
+    group.repeated(
+        "--image-pull-secret",
+        "Secret with which the pods of models and training Jobs pull their images; it has to be there, by this name, "
+        "in each of their namespaces; may be given several times [VIRIDIAN_IMAGE_PULL_SECRET]",
+        metavar="NAME",
     )
     group.add(
         "--mlflow-uri",

@@ -154,7 +154,13 @@ def assemble(
             cluster, Resolver(view, configured), Samples(environment.pods), settings, environment.clock, monitors
         ),
         RETRAIN_POLICY: RetrainPolicies(
-            cluster, registry, environment.feedback, settings.mlflow_uri, environment.clock, last_seen
+            cluster,
+            registry,
+            environment.feedback,
+            settings.mlflow_uri,
+            environment.clock,
+            last_seen,
+            settings.image_pull_secrets,
         ),
     }
 

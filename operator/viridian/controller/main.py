@@ -74,7 +74,10 @@ async def serve(config: Config, environment: Mapping[str, str]) -> None:
         loop = assemble(
             ports,
             Settings(
-                server_image=config.server_image, mlflow_uri=config.mlflow_uri, collector_url=config.collector_url
+                server_image=config.server_image,
+                image_pull_secrets=config.image_pull_secrets,
+                mlflow_uri=config.mlflow_uri,
+                collector_url=config.collector_url,
             ),
             telemetry,
             namespaces=config.namespaces,

@@ -42,6 +42,7 @@ class RetrainPolicies:
     mlflow_uri: str | None
     clock: Callable[[], datetime]
     last_seen: LastSeen
+    image_pull_secrets: tuple[str, ...] = ()
 
     async def observe(self, key: Key, manifest: Object) -> Observed[Snapshot]:
         """The object as it was just read, and everything that belongs to it."""
@@ -69,6 +70,7 @@ class RetrainPolicies:
             deleted=deleted,
             mlflow_uri=self.mlflow_uri,
             collector=self.feedback is not None,
+            image_pull_secrets=self.image_pull_secrets,
         )
         return Observed(Snapshot(facts, await self._answers(key, ask(facts, now))), now)
 

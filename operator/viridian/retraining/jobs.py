@@ -44,7 +44,8 @@ def job(situation: Situation, run: Run, origin: Origin, rows: Snapshot | None = 
     facts, stage = situation.facts, situation.spec.stages.training
     own = labels(facts.name, **{RUN_LABEL: run.id, STAGE_LABEL: TRAINING})
     environment = {**_environment(situation, run.id, origin), **_rows(rows)}
-    template = _template(stage.template, own, environment, may_ask=rows is not None)
+    user = _pulling(stage.template, facts.image_pull_secrets)
+    template = _template(user, own, environment, may_ask=rows is not None)
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
@@ -111,6 +112,14 @@ def _last_evaluation(situation: Situation) -> str:
         return ""
     told = {"outcome": latest.outcome, "metrics": latest.metrics, "reason": latest.message}
     return json.dumps(told, ensure_ascii=False)
+
+
+def _pulling(user: Object, secrets: Sequence[str]) -> Object:
+    """The user's template, with the Secrets that pull images where it names none of its own."""
+    spec = mapping(user, "spec")
+    if not secrets or "imagePullSecrets" in spec:
+        return user
+    return {**user, "spec": {**spec, "imagePullSecrets": [{"name": secret} for secret in secrets]}}
 
 
 def _template(

@@ -68,6 +68,8 @@ class Facts:
     edited: Mapping[str, datetime] = field(default_factory=dict)
     # The operator's MLflow, also handed to the Jobs; None when there is none.
     mlflow_uri: str | None = None
+    # Names of the Secrets with which the images of Jobs are pulled.
+    image_pull_secrets: tuple[str, ...] = ()
     # Whether the operator knows a collector of feedback.
     collector: bool = False
     # What keeps which object from being written.
@@ -141,6 +143,7 @@ def facts_of(
     deleted: Mapping[str, Object] | None = None,
     mlflow_uri: str | None,
     collector: bool = False,
+    image_pull_secrets: tuple[str, ...] = (),
 ) -> Facts:
     """The facts from the objects as the API server gave them."""
     spec, invalid = _policy_spec(policy)
@@ -162,6 +165,7 @@ def facts_of(
         deleted=dict(deleted or {}),
         edited=_edited(policy),
         mlflow_uri=mlflow_uri or None,
+        image_pull_secrets=image_pull_secrets,
         collector=collector,
     )
 

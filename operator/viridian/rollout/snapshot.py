@@ -34,6 +34,8 @@ class Settings:
     mlflow_uri: str | None = None
     # Where servers and the operator itself find the collector.
     collector_url: str | None = None
+    # Names of Secrets, in the namespace of each pod, with which its images are pulled.
+    image_pull_secrets: tuple[str, ...] = ()
     # How often a followed alias is looked up.
     registry_poll: timedelta = timedelta(seconds=15)
 

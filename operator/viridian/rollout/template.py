@@ -162,6 +162,7 @@ def _check_server(merged: Mapping[str, Any], runtime: Runtime) -> None:
 
 
 def _own(name: str, model: Model, server: Server, settings: Settings) -> dict[str, Any]:
+    pull_secrets = [{"name": secret} for secret in settings.image_pull_secrets]
     return {
         "metadata": {
             "labels": {
@@ -188,6 +189,7 @@ def _own(name: str, model: Model, server: Server, settings: Settings) -> dict[st
                 "fsGroup": _USER,
                 "seccompProfile": {"type": "RuntimeDefault"},
             },
+            **({"imagePullSecrets": pull_secrets} if pull_secrets else {}),
             "initContainers": [_fetch(model, settings)],
             "containers": [_server(name, model, server, settings)],
             "volumes": [{"name": "model", "emptyDir": {}}, {"name": "tmp", "emptyDir": {}}],

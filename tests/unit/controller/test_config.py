@@ -27,13 +27,15 @@ def test_without_anything_it_serves_all_namespaces() -> None:
 
 def test_every_flag() -> None:
     arguments = (
-        "--namespace ml --namespace ads --server-image a/server:1 --mlflow-uri http://mlflow:5000 --kubeconfig /k "
+        "--namespace ml --namespace ads --server-image a/server:1 --image-pull-secret login "
+        "--mlflow-uri http://mlflow:5000 --kubeconfig /k "
         "--collector-url http://collector:8090 --collector-token-file /t "
         "--workers 8 --resync 5m --health-port 1 --metrics-port 2 --log-level DEBUG --log-format text"
     )
     assert parse(arguments.split(), {}) == Config(
         namespaces=("ml", "ads"),
         server_image="a/server:1",
+        image_pull_secrets=("login",),
         mlflow_uri="http://mlflow:5000",
         collector_url="http://collector:8090",
         collector_token_file="/t",
@@ -51,6 +53,7 @@ def test_every_variable() -> None:
     environment = {
         "VIRIDIAN_NAMESPACE": "ml, ads,ml",
         "VIRIDIAN_SERVER_IMAGE": "a/server:1",
+        "VIRIDIAN_IMAGE_PULL_SECRET": "login,",
         "VIRIDIAN_MLFLOW_URI": "http://mlflow:5000",
         "VIRIDIAN_COLLECTOR_URL": "http://collector:8090",
         "VIRIDIAN_COLLECTOR_TOKEN_FILE": "/t",
@@ -66,6 +69,7 @@ def test_every_variable() -> None:
     assert parse([], environment) == Config(
         namespaces=("ml", "ads"),
         server_image="a/server:1",
+        image_pull_secrets=("login",),
         mlflow_uri="http://mlflow:5000",
         collector_url="http://collector:8090",
         collector_token_file="/t",

@@ -243,3 +243,16 @@ def test_the_defaults_are_those_of_the_schema() -> None:
     defaults = RetrainPolicySpec.__struct_fields__
     assert "stages" in defaults
     assert (spec["backoffLimit"], spec["activeDeadlineSeconds"]) == (2, 6 * 3600)
+
+
+@pytest.mark.parametrize(
+    ("own", "expected"), [(None, [{"name": "login"}]), ([{"name": "mine"}], [{"name": "mine"}]), ([], [])]
+)
+def test_images_are_pulled_with_the_user_s_secrets_else_with_the_operator_s(own: Any, expected: Any) -> None:
+    world = World(policy=policy(), image_pull_secrets=("login",)).serve("3")
+    world.policy["spec"]["stages"]["training"]["template"] = with_container(
+        {} if own is None else {"imagePullSecrets": own}
+    )
+    world.settle()
+    world.ask_by_hand("one").settle()
+    assert pod(world.job)["imagePullSecrets"] == expected

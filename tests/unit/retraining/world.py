@@ -100,6 +100,7 @@ class World:
     registry: MemoryRegistry = field(default_factory=MemoryRegistry)
     mlflow_uri: str | None = MLFLOW
     collector: bool = False
+    image_pull_secrets: tuple[str, ...] = ()
     now: datetime = START
     jobs: dict[str, Object] = field(default_factory=dict)
     records: dict[str, Object] = field(default_factory=dict)
@@ -135,6 +136,7 @@ class World:
             deleted={name: job for name, job in deleted.items() if name in names and name not in jobs},
             mlflow_uri=self.mlflow_uri,
             collector=self.collector,
+            image_pull_secrets=self.image_pull_secrets,
         )
         try:
             return Snapshot(facts, self._answers(ask(facts, self.now)))

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import msgspec
 import pytest
 
-from tests.support.snapshots import SETTINGS, model
+from tests.support.snapshots import NOW, SETTINGS, model, snapshot
 from viridian.api.modeldeployment import ModelSignature, Server
+from viridian.rollout.situation import read
+from viridian.rollout.snapshot import Settings
 from viridian.rollout.template import InvalidTemplate, merge, pod_template
 
 Object = dict[str, Any]
@@ -183,3 +186,31 @@ class TestFragments:
     def test_what_cannot_be_merged_says_what_to_write(self, template: Object, server: Object, words: str) -> None:
         with pytest.raises(InvalidTemplate, match=words.replace("(", r"\(")):
             rendered(template, **server)
+
+
+class TestPullSecrets:
+    """The operator's go into every pod that it makes; what the user names comes on top, or in their place."""
+
+    def pulled_with(self, template: Object | None = None) -> list[str]:
+        server = msgspec.convert({"template": template or {}}, Server)
+        made = pod_template("churn", model("1"), server, replace(SETTINGS, image_pull_secrets=("ours",)))
+        return [secret["name"] for secret in made["spec"]["imagePullSecrets"]]
+
+    def test_the_operator_s(self) -> None:
+        assert self.pulled_with() == ["ours"]
+        assert "imagePullSecrets" not in rendered()["spec"]
+
+    def test_the_user_s(self) -> None:
+        assert self.pulled_with({"spec": {"imagePullSecrets": [{"name": "mine"}]}}) == ["ours", "mine"]
+        assert self.pulled_with({"spec": {"imagePullSecrets": [{"$patch": "replace"}, {"name": "mine"}]}}) == ["mine"]
+
+    def test_another_one_makes_no_other_revision(self) -> None:
+        """Nor does any other setting of the operator: an operator that is told something else restarts nobody."""
+        shown = snapshot()
+        assert shown.spec is not None
+        told = Settings("other:2", mlflow_uri="http://b", collector_url="http://c", image_pull_secrets=("ours",))
+        before, after = (read(one, shown.spec, NOW).wanted for one in (shown, replace(shown, settings=told)))
+        assert before is not None
+        assert after is not None
+        assert before.revision == after.revision
+        assert before.template != after.template
