@@ -11,7 +11,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 TESTS ?= tests
 PROCESSES ?= 2
 
-.PHONY: help demo test check bench venv mlflow-venv locks generate up down
+.PHONY: help demo test check bench images venv mlflow-venv locks generate up down
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
@@ -39,6 +39,9 @@ generate: $(VENV)/.stamp ## everything that is made from the types: crds/, the c
 	$(BIN)/python -m viridian.api.crd
 	$(BIN)/python charts/copy_crds.py
 	$(BIN)/python -m docs.scripts.reference
+
+images: ## every image, pushed to a registry (REGISTRY=registry.example.com/viridian, TAG=…, INSECURE=1 without TLS)
+	@$(PYTHON) -m localcluster images push --registry="$(REGISTRY)" --tag="$(TAG)" $(if $(INSECURE),--insecure) $(IMAGES)
 
 up: ## one real Kubernetes node on this computer
 	$(PYTHON) -m localcluster up

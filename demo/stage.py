@@ -41,7 +41,7 @@ def _sources() -> str:
 
 
 def start_mlflow(kubectl: Kubectl) -> None:
-    kubectl.apply((OBJECTS / "mlflow.yaml").read_text())
+    kubectl("apply", "--server-side", "--force-conflicts", "-k", str(ROOT / "demo" / "mlflow"))
     kubectl("rollout", "status", "deployment/mlflow", "--timeout=300s")
 
 

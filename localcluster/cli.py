@@ -9,7 +9,7 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 
-from localcluster import binaries, images, ocilayout
+from localcluster import binaries, images, ocilayout, publish
 from localcluster.builder import ensure
 from localcluster.clusters import KUBECONFIG_VARIABLE, choose
 from localcluster.console import say
@@ -64,6 +64,12 @@ def _parser() -> argparse.ArgumentParser:
     ):
         action = _add_for_cluster(actions, name, run, text)
         action.add_argument("names", nargs="*", metavar="NAME", help=f"some of: {known}")
+    push = actions.add_parser("push", help="build what has changed and push all images to a registry of your own")
+    push.add_argument("--registry", default="", help="prefix of their names, as registry.example.com/viridian")
+    push.add_argument("--tag", default="", help=f"default: {publish.version()}, the version of this checkout")
+    push.add_argument("--insecure", action="store_true", help="the registry has no TLS")
+    push.add_argument("names", nargs="*", metavar="NAME", help=f"some of: {known}")
+    push.set_defaults(run=_images_push)
     return parser
 
 
@@ -140,6 +146,14 @@ def _images_build(options: argparse.Namespace) -> int:
 
 def _images_load(options: argparse.Namespace) -> int:
     choose(options.kubeconfig).load(images.build(options.names))
+    return 0
+
+
+def _images_push(options: argparse.Namespace) -> int:
+    published = publish.publish(options.registry, options.tag, options.names, insecure=options.insecure)
+    for image in published:
+        print(image.reference)
+    say(publish.how_to_install(published))
     return 0
 
 

@@ -17,7 +17,7 @@ from localcluster import ocilayout, pipsettings
 from localcluster.baseimage import Bases, bootstrapped, recipe_key
 from localcluster.binaries import binary
 from localcluster.console import say, step
-from localcluster.engine import Docker, Engine, Recipe
+from localcluster.engine import Buildah, Engine, Recipe
 from localcluster.errors import LocalClusterError
 from localcluster.paths import REPOSITORY, images_root
 
@@ -65,7 +65,8 @@ def build(names: Sequence[str] = ()) -> dict[str, Path]:
     wanted = select(names)
     images_root().mkdir(parents=True, exist_ok=True)
     with _only_builder():
-        base_key = "docker" if engines.docker_answers() else recipe_key()
+        kind = engines.kind()
+        base_key = recipe_key() if kind is Buildah else kind.name
         keys = {image.name: input_key(REPOSITORY, (DOCKERFILE, *image.inputs), base_key) for image in wanted}
         stale = [image for image in wanted if _stamp(image.name) != keys[image.name]]
         if stale:
@@ -88,7 +89,7 @@ def _build_all(stale: Iterable[Image], keys: dict[str, str]) -> None:
     engine = engines.find()
     log = images_root() / "build.log"
     log.unlink(missing_ok=True)
-    bases = Bases("docker", {}) if isinstance(engine, Docker) else bootstrapped(engine, log)
+    bases = bootstrapped(engine, log) if isinstance(engine, Buildah) else Bases(engine.name, {})
     for image in stale:
         with step(f"building the image viridian/{image.name}:{TAG}"):
             _build(image, engine, bases, log)

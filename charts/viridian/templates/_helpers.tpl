@@ -47,3 +47,53 @@ app.kubernetes.io/component: collector
 app.kubernetes.io/part-of: viridian
 {{ include "viridian.releaseLabels" . }}
 {{- end }}
+
+{{- /* Reference of an image: (list root "server" values-of-its-own). The registry has to be named, since none is published. */ -}}
+{{- define "viridian.image" -}}
+{{- $root := index . 0 }}{{ $name := index . 1 }}{{ $own := index . 2 }}
+{{- $image := $root.Values.image }}
+{{- $repository := $own.repository }}
+{{- if not $repository }}
+{{- $repository = printf "%s/%s" (required (include "viridian.noRegistry" $root) $image.registry) $name }}
+{{- end }}
+{{- $digest := ternary "" (get $image.digests $name) (not (empty $own.tag)) }}
+{{- if $digest -}}{{ printf "%s@%s" $repository $digest }}
+{{- else -}}{{ printf "%s:%s" $repository (coalesce $own.tag $image.tag $root.Chart.AppVersion) }}
+{{- end -}}
+{{- end }}
+
+{{- define "viridian.noRegistry" -}}
+
+
+image.registry is not set, and no images of Viridian are published: where would a node pull them from?
+
+  make images REGISTRY=registry.example.com/viridian      # in a checkout: builds and pushes them, prints their digests
+  helm … --set image.registry=registry.example.com/viridian
+
+Is a login needed to pull? --set 'imagePullSecrets[0].name=registry-login'. Does each node have the images
+(kind load, python3 -m localcluster images load)? --set image.registry=viridian --set image.tag=dev
+{{ end }}
+
+{{- define "viridian.mlflowName" -}}
+{{- if eq .Release.Name "viridian" -}}viridian-mlflow{{- else -}}{{ printf "%s-viridian-mlflow" .Release.Name | trunc 63 | trimSuffix "-" }}{{- end -}}
+{{- end }}
+
+{{- define "viridian.mlflowUri" -}}
+{{- if and .Values.mlflow.install .Values.mlflow.uri -}}
+{{- fail "mlflow.install makes a server, and mlflow.uri names another one: set one of them" -}}
+{{- else if .Values.mlflow.install -}}http://{{ include "viridian.mlflowName" . }}.{{ .Release.Namespace }}.svc:5000
+{{- else -}}{{ .Values.mlflow.uri }}
+{{- end -}}
+{{- end }}
+
+{{- define "viridian.mlflowSelectorLabels" -}}
+app.kubernetes.io/name: viridian
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/component: mlflow
+{{- end }}
+
+{{- define "viridian.mlflowLabels" -}}
+{{ include "viridian.mlflowSelectorLabels" . }}
+app.kubernetes.io/part-of: viridian
+{{ include "viridian.releaseLabels" . }}
+{{- end }}

@@ -39,13 +39,17 @@ def kustomize(folder: str) -> list[Object]:
     return _rendered(_tool("kubectl"), "kustomize", folder)
 
 
+REGISTRY = "image.registry=viridian"
+"""As on a node that has the images loaded; the manifests name the same."""
+
+
 def helm(namespace: str, *settings: str) -> list[Object]:
-    flags = [flag for setting in settings for flag in ("--set", setting)]
+    flags = [flag for setting in (REGISTRY, *settings) for flag in ("--set", setting)]
     return _rendered(_tool("helm"), "template", "viridian", "charts/viridian", "--namespace", namespace, *flags)
 
 
 def helm_refusal(*settings: str) -> str:
-    """What Helm says of values that the schema does not allow."""
+    """What Helm says of values that it does not take."""
     flags = [flag for setting in settings for flag in ("--set", setting)]
     command = [_tool("helm"), "template", "viridian", "charts/viridian", *flags]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)

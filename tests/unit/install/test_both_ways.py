@@ -58,10 +58,11 @@ def test_the_crds_of_the_chart_are_those_of_the_project() -> None:
     assert check.returncode == 0, check.stderr
 
 
-@pytest.mark.parametrize("name", ["viridian-operator", "viridian-collector"])
+@pytest.mark.parametrize("name", ["viridian-operator", "viridian-collector", "viridian-mlflow"])
 @pytest.mark.parametrize("way", ["kustomize", "helm"])
-def test_the_pod_meets_the_restricted_pod_security_standard(way: str, name: str) -> None:
-    objects = by_identity(kustomize("manifests") if way == "kustomize" else helm("viridian-system"))
+def test_the_pod_meets_the_restricted_pod_security_standard(way: str, name: str, tmp_path: Path) -> None:
+    made = of_own(tmp_path, {}, "mlflow") if way == "kustomize" else helm("viridian-system", "mlflow.install=true")
+    objects = by_identity(made)
     pod = objects["Deployment", "viridian-system", name]["spec"]["template"]["spec"]
     assert pod["securityContext"]["runAsNonRoot"] is True
     assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
@@ -94,6 +95,9 @@ def test_there_is_one_at_a_time(way: str, name: str) -> None:
         ("replicas=2", "replicas"),
         ("resync=soon", "resync"),
         ("image.pullPolicy=Sometimes", "pullPolicy"),
+        ("image.registry=https://registry.example.com", "registry"),
+        ("image.digests.operator=latest", "digest"),
+        ("image.digests.oprator=", "oprator"),
         ("collector.storage.size=much", "size"),
         ("collector.rules.everywhere.denied={email}", "denied"),
         ("collector.replicas=2", "replicas"),
@@ -146,6 +150,135 @@ def test_helm_passes_the_settings_of_the_collector_on() -> None:
     assert rules == "everywhere:\n  deny:\n  - email\n"
     claim = objects["PersistentVolumeClaim", "viridian-system", "viridian-collector"]["spec"]
     assert claim["storageClassName"] == "fast"
+
+
+IMAGES = {
+    "viridian-operator": "operator",
+    "viridian-collector": "collector",
+    "viridian-mlflow": "mlflow",
+}
+
+
+def of_own(tmp_path: Path, images: dict[str, str], *components: str, overlay: str = "cluster-wide") -> list[Any]:
+    """What a user's kustomization makes, with these components and the ConfigMap that they read."""
+    root = os.path.relpath(ROOT / "manifests", tmp_path)
+    own = {
+        "resources": [f"{root}/overlays/{overlay}", "images.yaml"],
+        "components": [f"{root}/components/{component}" for component in components],
+    }
+    (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump(own))
+    metadata = {"name": "viridian-images", "annotations": {"config.kubernetes.io/local-config": "true"}}
+    config = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": images}
+    (tmp_path / "images.yaml").write_text(yaml.safe_dump(config))
+    return kustomize(str(tmp_path))
+
+
+def images_of(objects: Any) -> dict[str, str]:
+    """Every image, with those of the pods that the operator makes."""
+    found = {name: _container(objects, name)["image"] for name in IMAGES}
+    environment = {entry["name"]: entry.get("value") for entry in _container(objects)["env"]}
+    return {**found, "server": environment["VIRIDIAN_SERVER_IMAGE"]}
+
+
+REGISTRIES = ["registry.example.com/viridian", "127.0.0.1:5000/a/b", "localhost:5000"]
+
+
+@pytest.mark.parametrize("registry", REGISTRIES)
+def test_one_prefix_and_one_tag_are_those_of_every_image(registry: str, tmp_path: Path) -> None:
+    own = {"registry": registry, "tag": "1.2.3"}
+    by_kustomize = by_identity(of_own(tmp_path, own, "mlflow", "registry"))
+    by_helm = by_identity(
+        helm("viridian-system", f"image.registry={registry}", "image.tag=1.2.3", "mlflow.install=true")
+    )
+    expected = {name: f"{registry}/{image}:1.2.3" for name, image in {**IMAGES, "server": "server"}.items()}
+    assert images_of(by_kustomize) == images_of(by_helm) == expected
+    del by_kustomize["Namespace", "", "viridian-system"]
+    assert by_kustomize == by_helm
+
+
+def test_every_image_may_be_named_by_its_digest(tmp_path: Path) -> None:
+    digests = {
+        name: f"sha256:{number * 64}" for number, name in zip("123", ("operator", "server", "collector"), strict=True)
+    }
+    own = {"registry": "r.example.com/v", "tag": "0.1.0", **digests}
+    by_kustomize = images_of(by_identity(of_own(tmp_path, own, "mlflow", "registry", "image-digests")))
+    settings = [f"image.digests.{name}={digest}" for name, digest in digests.items()]
+    by_helm = images_of(
+        by_identity(helm("viridian-system", "image.registry=r.example.com/v", "mlflow.install=true", *settings))
+    )
+    for role, name in (("viridian-operator", "operator"), ("viridian-collector", "collector"), ("server", "server")):
+        assert by_helm[role] == f"r.example.com/v/{name}@{digests[name]}"
+        # A node goes by the digest where it is given both.
+        assert by_kustomize[role] == f"r.example.com/v/{name}:0.1.0@{digests[name]}"
+
+
+def test_pull_secrets_are_given_to_every_pod_and_told_to_the_operator(tmp_path: Path) -> None:
+    own = {"registry": "viridian", "tag": "0.1.0", "pullSecret": "login"}
+    by_kustomize = by_identity(of_own(tmp_path, own, "mlflow", "registry", "pull-secret"))
+    by_helm = by_identity(helm("viridian-system", "imagePullSecrets[0].name=login", "mlflow.install=true"))
+    for objects in (by_kustomize, by_helm):
+        for name in IMAGES:
+            pod = objects["Deployment", "viridian-system", name]["spec"]["template"]["spec"]
+            assert pod["imagePullSecrets"] == [{"name": "login"}]
+        assert {"name": "VIRIDIAN_IMAGE_PULL_SECRET", "value": "login"} in _container(objects)["env"]
+
+
+def test_helm_says_where_images_come_from_when_it_is_not_told() -> None:
+    said = helm_refusal()
+    for part in ("image.registry is not set", "make images REGISTRY=", "--set image.registry=", "imagePullSecrets"):
+        assert part in said
+
+
+def test_an_image_may_be_called_otherwise() -> None:
+    objects = by_identity(
+        helm(
+            "viridian-system", "image.registry=r", "image.tag=v2", "image.repository=x/op", "serverImage.repository=y/s"
+        )
+    )
+    assert _container(objects)["image"] == "x/op:v2"
+    assert {"name": "VIRIDIAN_SERVER_IMAGE", "value": "y/s:v2"} in _container(objects)["env"]
+    assert _container(objects, "viridian-collector")["image"] == "r/collector:v2"
+
+
+@pytest.mark.parametrize(("overlay", "namespace"), [("cluster-wide", "viridian-system"), ("namespaced", "ml")])
+def test_a_registry_to_begin_with_stands_beside_the_operator_which_knows_it(
+    overlay: str, namespace: str, tmp_path: Path
+) -> None:
+    by_kustomize = by_identity(of_own(tmp_path, {}, "mlflow", overlay=overlay))
+    more = ("namespaces={ml}", "crds.install=false") if overlay == "namespaced" else ()
+    by_helm = by_identity(helm(namespace, "mlflow.install=true", *more))
+    by_kustomize.pop(("Namespace", "", "viridian-system"), None)
+    assert by_kustomize == by_helm
+    operator, mlflow = (by_helm["Deployment", namespace, f"viridian-{name}"] for name in ("operator", "mlflow"))
+    environment = operator["spec"]["template"]["spec"]["containers"][0]["env"]
+    address = {"name": "MLFLOW_TRACKING_URI", "value": f"http://viridian-mlflow.{namespace}.svc:5000"}
+    assert address in environment
+    (container,) = mlflow["spec"]["template"]["spec"]["containers"]
+    hosts = next(argument for argument in container["args"] if argument.startswith("--allowed-hosts="))
+    assert "$(SERVICE_NAME).$(NAMESPACE).svc:*" in hosts
+
+
+def test_a_registry_to_begin_with_may_do_without_storage(tmp_path: Path) -> None:
+    by_kustomize = by_identity(of_own(tmp_path, {}, "mlflow", "mlflow-ephemeral"))
+    by_helm = by_identity(helm("viridian-system", "mlflow.install=true", "mlflow.storage.persistent=false"))
+    del by_kustomize["Namespace", "", "viridian-system"]
+    assert by_kustomize == by_helm
+    assert ("PersistentVolumeClaim", "viridian-system", "viridian-mlflow") not in by_helm
+
+
+def test_two_registries_are_one_too_many() -> None:
+    said = helm_refusal("image.registry=viridian", "mlflow.install=true", "mlflow.uri=http://mlflow:5000")
+    assert "set one of them" in said
+
+
+def test_the_overlay_for_a_registry_names_the_images_of_its_one_file() -> None:
+    images = images_in(kustomize("manifests/overlays/registry"))
+    assert images == {f"registry.example.com/viridian/{name}:0.1.0" for name in ("operator", "collector")}
+
+
+def images_in(objects: list[Any]) -> set[str]:
+    pods = [one["spec"]["template"]["spec"] for one in objects if one["kind"] == "Deployment"]
+    return {container["image"] for pod in pods for container in pod["containers"]}
 
 
 def test_without_storage_the_data_are_in_the_pod() -> None:
