@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from tests.support.kube import Kubectl
+from localcluster.binaries import program
+from tests.support.kube import Kube, Kubectl
 
-README = Path(__file__).resolve().parents[2] / "README.md"
+ROOT = Path(__file__).resolve().parents[2]
+README = ROOT / "README.md"
 DOCUMENTS: list[dict[str, Any]] = [
     document
     for block in re.findall(r"```yaml\n(.*?)```", README.read_text(), flags=re.S)
@@ -21,6 +24,34 @@ DOCUMENTS: list[dict[str, Any]] = [
 WHOLE = [document for document in DOCUMENTS if "kind" in document]
 PARTS = [document for document in DOCUMENTS if "kind" not in document]
 """Of a ModelDeployment's spec."""
+
+
+INSTALLING = [
+    command
+    for page in (README, README.parent / "docs" / "operations.md")
+    for block in re.findall(r"```(?:bash|sh)\n(.*?)```", page.read_text(), flags=re.S)
+    for command in block.replace("\\\n", " ").splitlines()
+    if command.startswith(("helm install ", "kubectl apply -k "))
+]
+"""What the pages tell people to type for an installation, comments and all."""
+
+
+@pytest.mark.parametrize("command", sorted(set(INSTALLING)), ids=lambda command: " ".join(command.split())[:90])
+def test_what_installs_is_taken(kubectl: Kubectl, kube: Kube, command: str) -> None:
+    """As it is typed, but as a dry run; Helm makes the namespace, and the node has no say in a dry run."""
+    tool, *words = shlex.split(command, comments=True)
+    arguments = [str(ROOT / word) if "/" in word and (ROOT / word).is_dir() else word for word in words]
+    for namespace in ("viridian-system", "ml", "ads"):
+        kube.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
+    if tool == "helm":
+        rendered = Kubectl(program("helm"), kubectl.kubeconfig)("template", *arguments[1:])
+        kubectl("apply", "--server-side", "--force-conflicts", "--dry-run=server", "-f", "-", stdin=rendered)
+    else:
+        kubectl(*arguments, "--server-side", "--force-conflicts", "--dry-run=server")
+
+
+def test_both_ways_to_install_are_told_of() -> None:
+    assert {command.split()[0] for command in INSTALLING} == {"helm", "kubectl"}
 
 
 def _taken(kubectl: Kubectl, namespace: str, manifest: dict[str, Any]) -> None:

@@ -39,9 +39,8 @@ class Helm:
         """The chart for this namespace alone, with the images of this checkout."""
         values = {
             "namespaces": f"{{{self.kubectl.namespace}}}",
+            "image.registry": "viridian",
             "image.tag": "dev",
-            "serverImage.tag": "dev",
-            "collector.image.tag": "dev",
             "collector.storage.persistent": "false",
             "mlflow.uri": "http://mlflow.viridian-demo:5000",
             **more,
