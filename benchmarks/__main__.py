@@ -12,7 +12,10 @@ import sys
 from benchmarks.revert import status
 from demo import stage
 
-ON_THIS_COMPUTER = ("serving", "serving.counting", "serving.sending", "shadow", "drift", "judgement.drift", "feedback")
+ON_THIS_COMPUTER = (
+    *("serving", "serving.counting", "serving.sending", "shadow", "drift", "judgement.drift"),
+    *("judgement.false_alarms", "feedback"),
+)
 ON_THE_NODE = ("operator", "revert")
 
 

@@ -30,6 +30,7 @@ BOTH_WAYS: Final = 3.2053
 """Standard deviations beyond which a normal distribution has that share on both sides together."""
 PSI_BINS: Final = 20
 """More bins make the index noisier, not finer."""
+_OF_TWO_SAMPLES: Final = 2.16863
 _MEAN_DEVIATION: Final = 0.86
 """Of a count, in standard deviations, at most: that of a Poisson distribution with mean 1/2; of a normal one 0.8."""
 _NO_SPREAD: Final = 1e-9
@@ -74,8 +75,8 @@ def kolmogorov_smirnov(reference: Sketch, current: Sketch) -> Effect:
     trained on different data, the other's share is somewhere between its neighbouring edges: what counts is the
     distance that is left wherever it is, so other bins alone make no shift of anything.
 
-    The bound is the inequality of Dvoretzky, Kiefer and Wolfowitz with Massart's constant (1990), which holds for any
-    distribution; for two samples with n = n_c n_r / (n_c + n_r) it is the usual approximation.
+    The bound is the inequality of Dvoretzky, Kiefer and Wolfowitz, which holds for any distribution, with the constant
+    of Wei and Dudley (2012) for two samples and n = n_c n_r / (n_c + n_r).
     """
     reference, current = _numbers(reference), _numbers(current)
     before, now = present(reference), present(current)
@@ -90,7 +91,7 @@ def kolmogorov_smirnov(reference: Sketch, current: Sketch) -> Effect:
         default=0.0,
     )
     effective = before * now / (before + now)
-    allowance = math.sqrt(math.log(2 / CHANCE) / (2 * effective))
+    allowance = math.sqrt(math.log(_OF_TWO_SAMPLES / CHANCE) / (2 * effective))
     return replace(_effect(distance, allowance), at_least=reference.edges != current.edges)
 
 
@@ -196,13 +197,16 @@ def _categories(sketch: Sketch) -> Categories:
 
 
 def _change(before: int, of_before: int, now: int, of_now: int, *, both_ways: bool) -> Effect:
-    """Difference of two shares. Its error counts one row more of either kind (Agresti and Caffo, 2000), since a share
-    of exactly 0 is not known exactly."""
+    """Difference of two shares, less half a row of either since counts are whole.
+
+    Its error counts one row more of either kind (Agresti and Caffo, 2000): a share of exactly 0 is not known exactly.
+    """
     p, q = before / of_before, now / of_now
     careful = [(part + 1) / (whole + 2) for part, whole in ((before, of_before), (now, of_now))]
     wider = max(share * (1 - share) for share in careful)
-    error = math.sqrt(wider * (1 / (of_before + 2) + 1 / (of_now + 2)))
-    effect = _effect(abs(q - p) if both_ways else q - p, (BOTH_WAYS if both_ways else SIGMAS) * error)
+    chance = 1 / of_before + 1 / of_now
+    allowance = (BOTH_WAYS if both_ways else SIGMAS) * math.sqrt(wider * chance) + chance / 2
+    effect = _effect(abs(q - p) if both_ways else q - p, allowance)
     rare = _as_rare(before, of_before, now, of_now) < (CHANCE / 2 if both_ways else CHANCE)
     return replace(effect, unlikely=rare and effect.value > 0)
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 from scipy import stats
 
+from tests.support.draws import MODELS
 from tests.support.sketches import classified, edges_of, numbers
 from viridian.api.performance import Metric
 from viridian.api.profile import SCORE_GRID, Calibration, Numbers, Sketch
@@ -63,56 +62,6 @@ def test_the_estimate_follows_inputs_that_moved(metric: Metric, truth: Callable[
         assert expected.value == pytest.approx(seen.value, abs=0.025)
 
 
-Rows = tuple[NDArray[np.float64], NDArray[np.bool_]]
-Model = Callable[[np.random.Generator, int, bool], Rows]
-
-
-def of_few_scores(
-    scores: Sequence[float], right: Sequence[float], usual: Sequence[float], live: Sequence[float]
-) -> Model:
-    """Scores with the share of positives among them, and how frequent each is at first and after a shift."""
-
-    def rows(chance: np.random.Generator, n: int, moved: bool) -> Rows:
-        drawn = chance.choice(len(scores), n, p=live if moved else usual)
-        return np.array(scores)[drawn], chance.random(n) < np.array(right)[drawn]
-
-    return rows
-
-
-def calibrated(
-    usual: Callable[[np.random.Generator, int], Any], live: Callable[[np.random.Generator, int], Any]
-) -> Model:
-    def rows(chance: np.random.Generator, n: int, moved: bool) -> Rows:
-        drawn = (live if moved else usual)(chance, n)
-        return drawn, chance.random(n) < drawn
-
-    return rows
-
-
-def rare(chance: np.random.Generator, n: int, middle: float = -5.0) -> Any:
-    return 1 / (1 + np.exp(-chance.normal(middle, 1.5, n)))
-
-
-MODELS: dict[str, Model] = {
-    "a tree that is sure": of_few_scores([0, 1], [0.1, 0.9], [0.5, 0.5], [0.7, 0.3]),
-    "two scores": of_few_scores([0.2, 0.8], [0.2, 0.8], [0.5, 0.5], [0.3, 0.7]),
-    "a tree of three leaves": of_few_scores([0.05, 0.4, 0.9], [0.05, 0.4, 0.9], [0.5, 0.3, 0.2], [0.2, 0.3, 0.5]),
-    "five neighbours": of_few_scores(
-        [0, 0.2, 0.4, 0.6, 0.8, 1], [0.04, 0.2, 0.4, 0.6, 0.8, 0.97], [0.4, 0.15, 0.05, 0.05, 0.15, 0.2],
-        [0.1, 0.2, 0.2, 0.2, 0.2, 0.1],
-    ),
-    "one score": of_few_scores([0.3], [0.3], [1], [1]),
-    "a hundred trees": calibrated(
-        lambda chance, n: np.round(chance.beta(0.5, 0.7, n), 2), lambda chance, n: np.round(chance.beta(1, 1, n), 2)
-    ),
-    "one score for half of the rows": calibrated(
-        lambda chance, n: np.where(chance.random(n) < 0.5, 0.02, chance.beta(2, 2, n)),
-        lambda chance, n: np.where(chance.random(n) < 0.2, 0.02, chance.beta(2, 2, n)),
-    ),
-    "rare positives": calibrated(rare, lambda chance, n: rare(chance, n, -4.0)),
-}  # fmt: skip
-
-
 @pytest.mark.parametrize("moved", [False, True], ids=["as before", "inputs moved"])
 @pytest.mark.parametrize("metric", [Metric.ACCURACY, Metric.AUC, Metric.BRIER, Metric.LOG_LOSS])
 @pytest.mark.parametrize("model", MODELS)
@@ -131,14 +80,13 @@ def test_few_different_scores_are_estimated_as_they_are(model: str, metric: Metr
     assert seen is not None
     # Five standard errors of the difference; the estimate's own includes that of the holdout.
     assert abs(expected.value - seen.value) <= 5 * (expected.error**2 + seen.error**2) ** 0.5
-    assert expected.error < 0.03 if metric is not Metric.LOG_LOSS else expected.error < 0.3
+    assert expected.error < (0.3 if metric is Metric.LOG_LOSS else 0.1)
 
 
 def test_the_area_of_rare_events_is_that_of_the_rows() -> None:
     """Their scores all lie next to 0: equal bins would call nearly all of them ties."""
     chance = np.random.default_rng(8)
-    drawn = rare(chance, 40_000, -6.0)
-    actual = chance.random(len(drawn)) < drawn
+    drawn, actual = MODELS["0.5 % positives"](chance, 40_000, False)
     order = stats.rankdata(drawn)
     p, n = int(actual.sum()), int((~actual).sum())
     exact = (order[actual].sum() - p * (p + 1) / 2) / (p * n)

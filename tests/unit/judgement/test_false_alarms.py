@@ -5,100 +5,72 @@ The trainer's own reference and the server's own bins; `benchmarks.judgement.fal
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import reduce
+from itertools import product
 from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from scipy import stats
 
+from tests.support.draws import CATEGORIES, NUMBERS, Chance, Draw, Values, equally_frequent
 from viridian.api.monitoring import Decision, Statistic
+from viridian.api.profile import Categories
 from viridian.judgement import shifts
 from viridian.judgement.drift import Question, Reference, judge
 from viridian.judgement.figures import Effect, Verdict
+from viridian.judgement.merging import merge_sketches
 from viridian.training.profile import counted_on, sketch
 
-Chance = np.random.Generator
-Draw = Callable[[Chance, int], NDArray[Any]]
 PROMISED = 1 / 740
 SIZES = ((200, 5000), (1000, 500), (5000, 2000))
-ROUNDS = 25
+"""Rows of the reference and of the window."""
+ROUNDS = 20
 
 
-def equally_frequent(values: int) -> Draw:
-    return weighted(np.ones(values))
+@pytest.mark.parametrize("kind", [*NUMBERS, *CATEGORIES])
+def test_where_nothing_has_changed_nothing_fires_at_any_threshold(kind: str) -> None:
+    found = effects({**NUMBERS, **CATEGORIES}[kind])
+    for statistic, of_windows in found.items():
+        # What the promise lets through in all but one of ten thousand such tests.
+        allowed = stats.binom.ppf(0.9999, len(of_windows), PROMISED)
+        assert sum(effect.bound > 0 for effect in of_windows) <= allowed, statistic
+        assert sum(not effect.by_chance for effect in of_windows) <= allowed, statistic
 
 
-def weighted(weights: NDArray[Any]) -> Draw:
-    names = np.array([f"v{number}" for number in range(len(weights))], dtype=object)
-    ends = np.cumsum(weights / weights.sum())
-    ends[-1] = 1.0
-    return lambda chance, n: names[np.searchsorted(ends, chance.random(n), side="right")]
+@pytest.mark.parametrize("share", [0.01, 0.1, 0.5, 0.99])
+@pytest.mark.parametrize(("rows", "window"), [(200, 200), (200, 500), (500, 500)])
+def test_of_shares_the_promise_is_exact(rows: int, window: int, share: float) -> None:
+    """No simulation: every pair of counts that can happen, with its probability."""
+    before, now = (_likely(n, share) for n in (rows, window))
+    either, more = 0.0, 0.0
+    for (b, chance_b), (n, chance_n) in product(before, now):
+        reference = Categories(names=("a",), counts=(rows - b,), other=b)
+        current = Categories(names=("a",), counts=(window - n,), other=n)
+        more += chance_b * chance_n * (shifts.new_categories(reference, current).bound > 0)
+        gaps = [Categories(names=("a",), counts=(m - k,), missing=k) for m, k in ((rows, b), (window, n))]
+        either += chance_b * chance_n * (shifts.missing(*gaps).bound > 0)
+    assert either <= PROMISED
+    assert more <= PROMISED
 
 
-def rarely(share: float, rare: float = 5.0) -> Draw:
-    return lambda chance, n: np.where(chance.random(n) < share, rare, 3.0)
+def _likely(n: int, share: float) -> list[tuple[int, float]]:
+    """All but one in ten million."""
+    low, high = stats.binom.ppf((5e-8, 1 - 5e-8), n, share).astype(int)
+    return [(count, float(stats.binom.pmf(count, n, share))) for count in range(max(0, low), high + 1)]
 
 
-def with_gaps(draw: Draw, share: float) -> Draw:
-    return lambda chance, n: np.where(chance.random(n) < share, np.nan, draw(chance, n))
-
-
-CATEGORIES: dict[str, Draw] = {
-    **{f"{values} equally frequent": equally_frequent(values) for values in (2, 20, 110, 150, 300, 1000, 10_000)},
-    "Zipf": weighted(1 / np.arange(1, 3000)),
-    "geometric": weighted(0.9 ** np.arange(200)),
-    "four and many misspellings": weighted(np.array([0.3, 0.3, 0.2, 0.19] + [1e-5] * 1000)),
-    "one, nearly always": weighted(np.array([0.999, 0.001])),
-    "flags": lambda chance, n: chance.random(n) < 0.3,
-}
-NUMBERS: dict[str, Draw] = {
-    "normal": lambda chance, n: chance.normal(size=n),
-    "constant": lambda chance, n: np.full(n, 3.0),  # noqa: ARG005 - nothing is drawn
-    "one row in a thousand differs": rarely(0.001),
-    "few values": lambda chance, n: chance.choice([0.0, 1.0, 2.0], n, p=[0.9, 0.08, 0.02]),
-    "rounded": lambda chance, n: np.round(2 * chance.normal(size=n)) / 2,
-    "Cauchy": lambda chance, n: chance.standard_cauchy(n),
-    "Pareto": lambda chance, n: chance.pareto(1.1, n),
-    "lognormal": lambda chance, n: chance.lognormal(0, 3, n),
-    "sparse": lambda chance, n: np.where(chance.random(n) < 0.99, 0.0, chance.lognormal(size=n)),
-    "some missing": with_gaps(rarely(0.3), 0.01),
-    "half missing": with_gaps(lambda chance, n: chance.normal(size=n), 0.5),
-}
-
-
-def effects(draw: Draw, statistic: Statistic) -> list[Effect]:
+def effects(draw: Draw) -> dict[Statistic, list[Effect]]:
     """Of windows against references of their own: an unlucky reference would otherwise count many times."""
-    chance, found = np.random.default_rng(11), []
-    for rows, window in SIZES:
-        for _ in range(ROUNDS):
-            reference = sketch(draw(chance, rows))
-            current = counted_on(reference, draw(chance, window))
-            if shifts.counted(statistic, reference):
-                found.append(shifts.MEASURES[statistic](reference, current))
+    chance = np.random.default_rng(11)
+    found: dict[Statistic, list[Effect]] = {}
+    for rows, window in SIZES * ROUNDS:
+        reference = sketch(draw(chance, rows))
+        current = counted_on(reference, draw(chance, window))
+        for statistic, measure in shifts.MEASURES.items():
+            if shifts.applies(statistic, reference) and shifts.counted(statistic, reference):
+                found.setdefault(statistic, []).append(measure(reference, current))
     return found
-
-
-def allowed(windows: int) -> float:
-    """What the promise lets through in all but one of ten thousand such tests."""
-    return float(stats.binom.ppf(0.9999, windows, PROMISED))
-
-
-@pytest.mark.parametrize("kind", CATEGORIES)
-@pytest.mark.parametrize("statistic", [Statistic.NEW_CATEGORIES, Statistic.TOTAL_VARIATION, Statistic.PSI])
-def test_of_categories(kind: str, statistic: Statistic) -> None:
-    found = effects(CATEGORIES[kind], statistic)
-    assert sum(effect.bound > 0 for effect in found) <= allowed(len(found))
-    assert sum(not effect.by_chance for effect in found) <= allowed(len(found))
-
-
-@pytest.mark.parametrize("kind", NUMBERS)
-@pytest.mark.parametrize("statistic", [Statistic.MEAN_SHIFT, Statistic.KS, Statistic.PSI, Statistic.MISSING])
-def test_of_numbers(kind: str, statistic: Statistic) -> None:
-    found = effects(NUMBERS[kind], statistic)
-    assert sum(effect.bound > 0 for effect in found) <= allowed(len(found))
-    assert sum(not effect.by_chance for effect in found) <= allowed(len(found))
 
 
 # ---- as shipped
@@ -127,7 +99,7 @@ def test_many_values_that_are_as_before_never_fire(values: int, decision: Decisi
 def test_new_ones_among_many_values_are_found(values: int) -> None:
     before = equally_frequent(values)
 
-    def changed(chance: Chance, n: int) -> NDArray[Any]:
+    def changed(chance: Chance, n: int) -> Values:
         return np.where(chance.random(n) < 0.1, "never seen", before(chance, n))
 
     found = verdicts(before, changed, rows=20_000, window=5000, statistic=Statistic.NEW_CATEGORIES)
@@ -135,10 +107,15 @@ def test_new_ones_among_many_values_are_found(values: int) -> None:
 
 
 def test_every_row_another_one_is_no_verdict() -> None:
-    def ids(chance: Chance, n: int) -> NDArray[Any]:
-        return chance.integers(0, 1 << 62, n).astype(str).astype(object)
-
+    ids = CATEGORIES["ids"]
     assert verdicts(ids, ids, rows=5000, window=2000) == {Verdict.INSUFFICIENT_DATA}
+
+
+def test_what_several_pods_have_counted_is_judged_like_what_one_has() -> None:
+    chance, draw = np.random.default_rng(13), CATEGORIES["300 values"]
+    reference, values = sketch(draw(chance, 5000)), draw(chance, 2000)
+    parts = reduce(merge_sketches, (counted_on(reference, part) for part in np.array_split(values, 7)))
+    assert parts == counted_on(reference, values)
 
 
 def test_what_only_grows_has_changed() -> None:
