@@ -31,6 +31,7 @@ BOTH_WAYS: Final = 3.2053
 PSI_BINS: Final = 20
 """More bins make the index noisier, not finer."""
 _OF_TWO_SAMPLES: Final = 2.16863
+"""In place of the 2 of one sample."""
 _MEAN_DEVIATION: Final = 0.86
 """Of a count, in standard deviations, at most: that of a Poisson distribution with mean 1/2; of a normal one 0.8."""
 _NO_SPREAD: Final = 1e-9

@@ -135,10 +135,9 @@ def categories(values: NDArray[Any], names: Sequence[str] | None = None) -> Cate
     if len(chosen) == len(counts):
         return _told(counts, missing, chosen)
     choosing = np.random.default_rng(_SEED).permutation(len(line)) < len(line) // 2
-    chosen = _frequent(_by_name(line[choosing])[0])
-    if not chosen:
-        return _told(counts, missing, ())
-    return _told(*_by_name(line[~choosing]), chosen)
+    half, gaps = _by_name(line[choosing])
+    chosen = _frequent(half)
+    return _told(counts - half, missing - gaps, chosen) if chosen else _told(counts, missing, ())
 
 
 def _by_name(line: NDArray[Any]) -> tuple[Counter[str], int]:
