@@ -130,6 +130,12 @@ class Kubelet:
         """Pods of this Job, run or policy end so; until then, they run."""
         self._ends[namespace, name] = end
 
+    def preview(self, namespace: str, name: str, requests: float, behaviour: Behaviour) -> None:
+        """Somebody asks the pods of this name past the live Service: all of them, each so often."""
+        for pod in list(self._pods.values()):
+            if (namespace, name) in _keys(pod):
+                pod.counters.answer(requests, behaviour)
+
     def errors(self, namespace: str) -> int:
         """Answers with 5xx that users of a namespace got from the pods that are there."""
         return int(sum(pod.counters.errors for pod in list(self._pods.values()) if pod.namespace == namespace))

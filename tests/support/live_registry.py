@@ -32,6 +32,10 @@ class LiveRegistry:
     def point(self, model: str, alias: str, version: str) -> None:
         self._post("registered-models/alias", name=model, alias=alias, version=version)
 
+    def withdraw(self, model: str, alias: str) -> None:
+        """The alias is deleted."""
+        self._send("DELETE", "registered-models/alias", name=model, alias=alias)
+
     def aliases(self, model: str) -> dict[str, str]:
         found = self._get("registered-models/get", name=model)["registered_model"].get("aliases", [])
         return {entry["alias"]: entry["version"] for entry in found}
@@ -52,10 +56,14 @@ class LiveRegistry:
         return _answer(urllib.request.Request(f"{self.url}/api/2.0/mlflow/{path}?{urlencode(query)}"))  # noqa: S310
 
     def _post(self, path: str, **body: Any) -> dict[str, Any]:
+        return self._send("POST", path, **body)
+
+    def _send(self, method: str, path: str, **body: Any) -> dict[str, Any]:
         request = urllib.request.Request(  # noqa: S310  the test's own server
             f"{self.url}/api/2.0/mlflow/{path}",
             data=json.dumps(body).encode(),
             headers={"content-type": "application/json"},
+            method=method,
         )
         return _answer(request)
 
