@@ -22,7 +22,7 @@ from viridian.api.refusals import Refusal
 from viridian.api.samples import Bucket, CodeClass, PodSample, ScrapeFailure, ScrapeProblem
 from viridian.plan.conditions import stamp_exact
 from viridian.plan.intent import stamp
-from viridian.plan.pods_waiting import Obstacle
+from viridian.plan.pods_waiting import Impediment
 from viridian.rollout import objects, records
 from viridian.rollout.records import Model, Outcome, Record
 from viridian.rollout.revision import revision_of
@@ -129,7 +129,7 @@ def slot(
             ready=number < up,
             management_port=8081,
             restarts=restarts,
-            obstacle=_obstacle(complaint) if number >= up else None,
+            impediment=_impediment(complaint) if number >= up else None,
             last_words=complaint if restarts else "",
             refusal=refusal if number >= up else None,
         )
@@ -138,10 +138,10 @@ def slot(
     return SlotWorld(deployment, pods)
 
 
-def _obstacle(complaint: str) -> Obstacle | None:
+def _impediment(complaint: str) -> Impediment | None:
     """`container: what it says`."""
     container, colon, what = complaint.rpartition(": ")
-    return Obstacle(what, container if colon else "") if complaint else None
+    return Impediment(what, container if colon else "") if complaint else None
 
 
 def snapshot(

@@ -25,7 +25,7 @@ _LONGEST: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Obstacle:
+class Impediment:
     """What keeps a pod from its work."""
 
     what: str
@@ -41,7 +41,7 @@ class Obstacle:
             return said
         return f"{said}, for {roughly(now - self.since)} now" if now - self.since >= GRACE else ""
 
-    def of(self, pod: str) -> Obstacle:
+    def of(self, pod: str) -> Impediment:
         """The same about a pod that is named."""
         return replace(self, container=f"pod {pod}, {self.container}" if self.container else f"pod {pod}")
 
@@ -66,7 +66,7 @@ def next_mention(since: datetime, now: datetime) -> datetime:
     return since + timedelta(seconds=next((s for s in _SECONDS if s > seconds), (seconds // day + 1) * day))
 
 
-def obstacle(pod: Object) -> Obstacle | None:
+def impediment(pod: Object) -> Impediment | None:
     """Why not all of the pod's containers run; None for one that runs, has done its work, or is being deleted."""
     status = pod.get("status") or {}
     if pod["metadata"].get("deletionTimestamp") or status.get("phase") == "Succeeded":
@@ -74,7 +74,7 @@ def obstacle(pod: Object) -> Obstacle | None:
     return _failed(status) or _unscheduled(status) or next(_stuck(pod, status), None) or _starting(pod, status)
 
 
-def unready(pod: Object) -> Obstacle | None:
+def unready(pod: Object) -> Impediment | None:
     """Why a pod that serves gets no requests although its containers run."""
     status = pod.get("status") or {}
     ready = _condition(status, "Ready")
@@ -94,9 +94,9 @@ def unready(pod: Object) -> Obstacle | None:
     return _slow(f"its readiness gate {closed[0]} is not open", changed) if closed else None
 
 
-def _slow(what: str, since: datetime | None, container: str = "") -> Obstacle | None:
+def _slow(what: str, since: datetime | None, container: str = "") -> Impediment | None:
     """A normal step; without the time at which it began nobody can say that it takes long."""
-    return Obstacle(what, container, since) if since is not None else None
+    return Impediment(what, container, since) if since is not None else None
 
 
 def last_words(pod: Object, name: str) -> str:
@@ -110,31 +110,31 @@ def last_words(pod: Object, name: str) -> str:
 # ---- What is wrong at once
 
 
-def _failed(status: Object) -> Obstacle | None:
+def _failed(status: Object) -> Impediment | None:
     """Evicted, refused by its node, ended with it: the kubelet says so of the whole pod."""
     if status.get("phase") != "Failed" or not status.get("reason"):
         return None
-    return Obstacle(_with_reason(str(status["reason"]), status.get("message")))
+    return Impediment(_with_reason(str(status["reason"]), status.get("message")))
 
 
-def _unscheduled(status: Object) -> Obstacle | None:
+def _unscheduled(status: Object) -> Impediment | None:
     scheduled = _condition(status, "PodScheduled")
     if scheduled.get("status") != "False":
         return None
     why = scheduled.get("message") or scheduled.get("reason") or "no node takes it"
-    return Obstacle(f"it is not scheduled: {_short(why)}")
+    return Impediment(f"it is not scheduled: {_short(why)}")
 
 
-def _stuck(pod: Object, status: Object) -> Iterator[Obstacle]:
+def _stuck(pod: Object, status: Object) -> Iterator[Impediment]:
     """Containers that ended badly, and those that wait for something that does not come by itself."""
     for container in _containers(status):
         name, state = str(container.get("name")), container.get("state") or {}
         waiting = state.get("waiting") or {}
         ended = state.get("terminated") or (container.get("lastState") or {}).get("terminated") or {}
         if ended.get("exitCode", 0) != 0 and not container.get("ready"):
-            yield Obstacle(_end(pod, name, ended), name)
+            yield Impediment(_end(pod, name, ended), name)
         elif waiting.get("reason", "") not in _NORMAL:
-            yield Obstacle(_with_reason(str(waiting["reason"]), waiting.get("message")), name)
+            yield Impediment(_with_reason(str(waiting["reason"]), waiting.get("message")), name)
 
 
 def _end(pod: Object, name: str, ended: Object) -> str:
@@ -149,7 +149,7 @@ def _end(pod: Object, name: str, ended: Object) -> str:
 # ---- What takes longer than it should
 
 
-def _starting(pod: Object, status: Object) -> Obstacle | None:
+def _starting(pod: Object, status: Object) -> Impediment | None:
     for container in status.get("initContainerStatuses") or ():
         running = (container.get("state") or {}).get("running")
         name = str(container.get("name"))

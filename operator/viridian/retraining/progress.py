@@ -89,7 +89,7 @@ def waiting(run: Run, now: datetime) -> str:
 
 def changes_at(run: Run, now: datetime) -> datetime | None:
     """When there is something else to say or to note although nothing was heard."""
-    times = [obstacle.changes_at(now) for obstacle in (run.result.waiting, run.result.failed) if obstacle is not None]
+    times = [found.changes_at(now) for found in (run.result.waiting, run.result.failed) if found is not None]
     ended = moment(run.result.worker.at) if run.result.worker and run.result.lingering else None
     times += [max(ended + SIDECAR_GRACE, now + timedelta(seconds=1))] if ended else []
     times += [run.result.news_until] if run.job is None else []

@@ -14,7 +14,7 @@ import msgspec
 from viridian.api.registry import RunStatus, TrainingRun
 from viridian.api.stage import FINAL_EXIT_CODES, ExitCode
 from viridian.plan.conditions import moment, stamp
-from viridian.plan.pods_waiting import Obstacle, obstacle
+from viridian.plan.pods_waiting import Impediment, impediment
 from viridian.retraining.objects import Object, dig, entries, mapping, text
 
 SIDECAR_GRACE: Final = timedelta(seconds=15)
@@ -64,9 +64,9 @@ class JobResult:
     """The container that does the work has ended, whatever the Job says."""
     lingering: tuple[str, ...] = ()
     """Containers that still run in the pod whose worker has ended."""
-    waiting: Obstacle | None = None
+    waiting: Impediment | None = None
     """What keeps the work from beginning."""
-    failed: Obstacle | None = None
+    failed: Impediment | None = None
     """How the newest attempt that failed ended, while another one is made."""
     failures: int = 0
     """Attempts that failed."""
@@ -98,7 +98,7 @@ def job_result(job: Object | None, pods: Sequence[Object]) -> JobResult:
         worker=worker,
         lingering=_lingering(newest) if worker else (),
         waiting=None if final is not None else _waiting(job or {}, ordered, newest, state),
-        failed=obstacle(_work_of(failed[-1], name)) if failed and final is None else None,
+        failed=impediment(_work_of(failed[-1], name)) if failed and final is None else None,
         failures=failures,
         working="running" in state,
         alive=any(map(_lives, pods)),
@@ -112,21 +112,21 @@ def _work_of(pod: Object, worker: str) -> Object:
     return {**pod, "status": {**status, "containerStatuses": own}}
 
 
-def _waiting(job: Object, pods: Sequence[Object], newest: Object, state: Object) -> Obstacle | None:
+def _waiting(job: Object, pods: Sequence[Object], newest: Object, state: Object) -> Impediment | None:
     """Why nothing runs, from the newest pod; where there is no pod at all, from the Job."""
     if "running" in state or "terminated" in state:
         return None
     suspended = next((c for c in entries(job, "status", "conditions") if text(c, "type") == "Suspended"), {})
     if text(suspended, "status") == "True" or dig(job, "spec", "suspend") is True:
-        return Obstacle("its Job is suspended, and a queue such as Kueue, or a person, has to resume it")
+        return Impediment("its Job is suspended, and a queue such as Kueue, or a person, has to resume it")
     if pods:
-        return obstacle(newest)
+        return impediment(newest)
     since = moment(text(job, "status", "startTime")) or moment(text(job, "metadata", "creationTimestamp"))
     name = f"kubectl -n {text(job, 'metadata', 'namespace')} describe job {text(job, 'metadata', 'name')}"
     target = next((c for c in entries(job, "status", "conditions") if text(c, "type") == "FailureTarget"), {})
     told = f"{text(target, 'reason')}: {text(target, 'message')}; " if target else ""
     what = f"{told}no pod has been created: does a quota or an admission policy refuse it? {name}"
-    return Obstacle(what, since=since) if since is not None else None
+    return Impediment(what, since=since) if since is not None else None
 
 
 def _count(job: Object | None, field: str) -> int:

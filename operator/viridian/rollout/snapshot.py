@@ -17,7 +17,7 @@ from viridian.monitoring.telling import Watch
 from viridian.plan import pods_waiting
 from viridian.plan.conditions import moment
 from viridian.plan.obstacles import Obstacles
-from viridian.plan.pods_waiting import Obstacle
+from viridian.plan.pods_waiting import Impediment
 from viridian.rollout import records, traffic
 from viridian.rollout.addresses import Addresses
 from viridian.rollout.records import Model, Record
@@ -77,8 +77,8 @@ class Pod:
     # It has ended for good: evicted, for example. Another one takes its place.
     failed: bool = False
     # What keeps it from its work.
-    obstacle: Obstacle | None = None
-    # Why the model is not served, where the obstacle is about that.
+    impediment: Impediment | None = None
+    # Why the model is not served, where the impediment is about that.
     refusal: Refusal | None = None
     # What the server's container said before it was last started anew.
     last_words: str = ""
@@ -161,20 +161,20 @@ class SlotWorld:
 
     def complaint(self, now: datetime) -> str:
         """What keeps it from being ready, in the words of its pods or of the Deployment controller."""
-        return next(filter(None, (obstacle.sentence(now) for obstacle in self._obstacles())), "")
+        return next(filter(None, (impediment.sentence(now) for impediment in self._impediments())), "")
 
     def next_word(self, now: datetime) -> datetime | None:
         """When the complaint becomes another one although nothing happens: something has taken too long by then."""
-        times = [at for obstacle in self._obstacles() if (at := obstacle.changes_at(now)) is not None]
+        times = [at for impediment in self._impediments() if (at := impediment.changes_at(now)) is not None]
         return min(times, default=None)
 
     @property
     def refused(self) -> tuple[str, str] | None:
         """Reason and sentence of a pod of its own revision that will never serve this model."""
         said = [
-            (str(pod.refusal), f"{pod.obstacle.container}: {pod.obstacle.what}")
+            (str(pod.refusal), f"{pod.impediment.container}: {pod.impediment.what}")
             for pod in self._own
-            if pod.refusal is not None and pod.refusal.lasting and pod.obstacle is not None
+            if pod.refusal is not None and pod.refusal.lasting and pod.impediment is not None
         ]
         return next(iter(said), None)
 
@@ -183,25 +183,27 @@ class SlotWorld:
         """The pods of its own revision: what another one lacks says nothing about this one."""
         return [pod for pod in self.pods if pod.revision == self.revision and not pod.leaving]
 
-    def _obstacles(self) -> list[Obstacle]:
+    def _impediments(self) -> list[Impediment]:
         """The most telling first: what is wrong for sure, then what takes long, then pods that were replaced."""
-        found = [(pod, pod.obstacle.of(pod.name)) for pod in self._own if pod.obstacle is not None and not pod.ready]
-        refused = [Obstacle(c.get("message", "")) for c in self._conditions if c.get("type") == "ReplicaFailure"]
+        found = [
+            (pod, pod.impediment.of(pod.name)) for pod in self._own if pod.impediment is not None and not pod.ready
+        ]
+        refused = [Impediment(c.get("message", "")) for c in self._conditions if c.get("type") == "ReplicaFailure"]
         return [
-            *(obstacle for pod, obstacle in found if obstacle.since is None and not pod.failed),
+            *(impediment for pod, impediment in found if impediment.since is None and not pod.failed),
             *refused,
-            *(obstacle for _, obstacle in found if obstacle.since is not None),
-            *(obstacle for pod, obstacle in found if pod.failed),
+            *(impediment for _, impediment in found if impediment.since is not None),
+            *(impediment for pod, impediment in found if pod.failed),
             *self._uncreated(),
         ]
 
-    def _uncreated(self) -> Iterator[Obstacle]:
+    def _uncreated(self) -> Iterator[Impediment]:
         """Pods that nobody makes, and nobody says why: the reason is told in Events alone, which are not read."""
         there = len([pod for pod in self._own if not pod.failed])
         since = self.unavailable_since or moment(self.deployment["metadata"].get("creationTimestamp"))
         if there < self.replicas and since is not None:
             name = self.deployment["metadata"]["name"]
-            yield Obstacle(
+            yield Impediment(
                 f"{self.replicas - there} of {self.replicas} pods of the Deployment {name} have not been created; "
                 "a quota, an admission policy or a controller manager that is away may be why, its events tell",
                 since=since,
@@ -275,7 +277,7 @@ def parse_pod(pod: Object) -> Pod:
     status, metadata = pod.get("status") or {}, pod["metadata"]
     containers = [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]
     terminating = metadata.get("deletionTimestamp") is not None
-    obstacle, refusal = _heard(pods_waiting.obstacle(pod) or pods_waiting.unready(pod))
+    impediment, refusal = _heard(pods_waiting.impediment(pod) or pods_waiting.unready(pod))
     ready = any(c.get("type") == "Ready" and c.get("status") == "True" for c in status.get("conditions") or ())
     return Pod(
         uid=metadata["uid"],
@@ -289,7 +291,7 @@ def parse_pod(pod: Object) -> Pod:
         management_port=_management_port(pod),
         restarts=sum(int(c.get("restartCount", 0)) for c in containers if c.get("name") == SERVER_CONTAINER),
         failed=status.get("phase") == "Failed",
-        obstacle=obstacle,
+        impediment=impediment,
         refusal=refusal,
         last_words=pods_waiting.last_words(pod, SERVER_CONTAINER),
         fetching=status.get("phase", "Pending") == "Pending" and not terminating and not any(map(_fetched, containers)),
@@ -314,12 +316,12 @@ def _management_port(pod: Object) -> int:
     )
 
 
-def _heard(obstacle: Obstacle | None) -> tuple[Obstacle | None, Refusal | None]:
+def _heard(impediment: Impediment | None) -> tuple[Impediment | None, Refusal | None]:
     """The refusal in the words of a container that has to do with the model, and the sentence without it."""
-    if obstacle is None or obstacle.container not in (FETCH_CONTAINER, SERVER_CONTAINER):
-        return obstacle, None
-    refusal, sentence = heard(obstacle.what)
-    return replace(obstacle, what=sentence), refusal
+    if impediment is None or impediment.container not in (FETCH_CONTAINER, SERVER_CONTAINER):
+        return impediment, None
+    refusal, sentence = heard(impediment.what)
+    return replace(impediment, what=sentence), refusal
 
 
 def slot_world(deployment: Object, pods: Sequence[Object]) -> SlotWorld:

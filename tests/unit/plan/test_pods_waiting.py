@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from viridian.plan.conditions import stamp
-from viridian.plan.pods_waiting import GRACE, Obstacle, next_mention, obstacle, roughly, unready
+from viridian.plan.pods_waiting import GRACE, Impediment, impediment, next_mention, roughly, unready
 
 NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)
 NO_NODE = "0/3 nodes are available: 3 node(s) didn't match Pod's node affinity/selector."
@@ -35,7 +35,7 @@ def waits(reason: str, message: str = "", **more: Any) -> dict[str, Any]:
     return {"name": "server", "state": {"waiting": {"reason": reason, "message": message}}, **more}
 
 
-def said(found: Obstacle | None, now: datetime = NOW) -> str:
+def said(found: Impediment | None, now: datetime = NOW) -> str:
     return found.sentence(now) if found is not None else ""
 
 
@@ -70,7 +70,7 @@ LIMITED = {"containers": [{"name": "server", "resources": {"limits": {"memory": 
          "crashed before", "init failed"],
 )  # fmt: skip
 def test_what_is_wrong_is_said_at_once(shown: dict[str, Any], words: str) -> None:
-    assert said(obstacle(shown)).startswith(words)
+    assert said(impediment(shown)).startswith(words)
 
 
 VOLUMES = {
@@ -101,7 +101,7 @@ FETCHING = {"name": "fetch", "state": {"running": {"startedAt": ago(41)}}}
     ids=["volumes", "images", "init", "kubelet"],
 )  # fmt: skip
 def test_what_every_pod_goes_through_is_said_when_it_takes_long(shown: dict[str, Any], words: str) -> None:
-    found = obstacle(shown)
+    found = impediment(shown)
     assert said(found) == words
     assert found is not None
     assert found.since is not None
@@ -125,7 +125,7 @@ def running(ready: bool = False, seconds: float = 65, **more: Any) -> dict[str, 
     ids=["readiness", "startup", "just begun", "ready"],
 )
 def test_a_pod_that_runs_and_is_not_ready(shown: dict[str, Any], words: str) -> None:
-    assert obstacle(shown) is None
+    assert impediment(shown) is None
     assert said(unready(shown)) == words
 
 
@@ -149,7 +149,7 @@ def test_a_readiness_gate_that_nobody_opens() -> None:
     ids=["runs", "done", "is being deleted", "without status", "recovered"],
 )  # fmt: skip
 def test_nothing_keeps_the_others(shown: dict[str, Any]) -> None:
-    assert obstacle(shown) is None
+    assert impediment(shown) is None
     assert unready(shown) is None
 
 

@@ -12,7 +12,7 @@ from tests.support.snapshots import NOW, model, outcome, promoted, record, rejec
 from viridian.api import reasons
 from viridian.api.names import OUTCOME_ANNOTATION, REVISION_LABEL
 from viridian.api.refusals import Refusal
-from viridian.plan.pods_waiting import Obstacle
+from viridian.plan.pods_waiting import Impediment
 from viridian.rollout import records
 from viridian.rollout.capacity import pods_for
 from viridian.rollout.records import NEWEST_OUTCOMES, Outcome
@@ -132,7 +132,7 @@ class TestPods:
     )  # fmt: skip
     def test_what_a_container_complains_of(self, state: dict[str, Any], words: str) -> None:
         status = {"initContainerStatuses": [{"name": "fetch", **state}]}
-        found = parse_pod({"metadata": {"uid": "u", "name": "n"}, "spec": {}, "status": status}).obstacle
+        found = parse_pod({"metadata": {"uid": "u", "name": "n"}, "spec": {}, "status": status}).impediment
         assert (found.sentence(NOW) if found else "") == words
 
     def test_a_refusal_is_heard_from_the_steps_that_know_the_model(self) -> None:
@@ -141,7 +141,7 @@ class TestPods:
             status = {"containerStatuses": [{"name": container, "state": {}, "ready": False, "lastState": ended}]}
             pod = parse_pod({"metadata": {"uid": "u", "name": "n"}, "spec": {}, "status": status})
             assert pod.refusal is refusal
-            assert pod.obstacle == Obstacle(f"{'' if refusal else 'ModelTampered: '}other bytes", container)
+            assert pod.impediment == Impediment(f"{'' if refusal else 'ModelTampered: '}other bytes", container)
 
     @pytest.mark.parametrize(
         ("metadata", "status", "reachable"),

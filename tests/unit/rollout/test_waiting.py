@@ -24,26 +24,26 @@ from tests.unit.rollout.cases import (
     trial_world,
 )
 from viridian.plan.conditions import moment
-from viridian.plan.pods_waiting import GRACE, Obstacle
+from viridian.plan.pods_waiting import GRACE, Impediment
 from viridian.rollout.decide import decide
 from viridian.rollout.snapshot import SlotWorld, Snapshot
 
 Hamper = Callable[[SlotWorld], SlotWorld]
 
-UNSCHEDULED = Obstacle("it is not scheduled: 0/1 nodes are available")
-PULLING = Obstacle("ErrImageNeverPull: no image x", "server")
+UNSCHEDULED = Impediment("it is not scheduled: 0/1 nodes are available")
+PULLING = Impediment("ErrImageNeverPull: no image x", "server")
 QUOTA = {"type": "ReplicaFailure", "status": "True", "message": 'pods "x" is forbidden: exceeded quota: few'}
 
 
-def with_pods(world: SlotWorld, obstacle: Obstacle, **more: Any) -> SlotWorld:
-    """The pods that are not ready have this obstacle."""
-    pods = [pod if pod.ready else replace(pod, obstacle=obstacle, **more) for pod in world.pods]
+def with_pods(world: SlotWorld, impediment: Impediment, **more: Any) -> SlotWorld:
+    """The pods that are not ready have this impediment."""
+    pods = [pod if pod.ready else replace(pod, impediment=impediment, **more) for pod in world.pods]
     return replace(world, pods=tuple(pods))
 
 
 def in_init_for(seconds: float) -> Hamper:
     at = moment(ago(seconds))
-    return lambda world: with_pods(world, Obstacle("this init container is at work", "fetch", at))
+    return lambda world: with_pods(world, Impediment("this init container is at work", "fetch", at))
 
 
 def with_condition(world: SlotWorld, condition: dict[str, Any]) -> SlotWorld:
@@ -60,7 +60,7 @@ CAUSES: dict[str, tuple[Hamper, str]] = {
     "no node": (lambda world: with_pods(world, UNSCHEDULED), "it is not scheduled: 0/1 nodes"),
     "no image": (lambda world: with_pods(world, PULLING), "server: ErrImageNeverPull: no image x"),
     "evicted": (
-        lambda world: with_pods(world, Obstacle("Evicted: low on memory"), failed=True, running=False),
+        lambda world: with_pods(world, Impediment("Evicted: low on memory"), failed=True, running=False),
         "Evicted: low on memory",
     ),
     "quota": (lambda world: with_condition(world, QUOTA), "exceeded quota: few"),
@@ -154,8 +154,8 @@ def test_what_another_revision_lacks_is_no_cause() -> None:
 
 def test_a_pod_that_is_ready_complains_of_nothing() -> None:
     world = with_pods(slot(GREEN, "2", 2, ready=1), UNSCHEDULED)
-    assert world.pods[0].obstacle is None
-    crashed = replace(world.pods[0], obstacle=Obstacle("OOMKilled", "server"))
+    assert world.pods[0].impediment is None
+    crashed = replace(world.pods[0], impediment=Impediment("OOMKilled", "server"))
     assert "OOMKilled" not in replace(world, pods=(crashed, *world.pods[1:])).complaint(NOW)
 
 
