@@ -39,6 +39,8 @@ class Baseline:
     restarts: Annotated[int, msgspec.Meta(ge=0)] = 0
     # It could not be read then, so its first reading will be its baseline.
     unread: bool = False
+    # When that was; empty where it was read when the exposure began.
+    at: str = ""
 
     def as_sample(self, like: PodSample, at: datetime) -> PodSample:
         """The reading that would have shown this, with the buckets of a later one."""
@@ -100,7 +102,7 @@ def _in_next_step(before: Baseline, pod: Counting) -> Baseline:
 def with_first_readings(exposure: Exposure, pods: Iterable[Counting]) -> Exposure:
     """The same exposure, with baselines for those that could not be read when it began."""
     first = {
-        pod.uid: _baseline(pod, known.restarts)
+        pod.uid: replace(_baseline(pod, known.restarts), at=stamp_exact(pod.reading.at))
         for pod in pods
         if (known := exposure.pods.get(pod.uid)) is not None
         and known.unread
@@ -116,14 +118,12 @@ def evidence(exposure: Exposure | None, readings: Sequence[PodSample]) -> list[P
     A process that began within the exposure had counted nothing then. Where it is not known what had been counted, the
     first reading is the head.
     """
-    since = moment(exposure.since) if exposure is not None else None
+    known = exposure.pods.get(readings[0].uid) if exposure is not None and readings else None
+    since = moment((known and known.at) or exposure.since) if exposure is not None else None
     within = [reading for reading in readings if since is None or reading.at > since]
-    if exposure is None or since is None or not within:
+    if exposure is None or since is None or not within or (known is None and exposure.partial):
         return within
     first = within[0]
-    known = exposure.pods.get(first.uid)
-    if known is None and exposure.partial:
-        return within
     if known is not None and known.process == first.process and first.total >= known.requests:
         return within if known.unread else [known.as_sample(first, since), *within]
     start = moment(first.process) or since

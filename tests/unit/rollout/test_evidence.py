@@ -236,6 +236,25 @@ def test_a_pod_that_could_not_be_read_at_first_counts_from_its_first_reading() -
         pod.answer(10)
 
 
+def test_a_pod_that_could_not_be_read_when_a_step_began_counts_from_its_next_reading() -> None:
+    """What it had counted before is older than some readings that are still remembered, and is no one's evidence."""
+    pod = Pod()
+    pod.answer(5000, errors=5000)
+    watch = Watch(met(pod), window="1m")
+    for second in range(1, 10):
+        pod.answer(10)
+        watch.look(second, pod)
+    watch.exposure = stored(exposures.in_next_step(watch.exposure or met(), [pod.counting(None)]))
+    for second in range(10, 30):
+        pod.answer(10)
+        assert not breaches(watch.verdicts(second, pod))
+        watch.exposure = stored(exposures.with_first_readings(watch.exposure, [pod.counting(second)]))
+    assert watch.look(30, pod)[0].samples == 190
+    assert exposures.answered_in_step(watch.exposure, pod.reading(30)) == 190
+    watch.restart()
+    assert watch.look(31, pod)[0].samples == 190
+
+
 def test_beyond_the_most_baselines_pods_count_from_their_first_reading() -> None:
     pods = [Pod(f"green-{number:03}") for number in range(exposures.MOST_PODS + 1)]
     exposure = met(*pods)
