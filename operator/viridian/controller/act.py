@@ -153,7 +153,7 @@ class _Progress:
 
     async def write(self, action: ClusterAction) -> bool:
         """Whether it was done."""
-        if isinstance(action, Annotate) and action.once_registered and not self._registered:
+        if isinstance(action, Annotate) and (action.held or (action.once_registered and not self._registered)):
             return False
         if isinstance(action, Delete) and self._failed.intersection(action.after):
             return False

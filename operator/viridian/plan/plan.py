@@ -87,6 +87,8 @@ class Annotate:
     tells: tuple[Event, ...] = ()
     """Of what this write records: told once it is done."""
     manager: str = RECORDS_MANAGER
+    held: bool = False
+    """It is wanted, but not to be tried in this pass."""
 
     @property
     def target(self) -> Target:

@@ -99,18 +99,17 @@ def tell_registry(situation: Situation, move: Move, pending: dict[str, Outcome])
     untold = [
         record
         for record in situation.snapshot.records.values()
-        if record.model.name
-        and record.model.version
-        and _is_untold(record, outcomes[record.revision])
-        and not _must_wait(situation, record)
+        if record.model.name and record.model.version and _is_untold(record, outcomes[record.revision])
     ]
-    for record in untold:
+    tellable = [record for record in untold if not _must_wait(situation, record)]
+    for record in tellable:
         tags = _tags(situation, outcomes[record.revision][-1])
         yield TagVersion(record.model.name or "", record.model.version or "", tags)
-    if untold and move.traffic is not None:
+    if tellable and move.traffic is not None:
         yield from _aliases(situation, move.traffic)
     for record in untold:
-        yield _annotate(situation, record.revision, outcomes[record.revision], told=True)
+        note = _annotate(situation, record.revision, outcomes[record.revision], told=True)
+        yield replace(note, held=record not in tellable)
 
 
 def _is_untold(record: Record, outcomes: tuple[Outcome, ...]) -> bool:
