@@ -1,20 +1,38 @@
 """How long a bad version stays: from its first 5xx that a client sees to its last answer that a client sees.
 
 The version answers 500 to 30 % of its requests from the first one. It is tried again and again on a running cluster
-(`make demo` first), under the same steady load over kept-alive connections, with the default analysis.
+(`make demo` first), under the same steady load over kept-alive connections, with the default analysis. With `--freeze`
+each try is made twice: as ever, and while a policy denies every update of a Deployment in the namespace.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.spread import spread
 from demo import stage
 from demo.account import Account
 from demo.kubectl import Kubectl, wait_for
+
+POLICY = "viridian-benchmark-freeze"
+FROZEN = "viridian.dev/benchmark-frozen"
+"""Label of the namespace while the policy holds there."""
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way back: seconds as clients saw them, as the operator did, and failed requests."""
+
+    clients: float
+    operator: float
+    failed: int
 
 
 def status(kubectl: Kubectl) -> dict[str, Any]:
@@ -25,21 +43,22 @@ def rejected_at(kubectl: Kubectl, revision: str) -> str:
     return next((one["at"] for one in status(kubectl).get("rejected", ()) if one["revision"] == revision), "")
 
 
-def tried_once(kubectl: Kubectl, account: Account, revision: str, number: int) -> tuple[float, float, int]:
-    """One trial of the bad revision: seconds as clients saw them, as the operator did, and failed requests."""
+def tried_once(kubectl: Kubectl, account: Account, revision: str, number: int, *, frozen: bool = False) -> Way:
+    """One trial of the bad revision."""
     before, failed = rejected_at(kubectl, revision), account.failed
     account.forget_failures(revision)
     asked = f"viridian.dev/retry={revision}#{int(time.time())}-{number}"
     kubectl("annotate", "modeldeployment", stage.MODEL, asked, "--overwrite")
-    wait_for(lambda: rejected_at(kubectl, revision) not in ("", before), "the revert", timeout=120)
+    with freeze(kubectl, revision) if frozen else nullcontext():
+        wait_for(lambda: rejected_at(kubectl, revision) not in ("", before), "the revert", timeout=120)
+        seconds = float(status(kubectl)["lastRollback"]["seconds"])
+        answered = account.answered
+        wait_for(lambda: account.answered > answered + 160, "steady load")
     wait_for(lambda: _emptied(kubectl, revision), "the slot to be emptied", timeout=120)
-    answered = account.answered
-    wait_for(lambda: account.answered > answered + 160, "steady load")
     total = account.totals[revision]
     if total.first_failure is None or total.last_answer is None:
         raise RuntimeError("no client met the bad version")
-    seconds = total.last_answer - total.first_failure
-    return seconds, float(status(kubectl)["lastRollback"]["seconds"]), account.failed - failed
+    return Way(total.last_answer - total.first_failure, seconds, account.failed - failed)
 
 
 def _emptied(kubectl: Kubectl, revision: str) -> bool:
@@ -47,10 +66,86 @@ def _emptied(kubectl: Kubectl, revision: str) -> bool:
     return not pods.get("items")
 
 
+# ---- a change freeze
+
+
+@contextmanager
+def policy(kubectl: Kubectl) -> Iterator[None]:
+    """A policy that denies updates of Deployments wherever a namespace carries the label."""
+    rule = {"apiGroups": ["apps"], "apiVersions": ["v1"], "operations": ["UPDATE"], "resources": ["deployments"]}
+    selector = {"matchLabels": {FROZEN: "true"}}
+    specs: dict[str, dict[str, Any]] = {
+        "ValidatingAdmissionPolicy": {
+            "matchConstraints": {"namespaceSelector": selector, "resourceRules": [rule]},
+            "validations": [{"expression": "false", "message": "change freeze"}],
+        },
+        "ValidatingAdmissionPolicyBinding": {"policyName": POLICY, "validationActions": ["Deny"]},
+    }
+    for kind, spec in specs.items():
+        manifest = {"apiVersion": "admissionregistration.k8s.io/v1", "kind": kind, "metadata": {"name": POLICY}}
+        kubectl.apply(json.dumps({**manifest, "spec": spec}))
+    try:
+        with _labelled(kubectl):
+            wait_for(lambda: _denied(kubectl), "the policy")
+        yield
+    finally:
+        kubectl("delete", ",".join(kind.lower() for kind in specs), POLICY, "--ignore-not-found")
+
+
+@contextmanager
+def freeze(kubectl: Kubectl, revision: str) -> Iterator[None]:
+    """The freeze begins once the challenger is deployed and before users meet it; an edit of the spec runs into it."""
+    challenger = ("deployments", "-l", f"viridian.dev/revision={revision}")
+    wait_for(lambda: (kubectl.get(*challenger) or {}).get("items"), "the challenger", every=0.05)
+    with _labelled(kubectl), _edited(kubectl):
+        wait_for(lambda: _denied(kubectl), "the freeze", every=0.05)
+        if (status(kubectl).get("challenger") or {}).get("weight") or not status(kubectl).get("challenger"):
+            raise RuntimeError("users met the challenger before the freeze began")
+        yield
+
+
+@contextmanager
+def _labelled(kubectl: Kubectl) -> Iterator[None]:
+    kubectl("label", "namespace", kubectl.namespace, f"{FROZEN}=true", "--overwrite")
+    try:
+        yield
+    finally:
+        kubectl("label", "namespace", kubectl.namespace, f"{FROZEN}-")
+
+
+@contextmanager
+def _edited(kubectl: Kubectl) -> Iterator[None]:
+    """The spec asks for a change of both Deployments that is no new revision."""
+    before = (kubectl.get("modeldeployment", stage.MODEL) or {})["spec"]["rollout"].get("progressDeadline")
+    _patch_deadline(kubectl, "17m")
+    try:
+        yield
+    finally:
+        _patch_deadline(kubectl, before)
+
+
+def _patch_deadline(kubectl: Kubectl, deadline: str | None) -> None:
+    change = json.dumps({"spec": {"rollout": {"progressDeadline": deadline}}})
+    kubectl("patch", "modeldeployment", stage.MODEL, "--type=merge", "--patch", change)
+
+
+def _denied(kubectl: Kubectl) -> bool:
+    champion = f"deployment/{stage.MODEL}-{status(kubectl)['champion']['slot']}"
+    try:
+        kubectl("annotate", champion, f"probe={time.time()}", "--overwrite", "--dry-run=server")
+    except RuntimeError as error:
+        return "change freeze" in str(error)
+    return False
+
+
+# ---- all of it
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.revert", description=__doc__)
     parser.add_argument("-n", "--repetitions", type=int, default=10)
     parser.add_argument("--rate", type=int, default=80, help="requests a second (default: 80)")
+    parser.add_argument("--freeze", action="store_true", help="also while updates of Deployments are denied")
     chosen = parser.parse_args()
     kubectl = stage.ready_cluster()
     if not status(kubectl).get("champion"):
@@ -66,14 +161,19 @@ def main() -> int:
     )
     revision = str(found[0]["revision"])
     wait_for(lambda: _emptied(kubectl, revision), "the slot to be emptied")
-    tries = []
-    for number in range(chosen.repetitions):
-        tries.append(tried_once(kubectl, account, revision, number))
-        print(f"  {number + 1:2d}  {tries[-1][0]:.2f} s as clients saw it, {tries[-1][2]} failed", flush=True)
+    ways: dict[str, list[Way]] = {"as ever": [], **({"updates denied": []} if chosen.freeze else {})}
+    with policy(kubectl) if chosen.freeze else nullcontext():
+        for number in range(chosen.repetitions):
+            for name, known in ways.items():
+                way = tried_once(kubectl, account, revision, number, frozen=name != "as ever")
+                known.append(way)
+                print(f"  {number + 1:2d}  {name}: {way.clients:.2f} s for clients, {way.failed} failed", flush=True)
     account.stop()
-    print(f"first 5xx to last answer, clients: {spread([one[0] for one in tries], 's')}")
-    print(f"first breaching sample to no traffic: {spread([one[1] for one in tries], 's')}")
-    print(f"failed requests a revert: {spread([float(one[2]) for one in tries], '')}")
+    for name, known in ways.items():
+        print(f"{name}:")
+        print(f"  first 5xx to last answer, clients: {spread([way.clients for way in known], 's')}")
+        print(f"  first breaching sample to no traffic: {spread([way.operator for way in known], 's')}")
+        print(f"  failed requests a revert: {spread([float(way.failed) for way in known], '')}")
     return 0
 
 
