@@ -89,7 +89,7 @@ class Actor:
     ) -> Done:
         """Do all of it that can be done. `tell` is given the events of each write that is done."""
         writes = [action for action in actions if isinstance(action, Apply | Delete | Annotate)]
-        self.attempts.only(key, [action.target for action in writes])
+        self.attempts.only(key, [(action.target, _manager(action)) for action in writes])
         progress = _Progress(self, key, tell)
         void = False
         for action in actions:
@@ -189,7 +189,7 @@ def _attempt(action: ClusterAction, start: Callable[[], Coroutine[Any, Any, None
     if isinstance(action, Delete):
         return Attempt(action.target, action, start, deletion=True)
     if isinstance(action, Annotate):
-        return Attempt(action.target, action, start, tells=action.tells)
+        return Attempt(action.target, action, start, manager=action.manager, tells=action.tells)
     # Times stand in annotations and change with every look: they alone are no new wish.
     lasting = ("labels", "ownerReferences")
     metadata = {key: value for key, value in action.manifest["metadata"].items() if key in lasting}
@@ -201,6 +201,11 @@ def _attempt(action: ClusterAction, start: Callable[[], Coroutine[Any, Any, None
         urgent=action.urgent,
         tells=action.tells,
     )
+
+
+def _manager(action: ClusterAction) -> str:
+    """On whose behalf it is written, where that is not the maker of the children."""
+    return action.manager if isinstance(action, Annotate) else ""
 
 
 def _now() -> float:

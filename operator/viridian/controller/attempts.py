@@ -32,7 +32,8 @@ PASSING: Final = 5.0
 LONGEST: Final = 60.0
 """Seconds that a write may take in all. Every call is bounded on its own, so a longer one waits for nothing."""
 
-_Subject = tuple[Key, Target]
+_Subject = tuple[Key, Target, str]
+"""Whose object, which object, and on whose behalf: two field managers' notes on one object fail apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,7 @@ class Attempt:
     wish: object
     """What is wanted of the object: another wish is tried at once."""
     start: Callable[[], Coroutine[Any, Any, None]]
+    manager: str = ""
     wanted: Manifest | None = None
     deletion: bool = False
     urgent: bool = False
@@ -90,8 +92,8 @@ class Attempts:
 
         Raises ClusterConflict, since what was decided about another state of the world is void.
         """
-        subject = key, attempt.target
-        if subject in self._under_way or self._waits(subject, attempt):
+        subject = key, attempt.target, attempt.manager
+        if self._is_busy(key, attempt.target) or self._waits(subject, attempt):
             return False
         write = self._under_way[subject] = _UnderWay(attempt, asyncio.create_task(_bounded(attempt)))
         write.task.add_done_callback(lambda _: self._ended(subject, write))
@@ -104,11 +106,11 @@ class Attempts:
             return False
         return self._settled(subject, write)
 
-    def only(self, key: Key, targets: Iterable[Target]) -> None:
-        """Nothing but these is to be written: what stood in the way of others is over."""
+    def only(self, key: Key, targets: Iterable[tuple[Target, str]]) -> None:
+        """Nothing but these, by these managers, is to be written: what stood in the way of others is over."""
         wanted = set(targets)
         for subject in self._of(key):
-            if subject[1] not in wanted and subject not in self._under_way:
+            if subject[1:] not in wanted and subject not in self._under_way:
                 del self._troubles[subject]
 
     def obstacles(self, key: Key) -> Obstacles:
@@ -123,9 +125,9 @@ class Attempts:
                 lasting=trouble.refused or now - trouble.since >= PASSING,
                 wanted=trouble.attempt.wanted,
                 deletion=trouble.attempt.deletion,
-                waits=(key, target) in self._under_way or now < trouble.retry_at,
+                waits=self._is_busy(key, target) or now < trouble.retry_at,
             )
-            for (_, target), trouble in sorted(self._of(key).items())
+            for (_, target, _), trouble in sorted(self._of(key).items())
         }
 
     def next_try(self, key: Key) -> float | None:
@@ -155,6 +157,10 @@ class Attempts:
 
     def _of(self, key: Key) -> Mapping[_Subject, _Trouble]:
         return {subject: trouble for subject, trouble in self._troubles.items() if subject[0] == key}
+
+    def _is_busy(self, key: Key, target: Target) -> bool:
+        """Whether an earlier write of the object is under way: two at a time might arrive in the wrong order."""
+        return any(subject[:2] == (key, target) for subject in self._under_way)
 
     def _waits(self, subject: _Subject, attempt: Attempt) -> bool:
         trouble = self._troubles.get(subject)

@@ -23,9 +23,15 @@ _MISFIT = re.compile(
 _GO_VALUE = re.compile(r"&(?:value\.valueUnstructured)?\{(?:Value:)?(.*?)\}")
 
 
+# A policy or a webhook chooses the code of its denial: 401, 409, 429 and 5xx would each mean something else.
+_DENIED = re.compile(r"admission webhook \"[^\"]*\" denied the request|ValidatingAdmissionPolicy .* denied request")
+
+
 def failure(status: int, body: Any, subject: str, *, retry_after: str | None = None) -> ClusterError:
     """The error that an answer other than success stands for; `subject` names the object in the message."""
     message = _message(body)
+    if _DENIED.search(message):
+        return ClusterRefused(_sentence(subject, message))
     if status == 429 or status == 401:
         return ClusterUnavailable(f"{subject}: {status} {message}", retry_after=_seconds(retry_after))
     if status >= 500:

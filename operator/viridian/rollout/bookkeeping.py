@@ -16,9 +16,10 @@ from viridian.rollout import objects, records
 from viridian.rollout.move import Move
 from viridian.rollout.records import Outcome, Record
 from viridian.rollout.situation import Situation, fallback_revision
-from viridian.rollout.traffic import Traffic
+from viridian.rollout.traffic import Reverted, Traffic
 
 RECORDS_KEPT = 10
+_UNRECORDED = 5
 
 
 def pending_outcomes(situation: Situation, move: Move) -> dict[str, Outcome]:
@@ -35,6 +36,23 @@ def pending_outcomes(situation: Situation, move: Move) -> dict[str, Outcome]:
     return found
 
 
+def still_remembered(situation: Situation, move: Move) -> Move:
+    """The move, with those that lost the traffic before and whose records cannot be written: nothing is forgotten.
+
+    Only what is written anyway is added to.
+    """
+    before, after = situation.traffic, move.traffic
+    if before is None or after is None or after == before:
+        return move
+    lost = [one for one in before.turned_away if one != after.reverted and not _is_noted(situation, one)]
+    return replace(move, traffic=replace(after, unrecorded=tuple(lost[:_UNRECORDED])))
+
+
+def _is_noted(situation: Situation, lost: Reverted) -> bool:
+    record = situation.record(lost.revision)
+    return record is not None and any(known.at == lost.at for known in record.outcomes)
+
+
 def _emptied(situation: Situation) -> Iterable[tuple[str, Outcome]]:
     """A challenger that has lost its pods is decided about, whatever the live Service still says."""
     if situation.traffic is not None and situation.emptied is not None:
@@ -49,8 +67,8 @@ def _decided(traffic: Traffic) -> Iterable[tuple[str, Outcome]]:
         )
     if traffic.cause == reasons.PROMOTED:
         yield traffic.revision, Outcome(reasons.PROMOTED, traffic.since, other=traffic.former or None)
-    if traffic.reverted is not None:
-        lost = traffic.reverted
+    # The newest outcome of a revision is its last word, so it is noted last.
+    for lost in reversed(traffic.turned_away):
         yield (
             lost.revision,
             Outcome(

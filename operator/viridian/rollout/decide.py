@@ -48,7 +48,7 @@ def decide(snapshot: Snapshot, now: datetime) -> Plan:
         # Without the live Service there is no word about who serves.
         return untouched(snapshot, now, name_taken(snapshot, "Service", snapshot.name), reasons.NAME_TAKEN)
     situation = read(snapshot, snapshot.spec, now)
-    chosen = since_first_seen(situation, choose(situation))
+    chosen = bookkeeping.still_remembered(situation, since_first_seen(situation, choose(situation)))
     instead = hindered(situation, chosen)
     move = instead or chosen
     slots = layout(situation, move)

@@ -128,8 +128,10 @@ class Situation:
 
     def turned_away(self, revision: str) -> Outcome | None:
         """The rejection or rollback of a revision that still stands."""
-        reverted, record = (self.traffic.reverted if self.traffic else None), self.record(revision)
-        if reverted is not None and reverted.revision == revision:
+        record = self.record(revision)
+        for reverted in self.traffic.turned_away if self.traffic is not None else ():
+            if reverted.revision != revision:
+                continue
             pending = Outcome(reverted.outcome, reverted.at, reverted.reason, reverted.message, reverted.by)
             if record is None or not record.has(pending):
                 return pending

@@ -69,8 +69,15 @@ class Traffic:
     reverted: Reverted | None = None
     # How the present champion came to be one: a promotion is followed by probation, a rollback is not.
     cause: str = "Promoted"
+    # Those that lost it before and whose records cannot be written, newest first.
+    unrecorded: tuple[Reverted, ...] = ()
     # Since when users can meet the pods of a champion that was on trial before.
     exposure: Exposure | None = None
+
+    @property
+    def turned_away(self) -> tuple[Reverted, ...]:
+        """All that this record remembers to have lost the traffic, or the chance of getting it."""
+        return (*((self.reverted,) if self.reverted is not None else ()), *self.unrecorded)
 
     @property
     def receiving(self) -> frozenset[Slot]:
@@ -97,9 +104,11 @@ def dump(traffic: Traffic) -> str:
 def _plain(value: Any) -> Any:
     if isinstance(value, Traffic | Trial | Reverted | Exposure | Baseline):
         parts = {name: _plain(getattr(value, name)) for name in type(value).__slots__}
-        return {name: part for name, part in parts.items() if part not in (None, "", 0, (), {})}
+        return {name: part for name, part in parts.items() if part not in (None, "", 0, [], {})}
     if isinstance(value, Mapping):
         return {name: _plain(part) for name, part in value.items()}
+    if isinstance(value, tuple):
+        return [_plain(part) for part in value]
     return str(value) if isinstance(value, Slot) else value
 
 

@@ -64,6 +64,22 @@ def test_what_an_answer_means(status: int, body: Any, kind: type[ClusterError], 
     assert told in str(error)
 
 
+@pytest.mark.parametrize(
+    "message",
+    [
+        'admission webhook "gate.example.com" denied the request: not on a Friday',
+        "deployments.apps \"churn-blue\" is forbidden: ValidatingAdmissionPolicy 'freeze' with binding 'freeze' denied "
+        "request: not on a Friday",
+    ],
+    ids=["webhook", "policy"],
+)
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 422, 429, 500, 503])
+def test_a_denial_is_one_whatever_code_it_has_chosen(status: int, message: str) -> None:
+    error = failure(status, said(message, name="churn-blue"), SUBJECT)
+    assert isinstance(error, ClusterRefused)
+    assert str(error) == f"{SUBJECT}: {message}"
+
+
 @pytest.mark.parametrize(("header", "seconds"), [("7", 7.0), (None, None), ("Mon, 05 Jan 2026 12:00:00 GMT", None)])
 @pytest.mark.parametrize("status", [429, 503])
 def test_how_long_to_wait(status: int, header: str | None, seconds: float | None) -> None:

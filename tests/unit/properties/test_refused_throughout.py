@@ -162,6 +162,31 @@ def test_records_that_cannot_be_made_keep_nobody_from_serving(fault: Fault) -> N
         assert violations(world.cluster.worlds) == []
 
 
+@by_fault
+@pytest.mark.parametrize("barrier", [NOTES, RECORDS], ids=lambda barrier: barrier.name)
+def test_what_cannot_be_recorded_is_remembered_all_the_same(barrier: Barrier, fault: Fault) -> None:
+    """Version 2 is bad, then 3 is promoted and 4 is bad: none of the bad ones is tried again when it is asked for."""
+    with closing(OperatorWorld()) as world:
+        churn = Churn(world)
+        first_champion(churn)
+        barrier.stand(churn, fault)
+        for version, errors in (("2", 0.3), ("3", 0.0), ("4", 0.3)):
+            before = reverted_at(churn)
+            churn.publish(errors=errors)
+            done = (lambda: serves(churn, "3")) if not errors else (lambda before=before: reverted_at(churn) != before)
+            assert world.run(90, until=done), version
+            world.run(20)
+        for version in ("2", "4"):
+            churn.point(version)
+            world.run(60)
+            assert serves(churn, "3"), version
+        assert violations(world.cluster.worlds) == []
+        world.cluster.faults.clear()
+        world.run(60)
+        if barrier is NOTES:
+            assert sorted(churn.rejected) == ["2", "4"]
+
+
 class TestInMidTrial:
     """Users meet version 2 with half of their requests when something begins to be refused."""
 
