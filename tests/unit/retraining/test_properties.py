@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -106,6 +107,17 @@ class AnyHistory(RuleBasedStateMachine):
     def a_cleaner_removes_ended_jobs(self) -> None:
         self.world.remove_ended_jobs()
 
+    @precondition(lambda self: self.at_work())
+    @rule(seen=st.booleans())
+    def somebody_deletes_the_job_at_work(self, seen: bool) -> None:
+        # A Job that nobody has seen at all is made again: it cannot be told from one that was never made.
+        noted = self.world.made[-1] in json.dumps([run["metadata"]["annotations"] for run in self.world.runs])
+        self.world.job_is_deleted(seen=seen or not noted)
+
+    @rule(cron=st.sampled_from(["0 3 * * 0", "*/30 * * * *", "15 4 * * *"]), name=st.sampled_from(["weekly", "other"]))
+    def a_schedule_is_edited(self, cron: str, name: str) -> None:
+        self.world.edit(triggers=[{"name": name, "schedule": {"cron": cron}}])
+
     @rule()
     def records_lose_their_owner(self) -> None:
         self.world.orphan_records()
@@ -122,6 +134,14 @@ class AnyHistory(RuleBasedStateMachine):
     @invariant()
     def no_run_has_two_jobs(self) -> None:
         assert len(self.world.made) == len(set(self.world.made))
+
+    @invariant()
+    def the_status_is_only_a_cache(self) -> None:
+        """At any moment, deleting it changes neither what is done next nor what the next one says, but for times."""
+        snapshot, now = self.world.observe(), self.world.now
+        kept, deleted = decide(snapshot, now), decide(replace(snapshot, facts=replace(snapshot.facts, status={})), now)
+        assert (kept.actions, kept.wake) == (deleted.actions, deleted.wake)
+        assert without_times(kept.status) == without_times(deleted.status)
 
     @invariant()
     def one_run_at_a_time(self) -> None:
@@ -153,6 +173,13 @@ class AnyHistory(RuleBasedStateMachine):
         before = world.status
         world.forget_status().settle()
         assert runs_of(before) == runs_of(world.status)
+
+
+def without_times(status: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    found: dict[str, Any] = dict(status or {})
+    conditions = found.pop("conditions", [])
+    timeless = [{key: value for key, value in c.items() if key != "lastTransitionTime"} for c in conditions]
+    return {**found, "conditions": timeless}
 
 
 def runs_of(status: dict[str, Any]) -> list[Any]:
