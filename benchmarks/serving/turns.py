@@ -53,6 +53,12 @@ class _Block:
     def share(self) -> float:
         return self.ours / self.without
 
+    @property
+    def times(self) -> float:
+        """As much processor time as without."""
+        ours, without = self.cpu
+        return ours / without
+
 
 def compare(comparison: Comparison, described: str, arguments: Sequence[str] | None = None) -> int:
     """Print the share for each model; 1 where one of them is below the least."""
@@ -98,7 +104,8 @@ def _share(comparison: Comparison, name: str, chosen: Any) -> float:
         f"{name}, {chosen.connections} connections: of the {statistics.fmean(block.without for block in blocks):,.0f} "
         f"requests/s without {comparison.what} {share:.3f} are left; "
         f"blocks: {spread([block.share for block in blocks], '')}; "
-        f"processor time for a request: {ours:.3f} ms instead of {without:.3f} (times {ours / without:.3f})"
+        f"processor time for a request: {ours:.3f} ms instead of {without:.3f}, "
+        f"times {spread([block.times for block in blocks], '')}"
         + (f", and {beside:.3f} in what runs beside it" if beside else ""),
         flush=True,
     )
