@@ -70,7 +70,7 @@ class Redactor:
             others=others,
             predictions=_at(told, places),
             scores=_at(self._scores(outputs), places),
-            subjects=_at(self._subjects(portion), places),
+            subjects=self._subjects(portion, places),
         )
         return Redacted(block, int((drawn & ~usable).sum()))
 
@@ -137,16 +137,13 @@ class Redactor:
     def _hashes(self, values: NDArray[Any]) -> list[Value]:
         return [None if _missing(value) else keyed_hash(self._key, value) for value in values.tolist()]
 
-    def _subjects(self, portion: Sequence[Answered]) -> list[str]:
+    def _subjects(self, portion: Sequence[Answered], places: list[int] | None) -> list[str]:
         """The hash of whom each row is about; what is denied is not even hashed."""
         subject = self._rules.subject
         if not subject or subject in self._rules.deny:
             return []
-        return [
-            "" if _missing(value) else keyed_hash(self._key, value)
-            for answered in portion
-            for value in self._about(answered.batch, subject)
-        ]
+        values = [value for answered in portion for value in self._about(answered.batch, subject)]
+        return ["" if _missing(value) else keyed_hash(self._key, value) for value in _at(values, places)]
 
     def _about(self, batch: Batch, subject: str) -> Sequence[Any]:
         if subject in batch.extras:
