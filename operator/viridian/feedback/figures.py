@@ -41,6 +41,7 @@ _BINS: Final = SCORE_BINS + 1
 """One more for no score."""
 _LABELS: Final = MAX_CLASSES + 1
 _NO_LABEL: Final = MAX_CLASSES
+_GREATEST: Final = 1e70
 _LEAST_PROBABILITY: Final = 2.0**-52
 """Scores of exactly 0 and 1 count as this far from them in the logarithmic loss, as in scikit-learn."""
 
@@ -147,26 +148,39 @@ def _whole(connection: sa.Connection, number: _Expression) -> _Expression:
 def _score_sums() -> list[_Expression]:
     right = sa.case((_O.actual == 1, _P.score), else_=1 - _P.score)
     likely = sa.case((right < _LEAST_PROBABILITY, _LEAST_PROBABILITY), else_=right)
+    error = _bounded(_P.score - _O.actual)
     return [
         sa.func.sum(-sa.func.ln(likely)).label("log_loss"),
-        sa.func.sum((_P.score - _O.actual) * (_P.score - _O.actual)).label("squared_error"),
+        sa.func.sum(error * error).label("squared_error"),
     ]
 
 
 def _regression_sums() -> list[_Expression]:
-    error = _P.predicted - _O.actual
+    outcome = _bounded(_O.actual)
+    error = _bounded(_bounded(_P.predicted) - outcome)
     summed = {
         "error": error,
         "absolute_error": sa.func.abs(error),
         "squared_error": error * error,
         "fourth_power_error": error * error * error * error,
-        "outcome": _O.actual,
-        "squared_outcome": _O.actual * _O.actual,
+        "outcome": outcome,
+        "squared_outcome": outcome * outcome,
     }
     return [
         sa.func.count(_O.actual).label("labelled"),
         *(sa.func.sum(expression).label(name) for name, expression in summed.items()),
     ]
+
+
+def _bounded(number: _Expression) -> _Expression:
+    """The number, if its fourth power is one as well. Otherwise a sum would be infinite, which JSON cannot say and
+    PostgreSQL refuses, as it does a power that is too small: one such row would take the figures from all others."""
+    return sa.case(
+        (number > _GREATEST, _GREATEST),
+        (number < -_GREATEST, -_GREATEST),
+        (sa.func.abs(number) < 1 / _GREATEST, 0.0),
+        else_=number,
+    )
 
 
 def _regressed(cells: list[_Cell]) -> Performance:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import itertools
+import math
 import random
 import struct
 from pathlib import Path
@@ -432,3 +433,24 @@ async def test_a_number_that_no_model_can_mean_refuses_its_row_alone(stand: Stan
 async def test_times_as_rfc_3339_allows_them(stand: Stand, time: str) -> None:
     await stand.server.predict(batch([prediction(1)]))
     assert (await stand.server.outcomes(outcome(1, "leaves", time=time)))["refused"] == []
+
+
+@pytest.mark.parametrize("value", [1e200, -1e308, 1e308, 1e77, 5e-324, 1e-170])
+async def test_one_number_without_measure_does_not_take_the_figures_from_the_others(stand: Stand, value: float) -> None:
+    rows = [prediction(number, prediction=said, score=None) for number, said in enumerate((value, 1.0, -value))]
+    await stand.server.predict(batch(rows, regression()))
+    await stand.server.outcomes(outcome(0, -value), outcome(1, 2.0), outcome(2, 0.0))
+    (window,) = await stand.admin.windows(START, START + 100, 100)
+    assert (window.performance.predicted, window.performance.labelled) == (3, 3)
+    assert isinstance(window.performance.joined, Regressed)
+    assert all(map(math.isfinite, msgspec.structs.astuple(window.performance.joined)))
+    assert (window.performance.joined.absolute_error > 1e70) is (abs(value) > 1)
+
+
+@pytest.mark.parametrize("score", [5e-324, 1e-200, 1 - 2.0**-53, 0.0, 1.0, -0.0])
+async def test_the_surest_scores_have_figures(stand: Stand, score: float) -> None:
+    await stand.server.predict(batch([prediction(1, score=score), prediction(2, score=score)]))
+    await stand.server.outcomes(outcome(1, "leaves"), outcome(2, "stays"))
+    (window,) = await stand.admin.windows(START, START + 100, 100)
+    assert isinstance(window.performance.joined, Classified)
+    assert window.performance.joined.squared_error == pytest.approx(1.0)
