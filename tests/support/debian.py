@@ -15,6 +15,7 @@ from pathlib import Path
 from localcluster.errors import LocalClusterError
 from localcluster.host import apt_get
 
+REGISTRY_SERVICE = Path("/etc/systemd/system/docker-registry.service")
 POSTGRES_SETTINGS = Path("/etc/postgresql-common/createcluster.conf")
 
 
@@ -49,13 +50,14 @@ class Program:
 
 INITDB = Program("initdb", "postgresql", folders="usr/lib/postgresql/*/bin")
 CHROMIUM = Program("chromium", "chromium")
+REGISTRY = Program("docker-registry", "docker-registry")
 CHROMEDRIVER = Program("chromedriver", "chromium-driver")
 CURL = Program("curl", "curl")
 JAVAC = Program("javac", "default-jdk-headless")
 
 
 def ensure(*programs: Program) -> None:
-    """The programs are there afterwards, and no database server of Debian's own has been set up."""
+    """The programs are there afterwards, and no server of Debian's own has been set up."""
     packages = [program.package for program in programs if program.is_missing()]
     if not packages:
         return
@@ -64,6 +66,9 @@ def ensure(*programs: Program) -> None:
     if not POSTGRES_SETTINGS.exists():
         POSTGRES_SETTINGS.parent.mkdir(parents=True, exist_ok=True)
         POSTGRES_SETTINGS.write_text("create_main_cluster = false\n")
+    if REGISTRY.is_missing() and not REGISTRY_SERVICE.is_symlink():
+        REGISTRY_SERVICE.parent.mkdir(parents=True, exist_ok=True)
+        REGISTRY_SERVICE.symlink_to("/dev/null")  # how systemd knows a service that must not run
     try:
         apt_get(["apt-get", "install", "--yes", "--no-install-recommends", *packages])
     except LocalClusterError as error:
@@ -78,6 +83,6 @@ def _numbers(path: Path) -> list[int]:
 
 if __name__ == "__main__":
     try:
-        ensure(INITDB, CHROMIUM, CHROMEDRIVER, CURL, JAVAC)
+        ensure(INITDB, CHROMIUM, CHROMEDRIVER, CURL, JAVAC, REGISTRY)
     except Missing as error:
         sys.exit(str(error))

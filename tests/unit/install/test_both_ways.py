@@ -292,6 +292,14 @@ def test_without_storage_the_data_are_in_the_pod() -> None:
     ]["spec"]["volumes"] == sorted(pod["volumes"], key=str)
 
 
+@pytest.mark.parametrize("page", ["manifests/samples/modeldeployment.yaml", "demo/objects/churn.yaml", "README.md"])
+def test_what_users_copy_begins_with_feedback_and_monitoring(page: str) -> None:
+    text = (ROOT / page).read_text()
+    first = text.partition("```yaml\n")[2].partition("```")[0] if page.endswith(".md") else text
+    deployment = next(one for one in yaml.safe_load_all(first) if one["kind"] == "ModelDeployment")
+    assert {"feedback", "monitoring"} <= set(deployment["spec"])
+
+
 def test_without_a_collector_there_is_none() -> None:
     objects = by_identity(helm("viridian-system", "collector.install=false", "collector.url=http://elsewhere:8090"))
     assert not [identity for identity in objects if "collector" in identity[2]]

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import msgspec
@@ -24,6 +30,31 @@ def rendered(template: Object | None = None, **server: Any) -> Object:
 def container(template: Object, name: str = "server") -> Object:
     kinds = ("containers", "initContainers")
     return next(c for kind in kinds for c in template["spec"][kind] if c["name"] == name)
+
+
+@contextmanager
+def ready_after(requests: int) -> Iterator[tuple[int, list[str]]]:
+    """A server that is ready when it is asked for the so-manieth time: its port, and what it was asked."""
+    asked: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_response(200 if len(asked) >= requests else 503)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Nothing."""
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield server.server_port, asked
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
 def fragment(**server: Any) -> Object:
@@ -91,6 +122,24 @@ class TestFragments:
         made = rendered({"spec": {"initContainers": [{"name": "fetch", "envFrom": source}]}})
         assert container(made, "fetch")["envFrom"] == source
         assert container(made, "fetch")["command"] == ["viridian-fetch"]
+
+    @pytest.mark.parametrize("probe", ["startupProbe", "readinessProbe", "livenessProbe"])
+    def test_another_way_to_look_takes_the_place_of_viridians(self, probe: str) -> None:
+        """Two in one probe are refused by the API server."""
+        mine = {"grpc": {"port": 9000}, "failureThreshold": 9}
+        made = container(rendered(fragment(**{probe: mine})))[probe]
+        assert {"grpc", "exec", "httpGet", "tcpSocket"} & set(made) == {"grpc"}
+        assert made["failureThreshold"] == 9
+
+    def test_the_startup_probe_waits_until_the_server_is_ready(self) -> None:
+        """A probe that fails is told as a Warning, and every start would begin with some."""
+        with ready_after(requests=3) as (port, asked):
+            probe = container(rendered(port=port))["startupProbe"]
+            program, *arguments = probe["exec"]["command"]
+            assert program == "python3"
+            done = subprocess.run([sys.executable, *arguments], check=False, timeout=60)
+        assert done.returncode == 0
+        assert asked == ["/v2/health/ready"] * 3
 
     def test_a_probe_can_be_removed(self) -> None:
         assert "startupProbe" not in container(rendered(fragment(startupProbe=None)))
