@@ -58,6 +58,7 @@ def fitted(name: str, folder: Path) -> Model:
         holdout,
         predict(model, unseen),
         lambda answered: reference(model, Learnt(learnt.rows, learnt.target), holdout, answered),
+        learnt.rows,
     )
     labels = model.predict(unseen).tolist()
     return Model(

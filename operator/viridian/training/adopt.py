@@ -139,7 +139,7 @@ def _sealed(run_id: str, directory: Path) -> str:
 def _describe(directory: Path) -> None:
     """MLmodel says why it is skops, and the types of the columns where only the input example tells them."""
     path = directory / "MLmodel"
-    document = yaml.safe_load(path.read_text())
+    document = yaml.safe_load(path.read_text(encoding="utf-8"))
     example = directory / bundle.EXAMPLE
     if not document.get("signature") and example.is_file():
         columns = rows_of(read_table(example)).columns

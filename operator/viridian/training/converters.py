@@ -9,6 +9,7 @@ from typing import Any, Final
 from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType
 
 from viridian.training import apart
+from viridian.training.own_converters import OwnConverter, registered
 from viridian.training.patience import seconds_for
 from viridian.training.payload import NotExpressible, Payload, as_onnx, numbers
 from viridian.training.rows import Column
@@ -30,6 +31,12 @@ def converters(model: Any) -> Mapping[str, Converter]:
 def converted(converter: Converter, model: Any, columns: Sequence[Column]) -> Payload:
     """The payload, or NotExpressible: also when the converter does not end, or ends its process."""
     try:
-        return apart.call(converter, model, columns, seconds=seconds_for(0))
+        return apart.call(_convert, converter, model, columns, registered(), seconds=seconds_for(0))
     except apart.NotDone as error:
         raise NotExpressible(f"the conversion failed: {error}") from error
+
+
+def _convert(converter: Converter, model: Any, columns: Sequence[Column], own: Sequence[OwnConverter]) -> Payload:
+    for one in own:
+        one.register()
+    return converter(model, columns)

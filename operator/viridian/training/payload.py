@@ -12,14 +12,13 @@ import numpy as np
 import onnx
 import sklearn
 import skops.io
-from onnx import TensorProto, helper
 from skl2onnx import to_onnx
 from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType, StringTensorType
 from sklearn.tree._tree import Tree
 
 from viridian.serving.bundle import Format
 from viridian.serving.trees import parts
-from viridian.training import boosted_trees
+from viridian.training import boosted_trees, split_nodes
 from viridian.training.rows import Column
 from viridian.training.scores import classifies
 
@@ -28,6 +27,7 @@ GRAPH_NAME: Final = "model"
 """A constant: the converter's default is random, and then the same model would get another digest each time."""
 
 boosted_trees.register()
+split_nodes.register()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ def as_onnx(model: Any, columns: Sequence[Column], number: type = FloatTensorTyp
     if any(node.op_type == "StringNormalizer" for node in graph.graph.node):
         raise NotExpressible("how its graph makes text lower case depends on the locales of each computer")
     if number is DoubleTensorType:
-        round_before_trees(graph)
+        split_nodes.round_before_trees(graph)
     name = Format.ONNX.value
     return Payload(
         Format.ONNX,
@@ -94,19 +94,6 @@ def unquoted(error: Exception) -> str:
 def endless(model: Any) -> bool:
     """A tree has a threshold that is not finite: with numbers of 64 bits, the converter never ends looking for it."""
     return any(isinstance(part, Tree) and not np.isfinite(part.threshold).all() for part in parts(model))
-
-
-def round_before_trees(graph: onnx.ModelProto) -> None:
-    """Trees round to 32 bits what they are given, in scikit-learn: so they do in a graph of 64."""
-    nodes = []
-    for node in graph.graph.node:
-        if node.op_type in ("TreeEnsembleClassifier", "TreeEnsembleRegressor"):
-            rounded = f"{node.input[0]}_for_{node.name}"
-            nodes.append(helper.make_node("Cast", [node.input[0]], [rounded], name=rounded, to=TensorProto.FLOAT))
-            node.input[0] = rounded
-        nodes.append(node)
-    graph.graph.ClearField("node")
-    graph.graph.node.extend(nodes)
 
 
 def inputs(model: Any, columns: Sequence[Column], number: type) -> list[tuple[str, Any]]:

@@ -11,52 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sklearn.linear_model import LogisticRegression
 
 from viridian.training import apart, converters, patience
-from viridian.training.payload import NotExpressible, Payload
+from viridian.training.payload import NotExpressible
 from viridian.training.rows import Column
 
 LONG_ENOUGH = 60.0
-
-
-def spinning() -> None:
-    while True:
-        pass
-
-
-def sleeping() -> None:
-    time.sleep(LONG_ENOUGH)
-
-
-def crashing() -> None:
-    os.abort()
-
-
-def leaving() -> None:
-    os._exit(7)
-
-
-def hungry() -> int:
-    return len(bytearray(1 << 50))
-
-
-def refusing() -> None:
-    raise NotExpressible("there is no such graph")
-
-
-class Unsendable(Exception):
-    def __init__(self, one: str, two: str) -> None:
-        super().__init__(one)
-
-
-def raising_what_cannot_be_sent() -> None:
-    raise Unsendable("a", "b")
-
-
-def spinning_converter(model: Any, columns: Any) -> Payload:
-    spinning()
-    raise AssertionError
+ENDLESS = "while True: pass"
 
 
 def test_it_is_another_process_and_the_same_one_again() -> None:
@@ -65,32 +26,39 @@ def test_it_is_another_process_and_the_same_one_again() -> None:
     assert apart.call(os.getpid, seconds=LONG_ENOUGH) == first
 
 
-@pytest.mark.parametrize("function", [spinning, sleeping])
-def test_what_does_not_end_is_ended(function: Any) -> None:
-    worker = apart.call(os.getpid, seconds=LONG_ENOUGH)
+@pytest.mark.parametrize(("function", "argument"), [(exec, ENDLESS), (time.sleep, LONG_ENOUGH)])
+def test_what_does_not_end_is_ended(function: Any, argument: Any) -> None:
+    helper = apart.call(os.getpid, seconds=LONG_ENOUGH)
     with pytest.raises(apart.NotDone, match="it takes longer than 1 s"):
-        apart.call(function, seconds=1)
+        apart.call(function, argument, seconds=1)
     with pytest.raises(ProcessLookupError):
-        os.kill(worker, 0)
-    assert apart.call(os.getpid, seconds=LONG_ENOUGH) != worker
+        os.kill(helper, 0)
+    assert apart.call(os.getpid, seconds=LONG_ENOUGH) != helper
 
 
-@pytest.mark.parametrize(("function", "how"), [(crashing, "SIGABRT"), (leaving, "exit code 7")])
-def test_how_it_ended_is_told(function: Any, how: str) -> None:
+@pytest.mark.parametrize(("code", "how"), [("os.abort()", "SIGABRT"), ("os._exit(7)", "exit code 7")])
+def test_how_it_ended_is_told(code: str, how: str) -> None:
     with pytest.raises(apart.NotDone, match=f"its process ended: {how}"):
-        apart.call(function, seconds=LONG_ENOUGH)
+        apart.call(exec, f"import os; {code}", seconds=LONG_ENOUGH)
 
 
 def test_more_memory_than_there_is_fails_there() -> None:
     with pytest.raises(MemoryError):
-        apart.call(hungry, seconds=LONG_ENOUGH)
+        apart.call(bytearray, 1 << 50, seconds=LONG_ENOUGH)
 
 
 def test_what_the_function_raises_is_raised_here() -> None:
-    with pytest.raises(NotExpressible, match="there is no such graph"):
-        apart.call(refusing, seconds=LONG_ENOUGH)
+    class Unsendable(Exception):
+        def __init__(self, one: str, two: str) -> None:
+            super().__init__(one)
+
+    def refusing() -> None:
+        raise Unsendable("a", "b")
+
+    with pytest.raises(ValueError, match="invalid literal"):
+        apart.call(int, "four", seconds=LONG_ENOUGH)
     with pytest.raises(apart.NotDone, match="cannot be handed over"):
-        apart.call(raising_what_cannot_be_sent, seconds=LONG_ENOUGH)
+        apart.call(refusing, seconds=LONG_ENOUGH)
 
 
 def test_a_function_without_a_name_goes_with_its_code() -> None:
@@ -104,15 +72,20 @@ def test_what_cannot_be_handed_over_is_told() -> None:
 
 
 def test_a_process_that_left_is_started_anew() -> None:
-    worker = apart.call(os.getpid, seconds=LONG_ENOUGH)
-    os.kill(worker, 9)
+    helper = apart.call(os.getpid, seconds=LONG_ENOUGH)
+    os.kill(helper, 9)
     assert apart.call(len, "four", seconds=LONG_ENOUGH) == 4
 
 
 def test_a_converter_that_does_not_end_has_no_graph(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(patience.SETTING, "1")
+
+    def spinning(*_: Any) -> Any:
+        while True:
+            pass
+
     with pytest.raises(NotExpressible, match="the conversion failed: it takes longer than 1 s"):
-        converters.converted(spinning_converter, LogisticRegression(), (Column("x", "double"),))
+        converters.converted(spinning, "a model", (Column("x", "double"),))
 
 
 @pytest.mark.parametrize(("given", "seconds"), [("", 60.0), ("2.5", 2.5), ("soon", 60.0), ("-1", 60.0), ("inf", 60.0)])

@@ -19,6 +19,8 @@ from viridian.api.registry import TAG_DIGEST, ModelVersion
 from viridian.serving import model as serving
 from viridian.serving.errors import FetchFailed, ModelFailed
 from viridian.serving.fetch import fetch, parse
+from viridian.training.holdout import holdout_of
+from viridian.training.record import champion_scores
 
 CANCER = load_breast_cancer()
 NAMES = [str(name) for name in CANCER.feature_names]
@@ -131,3 +133,17 @@ async def test_a_champion_that_raises_is_told_by_kind_and_never_by_value(stage: 
     training.log(model, (CANCER.data[400:], CANCER.target[400:]), feature_names=NAMES)
     problem = stage.report()["champion"]["problem"]
     assert problem.endswith("could not be judged: the model raises InvalidArgument for rows of the holdout")
+
+
+async def test_a_champion_that_does_not_end_keeps_nobody_waiting(stage: Stage, broken: Any) -> None:
+    stage.environment.delenv("MLFLOW_RUN_ID")
+    version = await stage.registry.version(
+        stage.experiment, broken.register(stage.experiment, broken.slow_by(10**12), "slow")
+    )
+    assert version is not None
+    stage.environment.setenv("VIRIDIAN_CHAMPION_URI", version.uri)
+    stage.environment.setenv("VIRIDIAN_CONVERSION_SECONDS", "3")
+    held = holdout_of(CANCER.data[400:], CANCER.target[400:], NAMES)
+    found, problem = champion_scores(held, classifier=True)
+    assert found == {}
+    assert problem.endswith("could not be judged: it takes longer than 5 s")
