@@ -224,15 +224,14 @@ def _clear(situation: Situation) -> Iterator[Delete]:
     """Jobs that go on although their run has ended; and old runs, of which the record goes last."""
     old = {run.id for run in superfluous(situation)}
     for run in situation.runs:
-        going = run.job is None or bool(text(run.job, "metadata", "deletionTimestamp"))
         lingers = run.ending is not None and not has_ended(run.job)
-        if run.job is not None and not going and (lingers or run.id in old):
+        there = run.job is not None and not text(run.job, "metadata", "deletionTimestamp")
+        if there and (lingers or run.id in old):
             yield Delete("batch/v1", "Job", run.job_name, text(run.job, "metadata", "uid"))
         if run.id in old:
             # A Job without its record would be taken for a run that is not decided about.
-            yield Delete(
-                "apps/v1", "ControllerRevision", run.record.name, run.record.uid, after=(("Job", run.job_name),)
-            )
+            after = (("Job", run.job_name),)
+            yield Delete("apps/v1", "ControllerRevision", run.record.name, run.record.uid, after)
 
 
 def _wake(situation: Situation, step: Step, problem: Problem | None) -> datetime | None:
