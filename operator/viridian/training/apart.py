@@ -121,9 +121,9 @@ class _Helper:
         command = [sys.executable or "python3", "-c", _START, str(theirs.fileno()), json.dumps(sys.path)]
         try:
             self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()])
-        except OSError as error:
+        except (OSError, ValueError) as error:
             ours.close()
-            raise NotDone(f"no other process can be started: {error.strerror}") from error
+            raise NotDone(f"no other process can be started: {error}") from error
         finally:
             theirs.close()
         self._pipe = ours
@@ -149,7 +149,8 @@ class _Helper:
 
 _HELPER: Final = _Helper()
 atexit.register(_HELPER.close)
-os.register_at_fork(after_in_child=_HELPER.forget)
+if hasattr(os, "register_at_fork"):  # not where nothing can be forked
+    os.register_at_fork(after_in_child=_HELPER.forget)
 
 
 def serve(descriptor: int) -> None:

@@ -32,8 +32,13 @@ def converted(converter: Converter, model: Any, columns: Sequence[Column]) -> Pa
     """The payload, or NotExpressible: also when the converter does not end, or ends its process."""
     try:
         return apart.call(_convert, converter, model, columns, registered(), seconds=seconds_for(0))
+    except NotExpressible:
+        raise
     except apart.NotDone as error:
         raise NotExpressible(f"the conversion failed: {error}") from error
+    except Exception as error:
+        # A graph of more than two gigabytes, or more memory than there is: the estimator itself can still be served.
+        raise NotExpressible(f"the conversion failed: {type(error).__name__}") from error
 
 
 def _convert(converter: Converter, model: Any, columns: Sequence[Column], own: Sequence[OwnConverter]) -> Payload:

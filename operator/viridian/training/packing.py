@@ -79,8 +79,13 @@ def _agreeing(place: Path, payload: Payload, asked: Examination, facts: dict[str
         answered, said = apart.call(
             answers, place, asked.holdout.rows, asked.probes.rows, seconds=seconds_for(asked.count)
         )
+    except NotServed:
+        raise
     except apart.NotDone as error:
         raise NotServed(f"asking the graph failed: {error}") from error
+    except Exception as error:
+        # Such as a lack of memory there: the estimator itself can still be served.
+        raise NotServed(f"asking the graph failed: {type(error).__name__}") from error
     verdict = asked.verdict(answered, said)
     if verdict.doubt is not None:
         raise NotServed(verdict.doubt)

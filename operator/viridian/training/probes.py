@@ -21,6 +21,7 @@ MOST_CHANGED: Final = 1000
 MOST_KNOWN: Final = 200
 """Rows of the training that are asked as they are."""
 MOST_COMBINED: Final = 150
+_FEW: Final = 10
 _BASES_OF_A_GAP: Final = 8
 _QUANTILES: Final = 6
 _MOST_NAMES: Final = 60
@@ -80,17 +81,20 @@ def changed(known: Rows, bases: int, edges: Mapping[str, NDArray[np.float64]]) -
     probes: list[Probe] = []
     for place, column in enumerate(columns):
         found = _values(column, known.values[column.name], edges.get(column.name, np.empty(0)))
+        if share < _FEW:
+            # Of many columns each has few changes: other ones than its neighbours.
+            turn = place % len(found)
+            found = found[turn:] + found[:turn]
         for number, (what, value) in enumerate(found[:share]):
             base = (place * 31 + number * 7) % bases
             probes.append(Probe(base, {column.name: value}, f"{what} in {column.name!r}"))
         if not column.required:
-            places = range(place, place + _BASES_OF_A_GAP)
+            places = range(place, place + min(share, _BASES_OF_A_GAP))
             probes += [Probe(at % bases, {column.name: None}, f"no value in {column.name!r}") for at in places]
     optional = {column.name: None for column in columns if not column.required}
-    if optional:
-        everywhere = "no value in any column that may have none"
-        probes += [Probe(at % bases, optional, everywhere) for at in range(_BASES_OF_A_GAP)]
-    return probes[: 2 * MOST_CHANGED]
+    everywhere = "no value in any column that may have none"
+    gaps = [Probe(at % bases, optional, everywhere) for at in range(_BASES_OF_A_GAP) if optional]
+    return [*_spaced(probes, 2 * MOST_CHANGED), *gaps]
 
 
 def combined(probes: Sequence[Probe], bases: int) -> list[Probe]:

@@ -88,6 +88,14 @@ def test_a_converter_that_does_not_end_has_no_graph(monkeypatch: pytest.MonkeyPa
         converters.converted(spinning, "a model", (Column("x", "double"),))
 
 
+def test_a_converter_that_needs_more_memory_than_there_is_has_no_graph() -> None:
+    def hungry(*_: Any) -> Any:
+        return bytearray(1 << 50)
+
+    with pytest.raises(NotExpressible, match="the conversion failed: MemoryError"):
+        converters.converted(hungry, "a model", (Column("x", "double"),))
+
+
 @pytest.mark.parametrize(("given", "seconds"), [("", 60.0), ("2.5", 2.5), ("soon", 60.0), ("-1", 60.0), ("inf", 60.0)])
 def test_the_setting(monkeypatch: pytest.MonkeyPatch, given: str, seconds: float) -> None:
     monkeypatch.setenv(patience.SETTING, given)

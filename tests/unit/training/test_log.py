@@ -217,7 +217,7 @@ class TestThePayload:
         assert training.log(model, (features, target)).metrics["champion.accuracy"] == 1.0
 
     async def test_is_skops_when_parity_fails(self, stage: Stage) -> None:
-        """The line needs more than 32 bits, and a tree rounds to 32 bits itself: no graph does both."""
+        """The line needs more than 32 bits, and trees round to 32 bits themselves: no graph at hand does both."""
         features, target = 1e8 + np.array([[8.0], [16.0]] * 20), np.array([0, 1] * 20)
         line = make_pipeline(StandardScaler(), LogisticRegression())
         both = [("line", line), ("tree", DecisionTreeClassifier())]

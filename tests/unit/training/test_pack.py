@@ -196,7 +196,9 @@ def made(case: Case, directory: Path) -> Made:
         estimator = case.estimator.fit(rows[:160], target[:160])
     holdout, learnt = together(holdout_of(rows[160:], target[160:]), (rows[:160], target[:160]), None)
     expected = predict(estimator, holdout.features)
-    packed = pack(directory, estimator, holdout, expected, lambda told: reference(estimator, learnt, holdout, told))
+    packed = pack(
+        directory, estimator, holdout, expected, lambda told: reference(estimator, learnt, holdout, told), learnt.rows
+    )
     profile = msgspec.json.decode((packed.directory / PROFILE_PATH).read_bytes(), type=Reference)
     return Made(packed.directory, packed, holdout, estimator, profile)
 

@@ -67,11 +67,16 @@ def test_what_it_is_called_holds_no_known_value() -> None:
     assert "letters beyond ASCII in 'city'" in told
 
 
-@pytest.mark.parametrize("columns", [1, 30, 3000])
-def test_there_are_not_too_many(columns: int) -> None:
-    wide = rows_of(np.random.default_rng(1).normal(size=(50, columns)))
+@pytest.mark.parametrize("columns", [1, 30, 300, 3000])
+def test_there_are_not_too_many_and_they_reach_all_columns(columns: int) -> None:
+    numbers = np.random.default_rng(1).normal(size=(50, columns))
+    numbers[0] = np.nan
+    wide = rows_of(numbers)
     probes = changed(wide, 50, {})
-    assert 20 <= len(probes) <= 2 * MOST_CHANGED
+    assert 20 <= len(probes) <= 2 * MOST_CHANGED + 8
+    assert len({name for probe in probes if len(probe.changes) == 1 for name in probe.changes}) >= min(columns, 1000)
+    assert any(probe.changes.keys() == set(wide.names) for probe in probes)
+    assert len({probe.what.rpartition(" in ")[0] for probe in probes}) >= 9
     assert len(combined(probes, 50)) <= MOST_COMBINED
 
 
