@@ -36,6 +36,7 @@ INTENT_ANNOTATION = f"{GROUP}/intent"
 TRAFFIC_ANNOTATION = f"{GROUP}/traffic"
 REVERTED_ANNOTATION = f"{GROUP}/reverted"  # that and why a slot was emptied to take the traffic from it
 OUTCOME_ANNOTATION = f"{GROUP}/outcome"
+OWNER_ANNOTATION = f"{GROUP}/owner"  # on the record of a revision: uid of the ModelDeployment that it tells of
 TOLD_ANNOTATION = f"{GROUP}/told"  # up to which outcome the registry was told
 # Addresses of registry and collector that a slot was given in the place of those of its revision's record.
 ADDRESSES_ANNOTATION = f"{GROUP}/addresses"

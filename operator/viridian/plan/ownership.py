@@ -15,7 +15,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, TypeVar
 
-from viridian.api.names import GROUP, MANAGED_BY, MANAGED_BY_LABEL
+from viridian.api.names import GROUP, MANAGED_BY, MANAGED_BY_LABEL, OWNER_ANNOTATION
 from viridian.plan.conditions import moment
 
 Object = Mapping[str, Any]
@@ -45,12 +45,17 @@ def believed(
 ) -> tuple[Child, ...]:
     """The records that tell of the owner with this uid, which was created at that time.
 
-    `companions` are its other objects, orphans included. Orphaned records count where one of those is an orphan too, or
-    is older than the owner and so has been adopted: the second holds after a pass that died half-way through.
+    Orphaned records count where they name the uid. All of them do where one of the `companions`, which are the owner's
+    other objects, is an orphan too, or is older than the owner and so has been adopted: the second holds after a pass
+    that died half-way through.
     """
     adopting = any(_is_adopted(companion, uid, created) for companion in companions)
-    accepted = {Belongs.OURS, Belongs.ORPHAN} if adopting else {Belongs.OURS}
-    return tuple(record for record in records if belongs(record, uid) in accepted)
+
+    def counts(record: Object) -> bool:
+        whose = belongs(record, uid)
+        return whose is Belongs.OURS or (whose is Belongs.ORPHAN and (adopting or _names_owner(record, uid)))
+
+    return tuple(filter(counts, records))
 
 
 def is_left_behind(child: Object, uid: str, kind: str, name: str) -> bool:
@@ -67,6 +72,10 @@ def _is_adopted(companion: Object, uid: str, created: datetime | None) -> bool:
         return whose is Belongs.ORPHAN
     made = moment(companion["metadata"].get("creationTimestamp"))
     return made is not None and created is not None and made < created
+
+
+def _names_owner(record: Object, uid: str) -> bool:
+    return (record["metadata"].get("annotations") or {}).get(OWNER_ANNOTATION) == uid
 
 
 def _is_ours(reference: Mapping[str, Any]) -> bool:

@@ -15,6 +15,7 @@ from viridian.api.names import (
     MANAGED_BY_LABEL,
     MODEL_DEPLOYMENT,
     MODEL_DEPLOYMENT_LABEL,
+    OWNER_ANNOTATION,
     REVERTED_ANNOTATION,
     REVISION_LABEL,
     SERVER_CONTAINER,
@@ -71,7 +72,7 @@ def record(snapshot: Snapshot, revision: str, number: int, model: Model, templat
     return {
         "apiVersion": "apps/v1",
         "kind": "ControllerRevision",
-        "metadata": _metadata(snapshot, revision_record(snapshot.name, revision), **{REVISION_LABEL: revision}),
+        "metadata": _record_metadata(snapshot, revision),
         "revision": number,
         "data": {
             "model": {key: value for key, value in fields.items() if value},
@@ -83,14 +84,19 @@ def record(snapshot: Snapshot, revision: str, number: int, model: Model, templat
 
 def adopted_record(snapshot: Snapshot, known: Record) -> Manifest:
     """A record as it stands, with this ModelDeployment as its owner."""
-    name = revision_record(snapshot.name, known.revision)
     return {
         "apiVersion": "apps/v1",
         "kind": "ControllerRevision",
-        "metadata": _metadata(snapshot, name, **{REVISION_LABEL: known.revision}),
+        "metadata": _record_metadata(snapshot, known.revision),
         "revision": known.number,
         "data": known.manifest["data"],
     }
+
+
+def _record_metadata(snapshot: Snapshot, revision: str) -> Manifest:
+    """Its owner twice: a reference can be taken off, by backup tools for instance, and the memory must stay."""
+    metadata = _metadata(snapshot, revision_record(snapshot.name, revision), **{REVISION_LABEL: revision})
+    return {**metadata, "annotations": {OWNER_ANNOTATION: snapshot.uid}}
 
 
 def deployment(

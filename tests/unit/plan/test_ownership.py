@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from viridian.api.names import API_VERSION
+from viridian.api.names import API_VERSION, OWNER_ANNOTATION
 from viridian.plan.ownership import Belongs, believed, belongs, is_left_behind
 
 CREATED = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
@@ -70,6 +70,14 @@ def test_orphaned_records_are_believed_beside_what_is_adopted(
     ours, orphan, others = child(owner()), child(), child(owner("earlier"))
     expected = (ours, orphan) if orphans_count else (ours,)
     assert believed([ours, orphan, others], "me", CREATED, companions) == expected
+
+
+@pytest.mark.parametrize(("named", "counts"), [("me", True), ("earlier", False), ("", False)])
+def test_an_orphaned_record_that_names_its_owner_is_believed_by_that_one_alone(named: str, counts: bool) -> None:
+    orphan = child()
+    orphan["metadata"]["annotations"] = {OWNER_ANNOTATION: named}
+    assert believed([orphan], "me", CREATED, [child(owner())]) == ((orphan,) if counts else ())
+    assert believed([child(owner("earlier"))], "me", CREATED, [child(owner())]) == ()
 
 
 def test_what_an_earlier_namesake_left() -> None:

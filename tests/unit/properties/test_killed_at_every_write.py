@@ -103,6 +103,28 @@ def test_the_status_is_deleted_at_every_write(
 
 
 @by_name
+def test_a_janitor_orphans_the_records_at_every_write(
+    scenario: Scenario, record_property: Callable[[str, object], None]
+) -> None:
+    """Killed, the status deleted, and every record without its owner reference: nothing is forgotten."""
+    expected, writes = undisturbed(scenario)
+    for k in range(1, writes.cluster + 1):
+        with scenario.begun() as churn:
+            at_write(churn, k, Fault.KILL_AFTER, then=orphan_the_records)
+            assert scenario.tell(churn) == expected, f"records orphaned at write {k}"
+            assert all(record["metadata"]["ownerReferences"] for record in churn.cluster.all("ControllerRevision"))
+    record_property(KILLS, f"{scenario.name}: {writes.cluster} ks (a janitor that orphans records, the status deleted)")
+
+
+def orphan_the_records(churn: Churn) -> None:
+    for record in churn.cluster.all("ControllerRevision"):
+        churn.cluster.edit(
+            "ControllerRevision", record["metadata"]["name"], lambda found: found["metadata"].update(ownerReferences=[])
+        )
+    churn.wipe_status()
+
+
+@by_name
 @pytest.mark.parametrize(
     "fault", [Fault.CONFLICT, Fault.THROTTLED, Fault.SERVER_ERROR, Fault.LOSE_ANSWER, Fault.LOSE_REQUEST],
     ids=lambda fault: fault.name.lower().replace("_", " "),
