@@ -166,6 +166,14 @@ class TestFragments:
         assert made["labels"]["cost"] == "b"
         assert made["labels"]["app.kubernetes.io/instance"] == "churn"
 
+    @pytest.mark.parametrize("runtime", ["Builtin", "Custom"])
+    def test_a_server_is_told_whose_it_is(self, runtime: str) -> None:
+        """Its metrics have to say so. Slot and revision come with the Deployment, which the template does not know."""
+        env = {e["name"]: e for e in container(rendered(fragment(image="mine"), runtime=runtime))["env"]}
+        assert env["VIRIDIAN_DEPLOYMENT"]["value"] == "churn"
+        for name, path in (("VIRIDIAN_NAMESPACE", "metadata.namespace"), ("VIRIDIAN_POD", "metadata.name")):
+            assert env[name]["valueFrom"] == {"fieldRef": {"fieldPath": path}}
+
     def test_a_server_of_the_users_own(self) -> None:
         made = container(rendered(fragment(image="mine"), runtime="Custom"))
         assert made["image"] == "mine"
