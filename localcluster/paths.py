@@ -28,4 +28,5 @@ def images_root() -> Path:
 
 
 def node_root() -> Path:
-    return cache_root() / "node"
+    """The folder itself, whatever links lead to it: the kernel lists the node's mounts below that one."""
+    return (cache_root() / "node").resolve()

@@ -14,7 +14,7 @@ from localcluster.components import Layout
 from localcluster.console import elapsed
 from localcluster.errors import LocalClusterError
 from localcluster.nodeconfig import NodeFiles
-from localcluster.paths import cache_root
+from localcluster.paths import cache_root, node_root
 
 FILES = NodeFiles(Path("/cache/node"))
 LAYOUT = Layout("here", FILES.run, "10.89.0.1", 6443, 1, 2)
@@ -31,6 +31,15 @@ LAYOUT = Layout("here", FILES.run, "10.89.0.1", 6443, 1, 2)
 )
 def test_the_cache_is_where_the_user_expects_it(environment: dict[str, str], expected: str) -> None:
     assert cache_root(environment) == Path(expected)
+
+
+def test_a_node_behind_a_link_lies_where_the_kernel_sees_its_mounts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "cache").symlink_to(tmp_path / "disk")
+    (tmp_path / "disk").mkdir()
+    monkeypatch.setenv("VIRIDIAN_CACHE", str(tmp_path / "cache"))
+    assert node_root() == tmp_path.resolve() / "disk" / "node"
 
 
 @pytest.fixture
