@@ -13,7 +13,7 @@ from typing import Any
 
 from tests.support.cluster.store import World
 from tests.support.memory_registry import MemoryRegistry
-from viridian.api.names import INTENT_ANNOTATION, OUTCOME_ANNOTATION, TRAFFIC_ANNOTATION
+from viridian.api.names import INTENT_ANNOTATION, OUTCOME_ANNOTATION, OWNER_ANNOTATION, TRAFFIC_ANNOTATION
 from viridian.rollout import traffic
 
 Object = Mapping[str, Any]
@@ -28,7 +28,7 @@ _LEFT_OUT = frozenset(
     clusterIP clusterIPs message waitingFor seconds lastTransitionTime lastUpdateTime observedGeneration metrics
     requests startTime completionTime
     """.split()  # noqa: SIM905 - a list of so many words reads better so
-)
+) | {INTENT_ANNOTATION, OWNER_ANNOTATION}
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)")
 _SLOT = re.compile(r"\b(blue|green)\b")
 
@@ -85,7 +85,7 @@ def difference(expected: Any, found: Any) -> str:
 
 def _essence(value: Any) -> Any:
     if isinstance(value, Mapping):
-        kept = {key: inner for key, inner in value.items() if key not in _LEFT_OUT and key != INTENT_ANNOTATION}
+        kept = {key: inner for key, inner in value.items() if key not in _LEFT_OUT}
         for key in (TRAFFIC_ANNOTATION, OUTCOME_ANNOTATION):
             if key in kept:
                 kept[key] = json.loads(kept[key])
