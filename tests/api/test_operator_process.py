@@ -268,7 +268,7 @@ def test_a_write_whose_answer_was_lost_is_not_done_twice(stage: Stage) -> None:
         operator.until_ready()
         stage.kube.apply(target)
         eventually(lambda: stage.deployed(target), what="a Deployment, which does not wait for its record")
-        eventually(lambda: stage.kube.list("apps/v1", "ControllerRevision", stage.namespace), what="its record")
+        eventually(lambda: stage.kube.list("apps/v1", "ControllerRevision", stage.namespace) or None, what="its record")
         assert len(stage.kube.list("apps/v1", "ControllerRevision", stage.namespace)) == 1
 
 
