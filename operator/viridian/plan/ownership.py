@@ -4,8 +4,8 @@ Three answers are possible. An object with our uid in its owner references is ou
 orphan: `kubectl delete --cascade=orphan` and backup tools leave those behind. Everything else is somebody else's.
 
 An orphan that serves (a Service, a Deployment) is adopted with its name, since users would be cut off otherwise. An
-orphan that only remembers (the record of a revision or of a run) is believed only where it is adopted together with
-something that serves or works: alone it may tell of an earlier object of the same name.
+orphan that only remembers (the record of a revision) is believed where it names the owner's uid, or where it is adopted
+together with something that serves: any other may tell of an earlier object of the same name.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, TypeVar
 
-from viridian.api.names import GROUP, MANAGED_BY, MANAGED_BY_LABEL, OWNER_ANNOTATION
+from viridian.api.names import API_VERSION, GROUP, MANAGED_BY, MANAGED_BY_LABEL, OWNER_ANNOTATION
 from viridian.plan.conditions import moment
 
 Object = Mapping[str, Any]
@@ -28,6 +28,18 @@ class Belongs(StrEnum):
     OURS = "ours"
     ORPHAN = "orphan"
     OTHERS = "others"
+
+
+def owner_reference(kind: str, name: str, uid: str) -> dict[str, Any]:
+    """What makes one of our objects the controller of another."""
+    return {
+        "apiVersion": API_VERSION,
+        "kind": kind,
+        "name": name,
+        "uid": uid,
+        "controller": True,
+        "blockOwnerDeletion": True,
+    }
 
 
 def belongs(child: Object, uid: str) -> Belongs:

@@ -11,14 +11,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from viridian.api.feedback import COLLECTOR_TOKEN_FILE_VARIABLE, Snapshot
-from viridian.api.names import GROUP, RUN_LABEL, STAGE_LABEL, TRIGGER_ANNOTATION
+from viridian.api.names import GROUP, RETRAIN_POLICY, RUN_LABEL, STAGE_LABEL, TRIGGER_ANNOTATION
 from viridian.api.stage import FINAL_EXIT_CODES
 from viridian.plan import collector_token
+from viridian.plan.ownership import owner_reference
 from viridian.retraining.causes import Cause
 from viridian.retraining.checks import followed_model
 from viridian.retraining.objects import Object, dig, entries, mapping, text
 from viridian.retraining.questions import experiment_of
-from viridian.retraining.records import NO_DATA, TRAINING, Origin, dump_origin, labels, owner_reference
+from viridian.retraining.records import NO_DATA, TRAINING, Origin, dump_origin, labels
 from viridian.retraining.runs import Run
 from viridian.retraining.schedule import length
 from viridian.retraining.situation import Situation
@@ -54,7 +55,7 @@ def job(situation: Situation, run: Run, origin: Origin, rows: Snapshot | None = 
             "namespace": facts.namespace,
             "labels": own,
             "annotations": {TRIGGER_ANNOTATION: json.dumps(dump_origin(origin), ensure_ascii=False)},
-            "ownerReferences": [owner_reference(facts.name, facts.uid)],
+            "ownerReferences": [owner_reference(RETRAIN_POLICY, facts.name, facts.uid)],
         },
         "spec": {
             "backoffLimit": stage.backoff_limit,

@@ -17,7 +17,6 @@ import msgspec
 
 from viridian.api import reasons
 from viridian.api.names import (
-    API_VERSION,
     MANAGED_BY,
     MANAGED_BY_LABEL,
     OUTCOME_ANNOTATION,
@@ -28,7 +27,7 @@ from viridian.api.names import (
     run_record,
 )
 from viridian.api.retrainpolicy import Data, FinishedRun
-from viridian.plan.ownership import Belongs, belongs
+from viridian.plan.ownership import Belongs, belongs, owner_reference
 from viridian.retraining.causes import Cause, from_record
 from viridian.retraining.objects import Object, annotations_of, dig, entries, labels_of, mapping, text
 from viridian.retraining.results import Ending
@@ -84,17 +83,6 @@ class Record:
         return text(self.manifest, "metadata", "name")
 
 
-def owner_reference(policy: str, uid: str) -> dict[str, Any]:
-    return {
-        "apiVersion": API_VERSION,
-        "kind": RETRAIN_POLICY,
-        "name": policy,
-        "uid": uid,
-        "controller": True,
-        "blockOwnerDeletion": True,
-    }
-
-
 def labels(policy: str, **more: str) -> dict[str, str]:
     """Never the label of the ModelDeployment: its Services would send users to the pod that trains."""
     return {
@@ -116,7 +104,7 @@ def revision(policy: str, namespace: str, uid: str, name: str, number: int, data
             "name": name,
             "namespace": namespace,
             "labels": labels(policy, **({RUN_LABEL: run} if run else {})),
-            "ownerReferences": [owner_reference(policy, uid)],
+            "ownerReferences": [owner_reference(RETRAIN_POLICY, policy, uid)],
         },
         "revision": number,
         "data": data,

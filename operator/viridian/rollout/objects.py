@@ -9,7 +9,6 @@ from typing import Any
 from viridian.api import durations
 from viridian.api.names import (
     ADDRESSES_ANNOTATION,
-    API_VERSION,
     HTTP_PORT,
     MANAGED_BY,
     MANAGED_BY_LABEL,
@@ -27,6 +26,7 @@ from viridian.api.names import (
     slot_deployment,
 )
 from viridian.api.samples import REVISION_VARIABLE, SLOT_VARIABLE
+from viridian.plan.ownership import owner_reference
 from viridian.rollout import addresses, traffic
 from viridian.rollout.addresses import Addresses
 from viridian.rollout.records import Model, Record
@@ -53,16 +53,7 @@ def _metadata(snapshot: Snapshot, name: str, **more_labels: str) -> Manifest:
         "name": name,
         "namespace": snapshot.namespace,
         "labels": labels(snapshot.name) | more_labels,
-        "ownerReferences": [
-            {
-                "apiVersion": API_VERSION,
-                "kind": MODEL_DEPLOYMENT,
-                "name": snapshot.name,
-                "uid": snapshot.uid,
-                "controller": True,
-                "blockOwnerDeletion": True,
-            }
-        ],
+        "ownerReferences": [owner_reference(MODEL_DEPLOYMENT, snapshot.name, snapshot.uid)],
     }
 
 
