@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import threading
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,7 +18,7 @@ from typing import Any, Self
 
 import aiohttp
 import yaml
-from aiohttp import web
+from aiohttp import AddrInfoType, web
 
 from viridian.ports.connection import Connection
 
@@ -42,6 +44,7 @@ class FaultyProxy:
         self._thread = threading.Thread(target=self._loop.run_forever, name="faulty proxy")
         self._rules: list[Rule] = []
         self._streams: dict[web.StreamResponse, str] = {}
+        self._sockets: weakref.WeakSet[socket.socket] = weakref.WeakSet()
         self.requests: list[tuple[str, str]] = []
         """Method and path of every request, in order."""
         self.server = ""
@@ -101,7 +104,7 @@ class FaultyProxy:
             private_key_path=None,
             private_key_data=None,
         )
-        self._administrator, self._others = (_session(connection) for connection in (self._connection, nobody))
+        self._administrator, self._others = (self._session(connection) for connection in (self._connection, nobody))
         application = web.Application(client_max_size=16 * 2**20)
         application.router.add_route("*", "/{path:.*}", self._handle)
         self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
@@ -118,6 +121,9 @@ class FaultyProxy:
         for task in rest:
             task.cancel()
         await asyncio.gather(*rest, return_exceptions=True)
+        # A request that was cut leaves its connection in the middle of the TLS farewell, which no session waits for.
+        while any(opened.fileno() != -1 for opened in self._sockets):  # noqa: ASYNC110 - the peer closes it
+            await asyncio.sleep(0.001)
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         self.requests.append((request.method, request.path))
@@ -168,7 +174,12 @@ class FaultyProxy:
             if transport is not None:
                 transport.abort()
 
+    def _session(self, connection: Connection) -> aiohttp.ClientSession:
+        connector = aiohttp.TCPConnector(limit=0, ssl=connection.ssl_context(), socket_factory=self._socket)
+        return aiohttp.ClientSession(connector=connector, auto_decompress=False)
 
-def _session(connection: Connection) -> aiohttp.ClientSession:
-    connector = aiohttp.TCPConnector(limit=0, ssl=connection.ssl_context())
-    return aiohttp.ClientSession(connector=connector, auto_decompress=False)
+    def _socket(self, address: AddrInfoType) -> socket.socket:
+        opened = socket.socket(*address[:3])
+        opened.setblocking(False)
+        self._sockets.add(opened)
+        return opened
