@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from viridian.api.origins import origin_of
 from viridian.serving import sources, termination
 from viridian.serving.errors import FetchFailed, ServingError
 from viridian.serving.integrity import verify_directory
@@ -61,7 +62,8 @@ def fetch(settings: FetchSettings, environment: Mapping[str, str]) -> None:
     if _is_here(settings):
         note("already here", uri=settings.model_uri.partition("?")[0], digest=settings.model_digest)
         return
-    transfer = Transfer(settings.deadline_seconds, settings.max_model_bytes, environment)
+    trusted = origin_of(settings.mlflow_uri)
+    transfer = Transfer(settings.deadline_seconds, settings.max_model_bytes, environment, trusted=trusted)
     try:
         _empty(target)
         sources.bring(settings.model_uri, target, transfer, settings.mlflow_uri)

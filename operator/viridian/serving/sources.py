@@ -11,6 +11,7 @@ from typing import Final
 from urllib.parse import quote, unquote, urlsplit
 
 from viridian.api.manifest import MAX_FILES, ManifestError, check_path
+from viridian.api.origins import artifact_origin, origin_of
 from viridian.api.refusals import Refusal
 from viridian.serving.errors import FetchFailed
 from viridian.serving.integrity import hashed
@@ -28,7 +29,7 @@ def bring(uri: str, target: Path, transfer: Transfer, tracking_uri: str) -> None
         _from_mlflow(uri, target, transfer, tracking_uri)
     elif parts.scheme in ("http", "https") and parts.path.endswith(_ARCHIVES):
         archive = target / "download.tar.gz"
-        transfer.file(uri, archive, authorize=False)
+        transfer.file(uri, archive)
         _unpack(archive, target, transfer)
         archive.unlink()
     elif parts.scheme == "file":
@@ -53,13 +54,19 @@ def _from_mlflow(uri: str, target: Path, transfer: Transfer, tracking_uri: str) 
 
 def _proxy(uri: str, tracking_uri: str) -> tuple[str, str]:
     """Base URL of the artifact proxy, and the path of the model below it."""
-    tracking, artifact = urlsplit(tracking_uri), urlsplit(uri)
-    if tracking.scheme not in ("http", "https"):
+    tracking = origin_of(tracking_uri)
+    if tracking is None:
         raise FetchFailed("MLFLOW_TRACKING_URI must be the http or https address of the MLflow server")
-    host = artifact.netloc or tracking.netloc
-    root = unquote(artifact.path).strip("/")
+    named = artifact_origin(uri, tracking)
+    if named != tracking:
+        raise FetchFailed(
+            f"the model lies on {named.authority if named else 'a host that cannot be read'}, but MLFLOW_TRACKING_URI "
+            f"is {tracking}, and nothing is asked of another MLflow server: write mlflow-artifacts:/<path>, or "
+            "register the version again on that server"
+        )
+    root = unquote(urlsplit(uri).path).strip("/")
     _check(root)
-    return f"{tracking.scheme}://{host}{tracking.path.rstrip('/')}{_ARTIFACTS}", root
+    return f"{tracking}{urlsplit(tracking_uri).path.rstrip('/')}{_ARTIFACTS}", root
 
 
 def _walk(base: str, root: str, transfer: Transfer) -> Iterator[str]:

@@ -9,9 +9,10 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import IO, Final, TypeVar
 from urllib.parse import urlsplit
 
+from viridian.api.origins import Origin, origin_of
 from viridian.serving.errors import FetchFailed
 
 TIMEOUT: Final = 30.0
@@ -37,24 +38,28 @@ class Transfer:
         max_bytes: int,
         credentials: Mapping[str, str],
         *,
+        trusted: Origin | None = None,
         clock: Callable[[], float] = time.monotonic,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
+        """`trusted`: the only origin that is ever shown the credentials."""
         self._clock = clock
         self._pause = pause
+        self._trusted = trusted
+        self._opener = urllib.request.build_opener(_Redirects)
         self._deadline = clock() + deadline_seconds
         self._left = max_bytes
         self._authorization = _authorization(credentials)
 
-    def text(self, url: str, *, authorize: bool) -> bytes:
-        """A small document."""
+    def text(self, url: str, *, authorize: bool = False) -> bytes:
+        """A small document. `authorize` shows the credentials, to the trusted origin alone."""
 
         def read(response: http.client.HTTPResponse) -> bytes:
             return b"".join(_chunks(response, _MOST_TEXT))
 
         return self._patiently(url, authorize, read)
 
-    def file(self, url: str, target: Path, *, authorize: bool) -> None:
+    def file(self, url: str, target: Path, *, authorize: bool = False) -> None:
         """The target holds the bytes of the URL, all of them."""
 
         def write(response: http.client.HTTPResponse) -> int:
@@ -92,11 +97,33 @@ class Transfer:
         if urlsplit(url).scheme not in ("http", "https"):
             raise FetchFailed(f"{_place(url)} is neither http nor https")
         request = urllib.request.Request(url)  # noqa: S310 - the scheme was checked
-        if authorize and self._authorization:
+        if authorize and self._authorization and self._trusted is not None and origin_of(url) == self._trusted:
             # Not sent again to where a redirect leads.
             request.add_unredirected_header("Authorization", self._authorization)
-        with urllib.request.urlopen(request, timeout=TIMEOUT) as response:  # noqa: S310 - the scheme was checked
+        with self._opener.open(request, timeout=TIMEOUT) as response:
             return use(response)
+
+
+class _Redirects(urllib.request.HTTPRedirectHandler):
+    """Follows to http and https, and never from https to http, where everybody on the way reads and changes."""
+
+    def redirect_request(
+        self,
+        req: urllib.request.Request,
+        fp: IO[bytes],
+        code: int,
+        msg: str,
+        headers: http.client.HTTPMessage,
+        newurl: str,
+    ) -> urllib.request.Request | None:
+        target = origin_of(newurl)
+        if target is None or (urlsplit(req.full_url).scheme == "https" and target.scheme != "https"):
+            fp.close()
+            raise FetchFailed(
+                f"{_place(req.full_url)} redirects to {target or 'an address that is neither http nor https'}, "
+                "which is not followed"
+            )
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
 def _chunks(response: http.client.HTTPResponse, limit: int) -> Iterator[bytes]:

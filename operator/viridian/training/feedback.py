@@ -45,7 +45,9 @@ def download(path: Path) -> Path | None:
     if not uri:
         return None
     digest = hashlib.sha256()
-    request = urllib.request.Request(uri, headers=_token())  # noqa: S310 - the operator names it
+    request = urllib.request.Request(uri)  # noqa: S310 - the operator names it
+    for name, value in _token().items():
+        request.add_unredirected_header(name, value)  # not shown again to where a redirect leads
     with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS) as answer, path.open("wb") as file:  # noqa: S310
         while block := answer.read(_BLOCK):
             digest.update(block)

@@ -15,9 +15,14 @@ from mlflow.entities import LoggedModelOutput, Metric, Param, RunTag
 from mlflow.utils.time import get_current_time_millis
 
 from viridian import training
+from viridian.api.origins import artifact_origin, origin_of
 
 MAX_PARAM_CHARACTERS: Final = 6000
 MODEL_TYPE: Final = "viridian"
+
+
+class LiesElsewhere(Exception):
+    """The files lie on a host that must not get the tracking server's credentials."""
 
 
 @contextmanager
@@ -61,7 +66,25 @@ def log_values(run_id: str, metrics: Mapping[str, float], params: Mapping[str, s
 
 def download(uri: str, directory: Path) -> Path:
     """The files of a model version, from the artifact store through the tracking server, and no file more."""
-    return Path(mlflow.artifacts.download_artifacts(artifact_uri=place(uri), dst_path=str(directory)))
+    found = place(uri)
+    _only_from_the_tracking_server(found)
+    return Path(mlflow.artifacts.download_artifacts(artifact_uri=found, dst_path=str(directory)))
+
+
+def _only_from_the_tracking_server(uri: str) -> None:
+    """MLflow's client shows its credentials to whatever host such an address names."""
+    scheme, _, _ = uri.partition(":")
+    if scheme not in ("http", "https", "mlflow-artifacts"):
+        return
+    tracking = origin_of(mlflow.get_tracking_uri())
+    if scheme == "mlflow-artifacts":
+        named = artifact_origin(uri, tracking) if tracking is not None else None
+    else:
+        named = origin_of(uri)
+    if named is None or named != tracking:
+        raise LiesElsewhere(
+            f"it lies on {named or 'a host that cannot be read'}, not on the tracking server {tracking}"
+        )
 
 
 def place(uri: str) -> str:

@@ -130,9 +130,11 @@ def test_a_version_comes_whole_from_mlflow(tmp_path: Path, artifacts: Artifacts,
     assert set(artifacts.authorizations) == {"Basic dTpw"}
 
 
-def test_an_address_inside_the_uri_wins(tmp_path: Path, artifacts: Artifacts, version: str) -> None:
+def test_an_address_inside_the_uri_may_name_the_tracking_server(
+    tmp_path: Path, artifacts: Artifacts, version: str
+) -> None:
     uri = f"mlflow-artifacts://127.0.0.1:{artifacts.port}/{ROOT}"
-    fetch(settings(tmp_path, uri, version, "http://127.0.0.1:1"), {"MLFLOW_TRACKING_TOKEN": "t"})
+    fetch(settings(tmp_path, uri, version, artifacts.url), {"MLFLOW_TRACKING_TOKEN": "t"})
     assert set(artifacts.authorizations) == {"Bearer t"}
 
 

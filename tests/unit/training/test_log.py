@@ -171,6 +171,15 @@ class TestTheChampion:
         assert stage.report()["champion"]["problem"].startswith(f"the champion {uri} could not be judged: ")
         assert (await stage.run()).tags["viridian.champion-problem"] == stage.report()["champion"]["problem"]
 
+    @pytest.mark.parametrize("uri", ["http://127.0.0.1:1/m", "mlflow-artifacts://127.0.0.1:1/1/models/m-1/artifacts"])
+    async def test_on_another_host_is_not_asked_for_there(self, stage: Stage, uri: str) -> None:
+        """MLflow's client would show that host the credentials of the tracking server."""
+        stage.environment.setenv("VIRIDIAN_CHAMPION_URI", uri)
+        stage.environment.setenv("MLFLOW_TRACKING_TOKEN", "PLANTED")
+        training.log(forest(), held_out())
+        problem = stage.report()["champion"]["problem"]
+        assert "it lies on http://127.0.0.1:1, not on the tracking server http://127.0.0.1:" in problem
+
     async def test_with_other_columns_is_told(self, stage: Stage) -> None:
         champion = training.log(forest(), held_out(), feature_names=CANCER.feature_names)
         stage.environment.setenv("VIRIDIAN_CHAMPION_URI", champion.model_uri)
