@@ -10,7 +10,7 @@ from typing import Final
 # text within what CEL and timedelta can count.
 PATTERN: Final = "^([0-9]{1,5}d)?([0-9]{1,5}h)?([0-9]{1,5}m)?([0-9]{1,5}s)?([0-9]{1,5}ms)?$"
 MAX_LENGTH: Final = 32
-_PART = re.compile(r"([0-9]+)(ms|s|m|h|d)")
+_PART = re.compile(r"([0-9]{1,5})(ms|s|m|h|d)")
 _UNITS = {
     "ms": timedelta(milliseconds=1),
     "s": timedelta(seconds=1),

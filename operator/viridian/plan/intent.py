@@ -105,7 +105,7 @@ def _keyed_covers(observed: Sequence[Any], intended: Sequence[Any], key: str) ->
     return all(entry[key] in by_key and covers(by_key[entry[key]], entry) for entry in intended)
 
 
-_QUANTITY = re.compile(r"([+-]?[0-9]+\.?[0-9]*|[+-]?\.[0-9]+)([eE][+-]?[0-9]{1,2}|n|u|m|k|[MGTPE]|[KMGTPE]i)?")
+_QUANTITY = re.compile(r"([+-]?[0-9]+(?:\.[0-9]*)?|[+-]?\.[0-9]+)([eE][+-]?[0-9]{1,2}|n|u|m|k|[MGTPE]|[KMGTPE]i)?")
 _SUFFIXES = {
     "n": Decimal("1e-9"),
     "u": Decimal("1e-6"),

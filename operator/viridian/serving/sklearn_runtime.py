@@ -5,7 +5,6 @@ The list of types that may be built is ours. MLflow lets each version carry its 
 
 from __future__ import annotations
 
-import re
 import warnings
 import zipfile
 from collections.abc import Callable, Sequence
@@ -62,10 +61,14 @@ _NAMES_ARE_CHECKED: Final = "X does not have valid feature names"
 
 # What scikit-learn says about values that an estimator does not take. It may quote them, so that other words are sent.
 _COMPLAINTS: Final = (
-    (r"Found unknown categories", Rejection.UNKNOWN_VALUE, "a category that the model does not know"),
-    (r"contains NaN", Rejection.MISSING_VALUE, "null, or a number of which the model makes NaN, where it takes none"),
-    (r"contains infinity|too large for dtype", Rejection.OUT_OF_RANGE, "a number that is too large for the model"),
-    (r"Negative values in data|strictly positive data", Rejection.OUT_OF_RANGE, "a number below what the model takes"),
+    (("Found unknown categories",), Rejection.UNKNOWN_VALUE, "a category that the model does not know"),
+    (("contains NaN",), Rejection.MISSING_VALUE, "null, or a number of which the model makes NaN, where it takes none"),
+    (("contains infinity", "too large for dtype"), Rejection.OUT_OF_RANGE, "a number that is too large for the model"),
+    (
+        ("Negative values in data", "strictly positive data"),
+        Rejection.OUT_OF_RANGE,
+        "a number below what the model takes",
+    ),
 )
 
 
@@ -113,8 +116,9 @@ class SklearnModel:
 
 def refusal(error: ValueError) -> BadInput | None:
     """What is wrong with the request, where this is what the error tells; None for any other."""
-    for pattern, reason, words in _COMPLAINTS:
-        if re.search(pattern, str(error)):
+    text = str(error)
+    for complaints, reason, words in _COMPLAINTS:
+        if any(complaint in text for complaint in complaints):
             return BadInput(reason, "", f"a row has {words}")
     return None
 

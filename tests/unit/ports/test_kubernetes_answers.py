@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from viridian.ports.answers import MAX_MESSAGE, failure
 from viridian.ports.cluster import ClusterConflict, ClusterError, ClusterRefused, ClusterUnavailable
@@ -127,3 +129,74 @@ class TestMessages:
         text = str(failure(422, invalid(("spec.a", "x" * 5000)), SUBJECT))
         assert len(text) <= len(SUBJECT) + 2 + MAX_MESSAGE
         assert text.endswith("…")
+
+    def test_several_explanations_are_left_out(self) -> None:
+        one = "must be short (e.g. 'a', regex used for validation is '[a-z](b)')"
+        assert str(failure(422, invalid(("spec.a", f"{one}; {one}")), SUBJECT)) == (
+            f"{SUBJECT}: spec.a: must be short; must be short"
+        )
+
+    def test_the_verdict_on_a_large_structure_is_shown(self) -> None:
+        cause = ("spec.template", 'Invalid value: {"Env":[' + '{"Name":"X"},' * 50_000 + "]}: field is immutable")
+        assert str(failure(422, invalid(cause), SUBJECT)) == f"{SUBJECT}: spec.template: field is immutable"
+
+    def test_a_denial_with_the_longest_names_is_one(self) -> None:
+        name = "n" * 253
+        message = f"ValidatingAdmissionPolicy '{name}' with binding '{name}' denied request: not on a Friday"
+        body = said(f'deployments.apps "{name}" is forbidden: {message}', name=name)
+        assert isinstance(failure(500, body, SUBJECT), ClusterRefused)
+
+    def test_what_a_terminal_would_obey_is_escaped(self) -> None:
+        text = str(failure(422, invalid(("spec.a", 'Invalid value: "\x1b[2J\u202eb\r\n"')), SUBJECT))
+        assert text == f'{SUBJECT}: spec.a: Invalid value: "\\x1b[2J\\u202eb "'
+
+
+HOSTILE = ["(e.g.", " ", "Invalid value: {", "Invalid value: [}]: ", "&{", "regex used for validation is )", "\x00"]
+MEGABYTE = 1_000_000
+
+
+@pytest.mark.parametrize("piece", [*HOSTILE, "failed to create typed patch object (", "ValidatingAdmissionPolicy '"])
+@pytest.mark.parametrize("status", [409, 422, 500])
+def test_a_megabyte_of_anything_is_a_short_message(status: int, piece: str) -> None:
+    """Its patterns are held to linear time by `tests/unit/test_patterns.py`; the square of this would not end."""
+    text = piece * (MEGABYTE // len(piece))
+    for body in (said(TYPED + text), said(text, name="x"), invalid(("spec.a", text), (text, "bad")), text):
+        error = failure(status, body, SUBJECT)
+        assert len(str(error)) <= len(SUBJECT) + 2 + MAX_MESSAGE
+        assert str(error).isprintable()
+
+
+def test_very_many_causes_are_counted() -> None:
+    text = str(failure(422, invalid(*((f"spec.f{n}", "bad") for n in range(20_000))), SUBJECT))
+    assert text == f"{SUBJECT}: spec.f0: bad; spec.f1: bad; spec.f2: bad; spec.f3: bad (and 19996 more)"
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=30) | st.sampled_from(HOSTILE),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["message", "details", "causes", "field", "reason", "name", "x"]), inner, max_size=4
+        )
+    ),
+    max_leaves=12,
+)
+STATUS = st.fixed_dictionaries(
+    {"message": ANYTHING, "details": st.fixed_dictionaries({"causes": st.lists(ANYTHING, max_size=4)}) | ANYTHING}
+)
+
+
+@settings(max_examples=100)
+@given(status=st.integers(300, 599), body=ANYTHING | STATUS, header=st.none() | st.text(max_size=12))
+def test_whatever_is_answered_is_one_of_the_errors_of_the_port(status: int, body: Any, header: str | None) -> None:
+    error = failure(status, body, SUBJECT, retry_after=header)
+    assert isinstance(error, ClusterError)
+    assert str(error).startswith(SUBJECT)
+    assert str(error).isprintable()
+
+
+@pytest.mark.parametrize("header", ["²", "9" * 400, "", "-1", "NaN", "inf"])
+def test_a_time_that_is_none_is_left_alone(header: str) -> None:
+    error = failure(429, said("later"), SUBJECT, retry_after=header)
+    assert isinstance(error, ClusterUnavailable)
+    assert error.retry_after is None
