@@ -20,8 +20,11 @@ LEAVING_SECONDS: Final = 2.0
 LEAVING_LINGER_SECONDS: Final = 1.0
 UNREAD_SECONDS: Final = 60.0
 """An answer of which the client reads nothing for so long ends its connection."""
-_FRAMING: Final = 8
-_SPARE_BYTES: Final = 1024 * 1024
+PIPELINED: Final = 256
+"""Requests that wait on one connection for the answers before them."""
+FRAMING: Final = 3
+SPARE_BYTES: Final = 1024 * 1024
+"""A request has so many times the bytes of its body at most, and so many more: a chunk of three bytes takes eight."""
 _SPARE_FILES: Final = 128
 """File descriptors for everything that is no connection of a client."""
 
@@ -34,11 +37,6 @@ class Bounds:
     """For a request to arrive completely."""
     body_bytes: int
     connections: int
-
-    @property
-    def request_bytes(self) -> int:
-        """Of a request with the framing of its chunks: a chunk of one byte takes six."""
-        return self.body_bytes * _FRAMING + _SPARE_BYTES
 
     @property
     def affordable_connections(self) -> int:

@@ -19,7 +19,15 @@ from uvicorn.server import ServerState
 
 from viridian.http import refusals
 from viridian.http.bodies import SLOW, announced_length
-from viridian.http.bounds import HEAD_BYTES, KEPT_BYTES, LEAVING_SECONDS, UNREAD_SECONDS
+from viridian.http.bounds import (
+    FRAMING,
+    HEAD_BYTES,
+    KEPT_BYTES,
+    LEAVING_SECONDS,
+    PIPELINED,
+    SPARE_BYTES,
+    UNREAD_SECONDS,
+)
 from viridian.http.closing import StagedTransport
 from viridian.http.config import Config
 from viridian.http.refusals import Refused
@@ -47,6 +55,10 @@ class Connection(HttpToolsProtocol):
         self._in_head = False
         self._received = 0
         """Bytes of that request, or a little more."""
+        self._body = 0
+        """Those of them that are its body."""
+        self._framing = 0
+        """Bytes since the last one of a body, or a little less: the framing of a chunk, or trailers."""
         self._looked_at = False
         self._keeps = True
         """What the head says about the connection after this request."""
@@ -112,6 +124,7 @@ class Connection(HttpToolsProtocol):
             self.timeout_keep_alive_task.cancel()
             self.timeout_keep_alive_task = None
         self._received += len(data)
+        self._framing += len(data)
         rest: bytes | memoryview = data
         try:
             while True:
@@ -142,7 +155,9 @@ class Connection(HttpToolsProtocol):
         if self._in_head:
             if self._received > HEAD_BYTES:
                 self._refuse(refusals.head_too_large(HEAD_BYTES))
-        elif self._received > self._bounds.request_bytes:
+        elif self._framing > HEAD_BYTES:
+            self._refuse(refusals.trailers_too_large(HEAD_BYTES))
+        elif self._received > self._body * FRAMING + SPARE_BYTES:
             self._refuse(refusals.body_too_large())
         elif not self._looked_at:
             self._looked_at = True
@@ -157,6 +172,11 @@ class Connection(HttpToolsProtocol):
         self._in_head = True
         super().on_message_begin()
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        # Trailers are not part of the head: an application that reads it late must not find them there.
+        if self._in_head:
+            super().on_header(name, value)
+
     def on_headers_complete(self) -> None:
         if self.parser.should_upgrade():
             if self.parser.get_method() == b"CONNECT":
@@ -166,13 +186,21 @@ class Connection(HttpToolsProtocol):
             raise refusals.head_too_large(HEAD_BYTES)
         if self._surplus:
             raise refusals.too_many_connections(self._bounds.affordable_connections)
+        if len(self.pipeline) >= PIPELINED:
+            raise refusals.too_many_requests(PIPELINED)
         if self.expect_100_continue and self.parser.get_http_version() != "1.1":
             self.expect_100_continue = False
         super().on_headers_complete()
         self._in_head = self._looked_at = False
+        self._body = self._framing = 0
         # Until the rest is there, an answer is the last one on this connection.
         self._keeps = self.cycle.keep_alive
         self.cycle.keep_alive = False
+
+    def on_body(self, body: bytes) -> None:
+        self._body += len(body)
+        self._framing = 0
+        super().on_body(body)
 
     def on_message_complete(self) -> None:
         if self._in_head:

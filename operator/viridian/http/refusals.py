@@ -55,6 +55,16 @@ def head_too_large(limit: int) -> Refused:
     return Refused(431, f"the request line and the headers have {limit} bytes at most")
 
 
+def trailers_too_large(limit: int) -> Refused:
+    """431: what stands between and behind the chunks of a body."""
+    return Refused(431, f"the framing of a chunk and the trailers have {limit} bytes at most")
+
+
+def too_many_requests(limit: int) -> Refused:
+    """429 in the place of one more request on a connection."""
+    return Refused(429, f"{limit} requests wait on this connection already", [(b"retry-after", b"1")])
+
+
 def too_many_connections(limit: int) -> Refused:
     """503 on a connection above the limit."""
     return Refused(503, f"{limit} connections are open already; try again later", [(b"retry-after", b"1")])

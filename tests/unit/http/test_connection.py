@@ -25,13 +25,14 @@ Connect = Callable[[], Wire]
 
 
 async def application(scope: Message, receive: Any, send: Any) -> None:
-    """Answers how long the body is; at `/early`, before it looks at it."""
+    """How long the body is, and which headers of the client's own it sees then; at `/early`, before it looks."""
     status = ROUTES.get(scope["path"], 404)
     told = b""
     if status == 200:
         try:
             body = await read_body(scope, receive, LIMIT, announced_length(scope["headers"]))
             told = str(len(body)).encode()
+            told += b"".join(b" " + name for name, _ in scope["headers"] if name.startswith(b"x-"))
         except BodyTooLarge:
             status = 413
         except BodyTooSlow:
@@ -239,7 +240,20 @@ def test_chunks_that_are_all_framing_end(connect: Connect) -> None:
     with contextlib.suppress(ConnectionError):
         for _ in range(12):
             client.send(b"1;" + b"x" * 1_000_000 + b"\r\nx\r\n")
-    assert client.answer().status in (400, 413)
+    assert client.answer().status in (400, 413, 431)
+
+
+def test_trailers_are_no_headers(connect: Connect) -> None:
+    client = connect()
+    trailed = chunked("POST", "/", [b"four"], "x-early: 1").removesuffix(b"\r\n") + b"x-late: 1\r\n\r\n"
+    client.send(trailed + request("POST", "/", b"abc"))
+    assert [client.answer().body for _ in range(2)] == [b"4 x-early", b"3"]
+
+
+def test_a_body_in_small_chunks_is_read(connect: Connect) -> None:
+    client = connect()
+    client.send(chunked("POST", "/", [b"{", b'"a"', b":", b"12345", b"}"] * 20_000))
+    assert client.answer().body == b"220000"
 
 
 # ---- time ----
