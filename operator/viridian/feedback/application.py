@@ -29,8 +29,10 @@ from viridian.api.feedback import (
     Snapshot,
     Stored,
 )
+from viridian.api.performance import MAX_CLASSES
 from viridian.feedback import metrics as figures
 from viridian.feedback.access import Identity, Right
+from viridian.feedback.amounts import check_values
 from viridian.feedback.answers import json_answer, json_problem, route
 from viridian.feedback.collector import Collector
 from viridian.feedback.decoding import needs_label_right, outcomes
@@ -40,7 +42,7 @@ from viridian.feedback.names import MAX_TEXT, checked_id, checked_names, is_text
 from viridian.feedback.numbers import number
 from viridian.feedback.outcomes import StoreOutcomes, by_human
 from viridian.feedback.page import page_routes
-from viridian.feedback.predictions import StorePredictions
+from viridian.feedback.predictions import StorePredictions, check_amount
 from viridian.feedback.problems import Away, Problem, misunderstood
 from viridian.feedback.profiles import StoreProfile
 from viridian.feedback.reviews import Sample, reviews
@@ -105,6 +107,7 @@ class _Programs:
             served = await self._served(identity, batch.served)
             if not all(block.complete for block in batch.blocks):
                 raise Problem(400, "the lists of a block are of one length")
+            check_amount(batch)
             filter_ = self._collector.privacy.of(served.namespace, served.deployment)
             received = await self._collector.writer.write(StorePredictions(batch, filter_))
         metrics = self._collector.metrics
@@ -294,6 +297,7 @@ class _Programs:
     ) -> AsyncIterator[_Document]:
         """What the body says; it counts as being in memory until the end of the block."""
         async with self._collector.bodies.of(request) as body:
+            check_values(body)
             try:
                 document = decoder.decode(body)
             except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
@@ -315,6 +319,8 @@ class _Programs:
         checked_names(served.namespace, served.deployment)
         await self._collector.access.require(identity, Right.WRITE, served.namespace, served.deployment)
         texts = (served.model, served.version, served.revision, served.slot, *served.classes)
+        if len(served.classes) > MAX_CLASSES:
+            raise Problem(400, f"a model has at most {MAX_CLASSES} classes")
         if not all(map(is_text, texts)):
             raise Problem(
                 400, f"names of models, versions, revisions and classes have at most {MAX_TEXT} characters, none is NUL"

@@ -1,19 +1,23 @@
-"""Outcomes in all the forms in which they are sent. A row that makes no sense does not keep the others out."""
+"""Outcomes in all the forms in which they are sent. A row that makes no sense does not keep the others out.
+
+However small a body is and whatever stands in it, it takes memory and time in proportion to the body limit at most.
+"""
 
 from __future__ import annotations
 
-import io
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from datetime import datetime
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
 import msgspec
-import polars as pl
 
 from viridian.api.feedback import Outcome, Source
+from viridian.feedback import parquet
+from viridian.feedback.amounts import check_values
+from viridian.feedback.csvrows import NotCsv, TooWide, csv_rows
 from viridian.feedback.names import MAX_TEXT, is_id, is_text
 from viridian.feedback.numbers import number
 from viridian.feedback.outcomes import RANKS, Told
@@ -24,6 +28,12 @@ MAX_ROWS: Final = 50_000
 COLUMNS: Final = ("prediction_id", "outcome", "time", "source", "label_definition")
 _FORMS: Final = "JSON, JSON lines, CSV, Parquet or a form"
 _LEAP: Final = re.compile(r"(T\d\d:\d\d:)60")
+_LINE: Final = re.compile(rb"[^\r\n]+")
+_LONGEST_TIME: Final = 64
+MAX_FIELDS: Final = 100
+"""Of a form."""
+MAX_UNPACKED: Final = 64 << 20
+"""Bytes of the wanted columns of a Parquet file, before they are compressed."""
 
 _row = msgspec.json.Decoder(Outcome)
 _several = msgspec.json.Decoder(list[msgspec.Raw])
@@ -62,6 +72,7 @@ _Make = Callable[[], Outcome]
 def _json(body: bytes) -> Iterator[_Make]:
     if body.lstrip()[:1] != b"[":
         return iter([lambda: _decoded(body)])
+    check_values(body)
     try:
         rows = _several.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
@@ -70,7 +81,8 @@ def _json(body: bytes) -> Iterator[_Make]:
 
 
 def _lines(body: bytes) -> Iterator[_Make]:
-    return (lambda line=line: _decoded(line) for line in body.splitlines() if line.strip())  # type: ignore[misc]
+    lines = (found[0] for found in _LINE.finditer(body))
+    return (lambda line=line: _decoded(line) for line in lines if not line.isspace())  # type: ignore[misc]
 
 
 def _decoded(row: bytes | msgspec.Raw) -> Outcome:
@@ -81,39 +93,35 @@ def _decoded(row: bytes | msgspec.Raw) -> Outcome:
 
 
 def _csv(body: bytes) -> Iterator[_Make]:
-    return _table(lambda: pl.read_csv(io.BytesIO(body), infer_schema=False), "CSV with a line of column names")
+    try:
+        names, rows = csv_rows(body)
+        _check_columns(names)
+        for row in rows:
+            # A row that ends early says nothing of the columns behind it.
+            fields = dict(zip(names, row, strict=False))
+            yield lambda fields=fields: _from_fields(fields)  # type: ignore[misc]
+    except TooWide as error:
+        raise Problem(413, str(error)) from None
+    except NotCsv:
+        raise Problem(400, "the body is not CSV with a line of column names") from None
 
 
 def _parquet(body: bytes) -> Iterator[_Make]:
-    def read() -> pl.DataFrame:
-        # A small file may stand for very many rows.
-        rows = pl.scan_parquet(io.BytesIO(body)).select(pl.len()).collect().item()
-        if rows > MAX_ROWS:
-            raise Problem(413, f"at most {MAX_ROWS} outcomes at once; send them in parts")
-        names = pl.read_parquet_schema(io.BytesIO(body))
-        return pl.read_parquet(io.BytesIO(body), columns=[name for name in names if name in COLUMNS])
-
-    return _table(read, "a Parquet file")
+    columns = parquet.columns(body, COLUMNS, MAX_ROWS, MAX_TEXT + 1, MAX_UNPACKED)
+    _check_columns(columns)
+    rows = zip(*columns.values(), strict=True)
+    return (lambda row=row: _from_fields(dict(zip(columns, row, strict=True))) for row in rows)  # type: ignore[misc]
 
 
-def _table(read: Callable[[], pl.DataFrame], what: str) -> Iterator[_Make]:
-    try:
-        frame = read()
-    except Problem:
-        raise
-    except Exception:
-        # Whatever the reader raises may quote the file.
-        raise Problem(400, f"the body is not {what}") from None
-    missing = [name for name in COLUMNS[:2] if name not in frame.columns]
+def _check_columns(names: Collection[str]) -> None:
+    missing = [name for name in COLUMNS[:2] if name not in names]
     if missing:
         raise Problem(400, f"the column {missing[0]} is missing; the columns are {', '.join(COLUMNS)}")
-    rows = frame.select([name for name in COLUMNS if name in frame.columns]).iter_rows(named=True)
-    return (lambda row=row: _from_fields(row) for row in rows)  # type: ignore[misc]
 
 
 def _form(body: bytes) -> Iterator[_Make]:
     try:
-        fields = dict(parse_qsl(body.decode(), keep_blank_values=True, strict_parsing=True, max_num_fields=100))
+        fields = dict(parse_qsl(body.decode(), keep_blank_values=True, strict_parsing=True, max_num_fields=MAX_FIELDS))
     except ValueError:
         raise Problem(400, "the body is no form") from None
     return iter([lambda: _from_fields({name: fields.get(name) for name in COLUMNS})])
@@ -121,12 +129,8 @@ def _form(body: bytes) -> Iterator[_Make]:
 
 def _from_fields(fields: dict[str, Any]) -> Outcome:
     """Of tables and forms: everything may be text, and empty means not said."""
-    said = {name: value for name, value in fields.items() if value is not None and value != ""}
-    if isinstance(said.get("time"), datetime):
-        if said["time"].tzinfo is None:
-            raise NotUnderstood("the time has no time zone")
-        said["time"] = said["time"].timestamp()
-    elif isinstance(said.get("time"), str) and (seconds := number(said["time"])) is not None:
+    said = {name: value for name, value in fields.items() if name in COLUMNS and value is not None and value != ""}
+    if isinstance(said.get("time"), str) and (seconds := number(said["time"])) is not None:
         said["time"] = seconds
     try:
         return msgspec.convert(said, Outcome)
@@ -159,9 +163,9 @@ def _seconds(time: float | str | None) -> float | None:
     if not isinstance(time, str):
         return time
     # Python knows no leap second, which RFC 3339 does, and no small letters.
-    text, leap = _LEAP.subn(r"\g<1>59", time.upper())
+    text, leap = _LEAP.subn(r"\g<1>59", time[:_LONGEST_TIME].upper())
     try:
-        parsed = datetime.fromisoformat(text)
+        parsed = datetime.fromisoformat(text) if len(time) <= _LONGEST_TIME else None
     except ValueError:
         parsed = None
     if parsed is None or parsed.tzinfo is None:

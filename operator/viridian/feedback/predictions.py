@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 import sqlalchemy as sa
 
-from viridian.api.feedback import SCORE_ROUNDING, Prediction, PredictionBatch, Stored, Unstored
+from viridian.api.feedback import SCORE_ROUNDING, Block, Prediction, PredictionBatch, Stored, Unstored
 from viridian.api.profile import MAX_FEATURES
 from viridian.feedback import tables
 from viridian.feedback.catalog import Known
@@ -19,11 +19,17 @@ from viridian.feedback.labels import Unfit
 from viridian.feedback.names import MAX_TEXT, is_id, is_text
 from viridian.feedback.outcomes import join_waiting
 from viridian.feedback.privacy import Filter
+from viridian.feedback.problems import Problem
 from viridian.feedback.statements import insert_new, parts, rows_written
 from viridian.feedback.times import TIMES, believable
 from viridian.feedback.writer import Transaction
 
 LOT_BITS: Final = 62
+MAX_ROWS: Final = 50_000
+MAX_STORED: Final = 64 << 20
+"""Bytes of a batch as it is stored, where each row names its features; in a block they are named once."""
+_LONGEST_NUMBER: Final = 25
+_NUMBER_BYTES: Final = 8
 _Row = dict[str, Any]
 
 
@@ -33,6 +39,24 @@ class _Refused(Exception):
     def __init__(self, reason: Unstored, sentence: str) -> None:
         super().__init__(sentence)
         self.reason = reason
+
+
+def check_amount(batch: PredictionBatch) -> None:
+    """Nothing, or a problem: the batch holds more than is written at once."""
+    if _rows(batch) > MAX_ROWS:
+        raise Problem(413, f"a batch has at most {MAX_ROWS} rows; send it in parts")
+    if sum(map(_stored_bytes, batch.blocks)) > MAX_STORED:
+        raise Problem(413, f"the rows of a batch take at most {MAX_STORED} bytes to store; send it in parts")
+
+
+def _rows(batch: PredictionBatch) -> int:
+    return len(batch.rows) + sum(len(block.ids) for block in batch.blocks)
+
+
+def _stored_bytes(block: Block) -> int:
+    """Names and numbers, at most; other values take as much as they did in the body."""
+    names = sum(len(name.encode()) + len('"":,') for name in block.columns)
+    return len(block.ids) * names + len(block.numbers) // _NUMBER_BYTES * _LONGEST_NUMBER
 
 
 @dataclass(frozen=True)
@@ -54,7 +78,7 @@ class StorePredictions:
 
     @property
     def rows(self) -> int:
-        return max(1, len(self.batch.rows) + sum(len(block.ids) for block in self.batch.blocks))
+        return max(1, _rows(self.batch))
 
     def run(self, transaction: Transaction) -> Received:
         """Refused rows do not keep the others from being stored."""
