@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from tests.support.access import ACCESS
 from tests.support.memory_cluster import MemoryCluster, Outcome
 from tests.support.memory_collector import MemoryBundles, MemoryCollector
 from tests.support.memory_pods import MemoryPods
@@ -26,7 +27,7 @@ from viridian.rollout.snapshot import Settings
 
 START = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
 TICK = 0.5
-SETTINGS = Settings(server_image="server:1", mlflow_uri="http://mlflow:5000")
+SETTINGS = Settings(server_image="server:1", mlflow_uri="http://mlflow:5000", access=ACCESS)
 
 
 class LoopAtWork:

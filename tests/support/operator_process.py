@@ -28,6 +28,7 @@ class OperatorProcess:
             "-m",
             "viridian.controller.main",
             f"--kubeconfig={kubeconfig}",
+            "--own-namespace=viridian-system",
             f"--health-port={self.health_port}",
             f"--metrics-port={self.metrics_port}",
             *flags,

@@ -17,6 +17,7 @@ from typing import Any
 
 import yaml
 
+from tests.support.access import ACCESS
 from tests.support.clock_loop import ClockLoop
 from tests.support.memory_cluster import Killed, ManualClock, MemoryCluster
 from tests.support.memory_collector import MemoryBundles, MemoryCollector
@@ -42,7 +43,7 @@ from viridian.controller.samples import Samples
 from viridian.controller.status import StatusWriter
 from viridian.rollout.snapshot import Settings
 
-SETTINGS = Settings(server_image="viridian-server:1", mlflow_uri="http://mlflow:5000")
+SETTINGS = Settings(server_image="viridian-server:1", mlflow_uri="http://mlflow:5000", access=ACCESS)
 MOST_PASSES_AT_ONCE = 40
 RESYNC = 60.0
 BACKOFF = Backoff(random=lambda: 1.0)

@@ -25,6 +25,7 @@ _VERSIONS = {
     **dict.fromkeys(("ModelDeployment", "RetrainPolicy"), API_VERSION),
     **dict.fromkeys(("Deployment", "ControllerRevision"), "apps/v1"),
     "Service": "v1",
+    "NetworkPolicy": "networking.k8s.io/v1",
     "PodDisruptionBudget": "policy/v1",
     "Job": "batch/v1",
 }

@@ -19,7 +19,7 @@ from viridian.rollout import traffic
 Object = Mapping[str, Any]
 KINDS = (
     *("ModelDeployment", "RetrainPolicy", "Deployment", "Service"),
-    *("PodDisruptionBudget", "ControllerRevision", "Job"),
+    *("PodDisruptionBudget", "NetworkPolicy", "ControllerRevision", "Job"),
 )
 # What differs between two runs of the same story, or is a sentence for people.
 _LEFT_OUT = frozenset(
@@ -55,6 +55,7 @@ def champion_part(roles: Mapping[str, Any]) -> dict[str, Any]:
     names = (
         "Deployment churn-champion",
         "PodDisruptionBudget churn-champion",
+        "NetworkPolicy churn-server",
         "Service churn",
         "Service churn-preview",
     )

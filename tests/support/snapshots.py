@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from tests.support import churn
+from tests.support.access import ACCESS
 from viridian.api import reasons
 from viridian.api.modeldeployment import ModelDeploymentSpec
 from viridian.api.names import OUTCOME_ANNOTATION, TOLD_ANNOTATION, Slot, slot_deployment
@@ -24,6 +25,7 @@ from viridian.plan.conditions import stamp_exact
 from viridian.plan.intent import stamp
 from viridian.plan.pods_waiting import Impediment
 from viridian.rollout import objects, records
+from viridian.rollout.access import policy
 from viridian.rollout.records import Model, Outcome, Record
 from viridian.rollout.revision import revision_of
 from viridian.rollout.snapshot import Pod, Settings, SlotWorld, Snapshot, Unresolved
@@ -31,7 +33,7 @@ from viridian.rollout.template import pod_template
 from viridian.rollout.traffic import Traffic
 
 NOW = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
-SETTINGS = Settings(server_image="viridian-server:1", mlflow_uri="http://mlflow:5000")
+SETTINGS = Settings(server_image="viridian-server:1", mlflow_uri="http://mlflow:5000", access=ACCESS)
 SILENT = Unresolved(reasons.REGISTRY_UNAVAILABLE, "the registry does not answer", lasting=False)
 NO_ALIAS = Unresolved(reasons.ALIAS_NOT_FOUND, "no alias 'candidate'", lasting=True)
 NO_VERSION = Unresolved(reasons.VERSION_NOT_FOUND, "no version 2", lasting=True)
@@ -160,6 +162,7 @@ def snapshot(
     whole = of or spec()
     bare = _bare(whole)
     worlds = {Slot(world.deployment["metadata"]["labels"]["viridian.dev/slot"]): world for world in slots}
+    templates = [world.deployment["spec"]["template"] for world in worlds.values()]
     live = _stored(objects.live_service(bare, whole.server.port, traffic)) if traffic else None
     preview = _stored(objects.preview(bare, whole.server.port, traffic.champion.other)) if traffic else None
     return replace(
@@ -169,6 +172,7 @@ def snapshot(
         live=live,
         preview=preview,
         budgets={slot_deployment("churn", at): _stored(objects.budget(bare, at)) for at in worlds},
+        network_policy=_stored(policy(bare, ACCESS, templates)) if templates else None,
         records={record.revision: record for record in known},
         model=wanted if isinstance(wanted, Unresolved) else model(wanted),
         aliases=aliases,

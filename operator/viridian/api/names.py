@@ -89,6 +89,11 @@ def preview_service(name: str) -> str:
     return f"{name}-preview"
 
 
+def network_policy(name: str) -> str:
+    """Name of the NetworkPolicy of a ModelDeployment's pods; the bare name may well be one of the user's own."""
+    return f"{name}-server"
+
+
 def revision_record(name: str, revision: str) -> str:
     """Name of the ControllerRevision that records a revision for good."""
     return f"{name}-{revision}"

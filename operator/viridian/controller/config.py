@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from viridian import __version__
 from viridian.api import durations
 from viridian.api.feedback import COLLECTOR_PORT
+from viridian.api.network import DEFAULT_METRICS_FROM, parse_peers
 
 PREFIX = "VIRIDIAN_"
 COLLECTOR_TOKEN = "/var/run/secrets/viridian.dev/collector/token"  # noqa: S105 - a path
@@ -48,6 +49,11 @@ class Config:
     """Address of the collector; None where there is none."""
     collector_token_file: str = COLLECTOR_TOKEN
     """Where the operator's own token for it lies; nothing there means none."""
+    own_namespace: str | None = None
+    """Where the operator runs; None outside of a cluster."""
+    network_policies: bool = True
+    metrics_from: tuple[Mapping[str, Any], ...] = ()
+    """NetworkPolicyPeers that may read the metrics of model servers."""
     kubeconfig: str | None = None
     workers: int = 4
     resync: timedelta = timedelta(minutes=10)
@@ -81,6 +87,7 @@ def argument_parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"viridian {__version__}")
     _serving(_Group(parser.add_argument_group("what to serve"), environment))
     _working(_Group(parser.add_argument_group("how to work"), environment))
+    _guarding(_Group(parser.add_argument_group("who may reach model servers"), environment))
     _telling(_Group(parser.add_argument_group("what to tell about itself"), environment))
     return parser
 
@@ -150,6 +157,31 @@ def _serving(group: _Group) -> None:
     )
 
 
+def _guarding(group: _Group) -> None:
+    group.add(
+        "--network-policies",
+        "on or off: a NetworkPolicy for each ModelDeployment, which opens the management port of its pods to the "
+        "operator and to --metrics-from alone, and every other declared port to everybody. An operator outside of the "
+        "cluster makes none, unless --own-namespace says where its calls come from",
+        default="on",
+        metavar="on|off",
+        type=_switch,
+    )
+    group.add(
+        "--metrics-from",
+        "who may read the metrics of model servers, as a JSON list of NetworkPolicyPeers",
+        default=DEFAULT_METRICS_FROM,
+        metavar="PEERS",
+        type=_peers,
+    )
+    group.add(
+        "--own-namespace",
+        "namespace that the operator runs in; the default is that of its pod",
+        default=_own_namespace(),
+        metavar="NAME",
+    )
+
+
 def _working(group: _Group) -> None:
     group.add("--kubeconfig", "kubeconfig file to use instead of the pod's service account", metavar="FILE")
     group.add(
@@ -175,12 +207,16 @@ def _telling(group: _Group) -> None:
 _LEVELS = ("debug", "info", "warning", "error")
 
 
-def _own_collector(namespace: Path = _OWN_NAMESPACE) -> str | None:
-    """The collector that is installed beside the operator."""
+def _own_namespace(file: Path = _OWN_NAMESPACE) -> str | None:
     try:
-        own = namespace.read_text().strip()
+        return file.read_text().strip() or None
     except OSError:
         return None
+
+
+def _own_collector(namespace: Path = _OWN_NAMESPACE) -> str | None:
+    """The collector that is installed beside the operator."""
+    own = _own_namespace(namespace)
     return f"http://viridian-collector.{own}.svc:{COLLECTOR_PORT}" if own else None
 
 
@@ -214,6 +250,17 @@ def _mlflow_address(text: str) -> str:
             "Secret (Helm: mlflow.existingSecret)"
         )
     return text
+
+
+def _switch(text: str) -> bool:
+    return _one_of("on", "off")(text) == "on"
+
+
+def _peers(text: str) -> tuple[Mapping[str, Any], ...]:
+    try:
+        return parse_peers(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _time(text: str) -> timedelta:

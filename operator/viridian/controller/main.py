@@ -32,7 +32,7 @@ from viridian.ports.mlflow import MlflowRegistry
 from viridian.ports.mlflow_api import Credentials
 from viridian.ports.pod_http import pod_http
 from viridian.ports.pods import HttpPods
-from viridian.rollout.snapshot import Settings
+from viridian.rollout.snapshot import Access, Settings
 
 log = logging.getLogger("viridian.operator")
 
@@ -78,6 +78,7 @@ async def serve(config: Config, environment: Mapping[str, str]) -> None:
                 image_pull_secrets=config.image_pull_secrets,
                 mlflow_uri=config.mlflow_uri,
                 collector_url=config.collector_url,
+                access=_access(config),
             ),
             telemetry,
             namespaces=config.namespaces,
@@ -161,6 +162,16 @@ async def _ports(
         finally:
             if registry is not None:
                 await registry.close()
+
+
+def _access(config: Config) -> Access | None:
+    """Who may reach the management port of model servers; None where no NetworkPolicies are to be made."""
+    if not config.network_policies:
+        return None
+    if config.own_namespace is None:
+        log.warning("no NetworkPolicies are made: the operator runs outside of the cluster; see --own-namespace")
+        return None
+    return Access(config.own_namespace, config.metrics_from)
 
 
 def _feedback(config: Config, session: aiohttp.ClientSession) -> HttpFeedback | None:

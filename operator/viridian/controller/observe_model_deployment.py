@@ -15,6 +15,7 @@ from viridian.api.names import (
     MODEL_DEPLOYMENT_LABEL,
     SLOT_LABEL,
     Slot,
+    network_policy,
     preview_service,
     slot_deployment,
 )
@@ -66,6 +67,7 @@ class ModelDeployments:
             live=children.named("Service", key.name),
             preview=children.named("Service", preview_service(key.name)),
             budgets={budget["metadata"]["name"]: budget for budget in children.of("PodDisruptionBudget")},
+            network_policy=children.named("NetworkPolicy", network_policy(key.name)),
             records=parse_records(children.of("ControllerRevision")),
             forgotten=children.forgotten,
             model=resolved.model,
@@ -141,6 +143,7 @@ _KINDS = (
     ("apps/v1", "Deployment"),
     ("v1", "Service"),
     ("policy/v1", "PodDisruptionBudget"),
+    ("networking.k8s.io/v1", "NetworkPolicy"),
     ("apps/v1", "ControllerRevision"),
     ("v1", "Pod"),
 )
@@ -193,6 +196,7 @@ def _names(key: Key) -> list[tuple[str, str, str]]:
         *(("apps/v1", "Deployment", name) for name in slots),
         *(("v1", "Service", name) for name in (key.name, preview_service(key.name))),
         *(("policy/v1", "PodDisruptionBudget", name) for name in slots),
+        ("networking.k8s.io/v1", "NetworkPolicy", network_policy(key.name)),
     ]
 
 
@@ -211,7 +215,7 @@ async def _unlisted(cluster: Cluster, key: Key, listed: Sequence[Object]) -> lis
 def _serves(child: Object, key: Key) -> bool:
     """Whether it has the kind and the name of a child that users or the operator reach pods by."""
     found = child["kind"], child["metadata"]["name"]
-    return any(found == (kind, name) for _, kind, name in _names(key) if kind != "PodDisruptionBudget")
+    return any(found == (kind, name) for _, kind, name in _names(key) if kind in ("Deployment", "Service"))
 
 
 def _alone(key: Key, manifest: Object, settings: Settings) -> Snapshot:

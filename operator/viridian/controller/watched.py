@@ -32,6 +32,7 @@ CHILDREN = (
     Resource("", "v1", "services", "Service"),
     Resource("", "v1", "pods", "Pod"),
     Resource("policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget"),
+    Resource("networking.k8s.io", "v1", "networkpolicies", "NetworkPolicy"),
     Resource("batch", "v1", "jobs", "Job"),
 )
 CHILDREN_SELECTOR = f"{MANAGED_BY_LABEL}={MANAGED_BY}"

@@ -18,8 +18,9 @@ from typing import Any
 from viridian.api.names import INTENT_ANNOTATION, short_hash
 from viridian.plan.plan import Apply, Manifest
 
-# Maps that count as a whole: whatever somebody adds to a Service's selector takes its pods away.
-_WHOLE_MAPS = frozenset({"selector", "matchLabels", "nodeSelector"})
+# What counts as a whole: whatever somebody adds to a Service's selector takes its pods away, and whatever they add to
+# the rules of a NetworkPolicy lets in strangers.
+_WHOLE = frozenset({"selector", "matchLabels", "nodeSelector", "podSelector", "ingress"})
 # How entries of a list are told apart where Kubernetes treats the list as a map.
 _MERGE_KEYS = ("name", "containerPort", "port", "mountPath", "uid", "key", "topologyKey", "ip")
 
@@ -76,7 +77,7 @@ def _map_covers(observed: Any, intended: Mapping[str, Any]) -> bool:
 def _field_covers(observed: Mapping[str, Any], key: str, intended: Any) -> bool:
     if key not in observed:
         return not _is_content(intended)
-    if key in _WHOLE_MAPS:
+    if key in _WHOLE:
         return bool(observed[key] == intended)
     return covers(observed[key], intended)
 

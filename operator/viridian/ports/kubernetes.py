@@ -52,6 +52,7 @@ RESOURCES: Mapping[tuple[str, str], Resource] = {
     ("batch/v1", "Job"): Resource("jobs"),
     ("coordination.k8s.io/v1", "Lease"): Resource("leases"),
     (EVENTS, "Event"): Resource("events"),
+    ("networking.k8s.io/v1", "NetworkPolicy"): Resource("networkpolicies"),
     ("policy/v1", "PodDisruptionBudget"): Resource("poddisruptionbudgets"),
     (API_VERSION, MODEL_DEPLOYMENT): Resource("modeldeployments"),
     (API_VERSION, RETRAIN_POLICY): Resource("retrainpolicies"),

@@ -6,7 +6,7 @@ recorded why, then the slots follow, and only then is anything removed.
 
 Where one of them is not taken, the others are carried out all the same, but for this: everything after a move of the
 traffic presumes that the move was made, or else that it cannot be (`viridian.rollout.hindered`). What serving does not
-need (budgets, the preview Service, records and what is noted on them) holds up nothing.
+need (budgets, the NetworkPolicy, the preview Service, records and what is noted on them) holds up nothing.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from viridian.plan.intent import apply_unless_covered, unless_changed
 from viridian.plan.ownership import Belongs, belongs
 from viridian.plan.plan import Action, Apply, CloseConnections, Delete, Plan, SetAlias, TagVersion, Target
 from viridian.rollout import bookkeeping, objects, reverting
+from viridian.rollout.access import limit_access
 from viridian.rollout.course import choose
 from viridian.rollout.hindered import hindered, since_first_seen
 from viridian.rollout.layout import KEEP, Layout, Occupant, draining, layout
@@ -114,6 +115,7 @@ def _actions(
     yield from _close(situation, move)
     yield from bookkeeping.record_outcomes(situation, pending)
     yield from _records(situation, move)
+    yield from limit_access(situation, slots)
     yield from _occupy(situation, {slot: occupant for slot, occupant in slots.items() if slot not in emptied})
     if move.traffic is not None:
         port, other = situation.spec.server.port, move.traffic.champion.other

@@ -48,7 +48,8 @@ def labels(name: str, **more: str) -> dict[str, str]:
     }
 
 
-def _metadata(snapshot: Snapshot, name: str, **more_labels: str) -> Manifest:
+def metadata(snapshot: Snapshot, name: str, **more_labels: str) -> Manifest:
+    """Of an object that is made for this ModelDeployment and goes with it."""
     return {
         "name": name,
         "namespace": snapshot.namespace,
@@ -86,8 +87,8 @@ def adopted_record(snapshot: Snapshot, known: Record) -> Manifest:
 
 def _record_metadata(snapshot: Snapshot, revision: str) -> Manifest:
     """Its owner twice: a reference can be taken off, by backup tools for instance, and the memory must stay."""
-    metadata = _metadata(snapshot, revision_record(snapshot.name, revision), **{REVISION_LABEL: revision})
-    return {**metadata, "annotations": {OWNER_ANNOTATION: snapshot.uid}}
+    own = metadata(snapshot, revision_record(snapshot.name, revision), **{REVISION_LABEL: revision})
+    return {**own, "annotations": {OWNER_ANNOTATION: snapshot.uid}}
 
 
 def deployment(
@@ -108,7 +109,7 @@ def deployment(
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
-        "metadata": _metadata(
+        "metadata": metadata(
             snapshot,
             slot_deployment(snapshot.name, slot),
             **{SLOT_LABEL: str(slot), REVISION_LABEL: revision},
@@ -148,7 +149,7 @@ def budget(snapshot: Snapshot, slot: Slot) -> Manifest:
     return {
         "apiVersion": "policy/v1",
         "kind": "PodDisruptionBudget",
-        "metadata": _metadata(snapshot, slot_deployment(snapshot.name, slot), **{SLOT_LABEL: str(slot)}),
+        "metadata": metadata(snapshot, slot_deployment(snapshot.name, slot), **{SLOT_LABEL: str(slot)}),
         "spec": {
             "maxUnavailable": 1,
             "unhealthyPodEvictionPolicy": "AlwaysAllow",
@@ -174,7 +175,7 @@ def _service(snapshot: Snapshot, name: str, port: int, selector: dict[str, str])
     return {
         "apiVersion": "v1",
         "kind": "Service",
-        "metadata": _metadata(snapshot, name),
+        "metadata": metadata(snapshot, name),
         "spec": {
             "selector": selector,
             "ports": [{"name": HTTP_PORT, "port": port, "protocol": "TCP", "targetPort": HTTP_PORT}],

@@ -27,6 +27,16 @@ Object = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
+class Access:
+    """Who may reach the management port of model servers."""
+
+    # The namespace that the operator runs in.
+    operator_namespace: str
+    # NetworkPolicyPeers of whatever collects metrics, Prometheus for instance.
+    metrics_from: tuple[Object, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """What the operator's own configuration adds."""
 
@@ -36,6 +46,8 @@ class Settings:
     collector_url: str | None = None
     # Names of Secrets, in the namespace of each pod, with which its images are pulled.
     image_pull_secrets: tuple[str, ...] = ()
+    # Who may reach the management port of model servers; None: no NetworkPolicies are made.
+    access: Access | None = None
     # How often a followed alias is looked up.
     registry_poll: timedelta = timedelta(seconds=15)
 
@@ -240,6 +252,7 @@ class Snapshot:
     live: Object | None = None
     preview: Object | None = None
     budgets: Mapping[str, Object] = field(default_factory=dict)
+    network_policy: Object | None = None
     records: Mapping[str, Record] = field(default_factory=dict)
     model: Model | Unresolved = Unresolved("Unknown", "not looked up yet", lasting=False)
     # Aliases of the registered model, None where they are unknown at the moment.

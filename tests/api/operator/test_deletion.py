@@ -19,6 +19,7 @@ OWNED = (
     ("v1", "Service"),
     ("v1", "Pod"),
     ("policy/v1", "PodDisruptionBudget"),
+    ("networking.k8s.io/v1", "NetworkPolicy"),
     ("discovery.k8s.io/v1", "EndpointSlice"),
 )
 

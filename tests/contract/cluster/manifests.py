@@ -87,6 +87,26 @@ def budget(namespace: str, *, name: str = "churn-blue") -> Object:
     }
 
 
+def network_policy(namespace: str, *, name: str = "churn-server") -> Object:
+    peer = {"namespaceSelector": {}, "podSelector": {"matchLabels": {"app": "operator"}}}
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {
+            "podSelector": {
+                "matchLabels": dict(LABELS),
+                "matchExpressions": [{"key": "viridian.dev/slot", "operator": "Exists"}],
+            },
+            "policyTypes": ["Ingress"],
+            "ingress": [
+                {"ports": [{"port": "http", "protocol": "TCP"}, {"port": 9000, "protocol": "TCP"}]},
+                {"from": [peer, {"ipBlock": {"cidr": "10.0.0.0/8"}}], "ports": [{"port": 8081, "protocol": "TCP"}]},
+            ],
+        },
+    }
+
+
 def record(namespace: str, *, name: str = "churn-abc", **metadata: Any) -> Object:
     return {
         "apiVersion": "apps/v1",

@@ -13,6 +13,7 @@ from tests.contract.cluster.manifests import (
     deployment,
     job,
     model_deployment,
+    network_policy,
     pod_spec,
     record,
     service,
@@ -35,7 +36,7 @@ class TestApplying:
         assert made["metadata"]["creationTimestamp"].endswith("Z")
         assert version(await read(world, made)) == version(made)
 
-    @pytest.mark.parametrize("build", [config, model_deployment, record, service])
+    @pytest.mark.parametrize("build", [config, model_deployment, network_policy, record, service])
     async def test_the_same_again_changes_nothing(self, world: World, build: Any) -> None:
         manifest = build(world.namespace)
         before = await world.cluster.apply(manifest, manager="v")

@@ -12,6 +12,7 @@ from tests.contract.cluster.manifests import (
     deployment,
     job,
     model_deployment,
+    network_policy,
     owned_by,
     record,
     service,
@@ -19,7 +20,7 @@ from tests.contract.cluster.manifests import (
 from tests.contract.cluster.world import World, read, ref
 from viridian.ports.cluster import Reference
 
-EVERY_KIND = [budget, config, deployment, job, model_deployment, record, service]
+EVERY_KIND = [budget, config, deployment, job, model_deployment, network_policy, record, service]
 
 
 class TestReading:

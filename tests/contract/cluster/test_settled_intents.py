@@ -16,6 +16,7 @@ from tests.contract.cluster.manifests import (
     container,
     deployment,
     job,
+    network_policy,
     pod_spec,
     record,
     service,
@@ -31,7 +32,10 @@ def pod(**more: Any) -> Object:
 
 
 INTENTS = [
-    *(pytest.param(build, id=build.__name__) for build in (budget, config, deployment, job, record, service)),
+    *(
+        pytest.param(build, id=build.__name__)
+        for build in (budget, config, deployment, job, network_policy, record, service)
+    ),
     pytest.param(
         lambda namespace: deployment(
             namespace,
@@ -96,6 +100,8 @@ async def test_what_was_applied_is_covered(world: World, build: Any) -> None:
         pytest.param(service, {"spec": {"selector": {"viridian.dev/slot": None}}}, id="traffic shared"),
         pytest.param(service, {"spec": {"selector": {"app": "other"}}}, id="traffic narrowed to nothing"),
         pytest.param(budget, {"spec": {"maxUnavailable": 2}}, id="budget"),
+        pytest.param(network_policy, {"spec": {"ingress": [{}]}}, id="open to everybody"),
+        pytest.param(network_policy, {"spec": {"ingress": None}}, id="open to nobody"),
     ],
 )
 async def test_a_foreign_edit_is_seen_and_taken_back(world: World, build: Any, edit: Object) -> None:

@@ -101,6 +101,8 @@ SHAPES: Mapping[str, Shape] = {
     "PodDisruptionBudget": fields(
         metadata=METADATA, spec=fields(selector=ATOMIC), status=fields(conditions=_CONDITIONS)
     ),
+    # podSelector is a map that counts as a whole, and so does each of its lists.
+    "NetworkPolicy": fields(metadata=METADATA, spec=fields(podSelector=ATOMIC)),
     "ControllerRevision": fields(metadata=METADATA, data=ATOMIC),
     "ConfigMap": fields(metadata=METADATA, data=free_map(), binaryData=free_map()),
 }

@@ -16,9 +16,11 @@ from tests.support.cluster.shapes import Shape, shape_of
 from viridian.ports.cluster import ClusterConflict, ClusterRefused, Object, Reference
 
 CLUSTER_SCOPED = frozenset({"Namespace"})
-WITH_GENERATION = frozenset({"Deployment", "ReplicaSet", "Job", "PodDisruptionBudget", "Pod"})
+WITH_GENERATION = frozenset({"Deployment", "ReplicaSet", "Job", "PodDisruptionBudget", "NetworkPolicy", "Pod"})
 WITHOUT_STATUS = frozenset({"ControllerRevision", "ConfigMap", "Lease", "Event"})
-BUILT_IN_GROUPS = frozenset({"v1", "apps/v1", "batch/v1", "policy/v1", "events.k8s.io/v1", "coordination.k8s.io/v1"})
+BUILT_IN_GROUPS = frozenset(
+    {"v1", "apps/v1", "batch/v1", "policy/v1", "networking.k8s.io/v1", "events.k8s.io/v1", "coordination.k8s.io/v1"}
+)
 
 # What the server sets in the metadata; a manifest says these only as preconditions.
 _SERVER_SIDE = ("uid", "resourceVersion", "generation", "creationTimestamp", "managedFields", "deletionTimestamp")

@@ -17,12 +17,15 @@ FLAGS = [
     if option.startswith("--") and option not in ("--help", "--version")
 ]
 
+MONITORING = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}
+
 
 def test_without_anything_it_serves_all_namespaces() -> None:
     config = parse([], {})
     assert config.namespaces == ()
     assert config.mlflow_uri is None
-    assert config == Config(server_image=config.server_image)
+    assert config == Config(server_image=config.server_image, metrics_from=(MONITORING,))
+    assert config.network_policies
 
 
 def test_every_flag() -> None:
@@ -30,6 +33,7 @@ def test_every_flag() -> None:
         "--namespace ml --namespace ads --server-image a/server:1 --image-pull-secret login "
         "--mlflow-uri http://mlflow:5000 --kubeconfig /k "
         "--collector-url http://collector:8090 --collector-token-file /t "
+        '--network-policies off --own-namespace vs --metrics-from [{"podSelector":{}}] '
         "--workers 8 --resync 5m --health-port 1 --metrics-port 2 --log-level DEBUG --log-format text"
     )
     assert parse(arguments.split(), {}) == Config(
@@ -39,6 +43,9 @@ def test_every_flag() -> None:
         mlflow_uri="http://mlflow:5000",
         collector_url="http://collector:8090",
         collector_token_file="/t",
+        network_policies=False,
+        own_namespace="vs",
+        metrics_from=({"podSelector": {}},),
         kubeconfig="/k",
         workers=8,
         resync=timedelta(minutes=5),
@@ -57,6 +64,9 @@ def test_every_variable() -> None:
         "VIRIDIAN_MLFLOW_URI": "http://mlflow:5000",
         "VIRIDIAN_COLLECTOR_URL": "http://collector:8090",
         "VIRIDIAN_COLLECTOR_TOKEN_FILE": "/t",
+        "VIRIDIAN_NETWORK_POLICIES": "off",
+        "VIRIDIAN_OWN_NAMESPACE": "vs",
+        "VIRIDIAN_METRICS_FROM": '[{"podSelector":{}}]',
         "VIRIDIAN_KUBECONFIG": "/k",
         "VIRIDIAN_WORKERS": "8",
         "VIRIDIAN_RESYNC": "5m",
@@ -73,6 +83,9 @@ def test_every_variable() -> None:
         mlflow_uri="http://mlflow:5000",
         collector_url="http://collector:8090",
         collector_token_file="/t",
+        network_policies=False,
+        own_namespace="vs",
+        metrics_from=({"podSelector": {}},),
         kubeconfig="/k",
         workers=8,
         resync=timedelta(minutes=5),

@@ -19,7 +19,7 @@ from viridian.api.names import API_VERSION, MODEL_DEPLOYMENT
 from viridian.ports.cluster import Object
 
 Record = Callable[[str, object], None]
-SERVING = ("Deployment", "Service", "PodDisruptionBudget")
+SERVING = ("Deployment", "Service", "PodDisruptionBudget", "NetworkPolicy")
 
 
 def rejected(churn: Churn) -> None:

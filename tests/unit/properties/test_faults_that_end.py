@@ -267,6 +267,7 @@ DAMAGE: dict[str, Callable[[Churn], None]] = {
     "labels of the champion's Deployment": _strip("Deployment", f"{NAME}-green", "labels"),
     "both Deployments": _drop_every("Deployment"),
     "disruption budgets": _drop_every("PodDisruptionBudget"),
+    "NetworkPolicy": _drop_every("NetworkPolicy"),
     "every pod": _drop_every("Pod"),
     "status": Churn.wipe_status,
     "intents": _strip("Deployment", f"{NAME}-green", "annotations"),

@@ -160,7 +160,15 @@ def collected(churn: Churn) -> None:
     world.rest(resyncs=1)
 
 
-OWNED = ("ModelDeployment", "Deployment", "Service", "PodDisruptionBudget", "ControllerRevision", "Pod")
+OWNED = (
+    "ModelDeployment",
+    "Deployment",
+    "Service",
+    "PodDisruptionBudget",
+    "NetworkPolicy",
+    "ControllerRevision",
+    "Pod",
+)
 
 
 @pytest.mark.parametrize(

@@ -51,6 +51,7 @@ def is_there(churn: Churn, call: Call) -> bool:
 
 
 BUDGETS = Barrier("PodDisruptionBudgets", lambda _, call: call.kind == "PodDisruptionBudget", ("PodDisruptionBudget",))
+POLICY = Barrier("NetworkPolicy", lambda _, call: call.kind == "NetworkPolicy", ("NetworkPolicy",))
 PREVIEW = Barrier("preview Service", lambda _, call: call.name == f"{NAME}-preview", ("Service churn-preview",))
 NOTES = Barrier(
     "notes on records",
@@ -60,7 +61,7 @@ NOTES = Barrier(
 RECORDS = Barrier("records", lambda _, call: call.kind == "ControllerRevision", ("ControllerRevision",))
 STATUS = Barrier("status", lambda _, call: call.verb == "apply status", ("ModelDeployment",))
 EVENTS = Barrier("Events", lambda _, call: call.verb == "record event", ())
-HELPERS = (BUDGETS, PREVIEW, NOTES, STATUS, EVENTS)
+HELPERS = (BUDGETS, POLICY, PREVIEW, NOTES, STATUS, EVENTS)
 EDITS = Barrier(
     "Deployment updates", lambda churn, call: call.kind == "Deployment" and is_there(churn, call), ("Deployment",)
 )
@@ -218,12 +219,13 @@ class TestInMidTrial:
         return took, churn.status["lastRollback"]["seconds"]
 
     @by_fault
-    @pytest.mark.parametrize("barrier", [EDITS, *HELPERS[:3]], ids=lambda barrier: barrier.name)
+    @pytest.mark.parametrize("barrier", [EDITS, *HELPERS[:4]], ids=lambda barrier: barrier.name)
     def test_the_way_back_takes_no_longer(self, barrier: Barrier, fault: Fault) -> None:
         with self.trial() as churn:
             barrier.stand(churn, fault)
             churn.apply(rollout=self.LONG, server={"replicas": 3})
             churn.cluster.remove("PodDisruptionBudget", f"{NAME}-blue")
+            churn.cluster.remove("NetworkPolicy", f"{NAME}-server")
             churn.cluster.remove("Service", f"{NAME}-preview")
             assert self.breach(churn) == pytest.approx(plain_way_back(), abs=A_LOOK)
             status = churn.status

@@ -56,6 +56,7 @@ class TestOrder:
         plan = decide(snapshot(), NOW)
         assert order(plan) == [
             f"apply ControllerRevision churn-{V1}",
+            "apply NetworkPolicy churn-server",
             "apply Deployment churn-blue",
             "apply PodDisruptionBudget churn-blue",
         ]

@@ -46,6 +46,8 @@ def _applied(shown: Snapshot, made: dict[str, Any]) -> Snapshot:
         return replace(shown, live=made) if name == "churn" else replace(shown, preview=made)
     if made["kind"] == "PodDisruptionBudget":
         return replace(shown, budgets={**shown.budgets, name: made})
+    if made["kind"] == "NetworkPolicy":
+        return replace(shown, network_policy=made)
     if made["kind"] == "ControllerRevision":
         found = records.parse(made)
         assert found is not None
