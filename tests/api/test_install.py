@@ -65,7 +65,12 @@ def with_components(folder: Path, *components: str) -> str:
 
 def test_helm_installs_upgrades_and_leaves_the_kinds_behind(kubectl: Kubectl, kube: Kube, namespace: str) -> None:
     helm = Kubectl(program("helm"), kubectl.kubeconfig)
-    settings = (f"--set=namespaces={{{namespace}}}", "--set=image.registry=registry.example.com/viridian")
+    # The policies are those of the install by kustomize, which other tests need.
+    settings = (
+        f"--set=namespaces={{{namespace}}}",
+        "--set=image.registry=registry.example.com/viridian",
+        "--set=admissionPolicies.enabled=false",
+    )
     chart = str(ROOT / "charts" / "viridian")
     release = ("viridian", chart, "--namespace", namespace, "--take-ownership", *settings)
     helm("install", *release)

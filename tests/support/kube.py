@@ -47,11 +47,18 @@ class Kube:
     context: ssl.SSLContext
     # Who the server takes us for; empty: who the certificate says.
     user: str = ""
+    groups: tuple[str, ...] = ()
     _plurals: dict[str, dict[str, tuple[str, bool]]] = field(default_factory=dict)
 
-    def impersonating(self, user: str) -> Kube:
+    def impersonating(self, user: str, *groups: str) -> Kube:
         """The same server seen by someone else, for instance `system:serviceaccount:<namespace>:<name>`."""
-        return replace(self, user=user)
+        return replace(self, user=user, groups=groups)
+
+    def whoami(self) -> str:
+        """Who the server takes us for."""
+        review = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview", "metadata": {}}
+        answer = self.request("POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews", review)
+        return str(answer["status"]["userInfo"]["username"])
 
     def get(self, api_version: str, kind: str, name: str, namespace: str = "") -> Object | None:
         try:
@@ -118,7 +125,13 @@ class Kube:
             headers["Impersonate-User"] = self.user
         try:
             target = f"{path}?{urlencode(query)}" if query else path
-            connection.request(method, target, None if body is None else json.dumps(body), headers)
+            connection.putrequest(method, target)
+            content_of = None if body is None else json.dumps(body).encode()
+            for name, value in [*headers.items(), *(("Impersonate-Group", group) for group in self.groups)]:
+                connection.putheader(name, value)
+            if content_of is not None:
+                connection.putheader("Content-Length", str(len(content_of)))
+            connection.endheaders(content_of)
             response = connection.getresponse()
             answer = _decoded(response.read())
         finally:

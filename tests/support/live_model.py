@@ -59,7 +59,9 @@ class LiveModel:
         return self.kube.apply(self.manifest(version, **parts))
 
     def annotate(self, command: str, value: str) -> None:
-        """As `kubectl annotate` does, with a field manager of its own."""
+        """As `kubectl annotate` does, with a field manager of its own; an approval says who approves."""
+        if command == "approve":
+            value = f"{value}#{self.kube.whoami()}"
         manifest: Object = {**self.identity, "metadata": {**self.identity["metadata"]}}
         manifest["metadata"]["annotations"] = {f"viridian.dev/{command}": value}
         self.kube.apply(manifest, manager=f"person-{command}", force=True)

@@ -97,3 +97,10 @@ app.kubernetes.io/component: mlflow
 app.kubernetes.io/part-of: viridian
 {{ include "viridian.releaseLabels" . }}
 {{- end }}
+
+{{- /* Whether the cluster has ValidatingAdmissionPolicies. Without a cluster (helm template) only its version is known. */ -}}
+{{- define "viridian.hasAdmissionPolicies" -}}
+{{- $versions := .Capabilities.APIVersions }}
+{{- if ternary ($versions.Has "admissionregistration.k8s.io/v1/ValidatingAdmissionPolicy")
+  (semverCompare ">=1.30-0" .Capabilities.KubeVersion.Version) ($versions.Has "v1/Pod") -}}true{{- end -}}
+{{- end }}

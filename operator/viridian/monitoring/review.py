@@ -39,8 +39,8 @@ def next_review(
 
 
 def is_answer(answer: str, review: ReviewStatus) -> bool:
-    """Whether it names this question."""
-    return answer.strip() == review.asked
+    """Whether it names this question; `#` and who has looked into it may follow."""
+    return answer.partition("#")[0].strip() == review.asked
 
 
 def _answered(review: ReviewStatus | None, answer: str) -> ReviewStatus | None:

@@ -310,7 +310,8 @@ def _hold(situation: Situation, traffic: Traffic, trial: Trial, _: tuple[Judgeme
     step, since = situation.steps[trial.step], moment(trial.since) or situation.now
     if step.approval is not None and _approval(situation, trial) is None:
         what = f": {step.approval.message}" if step.approval.message else ""
-        asked = f"annotation {APPROVE_ANNOTATION}={_approval_to_give(situation, trial)}{what}"
+        value = _approval_to_give(situation, trial)
+        asked = f"annotation {APPROVE_ANNOTATION}={value}{what}; end the value in # and your user name"
         return Move(traffic, reasons.AWAITING_APPROVAL, asked, trial.revision)
     left = since + durations.parse(step.duration) - situation.now
     if left > timedelta():

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from localcluster.controlplane import ControlPlane
-from tests.support.kube import Kube
+from tests.support.kube import Kube, Kubectl
 from tests.support.kubelet import Kubelet
 from tests.support.live_model import LiveModel
 from tests.support.mlflow_server import MlflowServer
 from tests.support.operator_process import OperatorProcess
 from tests.support.recorder import Recorder
 from tests.support.safety import violations
+from tests.support.shipped import kubeconfig_of_the_operator
 
 KILLS = "killed after every k-th write on the real control plane (P4)"
 
@@ -28,13 +28,19 @@ def kubelet(kube: Kube) -> Iterator[Kubelet]:
         yield kubelet
 
 
+@pytest.fixture(scope="session")
+def operator_kubeconfig(shipped: Kube, kubectl: Kubectl, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The operator is its own service account, with the roles and under the admission policies that are shipped."""
+    return kubeconfig_of_the_operator(kubectl, tmp_path_factory.mktemp("account"))
+
+
 @pytest.fixture(scope="module")
 def shared_operator(
-    control_plane: ControlPlane, kubelet: Kubelet, mlflow: MlflowServer, tmp_path_factory: pytest.TempPathFactory
+    operator_kubeconfig: Path, kubelet: Kubelet, mlflow: MlflowServer, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[OperatorProcess]:
     """One operator for all namespaces, as long as a module lasts. No other may run meanwhile."""
     folder = tmp_path_factory.mktemp("operator")
-    with OperatorProcess(control_plane.kubeconfig, folder, f"--mlflow-uri={mlflow.url}") as operator:
+    with OperatorProcess(operator_kubeconfig, folder, f"--mlflow-uri={mlflow.url}") as operator:
         operator.until_ready()
         yield operator
         assert operator.stop() == 0, operator.log()
@@ -42,11 +48,11 @@ def shared_operator(
 
 
 @pytest.fixture
-def operator(control_plane: ControlPlane, kubelet: Kubelet, namespace: str, tmp_path: Path) -> Operator:
+def operator(operator_kubeconfig: Path, kubelet: Kubelet, namespace: str, tmp_path: Path) -> Operator:
     """Makes operators for the test's namespace alone; the test begins and ends them."""
 
     def make(*flags: str) -> OperatorProcess:
-        return OperatorProcess(control_plane.kubeconfig, tmp_path, f"--namespace={namespace}", *flags)
+        return OperatorProcess(operator_kubeconfig, tmp_path, f"--namespace={namespace}", *flags)
 
     return make
 

@@ -36,16 +36,21 @@ def _rendered(*command: str) -> list[Object]:
 
 
 def kustomize(folder: str) -> list[Object]:
-    return _rendered(_tool("kubectl"), "kustomize", folder)
+    objects = _rendered(_tool("kubectl"), "kustomize", folder)
+    for object_ in objects:
+        if object_["kind"].startswith("ValidatingAdmissionPolicy"):
+            # kustomize takes them for objects of a namespace; the API server, which knows better, drops it.
+            object_["metadata"].pop("namespace", None)
+    return objects
 
 
 REGISTRY = "image.registry=viridian"
 """As on a node that has the images loaded; the manifests name the same."""
 
 
-def helm(namespace: str, *settings: str) -> list[Object]:
+def helm(namespace: str, *settings: str, release: str = "viridian") -> list[Object]:
     flags = [flag for setting in (REGISTRY, *settings) for flag in ("--set", setting)]
-    return _rendered(_tool("helm"), "template", "viridian", "charts/viridian", "--namespace", namespace, *flags)
+    return _rendered(_tool("helm"), "template", release, "charts/viridian", "--namespace", namespace, *flags)
 
 
 def helm_refusal(*settings: str) -> str:

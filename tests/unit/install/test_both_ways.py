@@ -13,6 +13,9 @@ import yaml
 
 from tests.unit.install.rendering import ROOT, by_identity, helm, helm_refusal, kustomize
 
+POLICIES = {"ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"}
+"""Objects of the whole cluster that give nobody a right."""
+
 
 def test_cluster_wide_both_ways_make_the_same_objects() -> None:
     by_kustomize = by_identity(kustomize("manifests"))
@@ -28,8 +31,39 @@ def test_namespaced_both_ways_make_the_same_objects() -> None:
 
 def test_namespaced_has_no_right_outside_of_the_namespace() -> None:
     for objects in (kustomize("manifests/overlays/namespaced"), helm("ml", "namespaces={ml}", "crds.install=false")):
-        kinds = {object_["kind"] for object_ in objects}
+        kinds = {object_["kind"] for object_ in objects} - POLICIES
         assert kinds == {"ServiceAccount", "Role", "RoleBinding", "Deployment", "Service", "PersistentVolumeClaim"}
+
+
+@pytest.mark.parametrize("overlay", ["cluster-wide", "namespaced"])
+def test_the_admission_policies_can_be_left_out(overlay: str, tmp_path: Path) -> None:
+    root = os.path.relpath(ROOT / "manifests", tmp_path)
+    own = {"resources": [f"{root}/overlays/{overlay}"], "components": [f"{root}/components/without-admission-policies"]}
+    (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump(own))
+    more = ("namespaces={ml}", "crds.install=false") if overlay == "namespaced" else ()
+    for rendered in (kustomize(str(tmp_path)), helm("ml", "admissionPolicies.enabled=false", *more)):
+        kinds = {object_["kind"] for object_ in rendered}
+        assert "Deployment" in kinds
+        assert not kinds & POLICIES
+
+
+def test_every_policy_denies_and_fails_closed() -> None:
+    for objects in (kustomize("manifests"), helm("viridian-system")):
+        policies = {
+            one["metadata"]["name"]: one["spec"] for one in objects if one["kind"] == "ValidatingAdmissionPolicy"
+        }
+        bindings = [one["spec"] for one in objects if one["kind"] == "ValidatingAdmissionPolicyBinding"]
+        assert {spec["failurePolicy"] for spec in policies.values()} == {"Fail"}
+        assert sorted(binding["policyName"] for binding in bindings) == sorted(policies)
+        assert all(binding["validationActions"] == ["Deny"] for binding in bindings)
+
+
+def test_the_policies_of_a_release_know_its_names() -> None:
+    objects = helm("ml", "serviceAccount.name=robot", release="second")
+    policies = {one["metadata"]["name"]: one for one in objects if one["kind"] == "ValidatingAdmissionPolicy"}
+    assert all(name.startswith("second-") for name in policies)
+    assert ":robot'" in policies["second-operator"]["spec"]["matchConditions"][0]["expression"]
+    assert "second-approve" in str(policies["second-modeldeployments"]["spec"]["validations"])
 
 
 def test_helm_serves_several_namespaces_with_a_role_in_each() -> None:

@@ -1,0 +1,389 @@
+"""The shipped admission policies on a real API server: pod templates, approvals, and what the operator may do."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from tests.support.kube import Kube, Object, Refused, eventually
+from tests.support.manifests import model_deployment, retrain_policy
+from tests.support.shipped import OPERATOR, bound, refusal
+from viridian.api.names import API_VERSION, MODEL_DEPLOYMENT, MODEL_DEPLOYMENT_LABEL
+from viridian.plan.ownership import owner_reference
+
+DIGEST = f"sha256:{'a' * 64}"
+Field = dict[str, Any]
+
+FORBIDDEN: dict[str, tuple[Field, Field]] = {
+    "privileged": ({}, {"securityContext": {"privileged": True}}),
+    "root": ({}, {"securityContext": {"runAsUser": 0}}),
+    "host network": ({"hostNetwork": True}, {}),
+    "host processes": ({"hostPID": True}, {}),
+    "host path": ({"volumes": [{"name": "host", "hostPath": {"path": "/"}}]}, {}),
+    "a Secret as a volume": ({"volumes": [{"name": "s", "secret": {"secretName": "bank"}}]}, {}),
+    "a Secret as a variable": (
+        {},
+        {"env": [{"name": "P", "valueFrom": {"secretKeyRef": {"name": "bank", "key": "password"}}}]},
+    ),
+    "all of a Secret": ({}, {"envFrom": [{"secretRef": {"name": "bank"}}]}),
+    "a service account": ({"serviceAccountName": "powerful"}, {}),
+    "a service account by its old name": ({"serviceAccount": "powerful"}, {}),
+    "a token": ({"automountServiceAccountToken": True}, {}),
+    "an image": ({}, {"image": "evil"}),
+    "a command": ({}, {"command": ["sh", "-c", "id"]}),
+    "a hook": ({}, {"lifecycle": {"postStart": {"exec": {"command": ["id"]}}}}),
+    "a sidecar": ({"initContainers": [{"name": "side", "image": "evil", "restartPolicy": "Always"}]}, {}),
+    "a pull secret": ({"imagePullSecrets": [{"name": "bank"}]}, {}),
+}
+"""What one part of a pod template reaches: fields of the pod, and of its container."""
+
+
+def template(container: str, fields: tuple[Field, Field]) -> Object:
+    pod, inside = fields
+    own: Object = {"name": container, **({"image": "ghcr.io/acme/train:1"} if container == "train" else {}), **inside}
+    return {"spec": {**copy.deepcopy(pod), "containers": [own]}}
+
+
+def with_template(kind: str, namespace: str, fields: tuple[Field, Field]) -> Object:
+    if kind == MODEL_DEPLOYMENT:
+        return model_deployment(namespace, server={"template": template("server", fields)})
+    return retrain_policy(namespace, stages={"training": {"template": template("train", fields)}})
+
+
+KINDS = (MODEL_DEPLOYMENT, "RetrainPolicy")
+
+
+@pytest.fixture
+def user(shipped: Kube, namespace: str) -> Callable[..., Kube]:
+    """Makes service accounts with the given ClusterRoles in the test's namespace."""
+
+    def make(name: str, *roles: str) -> Kube:
+        found = bound(shipped, namespace, name, *roles)
+        may_see = shipped.path(API_VERSION, MODEL_DEPLOYMENT, namespace)
+        eventually(lambda: found.request("GET", may_see), what=f"the rights of {name}")
+        return found
+
+    return make
+
+
+@pytest.fixture
+def editor(user: Callable[..., Kube]) -> Kube:
+    """A data scientist: `viridian-edit` and nothing else."""
+    return user("mlops", "viridian-edit")
+
+
+@pytest.fixture
+def developer(user: Callable[..., Kube]) -> Kube:
+    """The cluster's own `edit`: may create pods and act as the service accounts of the namespace."""
+    return user("developer", "edit")
+
+
+@pytest.fixture
+def admin(user: Callable[..., Kube]) -> Kube:
+    return user("boss", "admin")
+
+
+# ---- pod templates
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_part_of_a_template_comes_from_whoever_may_not_create_pods(
+    kind: str, editor: Kube, developer: Kube, namespace: str
+) -> None:
+    for what, fields in FORBIDDEN.items():
+        said = refusal(editor, with_template(kind, namespace, fields))
+        assert "needs the right to create pods (verb create, resource pods)" in said, what
+        assert namespace in said, what
+        assert refusal(developer, with_template(kind, namespace, fields)) == "", what
+
+
+@pytest.mark.parametrize(
+    "fragment",
+    [
+        {"metadata": {"annotations": {"vault.hashicorp.com/agent-inject": "true"}}},
+        {"metadata": {"labels": {"sidecar.istio.io/inject": "true"}}},
+        {"spec": {"initContainers": [{"name": "fetch", "$patch": "delete"}]}},
+        {"spec": {"containers": [{"$patch": "replace", "name": "server", "image": "evil"}]}},
+    ],
+    ids=["an annotation", "a label", "no init step", "another server"],
+)
+def test_a_fragment_reaches_pods_by_more_than_fields(editor: Kube, namespace: str, fragment: Object) -> None:
+    said = refusal(editor, model_deployment(namespace, server={"template": fragment}))
+    assert "spec.server.template decides what runs in the pods" in said
+
+
+def test_a_plain_deployment_needs_no_more_than_the_role(editor: Kube, namespace: str) -> None:
+    assert refusal(editor, model_deployment(namespace)) == ""
+    assert refusal(editor, model_deployment(namespace, server={"replicas": 3, "template": {}})) == ""
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_service_account_is_named_by_who_may_act_as_it(
+    kind: str, user: Callable[..., Kube], shipped: Kube, namespace: str
+) -> None:
+    rules = [{"apiGroups": [""], "resources": ["pods"], "verbs": ["create"]}]
+    metadata = {"name": f"pods-{namespace}"}
+    role = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": metadata, "rules": rules}
+    shipped.create(role)
+    may_create_pods = user("pods", "viridian-edit", f"pods-{namespace}")
+    eventually(lambda: refusal(may_create_pods, with_template(kind, namespace, ({}, {}))) == "", what="its rights")
+    for field in ("serviceAccountName", "serviceAccount"):
+        said = refusal(may_create_pods, with_template(kind, namespace, ({field: "powerful"}, {})))
+        assert "the service account powerful" in said
+        assert "verb impersonate, resource serviceaccounts" in said
+    shipped.delete(role)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_somebody_with_the_right_wrote_may_stay(kind: str, editor: Kube, developer: Kube, namespace: str) -> None:
+    fields: tuple[Field, Field] = ({"serviceAccountName": "powerful"}, {"env": [{"name": "A", "value": "1"}]})
+    made = developer.create(with_template(kind, namespace, fields))
+    harmless: Object = {"rollout": {"paused": True}} if kind == MODEL_DEPLOYMENT else {"suspend": True}
+    editor.merge(made, {"spec": harmless})
+    editor.merge(made, {"metadata": {"labels": {"team": "a"}}})
+    for pod, inside in (
+        ({"hostNetwork": True}, {}),
+        ({"serviceAccountName": "another"}, {}),
+        ({"serviceAccountName": None}, {}),
+        ({}, {"env": [{"name": "A", "value": "2"}]}),
+    ):
+        with pytest.raises(Refused, match="right to create pods"):
+            editor.merge(made, {"spec": with_template(kind, namespace, (pod, inside))["spec"]})
+
+
+def test_the_runtime_decides_what_a_template_means(editor: Kube, developer: Kube, namespace: str) -> None:
+    made = developer.create(
+        model_deployment(namespace, server={"template": {"spec": {"containers": [{"name": "server", "image": "x"}]}}})
+    )
+    with pytest.raises(Refused, match="right to create pods"):
+        editor.merge(made, {"spec": {"server": {"runtime": "Custom"}}})
+
+
+@pytest.mark.parametrize(
+    ("spec", "said"),
+    [
+        (
+            {
+                "model": {
+                    "registry": {"name": "churn", "alias": "candidate"},
+                    "signature": {"publicKeySecretRef": {"name": "bank"}},
+                }
+            },
+            "spec.model.signature.publicKeySecretRef gives the Secret bank to the pods",
+        ),
+        (
+            {"feedback": {"subject": "id", "hashKeySecretRef": {"name": "bank"}}},
+            "spec.feedback.hashKeySecretRef gives the Secret bank to the pods",
+        ),
+    ],
+    ids=["signature", "feedback"],
+)
+def test_a_secret_is_named_by_who_may_read_it(
+    editor: Kube, developer: Kube, namespace: str, spec: Object, said: str
+) -> None:
+    assert said in refusal(editor, model_deployment(namespace, **spec))
+    made = developer.create(model_deployment(namespace, **spec))
+    editor.merge(made, {"spec": {"rollout": {"paused": True}}})
+
+
+# ---- commands of people
+
+
+def say(who: Kube, target: Object, command: str, value: str) -> None:
+    who.merge(target, {"metadata": {"annotations": {f"viridian.dev/{command}": value}}})
+
+
+def test_who_approves_is_who_says_so(editor: Kube, developer: Kube, admin: Kube, namespace: str) -> None:
+    made = editor.create(model_deployment(namespace))
+    for who in (editor, developer):
+        with pytest.raises(Refused, match=r"right to approve \(verb update, resource modeldeployments/approval\)"):
+            say(who, made, "approve", f"deadbeef#{who.user}")
+    for name in ("deadbeef", "deadbeef#head-of-risk", f"deadbeef#{admin.user}x", f"deadbeef#2#not-{admin.user}"):
+        with pytest.raises(Refused, match=f"you are {admin.user}: write viridian.dev/approve=deadbeef#{admin.user}"):
+            say(admin, made, "approve", name)
+    say(admin, made, "approve", f"deadbeef#{admin.user}")
+    # Somebody else may go on editing, and take the annotation away; saying it again is an approval again.
+    editor.merge(made, {"spec": {"rollout": {"paused": True}}})
+    editor.merge(made, {"metadata": {"annotations": {"viridian.dev/approve": None}}})
+    with pytest.raises(Refused, match="right to approve"):
+        say(editor, made, "approve", f"deadbeef#{admin.user}")
+    say(admin, made, "approve", f"deadbeef#2#{admin.user}")
+
+
+def test_an_approval_at_birth_is_an_approval(editor: Kube, namespace: str) -> None:
+    born = model_deployment(namespace)
+    born["metadata"]["annotations"] = {"viridian.dev/approve": f"deadbeef#{editor.user}"}
+    assert "right to approve" in refusal(editor, born)
+
+
+def test_the_role_for_approving_is_enough(user: Callable[..., Kube], editor: Kube, namespace: str) -> None:
+    made, approver = editor.create(model_deployment(namespace)), user("risk", "viridian-approve")
+    say(approver, made, "approve", f"deadbeef#{approver.user}")
+
+
+@pytest.mark.parametrize("command", ["reject", "rollback", "retry", "restart", "reviewed", "run"])
+def test_no_command_carries_another_name(editor: Kube, developer: Kube, namespace: str, command: str) -> None:
+    made = developer.create(retrain_policy(namespace) if command == "run" else model_deployment(namespace))
+    for value in ("deadbeef", "deadbeef#2", "deadbeef#2026-11-28T10:00:00Z", f"deadbeef#{editor.user}"):
+        say(editor, made, command, value)
+    with pytest.raises(Refused, match=f"you are {editor.user}: write viridian.dev/{command}=deadbeef#{editor.user}"):
+        say(editor, made, command, "deadbeef#head-of-risk")
+
+
+# ---- what the operator records
+
+
+def recorded(namespace: str, kind: str, **metadata: Any) -> Object:
+    version = {"Service": "v1", "Deployment": "apps/v1", "ControllerRevision": "apps/v1"}[kind]
+    labels = {"app": "churn"}
+    pod = {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "server", "image": "x"}]}}
+    content: dict[str, Object] = {
+        "Service": {"spec": {"selector": labels, "ports": [{"port": 80}]}},
+        "Deployment": {"spec": {"replicas": 0, "selector": {"matchLabels": labels}, "template": pod}},
+        "ControllerRevision": {"revision": 1, "data": {}},
+    }
+    return {
+        "apiVersion": version,
+        "kind": kind,
+        "metadata": {"name": "churn", "namespace": namespace, **metadata},
+        **content[kind],
+    }
+
+
+@pytest.mark.parametrize("kind", ["Service", "Deployment", "ControllerRevision"])
+def test_nobody_writes_what_the_operator_believes(shipped: Kube, admin: Kube, namespace: str, kind: str) -> None:
+    made = shipped.create(
+        recorded(namespace, kind, annotations={"viridian.dev/traffic": "{}"}, labels={MODEL_DEPLOYMENT_LABEL: "churn"})
+    )
+    if kind == "ControllerRevision":
+        return  # no role for people writes these
+    admin.merge(made, {"metadata": {"annotations": {"team": "a"}}})
+    for change in (
+        {"annotations": {"viridian.dev/traffic": "forged"}},
+        {"annotations": {"viridian.dev/traffic": None}},
+        {"annotations": {"viridian.dev/reverted": "forged"}},
+        {"labels": {MODEL_DEPLOYMENT_LABEL: "another"}},
+    ):
+        with pytest.raises(Refused, match="what the operator remembers"):
+            admin.merge(made, {"metadata": change})
+    shipped.delete(made)
+    forged = recorded(namespace, kind, labels={MODEL_DEPLOYMENT_LABEL: "churn"})
+    assert "what the operator remembers" in refusal(admin, forged)
+
+
+# ---- the operator's own user
+
+
+@pytest.fixture
+def operator(shipped: Kube) -> Kube:
+    """With every right there is, so that only the policy stands in the way."""
+    return shipped.impersonating(OPERATOR, "system:masters")
+
+
+def owned(namespace: str, kind: str = "Deployment", **owner: Any) -> Object:
+    reference = {**owner_reference(MODEL_DEPLOYMENT, "churn", "0"), **owner}
+    return recorded(namespace, kind, ownerReferences=[reference])
+
+
+def test_the_operator_makes_what_its_kinds_control(operator: Kube, namespace: str) -> None:
+    for kind in ("Service", "Deployment", "ControllerRevision"):
+        assert refusal(operator, owned(namespace, kind)) == ""
+
+
+def test_the_operator_makes_nothing_else(operator: Kube, namespace: str) -> None:
+    labelled = {"labels": {MODEL_DEPLOYMENT_LABEL: "churn"}}
+    strangers: Iterator[Object] = iter(
+        [
+            recorded(namespace, "Deployment"),
+            recorded(namespace, "Deployment", **labelled),
+            owned(namespace, controller=False),
+            owned(namespace, apiVersion="apps/v1", kind="Deployment"),
+            owned(namespace, apiVersion="viridian.dev.example.com/v1"),
+            {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "viridian-orders", "namespace": namespace}},
+            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "own"}},
+            model_deployment(namespace),
+        ]
+    )
+    for stranger in strangers:
+        assert "no such object controls this one" in refusal(operator, stranger), stranger
+
+
+@pytest.mark.parametrize("place", ["kube-system", "kube-public", "viridian-system"])
+def test_the_operator_makes_nothing_in_system_namespaces(operator: Kube, place: str) -> None:
+    assert f"makes nothing in {place}" in refusal(operator, owned(place)).replace(" for all namespaces", "").replace(
+        "its own, ", ""
+    )
+
+
+def test_the_operator_for_one_namespace_lives_there(shipped: Kube, namespace: str) -> None:
+    bound(shipped, namespace, "viridian-operator", "edit")
+    operator = shipped.impersonating(f"system:serviceaccount:{namespace}:viridian-operator")
+    eventually(lambda: refusal(operator, owned(namespace)) == "", what="its rights")
+    assert "no such object controls this one" in refusal(operator, recorded(namespace, "Deployment"))
+
+
+def test_the_operator_changes_and_deletes_only_what_is_left_behind(
+    operator: Kube, shipped: Kube, namespace: str
+) -> None:
+    stranger = shipped.create(recorded(namespace, "Deployment"))
+    for attempt in (
+        lambda: operator.merge(stranger, {"metadata": {"labels": {"a": "b"}}}),
+        lambda: operator.merge(stranger, {"metadata": owned(namespace)["metadata"]}),
+        lambda: operator.delete(stranger),
+    ):
+        with pytest.raises(Refused, match="no such object controls this one"):
+            attempt()
+    shipped.merge(stranger, {"metadata": {"labels": {MODEL_DEPLOYMENT_LABEL: "churn"}}})
+    operator.merge(stranger, {"metadata": {"labels": {"a": "b"}}})
+    operator.merge(stranger, {"metadata": {"ownerReferences": owned(namespace)["metadata"]["ownerReferences"]}})
+    operator.delete(stranger)
+
+
+def test_the_operator_tells_of_its_kinds_alone(operator: Kube, shipped: Kube, namespace: str) -> None:
+    made = shipped.create(model_deployment(namespace))
+    operator.merge(made, {"status": {"observedGeneration": 1}}, subresource="status")
+    with pytest.raises(Refused, match="no such object controls this one"):
+        operator.merge(made, {"spec": {"rollout": {"paused": True}}})
+    with pytest.raises(Refused, match="no such object controls this one"):
+        operator.delete(made)
+    event = {
+        "apiVersion": "events.k8s.io/v1",
+        "kind": "Event",
+        "metadata": {"name": "e", "namespace": namespace},
+        "eventTime": "2026-11-28T10:00:00.000000Z",
+        "type": "Normal",
+        "reason": "X",
+        "action": "X",
+        "reportingController": "viridian.dev/operator",
+        "reportingInstance": "x",
+    }
+    about = {"kind": MODEL_DEPLOYMENT, "name": "churn", "namespace": namespace}
+    assert refusal(operator, {**event, "regarding": {**about, "apiVersion": API_VERSION}}) == ""
+    assert "no such object" in refusal(operator, {**event, "regarding": {**about, "apiVersion": "v1", "kind": "Pod"}})
+
+
+def test_the_operator_has_its_lease_and_its_secret(operator: Kube, namespace: str) -> None:
+    def own(version: str, kind: str, name: str, place: str) -> Object:
+        return {"apiVersion": version, "kind": kind, "metadata": {"name": name, "namespace": place}}
+
+    for version, kind, name in (("coordination.k8s.io/v1", "Lease", "any"), ("v1", "Secret", "viridian-orders")):
+        assert refusal(operator, own(version, kind, name, "viridian-system")) == ""
+        assert "no such object" in refusal(operator, own(version, kind, name, namespace))
+    assert "no such object" in refusal(operator, own("v1", "Secret", "another", "viridian-system"))
+
+
+# ---- the policies themselves
+
+
+def test_every_policy_is_well_typed(shipped: Kube) -> None:
+    def checked() -> list[Object] | None:
+        found = shipped.list("admissionregistration.k8s.io/v1", "ValidatingAdmissionPolicy")
+        ours = [policy for policy in found if policy["metadata"]["name"].startswith("viridian-")]
+        done = all("typeChecking" in policy.get("status", {}) for policy in ours)
+        return ours if ours and done else None
+
+    for policy in eventually(checked, what="the type check"):
+        assert policy["status"]["typeChecking"] == {}, policy["metadata"]["name"]
