@@ -19,6 +19,8 @@ from viridian.feedback.problems import Problem
 
 _SERVICE_ACCOUNT: Final = "system:serviceaccount:"
 _REMEMBERED: Final = 10_000
+NOBODY: Final = ""
+"""The tenant of those who have not said yet who they are."""
 _Answer = TypeVar("_Answer")
 
 
@@ -47,6 +49,11 @@ class Identity:
     uid: str = ""
     groups: tuple[str, ...] = ()
     extra: tuple[tuple[str, tuple[str, ...]], ...] = field(default=(), repr=False)
+
+    @property
+    def tenant(self) -> str:
+        """Whose share of the collector they take: that of their namespace, or their own."""
+        return self.namespace or self.user
 
     @property
     def namespace(self) -> str:

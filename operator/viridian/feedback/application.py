@@ -103,13 +103,13 @@ class _Programs:
     async def predictions(self, request: Request) -> Response:
         """POST PredictionBatch."""
         identity = await self._caller(request)
-        async with self._read(request, _PREDICTIONS, "a PredictionBatch") as batch:
+        async with self._read(request, identity, _PREDICTIONS, "a PredictionBatch") as batch:
             served = await self._served(identity, batch.served)
             if not all(block.complete for block in batch.blocks):
                 raise Problem(400, "the lists of a block are of one length")
             check_amount(batch)
             filter_ = self._collector.privacy.of(served.namespace, served.deployment)
-            received = await self._collector.writer.write(StorePredictions(batch, filter_))
+            received = await self._collector.writer.write(StorePredictions(batch, filter_), served.namespace)
         metrics = self._collector.metrics
         self._count(Kind.PREDICTION, received.stored)
         for row in received.stored.refused:
@@ -124,10 +124,10 @@ class _Programs:
     async def profiles(self, request: Request) -> Response:
         """POST ProfileWindow."""
         identity = await self._caller(request)
-        async with self._read(request, _PROFILES, "a ProfileWindow") as window:
+        async with self._read(request, identity, _PROFILES, "a ProfileWindow") as window:
             await self._served(identity, window.served)
             self._check(window)
-            stored = await self._collector.writer.write(StoreProfile(window))
+            stored = await self._collector.writer.write(StoreProfile(window), window.served.namespace)
         self._count(Kind.PROFILE, stored)
         return json_answer(stored)
 
@@ -148,14 +148,14 @@ class _Programs:
         collector = self._collector
         if reviewed:
             await collector.access.require(identity, Right.LABEL, namespace)
-        async with collector.bodies.of(request) as body:
+        async with collector.bodies.of(request, identity.tenant) as body:
             kind = request.headers.get("content-type", "")
-            told, refused = await asyncio.to_thread(outcomes, kind, body, collector.clock())
+            told, refused = await collector.decoders.ask(identity.tenant, outcomes, kind, body, collector.clock())
             if reviewed:
                 told = [by_human(one) for one in told]
             elif needs_label_right(told):
                 await collector.access.require(identity, Right.LABEL, namespace)
-            stored = await collector.writer.write(StoreOutcomes(namespace, told, tuple(refused)))
+            stored = await collector.writer.write(StoreOutcomes(namespace, told, tuple(refused)), namespace)
         self._count(Kind.OUTCOME, stored)
         return json_answer(stored)
 
@@ -168,7 +168,7 @@ class _Programs:
         if not 0 < len(subject) <= MAX_TEXT:
             raise Problem(400, f"a subject has 1 to {MAX_TEXT} characters")
         writer, stored_as = self._collector.writer, self._collector.privacy.subject(subject)
-        erased = await writer.write(EraseSubject(namespace, stored_as))
+        erased = await writer.write(EraseSubject(namespace, stored_as), namespace)
         # Where a long question keeps the log of SQLite from being cut, the next sweep does it.
         await writer.scrub()
         return json_answer({"erased": erased} if erased or stored_as == subject else {"erased": 0, "hint": _HASHED})
@@ -178,10 +178,10 @@ class _Programs:
         identity = await self._caller(request)
         namespace, deployment = _place(request)
         await self._collector.access.require(identity, Right.KEEP, namespace, deployment)
-        async with self._read(request, _KEEPING, "rules: deny, hash, allow, retention_seconds") as keeping:
+        async with self._read(request, identity, _KEEPING, "rules: deny, hash, allow, retention_seconds") as keeping:
             if keeping.retention_seconds is not None and not keeping.retention_seconds > 0:
                 raise Problem(400, "retention_seconds is above 0")
-            await self._collector.writer.write(GiveRules(namespace, deployment, keeping))
+            await self._collector.writer.write(GiveRules(namespace, deployment, keeping), namespace)
         self._collector.privacy.give(namespace, deployment, keeping)
         return Response(status_code=204)
 
@@ -196,7 +196,8 @@ class _Programs:
         spans = Spans.checked(start, end, seconds)
         revision, profiles = request.query_params.get("revision", ""), _truth(request, "profile", True)
         found = self._collector.windows.of(namespace, deployment, spans, revision, profiles)
-        return Response(await self._collector.readers.ask(encoded, found), media_type="application/json")
+        answer = await self._collector.readers.ask(namespace, encoded, found)
+        return Response(answer, media_type="application/json")
 
     async def freeze(self, request: Request) -> Response:
         """PUT: Snapshot."""
@@ -223,7 +224,7 @@ class _Programs:
         frozen = await asyncio.to_thread(self._collector.snapshots.find, namespace, deployment, run)
         if frozen is None:
             raise Problem(404, "this run has no snapshot; PUT makes one")
-        path = await self._collector.readers.ask(self._collector.snapshots.checked, frozen)
+        path = await self._collector.readers.ask(namespace, self._collector.snapshots.checked, frozen)
         return FileResponse(path, media_type="application/vnd.apache.parquet", headers=_digest_headers(frozen))
 
     async def next_reviews(self, request: Request) -> Response:
@@ -232,6 +233,7 @@ class _Programs:
         leases = self._collector.leases
         count = int(_number(request, "count", 1))
         found = await self._collector.readers.ask(
+            sample.namespace,
             reviews,
             self._collector.engine,
             sample,
@@ -244,7 +246,8 @@ class _Programs:
         """GET the queue as JSON lines, for a labelling tool."""
         _, sample = await self._sample(request)
         limit = max(1, min(MAX_REVIEWS, int(_number(request, "limit", MAX_REVIEWS))))
-        found = await self._collector.readers.ask(reviews, self._collector.engine, sample, lambda _: True, limit)
+        engine, readers = self._collector.engine, self._collector.readers
+        found = await readers.ask(sample.namespace, reviews, engine, sample, lambda _: True, limit)
         return Response(msgspec.json.Encoder().encode_lines(found), media_type="application/x-ndjson")
 
     async def _sample(self, request: Request) -> tuple[Identity, Sample]:
@@ -293,10 +296,10 @@ class _Programs:
 
     @contextlib.asynccontextmanager
     async def _read(
-        self, request: Request, decoder: msgspec.json.Decoder[_Document], what: str
+        self, request: Request, identity: Identity, decoder: msgspec.json.Decoder[_Document], what: str
     ) -> AsyncIterator[_Document]:
         """What the body says; it counts as being in memory until the end of the block."""
-        async with self._collector.bodies.of(request) as body:
+        async with self._collector.bodies.of(request, identity.tenant) as body:
             check_values(body)
             try:
                 document = decoder.decode(body)

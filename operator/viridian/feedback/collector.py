@@ -40,6 +40,7 @@ class Collector:
     privacy: Privacy
     writer: Writer
     readers: Readers
+    decoders: Readers
     windows: Windows
     snapshots: Snapshots
     sweeper: Sweeper
@@ -65,7 +66,7 @@ async def running(settings: Settings, gate: Gate, clock: Callable[[], float] = t
     for (namespace, deployment), keeping in given_rules(engine).items():
         privacy.give(namespace, deployment, keeping)
     writer = Writer(database.writing, metrics, settings.queue_rows, clock)
-    readers = Readers()
+    readers, decoders = Readers(), Readers()
     snapshots = Snapshots(engine, writer, settings.data_dir / "snapshots")
     limits = Limits(
         rows=settings.retention,
@@ -86,6 +87,7 @@ async def running(settings: Settings, gate: Gate, clock: Callable[[], float] = t
             privacy=privacy,
             writer=writer,
             readers=readers,
+            decoders=decoders,
             windows=Windows(engine),
             snapshots=snapshots,
             sweeper=sweeper,
@@ -97,6 +99,7 @@ async def running(settings: Settings, gate: Gate, clock: Callable[[], float] = t
         await sweeping
         await writer.stop()
         readers.stop()
+        decoders.stop()
         database.dispose()
 
 

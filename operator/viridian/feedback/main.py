@@ -6,8 +6,12 @@ import asyncio
 import os
 import signal
 import sys
+from typing import Final
 
 from viridian.feedback.settings import Settings, parse
+
+CLIENTS: Final = 4
+"""So many addresses take all connections; one alone does not."""
 
 
 def main() -> None:
@@ -47,7 +51,12 @@ async def collect(settings: Settings) -> None:
     from viridian.http.bounds import Bounds
     from viridian.http.listener import Listener
 
-    bounds = Bounds(seconds=settings.read, body_bytes=settings.max_body_bytes, connections=settings.max_connections)
+    bounds = Bounds(
+        seconds=settings.read,
+        body_bytes=settings.max_body_bytes,
+        connections=settings.max_connections,
+        connections_each=max(1, settings.max_connections // CLIENTS),
+    )
     server = ApiServer.found(settings.api_server, settings.api_ca_file, settings.api_token_file)
     async with KubernetesGate(server) as gate, running(settings, gate) as collector:
         listener = Listener(application(collector), settings.host, settings.port, bounds, settings.stop)

@@ -23,12 +23,12 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from viridian.feedback.access import Identity, Right
+from viridian.feedback.access import NOBODY, Identity, Right
 from viridian.feedback.answers import route
 from viridian.feedback.collector import Collector
 from viridian.feedback.decoding import COLUMNS, NotUnderstood, told_fields
 from viridian.feedback.metrics import Fate, Kind
-from viridian.feedback.names import checked_names
+from viridian.feedback.names import checked_names, is_id
 from viridian.feedback.outcomes import StoreOutcomes, by_human
 from viridian.feedback.problems import Problem
 from viridian.feedback.reviews import Review, Sample, reviews
@@ -38,6 +38,11 @@ LOGIN_PATH: Final = "/review/login"
 COOKIE: Final = "viridian-review"
 SESSION_SECONDS: Final = 12 * 3600.0
 _SESSIONS: Final = 1_000
+_SESSIONS_EACH: Final = 20
+"""Of one person: whoever logs in again and again ends their own sessions only."""
+_SKIPPED: Final = 10_000
+_FORM_BYTES: Final = 64 * 1024
+"""Most of it is the token."""
 _WEEK: Final = 7 * 86_400.0
 _TEMPLATES: Final = Path(__file__).with_name("templates")
 
@@ -45,9 +50,17 @@ _TEMPLATES: Final = Path(__file__).with_name("templates")
 @dataclass
 class _Session:
     token: str = field(repr=False)
+    user: str
     until: float
     word: str = field(default_factory=lambda: secrets.token_urlsafe(32), repr=False)
-    skipped: set[str] = field(default_factory=set)
+    skipped: OrderedDict[str, None] = field(default_factory=OrderedDict)
+
+    def skip(self, prediction_id: str) -> None:
+        """Not shown again, unless very many others were passed over since."""
+        if is_id(prediction_id):
+            self.skipped[prediction_id] = None
+            while len(self.skipped) > _SKIPPED:
+                self.skipped.popitem(last=False)
 
 
 class _Login(Problem):
@@ -109,24 +122,31 @@ class _Page:
     async def log_in(self, request: Request) -> Response:
         """A session for a token that the API server knows."""
         _from_this_page(request)
-        token = (await self._fields(request)).get("token", "").strip()
+        token = (await self._fields(request, NOBODY)).get("token", "").strip()
         if not token:
             raise _Login("the token is missing")
-        await self._collector.access.identify(token)
+        identity = await self._collector.access.identify(token)
         name = secrets.token_urlsafe(32)
-        self._sessions[name] = _Session(token, self._collector.clock() + SESSION_SECONDS)
-        while len(self._sessions) > _SESSIONS:
-            self._sessions.popitem(last=False)
+        self._sessions[name] = _Session(token, identity.user, self._collector.clock() + SESSION_SECONDS)
+        self._forget_the_oldest(identity.user)
         response = RedirectResponse(REVIEW_PATH, 303)
         response.set_cookie(
             COOKIE, name, path=REVIEW_PATH, httponly=True, samesite="strict", secure=request.url.scheme == "https"
         )
         return response
 
+    def _forget_the_oldest(self, user: str) -> None:
+        """Of this person first."""
+        theirs = [name for name, session in self._sessions.items() if session.user == user]
+        for name in theirs[:-_SESSIONS_EACH]:
+            del self._sessions[name]
+        while len(self._sessions) > _SESSIONS:
+            self._sessions.popitem(last=False)
+
     async def log_out(self, request: Request) -> Response:
         """The session is over."""
         session, _ = await self._session(request)
-        await self._form(request, session)
+        await self._form(request, session, session.user)
         self._sessions.pop(request.cookies[COOKIE], None)
         response = RedirectResponse(LOGIN_PATH, 303)
         response.delete_cookie(COOKIE, path=REVIEW_PATH)
@@ -135,10 +155,10 @@ class _Page:
     async def answer(self, request: Request) -> Response:
         """Store what the person says, or pass over the row; then the next one."""
         session, identity = await self._session(request)
-        form = await self._form(request, session)
+        form = await self._form(request, session, identity.tenant)
         namespace, deployment = await self._place(identity, form)
         if "skip" in form:
-            session.skipped.add(form.get("prediction_id", ""))
+            session.skip(form.get("prediction_id", ""))
             said = "skipped"
         else:
             await self._store(namespace, deployment, form)
@@ -158,7 +178,7 @@ class _Page:
             raise Problem(400, f"the answer was not understood: {problem}") from None
         # The person may label here, which says nothing about the other deployments of the namespace.
         answer = StoreOutcomes(namespace, [by_human(told)], deployment=deployment)
-        stored = await self._collector.writer.write(answer)
+        stored = await self._collector.writer.write(answer, namespace)
         if stored.refused:
             raise Problem(400, f"the answer was not understood: {stored.refused[0]['problem']}")
         self._collector.metrics.rows(Kind.OUTCOME, Fate.STORED, stored.stored)
@@ -172,7 +192,7 @@ class _Page:
         def wanted(prediction: str) -> bool:
             return prediction not in session.skipped and collector.leases.take(namespace, prediction, identity.user)
 
-        found = await collector.readers.ask(reviews, collector.engine, sample, wanted, 1)
+        found = await collector.readers.ask(namespace, reviews, collector.engine, sample, wanted, 1)
         return found[0] if found else None
 
     async def _place(self, identity: Identity, said: Mapping[str, str]) -> tuple[str, str]:
@@ -189,15 +209,15 @@ class _Page:
             raise _Login("your session is over; please log in again" if COOKIE in request.cookies else "")
         return session, await self._collector.access.identify(session.token)
 
-    async def _form(self, request: Request, session: _Session) -> dict[str, str]:
+    async def _form(self, request: Request, session: _Session, tenant: str) -> dict[str, str]:
         _from_this_page(request)
-        form = await self._fields(request)
+        form = await self._fields(request, tenant)
         if not hmac.compare_digest(form.get("word", "").encode(), session.word.encode()):
             raise Problem(403, "the form is not from this page; load the page again")
         return form
 
-    async def _fields(self, request: Request) -> dict[str, str]:
-        async with self._collector.bodies.of(request) as body:
+    async def _fields(self, request: Request, tenant: str) -> dict[str, str]:
+        async with self._collector.bodies.of(request, tenant, _FORM_BYTES) as body:
             try:
                 return dict(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=20))
             except ValueError:

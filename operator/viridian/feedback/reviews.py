@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from bisect import bisect_left
-from collections import defaultdict
+from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -63,18 +63,21 @@ class Leases:
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._held: dict[tuple[str, str], tuple[str, float]] = {}
+        self._held: dict[str, OrderedDict[str, tuple[str, float]]] = {}
+        """By namespace, those that were taken last at the end."""
 
     def take(self, namespace: str, prediction_id: str, who: str) -> bool:
         """Whether it is theirs now, for a while."""
         now = self._clock()
         with self._lock:
-            holder, until = self._held.get((namespace, prediction_id), (who, 0.0))
+            held = self._held.setdefault(namespace, OrderedDict())
+            holder, until = held.get(prediction_id, (who, 0.0))
             if holder != who and until > now:
                 return False
-            if len(self._held) > _CANDIDATES:
-                self._held = {place: held for place, held in self._held.items() if held[1] > now}
-            self._held[namespace, prediction_id] = (who, now + LEASE_SECONDS)
+            held[prediction_id] = (who, now + LEASE_SECONDS)
+            held.move_to_end(prediction_id)
+            while len(held) > _CANDIDATES or next(iter(held.values()))[1] <= now:
+                held.popitem(last=False)
             return True
 
 

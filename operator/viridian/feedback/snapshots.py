@@ -11,7 +11,7 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,12 +28,13 @@ from viridian.feedback import tables
 from viridian.feedback.catalog import Known, servers_of, space_of
 from viridian.feedback.database import is_sqlite
 from viridian.feedback.outcomes import SOURCES
-from viridian.feedback.problems import Problem
+from viridian.feedback.problems import RETRY_SECONDS, Problem
 from viridian.feedback.statements import insert_new
 from viridian.feedback.writer import Transaction, Writer
 
 FEATURE_PREFIX: Final = "features."
 _CHUNK: Final = 20_000
+_MOST_WAITING: Final = 4
 _BLOCK: Final = 1 << 20
 _INT64: Final = 1 << 63
 _TIME: Final = pl.Datetime("us", "UTC")
@@ -90,16 +91,31 @@ class Snapshots:
         self._writer = writer
         self._folder = folder
         self._one_at_a_time = asyncio.Lock()
+        self._asked: Counter[str] = Counter()
         folder.mkdir(parents=True, exist_ok=True)
 
     async def of_run(self, namespace: str, deployment: str, run_id: str, choice: Choice) -> Frozen:
         """The snapshot of this run; frozen now unless it was before."""
-        async with self._one_at_a_time:
-            found = await asyncio.to_thread(self.find, namespace, deployment, run_id)
-            if found is None:
-                found = await asyncio.to_thread(self._freeze, namespace, deployment, choice)
-                await self._writer.write(_Remember(namespace, deployment, run_id, found))
+        with self._one_more(namespace):
+            async with self._one_at_a_time:
+                found = await asyncio.to_thread(self.find, namespace, deployment, run_id)
+                if found is None:
+                    found = await asyncio.to_thread(self._freeze, namespace, deployment, choice)
+                    await self._writer.write(_Remember(namespace, deployment, run_id, found), namespace)
         return found
+
+    @contextlib.contextmanager
+    def _one_more(self, namespace: str) -> Iterator[None]:
+        """Others wait for at most so many of a namespace."""
+        if self._asked[namespace] >= _MOST_WAITING:
+            raise Problem(429, "too many snapshots of this namespace are being frozen; ask again later", RETRY_SECONDS)
+        self._asked[namespace] += 1
+        try:
+            yield
+        finally:
+            self._asked[namespace] -= 1
+            if not self._asked[namespace]:
+                del self._asked[namespace]
 
     async def expire(self, before: Callable[[str, str], float]) -> None:
         """Forget those that are older than what `before` says of their namespace and deployment; delete files that no

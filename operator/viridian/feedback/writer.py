@@ -1,6 +1,7 @@
 """One writer for everything: what waits is committed together, and nobody is answered before that.
 
 One commit costs one wait for the disk, whether it holds one row or thousands: under load commits grow, not the queue.
+Namespaces take turns, and each may have some work in the queue, however much others have there.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections import deque
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -21,9 +22,12 @@ from viridian.feedback.database import immediate, is_full, scrub
 from viridian.feedback.logs import note_failure
 from viridian.feedback.metrics import Metrics
 from viridian.feedback.problems import Away, Busy, Full, Problem
+from viridian.feedback.turns import Turns
 
 COMMIT_ROWS: Final = 5_000
 """Rows after which a commit does not grow any more, so that nobody waits long for the work of others."""
+_SHARES: Final = 4
+"""A namespace may have this part of the queue whatever the others do; more while there is room."""
 
 Answer = TypeVar("Answer", covariant=True)
 
@@ -52,6 +56,7 @@ class Work(Protocol[Answer]):
 @dataclass(frozen=True)
 class _Waiting:
     work: Work[Any]
+    namespace: str
     answer: asyncio.Future[Any]
 
 
@@ -66,13 +71,14 @@ class Writer:
         self._limit = queue_rows
         self._clock = clock
         self._catalog = Catalog()
-        self._queue: deque[_Waiting] = deque()
-        self._queued_rows = 0
+        self._queue: Turns[_Waiting] = Turns()
+        self._queued_rows: Counter[str] = Counter()
+        """By namespace; what is being written counts."""
         self._arrived = asyncio.Event()
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="writer")
         self._task: asyncio.Task[None] | None = None
         self._stopping = False
-        metrics.watch_queue(lambda: self._queued_rows)
+        metrics.watch_queue(self._queued_rows.total)
 
     def start(self) -> None:
         """From now on work is done; what was given before has waited."""
@@ -91,21 +97,26 @@ class Writer:
             await self._task
         self._thread.shutdown()
 
-    async def write(self, work: Work[Answer], patient: bool = False) -> Answer:
+    async def write(self, work: Work[Answer], namespace: str = "", patient: bool = False) -> Answer:
         """Returns when it is on disk. Busy or Away: nothing of it is, and never will be.
 
         Whoever is patient waits in a full queue, too: the sweeper, who makes room and has one piece of work at a time.
         """
         if self._stopping:
             raise Away("the collector is being stopped and")
-        # One that is larger than the whole queue is let in when it is alone, or it never would be.
-        if not patient and self._queued_rows and self._queued_rows + work.rows > self._limit:
+        if not patient and not self._admits(namespace, work.rows):
             raise Busy
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._queue.append(_Waiting(work, answer))
-        self._queued_rows += work.rows
+        self._queue.add(namespace, _Waiting(work, namespace, answer))
+        self._queued_rows[namespace] += work.rows
         self._arrived.set()
         return cast(Answer, await answer)
+
+    def _admits(self, namespace: str, rows: int) -> bool:
+        """Of a namespace that has nothing in the queue anything is let in, or what is large never would be."""
+        mine = self._queued_rows[namespace]
+        everybody = self._queued_rows.total()
+        return not mine or mine + rows <= self._limit // _SHARES or everybody + rows <= self._limit
 
     async def scrub(self) -> bool:
         """Between two transactions: nothing deleted is left in a file; False where it must be tried again."""
@@ -120,16 +131,22 @@ class Writer:
                 continue
             together = self._next()
             results = await loop.run_in_executor(self._thread, self._commit, [waiting.work for waiting in together])
-            self._queued_rows -= sum(waiting.work.rows for waiting in together)
             for waiting, result in zip(together, results, strict=True):
+                self._queued_rows[waiting.namespace] -= waiting.work.rows
+                if self._queued_rows[waiting.namespace] <= 0:
+                    del self._queued_rows[waiting.namespace]
                 _settle(waiting.answer, result)
 
     def _next(self) -> list[_Waiting]:
-        together = [self._queue.popleft()]
-        rows = together[0].work.rows
-        while self._queue and rows + self._queue[0].work.rows <= COMMIT_ROWS:
-            together.append(self._queue.popleft())
-            rows += together[-1].work.rows
+        together: list[_Waiting] = []
+        rows = 0
+
+        def fits(_: str, waiting: _Waiting) -> bool:
+            return not together or rows + waiting.work.rows <= COMMIT_ROWS
+
+        while found := self._queue.next(fits):
+            together.append(found[1])
+            rows += found[1].work.rows
         return together
 
     def _commit(self, works: list[Work[Any]]) -> list[Any]:

@@ -37,6 +37,8 @@ class Bounds:
     """For a request to arrive completely."""
     body_bytes: int
     connections: int
+    connections_each: int | None = None
+    """From one address, where it is bounded."""
 
     @property
     def affordable_connections(self) -> int:

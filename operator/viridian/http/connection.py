@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import select
+from collections.abc import Collection
 from typing import Any, Final, cast
 
 import httptools
@@ -49,7 +50,7 @@ class Connection(HttpToolsProtocol):
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self._bounds = config.bounds
-        self._surplus = False
+        self._surplus: int | None = None
         self._begun: float | None = None
         """When the first byte came of a request that is not complete."""
         self._in_head = False
@@ -72,7 +73,18 @@ class Connection(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(cast(asyncio.Transport, StagedTransport(transport, self.loop)))
-        self._surplus = len(self.connections) > self._bounds.affordable_connections
+        self._surplus = self._surplus_to()
+
+    def _surplus_to(self) -> int | None:
+        """The limit that this connection is above."""
+        most, each = self._bounds.affordable_connections, self._bounds.connections_each
+        if len(self.connections) > most:
+            return most
+        if each is not None and self.client is not None:
+            others = cast(Collection[Connection], self.connections)
+            same = sum(one.client is not None and one.client[0] == self.client[0] for one in others)
+            return each if same > each else None
+        return None
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.transport.gone()
@@ -184,8 +196,8 @@ class Connection(HttpToolsProtocol):
             return
         if self._received > HEAD_BYTES and self._head_bytes() > HEAD_BYTES:
             raise refusals.head_too_large(HEAD_BYTES)
-        if self._surplus:
-            raise refusals.too_many_connections(self._bounds.affordable_connections)
+        if self._surplus is not None:
+            raise refusals.too_many_connections(self._surplus)
         if len(self.pipeline) >= PIPELINED:
             raise refusals.too_many_requests(PIPELINED)
         if self.expect_100_continue and self.parser.get_http_version() != "1.1":

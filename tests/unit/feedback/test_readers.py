@@ -51,15 +51,41 @@ async def test_many_long_questions_keep_nobody_from_storing(stand: Stand, slow: 
 async def test_too_many_questions_are_told_to_come_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(readers, "_MOST_WAITING", 1)
     several, go = Readers(), threading.Event()
-    asked = [asyncio.create_task(several.ask(go.wait, 30)) for _ in range(readers.AT_ONCE + 1)]
+    asked = [asyncio.create_task(several.ask("ml", go.wait, 30)) for _ in range(readers.AT_ONCE + 1)]
     await asyncio.sleep(0)
     with pytest.raises(Problem, match="too many questions"):
-        await several.ask(go.wait, 30)
+        await several.ask("ml", go.wait, 30)
     # Who waits and goes away makes room for another.
     asked.pop().cancel()
     await asyncio.sleep(0)
     await asyncio.sleep(0)
-    asked.append(asyncio.create_task(several.ask(go.wait, 30)))
+    asked.append(asyncio.create_task(several.ask("ml", go.wait, 30)))
     go.set()
     assert all(await asyncio.gather(*asked))
+    several.stop()
+
+
+async def test_a_namespace_that_asks_much_keeps_nobody_waiting() -> None:
+    several, go = Readers(), threading.Event()
+    asked = [asyncio.create_task(several.ask("greedy", go.wait, 30)) for _ in range(20)]
+    await asyncio.sleep(0)
+    async with asyncio.timeout(20):
+        assert await asyncio.gather(*(several.ask("ml", str, number) for number in range(10)))
+    assert not any(one.done() for one in asked)
+    go.set()
+    assert all(await asyncio.gather(*asked))
+    several.stop()
+
+
+async def test_whoever_goes_away_in_any_order_leaves_the_threads_to_the_others() -> None:
+    several, go = Readers(), threading.Event()
+    asked = [asyncio.create_task(several.ask(name, go.wait, 30)) for name in ("a", "b", "c") * 10]
+    await asyncio.sleep(0)
+    for one in asked[5:]:
+        one.cancel()
+    await asyncio.gather(*asked[5:], return_exceptions=True)
+    go.set()
+    assert await asyncio.gather(*asked[:5])
+    assert await several.ask("d", str, 1) == "1"
+    assert not several._running
     several.stop()

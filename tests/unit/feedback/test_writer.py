@@ -6,6 +6,7 @@ import asyncio
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -13,11 +14,10 @@ import sqlalchemy as sa
 
 from tests.support.collecting import Stand, batch, collecting, eventually, prediction
 from viridian.feedback import tables
-from viridian.feedback.bodies import AT_ONCE
 from viridian.feedback.predictions import StorePredictions
 from viridian.feedback.privacy import Filter
 from viridian.feedback.problems import Away, Busy, Problem
-from viridian.feedback.writer import Transaction
+from viridian.feedback.writer import COMMIT_ROWS, Transaction
 
 
 @dataclass
@@ -52,12 +52,12 @@ async def test_a_full_queue_takes_no_more_and_loses_nothing(tmp_path: Path, data
     async with collecting(tmp_path, database_url, queue_rows=100) as stand:
         await stand.collector.sweeper.sweep()
         writer, held = stand.collector.writer, Held(rows=99)
-        first = asyncio.create_task(writer.write(held))
+        first = asyncio.create_task(writer.write(held, "ml"))
         await eventually(held.begun.is_set, "the writer is busy")
-        second = asyncio.create_task(writer.write(store(1)))
+        second = asyncio.create_task(writer.write(store(1), "ml"))
         await asyncio.sleep(0)
         with pytest.raises(Busy):
-            await writer.write(store(2))
+            await writer.write(store(2), "ml")
         answer = await stand.server.send("POST", "/v1/outcomes", data={"prediction_id": "a", "outcome": "1"})
         assert (answer.status_code, answer.headers["Retry-After"]) == (429, "2")
         held.go.set()
@@ -88,19 +88,36 @@ async def test_bodies_count_until_what_they_say_is_stored(tmp_path: Path, databa
         held = Held()
         first = asyncio.create_task(stand.collector.writer.write(held))
         await eventually(held.begun.is_set, "the writer is busy")
-        waiting = [
-            asyncio.create_task(stand.server.send("POST", "/v1/predictions", content=content)) for _ in range(AT_ONCE)
-        ]
+        # What is made of the largest body takes the rest of its namespace's share.
+        waiting = [asyncio.create_task(stand.server.send("POST", "/v1/predictions", content=content))]
         queue = stand.collector.writer._queue  # the sweeper may wait there as well
-        await eventually(
-            lambda: sum(isinstance(one.work, StorePredictions) for one in queue) == AT_ONCE, "the largest bodies wait"
-        )
+        await eventually(lambda: any(isinstance(one.work, StorePredictions) for one in queue), "the body waits")
         answer = await stand.server.send("POST", "/v1/predictions", content=content)
         assert (answer.status_code, answer.headers["Retry-After"]) == (429, "2")
         held.go.set()
         await first
         assert all(answer.is_success for answer in await asyncio.gather(*waiting))
         assert (await stand.server.send("POST", "/v1/predictions", content=content)).is_success
+
+
+async def test_a_namespace_that_fills_the_queue_keeps_nobody_else_out(tmp_path: Path, database_url: str) -> None:
+    async with collecting(tmp_path, database_url, queue_rows=100) as stand:
+        await stand.collector.sweeper.sweep()
+        writer, held = stand.collector.writer, Held(rows=90)
+        much: list[asyncio.Task[Any]] = [asyncio.create_task(writer.write(held, "greedy"))]
+        await eventually(held.begun.is_set, "the writer is busy")
+        much += [asyncio.create_task(writer.write(store(number), "greedy")) for number in range(10)]
+        late = Held(rows=COMMIT_ROWS)
+        much.append(asyncio.create_task(writer.write(late, "greedier")))
+        mine = asyncio.create_task(stand.server.predict(batch([prediction(100)])))
+        await eventually(lambda: any(one.namespace == "ml" for one in writer._queue), "it waits")
+        with pytest.raises(Busy):
+            await writer.write(store(11), "greedy")
+        held.go.set()
+        assert (await mine)["stored"] == 1, "in its turn, not behind all that others want"
+        assert not much[-1].done()
+        late.go.set()
+        await asyncio.gather(*much)
 
 
 async def test_one_that_fails_takes_nobody_along(stand: Stand) -> None:
