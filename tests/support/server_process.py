@@ -13,10 +13,28 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from viridian.api.orders import HEADER, Order
 from viridian.api.samples import Identity, PodTarget
+from viridian.ports.orders import OrderKey
 
 IDENTITY = Identity(namespace="team", deployment="churn", slot="green", revision="9a1b02ee", pod="churn-green-1")
 """What every server is told about whose it is."""
+KEY = OrderKey.generate()
+"""Whose orders every server takes."""
+
+
+def proof(
+    method: str, path: str, body: bytes = b"", key: OrderKey = KEY, identity: Identity = IDENTITY
+) -> dict[str, str]:
+    """The header of one order."""
+    receiver = f"{identity.namespace}/{identity.pod}"
+    return {HEADER: key.prove(Order(method=method, path=path, body=body, receiver=receiver))}
+
+
+def proven(path: str, order: Any, method: str = "POST") -> dict[str, Any]:
+    """What a client of aiohttp sends with an order."""
+    body = order if isinstance(order, bytes) else json.dumps(order).encode()
+    return {"data": body, "headers": proof(method, path, body)}
 
 
 @dataclass
@@ -71,6 +89,7 @@ async def launched(directory: Path, tmp: Path, **settings: str) -> AsyncIterator
         "VIRIDIAN_MODEL_NAME": "the flowers",
         "VIRIDIAN_MODEL_VERSION": "7",
         **{f"VIRIDIAN_{name.upper()}": value for name, value in IDENTITY.labels().items()},
+        "VIRIDIAN_ORDERS_KEY": KEY.public,
         "VIRIDIAN_HOST": "127.0.0.1",
         "VIRIDIAN_PORT": "0",
         "VIRIDIAN_MANAGEMENT_PORT": "0",

@@ -18,9 +18,9 @@ LOCKS = sorted((ROOT / "locks").rglob("*.txt"))
 
 # Every package of the operator's image. A new one needs a reason that a reviewer accepts.
 OPERATOR_PACKAGES = {
-    "aiohappyeyeballs", "aiohttp", "aiosignal", "attrs", "click", "croniter", "frozenlist", "idna", "iso8601",
-    "jsonpatch", "jsonpointer", "kopf", "msgspec", "multidict", "prometheus-client", "propcache",
-    "python-dateutil", "python-json-logger", "pyyaml", "typing-extensions", "tzdata", "yarl",
+    "aiohappyeyeballs", "aiohttp", "aiosignal", "attrs", "cffi", "click", "croniter", "cryptography", "frozenlist",
+    "idna", "iso8601", "jsonpatch", "jsonpointer", "kopf", "msgspec", "multidict", "prometheus-client", "propcache",
+    "pycparser", "python-dateutil", "python-json-logger", "pyyaml", "typing-extensions", "tzdata", "yarl",
 }  # fmt: skip
 
 

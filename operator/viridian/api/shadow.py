@@ -7,8 +7,11 @@ from typing import Annotated, Final
 
 import msgspec
 
+from viridian.api.orders import MAX_SECONDS
+
 SHADOW_PATH: Final = "/shadow"
-"""On the management port. POST ShadowOrder: begin, or go on, until the lease ends. DELETE: end now. Both answer 204."""
+"""On the management port. POST ShadowOrder: begin, or go on, until the lease ends. DELETE: end now. Both answer 204.
+Both take the operator's proof, see `viridian.api.orders`."""
 SHADOW_HEADER: Final = "x-viridian-shadow"
 """On each copy: the id of the live prediction. Who gets it neither counts it as a user's request, nor tells the
 collector of it, nor copies it any further."""
@@ -40,12 +43,12 @@ class ShadowOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """The body of `POST /shadow`."""
 
     target: str
-    """`http://host:port` of the challenger, without a path."""
+    """`http://host:port` of the challenger, without a path: the one that the server was given at its start."""
     revision: str
     """The challenger's; answers of any other revision are not compared."""
     share: Annotated[float, msgspec.Meta(gt=0, le=100)]
     """Percent of the requests. Which ones follows from their prediction ids."""
-    seconds: Annotated[float, msgspec.Meta(gt=0, le=3600)]
+    seconds: Annotated[float, msgspec.Meta(gt=0, le=MAX_SECONDS)]
     """The lease: without another order it ends by itself, so that a dead operator leaves no shadow behind."""
 
 

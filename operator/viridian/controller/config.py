@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -17,6 +18,8 @@ from viridian.api.feedback import COLLECTOR_PORT
 from viridian.api.network import DEFAULT_METRICS_FROM, parse_peers
 
 PREFIX = "VIRIDIAN_"
+ORDERS_SECRET = "viridian-orders"  # noqa: S105 - a name
+_SECRET = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?/[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
 COLLECTOR_TOKEN = "/var/run/secrets/viridian.dev/collector/token"  # noqa: S105 - a path
 _MLFLOW_URI = "MLFLOW_TRACKING_URI"
 _OWN_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
@@ -54,6 +57,8 @@ class Config:
     network_policies: bool = True
     metrics_from: tuple[Mapping[str, Any], ...] = ()
     """NetworkPolicyPeers that may read the metrics of model servers."""
+    orders_secret: str | None = None
+    """`namespace/name` of the Secret with the key of orders; None: there is none, and model servers take no orders."""
     kubeconfig: str | None = None
     workers: int = 4
     resync: timedelta = timedelta(minutes=10)
@@ -150,6 +155,16 @@ def _serving(group: _Group) -> None:
         type=_address_or_none,
     )
     group.add(
+        "--orders-secret",
+        "Secret, as viridian-system/viridian-orders, with the key by which model servers know orders of this operator; "
+        "the operator makes it where it is missing. Or the word none: then servers take no orders, and clients that "
+        "keep their connections follow the traffic more slowly. The default is viridian-orders in the operator's own "
+        "namespace, where it runs in a cluster",
+        default=_own_orders_secret(),
+        metavar="NAMESPACE/NAME",
+        type=_secret_or_none,
+    )
+    group.add(
         "--collector-token-file",
         "file with the operator's token for the collector, of audience viridian-collector",
         default=COLLECTOR_TOKEN,
@@ -218,6 +233,20 @@ def _own_collector(namespace: Path = _OWN_NAMESPACE) -> str | None:
     """The collector that is installed beside the operator."""
     own = _own_namespace(namespace)
     return f"http://viridian-collector.{own}.svc:{COLLECTOR_PORT}" if own else None
+
+
+def _own_orders_secret(namespace: Path = _OWN_NAMESPACE) -> str | None:
+    """The one that this operator and those before it in its place have."""
+    own = _own_namespace(namespace)
+    return f"{own}/{ORDERS_SECRET}" if own else None
+
+
+def _secret_or_none(text: str) -> str | None:
+    if text == "none":
+        return None
+    if not _SECRET.fullmatch(text):
+        raise argparse.ArgumentTypeError(f"{text!r} must be NAMESPACE/NAME, or the word none")
+    return text
 
 
 def _split(text: str) -> list[str]:

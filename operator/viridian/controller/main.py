@@ -17,7 +17,7 @@ import aiohttp
 import kopf
 
 from viridian import __version__
-from viridian.controller import glue, logs, preflight
+from viridian.controller import glue, logs, order_key, preflight
 from viridian.controller.config import Config, parse
 from viridian.controller.login import login
 from viridian.controller.loop import Environment, Loop, assemble
@@ -30,6 +30,7 @@ from viridian.ports.feedback import HttpFeedback
 from viridian.ports.kubernetes import KubernetesCluster
 from viridian.ports.mlflow import MlflowRegistry
 from viridian.ports.mlflow_api import Credentials
+from viridian.ports.orders import OrderKey
 from viridian.ports.pod_http import pod_http
 from viridian.ports.pods import HttpPods
 from viridian.rollout.snapshot import Access, Settings
@@ -69,8 +70,22 @@ async def serve(config: Config, environment: Mapping[str, str]) -> None:
     if (task := asyncio.current_task()) is not None:
         _on_signals(task.cancel)
     connection, telemetry = _connection(config, environment), Telemetry()
-    async with _ports(config, environment, connection, telemetry) as ports:
-        await preflight.check(ports.cluster, config.namespaces)
+    async with KubernetesCluster(connection, on_call=telemetry.called) as cluster:
+        await preflight.check(cluster, config.namespaces)
+        key = await order_key.held(cluster, config.orders_secret)
+        await _work(config, environment, connection, telemetry, cluster, key)
+    log.info("stopped")
+
+
+async def _work(
+    config: Config,
+    environment: Mapping[str, str],
+    connection: Connection,
+    telemetry: Telemetry,
+    cluster: KubernetesCluster,
+    key: OrderKey | None,
+) -> None:
+    async with _ports(config, environment, cluster, key) as ports:
         loop = assemble(
             ports,
             Settings(
@@ -79,6 +94,7 @@ async def serve(config: Config, environment: Mapping[str, str]) -> None:
                 mlflow_uri=config.mlflow_uri,
                 collector_url=config.collector_url,
                 access=_access(config),
+                orders_key=key.public if key is not None else None,
             ),
             telemetry,
             namespaces=config.namespaces,
@@ -86,7 +102,6 @@ async def serve(config: Config, environment: Mapping[str, str]) -> None:
             expected_watches=expected_streams(config.namespaces),
         )
         await _run_kopf(config, connection, loop)
-    log.info("stopped")
 
 
 def _on_signals(act: Callable[[], object]) -> None:
@@ -139,15 +154,14 @@ def _end_at_once(code: int) -> None:
 
 @asynccontextmanager
 async def _ports(
-    config: Config, environment: Mapping[str, str], connection: Connection, telemetry: Telemetry
+    config: Config, environment: Mapping[str, str], cluster: KubernetesCluster, key: OrderKey | None
 ) -> AsyncIterator[Environment]:
     """The adapters to the real world, closed at the end."""
     credentials = Credentials.from_environment(environment)
     registry = MlflowRegistry(config.mlflow_uri, credentials=credentials) if config.mlflow_uri else None
     async with (
-        KubernetesCluster(connection, on_call=telemetry.called) as cluster,
         aiohttp.ClientSession() as session,
-        pod_http() as pods,
+        pod_http(key) as pods,
     ):
         try:
             yield Environment(

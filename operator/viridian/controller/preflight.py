@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 from viridian.controller.watched import CHILDREN, OWN, Resource
 from viridian.ports.cluster import Cluster, ClusterError, ClusterRefused, ClusterUnavailable
+
+T = TypeVar("T")
 
 log = logging.getLogger("viridian.preflight")
 
@@ -24,24 +28,29 @@ async def check(cluster: Cluster, namespaces: tuple[str, ...]) -> None:
     """List everything that will be watched; raises Unfit."""
     for resource in (*OWN, *CHILDREN):
         for namespace in namespaces or (None,):
-            await _patiently(cluster, resource, namespace)
+            await _may_list(cluster, resource, namespace)
 
 
-async def _patiently(cluster: Cluster, resource: Resource, namespace: str | None) -> None:
+async def _may_list(cluster: Cluster, resource: Resource, namespace: str | None) -> None:
+    try:
+        # The selector matches nothing: it is the right to list that counts.
+        await patiently(lambda: cluster.list(resource.api_version, resource.kind, namespace, _NOBODY))
+    except ClusterRefused as error:
+        raise Unfit(_sentence(resource, namespace, str(error))) from error
+    except ClusterError as error:
+        raise Unfit(f"{resource.plural} cannot be listed: {error}") from error
+
+
+async def patiently(call: Callable[[], Awaitable[T]]) -> T:
+    """What the call gives, tried again while the API server does not answer; Unfit when it goes on like that."""
     deadline = asyncio.get_running_loop().time() + PATIENCE
     while True:
         try:
-            # The selector matches nothing: it is the right to list that counts.
-            await cluster.list(resource.api_version, resource.kind, namespace, _NOBODY)
-            return
+            return await call()
         except ClusterUnavailable as error:
             if asyncio.get_running_loop().time() >= deadline:
                 raise Unfit(f"the API server does not answer: {error}") from error
             log.warning("waiting for the API server: %s", error)
-        except ClusterRefused as error:
-            raise Unfit(_sentence(resource, namespace, str(error))) from error
-        except ClusterError as error:
-            raise Unfit(f"{resource.plural} cannot be listed: {error}") from error
         await asyncio.sleep(_PAUSE)
 
 

@@ -34,7 +34,7 @@ class HttpBundles:
         self._http = http
 
     async def read(self, target: PodTarget, path: str) -> bytes | None:
-        asked = self._http.get(target, f"{BUNDLE_PATH}/{path}", most=MAX_BYTES, seconds=TIMEOUT_SECONDS)
+        asked = self._http.get(target, f"{BUNDLE_PATH}/{path}", most=MAX_BYTES, seconds=TIMEOUT_SECONDS, proven=True)
         try:
             answer = await self._http.aside.run(asked)
         except TooLong as error:

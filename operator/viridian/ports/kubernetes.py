@@ -57,6 +57,7 @@ RESOURCES: Mapping[tuple[str, str], Resource] = {
     (API_VERSION, MODEL_DEPLOYMENT): Resource("modeldeployments"),
     (API_VERSION, RETRAIN_POLICY): Resource("retrainpolicies"),
 }
+_SECRETS = Resource("secrets")
 
 
 class KubernetesCluster:
@@ -85,11 +86,17 @@ class KubernetesCluster:
             self._session = None
 
     async def get(self, reference: Reference) -> Object | None:
-        call = _Call("get", "GET", reference)
-        answer = await self._send(call)
-        if answer.status == 404 and is_not_found(answer.body):
-            return None
-        return answer.content(call)
+        return await self._found(_Call("get", "GET", reference))
+
+    async def secret(self, reference: Reference) -> Object | None:
+        """A Secret by its name. For the operator's own alone: no other call of this port reaches one."""
+        return await self._found(_Call("get", "GET", reference, of=_SECRETS))
+
+    async def create_secret(self, manifest: Mapping[str, Any]) -> None:
+        """ClusterConflict where there is one of that name."""
+        unnamed = Reference("v1", "Secret", manifest["metadata"]["namespace"], "")
+        call = _Call("create", "POST", unnamed, body=manifest, of=_SECRETS)
+        (await self._send(call)).content(call)
 
     async def list(
         self, api_version: str, kind: str, namespace: str | None, labels: Mapping[str, str] | None = None
@@ -133,6 +140,12 @@ class KubernetesCluster:
         parameters = {"fieldManager": manager, "force": "true"}
         call = _Call("apply", "PATCH", reference, subresource, parameters, manifest, APPLY)
         return (await self._send(call)).content(call)
+
+    async def _found(self, call: _Call) -> Object | None:
+        answer = await self._send(call)
+        if answer.status == 404 and is_not_found(answer.body):
+            return None
+        return answer.content(call)
 
     async def _is_gone(self, reference: Reference, uid: str) -> bool:
         """Whether the object that was meant has been deleted by somebody else, even if another took its name."""
@@ -207,9 +220,13 @@ class _Call:
     parameters: Mapping[str, str] | None = None
     body: Any = None
     content_type: str = JSON
+    of: Resource | None = None
+    """Where its kind is not one of those that the port knows."""
 
     @property
     def resource(self) -> Resource:
+        if self.of is not None:
+            return self.of
         try:
             return RESOURCES[self.reference.api_version, self.reference.kind]
         except KeyError:

@@ -13,10 +13,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import aiohttp
+import msgspec
 
+from viridian.api.orders import HEADER, Order
 from viridian.api.samples import PodTarget
 from viridian.ports.aside import Aside
 from viridian.ports.bounded import bounded
+from viridian.ports.orders import OrderKey
 
 _RECEIVE_BYTES: Final = 16 * 1024
 """Of a socket's buffer: what has come together is parsed in one go, in which no other thread gets its turn."""
@@ -32,19 +35,23 @@ class PodAnswer:
 
 
 class PodHttp:
-    """Speaks with the management ports of pods."""
+    """Speaks with the management ports of pods. With a key, it proves who asks for what is not for everybody."""
 
-    def __init__(self, aside: Aside, session: aiohttp.ClientSession) -> None:
+    def __init__(self, aside: Aside, session: aiohttp.ClientSession, key: OrderKey | None = None) -> None:
         self.aside = aside
         self._session = session
+        self._key = key
 
-    async def get(self, target: PodTarget, path: str, *, most: int, seconds: float) -> PodAnswer:
+    async def get(self, target: PodTarget, path: str, *, most: int, seconds: float, proven: bool = False) -> PodAnswer:
         """An answer of at most so many bytes within so many seconds; TooLong, TimeoutError, or an error of aiohttp.
 
         To be called on the loop aside.
         """
         async with self._session.get(
-            address(target, path), timeout=aiohttp.ClientTimeout(total=seconds), allow_redirects=False
+            address(target, path),
+            headers=self._proof("GET", path, b"", target) if proven else None,
+            timeout=aiohttp.ClientTimeout(total=seconds),
+            allow_redirects=False,
         ) as response:
             if response.status != 200:
                 response.close()
@@ -53,11 +60,22 @@ class PodHttp:
 
     async def order(self, target: PodTarget, path: str, order: Mapping[str, Any], *, seconds: float) -> int:
         """The status with which the pod took the order; what else it says is not read. Raises as `get` does."""
+        body = msgspec.json.encode(order)
         async with self._session.post(
-            address(target, path), json=order, timeout=aiohttp.ClientTimeout(total=seconds), allow_redirects=False
+            address(target, path),
+            data=body,
+            headers={"Content-Type": "application/json", **self._proof("POST", path, body, target)},
+            timeout=aiohttp.ClientTimeout(total=seconds),
+            allow_redirects=False,
         ) as response:
             response.close()
             return response.status
+
+    def _proof(self, method: str, path: str, body: bytes, target: PodTarget) -> dict[str, str]:
+        if self._key is None:
+            return {}
+        receiver = f"{target.identity.namespace}/{target.identity.pod}"
+        return {HEADER: self._key.prove(Order(method=method, path=path, body=body, receiver=receiver))}
 
 
 def address(target: PodTarget, path: str) -> str:
@@ -66,12 +84,12 @@ def address(target: PodTarget, path: str) -> str:
 
 
 @asynccontextmanager
-async def pod_http() -> AsyncIterator[PodHttp]:
+async def pod_http(key: OrderKey | None = None) -> AsyncIterator[PodHttp]:
     """A client for pods, until the block ends."""
     async with Aside("pods") as aside:
         session = await aside.run(_session())
         try:
-            yield PodHttp(aside, session)
+            yield PodHttp(aside, session, key)
         finally:
             await aside.run(session.close())
 

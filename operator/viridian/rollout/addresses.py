@@ -1,4 +1,6 @@
-"""Where the pods of a revision find the registry and the collector.
+"""Where the pods of a revision find the registry and the collector, and by which key they know the operator's orders.
+
+The key is treated like an address: it is public, it may change, and the model does not depend on it.
 
 An address is no part of a revision: another one makes no new revision and restarts nobody. Pods that run keep the
 addresses that they began with. As soon as a pod of a slot has to be made anew (moved to another node, added, deployed
@@ -15,6 +17,7 @@ from typing import Any, Final
 
 from viridian.api.feedback import COLLECTOR_URL_VARIABLE
 from viridian.api.names import ADDRESSES_ANNOTATION, FETCH_CONTAINER, SERVER_CONTAINER
+from viridian.api.orders import KEY_VARIABLE
 
 MLFLOW_VARIABLE: Final = "MLFLOW_TRACKING_URI"
 Object = Mapping[str, Any]
@@ -26,6 +29,8 @@ class Addresses:
 
     mlflow: str = ""
     collector: str = ""
+    orders: str = ""
+    """The operator's public key."""
 
     def to_json(self) -> dict[str, str]:
         return {name: value for name in Addresses.__slots__ if (value := getattr(self, name))}
@@ -42,13 +47,15 @@ class Addresses:
         fetch = {"name": MLFLOW_VARIABLE, "value": self.mlflow} in _environment(spec, "initContainers", FETCH_CONTAINER)
         server = _environment(spec, "containers", SERVER_CONTAINER)
         tells = {"name": COLLECTOR_URL_VARIABLE, "value": self.collector} in server
-        return Addresses(self.mlflow if fetch else "", self.collector if tells else "")
+        obeys = {"name": KEY_VARIABLE, "value": self.orders} in server
+        return Addresses(self.mlflow if fetch else "", self.collector if tells else "", self.orders if obeys else "")
 
     def in_place_of(self, recorded: Addresses) -> Addresses:
         """These, for what is recorded; what came since is for new revisions, and nothing takes the place of nothing."""
         return Addresses(
             (self.mlflow or recorded.mlflow) if recorded.mlflow else "",
             (self.collector or recorded.collector) if recorded.collector else "",
+            (self.orders or recorded.orders) if recorded.orders else "",
         )
 
 
@@ -63,8 +70,12 @@ def given(deployment: Object) -> Addresses | None:
 
 def moved(before: Addresses, now: Addresses) -> str:
     """In words, what is elsewhere now; empty when nothing is."""
-    pairs = (("MLflow", before.mlflow, now.mlflow), ("the collector", before.collector, now.collector))
-    return " and ".join(f"{name} at {old} (now {new})" for name, old, new in pairs if old != new)
+    pairs = (
+        ("MLflow at", before.mlflow, now.mlflow),
+        ("the collector at", before.collector, now.collector),
+        ("taking orders by the key", before.orders, now.orders),
+    )
+    return " and ".join(f"{name} {old} (now {new})" for name, old, new in pairs if old != new)
 
 
 def readdressed(template: Object, recorded: Addresses, now: Addresses) -> dict[str, Any]:
@@ -79,7 +90,13 @@ def readdressed(template: Object, recorded: Addresses, now: Addresses) -> dict[s
                 for container in spec.get("initContainers") or ()
             ],
             "containers": [
-                _with(container, SERVER_CONTAINER, COLLECTOR_URL_VARIABLE, recorded.collector, now.collector)
+                _with(
+                    _with(container, SERVER_CONTAINER, COLLECTOR_URL_VARIABLE, recorded.collector, now.collector),
+                    SERVER_CONTAINER,
+                    KEY_VARIABLE,
+                    recorded.orders,
+                    now.orders,
+                )
                 for container in spec["containers"]
             ],
         },

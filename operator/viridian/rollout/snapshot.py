@@ -44,6 +44,8 @@ class Settings:
     mlflow_uri: str | None = None
     # Where servers and the operator itself find the collector.
     collector_url: str | None = None
+    # By which servers know the operator's orders; None where it has no key.
+    orders_key: str | None = None
     # Names of Secrets, in the namespace of each pod, with which its images are pulled.
     image_pull_secrets: tuple[str, ...] = ()
     # Who may reach the management port of model servers; None: no NetworkPolicies are made.
@@ -54,7 +56,7 @@ class Settings:
     @property
     def addresses(self) -> Addresses:
         """Those that new pods are told."""
-        return Addresses(self.mlflow_uri or "", self.collector_url or "")
+        return Addresses(self.mlflow_uri or "", self.collector_url or "", self.orders_key or "")
 
 
 @dataclass(frozen=True, slots=True)

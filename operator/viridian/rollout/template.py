@@ -6,7 +6,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from viridian.api.modeldeployment import ModelSignature, Runtime, Server
-from viridian.api.names import FETCH_CONTAINER, GROUP, HTTP_PORT, MANAGEMENT_PORT, SERVER_CONTAINER
+from viridian.api.names import (
+    FETCH_CONTAINER,
+    GROUP,
+    HTTP_PORT,
+    MANAGEMENT_PORT,
+    SERVER_CONTAINER,
+    preview_service,
+)
+from viridian.api.orders import KEY_VARIABLE, SHADOW_TARGET_VARIABLE
 from viridian.api.samples import DEPLOYMENT_VARIABLE, NAMESPACE_VARIABLE, POD_VARIABLE
 from viridian.api.samples import MANAGEMENT_PORT as MANAGEMENT_PORT_NUMBER
 from viridian.rollout.records import Model
@@ -232,6 +240,8 @@ def _server(name: str, model: Model, server: Server, settings: Settings) -> dict
         "VIRIDIAN_MODEL_NAME": model.name or name,
         "VIRIDIAN_MODEL_VERSION": model.version or "",
         "VIRIDIAN_PORT": str(server.port),
+        KEY_VARIABLE: settings.orders_key or "",
+        SHADOW_TARGET_VARIABLE: f"http://{preview_service(name)}:{server.port}",
     }
     common = {
         "name": SERVER_CONTAINER,

@@ -1,15 +1,20 @@
-"""The management port: metrics, liveness, and the operator's orders. Never exposed to users."""
+"""The management port: metrics and liveness for all who can reach it; everything else for the operator alone.
+
+Never exposed to users. What the operator asks for carries its proof: `viridian.api.orders`.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Callable
-from pathlib import Path
 from typing import Annotated, Final
 
 import msgspec
 
+from viridian.api import orders as proofs
 from viridian.api import shadow as words
+from viridian.api.orders import MAX_SECONDS
 from viridian.api.samples import Idle
 from viridian.http.bodies import (
     BodyTooLarge,
@@ -24,7 +29,9 @@ from viridian.serving import shown
 from viridian.serving.connections import Connections
 from viridian.serving.inference import Inference
 from viridian.serving.metrics import CONTENT_TYPE
+from viridian.serving.orders import Orders
 from viridian.serving.responses import JSON, Send, error_body, send_answer
+from viridian.serving.settings import Settings
 
 _LIMIT: Final = 4096
 _METHODS: Final = {
@@ -33,13 +40,14 @@ _METHODS: Final = {
     words.SHADOW_PATH: b"POST, DELETE",
 }
 """Which methods each path takes."""
+_PROOF: Final = proofs.HEADER.encode()
 _ALIVE: Final = msgspec.json.encode({"alive": True})
 
 
 class CloseOrder(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
     """The body of `POST /connections/close`."""
 
-    for_seconds: Annotated[float, msgspec.Meta(gt=0, le=3600)]
+    for_seconds: Annotated[float, msgspec.Meta(gt=0, le=MAX_SECONDS)]
     idle: Idle = Idle.KEEP
 
 
@@ -50,34 +58,48 @@ _SHADOW_ORDER: Final = msgspec.json.Decoder(words.ShadowOrder)
 class Management:
     """Answers on the management port, whatever the model does."""
 
-    def __init__(self, inference: Inference, connections: Connections, model_dir: Path) -> None:
+    def __init__(self, inference: Inference, connections: Connections, settings: Settings) -> None:
         self._inference = inference
         self._connections = connections
-        self._model_dir = model_dir
+        self._model_dir = settings.model_dir
+        self._shadow_target = settings.shadow_target
+        self._orders = Orders(settings.orders_key, f"{settings.namespace}/{settings.pod or socket.gethostname()}")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
-        match scope["method"], scope["path"]:
-            case "GET" | "HEAD", "/metrics":
-                await send_answer(send, 200, self._inference.metrics.render(), [(b"content-type", CONTENT_TYPE)])
-            case "GET" | "HEAD", "/healthz":
-                await send_answer(send, 200, _ALIVE, [(b"content-type", JSON)])
-            case "GET" | "HEAD", "/profile":
-                await self._profile(send)
-            case "GET" | "HEAD", path if path in shown.SHOWN:
-                await self._file(shown.SHOWN[path], send)
-            case "POST", "/connections/close":
-                await _obey(scope, receive, send, self._close)
-            case "POST", words.SHADOW_PATH:
-                await _obey(scope, receive, send, self._shadow)
-            case "DELETE", words.SHADOW_PATH:
-                self._inference.shadow.stop()
-                await _done(send)
-            case _, path if path in _METHODS:
-                allowed = [(b"content-type", JSON), (b"allow", _METHODS[path])]
-                await send_answer(send, 405, error_body("this method is not allowed here"), allowed)
-            case _:
-                await _refused(send, 404, "there is nothing here")
+        method, path = scope["method"], scope["path"]
+        if path not in _METHODS:
+            await _refused(send, 404, "there is nothing here")
+        elif method.encode() not in _METHODS[path].split(b", "):
+            allowed = [(b"content-type", JSON), (b"allow", _METHODS[path])]
+            await send_answer(send, 405, error_body("this method is not allowed here"), allowed)
+        elif path == "/metrics":
+            await send_answer(send, 200, self._inference.metrics.render(), [(b"content-type", CONTENT_TYPE)])
+        elif path == "/healthz":
+            await send_answer(send, 200, _ALIVE, [(b"content-type", JSON)])
+        else:
+            body = await _body(scope, receive, send)
+            if body is not None:
+                await self._for_the_operator(scope, body, send)
+
+    async def _for_the_operator(self, scope: Scope, body: bytes, send: Send) -> None:
+        """401 for everybody else."""
+        method, path = scope["method"], scope["path"]
+        order = proofs.Order(method=method, path=path, body=body, receiver=self._orders.receiver)
+        header = next((value for name, value in scope["headers"] if name == _PROOF), b"").decode("latin-1")
+        refusal = self._orders.refusal(order, header)
+        if refusal:
+            challenge = [(b"content-type", JSON), (b"www-authenticate", b"Viridian-Order")]
+            await send_answer(send, 401, error_body(refusal), challenge)
+        elif path == "/profile":
+            await self._profile(send)
+        elif path in shown.SHOWN:
+            await self._file(shown.SHOWN[path], send)
+        elif method == "DELETE":
+            self._inference.shadow.stop()
+            await _done(send)
+        else:
+            await _obey(body, send, self._shadow if path == words.SHADOW_PATH else self._close)
 
     async def _profile(self, send: Send) -> None:
         """Everything that was counted since the process began."""
@@ -109,19 +131,32 @@ class Management:
         self._connections.close_for(order.for_seconds, order.idle)
 
     def _shadow(self, body: bytes) -> None:
-        self._inference.shadow.follow(_SHADOW_ORDER.decode(body))
+        order = _SHADOW_ORDER.decode(body)
+        # Even a stolen key must not send the requests of users anywhere else.
+        if not self._shadow_target:
+            raise ValueError(f"this server has no challenger to copy requests to ({proofs.SHADOW_TARGET_VARIABLE})")
+        if order.target != self._shadow_target:
+            raise ValueError(f"target is {self._shadow_target} and no other address")
+        self._inference.shadow.follow(order)
 
 
-async def _obey(scope: Scope, receive: Receive, send: Send, order: Callable[[bytes], None]) -> None:
-    """204 when the order makes sense, 4xx with a sentence when it does not."""
+async def _body(scope: Scope, receive: Receive, send: Send) -> bytes | None:
+    """The whole body; None where there is none to be had, which is answered."""
     try:
-        order(await read_body(scope, receive, _LIMIT, announced_length(scope["headers"])))
+        return await read_body(scope, receive, _LIMIT, announced_length(scope["headers"]))
     except Disconnected:
-        return
+        return None
     except BodyTooLarge:
         await _refused(send, 413, f"an order has {_LIMIT} bytes at most")
     except BodyTooSlow:
         await _refused(send, 408, "the body did not arrive in time")
+    return None
+
+
+async def _obey(body: bytes, send: Send, order: Callable[[bytes], None]) -> None:
+    """204 when the order makes sense, 400 with a sentence when it does not."""
+    try:
+        order(body)
     except RecursionError:
         await _refused(send, 400, "the order is nested too deeply")
     except (ValueError, msgspec.MsgspecError) as error:

@@ -34,7 +34,7 @@ class Server:
         self.connections = Connections()
         self.inference = Inference(settings, self.connections, cpus)
         self.listener = _listener(self.inference, settings, settings.port, settings.grace_seconds)
-        management = Management(self.inference, self.connections, settings.model_dir)
+        management = Management(self.inference, self.connections, settings)
         self.management = _listener(management, settings, settings.management_port, grace_seconds=1)
         self.connections.watch(self.listener.open_connections)
         self.still_loading = False

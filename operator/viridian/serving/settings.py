@@ -11,7 +11,9 @@ from typing import Any
 
 import msgspec
 
+from viridian.api.orders import parse_key
 from viridian.api.privacy import Rules
+from viridian.serving.challenger import Target
 from viridian.serving.trust import Trust
 
 DEFAULT_BODY_LIMIT = 8 * 1024 * 1024
@@ -53,6 +55,8 @@ class Settings:
     namespace: str = ""
     deployment: str = ""
     pod: str = ""
+    orders_key: bytes | None = None
+    shadow_target: str = ""
 
     @property
     def trust(self) -> Trust:
@@ -71,6 +75,22 @@ def privacy_rules(text: str) -> Rules | None:
         return msgspec.json.decode(text.encode(), type=Rules) if text else None
     except msgspec.MsgspecError as error:
         raise argparse.ArgumentTypeError(f"these are no privacy rules: {error}") from error
+
+
+def order_key(text: str) -> bytes | None:
+    """A public key; nothing where there is none."""
+    try:
+        return parse_key(text) if text else None
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def challenger_address(text: str) -> str:
+    """`http://host:port`; nothing where there is none."""
+    try:
+        return Target(text).url if text else ""
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def truth(text: str) -> bool:
@@ -130,7 +150,7 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     option("signature-required", "false", "true refuses a model that is not signed", truth)
     option("host", "", "address to listen on; empty means all, IPv4 and IPv6")
     option("port", "8080", "port for inference; 0 takes a free one", int)
-    option("management-port", "8081", "port for /metrics, /healthz and /connections/close; 0 takes a free one", int)
+    option("management-port", "8081", "port for /metrics, /healthz and orders; 0 takes a free one", int)
     option("drain-seconds", "5", "after SIGTERM, how long new connections are still accepted", float)
     option("grace-seconds", "20", "after that, how long requests under way may still take", float)
     option("max-body-bytes", str(DEFAULT_BODY_LIMIT), "largest body of a request", int)
@@ -146,8 +166,10 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     option("feedback-key-file", "", "key of the hashes", optional_path)
     option("feedback-key-secret", "", "Secret that this file comes from, for saying which one is missing")
     option("profile-seconds", "60", "length of the windows in which live rows are counted for the collector", float)
-    option("namespace", "", "namespace of the ModelDeployment, for the collector")
+    option("namespace", "", "namespace of the ModelDeployment, for the collector and for the proof of orders")
     option("deployment", "", "name of the ModelDeployment, for the collector")
-    option("pod", "", "name of the pod, for the collector; empty means the host's name")
+    option("pod", "", "name of the pod, for the collector and the proof of orders; empty means the host's name")
+    option("orders-key", "", "public Ed25519 key of whom orders are taken from; empty takes none", order_key)
+    option("shadow-target", "", "the one address that requests may be copied to; empty copies none", challenger_address)
     option("termination-log", DEFAULT_TERMINATION_LOG, "file for the sentence that says why the process ended", Path)
     return parser

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from tests.support import models
-from tests.support.server_process import running
+from tests.support.server_process import KEY, running
 from viridian.api.manifest import MANIFEST_PATH, SIGNATURE_PATH
 from viridian.api.profile import BUNDLE_PATH, PROFILE_PATH, Reference
 from viridian.controller.references import References
@@ -26,7 +26,7 @@ async def session() -> AsyncIterator[aiohttp.ClientSession]:
 
 @pytest.fixture
 async def pods() -> AsyncIterator[Bundles]:
-    async with pod_http() as http:
+    async with pod_http(KEY) as http:
         yield HttpBundles(http)
 
 

@@ -37,14 +37,14 @@ class Target:
 
 @contextlib.asynccontextmanager
 async def serving(folder: Path) -> AsyncIterator[tuple[Target, Target]]:
-    """Inference and management."""
+    """Inference and management; there, what carries no proof is refused once it has arrived."""
     directory = models.write_onnx_mlflow(folder / "model")
     limits = {"max_body_bytes": str(LIMIT), "read_seconds": str(SECONDS)}
     order = b'{"forSeconds": 0.000001}'
     async with server_process.running(directory, folder, **limits) as server:
         yield (
             Target("server", server.port, "/invocations", json.dumps({"inputs": [models.FLOWER]}).encode()),
-            Target("management", server.management_port, "/connections/close", order, status=204, limit=4096),
+            Target("management", server.management_port, "/connections/close", order, status=401, limit=4096),
         )
 
 

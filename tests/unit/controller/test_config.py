@@ -34,6 +34,7 @@ def test_every_flag() -> None:
         "--mlflow-uri http://mlflow:5000 --kubeconfig /k "
         "--collector-url http://collector:8090 --collector-token-file /t "
         '--network-policies off --own-namespace vs --metrics-from [{"podSelector":{}}] '
+        "--orders-secret viridian-system/orders "
         "--workers 8 --resync 5m --health-port 1 --metrics-port 2 --log-level DEBUG --log-format text"
     )
     assert parse(arguments.split(), {}) == Config(
@@ -46,6 +47,7 @@ def test_every_flag() -> None:
         network_policies=False,
         own_namespace="vs",
         metrics_from=({"podSelector": {}},),
+        orders_secret="viridian-system/orders",
         kubeconfig="/k",
         workers=8,
         resync=timedelta(minutes=5),
@@ -67,6 +69,7 @@ def test_every_variable() -> None:
         "VIRIDIAN_NETWORK_POLICIES": "off",
         "VIRIDIAN_OWN_NAMESPACE": "vs",
         "VIRIDIAN_METRICS_FROM": '[{"podSelector":{}}]',
+        "VIRIDIAN_ORDERS_SECRET": "viridian-system/orders",
         "VIRIDIAN_KUBECONFIG": "/k",
         "VIRIDIAN_WORKERS": "8",
         "VIRIDIAN_RESYNC": "5m",
@@ -86,6 +89,7 @@ def test_every_variable() -> None:
         network_policies=False,
         own_namespace="vs",
         metrics_from=({"podSelector": {}},),
+        orders_secret="viridian-system/orders",
         kubeconfig="/k",
         workers=8,
         resync=timedelta(minutes=5),
@@ -100,6 +104,16 @@ def test_a_flag_wins_over_its_variable_and_an_empty_variable_says_nothing() -> N
     environment = {"VIRIDIAN_WORKERS": "8", "VIRIDIAN_NAMESPACE": "ml", "MLFLOW_TRACKING_URI": ""}
     config = parse(["--workers", "2", "--namespace", "ads"], environment)
     assert (config.workers, config.namespaces, config.mlflow_uri) == (2, ("ads",), None)
+
+
+def test_the_secret_of_orders_is_the_operators_own_unless_said_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert parse([], {}).orders_secret is None, "outside of a cluster there is none"
+    monkeypatch.setattr(config_module, "_own_orders_secret", lambda: "viridian-system/viridian-orders")
+    assert parse([], {}).orders_secret == "viridian-system/viridian-orders"
+    assert parse(["--orders-secret", "none"], {}).orders_secret is None
+    for wrong in ("orders", "a/b/c", "/b", "A/b", "a/"):
+        with pytest.raises(SystemExit):
+            parse(["--orders-secret", wrong], {})
 
 
 def test_that_there_is_no_collector_is_said_by_a_word(monkeypatch: pytest.MonkeyPatch) -> None:

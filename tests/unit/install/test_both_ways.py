@@ -71,6 +71,7 @@ def test_helm_serves_several_namespaces_with_a_role_in_each() -> None:
     assert {identity for identity in objects if identity[0].endswith("Role")} == {
         ("Role", "ml", "viridian-operator"),
         ("Role", "ads", "viridian-operator"),
+        ("Role", "viridian-system", "viridian-operator-orders"),
     }
     for namespace in ("ml", "ads"):
         subject = objects["RoleBinding", namespace, "viridian-operator"]["subjects"]

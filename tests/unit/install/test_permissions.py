@@ -10,6 +10,7 @@ import pytest
 
 from tests.unit.install.rendering import ROOT, Object, helm, kustomize
 from viridian.api.names import GROUP
+from viridian.controller.config import ORDERS_SECRET
 from viridian.controller.watched import CHILDREN, OWN
 from viridian.ports.event import EVENTS
 from viridian.ports.kubernetes import RESOURCES
@@ -121,6 +122,31 @@ def test_cluster_wide_exactly_the_calls_are_allowed(way: str) -> None:
 def test_namespaced_exactly_the_calls_are_allowed(way: str) -> None:
     objects = kustomize("manifests/overlays/namespaced") if way == "kustomize" else helm("ml", "namespaces={ml}")
     assert allowed(objects, "Role") == called()
+
+
+INSTALLS = {
+    "kustomize": lambda: kustomize("manifests"),
+    "kustomize, namespaced": lambda: kustomize("manifests/overlays/namespaced"),
+    "helm": lambda: helm("viridian-system"),
+    "helm, namespaced": lambda: helm("ml", "namespaces={ml}"),
+}
+
+
+@pytest.mark.parametrize("way", INSTALLS)
+def test_of_secrets_the_operator_reaches_the_key_of_its_orders_alone(way: str) -> None:
+    """In its own namespace. Whoever may create cannot be held to a name: RBAC does not know it yet."""
+    objects = INSTALLS[way]()
+    (role,) = [o for o in objects if o["kind"] == "Role" and o["metadata"]["name"] == "viridian-operator-orders"]
+    (binding,) = [o for o in objects if o["kind"] == "RoleBinding" and o["roleRef"]["name"] == role["metadata"]["name"]]
+    (operator,) = [o for o in objects if o["kind"] == "Deployment" and o["metadata"]["name"] == "viridian-operator"]
+    assert role["rules"] == [
+        {"apiGroups": [""], "resources": ["secrets"], "verbs": ["create"]},
+        {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"], "resourceNames": [ORDERS_SECRET]},
+    ]
+    assert role["metadata"]["namespace"] == binding["metadata"]["namespace"] == operator["metadata"]["namespace"]
+    assert [subject["name"] for subject in binding["subjects"]] == ["viridian-operator"]
+    others = [rule for o in objects if o["kind"].endswith("Role") and o is not role for rule in o["rules"]]
+    assert not [rule for rule in others if "secrets" in rule["resources"]]
 
 
 def test_specs_and_secrets_are_out_of_reach() -> None:

@@ -14,7 +14,7 @@ import pytest
 from aiohttp import web
 
 from tests.support import models
-from tests.support.server_process import IDENTITY, running
+from tests.support.server_process import IDENTITY, KEY, running
 from viridian.api.samples import (
     LATENCY_BOUNDS,
     CodeClass,
@@ -33,7 +33,7 @@ NOW = datetime(2026, 11, 23, 9, tzinfo=UTC)
 
 @pytest.fixture
 async def port() -> AsyncIterator[HttpPods]:
-    async with pod_http() as http:
+    async with pod_http(KEY) as http:
         yield HttpPods(http, clock=lambda: NOW)
 
 

@@ -18,10 +18,15 @@ from viridian.api.names import MODEL_DEPLOYMENT
 from viridian.rollout.addresses import Addresses, moved
 
 COLLECTOR = "http://viridian-collector.viridian-system.svc:8090"
-BEFORE = replace(SETTINGS, collector_url=COLLECTOR)
-AFTER = replace(BEFORE, mlflow_uri="http://mlflow.new:5000", collector_url="http://collector.new:8090")
-Told = tuple[str, str]
-OLD, NEW = (str(BEFORE.mlflow_uri), COLLECTOR), (str(AFTER.mlflow_uri), str(AFTER.collector_url))
+BEFORE = replace(SETTINGS, collector_url=COLLECTOR, orders_key="the former key")
+AFTER = replace(
+    BEFORE, mlflow_uri="http://mlflow.new:5000", collector_url="http://collector.new:8090", orders_key="the new key"
+)
+Told = tuple[str, str, str]
+OLD, NEW = (
+    (str(BEFORE.mlflow_uri), COLLECTOR, str(BEFORE.orders_key)),
+    (str(AFTER.mlflow_uri), str(AFTER.collector_url), str(AFTER.orders_key)),
+)
 
 
 @pytest.fixture
@@ -62,10 +67,10 @@ def condition(world: OperatorWorld, kind: str) -> Mapping[str, Any] | None:
 
 
 def told(pod: Mapping[str, Any]) -> Told:
-    """Addresses of MLflow and of the collector."""
+    """Addresses of MLflow and of the collector, and the key of orders."""
     containers = [*pod["spec"]["initContainers"], *pod["spec"]["containers"]]
     environment = {entry["name"]: entry.get("value", "") for one in containers for entry in one.get("env", ())}
-    return environment["MLFLOW_TRACKING_URI"], environment["VIRIDIAN_COLLECTOR_URL"]
+    return environment["MLFLOW_TRACKING_URI"], environment["VIRIDIAN_COLLECTOR_URL"], environment["VIRIDIAN_ORDERS_KEY"]
 
 
 def pods(world: OperatorWorld) -> dict[str, Told]:
@@ -137,3 +142,5 @@ def test_no_address_takes_the_place_of_none_and_none_of_one() -> None:
     assert Addresses("a", "b").in_place_of(Addresses("c", "")) == Addresses("a", "")
     assert Addresses("", "b").in_place_of(Addresses("c", "d")) == Addresses("c", "b")
     assert moved(Addresses("c", "d"), Addresses("c", "d")) == ""
+    assert Addresses("a", "b", "k").in_place_of(Addresses("c", "d")).orders == "", "an older server knows no key"
+    assert Addresses("a", "b").in_place_of(Addresses("c", "d", "k")).orders == "k"

@@ -12,7 +12,7 @@ import aiohttp
 import pytest
 
 from tests.support import models
-from tests.support.server_process import ServerProcess, running
+from tests.support.server_process import ServerProcess, proven, running
 
 BODY = json.dumps({"inputs": [models.FLOWER]}).encode()
 REQUEST = (
@@ -105,7 +105,7 @@ async def close_connections(server: ServerProcess, seconds: float, idle: str | N
     order = {"forSeconds": seconds} if idle is None else {"forSeconds": seconds, "idle": idle}
     async with (
         aiohttp.ClientSession() as http,
-        http.post(f"{server.management}/connections/close", json=order) as response,
+        http.post(f"{server.management}/connections/close", **proven("/connections/close", order)) as response,
     ):
         assert response.status == 204
         assert await response.read() == b""
@@ -249,7 +249,8 @@ async def test_a_second_order_does_not_shorten_the_first(server: ServerProcess, 
 )  # fmt: skip
 async def test_an_order_that_makes_no_sense_is_400(server: ServerProcess, order: str) -> None:
     async with aiohttp.ClientSession() as http:
-        async with http.post(f"{server.management}/connections/close", data=order) as response:
+        body = proven("/connections/close", order.encode())
+        async with http.post(f"{server.management}/connections/close", **body) as response:
             assert response.status == 400
             assert (await response.json())["error"]
         async with http.post(f"{server.management}/connections/close", data="x" * 5000) as response:

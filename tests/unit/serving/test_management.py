@@ -8,11 +8,15 @@ from typing import Any
 import pytest
 
 from viridian.api.manifest import MANIFEST_PATH
+from viridian.api.orders import HEADER, Order
 from viridian.api.profile import BUNDLE_PATH, PROFILE_PATH
+from viridian.ports.orders import OrderKey
 from viridian.serving import settings
 from viridian.serving.connections import Connections
 from viridian.serving.inference import Inference
 from viridian.serving.management import Management
+
+KEY = OrderKey.generate()
 
 
 @pytest.mark.parametrize("path", [f"{BUNDLE_PATH}/{PROFILE_PATH}", f"{BUNDLE_PATH}/{MANIFEST_PATH}", "/profile"])
@@ -21,15 +25,19 @@ async def test_before_its_files_are_verified_a_server_shows_none(tmp_path: Path,
     (tmp_path / "viridian").mkdir()
     for name in (PROFILE_PATH, MANIFEST_PATH):
         (tmp_path / name).write_text("{}")
-    given = settings.parse([f"--model-dir={tmp_path}"], {})
+    given = settings.parse(
+        [f"--model-dir={tmp_path}", "--namespace=team", "--pod=churn-1", f"--orders-key={KEY.public}"], {}
+    )
     sent: list[dict[str, Any]] = []
 
     async def receive() -> dict[str, Any]:
-        raise AssertionError("nobody reads the body")
+        return {"type": "http.request", "body": b"", "more_body": False}
 
     async def send(message: Any) -> None:
         sent.append(message)
 
-    management = Management(Inference(given, Connections(), 1), Connections(), tmp_path)
-    await management({"type": "http", "method": "GET", "path": path, "headers": []}, receive, send)
+    management = Management(Inference(given, Connections(), 1), Connections(), given)
+    proof = KEY.prove(Order(method="GET", path=path, body=b"", receiver="team/churn-1")).encode()
+    headers = [(HEADER.encode(), proof)]
+    await management({"type": "http", "method": "GET", "path": path, "headers": headers}, receive, send)
     assert sent[0]["status"] == 503

@@ -14,7 +14,7 @@ import aiohttp
 import pytest
 
 from tests.support import models
-from tests.support.server_process import ServerProcess, launched, running
+from tests.support.server_process import ServerProcess, launched, proven, running
 
 INFER = "/v2/models/the flowers/infer"
 ONE = {"inputs": [models.FLOWER]}
@@ -217,7 +217,9 @@ async def test_a_slow_model_holds_nothing_up(tmp_path: Path, http: aiohttp.Clien
         for url in (f"{server.url}/v2/health/ready", f"{server.management}/healthz"):
             async with http.get(url) as response:
                 assert response.status == 200
-        async with http.post(f"{server.management}/connections/close", json={"forSeconds": 1}) as response:
+        async with http.post(
+            f"{server.management}/connections/close", **proven("/connections/close", {"forSeconds": 1})
+        ) as response:
             assert response.status == 204
         assert not all(task.done() for task in slow)
         assert await asyncio.gather(*slow) == [{"predictions": [0.0]}] * 6

@@ -33,7 +33,7 @@ from tests.support.challengers import (
     trickles,
     writes,
 )
-from tests.support.server_process import ServerProcess, running
+from tests.support.server_process import ServerProcess, proven, running
 from viridian.api.shadow import SHADOW_HEADER, Drop, Failure, ShadowOrder
 from viridian.serving import challenger as challenger_module
 from viridian.serving import shadow as module
@@ -270,7 +270,7 @@ async def talking() -> AsyncIterator[aiohttp.ClientSession]:
 
 async def command(http: aiohttp.ClientSession, server: ServerProcess, **what: Any) -> None:
     body = {"revision": "new", "share": 100, "seconds": 600, **what}
-    async with http.post(f"{server.management}/shadow", json=body) as response:
+    async with http.post(f"{server.management}/shadow", **proven("/shadow", body)) as response:
         assert response.status == 204, await response.text()
 
 
@@ -294,7 +294,11 @@ async def count(http: aiohttp.ClientSession, server: ServerProcess, name: str, *
 async def test_users_do_not_notice_a_bad_challenger(tmp_path: Path, kind: str) -> None:
     behaviour, reason = BAD[kind]
     directory = models.write_onnx_mlflow(tmp_path / "model")
-    async with running(directory, tmp_path) as champion, challenged(behaviour) as other, talking() as http:
+    async with (
+        challenged(behaviour) as other,
+        running(directory, tmp_path, shadow_target=other.url) as champion,
+        talking() as http,
+    ):
         large = json.dumps({"inputs": [models.FLOWER] * 3_000}).encode()
         assert await asked(http, champion, ONE) == GOOD
         expected = await asked(http, champion, large)
@@ -313,7 +317,7 @@ async def test_users_do_not_notice_a_bad_challenger(tmp_path: Path, kind: str) -
         assert process.memory_info().rss - before < 4 * module.MAX_WAITING_BYTES
         assert await count(http, champion, "viridian_requests_total", code="2xx") == 202
         assert await count(http, champion, "viridian_requests_total", code="5xx") == 0
-        async with http.delete(f"{champion.management}/shadow") as response:
+        async with http.delete(f"{champion.management}/shadow", **proven("/shadow", b"", "DELETE")) as response:
             assert response.status == 204
         assert await count(http, champion, "viridian_shadow_share") == 0
         champion.terminate()
@@ -329,9 +333,9 @@ async def test_the_answers_of_two_versions_are_compared(tmp_path: Path) -> None:
     one = models.write_onnx_mlflow(tmp_path / "one")
     two = models.write_onnx_mlflow(tmp_path / "two", payload=models.onnx_bytes(stiff, len(models.IRIS)))
     async with (
-        running(one, tmp_path, revision="old") as champion,
-        running(two, tmp_path, revision="new", model_version="8", slot="blue") as challenger,
         challenged(answers(200, b"{}")) as third,
+        running(two, tmp_path, revision="new", model_version="8", slot="blue", shadow_target=third.url) as challenger,
+        running(one, tmp_path, revision="old", shadow_target=challenger.url) as champion,
         talking() as http,
     ):
         await command(http, champion, target=challenger.url)
@@ -363,8 +367,8 @@ async def test_the_answers_of_two_versions_are_compared(tmp_path: Path) -> None:
 async def test_raw_tensors_are_copied_and_compared(tmp_path: Path) -> None:
     directory = models.write_onnx_mlflow(tmp_path / "model")
     async with (
-        running(directory, tmp_path, revision="old") as champion,
         running(directory, tmp_path, revision="new") as challenger,
+        running(directory, tmp_path, revision="old", shadow_target=challenger.url) as champion,
         talking() as http,
     ):
         await command(http, champion, target=challenger.url)
@@ -394,7 +398,11 @@ async def inferred(
 
 async def test_refused_and_failed_live_requests_are_not_copied(tmp_path: Path) -> None:
     directory = models.write_picky(tmp_path / "model")
-    async with running(directory, tmp_path) as champion, challenged(answers(200, GOOD)) as other, talking() as http:
+    async with (
+        challenged(answers(200, GOOD)) as other,
+        running(directory, tmp_path, shadow_target=other.url) as champion,
+        talking() as http,
+    ):
         await command(http, champion, target=other.url)
         for number, status in ((99, 500), ("x", 400), (3, 200)):
             async with http.post(f"{champion.url}/invocations", json={"inputs": [[number]]}) as response:
@@ -407,9 +415,9 @@ async def test_refused_and_failed_live_requests_are_not_copied(tmp_path: Path) -
 async def test_a_redirect_is_not_followed(tmp_path: Path) -> None:
     directory = models.write_onnx_mlflow(tmp_path / "model")
     async with (
-        running(directory, tmp_path) as champion,
         challenged(answers(200, GOOD)) as elsewhere,
         challenged(answers(307, b"", f"location: {elsewhere.url}/invocations")) as other,
+        running(directory, tmp_path, shadow_target=other.url) as champion,
         talking() as http,
     ):
         await command(http, champion, target=other.url)
@@ -419,21 +427,31 @@ async def test_a_redirect_is_not_followed(tmp_path: Path) -> None:
         assert elsewhere.connections == 0
 
 
+PREVIEW = "http://churn-preview:8080"
+ELSEWHERE = (
+    "http://churn-preview:8081",
+    "http://churn-preview:8080/",
+    "http://churn-preview.other:8080",
+    "http://churn-preview:8080@10.0.0.1",
+    "http://10.0.0.1:9000",
+    "https://churn-preview:8080",
+    "",
+)
 WRONG: list[tuple[dict[str, Any], str]] = [
-    ({"target": "https://churn-preview"}, "target is http://host:port, such as http://churn-preview:8080"),
-    ({"target": "http://churn/path"}, "target is http://host:port and nothing else: no user, path or query"),
+    *(({"target": target}, f"target is {PREVIEW} and no other address") for target in ELSEWHERE),
     ({"share": 0}, "Expected `float` > 0.0 - at `$.share`"),
     ({"share": 101}, "Expected `float` <= 100.0 - at `$.share`"),
-    ({"seconds": 1e9}, "Expected `float` <= 3600.0 - at `$.seconds`"),
+    ({"seconds": 1e9}, "Expected `float` <= 600.0 - at `$.seconds`"),
     ({"unknown": 1}, "Object contains unknown field `unknown`"),
 ]
 
 
 async def test_an_order_that_makes_no_sense_is_400_in_words(tmp_path: Path) -> None:
-    async with running(models.write_onnx_mlflow(tmp_path / "model"), tmp_path) as server, talking() as http:
+    directory = models.write_onnx_mlflow(tmp_path / "model")
+    async with running(directory, tmp_path, shadow_target=PREVIEW) as server, talking() as http:
         for wrong, message in WRONG:
-            body = {"target": "http://127.0.0.1:1", "revision": "new", "share": 1, "seconds": 1, **wrong}
-            async with http.post(f"{server.management}/shadow", json=body) as response:
+            body = {"target": PREVIEW, "revision": "new", "share": 1, "seconds": 1, **wrong}
+            async with http.post(f"{server.management}/shadow", **proven("/shadow", body)) as response:
                 assert response.status == 400
                 assert (await response.json())["error"] == message
         async with http.get(f"{server.management}/shadow") as response:
