@@ -104,3 +104,17 @@ app.kubernetes.io/part-of: viridian
 {{- if ternary ($versions.Has "admissionregistration.k8s.io/v1/ValidatingAdmissionPolicy")
   (semverCompare ">=1.30-0" .Capabilities.KubeVersion.Version) ($versions.Has "v1/Pod") -}}true{{- end -}}
 {{- end }}
+
+{{- /* TCP ports anywhere that the operator calls: the API server's, and those of addresses that were given. */ -}}
+{{- define "viridian.egressPorts" -}}
+{{- $ports := concat (list 5000) .Values.networkPolicy.apiServerPorts }}
+{{- range $address := compact (list .Values.mlflow.uri .Values.collector.url) }}
+{{- $url := urlParse $address }}
+{{- $ports = append $ports (regexFind "[0-9]+$" (regexFind ":[0-9]+$" $url.host) | default (ternary "443" "80" (eq $url.scheme "https"))) }}
+{{- end }}
+{{- $numbers := list }}
+{{- range $ports }}{{ $numbers = append $numbers (printf "%05d" (int .)) }}{{ end }}
+{{- $sorted := list }}
+{{- range $numbers | uniq | sortAlpha }}{{ $sorted = append $sorted (trimPrefix "0" (trimPrefix "0" (trimPrefix "0" .)) | atoi) }}{{ end }}
+{{- toJson $sorted }}
+{{- end }}

@@ -15,6 +15,8 @@ JOB_LABELS = ("batch.kubernetes.io/controller-uid", "controller-uid", "batch.kub
 # What a stored object of a built-in kind does not show when it is empty, zero or false.
 _SHOWN_EMPTY = frozenset(
     {"emptyDir", "securityContext", "resources", "strategy", "spec", "template", "metadata", "status"}
+    # Of a NetworkPolicy an empty one selects everything.
+    | {"podSelector", "namespaceSelector"}
 )
 _HIDDEN_ZEROS = frozenset({"minReadySeconds", "initialDelaySeconds"})
 _HIDDEN_TEXTS = frozenset({"value", "name", "subPath", "host", "hostname", "subdomain", "workingDir"})

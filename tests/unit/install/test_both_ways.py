@@ -32,7 +32,15 @@ def test_namespaced_both_ways_make_the_same_objects() -> None:
 def test_namespaced_has_no_right_outside_of_the_namespace() -> None:
     for objects in (kustomize("manifests/overlays/namespaced"), helm("ml", "namespaces={ml}", "crds.install=false")):
         kinds = {object_["kind"] for object_ in objects} - POLICIES
-        assert kinds == {"ServiceAccount", "Role", "RoleBinding", "Deployment", "Service", "PersistentVolumeClaim"}
+        assert kinds == {
+            "ServiceAccount",
+            "Role",
+            "RoleBinding",
+            "Deployment",
+            "Service",
+            "PersistentVolumeClaim",
+            "NetworkPolicy",
+        }
 
 
 @pytest.mark.parametrize("overlay", ["cluster-wide", "namespaced"])
@@ -136,6 +144,9 @@ def test_there_is_one_at_a_time(way: str, name: str) -> None:
         ("collector.storage.size=much", "size"),
         ("collector.rules.everywhere.denied={email}", "denied"),
         ("collector.replicas=2", "replicas"),
+        ("networkPolicy.enable=false", "enable"),
+        ("networkPolicy.apiServerPorts={https}", "apiServerPorts"),
+        ("networkPolicy.metricsFrom[0].namespace=monitoring", "metricsFrom"),
     ],
 )
 def test_helm_refuses_values_that_mean_nothing(setting: str, said: str) -> None:
@@ -232,16 +243,15 @@ def test_one_prefix_and_one_tag_are_those_of_every_image(registry: str, tmp_path
 
 
 def test_every_image_may_be_named_by_its_digest(tmp_path: Path) -> None:
-    digests = {
-        name: f"sha256:{number * 64}" for number, name in zip("123", ("operator", "server", "collector"), strict=True)
-    }
+    named = ("operator", "server", "collector", "mlflow")
+    digests = {name: f"sha256:{number * 64}" for number, name in zip("1234", named, strict=True)}
     own = {"registry": "r.example.com/v", "tag": "0.1.0", **digests}
-    by_kustomize = images_of(by_identity(of_own(tmp_path, own, "mlflow", "registry", "image-digests")))
+    by_kustomize = images_of(by_identity(of_own(tmp_path, own, "mlflow", "registry", "image-digests", "mlflow-digest")))
     settings = [f"image.digests.{name}={digest}" for name, digest in digests.items()]
     by_helm = images_of(
         by_identity(helm("viridian-system", "image.registry=r.example.com/v", "mlflow.install=true", *settings))
     )
-    for role, name in (("viridian-operator", "operator"), ("viridian-collector", "collector"), ("server", "server")):
+    for role, name in {**IMAGES, "server": "server"}.items():
         assert by_helm[role] == f"r.example.com/v/{name}@{digests[name]}"
         # A node goes by the digest where it is given both.
         assert by_kustomize[role] == f"r.example.com/v/{name}:0.1.0@{digests[name]}"
