@@ -36,23 +36,25 @@ def object_name(most: int, why: str) -> Rule:
 
 # ---- where a model comes from ----------------------------------------------------------------------------------------
 
+_SOURCES = "[has(self.registry), has(self.uri), has(self.uriSecretRef)]"
 ONE_SOURCE: Final = Rule(
-    rule="has(self.registry) != has(self.uri)",
-    message="write exactly one of registry and uri",
+    rule=f"{_SOURCES}.filter(given, given).size() == 1",
+    message="write exactly one of registry, uri and uriSecretRef",
     message_expression=(
-        "has(self.uri) ? 'registry and uri exclude each other: remove one of them' : "
+        "has(self.registry) && has(self.uri) ? 'registry and uri exclude each other: remove one of them' : "
+        "has(self.uriSecretRef) ? 'uriSecretRef stands in the place of registry and uri: leave one of them' : "
         "'say where the model comes from: registry: {name: churn, alias: candidate}, "
         "or uri and digest where there is no registry'"
     ),
 )
 URI_WITH_DIGEST: Final = Rule(
-    rule="!has(self.uri) || has(self.digest)",
+    rule="!(has(self.uri) || has(self.uriSecretRef)) || has(self.digest)",
     message="a uri needs a digest beside it, so that what is served cannot change unseen: digest: sha256:… (64 "
     "digits), the SHA-256 of the model's viridian/manifest.json",
     field_path=".digest",
 )
 DIGEST_WITH_URI: Final = Rule(
-    rule="!has(self.digest) || has(self.uri) || !has(self.registry)",
+    rule="!has(self.digest) || has(self.uri) || has(self.uriSecretRef) || !has(self.registry)",
     message="digest belongs to uri: remove it; a version in the registry carries its own in the tag viridian.digest",
     field_path=".digest",
 )
@@ -68,6 +70,22 @@ URI: Final = Rule(
         "'a model in the registry is written as registry: {name: churn, version: \"7\"}' : "
         "'Viridian can fetch mlflow-artifacts:/…, https://….tar.gz and file:///…'"
     ),
+)
+# `https://user:password@host/…`, and `https://user:pass/word@host/…`, where the password holds what ends a host.
+_NAMES_A_USER = "self.matches('^[A-Za-z][A-Za-z0-9+.-]*://([^/?#]*@|[^/?#@]*:[^/?#@]*[^0-9/?#@][^@]*@)')"
+NO_USER: Final = Rule(
+    rule=f"!{_NAMES_A_USER}",
+    message="write the address without user and password, since all who may read this object would read them",
+)
+URI_WITHOUT_USER: Final = Rule(
+    rule=NO_USER.rule,
+    message="write the address without user and password, since all who may read this object would read them: put the "
+    "whole address into a Secret and name it, uriSecretRef: {name: churn-model, key: uri}",
+)
+DATA_WITHOUT_USER: Final = Rule(
+    rule=NO_USER.rule,
+    message="write the address without user and password, since all who may read this object would read them: give "
+    "them to the stage's container from a Secret, env: [{name: …, valueFrom: {secretKeyRef: …}}]",
 )
 MODEL_NAME: Final = Rule(
     rule="!self.contains('/') && !self.contains(':') && self.trim() != ''",
@@ -109,6 +127,7 @@ SECRET_KEY: Final = Rule(
     rule="self.matches('^[-._a-zA-Z0-9]+$') && !self.startsWith('.')",
     message="write an entry of the Secret, such as churn.pem, or leave key out to trust every entry",
 )
+URI_KEY: Final = Rule(rule=SECRET_KEY.rule, message="write the entry of the Secret that holds the address, such as uri")
 
 # ---- how it is served ------------------------------------------------------------------------------------------------
 

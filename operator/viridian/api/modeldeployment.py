@@ -73,8 +73,17 @@ class ModelSignature(Struct, frozen=True, kw_only=True):
     public_key_secret_ref: Annotated[PublicKeys, doc("The Secret with the Ed25519 public keys that are trusted.")]
 
 
+class UriSecret(Struct, frozen=True, kw_only=True):
+    """An entry of a Secret in the ModelDeployment's namespace."""
+
+    name: Annotated[str, doc("Name of the Secret.", min_length=1, max_length=253, rules=(cel.SECRET_NAME,))]
+    key: Annotated[
+        str, doc("Entry of the Secret that holds the address.", min_length=1, max_length=253, rules=(cel.URI_KEY,))
+    ] = "uri"
+
+
 class ModelSource(Struct, frozen=True, kw_only=True):
-    """Where the model comes from: exactly one of `registry` and `uri`."""
+    """Where the model comes from: exactly one of `registry`, `uri` and `uriSecretRef`."""
 
     rules: ClassVar[tuple[Rule, ...]] = (cel.ONE_SOURCE, cel.URI_WITH_DIGEST, cel.DIGEST_WITH_URI)
 
@@ -85,7 +94,17 @@ class ModelSource(Struct, frozen=True, kw_only=True):
             doc(
                 "A model without a registry, with `digest`: mlflow-artifacts:/…, https://….tar.gz or file:///….",
                 max_length=2048,
-                rules=(cel.URI,),
+                rules=(cel.URI, cel.URI_WITHOUT_USER),
+            ),
+        ]
+        | None
+    ) = None
+    uri_secret_ref: (
+        Annotated[
+            UriSecret,
+            doc(
+                "The Secret that holds the address of the model, with `digest`, where the address holds a signature: "
+                "only the pods that fetch the model see it."
             ),
         ]
         | None
@@ -94,7 +113,8 @@ class ModelSource(Struct, frozen=True, kw_only=True):
         Annotated[
             str,
             doc(
-                "SHA-256 of the model's manifest, `sha256:` and 64 hexadecimal digits; required with `uri`.",
+                "SHA-256 of the model's manifest, `sha256:` and 64 hexadecimal digits; required with `uri` and "
+                "`uriSecretRef`.",
                 max_length=71,
                 rules=(cel.DIGEST,),
             ),

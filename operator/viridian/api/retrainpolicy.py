@@ -49,7 +49,15 @@ class Trigger(Struct, frozen=True, kw_only=True):
 class Data(Struct, frozen=True, kw_only=True):
     """The data to train on, passed to the stages as they are written here."""
 
-    uri: Annotated[str, doc("Where the data is: VIRIDIAN_DATA_URI in the container.", min_length=1, max_length=2048)]
+    uri: Annotated[
+        str,
+        doc(
+            "Where the data is: VIRIDIAN_DATA_URI in the container.",
+            min_length=1,
+            max_length=2048,
+            rules=(cel.DATA_WITHOUT_USER,),
+        ),
+    ]
     revision: Annotated[str, doc("Which state of it: VIRIDIAN_DATA_REVISION.", max_length=256)] = ""
 
 

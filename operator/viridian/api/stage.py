@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any, Final
 
+from viridian.api.texts import one_line
+
 MAX_REPORT_BYTES: Final = 4096
 """What the kubelet keeps of a termination message."""
 MAX_FAILURE_CHARACTERS: Final = 500
@@ -76,30 +78,33 @@ def parse_report(message: str) -> StageReport:
     try:
         document: Any = json.loads(message)
     except (ValueError, RecursionError):
-        return StageReport(said=message.strip())
+        return StageReport(said=one_line(message, MAX_REPORT_BYTES))
     if not isinstance(document, dict):
-        return StageReport(said=message.strip())
+        return StageReport(said=one_line(message, MAX_REPORT_BYTES))
     failures = document.get("failures")
     return StageReport(
         metrics=_numbers(document.get("metrics")),
         holdout=_text(document, "holdout"),
         model_uri=_text(document.get("model"), "uri"),
         model_digest=_text(document.get("model"), "digest"),
-        data={part: value for part in ("uri", "revision", "digest") if (value := _text(document.get("data"), part))},
-        champion_problem=_text(document.get("champion"), "problem"),
+        data={part: value for part in ("uri", "revision", "digest") if (value := _line(document.get("data"), part))},
+        champion_problem=_line(document.get("champion"), "problem"),
         failures=tuple(map(_sentence, failures)) if isinstance(failures, list) else (),
     )
 
 
 def shortened(sentence: str) -> str:
     """One line of bounded length."""
-    line = " ".join(sentence.split())
-    return line if len(line) <= MAX_FAILURE_CHARACTERS else f"{line[: MAX_FAILURE_CHARACTERS - 1]}…"
+    return one_line(sentence, MAX_FAILURE_CHARACTERS)
 
 
 def _text(document: Any, key: str) -> str:
     value = document.get(key) if isinstance(document, dict) else None
     return value if isinstance(value, str) else ""
+
+
+def _line(document: Any, key: str) -> str:
+    return one_line(_text(document, key), MAX_REPORT_BYTES)
 
 
 def _numbers(found: Any) -> dict[str, float]:
@@ -116,4 +121,4 @@ def _float(value: float) -> float:
 
 
 def _sentence(entry: Any) -> str:
-    return entry if isinstance(entry, str) else json.dumps(entry, default=str)
+    return one_line(entry if isinstance(entry, str) else json.dumps(entry, default=str), MAX_REPORT_BYTES)

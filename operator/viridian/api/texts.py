@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
+
+from viridian.api.address import concealed
 
 _READ: Final = 4
 """Characters that are looked at for each one that may be shown: white space in a row counts as one blank."""
@@ -12,12 +15,26 @@ def one_line(text: str, most: int) -> str:
     """The text as one line of at most that many printable characters, in time that depends on `most` alone.
 
     White space becomes a blank. What a terminal would obey, and what changes the direction of the text, is escaped.
+    Addresses show neither users nor queries.
     """
     part = text[: _READ * most]
-    line = printable(" ".join(part.split()))
-    if len(line) > most or len(part) < len(text):
+    cut = len(part) < len(text)
+    if cut and "://" in (last := part.rpartition(" ")[2]):
+        # Half of an address: what stands before its end cannot be told from a password.
+        part = part.removesuffix(last)
+    line = printable(concealed(" ".join(part.split())))
+    if len(line) > most or cut:
         return f"{line[: most - 1]}…"
     return line
+
+
+def cleaned(value: Any) -> Any:
+    """The same value, with all texts in it printable and without the secrets of addresses."""
+    if isinstance(value, str):
+        return printable(concealed(value))
+    if isinstance(value, Mapping):
+        return {key: cleaned(inner) for key, inner in value.items()}
+    return [cleaned(inner) for inner in value] if isinstance(value, list | tuple) else value
 
 
 def printable(text: str) -> str:

@@ -14,8 +14,10 @@ from urllib.parse import urlsplit
 
 from viridian import __version__
 from viridian.api import durations
+from viridian.api.address import shown, without_user
 from viridian.api.feedback import COLLECTOR_PORT
 from viridian.api.network import DEFAULT_METRICS_FROM, parse_peers
+from viridian.api.origins import origin_of
 
 PREFIX = "VIRIDIAN_"
 ORDERS_SECRET = "viridian-orders"  # noqa: S105 - a name
@@ -255,7 +257,13 @@ def _split(text: str) -> list[str]:
 
 def _address(text: str) -> str:
     if not text.startswith(("http://", "https://")):
-        raise argparse.ArgumentTypeError(f"{text.rpartition('@')[2]!r} must begin with http:// or https://")
+        raise argparse.ArgumentTypeError(f"{shown(text)!r} must begin with http:// or https://")
+    if origin_of(text) is None:
+        raise argparse.ArgumentTypeError(f"{shown(text)!r} names no host and port that can be read")
+    if "?" in text or "#" in text:
+        raise argparse.ArgumentTypeError(
+            f"{shown(text)!r} must end with its path: pods and Jobs get the address as it is, and add their own"
+        )
     return text
 
 
@@ -264,19 +272,23 @@ def _address_or_none(text: str) -> str | None:
     if text == "none":
         return None
     try:
-        return _address(text)
+        address = _address(text)
     except argparse.ArgumentTypeError as error:
         raise argparse.ArgumentTypeError(f"{error}, or be the word none") from None
+    if not without_user(address):
+        raise argparse.ArgumentTypeError(
+            f"the address {shown(text)} must hold no user and password: who asks the collector is known by a token"
+        )
+    return address
 
 
 def _mlflow_address(text: str) -> str:
     """An address without credentials, since pods and Jobs get it as it is."""
-    host = urlsplit(_address(text)).netloc.rpartition("@")[2]
-    if host != urlsplit(text).netloc:
+    if not without_user(_address(text)):
         raise argparse.ArgumentTypeError(
-            f"the address of MLflow at {host} must hold no user and password, since all who may look at pods could "
-            "read them there: leave them out, and set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD from a "
-            "Secret (Helm: mlflow.existingSecret)"
+            f"the address of MLflow at {urlsplit(shown(text)).netloc} must hold no user and password, since all who "
+            "may look at pods could read them there: leave them out, and set MLFLOW_TRACKING_USERNAME and "
+            "MLFLOW_TRACKING_PASSWORD from a Secret (Helm: mlflow.existingSecret)"
         )
     return text
 

@@ -5,8 +5,12 @@ from __future__ import annotations
 import json
 import logging
 import sys
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, TextIO
+
+from viridian.api.address import concealed
+from viridian.api.texts import cleaned
 
 # The attributes that every record has; what else stands on one was given by `extra`.
 _STANDARD = frozenset({*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"})
@@ -34,12 +38,13 @@ class JsonFormatter(logging.Formatter):
             "time": _time(record),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": cleaned(record.getMessage()),
             **_extra(record),
         }
         if record.exc_info:
-            entry["exception"] = self.formatException(record.exc_info)
-        return json.dumps(entry, default=str, ensure_ascii=False)
+            # Its lines are of use; in JSON they cannot pass for others.
+            entry["exception"] = concealed(self.formatException(record.exc_info))
+        return json.dumps(entry, default=_as_text, ensure_ascii=False)
 
 
 class TextFormatter(logging.Formatter):
@@ -50,16 +55,25 @@ class TextFormatter(logging.Formatter):
         about = f"{key}: " if (key := extra.pop("key", None)) else ""
         more = "".join(f" {name}={value}" for name, value in extra.items() if value not in (None, [], ""))
         line = f"{_time(record)[11:23]} {record.levelname.lower():7} {about}{record.getMessage()}{more}"
-        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+        return "\n".join([cleaned(line), *self._trace(record)])
+
+    def _trace(self, record: logging.LogRecord) -> Iterator[str]:
+        """Each of its lines is indented, so that none passes for a line of the log."""
+        trace = self.formatException(record.exc_info) if record.exc_info else ""
+        yield from (f"  {cleaned(line)}" for line in trace.splitlines())
 
 
 def _time(record: logging.LogRecord) -> str:
     return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def _as_text(value: object) -> str:
+    return str(cleaned(str(value)))
+
+
 def _extra(record: logging.LogRecord) -> dict[str, Any]:
     return {
-        name: value
+        name: cleaned(value)
         for name, value in vars(record).items()
         if name not in _STANDARD and not name.startswith(("_", "k8s_", "settings"))
     }

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from viridian.api import reasons
-from viridian.api.modeldeployment import ModelDeploymentSpec, RegistryModel
+from viridian.api.address import secret_address
+from viridian.api.modeldeployment import ModelDeploymentSpec, ModelSource, RegistryModel
 from viridian.controller.registry_view import RegistryView
 from viridian.ports.registry import RegistryError, RegistryUnavailable
 from viridian.rollout.records import Model
@@ -33,7 +34,7 @@ class Resolver:
         if spec is None:
             return _lasting(reasons.INVALID_SPEC, "the spec cannot be read")
         if spec.model.registry is None:
-            return Resolved(Model(uri=spec.model.uri or "", digest=spec.model.digest))
+            return Resolved(_given(spec.model))
         if not self.configured:
             return _lasting(
                 reasons.REGISTRY_NOT_CONFIGURED,
@@ -64,6 +65,13 @@ class Resolver:
             return _lasting(reasons.VERSION_NOT_FOUND, message, model.aliases)
         found = Model(uri=version.uri, name=version.name, version=version.version, digest=version.digest)
         return Resolved(found, model.aliases)
+
+
+def _given(source: ModelSource) -> Model:
+    """A model without a registry: its digest is what it is, wherever it lies."""
+    secret = source.uri_secret_ref
+    uri = secret_address(secret.name, secret.key) if secret is not None else source.uri or ""
+    return Model(uri=uri, digest=source.digest)
 
 
 def _lasting(reason: str, message: str, aliases: Mapping[str, str] | None = None) -> Resolved:

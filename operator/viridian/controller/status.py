@@ -8,6 +8,7 @@ from enum import Enum
 from typing import Any, Final
 
 from viridian.api.names import API_VERSION, STATUS_MANAGER
+from viridian.api.texts import cleaned
 from viridian.controller.attempts import Attempt, Attempts
 from viridian.controller.keys import Key
 from viridian.plan.obstacles import Obstacle
@@ -54,6 +55,7 @@ class StatusWriter:
 
     async def write(self, key: Key, observed: Mapping[str, Any], wanted: Status) -> Written:
         """Make the status of the observed object the wanted one; raises ClusterConflict."""
+        wanted = cleaned(wanted)
         meaning, stored = essence(wanted), essence(observed.get("status") or {})
         if meaning == stored or self._written.get(key) == (meaning, stored):
             self._written[key] = (meaning, stored)

@@ -7,6 +7,8 @@ import logging
 import sys
 from datetime import UTC, datetime
 
+from viridian.api.texts import cleaned
+
 log = logging.getLogger("viridian.feedback")
 
 
@@ -18,9 +20,9 @@ class JsonLines(logging.Formatter):
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             # Other libraries may put what they were given into their messages.
-            "message": record.getMessage() if record.name == log.name else f"{record.name} has a complaint",
+            "message": cleaned(record.getMessage()) if record.name == log.name else f"{record.name} has a complaint",
+            **cleaned(getattr(record, "fields", {})),
         }
-        entry.update(getattr(record, "fields", {}))
         if record.exc_info and record.exc_info[0]:
             entry["exception"] = record.exc_info[0].__name__
         return json.dumps(entry, ensure_ascii=False, default=str)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from viridian.api import durations
+from viridian.api.address import concealed
 from viridian.api.feedback import COLLECTOR_PORT
 
 
@@ -80,7 +81,7 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
         if value.startswith("tcp://"):
             # Kubernetes injects VIRIDIAN_PORT=tcp://… into every pod beside a Service that is called viridian.
             value = default
-        now = "" if secret else f", now {value!r}"
+        now = "" if secret else f", now {concealed(value)!r}"
         parser.add_argument(
             f"--{flag}", default=value, type=kind, help=f"{text} [{variable}{now}]".replace("%", "%%"), metavar="…"
         )

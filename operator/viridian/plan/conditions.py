@@ -8,6 +8,10 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from viridian.api.texts import one_line
+
+_LONGEST = 1024
+
 
 class Truth(StrEnum):
     TRUE = "True"
@@ -77,7 +81,7 @@ def _condition(finding: Finding, before: Mapping[str, Any] | None, generation: i
         "type": finding.type,
         "status": str(finding.status),
         "reason": finding.reason,
-        "message": finding.message[:1024],
+        "message": one_line(finding.message, _LONGEST),
         "lastTransitionTime": since or stamp(now),
         "observedGeneration": generation,
     }

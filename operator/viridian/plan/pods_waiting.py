@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from viridian.api.stage import MAX_REPORT_BYTES
+from viridian.api.texts import one_line
 from viridian.plan.conditions import moment
 
 Object = Mapping[str, Any]
@@ -139,7 +141,7 @@ def _stuck(pod: Object, status: Object) -> Iterator[Impediment]:
 
 def _end(pod: Object, name: str, ended: Object) -> str:
     """Its last words. The log of a container that was killed for its memory says nothing of that."""
-    said = str(ended.get("message") or "").strip()
+    said = one_line(str(ended.get("message") or ""), MAX_REPORT_BYTES)
     if ended.get("reason") != "OOMKilled":
         return said or str(ended.get("reason") or f"exit code {ended['exitCode']}")
     limit = _spec_of(pod, name).get("resources", {}).get("limits", {}).get("memory")
@@ -222,4 +224,4 @@ def _with_reason(reason: str, message: Any) -> str:
 
 
 def _short(message: Any) -> str:
-    return " ".join(str(message).split())[:_LONGEST]
+    return one_line(str(message), _LONGEST)

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from viridian.api.names import GROUP, short_hash
+from viridian.api.texts import one_line
 from viridian.ports.cluster import Object
 
 EVENTS = "events.k8s.io/v1"
@@ -30,7 +31,7 @@ def event_about(regarding: Mapping[str, Any], *, kind: str, reason: str, message
         "eventTime": now.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
         "type": kind,
         "reason": reason,
-        "note": cut(message, MAX_NOTE_BYTES),
+        "note": cut(one_line(message, MAX_NOTE_BYTES), MAX_NOTE_BYTES),
         "action": "Reconcile",
         "regarding": {
             "apiVersion": regarding["apiVersion"],

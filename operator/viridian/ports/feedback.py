@@ -15,7 +15,9 @@ import aiohttp
 import msgspec
 from yarl import URL
 
+from viridian.api.address import Address
 from viridian.api.feedback import RULES_PATH, SNAPSHOTS_PATH, WINDOWS_PATH, Keeping, Snapshot, Window
+from viridian.api.texts import one_line
 from viridian.ports.bounded import TooLong, bounded
 
 TIMEOUT_SECONDS: Final = 10.0
@@ -79,7 +81,9 @@ class HttpFeedback:
 
     def __init__(self, session: aiohttp.ClientSession, address: str, token_path: Path | None) -> None:
         self._session = session
-        self._address = URL(address)
+        self._whole = Address(address)
+        url = URL(address)
+        self._address = url.with_user(None).with_query(None).with_fragment(None)
         self._token_path = token_path
         self._timeout = aiohttp.ClientTimeout(total=TIMEOUT_SECONDS)
 
@@ -117,9 +121,8 @@ class HttpFeedback:
         try:
             return decoder.decode(body)
         except msgspec.MsgspecError as error:
-            raise FeedbackRefused(
-                f"what answers at {self._address} is no collector of this release: {error}"
-            ) from error
+            why = one_line(str(error), SHOWN_CHARACTERS)
+            raise FeedbackRefused(f"what answers at {self._address} is no collector of this release: {why}") from error
 
     async def _request(
         self, method: str, path: str, *, query: dict[str, str] | None = None, body: bytes | None = None
@@ -141,12 +144,13 @@ class HttpFeedback:
         except TimeoutError as error:
             raise FeedbackUnavailable(f"{self} did not answer within {TIMEOUT_SECONDS:g} s") from error
         except (aiohttp.ClientError, OSError) as error:
-            raise FeedbackUnavailable(f"{self} cannot be reached: {error or type(error).__name__}") from error
+            raise FeedbackUnavailable(f"{self} cannot be reached: {self._words(error)}") from error
         if response.status < 300:
             return answer
-        raise self._refusal(response.status, answer.decode(errors="replace").strip()[:SHOWN_CHARACTERS])
+        raise self._refusal(response.status, answer[: 4 * SHOWN_CHARACTERS].decode(errors="replace"))
 
-    def _refusal(self, status: int, said: str) -> FeedbackError:
+    def _refusal(self, status: int, answer: str) -> FeedbackError:
+        said = one_line(answer, SHOWN_CHARACTERS)
         if status in (408, 409, 425, 429) or status >= 500:
             return FeedbackUnavailable(f"{self} answered {status}: {said}")
         if status == 401:
@@ -154,7 +158,7 @@ class HttpFeedback:
         if status == 403:
             return FeedbackRefused(f"{self} does not allow the operator to read: {said}")
         # Whatever else answers 404 at a wrong address is no collector, and does not say what one says.
-        kind = _NothingThere if status == 404 and _is_problem(said) else FeedbackRefused
+        kind = _NothingThere if status == 404 and _is_problem(answer) else FeedbackRefused
         return kind(f"{self} answered {status}: {said}")
 
     def _headers(self) -> dict[str, str]:
@@ -162,6 +166,10 @@ class HttpFeedback:
         if self._token_path is not None and self._token_path.is_file():
             headers["Authorization"] = f"Bearer {self._token_path.read_text().strip()}"
         return headers
+
+    def _words(self, error: Exception) -> str:
+        """What a library says, without what stands in the address."""
+        return one_line(self._whole.concealed_in(str(error)), SHOWN_CHARACTERS) or type(error).__name__
 
     def __str__(self) -> str:
         return f"the collector at {self._address}"

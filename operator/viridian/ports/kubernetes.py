@@ -16,7 +16,8 @@ import msgspec
 
 from viridian import __version__
 from viridian.api.names import API_VERSION, MODEL_DEPLOYMENT, RETRAIN_POLICY
-from viridian.ports.answers import failure, is_not_found
+from viridian.api.texts import one_line
+from viridian.ports.answers import MAX_MESSAGE, failure, is_not_found
 from viridian.ports.cluster import ClusterUnavailable, Object, Reference
 from viridian.ports.connection import Connection
 from viridian.ports.event import EVENTS, event_about
@@ -288,4 +289,4 @@ def _as_plain(value: Any) -> Any:
 def _what_happened(error: Exception) -> str:
     if isinstance(error, asyncio.TimeoutError):
         return "the API server did not answer in time"
-    return f"no answer from the API server ({type(error).__name__}: {error})"
+    return one_line(f"no answer from the API server ({type(error).__name__}: {error})", MAX_MESSAGE)

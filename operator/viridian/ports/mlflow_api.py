@@ -15,6 +15,9 @@ from typing import Any, Final, Self
 import aiohttp
 from yarl import URL
 
+from viridian.api.address import Address
+from viridian.api.origins import origin_of
+from viridian.api.texts import one_line
 from viridian.ports.bounded import TooLong, bounded
 from viridian.ports.registry import RegistryRefused, RegistryUnavailable
 
@@ -84,10 +87,10 @@ class MlflowApi:
     """Requests to one MLflow server, none repeated and no redirect followed."""
 
     def __init__(self, uri: str, credentials: Credentials, timeout_seconds: float) -> None:
+        self._whole = Address(uri)
+        if origin_of(uri) is None:
+            raise ValueError(f"the MLflow address must look like http://mlflow.ml.svc:5000, not {self._whole}")
         url = URL(uri)
-        if url.scheme not in ("http", "https") or not url.host:
-            shown = uri.rpartition("@")[2]
-            raise ValueError(f"the MLflow address must look like http://mlflow.ml.svc:5000, not {shown!r}")
         if url.user and not credentials.user:
             credentials = Credentials(user=url.user, password=url.password or "")
         self.address = url.with_user(None).with_query(None).with_fragment(None)
@@ -123,7 +126,7 @@ class MlflowApi:
         except TimeoutError as error:
             raise RegistryUnavailable(f"{self} did not answer within {self._timeout_seconds:g} s") from error
         except (aiohttp.ClientError, OSError) as error:
-            raise RegistryUnavailable(f"{self} cannot be reached: {error or type(error).__name__}") from error
+            raise RegistryUnavailable(f"{self} cannot be reached: {self._words(error)}") from error
         return self._sorted(response.status, text)
 
     def _connected(self) -> aiohttp.ClientSession:
@@ -163,6 +166,10 @@ class MlflowApi:
             return f"{self} answered {status}, but not as MLflow does: check MLFLOW_TRACKING_URI"
         return f"{self} answered {status}: {first_line(message)}"
 
+    def _words(self, error: Exception) -> str:
+        """What a library says, without what stands in the address."""
+        return first_line(self._whole.concealed_in(str(error))) if str(error) else type(error).__name__
+
     def __str__(self) -> str:
         return f"MLflow at {self.address}"
 
@@ -182,5 +189,5 @@ def is_race(message: str) -> bool:
 
 def first_line(message: str) -> str:
     """Enough for a condition; the rest of such messages is SQL or HTML."""
-    line = message.strip().splitlines()[0] if message.strip() else "no reason given"
-    return line if len(line) <= SHOWN_CHARACTERS else f"{line[:SHOWN_CHARACTERS]}…"
+    line = message.lstrip()[: 4 * SHOWN_CHARACTERS].partition("\n")[0]
+    return one_line(line, SHOWN_CHARACTERS) or "no reason given"

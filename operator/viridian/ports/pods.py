@@ -25,6 +25,7 @@ from viridian.api.samples import (
     ScrapeFailure,
     ScrapeProblem,
 )
+from viridian.api.texts import one_line
 from viridian.ports.bounded import TooLong
 from viridian.ports.pod_http import PodHttp
 
@@ -85,7 +86,7 @@ class HttpPods:
             return self._failure(target, ScrapeProblem.MALFORMED, f"/metrics cannot be understood: {error}")
 
     def _failure(self, target: PodTarget, problem: ScrapeProblem, message: str) -> ScrapeFailure:
-        return ScrapeFailure(uid=target.uid, at=self._clock(), problem=problem, message=message[:MAX_MESSAGE])
+        return ScrapeFailure(uid=target.uid, at=self._clock(), problem=problem, message=one_line(message, MAX_MESSAGE))
 
     async def _close(self, target: PodTarget, seconds: float, idle: Idle) -> None:
         order = {"forSeconds": seconds, "idle": idle.value}

@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from viridian.api.address import secret_of, variable
 from viridian.api.feedback import COLLECTOR_TOKEN_FILE_VARIABLE, Snapshot
 from viridian.api.names import GROUP, RETRAIN_POLICY, RUN_LABEL, STAGE_LABEL, TRIGGER_ANNOTATION
 from viridian.api.stage import FINAL_EXIT_CODES
@@ -19,11 +20,12 @@ from viridian.retraining.causes import Cause
 from viridian.retraining.checks import followed_model
 from viridian.retraining.objects import Object, dig, entries, mapping, text
 from viridian.retraining.questions import experiment_of
-from viridian.retraining.records import NO_DATA, TRAINING, Origin, dump_origin, labels
+from viridian.retraining.records import TRAINING, Origin, data_shown, dump_origin, labels
 from viridian.retraining.runs import Run
 from viridian.retraining.schedule import length
 from viridian.retraining.situation import Situation
 
+CHAMPION_VARIABLE: Final = "VIRIDIAN_CHAMPION_URI"
 OUT_DIR: Final = "/viridian/out"
 OUT_VOLUME: Final = "viridian-out"
 
@@ -34,7 +36,7 @@ def origin_now(situation: Situation, causes: tuple[Cause, ...], mlflow_run: str 
     return Origin(
         causes=causes,
         champion=facts.deployment.champion_version if facts.deployment else "",
-        data=situation.spec.data or NO_DATA,
+        data=data_shown(situation.spec),
         image=text(containers[0], "image") if containers else "",
         mlflow_run=mlflow_run,
     )
@@ -89,7 +91,7 @@ def _environment(situation: Situation, run: str, origin: Origin) -> dict[str, st
         "VIRIDIAN_REASONS": json.dumps([cause.told() for cause in origin.causes], ensure_ascii=False),
         "VIRIDIAN_DATA_URI": data.uri if data else "",
         "VIRIDIAN_DATA_REVISION": data.revision if data else "",
-        "VIRIDIAN_CHAMPION_URI": facts.deployment.champion_uri if facts.deployment else "",
+        CHAMPION_VARIABLE: facts.deployment.champion_uri if facts.deployment else "",
         "VIRIDIAN_LAST_EVALUATION": _last_evaluation(situation),
         "VIRIDIAN_OUT_DIR": OUT_DIR,
         "MLFLOW_TRACKING_URI": facts.mlflow_uri or "",
@@ -157,7 +159,7 @@ def _worker(container: Object, environment: Mapping[str, str], more: Sequence[Ob
     """The container that does the work. Its own variables come last, so that they may refer to Viridian's."""
     own = entries(container, "env")
     named = {text(variable, "name") for variable in own}
-    added = [{"name": name, "value": value} for name, value in environment.items() if name not in named]
+    added = [_variable(name, value) for name, value in environment.items() if name not in named]
     mounts = entries(container, "volumeMounts")
     mounted = any(text(mount, "mountPath").rstrip("/") == OUT_DIR for mount in mounts)
     return {
@@ -166,6 +168,11 @@ def _worker(container: Object, environment: Mapping[str, str], more: Sequence[Ob
         "env": [*added, *own],
         "volumeMounts": [*mounts, *([] if mounted else [{"name": OUT_VOLUME, "mountPath": OUT_DIR}]), *more],
     }
+
+
+def _variable(name: str, value: str) -> dict[str, Any]:
+    """A champion whose address lies in a Secret is read from there."""
+    return variable(name, value, secret=secret_of(value) if name == CHAMPION_VARIABLE else None)
 
 
 def _volumes(spec: Object) -> list[Any]:

@@ -16,6 +16,7 @@ from typing import Any, Final
 import msgspec
 
 from viridian.api import reasons
+from viridian.api.address import shown
 from viridian.api.names import (
     MANAGED_BY,
     MANAGED_BY_LABEL,
@@ -26,7 +27,7 @@ from viridian.api.names import (
     STAGES_ANNOTATION,
     run_record,
 )
-from viridian.api.retrainpolicy import Data, FinishedRun
+from viridian.api.retrainpolicy import Data, FinishedRun, RetrainPolicySpec
 from viridian.plan.ownership import Belongs, belongs, owner_reference
 from viridian.retraining.causes import Cause, from_record
 from viridian.retraining.objects import Object, annotations_of, dig, entries, labels_of, mapping, text
@@ -35,6 +36,11 @@ from viridian.retraining.results import Ending
 TRAINING: Final = "training"
 NO_DATA: Final = Data(uri="-")
 """What stands for the data of a policy that names none."""
+
+
+def data_shown(spec: RetrainPolicySpec) -> Data:
+    """The data of a policy as it is recorded and told: without what may be a credential in its address."""
+    return msgspec.structs.replace(spec.data, uri=shown(spec.data.uri)) if spec.data is not None else NO_DATA
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,7 +128,7 @@ def dump_origin(origin: Origin) -> dict[str, Any]:
     return {
         "causes": [cause.recorded() for cause in origin.causes],
         "champion": origin.champion,
-        "data": {"uri": origin.data.uri, "revision": origin.data.revision},
+        "data": {"uri": shown(origin.data.uri), "revision": origin.data.revision},
         "image": origin.image,
         **({"mlflowRun": origin.mlflow_run} if origin.mlflow_run else {}),
     }

@@ -11,8 +11,10 @@ from typing import Final
 
 import msgspec
 
+from viridian.api.address import concealed
 from viridian.api.registry import RunStatus, TrainingRun
-from viridian.api.stage import FINAL_EXIT_CODES, ExitCode
+from viridian.api.stage import FINAL_EXIT_CODES, MAX_REPORT_BYTES, ExitCode
+from viridian.api.texts import one_line
 from viridian.plan.conditions import moment, stamp
 from viridian.plan.pods_waiting import Impediment, impediment
 from viridian.retraining.objects import Object, dig, entries, mapping, text
@@ -151,7 +153,7 @@ def _job_ending(job: Object, condition: Object, worker: Ending | None, *, lost: 
         state=JobState(text(condition, "type")),
         at=text(job, "status", "completionTime") or text(condition, "lastTransitionTime"),
         reason=text(condition, "reason"),
-        message=text(condition, "message"),
+        message=one_line(text(condition, "message"), MAX_REPORT_BYTES),
         exit_code=worker.exit_code if worker else None,
         said=worker.said if worker else "",
         lost=lost,
@@ -168,7 +170,8 @@ def _worker_ending(pod: Object, terminated: Object, failures: int) -> Ending | N
         state=JobState.COMPLETE if code == ExitCode.DONE else JobState.FAILED,
         at=text(terminated, "finishedAt") or text(pod, "metadata", "creationTimestamp"),
         exit_code=code,
-        said=text(terminated, "message"),
+        # As it stands, since it may be a document; what is read from it is cleaned then.
+        said=concealed(text(terminated, "message")[:MAX_REPORT_BYTES]),
         failures=failures,
         killed="" if reason in ("Completed", "Error") else reason,
     )

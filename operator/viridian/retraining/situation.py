@@ -10,7 +10,7 @@ from viridian.api.retrainpolicy import FinishedRun, RetrainPolicySpec
 from viridian.retraining import triggers
 from viridian.retraining.causes import Cause, Source, run_id
 from viridian.retraining.quality import Quality, quality
-from viridian.retraining.records import NO_DATA, Origin
+from viridian.retraining.records import Origin, data_shown
 from viridian.retraining.runs import Run, read_runs, unrecorded
 from viridian.retraining.schedule import Timetable, Unreadable, length, timetable
 from viridian.retraining.since import since
@@ -70,7 +70,7 @@ def read(facts: Facts, spec: RetrainPolicySpec, now: datetime) -> Situation:
     lost = unrecorded(facts, runs)
     tables = {trigger.name: timetable(trigger.schedule) for trigger in spec.triggers}
     held_since = since(facts, tables, now)
-    word = quality(finished, spec.data or NO_DATA)
+    word = quality(finished, data_shown(spec))
     cooling_until = _cooling_until(finished, spec, now)
     due = triggers.due(facts, spec, tables, held_since, runs, tuple(_holds(finished, spec, word)), now)
     held = spec.suspend or word.paused or cooling_until is not None
@@ -100,7 +100,7 @@ def with_outcome(situation: Situation, run: Run, finished: FinishedRun) -> Situa
         runs=tuple(decided if known.id == run.id else known for known in situation.runs),
         finished=runs,
         active=None,
-        quality=quality(runs, situation.spec.data or NO_DATA),
+        quality=quality(runs, data_shown(situation.spec)),
         cooling_until=_cooling_until(runs, situation.spec, situation.now),
     )
 

@@ -21,6 +21,7 @@ from datetime import datetime
 
 import msgspec
 
+from viridian.api.address import secret_of, shown
 from viridian.api.feedback import Snapshot as FrozenRows
 from viridian.api.modeldeployment import ModelDeploymentSpec
 from viridian.api.registry import ModelVersion, TrainingRun
@@ -177,8 +178,16 @@ def _deployment(manifest: Object) -> Deployment:
     return Deployment(
         spec=_deployment_spec(manifest),
         champion_version=text(manifest, "status", "champion", "version"),
-        champion_uri=text(manifest, "status", "champion", "uri"),
+        champion_uri=_champion_uri(manifest),
     )
+
+
+def _champion_uri(manifest: Object) -> str:
+    """The status shows the address without its secrets; whole it stands in the spec, while it is still that one."""
+    told, wanted = text(manifest, "status", "champion", "uri"), text(manifest, "spec", "model", "uri")
+    if text(manifest, "status", "champion", "version") and secret_of(told) is not None:
+        return ""  # a registry names no Secret of ours
+    return wanted if wanted and shown(wanted) == told else told
 
 
 def _policy_spec(policy: Object) -> tuple[RetrainPolicySpec | None, str]:

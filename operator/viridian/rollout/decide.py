@@ -24,7 +24,7 @@ from viridian.plan.conditions import Finding, Truth, conditions_in, moment, tran
 from viridian.plan.intent import apply_unless_covered, unless_changed
 from viridian.plan.ownership import Belongs, belongs
 from viridian.plan.plan import Action, Apply, CloseConnections, Delete, Plan, SetAlias, TagVersion, Target
-from viridian.rollout import bookkeeping, objects, reverting
+from viridian.rollout import bookkeeping, model_address, objects, reverting
 from viridian.rollout.access import limit_access
 from viridian.rollout.course import choose
 from viridian.rollout.hindered import hindered, since_first_seen
@@ -215,6 +215,7 @@ def _occupy(situation: Situation, slots: Layout) -> Iterator[Action]:
             situation.snapshot, slot, occupant.revision, template, occupant.replicas, occupant.reverted
         )
         intent = _addressed(situation, slot, occupant.revision, intent)
+        intent = _completed(situation, slot, occupant.revision, intent)
         yield from _applied(intent, observed.deployment if observed else None)
         name = slot_deployment(situation.snapshot.name, slot)
         yield from _applied(objects.budget(situation.snapshot, slot), situation.snapshot.budgets.get(name))
@@ -226,6 +227,20 @@ def _addressed(situation: Situation, slot: Slot, revision: str, intent: objects.
     if record is None or record.addresses is None or now is None or now == record.addresses:
         return intent
     return objects.readdressed(intent, record.addresses, now)
+
+
+def _completed(situation: Situation, slot: Slot, revision: str, intent: objects.Manifest) -> objects.Manifest:
+    """The Deployment with the whole address of the model, of which the record holds what may be shown.
+
+    What the slot's pods have already stays; the spec tells the rest. A former champion whose Deployment is gone has
+    only the recorded part: an address with a signature ends by itself.
+    """
+    record, world, wanted = situation.record(revision), situation.slot(slot), situation.wanted
+    if record is None:
+        return intent
+    known = [world.deployment["spec"]["template"]] if world is not None and world.revision == revision else []
+    known += [wanted.template] if wanted is not None and wanted.revision == revision else []
+    return model_address.completed(intent, record.model.uri, known)
 
 
 def _orphaned_template(

@@ -27,7 +27,7 @@ from viridian.api.names import (
 )
 from viridian.api.samples import REVISION_VARIABLE, SLOT_VARIABLE
 from viridian.plan.ownership import owner_reference
-from viridian.rollout import addresses, traffic
+from viridian.rollout import addresses, model_address, traffic
 from viridian.rollout.addresses import Addresses
 from viridian.rollout.records import Model, Record
 from viridian.rollout.snapshot import Snapshot
@@ -60,7 +60,7 @@ def metadata(snapshot: Snapshot, name: str, **more_labels: str) -> Manifest:
 
 def record(snapshot: Snapshot, revision: str, number: int, model: Model, template: Mapping[str, Any]) -> Manifest:
     """The ControllerRevision of a revision. Its data can never be changed, only its outcomes are added."""
-    fields = {"uri": model.uri, "name": model.name, "version": model.version, "digest": model.digest}
+    fields = {"uri": model.address, "name": model.name, "version": model.version, "digest": model.digest}
     return {
         "apiVersion": "apps/v1",
         "kind": "ControllerRevision",
@@ -68,7 +68,7 @@ def record(snapshot: Snapshot, revision: str, number: int, model: Model, templat
         "revision": number,
         "data": {
             "model": {key: value for key, value in fields.items() if value},
-            "template": template,
+            "template": model_address.concealed(template, model.uri),
             "addresses": snapshot.settings.addresses.told_in(template).to_json(),
         },
     }

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from viridian.api import reasons
+from viridian.api.address import secret_of, shown
 from viridian.api.names import OUTCOME_ANNOTATION, REVISION_LABEL, TOLD_ANNOTATION
 from viridian.plan.conditions import moment
 from viridian.rollout.addresses import Addresses
@@ -57,7 +58,18 @@ class Model:
 
     @property
     def shown(self) -> str:
-        return f"version {self.version}" if self.version else self.uri
+        """How people know it."""
+        return f"version {self.version}" if self.version else self.address
+
+    @property
+    def secret(self) -> tuple[str, str] | None:
+        """Name and entry of the Secret in which the address lies. What a registry says is never taken for one."""
+        return secret_of(self.uri) if self.version is None else None
+
+    @property
+    def address(self) -> str:
+        """Where it is, without what may be a credential: the form for status, records and messages."""
+        return shown(self.uri)
 
 
 @dataclass(frozen=True, slots=True)

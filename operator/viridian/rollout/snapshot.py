@@ -13,6 +13,7 @@ from viridian.api.names import FETCH_CONTAINER, MANAGEMENT_PORT, REVISION_LABEL,
 from viridian.api.refusals import Refusal, heard
 from viridian.api.samples import MANAGEMENT_PORT as DEFAULT_MANAGEMENT_PORT
 from viridian.api.samples import Identity, PodSample, PodTarget, ScrapeFailure
+from viridian.api.texts import one_line
 from viridian.monitoring.telling import Watch
 from viridian.plan import pods_waiting
 from viridian.plan.conditions import moment
@@ -202,7 +203,8 @@ class SlotWorld:
         found = [
             (pod, pod.impediment.of(pod.name)) for pod in self._own if pod.impediment is not None and not pod.ready
         ]
-        refused = [Impediment(c.get("message", "")) for c in self._conditions if c.get("type") == "ReplicaFailure"]
+        failures = [c for c in self._conditions if c.get("type") == "ReplicaFailure"]
+        refused = [Impediment(one_line(str(c.get("message", "")), _LONGEST)) for c in failures]
         return [
             *(impediment for pod, impediment in found if impediment.since is None and not pod.failed),
             *refused,
@@ -233,6 +235,7 @@ class SlotWorld:
         return (self.deployment.get("status") or {}).get("conditions") or ()
 
 
+_LONGEST = 500
 Readings = Mapping[str, Sequence[PodSample | ScrapeFailure]]
 
 

@@ -101,10 +101,10 @@ def _sentence(challenger: Mapping[str, Any]) -> str:
 def _slot_fields(situation: Situation, revision: str) -> dict[str, Any]:
     record = situation.record(revision)
     if record is not None:
-        return {"version": record.model.version, "uri": record.model.uri, "digest": record.model.digest}
+        return {"version": record.model.version, "uri": record.model.address, "digest": record.model.digest}
     wanted = situation.wanted
     if wanted is not None and wanted.revision == revision:
-        return {"version": wanted.model.version, "uri": wanted.model.uri, "digest": wanted.model.digest}
+        return {"version": wanted.model.version, "uri": wanted.model.address, "digest": wanted.model.digest}
     return {}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from viridian.api.address import MODEL_URI_SECRET_VARIABLE, MODEL_URI_VARIABLE, variable
 from viridian.api.modeldeployment import ModelSignature, Runtime, Server
 from viridian.api.names import (
     FETCH_CONTAINER,
@@ -17,6 +18,7 @@ from viridian.api.names import (
 from viridian.api.orders import KEY_VARIABLE, SHADOW_TARGET_VARIABLE
 from viridian.api.samples import DEPLOYMENT_VARIABLE, NAMESPACE_VARIABLE, POD_VARIABLE
 from viridian.api.samples import MANAGEMENT_PORT as MANAGEMENT_PORT_NUMBER
+from viridian.api.texts import one_line
 from viridian.rollout.records import Model
 from viridian.rollout.snapshot import Settings
 
@@ -44,8 +46,14 @@ _MERGE_KEYS = {
 _DIRECTIVE = "$patch"
 
 
+_LONGEST = 500
+
+
 class InvalidTemplate(ValueError):
     """The fragment cannot be merged; the message tells the user what to write instead."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(one_line(message, _LONGEST))
 
 
 def pod_template(
@@ -218,7 +226,8 @@ def _restricted() -> dict[str, Any]:
 
 def _fetch(model: Model, settings: Settings) -> dict[str, Any]:
     environment = {
-        "VIRIDIAN_MODEL_URI": model.uri,
+        # What the init step may call the address: it never shows one that came from a Secret.
+        MODEL_URI_SECRET_VARIABLE: model.uri if model.secret else "",
         "VIRIDIAN_MODEL_DIGEST": model.digest or "",
         "VIRIDIAN_MODEL_DIR": MODEL_DIR,
         "MLFLOW_TRACKING_URI": settings.mlflow_uri or "",
@@ -227,7 +236,10 @@ def _fetch(model: Model, settings: Settings) -> dict[str, Any]:
         "name": FETCH_CONTAINER,
         "image": settings.server_image,
         "command": ["viridian-fetch"],
-        "env": [{"name": key, "value": value} for key, value in environment.items() if value],
+        "env": [
+            *([variable(MODEL_URI_VARIABLE, model.uri, secret=model.secret)] if model.uri else []),
+            *({"name": key, "value": value} for key, value in environment.items() if value),
+        ],
         "volumeMounts": [{"name": "model", "mountPath": MODEL_DIR}, {"name": "tmp", "mountPath": "/tmp"}],  # noqa: S108
         "resources": {"requests": {"cpu": "50m", "memory": "64Mi"}},
         "securityContext": _restricted(),

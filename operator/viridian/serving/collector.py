@@ -23,7 +23,9 @@ from urllib.parse import urlsplit
 import msgspec
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
+from viridian.api.address import shown
 from viridian.api.feedback import PREDICTIONS_PATH, PROFILES_PATH, Block, ProfileWindow, Served, Stored, Unstored
+from viridian.api.origins import origin_of
 from viridian.serving.errors import ServingError
 from viridian.serving.logs import Seldom, log
 from viridian.serving.recorder import Span
@@ -51,12 +53,11 @@ class Address:
     """Where the collector is; ServingError says what is wrong with it."""
 
     def __init__(self, url: str) -> None:
+        origin = origin_of(url)
+        if origin is None or shown(url) != url:
+            raise ServingError(f"VIRIDIAN_COLLECTOR_URL is no address such as http://host:8090: {shown(url)}")
         parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.username is not None:
-            raise ServingError(
-                f"VIRIDIAN_COLLECTOR_URL is no address such as http://host:8090: {parts.hostname or ''!r}"
-            )
-        self.host, self.port = parts.hostname, parts.port
+        self.host, self.port = origin.host, parts.port
         self.tls = ssl.create_default_context() if parts.scheme == "https" else None
         self.path = parts.path.rstrip("/")
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from viridian.api.address import MODEL_URI_SECRET_VARIABLE, MODEL_URI_VARIABLE, Address, concealed
 from viridian.api.origins import origin_of
 from viridian.serving import sources, termination
 from viridian.serving.errors import FetchFailed, ServingError
@@ -26,7 +27,7 @@ from viridian.serving.trust import Trust
 class FetchSettings:
     """One model, one directory."""
 
-    model_uri: str
+    model_uri: Address
     model_digest: str
     model_dir: Path
     mlflow_uri: str
@@ -60,13 +61,13 @@ def fetch(settings: FetchSettings, environment: Mapping[str, str]) -> None:
     began = time.monotonic()
     target = settings.model_dir
     if _is_here(settings):
-        note("already here", uri=settings.model_uri.partition("?")[0], digest=settings.model_digest)
+        note("already here", uri=str(settings.model_uri), digest=settings.model_digest)
         return
     trusted = origin_of(settings.mlflow_uri)
     transfer = Transfer(settings.deadline_seconds, settings.max_model_bytes, environment, trusted=trusted)
     try:
         _empty(target)
-        sources.bring(settings.model_uri, target, transfer, settings.mlflow_uri)
+        _bring(settings.model_uri, target, transfer, settings.mlflow_uri)
         verify_directory(target, settings.model_digest, settings.trust)
     except OSError as error:
         _empty(target)
@@ -77,12 +78,23 @@ def fetch(settings: FetchSettings, environment: Mapping[str, str]) -> None:
     files = [path for path in target.rglob("*") if path.is_file()]
     note(
         "fetched",
-        uri=settings.model_uri.partition("?")[0],
+        uri=str(settings.model_uri),
         digest=settings.model_digest,
         files=len(files),
         bytes=sum(path.stat().st_size for path in files),
         seconds=round(time.monotonic() - began, 3),
     )
+
+
+def _bring(uri: Address, target: Path, transfer: Transfer, mlflow_uri: str) -> None:
+    """The files, or a sentence that shows no more of the address than may be shown, whatever a library quotes."""
+    try:
+        sources.bring(uri.whole, target, transfer, mlflow_uri)
+    except FetchFailed as error:
+        raise FetchFailed(uri.concealed_in(str(error)), error.reason) from None
+    except ValueError as error:
+        # Of an address that no library can read; such errors quote it.
+        raise FetchFailed(f"{uri} is no address: {uri.concealed_in(str(error))}") from None
 
 
 def _is_here(settings: FetchSettings) -> bool:
@@ -116,11 +128,14 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> FetchSett
 
     def option(flag: str, variable: str, default: str, text: str, kind: Callable[[str], Any] = str) -> None:
         value = environment.get(variable, default)
-        parser.add_argument(
-            f"--{flag}", default=value, type=kind, help=f"{text} [{variable}, now {value!r}]".replace("%", "%%")
-        )
+        now = "" if kind is secret else f", now {concealed(value)!r}"
+        help_ = f"{text} [{variable}{now}]".replace("%", "%%")
+        parser.add_argument(f"--{flag}", default=value, type=kind, help=help_)
 
-    option("model-uri", "VIRIDIAN_MODEL_URI", "", "mlflow-artifacts:/…, https://….tar.gz, or file:///…")
+    def secret(text: str) -> Address:
+        return Address(text, environment.get(MODEL_URI_SECRET_VARIABLE, ""))
+
+    option("model-uri", MODEL_URI_VARIABLE, "", "mlflow-artifacts:/…, https://….tar.gz, or file:///…", secret)
     option("model-digest", "VIRIDIAN_MODEL_DIGEST", "", "sha256:… of viridian/manifest.json; empty promises none")
     option("model-dir", "VIRIDIAN_MODEL_DIR", "/model", "directory to fill; what is in it is deleted", Path)
     option("mlflow-uri", "MLFLOW_TRACKING_URI", "", "address of the MLflow server")

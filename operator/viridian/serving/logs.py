@@ -9,6 +9,8 @@ import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
+from viridian.api.texts import cleaned
+
 log = logging.getLogger("viridian.serving")
 
 
@@ -19,9 +21,9 @@ class JsonLines(logging.Formatter):
         entry: dict[str, object] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
-            "message": record.getMessage(),
+            "message": cleaned(record.getMessage()),
+            **cleaned(getattr(record, "fields", {})),
         }
-        entry.update(getattr(record, "fields", {}))
         if record.exc_info and record.exc_info[0]:
             # The type alone: the text of an exception may quote the input that caused it.
             entry["exception"] = record.exc_info[0].__name__

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from viridian.api.address import concealed
 from viridian.api.orders import parse_key
 from viridian.api.privacy import Rules
 from viridian.serving.challenger import Target
@@ -137,7 +138,7 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
             dest=name or flag.replace("-", "_"),
             default=value,
             type=kind,
-            help=f"{text} [{variable}, now {value!r}]".replace("%", "%%"),
+            help=f"{text} [{variable}, now {concealed(value)!r}]".replace("%", "%%"),
         )
 
     option("model-dir", "/model", "directory of the model: an MLflow model, or just model.onnx", Path)

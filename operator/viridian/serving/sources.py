@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 from urllib.parse import quote, unquote, urlsplit
 
+from viridian.api.address import place
 from viridian.api.manifest import MAX_FILES, ManifestError, check_path
 from viridian.api.origins import artifact_origin, origin_of
 from viridian.api.refusals import Refusal
@@ -35,9 +36,9 @@ def bring(uri: str, target: Path, transfer: Transfer, tracking_uri: str) -> None
     elif parts.scheme == "file":
         _from_here(Path(unquote(parts.path)), target, transfer)
     elif parts.scheme == "models":
-        raise FetchFailed(f"{uri} must be resolved to the place of its files first; {_SPOKEN}")
+        raise FetchFailed(f"{place(uri)} must be resolved to the place of its files first; {_SPOKEN}")
     else:
-        raise FetchFailed(f"{uri.partition('?')[0]} cannot be fetched; {_SPOKEN}")
+        raise FetchFailed(f"{place(uri)} cannot be fetched; {_SPOKEN}")
 
 
 def _from_mlflow(uri: str, target: Path, transfer: Transfer, tracking_uri: str) -> None:
@@ -46,10 +47,10 @@ def _from_mlflow(uri: str, target: Path, transfer: Transfer, tracking_uri: str) 
     for path in _walk(base, root, transfer):
         found += 1
         if found > MAX_FILES:
-            raise FetchFailed(f"{uri} holds more than {MAX_FILES} files")
+            raise FetchFailed(f"{place(uri)} holds more than {MAX_FILES} files")
         transfer.file(f"{base}/{quote(f'{root}/{path}')}", target / path, authorize=True)
     if not found:
-        raise FetchFailed(f"MLflow has no files at {uri}")
+        raise FetchFailed(f"MLflow has no files at {place(uri)}")
 
 
 def _proxy(uri: str, tracking_uri: str) -> tuple[str, str]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO, Final, TypeVar
 from urllib.parse import urlsplit
 
+from viridian.api.address import Address, place, without_user
 from viridian.api.origins import Origin, origin_of
 from viridian.serving.errors import FetchFailed
 
@@ -83,11 +84,13 @@ class Transfer:
                 return self._once(url, authorize, use)
             except urllib.error.HTTPError as error:
                 error.close()
-                problem = f"{_place(url)} answered {error.code} {error.reason}"
+                problem = f"{place(url)} answered {error.code} {error.reason}"
                 if error.code not in _PASSING:
                     raise FetchFailed(f"{problem}{_hint(error.code, url)}") from error
+            except http.client.InvalidURL as error:
+                raise FetchFailed(f"{place(url)} is no address: {Address(url).concealed_in(str(error))}") from None
             except (OSError, http.client.HTTPException) as error:
-                problem = f"{_place(url)} cannot be read: {_words(error)}"
+                problem = f"{place(url)} cannot be read: {Address(url).concealed_in(_words(error))}"
             if self._clock() + pause > self._deadline:
                 raise FetchFailed(f"{problem}; the time for fetching the model is over")
             self._pause(pause)
@@ -95,7 +98,12 @@ class Transfer:
 
     def _once(self, url: str, authorize: bool, use: Callable[[http.client.HTTPResponse], T]) -> T:
         if urlsplit(url).scheme not in ("http", "https"):
-            raise FetchFailed(f"{_place(url)} is neither http nor https")
+            raise FetchFailed(f"{place(url)} is neither http nor https")
+        if not without_user(url):
+            raise FetchFailed(
+                f"{place(url)} is written with a user or a password, which is not sent: sign the address instead, or "
+                "serve the file to those who hold its address"
+            )
         request = urllib.request.Request(url)  # noqa: S310 - the scheme was checked
         if authorize and self._authorization and self._trusted is not None and origin_of(url) == self._trusted:
             # Not sent again to where a redirect leads.
@@ -120,7 +128,7 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         if target is None or (urlsplit(req.full_url).scheme == "https" and target.scheme != "https"):
             fp.close()
             raise FetchFailed(
-                f"{_place(req.full_url)} redirects to {target or 'an address that is neither http nor https'}, "
+                f"{place(req.full_url)} redirects to {target or 'an address that is neither http nor https'}, "
                 "which is not followed"
             )
         return super().redirect_request(req, fp, code, msg, headers, newurl)
@@ -151,17 +159,11 @@ def _authorization(credentials: Mapping[str, str]) -> str:
 
 def _hint(status: int, url: str) -> str:
     if status == 403:
-        host = urlsplit(url).netloc
+        host = urlsplit(place(url)).netloc
         return f": MLflow refuses the host name {host} unless it was started with --allowed-hosts, or access is denied"
     if status == 401:
         return ": set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"
     return ": the model is not there (any more)" if status == 404 else ""
-
-
-def _place(url: str) -> str:
-    """The URL without a password and without its query, which may hold a signature."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.hostname or ''}{f':{parts.port}' if parts.port else ''}{parts.path}"
 
 
 def _words(error: BaseException) -> str:

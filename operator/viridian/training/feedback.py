@@ -12,6 +12,7 @@ import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from viridian.api.address import shown
 from viridian.api.feedback import COLLECTOR_TOKEN_FILE_VARIABLE
 
 if TYPE_CHECKING:
@@ -55,7 +56,9 @@ def download(path: Path) -> Path | None:
     found, promised = f"sha256:{digest.hexdigest()}", os.environ.get(DIGEST_VARIABLE, "")
     if found != promised:
         path.unlink()
-        raise NotWhatWasFrozen(f"the rows at {uri} have the digest {found}, but {promised} was frozen for this run")
+        raise NotWhatWasFrozen(
+            f"the rows at {shown(uri)} have the digest {found}, but {promised} was frozen for this run"
+        )
     return path
 
 

@@ -15,7 +15,8 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from viridian.api.stage import ExitCode, StageReport
+from viridian.api.stage import MAX_REPORT_BYTES, ExitCode, StageReport
+from viridian.api.texts import one_line
 
 DATA_NOT_GOOD_ENOUGH: Final = int(ExitCode.BAD_DATA)
 CANDIDATE_FAILED: Final = int(ExitCode.BAD_CANDIDATE)
@@ -40,7 +41,7 @@ class StageEnded(SystemExit):
         super().__init__(self.exit_code)
         self.reason = reason
         write(StageReport(failures=(reason,)))
-        sys.stderr.write(f"{type(self).__name__}: {reason}\n")
+        sys.stderr.write(f"{type(self).__name__}: {one_line(reason, MAX_REPORT_BYTES)}\n")
 
 
 class DataNotGoodEnough(StageEnded):

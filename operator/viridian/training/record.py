@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
+from viridian.api.address import Address, shown
 from viridian.api.registry import TAG_DIGEST, TAG_HOLDOUT, TAG_MODEL_URI
 from viridian.api.stage import StageReport, shortened
 from viridian.training import apart, outcome, tracking
@@ -83,7 +84,7 @@ def log(
             TAG_MODEL_URI: uri,
             TAG_PAYLOAD: packed.payload,
             TAG_PAYLOAD_REASON: packed.reason,
-            TAG_CHAMPION_URI: os.environ.get("VIRIDIAN_CHAMPION_URI", ""),
+            TAG_CHAMPION_URI: shown(os.environ.get("VIRIDIAN_CHAMPION_URI", "")),
             TAG_CHAMPION_PROBLEM: problem,
         }
         texts = {key: str(value) for key, value in (params or {}).items()}
@@ -123,7 +124,8 @@ def champion_scores(rows: Holdout, *, classifier: bool) -> tuple[Mapping[str, fl
         found = scores(rows.target, prediction, classifier=classifier)
     except Exception as error:
         # Whatever is wrong with the old model must not lose the new one; the gate says what a missing number means.
-        problem = shortened(f"the champion {uri} could not be judged: {error or type(error).__name__}")
+        why = Address(uri).concealed_in(str(error)) or type(error).__name__
+        problem = shortened(f"the champion {shown(uri)} could not be judged: {why}")
         sys.stderr.write(f"{problem}\n")
         return {}, problem
     return {f"{CHAMPION_PREFIX}{name}": value for name, value in found.items()}, ""
