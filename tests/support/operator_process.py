@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -20,7 +21,11 @@ from tests.support.kube import eventually
 class OperatorProcess:
     """Begins with `__enter__`, and is killed at the end if it has not ended by itself."""
 
-    def __init__(self, kubeconfig: Path, folder: Path, *flags: str) -> None:
+    def __init__(
+        self, kubeconfig: Path, folder: Path, *flags: str, environment: Mapping[str, str] | None = None
+    ) -> None:
+        """`environment`: variables that it is given beside those of the computer."""
+        self._environment = dict(environment or {})
         self.health_port, self.metrics_port = _free_port(), _free_port()
         self._log = folder / f"operator-{self.health_port}.log"
         self._command = [
@@ -38,7 +43,7 @@ class OperatorProcess:
         # What the computer's own environment says must not reach the operator under test.
         environment = {
             key: value for key, value in os.environ.items() if not key.startswith(("VIRIDIAN_", "MLFLOW_", "KUBE"))
-        }
+        } | self._environment
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(self._command, stderr=log, stdout=log, env=environment, cwd="/")
         return self
@@ -83,13 +88,17 @@ class OperatorProcess:
         """Status and body of the liveness endpoint."""
         return _ask(self.health_port, "/healthz")
 
-    def metrics(self) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
-        """Every sample by name and labels."""
+    def exposition(self) -> str:
+        """The text of its metrics."""
         status, body = _ask(self.metrics_port, "/metrics")
         assert status == 200, body
+        return body
+
+    def metrics(self) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
+        """Every sample by name and labels."""
         return {
             (sample.name, frozenset(sample.labels.items())): sample.value
-            for family in text_string_to_metric_families(body)
+            for family in text_string_to_metric_families(self.exposition())
             for sample in family.samples
         }
 

@@ -47,19 +47,28 @@ class Address:
 
     def concealed_in(self, text: str) -> str:
         """The text without any part of this address that is not shown: libraries quote halves of it."""
-        text = text.replace(self.whole, str(self)) if self.whole else text
+        for form in sorted(self._forms(), key=len, reverse=True):
+            text = text.replace(form, str(self))
         for secret in sorted(self._secrets(), key=len, reverse=True):
             text = text.replace(secret, HIDDEN)
         return concealed(text)
 
+    def _forms(self) -> set[str]:
+        """The address in other words; those of one that is secret as a whole are all that it consists of."""
+        forms = {self.whole}
+        if self.name:
+            forms |= {place(self.whole), self.whole.partition("?")[0], place(self.whole).partition("://")[2]}
+        return {form for text in forms for form in (text, unquote(text)) if form}
+
     def _secrets(self) -> set[str]:
         rest, _, fragment = self.whole.partition("#")
-        place, _, query = rest.partition("?")
-        user, password = _credentials(place.partition("://")[2])
+        before, _, query = rest.partition("?")
+        beyond = before.partition("://")[2]
+        user, password = _credentials(beyond)
+        host = beyond.partition("/")[0]
+        unreadable = "" if _is_host(host) or "@" in host else host.rpartition(":")[2]
         values = [value for pair in query.split("&") if len(value := pair.partition("=")[2]) >= _SHORTEST_VALUE]
-        found = {password, query, fragment, *values, user if len(user) >= _SHORTEST_USER else ""}
-        if self.name:
-            found |= {place, shown(self.whole), place.partition("://")[2]}
+        found = {password, query, fragment, unreadable, *values, user if len(user) >= _SHORTEST_USER else ""}
         return {form for text in found for form in (text, unquote(text)) if form}
 
 
@@ -68,11 +77,11 @@ def shown(text: str) -> str:
     scheme, mark, rest = text.partition("//")
     if not mark or "/" in scheme or "?" in scheme or "#" in scheme:
         # Without a host: `mlflow-artifacts:/1/m`, `/models/m`, or `user:password@host/name` by mistake.
-        place, hidden = _without_query(text)
-        start = place.partition("/")[0]
-        return (f"{HIDDEN}@{place.rpartition('@')[2]}" if "@" in start else place) + hidden
-    place, hidden = _without_query(rest)
-    host, slash, path = place.partition("/")
+        seen, hidden = _without_query(text)
+        start = seen.partition("/")[0]
+        return (f"{HIDDEN}@{seen.rpartition('@')[2]}" if "@" in start else seen) + hidden
+    seen, hidden = _without_query(rest)
+    host, slash, path = seen.partition("/")
     if "@" in host:
         host = host.rpartition("@")[2]
     elif "@" in rest and not _is_host(host):

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
-from viridian.api.address import concealed
 from viridian.api.texts import cleaned
 
 # The attributes that every record has; what else stands on one was given by `extra`.
@@ -42,8 +41,7 @@ class JsonFormatter(logging.Formatter):
             **_extra(record),
         }
         if record.exc_info:
-            # Its lines are of use; in JSON they cannot pass for others.
-            entry["exception"] = concealed(self.formatException(record.exc_info))
+            entry["exception"] = "\n".join(map(cleaned, self.formatException(record.exc_info).splitlines()))
         return json.dumps(entry, default=_as_text, ensure_ascii=False)
 
 

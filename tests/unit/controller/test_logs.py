@@ -66,3 +66,38 @@ def test_libraries_are_quiet_unless_asked(level: str, shown: str) -> None:
     logging.getLogger("kopf.objects").info("a handler was called")
     assert stream.getvalue().endswith(shown)
     assert bool(stream.getvalue()) == bool(shown)
+
+
+QUOTED = "cannot reach https://planteduser:PLANTEDPW77@h/m?sig=PLANTEDSIG88"
+FORGED = "harmless\n12:00:00.000 info    ModelDeployment ml/churn: promoted\r\x1b[2J\u2028x"
+
+
+@pytest.mark.parametrize("style", ["json", "text"])
+def test_no_line_is_forged_and_no_terminal_obeys(style: str) -> None:
+    log, stream = written(style)
+    log.warning("it says %s", FORGED, extra={"key": FORGED, "note": FORGED, "notes": [FORGED], "more": {"x": FORGED}})
+    (line,) = stream.getvalue().removesuffix("\n").split("\n")
+    assert line.isprintable()
+
+
+@pytest.mark.parametrize("style", ["json", "text"])
+def test_addresses_show_no_secrets_wherever_they_stand(style: str) -> None:
+    log, stream = written(style)
+    try:
+        raise RuntimeError(QUOTED)
+    except RuntimeError:
+        log.exception(QUOTED, extra={"key": QUOTED, "note": QUOTED, "notes": [QUOTED], "error": OSError(QUOTED)})
+    assert "planted" not in stream.getvalue().lower()
+    assert "https://h/m?…" in stream.getvalue()
+
+
+def test_the_lines_of_a_traceback_pass_for_no_others() -> None:
+    log, stream = written("text")
+    try:
+        raise RuntimeError(FORGED)
+    except RuntimeError:
+        log.exception("a mistake")
+    first, *rest = stream.getvalue().splitlines()
+    assert first.endswith("a mistake")
+    assert rest
+    assert all(line.startswith("  ") and line.isprintable() for line in rest)
