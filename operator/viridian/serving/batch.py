@@ -66,6 +66,11 @@ class TableReader:
         self._listed = [(i, column) for i, column in enumerate(table.columns) if column.known is not None]
         self._whole = [i for i, column in enumerate(table.columns) if column.kind is Kind.INTEGER]
 
+    @property
+    def columns(self) -> int:
+        """As many as a request may name."""
+        return len(self.names) + len(self.extra)
+
     @cached_property
     def nullable(self) -> bool:
         """Some column may be null."""
@@ -160,6 +165,11 @@ class MatrixReader:
 
     def __init__(self, matrix: Matrix) -> None:
         self.matrix = matrix
+
+    @property
+    def columns(self) -> int | None:
+        """None where any number is taken."""
+        return self.matrix.width
 
     def from_matrix(self, matrix: NDArray[np.float64]) -> Batch:
         """From rows of numbers."""

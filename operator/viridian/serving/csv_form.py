@@ -14,24 +14,24 @@ from typing import Any, Final
 
 import numpy as np
 
-from viridian.serving.batch import Batch, MatrixReader, Reader, wrong_type
-from viridian.serving.decode import check_lengths
+from viridian.serving.batch import Batch, MatrixReader, Reader, TableReader, wrong_type
+from viridian.serving.decode import check_length, check_lengths
 from viridian.serving.errors import BadInput, Rejection
 from viridian.serving.signature import Column, Kind
 
 _FLAGS: Final = {"true": True, "false": False}
 _FIELD: Final = "csv"
+_MOST_COMMAS: Final = 100_000
 _NUMBER: Final = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 
 
 def batch(body: bytes, reader: Reader, most: int) -> Batch:
     """The rows below the header, of which there may be so many. An empty field is null."""
-    header, rows = _table(body, most)
+    header, rows = _table(body, reader, most)
     check_lengths(rows, len(header), _FIELD)
     if isinstance(reader, MatrixReader):
         return reader.from_matrix(np.array([_line(row, number) for number, row in enumerate(rows)]))
     columns = {column.name: column for column in reader.table.columns}
-    reader.check_names(header, _FIELD)
     return reader.from_columns(
         {
             name: [_value(text, columns.get(name)) for text in texts]
@@ -41,21 +41,32 @@ def batch(body: bytes, reader: Reader, most: int) -> Batch:
     )
 
 
-def _table(body: bytes, most: int) -> tuple[list[str], list[list[str]]]:
+def _table(body: bytes, reader: Reader, most: int) -> tuple[list[str], list[list[str]]]:
     try:
         # strict: a quote that is never closed would swallow the rest of the rows.
-        lines = csv.reader(io.StringIO(body.decode("utf-8-sig"), newline=""), strict=True)
+        lines = csv.reader(_lines(body), strict=True)
         header = next(lines, [])
         if not header:
             raise BadInput(Rejection.MALFORMED, "", "the body is not CSV: its first line names the columns")
+        if isinstance(reader, TableReader):
+            reader.check_names(header, _FIELD)
         rows: list[list[str]] = []
         for row in _rows(lines, len(header)):
             if len(rows) == most:
                 raise BadInput(Rejection.TOO_MANY_ROWS, "", f"a request has {most} rows at most")
+            check_length(row, len(header), len(rows), _FIELD)
             rows.append(row)
     except (csv.Error, UnicodeDecodeError) as error:
         raise BadInput(Rejection.MALFORMED, "", "the body is not CSV in UTF-8") from error
     return header, rows
+
+
+def _lines(body: bytes) -> Iterator[str]:
+    """Decoded one by one: a list of as many fields as a line of some MiB may have takes far more memory than it."""
+    for line in io.TextIOWrapper(io.BytesIO(body), "utf-8-sig", newline=""):
+        if line.count(",") > _MOST_COMMAS:
+            raise BadInput(Rejection.WRONG_SHAPE, _FIELD, f"a line has more than {_MOST_COMMAS} commas")
+        yield line
 
 
 def _rows(lines: Any, width: int) -> Iterator[list[str]]:

@@ -104,8 +104,13 @@ def check_lengths(rows: Sequence[Sequence[Any]], width: int, field: str) -> None
     if not rows or width == 0:
         raise BadInput(Rejection.WRONG_SHAPE, field, "there are no rows")
     for number, row in enumerate(rows):
-        if len(row) != width:
-            raise BadInput(Rejection.WRONG_SHAPE, field, f"row {number} has {len(row)} values, but {width} are needed")
+        check_length(row, width, number, field)
+
+
+def check_length(row: Sequence[Any], width: int, number: int, field: str) -> None:
+    """The row of this number has so many values."""
+    if len(row) != width:
+        raise BadInput(Rejection.WRONG_SHAPE, field, f"row {number} has {len(row)} values, but {width} are needed")
 
 
 def rows_to_batch(reader: Reader, raw: msgspec.Raw, names: Sequence[str] | None, field: str) -> Batch:

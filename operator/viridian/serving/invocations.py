@@ -11,6 +11,7 @@ from viridian.serving import decode
 from viridian.serving.batch import Batch, MatrixReader, Reader, TableReader
 from viridian.serving.errors import BadInput, Rejection
 from viridian.serving.outputs import LABEL, Output
+from viridian.serving.sizes import MANY_ROWS, Room
 
 _ABSENT: Final = msgspec.Raw(b"")
 _FORMS: Final = ("dataframe_split", "dataframe_records", "instances", "inputs")
@@ -21,7 +22,7 @@ class Split(msgspec.Struct):
     """A data frame as pandas writes it with orient="split"; its index means nothing to a model."""
 
     data: msgspec.Raw
-    columns: list[str | int] | None = None
+    columns: msgspec.Raw = _ABSENT
     index: msgspec.Raw = _ABSENT
 
 
@@ -37,10 +38,11 @@ class Invocation(msgspec.Struct):
 
 _INVOCATION: Final = msgspec.json.Decoder(Invocation)
 _SPLIT: Final = msgspec.json.Decoder(Split)
+_NAMES: Final = msgspec.json.Decoder(list[str | int] | None)
 
 
-def batch(body: bytes, reader: Reader) -> Batch:
-    """The request's rows, as the signature wants them."""
+def batch(body: bytes, reader: Reader, rows: int = MANY_ROWS) -> Batch:
+    """The request's rows, of which there may be so many, as the signature wants them."""
     invocation: Invocation = decode.envelope(_INVOCATION, body, "an invocation")
     given = [form for form in _FORMS if getattr(invocation, form)]
     if len(given) != 1:
@@ -48,19 +50,26 @@ def batch(body: bytes, reader: Reader) -> Batch:
         raise BadInput(Rejection.MALFORMED, "", f"send exactly one of {', '.join(_FORMS)}; found {found}")
     form = given[0]
     raw: msgspec.Raw = getattr(invocation, form)
+    room = Room(rows, reader.columns)
     if form == "dataframe_split":
-        return _split(raw, reader)
+        return _split(raw, reader, room)
     if form == "dataframe_records" or _starts_with(raw, b"[{"):
+        room.check_rows(raw, form)
         return decode.records_to_batch(_table(reader, form), raw, form)
     if _starts_with(raw, b"{"):
+        room.check_columns(raw, form)
         columns = decode.loose(decode.ANY, raw, form)
         return _table(reader, form).from_columns({name: _list(values) for name, values in columns.items()}, form)
+    room.check_rows(raw, form)
     return decode.rows_to_batch(reader, raw, None, form)
 
 
-def _split(raw: msgspec.Raw, reader: Reader) -> Batch:
+def _split(raw: msgspec.Raw, reader: Reader, room: Room) -> Batch:
     split: Split = decode.loose(_SPLIT, raw, "dataframe_split")
-    names = None if split.columns is None else [str(name) for name in split.columns]
+    room.check_rows(split.data, "dataframe_split")
+    room.check_names(split.columns, "dataframe_split")
+    given = decode.loose(_NAMES, split.columns, "dataframe_split") if split.columns else None
+    names = None if given is None else [str(name) for name in given]
     return decode.rows_to_batch(reader, split.data, names, "dataframe_split")
 
 

@@ -23,7 +23,6 @@ from viridian.serving.signature import Kind, Signature, Table
 WARM_UPS: Final = 5
 """Smoke predictions in a row: the first ones pay for allocations that no user should wait for."""
 
-
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -101,11 +100,11 @@ class Model:
             if inference.id is None:
                 inference.id = request.prediction
             self._check_rows(protocol_v2.rows(inference))
-            asked = _Asked(protocol_v2.batch(inference, self._reader), inference)
+            asked = _Asked(protocol_v2.batch(inference, self._reader, self._limits.rows), inference)
         elif request.media == CSV:
             asked = _Asked(csv_form.batch(request.body, self._reader, self._limits.rows), None)
         else:
-            asked = _Asked(invocations.batch(request.body, self._reader), None)
+            asked = _Asked(invocations.batch(request.body, self._reader, self._limits.rows), None)
         self._check_rows(asked.batch.rows)
         return asked
 

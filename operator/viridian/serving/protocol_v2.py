@@ -20,6 +20,7 @@ from viridian.serving.datatypes import BOOL, BYTES, LAYOUTS, NUMBERS
 from viridian.serving.errors import BadInput, Rejection
 from viridian.serving.outputs import Output
 from viridian.serving.signature import Column, Kind, Signature, Table
+from viridian.serving.sizes import MANY_ROWS, Room
 
 _DATATYPES: Final = {
     Kind.FLOAT: NUMBERS,
@@ -31,31 +32,47 @@ _DATATYPES: Final = {
 
 _ABSENT: Final = msgspec.Raw(b"")
 _SIZE: Final = "binary_data_size"
+_LONGEST_PARAMETER: Final = 32
 _MOST_DIMENSIONS: Final = 8
 _LARGEST: Final = 2**63 - 1
 """Of one dimension: what the protocol's clients can say at all."""
 
 
-class Tensor(msgspec.Struct):
+class Parameters(msgspec.Struct, gc=False):
+    """Of a request, an input or an output, those that mean something here. The rest is not even decoded."""
+
+    binary_data_size: msgspec.Raw = _ABSENT
+    binary_data: msgspec.Raw = _ABSENT
+    binary_data_output: msgspec.Raw = _ABSENT
+
+
+def _value(raw: msgspec.Raw) -> Any:
+    """A parameter's value where it is a plain one; None where it is none of those, or absent."""
+    if not 0 < memoryview(raw).nbytes <= _LONGEST_PARAMETER:
+        return None
+    return msgspec.json.decode(raw)
+
+
+class Tensor(msgspec.Struct, gc=False):
     """One input. Its data is decoded when its type is known: JSON, or raw bytes."""
 
     name: str
     shape: list[int]
     datatype: str
     data: msgspec.Raw = _ABSENT
-    parameters: dict[str, Any] | None = None
+    parameters: Parameters | None = None
 
     @property
     def binary(self) -> bool:
         """Its data stands behind the JSON."""
-        return self.parameters is not None and _SIZE in self.parameters
+        return self.parameters is not None and bool(self.parameters.binary_data_size)
 
 
-class WantedOutput(msgspec.Struct):
+class WantedOutput(msgspec.Struct, gc=False):
     """One output that the client asks for."""
 
     name: str
-    parameters: dict[str, Any] | None = None
+    parameters: Parameters | None = None
 
 
 class InferRequest(msgspec.Struct):
@@ -64,7 +81,7 @@ class InferRequest(msgspec.Struct):
     inputs: list[Tensor]
     id: str | None = None
     outputs: list[WantedOutput] | None = None
-    parameters: dict[str, Any] | None = None
+    parameters: Parameters | None = None
 
 
 _REQUEST: Final = msgspec.json.Decoder(InferRequest)
@@ -80,7 +97,7 @@ def parse(body: bytes, json_length: bytes | None = None) -> InferRequest:
     request = decode.envelope(_REQUEST, text, "an inference request")
     for tensor in request.inputs:
         if tensor.binary and tensor.parameters is not None:
-            data = tensors.take(tail, tensor.parameters[_SIZE], tensor.name)
+            data = tensors.take(tail, _value(tensor.parameters.binary_data_size), tensor.name)
             tensor.data, tail = msgspec.Raw(data), tail[len(data) :]
     if len(tail):
         raise BadInput(Rejection.MALFORMED, "", f"{len(tail)} bytes behind the JSON belong to no input")
@@ -99,17 +116,23 @@ def rows(request: InferRequest) -> int:
     return max((tensor.shape[0] for tensor in request.inputs if tensor.binary and tensor.shape), default=0)
 
 
-def batch(request: InferRequest, reader: Reader) -> Batch:
-    """The request's rows, as the signature wants them."""
+def batch(request: InferRequest, reader: Reader, rows: int = MANY_ROWS) -> Batch:
+    """The request's rows, of which there may be so many, as the signature wants them."""
     inputs = request.inputs
     if not inputs:
         raise BadInput(Rejection.WRONG_SHAPE, "inputs", "there are no inputs")
     for tensor in inputs:
         _check_shape(tensor)
+    room = Room(rows, reader.columns)
     if isinstance(reader, MatrixReader) or _is_whole_table(inputs, reader):
         if len(inputs) != 1:
             raise BadInput(Rejection.WRONG_SHAPE, "inputs", f"one input is needed, not {len(inputs)}")
+        if not inputs[0].binary:
+            room.check_rows(inputs[0].data, inputs[0].name)
         return _from_matrix(inputs[0], reader)
+    for tensor in inputs:
+        if not tensor.binary:
+            Room(rows, 1).check_rows(tensor.data, tensor.name)
     return _from_columns(inputs, reader)
 
 
@@ -292,11 +315,11 @@ def answer(model: str, version: str, request: InferRequest, outputs: Sequence[Ou
 
 def _raw_outputs(request: InferRequest) -> dict[str | None, bool] | None:
     """Which outputs are wanted as bytes; under None what counts for those that are not named. None: not one."""
-    everywhere = bool(request.parameters and request.parameters.get("binary_data_output"))
+    everywhere = bool(request.parameters and _value(request.parameters.binary_data_output))
     named: dict[str | None, bool] = {
-        output.name: bool(output.parameters["binary_data"])
+        output.name: bool(_value(output.parameters.binary_data))
         for output in request.outputs or ()
-        if output.parameters and "binary_data" in output.parameters
+        if output.parameters and output.parameters.binary_data
     }
     return {None: everywhere, **named} if everywhere or any(named.values()) else None
 

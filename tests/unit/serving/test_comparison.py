@@ -54,7 +54,8 @@ def test_an_answer_of_the_open_inference_protocol_is_read_back(
         echo=np.array([text for _, text, _ in rows], dtype=object),
         probabilities=[list(pair) for _, _, pair in rows],
     )
-    request = protocol_v2.InferRequest(inputs=[], id="id", parameters={"binary_data_output": raw})
+    parameters = protocol_v2.Parameters(binary_data_output=msgspec.Raw(b"true" if raw else b"false"))
+    request = protocol_v2.InferRequest(inputs=[], id="id", parameters=parameters)
     body, json_length = protocol_v2.answer("a model", "7", request, sent)
     assert raw is (json_length is not None)
     read = answers.read(body, None if json_length is None else b"%d" % json_length)

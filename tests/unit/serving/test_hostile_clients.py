@@ -7,6 +7,7 @@ import http.client
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -17,6 +18,8 @@ from tests.support.server_process import ServerProcess, running
 
 LIMIT = 8 * MIB
 GROWTH = 20 * MIB
+LARGEST = 100 * MIB
+"""For reading and refusing a body of the largest size."""
 CONNECTIONS = 200
 EXTRA_CONNECTIONS = 100
 SLOWEST = 1.0
@@ -70,6 +73,77 @@ def test_a_flood_of_connections_leaves_the_rest_alone(server: ServerProcess, mem
                 while connection.recv(65536):
                     pass
     assert healthy(number), "and there is room again"
+
+
+def full(before: str, piece: str, after: str) -> bytes:
+    """A body of almost the largest size that is read."""
+    room = (LIMIT - len(before) - len(after) - 1) // (len(piece) + 1)
+    return f"{before}{','.join([piece] * room)}{after}".encode()
+
+
+TENSOR = '{"name": "rows", "shape": [1, 4], "datatype": "FP64", "data": '
+INFER = "/v2/models/the%20flowers/infer"
+MANY: dict[str, tuple[str, bytes]] = {
+    "records": ("/invocations", full('{"dataframe_records": [', "{}", "]}")),
+    "records of one key": ("/invocations", full('{"dataframe_records": [', '{"a":1}', "]}")),
+    "records as instances": ("/invocations", full('{"instances": [', "{}", "]}")),
+    "empty rows": ("/invocations", full('{"inputs": [', "[]", "]}")),
+    "rows of one value": ("/invocations", full('{"instances": [', "[0]", "]}")),
+    "rows in rows": ("/invocations", full('{"instances": [', "[[]]", "]}")),
+    "numbers": ("/invocations", full('{"inputs": [', "0", "]}")),
+    "one long row": ("/invocations", full('{"inputs": [[', "0", "]]}")),
+    "objects in a row": ("/invocations", full('{"inputs": [[', "{}", "]]}")),
+    "rows of a frame": ("/invocations", full('{"dataframe_split": {"data": [', "[]", "]}}")),
+    "columns of a frame": ("/invocations", full('{"dataframe_split": {"data": [[1]], "columns": [', "10", "]}}")),
+    "the index of a frame": ("/invocations", full('{"dataframe_split": {"data": [], "index": [', "{}", "]}}")),
+    "values of a column": ("/invocations", full('{"inputs": {"a": [', "{}", "]}}")),
+    "columns by name": ("/invocations", full('{"inputs": {', '"a":0', "}}")),
+    "parameters": ("/invocations", full('{"inputs": [[1]], "params": [', "{}", "]}")),
+    "after a text that ends in a backslash": ("/invocations", full('{"inputs": ["\\\\",', "{}", "]}")),
+    "data of a tensor": (INFER, full('{"inputs": [' + TENSOR + "[", "{}", "]}]}")),
+    "rows of a tensor": (INFER, full('{"inputs": [' + TENSOR + "[", "[]", "]}]}")),
+    "numbers of a tensor": (INFER, full('{"inputs": [' + TENSOR + "[", "0", "]}]}")),
+    "tensors": (INFER, full('{"inputs": [', TENSOR + "0}", "]}")),
+    "dimensions": (INFER, full('{"inputs": [{"name": "a", "datatype": "FP64", "data": [], "shape": [', "1000", "]}]}")),
+    "parameters of a tensor": (INFER, full('{"inputs": [' + TENSOR + '[1], "parameters": {"a": [', "{}", "]}}]}")),
+    "parameters of a request": (INFER, full('{"inputs": [], "parameters": {"a": [', "{}", "]}}")),
+    "outputs": (INFER, full('{"inputs": [], "outputs": [', '{"name":""}', "]}")),
+    "parameters of an output": (INFER, full('{"inputs":[],"outputs":[{"name":"a","parameters":{"a":[', "{}", "]}}]}")),
+    "something unknown": (INFER, full('{"inputs": [], "more": [', "{}", "]}")),
+    "lines of CSV": ("/invocations", b"a,b,c,d\n" + b"1\n" * (LIMIT // 2 - 4)),
+    "fields of CSV": ("/invocations", b"a,b,c,d\n" + b"ab," * (LIMIT // 3 - 4)),
+    "columns of CSV": ("/invocations", b"ab," * (LIMIT // 3 - 4)),
+}
+"""Bodies that stand for far more than they hold, by their form."""
+
+
+@pytest.mark.parametrize("form", MANY)
+def test_a_body_that_stands_for_much_is_refused_before_it_is_made(
+    server: ServerProcess, memory: Memory, form: str, record_property: Callable[[str, object], None]
+) -> None:
+    path, body = MANY[form]
+    media = "text/csv" if "CSV" in form else "application/json"
+    request = Start(path, (f"content-type: {media}", "connection: close")).whole(body)
+    memory.reset_peak()
+    before = memory.peak
+    with longest_answer(server) as slowest:
+        outcome = attack(server.port, Mode(lambda _: [request], frozenset({400})), Start())
+    grown = memory.peak - before
+    assert outcome.statuses == (400,)
+    assert grown < LARGEST, f"{grown / MIB:.0f} MiB"
+    record_property("8 MiB that stand for much", f"{grown / MIB:5.0f} MiB, {1000 * max(slowest):5.0f} ms: {form}")
+
+
+def test_eight_of_them_at_once(server: ServerProcess, memory: Memory) -> None:
+    path, body = MANY["records"]
+    request = Start(path, ("content-type: application/json", "connection: close")).whole(body)
+    mode = Mode(lambda _: [request], frozenset({400}))
+    memory.reset_peak()
+    before = memory.peak
+    with longest_answer(server), ThreadPoolExecutor(8) as clients:
+        outcomes = list(clients.map(lambda _: attack(server.port, mode, Start()), range(8)))
+    assert {outcome.statuses for outcome in outcomes} == {(400,)}
+    assert memory.peak - before < 3 * LARGEST
 
 
 def healthy(port: int) -> bool:
