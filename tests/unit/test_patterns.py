@@ -48,7 +48,8 @@ def uses_in(source: str, module: str) -> Iterator[Use]:
         elif call.func.attr == "compile":
             name = names.get(call)
             assert name is not None, f"{where}: give the pattern a name at the top of the module"
-            methods = set(attributes_of(tree, name)) & USES
+            # One that is handed on to a function is used in the ways in which the module uses any.
+            methods = set(attributes_of(tree, name)) & USES or set(attributes_of(tree)) & USES
             assert methods, f"{where}: nothing in this module uses {name}"
             pattern = pattern_of(call, module, name)
             yield from (Use(f"{where} {name}", pattern, method) for method in sorted(methods))
@@ -69,9 +70,10 @@ def is_re(function: ast.expr) -> bool:
     return isinstance(function, ast.Attribute) and isinstance(function.value, ast.Name) and function.value.id == "re"
 
 
-def attributes_of(tree: ast.Module, name: str) -> Iterator[str]:
+def attributes_of(tree: ast.Module, name: str = "") -> Iterator[str]:
+    """What is asked of a name in the module, or of any."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == name:
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and name in ("", node.value.id):
             yield node.attr
 
 

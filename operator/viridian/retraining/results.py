@@ -202,7 +202,7 @@ def _state(pod: Object, worker: str) -> Object:
     return next((mapping(status, "state") for status in statuses if text(status, "name") == name), {})
 
 
-_EXIT_CODE = re.compile(r"exit code (\d{1,3})\b")
+_EXIT_CODE = re.compile(r"exit code ([0-9]{1,3})\b")
 
 
 def exit_code(ending: Ending) -> int | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any, Final
 import yaml
 
 from viridian.api.refusals import Refusal
+from viridian.api.texts import one_line
 from viridian.serving import signature
 from viridian.serving.errors import BundleRefused
 from viridian.serving.pickles import is_pickle
@@ -19,7 +21,10 @@ from viridian.serving.signature import Signature
 
 MAX_MLMODEL_BYTES: Final = 8 * 1024 * 1024
 MAX_EXAMPLE_BYTES: Final = 8 * 1024 * 1024
+_LONGEST_NAME: Final = 200
 _PICKLES: Final = (".pkl", ".pickle", ".joblib", ".cloudpickle", ".dill")
+_OF_TAGS: Final = (ValueError, TypeError, LookupError, AttributeError, OverflowError)
+"""What PyYAML raises for a value that is not what its tag says, such as `!!bool x`."""
 _ADVICE: Final = "log the model as ONNX, or with serialization_format='skops'"
 
 
@@ -60,7 +65,7 @@ def _mlmodel(path: Path) -> dict[str, Any]:
         raise BundleRefused(f"MLmodel is larger than {MAX_MLMODEL_BYTES} bytes")
     try:
         document = yaml.load(path.read_bytes(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+    except (yaml.YAMLError, *_OF_TAGS, RecursionError) as error:
         raise BundleRefused("MLmodel is not YAML") from error
     if not isinstance(document, dict) or not isinstance(document.get("flavors"), dict):
         raise BundleRefused("MLmodel names no flavors")
@@ -118,11 +123,15 @@ def unreadable(payload: Path, why: str) -> BundleRefused:
 
 def _inside(directory: Path, name: str) -> Path:
     """The file of that name. It must not lead out of the directory; links within it are what ConfigMaps are made of."""
-    path = directory / name
-    if not path.resolve().is_relative_to(directory.resolve()):
-        raise BundleRefused(f"MLmodel names the payload {name!r}, which leads out of the model's directory")
-    if not path.is_file():
-        raise BundleRefused(f"MLmodel names the payload {name!r}, which is not there")
+    path, shown = directory / name, one_line(repr(name), _LONGEST_NAME)
+    try:
+        inside, there = path.resolve().is_relative_to(directory.resolve()), path.is_file()
+    except (OSError, ValueError):
+        inside, there = True, False  # no file can have such a name
+    if not inside:
+        raise BundleRefused(f"MLmodel names the payload {shown}, which leads out of the model's directory")
+    if not there:
+        raise BundleRefused(f"MLmodel names the payload {shown}, which is not there")
     return path
 
 
@@ -173,7 +182,10 @@ def _known(facts: dict[str, Any]) -> dict[str, list[Any]]:
 
 
 def _limit(value: Any) -> float:
-    return float(value) if isinstance(value, int | float) and value > 0 else math.inf
+    """A number beyond all that can be computed with is no limit."""
+    return (
+        float(min(value, sys.float_info.max)) if isinstance(value, int | float) and 0 < value < math.inf else math.inf
+    )
 
 
 def _mapping(value: Any) -> dict[str, Any]:

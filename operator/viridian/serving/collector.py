@@ -448,7 +448,7 @@ def _answer(status: int, later: str, body: bytes) -> _Answer:
             problem += f": {said[:_LONGEST_PROBLEM]}"
     except (msgspec.MsgspecError, UnicodeDecodeError):
         problem += ", in words that are not a collector's"
-    return _Answer(status, float(later) if later.isdigit() else None, stored, problem)
+    return _Answer(status, float(later) if later.isascii() and later.isdigit() else None, stored, problem)
 
 
 def _lot(block: Block) -> _Lot:

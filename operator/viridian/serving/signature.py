@@ -81,7 +81,7 @@ def parse(inputs: str) -> Signature:
     """The signature from the JSON that MLmodel keeps under `signature.inputs`."""
     try:
         specs = json.loads(inputs)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BundleRefused("the signature in MLmodel is not JSON") from error
     if not isinstance(specs, list) or not specs or not all(isinstance(spec, dict) for spec in specs):
         raise BundleRefused("the signature in MLmodel names no inputs")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import tarfile
+import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Final
@@ -124,7 +125,7 @@ def _unpack(archive: Path, target: Path, transfer: Transfer) -> None:
                 if source is not None:
                     with source, path.open("wb") as file:
                         shutil.copyfileobj(source, file)
-    except (tarfile.TarError, EOFError, OSError) as error:
+    except (tarfile.TarError, zlib.error, EOFError, OSError, ValueError) as error:
         raise FetchFailed(f"{archive.name} is no .tar.gz that can be read: {type(error).__name__}") from error
 
 

@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 from viridian.serving.datatypes import BOOL, BYTES, LAYOUTS, word
 from viridian.serving.errors import BadInput, Rejection
 
+_MOST_DIGITS: Final = 18
 _LENGTH: Final = struct.Struct("<I")
 
 
 def split(body: bytes, json_length: bytes) -> tuple[bytes, memoryview]:
     """The JSON, and the tensors behind it."""
-    if not json_length.isdigit() or int(json_length) > len(body):
+    if not json_length.isdigit() or len(json_length) > _MOST_DIGITS or int(json_length) > len(body):
         raise BadInput(
             Rejection.MALFORMED, "", "the header Inference-Header-Content-Length is no length within the body"
         )
