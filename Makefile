@@ -6,12 +6,13 @@ CACHE ?= $(or $(VIRIDIAN_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/viridian)
 PYTHON ?= python3
 VENV := $(CACHE)/venv
 MLFLOW_VENV := $(CACHE)/mlflow-venv
+CHECKS_VENV := $(CACHE)/checks-venv
 BIN := $(VENV)/bin
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
 TESTS ?= tests
 PROCESSES ?= 2
 
-.PHONY: help demo test check bench images venv mlflow-venv locks generate up down
+.PHONY: help demo test check bench images venv mlflow-venv checks-venv locks generate up down
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
@@ -24,13 +25,14 @@ test: $(VENV)/.stamp $(MLFLOW_VENV)/.stamp check ## all tests: on a real API ser
 	$(BIN)/python -m tests.support.clients.suite
 	$(BIN)/python -m pytest --numprocesses=$(PROCESSES) --no-loadscope-reorder $(TESTS)
 
-check: $(VENV)/.stamp ## formatting, lint, types, layers, generated files
+check: $(VENV)/.stamp $(CHECKS_VENV)/.stamp ## formatting, lint, types, layers, generated files, scanners
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest --quiet tests/unit/api/test_crds.py tests/unit/api/test_reference.py
 	$(BIN)/python charts/copy_crds.py --check
+	$(BIN)/python -m checks --programs $(CHECKS_VENV)/bin
 
 bench: $(VENV)/.stamp ## what is measured, side by side with what one would use instead
 	$(BIN)/python -m benchmarks
@@ -76,7 +78,14 @@ $(MLFLOW_VENV)/.stamp: locks/mlflow.txt
 	$(MLFLOW_VENV)/bin/python -m pip install --quiet --require-hashes -r locks/mlflow.txt
 	touch $@
 
+checks-venv: $(CHECKS_VENV)/.stamp ## checkov and bandit, in an environment of their own
+
+$(CHECKS_VENV)/.stamp: locks/checks.txt
+	$(PYTHON) -m venv $(CHECKS_VENV)
+	$(CHECKS_VENV)/bin/python -m pip install --quiet --require-hashes -r locks/checks.txt
+	touch $@
+
 locks: ## pin every dependency anew, with hashes and without any index address
 	for extra in operator server trainer collector dev; do $(COMPILE) --extra $$extra -o locks/$$extra.txt pyproject.toml; done
-	for part in build clients mlflow; do $(COMPILE) -o locks/$$part.txt locks/$$part.in; done
+	for part in build checks clients mlflow; do $(COMPILE) -o locks/$$part.txt locks/$$part.in; done
 	for tool in locks/bench/*.in; do $(COMPILE) -o $${tool%.in}.txt $$tool; done

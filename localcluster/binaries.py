@@ -73,6 +73,7 @@ CONTAINERD = Group("containerd", tags=("no_btrfs", "no_zfs", "no_devmapper", "no
 COREDNS = Group("coredns")
 HELM = Group("helm")
 PAUSE = Group("pause")
+KUBE_SCORE = Group("kube-score")
 
 # In the order of building: the API server's parts first, so that it can start while the rest still builds.
 CATALOGUE: tuple[Binary, ...] = (
@@ -89,11 +90,12 @@ CATALOGUE: tuple[Binary, ...] = (
     Binary("kube-proxy", KUBERNETES, "k8s.io/kubernetes/cmd/kube-proxy"),
     Binary("coredns", COREDNS, "github.com/coredns/coredns"),
     Binary("helm", HELM, "helm.sh/helm/v4/cmd/helm"),
+    Binary("kube-score", KUBE_SCORE, "github.com/zegl/kube-score/cmd/kube-score"),
 )
 
 CONTROL_PLANE = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl")
 NODE = ("containerd", "containerd-shim-runc-v2", "ctr", "pause", "kubelet", "kube-proxy", "coredns")
-TOOLS = ("kubectl", "helm")
+TOOLS = ("kubectl", "helm", "kube-score")
 
 
 def binary(name: str) -> Binary:
