@@ -23,8 +23,8 @@ class DyingCluster(KubernetesCluster):
 
     left = 0
 
-    async def apply(self, manifest: Mapping[str, Any], *, manager: str) -> Object:
-        stored = await super().apply(manifest, manager=manager)
+    async def apply(self, manifest: Mapping[str, Any], *, manager: str, force: bool = True) -> Object:
+        stored = await super().apply(manifest, manager=manager, force=force)
         self._one_less()
         return stored
 

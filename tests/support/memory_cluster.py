@@ -72,9 +72,9 @@ class MemoryCluster:
             and _carries(found, labels or {})
         ]
 
-    async def apply(self, manifest: Mapping[str, Any], *, manager: str) -> Object:
+    async def apply(self, manifest: Mapping[str, Any], *, manager: str, force: bool = True) -> Object:
         finish = self._begin_write("apply", _placed(manifest), manager, manifest)
-        stored = self.store.apply(manifest, manager)
+        stored = self.store.apply(manifest, manager, force=force)
         finish()
         return copied(stored)
 

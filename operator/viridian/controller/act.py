@@ -34,6 +34,7 @@ from viridian.plan.plan import (
     Delete,
     Event,
     FinishRun,
+    Manifest,
     RegisterVersion,
     RegistryAction,
     SetAlias,
@@ -113,13 +114,18 @@ class Actor:
     async def write(self, key: Key, action: ClusterAction) -> None:
         """One write to the cluster; raises what the API server says against it."""
         if isinstance(action, Apply):
-            await self._cluster.apply(action.manifest, manager=CHILDREN_MANAGER)
+            await self._apply(action.manifest)
             return
         reference = Reference(action.api_version, action.kind, key.namespace, action.name)
         if isinstance(action, Delete):
             await self._cluster.delete(reference, uid=action.uid)
         else:
             await self._annotate(reference, action.annotations, action.manager)
+
+    async def _apply(self, manifest: Manifest) -> None:
+        """By force where the object was observed. Where there was none, what has come meanwhile is somebody else's."""
+        observed = not {"uid", "resourceVersion"}.isdisjoint(manifest["metadata"])
+        await self._cluster.apply(manifest, manager=CHILDREN_MANAGER, force=observed)
 
     async def _annotate(self, reference: Reference, annotations: Mapping[str, str], manager: str) -> None:
         """Apply the annotations to the object that is there: an apply to a missing one would create a hollow shell."""

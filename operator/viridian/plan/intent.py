@@ -30,7 +30,13 @@ def apply_unless_covered(intent: Manifest, observed: Manifest | None) -> Apply |
     stamped = stamp(intent)
     if observed is not None and intent_hash(observed) == intent_hash(stamped) and covers(observed, stamped):
         return None
-    return Apply(stamped)
+    return Apply(of_the_same(stamped, observed))
+
+
+def of_the_same(intent: Manifest, observed: Manifest | None) -> Manifest:
+    """The intent for the very object that was observed: another one that has taken its name is left alone."""
+    uid = (observed or {}).get("metadata", {}).get("uid")
+    return {**intent, "metadata": {**intent["metadata"], "uid": uid}} if uid else intent
 
 
 def unless_changed(action: Apply, observed: Manifest | None) -> Apply:

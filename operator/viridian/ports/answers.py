@@ -40,6 +40,8 @@ def failure(status: int, body: Any, subject: str, *, retry_after: str | None = N
         return ClusterUnavailable(_sentence(subject, f"{status} {message}"), retry_after=_seconds(retry_after))
     if status == 404 and not is_not_found(body):
         return ClusterRefused(f"{subject}: the API server does not know this kind; are Viridian's CRDs installed?")
+    if status == 409 and _is_rivalry(body):
+        return ClusterRefused(_sentence(subject, f"somebody else has made it: {message}"))
     if status in (404, 409) or _is_leaving(body) or _has_other_uid(body):
         return ClusterConflict(_sentence(subject, message))
     return ClusterRefused(_sentence(subject, _causes(body) or message))
@@ -54,6 +56,11 @@ def _message(body: Any) -> str:
     """What the server says, shortened in the middle to what the patterns are made for."""
     text = body.get("message") if isinstance(body, Mapping) else body
     return _looked_at(text) or "no message"
+
+
+def _is_rivalry(body: Any) -> bool:
+    """Whether an apply without force met fields that another manager owns."""
+    return any(cause.get("reason") == "FieldManagerConflict" for cause in _listed_causes(body))
 
 
 def _is_denial(message: str) -> bool:

@@ -58,8 +58,11 @@ class Cluster(Protocol):
     ) -> Sequence[Object]:
         """All objects of a kind in a namespace (None: in all) with these labels; apiVersion and kind are filled in."""
 
-    async def apply(self, manifest: Mapping[str, Any], *, manager: str) -> Object:
-        """Server-side apply of the whole intent of one manager, conflicts forced; gives the object as stored."""
+    async def apply(self, manifest: Mapping[str, Any], *, manager: str, force: bool = True) -> Object:
+        """Server-side apply of the whole intent of one manager; gives the object as stored.
+
+        Without `force` it is refused where another manager wants something else of a field.
+        """
 
     async def apply_status(self, manifest: Mapping[str, Any], *, manager: str) -> Object:
         """The same for the status subresource."""

@@ -110,8 +110,8 @@ class KubernetesCluster:
                 return [{"apiVersion": api_version, "kind": kind, **item} for item in items]
         raise ClusterUnavailable(f"the list of {kind} changed faster than it could be read")
 
-    async def apply(self, manifest: Mapping[str, Any], *, manager: str) -> Object:
-        return await self._apply(manifest, manager, "")
+    async def apply(self, manifest: Mapping[str, Any], *, manager: str, force: bool = True) -> Object:
+        return await self._apply(manifest, manager, "", force=force)
 
     async def apply_status(self, manifest: Mapping[str, Any], *, manager: str) -> Object:
         return await self._apply(manifest, manager, "status")
@@ -136,9 +136,11 @@ class KubernetesCluster:
         call = _Call("create", "POST", Reference(EVENTS, "Event", event["metadata"]["namespace"], ""), body=event)
         (await self._send(call)).content(call)
 
-    async def _apply(self, manifest: Mapping[str, Any], manager: str, subresource: str) -> Object:
+    async def _apply(
+        self, manifest: Mapping[str, Any], manager: str, subresource: str, *, force: bool = True
+    ) -> Object:
         reference = _reference_of(manifest)
-        parameters = {"fieldManager": manager, "force": "true"}
+        parameters = {"fieldManager": manager, "force": "true" if force else "false"}
         call = _Call("apply", "PATCH", reference, subresource, parameters, manifest, APPLY)
         return (await self._send(call)).content(call)
 

@@ -9,7 +9,7 @@ from viridian.api import reasons
 from viridian.api.names import OUTCOME_ANNOTATION, TOLD_ANNOTATION, revision_record
 from viridian.api.registry import ALIAS_CHAMPION, ALIAS_PREVIOUS, TAG_OUTCOME, TAG_REASON
 from viridian.plan.conditions import stamp_exact
-from viridian.plan.intent import stamp
+from viridian.plan.intent import of_the_same, stamp
 from viridian.plan.ownership import Belongs, belongs
 from viridian.plan.plan import Action, Annotate, Apply, Delete, SetAlias, TagVersion
 from viridian.rollout import objects, records
@@ -170,7 +170,7 @@ def adopt_records(situation: Situation) -> Iterable[Action]:
     snapshot = situation.snapshot
     for record in snapshot.records.values():
         if belongs(record.manifest, snapshot.uid) is Belongs.ORPHAN:
-            yield Apply(stamp(objects.adopted_record(snapshot, record)))
+            yield Apply(of_the_same(stamp(objects.adopted_record(snapshot, record)), record.manifest))
 
 
 def superfluous_records(situation: Situation, needed: set[str]) -> Iterable[Action]:

@@ -19,7 +19,7 @@ from tests.contract.cluster.manifests import (
     service,
 )
 from tests.contract.cluster.world import World, read, ref, version
-from viridian.ports.cluster import ClusterConflict, Object
+from viridian.ports.cluster import ClusterConflict, ClusterRefused, Object
 
 NOBODY = "00000000-0000-4000-8000-ffffffffffff"
 
@@ -71,6 +71,23 @@ class TestApplying:
         await world.cluster.apply(config(world.namespace, data={"a": "1"}), manager="two")
         after = await world.cluster.apply(config(world.namespace, data={"b": "2"}), manager="one")
         assert after["data"] == {"a": "1", "b": "2"}
+
+    @pytest.mark.parametrize("build", [budget, deployment, network_policy, service])
+    async def test_without_force_somebody_elses_object_is_left_alone(self, world: World, build: Any) -> None:
+        theirs = build(world.namespace)
+        before = await world.cluster.apply(theirs, manager="them")
+        ours = build(world.namespace)
+        ours["spec"]["podSelector" if "podSelector" in ours["spec"] else "selector"] = {"matchLabels": {"a": "ours"}}
+        if ours["kind"] == "Service":
+            ours["spec"]["selector"] = {"a": "ours"}
+        with pytest.raises(ClusterRefused, match="somebody else has made it"):
+            await world.cluster.apply(ours, manager="v", force=False)
+        assert (await read(world, theirs))["spec"] == before["spec"]
+
+    async def test_without_force_an_object_is_made_and_ones_own_is_changed(self, world: World) -> None:
+        await world.cluster.apply(service(world.namespace), manager="v", force=False)
+        changed = service(world.namespace, {"a": "b"})
+        assert (await world.cluster.apply(changed, manager="v", force=False))["spec"]["selector"] == {"a": "b"}
 
     async def test_a_foreign_field_stays(self, world: World) -> None:
         made = await world.cluster.apply(config(world.namespace), manager="v")

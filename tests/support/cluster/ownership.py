@@ -87,6 +87,13 @@ def applied(
     return result, {who: paths for who, paths in after.items() if paths}
 
 
+def rivals(owners: Owners, manager: Manager, live: Any, wanted: Any, shape: Shape) -> list[str]:
+    """Other managers that own a field of which the wish wants something else."""
+    before = leaves(live, shape)
+    changed = {path for path, value in leaves(wanted, shape).items() if before.get(path, _PRESENT) != value}
+    return [other.name for other, paths in owners.items() if other != manager and paths & changed]
+
+
 def updated(owners: Owners, manager: Manager, old: Any, new: Any, shape: Shape) -> dict[Manager, frozenset[Path]]:
     """Who owns what after somebody wrote the object in another way than by apply: the writer, what changed."""
     before, now = leaves(old, shape), leaves(new, shape)

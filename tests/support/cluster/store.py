@@ -85,8 +85,8 @@ class Store:
 
     # ---- writing
 
-    def apply(self, manifest: Mapping[str, Any], manager: str, *, subresource: str = "") -> Object:
-        """Server-side apply by force; without effect it changes nothing, not even the resourceVersion."""
+    def apply(self, manifest: Mapping[str, Any], manager: str, *, subresource: str = "", force: bool = True) -> Object:
+        """Server-side apply; without effect it changes nothing, not even the resourceVersion."""
         reference = self._known(manifest)
         old = self._objects.get(reference)
         self._check_preconditions(reference, manifest["metadata"], old, subresource)
@@ -98,6 +98,9 @@ class Store:
         live = old.content if old else self._skeleton(manifest)
         wanted = self._intent(manifest, subresource)
         shape = self._shape(reference)
+        if not force and (rivals := ownership.rivals(old.owners if old else {}, who, live, wanted, shape)):
+            said = f"somebody else has made it: conflict with {', '.join(rivals)}"
+            raise ClusterRefused(f"{reference.kind} {reference.name}: {said}")
         content, owners = ownership.applied(old.owners if old else {}, who, live, wanted, shape)
         return self._store(reference, old, content, owners, who, f"apply {subresource}".strip())
 

@@ -242,14 +242,14 @@ def test_a_write_that_hangs_slows_no_look_and_is_told_of_when_it_is_done() -> No
         world.kind.hindered = hindered
         apply, under_way = world.cluster.apply, 0
 
-        async def slowly(manifest: Any, *, manager: str) -> Any:
+        async def slowly(manifest: Any, *, manager: str, force: bool = True) -> Any:
             nonlocal under_way
             if manifest["metadata"]["name"] == "a":
                 under_way += 1
                 assert under_way == 1, "never two writes of one object at a time"
                 await asyncio.sleep(9)
                 under_way -= 1
-            return await apply(manifest, manager=manager)
+            return await apply(manifest, manager=manager, force=force)
 
         world.cluster.apply = slowly  # type: ignore[method-assign]
         began = asyncio.get_running_loop().time()
