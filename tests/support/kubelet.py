@@ -66,6 +66,7 @@ class JobEnd:
 
     exit_code: int
     message: str = ""
+    """Its last words; `$MLFLOW_RUN_ID` in them is what the container was told."""
 
 
 @dataclass
@@ -327,7 +328,7 @@ def _job_status(pod: Object, running: _Running, end: JobEnd | None) -> Object:
     if end is not None:
         phase = "Failed" if end.exit_code else "Succeeded"
         reason = "Error" if end.exit_code else "Completed"
-        state = {"terminated": {"exitCode": end.exit_code, "reason": reason, "message": end.message}}
+        state = {"terminated": {"exitCode": end.exit_code, "reason": reason, "message": _in_its_words(worker, end)}}
         state["terminated"] |= {"startedAt": running.written.get("startTime") or _now(), "finishedAt": _now()}
     return {
         "phase": phase,
@@ -337,6 +338,11 @@ def _job_status(pod: Object, running: _Running, end: JobEnd | None) -> Object:
         "conditions": _conditions({"Initialized": True, "Ready": end is None, "ContainersReady": end is None}, running),
         "containerStatuses": [{**_container(worker, ready=end is None), "state": state}],
     }
+
+
+def _in_its_words(container: Object, end: JobEnd) -> str:
+    told = {entry["name"]: entry.get("value", "") for entry in container.get("env", ())}
+    return end.message.replace("$MLFLOW_RUN_ID", told.get("MLFLOW_RUN_ID", ""))
 
 
 def _conditions(wanted: Mapping[str, bool], running: _Running) -> list[Object]:

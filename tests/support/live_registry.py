@@ -44,6 +44,21 @@ class LiveRegistry:
         found = self._get("model-versions/get", name=model, version=version)["model_version"].get("tags", [])
         return {entry["key"]: entry["value"] for entry in found}
 
+    def model_tags(self, model: str) -> dict[str, str]:
+        """Of the registered model itself."""
+        found = self._get("registered-models/get", name=model)["registered_model"].get("tags", [])
+        return {entry["key"]: entry["value"] for entry in found}
+
+    def tag_model(self, model: str, key: str, value: str) -> None:
+        """As MLflow's administrator does."""
+        self._post("registered-models/set-tag", name=model, key=key, value=value)
+
+    def logged_by_another_run(self) -> str:
+        """A logged model whose run is nobody's that the operator knows."""
+        run = self._post("runs/create", experiment_id="0")["run"]["info"]["run_id"]
+        made = self._post("logged-models", experiment_id="0", name="model", source_run_id=run)
+        return f"models:/{made['model']['info']['model_id']}"
+
     def versions(self, model: str) -> list[str]:
         found = self._get("model-versions/search", filter=f"name='{model}'").get("model_versions", [])
         return sorted(entry["version"] for entry in found)

@@ -13,7 +13,17 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from viridian.api.registry import TAG_MODEL_URI, TAG_RUN, ModelVersion, RegisteredModel, RunStatus, TrainingRun
+from viridian.api.registry import (
+    TAG_MODEL_DEPLOYMENT,
+    TAG_MODEL_URI,
+    TAG_RUN,
+    LoggedModel,
+    ModelVersion,
+    RegisteredModel,
+    RunStatus,
+    TrainingRun,
+    logged_model_id,
+)
 from viridian.ports.registry import RegistryMissing, RegistryRefused, RegistryUnavailable
 
 ALIAS = re.compile(r"(?!latest$|v\d+$)[\w-]{1,255}", re.ASCII | re.IGNORECASE)
@@ -24,6 +34,7 @@ ALIAS = re.compile(r"(?!latest$|v\d+$)[\w-]{1,255}", re.ASCII | re.IGNORECASE)
 class _Model:
     versions: dict[str, ModelVersion] = field(default_factory=dict)
     aliases: dict[str, str] = field(default_factory=dict)
+    tags: dict[str, str] = field(default_factory=dict)
     made: int = 0
 
 
@@ -43,6 +54,7 @@ class MemoryRegistry:
         self.writes: list[str] = []
         self._lost: Counter[str] = Counter()
         self._models: dict[str, _Model] = {}
+        self._logged: dict[str, LoggedModel] = {}
         self._experiments: set[str] = set()
         self._runs: dict[str, TrainingRun] = {}
         self._experiment_of: dict[str, str] = {}
@@ -51,7 +63,18 @@ class MemoryRegistry:
     async def model(self, name: str) -> RegisteredModel | None:
         await self._called("model")
         model = self._models.get(name)
-        return RegisteredModel(name=name, aliases=dict(model.aliases)) if model else None
+        return RegisteredModel(name=name, aliases=dict(model.aliases), tags=dict(model.tags)) if model else None
+
+    async def claim(self, name: str, owner: str) -> str:
+        await self._called("claim")
+        if name not in self._models:
+            raise RegistryMissing(f"the registry knows no model {name}")
+        if not self._models[name].tags.get(TAG_MODEL_DEPLOYMENT):
+            await self._take_time()
+            self._models[name].tags[TAG_MODEL_DEPLOYMENT] = owner
+            self._wrote("claim")
+            await self._take_time()
+        return self._models[name].tags[TAG_MODEL_DEPLOYMENT]
 
     async def version(self, name: str, version: str) -> ModelVersion | None:
         await self._called("version")
@@ -63,13 +86,13 @@ class MemoryRegistry:
         await self._called("version_of_run")
         return self._version_of_run(name, run_id)
 
-    async def register(self, name: str, run_id: str, source: str, tags: Mapping[str, str]) -> str:
+    async def register(self, name: str, run_id: str, source: str, tags: Mapping[str, str], *, owner: str = "") -> str:
         await self._called("register")
         if existing := self._version_of_run(name, run_id):
             return existing
         await self._take_time()
         if name not in self._models:
-            self._models[name] = _Model()
+            self._models[name] = _Model(tags={TAG_MODEL_DEPLOYMENT: owner} if owner else {})
             self._wrote("register")
         model = self._models[name]
         model.made += 1
@@ -79,6 +102,10 @@ class MemoryRegistry:
         )
         self._wrote("register")
         return version
+
+    async def logged_model(self, model_id: str) -> LoggedModel | None:
+        await self._called("logged_model")
+        return self._logged.get(model_id)
 
     async def tag_version(self, name: str, version: str, tags: Mapping[str, str]) -> None:
         await self._called("tag_version")
@@ -120,7 +147,13 @@ class MemoryRegistry:
         if experiment not in self._experiments:
             self._experiments.add(experiment)
             self._wrote("create_run")
-        run = TrainingRun(run_id=self._new_id(), status=RunStatus.RUNNING, tags={**tags, TAG_RUN: run_key})
+        run_id = self._new_id()
+        run = TrainingRun(
+            run_id=run_id,
+            status=RunStatus.RUNNING,
+            tags={**tags, TAG_RUN: run_key},
+            artifact_uri=f"mlflow-artifacts:/0/{run_id}/artifacts",
+        )
         self._runs[run.run_id] = run
         self._experiment_of[run.run_id] = experiment
         self._wrote("create_run")
@@ -156,7 +189,10 @@ class MemoryRegistry:
         tags: Mapping[str, str] | None = None,
         model_uri: str | None = None,
     ) -> None:
-        """What a trainer logs to its run."""
+        """What a trainer logs to its run; a model that nobody has logged yet is this run's."""
+        if (model_id := logged_model_id(model_uri or "")) is not None:
+            place = download_uri(f"models:/{model_id}")
+            self._logged.setdefault(model_id, LoggedModel(model_id=model_id, run_id=run_id, artifact_uri=place))
         self._change_run(run_id, tags=tags or {})
         run = self._runs[run_id]
         self._runs[run_id] = replace(
@@ -176,6 +212,15 @@ class MemoryRegistry:
             name=name, version=version, source=source, uri=download_uri(source), tags=dict(tags or {})
         )
         return version
+
+    def tag_model(self, name: str, tags: Mapping[str, str]) -> None:
+        """MLflow's administrator sets tags of the registered model."""
+        self._models.setdefault(name, _Model()).tags |= tags
+
+    def tags(self, name: str) -> Mapping[str, str]:
+        """The registered model's own."""
+        model = self._models.get(name)
+        return dict(model.tags) if model else {}
 
     def move_alias(self, name: str, alias: str, version: str) -> None:
         """A person moves an alias."""
@@ -251,6 +296,9 @@ class MemoryRegistry:
 
 def download_uri(source: str) -> str:
     """Where MLflow's server says the bytes of such a source are."""
+    if source.startswith("runs:/"):
+        run_id, _, path = source.removeprefix("runs:/").partition("/")
+        return f"mlflow-artifacts:/0/{run_id}/artifacts/{path}"
     if source.startswith("models:/m-"):
         return f"mlflow-artifacts:/0/models/{source.removeprefix('models:/')}/artifacts"
     return source

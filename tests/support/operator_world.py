@@ -220,7 +220,13 @@ class OperatorWorld:
                 self.cluster, resolver, Samples(self.pods), self.settings, self.clock, self._monitors()
             ),
             RETRAIN_POLICY: RetrainPolicies(
-                self.cluster, registry, self.collector, self.settings.mlflow_uri, self.clock, self._watched()
+                self.cluster,
+                registry,
+                self.collector,
+                self.settings.mlflow_uri,
+                self.clock,
+                self._watched(),
+                registry_models=self.settings.registry_models,
             ),
         }
 

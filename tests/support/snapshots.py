@@ -23,6 +23,7 @@ from viridian.api.refusals import Refusal
 from viridian.api.samples import Bucket, CodeClass, PodSample, ScrapeFailure, ScrapeProblem
 from viridian.plan.conditions import stamp_exact
 from viridian.plan.intent import stamp
+from viridian.plan.model_owners import Owners, OwnersUnknown
 from viridian.plan.pods_waiting import Impediment
 from viridian.rollout import objects, records
 from viridian.rollout.access import policy
@@ -37,6 +38,7 @@ SETTINGS = Settings(server_image="viridian-server:1", mlflow_uri="http://mlflow:
 SILENT = Unresolved(reasons.REGISTRY_UNAVAILABLE, "the registry does not answer", lasting=False)
 NO_ALIAS = Unresolved(reasons.ALIAS_NOT_FOUND, "no alias 'candidate'", lasting=True)
 NO_VERSION = Unresolved(reasons.VERSION_NOT_FOUND, "no version 2", lasting=True)
+OWN = {"churn": Owners(claim="default/churn")}
 Object = dict[str, Any]
 
 
@@ -156,6 +158,7 @@ def snapshot(
     annotations: Mapping[str, str] | None = None,
     readings: Mapping[str, Sequence[PodSample | ScrapeFailure]] | None = None,
     aliases: Mapping[str, str] | None = None,
+    owners: Mapping[str, Owners | OwnersUnknown] | None = None,
     **more: Any,
 ) -> Snapshot:
     """The world of `churn`: the live Service as the traffic says, and every other object as it was made for it."""
@@ -176,6 +179,7 @@ def snapshot(
         records={record.revision: record for record in known},
         model=wanted if isinstance(wanted, Unresolved) else model(wanted),
         aliases=aliases,
+        owners=owners if owners is not None else OWN,
         readings=readings or {},
         **more,
     )

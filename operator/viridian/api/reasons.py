@@ -44,6 +44,7 @@ ALIAS_NOT_FOUND = "AliasNotFound"  # the model has no such alias
 VERSION_NOT_FOUND = "VersionNotFound"  # the model has no such version
 REGISTRY_UNAVAILABLE = "RegistryUnavailable"  # the registry does not answer; what runs goes on
 REGISTRY_REFUSED = "RegistryRefused"  # the registry answers and refuses
+NOT_YOURS = "NotYours"  # the registered model belongs to other namespaces; the message says to which, and by what
 REGISTRY_NOT_CONFIGURED = "RegistryNotConfigured"  # the operator was started without a registry
 
 NO_CHALLENGER = "NoChallenger"  # nothing is on trial
@@ -131,6 +132,7 @@ DATA_NOT_CHECKED = "NotChecked"  # no run has looked at the data yet
 HANDED_OVER = "HandedOver"  # the version passed the gate and got the alias that the ModelDeployment follows
 FAILED = "Failed"  # an error, after all retries
 SKIPPED = "Skipped"  # the stage found nothing to do
+FOREIGN_MODEL = "ForeignModel"  # it named a model that its own MLflow run did not log
 CANCELLED = "Cancelled"  # its Job was deleted while it ran
 
 # ---- Events of a RetrainPolicy ----

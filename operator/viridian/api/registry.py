@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from itertools import pairwise
 from typing import Final
 
 # Tags and aliases are public API: people search by them. Change them only with a migration.
@@ -34,6 +35,11 @@ TAG_METRICS: Final = "viridian.metrics"
 """On a version: JSON of what the run that made it reported, so that a later candidate can be compared with it."""
 TAG_POLICY: Final = "viridian.retrain-policy"
 """On a run or a version: `<namespace>/<name>` of the RetrainPolicy that it was made by."""
+TAG_MODEL_DEPLOYMENT: Final = "viridian.modeldeployment"
+"""On a version: `<namespace>/<name>` of the ModelDeployment that decided about it. On a registered model: the one whose
+namespace claimed it by being the first to write to it."""
+TAG_NAMESPACES: Final = "viridian.namespaces"
+"""On a registered model, set by MLflow's administrator: the namespaces that may write to it, separated by commas."""
 TAG_REASONS: Final = "viridian.reasons"
 """On a run: what caused it, as a JSON list of texts."""
 
@@ -53,11 +59,12 @@ class RunStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegisteredModel:
-    """A model's name and everything its aliases point at, read in one call."""
+    """A model's name, its own tags and everything its aliases point at, read in one call."""
 
     name: str
     aliases: Mapping[str, str] = field(default_factory=dict)
     """alias -> version"""
+    tags: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +97,9 @@ class TrainingRun:
     params: Mapping[str, str] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
     model_uri: str | None = None
-    """The model that the run made, in the form that `register` takes as source; None while there is none."""
+    """The model that the run says it made, in the form that `register` takes as source; None while there is none."""
+    artifact_uri: str = ""
+    """The folder of its artifacts."""
     ended_at: datetime | None = field(default=None, compare=False)
     """When it was closed, where the registry tells."""
 
@@ -98,3 +107,22 @@ class TrainingRun:
     def key(self) -> str | None:
         """The id of the RetrainPolicy's run that it belongs to."""
         return self.tags.get(TAG_RUN)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoggedModel:
+    """A model of MLflow 3 as it was logged, before any registration."""
+
+    model_id: str
+    run_id: str
+    """The run that logged it; empty where none did."""
+    artifact_uri: str
+
+
+def logged_model_id(source: str) -> str | None:
+    """`m-…` of `models:/m-…` or of `mlflow-artifacts:/<experiment>/models/m-…/artifacts`."""
+    parts = source.split("/")
+    for before, part in pairwise(parts):
+        if part.startswith("m-") and before in ("models:", "models"):
+            return part
+    return None

@@ -184,7 +184,9 @@ class ActiveRun(Struct, frozen=True, kw_only=True):
 
 class FinishedRun(Struct, frozen=True, kw_only=True):
     id: Annotated[str, word("Identity of the run.")]
-    outcome: Annotated[str, word("HandedOver, Rejected, Failed, DataQualityFailed, Skipped or Cancelled.")]
+    outcome: Annotated[
+        str, word("HandedOver, Rejected, Failed, ForeignModel, DataQualityFailed, Skipped or Cancelled.")
+    ]
     reasons: Annotated[
         tuple[Annotated[str, doc("One cause.", max_length=MAX_WORD)], ...],
         doc("What caused it.", max_length=20),

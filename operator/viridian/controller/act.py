@@ -28,6 +28,7 @@ from viridian.plan.plan import (
     Action,
     Annotate,
     Apply,
+    ClaimModel,
     CloseConnections,
     ClusterAction,
     CreateRun,
@@ -43,7 +44,7 @@ from viridian.plan.plan import (
 )
 from viridian.ports.cluster import Cluster, ClusterConflict, Reference
 from viridian.ports.pods import Pods
-from viridian.ports.registry import Registry, RegistryError, RegistryMissing, RegistryUnavailable
+from viridian.ports.registry import Registry, RegistryError, RegistryMissing, RegistryNotYours, RegistryUnavailable
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ class Done:
     registry_failures: tuple[RegistryError, ...] = ()
     """Why registry actions did not, or are not known to have; which ones, the sentences say."""
     models: frozenset[str] = frozenset()
-    """Registered models that were written to, or may have been."""
+    """Registered models that were written to, or may have been, or turned out to be another's."""
 
     @property
     def registry_error(self) -> RegistryError | None:
@@ -182,7 +183,7 @@ class _Progress:
             self.failures.append(Pending(f"{_named(action)}: left for later"))
             return
         failure = await self._actor.registry.write(action, patience=REGISTRY_PATIENCE[self._key.kind])
-        if (failure is None or isinstance(failure, RegistryUnavailable)) and model_of(action):
+        if (failure is None or isinstance(failure, RegistryUnavailable | RegistryNotYours)) and model_of(action):
             self.models.add(model_of(action))
         if failure is not None:
             self.failures.append(type(failure)(f"{_named(action)}: {failure.message}"))
@@ -220,6 +221,8 @@ def _now() -> float:
 
 def _named(action: Action) -> str:
     match action:
+        case ClaimModel(model, owner):
+            return f"claim {model} for {owner}"
         case SetAlias(model, alias, version):
             return f"alias {alias} of {model} to version {version}"
         case TagVersion(model, version):

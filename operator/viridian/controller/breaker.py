@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeVar
 
-from viridian.api.registry import ModelVersion, RegisteredModel, RunStatus, TrainingRun
+from viridian.api.registry import LoggedModel, ModelVersion, RegisteredModel, RunStatus, TrainingRun
 from viridian.ports.registry import Registry, RegistryRefused, RegistryUnavailable
 
 Answer = TypeVar("Answer")
@@ -36,8 +36,14 @@ class BreakingRegistry:
     async def version_of_run(self, name: str, run_id: str) -> str | None:
         return await self._asked(lambda registry: registry.version_of_run(name, run_id))
 
-    async def register(self, name: str, run_id: str, source: str, tags: Mapping[str, str]) -> str:
-        return await self._asked(lambda registry: registry.register(name, run_id, source, tags))
+    async def claim(self, name: str, owner: str) -> str:
+        return await self._asked(lambda registry: registry.claim(name, owner))
+
+    async def register(self, name: str, run_id: str, source: str, tags: Mapping[str, str], *, owner: str = "") -> str:
+        return await self._asked(lambda registry: registry.register(name, run_id, source, tags, owner=owner))
+
+    async def logged_model(self, model_id: str) -> LoggedModel | None:
+        return await self._asked(lambda registry: registry.logged_model(model_id))
 
     async def tag_version(self, name: str, version: str, tags: Mapping[str, str]) -> None:
         await self._asked(lambda registry: registry.tag_version(name, version, tags))

@@ -18,6 +18,7 @@ from viridian.api.address import shown, without_user
 from viridian.api.feedback import COLLECTOR_PORT
 from viridian.api.network import DEFAULT_METRICS_FROM, parse_peers
 from viridian.api.origins import origin_of
+from viridian.plan.model_owners import OwnerRule
 
 PREFIX = "VIRIDIAN_"
 ORDERS_SECRET = "viridian-orders"  # noqa: S105 - a name
@@ -32,7 +33,7 @@ This is the operator. It serves ModelDeployments and RetrainPolicies until it is
 """
 _EPILOG = """\
 Every flag can be given as an environment variable instead: --health-port as VIRIDIAN_HEALTH_PORT, and so on; several
-namespaces or Secrets are separated by commas there. A flag wins over the variable. Credentials for MLflow come from
+values are separated by commas there. A flag wins over the variable. Credentials for MLflow come from
 MLflow's own variables, MLFLOW_TRACKING_TOKEN or MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, and are never
 logged.
 
@@ -50,6 +51,8 @@ class Config:
     image_pull_secrets: tuple[str, ...] = ()
     """Names of the Secrets with which pods of models and Jobs pull their images."""
     mlflow_uri: str | None = None
+    registry_models: tuple[OwnerRule, ...] = ()
+    """Which namespaces may have which registered models written to; what no rule matches is claimed."""
     collector_url: str | None = None
     """Address of the collector; None where there is none."""
     collector_token_file: str = COLLECTOR_TOKEN
@@ -76,8 +79,12 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> Config:
     parsed = vars(parser.parse_args(arguments))
     namespaces = parsed.pop("namespace") or _split(environment.get(f"{PREFIX}NAMESPACE", ""))
     secrets = parsed.pop("image_pull_secret") or _split(environment.get(f"{PREFIX}IMAGE_PULL_SECRET", ""))
+    rules = parsed.pop("registry_models") or _owner_rules(parser, environment.get(f"{PREFIX}REGISTRY_MODELS", ""))
     return Config(
-        namespaces=tuple(dict.fromkeys(namespaces)), image_pull_secrets=tuple(dict.fromkeys(secrets)), **parsed
+        namespaces=tuple(dict.fromkeys(namespaces)),
+        image_pull_secrets=tuple(dict.fromkeys(secrets)),
+        registry_models=tuple(dict.fromkeys(rules)),
+        **parsed,
     )
 
 
@@ -146,6 +153,15 @@ def _serving(group: _Group) -> None:
         variables=(_MLFLOW_URI,),
         metavar="URI",
         type=_mlflow_address,
+    )
+    group.repeated(
+        "--registry-models",
+        "registered models that only this namespace may have written to, as sec-b=sec-*; may be given several times, "
+        "also for the same models; without a namespace, as =*, nobody may write to what no other one matches. Models "
+        "that nothing matches belong to the namespaces in their tag viridian.namespaces, else to the first that writes "
+        "[VIRIDIAN_REGISTRY_MODELS]",
+        metavar="NAMESPACE=PATTERN",
+        type=_owner_rule,
     )
     group.add(
         "--collector-url",
@@ -253,6 +269,21 @@ def _secret_or_none(text: str) -> str | None:
 
 def _split(text: str) -> list[str]:
     return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _owner_rule(text: str) -> OwnerRule:
+    namespace, equals, pattern = (part.strip() for part in text.partition("="))
+    if not equals or not pattern or "=" in pattern:
+        raise argparse.ArgumentTypeError(f"{text!r} must be a namespace and a pattern of names, such as sec-b=sec-*")
+    return OwnerRule(namespace, pattern)
+
+
+def _owner_rules(parser: argparse.ArgumentParser, text: str) -> list[OwnerRule]:
+    """Those of the variable, which is refused like a flag where it is wrong: a rule must not be lost."""
+    try:
+        return [_owner_rule(part) for part in _split(text)]
+    except argparse.ArgumentTypeError as error:
+        parser.error(f"{PREFIX}REGISTRY_MODELS: {error}")
 
 
 def _address(text: str) -> str:

@@ -161,6 +161,7 @@ def assemble(
             environment.clock,
             last_seen,
             settings.image_pull_secrets,
+            settings.registry_models,
         ),
     }
 

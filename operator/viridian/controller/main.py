@@ -92,6 +92,7 @@ async def _work(
                 server_image=config.server_image,
                 image_pull_secrets=config.image_pull_secrets,
                 mlflow_uri=config.mlflow_uri,
+                registry_models=config.registry_models,
                 collector_url=config.collector_url,
                 access=_access(config),
                 orders_key=key.public if key is not None else None,

@@ -38,6 +38,7 @@ from viridian.rollout.snapshot import (
     SlotWorld,
     Snapshot,
     about_to_be_met,
+    named_models,
     parse_records,
     slot_world,
     to_scrape,
@@ -75,10 +76,12 @@ class ModelDeployments:
             taken=children.taken,
             leaving=children.leaving,
         )
-        readings, watch = await asyncio.gather(
-            self._readings(key, snapshot), self.monitors.watch(key, snapshot, self.clock())
+        readings, watch, owners = await asyncio.gather(
+            self._readings(key, snapshot),
+            self.monitors.watch(key, snapshot, self.clock()),
+            self.resolver.owners(named_models(snapshot)),
         )
-        return Observed(replace(snapshot, readings=readings, watch=watch), self.clock())
+        return Observed(replace(snapshot, readings=readings, watch=watch, owners=owners), self.clock())
 
     def decide(self, observed: Observed[Snapshot], obstacles: Obstacles = NO_OBSTACLES) -> Plan:
         return decide(replace(observed.snapshot, obstacles=obstacles), observed.now)

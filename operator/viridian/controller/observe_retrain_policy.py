@@ -9,10 +9,12 @@ from datetime import datetime
 
 from viridian.api import reasons
 from viridian.api.names import API_VERSION, MODEL_DEPLOYMENT, RETRAIN_POLICY_LABEL
-from viridian.api.registry import ALIAS_CHAMPION, ModelVersion, TrainingRun
+from viridian.api.registry import ALIAS_CHAMPION, LoggedModel, ModelVersion, TrainingRun, logged_model_id
 from viridian.controller.keys import Key
 from viridian.controller.kinds import Observed
 from viridian.controller.last_seen import JOB_NAME_LABEL, LastSeen
+from viridian.controller.model_owners import owners
+from viridian.plan.model_owners import OwnerRule, Owners
 from viridian.plan.obstacles import NO_OBSTACLES, Obstacles
 from viridian.plan.plan import Plan
 from viridian.ports.cluster import Cluster, Object, Reference
@@ -29,6 +31,7 @@ from viridian.retraining.snapshot import (
     Unavailable,
     facts_of,
     named_deployment,
+    named_model,
 )
 
 
@@ -43,6 +46,7 @@ class RetrainPolicies:
     clock: Callable[[], datetime]
     last_seen: LastSeen
     image_pull_secrets: tuple[str, ...] = ()
+    registry_models: tuple[OwnerRule, ...] = ()
 
     async def observe(self, key: Key, manifest: Object) -> Observed[Snapshot]:
         """The object as it was just read, and everything that belongs to it."""
@@ -71,6 +75,7 @@ class RetrainPolicies:
             mlflow_uri=self.mlflow_uri,
             collector=self.feedback is not None,
             image_pull_secrets=self.image_pull_secrets,
+            registry_models=self.registry_models,
         )
         return Observed(Snapshot(facts, await self._answers(key, ask(facts, now))), now)
 
@@ -116,24 +121,41 @@ class RetrainPolicies:
             return Unavailable(reasons.COLLECTOR_REFUSED, str(error))
 
     async def _ask(self, key: Key, questions: Questions) -> Answers:
-        run = await self._run(questions)
+        run, owners = await self._run(questions), await self._owners(questions)
         if questions.rows_of and self.feedback is not None and run is not None and run.status in OPEN:
             # Whoever asks again for the same run is given the same rows; before the first row there are none to give.
             rows = await self.feedback.freeze(key.namespace, questions.rows_of, questions.key)
-            return Answers(questions=questions, run=run, rows=rows)
+            return Answers(questions=questions, run=run, owners=owners, rows=rows)
         if not questions.model:
-            return Answers(questions=questions, run=run)
+            return Answers(questions=questions, run=run, owners=owners)
         model = await self.registry.model(questions.model)
         aliases = model.aliases if model is not None else {}
         candidate = await self._candidate(questions.model, run)
         champion = await self._version(questions.model, questions.champion or aliases.get(ALIAS_CHAMPION))
-        return Answers(questions=questions, run=run, candidate=candidate, champion=champion, aliases=aliases)
+        return Answers(
+            questions=questions,
+            run=run,
+            candidate=candidate,
+            champion=champion,
+            aliases=aliases,
+            owners=owners,
+            logged=await self._logged(named_model(questions.reported, run, candidate)),
+        )
+
+    async def _owners(self, questions: Questions) -> Owners | None:
+        return await owners(self.registry, questions.owners_of) if questions.owners_of else None
+
+    async def _logged(self, source: str) -> LoggedModel | None:
+        model_id = logged_model_id(source)
+        return await self.registry.logged_model(model_id) if model_id is not None else None
 
     async def _run(self, questions: Questions) -> TrainingRun | None:
         if not questions.key:
             return None
         if questions.mlflow_run:
-            return await self.registry.run(questions.mlflow_run)
+            run = await self.registry.run(questions.mlflow_run)
+            # The id was read from a Job, which people can write: only the run that was made for it counts.
+            return run if run is not None and run.key == questions.key else None
         return await self.registry.find_run(questions.experiment, questions.key)
 
     async def _candidate(self, model: str, run: TrainingRun | None) -> ModelVersion | None:

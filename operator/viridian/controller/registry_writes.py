@@ -14,8 +14,9 @@ from dataclasses import dataclass
 
 from viridian.api.names import MODEL_DEPLOYMENT, RETRAIN_POLICY
 from viridian.api.registry import RunStatus
-from viridian.plan.plan import CreateRun, FinishRun, RegisterVersion, RegistryAction, SetAlias, TagVersion
-from viridian.ports.registry import Registry, RegistryError, RegistryUnavailable
+from viridian.plan.model_owners import namespace_of
+from viridian.plan.plan import ClaimModel, CreateRun, FinishRun, RegisterVersion, RegistryAction, SetAlias, TagVersion
+from viridian.ports.registry import Registry, RegistryError, RegistryNotYours, RegistryUnavailable
 
 log = logging.getLogger("viridian.registry")
 
@@ -115,6 +116,8 @@ class RegistryWriter:
 
     async def _perform(self, action: RegistryAction) -> None:
         match action:
+            case ClaimModel(model, owner):
+                await self._claim(model, owner)
             case SetAlias(model, alias, version):
                 await self._registry.set_alias(model, alias, version)
             case TagVersion(model, version, tags):
@@ -123,13 +126,18 @@ class RegistryWriter:
                 await self._registry.create_run(experiment, run, tags)
             case FinishRun(mlflow_run, status):
                 await self._registry.finish_run(mlflow_run, RunStatus(status))
-            case RegisterVersion(model, mlflow_run, source, tags):
-                await self._registry.register(model, mlflow_run, source, tags)
+            case RegisterVersion(model, mlflow_run, source, tags, owner):
+                await self._registry.register(model, mlflow_run, source, tags, owner=owner)
+
+    async def _claim(self, model: str, owner: str) -> None:
+        claimed = await self._registry.claim(model, owner)
+        if namespace_of(claimed) != namespace_of(owner):
+            raise RegistryNotYours(f"the ModelDeployment {claimed} has claimed it at the same moment")
 
 
 def model_of(action: RegistryAction) -> str:
     """The registered model that the action changes; empty where it changes none."""
-    return action.model if isinstance(action, SetAlias | TagVersion | RegisterVersion) else ""
+    return action.model if isinstance(action, ClaimModel | SetAlias | TagVersion | RegisterVersion) else ""
 
 
 def _subject(action: RegistryAction) -> Subject:
@@ -139,6 +147,8 @@ def _subject(action: RegistryAction) -> Subject:
 
 def _place(action: RegistryAction) -> Place:
     match action:
+        case ClaimModel(model):
+            return "claim", model
         case SetAlias(model, alias):
             return "alias", model, alias
         case TagVersion(model, version):

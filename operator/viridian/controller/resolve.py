@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from viridian.api import reasons
 from viridian.api.address import secret_address
 from viridian.api.modeldeployment import ModelDeploymentSpec, ModelSource, RegistryModel
+from viridian.controller.model_owners import owners
 from viridian.controller.registry_view import RegistryView
+from viridian.plan.model_owners import Owners, OwnersUnknown
 from viridian.ports.registry import RegistryError, RegistryUnavailable
 from viridian.rollout.records import Model
 from viridian.rollout.snapshot import Unresolved
@@ -46,6 +49,18 @@ class Resolver:
             return Resolved(Unresolved(error.reason, error.message, lasting=False))
         except RegistryError as error:
             return _lasting(error.reason, error.message)
+
+    async def owners(self, models: Iterable[str]) -> Mapping[str, Owners | OwnersUnknown]:
+        """To whom these registered models belong; never raises, like `resolve`."""
+        names = sorted(models)
+        found = await asyncio.gather(*(self._owners(name) for name in names))
+        return dict(zip(names, found, strict=True))
+
+    async def _owners(self, model: str) -> Owners | OwnersUnknown:
+        try:
+            return await owners(self.registry, model)
+        except RegistryError as error:
+            return OwnersUnknown(error.reason, error.message)
 
     async def _registered(self, wanted: RegistryModel) -> Resolved:
         model = await self.registry.model(wanted.name)

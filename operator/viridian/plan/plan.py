@@ -105,6 +105,14 @@ class CloseConnections:
 
 
 @dataclass(frozen=True, slots=True)
+class ClaimModel:
+    """Claim a registered model that nobody owns yet, for the namespace of the owner, `<namespace>/<name>`."""
+
+    model: str
+    owner: str
+
+
+@dataclass(frozen=True, slots=True)
 class SetAlias:
     """Point an alias of a registered model at a version."""
 
@@ -141,16 +149,20 @@ class FinishRun:
 
 @dataclass(frozen=True, slots=True)
 class RegisterVersion:
-    """Register what a run made as a version of the model, unless it is registered."""
+    """Register what a run made as a version of the model, unless it is registered.
+
+    Where the model does not exist yet, it is created with the claim of the owner, `<namespace>/<name>`.
+    """
 
     model: str
     mlflow_run: str
     source: str
     tags: Mapping[str, str]
+    owner: str = ""
 
 
 ClusterAction = Apply | Delete | Annotate
-RegistryAction = SetAlias | TagVersion | CreateRun | FinishRun | RegisterVersion
+RegistryAction = ClaimModel | SetAlias | TagVersion | CreateRun | FinishRun | RegisterVersion
 Action = ClusterAction | CloseConnections | RegistryAction
 
 

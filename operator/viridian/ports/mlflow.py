@@ -7,20 +7,22 @@ import math
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from itertools import pairwise
 from types import TracebackType
 from typing import Any, Final, Self
 
 from viridian.api.registry import (
+    TAG_MODEL_DEPLOYMENT,
     TAG_MODEL_URI,
     TAG_RUN,
+    LoggedModel,
     ModelVersion,
     RegisteredModel,
     RunStatus,
     TrainingRun,
+    logged_model_id,
 )
-from viridian.ports.mlflow_api import TIMEOUT_SECONDS, Answer, Credentials, MlflowApi, Outcome
-from viridian.ports.registry import RegistryMissing, RegistryRefused
+from viridian.ports.mlflow_api import TIMEOUT_SECONDS, Answer, Body, Credentials, MlflowApi, Outcome
+from viridian.ports.registry import RegistryMissing, RegistryRefused, RegistryUnavailable
 
 RUN_NAME_TAG: Final = "mlflow.runName"
 LOGGED_BY_OLD_CLIENTS: Final = "mlflow.log-model.history"
@@ -50,10 +52,18 @@ class MlflowRegistry:
 
     async def model(self, name: str) -> RegisteredModel | None:
         body = found(await self._api.get("registered-models/get", name=name))
-        if body is None:
-            return None
-        aliases = body["registered_model"].get("aliases", [])
-        return RegisteredModel(name=name, aliases={alias["alias"]: alias["version"] for alias in aliases})
+        return None if body is None else registered_from(name, body["registered_model"])
+
+    async def claim(self, name: str, owner: str) -> str:
+        if not (claimed := await self._claim_of(name)):
+            wanted = {"name": name, "key": TAG_MODEL_DEPLOYMENT, "value": owner}
+            done(await self._api.post("registered-models/set-tag", wanted))
+            claimed = await self._claim_of(name)
+        return claimed
+
+    async def _claim_of(self, name: str) -> str:
+        body = done(await self._api.get("registered-models/get", name=name))
+        return registered_from(name, body["registered_model"]).tags.get(TAG_MODEL_DEPLOYMENT, "")
 
     async def version(self, name: str, version: str) -> ModelVersion | None:
         body = found(await self._api.get("model-versions/get", name=name, version=version))
@@ -83,7 +93,7 @@ class MlflowRegistry:
         versions = done(answer).get("model_versions", [])
         return str(versions[0]["version"]) if versions else None
 
-    async def register(self, name: str, run_id: str, source: str, tags: Mapping[str, str]) -> str:
+    async def register(self, name: str, run_id: str, source: str, tags: Mapping[str, str], *, owner: str = "") -> str:
         if existing := await self.version_of_run(name, run_id):
             return existing
         wanted = {"name": name, "source": source, "tags": listed(tags)}
@@ -93,9 +103,18 @@ class MlflowRegistry:
             wanted["model_id"] = model_id  # without it the server refuses the source as somebody else's
         answer = await self._api.post("model-versions/create", wanted)
         if answer.outcome is Outcome.MISSING:
-            await self._create_model(name)
+            await self._create_model(name, owner)
             answer = await self._api.post("model-versions/create", wanted)
         return str(done(answer)["model_version"]["version"])
+
+    async def logged_model(self, model_id: str) -> LoggedModel | None:
+        body = found(await self._api.get(f"logged-models/{model_id}"))
+        if body is None:
+            return None
+        info = Body(body["model"])["info"]
+        return LoggedModel(
+            model_id=model_id, run_id=info.get("source_run_id") or "", artifact_uri=info.get("artifact_uri") or ""
+        )
 
     async def tag_version(self, name: str, version: str, tags: Mapping[str, str]) -> None:
         for key, value in tags.items():
@@ -146,10 +165,14 @@ class MlflowRegistry:
 
     # ---- steps of the above
 
-    async def _create_model(self, name: str) -> None:
-        answer = await self._api.post("registered-models/create", {"name": name})
+    async def _create_model(self, name: str, owner: str) -> None:
+        """Names are unique: of two that create it at the same moment, one gets it together with its claim."""
+        tags = {TAG_MODEL_DEPLOYMENT: owner} if owner else {}
+        answer = await self._api.post("registered-models/create", {"name": name, "tags": listed(tags)})
         if answer.outcome is not Outcome.EXISTS:
             done(answer)
+        elif owner and await self._claim_of(name) != owner:
+            raise RegistryUnavailable(f"MLflow: somebody else created the registered model {name} at this moment")
 
     async def _experiment(self, name: str) -> str | None:
         body = found(await self._api.get("experiments/get-by-name", experiment_name=name))
@@ -198,6 +221,11 @@ def done(answer: Answer) -> dict[str, Any]:
     return answer.body
 
 
+def registered_from(name: str, body: Mapping[str, Any]) -> RegisteredModel:
+    aliases = {alias["alias"]: alias["version"] for alias in body.get("aliases", [])}
+    return RegisteredModel(name=name, aliases=aliases, tags=pairs(body))
+
+
 def run_from(body: Mapping[str, Any]) -> TrainingRun:
     data, tags = body.get("data", {}), pairs(body.get("data", {}))
     return TrainingRun(
@@ -207,6 +235,7 @@ def run_from(body: Mapping[str, Any]) -> TrainingRun:
         params={param["key"]: param["value"] for param in data.get("params", [])},
         tags=tags,
         model_uri=tags.get(TAG_MODEL_URI) or model_of(body, tags),
+        artifact_uri=body["info"].get("artifact_uri") or "",
         ended_at=_moment(body["info"].get("end_time")),
     )
 
@@ -234,15 +263,6 @@ def last_path(history: str) -> str | None:
         return str(json.loads(history)[-1]["artifact_path"])
     except (ValueError, LookupError, TypeError):
         return None
-
-
-def logged_model_id(source: str) -> str | None:
-    """`m-…` of `models:/m-…` or of `mlflow-artifacts:/<experiment>/models/m-…/artifacts`."""
-    parts = source.split("/")
-    for before, part in pairwise(parts):
-        if part.startswith("m-") and before in ("models:", "models"):
-            return part
-    return None
 
 
 def pairs(body: Mapping[str, Any]) -> Mapping[str, str]:

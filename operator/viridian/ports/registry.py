@@ -3,6 +3,7 @@
     RegistryError
     ├── RegistryUnavailable   nobody answered in time, or the server failed   -> try again later
     ├── RegistryRefused       it answered and will not: access, or settings   -> tell people, look again now and then
+    │   └── RegistryNotYours  the model was claimed by another namespace
     └── RegistryMissing       a write was about something that is gone        -> observe again before deciding
 
 Reading something that does not exist is no error: it gives None. Every message is a sentence for people that fits a
@@ -15,7 +16,7 @@ from collections.abc import Mapping
 from typing import ClassVar, Protocol
 
 from viridian.api import reasons
-from viridian.api.registry import ModelVersion, RegisteredModel, RunStatus, TrainingRun
+from viridian.api.registry import LoggedModel, ModelVersion, RegisteredModel, RunStatus, TrainingRun
 
 
 class RegistryError(Exception):
@@ -40,6 +41,12 @@ class RegistryRefused(RegistryError):
     """The same call will be refused until a person changes something."""
 
 
+class RegistryNotYours(RegistryRefused):
+    """The registered model belongs to another namespace. Nothing was written."""
+
+    reason = reasons.NOT_YOURS
+
+
 class RegistryMissing(RegistryError):
     """What the write was about does not exist (any more). Nothing was written."""
 
@@ -51,7 +58,14 @@ class Registry(Protocol):
     """
 
     async def model(self, name: str) -> RegisteredModel | None:
-        """The model and all of its aliases, in one call."""
+        """The model, its tags and all of its aliases, in one call."""
+
+    async def claim(self, name: str, owner: str) -> str:
+        """Whose the model is by now: the owner in its tag `viridian.modeldeployment`; this one if it had none.
+
+        MLflow compares nothing before it writes: of two operators that claim at the same moment, the one whose tag is
+        read back by both has it, which is the later one.
+        """
 
     async def version(self, name: str, version: str) -> ModelVersion | None:
         """One version with its tags and the place of its bytes."""
@@ -59,8 +73,15 @@ class Registry(Protocol):
     async def version_of_run(self, name: str, run_id: str) -> str | None:
         """The first version that was registered from that run."""
 
-    async def register(self, name: str, run_id: str, source: str, tags: Mapping[str, str]) -> str:
-        """The version made from that run, registered now unless it already is; the model is created when missing."""
+    async def register(self, name: str, run_id: str, source: str, tags: Mapping[str, str], *, owner: str = "") -> str:
+        """The version made from that run, registered now unless it already is.
+
+        A missing model is created and claimed for the owner in one write; RegistryUnavailable where somebody else
+        creates it at that moment.
+        """
+
+    async def logged_model(self, model_id: str) -> LoggedModel | None:
+        """The logged model `m-…`."""
 
     async def tag_version(self, name: str, version: str, tags: Mapping[str, str]) -> None:
         """These tags stand on the version; others stay."""

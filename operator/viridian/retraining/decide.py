@@ -22,8 +22,9 @@ from viridian.api.registry import TAG_POLICY, TAG_REASONS
 from viridian.api.retrainpolicy import ActiveRun
 from viridian.plan.intent import apply_unless_covered
 from viridian.plan.intent import stamp as with_intent
+from viridian.plan.model_owners import Standing
 from viridian.plan.plan import Action, Annotate, Apply, CreateRun, Delete, Event, EventType, Plan
-from viridian.retraining import endings
+from viridian.retraining import endings, owners
 from viridian.retraining.checks import WAITED_FOR, Problem, answer_problem, first_problem
 from viridian.retraining.jobs import job, origin_now
 from viridian.retraining.objects import text
@@ -73,8 +74,25 @@ def decide(snapshot: Snapshot, now: datetime) -> Plan:
     elif step is None and isinstance(snapshot.registry, Answers):
         if snapshot.registry.questions != questions(situation):
             return Plan(wake=now, summary="something was due while the world was being read: look again")
-        step = _next_step(situation, snapshot.registry)
+        step, problem = _permitted(situation, _next_step(situation, snapshot.registry), snapshot.registry)
     return _plan(situation, step or Step(), problem)
+
+
+def _permitted(situation: Situation, step: Step, answers: Answers) -> tuple[Step, Problem | None]:
+    """The step, where the registered model is the namespace's own; else the claim on it, or why nothing goes on."""
+    if not owners.needs_the_model(step.actions):
+        return step, None
+    found = owners.verdict(situation, answers)
+    match found.standing:
+        case Standing.OWN:
+            return step, None
+        case Standing.UNCLAIMED:
+            claimed = f"the registered model {answers.questions.owners_of} is claimed"
+            active = _at_work(situation.active) if situation.active else None
+            claim = owners.claim(situation, answers)
+            return Step(actions=(claim,), active=active, wake=situation.now, summary=claimed), None
+        case Standing.FOREIGN:
+            return _held_up(situation), owners.not_yours(found)
 
 
 def _plan(situation: Situation, step: Step, problem: Problem | None) -> Plan:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from viridian.api import reasons
 from viridian.api.registry import (
@@ -42,12 +42,14 @@ from viridian.plan.plan import (
     TagVersion,
 )
 from viridian.retraining.checks import followed_model
+from viridian.retraining.owners import claimant
+from viridian.retraining.provenance import foreign
 from viridian.retraining.questions import may_have_candidate
 from viridian.retraining.records import NO_DATA, dump_notes
 from viridian.retraining.results import OPEN, Ending
 from viridian.retraining.runs import Run
 from viridian.retraining.situation import Situation
-from viridian.retraining.snapshot import Answers
+from viridian.retraining.snapshot import Answers, named_model
 from viridian.retraining.verdicts import Verdict, without_candidate
 
 
@@ -62,10 +64,14 @@ class Step:
 def step(situation: Situation, run: Run, ending: Ending, answers: Answers) -> Step:
     """The next step for a run whose stage has ended."""
     told = parse_report(ending.said)
-    source = _source(told, answers.run) if may_have_candidate(ending) else ""
-    if source and answers.candidate is None and answers.run is not None:
+    source = named_model(told.model_uri, answers.run, answers.candidate) if may_have_candidate(ending) else ""
+    strange = foreign(source, answers.run, answers.logged) if source and answers.run is not None else ""
+    if source and not strange and answers.candidate is None and answers.run is not None:
         return Step((_register(situation, run, answers.run, told, source),))
-    verdict = _verdict(situation, run, ending, told, answers)
+    if strange:
+        # Nothing is written to a version that was registered from what another run made.
+        answers = replace(answers, candidate=None)
+    verdict = Verdict(reasons.FOREIGN_MODEL, strange) if strange else _verdict(situation, run, ending, told, answers)
     ahead = tuple(_not_yet_there(situation, run, told, answers, verdict))
     if ahead:
         return Step(ahead)
@@ -77,15 +83,10 @@ def step(situation: Situation, run: Run, ending: Ending, answers: Answers) -> St
     )
 
 
-def _source(told: StageReport, run: TrainingRun | None) -> str:
-    """What to register: what MLflow knows of the run, else what the run said."""
-    return (run.model_uri if run else None) or told.model_uri
-
-
 def _register(situation: Situation, run: Run, mlflow: TrainingRun, told: StageReport, source: str) -> RegisterVersion:
     followed = followed_model(situation.facts)
     tags = _description(situation, run, told, mlflow)
-    return RegisterVersion(followed.name if followed else "", mlflow.run_id, source, tags)
+    return RegisterVersion(followed.name if followed else "", mlflow.run_id, source, tags, claimant(situation))
 
 
 def _description(situation: Situation, run: Run, told: StageReport, mlflow: TrainingRun | None) -> dict[str, str]:

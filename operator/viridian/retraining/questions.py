@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from viridian.api.stage import ExitCode
+from viridian.api.stage import ExitCode, parse_report
 from viridian.retraining.checks import collects, first_problem, followed_model
 from viridian.retraining.progress import untraced
 from viridian.retraining.results import Ending, JobState, exit_code
@@ -32,7 +32,14 @@ def questions(situation: Situation) -> Questions:
         return Questions()
     may_begin = not run.note.job and collects(situation.facts)
     rows_of = situation.spec.model_deployment if may_begin else ""
-    return Questions(experiment=experiment, key=run.id, mlflow_run=run.note.mlflow_run, rows_of=rows_of)
+    followed = followed_model(situation.facts) if not run.note.job else None
+    return Questions(
+        experiment=experiment,
+        key=run.id,
+        mlflow_run=run.note.mlflow_run,
+        owners_of=followed.name if followed else "",
+        rows_of=rows_of,
+    )
 
 
 def experiment_of(facts: Facts) -> str:
@@ -55,5 +62,7 @@ def _about_ending(situation: Situation, run: Run, ending: Ending, experiment: st
         key=run.id,
         mlflow_run=run.note.mlflow_run,
         model=followed.name if followed else "",
+        owners_of=followed.name if followed else "",
+        reported=parse_report(ending.said).model_uri if may_have_candidate(ending) else "",
         champion=deployment.champion_version if followed and deployment else "",
     )

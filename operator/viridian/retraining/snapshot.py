@@ -24,9 +24,10 @@ import msgspec
 from viridian.api.address import secret_of, shown
 from viridian.api.feedback import Snapshot as FrozenRows
 from viridian.api.modeldeployment import ModelDeploymentSpec
-from viridian.api.registry import ModelVersion, TrainingRun
+from viridian.api.registry import LoggedModel, ModelVersion, TrainingRun
 from viridian.api.retrainpolicy import RetrainPolicySpec
 from viridian.plan.conditions import moment
+from viridian.plan.model_owners import OwnerRule, Owners
 from viridian.plan.obstacles import Obstacles
 from viridian.retraining.objects import Object, annotations_of, dig, entries, mapping, text
 from viridian.retraining.results import JobResult
@@ -69,6 +70,8 @@ class Facts:
     edited: Mapping[str, datetime] = field(default_factory=dict)
     # The operator's MLflow, also handed to the Jobs; None when there is none.
     mlflow_uri: str | None = None
+    # Which namespaces may have which registered models written to.
+    registry_models: tuple[OwnerRule, ...] = ()
     # Names of the Secrets with which the images of Jobs are pulled.
     image_pull_secrets: tuple[str, ...] = ()
     # Whether the operator knows a collector of feedback.
@@ -88,6 +91,10 @@ class Questions:
     model: str = ""
     # The version that serves, where the ModelDeployment knows it.
     champion: str = ""
+    # Set when the run may lead to a write to this registered model: to whom it belongs is to be known first.
+    owners_of: str = ""
+    # The model that the run reported.
+    reported: str = ""
     # Set when a run is about to begin and is to be given rows: the ModelDeployment whose feedback is collected.
     rows_of: str = ""
 
@@ -100,6 +107,8 @@ class Answers:
     * with `q.model` also: `aliases` = those of `registry.model(q.model)`;
       if there is a run: `version_of_run(q.model, run.run_id)`, and `candidate` = `registry.version(q.model, that)`;
       `champion` = `registry.version(q.model, q.champion or aliases.get(ALIAS_CHAMPION))` if one of them is known;
+    * with `q.owners_of`: `owners` = those of that registered model;
+    * with `q.model` and a run: `logged` = `registry.logged_model(m-…)` of what `named_model` gives, where it is one;
     * with `q.rows_of`, and the run: `rows` = `feedback.freeze(namespace, q.rows_of, q.key)`, which asked again says the
       same; None where no row has been received yet.
     """
@@ -109,7 +118,16 @@ class Answers:
     candidate: ModelVersion | None = None
     champion: ModelVersion | None = None
     aliases: Mapping[str, str] = field(default_factory=dict)
+    owners: Owners | None = None
+    logged: LoggedModel | None = None
     rows: FrozenRows | None = None
+
+
+def named_model(reported: str, run: TrainingRun | None, candidate: ModelVersion | None) -> str:
+    """The model that a run made: as it was registered, else as MLflow knows the run, else as the run reported it."""
+    if candidate is not None:
+        return candidate.source
+    return (run.model_uri if run is not None else None) or reported
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +163,7 @@ def facts_of(
     mlflow_uri: str | None,
     collector: bool = False,
     image_pull_secrets: tuple[str, ...] = (),
+    registry_models: tuple[OwnerRule, ...] = (),
 ) -> Facts:
     """The facts from the objects as the API server gave them."""
     spec, invalid = _policy_spec(policy)
@@ -167,6 +186,7 @@ def facts_of(
         edited=_edited(policy),
         mlflow_uri=mlflow_uri or None,
         image_pull_secrets=image_pull_secrets,
+        registry_models=registry_models,
         collector=collector,
     )
 

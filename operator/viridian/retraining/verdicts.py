@@ -14,6 +14,7 @@ MAX_SAID = 500
 _STATUSES = {
     reasons.FAILED: RunStatus.FAILED,
     reasons.DATA_QUALITY_FAILED: RunStatus.FAILED,
+    reasons.FOREIGN_MODEL: RunStatus.FAILED,
     reasons.CANCELLED: RunStatus.KILLED,
 }
 

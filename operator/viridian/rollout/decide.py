@@ -23,8 +23,8 @@ from viridian.monitoring.telling import with_watch
 from viridian.plan.conditions import Finding, Truth, conditions_in, moment, transition
 from viridian.plan.intent import apply_unless_covered, unless_changed
 from viridian.plan.ownership import Belongs, belongs
-from viridian.plan.plan import Action, Apply, CloseConnections, Delete, Plan, SetAlias, TagVersion, Target
-from viridian.rollout import bookkeeping, model_address, objects, reverting
+from viridian.plan.plan import Action, Apply, ClaimModel, CloseConnections, Delete, Plan, SetAlias, TagVersion, Target
+from viridian.rollout import bookkeeping, model_address, objects, registry_trail, reverting
 from viridian.rollout.access import limit_access
 from viridian.rollout.course import choose
 from viridian.rollout.hindered import hindered, since_first_seen
@@ -60,13 +60,13 @@ def decide(snapshot: Snapshot, now: datetime) -> Plan:
     if taken:
         said = "; ".join(name_taken(snapshot, *target) for target in taken)
         move = replace(move, stalled=move.stalled or (reasons.NAME_TAKEN, said))
-    situation = _as_untold(situation, wanted)
+    situation = _as_untold(situation, wanted, registry_trail.withheld(situation, pending))
     next_status = status(situation, move, bookkeeping.with_pending(situation, pending))
     plan = Plan(
         actions=tuple(_telling(situation, move, (action for action in wanted if action not in blocked))),
         status=next_status,
         news=news(snapshot.status, next_status),
-        wake=_wake(situation, move),
+        wake=now if _claims(wanted) else _wake(situation, move),
         summary=f"{move.reason}: {move.waiting_for}" if move.waiting_for else move.reason,
     )
     return with_watch(plan, snapshot.watch, snapshot.status, snapshot.generation, now)
@@ -94,8 +94,12 @@ def untouched(snapshot: Snapshot, now: datetime, message: str, reason: str) -> P
 
 def unregistered(snapshot: Snapshot, now: datetime, reason: str, message: str) -> Plan:
     """The plan after the registry did not take a write: users are served all the same, and it is told again."""
-    said = f"{message}; users are served all the same, and the registry is told again until it takes it"
-    return decide(replace(snapshot, untold=(reason, said)), now)
+    return decide(replace(snapshot, untold=(reason, f"{message}; {registry_trail.UNTOLD}")), now)
+
+
+def _claims(actions: Iterable[Action]) -> bool:
+    """Whether a registered model is claimed: the next pass, which sees whose it is by then, is wanted at once."""
+    return any(isinstance(action, ClaimModel) for action in actions)
 
 
 def _target(action: Action) -> Target:
@@ -121,14 +125,18 @@ def _actions(
         port, other = situation.spec.server.port, move.traffic.champion.other
         yield from _applied(objects.preview(situation.snapshot, port, other), situation.snapshot.preview)
     yield from _clear(situation, slots)
-    yield from bookkeeping.tell_registry(situation, move, pending)
+    yield from registry_trail.tell_registry(situation, move, pending)
     yield from bookkeeping.superfluous_records(situation, _needed(situation, move, slots))
 
 
-def _as_untold(situation: Situation, actions: Iterable[Action]) -> Situation:
+def _as_untold(situation: Situation, actions: Iterable[Action], withheld: tuple[str, str] | None) -> Situation:
     """What the registry did not take stands until there is nothing left to tell it: a slow answer is none yet."""
     snapshot = situation.snapshot
-    if snapshot.untold is not None or not any(isinstance(action, TagVersion | SetAlias) for action in actions):
+    if snapshot.untold is not None:
+        return situation
+    if withheld is not None:
+        return replace(situation, snapshot=replace(snapshot, untold=withheld))
+    if not any(isinstance(action, ClaimModel | TagVersion | SetAlias) for action in actions):
         return situation
     stored = conditions_in(snapshot.status.get("conditions"))
     untold = next((c for c in stored if c.get("type") == reasons.REGISTRY_TOLD), None)
@@ -288,7 +296,8 @@ def _wake(situation: Situation, move: Move) -> datetime:
     if move.retried or move.judgements or (on_trial and move.reason not in _UP_TO_PEOPLE):
         return soon
     # An alias may move at any time; what is given by its URI only changes with the spec.
-    idle = situation.snapshot.settings.registry_poll if situation.spec.model.registry else _RESYNC
+    asks = situation.spec.model.registry is not None or situation.snapshot.untold is not None
+    idle = situation.snapshot.settings.registry_poll if asks else _RESYNC
     words = [world.next_word(now) for world in situation.snapshot.slots.values()]
     times = [now + idle, *(word for word in words if word is not None)]
     if traffic is not None and draining(situation, traffic):

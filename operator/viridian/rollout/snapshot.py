@@ -17,6 +17,7 @@ from viridian.api.texts import one_line
 from viridian.monitoring.telling import Watch
 from viridian.plan import pods_waiting
 from viridian.plan.conditions import moment
+from viridian.plan.model_owners import OwnerRule, Owners, OwnersUnknown
 from viridian.plan.obstacles import Obstacles
 from viridian.plan.pods_waiting import Impediment
 from viridian.rollout import records, traffic
@@ -51,6 +52,8 @@ class Settings:
     image_pull_secrets: tuple[str, ...] = ()
     # Who may reach the management port of model servers; None: no NetworkPolicies are made.
     access: Access | None = None
+    # Which namespaces may have which registered models written to.
+    registry_models: tuple[OwnerRule, ...] = ()
     # How often a followed alias is looked up.
     registry_poll: timedelta = timedelta(seconds=15)
 
@@ -262,6 +265,8 @@ class Snapshot:
     model: Model | Unresolved = Unresolved("Unknown", "not looked up yet", lasting=False)
     # Aliases of the registered model, None where they are unknown at the moment.
     aliases: Mapping[str, str] | None = None
+    # To whom each registered model belongs that something may be written to.
+    owners: Mapping[str, Owners | OwnersUnknown] = field(default_factory=dict)
     # Why the registry has just not taken what was decided: a reason and a sentence.
     untold: tuple[str, str] | None = None
     # Readings by pod uid, oldest first, as far back as the analysis looks.
@@ -280,6 +285,11 @@ class Snapshot:
     @property
     def traffic(self) -> Traffic | None:
         return traffic.parse(self.live)
+
+
+def named_models(snapshot: Snapshot) -> frozenset[str]:
+    """The registered models that something may have to be told about: a spec may have named another one before."""
+    return frozenset(record.model.name for record in snapshot.records.values() if record.model.name)
 
 
 def name_taken(snapshot: Snapshot, kind: str, name: str) -> str:

@@ -74,7 +74,7 @@ def is_reverted(model: LiveModel) -> bool:
 PROMOTION = Story("promotion", first, serves_first, a_good_version, lambda model: model.serves("2"))
 REVERT = Story("revert", first, serves_first, a_bad_version, is_reverted)
 
-REPORT = {"metrics": {"auc": 0.9}, "model": {"uri": "s3://models/trained", "digest": f"sha256:{'a' * 64}"}}
+REPORT = {"metrics": {"auc": 0.9}, "model": {"uri": "runs:/$MLFLOW_RUN_ID/model", "digest": f"sha256:{'a' * 64}"}}
 
 
 def policy_of(model: LiveModel) -> LivePolicy:
@@ -150,7 +150,9 @@ class Stage:
         ids = {"<namespace>": name}
         for job in policy_of(model).jobs():
             told = environment(job)
-            ids |= {"<run>": told["VIRIDIAN_RUN_ID"], "<mlflow-run>": told["MLFLOW_RUN_ID"], "<uid>": uid_of(job)}
+            run = told["MLFLOW_RUN_ID"]
+            ids |= {"<artifacts>": registry.run(run)["info"]["artifact_uri"], "<mlflow-run>": run}
+            ids |= {"<run>": told["VIRIDIAN_RUN_ID"], "<uid>": uid_of(job)}
         versions = {version: registry.tags(name, version) for version in registry.versions(name)}
         aliases = registry.aliases(name) if versions else {}
         plain = json.dumps({**roles, "versions": versions, "aliases": aliases})

@@ -7,7 +7,15 @@ import math
 import pytest
 
 from tests.contract.registry.world import World
-from viridian.api.registry import TAG_DIGEST, TAG_MODEL_URI, TAG_RUN, RunStatus
+from viridian.api.registry import (
+    TAG_DIGEST,
+    TAG_MODEL_DEPLOYMENT,
+    TAG_MODEL_URI,
+    TAG_NAMESPACES,
+    TAG_RUN,
+    RunStatus,
+    logged_model_id,
+)
 from viridian.ports.registry import RegistryMissing, RegistryRefused
 
 DIGEST = f"sha256:{'ab' * 32}"
@@ -244,3 +252,80 @@ class TestRuns:
         found = await world.registry.find_run(name, "r1")
         assert found is not None
         assert found.status is status
+
+
+class TestOwners:
+    async def test_a_model_has_tags_of_its_own(self, world: World, name: str) -> None:
+        await registered(world, name)
+        await world.tag_model(name, TAG_NAMESPACES, "sec-b, sec-c")
+        model = await world.registry.model(name)
+        assert model is not None
+        assert dict(model.tags) == {TAG_NAMESPACES: "sec-b, sec-c"}
+
+    async def test_one_that_nobody_has_claimed_is_claimed_once(self, world: World, name: str) -> None:
+        await registered(world, name)
+        assert await world.registry.claim(name, "sec-b/bank") == "sec-b/bank"
+        assert await world.registry.claim(name, "sec-a/thief") == "sec-b/bank"
+        assert await world.registry.claim(name, "sec-b/other") == "sec-b/bank"
+        model = await world.registry.model(name)
+        assert model is not None
+        assert model.tags[TAG_MODEL_DEPLOYMENT] == "sec-b/bank"
+
+    async def test_an_empty_claim_is_none(self, world: World, name: str) -> None:
+        await registered(world, name)
+        await world.tag_model(name, TAG_MODEL_DEPLOYMENT, "")
+        assert await world.registry.claim(name, "sec-b/bank") == "sec-b/bank"
+
+    async def test_a_claim_leaves_the_versions_alone(self, world: World, name: str) -> None:
+        made = await registered(world, name)
+        await world.registry.claim(name, "sec-b/bank")
+        version = await world.registry.version(name, made)
+        assert version is not None
+        assert dict(version.tags) == {TAG_DIGEST: DIGEST}
+
+    async def test_what_does_not_exist_cannot_be_claimed(self, world: World, name: str) -> None:
+        with pytest.raises(RegistryMissing):
+            await world.registry.claim(name, "sec-b/bank")
+
+    async def test_whoever_creates_it_has_claimed_it(self, world: World, name: str) -> None:
+        run = await world.registry.create_run(name, "r1", {})
+        await world.registry.register(name, run.run_id, await world.log_model(run), {}, owner="sec-b/bank")
+        assert await world.registry.claim(name, "sec-a/thief") == "sec-b/bank"
+
+    async def test_whoever_only_adds_a_version_has_not(self, world: World, name: str) -> None:
+        await registered(world, name)
+        run = await world.registry.create_run(name, "r2", {})
+        await world.registry.register(name, run.run_id, await world.log_model(run), {}, owner="sec-b/bank")
+        model = await world.registry.model(name)
+        assert model is not None
+        assert TAG_MODEL_DEPLOYMENT not in model.tags
+
+
+class TestLoggedModels:
+    async def test_one_says_which_run_logged_it(self, world: World, name: str) -> None:
+        run = await world.registry.create_run(name, "r1", {})
+        model_id = logged_model_id(await world.log_model(run))
+        assert model_id is not None
+        logged = await world.registry.logged_model(model_id)
+        assert logged is not None
+        assert (logged.model_id, logged.run_id) == (model_id, run.run_id)
+        assert logged.artifact_uri.endswith(f"/models/{model_id}/artifacts")
+
+    async def test_one_that_does_not_exist(self, world: World) -> None:
+        assert await world.registry.logged_model(f"m-{NO_RUN}") is None
+
+    async def test_a_run_has_a_place_of_its_own(self, world: World, name: str) -> None:
+        run = await world.registry.create_run(name, "r1", {})
+        again = await world.registry.run(run.run_id)
+        assert again is not None
+        assert again.artifact_uri == run.artifact_uri
+        assert run.artifact_uri.endswith(f"/{run.run_id}/artifacts")
+
+    async def test_an_artifact_of_a_run_is_registered_by_its_address(self, world: World, name: str) -> None:
+        run = await world.registry.create_run(name, "r1", {})
+        source = f"runs:/{run.run_id}/model"
+        made = await world.registry.register(name, run.run_id, source, {})
+        version = await world.registry.version(name, made)
+        assert version is not None
+        assert version.source == source
+        assert version.uri == f"{run.artifact_uri}/model"

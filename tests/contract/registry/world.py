@@ -28,6 +28,9 @@ class World(Protocol):
     async def delete_version(self, name: str, version: str) -> None:
         """A person deletes a version."""
 
+    async def tag_model(self, name: str, key: str, value: str) -> None:
+        """MLflow's administrator sets a tag of the registered model."""
+
 
 class MemoryWorld:
     def __init__(self) -> None:
@@ -43,6 +46,9 @@ class MemoryWorld:
 
     async def delete_version(self, name: str, version: str) -> None:
         self.registry.delete_version(name, version)
+
+    async def tag_model(self, name: str, key: str, value: str) -> None:
+        self.registry.tag_model(name, {key: value})
 
 
 class MlflowWorld:
@@ -73,6 +79,9 @@ class MlflowWorld:
 
     async def delete_version(self, name: str, version: str) -> None:
         await self._call("DELETE", "model-versions/delete", name=name, version=version)
+
+    async def tag_model(self, name: str, key: str, value: str) -> None:
+        await self._call("POST", "registered-models/set-tag", name=name, key=key, value=value)
 
     async def _call(self, method: str, path: str, **body: Any) -> dict[str, Any]:
         return await asyncio.to_thread(call, method, f"{self._url}/api/2.0/mlflow/{path}", body)

@@ -9,6 +9,7 @@ import pytest
 
 from viridian.controller import config as config_module
 from viridian.controller.config import Config, argument_parser, parse
+from viridian.plan.model_owners import OwnerRule
 
 FLAGS = [
     option
@@ -31,7 +32,7 @@ def test_without_anything_it_serves_all_namespaces() -> None:
 def test_every_flag() -> None:
     arguments = (
         "--namespace ml --namespace ads --server-image a/server:1 --image-pull-secret login "
-        "--mlflow-uri http://mlflow:5000 --kubeconfig /k "
+        "--mlflow-uri http://mlflow:5000 --registry-models ml=churn-* --registry-models =* --kubeconfig /k "
         "--collector-url http://collector:8090 --collector-token-file /t "
         '--network-policies off --own-namespace vs --metrics-from [{"podSelector":{}}] '
         "--orders-secret viridian-system/orders "
@@ -42,6 +43,7 @@ def test_every_flag() -> None:
         server_image="a/server:1",
         image_pull_secrets=("login",),
         mlflow_uri="http://mlflow:5000",
+        registry_models=(OwnerRule("ml", "churn-*"), OwnerRule("", "*")),
         collector_url="http://collector:8090",
         collector_token_file="/t",
         network_policies=False,
@@ -64,6 +66,7 @@ def test_every_variable() -> None:
         "VIRIDIAN_SERVER_IMAGE": "a/server:1",
         "VIRIDIAN_IMAGE_PULL_SECRET": "login,",
         "VIRIDIAN_MLFLOW_URI": "http://mlflow:5000",
+        "VIRIDIAN_REGISTRY_MODELS": "ml=churn-*, =*",
         "VIRIDIAN_COLLECTOR_URL": "http://collector:8090",
         "VIRIDIAN_COLLECTOR_TOKEN_FILE": "/t",
         "VIRIDIAN_NETWORK_POLICIES": "off",
@@ -84,6 +87,7 @@ def test_every_variable() -> None:
         server_image="a/server:1",
         image_pull_secrets=("login",),
         mlflow_uri="http://mlflow:5000",
+        registry_models=(OwnerRule("ml", "churn-*"), OwnerRule("", "*")),
         collector_url="http://collector:8090",
         collector_token_file="/t",
         network_policies=False,
@@ -149,6 +153,9 @@ def test_the_registry_may_be_named_as_people_name_it_for_mlflow() -> None:
         (["--log-level", "loud"], {}, "'loud' must be one of debug, info, warning, error"),
         ([], {"VIRIDIAN_LOG_FORMAT": "xml"}, "'xml' must be one of json, text"),
         (["--mlflow-uri", "mlflow:5000"], {}, "must begin with http:// or https://"),
+        (["--registry-models", "churn"], {}, "--registry-models: 'churn' must be a namespace and a pattern of names"),
+        (["--registry-models", "ml="], {}, "such as sec-b=sec-*"),
+        ([], {"VIRIDIAN_REGISTRY_MODELS": "ml=a,b"}, "VIRIDIAN_REGISTRY_MODELS: 'b' must be a namespace and a pattern"),
         (["--collector-url", "off"], {}, "'off' must begin with http:// or https://, or be the word none"),
     ],
 )

@@ -135,6 +135,7 @@ def test_there_is_one_at_a_time(way: str, name: str) -> None:
         ("mlflow.uri=mlflow.ml.svc", "uri"),
         ("mlflow.url=http://mlflow.ml.svc", "url"),
         ("namespaces={Ml}", "namespaces"),
+        ("registryModels={churn}", "registryModels"),
         ("replicas=2", "replicas"),
         ("resync=soon", "resync"),
         ("image.pullPolicy=Sometimes", "pullPolicy"),
@@ -160,6 +161,7 @@ def test_helm_passes_the_settings_on() -> None:
             "mlflow.uri=http://mlflow.ml.svc:5000",
             "mlflow.existingSecret=mlflow-login",
             "image.tag=2.0.0",
+            "registryModels={sec-b=sec-*,=*}",
             "workers=8",
             "resources.limits.memory=1Gi",
         )
@@ -167,6 +169,7 @@ def test_helm_passes_the_settings_on() -> None:
     container = _container(objects)
     assert container["image"] == "viridian/operator:2.0.0"
     assert {"name": "MLFLOW_TRACKING_URI", "value": "http://mlflow.ml.svc:5000"} in container["env"]
+    assert {"name": "VIRIDIAN_REGISTRY_MODELS", "value": "sec-b=sec-*,=*"} in container["env"]
     assert {"name": "VIRIDIAN_WORKERS", "value": "8"} in container["env"]
     assert container["envFrom"] == [{"secretRef": {"name": "mlflow-login"}}]
     assert container["resources"]["limits"]["memory"] == "1Gi"

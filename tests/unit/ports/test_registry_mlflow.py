@@ -9,7 +9,8 @@ import pytest
 from aiohttp import web
 
 from tests.support.mlflow_server import free_port
-from viridian.ports.mlflow import MlflowRegistry, last_path, logged_model_id, model_of, quoted
+from viridian.api.registry import logged_model_id
+from viridian.ports.mlflow import MlflowRegistry, last_path, model_of, quoted
 from viridian.ports.mlflow_api import Credentials
 from viridian.ports.registry import RegistryError, RegistryMissing, RegistryRefused, RegistryUnavailable
 

@@ -106,10 +106,11 @@ def test_the_trainer_saying_that_it_passed_counts_for_nothing() -> None:
 
 def test_numbers_in_the_termination_message_count_like_logged_ones() -> None:
     world = by_hand(gate=FLOOR)
-    said = {"metrics": {"auc": 0.8}, "holdout": "sha256:h", "model": {"uri": "s3://models/1", "digest": "sha256:d"}}
+    uri = f"runs:/{world.mlflow_run}/model"
+    said = {"metrics": {"auc": 0.8}, "holdout": "sha256:h", "model": {"uri": uri, "digest": "sha256:d"}}
     world.end(0, said).settle()
     version = world.registry.versions("churn")["1"]
-    assert (version.source, version.digest) == ("s3://models/1", "sha256:d")
+    assert (version.source, version.digest) == (uri, "sha256:d")
     assert world.last_run["outcome"] == "HandedOver"
 
 
@@ -132,7 +133,7 @@ def test_a_version_is_noted_with_what_it_was_trained_on(
     spec: dict[str, Any], told: dict[str, Any], noted: dict[str, str]
 ) -> None:
     world = by_hand(gate=FLOOR, **spec)
-    world.end(0, {"metrics": {"auc": 0.8}, "model": {"uri": "s3://models/1"}, **told}).settle()
+    world.end(0, {"metrics": {"auc": 0.8}, "model": {"uri": f"runs:/{world.mlflow_run}/model"}, **told}).settle()
     tags = world.registry.versions("churn")["1"].tags
     assert {tag.removeprefix(TAG_DATA): tags[tag] for tag in tags if tag.startswith(TAG_DATA)} == noted
 

@@ -17,12 +17,15 @@ from tests.support.memory_registry import MemoryRegistry
 from viridian.api import reasons
 from viridian.api.feedback import Snapshot as FrozenRows
 from viridian.api.names import OUTCOME_ANNOTATION, RUN_ANNOTATION, RUN_LABEL
-from viridian.api.registry import ALIAS_CHAMPION, RunStatus
+from viridian.api.registry import ALIAS_CHAMPION, RunStatus, logged_model_id
+from viridian.controller.model_owners import owners
 from viridian.plan.conditions import moment, stamp
+from viridian.plan.model_owners import OwnerRule, Owners
 from viridian.plan.plan import (
     Action,
     Annotate,
     Apply,
+    ClaimModel,
     CreateRun,
     Delete,
     Event,
@@ -37,7 +40,7 @@ from viridian.retraining.decide import decide
 from viridian.retraining.questions import ask
 from viridian.retraining.results import job_result
 from viridian.retraining.runs import undecided_jobs
-from viridian.retraining.snapshot import Answers, Questions, Snapshot, Unavailable, facts_of
+from viridian.retraining.snapshot import Answers, Questions, Snapshot, Unavailable, facts_of, named_model
 
 START = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 MLFLOW = "http://mlflow:5000"
@@ -101,6 +104,7 @@ class World:
     mlflow_uri: str | None = MLFLOW
     collector: bool = False
     image_pull_secrets: tuple[str, ...] = ()
+    registry_models: tuple[OwnerRule, ...] = ()
     now: datetime = START
     jobs: dict[str, Object] = field(default_factory=dict)
     records: dict[str, Object] = field(default_factory=dict)
@@ -137,6 +141,7 @@ class World:
             mlflow_uri=self.mlflow_uri,
             collector=self.collector,
             image_pull_secrets=self.image_pull_secrets,
+            registry_models=self.registry_models,
         )
         try:
             return Snapshot(facts, self._answers(ask(facts, self.now)))
@@ -180,9 +185,10 @@ class World:
         if questions.key:
             named = questions.mlflow_run
             run = now_of(registry.run(named) if named else registry.find_run(questions.experiment, questions.key))
+            run = run if run is not None and run.key == questions.key else None
         if questions.rows_of and run is not None:
             rows = self.frozen.setdefault(questions.key, frozen_rows(questions.key))
-            return Answers(questions=questions, run=run, rows=rows)
+            return Answers(questions=questions, run=run, owners=self._owners(questions), rows=rows)
         if questions.model:
             model = now_of(registry.model(questions.model))
             aliases = model.aliases if model else {}
@@ -190,7 +196,19 @@ class World:
             candidate = now_of(registry.version(questions.model, version)) if version else None
             serving = questions.champion or aliases.get(ALIAS_CHAMPION)
             champion = now_of(registry.version(questions.model, serving)) if serving else None
-        return Answers(questions=questions, run=run, candidate=candidate, champion=champion, aliases=aliases)
+        model_id = logged_model_id(named_model(questions.reported, run, candidate)) if questions.model else None
+        return Answers(
+            questions=questions,
+            run=run,
+            candidate=candidate,
+            champion=champion,
+            aliases=aliases,
+            owners=self._owners(questions),
+            logged=now_of(registry.logged_model(model_id)) if model_id else None,
+        )
+
+    def _owners(self, questions: Questions) -> Owners | None:
+        return now_of(owners(self.registry, questions.owners_of)) if questions.owners_of else None
 
     def _act(self, action: Action) -> None:
         match action:
@@ -204,8 +222,10 @@ class World:
                 self._of(kind)[name]["metadata"]["annotations"].update(annotations)
             case CreateRun(experiment, run, tags):
                 now_of(self.registry.create_run(experiment, run, tags))
-            case RegisterVersion(model, mlflow_run, source, tags):
-                now_of(self.registry.register(model, mlflow_run, source, tags))
+            case ClaimModel(model, owner):
+                now_of(self.registry.claim(model, owner))
+            case RegisterVersion(model, mlflow_run, source, tags, owner):
+                now_of(self.registry.register(model, mlflow_run, source, tags, owner=owner))
             case TagVersion(model, version, tags):
                 now_of(self.registry.tag_version(model, version, tags))
             case SetAlias(model, alias, version):
