@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import msgspec
 
-from viridian.api.feedback import Outcome, Prediction, PredictionBatch, ProfileWindow, Served, Window
+from viridian.api.feedback import Keeping, Outcome, Prediction, PredictionBatch, ProfileWindow, Served, Window
 from viridian.api.profile import Categories, Numbers, Profile, Task
 from viridian.feedback.access import Identity, Right
 from viridian.feedback.application import application
@@ -23,6 +23,8 @@ from viridian.feedback.settings import Settings, parse
 
 START = 1_800_000_000.0
 SERVER = "system:serviceaccount:ml:server"
+KNOWN = (("ml", "churn"), ("ml", "fraud"), ("ml", "tumours"), ("other", "churn"))
+"""The deployments of which a collector has been told when it begins."""
 
 
 @dataclass
@@ -139,6 +141,10 @@ async def collecting(data: Path, database_url: str = "", **more: Any) -> AsyncIt
     gate.allow("admin", *Right)
     clock = Clock()
     async with running(settings(data, database_url, **more), gate, clock) as collector:
+        # As the operator does for each ModelDeployment with spec.feedback.
+        for namespace, deployment in KNOWN:
+            if not collector.privacy.knows(namespace, deployment):
+                collector.privacy.give(namespace, deployment, Keeping())
         # The first sweep has begun: whoever asks for one from now on gets it after that.
         await asyncio.sleep(0)
         transport = httpx.ASGITransport(application(collector), raise_app_exceptions=True)

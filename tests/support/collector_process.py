@@ -8,7 +8,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -90,10 +90,12 @@ def _token(data: Path) -> Path:
 
 @contextlib.asynccontextmanager
 async def launched(
-    api_server: str, data: Path, database_url: str = "", **settings: str
+    api_server: str, data: Path, database_url: str = "", known: Sequence[str] = ("ml/churn",), **settings: str
 ) -> AsyncIterator[CollectorProcess]:
-    """The process, as soon as it listens. It is gone afterwards."""
+    """The process, as soon as it listens. It is gone afterwards. Without an operator, a file says who is known."""
     token = _token(data)
+    rules = data / "rules.yaml"
+    rules.write_text(json.dumps({"deployments": {place: {} for place in known}}))
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith("VIRIDIAN_")},
         "VIRIDIAN_HOST": "127.0.0.1",
@@ -102,6 +104,7 @@ async def launched(
         "VIRIDIAN_DATABASE_URL": database_url,
         "VIRIDIAN_API_SERVER": api_server,
         "VIRIDIAN_API_TOKEN_FILE": str(token),
+        "VIRIDIAN_RULES": str(rules),
         **{f"VIRIDIAN_{name.upper()}": value for name, value in settings.items()},
     }
     process = await asyncio.create_subprocess_exec(

@@ -52,6 +52,11 @@ class MemoryCollector:
             raise self.failure
         self.kept[namespace, deployment] = keeping
 
+    async def close(self, namespace: str, deployment: str) -> None:
+        if self.failure is not None:
+            raise self.failure
+        self.kept.pop((namespace, deployment), None)
+
     async def freeze(self, namespace: str, deployment: str, run_id: str) -> Snapshot | None:
         if self.failure is not None:
             raise self.failure

@@ -1,8 +1,8 @@
 """What servers tell the collector, what people and systems tell it, and what the operator reads from it.
 
 Everything is JSON. Whoever sends proves who he is by a Kubernetes service-account token in `Authorization: Bearer`.
-An answer of 2xx means: it is on disk. 429 and 503 with `Retry-After` mean: later, nothing was stored of this request.
-Sending again is always harmless.
+An answer of 2xx means: it is on disk. 404, 429, 503 and 507 with `Retry-After` mean: later, nothing was stored of this
+request. Sending again is always harmless.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ REVIEWS_PATH: Final = "/v1/reviews"
 SUBJECTS_PATH: Final = "/v1/subjects"
 """DELETE `/{subject}?namespace=…`: forget what is known about somebody, named as in `Prediction.subject`."""
 RULES_PATH: Final = "/v1/rules"
-"""PUT `/{namespace}/{deployment}`: Keeping, what the collector itself may store and how long."""
+"""PUT `/{namespace}/{deployment}`: Keeping, what the collector itself may store and how long; from then on it takes
+rows. DELETE: the deployment is gone."""
 
 # What the operator puts into the environment of a server's pod, where spec.feedback or spec.monitoring ask for it.
 COLLECTOR_URL_VARIABLE: Final = "VIRIDIAN_COLLECTOR_URL"

@@ -35,7 +35,7 @@ SOON: Final = timedelta(seconds=1)
 """When a pass looks again whose answer was not there in time; then as long again as it has been waiting."""
 AGAIN: Final = timedelta(seconds=60)
 """Between two attempts at a collector that does not answer, or a profile that no pod could show."""
-RULES_EVERY: Final = timedelta(hours=1)
+RULES_EVERY: Final = timedelta(minutes=5)
 AT_ONCE: Final = 4
 """Objects whose windows are in memory at the same time: profiles of hundreds of features are large."""
 
@@ -82,6 +82,7 @@ class Monitors:
         self._audience = audience
         self._known: dict[Key, _Known] = {}
         self._rules: dict[Key, tuple[Keeping, datetime]] = {}
+        self._telling: dict[Key, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._turns = asyncio.Semaphore(AT_ONCE)
 
@@ -124,7 +125,7 @@ class Monitors:
     def forget(self, key: Key) -> None:
         """The object is gone."""
         self._drop(key)
-        self._rules.pop(key, None)
+        self._close_rules(key)
 
     async def close(self) -> None:
         for task in self._tasks:
@@ -204,15 +205,42 @@ class Monitors:
     # ---- what may be kept
 
     def _tell_rules(self, key: Key, spec: ModelDeploymentSpec, now: datetime) -> None:
-        """Told now and then, since a collector may have lost its database."""
-        if spec.feedback is None or self._feedback is None:
-            self._rules.pop(key, None)
+        """Told now and then, since a collector may have lost its database: it takes rows and windows of no other."""
+        if self._feedback is None or (spec.feedback is None and spec.monitoring is None):
+            self._close_rules(key)
             return
-        keeping = _keeping(spec.feedback)
+        keeping = _keeping(spec.feedback) if spec.feedback else Keeping()
         told, due = self._rules.get(key, (None, now))
         if told != keeping or now >= due:
             self._rules[key] = keeping, now + RULES_EVERY
-            self._start(self._keep(key, keeping, self._feedback, now))
+            self._tell(key, self._keep(key, keeping, self._feedback, now))
+
+    def _close_rules(self, key: Key) -> None:
+        """Said once, by the operator that has told the rules."""
+        if self._rules.pop(key, None) is not None and self._feedback is not None:
+            self._tell(key, self._close(key, self._feedback))
+
+    def _tell(self, key: Key, work: Coroutine[Any, Any, None]) -> None:
+        """After what is being told about the same object: the last word must be the last to arrive."""
+        before = self._telling.get(key)
+
+        async def in_turn() -> None:
+            if before is not None:
+                await asyncio.wait([before])
+            await work
+
+        telling = self._telling[key] = self._start(in_turn())
+        telling.add_done_callback(lambda done: self._told(key, done))
+
+    def _told(self, key: Key, done: asyncio.Task[None]) -> None:
+        if self._telling.get(key) is done:
+            del self._telling[key]
+
+    async def _close(self, key: Key, feedback: Feedback) -> None:
+        try:
+            await feedback.close(key.namespace, key.name)
+        except FeedbackError as error:
+            log.warning("the collector was not told that this is gone: %s", error, extra={"key": str(key)})
 
     async def _keep(self, key: Key, keeping: Keeping, feedback: Feedback, now: datetime) -> None:
         try:

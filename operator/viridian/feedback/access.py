@@ -7,7 +7,9 @@ write for its own namespace, which is what model servers do. Everything else is 
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
+import math
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable
@@ -16,9 +18,12 @@ from enum import StrEnum
 from typing import Final, Generic, Protocol, TypeVar
 
 from viridian.feedback.problems import Problem
+from viridian.feedback.quotas import Rate
 
 _SERVICE_ACCOUNT: Final = "system:serviceaccount:"
 _REMEMBERED: Final = 10_000
+_DENIED_AT_ONCE: Final = 100.0
+_DENIED_EACH_SECOND: Final = 5.0
 NOBODY: Final = ""
 """The tenant of those who have not said yet who they are."""
 _Answer = TypeVar("_Answer")
@@ -80,12 +85,16 @@ class Access:
         self._gate = gate
         self._identities: _Remembered[Identity | None] = _Remembered(seconds, clock)
         self._rights: _Remembered[bool] = _Remembered(seconds, clock)
+        self._denied = Rate(_DENIED_EACH_SECOND, clock, _DENIED_AT_ONCE)
+        """Questions to the API server whose answer was no, or is not known yet, by who made us ask."""
 
-    async def identify(self, token: str) -> Identity:
-        """Whom the token belongs to, or 401."""
+    async def identify(self, token: str, address: str = "") -> Identity:
+        """Whom the token belongs to, or 401; 429 for an address that shows many that are not valid."""
         # The token itself is not kept.
         name = hashlib.sha256(token.encode()).digest()
-        identity = await self._identities.get(name, lambda: self._gate.identify(token))
+        identity = await self._identities.get(
+            name, lambda: self._asked(f"address {address}", lambda: self._gate.identify(token))
+        )
         if identity is None:
             raise Problem(
                 401, "the token is not valid for the audience viridian-collector; make one with kubectl create token"
@@ -98,12 +107,30 @@ class Access:
             return
         question = (identity, right, namespace, deployment)
         allowed = await self._rights.get(
-            question, lambda: self._gate.allows(identity, right.value, namespace, deployment)
+            question,
+            lambda: self._asked(
+                f"user {identity.user}", lambda: self._gate.allows(identity, right.value, namespace, deployment)
+            ),
         )
         if not allowed:
             raise Problem(
                 403, f"you need the verb {right.value} on modeldeployments/feedback (viridian.dev) in this namespace"
             )
+
+    async def _asked(self, who: str, ask: Callable[[], Awaitable[_Answer]]) -> _Answer:
+        """The API server's answer, unless it has said no too often on this one's account."""
+        if (wait := self._denied.wait(who)) > 0:
+            raise Problem(429, "too many requests without the right to make them; ask again later", math.ceil(wait))
+        # Counted until the answer is yes, so that very many at once are not all asked either.
+        self._denied.take(who, 1)
+        denied = False
+        try:
+            answer = await ask()
+            denied = not answer
+        finally:
+            if not denied:
+                self._denied.take(who, -1)
+        return answer
 
 
 class _Remembered(Generic[_Answer]):
@@ -113,11 +140,25 @@ class _Remembered(Generic[_Answer]):
         self._seconds = seconds
         self._clock = clock
         self._answers: OrderedDict[Hashable, tuple[float, _Answer]] = OrderedDict()
+        self._asking: dict[Hashable, asyncio.Task[_Answer]] = {}
 
     async def get(self, question: Hashable, ask: Callable[[], Awaitable[_Answer]]) -> _Answer:
         found = self._answers.get(question)
         if found is not None and found[0] > self._clock():
             return found[1]
+        # Whoever asks the same meanwhile waits for that answer.
+        asking = self._asking.get(question)
+        if asking is None:
+            asking = self._asking[question] = asyncio.create_task(self._ask(question, ask))
+            asking.add_done_callback(lambda done: self._answered(question, done))
+        return await asyncio.shield(asking)
+
+    def _answered(self, question: Hashable, done: asyncio.Task[_Answer]) -> None:
+        del self._asking[question]
+        if not done.cancelled():
+            done.exception()  # whoever asked may have gone
+
+    async def _ask(self, question: Hashable, ask: Callable[[], Awaitable[_Answer]]) -> _Answer:
         answer = await ask()
         self._answers[question] = (self._clock() + self._seconds, answer)
         self._answers.move_to_end(question)

@@ -18,6 +18,9 @@ from viridian.feedback.problems import Away, Full, Problem
 
 Handler = Callable[[Request], Awaitable[Response]]
 
+REFUSED = frozenset({404, 408, 413, 429, 507})
+"""What a namespace meets that asks or sends too much."""
+
 # Nothing here is for a cache, and nothing is to be guessed about.
 _HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
@@ -29,6 +32,9 @@ def route(path: str, method: str, handler: Handler, metrics: Metrics, told: Call
         response = await _answered(handler, request, told)
         response.headers.update(_HEADERS)
         metrics.answered(f"{method} {path}", response.status_code)
+        if response.status_code in REFUSED:
+            # Whose request it was; empty for people, and for those who have not said who they are.
+            metrics.refused(getattr(request.state, "namespace", ""), response.status_code)
         return response
 
     return Route(path, answer, methods=[method])

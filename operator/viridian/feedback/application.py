@@ -43,10 +43,10 @@ from viridian.feedback.numbers import number
 from viridian.feedback.outcomes import StoreOutcomes, by_human
 from viridian.feedback.page import page_routes
 from viridian.feedback.predictions import StorePredictions, check_amount
-from viridian.feedback.problems import Away, Problem, misunderstood
+from viridian.feedback.problems import Away, Problem, Unknown, misunderstood
 from viridian.feedback.profiles import StoreProfile
 from viridian.feedback.reviews import Sample, reviews
-from viridian.feedback.rules import GiveRules
+from viridian.feedback.rules import CloseRules, GiveRules
 from viridian.feedback.snapshots import Choice, Frozen
 from viridian.feedback.spans import Spans
 from viridian.feedback.subjects import EraseSubject
@@ -84,6 +84,7 @@ def application(collector: Collector) -> Starlette:
         ("POST", REVIEWS_PATH, programs.answers),
         ("DELETE", SUBJECTS_PATH + "/{subject}", programs.erase),
         ("PUT", RULES_PATH + place, programs.rules),
+        ("DELETE", RULES_PATH + place, programs.close_rules),
         ("GET", "/healthz", programs.healthy),
         ("GET", "/readyz", programs.ready),
         ("GET", "/metrics", programs.metrics),
@@ -103,13 +104,15 @@ class _Programs:
     async def predictions(self, request: Request) -> Response:
         """POST PredictionBatch."""
         identity = await self._caller(request)
-        async with self._read(request, identity, _PREDICTIONS, "a PredictionBatch") as batch:
+        async with self._read(request, identity, _PREDICTIONS, "a PredictionBatch") as (batch, size):
             served = await self._served(identity, batch.served)
             if not all(block.complete for block in batch.blocks):
                 raise Problem(400, "the lists of a block are of one length")
             check_amount(batch)
-            filter_ = self._collector.privacy.of(served.namespace, served.deployment)
-            received = await self._collector.writer.write(StorePredictions(batch, filter_), served.namespace)
+            collector = self._collector
+            store = StorePredictions(batch, collector.privacy.of(served.namespace, served.deployment))
+            collector.quotas.admit(served.namespace, store.rows, size)
+            received = await collector.writer.write(store, served.namespace)
         metrics = self._collector.metrics
         self._count(Kind.PREDICTION, received.stored)
         for row in received.stored.refused:
@@ -124,9 +127,10 @@ class _Programs:
     async def profiles(self, request: Request) -> Response:
         """POST ProfileWindow."""
         identity = await self._caller(request)
-        async with self._read(request, identity, _PROFILES, "a ProfileWindow") as window:
+        async with self._read(request, identity, _PROFILES, "a ProfileWindow") as (window, size):
             await self._served(identity, window.served)
             self._check(window)
+            self._collector.quotas.admit(window.served.namespace, 1, size)
             stored = await self._collector.writer.write(StoreProfile(window), window.served.namespace)
         self._count(Kind.PROFILE, stored)
         return json_answer(stored)
@@ -148,6 +152,9 @@ class _Programs:
         collector = self._collector
         if reviewed:
             await collector.access.require(identity, Right.LABEL, namespace)
+        if not collector.privacy.knows_namespace(namespace):
+            raise Unknown("the namespace")
+        collector.quotas.check_rate(namespace)
         async with collector.bodies.of(request, identity.tenant) as body:
             kind = request.headers.get("content-type", "")
             told, refused = await collector.decoders.ask(identity.tenant, outcomes, kind, body, collector.clock())
@@ -155,6 +162,7 @@ class _Programs:
                 told = [by_human(one) for one in told]
             elif needs_label_right(told):
                 await collector.access.require(identity, Right.LABEL, namespace)
+            collector.quotas.admit(namespace, len(told), len(body))
             stored = await collector.writer.write(StoreOutcomes(namespace, told, tuple(refused)), namespace)
         self._count(Kind.OUTCOME, stored)
         return json_answer(stored)
@@ -178,11 +186,24 @@ class _Programs:
         identity = await self._caller(request)
         namespace, deployment = _place(request)
         await self._collector.access.require(identity, Right.KEEP, namespace, deployment)
-        async with self._read(request, identity, _KEEPING, "rules: deny, hash, allow, retention_seconds") as keeping:
+        async with self._read(request, identity, _KEEPING, "rules: deny, hash, allow, retention_seconds") as (
+            keeping,
+            _,
+        ):
             if keeping.retention_seconds is not None and not keeping.retention_seconds > 0:
                 raise Problem(400, "retention_seconds is above 0")
             await self._collector.writer.write(GiveRules(namespace, deployment, keeping), namespace)
         self._collector.privacy.give(namespace, deployment, keeping)
+        return Response(status_code=204)
+
+    async def close_rules(self, request: Request) -> Response:
+        """DELETE: the deployment is gone, and nothing more of it is taken."""
+        identity = await self._caller(request)
+        namespace, deployment = _place(request)
+        await self._collector.access.require(identity, Right.KEEP, namespace, deployment)
+        await self._collector.writer.write(CloseRules(namespace, deployment), namespace)
+        self._collector.privacy.close(namespace, deployment)
+        self._collector.metrics.forget(namespace, deployment)
         return Response(status_code=204)
 
     # ---- what goes out ----
@@ -292,20 +313,24 @@ class _Programs:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token.strip():
             raise Problem(401, "show a service-account token for the audience viridian-collector: Bearer …")
-        return await self._collector.access.identify(token.strip())
+        address = request.client.host if request.client else ""
+        identity = await self._collector.access.identify(token.strip(), address)
+        request.state.namespace = identity.namespace
+        return identity
 
     @contextlib.asynccontextmanager
     async def _read(
         self, request: Request, identity: Identity, decoder: msgspec.json.Decoder[_Document], what: str
-    ) -> AsyncIterator[_Document]:
-        """What the body says; it counts as being in memory until the end of the block."""
+    ) -> AsyncIterator[tuple[_Document, int]]:
+        """What the body says, and its length; it counts as being in memory until the end of the block."""
+        self._collector.quotas.check_rate(identity.tenant)
         async with self._collector.bodies.of(request, identity.tenant) as body:
             check_values(body)
             try:
                 document = decoder.decode(body)
             except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
                 raise misunderstood(error, what) from None
-            yield document
+            yield document, len(body)
 
     def _check(self, window: ProfileWindow) -> None:
         """Nothing, or a problem with what is said about when and by whom the rows were counted."""
@@ -321,6 +346,8 @@ class _Programs:
         """Who answered, if this caller may speak for it."""
         checked_names(served.namespace, served.deployment)
         await self._collector.access.require(identity, Right.WRITE, served.namespace, served.deployment)
+        if not self._collector.privacy.knows(served.namespace, served.deployment):
+            raise Unknown("the deployment")
         texts = (served.model, served.version, served.revision, served.slot, *served.classes)
         if len(served.classes) > MAX_CLASSES:
             raise Problem(400, f"a model has at most {MAX_CLASSES} classes")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from typing import Any, Final
 
 import msgspec
 import sqlalchemy as sa
@@ -11,7 +12,11 @@ import sqlalchemy as sa
 from viridian.api.feedback import Served
 from viridian.feedback import tables
 from viridian.feedback.labels import Labels
-from viridian.feedback.statements import insert_new
+from viridian.feedback.lately import Lately
+from viridian.feedback.statements import insert_new, rows_written
+from viridian.feedback.usage import ROW_BYTES, add_usage
+
+REMEMBERED: Final = 10_000
 
 
 @dataclass(frozen=True)
@@ -26,11 +31,11 @@ class Known:
 class Catalog:
     """What one writer knows by heart. Numbers are given out in its transactions: a rolled back one is forgotten."""
 
-    def __init__(self) -> None:
-        self._spaces: dict[str, int] = {}
-        self._served: dict[Served, Known] = {}
-        self._by_key: dict[int, Known] = {}
-        self._shapes: dict[str, int] = {}
+    def __init__(self, most: int = REMEMBERED) -> None:
+        self._spaces: Lately[str, int] = Lately(most)
+        self._served: Lately[str, Known] = Lately(most)
+        self._by_key: Lately[int, Known] = Lately(most)
+        self._shapes: Lately[str, int] = Lately(most)
 
     def forget(self) -> None:
         """What was learnt may not have been committed."""
@@ -48,21 +53,21 @@ class Catalog:
             connection.execute(tables.spaces.insert(), {"namespace": namespace})
             key = space_of(connection, namespace)
             assert key is not None  # noqa: S101 - it was written a line above, in the same transaction
-        self._spaces[namespace] = key
+        self._spaces.put(namespace, key)
         return key
 
     def served(self, connection: sa.Connection, served: Served) -> Known:
         """The server's number; given out when it is new. Unfit when its rows could never be counted."""
-        if (known := self._served.get(served)) is not None:
-            return known
-        labels = Labels.of(served)
         document = msgspec.json.encode(served, order="deterministic")
         identity = hashlib.sha256(document).hexdigest()
+        if (known := self._served.get(identity)) is not None:
+            return known
+        labels = Labels.of(served)
         table = tables.served
         find = sa.select(table.c.key).where(table.c.identity == identity)
         key = connection.scalar(find)
         if key is None:
-            row = {
+            row: dict[str, Any] = {
                 "space": self.space(connection, served.namespace),
                 "deployment": served.deployment,
                 "revision": served.revision,
@@ -71,27 +76,31 @@ class Catalog:
                 "identity": identity,
             }
             connection.execute(table.insert(), row)
+            add_usage(connection, row["space"], len(document) + ROW_BYTES)
             key = connection.scalar(find)
         known = Known(int(key or 0), served, labels)
-        self._served[served] = self._by_key[known.key] = known
+        self._served.put(identity, known)
+        self._by_key.put(known.key, known)
         return known
 
     def by_key(self, connection: sa.Connection, key: int) -> Known:
         """The server with this number, which exists."""
         if (known := self._by_key.get(key)) is None:
             document = connection.scalar(sa.select(tables.served.c.document).where(tables.served.c.key == key))
-            known = self._by_key[key] = _decoded(key, document)
+            known = _decoded(key, document)
+            self._by_key.put(key, known)
         return known
 
-    def shape(self, connection: sa.Connection, document: bytes) -> int:
-        """The number of a profile's shape; given out when it is new."""
+    def shape(self, connection: sa.Connection, space: int, document: bytes) -> int:
+        """The number of a profile's shape; given out when it is new, to the namespace that brings it."""
         identity = hashlib.sha256(document).hexdigest()
         if (known := self._shapes.get(identity)) is not None:
             return known
         table = tables.shapes
-        connection.execute(insert_new(connection, table), {"identity": identity, "document": document})
+        new = rows_written(connection, insert_new(connection, table), [{"identity": identity, "document": document}])
+        add_usage(connection, space, new * (len(document) + ROW_BYTES))
         key = int(connection.scalars(sa.select(table.c.key).where(table.c.identity == identity)).one())
-        self._shapes[identity] = key
+        self._shapes.put(identity, key)
         return key
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import shutil
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from viridian.feedback.bodies import Bodies
 from viridian.feedback.database import Database, open_database
 from viridian.feedback.metrics import Metrics
 from viridian.feedback.privacy import Privacy
+from viridian.feedback.quotas import Quotas
 from viridian.feedback.readers import Readers
 from viridian.feedback.reviews import Leases
 from viridian.feedback.rules import given_rules, own_key
@@ -22,10 +24,13 @@ from viridian.feedback.rulesfile import RulesUnusable, read_rules
 from viridian.feedback.settings import Settings
 from viridian.feedback.snapshots import Snapshots
 from viridian.feedback.sweeper import Limits, Sweeper
+from viridian.feedback.usage import usage
 from viridian.feedback.windows import Windows
 from viridian.feedback.writer import Writer
 
 _LEAST_KEY_BYTES = 16
+_SHARES = 2
+"""One namespace has this part of the volume at most, where nothing else is configured."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,7 @@ class Collector:
     database: Database
     access: Access
     bodies: Bodies
+    quotas: Quotas
     metrics: Metrics
     privacy: Privacy
     writer: Writer
@@ -63,8 +69,12 @@ async def running(settings: Settings, gate: Gate, clock: Callable[[], float] = t
     engine = database.reading
     metrics = Metrics()
     privacy = Privacy(_hash_key(settings, engine), everywhere, configured)
-    for (namespace, deployment), keeping in given_rules(engine).items():
-        privacy.give(namespace, deployment, keeping)
+    for (namespace, deployment), given in given_rules(engine).items():
+        privacy.give(namespace, deployment, given.keeping)
+        if given.closed:
+            privacy.close(namespace, deployment)
+    quotas = Quotas(settings.namespace_rows, settings.namespace_bytes, _most_stored(settings))
+    quotas.now_stored(usage(engine))
     writer = Writer(database.writing, metrics, settings.queue_rows, clock)
     readers, decoders = Readers(), Readers()
     snapshots = Snapshots(engine, writer, settings.data_dir / "snapshots")
@@ -74,7 +84,7 @@ async def running(settings: Settings, gate: Gate, clock: Callable[[], float] = t
         profile_detail=settings.profile_detail,
         snapshots=settings.snapshot_retention,
     )
-    sweeper = Sweeper(database, writer, snapshots, privacy, metrics, limits, clock)
+    sweeper = Sweeper(database, writer, snapshots, privacy, quotas, metrics, limits, clock)
     writer.start()
     sweeping = asyncio.create_task(sweeper.run(settings.sweep), name="sweeper")
     try:
@@ -83,6 +93,7 @@ async def running(settings: Settings, gate: Gate, clock: Callable[[], float] = t
             database=database,
             access=Access(gate, settings.token_memory),
             bodies=Bodies(settings.max_body_bytes),
+            quotas=quotas,
             metrics=metrics,
             privacy=privacy,
             writer=writer,
@@ -101,6 +112,13 @@ async def running(settings: Settings, gate: Gate, clock: Callable[[], float] = t
         readers.stop()
         decoders.stop()
         database.dispose()
+
+
+def _most_stored(settings: Settings) -> int:
+    """Bytes on the disk for one namespace; 0 for no limit."""
+    if settings.namespace_disk_bytes or settings.database_url:
+        return settings.namespace_disk_bytes
+    return shutil.disk_usage(settings.data_dir).total // _SHARES
 
 
 def _hash_key(settings: Settings, engine: sa.Engine) -> bytes:

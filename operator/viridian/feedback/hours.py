@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from viridian.api.profile import Profile
 from viridian.feedback import tables
 from viridian.feedback.compact import packed, shape, unpacked
+from viridian.feedback.usage import ROW_BYTES, add_usage, size_of
 from viridian.feedback.writer import Transaction
 from viridian.judgement.merging import merge_profiles
 
@@ -72,6 +73,10 @@ class MergeProfiles:
         """How many rows fewer there are."""
         connection, table = transaction.connection, tables.profiles
         *others, last = self.merged.rows
+        all_of_them = table.c.key.in_([row.key for row in self.merged.rows])
+        sizes = sa.select(table.c.space, sa.func.sum(size_of(table.c.profile)).label("size"))
+        for space, size in connection.execute(sizes.where(all_of_them).group_by(table.c.space)):
+            add_usage(connection, space, len(self.content) + ROW_BYTES - int(size))
         gone = table.c.key.in_([row.key for row in others])
         deleted = int(connection.execute(table.delete().where(gone)).rowcount)
         one = {

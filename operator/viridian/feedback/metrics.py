@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from enum import StrEnum
 from typing import Final
@@ -13,6 +14,9 @@ from viridian.api.feedback import Unstored
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 _SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 _ROWS: Final = (1, 10, 50, 100, 250, 500, 1000, 2500, 5000, 10_000)
+
+
+MOST_NAMESPACES: Final = 1_000
 
 
 class Kind(StrEnum):
@@ -62,6 +66,13 @@ class Metrics:
         self._requests = Counter(
             "viridian_collector_requests", "Requests by route and status code.", ("route", "code"), registry=registry
         )
+        self._refused = Counter(
+            "viridian_collector_refused_requests",
+            "Requests that were too much, too large, too slow or about something unknown, by the sender's namespace.",
+            ("namespace", "code"),
+            registry=registry,
+        )
+        self._namespaces: set[str] = set()
         self._commit = Histogram(
             "viridian_collector_commit_seconds",
             "From the beginning of a transaction until it is on disk.",
@@ -107,6 +118,17 @@ class Metrics:
     def answered(self, route: str, code: int) -> None:
         """One request; by the route's pattern, since paths may hold what must not be seen."""
         self._requests.labels(route, str(code)).inc()
+
+    def refused(self, namespace: str, code: int) -> None:
+        """One request of somebody of this namespace; beyond so many namespaces, they count together."""
+        if len(self._namespaces) < MOST_NAMESPACES:
+            self._namespaces.add(namespace)
+        self._refused.labels(namespace if namespace in self._namespaces else "others", str(code)).inc()
+
+    def forget(self, namespace: str, deployment: str) -> None:
+        """The deployment is gone."""
+        with contextlib.suppress(KeyError):
+            self._dropped.remove(namespace, deployment)
 
     def committed(self, seconds: float, rows: int) -> None:
         """One transaction is on disk."""

@@ -4,7 +4,7 @@ that of the highest source, and of those the latest; of two with the same time, 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -15,6 +15,7 @@ from viridian.api.feedback import Source, Stored
 from viridian.feedback import tables
 from viridian.feedback.labels import Said, Unfit
 from viridian.feedback.statements import insert_into, parts, rows_written
+from viridian.feedback.usage import ROW_BYTES, add_usage, size_of
 from viridian.feedback.writer import Transaction
 
 RANKS: Final = {Source.EVENT: 0, Source.USER: 1, Source.HUMAN: 2}
@@ -72,7 +73,9 @@ class StoreOutcomes:
                 continue
             joined.append(_outcome_row(told, key, number, transaction.now))
         stored = _replace_lesser(connection, tables.outcomes, joined)
+        before = _waiting_size(connection, space, early)
         waiting = _replace_lesser(connection, tables.waiting, early)
+        add_usage(connection, space, _waiting_size(connection, space, early) - before)
         return Stored(
             stored=stored + waiting,
             duplicates=len(joined) + len(early) - stored - waiting,
@@ -111,9 +114,20 @@ def join_waiting(transaction: Transaction, space: int, ids: Sequence[str]) -> in
             rows.append(_outcome_row(told, row.key, number, transaction.now))
         if found:
             here = [row.id for row in found]
+            add_usage(connection, space, -sum(len(row.outcome) + ROW_BYTES for row in found))
             connection.execute(waiting.delete().where(waiting.c.space == space, waiting.c.id.in_(here)))
     _replace_lesser(connection, tables.outcomes, rows)
     return unfit
+
+
+def _waiting_size(connection: sa.Connection, space: int, rows: Sequence[Mapping[str, Any]]) -> int:
+    """Bytes of those that wait under these ids."""
+    table = tables.waiting
+    size = sa.func.sum(size_of(table.c.outcome))
+    return sum(
+        int(connection.scalar(sa.select(size).where(table.c.space == space, table.c.id.in_(some))) or 0)
+        for some in parts([row["id"] for row in rows])
+    )
 
 
 def by_human(told: Told) -> Told:

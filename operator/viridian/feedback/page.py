@@ -125,7 +125,7 @@ class _Page:
         token = (await self._fields(request, NOBODY)).get("token", "").strip()
         if not token:
             raise _Login("the token is missing")
-        identity = await self._collector.access.identify(token)
+        identity = await self._collector.access.identify(token, request.client.host if request.client else "")
         name = secrets.token_urlsafe(32)
         self._sessions[name] = _Session(token, identity.user, self._collector.clock() + SESSION_SECONDS)
         self._forget_the_oldest(identity.user)

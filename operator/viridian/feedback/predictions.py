@@ -22,6 +22,7 @@ from viridian.feedback.privacy import Filter
 from viridian.feedback.problems import Problem
 from viridian.feedback.statements import insert_new, parts, rows_written
 from viridian.feedback.times import TIMES, believable
+from viridian.feedback.usage import ROW_BYTES, add_usage
 from viridian.feedback.writer import Transaction
 
 LOT_BITS: Final = 62
@@ -95,6 +96,7 @@ class StorePredictions:
                 refused.append({"row": number, "problem": str(problem), "reason": problem.reason.value})
         welcome = _without_the_erased(connection, space, rows)
         inserted = _insert(connection, welcome)
+        add_usage(connection, space, _size(welcome, inserted))
         unfit = join_waiting(transaction, space, [row["id"] for row in welcome])
         stored = Stored(stored=inserted, duplicates=len(rows) - inserted - (len(rows) - len(welcome)), refused=refused)
         return Received(stored, erased=len(rows) - len(welcome), unfit=unfit)
@@ -151,6 +153,11 @@ def _insert(connection: sa.Connection, rows: list[_Row]) -> int:
     if not rows:
         return 0
     return rows_written(connection, insert_new(connection, tables.predictions), rows)
+
+
+def _size(rows: list[_Row], inserted: int) -> int:
+    """Bytes of those that were new: where not all were, so many of ordinary length."""
+    return sum(len(row["features"]) + ROW_BYTES for row in rows) * inserted // max(1, len(rows))
 
 
 def _without_the_erased(connection: sa.Connection, space: int, rows: list[_Row]) -> list[_Row]:

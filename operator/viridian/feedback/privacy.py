@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -49,10 +50,37 @@ class Privacy:
         self._everywhere = everywhere
         self._configured = configured
         self._given: dict[tuple[str, str], Keeping] = {}
+        self._closed: set[tuple[str, str]] = set()
 
     def give(self, namespace: str, deployment: str, keeping: Keeping) -> None:
         """From now on these count as well."""
         self._given[namespace, deployment] = keeping
+        self._closed.discard((namespace, deployment))
+
+    def close(self, namespace: str, deployment: str) -> None:
+        """The deployment is gone; its rules count as long as something is kept of it."""
+        if (namespace, deployment) in self._given:
+            self._closed.add((namespace, deployment))
+
+    def forget(self, namespace: str, deployment: str) -> None:
+        """Nothing is kept of it any more."""
+        if (namespace, deployment) in self._closed:
+            self._closed.remove((namespace, deployment))
+            del self._given[namespace, deployment]
+
+    @property
+    def closed(self) -> list[tuple[str, str]]:
+        """Those that are gone and of which something may be kept."""
+        return sorted(self._closed)
+
+    def knows(self, namespace: str, deployment: str) -> bool:
+        """Whether rows of this deployment are taken: it was given rules, or is named in the file of rules."""
+        place = (namespace, deployment)
+        return place in self._configured or (place in self._given and place not in self._closed)
+
+    def knows_namespace(self, namespace: str) -> bool:
+        """Whether outcomes are taken: also of a deployment that is gone, as long as something is kept of it."""
+        return any(namespace == known for known, _ in itertools.chain(self._configured, self._given))
 
     def of(self, namespace: str, deployment: str) -> Filter:
         """All that counts for one deployment together."""

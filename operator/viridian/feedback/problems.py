@@ -4,7 +4,9 @@ Problem
 ├── Busy      429: the queue is full
 ├── TooSlow   408: the body did not arrive in time
 ├── Away      503: the database or the API server does not answer
-└── Full      503: the disk is full
+├── Full      503: the disk is full
+├── OverShare 507: the namespace has its whole share of the disk
+└── Unknown   404: the operator has not told of this deployment
 """
 
 from __future__ import annotations
@@ -64,6 +66,30 @@ class Full(Problem):
             503,
             "the collector's disk is full: enlarge its volume, or keep rows for a shorter time; send it again later",
             FULL_RETRY_SECONDS,
+        )
+
+
+class OverShare(Problem):
+    """Nothing was stored: this namespace keeps as much as it may. The others go on."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(
+            507,
+            f"the namespace keeps as much as it may, which is {limit} bytes: keep its rows for a shorter time, or let "
+            "it have more (VIRIDIAN_NAMESPACE_DISK_BYTES); send it again later",
+            FULL_RETRY_SECONDS,
+        )
+
+
+class Unknown(Problem):
+    """Nothing was stored. It may be in a moment: a server can begin before the operator has told of it."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(
+            404,
+            f"{what} is not known here: no ModelDeployment with spec.feedback or spec.monitoring; the operator tells "
+            "of one within moments",
+            RETRY_SECONDS,
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -10,6 +11,7 @@ from viridian.api.feedback import ProfileWindow, Stored
 from viridian.feedback import tables
 from viridian.feedback.compact import packed, shape_of
 from viridian.feedback.problems import Problem
+from viridian.feedback.usage import ROW_BYTES, add_usage
 from viridian.feedback.writer import Transaction
 
 
@@ -30,7 +32,7 @@ class StoreProfile:
             content = packed(window.profile)
         except OverflowError:
             raise Problem(400, "a count of the profile does not fit into 64 bits") from None
-        row = {
+        row: dict[str, Any] = {
             "space": space,
             "served": transaction.catalog.served(connection, window.served).key,
             "pod": window.pod,
@@ -38,10 +40,11 @@ class StoreProfile:
             "sequence": window.sequence,
             "start": window.start,
             "end": window.end,
-            "shape": transaction.catalog.shape(connection, shape_of(window.profile)),
+            "shape": transaction.catalog.shape(connection, space, shape_of(window.profile)),
             "profile": content,
         }
         connection.execute(tables.profiles.insert(), row)
+        add_usage(connection, space, len(content) + ROW_BYTES)
         return Stored(stored=1)
 
 

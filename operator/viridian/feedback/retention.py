@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import sqlalchemy as sa
 
 from viridian.feedback import tables
+from viridian.feedback.usage import add_usage, size_of
 from viridian.feedback.writer import Transaction
 
 STEP_ROWS: Final = 1_000
@@ -29,12 +32,14 @@ class ExpirePredictions:
         servers = sa.select(tables.served.c.key).where(
             tables.served.c.space == space, tables.served.c.deployment == self.deployment
         )
-        keys = list(
-            connection.scalars(
-                sa.select(table.c.key).where(table.c.served.in_(servers), table.c.time < self.before).limit(STEP_ROWS)
-            )
-        )
+        old = connection.execute(
+            sa.select(table.c.key, size_of(table.c.features).label("size"))
+            .where(table.c.served.in_(servers), table.c.time < self.before)
+            .limit(STEP_ROWS)
+        ).all()
+        keys = [row.key for row in old]
         if keys:
+            add_usage(connection, space, -sum(row.size for row in old))
             connection.execute(tables.outcomes.delete().where(tables.outcomes.c.prediction.in_(keys)))
             connection.execute(table.delete().where(table.c.key.in_(keys)))
         return len(keys)
@@ -52,11 +57,14 @@ class ExpireWaiting:
         table = tables.waiting
         connection = transaction.connection
         oldest = connection.execute(
-            sa.select(table.c.space, table.c.id).where(table.c.received < self.before).limit(STEP_ROWS)
+            sa.select(table.c.space, table.c.id, size_of(table.c.outcome).label("size"))
+            .where(table.c.received < self.before)
+            .limit(STEP_ROWS)
         ).all()
         if oldest:
+            _give_back(connection, oldest)
             one = table.delete().where(table.c.space == sa.bindparam("s"), table.c.id == sa.bindparam("i"))
-            connection.execute(one, [{"s": space, "i": prediction_id} for space, prediction_id in oldest])
+            connection.execute(one, [{"s": row.space, "i": row.id} for row in oldest])
         return len(oldest)
 
 
@@ -69,6 +77,19 @@ class ExpireProfiles:
 
     def run(self, transaction: Transaction) -> int:
         """How many were deleted."""
-        table = tables.profiles
-        oldest = sa.select(table.c.key).where(table.c.end < self.before).limit(STEP_ROWS)
-        return int(transaction.connection.execute(table.delete().where(table.c.key.in_(oldest))).rowcount)
+        table, connection = tables.profiles, transaction.connection
+        columns = (table.c.key, table.c.space, size_of(table.c.profile).label("size"))
+        oldest = connection.execute(sa.select(*columns).where(table.c.end < self.before).limit(STEP_ROWS)).all()
+        if oldest:
+            _give_back(connection, oldest)
+            connection.execute(table.delete().where(table.c.key.in_([row.key for row in oldest])))
+        return len(oldest)
+
+
+def _give_back(connection: sa.Connection, rows: Sequence[sa.Row[Any]]) -> None:
+    """These rows go: their namespaces have so many bytes less."""
+    sizes: Counter[int] = Counter()
+    for row in rows:
+        sizes[row.space] += row.size
+    for space, size in sizes.items():
+        add_usage(connection, space, -size)

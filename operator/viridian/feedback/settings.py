@@ -32,6 +32,9 @@ class Settings:
     max_body_bytes: int
     max_connections: int
     queue_rows: int
+    namespace_rows: float
+    namespace_bytes: float
+    namespace_disk_bytes: int
     read: float
     token_memory: float
     review_rate: float
@@ -50,6 +53,9 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> Settings:
     for flag in ("max_body_bytes", "max_connections", "queue_rows"):
         if getattr(given, flag) < 1:
             parser.error(f"--{flag.replace('_', '-')} is at least 1")
+    for flag in ("namespace_rows", "namespace_bytes", "namespace_disk_bytes"):
+        if not 0 <= getattr(given, flag) < float("inf"):
+            parser.error(f"--{flag.replace('_', '-')} is at least 0")
     if not 0 < given.review_rate <= 1:
         parser.error("--review-rate is a share: above 0 and at most 1")
     return Settings(**vars(given))
@@ -107,6 +113,14 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     option("max-body-bytes", str(32 << 20), "largest body of a request", int)
     option("max-connections", "1000", "connections that may be open; more are answered with 503", int)
     option("queue-rows", "20000", "rows that may wait to be written; more are answered with 429", int)
+    option("namespace-rows", "20000", "rows a second that a namespace may send; 0 means any number", float)
+    option("namespace-bytes", str(32 << 20), "bytes a second that a namespace may send; 0 means any number", float)
+    option(
+        "namespace-disk-bytes",
+        "0",
+        "bytes that a namespace may keep; 0 means half of the volume with SQLite, and no limit with PostgreSQL",
+        int,
+    )
     option("read", "30s", "for a request to arrive; then 408", seconds)
     option("token-memory", "30s", "how long the API server's word about a token or a right is believed", seconds)
     option("review-rate", "0.05", "share of the predictions that people are shown, unless they ask for another", float)

@@ -29,7 +29,8 @@ from viridian.feedback.catalog import Known, servers_of, space_of
 from viridian.feedback.database import is_sqlite
 from viridian.feedback.outcomes import SOURCES
 from viridian.feedback.problems import RETRY_SECONDS, Problem
-from viridian.feedback.statements import insert_new
+from viridian.feedback.statements import insert_new, rows_written
+from viridian.feedback.usage import add_usage
 from viridian.feedback.writer import Transaction, Writer
 
 FEATURE_PREFIX: Final = "features."
@@ -67,10 +68,11 @@ class _Remember:
     deployment: str
     run_id: str
     frozen: Frozen
+    size: int
     rows = 1
 
     def run(self, transaction: Transaction) -> None:
-        row = {
+        row: dict[str, Any] = {
             "space": transaction.catalog.space(transaction.connection, self.namespace),
             "deployment": self.deployment,
             "run": self.run_id,
@@ -80,7 +82,9 @@ class _Remember:
             "labelled": self.frozen.labelled,
             "time": transaction.now,
         }
-        transaction.connection.execute(insert_new(transaction.connection, tables.snapshots), row)
+        statement = insert_new(transaction.connection, tables.snapshots)
+        new = rows_written(transaction.connection, statement, [row])
+        add_usage(transaction.connection, row["space"], new * self.size)
 
 
 class Snapshots:
@@ -101,7 +105,9 @@ class Snapshots:
                 found = await asyncio.to_thread(self.find, namespace, deployment, run_id)
                 if found is None:
                     found = await asyncio.to_thread(self._freeze, namespace, deployment, choice)
-                    await self._writer.write(_Remember(namespace, deployment, run_id, found), namespace)
+                    await self._writer.write(
+                        _Remember(namespace, deployment, run_id, found, _size(found.path)), namespace
+                    )
         return found
 
     @contextlib.contextmanager
@@ -159,12 +165,12 @@ class Snapshots:
             raise Problem(500, "the file of this snapshot is damaged; freeze the rows under another run id")
         return frozen.path
 
-    def _older(self, before: Callable[[str, str], float]) -> list[tuple[int, str, str]]:
+    def _older(self, before: Callable[[str, str], float]) -> list[tuple[int, str, str, int]]:
         table, spaces = tables.snapshots, tables.spaces
         query = sa.select(table, spaces.c.namespace).join(spaces, spaces.c.key == table.c.space)
         with self._engine.connect() as connection, connection.begin():
             return [
-                (row.space, row.deployment, row.run)
+                (row.space, row.deployment, row.run, _size(self._folder / row.file))
                 for row in connection.execute(query)
                 if row.time < before(row.namespace, row.deployment)
             ]
@@ -192,12 +198,13 @@ class Snapshots:
 class _Forget:
     """Snapshots whose time is over; their files go with the next sweep."""
 
-    which: Sequence[tuple[int, str, str]]
+    which: Sequence[tuple[int, str, str, int]]
     rows = 1
 
     def run(self, transaction: Transaction) -> None:
         table = tables.snapshots
-        for space, deployment, run_id in self.which:
+        for space, deployment, run_id, size in self.which:
+            add_usage(transaction.connection, space, -size)
             transaction.connection.execute(
                 table.delete().where(table.c.space == space, table.c.deployment == deployment, table.c.run == run_id)
             )
@@ -321,6 +328,10 @@ def _as(kind: pl.DataType, value: Value) -> Value:
     if kind == pl.Float64():
         return float(value)
     return plain(value) if kind == pl.String() else value
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.is_file() else 0
 
 
 def _digest(path: Path) -> str:

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from viridian.feedback import tables
 from viridian.feedback.statements import insert_new
+from viridian.feedback.usage import add_usage, size_of
 from viridian.feedback.writer import Transaction
 
 
@@ -29,5 +30,7 @@ class EraseSubject:
         table = tables.predictions
         about = sa.and_(table.c.space == space, table.c.subject == self.subject)
         keys = sa.select(table.c.key).where(about)
+        size = connection.scalar(sa.select(sa.func.sum(size_of(table.c.features))).where(about))
+        add_usage(connection, space, -int(size or 0))
         connection.execute(tables.outcomes.delete().where(tables.outcomes.c.prediction.in_(keys)))
         return int(connection.execute(table.delete().where(about)).rowcount)

@@ -16,8 +16,11 @@ from viridian.feedback.logs import note_failure
 from viridian.feedback.metrics import Fate, Kind, Metrics
 from viridian.feedback.privacy import Privacy
 from viridian.feedback.problems import Problem
+from viridian.feedback.quotas import Quotas
 from viridian.feedback.retention import STEP_ROWS, ExpirePredictions, ExpireProfiles, ExpireWaiting
+from viridian.feedback.rules import ForgetRules
 from viridian.feedback.snapshots import Snapshots
+from viridian.feedback.usage import usage
 from viridian.feedback.writer import Work, Writer
 
 
@@ -41,6 +44,7 @@ class Sweeper:
         writer: Writer,
         snapshots: Snapshots,
         privacy: Privacy,
+        quotas: Quotas,
         metrics: Metrics,
         limits: Limits,
         clock: Callable[[], float] = time.time,
@@ -49,6 +53,7 @@ class Sweeper:
         self._writer = writer
         self._snapshots = snapshots
         self._privacy = privacy
+        self._quotas = quotas
         self._metrics = metrics
         self._limits = limits
         self._clock = clock
@@ -91,6 +96,10 @@ class Sweeper:
         await self._snapshots.expire(
             lambda namespace, deployment: now - self._kept(namespace, deployment, self._limits.snapshots)
         )
+        for namespace, deployment in self._privacy.closed:
+            if await self._writer.write(ForgetRules(namespace, deployment), patient=True):
+                self._privacy.forget(namespace, deployment)
+        self._quotas.now_stored(await asyncio.to_thread(usage, self._database.reading))
         await self._merge_profiles((now - self._limits.profile_detail) // hours.HOUR * hours.HOUR)
         await self._writer.scrub()
 

@@ -28,8 +28,9 @@ spaces: Final = sa.Table(
     metadata,
     sa.Column("key", _Key, primary_key=True),
     sa.Column("namespace", sa.Text, nullable=False, unique=True),
+    sa.Column("bytes", sa.BigInteger, nullable=False, server_default="0"),
 )
-"""Namespaces by number: ids of predictions belong to one, so nobody can take another's."""
+"""Namespaces by number: ids of predictions belong to one, so nobody can take another's. `bytes`: what it keeps."""
 
 served: Final = sa.Table(
     "served",
@@ -139,8 +140,10 @@ rules: Final = sa.Table(
     sa.Column("space", sa.BigInteger, primary_key=True, autoincrement=False),
     sa.Column("deployment", sa.Text, primary_key=True),
     sa.Column("document", sa.LargeBinary, nullable=False),
+    sa.Column("closed", sa.Double),
 )
-"""What may be kept of a deployment's rows and how long, as JSON of `Keeping`."""
+"""What may be kept of a deployment's rows and how long, as JSON of `Keeping`. `closed`: since when the deployment is
+gone; its rows go in their time, and the rules with the last of them."""
 
 snapshots: Final = sa.Table(
     "snapshots",

@@ -66,6 +66,9 @@ class Feedback(Protocol):
     async def keep(self, namespace: str, deployment: str, keeping: Keeping) -> None:
         """From now on that is what may be kept. May be repeated."""
 
+    async def close(self, namespace: str, deployment: str) -> None:
+        """The deployment is gone: nothing more of it is taken. May be repeated."""
+
     async def freeze(self, namespace: str, deployment: str, run_id: str) -> Snapshot | None:
         """The rows that are known now, for this run. Asked again, it is the same snapshot.
 
@@ -109,6 +112,9 @@ class HttpFeedback:
 
     async def keep(self, namespace: str, deployment: str, keeping: Keeping) -> None:
         await self._request("PUT", f"{RULES_PATH}/{namespace}/{deployment}", body=msgspec.json.encode(keeping))
+
+    async def close(self, namespace: str, deployment: str) -> None:
+        await self._request("DELETE", f"{RULES_PATH}/{namespace}/{deployment}")
 
     async def freeze(self, namespace: str, deployment: str, run_id: str) -> Snapshot | None:
         try:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -230,6 +231,34 @@ def test_what_may_be_kept_is_told_and_told_again_when_it_changes(stage: Stage) -
     stage.world.run(30)
     assert stage.world.collector.kept["default", "churn"].retention_seconds == 7 * 86400.0
     assert stage.world.collector.asked == []
+
+
+def test_of_what_is_only_monitored_the_collector_is_told_too(stage: Stage) -> None:
+    stage.serve(monitoring={})
+    assert stage.world.collector.kept["default", "churn"] == Keeping()
+
+
+@pytest.mark.parametrize("away", [False, True], ids=["the collector answers", "the collector is away"])
+def test_that_a_model_is_gone_is_told_once(stage: Stage, away: bool) -> None:
+    stage.serve(feedback={}, monitoring={})
+    assert ("default", "churn") in stage.world.collector.kept
+    stage.world.collector.failure = FeedbackUnavailable("the collector does not answer") if away else None
+    stage.cluster.remove("ModelDeployment", "churn")
+    stage.world.run(60)
+    assert (("default", "churn") in stage.world.collector.kept) is away
+
+
+def test_who_keeps_nothing_any_more_and_watches_nothing_is_forgotten(stage: Stage) -> None:
+    stage.serve(feedback={}, monitoring={})
+    for name in ("feedback", "monitoring"):
+        assert ("default", "churn") in stage.world.collector.kept
+        stage.cluster.edit("ModelDeployment", "churn", partial(without, name))
+        stage.world.run(60)
+    assert stage.world.collector.kept == {}
+
+
+def without(name: str, found: Any) -> None:
+    del found["spec"][name]
 
 
 def test_without_a_reference_profile_the_sentence_says_what_to_do(stage: Stage) -> None:

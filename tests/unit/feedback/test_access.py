@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import msgspec
 import pytest
 
-from tests.support.collecting import SERVER, START, Client, Stand, batch, outcome, prediction, served
+from tests.support.collecting import SERVER, START, Client, ScriptedGate, Stand, batch, outcome, prediction, served
 from viridian.api.feedback import Source
 from viridian.feedback.access import Access, Identity, Right
 from viridian.feedback.problems import Problem
@@ -126,3 +127,44 @@ async def test_a_model_without_classes_cannot_be_counted(stand: Stand) -> None:
     answer = await stand.server.send("POST", "/v1/predictions", content=content)
     assert (answer.status_code, "served.classes" in answer.text) == (400, True)
     assert await stand.admin.windows(START, START + 1, 1) == []
+
+
+async def test_invalid_tokens_of_one_address_are_not_all_asked_about() -> None:
+    gate = ScriptedGate({"server": SERVER})
+    access = Access(gate, 30.0, lambda: 0.0)
+    for number in range(200):
+        with pytest.raises(Problem) as refused:
+            await access.identify(f"invented-{number}", "10.0.0.1")
+        assert refused.value.status == (401 if number <= 100 else 429)
+    assert gate.questions == 101
+    assert refused.value.retry_after
+    assert (await access.identify("server", "10.0.0.2")).user == SERVER, "another address is asked about"
+    assert (await access.identify("server", "10.0.0.1")).user == SERVER, "what is known is not asked again"
+
+
+async def test_rights_that_nobody_has_are_not_all_asked_about() -> None:
+    gate = ScriptedGate()
+    access = Access(gate, 30.0, lambda: 0.0)
+    statuses = []
+    for number in range(200):
+        with pytest.raises(Problem) as refused:
+            await access.require(Identity("ada"), Right.ROWS, "ml", f"invented-{number}")
+        statuses.append(refused.value.status)
+    assert statuses == [403] * 101 + [429] * 99
+    gate.allow("bob", Right.ROWS)
+    await access.require(Identity("bob"), Right.ROWS, "ml", "churn")
+    assert gate.questions == 102
+
+
+async def test_many_who_ask_the_same_at_once_are_one_question() -> None:
+    gate = ScriptedGate({"server": SERVER})
+    access = Access(gate, 30.0)
+    async with asyncio.TaskGroup() as together:
+        for _ in range(50):
+            together.create_task(access.identify("server"))
+    assert gate.questions == 1
+    gate.away = True
+    for _ in range(2):
+        with pytest.raises(Problem, match="does not answer"):
+            await access.identify("other")
+    assert gate.questions == 3, "what failed is asked again"

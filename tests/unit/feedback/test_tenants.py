@@ -19,12 +19,13 @@ from viridian.feedback.page import _SESSIONS, _SESSIONS_EACH
 
 MIB = 1 << 20
 OWNERS = {"greedy": "system:serviceaccount:greedy:server", "server": "system:serviceaccount:ml:server"}
+KNOWN = ("ml/churn", "greedy/churn")
 OUTCOME = {"prediction_id": "prediction-000001", "outcome": "leaves"}
 
 
 @pytest.fixture
 async def process(tmp_path: Path) -> AsyncIterator[CollectorProcess]:
-    async with reviewing(OWNERS) as api, launched(api, tmp_path, "", read="3s") as collector:
+    async with reviewing(OWNERS) as api, launched(api, tmp_path, "", KNOWN, read="3s") as collector:
         yield collector
 
 

@@ -185,6 +185,8 @@ def test_helm_passes_the_settings_of_the_collector_on() -> None:
             "collector.database.existingSecret=feedback-database",
             "collector.hashKey.existingSecret=feedback-key",
             "collector.rules.everywhere.deny={email}",
+            "collector.perNamespace.rowsPerSecond=500",
+            "collector.perNamespace.diskBytes=12000000000",
         )
     )
     container = _container(objects, "viridian-collector")
@@ -194,6 +196,9 @@ def test_helm_passes_the_settings_of_the_collector_on() -> None:
     secret = {"name": "feedback-database", "key": "url"}
     assert environment["VIRIDIAN_DATABASE_URL"]["valueFrom"] == {"secretKeyRef": secret}
     assert environment["VIRIDIAN_HASH_KEY_FILE"]["value"] == "/etc/viridian/key/key"
+    assert environment["VIRIDIAN_NAMESPACE_ROWS"]["value"] == "500"
+    assert environment["VIRIDIAN_NAMESPACE_BYTES"]["value"] == "33554432"
+    assert environment["VIRIDIAN_NAMESPACE_DISK_BYTES"]["value"] == "12000000000"
     assert environment["VIRIDIAN_RULES"]["value"] == "/etc/viridian/rules/rules.yaml"
     rules = objects["ConfigMap", "viridian-system", "viridian-collector"]["data"]["rules.yaml"]
     assert rules == "everywhere:\n  deny:\n  - email\n"
@@ -329,10 +334,19 @@ def images_in(objects: list[Any]) -> set[str]:
     return {container["image"] for pod in pods for container in pod["containers"]}
 
 
+def test_what_the_collector_may_take_of_its_node_is_bounded() -> None:
+    objects = by_identity(helm("viridian-system"))
+    pod = objects["Deployment", "viridian-system", "viridian-collector"]["spec"]["template"]["spec"]
+    assert all(container["resources"]["limits"]["memory"] for container in pod["containers"])
+    assert all(volume["emptyDir"].get("sizeLimit") for volume in pod["volumes"] if "emptyDir" in volume)
+
+
 def test_without_storage_the_data_are_in_the_pod() -> None:
     objects = by_identity(helm("viridian-system", "collector.storage.persistent=false"))
     pod = objects["Deployment", "viridian-system", "viridian-collector"]["spec"]["template"]["spec"]
-    assert {"name": "data", "emptyDir": {}} in pod["volumes"]
+    assert {"name": "data", "emptyDir": {"sizeLimit": "10Gi"}} in pod["volumes"]
+    # One namespace keeps half of that at most, since the file system's size is that of the node.
+    assert {"name": "VIRIDIAN_NAMESPACE_DISK_BYTES", "value": str(5 << 30)} in pod["containers"][0]["env"]
     assert ("PersistentVolumeClaim", "viridian-system", "viridian-collector") not in objects
     # The demo's node has no storage class.
     demo = by_identity(kustomize("demo/install"))["Deployment", "viridian-system", "viridian-collector"]

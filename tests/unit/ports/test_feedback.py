@@ -98,6 +98,14 @@ async def test_what_may_be_kept_is_sent_whole(collector: Collector, session: aio
     assert msgspec.json.decode(collector.bodies[0], type=Keeping) == keeping
 
 
+async def test_that_a_deployment_is_gone_is_said_of_that_one(
+    collector: Collector, session: aiohttp.ClientSession
+) -> None:
+    collector.answer = lambda _: web.Response(status=204)
+    await HttpFeedback(session, str(collector.server.make_url("/")), None).close("ml", "churn")
+    assert (collector.asked[0].method, collector.asked[0].path) == ("DELETE", "/v1/rules/ml/churn")
+
+
 @pytest.mark.parametrize(
     ("answer", "failure", "says"),
     [

@@ -153,9 +153,10 @@ def rows(*numbers: int) -> Block:
     [
         [(429, {"retry-after": "0"}), (503, {"retry-after": "0"})],
         [(500, {}), (401, {}), (403, {})],
+        [(404, {"retry-after": "0"}), (507, {"retry-after": "0"})],
         [(0, {}), (0, {})],
     ],
-    ids=["later", "trouble", "broken connections"],
+    ids=["later", "trouble", "not known yet, or no room", "broken connections"],
 )
 def test_a_batch_is_sent_until_it_is_stored(
     scripted: ScriptedCollector, script: list[tuple[int, dict[str, str]]]

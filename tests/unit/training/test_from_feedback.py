@@ -69,7 +69,7 @@ async def test_a_run_trains_on_exactly_the_rows_that_were_joined_when_it_began(s
     token.write_text("server")
     async with (
         collector_process.reviewing(OWNERS) as kubernetes,
-        collector_process.launched(kubernetes, tmp_path / "collector") as collector,
+        collector_process.launched(kubernetes, tmp_path / "collector", known=["ml/flowers"]) as collector,
         aiohttp.ClientSession() as http,
     ):
         people = People(http, collector.url)

@@ -1,0 +1,73 @@
+"""What a namespace may send and keep, so that none of them fills the collector for the others."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from viridian.feedback.problems import RETRY_SECONDS, OverShare, Problem
+
+BURST_SECONDS: Final = 10.0
+"""So much of a rate may come at once."""
+_REMEMBERED: Final = 10_000
+
+
+class Rate:
+    """Token buckets, one for each name. What is admitted may be more than is left: the next one then waits longer."""
+
+    def __init__(self, each_second: float, clock: Callable[[], float], burst: float | None = None) -> None:
+        self._each_second = each_second
+        self._burst = each_second * BURST_SECONDS if burst is None else burst
+        self._clock = clock
+        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        """What was left, and when; who has not been here for long has a full one."""
+
+    def wait(self, name: str) -> float:
+        """Seconds until something is left; 0 where it is."""
+        return max(0.0, -self._left(name) / self._each_second)
+
+    def take(self, name: str, number: float) -> None:
+        """So much is used."""
+        self._buckets[name] = (self._left(name) - number, self._clock())
+        self._buckets.move_to_end(name)
+        while len(self._buckets) > _REMEMBERED:
+            self._buckets.popitem(last=False)
+
+    def _left(self, name: str) -> float:
+        left, then = self._buckets.get(name, (self._burst, self._clock()))
+        return min(self._burst, left + (self._clock() - then) * self._each_second)
+
+
+class Quotas:
+    """Rows and bytes a second, and bytes on the disk. None of them where the limit is 0."""
+
+    def __init__(self, rows: float, size: float, stored: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._rates = {
+            what: Rate(each_second, clock) for what, each_second in (("rows", rows), ("bytes", size)) if each_second
+        }
+        self._most_stored = stored
+        self._stored: dict[str, int] = {}
+
+    def now_stored(self, stored: Mapping[str, int]) -> None:
+        """What the database says, by namespace."""
+        self._stored = dict(stored)
+
+    def check_rate(self, namespace: str) -> None:
+        """Nothing, or 429 for a namespace that has sent too much; before its body is read."""
+        for what, rate in self._rates.items():
+            if (wait := rate.wait(namespace)) > 0:
+                sentence = f"the namespace sends more {what} a second than it may; send them again later"
+                raise Problem(429, sentence, max(RETRY_SECONDS, math.ceil(wait)))
+
+    def admit(self, namespace: str, rows: int, size: int) -> None:
+        """Nothing, or a problem; what is admitted counts."""
+        self.check_rate(namespace)
+        stored = self._stored.get(namespace, 0) + size
+        if self._most_stored and stored > self._most_stored:
+            raise OverShare(self._most_stored)
+        self._stored[namespace] = stored
+        for what, rate in self._rates.items():
+            rate.take(namespace, rows if what == "rows" else size)
