@@ -28,6 +28,10 @@ from viridian.retraining.situation import Situation
 CHAMPION_VARIABLE: Final = "VIRIDIAN_CHAMPION_URI"
 OUT_DIR: Final = "/viridian/out"
 OUT_VOLUME: Final = "viridian-out"
+OUT_SIZE: Final = "50Gi"
+MEMORY: Final = "16Gi"
+"""For a container whose needs nobody has written down: training may take much, and still not a whole node."""
+_REQUESTED: Final = "256Mi"
 
 
 def origin_now(situation: Situation, causes: tuple[Cause, ...], mlflow_run: str = "") -> Origin:
@@ -178,7 +182,7 @@ def _variable(name: str, value: str) -> dict[str, Any]:
 def _volumes(spec: Object) -> list[Any]:
     own = entries(spec, "volumes")
     named = any(text(volume, "name") == OUT_VOLUME for volume in own)
-    return [*own, *([] if named else [{"name": OUT_VOLUME, "emptyDir": {}}])]
+    return [*own, *([] if named else [{"name": OUT_VOLUME, "emptyDir": {"sizeLimit": OUT_SIZE}}])]
 
 
 def _pod_security(spec: Object) -> dict[str, Any]:
@@ -193,4 +197,16 @@ def _restricted(container: Object) -> dict[str, Any]:
     """What the standard asks of a container, unless the user wrote otherwise: a privileged one may not be held back."""
     own = mapping(container, "securityContext")
     escalation = {} if own.get("privileged") is True else {"allowPrivilegeEscalation": False}
-    return {**container, "securityContext": {**escalation, "capabilities": {"drop": ["ALL"]}, **own}}
+    secured = {**container, "securityContext": {**escalation, "capabilities": {"drop": ["ALL"]}, **own}}
+    return _limited(secured)
+
+
+def _limited(container: Object) -> dict[str, Any]:
+    """With a limit of memory, where the user has written neither that nor a request."""
+    resources = mapping(container, "resources")
+    requests, limits = mapping(resources, "requests"), mapping(resources, "limits")
+    if "memory" in requests or "memory" in limits:
+        return dict(container)
+    # A limit without a request would be the request as well.
+    bounded = {**resources, "requests": {**requests, "memory": _REQUESTED}, "limits": {**limits, "memory": MEMORY}}
+    return {**container, "resources": bounded}

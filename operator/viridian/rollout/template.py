@@ -23,6 +23,13 @@ from viridian.rollout.records import Model
 from viridian.rollout.snapshot import Settings
 
 MODEL_DIR = "/model"
+MODEL_SIZE = "21Gi"
+"""Of the volume: the largest model that is fetched, and a little."""
+TMP_SIZE = "1Gi"
+FETCH_MEMORY = "512Mi"
+"""Nothing of a model is ever held in memory as a whole while it is fetched; what is left is room for verifying it."""
+SERVER_MEMORY = "4Gi"
+"""For a server of ours whose needs nobody has written down. A node has more, and one pod must not take all of it."""
 KEYS_DIR = "/viridian/trusted-keys"
 KEYS_VOLUME = "trusted-keys"
 _USER = 65532
@@ -213,9 +220,12 @@ def _own(name: str, model: Model, server: Server, settings: Settings) -> dict[st
                 "seccompProfile": {"type": "RuntimeDefault"},
             },
             **({"imagePullSecrets": pull_secrets} if pull_secrets else {}),
-            "initContainers": [_fetch(model, settings)],
+            "initContainers": [_fetch(model, server, settings)],
             "containers": [_server(name, model, server, settings)],
-            "volumes": [{"name": "model", "emptyDir": {}}, {"name": "tmp", "emptyDir": {}}],
+            "volumes": [
+                {"name": "model", "emptyDir": {"sizeLimit": MODEL_SIZE}},
+                {"name": "tmp", "emptyDir": {"sizeLimit": TMP_SIZE}},
+            ],
         },
     }
 
@@ -224,7 +234,17 @@ def _restricted() -> dict[str, Any]:
     return {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}
 
 
-def _fetch(model: Model, settings: Settings) -> dict[str, Any]:
+def _resources(server: Server, kind: str, name: str, requests: dict[str, str], most: str) -> dict[str, Any]:
+    """A limit of memory only where the user has not written how much it needs: that may be above ours."""
+    containers = server.template.get("spec", {}).get(kind) or ()
+    own = [each.get("resources") for each in containers if isinstance(each, Mapping) and each.get("name") == name]
+    parts = [part.get(field) for part in own if isinstance(part, Mapping) for field in ("requests", "limits")]
+    if any(isinstance(part, Mapping) and "memory" in part for part in parts):
+        return {"requests": requests}
+    return {"requests": requests, "limits": {"memory": most}}
+
+
+def _fetch(model: Model, server: Server, settings: Settings) -> dict[str, Any]:
     environment = {
         # What the init step may call the address: it never shows one that came from a Secret.
         MODEL_URI_SECRET_VARIABLE: model.uri if model.secret else "",
@@ -241,7 +261,9 @@ def _fetch(model: Model, settings: Settings) -> dict[str, Any]:
             *({"name": key, "value": value} for key, value in environment.items() if value),
         ],
         "volumeMounts": [{"name": "model", "mountPath": MODEL_DIR}, {"name": "tmp", "mountPath": "/tmp"}],  # noqa: S108
-        "resources": {"requests": {"cpu": "50m", "memory": "64Mi"}},
+        "resources": _resources(
+            server, "initContainers", FETCH_CONTAINER, {"cpu": "50m", "memory": "64Mi"}, FETCH_MEMORY
+        ),
         "securityContext": _restricted(),
     }
 
@@ -255,6 +277,7 @@ def _server(name: str, model: Model, server: Server, settings: Settings) -> dict
         KEY_VARIABLE: settings.orders_key or "",
         SHADOW_TARGET_VARIABLE: f"http://{preview_service(name)}:{server.port}",
     }
+    requests = {"cpu": "100m", "memory": "128Mi"}
     common = {
         "name": SERVER_CONTAINER,
         "ports": [
@@ -266,7 +289,7 @@ def _server(name: str, model: Model, server: Server, settings: Settings) -> dict
             {"name": "model", "mountPath": MODEL_DIR, "readOnly": True},
             {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108
         ],
-        "resources": {"requests": {"cpu": "100m", "memory": "128Mi"}},
+        "resources": {"requests": requests},
         "securityContext": _restricted(),
         "terminationMessagePolicy": "FallbackToLogsOnError",
     }
@@ -274,6 +297,7 @@ def _server(name: str, model: Model, server: Server, settings: Settings) -> dict
         return common
     return {
         **common,
+        "resources": _resources(server, "containers", SERVER_CONTAINER, requests, SERVER_MEMORY),
         "image": settings.server_image,
         "readinessProbe": _probe("/v2/health/ready", period=1, failures=2),
         "livenessProbe": _probe("/v2/health/live", period=10, failures=3),

@@ -10,11 +10,9 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, Final
 
-import yaml
-
 from viridian.api.refusals import Refusal
 from viridian.api.texts import one_line
-from viridian.serving import signature
+from viridian.serving import plain_yaml, signature, sizes
 from viridian.serving.errors import BundleRefused
 from viridian.serving.pickles import is_pickle
 from viridian.serving.signature import Signature
@@ -22,9 +20,8 @@ from viridian.serving.signature import Signature
 MAX_MLMODEL_BYTES: Final = 8 * 1024 * 1024
 MAX_EXAMPLE_BYTES: Final = 8 * 1024 * 1024
 _LONGEST_NAME: Final = 200
+MAX_EXAMPLE_STRUCTURES: Final = 100_000
 _PICKLES: Final = (".pkl", ".pickle", ".joblib", ".cloudpickle", ".dill")
-_OF_TAGS: Final = (ValueError, TypeError, LookupError, AttributeError, OverflowError)
-"""What PyYAML raises for a value that is not what its tag says, such as `!!bool x`."""
 _ADVICE: Final = "log the model as ONNX, or with serialization_format='skops'"
 
 
@@ -64,9 +61,9 @@ def _mlmodel(path: Path) -> dict[str, Any]:
     if path.stat().st_size > MAX_MLMODEL_BYTES:
         raise BundleRefused(f"MLmodel is larger than {MAX_MLMODEL_BYTES} bytes")
     try:
-        document = yaml.load(path.read_bytes(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
-    except (yaml.YAMLError, *_OF_TAGS, RecursionError) as error:
-        raise BundleRefused("MLmodel is not YAML") from error
+        document = plain_yaml.load(path.read_bytes())
+    except plain_yaml.NotPlain as error:
+        raise BundleRefused(f"MLmodel {error}") from error
     if not isinstance(document, dict) or not isinstance(document.get("flavors"), dict):
         raise BundleRefused("MLmodel names no flavors")
     return document
@@ -151,7 +148,12 @@ def _json(path: Path) -> Any:
     if path.stat().st_size > MAX_EXAMPLE_BYTES:
         raise BundleRefused(f"the input example {path.name} is larger than {MAX_EXAMPLE_BYTES} bytes")
     try:
-        return json.loads(path.read_bytes())
+        content = path.read_bytes()
+        if sizes.structures(content) > MAX_EXAMPLE_STRUCTURES:
+            raise BundleRefused(
+                f"the input example {path.name} has more than {MAX_EXAMPLE_STRUCTURES} lists and objects"
+            )
+        return json.loads(content)
     except (ValueError, RecursionError) as error:
         raise BundleRefused(f"the input example {path.name} is not JSON") from error
 

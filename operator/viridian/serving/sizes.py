@@ -55,6 +55,11 @@ class Room:
             raise BadInput(Rejection.TOO_MANY_ROWS, field, f"a request has {self.rows} rows at most")
 
 
+def structures(text: bytes) -> int:
+    """Lists and objects in it, and a few more where strings look like them."""
+    return text.count(_LIST) + text.count(_OBJECT)
+
+
 def _most(raw: msgspec.Raw, sign: bytes, most: int) -> bool:
     """Whether there are more of them than that, and some, outside of strings."""
     most += SLACK

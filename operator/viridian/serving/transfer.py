@@ -21,7 +21,7 @@ TIMEOUT: Final = 30.0
 _FIRST_PAUSE: Final = 0.5
 _LONGEST_PAUSE: Final = 10.0
 _CHUNK: Final = 1024 * 1024
-_MOST_TEXT: Final = 16 * _CHUNK
+_MOST_TEXT: Final = 4 * _CHUNK
 _PASSING: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
 """Statuses that another attempt may not meet."""
 

@@ -60,7 +60,7 @@ def test_the_contract_of_a_stage() -> None:
         "MLFLOW_TRACKING_URI": MLFLOW,
         "MLFLOW_EXPERIMENT_NAME": "ml/churn",
     }
-    assert pod(job)["volumes"] == [{"name": "viridian-out", "emptyDir": {}}]
+    assert pod(job)["volumes"] == [{"name": "viridian-out", "emptyDir": {"sizeLimit": "50Gi"}}]
     assert pod(job)["containers"][0]["volumeMounts"] == [{"name": "viridian-out", "mountPath": "/viridian/out"}]
 
 
@@ -90,6 +90,25 @@ def test_no_service_of_the_model_ever_selects_the_pod_that_trains() -> None:
     labels = made(template)["spec"]["template"]["metadata"]["labels"]
     assert MODEL_DEPLOYMENT_LABEL not in labels
     assert labels["team"] == "ml"
+
+
+@pytest.mark.parametrize(
+    ("resources", "expected"),
+    [
+        (None, {"requests": {"memory": "256Mi"}, "limits": {"memory": "16Gi"}}),
+        ({"limits": {"memory": "64Gi"}}, {"limits": {"memory": "64Gi"}}),
+        ({"requests": {"memory": "8Gi"}}, {"requests": {"memory": "8Gi"}}),
+        (
+            {"requests": {"cpu": "2"}, "limits": {"nvidia.com/gpu": 1}},
+            {"requests": {"cpu": "2", "memory": "256Mi"}, "limits": {"nvidia.com/gpu": 1, "memory": "16Gi"}},
+        ),
+    ],
+)
+def test_memory_is_bounded_where_the_user_has_not_said_how_much_is_needed(resources: Any, expected: Object) -> None:
+    fields = {} if resources is None else {"resources": resources}
+    job = made(with_container({"initContainers": [{"name": "before", "image": "a", **fields}]}, **fields))
+    assert pod(job)["containers"][0]["resources"] == expected
+    assert pod(job)["initContainers"][0]["resources"] == expected
 
 
 def test_retries_timeout_and_what_does_not_count() -> None:

@@ -113,6 +113,34 @@ class TestFragments:
         assert made["resources"] == {"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": {"memory": "1Gi"}}
         assert made["image"] == SETTINGS.server_image
 
+    def test_memory_and_disk_are_bounded_by_default(self) -> None:
+        made = rendered({})
+        assert container(made)["resources"]["limits"] == {"memory": "4Gi"}
+        assert container(made, "fetch")["resources"]["limits"] == {"memory": "512Mi"}
+        assert [volume["emptyDir"]["sizeLimit"] for volume in made["spec"]["volumes"]] == ["21Gi", "1Gi"]
+
+    @pytest.mark.parametrize(
+        ("resources", "limits"),
+        [
+            ({"limits": {"memory": "64Gi"}}, {"memory": "64Gi"}),
+            ({"requests": {"memory": "8Gi"}}, None),
+            ({"limits": {"cpu": "1"}}, {"memory": "4Gi", "cpu": "1"}),
+            ({"requests": {"cpu": "1"}}, {"memory": "4Gi"}),
+            ({"limits": None}, None),
+            ({"limits": {"memory": None}}, {}),
+            ("a text", None),
+            ({"requests": 1}, {"memory": "4Gi"}),
+        ],
+    )
+    def test_who_writes_how_much_memory_a_server_needs_is_believed(self, resources: Any, limits: Any) -> None:
+        made = container(rendered(fragment(resources=resources)))["resources"]
+        assert (made.get("limits") if isinstance(made, dict) else None) == limits
+
+    def test_a_runtime_of_the_users_own_has_no_limit_of_ours(self) -> None:
+        made = rendered(fragment(image="mine"), runtime="Custom")
+        assert "limits" not in container(made)["resources"]
+        assert container(made, "fetch")["resources"]["limits"] == {"memory": "512Mi"}
+
     def test_a_sidecar_stands_beside_the_server(self) -> None:
         made = rendered({"spec": {"containers": [{"name": "proxy", "image": "envoy"}]}})
         assert [c["name"] for c in made["spec"]["containers"]] == ["server", "proxy"]
