@@ -1,6 +1,7 @@
 # Every image of Viridian, one target each: operator, server, collector, trainer, mlflow.
 #
-# BASE must have Python 3.11 and little else; BUILD_BASE the same Python in the same place, with pip and venv.
+# BASE must have Python 3.11 and little else; BUILD_BASE the same Python in the same place, with pip and venv. A release
+# names both by digest, and `make images RELEASE=1` refuses to build without one: docs/releasing.md.
 # The secrets are optional: a certificate bundle (ca) and a pip configuration (pip) of the computer that builds,
 # for those behind a private authority or mirror. They are there during a command and never part of a layer.
 ARG BASE=python:3.11-slim

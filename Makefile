@@ -12,7 +12,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 TESTS ?= tests
 PROCESSES ?= 2
 
-.PHONY: help demo test check bench images venv mlflow-venv checks-venv locks generate up down
+.PHONY: help demo test check bench images venv mlflow-venv checks-venv locks generate sbom audit up down
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
@@ -43,7 +43,13 @@ generate: $(VENV)/.stamp ## everything that is made from the types: crds/, the c
 	$(BIN)/python -m docs.scripts.reference
 
 images: ## every image, pushed to a registry (REGISTRY=registry.example.com/viridian, TAG=…, INSECURE=1 without TLS)
-	@$(PYTHON) -m localcluster images push --registry="$(REGISTRY)" --tag="$(TAG)" $(if $(INSECURE),--insecure) $(IMAGES)
+	@$(PYTHON) -m localcluster images push --registry="$(REGISTRY)" --tag="$(TAG)" $(if $(INSECURE),--insecure) $(if $(BASE),--base="$(BASE)") $(if $(RELEASE),--release) $(IMAGES)
+
+sbom: $(VENV)/.stamp $(MLFLOW_VENV)/.stamp ## a bill of materials for each image (CycloneDX), in dist/sbom
+	$(BIN)/python -m release.sbom dist/sbom --environment $(VENV) --environment $(MLFLOW_VENV)
+
+audit: $(VENV)/.stamp ## known faults in what the locks pin (ADVISORIES=file or folder in the OSV format)
+	$(BIN)/python -m release.audit $(if $(ADVISORIES),"$(ADVISORIES)")
 
 up: ## one real Kubernetes node on this computer
 	$(PYTHON) -m localcluster up

@@ -6,6 +6,7 @@ Two of them from one bootstrap: one with pip and venv to build in, one without t
 from __future__ import annotations
 
 import hashlib
+import re
 import shutil
 import subprocess
 import tempfile
@@ -17,6 +18,9 @@ from localcluster import host
 from localcluster.console import step
 from localcluster.engine import Engine, Recipe, run
 from localcluster.paths import images_root
+
+DIGESTED = re.compile(r"[^@\s]+@sha256:[0-9a-f]{64}")
+"""A reference that names one image for good."""
 
 SUITE = "bookworm"  # its Python is 3.11
 PACKAGES = ("python3", "python3-pip", "python3-venv", "ca-certificates", "tzdata")
@@ -37,6 +41,11 @@ class Bases:
 
     key: str
     arguments: dict[str, str]
+
+
+def named(engine: str, base: str) -> Bases:
+    """One image to build in and to run, instead of those that the Dockerfile or this computer would take."""
+    return Bases(f"{engine} {base}", {"BASE": base, "BUILD_BASE": base})
 
 
 def recipe_key() -> str:

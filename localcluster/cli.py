@@ -68,6 +68,8 @@ def _parser() -> argparse.ArgumentParser:
     push.add_argument("--registry", default="", help="prefix of their names, as registry.example.com/viridian")
     push.add_argument("--tag", default="", help=f"default: {publish.version()}, the version of this checkout")
     push.add_argument("--insecure", action="store_true", help="the registry has no TLS")
+    push.add_argument("--base", default="", help="base image, instead of the Dockerfile's or this computer's own")
+    push.add_argument("--release", action="store_true", help="refuse a base image without a digest")
     push.add_argument("names", nargs="*", metavar="NAME", help=f"some of: {known}")
     push.set_defaults(run=_images_push)
     return parser
@@ -150,7 +152,14 @@ def _images_load(options: argparse.Namespace) -> int:
 
 
 def _images_push(options: argparse.Namespace) -> int:
-    published = publish.publish(options.registry, options.tag, options.names, insecure=options.insecure)
+    published = publish.publish(
+        options.registry,
+        options.tag,
+        options.names,
+        insecure=options.insecure,
+        base=options.base,
+        release=options.release,
+    )
     for image in published:
         print(image.reference)
     say(publish.how_to_install(published))

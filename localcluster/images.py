@@ -14,7 +14,7 @@ from typing import IO, Protocol
 
 from localcluster import engine as engines
 from localcluster import ocilayout, pipsettings
-from localcluster.baseimage import Bases, bootstrapped, recipe_key
+from localcluster.baseimage import Bases, bootstrapped, named, recipe_key
 from localcluster.binaries import binary
 from localcluster.console import say, step
 from localcluster.engine import Buildah, Engine, Recipe
@@ -60,17 +60,17 @@ def select(names: Sequence[str]) -> list[Image]:
     return [known[name] for name in names] if names else list(IMAGES)
 
 
-def build(names: Sequence[str] = ()) -> dict[str, Path]:
-    """Build what has changed; return the folder of each image, by name."""
+def build(names: Sequence[str] = (), base: str = "") -> dict[str, Path]:
+    """Build what has changed, from the named base if there is one; return the folder of each image, by name."""
     wanted = select(names)
     images_root().mkdir(parents=True, exist_ok=True)
     with _only_builder():
         kind = engines.kind()
-        base_key = recipe_key() if kind is Buildah else kind.name
+        base_key = named(kind.name, base).key if base else recipe_key() if kind is Buildah else kind.name
         keys = {image.name: input_key(REPOSITORY, (DOCKERFILE, *image.inputs), base_key) for image in wanted}
         stale = [image for image in wanted if _stamp(image.name) != keys[image.name]]
         if stale:
-            _build_all(stale, keys)
+            _build_all(stale, keys, base)
     return {image.name: layout_of(image.name) for image in wanted}
 
 
@@ -85,11 +85,14 @@ def _only_builder() -> Iterator[None]:
         yield
 
 
-def _build_all(stale: Iterable[Image], keys: dict[str, str]) -> None:
+def _build_all(stale: Iterable[Image], keys: dict[str, str], base: str) -> None:
     engine = engines.find()
     log = images_root() / "build.log"
     log.unlink(missing_ok=True)
-    bases = bootstrapped(engine, log) if isinstance(engine, Buildah) else Bases(engine.name, {})
+    if base:
+        bases = named(engine.name, base)
+    else:
+        bases = bootstrapped(engine, log) if isinstance(engine, Buildah) else Bases(engine.name, {})
     for image in stale:
         with step(f"building the image viridian/{image.name}:{TAG}"):
             _build(image, engine, bases, log)

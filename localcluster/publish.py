@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from localcluster import engine as engines
 from localcluster import images
+from localcluster.baseimage import DIGESTED
 from localcluster.console import step
 from localcluster.engine import Engine
 from localcluster.errors import LocalClusterError
@@ -18,6 +19,12 @@ no registry was named. Say where the images are to be, for example
     make images REGISTRY=registry.example.com/viridian
   and log in there first with the tool that builds them (docker login, podman login, buildah login). To have them on the
   local cluster alone, without any registry: python3 -m localcluster images load"""
+
+NO_DIGEST = """\
+a release is built from a base image with a digest, and this one is named by {base}. Say which one, for example
+    make images RELEASE=1 REGISTRY=… BASE=python:3.11-slim@sha256:…
+  The digest is what the registry of that image says: `docker buildx imagetools inspect python:3.11-slim`, or
+  `skopeo inspect --format '{{{{.Digest}}}}' docker://python:3.11-slim`"""
 
 INSTALLED = ("operator", "server", "collector", "mlflow")
 """What chart and manifests ask for; the trainer's image stands in the policies of users."""
@@ -40,12 +47,25 @@ class Published:
         return f"{self.repository}@{self.digest}"
 
 
-def publish(registry: str, tag: str = "", names: Iterable[str] = (), *, insecure: bool = False) -> list[Published]:
-    """Build what has changed and push it; `insecure` is for a registry without TLS."""
+def publish(
+    registry: str,
+    tag: str = "",
+    names: Iterable[str] = (),
+    *,
+    insecure: bool = False,
+    base: str = "",
+    release: bool = False,
+) -> list[Published]:
+    """Build what has changed and push it; `insecure` is for a registry without TLS, `base` for a base image by name.
+
+    A `release` names its base by digest: whoever builds it again must get the same one.
+    """
+    if release and DIGESTED.fullmatch(base) is None:
+        raise LocalClusterError(NO_DIGEST.format(base=base or "its tag alone"))
     prefix, tag = checked(registry), tag or version()
     wanted = images.select(list(names))
     engine = engines.find()
-    images.build([image.name for image in wanted])
+    images.build([image.name for image in wanted], base)
     (images_root() / "push.log").unlink(missing_ok=True)
     return [_push(engine, image, prefix, tag, insecure=insecure) for image in wanted]
 

@@ -89,7 +89,11 @@ def test_a_registry_is_no_address() -> None:
 def test_all_images_are_pushed_under_one_prefix_and_the_version(calls: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     without(calls, "docker")
     built: list[str] = []
-    monkeypatch.setattr(images, "build", lambda names: built.extend(names))
+
+    def build(names: list[str], _: str) -> None:
+        built.extend(names)
+
+    monkeypatch.setattr(images, "build", build)
     published = publish.publish("r.example.com/v/")
     assert built == [image.name for image in images.IMAGES]
     assert [image.reference for image in published] == [f"r.example.com/v/{name}@{DIGEST}" for name in built]
@@ -98,3 +102,28 @@ def test_all_images_are_pushed_under_one_prefix_and_the_version(calls: Path, mon
     assert "--set image.registry=r.example.com/v" in said
     assert f"--set image.digests.server={DIGEST}" in said
     assert "trainer" not in said
+
+
+BY_DIGEST = f"python:3.11-slim@{DIGEST}"
+
+
+@pytest.mark.parametrize("base", ["", "python:3.11-slim", "python@sha256:abc", f"{BY_DIGEST} --no-cache"])
+def test_a_release_is_not_built_from_a_base_that_may_move(base: str, calls: Path) -> None:
+    with pytest.raises(LocalClusterError, match="a base image with a digest"):
+        publish.publish("r.example.com/v", base=base, release=True)
+    assert not calls.exists()
+
+
+def test_a_release_is_built_from_the_base_that_it_names(calls: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    without(calls, "docker")
+
+    def export(_: Buildah, __: str, layout: Path, ___: Path) -> None:
+        (layout / "blobs" / "sha256").mkdir(parents=True, exist_ok=True)
+        (layout / "index.json").write_text('{"manifests": []}')
+
+    monkeypatch.setattr(Buildah, "export", export)
+    for base in (BY_DIGEST, BY_DIGEST, BY_DIGEST.replace("aa", "bb")):
+        publish.publish("r.example.com/v", names=["operator"], base=base, release=True)
+    first, second = [line for line in calls.read_text().splitlines() if " bud " in line]
+    assert f"--build-arg=BASE={BY_DIGEST} --build-arg=BUILD_BASE={BY_DIGEST}" in first
+    assert first != second, "another base makes another image"

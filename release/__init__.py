@@ -1,0 +1,1 @@
+"""What a release needs besides the images: bills of materials, an audit of the pins, signatures."""
