@@ -166,6 +166,10 @@ def test_the_runtime_decides_what_a_template_means(editor: Kube, developer: Kube
     ("spec", "said"),
     [
         (
+            {"model": {"uriSecretRef": {"name": "bank", "key": "password"}, "digest": DIGEST}},
+            "spec.model.uriSecretRef gives the Secret bank to the pods",
+        ),
+        (
             {
                 "model": {
                     "registry": {"name": "churn", "alias": "candidate"},
@@ -179,7 +183,7 @@ def test_the_runtime_decides_what_a_template_means(editor: Kube, developer: Kube
             "spec.feedback.hashKeySecretRef gives the Secret bank to the pods",
         ),
     ],
-    ids=["signature", "feedback"],
+    ids=["address", "signature", "feedback"],
 )
 def test_a_secret_is_named_by_who_may_read_it(
     editor: Kube, developer: Kube, namespace: str, spec: Object, said: str

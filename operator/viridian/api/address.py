@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import unquote
 
+from viridian.api.variables import literal
+
 MODEL_URI_VARIABLE: Final = "VIRIDIAN_MODEL_URI"
 MODEL_URI_SECRET_VARIABLE: Final = "VIRIDIAN_MODEL_URI_SECRET"  # noqa: S105 - the name of a variable
 _IN_A_SECRET: Final = "secret:"  # noqa: S105 - the beginning of an address
@@ -116,7 +118,7 @@ def secret_of(address: str) -> tuple[str, str] | None:
 def variable(name: str, address: str, *, secret: tuple[str, str] | None) -> dict[str, Any]:
     """An address as a variable of a container; out of its Secret, where it lies in one."""
     if secret is None:
-        return {"name": name, "value": address}
+        return {"name": name, "value": literal(address)}
     return {"name": name, "valueFrom": {"secretKeyRef": {"name": secret[0], "key": secret[1]}}}
 
 

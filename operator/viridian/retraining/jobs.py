@@ -140,7 +140,7 @@ def _template(
         "spec": {
             # Service links would put MLFLOW_PORT and the like into the environment, where MLflow looks for settings.
             "enableServiceLinks": False,
-            "automountServiceAccountToken": bool(text(spec, "serviceAccountName")),
+            "automountServiceAccountToken": False,
             **spec,
             "restartPolicy": "Never",
             "securityContext": _pod_security(spec),

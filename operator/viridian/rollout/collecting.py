@@ -12,6 +12,7 @@ from viridian.api.modeldeployment import ModelDeploymentSpec, Runtime
 from viridian.api.monitoring import Feedback
 from viridian.api.names import SERVER_CONTAINER
 from viridian.api.privacy import Rules
+from viridian.api.variables import literal
 from viridian.monitoring.windows import profile_seconds
 from viridian.plan import collector_token
 
@@ -45,7 +46,7 @@ def fragment(spec: ModelDeploymentSpec, collector_url: str | None) -> Mapping[st
     mounts, volumes = [collector_token.mount()], [collector_token.volume()]
     if spec.feedback is not None:
         rules = msgspec.json.encode(_rules(spec.feedback)).decode()
-        environment.append({"name": words.RULES_VARIABLE, "value": rules})
+        environment.append({"name": words.RULES_VARIABLE, "value": literal(rules)})
         if key := spec.feedback.hash_key_secret_ref:
             environment.append({"name": words.KEY_FILE_VARIABLE, "value": f"{KEY_DIR}/{key.key}"})
             environment.append({"name": words.KEY_SECRET_VARIABLE, "value": key.name})

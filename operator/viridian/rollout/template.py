@@ -19,6 +19,7 @@ from viridian.api.orders import KEY_VARIABLE, SHADOW_TARGET_VARIABLE
 from viridian.api.samples import DEPLOYMENT_VARIABLE, NAMESPACE_VARIABLE, POD_VARIABLE
 from viridian.api.samples import MANAGEMENT_PORT as MANAGEMENT_PORT_NUMBER
 from viridian.api.texts import one_line
+from viridian.api.variables import literal
 from viridian.rollout.records import Model
 from viridian.rollout.snapshot import Settings
 
@@ -258,7 +259,7 @@ def _fetch(model: Model, server: Server, settings: Settings) -> dict[str, Any]:
         "command": ["viridian-fetch"],
         "env": [
             *([variable(MODEL_URI_VARIABLE, model.uri, secret=model.secret)] if model.uri else []),
-            *({"name": key, "value": value} for key, value in environment.items() if value),
+            *({"name": key, "value": literal(value)} for key, value in environment.items() if value),
         ],
         "volumeMounts": [{"name": "model", "mountPath": MODEL_DIR}, {"name": "tmp", "mountPath": "/tmp"}],  # noqa: S108
         "resources": _resources(
@@ -284,7 +285,10 @@ def _server(name: str, model: Model, server: Server, settings: Settings) -> dict
             {"name": HTTP_PORT, "containerPort": server.port, "protocol": "TCP"},
             {"name": MANAGEMENT_PORT, "containerPort": MANAGEMENT_PORT_NUMBER, "protocol": "TCP"},
         ],
-        "env": [*({"name": key, "value": value} for key, value in environment.items() if value), *_owner(name)],
+        "env": [
+            *({"name": key, "value": literal(value)} for key, value in environment.items() if value),
+            *_owner(name),
+        ],
         "volumeMounts": [
             {"name": "model", "mountPath": MODEL_DIR, "readOnly": True},
             {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108

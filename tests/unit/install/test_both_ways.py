@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 import yaml
 
 from tests.unit.install.rendering import ROOT, by_identity, helm, helm_refusal, kustomize
+from viridian.api import crd
 
 POLICIES = {"ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"}
 """Objects of the whole cluster that give nobody a right."""
@@ -66,6 +68,27 @@ def test_every_policy_denies_and_fails_closed() -> None:
         assert all(binding["validationActions"] == ["Deny"] for binding in bindings)
 
 
+def test_every_secret_that_a_spec_can_name_is_asked_about() -> None:
+    """A new field that gives a Secret to a pod has to come into the policy as well."""
+    policy = by_identity(kustomize("manifests/admission"))["ValidatingAdmissionPolicy", "", "viridian-modeldeployments"]
+    asked = next(one for one in policy["spec"]["variables"] if one["name"] == "secrets")["expression"]
+    spec = crd.render(crd.KINDS[0])["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]
+    found = list(_fields(spec, "spec", "SecretRef"))
+    assert found
+    assert [path for path in found if f"'{path}'" not in asked] == []
+    policies = crd.render(crd.KINDS[1])["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]
+    assert list(_fields(policies, "spec", "SecretRef")) == [], (
+        "stages alone give Secrets to a Job, and the policy asks about them"
+    )
+
+
+def _fields(schema: dict[str, Any], path: str, ending: str) -> Iterator[str]:
+    for name, inner in schema.get("properties", {}).items():
+        if name.endswith(ending):
+            yield f"{path}.{name}"
+        yield from _fields(inner, f"{path}.{name}", ending)
+
+
 def test_the_policies_of_a_release_know_its_names() -> None:
     objects = helm("ml", "serviceAccount.name=robot", release="second")
     policies = {one["metadata"]["name"]: one for one in objects if one["kind"] == "ValidatingAdmissionPolicy"}
@@ -88,10 +111,10 @@ def test_helm_serves_several_namespaces_with_a_role_in_each() -> None:
 
 
 def test_an_uninstall_keeps_the_crds() -> None:
-    crds = [object_ for object_ in helm("viridian-system") if object_["kind"] == "CustomResourceDefinition"]
-    assert len(crds) == 2
-    for crd in crds:
-        assert crd["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep"
+    kinds = [object_ for object_ in helm("viridian-system") if object_["kind"] == "CustomResourceDefinition"]
+    assert len(kinds) == 2
+    for kind in kinds:
+        assert kind["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep"
 
 
 def test_the_crds_of_the_chart_are_those_of_the_project() -> None:

