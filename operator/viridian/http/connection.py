@@ -27,6 +27,7 @@ from viridian.http.bounds import (
     LEAVING_SECONDS,
     PIPELINED,
     SPARE_BYTES,
+    SURPLUS,
     UNREAD_SECONDS,
 )
 from viridian.http.closing import StagedTransport
@@ -74,17 +75,25 @@ class Connection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(cast(asyncio.Transport, StagedTransport(transport, self.loop)))
         self._surplus = self._surplus_to()
+        if self._surplus is not None and self._others_in_surplus() >= SURPLUS:
+            self.transport.abort()
 
     def _surplus_to(self) -> int | None:
         """The limit that this connection is above."""
         most, each = self._bounds.affordable_connections, self._bounds.connections_each
-        if len(self.connections) > most:
+        welcome = [one for one in self._all() if one._surplus is None]
+        if len(welcome) > most:
             return most
         if each is not None and self.client is not None:
-            others = cast(Collection[Connection], self.connections)
-            same = sum(one.client is not None and one.client[0] == self.client[0] for one in others)
+            same = sum(one.client is not None and one.client[0] == self.client[0] for one in welcome)
             return each if same > each else None
         return None
+
+    def _others_in_surplus(self) -> int:
+        return sum(one._surplus is not None for one in self._all()) - 1
+
+    def _all(self) -> Collection[Connection]:
+        return cast(Collection[Connection], self.connections)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.transport.gone()

@@ -6,6 +6,7 @@ from tests.unit.feedback.test_hours import *  # noqa: F403
 from tests.unit.feedback.test_migrations import *  # noqa: F403
 from tests.unit.feedback.test_privacy import *  # noqa: F403
 from tests.unit.feedback.test_process import *  # noqa: F403
+from tests.unit.feedback.test_quotas import *  # noqa: F403
 from tests.unit.feedback.test_readers import *  # noqa: F403
 from tests.unit.feedback.test_reviews import *  # noqa: F403
 from tests.unit.feedback.test_snapshots import *  # noqa: F403
