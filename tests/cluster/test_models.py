@@ -79,6 +79,7 @@ def test_what_nobody_trusted_has_signed_never_serves(
         "signature": {"publicKeySecretRef": {"name": deployed.name}},
     }
     monkeypatch.setenv(KEY_FILE, str(private))
+    monkeypatch.setenv("VIRIDIAN_MODEL_NAME", deployed.registered)
     sound = registry.publish(deployed.registered)
     deployed.apply(model=model)
     deployed.until_serves(sound)

@@ -202,14 +202,16 @@ class MemoryRegistry:
             model_uri=model_uri or run.model_uri,
         )
 
-    def add_version(self, name: str, tags: Mapping[str, str] | None = None, source: str | None = None) -> str:
+    def add_version(
+        self, name: str, tags: Mapping[str, str] | None = None, source: str | None = None, run_id: str | None = None
+    ) -> str:
         """A person registers a version by hand."""
         model = self._models.setdefault(name, _Model())
         model.made += 1
         version = str(model.made)
         source = source or f"models:/m-{self._new_id()}"
         model.versions[version] = ModelVersion(
-            name=name, version=version, source=source, uri=download_uri(source), tags=dict(tags or {})
+            name=name, version=version, source=source, uri=download_uri(source), run_id=run_id, tags=dict(tags or {})
         )
         return version
 

@@ -39,6 +39,8 @@ FORMER_ADDRESS = "FormerAddress"  # the operator was given another address of re
 PROBATION = "Probation"  # the new champion is still judged
 
 RESOLVED = "Resolved"  # version, URI and digest are known
+UNVERIFIED = "Unverified"  # the same without a digest or a signature: whatever lies at the URI is served
+BAD_SIGNATURE = "BadSignature"  # the version is not what it was signed as
 MODEL_NOT_FOUND = "ModelNotFound"  # the registry has no such model
 ALIAS_NOT_FOUND = "AliasNotFound"  # the model has no such alias
 VERSION_NOT_FOUND = "VersionNotFound"  # the model has no such version

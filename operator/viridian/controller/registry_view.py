@@ -54,6 +54,10 @@ class RegistryView:
         """One version; raises like `model`."""
         return await self._answer((name, version), lambda: self._registry.version(name, version))
 
+    async def version_of_run(self, name: str, run_id: str) -> str | None:
+        """The first version that was registered from that run; raises like `model`."""
+        return await self._answer((name, "run", run_id), lambda: self._registry.version_of_run(name, run_id))
+
     def invalidate(self, name: str) -> None:
         """Something about that model was changed: ask again, and wait for the answer, but not in every pass.
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from viridian.api import reasons
 from viridian.api.address import secret_address
 from viridian.api.modeldeployment import ModelDeploymentSpec, ModelSource, RegistryModel
+from viridian.api.registry import ModelVersion
 from viridian.controller.model_owners import owners
 from viridian.controller.registry_view import RegistryView
 from viridian.plan.model_owners import Owners, OwnersUnknown
@@ -44,7 +45,7 @@ class Resolver:
                 "the operator was started without a registry: give it --mlflow-uri, or use spec.model.uri",
             )
         try:
-            return await self._registered(spec.model.registry)
+            return await self._registered(spec.model.registry, signed=spec.model.signature is not None)
         except RegistryUnavailable as error:
             return Resolved(Unresolved(error.reason, error.message, lasting=False))
         except RegistryError as error:
@@ -62,7 +63,7 @@ class Resolver:
         except RegistryError as error:
             return OwnersUnknown(error.reason, error.message)
 
-    async def _registered(self, wanted: RegistryModel) -> Resolved:
+    async def _registered(self, wanted: RegistryModel, *, signed: bool) -> Resolved:
         model = await self.registry.model(wanted.name)
         if model is None:
             message = f"MLflow has no registered model {wanted.name!r}: a RetrainPolicy or a person has to register one"
@@ -78,8 +79,24 @@ class Resolver:
         if version is None:
             message = f"the registered model {wanted.name!r} has no version {number}"
             return _lasting(reasons.VERSION_NOT_FOUND, message, model.aliases)
-        found = Model(uri=version.uri, name=version.name, version=version.version, digest=version.digest)
+        found = Model(
+            uri=version.uri, name=version.name, version=version.version, digest=version.digest, run=version.run_id
+        )
+        if signed and (earlier := await self._earlier(version)):
+            message = (
+                f"version {number} of the registered model {wanted.name!r} was registered from the MLflow run of "
+                f"version {earlier}, and is signed as that one: an old version under a new number is not served; use "
+                f"version {earlier}, or train and sign a new one"
+            )
+            return _lasting(reasons.BAD_SIGNATURE, message, model.aliases)
         return Resolved(found, model.aliases)
+
+    async def _earlier(self, version: ModelVersion) -> str | None:
+        """The version that the same run was registered as before."""
+        if version.run_id is None:
+            return None
+        first = await self.registry.version_of_run(version.name, version.run_id)
+        return first if first != version.version else None
 
 
 def _given(source: ModelSource) -> Model:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from viridian.api import durations, reasons
 from viridian.api.names import RESTART_ANNOTATION, Slot
+from viridian.api.registry import TAG_DIGEST
 from viridian.judgement.canary import Verdict, overall
 from viridian.plan.conditions import Finding, Truth, longer_ago, moment
 from viridian.plan.obstacles import needed, outage, refusal
@@ -102,6 +103,13 @@ def _model_resolved(situation: Situation) -> Finding:
         status = Truth.FALSE if model.lasting else Truth.UNKNOWN
         return Finding(reasons.MODEL_RESOLVED, status, model.reason, model.message)
     name = f"{model.name} " if model.name else ""
+    signature = situation.spec.model.signature
+    if model.digest is None and (signature is None or not signature.required):
+        said = (
+            f"{name}{model.shown}, which nobody verifies: it has no digest, so whatever lies at its address is served; "
+            f"bundle it with viridian.training, which sets the tag {TAG_DIGEST}, or ask for a signature"
+        )
+        return Finding(reasons.MODEL_RESOLVED, Truth.TRUE, reasons.UNVERIFIED, said)
     return Finding(reasons.MODEL_RESOLVED, Truth.TRUE, reasons.RESOLVED, f"{name}{model.shown}")
 
 

@@ -61,6 +61,7 @@ def metadata(snapshot: Snapshot, name: str, **more_labels: str) -> Manifest:
 def record(snapshot: Snapshot, revision: str, number: int, model: Model, template: Mapping[str, Any]) -> Manifest:
     """The ControllerRevision of a revision. Its data can never be changed, only its outcomes are added."""
     fields = {"uri": model.address, "name": model.name, "version": model.version, "digest": model.digest}
+    fields |= {"run": model.run}
     return {
         "apiVersion": "apps/v1",
         "kind": "ControllerRevision",

@@ -55,6 +55,8 @@ class Model:
     name: str | None = None
     version: str | None = None
     digest: str | None = None
+    # The MLflow run that the version was registered from.
+    run: str | None = None
 
     @property
     def shown(self) -> str:
@@ -122,13 +124,18 @@ def parse(manifest: Mapping[str, Any]) -> Record | None:
         revision=labels[REVISION_LABEL],
         uid=manifest["metadata"]["uid"],
         number=int(manifest.get("revision", 0)),
-        model=Model(str(model.get("uri", "")), model.get("name"), model.get("version"), model.get("digest")),
+        model=_model(model),
         template=template,
         outcomes=_outcomes(manifest),
         manifest=manifest,
         told=(manifest["metadata"].get("annotations") or {}).get(TOLD_ANNOTATION, ""),
         addresses=Addresses.from_json(data.get("addresses")),
     )
+
+
+def _model(data: Mapping[str, Any]) -> Model:
+    uri, *rest = (data.get(field) for field in ("uri", "name", "version", "digest", "run"))
+    return Model(str(uri or ""), *rest)
 
 
 def _outcomes(manifest: Mapping[str, Any]) -> tuple[Outcome, ...]:

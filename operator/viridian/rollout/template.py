@@ -79,7 +79,7 @@ def pod_template(
     _check(server)
     own = merge(_own(name, model, server, settings), collecting or {})
     if signature is not None:
-        own = merge(own, {"spec": _trusting(signature, server)})
+        own = merge(own, {"spec": _trusting(signature, server, model)})
     merged: dict[str, Any] = merge(own, server.template)
     _check_server(merged, server.runtime)
     return merged
@@ -342,7 +342,7 @@ def _startup_probe(port: int) -> dict[str, Any]:
     }
 
 
-def _trusting(signature: ModelSignature, server: Server) -> dict[str, Any]:
+def _trusting(signature: ModelSignature, server: Server, model: Model) -> dict[str, Any]:
     """What a pod needs for telling whose model it gets: in the init step, and in a server of ours once more."""
     keys = signature.public_key_secret_ref
     # Optional: without the Secret the init step says so and tries again, where a pod would wait without a word.
@@ -353,6 +353,8 @@ def _trusting(signature: ModelSignature, server: Server) -> dict[str, Any]:
         "env": [
             {"name": "VIRIDIAN_TRUSTED_KEYS", "value": KEYS_DIR},
             {"name": "VIRIDIAN_SIGNATURE_REQUIRED", "value": "true" if signature.required else "false"},
+            *({"name": "VIRIDIAN_SIGNED_MODEL", "value": name} for name in [model.name] if name),
+            *({"name": "VIRIDIAN_SIGNED_RUN", "value": run} for run in [model.run] if run),
         ],
         "volumeMounts": [{"name": KEYS_VOLUME, "mountPath": KEYS_DIR, "readOnly": True}],
     }

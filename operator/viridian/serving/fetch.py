@@ -18,7 +18,7 @@ from viridian.serving import sources, termination
 from viridian.serving.errors import FetchFailed, ServingError
 from viridian.serving.integrity import verify_directory
 from viridian.serving.logs import configure, log, note
-from viridian.serving.settings import DEFAULT_TERMINATION_LOG, optional_path, truth
+from viridian.serving.settings import DEFAULT_TERMINATION_LOG, optional_path, subject, truth
 from viridian.serving.transfer import Transfer
 from viridian.serving.trust import Trust
 
@@ -33,13 +33,15 @@ class FetchSettings:
     mlflow_uri: str
     trusted_keys: Path | None
     signature_required: bool
+    signed_model: str
+    signed_run: str
     deadline_seconds: float
     max_model_bytes: int
     termination_log: Path
 
     @property
     def trust(self) -> Trust:
-        return Trust(self.trusted_keys, self.signature_required)
+        return Trust(self.trusted_keys, self.signature_required, subject(self.signed_model, self.signed_run))
 
 
 def main() -> None:
@@ -147,6 +149,8 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> FetchSett
         optional_path,
     )
     option("signature-required", "VIRIDIAN_SIGNATURE_REQUIRED", "false", "true refuses what is not signed", truth)
+    option("signed-model", "VIRIDIAN_SIGNED_MODEL", "", "registered model that it must be signed for; empty: any")
+    option("signed-run", "VIRIDIAN_SIGNED_RUN", "", "MLflow run that it must be signed for, beside the model")
     option("deadline-seconds", "VIRIDIAN_FETCH_DEADLINE_SECONDS", "300", "time for all attempts together", float)
     option("max-model-bytes", "VIRIDIAN_MAX_MODEL_BYTES", str(20 * 1024**3), "largest model", int)
     option(

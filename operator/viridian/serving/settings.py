@@ -14,6 +14,7 @@ import msgspec
 from viridian.api.address import concealed
 from viridian.api.orders import parse_key
 from viridian.api.privacy import Rules
+from viridian.api.signing import Subject
 from viridian.serving.challenger import Target
 from viridian.serving.trust import Trust
 
@@ -41,6 +42,8 @@ class Settings:
     termination_log: Path
     trusted_keys: Path | None = None
     signature_required: bool = False
+    signed_model: str = ""
+    signed_run: str = ""
     max_rows: int = DEFAULT_ROW_LIMIT
     max_waiting: int = 256
     max_connections: int = 10_000
@@ -62,7 +65,12 @@ class Settings:
     @property
     def trust(self) -> Trust:
         """Whose signature the model must have."""
-        return Trust(self.trusted_keys, self.signature_required)
+        return Trust(self.trusted_keys, self.signature_required, subject(self.signed_model, self.signed_run))
+
+
+def subject(model: str, run: str) -> Subject | None:
+    """What a version must have been signed as."""
+    return Subject(model, run) if model else None
 
 
 def optional_path(text: str) -> Path | None:
@@ -149,6 +157,8 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     option("model-digest", "", "sha256:… of viridian/manifest.json; empty promises none", name="digest")
     option("trusted-keys", "", "directory of public keys; empty looks at no signature", optional_path)
     option("signature-required", "false", "true refuses a model that is not signed", truth)
+    option("signed-model", "", "registered model that the version must be signed for; empty: any")
+    option("signed-run", "", "MLflow run that the version must be signed for, beside the model")
     option("host", "", "address to listen on; empty means all, IPv4 and IPv6")
     option("port", "8080", "port for inference; 0 takes a free one", int)
     option("management-port", "8081", "port for /metrics, /healthz and orders; 0 takes a free one", int)

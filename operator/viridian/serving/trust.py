@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Final
 
 from viridian.api.manifest import MANIFEST_PATH, SIGNATURE_PATH
 from viridian.api.refusals import Refusal
-from viridian.api.signing import MAX_SIGNATURE_BYTES, Signature, SignatureMalformed, key_id, parse
+from viridian.api.signing import (
+    MAX_SIGNATURE_BYTES,
+    Signature,
+    SignatureMalformed,
+    Subject,
+    key_id,
+    parse,
+    subject_of,
+)
 from viridian.serving.errors import FetchFailed
 
 if TYPE_CHECKING:
@@ -27,6 +35,8 @@ class Trust:
     """Directory of PEM files, as a Secret mounts them. Each public key in it is trusted, so keys can rotate."""
     required: bool = False
     """A version without a signature is refused. One that has a signature must have a good one in any case."""
+    subject: Subject | None = None
+    """What it must have been signed as; None for a model without a registry, which its digest names."""
 
 
 ANYONE: Final = Trust()
@@ -50,6 +60,10 @@ def check_signature(directory: Path, manifest: bytes | None, trust: Trust) -> No
     if manifest is None:
         raise FetchFailed(f"the version has {SIGNATURE_PATH}, but no {MANIFEST_PATH}", Refusal.TAMPERED)
     _verify(signature, manifest, trusted_keys(trust.keys))
+    if signature.payload is not None:
+        _subject(signature.payload, manifest)
+    if trust.subject is not None:
+        _check_subject(signature, manifest, trust.subject)
 
 
 def _signature(path: Path) -> Signature | None:
@@ -74,11 +88,39 @@ def _verify(signature: Signature, manifest: bytes, keys: dict[str, Ed25519Public
             Refusal.UNKNOWN_KEY,
         )
     try:
-        key.verify(signature.value, manifest)
+        key.verify(signature.value, signature.signed(manifest))
     except InvalidSignature as error:
         raise FetchFailed(
             f"the signature of the key {signature.key} does not belong to this {MANIFEST_PATH}", Refusal.BAD_SIGNATURE
         ) from error
+
+
+def _check_subject(signature: Signature, manifest: bytes, wanted: Subject) -> None:
+    """It was signed as a version of this registered model, made by the run that it was registered from."""
+    again = (
+        f"sign it again: python -m viridian.training.signing sign --model {wanted.model} "
+        f"{f'--run {wanted.run} ' if wanted.run else ''}<bundle>"
+    )
+    if signature.payload is None:
+        said = "the version is signed in the form of an earlier release, which names no model, so it may be another's"
+        raise FetchFailed(f"{said}; {again}", Refusal.BAD_SIGNATURE)
+    found = _subject(signature.payload, manifest)
+    if found.model != wanted.model:
+        said = f"the version is signed as one of the model {found.model!r}, and served as one of {wanted.model!r}"
+        raise FetchFailed(f"{said}; if that is wanted, {again}", Refusal.BAD_SIGNATURE)
+    if found.run != wanted.run:
+        said = (
+            f"the version is signed as made by the MLflow run {found.run!r}, and registered from {wanted.run!r}: it is "
+            "another version under this number"
+        )
+        raise FetchFailed(f"{said}; if that is wanted, {again}", Refusal.BAD_SIGNATURE)
+
+
+def _subject(payload: bytes, manifest: bytes) -> Subject:
+    try:
+        return subject_of(payload, manifest)
+    except SignatureMalformed as error:
+        raise FetchFailed(f"{SIGNATURE_PATH} is refused: {error}", Refusal.BAD_SIGNATURE) from error
 
 
 def trusted_keys(directory: Path) -> dict[str, Ed25519PublicKey]:

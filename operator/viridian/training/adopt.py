@@ -127,7 +127,7 @@ def _sealed(run_id: str, directory: Path) -> str:
         serving.load(directory, "adopted", "", threads=1)
     except ServingError as error:
         raise CandidateFailed(f"no server would run it as it is: {error}") from error
-    digest = bundle.seal(directory)
+    digest = bundle.seal(directory, run=run_id)
     tags = {TAG_DIGEST: digest, TAG_PAYLOAD: Format.SKOPS.name.lower()}
     uri = tracking.log_model(run_id, directory, logged_model_name(), tags)
     tracking.log_values(run_id, {}, {}, {**tags, TAG_MODEL_URI: uri, TAG_PAYLOAD_REASON: NO_HOLDOUT})

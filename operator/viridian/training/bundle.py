@@ -23,16 +23,18 @@ import yaml
 
 from viridian.api import manifest
 from viridian.api.profile import PROFILE_PATH, Reference
+from viridian.api.signing import Subject
 from viridian.serving.bundle import Format
 from viridian.serving.integrity import hashed
 from viridian.serving.signature import Signature, narrowed, parse
-from viridian.training import signing
+from viridian.training import signing, tracking
 from viridian.training.holdout import Holdout
 from viridian.training.payload import Payload
 from viridian.training.rows import Column
 
 EXAMPLE: Final = "input_example.json"
 SERVING_EXAMPLE: Final = "serving_input_example.json"
+MODEL_NAME: Final = "VIRIDIAN_MODEL_NAME"
 REQUIREMENTS: Final = {
     Format.ONNX: ("onnx", "onnxruntime", "numpy"),
     Format.SKOPS: ("scikit-learn", "skops", "numpy", "pandas"),
@@ -58,8 +60,11 @@ def describe(directory: Path, payload: Payload, holdout: Holdout, facts: Mapping
     (directory / "MLmodel").write_text(yaml.safe_dump(mlmodel(payload, holdout, facts), sort_keys=True))
 
 
-def seal(directory: Path, profile: Reference | None = None) -> str:
-    """Writes the profile and then the manifest over every file, and signs it where there is a key; the digest."""
+def seal(directory: Path, profile: Reference | None = None, *, run: str = "") -> str:
+    """Writes the profile and then the manifest over every file, and signs it where there is a key; the digest.
+
+    It is signed as a version of the registered model that the stage is for, made by that run, or the one to log to.
+    """
     if profile is not None:
         (directory / PROFILE_PATH).write_bytes(msgspec.json.encode(profile) + b"\n")
     document = manifest.render(hashed(directory))
@@ -68,7 +73,7 @@ def seal(directory: Path, profile: Reference | None = None) -> str:
     path.write_bytes(document)
     key = signing.key_from(os.environ)
     if key is not None:
-        signing.sign(directory, key)
+        signing.sign(directory, key, Subject(os.environ.get(MODEL_NAME, ""), run or tracking.known_run()))
     return manifest.digest(document)
 
 

@@ -1,7 +1,7 @@
 """Signing a bundle, with a key that a Secret mounts: VIRIDIAN_SIGNING_KEY_FILE names the file.
 
 python -m viridian.training.signing make-key keys      # signing.pem, and the public half named after the key
-python -m viridian.training.signing sign bundle        # anew, with another key: the digest stays
+python -m viridian.training.signing sign --model churn --run 5d… bundle   # anew, with another key: the digest stays
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from viridian.api import signing
 from viridian.api.manifest import MANIFEST_PATH, SIGNATURE_PATH
+from viridian.api.signing import Subject
 
 KEY_FILE: Final = "VIRIDIAN_SIGNING_KEY_FILE"
 PRIVATE: Final = "signing.pem"
@@ -47,11 +48,12 @@ def read(path: Path) -> Ed25519PrivateKey:
     return key
 
 
-def sign(directory: Path, key: Ed25519PrivateKey) -> str:
-    """Writes the signature of the directory's manifest beside it; the name of the key."""
+def sign(directory: Path, key: Ed25519PrivateKey, subject: Subject) -> str:
+    """Writes the signature of the directory beside its manifest, as a version of the subject; the name of the key."""
     name = signing.key_id(key.public_key().public_bytes_raw())
-    value = key.sign((directory / MANIFEST_PATH).read_bytes())
-    (directory / SIGNATURE_PATH).write_bytes(signing.render(signing.Signature(name, value)))
+    payload = signing.statement((directory / MANIFEST_PATH).read_bytes(), subject)
+    value = key.sign(signing.authenticated(payload))
+    (directory / SIGNATURE_PATH).write_bytes(signing.render(signing.Signature(name, value, payload)))
     return name
 
 
@@ -81,9 +83,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     making.add_argument("directory", type=Path, help="where signing.pem and <name of the key>.pem are written")
     resigning = commands.add_parser("sign", help=f"sign a bundle with the key that {KEY_FILE} names")
     resigning.add_argument("directory", type=Path, help="the bundle")
+    resigning.add_argument("--model", required=True, help="the registered model that it is a version of")
+    resigning.add_argument("--run", default="", help="the MLflow run that the version is registered from, if any")
     given = parser.parse_args(arguments)
     try:
-        _make(given.directory) if given.command == "make-key" else _sign(given.directory)
+        if given.command == "make-key":
+            _make(given.directory)
+        else:
+            _sign(given.directory, Subject(given.model, given.run))
     except (KeyUnusable, OSError) as error:
         sys.exit(str(error))
 
@@ -96,11 +103,11 @@ def _make(directory: Path) -> None:
     )
 
 
-def _sign(directory: Path) -> None:
+def _sign(directory: Path, subject: Subject) -> None:
     key = key_from(os.environ)
     if key is None:
         raise KeyUnusable(f"set {KEY_FILE} to the file of the private key")
-    print(f"signed with {sign(directory, key)}")  # noqa: T201 - it is what the command is for
+    print(f"signed with {sign(directory, key, subject)}")  # noqa: T201 - it is what the command is for
 
 
 if __name__ == "__main__":

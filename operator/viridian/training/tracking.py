@@ -40,6 +40,12 @@ def current_run() -> Iterator[str]:
             yield run.info.run_id
 
 
+def known_run() -> str:
+    """The id of the run to log to, where there is one already."""
+    active = mlflow.active_run()
+    return active.info.run_id if active else os.environ.get("MLFLOW_RUN_ID") or training.GIVEN_RUN
+
+
 def log_model(run_id: str, directory: Path, name: str, tags: Mapping[str, str]) -> str:
     """Uploads the directory as a logged model of the run; its URI, `models:/m-…`."""
     client = mlflow.MlflowClient()

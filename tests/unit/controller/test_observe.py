@@ -47,6 +47,24 @@ class Stage:
         return (await self.kind.observe(KEY, found)).snapshot
 
 
+async def test_an_old_version_under_a_new_number_is_refused_where_signatures_are_asked_for() -> None:
+    stage = Stage()
+    run = await stage.registry.create_run("ml/churn", "r1", {})
+    for version in ("1", "2"):
+        assert stage.registry.add_version("churn", run_id=run.run_id) == version
+    stage.registry.move_alias("churn", "candidate", "2")
+    wanted = {"registry": {"name": "churn", "alias": "candidate"}}
+    stage.apply(model={**wanted, "signature": {"publicKeySecretRef": {"name": "keys"}}})
+    model = (await stage.observe()).model
+    assert isinstance(model, Unresolved)
+    assert (model.reason, model.lasting) == (reasons.BAD_SIGNATURE, True)
+    assert "is signed as that one" in model.message
+    stage.registry.move_alias("churn", "candidate", "1")
+    assert (await stage.observe()).model == Model(
+        uri=stage.registry.versions("churn")["1"].uri, name="churn", version="1", run=run.run_id
+    )
+
+
 def service(uid: str | None, *, ours: bool = True, labelled: bool = True, kind: str = MODEL_DEPLOYMENT) -> Object:
     labels = {"viridian.dev/model-deployment": "churn"} if labelled else {}
     owner = {"apiVersion": API_VERSION, "kind": kind, "name": "churn", "uid": uid, "controller": True}

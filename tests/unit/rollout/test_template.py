@@ -220,12 +220,13 @@ class TestFragments:
     )
     def test_the_keys_of_those_who_may_sign(self, reference: Object, secret: Object, required: str) -> None:
         signature = msgspec.convert(reference, ModelSignature)
-        made = pod_template("churn", model("1"), Server(), SETTINGS, signature)
+        made = pod_template("churn", replace(model("1"), run="r1"), Server(), SETTINGS, signature)
         assert {"name": "trusted-keys", "secret": secret} in made["spec"]["volumes"]
         for name in ("fetch", "server"):
             env = {variable["name"]: variable.get("value") for variable in container(made, name)["env"]}
             mounts = {mount["mountPath"]: mount for mount in container(made, name)["volumeMounts"]}
             assert env["VIRIDIAN_SIGNATURE_REQUIRED"] == required
+            assert (env["VIRIDIAN_SIGNED_MODEL"], env["VIRIDIAN_SIGNED_RUN"]) == ("churn", "r1")
             assert mounts[env["VIRIDIAN_TRUSTED_KEYS"]] == {
                 "name": "trusted-keys",
                 "mountPath": "/viridian/trusted-keys",

@@ -18,6 +18,7 @@ from tests.support import models
 from tests.support.snapshots import NOW, record, revision, slot, snapshot
 from viridian.api.names import REVISION_LABEL, Slot
 from viridian.api.refusals import Refusal, heard, told
+from viridian.api.signing import Subject
 from viridian.rollout.decide import decide
 from viridian.rollout.snapshot import parse_pod
 from viridian.serving import termination
@@ -114,9 +115,9 @@ def last_words(tmp_path: Path, wrong: Callable[[Path], None], signature: str) ->
         public.rename(tmp_path / "trusted" / "key.pem")
         variables |= {"VIRIDIAN_TRUSTED_KEYS": str(tmp_path / "trusted"), "VIRIDIAN_SIGNATURE_REQUIRED": "true"}
         if signature == "signed by somebody else":
-            sign(directory, Ed25519PrivateKey.generate())
+            sign(directory, Ed25519PrivateKey.generate(), Subject("churn"))
         elif signature == "signed, then changed":
-            sign(directory, read(private))
+            sign(directory, read(private), Subject("churn"))
             (directory / "viridian" / "manifest.json").write_bytes(b"{}")
     settings = parse([], variables)
     with pytest.raises(ServingError) as raised:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from tests.support import models
 from viridian.api.manifest import MANIFEST_PATH, SIGNATURE_PATH
 from viridian.api.refusals import Refusal
-from viridian.api.signing import Signature, parse, render
+from viridian.api.signing import Signature, Subject, key_id, parse, render, statement
 from viridian.serving.errors import FetchFailed
 from viridian.serving.fetch import fetch
 from viridian.serving.fetch import parse as fetch_settings
@@ -22,6 +23,8 @@ from viridian.serving.integrity import verify_directory
 from viridian.serving.settings import parse as server_settings
 from viridian.serving.trust import Trust, trusted_keys
 from viridian.training.signing import make_key, read, sign
+
+CHURN = Subject("churn", "run-2")
 
 
 @pytest.fixture
@@ -43,7 +46,7 @@ def version(tmp_path: Path, signer: Ed25519PrivateKey) -> Path:
     """A signed version."""
     directory = models.write_onnx_mlflow(tmp_path / "version")
     models.add_manifest(directory)
-    sign(directory, signer)
+    sign(directory, signer, CHURN)
     return directory
 
 
@@ -72,21 +75,22 @@ def link_signature(version: Path) -> None:
 
 
 def sign_with_another_key(version: Path) -> None:
-    sign(version, Ed25519PrivateKey.generate())
+    sign(version, Ed25519PrivateKey.generate(), CHURN)
 
 
 def claim_the_trusted_key(version: Path) -> None:
     """Signed by another key, under the name of the trusted one."""
     name = parse((version / SIGNATURE_PATH).read_bytes()).key
-    sign(version, Ed25519PrivateKey.generate())
-    value = parse((version / SIGNATURE_PATH).read_bytes()).value
-    (version / SIGNATURE_PATH).write_bytes(render(Signature(name, value)))
+    sign(version, Ed25519PrivateKey.generate(), CHURN)
+    forged = parse((version / SIGNATURE_PATH).read_bytes())
+    value, payload = forged.value, forged.payload
+    (version / SIGNATURE_PATH).write_bytes(render(Signature(name, value, payload)))
 
 
 def flip_a_bit_of_the_signature(version: Path) -> None:
     signature = parse((version / SIGNATURE_PATH).read_bytes())
     value = bytes([signature.value[0] ^ 1]) + signature.value[1:]
-    (version / SIGNATURE_PATH).write_bytes(render(Signature(signature.key, value)))
+    (version / SIGNATURE_PATH).write_bytes(render(Signature(signature.key, value, signature.payload)))
 
 
 def cut_the_signature(version: Path) -> None:
@@ -105,6 +109,12 @@ def change_a_file_and_its_manifest(version: Path) -> None:
     (version / MANIFEST_PATH).unlink()
     models.add_manifest(version)
     (version / SIGNATURE_PATH).write_bytes(signature)
+
+
+def put_another_statement_under_the_signature(version: Path) -> None:
+    signature = parse((version / SIGNATURE_PATH).read_bytes())
+    payload = statement((version / MANIFEST_PATH).read_bytes(), Subject("bank", CHURN.run))
+    (version / SIGNATURE_PATH).write_bytes(render(Signature(signature.key, signature.value, payload)))
 
 
 def change_a_file(version: Path) -> None:
@@ -136,7 +146,8 @@ ATTACKS: list[tuple[Callable[[Path], None], Refusal, str]] = [
     (flip_a_bit_of_the_signature, Refusal.BAD_SIGNATURE, "does not belong to this viridian/manifest.json"),
     (cut_the_signature, Refusal.BAD_SIGNATURE, "is not the JSON document"),
     (make_the_signature_huge, Refusal.BAD_SIGNATURE, "larger than"),
-    (change_a_file_and_its_manifest, Refusal.BAD_SIGNATURE, "does not belong to this viridian/manifest.json"),
+    (change_a_file_and_its_manifest, Refusal.BAD_SIGNATURE, "the signed statement is about another manifest"),
+    (put_another_statement_under_the_signature, Refusal.BAD_SIGNATURE, "does not belong to this"),
     (change_a_file, Refusal.TAMPERED, "files differ from the manifest: 'model.onnx'"),
     (change_the_profile, Refusal.TAMPERED, "files are not in the manifest: 'viridian/profile.json'"),
     (drop_the_manifest, Refusal.TAMPERED, "but no viridian/manifest.json"),
@@ -174,6 +185,63 @@ def test_who_trusts_nobody_does_not_look(version: Path) -> None:
     assert refused(version, Trust(None, required=True))[0] is Refusal.NO_TRUSTED_KEYS
 
 
+class TestWhatItWasSignedAs:
+    """A version that a trusted key signed is still no version of another model, and not another version."""
+
+    @pytest.mark.parametrize(
+        ("subject", "words"),
+        [
+            (Subject("bank", "run-2"), "is signed as one of the model 'churn', and served as one of 'bank'"),
+            (Subject("Churn", "run-2"), "is signed as one of the model 'churn', and served as one of 'Churn'"),
+            (Subject("churn", "run-9"), "is signed as made by the MLflow run 'run-2', and registered from 'run-9'"),
+            (Subject("churn", ""), "is signed as made by the MLflow run 'run-2', and registered from ''"),
+        ],
+    )
+    @pytest.mark.parametrize("required", [True, False])
+    def test_another_one_is_refused(
+        self, version: Path, trust: Trust, subject: Subject, words: str, required: bool
+    ) -> None:
+        reason, sentence = refused(version, replace(trust, subject=subject, required=required))
+        assert reason is Refusal.BAD_SIGNATURE
+        assert words in sentence
+        assert f"sign --model {subject.model}" in sentence
+
+    def test_the_same_is_served(self, version: Path, trust: Trust) -> None:
+        verify_directory(version, "", replace(trust, subject=CHURN))
+
+    def test_a_signature_without_a_run_is_for_versions_without_one(
+        self, version: Path, trust: Trust, signer: Ed25519PrivateKey
+    ) -> None:
+        sign(version, signer, Subject("churn"))
+        verify_directory(version, "", replace(trust, subject=Subject("churn")))
+        assert refused(version, replace(trust, subject=CHURN))[0] is Refusal.BAD_SIGNATURE
+
+    def test_the_form_of_earlier_releases_names_no_model(
+        self, version: Path, trust: Trust, signer: Ed25519PrivateKey
+    ) -> None:
+        """It is good for a model without a registry, whose digest says which one it is."""
+        value = signer.sign((version / MANIFEST_PATH).read_bytes())
+        name = key_id(signer.public_key().public_bytes_raw())
+        (version / SIGNATURE_PATH).write_bytes(render(Signature(name, value)))
+        verify_directory(version, "", trust)
+        reason, sentence = refused(version, replace(trust, subject=CHURN))
+        assert reason is Refusal.BAD_SIGNATURE
+        assert "in the form of an earlier release" in sentence
+        assert "sign --model churn --run run-2 <bundle>" in sentence
+
+    def test_a_statement_is_no_manifest(self, version: Path, trust: Trust, signer: Ed25519PrivateKey) -> None:
+        """The value of one form is no value of the other."""
+        signature = parse((version / SIGNATURE_PATH).read_bytes())
+        (version / SIGNATURE_PATH).write_bytes(render(Signature(signature.key, signature.value)))
+        assert refused(version, trust)[0] is Refusal.BAD_SIGNATURE
+
+    def test_init_step_and_server_are_told_the_same(self) -> None:
+        variables = {"VIRIDIAN_SIGNED_MODEL": "churn", "VIRIDIAN_SIGNED_RUN": "run-2"}
+        assert server_settings([], variables).trust.subject == CHURN
+        assert fetch_settings([], variables).trust.subject == CHURN
+        assert server_settings([], {}).trust.subject is None
+
+
 class TestKeys:
     def test_each_file_and_each_block_is_trusted_and_one_that_is_taken_out_is_not(
         self, version: Path, trust: Trust
@@ -181,7 +249,7 @@ class TestKeys:
         """Rotation: both keys for a while, then the next one alone."""
         assert trust.keys is not None
         former, following = trust.keys / "churn.pem", Ed25519PrivateKey.generate()
-        sign(version, following)
+        sign(version, following, CHURN)
         assert refused(version, trust)[0] is Refusal.UNKNOWN_KEY
         both = former.read_bytes() + b"a remark\n" + pem(following)
         former.write_bytes(both)

@@ -30,6 +30,7 @@ from sklearn.svm import LinearSVC
 
 from viridian.api.manifest import MANIFEST_PATH, parse
 from viridian.api.profile import PROFILE_PATH, Categories, Numbers, Reference, Task
+from viridian.api.signing import Subject
 from viridian.serving import bundle, invocations, model, runtime
 from viridian.serving.integrity import verify_directory
 from viridian.serving.live_profile import Answered, LiveProfile
@@ -317,8 +318,11 @@ def test_a_version_is_signed_where_a_key_is_named(tmp_path: Path, monkeypatch: p
     (tmp_path / "trusted").mkdir()
     public.rename(tmp_path / "trusted" / "key.pem")
     monkeypatch.setenv(KEY_FILE, str(private))
+    monkeypatch.setenv("VIRIDIAN_MODEL_NAME", "churn")
+    monkeypatch.setenv("MLFLOW_RUN_ID", "r1")
     one = made(case_called("regression"), tmp_path / "bundle")
-    verify_directory(one.directory, one.packed.digest, Trust(tmp_path / "trusted", required=True))
+    trust = Trust(tmp_path / "trusted", required=True, subject=Subject("churn", "r1"))
+    verify_directory(one.directory, one.packed.digest, trust)
 
 
 def test_the_same_model_and_rows_make_the_same_digest(tmp_path: Path) -> None:

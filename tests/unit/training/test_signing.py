@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from tests.support import models
 from viridian.api.manifest import digest
+from viridian.api.signing import Subject
 from viridian.serving.integrity import verify_directory
 from viridian.serving.trust import Trust
 from viridian.training import signing
@@ -28,10 +29,10 @@ def test_a_new_pair_signs_and_verifies(tmp_path: Path, capsys: pytest.CaptureFix
     models.add_manifest(bundle)
     key = key_from({KEY_FILE: str(private)})
     assert key is not None
-    assert signing.sign(bundle, key) == public.stem
+    assert signing.sign(bundle, key, Subject("churn", "r1")) == public.stem
     (tmp_path / "trusted").mkdir()
     public.rename(tmp_path / "trusted" / "key.pem")
-    verify_directory(bundle, "", Trust(tmp_path / "trusted", required=True))
+    verify_directory(bundle, "", Trust(tmp_path / "trusted", required=True, subject=Subject("churn", "r1")))
 
 
 def test_signing_anew_keeps_the_digest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -39,7 +40,7 @@ def test_signing_anew_keeps_the_digest(tmp_path: Path, monkeypatch: pytest.Monke
     before = models.add_manifest(bundle)
     private, public = make_key(tmp_path / "keys")
     monkeypatch.setenv(KEY_FILE, str(private))
-    main(["sign", str(bundle)])
+    main(["sign", "--model", "churn", str(bundle)])
     assert public.stem in (bundle / "viridian" / "manifest.sig").read_text()
     assert digest((bundle / "viridian" / "manifest.json").read_bytes()) == before
 
@@ -56,7 +57,7 @@ def test_who_names_no_key_signs_nothing(tmp_path: Path, monkeypatch: pytest.Monk
     assert key_from({}) is None
     monkeypatch.delenv(KEY_FILE, raising=False)
     with pytest.raises(SystemExit, match="set VIRIDIAN_SIGNING_KEY_FILE"):
-        main(["sign", str(tmp_path)])
+        main(["sign", "--model", "churn", str(tmp_path)])
 
 
 def unusable() -> dict[str, bytes]:
