@@ -65,9 +65,32 @@ def _bucket(bound: str) -> str:
     return COUNTED.format(more="", count=1) + f'viridian_request_duration_seconds_bucket{{le="{bound}"}} 1\n'
 
 
+def _deflated() -> Iterable[bytes]:
+    """A small JSON document that becomes a large one."""
+    body = gzip.compress(b'{"x": "' + b"a" * (100 * 1024 * 1024) + b'"}', compresslevel=1)
+    return _head(Content_Encoding="gzip", Content_Length=str(len(body))), body
+
+
+def _many(beginning: str, item: str, end: str, size: int) -> str:
+    return beginning + ",".join(itertools.repeat(item, size // (len(item) + 1))) + end
+
+
 _ENDLESS = itertools.repeat(CHUNK)
 _CHUNKED = _head(Transfer_Encoding="chunked")
-MODES: dict[str, Callable[[], Iterable[bytes]]] = {
+_RUN = '{"run": {"info": {"run_id": "r", "status": "RUNNING"%s}, "data": {"metrics": [%s]}}}'
+Modes = dict[str, Callable[[], Iterable[bytes]]]
+DOCUMENTS: Modes = {
+    "a bomb of JSON": _deflated,
+    "a deep document": lambda: _whole("[" * 3_000_000),
+    "deep objects": lambda: _whole('{"run":' * 400_000),
+    "very many unknown values": lambda: _whole(_many('{"x": [', "[]", "]}", 1_900_000)),
+    "very many lists": lambda: _whole(_many("[", "[]", "]", 1_900_000)),
+    "very many objects": lambda: _whole(_many("[", "{}", "]", 1_900_000)),
+    "very many metrics": lambda: _whole(_RUN % ("", _many("", '{"key":"a","value":1}', "", 1_900_000))),
+}
+"""JSON that harms whoever decodes it."""
+
+MODES: Modes = {
     "a flood": lambda: itertools.chain([_head()], _ENDLESS),
     "a bomb of gzip": _bomb,
     "endless headers": lambda: itertools.chain([b"HTTP/1.1 200 OK\r\n"], _headers()),
@@ -115,8 +138,9 @@ def _answer(connection: socket.socket, pieces: Iterable[bytes], slowly: bool) ->
 
 def main() -> None:
     mode = sys.argv[1]
-    pieces = MODES[mode]()
-    again: Callable[[], Iterable[bytes]] = MODES[mode] if isinstance(pieces, Iterator) else lambda: pieces
+    made = (MODES | DOCUMENTS)[mode]
+    pieces = made()
+    again: Callable[[], Iterable[bytes]] = made if isinstance(pieces, Iterator) else lambda: pieces
     with socket.create_server(("127.0.0.1", 0)) as server:
         print(server.getsockname()[1], flush=True)
         while True:

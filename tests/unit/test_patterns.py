@@ -38,6 +38,7 @@ def uses() -> Iterator[Use]:
 def uses_in(source: str, module: str) -> Iterator[Use]:
     """All uses of `re` in a module: `re.sub(…)` at once, `NAME = re.compile(…)` by the methods of the name."""
     tree = ast.parse(source)
+    yield from of_types(tree, module)
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and is_re(node.func)]
     names = dict(compiled(tree))
     for call in calls:
@@ -55,6 +56,15 @@ def uses_in(source: str, module: str) -> Iterator[Use]:
             yield from (Use(f"{where} {name}", pattern, method) for method in sorted(methods))
         else:
             assert call.func.attr in ("escape",), f"{where}: re.{call.func.attr} is not known here"
+
+
+def of_types(tree: ast.Module, module: str) -> Iterator[Use]:
+    """`Meta(pattern=…)`, which msgspec searches for."""
+    for node in (found for found in ast.walk(tree) if isinstance(found, ast.Call)):
+        for keyword in node.keywords:
+            if keyword.arg == "pattern":
+                assert isinstance(keyword.value, ast.Constant), f"{module}:{node.lineno}: write the pattern there"
+                yield Use(f"{module}:{node.lineno} pattern", re.compile(str(keyword.value.value)), "search")
 
 
 def compiled(tree: ast.Module) -> Iterator[tuple[ast.expr, str]]:

@@ -33,6 +33,7 @@ from viridian.ports.mlflow_api import Credentials
 from viridian.ports.orders import OrderKey
 from viridian.ports.pod_http import pod_http
 from viridian.ports.pods import HttpPods
+from viridian.ports.sessions import session
 from viridian.rollout.snapshot import Access, Settings
 
 log = logging.getLogger("viridian.operator")
@@ -161,7 +162,7 @@ async def _ports(
     credentials = Credentials.from_environment(environment)
     registry = MlflowRegistry(config.mlflow_uri, credentials=credentials) if config.mlflow_uri else None
     async with (
-        aiohttp.ClientSession() as session,
+        session() as opened,
         pod_http(key) as pods,
     ):
         try:
@@ -170,7 +171,7 @@ async def _ports(
                 registry=registry,
                 pods=HttpPods(pods),
                 bundles=HttpBundles(pods),
-                feedback=_feedback(config, session),
+                feedback=_feedback(config, opened),
                 clock=lambda: datetime.now(UTC),
                 random=random.random,
             )
@@ -189,10 +190,10 @@ def _access(config: Config) -> Access | None:
     return Access(config.own_namespace, config.metrics_from)
 
 
-def _feedback(config: Config, session: aiohttp.ClientSession) -> HttpFeedback | None:
+def _feedback(config: Config, opened: aiohttp.ClientSession) -> HttpFeedback | None:
     if config.collector_url is None:
         return None
-    return HttpFeedback(session, config.collector_url, Path(config.collector_token_file))
+    return HttpFeedback(opened, config.collector_url, Path(config.collector_token_file))
 
 
 def _connection(config: Config, environment: Mapping[str, str]) -> Connection:

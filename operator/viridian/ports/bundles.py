@@ -45,4 +45,4 @@ class HttpBundles:
             return None
         if answer.status != 200:
             raise BundleUnreadable(f"the server answered {answer.status} for {path}")
-        return answer.body
+        return bytes(answer.body)

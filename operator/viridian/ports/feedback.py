@@ -21,7 +21,7 @@ from viridian.api.texts import one_line
 from viridian.ports.bounded import TooLong, bounded
 
 TIMEOUT_SECONDS: Final = 10.0
-MAX_BYTES: Final = 16 * 1024 * 1024
+MAX_BYTES: Final = 12 * 1024 * 1024
 SHOWN_CHARACTERS: Final = 300
 _WINDOWS: Final = msgspec.json.Decoder(list[Window])
 _SNAPSHOT: Final = msgspec.json.Decoder(Snapshot)
@@ -106,7 +106,7 @@ class HttpFeedback:
             query["revision"] = revision
         if not profiles:
             query["profile"] = "false"
-        return self._decoded(
+        return await self._decoded(
             _WINDOWS, await self._request("GET", f"{WINDOWS_PATH}/{namespace}/{deployment}", query=query)
         )
 
@@ -121,18 +121,19 @@ class HttpFeedback:
             body = await self._request("PUT", f"{SNAPSHOTS_PATH}/{namespace}/{deployment}/{run_id}")
         except _NothingThere:
             return None
-        return self._decoded(_SNAPSHOT, body)
+        return await self._decoded(_SNAPSHOT, body)
 
-    def _decoded(self, decoder: msgspec.json.Decoder[_Answer], body: bytes) -> _Answer:
+    async def _decoded(self, decoder: msgspec.json.Decoder[_Answer], body: bytes | bytearray) -> _Answer:
+        """In a thread: what a collector knows of many windows takes a while, and the loop has others to look after."""
         try:
-            return decoder.decode(body)
-        except msgspec.MsgspecError as error:
+            return await asyncio.to_thread(decoder.decode, body)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             why = one_line(str(error), SHOWN_CHARACTERS)
             raise FeedbackRefused(f"what answers at {self._address} is no collector of this release: {why}") from error
 
     async def _request(
         self, method: str, path: str, *, query: dict[str, str] | None = None, body: bytes | None = None
-    ) -> bytes:
+    ) -> bytearray:
         url = self._address.joinpath(*path.strip("/").split("/"))
         try:
             async with self._session.request(
@@ -185,5 +186,5 @@ def _is_problem(said: str) -> bool:
     """Whether that is how the collector refuses: a document with one sentence."""
     try:
         return set(msgspec.json.decode(said, type=dict[str, str])) == {"error"}
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return False

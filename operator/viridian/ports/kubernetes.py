@@ -18,6 +18,7 @@ from viridian import __version__
 from viridian.api.names import API_VERSION, MODEL_DEPLOYMENT, RETRAIN_POLICY
 from viridian.api.texts import one_line
 from viridian.ports.answers import MAX_MESSAGE, failure, is_not_found
+from viridian.ports.bounded import TooLong, bounded
 from viridian.ports.cluster import ClusterUnavailable, Object, Reference
 from viridian.ports.connection import Connection
 from viridian.ports.event import EVENTS, event_about
@@ -27,6 +28,8 @@ USER_AGENT = f"viridian/{__version__}"
 TIMEOUT_SECONDS = 10.0
 PAGE_SIZE = 500
 MAX_RELISTS = 3
+MAX_BYTES = 128 * 1024 * 1024
+"""Of one answer: a page of the largest objects that are likely; more would be the end of the operator's memory."""
 
 JSON = "application/json"
 APPLY = "application/apply-patch+yaml"  # JSON is YAML, and the server reads it as such
@@ -190,9 +193,11 @@ class KubernetesCluster:
                 headers=self._headers(call),
                 allow_redirects=False,
             ) as response:
-                content = await response.read()
+                content = await bounded(response, MAX_BYTES)
                 code = str(response.status)
                 return _Answer(response.status, _decoded(content), response.headers.get("Retry-After"))
+        except TooLong as error:
+            raise ClusterUnavailable(f"{call.subject}: the API server's answer was not read: {error}") from error
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             raise ClusterUnavailable(f"{call.subject}: {_what_happened(error)}") from error
         finally:
@@ -273,11 +278,11 @@ def _reference_of(manifest: Mapping[str, Any]) -> Reference:
     return Reference(manifest["apiVersion"], manifest["kind"], metadata.get("namespace", ""), metadata["name"])
 
 
-def _decoded(content: bytes) -> Any:
+def _decoded(content: bytearray) -> Any:
     """JSON as it is, anything else as text."""
     try:
         return msgspec.json.decode(content)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return content.decode(errors="replace")
 
 

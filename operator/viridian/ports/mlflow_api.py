@@ -6,8 +6,8 @@ MLflow's own client waits up to two minutes and repeats seven times by default, 
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Mapping
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Final, Self
@@ -18,15 +18,19 @@ from yarl import URL
 from viridian.api.address import Address
 from viridian.api.origins import origin_of
 from viridian.api.texts import one_line
+from viridian.ports.aside import Aside
 from viridian.ports.bounded import TooLong, bounded
+from viridian.ports.mlflow_answers import NotMlflow, decoded, failure
 from viridian.ports.registry import RegistryRefused, RegistryUnavailable
+from viridian.ports.sessions import session
 
 TIMEOUT_SECONDS: Final = 5.0
 # MLflow's web server closes an idle connection after five seconds: closing it first never loses a request.
 IDLE_SECONDS: Final = 3.0
 API: Final = "api/2.0/mlflow"
 SHOWN_CHARACTERS: Final = 300
-MAX_BYTES: Final = 16 * 1024 * 1024
+MAX_BYTES: Final = 2 * 1024 * 1024
+"""Of one answer. A run with all its metrics, parameters and tags has some 100 kB."""
 
 
 class Outcome(Enum):
@@ -97,12 +101,17 @@ class MlflowApi:
         self._root = self.address.joinpath(*API.split("/"))
         self._headers = credentials.header()
         self._timeout_seconds = timeout_seconds
+        self._timeout = aiohttp.ClientTimeout(total=timeout_seconds)
+        self._stack = AsyncExitStack()
+        self._aside: Aside | None = None
         self._session: aiohttp.ClientSession | None = None
 
     async def close(self) -> None:
-        session, self._session = self._session, None
-        if session is not None:
-            await session.close()
+        opened, self._session = self._session, None
+        if opened is not None and self._aside is not None:
+            await self._aside.run(opened.close())
+        self._aside = None
+        await self._stack.aclose()
 
     async def get(self, path: str, **query: str) -> Answer:
         return await self._request("GET", path, query=query)
@@ -116,37 +125,44 @@ class MlflowApi:
     async def _request(
         self, method: str, path: str, *, query: Mapping[str, str] | None = None, body: Mapping[str, Any] | None = None
     ) -> Answer:
+        if self._aside is None:
+            self._aside = await self._stack.enter_async_context(Aside("mlflow"))
         try:
-            async with self._connected().request(
-                method, self._root.joinpath(*path.split("/")), params=query, json=body, allow_redirects=False
-            ) as response:
-                text = (await bounded(response, MAX_BYTES)).decode(errors="replace")
+            status, answer = await self._aside.run(self._exchange(method, path, query, body))
         except TooLong as error:
             raise RegistryUnavailable(f"{self} answered more than was asked for: {error}") from error
         except TimeoutError as error:
             raise RegistryUnavailable(f"{self} did not answer within {self._timeout_seconds:g} s") from error
         except (aiohttp.ClientError, OSError) as error:
             raise RegistryUnavailable(f"{self} cannot be reached: {self._words(error)}") from error
-        return self._sorted(response.status, text)
+        return self._sorted(status, answer)
+
+    async def _exchange(
+        self, method: str, path: str, query: Mapping[str, str] | None, body: Mapping[str, Any] | None
+    ) -> tuple[int, bytearray]:
+        """One request, aside from the operator's own loop; credentials go to the address alone."""
+        url = self._root.joinpath(*path.split("/"))
+        async with self._connected().request(
+            method, url, params=query, json=body, headers=self._headers, timeout=self._timeout, allow_redirects=False
+        ) as response:
+            return response.status, await bounded(response, MAX_BYTES)
 
     def _connected(self) -> aiohttp.ClientSession:
         """Made on first use, since a session belongs to the event loop that runs."""
         if self._session is None:
-            self._session = aiohttp.ClientSession(
-                headers=self._headers,
-                timeout=aiohttp.ClientTimeout(total=self._timeout_seconds),
-                connector=aiohttp.TCPConnector(keepalive_timeout=IDLE_SECONDS),
-                cookie_jar=aiohttp.DummyCookieJar(),
-            )
+            self._session = session(keepalive_timeout=IDLE_SECONDS)
         return self._session
 
-    def _sorted(self, status: int, text: str) -> Answer:
-        body = as_object(text)
-        code, message = str(body.get("error_code", "")), str(body.get("message", "")) or text.strip()
-        if status == 200 and (body or text.strip() == "{}"):
-            return Answer(Outcome.DONE, body)
+    def _sorted(self, status: int, answer: bytes | bytearray) -> Answer:
+        if status == 200:
+            try:
+                return Answer(Outcome.DONE, Body(decoded(answer)))
+            except NotMlflow as error:
+                raise RegistryRefused(f"{self._why_refused(200, '')} ({one_line(str(error), 100)})") from error
+        code, message = failure(answer)
+        message = message or answer[: 4 * SHOWN_CHARACTERS].decode(errors="replace")
         if code in TELLING:
-            return Answer(TELLING[code], body, first_line(message))
+            return Answer(TELLING[code], Body(), first_line(message))
         if status in (408, 409, 425, 429) or status >= 500 or is_race(message):
             raise RegistryUnavailable(f"{self} answered {status}: {first_line(message)}")
         raise RegistryRefused(self._why_refused(status, message))
@@ -172,14 +188,6 @@ class MlflowApi:
 
     def __str__(self) -> str:
         return f"MLflow at {self.address}"
-
-
-def as_object(text: str) -> Body:
-    try:
-        body = json.loads(text)
-    except (ValueError, RecursionError):
-        return Body()
-    return Body(body) if isinstance(body, dict) else Body()
 
 
 def is_race(message: str) -> bool:

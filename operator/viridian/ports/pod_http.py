@@ -6,7 +6,6 @@ happens aside from the operator's own loop.
 
 from __future__ import annotations
 
-import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -20,9 +19,8 @@ from viridian.api.samples import PodTarget
 from viridian.ports.aside import Aside
 from viridian.ports.bounded import bounded
 from viridian.ports.orders import OrderKey
+from viridian.ports.sessions import session
 
-_RECEIVE_BYTES: Final = 16 * 1024
-"""Of a socket's buffer: what has come together is parsed in one go, in which no other thread gets its turn."""
 _CONNECTIONS: Final = 500
 """To all pods together: each costs a socket and its buffers."""
 
@@ -30,7 +28,7 @@ _CONNECTIONS: Final = 500
 @dataclass(frozen=True, slots=True)
 class PodAnswer:
     status: int
-    body: bytes
+    body: bytes | bytearray
     """Empty for every status but 200."""
 
 
@@ -87,25 +85,12 @@ def address(target: PodTarget, path: str) -> str:
 async def pod_http(key: OrderKey | None = None) -> AsyncIterator[PodHttp]:
     """A client for pods, until the block ends."""
     async with Aside("pods") as aside:
-        session = await aside.run(_session())
+        opened = await aside.run(_session())
         try:
-            yield PodHttp(aside, session, key)
+            yield PodHttp(aside, opened, key)
         finally:
-            await aside.run(session.close())
+            await aside.run(opened.close())
 
 
 async def _session() -> aiohttp.ClientSession:
-    return aiohttp.ClientSession(
-        auto_decompress=False,
-        connector=aiohttp.TCPConnector(limit=_CONNECTIONS, socket_factory=_socket),
-        cookie_jar=aiohttp.DummyCookieJar(),
-        headers={"Accept-Encoding": "identity", "User-Agent": "viridian"},
-        trust_env=False,
-    )
-
-
-def _socket(info: aiohttp.AddrInfoType) -> socket.socket:
-    family, kind, protocol, _, _ = info
-    made = socket.socket(family, kind, protocol)
-    made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BYTES)
-    return made
+    return session(limit=_CONNECTIONS)

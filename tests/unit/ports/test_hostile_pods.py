@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-import re
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.costs import MIB, longest_lag, memory_of_at_most
 from tests.support.hostile_pod import MODES, hostile_pod
 from tests.support.server_process import IDENTITY
 from viridian.api.manifest import MANIFEST_PATH
@@ -21,7 +18,6 @@ from viridian.ports.bundles import BundleUnreadable, HttpBundles
 from viridian.ports.pod_http import pod_http
 from viridian.ports.pods import MAX_COUNT, HttpPods, OtherPod, parse
 
-MIB = 1024 * 1024
 NOW = datetime(2026, 11, 23, 9, tzinfo=UTC)
 NO_FILE = frozenset(mode for mode in MODES if "endless" in mode or "never" in mode or "redirect" in mode) | {
     "a flood",
@@ -92,36 +88,3 @@ def test_whatever_a_pod_says_is_a_sample_that_can_be_judged_or_one_of_two_errors
     assert 0 <= sample.total <= 5 * MAX_COUNT
     assert counts == sorted(counts)
     assert all(bucket.bound == bucket.bound for bucket in sample.latency)
-
-
-@asynccontextmanager
-async def longest_lag() -> AsyncIterator[list[float]]:
-    """How late the loop was for a timer of 10 ms, in seconds."""
-    loop, late = asyncio.get_running_loop(), [0.0]
-
-    async def beat() -> None:
-        while True:
-            due = loop.time() + 0.01
-            await asyncio.sleep(0.01)
-            late.append(loop.time() - due)
-
-    task = asyncio.create_task(beat())
-    try:
-        yield late
-    finally:
-        task.cancel()
-
-
-@contextmanager
-def memory_of_at_most(limit: int) -> Iterator[None]:
-    """The process's peak does not grow by more within the block."""
-    Path("/proc/self/clear_refs").write_text("5")
-    before = _peak()
-    yield
-    assert _peak() - before < limit
-
-
-def _peak() -> int:
-    found = re.search(r"^VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text(), re.MULTILINE)
-    assert found is not None
-    return int(found[1]) * 1024

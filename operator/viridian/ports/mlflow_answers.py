@@ -1,0 +1,139 @@
+"""What the operator reads of MLflow's answers, with types: everything else in them is skipped without being kept."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from viridian.api.registry import RunStatus
+
+
+class _Part(msgspec.Struct, frozen=True):
+    pass
+
+
+_MOST: Final = msgspec.Meta(max_length=20_000)
+"""Entries of a list: nobody has so many, and each costs some hundred bytes."""
+
+
+class _Tag(_Part, frozen=True):
+    key: str
+    value: str | None = ""
+
+
+class _Param(_Part, frozen=True):
+    key: str
+    value: str = ""
+
+
+class _Metric(_Part, frozen=True):
+    key: str
+    value: float | Annotated[str, msgspec.Meta(pattern="^(NaN|-?Infinity)$")]
+    """JSON has no NaN: MLflow writes it as a word."""
+
+
+class _Alias(_Part, frozen=True):
+    alias: str
+    version: str
+
+
+class _RegisteredModel(_Part, frozen=True):
+    aliases: Annotated[list[_Alias], _MOST] = []
+    tags: Annotated[list[_Tag], _MOST] = []
+
+
+class _ModelVersion(_Part, frozen=True):
+    version: str
+    source: str = ""
+    run_id: str | None = None
+    tags: Annotated[list[_Tag], _MOST] = []
+
+
+class _RunInfo(_Part, frozen=True):
+    run_id: str
+    status: RunStatus
+    lifecycle_stage: str | UnsetType = UNSET
+    artifact_uri: str = ""
+    end_time: int | str | None = None
+
+
+class _RunData(_Part, frozen=True):
+    metrics: Annotated[list[_Metric], _MOST] = []
+    params: Annotated[list[_Param], _MOST] = []
+    tags: Annotated[list[_Tag], _MOST] = []
+
+
+class _ModelOutput(_Part, frozen=True):
+    model_id: str
+    step: int | Annotated[str, msgspec.Meta(pattern="^[0-9]{1,18}$")] = 0
+
+
+class _RunOutputs(_Part, frozen=True):
+    model_outputs: Annotated[list[_ModelOutput], _MOST] = []
+
+
+class _Run(_Part, frozen=True):
+    info: _RunInfo
+    data: _RunData = _RunData()
+    outputs: _RunOutputs = _RunOutputs()
+
+
+class _Experiment(_Part, frozen=True):
+    experiment_id: str
+    lifecycle_stage: str | UnsetType = UNSET
+
+
+class _LoggedModelInfo(_Part, frozen=True):
+    source_run_id: str | None = None
+    artifact_uri: str | None = None
+
+
+class _LoggedModel(_Part, frozen=True):
+    info: _LoggedModelInfo
+
+
+class _Answer(_Part, frozen=True):
+    """All answers in one: each has its own fields."""
+
+    registered_model: _RegisteredModel | UnsetType = UNSET
+    model_version: _ModelVersion | UnsetType = UNSET
+    model_versions: list[_ModelVersion] | UnsetType = UNSET
+    artifact_uri: str | UnsetType = UNSET
+    run: _Run | UnsetType = UNSET
+    runs: list[_Run] | UnsetType = UNSET
+    experiment: _Experiment | UnsetType = UNSET
+    experiment_id: str | UnsetType = UNSET
+    model: _LoggedModel | UnsetType = UNSET
+
+
+class _Failure(_Part, frozen=True):
+    error_code: str = ""
+    message: str = ""
+
+
+_answers: Final = msgspec.json.Decoder(_Answer)
+_failures: Final = msgspec.json.Decoder(_Failure)
+
+
+class NotMlflow(ValueError):
+    """The answer is not one of MLflow; the text says where it is not."""
+
+
+def decoded(body: bytes | bytearray) -> dict[str, Any]:
+    """The fields of an answer that are read here, as plain values."""
+    try:
+        found: dict[str, Any] = msgspec.to_builtins(_answers.decode(body))
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise NotMlflow(str(error)) from error
+    return found
+
+
+def failure(body: bytes | bytearray) -> tuple[str, str]:
+    """MLflow's error code and message; empty where somebody else has refused."""
+    try:
+        found = _failures.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return "", ""
+    return found.error_code, found.message
