@@ -26,7 +26,7 @@ from benchmarks.load import Answers, closed_loop
 from benchmarks.processes import Tree, launched
 from benchmarks.serving import passes
 from benchmarks.serving.models import Model, fitted
-from benchmarks.serving.servers import SERVERS, Start, binaries
+from benchmarks.serving.servers import SERVERS, Start, binaries, proven
 from benchmarks.spread import spread
 from tests.support import challengers as bad
 
@@ -73,17 +73,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     done: list[Pass] = []
     with tempfile.TemporaryDirectory(prefix="bench-") as scratch, contextlib.ExitStack() as stack:
         model = fitted("logistic", Path(scratch))
-        start, tree = stack.enter_context(_served(programs, model, Path(scratch), core=0))
         good, _ = stack.enter_context(_served(programs, model, Path(scratch), core=1))
         ports = {GOOD: good.port, **{name: stack.enter_context(_misbehaving(name)) for name in BAD}}
         for number in range(chosen.rounds):
             for situation in (*SITUATIONS[number % len(SITUATIONS) :], *SITUATIONS[: number % len(SITUATIONS)]):
-                for connections in chosen.connections:
-                    revision = f"{situation} {number} {connections}"
-                    found = _measured(
-                        start, tree, model, situation, ports.get(situation), revision, connections, chosen
-                    )
-                    done.append(found)
+                port = ports.get(situation)
+                # A server copies to the one address that it was given at its start.
+                with _served(programs, model, Path(scratch), core=0, target=port) as (start, tree):
+                    for connections in chosen.connections:
+                        revision = f"{situation} {number} {connections}"
+                        done.append(_measured(start, tree, model, situation, port, revision, connections, chosen))
     for connections in chosen.connections:
         _print(connections, [one for one in done if one.connections == connections])
     chosen.out.parent.mkdir(parents=True, exist_ok=True)
@@ -134,11 +133,14 @@ def _measured(
 
 
 @contextlib.contextmanager
-def _served(programs: Path, model: Model, scratch: Path, core: int) -> Iterator[tuple[Start, Tree]]:
+def _served(
+    programs: Path, model: Model, scratch: Path, core: int, target: int | None = None
+) -> Iterator[tuple[Start, Tree]]:
     folder = scratch / f"server-{core}"
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     start = OURS.start(programs, model, folder)
-    with launched(start.command, core=core, log=folder / "log", folder=folder, variables=start.variables) as tree:
+    command = [*start.command, *([] if target is None else [f"--shadow-target=http://127.0.0.1:{target}"])]
+    with launched(command, core=core, log=folder / "log", folder=folder, variables=start.variables) as tree:
         passes.first_answer(tree, start.port, OURS, OURS.questions(model)[0])
         yield start, tree
 
@@ -168,7 +170,8 @@ def _misbehave(name: str, told: Connection) -> None:
 def _manage(start: Start, method: str, path: str, body: Any = None) -> bytes:
     connection = http.client.HTTPConnection("127.0.0.1", start.management_port, timeout=10)
     with contextlib.closing(connection):
-        connection.request(method, path, None if body is None else json.dumps(body))
+        content = b"" if body is None else json.dumps(body).encode()
+        connection.request(method, path, content, proven(method, path, content))
         answer = connection.getresponse()
         text = answer.read()
         if answer.status >= 400:

@@ -19,7 +19,7 @@ import uvloop
 from benchmarks.load import Question, closed_loop
 from benchmarks.processes import Tree, busy_seconds, launched
 from benchmarks.serving.models import Model
-from benchmarks.serving.servers import Server, Start, binaries
+from benchmarks.serving.servers import Server, Start, binaries, proven
 from viridian.serving.recorder import COUNTED_PER_SECOND
 
 WARM_UP_SECONDS = 1.0
@@ -214,7 +214,7 @@ def _metric(start: Start, name: str, label: str) -> int:
 def _managed(start: Start, path: str) -> bytes:
     connection = http.client.HTTPConnection("127.0.0.1", start.management_port, timeout=10)
     with contextlib.closing(connection):
-        connection.request("GET", path)
+        connection.request("GET", path, headers=proven("GET", path))
         return connection.getresponse().read()
 
 

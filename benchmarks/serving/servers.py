@@ -23,10 +23,16 @@ from benchmarks.load import Question, Read, post
 from benchmarks.processes import free_port
 from benchmarks.serving.models import Model
 from localcluster.paths import REPOSITORY
+from viridian.api.orders import HEADER, Order
+from viridian.ports.orders import OrderKey
 
 PROGRAMS: Final = Path(__file__).parent / "programs"
 SOURCES: Final = Path(viridian.__file__).parents[1]
 """Viridian's own, on top of an environment that holds what its image holds."""
+
+
+ORDERS: Final = OrderKey.generate()
+"""Whose orders our servers take."""
 
 
 @dataclass(frozen=True)
@@ -120,11 +126,17 @@ def _ours(binaries: Path, bundle: Path, more: Mapping[str, Any] | None = None, b
     port, management_port = free_port(), free_port()
     flags = {
         "model-dir": bundle, "model-name": "model", "model-version": 1, "revision": "4c1d90ab", "slot": "blue",
+        "namespace": "ml", "pod": "churn-1", "orders-key": ORDERS.public,
         "host": "127.0.0.1", "port": port, "management-port": management_port, "drain-seconds": 0,
         **(more or {}),
     }  # fmt: skip
     command = [str(binaries / "python"), "-m", "viridian.serving.main", *(f"--{k}={v}" for k, v in flags.items())]
     return Start(command, port, {"PYTHONPATH": str(SOURCES)}, management_port, beside)
+
+
+def proven(method: str, path: str, body: bytes = b"") -> dict[str, str]:
+    """The header of an order to one of our servers."""
+    return {HEADER: ORDERS.prove(Order(method=method, path=path, body=body, receiver="ml/churn-1"))}
 
 
 def _fastapi(binaries: Path, model: Model, _folder: Path) -> Start:

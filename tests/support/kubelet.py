@@ -2,8 +2,8 @@
 
 Pods become ready, or not, or crash, by writes to their status, as a kubelet's; the pods of Jobs end when a test says
 so. Each running pod has an address of its own in 127.77.0.0/16, where a real HTTP server answers on its management
-port: `/metrics` in Prometheus text, and `POST /connections/close`. What users send is shared by the ready pods that the
-live Service selects, and shows in the counters.
+port: `/metrics` in Prometheus text, and `POST /connections/close` for whom the pod takes orders from. What users send
+is shared by the ready pods that the live Service selects, and shows in the counters.
 
 All of 127.0.0.0/8 belongs to every Linux computer, so nothing has to be set up and nothing can be left behind. Without
 a node the pods are in no EndpointSlice, which would not take these addresses.
@@ -35,8 +35,10 @@ from viridian.api.names import (
     SLOT_LABEL,
     TRAFFIC_ANNOTATION,
 )
+from viridian.api.orders import HEADER, KEY_VARIABLE, Order, parse_key
 from viridian.api.samples import Identity
 from viridian.rollout.snapshot import parse_pod
+from viridian.serving.orders import Orders
 
 POLL_SECONDS = 0.15
 STRATEGIC = "application/strategic-merge-patch+json"
@@ -80,6 +82,8 @@ class _Running:
     """What a script may call it by: version, URI, revision, name of its run."""
     identity: Identity
     """What its server is told about whose it is."""
+    orders: Orders
+    """Whose orders its server takes: the real server's own judgement."""
     counters: Counters = field(default_factory=Counters)
     written: Object = field(default_factory=dict)
     server: asyncio.Server | None = None
@@ -198,7 +202,9 @@ class Kubelet:
     async def _start(self, uid: str, pod: Object) -> _Running:
         number = next(self._addresses)
         ip = f"127.77.{number // 250 % 250}.{number % 250 + 1}"
-        running = _Running(pod["metadata"]["namespace"], ip, time.monotonic(), _names(pod), _identity(pod))
+        running = _Running(
+            pod["metadata"]["namespace"], ip, time.monotonic(), _names(pod), _identity(pod), _orders(pod)
+        )
         if RUN_LABEL not in pod["metadata"]["labels"]:
             port = parse_pod(pod).management_port
             running.server = await asyncio.start_server(
@@ -243,8 +249,13 @@ class Kubelet:
                 writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nConnection: close\r\n")
                 writer.write(f"Content-Length: {len(body)}\r\n\r\n{body}".encode())
             elif head.startswith("POST /connections/close "):
-                self.closed.append((uid, "Close" if b"Close" in await _body(reader, head) else "Keep"))
-                writer.write(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n")
+                sent = await _body(reader, head)
+                order = Order(method="POST", path="/connections/close", body=sent, receiver=pod.orders.receiver)
+                if pod.orders.refusal(order, _field(head, HEADER)):
+                    writer.write(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+                else:
+                    self.closed.append((uid, "Close" if b"Close" in sent else "Keep"))
+                    writer.write(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n")
             await writer.drain()
         except (asyncio.IncompleteReadError, ConnectionError):
             pass  # whoever asked has gone
@@ -253,8 +264,13 @@ class Kubelet:
 
 
 async def _body(reader: asyncio.StreamReader, head: str) -> bytes:
-    lengths = [line.partition(":")[2] for line in head.splitlines() if line.lower().startswith("content-length:")]
-    return await reader.readexactly(int(lengths[0])) if lengths else b""
+    length = _field(head, "content-length")
+    return await reader.readexactly(int(length)) if length else b""
+
+
+def _field(head: str, name: str) -> str:
+    found = (line.partition(":")[2].strip() for line in head.splitlines() if line.lower().startswith(f"{name}:"))
+    return next(found, "")
 
 
 async def _close(pod: _Running) -> None:
@@ -286,6 +302,13 @@ def _identity(pod: Object) -> Identity:
         revision=labels.get(REVISION_LABEL, ""),
         pod=metadata["name"],
     )
+
+
+def _orders(pod: Object) -> Orders:
+    variables = [entry for container in pod["spec"]["containers"] for entry in container.get("env", ())]
+    key = next((entry.get("value", "") for entry in variables if entry["name"] == KEY_VARIABLE), "")
+    receiver = f"{pod['metadata']['namespace']}/{pod['metadata']['name']}"
+    return Orders(parse_key(key) if key else None, receiver)
 
 
 def _shares(pods: list[Object], services: list[Object]) -> dict[str, float]:

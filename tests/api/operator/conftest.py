@@ -18,6 +18,9 @@ from tests.support.shipped import kubeconfig_of_the_operator
 
 KILLS = "killed after every k-th write on the real control plane (P4)"
 
+ORDERS = "--orders-secret=viridian-system/viridian-orders"
+"""In the namespace of the operator, where the roles that are shipped let it make this Secret."""
+
 Operator = Callable[..., OperatorProcess]
 
 
@@ -40,7 +43,7 @@ def shared_operator(
 ) -> Iterator[OperatorProcess]:
     """One operator for all namespaces, as long as a module lasts. No other may run meanwhile."""
     folder = tmp_path_factory.mktemp("operator")
-    with OperatorProcess(operator_kubeconfig, folder, f"--mlflow-uri={mlflow.url}") as operator:
+    with OperatorProcess(operator_kubeconfig, folder, f"--mlflow-uri={mlflow.url}", ORDERS) as operator:
         operator.until_ready()
         yield operator
         assert operator.stop() == 0, operator.log()

@@ -48,8 +48,10 @@ def test_a_bad_version_is_reverted(churn: LiveModel, bad: Behaviour) -> None:
     churn.apply("1")
     churn.until_serves("1")
     churn.behave("2", bad)
+    told_before = len(churn.kubelet.closed)
     churn.apply("2")
     churn.until_rejected("2")
+    churn.until(lambda model: "Close" in [idle for _, idle in model.kubelet.closed[told_before:]], "an order to close")
     assert churn.champion == "1"
     assert churn.selector()["viridian.dev/slot"] == "blue"
     rollback = churn.status["lastRollback"]
