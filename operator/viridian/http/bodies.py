@@ -26,20 +26,38 @@ class BodyTooSlow(Exception):
     """The body did not arrive in time."""
 
 
-async def read_body(scope: Scope, receive: Receive, limit: int, announced: int) -> bytes:
+class NoRoom(Exception):
+    """The bodies that are arriving now take all the memory that they may."""
+
+
+class BodyRoom:
+    """Memory for the bodies that are arriving on one port. The first bytes of each are free: small ones always fit."""
+
+    FREE: Final = 64 * 1024
+
+    def __init__(self, size: int) -> None:
+        self._left = size
+
+    def grow(self, before: int, now: int) -> None:
+        """A body has grown; NoRoom where it must not."""
+        more = max(0, now - self.FREE) - max(0, before - self.FREE)
+        if more > self._left:
+            raise NoRoom
+        self._left -= more
+
+    def free(self, size: int) -> None:
+        """A body of this size is not arriving any more."""
+        self._left += max(0, size - self.FREE)
+
+
+async def read_body(scope: Scope, receive: Receive, limit: int, announced: int, room: BodyRoom | None = None) -> bytes:
     """The whole body. One that is announced to be too large is not even asked for."""
     if announced > limit:
         raise BodyTooLarge
     message = await receive()
     body: bytes = message.get("body", b"")
     if message.get("more_body", False):
-        parts = [body]
-        size = len(body)
-        while message.get("more_body", False) and size <= limit:
-            message = await receive()
-            parts.append(message.get("body", b""))
-            size += len(parts[-1])
-        body = b"".join(parts)
+        body, message = await _rest(body, message, receive, limit, room or BodyRoom(2 * limit + BodyRoom.FREE))
     if message["type"] != "http.request":
         raise Disconnected
     if len(body) > limit:
@@ -47,6 +65,24 @@ async def read_body(scope: Scope, receive: Receive, limit: int, announced: int) 
     if SLOW in scope:
         raise BodyTooSlow
     return body
+
+
+async def _rest(
+    body: bytes, message: MutableMapping[str, Any], receive: Receive, limit: int, room: BodyRoom
+) -> tuple[bytes, MutableMapping[str, Any]]:
+    """The body as far as it comes, or just beyond the limit, and the last message about it."""
+    parts, size, counted = [body], len(body), 0
+    try:
+        while True:
+            room.grow(counted, size)
+            counted = size
+            if not message.get("more_body", False) or size > limit:
+                return b"".join(parts), message
+            message = await receive()
+            parts.append(message.get("body", b""))
+            size += len(parts[-1])
+    finally:
+        room.free(counted)
 
 
 def announced_length(headers: Iterable[tuple[bytes, bytes]]) -> int:

@@ -9,9 +9,9 @@ from urllib.parse import quote
 
 import msgspec
 
-from viridian.http.bodies import BodyTooLarge, BodyTooSlow, Disconnected, Receive, Scope, read_body
+from viridian.http.bodies import BodyRoom, BodyTooLarge, BodyTooSlow, Disconnected, NoRoom, Receive, Scope, read_body
 from viridian.serving.connections import Connections
-from viridian.serving.errors import BadInput, ModelFailed, NoAnswer, Rejection
+from viridian.serving.errors import BadInput, Busy, ModelFailed, NoAnswer, Rejection
 from viridian.serving.facts import Facts
 from viridian.serving.identifiers import prediction_id
 from viridian.serving.logs import ModelErrors, note
@@ -34,7 +34,7 @@ from viridian.serving.shadow import Shadow
 from viridian.serving.work import Limits, Work
 
 _BODIES_WAITING: Final = 8
-"""What waits for a thread may take as much memory as so many of the largest bodies."""
+"""What arrives may take as much memory as so many of the largest bodies, and what waits for a thread as much again."""
 
 
 class Exchange(msgspec.Struct):
@@ -65,6 +65,7 @@ class Inference:
             bytes=_BODIES_WAITING * settings.max_body_bytes,
             seconds=settings.predict_seconds,
         )
+        self._arriving = BodyRoom(limits.bytes)
         self.work = Work[Request, Answer](self._call, threads, limits)
         self.metrics = Metrics(settings, in_flight=lambda: self.in_flight, work=self.work)
         self.shadow = Shadow(lambda: bins(settings.model_dir))
@@ -124,13 +125,17 @@ class Inference:
     async def _reply(self, exchange: Exchange, scope: Scope, receive: Receive) -> Reply:
         settings = self._settings
         try:
-            exchange.body = await read_body(scope, receive, settings.max_body_bytes, exchange.head.announced)
+            announced = exchange.head.announced
+            exchange.body = await read_body(scope, receive, settings.max_body_bytes, announced, self._arriving)
             exchange.began = time.perf_counter()
             return await self._answer(exchange)
         except BodyTooLarge:
             exchange.began = time.perf_counter()
             limit = f"a body has {settings.max_body_bytes} bytes at most"
             return self._rejected(413, Rejection.BODY_TOO_LARGE, "", limit)
+        except NoRoom:
+            exchange.began = time.perf_counter()
+            return self._unanswered(Busy(retry_after=1))
         except BodyTooSlow:
             exchange.began = time.perf_counter()
             limit = f"the body did not arrive within {settings.read_seconds:g} s"
@@ -152,9 +157,7 @@ class Inference:
             self._model_errors.note(str(error), exchange.prediction)
             return Reply(500, error_body(f"the model raised {error}", prediction=exchange.prediction))
         except NoAnswer as error:
-            self.metrics.unanswered(error)
-            later = [] if error.retry_after is None else [(b"retry-after", str(error.retry_after).encode())]
-            return Reply(error.status, error_body(str(error)), later)
+            return self._unanswered(error)
         except Exception as error:
             # A fault of this server. It must neither end the process nor quote the input.
             self._model_errors.note(type(error).__name__, exchange.prediction)
@@ -192,6 +195,11 @@ class Inference:
                 prediction=exchange.prediction,
                 request=exchange.head.request_id(exchange.prediction).decode(),
             )
+
+    def _unanswered(self, error: NoAnswer) -> Reply:
+        self.metrics.unanswered(error)
+        later = [] if error.retry_after is None else [(b"retry-after", str(error.retry_after).encode())]
+        return Reply(error.status, error_body(str(error)), later)
 
     def _rejected(self, status: int, reason: Rejection, field: str, message: str) -> Reply:
         self.metrics.rejected(reason)

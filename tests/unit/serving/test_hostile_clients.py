@@ -25,6 +25,7 @@ EXTRA_CONNECTIONS = 100
 SLOWEST = 1.0
 """Seconds that this server gives a request to arrive."""
 PREDICTION = Start("/invocations", ("content-type: application/json",), b'{"inputs": [[5.1, 3.5, 1.4, 0.2]]}')
+ORDINARY = Mode(lambda start: [start.whole(start.body, "connection: close")], frozenset({200}))
 ORDER = Start("/connections/close", ("content-type: application/json",), b'{"forSeconds": 1}')
 
 
@@ -35,7 +36,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     bounds = {"read_seconds": str(SLOWEST), "max_body_bytes": str(LIMIT), "max_connections": str(CONNECTIONS)}
     with in_background(running(directory, tmp, **bounds)) as process:
         for port, start in ((process.port, PREDICTION), (process.management_port, ORDER)):
-            attack(port, Mode(lambda start: [start.whole(start.body, "connection: close")], frozenset()), start)
+            attack(port, ORDINARY, start)
         yield process
 
 
@@ -134,6 +135,21 @@ def test_a_body_that_stands_for_much_is_refused_before_it_is_made(
     record_property("8 MiB that stand for much", f"{grown / MIB:5.0f} MiB, {1000 * max(slowest):5.0f} ms: {form}")
 
 
+def test_large_bodies_that_stall_cost_no_more_than_their_room_and_small_ones_are_answered(
+    server: ServerProcess, memory: Memory
+) -> None:
+    stalled = Mode(lambda start: [start.head(f"content-length: {LIMIT}") + b"\r\n", b" " * (LIMIT - 1)], frozenset())
+    memory.reset_peak()
+    before = memory.peak
+    with ThreadPoolExecutor(32) as clients:
+        ends = [clients.submit(attack, server.port, stalled, PREDICTION) for _ in range(32)]
+        while not any(end.done() for end in ends):
+            assert attack(server.port, ORDINARY, PREDICTION).statuses == (200,)
+        statuses = {status for end in ends for status in end.result().statuses}
+    assert statuses <= {408, 429}
+    assert memory.peak - before < 8 * LIMIT + LARGEST
+
+
 def test_eight_of_them_at_once(server: ServerProcess, memory: Memory) -> None:
     path, body = MANY["records"]
     request = Start(path, ("content-type: application/json", "connection: close")).whole(body)
@@ -144,6 +160,35 @@ def test_eight_of_them_at_once(server: ServerProcess, memory: Memory) -> None:
         outcomes = list(clients.map(lambda _: attack(server.port, mode, Start()), range(8)))
     assert {outcome.statuses for outcome in outcomes} == {(400,)}
     assert memory.peak - before < 3 * LARGEST
+
+
+WRONG: dict[str, tuple[str, bytes]] = {
+    "deep": ("/invocations", b"[" * 4_000_000),
+    "deep objects": ("/invocations", b'{"inputs":' * 800_000),
+    "not a number": ("/invocations", b'{"inputs": [[NaN, 1, 1, 1]]}'),
+    "an infinite number": ("/invocations", b'{"inputs": [[1e999, 1, 1, 1]]}'),
+    "a number of many digits": ("/invocations", b'{"inputs": [[' + b"9" * 4_000_000 + b", 1, 1, 1]]}"),
+    "an exponent of many digits": ("/invocations", b'{"inputs": [[1e' + b"9" * 4_000_000 + b", 1, 1, 1]]}"),
+    "half a character": ("/invocations", b'{"inputs": [["\xff", 1, 1, 1]]}'),
+    "an open quote in CSV": ("/invocations", b'a,b\n"' + b"x" * 4_000_000),
+    "a negative dimension": (INFER, b'{"inputs": [{"name":"rows","shape":[-1,4],"datatype":"FP64","data":[]}]}'),
+    "dimensions that overflow": (
+        INFER,
+        b'{"inputs": [{"name":"rows","shape":[4294967296,4294967296],"datatype":"FP64","data":[1]}]}',
+    ),
+    "more rows than there are": (INFER, b'{"inputs": [{"name":"rows","shape":[9000,4],"datatype":"FP64","data":[1]}]}'),
+    "a type that nobody knows": (INFER, b'{"inputs": [{"name":"rows","shape":[1,4],"datatype":"FP1","data":[1]}]}'),
+}
+"""Bodies that are no question, by what is wrong."""
+
+
+@pytest.mark.parametrize("kind", WRONG)
+def test_what_is_no_question_is_400_and_costs_little(server: ServerProcess, memory: Memory, kind: str) -> None:
+    path, body = WRONG[kind]
+    media = "text/csv" if "CSV" in kind else "application/json"
+    request = Start(path, (f"content-type: {media}", "connection: close")).whole(body)
+    with longest_answer(server), memory.growth_of_at_most(len(body) * 4 + GROWTH):
+        assert attack(server.port, Mode(lambda _: [request], frozenset({400})), Start()).statuses == (400,)
 
 
 def healthy(port: int) -> bool:
