@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +51,8 @@ class CollectorProcess:
 
     process: asyncio.subprocess.Process
     port: int = 0
+    said: list[str] = field(default_factory=list)
+    """Messages of the lines that were read."""
 
     @property
     def url(self) -> str:
@@ -62,6 +64,7 @@ class CollectorProcess:
         seen = []
         while line := await self.process.stdout.readline():
             entry: dict[str, Any] = json.loads(line)
+            self.said.append(entry["message"])
             if entry["message"] == message:
                 return entry
             seen.append(entry)

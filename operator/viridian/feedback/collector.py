@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from viridian.feedback.access import Access, Gate
 from viridian.feedback.bodies import Bodies
 from viridian.feedback.database import Database, open_database
+from viridian.feedback.logs import log
 from viridian.feedback.metrics import Metrics
 from viridian.feedback.privacy import Privacy
 from viridian.feedback.quotas import Quotas
@@ -29,6 +30,10 @@ from viridian.feedback.windows import Windows
 from viridian.feedback.writer import Writer
 
 _LEAST_KEY_BYTES = 16
+OWN_KEY = (
+    "the key of hashes lies beside the data: whoever has both can find hashed values again by trying. Give a key of "
+    "your own with --hash-key-file (Helm: collector.hashKey.existingSecret)"
+)
 _SHARES = 2
 """One namespace has this part of the volume at most, where nothing else is configured."""
 
@@ -123,6 +128,7 @@ def _most_stored(settings: Settings) -> int:
 
 def _hash_key(settings: Settings, engine: sa.Engine) -> bytes:
     if settings.hash_key_file is None:
+        log.warning(OWN_KEY)
         return own_key(engine)
     try:
         key = settings.hash_key_file.read_bytes().strip()

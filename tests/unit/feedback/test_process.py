@@ -16,6 +16,7 @@ from benchmarks.feedback import kills
 from benchmarks.feedback.traffic import HEADERS, OWNERS, batch
 from tests.support.collecting import settings
 from tests.support.collector_process import launched, reviewing
+from viridian.feedback.collector import OWN_KEY
 from viridian.feedback.database import DatabaseUnusable, open_database
 from viridian.feedback.rulesfile import RulesUnusable, read_rules
 from viridian.feedback.settings import parse
@@ -41,6 +42,16 @@ async def test_told_to_leave_it_finishes_and_ends_with_success(tmp_path: Path, d
             collector.terminate()
             await collector.logged("end")
         assert await collector.process.wait() == 0
+
+
+async def test_a_key_beside_the_data_is_warned_of_and_one_of_its_own_is_not(tmp_path: Path) -> None:
+    key = tmp_path / "key"
+    key.write_bytes(b"k" * 32)
+    for settings_, warned in (({}, True), ({"hash_key_file": str(key)}, False)):
+        async with reviewing(OWNERS) as api, launched(api, tmp_path / "data", "", **settings_) as collector:
+            collector.terminate()
+            await collector.logged("end")
+            assert (OWN_KEY in collector.said) is warned
 
 
 def test_the_tables_are_those_that_the_migrations_make(tmp_path: Path, database_url: str) -> None:

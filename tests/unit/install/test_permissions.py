@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -154,3 +154,25 @@ def test_specs_and_secrets_are_out_of_reach() -> None:
     own = {resource.plural for resource in OWN}
     assert {verb for _, resource, verb in rights if resource in own} == {"get", "list", "watch"}
     assert not [right for right in rights if "secrets" in right or "*" in right]
+
+
+@pytest.mark.parametrize(
+    "render", [lambda: helm("viridian-system"), lambda: kustomize("manifests")], ids=["helm", "kustomize"]
+)
+def test_rows_are_read_by_those_alone_who_are_given_that_right(render: Callable[[], list[Object]]) -> None:
+    verbs: dict[str, set[str]] = {}
+    holders: dict[str, set[str]] = {}
+    for role in render():
+        if role["kind"] not in ("ClusterRole", "Role"):
+            continue
+        name = role["metadata"]["name"]
+        for rule in role["rules"]:
+            if "modeldeployments/feedback" in rule["resources"]:
+                verbs.setdefault(name, set()).update(rule["verbs"])
+        holders[name] = {
+            label.rpartition("-")[2] for label in role["metadata"].get("labels", {}) if "aggregate-to" in label
+        }
+    assert {name for name in verbs if "list" in verbs[name]} == {"viridian-feedback-reader"}
+    assert holders["viridian-feedback-reader"] == {"admin"}
+    assert verbs["viridian-edit"] == {"create", "get", "update"}
+    assert not any(verbs[name] & {"delete", "*"} for name in verbs)
