@@ -37,6 +37,11 @@ def cleaned(value: Any) -> Any:
     return [cleaned(inner) for inner in value] if isinstance(value, list | tuple) else value
 
 
+def as_text(value: object) -> str:
+    """What `json.dumps` writes for a value that JSON does not know."""
+    return printable(concealed(str(value)))
+
+
 def printable(text: str) -> str:
     """The text with an escape such as `\\x1b` in the place of each character that does not show as itself."""
     if text.isprintable():

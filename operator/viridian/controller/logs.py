@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
-from viridian.api.texts import cleaned
+from viridian.api.texts import as_text, cleaned
 
 # The attributes that every record has; what else stands on one was given by `extra`.
 _STANDARD = frozenset({*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"})
@@ -42,7 +42,7 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             entry["exception"] = "\n".join(map(cleaned, self.formatException(record.exc_info).splitlines()))
-        return json.dumps(entry, default=_as_text, ensure_ascii=False)
+        return json.dumps(entry, default=as_text, ensure_ascii=False)
 
 
 class TextFormatter(logging.Formatter):
@@ -63,10 +63,6 @@ class TextFormatter(logging.Formatter):
 
 def _time(record: logging.LogRecord) -> str:
     return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _as_text(value: object) -> str:
-    return str(cleaned(str(value)))
 
 
 def _extra(record: logging.LogRecord) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import logging
 import sys
 from datetime import UTC, datetime
 
-from viridian.api.texts import cleaned
+from viridian.api.texts import as_text, cleaned
 
 log = logging.getLogger("viridian.feedback")
 
@@ -25,7 +25,7 @@ class JsonLines(logging.Formatter):
         }
         if record.exc_info and record.exc_info[0]:
             entry["exception"] = record.exc_info[0].__name__
-        return json.dumps(entry, ensure_ascii=False, default=str)
+        return json.dumps(entry, ensure_ascii=False, default=as_text)
 
 
 def configure() -> None:

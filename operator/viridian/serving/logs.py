@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from viridian.api.texts import cleaned
+from viridian.api.texts import as_text, cleaned
 
 log = logging.getLogger("viridian.serving")
 
@@ -27,7 +27,7 @@ class JsonLines(logging.Formatter):
         if record.exc_info and record.exc_info[0]:
             # The type alone: the text of an exception may quote the input that caused it.
             entry["exception"] = record.exc_info[0].__name__
-        return json.dumps(entry, ensure_ascii=False, default=str)
+        return json.dumps(entry, ensure_ascii=False, default=as_text)
 
 
 def configure() -> None:
