@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.support import templates
 from tests.support.kube import Kube, Object, Refused, eventually
 from tests.support.manifests import model_deployment, retrain_policy
 from tests.support.shipped import OPERATOR, bound, refusal
@@ -191,6 +192,47 @@ def test_a_secret_is_named_by_who_may_read_it(
     assert said in refusal(editor, model_deployment(namespace, **spec))
     made = developer.create(model_deployment(namespace, **spec))
     editor.merge(made, {"spec": {"rollout": {"paused": True}}})
+
+
+# ---- templates that are limited
+
+
+def limited(policy: Object, namespace: str) -> list[Object]:
+    """The policy as it is with `templates: resources-only`, for one namespace alone."""
+    made = copy.deepcopy({key: policy[key] for key in ("apiVersion", "kind", "metadata", "spec")})
+    name = f"{namespace}-{policy['metadata']['name']}"
+    made["metadata"] = {"name": name}
+    variables = {one["name"]: one for one in made["spec"]["variables"]}
+    variables["resourcesOnly"]["expression"] = "true"
+    if "stageImages" in variables:
+        variables["stageImages"]["expression"] = str(list(templates.IMAGES))
+    made["spec"]["matchConstraints"]["namespaceSelector"] = {"matchLabels": {"kubernetes.io/metadata.name": namespace}}
+    binding = {"policyName": name, "validationActions": ["Deny"]}
+    kind = "ValidatingAdmissionPolicyBinding"
+    return [made, {"apiVersion": made["apiVersion"], "kind": kind, "metadata": {"name": name}, "spec": binding}]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_templates_can_be_limited_for_everybody(kind: str, shipped: Kube, namespace: str) -> None:
+    name = f"viridian-{'modeldeployments' if kind == MODEL_DEPLOYMENT else 'retrainpolicies'}"
+    shipped_policy = shipped.get("admissionregistration.k8s.io/v1", "ValidatingAdmissionPolicy", name)
+    assert shipped_policy is not None
+    objects = limited(shipped_policy, namespace)
+    for made in objects:
+        shipped.create(made)
+
+    def answer(fields: tuple[Field, Field]) -> str:
+        return refusal(shipped, templates.manifest(kind, namespace, templates.template(kind, fields)))
+
+    eventually(lambda: "are limited" in answer(templates.TOO_MUCH["a command"]), what="the limits")
+    for what, fields in templates.HARMLESS.items():
+        assert answer(fields) == "", what
+    for what, fields in templates.TOO_MUCH.items():
+        assert "pod templates are limited to resources, scheduling and plain environment" in answer(fields), what
+    eventually(lambda: "typeChecking" in shipped.read(objects[0]).get("status", {}), what="the type check")
+    assert shipped.read(objects[0])["status"]["typeChecking"] == {}
+    for made in reversed(objects):
+        shipped.delete(made)
 
 
 # ---- commands of people

@@ -19,6 +19,7 @@ from viridian.api.feedback import COLLECTOR_PORT
 from viridian.api.network import DEFAULT_METRICS_FROM, parse_peers
 from viridian.api.origins import origin_of
 from viridian.plan.model_owners import OwnerRule
+from viridian.plan.templates import NO_LIMITS, TemplateRules, Templates
 
 PREFIX = "VIRIDIAN_"
 ORDERS_SECRET = "viridian-orders"  # noqa: S105 - a name
@@ -59,6 +60,8 @@ class Config:
     """Where the operator's own token for it lies; nothing there means none."""
     own_namespace: str | None = None
     """Where the operator runs; None outside of a cluster."""
+    templates: TemplateRules = NO_LIMITS
+    """What pod templates may say."""
     network_policies: bool = True
     metrics_from: tuple[Mapping[str, Any], ...] = ()
     """NetworkPolicyPeers that may read the metrics of model servers."""
@@ -79,11 +82,13 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> Config:
     parsed = vars(parser.parse_args(arguments))
     namespaces = parsed.pop("namespace") or _split(environment.get(f"{PREFIX}NAMESPACE", ""))
     secrets = parsed.pop("image_pull_secret") or _split(environment.get(f"{PREFIX}IMAGE_PULL_SECRET", ""))
+    images = parsed.pop("stage_image") or _split(environment.get(f"{PREFIX}STAGE_IMAGE", ""))
     rules = parsed.pop("registry_models") or _owner_rules(parser, environment.get(f"{PREFIX}REGISTRY_MODELS", ""))
     return Config(
         namespaces=tuple(dict.fromkeys(namespaces)),
         image_pull_secrets=tuple(dict.fromkeys(secrets)),
         registry_models=tuple(dict.fromkeys(rules)),
+        templates=TemplateRules(Templates(parsed.pop("templates")), tuple(dict.fromkeys(images))),
         **parsed,
     )
 
@@ -101,7 +106,7 @@ def argument_parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"viridian {__version__}")
     _serving(_Group(parser.add_argument_group("what to serve"), environment))
     _working(_Group(parser.add_argument_group("how to work"), environment))
-    _guarding(_Group(parser.add_argument_group("who may reach model servers"), environment))
+    _guarding(_Group(parser.add_argument_group("who may reach model servers, and what templates may say"), environment))
     _telling(_Group(parser.add_argument_group("what to tell about itself"), environment))
     return parser
 
@@ -191,6 +196,20 @@ def _serving(group: _Group) -> None:
 
 
 def _guarding(group: _Group) -> None:
+    group.add(
+        "--templates",
+        "any, or resources-only: then pod templates may say resources, scheduling and plain environment variables, "
+        "and nothing is deployed or trained from one that says more",
+        default="any",
+        metavar="any|resources-only",
+        type=_one_of("any", "resources-only"),
+    )
+    group.repeated(
+        "--stage-image",
+        "with --templates=resources-only, an image that the stages of a RetrainPolicy may run, or, ending in *, all "
+        "that begin so; may be given several times. None: no stage runs [VIRIDIAN_STAGE_IMAGE]",
+        metavar="IMAGE",
+    )
     group.add(
         "--network-policies",
         "on or off: a NetworkPolicy for each ModelDeployment, which opens the management port of its pods to the "

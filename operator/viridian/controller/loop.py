@@ -162,6 +162,7 @@ def assemble(
             last_seen,
             settings.image_pull_secrets,
             settings.registry_models,
+            settings.templates,
         ),
     }
 

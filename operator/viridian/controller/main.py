@@ -94,6 +94,7 @@ async def _work(
                 image_pull_secrets=config.image_pull_secrets,
                 mlflow_uri=config.mlflow_uri,
                 registry_models=config.registry_models,
+                templates=config.templates,
                 collector_url=config.collector_url,
                 access=_access(config),
                 orders_key=key.public if key is not None else None,

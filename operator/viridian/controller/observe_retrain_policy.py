@@ -17,6 +17,7 @@ from viridian.controller.model_owners import owners
 from viridian.plan.model_owners import OwnerRule, Owners
 from viridian.plan.obstacles import NO_OBSTACLES, Obstacles
 from viridian.plan.plan import Plan
+from viridian.plan.templates import NO_LIMITS, TemplateRules
 from viridian.ports.cluster import Cluster, Object, Reference
 from viridian.ports.feedback import Feedback, FeedbackError, FeedbackUnavailable
 from viridian.ports.registry import Registry, RegistryError
@@ -47,6 +48,7 @@ class RetrainPolicies:
     last_seen: LastSeen
     image_pull_secrets: tuple[str, ...] = ()
     registry_models: tuple[OwnerRule, ...] = ()
+    templates: TemplateRules = NO_LIMITS
 
     async def observe(self, key: Key, manifest: Object) -> Observed[Snapshot]:
         """The object as it was just read, and everything that belongs to it."""
@@ -75,6 +77,7 @@ class RetrainPolicies:
             mlflow_uri=self.mlflow_uri,
             collector=self.feedback is not None,
             image_pull_secrets=self.image_pull_secrets,
+            templates=self.templates,
             registry_models=self.registry_models,
         )
         return Observed(Snapshot(facts, await self._answers(key, ask(facts, now))), now)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from viridian.api import reasons
 from viridian.api.modeldeployment import RegistryModel
 from viridian.plan.obstacles import Obstacles, outage, refusal
+from viridian.plan.templates import of_stage
 from viridian.retraining.objects import entries, text
 from viridian.retraining.schedule import Unreadable
 from viridian.retraining.situation import Situation
@@ -41,6 +42,11 @@ def template_works(situation: Situation) -> Problem | None:
         return None
     message = "stages.training.template names no container: write spec.containers with a name and an image"
     return Problem(reasons.INVALID_SPEC, message, lasting=True)
+
+
+def template_is_allowed(situation: Situation) -> Problem | None:
+    said = of_stage(situation.spec.stages.training, situation.facts.templates)
+    return Problem(reasons.TEMPLATE_NOT_ALLOWED, said, lasting=True) if said else None
 
 
 def deployment_exists(situation: Situation) -> Problem | None:
@@ -84,6 +90,7 @@ def collector_is_known(situation: Situation) -> Problem | None:
 
 CHECKS: tuple[Check, ...] = (
     template_works,
+    template_is_allowed,
     deployment_exists,
     deployment_follows_an_alias,
     registry_is_configured,

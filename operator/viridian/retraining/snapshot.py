@@ -29,6 +29,7 @@ from viridian.api.retrainpolicy import RetrainPolicySpec
 from viridian.plan.conditions import moment
 from viridian.plan.model_owners import OwnerRule, Owners
 from viridian.plan.obstacles import Obstacles
+from viridian.plan.templates import NO_LIMITS, TemplateRules
 from viridian.retraining.objects import Object, annotations_of, dig, entries, mapping, text
 from viridian.retraining.results import JobResult
 
@@ -74,6 +75,8 @@ class Facts:
     registry_models: tuple[OwnerRule, ...] = ()
     # Names of the Secrets with which the images of Jobs are pulled.
     image_pull_secrets: tuple[str, ...] = ()
+    # What pod templates may say.
+    templates: TemplateRules = NO_LIMITS
     # Whether the operator knows a collector of feedback.
     collector: bool = False
     # What keeps which object from being written.
@@ -164,6 +167,7 @@ def facts_of(
     collector: bool = False,
     image_pull_secrets: tuple[str, ...] = (),
     registry_models: tuple[OwnerRule, ...] = (),
+    templates: TemplateRules = NO_LIMITS,
 ) -> Facts:
     """The facts from the objects as the API server gave them."""
     spec, invalid = _policy_spec(policy)
@@ -187,6 +191,7 @@ def facts_of(
         mlflow_uri=mlflow_uri or None,
         image_pull_secrets=image_pull_secrets,
         registry_models=registry_models,
+        templates=templates,
         collector=collector,
     )
 

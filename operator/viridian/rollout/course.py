@@ -102,7 +102,7 @@ def _steady(situation: Situation, traffic: Traffic) -> Move:
         stalled = (reasons.REVISION_REJECTED, f"{said}; {how}") if _is_pinned(situation) else None
         return Move(traffic, reasons.REVISION_REJECTED, said, stalled=stalled)
     if situation.invalid_template:
-        return Move(traffic, reasons.INVALID_SPEC, stalled=(reasons.INVALID_SPEC, situation.invalid_template))
+        return Move(traffic, situation.invalid_reason, stalled=(situation.invalid_reason, situation.invalid_template))
     if wanted is not None and wanted.revision != traffic.revision:
         if situation.spec.server.replicas == 0:
             return Move(traffic, reasons.SCALING, "spec.server.replicas to be above 0")
@@ -149,7 +149,7 @@ def _from_records(situation: Situation, slot: Slot) -> Traffic | None:
 
 def _first_deployment(situation: Situation) -> Move:
     if situation.invalid_template:
-        return Move(None, reasons.INVALID_SPEC, stalled=(reasons.INVALID_SPEC, situation.invalid_template))
+        return Move(None, situation.invalid_reason, stalled=(situation.invalid_reason, situation.invalid_template))
     revision = _first_revision(situation)
     if revision is None:
         awaited = f": {situation.awaited.message}" if situation.awaited else ""

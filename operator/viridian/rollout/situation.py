@@ -10,6 +10,7 @@ from typing import Any
 from viridian.api import reasons
 from viridian.api.modeldeployment import ModelDeploymentSpec, Step
 from viridian.api.names import RESTART_ANNOTATION, RETRY_ANNOTATION, Slot
+from viridian.plan.templates import of_server
 from viridian.rollout import addresses, collecting
 from viridian.rollout.addresses import Addresses
 from viridian.rollout.records import Model, Outcome, Record
@@ -46,6 +47,7 @@ class Situation:
     traffic: Traffic | None = None
     # Why the wanted revision cannot be made from the spec, for people.
     invalid_template: str = ""
+    invalid_reason: str = reasons.INVALID_SPEC
 
     @property
     def steps(self) -> Sequence[Step]:
@@ -170,6 +172,8 @@ def _champion_is_lost(situation: Situation) -> bool:
 
 def _read(snapshot: Snapshot, spec: ModelDeploymentSpec, now: datetime) -> Situation:
     traffic = snapshot.traffic
+    if beyond := of_server(spec.server, snapshot.settings.templates):
+        return Situation(snapshot, spec, now, None, traffic, beyond, reasons.TEMPLATE_NOT_ALLOWED)
     if isinstance(snapshot.model, Unresolved):
         return Situation(snapshot, spec, now, None, traffic)
     try:

@@ -20,6 +20,7 @@ from viridian.plan.conditions import moment
 from viridian.plan.model_owners import OwnerRule, Owners, OwnersUnknown
 from viridian.plan.obstacles import Obstacles
 from viridian.plan.pods_waiting import Impediment
+from viridian.plan.templates import NO_LIMITS, TemplateRules
 from viridian.rollout import records, traffic
 from viridian.rollout.addresses import Addresses
 from viridian.rollout.records import Model, Record
@@ -56,6 +57,8 @@ class Settings:
     registry_models: tuple[OwnerRule, ...] = ()
     # How often a followed alias is looked up.
     registry_poll: timedelta = timedelta(seconds=15)
+    # What pod templates may say.
+    templates: TemplateRules = NO_LIMITS
 
     @property
     def addresses(self) -> Addresses:

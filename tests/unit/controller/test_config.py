@@ -10,6 +10,7 @@ import pytest
 from viridian.controller import config as config_module
 from viridian.controller.config import Config, argument_parser, parse
 from viridian.plan.model_owners import OwnerRule
+from viridian.plan.templates import TemplateRules, Templates
 
 FLAGS = [
     option
@@ -35,7 +36,7 @@ def test_every_flag() -> None:
         "--mlflow-uri http://mlflow:5000 --registry-models ml=churn-* --registry-models =* --kubeconfig /k "
         "--collector-url http://collector:8090 --collector-token-file /t "
         '--network-policies off --own-namespace vs --metrics-from [{"podSelector":{}}] '
-        "--orders-secret viridian-system/orders "
+        "--orders-secret viridian-system/orders --templates resources-only --stage-image a/* --stage-image b:1 "
         "--workers 8 --resync 5m --health-port 1 --metrics-port 2 --log-level DEBUG --log-format text"
     )
     assert parse(arguments.split(), {}) == Config(
@@ -50,6 +51,7 @@ def test_every_flag() -> None:
         own_namespace="vs",
         metrics_from=({"podSelector": {}},),
         orders_secret="viridian-system/orders",
+        templates=TemplateRules(Templates.RESOURCES_ONLY, ("a/*", "b:1")),
         kubeconfig="/k",
         workers=8,
         resync=timedelta(minutes=5),
@@ -73,6 +75,8 @@ def test_every_variable() -> None:
         "VIRIDIAN_OWN_NAMESPACE": "vs",
         "VIRIDIAN_METRICS_FROM": '[{"podSelector":{}}]',
         "VIRIDIAN_ORDERS_SECRET": "viridian-system/orders",
+        "VIRIDIAN_TEMPLATES": "resources-only",
+        "VIRIDIAN_STAGE_IMAGE": "a/*,b:1",
         "VIRIDIAN_KUBECONFIG": "/k",
         "VIRIDIAN_WORKERS": "8",
         "VIRIDIAN_RESYNC": "5m",
@@ -94,6 +98,7 @@ def test_every_variable() -> None:
         own_namespace="vs",
         metrics_from=({"podSelector": {}},),
         orders_secret="viridian-system/orders",
+        templates=TemplateRules(Templates.RESOURCES_ONLY, ("a/*", "b:1")),
         kubeconfig="/k",
         workers=8,
         resync=timedelta(minutes=5),

@@ -57,6 +57,29 @@ def test_the_admission_policies_can_be_left_out(overlay: str, tmp_path: Path) ->
         assert not kinds & POLICIES
 
 
+def test_both_ways_limit_templates_alike(tmp_path: Path) -> None:
+    root = os.path.relpath(ROOT / "manifests", tmp_path)
+    own = {
+        "resources": [f"{root}/overlays/cluster-wide"],
+        "components": [f"{root}/components/templates-resources-only"],
+    }
+    (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump(own))
+    by_kustomize = by_identity(kustomize(str(tmp_path)))
+    del by_kustomize["Namespace", "", "viridian-system"]
+    assert by_identity(helm("viridian-system", "templates=resources-only")) == by_kustomize
+    assert {"name": "VIRIDIAN_TEMPLATES", "value": "resources-only"} in _container(by_kustomize)["env"]
+    for name in ("viridian-modeldeployments", "viridian-retrainpolicies"):
+        variables = by_kustomize["ValidatingAdmissionPolicy", "", name]["spec"]["variables"]
+        assert {"name": "resourcesOnly", "expression": "true"} in variables
+
+
+def test_helm_lists_the_images_of_stages() -> None:
+    objects = by_identity(helm("viridian-system", "templates=resources-only", "stageImages={r.example.com/t/*,one:1}"))
+    assert {"name": "VIRIDIAN_STAGE_IMAGE", "value": "r.example.com/t/*,one:1"} in _container(objects)["env"]
+    variables = objects["ValidatingAdmissionPolicy", "", "viridian-retrainpolicies"]["spec"]["variables"]
+    assert {"name": "stageImages", "expression": '["r.example.com/t/*","one:1"]'} in variables
+
+
 def test_every_policy_denies_and_fails_closed() -> None:
     for objects in (kustomize("manifests"), helm("viridian-system")):
         policies = {

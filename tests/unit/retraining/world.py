@@ -35,6 +35,7 @@ from viridian.plan.plan import (
     SetAlias,
     TagVersion,
 )
+from viridian.plan.templates import NO_LIMITS, TemplateRules
 from viridian.ports.registry import RegistryError, RegistryUnavailable
 from viridian.retraining.decide import decide
 from viridian.retraining.questions import ask
@@ -104,6 +105,7 @@ class World:
     mlflow_uri: str | None = MLFLOW
     collector: bool = False
     image_pull_secrets: tuple[str, ...] = ()
+    templates: TemplateRules = NO_LIMITS
     registry_models: tuple[OwnerRule, ...] = ()
     now: datetime = START
     jobs: dict[str, Object] = field(default_factory=dict)
@@ -141,6 +143,7 @@ class World:
             mlflow_uri=self.mlflow_uri,
             collector=self.collector,
             image_pull_secrets=self.image_pull_secrets,
+            templates=self.templates,
             registry_models=self.registry_models,
         )
         try:
