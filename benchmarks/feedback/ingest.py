@@ -37,7 +37,7 @@ class Seen:
 async def measure(folder: Path, url: str, rate: int, seconds: float) -> bool:
     async with (
         reviewing(OWNERS) as api,
-        launched(api, folder, url) as collector,
+        launched(api, folder, url, namespace_rows="0", namespace_bytes="0") as collector,
         httpx.AsyncClient(base_url=collector.url, headers=HEADERS, timeout=30) as http,
     ):
         process = psutil.Process(collector.process.pid)

@@ -19,7 +19,7 @@ async def main(port: str, folder: Path) -> None:
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
-    async with reviewing(OWNERS) as api, launched(api, folder, port=port):
+    async with reviewing(OWNERS) as api, launched(api, folder, port=port, namespace_rows="0", namespace_bytes="0"):
         await ended.wait()
 
 

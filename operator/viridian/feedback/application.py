@@ -44,7 +44,7 @@ from viridian.feedback.outcomes import StoreOutcomes, by_human
 from viridian.feedback.page import page_routes
 from viridian.feedback.predictions import StorePredictions, check_amount
 from viridian.feedback.problems import Away, Problem, Unknown, misunderstood
-from viridian.feedback.profiles import StoreProfile
+from viridian.feedback.profiles import StoreProfile, check_profile
 from viridian.feedback.reviews import Sample, reviews
 from viridian.feedback.rules import CloseRules, GiveRules
 from viridian.feedback.snapshots import Choice, Frozen
@@ -130,6 +130,7 @@ class _Programs:
         async with self._read(request, identity, _PROFILES, "a ProfileWindow") as (window, size):
             await self._served(identity, window.served)
             self._check(window)
+            check_profile(window.profile)
             self._collector.quotas.admit(window.served.namespace, 1, size)
             stored = await self._collector.writer.write(StoreProfile(window), window.served.namespace)
         self._count(Kind.PROFILE, stored)

@@ -3,16 +3,46 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
 
 from viridian.api.feedback import ProfileWindow, Stored
+from viridian.api.profile import MAX_FEATURES, Numbers, Profile
 from viridian.feedback import tables
 from viridian.feedback.compact import packed, shape_of
 from viridian.feedback.problems import Problem
 from viridian.feedback.usage import ROW_BYTES, add_usage
 from viridian.feedback.writer import Transaction
+
+MAX_BINS: Final = 1_000
+"""Of one sketch; servers send a tenth of it."""
+MAX_COUNT: Final = 2**40
+"""In one window. The sum over all windows that are ever merged fits into 64 bits."""
+
+
+def check_profile(profile: Profile) -> None:
+    """Nothing, or a problem: what is stored can be added up with any other window of the same shape."""
+    if len(profile.features) > MAX_FEATURES:
+        raise Problem(400, f"a profile has at most {MAX_FEATURES} features")
+    for sketch in (*profile.features.values(), profile.prediction):
+        bins = len(sketch.edges) + 1 if isinstance(sketch, Numbers) else len(sketch.names)
+        if bins > MAX_BINS:
+            raise Problem(400, f"a sketch has at most {MAX_BINS} bins")
+        if len(sketch.counts) != bins:
+            raise Problem(400, "a sketch has one count for each bin: one more than edges, as many as names")
+        rest = (sketch.finite,) if isinstance(sketch, Numbers) else (sketch.other,)
+        if not _are_counts(*sketch.counts, *rest, sketch.missing):
+            raise Problem(400, _COUNTS)
+    if not _are_counts(profile.rows, profile.sampled):
+        raise Problem(400, _COUNTS)
+
+
+def _are_counts(*numbers: int) -> bool:
+    return min(numbers) >= 0 and max(numbers) <= MAX_COUNT
+
+
+_COUNTS: Final = f"a count of a profile is from 0 to {MAX_COUNT}, so that sums fit into 64 bits"
 
 
 @dataclass(frozen=True)
@@ -28,10 +58,7 @@ class StoreProfile:
         space = transaction.catalog.space(connection, window.served.namespace)
         if _seen(connection, space, window):
             return Stored(stored=0, duplicates=1)
-        try:
-            content = packed(window.profile)
-        except OverflowError:
-            raise Problem(400, "a count of the profile does not fit into 64 bits") from None
+        content = packed(window.profile)
         row: dict[str, Any] = {
             "space": space,
             "served": transaction.catalog.served(connection, window.served).key,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -15,7 +15,6 @@ from viridian.feedback.database import Database
 from viridian.feedback.logs import note_failure
 from viridian.feedback.metrics import Fate, Kind, Metrics
 from viridian.feedback.privacy import Privacy
-from viridian.feedback.problems import Problem
 from viridian.feedback.quotas import Quotas
 from viridian.feedback.retention import STEP_ROWS, ExpirePredictions, ExpireProfiles, ExpireWaiting
 from viridian.feedback.rules import ForgetRules
@@ -68,12 +67,7 @@ class Sweeper:
     async def run(self, seconds: float) -> None:
         """Until it is stopped; what fails is tried again the next time."""
         while not self._stopping.is_set():
-            try:
-                await self.sweep()
-            except Problem as problem:
-                note_failure("nothing was deleted this time", problem)
-            except sa.exc.SQLAlchemyError as error:
-                note_failure("nothing was deleted this time", error)
+            await self.sweep()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), seconds)
 
@@ -83,25 +77,43 @@ class Sweeper:
             await self._sweep()
 
     async def _sweep(self) -> None:
+        """One step fails for itself: what is stored of one tenant keeps nothing of another one for longer."""
         now = self._clock()
-        self._metrics.database(await asyncio.to_thread(self._database.bytes))
-        for namespace, deployment in await asyncio.to_thread(self._deployments):
-            before = now - self._kept(namespace, deployment, self._limits.rows)
-            deleted = await self._until_done(ExpirePredictions(namespace, deployment, before))
-            self._metrics.rows(Kind.PREDICTION, Fate.EXPIRED, deleted)
-        self._metrics.rows(Kind.OUTCOME, Fate.EXPIRED, await self._until_done(ExpireWaiting(now - self._limits.rows)))
-        self._metrics.rows(
-            Kind.PROFILE, Fate.EXPIRED, await self._until_done(ExpireProfiles(now - self._limits.profiles))
-        )
-        await self._snapshots.expire(
-            lambda namespace, deployment: now - self._kept(namespace, deployment, self._limits.snapshots)
-        )
+        with _told():
+            self._metrics.database(await asyncio.to_thread(self._database.bytes))
+        with _told():
+            for namespace, deployment in await asyncio.to_thread(self._deployments):
+                with _told():
+                    await self._expire_rows(namespace, deployment, now)
+        with _told():
+            waited = await self._until_done(ExpireWaiting(now - self._limits.rows))
+            self._metrics.rows(Kind.OUTCOME, Fate.EXPIRED, waited)
+        with _told():
+            counted = await self._until_done(ExpireProfiles(now - self._limits.profiles))
+            self._metrics.rows(Kind.PROFILE, Fate.EXPIRED, counted)
+        with _told():
+            await self._snapshots.expire(
+                lambda namespace, deployment: now - self._kept(namespace, deployment, self._limits.snapshots)
+            )
+        with _told():
+            await self._forget_rules()
+        with _told():
+            self._quotas.now_stored(await asyncio.to_thread(usage, self._database.reading))
+        with _told():
+            await self._merge_profiles((now - self._limits.profile_detail) // hours.HOUR * hours.HOUR)
+        with _told():
+            await self._writer.scrub()
+
+    async def _expire_rows(self, namespace: str, deployment: str, now: float) -> None:
+        before = now - self._kept(namespace, deployment, self._limits.rows)
+        deleted = await self._until_done(ExpirePredictions(namespace, deployment, before))
+        self._metrics.rows(Kind.PREDICTION, Fate.EXPIRED, deleted)
+
+    async def _forget_rules(self) -> None:
+        """Of deployments that are gone and of which no row is left."""
         for namespace, deployment in self._privacy.closed:
             if await self._writer.write(ForgetRules(namespace, deployment), patient=True):
                 self._privacy.forget(namespace, deployment)
-        self._quotas.now_stored(await asyncio.to_thread(usage, self._database.reading))
-        await self._merge_profiles((now - self._limits.profile_detail) // hours.HOUR * hours.HOUR)
-        await self._writer.scrub()
 
     def _kept(self, namespace: str, deployment: str, at_most: float) -> float:
         """How long something of a deployment is kept, in seconds."""
@@ -115,7 +127,8 @@ class Sweeper:
         engine, since = self._database.reading, self._merged_until
         for served in await asyncio.to_thread(hours.servers_between, engine, since, until):
             for run in await asyncio.to_thread(hours.mergeable, engine, served, since, until):
-                await self._writer.write(await asyncio.to_thread(hours.merged, engine, run), patient=True)
+                with _told():
+                    await self._writer.write(await asyncio.to_thread(hours.merged, engine, run), patient=True)
                 if self._stopping.is_set():
                     return
         self._merged_until = until
@@ -136,3 +149,12 @@ class Sweeper:
         )
         with self._database.reading.connect() as connection, connection.begin():
             return [(namespace, deployment) for namespace, deployment in connection.execute(query)]
+
+
+@contextlib.contextmanager
+def _told() -> Iterator[None]:
+    """What fails is told and tried again the next time."""
+    try:
+        yield
+    except Exception as error:
+        note_failure("nothing was deleted or merged this time", error)

@@ -20,11 +20,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.support.collecting import START, Stand, served
+from tests.support.collecting import START, Stand, batch, prediction, profile, profile_window, served
 from tests.support.collector_process import CollectorProcess, launched, reviewing
 from tests.support.parquet_files import long_texts, lying, parquet
 from viridian.api.feedback import Block, PredictionBatch
-from viridian.feedback import decoding
+from viridian.api.profile import Numbers, Profile
+from viridian.feedback import decoding, hours
 from viridian.feedback.amounts import MAX_VALUES
 from viridian.feedback.csvrows import MAX_ROW_CHARACTERS
 from viridian.feedback.footer import TooMuch, Unreadable, footer
@@ -121,6 +122,41 @@ async def test_a_batch_has_a_bounded_number_of_rows(stand: Stand) -> None:
     body = msgspec.json.encode(PredictionBatch(served=served(), blocks=[block]))
     answer = await stand.server.send("POST", "/v1/predictions", content=body)
     assert answer.status_code == 413
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {"counts": (1, 2, 3)},
+        {"counts": (1,)},
+        {"counts": (2**63, 1)},
+        {"counts": (-1, 1)},
+        {"finite": 2**70},
+        {"missing": -1},
+        {"edges": tuple(map(float, range(2_000))), "counts": (0,) * 2_001},
+    ],
+    ids=str,
+)
+async def test_a_profile_that_cannot_be_added_up_is_not_stored(stand: Stand, parts: dict[str, Any]) -> None:
+    sketch = msgspec.structs.replace(Numbers(edges=(0.5,), counts=(1, 1), finite=2), **parts)
+    window = profile_window(0, Profile(features={"age": sketch}, prediction=sketch, rows=2, sampled=2))
+    answer = await stand.server.send("POST", "/v1/profiles", content=msgspec.json.encode(window))
+    assert answer.status_code == 400
+
+
+async def test_one_step_that_fails_does_not_end_the_sweeps(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any) -> Any:
+        raise ArithmeticError("stored by an earlier version")
+
+    for sequence in range(3):
+        window = profile_window(sequence, profile((3, 1), (2, 2)))
+        await stand.server.ok("POST", "/v1/profiles", content=msgspec.json.encode(window))
+    await stand.server.predict(batch([prediction(1)]))
+    stand.clock.now += 91 * 86_400
+    monkeypatch.setattr(hours, "merged", fail)
+    monkeypatch.setattr(stand.collector.database.__class__, "bytes", fail)
+    await stand.collector.sweeper.sweep()
+    assert await stand.count("prediction", "expired") == 1
 
 
 def test_a_text_of_a_dictionary_is_cut_where_it_is_unpacked() -> None:
