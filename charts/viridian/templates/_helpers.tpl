@@ -32,7 +32,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- define "viridian.collectorUrl" -}}
 {{- if .Values.collector.url -}}{{ .Values.collector.url }}
 {{- else if not .Values.collector.install -}}none
-{{- else if ne .Release.Name "viridian" -}}http://{{ include "viridian.collectorName" . }}.{{ .Release.Namespace }}.svc:8090
+{{- else if or (ne .Release.Name "viridian") .Values.collector.tls.existingSecret -}}http{{ if .Values.collector.tls.existingSecret }}s{{ end }}://{{ include "viridian.collectorName" . }}.{{ .Release.Namespace }}.svc:8090
 {{- end -}}
 {{- end }}
 

@@ -41,6 +41,10 @@ rows. DELETE: the deployment is gone."""
 
 # What the operator puts into the environment of a server's pod, where spec.feedback or spec.monitoring ask for it.
 COLLECTOR_URL_VARIABLE: Final = "VIRIDIAN_COLLECTOR_URL"
+COLLECTOR_CA: Final = "viridian-collector-ca"
+"""Name of the ConfigMap with the authority of the collector's certificate, in each namespace that calls it by TLS."""
+CA_FILE: Final = "ca.crt"
+"""The authority in that ConfigMap, and in a pod beside its token."""
 COLLECTOR_TOKEN_FILE_VARIABLE: Final = "VIRIDIAN_COLLECTOR_TOKEN_FILE"  # noqa: S105 - a path
 """Path of the token, which Kubernetes renews: read it again now and then."""
 PROFILE_SECONDS_VARIABLE: Final = "VIRIDIAN_PROFILE_SECONDS"

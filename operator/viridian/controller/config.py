@@ -58,6 +58,8 @@ class Config:
     """Address of the collector; None where there is none."""
     collector_token_file: str = COLLECTOR_TOKEN
     """Where the operator's own token for it lies; nothing there means none."""
+    require_tls: bool = False
+    """Whether the addresses of MLflow and the collector must be https."""
     own_namespace: str | None = None
     """Where the operator runs; None outside of a cluster."""
     templates: TemplateRules = NO_LIMITS
@@ -84,6 +86,8 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> Config:
     secrets = parsed.pop("image_pull_secret") or _split(environment.get(f"{PREFIX}IMAGE_PULL_SECRET", ""))
     images = parsed.pop("stage_image") or _split(environment.get(f"{PREFIX}STAGE_IMAGE", ""))
     rules = parsed.pop("registry_models") or _owner_rules(parser, environment.get(f"{PREFIX}REGISTRY_MODELS", ""))
+    if parsed["require_tls"]:
+        _only_tls(parser, parsed)
     return Config(
         namespaces=tuple(dict.fromkeys(namespaces)),
         image_pull_secrets=tuple(dict.fromkeys(secrets)),
@@ -195,6 +199,17 @@ def _serving(group: _Group) -> None:
     )
 
 
+def _only_tls(parser: argparse.ArgumentParser, parsed: Mapping[str, Any]) -> None:
+    """Tokens and what models are asked go to these addresses."""
+    for flag in ("mlflow_uri", "collector_url"):
+        address = parsed[flag]
+        if address and not address.startswith("https://"):
+            parser.error(
+                f"--require-tls is on, and --{flag.replace('_', '-')} is {shown(address)}: name an address that begins "
+                "with https://, or turn --require-tls off"
+            )
+
+
 def _guarding(group: _Group) -> None:
     group.add(
         "--templates",
@@ -225,6 +240,13 @@ def _guarding(group: _Group) -> None:
         default=DEFAULT_METRICS_FROM,
         metavar="PEERS",
         type=_peers,
+    )
+    group.add(
+        "--require-tls",
+        "on or off: refuse to start where the address of MLflow or the collector is not https",
+        default="off",
+        metavar="on|off",
+        type=_switch,
     )
     group.add(
         "--own-namespace",

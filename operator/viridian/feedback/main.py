@@ -59,7 +59,9 @@ async def collect(settings: Settings) -> None:
     )
     server = ApiServer.found(settings.api_server, settings.api_ca_file, settings.api_token_file)
     async with KubernetesGate(server) as gate, running(settings, gate) as collector:
-        listener = Listener(application(collector), settings.host, settings.port, bounds, settings.stop)
+        listener = Listener(
+            application(collector), settings.host, settings.port, bounds, settings.stop, settings.certificate()
+        )
         for sign in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(sign, listener.stop)
         note("start", port=listener.port, database=collector.engine.dialect.name)

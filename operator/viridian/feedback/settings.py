@@ -11,6 +11,7 @@ from typing import Any
 from viridian.api import durations
 from viridian.api.address import concealed
 from viridian.api.feedback import COLLECTOR_PORT
+from viridian.tls import Certificate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +43,14 @@ class Settings:
     api_server: str
     api_ca_file: str
     api_token_file: str
+    tls_cert_file: Path | None
+    tls_key_file: Path | None
+
+    def certificate(self) -> Certificate | None:
+        """What the collector shows to those who call it; None where it speaks without TLS."""
+        if self.tls_cert_file is None or self.tls_key_file is None:
+            return None
+        return Certificate(self.tls_cert_file, self.tls_key_file)
 
 
 def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> Settings:
@@ -58,6 +67,8 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> Settings:
             parser.error(f"--{flag.replace('_', '-')} is at least 0")
     if not 0 < given.review_rate <= 1:
         parser.error("--review-rate is a share: above 0 and at most 1")
+    if (given.tls_cert_file is None) != (given.tls_key_file is None):
+        parser.error("--tls-cert-file and --tls-key-file go together: name both, or none")
     return Settings(**vars(given))
 
 
@@ -127,5 +138,7 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     option("stop", "4s", "after SIGTERM, how long requests under way may still take", seconds)
     option("api-server", "", "URL of the Kubernetes API server; empty means that of the pod's cluster")
     option("api-ca-file", "", "certificate authority of the API server; empty means that of the service account")
+    option("tls-cert-file", "", "certificate for TLS, with its chain; empty means without TLS", _path)
+    option("tls-key-file", "", "its key; both are read again when they change", _path)
     option("api-token-file", "", "our own token at the API server; empty means that of the service account")
     return parser

@@ -20,6 +20,8 @@ class StagedTransport:
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
         self._transport = transport
         self._loop = loop
+        self.half_closes = transport.can_write_eof()
+        """Whether one side can end before the other: not with TLS, which closes in its own way."""
         self.closing = False
         """Nothing more is answered."""
         self._ended_by_client = False
@@ -45,7 +47,7 @@ class StagedTransport:
             return
         self.closing = True
         self.write = _drop
-        if self._ended_by_client:
+        if self._ended_by_client or not self.half_closes:
             self._transport.close()
             return
         self._transport.resume_reading()

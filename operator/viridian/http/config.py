@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from ssl import SSLContext
 from typing import Any, Final
 
 import uvicorn
@@ -19,7 +20,14 @@ Application = Callable[[Any, Any, Any], Awaitable[None]]
 class Config(uvicorn.Config):
     """For one port: no logs, no signals, no lifespan."""
 
-    def __init__(self, application: Application, http: type[Any], bounds: Bounds, grace_seconds: float) -> None:
+    def __init__(
+        self,
+        application: Application,
+        http: type[Any],
+        bounds: Bounds,
+        grace_seconds: float,
+        tls: SSLContext | None = None,
+    ) -> None:
         super().__init__(
             application,
             http=http,
@@ -35,3 +43,9 @@ class Config(uvicorn.Config):
             backlog=BACKLOG,
         )
         self.bounds = bounds
+        self._tls = tls
+
+    def load(self) -> None:
+        """With our own context: one that uvicorn makes cannot take a renewed certificate."""
+        super().load()
+        self.ssl = self._tls

@@ -106,7 +106,7 @@ class Connection(HttpToolsProtocol):
             return False
         if self._refused is None:
             self.cycle.keep_alive = False
-        return True
+        return self.transport.half_closes
 
     @property
     def idle(self) -> bool:

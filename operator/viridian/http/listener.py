@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import socket
 from collections.abc import Collection, Iterator
 from typing import Final, cast
@@ -13,16 +14,31 @@ import uvicorn
 from viridian.http.bounds import Bounds
 from viridian.http.config import BACKLOG, Application, Config
 from viridian.http.connection import Connection
+from viridian.tls import Certificate
 
 _TICKS: Final = 5
 """uvicorn ticks ten times a second; every so many ticks, connections are looked at."""
+_RENEWAL_TICKS: Final = 50
+"""A renewed certificate is looked for every 5 seconds."""
+
+log = logging.getLogger(__name__)
 
 
 class Listener(uvicorn.Server):
     """Serves one ASGI application on one socket until `stop`; OSError where that cannot be had."""
 
-    def __init__(self, application: Application, host: str, port: int, bounds: Bounds, grace_seconds: float) -> None:
-        super().__init__(Config(application, Connection, bounds, grace_seconds))
+    def __init__(
+        self,
+        application: Application,
+        host: str,
+        port: int,
+        bounds: Bounds,
+        grace_seconds: float,
+        certificate: Certificate | None = None,
+    ) -> None:
+        tls = certificate.context if certificate is not None else None
+        super().__init__(Config(application, Connection, bounds, grace_seconds, tls))
+        self._certificate = certificate
         self._socket = bind(host, port)
 
     @property
@@ -49,6 +65,8 @@ class Listener(uvicorn.Server):
             now = asyncio.get_running_loop().time()
             for connection in list(self.open_connections):
                 connection.sweep(now)
+        if self._certificate is not None and counter % _RENEWAL_TICKS == 0 and (problem := self._certificate.renew()):
+            log.warning(problem)
         return await super().on_tick(counter)
 
     @contextlib.contextmanager

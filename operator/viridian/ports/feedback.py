@@ -8,6 +8,7 @@ FeedbackError
 from __future__ import annotations
 
 import asyncio
+import ssl
 from pathlib import Path
 from typing import Final, Protocol, TypeVar
 
@@ -16,9 +17,10 @@ import msgspec
 from yarl import URL
 
 from viridian.api.address import Address
-from viridian.api.feedback import RULES_PATH, SNAPSHOTS_PATH, WINDOWS_PATH, Keeping, Snapshot, Window
+from viridian.api.feedback import CA_FILE, RULES_PATH, SNAPSHOTS_PATH, WINDOWS_PATH, Keeping, Snapshot, Window
 from viridian.api.texts import one_line
 from viridian.ports.bounded import TooLong, bounded
+from viridian.tls import trusting
 
 TIMEOUT_SECONDS: Final = 10.0
 MAX_BYTES: Final = 12 * 1024 * 1024
@@ -88,6 +90,7 @@ class HttpFeedback:
         url = URL(address)
         self._address = url.with_user(None).with_query(None).with_fragment(None)
         self._token_path = token_path
+        self._trusted: tuple[int, ssl.SSLContext] | None = None
         self._timeout = aiohttp.ClientTimeout(total=TIMEOUT_SECONDS)
 
     async def windows(
@@ -144,6 +147,7 @@ class HttpFeedback:
                 headers=await asyncio.to_thread(self._headers),
                 timeout=self._timeout,
                 allow_redirects=False,
+                ssl=await asyncio.to_thread(self._trusting),
             ) as response:
                 answer = await bounded(response, MAX_BYTES)
         except TooLong as error:
@@ -167,6 +171,16 @@ class HttpFeedback:
         # Whatever else answers 404 at a wrong address is no collector, and does not say what one says.
         kind = _NothingThere if status == 404 and _is_problem(answer) else FeedbackRefused
         return kind(f"{self} answered {status}: {said}")
+
+    def _trusting(self) -> ssl.SSLContext | bool:
+        """The authority lies beside the token, and is read again when it has changed."""
+        if self._address.scheme != "https":
+            return True
+        file = self._token_path.with_name(CA_FILE) if self._token_path is not None else None
+        stamp = file.stat().st_mtime_ns if file is not None and file.is_file() else 0
+        if self._trusted is None or self._trusted[0] != stamp:
+            self._trusted = stamp, trusting(file)
+        return self._trusted[1]
 
     def _headers(self) -> dict[str, str]:
         headers = {"Content-Type": "application/json"}

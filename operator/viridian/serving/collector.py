@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import http.client
-import ssl
 import threading
 import time
 from collections import Counter, deque
@@ -29,6 +28,7 @@ from viridian.api.origins import origin_of
 from viridian.serving.errors import ServingError
 from viridian.serving.logs import Seldom, log
 from viridian.serving.recorder import Span
+from viridian.tls import trusting
 
 LOT_ROWS: Final = 1_024
 BATCH_ROWS: Final = 2_048
@@ -52,19 +52,21 @@ _BROKEN: Final = (ConnectionResetError, BrokenPipeError, http.client.RemoteDisco
 class Address:
     """Where the collector is; ServingError says what is wrong with it."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, authority: Path | None = None) -> None:
+        """`authority`: file with one more certificate authority, read for each connection, since it may be renewed."""
         origin = origin_of(url)
         if origin is None or shown(url) != url:
             raise ServingError(f"VIRIDIAN_COLLECTOR_URL is no address such as http://host:8090: {shown(url)}")
         parts = urlsplit(url)
         self.host, self.port = origin.host, parts.port
-        self.tls = ssl.create_default_context() if parts.scheme == "https" else None
+        self._tls, self._authority = parts.scheme == "https", authority
         self.path = parts.path.rstrip("/")
 
     def connect(self) -> http.client.HTTPConnection:
         """A new connection; opened when it is used first."""
-        if self.tls is not None:
-            return http.client.HTTPSConnection(self.host, self.port, timeout=_TIMEOUT, context=self.tls)
+        if self._tls:
+            context = trusting(self._authority)
+            return http.client.HTTPSConnection(self.host, self.port, timeout=_TIMEOUT, context=context)
         return http.client.HTTPConnection(self.host, self.port, timeout=_TIMEOUT)
 
 

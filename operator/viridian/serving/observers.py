@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 from prometheus_client.core import GaugeMetricFamily, Metric
 
-from viridian.api.feedback import Served, Unstored
+from viridian.api.feedback import CA_FILE, Served, Unstored
 from viridian.api.profile import PROFILE_PATH, Reference, Task
 from viridian.serving import tracing
 from viridian.serving.collector import Address, Collector
@@ -117,9 +117,9 @@ def _collector(settings: Settings, reference: Reference | None, task: Task) -> C
         classes=reference.classes if reference else (),
     )
     pod = f"{settings.pod or socket.gethostname()}-{prediction_id()}"
-    return Collector(
-        Address(settings.collector_url), settings.collector_token_file, served, pod, settings.profile_seconds
-    )
+    token = settings.collector_token_file
+    address = Address(settings.collector_url, token.with_name(CA_FILE) if token is not None else None)
+    return Collector(address, token, served, pod, settings.profile_seconds)
 
 
 def _withheld(settings: Settings, live: LiveProfile | None, redactor: Redactor | None) -> dict[str, bool]:

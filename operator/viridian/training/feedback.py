@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from viridian.api.address import shown
-from viridian.api.feedback import COLLECTOR_TOKEN_FILE_VARIABLE
+from viridian.api.feedback import CA_FILE, COLLECTOR_TOKEN_FILE_VARIABLE
+from viridian.tls import trusting
 
 if TYPE_CHECKING:
     import pandas
@@ -49,7 +50,8 @@ def download(path: Path) -> Path | None:
     request = urllib.request.Request(uri)  # noqa: S310 - the operator names it
     for name, value in _token().items():
         request.add_unredirected_header(name, value)  # not shown again to where a redirect leads
-    with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS) as answer, path.open("wb") as file:  # noqa: S310
+    context = trusting(_authority())
+    with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS, context=context) as answer, path.open("wb") as file:  # noqa: S310
         while block := answer.read(_BLOCK):
             digest.update(block)
             file.write(block)
@@ -65,3 +67,9 @@ def download(path: Path) -> Path | None:
 def _token() -> dict[str, str]:
     name = os.environ.get(COLLECTOR_TOKEN_FILE_VARIABLE)
     return {"Authorization": f"Bearer {Path(name).read_text().strip()}"} if name else {}
+
+
+def _authority() -> Path | None:
+    """Of the collector's certificate, beside the token."""
+    name = os.environ.get(COLLECTOR_TOKEN_FILE_VARIABLE)
+    return Path(name).with_name(CA_FILE) if name else None

@@ -33,9 +33,9 @@ def test_without_anything_it_serves_all_namespaces() -> None:
 def test_every_flag() -> None:
     arguments = (
         "--namespace ml --namespace ads --server-image a/server:1 --image-pull-secret login "
-        "--mlflow-uri http://mlflow:5000 --registry-models ml=churn-* --registry-models =* --kubeconfig /k "
-        "--collector-url http://collector:8090 --collector-token-file /t "
-        '--network-policies off --own-namespace vs --metrics-from [{"podSelector":{}}] '
+        "--mlflow-uri https://mlflow:5000 --registry-models ml=churn-* --registry-models =* --kubeconfig /k "
+        "--collector-url https://collector:8090 --collector-token-file /t "
+        '--network-policies off --require-tls on --own-namespace vs --metrics-from [{"podSelector":{}}] '
         "--orders-secret viridian-system/orders --templates resources-only --stage-image a/* --stage-image b:1 "
         "--workers 8 --resync 5m --health-port 1 --metrics-port 2 --log-level DEBUG --log-format text"
     )
@@ -43,11 +43,12 @@ def test_every_flag() -> None:
         namespaces=("ml", "ads"),
         server_image="a/server:1",
         image_pull_secrets=("login",),
-        mlflow_uri="http://mlflow:5000",
+        mlflow_uri="https://mlflow:5000",
         registry_models=(OwnerRule("ml", "churn-*"), OwnerRule("", "*")),
-        collector_url="http://collector:8090",
+        collector_url="https://collector:8090",
         collector_token_file="/t",
         network_policies=False,
+        require_tls=True,
         own_namespace="vs",
         metrics_from=({"podSelector": {}},),
         orders_secret="viridian-system/orders",
@@ -67,11 +68,12 @@ def test_every_variable() -> None:
         "VIRIDIAN_NAMESPACE": "ml, ads,ml",
         "VIRIDIAN_SERVER_IMAGE": "a/server:1",
         "VIRIDIAN_IMAGE_PULL_SECRET": "login,",
-        "VIRIDIAN_MLFLOW_URI": "http://mlflow:5000",
+        "VIRIDIAN_MLFLOW_URI": "https://mlflow:5000",
         "VIRIDIAN_REGISTRY_MODELS": "ml=churn-*, =*",
-        "VIRIDIAN_COLLECTOR_URL": "http://collector:8090",
+        "VIRIDIAN_COLLECTOR_URL": "https://collector:8090",
         "VIRIDIAN_COLLECTOR_TOKEN_FILE": "/t",
         "VIRIDIAN_NETWORK_POLICIES": "off",
+        "VIRIDIAN_REQUIRE_TLS": "on",
         "VIRIDIAN_OWN_NAMESPACE": "vs",
         "VIRIDIAN_METRICS_FROM": '[{"podSelector":{}}]',
         "VIRIDIAN_ORDERS_SECRET": "viridian-system/orders",
@@ -90,11 +92,12 @@ def test_every_variable() -> None:
         namespaces=("ml", "ads"),
         server_image="a/server:1",
         image_pull_secrets=("login",),
-        mlflow_uri="http://mlflow:5000",
+        mlflow_uri="https://mlflow:5000",
         registry_models=(OwnerRule("ml", "churn-*"), OwnerRule("", "*")),
-        collector_url="http://collector:8090",
+        collector_url="https://collector:8090",
         collector_token_file="/t",
         network_policies=False,
+        require_tls=True,
         own_namespace="vs",
         metrics_from=({"podSelector": {}},),
         orders_secret="viridian-system/orders",
@@ -201,3 +204,26 @@ def test_help_names_each_flag_with_its_variable(capsys: pytest.CaptureFixture[st
     for flag in FLAGS:
         assert flag in text
         assert f"VIRIDIAN_{flag[2:].replace('-', '_').upper()}" in text
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--mlflow-uri", "http://mlflow:5000", "--collector-url", "https://collector"],
+        ["--mlflow-uri", "https://mlflow", "--collector-url", "http://collector:8090"],
+    ],
+)
+def test_where_tls_is_required_an_address_without_it_is_refused(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert parse(arguments, {"VIRIDIAN_REQUIRE_TLS": "off"}).require_tls is False
+    with pytest.raises(SystemExit) as ended:
+        parse([*arguments, "--require-tls", "on"], {})
+    assert ended.value.code == 2
+    said = capsys.readouterr().err
+    assert "--require-tls is on" in said
+    assert "name an address that begins with https://" in said
+
+
+def test_where_tls_is_required_there_may_be_no_collector_and_no_registry() -> None:
+    assert parse(["--require-tls", "on", "--collector-url", "none"], {}).collector_url is None

@@ -14,6 +14,7 @@ import yaml
 
 from tests.unit.install.rendering import ROOT, by_identity, helm, helm_refusal, kustomize
 from viridian.api import crd
+from viridian.plan import collector_token
 
 POLICIES = {"ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"}
 """Objects of the whole cluster that give nobody a right."""
@@ -405,6 +406,30 @@ def test_what_users_copy_begins_with_feedback_and_monitoring(page: str) -> None:
     first = text.partition("```yaml\n")[2].partition("```")[0] if page.endswith(".md") else text
     deployment = next(one for one in yaml.safe_load_all(first) if one["kind"] == "ModelDeployment")
     assert {"feedback", "monitoring"} <= set(deployment["spec"])
+
+
+def test_a_collector_with_tls_is_called_and_probed_by_tls() -> None:
+    objects = by_identity(helm("viridian-system", "collector.tls.existingSecret=collector-tls", "requireTls=true"))
+    operator, container = _container(objects), _container(objects, "viridian-collector")
+    address = "https://viridian-collector.viridian-system.svc:8090"
+    assert {"name": "VIRIDIAN_COLLECTOR_URL", "value": address} in operator["env"]
+    assert {"name": "VIRIDIAN_REQUIRE_TLS", "value": "on"} in operator["env"]
+    environment = {one["name"]: one.get("value") for one in container["env"]}
+    assert environment["VIRIDIAN_TLS_CERT_FILE"] == "/etc/viridian/tls/tls.crt"
+    assert {container[probe]["httpGet"]["scheme"] for probe in ("livenessProbe", "readinessProbe")} == {"HTTPS"}
+    script = max(container["startupProbe"]["exec"]["command"], key=len)
+    compile(script, "startup probe", "exec")
+    assert "https://localhost:8090/readyz" in script
+    pod = objects["Deployment", "viridian-system", "viridian-collector"]["spec"]["template"]
+    assert {"name": "tls", "secret": {"secretName": "collector-tls"}} in pod["spec"]["volumes"]
+    assert pod["metadata"]["annotations"]["prometheus.io/scheme"] == "https"
+
+
+def test_the_operator_knows_the_collector_by_the_authority_that_pods_know_it_by() -> None:
+    pod = by_identity(kustomize("manifests"))["Deployment", "viridian-system", "viridian-operator"]["spec"]["template"]
+    (volume,) = [one for one in pod["spec"]["volumes"] if one["name"] == "collector-token"]
+    made = collector_token.volume()["projected"]["sources"]
+    assert sorted(volume["projected"]["sources"], key=str) == sorted(made, key=str)
 
 
 def test_without_a_collector_there_is_none() -> None:

@@ -48,7 +48,8 @@ def test_feedback_gives_the_address_a_token_and_the_rules() -> None:
     assert found["VIRIDIAN_PROFILE_SECONDS"] == "60"
     assert msgspec.json.decode(found["VIRIDIAN_FEEDBACK"], type=Rules) == Rules(sampling=10)
     volumes = {volume["name"]: volume for volume in template(spec(feedback={}))["spec"]["volumes"]}
-    (source,) = volumes["collector-token"]["projected"]["sources"]
+    source, authority = volumes["collector-token"]["projected"]["sources"]
+    assert (authority["configMap"]["name"], authority["configMap"]["optional"]) == ("viridian-collector-ca", True)
     assert source["serviceAccountToken"]["audience"] == "viridian-collector"
     mounted = {mount["name"]: mount["mountPath"] for mount in server(spec(feedback={}))["volumeMounts"]}
     assert found["VIRIDIAN_COLLECTOR_TOKEN_FILE"].startswith(mounted["collector-token"])
