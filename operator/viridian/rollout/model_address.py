@@ -7,22 +7,24 @@ from typing import Any
 
 from viridian.api.address import MODEL_URI_VARIABLE, shown
 from viridian.api.names import FETCH_CONTAINER
+from viridian.api.variables import literal
 
 Object = Mapping[str, Any]
 
 
 def concealed(template: Object, uri: str) -> Object:
     """The pod template as it is recorded: for good, and where more people read than in Deployments."""
-    return _replaced(template, uri, shown(uri))
+    return _replaced(template, literal(uri), literal(shown(uri)))
 
 
 def completed(deployment: dict[str, Any], recorded: str, known: Iterable[Object]) -> dict[str, Any]:
     """The Deployment with the first whole address in these templates that is shown as the recorded one."""
+    written = literal(recorded)
     found = (address for template in known for address in _addresses(template))
-    whole = next((address for address in found if shown(address) == recorded), recorded)
-    if whole == recorded:
+    whole = next((address for address in found if shown(address) == written), written)
+    if whole == written:
         return deployment
-    template = _replaced(deployment["spec"]["template"], recorded, whole)
+    template = _replaced(deployment["spec"]["template"], written, whole)
     return {**deployment, "spec": {**deployment["spec"], "template": template}}
 
 

@@ -75,6 +75,16 @@ def test_the_query_is_known_to_the_pods_alone(world: OperatorWorld) -> None:
     assert "PLANTED" not in everything_else(world)
 
 
+def test_an_address_with_a_sign_that_the_kubelet_reads(world: OperatorWorld) -> None:
+    odd = "https://models.example/$(HOME)/$1.tar.gz?sig=$(PLANTEDSIG88)"
+    before = served(world, model(odd))
+    assert told(before)["value"] == odd.replace("$", "$$")
+    assert "PLANTED" not in everything_else(world)
+    world.cluster.remove("Deployment", "churn-blue")
+    assert world.run(60, until=lambda: bool(deployment(world)))
+    assert told(deployment(world))["value"] == odd.replace("$", "$$")
+
+
 def test_a_restart_of_the_operator_changes_nothing(world: OperatorWorld) -> None:
     before = served(world, model(FIRST))
     world.restart()
