@@ -13,10 +13,13 @@ from viridian.api.feedback import Served
 from viridian.feedback import tables
 from viridian.feedback.labels import Labels
 from viridian.feedback.lately import Lately
+from viridian.feedback.problems import Servers
 from viridian.feedback.statements import insert_new, rows_written
 from viridian.feedback.usage import ROW_BYTES, add_usage
 
 REMEMBERED: Final = 10_000
+MAX_SERVERS_BYTES: Final = 8 << 20
+"""Of what is known about the servers of one deployment: some 20,000 of a model with two classes."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,8 @@ class Catalog:
         self._served: Lately[str, Known] = Lately(most)
         self._by_key: Lately[int, Known] = Lately(most)
         self._shapes: Lately[str, int] = Lately(most)
+        self._sizes: Lately[tuple[str, str], int] = Lately(most)
+        """Bytes of the documents of all servers of a deployment."""
 
     def forget(self) -> None:
         """What was learnt may not have been committed."""
@@ -43,6 +48,7 @@ class Catalog:
         self._served.clear()
         self._by_key.clear()
         self._shapes.clear()
+        self._sizes.clear()
 
     def space(self, connection: sa.Connection, namespace: str) -> int:
         """The namespace's number; given out when it is new."""
@@ -67,6 +73,7 @@ class Catalog:
         find = sa.select(table.c.key).where(table.c.identity == identity)
         key = connection.scalar(find)
         if key is None:
+            self._make_room(connection, served, len(document))
             row: dict[str, Any] = {
                 "space": self.space(connection, served.namespace),
                 "deployment": served.deployment,
@@ -82,6 +89,22 @@ class Catalog:
         self._served.put(identity, known)
         self._by_key.put(known.key, known)
         return known
+
+    def _make_room(self, connection: sa.Connection, served: Served, size: int) -> None:
+        """Whoever asks for figures reads of all servers of a deployment: they are bounded. Nothing is written yet."""
+        table = tables.served
+        place = (served.namespace, served.deployment)
+        known = self._sizes.get(place)
+        if known is None:
+            query = sa.select(sa.func.coalesce(sa.func.sum(sa.func.length(table.c.document)), 0)).join(
+                tables.spaces, tables.spaces.c.key == table.c.space
+            )
+            here = (tables.spaces.c.namespace == served.namespace, table.c.deployment == served.deployment)
+            known = int(connection.scalar(query.where(*here)) or 0)
+        fits = known + size <= MAX_SERVERS_BYTES
+        self._sizes.put(place, known + size if fits else known)
+        if not fits:
+            raise Servers
 
     def by_key(self, connection: sa.Connection, key: int) -> Known:
         """The server with this number, which exists."""

@@ -6,6 +6,7 @@ Problem
 ├── Away      503: the database or the API server does not answer
 ├── Full      503: the disk is full
 ├── OverShare 507: the namespace has its whole share of the disk
+├── Servers   507: too many different servers have answered for the deployment
 └── Unknown   404: the operator has not told of this deployment
 """
 
@@ -77,6 +78,18 @@ class OverShare(Problem):
             507,
             f"the namespace keeps as much as it may, which is {limit} bytes: keep its rows for a shorter time, or let "
             "it have more (VIRIDIAN_NAMESPACE_DISK_BYTES); send it again later",
+            FULL_RETRY_SECONDS,
+        )
+
+
+class Servers(Problem):
+    """Raised before anything is written: what is committed together with it need not be undone."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            507,
+            "too many different revisions and servers are known of this deployment: they go with the last of their "
+            "rows and windows; send it again later",
             FULL_RETRY_SECONDS,
         )
 

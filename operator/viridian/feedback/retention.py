@@ -86,6 +86,28 @@ class ExpireProfiles:
         return len(oldest)
 
 
+@dataclass(frozen=True)
+class ForgetServers:
+    """Those of whom no row and no window is kept; run again until it forgets fewer than STEP_ROWS."""
+
+    rows = STEP_ROWS
+
+    def run(self, transaction: Transaction) -> int:
+        """How many were forgotten."""
+        table, connection = tables.served, transaction.connection
+        columns = (table.c.key, table.c.space, size_of(table.c.document).label("size"))
+        unused = (
+            ~sa.exists().where(tables.predictions.c.served == table.c.key),
+            ~sa.exists().where(tables.profiles.c.served == table.c.key),
+        )
+        gone = connection.execute(sa.select(*columns).where(*unused).limit(STEP_ROWS)).all()
+        if gone:
+            _give_back(connection, gone)
+            connection.execute(table.delete().where(table.c.key.in_([row.key for row in gone])))
+            transaction.catalog.forget()
+        return len(gone)
+
+
 def _give_back(connection: sa.Connection, rows: Sequence[sa.Row[Any]]) -> None:
     """These rows go: their namespaces have so many bytes less."""
     sizes: Counter[int] = Counter()

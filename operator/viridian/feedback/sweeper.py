@@ -16,7 +16,7 @@ from viridian.feedback.logs import note_failure
 from viridian.feedback.metrics import Fate, Kind, Metrics
 from viridian.feedback.privacy import Privacy
 from viridian.feedback.quotas import Quotas
-from viridian.feedback.retention import STEP_ROWS, ExpirePredictions, ExpireProfiles, ExpireWaiting
+from viridian.feedback.retention import STEP_ROWS, ExpirePredictions, ExpireProfiles, ExpireWaiting, ForgetServers
 from viridian.feedback.rules import ForgetRules
 from viridian.feedback.snapshots import Snapshots
 from viridian.feedback.usage import usage
@@ -95,6 +95,8 @@ class Sweeper:
             await self._snapshots.expire(
                 lambda namespace, deployment: now - self._kept(namespace, deployment, self._limits.snapshots)
             )
+        with _told():
+            await self._until_done(ForgetServers())
         with _told():
             await self._forget_rules()
         with _told():

@@ -21,7 +21,7 @@ from viridian.feedback.catalog import Catalog
 from viridian.feedback.database import immediate, is_full, scrub
 from viridian.feedback.logs import note_failure
 from viridian.feedback.metrics import Metrics
-from viridian.feedback.problems import Away, Busy, Full, Problem
+from viridian.feedback.problems import Away, Busy, Full, Problem, Servers
 from viridian.feedback.turns import Turns
 
 COMMIT_ROWS: Final = 5_000
@@ -163,7 +163,7 @@ class Writer:
         try:
             with immediate(self._engine.connect()) as connection, connection.begin():
                 transaction = Transaction(connection, self._catalog, self._clock())
-                results = [work.run(transaction) for work in works]
+                results = [_result(work, transaction) for work in works]
         except BaseException:
             self._catalog.forget()
             raise
@@ -180,6 +180,13 @@ class Writer:
         if isinstance(error, sa.exc.DataError):
             return Problem(400, "the database cannot hold what was sent: a number is too large, or a text has a NUL")
         return Away("the database") if isinstance(error, (sa.exc.DBAPIError, sa.exc.TimeoutError)) else error
+
+
+def _result(work: Work[Any], transaction: Transaction) -> Any:
+    try:
+        return work.run(transaction)
+    except Servers as problem:
+        return problem
 
 
 def _settle(answer: asyncio.Future[Any], result: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from tests.support.collecting import (
     served,
 )
 from viridian.api.feedback import Keeping
-from viridian.feedback import tables
+from viridian.feedback import catalog, tables
 from viridian.feedback.catalog import Catalog
 from viridian.feedback.metrics import MOST_NAMESPACES, Metrics
 from viridian.feedback.problems import OverShare, Problem
@@ -146,9 +147,11 @@ async def test_what_is_counted_as_kept_is_what_is_kept(stand: Stand) -> None:
     stand.clock.now += 500 * DAY
     await stand.collector.sweeper.sweep()
     with stand.collector.engine.connect() as connection:
-        left = connection.scalar(sa.select(sa.func.sum(sa.func.length(tables.served.c.document) + 300)))
+        assert not connection.scalar(sa.select(sa.func.count()).select_from(tables.served))
         shapes = connection.scalar(sa.select(sa.func.sum(sa.func.length(tables.shapes.c.document) + 300)))
-    assert kept()["ml"] == left + shapes
+    assert kept()["ml"] == shapes
+    await stand.server.predict(batch([prediction(1, time=stand.clock.now)]))
+    assert kept()["ml"] > shapes, "who was forgotten is known again"
 
 
 NUMBERS = st.tuples(st.sampled_from("ab"), st.floats(0, 100), st.integers(0, 200), st.integers(0, 10_000))
@@ -195,6 +198,33 @@ async def test_the_writer_remembers_so_many_servers_and_finds_the_others_again(s
     await stand.server.outcomes(*(outcome(number, "leaves") for number in range(5)))
     assert len(await stand.admin.windows(START, START + 200, 200)) == 5
     assert len(stand.collector.writer._catalog._by_key) == 2
+
+
+async def test_the_servers_of_a_deployment_are_bounded_and_those_of_others_go_on(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(catalog, "MAX_SERVERS_BYTES", 1_000)
+    answers = [
+        await stand.server.send(
+            "POST",
+            "/v1/predictions",
+            content=msgspec.json.encode(batch([prediction(number)], served(revision=f"r{number}"))),
+        )
+        for number in range(20)
+    ]
+    statuses = [answer.status_code for answer in answers]
+    assert statuses == sorted(statuses)
+    assert set(statuses) == {200, 507}
+    refused = [
+        asyncio.create_task(stand.server.send("POST", "/v1/predictions", content=answers[-1].request.content))
+        for _ in range(3)
+    ]
+    await stand.server.predict(batch([prediction(100)], served(deployment="fraud")))
+    assert {answer.status_code for answer in await asyncio.gather(*refused)} == {507}
+    assert "viridian_collector_failed_commits_total 0.0" in await stand.metrics()
+    stand.clock.now += 91 * DAY
+    await stand.collector.sweeper.sweep()
+    await stand.server.predict(batch([prediction(200, time=stand.clock.now)], served(revision="r19")))
 
 
 def test_the_metrics_name_so_many_namespaces_and_no_more() -> None:
