@@ -194,6 +194,13 @@ def test_a_secret_is_named_by_who_may_read_it(
     editor.merge(made, {"spec": {"rollout": {"paused": True}}})
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_name_of_25_kilobytes_is_no_name(kind: str, developer: Kube, namespace: str) -> None:
+    said = refusal(developer, with_template(kind, namespace, ({"serviceAccountName": "x" * 25_000}, {})))
+    assert "may not be more than 253" in said
+    assert len(said) < 2_000
+
+
 # ---- templates that are limited
 
 

@@ -10,10 +10,32 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+import msgspec
+
 from viridian.api.names import GROUP
 from viridian.api.schema import PRESERVE_UNKNOWN, VALIDATIONS, Rule
 
 MAX_CONTAINERS: Final = 16
+MAX_FIELDS: Final = 64
+"""More than a pod's spec or a container has."""
+MAX_BYTES: Final = 256 * 1024
+"""Of a whole template, as JSON. It is kept in the record of a revision, and its parts are quoted in messages."""
+_NAMES: Final = {
+    "serviceAccountName": "Service account of the pods; its token is mounted only where this template asks for it.",
+    "serviceAccount": "The old name of serviceAccountName.",
+    "schedulerName": "Scheduler that places the pods.",
+    "priorityClassName": "Priority class of the pods.",
+    "runtimeClassName": "Runtime class of the pods.",
+    "nodeName": "Node that the pods are bound to.",
+}
+"""Fields of a pod's spec that name other objects: messages repeat them."""
+
+
+def too_large(template: Mapping[str, Any]) -> str:
+    """What is said of a template that is too large; empty for any other."""
+    size = len(msgspec.json.encode(template))
+    return f"is {size} bytes long, and may have {MAX_BYTES}" if size > MAX_BYTES else ""
+
 
 _OWN_LABELS = Rule(
     rule=f"self.all(key, !key.startsWith('{GROUP}/'))",
@@ -83,7 +105,11 @@ def _template(restart_policy: str) -> dict[str, Any]:
                 "description": "A pod's spec: everything that `kubectl explain pod.spec` knows.",
                 "type": "object",
                 PRESERVE_UNKNOWN: True,
+                "maxProperties": MAX_FIELDS,
                 "properties": {
+                    **{
+                        name: {"description": said, "type": "string", "maxLength": 253} for name, said in _NAMES.items()
+                    },
                     "restartPolicy": _restart_policy(restart_policy),
                     "containers": _containers("Containers, told apart by name."),
                     "initContainers": _containers("Containers that run before the others, told apart by name."),
@@ -113,6 +139,7 @@ def _containers(description: str) -> dict[str, Any]:
         "items": {
             "type": "object",
             PRESERVE_UNKNOWN: True,
+            "maxProperties": MAX_FIELDS,
             "required": ["name"],
             "properties": {
                 "name": {

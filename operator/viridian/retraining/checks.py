@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from viridian.api import reasons
 from viridian.api.modeldeployment import RegistryModel
+from viridian.api.podtemplate import too_large
 from viridian.plan.obstacles import Obstacles, outage, refusal
 from viridian.plan.templates import of_stage
 from viridian.retraining.objects import entries, text
@@ -37,6 +38,9 @@ def write_problem(obstacles: Obstacles) -> Problem | None:
 
 def template_works(situation: Situation) -> Problem | None:
     template = situation.spec.stages.training.template
+    if said := too_large(template):
+        message = f"stages.training.template {said}: keep large texts in a ConfigMap"
+        return Problem(reasons.INVALID_SPEC, message, lasting=True)
     containers = entries(template, "spec", "containers")
     if containers and all(text(container, "name") and text(container, "image") for container in containers):
         return None

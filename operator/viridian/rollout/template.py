@@ -16,6 +16,7 @@ from viridian.api.names import (
     preview_service,
 )
 from viridian.api.orders import KEY_VARIABLE, SHADOW_TARGET_VARIABLE
+from viridian.api.podtemplate import too_large
 from viridian.api.samples import DEPLOYMENT_VARIABLE, NAMESPACE_VARIABLE, POD_VARIABLE
 from viridian.api.samples import MANAGEMENT_PORT as MANAGEMENT_PORT_NUMBER
 from viridian.api.texts import one_line
@@ -162,6 +163,8 @@ def _check(server: Server) -> None:
     for part, kind in (("metadata", "a map"), ("spec", "a map")):
         if not isinstance(template.get(part, {}), Mapping):
             raise InvalidTemplate(f"server.template.{part} must be {kind}, as in a Deployment's pod template")
+    if said := too_large(template):
+        raise InvalidTemplate(f"server.template {said}: keep large texts in a ConfigMap")
     unknown = set(template) - {"metadata", "spec"}
     if unknown:
         raise InvalidTemplate(
