@@ -8,6 +8,8 @@ from typing import Final
 
 HEAD_BYTES: Final = 64 * 1024
 """Request line and headers together. More is answered with 431."""
+HEADERS: Final = 1000
+"""Of one request; 431 as well."""
 KEPT_BYTES: Final = 256 * 1024
 """A body that is announced and no longer than this is read to its end after an early answer: the connection stays."""
 LINGER_SECONDS: Final = 30.0

@@ -23,6 +23,7 @@ from viridian.http.bodies import SLOW, announced_length
 from viridian.http.bounds import (
     FRAMING,
     HEAD_BYTES,
+    HEADERS,
     KEPT_BYTES,
     LEAVING_SECONDS,
     PIPELINED,
@@ -59,6 +60,8 @@ class Connection(HttpToolsProtocol):
         """Bytes of that request, or a little more."""
         self._body = 0
         """Those of them that are its body."""
+        self._parts: list[bytes] = []
+        """Of the body, as they came with what was received last: joined once, however many chunks they are."""
         self._framing = 0
         """Bytes since the last one of a body, or a little less: the framing of a chunk, or trailers."""
         self._looked_at = False
@@ -159,6 +162,7 @@ class Connection(HttpToolsProtocol):
             self._refuse(_refusal(error))
         else:
             if self._begun is not None:
+                self._take_parts()
                 self._look_at_part()
 
     def _read_head_again(self) -> None:
@@ -195,8 +199,11 @@ class Connection(HttpToolsProtocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         # Trailers are not part of the head: an application that reads it late must not find them there.
-        if self._in_head:
-            super().on_header(name, value)
+        if not self._in_head:
+            return
+        if len(self.headers) >= HEADERS:
+            raise refusals.too_many_headers(HEADERS)
+        super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         if self.parser.should_upgrade():
@@ -221,12 +228,19 @@ class Connection(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         self._body += len(body)
         self._framing = 0
-        super().on_body(body)
+        self._parts.append(body)
+
+    def _take_parts(self) -> None:
+        """What has come of the body goes to who reads it."""
+        if self._parts:
+            super().on_body(b"".join(self._parts))
+            self._parts.clear()
 
     def on_message_complete(self) -> None:
         if self._in_head:
             # It asks for an upgrade, and is read again.
             return
+        self._take_parts()
         self._begun = None
         self._received = 0
         if not self.cycle.response_started:

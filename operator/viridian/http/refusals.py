@@ -55,6 +55,11 @@ def head_too_large(limit: int) -> Refused:
     return Refused(431, f"the request line and the headers have {limit} bytes at most")
 
 
+def too_many_headers(limit: int) -> Refused:
+    """431 as well: each costs more than its bytes."""
+    return Refused(431, f"a request has {limit} headers at most")
+
+
 def trailers_too_large(limit: int) -> Refused:
     """431: what stands between and behind the chunks of a body."""
     return Refused(431, f"the framing of a chunk and the trailers have {limit} bytes at most")

@@ -19,6 +19,7 @@ from viridian.serving.request import CSV, Dialect, Request
 from viridian.serving.runtime import Runtime
 from viridian.serving.settings import DEFAULT_ROW_LIMIT
 from viridian.serving.signature import Kind, Signature, Table
+from viridian.serving.sizes import Room
 
 WARM_UPS: Final = 5
 """Smoke predictions in a row: the first ones pay for allocations that no user should wait for."""
@@ -60,6 +61,7 @@ class Model:
         self._runtime = runtime_
         self._limits = limits or Limits()
         self._reader = reader(runtime_.signature, self._limits.extra)
+        self._room = Room(self._limits.rows, self._reader.columns)
         self.metadata = protocol_v2.metadata(name, version, runtime_.platform, runtime_.signature, outputs)
 
     def answer(self, requests: Sequence[Request]) -> list[Answer | Exception]:
@@ -96,7 +98,7 @@ class Model:
 
     def _read(self, request: Request) -> _Asked:
         if request.dialect is Dialect.INFERENCE:
-            inference = protocol_v2.parse(request.body, request.json_length)
+            inference = protocol_v2.parse(request.body, request.json_length, self._room)
             if inference.id is None:
                 inference.id = request.prediction
             self._check_rows(protocol_v2.rows(inference))

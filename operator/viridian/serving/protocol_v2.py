@@ -20,7 +20,7 @@ from viridian.serving.datatypes import BOOL, BYTES, LAYOUTS, NUMBERS
 from viridian.serving.errors import BadInput, Rejection
 from viridian.serving.outputs import Output
 from viridian.serving.signature import Column, Kind, Signature, Table
-from viridian.serving.sizes import MANY_ROWS, Room
+from viridian.serving.sizes import ANY_ROOM, MANY_ROWS, Room
 
 _DATATYPES: Final = {
     Kind.FLOAT: NUMBERS,
@@ -88,12 +88,14 @@ _REQUEST: Final = msgspec.json.Decoder(InferRequest)
 _ENCODER: Final = msgspec.json.Encoder()
 
 
-def parse(body: bytes, json_length: bytes | None = None) -> InferRequest:
+def parse(body: bytes, json_length: bytes | None = None, room: Room = ANY_ROOM) -> InferRequest:
     """The request; its tensors are not looked into yet."""
     if json_length is None:
+        room.check_request(body)
         request: InferRequest = decode.envelope(_REQUEST, body, "an inference request")
         return _whole(request)
     text, tail = tensors.split(body, json_length)
+    room.check_request(text)
     request = decode.envelope(_REQUEST, text, "an inference request")
     for tensor in request.inputs:
         if tensor.binary and tensor.parameters is not None:

@@ -40,6 +40,14 @@ class Room:
         """A list for each column, in which each value may be a list of its own."""
         self._check(raw, field, self.rows * (self.columns or 1))
 
+    def check_request(self, text: bytes) -> None:
+        """All of an inference request: objects are inputs, outputs and parameters, and values stand in lists."""
+        columns = self.columns or 1
+        if _most(text, _OBJECT, 4 * columns):
+            raise BadInput(Rejection.WRONG_SHAPE, "inputs", f"there are more than {4 * columns + SLACK} objects")
+        if self.columns is not None and _most(text, _COMMA, (self.rows + 20) * columns):
+            raise BadInput(Rejection.TOO_MANY_ROWS, "inputs", f"a request has {self.rows} rows at most")
+
     def check_names(self, raw: msgspec.Raw, field: str) -> None:
         """A list of the names of columns."""
         if self.columns is not None and _most(raw, _COMMA, self.columns):
@@ -55,12 +63,15 @@ class Room:
             raise BadInput(Rejection.TOO_MANY_ROWS, field, f"a request has {self.rows} rows at most")
 
 
+ANY_ROOM: Final = Room(MANY_ROWS, None)
+
+
 def structures(text: bytes) -> int:
     """Lists and objects in it, and a few more where strings look like them."""
     return text.count(_LIST) + text.count(_OBJECT)
 
 
-def _most(raw: msgspec.Raw, sign: bytes, most: int) -> bool:
+def _most(raw: msgspec.Raw | bytes, sign: bytes, most: int) -> bool:
     """Whether there are more of them than that, and some, outside of strings."""
     most += SLACK
     size = memoryview(raw).nbytes

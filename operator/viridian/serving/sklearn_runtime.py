@@ -8,6 +8,7 @@ from __future__ import annotations
 import warnings
 import zipfile
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -18,6 +19,7 @@ from sklearn.base import is_classifier
 from sklearn.exceptions import InconsistentVersionWarning
 
 from viridian.api.refusals import Refusal
+from viridian.serving import sizes
 from viridian.serving.batch import Batch
 from viridian.serving.bundle import Bundle, unreadable
 from viridian.serving.errors import BadInput, BundleRefused, Rejection
@@ -43,6 +45,10 @@ TRUSTED: Final = {
         "sklearn.utils.validation.check_array",
     )
 }
+_SCHEMA: Final = "schema.json"
+MAX_SCHEMA_BYTES: Final = 32 * 1024 * 1024
+MAX_OBJECTS: Final = 2_000_000
+MAX_RATIO: Final = 100
 # Classifiers whose label is the most probable class, so that one pass gives both. Of others, such as those with a
 # tuned threshold, the label is asked for separately.
 _MOST_PROBABLE: Final = frozenset(
@@ -148,6 +154,7 @@ def _load(bundle: Bundle) -> Any:
     path = bundle.payload
     if not zipfile.is_zipfile(path):
         raise unreadable(path, "is no skops file")
+    _check_sizes(path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", InconsistentVersionWarning)
@@ -162,6 +169,27 @@ def _load(bundle: Bundle) -> Any:
         raise BundleRefused(f"{path.name} was written by another scikit-learn", Refusal.OTHER_SKLEARN) from error
     except Exception as error:
         raise unreadable(path, f"cannot be loaded by skops {skops.__version__}: {type(error).__name__}") from error
+
+
+def _check_sizes(path: Path) -> None:
+    """What unpacks to far more than it is, and a description of more objects than any estimator has, is not opened."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            unpacked = sum(entry.file_size for entry in archive.infolist())
+            if unpacked > path.stat().st_size * MAX_RATIO + MAX_SCHEMA_BYTES:
+                raise BundleRefused(f"{path.name} unpacks to more than {MAX_RATIO} times its size", Refusal.MALFORMED)
+            schema = archive.getinfo(_SCHEMA)
+            if schema.file_size > MAX_SCHEMA_BYTES:
+                raise BundleRefused(
+                    f"{_SCHEMA} in {path.name} has more than {MAX_SCHEMA_BYTES} bytes", Refusal.MALFORMED
+                )
+            if sizes.structures(archive.read(schema)) > MAX_OBJECTS:
+                raise BundleRefused(f"{path.name} describes more than {MAX_OBJECTS} objects", Refusal.MALFORMED)
+    except BundleRefused:
+        raise
+    except Exception as error:
+        # zipfile and zlib raise many types for what is no archive.
+        raise unreadable(path, f"cannot be opened: {type(error).__name__}") from error
 
 
 def _signature(estimator: Any) -> Signature:

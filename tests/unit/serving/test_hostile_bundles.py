@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 import tarfile
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -225,6 +226,25 @@ def test_weights_beside_the_graph_are_read(tmp_path: Path) -> None:
     (tmp_path / "weights").write_bytes(bytes(64))
     (tmp_path / "model.onnx").write_bytes(with_data_at("weights"))
     assert model.load(tmp_path, "m", "1", 1).outputs[0].values.tolist() == [[0.0] * 4]
+
+
+SKOPS: dict[str, dict[str, bytes]] = {
+    "a bomb in its description": {"schema.json": b" " * (200 * MIB)},
+    "a bomb beside it": {"schema.json": b"{}", "1.npy": bytes(200 * MIB)},
+    "a description of too many objects": {"schema.json": b"[" + b"{}," * 3_000_000 + b"{}]"},
+    "a description that is too deep": {"schema.json": b"[" * 100_000},
+    "no description": {"1.npy": b""},
+    "a description of something else": {"schema.json": b"[]"},
+}
+
+
+@pytest.mark.parametrize("kind", SKOPS)
+def test_a_hostile_skops_file_is_refused(tmp_path: Path, kind: str) -> None:
+    with zipfile.ZipFile(tmp_path / "model.skops", "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        for name, content in SKOPS[kind].items():
+            archive.writestr(name, content)
+    with pytest.raises(BundleRefused, match=r"model\.skops"):
+        model.load(tmp_path, "m", "1", 1)
 
 
 @pytest.mark.parametrize("content", [b"", b"\x08" * 1000, b"\xff" * 100_000, b"\x0a" + b"\xff\xff\xff\xff\x07"])
