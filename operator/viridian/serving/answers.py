@@ -91,6 +91,9 @@ def _rows(name: str, values: NDArray[Any]) -> Output:
 
 def _array(values: Any) -> NDArray[Any]:
     array = np.array(values)
+    if array.dtype.kind == "U":
+        # As an array of texts it would lose the NUL at the end of one.
+        return np.array(values, dtype=object)
     if array.dtype == object:
         # Null among them: numbers with gaps, or else strings.
         with contextlib.suppress(TypeError, ValueError):

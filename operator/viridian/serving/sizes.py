@@ -44,9 +44,12 @@ class Room:
         """All of an inference request: objects are inputs, outputs and parameters, and values stand in lists."""
         columns = self.columns or 1
         if _most(text, _OBJECT, 4 * columns):
-            raise BadInput(Rejection.WRONG_SHAPE, "inputs", f"there are more than {4 * columns + SLACK} objects")
+            raise BadInput(
+                Rejection.UNKNOWN_COLUMN, "inputs", f"there are far more inputs than the model has columns: {columns}"
+            )
         if self.columns is not None and _most(text, _COMMA, (self.rows + 20) * columns):
-            raise BadInput(Rejection.TOO_MANY_ROWS, "inputs", f"a request has {self.rows} rows at most")
+            message = f"there are more values than {self.rows} rows have, which are the most of a request"
+            raise BadInput(Rejection.WRONG_SHAPE, "inputs", message)
 
     def check_names(self, raw: msgspec.Raw, field: str) -> None:
         """A list of the names of columns."""
