@@ -33,7 +33,9 @@ SETTINGS = Settings(server_image="server:1", mlflow_uri="http://mlflow:5000", ac
 class LoopAtWork:
     """Needs a running event loop in virtual time."""
 
-    def __init__(self, *, settings: Settings = SETTINGS) -> None:
+    def __init__(
+        self, *, settings: Settings = SETTINGS, own_registries: Mapping[str, MemoryRegistry] | None = None
+    ) -> None:
         loop = asyncio.get_running_loop()
         self.cluster = MemoryCluster(lambda: START + timedelta(seconds=loop.time()))
         self.registry, self.collector = MemoryRegistry(), MemoryCollector()
@@ -43,6 +45,7 @@ class LoopAtWork:
         environment = Environment(
             cluster=self.cluster,
             registry=self.registry,
+            own_registries=own_registries or {},
             pods=self.pods,
             bundles=MemoryBundles(),
             feedback=self.collector,
@@ -108,9 +111,11 @@ class LoopAtWork:
 
 
 @asynccontextmanager
-async def at_work(*, workers: int = 4, settings: Settings = SETTINGS) -> AsyncIterator[LoopAtWork]:
+async def at_work(
+    *, workers: int = 4, settings: Settings = SETTINGS, own_registries: Mapping[str, MemoryRegistry] | None = None
+) -> AsyncIterator[LoopAtWork]:
     """The loop, working."""
-    world = LoopAtWork(settings=settings)
+    world = LoopAtWork(settings=settings, own_registries=own_registries)
     world.loop.start(workers)
     living = asyncio.create_task(world.live())
     try:

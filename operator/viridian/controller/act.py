@@ -77,13 +77,14 @@ class Actor:
         registry: Registry,
         pods: Pods,
         *,
+        own_registries: Mapping[str, Registry] | None = None,
         ended_late: Callable[[str], None] = lambda _: None,
         attempts: Attempts | None = None,
     ) -> None:
-        """`ended_late` is the RegistryWriter's."""
+        """`own_registries` and `ended_late` are the RegistryWriter's."""
         self._cluster = cluster
         self._pods = pods
-        self.registry = RegistryWriter(registry, ended_late=ended_late)
+        self.registry = RegistryWriter(registry, own=own_registries, ended_late=ended_late)
         self.attempts = attempts or Attempts()
 
     async def perform(
@@ -182,7 +183,9 @@ class _Progress:
         if not self._answering:
             self.failures.append(Pending(f"{_named(action)}: left for later"))
             return
-        failure = await self._actor.registry.write(action, patience=REGISTRY_PATIENCE[self._key.kind])
+        failure = await self._actor.registry.write(
+            action, patience=REGISTRY_PATIENCE[self._key.kind], namespace=self._key.namespace
+        )
         if (failure is None or isinstance(failure, RegistryUnavailable | RegistryNotYours)) and model_of(action):
             self.models.add(model_of(action))
         if failure is not None:

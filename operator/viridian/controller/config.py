@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from viridian import __version__
@@ -21,6 +21,7 @@ from viridian.api.origins import origin_of
 from viridian.plan.model_owners import OwnerRule
 from viridian.plan.templates import NO_LIMITS, TemplateRules, Templates
 
+Value = TypeVar("Value")
 PREFIX = "VIRIDIAN_"
 ORDERS_SECRET = "viridian-orders"  # noqa: S105 - a name
 _SECRET = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?/[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
@@ -52,6 +53,8 @@ class Config:
     image_pull_secrets: tuple[str, ...] = ()
     """Names of the Secrets with which pods of models and Jobs pull their images."""
     mlflow_uri: str | None = None
+    mlflow_credentials: tuple[tuple[str, str], ...] = ()
+    """Namespace and folder of the credentials by which MLflow is asked on its behalf."""
     registry_models: tuple[OwnerRule, ...] = ()
     """Which namespaces may have which registered models written to; what no rule matches is claimed."""
     collector_url: str | None = None
@@ -85,12 +88,16 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> Config:
     namespaces = parsed.pop("namespace") or _split(environment.get(f"{PREFIX}NAMESPACE", ""))
     secrets = parsed.pop("image_pull_secret") or _split(environment.get(f"{PREFIX}IMAGE_PULL_SECRET", ""))
     images = parsed.pop("stage_image") or _split(environment.get(f"{PREFIX}STAGE_IMAGE", ""))
-    rules = parsed.pop("registry_models") or _owner_rules(parser, environment.get(f"{PREFIX}REGISTRY_MODELS", ""))
+    rules = parsed.pop("registry_models") or _listed(parser, environment, "REGISTRY_MODELS", _owner_rule)
+    credentials = parsed.pop("mlflow_credentials") or _listed(parser, environment, "MLFLOW_CREDENTIALS", _credentials)
+    if len(dict(credentials)) < len(set(credentials)):
+        parser.error("--mlflow-credentials: one namespace has two folders")
     if parsed["require_tls"]:
         _only_tls(parser, parsed)
     return Config(
         namespaces=tuple(dict.fromkeys(namespaces)),
         image_pull_secrets=tuple(dict.fromkeys(secrets)),
+        mlflow_credentials=tuple(dict.fromkeys(credentials)),
         registry_models=tuple(dict.fromkeys(rules)),
         templates=TemplateRules(Templates(parsed.pop("templates")), tuple(dict.fromkeys(images))),
         **parsed,
@@ -162,6 +169,14 @@ def _serving(group: _Group) -> None:
         variables=(_MLFLOW_URI,),
         metavar="URI",
         type=_mlflow_address,
+    )
+    group.repeated(
+        "--mlflow-credentials",
+        "folder with MLFLOW_TRACKING_TOKEN, or MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, as files: by "
+        "these MLflow is asked on behalf of this namespace, and never by the operator's own; may be given several "
+        "times [VIRIDIAN_MLFLOW_CREDENTIALS]",
+        metavar="NAMESPACE=FOLDER",
+        type=_credentials,
     )
     group.repeated(
         "--registry-models",
@@ -319,12 +334,21 @@ def _owner_rule(text: str) -> OwnerRule:
     return OwnerRule(namespace, pattern)
 
 
-def _owner_rules(parser: argparse.ArgumentParser, text: str) -> list[OwnerRule]:
-    """Those of the variable, which is refused like a flag where it is wrong: a rule must not be lost."""
+def _credentials(text: str) -> tuple[str, str]:
+    namespace, _, folder = (part.strip() for part in text.partition("="))
+    if not namespace or not folder:
+        raise argparse.ArgumentTypeError(f"{text!r} must be a namespace and a folder, such as sec-b=/credentials/sec-b")
+    return namespace, folder
+
+
+def _listed(
+    parser: argparse.ArgumentParser, environment: Mapping[str, str], name: str, read: Callable[[str], Value]
+) -> list[Value]:
+    """The values of a variable, which is refused like a flag where one is wrong: none must be lost."""
     try:
-        return [_owner_rule(part) for part in _split(text)]
+        return [read(part) for part in _split(environment.get(f"{PREFIX}{name}", ""))]
     except argparse.ArgumentTypeError as error:
-        parser.error(f"{PREFIX}REGISTRY_MODELS: {error}")
+        parser.error(f"{PREFIX}{name}: {error}")
 
 
 def _address(text: str) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -27,6 +27,7 @@ from viridian.controller.observe_retrain_policy import RetrainPolicies
 from viridian.controller.queue import WorkQueue
 from viridian.controller.reconcile import Reconciler
 from viridian.controller.references import References
+from viridian.controller.registries import ByNamespace
 from viridian.controller.registry_view import RegistryView
 from viridian.controller.resolve import Resolver
 from viridian.controller.samples import Samples
@@ -52,6 +53,8 @@ class Environment:
 
     cluster: Cluster
     registry: Registry | None
+    own_registries: Mapping[str, Registry] = field(default_factory=dict)
+    """Of namespaces with an identity of their own in MLflow."""
     pods: Pods
     bundles: Bundles
     feedback: Feedback | None
@@ -68,7 +71,7 @@ class Loop:
     wakes: Wakes
     health: Health
     telemetry: Telemetry
-    view: RegistryView
+    views: ByNamespace[RegistryView]
     monitors: Monitors
     actor: Actor
     statuses: StatusWriter
@@ -93,7 +96,8 @@ class Loop:
             task.cancel()
         if self.tasks:
             await asyncio.wait(self.tasks)
-        await self.view.close()
+        for view in self.views:
+            await view.close()
         await self.monitors.close()
         await self.actor.registry.close()
         await self.actor.attempts.close()
@@ -145,13 +149,23 @@ def assemble(
 
     statuses = StatusWriter(cluster, attempts())
     # A little less than the poll that decisions ask for, so that each of their wakes finds the answer aged.
-    view = RegistryView(registry, max_age=0.9 * settings.registry_poll.total_seconds())
+    max_age = 0.9 * settings.registry_poll.total_seconds()
+    own = {namespace: BreakingRegistry(one) for namespace, one in environment.own_registries.items()}
+    views = ByNamespace(
+        RegistryView(registry, max_age=max_age),
+        {namespace: RegistryView(one, max_age=max_age) for namespace, one in own.items()},
+    )
     configured = settings.mlflow_uri is not None
     monitors = Monitors(environment.feedback, References(environment.bundles), telemetry.monitoring)
     last_seen = LastSeen()
     kinds: dict[str, Kind[Any]] = {
         MODEL_DEPLOYMENT: ModelDeployments(
-            cluster, Resolver(view, configured), Samples(environment.pods), settings, environment.clock, monitors
+            cluster,
+            Resolver(views.shared, configured, views.own),
+            Samples(environment.pods),
+            settings,
+            environment.clock,
+            monitors,
         ),
         RETRAIN_POLICY: RetrainPolicies(
             cluster,
@@ -163,18 +177,21 @@ def assemble(
             settings.image_pull_secrets,
             settings.registry_models,
             settings.templates,
+            own,
         ),
     }
 
     def registry_written(key: Key | None, models: frozenset[str]) -> None:
         for model in models:
-            view.invalidate(model)
+            for view in views:
+                view.invalidate(model)
         wakes.registry_written(key, models)
 
     actor = Actor(
         cluster,
         registry,
         environment.pods,
+        own_registries=own,
         ended_late=lambda model: registry_written(None, frozenset({model})),
         attempts=attempts(),
     )
@@ -200,7 +217,7 @@ def assemble(
         wakes=wakes,
         health=Health(heartbeat, queue, lambda: tasks, expected_watches),
         telemetry=telemetry,
-        view=view,
+        views=views,
         monitors=monitors,
         actor=actor,
         statuses=statuses,

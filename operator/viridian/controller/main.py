@@ -30,6 +30,7 @@ from viridian.ports.feedback import HttpFeedback
 from viridian.ports.kubernetes import KubernetesCluster
 from viridian.ports.mlflow import MlflowRegistry
 from viridian.ports.mlflow_api import Credentials
+from viridian.ports.mlflow_credentials import CredentialFiles
 from viridian.ports.orders import OrderKey
 from viridian.ports.pod_http import pod_http
 from viridian.ports.pods import HttpPods
@@ -160,8 +161,7 @@ async def _ports(
     config: Config, environment: Mapping[str, str], cluster: KubernetesCluster, key: OrderKey | None
 ) -> AsyncIterator[Environment]:
     """The adapters to the real world, closed at the end."""
-    credentials = Credentials.from_environment(environment)
-    registry = MlflowRegistry(config.mlflow_uri, credentials=credentials) if config.mlflow_uri else None
+    shared, own = _registries(config, environment)
     async with (
         session() as opened,
         pod_http(key) as pods,
@@ -169,7 +169,8 @@ async def _ports(
         try:
             yield Environment(
                 cluster=cluster,
-                registry=registry,
+                registry=shared,
+                own_registries=own,
                 pods=HttpPods(pods),
                 bundles=HttpBundles(pods),
                 feedback=_feedback(config, opened),
@@ -177,8 +178,21 @@ async def _ports(
                 random=random.random,
             )
         finally:
-            if registry is not None:
-                await registry.close()
+            for registry in (shared, *own.values()):
+                if registry is not None:
+                    await registry.close()
+
+
+def _registries(
+    config: Config, environment: Mapping[str, str]
+) -> tuple[MlflowRegistry | None, Mapping[str, MlflowRegistry]]:
+    """MLflow by the operator's own identity, and by those of single namespaces."""
+    uri = config.mlflow_uri
+    if uri is None:
+        return None, {}
+    shared = MlflowRegistry(uri, credentials=Credentials.from_environment(environment))
+    files = [CredentialFiles(namespace, Path(folder)) for namespace, folder in config.mlflow_credentials]
+    return shared, {one.namespace: MlflowRegistry(uri, credentials=one) for one in files}
 
 
 def _access(config: Config) -> Access | None:

@@ -60,7 +60,7 @@ class ModelDeployments:
         """The object as it was just read, and everything that belongs to it."""
         alone = _alone(key, manifest, self.settings)
         children, resolved = await asyncio.gather(
-            _children(self.cluster, key, manifest["metadata"]), self.resolver.resolve(alone.spec)
+            _children(self.cluster, key, manifest["metadata"]), self.resolver.resolve(alone.spec, key.namespace)
         )
         snapshot = replace(
             alone,
@@ -79,7 +79,7 @@ class ModelDeployments:
         readings, watch, owners = await asyncio.gather(
             self._readings(key, snapshot),
             self.monitors.watch(key, snapshot, self.clock()),
-            self.resolver.owners(named_models(snapshot)),
+            self.resolver.owners(named_models(snapshot), key.namespace),
         )
         return Observed(replace(snapshot, readings=readings, watch=watch, owners=owners), self.clock())
 

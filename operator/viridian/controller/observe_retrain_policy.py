@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from viridian.api import reasons
@@ -49,6 +49,8 @@ class RetrainPolicies:
     image_pull_secrets: tuple[str, ...] = ()
     registry_models: tuple[OwnerRule, ...] = ()
     templates: TemplateRules = NO_LIMITS
+    own_registries: Mapping[str, Registry] = field(default_factory=dict)
+    """Of namespaces with an identity of their own."""
 
     async def observe(self, key: Key, manifest: Object) -> Observed[Snapshot]:
         """The object as it was just read, and everything that belongs to it."""
@@ -124,17 +126,18 @@ class RetrainPolicies:
             return Unavailable(reasons.COLLECTOR_REFUSED, str(error))
 
     async def _ask(self, key: Key, questions: Questions) -> Answers:
-        run, owners = await self._run(questions), await self._owners(questions)
+        registry = self.own_registries.get(key.namespace, self.registry)
+        run, owners = await _run(registry, questions), await _owners(registry, questions)
         if questions.rows_of and self.feedback is not None and run is not None and run.status in OPEN:
             # Whoever asks again for the same run is given the same rows; before the first row there are none to give.
             rows = await self.feedback.freeze(key.namespace, questions.rows_of, questions.key)
             return Answers(questions=questions, run=run, owners=owners, rows=rows)
         if not questions.model:
             return Answers(questions=questions, run=run, owners=owners)
-        model = await self.registry.model(questions.model)
+        model = await registry.model(questions.model)
         aliases = model.aliases if model is not None else {}
-        candidate = await self._candidate(questions.model, run)
-        champion = await self._version(questions.model, questions.champion or aliases.get(ALIAS_CHAMPION))
+        candidate = await _candidate(registry, questions.model, run)
+        champion = await _version(registry, questions.model, questions.champion or aliases.get(ALIAS_CHAMPION))
         return Answers(
             questions=questions,
             run=run,
@@ -142,31 +145,36 @@ class RetrainPolicies:
             champion=champion,
             aliases=aliases,
             owners=owners,
-            logged=await self._logged(named_model(questions.reported, run, candidate)),
+            logged=await _logged(registry, named_model(questions.reported, run, candidate)),
         )
 
-    async def _owners(self, questions: Questions) -> Owners | None:
-        return await owners(self.registry, questions.owners_of) if questions.owners_of else None
 
-    async def _logged(self, source: str) -> LoggedModel | None:
-        model_id = logged_model_id(source)
-        return await self.registry.logged_model(model_id) if model_id is not None else None
+async def _owners(registry: Registry, questions: Questions) -> Owners | None:
+    return await owners(registry, questions.owners_of) if questions.owners_of else None
 
-    async def _run(self, questions: Questions) -> TrainingRun | None:
-        if not questions.key:
-            return None
-        if questions.mlflow_run:
-            run = await self.registry.run(questions.mlflow_run)
-            # The id was read from a Job, which people can write: only the run that was made for it counts.
-            return run if run is not None and run.key == questions.key else None
-        return await self.registry.find_run(questions.experiment, questions.key)
 
-    async def _candidate(self, model: str, run: TrainingRun | None) -> ModelVersion | None:
-        version = await self.registry.version_of_run(model, run.run_id) if run is not None else None
-        return await self._version(model, version)
+async def _logged(registry: Registry, source: str) -> LoggedModel | None:
+    model_id = logged_model_id(source)
+    return await registry.logged_model(model_id) if model_id is not None else None
 
-    async def _version(self, model: str, version: str | None) -> ModelVersion | None:
-        return await self.registry.version(model, version) if version else None
+
+async def _run(registry: Registry, questions: Questions) -> TrainingRun | None:
+    if not questions.key:
+        return None
+    if questions.mlflow_run:
+        run = await registry.run(questions.mlflow_run)
+        # The id was read from a Job, which people can write: only the run that was made for it counts.
+        return run if run is not None and run.key == questions.key else None
+    return await registry.find_run(questions.experiment, questions.key)
+
+
+async def _candidate(registry: Registry, model: str, run: TrainingRun | None) -> ModelVersion | None:
+    version = await registry.version_of_run(model, run.run_id) if run is not None else None
+    return await _version(registry, model, version)
+
+
+async def _version(registry: Registry, model: str, version: str | None) -> ModelVersion | None:
+    return await registry.version(model, version) if version else None
 
 
 def _hindered(snapshot: Snapshot, obstacles: Obstacles) -> Snapshot:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from viridian.api.names import MODEL_DEPLOYMENT, RETRAIN_POLICY
 from viridian.api.registry import RunStatus
+from viridian.controller.registries import ByNamespace
 from viridian.plan.model_owners import namespace_of
 from viridian.plan.plan import ClaimModel, CreateRun, FinishRun, RegisterVersion, RegistryAction, SetAlias, TagVersion
 from viridian.ports.registry import Registry, RegistryError, RegistryNotYours, RegistryUnavailable
@@ -39,28 +40,45 @@ class Pending(RegistryUnavailable):
 @dataclass(slots=True)
 class _Write:
     action: RegistryAction
+    registry: Registry
+    """By which identity it is made."""
     task: asyncio.Task[None]
     lingers: bool = False
     """A pass has stopped waiting for it."""
     ended_at: float = 0.0
 
+    def is_same(self, action: RegistryAction, registry: Registry) -> bool:
+        return self.action == action and self.registry is registry
+
 
 class RegistryWriter:
     """Performs registry actions, each within a moment or in nobody's presence."""
 
-    def __init__(self, registry: Registry, *, ended_late: Callable[[str], None] = lambda _: None) -> None:
-        """`ended_late(model)`: a write about that model has ended that a pass had stopped waiting for."""
-        self._registry = registry
+    def __init__(
+        self,
+        registry: Registry,
+        *,
+        own: Mapping[str, Registry] | None = None,
+        ended_late: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        """`own`: by namespace, those that go by another identity.
+
+        `ended_late(model)`: a write about that model has ended that a pass had stopped waiting for.
+        """
+        self._registries = ByNamespace(registry, own or {})
         self._ended_late = ended_late
         self._under_way: dict[Subject, _Write] = {}
         self._late: dict[Place, _Write] = {}
         """The latest write to each place, where it ended in nobody's presence."""
 
-    async def write(self, action: RegistryAction, *, patience: float) -> RegistryError | None:
-        """What kept the registry from doing it; Pending where it has not said so within `patience` seconds."""
+    async def write(self, action: RegistryAction, *, patience: float, namespace: str = "") -> RegistryError | None:
+        """On behalf of a namespace. What kept the registry from doing it.
+
+        Pending where it has not said so within `patience` seconds.
+        """
         try:
             async with asyncio.timeout(patience):
-                return await self._in_turn(_subject(action), action)
+                return await self._in_turn(_subject(action), action, self._registries.of(namespace))
         except TimeoutError:
             return Pending(f"no answer within {patience:g} s")
 
@@ -77,29 +95,29 @@ class RegistryWriter:
         """Writes under way that a pass has stopped waiting for."""
         return sum(1 for write in self._under_way.values() if write.lingers)
 
-    async def _in_turn(self, subject: Subject, action: RegistryAction) -> RegistryError | None:
-        while (other := self._under_way.get(subject)) is not None and other.action != action:
+    async def _in_turn(self, subject: Subject, action: RegistryAction, registry: Registry) -> RegistryError | None:
+        while (other := self._under_way.get(subject)) is not None and not other.is_same(action, registry):
             await _end_of(other)
-        if (ended := self._recall(action)) is not None:
+        if (ended := self._recall(action, registry)) is not None:
             return _failure(ended.task)
-        write = self._under_way.get(subject) or self._begin(subject, action)
+        write = self._under_way.get(subject) or self._begin(subject, action, registry)
         await _end_of(write)
         return _failure(write.task)
 
-    def _recall(self, action: RegistryAction) -> _Write | None:
+    def _recall(self, action: RegistryAction, registry: Registry) -> _Write | None:
         """The same write, where it ended lately and nothing else was written there since; a failure is told once."""
         now = _now()
         self._late = {place: write for place, write in self._late.items() if now - write.ended_at < KEPT}
         found = self._late.get(_place(action))
-        if found is None or found.action != action:
+        if found is None or not found.is_same(action, registry):
             return None
         if found.task.exception() is not None:
             del self._late[_place(action)]
         return found
 
-    def _begin(self, subject: Subject, action: RegistryAction) -> _Write:
+    def _begin(self, subject: Subject, action: RegistryAction, registry: Registry) -> _Write:
         self._late.pop(_place(action), None)
-        write = self._under_way[subject] = _Write(action, asyncio.create_task(self._perform(action)))
+        write = self._under_way[subject] = _Write(action, registry, asyncio.create_task(_perform(registry, action)))
         write.task.add_done_callback(lambda _: self._ended(subject, write))
         return write
 
@@ -113,26 +131,6 @@ class RegistryWriter:
             log.debug("a write that nobody waited for failed: %s", failure)
         if model := model_of(write.action):
             self._ended_late(model)
-
-    async def _perform(self, action: RegistryAction) -> None:
-        match action:
-            case ClaimModel(model, owner):
-                await self._claim(model, owner)
-            case SetAlias(model, alias, version):
-                await self._registry.set_alias(model, alias, version)
-            case TagVersion(model, version, tags):
-                await self._registry.tag_version(model, version, tags)
-            case CreateRun(experiment, run, tags):
-                await self._registry.create_run(experiment, run, tags)
-            case FinishRun(mlflow_run, status):
-                await self._registry.finish_run(mlflow_run, RunStatus(status))
-            case RegisterVersion(model, mlflow_run, source, tags, owner):
-                await self._registry.register(model, mlflow_run, source, tags, owner=owner)
-
-    async def _claim(self, model: str, owner: str) -> None:
-        claimed = await self._registry.claim(model, owner)
-        if namespace_of(claimed) != namespace_of(owner):
-            raise RegistryNotYours(f"the ModelDeployment {claimed} has claimed it at the same moment")
 
 
 def model_of(action: RegistryAction) -> str:
@@ -159,6 +157,28 @@ def _place(action: RegistryAction) -> Place:
             return "run", experiment, run
         case FinishRun(mlflow_run):
             return "end", mlflow_run
+
+
+async def _perform(registry: Registry, action: RegistryAction) -> None:
+    match action:
+        case ClaimModel(model, owner):
+            await _claim(registry, model, owner)
+        case SetAlias(model, alias, version):
+            await registry.set_alias(model, alias, version)
+        case TagVersion(model, version, tags):
+            await registry.tag_version(model, version, tags)
+        case CreateRun(experiment, run, tags):
+            await registry.create_run(experiment, run, tags)
+        case FinishRun(mlflow_run, status):
+            await registry.finish_run(mlflow_run, RunStatus(status))
+        case RegisterVersion(model, mlflow_run, source, tags, owner):
+            await registry.register(model, mlflow_run, source, tags, owner=owner)
+
+
+async def _claim(registry: Registry, model: str, owner: str) -> None:
+    claimed = await registry.claim(model, owner)
+    if namespace_of(claimed) != namespace_of(owner):
+        raise RegistryNotYours(f"the ModelDeployment {claimed} has claimed it at the same moment")
 
 
 async def _end_of(write: _Write) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from viridian.api import reasons
 from viridian.api.address import secret_address
@@ -32,8 +32,10 @@ class Resolver:
 
     registry: RegistryView
     configured: bool
+    own: Mapping[str, RegistryView] = field(default_factory=dict)
+    """Of namespaces with an identity of their own."""
 
-    async def resolve(self, spec: ModelDeploymentSpec | None) -> Resolved:
+    async def resolve(self, spec: ModelDeploymentSpec | None, namespace: str) -> Resolved:
         """Never raises: a registry that is down is a finding like any other."""
         if spec is None:
             return _lasting(reasons.INVALID_SPEC, "the spec cannot be read")
@@ -45,58 +47,65 @@ class Resolver:
                 "the operator was started without a registry: give it --mlflow-uri, or use spec.model.uri",
             )
         try:
-            return await self._registered(spec.model.registry, signed=spec.model.signature is not None)
+            signed = spec.model.signature is not None
+            return await _registered(self._view(namespace), spec.model.registry, signed=signed)
         except RegistryUnavailable as error:
             return Resolved(Unresolved(error.reason, error.message, lasting=False))
         except RegistryError as error:
             return _lasting(error.reason, error.message)
 
-    async def owners(self, models: Iterable[str]) -> Mapping[str, Owners | OwnersUnknown]:
+    async def owners(self, models: Iterable[str], namespace: str) -> Mapping[str, Owners | OwnersUnknown]:
         """To whom these registered models belong; never raises, like `resolve`."""
         names = sorted(models)
-        found = await asyncio.gather(*(self._owners(name) for name in names))
+        found = await asyncio.gather(*(_owners(self._view(namespace), name) for name in names))
         return dict(zip(names, found, strict=True))
 
-    async def _owners(self, model: str) -> Owners | OwnersUnknown:
-        try:
-            return await owners(self.registry, model)
-        except RegistryError as error:
-            return OwnersUnknown(error.reason, error.message)
+    def _view(self, namespace: str) -> RegistryView:
+        return self.own.get(namespace, self.registry)
 
-    async def _registered(self, wanted: RegistryModel, *, signed: bool) -> Resolved:
-        model = await self.registry.model(wanted.name)
-        if model is None:
-            message = f"MLflow has no registered model {wanted.name!r}: a RetrainPolicy or a person has to register one"
-            return _lasting(reasons.MODEL_NOT_FOUND, message)
-        number = wanted.version or model.aliases.get(wanted.alias or "")
-        if number is None:
-            message = (
-                f"the registered model {wanted.name!r} has no alias {wanted.alias!r}: a RetrainPolicy sets it on a "
-                "version that passes its gate, or set it on a version in MLflow"
-            )
-            return _lasting(reasons.ALIAS_NOT_FOUND, message, model.aliases)
-        version = await self.registry.version(wanted.name, number)
-        if version is None:
-            message = f"the registered model {wanted.name!r} has no version {number}"
-            return _lasting(reasons.VERSION_NOT_FOUND, message, model.aliases)
-        found = Model(
-            uri=version.uri, name=version.name, version=version.version, digest=version.digest, run=version.run_id
+
+async def _owners(registry: RegistryView, model: str) -> Owners | OwnersUnknown:
+    try:
+        return await owners(registry, model)
+    except RegistryError as error:
+        return OwnersUnknown(error.reason, error.message)
+
+
+async def _registered(registry: RegistryView, wanted: RegistryModel, *, signed: bool) -> Resolved:
+    model = await registry.model(wanted.name)
+    if model is None:
+        message = f"MLflow has no registered model {wanted.name!r}: a RetrainPolicy or a person has to register one"
+        return _lasting(reasons.MODEL_NOT_FOUND, message)
+    number = wanted.version or model.aliases.get(wanted.alias or "")
+    if number is None:
+        message = (
+            f"the registered model {wanted.name!r} has no alias {wanted.alias!r}: a RetrainPolicy sets it on a "
+            "version that passes its gate, or set it on a version in MLflow"
         )
-        if signed and (earlier := await self._earlier(version)):
-            message = (
-                f"version {number} of the registered model {wanted.name!r} was registered from the MLflow run of "
-                f"version {earlier}, and is signed as that one: an old version under a new number is not served; use "
-                f"version {earlier}, or train and sign a new one"
-            )
-            return _lasting(reasons.BAD_SIGNATURE, message, model.aliases)
-        return Resolved(found, model.aliases)
+        return _lasting(reasons.ALIAS_NOT_FOUND, message, model.aliases)
+    version = await registry.version(wanted.name, number)
+    if version is None:
+        message = f"the registered model {wanted.name!r} has no version {number}"
+        return _lasting(reasons.VERSION_NOT_FOUND, message, model.aliases)
+    found = Model(
+        uri=version.uri, name=version.name, version=version.version, digest=version.digest, run=version.run_id
+    )
+    if signed and (earlier := await _earlier(registry, version)):
+        message = (
+            f"version {number} of the registered model {wanted.name!r} was registered from the MLflow run of "
+            f"version {earlier}, and is signed as that one: an old version under a new number is not served; use "
+            f"version {earlier}, or train and sign a new one"
+        )
+        return _lasting(reasons.BAD_SIGNATURE, message, model.aliases)
+    return Resolved(found, model.aliases)
 
-    async def _earlier(self, version: ModelVersion) -> str | None:
-        """The version that the same run was registered as before."""
-        if version.run_id is None:
-            return None
-        first = await self.registry.version_of_run(version.name, version.run_id)
-        return first if first != version.version else None
+
+async def _earlier(registry: RegistryView, version: ModelVersion) -> str | None:
+    """The version that the same run was registered as before."""
+    if version.run_id is None:
+        return None
+    first = await registry.version_of_run(version.name, version.run_id)
+    return first if first != version.version else None
 
 
 def _given(source: ModelSource) -> Model:

@@ -21,7 +21,7 @@ from viridian.api.registry import (
     TrainingRun,
     logged_model_id,
 )
-from viridian.ports.mlflow_api import TIMEOUT_SECONDS, Answer, Body, Credentials, MlflowApi, Outcome
+from viridian.ports.mlflow_api import TIMEOUT_SECONDS, Answer, Authorizing, Body, Credentials, MlflowApi, Outcome
 from viridian.ports.registry import RegistryMissing, RegistryRefused, RegistryUnavailable
 
 RUN_NAME_TAG: Final = "mlflow.runName"
@@ -33,7 +33,7 @@ class MlflowRegistry:
     """Satisfies `viridian.ports.registry.Registry`; an asynchronous context manager, or closed by hand."""
 
     def __init__(
-        self, uri: str, *, credentials: Credentials | None = None, timeout_seconds: float = TIMEOUT_SECONDS
+        self, uri: str, *, credentials: Authorizing | None = None, timeout_seconds: float = TIMEOUT_SECONDS
     ) -> None:
         self._api = MlflowApi(uri, credentials or Credentials(), timeout_seconds)
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, Final, Self
+from typing import Any, Final, Protocol, Self
 
 import aiohttp
 from yarl import URL
@@ -87,19 +87,26 @@ class Credentials:
         return {"Authorization": f"Bearer {self.token}"} if self.token else {}
 
 
+class Authorizing(Protocol):
+    """Where the credentials of a request come from."""
+
+    def header(self) -> dict[str, str]:
+        """Raises RegistryRefused where there are none, and should be."""
+
+
 class MlflowApi:
     """Requests to one MLflow server, none repeated and no redirect followed."""
 
-    def __init__(self, uri: str, credentials: Credentials, timeout_seconds: float) -> None:
+    def __init__(self, uri: str, credentials: Authorizing, timeout_seconds: float) -> None:
         self._whole = Address(uri)
         if origin_of(uri) is None:
             raise ValueError(f"the MLflow address must look like http://mlflow.ml.svc:5000, not {self._whole}")
         url = URL(uri)
-        if url.user and not credentials.user:
+        if url.user and isinstance(credentials, Credentials) and not credentials.user:
             credentials = Credentials(user=url.user, password=url.password or "")
         self.address = url.with_user(None).with_query(None).with_fragment(None)
         self._root = self.address.joinpath(*API.split("/"))
-        self._headers = credentials.header()
+        self._credentials = credentials
         self._timeout_seconds = timeout_seconds
         self._timeout = aiohttp.ClientTimeout(total=timeout_seconds)
         self._stack = AsyncExitStack()
@@ -142,8 +149,9 @@ class MlflowApi:
     ) -> tuple[int, bytearray]:
         """One request, aside from the operator's own loop; credentials go to the address alone."""
         url = self._root.joinpath(*path.split("/"))
+        headers = self._credentials.header()
         async with self._connected().request(
-            method, url, params=query, json=body, headers=self._headers, timeout=self._timeout, allow_redirects=False
+            method, url, params=query, json=body, headers=headers, timeout=self._timeout, allow_redirects=False
         ) as response:
             return response.status, await bounded(response, MAX_BYTES)
 

@@ -183,6 +183,7 @@ def test_there_is_one_at_a_time(way: str, name: str) -> None:
         ("mlflow.url=http://mlflow.ml.svc", "url"),
         ("namespaces={Ml}", "namespaces"),
         ("registryModels={churn}", "registryModels"),
+        ("mlflow.credentials.Sec_b=login", "Sec_b"),
         ("replicas=2", "replicas"),
         ("resync=soon", "resync"),
         ("image.pullPolicy=Sometimes", "pullPolicy"),
@@ -209,6 +210,8 @@ def test_helm_passes_the_settings_on() -> None:
             "mlflow.existingSecret=mlflow-login",
             "image.tag=2.0.0",
             "registryModels={sec-b=sec-*,=*}",
+            "mlflow.credentials.sec-b=login-b",
+            "mlflow.credentials.ads=login-ads",
             "workers=8",
             "resources.limits.memory=1Gi",
         )
@@ -217,6 +220,12 @@ def test_helm_passes_the_settings_on() -> None:
     assert container["image"] == "viridian/operator:2.0.0"
     assert {"name": "MLFLOW_TRACKING_URI", "value": "http://mlflow.ml.svc:5000"} in container["env"]
     assert {"name": "VIRIDIAN_REGISTRY_MODELS", "value": "sec-b=sec-*,=*"} in container["env"]
+    folder = "/var/run/secrets/viridian.dev/mlflow"
+    both = f"ads={folder}/ads,sec-b={folder}/sec-b"
+    assert {"name": "VIRIDIAN_MLFLOW_CREDENTIALS", "value": both} in container["env"]
+    assert {"name": "mlflow-sec-b", "mountPath": f"{folder}/sec-b", "readOnly": True} in container["volumeMounts"]
+    volumes = objects["Deployment", "viridian-system", "viridian-operator"]["spec"]["template"]["spec"]["volumes"]
+    assert {"name": "mlflow-sec-b", "secret": {"secretName": "login-b", "optional": True}} in volumes
     assert {"name": "VIRIDIAN_WORKERS", "value": "8"} in container["env"]
     assert container["envFrom"] == [{"secretRef": {"name": "mlflow-login"}}]
     assert container["resources"]["limits"]["memory"] == "1Gi"
