@@ -24,6 +24,7 @@ _MISFIT = re.compile(
 _GO_VALUE = re.compile(r"&(?:value\.valueUnstructured)?\{(?:Value:)?([^{}&]*)\}")
 # A policy or a webhook chooses the code of its denial: 401, 409, 429 and 5xx would each mean something else.
 _DENIALS = (('admission webhook "', '" denied the request'), ("ValidatingAdmissionPolicy '", "' denied request"))
+_MARKS = " \t\r\n\"'`<>"
 _SECONDS = re.compile(r"[0-9]{1,6}")
 
 
@@ -72,8 +73,18 @@ def _looked_at(text: Any) -> str:
     """One line of at most `_HEAD + _TAIL` characters. What is no text says nothing."""
     if not isinstance(text, str):
         return ""
-    whole = text if len(text) <= _HEAD + _TAIL else f"{text[:_HEAD]}…{text[-_TAIL:]}"
+    whole = text if len(text) <= _HEAD + _TAIL else f"{text[:_HEAD]}…{_end_of(text)}"
     return " ".join(whole.split())
+
+
+def _end_of(text: str) -> str:
+    """The last characters, but for the rest of an address: without its beginning, nobody knows it for one."""
+    start = len(text) - _TAIL
+    word = max(text.rfind(mark, 0, start) for mark in _MARKS) + 1
+    if text.find("://", word, start + 2) < 0:
+        return text[start:]
+    ends = (text.find(mark, start) for mark in _MARKS)
+    return text[min((found for found in ends if found >= 0), default=len(text)) :]
 
 
 def _causes(body: Any) -> str:

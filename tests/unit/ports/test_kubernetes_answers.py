@@ -146,6 +146,17 @@ class TestMessages:
         body = said(f'deployments.apps "{name}" is forbidden: {message}', name=name)
         assert isinstance(failure(500, body, SUBJECT), ClusterRefused)
 
+    @pytest.mark.parametrize("size", range(1400, 2300, 7))
+    def test_an_address_shows_no_secrets_wherever_the_text_is_cut(self, size: int) -> None:
+        address = "https://user:ZQPASSWORD@models.example/m?X-Signature=ZQSIGNATURE"
+        for text in (
+            f"{'x ' * (size // 2)}{address} is bad",
+            f"{'x ' * 900}{address}{'/y' * (size // 2)} z",
+            address * 90,
+        ):
+            shown = str(failure(422, invalid(("spec.a", f"Invalid value: {{{text}}}: bad")), SUBJECT))
+            assert "ZQ" not in shown
+
     def test_what_a_terminal_would_obey_is_escaped(self) -> None:
         text = str(failure(422, invalid(("spec.a", 'Invalid value: "\x1b[2J\u202eb\r\n"')), SUBJECT))
         assert text == f'{SUBJECT}: spec.a: Invalid value: "\\x1b[2J\\u202eb "'
