@@ -11,6 +11,7 @@ import itertools
 import re
 import select
 import socket
+import threading
 import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator
@@ -209,6 +210,26 @@ def flood_of_connections(port: int, number: int) -> Iterator[list[socket.socket]
                 connection.sendall(b"POST / HTTP/1.1\r\nhost: a\r\n")
             sockets.append(connection)
         yield sockets
+
+
+@contextlib.contextmanager
+def longest_answer(healthy: Callable[[], bool]) -> Iterator[list[float]]:
+    """How long the attacked process took to answer somebody else, who asks again and again, in seconds."""
+    took, done = [0.0], threading.Event()
+
+    def ask() -> None:
+        while not done.wait(0.02):
+            began = time.monotonic()
+            assert healthy()
+            took.append(time.monotonic() - began)
+
+    asking = threading.Thread(target=ask, daemon=True)
+    asking.start()
+    try:
+        yield took
+    finally:
+        done.set()
+        asking.join()
 
 
 class Memory:

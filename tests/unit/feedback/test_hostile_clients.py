@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
-import threading
-import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
@@ -14,7 +12,17 @@ import pytest
 
 from tests.support.background import in_background
 from tests.support.collector_process import CollectorProcess, launched, reviewing
-from tests.support.hostile_client import ENDED, MIB, MODES, Memory, Mode, Start, attack, flood_of_connections
+from tests.support.hostile_client import (
+    ENDED,
+    MIB,
+    MODES,
+    Memory,
+    Mode,
+    Start,
+    attack,
+    flood_of_connections,
+    longest_answer,
+)
 
 LIMIT = 8 * MIB
 GROWTH = 20 * MIB
@@ -61,7 +69,7 @@ def test_a_hostile_client_is_stopped_and_costs_little(
     collector: CollectorProcess, memory: Memory, what: str, name: str, record_property: Callable[[str, object], None]
 ) -> None:
     mode = MODES[name]
-    with longest_answer(collector) as slowest, memory.growth_of_at_most(GROWTH):
+    with longest_answer(lambda: healthy(collector.port, "127.0.0.2")) as slowest, memory.growth_of_at_most(GROWTH):
         outcome = attack(collector.port, mode, STARTS[what])
     assert outcome.statuses[-1] in mode.statuses | EARLY.get(what, frozenset()), outcome
     record_property(
@@ -93,23 +101,3 @@ def healthy(port: int, address: str = "127.0.0.1") -> bool:
     with contextlib.closing(connection):
         connection.request("GET", "/healthz")
         return connection.getresponse().status == 200
-
-
-@contextlib.contextmanager
-def longest_answer(collector: CollectorProcess) -> Iterator[list[float]]:
-    """How long it took to answer somebody else, asked again and again, in seconds."""
-    took, done = [0.0], threading.Event()
-
-    def ask() -> None:
-        while not done.wait(0.02):
-            began = time.monotonic()
-            assert healthy(collector.port, "127.0.0.2")
-            took.append(time.monotonic() - began)
-
-    asking = threading.Thread(target=ask, daemon=True)
-    asking.start()
-    try:
-        yield took
-    finally:
-        done.set()
-        asking.join()

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import http.client
-import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -13,7 +11,7 @@ import pytest
 
 from tests.support import models
 from tests.support.background import in_background
-from tests.support.hostile_client import MIB, MODES, Memory, Mode, Start, attack, flood_of_connections
+from tests.support.hostile_client import MIB, MODES, Memory, Mode, Start, attack, flood_of_connections, longest_answer
 from tests.support.server_process import ServerProcess, running
 
 LIMIT = 8 * MIB
@@ -52,7 +50,7 @@ def test_a_hostile_client_is_stopped_and_costs_little(
 ) -> None:
     number, start = (server.port, PREDICTION) if port == "predictions" else (server.management_port, ORDER)
     mode = MODES[name]
-    with longest_answer(server) as slowest, memory.growth_of_at_most(GROWTH):
+    with longest_answer(lambda: healthy(server.management_port)) as slowest, memory.growth_of_at_most(GROWTH):
         outcome = attack(number, mode, start)
     assert outcome.statuses[-1] in mode.statuses, outcome
     record_property(
@@ -127,7 +125,7 @@ def test_a_body_that_stands_for_much_is_refused_before_it_is_made(
     request = Start(path, (f"content-type: {media}", "connection: close")).whole(body)
     memory.reset_peak()
     before = memory.peak
-    with longest_answer(server) as slowest:
+    with longest_answer(lambda: healthy(server.management_port)) as slowest:
         outcome = attack(server.port, Mode(lambda _: [request], frozenset({400})), Start())
     grown = memory.peak - before
     assert outcome.statuses == (400,)
@@ -156,7 +154,7 @@ def test_eight_of_them_at_once(server: ServerProcess, memory: Memory) -> None:
     mode = Mode(lambda _: [request], frozenset({400}))
     memory.reset_peak()
     before = memory.peak
-    with longest_answer(server), ThreadPoolExecutor(8) as clients:
+    with longest_answer(lambda: healthy(server.management_port)), ThreadPoolExecutor(8) as clients:
         outcomes = list(clients.map(lambda _: attack(server.port, mode, Start()), range(8)))
     assert {outcome.statuses for outcome in outcomes} == {(400,)}
     assert memory.peak - before < 3 * LARGEST
@@ -187,7 +185,7 @@ def test_what_is_no_question_is_400_and_costs_little(server: ServerProcess, memo
     path, body = WRONG[kind]
     media = "text/csv" if "CSV" in kind else "application/json"
     request = Start(path, (f"content-type: {media}", "connection: close")).whole(body)
-    with longest_answer(server), memory.growth_of_at_most(len(body) * 4 + GROWTH):
+    with longest_answer(lambda: healthy(server.management_port)), memory.growth_of_at_most(len(body) * 4 + GROWTH):
         assert attack(server.port, Mode(lambda _: [request], frozenset({400})), Start()).statuses == (400,)
 
 
@@ -197,23 +195,3 @@ def healthy(port: int) -> bool:
         # Of both ports: one has the first path, the other one the second, and either answers.
         connection.request("GET", "/healthz")
         return connection.getresponse().status in (200, 404)
-
-
-@contextlib.contextmanager
-def longest_answer(server: ServerProcess) -> Iterator[list[float]]:
-    """How long the management port took to answer, asked again and again, in seconds."""
-    took, done = [0.0], threading.Event()
-
-    def ask() -> None:
-        while not done.wait(0.02):
-            began = time.monotonic()
-            assert healthy(server.management_port)
-            took.append(time.monotonic() - began)
-
-    asking = threading.Thread(target=ask, daemon=True)
-    asking.start()
-    try:
-        yield took
-    finally:
-        done.set()
-        asking.join()
