@@ -91,20 +91,25 @@ def _open(template: Template) -> set[Port]:
     """The declared ports that are open to everybody."""
     management = _management_number(template)
     return {
-        (port.get("name") or port["containerPort"], str(port.get("protocol") or "TCP"))
+        (_called(port) or port["containerPort"], str(port.get("protocol") or "TCP"))
         for port in _declared(template)
-        if port.get("name") == HTTP_PORT or port["containerPort"] != management
+        if _called(port) == HTTP_PORT or port["containerPort"] != management
     }
 
 
 def _management(template: Template) -> Port:
-    named = any(port.get("name") == MANAGEMENT_PORT for port in _declared(template))
+    named = any(_called(port) == MANAGEMENT_PORT for port in _declared(template))
     return (MANAGEMENT_PORT if named else MANAGEMENT_PORT_NUMBER), "TCP"
 
 
 def _management_number(template: Template) -> int:
-    named = (port["containerPort"] for port in _declared(template) if port.get("name") == MANAGEMENT_PORT)
+    named = (port["containerPort"] for port in _declared(template) if _called(port) == MANAGEMENT_PORT)
     return next(named, MANAGEMENT_PORT_NUMBER)
+
+
+def _called(port: Mapping[str, Any]) -> str:
+    name = port.get("name")
+    return name if isinstance(name, str) else ""
 
 
 def _declared(template: Template) -> Iterator[Mapping[str, Any]]:
@@ -113,7 +118,8 @@ def _declared(template: Template) -> Iterator[Mapping[str, Any]]:
     containers = [one for one in spec.get("containers") or () if isinstance(one, Mapping)]
     inits = [one for one in spec.get("initContainers") or () if isinstance(one, Mapping)]
     for container in (*containers, *(one for one in inits if one.get("restartPolicy") == "Always")):
-        for port in container.get("ports") or ():
+        ports = container.get("ports")
+        for port in ports if isinstance(ports, list | tuple) else ():
             if isinstance(port, Mapping) and isinstance(port.get("containerPort"), int):
                 yield port
 

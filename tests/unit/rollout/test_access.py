@@ -149,6 +149,8 @@ def test_while_two_revisions_run_the_ports_of_both_are_open() -> None:
         {"spec": {}},
         {"spec": {"containers": ["text", {"ports": ["text", {"name": "x"}, {"containerPort": "9"}]}]}},
         {"spec": {"containers": [{"name": "server", "ports": None}], "initContainers": [None]}},
+        {"spec": {"containers": [{"name": "server", "ports": 8080}]}},
+        {"spec": {"containers": [{"name": "server", "ports": [{"containerPort": 8081, "name": {"a": "b"}}]}]}},
     ],
 )
 def test_what_the_api_server_would_refuse_is_no_mistake_of_ours(odd: dict[str, Any]) -> None:
