@@ -55,6 +55,8 @@ class Config:
     mlflow_uri: str | None = None
     mlflow_credentials: tuple[tuple[str, str], ...] = ()
     """Namespace and folder of the credentials by which MLflow is asked on its behalf."""
+    signature_keys: tuple[tuple[str, str], ...] = ()
+    """Namespace, or a pattern, and the file of public keys one of which must have signed what is served there."""
     registry_models: tuple[OwnerRule, ...] = ()
     """Which namespaces may have which registered models written to; what no rule matches is claimed."""
     collector_url: str | None = None
@@ -89,7 +91,8 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> Config:
     secrets = parsed.pop("image_pull_secret") or _split(environment.get(f"{PREFIX}IMAGE_PULL_SECRET", ""))
     images = parsed.pop("stage_image") or _split(environment.get(f"{PREFIX}STAGE_IMAGE", ""))
     rules = parsed.pop("registry_models") or _listed(parser, environment, "REGISTRY_MODELS", _owner_rule)
-    credentials = parsed.pop("mlflow_credentials") or _listed(parser, environment, "MLFLOW_CREDENTIALS", _credentials)
+    credentials = parsed.pop("mlflow_credentials") or _listed(parser, environment, "MLFLOW_CREDENTIALS", _namespaced)
+    keys = parsed.pop("signature_keys") or _listed(parser, environment, "SIGNATURE_KEYS", _namespaced)
     if len(dict(credentials)) < len(set(credentials)):
         parser.error("--mlflow-credentials: one namespace has two folders")
     if parsed["require_tls"]:
@@ -98,6 +101,7 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> Config:
         namespaces=tuple(dict.fromkeys(namespaces)),
         image_pull_secrets=tuple(dict.fromkeys(secrets)),
         mlflow_credentials=tuple(dict.fromkeys(credentials)),
+        signature_keys=tuple(dict.fromkeys(keys)),
         registry_models=tuple(dict.fromkeys(rules)),
         templates=TemplateRules(Templates(parsed.pop("templates")), tuple(dict.fromkeys(images))),
         **parsed,
@@ -171,12 +175,19 @@ def _serving(group: _Group) -> None:
         type=_mlflow_address,
     )
     group.repeated(
+        "--signature-keys",
+        "file of Ed25519 public keys (PEM): namespaces of this name, or pattern such as *, serve only versions that "
+        "one of them has signed, whatever a spec says; may be given several times [VIRIDIAN_SIGNATURE_KEYS]",
+        metavar="NAMESPACE=FILE",
+        type=_namespaced,
+    )
+    group.repeated(
         "--mlflow-credentials",
         "folder with MLFLOW_TRACKING_TOKEN, or MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, as files: by "
         "these MLflow is asked on behalf of this namespace, and never by the operator's own; may be given several "
         "times [VIRIDIAN_MLFLOW_CREDENTIALS]",
         metavar="NAMESPACE=FOLDER",
-        type=_credentials,
+        type=_namespaced,
     )
     group.repeated(
         "--registry-models",
@@ -334,10 +345,10 @@ def _owner_rule(text: str) -> OwnerRule:
     return OwnerRule(namespace, pattern)
 
 
-def _credentials(text: str) -> tuple[str, str]:
+def _namespaced(text: str) -> tuple[str, str]:
     namespace, _, folder = (part.strip() for part in text.partition("="))
     if not namespace or not folder:
-        raise argparse.ArgumentTypeError(f"{text!r} must be a namespace and a folder, such as sec-b=/credentials/sec-b")
+        raise argparse.ArgumentTypeError(f"{text!r} must be a namespace and a path, such as sec-b=/credentials/sec-b")
     return namespace, folder
 
 

@@ -161,7 +161,7 @@ def assemble(
     kinds: dict[str, Kind[Any]] = {
         MODEL_DEPLOYMENT: ModelDeployments(
             cluster,
-            Resolver(views.shared, configured, views.own),
+            Resolver(views.shared, configured, views.own, settings.requires_signature),
             Samples(environment.pods),
             settings,
             environment.clock,

@@ -24,6 +24,7 @@ from viridian.controller.loop import Environment, Loop, assemble
 from viridian.controller.server import MetricsServer
 from viridian.controller.telemetry import Telemetry
 from viridian.controller.watched import expected_streams
+from viridian.plan.signature_keys import SignatureKeys
 from viridian.ports.bundles import HttpBundles
 from viridian.ports.connection import Connection, ConnectionUnusable
 from viridian.ports.feedback import HttpFeedback
@@ -95,6 +96,7 @@ async def _work(
                 image_pull_secrets=config.image_pull_secrets,
                 mlflow_uri=config.mlflow_uri,
                 registry_models=config.registry_models,
+                signature_keys=_signature_keys(config),
                 templates=config.templates,
                 collector_url=config.collector_url,
                 access=_access(config),
@@ -181,6 +183,11 @@ async def _ports(
             for registry in (shared, *own.values()):
                 if registry is not None:
                     await registry.close()
+
+
+def _signature_keys(config: Config) -> tuple[SignatureKeys, ...]:
+    """Read once; a file that cannot be read ends the operator, since what is served would not be checked."""
+    return tuple(SignatureKeys(namespace, Path(file).read_text()) for namespace, file in config.signature_keys)
 
 
 def _registries(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from viridian.api import reasons
@@ -34,6 +34,8 @@ class Resolver:
     configured: bool
     own: Mapping[str, RegistryView] = field(default_factory=dict)
     """Of namespaces with an identity of their own."""
+    signed_in: Callable[[str], bool] = lambda _: False
+    """Whether the operator asks for signatures in a namespace."""
 
     async def resolve(self, spec: ModelDeploymentSpec | None, namespace: str) -> Resolved:
         """Never raises: a registry that is down is a finding like any other."""
@@ -47,7 +49,7 @@ class Resolver:
                 "the operator was started without a registry: give it --mlflow-uri, or use spec.model.uri",
             )
         try:
-            signed = spec.model.signature is not None
+            signed = spec.model.signature is not None or self.signed_in(namespace)
             return await _registered(self._view(namespace), spec.model.registry, signed=signed)
         except RegistryUnavailable as error:
             return Resolved(Unresolved(error.reason, error.message, lasting=False))

@@ -104,7 +104,8 @@ def _model_resolved(situation: Situation) -> Finding:
         return Finding(reasons.MODEL_RESOLVED, status, model.reason, model.message)
     name = f"{model.name} " if model.name else ""
     signature = situation.spec.model.signature
-    if model.digest is None and (signature is None or not signature.required):
+    required = situation.snapshot.settings.requires_signature(situation.snapshot.namespace)
+    if model.digest is None and not required and (signature is None or not signature.required):
         said = (
             f"{name}{model.shown}, which nobody verifies: it has no digest, so whatever lies at its address is served; "
             f"bundle it with viridian.training, which sets the tag {TAG_DIGEST}, or ask for a signature"

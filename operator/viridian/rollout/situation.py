@@ -10,10 +10,12 @@ from typing import Any
 from viridian.api import reasons
 from viridian.api.modeldeployment import ModelDeploymentSpec, Step
 from viridian.api.names import RESTART_ANNOTATION, RETRY_ANNOTATION, Slot
+from viridian.plan.signature_keys import required_keys
 from viridian.plan.templates import of_server
 from viridian.rollout import addresses, collecting
 from viridian.rollout.addresses import Addresses
 from viridian.rollout.records import Model, Outcome, Record
+from viridian.rollout.required_signature import requiring
 from viridian.rollout.revision import revision_of
 from viridian.rollout.snapshot import SlotWorld, Snapshot, Unresolved
 from viridian.rollout.template import InvalidTemplate, pod_template
@@ -185,6 +187,8 @@ def _read(snapshot: Snapshot, spec: ModelDeploymentSpec, now: datetime) -> Situa
             spec.model.signature,
             collecting.fragment(spec, snapshot.settings.collector_url),
         )
+        if pem := required_keys(snapshot.settings.signature_keys, snapshot.namespace):
+            template = requiring(template, pem, snapshot.model)
     except InvalidTemplate as why:
         return Situation(snapshot, spec, now, None, traffic, invalid_template=str(why))
     restart = snapshot.annotations.get(RESTART_ANNOTATION, "")

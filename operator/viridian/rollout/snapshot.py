@@ -20,6 +20,7 @@ from viridian.plan.conditions import moment
 from viridian.plan.model_owners import OwnerRule, Owners, OwnersUnknown
 from viridian.plan.obstacles import Obstacles
 from viridian.plan.pods_waiting import Impediment
+from viridian.plan.signature_keys import SignatureKeys, required_keys
 from viridian.plan.templates import NO_LIMITS, TemplateRules
 from viridian.rollout import records, traffic
 from viridian.rollout.addresses import Addresses
@@ -55,10 +56,16 @@ class Settings:
     access: Access | None = None
     # Which namespaces may have which registered models written to.
     registry_models: tuple[OwnerRule, ...] = ()
+    # By whom versions must be signed in which namespaces.
+    signature_keys: tuple[SignatureKeys, ...] = ()
     # How often a followed alias is looked up.
     registry_poll: timedelta = timedelta(seconds=15)
     # What pod templates may say.
     templates: TemplateRules = NO_LIMITS
+
+    def requires_signature(self, namespace: str) -> bool:
+        """Whatever a spec says."""
+        return bool(required_keys(self.signature_keys, namespace))
 
     @property
     def addresses(self) -> Addresses:

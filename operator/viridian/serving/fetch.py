@@ -35,13 +35,16 @@ class FetchSettings:
     signature_required: bool
     signed_model: str
     signed_run: str
+    required_keys: str
     deadline_seconds: float
     max_model_bytes: int
     termination_log: Path
 
     @property
     def trust(self) -> Trust:
-        return Trust(self.trusted_keys, self.signature_required, subject(self.signed_model, self.signed_run))
+        return Trust(
+            self.trusted_keys, self.signature_required, subject(self.signed_model, self.signed_run), self.required_keys
+        )
 
 
 def main() -> None:
@@ -149,6 +152,7 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> FetchSett
         optional_path,
     )
     option("signature-required", "VIRIDIAN_SIGNATURE_REQUIRED", "false", "true refuses what is not signed", truth)
+    option("required-keys", "VIRIDIAN_REQUIRED_KEYS", "", "public keys in PEM, one of which must have signed it")
     option("signed-model", "VIRIDIAN_SIGNED_MODEL", "", "registered model that it must be signed for; empty: any")
     option("signed-run", "VIRIDIAN_SIGNED_RUN", "", "MLflow run that it must be signed for, beside the model")
     option("deadline-seconds", "VIRIDIAN_FETCH_DEADLINE_SECONDS", "300", "time for all attempts together", float)

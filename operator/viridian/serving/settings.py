@@ -44,6 +44,7 @@ class Settings:
     signature_required: bool = False
     signed_model: str = ""
     signed_run: str = ""
+    required_keys: str = ""
     max_rows: int = DEFAULT_ROW_LIMIT
     max_waiting: int = 256
     max_connections: int = 10_000
@@ -65,7 +66,9 @@ class Settings:
     @property
     def trust(self) -> Trust:
         """Whose signature the model must have."""
-        return Trust(self.trusted_keys, self.signature_required, subject(self.signed_model, self.signed_run))
+        return Trust(
+            self.trusted_keys, self.signature_required, subject(self.signed_model, self.signed_run), self.required_keys
+        )
 
 
 def subject(model: str, run: str) -> Subject | None:
@@ -157,6 +160,7 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     option("model-digest", "", "sha256:… of viridian/manifest.json; empty promises none", name="digest")
     option("trusted-keys", "", "directory of public keys; empty looks at no signature", optional_path)
     option("signature-required", "false", "true refuses a model that is not signed", truth)
+    option("required-keys", "", "public keys in PEM, one of which must have signed the version; empty: none")
     option("signed-model", "", "registered model that the version must be signed for; empty: any")
     option("signed-run", "", "MLflow run that the version must be signed for, beside the model")
     option("host", "", "address to listen on; empty means all, IPv4 and IPv6")

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 MAX_KEY_BYTES: Final = 64 * 1024
 _BEGIN, _END = b"-----BEGIN PUBLIC KEY-----", b"-----END PUBLIC KEY-----"
+_OPERATOR: Final = "the operator's --signature-keys"
 _SOURCE: Final = "the Secret of spec.model.signature.publicKeySecretRef"
 
 
@@ -37,6 +38,8 @@ class Trust:
     """A version without a signature is refused. One that has a signature must have a good one in any case."""
     subject: Subject | None = None
     """What it must have been signed as; None for a model without a registry, which its digest names."""
+    operator_keys: str = ""
+    """Public keys in PEM, one of which must have signed it, whatever else is asked for."""
 
 
 ANYONE: Final = Trust()
@@ -44,6 +47,8 @@ ANYONE: Final = Trust()
 
 def check_signature(directory: Path, manifest: bytes | None, trust: Trust) -> None:
     """These bytes of the directory's manifest were signed as `trust` asks; FetchFailed with the reason otherwise."""
+    if trust.operator_keys:
+        _check_for_operator(directory, manifest, trust)
     if trust.keys is None:
         if trust.required:
             raise FetchFailed("a signature is required, and no trusted keys are given", Refusal.NO_TRUSTED_KEYS)
@@ -66,6 +71,22 @@ def check_signature(directory: Path, manifest: bytes | None, trust: Trust) -> No
         _check_subject(signature, manifest, trust.subject)
 
 
+def _check_for_operator(directory: Path, manifest: bytes | None, trust: Trust) -> None:
+    signature = _signature(directory / SIGNATURE_PATH)
+    if signature is None or manifest is None:
+        raise FetchFailed(
+            f"the version has no {SIGNATURE_PATH}, and the operator's --signature-keys ask for one in this namespace: "
+            "let VIRIDIAN_SIGNING_KEY_FILE name a key that its administrator trusts where it is bundled",
+            Refusal.UNSIGNED,
+        )
+    keys = public_keys("", trust.operator_keys.encode(), source=_OPERATOR)
+    _verify(signature, manifest, keys, source=_OPERATOR)
+    if signature.payload is not None:
+        _subject(signature.payload, manifest)
+    if trust.subject is not None:
+        _check_subject(signature, manifest, trust.subject)
+
+
 def _signature(path: Path) -> Signature | None:
     if not path.is_file() or path.is_symlink():
         return None
@@ -77,13 +98,13 @@ def _signature(path: Path) -> Signature | None:
         raise FetchFailed(f"{SIGNATURE_PATH} is refused: {error}", Refusal.BAD_SIGNATURE) from error
 
 
-def _verify(signature: Signature, manifest: bytes, keys: dict[str, Ed25519PublicKey]) -> None:
+def _verify(signature: Signature, manifest: bytes, keys: dict[str, Ed25519PublicKey], *, source: str = _SOURCE) -> None:
     from cryptography.exceptions import InvalidSignature
 
     key = keys.get(signature.key)
     if key is None:
         raise FetchFailed(
-            f"the version is signed with the key {signature.key!r}, which {_SOURCE} does not hold; "
+            f"the version is signed with the key {signature.key!r}, which {source} does not hold; "
             f"it holds {', '.join(sorted(keys))}",
             Refusal.UNKNOWN_KEY,
         )
@@ -135,13 +156,13 @@ def trusted_keys(directory: Path) -> dict[str, Ed25519PublicKey]:
     return found
 
 
-def public_keys(name: str, content: bytes) -> dict[str, Ed25519PublicKey]:
+def public_keys(name: str, content: bytes, *, source: str = _SOURCE) -> dict[str, Ed25519PublicKey]:
     """The keys of one file, which may hold several PEM blocks."""
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
     def refused(why: str) -> FetchFailed:
-        return FetchFailed(f"{name!r} in {_SOURCE} {why}", Refusal.NO_TRUSTED_KEYS)
+        return FetchFailed(f"{name!r} in {source} {why}", Refusal.NO_TRUSTED_KEYS)
 
     if b"PRIVATE KEY" in content:
         raise refused("is a private key: who serves must not be able to sign. Make a new pair, and put its public half")

@@ -34,7 +34,7 @@ def test_every_flag() -> None:
     arguments = (
         "--namespace ml --namespace ads --server-image a/server:1 --image-pull-secret login "
         "--mlflow-uri https://mlflow:5000 --registry-models ml=churn-* --registry-models =* "
-        "--mlflow-credentials ml=/c/ml --kubeconfig /k "
+        "--mlflow-credentials ml=/c/ml --signature-keys *=/k/p.pem --kubeconfig /k "
         "--collector-url https://collector:8090 --collector-token-file /t "
         '--network-policies off --require-tls on --own-namespace vs --metrics-from [{"podSelector":{}}] '
         "--orders-secret viridian-system/orders --templates resources-only --stage-image a/* --stage-image b:1 "
@@ -46,6 +46,7 @@ def test_every_flag() -> None:
         image_pull_secrets=("login",),
         mlflow_uri="https://mlflow:5000",
         mlflow_credentials=(("ml", "/c/ml"),),
+        signature_keys=(("*", "/k/p.pem"),),
         registry_models=(OwnerRule("ml", "churn-*"), OwnerRule("", "*")),
         collector_url="https://collector:8090",
         collector_token_file="/t",
@@ -72,6 +73,7 @@ def test_every_variable() -> None:
         "VIRIDIAN_IMAGE_PULL_SECRET": "login,",
         "VIRIDIAN_MLFLOW_URI": "https://mlflow:5000",
         "VIRIDIAN_MLFLOW_CREDENTIALS": "ml=/c/ml",
+        "VIRIDIAN_SIGNATURE_KEYS": "*=/k/p.pem",
         "VIRIDIAN_REGISTRY_MODELS": "ml=churn-*, =*",
         "VIRIDIAN_COLLECTOR_URL": "https://collector:8090",
         "VIRIDIAN_COLLECTOR_TOKEN_FILE": "/t",
@@ -97,6 +99,7 @@ def test_every_variable() -> None:
         image_pull_secrets=("login",),
         mlflow_uri="https://mlflow:5000",
         mlflow_credentials=(("ml", "/c/ml"),),
+        signature_keys=(("*", "/k/p.pem"),),
         registry_models=(OwnerRule("ml", "churn-*"), OwnerRule("", "*")),
         collector_url="https://collector:8090",
         collector_token_file="/t",
@@ -165,7 +168,7 @@ def test_the_registry_may_be_named_as_people_name_it_for_mlflow() -> None:
         (["--log-level", "loud"], {}, "'loud' must be one of debug, info, warning, error"),
         ([], {"VIRIDIAN_LOG_FORMAT": "xml"}, "'xml' must be one of json, text"),
         (["--mlflow-uri", "mlflow:5000"], {}, "must begin with http:// or https://"),
-        (["--mlflow-credentials", "ml"], {}, "'ml' must be a namespace and a folder, such as sec-b=/credentials/sec-b"),
+        (["--mlflow-credentials", "ml"], {}, "'ml' must be a namespace and a path, such as sec-b=/credentials/sec-b"),
         ([], {"VIRIDIAN_MLFLOW_CREDENTIALS": "ml=/a,ml=/b"}, "one namespace has two folders"),
         (["--registry-models", "churn"], {}, "--registry-models: 'churn' must be a namespace and a pattern of names"),
         (["--registry-models", "ml="], {}, "such as sec-b=sec-*"),

@@ -210,6 +210,8 @@ def test_helm_passes_the_settings_on() -> None:
             "mlflow.existingSecret=mlflow-login",
             "image.tag=2.0.0",
             "registryModels={sec-b=sec-*,=*}",
+            "signatureKeys.configMap=keys",
+            "signatureKeys.namespaces.sec-b=trusted.pem",
             "mlflow.credentials.sec-b=login-b",
             "mlflow.credentials.ads=login-ads",
             "workers=8",
@@ -220,6 +222,8 @@ def test_helm_passes_the_settings_on() -> None:
     assert container["image"] == "viridian/operator:2.0.0"
     assert {"name": "MLFLOW_TRACKING_URI", "value": "http://mlflow.ml.svc:5000"} in container["env"]
     assert {"name": "VIRIDIAN_REGISTRY_MODELS", "value": "sec-b=sec-*,=*"} in container["env"]
+    keys = "sec-b=/etc/viridian/signature-keys/trusted.pem"
+    assert {"name": "VIRIDIAN_SIGNATURE_KEYS", "value": keys} in container["env"]
     folder = "/var/run/secrets/viridian.dev/mlflow"
     both = f"ads={folder}/ads,sec-b={folder}/sec-b"
     assert {"name": "VIRIDIAN_MLFLOW_CREDENTIALS", "value": both} in container["env"]

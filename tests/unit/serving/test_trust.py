@@ -242,6 +242,32 @@ class TestWhatItWasSignedAs:
         assert server_settings([], {}).trust.subject is None
 
 
+class TestRequiredByTheOperator:
+    def test_an_own_wish_is_no_substitute(self, version: Path, trust: Trust) -> None:
+        """The namespace trusts a key that the operator does not."""
+        other = pem(Ed25519PrivateKey.generate()).decode()
+        reason, sentence = refused(version, replace(trust, operator_keys=other))
+        assert reason is Refusal.UNKNOWN_KEY
+        assert "the operator's --signature-keys does not hold" in sentence
+
+    def test_one_of_its_keys_is_enough(self, version: Path, signer: Ed25519PrivateKey) -> None:
+        keys = pem(Ed25519PrivateKey.generate()) + pem(signer)
+        verify_directory(version, "", Trust(operator_keys=keys.decode(), subject=CHURN))
+        reason, _ = refused(version, Trust(operator_keys=keys.decode(), subject=Subject("bank", CHURN.run)))
+        assert reason is Refusal.BAD_SIGNATURE
+
+    def test_an_unsigned_version_is_refused_without_any_wish(self, version: Path, signer: Ed25519PrivateKey) -> None:
+        unsign(version)
+        reason, sentence = refused(version, Trust(operator_keys=pem(signer).decode()))
+        assert reason is Refusal.UNSIGNED
+        assert "--signature-keys" in sentence
+
+    def test_init_step_and_server_read_the_same_variable(self) -> None:
+        variables = {"VIRIDIAN_REQUIRED_KEYS": "PEM"}
+        assert server_settings([], variables).trust.operator_keys == "PEM"
+        assert fetch_settings([], variables).trust.operator_keys == "PEM"
+
+
 class TestKeys:
     def test_each_file_and_each_block_is_trusted_and_one_that_is_taken_out_is_not(
         self, version: Path, trust: Trust
