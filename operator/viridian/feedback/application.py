@@ -233,7 +233,9 @@ class _Programs:
             end=_number(request, "end") if "end" in query else None,
             labelled_only=_truth(request, "labelled", False),
         )
-        frozen = await self._collector.snapshots.of_run(namespace, deployment, run, choice)
+        frozen = await self._collector.snapshots.of_run(
+            namespace, deployment, run, choice, self._collector.quotas.check_room
+        )
         uri = f"{str(request.base_url).rstrip('/')}{SNAPSHOTS_PATH}/{namespace}/{deployment}/{run}.parquet"
         return json_answer(Snapshot(uri=uri, digest=frozen.digest, rows=frozen.rows, labelled=frozen.labelled))
 

@@ -62,12 +62,16 @@ class Quotas:
                 sentence = f"the namespace sends more {what} a second than it may; send them again later"
                 raise Problem(429, sentence, max(RETRY_SECONDS, math.ceil(wait)))
 
-    def admit(self, namespace: str, rows: int, size: int) -> None:
-        """Nothing, or a problem; what is admitted counts."""
-        self.check_rate(namespace)
+    def check_room(self, namespace: str, size: int = 0) -> int:
+        """What the namespace keeps with so many bytes more; 507 where that is more than it may."""
         stored = self._stored.get(namespace, 0) + size
         if self._most_stored and stored > self._most_stored:
             raise OverShare(self._most_stored)
-        self._stored[namespace] = stored
+        return stored
+
+    def admit(self, namespace: str, rows: int, size: int) -> None:
+        """Nothing, or a problem; what is admitted counts."""
+        self.check_rate(namespace)
+        self._stored[namespace] = self.check_room(namespace, size)
         for what, rate in self._rates.items():
             rate.take(namespace, rows if what == "rows" else size)

@@ -98,12 +98,15 @@ class Snapshots:
         self._asked: Counter[str] = Counter()
         folder.mkdir(parents=True, exist_ok=True)
 
-    async def of_run(self, namespace: str, deployment: str, run_id: str, choice: Choice) -> Frozen:
-        """The snapshot of this run; frozen now unless it was before."""
+    async def of_run(
+        self, namespace: str, deployment: str, run_id: str, choice: Choice, check_room: Callable[[str], object]
+    ) -> Frozen:
+        """The snapshot of this run; frozen now unless it was before, where its namespace has room for it."""
         with self._one_more(namespace):
             async with self._one_at_a_time:
                 found = await asyncio.to_thread(self.find, namespace, deployment, run_id)
                 if found is None:
+                    check_room(namespace)
                     found = await asyncio.to_thread(self._freeze, namespace, deployment, choice)
                     await self._writer.write(
                         _Remember(namespace, deployment, run_id, found, _size(found.path)), namespace

@@ -119,6 +119,19 @@ async def test_a_namespace_that_keeps_its_share_is_refused_and_nobody_else(tmp_p
         await stand.server.predict(batch([prediction(1000)]))
 
 
+async def test_a_namespace_above_its_share_freezes_no_more_rows(tmp_path: Path, database_url: str) -> None:
+    async with collecting(tmp_path, database_url, namespace_disk_bytes=20_000) as stand:
+        await stand.server.predict(batch(map(prediction, range(30))))
+        first = await stand.admin.ok("PUT", "/v1/snapshots/ml/churn/run-1")
+        for run in range(2, 10):
+            await stand.collector.sweeper.sweep()
+            answer = await stand.admin.send("PUT", f"/v1/snapshots/ml/churn/run-{run}")
+            if answer.status_code != 200:
+                break
+        assert answer.status_code == 507
+        assert await stand.admin.ok("PUT", "/v1/snapshots/ml/churn/run-1") == first, "what is frozen stays"
+
+
 async def test_what_is_counted_as_kept_is_what_is_kept(stand: Stand) -> None:
     def kept() -> dict[str, int]:
         return usage(stand.collector.engine)
