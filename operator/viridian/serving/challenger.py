@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 import httptools
 
 from viridian.api.shadow import Failure
 from viridian.serving.responses import Headers
+from viridian.serving.target import Target
 
 CONNECT_SECONDS: Final = 1.0
 ANSWER_SECONDS: Final = 5.0
@@ -20,21 +20,6 @@ MAX_ANSWER_BYTES: Final = 128 * 1024
 _READ: Final = 16 * 1024
 
 _BY_CLASS: Final = {4: Failure.REFUSED, 5: Failure.FAILED}
-
-
-class Target:
-    """Where a challenger is; ValueError says what is wrong with the address."""
-
-    def __init__(self, url: str) -> None:
-        parts = urlsplit(url)
-        if parts.scheme != "http" or not parts.hostname or not url.isascii() or not url.isprintable() or " " in url:
-            raise ValueError("a challenger's address is http://host:port, such as http://churn-preview:8080")
-        if parts.path not in ("", "/") or parts.query or parts.fragment or parts.username is not None:
-            raise ValueError("a challenger's address is http://host:port and nothing else: no user, path or query")
-        self.url = url
-        self.host: str = parts.hostname
-        self.port = parts.port or 80
-        self.authority = parts.netloc.encode()
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from viridian.api.address import concealed
 from viridian.api.orders import parse_key
 from viridian.api.privacy import Rules
 from viridian.api.signing import Subject
-from viridian.serving.challenger import Target
+from viridian.serving.target import Target
 from viridian.serving.trust import Trust
 
 DEFAULT_BODY_LIMIT = 8 * 1024 * 1024

@@ -18,12 +18,13 @@ from prometheus_client.core import Metric
 
 from viridian.api.shadow import SHADOW_HEADER, Drop, Failure, ShadowOrder
 from viridian.serving import answers
-from viridian.serving.challenger import MAX_ANSWER_BYTES, Challenger, Failed, Target
+from viridian.serving.challenger import MAX_ANSWER_BYTES, Challenger, Failed
 from viridian.serving.comparison import Comparison, NotAlike
 from viridian.serving.logs import log, note
 from viridian.serving.prediction_bins import Bins
 from viridian.serving.rate import Rate
 from viridian.serving.responses import Headers
+from viridian.serving.target import Target
 
 WORKERS: Final = 4
 """Connections to the challenger."""

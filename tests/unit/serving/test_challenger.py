@@ -23,7 +23,8 @@ from tests.support.challengers import (
 )
 from viridian.api.shadow import Failure
 from viridian.serving import challenger as module
-from viridian.serving.challenger import Challenger, Failed, Target
+from viridian.serving.challenger import Challenger, Failed
+from viridian.serving.target import Target
 
 Connect = Callable[[str], Challenger]
 
