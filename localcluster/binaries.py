@@ -95,7 +95,8 @@ CATALOGUE: tuple[Binary, ...] = (
 
 CONTROL_PLANE = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl")
 NODE = ("containerd", "containerd-shim-runc-v2", "ctr", "pause", "kubelet", "kube-proxy", "coredns")
-TOOLS = ("kubectl", "helm", "kube-score")
+TOOLS = ("kubectl", "helm")
+SCANNERS = ("kube-score",)
 
 
 def binary(name: str) -> Binary:

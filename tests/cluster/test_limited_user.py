@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
-from tests.cluster.conftest import Operator
-from tests.support.kube import Kube, Object, Refused, eventually
+from tests.cluster.conftest import Operator, restricted_namespace
+from tests.support.kube import Kube, Object, Refused, condition, eventually
 from tests.support.manifests import model_deployment, retrain_policy
 from tests.support.node.deployment import LOOK, Deployed
 from tests.support.node.registry import ClusterRegistry
@@ -33,6 +35,19 @@ def mlops(operator: Operator, kube: Kube, namespace: str) -> Kube:
     user = bound(kube, namespace, "mlops", "viridian-edit")
     eventually(lambda: refusal(user, model_deployment(namespace)) == "", what="the rights of mlops", every=LOOK)
     return user
+
+
+@pytest.fixture(scope="module")
+def bank(operator: Operator, kube: Kube, registry: ClusterRegistry) -> Iterator[Deployed]:
+    """What another team serves from its own namespace, with a second version that it has not chosen yet."""
+    with restricted_namespace(kube, "bank") as name:
+        bank = Deployed(kube, name, "bank")
+        version = registry.publish(bank.registered)
+        bank.apply()
+        bank.until_serves(version)
+        eventually(lambda: "champion" in registry.aliases(bank.registered), what="the champion's alias", every=LOOK)
+        registry.publish(bank.registered, alias="not-yet")
+        yield bank
 
 
 def test_a_privileged_pod_comes_by_neither_kind(mlops: Kube, namespace: str) -> None:
@@ -64,6 +79,42 @@ def test_a_plain_model_is_served_and_approved_by_who_may(
     with pytest.raises(Refused, match=f"you are {kube.whoami()}"):
         admin.annotate("approve", f"{revision}#head-of-risk")
     admin.annotate("approve", f"{revision}#{kube.whoami()}")
+
+
+def test_a_version_of_another_team_that_is_pinned_changes_nothing_of_its_model(
+    mlops: Kube, kube: Kube, registry: ClusterRegistry, bank: Deployed, namespace: str
+) -> None:
+    before = registry.state(bank.registered)
+    version = before["aliases"]["not-yet"]
+    Deployed(mlops, namespace, "thief").apply(model={"registry": {"name": bank.registered, "version": version}})
+    thief = Deployed(kube, namespace, "thief")
+    thief.until_serves(version)
+    thief.until(lambda _: thief.condition("RegistryTold").get("reason") == "NotYours", "RegistryTold: NotYours")
+    assert f"belongs to the namespace {bank.namespace}" in thief.condition("RegistryTold")["message"]
+    assert registry.state(bank.registered) == before
+    assert bank.champion["version"] == before["aliases"]["champion"]
+
+
+def test_nobody_trains_for_the_model_of_another_team(
+    kube: Kube, registry: ClusterRegistry, bank: Deployed, namespace: str
+) -> None:
+    """Not even who may create pods."""
+    editor = bound(kube, namespace, "editor", "edit")
+    follower = Deployed(editor, namespace, "follower")
+    eventually(lambda: refusal(editor, retrain_policy(namespace)) == "", what="the rights of editor", every=LOOK)
+    follower.apply(model={"registry": {"name": bank.registered, "alias": "candidate"}})
+    before = registry.state(bank.registered)
+    policy = retrain_policy(namespace, "follower", modelDeployment="follower")
+    policy["metadata"]["annotations"] = {"viridian.dev/run": f"now#{editor.user}"}
+    editor.create(policy)
+
+    def stalled() -> Object:
+        return condition(kube.read(policy), "Stalled")
+
+    eventually(lambda: stalled().get("reason") == "NotYours", what="Stalled: NotYours", every=LOOK)
+    assert f"belongs to the namespace {bank.namespace}" in stalled()["message"]
+    assert kube.list("batch/v1", "Job", namespace) == []
+    assert registry.state(bank.registered) == before
 
 
 def test_the_operators_own_user_is_bounded(operator: Operator, kube: Kube) -> None:

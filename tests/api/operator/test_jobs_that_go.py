@@ -146,7 +146,10 @@ def test_records_that_lose_their_owner_are_adopted_again_and_a_namesake_inherits
     )
     path = kube.path(API_VERSION, RETRAIN_POLICY, namespace, "churn")
     kube.request("DELETE", path, {"propagationPolicy": "Orphan"})
-    eventually(lambda: not any(record["metadata"].get("ownerReferences") for record in records()), what="orphans")
+    # It goes last, once its children have lost their owner: until then the namesake would be itself.
+    eventually(lambda: kube.get(API_VERSION, RETRAIN_POLICY, "churn", namespace) is None, what="its end")
+    assert records()
+    assert not any(record["metadata"].get("ownerReferences") for record in records())
     policy.apply()
     eventually(lambda: policy.status.get("conditions"), what="the status of the namesake")
     assert policy.condition("Paused")["status"] == "False"

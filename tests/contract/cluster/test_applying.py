@@ -174,7 +174,7 @@ class TestPreconditions:
 class TestGeneration:
     async def test_a_label_does_not_raise_it(self, world: World) -> None:
         made = await world.cluster.apply(model_deployment(world.namespace), manager="v")
-        await world.edit(made, {"metadata": {"labels": {"a": "b"}, "annotations": {"viridian.dev/approve": "x"}}})
+        await world.edit(made, {"metadata": {"labels": {"a": "b"}, "annotations": {"viridian.dev/restart": "x"}}})
         assert (await read(world, made))["metadata"]["generation"] == 1
 
     async def test_a_deployments_spec_raises_it(self, world: World) -> None:

@@ -88,6 +88,17 @@ class ClusterRegistry:
             found = self._client().get_registered_model(model).aliases
         return {alias: str(version) for alias, version in found.items()}
 
+    def state(self, model: str) -> dict[str, Any]:
+        """Everything that the operator could write to a registered model."""
+        with self._environment():
+            found = self._client().get_registered_model(model)
+            versions = self._client().search_model_versions(f"name = '{model}'")
+        return {
+            "aliases": dict(found.aliases),
+            "tags": dict(found.tags),
+            "versions": {str(version.version): dict(version.tags) for version in versions},
+        }
+
     def place(self, model: str, version: str) -> dict[str, str]:
         """Where the version's bytes are, and their digest, as a ModelDeployment without a registry is told."""
         with self._environment():
