@@ -3,28 +3,34 @@
 from __future__ import annotations
 
 import argparse
-import math
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 from viridian import __version__
-from viridian.api import durations
-from viridian.api.address import shown, without_user
+from viridian.api.address import shown
 from viridian.api.feedback import COLLECTOR_PORT
-from viridian.api.network import DEFAULT_METRICS_FROM, parse_peers
-from viridian.api.origins import origin_of
+from viridian.api.network import DEFAULT_METRICS_FROM
+from viridian.controller.flag_values import (
+    address_or_none,
+    between,
+    duration,
+    mlflow_address,
+    namespaced,
+    one_of,
+    owner_rule,
+    peers,
+    secret_or_none,
+    switch,
+)
 from viridian.plan.model_owners import OwnerRule
 from viridian.plan.templates import NO_LIMITS, TemplateRules, Templates
 
 Value = TypeVar("Value")
 PREFIX = "VIRIDIAN_"
 ORDERS_SECRET = "viridian-orders"  # noqa: S105 - a name
-_SECRET = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?/[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
 COLLECTOR_TOKEN = "/var/run/secrets/viridian.dev/collector/token"  # noqa: S105 - a path
 _MLFLOW_URI = "MLFLOW_TRACKING_URI"
 _OWN_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
@@ -90,9 +96,9 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> Config:
     namespaces = parsed.pop("namespace") or _split(environment.get(f"{PREFIX}NAMESPACE", ""))
     secrets = parsed.pop("image_pull_secret") or _split(environment.get(f"{PREFIX}IMAGE_PULL_SECRET", ""))
     images = parsed.pop("stage_image") or _split(environment.get(f"{PREFIX}STAGE_IMAGE", ""))
-    rules = parsed.pop("registry_models") or _listed(parser, environment, "REGISTRY_MODELS", _owner_rule)
-    credentials = parsed.pop("mlflow_credentials") or _listed(parser, environment, "MLFLOW_CREDENTIALS", _namespaced)
-    keys = parsed.pop("signature_keys") or _listed(parser, environment, "SIGNATURE_KEYS", _namespaced)
+    rules = parsed.pop("registry_models") or _listed(parser, environment, "REGISTRY_MODELS", owner_rule)
+    credentials = parsed.pop("mlflow_credentials") or _listed(parser, environment, "MLFLOW_CREDENTIALS", namespaced)
+    keys = parsed.pop("signature_keys") or _listed(parser, environment, "SIGNATURE_KEYS", namespaced)
     if len(dict(credentials)) < len(set(credentials)):
         parser.error("--mlflow-credentials: one namespace has two folders")
     if parsed["require_tls"]:
@@ -166,20 +172,25 @@ def _serving(group: _Group) -> None:
         "in each of their namespaces; may be given several times [VIRIDIAN_IMAGE_PULL_SECRET]",
         metavar="NAME",
     )
+    _registry(group)
+    _collector(group)
+
+
+def _registry(group: _Group) -> None:
     group.add(
         "--mlflow-uri",
         "address of the MLflow server, as http://mlflow.ml.svc:5000; without it, only models given by URI can be "
         "served and nothing can be retrained",
         variables=(_MLFLOW_URI,),
         metavar="URI",
-        type=_mlflow_address,
+        type=mlflow_address,
     )
     group.repeated(
         "--signature-keys",
         "file of Ed25519 public keys (PEM): namespaces of this name, or pattern such as *, serve only versions that "
         "one of them has signed, whatever a spec says; may be given several times [VIRIDIAN_SIGNATURE_KEYS]",
         metavar="NAMESPACE=FILE",
-        type=_namespaced,
+        type=namespaced,
     )
     group.repeated(
         "--mlflow-credentials",
@@ -187,7 +198,7 @@ def _serving(group: _Group) -> None:
         "these MLflow is asked on behalf of this namespace, and never by the operator's own; may be given several "
         "times [VIRIDIAN_MLFLOW_CREDENTIALS]",
         metavar="NAMESPACE=FOLDER",
-        type=_namespaced,
+        type=namespaced,
     )
     group.repeated(
         "--registry-models",
@@ -196,8 +207,11 @@ def _serving(group: _Group) -> None:
         "that nothing matches belong to the namespaces in their tag viridian.namespaces, else to the first that writes "
         "[VIRIDIAN_REGISTRY_MODELS]",
         metavar="NAMESPACE=PATTERN",
-        type=_owner_rule,
+        type=owner_rule,
     )
+
+
+def _collector(group: _Group) -> None:
     group.add(
         "--collector-url",
         "address of the collector, as http://viridian-collector.viridian-system.svc:8090, or the word none where there "
@@ -205,7 +219,7 @@ def _serving(group: _Group) -> None:
         "cluster",
         default=_own_collector(),
         metavar="URI",
-        type=_address_or_none,
+        type=address_or_none,
     )
     group.add(
         "--orders-secret",
@@ -215,7 +229,7 @@ def _serving(group: _Group) -> None:
         "namespace, where it runs in a cluster",
         default=_own_orders_secret(),
         metavar="NAMESPACE/NAME",
-        type=_secret_or_none,
+        type=secret_or_none,
     )
     group.add(
         "--collector-token-file",
@@ -243,7 +257,7 @@ def _guarding(group: _Group) -> None:
         "and nothing is deployed or trained from one that says more",
         default="any",
         metavar="any|resources-only",
-        type=_one_of("any", "resources-only"),
+        type=one_of("any", "resources-only"),
     )
     group.repeated(
         "--stage-image",
@@ -258,21 +272,21 @@ def _guarding(group: _Group) -> None:
         "cluster makes none, unless --own-namespace says where its calls come from",
         default="on",
         metavar="on|off",
-        type=_switch,
+        type=switch,
     )
     group.add(
         "--metrics-from",
         "who may read the metrics of model servers, as a JSON list of NetworkPolicyPeers",
         default=DEFAULT_METRICS_FROM,
         metavar="PEERS",
-        type=_peers,
+        type=peers,
     )
     group.add(
         "--require-tls",
         "on or off: refuse to start where the address of MLflow or the collector is not https",
         default="off",
         metavar="on|off",
-        type=_switch,
+        type=switch,
     )
     group.add(
         "--own-namespace",
@@ -285,23 +299,33 @@ def _guarding(group: _Group) -> None:
 def _working(group: _Group) -> None:
     group.add("--kubeconfig", "kubeconfig file to use instead of the pod's service account", metavar="FILE")
     group.add(
-        "--workers", "objects of each kind worked on at the same time", default=4, metavar="N", type=_between(1, 64)
+        "--workers",
+        "objects of each kind worked on at the same time",
+        default=4,
+        metavar="N",
+        type=between(1, 64),
     )
     group.add(
         "--resync",
         "each object is looked at again after this time at the latest, even when nothing happens",
         default="10m",
         metavar="TIME",
-        type=_time,
+        type=duration,
     )
 
 
 def _telling(group: _Group) -> None:
-    port = _between(0, 65535)
+    port = between(0, 65535)
     group.add("--health-port", "port of /healthz", default=8080, metavar="PORT", type=port)
     group.add("--metrics-port", "port of /metrics and /readyz", default=9090, metavar="PORT", type=port)
-    group.add("--log-level", "debug, info, warning or error", default="info", type=_one_of(*_LEVELS), metavar="LEVEL")
-    group.add("--log-format", "json or text", default="json", type=_one_of("json", "text"), metavar="FORMAT")
+    group.add(
+        "--log-level",
+        "debug, info, warning or error",
+        default="info",
+        type=one_of(*_LEVELS),
+        metavar="LEVEL",
+    )
+    group.add("--log-format", "json or text", default="json", type=one_of("json", "text"), metavar="FORMAT")
 
 
 _LEVELS = ("debug", "info", "warning", "error")
@@ -326,30 +350,8 @@ def _own_orders_secret(namespace: Path = _OWN_NAMESPACE) -> str | None:
     return f"{own}/{ORDERS_SECRET}" if own else None
 
 
-def _secret_or_none(text: str) -> str | None:
-    if text == "none":
-        return None
-    if not _SECRET.fullmatch(text):
-        raise argparse.ArgumentTypeError(f"{text!r} must be NAMESPACE/NAME, or the word none")
-    return text
-
-
 def _split(text: str) -> list[str]:
     return [name.strip() for name in text.split(",") if name.strip()]
-
-
-def _owner_rule(text: str) -> OwnerRule:
-    namespace, equals, pattern = (part.strip() for part in text.partition("="))
-    if not equals or not pattern or "=" in pattern:
-        raise argparse.ArgumentTypeError(f"{text!r} must be a namespace and a pattern of names, such as sec-b=sec-*")
-    return OwnerRule(namespace, pattern)
-
-
-def _namespaced(text: str) -> tuple[str, str]:
-    namespace, _, folder = (part.strip() for part in text.partition("="))
-    if not namespace or not folder:
-        raise argparse.ArgumentTypeError(f"{text!r} must be a namespace and a path, such as sec-b=/credentials/sec-b")
-    return namespace, folder
 
 
 def _listed(
@@ -360,86 +362,3 @@ def _listed(
         return [read(part) for part in _split(environment.get(f"{PREFIX}{name}", ""))]
     except argparse.ArgumentTypeError as error:
         parser.error(f"{PREFIX}{name}: {error}")
-
-
-def _address(text: str) -> str:
-    if not text.startswith(("http://", "https://")):
-        raise argparse.ArgumentTypeError(f"{shown(text)!r} must begin with http:// or https://")
-    if origin_of(text) is None:
-        raise argparse.ArgumentTypeError(f"{shown(text)!r} names no host and port that can be read")
-    if "?" in text or "#" in text:
-        raise argparse.ArgumentTypeError(
-            f"{shown(text)!r} must end with its path: pods and Jobs get the address as it is, and add their own"
-        )
-    return text
-
-
-def _address_or_none(text: str) -> str | None:
-    """An empty variable says nothing, as everywhere: that there is no collector has to be said."""
-    if text == "none":
-        return None
-    try:
-        address = _address(text)
-    except argparse.ArgumentTypeError as error:
-        raise argparse.ArgumentTypeError(f"{error}, or be the word none") from None
-    if not without_user(address):
-        raise argparse.ArgumentTypeError(
-            f"the address {shown(text)} must hold no user and password: who asks the collector is known by a token"
-        )
-    return address
-
-
-def _mlflow_address(text: str) -> str:
-    """An address without credentials, since pods and Jobs get it as it is."""
-    if not without_user(_address(text)):
-        raise argparse.ArgumentTypeError(
-            f"the address of MLflow at {urlsplit(shown(text)).netloc} must hold no user and password, since all who "
-            "may look at pods could read them there: leave them out, and set MLFLOW_TRACKING_USERNAME and "
-            "MLFLOW_TRACKING_PASSWORD from a Secret (Helm: mlflow.existingSecret)"
-        )
-    return text
-
-
-def _switch(text: str) -> bool:
-    return _one_of("on", "off")(text) == "on"
-
-
-def _peers(text: str) -> tuple[Mapping[str, Any], ...]:
-    try:
-        return parse_peers(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-
-
-def _time(text: str) -> timedelta:
-    try:
-        length = durations.parse(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-    if length < timedelta(seconds=10):
-        raise argparse.ArgumentTypeError(f"{text} is too short; write 10s or more")
-    return length
-
-
-class _between:  # noqa: N801 - reads as a word where it is used
-    """A whole number within bounds."""
-
-    def __init__(self, low: int, high: float = math.inf) -> None:
-        self._low, self._high = low, high
-
-    def __call__(self, text: str) -> int:
-        if not text.isdecimal() or not self._low <= int(text) <= self._high:
-            raise argparse.ArgumentTypeError(f"{text!r} must be a whole number from {self._low} to {self._high}")
-        return int(text)
-
-
-class _one_of:  # noqa: N801
-    """One of some words, whatever the case."""
-
-    def __init__(self, *words: str) -> None:
-        self._words = words
-
-    def __call__(self, text: str) -> str:
-        if text.lower() not in self._words:
-            raise argparse.ArgumentTypeError(f"{text!r} must be one of {', '.join(self._words)}")
-        return text.lower()

@@ -1,0 +1,130 @@
+"""What the values of flags may be: each reads a text, or says in words what to write instead."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import re
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+from viridian.api import durations
+from viridian.api.address import shown, without_user
+from viridian.api.network import parse_peers
+from viridian.api.origins import origin_of
+from viridian.plan.model_owners import OwnerRule
+
+_SECRET = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?/[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
+
+
+def secret_or_none(text: str) -> str | None:
+    """`namespace/name` of a Secret; None for the word none."""
+    if text == "none":
+        return None
+    if not _SECRET.fullmatch(text):
+        raise argparse.ArgumentTypeError(f"{text!r} must be NAMESPACE/NAME, or the word none")
+    return text
+
+
+def owner_rule(text: str) -> OwnerRule:
+    """Which registered models belong to a namespace, as `sec-b=sec-*`."""
+    namespace, equals, pattern = (part.strip() for part in text.partition("="))
+    if not equals or not pattern or "=" in pattern:
+        raise argparse.ArgumentTypeError(f"{text!r} must be a namespace and a pattern of names, such as sec-b=sec-*")
+    return OwnerRule(namespace, pattern)
+
+
+def namespaced(text: str) -> tuple[str, str]:
+    """A namespace, and the file or folder that is for it."""
+    namespace, _, folder = (part.strip() for part in text.partition("="))
+    if not namespace or not folder:
+        raise argparse.ArgumentTypeError(f"{text!r} must be a namespace and a path, such as sec-b=/credentials/sec-b")
+    return namespace, folder
+
+
+def _address(text: str) -> str:
+    if not text.startswith(("http://", "https://")):
+        raise argparse.ArgumentTypeError(f"{shown(text)!r} must begin with http:// or https://")
+    if origin_of(text) is None:
+        raise argparse.ArgumentTypeError(f"{shown(text)!r} names no host and port that can be read")
+    if "?" in text or "#" in text:
+        raise argparse.ArgumentTypeError(
+            f"{shown(text)!r} must end with its path: pods and Jobs get the address as it is, and add their own"
+        )
+    return text
+
+
+def address_or_none(text: str) -> str | None:
+    """An empty variable says nothing, as everywhere: that there is no collector has to be said."""
+    if text == "none":
+        return None
+    try:
+        address = _address(text)
+    except argparse.ArgumentTypeError as error:
+        raise argparse.ArgumentTypeError(f"{error}, or be the word none") from None
+    if not without_user(address):
+        raise argparse.ArgumentTypeError(
+            f"the address {shown(text)} must hold no user and password: who asks the collector is known by a token"
+        )
+    return address
+
+
+def mlflow_address(text: str) -> str:
+    """An address without credentials, since pods and Jobs get it as it is."""
+    if not without_user(_address(text)):
+        raise argparse.ArgumentTypeError(
+            f"the address of MLflow at {urlsplit(shown(text)).netloc} must hold no user and password, since all who "
+            "may look at pods could read them there: leave them out, and set MLFLOW_TRACKING_USERNAME and "
+            "MLFLOW_TRACKING_PASSWORD from a Secret (Helm: mlflow.existingSecret)"
+        )
+    return text
+
+
+def switch(text: str) -> bool:
+    """on or off."""
+    return one_of("on", "off")(text) == "on"
+
+
+def peers(text: str) -> tuple[Mapping[str, Any], ...]:
+    """NetworkPolicyPeers as JSON."""
+    try:
+        return parse_peers(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def duration(text: str) -> timedelta:
+    """Ten seconds or more."""
+    try:
+        length = durations.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    if length < timedelta(seconds=10):
+        raise argparse.ArgumentTypeError(f"{text} is too short; write 10s or more")
+    return length
+
+
+class between:  # noqa: N801 - reads as a word where it is used
+    """A whole number within bounds."""
+
+    def __init__(self, low: int, high: float = math.inf) -> None:
+        self._low, self._high = low, high
+
+    def __call__(self, text: str) -> int:
+        if not text.isdecimal() or not self._low <= int(text) <= self._high:
+            raise argparse.ArgumentTypeError(f"{text!r} must be a whole number from {self._low} to {self._high}")
+        return int(text)
+
+
+class one_of:  # noqa: N801
+    """One of some words, whatever the case."""
+
+    def __init__(self, *words: str) -> None:
+        self._words = words
+
+    def __call__(self, text: str) -> str:
+        if text.lower() not in self._words:
+            raise argparse.ArgumentTypeError(f"{text!r} must be one of {', '.join(self._words)}")
+        return text.lower()
