@@ -16,9 +16,9 @@ import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
-MIB = 1024 * 1024
+from tests.support.costs import MIB
+
 MOST_SENT = 64 * MIB
 """An attempt that was not stopped by then has had its chance."""
 CHUNK = b"a" * 65536
@@ -230,30 +230,3 @@ def longest_answer(healthy: Callable[[], bool]) -> Iterator[list[float]]:
     finally:
         done.set()
         asking.join()
-
-
-class Memory:
-    """The resident memory of another process, in bytes."""
-
-    def __init__(self, pid: int) -> None:
-        self._process = Path(f"/proc/{pid}")
-
-    def reset_peak(self) -> None:
-        """From now on the peak counts anew."""
-        (self._process / "clear_refs").write_text("5")
-
-    @property
-    def peak(self) -> int:
-        """The most since the last reset."""
-        found = re.search(r"^VmHWM:\s+(\d+) kB", (self._process / "status").read_text(), re.MULTILINE)
-        assert found is not None
-        return int(found[1]) * 1024
-
-    @contextlib.contextmanager
-    def growth_of_at_most(self, limit: int) -> Iterator[None]:
-        """Within the block the peak grows by no more."""
-        self.reset_peak()
-        before = self.peak
-        yield
-        grown = self.peak - before
-        assert grown < limit, f"memory has grown by {grown / MIB:.1f} MiB"

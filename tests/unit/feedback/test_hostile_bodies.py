@@ -6,7 +6,6 @@ import contextlib
 import io
 import json
 import random
-import re
 import struct
 import sys
 from collections.abc import AsyncIterator
@@ -22,6 +21,7 @@ from hypothesis import strategies as st
 
 from tests.support.collecting import START, Stand, batch, prediction, profile, profile_window, served
 from tests.support.collector_process import CollectorProcess, launched, reviewing
+from tests.support.costs import Memory
 from tests.support.parquet_files import long_texts, lying, parquet
 from viridian.api.feedback import Block, PredictionBatch
 from viridian.api.profile import Numbers, Profile
@@ -54,22 +54,11 @@ async def refused(
     process: CollectorProcess, path: str, kind: str, body: bytes, growth: int = 100 * MIB
 ) -> httpx.Response:
     """What the process answers; its peak grows by less."""
-    pid = process.process.pid
-    before = peak(pid, anew=True)
     async with httpx.AsyncClient(base_url=process.url, headers=HEADERS, timeout=60) as http:
-        answer = await http.post(path, content=body, headers={"Content-Type": kind})
-    assert peak(pid) - before < growth
+        with Memory(process.process.pid).growth_of_at_most(growth):
+            answer = await http.post(path, content=body, headers={"Content-Type": kind})
     assert set(answer.json()) == {"error"}
     return answer
-
-
-def peak(pid: int, *, anew: bool = False) -> int:
-    """The most memory that the process has had, from now on where it is counted anew."""
-    if anew:
-        Path(f"/proc/{pid}/clear_refs").write_text("5")
-    found = re.search(r"^VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
-    assert found is not None
-    return int(found[1]) * 1024
 
 
 @pytest.mark.parametrize("rows", [2_000, 20_000])

@@ -12,11 +12,10 @@ import pytest
 
 from tests.support.background import in_background
 from tests.support.collector_process import CollectorProcess, launched, reviewing
+from tests.support.costs import MIB, Memory
 from tests.support.hostile_client import (
     ENDED,
-    MIB,
     MODES,
-    Memory,
     Mode,
     Start,
     attack,

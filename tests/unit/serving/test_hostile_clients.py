@@ -11,7 +11,8 @@ import pytest
 
 from tests.support import models
 from tests.support.background import in_background
-from tests.support.hostile_client import MIB, MODES, Memory, Mode, Start, attack, flood_of_connections, longest_answer
+from tests.support.costs import MIB, Memory
+from tests.support.hostile_client import MODES, Mode, Start, attack, flood_of_connections, longest_answer
 from tests.support.server_process import ServerProcess, running
 
 LIMIT = 8 * MIB
