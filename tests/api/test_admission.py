@@ -13,7 +13,7 @@ from tests.support.kube import Kube, Object, Refused, eventually
 from tests.support.manifests import model_deployment, retrain_policy
 from tests.support.shipped import OPERATOR, bound, refusal
 from viridian.api.names import API_VERSION, MODEL_DEPLOYMENT, MODEL_DEPLOYMENT_LABEL
-from viridian.plan.ownership import owner_reference
+from viridian.core.ownership import owner_reference
 
 DIGEST = f"sha256:{'a' * 64}"
 Field = dict[str, Any]

@@ -21,10 +21,10 @@ from viridian.api.modeldeployment import ModelDeploymentSpec
 from viridian.api.names import OUTCOME_ANNOTATION, TOLD_ANNOTATION, Slot, slot_deployment
 from viridian.api.refusals import Refusal
 from viridian.api.samples import Bucket, CodeClass, PodSample, ScrapeFailure, ScrapeProblem
-from viridian.plan.conditions import stamp_exact
-from viridian.plan.intent import stamp
-from viridian.plan.model_owners import Owners, OwnersUnknown
-from viridian.plan.pods_waiting import Impediment
+from viridian.core.conditions import stamp_exact
+from viridian.core.intent import stamp
+from viridian.core.model_owners import Owners, OwnersUnknown
+from viridian.core.pods_waiting import Impediment
 from viridian.rollout import objects, records
 from viridian.rollout.access import policy
 from viridian.rollout.records import Model, Outcome, Record

@@ -23,8 +23,8 @@ from viridian.controller.attempts import IMPATIENCE, PATIENCE, Attempt, Attempts
 from viridian.controller.keys import Key
 from viridian.controller.registry_writes import PATIENCE as REGISTRY_PATIENCE
 from viridian.controller.registry_writes import Pending, RegistryWriter, model_of
-from viridian.plan.obstacles import Obstacles
-from viridian.plan.plan import (
+from viridian.core.obstacles import Obstacles
+from viridian.core.plan import (
     Action,
     Annotate,
     Apply,

@@ -16,8 +16,8 @@ from typing import Any, Final
 
 from viridian.controller.backoff import Backoff
 from viridian.controller.keys import Key
-from viridian.plan.obstacles import Obstacle, Obstacles
-from viridian.plan.plan import Event, Manifest, Target
+from viridian.core.obstacles import Obstacle, Obstacles
+from viridian.core.plan import Event, Manifest, Target
 from viridian.ports.cluster import ClusterConflict, ClusterError, ClusterRefused, ClusterUnavailable
 
 log = logging.getLogger("viridian.writes")

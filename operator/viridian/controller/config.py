@@ -25,8 +25,8 @@ from viridian.controller.flag_values import (
     secret_or_none,
     switch,
 )
-from viridian.plan.model_owners import OwnerRule
-from viridian.plan.templates import NO_LIMITS, TemplateRules, Templates
+from viridian.core.model_owners import OwnerRule
+from viridian.core.templates import NO_LIMITS, TemplateRules, Templates
 
 Value = TypeVar("Value")
 PREFIX = "VIRIDIAN_"

@@ -14,7 +14,7 @@ from viridian.api import durations
 from viridian.api.address import shown, without_user
 from viridian.api.network import parse_peers
 from viridian.api.origins import origin_of
-from viridian.plan.model_owners import OwnerRule
+from viridian.core.model_owners import OwnerRule
 
 _SECRET = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?/[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
 

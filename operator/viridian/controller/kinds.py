@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import Generic, Protocol, TypeVar
 
 from viridian.controller.keys import Key
-from viridian.plan.obstacles import Obstacles
-from viridian.plan.plan import Plan
+from viridian.core.obstacles import Obstacles
+from viridian.core.plan import Plan
 from viridian.ports.cluster import Object
 from viridian.ports.registry import RegistryError
 

@@ -24,7 +24,7 @@ from viridian.controller.loop import Environment, Loop, assemble
 from viridian.controller.server import MetricsServer
 from viridian.controller.telemetry import Telemetry
 from viridian.controller.watched import expected_streams
-from viridian.plan.signature_keys import SignatureKeys
+from viridian.core.signature_keys import SignatureKeys
 from viridian.ports.bundles import HttpBundles
 from viridian.ports.connection import Connection, ConnectionUnusable
 from viridian.ports.feedback import HttpFeedback

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from viridian.api.registry import ModelVersion, RegisteredModel
-from viridian.plan.model_owners import Owners, former_claim_on, owners_of
+from viridian.core.model_owners import Owners, former_claim_on, owners_of
 
 
 class Readable(Protocol):

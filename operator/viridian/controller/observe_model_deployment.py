@@ -25,10 +25,10 @@ from viridian.controller.monitors import Monitors
 from viridian.controller.ownership import check_not_left_behind, owned
 from viridian.controller.resolve import Resolver
 from viridian.controller.samples import Reading, Samples
-from viridian.plan.conditions import moment
-from viridian.plan.obstacles import NO_OBSTACLES, Obstacles
-from viridian.plan.ownership import believed, is_left_behind
-from viridian.plan.plan import Plan
+from viridian.core.conditions import moment
+from viridian.core.obstacles import NO_OBSTACLES, Obstacles
+from viridian.core.ownership import believed, is_left_behind
+from viridian.core.plan import Plan
 from viridian.ports.cluster import Cluster, Object, Reference
 from viridian.ports.registry import RegistryError, RegistryMissing
 from viridian.rollout.decide import decide, unregistered

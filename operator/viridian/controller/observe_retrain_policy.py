@@ -14,10 +14,10 @@ from viridian.controller.keys import Key
 from viridian.controller.kinds import Observed
 from viridian.controller.last_seen import JOB_NAME_LABEL, LastSeen
 from viridian.controller.model_owners import owners
-from viridian.plan.model_owners import OwnerRule, Owners
-from viridian.plan.obstacles import NO_OBSTACLES, Obstacles
-from viridian.plan.plan import Plan
-from viridian.plan.templates import NO_LIMITS, TemplateRules
+from viridian.core.model_owners import OwnerRule, Owners
+from viridian.core.obstacles import NO_OBSTACLES, Obstacles
+from viridian.core.plan import Plan
+from viridian.core.templates import NO_LIMITS, TemplateRules
 from viridian.ports.cluster import Cluster, Object, Reference
 from viridian.ports.feedback import Feedback, FeedbackError, FeedbackUnavailable
 from viridian.ports.registry import Registry, RegistryError

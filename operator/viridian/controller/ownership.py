@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from viridian.api.names import MODEL_DEPLOYMENT_LABEL
 from viridian.controller.keys import Key
-from viridian.plan.ownership import Belongs, belongs, is_left_behind
+from viridian.core.ownership import Belongs, belongs, is_left_behind
 from viridian.ports.cluster import ClusterConflict, Object
 
 

@@ -31,8 +31,8 @@ from viridian.controller.keys import Key
 from viridian.controller.kinds import Kind
 from viridian.controller.queue import Ending, Gone, Retry, Settled
 from viridian.controller.status import StatusWriter, Written
-from viridian.plan.obstacles import Obstacle, Obstacles
-from viridian.plan.plan import Event, EventType, Plan
+from viridian.core.obstacles import Obstacle, Obstacles
+from viridian.core.plan import Event, EventType, Plan
 from viridian.ports.cluster import Cluster, ClusterConflict, ClusterError, ClusterUnavailable, Object
 
 log = logging.getLogger("viridian.reconcile")

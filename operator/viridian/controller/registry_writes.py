@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from viridian.api.names import MODEL_DEPLOYMENT, RETRAIN_POLICY
 from viridian.api.registry import RunStatus
 from viridian.controller.registries import ByNamespace
-from viridian.plan.model_owners import namespace_of
-from viridian.plan.plan import ClaimModel, CreateRun, FinishRun, RegisterVersion, RegistryAction, SetAlias, TagVersion
+from viridian.core.model_owners import namespace_of
+from viridian.core.plan import ClaimModel, CreateRun, FinishRun, RegisterVersion, RegistryAction, SetAlias, TagVersion
 from viridian.ports.registry import Registry, RegistryError, RegistryNotYours, RegistryUnavailable
 
 log = logging.getLogger("viridian.registry")

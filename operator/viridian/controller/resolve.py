@@ -12,7 +12,7 @@ from viridian.api.modeldeployment import ModelDeploymentSpec, ModelSource, Regis
 from viridian.api.registry import ModelVersion
 from viridian.controller.model_owners import owners
 from viridian.controller.registry_view import RegistryView
-from viridian.plan.model_owners import Owners, OwnersUnknown
+from viridian.core.model_owners import Owners, OwnersUnknown
 from viridian.ports.registry import RegistryError, RegistryUnavailable
 from viridian.rollout.records import Model
 from viridian.rollout.snapshot import Unresolved

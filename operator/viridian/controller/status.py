@@ -11,8 +11,8 @@ from viridian.api.names import API_VERSION, STATUS_MANAGER
 from viridian.api.texts import cleaned
 from viridian.controller.attempts import Attempt, Attempts
 from viridian.controller.keys import Key
-from viridian.plan.obstacles import Obstacle
-from viridian.plan.plan import Target
+from viridian.core.obstacles import Obstacle
+from viridian.core.plan import Target
 from viridian.ports.cluster import Cluster, Object
 
 Status = Mapping[str, Any]

@@ -14,9 +14,9 @@ from typing import Any, Final
 import msgspec
 
 from viridian.api.monitoring import MAX_FIGURES, MAX_PART, Action, ReviewStatus, Source
+from viridian.core.conditions import stamp
 from viridian.judgement.figures import Verdict
 from viridian.monitoring.report import Report, Said
-from viridian.plan.conditions import stamp
 
 LONGEST: Final = 700
 """Characters of a question; a condition must have room for how to answer it as well."""

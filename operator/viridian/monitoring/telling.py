@@ -38,11 +38,11 @@ from viridian.api.monitoring import (
 )
 from viridian.api.names import MONITORING_ANNOTATION, MONITORING_MANAGER, REVIEWED_ANNOTATION
 from viridian.api.schema import MAX_WORD
+from viridian.core.conditions import Finding, Truth, conditions_in, stamp, transition
+from viridian.core.plan import Annotate, Event, EventType, Plan
 from viridian.judgement.figures import Figure, Verdict, overall
 from viridian.monitoring.report import Report, Said
 from viridian.monitoring.review import is_answer, next_review, stored_review
-from viridian.plan.conditions import Finding, Truth, conditions_in, stamp, transition
-from viridian.plan.plan import Annotate, Event, EventType, Plan
 
 _CONDITIONS: Final[Mapping[type, str]] = {
     Drift: reasons.DATA_DRIFT,

@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Final
 
 from viridian.api.names import short_hash
-from viridian.plan.conditions import moment, stamp
+from viridian.core.conditions import moment, stamp
 
 MAX_VALUE: Final = 200
 """Characters of a manual run's annotation that are kept as they are; the rest goes into a hash."""

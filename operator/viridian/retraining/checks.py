@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from viridian.api import reasons
 from viridian.api.modeldeployment import RegistryModel
 from viridian.api.podtemplate import too_large
-from viridian.plan.obstacles import Obstacles, outage, refusal
-from viridian.plan.templates import of_stage
+from viridian.core.obstacles import Obstacles, outage, refusal
+from viridian.core.templates import of_stage
 from viridian.retraining.objects import entries, text
 from viridian.retraining.schedule import Unreadable
 from viridian.retraining.situation import Situation

@@ -20,10 +20,10 @@ from viridian.api import reasons
 from viridian.api.feedback import Snapshot as FrozenRows
 from viridian.api.registry import TAG_POLICY, TAG_REASONS
 from viridian.api.retrainpolicy import ActiveRun
-from viridian.plan.intent import apply_unless_covered
-from viridian.plan.intent import stamp as with_intent
-from viridian.plan.model_owners import Standing
-from viridian.plan.plan import Action, Annotate, Apply, CreateRun, Delete, Event, EventType, Plan
+from viridian.core.intent import apply_unless_covered
+from viridian.core.intent import stamp as with_intent
+from viridian.core.model_owners import Standing
+from viridian.core.plan import Action, Annotate, Apply, CreateRun, Delete, Event, EventType, Plan
 from viridian.retraining import endings, owners
 from viridian.retraining.checks import WAITED_FOR, Problem, answer_problem, first_problem
 from viridian.retraining.jobs import job, origin_now

@@ -30,8 +30,7 @@ from viridian.api.registry import (
 )
 from viridian.api.retrainpolicy import MAX_REPORTED_METRICS, FinishedRun, Gate
 from viridian.api.stage import StageReport, parse_report
-from viridian.judgement.gate import CHAMPION_PREFIX, Candidate, Champion, GateVerdict, judge
-from viridian.plan.plan import (
+from viridian.core.plan import (
     Action,
     Annotate,
     Event,
@@ -41,6 +40,7 @@ from viridian.plan.plan import (
     SetAlias,
     TagVersion,
 )
+from viridian.judgement.gate import CHAMPION_PREFIX, Candidate, Champion, GateVerdict, judge
 from viridian.retraining.checks import followed_model
 from viridian.retraining.owners import claimant
 from viridian.retraining.provenance import foreign

@@ -14,7 +14,7 @@ from typing import Final
 from viridian.api import reasons
 from viridian.api.names import RUN_ANNOTATION
 from viridian.api.retrainpolicy import ActiveRun
-from viridian.plan.conditions import Finding, Truth, stamp
+from viridian.core.conditions import Finding, Truth, stamp
 from viridian.retraining.causes import manual
 from viridian.retraining.checks import Problem, data_problem, schedule_problem, write_problem
 from viridian.retraining.progress import waiting

@@ -14,8 +14,8 @@ from viridian.api.address import secret_of, variable
 from viridian.api.feedback import COLLECTOR_TOKEN_FILE_VARIABLE, Snapshot
 from viridian.api.names import GROUP, RETRAIN_POLICY, RUN_LABEL, STAGE_LABEL, TRIGGER_ANNOTATION
 from viridian.api.stage import FINAL_EXIT_CODES
-from viridian.plan import collector_token
-from viridian.plan.ownership import owner_reference
+from viridian.core import collector_token
+from viridian.core.ownership import owner_reference
 from viridian.retraining.causes import Cause
 from viridian.retraining.checks import followed_model
 from viridian.retraining.objects import Object, dig, entries, mapping, text

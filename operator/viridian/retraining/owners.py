@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from viridian.api import reasons
-from viridian.plan.model_owners import Standing, Verdict, judge
-from viridian.plan.plan import Action, Apply, ClaimModel, CreateRun, RegisterVersion, SetAlias, TagVersion
+from viridian.core.model_owners import Standing, Verdict, judge
+from viridian.core.plan import Action, Apply, ClaimModel, CreateRun, RegisterVersion, SetAlias, TagVersion
 from viridian.retraining.checks import Problem
 from viridian.retraining.situation import Situation
 from viridian.retraining.snapshot import Answers

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from viridian.api.names import TRIGGER_ANNOTATION
-from viridian.plan.conditions import moment, stamp
+from viridian.core.conditions import moment, stamp
 from viridian.retraining.objects import text
 from viridian.retraining.records import StageNote, origin_of_job
 from viridian.retraining.results import (

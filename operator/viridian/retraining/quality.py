@@ -8,7 +8,7 @@ from datetime import datetime
 
 from viridian.api import reasons
 from viridian.api.retrainpolicy import Data
-from viridian.plan.conditions import Truth
+from viridian.core.conditions import Truth
 from viridian.retraining.runs import Run
 
 _JUDGED_DATA = (reasons.HANDED_OVER, reasons.REJECTED, reasons.DATA_QUALITY_FAILED)

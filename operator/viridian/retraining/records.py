@@ -28,7 +28,7 @@ from viridian.api.names import (
     run_record,
 )
 from viridian.api.retrainpolicy import Data, FinishedRun, RetrainPolicySpec
-from viridian.plan.ownership import Belongs, belongs, owner_reference
+from viridian.core.ownership import Belongs, belongs, owner_reference
 from viridian.retraining.causes import Cause, from_record
 from viridian.retraining.objects import Object, annotations_of, dig, entries, labels_of, mapping, text
 from viridian.retraining.results import Ending

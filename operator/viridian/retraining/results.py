@@ -15,8 +15,8 @@ from viridian.api.address import concealed
 from viridian.api.registry import RunStatus, TrainingRun
 from viridian.api.stage import FINAL_EXIT_CODES, MAX_REPORT_BYTES, ExitCode
 from viridian.api.texts import one_line
-from viridian.plan.conditions import moment, stamp
-from viridian.plan.pods_waiting import Impediment, impediment
+from viridian.core.conditions import moment, stamp
+from viridian.core.pods_waiting import Impediment, impediment
 from viridian.retraining.objects import Object, dig, entries, mapping, text
 
 SIDECAR_GRACE: Final = timedelta(seconds=15)

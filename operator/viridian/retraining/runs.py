@@ -8,8 +8,8 @@ from datetime import datetime
 
 from viridian.api.names import RUN_LABEL, TRIGGER_ANNOTATION, stage_job
 from viridian.api.retrainpolicy import FinishedRun
-from viridian.plan.conditions import moment
-from viridian.plan.ownership import Belongs, belongs
+from viridian.core.conditions import moment
+from viridian.core.ownership import Belongs, belongs
 from viridian.retraining.objects import Object, labels_of, text
 from viridian.retraining.records import TRAINING, Origin, Record, StageNote, causes_of, origin_of_job, read_records
 from viridian.retraining.results import Ending, JobResult

@@ -14,9 +14,9 @@ from datetime import datetime
 from typing import Any
 
 from viridian.api.names import SCHEDULES_ANNOTATION, schedules_record
-from viridian.plan.conditions import moment, stamp
-from viridian.plan.intent import apply_unless_covered
-from viridian.plan.plan import Apply
+from viridian.core.conditions import moment, stamp
+from viridian.core.intent import apply_unless_covered
+from viridian.core.plan import Apply
 from viridian.retraining.objects import Object, annotations_of, mapping, text
 from viridian.retraining.records import remembered_by, revision
 from viridian.retraining.schedule import Timetable, Unreadable

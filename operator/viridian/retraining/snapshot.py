@@ -26,10 +26,10 @@ from viridian.api.feedback import Snapshot as FrozenRows
 from viridian.api.modeldeployment import ModelDeploymentSpec
 from viridian.api.registry import LoggedModel, ModelVersion, TrainingRun
 from viridian.api.retrainpolicy import RetrainPolicySpec
-from viridian.plan.conditions import moment
-from viridian.plan.model_owners import OwnerRule, Owners
-from viridian.plan.obstacles import Obstacles
-from viridian.plan.templates import NO_LIMITS, TemplateRules
+from viridian.core.conditions import moment
+from viridian.core.model_owners import OwnerRule, Owners
+from viridian.core.obstacles import Obstacles
+from viridian.core.templates import NO_LIMITS, TemplateRules
 from viridian.retraining.objects import Object, annotations_of, dig, entries, mapping, text
 from viridian.retraining.results import JobResult
 

@@ -10,8 +10,8 @@ import msgspec
 
 from viridian.api import reasons
 from viridian.api.retrainpolicy import ActiveRun, RetrainPolicyStatus, TriggerStatus
-from viridian.plan.conditions import Finding, Truth, stamp, transition
-from viridian.plan.plan import Event, EventType
+from viridian.core.conditions import Finding, Truth, stamp, transition
+from viridian.core.plan import Event, EventType
 from viridian.retraining import triggers
 from viridian.retraining.checks import Problem
 from viridian.retraining.findings import findings

@@ -17,8 +17,8 @@ from viridian.api.names import (
     network_policy,
 )
 from viridian.api.samples import MANAGEMENT_PORT as MANAGEMENT_PORT_NUMBER
-from viridian.plan.intent import apply_unless_covered
-from viridian.plan.plan import Apply, Delete
+from viridian.core.intent import apply_unless_covered
+from viridian.core.plan import Apply, Delete
 from viridian.rollout import objects
 from viridian.rollout.layout import Layout
 from viridian.rollout.situation import Situation

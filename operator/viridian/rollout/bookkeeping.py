@@ -7,10 +7,10 @@ from dataclasses import replace
 
 from viridian.api import reasons
 from viridian.api.names import OUTCOME_ANNOTATION, TOLD_ANNOTATION, revision_record
-from viridian.plan.conditions import stamp_exact
-from viridian.plan.intent import of_the_same, stamp
-from viridian.plan.ownership import Belongs, belongs
-from viridian.plan.plan import Action, Annotate, Apply, Delete
+from viridian.core.conditions import stamp_exact
+from viridian.core.intent import of_the_same, stamp
+from viridian.core.ownership import Belongs, belongs
+from viridian.core.plan import Action, Annotate, Apply, Delete
 from viridian.rollout import objects, records
 from viridian.rollout.move import Move
 from viridian.rollout.records import Outcome, Record

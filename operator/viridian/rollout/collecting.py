@@ -13,8 +13,8 @@ from viridian.api.monitoring import Feedback
 from viridian.api.names import SERVER_CONTAINER
 from viridian.api.privacy import Rules
 from viridian.api.variables import literal
+from viridian.core import collector_token
 from viridian.monitoring.windows import profile_seconds
-from viridian.plan import collector_token
 
 KEY_DIR: Final = "/var/run/secrets/viridian.dev/feedback"
 KEY_VOLUME: Final = "feedback-key"

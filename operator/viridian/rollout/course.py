@@ -7,8 +7,8 @@ from dataclasses import replace
 from viridian.api import reasons
 from viridian.api.modeldeployment import OnBreach
 from viridian.api.names import ROLLBACK_ANNOTATION, SLOT_LABEL, Slot
-from viridian.plan.conditions import stamp, stamp_exact
-from viridian.plan.plan import Event, EventType
+from viridian.core.conditions import stamp, stamp_exact
+from viridian.core.plan import Event, EventType
 from viridian.rollout import reverting, trial
 from viridian.rollout.evidence import judgements
 from viridian.rollout.move import Move

@@ -19,11 +19,11 @@ from typing import Any
 from viridian.api import durations, reasons
 from viridian.api.names import Slot, revision_record, slot_deployment
 from viridian.api.samples import Idle
+from viridian.core.conditions import Finding, Truth, conditions_in, moment, transition
+from viridian.core.intent import apply_unless_covered, unless_changed
+from viridian.core.ownership import Belongs, belongs
+from viridian.core.plan import Action, Apply, ClaimModel, CloseConnections, Delete, Plan, SetAlias, TagVersion, Target
 from viridian.monitoring.telling import with_watch
-from viridian.plan.conditions import Finding, Truth, conditions_in, moment, transition
-from viridian.plan.intent import apply_unless_covered, unless_changed
-from viridian.plan.ownership import Belongs, belongs
-from viridian.plan.plan import Action, Apply, ClaimModel, CloseConnections, Delete, Plan, SetAlias, TagVersion, Target
 from viridian.rollout import bookkeeping, model_address, objects, registry_trail, reverting
 from viridian.rollout.access import limit_access
 from viridian.rollout.course import choose

@@ -15,7 +15,7 @@ from typing import Annotated
 import msgspec
 
 from viridian.api.samples import Bucket, CodeClass, PodSample
-from viridian.plan.conditions import moment, stamp_exact
+from viridian.core.conditions import moment, stamp_exact
 
 MOST_PODS = 100
 """Baselines in a record, which is an annotation. What the pods beyond answer counts from their first reading."""

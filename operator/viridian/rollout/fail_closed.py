@@ -11,9 +11,9 @@ from datetime import datetime
 
 from viridian.api import reasons
 from viridian.api.samples import Idle
-from viridian.plan.conditions import stamp_exact
-from viridian.plan.intent import stamp, unless_changed
-from viridian.plan.plan import Apply, CloseConnections, Event, EventType, Plan
+from viridian.core.conditions import stamp_exact
+from viridian.core.intent import stamp, unless_changed
+from viridian.core.plan import Apply, CloseConnections, Event, EventType, Plan
 from viridian.rollout import objects, reverting
 from viridian.rollout.snapshot import Snapshot, targets
 from viridian.rollout.traffic import Reverted

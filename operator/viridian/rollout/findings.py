@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from viridian.api import durations, reasons
 from viridian.api.names import RESTART_ANNOTATION, Slot
 from viridian.api.registry import TAG_DIGEST
+from viridian.core.conditions import Finding, Truth, longer_ago, moment
+from viridian.core.obstacles import needed, outage, refusal
 from viridian.judgement.canary import Verdict, overall
-from viridian.plan.conditions import Finding, Truth, longer_ago, moment
-from viridian.plan.obstacles import needed, outage, refusal
 from viridian.rollout import addresses
 from viridian.rollout.move import Move
 from viridian.rollout.situation import Situation, fallback_revision

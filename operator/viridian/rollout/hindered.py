@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from viridian.api import reasons
-from viridian.plan.obstacles import Obstacle
+from viridian.core.obstacles import Obstacle
 from viridian.rollout import traffic as records
 from viridian.rollout.move import Move
 from viridian.rollout.situation import Situation, first_slot

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from viridian.api.names import Slot
-from viridian.plan.conditions import moment
+from viridian.core.conditions import moment
 from viridian.rollout import reverting, trial
 from viridian.rollout.move import Move
 from viridian.rollout.situation import Situation, fallback_revision, first_slot

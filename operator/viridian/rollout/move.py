@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from viridian.api.names import Slot
 from viridian.api.samples import Idle
+from viridian.core.plan import Event
 from viridian.judgement.canary import Judgement
-from viridian.plan.plan import Event
 from viridian.rollout.traffic import Reverted, Traffic
 
 

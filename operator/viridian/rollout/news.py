@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from viridian.api import reasons
-from viridian.plan.conditions import conditions_in
-from viridian.plan.plan import Event, EventType
+from viridian.core.conditions import conditions_in
+from viridian.core.plan import Event, EventType
 
 _OF_READY: Final = {
     reasons.AWAITING_APPROVAL: (EventType.NORMAL, reasons.EVENT_AWAITING_APPROVAL),

@@ -26,7 +26,7 @@ from viridian.api.names import (
     slot_deployment,
 )
 from viridian.api.samples import REVISION_VARIABLE, SLOT_VARIABLE
-from viridian.plan.ownership import owner_reference
+from viridian.core.ownership import owner_reference
 from viridian.rollout import addresses, model_address, traffic
 from viridian.rollout.addresses import Addresses
 from viridian.rollout.records import Model, Record

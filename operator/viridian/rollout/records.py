@@ -15,7 +15,7 @@ from typing import Any
 from viridian.api import reasons
 from viridian.api.address import secret_of, shown
 from viridian.api.names import OUTCOME_ANNOTATION, REVISION_LABEL, TOLD_ANNOTATION
-from viridian.plan.conditions import moment
+from viridian.core.conditions import moment
 from viridian.rollout.addresses import Addresses
 
 NEWEST_OUTCOMES = 20

@@ -1,6 +1,6 @@
 """What MLflow has still to be told: outcomes as tags of versions, and the aliases `champion` and `previous`.
 
-Only about registered models that belong to the namespace (`viridian.plan.model_owners`). One that nobody owns is
+Only about registered models that belong to the namespace (`viridian.core.model_owners`). One that nobody owns is
 claimed first, and written to in a later pass, once the claim is seen to stand. What belongs to others is served and not
 written to; the condition RegistryTold says so, and what was decided is told when that changes.
 """
@@ -13,8 +13,8 @@ from dataclasses import replace
 from viridian.api import reasons
 from viridian.api.names import revision_record
 from viridian.api.registry import ALIAS_CHAMPION, ALIAS_PREVIOUS, TAG_MODEL_DEPLOYMENT, TAG_OUTCOME, TAG_REASON
-from viridian.plan.model_owners import OwnersUnknown, Standing, Verdict, judge
-from viridian.plan.plan import Action, ClaimModel, SetAlias, TagVersion
+from viridian.core.model_owners import OwnersUnknown, Standing, Verdict, judge
+from viridian.core.plan import Action, ClaimModel, SetAlias, TagVersion
 from viridian.rollout.bookkeeping import annotate, with_pending
 from viridian.rollout.move import Move
 from viridian.rollout.records import Outcome, Record

@@ -8,9 +8,9 @@ from datetime import timedelta
 from viridian.api import durations, reasons
 from viridian.api.names import REJECT_ANNOTATION, ROLLBACK_ANNOTATION, Slot
 from viridian.api.samples import Idle
+from viridian.core.conditions import moment, stamp_exact
+from viridian.core.plan import Event, EventType
 from viridian.judgement.canary import Judgement, Verdict
-from viridian.plan.conditions import moment, stamp_exact
-from viridian.plan.plan import Event, EventType
 from viridian.rollout.evidence import first_bad_sample
 from viridian.rollout.exposure import Exposure, restarts_within
 from viridian.rollout.move import Close, Move

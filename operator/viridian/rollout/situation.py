@@ -10,8 +10,8 @@ from typing import Any
 from viridian.api import reasons
 from viridian.api.modeldeployment import ModelDeploymentSpec, Step
 from viridian.api.names import RESTART_ANNOTATION, RETRY_ANNOTATION, Slot
-from viridian.plan.signature_keys import required_keys
-from viridian.plan.templates import of_server
+from viridian.core.signature_keys import required_keys
+from viridian.core.templates import of_server
 from viridian.rollout import addresses, collecting
 from viridian.rollout.addresses import Addresses
 from viridian.rollout.records import Model, Outcome, Record

@@ -14,14 +14,14 @@ from viridian.api.refusals import Refusal, heard
 from viridian.api.samples import MANAGEMENT_PORT as DEFAULT_MANAGEMENT_PORT
 from viridian.api.samples import Identity, PodSample, PodTarget, ScrapeFailure
 from viridian.api.texts import one_line
+from viridian.core import pods_waiting
+from viridian.core.conditions import moment
+from viridian.core.model_owners import OwnerRule, Owners, OwnersUnknown
+from viridian.core.obstacles import Obstacles
+from viridian.core.pods_waiting import Impediment
+from viridian.core.signature_keys import SignatureKeys, required_keys
+from viridian.core.templates import NO_LIMITS, TemplateRules
 from viridian.monitoring.telling import Watch
-from viridian.plan import pods_waiting
-from viridian.plan.conditions import moment
-from viridian.plan.model_owners import OwnerRule, Owners, OwnersUnknown
-from viridian.plan.obstacles import Obstacles
-from viridian.plan.pods_waiting import Impediment
-from viridian.plan.signature_keys import SignatureKeys, required_keys
-from viridian.plan.templates import NO_LIMITS, TemplateRules
 from viridian.rollout import records, traffic
 from viridian.rollout.addresses import Addresses
 from viridian.rollout.records import Model, Record

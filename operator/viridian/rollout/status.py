@@ -11,8 +11,8 @@ import msgspec
 from viridian.api import durations, reasons
 from viridian.api import modeldeployment as api
 from viridian.api.names import MODEL_DEPLOYMENT_LABEL, SLOT_LABEL
+from viridian.core.conditions import moment, transition
 from viridian.judgement.canary import Judgement
-from viridian.plan.conditions import moment, transition
 from viridian.rollout.findings import findings
 from viridian.rollout.move import Move
 from viridian.rollout.records import RETRIED, Outcome

@@ -9,10 +9,10 @@ from viridian.api import durations, reasons
 from viridian.api.modeldeployment import OnBlind, OnBreach
 from viridian.api.names import APPROVE_ANNOTATION, Slot
 from viridian.api.samples import Idle
+from viridian.core.conditions import longer_ago, moment, stamp_exact
+from viridian.core.obstacles import needed
+from viridian.core.plan import Event, EventType
 from viridian.judgement.canary import Judgement, Verdict, overall
-from viridian.plan.conditions import longer_ago, moment, stamp_exact
-from viridian.plan.obstacles import needed
-from viridian.plan.plan import Event, EventType
 from viridian.rollout import exposure as exposures
 from viridian.rollout import reverting
 from viridian.rollout.capacity import Pods, pods_for

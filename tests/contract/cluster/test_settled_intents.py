@@ -22,7 +22,7 @@ from tests.contract.cluster.manifests import (
     service,
 )
 from tests.contract.cluster.world import World, read
-from viridian.plan.intent import apply_unless_covered, stamp
+from viridian.core.intent import apply_unless_covered, stamp
 from viridian.ports.cluster import Object
 
 

@@ -14,7 +14,7 @@ from viridian.api.registry import RunStatus
 from viridian.api.samples import Identity, Idle, PodTarget
 from viridian.controller.act import Actor
 from viridian.controller.registry_writes import PATIENCE
-from viridian.plan.plan import (
+from viridian.core.plan import (
     Annotate,
     Apply,
     CloseConnections,

@@ -9,8 +9,8 @@ import pytest
 
 from viridian.controller import config as config_module
 from viridian.controller.config import Config, argument_parser, parse
-from viridian.plan.model_owners import OwnerRule
-from viridian.plan.templates import TemplateRules, Templates
+from viridian.core.model_owners import OwnerRule
+from viridian.core.templates import TemplateRules, Templates
 
 FLAGS = [
     option

@@ -12,7 +12,7 @@ from tests.support.operator_world import SETTINGS, OperatorWorld
 from tests.support.templates import TOO_MUCH, template
 from tests.unit.retraining.world import World, policy
 from viridian.api.names import MODEL_DEPLOYMENT
-from viridian.plan.templates import TemplateRules, Templates
+from viridian.core.templates import TemplateRules, Templates
 
 LIMITED = TemplateRules(Templates.RESOURCES_ONLY)
 SETTINGS_THEN = replace(SETTINGS, templates=LIMITED)

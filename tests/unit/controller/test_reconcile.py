@@ -17,8 +17,8 @@ from viridian.api.names import MODEL_DEPLOYMENT
 from viridian.controller.attempts import PATIENCE
 from viridian.controller.queue import Gone, Retry, Settled
 from viridian.controller.reconcile import LONGEST_OUTAGE_WAIT, LONGEST_PASS, MISTAKES_IN_A_ROW, SOONEST, Outcome
-from viridian.plan.obstacles import Obstacles
-from viridian.plan.plan import Apply, Event, EventType, Plan, SetAlias
+from viridian.core.obstacles import Obstacles
+from viridian.core.plan import Apply, Event, EventType, Plan, SetAlias
 from viridian.ports.cluster import ClusterConflict, ClusterRefused, ClusterUnavailable
 
 PROMOTED = Event(EventType.NORMAL, "Promoted", "version 2 serves")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.support.memory_registry import MemoryRegistry
 from tests.support.virtual_time import run_virtually
 from viridian.controller.registry_writes import KEPT, Pending, RegistryWriter
-from viridian.plan.plan import CreateRun, RegisterVersion, RegistryAction, SetAlias, TagVersion
+from viridian.core.plan import CreateRun, RegisterVersion, RegistryAction, SetAlias, TagVersion
 from viridian.ports.registry import RegistryError, RegistryRefused
 
 REGISTER = RegisterVersion("churn", "a1", "models:/m-a1", {})

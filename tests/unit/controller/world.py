@@ -16,8 +16,8 @@ from viridian.controller.keys import Key
 from viridian.controller.kinds import Observed
 from viridian.controller.reconcile import Outcome, Reconciler
 from viridian.controller.status import StatusWriter
-from viridian.plan.obstacles import Obstacles
-from viridian.plan.plan import Plan
+from viridian.core.obstacles import Obstacles
+from viridian.core.plan import Plan
 from viridian.ports.cluster import Object
 from viridian.ports.registry import RegistryError
 

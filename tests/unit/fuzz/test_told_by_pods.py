@@ -15,7 +15,7 @@ from tests.support.server_process import IDENTITY
 from viridian.api.refusals import Refusal, heard, told
 from viridian.api.samples import PodSample, PodTarget
 from viridian.api.stage import MAX_REPORT_BYTES, StageReport, parse_report
-from viridian.plan.pods_waiting import impediment, last_words, unready
+from viridian.core.pods_waiting import impediment, last_words, unready
 from viridian.ports.pods import MAX_COUNT, OtherPod, parse
 from viridian.retraining.results import Ending, JobState, exit_code, job_result
 

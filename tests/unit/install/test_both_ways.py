@@ -14,7 +14,7 @@ import yaml
 
 from tests.unit.install.rendering import ROOT, by_identity, helm, helm_refusal, kustomize
 from viridian.api import crd
-from viridian.plan import collector_token
+from viridian.core import collector_token
 
 POLICIES = {"ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"}
 """Objects of the whole cluster that give nobody a right."""

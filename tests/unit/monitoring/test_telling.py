@@ -17,11 +17,11 @@ from viridian.api import reasons
 from viridian.api.monitoring import Monitoring, MonitoringStatus
 from viridian.api.names import MONITORING_ANNOTATION
 from viridian.api.profile import Reference
+from viridian.core.plan import Annotate, Plan
 from viridian.judgement.figures import Figure, Verdict
 from viridian.monitoring.report import Watched, report
 from viridian.monitoring.telling import Blind, Watch, remembered, with_watch
 from viridian.monitoring.windows import Windows, calendar
-from viridian.plan.plan import Annotate, Plan
 
 NOW = datetime(2026, 11, 24, 12, 2, tzinfo=UTC)
 ASKED = monitoring(

@@ -17,7 +17,7 @@ from tests.support.operator_world import OperatorWorld
 from tests.support.roles import by_role
 from tests.support.safety import violations
 from viridian.api.names import MODEL_DEPLOYMENT_LABEL, REVISION_LABEL, TRAFFIC_ANNOTATION
-from viridian.plan.conditions import stamp_exact
+from viridian.core.conditions import stamp_exact
 from viridian.ports.cluster import Object
 from viridian.rollout import traffic
 from viridian.rollout.reverting import DRAIN

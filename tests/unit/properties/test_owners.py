@@ -23,7 +23,7 @@ from tests.unit.properties.test_training_killed import policy
 from viridian.api.names import MODEL_DEPLOYMENT, RETRAIN_POLICY, RUN_ANNOTATION
 from viridian.api.registry import TAG_MODEL_DEPLOYMENT, TAG_NAMESPACES
 from viridian.controller.keys import Key
-from viridian.plan.model_owners import OwnerRule
+from viridian.core.model_owners import OwnerRule
 from viridian.ports.cluster import Object
 
 BANK, OWN = "bank", "churn"

@@ -18,7 +18,7 @@ from viridian.api.registry import (
     RunStatus,
     TrainingRun,
 )
-from viridian.plan.model_owners import OwnerRule
+from viridian.core.model_owners import OwnerRule
 from viridian.retraining.provenance import foreign
 
 RUN = TrainingRun(run_id="r1", status=RunStatus.RUNNING, artifact_uri="mlflow-artifacts:/3/r1/artifacts")

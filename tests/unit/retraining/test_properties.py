@@ -22,8 +22,8 @@ from viridian.api.names import (
     TRIGGER_ANNOTATION,
     schedules_record,
 )
-from viridian.plan.obstacles import Obstacle, Obstacles
-from viridian.plan.plan import Plan
+from viridian.core.obstacles import Obstacle, Obstacles
+from viridian.core.plan import Plan
 from viridian.retraining.decide import decide
 from viridian.retraining.questions import ask
 from viridian.retraining.runs import read_runs

@@ -10,8 +10,8 @@ import pytest
 
 from tests.unit.retraining.world import World, deployment, policy, weekly
 from viridian.api.registry import TAG_DATA, TAG_GATE, TAG_HOLDOUT, TAG_METRICS, TAG_OUTCOME, TAG_REASON, RunStatus
-from viridian.plan.obstacles import Obstacle
-from viridian.plan.plan import Apply
+from viridian.core.obstacles import Obstacle
+from viridian.core.plan import Apply
 from viridian.retraining.decide import decide
 
 SUNDAY = "2026-11-22T03:00:05Z"

@@ -9,7 +9,7 @@ import pytest
 
 from tests.unit.retraining.world import START, World, policy
 from viridian.api.registry import RunStatus
-from viridian.plan.conditions import stamp
+from viridian.core.conditions import stamp
 
 UNSCHEDULED = {"type": "PodScheduled", "status": "False", "message": "0/3 nodes are available: 3 Insufficient cpu."}
 RUNNING: dict[str, Any] = {"running": {"startedAt": "2026-11-20T12:00:00Z"}}

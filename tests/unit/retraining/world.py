@@ -19,9 +19,9 @@ from viridian.api.feedback import Snapshot as FrozenRows
 from viridian.api.names import OUTCOME_ANNOTATION, RUN_ANNOTATION, RUN_LABEL
 from viridian.api.registry import ALIAS_CHAMPION, RunStatus, logged_model_id
 from viridian.controller.model_owners import owners
-from viridian.plan.conditions import moment, stamp
-from viridian.plan.model_owners import OwnerRule, Owners
-from viridian.plan.plan import (
+from viridian.core.conditions import moment, stamp
+from viridian.core.model_owners import OwnerRule, Owners
+from viridian.core.plan import (
     Action,
     Annotate,
     Apply,
@@ -35,7 +35,7 @@ from viridian.plan.plan import (
     SetAlias,
     TagVersion,
 )
-from viridian.plan.templates import NO_LIMITS, TemplateRules
+from viridian.core.templates import NO_LIMITS, TemplateRules
 from viridian.ports.registry import RegistryError, RegistryUnavailable
 from viridian.retraining.decide import decide
 from viridian.retraining.questions import ask

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from viridian.plan.plan import Action, Annotate, Apply, CloseConnections, Delete, Plan, SetAlias, TagVersion
+from viridian.core.plan import Action, Annotate, Apply, CloseConnections, Delete, Plan, SetAlias, TagVersion
 
 
 def told(action: Action) -> str:

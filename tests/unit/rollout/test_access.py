@@ -13,7 +13,7 @@ from tests.support.snapshots import NOW, snapshot, spec
 from tests.unit.rollout.cases import TWO_WARM
 from tests.unit.rollout.plans import applied, order
 from viridian.api.modeldeployment import Runtime
-from viridian.plan.plan import Apply, Delete
+from viridian.core.plan import Apply, Delete
 from viridian.rollout.access import policy
 from viridian.rollout.decide import decide
 from viridian.rollout.snapshot import Snapshot

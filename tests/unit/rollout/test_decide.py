@@ -44,7 +44,7 @@ from tests.unit.rollout.plans import applied, condition, order
 from viridian.api import reasons
 from viridian.api.names import OUTCOME_ANNOTATION, REVISION_LABEL, SLOT_LABEL, TOLD_ANNOTATION, TRAFFIC_ANNOTATION
 from viridian.api.samples import Idle
-from viridian.plan.plan import Annotate, Apply, CloseConnections, Delete
+from viridian.core.plan import Annotate, Apply, CloseConnections, Delete
 from viridian.rollout import records
 from viridian.rollout.decide import decide
 from viridian.rollout.records import Record

@@ -18,8 +18,8 @@ from tests.support.snapshots import NOW, slot, spec
 from tests.unit.rollout.cases import BLUE, GREEN, trial_world
 from viridian.api.names import TRAFFIC_ANNOTATION
 from viridian.api.samples import Bucket, CodeClass, PodSample
+from viridian.core.conditions import stamp
 from viridian.judgement.canary import Judgement, Verdict
-from viridian.plan.conditions import stamp
 from viridian.rollout import exposure as exposures
 from viridian.rollout import traffic as records
 from viridian.rollout.evidence import first_bad_sample, judgements

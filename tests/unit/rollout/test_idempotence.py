@@ -18,7 +18,7 @@ from tests.unit.rollout.test_promotion import PROMOTION
 from tests.unit.rollout.test_steady import DESTROYED, STEADY
 from tests.unit.rollout.test_trial import ALONE, EDITED, PAUSED, TRIAL
 from viridian.api.names import OUTCOME_ANNOTATION, TRAFFIC_ANNOTATION, Slot
-from viridian.plan.plan import Annotate, Apply, Delete, Plan
+from viridian.core.plan import Annotate, Apply, Delete, Plan
 from viridian.rollout import records
 from viridian.rollout.decide import decide
 from viridian.rollout.snapshot import SlotWorld, Snapshot

@@ -21,7 +21,7 @@ from tests.unit.rollout.cases import (
 )
 from tests.unit.rollout.plans import condition, told
 from viridian.api import reasons
-from viridian.plan.plan import Apply, EventType, Plan
+from viridian.core.plan import Apply, EventType, Plan
 from viridian.rollout.decide import decide, unregistered
 from viridian.rollout.news import news
 from viridian.rollout.snapshot import Snapshot, Unresolved

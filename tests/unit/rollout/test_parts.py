@@ -12,7 +12,7 @@ from tests.support.snapshots import NOW, model, outcome, promoted, record, rejec
 from viridian.api import reasons
 from viridian.api.names import OUTCOME_ANNOTATION, REVISION_LABEL
 from viridian.api.refusals import Refusal
-from viridian.plan.pods_waiting import Impediment
+from viridian.core.pods_waiting import Impediment
 from viridian.rollout import records
 from viridian.rollout.capacity import pods_for
 from viridian.rollout.records import NEWEST_OUTCOMES, Outcome

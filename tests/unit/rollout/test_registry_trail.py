@@ -13,8 +13,8 @@ from tests.support.snapshots import NOW, SETTINGS, outcome, record, slot, snapsh
 from viridian.api import reasons
 from viridian.api.names import Slot
 from viridian.api.registry import TAG_MODEL_DEPLOYMENT
-from viridian.plan.model_owners import OwnerRule, Owners, OwnersUnknown
-from viridian.plan.plan import Annotate, ClaimModel, Plan, RegistryAction, SetAlias, TagVersion
+from viridian.core.model_owners import OwnerRule, Owners, OwnersUnknown
+from viridian.core.plan import Annotate, ClaimModel, Plan, RegistryAction, SetAlias, TagVersion
 from viridian.rollout.decide import decide
 from viridian.rollout.snapshot import Snapshot
 from viridian.rollout.traffic import Traffic

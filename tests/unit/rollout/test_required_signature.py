@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.support.snapshots import NOW, SETTINGS, snapshot, spec
-from viridian.plan.signature_keys import SignatureKeys, required_keys
+from viridian.core.signature_keys import SignatureKeys, required_keys
 from viridian.rollout.required_signature import REQUIRED_KEYS_VARIABLE
 from viridian.rollout.situation import read
 from viridian.rollout.snapshot import Snapshot

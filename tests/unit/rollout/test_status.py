@@ -33,8 +33,8 @@ from tests.unit.rollout.cases import (
 )
 from tests.unit.rollout.plans import condition
 from viridian.api import reasons
-from viridian.plan.obstacles import Obstacle
-from viridian.plan.plan import Apply
+from viridian.core.obstacles import Obstacle
+from viridian.core.plan import Apply
 from viridian.rollout.decide import decide
 from viridian.rollout.snapshot import Snapshot
 

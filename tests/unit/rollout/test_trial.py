@@ -40,7 +40,7 @@ from tests.unit.rollout.cases import (
 )
 from viridian.api import reasons
 from viridian.api.samples import Idle
-from viridian.plan.plan import Apply
+from viridian.core.plan import Apply
 from viridian.rollout import records
 from viridian.rollout.decide import decide
 from viridian.rollout.exposure import Baseline, Exposure

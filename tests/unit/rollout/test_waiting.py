@@ -23,8 +23,8 @@ from tests.unit.rollout.cases import (
     TWO_STEADY,
     trial_world,
 )
-from viridian.plan.conditions import moment
-from viridian.plan.pods_waiting import GRACE, Impediment
+from viridian.core.conditions import moment
+from viridian.core.pods_waiting import GRACE, Impediment
 from viridian.rollout.decide import decide
 from viridian.rollout.snapshot import SlotWorld, Snapshot
 

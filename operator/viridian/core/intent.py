@@ -16,7 +16,7 @@ from decimal import Decimal
 from typing import Any
 
 from viridian.api.names import INTENT_ANNOTATION, short_hash
-from viridian.plan.plan import Apply, Manifest
+from viridian.core.plan import Apply, Manifest
 
 # What counts as a whole: whatever somebody adds to a Service's selector takes its pods away, and whatever they add to
 # the rules of a NetworkPolicy lets in strangers.

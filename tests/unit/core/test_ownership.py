@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from viridian.api.names import API_VERSION, OWNER_ANNOTATION
-from viridian.plan.ownership import Belongs, believed, belongs, is_left_behind
+from viridian.core.ownership import Belongs, believed, belongs, is_left_behind
 
 CREATED = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
 BEFORE, AFTER = "2026-01-05T11:59:59Z", "2026-01-05T12:00:01Z"

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from viridian.plan.conditions import stamp
-from viridian.plan.pods_waiting import GRACE, Impediment, impediment, next_mention, roughly, unready
+from viridian.core.conditions import stamp
+from viridian.core.pods_waiting import GRACE, Impediment, impediment, next_mention, roughly, unready
 
 NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)
 NO_NODE = "0/3 nodes are available: 3 node(s) didn't match Pod's node affinity/selector."

@@ -37,7 +37,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Apply:
-    """Server-side apply of a whole intent by the manager of children; see `viridian.plan.intent`."""
+    """Server-side apply of a whole intent by the manager of children; see `viridian.core.intent`."""
 
     manifest: Manifest
     tells: tuple[Event, ...] = ()

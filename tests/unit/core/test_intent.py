@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from viridian.plan.intent import apply_unless_covered, covers, intent_hash, stamp
+from viridian.core.intent import apply_unless_covered, covers, intent_hash, stamp
 
 Object = dict[str, Any]
 

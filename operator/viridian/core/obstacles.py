@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from viridian.api import reasons
-from viridian.plan.plan import Manifest, Target
+from viridian.core.plan import Manifest, Target
 
 _SHOWN: Final = 2
 """Obstacles that a message quotes; the others are named."""

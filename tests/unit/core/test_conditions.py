@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from viridian.plan.conditions import Finding, Truth, is_true, moment, reason_of, stamp, transition
+from viridian.core.conditions import Finding, Truth, is_true, moment, reason_of, stamp, transition
 
 NOW = datetime(2026, 1, 5, 12, 0, 0, 123456, tzinfo=UTC)
 READY = Finding("Ready", Truth.TRUE, "Serving", "version 1 serves")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from viridian.api.registry import TAG_MODEL_DEPLOYMENT, TAG_NAMESPACES, RegisteredModel
-from viridian.plan.model_owners import MISSING, OwnerRule, Owners, Standing, former_claim_on, judge, owners_of
+from viridian.core.model_owners import MISSING, OwnerRule, Owners, Standing, former_claim_on, judge, owners_of
 
 B_RULES = (OwnerRule("sec-b", "sec-*"), OwnerRule("sec-c", "sec-bank"))
 NOBODY = Owners()

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from viridian.api.stage import MAX_REPORT_BYTES
 from viridian.api.texts import one_line
-from viridian.plan.conditions import moment
+from viridian.core.conditions import moment
 
 Object = Mapping[str, Any]
 

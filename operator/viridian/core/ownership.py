@@ -16,7 +16,7 @@ from enum import StrEnum
 from typing import Any, TypeVar
 
 from viridian.api.names import API_VERSION, GROUP, MANAGED_BY, MANAGED_BY_LABEL, OWNER_ANNOTATION
-from viridian.plan.conditions import moment
+from viridian.core.conditions import moment
 
 Object = Mapping[str, Any]
 Child = TypeVar("Child", bound=Mapping[str, Any])
