@@ -21,7 +21,7 @@ from viridian.feedback.catalog import Catalog
 from viridian.feedback.database import immediate, is_sqlite, open_database
 from viridian.feedback.predictions import lot
 from viridian.feedback.spans import Spans
-from viridian.feedback.windows import Windows
+from viridian.feedback.windows import WindowSums
 
 LABELLED = 0.7
 DAY = 86_400.0
@@ -41,7 +41,7 @@ def measure(folder: Path, url: str, rows: int) -> bool:
     print(
         f"   {rows:,} predictions and {labelled:,} outcomes written in {time.monotonic() - started:.0f} s", flush=True
     )
-    asked = partial(_asked, Windows(engine), rows, labelled)
+    asked = partial(_asked, WindowSums(engine), rows, labelled)
     if not is_sqlite(engine):
         print(
             f"   before its autovacuum has seen them: {spread([asked(1)[0] for _ in range(ROUNDS)], 's')}", flush=True
@@ -60,7 +60,7 @@ def measure(folder: Path, url: str, rows: int) -> bool:
     return good
 
 
-def _asked(windows: Windows, rows: int, labelled: int, parts: int) -> tuple[float, float]:
+def _asked(windows: WindowSums, rows: int, labelled: int, parts: int) -> tuple[float, float]:
     """Seconds, and seconds of our processor, until the day's figures are there in so many windows."""
     began, busy = time.monotonic(), time.process_time()
     found = list(windows.of("ml", "churn", Spans.checked(START, START + DAY, DAY / parts)))

@@ -17,7 +17,7 @@ from viridian.feedback.outcomes import StoreOutcomes, Told
 from viridian.feedback.predictions import StorePredictions
 from viridian.feedback.privacy import Filter
 from viridian.feedback.profiles import StoreProfile
-from viridian.feedback.writer import Transaction, Work
+from viridian.feedback.writer import Transaction, WriteJob
 
 ROWS = 20_000
 WINDOWS = 300
@@ -47,7 +47,7 @@ def measure(folder: Path, url: str) -> bool:
     return True
 
 
-def _grown(database: Database, works: list[Work[object]], now: float) -> int:
+def _grown(database: Database, works: list[WriteJob[object]], now: float) -> int:
     """By how many bytes the database is larger afterwards, without its write-ahead log."""
     scrub(database.writing)
     before = database.bytes()

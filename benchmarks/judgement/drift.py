@@ -23,8 +23,8 @@ from scipy import stats
 from scipy.spatial.distance import jensenshannon
 
 from viridian.api.monitoring import Decision, Statistic
-from viridian.judgement.drift import Question, Reference, judge
-from viridian.judgement.figures import Verdict
+from viridian.judgement.drift import DriftReference, Question, judge
+from viridian.judgement.figures import MonitorVerdict
 from viridian.training.profile import counted_on, sketch
 
 Values = NDArray[Any]
@@ -94,16 +94,16 @@ KINDS = (
 def ours(statistic: Statistic | None, decision: Decision = Decision.LOWER_BOUND) -> Rule:
     """A monitor as shipped: too few rows are no alarm."""
     question = Question(statistic=statistic, decision=decision)
-    known: dict[int, Reference] = {}
+    known: dict[int, DriftReference] = {}
 
     def rule(reference: Values, current: Values) -> bool:
         if id(reference) not in known:
             known.clear()
-            known[id(reference)] = Reference(name="the training data", sketch=sketch(reference))
+            known[id(reference)] = DriftReference(name="the training data", sketch=sketch(reference))
         before = known[id(reference)]
         assert before.sketch is not None
         figure = judge("it", question, counted_on(before.sketch, current), [before])
-        return figure.verdict is Verdict.FIRED
+        return figure.verdict is MonitorVerdict.FIRED
 
     return rule
 

@@ -26,12 +26,12 @@ from scipy import stats
 from tests.support.draws import CATEGORIES, MODELS, NUMBERS, Chance, Draw, Values, equally_frequent, weighted
 from tests.support.sketches import classified
 from viridian.api.monitoring import Decision, Statistic
-from viridian.api.performance import Metric
+from viridian.api.performance import PerformanceMetric
 from viridian.api.profile import Calibration, Numbers, Sketch
 from viridian.judgement import shifts
-from viridian.judgement.drift import Question, Reference, judge
+from viridian.judgement.drift import DriftReference, Question, judge
 from viridian.judgement.estimated import estimate
-from viridian.judgement.figures import Verdict
+from viridian.judgement.figures import MonitorVerdict
 from viridian.judgement.metrics import measure
 from viridian.judgement.performance import Baseline, Judged, Limit, concept_drift, within_limit
 from viridian.training import profile
@@ -74,8 +74,8 @@ def _alarms(statistic: Statistic, reference: Sketch, current: Sketch) -> Iterabl
         yield "at some threshold"
     for decision in Decision:
         question = Question(statistic=statistic, decision=decision)
-        known = Reference(name="the training data", sketch=reference)
-        if judge("it", question, current, [known]).verdict is Verdict.FIRED:
+        known = DriftReference(name="the training data", sketch=reference)
+        if judge("it", question, current, [known]).verdict is MonitorVerdict.FIRED:
             yield decision.value
 
 
@@ -148,7 +148,7 @@ def least_found(what: str, seed: int) -> list[float | None]:
     found: list[float | None] = []
     for window in WINDOWS:
         chance = np.random.default_rng([seed, window])
-        known = Reference(name="the training data", sketch=sketch(draw(chance, 10_000, 0.0)))
+        known = DriftReference(name="the training data", sketch=sketch(draw(chance, 10_000, 0.0)))
         fires = partial(_fires, statistic, known, draw, chance, window)
         found.append(next((change for change in changes if sum(map(fires, [change] * TRIES)) >= 0.95 * TRIES), None))
     return found
@@ -156,7 +156,7 @@ def least_found(what: str, seed: int) -> list[float | None]:
 
 def _fires(
     statistic: Statistic,
-    known: Reference,
+    known: DriftReference,
     draw: Callable[[Chance, int, float], Values],
     chance: Chance,
     window: int,
@@ -164,7 +164,7 @@ def _fires(
 ) -> bool:
     assert known.sketch is not None
     current = counted_on(known.sketch, draw(chance, window, change))
-    return judge("it", Question(statistic=statistic), current, [known]).verdict is Verdict.FIRED
+    return judge("it", Question(statistic=statistic), current, [known]).verdict is MonitorVerdict.FIRED
 
 
 def power_table(seed: int, pool: ProcessPoolExecutor) -> None:
@@ -183,7 +183,7 @@ def healthy(model: str, rounds: int, seed: int) -> str:
     chance = np.random.default_rng(seed)
     truths = {moved: _truth(*MODELS[model](chance, 200_000, moved)) for moved in (False, True)}
     fired: Counter[str] = Counter()
-    apart: dict[tuple[Metric, bool], list[float]] = {}
+    apart: dict[tuple[PerformanceMetric, bool], list[float]] = {}
     for _ in range(rounds):
         held, positive = MODELS[model](chance, 5000, False)
         scores = profile.scores(held, 0.5)
@@ -196,24 +196,24 @@ def healthy(model: str, rounds: int, seed: int) -> str:
                     apart.setdefault((metric, moved), []).append(found.value - truths[moved][metric])
             limit = Limit(metric=metric, min=true - 0.05)
             figure = within_limit(limit, judged, Baseline(value=None), least=500, consecutive=3, estimated=True)
-            fired[f"estimated {metric}"] += figure.verdict is Verdict.FIRED
-        fired["concept"] += _concept(windows[0], _truth(held, positive)[Metric.AUC])
+            fired[f"estimated {metric}"] += figure.verdict is MonitorVerdict.FIRED
+        fired["concept"] += _concept(windows[0], _truth(held, positive)[PerformanceMetric.AUC])
     told = [
         f"{truths[False][metric]:.3f}; {np.mean(apart[metric, False]):+.3f}, {np.mean(apart[metric, True]):+.3f}"
-        for metric in (Metric.ACCURACY, Metric.AUC)
+        for metric in (PerformanceMetric.ACCURACY, PerformanceMetric.AUC)
     ]
     counts = [fired["estimated accuracy"], fired["estimated auc"], fired["concept"]]
     return f"| {model} | {' | '.join(told)} | {' | '.join(map(str, counts))} |"
 
 
-def _truth(scores: NDArray[np.float64], positive: NDArray[np.bool_]) -> dict[Metric, float]:
+def _truth(scores: NDArray[np.float64], positive: NDArray[np.bool_]) -> dict[PerformanceMetric, float]:
     p, n = int(positive.sum()), int((~positive).sum())
     ranks = stats.rankdata(scores)
     area = (ranks[positive].sum() - p * (p + 1) / 2) / max(1, p * n)
-    return {Metric.ACCURACY: float(((scores > 0.5) == positive).mean()), Metric.AUC: float(area)}
+    return {PerformanceMetric.ACCURACY: float(((scores > 0.5) == positive).mean()), PerformanceMetric.AUC: float(area)}
 
 
-def _estimated(metric: Metric, scores: Numbers, known: Calibration, now: NDArray[np.float64]) -> Judged:
+def _estimated(metric: PerformanceMetric, scores: Numbers, known: Calibration, now: NDArray[np.float64]) -> Judged:
     current = counted_on(scores, now)
     assert isinstance(current, Numbers)
     return Judged(measured=estimate(metric, current, known, 0.5), known=len(now), predicted=len(now))
@@ -223,13 +223,13 @@ def _concept(window: tuple[NDArray[np.float64], NDArray[np.bool_]], held: float)
     """Whether the default monitor of errors fires: ten percent less area than on the holdout."""
     scores, positive = window
     actual, said = ([CLASSES[one] for one in flags.astype(int)] for flags in (positive, scores > 0.5))
-    measured = measure(Metric.AUC, classified(actual, said, CLASSES, scores.tolist()))
+    measured = measure(PerformanceMetric.AUC, classified(actual, said, CLASSES, scores.tolist()))
     judged = Judged(measured=measured, known=len(scores), predicted=len(scores))
     baseline = Baseline(value=held, rows=5000)
     figure = concept_drift(
-        Metric.AUC, judged, baseline, threshold=0.1, decision=Decision.LOWER_BOUND, least=500
+        PerformanceMetric.AUC, judged, baseline, threshold=0.1, decision=Decision.LOWER_BOUND, least=500
     )  # fmt: skip
-    return figure.verdict is Verdict.FIRED
+    return figure.verdict is MonitorVerdict.FIRED
 
 
 def performance_table(rounds: int, seed: int, pool: ProcessPoolExecutor) -> None:

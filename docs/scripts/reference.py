@@ -27,7 +27,7 @@ def pages() -> dict[str, str]:
     return {**kinds, "rules.md": rules_page()}
 
 
-def kind_page(kind: crd.Kind) -> str:
+def kind_page(kind: crd.CustomKind) -> str:
     schema = crd.root_schema(kind)["properties"]
     parts = [
         WRITTEN,
@@ -98,7 +98,7 @@ def _type(schema: Schema) -> str:
     return str(schema["type"])
 
 
-def _column(column: crd.Column) -> tuple[str, str, str]:
+def _column(column: crd.PrinterColumn) -> tuple[str, str, str]:
     return column.name + (" (wide)" if column.wide else ""), f"`{column.path}`", column.description
 
 

@@ -13,9 +13,9 @@ import yaml
 
 from localcluster.controlplane import ControlPlane
 from tests.support.kube import Kube, Kubectl
-from viridian.feedback.access import Access, Identity, Right
+from viridian.feedback.access import Access, Caller, Right
 from viridian.feedback.kubernetes import ApiServer, KubernetesGate, NoApiServer
-from viridian.feedback.problems import Away, Problem
+from viridian.feedback.problems import Away, HttpProblem
 
 AUDIENCE = "viridian-collector"
 MANIFESTS = str(Path(__file__).resolve().parents[2] / "manifests")
@@ -52,11 +52,11 @@ def server(control_plane: ControlPlane, kubectl: Kubectl, namespace: str, tmp_pa
     return ApiServer.found(control_plane.server, str(authority), str(token), {})
 
 
-async def granted(access: Access, who: Identity, right: Right, namespace: str) -> None:
+async def granted(access: Access, who: Caller, right: Right, namespace: str) -> None:
     """The API server's answers follow its Roles a moment later."""
     async with asyncio.timeout(30):
         while True:
-            with contextlib.suppress(Problem):
+            with contextlib.suppress(HttpProblem):
                 return await access.require(who, right, namespace)
             await asyncio.sleep(0.05)  # between two looks at the condition that is awaited
 
@@ -74,7 +74,7 @@ async def test_a_token_for_the_collector_names_its_service_account(
 async def test_a_token_for_anything_else_is_not_valid(access: Access, kubectl: Kubectl, namespace: str) -> None:
     account(kubectl, namespace, "server")
     for wrong in (token(kubectl, namespace, "server", "somebody-else"), "made-up", "a.b.c"):
-        with pytest.raises(Problem) as problem:
+        with pytest.raises(HttpProblem) as problem:
             await access.identify(wrong)
         assert problem.value.status == 401
 
@@ -83,7 +83,7 @@ async def test_rights_are_roles_on_the_subresource(access: Access, kubectl: Kube
     account(kubectl, namespace, "labeller")
     labeller = await access.identify(token(kubectl, namespace, "labeller"))
     await access.require(labeller, Right.WRITE, namespace)
-    with pytest.raises(Problem, match="update on modeldeployments/feedback"):
+    with pytest.raises(HttpProblem, match="update on modeldeployments/feedback"):
         await access.require(labeller, Right.LABEL, namespace)
     role = f"--serviceaccount={namespace}:labeller"
     kubectl(
@@ -99,7 +99,7 @@ async def test_rights_are_roles_on_the_subresource(access: Access, kubectl: Kube
     for right in (Right.LABEL, Right.ROWS):
         await granted(access, labeller, right, namespace)
     for right, where in ((Right.ERASE, namespace), (Right.LABEL, "default"), (Right.WRITE, "default")):
-        with pytest.raises(Problem):
+        with pytest.raises(HttpProblem):
             await access.require(labeller, right, where)
 
 
@@ -111,7 +111,7 @@ async def test_the_roles_of_the_manifests_reach_the_operator_and_people(
     for right in (Right.FIGURES, Right.KEEP):
         await granted(access, operator, right, namespace)
     for right in (Right.ROWS, Right.WRITE, Right.LABEL, Right.ERASE):
-        with pytest.raises(Problem):
+        with pytest.raises(HttpProblem):
             await access.require(operator, right, namespace)
 
 

@@ -116,7 +116,9 @@ def test_a_spec_cannot_be_changed_through_the_status(kube: Kube, namespace: str)
 
 
 @pytest.mark.parametrize("kind", crd.KINDS, ids=lambda kind: kind.name)
-def test_the_columns_are_shown_in_their_order(kube: Kube, kubectl: Kubectl, namespace: str, kind: crd.Kind) -> None:
+def test_the_columns_are_shown_in_their_order(
+    kube: Kube, kubectl: Kubectl, namespace: str, kind: crd.CustomKind
+) -> None:
     for build in BUILDERS:
         kube.apply(build(namespace))
     wide = kubectl("get", kind.short_name, "-o", "wide", f"--namespace={namespace}").splitlines()[0]

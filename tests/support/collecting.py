@@ -15,11 +15,11 @@ import msgspec
 
 from viridian.api.feedback import Keeping, Outcome, Prediction, PredictionBatch, ProfileWindow, Served, Window
 from viridian.api.profile import Categories, Numbers, Profile, Task
-from viridian.feedback.access import Identity, Right
+from viridian.feedback.access import Caller, Right
 from viridian.feedback.application import application
-from viridian.feedback.collector import Collector, running
+from viridian.feedback.collector import CollectorApp, running
 from viridian.feedback.problems import Away
-from viridian.feedback.settings import Settings, parse
+from viridian.feedback.settings import CollectorSettings, parse
 
 START = 1_800_000_000.0
 SERVER = "system:serviceaccount:ml:server"
@@ -37,11 +37,11 @@ class ScriptedGate:
     away: bool = False
     questions: int = 0
 
-    async def identify(self, token: str) -> Identity | None:
+    async def identify(self, token: str) -> Caller | None:
         self._asked()
-        return Identity(self.owners[token]) if token in self.owners else None
+        return Caller(self.owners[token]) if token in self.owners else None
 
-    async def allows(self, identity: Identity, verb: str, namespace: str, deployment: str) -> bool:
+    async def allows(self, identity: Caller, verb: str, namespace: str, deployment: str) -> bool:
         self._asked()
         return (identity.user, verb, namespace) in self.rights
 
@@ -99,7 +99,7 @@ class Client:
 class Stand:
     """A collector, and those who speak with it."""
 
-    collector: Collector
+    collector: CollectorApp
     gate: ScriptedGate
     clock: Clock
     http: httpx.AsyncClient
@@ -129,7 +129,7 @@ class Stand:
         )
 
 
-def settings(data: Path, database_url: str = "", **more: Any) -> Settings:
+def settings(data: Path, database_url: str = "", **more: Any) -> CollectorSettings:
     """Those of a test; rates and times as usual."""
     return replace(parse(["--data-dir", str(data), "--database-url", database_url], {}), **more)
 

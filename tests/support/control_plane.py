@@ -56,7 +56,7 @@ def kubectl_of(plane: ControlPlane) -> Kubectl:
     return Kubectl(program("kubectl"), plane.kubeconfig, plane.kubeconfig.with_name("kubectl-cache"))
 
 
-def install(kube: Kube, kind: crd.Kind) -> None:
+def install(kube: Kube, kind: crd.CustomKind) -> None:
     """Install a kind and wait until everyone can use it, which is later than when it is Established."""
     manifest = kube.apply(crd.render(kind))
     eventually(

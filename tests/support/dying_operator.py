@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from viridian.controller import main
-from viridian.ports.cluster import Object, Reference
+from viridian.ports.cluster import Object, ObjectRef
 from viridian.ports.kubernetes import KubernetesCluster
 
 DIED: Final = 86
@@ -33,7 +33,7 @@ class DyingCluster(KubernetesCluster):
         self._one_less()
         return stored
 
-    async def delete(self, reference: Reference, *, uid: str) -> None:
+    async def delete(self, reference: ObjectRef, *, uid: str) -> None:
         await super().delete(reference, uid=uid)
         self._one_less()
 

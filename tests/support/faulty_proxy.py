@@ -20,7 +20,7 @@ import aiohttp
 import yaml
 from aiohttp import AddrInfoType, web
 
-from viridian.ports.connection import Connection
+from viridian.ports.connection import ApiConnection
 
 _NOT_PASSED_ON = {"host", "content-length", "transfer-encoding", "connection", "content-encoding", "accept-encoding"}
 
@@ -39,7 +39,7 @@ class FaultyProxy:
     """Runs in a thread of its own between `__enter__` and `__exit__`."""
 
     def __init__(self, kubeconfig: Path) -> None:
-        self._connection = Connection.from_kubeconfig(kubeconfig)
+        self._connection = ApiConnection.from_kubeconfig(kubeconfig)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="faulty proxy")
         self._rules: list[Rule] = []
@@ -174,7 +174,7 @@ class FaultyProxy:
             if transport is not None:
                 transport.abort()
 
-    def _session(self, connection: Connection) -> aiohttp.ClientSession:
+    def _session(self, connection: ApiConnection) -> aiohttp.ClientSession:
         connector = aiohttp.TCPConnector(limit=0, ssl=connection.ssl_context(), socket_factory=self._socket)
         return aiohttp.ClientSession(connector=connector, auto_decompress=False)
 

@@ -23,18 +23,18 @@ from viridian.api.registry import TAG_HOLDOUT
 from viridian.controller.loop import Environment, Loop, assemble
 from viridian.controller.telemetry import Telemetry
 from viridian.ports.cluster import Object
-from viridian.rollout.snapshot import Settings
+from viridian.rollout.snapshot import OperatorSettings
 
 START = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
 TICK = 0.5
-SETTINGS = Settings(server_image="server:1", mlflow_uri="http://mlflow:5000", access=ACCESS)
+SETTINGS = OperatorSettings(server_image="server:1", mlflow_uri="http://mlflow:5000", access=ACCESS)
 
 
 class LoopAtWork:
     """Needs a running event loop in virtual time."""
 
     def __init__(
-        self, *, settings: Settings = SETTINGS, own_registries: Mapping[str, MemoryRegistry] | None = None
+        self, *, settings: OperatorSettings = SETTINGS, own_registries: Mapping[str, MemoryRegistry] | None = None
     ) -> None:
         loop = asyncio.get_running_loop()
         self.cluster = MemoryCluster(lambda: START + timedelta(seconds=loop.time()))
@@ -112,7 +112,10 @@ class LoopAtWork:
 
 @asynccontextmanager
 async def at_work(
-    *, workers: int = 4, settings: Settings = SETTINGS, own_registries: Mapping[str, MemoryRegistry] | None = None
+    *,
+    workers: int = 4,
+    settings: OperatorSettings = SETTINGS,
+    own_registries: Mapping[str, MemoryRegistry] | None = None,
 ) -> AsyncIterator[LoopAtWork]:
     """The loop, working."""
     world = LoopAtWork(settings=settings, own_registries=own_registries)

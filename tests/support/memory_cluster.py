@@ -20,7 +20,7 @@ from tests.support.cluster.deployments import Readiness, is_ready, step_budget, 
 from tests.support.cluster.faults import Call, Fault, Faults, Killed
 from tests.support.cluster.jobs import Outcome, step_job
 from tests.support.cluster.store import Store, World, copied, owner_uids, reference_of
-from viridian.ports.cluster import Object, Reference
+from viridian.ports.cluster import Object, ObjectRef
 from viridian.ports.event import event_about
 
 __all__ = ["Call", "Fault", "Killed", "ManualClock", "MemoryCluster", "Outcome", "Readiness", "World"]
@@ -55,7 +55,7 @@ class MemoryCluster:
 
     # ---- the port
 
-    async def get(self, reference: Reference) -> Object | None:
+    async def get(self, reference: ObjectRef) -> Object | None:
         self._begin("get", reference)
         found = self._readable().get(reference)
         return self.handed_out(found) if found else None
@@ -63,7 +63,7 @@ class MemoryCluster:
     async def list(
         self, api_version: str, kind: str, namespace: str | None, labels: Mapping[str, str] | None = None
     ) -> Sequence[Object]:
-        self._begin("list", Reference(api_version, kind, namespace or "", ""))
+        self._begin("list", ObjectRef(api_version, kind, namespace or "", ""))
         return [
             self.handed_out(found)
             for reference, found in sorted(self._readable().items(), key=lambda item: (item[0].namespace, item[0].name))
@@ -84,7 +84,7 @@ class MemoryCluster:
         finish()
         return copied(stored)
 
-    async def delete(self, reference: Reference, *, uid: str) -> None:
+    async def delete(self, reference: ObjectRef, *, uid: str) -> None:
         finish = self._begin_write("delete", reference, "", {"uid": uid})
         self.store.delete(reference, uid)
         finish()
@@ -211,13 +211,13 @@ class MemoryCluster:
 
     # ---- inside
 
-    def _begin(self, verb: str, reference: Reference) -> None:
+    def _begin(self, verb: str, reference: ObjectRef) -> None:
         call = Call(len(self.calls) + 1, verb, reference.kind, reference.namespace, reference.name)
         fault = self._called(call)
         if fault is not None:
             raise fault.error()
 
-    def _begin_write(self, verb: str, reference: Reference, manager: str, body: Any) -> Callable[[], None]:
+    def _begin_write(self, verb: str, reference: ObjectRef, manager: str, body: Any) -> Callable[[], None]:
         """Gives what is to be called when the write has taken effect, before its answer is given."""
         self._written += 1
         call = Call(len(self.calls) + 1, verb, reference.kind, reference.namespace, reference.name, manager)
@@ -237,10 +237,10 @@ class MemoryCluster:
             self.before_call(call)
         return self.faults.next_for(call)
 
-    def _readable(self) -> Mapping[Reference, Object]:
+    def _readable(self) -> Mapping[ObjectRef, Object]:
         return (self.reads_from or self.present()).objects
 
-    def _orphans(self) -> Sequence[Reference]:
+    def _orphans(self) -> Sequence[ObjectRef]:
         living = {found["metadata"]["uid"] for _, found in self.store.objects()}
         owned = [(reference, set(owner_uids(found))) for reference, found in self.store.objects()]
         return [reference for reference, owners in owned if owners and not living & owners]
@@ -253,7 +253,7 @@ class MemoryCluster:
         return self.clock() >= moment(ended[0]["lastTransitionTime"]) + timedelta(seconds=ttl)
 
 
-def _placed(manifest: Mapping[str, Any]) -> Reference:
+def _placed(manifest: Mapping[str, Any]) -> ObjectRef:
     """The reference of what the port is to write; there no namespace is assumed."""
     reference = reference_of(manifest)
     if reference.namespace and not manifest["metadata"].get("namespace"):

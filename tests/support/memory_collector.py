@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 import msgspec
 
 from viridian.api import manifest
-from viridian.api.feedback import SNAPSHOTS_PATH, Keeping, Snapshot, Window
-from viridian.api.profile import PROFILE_PATH, Reference
+from viridian.api.feedback import SNAPSHOTS_PATH, FrozenRows, Keeping, Window
+from viridian.api.profile import PROFILE_PATH, ReferenceProfile
 from viridian.api.samples import PodTarget
 from viridian.ports.bundles import BundleUnreadable
 from viridian.ports.feedback import FeedbackError
@@ -22,7 +22,7 @@ class MemoryCollector:
     windows_known: list[Window] = field(default_factory=list)
     kept: dict[tuple[str, str], Keeping] = field(default_factory=dict)
     asked: list[tuple[float, float, str | None, bool]] = field(default_factory=list)
-    frozen: dict[str, Snapshot] = field(default_factory=dict)
+    frozen: dict[str, FrozenRows] = field(default_factory=dict)
     received: bool = True
     """Whether any row has come yet."""
     failure: FeedbackError | None = None
@@ -57,13 +57,13 @@ class MemoryCollector:
             raise self.failure
         self.kept.pop((namespace, deployment), None)
 
-    async def freeze(self, namespace: str, deployment: str, run_id: str) -> Snapshot | None:
+    async def freeze(self, namespace: str, deployment: str, run_id: str) -> FrozenRows | None:
         if self.failure is not None:
             raise self.failure
         if not self.received:
             return None
         place = f"http://collector:8090{SNAPSHOTS_PATH}/{namespace}/{deployment}/{run_id}.parquet"
-        return self.frozen.setdefault(run_id, Snapshot(uri=place, digest=f"sha256:{'b' * 64}", rows=3, labelled=2))
+        return self.frozen.setdefault(run_id, FrozenRows(uri=place, digest=f"sha256:{'b' * 64}", rows=3, labelled=2))
 
 
 @dataclass
@@ -81,7 +81,9 @@ class MemoryBundles:
         return self.files.get(path)
 
 
-def bundle(reference: Reference | None, others: Sequence[str] = ("model.onnx",)) -> tuple[Mapping[str, bytes], str]:
+def bundle(
+    reference: ReferenceProfile | None, others: Sequence[str] = ("model.onnx",)
+) -> tuple[Mapping[str, bytes], str]:
     """The files of a version with that profile, or without one, that a pod shows, and the version's digest."""
     shown = {} if reference is None else {PROFILE_PATH: msgspec.json.encode(reference)}
     files = {**shown, **{path: path.encode() for path in others}}

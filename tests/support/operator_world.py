@@ -35,15 +35,15 @@ from viridian.controller.monitors import Monitors
 from viridian.controller.observe_model_deployment import ModelDeployments
 from viridian.controller.observe_retrain_policy import RetrainPolicies
 from viridian.controller.queue import Ending, Gone, Retry, Settled
-from viridian.controller.reconcile import Outcome, Reconciler
+from viridian.controller.reconcile import PassResult, Reconciler
 from viridian.controller.references import References
 from viridian.controller.registry_view import RegistryView
 from viridian.controller.resolve import Resolver
 from viridian.controller.samples import Samples
 from viridian.controller.status import StatusWriter
-from viridian.rollout.snapshot import Settings
+from viridian.rollout.snapshot import OperatorSettings
 
-SETTINGS = Settings(server_image="viridian-server:1", mlflow_uri="http://mlflow:5000", access=ACCESS)
+SETTINGS = OperatorSettings(server_image="viridian-server:1", mlflow_uri="http://mlflow:5000", access=ACCESS)
 MOST_PASSES_AT_ONCE = 40
 RESYNC = 60.0
 BACKOFF = Backoff(random=lambda: 1.0)
@@ -63,9 +63,9 @@ class Mistake(AssertionError):
 class _Observer:
     """Fails the test where a pass failed by a mistake of ours."""
 
-    outcomes: list[Outcome]
+    outcomes: list[PassResult]
 
-    def reconciled(self, key: Key, outcome: Outcome, seconds: float) -> None:
+    def reconciled(self, key: Key, outcome: PassResult, seconds: float) -> None:
         self.outcomes.append(outcome)
 
     def seen(self, key: Key, status: Mapping[str, Any]) -> None:
@@ -78,7 +78,7 @@ class _Observer:
 class OperatorWorld:
     """Starts with an empty cluster, an empty registry and a running operator that looks at the objects `churn`."""
 
-    def __init__(self, *, settings: Settings = SETTINGS, rate: float = 50.0, copies: bool = False) -> None:
+    def __init__(self, *, settings: OperatorSettings = SETTINGS, rate: float = 50.0, copies: bool = False) -> None:
         """`copies`: the operator gets copies of what is stored, which is slower; it is not supposed to change any."""
         self.clock = ManualClock()
         self.cluster = MemoryCluster(self.clock, definitions=definitions())
@@ -92,7 +92,7 @@ class OperatorWorld:
         self.settings = settings
         self.keys = [Key(MODEL_DEPLOYMENT, "default", "churn")]
         """What is looked at; a RetrainPolicy has to be added."""
-        self.outcomes: list[Outcome] = []
+        self.outcomes: list[PassResult] = []
         self.restarts = 0
         self.passes = 0
         self.mistakes_expected = False
@@ -127,7 +127,7 @@ class OperatorWorld:
             finally:
                 self.in_pass = False
             self.passes += 1
-            if self.outcomes and self.outcomes[-1] is Outcome.ERROR and not self.mistakes_expected:
+            if self.outcomes and self.outcomes[-1] is PassResult.ERROR and not self.mistakes_expected:
                 raise Mistake(f"the pass over {key} ended with a mistake; its traceback is in the log")
         return self.cluster.present().version != before
 

@@ -18,7 +18,7 @@ from tests.support.cluster.store import World, reference_of
 from tests.support.kube import Kube, Object, eventually
 from tests.support.roles import KINDS as ROLE_KINDS
 from viridian.api.names import API_VERSION, GROUP, MODEL_DEPLOYMENT
-from viridian.ports.cluster import Reference
+from viridian.ports.cluster import ObjectRef
 
 SAFETY_KINDS = (("v1", "Pod"), ("v1", "Service"), ("apps/v1", "Deployment"), (API_VERSION, MODEL_DEPLOYMENT))
 _VERSIONS = {
@@ -42,7 +42,7 @@ WATCH_SECONDS = 1
 
 def present(kube: Kube, namespace: str) -> World:
     """The objects of a namespace that say how a story ended; the namespace is called `default`."""
-    found: dict[Reference, Object] = {}
+    found: dict[ObjectRef, Object] = {}
     for kind in ROLE_KINDS:
         for item in kube.list(_VERSIONS[kind], kind, namespace):
             _add(found, {"apiVersion": _VERSIONS[kind], "kind": kind, **item}, namespace)
@@ -90,7 +90,7 @@ class Recorder:
             for event in list(events)
             if event["object"]["metadata"]["namespace"] == namespace
         ]
-        objects: dict[Reference, Object] = {}
+        objects: dict[ObjectRef, Object] = {}
         for event in sorted(mine, key=_version):
             content = event["object"]
             if event["type"] == "DELETED":
@@ -163,12 +163,12 @@ def _watch(kube: Kube, path: str, version: str, seconds: int = WATCH_SECONDS) ->
         connection.close()
 
 
-def _add(objects: dict[Reference, Object], content: Object, namespace: str) -> None:
+def _add(objects: dict[ObjectRef, Object], content: Object, namespace: str) -> None:
     renamed = _renamed(content, namespace)
     objects[reference_of(renamed)] = renamed
 
 
-def _reference(content: Object, namespace: str) -> Reference:
+def _reference(content: Object, namespace: str) -> ObjectRef:
     return reference_of(_renamed(content, namespace))
 
 

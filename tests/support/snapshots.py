@@ -27,14 +27,14 @@ from viridian.core.model_owners import Owners, OwnersUnknown
 from viridian.core.pods_waiting import Impediment
 from viridian.rollout import objects, records
 from viridian.rollout.access import policy
-from viridian.rollout.records import Model, Outcome, Record
+from viridian.rollout.records import RevisionOutcome, RevisionRecord, ServedModel
 from viridian.rollout.revision import revision_of
-from viridian.rollout.snapshot import Pod, Settings, SlotWorld, Snapshot, Unresolved
+from viridian.rollout.snapshot import OperatorSettings, Pod, RolloutInput, SlotState, Unresolved
 from viridian.rollout.template import pod_template
 from viridian.rollout.traffic import Traffic
 
 NOW = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
-SETTINGS = Settings(server_image="viridian-server:1", mlflow_uri="http://mlflow:5000", access=ACCESS)
+SETTINGS = OperatorSettings(server_image="viridian-server:1", mlflow_uri="http://mlflow:5000", access=ACCESS)
 SILENT = Unresolved(reasons.REGISTRY_UNAVAILABLE, "the registry does not answer", lasting=False)
 NO_ALIAS = Unresolved(reasons.ALIAS_NOT_FOUND, "no alias 'candidate'", lasting=True)
 NO_VERSION = Unresolved(reasons.VERSION_NOT_FOUND, "no version 2", lasting=True)
@@ -51,9 +51,9 @@ def spec(**parts: Any) -> ModelDeploymentSpec:
     return msgspec.convert(churn.manifest(**parts)["spec"], ModelDeploymentSpec)
 
 
-def model(version: str) -> Model:
+def model(version: str) -> ServedModel:
     digest = "sha256:" + version.zfill(64)
-    return Model(uri=f"mlflow-artifacts:/churn/{version}", name="churn", version=version, digest=digest)
+    return ServedModel(uri=f"mlflow-artifacts:/churn/{version}", name="churn", version=version, digest=digest)
 
 
 def revision(version: str, of: ModelDeploymentSpec | None = None, restart: str = "") -> str:
@@ -61,19 +61,21 @@ def revision(version: str, of: ModelDeploymentSpec | None = None, restart: str =
     return revision_of(model(version), whole.server, restart, whole.model.signature)
 
 
-def outcome(word: str, seconds_ago: float, *, reason: str = "", message: str = "", by: str = "Viridian") -> Outcome:
-    return Outcome(word, ago(seconds_ago), reason, message, by)
+def outcome(
+    word: str, seconds_ago: float, *, reason: str = "", message: str = "", by: str = "Viridian"
+) -> RevisionOutcome:
+    return RevisionOutcome(word, ago(seconds_ago), reason, message, by)
 
 
-def promoted(seconds_ago: float = 3600) -> Outcome:
+def promoted(seconds_ago: float = 3600) -> RevisionOutcome:
     return outcome(reasons.PROMOTED, seconds_ago)
 
 
-def rejected(seconds_ago: float = 600, by: str = "Viridian") -> Outcome:
+def rejected(seconds_ago: float = 600, by: str = "Viridian") -> RevisionOutcome:
     return outcome(reasons.REJECTED, seconds_ago, reason=reasons.METRIC_BREACH, message="too many errors", by=by)
 
 
-def record(version: str, *outcomes: Outcome, of: ModelDeploymentSpec | None = None) -> Record:
+def record(version: str, *outcomes: RevisionOutcome, of: ModelDeploymentSpec | None = None) -> RevisionRecord:
     """The ControllerRevision of a version, whose outcomes the registry knows."""
     whole = of or spec()
     template = pod_template("churn", model(version), whole.server, SETTINGS, whole.model.signature)
@@ -103,7 +105,7 @@ def slot(
     observed: bool = True,
     deadline_exceeded: bool = False,
     unavailable_for: float | None = None,
-) -> SlotWorld:
+) -> SlotState:
     """A slot whose pods are all ready unless said otherwise."""
     whole, up = of or spec(), replicas if ready is None else ready
     template = pod_template("churn", model(version), whole.server, SETTINGS, whole.model.signature)
@@ -139,7 +141,7 @@ def slot(
         )
         for number in range(replicas)
     )
-    return SlotWorld(deployment, pods)
+    return SlotState(deployment, pods)
 
 
 def _impediment(complaint: str) -> Impediment | None:
@@ -153,14 +155,14 @@ def snapshot(
     of: ModelDeploymentSpec | None = None,
     wanted: str | Unresolved = "1",
     traffic: Traffic | None = None,
-    slots: Iterable[SlotWorld] = (),
-    known: Iterable[Record] = (),
+    slots: Iterable[SlotState] = (),
+    known: Iterable[RevisionRecord] = (),
     annotations: Mapping[str, str] | None = None,
     readings: Mapping[str, Sequence[PodSample | ScrapeFailure]] | None = None,
     aliases: Mapping[str, str] | None = None,
     owners: Mapping[str, Owners | OwnersUnknown] | None = None,
     **more: Any,
-) -> Snapshot:
+) -> RolloutInput:
     """The world of `churn`: the live Service as the traffic says, and every other object as it was made for it."""
     whole = of or spec()
     bare = _bare(whole)
@@ -191,7 +193,7 @@ def commands(**values: str) -> dict[str, str]:
 
 
 def answers(
-    world: SlotWorld,
+    world: SlotState,
     requests: float,
     errors: float = 0.0,
     *,
@@ -228,15 +230,15 @@ def sample(uid: str, seconds_ago: float, requests: float, errors: float = 0.0, s
     )
 
 
-def unreadable(world: SlotWorld) -> dict[str, Sequence[ScrapeFailure]]:
+def unreadable(world: SlotState) -> dict[str, Sequence[ScrapeFailure]]:
     return {
         pod.uid: (ScrapeFailure(uid=pod.uid, at=NOW, problem=ScrapeProblem.TIMEOUT, message="/metrics is silent"),)
         for pod in world.pods
     }
 
 
-def _bare(whole: ModelDeploymentSpec) -> Snapshot:
-    return Snapshot(name="churn", namespace="default", uid="churn-uid", generation=1, spec=whole, settings=SETTINGS)
+def _bare(whole: ModelDeploymentSpec) -> RolloutInput:
+    return RolloutInput(name="churn", namespace="default", uid="churn-uid", generation=1, spec=whole, settings=SETTINGS)
 
 
 def _stored(intent: Object) -> Object:

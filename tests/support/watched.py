@@ -13,7 +13,7 @@ from tests.support.sketches import categories, classified, edges_of, numbers, pr
 from viridian.api.feedback import Window
 from viridian.api.monitoring import Monitoring
 from viridian.api.performance import Performance
-from viridian.api.profile import Calibration, Profile, Reference, Sketch, Task
+from viridian.api.profile import Calibration, Profile, ReferenceProfile, Sketch, Task
 
 HOUR = 3600.0
 CLASSES = ("stays", "leaves")
@@ -58,7 +58,7 @@ def outcomes(rows: int, accuracy: float) -> Performance:
     return Performance(predicted=2 * rows, labelled=rows, joined=classified(actual, predicted, CLASSES))
 
 
-REFERENCE = Reference(
+REFERENCE = ReferenceProfile(
     task=Task.BINARY,
     classes=CLASSES,
     profile=profile(

@@ -31,7 +31,7 @@ HEADER: Final = "# Written by `python -m viridian.api.crd` from the types in ope
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class PrinterColumn:
     """A column of `kubectl get`; a wide one is shown with `-o wide` only."""
 
     name: str
@@ -46,7 +46,7 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class CustomKind:
     """Everything about a kind that its spec and status do not say."""
 
     name: str
@@ -56,16 +56,18 @@ class Kind:
     spec: type[Struct]
     status: type[Struct]
     name_rule: Rule
-    columns: tuple[Column, ...]
+    columns: tuple[PrinterColumn, ...]
     scale: Mapping[str, str] | None = None
     selectable: tuple[str, ...] = ()
 
 
-_READY = Column("Ready", '.status.conditions[?(@.type=="Ready")].status', "Whether users are served as they should be.")
-_REASON = Column("Reason", '.status.conditions[?(@.type=="Ready")].reason', "Why it is ready or not.")
-_AGE = Column("Age", ".metadata.creationTimestamp", "How long the object has existed.", type="date")
+_READY = PrinterColumn(
+    "Ready", '.status.conditions[?(@.type=="Ready")].status', "Whether users are served as they should be."
+)
+_REASON = PrinterColumn("Reason", '.status.conditions[?(@.type=="Ready")].reason', "Why it is ready or not.")
+_AGE = PrinterColumn("Age", ".metadata.creationTimestamp", "How long the object has existed.", type="date")
 
-MODEL_DEPLOYMENT_KIND: Final = Kind(
+MODEL_DEPLOYMENT_KIND: Final = CustomKind(
     name=MODEL_DEPLOYMENT,
     plural="modeldeployments",
     short_name="md",
@@ -78,18 +80,18 @@ MODEL_DEPLOYMENT_KIND: Final = Kind(
     name_rule=cel.object_name(MAX_MODEL_DEPLOYMENT_NAME, "its Services and Deployments are named after it"),
     columns=(
         _READY,
-        Column("Champion", ".status.champion.version", "Version that serves the users."),
-        Column("Challenger", ".status.challenger.version", "Version on trial."),
-        Column("Step", ".status.challenger.step.name", "Step of the rollout."),
-        Column("Weight", ".status.challenger.weight", "Share of the challenger in percent.", type="integer"),
+        PrinterColumn("Champion", ".status.champion.version", "Version that serves the users."),
+        PrinterColumn("Challenger", ".status.challenger.version", "Version on trial."),
+        PrinterColumn("Step", ".status.challenger.step.name", "Step of the rollout."),
+        PrinterColumn("Weight", ".status.challenger.weight", "Share of the challenger in percent.", type="integer"),
         _REASON,
         _AGE,
-        Column("Model", ".spec.model.registry.name", "Registered model.", wide=True),
-        Column("Slot", ".status.champion.slot", "Slot of the champion.", wide=True),
-        Column("Revision", ".status.champion.revision", "Revision of the champion.", wide=True),
-        Column("Challenger revision", ".status.challenger.revision", "Revision of the challenger.", wide=True),
-        Column("Fallback", ".status.fallback.revision", "Revision that is kept warm.", wide=True),
-        Column("Waiting for", ".status.challenger.waitingFor", "What has to happen next.", wide=True),
+        PrinterColumn("Model", ".spec.model.registry.name", "Registered model.", wide=True),
+        PrinterColumn("Slot", ".status.champion.slot", "Slot of the champion.", wide=True),
+        PrinterColumn("Revision", ".status.champion.revision", "Revision of the champion.", wide=True),
+        PrinterColumn("Challenger revision", ".status.challenger.revision", "Revision of the challenger.", wide=True),
+        PrinterColumn("Fallback", ".status.fallback.revision", "Revision that is kept warm.", wide=True),
+        PrinterColumn("Waiting for", ".status.challenger.waitingFor", "What has to happen next.", wide=True),
     ),
     scale={
         "specReplicasPath": ".spec.server.replicas",
@@ -98,7 +100,7 @@ MODEL_DEPLOYMENT_KIND: Final = Kind(
     },
 )
 
-RETRAIN_POLICY_KIND: Final = Kind(
+RETRAIN_POLICY_KIND: Final = CustomKind(
     name=RETRAIN_POLICY,
     plural="retrainpolicies",
     short_name="rp",
@@ -110,17 +112,19 @@ RETRAIN_POLICY_KIND: Final = Kind(
     status=RetrainPolicyStatus,
     name_rule=cel.object_name(MAX_RETRAIN_POLICY_NAME, "its Jobs are named after it"),
     columns=(
-        Column("Ready", _READY.path, "Whether the next run can start when it is due."),
-        Column("Model", ".spec.modelDeployment", "ModelDeployment whose model is retrained."),
-        Column("Stage", ".status.activeRun.stage", "Stage of the run at work."),
-        Column("Last outcome", ".status.lastRun.outcome", "How the newest finished run ended."),
+        PrinterColumn("Ready", _READY.path, "Whether the next run can start when it is due."),
+        PrinterColumn("Model", ".spec.modelDeployment", "ModelDeployment whose model is retrained."),
+        PrinterColumn("Stage", ".status.activeRun.stage", "Stage of the run at work."),
+        PrinterColumn("Last outcome", ".status.lastRun.outcome", "How the newest finished run ended."),
         # Not a date: kubectl shows dates as ages, and this one lies ahead.
-        Column("Next", ".status.nextScheduled", "When the next run is due."),
+        PrinterColumn("Next", ".status.nextScheduled", "When the next run is due."),
         _REASON,
         _AGE,
-        Column("Run", ".status.activeRun.id", "Run at work.", wide=True),
-        Column("Last version", ".status.lastRun.version", "Version that came of the newest finished run.", wide=True),
-        Column("Suspended", ".spec.suspend", "Whether nothing new is started.", type="boolean", wide=True),
+        PrinterColumn("Run", ".status.activeRun.id", "Run at work.", wide=True),
+        PrinterColumn(
+            "Last version", ".status.lastRun.version", "Version that came of the newest finished run.", wide=True
+        ),
+        PrinterColumn("Suspended", ".spec.suspend", "Whether nothing new is started.", type="boolean", wide=True),
     ),
     selectable=(".spec.modelDeployment",),
 )
@@ -128,7 +132,7 @@ RETRAIN_POLICY_KIND: Final = Kind(
 KINDS: Final = (MODEL_DEPLOYMENT_KIND, RETRAIN_POLICY_KIND)
 
 
-def render(kind: Kind) -> dict[str, Any]:
+def render(kind: CustomKind) -> dict[str, Any]:
     """The CustomResourceDefinition of a kind, as the API server takes it."""
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
@@ -151,7 +155,7 @@ def render(kind: Kind) -> dict[str, Any]:
     }
 
 
-def _version(kind: Kind) -> dict[str, Any]:
+def _version(kind: CustomKind) -> dict[str, Any]:
     version: dict[str, Any] = {"name": VERSION, "served": True, "storage": True}
     version["additionalPrinterColumns"] = [column.render() for column in kind.columns]
     version["subresources"] = {"status": {}, **({"scale": dict(kind.scale)} if kind.scale else {})}
@@ -161,7 +165,7 @@ def _version(kind: Kind) -> dict[str, Any]:
     return version
 
 
-def root_schema(kind: Kind) -> Schema:
+def root_schema(kind: CustomKind) -> Schema:
     """The schema of the whole object."""
     spec = struct_schema(kind.spec, defaults=True)
     status = struct_schema(kind.status, defaults=False)

@@ -267,7 +267,7 @@ class Window(msgspec.Struct, frozen=True, kw_only=True):
     """Of predictions that were made in the window, with the outcomes that are known by now."""
 
 
-class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
+class FrozenRows(msgspec.Struct, frozen=True, kw_only=True):
     """Frozen training rows."""
 
     uri: str

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Final
 import msgspec
 
 from viridian.api import cel_monitoring as cel
-from viridian.api.performance import Metric
+from viridian.api.performance import PerformanceMetric
 from viridian.api.schema import Rule, Struct, doc, duration, named, prose, time, word
 
 MAX_COLUMNS: Final = 200
@@ -197,7 +197,7 @@ class PerformanceMonitor(Struct, frozen=True, kw_only=True):
 
     rules: ClassVar[tuple[Rule, ...]] = (cel.ONE_LIMIT, cel.LIMIT_ON_THE_RIGHT_SIDE)
 
-    metric: Annotated[Metric, _METRIC]
+    metric: Annotated[PerformanceMetric, _METRIC]
     min: Annotated[float, _MIN] | None = None
     max: Annotated[float, _MAX] | None = None
     relative_to_baseline: Annotated[float, _RELATIVE] | None = None
@@ -211,7 +211,7 @@ class EstimatedPerformance(Struct, frozen=True, kw_only=True):
 
     rules: ClassVar[tuple[Rule, ...]] = (cel.ONE_LIMIT, cel.LIMIT_ON_THE_RIGHT_SIDE, cel.ESTIMABLE)
 
-    metric: Annotated[Metric, _METRIC]
+    metric: Annotated[PerformanceMetric, _METRIC]
     min: Annotated[float, _MIN] | None = None
     max: Annotated[float, _MAX] | None = None
     relative_to_baseline: Annotated[float, _RELATIVE] | None = None
@@ -226,7 +226,9 @@ class ConceptDrift(Struct, frozen=True, kw_only=True):
 
     rules: ClassVar[tuple[Rule, ...]] = (cel.HAS_A_REFERENCE,)
 
-    metric: Annotated[Metric, doc("Default: auc with two classes, accuracy with more, mae for numbers.")] | None = None
+    metric: (
+        Annotated[PerformanceMetric, doc("Default: auc with two classes, accuracy with more, mae for numbers.")] | None
+    ) = None
     threshold: Annotated[
         float, doc("How much worse than on the holdout it may be, as a share of the value there.", ge=0, le=100)
     ] = 0.1
@@ -240,7 +242,7 @@ class Decay(Struct, frozen=True, kw_only=True):
 
     rules: ClassVar[tuple[Rule, ...]] = (cel.ONE_SLOPE, cel.SLOPE_ON_THE_RIGHT_SIDE)
 
-    metric: Annotated[Metric, _METRIC]
+    metric: Annotated[PerformanceMetric, _METRIC]
     per_window: (
         Annotated[
             float,

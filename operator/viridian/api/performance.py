@@ -33,7 +33,7 @@ def score_in(bin_: int) -> float:
     return 1 / (1 + math.exp((MIDDLE_SCORE_BIN - bin_) / SCORE_BINS_PER_LOG_ODD))
 
 
-class Metric(StrEnum):
+class PerformanceMetric(StrEnum):
     """Names of performance metrics, as users write them in a spec and trainers log them."""
 
     ACCURACY = "accuracy"

@@ -99,7 +99,7 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True):
     positives: tuple[int, ...]
 
 
-class Reference(msgspec.Struct, frozen=True, kw_only=True):
+class ReferenceProfile(msgspec.Struct, frozen=True, kw_only=True):
     """`viridian/profile.json`: what the model was trained on, and how it did on its holdout."""
 
     version: int = 1

@@ -42,7 +42,7 @@ from viridian.core.plan import (
     TagVersion,
     Target,
 )
-from viridian.ports.cluster import Cluster, ClusterConflict, Reference
+from viridian.ports.cluster import Cluster, ClusterConflict, ObjectRef
 from viridian.ports.pods import Pods
 from viridian.ports.registry import Registry, RegistryError, RegistryMissing, RegistryNotYours, RegistryUnavailable
 
@@ -118,7 +118,7 @@ class Actor:
         if isinstance(action, Apply):
             await self._apply(action.manifest)
             return
-        reference = Reference(action.api_version, action.kind, key.namespace, action.name)
+        reference = ObjectRef(action.api_version, action.kind, key.namespace, action.name)
         if isinstance(action, Delete):
             await self._cluster.delete(reference, uid=action.uid)
         else:
@@ -129,7 +129,7 @@ class Actor:
         observed = not {"uid", "resourceVersion"}.isdisjoint(manifest["metadata"])
         await self._cluster.apply(manifest, manager=CHILDREN_MANAGER, force=observed)
 
-    async def _annotate(self, reference: Reference, annotations: Mapping[str, str], manager: str) -> None:
+    async def _annotate(self, reference: ObjectRef, annotations: Mapping[str, str], manager: str) -> None:
         """Apply the annotations to the object that is there: an apply to a missing one would create a hollow shell."""
         found = await self._cluster.get(reference)
         if found is None:

@@ -50,7 +50,7 @@ Inside a cluster the pod's service account is used; outside, $KUBECONFIG or ~/.k
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Config:
+class OperatorConfig:
     """What the operator was told."""
 
     namespaces: tuple[str, ...] = ()
@@ -89,7 +89,7 @@ class Config:
     log_format: str = "json"
 
 
-def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> Config:
+def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> OperatorConfig:
     """The configuration; for a wrong one, exits with status 2 and a sentence, as every program does."""
     parser = argument_parser(environment)
     parsed = vars(parser.parse_args(arguments))
@@ -103,7 +103,7 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> Config:
         parser.error("--mlflow-credentials: one namespace has two folders")
     if parsed["require_tls"]:
         _only_tls(parser, parsed)
-    return Config(
+    return OperatorConfig(
         namespaces=tuple(dict.fromkeys(namespaces)),
         image_pull_secrets=tuple(dict.fromkeys(secrets)),
         mlflow_credentials=tuple(dict.fromkeys(credentials)),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from viridian.api.names import API_VERSION
-from viridian.ports.cluster import Reference
+from viridian.ports.cluster import ObjectRef
 
 
 class Key(NamedTuple):
@@ -19,5 +19,5 @@ class Key(NamedTuple):
         return f"{self.kind} {self.namespace}/{self.name}"
 
     @property
-    def reference(self) -> Reference:
-        return Reference(API_VERSION, self.kind, self.namespace, self.name)
+    def reference(self) -> ObjectRef:
+        return ObjectRef(API_VERSION, self.kind, self.namespace, self.name)

@@ -9,7 +9,7 @@ import aiohttp
 import kopf
 
 from viridian.controller.tracing import trace
-from viridian.ports.connection import Connection
+from viridian.ports.connection import ApiConnection
 from viridian.ports.kubernetes import USER_AGENT, OnCall
 
 EXPIRES_AFTER = timedelta(minutes=10)
@@ -17,7 +17,7 @@ EXPIRES_AFTER = timedelta(minutes=10)
 
 
 def login(
-    connection: Connection, *, called: OnCall, watching: Callable[[str], None]
+    connection: ApiConnection, *, called: OnCall, watching: Callable[[str], None]
 ) -> Callable[[], Awaitable[kopf.AiohttpSession]]:
     """A login handler; Kopf closes the sessions."""
 

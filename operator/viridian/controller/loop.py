@@ -36,10 +36,10 @@ from viridian.controller.telemetry import Telemetry
 from viridian.controller.wakes import Wakes
 from viridian.ports.bundles import Bundles
 from viridian.ports.cluster import Cluster, ClusterError
-from viridian.ports.feedback import Feedback
+from viridian.ports.feedback import Collector
 from viridian.ports.pods import Pods
 from viridian.ports.registry import Registry
-from viridian.rollout.snapshot import Settings
+from viridian.rollout.snapshot import OperatorSettings
 
 log = logging.getLogger("viridian.loop")
 
@@ -57,7 +57,7 @@ class Environment:
     """Of namespaces with an identity of their own in MLflow."""
     pods: Pods
     bundles: Bundles
-    feedback: Feedback | None
+    feedback: Collector | None
     clock: Callable[[], datetime]
     random: Callable[[], float]
     """Uniform in [0, 1)."""
@@ -134,7 +134,7 @@ async def list_keys(cluster: Cluster, namespace: str | None) -> Collection[Key]:
 
 def assemble(
     environment: Environment,
-    settings: Settings,
+    settings: OperatorSettings,
     telemetry: Telemetry,
     *,
     namespaces: tuple[str, ...] = (),

@@ -18,7 +18,7 @@ import kopf
 
 from viridian import __version__
 from viridian.controller import glue, logs, order_key, preflight
-from viridian.controller.config import Config, parse
+from viridian.controller.config import OperatorConfig, parse
 from viridian.controller.login import login
 from viridian.controller.loop import Environment, Loop, assemble
 from viridian.controller.server import MetricsServer
@@ -26,8 +26,8 @@ from viridian.controller.telemetry import Telemetry
 from viridian.controller.watched import expected_streams
 from viridian.core.signature_keys import SignatureKeys
 from viridian.ports.bundles import HttpBundles
-from viridian.ports.connection import Connection, ConnectionUnusable
-from viridian.ports.feedback import HttpFeedback
+from viridian.ports.connection import ApiConnection, ConnectionUnusable
+from viridian.ports.feedback import HttpCollector
 from viridian.ports.kubernetes import KubernetesCluster
 from viridian.ports.mlflow import MlflowRegistry
 from viridian.ports.mlflow_api import Credentials
@@ -36,7 +36,7 @@ from viridian.ports.orders import OrderKey
 from viridian.ports.pod_http import pod_http
 from viridian.ports.pods import HttpPods
 from viridian.ports.sessions import session
-from viridian.rollout.snapshot import Access, Settings
+from viridian.rollout.snapshot import NetworkAccess, OperatorSettings
 
 log = logging.getLogger("viridian.operator")
 
@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logs.set_up(level=config.log_level, style=config.log_format)
     try:
         asyncio.run(serve(config, os.environ))
-    except (preflight.Unfit, ConnectionUnusable, OSError) as error:
+    except (preflight.PreflightFailed, ConnectionUnusable, OSError) as error:
         log.critical("%s", error)
         return 1
     except asyncio.CancelledError:
@@ -62,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-async def serve(config: Config, environment: Mapping[str, str]) -> None:
+async def serve(config: OperatorConfig, environment: Mapping[str, str]) -> None:
     """The whole life of the operator; raises what makes it impossible."""
     log.info(
         "viridian %s starts: %s",
@@ -81,9 +81,9 @@ async def serve(config: Config, environment: Mapping[str, str]) -> None:
 
 
 async def _work(
-    config: Config,
+    config: OperatorConfig,
     environment: Mapping[str, str],
-    connection: Connection,
+    connection: ApiConnection,
     telemetry: Telemetry,
     cluster: KubernetesCluster,
     key: OrderKey | None,
@@ -91,7 +91,7 @@ async def _work(
     async with _ports(config, environment, cluster, key) as ports:
         loop = assemble(
             ports,
-            Settings(
+            OperatorSettings(
                 server_image=config.server_image,
                 image_pull_secrets=config.image_pull_secrets,
                 mlflow_uri=config.mlflow_uri,
@@ -116,7 +116,7 @@ def _on_signals(act: Callable[[], object]) -> None:
         loop.add_signal_handler(number, act)
 
 
-async def _run_kopf(config: Config, connection: Connection, loop: Loop) -> None:
+async def _run_kopf(config: OperatorConfig, connection: ApiConnection, loop: Loop) -> None:
     server = MetricsServer(config.metrics_port, metrics=loop.telemetry.render, unready=loop.health.unready)
     told_to_stop = asyncio.Event()
     last_resort: list[asyncio.TimerHandle] = []
@@ -160,7 +160,7 @@ def _end_at_once(code: int) -> None:
 
 @asynccontextmanager
 async def _ports(
-    config: Config, environment: Mapping[str, str], cluster: KubernetesCluster, key: OrderKey | None
+    config: OperatorConfig, environment: Mapping[str, str], cluster: KubernetesCluster, key: OrderKey | None
 ) -> AsyncIterator[Environment]:
     """The adapters to the real world, closed at the end."""
     shared, own = _registries(config, environment)
@@ -185,13 +185,13 @@ async def _ports(
                     await registry.close()
 
 
-def _signature_keys(config: Config) -> tuple[SignatureKeys, ...]:
+def _signature_keys(config: OperatorConfig) -> tuple[SignatureKeys, ...]:
     """Read once; a file that cannot be read ends the operator, since what is served would not be checked."""
     return tuple(SignatureKeys(namespace, Path(file).read_text()) for namespace, file in config.signature_keys)
 
 
 def _registries(
-    config: Config, environment: Mapping[str, str]
+    config: OperatorConfig, environment: Mapping[str, str]
 ) -> tuple[MlflowRegistry | None, Mapping[str, MlflowRegistry]]:
     """MLflow by the operator's own identity, and by those of single namespaces."""
     uri = config.mlflow_uri
@@ -202,30 +202,30 @@ def _registries(
     return shared, {one.namespace: MlflowRegistry(uri, credentials=one) for one in files}
 
 
-def _access(config: Config) -> Access | None:
+def _access(config: OperatorConfig) -> NetworkAccess | None:
     """Who may reach the management port of model servers; None where no NetworkPolicies are to be made."""
     if not config.network_policies:
         return None
     if config.own_namespace is None:
         log.warning("no NetworkPolicies are made: the operator runs outside of the cluster; see --own-namespace")
         return None
-    return Access(config.own_namespace, config.metrics_from)
+    return NetworkAccess(config.own_namespace, config.metrics_from)
 
 
-def _feedback(config: Config, opened: aiohttp.ClientSession) -> HttpFeedback | None:
+def _feedback(config: OperatorConfig, opened: aiohttp.ClientSession) -> HttpCollector | None:
     if config.collector_url is None:
         return None
-    return HttpFeedback(opened, config.collector_url, Path(config.collector_token_file))
+    return HttpCollector(opened, config.collector_url, Path(config.collector_token_file))
 
 
-def _connection(config: Config, environment: Mapping[str, str]) -> Connection:
+def _connection(config: OperatorConfig, environment: Mapping[str, str]) -> ApiConnection:
     """The kubeconfig that was named, else the pod's service account, else the user's own kubeconfig."""
     if config.kubeconfig:
-        return Connection.from_kubeconfig(Path(config.kubeconfig))
+        return ApiConnection.from_kubeconfig(Path(config.kubeconfig))
     if "KUBERNETES_SERVICE_HOST" in environment:
-        return Connection.in_cluster(environment)
+        return ApiConnection.in_cluster(environment)
     named = environment.get("KUBECONFIG", "").split(os.pathsep)[0]
-    return Connection.from_kubeconfig(Path(named) if named else Path.home() / ".kube" / "config")
+    return ApiConnection.from_kubeconfig(Path(named) if named else Path.home() / ".kube" / "config")
 
 
 if __name__ == "__main__":

@@ -24,8 +24,8 @@ from viridian.controller.references import References
 from viridian.monitoring.report import Report, Watched, report
 from viridian.monitoring.telling import Blind, Watch, remembered
 from viridian.monitoring.windows import Calendar, Content, Span, Windows, calendar, seconds, spans
-from viridian.ports.feedback import Feedback, FeedbackError, FeedbackUnavailable
-from viridian.rollout.snapshot import Snapshot, judged_targets
+from viridian.ports.feedback import Collector, FeedbackError, FeedbackUnavailable
+from viridian.rollout.snapshot import RolloutInput, judged_targets
 
 log = logging.getLogger("viridian.monitors")
 
@@ -76,7 +76,7 @@ class Audience(Protocol):
 class Monitors:
     """Remembers the newest report on each ModelDeployment. Losing it costs one question."""
 
-    def __init__(self, feedback: Feedback | None, references: References, audience: Audience) -> None:
+    def __init__(self, feedback: Collector | None, references: References, audience: Audience) -> None:
         self._feedback = feedback
         self._references = references
         self._audience = audience
@@ -86,7 +86,7 @@ class Monitors:
         self._tasks: set[asyncio.Task[None]] = set()
         self._turns = asyncio.Semaphore(AT_ONCE)
 
-    async def watch(self, key: Key, snapshot: Snapshot, now: datetime) -> Watch | None:
+    async def watch(self, key: Key, snapshot: RolloutInput, now: datetime) -> Watch | None:
         """What the monitors say now; None where none are asked for. Never raises."""
         if snapshot.spec is None:
             return None
@@ -148,7 +148,7 @@ class Monitors:
         if known is not None and known.asking is not None:
             known.asking.cancel()
 
-    async def _ask(self, key: Key, known: _Known, snapshot: Snapshot, feedback: Feedback, now: datetime) -> None:
+    async def _ask(self, key: Key, known: _Known, snapshot: RolloutInput, feedback: Collector, now: datetime) -> None:
         days = calendar(known.question.monitoring, known.question.maturity, now, snapshot.uid)
         try:
             known.report, again = await self._judge(key, known.question, snapshot, feedback, days)
@@ -166,7 +166,7 @@ class Monitors:
             known.asking = None
 
     async def _judge(
-        self, key: Key, question: _Question, snapshot: Snapshot, feedback: Feedback, days: Calendar
+        self, key: Key, question: _Question, snapshot: RolloutInput, feedback: Collector, days: Calendar
     ) -> tuple[Report, bool]:
         """The report, and whether it is worth asking again before the next window."""
         traffic = snapshot.traffic
@@ -187,7 +187,7 @@ class Monitors:
         self._audience.judged(key, told)
         return told, not found.settled
 
-    async def _windows(self, key: Key, feedback: Feedback, asked: Sequence[Span]) -> Windows:
+    async def _windows(self, key: Key, feedback: Collector, asked: Sequence[Span]) -> Windows:
         known: list[Window] = []
         for span in asked:
             answer = await feedback.windows(
@@ -236,13 +236,13 @@ class Monitors:
         if self._telling.get(key) is done:
             del self._telling[key]
 
-    async def _close(self, key: Key, feedback: Feedback) -> None:
+    async def _close(self, key: Key, feedback: Collector) -> None:
         try:
             await feedback.close(key.namespace, key.name)
         except FeedbackError as error:
             log.warning("the collector was not told that this is gone: %s", error, extra={"key": str(key)})
 
-    async def _keep(self, key: Key, keeping: Keeping, feedback: Feedback, now: datetime) -> None:
+    async def _keep(self, key: Key, keeping: Keeping, feedback: Collector, now: datetime) -> None:
         try:
             await feedback.keep(key.namespace, key.name, keeping)
         except FeedbackError as error:
@@ -257,7 +257,7 @@ class Monitors:
         return task
 
 
-def _without_collector(snapshot: Snapshot, spec: ModelDeploymentSpec) -> Watch | None:
+def _without_collector(snapshot: RolloutInput, spec: ModelDeploymentSpec) -> Watch | None:
     """Told wherever a collector is asked for: answers that are not kept are missed only when it is too late."""
     wanted = [f"spec.{name}" for name in ("feedback", "monitoring") if getattr(spec, name) is not None]
     if not wanted:
@@ -273,20 +273,20 @@ def _without_collector(snapshot: Snapshot, spec: ModelDeploymentSpec) -> Watch |
     )
 
 
-def _noted(snapshot: Snapshot, revision: str) -> str:
+def _noted(snapshot: RolloutInput, revision: str) -> str:
     """What the record of a revision says of its monitors."""
     record = snapshot.records.get(revision)
     annotations = record.manifest["metadata"].get("annotations") if record is not None else None
     return str((annotations or {}).get(MONITORING_ANNOTATION, ""))
 
 
-def _outdated(snapshot: Snapshot, revision: str) -> tuple[str, ...]:
+def _outdated(snapshot: RolloutInput, revision: str) -> tuple[str, ...]:
     """Records on which something is left of the time when that revision was the champion."""
     others = (other for other in snapshot.records if other != revision and _noted(snapshot, other))
     return tuple(revision_record(snapshot.name, other) for other in others)
 
 
-def _question(snapshot: Snapshot, spec: ModelDeploymentSpec, monitoring: Monitoring) -> _Question | None:
+def _question(snapshot: RolloutInput, spec: ModelDeploymentSpec, monitoring: Monitoring) -> _Question | None:
     """None while nobody serves."""
     traffic = snapshot.traffic
     if traffic is None:

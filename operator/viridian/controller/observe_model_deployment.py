@@ -29,14 +29,14 @@ from viridian.core.conditions import moment
 from viridian.core.obstacles import NO_OBSTACLES, Obstacles
 from viridian.core.ownership import believed, is_left_behind
 from viridian.core.plan import Plan
-from viridian.ports.cluster import Cluster, Object, Reference
+from viridian.ports.cluster import Cluster, Object, ObjectRef
 from viridian.ports.registry import RegistryError, RegistryMissing
 from viridian.rollout.decide import decide, unregistered
 from viridian.rollout.fail_closed import give_back
 from viridian.rollout.snapshot import (
-    Settings,
-    SlotWorld,
-    Snapshot,
+    OperatorSettings,
+    RolloutInput,
+    SlotState,
     about_to_be_met,
     named_models,
     parse_records,
@@ -52,11 +52,11 @@ class ModelDeployments:
     cluster: Cluster
     resolver: Resolver
     samples: Samples
-    settings: Settings
+    settings: OperatorSettings
     clock: Callable[[], datetime]
     monitors: Monitors
 
-    async def observe(self, key: Key, manifest: Object) -> Observed[Snapshot]:
+    async def observe(self, key: Key, manifest: Object) -> Observed[RolloutInput]:
         """The object as it was just read, and everything that belongs to it."""
         alone = _alone(key, manifest, self.settings)
         children, resolved = await asyncio.gather(
@@ -83,10 +83,10 @@ class ModelDeployments:
         )
         return Observed(replace(snapshot, readings=readings, watch=watch, owners=owners), self.clock())
 
-    def decide(self, observed: Observed[Snapshot], obstacles: Obstacles = NO_OBSTACLES) -> Plan:
+    def decide(self, observed: Observed[RolloutInput], obstacles: Obstacles = NO_OBSTACLES) -> Plan:
         return decide(replace(observed.snapshot, obstacles=obstacles), observed.now)
 
-    def unregistered(self, observed: Observed[Snapshot], obstacles: Obstacles, error: RegistryError) -> Plan:
+    def unregistered(self, observed: Observed[RolloutInput], obstacles: Obstacles, error: RegistryError) -> Plan:
         if isinstance(error, RegistryMissing):  # it is never told again
             return self.decide(observed, obstacles)
         snapshot = replace(observed.snapshot, obstacles=obstacles)
@@ -102,7 +102,7 @@ class ModelDeployments:
         self.samples.forget(key)
         self.monitors.forget(key)
 
-    async def _readings(self, key: Key, snapshot: Snapshot) -> Mapping[str, Sequence[Reading]]:
+    async def _readings(self, key: Key, snapshot: RolloutInput) -> Mapping[str, Sequence[Reading]]:
         if snapshot.spec is None:
             return {}
         now = self.clock()
@@ -133,7 +133,7 @@ class _Children:
     def named(self, kind: str, name: str) -> Object | None:
         return next((child for child in self.of(kind) if child["metadata"]["name"] == name), None)
 
-    def slots(self, key: Key) -> Mapping[Slot, SlotWorld]:
+    def slots(self, key: Key) -> Mapping[Slot, SlotState]:
         deployments = {slot: self.named("Deployment", slot_deployment(key.name, slot)) for slot in Slot}
         return {
             slot: slot_world(deployment, [pod for pod in self.pods if _slot_label(pod) == slot])
@@ -207,7 +207,7 @@ async def _unlisted(cluster: Cluster, key: Key, listed: Sequence[Object]) -> lis
     """Children that the lists lack, by name: they may have lost their labels, or be somebody else's."""
     there = {(child["kind"], child["metadata"]["name"]) for child in listed}
     missing = [
-        Reference(api_version, kind, key.namespace, name)
+        ObjectRef(api_version, kind, key.namespace, name)
         for api_version, kind, name in _names(key)
         if (kind, name) not in there
     ]
@@ -221,11 +221,11 @@ def _serves(child: Object, key: Key) -> bool:
     return any(found == (kind, name) for _, kind, name in _names(key) if kind in ("Deployment", "Service"))
 
 
-def _alone(key: Key, manifest: Object, settings: Settings) -> Snapshot:
+def _alone(key: Key, manifest: Object, settings: OperatorSettings) -> RolloutInput:
     """What the object says about itself."""
     metadata = manifest["metadata"]
     spec, invalid = _spec(manifest)
-    return Snapshot(
+    return RolloutInput(
         name=key.name,
         namespace=key.namespace,
         uid=metadata["uid"],

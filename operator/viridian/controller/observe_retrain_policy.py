@@ -18,8 +18,8 @@ from viridian.core.model_owners import OwnerRule, Owners
 from viridian.core.obstacles import NO_OBSTACLES, Obstacles
 from viridian.core.plan import Plan
 from viridian.core.templates import NO_LIMITS, TemplateRules
-from viridian.ports.cluster import Cluster, Object, Reference
-from viridian.ports.feedback import Feedback, FeedbackError, FeedbackUnavailable
+from viridian.ports.cluster import Cluster, Object, ObjectRef
+from viridian.ports.feedback import Collector, FeedbackError, FeedbackUnavailable
 from viridian.ports.registry import Registry, RegistryError
 from viridian.retraining.decide import decide
 from viridian.retraining.questions import ask
@@ -28,7 +28,7 @@ from viridian.retraining.runs import undecided_jobs
 from viridian.retraining.snapshot import (
     Answers,
     Questions,
-    Snapshot,
+    RetrainingInput,
     Unavailable,
     facts_of,
     named_deployment,
@@ -42,7 +42,7 @@ class RetrainPolicies:
 
     cluster: Cluster
     registry: Registry
-    feedback: Feedback | None
+    feedback: Collector | None
     mlflow_uri: str | None
     clock: Callable[[], datetime]
     last_seen: LastSeen
@@ -52,7 +52,7 @@ class RetrainPolicies:
     own_registries: Mapping[str, Registry] = field(default_factory=dict)
     """Of namespaces with an identity of their own."""
 
-    async def observe(self, key: Key, manifest: Object) -> Observed[Snapshot]:
+    async def observe(self, key: Key, manifest: Object) -> Observed[RetrainingInput]:
         """The object as it was just read, and everything that belongs to it."""
         labels = {RETRAIN_POLICY_LABEL: key.name}
         deployment, jobs, records = await asyncio.gather(
@@ -82,12 +82,12 @@ class RetrainPolicies:
             templates=self.templates,
             registry_models=self.registry_models,
         )
-        return Observed(Snapshot(facts, await self._answers(key, ask(facts, now))), now)
+        return Observed(RetrainingInput(facts, await self._answers(key, ask(facts, now))), now)
 
-    def decide(self, observed: Observed[Snapshot], obstacles: Obstacles = NO_OBSTACLES) -> Plan:
+    def decide(self, observed: Observed[RetrainingInput], obstacles: Obstacles = NO_OBSTACLES) -> Plan:
         return decide(_hindered(observed.snapshot, obstacles), observed.now)
 
-    def unregistered(self, observed: Observed[Snapshot], obstacles: Obstacles, error: RegistryError) -> Plan:
+    def unregistered(self, observed: Observed[RetrainingInput], obstacles: Obstacles, error: RegistryError) -> Plan:
         silence = _unavailable(error)
         if silence.reason == reasons.REGISTRY_REFUSED:
             advice = "set right there what it names; the write is tried again once a minute"
@@ -104,7 +104,7 @@ class RetrainPolicies:
     async def _deployment(self, key: Key, name: str) -> Object | None:
         if not name:
             return None
-        return await self.cluster.get(Reference(API_VERSION, MODEL_DEPLOYMENT, key.namespace, name))
+        return await self.cluster.get(ObjectRef(API_VERSION, MODEL_DEPLOYMENT, key.namespace, name))
 
     async def _results(self, key: Key, names: Sequence[str], jobs: Mapping[str, Object]) -> dict[str, JobResult]:
         pods = await asyncio.gather(
@@ -177,7 +177,7 @@ async def _version(registry: Registry, model: str, version: str | None) -> Model
     return await registry.version(model, version) if version else None
 
 
-def _hindered(snapshot: Snapshot, obstacles: Obstacles) -> Snapshot:
+def _hindered(snapshot: RetrainingInput, obstacles: Obstacles) -> RetrainingInput:
     return replace(snapshot, facts=replace(snapshot.facts, obstacles=obstacles))
 
 

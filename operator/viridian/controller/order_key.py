@@ -11,8 +11,8 @@ import logging
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from viridian.controller.preflight import Unfit, patiently
-from viridian.ports.cluster import ClusterConflict, ClusterRefused, Object, Reference
+from viridian.controller.preflight import PreflightFailed, patiently
+from viridian.ports.cluster import ClusterConflict, ClusterRefused, Object, ObjectRef
 from viridian.ports.orders import OrderKey
 
 log = logging.getLogger("viridian.orders")
@@ -24,7 +24,7 @@ _ATTEMPTS = 3
 class Secrets(Protocol):
     """What is needed of the cluster: two verbs, in one namespace."""
 
-    async def secret(self, reference: Reference) -> Object | None:
+    async def secret(self, reference: ObjectRef) -> Object | None:
         """The Secret of that name, None where there is none."""
 
     async def create_secret(self, manifest: Mapping[str, Any]) -> None:
@@ -38,7 +38,7 @@ async def held(cluster: Secrets, secret: str | None) -> OrderKey | None:
         return None
     namespace, name = secret.split("/")
     try:
-        return await patiently(lambda: _read_or_made(cluster, Reference("v1", "Secret", namespace, name)))
+        return await patiently(lambda: _read_or_made(cluster, ObjectRef("v1", "Secret", namespace, name)))
     except ClusterRefused as error:
         # Taking traffic from a bad version needs no orders: what cannot be proven must not keep the operator from that.
         log.error(
@@ -50,7 +50,7 @@ async def held(cluster: Secrets, secret: str | None) -> OrderKey | None:
         return None
 
 
-async def _read_or_made(cluster: Secrets, reference: Reference) -> OrderKey:
+async def _read_or_made(cluster: Secrets, reference: ObjectRef) -> OrderKey:
     for _ in range(_ATTEMPTS):
         found = await cluster.secret(reference)
         if found is not None:
@@ -61,20 +61,20 @@ async def _read_or_made(cluster: Secrets, reference: Reference) -> OrderKey:
         except ClusterConflict:
             continue
         return key
-    raise Unfit(f"the Secret {reference.namespace}/{reference.name} comes and goes: it cannot be read")
+    raise PreflightFailed(f"the Secret {reference.namespace}/{reference.name} comes and goes: it cannot be read")
 
 
-def _key(secret: Object, reference: Reference) -> OrderKey:
+def _key(secret: Object, reference: ObjectRef) -> OrderKey:
     try:
         return OrderKey.from_pem(base64.b64decode((secret.get("data") or {}).get(FIELD) or "", validate=True))
     except (binascii.Error, ValueError) as error:
-        raise Unfit(
+        raise PreflightFailed(
             f"{FIELD} of the Secret {reference.namespace}/{reference.name} is not the key of orders: {error}. Delete "
             "the Secret, and the operator makes another one; model pods take its orders once they are restarted"
         ) from error
 
 
-def _manifest(key: OrderKey, reference: Reference) -> dict[str, Any]:
+def _manifest(key: OrderKey, reference: ObjectRef) -> dict[str, Any]:
     return {
         "apiVersion": "v1",
         "kind": "Secret",

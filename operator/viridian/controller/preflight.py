@@ -20,7 +20,7 @@ _PAUSE = 1.0
 _NOBODY = {"viridian.dev/preflight": "none"}
 
 
-class Unfit(Exception):
+class PreflightFailed(Exception):
     """The operator cannot work here; the message says what to do."""
 
 
@@ -36,9 +36,9 @@ async def _may_list(cluster: Cluster, resource: Resource, namespace: str | None)
         # The selector matches nothing: it is the right to list that counts.
         await patiently(lambda: cluster.list(resource.api_version, resource.kind, namespace, _NOBODY))
     except ClusterRefused as error:
-        raise Unfit(_sentence(resource, namespace, str(error))) from error
+        raise PreflightFailed(_sentence(resource, namespace, str(error))) from error
     except ClusterError as error:
-        raise Unfit(f"{resource.plural} cannot be listed: {error}") from error
+        raise PreflightFailed(f"{resource.plural} cannot be listed: {error}") from error
 
 
 async def patiently(call: Callable[[], Awaitable[T]]) -> T:
@@ -49,7 +49,7 @@ async def patiently(call: Callable[[], Awaitable[T]]) -> T:
             return await call()
         except ClusterUnavailable as error:
             if asyncio.get_running_loop().time() >= deadline:
-                raise Unfit(f"the API server does not answer: {error}") from error
+                raise PreflightFailed(f"the API server does not answer: {error}") from error
             log.warning("waiting for the API server: %s", error)
         await asyncio.sleep(_PAUSE)
 

@@ -47,7 +47,7 @@ SOONEST = 0.05
 """Seconds until the next pass at least, whatever a plan asks for: one key must not keep a core busy."""
 
 
-class Outcome(StrEnum):
+class PassResult(StrEnum):
     """How a pass ended, for the metrics."""
 
     UNCHANGED = "unchanged"
@@ -63,7 +63,7 @@ class Outcome(StrEnum):
 class Observer(Protocol):
     """Is told about passes and the statuses they lead to, for the metrics."""
 
-    def reconciled(self, key: Key, outcome: Outcome, seconds: float) -> None: ...
+    def reconciled(self, key: Key, outcome: PassResult, seconds: float) -> None: ...
 
     def seen(self, key: Key, status: Mapping[str, Any]) -> None: ...
 
@@ -103,31 +103,31 @@ class Reconciler:
     async def __call__(self, key: Key) -> Ending:
         started = asyncio.get_running_loop().time()
         ending, outcome = await self._safely(key)
-        if outcome is not Outcome.ERROR:
+        if outcome is not PassResult.ERROR:
             self.mistakes.pop(key, None)
         self.observer.reconciled(key, outcome, asyncio.get_running_loop().time() - started)
         return ending
 
-    async def _safely(self, key: Key) -> tuple[Ending, Outcome]:
+    async def _safely(self, key: Key) -> tuple[Ending, PassResult]:
         try:
             async with asyncio.timeout(LONGEST_PASS) as bound:
                 return await self._pass(key)
         except ClusterConflict as error:
             log.debug("conflict: %s", error, extra={"key": str(key)})
-            return Retry(at_once=True, at_most=LONGEST_OUTAGE_WAIT), Outcome.CONFLICT
+            return Retry(at_once=True, at_most=LONGEST_OUTAGE_WAIT), PassResult.CONFLICT
         except ClusterUnavailable as error:
             log.warning("the API server is unavailable: %s", error, extra={"key": str(key)})
-            return Retry(at_least=error.retry_after or 0.0, at_most=LONGEST_OUTAGE_WAIT), Outcome.UNAVAILABLE
+            return Retry(at_least=error.retry_after or 0.0, at_most=LONGEST_OUTAGE_WAIT), PassResult.UNAVAILABLE
         except ClusterError as error:
             log.error("the API server refuses: %s", error, extra={"key": str(key)})
-            return Retry(at_most=LONGEST_OUTAGE_WAIT), Outcome.REFUSED
+            return Retry(at_most=LONGEST_OUTAGE_WAIT), PassResult.REFUSED
         except Exception:
             what = f"a pass was cut after {LONGEST_PASS:g} s" if bound.expired() else "a mistake in the operator"
             log.exception(what, extra={"key": str(key)})
             self.mistakes[key] = self.mistakes.get(key, 0) + 1
             if self.mistakes[key] >= MISTAKES_IN_A_ROW:
                 await self._fail_closed(key, f"{self.mistakes[key]} passes in a row have failed")
-            return Retry(at_most=LONGEST_OUTAGE_WAIT), Outcome.ERROR
+            return Retry(at_most=LONGEST_OUTAGE_WAIT), PassResult.ERROR
 
     async def _fail_closed(self, key: Key, why: str) -> None:
         """Once it is not known what users meet, they are taken back; a mistake in that is one more to log."""
@@ -143,14 +143,14 @@ class Reconciler:
         except Exception:
             log.exception("failing closed does not work", extra={"key": str(key)})
 
-    async def _pass(self, key: Key) -> tuple[Ending, Outcome]:
+    async def _pass(self, key: Key) -> tuple[Ending, PassResult]:
         manifest = await self.cluster.get(key.reference)
         if manifest is None:
             self._forget(key)
-            return Gone(), Outcome.GONE
+            return Gone(), PassResult.GONE
         if manifest["metadata"].get("deletionTimestamp"):
             # Its children are the garbage collector's: making one again now would leave an orphan.
-            return Settled(), Outcome.UNCHANGED
+            return Settled(), PassResult.UNCHANGED
         kind, known = self.kinds[key.kind], self.actor.attempts.obstacles(key)
         observed = await kind.observe(key, self.statuses.as_told(key, manifest))
         due = _Due(observed.now, asyncio.get_running_loop().time())
@@ -164,7 +164,7 @@ class Reconciler:
             written = await self._tell(key, manifest, plan)
         except ClusterConflict as error:
             log.debug("conflict: %s", error, extra={"key": str(key)})
-            return Retry(at_once=True, at_most=self._after(plan, due)), Outcome.CONFLICT
+            return Retry(at_once=True, at_most=self._after(plan, due)), PassResult.CONFLICT
         changed = written is Written.CHANGED or done.written
         _report(key, plan, done, changed)
         _report_obstacles(key, known, done.obstacles)
@@ -257,14 +257,14 @@ def _report_obstacles(key: Key, before: Obstacles, after: Obstacles) -> None:
         log.info("no longer in the way of %s %s", *target, extra={"key": str(key)})
 
 
-def _outcome(done: Done, written: Written, changed: bool) -> Outcome:
+def _outcome(done: Done, written: Written, changed: bool) -> PassResult:
     if any(obstacle.refused for obstacle in done.obstacles.values()):
-        return Outcome.REFUSED
+        return PassResult.REFUSED
     if done.obstacles or written is Written.NOT:
-        return Outcome.UNAVAILABLE
+        return PassResult.UNAVAILABLE
     if done.registry_failures:
-        return Outcome.REGISTRY_FAILED
-    return Outcome.CHANGED if changed else Outcome.UNCHANGED
+        return PassResult.REGISTRY_FAILED
+    return PassResult.CHANGED if changed else PassResult.UNCHANGED
 
 
 def _unwritten(obstacle: Obstacle) -> Event:

@@ -15,12 +15,12 @@ from typing import Final
 import msgspec
 
 from viridian.api import manifest
-from viridian.api.profile import PROFILE_PATH, Reference
+from viridian.api.profile import PROFILE_PATH, ReferenceProfile
 from viridian.api.samples import PodTarget
 from viridian.ports.bundles import Bundles, BundleUnreadable
 
 MOST = 256
-_DECODER = msgspec.json.Decoder(Reference)
+_DECODER = msgspec.json.Decoder(ReferenceProfile)
 _NO_PROFILE: Final = f"the version has no {PROFILE_PATH}: bundle it with viridian's trainer library"
 _NOTHING_SHOWN: Final = "a server of an older release shows none, and neither does a runtime of your own"
 
@@ -29,7 +29,7 @@ _NOTHING_SHOWN: Final = "a server of an older release shows none, and neither do
 class Found:
     """The profile, or why there is none, for people."""
 
-    reference: Reference | None
+    reference: ReferenceProfile | None
     absent: str = ""
     settled: bool = True
     """Whether asking again before the next window would bring the same."""

@@ -14,7 +14,7 @@ from viridian.controller.model_owners import owners
 from viridian.controller.registry_view import RegistryView
 from viridian.core.model_owners import Owners, OwnersUnknown
 from viridian.ports.registry import RegistryError, RegistryUnavailable
-from viridian.rollout.records import Model
+from viridian.rollout.records import ServedModel
 from viridian.rollout.snapshot import Unresolved
 
 
@@ -22,7 +22,7 @@ from viridian.rollout.snapshot import Unresolved
 class Resolved:
     """The version, or why there is none; and the aliases of the registered model where they are known."""
 
-    model: Model | Unresolved
+    model: ServedModel | Unresolved
     aliases: Mapping[str, str] | None = None
 
 
@@ -89,7 +89,7 @@ async def _registered(registry: RegistryView, wanted: RegistryModel, *, signed: 
     if version is None:
         message = f"the registered model {wanted.name!r} has no version {number}"
         return _lasting(reasons.VERSION_NOT_FOUND, message, model.aliases)
-    found = Model(
+    found = ServedModel(
         uri=version.uri, name=version.name, version=version.version, digest=version.digest, run=version.run_id
     )
     if signed and (earlier := await _earlier(registry, version)):
@@ -110,11 +110,11 @@ async def _earlier(registry: RegistryView, version: ModelVersion) -> str | None:
     return first if first != version.version else None
 
 
-def _given(source: ModelSource) -> Model:
+def _given(source: ModelSource) -> ServedModel:
     """A model without a registry: its digest is what it is, wherever it lies."""
     secret = source.uri_secret_ref
     uri = secret_address(secret.name, secret.key) if secret is not None else source.uri or ""
-    return Model(uri=uri, digest=source.digest)
+    return ServedModel(uri=uri, digest=source.digest)
 
 
 def _lasting(reason: str, message: str, aliases: Mapping[str, str] | None = None) -> Resolved:

@@ -13,7 +13,7 @@ from viridian.controller.figures import Figures
 from viridian.controller.keys import Key
 from viridian.controller.monitoring_figures import MonitoringFigures
 from viridian.controller.queue import WorkQueue
-from viridian.controller.reconcile import Outcome
+from viridian.controller.reconcile import PassResult
 
 # A series with the time of creation beside each counter doubles the output and helps nobody who scrapes text.
 disable_created_metrics()  # type: ignore[no-untyped-call]
@@ -72,7 +72,7 @@ class Telemetry:
 
     # ---- the passes
 
-    def reconciled(self, key: Key, outcome: Outcome, seconds: float) -> None:
+    def reconciled(self, key: Key, outcome: PassResult, seconds: float) -> None:
         self._reconciles.labels(key.kind, outcome).inc()
         self._pass_seconds.labels(key.kind).observe(seconds)
 
@@ -102,7 +102,7 @@ class Telemetry:
             "viridian_reconciles", "Passes by kind and outcome.", ("kind", "outcome"), registry=self.registry
         )
         for kind in (MODEL_DEPLOYMENT, RETRAIN_POLICY):
-            for outcome in Outcome:
+            for outcome in PassResult:
                 self._reconciles.labels(kind, outcome)
         self._pass_seconds = Histogram(
             "viridian_reconcile_seconds", "Seconds of a pass.", ("kind",), buckets=_SECONDS, registry=self.registry

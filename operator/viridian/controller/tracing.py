@@ -15,7 +15,7 @@ _VERBS = {"POST": "create", "PUT": "update", "PATCH": "apply", "DELETE": "delete
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class TracedRequest:
     """What a request is about, in the API server's own words."""
 
     verb: str
@@ -33,7 +33,7 @@ def stream_name(resource: str, namespace: str | None) -> str:
     return f"{namespace}/{resource}" if namespace else resource
 
 
-def parse_request(method: str, url: URL) -> Request:
+def parse_request(method: str, url: URL) -> TracedRequest:
     """Read the request from its path, as the API server does."""
     parts = [part for part in url.path.split("/") if part]
     rest = parts[2:] if parts[:1] == ["api"] else parts[3:]
@@ -41,13 +41,13 @@ def parse_request(method: str, url: URL) -> Request:
     if len(rest) > 2 and rest[0] == "namespaces":
         namespace, rest = rest[1], rest[2:]
     if not rest:
-        return Request("get", "discovery", "")
+        return TracedRequest("get", "discovery", "")
     resource = f"{rest[0]}/{rest[2]}" if len(rest) > 2 else rest[0]
     if method != "GET":
-        return Request(_VERBS.get(method, method.lower()), resource, namespace)
+        return TracedRequest(_VERBS.get(method, method.lower()), resource, namespace)
     if url.query.get("watch") == "true":
-        return Request("watch", resource, namespace)
-    return Request("get" if len(rest) > 1 else "list", resource, namespace)
+        return TracedRequest("watch", resource, namespace)
+    return TracedRequest("get" if len(rest) > 1 else "list", resource, namespace)
 
 
 def trace(

@@ -65,7 +65,7 @@ MISSING = Owners(there=False)
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class OwnershipVerdict:
     standing: Standing
     message: str = ""
     """Of a foreign model: whose it is, by what, and what to do."""
@@ -89,7 +89,7 @@ def owners_of(model: RegisteredModel | None, former_tags: Mapping[str, str] | No
     )
 
 
-def judge(model: str, owners: Owners, namespace: str, rules: Iterable[OwnerRule]) -> Verdict:
+def judge(model: str, owners: Owners, namespace: str, rules: Iterable[OwnerRule]) -> OwnershipVerdict:
     """Whether this namespace may have the operator write to the model."""
     matching = [rule for rule in rules if fnmatchcase(model, rule.pattern)]
     if matching:
@@ -100,18 +100,18 @@ def judge(model: str, owners: Owners, namespace: str, rules: Iterable[OwnerRule]
         return _of(namespace, allowed, lambda: _by_tag(model, namespace, owners.namespaces or ""))
     claim = owners.claim or owners.former
     if claim and namespace_of(claim) != namespace:
-        return Verdict(Standing.FOREIGN, _by_claim(model, namespace, claim))
-    return Verdict(Standing.OWN if owners.claim or not owners.there else Standing.UNCLAIMED)
+        return OwnershipVerdict(Standing.FOREIGN, _by_claim(model, namespace, claim))
+    return OwnershipVerdict(Standing.OWN if owners.claim or not owners.there else Standing.UNCLAIMED)
 
 
 def namespace_of(claim: str) -> str:
     return claim.partition("/")[0]
 
 
-def _of(namespace: str, allowed: list[str], message: Callable[[], str]) -> Verdict:
+def _of(namespace: str, allowed: list[str], message: Callable[[], str]) -> OwnershipVerdict:
     if any(name and fnmatchcase(namespace, name) for name in allowed):
-        return Verdict(Standing.OWN)
-    return Verdict(Standing.FOREIGN, message())
+        return OwnershipVerdict(Standing.OWN)
+    return OwnershipVerdict(Standing.FOREIGN, message())
 
 
 def _by_rule(model: str, namespace: str, rules: list[OwnerRule]) -> str:

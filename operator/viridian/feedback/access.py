@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, Generic, Protocol, TypeVar
 
-from viridian.feedback.problems import Problem
-from viridian.feedback.quotas import Rate
+from viridian.feedback.problems import HttpProblem
+from viridian.feedback.quotas import TenantRates
 
 _SERVICE_ACCOUNT: Final = "system:serviceaccount:"
 _REMEMBERED: Final = 10_000
@@ -47,7 +47,7 @@ class Right(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Identity:
+class Caller:
     """Whom a token belongs to, as the API server says."""
 
     user: str
@@ -68,27 +68,27 @@ class Identity:
         return self.user.removeprefix(_SERVICE_ACCOUNT).partition(":")[0]
 
 
-class Gate(Protocol):
+class Authorizer(Protocol):
     """The API server, as far as it is asked here. Both raise Away when it does not answer."""
 
-    async def identify(self, token: str) -> Identity | None:
+    async def identify(self, token: str) -> Caller | None:
         """Whom the token belongs to; None when it is not valid for this collector."""
 
-    async def allows(self, identity: Identity, verb: str, namespace: str, deployment: str) -> bool:
+    async def allows(self, identity: Caller, verb: str, namespace: str, deployment: str) -> bool:
         """Whether RBAC allows the verb on `modeldeployments/feedback`."""
 
 
 class Access:
     """Remembers answers of the gate for a short while: a right that was taken away is gone when that is over."""
 
-    def __init__(self, gate: Gate, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, gate: Authorizer, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._gate = gate
-        self._identities: _Remembered[Identity | None] = _Remembered(seconds, clock)
+        self._identities: _Remembered[Caller | None] = _Remembered(seconds, clock)
         self._rights: _Remembered[bool] = _Remembered(seconds, clock)
-        self._denied = Rate(_DENIED_EACH_SECOND, clock, _DENIED_AT_ONCE)
+        self._denied = TenantRates(_DENIED_EACH_SECOND, clock, _DENIED_AT_ONCE)
         """Questions to the API server whose answer was no, or is not known yet, by who made us ask."""
 
-    async def identify(self, token: str, address: str = "") -> Identity:
+    async def identify(self, token: str, address: str = "") -> Caller:
         """Whom the token belongs to, or 401; 429 for an address that shows many that are not valid."""
         # The token itself is not kept.
         name = hashlib.sha256(token.encode()).digest()
@@ -96,12 +96,12 @@ class Access:
             name, lambda: self._asked(f"address {address}", lambda: self._gate.identify(token))
         )
         if identity is None:
-            raise Problem(
+            raise HttpProblem(
                 401, "the token is not valid for the audience viridian-collector; make one with kubectl create token"
             )
         return identity
 
-    async def require(self, identity: Identity, right: Right, namespace: str, deployment: str = "") -> None:
+    async def require(self, identity: Caller, right: Right, namespace: str, deployment: str = "") -> None:
         """Nothing, or 403 with what an administrator has to allow."""
         if right is Right.WRITE and identity.namespace == namespace:
             return
@@ -113,14 +113,14 @@ class Access:
             ),
         )
         if not allowed:
-            raise Problem(
+            raise HttpProblem(
                 403, f"you need the verb {right.value} on modeldeployments/feedback (viridian.dev) in this namespace"
             )
 
     async def _asked(self, who: str, ask: Callable[[], Awaitable[_Answer]]) -> _Answer:
         """The API server's answer, unless it has said no too often on this one's account."""
         if (wait := self._denied.wait(who)) > 0:
-            raise Problem(429, "too many requests without the right to make them; ask again later", math.ceil(wait))
+            raise HttpProblem(429, "too many requests without the right to make them; ask again later", math.ceil(wait))
         # Counted until the answer is yes, so that very many at once are not all asked either.
         self._denied.take(who, 1)
         denied = False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from viridian.feedback.problems import Problem
+from viridian.feedback.problems import HttpProblem
 
 MAX_VALUES: Final = 1_000_000
 _SIGNS: Final = b",:[{"
@@ -19,4 +19,4 @@ def values(body: bytes) -> int:
 def check_values(body: bytes) -> None:
     """Nothing, or a problem: there are more values than one request may have."""
     if len(body) > MAX_VALUES and values(body) > MAX_VALUES:
-        raise Problem(413, f"a body has at most {MAX_VALUES} JSON values; send it in parts")
+        raise HttpProblem(413, f"a body has at most {MAX_VALUES} JSON values; send it in parts")

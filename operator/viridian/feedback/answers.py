@@ -13,8 +13,8 @@ from starlette.routing import Route
 
 from viridian.feedback.database import is_full
 from viridian.feedback.logs import note_failure
-from viridian.feedback.metrics import Metrics
-from viridian.feedback.problems import Away, Full, Problem
+from viridian.feedback.metrics import CollectorMetrics
+from viridian.feedback.problems import Away, Full, HttpProblem
 
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -25,7 +25,9 @@ REFUSED = frozenset({404, 408, 413, 429, 507})
 _HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 
-def route(path: str, method: str, handler: Handler, metrics: Metrics, told: Callable[[Problem], Response]) -> Route:
+def route(
+    path: str, method: str, handler: Handler, metrics: CollectorMetrics, told: Callable[[HttpProblem], Response]
+) -> Route:
     """Problems become answers as `told` words them."""
 
     async def answer(request: Request) -> Response:
@@ -40,21 +42,23 @@ def route(path: str, method: str, handler: Handler, metrics: Metrics, told: Call
     return Route(path, answer, methods=[method])
 
 
-async def _answered(handler: Handler, request: Request, told: Callable[[Problem], Response]) -> Response:
+async def _answered(handler: Handler, request: Request, told: Callable[[HttpProblem], Response]) -> Response:
     try:
         return await handler(request)
-    except Problem as problem:
+    except HttpProblem as problem:
         return told(problem)
     except ClientDisconnect:
-        return told(Problem(400, "the request ended before its body"))
+        return told(HttpProblem(400, "the request ended before its body"))
     except sa.exc.DataError as error:
         note_failure("the database did not understand a question", error)
-        return told(Problem(400, "the database cannot hold what was asked: a number is too large, or a text has a NUL"))
+        return told(
+            HttpProblem(400, "the database cannot hold what was asked: a number is too large, or a text has a NUL")
+        )
     except Exception as error:
         return told(_explained(error))
 
 
-def _explained(error: Exception) -> Problem:
+def _explained(error: Exception) -> HttpProblem:
     if is_full(error):
         note_failure("the disk is full", error)
         return Full()
@@ -62,7 +66,7 @@ def _explained(error: Exception) -> Problem:
         note_failure("the database does not answer", error)
         return Away("the database")
     note_failure("a request failed", error)
-    return Problem(500, "something went wrong here; the log of the collector says where")
+    return HttpProblem(500, "something went wrong here; the log of the collector says where")
 
 
 def json_answer(document: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
@@ -70,7 +74,7 @@ def json_answer(document: Any, status: int = 200, headers: Mapping[str, str] | N
     return Response(msgspec.json.encode(document), status, dict(headers or {}), media_type="application/json")
 
 
-def json_problem(problem: Problem) -> Response:
+def json_problem(problem: HttpProblem) -> Response:
     """`{"error": …}`."""
     headers = {} if problem.retry_after is None else {"Retry-After": str(problem.retry_after)}
     if problem.status == 401:

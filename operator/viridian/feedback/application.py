@@ -22,28 +22,28 @@ from viridian.api.feedback import (
     SNAPSHOTS_PATH,
     SUBJECTS_PATH,
     WINDOWS_PATH,
+    FrozenRows,
     Keeping,
     PredictionBatch,
     ProfileWindow,
     Served,
-    Snapshot,
     Stored,
 )
 from viridian.api.performance import MAX_CLASSES
 from viridian.feedback import metrics as figures
-from viridian.feedback.access import Identity, Right
+from viridian.feedback.access import Caller, Right
 from viridian.feedback.amounts import check_values
 from viridian.feedback.answers import json_answer, json_problem, route
-from viridian.feedback.collector import Collector
+from viridian.feedback.collector import CollectorApp
 from viridian.feedback.decoding import needs_label_right, outcomes
-from viridian.feedback.labels import Labels, Unfit
-from viridian.feedback.metrics import Fate, Kind
+from viridian.feedback.labels import InvalidRow, Labels
+from viridian.feedback.metrics import Fate, RowKind
 from viridian.feedback.names import MAX_TEXT, checked_id, checked_names, is_text
 from viridian.feedback.numbers import number
 from viridian.feedback.outcomes import StoreOutcomes, by_human
 from viridian.feedback.page import page_routes
 from viridian.feedback.predictions import StorePredictions, check_amount
-from viridian.feedback.problems import Away, Problem, Unknown, misunderstood
+from viridian.feedback.problems import Away, HttpProblem, Unknown, misunderstood
 from viridian.feedback.profiles import StoreProfile, check_profile
 from viridian.feedback.reviews import Sample, reviews
 from viridian.feedback.rules import CloseRules, GiveRules
@@ -68,7 +68,7 @@ _KEEPING = msgspec.json.Decoder(Keeping)
 _Document = TypeVar("_Document")
 
 
-def application(collector: Collector) -> Starlette:
+def application(collector: CollectorApp) -> Starlette:
     """All routes."""
     programs = _Programs(collector)
     place = "/{namespace}/{deployment}"
@@ -96,7 +96,7 @@ def application(collector: Collector) -> Starlette:
 class _Programs:
     """One method for each route."""
 
-    def __init__(self, collector: Collector) -> None:
+    def __init__(self, collector: CollectorApp) -> None:
         self._collector = collector
 
     # ---- what comes in ----
@@ -107,18 +107,18 @@ class _Programs:
         async with self._read(request, identity, _PREDICTIONS, "a PredictionBatch") as (batch, size):
             served = await self._served(identity, batch.served)
             if not all(block.complete for block in batch.blocks):
-                raise Problem(400, "the lists of a block are of one length")
+                raise HttpProblem(400, "the lists of a block are of one length")
             check_amount(batch)
             collector = self._collector
             store = StorePredictions(batch, collector.privacy.of(served.namespace, served.deployment))
             collector.quotas.admit(served.namespace, store.rows, size)
             received = await collector.writer.write(store, served.namespace)
         metrics = self._collector.metrics
-        self._count(Kind.PREDICTION, received.stored)
+        self._count(RowKind.PREDICTION, received.stored)
         for row in received.stored.refused:
             metrics.unstored(row["reason"])
-        metrics.rows(Kind.PREDICTION, Fate.ERASED, received.erased)
-        metrics.rows(Kind.OUTCOME, Fate.REFUSED, received.unfit)
+        metrics.rows(RowKind.PREDICTION, Fate.ERASED, received.erased)
+        metrics.rows(RowKind.OUTCOME, Fate.REFUSED, received.unfit)
         # A batch of which everything is here already was sent before, and its loss was counted then.
         if batch.dropped > 0 and (received.stored.stored or not received.stored.duplicates):
             metrics.dropped(served.namespace, served.deployment, batch.dropped)
@@ -133,7 +133,7 @@ class _Programs:
             check_profile(window.profile)
             self._collector.quotas.admit(window.served.namespace, 1, size)
             stored = await self._collector.writer.write(StoreProfile(window), window.served.namespace)
-        self._count(Kind.PROFILE, stored)
+        self._count(RowKind.PROFILE, stored)
         return json_answer(stored)
 
     async def outcomes(self, request: Request) -> Response:
@@ -149,7 +149,7 @@ class _Programs:
         namespace = _namespace(request, identity)
         return await self._store_outcomes(request, identity, namespace, reviewed=True)
 
-    async def _store_outcomes(self, request: Request, identity: Identity, namespace: str, reviewed: bool) -> Response:
+    async def _store_outcomes(self, request: Request, identity: Caller, namespace: str, reviewed: bool) -> Response:
         collector = self._collector
         if reviewed:
             await collector.access.require(identity, Right.LABEL, namespace)
@@ -165,7 +165,7 @@ class _Programs:
                 await collector.access.require(identity, Right.LABEL, namespace)
             collector.quotas.admit(namespace, len(told), len(body))
             stored = await collector.writer.write(StoreOutcomes(namespace, told, tuple(refused)), namespace)
-        self._count(Kind.OUTCOME, stored)
+        self._count(RowKind.OUTCOME, stored)
         return json_answer(stored)
 
     async def erase(self, request: Request) -> Response:
@@ -175,7 +175,7 @@ class _Programs:
         await self._collector.access.require(identity, Right.ERASE, namespace)
         subject = request.path_params["subject"]
         if not 0 < len(subject) <= MAX_TEXT:
-            raise Problem(400, f"a subject has 1 to {MAX_TEXT} characters")
+            raise HttpProblem(400, f"a subject has 1 to {MAX_TEXT} characters")
         writer, stored_as = self._collector.writer, self._collector.privacy.subject(subject)
         erased = await writer.write(EraseSubject(namespace, stored_as), namespace)
         # Where a long question keeps the log of SQLite from being cut, the next sweep does it.
@@ -192,7 +192,7 @@ class _Programs:
             _,
         ):
             if keeping.retention_seconds is not None and not keeping.retention_seconds > 0:
-                raise Problem(400, "retention_seconds is above 0")
+                raise HttpProblem(400, "retention_seconds is above 0")
             await self._collector.writer.write(GiveRules(namespace, deployment, keeping), namespace)
         self._collector.privacy.give(namespace, deployment, keeping)
         return Response(status_code=204)
@@ -237,7 +237,7 @@ class _Programs:
             namespace, deployment, run, choice, self._collector.quotas.check_room
         )
         uri = f"{str(request.base_url).rstrip('/')}{SNAPSHOTS_PATH}/{namespace}/{deployment}/{run}.parquet"
-        return json_answer(Snapshot(uri=uri, digest=frozen.digest, rows=frozen.rows, labelled=frozen.labelled))
+        return json_answer(FrozenRows(uri=uri, digest=frozen.digest, rows=frozen.rows, labelled=frozen.labelled))
 
     async def download(self, request: Request) -> Response:
         """GET the Parquet file, as long as it is what was promised."""
@@ -247,7 +247,7 @@ class _Programs:
         run = checked_id("run id", request.path_params["run"])
         frozen = await asyncio.to_thread(self._collector.snapshots.find, namespace, deployment, run)
         if frozen is None:
-            raise Problem(404, "this run has no snapshot; PUT makes one")
+            raise HttpProblem(404, "this run has no snapshot; PUT makes one")
         path = await self._collector.readers.ask(namespace, self._collector.snapshots.checked, frozen)
         return FileResponse(path, media_type="application/vnd.apache.parquet", headers=_digest_headers(frozen))
 
@@ -274,7 +274,7 @@ class _Programs:
         found = await readers.ask(sample.namespace, reviews, engine, sample, lambda _: True, limit)
         return Response(msgspec.json.Encoder().encode_lines(found), media_type="application/x-ndjson")
 
-    async def _sample(self, request: Request) -> tuple[Identity, Sample]:
+    async def _sample(self, request: Request) -> tuple[Caller, Sample]:
         identity = await self._caller(request)
         query = request.query_params
         namespace, deployment = checked_names(_namespace(request, identity), query.get("deployment", ""))
@@ -282,7 +282,7 @@ class _Programs:
         now = self._collector.clock()
         rate = _number(request, "rate", self._collector.settings.review_rate)
         if not 0 < rate <= 1:
-            raise Problem(400, "rate is a share: above 0 and at most 1")
+            raise HttpProblem(400, "rate is a share: above 0 and at most 1")
         start, end = _number(request, "start", now - REVIEW_DAYS * _DAY), _number(request, "end", now)
         return identity, Sample(namespace, deployment, start, end, rate)
 
@@ -312,10 +312,10 @@ class _Programs:
 
     # ---- what several need ----
 
-    async def _caller(self, request: Request) -> Identity:
+    async def _caller(self, request: Request) -> Caller:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token.strip():
-            raise Problem(401, "show a service-account token for the audience viridian-collector: Bearer …")
+            raise HttpProblem(401, "show a service-account token for the audience viridian-collector: Bearer …")
         address = request.client.host if request.client else ""
         identity = await self._collector.access.identify(token.strip(), address)
         request.state.namespace = identity.namespace
@@ -323,7 +323,7 @@ class _Programs:
 
     @contextlib.asynccontextmanager
     async def _read(
-        self, request: Request, identity: Identity, decoder: msgspec.json.Decoder[_Document], what: str
+        self, request: Request, identity: Caller, decoder: msgspec.json.Decoder[_Document], what: str
     ) -> AsyncIterator[tuple[_Document, int]]:
         """What the body says, and its length; it counts as being in memory until the end of the block."""
         self._collector.quotas.check_rate(identity.tenant)
@@ -338,14 +338,14 @@ class _Programs:
     def _check(self, window: ProfileWindow) -> None:
         """Nothing, or a problem with what is said about when and by whom the rows were counted."""
         if not window.pod or not is_text(window.pod):
-            raise Problem(400, f"pod has 1 to {MAX_TEXT} characters, none of them NUL")
+            raise HttpProblem(400, f"pod has 1 to {MAX_TEXT} characters, none of them NUL")
         if not 0 <= window.sequence < _INT64:
-            raise Problem(400, "sequence counts the windows of a pod, from 0")
+            raise HttpProblem(400, "sequence counts the windows of a pod, from 0")
         now = self._collector.clock()
         if not window.start < window.end or not all(believable(time, now) for time in (window.start, window.end)):
-            raise Problem(400, f"start is before end, and {TIMES}")
+            raise HttpProblem(400, f"start is before end, and {TIMES}")
 
-    async def _served(self, identity: Identity, served: Served) -> Served:
+    async def _served(self, identity: Caller, served: Served) -> Served:
         """Who answered, if this caller may speak for it."""
         checked_names(served.namespace, served.deployment)
         await self._collector.access.require(identity, Right.WRITE, served.namespace, served.deployment)
@@ -353,18 +353,18 @@ class _Programs:
             raise Unknown("the deployment")
         texts = (served.model, served.version, served.revision, served.slot, *served.classes)
         if len(served.classes) > MAX_CLASSES:
-            raise Problem(400, f"a model has at most {MAX_CLASSES} classes")
+            raise HttpProblem(400, f"a model has at most {MAX_CLASSES} classes")
         if not all(map(is_text, texts)):
-            raise Problem(
+            raise HttpProblem(
                 400, f"names of models, versions, revisions and classes have at most {MAX_TEXT} characters, none is NUL"
             )
         try:
             Labels.of(served)
-        except Unfit as problem:
-            raise Problem(400, str(problem)) from None
+        except InvalidRow as problem:
+            raise HttpProblem(400, str(problem)) from None
         return served
 
-    def _count(self, kind: Kind, stored: Stored) -> None:
+    def _count(self, kind: RowKind, stored: Stored) -> None:
         metrics = self._collector.metrics
         metrics.rows(kind, Fate.STORED, stored.stored)
         metrics.rows(kind, Fate.DUPLICATE, stored.duplicates)
@@ -372,11 +372,11 @@ class _Programs:
         metrics.rows(kind, Fate.REFUSED, len(stored.refused))
 
 
-def _namespace(request: Request, identity: Identity) -> str:
+def _namespace(request: Request, identity: Caller) -> str:
     """The one that is named, or else the caller's own."""
     namespace = request.query_params.get("namespace", identity.namespace)
     if not namespace:
-        raise Problem(400, "say which namespace: ?namespace=…")
+        raise HttpProblem(400, "say which namespace: ?namespace=…")
     return checked_names(namespace, "any")[0]
 
 
@@ -390,14 +390,14 @@ def _number(request: Request, name: str, default: float | None = None) -> float:
         return default
     found = number(text or "")
     if found is None:
-        raise Problem(400, f"say {name} as a number: ?{name}=…")
+        raise HttpProblem(400, f"say {name} as a number: ?{name}=…")
     return found
 
 
 def _truth(request: Request, name: str, default: bool) -> bool:
     text = request.query_params.get(name, str(default)).lower()
     if text not in _TRUTHS:
-        raise Problem(400, f"say {name} as true or false: ?{name}=…")
+        raise HttpProblem(400, f"say {name} as true or false: ?{name}=…")
     return _TRUTHS[text]
 
 

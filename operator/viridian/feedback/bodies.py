@@ -10,7 +10,7 @@ from typing import Final
 from starlette.requests import Request
 
 from viridian.feedback.amounts import values
-from viridian.feedback.problems import Busy, Problem, TooSlow
+from viridian.feedback.problems import CollectorBusy, HttpProblem, TooSlow
 from viridian.http.bodies import SLOW, announced_length
 
 TENANTS: Final = 4
@@ -34,7 +34,7 @@ class Bodies:
     async def of(self, request: Request, tenant: str, limit: int | None = None) -> AsyncIterator[bytes]:
         """The whole body. Its room is given back at the end of the block, which lasts until what it says is stored."""
         if request.headers.get("content-encoding", "identity") != "identity":
-            raise Problem(415, "the body must not be compressed; Parquet compresses its own columns")
+            raise HttpProblem(415, "the body must not be compressed; Parquet compresses its own columns")
         most = self._max if limit is None else min(limit, self._max)
         if announced_length(request.scope["headers"]) > most:
             raise _too_large(most)
@@ -56,7 +56,7 @@ class Bodies:
     def take(self, tenant: str, number: int) -> None:
         """So many bytes more; Busy where the tenant or all together have too many."""
         if number > self._left or self._taken[tenant] + number > self._share:
-            raise Busy
+            raise CollectorBusy
         self._left -= number
         self._taken[tenant] += number
 
@@ -87,5 +87,5 @@ class _Room:
         self._size += number
 
 
-def _too_large(limit: int) -> Problem:
-    return Problem(413, f"a body has at most {limit} bytes; send it in parts")
+def _too_large(limit: int) -> HttpProblem:
+    return HttpProblem(413, f"a body has at most {limit} bytes; send it in parts")

@@ -11,22 +11,22 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from viridian.feedback.access import Access, Gate
+from viridian.feedback.access import Access, Authorizer
 from viridian.feedback.bodies import Bodies
 from viridian.feedback.database import Database, open_database
 from viridian.feedback.logs import log
-from viridian.feedback.metrics import Metrics
+from viridian.feedback.metrics import CollectorMetrics
 from viridian.feedback.privacy import Privacy
 from viridian.feedback.quotas import Quotas
 from viridian.feedback.readers import Readers
 from viridian.feedback.reviews import Leases
 from viridian.feedback.rules import given_rules, own_key
 from viridian.feedback.rulesfile import RulesUnusable, read_rules
-from viridian.feedback.settings import Settings
+from viridian.feedback.settings import CollectorSettings
 from viridian.feedback.snapshots import Snapshots
-from viridian.feedback.sweeper import Limits, Sweeper
+from viridian.feedback.sweeper import RetentionLimits, Sweeper
 from viridian.feedback.usage import usage
-from viridian.feedback.windows import Windows
+from viridian.feedback.windows import WindowSums
 from viridian.feedback.writer import Writer
 
 _LEAST_KEY_BYTES = 16
@@ -39,20 +39,20 @@ _SHARES = 2
 
 
 @dataclass(frozen=True)
-class Collector:
+class CollectorApp:
     """What requests are answered with."""
 
-    settings: Settings
+    settings: CollectorSettings
     database: Database
     access: Access
     bodies: Bodies
     quotas: Quotas
-    metrics: Metrics
+    metrics: CollectorMetrics
     privacy: Privacy
     writer: Writer
     readers: Readers
     decoders: Readers
-    windows: Windows
+    windows: WindowSums
     snapshots: Snapshots
     sweeper: Sweeper
     leases: Leases
@@ -66,13 +66,15 @@ class Collector:
 
 
 @contextlib.asynccontextmanager
-async def running(settings: Settings, gate: Gate, clock: Callable[[], float] = time.time) -> AsyncIterator[Collector]:
+async def running(
+    settings: CollectorSettings, gate: Authorizer, clock: Callable[[], float] = time.time
+) -> AsyncIterator[CollectorApp]:
     """Ready for requests; at the end, what was begun is on disk."""
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     everywhere, configured = read_rules(settings.rules)
     database = await asyncio.to_thread(open_database, settings.database_url, settings.data_dir)
     engine = database.reading
-    metrics = Metrics()
+    metrics = CollectorMetrics()
     privacy = Privacy(_hash_key(settings, engine), everywhere, configured)
     for (namespace, deployment), given in given_rules(engine).items():
         privacy.give(namespace, deployment, given.keeping)
@@ -83,7 +85,7 @@ async def running(settings: Settings, gate: Gate, clock: Callable[[], float] = t
     writer = Writer(database.writing, metrics, settings.queue_rows, clock)
     readers, decoders = Readers(), Readers()
     snapshots = Snapshots(engine, writer, settings.data_dir / "snapshots")
-    limits = Limits(
+    limits = RetentionLimits(
         rows=settings.retention,
         profiles=settings.profile_retention,
         profile_detail=settings.profile_detail,
@@ -93,7 +95,7 @@ async def running(settings: Settings, gate: Gate, clock: Callable[[], float] = t
     writer.start()
     sweeping = asyncio.create_task(sweeper.run(settings.sweep), name="sweeper")
     try:
-        yield Collector(
+        yield CollectorApp(
             settings=settings,
             database=database,
             access=Access(gate, settings.token_memory),
@@ -104,7 +106,7 @@ async def running(settings: Settings, gate: Gate, clock: Callable[[], float] = t
             writer=writer,
             readers=readers,
             decoders=decoders,
-            windows=Windows(engine),
+            windows=WindowSums(engine),
             snapshots=snapshots,
             sweeper=sweeper,
             leases=Leases(clock),
@@ -119,14 +121,14 @@ async def running(settings: Settings, gate: Gate, clock: Callable[[], float] = t
         database.dispose()
 
 
-def _most_stored(settings: Settings) -> int:
+def _most_stored(settings: CollectorSettings) -> int:
     """Bytes on the disk for one namespace; 0 for no limit."""
     if settings.namespace_disk_bytes or settings.database_url:
         return settings.namespace_disk_bytes
     return shutil.disk_usage(settings.data_dir).total // _SHARES
 
 
-def _hash_key(settings: Settings, engine: sa.Engine) -> bytes:
+def _hash_key(settings: CollectorSettings, engine: sa.Engine) -> bytes:
     if settings.hash_key_file is None:
         log.warning(OWN_KEY)
         return own_key(engine)

@@ -40,7 +40,7 @@ def _as_wide_as(columns: int, rows: Iterator[list[str]]) -> Iterator[list[str]]:
 
 def _rows(body: bytes) -> Iterator[list[str]]:
     """Those that are not blank."""
-    lines = _Lines(body)
+    lines = _CountedLines(body)
     reader = csv.reader(lines, strict=True)
     try:
         for row in reader:
@@ -51,7 +51,7 @@ def _rows(body: bytes) -> Iterator[list[str]]:
         raise NotCsv from None
 
 
-class _Lines:
+class _CountedLines:
     """The lines of a text, counting the characters of those that make one row."""
 
     def __init__(self, body: bytes) -> None:

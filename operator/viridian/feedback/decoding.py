@@ -21,7 +21,7 @@ from viridian.feedback.csvrows import NotCsv, TooWide, csv_rows
 from viridian.feedback.names import MAX_TEXT, is_id, is_text
 from viridian.feedback.numbers import number
 from viridian.feedback.outcomes import RANKS, Told
-from viridian.feedback.problems import Problem, misunderstood
+from viridian.feedback.problems import HttpProblem, misunderstood
 from viridian.feedback.times import TIMES, believable
 
 MAX_ROWS: Final = 50_000
@@ -51,18 +51,18 @@ def outcomes(content_type: str, body: bytes, now: float) -> Understood:
     kind = content_type.partition(";")[0].strip().lower()
     read = _READERS.get(kind)
     if read is None:
-        raise Problem(415, f"outcomes are sent as {_FORMS}; the Content-Type must say which: {', '.join(_READERS)}")
+        raise HttpProblem(415, f"outcomes are sent as {_FORMS}; the Content-Type must say which: {', '.join(_READERS)}")
     told: list[Told] = []
     refused: list[dict[str, Any]] = []
     for row, make in enumerate(read(body)):
         if row >= MAX_ROWS:
-            raise Problem(413, f"at most {MAX_ROWS} outcomes at once; send them in parts")
+            raise HttpProblem(413, f"at most {MAX_ROWS} outcomes at once; send them in parts")
         try:
             told.append(_told(row, make(), now))
         except NotUnderstood as problem:
             refused.append({"row": row, "problem": str(problem)})
     if not told and len(refused) == 1 and kind in _SINGLE:
-        raise Problem(400, f"the outcome was not understood: {refused[0]['problem']}")
+        raise HttpProblem(400, f"the outcome was not understood: {refused[0]['problem']}")
     return told, refused
 
 
@@ -101,9 +101,9 @@ def _csv(body: bytes) -> Iterator[_Make]:
             fields = dict(zip(names, row, strict=False))
             yield lambda fields=fields: _from_fields(fields)  # type: ignore[misc]
     except TooWide as error:
-        raise Problem(413, str(error)) from None
+        raise HttpProblem(413, str(error)) from None
     except NotCsv:
-        raise Problem(400, "the body is not CSV with a line of column names") from None
+        raise HttpProblem(400, "the body is not CSV with a line of column names") from None
 
 
 def _parquet(body: bytes) -> Iterator[_Make]:
@@ -116,14 +116,14 @@ def _parquet(body: bytes) -> Iterator[_Make]:
 def _check_columns(names: Collection[str]) -> None:
     missing = [name for name in COLUMNS[:2] if name not in names]
     if missing:
-        raise Problem(400, f"the column {missing[0]} is missing; the columns are {', '.join(COLUMNS)}")
+        raise HttpProblem(400, f"the column {missing[0]} is missing; the columns are {', '.join(COLUMNS)}")
 
 
 def _form(body: bytes) -> Iterator[_Make]:
     try:
         fields = dict(parse_qsl(body.decode(), keep_blank_values=True, strict_parsing=True, max_num_fields=MAX_FIELDS))
     except ValueError:
-        raise Problem(400, "the body is no form") from None
+        raise HttpProblem(400, "the body is no form") from None
     return iter([lambda: _from_fields({name: fields.get(name) for name in COLUMNS})])
 
 

@@ -24,7 +24,7 @@ _VARINTS: Final = (4, 5, 6)
 _MOST_BITS: Final = 70
 
 
-class Unreadable(Exception):
+class UnreadableFooter(Exception):
     """The bytes are no Parquet file."""
 
 
@@ -46,7 +46,7 @@ class Physical(IntEnum):
 
 
 @dataclass(frozen=True)
-class Column:
+class ParquetColumn:
     """One of the schema's leaves that stand at its top, or a group (no type)."""
 
     physical: Physical | None
@@ -58,7 +58,7 @@ class Footer:
     """As much as is needed to refuse a file."""
 
     rows: int
-    columns: dict[str, Column]
+    columns: dict[str, ParquetColumn]
     uncompressed: dict[str, int]
     """Bytes by column, over all row groups."""
 
@@ -70,16 +70,16 @@ class Footer:
 def footer(body: bytes) -> Footer:
     """Of a file in memory."""
     if len(body) < 3 * len(MAGIC) or body[:4] != MAGIC or body[-4:] != MAGIC:
-        raise Unreadable
+        raise UnreadableFooter
     (length,) = struct.unpack("<I", body[-8:-4])
     if length > len(body) - 12:
-        raise Unreadable
+        raise UnreadableFooter
     if length > MAX_FOOTER_BYTES:
         raise TooMuch(f"its footer is larger than {MAX_FOOTER_BYTES} bytes")
     try:
         return _file(_Thrift(body[-8 - length : -8]))
     except (IndexError, ValueError, RecursionError):
-        raise Unreadable from None
+        raise UnreadableFooter from None
 
 
 class _Thrift:
@@ -184,7 +184,7 @@ class _Thrift:
 
 
 def _file(thrift: _Thrift) -> Footer:
-    schema: list[tuple[str, Column, int]] = []
+    schema: list[tuple[str, ParquetColumn, int]] = []
     rows = grouped = chunks = 0
     uncompressed: dict[str, int] = {}
     for number, kind in thrift.fields():
@@ -209,7 +209,7 @@ def _file(thrift: _Thrift) -> Footer:
     return Footer(max(rows, grouped), _top(schema), uncompressed)
 
 
-def _element(thrift: _Thrift) -> tuple[str, Column, int]:
+def _element(thrift: _Thrift) -> tuple[str, ParquetColumn, int]:
     """Name, column and number of children of one element of the schema."""
     name, physical, repeated, children = "", None, False, 0
     for number, kind in thrift.fields():
@@ -223,7 +223,7 @@ def _element(thrift: _Thrift) -> tuple[str, Column, int]:
             children = thrift.number(kind)
         else:
             thrift.skip(kind)
-    return name, Column(physical, repeated), children
+    return name, ParquetColumn(physical, repeated), children
 
 
 def _row_group(thrift: _Thrift) -> tuple[int, list[tuple[str, int]]]:
@@ -264,9 +264,9 @@ def _chunk(thrift: _Thrift) -> tuple[str, int]:
     return path, size
 
 
-def _top(schema: list[tuple[str, Column, int]]) -> dict[str, Column]:
+def _top(schema: list[tuple[str, ParquetColumn, int]]) -> dict[str, ParquetColumn]:
     """The schema is a tree, written from its root down: these are the root's children."""
-    columns: dict[str, Column] = {}
+    columns: dict[str, ParquetColumn] = {}
     below = 0
     for name, column, children in schema[1:]:
         if not below:

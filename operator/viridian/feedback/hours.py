@@ -32,7 +32,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Run:
+class RowGroup:
     """Rows that become one. They follow each other, so that a window that is sent again is still recognized."""
 
     rows: tuple[Row, ...]
@@ -44,16 +44,16 @@ class Run:
         return same and row.first == last.sequence + 1
 
 
-def runs(rows: Iterable[Row]) -> Iterator[Run]:
+def runs(rows: Iterable[Row]) -> Iterator[RowGroup]:
     """Those of the rows, sorted by pod and sequence, that become fewer."""
-    run: Run | None = None
+    run: RowGroup | None = None
     for row in rows:
         if run is not None and run.goes_on_with(row):
-            run = Run((*run.rows, row))
+            run = RowGroup((*run.rows, row))
             continue
         if run is not None and len(run.rows) > 1:
             yield run
-        run = Run((row,))
+        run = RowGroup((row,))
     if run is not None and len(run.rows) > 1:
         yield run
 
@@ -62,7 +62,7 @@ def runs(rows: Iterable[Row]) -> Iterator[Run]:
 class MergeProfiles:
     """Write the merged one into the place of the last, and delete the others."""
 
-    merged: Run
+    merged: RowGroup
     content: bytes
 
     @property
@@ -97,7 +97,7 @@ def servers_between(engine: sa.Engine, since: float, until: float) -> list[int]:
         return list(connection.scalars(query))
 
 
-def mergeable(engine: sa.Engine, served: int, since: float, until: float) -> list[Run]:
+def mergeable(engine: sa.Engine, served: int, since: float, until: float) -> list[RowGroup]:
     """What can be merged of the windows of one server that started in that time."""
     table = tables.profiles
     columns = (table.c.key, table.c.pod, table.c.shape, table.c.first, table.c.sequence, table.c.start, table.c.end)
@@ -110,7 +110,7 @@ def mergeable(engine: sa.Engine, served: int, since: float, until: float) -> lis
         return list(runs(Row(*row) for row in connection.execute(query)))
 
 
-def merged(engine: sa.Engine, run: Run) -> MergeProfiles:
+def merged(engine: sa.Engine, run: RowGroup) -> MergeProfiles:
     """What is to be written; nobody but the sweeper changes rows so old."""
     table = tables.profiles
     contents = sa.select(table.c.profile).where(table.c.key.in_([row.key for row in run.rows])).order_by(table.c.key)

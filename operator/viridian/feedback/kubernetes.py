@@ -16,7 +16,7 @@ import msgspec
 
 from viridian.api.feedback import TOKEN_AUDIENCE
 from viridian.api.names import GROUP
-from viridian.feedback.access import Identity
+from viridian.feedback.access import Caller
 from viridian.feedback.logs import log, note_failure
 from viridian.feedback.problems import Away
 
@@ -80,20 +80,20 @@ class KubernetesGate:
         if self._session is not None:
             await self._session.close()
 
-    async def identify(self, token: str) -> Identity | None:
+    async def identify(self, token: str) -> Caller | None:
         spec = {"token": token, "audiences": [TOKEN_AUDIENCE]}
         status = await self._review("authentication.k8s.io", "TokenReview", spec)
         if not status.get("authenticated") or TOKEN_AUDIENCE not in status.get("audiences", ()):
             return None
         user = status.get("user", {})
-        return Identity(
+        return Caller(
             user=user.get("username", ""),
             uid=user.get("uid", ""),
             groups=tuple(user.get("groups", ())),
             extra=tuple((name, tuple(values)) for name, values in sorted(user.get("extra", {}).items())),
         )
 
-    async def allows(self, identity: Identity, verb: str, namespace: str, deployment: str) -> bool:
+    async def allows(self, identity: Caller, verb: str, namespace: str, deployment: str) -> bool:
         attributes = {
             "group": GROUP,
             "resource": "modeldeployments",
@@ -130,15 +130,15 @@ class KubernetesGate:
                     log.error(f"the collector may not create a {kind}: {_ADVICE}")
                     raise Away(f"the right to create a {kind} is missing ({_ADVICE}): the Kubernetes API server")
                 if response.status != 201:
-                    raise _Refused(f"{kind} was answered with {response.status}")
+                    raise _RefusedReview(f"{kind} was answered with {response.status}")
                 answer = msgspec.json.decode(content, type=_Review)
-        except (TimeoutError, aiohttp.ClientError, OSError, msgspec.MsgspecError, _Refused) as error:
+        except (TimeoutError, aiohttp.ClientError, OSError, msgspec.MsgspecError, _RefusedReview) as error:
             note_failure(f"the API server does not answer a {kind}", error)
             raise Away("the Kubernetes API server") from None
         return answer.status
 
 
-class _Refused(Exception):
+class _RefusedReview(Exception):
     """An answer that is no review."""
 
 

@@ -18,7 +18,7 @@ Said = float | int | str | bool
 _WHOLE: Final = re.compile(r"([+-]?[0-9]+)\.0*")
 
 
-class Unfit(Exception):
+class InvalidRow(Exception):
     """The value is none that this model could predict; the message says what would be."""
 
 
@@ -34,7 +34,7 @@ class Labels:
     def of(cls, served: Served) -> Labels:
         """Unfit when nothing could ever be counted for this model."""
         if served.task is not Task.REGRESSION and not 2 <= len(served.classes) <= MAX_CLASSES:
-            raise Unfit(f"served.classes must name the 2 to {MAX_CLASSES} classes of a {served.task} model")
+            raise InvalidRow(f"served.classes must name the 2 to {MAX_CLASSES} classes of a {served.task} model")
         return cls(served.task, served.classes)
 
     def __post_init__(self) -> None:
@@ -56,7 +56,7 @@ class Labels:
         for spelling in (text, text.strip(), _spelt(text.strip())):
             if (position := self._positions.get(spelling)) is not None:
                 return float(position)
-        raise Unfit("it is none of the model's classes")
+        raise InvalidRow("it is none of the model's classes")
 
     def text(self, number: float) -> str | float:
         """What `number` was made of."""
@@ -75,5 +75,5 @@ def _value(said: Said) -> float:
     except OverflowError:
         value = None
     if value is None or isinstance(said, bool) or not math.isfinite(value):
-        raise Unfit("the model predicts numbers, and it is none")
+        raise InvalidRow("the model predicts numbers, and it is none")
     return value

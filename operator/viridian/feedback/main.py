@@ -8,7 +8,7 @@ import signal
 import sys
 from typing import Final
 
-from viridian.feedback.settings import Settings, parse
+from viridian.feedback.settings import CollectorSettings, parse
 
 CLIENTS: Final = 4
 """So many addresses take all connections; one alone does not."""
@@ -42,7 +42,7 @@ def main() -> None:
         sys.exit(1)
 
 
-async def collect(settings: Settings) -> None:
+async def collect(settings: CollectorSettings) -> None:
     """From the start of the process to its end."""
     from viridian.feedback.application import application
     from viridian.feedback.collector import running

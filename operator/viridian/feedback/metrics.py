@@ -19,7 +19,7 @@ _ROWS: Final = (1, 10, 50, 100, 250, 500, 1000, 2500, 5000, 10_000)
 MOST_NAMESPACES: Final = 1_000
 
 
-class Kind(StrEnum):
+class RowKind(StrEnum):
     """What rows are about."""
 
     PREDICTION = "prediction"
@@ -42,7 +42,7 @@ class Fate(StrEnum):
     """Deleted when its time was over."""
 
 
-class Metrics:
+class CollectorMetrics:
     """Every series exists from the start with the value 0."""
 
     def __init__(self) -> None:
@@ -91,7 +91,7 @@ class Metrics:
         )
         for reason in Unstored:
             self._unstored.labels(reason.value)
-        for kind in Kind:
+        for kind in RowKind:
             for fate in Fate:
                 self._rows.labels(kind, fate)
 
@@ -103,7 +103,7 @@ class Metrics:
         """What the database takes on its disk, in bytes."""
         self._database.set(size)
 
-    def rows(self, kind: Kind, fate: Fate, number: int = 1) -> None:
+    def rows(self, kind: RowKind, fate: Fate, number: int = 1) -> None:
         """So many rows met this fate."""
         self._rows.labels(kind, fate).inc(number)
 

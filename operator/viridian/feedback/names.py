@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from viridian.feedback.problems import Problem
+from viridian.feedback.problems import HttpProblem
 
 MAX_TEXT: Final = 256
 _ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -26,12 +26,14 @@ def checked_names(namespace: str, deployment: str) -> tuple[str, str]:
     """The two as they are, or a problem."""
     for what, name in (("namespace", namespace), ("deployment", deployment)):
         if not _NAME.fullmatch(name):
-            raise Problem(400, f"the {what} is no name of Kubernetes: lower-case letters, digits and '-', at most 63")
+            raise HttpProblem(
+                400, f"the {what} is no name of Kubernetes: lower-case letters, digits and '-', at most 63"
+            )
     return namespace, deployment
 
 
 def checked_id(what: str, text: str) -> str:
     """The id as it is, or a problem."""
     if not is_id(text):
-        raise Problem(400, f"the {what} may have letters, digits, '.', '_' and '-', and at most 64 of them")
+        raise HttpProblem(400, f"the {what} may have letters, digits, '.', '_' and '-', and at most 64 of them")
     return text

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from viridian.api.feedback import Source, Stored
 from viridian.feedback import tables
-from viridian.feedback.labels import Said, Unfit
+from viridian.feedback.labels import InvalidRow, Said
 from viridian.feedback.statements import insert_into, parts, rows_written
 from viridian.feedback.usage import ROW_BYTES, add_usage, size_of
 from viridian.feedback.writer import Transaction
@@ -68,7 +68,7 @@ class StoreOutcomes:
             key, served = found
             try:
                 number = transaction.catalog.by_key(connection, served).labels.number(told.outcome)
-            except Unfit as problem:
+            except InvalidRow as problem:
                 refused.append({"row": told.row, "problem": str(problem)})
                 continue
             joined.append(_outcome_row(told, key, number, transaction.now))
@@ -108,7 +108,7 @@ def join_waiting(transaction: Transaction, space: int, ids: Sequence[str]) -> in
             told = Told(0, row.id, msgspec.json.decode(row.outcome), row.time, row.rank, row.label_definition)
             try:
                 number = transaction.catalog.by_key(connection, row.served).labels.number(told.outcome)
-            except Unfit:
+            except InvalidRow:
                 unfit += 1
                 continue
             rows.append(_outcome_row(told, row.key, number, transaction.now))

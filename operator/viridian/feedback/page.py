@@ -23,14 +23,14 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from viridian.feedback.access import NOBODY, Identity, Right
+from viridian.feedback.access import NOBODY, Caller, Right
 from viridian.feedback.answers import route
-from viridian.feedback.collector import Collector
+from viridian.feedback.collector import CollectorApp
 from viridian.feedback.decoding import COLUMNS, NotUnderstood, told_fields
-from viridian.feedback.metrics import Fate, Kind
+from viridian.feedback.metrics import Fate, RowKind
 from viridian.feedback.names import checked_names, is_id
 from viridian.feedback.outcomes import StoreOutcomes, by_human
-from viridian.feedback.problems import Problem
+from viridian.feedback.problems import HttpProblem
 from viridian.feedback.reviews import Review, Sample, reviews
 
 REVIEW_PATH: Final = "/review"
@@ -63,14 +63,14 @@ class _Session:
                 self.skipped.popitem(last=False)
 
 
-class _Login(Problem):
+class _Login(HttpProblem):
     """Nobody is logged in, or not any more."""
 
     def __init__(self, sentence: str) -> None:
         super().__init__(401, sentence)
 
 
-def page_routes(collector: Collector) -> list[Route]:
+def page_routes(collector: CollectorApp) -> list[Route]:
     """The page and its forms."""
     page = _Page(collector)
     table = (
@@ -84,7 +84,7 @@ def page_routes(collector: Collector) -> list[Route]:
 
 
 class _Page:
-    def __init__(self, collector: Collector) -> None:
+    def __init__(self, collector: CollectorApp) -> None:
         self._collector = collector
         self._sessions: OrderedDict[str, _Session] = OrderedDict()
         self._environment = jinja2.Environment(
@@ -166,7 +166,7 @@ class _Page:
         there = urlencode({"namespace": namespace, "deployment": deployment, "said": said})
         return RedirectResponse(f"{REVIEW_PATH}?{there}", 303)
 
-    def problem(self, problem: Problem) -> Response:
+    def problem(self, problem: HttpProblem) -> Response:
         """What went wrong, on a page; whoever is not logged in gets the form for that."""
         template = "login.html" if problem.status == 401 else "problem.html"
         return self._html(template, problem.status, problem=problem.sentence)
@@ -175,16 +175,16 @@ class _Page:
         try:
             told = told_fields({name: form.get(name) for name in COLUMNS[:2]}, self._collector.clock())
         except NotUnderstood as problem:
-            raise Problem(400, f"the answer was not understood: {problem}") from None
+            raise HttpProblem(400, f"the answer was not understood: {problem}") from None
         # The person may label here, which says nothing about the other deployments of the namespace.
         answer = StoreOutcomes(namespace, [by_human(told)], deployment=deployment)
         stored = await self._collector.writer.write(answer, namespace)
         if stored.refused:
-            raise Problem(400, f"the answer was not understood: {stored.refused[0]['problem']}")
-        self._collector.metrics.rows(Kind.OUTCOME, Fate.STORED, stored.stored)
-        self._collector.metrics.rows(Kind.OUTCOME, Fate.DUPLICATE, stored.duplicates)
+            raise HttpProblem(400, f"the answer was not understood: {stored.refused[0]['problem']}")
+        self._collector.metrics.rows(RowKind.OUTCOME, Fate.STORED, stored.stored)
+        self._collector.metrics.rows(RowKind.OUTCOME, Fate.DUPLICATE, stored.duplicates)
 
-    async def _next(self, session: _Session, identity: Identity, namespace: str, deployment: str) -> Review | None:
+    async def _next(self, session: _Session, identity: Caller, namespace: str, deployment: str) -> Review | None:
         collector = self._collector
         now = collector.clock()
         sample = Sample(namespace, deployment, now - _WEEK, now, collector.settings.review_rate)
@@ -195,14 +195,14 @@ class _Page:
         found = await collector.readers.ask(namespace, reviews, collector.engine, sample, wanted, 1)
         return found[0] if found else None
 
-    async def _place(self, identity: Identity, said: Mapping[str, str]) -> tuple[str, str]:
+    async def _place(self, identity: Caller, said: Mapping[str, str]) -> tuple[str, str]:
         """Namespace and deployment, if the person may both see and label there."""
         namespace, deployment = checked_names(said.get("namespace", ""), said.get("deployment", ""))
         for right in (Right.ROWS, Right.LABEL):
             await self._collector.access.require(identity, right, namespace, deployment)
         return namespace, deployment
 
-    async def _session(self, request: Request) -> tuple[_Session, Identity]:
+    async def _session(self, request: Request) -> tuple[_Session, Caller]:
         session = self._sessions.get(request.cookies.get(COOKIE, ""))
         if session is None or session.until < self._collector.clock():
             # To whoever has not been here before, the form says enough.
@@ -213,7 +213,7 @@ class _Page:
         _from_this_page(request)
         form = await self._fields(request, tenant)
         if not hmac.compare_digest(form.get("word", "").encode(), session.word.encode()):
-            raise Problem(403, "the form is not from this page; load the page again")
+            raise HttpProblem(403, "the form is not from this page; load the page again")
         return form
 
     async def _fields(self, request: Request, tenant: str) -> dict[str, str]:
@@ -221,7 +221,7 @@ class _Page:
             try:
                 return dict(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=20))
             except ValueError:
-                raise Problem(400, "the body is no form") from None
+                raise HttpProblem(400, "the body is no form") from None
 
     def _html(self, template: str, status: int = 200, **values: Any) -> Response:
         text = self._environment.get_template(template).render(style=self._style, **values)
@@ -233,4 +233,4 @@ def _from_this_page(request: Request) -> None:
     origin = request.headers.get("origin")
     ours = origin is None or urlsplit(origin).netloc == request.headers.get("host", "")
     if not ours or request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
-        raise Problem(403, "the form is from another site")
+        raise HttpProblem(403, "the form is from another site")

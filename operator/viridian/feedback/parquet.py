@@ -13,8 +13,8 @@ from typing import Any, Final
 
 import msgspec
 
-from viridian.feedback.footer import Footer, Physical, TooMuch, Unreadable, footer
-from viridian.feedback.problems import Problem
+from viridian.feedback.footer import Footer, Physical, TooMuch, UnreadableFooter, footer
+from viridian.feedback.problems import HttpProblem
 
 SECONDS: Final = 20
 _UNPACK: Final = "from viridian.feedback import unpacking; unpacking.main()"
@@ -52,29 +52,29 @@ def columns(body: bytes, wanted: tuple[str, ...], rows: int, characters: int, un
     """Those of the wanted columns that the file has; a problem where they have more rows or bytes than that."""
     try:
         known = footer(body)
-    except Unreadable:
-        raise Problem(400, _NO_FILE) from None
+    except UnreadableFooter:
+        raise HttpProblem(400, _NO_FILE) from None
     except TooMuch as problem:
-        raise Problem(413, f"the Parquet file is too large: {problem}") from None
+        raise HttpProblem(413, f"the Parquet file is too large: {problem}") from None
     names = [name for name in wanted if name in known.columns]
     _check(known, names, rows, unpacked)
     job = Job(names, rows, characters, known.bytes_of(names), 2 * unpacked, body)
     answer = _answered(msgspec.msgpack.encode(job))
     if answer.problem:
-        raise Problem(413 if answer.too_much else 400, answer.problem)
+        raise HttpProblem(413 if answer.too_much else 400, answer.problem)
     return answer.columns
 
 
 def _check(known: Footer, names: list[str], rows: int, unpacked: int) -> None:
     """Nothing, or a problem with what the footer says."""
     if known.rows > rows:
-        raise Problem(413, f"at most {rows} outcomes at once; send them in parts")
+        raise HttpProblem(413, f"at most {rows} outcomes at once; send them in parts")
     for name in names:
         column = known.columns[name]
         if column.physical in (None, Physical.FIXED_LEN_BYTE_ARRAY) or column.repeated:
-            raise Problem(400, f"the column {name} is a list, a structure or bytes; write texts, numbers or times")
+            raise HttpProblem(400, f"the column {name} is a list, a structure or bytes; write texts, numbers or times")
     if known.bytes_of(names) > unpacked:
-        raise Problem(413, f"the columns of the Parquet file are larger than {unpacked} bytes; send them in parts")
+        raise HttpProblem(413, f"the columns of the Parquet file are larger than {unpacked} bytes; send them in parts")
 
 
 def _answered(job: bytes) -> Unpacked:
@@ -87,10 +87,10 @@ def _answered(job: bytes) -> Unpacked:
             command, input=job, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment, timeout=SECONDS
         )
     except subprocess.TimeoutExpired:
-        raise Problem(413, f"the Parquet file takes longer than {SECONDS} s to read; send it in parts") from None
+        raise HttpProblem(413, f"the Parquet file takes longer than {SECONDS} s to read; send it in parts") from None
     if done.returncode != 0:
-        raise Problem(413, "the Parquet file takes too much memory to read, or is damaged; send it in parts")
+        raise HttpProblem(413, "the Parquet file takes too much memory to read, or is damaged; send it in parts")
     try:
         return _answers.decode(done.stdout)
     except msgspec.MsgspecError:
-        raise Problem(400, _NO_FILE) from None
+        raise HttpProblem(400, _NO_FILE) from None

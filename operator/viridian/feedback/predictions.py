@@ -15,11 +15,11 @@ from viridian.api.feedback import SCORE_ROUNDING, Block, Prediction, PredictionB
 from viridian.api.profile import MAX_FEATURES
 from viridian.feedback import tables
 from viridian.feedback.catalog import Known
-from viridian.feedback.labels import Unfit
+from viridian.feedback.labels import InvalidRow
 from viridian.feedback.names import MAX_TEXT, is_id, is_text
 from viridian.feedback.outcomes import join_waiting
 from viridian.feedback.privacy import Filter
-from viridian.feedback.problems import Problem
+from viridian.feedback.problems import HttpProblem
 from viridian.feedback.statements import insert_new, parts, rows_written
 from viridian.feedback.times import TIMES, believable
 from viridian.feedback.usage import ROW_BYTES, add_usage
@@ -34,7 +34,7 @@ _NUMBER_BYTES: Final = 8
 _Row = dict[str, Any]
 
 
-class _Refused(Exception):
+class _RefusedRow(Exception):
     """One row is not stored; the sentence does not repeat anything of it."""
 
     def __init__(self, reason: Unstored, sentence: str) -> None:
@@ -45,9 +45,9 @@ class _Refused(Exception):
 def check_amount(batch: PredictionBatch) -> None:
     """Nothing, or a problem: the batch holds more than is written at once."""
     if _rows(batch) > MAX_ROWS:
-        raise Problem(413, f"a batch has at most {MAX_ROWS} rows; send it in parts")
+        raise HttpProblem(413, f"a batch has at most {MAX_ROWS} rows; send it in parts")
     if sum(map(_stored_bytes, batch.blocks)) > MAX_STORED:
-        raise Problem(413, f"the rows of a batch take at most {MAX_STORED} bytes to store; send it in parts")
+        raise HttpProblem(413, f"the rows of a batch take at most {MAX_STORED} bytes to store; send it in parts")
 
 
 def _rows(batch: PredictionBatch) -> int:
@@ -92,7 +92,7 @@ class StorePredictions:
         for number, prediction in enumerate(itertools.chain(self.batch.rows, *blocks)):
             try:
                 rows.append(self._row(prediction, known, space, transaction.now))
-            except _Refused as problem:
+            except _RefusedRow as problem:
                 refused.append({"row": number, "problem": str(problem), "reason": problem.reason.value})
         welcome = _without_the_erased(connection, space, rows)
         inserted = _insert(connection, welcome)
@@ -105,8 +105,8 @@ class StorePredictions:
         _check(prediction, now)
         try:
             predicted = known.labels.number(prediction.prediction)
-        except Unfit as problem:
-            raise _Refused(Unstored.PREDICTION, str(problem)) from None
+        except InvalidRow as problem:
+            raise _RefusedRow(Unstored.PREDICTION, str(problem)) from None
         return {
             "space": space,
             "id": prediction.id,
@@ -125,13 +125,15 @@ class StorePredictions:
 def _check(prediction: Prediction, now: float) -> None:
     """Nothing, or why it cannot be stored."""
     if not is_id(prediction.id):
-        raise _Refused(Unstored.ID, "an id has letters, digits, '.', '_' and '-', and at most 64 of them")
+        raise _RefusedRow(Unstored.ID, "an id has letters, digits, '.', '_' and '-', and at most 64 of them")
     if len(prediction.features) > MAX_FEATURES:
-        raise _Refused(Unstored.FEATURES, f"a row has at most {MAX_FEATURES} features")
+        raise _RefusedRow(Unstored.FEATURES, f"a row has at most {MAX_FEATURES} features")
     if not is_text(prediction.variant):
-        raise _Refused(Unstored.VARIANT, f"the name of a variant has at most {MAX_TEXT} characters, none of them NUL")
+        raise _RefusedRow(
+            Unstored.VARIANT, f"the name of a variant has at most {MAX_TEXT} characters, none of them NUL"
+        )
     if not believable(prediction.time, now):
-        raise _Refused(Unstored.TIME, TIMES)
+        raise _RefusedRow(Unstored.TIME, TIMES)
 
 
 def _probability(score: float | None) -> float | None:
@@ -139,7 +141,7 @@ def _probability(score: float | None) -> float | None:
     if score is None:
         return None
     if not -SCORE_ROUNDING <= score <= 1 + SCORE_ROUNDING:
-        raise _Refused(Unstored.SCORE, "a score is a probability: 0 to 1")
+        raise _RefusedRow(Unstored.SCORE, "a score is a probability: 0 to 1")
     return min(1.0, max(0.0, score))
 
 

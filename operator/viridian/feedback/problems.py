@@ -28,7 +28,7 @@ _HARMLESS: Final = re.compile(
 )
 
 
-class Problem(Exception):
+class HttpProblem(Exception):
     """Answered with this status and this sentence."""
 
     def __init__(self, status: int, sentence: str, retry_after: int | None = None) -> None:
@@ -38,28 +38,28 @@ class Problem(Exception):
         self.retry_after = retry_after
 
 
-class Busy(Problem):
+class CollectorBusy(HttpProblem):
     """Nothing was stored: later."""
 
     def __init__(self) -> None:
         super().__init__(429, "too many rows are waiting to be stored; send them again later", RETRY_SECONDS)
 
 
-class TooSlow(Problem):
+class TooSlow(HttpProblem):
     """Nothing was stored: the whole body, and in less time."""
 
     def __init__(self) -> None:
         super().__init__(408, "the body did not arrive in time")
 
 
-class Away(Problem):
+class Away(HttpProblem):
     """Nothing was stored, because something that is needed for it does not answer: later."""
 
     def __init__(self, what: str) -> None:
         super().__init__(503, f"{what} does not answer; send it again later", RETRY_SECONDS)
 
 
-class Full(Problem):
+class Full(HttpProblem):
     """Nothing was stored, because there is no room; what was acknowledged before is safe."""
 
     def __init__(self) -> None:
@@ -70,7 +70,7 @@ class Full(Problem):
         )
 
 
-class OverShare(Problem):
+class OverShare(HttpProblem):
     """Nothing was stored: this namespace keeps as much as it may. The others go on."""
 
     def __init__(self, limit: int) -> None:
@@ -82,7 +82,7 @@ class OverShare(Problem):
         )
 
 
-class Servers(Problem):
+class Servers(HttpProblem):
     """Raised before anything is written: what is committed together with it need not be undone."""
 
     def __init__(self) -> None:
@@ -94,7 +94,7 @@ class Servers(Problem):
         )
 
 
-class Unknown(Problem):
+class Unknown(HttpProblem):
     """Nothing was stored. It may be in a moment: a server can begin before the operator has told of it."""
 
     def __init__(self, what: str) -> None:
@@ -106,10 +106,10 @@ class Unknown(Problem):
         )
 
 
-def misunderstood(error: Exception, expected: str) -> Problem:
+def misunderstood(error: Exception, expected: str) -> HttpProblem:
     """400 for a document that could not be decoded, with its place as far as that gives nothing away."""
     sentence = f"the body is not {expected}"
     if isinstance(error, msgspec.ValidationError) and (found := _HARMLESS.fullmatch(str(error))):
         where = f" at {found['where']}" if found["where"] else ""
         sentence += f": {found['what'].replace('`', '')}{where}"
-    return Problem(400, sentence)
+    return HttpProblem(400, sentence)

@@ -11,7 +11,7 @@ from viridian.api.feedback import ProfileWindow, Stored
 from viridian.api.profile import MAX_FEATURES, Numbers, Profile
 from viridian.feedback import tables
 from viridian.feedback.compact import packed, shape_of
-from viridian.feedback.problems import Problem
+from viridian.feedback.problems import HttpProblem
 from viridian.feedback.usage import ROW_BYTES, add_usage
 from viridian.feedback.writer import Transaction
 
@@ -24,18 +24,18 @@ MAX_COUNT: Final = 2**40
 def check_profile(profile: Profile) -> None:
     """Nothing, or a problem: what is stored can be added up with any other window of the same shape."""
     if len(profile.features) > MAX_FEATURES:
-        raise Problem(400, f"a profile has at most {MAX_FEATURES} features")
+        raise HttpProblem(400, f"a profile has at most {MAX_FEATURES} features")
     for sketch in (*profile.features.values(), profile.prediction):
         bins = len(sketch.edges) + 1 if isinstance(sketch, Numbers) else len(sketch.names)
         if bins > MAX_BINS:
-            raise Problem(400, f"a sketch has at most {MAX_BINS} bins")
+            raise HttpProblem(400, f"a sketch has at most {MAX_BINS} bins")
         if len(sketch.counts) != bins:
-            raise Problem(400, "a sketch has one count for each bin: one more than edges, as many as names")
+            raise HttpProblem(400, "a sketch has one count for each bin: one more than edges, as many as names")
         rest = (sketch.finite,) if isinstance(sketch, Numbers) else (sketch.other,)
         if not _are_counts(*sketch.counts, *rest, sketch.missing):
-            raise Problem(400, _COUNTS)
+            raise HttpProblem(400, _COUNTS)
     if not _are_counts(profile.rows, profile.sampled):
-        raise Problem(400, _COUNTS)
+        raise HttpProblem(400, _COUNTS)
 
 
 def _are_counts(*numbers: int) -> bool:

@@ -8,14 +8,14 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from viridian.feedback.problems import RETRY_SECONDS, OverShare, Problem
+from viridian.feedback.problems import RETRY_SECONDS, HttpProblem, OverShare
 
 BURST_SECONDS: Final = 10.0
 """So much of a rate may come at once."""
 _REMEMBERED: Final = 10_000
 
 
-class Rate:
+class TenantRates:
     """Token buckets, one for each name. What is admitted may be more than is left: the next one then waits longer."""
 
     def __init__(self, each_second: float, clock: Callable[[], float], burst: float | None = None) -> None:
@@ -46,7 +46,9 @@ class Quotas:
 
     def __init__(self, rows: float, size: float, stored: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._rates = {
-            what: Rate(each_second, clock) for what, each_second in (("rows", rows), ("bytes", size)) if each_second
+            what: TenantRates(each_second, clock)
+            for what, each_second in (("rows", rows), ("bytes", size))
+            if each_second
         }
         self._most_stored = stored
         self._stored: dict[str, int] = {}
@@ -60,7 +62,7 @@ class Quotas:
         for what, rate in self._rates.items():
             if (wait := rate.wait(namespace)) > 0:
                 sentence = f"the namespace sends more {what} a second than it may; send them again later"
-                raise Problem(429, sentence, max(RETRY_SECONDS, math.ceil(wait)))
+                raise HttpProblem(429, sentence, max(RETRY_SECONDS, math.ceil(wait)))
 
     def check_room(self, namespace: str, size: int = 0) -> int:
         """What the namespace keeps with so many bytes more; 507 where that is more than it may."""

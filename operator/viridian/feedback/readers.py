@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Final, ParamSpec, TypeVar
 
-from viridian.feedback.problems import RETRY_SECONDS, Problem
+from viridian.feedback.problems import RETRY_SECONDS, HttpProblem
 from viridian.feedback.turns import Turns
 
 AT_ONCE: Final = 3
@@ -44,7 +44,7 @@ class Readers:
         """The answer, when it is this question's turn; 429 where too many wait already."""
         most = self._at_once + _MOST_WAITING
         if self._asked[namespace] >= most or self._asked.total() >= most * _NAMESPACES:
-            raise Problem(429, "too many questions are waiting to be answered; ask again later", RETRY_SECONDS)
+            raise HttpProblem(429, "too many questions are waiting to be answered; ask again later", RETRY_SECONDS)
         await self._turn(namespace)
         thread = self._threads.submit(question, *arguments, **named)
         loop = asyncio.get_running_loop()

@@ -15,7 +15,7 @@ from viridian.tls import Certificate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class CollectorSettings:
     """One process serves one database."""
 
     host: str
@@ -53,7 +53,7 @@ class Settings:
         return Certificate(self.tls_cert_file, self.tls_key_file)
 
 
-def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> Settings:
+def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> CollectorSettings:
     """The settings; exits with a usage message when they make no sense."""
     parser = _parser(environment)
     given = parser.parse_args(arguments)
@@ -69,7 +69,7 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> Settings:
         parser.error("--review-rate is a share: above 0 and at most 1")
     if (given.tls_cert_file is None) != (given.tls_key_file is None):
         parser.error("--tls-cert-file and --tls-key-file go together: name both, or none")
-    return Settings(**vars(given))
+    return CollectorSettings(**vars(given))
 
 
 def seconds(text: str) -> float:

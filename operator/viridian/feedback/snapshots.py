@@ -28,7 +28,7 @@ from viridian.feedback import tables
 from viridian.feedback.catalog import Known, servers_of, space_of
 from viridian.feedback.database import is_sqlite
 from viridian.feedback.outcomes import SOURCES
-from viridian.feedback.problems import RETRY_SECONDS, Problem
+from viridian.feedback.problems import RETRY_SECONDS, HttpProblem
 from viridian.feedback.statements import insert_new, rows_written
 from viridian.feedback.usage import add_usage
 from viridian.feedback.writer import Transaction, Writer
@@ -117,7 +117,9 @@ class Snapshots:
     def _one_more(self, namespace: str) -> Iterator[None]:
         """Others wait for at most so many of a namespace."""
         if self._asked[namespace] >= _MOST_WAITING:
-            raise Problem(429, "too many snapshots of this namespace are being frozen; ask again later", RETRY_SECONDS)
+            raise HttpProblem(
+                429, "too many snapshots of this namespace are being frozen; ask again later", RETRY_SECONDS
+            )
         self._asked[namespace] += 1
         try:
             yield
@@ -151,7 +153,7 @@ class Snapshots:
             with self._reading() as connection:
                 servers = servers_of(connection, namespace, deployment)
                 if not servers:
-                    raise Problem(404, "nothing has been received of this deployment yet")
+                    raise HttpProblem(404, "nothing has been received of this deployment yet")
                 rows, labelled = _write(connection, servers, choice, path)
             digest = _digest(path)
             _sync(path)
@@ -163,9 +165,9 @@ class Snapshots:
     def checked(self, frozen: Frozen) -> Path:
         """The file, whose bytes are still those that were promised; else a problem."""
         if not frozen.path.is_file():
-            raise Problem(410, "the file of this snapshot is gone; freeze the rows under another run id")
+            raise HttpProblem(410, "the file of this snapshot is gone; freeze the rows under another run id")
         if _digest(frozen.path) != frozen.digest:
-            raise Problem(500, "the file of this snapshot is damaged; freeze the rows under another run id")
+            raise HttpProblem(500, "the file of this snapshot is damaged; freeze the rows under another run id")
         return frozen.path
 
     def _older(self, before: Callable[[str, str], float]) -> list[tuple[int, str, str, int]]:

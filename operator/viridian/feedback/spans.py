@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Final
 
-from viridian.feedback.problems import Problem
+from viridian.feedback.problems import HttpProblem
 
 MAX_WINDOWS: Final = 2_000
 
@@ -23,9 +23,9 @@ class Spans:
     def checked(cls, start: float, end: float, seconds: float) -> Spans:
         """The windows, or a problem that says what would be some."""
         if not all(map(math.isfinite, (start, end, seconds))) or seconds <= 0 or end <= start:
-            raise Problem(400, "start and end are seconds since 1970 with start before end, and seconds is above 0")
+            raise HttpProblem(400, "start and end are seconds since 1970 with start before end, and seconds is above 0")
         if (end - start) / seconds > MAX_WINDOWS:
-            raise Problem(400, f"that is more than {MAX_WINDOWS} windows; ask for a shorter time or longer windows")
+            raise HttpProblem(400, f"that is more than {MAX_WINDOWS} windows; ask for a shorter time or longer windows")
         return cls(start, end, seconds)
 
     def number(self, time: float) -> int:

@@ -13,18 +13,18 @@ import sqlalchemy as sa
 from viridian.feedback import hours, tables
 from viridian.feedback.database import Database
 from viridian.feedback.logs import note_failure
-from viridian.feedback.metrics import Fate, Kind, Metrics
+from viridian.feedback.metrics import CollectorMetrics, Fate, RowKind
 from viridian.feedback.privacy import Privacy
 from viridian.feedback.quotas import Quotas
 from viridian.feedback.retention import STEP_ROWS, ExpirePredictions, ExpireProfiles, ExpireWaiting, ForgetServers
 from viridian.feedback.rules import ForgetRules
 from viridian.feedback.snapshots import Snapshots
 from viridian.feedback.usage import usage
-from viridian.feedback.writer import Work, Writer
+from viridian.feedback.writer import WriteJob, Writer
 
 
 @dataclass(frozen=True)
-class Limits:
+class RetentionLimits:
     """How long things are kept at most, in seconds."""
 
     rows: float
@@ -44,8 +44,8 @@ class Sweeper:
         snapshots: Snapshots,
         privacy: Privacy,
         quotas: Quotas,
-        metrics: Metrics,
-        limits: Limits,
+        metrics: CollectorMetrics,
+        limits: RetentionLimits,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._database = database
@@ -87,10 +87,10 @@ class Sweeper:
                     await self._expire_rows(namespace, deployment, now)
         with _told():
             waited = await self._until_done(ExpireWaiting(now - self._limits.rows))
-            self._metrics.rows(Kind.OUTCOME, Fate.EXPIRED, waited)
+            self._metrics.rows(RowKind.OUTCOME, Fate.EXPIRED, waited)
         with _told():
             counted = await self._until_done(ExpireProfiles(now - self._limits.profiles))
-            self._metrics.rows(Kind.PROFILE, Fate.EXPIRED, counted)
+            self._metrics.rows(RowKind.PROFILE, Fate.EXPIRED, counted)
         with _told():
             await self._snapshots.expire(
                 lambda namespace, deployment: now - self._kept(namespace, deployment, self._limits.snapshots)
@@ -109,7 +109,7 @@ class Sweeper:
     async def _expire_rows(self, namespace: str, deployment: str, now: float) -> None:
         before = now - self._kept(namespace, deployment, self._limits.rows)
         deleted = await self._until_done(ExpirePredictions(namespace, deployment, before))
-        self._metrics.rows(Kind.PREDICTION, Fate.EXPIRED, deleted)
+        self._metrics.rows(RowKind.PREDICTION, Fate.EXPIRED, deleted)
 
     async def _forget_rules(self) -> None:
         """Of deployments that are gone and of which no row is left."""
@@ -135,7 +135,7 @@ class Sweeper:
                     return
         self._merged_until = until
 
-    async def _until_done(self, work: Work[int]) -> int:
+    async def _until_done(self, work: WriteJob[int]) -> int:
         total = 0
         while True:
             deleted = await self._writer.write(work, patient=True)

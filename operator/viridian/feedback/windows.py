@@ -18,9 +18,9 @@ from viridian.feedback import tables
 from viridian.feedback.catalog import Known, servers_of
 from viridian.feedback.compact import packed, shape, unpacked
 from viridian.feedback.figures import Place, performances
-from viridian.feedback.problems import Problem
+from viridian.feedback.problems import HttpProblem
 from viridian.feedback.spans import Spans
-from viridian.judgement.merging import NotAlike, merge_performances, merge_profiles
+from viridian.judgement.merging import ShapesDiffer, merge_performances, merge_profiles
 
 _REMEMBERED_BYTES: Final = 64 << 20
 _ENTRY_BYTES: Final = 500
@@ -91,7 +91,7 @@ class _Shapes:
         return found
 
 
-class Windows:
+class WindowSums:
     """Answers with what is in the database now. Merged profiles are remembered: the past seldom changes."""
 
     def __init__(self, engine: sa.Engine, remembered_bytes: int = _REMEMBERED_BYTES) -> None:
@@ -119,8 +119,8 @@ class Windows:
                 merged = self._profiles(connection, shapes, servers, spans)
                 known = {entry.shape: shapes[entry.shape] for entry in merged.values()}
             yield from _windows(servers, spans, joined, merged, known)
-        except NotAlike as error:
-            raise Problem(409, f"servers of the same revision have counted differently: {error}") from None
+        except ShapesDiffer as error:
+            raise HttpProblem(409, f"servers of the same revision have counted differently: {error}") from None
 
     def _profiles(
         self, connection: sa.Connection, shapes: _Shapes, servers: Sequence[Known], spans: Spans
@@ -169,7 +169,7 @@ def encoded(windows: Iterable[Window]) -> bytes:
         parts.append(msgspec.json.encode(window))
         size += len(parts[-1])
         if size > MAX_ANSWER_BYTES:
-            raise Problem(
+            raise HttpProblem(
                 400,
                 f"that is more than {MAX_ANSWER_BYTES >> 20} MiB of profiles; ask for a shorter time, for longer "
                 "windows, or with profile=false for performance alone",

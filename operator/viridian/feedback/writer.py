@@ -20,8 +20,8 @@ import sqlalchemy as sa
 from viridian.feedback.catalog import Catalog
 from viridian.feedback.database import immediate, is_full, scrub
 from viridian.feedback.logs import note_failure
-from viridian.feedback.metrics import Metrics
-from viridian.feedback.problems import Away, Busy, Full, Problem, Servers
+from viridian.feedback.metrics import CollectorMetrics
+from viridian.feedback.problems import Away, CollectorBusy, Full, HttpProblem, Servers
 from viridian.feedback.turns import Turns
 
 COMMIT_ROWS: Final = 5_000
@@ -42,7 +42,7 @@ class Transaction:
     """Seconds since 1970."""
 
 
-class Work(Protocol[Answer]):
+class WriteJob(Protocol[Answer]):
     """Something to be written. It may be run twice: when what was committed together with it failed."""
 
     @property
@@ -55,7 +55,7 @@ class Work(Protocol[Answer]):
 
 @dataclass(frozen=True)
 class _Waiting:
-    work: Work[Any]
+    work: WriteJob[Any]
     namespace: str
     answer: asyncio.Future[Any]
 
@@ -64,7 +64,7 @@ class Writer:
     """Runs in its own thread, one transaction after the other, until it is stopped."""
 
     def __init__(
-        self, engine: sa.Engine, metrics: Metrics, queue_rows: int, clock: Callable[[], float] = time.time
+        self, engine: sa.Engine, metrics: CollectorMetrics, queue_rows: int, clock: Callable[[], float] = time.time
     ) -> None:
         self._engine = engine
         self._metrics = metrics
@@ -97,7 +97,7 @@ class Writer:
             await self._task
         self._thread.shutdown()
 
-    async def write(self, work: Work[Answer], namespace: str = "", patient: bool = False) -> Answer:
+    async def write(self, work: WriteJob[Answer], namespace: str = "", patient: bool = False) -> Answer:
         """Returns when it is on disk. Busy or Away: nothing of it is, and never will be.
 
         Whoever is patient waits in a full queue, too: the sweeper, who makes room and has one piece of work at a time.
@@ -105,7 +105,7 @@ class Writer:
         if self._stopping:
             raise Away("the collector is being stopped and")
         if not patient and not self._admits(namespace, work.rows):
-            raise Busy
+            raise CollectorBusy
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._queue.add(namespace, _Waiting(work, namespace, answer))
         self._queued_rows[namespace] += work.rows
@@ -149,7 +149,7 @@ class Writer:
             rows += found[1].work.rows
         return together
 
-    def _commit(self, works: list[Work[Any]]) -> list[Any]:
+    def _commit(self, works: list[WriteJob[Any]]) -> list[Any]:
         """An answer or an exception for each. When they fail together, each gets a transaction of its own."""
         try:
             return self._transact(works)
@@ -158,7 +158,7 @@ class Writer:
                 return [result for work in works for result in self._commit([work])]
             return [self._explained(error)]
 
-    def _transact(self, works: list[Work[Any]]) -> list[Any]:
+    def _transact(self, works: list[WriteJob[Any]]) -> list[Any]:
         started = time.monotonic()
         try:
             with immediate(self._engine.connect()) as connection, connection.begin():
@@ -171,18 +171,20 @@ class Writer:
         return results
 
     def _explained(self, error: Exception) -> Exception:
-        if isinstance(error, Problem):
+        if isinstance(error, HttpProblem):
             return error
         self._metrics.failed()
         note_failure("a transaction was rolled back", error)
         if is_full(error):
             return Full()
         if isinstance(error, sa.exc.DataError):
-            return Problem(400, "the database cannot hold what was sent: a number is too large, or a text has a NUL")
+            return HttpProblem(
+                400, "the database cannot hold what was sent: a number is too large, or a text has a NUL"
+            )
         return Away("the database") if isinstance(error, (sa.exc.DBAPIError, sa.exc.TimeoutError)) else error
 
 
-def _result(work: Work[Any], transaction: Transaction) -> Any:
+def _result(work: WriteJob[Any], transaction: Transaction) -> Any:
     try:
         return work.run(transaction)
     except Servers as problem:

@@ -17,7 +17,7 @@ BACKLOG: Final = 2048
 Application = Callable[[Any, Any, Any], Awaitable[None]]
 
 
-class Config(uvicorn.Config):
+class HttpConfig(uvicorn.Config):
     """For one port: no logs, no signals, no lifespan."""
 
     def __init__(

@@ -32,20 +32,20 @@ from viridian.http.bounds import (
     UNREAD_SECONDS,
 )
 from viridian.http.closing import StagedTransport
-from viridian.http.config import Config
+from viridian.http.config import HttpConfig
 from viridian.http.refusals import Refused
 
 _UPGRADE: Final = b"upgrade"
 
 
-class Connection(HttpToolsProtocol):
+class HttpConnection(HttpToolsProtocol):
     """Reads requests one after another, and knows of each whether it has arrived completely."""
 
     transport: StagedTransport  # type: ignore[assignment]  # what uvicorn calls of a transport, it has
 
     def __init__(
         self,
-        config: Config,
+        config: HttpConfig,
         server_state: ServerState,
         app_state: dict[str, Any],
         _loop: asyncio.AbstractEventLoop | None = None,
@@ -95,8 +95,8 @@ class Connection(HttpToolsProtocol):
     def _others_in_surplus(self) -> int:
         return sum(one._surplus is not None for one in self._all()) - 1
 
-    def _all(self) -> Collection[Connection]:
-        return cast(Collection[Connection], self.connections)
+    def _all(self) -> Collection[HttpConnection]:
+        return cast(Collection[HttpConnection], self.connections)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.transport.gone()

@@ -12,8 +12,8 @@ from typing import Final, cast
 import uvicorn
 
 from viridian.http.bounds import Bounds
-from viridian.http.config import BACKLOG, Application, Config
-from viridian.http.connection import Connection
+from viridian.http.config import BACKLOG, Application, HttpConfig
+from viridian.http.connection import HttpConnection
 from viridian.tls import Certificate
 
 _TICKS: Final = 5
@@ -37,7 +37,7 @@ class Listener(uvicorn.Server):
         certificate: Certificate | None = None,
     ) -> None:
         tls = certificate.context if certificate is not None else None
-        super().__init__(Config(application, Connection, bounds, grace_seconds, tls))
+        super().__init__(HttpConfig(application, HttpConnection, bounds, grace_seconds, tls))
         self._certificate = certificate
         self._socket = bind(host, port)
 
@@ -47,9 +47,9 @@ class Listener(uvicorn.Server):
         return int(self._socket.getsockname()[1])
 
     @property
-    def open_connections(self) -> Collection[Connection]:
+    def open_connections(self) -> Collection[HttpConnection]:
         """The connections that are open now; stays up to date."""
-        return cast(Collection[Connection], self.server_state.connections)
+        return cast(Collection[HttpConnection], self.server_state.connections)
 
     async def run_until_stopped(self) -> None:
         """Accept and answer; after `stop`, finish what was begun."""

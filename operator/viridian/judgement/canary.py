@@ -21,7 +21,7 @@ SUCCESS_RATE = "success-rate"
 LATENCIES = {"latency-p50": 0.50, "latency-p90": 0.90, "latency-p95": 0.95, "latency-p99": 0.99}
 
 
-class Verdict(StrEnum):
+class CanaryVerdict(StrEnum):
     PASS = "Pass"  # noqa: S105 - the word of the API, no password
     BREACH = "Breach"
     NO_DATA = "NoData"
@@ -43,7 +43,7 @@ class Judgement:
     """What is said of one metric."""
 
     name: str
-    verdict: Verdict
+    verdict: CanaryVerdict
     message: str
     value: float | None = None
     samples: int = 0
@@ -60,7 +60,7 @@ def judge(bound: Bound, looks: Sequence[Counts], *, evidence_needed: float) -> J
     if samples < bound.min_samples or value is None:
         return Judgement(
             bound.name,
-            Verdict.NO_DATA,
+            CanaryVerdict.NO_DATA,
             f"{bound.name}: {samples} of the {bound.min_samples} samples that are needed",
             value=value,
             samples=samples,
@@ -74,7 +74,7 @@ def judge(bound: Bound, looks: Sequence[Counts], *, evidence_needed: float) -> J
         )
     return Judgement(
         bound.name,
-        Verdict.BREACH if streak >= bound.consecutive else Verdict.PASS,
+        CanaryVerdict.BREACH if streak >= bound.consecutive else CanaryVerdict.PASS,
         said,
         value=value,
         samples=samples,
@@ -100,19 +100,22 @@ def _breaches(bound: Bound, counts: Counts, evidence_needed: float) -> bool:
 
 def unreadable(bound: Bound, why: str) -> Judgement:
     """The judgement where the metrics source did not answer: neither health nor breach."""
-    return Judgement(bound.name, Verdict.PROVIDER_ERROR, f"{bound.name}: {why}")
+    return Judgement(bound.name, CanaryVerdict.PROVIDER_ERROR, f"{bound.name}: {why}")
 
 
-def overall(judgements: Sequence[Judgement]) -> Verdict:
+def overall(judgements: Sequence[Judgement]) -> CanaryVerdict:
     """One verdict for all metrics: a breach outweighs everything, blindness outweighs health."""
     return _first(
-        (judgement.verdict for judgement in judgements), Verdict.BREACH, Verdict.PROVIDER_ERROR, Verdict.NO_DATA
+        (judgement.verdict for judgement in judgements),
+        CanaryVerdict.BREACH,
+        CanaryVerdict.PROVIDER_ERROR,
+        CanaryVerdict.NO_DATA,
     )
 
 
-def _first(verdicts: Iterable[Verdict], *order: Verdict) -> Verdict:
+def _first(verdicts: Iterable[CanaryVerdict], *order: CanaryVerdict) -> CanaryVerdict:
     present = set(verdicts)
-    return next((verdict for verdict in order if verdict in present), Verdict.PASS)
+    return next((verdict for verdict in order if verdict in present), CanaryVerdict.PASS)
 
 
 def _as_share(bound: Bound, counts: Counts) -> tuple[float, float, float, float | None]:

@@ -9,8 +9,8 @@ from typing import Final
 from viridian.api.monitoring import Decision, Statistic
 from viridian.api.profile import Categories, Numbers, Sketch
 from viridian.judgement import shifts
-from viridian.judgement.figures import Effect, Figure, Verdict, beyond, percent, shown
-from viridian.judgement.merging import NotAlike
+from viridian.judgement.figures import Effect, Figure, MonitorVerdict, beyond, percent, shown
+from viridian.judgement.merging import ShapesDiffer
 
 THRESHOLDS: Final[Mapping[Statistic, float]] = {
     Statistic.MEAN_SHIFT: 0.5,
@@ -57,7 +57,7 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reference:
+class DriftReference:
     """What the present values are held against."""
 
     name: str
@@ -67,13 +67,13 @@ class Reference:
     """Why there is none, for people."""
 
 
-def judge(feature: str, question: Question, current: Sketch | None, references: Sequence[Reference]) -> Figure:
+def judge(feature: str, question: Question, current: Sketch | None, references: Sequence[DriftReference]) -> Figure:
     """The figure of one feature: it has drifted when it differs from every reference.
 
     Numbers and sentence are those of the first reference that it does not differ from, else of the first one.
     """
     figures = [_against(feature, question, current, reference) for reference in references]
-    for verdict in (Verdict.INSUFFICIENT_DATA, Verdict.QUIET):
+    for verdict in (MonitorVerdict.INSUFFICIENT_DATA, MonitorVerdict.QUIET):
         if found := next((figure for figure in figures if figure.verdict is verdict), None):
             return found
     return figures[0]
@@ -90,7 +90,7 @@ def statistic_for(question: Question, sketch: Sketch) -> Statistic:
     return question.statistic or usual
 
 
-def _against(feature: str, question: Question, current: Sketch | None, reference: Reference) -> Figure:
+def _against(feature: str, question: Question, current: Sketch | None, reference: DriftReference) -> Figure:
     known = reference.sketch or current
     if known is None:
         return _unknown(feature, question, reference.absent or "nothing was counted in this window")
@@ -102,7 +102,7 @@ def _against(feature: str, question: Question, current: Sketch | None, reference
         return _unknown(feature, question, problem, statistic, now, before)
     try:
         effect = shifts.MEASURES[statistic](reference.sketch, current)
-    except NotAlike as why:
+    except ShapesDiffer as why:
         return _unknown(
             feature, question, f"it cannot be compared with {reference.name}: {why}", statistic, now, before
         )
@@ -121,15 +121,15 @@ def _against(feature: str, question: Question, current: Sketch | None, reference
     )
 
 
-def _verdict(effect: Effect, threshold: float, decision: Decision) -> Verdict:
+def _verdict(effect: Effect, threshold: float, decision: Decision) -> MonitorVerdict:
     if decision is Decision.LOWER_BOUND:
-        return Verdict.FIRED if beyond(effect.bound, threshold) else Verdict.QUIET
+        return MonitorVerdict.FIRED if beyond(effect.bound, threshold) else MonitorVerdict.QUIET
     if not beyond(effect.value, threshold):
-        return Verdict.QUIET
-    return Verdict.INSUFFICIENT_DATA if effect.by_chance else Verdict.FIRED
+        return MonitorVerdict.QUIET
+    return MonitorVerdict.INSUFFICIENT_DATA if effect.by_chance else MonitorVerdict.FIRED
 
 
-def _problem(statistic: Statistic, question: Question, current: Sketch | None, reference: Reference) -> str:
+def _problem(statistic: Statistic, question: Question, current: Sketch | None, reference: DriftReference) -> str:
     """Why there can be no verdict, empty where there can."""
     if reference.sketch is None:
         return reference.absent or f"there is nothing known of {reference.name}"
@@ -168,7 +168,7 @@ def _unknown(
     return Figure(
         feature=feature,
         measure=measure.value if measure else "",
-        verdict=Verdict.INSUFFICIENT_DATA,
+        verdict=MonitorVerdict.INSUFFICIENT_DATA,
         sentence=f"{feature}: {why}" if feature else why,
         threshold=question.threshold if question.threshold is not None else THRESHOLDS[measure] if measure else None,
         samples=now,
@@ -182,10 +182,10 @@ def _sentence(
     decision: Decision,
     effect: Effect,
     threshold: float,
-    verdict: Verdict,
+    verdict: MonitorVerdict,
     now: int,
     before: int,
-    reference: Reference,
+    reference: DriftReference,
 ) -> str:
     number = percent if statistic in _IN_PERCENT else shown
     careful = f", by at least {number(effect.bound)} beyond chance" if decision is Decision.LOWER_BOUND else ""
@@ -194,6 +194,6 @@ def _sentence(
     doubt = ", but chance alone can do that: use a longer window or a greater threshold"
     return (
         f"{lead}{_SAID[statistic].format(known)} against {reference.name}{careful}, "
-        f"{'not above' if verdict is Verdict.QUIET else 'above'} {number(threshold)}"
-        f"{doubt if verdict is Verdict.INSUFFICIENT_DATA else ''} ({now} and {before} values)"
+        f"{'not above' if verdict is MonitorVerdict.QUIET else 'above'} {number(threshold)}"
+        f"{doubt if verdict is MonitorVerdict.INSUFFICIENT_DATA else ''} ({now} and {before} values)"
     )

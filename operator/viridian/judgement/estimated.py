@@ -15,7 +15,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from viridian.api.performance import Metric
+from viridian.api.performance import PerformanceMetric
 from viridian.api.profile import Calibration, Numbers
 from viridian.judgement.metrics import Measured, estimated
 
@@ -30,7 +30,7 @@ class _Point:
     """The share of them that is expected to be positive."""
 
 
-def estimate(metric: Metric, scores: Numbers, calibration: Calibration, threshold: float) -> Measured | None:
+def estimate(metric: PerformanceMetric, scores: Numbers, calibration: Calibration, threshold: float) -> Measured | None:
     """The metric that is to be expected of these scores; None where nothing can be expected.
 
     `threshold`: a score above it was answered with the positive class.

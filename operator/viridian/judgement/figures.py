@@ -14,7 +14,7 @@ _TOLERANCE: Final = 1e-9
 """0.1 + 0.2 is a little more than 0.3 for a computer, and should not be."""
 
 
-class Verdict(StrEnum):
+class MonitorVerdict(StrEnum):
     """The answer to a monitor's question."""
 
     FIRED = "Fired"
@@ -46,7 +46,7 @@ class Figure:
 
     measure: str
     """A statistic or a metric, by the name that users write."""
-    verdict: Verdict
+    verdict: MonitorVerdict
     sentence: str
     feature: str = ""
     """Empty for what is about the model as a whole."""
@@ -73,10 +73,10 @@ def reaches(value: float, threshold: float) -> bool:
     return not beyond(threshold, value)
 
 
-def overall(verdicts: Iterable[Verdict]) -> Verdict:
+def overall(verdicts: Iterable[MonitorVerdict]) -> MonitorVerdict:
     """Of several: fired where one has, quiet where one could be judged and none has."""
     found = set(verdicts)
-    return next((verdict for verdict in Verdict if verdict in found), Verdict.INSUFFICIENT_DATA)
+    return next((verdict for verdict in MonitorVerdict if verdict in found), MonitorVerdict.INSUFFICIENT_DATA)
 
 
 def shown(value: float | None) -> str:

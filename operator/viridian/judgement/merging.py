@@ -10,7 +10,7 @@ from viridian.api.performance import Classified, Performance, Regressed
 from viridian.api.profile import Categories, Numbers, Profile, Sketch
 
 
-class NotAlike(Exception):
+class ShapesDiffer(Exception):
     """The two do not have the same bins, categories or classes, so their counts say nothing about each other."""
 
 
@@ -37,12 +37,12 @@ def merge_sketches(one: Sketch, other: Sketch) -> Sketch:
             other=one.other + other.other,
             missing=one.missing + other.missing,
         )
-    raise NotAlike("the sketches have different bins")
+    raise ShapesDiffer("the sketches have different bins")
 
 
 def _profiles(one: Profile, other: Profile) -> Profile:
     if one.features.keys() != other.features.keys():
-        raise NotAlike("the profiles have different features")
+        raise ShapesDiffer("the profiles have different features")
     return Profile(
         features={name: merge_sketches(sketch, other.features[name]) for name, sketch in one.features.items()},
         prediction=merge_sketches(one.prediction, other.prediction),
@@ -99,7 +99,7 @@ def _joined(one: Classified | Regressed | None, other: Classified | Regressed | 
             log_loss=one.log_loss + other.log_loss,
             squared_error=one.squared_error + other.squared_error,
         )
-    raise NotAlike("the models predict different things")
+    raise ShapesDiffer("the models predict different things")
 
 
 def _sums(one: tuple[int, ...], other: tuple[int, ...]) -> tuple[int, ...]:

@@ -13,14 +13,19 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Final
 
-from viridian.api.performance import SCORE_BINS, Classified, Metric, Regressed, score_in
+from viridian.api.performance import SCORE_BINS, Classified, PerformanceMetric, Regressed, score_in
 from viridian.api.profile import Task
 
-LOWER_IS_BETTER: Final = (Metric.LOG_LOSS, Metric.BRIER, Metric.MAE, Metric.RMSE)
+LOWER_IS_BETTER: Final = (
+    PerformanceMetric.LOG_LOSS,
+    PerformanceMetric.BRIER,
+    PerformanceMetric.MAE,
+    PerformanceMetric.RMSE,
+)
 LEAST_OF_A_KIND: Final = 20
 """Rows of each kind without which a metric is chance: positives and negatives of an area, predicted positives of
 precision, actual ones of recall."""
-OF_NUMBERS: Final = (Metric.MAE, Metric.RMSE, Metric.BIAS, Metric.R2)
+OF_NUMBERS: Final = (PerformanceMetric.MAE, PerformanceMetric.RMSE, PerformanceMetric.BIAS, PerformanceMetric.R2)
 """Metrics of regression; all others are of classification."""
 
 
@@ -40,12 +45,16 @@ class Measured:
         return min(self.rows, self.rows if self.rarer is None else self.rarer) >= LEAST_OF_A_KIND
 
 
-def usual(task: Task) -> Metric:
+def usual(task: Task) -> PerformanceMetric:
     """The metric that a model is known by where nobody names one."""
-    return {Task.BINARY: Metric.AUC, Task.MULTICLASS: Metric.ACCURACY, Task.REGRESSION: Metric.MAE}[task]
+    return {
+        Task.BINARY: PerformanceMetric.AUC,
+        Task.MULTICLASS: PerformanceMetric.ACCURACY,
+        Task.REGRESSION: PerformanceMetric.MAE,
+    }[task]
 
 
-def measure(metric: Metric, joined: Classified | Regressed | None) -> Measured | None:
+def measure(metric: PerformanceMetric, joined: Classified | Regressed | None) -> Measured | None:
     """The metric of these rows; None where they cannot tell it: no rows, another task, one class only."""
     if isinstance(joined, Regressed):
         return _of_errors(metric, joined)
@@ -61,13 +70,13 @@ Table = Sequence[Sequence[float]]
 """Rows are actual, columns predicted; of two classes the second is the positive one."""
 
 
-def _of_labels(metric: Metric, confusion: Table, binary: bool) -> Measured | None:
+def _of_labels(metric: PerformanceMetric, confusion: Table, binary: bool) -> Measured | None:
     rows = sum(map(sum, confusion))
     if rows <= 0:
         return None
-    if metric is Metric.ACCURACY:
+    if metric is PerformanceMetric.ACCURACY:
         return _share(sum(row[index] for index, row in enumerate(confusion)), rows)
-    if metric not in (Metric.PRECISION, Metric.RECALL, Metric.F1):
+    if metric not in (PerformanceMetric.PRECISION, PerformanceMetric.RECALL, PerformanceMetric.F1):
         return None
     actual, predicted = [sum(row) for row in confusion], [sum(column) for column in zip(*confusion, strict=True)]
     classes = [1] if binary else [index for index, ours in enumerate(actual) if ours + predicted[index] > 0]
@@ -78,11 +87,11 @@ def _of_labels(metric: Metric, confusion: Table, binary: bool) -> Measured | Non
     return Measured(sum(one.value for one in found) / len(found), error, rows)
 
 
-def _of_class(metric: Metric, hits: float, actual: float, predicted: float) -> Measured:
+def _of_class(metric: PerformanceMetric, hits: float, actual: float, predicted: float) -> Measured:
     """Precision, recall or F1 of one class; 0 where it never occurs, as scikit-learn has it."""
-    if metric is Metric.PRECISION:
+    if metric is PerformanceMetric.PRECISION:
         return _share(hits, predicted)
-    if metric is Metric.RECALL:
+    if metric is PerformanceMetric.RECALL:
         return _share(hits, actual)
     # F1 = 2t/(1 + t) with t the share of hits among the rows that are, or are said to be, of the class.
     hit = _share(hits, actual + predicted - hits)
@@ -100,39 +109,39 @@ def _share(part: float, whole: float) -> Measured:
 
 # ---- scores
 
-_SCORED: Final = (Metric.AUC, Metric.LOG_LOSS, Metric.BRIER)
+_SCORED: Final = (PerformanceMetric.AUC, PerformanceMetric.LOG_LOSS, PerformanceMetric.BRIER)
 _MIDDLES: Final = (0.0, *map(score_in, range(1, SCORE_BINS - 1)), 1.0)
 """Of the outer bins the ends, since scores of exactly 0 and 1 lose most."""
 _LEAST_PROBABILITY: Final = 2.0**-52
 """Scores of exactly 0 and 1 count as this far from them in the logarithmic loss, as in scikit-learn."""
 
 
-def _of_scores(metric: Metric, joined: Classified) -> Measured | None:
+def _of_scores(metric: PerformanceMetric, joined: Classified) -> Measured | None:
     positives, negatives = joined.score_positives, joined.score_negatives
     rows = sum(positives) + sum(negatives)
     if rows <= 0 or not len(positives) == len(negatives) == SCORE_BINS:
         return None
-    if metric is Metric.AUC:
+    if metric is PerformanceMetric.AUC:
         return area(positives, negatives)
-    if metric is Metric.BRIER:
+    if metric is PerformanceMetric.BRIER:
         return Measured(joined.squared_error / rows, _loss(_MIDDLES, positives, negatives, _squared).error, rows)
-    if metric is Metric.LOG_LOSS:
+    if metric is PerformanceMetric.LOG_LOSS:
         return Measured(joined.log_loss / rows, _loss(_MIDDLES, positives, negatives, _logarithmic).error, rows)
     return None
 
 
 def estimated(
-    metric: Metric,
+    metric: PerformanceMetric,
     scores: Sequence[float],
     positives: Sequence[float],
     negatives: Sequence[float],
     confusion: Table,
 ) -> Measured | None:
     """The metric of rows of which only the expected counts by score are known; the lowest score first."""
-    if metric is Metric.AUC:
+    if metric is PerformanceMetric.AUC:
         return area(positives, negatives)
-    if metric in (Metric.BRIER, Metric.LOG_LOSS):
-        return _loss(scores, positives, negatives, _squared if metric is Metric.BRIER else _logarithmic)
+    if metric in (PerformanceMetric.BRIER, PerformanceMetric.LOG_LOSS):
+        return _loss(scores, positives, negatives, _squared if metric is PerformanceMetric.BRIER else _logarithmic)
     return _of_labels(metric, confusion, binary=True)
 
 
@@ -176,24 +185,24 @@ def _loss(
 # ---- numbers
 
 
-def _of_errors(metric: Metric, joined: Regressed) -> Measured | None:
+def _of_errors(metric: PerformanceMetric, joined: Regressed) -> Measured | None:
     rows = joined.rows
     if rows <= 0:
         return None
     mean_square = joined.squared_error / rows
     error_of_square = _error_of_mean(mean_square, joined.fourth_power_error / rows, rows)
-    if metric is Metric.MAE:
+    if metric is PerformanceMetric.MAE:
         mean = joined.absolute_error / rows
         return Measured(mean, _error_of_mean(mean, mean_square, rows), rows)
-    if metric is Metric.BIAS:
+    if metric is PerformanceMetric.BIAS:
         mean = joined.error / rows
         return Measured(mean, _error_of_mean(mean, mean_square, rows), rows)
-    if metric is Metric.RMSE:
+    if metric is PerformanceMetric.RMSE:
         root = math.sqrt(mean_square)
         return Measured(root, error_of_square / (2 * root) if root > 0 else 0.0, rows)
     mean = joined.outcome / rows
     variance = joined.squared_outcome / rows - mean * mean
-    if metric is not Metric.R2 or variance <= 0:
+    if metric is not PerformanceMetric.R2 or variance <= 0:
         return None
     # The outcomes' variance has an error of its own, here that of normal ones which are independent of the errors.
     unexplained = mean_square / variance

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from viridian.api.monitoring import Decision
-from viridian.api.performance import Metric
-from viridian.judgement.figures import SIGMAS, Figure, Verdict, beyond, percent, shown
+from viridian.api.performance import PerformanceMetric
+from viridian.judgement.figures import SIGMAS, Figure, MonitorVerdict, beyond, percent, shown
 from viridian.judgement.metrics import LEAST_OF_A_KIND, LOWER_IS_BETTER, Measured
 from viridian.judgement.trend import trend
 
@@ -43,7 +43,7 @@ class Baseline:
 class Limit:
     """Exactly one of the three."""
 
-    metric: Metric
+    metric: PerformanceMetric
     min: float | None = None
     max: float | None = None
     relative: float | None = None
@@ -89,7 +89,7 @@ def within_limit(
         relation += f", which is {percent(abs(limit.relative))} {side} the {shown(baseline.value)} of the holdout"
     return _figure(
         limit.metric,
-        Verdict.FIRED if fired else Verdict.QUIET,
+        MonitorVerdict.FIRED if fired else MonitorVerdict.QUIET,
         f"{_told(limit.metric, measured, newest, estimated)}, {relation}",
         measured,
         bound=_towards_harmless(measured, limit.from_below),
@@ -101,7 +101,13 @@ def within_limit(
 
 
 def concept_drift(
-    metric: Metric, window: Judged | None, baseline: Baseline, *, threshold: float, decision: Decision, least: int
+    metric: PerformanceMetric,
+    window: Judged | None,
+    baseline: Baseline,
+    *,
+    threshold: float,
+    decision: Decision,
+    least: int,
 ) -> Figure:
     """Fires when the metric is worse than on the holdout by more than `threshold`, as a share of the value there.
 
@@ -122,7 +128,7 @@ def concept_drift(
     )
     return Figure(
         measure=metric.value,
-        verdict=Verdict.FIRED if fired else Verdict.QUIET,
+        verdict=MonitorVerdict.FIRED if fired else MonitorVerdict.QUIET,
         sentence=f"{_told(metric, measured, window, estimated=False)}, {change}{careful}, "
         f"{'above' if fired else 'not above'} {percent(threshold)}",
         value=worse,
@@ -135,7 +141,7 @@ def concept_drift(
 
 
 def decay(
-    metric: Metric,
+    metric: PerformanceMetric,
     windows: Sequence[Judged],
     baseline: Baseline,
     *,
@@ -168,7 +174,7 @@ def decay(
         limit += f" ({percent(abs(relative))} of the {shown(baseline.value)} of the holdout)"
     return Figure(
         measure=metric.value,
-        verdict=Verdict.FIRED if fired else Verdict.QUIET,
+        verdict=MonitorVerdict.FIRED if fired else MonitorVerdict.QUIET,
         sentence=f"{metric} changes by {shown(found.slope)} from window to window (standard error "
         f"{shown(found.error)}, {len(points)} windows), {limit}",
         value=value,
@@ -216,7 +222,7 @@ def _towards_harmless(measured: Measured | None, from_below: bool) -> float | No
     return measured.value + (SIGMAS if from_below else -SIGMAS) * measured.error
 
 
-def _told(metric: Metric, measured: Measured | None, window: Judged | None, estimated: bool) -> str:
+def _told(metric: PerformanceMetric, measured: Measured | None, window: Judged | None, estimated: bool) -> str:
     value = f"{shown(measured.value)} (standard error {shown(measured.error)})" if measured else "unknown"
     known, predicted = (window.known, window.predicted) if window else (0, 0)
     if estimated:
@@ -225,11 +231,16 @@ def _told(metric: Metric, measured: Measured | None, window: Judged | None, esti
 
 
 def _unknown(
-    metric: Metric, why: str, window: Judged | None, threshold: float | None, baseline: Baseline, estimated: bool
+    metric: PerformanceMetric,
+    why: str,
+    window: Judged | None,
+    threshold: float | None,
+    baseline: Baseline,
+    estimated: bool,
 ) -> Figure:
     return _figure(
         metric,
-        Verdict.INSUFFICIENT_DATA,
+        MonitorVerdict.INSUFFICIENT_DATA,
         f"{metric}: {why}",
         None,
         bound=None,
@@ -241,8 +252,8 @@ def _unknown(
 
 
 def _figure(
-    metric: Metric,
-    verdict: Verdict,
+    metric: PerformanceMetric,
+    verdict: MonitorVerdict,
     sentence: str,
     measured: Measured | None,
     *,

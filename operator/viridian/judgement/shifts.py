@@ -22,7 +22,7 @@ from typing import Final
 from viridian.api.monitoring import Statistic
 from viridian.api.profile import Categories, Numbers, Sketch
 from viridian.judgement.figures import SIGMAS, Effect
-from viridian.judgement.merging import NotAlike
+from viridian.judgement.merging import ShapesDiffer
 
 CHANCE: Final = 0.00135
 """Share of a normal distribution beyond SIGMAS standard deviations, on one side: what every bound leaves to chance."""
@@ -187,13 +187,13 @@ def _unbounded(different: bool) -> float:
 
 def _numbers(sketch: Sketch) -> Numbers:
     if not isinstance(sketch, Numbers):
-        raise NotAlike("one holds numbers, the other categories")
+        raise ShapesDiffer("one holds numbers, the other categories")
     return sketch
 
 
 def _categories(sketch: Sketch) -> Categories:
     if not isinstance(sketch, Categories):
-        raise NotAlike("one holds categories, the other numbers")
+        raise ShapesDiffer("one holds categories, the other numbers")
     return sketch
 
 
@@ -241,7 +241,7 @@ def _cells(reference: Sketch, current: Sketch) -> list[tuple[int, int]]:
     """Counts of both on the same cells, PSI_BINS at most, without those that are empty in both."""
     if isinstance(reference, Numbers) and isinstance(current, Numbers):
         if reference.edges != current.edges:
-            raise NotAlike("the two were counted on different bins; write statistic: KS or MeanShift instead")
+            raise ShapesDiffer("the two were counted on different bins; write statistic: KS or MeanShift instead")
         pairs = list(_coarser(list(zip(reference.counts, current.counts, strict=True)), PSI_BINS))
     else:
         *named, others = _by_name(_categories(reference), _categories(current))

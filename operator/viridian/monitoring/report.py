@@ -22,11 +22,11 @@ from viridian.api.monitoring import (
     Source,
     source_of,
 )
-from viridian.api.performance import Metric
-from viridian.api.profile import Numbers, Profile, Reference, Sketch, Task
+from viridian.api.performance import PerformanceMetric
+from viridian.api.profile import Numbers, Profile, ReferenceProfile, Sketch, Task
 from viridian.judgement import drift, performance
 from viridian.judgement.estimated import estimate
-from viridian.judgement.figures import Figure, Verdict, overall, percent, reaches
+from viridian.judgement.figures import Figure, MonitorVerdict, overall, percent, reaches
 from viridian.judgement.metrics import LEAST_OF_A_KIND, measure, usual
 from viridian.judgement.shifts import present, rows, spread
 from viridian.monitoring.windows import Calendar, Windows
@@ -45,7 +45,7 @@ class Watched:
     """The champion's."""
     calendar: Calendar
     windows: Windows
-    reference: Reference | None
+    reference: ReferenceProfile | None
     no_reference: str = ""
     """Why there is none, for people."""
     predictions_kept: bool = True
@@ -58,7 +58,7 @@ class Said:
     name: str
     source: Source
     action: Action
-    verdict: Verdict
+    verdict: MonitorVerdict
     sentence: str
     figures: tuple[Figure, ...]
     """Gravest first."""
@@ -143,7 +143,7 @@ def _figures(watched: Watched, source: Source, newest: Window | None) -> Sequenc
             return (_estimated(watched, source),)
         case PerformanceMonitor() | ConceptDrift() | Decay() if not watched.predictions_kept:
             metric = source.metric.value if source.metric else ""
-            return (Figure(measure=metric, verdict=Verdict.INSUFFICIENT_DATA, sentence=NO_PREDICTIONS),)
+            return (Figure(measure=metric, verdict=MonitorVerdict.INSUFFICIENT_DATA, sentence=NO_PREDICTIONS),)
         case PerformanceMonitor():
             return (_performance(watched, source),)
         case ConceptDrift():
@@ -154,34 +154,34 @@ def _figures(watched: Watched, source: Source, newest: Window | None) -> Sequenc
 
 def _gravity(figure: Figure) -> tuple[int, float, str]:
     """What fired first, and of that what is farthest beyond its threshold."""
-    effect = figure.bound if figure.verdict is Verdict.FIRED else figure.value
-    return list(Verdict).index(figure.verdict), -abs(effect or 0.0), figure.feature
+    effect = figure.bound if figure.verdict is MonitorVerdict.FIRED else figure.value
+    return list(MonitorVerdict).index(figure.verdict), -abs(effect or 0.0), figure.feature
 
 
-def _conclusion(source: Source, figures: Sequence[Figure]) -> tuple[Verdict, str]:
-    fired = [figure for figure in figures if figure.verdict is Verdict.FIRED]
-    judged = [figure for figure in figures if figure.verdict is not Verdict.INSUFFICIENT_DATA]
+def _conclusion(source: Source, figures: Sequence[Figure]) -> tuple[MonitorVerdict, str]:
+    fired = [figure for figure in figures if figure.verdict is MonitorVerdict.FIRED]
+    judged = [figure for figure in figures if figure.verdict is not MonitorVerdict.INSUFFICIENT_DATA]
     if isinstance(source, Drift) and source.share is not None and judged:
         return _share(source.share, figures, fired)
     verdict = overall(figure.verdict for figure in figures)
     if not figures:
         return verdict, "the model has no feature that this can be asked of"
-    if verdict is Verdict.QUIET and len(judged) > 1:
+    if verdict is MonitorVerdict.QUIET and len(judged) > 1:
         return verdict, f"none of {len(judged)} features has drifted; the farthest: {judged[0].sentence}"
     more = f"; {len(fired) - 1} more have drifted" if len(fired) > 1 else ""
     return verdict, f"{figures[0].sentence}{more}"
 
 
-def _share(asked: float, figures: Sequence[Figure], fired: Sequence[Figure]) -> tuple[Verdict, str]:
+def _share(asked: float, figures: Sequence[Figure], fired: Sequence[Figure]) -> tuple[MonitorVerdict, str]:
     """Features that cannot be judged may have drifted or not: where that decides, there is no verdict."""
-    unknown = [figure for figure in figures if figure.verdict is Verdict.INSUFFICIENT_DATA]
+    unknown = [figure for figure in figures if figure.verdict is MonitorVerdict.INSUFFICIENT_DATA]
     reached, possible = len(fired) / len(figures), (len(fired) + len(unknown)) / len(figures)
     told = f"{len(fired)} of {len(figures)} features have drifted ({percent(reached)}), {percent(asked)} are asked for"
     if fired and reaches(reached, asked):
-        return Verdict.FIRED, f"{told}; {fired[0].sentence}"
+        return MonitorVerdict.FIRED, f"{told}; {fired[0].sentence}"
     if unknown and reaches(possible, asked):
-        return Verdict.INSUFFICIENT_DATA, f"{told}, and {len(unknown)} cannot be judged; {unknown[0].sentence}"
-    return Verdict.QUIET, f"{told}; {fired[0].sentence}" if fired else told
+        return MonitorVerdict.INSUFFICIENT_DATA, f"{told}, and {len(unknown)} cannot be judged; {unknown[0].sentence}"
+    return MonitorVerdict.QUIET, f"{told}; {fired[0].sentence}" if fired else told
 
 
 # ---- drift
@@ -194,7 +194,7 @@ def _inputs(watched: Watched, source: Drift, newest: Window | None) -> list[Figu
     known: Mapping[str, Sketch] = trained or now
     if not known and not source.features:
         why = watched.no_reference or "nothing was counted in this window"
-        return [drift.judge("", question, None, [drift.Reference(name=TRAINING, sketch=None, absent=why)])]
+        return [drift.judge("", question, None, [drift.DriftReference(name=TRAINING, sketch=None, absent=why)])]
     names = source.features or tuple(name for name, sketch in known.items() if drift.judged(question, sketch))
     return [_feature(watched, source, question, name, now.get(name), known) for name in names]
 
@@ -210,7 +210,7 @@ def _feature(
     if known and name not in known:
         named = ", ".join(sorted(known)[:10]) + (", …" if len(known) > 10 else "")
         absent = f"the model has no such feature; it has {named}"
-        return drift.judge(name, question, None, [drift.Reference(name=TRAINING, sketch=None, absent=absent)])
+        return drift.judge(name, question, None, [drift.DriftReference(name=TRAINING, sketch=None, absent=absent)])
     trained = watched.reference.profile.features.get(name) if watched.reference else None
     before = _before(watched, source.reference)
     earlier = before.features.get(name) if before else None
@@ -249,8 +249,8 @@ def _before(watched: Watched, against: Against, *, others: bool = True) -> Profi
 
 def _references(
     watched: Watched, against: Against, name: str, trained: Sketch | None, earlier: Sketch | None
-) -> list[drift.Reference]:
-    training = drift.Reference(name=name, sketch=trained, absent=watched.no_reference)
+) -> list[drift.DriftReference]:
+    training = drift.DriftReference(name=name, sketch=trained, absent=watched.no_reference)
     if against is Against.TRAINING:
         return [training]
     if against is Against.PREVIOUS_WINDOW:
@@ -258,8 +258,8 @@ def _references(
     return [_earlier("the window one season before", earlier), training]
 
 
-def _earlier(name: str, sketch: Sketch | None) -> drift.Reference:
-    return drift.Reference(name=name, sketch=sketch, absent=f"nothing was counted in {name}")
+def _earlier(name: str, sketch: Sketch | None) -> drift.DriftReference:
+    return drift.DriftReference(name=name, sketch=sketch, absent=f"nothing was counted in {name}")
 
 
 # ---- performance
@@ -307,7 +307,9 @@ def _estimated(watched: Watched, source: EstimatedPerformance) -> Figure:
     why = _uncalibrated(watched)
     if known is None or known.calibration is None or why:
         sentence = f"{source.metric}: {why}"
-        return Figure(measure=source.metric.value, verdict=Verdict.INSUFFICIENT_DATA, sentence=sentence, estimated=True)
+        return Figure(
+            measure=source.metric.value, verdict=MonitorVerdict.INSUFFICIENT_DATA, sentence=sentence, estimated=True
+        )
     days, judged = watched.calendar, []
     for window in watched.windows.row(watched.revision, days.end, days.seconds, source.consecutive):
         scores = window.profile.prediction if window and window.profile else None
@@ -347,7 +349,7 @@ def _limit(source: PerformanceMonitor | EstimatedPerformance) -> performance.Lim
     return performance.Limit(metric=source.metric, min=source.min, max=source.max, relative=source.relative_to_baseline)
 
 
-def _judged(watched: Watched, metric: Metric, end: float, count: int) -> list[performance.Judged]:
+def _judged(watched: Watched, metric: PerformanceMetric, end: float, count: int) -> list[performance.Judged]:
     judged = []
     for window in watched.windows.row(watched.revision, end, watched.calendar.seconds, count):
         known = window.performance if window else None
@@ -361,7 +363,7 @@ def _judged(watched: Watched, metric: Metric, end: float, count: int) -> list[pe
     return judged
 
 
-def _baseline(watched: Watched, metric: Metric) -> performance.Baseline:
+def _baseline(watched: Watched, metric: PerformanceMetric) -> performance.Baseline:
     known = watched.reference
     if known is None:
         return performance.Baseline(value=None, absent=watched.no_reference or "the version has no reference profile")

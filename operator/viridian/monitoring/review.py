@@ -15,7 +15,7 @@ import msgspec
 
 from viridian.api.monitoring import MAX_FIGURES, MAX_PART, Action, ReviewStatus, Source
 from viridian.core.conditions import stamp
-from viridian.judgement.figures import Verdict
+from viridian.judgement.figures import MonitorVerdict
 from viridian.monitoring.report import Report, Said
 
 LONGEST: Final = 700
@@ -52,7 +52,7 @@ def _answered(review: ReviewStatus | None, answer: str) -> ReviewStatus | None:
 def _after(stored: ReviewStatus | None, report: Report, reason: Callable[[Source], str]) -> ReviewStatus | None:
     known = _still(stored, report)
     about = known.about if known else ()
-    firing = [said for said in report.said if said.action is Action.REVIEW and said.verdict is Verdict.FIRED]
+    firing = [said for said in report.said if said.action is Action.REVIEW and said.verdict is MonitorVerdict.FIRED]
     parts = [part for said in firing for part in _parts(said)]
     if all(_covered(part, about) for part in parts):
         return known
@@ -80,7 +80,7 @@ def _still(stored: ReviewStatus | None, report: Report) -> ReviewStatus | None:
 
 def _parts(said: Said) -> Iterator[str]:
     """What of a monitor has fired: `monitor/feature`; `monitor` for what is not about a few features."""
-    features = [figure.feature for figure in said.figures if figure.verdict is Verdict.FIRED]
+    features = [figure.feature for figure in said.figures if figure.verdict is MonitorVerdict.FIRED]
     parts = [f"{said.name}/{feature}" for feature in features]
     few = 0 < len(parts) <= MAX_FIGURES and all(features) and max(map(len, parts)) <= MAX_PART
     yield from parts if few else [said.name]
@@ -101,7 +101,7 @@ def _over(part: str, said: Said) -> bool:
     """Whether it is known not to fire: what cannot be judged may go on."""
     feature = part.removeprefix(said.name).removeprefix("/")
     verdicts = {figure.verdict for figure in said.figures if figure.feature == feature}
-    return said.verdict is Verdict.QUIET or (bool(feature) and verdicts == {Verdict.QUIET})
+    return said.verdict is MonitorVerdict.QUIET or (bool(feature) and verdicts == {MonitorVerdict.QUIET})
 
 
 def _monitor(part: str) -> str:

@@ -40,7 +40,7 @@ from viridian.api.names import MONITORING_ANNOTATION, MONITORING_MANAGER, REVIEW
 from viridian.api.schema import MAX_WORD
 from viridian.core.conditions import Finding, Truth, conditions_in, stamp, transition
 from viridian.core.plan import Annotate, Event, EventType, Plan
-from viridian.judgement.figures import Figure, Verdict, overall
+from viridian.judgement.figures import Figure, MonitorVerdict, overall
 from viridian.monitoring.report import Report, Said
 from viridian.monitoring.review import is_answer, next_review, stored_review
 
@@ -61,9 +61,9 @@ _REASONS: Final[Mapping[type, str]] = {
     EstimatedPerformance: reasons.ESTIMATED_BEYOND_LIMIT,
 }
 _TRUTHS: Final = {
-    Verdict.FIRED: Truth.TRUE,
-    Verdict.QUIET: Truth.FALSE,
-    Verdict.INSUFFICIENT_DATA: Truth.UNKNOWN,
+    MonitorVerdict.FIRED: Truth.TRUE,
+    MonitorVerdict.QUIET: Truth.FALSE,
+    MonitorVerdict.INSUFFICIENT_DATA: Truth.UNKNOWN,
 }
 
 
@@ -233,7 +233,7 @@ def _stored_monitors(status: Mapping[str, Any]) -> dict[str, _Said]:
             continue
         figures = [figure for figure in _listed(monitor.get("figures")) if isinstance(figure, Mapping)]
         fired = frozenset(
-            str(figure.get("feature", "")) for figure in figures if figure.get("verdict") == Verdict.FIRED.value
+            str(figure.get("feature", "")) for figure in figures if figure.get("verdict") == MonitorVerdict.FIRED.value
         )
         counted = any(figure.get("samples") for figure in figures)
         found[str(monitor.get("name"))] = (str(monitor.get("verdict")), fired, counted)
@@ -266,7 +266,7 @@ class _Word:
 
     monitor: Monitor
     source: Source
-    verdict: Verdict
+    verdict: MonitorVerdict
     sentence: str
 
 
@@ -277,7 +277,7 @@ def _words(watch: Watch, status: Mapping[str, Any] | None) -> list[_Word]:
     found = []
     for monitor in watch.monitors:
         source, one = source_of(monitor), told.get(monitor.name, {})
-        verdict = next((verdict for verdict in Verdict if verdict.value == one.get("verdict")), None)
+        verdict = next((verdict for verdict in MonitorVerdict if verdict.value == one.get("verdict")), None)
         if source is not None and verdict is not None:
             found.append(_Word(monitor, source, verdict, str(one.get("message", ""))))
     return found
@@ -334,9 +334,9 @@ def _finding(condition: str, said: Sequence[_Word], fine: str) -> Finding:
     verdict = overall(one.verdict for one in said)
     speaking = [one for one in said if one.verdict is verdict]
     reason = {
-        Verdict.FIRED: _reason(speaking[0].source),
-        Verdict.QUIET: fine,
-        Verdict.INSUFFICIENT_DATA: reasons.INSUFFICIENT_DATA,
+        MonitorVerdict.FIRED: _reason(speaking[0].source),
+        MonitorVerdict.QUIET: fine,
+        MonitorVerdict.INSUFFICIENT_DATA: reasons.INSUFFICIENT_DATA,
     }[verdict]
     sentences = "; ".join(f"{one.monitor.name}: {one.sentence}" for one in speaking)
     return Finding(condition, _TRUTHS[verdict], reason, sentences)
@@ -353,9 +353,9 @@ def _events(watch: Watch, stored: Mapping[str, Any] | None) -> Iterator[Event]:
     before = _stored_monitors(stored) if stored else {}
     for said in watch.report.said if watch.report is not None else ():
         verdict = before[said.name][0] if said.name in before else ""
-        if said.verdict is Verdict.FIRED and verdict != Verdict.FIRED.value:
+        if said.verdict is MonitorVerdict.FIRED and verdict != MonitorVerdict.FIRED.value:
             yield Event(EventType.WARNING, reasons.EVENT_MONITOR_FIRED, f"{said.name}: {said.sentence}")
-        elif said.verdict is Verdict.QUIET and verdict == Verdict.FIRED.value:
+        elif said.verdict is MonitorVerdict.QUIET and verdict == MonitorVerdict.FIRED.value:
             yield Event(EventType.NORMAL, reasons.EVENT_MONITOR_QUIET, f"{said.name}: {said.sentence}")
 
 

@@ -38,7 +38,7 @@ class ClusterRefused(ClusterError):
 
 
 @dataclass(frozen=True, slots=True)
-class Reference:
+class ObjectRef:
     """Names one object."""
 
     api_version: str
@@ -50,7 +50,7 @@ class Reference:
 class Cluster(Protocol):
     """Every call has a timeout and raises one of the errors above; none of them retries by itself."""
 
-    async def get(self, reference: Reference) -> Object | None:
+    async def get(self, reference: ObjectRef) -> Object | None:
         """The object as it is now, read from the server and never from a cache; None when there is none."""
 
     async def list(
@@ -67,7 +67,7 @@ class Cluster(Protocol):
     async def apply_status(self, manifest: Mapping[str, Any], *, manager: str) -> Object:
         """The same for the status subresource."""
 
-    async def delete(self, reference: Reference, *, uid: str) -> None:
+    async def delete(self, reference: ObjectRef, *, uid: str) -> None:
         """Delete exactly the object with this uid, its dependents in the background; one that is gone is fine."""
 
     async def record_event(self, regarding: Mapping[str, Any], *, kind: str, reason: str, message: str) -> None:

@@ -22,7 +22,7 @@ class ConnectionUnusable(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Connection:
+class ApiConnection:
     """Credentials are PEM text or paths, never both; a token in a file may change and is read again."""
 
     server: str
@@ -42,7 +42,7 @@ class Connection:
     @classmethod
     def in_cluster(
         cls, environment: Mapping[str, str] = os.environ, service_account: Path = SERVICE_ACCOUNT
-    ) -> Connection:
+    ) -> ApiConnection:
         """From what Kubernetes puts into every pod with a service account."""
         host, port = environment.get("KUBERNETES_SERVICE_HOST"), environment.get("KUBERNETES_SERVICE_PORT")
         token_path = service_account / "token"
@@ -57,7 +57,7 @@ class Connection:
         )
 
     @classmethod
-    def from_kubeconfig(cls, path: Path, context: str | None = None) -> Connection:
+    def from_kubeconfig(cls, path: Path, context: str | None = None) -> ApiConnection:
         """From one context of a kubeconfig, the current one unless named. Paths in it are relative to the file."""
         config = _read(path)
         name = context or config.get("current-context")

@@ -17,7 +17,7 @@ import msgspec
 from yarl import URL
 
 from viridian.api.address import Address
-from viridian.api.feedback import CA_FILE, RULES_PATH, SNAPSHOTS_PATH, WINDOWS_PATH, Keeping, Snapshot, Window
+from viridian.api.feedback import CA_FILE, RULES_PATH, SNAPSHOTS_PATH, WINDOWS_PATH, FrozenRows, Keeping, Window
 from viridian.api.texts import one_line
 from viridian.ports.bounded import TooLong, bounded
 from viridian.tls import trusting
@@ -26,7 +26,7 @@ TIMEOUT_SECONDS: Final = 10.0
 MAX_BYTES: Final = 12 * 1024 * 1024
 SHOWN_CHARACTERS: Final = 300
 _WINDOWS: Final = msgspec.json.Decoder(list[Window])
-_SNAPSHOT: Final = msgspec.json.Decoder(Snapshot)
+_SNAPSHOT: Final = msgspec.json.Decoder(FrozenRows)
 _Answer = TypeVar("_Answer")
 
 
@@ -46,7 +46,7 @@ class _NothingThere(FeedbackRefused):
     """A 404 in the collector's own words, which says that it knows of no such thing."""
 
 
-class Feedback(Protocol):
+class Collector(Protocol):
     """Every call ends within some seconds and is never repeated inside."""
 
     async def windows(
@@ -71,14 +71,14 @@ class Feedback(Protocol):
     async def close(self, namespace: str, deployment: str) -> None:
         """The deployment is gone: nothing more of it is taken. May be repeated."""
 
-    async def freeze(self, namespace: str, deployment: str, run_id: str) -> Snapshot | None:
+    async def freeze(self, namespace: str, deployment: str, run_id: str) -> FrozenRows | None:
         """The rows that are known now, for this run. Asked again, it is the same snapshot.
 
         None where nothing has been received of that deployment yet, as before its first version serves.
         """
 
 
-class HttpFeedback:
+class HttpCollector:
     """A collector over HTTP, with a session that its owner closes.
 
     `token_path` is read for every call: Kubernetes renews it. Without the file the operator asks without a token.
@@ -119,7 +119,7 @@ class HttpFeedback:
     async def close(self, namespace: str, deployment: str) -> None:
         await self._request("DELETE", f"{RULES_PATH}/{namespace}/{deployment}")
 
-    async def freeze(self, namespace: str, deployment: str, run_id: str) -> Snapshot | None:
+    async def freeze(self, namespace: str, deployment: str, run_id: str) -> FrozenRows | None:
         try:
             body = await self._request("PUT", f"{SNAPSHOTS_PATH}/{namespace}/{deployment}/{run_id}")
         except _NothingThere:

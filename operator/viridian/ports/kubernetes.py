@@ -19,8 +19,8 @@ from viridian.api.names import API_VERSION, MODEL_DEPLOYMENT, RETRAIN_POLICY
 from viridian.api.texts import one_line
 from viridian.ports.answers import MAX_MESSAGE, failure, is_not_found
 from viridian.ports.bounded import TooLong, bounded
-from viridian.ports.cluster import ClusterUnavailable, Object, Reference
-from viridian.ports.connection import Connection
+from viridian.ports.cluster import ClusterUnavailable, Object, ObjectRef
+from viridian.ports.connection import ApiConnection
 from viridian.ports.event import EVENTS, event_about
 from viridian.ports.token import Token
 
@@ -39,36 +39,36 @@ OnCall = Callable[[str, str, str, float], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Resource:
+class ServedKind:
     """Where the API server keeps the objects of a kind."""
 
     plural: str
     namespaced: bool = True
 
 
-RESOURCES: Mapping[tuple[str, str], Resource] = {
-    ("v1", "ConfigMap"): Resource("configmaps"),
-    ("v1", "Namespace"): Resource("namespaces", namespaced=False),
-    ("v1", "Pod"): Resource("pods"),
-    ("v1", "Service"): Resource("services"),
-    ("apps/v1", "ControllerRevision"): Resource("controllerrevisions"),
-    ("apps/v1", "Deployment"): Resource("deployments"),
-    ("batch/v1", "Job"): Resource("jobs"),
-    ("coordination.k8s.io/v1", "Lease"): Resource("leases"),
-    (EVENTS, "Event"): Resource("events"),
-    ("networking.k8s.io/v1", "NetworkPolicy"): Resource("networkpolicies"),
-    ("policy/v1", "PodDisruptionBudget"): Resource("poddisruptionbudgets"),
-    (API_VERSION, MODEL_DEPLOYMENT): Resource("modeldeployments"),
-    (API_VERSION, RETRAIN_POLICY): Resource("retrainpolicies"),
+RESOURCES: Mapping[tuple[str, str], ServedKind] = {
+    ("v1", "ConfigMap"): ServedKind("configmaps"),
+    ("v1", "Namespace"): ServedKind("namespaces", namespaced=False),
+    ("v1", "Pod"): ServedKind("pods"),
+    ("v1", "Service"): ServedKind("services"),
+    ("apps/v1", "ControllerRevision"): ServedKind("controllerrevisions"),
+    ("apps/v1", "Deployment"): ServedKind("deployments"),
+    ("batch/v1", "Job"): ServedKind("jobs"),
+    ("coordination.k8s.io/v1", "Lease"): ServedKind("leases"),
+    (EVENTS, "Event"): ServedKind("events"),
+    ("networking.k8s.io/v1", "NetworkPolicy"): ServedKind("networkpolicies"),
+    ("policy/v1", "PodDisruptionBudget"): ServedKind("poddisruptionbudgets"),
+    (API_VERSION, MODEL_DEPLOYMENT): ServedKind("modeldeployments"),
+    (API_VERSION, RETRAIN_POLICY): ServedKind("retrainpolicies"),
 }
-_SECRETS = Resource("secrets")
+_SECRETS = ServedKind("secrets")
 
 
 class KubernetesCluster:
     """Satisfies `viridian.ports.cluster.Cluster`; opened by its first call, to be closed by whoever made it."""
 
     def __init__(
-        self, connection: Connection, *, timeout_seconds: float = TIMEOUT_SECONDS, on_call: OnCall | None = None
+        self, connection: ApiConnection, *, timeout_seconds: float = TIMEOUT_SECONDS, on_call: OnCall | None = None
     ) -> None:
         self._connection = connection
         self._timeout = aiohttp.ClientTimeout(total=timeout_seconds)
@@ -89,23 +89,23 @@ class KubernetesCluster:
             await self._session.close()
             self._session = None
 
-    async def get(self, reference: Reference) -> Object | None:
+    async def get(self, reference: ObjectRef) -> Object | None:
         return await self._found(_Call("get", "GET", reference))
 
-    async def secret(self, reference: Reference) -> Object | None:
+    async def secret(self, reference: ObjectRef) -> Object | None:
         """A Secret by its name. For the operator's own alone: no other call of this port reaches one."""
         return await self._found(_Call("get", "GET", reference, of=_SECRETS))
 
     async def create_secret(self, manifest: Mapping[str, Any]) -> None:
         """ClusterConflict where there is one of that name."""
-        unnamed = Reference("v1", "Secret", manifest["metadata"]["namespace"], "")
+        unnamed = ObjectRef("v1", "Secret", manifest["metadata"]["namespace"], "")
         call = _Call("create", "POST", unnamed, body=manifest, of=_SECRETS)
         (await self._send(call)).content(call)
 
     async def list(
         self, api_version: str, kind: str, namespace: str | None, labels: Mapping[str, str] | None = None
     ) -> Sequence[Object]:
-        reference = Reference(api_version, kind, namespace or "", "")
+        reference = ObjectRef(api_version, kind, namespace or "", "")
         selector = ",".join(f"{key}={value}" for key, value in sorted((labels or {}).items()))
         for _ in range(MAX_RELISTS):
             items = await self._pages(reference, selector)
@@ -119,7 +119,7 @@ class KubernetesCluster:
     async def apply_status(self, manifest: Mapping[str, Any], *, manager: str) -> Object:
         return await self._apply(manifest, manager, "status")
 
-    async def delete(self, reference: Reference, *, uid: str) -> None:
+    async def delete(self, reference: ObjectRef, *, uid: str) -> None:
         options = {
             "apiVersion": "v1",
             "kind": "DeleteOptions",
@@ -136,7 +136,7 @@ class KubernetesCluster:
 
     async def record_event(self, regarding: Mapping[str, Any], *, kind: str, reason: str, message: str) -> None:
         event = event_about(regarding, kind=kind, reason=reason, message=message, now=datetime.now(UTC))
-        call = _Call("create", "POST", Reference(EVENTS, "Event", event["metadata"]["namespace"], ""), body=event)
+        call = _Call("create", "POST", ObjectRef(EVENTS, "Event", event["metadata"]["namespace"], ""), body=event)
         (await self._send(call)).content(call)
 
     async def _apply(
@@ -153,12 +153,12 @@ class KubernetesCluster:
             return None
         return answer.content(call)
 
-    async def _is_gone(self, reference: Reference, uid: str) -> bool:
+    async def _is_gone(self, reference: ObjectRef, uid: str) -> bool:
         """Whether the object that was meant has been deleted by somebody else, even if another took its name."""
         found = await self.get(reference)
         return found is None or found["metadata"]["uid"] != uid
 
-    async def _pages(self, reference: Reference, selector: str) -> Sequence[Object] | None:
+    async def _pages(self, reference: ObjectRef, selector: str) -> Sequence[Object] | None:
         """Every page of a list; None when the server no longer remembers the state that the first page showed."""
         items: list[Object] = []
         parameters = {"limit": str(PAGE_SIZE)} | ({"labelSelector": selector} if selector else {})
@@ -174,13 +174,13 @@ class KubernetesCluster:
                 return items
             parameters = {**parameters, "continue": following}
 
-    async def _send(self, call: _Call) -> _Answer:
+    async def _send(self, call: _Call) -> _ApiResponse:
         answer = await self._send_once(call)
         if answer.status == 401 and self._token.renew():
             answer = await self._send_once(call)
         return answer
 
-    async def _send_once(self, call: _Call) -> _Answer:
+    async def _send_once(self, call: _Call) -> _ApiResponse:
         """One request and its answer, whatever its status; without an answer nothing is known about the outcome."""
         started = time.monotonic()
         code = "error"
@@ -195,7 +195,7 @@ class KubernetesCluster:
             ) as response:
                 content = await bounded(response, MAX_BYTES)
                 code = str(response.status)
-                return _Answer(response.status, _decoded(content), response.headers.get("Retry-After"))
+                return _ApiResponse(response.status, _decoded(content), response.headers.get("Retry-After"))
         except TooLong as error:
             raise ClusterUnavailable(f"{call.subject}: the API server's answer was not read: {error}") from error
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
@@ -223,16 +223,16 @@ class KubernetesCluster:
 class _Call:
     verb: str
     method: str
-    reference: Reference
+    reference: ObjectRef
     subresource: str = ""
     parameters: Mapping[str, str] | None = None
     body: Any = None
     content_type: str = JSON
-    of: Resource | None = None
+    of: ServedKind | None = None
     """Where its kind is not one of those that the port knows."""
 
     @property
-    def resource(self) -> Resource:
+    def resource(self) -> ServedKind:
         if self.of is not None:
             return self.of
         try:
@@ -259,7 +259,7 @@ class _Call:
 
 
 @dataclass(frozen=True, slots=True)
-class _Answer:
+class _ApiResponse:
     status: int
     body: Any
     retry_after: str | None
@@ -273,9 +273,9 @@ class _Answer:
         return self.body
 
 
-def _reference_of(manifest: Mapping[str, Any]) -> Reference:
+def _reference_of(manifest: Mapping[str, Any]) -> ObjectRef:
     metadata = manifest["metadata"]
-    return Reference(manifest["apiVersion"], manifest["kind"], metadata.get("namespace", ""), metadata["name"])
+    return ObjectRef(manifest["apiVersion"], manifest["kind"], metadata.get("namespace", ""), metadata["name"])
 
 
 def _decoded(content: bytearray) -> Any:

@@ -21,7 +21,15 @@ from viridian.api.registry import (
     TrainingRun,
     logged_model_id,
 )
-from viridian.ports.mlflow_api import TIMEOUT_SECONDS, Answer, Authorizing, Body, Credentials, MlflowApi, Outcome
+from viridian.ports.mlflow_api import (
+    TIMEOUT_SECONDS,
+    Authorizing,
+    Body,
+    CallOutcome,
+    Credentials,
+    MlflowApi,
+    MlflowResponse,
+)
 from viridian.ports.registry import RegistryMissing, RegistryRefused, RegistryUnavailable
 
 RUN_NAME_TAG: Final = "mlflow.runName"
@@ -102,7 +110,7 @@ class MlflowRegistry:
         if model_id := logged_model_id(source):
             wanted["model_id"] = model_id  # without it the server refuses the source as somebody else's
         answer = await self._api.post("model-versions/create", wanted)
-        if answer.outcome is Outcome.MISSING:
+        if answer.outcome is CallOutcome.MISSING:
             await self._create_model(name, owner)
             answer = await self._api.post("model-versions/create", wanted)
         return str(done(answer)["model_version"]["version"])
@@ -129,7 +137,7 @@ class MlflowRegistry:
 
     async def delete_alias(self, name: str, alias: str) -> None:
         answer = await self._api.delete("registered-models/alias", {"name": name, "alias": alias})
-        if answer.outcome is not Outcome.MISSING:
+        if answer.outcome is not CallOutcome.MISSING:
             done(answer)
 
     # ---- runs
@@ -169,7 +177,7 @@ class MlflowRegistry:
         """Names are unique: of two that create it at the same moment, one gets it together with its claim."""
         tags = {TAG_MODEL_DEPLOYMENT: owner} if owner else {}
         answer = await self._api.post("registered-models/create", {"name": name, "tags": listed(tags)})
-        if answer.outcome is not Outcome.EXISTS:
+        if answer.outcome is not CallOutcome.EXISTS:
             done(answer)
         elif owner and await self._claim_of(name) != owner:
             raise RegistryUnavailable(f"MLflow: somebody else created the registered model {name} at this moment")
@@ -184,7 +192,7 @@ class MlflowRegistry:
 
     async def _create_experiment(self, name: str) -> str:
         answer = await self._api.post("experiments/create", {"name": name})
-        if answer.outcome is not Outcome.EXISTS:
+        if answer.outcome is not CallOutcome.EXISTS:
             return str(done(answer)["experiment_id"])
         return await self._experiment(name) or ""
 
@@ -207,14 +215,14 @@ class MlflowRegistry:
         return f"{body['run']['info']['artifact_uri']}/{path}" if body else uri
 
 
-def found(answer: Answer) -> dict[str, Any] | None:
+def found(answer: MlflowResponse) -> dict[str, Any] | None:
     """The body, or None for what does not exist. MLflow also says 400 to reads of names that cannot exist."""
     return answer.body if answer.done else None
 
 
-def done(answer: Answer) -> dict[str, Any]:
+def done(answer: MlflowResponse) -> dict[str, Any]:
     """The body of an answer to a call that has to succeed."""
-    if answer.outcome is Outcome.MISSING:
+    if answer.outcome is CallOutcome.MISSING:
         raise RegistryMissing(f"MLflow: {answer.message}")
     if not answer.done:
         raise RegistryRefused(f"MLflow: {answer.message}")

@@ -94,7 +94,7 @@ class _LoggedModel(_Part, frozen=True):
     info: _LoggedModelInfo
 
 
-class _Answer(_Part, frozen=True):
+class _AnyAnswer(_Part, frozen=True):
     """All answers in one: each has its own fields."""
 
     registered_model: _RegisteredModel | UnsetType = UNSET
@@ -113,7 +113,7 @@ class _Failure(_Part, frozen=True):
     message: str = ""
 
 
-_answers: Final = msgspec.json.Decoder(_Answer)
+_answers: Final = msgspec.json.Decoder(_AnyAnswer)
 _failures: Final = msgspec.json.Decoder(_Failure)
 
 

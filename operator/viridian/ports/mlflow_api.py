@@ -33,7 +33,7 @@ MAX_BYTES: Final = 2 * 1024 * 1024
 """Of one answer. A run with all its metrics, parameters and tags has some 100 kB."""
 
 
-class Outcome(Enum):
+class CallOutcome(Enum):
     """Answers that a caller can reason about; everything else is raised."""
 
     DONE = "done"
@@ -42,7 +42,7 @@ class Outcome(Enum):
     INVALID = "INVALID_PARAMETER_VALUE"
 
 
-TELLING: Final = {outcome.value: outcome for outcome in Outcome if outcome is not Outcome.DONE}
+TELLING: Final = {outcome.value: outcome for outcome in CallOutcome if outcome is not CallOutcome.DONE}
 
 
 class Body(dict[str, Any]):
@@ -53,14 +53,14 @@ class Body(dict[str, Any]):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    outcome: Outcome
+class MlflowResponse:
+    outcome: CallOutcome
     body: Body
     message: str = ""
 
     @property
     def done(self) -> bool:
-        return self.outcome is Outcome.DONE
+        return self.outcome is CallOutcome.DONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,18 +120,18 @@ class MlflowApi:
         self._aside = None
         await self._stack.aclose()
 
-    async def get(self, path: str, **query: str) -> Answer:
+    async def get(self, path: str, **query: str) -> MlflowResponse:
         return await self._request("GET", path, query=query)
 
-    async def post(self, path: str, body: Mapping[str, Any]) -> Answer:
+    async def post(self, path: str, body: Mapping[str, Any]) -> MlflowResponse:
         return await self._request("POST", path, body=body)
 
-    async def delete(self, path: str, body: Mapping[str, Any]) -> Answer:
+    async def delete(self, path: str, body: Mapping[str, Any]) -> MlflowResponse:
         return await self._request("DELETE", path, body=body)
 
     async def _request(
         self, method: str, path: str, *, query: Mapping[str, str] | None = None, body: Mapping[str, Any] | None = None
-    ) -> Answer:
+    ) -> MlflowResponse:
         if self._aside is None:
             self._aside = await self._stack.enter_async_context(Aside("mlflow"))
         try:
@@ -161,16 +161,16 @@ class MlflowApi:
             self._session = session(keepalive_timeout=IDLE_SECONDS)
         return self._session
 
-    def _sorted(self, status: int, answer: bytes | bytearray) -> Answer:
+    def _sorted(self, status: int, answer: bytes | bytearray) -> MlflowResponse:
         if status == 200:
             try:
-                return Answer(Outcome.DONE, Body(decoded(answer)))
+                return MlflowResponse(CallOutcome.DONE, Body(decoded(answer)))
             except NotMlflow as error:
                 raise RegistryRefused(f"{self._why_refused(200, '')} ({one_line(str(error), 100)})") from error
         code, message = failure(answer)
         message = message or answer[: 4 * SHOWN_CHARACTERS].decode(errors="replace")
         if code in TELLING:
-            return Answer(TELLING[code], Body(), first_line(message))
+            return MlflowResponse(TELLING[code], Body(), first_line(message))
         if status in (408, 409, 425, 429) or status >= 500 or is_race(message):
             raise RegistryUnavailable(f"{self} answered {status}: {first_line(message)}")
         raise RegistryRefused(self._why_refused(status, message))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from viridian.ports.connection import Connection
+from viridian.ports.connection import ApiConnection
 
 TOKEN_SECONDS = 60.0
 
@@ -13,7 +13,7 @@ TOKEN_SECONDS = 60.0
 class Token:
     """A bearer token that is read again when its file has changed, and at least once a minute."""
 
-    def __init__(self, connection: Connection, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, connection: ApiConnection, clock: Callable[[], float] = time.monotonic) -> None:
         self._connection = connection
         self._clock = clock
         self._value: str | None = None

@@ -18,7 +18,7 @@ MAX_VALUE: Final = 200
 """Characters of a manual run's annotation that are kept as they are; the rest goes into a hash."""
 
 
-class Source(StrEnum):
+class TriggerSource(StrEnum):
     SCHEDULE = "schedule"
     MANUAL = "manual"
 
@@ -27,7 +27,7 @@ class Source(StrEnum):
 class Cause:
     """A trigger that fired at a time, or the value that a person put into the annotation."""
 
-    source: Source
+    source: TriggerSource
     trigger: str = ""
     at: datetime | None = None
     value: str = ""
@@ -53,13 +53,13 @@ class Cause:
 
     def fires_for(self, trigger: str, schedule: str) -> bool:
         """Whether it is a time of this schedule, or of the trigger of that name where the schedule is not known."""
-        if self.source is not Source.SCHEDULE:
+        if self.source is not TriggerSource.SCHEDULE:
             return False
         return self.schedule == schedule if self.schedule else self.trigger == trigger
 
 
 def scheduled(trigger: str, at: datetime, schedule: str = "") -> Cause:
-    return Cause(Source.SCHEDULE, trigger, at, schedule=schedule)
+    return Cause(TriggerSource.SCHEDULE, trigger, at, schedule=schedule)
 
 
 def manual(value: str) -> Cause | None:
@@ -67,15 +67,15 @@ def manual(value: str) -> Cause | None:
     value = value.strip()
     if len(value) > MAX_VALUE:
         value = f"{value[:MAX_VALUE]}…{short_hash(value)}"
-    return Cause(Source.MANUAL, value=value) if value else None
+    return Cause(TriggerSource.MANUAL, value=value) if value else None
 
 
 def from_record(source: str, *, trigger: str = "", at: str = "", value: str = "", schedule: str = "") -> Cause | None:
     """The cause that was recorded with these texts, None for texts that make none."""
-    if source == Source.MANUAL:
-        return Cause(Source.MANUAL, value=value) if value else None
+    if source == TriggerSource.MANUAL:
+        return Cause(TriggerSource.MANUAL, value=value) if value else None
     time = moment(at)
-    return scheduled(trigger, time, schedule) if source == Source.SCHEDULE and trigger and time else None
+    return scheduled(trigger, time, schedule) if source == TriggerSource.SCHEDULE and trigger and time else None
 
 
 def run_id(policy_uid: str, cause: Cause) -> str:

@@ -11,9 +11,9 @@ from viridian.api.podtemplate import too_large
 from viridian.core.obstacles import Obstacles, outage, refusal
 from viridian.core.templates import of_stage
 from viridian.retraining.objects import entries, text
-from viridian.retraining.schedule import Unreadable
-from viridian.retraining.situation import Situation
-from viridian.retraining.snapshot import Answers, Facts, Unavailable
+from viridian.retraining.schedule import InvalidSchedule
+from viridian.retraining.situation import RetrainingState
+from viridian.retraining.snapshot import Answers, PolicyFacts, Unavailable
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Problem:
     lasting: bool
 
 
-Check = Callable[[Situation], Problem | None]
+Check = Callable[[RetrainingState], Problem | None]
 
 
 def write_problem(obstacles: Obstacles) -> Problem | None:
@@ -36,7 +36,7 @@ def write_problem(obstacles: Obstacles) -> Problem | None:
     return Problem(*delayed, lasting=False) if delayed is not None else None
 
 
-def template_works(situation: Situation) -> Problem | None:
+def template_works(situation: RetrainingState) -> Problem | None:
     template = situation.spec.stages.training.template
     if said := too_large(template):
         message = f"stages.training.template {said}: keep large texts in a ConfigMap"
@@ -48,12 +48,12 @@ def template_works(situation: Situation) -> Problem | None:
     return Problem(reasons.INVALID_SPEC, message, lasting=True)
 
 
-def template_is_allowed(situation: Situation) -> Problem | None:
+def template_is_allowed(situation: RetrainingState) -> Problem | None:
     said = of_stage(situation.spec.stages.training, situation.facts.templates)
     return Problem(reasons.TEMPLATE_NOT_ALLOWED, said, lasting=True) if said else None
 
 
-def deployment_exists(situation: Situation) -> Problem | None:
+def deployment_exists(situation: RetrainingState) -> Problem | None:
     if situation.facts.deployment is not None:
         return None
     name = situation.spec.model_deployment
@@ -63,7 +63,7 @@ def deployment_exists(situation: Situation) -> Problem | None:
     return Problem(reasons.MODEL_DEPLOYMENT_NOT_FOUND, message, lasting=False)
 
 
-def deployment_follows_an_alias(situation: Situation) -> Problem | None:
+def deployment_follows_an_alias(situation: RetrainingState) -> Problem | None:
     followed = followed_model(situation.facts)
     if followed is not None and followed.alias:
         return None
@@ -75,14 +75,14 @@ def deployment_follows_an_alias(situation: Situation) -> Problem | None:
     return Problem(reasons.NOTHING_TO_HAND_OVER_TO, message, lasting=True)
 
 
-def registry_is_configured(situation: Situation) -> Problem | None:
+def registry_is_configured(situation: RetrainingState) -> Problem | None:
     if situation.facts.mlflow_uri:
         return None
     message = "the operator runs without a registry: start it with --mlflow-uri or MLFLOW_TRACKING_URI"
     return Problem(reasons.REGISTRY_NOT_CONFIGURED, message, lasting=True)
 
 
-def collector_is_known(situation: Situation) -> Problem | None:
+def collector_is_known(situation: RetrainingState) -> Problem | None:
     if situation.facts.collector or not collects(situation.facts):
         return None
     message = (
@@ -102,7 +102,7 @@ CHECKS: tuple[Check, ...] = (
 )
 
 
-def first_problem(situation: Situation) -> Problem | None:
+def first_problem(situation: RetrainingState) -> Problem | None:
     """What keeps the policy from going on, as far as the cluster shows."""
     found = (check(situation) for check in CHECKS)
     return next((problem for problem in found if problem is not None), None)
@@ -119,27 +119,29 @@ def answer_problem(answers: Answers | Unavailable) -> Problem | None:
     return Problem(answers.reason, answers.message, lasting=answers.reason not in WAITED_FOR)
 
 
-def schedule_problem(situation: Situation) -> Problem | None:
+def schedule_problem(situation: RetrainingState) -> Problem | None:
     """Schedules that name no times. They keep nothing else from going on."""
     bad = [
-        f"trigger {name}: {table.message}" for name, table in situation.tables.items() if isinstance(table, Unreadable)
+        f"trigger {name}: {table.message}"
+        for name, table in situation.tables.items()
+        if isinstance(table, InvalidSchedule)
     ]
     return Problem(reasons.INVALID_SCHEDULE, "; ".join(bad), lasting=True) if bad else None
 
 
-def data_problem(situation: Situation) -> Problem | None:
+def data_problem(situation: RetrainingState) -> Problem | None:
     """Data that was found not good enough. A person may start a run all the same."""
     word = situation.quality
     return Problem(reasons.DATA_QUALITY_FAILED, word.message, lasting=True) if word.paused else None
 
 
-def collects(facts: Facts) -> bool:
+def collects(facts: PolicyFacts) -> bool:
     """Whether the predictions of the ModelDeployment are remembered, so that runs are given rows."""
     spec = facts.deployment.spec if facts.deployment else None
     return spec is not None and spec.feedback is not None
 
 
-def followed_model(facts: Facts) -> RegistryModel | None:
+def followed_model(facts: PolicyFacts) -> RegistryModel | None:
     """What the ModelDeployment follows in the registry."""
     spec = facts.deployment.spec if facts.deployment else None
     return spec.model.registry if spec else None

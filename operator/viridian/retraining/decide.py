@@ -17,7 +17,7 @@ from typing import Final
 import msgspec
 
 from viridian.api import reasons
-from viridian.api.feedback import Snapshot as FrozenRows
+from viridian.api.feedback import FrozenRows as FrozenRows
 from viridian.api.registry import TAG_POLICY, TAG_REASONS
 from viridian.api.retrainpolicy import ActiveRun
 from viridian.core.intent import apply_unless_covered
@@ -31,13 +31,13 @@ from viridian.retraining.objects import text
 from viridian.retraining.progress import changes_at, to_note, untraced
 from viridian.retraining.pruning import superfluous
 from viridian.retraining.questions import experiment_of, questions
-from viridian.retraining.records import TRAINING, Origin, dump_notes, record, revision
+from viridian.retraining.records import TRAINING, RunOrigin, dump_notes, record, revision
 from viridian.retraining.results import OPEN, Ending, from_mlflow, has_ended, trained
 from viridian.retraining.runs import Run
 from viridian.retraining.schedule import Timetable
 from viridian.retraining.since import noted
-from viridian.retraining.situation import Situation, Start, read, with_outcome
-from viridian.retraining.snapshot import Answers, Snapshot
+from viridian.retraining.situation import RetrainingState, Start, read, with_outcome
+from viridian.retraining.snapshot import Answers, RetrainingInput
 from viridian.retraining.status import invalid_status, news, status
 from viridian.retraining.triggers import wanted
 
@@ -47,19 +47,19 @@ ANSWER_POLL: Final = timedelta(seconds=15)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class RunStep:
     """What this pass does about the run that matters now."""
 
     actions: tuple[Action, ...] = ()
     # The run as the status is to show it.
     active: ActiveRun | None = None
     # The situation once the outcome is written down that this step writes.
-    after: Situation | None = None
+    after: RetrainingState | None = None
     wake: datetime | None = None
     summary: str = ""
 
 
-def decide(snapshot: Snapshot, now: datetime) -> Plan:
+def decide(snapshot: RetrainingInput, now: datetime) -> Plan:
     """What to do about this RetrainPolicy, now."""
     facts = snapshot.facts
     if facts.deleting:
@@ -75,10 +75,10 @@ def decide(snapshot: Snapshot, now: datetime) -> Plan:
         if snapshot.registry.questions != questions(situation):
             return Plan(wake=now, summary="something was due while the world was being read: look again")
         step, problem = _permitted(situation, _next_step(situation, snapshot.registry), snapshot.registry)
-    return _plan(situation, step or Step(), problem)
+    return _plan(situation, step or RunStep(), problem)
 
 
-def _permitted(situation: Situation, step: Step, answers: Answers) -> tuple[Step, Problem | None]:
+def _permitted(situation: RetrainingState, step: RunStep, answers: Answers) -> tuple[RunStep, Problem | None]:
     """The step, where the registered model is the namespace's own; else the claim on it, or why nothing goes on."""
     if not owners.needs_the_model(step.actions):
         return step, None
@@ -90,12 +90,12 @@ def _permitted(situation: Situation, step: Step, answers: Answers) -> tuple[Step
             claimed = f"the registered model {answers.questions.owners_of} is claimed"
             active = _at_work(situation.active) if situation.active else None
             claim = owners.claim(situation, answers)
-            return Step(actions=(claim,), active=active, wake=situation.now, summary=claimed), None
+            return RunStep(actions=(claim,), active=active, wake=situation.now, summary=claimed), None
         case Standing.FOREIGN:
             return _held_up(situation), owners.not_yours(found)
 
 
-def _plan(situation: Situation, step: Step, problem: Problem | None) -> Plan:
+def _plan(situation: RetrainingState, step: RunStep, problem: Problem | None) -> Plan:
     next_status = status(step.after or situation, problem, step.active)
     return Plan(
         actions=(*_keep_records(situation), *step.actions, *_clear(situation)),
@@ -109,7 +109,7 @@ def _plan(situation: Situation, step: Step, problem: Problem | None) -> Plan:
 # ---- what others may take away is written down first
 
 
-def _keep_records(situation: Situation) -> Iterator[Action]:
+def _keep_records(situation: RetrainingState) -> Iterator[Action]:
     """Since when schedules hold; and records that have lost their owner are adopted again."""
     facts = situation.facts
     yield from noted(facts, situation.since)
@@ -122,11 +122,11 @@ def _keep_records(situation: Situation) -> Iterator[Action]:
             yield adopt
 
 
-def _remember(situation: Situation) -> Step | None:
+def _remember(situation: RetrainingState) -> RunStep | None:
     """What has to be noted before anything else is done, whatever keeps the policy from going on."""
     if situation.unrecorded:
         lost = tuple(_record(situation, run, origin) for run, origin in situation.unrecorded)
-        return Step(actions=lost, wake=situation.now, summary="a record is made again from its Job")
+        return RunStep(actions=lost, wake=situation.now, summary="a record is made again from its Job")
     run = situation.active
     if run is None:
         return None
@@ -135,10 +135,10 @@ def _remember(situation: Situation) -> Step | None:
         return None
     action = Annotate("apps/v1", "ControllerRevision", run.record.name, dump_notes(note))
     summary = f"run {run.id}: {note.ending.state if note.ending else 'at work'}"
-    return Step(actions=(action,), active=_at_work(run), wake=situation.now, summary=summary)
+    return RunStep(actions=(action,), active=_at_work(run), wake=situation.now, summary=summary)
 
 
-def _record(situation: Situation, run: str, origin: Origin) -> Apply:
+def _record(situation: RetrainingState, run: str, origin: RunOrigin) -> Apply:
     facts = situation.facts
     number = max((known.record.number for known in situation.runs), default=0) + 1
     return Apply(with_intent(record(facts.name, facts.namespace, facts.uid, run, number, origin)))
@@ -147,43 +147,43 @@ def _record(situation: Situation, run: str, origin: Origin) -> Apply:
 # ---- the run
 
 
-def _held_up(situation: Situation) -> Step:
+def _held_up(situation: RetrainingState) -> RunStep:
     """Nothing can be done now; what is under way goes on."""
-    return Step(active=_at_work(situation.active) if situation.active else None)
+    return RunStep(active=_at_work(situation.active) if situation.active else None)
 
 
-def _next_step(situation: Situation, answers: Answers) -> Step:
+def _next_step(situation: RetrainingState, answers: Answers) -> RunStep:
     run = situation.active
     if run is None:
-        return _begin(situation, situation.start) if situation.start is not None else Step()
+        return _begin(situation, situation.start) if situation.start is not None else RunStep()
     if run.ending is not None:
         return _follow(situation, run, run.ending, answers)
     if untraced(run, situation.now):
         return _without_a_trace(situation, run, answers)
-    return Step(active=_at_work(run))
+    return RunStep(active=_at_work(run))
 
 
-def _begin(situation: Situation, start: Start) -> Step:
+def _begin(situation: RetrainingState, start: Start) -> RunStep:
     """The record is first: from here on the run is not forgotten, whatever becomes of everything else."""
     action = _record(situation, start.id, origin_now(situation, start.causes))
     summary = f"run {start.id} begins: {', '.join(start.reasons)}"
     active = ActiveRun(id=start.id, reasons=start.reasons[:20], stage=TRAINING)
-    return Step(actions=(action,), active=active, wake=situation.now, summary=summary)
+    return RunStep(actions=(action,), active=active, wake=situation.now, summary=summary)
 
 
-def _without_a_trace(situation: Situation, run: Run, answers: Answers) -> Step:
+def _without_a_trace(situation: RetrainingState, run: Run, answers: Answers) -> RunStep:
     """There is no Job: it was not made yet, or it is gone, and only MLflow knows what became of it."""
     mlflow = answers.run
     if not run.note.job and mlflow is None:
         if not wanted(situation.facts, situation.spec, situation.tables, run):
             gone = Delete("apps/v1", "ControllerRevision", run.record.name, run.record.uid)
-            return Step(actions=(gone,), wake=situation.now, summary=f"run {run.id} is not wanted any more")
+            return RunStep(actions=(gone,), wake=situation.now, summary=f"run {run.id} is not wanted any more")
         tags = {
             TAG_POLICY: f"{situation.facts.namespace}/{situation.facts.name}",
             TAG_REASONS: json.dumps(run.reasons, ensure_ascii=False),
         }
         create = CreateRun(experiment_of(situation.facts), run.id, tags)
-        return Step(actions=(create,), active=_at_work(run), wake=situation.now, summary=f"run {run.id} begins")
+        return RunStep(actions=(create,), active=_at_work(run), wake=situation.now, summary=f"run {run.id} begins")
     if not run.note.job and mlflow is not None and mlflow.status in OPEN and not trained(mlflow):
         return _launch(situation, run, mlflow.run_id, answers.rows)
     restored = not run.note.job and mlflow is not None and mlflow.status not in OPEN
@@ -191,14 +191,14 @@ def _without_a_trace(situation: Situation, run: Run, answers: Answers) -> Step:
     return _note_ending(situation, run, ending)
 
 
-def _note_ending(situation: Situation, run: Run, ending: Ending) -> Step:
+def _note_ending(situation: RetrainingState, run: Run, ending: Ending) -> RunStep:
     note = msgspec.structs.replace(run.note, ending=ending)
     action = Annotate("apps/v1", "ControllerRevision", run.record.name, dump_notes(note))
     summary = f"run {run.id}: its Job is gone; {ending.state}, as MLflow shows it"
-    return Step(actions=(action,), active=_at_work(run), wake=situation.now, summary=summary)
+    return RunStep(actions=(action,), active=_at_work(run), wake=situation.now, summary=summary)
 
 
-def _launch(situation: Situation, run: Run, mlflow_run: str, rows: FrozenRows | None) -> Step:
+def _launch(situation: RetrainingState, run: Run, mlflow_run: str, rows: FrozenRows | None) -> RunStep:
     """What has become due since the record was made is answered by the same Job."""
     origin = origin_now(situation, tuple(dict.fromkeys([*run.origin.causes, *situation.due])), mlflow_run)
     caused = tuple(cause.identity for cause in origin.causes)
@@ -207,16 +207,18 @@ def _launch(situation: Situation, run: Run, mlflow_run: str, rows: FrozenRows | 
     action = Apply(with_intent(job(situation, run, origin, rows)), tells=(told,))
     there = ("Job", run.job_name) not in situation.facts.obstacles
     active = _active(run, job_name=run.job_name if there else "", mlflow_run=mlflow_run, caused=caused)
-    return Step(actions=(action,), active=active, summary=f"run {run.id} trains: {', '.join(caused)}")
+    return RunStep(actions=(action,), active=active, summary=f"run {run.id} trains: {', '.join(caused)}")
 
 
-def _follow(situation: Situation, run: Run, ending: Ending, answers: Answers) -> Step:
+def _follow(situation: RetrainingState, run: Run, ending: Ending, answers: Answers) -> RunStep:
     step = endings.step(situation, run, ending, answers)
     if step.finished is None:
-        return Step(actions=step.actions, active=_at_work(run), wake=situation.now, summary=f"run {run.id} has ended")
+        return RunStep(
+            actions=step.actions, active=_at_work(run), wake=situation.now, summary=f"run {run.id} has ended"
+        )
     summary = f"run {run.id}: {step.finished.outcome}: {step.finished.message}"
     after = with_outcome(situation, run, step.finished)
-    return Step(actions=step.actions, after=after, wake=situation.now, summary=summary)
+    return RunStep(actions=step.actions, after=after, wake=situation.now, summary=summary)
 
 
 def _at_work(run: Run) -> ActiveRun:
@@ -238,7 +240,7 @@ def _active(run: Run, *, job_name: str, mlflow_run: str, caused: tuple[str, ...]
 # ---- what has had its time
 
 
-def _clear(situation: Situation) -> Iterator[Delete]:
+def _clear(situation: RetrainingState) -> Iterator[Delete]:
     """Jobs that go on although their run has ended; and old runs, of which the record goes last."""
     old = {run.id for run in superfluous(situation)}
     for run in situation.runs:
@@ -252,7 +254,7 @@ def _clear(situation: Situation) -> Iterator[Delete]:
             yield Delete("apps/v1", "ControllerRevision", run.record.name, run.record.uid, after)
 
 
-def _wake(situation: Situation, step: Step, problem: Problem | None) -> datetime | None:
+def _wake(situation: RetrainingState, step: RunStep, problem: Problem | None) -> datetime | None:
     """When to look again although nothing was heard; None where only a change can bring something new."""
     if step.wake is not None:
         return step.wake

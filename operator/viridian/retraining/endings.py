@@ -48,48 +48,50 @@ from viridian.retraining.questions import may_have_candidate
 from viridian.retraining.records import NO_DATA, dump_notes
 from viridian.retraining.results import OPEN, Ending
 from viridian.retraining.runs import Run
-from viridian.retraining.situation import Situation
+from viridian.retraining.situation import RetrainingState
 from viridian.retraining.snapshot import Answers, named_model
-from viridian.retraining.verdicts import Verdict, without_candidate
+from viridian.retraining.verdicts import RunVerdict, without_candidate
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class CompletionStep:
     """What to do about an ended run now; `finished` once its outcome is being written down."""
 
     actions: tuple[Action, ...]
     finished: FinishedRun | None = None
 
 
-def step(situation: Situation, run: Run, ending: Ending, answers: Answers) -> Step:
+def step(situation: RetrainingState, run: Run, ending: Ending, answers: Answers) -> CompletionStep:
     """The next step for a run whose stage has ended."""
     told = parse_report(ending.said)
     source = named_model(told.model_uri, answers.run, answers.candidate) if may_have_candidate(ending) else ""
     strange = foreign(source, answers.run, answers.logged) if source and answers.run is not None else ""
     if source and not strange and answers.candidate is None and answers.run is not None:
-        return Step((_register(situation, run, answers.run, told, source),))
+        return CompletionStep((_register(situation, run, answers.run, told, source),))
     if strange:
         # Nothing is written to a version that was registered from what another run made.
         answers = replace(answers, candidate=None)
-    verdict = Verdict(reasons.FOREIGN_MODEL, strange) if strange else _verdict(situation, run, ending, told, answers)
+    verdict = RunVerdict(reasons.FOREIGN_MODEL, strange) if strange else _verdict(situation, run, ending, told, answers)
     ahead = tuple(_not_yet_there(situation, run, told, answers, verdict))
     if ahead:
-        return Step(ahead)
+        return CompletionStep(ahead)
     finished = _finished(situation, run, ending, told, answers, verdict)
     noted, tells = dump_notes(run.note, finished), () if ending.restored else news(finished)
-    return Step(
+    return CompletionStep(
         (Annotate("apps/v1", "ControllerRevision", run.record.name, noted, tells=tells),),
         finished,
     )
 
 
-def _register(situation: Situation, run: Run, mlflow: TrainingRun, told: StageReport, source: str) -> RegisterVersion:
+def _register(
+    situation: RetrainingState, run: Run, mlflow: TrainingRun, told: StageReport, source: str
+) -> RegisterVersion:
     followed = followed_model(situation.facts)
     tags = _description(situation, run, told, mlflow)
     return RegisterVersion(followed.name if followed else "", mlflow.run_id, source, tags, claimant(situation))
 
 
-def _description(situation: Situation, run: Run, told: StageReport, mlflow: TrainingRun | None) -> dict[str, str]:
+def _description(situation: RetrainingState, run: Run, told: StageReport, mlflow: TrainingRun | None) -> dict[str, str]:
     """What a version remembers about how it was made; a later candidate is compared with it."""
     tags = mlflow.tags if mlflow else {}
     own = {name: value for name, value in reported(told, mlflow).items() if not name.startswith(CHAMPION_PREFIX)}
@@ -115,26 +117,30 @@ def reported(told: StageReport, run: TrainingRun | None) -> Mapping[str, float]:
     return {**(run.metrics if run else {}), **told.metrics}
 
 
-def _verdict(situation: Situation, run: Run, ending: Ending, told: StageReport, answers: Answers) -> Verdict:
+def _verdict(situation: RetrainingState, run: Run, ending: Ending, told: StageReport, answers: Answers) -> RunVerdict:
     """What is to become of the run."""
     said = answers.candidate.tags.get(TAG_GATE, "") if ending.restored and answers.candidate else ""
     if said:  # it was judged when it ended
         outcome, _, message = said.partition(": ")
-        return Verdict(outcome, message)
+        return RunVerdict(outcome, message)
     other = without_candidate(run, ending, told, situation.spec.stages.training.timeout)
     if other is not None:
         return other
     if ending.lost and (answers.candidate is None or not reported(told, answers.run)):
         gone = "training ended well, but its pod was deleted before its report could be read"
-        return Verdict(reasons.FAILED, f"{gone}: log model and metrics to the MLflow run, which stays, or run it again")
+        return RunVerdict(
+            reasons.FAILED, f"{gone}: log model and metrics to the MLflow run, which stays, or run it again"
+        )
     if answers.candidate is None:
         lost = "its MLflow run was deleted" if answers.run is None else "training ended well, but made no model"
-        return Verdict(reasons.FAILED, f"{lost}: log a model to the MLflow run, or report model.uri")
+        return RunVerdict(reasons.FAILED, f"{lost}: log a model to the MLflow run, or report model.uri")
     judged = gate(situation, run, told, answers, answers.candidate)
-    return Verdict(reasons.HANDED_OVER if judged.passed else reasons.REJECTED, judged.sentence)
+    return RunVerdict(reasons.HANDED_OVER if judged.passed else reasons.REJECTED, judged.sentence)
 
 
-def gate(situation: Situation, run: Run, told: StageReport, answers: Answers, candidate: ModelVersion) -> GateVerdict:
+def gate(
+    situation: RetrainingState, run: Run, told: StageReport, answers: Answers, candidate: ModelVersion
+) -> GateVerdict:
     """The gate's verdict about what the run made."""
     champion = _champion(answers, candidate)
     return judge(
@@ -164,7 +170,7 @@ def _recorded(text: str) -> Mapping[str, float]:
 
 
 def _not_yet_there(
-    situation: Situation, run: Run, told: StageReport, answers: Answers, verdict: Verdict
+    situation: RetrainingState, run: Run, told: StageReport, answers: Answers, verdict: RunVerdict
 ) -> Iterator[Action]:
     """What the registry does not show yet of the verdict."""
     if answers.run is not None and answers.run.status in OPEN:
@@ -184,14 +190,14 @@ def _not_yet_there(
         yield TagVersion(candidate.name, candidate.version, _verdict_tags(verdict))
 
 
-def _verdict_tags(verdict: Verdict) -> dict[str, str]:
+def _verdict_tags(verdict: RunVerdict) -> dict[str, str]:
     """Tags are written one by one: the gate's word is the last, since it says that all else is there."""
     word = {TAG_GATE: f"{verdict.outcome}: {verdict.message}"}
     return word if verdict.hands_over else {TAG_REASON: verdict.message, TAG_OUTCOME: verdict.outcome, **word}
 
 
 def _finished(
-    situation: Situation, run: Run, ending: Ending, told: StageReport, answers: Answers, verdict: Verdict
+    situation: RetrainingState, run: Run, ending: Ending, told: StageReport, answers: Answers, verdict: RunVerdict
 ) -> FinishedRun:
     return FinishedRun(
         id=run.id,

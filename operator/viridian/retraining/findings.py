@@ -20,7 +20,7 @@ from viridian.retraining.checks import Problem, data_problem, schedule_problem, 
 from viridian.retraining.progress import waiting
 from viridian.retraining.quality import Quality
 from viridian.retraining.runs import Run
-from viridian.retraining.situation import Situation
+from viridian.retraining.situation import RetrainingState
 
 MAX_SHOWN: Final = 50
 """Characters of a person's value that a message repeats."""
@@ -28,7 +28,7 @@ MAX_SAID: Final = 300
 """Characters of what a failed attempt said; the end of a log says most."""
 
 
-def findings(situation: Situation, problem: Problem | None, active: ActiveRun | None) -> tuple[Finding, ...]:
+def findings(situation: RetrainingState, problem: Problem | None, active: ActiveRun | None) -> tuple[Finding, ...]:
     """All conditions."""
     word = situation.quality
     obstacles = situation.facts.obstacles
@@ -59,12 +59,12 @@ def _abnormal(kind: str, problems: list[Problem]) -> Iterable[Finding]:
         yield Finding(kind, Truth.TRUE, problems[0].reason, message)
 
 
-def _ready(situation: Situation, active: ActiveRun | None) -> Finding:
+def _ready(situation: RetrainingState, active: ActiveRun | None) -> Finding:
     reason, message = _occupation(situation, active)
     return Finding(reasons.READY, Truth.TRUE, reason, message)
 
 
-def _occupation(situation: Situation, active: ActiveRun | None) -> tuple[str, str]:
+def _occupation(situation: RetrainingState, active: ActiveRun | None) -> tuple[str, str]:
     if active is not None:
         return reasons.RUN_ACTIVE, _at_work(situation, active)
     if situation.spec.suspend:
@@ -75,7 +75,7 @@ def _occupation(situation: Situation, active: ActiveRun | None) -> tuple[str, st
     return reasons.WAITING, f"nothing is due{_used_up(situation)}"
 
 
-def _used_up(situation: Situation) -> str:
+def _used_up(situation: RetrainingState) -> str:
     """The annotation stays where it is; who writes an old value again should know why nothing happens."""
     asked = manual(situation.facts.annotations.get(RUN_ANNOTATION, ""))
     run = next((run for run in situation.finished if asked in run.origin.causes), None)
@@ -84,7 +84,7 @@ def _used_up(situation: Situation) -> str:
     return f"; run {run.id} has answered {RUN_ANNOTATION}={asked.value[:MAX_SHOWN]}: write another value to start a run"
 
 
-def _at_work(situation: Situation, active: ActiveRun) -> str:
+def _at_work(situation: RetrainingState, active: ActiveRun) -> str:
     lead = f"run {active.id}: {active.stage}" if active.job else f"run {active.id} begins"
     run = situation.active
     if run is None or not active.job or run.ending is not None:
@@ -104,7 +104,7 @@ def _attempts(run: Run, now: datetime) -> str:
     return f"; attempt {run.result.failures} failed: {failed}" if failed else ""
 
 
-def _paused(situation: Situation, word: Quality) -> Finding:
+def _paused(situation: RetrainingState, word: Quality) -> Finding:
     kind = reasons.PAUSED_CONDITION
     if situation.spec.suspend:
         return Finding(kind, Truth.TRUE, reasons.SUSPENDED, "spec.suspend is true")

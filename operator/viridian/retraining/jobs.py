@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from viridian.api.address import secret_of, variable
-from viridian.api.feedback import COLLECTOR_TOKEN_FILE_VARIABLE, Snapshot
+from viridian.api.feedback import COLLECTOR_TOKEN_FILE_VARIABLE, FrozenRows
 from viridian.api.names import GROUP, RETRAIN_POLICY, RUN_LABEL, STAGE_LABEL, TRIGGER_ANNOTATION
 from viridian.api.stage import FINAL_EXIT_CODES
 from viridian.core import collector_token
@@ -20,10 +20,10 @@ from viridian.retraining.causes import Cause
 from viridian.retraining.checks import followed_model
 from viridian.retraining.objects import Object, dig, entries, mapping, text
 from viridian.retraining.questions import experiment_of
-from viridian.retraining.records import TRAINING, Origin, data_shown, dump_origin, labels
+from viridian.retraining.records import TRAINING, RunOrigin, data_shown, dump_origin, labels
 from viridian.retraining.runs import Run
 from viridian.retraining.schedule import length
-from viridian.retraining.situation import Situation
+from viridian.retraining.situation import RetrainingState
 
 CHAMPION_VARIABLE: Final = "VIRIDIAN_CHAMPION_URI"
 OUT_DIR: Final = "/viridian/out"
@@ -34,10 +34,10 @@ MEMORY: Final = "16Gi"
 _REQUESTED: Final = "256Mi"
 
 
-def origin_now(situation: Situation, causes: tuple[Cause, ...], mlflow_run: str = "") -> Origin:
+def origin_now(situation: RetrainingState, causes: tuple[Cause, ...], mlflow_run: str = "") -> RunOrigin:
     """What a run that begins now works on."""
     facts, containers = situation.facts, entries(situation.spec.stages.training.template, "spec", "containers")
-    return Origin(
+    return RunOrigin(
         causes=causes,
         champion=facts.deployment.champion_version if facts.deployment else "",
         data=data_shown(situation.spec),
@@ -46,7 +46,7 @@ def origin_now(situation: Situation, causes: tuple[Cause, ...], mlflow_run: str 
     )
 
 
-def job(situation: Situation, run: Run, origin: Origin, rows: Snapshot | None = None) -> dict[str, Any]:
+def job(situation: RetrainingState, run: Run, origin: RunOrigin, rows: FrozenRows | None = None) -> dict[str, Any]:
     """The whole intent of a run's Job. It is applied once: a Job's template cannot be changed."""
     facts, stage = situation.facts, situation.spec.stages.training
     own = labels(facts.name, **{RUN_LABEL: run.id, STAGE_LABEL: TRAINING})
@@ -85,7 +85,7 @@ def _failure_policy(worker: str) -> dict[str, Any]:
     }
 
 
-def _environment(situation: Situation, run: str, origin: Origin) -> dict[str, str]:
+def _environment(situation: RetrainingState, run: str, origin: RunOrigin) -> dict[str, str]:
     """All of it is always there; empty means that there is none."""
     facts, data, followed = situation.facts, situation.spec.data, followed_model(situation.facts)
     return {
@@ -104,7 +104,7 @@ def _environment(situation: Situation, run: str, origin: Origin) -> dict[str, st
     }
 
 
-def _rows(rows: Snapshot | None) -> dict[str, str]:
+def _rows(rows: FrozenRows | None) -> dict[str, str]:
     """Where the rows are that were frozen for this run, what they must hash to, and how to show who asks for them."""
     return {
         "VIRIDIAN_FEEDBACK_URI": rows.uri if rows else "",
@@ -113,7 +113,7 @@ def _rows(rows: Snapshot | None) -> dict[str, str]:
     }
 
 
-def _last_evaluation(situation: Situation) -> str:
+def _last_evaluation(situation: RetrainingState) -> str:
     latest = situation.finished[0].finished if situation.finished else None
     if latest is None:
         return ""

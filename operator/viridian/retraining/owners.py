@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from viridian.api import reasons
-from viridian.core.model_owners import Standing, Verdict, judge
+from viridian.core.model_owners import OwnershipVerdict, Standing, judge
 from viridian.core.plan import Action, Apply, ClaimModel, CreateRun, RegisterVersion, SetAlias, TagVersion
 from viridian.retraining.checks import Problem
-from viridian.retraining.situation import Situation
+from viridian.retraining.situation import RetrainingState
 from viridian.retraining.snapshot import Answers
 
 
-def claimant(situation: Situation) -> str:
+def claimant(situation: RetrainingState) -> str:
     """In whose name a registered model is claimed."""
     return f"{situation.facts.namespace}/{situation.spec.model_deployment}"
 
@@ -26,18 +26,18 @@ def needs_the_model(actions: Iterable[Action]) -> bool:
     )
 
 
-def verdict(situation: Situation, answers: Answers) -> Verdict:
+def verdict(situation: RetrainingState, answers: Answers) -> OwnershipVerdict:
     """Whether the namespace may have the operator write to the model; only asked where the model is known."""
     model, owners = answers.questions.owners_of, answers.owners
     if not model or owners is None:
-        return Verdict(Standing.FOREIGN, "it is not known yet to whom the registered model belongs")
+        return OwnershipVerdict(Standing.FOREIGN, "it is not known yet to whom the registered model belongs")
     return judge(model, owners, situation.facts.namespace, situation.facts.registry_models)
 
 
-def claim(situation: Situation, answers: Answers) -> ClaimModel:
+def claim(situation: RetrainingState, answers: Answers) -> ClaimModel:
     return ClaimModel(answers.questions.owners_of, claimant(situation))
 
 
-def not_yours(found: Verdict) -> Problem:
+def not_yours(found: OwnershipVerdict) -> Problem:
     message = f"{found.message}; no run trains for it or is handed over until then"
     return Problem(reasons.NOT_YOURS, message, lasting=True)

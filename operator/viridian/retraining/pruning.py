@@ -8,11 +8,11 @@ from datetime import datetime
 from viridian.api.names import RUN_ANNOTATION
 from viridian.retraining.causes import manual
 from viridian.retraining.runs import Run
-from viridian.retraining.situation import Situation
+from viridian.retraining.situation import RetrainingState
 from viridian.retraining.triggers import answered_until, last_fired
 
 
-def superfluous(situation: Situation) -> tuple[Run, ...]:
+def superfluous(situation: RetrainingState) -> tuple[Run, ...]:
     """Finished runs beyond the history that the policy asks for, but none that is still evidence of something.
 
     A record is the memory of what its run answered. Without the one that answered the present annotation, the same
@@ -22,7 +22,7 @@ def superfluous(situation: Situation) -> tuple[Run, ...]:
     return tuple(run for run in situation.finished if run.id not in kept)
 
 
-def _evidence(situation: Situation) -> Iterator[str]:
+def _evidence(situation: RetrainingState) -> Iterator[str]:
     asked = manual(situation.facts.annotations.get(RUN_ANNOTATION, ""))
     yield from (run.id for run in situation.finished if asked in run.origin.causes)
     for trigger, table in situation.tables.items():

@@ -9,11 +9,11 @@ from viridian.retraining.checks import collects, first_problem, followed_model
 from viridian.retraining.progress import untraced
 from viridian.retraining.results import Ending, JobState, exit_code
 from viridian.retraining.runs import Run
-from viridian.retraining.situation import Situation, read
-from viridian.retraining.snapshot import Facts, Questions
+from viridian.retraining.situation import RetrainingState, read
+from viridian.retraining.snapshot import PolicyFacts, Questions
 
 
-def ask(facts: Facts, now: datetime) -> Questions:
+def ask(facts: PolicyFacts, now: datetime) -> Questions:
     """The questions of a pass; ask again with the same `now` and they are the same."""
     if facts.spec is None or facts.deleting:
         return Questions()
@@ -21,7 +21,7 @@ def ask(facts: Facts, now: datetime) -> Questions:
     return Questions() if first_problem(situation) else questions(situation)
 
 
-def questions(situation: Situation) -> Questions:
+def questions(situation: RetrainingState) -> Questions:
     """The questions that a situation leaves open."""
     run, experiment = situation.active, experiment_of(situation.facts)
     if run is None:
@@ -42,7 +42,7 @@ def questions(situation: Situation) -> Questions:
     )
 
 
-def experiment_of(facts: Facts) -> str:
+def experiment_of(facts: PolicyFacts) -> str:
     """The MLflow experiment of a policy's runs."""
     return f"{facts.namespace}/{facts.name}"
 
@@ -52,7 +52,7 @@ def may_have_candidate(ending: Ending) -> bool:
     return exit_code(ending) in (ExitCode.DONE, ExitCode.BAD_CANDIDATE)
 
 
-def _about_ending(situation: Situation, run: Run, ending: Ending, experiment: str) -> Questions:
+def _about_ending(situation: RetrainingState, run: Run, ending: Ending, experiment: str) -> Questions:
     # The script of a run that was cancelled may have registered a version by itself.
     has_version = may_have_candidate(ending) or ending.state is JobState.CANCELLED
     followed = followed_model(situation.facts) if has_version else None

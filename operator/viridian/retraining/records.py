@@ -44,7 +44,7 @@ def data_shown(spec: RetrainPolicySpec) -> Data:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Origin:
+class RunOrigin:
     """Why a run is made, and what it works on."""
 
     causes: tuple[Cause, ...] = ()
@@ -72,14 +72,14 @@ class StageNote(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
+class RunRecord:
     """A ControllerRevision as the decisions read it."""
 
     run: str
     uid: str
     number: int
     created: str
-    origin: Origin
+    origin: RunOrigin
     note: StageNote
     finished: FinishedRun | None
     manifest: Object = field(repr=False)
@@ -117,13 +117,13 @@ def revision(policy: str, namespace: str, uid: str, name: str, number: int, data
     }
 
 
-def record(policy: str, namespace: str, uid: str, run: str, number: int, origin: Origin) -> Object:
+def record(policy: str, namespace: str, uid: str, run: str, number: int, origin: RunOrigin) -> Object:
     """The record of a new run."""
     data = {"policy": {"uid": uid}, **dump_origin(origin)}
     return revision(policy, namespace, uid, run_record(policy, run), number, data, run)
 
 
-def dump_origin(origin: Origin) -> dict[str, Any]:
+def dump_origin(origin: RunOrigin) -> dict[str, Any]:
     """As the record's data has it, and the Job's annotation `viridian.dev/trigger`."""
     return {
         "causes": [cause.recorded() for cause in origin.causes],
@@ -134,9 +134,9 @@ def dump_origin(origin: Origin) -> dict[str, Any]:
     }
 
 
-def parse_origin(document: Any) -> Origin:
+def parse_origin(document: Any) -> RunOrigin:
     """The origin in such a document; whatever in it cannot be read is left out."""
-    return Origin(
+    return RunOrigin(
         causes=causes_of(entries(document, "causes")),
         champion=text(document, "champion"),
         data=Data(uri=text(document, "data", "uri") or NO_DATA.uri, revision=text(document, "data", "revision")),
@@ -158,16 +158,16 @@ def remembered_by(found: Object, uid: str) -> bool:
     return whose is Belongs.OURS or (whose is Belongs.ORPHAN and text(found, "data", "policy", "uid") == uid)
 
 
-def read_records(found: Sequence[Object], uid: str) -> tuple[Record, ...]:
+def read_records(found: Sequence[Object], uid: str) -> tuple[RunRecord, ...]:
     """The records of this policy's runs."""
     return tuple(
         _record(manifest) for manifest in found if labels_of(manifest).get(RUN_LABEL) and remembered_by(manifest, uid)
     )
 
 
-def _record(manifest: Object) -> Record:
+def _record(manifest: Object) -> RunRecord:
     run, recorded, number = labels_of(manifest)[RUN_LABEL], annotations_of(manifest), dig(manifest, "revision")
-    return Record(
+    return RunRecord(
         run=run,
         uid=text(manifest, "metadata", "uid"),
         number=number if isinstance(number, int) else 0,
@@ -203,7 +203,7 @@ def _finished(run: str, recorded: str) -> FinishedRun:
         return FinishedRun(id=run, outcome=reasons.FAILED, message="the record of how it ended cannot be read")
 
 
-def origin_of_job(job: Object, annotation: str) -> Origin | None:
+def origin_of_job(job: Object, annotation: str) -> RunOrigin | None:
     """What a Job was told when it was made; None for a Job that does not say."""
     try:
         document: Any = json.loads(annotations_of(job).get(annotation, ""))

@@ -11,16 +11,24 @@ from viridian.api.retrainpolicy import FinishedRun
 from viridian.core.conditions import moment
 from viridian.core.ownership import Belongs, belongs
 from viridian.retraining.objects import Object, labels_of, text
-from viridian.retraining.records import TRAINING, Origin, Record, StageNote, causes_of, origin_of_job, read_records
+from viridian.retraining.records import (
+    TRAINING,
+    RunOrigin,
+    RunRecord,
+    StageNote,
+    causes_of,
+    origin_of_job,
+    read_records,
+)
 from viridian.retraining.results import Ending, JobResult
-from viridian.retraining.snapshot import Facts
+from viridian.retraining.snapshot import PolicyFacts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
     """One run."""
 
-    record: Record
+    record: RunRecord
     job_name: str
     # Its Job, while there is one.
     job: Object | None = field(default=None, repr=False)
@@ -37,7 +45,7 @@ class Run:
         return self.record.note
 
     @property
-    def origin(self) -> Origin:
+    def origin(self) -> RunOrigin:
         """What it really worked on."""
         origin, note = self.record.origin, self.note
         return replace(
@@ -71,14 +79,14 @@ class Run:
         return self.record.created
 
 
-def read_runs(facts: Facts) -> tuple[Run, ...]:
+def read_runs(facts: PolicyFacts) -> tuple[Run, ...]:
     """All runs that the records tell of, the newest first."""
     jobs = {text(job, "metadata", "name"): job for job in owned_jobs(facts)}
     runs = (_run(facts, record, jobs) for record in read_records(facts.records, facts.uid))
     return tuple(sorted(runs, key=lambda run: (run.created, run.record.number, run.id), reverse=True))
 
 
-def _run(facts: Facts, record: Record, jobs: dict[str, Object]) -> Run:
+def _run(facts: PolicyFacts, record: RunRecord, jobs: dict[str, Object]) -> Run:
     name = stage_job(facts.name, record.run, TRAINING)
     return Run(
         record=record,
@@ -89,12 +97,12 @@ def _run(facts: Facts, record: Record, jobs: dict[str, Object]) -> Run:
     )
 
 
-def owned_jobs(facts: Facts) -> tuple[Object, ...]:
+def owned_jobs(facts: PolicyFacts) -> tuple[Object, ...]:
     """The Jobs of this very policy, orphans included: the name of a Job, which is checked as well, says who made it."""
     return tuple(job for job in facts.jobs if belongs(job, facts.uid) is not Belongs.OTHERS)
 
 
-def unrecorded(facts: Facts, runs: Sequence[Run]) -> tuple[tuple[str, Origin], ...]:
+def unrecorded(facts: PolicyFacts, runs: Sequence[Run]) -> tuple[tuple[str, RunOrigin], ...]:
     """Runs whose record is gone although their Job is there: the Job tells what the record said."""
     recorded = {run.id for run in runs}
     found = (

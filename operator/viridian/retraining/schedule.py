@@ -28,7 +28,7 @@ _DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Unreadable:
+class InvalidSchedule:
     """Why a schedule names no times, with what to write instead."""
 
     message: str
@@ -118,20 +118,22 @@ def length(duration: str) -> timedelta:
 
 
 @lru_cache(maxsize=4096)
-def timetable(schedule: Schedule) -> Timetable | Unreadable:
+def timetable(schedule: Schedule) -> Timetable | InvalidSchedule:
     """The schedule, understood."""
     fields = schedule.cron.split()
     if len(fields) != 5 or not all(_FIELD.fullmatch(field) for field in fields) or not croniter.is_valid(schedule.cron):
-        return Unreadable(
+        return InvalidSchedule(
             f'"{schedule.cron}" is not a schedule: write five fields (minute, hour, day of month, month, day of week), '
             'for example "0 3 * * 0" for Sundays at 03:00'
         )
     zone = _zone(schedule.time_zone)
     if zone is None:
-        return Unreadable(f'"{schedule.time_zone}" is not a time zone: write an IANA name such as UTC or Europe/Paris')
+        return InvalidSchedule(
+            f'"{schedule.time_zone}" is not a time zone: write an IANA name such as UTC or Europe/Paris'
+        )
     understood = Timetable(" ".join(fields), zone)
     if next(_all(lambda: croniter(understood.cron, _SOME_DAY).get_next(datetime)), None) is None:
-        return Unreadable(f'"{schedule.cron}" names a day that no year has: choose another day of month or month')
+        return InvalidSchedule(f'"{schedule.cron}" names a day that no year has: choose another day of month or month')
     return understood
 
 

@@ -19,11 +19,13 @@ from viridian.core.intent import apply_unless_covered
 from viridian.core.plan import Apply
 from viridian.retraining.objects import Object, annotations_of, mapping, text
 from viridian.retraining.records import remembered_by, revision
-from viridian.retraining.schedule import Timetable, Unreadable
-from viridian.retraining.snapshot import Facts
+from viridian.retraining.schedule import InvalidSchedule, Timetable
+from viridian.retraining.snapshot import PolicyFacts
 
 
-def since(facts: Facts, tables: Mapping[str, Timetable | Unreadable], now: datetime) -> Mapping[str, datetime]:
+def since(
+    facts: PolicyFacts, tables: Mapping[str, Timetable | InvalidSchedule], now: datetime
+) -> Mapping[str, datetime]:
     """Since when each of the present schedules holds."""
     stored = _stored(facts)
     known = _noted(stored) if stored is not None else None
@@ -42,7 +44,7 @@ def since(facts: Facts, tables: Mapping[str, Timetable | Unreadable], now: datet
     return found
 
 
-def noted(facts: Facts, schedules: Mapping[str, datetime]) -> Iterator[Apply]:
+def noted(facts: PolicyFacts, schedules: Mapping[str, datetime]) -> Iterator[Apply]:
     """The write that notes them, where they are not noted yet."""
     stored = _stored(facts)
     if not schedules and stored is None:
@@ -56,7 +58,7 @@ def noted(facts: Facts, schedules: Mapping[str, datetime]) -> Iterator[Apply]:
         yield action
 
 
-def _stored(facts: Facts) -> Object | None:
+def _stored(facts: PolicyFacts) -> Object | None:
     name = schedules_record(facts.name, facts.uid)
     ours = (found for found in facts.records if text(found, "metadata", "name") == name)
     return next((found for found in ours if remembered_by(found, facts.uid)), None)

@@ -8,13 +8,13 @@ from datetime import datetime
 
 from viridian.api.retrainpolicy import FinishedRun, RetrainPolicySpec
 from viridian.retraining import triggers
-from viridian.retraining.causes import Cause, Source, run_id
+from viridian.retraining.causes import Cause, TriggerSource, run_id
 from viridian.retraining.quality import Quality, quality
-from viridian.retraining.records import Origin, data_shown
+from viridian.retraining.records import RunOrigin, data_shown
 from viridian.retraining.runs import Run, read_runs, unrecorded
-from viridian.retraining.schedule import Timetable, Unreadable, length, timetable
+from viridian.retraining.schedule import InvalidSchedule, Timetable, length, timetable
 from viridian.retraining.since import since
-from viridian.retraining.snapshot import Facts
+from viridian.retraining.snapshot import PolicyFacts
 from viridian.retraining.triggers import Hold
 
 
@@ -31,13 +31,13 @@ class Start:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Situation:
+class RetrainingState:
     """The facts, understood."""
 
-    facts: Facts
+    facts: PolicyFacts
     spec: RetrainPolicySpec
     now: datetime
-    tables: Mapping[str, Timetable | Unreadable]
+    tables: Mapping[str, Timetable | InvalidSchedule]
     # Since when each schedule holds.
     since: Mapping[str, datetime]
     # Every run, the newest first.
@@ -47,7 +47,7 @@ class Situation:
     # The oldest run that is not decided about.
     active: Run | None
     # Runs whose record has to be made again, because their Job is there.
-    unrecorded: tuple[tuple[str, Origin], ...]
+    unrecorded: tuple[tuple[str, RunOrigin], ...]
     quality: Quality
     # When the cooldown after the latest run ends; None when it is over.
     cooling_until: datetime | None
@@ -62,7 +62,7 @@ class Situation:
         return self.spec.suspend or self.quality.paused
 
 
-def read(facts: Facts, spec: RetrainPolicySpec, now: datetime) -> Situation:
+def read(facts: PolicyFacts, spec: RetrainPolicySpec, now: datetime) -> RetrainingState:
     """The situation that the facts show."""
     runs = read_runs(facts)
     finished = newest_first(runs)
@@ -74,7 +74,7 @@ def read(facts: Facts, spec: RetrainPolicySpec, now: datetime) -> Situation:
     cooling_until = _cooling_until(finished, spec, now)
     due = triggers.due(facts, spec, tables, held_since, runs, tuple(_holds(finished, spec, word)), now)
     held = spec.suspend or word.paused or cooling_until is not None
-    return Situation(
+    return RetrainingState(
         facts=facts,
         spec=spec,
         now=now,
@@ -91,7 +91,7 @@ def read(facts: Facts, spec: RetrainPolicySpec, now: datetime) -> Situation:
     )
 
 
-def with_outcome(situation: Situation, run: Run, finished: FinishedRun) -> Situation:
+def with_outcome(situation: RetrainingState, run: Run, finished: FinishedRun) -> RetrainingState:
     """The situation once this outcome stands on the record of the run."""
     decided = replace(run, record=replace(run.record, finished=finished))
     runs = newest_first([decided, *situation.finished])
@@ -132,9 +132,9 @@ def _cooling_until(finished: Sequence[Run], spec: RetrainPolicySpec, now: dateti
     return next((hold.until for hold in _cooldown(finished, spec) if hold.until is not None and hold.until > now), None)
 
 
-def _start(facts: Facts, due: Sequence[Cause], *, held: bool) -> Start | None:
+def _start(facts: PolicyFacts, due: Sequence[Cause], *, held: bool) -> Start | None:
     """What is due becomes one run. Schedules alone start none while they are held back; a person's wish always does."""
-    fires = [cause for cause in due if cause.source is Source.SCHEDULE]
-    asked = [cause for cause in due if cause.source is Source.MANUAL]
+    fires = [cause for cause in due if cause.source is TriggerSource.SCHEDULE]
+    asked = [cause for cause in due if cause.source is TriggerSource.MANUAL]
     causes = tuple(dict.fromkeys([*asked, *fires] if held else [*fires, *asked]))
     return Start(run_id(facts.uid, causes[0]), causes) if asked or (fires and not held) else None

@@ -22,7 +22,7 @@ from datetime import datetime
 import msgspec
 
 from viridian.api.address import secret_of, shown
-from viridian.api.feedback import Snapshot as FrozenRows
+from viridian.api.feedback import FrozenRows as FrozenRows
 from viridian.api.modeldeployment import ModelDeploymentSpec
 from viridian.api.registry import LoggedModel, ModelVersion, TrainingRun
 from viridian.api.retrainpolicy import RetrainPolicySpec
@@ -45,7 +45,7 @@ class Deployment:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
+class PolicyFacts:
     """What the cluster shows."""
 
     name: str
@@ -143,10 +143,10 @@ class Unavailable:
 
 
 @dataclass(frozen=True, slots=True)
-class Snapshot:
+class RetrainingInput:
     """A RetrainPolicy and its world."""
 
-    facts: Facts
+    facts: PolicyFacts
     registry: Answers | Unavailable = field(default_factory=Answers)
 
 
@@ -168,10 +168,10 @@ def facts_of(
     image_pull_secrets: tuple[str, ...] = (),
     registry_models: tuple[OwnerRule, ...] = (),
     templates: TemplateRules = NO_LIMITS,
-) -> Facts:
+) -> PolicyFacts:
     """The facts from the objects as the API server gave them."""
     spec, invalid = _policy_spec(policy)
-    return Facts(
+    return PolicyFacts(
         name=text(policy, "metadata", "name"),
         namespace=text(policy, "metadata", "namespace"),
         uid=text(policy, "metadata", "uid"),

@@ -18,13 +18,13 @@ from viridian.retraining.findings import findings
 from viridian.retraining.objects import Object, entries, text
 from viridian.retraining.runs import read_runs
 from viridian.retraining.schedule import Timetable
-from viridian.retraining.situation import Situation, newest_first
-from viridian.retraining.snapshot import Facts
+from viridian.retraining.situation import RetrainingState, newest_first
+from viridian.retraining.snapshot import PolicyFacts
 
 NEWEST = 10
 
 
-def status(situation: Situation, problem: Problem | None, active: ActiveRun | None) -> dict[str, Any]:
+def status(situation: RetrainingState, problem: Problem | None, active: ActiveRun | None) -> dict[str, Any]:
     """The next status, plain; fields without a value are left out."""
     runs = tuple(run.finished for run in situation.finished if run.finished is not None)
     fired = tuple(_trigger(situation, name) for name in situation.tables)
@@ -47,7 +47,7 @@ def status(situation: Situation, problem: Problem | None, active: ActiveRun | No
     return plain
 
 
-def invalid_status(facts: Facts, now: datetime) -> dict[str, Any]:
+def invalid_status(facts: PolicyFacts, now: datetime) -> dict[str, Any]:
     """The status of an object that does not fit the present schema: what runs became, and why nothing goes on."""
     message = f"the stored object does not fit the schema: {facts.invalid}"
     found = [
@@ -63,7 +63,7 @@ def invalid_status(facts: Facts, now: datetime) -> dict[str, Any]:
     return {**_prune(msgspec.to_builtins(whole)), "conditions": conditions}
 
 
-def _trigger(situation: Situation, name: str) -> TriggerStatus:
+def _trigger(situation: RetrainingState, name: str) -> TriggerStatus:
     table = situation.tables[name]
     fired = triggers.last_fired(situation.runs, name) or triggers.answered_until(situation.runs, name, table)
     coming = table.next(situation.now) if isinstance(table, Timetable) and not situation.paused else None

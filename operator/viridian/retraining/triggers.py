@@ -10,8 +10,8 @@ from viridian.api.names import RUN_ANNOTATION
 from viridian.api.retrainpolicy import RetrainPolicySpec, Trigger
 from viridian.retraining.causes import Cause, manual, scheduled
 from viridian.retraining.runs import Run
-from viridian.retraining.schedule import Timetable, Unreadable, length
-from viridian.retraining.snapshot import Facts
+from viridian.retraining.schedule import InvalidSchedule, Timetable, length
+from viridian.retraining.snapshot import PolicyFacts
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +24,9 @@ class Hold:
 
 
 def due(
-    facts: Facts,
+    facts: PolicyFacts,
     spec: RetrainPolicySpec,
-    tables: Mapping[str, Timetable | Unreadable],
+    tables: Mapping[str, Timetable | InvalidSchedule],
     since: Mapping[str, datetime],
     runs: Sequence[Run],
     holds: Sequence[Hold],
@@ -49,7 +49,7 @@ def answered_by(runs: Sequence[Run]) -> tuple[Cause, ...]:
     return tuple(cause for run in runs for cause in run.origin.causes)
 
 
-def answered_until(runs: Sequence[Run], trigger: str, table: Timetable | Unreadable) -> datetime | None:
+def answered_until(runs: Sequence[Run], trigger: str, table: Timetable | InvalidSchedule) -> datetime | None:
     """The newest time of the trigger's schedule that a run has answered, whatever the trigger was called then."""
     key = table.key if isinstance(table, Timetable) else ""
     return _newest(cause for cause in answered_by(runs) if cause.fires_for(trigger, key))
@@ -64,7 +64,9 @@ def _newest(causes: Iterable[Cause]) -> datetime | None:
     return max((cause.at for cause in causes if cause.at is not None), default=None)
 
 
-def wanted(facts: Facts, spec: RetrainPolicySpec, tables: Mapping[str, Timetable | Unreadable], run: Run) -> bool:
+def wanted(
+    facts: PolicyFacts, spec: RetrainPolicySpec, tables: Mapping[str, Timetable | InvalidSchedule], run: Run
+) -> bool:
     """Whether somebody still asks for a run that has not begun."""
     asked = manual(facts.annotations.get(RUN_ANNOTATION, ""))
     keys = {(name, table.key) for name, table in tables.items() if isinstance(table, Timetable)}

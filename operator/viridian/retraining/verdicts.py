@@ -20,7 +20,7 @@ _STATUSES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class RunVerdict:
     """What becomes of a run, and why, for people."""
 
     outcome: str
@@ -36,25 +36,25 @@ class Verdict:
         return _STATUSES.get(self.outcome, RunStatus.FINISHED)
 
 
-def without_candidate(run: Run, ending: Ending, told: StageReport, timeout: str) -> Verdict | None:
+def without_candidate(run: Run, ending: Ending, told: StageReport, timeout: str) -> RunVerdict | None:
     """The verdict on a run that ended in any way but well; None when there is a candidate to be judged."""
     if ending.state is JobState.COMPLETE:
         return None
     if ending.state is JobState.CANCELLED:
-        return Verdict(reasons.CANCELLED, _cancelled(run))
+        return RunVerdict(reasons.CANCELLED, _cancelled(run))
     if ending.reason == "DeadlineExceeded":
         kept = f": {run.note.waiting}" if run.note.waiting else ""
-        return Verdict(reasons.FAILED, f"training did not end within its timeout, now {timeout}{kept}")
+        return RunVerdict(reasons.FAILED, f"training did not end within its timeout, now {timeout}{kept}")
     said = _said(told)
     match exit_code(ending):
         case ExitCode.BAD_DATA:
-            return Verdict(reasons.DATA_QUALITY_FAILED, f"the data is not good enough{said}")
+            return RunVerdict(reasons.DATA_QUALITY_FAILED, f"the data is not good enough{said}")
         case ExitCode.BAD_CANDIDATE:
-            return Verdict(reasons.REJECTED, f"the training stage rejected its candidate{said}")
+            return RunVerdict(reasons.REJECTED, f"the training stage rejected its candidate{said}")
         case ExitCode.NOTHING_TO_DO:
-            return Verdict(reasons.SKIPPED, f"there was nothing to do{said}")
+            return RunVerdict(reasons.SKIPPED, f"there was nothing to do{said}")
         case code:
-            return Verdict(reasons.FAILED, _failure(ending, code) + said + _not_again(ending))
+            return RunVerdict(reasons.FAILED, _failure(ending, code) + said + _not_again(ending))
 
 
 def _cancelled(run: Run) -> str:

@@ -21,8 +21,8 @@ from viridian.core.intent import apply_unless_covered
 from viridian.core.plan import Apply, Delete
 from viridian.rollout import objects
 from viridian.rollout.layout import Layout
-from viridian.rollout.situation import Situation
-from viridian.rollout.snapshot import Access, Snapshot
+from viridian.rollout.situation import RolloutState
+from viridian.rollout.snapshot import NetworkAccess, RolloutInput
 
 OPERATOR_POD: Mapping[str, str] = {
     "app.kubernetes.io/name": "viridian",
@@ -35,7 +35,7 @@ Port = tuple[str | int, str]
 """Name or number, and protocol."""
 
 
-def limit_access(situation: Situation, slots: Layout) -> Iterator[Apply | Delete]:
+def limit_access(situation: RolloutState, slots: Layout) -> Iterator[Apply | Delete]:
     """What brings the NetworkPolicy to what is wanted: there, or not there."""
     snapshot, access = situation.snapshot, situation.snapshot.settings.access
     observed, templates = snapshot.network_policy, tuple(_templates(situation, slots))
@@ -49,7 +49,7 @@ def limit_access(situation: Situation, slots: Layout) -> Iterator[Apply | Delete
             yield action
 
 
-def policy(snapshot: Snapshot, access: Access, templates: Iterable[Template]) -> objects.Manifest:
+def policy(snapshot: RolloutInput, access: NetworkAccess, templates: Iterable[Template]) -> objects.Manifest:
     """For pods of both slots. Ports go by name, since the two slots may number them differently."""
     known = tuple(templates)
     operator = {
@@ -77,7 +77,7 @@ def policy(snapshot: Snapshot, access: Access, templates: Iterable[Template]) ->
     }
 
 
-def _templates(situation: Situation, slots: Layout) -> Iterator[Template]:
+def _templates(situation: RolloutState, slots: Layout) -> Iterator[Template]:
     """Of the pods that are there, and of those that are about to be made."""
     for world in situation.snapshot.slots.values():
         yield world.deployment["spec"]["template"]

@@ -13,17 +13,17 @@ from viridian.core.ownership import Belongs, belongs
 from viridian.core.plan import Action, Annotate, Apply, Delete
 from viridian.rollout import objects, records
 from viridian.rollout.move import Move
-from viridian.rollout.records import Outcome, Record
-from viridian.rollout.situation import Situation
+from viridian.rollout.records import RevisionOutcome, RevisionRecord
+from viridian.rollout.situation import RolloutState
 from viridian.rollout.traffic import Reverted, Traffic
 
 RECORDS_KEPT = 10
 _UNRECORDED = 5
 
 
-def pending_outcomes(situation: Situation, move: Move) -> dict[str, Outcome]:
+def pending_outcomes(situation: RolloutState, move: Move) -> dict[str, RevisionOutcome]:
     """Revision to the decision about it that its record does not hold yet."""
-    found: dict[str, Outcome] = {}
+    found: dict[str, RevisionOutcome] = {}
     if move.traffic is not None:
         for revision, outcome in (*_decided(move.traffic), *_emptied(situation)):
             record = situation.record(revision)
@@ -31,11 +31,11 @@ def pending_outcomes(situation: Situation, move: Move) -> dict[str, Outcome]:
                 found[revision] = outcome
     if move.retried is not None:
         revision, command = move.retried
-        found[revision] = Outcome(records.RETRIED, stamp_exact(situation.now), by=command)
+        found[revision] = RevisionOutcome(records.RETRIED, stamp_exact(situation.now), by=command)
     return found
 
 
-def still_remembered(situation: Situation, move: Move) -> Move:
+def still_remembered(situation: RolloutState, move: Move) -> Move:
     """The move, with those that lost the traffic before and whose records cannot be written: nothing is forgotten.
 
     Only what is written anyway is added to.
@@ -47,30 +47,30 @@ def still_remembered(situation: Situation, move: Move) -> Move:
     return replace(move, traffic=replace(after, unrecorded=tuple(lost[:_UNRECORDED])))
 
 
-def _is_noted(situation: Situation, lost: Reverted) -> bool:
+def _is_noted(situation: RolloutState, lost: Reverted) -> bool:
     record = situation.record(lost.revision)
     return record is not None and any(known.at == lost.at for known in record.outcomes)
 
 
-def _emptied(situation: Situation) -> Iterable[tuple[str, Outcome]]:
+def _emptied(situation: RolloutState) -> Iterable[tuple[str, RevisionOutcome]]:
     """A challenger that has lost its pods is decided about, whatever the live Service still says."""
     if situation.traffic is not None and situation.emptied is not None:
         yield from _decided(replace(situation.traffic, trial=None, cause="", reverted=situation.emptied))
 
 
-def _decided(traffic: Traffic) -> Iterable[tuple[str, Outcome]]:
+def _decided(traffic: Traffic) -> Iterable[tuple[str, RevisionOutcome]]:
     if traffic.trial is not None and traffic.trial.approved:
         yield (
             traffic.trial.revision,
-            Outcome(records.APPROVED, traffic.trial.approved_at, by=traffic.trial.approved),
+            RevisionOutcome(records.APPROVED, traffic.trial.approved_at, by=traffic.trial.approved),
         )
     if traffic.cause == reasons.PROMOTED:
-        yield traffic.revision, Outcome(reasons.PROMOTED, traffic.since, other=traffic.former or None)
+        yield traffic.revision, RevisionOutcome(reasons.PROMOTED, traffic.since, other=traffic.former or None)
     # The newest outcome of a revision is its last word, so it is noted last.
     for lost in reversed(traffic.turned_away):
         yield (
             lost.revision,
-            Outcome(
+            RevisionOutcome(
                 lost.outcome,
                 lost.at,
                 lost.reason,
@@ -82,7 +82,9 @@ def _decided(traffic: Traffic) -> Iterable[tuple[str, Outcome]]:
         )
 
 
-def with_pending(situation: Situation, pending: Mapping[str, Outcome]) -> dict[str, tuple[Outcome, ...]]:
+def with_pending(
+    situation: RolloutState, pending: Mapping[str, RevisionOutcome]
+) -> dict[str, tuple[RevisionOutcome, ...]]:
     """Every record's outcomes, those of this pass included."""
     known = {revision: record.outcomes for revision, record in situation.snapshot.records.items()}
     return {
@@ -91,13 +93,15 @@ def with_pending(situation: Situation, pending: Mapping[str, Outcome]) -> dict[s
     }
 
 
-def record_outcomes(situation: Situation, pending: dict[str, Outcome]) -> Iterable[Action]:
+def record_outcomes(situation: RolloutState, pending: dict[str, RevisionOutcome]) -> Iterable[Action]:
     """Where the operator itself will read it; nothing else comes before that."""
     for revision, outcome in pending.items():
         yield annotate(situation, revision, (*situation.snapshot.records[revision].outcomes, outcome))
 
 
-def annotate(situation: Situation, revision: str, outcomes: tuple[Outcome, ...], *, told: bool = False) -> Annotate:
+def annotate(
+    situation: RolloutState, revision: str, outcomes: tuple[RevisionOutcome, ...], *, told: bool = False
+) -> Annotate:
     """All that stands on a record is said each time: what is left out of an apply is given up."""
     annotations = {OUTCOME_ANNOTATION: records.dump(outcomes)}
     if told:
@@ -106,7 +110,7 @@ def annotate(situation: Situation, revision: str, outcomes: tuple[Outcome, ...],
     return Annotate("apps/v1", "ControllerRevision", name, annotations, once_registered=told)
 
 
-def adopt_records(situation: Situation) -> Iterable[Action]:
+def adopt_records(situation: RolloutState) -> Iterable[Action]:
     """Records that lost their owner get this one, before anything that shows that they may be believed changes."""
     snapshot = situation.snapshot
     for record in snapshot.records.values():
@@ -114,10 +118,10 @@ def adopt_records(situation: Situation) -> Iterable[Action]:
             yield Apply(of_the_same(stamp(objects.adopted_record(snapshot, record)), record.manifest))
 
 
-def superfluous_records(situation: Situation, needed: set[str]) -> Iterable[Action]:
+def superfluous_records(situation: RolloutState, needed: set[str]) -> Iterable[Action]:
     """Records beyond the newest, except those of revisions that are in use."""
 
-    def age(record: Record) -> tuple[str, int]:
+    def age(record: RevisionRecord) -> tuple[str, int]:
         return (record.outcomes[-1].at if record.outcomes else "", record.number)
 
     rest = [record for record in situation.snapshot.records.values() if record.revision not in needed]

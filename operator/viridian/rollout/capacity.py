@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Pods:
+class PodSplit:
     """Pods of the two slots while a challenger is on trial."""
 
     champion: int
@@ -18,7 +18,7 @@ class Pods:
         return 100 * self.challenger / max(1, self.champion + self.challenger)
 
 
-def pods_for(weight: int, replicas: int, max_surge: int) -> Pods:
+def pods_for(weight: int, replicas: int, max_surge: int) -> PodSplit:
     """The counts that come closest to the weight with at most `max_surge` pods (at least one) above `replicas`.
 
     The champion never has fewer than its replicas, since a revert must find it at full size. At 100 % the challenger
@@ -26,12 +26,12 @@ def pods_for(weight: int, replicas: int, max_surge: int) -> Pods:
     """
     champion = max(1, replicas)
     if weight >= 100:
-        return Pods(champion, champion)
+        return PodSplit(champion, champion)
     if weight <= 0:
-        return Pods(champion, 1)
+        return PodSplit(champion, 1)
     spare = max(1, max_surge)
     options = [
-        Pods(champion + extra, challenger)
+        PodSplit(champion + extra, challenger)
         for extra in range(spare)
         for challenger in range(1, min(champion, spare - extra) + 1)
     ]

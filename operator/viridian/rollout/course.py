@@ -12,12 +12,12 @@ from viridian.core.plan import Event, EventType
 from viridian.rollout import reverting, trial
 from viridian.rollout.evidence import judgements
 from viridian.rollout.move import Move
-from viridian.rollout.situation import Situation, candidate, fallback_revision, first_slot
+from viridian.rollout.situation import RolloutState, candidate, fallback_revision, first_slot
 from viridian.rollout.snapshot import in_probation, probation_end
 from viridian.rollout.traffic import Traffic
 
 
-def choose(situation: Situation) -> Move:
+def choose(situation: RolloutState) -> Move:
     """What this pass does about the traffic."""
     traffic = situation.traffic or _restored(situation)
     if traffic is None:
@@ -28,7 +28,7 @@ def choose(situation: Situation) -> Move:
     return reverting.unless_nobody_would_serve(situation, traffic, _next(situation, traffic))
 
 
-def _next(situation: Situation, traffic: Traffic) -> Move:
+def _next(situation: RolloutState, traffic: Traffic) -> Move:
     wanted = candidate(situation, traffic)
     on_trial = traffic.trial
     return (
@@ -46,7 +46,7 @@ def _next(situation: Situation, traffic: Traffic) -> Move:
     )
 
 
-def _retry(situation: Situation, traffic: Traffic) -> Move | None:
+def _retry(situation: RolloutState, traffic: Traffic) -> Move | None:
     """`viridian.dev/retry: <rejected revision>` gives the wanted revision another chance, once."""
     revision = situation.wanted.revision if situation.wanted else None
     command = situation.retry_asked(revision) if revision else None
@@ -55,7 +55,7 @@ def _retry(situation: Situation, traffic: Traffic) -> Move | None:
     return Move(traffic, reasons.ROLLING_OUT, "the retry to be recorded", retried=(revision, command))
 
 
-def _probation(situation: Situation, traffic: Traffic, wanted: str | None) -> Move | None:
+def _probation(situation: RolloutState, traffic: Traffic, wanted: str | None) -> Move | None:
     """The new champion is judged for a while; a breach goes back to the fallback, which is still at full size.
 
     A newer version would take the fallback's slot, so it waits until then. The fallback itself may come back at once.
@@ -84,7 +84,7 @@ def _probation(situation: Situation, traffic: Traffic, wanted: str | None) -> Mo
     return reverting.roll_back(situation, traffic, fallback, reason, complaint, breach_at=first)
 
 
-def _held(situation: Situation, traffic: Traffic, wanted: str) -> Move:
+def _held(situation: RolloutState, traffic: Traffic, wanted: str) -> Move:
     """A newer version waits for the end of the champion's probation."""
     champion, end = situation.version_of(traffic.revision), probation_end(situation.snapshot, traffic)
     until = f", at {stamp(end)}" if end is not None else ""
@@ -92,7 +92,7 @@ def _held(situation: Situation, traffic: Traffic, wanted: str) -> Move:
     return Move(traffic, reasons.PROBATION, waiting)
 
 
-def _steady(situation: Situation, traffic: Traffic) -> Move:
+def _steady(situation: RolloutState, traffic: Traffic) -> Move:
     """Nothing is on trial: the champion serves, and if what the spec asks for was turned away, it says so."""
     wanted = situation.wanted
     away = situation.turned_away(wanted.revision) if wanted else None
@@ -113,7 +113,7 @@ def _steady(situation: Situation, traffic: Traffic) -> Move:
     return Move(traffic, reason)
 
 
-def _is_pinned(situation: Situation) -> bool:
+def _is_pinned(situation: RolloutState) -> bool:
     """Whether Git decides the version: its rejection is a failed rollout, while an alias waits for the next one."""
     registry = situation.spec.model.registry
     return registry is None or registry.alias is None
@@ -122,7 +122,7 @@ def _is_pinned(situation: Situation) -> bool:
 # ---- Before there is a champion ----
 
 
-def _restored(situation: Situation) -> Traffic | None:
+def _restored(situation: RolloutState) -> Traffic | None:
     """The traffic record from what else is known, when the live Service or its record was destroyed."""
     selected = (situation.snapshot.live or {}).get("spec", {}).get("selector", {}).get(SLOT_LABEL)
     promoted = {
@@ -140,14 +140,14 @@ def _restored(situation: Situation) -> Traffic | None:
     return Traffic(slot, world.revision, since, former.revision if former else "")
 
 
-def _from_records(situation: Situation, slot: Slot) -> Traffic | None:
+def _from_records(situation: RolloutState, slot: Slot) -> Traffic | None:
     """The champion when not even its Deployment is left: the newest one that has not lost its good name."""
     promoted = [r for r in situation.snapshot.records.values() if r.promoted_at and not r.turned_away]
     newest = max(promoted, key=lambda record: record.promoted_at or "", default=None)
     return Traffic(slot, newest.revision, newest.promoted_at or "") if newest is not None else None
 
 
-def _first_deployment(situation: Situation) -> Move:
+def _first_deployment(situation: RolloutState) -> Move:
     if situation.invalid_template:
         return Move(None, situation.invalid_reason, stalled=(situation.invalid_reason, situation.invalid_template))
     revision = _first_revision(situation)
@@ -176,7 +176,7 @@ def _first_deployment(situation: Situation) -> Move:
     return Move(None, reasons.FIRST_DEPLOYMENT, f"{shown} to become ready{complaint}", revision, stalled=stalled)
 
 
-def _first_revision(situation: Situation) -> str | None:
+def _first_revision(situation: RolloutState) -> str | None:
     """What the first champion is to be; while the registry is silent, what is on its way goes on its way."""
     if situation.wanted is not None:
         return situation.wanted.revision

@@ -31,9 +31,9 @@ from viridian.rollout.hindered import hindered, since_first_seen
 from viridian.rollout.layout import KEEP, Layout, Occupant, draining, layout
 from viridian.rollout.move import Move
 from viridian.rollout.news import news
-from viridian.rollout.records import Outcome
-from viridian.rollout.situation import Situation, first_slot, read
-from viridian.rollout.snapshot import SlotWorld, Snapshot, name_taken, probation_end, targets
+from viridian.rollout.records import RevisionOutcome
+from viridian.rollout.situation import RolloutState, first_slot, read
+from viridian.rollout.snapshot import RolloutInput, SlotState, name_taken, probation_end, targets
 from viridian.rollout.status import status
 
 # The loop looks again at all objects before that; this is only the farthest that a plan asks for.
@@ -41,7 +41,7 @@ _RESYNC = timedelta(minutes=10)
 _UP_TO_PEOPLE = (reasons.AWAITING_APPROVAL, reasons.PAUSED, reasons.VERSION_GONE)
 
 
-def decide(snapshot: Snapshot, now: datetime) -> Plan:
+def decide(snapshot: RolloutInput, now: datetime) -> Plan:
     """What to do about this ModelDeployment, now."""
     if snapshot.spec is None:
         return untouched(snapshot, now, snapshot.invalid, reasons.INVALID_SPEC)
@@ -72,7 +72,7 @@ def decide(snapshot: Snapshot, now: datetime) -> Plan:
     return with_watch(plan, snapshot.watch, snapshot.status, snapshot.generation, now)
 
 
-def untouched(snapshot: Snapshot, now: datetime, message: str, reason: str) -> Plan:
+def untouched(snapshot: RolloutInput, now: datetime, message: str, reason: str) -> Plan:
     """The plan where nothing can be decided: say so, touch nothing, look again when something changes."""
     before = conditions_in(snapshot.status.get("conditions"))
     stalled = transition(
@@ -92,7 +92,7 @@ def untouched(snapshot: Snapshot, now: datetime, message: str, reason: str) -> P
     )
 
 
-def unregistered(snapshot: Snapshot, now: datetime, reason: str, message: str) -> Plan:
+def unregistered(snapshot: RolloutInput, now: datetime, reason: str, message: str) -> Plan:
     """The plan after the registry did not take a write: users are served all the same, and it is told again."""
     return decide(replace(snapshot, untold=(reason, f"{message}; {registry_trail.UNTOLD}")), now)
 
@@ -108,7 +108,7 @@ def _target(action: Action) -> Target:
 
 
 def _actions(
-    situation: Situation, chosen: Move, instead: Move | None, slots: Layout, pending: dict[str, Outcome]
+    situation: RolloutState, chosen: Move, instead: Move | None, slots: Layout, pending: dict[str, RevisionOutcome]
 ) -> Iterator[Action]:
     """All that is to be done about the chosen move, or about the one that is made `instead`."""
     move = instead or chosen
@@ -129,7 +129,7 @@ def _actions(
     yield from bookkeeping.superfluous_records(situation, _needed(situation, move, slots))
 
 
-def _as_untold(situation: Situation, actions: Iterable[Action], withheld: tuple[str, str] | None) -> Situation:
+def _as_untold(situation: RolloutState, actions: Iterable[Action], withheld: tuple[str, str] | None) -> RolloutState:
     """What the registry did not take stands until there is nothing left to tell it: a slow answer is none yet."""
     snapshot = situation.snapshot
     if snapshot.untold is not None:
@@ -146,7 +146,7 @@ def _as_untold(situation: Situation, actions: Iterable[Action], withheld: tuple[
     return replace(situation, snapshot=replace(snapshot, untold=said))
 
 
-def _telling(situation: Situation, move: Move, actions: Iterable[Action]) -> Iterator[Action]:
+def _telling(situation: RolloutState, move: Move, actions: Iterable[Action]) -> Iterator[Action]:
     """The actions; the one that carries out the move tells of it. Where that cannot be done, nothing is told."""
     snapshot = situation.snapshot
     if move.traffic != snapshot.traffic:
@@ -166,7 +166,7 @@ def _applied(intent: objects.Manifest, observed: object) -> Iterable[Apply]:
     return () if action is None else (action,)
 
 
-def _switch(situation: Situation, move: Move, *, hindered: bool) -> Iterator[Action]:
+def _switch(situation: RolloutState, move: Move, *, hindered: bool) -> Iterator[Action]:
     live, before = situation.snapshot.live, situation.snapshot.traffic
     traffic = move.traffic or before
     if traffic is None:
@@ -179,7 +179,7 @@ def _switch(situation: Situation, move: Move, *, hindered: bool) -> Iterator[Act
         yield replace(unless_changed(action, live), presumed=presumed, urgent=moves and way_back)
 
 
-def _close(situation: Situation, move: Move) -> Iterator[Action]:
+def _close(situation: RolloutState, move: Move) -> Iterator[Action]:
     if move.close is not None:
         pods = tuple(pod for slot in move.close.slots for pod in targets(situation.snapshot, slot))
         if pods:
@@ -191,7 +191,7 @@ def _close(situation: Situation, move: Move) -> Iterator[Action]:
             yield CloseConnections(lost, int(reverting.DRAIN.total_seconds()), Idle.CLOSE)
 
 
-def _records(situation: Situation, move: Move) -> Iterator[Action]:
+def _records(situation: RolloutState, move: Move) -> Iterator[Action]:
     """The record of the wanted revision is made before its pods are, and never again."""
     wanted = situation.wanted
     if wanted is None or situation.record(wanted.revision) is not None:
@@ -211,7 +211,7 @@ def _records(situation: Situation, move: Move) -> Iterator[Action]:
         yield Apply(objects.record(situation.snapshot, wanted.revision, number, wanted.model, wanted.template))
 
 
-def _occupy(situation: Situation, slots: Layout) -> Iterator[Action]:
+def _occupy(situation: RolloutState, slots: Layout) -> Iterator[Action]:
     for slot, occupant in slots.items():
         if occupant is None or occupant is KEEP:
             continue
@@ -229,7 +229,7 @@ def _occupy(situation: Situation, slots: Layout) -> Iterator[Action]:
         yield from _applied(objects.budget(situation.snapshot, slot), situation.snapshot.budgets.get(name))
 
 
-def _addressed(situation: Situation, slot: Slot, revision: str, intent: objects.Manifest) -> objects.Manifest:
+def _addressed(situation: RolloutState, slot: Slot, revision: str, intent: objects.Manifest) -> objects.Manifest:
     """The Deployment with the addresses that its pods are to be told, where they are not the recorded ones."""
     record, now = situation.record(revision), situation.addresses_in(slot, revision)
     if record is None or record.addresses is None or now is None or now == record.addresses:
@@ -237,7 +237,7 @@ def _addressed(situation: Situation, slot: Slot, revision: str, intent: objects.
     return objects.readdressed(intent, record.addresses, now)
 
 
-def _completed(situation: Situation, slot: Slot, revision: str, intent: objects.Manifest) -> objects.Manifest:
+def _completed(situation: RolloutState, slot: Slot, revision: str, intent: objects.Manifest) -> objects.Manifest:
     """The Deployment with the whole address of the model, of which the record holds what may be shown.
 
     What the slot's pods have already stays; the spec tells the rest. A former champion whose Deployment is gone has
@@ -252,7 +252,7 @@ def _completed(situation: Situation, slot: Slot, revision: str, intent: objects.
 
 
 def _orphaned_template(
-    situation: Situation, observed: SlotWorld | None, occupant: Occupant
+    situation: RolloutState, observed: SlotState | None, occupant: Occupant
 ) -> Mapping[str, Any] | None:
     """Of a Deployment whose record is gone: what it runs, where it has to be applied again to get its owner back."""
     if observed is None or observed.revision != occupant.revision:
@@ -261,7 +261,7 @@ def _orphaned_template(
     return observed.deployment["spec"]["template"] if orphaned else None
 
 
-def _clear(situation: Situation, slots: Layout) -> Iterator[Action]:
+def _clear(situation: RolloutState, slots: Layout) -> Iterator[Action]:
     for slot, occupant in slots.items():
         if occupant is not None:
             continue
@@ -273,7 +273,7 @@ def _clear(situation: Situation, slots: Layout) -> Iterator[Action]:
             yield Delete("policy/v1", "PodDisruptionBudget", name, disruption_budget["metadata"]["uid"])
 
 
-def _needed(situation: Situation, move: Move, slots: Layout) -> set[str]:
+def _needed(situation: RolloutState, move: Move, slots: Layout) -> set[str]:
     traffic = move.traffic
     return {
         *(world.revision for world in situation.snapshot.slots.values()),
@@ -284,7 +284,7 @@ def _needed(situation: Situation, move: Move, slots: Layout) -> set[str]:
     }
 
 
-def _wake(situation: Situation, move: Move) -> datetime:
+def _wake(situation: RolloutState, move: Move) -> datetime:
     """When to look again although nothing was heard."""
     now, rollout = situation.now, situation.spec.rollout
     soon = now + durations.parse(rollout.analysis.interval)

@@ -15,7 +15,7 @@ from viridian.judgement.counts import Counts, counted
 from viridian.rollout import exposure as exposures
 from viridian.rollout import snapshot as snapshots
 from viridian.rollout.exposure import Counting, Exposure
-from viridian.rollout.situation import Situation
+from viridian.rollout.situation import RolloutState
 
 # A reading older than this (or than three intervals) says nothing about now.
 _STALE_AFTER = timedelta(seconds=5)
@@ -50,7 +50,7 @@ class _Evidence:
         return counted(self.pods, since, until, slack=max(self.fresh, self.window / 10))
 
 
-def _evidence(situation: Situation, slot: Slot, exposure: Exposure | None) -> _Evidence:
+def _evidence(situation: RolloutState, slot: Slot, exposure: Exposure | None) -> _Evidence:
     samples, failure = [], None
     for target in snapshots.judged_targets(situation.snapshot, slot):
         seen = situation.snapshot.readings.get(target.uid, ())
@@ -60,7 +60,7 @@ def _evidence(situation: Situation, slot: Slot, exposure: Exposure | None) -> _E
     return _Evidence(situation.spec.rollout.analysis, situation.now, [pod for pod in samples if pod], failure)
 
 
-def judgements(situation: Situation, slot: Slot, exposure: Exposure | None) -> tuple[Judgement, ...]:
+def judgements(situation: RolloutState, slot: Slot, exposure: Exposure | None) -> tuple[Judgement, ...]:
     """One judgement a metric, on the answers of a slot's pods within the window."""
     analysis, evidence = situation.spec.rollout.analysis, _evidence(situation, slot, exposure)
     bounds = [bound_of(metric) for metric in analysis.metrics]
@@ -82,11 +82,11 @@ def bound_of(metric: Metric) -> Bound:
     return Bound(metric.name, limit if limit is not None else 1.0, metric.min_samples, metric.consecutive)
 
 
-def _looks(situation: Situation, bound: Bound, interval: timedelta) -> list[datetime]:
+def _looks(situation: RolloutState, bound: Bound, interval: timedelta) -> list[datetime]:
     return [situation.now - number * interval for number in range(bound.consecutive)]
 
 
-def first_bad_sample(situation: Situation, slot: Slot, exposure: Exposure | None, name: str) -> datetime | None:
+def first_bad_sample(situation: RolloutState, slot: Slot, exposure: Exposure | None, name: str) -> datetime | None:
     """When the readings of the window first showed the breach that this metric has now.
 
     A good model has bad answers too. So the breach began at the moment since which the answers speak most strongly
@@ -105,14 +105,14 @@ def first_bad_sample(situation: Situation, slot: Slot, exposure: Exposure | None
     return next((at for at in thinned if has_bad(bound, evidence.between(onset, at))), None)
 
 
-def counting(situation: Situation, slot: Slot) -> list[Counting]:
+def counting(situation: RolloutState, slot: Slot) -> list[Counting]:
     """The pods of a slot that users can meet now or soon, with what they have counted so far."""
     world = situation.slot(slot)
     pods = [pod for pod in world.pods if pod.revision == world.revision and not pod.leaving] if world else []
     return [Counting(pod.uid, pod.process, pod.restarts, _newest(situation, pod.uid)) for pod in pods]
 
 
-def _newest(situation: Situation, uid: str) -> PodSample | None:
+def _newest(situation: RolloutState, uid: str) -> PodSample | None:
     """The newest reading, unless the newest attempt at one failed."""
     seen: Sequence[PodSample | ScrapeFailure] = situation.snapshot.readings.get(uid, ())
     newest = seen[-1] if seen else None

@@ -24,7 +24,7 @@ Count = Annotated[float, msgspec.Meta(ge=0)]
 
 
 @dataclass(frozen=True, slots=True)
-class Baseline:
+class CounterBaseline:
     """A pod as it was when its answers began to count."""
 
     # Which process counted; another one has counted from zero since.
@@ -58,7 +58,7 @@ class Exposure:
     """Since when users can meet the pods of a revision, and the baselines of those that were there."""
 
     since: str
-    pods: Mapping[str, Baseline] = field(default_factory=dict)
+    pods: Mapping[str, CounterBaseline] = field(default_factory=dict)
     # There were more pods than baselines: one that is not among them may be older than the exposure.
     partial: bool = False
 
@@ -82,20 +82,20 @@ def begun(pods: Iterable[Counting], now: datetime) -> Exposure:
 
 def in_next_step(exposure: Exposure, pods: Iterable[Counting]) -> Exposure:
     """The same exposure, with the requests of a new step beginning to count."""
-    known: dict[str, Baseline] = {}
+    known: dict[str, CounterBaseline] = {}
     for pod in pods:
         before = exposure.pods.get(pod.uid)
         if (before is None and exposure.partial) or len(known) == MOST_PODS:
             continue
-        known[pod.uid] = _in_next_step(before or Baseline(), pod)
+        known[pod.uid] = _in_next_step(before or CounterBaseline(), pod)
     return replace(exposure, pods=known, partial=exposure.partial or len(known) == MOST_PODS)
 
 
-def _in_next_step(before: Baseline, pod: Counting) -> Baseline:
+def _in_next_step(before: CounterBaseline, pod: Counting) -> CounterBaseline:
     """Of a process that began within the exposure everything speaks, but only the rest is of the new step."""
     if pod.reading is None or (before.unread and before.process == pod.process):
         return _baseline(pod, before.restarts)
-    same = before if before.process == pod.process else Baseline(pod.process, restarts=before.restarts)
+    same = before if before.process == pod.process else CounterBaseline(pod.process, restarts=before.restarts)
     return replace(same, before_step=_number(pod.reading.total))
 
 
@@ -127,7 +127,7 @@ def evidence(exposure: Exposure | None, readings: Sequence[PodSample]) -> list[P
     if known is not None and known.process == first.process and first.total >= known.requests:
         return within if known.unread else [known.as_sample(first, since), *within]
     start = moment(first.process) or since
-    return [Baseline().as_sample(first, min(max(start, since), first.at)), *within]
+    return [CounterBaseline().as_sample(first, min(max(start, since), first.at)), *within]
 
 
 def answered_in_step(exposure: Exposure, newest: PodSample) -> float:
@@ -148,12 +148,12 @@ def restarts_within(exposure: Exposure | None, uid: str, restarts: int) -> int:
     return max(0, restarts - known.restarts)
 
 
-def _baseline(pod: Counting, restarts: int) -> Baseline:
+def _baseline(pod: Counting, restarts: int) -> CounterBaseline:
     if pod.reading is None:
-        return Baseline(pod.process, restarts=restarts, unread=True)
+        return CounterBaseline(pod.process, restarts=restarts, unread=True)
     finite = [bucket for bucket in pod.reading.latency if bucket.bound != float("inf")]
     below = [0.0, *(bucket.count for bucket in finite)]
-    return Baseline(
+    return CounterBaseline(
         pod.process,
         requests=_number(pod.reading.total),
         errors=_number(pod.reading.requests[CodeClass.SERVER_ERROR]),

@@ -15,11 +15,11 @@ from viridian.core.conditions import stamp_exact
 from viridian.core.intent import stamp, unless_changed
 from viridian.core.plan import Apply, CloseConnections, Event, EventType, Plan
 from viridian.rollout import objects, reverting
-from viridian.rollout.snapshot import Snapshot, targets
+from viridian.rollout.snapshot import RolloutInput, targets
 from viridian.rollout.traffic import Reverted
 
 
-def give_back(snapshot: Snapshot, now: datetime, why: str) -> Plan | None:
+def give_back(snapshot: RolloutInput, now: datetime, why: str) -> Plan | None:
     """Take the traffic from the challenger and remember why; None where it has none, or where nobody else serves."""
     traffic, live = snapshot.traffic, snapshot.live
     if traffic is None or live is None or traffic.trial is None or traffic.trial.weight <= 0:

@@ -10,10 +10,10 @@ from viridian.api.names import RESTART_ANNOTATION, Slot
 from viridian.api.registry import TAG_DIGEST
 from viridian.core.conditions import Finding, Truth, longer_ago, moment
 from viridian.core.obstacles import needed, outage, refusal
-from viridian.judgement.canary import Verdict, overall
+from viridian.judgement.canary import CanaryVerdict, overall
 from viridian.rollout import addresses
 from viridian.rollout.move import Move
-from viridian.rollout.situation import Situation, fallback_revision
+from viridian.rollout.situation import RolloutState, fallback_revision
 from viridian.rollout.snapshot import Unresolved
 from viridian.rollout.traffic import Traffic
 
@@ -30,7 +30,7 @@ _OF_A_STEP = re.compile(r"\d(ms|[smhd]) of \d|\d of \d+ requests$")
 """What is left of a step's time or requests."""
 
 
-def findings(situation: Situation, move: Move) -> list[Finding]:
+def findings(situation: RolloutState, move: Move) -> list[Finding]:
     """Some are there only while they are true (Reconciling, Stalled) or not (RegistryTold, AddressesCurrent)."""
     found = [_ready(situation, move), _model_resolved(situation)]
     found.extend(_reconciling(situation, move))
@@ -42,7 +42,7 @@ def findings(situation: Situation, move: Move) -> list[Finding]:
     return found
 
 
-def _ready(situation: Situation, move: Move) -> Finding:
+def _ready(situation: RolloutState, move: Move) -> Finding:
     """Whether users are served; the reason tells what else is going on."""
     traffic = move.traffic
     if traffic is None:
@@ -75,20 +75,20 @@ def _ready(situation: Situation, move: Move) -> Finding:
     return Finding(reasons.READY, Truth.TRUE, reason, f"{said}{_trouble(situation, traffic, traffic.champion)}")
 
 
-def _trouble(situation: Situation, traffic: Traffic, *only: Slot) -> str:
+def _trouble(situation: RolloutState, traffic: Traffic, *only: Slot) -> str:
     """What keeps pods of the slots from being ready."""
     slots = only or (traffic.champion.other, traffic.champion)
     return "".join(f"; {slot} is not at full size{said}" for slot in slots if (said := situation.complaint(slot)))
 
 
-def _held(situation: Situation, move: Move) -> str:
+def _held(situation: RolloutState, move: Move) -> str:
     """That a challenger goes no further, without any number that moves with every look."""
     if move.reason == reasons.BREACHED or _blind_for_a_window(situation, move):
         return "".join(f", held: {finding.message}" for finding in _challenger_healthy(move))
     return ""
 
 
-def _blind_for_a_window(situation: Situation, move: Move) -> bool:
+def _blind_for_a_window(situation: RolloutState, move: Move) -> bool:
     """Before that nobody wonders: at first there are too few samples for anything."""
     trial = move.traffic.trial if move.traffic is not None else None
     if trial is None or move.reason not in (reasons.NO_DATA, reasons.PROVIDER_ERROR):
@@ -97,7 +97,7 @@ def _blind_for_a_window(situation: Situation, move: Move) -> bool:
     return longer_ago(moment(trial.blind_since), window, situation.now)
 
 
-def _model_resolved(situation: Situation) -> Finding:
+def _model_resolved(situation: RolloutState) -> Finding:
     model = situation.snapshot.model
     if isinstance(model, Unresolved):
         status = Truth.FALSE if model.lasting else Truth.UNKNOWN
@@ -114,7 +114,7 @@ def _model_resolved(situation: Situation) -> Finding:
     return Finding(reasons.MODEL_RESOLVED, Truth.TRUE, reasons.RESOLVED, f"{name}{model.shown}")
 
 
-def _reconciling(situation: Situation, move: Move) -> Iterable[Finding]:
+def _reconciling(situation: RolloutState, move: Move) -> Iterable[Finding]:
     obstacles, awaited = situation.snapshot.obstacles, situation.awaited
     if move.stalled is not None or refusal(obstacles) is not None:
         return
@@ -141,12 +141,12 @@ def _without_numbers(waiting: str) -> str:
     return "waiting for the step to end" if _OF_A_STEP.search(waiting) else waiting
 
 
-def _champion_settled(situation: Situation, traffic: Traffic) -> bool:
+def _champion_settled(situation: RolloutState, traffic: Traffic) -> bool:
     world = situation.slot(traffic.champion)
     return world is not None and world.settled and world.replicas == situation.spec.server.replicas
 
 
-def _stalled(situation: Situation, move: Move) -> Iterable[Finding]:
+def _stalled(situation: RolloutState, move: Move) -> Iterable[Finding]:
     model, refused = situation.snapshot.model, refusal(situation.snapshot.obstacles)
     if refused is not None:
         besides = f". Besides: {move.stalled[1]}" if move.stalled is not None else ""
@@ -167,18 +167,22 @@ def _challenger_healthy(move: Move) -> Iterable[Finding]:
     verdict = overall(move.judgements)
     named = ", ".join(judgement.name for judgement in move.judgements if judgement.verdict is verdict)
     yield {
-        Verdict.PASS: Finding(reasons.CHALLENGER_HEALTHY, Truth.TRUE, reasons.HEALTHY, f"{named} keep their bounds"),
-        Verdict.BREACH: Finding(reasons.CHALLENGER_HEALTHY, Truth.FALSE, reasons.BREACHED, f"{named} beyond the bound"),
-        Verdict.NO_DATA: Finding(
+        CanaryVerdict.PASS: Finding(
+            reasons.CHALLENGER_HEALTHY, Truth.TRUE, reasons.HEALTHY, f"{named} keep their bounds"
+        ),
+        CanaryVerdict.BREACH: Finding(
+            reasons.CHALLENGER_HEALTHY, Truth.FALSE, reasons.BREACHED, f"{named} beyond the bound"
+        ),
+        CanaryVerdict.NO_DATA: Finding(
             reasons.CHALLENGER_HEALTHY, Truth.UNKNOWN, reasons.NO_DATA, f"too few samples of {named}"
         ),
-        Verdict.PROVIDER_ERROR: Finding(
+        CanaryVerdict.PROVIDER_ERROR: Finding(
             reasons.CHALLENGER_HEALTHY, Truth.UNKNOWN, reasons.PROVIDER_ERROR, f"{named} cannot be read from the pods"
         ),
     }[verdict]
 
 
-def _rollback_ready(situation: Situation, move: Move) -> Finding:
+def _rollback_ready(situation: RolloutState, move: Move) -> Finding:
     traffic = move.traffic
     if traffic is None:
         return Finding(reasons.ROLLBACK_READY, Truth.FALSE, reasons.NO_FALLBACK, "there is no former champion yet")
@@ -204,13 +208,13 @@ def _rollback_ready(situation: Situation, move: Move) -> Finding:
     return Finding(reasons.ROLLBACK_READY, Truth.FALSE, reasons.FALLBACK_UNAVAILABLE, said)
 
 
-def _registry_told(situation: Situation) -> Iterable[Finding]:
+def _registry_told(situation: RolloutState) -> Iterable[Finding]:
     untold = situation.snapshot.untold
     if untold is not None:
         yield Finding(reasons.REGISTRY_TOLD, Truth.FALSE, *untold)
 
 
-def _addresses_current(situation: Situation, move: Move) -> Iterable[Finding]:
+def _addresses_current(situation: RolloutState, move: Move) -> Iterable[Finding]:
     """Pods that run are not restarted for another address; people should know that they have the former one."""
     if move.traffic is None:
         return

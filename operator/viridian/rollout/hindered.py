@@ -14,11 +14,11 @@ from viridian.api import reasons
 from viridian.core.obstacles import Obstacle
 from viridian.rollout import traffic as records
 from viridian.rollout.move import Move
-from viridian.rollout.situation import Situation, first_slot
+from viridian.rollout.situation import RolloutState, first_slot
 from viridian.rollout.traffic import Reverted, Traffic
 
 
-def hindered(situation: Situation, move: Move) -> Move | None:
+def hindered(situation: RolloutState, move: Move) -> Move | None:
     """What to do in place of a move whose Service is not taken; None where nothing hinders it."""
     if _obstacle(situation) is None or move.traffic is None or move.traffic == situation.traffic:
         return None
@@ -40,7 +40,7 @@ def hindered(situation: Situation, move: Move) -> Move | None:
     )
 
 
-def since_first_seen(situation: Situation, move: Move) -> Move:
+def since_first_seen(situation: RolloutState, move: Move) -> Move:
     """The move, with the beginning of the breach as it was when the Service was refused before: windows forget."""
     obstacle, traffic = _obstacle(situation), move.traffic
     lost = traffic.reverted if traffic is not None else None
@@ -54,17 +54,17 @@ def since_first_seen(situation: Situation, move: Move) -> Move:
     return replace(move, traffic=replace(traffic, reverted=replace(lost, breach_at=earlier)))
 
 
-def _obstacle(situation: Situation) -> Obstacle | None:
+def _obstacle(situation: RolloutState) -> Obstacle | None:
     return situation.snapshot.obstacles.get(("Service", situation.snapshot.name))
 
 
-def _unborn(situation: Situation, move: Move, wanted: Traffic) -> Move:
+def _unborn(situation: RolloutState, move: Move, wanted: Traffic) -> Move:
     """There is no live Service yet, or none any more: what is deployed stays."""
     candidate = wanted.revision if wanted.champion is first_slot(situation) else None
     return Move(None, reasons.FIRST_DEPLOYMENT, _waiting(situation, move), candidate)
 
 
-def _can_be_emptied(situation: Situation, actual: Traffic, wanted: Traffic) -> Reverted | None:
+def _can_be_emptied(situation: RolloutState, actual: Traffic, wanted: Traffic) -> Reverted | None:
     """Why the challenger is to lose its pods, where that gives all users to a champion that serves."""
     trial, lost, champion = actual.trial, wanted.reverted, situation.slot(actual.champion)
     if trial is None or lost is None or wanted.trial is not None or lost.revision != trial.revision:
@@ -73,6 +73,6 @@ def _can_be_emptied(situation: Situation, actual: Traffic, wanted: Traffic) -> R
     return lost if shared and champion is not None and champion.serves else None
 
 
-def _waiting(situation: Situation, move: Move) -> str:
+def _waiting(situation: RolloutState, move: Move) -> str:
     then = f"; then {move.waiting_for}" if move.waiting_for else ""
     return f"the Service {situation.snapshot.name} to be written{then}"

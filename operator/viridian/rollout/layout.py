@@ -9,7 +9,7 @@ from viridian.api.names import Slot
 from viridian.core.conditions import moment
 from viridian.rollout import reverting, trial
 from viridian.rollout.move import Move
-from viridian.rollout.situation import Situation, fallback_revision, first_slot
+from viridian.rollout.situation import RolloutState, fallback_revision, first_slot
 from viridian.rollout.snapshot import in_probation
 from viridian.rollout.traffic import Reverted, Traffic
 
@@ -29,7 +29,7 @@ KEEP = Occupant("", -1)
 Layout = Mapping[Slot, Occupant | None]
 
 
-def layout(situation: Situation, move: Move) -> Layout:
+def layout(situation: RolloutState, move: Move) -> Layout:
     """The slots as they ought to be once the move has been made."""
     replicas = situation.spec.server.replicas
     if move.traffic is None:
@@ -49,7 +49,7 @@ def layout(situation: Situation, move: Move) -> Layout:
     }
 
 
-def _other(situation: Situation, traffic: Traffic) -> Occupant | None:
+def _other(situation: RolloutState, traffic: Traffic) -> Occupant | None:
     """The fallback, at full size while it may be needed at once; before that, time for what still answers there."""
     fallback, present = fallback_revision(situation, traffic), situation.slot(traffic.champion.other)
     if present is not None and present.revision != fallback and draining(situation, traffic):
@@ -61,7 +61,7 @@ def _other(situation: Situation, traffic: Traffic) -> Occupant | None:
     return Occupant(fallback, max(warm, situation.spec.server.replicas) if full else warm)
 
 
-def draining(situation: Situation, traffic: Traffic) -> bool:
+def draining(situation: RolloutState, traffic: Traffic) -> bool:
     """Whether the slot that lost the traffic may still be answering."""
     at = moment(traffic.reverted.at) if traffic.reverted else None
     return at is not None and situation.now < at + reverting.DRAIN

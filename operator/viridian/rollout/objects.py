@@ -29,8 +29,8 @@ from viridian.api.samples import REVISION_VARIABLE, SLOT_VARIABLE
 from viridian.core.ownership import owner_reference
 from viridian.rollout import addresses, model_address, traffic
 from viridian.rollout.addresses import Addresses
-from viridian.rollout.records import Model, Record
-from viridian.rollout.snapshot import Snapshot
+from viridian.rollout.records import RevisionRecord, ServedModel
+from viridian.rollout.snapshot import RolloutInput
 from viridian.rollout.template import merge
 from viridian.rollout.traffic import Reverted, Traffic
 
@@ -48,7 +48,7 @@ def labels(name: str, **more: str) -> dict[str, str]:
     }
 
 
-def metadata(snapshot: Snapshot, name: str, **more_labels: str) -> Manifest:
+def metadata(snapshot: RolloutInput, name: str, **more_labels: str) -> Manifest:
     """Of an object that is made for this ModelDeployment and goes with it."""
     return {
         "name": name,
@@ -58,7 +58,9 @@ def metadata(snapshot: Snapshot, name: str, **more_labels: str) -> Manifest:
     }
 
 
-def record(snapshot: Snapshot, revision: str, number: int, model: Model, template: Mapping[str, Any]) -> Manifest:
+def record(
+    snapshot: RolloutInput, revision: str, number: int, model: ServedModel, template: Mapping[str, Any]
+) -> Manifest:
     """The ControllerRevision of a revision. Its data can never be changed, only its outcomes are added."""
     fields = {"uri": model.address, "name": model.name, "version": model.version, "digest": model.digest}
     fields |= {"run": model.run}
@@ -75,7 +77,7 @@ def record(snapshot: Snapshot, revision: str, number: int, model: Model, templat
     }
 
 
-def adopted_record(snapshot: Snapshot, known: Record) -> Manifest:
+def adopted_record(snapshot: RolloutInput, known: RevisionRecord) -> Manifest:
     """A record as it stands, with this ModelDeployment as its owner."""
     return {
         "apiVersion": "apps/v1",
@@ -86,14 +88,14 @@ def adopted_record(snapshot: Snapshot, known: Record) -> Manifest:
     }
 
 
-def _record_metadata(snapshot: Snapshot, revision: str) -> Manifest:
+def _record_metadata(snapshot: RolloutInput, revision: str) -> Manifest:
     """Its owner twice: a reference can be taken off, by backup tools for instance, and the memory must stay."""
     own = metadata(snapshot, revision_record(snapshot.name, revision), **{REVISION_LABEL: revision})
     return {**own, "annotations": {OWNER_ANNOTATION: snapshot.uid}}
 
 
 def deployment(
-    snapshot: Snapshot,
+    snapshot: RolloutInput,
     slot: Slot,
     revision: str,
     template: Mapping[str, Any],
@@ -145,7 +147,7 @@ def _identity(slot: Slot, revision: str) -> list[dict[str, str]]:
     return [{"name": SLOT_VARIABLE, "value": str(slot)}, {"name": REVISION_VARIABLE, "value": revision}]
 
 
-def budget(snapshot: Snapshot, slot: Slot) -> Manifest:
+def budget(snapshot: RolloutInput, slot: Slot) -> Manifest:
     """At most one ready pod of a slot may be evicted at a time; one that is not ready serves nobody and may go."""
     return {
         "apiVersion": "policy/v1",
@@ -159,20 +161,20 @@ def budget(snapshot: Snapshot, slot: Slot) -> Manifest:
     }
 
 
-def live_service(snapshot: Snapshot, port: int, wanted: Traffic) -> Manifest:
+def live_service(snapshot: RolloutInput, port: int, wanted: Traffic) -> Manifest:
     """The Service that users call: its selector and the record of why change in one write."""
     service = _service(snapshot, snapshot.name, port, traffic.selector(snapshot.name, wanted))
     service["metadata"]["annotations"] = {TRAFFIC_ANNOTATION: traffic.dump(wanted)}
     return service
 
 
-def preview(snapshot: Snapshot, port: int, slot: Slot) -> Manifest:
+def preview(snapshot: RolloutInput, port: int, slot: Slot) -> Manifest:
     """The Service for looking at the slot that is not the champion's: a challenger, or the fallback."""
     selector = {MODEL_DEPLOYMENT_LABEL: snapshot.name, SLOT_LABEL: str(slot)}
     return _service(snapshot, preview_service(snapshot.name), port, selector)
 
 
-def _service(snapshot: Snapshot, name: str, port: int, selector: dict[str, str]) -> Manifest:
+def _service(snapshot: RolloutInput, name: str, port: int, selector: dict[str, str]) -> Manifest:
     return {
         "apiVersion": "v1",
         "kind": "Service",

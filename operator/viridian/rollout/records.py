@@ -25,7 +25,7 @@ _TURNED_AWAY = (reasons.REJECTED, reasons.ROLLED_BACK)
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class RevisionOutcome:
     """One decision about a revision."""
 
     outcome: str
@@ -38,17 +38,17 @@ class Outcome:
     breach_at: str | None = None
 
     def to_json(self) -> dict[str, str]:
-        fields = {name: getattr(self, name) for name in Outcome.__slots__}
+        fields = {name: getattr(self, name) for name in RevisionOutcome.__slots__}
         return {name: value for name, value in fields.items() if value}
 
     @staticmethod
-    def from_json(data: Mapping[str, Any]) -> Outcome:
-        known = {name: str(data[name]) for name in Outcome.__slots__ if data.get(name)}
-        return Outcome(**{"outcome": "Unknown", "at": "", **known})
+    def from_json(data: Mapping[str, Any]) -> RevisionOutcome:
+        known = {name: str(data[name]) for name in RevisionOutcome.__slots__ if data.get(name)}
+        return RevisionOutcome(**{"outcome": "Unknown", "at": "", **known})
 
 
 @dataclass(frozen=True, slots=True)
-class Model:
+class ServedModel:
     """The immutable thing that is served."""
 
     uri: str
@@ -75,15 +75,15 @@ class Model:
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class RevisionRecord:
     """A ControllerRevision as the rollout reads it."""
 
     revision: str
     uid: str
     number: int
-    model: Model
+    model: ServedModel
     template: Mapping[str, Any]
-    outcomes: tuple[Outcome, ...]
+    outcomes: tuple[RevisionOutcome, ...]
     manifest: Mapping[str, Any]
     # Time of the newest outcome that the registry was told.
     told: str = ""
@@ -91,7 +91,7 @@ class Record:
     addresses: Addresses | None = None
 
     @property
-    def turned_away(self) -> Outcome | None:
+    def turned_away(self) -> RevisionOutcome | None:
         """The rejection or rollback that still stands: the newest word about this revision."""
         latest = self.outcomes[-1] if self.outcomes else None
         return latest if latest is not None and latest.outcome in _TURNED_AWAY else None
@@ -104,7 +104,7 @@ class Record:
     def decided_at(self) -> datetime | None:
         return moment(self.outcomes[-1].at) if self.outcomes else None
 
-    def has(self, outcome: Outcome) -> bool:
+    def has(self, outcome: RevisionOutcome) -> bool:
         return any(known.outcome == outcome.outcome and known.at == outcome.at for known in self.outcomes)
 
     def answered(self, command: str) -> bool:
@@ -112,7 +112,7 @@ class Record:
         return any(known.by == command for known in self.outcomes)
 
 
-def parse(manifest: Mapping[str, Any]) -> Record | None:
+def parse(manifest: Mapping[str, Any]) -> RevisionRecord | None:
     """The record in a ControllerRevision, None for one that is not ours or was tampered with."""
     data, labels = manifest.get("data"), manifest["metadata"].get("labels") or {}
     if not isinstance(data, Mapping) or not labels.get(REVISION_LABEL):
@@ -120,7 +120,7 @@ def parse(manifest: Mapping[str, Any]) -> Record | None:
     model, template = data.get("model"), data.get("template")
     if not isinstance(model, Mapping) or not isinstance(template, Mapping):
         return None
-    return Record(
+    return RevisionRecord(
         revision=labels[REVISION_LABEL],
         uid=manifest["metadata"]["uid"],
         number=int(manifest.get("revision", 0)),
@@ -133,23 +133,23 @@ def parse(manifest: Mapping[str, Any]) -> Record | None:
     )
 
 
-def _model(data: Mapping[str, Any]) -> Model:
+def _model(data: Mapping[str, Any]) -> ServedModel:
     uri, *rest = (data.get(field) for field in ("uri", "name", "version", "digest", "run"))
-    return Model(str(uri or ""), *rest)
+    return ServedModel(str(uri or ""), *rest)
 
 
-def _outcomes(manifest: Mapping[str, Any]) -> tuple[Outcome, ...]:
+def _outcomes(manifest: Mapping[str, Any]) -> tuple[RevisionOutcome, ...]:
     text = (manifest["metadata"].get("annotations") or {}).get(OUTCOME_ANNOTATION, "[]")
     try:
         entries = json.loads(text)
     except ValueError:
         return ()
     return (
-        tuple(Outcome.from_json(entry) for entry in entries if isinstance(entry, Mapping))
+        tuple(RevisionOutcome.from_json(entry) for entry in entries if isinstance(entry, Mapping))
         if isinstance(entries, list)
         else ()
     )
 
 
-def dump(outcomes: tuple[Outcome, ...]) -> str:
+def dump(outcomes: tuple[RevisionOutcome, ...]) -> str:
     return json.dumps([outcome.to_json() for outcome in outcomes[-NEWEST_OUTCOMES:]])

@@ -13,19 +13,19 @@ from dataclasses import replace
 from viridian.api import reasons
 from viridian.api.names import revision_record
 from viridian.api.registry import ALIAS_CHAMPION, ALIAS_PREVIOUS, TAG_MODEL_DEPLOYMENT, TAG_OUTCOME, TAG_REASON
-from viridian.core.model_owners import OwnersUnknown, Standing, Verdict, judge
+from viridian.core.model_owners import OwnershipVerdict, OwnersUnknown, Standing, judge
 from viridian.core.plan import Action, ClaimModel, SetAlias, TagVersion
 from viridian.rollout.bookkeeping import annotate, with_pending
 from viridian.rollout.move import Move
-from viridian.rollout.records import Outcome, Record
-from viridian.rollout.situation import Situation, fallback_revision
+from viridian.rollout.records import RevisionOutcome, RevisionRecord
+from viridian.rollout.situation import RolloutState, fallback_revision
 from viridian.rollout.traffic import Traffic
 
 UNTOLD = "users are served all the same, and the registry is told again until it takes it"
 _NOT_READ = OwnersUnknown(reasons.REGISTRY_UNAVAILABLE, "it is not known yet to whom the registered model belongs")
 
 
-def tell_registry(situation: Situation, move: Move, pending: Mapping[str, Outcome]) -> Iterable[Action]:
+def tell_registry(situation: RolloutState, move: Move, pending: Mapping[str, RevisionOutcome]) -> Iterable[Action]:
     """Tags and aliases, where people look for the audit trail; again and again until the registry has taken them.
 
     Each decision is told once, and not held up against what others write there afterwards: two ModelDeployments of one
@@ -46,7 +46,7 @@ def tell_registry(situation: Situation, move: Move, pending: Mapping[str, Outcom
         yield replace(note, held=record not in tellable)
 
 
-def withheld(situation: Situation, pending: Mapping[str, Outcome]) -> tuple[str, str] | None:
+def withheld(situation: RolloutState, pending: Mapping[str, RevisionOutcome]) -> tuple[str, str] | None:
     """Why something that was decided is not told: a reason and a sentence."""
     for record in _untold(situation, with_pending(situation, pending)):
         found = _verdict(situation, record.model.name or "")
@@ -58,7 +58,7 @@ def withheld(situation: Situation, pending: Mapping[str, Outcome]) -> tuple[str,
     return None
 
 
-def _untold(situation: Situation, outcomes: Mapping[str, Sequence[Outcome]]) -> list[Record]:
+def _untold(situation: RolloutState, outcomes: Mapping[str, Sequence[RevisionOutcome]]) -> list[RevisionRecord]:
     return [
         record
         for record in situation.snapshot.records.values()
@@ -66,18 +66,18 @@ def _untold(situation: Situation, outcomes: Mapping[str, Sequence[Outcome]]) -> 
     ]
 
 
-def _is_untold(record: Record, outcomes: Sequence[Outcome]) -> bool:
+def _is_untold(record: RevisionRecord, outcomes: Sequence[RevisionOutcome]) -> bool:
     return bool(outcomes) and record.told != outcomes[-1].at
 
 
-def _must_wait(situation: Situation, record: Record) -> bool:
+def _must_wait(situation: RolloutState, record: RevisionRecord) -> bool:
     """Whether it cannot be noted at the moment that the registry was told: it would be told with every look."""
     target = "ControllerRevision", revision_record(situation.snapshot.name, record.revision)
     obstacle = situation.snapshot.obstacles.get(target)
     return obstacle is not None and obstacle.waits
 
 
-def _verdict(situation: Situation, model: str) -> Verdict | OwnersUnknown:
+def _verdict(situation: RolloutState, model: str) -> OwnershipVerdict | OwnersUnknown:
     snapshot = situation.snapshot
     owners = snapshot.owners.get(model, _NOT_READ)
     if isinstance(owners, OwnersUnknown):
@@ -85,16 +85,16 @@ def _verdict(situation: Situation, model: str) -> Verdict | OwnersUnknown:
     return judge(model, owners, snapshot.namespace, snapshot.settings.registry_models)
 
 
-def _stands(situation: Situation, model: str | None, standing: Standing) -> bool:
+def _stands(situation: RolloutState, model: str | None, standing: Standing) -> bool:
     found = _verdict(situation, model or "")
-    return isinstance(found, Verdict) and found.standing is standing
+    return isinstance(found, OwnershipVerdict) and found.standing is standing
 
 
-def _owns(situation: Situation, model: str | None) -> bool:
+def _owns(situation: RolloutState, model: str | None) -> bool:
     return _stands(situation, model, Standing.OWN)
 
 
-def _claims(situation: Situation, records: Sequence[Record]) -> Iterator[Action]:
+def _claims(situation: RolloutState, records: Sequence[RevisionRecord]) -> Iterator[Action]:
     """The claims on models that nobody owns yet."""
     names = sorted({record.model.name for record in records if record.model.name})
     for name in names:
@@ -102,11 +102,11 @@ def _claims(situation: Situation, records: Sequence[Record]) -> Iterator[Action]
             yield ClaimModel(name, _claimant(situation))
 
 
-def _claimant(situation: Situation) -> str:
+def _claimant(situation: RolloutState) -> str:
     return f"{situation.snapshot.namespace}/{situation.snapshot.name}"
 
 
-def _tags(situation: Situation, outcome: Outcome) -> dict[str, str]:
+def _tags(situation: RolloutState, outcome: RevisionOutcome) -> dict[str, str]:
     return {
         TAG_OUTCOME: outcome.outcome,
         TAG_REASON: f"{outcome.reason}: {outcome.message}" if outcome.reason else outcome.outcome,
@@ -114,7 +114,7 @@ def _tags(situation: Situation, outcome: Outcome) -> dict[str, str]:
     }
 
 
-def _aliases(situation: Situation, traffic: Traffic) -> Iterable[Action]:
+def _aliases(situation: RolloutState, traffic: Traffic) -> Iterable[Action]:
     """`champion` and `previous` follow the traffic; people who read the registry see who serves."""
     known = situation.snapshot.aliases or {}
     champion = situation.record(traffic.revision)

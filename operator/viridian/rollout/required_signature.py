@@ -10,13 +10,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from viridian.api.names import FETCH_CONTAINER, SERVER_CONTAINER
-from viridian.rollout.records import Model
+from viridian.rollout.records import ServedModel
 from viridian.rollout.template import merge
 
 REQUIRED_KEYS_VARIABLE = "VIRIDIAN_REQUIRED_KEYS"
 
 
-def requiring(template: Mapping[str, Any], pem: str, model: Model) -> dict[str, Any]:
+def requiring(template: Mapping[str, Any], pem: str, model: ServedModel) -> dict[str, Any]:
     """The template, whose init step and server check that one of these keys signed the version."""
     wanted = {
         REQUIRED_KEYS_VARIABLE: pem,

@@ -10,11 +10,11 @@ from viridian.api.names import REJECT_ANNOTATION, ROLLBACK_ANNOTATION, Slot
 from viridian.api.samples import Idle
 from viridian.core.conditions import moment, stamp_exact
 from viridian.core.plan import Event, EventType
-from viridian.judgement.canary import Judgement, Verdict
+from viridian.judgement.canary import CanaryVerdict, Judgement
 from viridian.rollout.evidence import first_bad_sample
 from viridian.rollout.exposure import Exposure, restarts_within
 from viridian.rollout.move import Close, Move
-from viridian.rollout.situation import Situation, fallback_revision
+from viridian.rollout.situation import RolloutState, fallback_revision
 from viridian.rollout.traffic import Reverted, Traffic
 
 # After this many restarts of a serving container within a trial nobody waits for its metrics.
@@ -26,7 +26,7 @@ DRAIN = timedelta(seconds=10)
 
 
 def reject(
-    situation: Situation,
+    situation: RolloutState,
     traffic: Traffic,
     revision: str,
     reason: str,
@@ -49,7 +49,7 @@ def reject(
     )
 
 
-def emptied(situation: Situation, traffic: Traffic) -> Move | None:
+def emptied(situation: RolloutState, traffic: Traffic) -> Move | None:
     """What is left to do about a challenger that lost the traffic by losing its pods: the live Service says so too."""
     lost = situation.emptied
     if lost is None:
@@ -60,7 +60,7 @@ def emptied(situation: Situation, traffic: Traffic) -> Move | None:
 
 
 def roll_back(
-    situation: Situation,
+    situation: RolloutState,
     traffic: Traffic,
     to: str,
     reason: str,
@@ -87,7 +87,7 @@ def roll_back(
     )
 
 
-def unless_nobody_would_serve(situation: Situation, traffic: Traffic, move: Move) -> Move:
+def unless_nobody_would_serve(situation: RolloutState, traffic: Traffic, move: Move) -> Move:
     """The move, or waiting where it would take users from a challenger that serves them to a champion that cannot.
 
     An answer is better than none, whatever is said about the challenger. Who wants no answers rather than these
@@ -107,7 +107,7 @@ def unless_nobody_would_serve(situation: Situation, traffic: Traffic, move: Move
     return Move(traffic, reasons.FALLBACK_UNAVAILABLE, waiting, trial.revision, move.judgements)
 
 
-def breach_began(situation: Situation, slot: Slot, exposure: Exposure | None, breached: Judgement | None) -> str:
+def breach_began(situation: RolloutState, slot: Slot, exposure: Exposure | None, breached: Judgement | None) -> str:
     """When the first sample of a breach was seen; empty where no metric was breached."""
     if breached is None:
         return ""
@@ -115,10 +115,10 @@ def breach_began(situation: Situation, slot: Slot, exposure: Exposure | None, br
 
 
 def breached(judgements: tuple[Judgement, ...]) -> Judgement | None:
-    return next((judgement for judgement in judgements if judgement.verdict is Verdict.BREACH), None)
+    return next((judgement for judgement in judgements if judgement.verdict is CanaryVerdict.BREACH), None)
 
 
-def crash_loop(situation: Situation, slot: Slot, revision: str, exposure: Exposure | None = None) -> str | None:
+def crash_loop(situation: RolloutState, slot: Slot, revision: str, exposure: Exposure | None = None) -> str | None:
     """The sentence about pods of this revision that crash again and again, within their exposure if there is one.
 
     One that waits for something and says so, such as the Secret of a key, is no such pod.
@@ -132,14 +132,14 @@ def crash_loop(situation: Situation, slot: Slot, revision: str, exposure: Exposu
     return f"pod {worst.name} restarted {crashes[worst]} times; {worst.last_words or 'see its log'}"
 
 
-def unserved_since(situation: Situation, slot: Slot) -> str:
+def unserved_since(situation: RolloutState, slot: Slot) -> str:
     """Since when no pod of the slot is ready, while some are wanted; empty where one is, or nobody knows."""
     world = situation.slot(slot)
     since = world.unavailable_since if world is not None and world.replicas > 0 and not world.serves else None
     return stamp_exact(since) if since is not None else ""
 
 
-def unserved(situation: Situation, slot: Slot) -> str | None:
+def unserved(situation: RolloutState, slot: Slot) -> str | None:
     """The sentence about a slot that has pods of which none has been ready for a while."""
     world, since = situation.slot(slot), moment(unserved_since(situation, slot))
     if world is None or since is None or situation.now - since < UNSERVED:
@@ -151,7 +151,7 @@ def unserved(situation: Situation, slot: Slot) -> str | None:
 # ---- Commands of people ----
 
 
-def rejected_by_person(situation: Situation, traffic: Traffic, revision: str | None) -> Move | None:
+def rejected_by_person(situation: RolloutState, traffic: Traffic, revision: str | None) -> Move | None:
     """`viridian.dev/reject: <revision>` sends the candidate home at once."""
     command = situation.asked(REJECT_ANNOTATION, revision) if revision else None
     if command is None or revision is None:
@@ -159,7 +159,7 @@ def rejected_by_person(situation: Situation, traffic: Traffic, revision: str | N
     return reject(situation, traffic, revision, reasons.REJECTED_BY_PERSON, "rejected by annotation", by=command)
 
 
-def rolled_back_by_person(situation: Situation, traffic: Traffic) -> Move | None:
+def rolled_back_by_person(situation: RolloutState, traffic: Traffic) -> Move | None:
     """`viridian.dev/rollback: <champion revision>` goes back to the fallback, as soon as that is ready.
 
     Where there is nothing to go back to, the command stops nothing.

@@ -12,11 +12,11 @@ from typing import Any
 
 from viridian.api.modeldeployment import ModelSignature, Server
 from viridian.api.names import short_hash
-from viridian.rollout.records import Model
+from viridian.rollout.records import ServedModel
 
 
 def revision_of(
-    model: Model,
+    model: ServedModel,
     server: Server,
     restart: str,
     signature: ModelSignature | None = None,

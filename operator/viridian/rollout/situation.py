@@ -14,10 +14,10 @@ from viridian.core.signature_keys import required_keys
 from viridian.core.templates import of_server
 from viridian.rollout import addresses, collecting
 from viridian.rollout.addresses import Addresses
-from viridian.rollout.records import Model, Outcome, Record
+from viridian.rollout.records import RevisionOutcome, RevisionRecord, ServedModel
 from viridian.rollout.required_signature import requiring
 from viridian.rollout.revision import revision_of
-from viridian.rollout.snapshot import SlotWorld, Snapshot, Unresolved
+from viridian.rollout.snapshot import RolloutInput, SlotState, Unresolved
 from viridian.rollout.template import InvalidTemplate, pod_template
 from viridian.rollout.traffic import Reverted, Traffic
 
@@ -27,7 +27,7 @@ class Wanted:
     """The revision that the spec asks for now."""
 
     revision: str
-    model: Model
+    model: ServedModel
     template: Mapping[str, Any]
 
 
@@ -38,10 +38,10 @@ _GONE = (*_MADE_LATER, reasons.VERSION_NOT_FOUND)
 
 
 @dataclass(frozen=True, slots=True)
-class Situation:
+class RolloutState:
     """A snapshot with a valid spec, read once."""
 
-    snapshot: Snapshot
+    snapshot: RolloutInput
     spec: ModelDeploymentSpec
     now: datetime
     wanted: Wanted | None
@@ -89,10 +89,10 @@ class Situation:
         said = world.complaint(self.now) if world is not None and not world.settled else ""
         return f" ({said})" if said else ""
 
-    def slot(self, slot: Slot) -> SlotWorld | None:
+    def slot(self, slot: Slot) -> SlotState | None:
         return self.snapshot.slots.get(slot)
 
-    def record(self, revision: str) -> Record | None:
+    def record(self, revision: str) -> RevisionRecord | None:
         return self.snapshot.records.get(revision)
 
     def template_of(self, revision: str) -> Mapping[str, Any] | None:
@@ -130,13 +130,13 @@ class Situation:
             return f"{self.wanted.model.shown} ({revision})"
         return revision
 
-    def turned_away(self, revision: str) -> Outcome | None:
+    def turned_away(self, revision: str) -> RevisionOutcome | None:
         """The rejection or rollback of a revision that still stands."""
         record = self.record(revision)
         for reverted in self.traffic.turned_away if self.traffic is not None else ():
             if reverted.revision != revision:
                 continue
-            pending = Outcome(reverted.outcome, reverted.at, reverted.reason, reverted.message, reverted.by)
+            pending = RevisionOutcome(reverted.outcome, reverted.at, reverted.reason, reverted.message, reverted.by)
             if record is None or not record.has(pending):
                 return pending
         return record.turned_away if record is not None else None
@@ -157,13 +157,13 @@ class Situation:
         return self.asked(RETRY_ANNOTATION, revision) if record is not None and record.turned_away else None
 
 
-def read(snapshot: Snapshot, spec: ModelDeploymentSpec, now: datetime) -> Situation:
+def read(snapshot: RolloutInput, spec: ModelDeploymentSpec, now: datetime) -> RolloutState:
     """The situation that the snapshot shows."""
     situation = _read(snapshot, spec, now)
     return replace(situation, traffic=None) if _champion_is_lost(situation) else situation
 
 
-def _champion_is_lost(situation: Situation) -> bool:
+def _champion_is_lost(situation: RolloutState) -> bool:
     """Whether the champion of the live Service is neither deployed nor recorded: nobody can make it again."""
     traffic = situation.traffic
     world = situation.slot(traffic.champion) if traffic is not None else None
@@ -172,12 +172,12 @@ def _champion_is_lost(situation: Situation) -> bool:
     return situation.template_of(traffic.revision) is None
 
 
-def _read(snapshot: Snapshot, spec: ModelDeploymentSpec, now: datetime) -> Situation:
+def _read(snapshot: RolloutInput, spec: ModelDeploymentSpec, now: datetime) -> RolloutState:
     traffic = snapshot.traffic
     if beyond := of_server(spec.server, snapshot.settings.templates):
-        return Situation(snapshot, spec, now, None, traffic, beyond, reasons.TEMPLATE_NOT_ALLOWED)
+        return RolloutState(snapshot, spec, now, None, traffic, beyond, reasons.TEMPLATE_NOT_ALLOWED)
     if isinstance(snapshot.model, Unresolved):
-        return Situation(snapshot, spec, now, None, traffic)
+        return RolloutState(snapshot, spec, now, None, traffic)
     try:
         template = pod_template(
             snapshot.name,
@@ -190,13 +190,13 @@ def _read(snapshot: Snapshot, spec: ModelDeploymentSpec, now: datetime) -> Situa
         if pem := required_keys(snapshot.settings.signature_keys, snapshot.namespace):
             template = requiring(template, pem, snapshot.model)
     except InvalidTemplate as why:
-        return Situation(snapshot, spec, now, None, traffic, invalid_template=str(why))
+        return RolloutState(snapshot, spec, now, None, traffic, invalid_template=str(why))
     restart = snapshot.annotations.get(RESTART_ANNOTATION, "")
     revision = revision_of(snapshot.model, spec.server, restart, spec.model.signature, collecting.wish(spec))
-    return Situation(snapshot, spec, now, Wanted(revision, snapshot.model, template), traffic)
+    return RolloutState(snapshot, spec, now, Wanted(revision, snapshot.model, template), traffic)
 
 
-def candidate(situation: Situation, traffic: Traffic) -> str | None:
+def candidate(situation: RolloutState, traffic: Traffic) -> str | None:
     """The revision that ought to be on trial next to this champion, None when there is none.
 
     While the wanted model is unknown, what is on its way stays; whether it goes further is told by `halted`. With no
@@ -219,7 +219,7 @@ def candidate(situation: Situation, traffic: Traffic) -> str | None:
     return None if situation.spec.rollout.paused and not underway else revision
 
 
-def fallback_revision(situation: Situation, traffic: Traffic) -> str | None:
+def fallback_revision(situation: RolloutState, traffic: Traffic) -> str | None:
     """The former champion to keep warm: the one before this champion, or else the newest that still has a good name.
 
     It can be kept if its template is recorded, or if it runs.
@@ -237,7 +237,7 @@ def fallback_revision(situation: Situation, traffic: Traffic) -> str | None:
     return next((revision for revision in reversed(names) if good(revision)), None)
 
 
-def first_slot(situation: Situation) -> Slot:
+def first_slot(situation: RolloutState) -> Slot:
     """Where the first champion goes: the slot that is in use already, else blue."""
     return next(iter(sorted(situation.snapshot.slots)), Slot.BLUE)
 

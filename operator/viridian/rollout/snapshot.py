@@ -24,14 +24,14 @@ from viridian.core.templates import NO_LIMITS, TemplateRules
 from viridian.monitoring.telling import Watch
 from viridian.rollout import records, traffic
 from viridian.rollout.addresses import Addresses
-from viridian.rollout.records import Model, Record
+from viridian.rollout.records import RevisionRecord, ServedModel
 from viridian.rollout.traffic import Reverted, Traffic
 
 Object = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Access:
+class NetworkAccess:
     """Who may reach the management port of model servers."""
 
     # The namespace that the operator runs in.
@@ -41,7 +41,7 @@ class Access:
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class OperatorSettings:
     """What the operator's own configuration adds."""
 
     server_image: str
@@ -53,7 +53,7 @@ class Settings:
     # Names of Secrets, in the namespace of each pod, with which its images are pulled.
     image_pull_secrets: tuple[str, ...] = ()
     # Who may reach the management port of model servers; None: no NetworkPolicies are made.
-    access: Access | None = None
+    access: NetworkAccess | None = None
     # Which namespaces may have which registered models written to.
     registry_models: tuple[OwnerRule, ...] = ()
     # By whom versions must be signed in which namespaces.
@@ -124,7 +124,7 @@ class Pod:
 
 
 @dataclass(frozen=True, slots=True)
-class SlotWorld:
+class SlotState:
     """A slot's Deployment and pods as they are."""
 
     deployment: Object
@@ -253,7 +253,7 @@ Readings = Mapping[str, Sequence[PodSample | ScrapeFailure]]
 
 
 @dataclass(frozen=True, slots=True)
-class Snapshot:
+class RolloutInput:
     """A ModelDeployment and its world."""
 
     name: str
@@ -262,17 +262,17 @@ class Snapshot:
     generation: int
     # None when the stored object does not fit the present schema; `invalid` says why.
     spec: ModelDeploymentSpec | None
-    settings: Settings
+    settings: OperatorSettings
     annotations: Mapping[str, str] = field(default_factory=dict)
     status: Object = field(default_factory=dict)
     invalid: str = ""
-    slots: Mapping[Slot, SlotWorld] = field(default_factory=dict)
+    slots: Mapping[Slot, SlotState] = field(default_factory=dict)
     live: Object | None = None
     preview: Object | None = None
     budgets: Mapping[str, Object] = field(default_factory=dict)
     network_policy: Object | None = None
-    records: Mapping[str, Record] = field(default_factory=dict)
-    model: Model | Unresolved = Unresolved("Unknown", "not looked up yet", lasting=False)
+    records: Mapping[str, RevisionRecord] = field(default_factory=dict)
+    model: ServedModel | Unresolved = Unresolved("Unknown", "not looked up yet", lasting=False)
     # Aliases of the registered model, None where they are unknown at the moment.
     aliases: Mapping[str, str] | None = None
     # To whom each registered model belongs that something may be written to.
@@ -297,12 +297,12 @@ class Snapshot:
         return traffic.parse(self.live)
 
 
-def named_models(snapshot: Snapshot) -> frozenset[str]:
+def named_models(snapshot: RolloutInput) -> frozenset[str]:
     """The registered models that something may have to be told about: a spec may have named another one before."""
     return frozenset(record.model.name for record in snapshot.records.values() if record.model.name)
 
 
-def name_taken(snapshot: Snapshot, kind: str, name: str) -> str:
+def name_taken(snapshot: RolloutInput, kind: str, name: str) -> str:
     """The sentence about a child that cannot be written, since somebody else's object has its name."""
     return (
         f"the {kind} {name} exists and does not belong to this ModelDeployment; delete it, or give the "
@@ -362,18 +362,18 @@ def _heard(impediment: Impediment | None) -> tuple[Impediment | None, Refusal | 
     return replace(impediment, what=sentence), refusal
 
 
-def slot_world(deployment: Object, pods: Sequence[Object]) -> SlotWorld:
+def slot_world(deployment: Object, pods: Sequence[Object]) -> SlotState:
     """A slot from its Deployment and the Pod objects that carry its labels."""
-    return SlotWorld(deployment, tuple(sorted(map(parse_pod, pods), key=lambda pod: pod.name)))
+    return SlotState(deployment, tuple(sorted(map(parse_pod, pods), key=lambda pod: pod.name)))
 
 
-def parse_records(manifests: Sequence[Object]) -> dict[str, Record]:
+def parse_records(manifests: Sequence[Object]) -> dict[str, RevisionRecord]:
     """Revision to its record."""
     parsed = filter(None, map(records.parse, manifests))
     return {record.revision: record for record in parsed}
 
 
-def judged_slot(snapshot: Snapshot, now: datetime) -> Slot | None:
+def judged_slot(snapshot: RolloutInput, now: datetime) -> Slot | None:
     """The slot whose pods are read now: those of a new champion in probation, or of a challenger.
 
     Also of one that no user can meet yet: what it has counted by then must be known when users can.
@@ -387,13 +387,13 @@ def judged_slot(snapshot: Snapshot, now: datetime) -> Slot | None:
     return current.champion if watched else None
 
 
-def about_to_be_met(snapshot: Snapshot) -> bool:
+def about_to_be_met(snapshot: RolloutInput) -> bool:
     """Whether this pass may be the one after which users meet the challenger: its counters are wanted as they are."""
     trial = snapshot.traffic.trial if snapshot.traffic is not None else None
     return trial is not None and trial.weight == 0
 
 
-def probation_end(snapshot: Snapshot, current: Traffic) -> datetime | None:
+def probation_end(snapshot: RolloutInput, current: Traffic) -> datetime | None:
     """Until when the champion is judged; None for one that is not, or where there is nobody to go back to."""
     since = moment(current.since)
     if snapshot.spec is None or since is None or not current.former or current.cause != "Promoted":
@@ -401,33 +401,33 @@ def probation_end(snapshot: Snapshot, current: Traffic) -> datetime | None:
     return since + durations.parse(snapshot.spec.rollout.probation)
 
 
-def in_probation(snapshot: Snapshot, current: Traffic, now: datetime) -> bool:
+def in_probation(snapshot: RolloutInput, current: Traffic, now: datetime) -> bool:
     """Whether the champion is new enough to be judged on, with someone there to go back to."""
     end = probation_end(snapshot, current)
     return end is not None and now < end
 
 
-def targets(snapshot: Snapshot, slot: Slot) -> tuple[PodTarget, ...]:
+def targets(snapshot: RolloutInput, slot: Slot) -> tuple[PodTarget, ...]:
     """The pods of a slot that can be talked to."""
     world = snapshot.slots.get(slot)
     return tuple(_target(snapshot, slot, pod) for pod in world.pods if pod.reachable) if world else ()
 
 
-def judged_targets(snapshot: Snapshot, slot: Slot) -> tuple[PodTarget, ...]:
+def judged_targets(snapshot: RolloutInput, slot: Slot) -> tuple[PodTarget, ...]:
     """Those of them that run what the slot holds now: pods of the revision before it may still be leaving."""
     world = snapshot.slots.get(slot)
     pods = [pod for pod in world.pods if pod.reachable and pod.revision == world.revision] if world else []
     return tuple(_target(snapshot, slot, pod) for pod in pods)
 
 
-def _target(snapshot: Snapshot, slot: Slot, pod: Pod) -> PodTarget:
+def _target(snapshot: RolloutInput, slot: Slot, pod: Pod) -> PodTarget:
     identity = Identity(
         namespace=snapshot.namespace, deployment=snapshot.name, slot=str(slot), revision=pod.revision, pod=pod.name
     )
     return PodTarget(uid=pod.uid, ip=pod.ip, port=pod.management_port, identity=identity, process=pod.process)
 
 
-def to_scrape(snapshot: Snapshot, now: datetime) -> tuple[PodTarget, ...]:
+def to_scrape(snapshot: RolloutInput, now: datetime) -> tuple[PodTarget, ...]:
     """The pods whose counters this pass needs; the observer reads them and fills `readings` before deciding."""
     slot = judged_slot(snapshot, now)
     return judged_targets(snapshot, slot) if slot is not None else ()

@@ -15,8 +15,8 @@ from viridian.core.conditions import moment, transition
 from viridian.judgement.canary import Judgement
 from viridian.rollout.findings import findings
 from viridian.rollout.move import Move
-from viridian.rollout.records import RETRIED, Outcome
-from viridian.rollout.situation import Situation, fallback_revision, first_slot, step_name
+from viridian.rollout.records import RETRIED, RevisionOutcome
+from viridian.rollout.situation import RolloutState, fallback_revision, first_slot, step_name
 from viridian.rollout.traffic import Traffic
 
 NEWEST = 10
@@ -25,7 +25,7 @@ _CADENCE = 5
 _NUMBER = re.compile(r"(\d+(\.\d+)?(ms|[smhd])?)+")
 
 
-def status(situation: Situation, move: Move, outcomes: Mapping[str, Sequence[Outcome]]) -> dict[str, Any]:
+def status(situation: RolloutState, move: Move, outcomes: Mapping[str, Sequence[RevisionOutcome]]) -> dict[str, Any]:
     """The next status, plain; fields without a value are left out."""
     snapshot, traffic = situation.snapshot, move.traffic
     decided = sorted(
@@ -63,7 +63,7 @@ def prune(value: Any) -> Any:
     return [prune(inner) for inner in value] if isinstance(value, list | tuple) else value
 
 
-def _calm(plain: dict[str, Any], before: Mapping[str, Any], situation: Situation) -> dict[str, Any]:
+def _calm(plain: dict[str, Any], before: Mapping[str, Any], situation: RolloutState) -> dict[str, Any]:
     """Numbers that move with every look are carried over for a while, unless something else changed as well.
 
     Only where the next look is certain to come soon: before its first step, a challenger is looked at when it moves.
@@ -80,7 +80,7 @@ def _calm(plain: dict[str, Any], before: Mapping[str, Any], situation: Situation
     return {**plain, "challenger": {**challenger, **{key: earlier[key] for key in moving if key in earlier}}}
 
 
-def _is_due(situation: Situation) -> bool:
+def _is_due(situation: RolloutState) -> bool:
     """Whether a multiple of the cadence has passed since the look before: once in a while, whatever the interval."""
     now = situation.now.timestamp()
     before = now - durations.parse(situation.spec.rollout.analysis.interval).total_seconds()
@@ -98,7 +98,7 @@ def _sentence(challenger: Mapping[str, Any]) -> str:
     return _NUMBER.sub("#", str(challenger.get("waitingFor", "")))
 
 
-def _slot_fields(situation: Situation, revision: str) -> dict[str, Any]:
+def _slot_fields(situation: RolloutState, revision: str) -> dict[str, Any]:
     record = situation.record(revision)
     if record is not None:
         return {"version": record.model.version, "uri": record.model.address, "digest": record.model.digest}
@@ -108,7 +108,7 @@ def _slot_fields(situation: Situation, revision: str) -> dict[str, Any]:
     return {}
 
 
-def _champion(situation: Situation, traffic: Traffic) -> api.SlotStatus:
+def _champion(situation: RolloutState, traffic: Traffic) -> api.SlotStatus:
     return api.SlotStatus(
         slot=traffic.champion,
         revision=traffic.revision,
@@ -117,7 +117,7 @@ def _champion(situation: Situation, traffic: Traffic) -> api.SlotStatus:
     )
 
 
-def _challenger(situation: Situation, move: Move) -> api.ChallengerStatus | None:
+def _challenger(situation: RolloutState, move: Move) -> api.ChallengerStatus | None:
     if move.candidate is None:
         return None
     traffic = move.traffic
@@ -137,7 +137,7 @@ def _challenger(situation: Situation, move: Move) -> api.ChallengerStatus | None
     )
 
 
-def _weight(situation: Situation, traffic: Traffic) -> int:
+def _weight(situation: RolloutState, traffic: Traffic) -> int:
     """The share that the challenger really has: of the ready pods, since those share the traffic."""
     trial = traffic.trial
     if trial is None or trial.weight <= 0 or trial.weight >= 100:
@@ -159,7 +159,7 @@ def _metric(judgement: Judgement) -> api.MetricStatus:
     )
 
 
-def _fallback(situation: Situation, traffic: Traffic) -> api.FallbackStatus | None:
+def _fallback(situation: RolloutState, traffic: Traffic) -> api.FallbackStatus | None:
     revision, world = fallback_revision(situation, traffic), situation.slot(traffic.champion.other)
     if revision is None:
         return None
@@ -171,7 +171,9 @@ def _fallback(situation: Situation, traffic: Traffic) -> api.FallbackStatus | No
     )
 
 
-def _rejected(situation: Situation, outcomes: Mapping[str, Sequence[Outcome]]) -> tuple[api.RejectedRevision, ...]:
+def _rejected(
+    situation: RolloutState, outcomes: Mapping[str, Sequence[RevisionOutcome]]
+) -> tuple[api.RejectedRevision, ...]:
     standing = [
         (known[-1], revision)
         for revision, known in outcomes.items()
@@ -189,7 +191,7 @@ def _rejected(situation: Situation, outcomes: Mapping[str, Sequence[Outcome]]) -
     )
 
 
-def _history(situation: Situation, outcome: Outcome, revision: str) -> api.HistoryEntry:
+def _history(situation: RolloutState, outcome: RevisionOutcome, revision: str) -> api.HistoryEntry:
     return api.HistoryEntry(
         revision=revision,
         version=_slot_fields(situation, revision).get("version"),
@@ -199,7 +201,7 @@ def _history(situation: Situation, outcome: Outcome, revision: str) -> api.Histo
     )
 
 
-def _rollback(outcome: Outcome, revision: str) -> api.RollbackStatus | None:
+def _rollback(outcome: RevisionOutcome, revision: str) -> api.RollbackStatus | None:
     """A way back that users could notice: from a revision that had met them."""
     if outcome.outcome not in (reasons.REJECTED, reasons.ROLLED_BACK) or not outcome.other:
         return None
@@ -218,12 +220,12 @@ def _rollback(outcome: Outcome, revision: str) -> api.RollbackStatus | None:
     )
 
 
-def _replicas(situation: Situation, traffic: Traffic | None) -> int:
+def _replicas(situation: RolloutState, traffic: Traffic | None) -> int:
     world = situation.slot(traffic.champion) if traffic else None
     return int((world.deployment.get("status") or {}).get("replicas", 0)) if world else 0
 
 
-def _selector(situation: Situation, traffic: Traffic | None) -> str:
+def _selector(situation: RolloutState, traffic: Traffic | None) -> str:
     if traffic is None:
         return ""
     return f"{MODEL_DEPLOYMENT_LABEL}={situation.snapshot.name},{SLOT_LABEL}={traffic.champion}"

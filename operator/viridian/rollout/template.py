@@ -21,8 +21,8 @@ from viridian.api.samples import DEPLOYMENT_VARIABLE, NAMESPACE_VARIABLE, POD_VA
 from viridian.api.samples import MANAGEMENT_PORT as MANAGEMENT_PORT_NUMBER
 from viridian.api.texts import one_line
 from viridian.api.variables import literal
-from viridian.rollout.records import Model
-from viridian.rollout.snapshot import Settings
+from viridian.rollout.records import ServedModel
+from viridian.rollout.snapshot import OperatorSettings
 
 MODEL_DIR = "/model"
 MODEL_SIZE = "21Gi"
@@ -67,9 +67,9 @@ class InvalidTemplate(ValueError):
 
 def pod_template(
     name: str,
-    model: Model,
+    model: ServedModel,
     server: Server,
-    settings: Settings,
+    settings: OperatorSettings,
     signature: ModelSignature | None = None,
     collecting: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
@@ -195,7 +195,7 @@ def _check_server(merged: Mapping[str, Any], runtime: Runtime) -> None:
     )
 
 
-def _own(name: str, model: Model, server: Server, settings: Settings) -> dict[str, Any]:
+def _own(name: str, model: ServedModel, server: Server, settings: OperatorSettings) -> dict[str, Any]:
     pull_secrets = [{"name": secret} for secret in settings.image_pull_secrets]
     return {
         "metadata": {
@@ -248,7 +248,7 @@ def _resources(server: Server, kind: str, name: str, requests: dict[str, str], m
     return {"requests": requests, "limits": {"memory": most}}
 
 
-def _fetch(model: Model, server: Server, settings: Settings) -> dict[str, Any]:
+def _fetch(model: ServedModel, server: Server, settings: OperatorSettings) -> dict[str, Any]:
     environment = {
         # What the init step may call the address: it never shows one that came from a Secret.
         MODEL_URI_SECRET_VARIABLE: model.uri if model.secret else "",
@@ -272,7 +272,7 @@ def _fetch(model: Model, server: Server, settings: Settings) -> dict[str, Any]:
     }
 
 
-def _server(name: str, model: Model, server: Server, settings: Settings) -> dict[str, Any]:
+def _server(name: str, model: ServedModel, server: Server, settings: OperatorSettings) -> dict[str, Any]:
     environment = {
         "VIRIDIAN_MODEL_DIR": MODEL_DIR,
         "VIRIDIAN_MODEL_NAME": model.name or name,
@@ -345,7 +345,7 @@ def _startup_probe(port: int) -> dict[str, Any]:
     }
 
 
-def _trusting(signature: ModelSignature, server: Server, model: Model) -> dict[str, Any]:
+def _trusting(signature: ModelSignature, server: Server, model: ServedModel) -> dict[str, Any]:
     """What a pod needs for telling whose model it gets: in the init step, and in a server of ours once more."""
     keys = signature.public_key_secret_ref
     # Optional: without the Secret the init step says so and tries again, where a pod would wait without a word.

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import msgspec
 
 from viridian.api.names import MODEL_DEPLOYMENT_LABEL, REVERTED_ANNOTATION, SLOT_LABEL, TRAFFIC_ANNOTATION, Slot
-from viridian.rollout.exposure import Baseline, Exposure
+from viridian.rollout.exposure import CounterBaseline, Exposure
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ def dump(traffic: Traffic) -> str:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, Traffic | Trial | Reverted | Exposure | Baseline):
+    if isinstance(value, Traffic | Trial | Reverted | Exposure | CounterBaseline):
         parts = {name: _plain(getattr(value, name)) for name in type(value).__slots__}
         return {name: part for name, part in parts.items() if part not in (None, "", 0, [], {})}
     if isinstance(value, Mapping):

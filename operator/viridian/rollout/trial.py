@@ -12,13 +12,13 @@ from viridian.api.samples import Idle
 from viridian.core.conditions import longer_ago, moment, stamp_exact
 from viridian.core.obstacles import needed
 from viridian.core.plan import Event, EventType
-from viridian.judgement.canary import Judgement, Verdict, overall
+from viridian.judgement.canary import CanaryVerdict, Judgement, overall
 from viridian.rollout import exposure as exposures
 from viridian.rollout import reverting
-from viridian.rollout.capacity import Pods, pods_for
+from viridian.rollout.capacity import PodSplit, pods_for
 from viridian.rollout.evidence import counting, judgements
 from viridian.rollout.move import Close, Move
-from viridian.rollout.situation import Situation, step_identity, step_name, target_weight
+from viridian.rollout.situation import RolloutState, step_identity, step_name, target_weight
 from viridian.rollout.traffic import Traffic, Trial
 
 # As long as proxies may take to hear of the new split.
@@ -27,7 +27,7 @@ _SHUFFLE_SECONDS = 2
 _CHAMPION_GIVEN_UP_AFTER = timedelta(minutes=1)
 
 
-def pods_wanted(situation: Situation, trial: Trial | None) -> Pods:
+def pods_wanted(situation: RolloutState, trial: Trial | None) -> PodSplit:
     """Pods of champion and challenger in the present step; before the first one, as many as that will need.
 
     They make the weight, so a pause keeps them at the one that was reached.
@@ -37,11 +37,11 @@ def pods_wanted(situation: Situation, trial: Trial | None) -> Pods:
         return pods_for(trial.weight, replicas, surge)
     index = trial.step if trial is not None else 0
     if index >= len(steps):
-        return Pods(max(1, replicas), max(1, replicas))
+        return PodSplit(max(1, replicas), max(1, replicas))
     return pods_for(target_weight(steps, index), replicas, surge)
 
 
-def _rises(situation: Situation, trial: Trial) -> bool:
+def _rises(situation: RolloutState, trial: Trial) -> bool:
     """Whether users are to meet the challenger more often in the present step than they do."""
     promoting = trial.step >= len(situation.steps)
     return (100 if promoting else target_weight(situation.steps, trial.step)) > trial.weight
@@ -50,7 +50,7 @@ def _rises(situation: Situation, trial: Trial) -> bool:
 # ---- Before any traffic ----
 
 
-def deploying(situation: Situation, traffic: Traffic, revision: str) -> Move:
+def deploying(situation: RolloutState, traffic: Traffic, revision: str) -> Move:
     """The challenger gets ready in the other slot, then its first step begins."""
     slot = traffic.champion.other
     world, shown = situation.slot(slot), situation.version_of(revision)
@@ -75,19 +75,19 @@ def deploying(situation: Situation, traffic: Traffic, revision: str) -> Move:
     return _enter(situation, traffic, Trial(revision))
 
 
-def _halt(situation: Situation, traffic: Traffic, revision: str) -> Move:
+def _halt(situation: RolloutState, traffic: Traffic, revision: str) -> Move:
     """Where a person or the registry stops the challenger."""
     reason, waiting = situation.halted or ("", "")
     stalled = (reason, f"waiting for {waiting}") if reason == reasons.VERSION_GONE else None
     return Move(traffic, reason, waiting, revision, stalled=stalled)
 
 
-def _not_ready(situation: Situation, slot: Slot) -> str:
+def _not_ready(situation: RolloutState, slot: Slot) -> str:
     deadline, complaint = situation.spec.rollout.progress_deadline, situation.complaint(slot)
     return f"not ready within {deadline} (spec.rollout.progressDeadline){complaint}"
 
 
-def _enter(situation: Situation, traffic: Traffic, trial: Trial) -> Move:
+def _enter(situation: RolloutState, traffic: Traffic, trial: Trial) -> Move:
     exposure = trial.exposure or exposures.begun(counting(situation, traffic.champion.other), situation.now)
     trial = replace(trial, entered=stamp_exact(situation.now), exposure=exposure)
     name = step_name(situation.steps, trial.step)
@@ -102,7 +102,7 @@ def _enter(situation: Situation, traffic: Traffic, trial: Trial) -> Move:
 # ---- On trial ----
 
 
-def on_trial(situation: Situation, traffic: Traffic, trial: Trial) -> Move:
+def on_trial(situation: RolloutState, traffic: Traffic, trial: Trial) -> Move:
     """The challenger is in a step: revert, hold or go on."""
     said = judgements(situation, traffic.champion.other, trial.exposure) if trial.weight > 0 else ()
     for check in (
@@ -123,7 +123,7 @@ def on_trial(situation: Situation, traffic: Traffic, trial: Trial) -> Move:
     return Move(traffic, reasons.ROLLING_OUT, "", trial.revision, said)
 
 
-def _undeployed(situation: Situation, traffic: Traffic, trial: Trial, _: tuple[Judgement, ...]) -> Move | None:
+def _undeployed(situation: RolloutState, traffic: Traffic, trial: Trial, _: tuple[Judgement, ...]) -> Move | None:
     """Somebody took its Deployment away: that is not the model's fault, so it is deployed and tried anew."""
     world = situation.slot(traffic.champion.other)
     if world is not None and world.revision == trial.revision:
@@ -132,7 +132,7 @@ def _undeployed(situation: Situation, traffic: Traffic, trial: Trial, _: tuple[J
     return Move(replace(traffic, trial=None), reasons.DEPLOYING, waiting, trial.revision)
 
 
-def _broken(situation: Situation, traffic: Traffic, trial: Trial, said: tuple[Judgement, ...]) -> Move | None:
+def _broken(situation: RolloutState, traffic: Traffic, trial: Trial, said: tuple[Judgement, ...]) -> Move | None:
     slot = traffic.champion.other
     crashes = reverting.crash_loop(situation, slot, trial.revision, trial.exposure)
     if crashes:
@@ -148,7 +148,7 @@ def _broken(situation: Situation, traffic: Traffic, trial: Trial, said: tuple[Ju
     return None
 
 
-def _edited(situation: Situation, traffic: Traffic, trial: Trial, _: tuple[Judgement, ...]) -> Move | None:
+def _edited(situation: RolloutState, traffic: Traffic, trial: Trial, _: tuple[Judgement, ...]) -> Move | None:
     """Steps that were edited behind its back: it goes on at the first one that it has not passed for sure."""
     there = [step_identity(step) for step in situation.steps]
     same = [passed == known for passed, known in zip(trial.passed, there, strict=False)]
@@ -162,7 +162,7 @@ def _in_new_step(trial: Trial, passed: tuple[str, ...]) -> Trial:
     return replace(trial, passed=passed, since="", blind_since="")
 
 
-def _late(situation: Situation, traffic: Traffic, trial: Trial, _: tuple[Judgement, ...]) -> Move | None:
+def _late(situation: RolloutState, traffic: Traffic, trial: Trial, _: tuple[Judgement, ...]) -> Move | None:
     """A challenger's pods of a step have a deadline, and so have those that were there and are ready no more.
 
     What the champion lacks is not the challenger's failing.
@@ -180,7 +180,7 @@ def _late(situation: Situation, traffic: Traffic, trial: Trial, _: tuple[Judgeme
     return reverting.reject(situation, traffic, trial.revision, reasons.PROGRESS_DEADLINE_EXCEEDED, message)
 
 
-def _clock(situation: Situation, traffic: Traffic, trial: Trial, _: tuple[Judgement, ...]) -> Move | None:
+def _clock(situation: RolloutState, traffic: Traffic, trial: Trial, _: tuple[Judgement, ...]) -> Move | None:
     """While a halt keeps the pods of a step from coming, they have no deadline; afterwards they have all of it.
 
     So it is while the API server does not take their Deployment: that is no failing of the challenger.
@@ -197,7 +197,7 @@ def _clock(situation: Situation, traffic: Traffic, trial: Trial, _: tuple[Judgem
     return Move(going_on, reasons.ROLLING_OUT, waiting, trial.revision)
 
 
-def _counting(situation: Situation, traffic: Traffic, trial: Trial, _: tuple[Judgement, ...]) -> Move | None:
+def _counting(situation: RolloutState, traffic: Traffic, trial: Trial, _: tuple[Judgement, ...]) -> Move | None:
     """A pod that could not be read when users could first meet it has its baseline as soon as it can be."""
     if trial.weight == 0:
         return None
@@ -210,16 +210,16 @@ def _counting(situation: Situation, traffic: Traffic, trial: Trial, _: tuple[Jud
     return Move(read, reasons.ROLLING_OUT, "the first requests to count", trial.revision)
 
 
-def _blind(situation: Situation, traffic: Traffic, trial: Trial, said: tuple[Judgement, ...]) -> Move | None:
+def _blind(situation: RolloutState, traffic: Traffic, trial: Trial, said: tuple[Judgement, ...]) -> Move | None:
     """Blindness holds the rollout; how long, and what then, is the user's choice."""
     analysis, verdict = situation.spec.rollout.analysis, overall(said)
-    if verdict is Verdict.PASS:
+    if verdict is CanaryVerdict.PASS:
         return _with_blindness(traffic, trial, "") if trial.blind_since else None
-    reason = reasons.NO_DATA if verdict is Verdict.NO_DATA else reasons.PROVIDER_ERROR
+    reason = reasons.NO_DATA if verdict is CanaryVerdict.NO_DATA else reasons.PROVIDER_ERROR
     message = next(judgement.message for judgement in said if judgement.verdict is verdict)
     if not trial.blind_since:
         return _with_blindness(traffic, trial, stamp_exact(situation.now), reason, message)
-    policy = analysis.on_no_data if verdict is Verdict.NO_DATA else analysis.on_provider_error
+    policy = analysis.on_no_data if verdict is CanaryVerdict.NO_DATA else analysis.on_provider_error
     since = moment(trial.blind_since) or situation.now
     if policy is OnBlind.HOLD or situation.now < since + durations.parse(analysis.max_hold):
         return Move(traffic, reason, f"{message}; held", trial.revision)
@@ -236,7 +236,7 @@ def _with_blindness(traffic: Traffic, trial: Trial, since: str, reason: str = ""
     )
 
 
-def _reach_split(situation: Situation, traffic: Traffic, trial: Trial, _: tuple[Judgement, ...]) -> Move | None:
+def _reach_split(situation: RolloutState, traffic: Traffic, trial: Trial, _: tuple[Judgement, ...]) -> Move | None:
     """The clock of a step starts when its pods are there; a step whose weight is edited starts anew."""
     weight = target_weight(situation.steps, trial.step)
     if trial.step >= len(situation.steps) or (trial.since and trial.weight == weight):
@@ -270,17 +270,17 @@ def _shuffle(traffic: Traffic, weight: int) -> Close | None:
     return Close((traffic.champion, traffic.champion.other), Idle.KEEP, seconds=_SHUFFLE_SECONDS)
 
 
-def _missing_pods(situation: Situation, traffic: Traffic, trial: Trial) -> str:
+def _missing_pods(situation: RolloutState, traffic: Traffic, trial: Trial) -> str:
     """Which pods the step lacks."""
     return _challenger_lacks(situation, traffic, trial) or _champion_lacks(situation, traffic, trial)
 
 
-def _challenger_lacks(situation: Situation, traffic: Traffic, trial: Trial) -> str:
+def _challenger_lacks(situation: RolloutState, traffic: Traffic, trial: Trial) -> str:
     wanted = pods_wanted(situation, trial).challenger
     return _lacks(situation, traffic.champion.other, wanted, situation.version_of(trial.revision))
 
 
-def _champion_lacks(situation: Situation, traffic: Traffic, trial: Trial) -> str:
+def _champion_lacks(situation: RolloutState, traffic: Traffic, trial: Trial) -> str:
     """A champion that is short of pods is waited for, but not for long: those that it has are enough then.
 
     One that serves has the time since the step was entered, one that does not the time since it serves no more.
@@ -293,7 +293,7 @@ def _champion_lacks(situation: Situation, traffic: Traffic, trial: Trial) -> str
     return _lacks(situation, traffic.champion, wanted, f"the champion {situation.version_of(traffic.revision)}")
 
 
-def _lacks(situation: Situation, slot: Slot, wanted: int, shown: str) -> str:
+def _lacks(situation: RolloutState, slot: Slot, wanted: int, shown: str) -> str:
     world = situation.slot(slot)
     if world is not None and world.settled and world.replicas == wanted:
         return ""
@@ -301,7 +301,7 @@ def _lacks(situation: Situation, slot: Slot, wanted: int, shown: str) -> str:
     return f"{ready} of {wanted} pods of {slot}, {shown}, to be ready{situation.complaint(slot)}"
 
 
-def _hold(situation: Situation, traffic: Traffic, trial: Trial, _: tuple[Judgement, ...]) -> Move | None:
+def _hold(situation: RolloutState, traffic: Traffic, trial: Trial, _: tuple[Judgement, ...]) -> Move | None:
     """A step lasts its time, its requests and its approval; a halt stops everything."""
     if situation.halted:
         return _halt(situation, traffic, trial.revision)
@@ -322,19 +322,19 @@ def _hold(situation: Situation, traffic: Traffic, trial: Trial, _: tuple[Judgeme
     return None
 
 
-def _approval(situation: Situation, trial: Trial) -> str | None:
+def _approval(situation: RolloutState, trial: Trial) -> str | None:
     """A person's approval of this challenger that was not counted yet: each passes one step."""
     command = situation.asked(APPROVE_ANNOTATION, trial.revision)
     return None if command == trial.approved else command
 
 
-def _approval_to_give(situation: Situation, trial: Trial) -> str:
+def _approval_to_give(situation: RolloutState, trial: Trial) -> str:
     """What to write for approving this step: the revision, told apart from an approval that was counted before."""
     given = situation.snapshot.annotations.get(APPROVE_ANNOTATION, "")
     return f"{trial.revision}#{trial.step + 1}" if given.partition("#")[0] == trial.revision else trial.revision
 
 
-def _answered(situation: Situation, traffic: Traffic, trial: Trial) -> int:
+def _answered(situation: RolloutState, traffic: Traffic, trial: Trial) -> int:
     """Requests of this step."""
     if trial.exposure is None:
         return 0
@@ -342,7 +342,7 @@ def _answered(situation: Situation, traffic: Traffic, trial: Trial) -> int:
     return int(sum(exposures.answered_in_step(trial.exposure, newest) for newest in read))
 
 
-def _advance(situation: Situation, traffic: Traffic, trial: Trial, _: tuple[Judgement, ...]) -> Move | None:
+def _advance(situation: RolloutState, traffic: Traffic, trial: Trial, _: tuple[Judgement, ...]) -> Move | None:
     if trial.step < len(situation.steps):
         ahead = _in_new_step(trial, (*trial.passed, step_identity(situation.steps[trial.step])))
         approval = _approval(situation, trial) if situation.steps[trial.step].approval is not None else None
@@ -355,7 +355,7 @@ def _advance(situation: Situation, traffic: Traffic, trial: Trial, _: tuple[Judg
     return _promote(situation, traffic, trial)
 
 
-def _promote(situation: Situation, traffic: Traffic, trial: Trial) -> Move:
+def _promote(situation: RolloutState, traffic: Traffic, trial: Trial) -> Move:
     revision, slot = trial.revision, traffic.champion.other
     said = f"{situation.version_of(revision)} is the champion; {situation.version_of(traffic.revision)} stays warm"
     return Move(
@@ -373,7 +373,7 @@ def _promote(situation: Situation, traffic: Traffic, trial: Trial) -> Move:
     )
 
 
-def superseded(situation: Situation, traffic: Traffic, trial: Trial, instead: str | None) -> Move:
+def superseded(situation: RolloutState, traffic: Traffic, trial: Trial, instead: str | None) -> Move:
     """Another revision is wanted now: the one on trial makes room, without a stain on its name."""
     then = f"{situation.version_of(instead)} is wanted now" if instead else "it is not wanted any more"
     said = f"{situation.version_of(trial.revision)} is taken off trial: {then}"

@@ -17,7 +17,7 @@ from viridian.serving.outputs import Output
 from viridian.serving.prediction_bins import ANONYMOUS
 
 
-class Unreadable(Exception):
+class UnreadableOutput(Exception):
     """The body is no answer of either protocol."""
 
 
@@ -29,14 +29,14 @@ class _Tensor(msgspec.Struct):
     parameters: dict[str, Any] | None = None
 
 
-class _Answer(msgspec.Struct):
+class _AnyOutput(msgspec.Struct):
     """One of the two is there: Open Inference Protocol, or MLflow."""
 
     outputs: list[_Tensor] | None = None
     predictions: Any = None
 
 
-_DECODER: Final = msgspec.json.Decoder(_Answer)
+_DECODER: Final = msgspec.json.Decoder(_AnyOutput)
 _NO_ANSWER: Final = (
     msgspec.MsgspecError, UnicodeDecodeError, RecursionError, BadInput, ValueError, KeyError, OverflowError, TypeError
 )  # fmt: skip
@@ -55,8 +55,8 @@ def read(body: bytes, json_length: bytes | None = None) -> Sequence[Output]:
         if isinstance(answer.predictions, list):
             return [Output(ANONYMOUS, _array(answer.predictions))]
     except _NO_ANSWER as error:
-        raise Unreadable from error
-    raise Unreadable
+        raise UnreadableOutput from error
+    raise UnreadableOutput
 
 
 def _outputs(given: Sequence[_Tensor], tail: memoryview) -> list[Output]:
@@ -85,7 +85,7 @@ def _raw(tensor: _Tensor, raw: memoryview) -> NDArray[Any]:
 
 def _rows(name: str, values: NDArray[Any]) -> Output:
     if values.ndim == 0:
-        raise Unreadable
+        raise UnreadableOutput
     return Output(name, values)
 
 

@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from viridian.serving.errors import BadInput, Rejection
-from viridian.serving.signature import Column, Kind, Matrix, Table
+from viridian.serving.signature import Column, ColumnKind, Matrix, Table
 
 EXACT: Final = float(2**53)
 """Up to here every whole number has its own float64."""
 _RANGES: Final = {"INT8": 2.0**7, "INT16": 2.0**15, "INT32": 2.0**31}
-STRICT: Final = {Kind.FLOAT: float, Kind.INTEGER: float, Kind.BOOLEAN: bool, Kind.STRING: str}
+STRICT: Final = {ColumnKind.FLOAT: float, ColumnKind.INTEGER: float, ColumnKind.BOOLEAN: bool, ColumnKind.STRING: str}
 """What a value of each kind is after JSON; whole numbers may be written 5.0."""
 
 
@@ -64,7 +64,7 @@ class TableReader:
         self._required = [i for i, optional in enumerate(self._optional) if not optional]
         self._single = [i for i, column in enumerate(table.columns) if column.datatype == "FP32"]
         self._listed = [(i, column) for i, column in enumerate(table.columns) if column.known is not None]
-        self._whole = [i for i, column in enumerate(table.columns) if column.kind is Kind.INTEGER]
+        self._whole = [i for i, column in enumerate(table.columns) if column.kind is ColumnKind.INTEGER]
 
     @property
     def columns(self) -> int:
@@ -112,7 +112,7 @@ class TableReader:
         for name, given in extras.items():
             for row, value in enumerate(given):
                 if value is not None and not isinstance(value, (str, int, float)):
-                    raise wrong_type(name, row, Kind.STRING, spoken(value))
+                    raise wrong_type(name, row, ColumnKind.STRING, spoken(value))
         return replace(batch, extras=extras) if extras else batch
 
     def from_typed(self, typed: Sequence[Sequence[Any]], rows: int) -> Batch:
@@ -127,7 +127,7 @@ class TableReader:
                 if column.datatype == "FP32":
                     columns[column.name] = single(column.name, columns[column.name])
             else:
-                flags = column.kind is Kind.BOOLEAN and column.required
+                flags = column.kind is ColumnKind.BOOLEAN and column.required
                 columns[column.name] = np.array(values, dtype=bool if flags else object)
         for _, column in self._listed:
             check_known(column, columns[column.name])
@@ -152,7 +152,7 @@ class TableReader:
 
     @staticmethod
     def _check_whole(column: Column, values: NDArray[np.float64]) -> None:
-        if column.kind is not Kind.INTEGER:
+        if column.kind is not ColumnKind.INTEGER:
             return
         broken = np.flatnonzero((values != np.floor(values)) & ~np.isnan(values))
         if len(broken):
@@ -183,7 +183,7 @@ class MatrixReader:
         if datatype.startswith("INT"):
             broken = np.argwhere(matrix != np.floor(matrix))
             if len(broken):
-                raise wrong_type(self.matrix.name, int(broken[0][0]), Kind.INTEGER, "a fraction")
+                raise wrong_type(self.matrix.name, int(broken[0][0]), ColumnKind.INTEGER, "a fraction")
             check_range(self.matrix.name, datatype, matrix)
         return Batch(len(matrix), matrix=matrix)
 
@@ -241,7 +241,7 @@ def check_known(column: Column, values: NDArray[Any]) -> None:
             )
 
 
-def wrong_type(name: str, row: int, kind: Kind, got: str) -> BadInput:
+def wrong_type(name: str, row: int, kind: ColumnKind, got: str) -> BadInput:
     return BadInput(Rejection.WRONG_TYPE, name, f"{name!r}, row {row}: expected {kind.value}, got {got}")
 
 

@@ -23,7 +23,7 @@ _BY_CLASS: Final = {4: Failure.REFUSED, 5: Failure.FAILED}
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ChallengerOutput:
     """A complete answer with the status 200."""
 
     headers: Headers
@@ -49,7 +49,7 @@ class Challenger:
         self._target = target
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
-    async def ask(self, path: bytes, headers: Headers, body: bytes) -> Answer:
+    async def ask(self, path: bytes, headers: Headers, body: bytes) -> ChallengerOutput:
         """The answer; Failed instead. After a failure the next request gets a new connection."""
         received, kept = _Received(), False
         try:
@@ -70,7 +70,7 @@ class Challenger:
                 self.close()
         if received.status != 200:
             raise Failed(_BY_CLASS.get(received.status // 100, Failure.STATUS))
-        return Answer(received.headers, b"".join(received.body))
+        return ChallengerOutput(received.headers, b"".join(received.body))
 
     def close(self) -> None:
         """At once: what was not sent yet is thrown away."""

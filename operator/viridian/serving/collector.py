@@ -27,7 +27,7 @@ from viridian.api.feedback import PREDICTIONS_PATH, PROFILES_PATH, Block, Profil
 from viridian.api.origins import origin_of
 from viridian.serving.errors import ServingError
 from viridian.serving.logs import Seldom, log
-from viridian.serving.recorder import Span
+from viridian.serving.recorder import CountedSpan
 from viridian.tls import trusting
 
 LOT_ROWS: Final = 1_024
@@ -49,7 +49,7 @@ _LONGEST_PROBLEM: Final = 300
 _BROKEN: Final = (ConnectionResetError, BrokenPipeError, http.client.RemoteDisconnected)
 
 
-class Address:
+class CollectorAddress:
     """Where the collector is; ServingError says what is wrong with it."""
 
     def __init__(self, url: str, authority: Path | None = None) -> None:
@@ -104,7 +104,7 @@ class _Unsent:
 
 
 @dataclass(frozen=True, slots=True)
-class _Answer:
+class _CollectorResponse:
     """What came back, as far as it matters."""
 
     status: int
@@ -116,12 +116,12 @@ class _Answer:
     """The collector's sentence, which never repeats what it was sent."""
 
 
-class Collector(threading.Thread):
+class FeedbackSender(threading.Thread):
     """A thread of its own, from `start` to `close`."""
 
     def __init__(
         self,
-        address: Address,
+        address: CollectorAddress,
         token: Path | None,
         served: Served,
         pod: str,
@@ -132,7 +132,7 @@ class Collector(threading.Thread):
         self._token = token
         self._served = served
         self._pod = pod
-        self.window: Callable[[], Span | None] | None = None
+        self.window: Callable[[], CountedSpan | None] | None = None
         """Gives what was counted since it was asked before, or nothing. To be set before `start`."""
         self._window_seconds = window_seconds
         self._changed = threading.Condition()
@@ -357,7 +357,7 @@ class Collector(threading.Thread):
             self._rows += sum(lot.rows for lot in lots[middle:])
             self._bytes += sum(len(lot.body) for lot in lots[middle:])
 
-    def _answer(self, path: str, body: bytes) -> _Answer | None:
+    def _answer(self, path: str, body: bytes) -> _CollectorResponse | None:
         """The collector's last word about it, or None: then the same is to be sent again."""
         try:
             answer = self._post(self._address.path + path, body)
@@ -376,7 +376,7 @@ class Collector(threading.Thread):
             self._pause = min(answer.later, _LONGEST_PAUSE)
         return None
 
-    def _post(self, path: str, body: bytes) -> _Answer:
+    def _post(self, path: str, body: bytes) -> _CollectorResponse:
         """One request. A connection that has ended while nothing was sent is no trouble: a new one takes its place."""
         reused = self._connection is not None
         try:
@@ -387,7 +387,7 @@ class Collector(threading.Thread):
                 raise
             return self._asked(path, body)
 
-    def _asked(self, path: str, body: bytes) -> _Answer:
+    def _asked(self, path: str, body: bytes) -> _CollectorResponse:
         if self._connection is None:
             self._connection = self._address.connect()
         headers = {"content-type": "application/json"}
@@ -441,7 +441,7 @@ class Collector(threading.Thread):
         yield waiting
 
 
-def _answer(status: int, later: str, body: bytes) -> _Answer:
+def _answer(status: int, later: str, body: bytes) -> _CollectorResponse:
     stored, problem = None, f"status {status}"
     try:
         if 200 <= status < 300:
@@ -450,7 +450,7 @@ def _answer(status: int, later: str, body: bytes) -> _Answer:
             problem += f": {said[:_LONGEST_PROBLEM]}"
     except (msgspec.MsgspecError, UnicodeDecodeError):
         problem += ", in words that are not a collector's"
-    return _Answer(status, float(later) if later.isascii() and later.isdigit() else None, stored, problem)
+    return _CollectorResponse(status, float(later) if later.isascii() and later.isdigit() else None, stored, problem)
 
 
 def _lot(block: Block) -> _Lot:

@@ -19,7 +19,7 @@ MAX_ROWS: Final = 100
 """Of one request: comparing must stay far below a millisecond, because it shares the event loop with live answers."""
 
 
-class NotAlike(Exception):
+class OutputsDiffer(Exception):
     """The two answers do not have the same outputs and shapes."""
 
 
@@ -105,13 +105,13 @@ def _compared(
     """For each row whether they agree; for each row with numbers on both sides, how far apart these are."""
     others = {output.name: output.values for output in challenger}
     if not champion or others.keys() != {output.name for output in champion}:
-        raise NotAlike
+        raise OutputsDiffer
     rows = len(champion[0].values)
     agree, apart = np.ones(rows, dtype=np.bool_), np.full(rows, -1.0)
     for output in champion:
         ours, theirs = output.values, others[output.name]
         if ours.shape != theirs.shape or len(ours) != rows or ours.size == 0:
-            raise NotAlike
+            raise OutputsDiffer
         if _is_number(ours) and _is_number(theirs) and "f" in ours.dtype.kind + theirs.dtype.kind:
             agree &= _each_row(np.isfinite(ours) == np.isfinite(theirs), rows)
             with np.errstate(invalid="ignore", over="ignore"):

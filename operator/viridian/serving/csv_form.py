@@ -17,7 +17,7 @@ import numpy as np
 from viridian.serving.batch import Batch, MatrixReader, Reader, TableReader, wrong_type
 from viridian.serving.decode import check_length, check_lengths
 from viridian.serving.errors import BadInput, Rejection
-from viridian.serving.signature import Column, Kind
+from viridian.serving.signature import Column, ColumnKind
 
 _FLAGS: Final = {"true": True, "false": False}
 _FIELD: Final = "csv"
@@ -84,21 +84,21 @@ def _rows(lines: Any, width: int) -> Iterator[list[str]]:
 
 def _value(text: str, column: Column | None) -> Any:
     """The text itself where it cannot mean a value of this column: who checks the types says so."""
-    if column is None or (column.kind is Kind.STRING and column.required):
+    if column is None or (column.kind is ColumnKind.STRING and column.required):
         # Text is the one kind of which the empty field is a value.
         return text
     if not text:
         return None
-    if column.kind is Kind.BOOLEAN:
+    if column.kind is ColumnKind.BOOLEAN:
         return _FLAGS.get(text.lower(), text)
-    if column.kind is Kind.STRING or not _NUMBER.fullmatch(text):
+    if column.kind is ColumnKind.STRING or not _NUMBER.fullmatch(text):
         return text
     return _number(text, column.name)
 
 
 def _line(texts: Sequence[str], row: int) -> list[float]:
     if not all(map(_NUMBER.fullmatch, texts)):
-        raise wrong_type(_FIELD, row, Kind.FLOAT, "a string")
+        raise wrong_type(_FIELD, row, ColumnKind.FLOAT, "a string")
     return [_number(text, _FIELD) for text in texts]
 
 

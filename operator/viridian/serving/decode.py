@@ -22,7 +22,7 @@ from viridian.serving.batch import (
     wrong_type,
 )
 from viridian.serving.errors import BadInput, Rejection
-from viridian.serving.signature import Column, Kind
+from viridian.serving.signature import Column, ColumnKind
 
 ANY: Final = msgspec.json.Decoder()
 RECORDS: Final = msgspec.json.Decoder(list[dict[str, Any]])
@@ -31,7 +31,7 @@ _ROWS: Final[dict[bool, msgspec.json.Decoder[Any]]] = {
     False: msgspec.json.Decoder(list[list[float]]),
     True: msgspec.json.Decoder(list[list[float | None]]),
 }
-_VECTORS: Final[dict[tuple[Kind, bool], msgspec.json.Decoder[Any]]] = {
+_VECTORS: Final[dict[tuple[ColumnKind, bool], msgspec.json.Decoder[Any]]] = {
     (kind, optional): msgspec.json.Decoder(list[value | None] if optional else list[value])  # type: ignore[valid-type]
     for kind, value in STRICT.items()
     for optional in (False, True)
@@ -81,7 +81,7 @@ def matrix(raw: msgspec.Raw, names: Sequence[str] | None, nullable: bool, field:
 def flat(raw: msgspec.Raw, nullable: bool, field: str) -> NDArray[np.float64]:
     """Numbers in a row, with NaN for null."""
     try:
-        return np.array(_VECTORS[Kind.FLOAT, nullable].decode(raw), dtype=np.float64)
+        return np.array(_VECTORS[ColumnKind.FLOAT, nullable].decode(raw), dtype=np.float64)
     except msgspec.ValidationError as error:
         raise _misplaced(raw, None, field, str(error)) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -165,11 +165,11 @@ def _misplaced(raw: msgspec.Raw, names: Sequence[str] | None, field: str, messag
     if place[2] is None:
         if "Expected `array`" in message:
             return BadInput(Rejection.WRONG_SHAPE, field, f"row {row} is {spoken(values[row])}, but a list is needed")
-        return wrong_type(field, row, Kind.FLOAT, spoken(values[row]))
+        return wrong_type(field, row, ColumnKind.FLOAT, spoken(values[row]))
     column = int(place[2])
     name = names[column] if names is not None and column < len(names) else f"{field}[{column}]"
     value = values[row][column]
-    return absent(name, row) if value is None else wrong_type(name, row, Kind.FLOAT, spoken(value))
+    return absent(name, row) if value is None else wrong_type(name, row, ColumnKind.FLOAT, spoken(value))
 
 
 def _malformed(field: str) -> BadInput:

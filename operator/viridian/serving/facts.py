@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from viridian import __version__
-from viridian.serving.model import Model
+from viridian.serving.model import LoadedModel
 from viridian.serving.responses import HTML, JSON, Reply, error_body
 
 _SERVER: Final = msgspec.json.encode({"name": "viridian", "version": __version__, "extensions": ["binary_tensor_data"]})
@@ -17,10 +17,12 @@ _LIVE: Final = msgspec.json.encode({"live": True})
 _LOADING: Final = Reply(503, error_body("the model is still being loaded"), [(b"retry-after", b"1")])
 
 
-class Facts:
+class MetadataRoutes:
     """Answers by path. `model` gives nothing before it is loaded; `ready` says whether new traffic is welcome."""
 
-    def __init__(self, name: str, version: str, model: Callable[[], Model | None], ready: Callable[[], bool]) -> None:
+    def __init__(
+        self, name: str, version: str, model: Callable[[], LoadedModel | None], ready: Callable[[], bool]
+    ) -> None:
         self._name = name
         self._model = model
         self._ready = ready

@@ -12,11 +12,11 @@ import msgspec
 from viridian.http.bodies import BodyRoom, BodyTooLarge, BodyTooSlow, Disconnected, NoRoom, Receive, Scope, read_body
 from viridian.serving.connections import Connections
 from viridian.serving.errors import BadInput, Busy, ModelFailed, NoAnswer, Rejection
-from viridian.serving.facts import Facts
+from viridian.serving.facts import MetadataRoutes
 from viridian.serving.identifiers import prediction_id
 from viridian.serving.logs import ModelErrors, note
-from viridian.serving.metrics import Metrics
-from viridian.serving.model import Answer, Model
+from viridian.serving.metrics import ServerMetrics
+from viridian.serving.model import LoadedModel, ModelOutput
 from viridian.serving.observers import Observers
 from viridian.serving.prediction_bins import bins
 from viridian.serving.request import JSON_LENGTH, REQUEST_ID, Dialect, Head, Request
@@ -29,9 +29,9 @@ from viridian.serving.responses import (
     error_body,
     send_answer,
 )
-from viridian.serving.settings import Settings
+from viridian.serving.settings import ServerSettings
 from viridian.serving.shadow import Shadow
-from viridian.serving.work import Limits, Work
+from viridian.serving.work import PredictionExecutor, WorkLimits
 
 _BODIES_WAITING: Final = 8
 """What arrives may take as much memory as so many of the largest bodies, and what waits for a thread as much again."""
@@ -47,27 +47,27 @@ class Exchange(msgspec.Struct):
     body: bytes = b""
     began: float = 0.0
     """When its last byte was there, by the performance counter."""
-    answer: Answer | None = None
+    answer: ModelOutput | None = None
 
 
 class Inference:
     """Answers on the inference port. Before `model` is set, and again while draining, it is not ready."""
 
-    def __init__(self, settings: Settings, connections: Connections, threads: int) -> None:
-        self.model: Model | None = None
+    def __init__(self, settings: ServerSettings, connections: Connections, threads: int) -> None:
+        self.model: LoadedModel | None = None
         self.observers: Observers | None = None
         self.draining = False
         self.in_flight = 0
         self._settings = settings
         self._connections = connections
-        limits = Limits(
+        limits = WorkLimits(
             requests=settings.max_waiting,
             bytes=_BODIES_WAITING * settings.max_body_bytes,
             seconds=settings.predict_seconds,
         )
         self._arriving = BodyRoom(limits.bytes)
-        self.work = Work[Request, Answer](self._call, threads, limits)
-        self.metrics = Metrics(settings, in_flight=lambda: self.in_flight, work=self.work)
+        self.work = PredictionExecutor[Request, ModelOutput](self._call, threads, limits)
+        self.metrics = ServerMetrics(settings, in_flight=lambda: self.in_flight, work=self.work)
         self.shadow = Shadow(lambda: bins(settings.model_dir))
         self.metrics.include(self.shadow.families)
         self._model_errors = ModelErrors()
@@ -75,14 +75,14 @@ class Inference:
             (b"x-viridian-revision", settings.revision.encode("latin-1", "replace")),
             (b"x-viridian-slot", settings.slot.encode("latin-1", "replace")),
         ]
-        self._facts = Facts(settings.name, settings.version, lambda: self.model, lambda: self.ready)
+        self._facts = MetadataRoutes(settings.name, settings.version, lambda: self.model, lambda: self.ready)
         path = f"/v2/models/{settings.name}"
         self._infer_path = quote(f"{path}/infer").encode()
         paths = [path, f"{path}/versions/{settings.version}"] if settings.version else [path]
         self._predictions = dict.fromkeys([f"{path}/infer" for path in paths], Dialect.INFERENCE)
         self._predictions["/invocations"] = Dialect.INVOCATION
 
-    def take(self, model: Model, observers: Observers) -> None:
+    def take(self, model: LoadedModel, observers: Observers) -> None:
         """From now on this model answers."""
         self.observers = observers
         self.metrics.include(observers.families)
@@ -166,7 +166,7 @@ class Inference:
             return Reply(200, answer.body)
         return Reply(200, answer.body, [(JSON_LENGTH, str(answer.json_length).encode())], BINARY)
 
-    def _call(self, requests: Sequence[Request]) -> list[Answer | Exception]:
+    def _call(self, requests: Sequence[Request]) -> list[ModelOutput | Exception]:
         """The model's work; only called once there is one."""
         assert self.model is not None  # noqa: S101 - requests are answered with 503 before
         return self.model.answer(requests)

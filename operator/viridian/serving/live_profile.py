@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from viridian.api.privacy import plain
-from viridian.api.profile import Categories, Numbers, Profile, Reference, Sketch, Task
+from viridian.api.profile import Categories, Numbers, Profile, ReferenceProfile, Sketch, Task
 from viridian.serving import predicted
 from viridian.serving.batch import Batch, join_batches
 from viridian.serving.outputs import Output, join
-from viridian.serving.signature import Kind, Matrix, Signature
+from viridian.serving.signature import ColumnKind, Matrix, Signature
 
 _MOST: Final = 1e150
 """Numbers beyond it count as infinite: their squares would be."""
@@ -39,17 +39,17 @@ class Answered(msgspec.Struct, frozen=True, gc=False):
 class LiveProfile:
     """Counts since the last `take`. Not for several threads at once."""
 
-    def __init__(self, reference: Reference, signature: Signature) -> None:
+    def __init__(self, reference: ReferenceProfile, signature: Signature) -> None:
         features = reference.profile.features
         kinds = _kinds(signature, features)
         for name, sketch in features.items():
-            if isinstance(sketch, Numbers) and kinds[name] is Kind.STRING:
+            if isinstance(sketch, Numbers) and kinds[name] is ColumnKind.STRING:
                 raise Unprofiled(f"the profile has numbers for {name!r}, but the model takes strings there")
         self._order = tuple(features)
         self._places = _places(signature, features)
         numeric = {name: sketch for name, sketch in features.items() if isinstance(sketch, Numbers)}
         self._numeric = tuple(numeric)
-        self._lines = _Lines(tuple(numeric.values()))
+        self._lines = _NumericCounts(tuple(numeric.values()))
         self._names = {name: _Names(sketch) for name, sketch in features.items() if isinstance(sketch, Categories)}
         self._prediction = _Predictions(reference)
         self._rows = 0
@@ -91,12 +91,12 @@ class LiveProfile:
         return lambda name: (batch.columns or {})[name]
 
 
-def _kinds(signature: Signature, features: dict[str, Sketch]) -> dict[str, Kind]:
+def _kinds(signature: Signature, features: dict[str, Sketch]) -> dict[str, ColumnKind]:
     """What the model takes for each feature of the profile; Unprofiled where it takes no such thing."""
     if isinstance(signature, Matrix):
         if signature.width not in (None, len(features)):
             raise Unprofiled(f"the profile has {len(features)} features, but the model takes {signature.width} columns")
-        return dict.fromkeys(features, Kind.FLOAT)
+        return dict.fromkeys(features, ColumnKind.FLOAT)
     known = {column.name: column.kind for column in signature.columns}
     for name in features:
         if name not in known:
@@ -110,7 +110,7 @@ def _places(signature: Signature, features: dict[str, Sketch]) -> dict[str, int]
     return {name: place for place, name in enumerate(names)}
 
 
-class _Lines:
+class _NumericCounts:
     """Bins and moments of several features that are numbers, all at once."""
 
     def __init__(self, references: Sequence[Numbers]) -> None:
@@ -221,10 +221,10 @@ class _Names:
 class _Predictions:
     """What is counted of the answers; a row whose answer does not tell it is a missing one."""
 
-    def __init__(self, reference: Reference) -> None:
+    def __init__(self, reference: ReferenceProfile) -> None:
         sketch = reference.profile.prediction
         self._classes = _Names(sketch) if isinstance(sketch, Categories) else None
-        self._line = _Lines([sketch] if isinstance(sketch, Numbers) else [])
+        self._line = _NumericCounts([sketch] if isinstance(sketch, Numbers) else [])
         if (self._classes is None) is (reference.task is Task.MULTICLASS):
             raise Unprofiled(f"the profile's predictions do not fit its task, {reference.task.value}")
         self._numbers = predicted.scores if reference.task is Task.BINARY else predicted.numbers

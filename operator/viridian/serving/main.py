@@ -9,7 +9,7 @@ import sys
 from viridian.serving import cpus, termination
 from viridian.serving.errors import ServingError
 from viridian.serving.logs import configure, log
-from viridian.serving.settings import Settings, parse
+from viridian.serving.settings import ServerSettings, parse
 
 # The maths libraries read these when they are first imported, which happens after this.
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -32,16 +32,16 @@ def main() -> None:
         sys.exit(1)
 
 
-def run(settings: Settings, available: int) -> None:
+def run(settings: ServerSettings, available: int) -> None:
     """One server on an event loop of its own."""
     import asyncio
 
     import uvloop
 
-    from viridian.serving.server import Server
+    from viridian.serving.server import ModelServer
 
     async def serve() -> None:
-        server = Server(settings, available)
+        server = ModelServer(settings, available)
         await server.run()
         if server.still_loading:
             # An import cannot be interrupted and may take many seconds: nobody waits for what nobody will use.

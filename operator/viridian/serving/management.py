@@ -31,7 +31,7 @@ from viridian.serving.inference import Inference
 from viridian.serving.metrics import CONTENT_TYPE
 from viridian.serving.orders import Orders
 from viridian.serving.responses import JSON, Send, error_body, send_answer
-from viridian.serving.settings import Settings
+from viridian.serving.settings import ServerSettings
 
 _LIMIT: Final = 4096
 _METHODS: Final = {
@@ -58,7 +58,7 @@ _SHADOW_ORDER: Final = msgspec.json.Decoder(words.ShadowOrder)
 class Management:
     """Answers on the management port, whatever the model does."""
 
-    def __init__(self, inference: Inference, connections: Connections, settings: Settings) -> None:
+    def __init__(self, inference: Inference, connections: Connections, settings: ServerSettings) -> None:
         self._inference = inference
         self._connections = connections
         self._model_dir = settings.model_dir

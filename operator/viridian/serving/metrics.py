@@ -21,7 +21,7 @@ from prometheus_client.registry import Collector
 from viridian.api.samples import DURATION_METRIC, INFO_METRIC, LATENCY_BOUNDS, REQUESTS_METRIC, CodeClass, Identity
 from viridian.api.shadow import COPIED_DURATION_METRIC, COPIED_REQUESTS_METRIC
 from viridian.serving.errors import Busy, NoAnswer, Rejection, TookTooLong, TurnMissed
-from viridian.serving.settings import Settings
+from viridian.serving.settings import ServerSettings
 
 CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
 _LABELS = ("model", "version", "revision", "slot")
@@ -41,10 +41,10 @@ class Waiting(Protocol):
         """Requests for which no thread is free."""
 
 
-class Metrics:
+class ServerMetrics:
     """Every series exists from the start with the value 0, so that a rate can be taken of the first error."""
 
-    def __init__(self, settings: Settings, in_flight: Callable[[], float], work: Waiting) -> None:
+    def __init__(self, settings: ServerSettings, in_flight: Callable[[], float], work: Waiting) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self._registry = CollectorRegistry(auto_describe=False)
         identity = self._identity = (settings.name, settings.version, settings.revision, settings.slot)
@@ -110,7 +110,7 @@ class Metrics:
         return generate_latest(self._registry)
 
 
-def _owner(settings: Settings) -> Identity:
+def _owner(settings: ServerSettings) -> Identity:
     return Identity(
         namespace=settings.namespace,
         deployment=settings.deployment,

@@ -16,9 +16,9 @@ from viridian.serving.bundle import Bundle
 from viridian.serving.errors import BadInput, ModelFailed, Rejection, SmokeFailed
 from viridian.serving.outputs import Output, finite, split
 from viridian.serving.request import CSV, Dialect, Request
-from viridian.serving.runtime import Runtime
+from viridian.serving.runtime import ModelRuntime
 from viridian.serving.settings import DEFAULT_ROW_LIMIT
-from viridian.serving.signature import Kind, Signature, Table
+from viridian.serving.signature import ColumnKind, Signature, Table
 from viridian.serving.sizes import Room
 
 WARM_UPS: Final = 5
@@ -29,7 +29,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class RequestLimits:
     """What requests may hold."""
 
     rows: int = DEFAULT_ROW_LIMIT
@@ -37,7 +37,7 @@ class Limits:
     """Columns that may come with the rows though the model does not take them."""
 
 
-class Answer(msgspec.Struct):
+class ModelOutput(msgspec.Struct):
     """What the client gets, and what it was made of."""
 
     body: bytes
@@ -47,11 +47,16 @@ class Answer(msgspec.Struct):
     outputs: Sequence[Output]
 
 
-class Model:
+class LoadedModel:
     """Answers requests in both protocols; may be called from several threads at once."""
 
     def __init__(
-        self, name: str, version: str, runtime_: Runtime, outputs: Sequence[Output], limits: Limits | None = None
+        self,
+        name: str,
+        version: str,
+        runtime_: ModelRuntime,
+        outputs: Sequence[Output],
+        limits: RequestLimits | None = None,
     ) -> None:
         self.name = name
         self.version = version
@@ -59,12 +64,12 @@ class Model:
         self.outputs = outputs
         """What it answered to its example."""
         self._runtime = runtime_
-        self._limits = limits or Limits()
+        self._limits = limits or RequestLimits()
         self._reader = reader(runtime_.signature, self._limits.extra)
         self._room = Room(self._limits.rows, self._reader.columns)
         self.metadata = protocol_v2.metadata(name, version, runtime_.platform, runtime_.signature, outputs)
 
-    def answer(self, requests: Sequence[Request]) -> list[Answer | Exception]:
+    def answer(self, requests: Sequence[Request]) -> list[ModelOutput | Exception]:
         """For each request its answer, or what is to be raised instead: BadInput or ModelFailed."""
         if len(requests) == 1:
             return [_attempt(self._answer_one, requests[0])]
@@ -81,11 +86,11 @@ class Model:
         """MLflow's answer to JSON, without a server; BadInput or ModelFailed instead."""
         return self._answer_one(Request(Dialect.INVOCATION, body, prediction)).body
 
-    def _answer_one(self, request: Request) -> Answer:
+    def _answer_one(self, request: Request) -> ModelOutput:
         asked = self._read(request)
         return self._told(asked, predict(self._runtime, asked.batch))
 
-    def _answer_together(self, asked: Sequence[_Asked]) -> Sequence[Answer | Exception]:
+    def _answer_together(self, asked: Sequence[_Asked]) -> Sequence[ModelOutput | Exception]:
         """In one call of the model. Where that fails, each for itself: nobody fails for the sake of another."""
         sizes = [one.batch.rows for one in asked]
         try:
@@ -114,12 +119,12 @@ class Model:
         if rows > self._limits.rows:
             raise BadInput(Rejection.TOO_MANY_ROWS, "", f"a request has {self._limits.rows} rows at most, not {rows}")
 
-    def _told(self, asked: _Asked, outputs: Sequence[Output]) -> Answer:
+    def _told(self, asked: _Asked, outputs: Sequence[Output]) -> ModelOutput:
         if asked.inference is None:
-            return Answer(invocations.answer(outputs), None, asked.batch, outputs)
+            return ModelOutput(invocations.answer(outputs), None, asked.batch, outputs)
         chosen = protocol_v2.wanted(asked.inference, outputs)
         body, length = protocol_v2.answer(self.name, self.version, asked.inference, chosen)
-        return Answer(body, length, asked.batch, outputs)
+        return ModelOutput(body, length, asked.batch, outputs)
 
 
 class _Asked(msgspec.Struct):
@@ -136,14 +141,14 @@ def _attempt(call: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T |
         return error
 
 
-def load(directory: Path, name: str, version: str, threads: int, limits: Limits | None = None) -> Model:
+def load(directory: Path, name: str, version: str, threads: int, limits: RequestLimits | None = None) -> LoadedModel:
     """The model in this directory, after it has answered its own example."""
     bundle = bundles.read(directory)
     loaded = runtime.load(bundle, threads)
-    return Model(name, version, loaded, smoke(loaded, bundle), limits)
+    return LoadedModel(name, version, loaded, smoke(loaded, bundle), limits)
 
 
-def smoke(loaded: Runtime, bundle: Bundle) -> Sequence[Output]:
+def smoke(loaded: ModelRuntime, bundle: Bundle) -> Sequence[Output]:
     """What the model answers to its author's example, or to a row made up from its signature; SmokeFailed instead."""
     source = "its own input example" if bundle.example is not None else "a row made up from its signature"
     try:
@@ -162,7 +167,7 @@ def smoke(loaded: Runtime, bundle: Bundle) -> Sequence[Output]:
     return outputs
 
 
-def predict(loaded: Runtime, batch: Batch) -> Sequence[Output]:
+def predict(loaded: ModelRuntime, batch: Batch) -> Sequence[Output]:
     """What the model answers to these rows."""
     try:
         return loaded.predict(batch)
@@ -180,7 +185,7 @@ def reader(signature: Signature, extra: Iterable[str] = ()) -> Reader:
 def example(signature: Signature) -> bytes:
     """One row of zeros, false and empty strings, as a body for /invocations."""
     if isinstance(signature, Table):
-        row = [{Kind.BOOLEAN: False, Kind.STRING: ""}.get(column.kind, 0) for column in signature.columns]
+        row = [{ColumnKind.BOOLEAN: False, ColumnKind.STRING: ""}.get(column.kind, 0) for column in signature.columns]
         columns = [column.name for column in signature.columns]
         return msgspec.json.encode({"dataframe_split": {"columns": columns, "data": [row]}})
     return msgspec.json.encode({"inputs": [[0] * (signature.width or 1)]})

@@ -11,17 +11,17 @@ import msgspec
 from prometheus_client.core import GaugeMetricFamily, Metric
 
 from viridian.api.feedback import CA_FILE, Served, Unstored
-from viridian.api.profile import PROFILE_PATH, Reference, Task
+from viridian.api.profile import PROFILE_PATH, ReferenceProfile, Task
 from viridian.serving import tracing
-from viridian.serving.collector import Address, Collector
+from viridian.serving.collector import CollectorAddress, FeedbackSender
 from viridian.serving.identifiers import prediction_id
 from viridian.serving.live_profile import Answered, LiveProfile, Unprofiled
 from viridian.serving.logs import log
-from viridian.serving.model import Model
+from viridian.serving.model import LoadedModel
 from viridian.serving.predicted import task_of
 from viridian.serving.privacy import Redactor, read_key
 from viridian.serving.recorder import Recorder
-from viridian.serving.settings import Settings
+from viridian.serving.settings import ServerSettings
 from viridian.serving.tracing import Tracing
 
 CLOSE_SECONDS: Final = 3.0
@@ -31,7 +31,7 @@ CLOSE_SECONDS: Final = 3.0
 class Observers:
     """Each is there when it is asked for, and nothing of it costs anything when it is not."""
 
-    def __init__(self, settings: Settings, model: Model, environment: Mapping[str, str]) -> None:
+    def __init__(self, settings: ServerSettings, model: LoadedModel, environment: Mapping[str, str]) -> None:
         self.unprofiled = ""
         """Why nothing is counted; empty when it is."""
         reference = self._reference(settings)
@@ -81,20 +81,20 @@ class Observers:
         if self.tracing is not None:
             await asyncio.to_thread(self.tracing.close)
 
-    def _reference(self, settings: Settings) -> Reference | None:
+    def _reference(self, settings: ServerSettings) -> ReferenceProfile | None:
         """What came with the model. A profile that cannot be read is no reason not to serve."""
         path = settings.model_dir / PROFILE_PATH
         if not path.is_file():
             self.unprofiled = f"the version has no {PROFILE_PATH}"
             return None
         try:
-            return msgspec.json.decode(path.read_bytes(), type=Reference)
+            return msgspec.json.decode(path.read_bytes(), type=ReferenceProfile)
         except msgspec.MsgspecError as error:
             self.unprofiled = f"{PROFILE_PATH} is no reference profile: {error}"
             log.warning(self.unprofiled)
             return None
 
-    def _live(self, reference: Reference | None, model: Model) -> LiveProfile | None:
+    def _live(self, reference: ReferenceProfile | None, model: LoadedModel) -> LiveProfile | None:
         if reference is None:
             return None
         try:
@@ -105,7 +105,7 @@ class Observers:
             return None
 
 
-def _collector(settings: Settings, reference: Reference | None, task: Task) -> Collector:
+def _collector(settings: ServerSettings, reference: ReferenceProfile | None, task: Task) -> FeedbackSender:
     served = Served(
         namespace=settings.namespace,
         deployment=settings.deployment,
@@ -118,11 +118,11 @@ def _collector(settings: Settings, reference: Reference | None, task: Task) -> C
     )
     pod = f"{settings.pod or socket.gethostname()}-{prediction_id()}"
     token = settings.collector_token_file
-    address = Address(settings.collector_url, token.with_name(CA_FILE) if token is not None else None)
-    return Collector(address, token, served, pod, settings.profile_seconds)
+    address = CollectorAddress(settings.collector_url, token.with_name(CA_FILE) if token is not None else None)
+    return FeedbackSender(address, token, served, pod, settings.profile_seconds)
 
 
-def _withheld(settings: Settings, live: LiveProfile | None, redactor: Redactor | None) -> dict[str, bool]:
+def _withheld(settings: ServerSettings, live: LiveProfile | None, redactor: Redactor | None) -> dict[str, bool]:
     """What the collector is to get, and whether it stays here; nothing where there is no collector."""
     if not settings.collector_url:
         return {}
@@ -130,7 +130,7 @@ def _withheld(settings: Settings, live: LiveProfile | None, redactor: Redactor |
     return {"profiles": live is None, **rows}
 
 
-def _redactor(settings: Settings, model: Model, task: Task) -> Redactor | None:
+def _redactor(settings: ServerSettings, model: LoadedModel, task: Task) -> Redactor | None:
     """None without rules: nobody has allowed that rows leave."""
     rules = settings.feedback
     if rules is None or not settings.collector_url:
@@ -139,7 +139,7 @@ def _redactor(settings: Settings, model: Model, task: Task) -> Redactor | None:
     return Redactor(rules, key, model.signature, task)
 
 
-def sink(collector: Collector, redactor: Redactor) -> Callable[[Sequence[Answered]], None]:
+def sink(collector: FeedbackSender, redactor: Redactor) -> Callable[[Sequence[Answered]], None]:
     """What the recorder gives answers to."""
 
     def send(portion: Sequence[Answered]) -> None:

@@ -18,16 +18,16 @@ from viridian.serving.batch import Batch, nulls
 from viridian.serving.bundle import Bundle, unreadable
 from viridian.serving.errors import BadInput, BundleRefused, Rejection
 from viridian.serving.outputs import LABEL, PREDICTION, PROBABILITIES, Output, probabilities
-from viridian.serving.signature import Column, Kind, Matrix, Signature, Table
+from viridian.serving.signature import Column, ColumnKind, Matrix, Signature, Table
 
-_ELEMENTS: Final[Mapping[str, tuple[Kind, str, Any]]] = {
-    "tensor(float)": (Kind.FLOAT, "FP32", np.float32),
-    "tensor(double)": (Kind.FLOAT, "FP64", np.float64),
-    "tensor(float16)": (Kind.FLOAT, "FP16", np.float16),
-    "tensor(int64)": (Kind.INTEGER, "INT64", np.int64),
-    "tensor(int32)": (Kind.INTEGER, "INT32", np.int32),
-    "tensor(bool)": (Kind.BOOLEAN, "BOOL", np.bool_),
-    "tensor(string)": (Kind.STRING, "BYTES", np.object_),
+_ELEMENTS: Final[Mapping[str, tuple[ColumnKind, str, Any]]] = {
+    "tensor(float)": (ColumnKind.FLOAT, "FP32", np.float32),
+    "tensor(double)": (ColumnKind.FLOAT, "FP64", np.float64),
+    "tensor(float16)": (ColumnKind.FLOAT, "FP16", np.float16),
+    "tensor(int64)": (ColumnKind.INTEGER, "INT64", np.int64),
+    "tensor(int32)": (ColumnKind.INTEGER, "INT32", np.int32),
+    "tensor(bool)": (ColumnKind.BOOLEAN, "BOOL", np.bool_),
+    "tensor(string)": (ColumnKind.STRING, "BYTES", np.object_),
 }
 _GREATEST: Final[Mapping[Any, float]] = {
     np.float16: float(np.finfo(np.float16).max),
@@ -113,7 +113,7 @@ def _feed(signature: Signature, inputs: Sequence[Any], largest: float) -> Feed:
 
 def _as_numbers(signature: Table) -> bool:
     """Numbers and flags, which are 0 and 1 to a model that takes a matrix."""
-    return all(column.kind is not Kind.STRING for column in signature.columns)
+    return all(column.kind is not ColumnKind.STRING for column in signature.columns)
 
 
 def _feed_matrix(signature: Signature, inputs: Sequence[Any], largest: float) -> Feed:
@@ -152,7 +152,7 @@ def _feed_columns(signature: Table, inputs: Sequence[Any], largest: float) -> Fe
     for column in signature.columns:
         takes = _ELEMENTS[nodes[column.name].type][0]
         # A flag may go where numbers are taken, as 0 or 1, or NaN for null; nothing else is what it is not.
-        if takes.numeric is not column.kind.numeric and not (takes.numeric and column.kind is Kind.BOOLEAN):
+        if takes.numeric is not column.kind.numeric and not (takes.numeric and column.kind is ColumnKind.BOOLEAN):
             raise BundleRefused(f"column {column.name!r} is {column.kind.value} in MLmodel, but not in the ONNX graph")
 
     def feed(batch: Batch) -> dict[str, NDArray[Any]]:

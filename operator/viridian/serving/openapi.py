@@ -8,12 +8,22 @@ from urllib.parse import quote
 
 from viridian.serving.datatypes import BOOL, BYTES
 from viridian.serving.errors import Rejection
-from viridian.serving.model import Model
+from viridian.serving.model import LoadedModel
 from viridian.serving.outputs import Output
-from viridian.serving.signature import Column, Kind, Signature, Table
+from viridian.serving.signature import Column, ColumnKind, Signature, Table
 
-_TYPES: Final = {Kind.FLOAT: "number", Kind.INTEGER: "integer", Kind.BOOLEAN: "boolean", Kind.STRING: "string"}
-_EXAMPLES: Final[dict[Kind, Any]] = {Kind.FLOAT: 0.0, Kind.INTEGER: 0, Kind.BOOLEAN: False, Kind.STRING: ""}
+_TYPES: Final = {
+    ColumnKind.FLOAT: "number",
+    ColumnKind.INTEGER: "integer",
+    ColumnKind.BOOLEAN: "boolean",
+    ColumnKind.STRING: "string",
+}
+_EXAMPLES: Final[dict[ColumnKind, Any]] = {
+    ColumnKind.FLOAT: 0.0,
+    ColumnKind.INTEGER: 0,
+    ColumnKind.BOOLEAN: False,
+    ColumnKind.STRING: "",
+}
 _ANY_ERROR: Final = {
     "400": "The input is refused; `field` and `reason` say why.",
     "408": "The body did not arrive in time.",
@@ -26,7 +36,7 @@ _ANY_ERROR: Final = {
 }
 
 
-def document(model: Model) -> dict[str, Any]:
+def document(model: LoadedModel) -> dict[str, Any]:
     """The interface of a server of this model."""
     path = f"/v2/models/{quote(model.name)}"
     versioned = [f"{path}/versions/{quote(model.version)}"] if model.version else []

@@ -10,7 +10,7 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
-from viridian.api.profile import PROFILE_PATH, Numbers, Reference, Task
+from viridian.api.profile import PROFILE_PATH, Numbers, ReferenceProfile, Task
 from viridian.serving import predicted
 from viridian.serving.outputs import LABEL, PREDICTION, Output
 
@@ -44,7 +44,7 @@ class NoBins:
 class ProfileBins:
     """Numbers by the upper edge of their bin, categories by name."""
 
-    def __init__(self, reference: Reference) -> None:
+    def __init__(self, reference: ReferenceProfile) -> None:
         self._task = reference.task
         sketch = reference.profile.prediction
         if isinstance(sketch, Numbers):
@@ -78,6 +78,6 @@ def bins(directory: Path) -> Bins:
     if not path.is_file():
         return NoBins()
     try:
-        return ProfileBins(msgspec.json.decode(path.read_bytes(), type=Reference))
+        return ProfileBins(msgspec.json.decode(path.read_bytes(), type=ReferenceProfile))
     except msgspec.MsgspecError:
         return NoBins()

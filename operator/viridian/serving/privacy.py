@@ -24,7 +24,7 @@ from viridian.serving.errors import ServingError
 from viridian.serving.live_profile import Answered
 from viridian.serving.outputs import Output, join
 from viridian.serving.shadow import sampled
-from viridian.serving.signature import Kind, Signature, Table
+from viridian.serving.signature import ColumnKind, Signature, Table
 
 T = TypeVar("T")
 
@@ -47,7 +47,7 @@ class Redactor:
         self._task = task
         columns = signature.columns if isinstance(signature, Table) else ()
         self._named = bool(columns)
-        self._whole = {column.name for column in columns if column.kind is Kind.INTEGER}
+        self._whole = {column.name for column in columns if column.kind is ColumnKind.INTEGER}
         self._columns = [column.name for column in columns]
         self._hidden = {*rules.deny, rules.subject}
         self._hashed = frozenset(rules.hash)

@@ -19,14 +19,14 @@ from viridian.serving.batch import Batch, MatrixReader, Reader, TableReader, abs
 from viridian.serving.datatypes import BOOL, BYTES, LAYOUTS, NUMBERS
 from viridian.serving.errors import BadInput, Rejection
 from viridian.serving.outputs import Output
-from viridian.serving.signature import Column, Kind, Signature, Table
+from viridian.serving.signature import Column, ColumnKind, Signature, Table
 from viridian.serving.sizes import ANY_ROOM, MANY_ROWS, Room
 
 _DATATYPES: Final = {
-    Kind.FLOAT: NUMBERS,
-    Kind.INTEGER: NUMBERS,
-    Kind.BOOLEAN: frozenset({BOOL}),
-    Kind.STRING: frozenset({BYTES}),
+    ColumnKind.FLOAT: NUMBERS,
+    ColumnKind.INTEGER: NUMBERS,
+    ColumnKind.BOOLEAN: frozenset({BOOL}),
+    ColumnKind.STRING: frozenset({BYTES}),
 }
 
 
@@ -196,7 +196,7 @@ def _check_datatype(tensor: Tensor, values: NDArray[np.float64]) -> None:
         return
     broken = np.argwhere((values != np.floor(values)) & ~np.isnan(values))
     if len(broken):
-        raise wrong_type(tensor.name, int(broken[0][0]), Kind.INTEGER, "a fraction")
+        raise wrong_type(tensor.name, int(broken[0][0]), ColumnKind.INTEGER, "a fraction")
     bounds = np.iinfo(layout)
     if ((values < float(bounds.min)) | (values > float(bounds.max))).any():
         raise BadInput(
@@ -233,7 +233,9 @@ def _from_columns(inputs: Sequence[Tensor], reader: TableReader) -> Batch:
 
 def _extra(tensor: Tensor, rows: int) -> list[Any]:
     """Values of a column that the model does not take."""
-    column = Column(tensor.name, Kind.FLOAT if tensor.datatype in NUMBERS else Kind.STRING, tensor.datatype, False)
+    column = Column(
+        tensor.name, ColumnKind.FLOAT if tensor.datatype in NUMBERS else ColumnKind.STRING, tensor.datatype, False
+    )
     return _column(tensor, column, rows)
 
 
@@ -261,9 +263,9 @@ def _column(tensor: Tensor, column: Column, rows: int) -> list[Any]:
 
 def _raw_column(tensor: Tensor, column: Column) -> list[Any]:
     raw = memoryview(tensor.data)
-    if column.kind is Kind.BOOLEAN:
+    if column.kind is ColumnKind.BOOLEAN:
         return tensors.flags(tensor.name, tensor.shape, raw)
-    if column.kind is Kind.STRING:
+    if column.kind is ColumnKind.STRING:
         return tensors.strings(tensor.name, tensor.shape, raw)
     values = tensors.numbers(tensor.name, tensor.datatype, tensor.shape, raw).reshape(-1, 1)
     check_complete(values, [column.name], column.name, nullable=not column.required)

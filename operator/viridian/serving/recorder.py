@@ -38,7 +38,7 @@ _SHORTEST: Final = 0.001
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class CountedSpan:
     """What was counted in a span of time, half open, in seconds since 1970."""
 
     start: float
@@ -135,7 +135,7 @@ class Recorder:
         self.flush()
         return await asyncio.wrap_future(self._pool.submit(self._pull))
 
-    def window(self) -> Future[Span | None]:
+    def window(self) -> Future[CountedSpan | None]:
         """What was counted since this was asked before; None where there was nothing. May be called on any thread."""
         return self._pool.submit(self._cut)
 
@@ -202,7 +202,7 @@ class Recorder:
         self._window = merge_profiles((self._window, taken))
         return self._whole
 
-    def _cut(self) -> Span | None:
+    def _cut(self) -> CountedSpan | None:
         self._pull()
         start, self._since = self._since, time.time()
         took, self._began = time.monotonic() - self._began, time.monotonic()
@@ -211,7 +211,7 @@ class Recorder:
         if start >= self._since:
             # The clock was put back meanwhile. A span that ends before it starts would not be stored.
             start = self._since - max(took, _SHORTEST)
-        span = Span(start, self._since, self._window)
+        span = CountedSpan(start, self._since, self._window)
         self._window = self._live.take()
         return span
 

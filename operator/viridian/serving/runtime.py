@@ -11,7 +11,7 @@ from viridian.serving.outputs import Output
 from viridian.serving.signature import Signature
 
 
-class Runtime(Protocol):
+class ModelRuntime(Protocol):
     """A loaded model. `predict` may be called from several threads at once."""
 
     @property
@@ -26,7 +26,7 @@ class Runtime(Protocol):
         """One row in each output for each row of the batch; raises whatever the model raises."""
 
 
-def load(bundle: Bundle, threads: int) -> Runtime:
+def load(bundle: Bundle, threads: int) -> ModelRuntime:
     """The bundle's model in the runtime of its format; `threads` is the number of CPUs that it may use."""
     if bundle.format is Format.ONNX:
         from viridian.serving.onnx_runtime import OnnxModel

@@ -20,15 +20,15 @@ from viridian.serving.inference import Inference
 from viridian.serving.integrity import verify_directory
 from viridian.serving.logs import note
 from viridian.serving.management import Management
-from viridian.serving.model import Limits, Model
+from viridian.serving.model import LoadedModel, RequestLimits
 from viridian.serving.observers import Observers
-from viridian.serving.settings import Settings
+from viridian.serving.settings import ServerSettings
 
 
-class Server:
+class ModelServer:
     """Both ports of one process. The ports answer from the start; the model is loaded beside them."""
 
-    def __init__(self, settings: Settings, cpus: int) -> None:
+    def __init__(self, settings: ServerSettings, cpus: int) -> None:
         self.settings = settings
         self.cpus = cpus
         self.connections = Connections()
@@ -104,7 +104,7 @@ class Server:
         }
 
 
-def _listener(application: Application, settings: Settings, port: int, grace_seconds: float) -> Listener:
+def _listener(application: Application, settings: ServerSettings, port: int, grace_seconds: float) -> Listener:
     bounds = Bounds(
         seconds=settings.read_seconds, body_bytes=settings.max_body_bytes, connections=settings.max_connections
     )
@@ -114,7 +114,7 @@ def _listener(application: Application, settings: Settings, port: int, grace_sec
         raise ServingError(f"cannot listen on port {port}: {error.strerror or error}") from error
 
 
-def load(settings: Settings, threads: int) -> tuple[Model, Observers]:
+def load(settings: ServerSettings, threads: int) -> tuple[LoadedModel, Observers]:
     """The model, after its files were checked and it answered its own example, and what watches its answers."""
     directory = settings.model_dir
     if not directory.is_dir():
@@ -122,7 +122,9 @@ def load(settings: Settings, threads: int) -> tuple[Model, Observers]:
     try:
         verify_directory(directory, settings.digest, settings.trust)
         extra = (settings.feedback.subject,) if settings.feedback and settings.feedback.subject else ()
-        loaded = model.load(directory, settings.name, settings.version, threads, Limits(settings.max_rows, extra))
+        loaded = model.load(
+            directory, settings.name, settings.version, threads, RequestLimits(settings.max_rows, extra)
+        )
         return loaded, Observers(settings, loaded, os.environ)
     except ServingError:
         raise

@@ -24,7 +24,7 @@ DEFAULT_TERMINATION_LOG = "/dev/termination-log"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class ServerSettings:
     """One process serves one revision of one model."""
 
     model_dir: Path
@@ -112,7 +112,7 @@ def truth(text: str) -> bool:
     return text == "true"
 
 
-def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> Settings:
+def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> ServerSettings:
     """The settings; exits with a usage message when they make no sense."""
     parser = _parser(environment)
     given = parser.parse_args(arguments)
@@ -128,7 +128,7 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> Settings:
     for flag in ("max_body_bytes", "max_rows", "max_waiting", "max_connections"):
         if getattr(given, flag) < 1:
             parser.error(f"--{flag.replace('_', '-')} is at least 1")
-    return Settings(**vars(given))
+    return ServerSettings(**vars(given))
 
 
 def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:

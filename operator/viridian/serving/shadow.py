@@ -19,7 +19,7 @@ from prometheus_client.core import Metric
 from viridian.api.shadow import SHADOW_HEADER, Drop, Failure, ShadowOrder
 from viridian.serving import answers
 from viridian.serving.challenger import MAX_ANSWER_BYTES, Challenger, Failed
-from viridian.serving.comparison import Comparison, NotAlike
+from viridian.serving.comparison import Comparison, OutputsDiffer
 from viridian.serving.logs import log, note
 from viridian.serving.prediction_bins import Bins
 from viridian.serving.rate import Rate
@@ -162,9 +162,9 @@ class _Trial:
             self._comparison.add(answers.read(copy.answer, copy.json_length), theirs)
         except Failed as failed:
             self._comparison.failures[failed.reason] += 1
-        except answers.Unreadable:
+        except answers.UnreadableOutput:
             self._comparison.failures[Failure.MALFORMED] += 1
-        except NotAlike:
+        except OutputsDiffer:
             self._comparison.failures[Failure.UNLIKE] += 1
         except Exception as error:
             # A fault of ours must not end the worker; its text may quote an answer, so only its type is told.

@@ -12,7 +12,7 @@ from typing import Any, Final
 from viridian.serving.errors import BundleRefused
 
 
-class Kind(Enum):
+class ColumnKind(Enum):
     """What a value is, as far as JSON and a model can tell apart. The value is what people are told to send."""
 
     FLOAT = "a number"
@@ -22,7 +22,7 @@ class Kind(Enum):
 
     @property
     def numeric(self) -> bool:
-        return self in (Kind.FLOAT, Kind.INTEGER)
+        return self in (ColumnKind.FLOAT, ColumnKind.INTEGER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Column:
     """One named feature. Only an optional one may be null or left out."""
 
     name: str
-    kind: Kind
+    kind: ColumnKind
     datatype: str
     """In the words of the Open Inference Protocol: FP64, INT64, BOOL, BYTES, …"""
     required: bool = True
@@ -64,12 +64,12 @@ Signature = Table | Matrix
 
 # MLflow's types of columns that can be fed to a model as one value. Arrays, objects, maps, dates and bytes cannot.
 _TYPES: Final = {
-    "double": (Kind.FLOAT, "FP64"),
-    "float": (Kind.FLOAT, "FP32"),
-    "long": (Kind.INTEGER, "INT64"),
-    "integer": (Kind.INTEGER, "INT32"),
-    "boolean": (Kind.BOOLEAN, "BOOL"),
-    "string": (Kind.STRING, "BYTES"),
+    "double": (ColumnKind.FLOAT, "FP64"),
+    "float": (ColumnKind.FLOAT, "FP32"),
+    "long": (ColumnKind.INTEGER, "INT64"),
+    "integer": (ColumnKind.INTEGER, "INT32"),
+    "boolean": (ColumnKind.BOOLEAN, "BOOL"),
+    "string": (ColumnKind.STRING, "BYTES"),
 }
 _TENSORS: Final = {
     "float16": "FP16", "float32": "FP32", "float64": "FP64",

@@ -24,7 +24,7 @@ from viridian.serving.batch import Batch
 from viridian.serving.bundle import Bundle, unreadable
 from viridian.serving.errors import BadInput, BundleRefused, Rejection
 from viridian.serving.outputs import LABEL, PREDICTION, PROBABILITIES, Output, probabilities
-from viridian.serving.signature import Column, Kind, Matrix, Signature, Table
+from viridian.serving.signature import Column, ColumnKind, Matrix, Signature, Table
 from viridian.serving.trees import check_trees, parts
 
 # Keyed by the minor version of scikit-learn, because private module names move between them. skops itself trusts
@@ -195,7 +195,7 @@ def _check_sizes(path: Path) -> None:
 def _signature(estimator: Any) -> Signature:
     names = getattr(estimator, "feature_names_in_", None)
     if names is not None:
-        return Table(tuple(Column(str(name), Kind.FLOAT, "FP64") for name in names))
+        return Table(tuple(Column(str(name), ColumnKind.FLOAT, "FP64") for name in names))
     width = getattr(estimator, "n_features_in_", None)
     return Matrix(int(width) if width else None)
 

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from viridian.serving.batch import Batch, nulls
-from viridian.serving.signature import Column, Kind
+from viridian.serving.signature import Column, ColumnKind
 
 _NUMBERS: Final = {"FP32": np.float32, "INT32": np.int32, "INT64": np.int64}
 
@@ -29,13 +29,13 @@ def maker(columns: Sequence[Column], none: frozenset[str]) -> Callable[[Batch], 
 
 
 def _series(column: Column, values: NDArray[Any], none: frozenset[str]) -> Any:
-    if column.kind is Kind.STRING:
+    if column.kind is ColumnKind.STRING:
         return pd.Series(values, dtype=object if column.name in none else "str")
-    if column.kind is Kind.BOOLEAN:
+    if column.kind is ColumnKind.BOOLEAN:
         missing = nulls(values) if values.dtype == object else None
         if missing is None:
             return values
         return np.where(missing, np.nan, values) if missing.any() else values.astype(np.bool_)
-    if column.kind is Kind.INTEGER and np.isnan(values).any():
+    if column.kind is ColumnKind.INTEGER and np.isnan(values).any():
         return values
     return values.astype(_NUMBERS.get(column.datatype, np.float64), copy=False)

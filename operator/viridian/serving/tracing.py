@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from viridian import __version__
 from viridian.serving.request import Head
-from viridian.serving.settings import Settings
+from viridian.serving.settings import ServerSettings
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace.export import SpanExporter
@@ -30,7 +30,7 @@ def wanted(environment: Mapping[str, str]) -> bool:
 class Tracing:
     """Reads the library's own variables: endpoint, headers, sampler, resource attributes."""
 
-    def __init__(self, settings: Settings, exporter: SpanExporter | None = None) -> None:
+    def __init__(self, settings: ServerSettings, exporter: SpanExporter | None = None) -> None:
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
         from opentelemetry.sdk.resources import Resource
         from opentelemetry.sdk.trace import TracerProvider

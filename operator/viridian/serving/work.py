@@ -44,7 +44,7 @@ R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class WorkLimits:
     """Of what waits for a thread, and of how long anybody waits."""
 
     requests: int
@@ -61,13 +61,15 @@ class _Job(Generic[Q, R]):
     begun: bool = False
 
 
-class Work(Generic[Q, R]):
+class PredictionExecutor(Generic[Q, R]):
     """Keeps one moving estimate of duration for each size of request, by powers of two of its bytes.
 
     A size that was not seen yet goes to a thread: only what has shown to be quick runs on the loop.
     """
 
-    def __init__(self, call: Callable[[Sequence[Q]], Sequence[R | Exception]], threads: int, limits: Limits) -> None:
+    def __init__(
+        self, call: Callable[[Sequence[Q]], Sequence[R | Exception]], threads: int, limits: WorkLimits
+    ) -> None:
         self._call = call
         self._threads = threads
         self._limits = limits

@@ -27,7 +27,7 @@ from viridian.serving import bundle as served_bundle
 from viridian.serving import model as serving
 from viridian.serving.bundle import Bundle, Format
 from viridian.serving.errors import ServingError
-from viridian.serving.signature import Kind, Table
+from viridian.serving.signature import ColumnKind, Table
 from viridian.serving.sklearn_runtime import load_estimator
 from viridian.training import bundle, outcome, tracking
 from viridian.training.left_behind import holdout_table, newest_model, read_table
@@ -115,7 +115,8 @@ def _typed(frame: pd.DataFrame, found: Bundle) -> pd.DataFrame:
     kinds = {
         column.name: {"FP32": "float32", "BOOL": "bool", "BYTES": "str"}.get(column.datatype, "float64")
         for column in found.signature.columns
-        if column.kind is not Kind.INTEGER and not (column.kind is Kind.BOOLEAN and frame[column.name].isna().any())
+        if column.kind is not ColumnKind.INTEGER
+        and not (column.kind is ColumnKind.BOOLEAN and frame[column.name].isna().any())
     }
     return frame.astype(kinds)
 

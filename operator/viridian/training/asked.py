@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from viridian.serving.errors import BadInput, Rejection
-from viridian.training.scores import Prediction
+from viridian.training.scores import Predicted
 
-Ask = Callable[[NDArray[np.int64]], Prediction]
+Ask = Callable[[NDArray[np.int64]], Predicted]
 """The answers to the rows of these numbers; it raises when one of them is not answered."""
 
 
@@ -20,7 +20,7 @@ Ask = Callable[[NDArray[np.int64]], Prediction]
 class Asked:
     """What was answered, row by row."""
 
-    prediction: Prediction | None
+    prediction: Predicted | None
     """Of the rows that were answered, in order; None where none was."""
     answered: NDArray[np.bool_]
     too_large: NDArray[np.bool_]
@@ -28,19 +28,19 @@ class Asked:
     failed: NDArray[np.bool_]
     """Rows for which the model itself raised."""
 
-    def of(self, rows: NDArray[np.bool_]) -> Prediction:
+    def of(self, rows: NDArray[np.bool_]) -> Predicted:
         """The answers to these rows, each of which was answered."""
         chosen = rows[self.answered]
         if self.prediction is None:
             raise ValueError("no row was answered")
         odds = self.prediction.probabilities
-        return Prediction(self.prediction.values[chosen], None if odds is None else odds[chosen])
+        return Predicted(self.prediction.values[chosen], None if odds is None else odds[chosen])
 
 
 def asked(ask: Ask, count: int) -> Asked:
     """Each row is answered, or known not to be."""
     answered, too_large, failed = (np.zeros(count, np.bool_) for _ in range(3))
-    found: list[Prediction] = []
+    found: list[Predicted] = []
     waiting = [np.arange(count)] if count else []
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         # Such rows make estimators warn of overflows and of what they do not know.
@@ -61,9 +61,9 @@ def asked(ask: Ask, count: int) -> Asked:
     return Asked(_joined(found), answered, too_large, failed)
 
 
-def _joined(found: list[Prediction]) -> Prediction | None:
+def _joined(found: list[Predicted]) -> Predicted | None:
     if not found:
         return None
     odds = [one.probabilities for one in found if one.probabilities is not None]
     values = np.concatenate([one.values for one in found])
-    return Prediction(values, np.concatenate(odds) if len(odds) == len(found) else None)
+    return Predicted(values, np.concatenate(odds) if len(odds) == len(found) else None)

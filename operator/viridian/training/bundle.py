@@ -22,7 +22,7 @@ import msgspec
 import yaml
 
 from viridian.api import manifest
-from viridian.api.profile import PROFILE_PATH, Reference
+from viridian.api.profile import PROFILE_PATH, ReferenceProfile
 from viridian.api.signing import Subject
 from viridian.serving.bundle import Format
 from viridian.serving.integrity import hashed
@@ -30,7 +30,7 @@ from viridian.serving.signature import Signature, narrowed, parse
 from viridian.training import signing, tracking
 from viridian.training.holdout import Holdout
 from viridian.training.payload import Payload
-from viridian.training.rows import Column
+from viridian.training.rows import DatasetColumn
 
 EXAMPLE: Final = "input_example.json"
 SERVING_EXAMPLE: Final = "serving_input_example.json"
@@ -60,7 +60,7 @@ def describe(directory: Path, payload: Payload, holdout: Holdout, facts: Mapping
     (directory / "MLmodel").write_text(yaml.safe_dump(mlmodel(payload, holdout, facts), sort_keys=True))
 
 
-def seal(directory: Path, profile: Reference | None = None, *, run: str = "") -> str:
+def seal(directory: Path, profile: ReferenceProfile | None = None, *, run: str = "") -> str:
     """Writes the profile and then the manifest over every file, and signs it where there is a key; the digest.
 
     It is signed as a version of the registered model that the stage is for, made by that run, or the one to log to.
@@ -111,13 +111,13 @@ def mlmodel(payload: Payload, holdout: Holdout, facts: Mapping[str, Any]) -> dic
     }
 
 
-def signature_of(columns: Sequence[Column]) -> Signature:
+def signature_of(columns: Sequence[DatasetColumn]) -> Signature:
     """What a server makes of the description of these columns."""
     known = {column.name: column.known for column in columns if column.known is not None}
     return narrowed(parse(signature_inputs(columns)), known)
 
 
-def signature_inputs(columns: Sequence[Column]) -> str:
+def signature_inputs(columns: Sequence[DatasetColumn]) -> str:
     """Names and types as MLflow's signature has them."""
     return json.dumps([{"type": one.type, "name": one.name, "required": one.required} for one in columns])
 
@@ -134,7 +134,7 @@ def example(holdout: Holdout) -> dict[str, Any]:
     return {"columns": holdout.rows.names, "data": [row]}
 
 
-def value_of(column: Column, value: Any) -> Any:
+def value_of(column: DatasetColumn, value: Any) -> Any:
     """As JSON has it: whole numbers without a fraction, and null for a gap."""
     if isinstance(value, float) and math.isnan(value):
         return None

@@ -12,11 +12,11 @@ from viridian.training import apart
 from viridian.training.own_converters import OwnConverter, registered
 from viridian.training.patience import seconds_for
 from viridian.training.payload import NotExpressible, Payload, as_onnx, numbers
-from viridian.training.rows import Column
+from viridian.training.rows import DatasetColumn
 
 _BITS: Final = {FloatTensorType: 32, DoubleTensorType: 64}
 
-Converter = Callable[[Any, Sequence[Column]], Payload]
+Converter = Callable[[Any, Sequence[DatasetColumn]], Payload]
 """From an estimator and its columns to a payload, by a function that a name leads to; it may raise NotExpressible."""
 
 
@@ -28,7 +28,7 @@ def converters(model: Any) -> Mapping[str, Converter]:
     return {f"onnx-{_BITS[number]}": partial(as_onnx, number=number) for number in numbers(model)}
 
 
-def converted(converter: Converter, model: Any, columns: Sequence[Column]) -> Payload:
+def converted(converter: Converter, model: Any, columns: Sequence[DatasetColumn]) -> Payload:
     """The payload, or NotExpressible: also when the converter does not end, or ends its process."""
     try:
         return apart.call(_convert, converter, model, columns, registered(), seconds=seconds_for(0))
@@ -41,7 +41,9 @@ def converted(converter: Converter, model: Any, columns: Sequence[Column]) -> Pa
         raise NotExpressible(f"the conversion failed: {type(error).__name__}") from error
 
 
-def _convert(converter: Converter, model: Any, columns: Sequence[Column], own: Sequence[OwnConverter]) -> Payload:
+def _convert(
+    converter: Converter, model: Any, columns: Sequence[DatasetColumn], own: Sequence[OwnConverter]
+) -> Payload:
     for one in own:
         one.register()
     return converter(model, columns)

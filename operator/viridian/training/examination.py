@@ -21,9 +21,9 @@ from viridian.training.bundle import signature_of
 from viridian.training.holdout import Holdout
 from viridian.training.parity import difference, differing, spread_of
 from viridian.training.probes import Probe, Probes, as_rows, changed, combined, named, some_of
-from viridian.training.rows import Column, Rows
-from viridian.training.scores import Prediction, predict
-from viridian.training.served import Served, batch_of
+from viridian.training.rows import DatasetColumn, Rows
+from viridian.training.scores import Predicted, predict
+from viridian.training.served import LoadedVersion, batch_of
 
 MOST_LOOKED_AT: Final = 50_000
 """Rows whose values the probes are made from."""
@@ -36,7 +36,7 @@ SEEN: Final = "rows of the training"
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class ExaminationVerdict:
     """Of a payload's answers."""
 
     doubt: str | None = None
@@ -51,7 +51,7 @@ class Examination:
 
     holdout: Holdout
     """Columns for which the estimator knows some values alone say so."""
-    expected: Prediction
+    expected: Predicted
     probes: Probes
     said: Asked
     """By the estimator about the probes."""
@@ -62,18 +62,18 @@ class Examination:
     def count(self) -> int:
         return len(self.holdout.rows) + len(self.probes)
 
-    def verdict(self, answers: Prediction, said: Asked) -> Verdict:
+    def verdict(self, answers: Predicted, said: Asked) -> ExaminationVerdict:
         doubt = difference(self.expected, answers)
         if doubt is not None:
-            return Verdict(doubt)
+            return ExaminationVerdict(doubt)
         problems = [(rows, words) for rows, words in self._problems(said) if rows.any()]
         if not problems:
-            return Verdict()
+            return ExaminationVerdict()
         largest = self._largest(np.logical_or.reduce([rows for rows, _ in problems]))
         if largest is not None:
-            return Verdict(largest=largest)
+            return ExaminationVerdict(largest=largest)
         rows, words = problems[0]
-        return Verdict(f"{self._what(rows)}: {words or self._difference(rows, said)}")
+        return ExaminationVerdict(f"{self._what(rows)}: {words or self._difference(rows, said)}")
 
     def _problems(self, said: Asked) -> list[tuple[NDArray[np.bool_], str]]:
         """Kinds of problems, and the probes that have them."""
@@ -102,7 +102,7 @@ class Examination:
         return self.probes.what[int(np.flatnonzero(rows)[0])]
 
 
-def examination(model: Any, holdout: Holdout, expected: Prediction, learnt: Rows | None) -> Examination:
+def examination(model: Any, holdout: Holdout, expected: Predicted, learnt: Rows | None) -> Examination:
     """Asks the estimator. Without the rows that it was fitted on, the probes are made from the holdout alone."""
     seen = holdout.rows if learnt is None else holdout.rows.followed_by(learnt)
     known = some_of(_finite(seen), MOST_LOOKED_AT)
@@ -117,9 +117,9 @@ def examination(model: Any, holdout: Holdout, expected: Prediction, learnt: Rows
     return Examination(narrow, expected, probes, said, _greatest(known))
 
 
-def answers(directory: Path, holdout: Rows, probes: Rows) -> tuple[Prediction, Asked]:
+def answers(directory: Path, holdout: Rows, probes: Rows) -> tuple[Predicted, Asked]:
     """What a server with this bundle answers."""
-    served = Served(directory)
+    served = LoadedVersion(directory)
     return served.predict(holdout), served.asked(probes)
 
 
@@ -169,7 +169,7 @@ def _changes(probe: Probe, name: str) -> bool:
 
 
 def _answered_for(
-    model: Any, holdout: Holdout, column: Column, values: set[Any], bases: Rows
+    model: Any, holdout: Holdout, column: DatasetColumn, values: set[Any], bases: Rows
 ) -> tuple[Any, ...] | None:
     """Which of the known values, and of those that encoders list, the estimator answers for."""
     kinds: tuple[type, ...] = (str,) if column.type == "string" else (int, float)
@@ -184,7 +184,7 @@ def _answered_for(
     return tuple(value for value, fine in zip(candidates, answered.tolist(), strict=True) if fine)
 
 
-def _plain(column: Column, value: Any) -> Any:
+def _plain(column: DatasetColumn, value: Any) -> Any:
     return int(value) if column.type == "long" and float(value).is_integer() else value
 
 
@@ -207,7 +207,7 @@ def _finite(rows: Rows) -> Rows:
     return rows if fine.all() else rows.take(np.flatnonzero(fine))
 
 
-def _edges(model: Any, columns: Sequence[Column]) -> Mapping[str, NDArray[np.float64]]:
+def _edges(model: Any, columns: Sequence[DatasetColumn]) -> Mapping[str, NDArray[np.float64]]:
     """The thresholds of trees over as many features as there are columns: mostly they are these columns."""
     trees = [part for part in parts(model) if isinstance(part, Tree) and part.n_features == len(columns)]
     if not trees:

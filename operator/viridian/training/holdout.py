@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from viridian.training.outcome import DataNotGoodEnough
-from viridian.training.rows import Column, Rows, rows_of
+from viridian.training.rows import DatasetColumn, Rows, rows_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Holdout:
     target: NDArray[Any]
 
     @property
-    def columns(self) -> tuple[Column, ...]:
+    def columns(self) -> tuple[DatasetColumn, ...]:
         return self.rows.columns
 
     @property
@@ -57,7 +57,7 @@ class Holdout:
         return {"digest": self.digest, "rows": len(self.target), "columns": self.rows.names}
 
 
-def _bytes(column: Column, values: NDArray[Any]) -> bytes:
+def _bytes(column: DatasetColumn, values: NDArray[Any]) -> bytes:
     return values.astype("<f8").tobytes() if column.numeric else json.dumps(values.tolist()).encode()
 
 

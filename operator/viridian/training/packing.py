@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from viridian.api.profile import Reference
+from viridian.api.profile import ReferenceProfile
 from viridian.api.stage import shortened
 from viridian.training import apart, bundle
 from viridian.training.converters import converted, converters
@@ -18,10 +18,10 @@ from viridian.training.parity import difference
 from viridian.training.patience import seconds_for
 from viridian.training.payload import NotExpressible, Payload, as_skops
 from viridian.training.rows import Rows
-from viridian.training.scores import Prediction
-from viridian.training.served import NotServed, Served
+from viridian.training.scores import Predicted
+from viridian.training.served import LoadedVersion, NotServed
 
-Profiled = Callable[[Prediction], Reference | None]
+Profiled = Callable[[Predicted], ReferenceProfile | None]
 """Makes the reference profile from the server's answers to the holdout."""
 
 
@@ -41,7 +41,7 @@ def pack(
     directory: Path,
     model: Any,
     holdout: Holdout,
-    expected: Prediction,
+    expected: Predicted,
     profiled: Profiled,
     learnt: Rows | None = None,
 ) -> Packed:
@@ -69,7 +69,7 @@ def pack(
     return Packed(directory / "skops", bundle.seal(directory / "skops", profiled(answered)), "skops", reason)
 
 
-def _agreeing(place: Path, payload: Payload, asked: Examination, facts: dict[str, Any]) -> Prediction:
+def _agreeing(place: Path, payload: Payload, asked: Examination, facts: dict[str, Any]) -> Predicted:
     """What a server answers to the holdout with this graph; NotServed where it is not the estimator's answer.
 
     The graph runs in another process: nobody knows yet whether it ends.
@@ -94,11 +94,11 @@ def _agreeing(place: Path, payload: Payload, asked: Examination, facts: dict[str
     return answered
 
 
-def _as_skops(place: Path, model: Any, asked: Examination, facts: dict[str, Any]) -> Prediction:
+def _as_skops(place: Path, model: Any, asked: Examination, facts: dict[str, Any]) -> Predicted:
     """What a server answers with the estimator itself. It needs no probes: it is what they are compared with."""
     bundle.write(place, as_skops(model), asked.holdout, facts)
     try:
-        answered = Served(place).predict(asked.holdout.rows)
+        answered = LoadedVersion(place).predict(asked.holdout.rows)
         problem = difference(asked.expected, answered)
     except NotServed as error:
         problem = shortened(str(error))

@@ -7,13 +7,13 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from viridian.training.scores import Prediction
+from viridian.training.scores import Predicted
 
 TOLERANCE: Final = 1e-4
 """Largest difference of a probability, or of a number relative to the spread of the predictions."""
 
 
-def difference(expected: Prediction, got: Prediction, spread: float | None = None) -> str | None:
+def difference(expected: Predicted, got: Predicted, spread: float | None = None) -> str | None:
     """What keeps the two from being the same model, in words; None when nothing does.
 
     A label may differ only where the estimator itself was undecided within twice the tolerance. Where `spread` is
@@ -32,13 +32,13 @@ def difference(expected: Prediction, got: Prediction, spread: float | None = Non
     return f"{count} labels differ" if count else None
 
 
-def comparable(expected: Prediction, got: Prediction) -> bool:
+def comparable(expected: Predicted, got: Predicted) -> bool:
     """Both have probabilities of as many classes, or none does."""
     shapes = [None if one.probabilities is None else one.probabilities.shape for one in (expected, got)]
     return shapes[0] is None or shapes[0] == shapes[1]
 
 
-def differing(expected: Prediction, got: Prediction, spread: float) -> NDArray[np.bool_]:
+def differing(expected: Predicted, got: Predicted, spread: float) -> NDArray[np.bool_]:
     """In which rows `difference` would find one."""
     if not comparable(expected, got):
         return np.ones(len(expected.values), np.bool_)
@@ -50,14 +50,14 @@ def differing(expected: Prediction, got: Prediction, spread: float) -> NDArray[n
     return _flips(expected, got)
 
 
-def spread_of(prediction: Prediction) -> float:
+def spread_of(prediction: Predicted) -> float:
     """How far apart predicted numbers are; 1 of labels."""
     if not _numbers(prediction):
         return 1.0
     return float(np.ptp(prediction.values)) or max(1.0, float(np.abs(prediction.values).max()))
 
 
-def _numbers(prediction: Prediction) -> bool:
+def _numbers(prediction: Predicted) -> bool:
     return prediction.probabilities is None and prediction.values.dtype.kind == "f"
 
 
@@ -65,7 +65,7 @@ def _farthest(expected: NDArray[Any], got: NDArray[Any]) -> NDArray[np.float64]:
     return np.asarray(_distance(expected, got).max(axis=1, initial=0.0))
 
 
-def _relative(expected: Prediction, got: Prediction, spread: float | None) -> NDArray[np.float64]:
+def _relative(expected: Predicted, got: Predicted, spread: float | None) -> NDArray[np.float64]:
     with np.errstate(all="ignore"):
         allowed = spread_of(expected) if spread is None else spread + np.abs(expected.values)
         distance = _distance(expected.values, got.values)
@@ -80,7 +80,7 @@ def _distance(expected: NDArray[Any], got: NDArray[Any]) -> NDArray[np.float64]:
     return np.where(same, 0.0, distance)
 
 
-def _flips(expected: Prediction, got: Prediction) -> NDArray[np.bool_]:
+def _flips(expected: Predicted, got: Predicted) -> NDArray[np.bool_]:
     differs = np.asarray(expected.values.astype(str) != got.values.astype(str))
     if expected.probabilities is not None and expected.probabilities.shape[1] > 1:
         best_two = np.sort(expected.probabilities, axis=1)[:, -2:]

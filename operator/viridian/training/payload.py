@@ -19,7 +19,7 @@ from sklearn.tree._tree import Tree
 from viridian.serving.bundle import Format
 from viridian.serving.trees import parts
 from viridian.training import boosted_trees, split_nodes
-from viridian.training.rows import Column
+from viridian.training.rows import DatasetColumn
 from viridian.training.scores import classifies
 
 MAX_ERROR_CHARACTERS: Final = 160
@@ -43,7 +43,7 @@ class NotExpressible(Exception):
     """ONNX cannot express this estimator; the message says why."""
 
 
-def as_onnx(model: Any, columns: Sequence[Column], number: type = FloatTensorType) -> Payload:
+def as_onnx(model: Any, columns: Sequence[DatasetColumn], number: type = FloatTensorType) -> Payload:
     """The estimator as an ONNX graph that takes these columns: as one matrix, or column by column.
 
     Numbers go in 32 bits, or in the 64 of DoubleTensorType, which costs time and keeps what rounding would spoil.
@@ -96,7 +96,7 @@ def endless(model: Any) -> bool:
     return any(isinstance(part, Tree) and not np.isfinite(part.threshold).all() for part in parts(model))
 
 
-def inputs(model: Any, columns: Sequence[Column], number: type) -> list[tuple[str, Any]]:
+def inputs(model: Any, columns: Sequence[DatasetColumn], number: type) -> list[tuple[str, Any]]:
     """What the graph takes. Estimators that choose columns by name get each of them, others get a matrix.
 
     Flags go as 0 and 1: the converter knows few things that take flags.

@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from viridian.training.rows import EXACT, Column, Rows
+from viridian.training.rows import EXACT, DatasetColumn, Rows
 
 MOST_CHANGED: Final = 1000
 """Rows of which one column is changed; the more columns there are, the fewer changes has each."""
@@ -147,7 +147,7 @@ def _size(value: Any) -> float:
     return abs(float(value)) if isinstance(value, float | int) else 0.0
 
 
-def _values(column: Column, known: NDArray[Any], edges: NDArray[np.float64]) -> list[Value]:
+def _values(column: DatasetColumn, known: NDArray[Any], edges: NDArray[np.float64]) -> list[Value]:
     """Values of the column that are unlike the known ones, the more telling kinds first."""
     if column.type == "boolean":
         return [("true", True), ("false", False)]

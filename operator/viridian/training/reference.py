@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from viridian.api.privacy import plain
-from viridian.api.profile import MAX_FEATURES, Profile, Reference, Sketch, Task
+from viridian.api.profile import MAX_FEATURES, Profile, ReferenceProfile, Sketch, Task
 from viridian.training import profile
 from viridian.training.holdout import Holdout
 from viridian.training.rows import Rows
-from viridian.training.scores import Prediction, performance
+from viridian.training.scores import Predicted, performance
 
 DEFAULT_THRESHOLD = 0.5
 
@@ -26,7 +26,7 @@ class Learnt:
     target: NDArray[Any]
 
 
-def reference(model: Any, learnt: Learnt, holdout: Holdout, prediction: Prediction) -> Reference | None:
+def reference(model: Any, learnt: Learnt, holdout: Holdout, prediction: Predicted) -> ReferenceProfile | None:
     """The profile of a fitted model, from the rows it has seen and its answers to rows that it has not.
 
     The answers are the server's, with its rounding: they are what live ones are compared with.
@@ -42,7 +42,7 @@ def reference(model: Any, learnt: Learnt, holdout: Holdout, prediction: Predicti
     score = prediction.probabilities[:, 1] if prediction.probabilities is not None and task is Task.BINARY else None
     measured = performance(task, classes, holdout.target, prediction)
     scored = profile.scores(score.astype(np.float64), threshold) if score is not None else None
-    return Reference(
+    return ReferenceProfile(
         task=task,
         classes=names,
         threshold=threshold,
@@ -61,7 +61,7 @@ def reference(model: Any, learnt: Learnt, holdout: Holdout, prediction: Predicti
     )
 
 
-def _task(classes: NDArray[Any] | None, prediction: Prediction) -> Task:
+def _task(classes: NDArray[Any] | None, prediction: Predicted) -> Task:
     """Two classes without probabilities have no score, and are profiled like any number of classes."""
     if classes is None:
         return Task.REGRESSION

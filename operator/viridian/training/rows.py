@@ -20,7 +20,7 @@ NUMBERS: Final = ("double", "float", "long", "integer")
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class DatasetColumn:
     """One feature, in MLflow's words for its type: double, float, long, integer, boolean or string."""
 
     name: str
@@ -41,7 +41,7 @@ class Column:
 class Rows:
     """Columns in the order of training, and their values."""
 
-    columns: tuple[Column, ...]
+    columns: tuple[DatasetColumn, ...]
     values: Mapping[str, NDArray[Any]]
 
     @property
@@ -92,7 +92,7 @@ def rows_of(features: Any, names: Sequence[str] | None = None) -> Rows:
     return Rows(tuple(column for column, _ in found), values)
 
 
-def _of_matrix(matrix: NDArray[Any], names: Sequence[str] | None) -> list[tuple[Column, NDArray[Any]]]:
+def _of_matrix(matrix: NDArray[Any], names: Sequence[str] | None) -> list[tuple[DatasetColumn, NDArray[Any]]]:
     if matrix.ndim != 2:
         raise ValueError(f"features must be rows by columns, not {matrix.ndim}-dimensional")
     given = [f"f{place}" for place in range(matrix.shape[1])] if names is None else [str(name) for name in names]
@@ -105,11 +105,11 @@ def _of_matrix(matrix: NDArray[Any], names: Sequence[str] | None) -> list[tuple[
     return [_native(name, matrix[:, place]) for place, name in enumerate(given)]
 
 
-def _of_frame(frame: pd.DataFrame) -> list[tuple[Column, NDArray[Any]]]:
+def _of_frame(frame: pd.DataFrame) -> list[tuple[DatasetColumn, NDArray[Any]]]:
     return [_of_series(str(name), frame.iloc[:, place]) for place, name in enumerate(frame.columns)]
 
 
-def _of_series(name: str, series: pd.Series[Any]) -> tuple[Column, NDArray[Any]]:
+def _of_series(name: str, series: pd.Series[Any]) -> tuple[DatasetColumn, NDArray[Any]]:
     if isinstance(series.dtype, np.dtype) and series.dtype.kind in "fiub":
         return _native(name, series.to_numpy())
     objects = series.astype(object).to_numpy()
@@ -119,14 +119,14 @@ def _of_series(name: str, series: pd.Series[Any]) -> tuple[Column, NDArray[Any]]
     required = not gaps.any()
     if kinds <= {str}:
         none = bool(gaps.any()) and objects[gaps][0] is None
-        return Column(name, "string", required, none), _with_none(objects, gaps)
+        return DatasetColumn(name, "string", required, none), _with_none(objects, gaps)
     if kinds <= {bool, np.bool_}:
         vector = _with_none(objects, gaps) if gaps.any() else objects.astype(np.bool_)
-        return Column(name, "boolean", required), vector
+        return DatasetColumn(name, "boolean", required), vector
     if all(issubclass(kind, int | float | np.integer | np.floating) and kind is not bool for kind in kinds):
         _check_exact(name, [value for value in present if isinstance(value, int | np.integer)])
         whole = required and all(issubclass(kind, int | np.integer) for kind in kinds)
-        return Column(name, "long" if whole else "double", required), _with_nan(objects, gaps)
+        return DatasetColumn(name, "long" if whole else "double", required), _with_nan(objects, gaps)
     held = ", ".join(sorted(kind.__name__ for kind in kinds))
     raise TypeError(
         f"column {name!r} holds {held}: what can be served are numbers, true and false, and text; "
@@ -134,17 +134,17 @@ def _of_series(name: str, series: pd.Series[Any]) -> tuple[Column, NDArray[Any]]
     )
 
 
-def _native(name: str, vector: NDArray[Any]) -> tuple[Column, NDArray[Any]]:
+def _native(name: str, vector: NDArray[Any]) -> tuple[DatasetColumn, NDArray[Any]]:
     """From one of numpy's own types."""
     if vector.dtype.kind == "b":
-        return Column(name, "boolean"), vector
+        return DatasetColumn(name, "boolean"), vector
     if vector.dtype.kind in "iu" and len(vector):
         _check_exact(name, [int(vector.min()), int(vector.max())])
     numbers = vector.astype(np.float64)
     required = not np.isnan(numbers).any()
     if vector.dtype.kind == "f":
-        return Column(name, "float" if vector.dtype == np.float32 else "double", required), numbers
-    return Column(name, "long"), numbers
+        return DatasetColumn(name, "float" if vector.dtype == np.float32 else "double", required), numbers
+    return DatasetColumn(name, "long"), numbers
 
 
 def _check_exact(name: str, whole: Sequence[Any]) -> None:
@@ -166,12 +166,12 @@ def _with_nan(objects: NDArray[Any], gaps: NDArray[np.bool_]) -> NDArray[np.floa
     return np.where(gaps, np.nan, objects).astype(np.float64)
 
 
-def _both(one: Column, other: Column) -> Column:
+def _both(one: DatasetColumn, other: DatasetColumn) -> DatasetColumn:
     required = one.required and other.required
     if one.type != other.type and not (one.numeric and other.numeric):
         raise TypeError(f"column {one.name!r} is {one.type} in one set of rows and {other.type} in the other")
     kind = one.type if one.type == other.type and (required or one.type != "long") else "double"
-    return Column(one.name, kind, required, one.none or other.none)
+    return DatasetColumn(one.name, kind, required, one.none or other.none)
 
 
 def _listed(names: Any) -> str:

@@ -11,23 +11,23 @@ from numpy.typing import NDArray
 from sklearn import metrics
 from sklearn.base import is_classifier, is_regressor
 
-from viridian.api.performance import Metric
+from viridian.api.performance import PerformanceMetric
 from viridian.api.profile import Task
 from viridian.training.outcome import DataNotGoodEnough
 
 
 @dataclass(frozen=True, slots=True)
-class Prediction:
+class Predicted:
     """Labels with the probability of each class in the order of the sorted classes, or numbers without."""
 
     values: NDArray[Any]
     probabilities: NDArray[np.float64] | None = None
 
 
-def predict(model: Any, features: Any) -> Prediction:
+def predict(model: Any, features: Any) -> Predicted:
     """What the fitted estimator itself says."""
     probabilities = model.predict_proba(features) if hasattr(model, "predict_proba") else None
-    return Prediction(np.asarray(model.predict(features)).ravel(), probabilities)
+    return Predicted(np.asarray(model.predict(features)).ravel(), probabilities)
 
 
 def classifies(model: Any) -> bool:
@@ -40,12 +40,12 @@ def classifies(model: Any) -> bool:
     raise TypeError(f"{type(model).__name__} is neither a classifier nor a regressor of scikit-learn")
 
 
-def scores(target: NDArray[Any], prediction: Prediction, *, classifier: bool) -> Mapping[str, float]:
+def scores(target: NDArray[Any], prediction: Predicted, *, classifier: bool) -> Mapping[str, float]:
     """`auc`, `accuracy` and `f1` of a classifier; `rmse` and `r2` of a regressor."""
     return classifier_scores(target, prediction) if classifier else regressor_scores(target, prediction)
 
 
-def classifier_scores(target: NDArray[Any], prediction: Prediction) -> Mapping[str, float]:
+def classifier_scores(target: NDArray[Any], prediction: Predicted) -> Mapping[str, float]:
     """With two classes the greater label is the positive one; with more, `auc` is one-vs-rest and `f1` is macro."""
     classes = np.unique(target)
     if len(classes) < 2:
@@ -64,7 +64,7 @@ def classifier_scores(target: NDArray[Any], prediction: Prediction) -> Mapping[s
     return {"auc": float(metrics.roc_auc_score(target, odds, multi_class="ovr", labels=classes)), **found}
 
 
-def regressor_scores(target: NDArray[Any], prediction: Prediction) -> Mapping[str, float]:
+def regressor_scores(target: NDArray[Any], prediction: Predicted) -> Mapping[str, float]:
     return {
         "rmse": float(metrics.root_mean_squared_error(target, prediction.values)),
         "r2": float(metrics.r2_score(target, prediction.values)),
@@ -72,8 +72,8 @@ def regressor_scores(target: NDArray[Any], prediction: Prediction) -> Mapping[st
 
 
 def performance(
-    task: Task, classes: NDArray[Any] | None, target: NDArray[Any], prediction: Prediction
-) -> Mapping[Metric, float]:
+    task: Task, classes: NDArray[Any] | None, target: NDArray[Any], prediction: Predicted
+) -> Mapping[PerformanceMetric, float]:
     """Everything that monitors can compare live outcomes with. The gate looks at `scores` alone."""
     if task is Task.REGRESSION or classes is None:
         return _of_numbers(target.astype(np.float64), prediction.values.astype(np.float64))
@@ -85,33 +85,35 @@ def performance(
     return found
 
 
-def _of_numbers(target: NDArray[np.float64], values: NDArray[np.float64]) -> dict[Metric, float]:
+def _of_numbers(target: NDArray[np.float64], values: NDArray[np.float64]) -> dict[PerformanceMetric, float]:
     error = values - target
     return {
-        Metric.MAE: float(np.abs(error).mean()),
-        Metric.RMSE: float(np.sqrt((error * error).mean())),
-        Metric.BIAS: float(error.mean()),
-        Metric.R2: float(metrics.r2_score(target, values)),
+        PerformanceMetric.MAE: float(np.abs(error).mean()),
+        PerformanceMetric.RMSE: float(np.sqrt((error * error).mean())),
+        PerformanceMetric.BIAS: float(error.mean()),
+        PerformanceMetric.R2: float(metrics.r2_score(target, values)),
     }
 
 
-def _of_labels(task: Task, classes: NDArray[Any], target: NDArray[Any], labels: NDArray[Any]) -> dict[Metric, float]:
+def _of_labels(
+    task: Task, classes: NDArray[Any], target: NDArray[Any], labels: NDArray[Any]
+) -> dict[PerformanceMetric, float]:
     averaging = {"pos_label": classes[1]} if task is Task.BINARY else {"average": "macro", "labels": classes}
     precision, recall, f1 = (
         float(score(target, labels, zero_division=0.0, **averaging))
         for score in (metrics.precision_score, metrics.recall_score, metrics.f1_score)
     )
     return {
-        Metric.ACCURACY: float(metrics.accuracy_score(target, labels)),
-        Metric.PRECISION: precision,
-        Metric.RECALL: recall,
-        Metric.F1: f1,
+        PerformanceMetric.ACCURACY: float(metrics.accuracy_score(target, labels)),
+        PerformanceMetric.PRECISION: precision,
+        PerformanceMetric.RECALL: recall,
+        PerformanceMetric.F1: f1,
     }
 
 
-def _of_scores(scores: NDArray[np.float64], positive: NDArray[np.bool_]) -> dict[Metric, float]:
+def _of_scores(scores: NDArray[np.float64], positive: NDArray[np.bool_]) -> dict[PerformanceMetric, float]:
     return {
-        Metric.AUC: float(metrics.roc_auc_score(positive, scores)),
-        Metric.LOG_LOSS: float(metrics.log_loss(positive, scores, labels=[False, True])),
-        Metric.BRIER: float(((scores - positive) ** 2).mean()),
+        PerformanceMetric.AUC: float(metrics.roc_auc_score(positive, scores)),
+        PerformanceMetric.LOG_LOSS: float(metrics.log_loss(positive, scores, labels=[False, True])),
+        PerformanceMetric.BRIER: float(((scores - positive) ** 2).mean()),
     }

@@ -18,15 +18,15 @@ from viridian.serving.integrity import verify_directory
 from viridian.serving.outputs import LABEL, PREDICTION, PROBABILITIES
 from viridian.serving.protocol_v2 import check_complete
 from viridian.training.asked import Asked, asked
-from viridian.training.rows import Column, Rows
-from viridian.training.scores import Prediction
+from viridian.training.rows import DatasetColumn, Rows
+from viridian.training.scores import Predicted
 
 
 class NotServed(Exception):
     """The model server would not serve this model, or not for these rows; the message is one sentence for people."""
 
 
-class Served:
+class LoadedVersion:
     """A model version in a directory, ready to predict."""
 
     def __init__(self, directory: Path) -> None:
@@ -37,7 +37,7 @@ class Served:
             raise NotServed(str(error)) from error
         self._reader = model.reader(self._runtime.signature)
 
-    def predict(self, rows: Rows) -> Prediction:
+    def predict(self, rows: Rows) -> Predicted:
         """Its predictions for rows of the holdout, from the columns that its own signature asks for."""
         try:
             return self._predict(rows)
@@ -53,17 +53,17 @@ class Served:
         """Its predictions for those of the rows that it answers."""
         return asked(lambda chosen: self._predict(rows.take(chosen)), len(rows))
 
-    def _predict(self, rows: Rows) -> Prediction:
+    def _predict(self, rows: Rows) -> Predicted:
         outputs = {answer.name: answer.values for answer in self._runtime.predict(batch_of(rows, self._reader))}
         for name in (LABEL, PREDICTION):
             if name in outputs:
-                return Prediction(outputs[name].ravel(), outputs.get(PROBABILITIES))
+                return Predicted(outputs[name].ravel(), outputs.get(PROBABILITIES))
         raise NotServed(f"the model answers {', '.join(sorted(outputs))}, and neither labels nor predictions")
 
 
-def predictions(directory: Path, rows: Rows) -> Prediction:
+def predictions(directory: Path, rows: Rows) -> Predicted:
     """What the model in this directory predicts for the rows."""
-    return Served(directory).predict(rows)
+    return LoadedVersion(directory).predict(rows)
 
 
 def batch_of(rows: Rows, reader: Reader) -> Batch:
@@ -85,7 +85,7 @@ def batch_of(rows: Rows, reader: Reader) -> Batch:
     return reader.from_columns({one.name: _values(one, rows) for one in known}, "the holdout")
 
 
-def _values(column: Column, rows: Rows) -> list[Any]:
+def _values(column: DatasetColumn, rows: Rows) -> list[Any]:
     """As JSON has them: null for a gap."""
     values = rows.values[column.name]
     plain: list[Any] = values.tolist()

@@ -11,14 +11,14 @@ from tests.contract.cluster.world import MemoryWorld, ServerWorld, World
 from tests.support.kube import Kube
 from tests.support.memory_cluster import ManualClock, MemoryCluster
 from viridian.api import crd
-from viridian.ports.connection import Connection
+from viridian.ports.connection import ApiConnection
 from viridian.ports.kubernetes import KubernetesCluster
 
 
 @pytest.fixture
 async def server(control_plane: ControlPlane, kube: Kube, namespace: str) -> AsyncIterator[ServerWorld]:
     """A real API server and the adapter, in a namespace of the test's own."""
-    async with KubernetesCluster(Connection.from_kubeconfig(control_plane.kubeconfig)) as cluster:
+    async with KubernetesCluster(ApiConnection.from_kubeconfig(control_plane.kubeconfig)) as cluster:
         yield ServerWorld(cluster, kube, namespace)
 
 

@@ -18,17 +18,17 @@ from tests.contract.cluster.manifests import (
     service,
 )
 from tests.contract.cluster.world import World, read, ref
-from viridian.ports.cluster import Reference
+from viridian.ports.cluster import ObjectRef
 
 EVERY_KIND = [budget, config, deployment, job, model_deployment, network_policy, record, service]
 
 
 class TestReading:
     async def test_what_does_not_exist(self, world: World) -> None:
-        assert await world.cluster.get(Reference("v1", "ConfigMap", world.namespace, "nothing")) is None
+        assert await world.cluster.get(ObjectRef("v1", "ConfigMap", world.namespace, "nothing")) is None
 
     async def test_in_a_namespace_that_does_not_exist(self, world: World) -> None:
-        assert await world.cluster.get(Reference("v1", "ConfigMap", "no-such-namespace", "nothing")) is None
+        assert await world.cluster.get(ObjectRef("v1", "ConfigMap", "no-such-namespace", "nothing")) is None
         assert await world.cluster.list("v1", "ConfigMap", "no-such-namespace") == []
 
     @pytest.mark.parametrize("build", EVERY_KIND)

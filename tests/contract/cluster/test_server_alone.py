@@ -11,7 +11,7 @@ from tests.contract.cluster.manifests import config
 from tests.contract.cluster.world import ServerWorld, ref
 from tests.support.kube import Kube
 from viridian.ports.cluster import ClusterRefused, ClusterUnavailable
-from viridian.ports.connection import Connection
+from viridian.ports.connection import ApiConnection
 from viridian.ports.kubernetes import KubernetesCluster
 
 
@@ -39,9 +39,9 @@ def token_path(kube: Kube, namespace: str, account: str, tmp_path: Path) -> Path
 
 
 @pytest.fixture
-def connection(control_plane: ControlPlane, namespace: str, token_path: Path) -> Connection:
-    ca_data = Connection.from_kubeconfig(control_plane.kubeconfig).ca_data
-    return Connection(control_plane.server, namespace, ca_data=ca_data, token_path=token_path)
+def connection(control_plane: ControlPlane, namespace: str, token_path: Path) -> ApiConnection:
+    ca_data = ApiConnection.from_kubeconfig(control_plane.kubeconfig).ca_data
+    return ApiConnection(control_plane.server, namespace, ca_data=ca_data, token_path=token_path)
 
 
 def place(path: Path, token: str) -> None:
@@ -59,12 +59,12 @@ def issued(kube: Kube, namespace: str, account: str) -> str:
     return str(kube.request("POST", path, request)["status"]["token"])
 
 
-async def test_a_service_account_is_known_by_its_token(connection: Connection, namespace: str) -> None:
+async def test_a_service_account_is_known_by_its_token(connection: ApiConnection, namespace: str) -> None:
     async with KubernetesCluster(connection) as cluster:
         assert await cluster.get(ref(config(namespace))) is None
 
 
-async def test_what_it_may_not_do_is_told_with_who_and_what(connection: Connection, namespace: str) -> None:
+async def test_what_it_may_not_do_is_told_with_who_and_what(connection: ApiConnection, namespace: str) -> None:
     async with KubernetesCluster(connection) as cluster:
         with pytest.raises(ClusterRefused) as caught:
             await cluster.apply(config(namespace), manager="viridian")
@@ -74,7 +74,7 @@ async def test_what_it_may_not_do_is_told_with_who_and_what(connection: Connecti
 
 
 async def test_a_token_that_is_no_longer_good_is_an_outage_until_it_is_replaced(
-    kube: Kube, connection: Connection, namespace: str, account: str, token_path: Path
+    kube: Kube, connection: ApiConnection, namespace: str, account: str, token_path: Path
 ) -> None:
     name = kube.create(config(namespace))["metadata"]["name"]
     spoil(token_path)
@@ -86,7 +86,7 @@ async def test_a_token_that_is_no_longer_good_is_an_outage_until_it_is_replaced(
 
 
 async def test_an_authority_that_is_not_trusted_is_no_answer(control_plane: ControlPlane, namespace: str) -> None:
-    async with KubernetesCluster(Connection(control_plane.server, token="secret")) as cluster:
+    async with KubernetesCluster(ApiConnection(control_plane.server, token="secret")) as cluster:
         with pytest.raises(ClusterUnavailable, match="certificate") as caught:
             await cluster.list("v1", "ConfigMap", namespace)
     assert "secret" not in str(caught.value)

@@ -10,16 +10,16 @@ from typing import Any, Protocol
 from tests.support.cluster.deployments import NEVER_READY, READY
 from tests.support.kube import Kube
 from tests.support.memory_cluster import ManualClock, MemoryCluster, Outcome
-from viridian.ports.cluster import Cluster, Object, Reference
+from viridian.ports.cluster import Cluster, Object, ObjectRef
 from viridian.ports.kubernetes import KubernetesCluster
 
 NOW = "2026-01-05T12:00:00Z"
 NOTHING_ELSE = {"ready": False, "restartCount": 0, "image": "", "imageID": ""}
 
 
-def ref(manifest: Object) -> Reference:
+def ref(manifest: Object) -> ObjectRef:
     metadata = manifest["metadata"]
-    return Reference(manifest["apiVersion"], manifest["kind"], metadata["namespace"], metadata["name"])
+    return ObjectRef(manifest["apiVersion"], manifest["kind"], metadata["namespace"], metadata["name"])
 
 
 def version(found: Object) -> str:

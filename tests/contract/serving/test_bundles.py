@@ -12,7 +12,7 @@ import pytest
 from tests.support import models
 from tests.support.server_process import KEY, running
 from viridian.api.manifest import MANIFEST_PATH, SIGNATURE_PATH
-from viridian.api.profile import BUNDLE_PATH, PROFILE_PATH, Reference
+from viridian.api.profile import BUNDLE_PATH, PROFILE_PATH, ReferenceProfile
 from viridian.controller.references import References
 from viridian.ports.bundles import Bundles, HttpBundles
 from viridian.ports.pod_http import pod_http
@@ -36,7 +36,9 @@ async def test_the_profile_of_a_version_is_read_from_its_pod_and_verified(tmp_pa
         found = await References(pods).of("r1", packed.digest, [server.target])
         assert found.absent == ""
         assert found.settled
-        assert found.reference == msgspec.json.decode((packed.directory / PROFILE_PATH).read_bytes(), type=Reference)
+        assert found.reference == msgspec.json.decode(
+            (packed.directory / PROFILE_PATH).read_bytes(), type=ReferenceProfile
+        )
         for path in (PROFILE_PATH, MANIFEST_PATH):
             assert await pods.read(server.target, path) == (packed.directory / path).read_bytes()
 

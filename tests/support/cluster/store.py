@@ -13,7 +13,7 @@ from tests.support.cluster.crds import CustomKind
 from tests.support.cluster.defaults import with_defaults
 from tests.support.cluster.ownership import Manager, Path
 from tests.support.cluster.shapes import Shape, shape_of
-from viridian.ports.cluster import ClusterConflict, ClusterRefused, Object, Reference
+from viridian.ports.cluster import ClusterConflict, ClusterRefused, Object, ObjectRef
 
 CLUSTER_SCOPED = frozenset({"Namespace"})
 WITH_GENERATION = frozenset({"Deployment", "ReplicaSet", "Job", "PodDisruptionBudget", "NetworkPolicy", "Pod"})
@@ -40,7 +40,7 @@ class World:
     """All objects at one moment, and what made it so."""
 
     cause: str
-    objects: Mapping[Reference, Object]
+    objects: Mapping[ObjectRef, Object]
     version: int
 
     def find(self, kind: str, name: str, namespace: str = "default") -> Object | None:
@@ -48,10 +48,10 @@ class World:
         return next((o for r, o in self.objects.items() if (r.kind, r.namespace, r.name) == wanted), None)
 
 
-def reference_of(manifest: Mapping[str, Any]) -> Reference:
+def reference_of(manifest: Mapping[str, Any]) -> ObjectRef:
     kind, metadata = manifest["kind"], manifest["metadata"]
     namespace = "" if kind in CLUSTER_SCOPED else metadata.get("namespace") or "default"
-    return Reference(manifest["apiVersion"], kind, namespace, metadata["name"])
+    return ObjectRef(manifest["apiVersion"], kind, namespace, metadata["name"])
 
 
 class Store:
@@ -62,17 +62,17 @@ class Store:
         self.custom = custom
         self.worlds: list[World] = []
         self.on_change: list[Callable[[str, Object], None]] = []
-        self._objects: dict[Reference, Stored] = {}
+        self._objects: dict[ObjectRef, Stored] = {}
         self._version = 100
         self._made = 0
 
     # ---- reading
 
-    def get(self, reference: Reference) -> Object | None:
+    def get(self, reference: ObjectRef) -> Object | None:
         stored = self._objects.get(reference)
         return stored.content if stored else None
 
-    def objects(self) -> Iterator[tuple[Reference, Object]]:
+    def objects(self) -> Iterator[tuple[ObjectRef, Object]]:
         for reference, stored in list(self._objects.items()):
             yield reference, stored.content
 
@@ -117,7 +117,7 @@ class Store:
         owners = ownership.updated(old.owners if old else {}, who, *parts, self._shape(reference))
         return self._store(reference, old, content, owners, who, f"update {subresource}".strip())
 
-    def delete(self, reference: Reference, uid: str | None = None) -> None:
+    def delete(self, reference: ObjectRef, uid: str | None = None) -> None:
         stored = self._objects.get(reference)
         if stored is None or uid not in (None, stored.content["metadata"]["uid"]):
             return
@@ -131,7 +131,7 @@ class Store:
 
     def _store(
         self,
-        reference: Reference,
+        reference: ObjectRef,
         old: Stored | None,
         content: Object,
         owners: dict[Manager, frozenset[Path]],
@@ -176,7 +176,7 @@ class Store:
         uid = f"00000000-0000-4000-8000-{self._made:012x}"
         return {"uid": uid, "creationTimestamp": stamp(self.clock())}
 
-    def _put(self, reference: Reference, stored: Stored, cause: str) -> None:
+    def _put(self, reference: ObjectRef, stored: Stored, cause: str) -> None:
         event = "MODIFIED" if reference in self._objects else "ADDED"
         self._version += 1
         content = stored.content
@@ -184,7 +184,7 @@ class Store:
         self._objects[reference] = replace(stored, content=content)
         self._changed(event, content, f"{cause}: {reference.kind} {reference.name}")
 
-    def _drop(self, reference: Reference) -> None:
+    def _drop(self, reference: ObjectRef) -> None:
         gone = self._objects.pop(reference).content
         self._version += 1
         self._changed("DELETED", gone, f"delete: {reference.kind} {reference.name}")
@@ -200,11 +200,11 @@ class Store:
 
     # ---- what a manifest means
 
-    def _known(self, manifest: Mapping[str, Any]) -> Reference:
+    def _known(self, manifest: Mapping[str, Any]) -> ObjectRef:
         reference = reference_of(manifest)
         if reference.api_version not in BUILT_IN_GROUPS and "." not in reference.api_version.partition("/")[0]:
             raise ClusterRefused(f"the API server does not know {reference.api_version} {reference.kind}")
-        home = Reference("v1", "Namespace", "", reference.namespace)
+        home = ObjectRef("v1", "Namespace", "", reference.namespace)
         if reference.namespace and home not in self._objects:
             raise ClusterConflict(f'namespaces "{reference.namespace}" not found')
         if reference not in self._objects and home in self._objects and _is_leaving(self._objects[home].content):
@@ -212,7 +212,7 @@ class Store:
         return reference
 
     def _check_preconditions(
-        self, reference: Reference, metadata: Mapping[str, Any], old: Stored | None, subresource: str
+        self, reference: ObjectRef, metadata: Mapping[str, Any], old: Stored | None, subresource: str
     ) -> None:
         """A uid holds or there is no object of that name; a resourceVersion says nothing about one that is absent."""
         actual = old.content["metadata"] if old else {"resourceVersion": metadata.get("resourceVersion")}
@@ -244,11 +244,11 @@ class Store:
         kept = {"status": before["status"]} if "status" in before else {}
         return {**{key: value for key, value in changed.items() if key != "status"}, **kept}
 
-    def _shape(self, reference: Reference) -> Shape:
+    def _shape(self, reference: ObjectRef) -> Shape:
         custom = self.custom.get((reference.api_version, reference.kind))
         return custom.shape if custom else shape_of(reference.kind)
 
-    def _has_generation(self, reference: Reference) -> bool:
+    def _has_generation(self, reference: ObjectRef) -> bool:
         return reference.kind in WITH_GENERATION or reference.api_version not in BUILT_IN_GROUPS
 
     def _generation(self, content: Object, before: Object | None) -> int:

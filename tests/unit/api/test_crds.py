@@ -74,7 +74,7 @@ def test_every_rule_says_what_to_write() -> None:
 
 
 @KINDS
-def test_schema_and_types_have_the_same_defaults(kind: crd.Kind) -> None:
+def test_schema_and_types_have_the_same_defaults(kind: crd.CustomKind) -> None:
     """An object that was stored before a field existed means the same as one that was stored after."""
     sparse = MANIFESTS[kind.name]("ml")["spec"]
     full = completed(sparse, crd.root_schema(kind)["properties"]["spec"])
@@ -83,7 +83,7 @@ def test_schema_and_types_have_the_same_defaults(kind: crd.Kind) -> None:
 
 
 @KINDS
-def test_a_section_that_is_written_empty_means_its_defaults(kind: crd.Kind) -> None:
+def test_a_section_that_is_written_empty_means_its_defaults(kind: crd.CustomKind) -> None:
     spec = crd.root_schema(kind)["properties"]["spec"]
     sparse = MANIFESTS[kind.name]("ml")["spec"]
     sections = [name for name, schema in spec["properties"].items() if isinstance(schema.get("default"), dict)]
@@ -94,7 +94,7 @@ def test_a_section_that_is_written_empty_means_its_defaults(kind: crd.Kind) -> N
 
 
 @KINDS
-def test_columns_show_fields_that_exist(kind: crd.Kind) -> None:
+def test_columns_show_fields_that_exist(kind: crd.CustomKind) -> None:
     known = {path for path, _ in nodes(crd.root_schema(kind))}
     for column in kind.columns:
         if column.path.startswith((".spec", ".status")) and "[?" not in column.path:
@@ -102,7 +102,7 @@ def test_columns_show_fields_that_exist(kind: crd.Kind) -> None:
 
 
 @KINDS
-def test_names_are_short_and_the_kind_can_be_listed_by_category(kind: crd.Kind) -> None:
+def test_names_are_short_and_the_kind_can_be_listed_by_category(kind: crd.CustomKind) -> None:
     names: dict[str, Any] = yaml.safe_load(crd.to_yaml(crd.render(kind)))["spec"]["names"]
     assert names["shortNames"] in (["md"], ["rp"])
     assert names["categories"] == ["viridian"]

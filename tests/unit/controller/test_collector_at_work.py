@@ -6,7 +6,7 @@ import asyncio
 
 from tests.support.loop_at_work import LoopAtWork, at_work
 from tests.support.virtual_time import run_virtually
-from viridian.api.feedback import Snapshot
+from viridian.api.feedback import FrozenRows
 from viridian.api.names import MODEL_DEPLOYMENT, RETRAIN_POLICY
 from viridian.ports.feedback import TIMEOUT_SECONDS, FeedbackUnavailable
 
@@ -16,7 +16,7 @@ def slow_to_freeze(world: LoopAtWork, seconds: float) -> None:
     freeze = world.collector.freeze
     begun: dict[str, asyncio.Task[None]] = {}
 
-    async def slowly(namespace: str, deployment: str, run_id: str) -> Snapshot | None:
+    async def slowly(namespace: str, deployment: str, run_id: str) -> FrozenRows | None:
         work = begun.setdefault(run_id, asyncio.create_task(asyncio.sleep(seconds)))
         await asyncio.wait([work], timeout=TIMEOUT_SECONDS)
         if not work.done():

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from viridian.controller import config as config_module
-from viridian.controller.config import Config, argument_parser, parse
+from viridian.controller.config import OperatorConfig, argument_parser, parse
 from viridian.core.model_owners import OwnerRule
 from viridian.core.templates import TemplateRules, Templates
 
@@ -26,7 +26,7 @@ def test_without_anything_it_serves_all_namespaces() -> None:
     config = parse([], {})
     assert config.namespaces == ()
     assert config.mlflow_uri is None
-    assert config == Config(server_image=config.server_image, metrics_from=(MONITORING,))
+    assert config == OperatorConfig(server_image=config.server_image, metrics_from=(MONITORING,))
     assert config.network_policies
 
 
@@ -40,7 +40,7 @@ def test_every_flag() -> None:
         "--orders-secret viridian-system/orders --templates resources-only --stage-image a/* --stage-image b:1 "
         "--workers 8 --resync 5m --health-port 1 --metrics-port 2 --log-level DEBUG --log-format text"
     )
-    assert parse(arguments.split(), {}) == Config(
+    assert parse(arguments.split(), {}) == OperatorConfig(
         namespaces=("ml", "ads"),
         server_image="a/server:1",
         image_pull_secrets=("login",),
@@ -93,7 +93,7 @@ def test_every_variable() -> None:
         "VIRIDIAN_LOG_FORMAT": "text",
     }
     assert {f"VIRIDIAN_{flag[2:].replace('-', '_').upper()}" for flag in FLAGS} == set(environment)
-    assert parse([], environment) == Config(
+    assert parse([], environment) == OperatorConfig(
         namespaces=("ml", "ads"),
         server_image="a/server:1",
         image_pull_secrets=("login",),

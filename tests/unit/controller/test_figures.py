@@ -12,7 +12,7 @@ from viridian.controller.backoff import Backoff
 from viridian.controller.health import Heartbeat
 from viridian.controller.keys import Key
 from viridian.controller.queue import Ending, Settled, WorkQueue
-from viridian.controller.reconcile import Outcome
+from viridian.controller.reconcile import PassResult
 from viridian.controller.telemetry import Telemetry
 
 POLICY = Key(RETRAIN_POLICY, "default", "weekly")
@@ -52,7 +52,7 @@ async def test_passes_calls_and_lag() -> None:
     telemetry = Telemetry()
     heartbeat = Heartbeat()
     telemetry.watch_lag(lambda: heartbeat.lag)
-    telemetry.reconciled(KEY, Outcome.CHANGED, 0.2)
+    telemetry.reconciled(KEY, PassResult.CHANGED, 0.2)
     telemetry.called("apply", "deployments", "200", 0.01)
     telemetry.called("watch", "services", "200", 60.0)
     told = samples(telemetry)

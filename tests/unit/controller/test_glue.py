@@ -26,7 +26,7 @@ from viridian.controller.keys import Key
 from viridian.controller.loop import Environment, Loop, assemble
 from viridian.controller.telemetry import Telemetry
 from viridian.controller.watched import CHILDREN, OWN
-from viridian.rollout.snapshot import Settings
+from viridian.rollout.snapshot import OperatorSettings
 
 ROOT = Path(__file__).resolve().parents[3]
 SOURCES = sorted((ROOT / "operator" / "viridian").rglob("*.py"))
@@ -43,7 +43,7 @@ def assembled() -> Loop:
         clock=lambda: NOW,
         random=lambda: 0.5,
     )
-    return assemble(environment, Settings(server_image="server:1"), Telemetry())
+    return assemble(environment, OperatorSettings(server_image="server:1"), Telemetry())
 
 
 async def _nothing() -> None:

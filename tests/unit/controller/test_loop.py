@@ -17,7 +17,7 @@ from viridian.controller.keys import Key
 from viridian.controller.loop import CENSUS_EVERY, Environment, Loop, assemble
 from viridian.controller.telemetry import Telemetry
 from viridian.ports.cluster import Object
-from viridian.rollout.snapshot import Settings
+from viridian.rollout.snapshot import OperatorSettings
 
 
 class Stage:
@@ -35,7 +35,7 @@ class Stage:
             clock=self.cluster.clock,
             random=lambda: 0.5,
         )
-        self.loop: Loop = assemble(environment, Settings(server_image="server:1"), Telemetry())
+        self.loop: Loop = assemble(environment, OperatorSettings(server_image="server:1"), Telemetry())
         self.cluster.on_change.append(self._hear)
 
     def passes(self) -> int:

@@ -21,8 +21,8 @@ from viridian.controller.registry_view import RegistryView
 from viridian.controller.resolve import Resolver
 from viridian.controller.samples import Samples
 from viridian.ports.cluster import Object
-from viridian.rollout.records import Model
-from viridian.rollout.snapshot import Settings, Snapshot, Unresolved
+from viridian.rollout.records import ServedModel
+from viridian.rollout.snapshot import OperatorSettings, RolloutInput, Unresolved
 
 
 class Stage:
@@ -32,7 +32,7 @@ class Stage:
             self.cluster,
             Resolver(RegistryView(self.registry, max_age=0.0), configured),
             Samples(ToldPods()),
-            Settings(server_image="server:1", mlflow_uri="http://mlflow" if configured else None),
+            OperatorSettings(server_image="server:1", mlflow_uri="http://mlflow" if configured else None),
             self.cluster.clock,
             Monitors(None, References(MemoryBundles()), MonitoringFigures()),
         )
@@ -41,7 +41,7 @@ class Stage:
         manifest = model_deployment()
         return self.cluster.create({**manifest, "spec": {**manifest["spec"], **spec}})
 
-    async def observe(self) -> Snapshot:
+    async def observe(self) -> RolloutInput:
         found = await self.cluster.get(KEY.reference)
         assert found is not None
         return (await self.kind.observe(KEY, found)).snapshot
@@ -60,7 +60,7 @@ async def test_an_old_version_under_a_new_number_is_refused_where_signatures_are
     assert (model.reason, model.lasting) == (reasons.BAD_SIGNATURE, True)
     assert "is signed as that one" in model.message
     stage.registry.move_alias("churn", "candidate", "1")
-    assert (await stage.observe()).model == Model(
+    assert (await stage.observe()).model == ServedModel(
         uri=stage.registry.versions("churn")["1"].uri, name="churn", version="1", run=run.run_id
     )
 
@@ -182,7 +182,9 @@ PINNED = {"registry": {"name": "churn", "version": "7"}}
 async def test_a_model_by_uri_needs_no_registry() -> None:
     stage = Stage(configured=False)
     stage.apply()
-    assert (await stage.observe()).model == Model("https://models.example/churn.tar.gz", digest=f"sha256:{'a' * 64}")
+    assert (await stage.observe()).model == ServedModel(
+        "https://models.example/churn.tar.gz", digest=f"sha256:{'a' * 64}"
+    )
     assert stage.registry.calls.total() == 0
 
 
@@ -192,7 +194,7 @@ async def test_an_alias_becomes_an_immutable_version() -> None:
     stage.registry.move_alias("churn", "candidate", version)
     stage.apply(model=ALIAS)
     snapshot = await stage.observe()
-    assert snapshot.model == Model("mlflow-artifacts:/0/models/m-1/artifacts", "churn", "1", "sha256:1")
+    assert snapshot.model == ServedModel("mlflow-artifacts:/0/models/m-1/artifacts", "churn", "1", "sha256:1")
     assert snapshot.aliases == {"candidate": "1"}
 
 

@@ -12,8 +12,8 @@ import pytest
 
 from tests.support.virtual_time import run_virtually
 from viridian.controller.order_key import FIELD, held
-from viridian.controller.preflight import Unfit
-from viridian.ports.cluster import ClusterConflict, ClusterRefused, ClusterUnavailable, Object, Reference
+from viridian.controller.preflight import PreflightFailed
+from viridian.ports.cluster import ClusterConflict, ClusterRefused, ClusterUnavailable, Object, ObjectRef
 from viridian.ports.orders import OrderKey
 
 SECRET = "viridian-system/viridian-orders"
@@ -28,8 +28,8 @@ class Vault:
         self.troubles: list[Exception] = []
         self.lost_answers = 0
 
-    async def secret(self, reference: Reference) -> Object | None:
-        assert reference == Reference("v1", "Secret", "viridian-system", "viridian-orders")
+    async def secret(self, reference: ObjectRef) -> Object | None:
+        assert reference == ObjectRef("v1", "Secret", "viridian-system", "viridian-orders")
         await asyncio.sleep(0)
         if self.troubles:
             raise self.troubles.pop(0)
@@ -86,7 +86,9 @@ def test_an_api_server_that_is_starting_is_waited_for() -> None:
 def test_a_secret_that_holds_something_else_is_named(content: str) -> None:
     vault = Vault()
     vault.kept = {"data": {FIELD: content}}
-    with pytest.raises(Unfit, match=r"viridian-system/viridian-orders is not the key of orders.*Delete the Secret"):
+    with pytest.raises(
+        PreflightFailed, match=r"viridian-system/viridian-orders is not the key of orders.*Delete the Secret"
+    ):
         run_virtually(held(vault, SECRET))
 
 

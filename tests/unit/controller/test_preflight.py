@@ -57,15 +57,17 @@ def test_everything_that_is_watched_is_tried_in_every_namespace() -> None:
 
 def test_missing_crds_are_named_with_what_to_do() -> None:
     refusal = ClusterRefused("ModelDeployment: the API server does not know this kind; are Viridian's CRDs installed?")
-    with pytest.raises(preflight.Unfit, match=r"ModelDeployment.*install the CRDs first.*kubectl apply -k manifests/"):
+    with pytest.raises(
+        preflight.PreflightFailed, match=r"ModelDeployment.*install the CRDs first.*kubectl apply -k manifests/"
+    ):
         check(Listing({"ModelDeployment": refusal}))
 
 
 def test_missing_rights_are_named_with_the_resource_and_the_namespace() -> None:
     refusal = ClusterRefused("Job: jobs.batch is forbidden")
-    with pytest.raises(preflight.Unfit, match="may not list jobs in the namespace ml: install its RBAC"):
+    with pytest.raises(preflight.PreflightFailed, match="may not list jobs in the namespace ml: install its RBAC"):
         check(Listing({"Job": refusal}), "ml")
-    with pytest.raises(preflight.Unfit, match="may not list jobs in all namespaces"):
+    with pytest.raises(preflight.PreflightFailed, match="may not list jobs in all namespaces"):
         check(Listing({"Job": refusal}))
 
 
@@ -74,7 +76,7 @@ def test_an_api_server_that_is_starting_is_waited_for() -> None:
 
 
 def test_but_not_for_ever() -> None:
-    with pytest.raises(preflight.Unfit, match="does not answer"):
+    with pytest.raises(preflight.PreflightFailed, match="does not answer"):
         check(Listing(unavailable=1000))
 
 

@@ -16,7 +16,7 @@ from tests.unit.controller.world import KEY, NOW, Bench, Scripted, config_map, m
 from viridian.api.names import MODEL_DEPLOYMENT
 from viridian.controller.attempts import PATIENCE
 from viridian.controller.queue import Gone, Retry, Settled
-from viridian.controller.reconcile import LONGEST_OUTAGE_WAIT, LONGEST_PASS, MISTAKES_IN_A_ROW, SOONEST, Outcome
+from viridian.controller.reconcile import LONGEST_OUTAGE_WAIT, LONGEST_PASS, MISTAKES_IN_A_ROW, SOONEST, PassResult
 from viridian.core.obstacles import Obstacles
 from viridian.core.plan import Apply, Event, EventType, Plan, SetAlias
 from viridian.ports.cluster import ClusterConflict, ClusterRefused, ClusterUnavailable
@@ -89,7 +89,7 @@ async def test_a_status_that_says_nothing_new_is_not_written() -> None:
     await world.reconcile(KEY)
     await world.reconcile(KEY)
     assert world.told() == ["apply status ModelDeployment churn"]
-    assert world.observer.outcomes == [Outcome.CHANGED, Outcome.UNCHANGED]
+    assert world.observer.outcomes == [PassResult.CHANGED, PassResult.UNCHANGED]
 
 
 async def test_a_field_that_the_server_drops_is_not_written_for_ever() -> None:
@@ -161,14 +161,14 @@ async def test_a_conflict_is_looked_at_again_at_once() -> None:
     world.cluster.faults.on_write(1, Fault.CONFLICT)
     assert await world.reconcile(KEY) == AT_ONCE
     assert world.told() == ["apply ConfigMap child"]
-    assert world.observer.outcomes == [Outcome.CONFLICT]
+    assert world.observer.outcomes == [PassResult.CONFLICT]
 
 
 async def test_an_outage_is_waited_for_but_never_for_long() -> None:
     world = bench()
     world.cluster.faults.on(lambda call: call.verb == "get", Fault.THROTTLED)
     assert await world.reconcile(KEY) == Retry(at_least=1.0, at_most=LONGEST_OUTAGE_WAIT)
-    assert world.observer.outcomes == [Outcome.UNAVAILABLE]
+    assert world.observer.outcomes == [PassResult.UNAVAILABLE]
 
 
 def hindered(plan: Plan, obstacles: Obstacles) -> Plan:
@@ -289,7 +289,7 @@ def test_a_status_that_is_not_taken_stops_nothing_and_is_told_of_once(fault: Fau
         note = next(note for _, reason, note in world.cluster.events() if reason == "StatusNotWritten")
         assert fault.value in note
         await world.reconcile(KEY)
-        assert world.observer.outcomes[-1] is Outcome.UNCHANGED
+        assert world.observer.outcomes[-1] is PassResult.UNCHANGED
 
     run_virtually(main())
 
@@ -306,7 +306,7 @@ async def test_a_registry_that_is_down_delays_neither_status_nor_next_pass() -> 
     assert ending.at_most <= 1.0
     assert world.status == {"replicas": 2}
     assert world.cluster.find("ConfigMap", "child")
-    assert world.observer.outcomes == [Outcome.REGISTRY_FAILED]
+    assert world.observer.outcomes == [PassResult.REGISTRY_FAILED]
 
 
 async def test_what_the_registry_refuses_is_told_and_tried_again_with_back_off() -> None:
@@ -370,7 +370,7 @@ async def test_a_mistake_is_logged_with_the_key_counted_and_backed_off(
     world.kind.observe_error = error
     with caplog.at_level(logging.ERROR):
         assert await world.reconcile(KEY) == A_MISTAKE
-    assert world.observer.outcomes == [Outcome.ERROR]
+    assert world.observer.outcomes == [PassResult.ERROR]
     assert [vars(record)["key"] for record in caplog.records] == ["ModelDeployment default/churn"]
 
 
@@ -409,7 +409,7 @@ def test_a_pass_that_does_not_end_is_cut_counted_and_backed_off(caplog: pytest.L
         world.cluster.get = never  # type: ignore[method-assign]
         assert await world.reconcile(KEY) == A_MISTAKE
         assert asyncio.get_running_loop().time() == LONGEST_PASS
-        assert world.observer.outcomes == [Outcome.ERROR]
+        assert world.observer.outcomes == [PassResult.ERROR]
         assert "a pass was cut after 300 s" in caplog.text
 
     run_virtually(main())

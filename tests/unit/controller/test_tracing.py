@@ -7,29 +7,29 @@ import pytest
 from aiohttp import web
 from yarl import URL
 
-from viridian.controller.tracing import Request, parse_request, trace
+from viridian.controller.tracing import TracedRequest, parse_request, trace
 
 
 @pytest.mark.parametrize(
     ("method", "path", "request_"),
     [
-        ("GET", "/api/v1/pods?watch=true", Request("watch", "pods", "")),
-        ("GET", "/api/v1/namespaces/ml/services?watch=true", Request("watch", "services", "ml")),
-        ("GET", "/api/v1/namespaces/ml/services", Request("list", "services", "ml")),
-        ("GET", "/apis/apps/v1/namespaces/ml/deployments/churn", Request("get", "deployments", "ml")),
-        ("GET", "/api/v1/namespaces/ml", Request("get", "namespaces", "")),
-        ("GET", "/apis/apps/v1", Request("get", "discovery", "")),
-        ("GET", "/api", Request("get", "discovery", "")),
+        ("GET", "/api/v1/pods?watch=true", TracedRequest("watch", "pods", "")),
+        ("GET", "/api/v1/namespaces/ml/services?watch=true", TracedRequest("watch", "services", "ml")),
+        ("GET", "/api/v1/namespaces/ml/services", TracedRequest("list", "services", "ml")),
+        ("GET", "/apis/apps/v1/namespaces/ml/deployments/churn", TracedRequest("get", "deployments", "ml")),
+        ("GET", "/api/v1/namespaces/ml", TracedRequest("get", "namespaces", "")),
+        ("GET", "/apis/apps/v1", TracedRequest("get", "discovery", "")),
+        ("GET", "/api", TracedRequest("get", "discovery", "")),
         (
             "PATCH",
             "/apis/viridian.dev/v1alpha1/namespaces/ml/modeldeployments/churn/status",
-            Request("apply", "modeldeployments/status", "ml"),
+            TracedRequest("apply", "modeldeployments/status", "ml"),
         ),
-        ("POST", "/apis/events.k8s.io/v1/namespaces/ml/events", Request("create", "events", "ml")),
-        ("DELETE", "/apis/batch/v1/namespaces/ml/jobs/a", Request("delete", "jobs", "ml")),
+        ("POST", "/apis/events.k8s.io/v1/namespaces/ml/events", TracedRequest("create", "events", "ml")),
+        ("DELETE", "/apis/batch/v1/namespaces/ml/jobs/a", TracedRequest("delete", "jobs", "ml")),
     ],
 )
-def test_a_request_is_read_from_its_path(method: str, path: str, request_: Request) -> None:
+def test_a_request_is_read_from_its_path(method: str, path: str, request_: TracedRequest) -> None:
     assert parse_request(method, URL(f"https://10.96.0.1{path}")) == request_
 
 

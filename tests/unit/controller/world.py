@@ -14,7 +14,7 @@ from viridian.api.samples import Idle, PodSample, PodTarget, ScrapeFailure
 from viridian.controller.act import Actor
 from viridian.controller.keys import Key
 from viridian.controller.kinds import Observed
-from viridian.controller.reconcile import Outcome, Reconciler
+from viridian.controller.reconcile import PassResult, Reconciler
 from viridian.controller.status import StatusWriter
 from viridian.core.obstacles import Obstacles
 from viridian.core.plan import Plan
@@ -90,11 +90,11 @@ class Scripted:
 class Telling:
     """An observer that remembers."""
 
-    outcomes: list[Outcome] = field(default_factory=list)
+    outcomes: list[PassResult] = field(default_factory=list)
     statuses: list[Mapping[str, Any]] = field(default_factory=list)
     forgotten: list[Key] = field(default_factory=list)
 
-    def reconciled(self, key: Key, outcome: Outcome, seconds: float) -> None:
+    def reconciled(self, key: Key, outcome: PassResult, seconds: float) -> None:
         self.outcomes.append(outcome)
 
     def seen(self, key: Key, status: Mapping[str, Any]) -> None:

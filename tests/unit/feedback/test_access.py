@@ -10,8 +10,8 @@ import pytest
 
 from tests.support.collecting import SERVER, START, Client, ScriptedGate, Stand, batch, outcome, prediction, served
 from viridian.api.feedback import Source
-from viridian.feedback.access import Access, Identity, Right
-from viridian.feedback.problems import Problem
+from viridian.feedback.access import Access, Caller, Right
+from viridian.feedback.problems import HttpProblem
 
 WINDOWS = "/v1/windows/ml/churn?start=0&end=1&seconds=1"
 ROUTES: list[tuple[str, str, Any, Right]] = [
@@ -60,7 +60,7 @@ async def test_nobody_speaks_as_a_human_without_the_right_to_label(stand: Stand)
     said = [outcome(1, "leaves", source=Source.HUMAN)]
     assert await ask(stand.server, "POST", "/v1/outcomes", said) == 403
     stand.gate.allow(SERVER, Right.LABEL)
-    await stand.collector.access.require(Identity(SERVER), Right.WRITE, "ml")
+    await stand.collector.access.require(Caller(SERVER), Right.WRITE, "ml")
     assert await ask(stand.admin, "POST", "/v1/outcomes?namespace=ml", said) == 200
 
 
@@ -79,15 +79,15 @@ class _Counting:
     """A gate that changes its mind."""
 
     def __init__(self) -> None:
-        self.identity: Identity | None = Identity("ada")
+        self.identity: Caller | None = Caller("ada")
         self.allowed = True
         self.questions = 0
 
-    async def identify(self, token: str) -> Identity | None:
+    async def identify(self, token: str) -> Caller | None:
         self.questions += 1
         return self.identity
 
-    async def allows(self, identity: Identity, verb: str, namespace: str, deployment: str) -> bool:
+    async def allows(self, identity: Caller, verb: str, namespace: str, deployment: str) -> bool:
         self.questions += 1
         return self.allowed
 
@@ -103,9 +103,9 @@ async def test_an_answer_is_believed_for_a_while_and_not_longer() -> None:
     now[0] = 29.0
     await access.require(await access.identify("token"), Right.ERASE, "ml")
     now[0] = 31.0
-    with pytest.raises(Problem, match="not valid"):
+    with pytest.raises(HttpProblem, match="not valid"):
         await access.identify("token")
-    with pytest.raises(Problem, match="delete on modeldeployments/feedback"):
+    with pytest.raises(HttpProblem, match="delete on modeldeployments/feedback"):
         await access.require(ada, Right.ERASE, "ml")
 
 
@@ -133,7 +133,7 @@ async def test_invalid_tokens_of_one_address_are_not_all_asked_about() -> None:
     gate = ScriptedGate({"server": SERVER})
     access = Access(gate, 30.0, lambda: 0.0)
     for number in range(200):
-        with pytest.raises(Problem) as refused:
+        with pytest.raises(HttpProblem) as refused:
             await access.identify(f"invented-{number}", "10.0.0.1")
         assert refused.value.status == (401 if number <= 100 else 429)
     assert gate.questions == 101
@@ -147,12 +147,12 @@ async def test_rights_that_nobody_has_are_not_all_asked_about() -> None:
     access = Access(gate, 30.0, lambda: 0.0)
     statuses = []
     for number in range(200):
-        with pytest.raises(Problem) as refused:
-            await access.require(Identity("ada"), Right.ROWS, "ml", f"invented-{number}")
+        with pytest.raises(HttpProblem) as refused:
+            await access.require(Caller("ada"), Right.ROWS, "ml", f"invented-{number}")
         statuses.append(refused.value.status)
     assert statuses == [403] * 101 + [429] * 99
     gate.allow("bob", Right.ROWS)
-    await access.require(Identity("bob"), Right.ROWS, "ml", "churn")
+    await access.require(Caller("bob"), Right.ROWS, "ml", "churn")
     assert gate.questions == 102
 
 
@@ -165,6 +165,6 @@ async def test_many_who_ask_the_same_at_once_are_one_question() -> None:
     assert gate.questions == 1
     gate.away = True
     for _ in range(2):
-        with pytest.raises(Problem, match="does not answer"):
+        with pytest.raises(HttpProblem, match="does not answer"):
             await access.identify("other")
     assert gate.questions == 3, "what failed is asked again"

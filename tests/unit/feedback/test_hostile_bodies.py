@@ -28,10 +28,10 @@ from viridian.api.profile import Numbers, Profile
 from viridian.feedback import decoding, hours
 from viridian.feedback.amounts import MAX_VALUES
 from viridian.feedback.csvrows import MAX_ROW_CHARACTERS
-from viridian.feedback.footer import TooMuch, Unreadable, footer
+from viridian.feedback.footer import TooMuch, UnreadableFooter, footer
 from viridian.feedback.numbers import number
 from viridian.feedback.parquet import columns
-from viridian.feedback.problems import Problem
+from viridian.feedback.problems import HttpProblem
 
 MIB = 1 << 20
 PARQUET = "application/vnd.apache.parquet"
@@ -185,7 +185,7 @@ def test_a_text_of_a_dictionary_is_cut_where_it_is_unpacked() -> None:
     ],
 )
 def test_a_parquet_file_that_is_none_is_refused(status: int, body: bytes) -> None:
-    with pytest.raises(Problem) as problem:
+    with pytest.raises(HttpProblem) as problem:
         decoding.outcomes(PARQUET, body, START)
     assert problem.value.status == status
 
@@ -227,7 +227,7 @@ def written(frame: pl.DataFrame) -> bytes:
     ids=["columns", "quote", "quotes", "commas", "open", "wide", "twice", "missing", "utf-16", "blank", "empty"],
 )
 def test_csv_that_is_none_is_refused(status: int, body: bytes) -> None:
-    with pytest.raises(Problem) as problem:
+    with pytest.raises(HttpProblem) as problem:
         decoding.outcomes(CSV, body, START)
     assert problem.value.status == status
 
@@ -266,7 +266,7 @@ def understood(kind: str, body: bytes) -> None:
     """Rows and refused rows, or a problem of a documented kind."""
     try:
         told, bad = decoding.outcomes(kind, body, START)
-    except Problem as problem:
+    except HttpProblem as problem:
         if problem.status not in (400, 413):
             raise
         return
@@ -304,7 +304,7 @@ def test_any_table_is_understood_or_refused(rows: list[list[str]], end: str) -> 
 @given(st.integers(0, len(GOOD) - 1), st.binary(min_size=1, max_size=8))
 def test_a_damaged_footer_is_read_to_its_end_or_refused(place: int, bytes_: bytes) -> None:
     damaged = GOOD[:place] + bytes_ + GOOD[place + len(bytes_) :]
-    with contextlib.suppress(Unreadable, TooMuch):
+    with contextlib.suppress(UnreadableFooter, TooMuch):
         footer(damaged)
 
 

@@ -15,7 +15,7 @@ from viridian.api.profile import Numbers, Profile
 from viridian.feedback import tables
 from viridian.feedback.hours import Row, runs
 from viridian.feedback.spans import Spans
-from viridian.feedback.windows import Windows
+from viridian.feedback.windows import WindowSums
 
 HOURS = 3
 DETAIL = 8 * 86_400
@@ -76,7 +76,7 @@ async def test_hours_count_what_their_minutes_counted(tmp_path: Path, database_u
         await stand.collector.sweeper.sweep()
         assert stored(stand) == 3 * HOURS + 1, "the missing minute divides its hour"
         after = await hourly(stand)
-        fresh = list(Windows(stand.collector.engine).of("ml", "churn", SPANS))
+        fresh = list(WindowSums(stand.collector.engine).of("ml", "churn", SPANS))
         assert len(after) == len(before) == len(fresh) == 2 * HOURS
         for old, new, read in zip(before, after, fresh, strict=True):
             same(old, new)

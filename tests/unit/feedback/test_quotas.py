@@ -28,8 +28,8 @@ from tests.support.collecting import (
 from viridian.api.feedback import Keeping
 from viridian.feedback import catalog, tables
 from viridian.feedback.catalog import Catalog
-from viridian.feedback.metrics import MOST_NAMESPACES, Metrics
-from viridian.feedback.problems import OverShare, Problem
+from viridian.feedback.metrics import MOST_NAMESPACES, CollectorMetrics
+from viridian.feedback.problems import HttpProblem, OverShare
 from viridian.feedback.quotas import BURST_SECONDS, Quotas
 from viridian.feedback.usage import usage
 
@@ -179,7 +179,7 @@ def test_over_any_time_no_more_than_the_rate_and_one_burst_and_one_body_is_admit
         clock.now += pause
         try:
             quotas.admit(name, rows, size)
-        except Problem as problem:
+        except HttpProblem as problem:
             clock.now += problem.retry_after or 0
             quotas.admit(name, rows, size)
         admitted[name] = (admitted[name][0] + rows, admitted[name][1] + size)
@@ -241,7 +241,7 @@ async def test_the_servers_of_a_deployment_are_bounded_and_those_of_others_go_on
 
 
 def test_the_metrics_name_so_many_namespaces_and_no_more() -> None:
-    metrics = Metrics()
+    metrics = CollectorMetrics()
     for number in range(MOST_NAMESPACES + 10):
         metrics.refused(f"n{number}", 429)
     lines = metrics.render().decode().splitlines()

@@ -12,7 +12,7 @@ import pytest
 from tests.support.collecting import START, Stand, batch, eventually, outcome, prediction, profile, profile_window
 from viridian.api.profile import Profile
 from viridian.feedback import readers, windows
-from viridian.feedback.problems import Problem
+from viridian.feedback.problems import HttpProblem
 from viridian.feedback.readers import Readers
 from viridian.judgement.merging import merge_profiles
 
@@ -53,7 +53,7 @@ async def test_too_many_questions_are_told_to_come_again(monkeypatch: pytest.Mon
     several, go = Readers(), threading.Event()
     asked = [asyncio.create_task(several.ask("ml", go.wait, 30)) for _ in range(readers.AT_ONCE + 1)]
     await asyncio.sleep(0)
-    with pytest.raises(Problem, match="too many questions"):
+    with pytest.raises(HttpProblem, match="too many questions"):
         await several.ask("ml", go.wait, 30)
     # Who waits and goes away makes room for another.
     asked.pop().cancel()

@@ -19,8 +19,8 @@ from tests.support.certificates import Authority
 from tests.support.collector_process import CollectorProcess, launched, reviewing
 from viridian.api.feedback import CA_FILE
 from viridian.feedback.settings import parse
-from viridian.ports.feedback import FeedbackUnavailable, HttpFeedback
-from viridian.serving.collector import Address
+from viridian.ports.feedback import FeedbackUnavailable, HttpCollector
+from viridian.serving.collector import CollectorAddress
 from viridian.tls import Certificate, CertificateUnusable
 from viridian.training import feedback as training
 
@@ -60,12 +60,12 @@ async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
 
 async def ask(stage: Stage, token: Path | None) -> None:
     async with aiohttp.ClientSession() as session:
-        feedback = HttpFeedback(session, stage.url, token)
+        feedback = HttpCollector(session, stage.url, token)
         await feedback.windows("ml", "churn", start=0, end=3600, seconds=3600, revision=None)
 
 
 def answered(stage: Stage, authority: Path | None) -> int:
-    connection = Address(stage.url, authority).connect()
+    connection = CollectorAddress(stage.url, authority).connect()
     try:
         connection.request("GET", "/healthz")
         return connection.getresponse().status

@@ -24,7 +24,7 @@ from viridian.api.performance import SCORE_BINS, Classified, Regressed, score_bi
 from viridian.api.profile import Categories, Task
 from viridian.feedback import windows
 from viridian.feedback.spans import Spans
-from viridian.feedback.windows import Windows
+from viridian.feedback.windows import WindowSums
 
 CLASSES = ("stays", "leaves")
 
@@ -171,7 +171,7 @@ async def test_profiles_that_would_be_too_long_an_answer_are_refused(
 async def test_no_more_merged_profiles_are_remembered_than_fit(stand: Stand) -> None:
     for sequence in range(20):
         await send(stand, sequence, 3, sequence)
-    few = Windows(stand.collector.engine, remembered_bytes=2_000)
+    few = WindowSums(stand.collector.engine, remembered_bytes=2_000)
     spans = Spans.checked(START, START + 1_200, 60)
     for _ in range(2):
         found = list(few.of("ml", "churn", spans))

@@ -16,7 +16,7 @@ from tests.support.collecting import Stand, batch, collecting, eventually, predi
 from viridian.feedback import tables
 from viridian.feedback.predictions import StorePredictions
 from viridian.feedback.privacy import Filter
-from viridian.feedback.problems import Away, Busy, Problem
+from viridian.feedback.problems import Away, CollectorBusy, HttpProblem
 from viridian.feedback.writer import COMMIT_ROWS, Transaction
 
 
@@ -56,7 +56,7 @@ async def test_a_full_queue_takes_no_more_and_loses_nothing(tmp_path: Path, data
         await eventually(held.begun.is_set, "the writer is busy")
         second = asyncio.create_task(writer.write(store(1), "ml"))
         await asyncio.sleep(0)
-        with pytest.raises(Busy):
+        with pytest.raises(CollectorBusy):
             await writer.write(store(2), "ml")
         answer = await stand.server.send("POST", "/v1/outcomes", data={"prediction_id": "a", "outcome": "1"})
         assert (answer.status_code, answer.headers["Retry-After"]) == (429, "2")
@@ -111,7 +111,7 @@ async def test_a_namespace_that_fills_the_queue_keeps_nobody_else_out(tmp_path: 
         much.append(asyncio.create_task(writer.write(late, "greedier")))
         mine = asyncio.create_task(stand.server.predict(batch([prediction(100)])))
         await eventually(lambda: any(one.namespace == "ml" for one in writer._queue), "it waits")
-        with pytest.raises(Busy):
+        with pytest.raises(CollectorBusy):
             await writer.write(store(11), "greedy")
         held.go.set()
         assert (await mine)["stored"] == 1, "in its turn, not behind all that others want"
@@ -169,5 +169,5 @@ async def test_a_sender_that_goes_away_is_not_waited_for(stand: Stand) -> None:
 
 
 def test_every_problem_has_a_sentence() -> None:
-    for problem in (Busy(), Away("the database"), Problem(400, "no")):
+    for problem in (CollectorBusy(), Away("the database"), HttpProblem(400, "no")):
         assert str(problem) == problem.sentence

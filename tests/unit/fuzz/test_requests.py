@@ -17,7 +17,7 @@ from tests.support import models
 from tests.support.mutations import mutated
 from viridian.serving import model
 from viridian.serving.errors import BadInput
-from viridian.serving.model import Limits, Model
+from viridian.serving.model import LoadedModel, RequestLimits
 from viridian.serving.request import CSV, Dialect, Request
 
 AGES = ("an age", "double", False)
@@ -61,9 +61,9 @@ TOLD = json.dumps(
 
 
 @pytest.fixture(scope="module", params=["flowers", "mixed", "unnamed"])
-def served(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Model:
+def served(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> LoadedModel:
     directory: Path = tmp_path_factory.mktemp(request.param)
-    limits = Limits(rows=50)
+    limits = RequestLimits(rows=50)
     if request.param == "flowers":
         return model.load(models.write_onnx_mlflow(directory), "flowers", "7", 1, limits)
     if request.param == "mixed":
@@ -72,19 +72,19 @@ def served(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     return model.load(models.write_onnx_alone(directory), "unnamed", "", 1, limits)
 
 
-def answered(served: Model, *requests: Request) -> None:
+def answered(served: LoadedModel, *requests: Request) -> None:
     for answer in served.answer(requests):
         assert isinstance(answer, BadInput) or not isinstance(answer, Exception), answer
 
 
 @given(body=mutated(INFERENCE, TOLD, SPLIT, RECORDS, pieces=HOSTILE))
-def test_any_json(served: Model, body: bytes) -> None:
+def test_any_json(served: LoadedModel, body: bytes) -> None:
     answered(served, Request(Dialect.INFERENCE, body, "p"), Request(Dialect.INVOCATION, body, "p"))
 
 
 @given(body=mutated(TABLE, pieces=HOSTILE) | st.binary(max_size=40))
 @example(body=b"an age,visits,member,city\n" + b"9" * 5000 + b",1,true,a\n")
-def test_any_csv(served: Model, body: bytes) -> None:
+def test_any_csv(served: LoadedModel, body: bytes) -> None:
     answered(served, Request(Dialect.INVOCATION, body, "p", media=CSV))
 
 
@@ -100,7 +100,7 @@ LENGTHS = st.one_of(
     length=st.none() | LENGTHS,
 )
 @example(head=TOLD, tail=TENSOR, length=b"9" * 5000)
-def test_any_tensors(served: Model, head: bytes, tail: bytes, length: bytes | None) -> None:
+def test_any_tensors(served: LoadedModel, head: bytes, tail: bytes, length: bytes | None) -> None:
     told = str(len(head)).encode() if length is None else length
     answered(served, Request(Dialect.INFERENCE, head + tail, "p", json_length=told))
 
@@ -141,6 +141,6 @@ def many(form: str, rows: int) -> Request:
 
 @pytest.mark.parametrize("form", ["csv", "tensor", "instances", "empty objects", "empty lists", "records"])
 def test_the_work_grows_with_the_size_and_no_faster(tmp_path: Path, form: str) -> None:
-    served = model.load(models.write_onnx_alone(tmp_path), "unnamed", "", 1, Limits(rows=10**6))
+    served = model.load(models.write_onnx_alone(tmp_path), "unnamed", "", 1, RequestLimits(rows=10**6))
     few, more = (calls(lambda rows=rows: answered(served, many(form, rows))) for rows in (200, 800))  # type: ignore[misc]
     assert more < 6 * few + 1000

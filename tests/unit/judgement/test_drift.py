@@ -9,8 +9,8 @@ import pytest
 from tests.support.sketches import categories, edges_of, numbers
 from viridian.api.monitoring import Decision, Statistic
 from viridian.api.profile import Numbers, Sketch
-from viridian.judgement.drift import Question, Reference, judge
-from viridian.judgement.figures import Figure, Verdict
+from viridian.judgement.drift import DriftReference, Question, judge
+from viridian.judgement.figures import Figure, MonitorVerdict
 
 BEFORE = [float(value) for value in range(100)] * 50
 EDGES = edges_of(BEFORE)
@@ -25,7 +25,7 @@ def moved(by: float, rows: int = 1000) -> Numbers:
 
 
 def asked(current: Sketch | None, reference: Sketch | None = TRAINING, **question: Any) -> Figure:
-    return judge("age", Question(**question), current, [Reference(name="the training data", sketch=reference)])
+    return judge("age", Question(**question), current, [DriftReference(name="the training data", sketch=reference)])
 
 
 def by_point(by: float, rows: int = 1000) -> Figure:
@@ -33,9 +33,15 @@ def by_point(by: float, rows: int = 1000) -> Figure:
 
 
 @pytest.mark.parametrize(
-    ("by", "verdict"), [(0.49, Verdict.QUIET), (0.50, Verdict.QUIET), (0.51, Verdict.FIRED), (-0.51, Verdict.FIRED)]
+    ("by", "verdict"),
+    [
+        (0.49, MonitorVerdict.QUIET),
+        (0.50, MonitorVerdict.QUIET),
+        (0.51, MonitorVerdict.FIRED),
+        (-0.51, MonitorVerdict.FIRED),
+    ],
 )
-def test_by_the_point_rule_the_threshold_itself_is_not_yet_beyond_it(by: float, verdict: Verdict) -> None:
+def test_by_the_point_rule_the_threshold_itself_is_not_yet_beyond_it(by: float, verdict: MonitorVerdict) -> None:
     figure = by_point(by)
     assert figure.verdict is verdict
     assert figure.value == pytest.approx(abs(by))
@@ -43,8 +49,8 @@ def test_by_the_point_rule_the_threshold_itself_is_not_yet_beyond_it(by: float, 
 
 def test_the_lower_bound_waits_until_chance_is_ruled_out() -> None:
     few, many = (asked(moved(0.55, rows), statistic=Statistic.MEAN_SHIFT) for rows in (500, 5000))
-    assert few.verdict is Verdict.QUIET
-    assert asked(moved(0.6, 5000), statistic=Statistic.MEAN_SHIFT).verdict is Verdict.FIRED
+    assert few.verdict is MonitorVerdict.QUIET
+    assert asked(moved(0.6, 5000), statistic=Statistic.MEAN_SHIFT).verdict is MonitorVerdict.FIRED
     assert few.value == pytest.approx(many.value)
     assert few.bound is not None
     assert many.bound is not None
@@ -54,13 +60,13 @@ def test_the_lower_bound_waits_until_chance_is_ruled_out() -> None:
 @pytest.mark.parametrize("rows", [0, 20, 99])
 def test_too_few_values_are_no_verdict_however_far_they_are(rows: int) -> None:
     figure = by_point(5.0, rows)
-    assert figure.verdict is Verdict.INSUFFICIENT_DATA
+    assert figure.verdict is MonitorVerdict.INSUFFICIENT_DATA
     assert figure.sentence == f"age: {rows} values in this window, 100 are needed"
 
 
 def test_the_floor_holds_whatever_is_asked_for() -> None:
-    assert asked(moved(5.0, 199), min_samples=100).verdict is Verdict.INSUFFICIENT_DATA
-    assert asked(moved(5.0, 200), min_samples=100).verdict is Verdict.FIRED
+    assert asked(moved(5.0, 199), min_samples=100).verdict is MonitorVerdict.INSUFFICIENT_DATA
+    assert asked(moved(5.0, 200), min_samples=100).verdict is MonitorVerdict.FIRED
 
 
 def test_the_statistic_follows_the_values_where_none_is_named() -> None:
@@ -68,29 +74,29 @@ def test_the_statistic_follows_the_values_where_none_is_named() -> None:
     known = categories(["a"] * 500 + ["b"] * 500, names)
     assert asked(moved(1.0)).measure == "KS"
     figure = asked(categories(["a"] * 900 + ["b"] * 100, names), known)
-    assert (figure.measure, figure.verdict) == ("TotalVariation", Verdict.FIRED)
+    assert (figure.measure, figure.verdict) == ("TotalVariation", MonitorVerdict.FIRED)
 
 
 def test_a_third_of_the_values_missing_is_seen_though_the_rest_is_as_before() -> None:
     values = [None if row % 10 < 3 else value for row, value in enumerate(BEFORE[:1000])]
-    assert asked(numbers(values, EDGES), statistic=Statistic.MISSING).verdict is Verdict.FIRED
+    assert asked(numbers(values, EDGES), statistic=Statistic.MISSING).verdict is MonitorVerdict.FIRED
 
 
 def test_a_statistic_that_says_nothing_about_such_values() -> None:
     figure = asked(moved(1.0), statistic=Statistic.NEW_CATEGORIES)
-    assert figure.verdict is Verdict.INSUFFICIENT_DATA
+    assert figure.verdict is MonitorVerdict.INSUFFICIENT_DATA
     assert "NewCategories says nothing about numbers: choose another statistic" in figure.sentence
 
 
 def test_without_a_window_or_a_reference_there_is_no_verdict() -> None:
-    assert asked(None).verdict is Verdict.INSUFFICIENT_DATA
+    assert asked(None).verdict is MonitorVerdict.INSUFFICIENT_DATA
     assert asked(moved(1.0), None).sentence == "age: there is nothing known of the training data"
-    assert asked(None, None).verdict is Verdict.INSUFFICIENT_DATA
+    assert asked(None, None).verdict is MonitorVerdict.INSUFFICIENT_DATA
 
 
 def test_other_bins_are_told() -> None:
     figure = asked(numbers(BEFORE, (1.0, 2.0)), statistic=Statistic.PSI)
-    assert figure.verdict is Verdict.INSUFFICIENT_DATA
+    assert figure.verdict is MonitorVerdict.INSUFFICIENT_DATA
     assert figure.sentence == (
         "age: it cannot be compared with the training data: the two were counted on different bins; write statistic: "
         "KS or MeanShift instead"
@@ -100,7 +106,7 @@ def test_other_bins_are_told() -> None:
 def test_on_other_bins_ks_says_what_is_sure() -> None:
     values = [value + DEVIATION for value in BEFORE]
     figure = asked(numbers(values, edges_of(values)))
-    assert figure.verdict is Verdict.FIRED
+    assert figure.verdict is MonitorVerdict.FIRED
     assert figure.sentence.startswith(
         "age: the cumulative shares (KS) differ by at least 0.25 against the training data"
     )
@@ -110,27 +116,27 @@ def test_by_the_point_rule_what_chance_alone_can_do_is_no_verdict() -> None:
     names = tuple("abcdefgh")
     known = categories([*names] * 1000, names)
     few = asked(categories([*"aabbccd"] * 15, names), known, decision=Decision.POINT)
-    assert few.verdict is Verdict.FIRED, "four of eight are gone"
+    assert few.verdict is MonitorVerdict.FIRED, "four of eight are gone"
     lucky = asked(categories([*"aaaabbbccdddeeffghhh"] * 5, names), known, decision=Decision.POINT)
-    assert lucky.verdict is Verdict.INSUFFICIENT_DATA
+    assert lucky.verdict is MonitorVerdict.INSUFFICIENT_DATA
     assert lucky.sentence == (
         "age: the shares of the categories (total variation) differ by 15 % against the training data, above 10 %, "
         "but chance alone can do that: use a longer window or a greater threshold (100 and 8000 values)"
     )
     more = asked(categories([*"aaaabbbccdddeeffghhh"] * 50, names), known, decision=Decision.POINT)
-    assert more.verdict is Verdict.FIRED
+    assert more.verdict is MonitorVerdict.FIRED
 
 
 def test_by_the_point_rule_a_few_rows_tell_what_never_was_before() -> None:
     known = numbers(BEFORE, EDGES)
     current = numbers([*[None] * 6, *BEFORE[:94]], EDGES)
-    assert asked(current, known, statistic=Statistic.MISSING, decision=Decision.POINT).verdict is Verdict.FIRED
+    assert asked(current, known, statistic=Statistic.MISSING, decision=Decision.POINT).verdict is MonitorVerdict.FIRED
 
 
 @pytest.mark.parametrize("statistic", [None, Statistic.NEW_CATEGORIES, Statistic.PSI])
 def test_ids_and_free_text_cannot_be_compared_by_name(statistic: Statistic | None) -> None:
     figure = asked(categories(["new"] * 1000, ()), categories(["old"] * 5000, ()), statistic=statistic)
-    assert figure.verdict is Verdict.INSUFFICIENT_DATA
+    assert figure.verdict is MonitorVerdict.INSUFFICIENT_DATA
     assert figure.sentence == (
         "age: no value of it is frequent enough in the training data to be compared by name, as with ids and free "
         "text: name the other features in features, or use statistic: Missing"
@@ -142,7 +148,7 @@ def test_what_can_never_be_beyond_the_threshold_is_not_called_quiet() -> None:
         categories(["old"] * 1000, ("a",)), categories(["a"] * 25 + ["old"] * 4975, ("a",)),
         statistic=Statistic.NEW_CATEGORIES,
     )  # fmt: skip
-    assert figure.verdict is Verdict.INSUFFICIENT_DATA
+    assert figure.verdict is MonitorVerdict.INSUFFICIENT_DATA
     assert figure.sentence == (
         "age: 99.5 % of the training data have values that are too rare for a name of their own, so new ones cannot "
         "be told from them: choose another statistic for it"
@@ -165,16 +171,18 @@ def test_the_sentence_holds_all_that_the_verdict_rests_on() -> None:
 
 def seasonal(current: Sketch, season: Sketch | None) -> Figure:
     references = [
-        Reference(name="the window one season before", sketch=season, absent="there is no window one season before"),
-        Reference(name="the training data", sketch=TRAINING),
+        DriftReference(
+            name="the window one season before", sketch=season, absent="there is no window one season before"
+        ),
+        DriftReference(name="the training data", sketch=TRAINING),
     ]
     return judge("age", Question(), current, references)
 
 
 def test_both_references_must_differ() -> None:
-    assert seasonal(moved(1.0), moved(1.0)).verdict is Verdict.QUIET, "as it was a season ago"
-    assert seasonal(moved(0.0), moved(1.0)).verdict is Verdict.QUIET, "as in training"
-    assert seasonal(moved(2.0), moved(1.0)).verdict is Verdict.FIRED
+    assert seasonal(moved(1.0), moved(1.0)).verdict is MonitorVerdict.QUIET, "as it was a season ago"
+    assert seasonal(moved(0.0), moved(1.0)).verdict is MonitorVerdict.QUIET, "as in training"
+    assert seasonal(moved(2.0), moved(1.0)).verdict is MonitorVerdict.FIRED
 
 
 def test_the_reason_for_quiet_is_the_reference_that_does_not_differ() -> None:
@@ -184,5 +192,5 @@ def test_the_reason_for_quiet_is_the_reference_that_does_not_differ() -> None:
 
 def test_in_the_first_season_there_is_no_verdict() -> None:
     figure = seasonal(moved(2.0), None)
-    assert figure.verdict is Verdict.INSUFFICIENT_DATA
+    assert figure.verdict is MonitorVerdict.INSUFFICIENT_DATA
     assert figure.sentence == "age: there is no window one season before"

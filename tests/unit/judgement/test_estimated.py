@@ -13,7 +13,7 @@ from scipy import stats
 
 from tests.support.draws import MODELS
 from tests.support.sketches import classified, edges_of, numbers
-from viridian.api.performance import Metric
+from viridian.api.performance import PerformanceMetric
 from viridian.api.profile import SCORE_GRID, Calibration, Numbers, Sketch
 from viridian.judgement.estimated import estimate
 from viridian.judgement.metrics import measure
@@ -21,7 +21,11 @@ from viridian.training import profile
 from viridian.training.profile import counted_on
 
 CLASSES = ("no", "yes")
-ESTIMABLE = tuple(metric for metric in Metric if metric not in (Metric.MAE, Metric.RMSE, Metric.BIAS, Metric.R2))
+ESTIMABLE = tuple(
+    metric
+    for metric in PerformanceMetric
+    if metric not in (PerformanceMetric.MAE, PerformanceMetric.RMSE, PerformanceMetric.BIAS, PerformanceMetric.R2)
+)
 
 
 def rows_of(
@@ -44,7 +48,7 @@ def calibration_of(rows: list[tuple[float, str]], bins: int = 20) -> Calibration
 
 @pytest.mark.parametrize("metric", ESTIMABLE)
 @pytest.mark.parametrize("truth", [lambda s: s, lambda s: s**2], ids=["calibrated", "too sure of itself"])
-def test_the_estimate_follows_inputs_that_moved(metric: Metric, truth: Callable[[float], float]) -> None:
+def test_the_estimate_follows_inputs_that_moved(metric: PerformanceMetric, truth: Callable[[float], float]) -> None:
     """Trained where positives are rare, used where they are frequent; the holdout tells what scores mean."""
     chance = random.Random(9)
     holdout, live = rows_of(chance, 8000, 2, 5, truth), rows_of(chance, 8000, 3, 4, truth)
@@ -55,7 +59,7 @@ def test_the_estimate_follows_inputs_that_moved(metric: Metric, truth: Callable[
     seen = measure(metric, classified(actual, [CLASSES[s > 0.5] for s, _ in live], CLASSES, [s for s, _ in live]))
     assert expected is not None
     assert seen is not None
-    if metric in (Metric.BRIER, Metric.LOG_LOSS) and truth(0.5) != 0.5:
+    if metric in (PerformanceMetric.BRIER, PerformanceMetric.LOG_LOSS) and truth(0.5) != 0.5:
         # The loss is of the score as it was given; where that is far from the truth only the order of sizes is kept.
         assert expected.value == pytest.approx(seen.value, rel=0.05)
     else:
@@ -63,9 +67,11 @@ def test_the_estimate_follows_inputs_that_moved(metric: Metric, truth: Callable[
 
 
 @pytest.mark.parametrize("moved", [False, True], ids=["as before", "inputs moved"])
-@pytest.mark.parametrize("metric", [Metric.ACCURACY, Metric.AUC, Metric.BRIER, Metric.LOG_LOSS])
+@pytest.mark.parametrize(
+    "metric", [PerformanceMetric.ACCURACY, PerformanceMetric.AUC, PerformanceMetric.BRIER, PerformanceMetric.LOG_LOSS]
+)
 @pytest.mark.parametrize("model", MODELS)
-def test_few_different_scores_are_estimated_as_they_are(model: str, metric: Metric, moved: bool) -> None:
+def test_few_different_scores_are_estimated_as_they_are(model: str, metric: PerformanceMetric, moved: bool) -> None:
     chance = np.random.default_rng(7)
     held, positive = MODELS[model](chance, 5000, False)
     sketch = profile.scores(held, 0.5)
@@ -80,7 +86,7 @@ def test_few_different_scores_are_estimated_as_they_are(model: str, metric: Metr
     assert seen is not None
     # Five standard errors of the difference; the estimate's own includes that of the holdout.
     assert abs(expected.value - seen.value) <= 5 * (expected.error**2 + seen.error**2) ** 0.5
-    assert expected.error < (0.3 if metric is Metric.LOG_LOSS else 0.1)
+    assert expected.error < (0.3 if metric is PerformanceMetric.LOG_LOSS else 0.1)
 
 
 def test_the_area_of_rare_events_is_that_of_the_rows() -> None:
@@ -91,7 +97,7 @@ def test_the_area_of_rare_events_is_that_of_the_rows() -> None:
     p, n = int(actual.sum()), int((~actual).sum())
     exact = (order[actual].sum() - p * (p + 1) / 2) / (p * n)
     labels = [CLASSES[one] for one in actual.astype(int)]
-    found = measure(Metric.AUC, classified(labels, [CLASSES[0]] * len(labels), CLASSES, drawn.tolist()))
+    found = measure(PerformanceMetric.AUC, classified(labels, [CLASSES[0]] * len(labels), CLASSES, drawn.tolist()))
     assert found is not None
     assert found.value == pytest.approx(exact, abs=0.002)
 
@@ -107,7 +113,7 @@ def test_a_changed_concept_goes_unseen() -> None:
     holdout = rows_of(chance, 5000, 1, 1, lambda score: score)
     live = rows_of(chance, 5000, 1, 1, lambda score: 1 - score)
     scores = numbers([score for score, _ in live], edges_of([score for score, _ in holdout]))
-    expected = estimate(Metric.ACCURACY, scores, calibration_of(holdout), threshold=0.5)
+    expected = estimate(PerformanceMetric.ACCURACY, scores, calibration_of(holdout), threshold=0.5)
     assert expected is not None
     assert expected.value > 0.7
 
@@ -118,7 +124,7 @@ _COUNTS = st.lists(st.integers(0, 50), min_size=5, max_size=5)
 @pytest.mark.parametrize("metric", ESTIMABLE)
 @given(_COUNTS, _COUNTS, st.floats(0, 1), st.lists(st.floats(0, 1), max_size=30))
 def test_any_scores_and_any_calibration(
-    metric: Metric, negatives: list[int], positives: list[int], threshold: float, scores: list[float]
+    metric: PerformanceMetric, negatives: list[int], positives: list[int], threshold: float, scores: list[float]
 ) -> None:
     rows = [no + yes for no, yes in zip(negatives, positives, strict=True)]
     calibration = Calibration(

@@ -17,8 +17,8 @@ from tests.support.draws import CATEGORIES, NUMBERS, Chance, Draw, Values, equal
 from viridian.api.monitoring import Decision, Statistic
 from viridian.api.profile import Categories
 from viridian.judgement import shifts
-from viridian.judgement.drift import Question, Reference, judge
-from viridian.judgement.figures import Effect, Verdict
+from viridian.judgement.drift import DriftReference, Question, judge
+from viridian.judgement.figures import Effect, MonitorVerdict
 from viridian.judgement.merging import merge_sketches
 from viridian.training.profile import counted_on, sketch
 
@@ -76,10 +76,10 @@ def effects(draw: Draw) -> dict[Statistic, list[Effect]]:
 # ---- as shipped
 
 
-def verdicts(draw: Draw, changed: Draw, *, rows: int, window: int, **asked: Any) -> set[Verdict]:
+def verdicts(draw: Draw, changed: Draw, *, rows: int, window: int, **asked: Any) -> set[MonitorVerdict]:
     chance, found = np.random.default_rng(12), set()
     for _ in range(10):
-        reference = Reference(name="the training data", sketch=sketch(draw(chance, rows)))
+        reference = DriftReference(name="the training data", sketch=sketch(draw(chance, rows)))
         assert reference.sketch is not None
         current = counted_on(reference.sketch, changed(chance, window))
         found.add(judge("shop", Question(**asked), current, [reference]).verdict)
@@ -92,7 +92,7 @@ def test_many_values_that_are_as_before_never_fire(values: int, decision: Decisi
     same = equally_frequent(values)
     for statistic in (None, Statistic.NEW_CATEGORIES):
         found = verdicts(same, same, rows=5000, window=2000, statistic=statistic, decision=decision)
-        assert Verdict.FIRED not in found
+        assert MonitorVerdict.FIRED not in found
 
 
 @pytest.mark.parametrize("values", [20, 150, 300])
@@ -103,12 +103,12 @@ def test_new_ones_among_many_values_are_found(values: int) -> None:
         return np.where(chance.random(n) < 0.1, "never seen", before(chance, n))
 
     found = verdicts(before, changed, rows=20_000, window=5000, statistic=Statistic.NEW_CATEGORIES)
-    assert found == ({Verdict.FIRED} if values < 300 else {Verdict.QUIET, Verdict.FIRED})
+    assert found == ({MonitorVerdict.FIRED} if values < 300 else {MonitorVerdict.QUIET, MonitorVerdict.FIRED})
 
 
 def test_every_row_another_one_is_no_verdict() -> None:
     ids = CATEGORIES["ids"]
-    assert verdicts(ids, ids, rows=5000, window=2000) == {Verdict.INSUFFICIENT_DATA}
+    assert verdicts(ids, ids, rows=5000, window=2000) == {MonitorVerdict.INSUFFICIENT_DATA}
 
 
 def test_what_several_pods_have_counted_is_judged_like_what_one_has() -> None:
@@ -124,4 +124,4 @@ def test_what_only_grows_has_changed() -> None:
         lambda chance, n: 1e9 + np.sort(chance.random(n)) * 1e6,
         lambda chance, n: 1e9 + 1e6 + np.sort(chance.random(n)) * 1e4,
         rows=5000, window=2000,
-    ) == {Verdict.FIRED}  # fmt: skip
+    ) == {MonitorVerdict.FIRED}  # fmt: skip

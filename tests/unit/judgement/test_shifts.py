@@ -16,7 +16,7 @@ from viridian.api.monitoring import Statistic
 from viridian.api.profile import Numbers, Sketch
 from viridian.judgement import shifts
 from viridian.judgement.figures import Effect
-from viridian.judgement.merging import NotAlike, merge_sketches
+from viridian.judgement.merging import ShapesDiffer, merge_sketches
 
 NAMES = ("red", "green", "blue")
 
@@ -134,7 +134,7 @@ def test_infinite_values_count_in_the_outer_bins() -> None:
 
 def test_cells_of_other_bins_are_not_compared() -> None:
     one, other = numbers([1.0] * 500, (1.0,)), numbers([1.0] * 500, (2.0,))
-    with pytest.raises(NotAlike, match="write statistic: KS or MeanShift"):
+    with pytest.raises(ShapesDiffer, match="write statistic: KS or MeanShift"):
         shifts.stability_index(one, other)
 
 

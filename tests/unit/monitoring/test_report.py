@@ -14,13 +14,13 @@ from tests.support.sketches import numbers
 from tests.support.watched import HOUR, REFERENCE, in_a_row, monitoring, served, window
 from viridian.api.feedback import Window
 from viridian.api.profile import Calibration, Sketch
-from viridian.judgement.figures import Verdict
+from viridian.judgement.figures import MonitorVerdict
 from viridian.monitoring.report import NO_PREDICTIONS, Report, Said, Watched, report
 from viridian.monitoring.windows import Windows, calendar
 
 NOW = datetime(2026, 11, 24, 12, 2, tzinfo=UTC)
 NOON = datetime(2026, 11, 24, 12, 0, tzinfo=UTC).timestamp()
-FIRED, QUIET, UNKNOWN = Verdict.FIRED, Verdict.QUIET, Verdict.INSUFFICIENT_DATA
+FIRED, QUIET, UNKNOWN = MonitorVerdict.FIRED, MonitorVerdict.QUIET, MonitorVerdict.INSUFFICIENT_DATA
 
 
 def judged(windows: list[Window], *monitors: dict[str, Any], maturity: str = "0s", **more: Any) -> Report:
@@ -78,7 +78,7 @@ AGE = {"drift": {"features": ["age"], "statistic": "MeanShift", "threshold": 0.5
 
 
 @pytest.mark.parametrize(("shift", "verdict"), [(0.4, QUIET), (0.6, FIRED)])
-def test_a_shift_of_age(shift: float, verdict: Verdict) -> None:
+def test_a_shift_of_age(shift: float, verdict: MonitorVerdict) -> None:
     found = said(latest(shift=shift), AGE)
     assert found.verdict is verdict
     assert found.sentence.startswith("age: the mean has moved by 0.")
@@ -112,12 +112,12 @@ def test_a_share_of_the_features_is_reached_by_exactly_so_many() -> None:
 
 
 @pytest.mark.parametrize(("drifted", "verdict"), [(0, QUIET), (1, QUIET), (2, FIRED), (3, FIRED), (10, FIRED)])
-def test_two_of_ten_features_are_20_percent(drifted: int, verdict: Verdict) -> None:
+def test_two_of_ten_features_are_20_percent(drifted: int, verdict: MonitorVerdict) -> None:
     assert said(ten(drifted=drifted), {"drift": {"share": 0.2}}, reference=TEN).verdict is verdict
 
 
 @pytest.mark.parametrize(("drifted", "verdict"), [(0, QUIET), (9, QUIET), (10, FIRED)])
-def test_all_of_the_features_are_a_share_as_well(drifted: int, verdict: Verdict) -> None:
+def test_all_of_the_features_are_a_share_as_well(drifted: int, verdict: MonitorVerdict) -> None:
     assert said(ten(drifted=drifted), {"drift": {"share": 1}}, reference=TEN).verdict is verdict
 
 
@@ -129,7 +129,9 @@ def test_no_feature_at_all_is_no_share() -> None:
     ("drifted", "unknown", "verdict"),
     [(3, 7, FIRED), (2, 7, UNKNOWN), (0, 3, UNKNOWN), (0, 2, QUIET), (1, 1, QUIET), (0, 10, UNKNOWN)],
 )
-def test_features_that_cannot_be_judged_may_have_drifted_or_not(drifted: int, unknown: int, verdict: Verdict) -> None:
+def test_features_that_cannot_be_judged_may_have_drifted_or_not(
+    drifted: int, unknown: int, verdict: MonitorVerdict
+) -> None:
     found = said(ten(drifted=drifted, unknown=unknown), {"drift": {"share": 0.3}}, reference=TEN)
     assert found.verdict is verdict
 

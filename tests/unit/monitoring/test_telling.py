@@ -16,9 +16,9 @@ from tests.support.watched import REFERENCE, monitoring, window
 from viridian.api import reasons
 from viridian.api.monitoring import Monitoring, MonitoringStatus
 from viridian.api.names import MONITORING_ANNOTATION
-from viridian.api.profile import Reference
+from viridian.api.profile import ReferenceProfile
 from viridian.core.plan import Annotate, Plan
-from viridian.judgement.figures import Figure, Verdict
+from viridian.judgement.figures import Figure, MonitorVerdict
 from viridian.monitoring.report import Watched, report
 from viridian.monitoring.telling import Blind, Watch, remembered, with_watch
 from viridian.monitoring.windows import Windows, calendar
@@ -84,7 +84,7 @@ def status(plan: Plan) -> Mapping[str, Any]:
 @pytest.mark.parametrize("windows", [Windows.of([]), Windows.of([window(0.0)])], ids=["no window", "another time"])
 @pytest.mark.parametrize("reference", [None, REFERENCE], ids=["no profile", "a profile"])
 def test_before_the_first_window_the_status_is_one_that_the_api_server_takes(
-    reference: Reference | None, windows: Windows
+    reference: ReferenceProfile | None, windows: Windows
 ) -> None:
     """The usual monitors, on the first day: nothing was counted, and there may be no profile to compare with."""
     usual = Monitoring()
@@ -297,12 +297,15 @@ def test_many_features_are_one_thing_to_look_at() -> None:
         assert whole.report is not None
         figures = tuple(
             Figure(
-                measure="MeanShift", verdict=Verdict.FIRED if at < fired else Verdict.QUIET, sentence="", feature=name
+                measure="MeanShift",
+                verdict=MonitorVerdict.FIRED if at < fired else MonitorVerdict.QUIET,
+                sentence="",
+                feature=name,
             )
             for at, name in enumerate(names)
         )
         (inputs,) = whole.report.said
-        inputs = replace(inputs, verdict=Verdict.FIRED, figures=figures, sentence=f"{fired} have drifted")
+        inputs = replace(inputs, verdict=MonitorVerdict.FIRED, figures=figures, sentence=f"{fired} have drifted")
         return replace(whole, report=replace(whole.report, said=(inputs,)))
 
     plan = story(window_of(0, 4), window_of(1, 12), window_of(2, 6), window_of(3, 12))

@@ -12,9 +12,9 @@ from tests.unit.monitoring import test_telling as telling
 from viridian.api import reasons
 from viridian.api.monitoring import Action, Against, Decision, Statistic
 from viridian.api.monitoring import usual as usual_monitors
-from viridian.api.performance import Metric
+from viridian.api.performance import PerformanceMetric
 from viridian.judgement.drift import FLOOR, MIN_SAMPLES, THRESHOLDS
-from viridian.judgement.figures import Verdict
+from viridian.judgement.figures import MonitorVerdict
 
 PAGE = (Path(__file__).parents[3] / "docs" / "monitoring.md").read_text()
 QUOTED = [line for block in re.findall(r"```text\n(.*?)```", PAGE, flags=re.S) for line in block.splitlines()]
@@ -34,7 +34,9 @@ EVENTS = (
 )
 
 
-@pytest.mark.parametrize("words", [CONDITIONS, REASONS, EVENTS, Verdict, Statistic, Against, Action, Metric], ids=str)
+@pytest.mark.parametrize(
+    "words", [CONDITIONS, REASONS, EVENTS, MonitorVerdict, Statistic, Against, Action, PerformanceMetric], ids=str
+)
 def test_every_word_is_explained(words: tuple[str, ...]) -> None:
     assert [word for word in words if f"`{word}" not in PAGE and f": {word}`" not in PAGE] == []
 

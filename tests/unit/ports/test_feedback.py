@@ -12,12 +12,12 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from tests.support.watched import window
-from viridian.api.feedback import Keeping, Snapshot
+from viridian.api.feedback import FrozenRows, Keeping
 from viridian.api.manifest import MANIFEST_PATH
 from viridian.api.samples import Identity, PodTarget
 from viridian.ports import bundles
 from viridian.ports.bundles import BundleUnreadable, HttpBundles
-from viridian.ports.feedback import FeedbackError, FeedbackRefused, FeedbackUnavailable, HttpFeedback
+from viridian.ports.feedback import FeedbackError, FeedbackRefused, FeedbackUnavailable, HttpCollector
 from viridian.ports.pod_http import pod_http
 
 Answer = Callable[[web.Request], web.Response]
@@ -54,7 +54,7 @@ async def session() -> AsyncIterator[aiohttp.ClientSession]:
         yield made
 
 
-async def windows(feedback: HttpFeedback, revision: str | None = None) -> object:
+async def windows(feedback: HttpCollector, revision: str | None = None) -> object:
     return await feedback.windows("ml", "churn", start=0.0, end=7200.0, seconds=3600.0, revision=revision)
 
 
@@ -63,7 +63,7 @@ async def test_windows_are_asked_for_by_name_and_read_as_they_were_sent(
 ) -> None:
     known = [window(0, rows=200), window(3600, labels=10)]
     collector.answer = lambda _: web.Response(body=msgspec.json.encode(known))
-    feedback = HttpFeedback(session, str(collector.server.make_url("/")), None)
+    feedback = HttpCollector(session, str(collector.server.make_url("/")), None)
     assert await windows(feedback, "7f3c") == known
     (asked,) = collector.asked
     assert asked.path == "/v1/windows/ml/churn"
@@ -74,7 +74,7 @@ async def test_windows_are_asked_for_by_name_and_read_as_they_were_sent(
 
 
 async def test_performance_is_asked_for_without_profiles(collector: Collector, session: aiohttp.ClientSession) -> None:
-    feedback = HttpFeedback(session, str(collector.server.make_url("/")), None)
+    feedback = HttpCollector(session, str(collector.server.make_url("/")), None)
     await feedback.windows("ml", "churn", start=0, end=3600, seconds=3600, revision="7f3c", profiles=False)
     assert collector.asked[0].query["profile"] == "false"
 
@@ -83,7 +83,7 @@ async def test_the_token_is_read_anew_each_time(
     collector: Collector, session: aiohttp.ClientSession, tmp_path: Path
 ) -> None:
     token = tmp_path / "token"
-    feedback = HttpFeedback(session, str(collector.server.make_url("/")), token)
+    feedback = HttpCollector(session, str(collector.server.make_url("/")), token)
     for said in ("first", "second"):
         token.write_text(f"{said}\n")
         await windows(feedback)
@@ -93,7 +93,7 @@ async def test_the_token_is_read_anew_each_time(
 async def test_what_may_be_kept_is_sent_whole(collector: Collector, session: aiohttp.ClientSession) -> None:
     collector.answer = lambda _: web.Response(status=204)
     keeping = Keeping(deny=("email",), retention_seconds=3600.0)
-    await HttpFeedback(session, str(collector.server.make_url("/")), None).keep("ml", "churn", keeping)
+    await HttpCollector(session, str(collector.server.make_url("/")), None).keep("ml", "churn", keeping)
     assert (collector.asked[0].method, collector.asked[0].path) == ("PUT", "/v1/rules/ml/churn")
     assert msgspec.json.decode(collector.bodies[0], type=Keeping) == keeping
 
@@ -102,7 +102,7 @@ async def test_that_a_deployment_is_gone_is_said_of_that_one(
     collector: Collector, session: aiohttp.ClientSession
 ) -> None:
     collector.answer = lambda _: web.Response(status=204)
-    await HttpFeedback(session, str(collector.server.make_url("/")), None).close("ml", "churn")
+    await HttpCollector(session, str(collector.server.make_url("/")), None).close("ml", "churn")
     assert (collector.asked[0].method, collector.asked[0].path) == ("DELETE", "/v1/rules/ml/churn")
 
 
@@ -128,14 +128,14 @@ async def test_failures(
 ) -> None:
     collector.answer = lambda _: answer
     with pytest.raises(failure, match=says.replace("?", r"\?")):
-        await windows(HttpFeedback(session, str(collector.server.make_url("/")), None))
+        await windows(HttpCollector(session, str(collector.server.make_url("/")), None))
 
 
 async def test_a_collector_that_is_not_there(collector: Collector, session: aiohttp.ClientSession) -> None:
     address = str(collector.server.make_url("/"))
     await collector.server.close()
     with pytest.raises(FeedbackUnavailable, match="cannot be reached"):
-        await windows(HttpFeedback(session, address, None))
+        await windows(HttpCollector(session, address, None))
 
 
 # ---- files of a version, from its pod
@@ -176,16 +176,16 @@ async def test_a_pod_that_does_not_answer_as_it_should(
         await bundles_of_pods.read(pod(collector), MANIFEST_PATH)
 
 
-async def freeze(feedback: HttpFeedback) -> object:
+async def freeze(feedback: HttpCollector) -> object:
     return await feedback.freeze("ml", "churn", "20261120t1200-abc")
 
 
 async def test_rows_are_frozen_by_name_and_told_where_they_are(
     collector: Collector, session: aiohttp.ClientSession
 ) -> None:
-    frozen = Snapshot(uri="http://collector:8090/rows.parquet", digest=f"sha256:{'b' * 64}", rows=3, labelled=2)
+    frozen = FrozenRows(uri="http://collector:8090/rows.parquet", digest=f"sha256:{'b' * 64}", rows=3, labelled=2)
     collector.answer = lambda _: web.Response(body=msgspec.json.encode(frozen))
-    assert await freeze(HttpFeedback(session, str(collector.server.make_url("")), None)) == frozen
+    assert await freeze(HttpCollector(session, str(collector.server.make_url("")), None)) == frozen
 
 
 async def test_before_the_first_row_there_are_none_to_freeze(
@@ -193,7 +193,7 @@ async def test_before_the_first_row_there_are_none_to_freeze(
 ) -> None:
     said = {"error": "nothing has been received of this deployment yet"}
     collector.answer = lambda _: web.json_response(said, status=404)
-    assert await freeze(HttpFeedback(session, str(collector.server.make_url("")), None)) is None
+    assert await freeze(HttpCollector(session, str(collector.server.make_url("")), None)) is None
 
 
 @pytest.mark.parametrize("body", ["404 page not found", "", '{"detail": "Not Found"}', '["error"]'])
@@ -202,4 +202,4 @@ async def test_a_404_of_anything_else_is_no_word_about_rows(
 ) -> None:
     collector.answer = lambda _: web.Response(text=body, status=404)
     with pytest.raises(FeedbackRefused, match="404"):
-        await freeze(HttpFeedback(session, str(collector.server.make_url("")), None))
+        await freeze(HttpCollector(session, str(collector.server.make_url("")), None))

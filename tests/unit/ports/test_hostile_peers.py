@@ -15,7 +15,7 @@ from tests.support.costs import MIB, longest_lag, memory_of_at_most
 from tests.support.hostile_pod import DOCUMENTS, MODES, hostile_pod
 from viridian.api.feedback import Keeping
 from viridian.api.registry import RunStatus
-from viridian.ports.feedback import FeedbackError, FeedbackRefused, HttpFeedback
+from viridian.ports.feedback import FeedbackError, FeedbackRefused, HttpCollector
 from viridian.ports.mlflow import MlflowRegistry
 from viridian.ports.mlflow_api import Credentials
 from viridian.ports.registry import RegistryError, RegistryRefused, RegistryUnavailable
@@ -40,7 +40,7 @@ WRITES: dict[str, Callable[[MlflowRegistry], Awaitable[object]]] = {
     "tag run": lambda registry: registry.tag_run("r", {"a": "b"}),
     "finish run": lambda registry: registry.finish_run("r", RunStatus.FINISHED),
 }
-COLLECTED: dict[str, Callable[[HttpFeedback], Awaitable[object]]] = {
+COLLECTED: dict[str, Callable[[HttpCollector], Awaitable[object]]] = {
     "windows": lambda feedback: feedback.windows("ml", "churn", start=0.0, end=1.0, seconds=1.0, revision=None),
     "freeze": lambda feedback: feedback.freeze("ml", "churn", "r"),
     "keep": lambda feedback: feedback.keep("ml", "churn", Keeping()),
@@ -86,7 +86,7 @@ async def test_a_hostile_collector_costs_little(
     with hostile_pod(mode) as port:
         async with session() as opened, longest_lag() as lag:
             with memory_of_at_most(20 * MIB), pytest.raises(FeedbackError) as caught:
-                await COLLECTED["windows"](HttpFeedback(opened, f"http://127.0.0.1:{port}", None))
+                await COLLECTED["windows"](HttpCollector(opened, f"http://127.0.0.1:{port}", None))
     assert fits_a_condition(caught.value)
     lasted = f"{1000 * max(lag):5.0f} ms: {mode}"
     record_property("longest time that a hostile collector held up the operator's loop", lasted)
@@ -112,7 +112,7 @@ async def test_what_is_no_answer_of_mlflow_is_refused(answer: str | bytes) -> No
 async def test_what_is_no_answer_of_a_collector_is_refused(answer: str | bytes) -> None:
     body = answer if isinstance(answer, bytes) else answer.encode()
     async with listener(lambda _: web.Response(body=body)) as (here, _), session() as opened:
-        feedback = HttpFeedback(opened, here, None)
+        feedback = HttpCollector(opened, here, None)
         await COLLECTED["keep"](feedback)  # what is answered to an order that was taken is not looked at
         for name in ("windows", "freeze"):
             if (name, answer) != ("windows", "[]"):
@@ -163,7 +163,7 @@ async def test_no_redirect_of_the_collector_is_followed(status: int, call: str, 
             session() as opened,
         ):
             with pytest.raises(FeedbackError):
-                await COLLECTED[call](HttpFeedback(opened, here, tmp_path / "token"))
+                await COLLECTED[call](HttpCollector(opened, here, tmp_path / "token"))
             assert asked[0].headers["Authorization"] == "Bearer PLANTED"
     assert asked_there == []
 
@@ -174,5 +174,5 @@ async def test_a_library_that_quotes_the_address_tells_no_password() -> None:
         with pytest.raises(RegistryUnavailable) as refused:
             await registry.model("churn")
         with pytest.raises(FeedbackError) as failed:
-            await COLLECTED["windows"](HttpFeedback(opened, planted, None))
+            await COLLECTED["windows"](HttpCollector(opened, planted, None))
     assert "planted" not in f"{refused.value} {failed.value}".lower()

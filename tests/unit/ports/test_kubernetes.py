@@ -14,19 +14,19 @@ import pytest
 from tests.support.scripted_api import Answer, HangUp, ScriptedApi, Silence, scripted_api
 from viridian import __version__
 from viridian.ports import kubernetes
-from viridian.ports.cluster import ClusterConflict, ClusterRefused, ClusterUnavailable, Object, Reference
-from viridian.ports.connection import Connection
+from viridian.ports.cluster import ClusterConflict, ClusterRefused, ClusterUnavailable, Object, ObjectRef
+from viridian.ports.connection import ApiConnection
 from viridian.ports.event import event_about
 from viridian.ports.kubernetes import KubernetesCluster
 
-POD = Reference("v1", "Pod", "ml", "churn-0")
+POD = ObjectRef("v1", "Pod", "ml", "churn-0")
 DEPLOYMENT: Object = {
     "apiVersion": "apps/v1",
     "kind": "Deployment",
     "metadata": {"name": "churn-blue", "namespace": "ml", "uid": "u1", "resourceVersion": "7"},
     "spec": {"replicas": 2},
 }
-BLUE = Reference("apps/v1", "Deployment", "ml", "churn-blue")
+BLUE = ObjectRef("apps/v1", "Deployment", "ml", "churn-blue")
 NO_POD = Answer(404, {"kind": "Status", "message": 'pods "churn-0" not found', "details": {"name": "churn-0"}})
 
 
@@ -38,7 +38,7 @@ async def api() -> AsyncIterator[ScriptedApi]:
 
 @pytest.fixture
 async def cluster(api: ScriptedApi) -> AsyncIterator[KubernetesCluster]:
-    async with KubernetesCluster(Connection(api.url)) as cluster:
+    async with KubernetesCluster(ApiConnection(api.url)) as cluster:
         yield cluster
 
 
@@ -48,27 +48,27 @@ class TestPaths:
         [
             (POD, "/api/v1/namespaces/ml/pods/churn-0"),
             (BLUE, "/apis/apps/v1/namespaces/ml/deployments/churn-blue"),
-            (Reference("v1", "Namespace", "", "ml"), "/api/v1/namespaces/ml"),
-            (Reference("batch/v1", "Job", "ml", "a"), "/apis/batch/v1/namespaces/ml/jobs/a"),
+            (ObjectRef("v1", "Namespace", "", "ml"), "/api/v1/namespaces/ml"),
+            (ObjectRef("batch/v1", "Job", "ml", "a"), "/apis/batch/v1/namespaces/ml/jobs/a"),
             (
-                Reference("viridian.dev/v1alpha1", "RetrainPolicy", "ml", "a"),
+                ObjectRef("viridian.dev/v1alpha1", "RetrainPolicy", "ml", "a"),
                 "/apis/viridian.dev/v1alpha1/namespaces/ml/retrainpolicies/a",
             ),
             (
-                Reference("policy/v1", "PodDisruptionBudget", "ml", "a"),
+                ObjectRef("policy/v1", "PodDisruptionBudget", "ml", "a"),
                 "/apis/policy/v1/namespaces/ml/poddisruptionbudgets/a",
             ),
         ],
     )
     async def test_of_one_object(
-        self, api: ScriptedApi, cluster: KubernetesCluster, reference: Reference, path: str
+        self, api: ScriptedApi, cluster: KubernetesCluster, reference: ObjectRef, path: str
     ) -> None:
         await cluster.get(reference)
         assert (api.asked[0].method, api.asked[0].path) == ("GET", path)
 
     async def test_of_a_kind_that_nobody_uses(self, cluster: KubernetesCluster) -> None:
         with pytest.raises(LookupError, match="Secret"):
-            await cluster.get(Reference("v1", "Secret", "ml", "a"))
+            await cluster.get(ObjectRef("v1", "Secret", "ml", "a"))
 
     async def test_of_an_object_without_its_namespace(self, cluster: KubernetesCluster) -> None:
         with pytest.raises(ValueError, match="lacks a namespace"):
@@ -158,7 +158,7 @@ class TestPages:
 class TestNoAnswer:
     async def test_in_time(self, api: ScriptedApi) -> None:
         api.answer(Silence())
-        async with KubernetesCluster(Connection(api.url), timeout_seconds=0.05) as cluster:
+        async with KubernetesCluster(ApiConnection(api.url), timeout_seconds=0.05) as cluster:
             with pytest.raises(ClusterUnavailable, match="in time"):
                 await cluster.apply(DEPLOYMENT, manager="v")
 
@@ -170,7 +170,7 @@ class TestNoAnswer:
     async def test_because_nobody_listens(self) -> None:
         with socket.create_server(("127.0.0.1", 0)) as closed:
             port = closed.getsockname()[1]
-        async with KubernetesCluster(Connection(f"http://127.0.0.1:{port}")) as cluster:
+        async with KubernetesCluster(ApiConnection(f"http://127.0.0.1:{port}")) as cluster:
             with pytest.raises(ClusterUnavailable):
                 await cluster.get(POD)
 
@@ -209,7 +209,7 @@ class TestTokens:
     async def test_one_that_was_replaced_is_read_again(self, api: ScriptedApi, tmp_path: Path) -> None:
         path = tmp_path / "token"
         path.write_text("first\n")
-        async with KubernetesCluster(Connection(api.url, token_path=path)) as cluster:
+        async with KubernetesCluster(ApiConnection(api.url, token_path=path)) as cluster:
             await cluster.get(POD)
             replace(path, "second")
             await cluster.get(POD)
@@ -219,7 +219,7 @@ class TestTokens:
         path = tmp_path / "token"
         path.write_text("token")
         api.answer(Answer(401, {"message": "Unauthorized"}), Answer(200, DEPLOYMENT))
-        async with KubernetesCluster(Connection(api.url, token_path=path)) as cluster:
+        async with KubernetesCluster(ApiConnection(api.url, token_path=path)) as cluster:
             assert await cluster.get(BLUE) == DEPLOYMENT
         assert len(api.asked) == 2
 
@@ -228,20 +228,20 @@ class TestTokens:
         path = tmp_path / "token"
         path.write_text("token")
         api.answer(Answer(401, {"message": "Unauthorized"}))
-        async with KubernetesCluster(Connection(api.url, token_path=path)) as cluster:
+        async with KubernetesCluster(ApiConnection(api.url, token_path=path)) as cluster:
             with pytest.raises(ClusterUnavailable, match="401"):
                 await cluster.get(BLUE)
         assert len(api.asked) == 2
 
     async def test_a_token_that_cannot_change_is_not_tried_twice(self, api: ScriptedApi) -> None:
         api.answer(Answer(401, {"message": "Unauthorized"}))
-        async with KubernetesCluster(Connection(api.url, token="fixed")) as cluster:
+        async with KubernetesCluster(ApiConnection(api.url, token="fixed")) as cluster:
             with pytest.raises(ClusterUnavailable):
                 await cluster.get(BLUE)
         assert [bearer(asked.headers) for asked in api.asked] == ["Bearer fixed"]
 
     async def test_a_token_file_that_is_gone_is_an_outage(self, api: ScriptedApi, tmp_path: Path) -> None:
-        async with KubernetesCluster(Connection(api.url, token_path=tmp_path / "gone")) as cluster:
+        async with KubernetesCluster(ApiConnection(api.url, token_path=tmp_path / "gone")) as cluster:
             with pytest.raises(ClusterUnavailable):
                 await cluster.get(BLUE)
 
@@ -250,7 +250,7 @@ class TestFigures:
     async def test_every_call_is_told(self, api: ScriptedApi) -> None:
         told: list[tuple[str, str, str]] = []
         api.answer(Answer(200, DEPLOYMENT), Answer(503, {}), HangUp())
-        connection = Connection(api.url)
+        connection = ApiConnection(api.url)
         async with KubernetesCluster(connection, on_call=lambda *call: told.append(call[:3])) as cluster:
             await cluster.apply(DEPLOYMENT, manager="v")
             with pytest.raises(ClusterUnavailable):

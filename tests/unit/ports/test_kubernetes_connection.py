@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from viridian.ports.connection import Connection, ConnectionUnusable
+from viridian.ports.connection import ApiConnection, ConnectionUnusable
 from viridian.ports.token import TOKEN_SECONDS, Token
 
 PEM = "-----BEGIN CERTIFICATE-----\nMII\n-----END CERTIFICATE-----\n"
@@ -41,33 +41,33 @@ def kubeconfig(folder: Path, *, user: Any = None, cluster: Any = None, context: 
 
 class TestKubeconfig:
     def test_the_current_context(self, tmp_path: Path) -> None:
-        found = Connection.from_kubeconfig(kubeconfig(tmp_path, context={"namespace": "ml"}, user={"token": "t"}))
+        found = ApiConnection.from_kubeconfig(kubeconfig(tmp_path, context={"namespace": "ml"}, user={"token": "t"}))
         assert (found.server, found.namespace, found.read_token()) == ("https://here:6443", "ml", "t")
 
     def test_another_context(self, tmp_path: Path) -> None:
-        found = Connection.from_kubeconfig(kubeconfig(tmp_path), "there")
+        found = ApiConnection.from_kubeconfig(kubeconfig(tmp_path), "there")
         assert (found.server, found.namespace) == ("https://there:6443", "default")
 
     def test_certificates_as_text(self, tmp_path: Path) -> None:
         user = {"client-certificate-data": encoded(PEM), "client-key-data": encoded("key")}
         cluster = {"certificate-authority-data": encoded(PEM)}
-        found = Connection.from_kubeconfig(kubeconfig(tmp_path, user=user, cluster=cluster))
+        found = ApiConnection.from_kubeconfig(kubeconfig(tmp_path, user=user, cluster=cluster))
         assert (found.ca_data, found.certificate_data, found.private_key_data) == (PEM, PEM, "key")
         assert found.ca_path is None
 
     def test_certificates_as_files_beside_it(self, tmp_path: Path) -> None:
         user = {"client-certificate": "c.pem", "client-key": "/elsewhere/k.pem", "tokenFile": "token"}
         cluster = {"certificate-authority": "ca.pem"}
-        found = Connection.from_kubeconfig(kubeconfig(tmp_path, user=user, cluster=cluster))
+        found = ApiConnection.from_kubeconfig(kubeconfig(tmp_path, user=user, cluster=cluster))
         assert found.ca_path == tmp_path / "ca.pem"
         assert found.certificate_path == tmp_path / "c.pem"
         assert found.private_key_path == Path("/elsewhere/k.pem")
         assert found.token_path == tmp_path / "token"
 
     def test_a_server_that_is_not_verified(self, tmp_path: Path) -> None:
-        found = Connection.from_kubeconfig(kubeconfig(tmp_path, cluster={"insecure-skip-tls-verify": True}))
+        found = ApiConnection.from_kubeconfig(kubeconfig(tmp_path, cluster={"insecure-skip-tls-verify": True}))
         assert found.ssl_context().verify_mode is ssl.CERT_NONE
-        assert Connection("https://x").ssl_context().verify_mode is ssl.CERT_REQUIRED
+        assert ApiConnection("https://x").ssl_context().verify_mode is ssl.CERT_REQUIRED
 
     @pytest.mark.parametrize(
         ("changes", "told"),
@@ -85,7 +85,7 @@ class TestKubeconfig:
     )
     def test_what_cannot_be_used_is_named(self, tmp_path: Path, changes: dict[str, Any], told: str) -> None:
         with pytest.raises(ConnectionUnusable, match=told) as caught:
-            Connection.from_kubeconfig(kubeconfig(tmp_path, **changes))
+            ApiConnection.from_kubeconfig(kubeconfig(tmp_path, **changes))
         assert "secret" not in str(caught.value)
 
     @pytest.mark.parametrize("text", ["- a list", "{", ""])
@@ -93,11 +93,11 @@ class TestKubeconfig:
         path = tmp_path / "config"
         path.write_text(text)
         with pytest.raises(ConnectionUnusable, match="config"):
-            Connection.from_kubeconfig(path)
+            ApiConnection.from_kubeconfig(path)
 
     def test_one_that_is_missing(self, tmp_path: Path) -> None:
         with pytest.raises(ConnectionUnusable, match="cannot be read"):
-            Connection.from_kubeconfig(tmp_path / "nothing")
+            ApiConnection.from_kubeconfig(tmp_path / "nothing")
 
 
 ENVIRONMENT = {"KUBERNETES_SERVICE_HOST": "10.96.0.1", "KUBERNETES_SERVICE_PORT": "443"}
@@ -107,24 +107,24 @@ class TestInCluster:
     def test_the_service_account(self, tmp_path: Path) -> None:
         (tmp_path / "token").write_text("t\n")
         (tmp_path / "namespace").write_text("viridian")
-        found = Connection.in_cluster(ENVIRONMENT, tmp_path)
+        found = ApiConnection.in_cluster(ENVIRONMENT, tmp_path)
         assert (found.server, found.namespace) == ("https://10.96.0.1:443", "viridian")
         assert (found.ca_path, found.read_token()) == (tmp_path / "ca.crt", "t")
 
     def test_an_ipv6_address(self, tmp_path: Path) -> None:
         (tmp_path / "token").write_text("t")
-        found = Connection.in_cluster({**ENVIRONMENT, "KUBERNETES_SERVICE_HOST": "fd00::1"}, tmp_path)
+        found = ApiConnection.in_cluster({**ENVIRONMENT, "KUBERNETES_SERVICE_HOST": "fd00::1"}, tmp_path)
         assert found.server == "https://[fd00::1]:443"
 
     def test_outside_of_a_cluster(self, tmp_path: Path) -> None:
         with pytest.raises(ConnectionUnusable, match="name a kubeconfig"):
-            Connection.in_cluster({}, tmp_path)
+            ApiConnection.in_cluster({}, tmp_path)
         with pytest.raises(ConnectionUnusable):
-            Connection.in_cluster(ENVIRONMENT, tmp_path)
+            ApiConnection.in_cluster(ENVIRONMENT, tmp_path)
 
 
 def test_secrets_are_not_printed() -> None:
-    connection = Connection("https://x", token="hush-token", private_key_data="hush-key")
+    connection = ApiConnection("https://x", token="hush-token", private_key_data="hush-key")
     assert "hush" not in repr(connection)
 
 
@@ -133,7 +133,7 @@ def test_a_token_is_read_again_after_a_minute_whatever_its_file_says(tmp_path: P
     now = [0.0]
     reads: list[float] = []
 
-    class Counted(Connection):
+    class Counted(ApiConnection):
         __slots__ = ()
 
         def read_token(self) -> str | None:

@@ -27,7 +27,7 @@ from viridian.core.plan import Plan
 from viridian.retraining.decide import decide
 from viridian.retraining.questions import ask
 from viridian.retraining.runs import read_runs
-from viridian.retraining.snapshot import Answers, Snapshot, Unavailable, facts_of
+from viridian.retraining.snapshot import Answers, RetrainingInput, Unavailable, facts_of
 
 TRIGGERS = {
     "weekly": weekly(),
@@ -281,19 +281,19 @@ def test_decide_is_total(
     facts = replace(facts, obstacles=obstacles)
     questions = ask(facts, now)
     matching = Answers(questions=questions) if isinstance(registry, Answers) else registry
-    plan = decide(Snapshot(facts, matching), now)
-    assert plan == decide(Snapshot(facts, matching), now)
+    plan = decide(RetrainingInput(facts, matching), now)
+    assert plan == decide(RetrainingInput(facts, matching), now)
     json.dumps(plan.status, allow_nan=False)
     assert plan.wake is None or plan.wake >= now
     if isinstance(registry, Answers) and questions != registry.questions:
-        assert not decide(Snapshot(facts, registry), now).actions
+        assert not decide(RetrainingInput(facts, registry), now).actions
 
 
 @settings(deadline=None)
 @given(JUNK)
 def test_any_spec_is_understood_or_refused_in_a_condition(spec: Any) -> None:
     asked = {**policy(), "spec": spec}
-    plan = decide(Snapshot(facts_of(asked, None, [], {}, mlflow_uri=None)), START)
+    plan = decide(RetrainingInput(facts_of(asked, None, [], {}, mlflow_uri=None)), START)
     assert plan.status is not None
     assert {c["status"] for c in plan.status["conditions"] if c["type"] == "Ready"} == {"False"}
 

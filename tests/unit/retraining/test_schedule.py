@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from viridian.api.retrainpolicy import Schedule
-from viridian.retraining.schedule import Timetable, Unreadable, timetable
+from viridian.retraining.schedule import InvalidSchedule, Timetable, timetable
 
 
 def table(cron: str, zone: str = "UTC") -> Timetable:
@@ -107,7 +107,7 @@ def test_every_hour_means_every_real_hour(day: str) -> None:
 )
 def test_what_is_no_schedule_says_what_to_write(cron: str, zone: str, says: str) -> None:
     answer = timetable(Schedule(cron=cron, time_zone=zone))
-    assert isinstance(answer, Unreadable)
+    assert isinstance(answer, InvalidSchedule)
     assert says in answer.message
 
 

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from tests.support.memory_registry import MemoryRegistry
 from viridian.api import reasons
-from viridian.api.feedback import Snapshot as FrozenRows
+from viridian.api.feedback import FrozenRows as FrozenRows
 from viridian.api.names import OUTCOME_ANNOTATION, RUN_ANNOTATION, RUN_LABEL
 from viridian.api.registry import ALIAS_CHAMPION, RunStatus, logged_model_id
 from viridian.controller.model_owners import owners
@@ -41,7 +41,7 @@ from viridian.retraining.decide import decide
 from viridian.retraining.questions import ask
 from viridian.retraining.results import job_result
 from viridian.retraining.runs import undecided_jobs
-from viridian.retraining.snapshot import Answers, Questions, Snapshot, Unavailable, facts_of, named_model
+from viridian.retraining.snapshot import Answers, Questions, RetrainingInput, Unavailable, facts_of, named_model
 
 START = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 MLFLOW = "http://mlflow:5000"
@@ -126,7 +126,7 @@ class World:
 
     # ---- the operator
 
-    def observe(self) -> Snapshot:
+    def observe(self) -> RetrainingInput:
         read, jobs, records, deleted = copy.deepcopy((self.policy, self.jobs, self.records, self.deleted))
         names = undecided_jobs(read, list(records.values()))
         results = {
@@ -147,11 +147,11 @@ class World:
             registry_models=self.registry_models,
         )
         try:
-            return Snapshot(facts, self._answers(ask(facts, self.now)))
+            return RetrainingInput(facts, self._answers(ask(facts, self.now)))
         except RegistryUnavailable as error:
-            return Snapshot(facts, Unavailable(reasons.REGISTRY_UNAVAILABLE, error.message))
+            return RetrainingInput(facts, Unavailable(reasons.REGISTRY_UNAVAILABLE, error.message))
         except RegistryError as error:
-            return Snapshot(facts, Unavailable(reasons.REGISTRY_REFUSED, error.message))
+            return RetrainingInput(facts, Unavailable(reasons.REGISTRY_REFUSED, error.message))
 
     def decide(self) -> Plan:
         return decide(self.observe(), self.now)

@@ -11,10 +11,10 @@ from tests.support.snapshots import NOW, ago, answers, promoted, record, revisio
 from viridian.api.names import Slot
 from viridian.api.samples import Idle
 from viridian.rollout.course import choose
-from viridian.rollout.exposure import Baseline, Exposure
+from viridian.rollout.exposure import CounterBaseline, Exposure
 from viridian.rollout.move import Move
 from viridian.rollout.situation import read
-from viridian.rollout.snapshot import Snapshot
+from viridian.rollout.snapshot import RolloutInput
 from viridian.rollout.traffic import Reverted, Traffic, Trial
 
 BLUE, GREEN = Slot.BLUE, Slot.GREEN
@@ -24,9 +24,9 @@ TWO_STEADY = Traffic(GREEN, V2, ago(3600), former=V1)
 KNOWN = (record("1", promoted()), record("2"))
 
 
-def met(seconds_ago: float, *, partial: bool = False, **pods: Baseline) -> Exposure:
+def met(seconds_ago: float, *, partial: bool = False, **pods: CounterBaseline) -> Exposure:
     """Users can meet the challenger's pods since then; what these had counted by then, by their uids with `_`."""
-    there = {f"green-{number}": Baseline() for number in range(3)}
+    there = {f"green-{number}": CounterBaseline() for number in range(3)}
     return Exposure(ago(seconds_ago), {**there, **{k.replace("_", "-"): v for k, v in pods.items()}}, partial)
 
 
@@ -50,7 +50,7 @@ def on_trial(trial: Trial, **more: Any) -> Traffic:
     return replace(ONE_STEADY, trial=trial, **more)
 
 
-def move_of(shown: Snapshot) -> Move:
+def move_of(shown: RolloutInput) -> Move:
     assert shown.spec is not None
     return choose(read(shown, shown.spec, NOW))
 
@@ -58,7 +58,7 @@ def move_of(shown: Snapshot) -> Move:
 @dataclass(frozen=True)
 class Case:
     sentence: str
-    shown: Snapshot
+    shown: RolloutInput
     reason: str
     waiting: str = ""
     """A part of what is waited for."""
@@ -90,7 +90,7 @@ def trial_world(
     requests: float = 500,
     errors: float = 0.0,
     **more: Any,
-) -> Snapshot:
+) -> RolloutInput:
     """Version 2 on trial in green beside version 1 in blue, with the pods of the first step."""
     challenger = more.pop("challenger", None) or slot(GREEN, "2", green, of=whole)
     readings = more.pop("readings", None)
@@ -106,7 +106,7 @@ def trial_world(
     )
 
 
-def probation_world(*, errors: float = 0.0, of: Any = None, **more: Any) -> Snapshot:
+def probation_world(*, errors: float = 0.0, of: Any = None, **more: Any) -> RolloutInput:
     champion = slot(GREEN, "2", 2)
     parts = {
         "wanted": "2",
@@ -134,7 +134,7 @@ def check(case: Case) -> None:
     assert (move.stalled[0] if move.stalled else None) == case.stalled
 
 
-def read_reverted(shown: Snapshot) -> Reverted | None:
+def read_reverted(shown: RolloutInput) -> Reverted | None:
     return shown.traffic.reverted if shown.traffic else None
 
 

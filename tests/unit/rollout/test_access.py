@@ -16,7 +16,7 @@ from viridian.api.modeldeployment import Runtime
 from viridian.core.plan import Apply, Delete
 from viridian.rollout.access import policy
 from viridian.rollout.decide import decide
-from viridian.rollout.snapshot import Snapshot
+from viridian.rollout.snapshot import RolloutInput
 
 OPERATOR = {
     "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "viridian-system"}},
@@ -27,7 +27,7 @@ HTTP = {"port": "http", "protocol": "TCP"}
 MANAGEMENT = {"port": "management", "protocol": "TCP"}
 
 
-def settled(**more: Any) -> Snapshot:
+def settled(**more: Any) -> RolloutInput:
     return snapshot(**(TWO_WARM | more))
 
 

@@ -47,7 +47,7 @@ from viridian.api.samples import Idle
 from viridian.core.plan import Annotate, Apply, CloseConnections, Delete
 from viridian.rollout import records
 from viridian.rollout.decide import decide
-from viridian.rollout.records import Record
+from viridian.rollout.records import RevisionRecord
 from viridian.rollout.traffic import Reverted
 
 
@@ -225,7 +225,7 @@ class TestRegistry:
         assert annotations[0][OUTCOME_ANNOTATION] == annotations[1][OUTCOME_ANNOTATION]
 
 
-def unregistered(known: Record) -> Record:
+def unregistered(known: RevisionRecord) -> RevisionRecord:
     return replace(known, told="")
 
 

@@ -19,11 +19,11 @@ from tests.unit.rollout.cases import BLUE, GREEN, trial_world
 from viridian.api.names import TRAFFIC_ANNOTATION
 from viridian.api.samples import Bucket, CodeClass, PodSample
 from viridian.core.conditions import stamp
-from viridian.judgement.canary import Judgement, Verdict
+from viridian.judgement.canary import CanaryVerdict, Judgement
 from viridian.rollout import exposure as exposures
 from viridian.rollout import traffic as records
 from viridian.rollout.evidence import first_bad_sample, judgements
-from viridian.rollout.exposure import Baseline, Counting, Exposure
+from viridian.rollout.exposure import CounterBaseline, Counting, Exposure
 from viridian.rollout.situation import read
 from viridian.rollout.traffic import Traffic, Trial
 
@@ -110,12 +110,12 @@ class Watch:
         self.situation = read(shown, whole, NOW + timedelta(seconds=second))
         return judgements(self.situation, GREEN, self.exposure)
 
-    def verdicts(self, second: float, *pods: Pod) -> list[Verdict]:
+    def verdicts(self, second: float, *pods: Pod) -> list[CanaryVerdict]:
         return [judgement.verdict for judgement in self.look(second, *pods)]
 
 
-def breaches(verdicts: Sequence[Verdict]) -> bool:
-    return Verdict.BREACH in verdicts
+def breaches(verdicts: Sequence[CanaryVerdict]) -> bool:
+    return CanaryVerdict.BREACH in verdicts
 
 
 def until_breach(watch: Watch, pod: Pod, begin: int, answer: Callable[[], None], longest: int = 4000) -> int:
@@ -138,7 +138,7 @@ def test_what_was_asked_through_the_preview_service_before_is_no_evidence(second
     for second in range(1, 30):
         pod.answer(20)
         assert not breaches(watch.verdicts(second, pod))
-    assert watch.verdicts(30, pod) == [Verdict.PASS, Verdict.PASS]
+    assert watch.verdicts(30, pod) == [CanaryVerdict.PASS, CanaryVerdict.PASS]
 
 
 def test_a_former_champion_may_come_back_whatever_its_life_was() -> None:
@@ -366,7 +366,7 @@ def test_nobody_is_convicted_for_more_than_users_got(trial: list[tuple[int, floa
 
 
 def test_a_damaged_baseline_is_no_crash() -> None:
-    odd = Exposure("yesterday", {"green-0": Baseline(requests=1, errors=50, latency=((0.3, -4.0),), timed=2)})
+    odd = Exposure("yesterday", {"green-0": CounterBaseline(requests=1, errors=50, latency=((0.3, -4.0),), timed=2)})
     pod = Pod()
     pod.answer(20)
     for exposure in (odd, replace(odd, since=stamp(NOW))):

@@ -21,13 +21,13 @@ from viridian.api.names import OUTCOME_ANNOTATION, TRAFFIC_ANNOTATION, Slot
 from viridian.core.plan import Annotate, Apply, Delete, Plan
 from viridian.rollout import records
 from viridian.rollout.decide import decide
-from viridian.rollout.snapshot import SlotWorld, Snapshot
+from viridian.rollout.snapshot import RolloutInput, SlotState
 
 CASES = (*FIRST, *DEPLOYING, *TRIAL, *EDITED, *PAUSED, *ALONE, *PROMOTION, *COMMANDS, *STEADY, *DESTROYED)
 MOST_PASSES = 4
 
 
-def carried_out(shown: Snapshot, plan: Plan) -> Snapshot:
+def carried_out(shown: RolloutInput, plan: Plan) -> RolloutInput:
     """The world after the plan, before any controller has looked at it."""
     for action in plan.actions:
         if isinstance(action, Apply):
@@ -39,7 +39,7 @@ def carried_out(shown: Snapshot, plan: Plan) -> Snapshot:
     return replace(shown, status=json.loads(json.dumps(plan.status)))
 
 
-def _applied(shown: Snapshot, made: dict[str, Any]) -> Snapshot:
+def _applied(shown: RolloutInput, made: dict[str, Any]) -> RolloutInput:
     name = made["metadata"]["name"]
     made["metadata"]["uid"] = f"uid-of-{made['kind']}-{name}"
     if made["kind"] == "Service":
@@ -56,10 +56,10 @@ def _applied(shown: Snapshot, made: dict[str, Any]) -> Snapshot:
     before = shown.slots.get(at)
     made["metadata"]["generation"] = 3
     made["status"] = dict(before.deployment["status"]) if before else {}
-    return replace(shown, slots={**shown.slots, at: SlotWorld(made, before.pods if before else ())})
+    return replace(shown, slots={**shown.slots, at: SlotState(made, before.pods if before else ())})
 
 
-def _annotated(shown: Snapshot, action: Annotate) -> Snapshot:
+def _annotated(shown: RolloutInput, action: Annotate) -> RolloutInput:
     revision = action.name.removeprefix("churn-")
     manifest = dict(shown.records[revision].manifest)
     manifest["metadata"] = {**manifest["metadata"], "annotations": dict(action.annotations)}
@@ -68,7 +68,7 @@ def _annotated(shown: Snapshot, action: Annotate) -> Snapshot:
     return replace(shown, records={**shown.records, revision: found})
 
 
-def _deleted(shown: Snapshot, action: Delete) -> Snapshot:
+def _deleted(shown: RolloutInput, action: Delete) -> RolloutInput:
     def without(objects: Any, key: Any) -> dict[Any, Any]:
         return {name: kept for name, kept in objects.items() if name != key}
 
@@ -141,7 +141,7 @@ COMMAND = st.dictionaries(
 
 @given(st.sampled_from(WORLDS), STATUS, TRAFFIC | JSON, COMMAND, JSON)
 def test_there_is_a_plan_for_any_damage(
-    world: Snapshot, status: Any, traffic: Any, commands: dict[str, str], outcomes: Any
+    world: RolloutInput, status: Any, traffic: Any, commands: dict[str, str], outcomes: Any
 ) -> None:
     live = dict(world.live or {"metadata": {"name": "churn", "uid": "live"}, "spec": {}})
     live["metadata"] = {**live["metadata"], "annotations": {TRAFFIC_ANNOTATION: json.dumps(traffic)}}
@@ -159,7 +159,7 @@ def test_there_is_a_plan_for_any_damage(
 
 
 @given(st.sampled_from(WORLDS), st.text(max_size=30))
-def test_any_text_may_stand_in_an_annotation(world: Snapshot, text: str) -> None:
+def test_any_text_may_stand_in_an_annotation(world: RolloutInput, text: str) -> None:
     names = ("approve", "reject", "rollback", "retry", "restart")
     live = {**(world.live or {"spec": {}}), "metadata": {"name": "churn", "annotations": {TRAFFIC_ANNOTATION: text}}}
     assert decide(replace(world, annotations={f"viridian.dev/{n}": text for n in names}, live=live), NOW).status

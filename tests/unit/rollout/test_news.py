@@ -24,7 +24,7 @@ from viridian.api import reasons
 from viridian.core.plan import Apply, EventType, Plan
 from viridian.rollout.decide import decide, unregistered
 from viridian.rollout.news import news
-from viridian.rollout.snapshot import Snapshot, Unresolved
+from viridian.rollout.snapshot import RolloutInput, Unresolved
 from viridian.rollout.traffic import Trial
 
 NO_MODEL = Unresolved(reasons.MODEL_NOT_FOUND, "no registered model 'churn'", lasting=True)
@@ -40,7 +40,7 @@ def told_by_writes(plan: Plan) -> dict[str, list[str]]:
     return {told(action): [event.reason for event in action.tells] for action in applies}
 
 
-def told_by_conditions(shown: Snapshot, plan: Plan | None = None) -> list[tuple[str, str]]:
+def told_by_conditions(shown: RolloutInput, plan: Plan | None = None) -> list[tuple[str, str]]:
     """Reasons and messages; checks that the same status says nothing the second time."""
     plan = plan or decide(shown, NOW)
     assert plan.status is not None
@@ -71,7 +71,7 @@ def told_by_conditions(shown: Snapshot, plan: Plan | None = None) -> list[tuple[
         pytest.param(snapshot(**TWO_WARM), {}, id="rest"),
     ],
 )
-def test_the_write_that_does_it_tells_of_it(shown: Snapshot, expected: dict[str, list[str]]) -> None:
+def test_the_write_that_does_it_tells_of_it(shown: RolloutInput, expected: dict[str, list[str]]) -> None:
     assert told_by_writes(decide(shown, NOW)) == expected
 
 

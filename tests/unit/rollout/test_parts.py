@@ -15,7 +15,7 @@ from viridian.api.refusals import Refusal
 from viridian.core.pods_waiting import Impediment
 from viridian.rollout import records
 from viridian.rollout.capacity import pods_for
-from viridian.rollout.records import NEWEST_OUTCOMES, Outcome
+from viridian.rollout.records import NEWEST_OUTCOMES, RevisionOutcome
 from viridian.rollout.revision import revision_of
 from viridian.rollout.snapshot import parse_pod
 
@@ -97,7 +97,7 @@ class TestRecords:
         parsed = records.parse(whole)
         assert parsed is not None
         assert parsed.turned_away is None
-        assert all(isinstance(found, Outcome) for found in parsed.outcomes)
+        assert all(isinstance(found, RevisionOutcome) for found in parsed.outcomes)
 
     @pytest.mark.parametrize(
         "damage",

@@ -11,7 +11,7 @@ from tests.support.snapshots import NOW, SETTINGS, snapshot, spec
 from viridian.core.signature_keys import SignatureKeys, required_keys
 from viridian.rollout.required_signature import REQUIRED_KEYS_VARIABLE
 from viridian.rollout.situation import read
-from viridian.rollout.snapshot import Snapshot
+from viridian.rollout.snapshot import RolloutInput
 
 KEYS = (SignatureKeys("def*", "PEM 1\n"), SignatureKeys("other", "PEM 2"), SignatureKeys("*", "PEM 3"))
 
@@ -21,7 +21,7 @@ def test_those_that_match_count() -> None:
     assert required_keys(KEYS[:2], "ml") == ""
 
 
-def told(of: Snapshot) -> dict[str, dict[str, Any]]:
+def told(of: RolloutInput) -> dict[str, dict[str, Any]]:
     """Container to its variables."""
     assert of.spec is not None
     wanted = read(of, of.spec, NOW).wanted

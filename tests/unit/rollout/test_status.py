@@ -36,7 +36,7 @@ from viridian.api import reasons
 from viridian.core.obstacles import Obstacle
 from viridian.core.plan import Apply
 from viridian.rollout.decide import decide
-from viridian.rollout.snapshot import Snapshot
+from viridian.rollout.snapshot import RolloutInput
 
 
 class TestConditions:
@@ -83,7 +83,7 @@ class TestConditions:
         """Nobody looks again soon while it is deployed, so what is not told now may never be."""
         quiet = NOW.replace(microsecond=0) + timedelta(seconds=4 - NOW.second % 5)  # no numbers are due
 
-        def shown(complaint: str) -> Snapshot:
+        def shown(complaint: str) -> RolloutInput:
             slots = [slot(BLUE, "1"), slot(GREEN, "2", ready=0, complaint=complaint)]
             return snapshot(wanted="2", known=KNOWN, traffic=ONE_STEADY, slots=slots)
 

@@ -27,7 +27,7 @@ from tests.unit.rollout.cases import (
     table,
 )
 from viridian.api import reasons
-from viridian.rollout.snapshot import Snapshot
+from viridian.rollout.snapshot import RolloutInput
 
 INVALID = spec(server={"replicas": 2, "template": {"containers": []}})
 STEADY = [
@@ -56,7 +56,7 @@ STEADY = [
 ]
 
 
-def without(shown: Snapshot, **parts: Any) -> Snapshot:
+def without(shown: RolloutInput, **parts: Any) -> RolloutInput:
     return replace(shown, **parts)
 
 

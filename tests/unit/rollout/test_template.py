@@ -17,7 +17,7 @@ import pytest
 from tests.support.snapshots import NOW, SETTINGS, model, snapshot
 from viridian.api.modeldeployment import ModelSignature, Server
 from viridian.rollout.situation import read
-from viridian.rollout.snapshot import Settings
+from viridian.rollout.snapshot import OperatorSettings
 from viridian.rollout.template import InvalidTemplate, merge, pod_template
 
 Object = dict[str, Any]
@@ -294,7 +294,9 @@ class TestPullSecrets:
         """Nor does any other setting of the operator: an operator that is told something else restarts nobody."""
         shown = snapshot()
         assert shown.spec is not None
-        told = Settings("other:2", mlflow_uri="http://b", collector_url="http://c", image_pull_secrets=("ours",))
+        told = OperatorSettings(
+            "other:2", mlflow_uri="http://b", collector_url="http://c", image_pull_secrets=("ours",)
+        )
         before, after = (read(one, shown.spec, NOW).wanted for one in (shown, replace(shown, settings=told)))
         assert before is not None
         assert after is not None

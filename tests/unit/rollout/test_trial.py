@@ -43,8 +43,8 @@ from viridian.api.samples import Idle
 from viridian.core.plan import Apply
 from viridian.rollout import records
 from viridian.rollout.decide import decide
-from viridian.rollout.exposure import Baseline, Exposure
-from viridian.rollout.snapshot import Snapshot
+from viridian.rollout.exposure import CounterBaseline, Exposure
+from viridian.rollout.snapshot import RolloutInput
 from viridian.rollout.traffic import Trial
 
 COUNTING = spec(rollout={"steps": [{"weight": 25, "duration": "10s", "minRequests": 250}]})
@@ -144,7 +144,7 @@ TRIAL = [
     ),
     Case(
         "a step also lasts until enough requests were answered in it",
-        trial_world(replace(FIRST_STEP, exposure=met(11, green_0=Baseline(before_step=300))), whole=COUNTING),
+        trial_world(replace(FIRST_STEP, exposure=met(11, green_0=CounterBaseline(before_step=300))), whole=COUNTING),
         reasons.ROLLING_OUT,
         "200 of 250 requests",
         candidate=V2,
@@ -153,7 +153,7 @@ TRIAL = [
     ),
     Case(
         "a pod that could not be read when the step began counts from its first reading",
-        trial_world(replace(FIRST_STEP, exposure=met(11, green_0=Baseline(unread=True))), whole=COUNTING),
+        trial_world(replace(FIRST_STEP, exposure=met(11, green_0=CounterBaseline(unread=True))), whole=COUNTING),
         reasons.ROLLING_OUT,
         "the first requests to count",
         candidate=V2,
@@ -171,7 +171,7 @@ TRIAL = [
     ),
     Case(
         "a pod that joined the trial later counts from zero",
-        trial_world(replace(FIRST_STEP, exposure=Exposure(ago(11), {"green-7": Baseline()})), whole=COUNTING),
+        trial_world(replace(FIRST_STEP, exposure=Exposure(ago(11), {"green-7": CounterBaseline()})), whole=COUNTING),
         **ADVANCES,
     ),
     Case(
@@ -185,13 +185,13 @@ TRIAL = [
     ),
     Case(
         "a process that restarted counts from zero",
-        trial_world(replace(FIRST_STEP, exposure=met(11, green_0=Baseline(before_step=10_000))), whole=COUNTING),
+        trial_world(replace(FIRST_STEP, exposure=met(11, green_0=CounterBaseline(before_step=10_000))), whole=COUNTING),
         **ADVANCES,
     ),
     Case(
         "so does one that has answered more than the one before it",
         trial_world(
-            replace(FIRST_STEP, exposure=met(11, green_0=Baseline("2026-01-01T00:00:00Z", before_step=400))),
+            replace(FIRST_STEP, exposure=met(11, green_0=CounterBaseline("2026-01-01T00:00:00Z", before_step=400))),
             whole=COUNTING,
         ),
         **ADVANCES,
@@ -456,7 +456,7 @@ SIGN_OFF: dict[str, Any] = {"approval": {}}
 A_HALF: dict[str, Any] = {"weight": 50, "duration": "10s"}
 
 
-def edited(trial: Trial, *steps: Any, **more: Any) -> Snapshot:
+def edited(trial: Trial, *steps: Any, **more: Any) -> RolloutInput:
     """The steps were 25 %, an approval and 50 % when the trial came to where it is."""
     return trial_world(trial, whole=spec(rollout={"steps": steps}), **more)
 

@@ -28,7 +28,7 @@ from viridian.rollout.traffic import Reverted
 class TestGolden:
     def test_the_pod_template_of_a_revision_never_changes_by_an_upgrade(self) -> None:
         """Change this test only together with a migration: another template restarts every pod of every user."""
-        template = pod_template("churn", records.Model("u", "churn", "1", "d"), spec().server, SETTINGS)
+        template = pod_template("churn", records.ServedModel("u", "churn", "1", "d"), spec().server, SETTINGS)
         made = objects.deployment(snapshot(), Slot.BLUE, "0badcafe", template, 2)["spec"]
         assert made["strategy"] == {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": "100%"}}
         assert made["selector"] == {"matchLabels": {"viridian.dev/model-deployment": "churn", SLOT_LABEL: "blue"}}

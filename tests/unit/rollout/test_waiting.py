@@ -26,16 +26,16 @@ from tests.unit.rollout.cases import (
 from viridian.core.conditions import moment
 from viridian.core.pods_waiting import GRACE, Impediment
 from viridian.rollout.decide import decide
-from viridian.rollout.snapshot import SlotWorld, Snapshot
+from viridian.rollout.snapshot import RolloutInput, SlotState
 
-Hamper = Callable[[SlotWorld], SlotWorld]
+Hamper = Callable[[SlotState], SlotState]
 
 UNSCHEDULED = Impediment("it is not scheduled: 0/1 nodes are available")
 PULLING = Impediment("ErrImageNeverPull: no image x", "server")
 QUOTA = {"type": "ReplicaFailure", "status": "True", "message": 'pods "x" is forbidden: exceeded quota: few'}
 
 
-def with_pods(world: SlotWorld, impediment: Impediment, **more: Any) -> SlotWorld:
+def with_pods(world: SlotState, impediment: Impediment, **more: Any) -> SlotState:
     """The pods that are not ready have this impediment."""
     pods = [pod if pod.ready else replace(pod, impediment=impediment, **more) for pod in world.pods]
     return replace(world, pods=tuple(pods))
@@ -46,13 +46,13 @@ def in_init_for(seconds: float) -> Hamper:
     return lambda world: with_pods(world, Impediment("this init container is at work", "fetch", at))
 
 
-def with_condition(world: SlotWorld, condition: dict[str, Any]) -> SlotWorld:
+def with_condition(world: SlotState, condition: dict[str, Any]) -> SlotState:
     status = world.deployment["status"]
     changed = {**status, "conditions": [*status["conditions"], condition]}
     return replace(world, deployment={**world.deployment, "status": changed}, pods=ready_ones(world))
 
 
-def ready_ones(world: SlotWorld) -> tuple[Any, ...]:
+def ready_ones(world: SlotState) -> tuple[Any, ...]:
     return tuple(pod for pod in world.pods if pod.ready)
 
 
@@ -69,11 +69,11 @@ CAUSES: dict[str, tuple[Hamper, str]] = {
 }
 
 
-def lacking(at: Any, version: str, pods: int, ready: int, hamper: Hamper) -> SlotWorld:
+def lacking(at: Any, version: str, pods: int, ready: int, hamper: Hamper) -> SlotState:
     return hamper(slot(at, version, pods, ready=ready, unavailable_for=12))
 
 
-STAGES: dict[str, Callable[[Hamper], Snapshot]] = {
+STAGES: dict[str, Callable[[Hamper], RolloutInput]] = {
     "the first deployment": lambda hamper: snapshot(slots=[lacking(BLUE, "1", 2, 0, hamper)], known=[record("1")]),
     "before the first step": lambda hamper: snapshot(
         **HEALTHY_BEFORE, traffic=ONE_STEADY, slots=[slot(BLUE, "1"), lacking(GREEN, "2", 1, 0, hamper)]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tests.support import models
 from viridian.serving import model
 from viridian.serving.errors import BadInput
-from viridian.serving.model import Model
+from viridian.serving.model import LoadedModel
 
 NAMES = st.sampled_from([*models.IRIS, "an age", "visits", "member", "city", "X", "other", ""])
 SCALARS = st.one_of(
@@ -58,7 +58,7 @@ INVOCATIONS = st.one_of(
 
 
 @pytest.fixture(scope="module", params=["flowers", "mixed", "unnamed"])
-def served(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Model:
+def served(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> LoadedModel:
     directory = tmp_path_factory.mktemp(request.param)
     if request.param == "flowers":
         signature = models.iris_columns()
@@ -71,7 +71,7 @@ def served(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     return model.load(directory, request.param, "", 1)
 
 
-def answered(served: Model, body: bytes, *, invocation: bool) -> None:
+def answered(served: LoadedModel, body: bytes, *, invocation: bool) -> None:
     with contextlib.suppress(BadInput):
         assert json.loads((served.invoke if invocation else served.infer)(body, "p"))
 
@@ -81,18 +81,18 @@ COMMON = settings(max_examples=300, deadline=None, suppress_health_check=[Health
 
 @COMMON
 @given(body=INFERENCES)
-def test_any_inference_request(served: Model, body: Any) -> None:
+def test_any_inference_request(served: LoadedModel, body: Any) -> None:
     answered(served, json.dumps(body).encode(), invocation=False)
 
 
 @COMMON
 @given(body=INVOCATIONS)
-def test_any_invocation(served: Model, body: Any) -> None:
+def test_any_invocation(served: LoadedModel, body: Any) -> None:
     answered(served, json.dumps(body).encode(), invocation=True)
 
 
 @COMMON
 @given(body=st.one_of(st.binary(max_size=60), st.text(max_size=60).map(lambda text: text.encode(errors="replace"))))
-def test_any_bytes(served: Model, body: bytes) -> None:
+def test_any_bytes(served: LoadedModel, body: bytes) -> None:
     for invocation in (False, True):
         answered(served, body, invocation=invocation)

@@ -19,7 +19,7 @@ from viridian.api.refusals import Refusal
 from viridian.serving import bundle, model, runtime, signature
 from viridian.serving.bundle import Format
 from viridian.serving.errors import BundleRefused, SmokeFailed
-from viridian.serving.signature import Column, Kind, Matrix, Table
+from viridian.serving.signature import Column, ColumnKind, Matrix, Table
 
 
 def refused(directory: Path) -> str:
@@ -188,11 +188,11 @@ def test_signatures_of_mlflow() -> None:
     given = models.columns(("a", "double", False), ("b c", "long"), ("d", "string"), ("e", "boolean"), ("f", "float"))
     assert signature.parse(json.dumps(given)) == Table(
         (
-            Column("a", Kind.FLOAT, "FP64", required=False),
-            Column("b c", Kind.INTEGER, "INT64"),
-            Column("d", Kind.STRING, "BYTES"),
-            Column("e", Kind.BOOLEAN, "BOOL"),
-            Column("f", Kind.FLOAT, "FP32"),
+            Column("a", ColumnKind.FLOAT, "FP64", required=False),
+            Column("b c", ColumnKind.INTEGER, "INT64"),
+            Column("d", ColumnKind.STRING, "BYTES"),
+            Column("e", ColumnKind.BOOLEAN, "BOOL"),
+            Column("f", ColumnKind.FLOAT, "FP32"),
         )
     )
 

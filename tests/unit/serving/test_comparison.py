@@ -16,11 +16,11 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import Metric
 
 from viridian.api import shadow as words
-from viridian.api.profile import PROFILE_PATH, Categories, Numbers, Profile, Reference, Sketch, Task
+from viridian.api.profile import PROFILE_PATH, Categories, Numbers, Profile, ReferenceProfile, Sketch, Task
 from viridian.api.shadow import Drop, Failure
 from viridian.serving import answers, invocations, protocol_v2
-from viridian.serving.answers import Unreadable
-from viridian.serving.comparison import MAX_ROWS, Comparison, NotAlike
+from viridian.serving.answers import UnreadableOutput
+from viridian.serving.comparison import MAX_ROWS, Comparison, OutputsDiffer
 from viridian.serving.outputs import Output
 from viridian.serving.prediction_bins import MISSING, NoBins, ProfileBins, bins
 
@@ -93,7 +93,7 @@ def test_raw_tensors_that_do_not_fit_are_unreadable(
     datatype: bytes, size: bytes, tail: bytes, length: bytes | None
 ) -> None:
     head = RAW % (datatype, size)
-    with pytest.raises(Unreadable):
+    with pytest.raises(UnreadableOutput):
         answers.read(head + tail, length or b"%d" % len(head))
 
 
@@ -133,11 +133,11 @@ def test_null_is_nan_among_numbers_and_null_among_strings() -> None:
 def test_anything_is_read_or_unreadable_and_what_is_read_can_be_compared(body: bytes) -> None:
     try:
         read = answers.read(body)
-    except Unreadable:
+    except UnreadableOutput:
         return
     try:
         comparison = compared(read, read)
-    except NotAlike:
+    except OutputsDiffer:
         return
     assert comparison.agreeing == comparison.rows
     assert comparison.difference == 0.0
@@ -182,7 +182,7 @@ def test_a_number_beside_none_is_disagreement_without_a_difference() -> None:
 )
 def test_other_outputs_or_rows_cannot_be_compared(one: list[Output], other: list[Output]) -> None:
     comparison = Comparison("b", NoBins())
-    with pytest.raises(NotAlike):
+    with pytest.raises(OutputsDiffer):
         comparison.add(one, other)
     assert comparison.requests == comparison.rows == 0
 
@@ -199,9 +199,9 @@ def test_of_a_large_request_the_first_rows_are_compared() -> None:
 # ---- bins ----
 
 
-def reference(task: Task, prediction: Sketch) -> Reference:
+def reference(task: Task, prediction: Sketch) -> ReferenceProfile:
     profile = Profile(features={}, prediction=prediction, rows=0, sampled=0)
-    return Reference(task=task, profile=profile, label=prediction)
+    return ReferenceProfile(task=task, profile=profile, label=prediction)
 
 
 def numbers(*edges: float) -> Numbers:

@@ -19,7 +19,7 @@ from tests.support import models
 from viridian.serving import model, openapi, page, tensors
 from viridian.serving.datatypes import LAYOUTS
 from viridian.serving.errors import BadInput, ModelFailed, Rejection
-from viridian.serving.model import Answer, Limits, Model
+from viridian.serving.model import LoadedModel, ModelOutput, RequestLimits
 from viridian.serving.request import CSV, Dialect, Request
 
 R = Rejection
@@ -27,24 +27,24 @@ AGES = ("an age", "double", False)
 
 
 @pytest.fixture(scope="module")
-def flowers(tmp_path_factory: pytest.TempPathFactory) -> Model:
+def flowers(tmp_path_factory: pytest.TempPathFactory) -> LoadedModel:
     directory = models.write_onnx_mlflow(tmp_path_factory.mktemp("flowers"))
-    return model.load(directory, "the flowers", "7", 1, Limits(rows=3))
+    return model.load(directory, "the flowers", "7", 1, RequestLimits(rows=3))
 
 
 @pytest.fixture(scope="module")
-def mixed(tmp_path_factory: pytest.TempPathFactory) -> Model:
+def mixed(tmp_path_factory: pytest.TempPathFactory) -> LoadedModel:
     signature = models.columns(AGES, ("visits", "long"), ("member", "boolean"), ("city", "string"))
     directory = models.write_mixed(tmp_path_factory.mktemp("mixed"), signature)
-    return model.load(directory, "mixed", "1", 1, Limits(extra=("customer",)))
+    return model.load(directory, "mixed", "1", 1, RequestLimits(extra=("customer",)))
 
 
 @pytest.fixture(scope="module")
-def unnamed(tmp_path_factory: pytest.TempPathFactory) -> Model:
+def unnamed(tmp_path_factory: pytest.TempPathFactory) -> LoadedModel:
     return model.load(models.write_onnx_alone(tmp_path_factory.mktemp("unnamed")), "unnamed", "", 1)
 
 
-def ask(served: Model, request: Request) -> Answer:
+def ask(served: LoadedModel, request: Request) -> ModelOutput:
     [answer] = served.answer([request])
     if isinstance(answer, Exception):
         raise answer
@@ -78,21 +78,21 @@ def mixed_row(**changes: Any) -> list[tuple[str, str, list[int], bytes]]:
 
 
 @pytest.mark.parametrize("code", ["<f2", "<f4", "<f8"])
-def test_a_matrix_as_bytes_is_answered_like_json(flowers: Model, code: str) -> None:
+def test_a_matrix_as_bytes_is_answered_like_json(flowers: LoadedModel, code: str) -> None:
     rows = np.array([models.FLOWER, [6.3, 3.3, 6.0, 2.5]], code)
     answer = ask(flowers, binary([("x", f"FP{8 * rows.itemsize}", [2, 4], rows.tobytes())]))
     assert answer.json_length is None
     assert json.loads(answer.body)["outputs"][0]["data"] == [0, 2]
 
 
-def test_columns_of_all_types_as_bytes(mixed: Model) -> None:
+def test_columns_of_all_types_as_bytes(mixed: LoadedModel) -> None:
     score, echo = json.loads(ask(mixed, binary(mixed_row())).body)["outputs"]
     assert (score["data"], echo["data"]) == ([4], ["Köln"])
     missing = mixed_row(an_age=("FP32", np.array([math.nan], "<f4").tobytes()))
     assert json.loads(ask(mixed, binary(missing)).body)["outputs"][0]["data"] == [5], "NaN is null"
 
 
-def test_outputs_come_back_as_bytes_where_they_are_wanted(mixed: Model, flowers: Model) -> None:
+def test_outputs_come_back_as_bytes_where_they_are_wanted(mixed: LoadedModel, flowers: LoadedModel) -> None:
     answer = ask(mixed, binary(mixed_row(), parameters={"binary_data_output": True}))
     assert answer.json_length is not None
     head, tail = json.loads(answer.body[: answer.json_length]), answer.body[answer.json_length :]
@@ -126,7 +126,7 @@ BAD_BYTES: list[tuple[str, Any, Rejection, str, str]] = [
 @pytest.mark.parametrize(
     ("inputs", "reason", "field", "words"), [c[1:] for c in BAD_BYTES], ids=[c[0] for c in BAD_BYTES]
 )
-def test_bad_tensors(mixed: Model, inputs: Any, reason: Rejection, field: str, words: str) -> None:
+def test_bad_tensors(mixed: LoadedModel, inputs: Any, reason: Rejection, field: str, words: str) -> None:
     with pytest.raises(BadInput) as refused:
         ask(mixed, binary(inputs))
     assert (refused.value.reason, refused.value.field) == (reason, field)
@@ -134,13 +134,13 @@ def test_bad_tensors(mixed: Model, inputs: Any, reason: Rejection, field: str, w
 
 
 @pytest.mark.parametrize("length", [b"x", b"-1", b"99999", b""])
-def test_a_length_that_is_none(mixed: Model, length: bytes) -> None:
+def test_a_length_that_is_none(mixed: LoadedModel, length: bytes) -> None:
     with pytest.raises(BadInput, match="Inference-Header-Content-Length"):
         ask(mixed, Request(Dialect.INFERENCE, b"{}", "p", json_length=length))
 
 
 @pytest.mark.parametrize("size", [-1, 10**9, "4", True, None])
-def test_a_tensor_that_is_not_in_the_body(flowers: Model, size: Any) -> None:
+def test_a_tensor_that_is_not_in_the_body(flowers: LoadedModel, size: Any) -> None:
     tensor = {"name": "x", "datatype": "FP64", "shape": [1, 4], "parameters": {"binary_data_size": size}}
     text = json.dumps({"inputs": [tensor]}).encode()
     with pytest.raises(BadInput, match="binary_data_size is no size"):
@@ -165,11 +165,11 @@ def test_any_bytes_are_numbers_or_refused(raw: bytes, datatype: str, rows: int) 
         assert fits
 
 
-def csv(served: Model, text: str) -> Any:
+def csv(served: LoadedModel, text: str) -> Any:
     return json.loads(ask(served, Request(Dialect.INVOCATION, text.encode(), "p", CSV)).body)["predictions"]
 
 
-def test_csv(mixed: Model, flowers: Model, unnamed: Model) -> None:
+def test_csv(mixed: LoadedModel, flowers: LoadedModel, unnamed: LoadedModel) -> None:
     names = ",".join(models.IRIS)
     assert csv(flowers, f"{names}\r\n5.1,3.5,1.4,0.2\r\n6.3,3.3,6.0,2.5\r\n\r\n") == [0, 2]
     assert csv(unnamed, "\ufeffa,b,c,d\n5.1,3.5,1.4,0.2\n") == [0]
@@ -192,7 +192,7 @@ BAD_CSV: list[tuple[str, str, Rejection, str, str]] = [
 
 
 @pytest.mark.parametrize(("text", "reason", "field", "words"), [c[1:] for c in BAD_CSV], ids=[c[0] for c in BAD_CSV])
-def test_bad_csv(mixed: Model, text: str, reason: Rejection, field: str, words: str) -> None:
+def test_bad_csv(mixed: LoadedModel, text: str, reason: Rejection, field: str, words: str) -> None:
     with pytest.raises(BadInput) as refused:
         csv(mixed, text)
     assert (refused.value.reason, refused.value.field) == (reason, field)
@@ -217,25 +217,27 @@ ROW = ["c-1", *MIXED.values()]
     ],
     ids=["records", "split", "csv", "tensors"],
 )  # fmt: skip
-def test_an_extra_column_comes_with_the_rows_and_does_not_reach_the_model(mixed: Model, request_: Request) -> None:
+def test_an_extra_column_comes_with_the_rows_and_does_not_reach_the_model(
+    mixed: LoadedModel, request_: Request
+) -> None:
     answer = ask(mixed, request_)
     assert list(answer.batch.extras["customer"]) == ["c-1"]
     assert "customer" not in (answer.batch.columns or {})
 
 
-def test_an_extra_column_holds_plain_values(mixed: Model) -> None:
+def test_an_extra_column_holds_plain_values(mixed: LoadedModel) -> None:
     body = json.dumps({"dataframe_records": [{**MIXED, "customer": {"id": 1}}]}).encode()
     with pytest.raises(BadInput, match="'customer', row 0: expected a string, got an object"):
         ask(mixed, Request(Dialect.INVOCATION, body, "p"))
 
 
-def test_too_many_rows(flowers: Model) -> None:
+def test_too_many_rows(flowers: LoadedModel) -> None:
     with pytest.raises(BadInput, match="a request has 3 rows at most, not 4") as refused:
         ask(flowers, Request(Dialect.INVOCATION, json.dumps({"inputs": [models.FLOWER] * 4}).encode(), "p"))
     assert refused.value.reason is R.TOO_MANY_ROWS
 
 
-def test_several_requests_in_one_call_get_each_its_own(flowers: Model, mixed: Model) -> None:
+def test_several_requests_in_one_call_get_each_its_own(flowers: LoadedModel, mixed: LoadedModel) -> None:
     bodies: list[Any] = [
         {"inputs": [models.FLOWER]},
         {"inputs": [["x", 1, 2, 3]]},
@@ -243,12 +245,12 @@ def test_several_requests_in_one_call_get_each_its_own(flowers: Model, mixed: Mo
     ]
     requests = [Request(Dialect.INVOCATION, json.dumps(body).encode(), "p") for body in bodies]
     first, refused, third = flowers.answer(requests)
-    assert isinstance(first, Answer)
-    assert isinstance(third, Answer)
+    assert isinstance(first, ModelOutput)
+    assert isinstance(third, ModelOutput)
     assert isinstance(refused, BadInput)
     assert [json.loads(answer.body)["predictions"] for answer in (first, third)] == [[0], [2, 1]]
     texts_ = [binary(mixed_row(city=("BYTES", texts(city)))) for city in ("Ulm", "Bonn")]
-    echoed = [json.loads(answer.body) for answer in mixed.answer(texts_) if isinstance(answer, Answer)]
+    echoed = [json.loads(answer.body) for answer in mixed.answer(texts_) if isinstance(answer, ModelOutput)]
     assert [told["outputs"][1]["data"] for told in echoed] == [["Ulm"], ["Bonn"]]
 
 
@@ -256,14 +258,14 @@ def test_nobody_fails_for_the_sake_of_another(tmp_path: Path) -> None:
     picky = model.load(models.write_picky(tmp_path), "picky", "", 1)
     requests = [Request(Dialect.INVOCATION, b'{"inputs": [[%d]]}' % value, "p") for value in (3, models.PICKY_MOST + 1)]
     good, bad = picky.answer(requests)
-    assert isinstance(good, Answer)
+    assert isinstance(good, ModelOutput)
     assert json.loads(good.body) == {"predictions": [3.0]}
     assert isinstance(bad, ModelFailed)
 
 
 @pytest.mark.parametrize("name", ["flowers", "mixed", "unnamed"])
 def test_the_description_holds_for_what_is_really_taken_and_answered(name: str, request: pytest.FixtureRequest) -> None:
-    served: Model = request.getfixturevalue(name)
+    served: LoadedModel = request.getfixturevalue(name)
     document = json.loads(json.dumps(openapi.document(served)))
     schemas = document["components"]["schemas"]
 

@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from viridian.api.profile import Categories, Numbers, Profile, Reference, Sketch, Task
+from viridian.api.profile import Categories, Numbers, Profile, ReferenceProfile, Sketch, Task
 from viridian.judgement.merging import merge_profiles
 from viridian.serving.batch import Batch
 from viridian.serving.live_profile import Answered, LiveProfile, Unprofiled
 from viridian.serving.outputs import LABEL, PREDICTION, PROBABILITIES, Output
-from viridian.serving.signature import Column, Kind, Matrix, Table
+from viridian.serving.signature import Column, ColumnKind, Matrix, Table
 
 EDGES = (-1.0, 0.0, 2.5)
 NUMBERS = Numbers(edges=EDGES, counts=(0, 0, 0, 0))
@@ -26,12 +26,14 @@ FLAGS = Categories(names=("true", "false"), counts=(0, 0))
 values = st.one_of(st.just(math.nan), st.floats(-5, 5), st.sampled_from([*EDGES, math.inf, -math.inf, 1e200]))
 
 
-def reference(features: dict[str, Sketch], prediction: Sketch = NUMBERS, task: Task = Task.REGRESSION) -> Reference:
+def reference(
+    features: dict[str, Sketch], prediction: Sketch = NUMBERS, task: Task = Task.REGRESSION
+) -> ReferenceProfile:
     profile = Profile(features=features, prediction=prediction, rows=0, sampled=0)
-    return Reference(task=task, profile=profile, label=NUMBERS)
+    return ReferenceProfile(task=task, profile=profile, label=NUMBERS)
 
 
-def table(**kinds: Kind) -> Table:
+def table(**kinds: ColumnKind) -> Table:
     return Table(tuple(Column(name.replace("_", " "), kind, "", required=False) for name, kind in kinds.items()))
 
 
@@ -73,7 +75,7 @@ def same(one: Sketch, other: Sketch) -> bool:
 
 @given(st.lists(st.lists(values, min_size=1, max_size=6), min_size=1, max_size=5), st.booleans())
 def test_any_numbers_in_any_portions_are_counted_as_defined(portions: list[list[float]], together: bool) -> None:
-    live = LiveProfile(reference({"a b": NUMBERS}), table(a_b=Kind.FLOAT))
+    live = LiveProfile(reference({"a b": NUMBERS}), table(a_b=ColumnKind.FLOAT))
     rows = [
         answered(Batch(len(line), matrix=np.array(line)[:, None]), Output(PREDICTION, np.array(line)))
         for line in portions
@@ -112,7 +114,8 @@ def test_columns_of_all_kinds() -> None:
         "plan": Categories(names=("3",), counts=(0,)),
     }
     live = LiveProfile(
-        reference(features), table(an_age=Kind.FLOAT, city=Kind.STRING, member=Kind.BOOLEAN, plan=Kind.INTEGER)
+        reference(features),
+        table(an_age=ColumnKind.FLOAT, city=ColumnKind.STRING, member=ColumnKind.BOOLEAN, plan=ColumnKind.INTEGER),
     )
     columns: dict[str, Any] = {
         "an age": np.array([1.0, math.nan, -7.0]),
@@ -148,8 +151,8 @@ def test_a_binary_models_score_a_multiclass_models_label() -> None:
 @pytest.mark.parametrize(
     ("features", "signature", "words"),
     [
-        ({"a": NUMBERS}, table(b=Kind.FLOAT), "has the feature 'a', which the model does not take"),
-        ({"a": NUMBERS}, table(a=Kind.STRING), "has numbers for 'a', but the model takes strings"),
+        ({"a": NUMBERS}, table(b=ColumnKind.FLOAT), "has the feature 'a', which the model does not take"),
+        ({"a": NUMBERS}, table(a=ColumnKind.STRING), "has numbers for 'a', but the model takes strings"),
         ({"a": NUMBERS}, Matrix(2), "has 1 features, but the model takes 2 columns"),
     ],
 )

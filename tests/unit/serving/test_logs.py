@@ -9,7 +9,7 @@ import pytest
 
 from viridian.feedback import logs as feedback_logs
 from viridian.serving import logs as serving_logs
-from viridian.serving.collector import Address
+from viridian.serving.collector import CollectorAddress
 from viridian.serving.errors import ServingError
 
 PLANTED = "cannot reach https://planteduser:PLANTEDPW77@h/m?sig=PLANTEDSIG88"
@@ -49,5 +49,5 @@ def test_a_line_shows_no_secrets_and_forges_no_other(name: str) -> None:
 )
 def test_a_wrong_address_of_the_collector_is_told_without_its_password(url: str) -> None:
     with pytest.raises(ServingError, match="VIRIDIAN_COLLECTOR_URL is no address such as") as refused:
-        Address(url)
+        CollectorAddress(url)
     assert "planted" not in str(refused.value).lower()

@@ -17,7 +17,7 @@ from sklearn.tree import DecisionTreeClassifier
 from tests.support import models
 from viridian.serving import bundle, model
 from viridian.serving.errors import BadInput, ModelFailed, Rejection
-from viridian.serving.model import Model
+from viridian.serving.model import LoadedModel
 from viridian.serving.sklearn_runtime import refusal
 
 
@@ -28,7 +28,7 @@ def narrowed(directory: Path, facts: dict[str, Any]) -> Path:
     return directory
 
 
-def mixed(tmp_path: Path, facts: dict[str, Any]) -> Model:
+def mixed(tmp_path: Path, facts: dict[str, Any]) -> LoadedModel:
     """A graph with one input for each column, which echoes the city."""
     return model.load(narrowed(models.write_mixed(tmp_path), facts), "mixed", "1", 1)
 
@@ -38,7 +38,7 @@ def row(**changes: Any) -> bytes:
     return json.dumps({"dataframe_records": [{**usual, **changes}]}).encode()
 
 
-def refused(served: Model, body: bytes) -> tuple[Rejection, str, str]:
+def refused(served: LoadedModel, body: bytes) -> tuple[Rejection, str, str]:
     with pytest.raises(BadInput) as error:
         served.invoke(body, "")
     return error.value.reason, error.value.field, error.value.message

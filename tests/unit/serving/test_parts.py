@@ -19,7 +19,7 @@ from viridian.serving.identifiers import prediction_id
 from viridian.serving.logs import JsonLines, ModelErrors
 from viridian.serving.termination import LIMIT, explain
 from viridian.serving.together import MOST, Together
-from viridian.serving.work import QUICK_SECONDS, ROUND_SECONDS, SMALL_BYTES, Limits, Work
+from viridian.serving.work import QUICK_SECONDS, ROUND_SECONDS, SMALL_BYTES, PredictionExecutor, WorkLimits
 
 
 def test_prediction_ids_are_uuids_of_version_7_that_sort_by_time() -> None:
@@ -128,7 +128,7 @@ def test_no_file_is_left_among_the_devices() -> None:
     assert not path.exists()
 
 
-ROOM = Limits(requests=100, bytes=1_000_000, seconds=60.0)
+ROOM = WorkLimits(requests=100, bytes=1_000_000, seconds=60.0)
 
 
 class Task:
@@ -148,7 +148,7 @@ class Task:
 
 async def test_quick_work_moves_to_the_loop_and_slow_work_leaves_it() -> None:
     task = Task()
-    work = Work(task, 1, ROOM)
+    work = PredictionExecutor(task, 1, ROOM)
     await work.run("x", 100)
     assert task.on_loop == [False], "a size that was not seen yet is not trusted"
     while not task.on_loop[-1]:
@@ -170,7 +170,7 @@ async def test_quick_work_moves_to_the_loop_and_slow_work_leaves_it() -> None:
 
 async def test_refusals_do_not_make_a_slow_model_look_quick() -> None:
     task = Task()
-    work = Work(task, 1, ROOM)
+    work = PredictionExecutor(task, 1, ROOM)
     task.seconds = 10 * QUICK_SECONDS
     await work.run("x", 100)
     task.seconds = 0.0
@@ -197,9 +197,11 @@ class Gate:
         return list(items)
 
 
-async def held(gate: Gate, limits: Limits, sizes: Sequence[int]) -> tuple[Work[str, str], list[asyncio.Task[str]]]:
+async def held(
+    gate: Gate, limits: WorkLimits, sizes: Sequence[int]
+) -> tuple[PredictionExecutor[str, str], list[asyncio.Task[str]]]:
     """One thread is busy with the first item; the others wait, in this order."""
-    work = Work(gate, 1, limits)
+    work = PredictionExecutor(gate, 1, limits)
     tasks = []
     for number, size in enumerate(sizes):
         tasks.append(asyncio.create_task(work.run(str(number), size)))
@@ -212,11 +214,11 @@ async def held(gate: Gate, limits: Limits, sizes: Sequence[int]) -> tuple[Work[s
 @pytest.mark.parametrize(
     ("limits", "sizes"),
     [
-        (Limits(requests=2, bytes=1000, seconds=60), [1, 1, 1]),
-        (Limits(requests=100, bytes=10, seconds=60), [1, 5, 5]),
+        (WorkLimits(requests=2, bytes=1000, seconds=60), [1, 1, 1]),
+        (WorkLimits(requests=100, bytes=10, seconds=60), [1, 5, 5]),
     ],
 )
-async def test_what_finds_no_room_is_told_at_once_and_when_to_come_back(limits: Limits, sizes: list[int]) -> None:
+async def test_what_finds_no_room_is_told_at_once_and_when_to_come_back(limits: WorkLimits, sizes: list[int]) -> None:
     gate = Gate()
     work, tasks = await held(gate, limits, sizes)
     assert work.waiting == 2
@@ -231,7 +233,7 @@ async def test_what_finds_no_room_is_told_at_once_and_when_to_come_back(limits: 
 
 async def test_who_waits_too_long_is_told_whether_the_model_was_asked() -> None:
     gate = Gate()
-    work, tasks = await held(gate, Limits(requests=9, bytes=1000, seconds=0.01), [1, 1])
+    work, tasks = await held(gate, WorkLimits(requests=9, bytes=1000, seconds=0.01), [1, 1])
     asked, waited = await asyncio.gather(*tasks, return_exceptions=True)
     assert isinstance(asked, TookTooLong)
     assert isinstance(waited, TurnMissed)
@@ -245,7 +247,7 @@ async def test_who_waits_too_long_is_told_whether_the_model_was_asked() -> None:
 async def test_small_requests_that_wait_are_answered_together_large_ones_alone() -> None:
     gate = Gate()
     gate.open.set()
-    work = Work(gate, 1, ROOM)
+    work = PredictionExecutor(gate, 1, ROOM)
     await work.run("warm", 1)
     gate.open.clear()
     gate.begun.clear()
@@ -269,7 +271,7 @@ async def test_a_fault_of_ours_is_told_to_everybody_who_waits() -> None:
             raise MemoryError
         return items
 
-    work = Work(call, 1, ROOM)
+    work = PredictionExecutor(call, 1, ROOM)
     for _ in range(2):
         with pytest.raises(MemoryError):
             await work.run("fault", 100)
@@ -284,7 +286,7 @@ async def test_quick_requests_of_one_round_are_answered_together_and_never_for_l
         portions.append(len(items))
         return task(items)
 
-    work = Work(call, 1, ROOM)
+    work = PredictionExecutor(call, 1, ROOM)
     while not (task.on_loop and task.on_loop[-1]):
         await work.run("x", 100)
     task.seconds = QUICK_SECONDS / 10  # for a call, however many rows it has

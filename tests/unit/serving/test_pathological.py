@@ -12,7 +12,7 @@ import pytest
 from tests.support import models
 from viridian.serving import model, tensors
 from viridian.serving.errors import BadInput, Rejection
-from viridian.serving.model import Answer, Limits, Model
+from viridian.serving.model import LoadedModel, ModelOutput, RequestLimits
 from viridian.serving.request import CSV, Dialect, Request
 
 R = Rejection
@@ -20,17 +20,17 @@ ROWS = 1000
 
 
 @pytest.fixture(scope="module")
-def mixed(tmp_path_factory: pytest.TempPathFactory) -> Model:
+def mixed(tmp_path_factory: pytest.TempPathFactory) -> LoadedModel:
     """Four columns of four types, of which the age is optional."""
     signature = models.columns(
         ("an age", "double", False), ("visits", "long"), ("member", "boolean"), ("city", "string")
     )
     directory = models.write_mixed(tmp_path_factory.mktemp("mixed"), signature)
-    return model.load(directory, "mixed", "1", 1, Limits(rows=ROWS, extra=("customer",)))
+    return model.load(directory, "mixed", "1", 1, RequestLimits(rows=ROWS, extra=("customer",)))
 
 
 @pytest.fixture(scope="module")
-def gaps(tmp_path_factory: pytest.TempPathFactory) -> Model:
+def gaps(tmp_path_factory: pytest.TempPathFactory) -> LoadedModel:
     """One optional number, and its answer to null is null's own."""
     directory = models.write_onnx_mlflow(
         tmp_path_factory.mktemp("gaps"),
@@ -38,15 +38,15 @@ def gaps(tmp_path_factory: pytest.TempPathFactory) -> Model:
         {"inputs": [[1.0]]},
         payload=models.logarithm_bytes(),
     )
-    return model.load(directory, "gaps", "1", 1, Limits(rows=ROWS, extra=("customer",)))
+    return model.load(directory, "gaps", "1", 1, RequestLimits(rows=ROWS, extra=("customer",)))
 
 
 @pytest.fixture(scope="module")
-def unnamed(tmp_path_factory: pytest.TempPathFactory) -> Model:
+def unnamed(tmp_path_factory: pytest.TempPathFactory) -> LoadedModel:
     return model.load(models.write_onnx_alone(tmp_path_factory.mktemp("unnamed")), "unnamed", "", 1)
 
 
-def ask(served: Model, body: Any, dialect: Dialect = Dialect.INVOCATION, **more: Any) -> Answer:
+def ask(served: LoadedModel, body: Any, dialect: Dialect = Dialect.INVOCATION, **more: Any) -> ModelOutput:
     content = body if isinstance(body, bytes) else body.encode() if isinstance(body, str) else json.dumps(body).encode()
     [answer] = served.answer([Request(dialect, content, "p", **more)])
     if isinstance(answer, Exception):
@@ -54,7 +54,7 @@ def ask(served: Model, body: Any, dialect: Dialect = Dialect.INVOCATION, **more:
     return answer
 
 
-def vectors(answer: Answer, name: str) -> list[Any]:
+def vectors(answer: ModelOutput, name: str) -> list[Any]:
     """What the model was asked, one value a row."""
     if answer.batch.columns is not None:
         return list(np.asarray(answer.batch.columns[name]).tolist())
@@ -88,7 +88,7 @@ def column(name: str, *values: Any) -> dict[str, Any]:
     ],
     ids=["records", "instances", "null and left out", "left out and null", "split", "inputs", "CSV", "CSV null", "v2"],
 )  # fmt: skip
-def test_an_optional_column_that_is_left_out_is_null(mixed: Model, body: Any) -> None:
+def test_an_optional_column_that_is_left_out_is_null(mixed: LoadedModel, body: Any) -> None:
     if isinstance(body, str):
         answer = ask(mixed, body, media=CSV)
     elif "tensors" in body:
@@ -99,7 +99,7 @@ def test_an_optional_column_that_is_left_out_is_null(mixed: Model, body: Any) ->
     assert vectors(answer, "city") == ["Ulm", "Ulm"]
 
 
-def test_each_record_may_leave_out_what_is_optional(mixed: Model) -> None:
+def test_each_record_may_leave_out_what_is_optional(mixed: LoadedModel) -> None:
     records = [FULL, SHORT, {**FULL, "customer": "c"}]
     answer = ask(mixed, {"instances": records})
     assert [None if np.isnan(age) else age for age in vectors(answer, "an age")] == [41.5, None, 41.5]
@@ -110,7 +110,7 @@ def test_each_record_may_leave_out_what_is_optional(mixed: Model) -> None:
         ask(mixed, {"instances": [FULL, {**FULL, "colour": "red"}]})
 
 
-def test_rows_that_say_nothing_are_rows(gaps: Model) -> None:
+def test_rows_that_say_nothing_are_rows(gaps: LoadedModel) -> None:
     bodies: list[Any] = [{"instances": [{}, {}]}, {"dataframe_records": [{}, {"x": None}]}]
     for body in bodies:
         assert np.isnan(vectors(ask(gaps, body), "x")).tolist() == [True, True]
@@ -128,13 +128,13 @@ def cell(text: str) -> str:
 
 
 @pytest.mark.parametrize(("text", "value"), GOOD.items(), ids=repr)
-def test_numbers_that_json_has(gaps: Model, text: str, value: float | None) -> None:
+def test_numbers_that_json_has(gaps: LoadedModel, text: str, value: float | None) -> None:
     [found] = vectors(ask(gaps, f"x\n{cell(text)}\n", media=CSV), "x")
     assert found == value or (value is None and np.isnan(found))
 
 
 @pytest.mark.parametrize("text", NO_NUMBERS, ids=ascii)
-def test_numbers_that_json_does_not_have(gaps: Model, unnamed: Model, text: str) -> None:
+def test_numbers_that_json_does_not_have(gaps: LoadedModel, unnamed: LoadedModel, text: str) -> None:
     for served, body in ((gaps, f"x\n{cell(text)}\n"), (unnamed, f"a,b,c,d\n1,2,3,{cell(text)}\n")):
         with pytest.raises(BadInput) as refused:
             ask(served, body, media=CSV)
@@ -142,7 +142,7 @@ def test_numbers_that_json_does_not_have(gaps: Model, unnamed: Model, text: str)
         assert "row 0: expected a number, got a string" in refused.value.message
 
 
-def test_numbers_that_no_float_holds(gaps: Model, unnamed: Model) -> None:
+def test_numbers_that_no_float_holds(gaps: LoadedModel, unnamed: LoadedModel) -> None:
     for served, body in ((gaps, "x\n1e400\n"), (unnamed, "a,b,c,d\n1,2,3,-1e400\n")):
         with pytest.raises(BadInput, match="out of range") as refused:
             ask(served, body, media=CSV)
@@ -152,19 +152,19 @@ def test_numbers_that_no_float_holds(gaps: Model, unnamed: Model) -> None:
 # ---- blank lines ----
 
 
-def test_a_blank_line_of_one_column_is_a_row(gaps: Model) -> None:
+def test_a_blank_line_of_one_column_is_a_row(gaps: LoadedModel) -> None:
     found = vectors(ask(gaps, "x\n1\n\n3\n\n", media=CSV), "x")
     assert [None if np.isnan(value) else value for value in found] == [1.0, None, 3.0, None]
 
 
-def test_a_blank_line_among_rows_of_several_columns_is_refused(mixed: Model) -> None:
+def test_a_blank_line_among_rows_of_several_columns_is_refused(mixed: LoadedModel) -> None:
     with pytest.raises(BadInput, match="line 3 is blank"):
         ask(mixed, "visits,member,city\n3,true,Ulm\n\n\n4,true,Ulm\n", media=CSV)
     answer = ask(mixed, "visits,member,city\n3,true,Ulm\n4,true,Ulm\n\n\n", media=CSV)
     assert vectors(answer, "visits") == [3.0, 4.0]
 
 
-def test_blank_lines_do_not_fill_the_memory(gaps: Model, mixed: Model) -> None:
+def test_blank_lines_do_not_fill_the_memory(gaps: LoadedModel, mixed: LoadedModel) -> None:
     with pytest.raises(BadInput, match=f"{ROWS} rows at most"):
         ask(gaps, b"x\n" + b"\n" * 2_000_000, media=CSV)
     with pytest.raises(BadInput, match="there are no rows"):
@@ -183,7 +183,7 @@ def test_strings_are_read_as_far_as_the_shape_goes() -> None:
         tensors.strings("x", [3], memoryview(b"\0" * 8))
 
 
-def test_rows_that_are_too_many_are_not_even_looked_at(mixed: Model) -> None:
+def test_rows_that_are_too_many_are_not_even_looked_at(mixed: LoadedModel) -> None:
     """The bytes are no strings at all."""
     told = {**column("city"), "shape": [2_000_000], "parameters": {"binary_data_size": 8_000_000}}
     del told["data"]
@@ -233,7 +233,7 @@ CASES = list(pathological())
 
 
 @pytest.mark.parametrize(("inputs", "reason"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
-def test_pathological_tensors_are_refused(mixed: Model, inputs: Any, reason: Rejection) -> None:
+def test_pathological_tensors_are_refused(mixed: LoadedModel, inputs: Any, reason: Rejection) -> None:
     body = f'{{"inputs": {inputs if isinstance(inputs, str) else json.dumps(inputs)}}}'
     with pytest.raises(BadInput) as refused:
         ask(mixed, body, Dialect.INFERENCE)
@@ -241,7 +241,7 @@ def test_pathological_tensors_are_refused(mixed: Model, inputs: Any, reason: Rej
     assert len(refused.value.message) < 1000
 
 
-def test_a_shape_that_only_an_extra_column_claims_costs_nothing(gaps: Model) -> None:
+def test_a_shape_that_only_an_extra_column_claims_costs_nothing(gaps: LoadedModel) -> None:
     with pytest.raises(BadInput, match="needs 1000000000000 values, not 1"):
         ask(gaps, {"inputs": [column("customer", 1.0) | {"shape": [10**12]}]}, Dialect.INFERENCE)
 
@@ -254,12 +254,12 @@ def test_a_shape_that_only_an_extra_column_claims_costs_nothing(gaps: Model) -> 
     ids=lambda text: text[:12],
 )  # fmt: skip
 @pytest.mark.parametrize("form", ["instances", "inputs", "dataframe_records", "dataframe_split"])
-def test_pathological_invocations_are_refused(gaps: Model, form: str, text: str) -> None:
+def test_pathological_invocations_are_refused(gaps: LoadedModel, form: str, text: str) -> None:
     rows = f'{{"columns":["x"],"data":{text}}}' if form == "dataframe_split" else text
     with pytest.raises(BadInput):
         ask(gaps, f'{{"{form}": {rows}}}')
 
 
-def test_of_a_key_that_is_there_twice_the_last_counts(gaps: Model) -> None:
+def test_of_a_key_that_is_there_twice_the_last_counts(gaps: LoadedModel) -> None:
     """As with every JSON parser that people use."""
     assert vectors(ask(gaps, '{"instances": [{"x": 1, "x": 2}]}'), "x") == [2.0]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from viridian.api.profile import Numbers, Profile, Reference, Task
+from viridian.api.profile import Numbers, Profile, ReferenceProfile, Task
 from viridian.serving import recorder as recording
 from viridian.serving.batch import Batch
 from viridian.serving.live_profile import Answered, LiveProfile
@@ -16,7 +16,7 @@ from viridian.serving.recorder import Recorder
 from viridian.serving.signature import Matrix
 
 NUMBERS = Numbers(edges=(0.0,), counts=(0, 0))
-REFERENCE = Reference(
+REFERENCE = ReferenceProfile(
     task=Task.REGRESSION,
     profile=Profile(features={"x": NUMBERS}, prediction=NUMBERS, rows=0, sampled=0),
     label=NUMBERS,

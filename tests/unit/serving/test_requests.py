@@ -11,13 +11,13 @@ import pytest
 from tests.support import models
 from viridian.serving import model
 from viridian.serving.errors import BadInput, ModelFailed, Rejection
-from viridian.serving.model import Model
+from viridian.serving.model import LoadedModel
 
 FLOWER = models.FLOWER
 
 
 @pytest.fixture(scope="module")
-def flowers(tmp_path_factory: pytest.TempPathFactory) -> Model:
+def flowers(tmp_path_factory: pytest.TempPathFactory) -> LoadedModel:
     """Four numbers by name; the second one may be missing."""
     signature = models.iris_columns()
     signature[1]["required"] = False
@@ -26,19 +26,19 @@ def flowers(tmp_path_factory: pytest.TempPathFactory) -> Model:
 
 
 @pytest.fixture(scope="module")
-def mixed(tmp_path_factory: pytest.TempPathFactory) -> Model:
+def mixed(tmp_path_factory: pytest.TempPathFactory) -> LoadedModel:
     """A number that may be missing, a whole number, a flag and a string."""
     return model.load(models.write_mixed(tmp_path_factory.mktemp("mixed")), "mixed", "1", 1)
 
 
 @pytest.fixture(scope="module")
-def unnamed(tmp_path_factory: pytest.TempPathFactory) -> Model:
+def unnamed(tmp_path_factory: pytest.TempPathFactory) -> LoadedModel:
     """A matrix of four numbers."""
     return model.load(models.write_onnx_alone(tmp_path_factory.mktemp("unnamed")), "unnamed", "", 1)
 
 
 @pytest.fixture(scope="module")
-def counts(tmp_path_factory: pytest.TempPathFactory) -> Model:
+def counts(tmp_path_factory: pytest.TempPathFactory) -> LoadedModel:
     """Four whole numbers by name."""
     signature = models.columns(*((name, "integer") for name in models.IRIS))
     return model.load(models.write_onnx_mlflow(tmp_path_factory.mktemp("counts"), signature), "counts", "", 1)
@@ -59,16 +59,16 @@ def by_column(**changes: Any) -> list[dict[str, Any]]:
     ]
 
 
-def infer(served: Model, inputs: Any, **more: Any) -> dict[str, Any]:
+def infer(served: LoadedModel, inputs: Any, **more: Any) -> dict[str, Any]:
     answer: dict[str, Any] = json.loads(served.infer(json.dumps({"inputs": inputs, **more}).encode(), "p-1"))
     return answer
 
 
-def invoke(served: Model, **body: Any) -> Any:
+def invoke(served: LoadedModel, **body: Any) -> Any:
     return json.loads(served.invoke(json.dumps(body).encode(), "p-1"))["predictions"]
 
 
-def refusal(served: Model, body: bytes, *, invocation: bool) -> BadInput:
+def refusal(served: LoadedModel, body: bytes, *, invocation: bool) -> BadInput:
     with pytest.raises(BadInput) as raised:
         (served.invoke if invocation else served.infer)(body, "p-1")
     return raised.value
@@ -95,7 +95,7 @@ def rows(names: str, table: list[Any]) -> pytest.MarkDecorator:
     ],
     ids=["columns", "another order", "nested", "flat of [1, 1]", "whole number", "matrix", "flat matrix"],
 )
-def test_one_flower_in_every_form_of_the_inference_protocol(flowers: Model, inputs: Any) -> None:
+def test_one_flower_in_every_form_of_the_inference_protocol(flowers: LoadedModel, inputs: Any) -> None:
     answer = infer(flowers, inputs)
     assert answer["model_name"] == "flowers"
     assert answer["model_version"] == "7"
@@ -129,11 +129,11 @@ NAMED = dict(zip(models.IRIS, FLOWER, strict=True))
         {"inputs": NAMED},
     ],
 )
-def test_one_flower_in_every_form_of_invocations(flowers: Model, body: dict[str, Any]) -> None:
+def test_one_flower_in_every_form_of_invocations(flowers: LoadedModel, body: dict[str, Any]) -> None:
     assert invoke(flowers, **body) == [0]
 
 
-def test_many_rows_are_answered_in_their_order(flowers: Model) -> None:
+def test_many_rows_are_answered_in_their_order(flowers: LoadedModel) -> None:
     features, classes = models.iris()
     given = [[5.1, 3.5, 1.4, 0.2], [6.3, 3.3, 6.0, 2.5], [5.7, 2.8, 4.1, 1.3]]
     assert invoke(flowers, inputs=given) == [0, 2, 1]
@@ -141,16 +141,16 @@ def test_many_rows_are_answered_in_their_order(flowers: Model) -> None:
     assert sum(right) > 140
 
 
-def test_the_clients_own_id_comes_back(flowers: Model) -> None:
+def test_the_clients_own_id_comes_back(flowers: LoadedModel) -> None:
     assert infer(flowers, by_column(), id="mine")["id"] == "mine"
 
 
-def test_only_the_outputs_that_were_asked_for_come_back(flowers: Model) -> None:
+def test_only_the_outputs_that_were_asked_for_come_back(flowers: LoadedModel) -> None:
     outputs = infer(flowers, by_column(), outputs=[{"name": "probabilities"}])["outputs"]
     assert [output["name"] for output in outputs] == ["probabilities"]
 
 
-def test_optional_numbers_may_be_null_or_left_out(mixed: Model) -> None:
+def test_optional_numbers_may_be_null_or_left_out(mixed: LoadedModel) -> None:
     row = {"an age": None, "visits": 3, "member": True, "city": "Ulm"}
     rest = {name: value for name, value in row.items() if name != "an age"}
     for given in (row, rest):
@@ -175,7 +175,7 @@ def test_any_optional_column_may_be_null(tmp_path: Path) -> None:
         assert (refused.reason, refused.field) == (Rejection.MISSING_VALUE, name)
 
 
-def test_columns_of_all_types_over_the_inference_protocol(mixed: Model) -> None:
+def test_columns_of_all_types_over_the_inference_protocol(mixed: LoadedModel) -> None:
     given = [
         tensor("city", ["Ulm", "Köln"], "BYTES"),
         tensor("member", [True, False], "BOOL"),
@@ -186,11 +186,11 @@ def test_columns_of_all_types_over_the_inference_protocol(mixed: Model) -> None:
     assert (score["data"], echo["datatype"], echo["data"]) == ([5, 4], "BYTES", ["Ulm", "Köln"])
 
 
-def test_whole_numbers_may_be_written_as_floats(counts: Model) -> None:
+def test_whole_numbers_may_be_written_as_floats(counts: LoadedModel) -> None:
     assert invoke(counts, inputs=[[5.0, 3, 1, 0]]) == invoke(counts, inputs=[[5, 3, 1, 0]])
 
 
-def test_metadata_tells_inputs_and_outputs(flowers: Model, mixed: Model, unnamed: Model) -> None:
+def test_metadata_tells_inputs_and_outputs(flowers: LoadedModel, mixed: LoadedModel, unnamed: LoadedModel) -> None:
     told = json.loads(flowers.metadata)
     assert told["versions"] == ["7"]
     assert told["platform"] == "onnxruntime_onnx"
@@ -285,7 +285,7 @@ def as_body(given: Any, key: str = "inputs") -> bytes:
 
 
 @rows("given, reason, field, words", BAD_INFERENCE)
-def test_bad_inference_requests(flowers: Model, given: Any, reason: Rejection, field: str, words: str) -> None:
+def test_bad_inference_requests(flowers: LoadedModel, given: Any, reason: Rejection, field: str, words: str) -> None:
     refused = refusal(flowers, as_body(given), invocation=False)
     assert (refused.reason, refused.field) == (reason, field)
     assert words in refused.message
@@ -322,7 +322,7 @@ BAD_INVOCATIONS: list[tuple[str, Any, Rejection, str, str]] = [
 
 
 @rows("given, reason, field, words", BAD_INVOCATIONS)
-def test_bad_invocations(flowers: Model, given: Any, reason: Rejection, field: str, words: str) -> None:
+def test_bad_invocations(flowers: LoadedModel, given: Any, reason: Rejection, field: str, words: str) -> None:
     refused = refusal(flowers, as_body(given), invocation=True)
     assert (refused.reason, refused.field) == (reason, field)
     assert words in refused.message
@@ -343,13 +343,13 @@ BAD_MIXED: list[tuple[str, Any, Rejection, str, str]] = [
 
 
 @rows("given, reason, field, words", BAD_MIXED)
-def test_bad_values_of_other_types(mixed: Model, given: Any, reason: Rejection, field: str, words: str) -> None:
+def test_bad_values_of_other_types(mixed: LoadedModel, given: Any, reason: Rejection, field: str, words: str) -> None:
     refused = refusal(mixed, as_body({"dataframe_records": [given]}), invocation=True)
     assert (refused.reason, refused.field) == (reason, field)
     assert words in refused.message
 
 
-def test_a_matrix_cannot_carry_strings(mixed: Model) -> None:
+def test_a_matrix_cannot_carry_strings(mixed: LoadedModel) -> None:
     refused = refusal(mixed, as_body([tensor("x", [1, 2, 3, 4], shape=[1, 4])]), invocation=False)
     assert "send one input for each column" in refused.message
 
@@ -365,26 +365,26 @@ BAD_UNNAMED: list[tuple[str, Any, bool, str]] = [
 
 
 @rows("given, invocation, words", BAD_UNNAMED)
-def test_bad_matrices(unnamed: Model, given: Any, invocation: bool, words: str) -> None:
+def test_bad_matrices(unnamed: LoadedModel, given: Any, invocation: bool, words: str) -> None:
     assert words in refusal(unnamed, as_body(given), invocation=invocation).message
 
 
 @pytest.mark.parametrize(
     ("row", "words"), [([1.5, 1, 1, 1], "got a fraction"), ([2**31, 1, 1, 1], "too large for INT32")]
 )
-def test_whole_numbers_are_whole_and_fit(counts: Model, row: list[float], words: str) -> None:
+def test_whole_numbers_are_whole_and_fit(counts: LoadedModel, row: list[float], words: str) -> None:
     refused = refusal(counts, as_body({"inputs": [row]}), invocation=True)
     assert refused.field == "sepal length"
     assert words in refused.message
 
 
-def test_a_made_up_number_of_rows_costs_nothing(mixed: Model) -> None:
+def test_a_made_up_number_of_rows_costs_nothing(mixed: LoadedModel) -> None:
     """The optional column is absent: nothing may be filled in for rows that are only claimed."""
     given = [tensor("visits", [1], "INT64", [10**15]), tensor("member", [True], "BOOL"), tensor("city", ["a"], "BYTES")]
     assert "needs 1000000000000000 values, not 1" in refusal(mixed, as_body(given), invocation=False).message
 
 
-def test_no_refusal_quotes_a_value(flowers: Model) -> None:
+def test_no_refusal_quotes_a_value(flowers: LoadedModel) -> None:
     """Messages are logged by clients and proxies: they say what kind of value it was, never which."""
     for given in ("s3cret", ["s3cret"], {"s3cret": "s3cret"}):
         body = as_body({"dataframe_records": [{**NAMED, "petal width": given}]})

@@ -26,12 +26,12 @@ from viridian.api.privacy import Rules, plain
 from viridian.api.profile import Task
 from viridian.feedback import tables
 from viridian.serving.batch import TableReader
-from viridian.serving.collector import Address, Collector
+from viridian.serving.collector import CollectorAddress, FeedbackSender
 from viridian.serving.live_profile import Answered
 from viridian.serving.observers import sink
 from viridian.serving.outputs import LABEL, PREDICTION, PROBABILITIES, Output, probabilities
 from viridian.serving.privacy import Redactor
-from viridian.serving.signature import Column, Kind, Table
+from viridian.serving.signature import Column, ColumnKind, Table
 from viridian.training.holdout import holdout_of
 from viridian.training.packing import pack
 from viridian.training.reference import Learnt, reference
@@ -39,11 +39,11 @@ from viridian.training.scores import predict
 
 TABLE = Table(
     (
-        Column("größe", Kind.FLOAT, "FP64", required=False),
-        Column("visits", Kind.INTEGER, "INT64", required=False),
-        Column("member", Kind.BOOLEAN, "BOOL", required=False),
-        Column("name\0", Kind.STRING, "BYTES", required=False),
-        Column("secret", Kind.STRING, "BYTES", required=False),
+        Column("größe", ColumnKind.FLOAT, "FP64", required=False),
+        Column("visits", ColumnKind.INTEGER, "INT64", required=False),
+        Column("member", ColumnKind.BOOLEAN, "BOOL", required=False),
+        Column("name\0", ColumnKind.STRING, "BYTES", required=False),
+        Column("secret", ColumnKind.STRING, "BYTES", required=False),
     )
 )
 RULES = Rules(hash=("secret",), subject="whom")
@@ -80,7 +80,7 @@ def sent(collector: Listening, token: Path, by: Served, rows: list[dict[str, Any
     """All the way: reader, rules, encoder, HTTP, decoder, checks and database are the real ones."""
     name = f"p{next(_ids)}"
     batch = TableReader(TABLE, ["whom"]).from_columns({key: [row[key] for row in rows] for key in rows[0]}, "")
-    sender = Collector(Address(collector.url), token, by, "pod", 3600.0)
+    sender = FeedbackSender(CollectorAddress(collector.url), token, by, "pod", 3600.0)
     sink(sender, Redactor(RULES, b"key", TABLE, by.task))([Answered(batch, outputs, name, START)])
     sender.start()
     sender.close(60)
@@ -90,7 +90,7 @@ def sent(collector: Listening, token: Path, by: Served, rows: list[dict[str, Any
 class Sent:
     """What became of some rows."""
 
-    def __init__(self, sender: Collector, collector: Listening, names: list[str]) -> None:
+    def __init__(self, sender: FeedbackSender, collector: Listening, names: list[str]) -> None:
         self.counts = (sender.sent, sender.refused, sender.dropped, sender.failures)
         self.reasons = {reason for reason in Unstored if sender.refused_for(reason)}
         table = tables.predictions

@@ -20,20 +20,20 @@ from viridian.api.privacy import Rules, keyed_hash
 from viridian.api.profile import Numbers, Profile, Task
 from viridian.serving import collector as sending
 from viridian.serving.batch import Batch
-from viridian.serving.collector import BATCH_ROWS, Address, Collector
+from viridian.serving.collector import BATCH_ROWS, CollectorAddress, FeedbackSender
 from viridian.serving.errors import ServingError
 from viridian.serving.live_profile import Answered
 from viridian.serving.outputs import LABEL, PREDICTION, PROBABILITIES, Output
 from viridian.serving.privacy import Redactor, read_key
-from viridian.serving.recorder import Span
-from viridian.serving.signature import Column, Kind, Matrix, Table
+from viridian.serving.recorder import CountedSpan
+from viridian.serving.signature import Column, ColumnKind, Matrix, Table
 
 KEY = b"key"
 TABLE = Table(
     (
-        Column("an age", Kind.FLOAT, "FP64", required=False),
-        Column("visits", Kind.INTEGER, "INT64", required=False),
-        Column("e-mail", Kind.STRING, "BYTES", required=False),
+        Column("an age", ColumnKind.FLOAT, "FP64", required=False),
+        Column("visits", ColumnKind.INTEGER, "INT64", required=False),
+        Column("e-mail", ColumnKind.STRING, "BYTES", required=False),
     )
 )
 PLANTED = "someone@example.org"
@@ -117,7 +117,7 @@ def test_a_key_where_one_is_needed(tmp_path: Path) -> None:
 @pytest.mark.parametrize("url", ["collector:8090", "ftp://collector", "http://", "http://a:b@c", "http://c?x=1"])
 def test_an_address_that_is_none(url: str) -> None:
     with pytest.raises(ServingError, match="VIRIDIAN_COLLECTOR_URL is no address"):
-        Address(url)
+        CollectorAddress(url)
 
 
 @pytest.fixture
@@ -134,8 +134,8 @@ SERVED = Served(
 )
 
 
-def client(scripted: ScriptedCollector, token: Path | None = None, seconds: float = 3600.0) -> Collector:
-    return Collector(Address(f"{scripted.url}/base/"), token, SERVED, "pod-1", seconds)
+def client(scripted: ScriptedCollector, token: Path | None = None, seconds: float = 3600.0) -> FeedbackSender:
+    return FeedbackSender(CollectorAddress(f"{scripted.url}/base/"), token, SERVED, "pod-1", seconds)
 
 
 def rows(*numbers: int) -> Block:
@@ -221,7 +221,7 @@ def test_a_new_token_is_taken_up(scripted: ScriptedCollector, tmp_path: Path) ->
 
 def test_windows_have_numbers_and_are_sent_again_as_they_were(scripted: ScriptedCollector) -> None:
     counted = Profile(features={}, prediction=Numbers(edges=(), counts=(1,)), rows=1, sampled=1)
-    spans = iter([Span(0.0, 1.0, counted), Span(1.0, 2.0, counted)])
+    spans = iter([CountedSpan(0.0, 1.0, counted), CountedSpan(1.0, 2.0, counted)])
     scripted.script = [(503, {"retry-after": "0"}), (200, {})]
     sender = client(scripted, seconds=0.001)
     sender.window = lambda: next(spans, None)
@@ -237,7 +237,7 @@ def test_windows_have_numbers_and_are_sent_again_as_they_were(scripted: Scripted
 
 
 def test_a_collector_that_is_away_ends_with_the_server(caplog: pytest.LogCaptureFixture) -> None:
-    away = Collector(Address("http://127.0.0.1:1"), None, SERVED, "pod-1", 3600.0)
+    away = FeedbackSender(CollectorAddress("http://127.0.0.1:1"), None, SERVED, "pod-1", 3600.0)
     away.offer(rows(1))
     away.start()
     away.close(0.05)
@@ -249,7 +249,7 @@ def test_a_collector_that_is_away_ends_with_the_server(caplog: pytest.LogCapture
     assert json.dumps([record.getMessage() for record in caplog.records]).count("p-1") == 0
 
 
-def figures(sender: Collector) -> dict[tuple[str, str], float]:
+def figures(sender: FeedbackSender) -> dict[tuple[str, str], float]:
     """As Prometheus reads them, by name and the value of the last label."""
     return {
         (sample.name, next(iter(reversed(sample.labels.values())), "")): sample.value
@@ -321,7 +321,7 @@ def test_rows_that_were_lost_before_are_told_even_when_no_others_come(scripted: 
 
 def test_a_window_that_is_refused_does_not_count_as_sent(scripted: ScriptedCollector) -> None:
     counted = Profile(features={}, prediction=Numbers(edges=(), counts=(1,)), rows=1, sampled=1)
-    spans = iter([Span(1.0, 0.0, counted), Span(1.0, 2.0, counted)])
+    spans = iter([CountedSpan(1.0, 0.0, counted), CountedSpan(1.0, 2.0, counted)])
     scripted.script = [(400, {})]
     sender = client(scripted, seconds=0.001)
     sender.window = lambda: next(spans, None)
@@ -333,7 +333,7 @@ def test_a_window_that_is_refused_does_not_count_as_sent(scripted: ScriptedColle
 
 def test_a_window_that_the_collector_fails_on_keeps_no_row_here(scripted: ScriptedCollector) -> None:
     counted = Profile(features={}, prediction=Numbers(edges=(), counts=(1,)), rows=1, sampled=1)
-    spans = iter([Span(1.0, 2.0, counted)])
+    spans = iter([CountedSpan(1.0, 2.0, counted)])
     scripted.fail = "/base/v1/profiles"
     sender = client(scripted, seconds=0.001)
     sender.window = lambda: next(spans, None)

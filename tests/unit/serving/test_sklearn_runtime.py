@@ -64,7 +64,7 @@ REGRESSORS: list[Any] = [
 ]
 
 
-def answers(served: model.Model, rows: Any) -> dict[str, Any]:
+def answers(served: model.LoadedModel, rows: Any) -> dict[str, Any]:
     body = {"inputs": [{"name": "rows", "shape": list(rows.shape), "datatype": "FP64", "data": rows.tolist()}]}
     outputs = json.loads(served.infer(json.dumps(body).encode(), ""))["outputs"]
     return {output["name"]: np.array(output["data"]).reshape(output["shape"]) for output in outputs}

@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.cluster.deployments import NEVER_READY, condition, fetch_fails, is_ready, slow
 from tests.support.memory_cluster import Fault, Killed, ManualClock, MemoryCluster, Outcome
-from viridian.ports.cluster import ClusterConflict, ClusterUnavailable, Object, Reference
+from viridian.ports.cluster import ClusterConflict, ClusterUnavailable, Object, ObjectRef
 
 LABELS = {"app": "churn"}
 
@@ -205,7 +205,7 @@ class TestFaults:
     async def test_reads_from_an_older_world(self, cluster: MemoryCluster) -> None:
         old = cluster.present()
         cluster.create(config_map("one"))
-        reference = Reference("v1", "ConfigMap", "default", "one")
+        reference = ObjectRef("v1", "ConfigMap", "default", "one")
         cluster.reads_from = old
         assert await cluster.get(reference) is None
         cluster.reads_from = None

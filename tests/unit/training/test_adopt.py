@@ -24,7 +24,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from tests.unit.training.conftest import Stage
-from viridian.api.profile import PROFILE_PATH, Reference
+from viridian.api.profile import PROFILE_PATH, ReferenceProfile
 from viridian.api.registry import TAG_DIGEST
 from viridian.serving import model as serving
 from viridian.serving.integrity import verify_directory
@@ -94,7 +94,7 @@ async def test_with_a_logged_table_it_is_judged_and_converted_and_profiled(stage
     run, directory = await stage.run(), await adopted(stage, tmp_path)
     assert said == f"{run.model_uri} as onnx: {run.tags[TAG_DIGEST]}"
     verify_directory(directory, run.tags[TAG_DIGEST])
-    profile = msgspec.json.decode((directory / PROFILE_PATH).read_bytes(), type=Reference)
+    profile = msgspec.json.decode((directory / PROFILE_PATH).read_bytes(), type=ReferenceProfile)
     assert (list(profile.profile.features), profile.holdout_rows) == (list(ROWS.columns), 40)
     assert run.metrics["accuracy"] == profile.metrics["accuracy"] == pytest.approx(model.score(ROWS[80:], LEFT[80:]))
     assert stage.report()["model"] == {"uri": run.model_uri, "digest": run.tags[TAG_DIGEST]}

@@ -14,7 +14,7 @@ import pytest
 
 from viridian.training import apart, converters, patience
 from viridian.training.payload import NotExpressible
-from viridian.training.rows import Column
+from viridian.training.rows import DatasetColumn
 
 LONG_ENOUGH = 60.0
 ENDLESS = "while True: pass"
@@ -85,7 +85,7 @@ def test_a_converter_that_does_not_end_has_no_graph(monkeypatch: pytest.MonkeyPa
             pass
 
     with pytest.raises(NotExpressible, match="the conversion failed: it takes longer than 1 s"):
-        converters.converted(spinning, "a model", (Column("x", "double"),))
+        converters.converted(spinning, "a model", (DatasetColumn("x", "double"),))
 
 
 def test_a_converter_that_needs_more_memory_than_there_is_has_no_graph() -> None:
@@ -93,7 +93,7 @@ def test_a_converter_that_needs_more_memory_than_there_is_has_no_graph() -> None
         return bytearray(1 << 50)
 
     with pytest.raises(NotExpressible, match="the conversion failed: MemoryError"):
-        converters.converted(hungry, "a model", (Column("x", "double"),))
+        converters.converted(hungry, "a model", (DatasetColumn("x", "double"),))
 
 
 @pytest.mark.parametrize(("given", "seconds"), [("", 60.0), ("2.5", 2.5), ("soon", 60.0), ("-1", 60.0), ("inf", 60.0)])

@@ -15,12 +15,12 @@ from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostin
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from viridian.api.profile import Reference
+from viridian.api.profile import ReferenceProfile
 from viridian.serving.bundle import Format
 from viridian.training.holdout import holdout_of
 from viridian.training.packing import pack
 from viridian.training.payload import NotExpressible, as_onnx, numbers
-from viridian.training.rows import Column
+from viridian.training.rows import DatasetColumn
 from viridian.training.scores import predict
 
 Numbers = NDArray[np.float64]
@@ -145,14 +145,14 @@ def test_a_packed_one_is_onnx(tmp_path: Any) -> None:
     model = classifier().fit(data.data[:400], data.target[:400])
     rows = holdout_of(data.data[400:], data.target[400:])
 
-    def no_profile(_: object) -> Reference | None:
+    def no_profile(_: object) -> ReferenceProfile | None:
         return None
 
     assert pack(tmp_path, model, rows, predict(model, rows.features), no_profile).payload == Format.ONNX.name.lower()
 
 
-def columns(count: int) -> list[Column]:
-    return [Column(f"c{place}", "double", required=False) for place in range(count)]
+def columns(count: int) -> list[DatasetColumn]:
+    return [DatasetColumn(f"c{place}", "double", required=False) for place in range(count)]
 
 
 def session(graph: bytes) -> Any:

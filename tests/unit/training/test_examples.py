@@ -20,7 +20,7 @@ from viridian.serving import runtime
 from viridian.serving.batch import Batch
 from viridian.training import bundle
 from viridian.training.payload import Payload
-from viridian.training.served import Served
+from viridian.training.served import LoadedVersion
 
 CHURN = Path(__file__).parents[3] / "examples" / "churn"
 
@@ -143,9 +143,9 @@ class TestRegistering:
         assert dict(model.aliases) == {"candidate": "1"}
 
 
-def load(broken: ModuleType, payload: Payload, directory: Path) -> runtime.Runtime:
+def load(broken: ModuleType, payload: Payload, directory: Path) -> runtime.ModelRuntime:
     """The bundle in the server's own runtime, after its manifest was verified."""
     bundle.write(directory / "bundle", payload, broken.rows(), {})
     bundle.seal(directory / "bundle")
-    Served(directory / "bundle")
+    LoadedVersion(directory / "bundle")
     return runtime.load(served_bundle.read(directory / "bundle"), threads=1)

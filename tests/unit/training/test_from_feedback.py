@@ -20,7 +20,7 @@ from tests.support import collector_process, models
 from tests.support.server_process import running
 from tests.unit.training.conftest import Stage
 from viridian import training
-from viridian.api.feedback import OUTCOMES_PATH, SNAPSHOTS_PATH, Snapshot
+from viridian.api.feedback import OUTCOMES_PATH, SNAPSHOTS_PATH, FrozenRows
 from viridian.training import feedback
 
 OWNERS = {"server": "system:serviceaccount:ml:default", "operator": "system:serviceaccount:viridian-system:viridian"}
@@ -47,10 +47,10 @@ class People:
         listed = [{"prediction_id": name, "outcome": str(outcome)} for name, outcome in outcomes.items()]
         await self._collect("POST", OUTCOMES_PATH, listed, "server")
 
-    async def freeze(self, run: str) -> Snapshot:
+    async def freeze(self, run: str) -> FrozenRows:
         """As the operator does when a run begins."""
         return msgspec.json.decode(
-            await self._collect("PUT", f"{SNAPSHOTS_PATH}/ml/flowers/{run}", None, "operator"), type=Snapshot
+            await self._collect("PUT", f"{SNAPSHOTS_PATH}/ml/flowers/{run}", None, "operator"), type=FrozenRows
         )
 
     async def _collect(self, method: str, path: str, body: Any, token: str) -> bytes:

@@ -23,7 +23,7 @@ from tests.support.mlflow_server import MlflowServer
 from tests.unit.training.conftest import Stage
 from viridian import training
 from viridian.api import manifest
-from viridian.api.profile import PROFILE_PATH, Reference
+from viridian.api.profile import PROFILE_PATH, ReferenceProfile
 from viridian.api.registry import TAG_DIGEST, TAG_HOLDOUT, RunStatus
 from viridian.ports.mlflow import MlflowRegistry
 from viridian.training.profile import sketch
@@ -121,7 +121,7 @@ class TestInsideTheOperator:
         seen = CANCER.data[ROWS], CANCER.target[ROWS]
         logged = training.log(forest(), held_out(), training=seen, feature_names=CANCER.feature_names)
         files = through_the_proxy(mlflow, await registered(stage, logged))
-        profile = msgspec.json.decode(files[PROFILE_PATH], type=Reference)
+        profile = msgspec.json.decode(files[PROFILE_PATH], type=ReferenceProfile)
         assert (profile.profile.sampled, profile.profile.rows) == (400, 169)
         assert profile.profile.features["mean area"] == sketch(seen[0][:, 3])
         assert profile.metrics["auc"] == pytest.approx(logged.metrics["auc"], abs=1e-6)

@@ -29,7 +29,7 @@ from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler,
 from sklearn.svm import LinearSVC
 
 from viridian.api.manifest import MANIFEST_PATH, parse
-from viridian.api.profile import PROFILE_PATH, Categories, Numbers, Reference, Task
+from viridian.api.profile import PROFILE_PATH, Categories, Numbers, ReferenceProfile, Task
 from viridian.api.signing import Subject
 from viridian.serving import bundle, invocations, model, runtime
 from viridian.serving.integrity import verify_directory
@@ -185,7 +185,7 @@ class Made:
     packed: Packed
     holdout: Holdout
     estimator: Any
-    profile: Reference
+    profile: ReferenceProfile
 
 
 def made(case: Case, directory: Path) -> Made:
@@ -200,11 +200,11 @@ def made(case: Case, directory: Path) -> Made:
     packed = pack(
         directory, estimator, holdout, expected, lambda told: reference(estimator, learnt, holdout, told), learnt.rows
     )
-    profile = msgspec.json.decode((packed.directory / PROFILE_PATH).read_bytes(), type=Reference)
+    profile = msgspec.json.decode((packed.directory / PROFILE_PATH).read_bytes(), type=ReferenceProfile)
     return Made(packed.directory, packed, holdout, estimator, profile)
 
 
-def asked(served: model.Model, rows: pd.DataFrame) -> list[Any]:
+def asked(served: model.LoadedModel, rows: pd.DataFrame) -> list[Any]:
     """What users are answered, through JSON."""
     body = json.dumps({"dataframe_records": json.loads(rows.to_json(orient="records"))})
     predictions = json.loads(served.invoke(body.encode(), ""))["predictions"]

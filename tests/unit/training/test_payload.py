@@ -20,8 +20,8 @@ from viridian.training import bundle
 from viridian.training.holdout import holdout_of
 from viridian.training.parity import difference
 from viridian.training.payload import NotExpressible, as_onnx, as_skops
-from viridian.training.rows import Column
-from viridian.training.scores import Prediction
+from viridian.training.rows import DatasetColumn
+from viridian.training.scores import Predicted
 
 LABELS = np.array([0, 1])
 SURE = np.array([[0.9, 0.1], [0.2, 0.8]])
@@ -31,36 +31,36 @@ CANCER = load_breast_cancer()
 @pytest.mark.parametrize(
     ("expected", "got", "doubt"),
     [
-        (Prediction(LABELS, SURE), Prediction(LABELS, SURE + 9e-5), None),
-        (Prediction(LABELS, SURE), Prediction(LABELS, SURE + 2e-4), "a probability differs by 0.0002"),
-        (Prediction(LABELS, SURE), Prediction(LABELS, SURE * np.nan), "a probability differs by nan"),
-        (Prediction(LABELS, SURE), Prediction(LABELS, SURE[:, :1]), "it gives other probabilities"),
-        (Prediction(LABELS, SURE), Prediction(LABELS), "it gives other probabilities"),
-        (Prediction(LABELS, SURE), Prediction(LABELS[::-1], SURE), "2 labels differ"),
-        (Prediction(LABELS, SURE), Prediction(LABELS.astype(str), SURE), None),
-        (Prediction(LABELS, np.full((2, 2), 0.5)), Prediction(LABELS[::-1], np.full((2, 2), 0.5)), None),
-        (Prediction(LABELS), Prediction(np.array([0, 0])), "1 labels differ"),
-        (Prediction(np.array([0.0, 1e6])), Prediction(np.array([50.0, 1e6])), None),
+        (Predicted(LABELS, SURE), Predicted(LABELS, SURE + 9e-5), None),
+        (Predicted(LABELS, SURE), Predicted(LABELS, SURE + 2e-4), "a probability differs by 0.0002"),
+        (Predicted(LABELS, SURE), Predicted(LABELS, SURE * np.nan), "a probability differs by nan"),
+        (Predicted(LABELS, SURE), Predicted(LABELS, SURE[:, :1]), "it gives other probabilities"),
+        (Predicted(LABELS, SURE), Predicted(LABELS), "it gives other probabilities"),
+        (Predicted(LABELS, SURE), Predicted(LABELS[::-1], SURE), "2 labels differ"),
+        (Predicted(LABELS, SURE), Predicted(LABELS.astype(str), SURE), None),
+        (Predicted(LABELS, np.full((2, 2), 0.5)), Predicted(LABELS[::-1], np.full((2, 2), 0.5)), None),
+        (Predicted(LABELS), Predicted(np.array([0, 0])), "1 labels differ"),
+        (Predicted(np.array([0.0, 1e6])), Predicted(np.array([50.0, 1e6])), None),
         (
-            Prediction(np.array([0.0, 1e6])),
-            Prediction(np.array([500.0, 1e6])),
+            Predicted(np.array([0.0, 1e6])),
+            Predicted(np.array([500.0, 1e6])),
             "a prediction differs by 0.0005 of their spread",
         ),
-        (Prediction(np.array([7.0, 7.0])), Prediction(np.array([7.0, 7.0])), None),
+        (Predicted(np.array([7.0, 7.0])), Predicted(np.array([7.0, 7.0])), None),
     ],
 )
-def test_what_keeps_two_from_being_one_model(expected: Prediction, got: Prediction, doubt: str | None) -> None:
+def test_what_keeps_two_from_being_one_model(expected: Predicted, got: Predicted, doubt: str | None) -> None:
     assert difference(expected, got) == doubt
 
 
 def test_a_classifier_without_probabilities_is_not_for_onnx() -> None:
     model = LinearSVC(max_iter=10_000).fit(CANCER.data[:, :2] / 100, CANCER.target)
     with pytest.raises(NotExpressible, match="gives no probabilities"):
-        as_onnx(model, (Column("a", "double"), Column("b", "double")))
+        as_onnx(model, (DatasetColumn("a", "double"), DatasetColumn("b", "double")))
 
 
 def test_text_with_gaps_is_not_for_onnx() -> None:
-    columns = (Column("age", "double", required=False), Column("city", "string", required=False))
+    columns = (DatasetColumn("age", "double", required=False), DatasetColumn("city", "string", required=False))
     with pytest.raises(NotExpressible, match="column 'city' is text with gaps"):
         as_onnx(LogisticRegression(), columns)
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from viridian.training.rows import Column, rows_of
+from viridian.training.rows import DatasetColumn, rows_of
 
 NA = pd.NA
 
@@ -16,28 +16,28 @@ NA = pd.NA
 @pytest.mark.parametrize(
     ("series", "column", "values"),
     [
-        (pd.Series([1.5, 2.0]), Column("x", "double"), [1.5, 2.0]),
-        (pd.Series([1.5, np.nan]), Column("x", "double", required=False), [1.5, None]),
-        (pd.Series([1.5, 2.0], dtype="float32"), Column("x", "float"), [1.5, 2.0]),
-        (pd.Series([1, 2]), Column("x", "long"), [1.0, 2.0]),
-        (pd.Series([1, 2], dtype="uint8"), Column("x", "long"), [1.0, 2.0]),
-        (pd.Series([1, 2], dtype="Int64"), Column("x", "long"), [1.0, 2.0]),
-        (pd.Series([1, NA], dtype="Int64"), Column("x", "double", required=False), [1.0, None]),
-        (pd.Series([1, 2], dtype="category"), Column("x", "long"), [1.0, 2.0]),
-        (pd.Series([1, None], dtype="object"), Column("x", "double", required=False), [1.0, None]),
-        (pd.Series([True, False]), Column("x", "boolean"), [True, False]),
-        (pd.Series([True, NA], dtype="boolean"), Column("x", "boolean", required=False), [True, None]),
-        (pd.Series([True, False], dtype="object"), Column("x", "boolean"), [True, False]),
-        (pd.Series(["a", "b"]), Column("x", "string"), ["a", "b"]),
-        (pd.Series(["a", None]), Column("x", "string", required=False), ["a", None]),
-        (pd.Series(["a", None], dtype="object"), Column("x", "string", required=False, none=True), ["a", None]),
-        (pd.Series(["a", np.nan], dtype="object"), Column("x", "string", required=False), ["a", None]),
-        (pd.Series(["a", NA], dtype="string"), Column("x", "string", required=False), ["a", None]),
-        (pd.Series(["a", None], dtype="category"), Column("x", "string", required=False), ["a", None]),
+        (pd.Series([1.5, 2.0]), DatasetColumn("x", "double"), [1.5, 2.0]),
+        (pd.Series([1.5, np.nan]), DatasetColumn("x", "double", required=False), [1.5, None]),
+        (pd.Series([1.5, 2.0], dtype="float32"), DatasetColumn("x", "float"), [1.5, 2.0]),
+        (pd.Series([1, 2]), DatasetColumn("x", "long"), [1.0, 2.0]),
+        (pd.Series([1, 2], dtype="uint8"), DatasetColumn("x", "long"), [1.0, 2.0]),
+        (pd.Series([1, 2], dtype="Int64"), DatasetColumn("x", "long"), [1.0, 2.0]),
+        (pd.Series([1, NA], dtype="Int64"), DatasetColumn("x", "double", required=False), [1.0, None]),
+        (pd.Series([1, 2], dtype="category"), DatasetColumn("x", "long"), [1.0, 2.0]),
+        (pd.Series([1, None], dtype="object"), DatasetColumn("x", "double", required=False), [1.0, None]),
+        (pd.Series([True, False]), DatasetColumn("x", "boolean"), [True, False]),
+        (pd.Series([True, NA], dtype="boolean"), DatasetColumn("x", "boolean", required=False), [True, None]),
+        (pd.Series([True, False], dtype="object"), DatasetColumn("x", "boolean"), [True, False]),
+        (pd.Series(["a", "b"]), DatasetColumn("x", "string"), ["a", "b"]),
+        (pd.Series(["a", None]), DatasetColumn("x", "string", required=False), ["a", None]),
+        (pd.Series(["a", None], dtype="object"), DatasetColumn("x", "string", required=False, none=True), ["a", None]),
+        (pd.Series(["a", np.nan], dtype="object"), DatasetColumn("x", "string", required=False), ["a", None]),
+        (pd.Series(["a", NA], dtype="string"), DatasetColumn("x", "string", required=False), ["a", None]),
+        (pd.Series(["a", None], dtype="category"), DatasetColumn("x", "string", required=False), ["a", None]),
     ],
     ids=lambda value: f"{value.dtype} {value.tolist()}" if isinstance(value, pd.Series) else "",
 )
-def test_each_type_of_column(series: pd.Series[Any], column: Column, values: list[Any]) -> None:
+def test_each_type_of_column(series: pd.Series[Any], column: DatasetColumn, values: list[Any]) -> None:
     rows = rows_of(pd.DataFrame({"x": series}))
     assert rows.columns == (column,)
     found = rows.values["x"]
@@ -62,9 +62,9 @@ def test_what_cannot_be_served_is_named(series: pd.Series[Any], held: str) -> No
 
 def test_columns_of_a_matrix_are_numbered_or_named() -> None:
     matrix = np.array([[1.0, np.nan], [3.0, 4.0]])
-    assert rows_of(matrix).columns == (Column("f0", "double"), Column("f1", "double", required=False))
-    assert rows_of(matrix.astype("float32"), ["a", "b"]).columns[0] == Column("a", "float")
-    assert rows_of(matrix[:, :1].astype(int), ["a"]).columns == (Column("a", "long"),)
+    assert rows_of(matrix).columns == (DatasetColumn("f0", "double"), DatasetColumn("f1", "double", required=False))
+    assert rows_of(matrix.astype("float32"), ["a", "b"]).columns[0] == DatasetColumn("a", "float")
+    assert rows_of(matrix[:, :1].astype(int), ["a"]).columns == (DatasetColumn("a", "long"),)
 
 
 @pytest.mark.parametrize("dtype", ["U3", "bool", "object"])
@@ -84,9 +84,9 @@ def test_two_sets_of_rows_agree_on_columns_that_fit_both() -> None:
     learnt = rows_of(pd.DataFrame({"visits": [1.0, None], "city": ["a", None], "age": [1, 2]}))
     held = rows_of(pd.DataFrame({"visits": [1, 2], "city": ["a", "b"], "age": [3, 4]}))
     assert held.as_in(learnt).columns == (
-        Column("visits", "double", required=False),
-        Column("city", "string", required=False),
-        Column("age", "long"),
+        DatasetColumn("visits", "double", required=False),
+        DatasetColumn("city", "string", required=False),
+        DatasetColumn("age", "long"),
     )
     assert held.as_in(learnt).columns == learnt.as_in(held).columns
 

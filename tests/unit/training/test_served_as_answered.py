@@ -72,7 +72,7 @@ def packed(
     learnt: tuple[Any, Any],
     held: tuple[Any, Any] | None = None,
     names: Sequence[str] | None = None,
-) -> tuple[Packed, serving.Model]:
+) -> tuple[Packed, serving.LoadedModel]:
     """The fitted estimator as the server has it; a third of the rows is held out where nothing else is."""
     features, target = learnt
     if held is None:
@@ -85,7 +85,7 @@ def packed(
     return one, serving.load(one.directory, "m", "1", 1)
 
 
-def asked(served: serving.Model, rows: pd.DataFrame) -> list[Any]:
+def asked(served: serving.LoadedModel, rows: pd.DataFrame) -> list[Any]:
     records = [
         {name: None if value is None or value != value else value for name, value in row.items()}
         for row in rows.astype(object).to_dict("records")
@@ -95,7 +95,7 @@ def asked(served: serving.Model, rows: pd.DataFrame) -> list[Any]:
     return told
 
 
-def answered(served: serving.Model, rows: pd.DataFrame) -> list[Any] | None:
+def answered(served: serving.LoadedModel, rows: pd.DataFrame) -> list[Any] | None:
     """None where the server says that a number is too large."""
     try:
         return asked(served, rows)
@@ -105,7 +105,7 @@ def answered(served: serving.Model, rows: pd.DataFrame) -> list[Any] | None:
         raise
 
 
-def agrees(served: serving.Model, estimator: Any, rows: pd.DataFrame) -> None:
+def agrees(served: serving.LoadedModel, estimator: Any, rows: pd.DataFrame) -> None:
     """Row by row: the estimator's answer, or a refusal where it has none."""
     for place in range(len(rows)):
         row = rows.iloc[place : place + 1]

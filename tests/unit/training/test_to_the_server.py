@@ -33,14 +33,14 @@ async def registered(stage: Stage, logged: training.Logged) -> ModelVersion:
     return version
 
 
-def fetched(version: ModelVersion, tracking_uri: str, directory: Path) -> serving.Model:
+def fetched(version: ModelVersion, tracking_uri: str, directory: Path) -> serving.LoadedModel:
     """What the init container and then the server do with the version."""
     given = ["--model-uri", version.uri, "--model-digest", version.digest or "", "--model-dir", str(directory)]
     fetch(parse([*given, "--mlflow-uri", tracking_uri, "--termination-log", "/dev/null"], {}), {})
     return serving.load(directory, version.name, version.version, threads=1)
 
 
-def ask(model: serving.Model, rows: np.ndarray) -> list[Any]:
+def ask(model: serving.LoadedModel, rows: np.ndarray) -> list[Any]:
     data = [[None if np.isnan(value) else value for value in row] for row in rows.tolist()]
     body = json.dumps({"dataframe_split": {"columns": NAMES, "data": data}}).encode()
     predictions = json.loads(model.invoke(body, ""))["predictions"]
