@@ -23,7 +23,7 @@ from scipy import stats
 from scipy.spatial.distance import jensenshannon
 
 from viridian.api.monitoring import Decision, Statistic
-from viridian.judgement.drift import DriftReference, Question, judge
+from viridian.judgement.drift import DriftCriteria, DriftReference, judge
 from viridian.judgement.figures import MonitorVerdict
 from viridian.training.profile import counted_on, sketch
 
@@ -93,7 +93,7 @@ KINDS = (
 
 def ours(statistic: Statistic | None, decision: Decision = Decision.LOWER_BOUND) -> Rule:
     """A monitor as shipped: too few rows are no alarm."""
-    question = Question(statistic=statistic, decision=decision)
+    criteria = DriftCriteria(statistic=statistic, decision=decision)
     known: dict[int, DriftReference] = {}
 
     def rule(reference: Values, current: Values) -> bool:
@@ -102,7 +102,7 @@ def ours(statistic: Statistic | None, decision: Decision = Decision.LOWER_BOUND)
             known[id(reference)] = DriftReference(name="the training data", sketch=sketch(reference))
         before = known[id(reference)]
         assert before.sketch is not None
-        figure = judge("it", question, counted_on(before.sketch, current), [before])
+        figure = judge("it", criteria, counted_on(before.sketch, current), [before])
         return figure.verdict is MonitorVerdict.FIRED
 
     return rule

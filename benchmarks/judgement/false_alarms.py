@@ -28,12 +28,12 @@ from tests.support.sketches import classified
 from viridian.api.monitoring import Decision, Statistic
 from viridian.api.performance import PerformanceMetric
 from viridian.api.profile import Calibration, Numbers, Sketch
-from viridian.judgement import shifts
-from viridian.judgement.drift import DriftReference, Question, judge
+from viridian.judgement import distances
+from viridian.judgement.drift import DriftCriteria, DriftReference, judge
 from viridian.judgement.estimated import estimate
 from viridian.judgement.figures import MonitorVerdict
 from viridian.judgement.metrics import measure
-from viridian.judgement.performance import Baseline, Judged, Limit, concept_drift, within_limit
+from viridian.judgement.performance import Baseline, Limit, WindowMetric, concept_drift, within_limit
 from viridian.training import profile
 from viridian.training.profile import counted_on, sketch
 
@@ -63,19 +63,19 @@ def alarms(kind: str, rounds: int, seed: int) -> Alarms:
             reference = sketch(ALL[kind](chance, rows))
             current = counted_on(reference, ALL[kind](chance, window))
             for statistic in Statistic:
-                if shifts.applies(statistic, reference) and shifts.counted(statistic, current):
+                if distances.applies(statistic, reference) and distances.counted(statistic, current):
                     found.setdefault(statistic, Counter()).update(_alarms(statistic, reference, current))
     return found
 
 
 def _alarms(statistic: Statistic, reference: Sketch, current: Sketch) -> Iterable[str]:
     yield "windows"
-    if shifts.MEASURES[statistic](reference, current).bound > 0:
+    if distances.MEASURES[statistic](reference, current).bound > 0:
         yield "at some threshold"
     for decision in Decision:
-        question = Question(statistic=statistic, decision=decision)
+        criteria = DriftCriteria(statistic=statistic, decision=decision)
         known = DriftReference(name="the training data", sketch=reference)
-        if judge("it", question, current, [known]).verdict is MonitorVerdict.FIRED:
+        if judge("it", criteria, current, [known]).verdict is MonitorVerdict.FIRED:
             yield decision.value
 
 
@@ -164,7 +164,7 @@ def _fires(
 ) -> bool:
     assert known.sketch is not None
     current = counted_on(known.sketch, draw(chance, window, change))
-    return judge("it", Question(statistic=statistic), current, [known]).verdict is MonitorVerdict.FIRED
+    return judge("it", DriftCriteria(statistic=statistic), current, [known]).verdict is MonitorVerdict.FIRED
 
 
 def power_table(seed: int, pool: ProcessPoolExecutor) -> None:
@@ -195,7 +195,7 @@ def healthy(model: str, rounds: int, seed: int) -> str:
                 if (found := _estimated(metric, scores, known, now).measured) is not None:
                     apart.setdefault((metric, moved), []).append(found.value - truths[moved][metric])
             limit = Limit(metric=metric, min=true - 0.05)
-            figure = within_limit(limit, judged, Baseline(value=None), least=500, consecutive=3, estimated=True)
+            figure = within_limit(limit, judged, Baseline(value=None), min_samples=500, consecutive=3, estimated=True)
             fired[f"estimated {metric}"] += figure.verdict is MonitorVerdict.FIRED
         fired["concept"] += _concept(windows[0], _truth(held, positive)[PerformanceMetric.AUC])
     told = [
@@ -213,10 +213,12 @@ def _truth(scores: NDArray[np.float64], positive: NDArray[np.bool_]) -> dict[Per
     return {PerformanceMetric.ACCURACY: float(((scores > 0.5) == positive).mean()), PerformanceMetric.AUC: float(area)}
 
 
-def _estimated(metric: PerformanceMetric, scores: Numbers, known: Calibration, now: NDArray[np.float64]) -> Judged:
+def _estimated(
+    metric: PerformanceMetric, scores: Numbers, known: Calibration, now: NDArray[np.float64]
+) -> WindowMetric:
     current = counted_on(scores, now)
     assert isinstance(current, Numbers)
-    return Judged(measured=estimate(metric, current, known, 0.5), known=len(now), predicted=len(now))
+    return WindowMetric(measured=estimate(metric, current, known, 0.5), known=len(now), predicted=len(now))
 
 
 def _concept(window: tuple[NDArray[np.float64], NDArray[np.bool_]], held: float) -> bool:
@@ -224,10 +226,10 @@ def _concept(window: tuple[NDArray[np.float64], NDArray[np.bool_]], held: float)
     scores, positive = window
     actual, said = ([CLASSES[one] for one in flags.astype(int)] for flags in (positive, scores > 0.5))
     measured = measure(PerformanceMetric.AUC, classified(actual, said, CLASSES, scores.tolist()))
-    judged = Judged(measured=measured, known=len(scores), predicted=len(scores))
+    judged = WindowMetric(measured=measured, known=len(scores), predicted=len(scores))
     baseline = Baseline(value=held, rows=5000)
     figure = concept_drift(
-        PerformanceMetric.AUC, judged, baseline, threshold=0.1, decision=Decision.LOWER_BOUND, least=500
+        PerformanceMetric.AUC, judged, baseline, threshold=0.1, decision=Decision.LOWER_BOUND, min_samples=500
     )  # fmt: skip
     return figure.verdict is MonitorVerdict.FIRED
 

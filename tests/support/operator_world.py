@@ -30,13 +30,13 @@ from viridian.controller.breaker import BreakingRegistry
 from viridian.controller.keys import Key
 from viridian.controller.kinds import Kind
 from viridian.controller.last_seen import LastSeen
-from viridian.controller.monitoring_figures import MonitoringFigures
+from viridian.controller.monitoring_metrics import MonitoringMetrics
 from viridian.controller.monitors import Monitors
 from viridian.controller.observe_model_deployment import ModelDeployments
 from viridian.controller.observe_retrain_policy import RetrainPolicies
 from viridian.controller.queue import Ending, Gone, Retry, Settled
 from viridian.controller.reconcile import PassResult, Reconciler
-from viridian.controller.references import References
+from viridian.controller.reference_profiles import ReferenceProfiles
 from viridian.controller.registry_view import RegistryView
 from viridian.controller.resolve import Resolver
 from viridian.controller.samples import Samples
@@ -88,7 +88,7 @@ class OperatorWorld:
         self.pods = MemoryPods(self.cluster, rate=rate)
         self.collector = MemoryCollector()
         self.bundles = MemoryBundles()
-        self.monitoring = MonitoringFigures()
+        self.monitoring = MonitoringMetrics()
         self.settings = settings
         self.keys = [Key(MODEL_DEPLOYMENT, "default", "churn")]
         """What is looked at; a RetrainPolicy has to be added."""
@@ -237,7 +237,7 @@ class OperatorWorld:
         return seen
 
     def _monitors(self) -> Monitors:
-        return Monitors(self.collector, References(self.bundles), self.monitoring)
+        return Monitors(self.collector, ReferenceProfiles(self.bundles), self.monitoring)
 
 
 def _each(tell: Callable[[str], None], models: Iterable[str]) -> None:

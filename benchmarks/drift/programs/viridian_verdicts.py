@@ -10,7 +10,7 @@ import msgspec
 import polars as pl
 
 from viridian.api.profile import Sketch
-from viridian.judgement.drift import DriftReference, Question, judge
+from viridian.judgement.drift import DriftCriteria, DriftReference, judge
 from viridian.judgement.figures import MonitorVerdict
 from viridian.training.profile import counted_on
 
@@ -22,7 +22,7 @@ def verdicts(folder: Path, out: Path) -> None:
     def drifted(name: str) -> bool:
         values = pl.read_parquet(folder / "current.parquet", columns=[name])[name].to_numpy()
         known = [DriftReference(name="the training data", sketch=reference[name])]
-        return judge(name, Question(), counted_on(reference[name], values), known).verdict is MonitorVerdict.FIRED
+        return judge(name, DriftCriteria(), counted_on(reference[name], values), known).verdict is MonitorVerdict.FIRED
 
     with ThreadPoolExecutor(2) as pool:
         found = [number for number, moved in enumerate(pool.map(drifted, reference)) if moved]

@@ -26,7 +26,7 @@ from viridian.controller.observe_model_deployment import ModelDeployments
 from viridian.controller.observe_retrain_policy import RetrainPolicies
 from viridian.controller.queue import WorkQueue
 from viridian.controller.reconcile import Reconciler
-from viridian.controller.references import References
+from viridian.controller.reference_profiles import ReferenceProfiles
 from viridian.controller.registries import ByNamespace
 from viridian.controller.registry_view import RegistryView
 from viridian.controller.resolve import Resolver
@@ -156,7 +156,7 @@ def assemble(
         {namespace: RegistryView(one, max_age=max_age) for namespace, one in own.items()},
     )
     configured = settings.mlflow_uri is not None
-    monitors = Monitors(environment.feedback, References(environment.bundles), telemetry.monitoring)
+    monitors = Monitors(environment.feedback, ReferenceProfiles(environment.bundles), telemetry.monitoring)
     last_seen = LastSeen()
     kinds: dict[str, Kind[Any]] = {
         MODEL_DEPLOYMENT: ModelDeployments(

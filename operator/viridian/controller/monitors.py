@@ -20,10 +20,10 @@ from viridian.api.monitoring import Feedback as FeedbackSpec
 from viridian.api.monitoring import Monitoring
 from viridian.api.names import MONITORING_ANNOTATION, REVIEWED_ANNOTATION, revision_record
 from viridian.controller.keys import Key
-from viridian.controller.references import References
-from viridian.monitoring.report import Report, Watched, report
-from viridian.monitoring.telling import Blind, Watch, remembered
-from viridian.monitoring.windows import Calendar, Content, Span, Windows, calendar, seconds, spans
+from viridian.controller.reference_profiles import ReferenceProfiles
+from viridian.monitoring.evaluate import MonitoringData, MonitoringReport, evaluate
+from viridian.monitoring.status import EvaluationFailure, MonitoringResult, remembered
+from viridian.monitoring.windows import Calendar, Content, WindowQuery, Windows, calendar, seconds, window_queries
 from viridian.ports.feedback import Collector, FeedbackError, FeedbackUnavailable
 from viridian.rollout.snapshot import RolloutInput, judged_targets
 
@@ -56,9 +56,9 @@ class _Known:
     """The newest answer, and the attempt at the next one."""
 
     question: _Question
-    report: Report | None = None
-    blind: Blind | None = None
-    next_look: datetime | None = None
+    report: MonitoringReport | None = None
+    blind: EvaluationFailure | None = None
+    next_evaluation: datetime | None = None
     """None before the first attempt has ended."""
     asking: asyncio.Task[None] | None = None
     asked_at: datetime | None = None
@@ -68,7 +68,7 @@ class _Known:
 class Audience(Protocol):
     """Is told every report, for the metrics."""
 
-    def judged(self, key: Key, report: Report) -> None: ...
+    def judged(self, key: Key, report: MonitoringReport) -> None: ...
 
     def forget(self, key: Key) -> None: ...
 
@@ -76,9 +76,9 @@ class Audience(Protocol):
 class Monitors:
     """Remembers the newest report on each ModelDeployment. Losing it costs one question."""
 
-    def __init__(self, feedback: Collector | None, references: References, audience: Audience) -> None:
+    def __init__(self, feedback: Collector | None, reference_profiles: ReferenceProfiles, audience: Audience) -> None:
         self._feedback = feedback
-        self._references = references
+        self._references = reference_profiles
         self._audience = audience
         self._known: dict[Key, _Known] = {}
         self._rules: dict[Key, tuple[Keeping, datetime]] = {}
@@ -86,7 +86,7 @@ class Monitors:
         self._tasks: set[asyncio.Task[None]] = set()
         self._turns = asyncio.Semaphore(AT_ONCE)
 
-    async def watch(self, key: Key, snapshot: RolloutInput, now: datetime) -> Watch | None:
+    async def watch(self, key: Key, snapshot: RolloutInput, now: datetime) -> MonitoringResult | None:
         """What the monitors say now; None where none are asked for. Never raises."""
         if snapshot.spec is None:
             return None
@@ -96,19 +96,19 @@ class Monitors:
         if snapshot.spec.monitoring is None:
             self._drop(key)
             outdated = _outdated(snapshot, "")
-            return Watch(monitors=(), revision="", outdated=outdated) if outdated else None
+            return MonitoringResult(monitors=(), revision="", outdated=outdated) if outdated else None
         question = _question(snapshot, snapshot.spec, snapshot.spec.monitoring)
         if question is None:
             self._drop(key)
-            return Watch(monitors=snapshot.spec.monitoring.monitors, revision="")
+            return MonitoringResult(monitors=snapshot.spec.monitoring.monitors, revision="")
         known = self._about(key, question)
-        if known.asking is None and (known.next_look is None or now >= known.next_look):
+        if known.asking is None and (known.next_evaluation is None or now >= known.next_evaluation):
             known.asking, known.asked_at = self._start(self._ask(key, known, snapshot, self._feedback, now)), now
             # This pass alone: many objects that wait for their turn must not keep the workers.
             await asyncio.wait([known.asking], timeout=PATIENCE)
         waiting = known.asking is not None
         waited = now - known.asked_at if known.asked_at else SOON
-        return Watch(
+        return MonitoringResult(
             monitors=question.monitoring.monitors,
             revision=question.revision,
             report=known.report,
@@ -116,7 +116,7 @@ class Monitors:
             name=key.name,
             namespace=key.namespace,
             reviewed=snapshot.annotations.get(REVIEWED_ANNOTATION, ""),
-            look=now + min(AGAIN, max(SOON, waited)) if waiting else known.next_look,
+            look=now + min(AGAIN, max(SOON, waited)) if waiting else known.next_evaluation,
             record=revision_record(key.name, question.revision) if question.revision in snapshot.records else "",
             remembered=remembered(_noted(snapshot, question.revision)),
             outdated=_outdated(snapshot, question.revision),
@@ -153,32 +153,34 @@ class Monitors:
         try:
             known.report, again = await self._judge(key, known.question, snapshot, feedback, days)
             known.blind = None
-            known.next_look = min(days.next_look, now + AGAIN) if again else days.next_look
+            known.next_evaluation = min(days.next_evaluation, now + AGAIN) if again else days.next_evaluation
         except FeedbackError as error:
             unavailable = isinstance(error, FeedbackUnavailable)
             reason = reasons.COLLECTOR_UNAVAILABLE if unavailable else reasons.COLLECTOR_REFUSED
-            known.blind, known.next_look = Blind(reason, str(error)), now + AGAIN
+            known.blind, known.next_evaluation = EvaluationFailure(reason, str(error)), now + AGAIN
         except Exception as error:  # a mistake of ours about monitoring must not hold up a rollout
             log.exception("the windows could not be judged", extra={"key": str(key)})
             message = f"the collector's answer could not be judged: {type(error).__name__}"
-            known.blind, known.next_look = Blind(reasons.COLLECTOR_REFUSED, message), now + AGAIN
+            known.blind, known.next_evaluation = EvaluationFailure(reasons.COLLECTOR_REFUSED, message), now + AGAIN
         finally:
             known.asking = None
 
     async def _judge(
         self, key: Key, question: _Question, snapshot: RolloutInput, feedback: Collector, days: Calendar
-    ) -> tuple[Report, bool]:
+    ) -> tuple[MonitoringReport, bool]:
         """The report, and whether it is worth asking again before the next window."""
         traffic = snapshot.traffic
         pods = judged_targets(snapshot, traffic.champion) if traffic else ()
         found = await self._references.of(question.revision, question.digest, pods)
         async with self._turns:
-            told = report(
-                Watched(
+            told = evaluate(
+                MonitoringData(
                     monitoring=question.monitoring,
                     revision=question.revision,
                     calendar=days,
-                    windows=await self._windows(key, feedback, spans(question.monitoring, days, question.revision)),
+                    windows=await self._windows(
+                        key, feedback, window_queries(question.monitoring, days, question.revision)
+                    ),
                     reference=found.reference,
                     no_reference=found.absent,
                     predictions_kept=question.predictions_kept,
@@ -187,7 +189,7 @@ class Monitors:
         self._audience.judged(key, told)
         return told, not found.settled
 
-    async def _windows(self, key: Key, feedback: Collector, asked: Sequence[Span]) -> Windows:
+    async def _windows(self, key: Key, feedback: Collector, asked: Sequence[WindowQuery]) -> Windows:
         known: list[Window] = []
         for span in asked:
             answer = await feedback.windows(
@@ -257,7 +259,7 @@ class Monitors:
         return task
 
 
-def _without_collector(snapshot: RolloutInput, spec: ModelDeploymentSpec) -> Watch | None:
+def _without_collector(snapshot: RolloutInput, spec: ModelDeploymentSpec) -> MonitoringResult | None:
     """Told wherever a collector is asked for: answers that are not kept are missed only when it is too late."""
     wanted = [f"spec.{name}" for name in ("feedback", "monitoring") if getattr(spec, name) is not None]
     if not wanted:
@@ -266,10 +268,10 @@ def _without_collector(snapshot: RolloutInput, spec: ModelDeploymentSpec) -> Wat
         "the operator knows no collector, so no answer is kept and nothing is monitored: install one (Helm: "
         f"collector.install) or name one (--collector-url), or remove {' and '.join(wanted)}"
     )
-    return Watch(
+    return MonitoringResult(
         monitors=spec.monitoring.monitors if spec.monitoring else (),
         revision=snapshot.traffic.revision if snapshot.traffic else "",
-        blind=Blind(reasons.NO_COLLECTOR, message),
+        blind=EvaluationFailure(reasons.NO_COLLECTOR, message),
     )
 
 

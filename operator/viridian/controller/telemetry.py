@@ -11,7 +11,7 @@ from prometheus_client.process_collector import ProcessCollector
 from viridian.api.names import MODEL_DEPLOYMENT, RETRAIN_POLICY
 from viridian.controller.figures import Figures
 from viridian.controller.keys import Key
-from viridian.controller.monitoring_figures import MonitoringFigures
+from viridian.controller.monitoring_metrics import MonitoringMetrics
 from viridian.controller.queue import WorkQueue
 from viridian.controller.reconcile import PassResult
 
@@ -29,7 +29,7 @@ class Telemetry:
         self.registry = CollectorRegistry()
         self.figures = Figures()
         self.registry.register(self.figures)
-        self.monitoring = MonitoringFigures()
+        self.monitoring = MonitoringMetrics()
         self.registry.register(self.monitoring)
         ProcessCollector(registry=self.registry)
         self._queue_metrics()

@@ -8,8 +8,8 @@ from typing import Final
 
 from viridian.api.monitoring import Decision, Statistic
 from viridian.api.profile import Categories, Numbers, Sketch
-from viridian.judgement import shifts
-from viridian.judgement.figures import Effect, Figure, MonitorVerdict, beyond, percent, shown
+from viridian.judgement import distances
+from viridian.judgement.figures import EffectSize, Figure, MonitorVerdict, exceeds, format_number, format_percent
 from viridian.judgement.merging import ShapesDiffer
 
 THRESHOLDS: Final[Mapping[Statistic, float]] = {
@@ -27,7 +27,7 @@ FLOOR: Final[Mapping[Decision, int]] = {Decision.POINT: 100, Decision.LOWER_BOUN
 """Below it nothing is judged, whatever the user names."""
 REFERENCE_FLOOR: Final = 100
 
-_SAID: Final[Mapping[Statistic, str]] = {
+_SENTENCES: Final[Mapping[Statistic, str]] = {
     Statistic.MEAN_SHIFT: "the mean has moved by {} standard deviations",
     Statistic.KS: "the cumulative shares (KS) differ by {}",
     Statistic.PSI: "the population stability index is {}",
@@ -41,7 +41,7 @@ _IN_PERCENT: Final = (Statistic.MISSING, Statistic.NEW_CATEGORIES, Statistic.TOT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class DriftCriteria:
     """What counts as drift."""
 
     statistic: Statistic | None = None
@@ -51,7 +51,7 @@ class Question:
     min_samples: int | None = None
 
     @property
-    def least(self) -> int:
+    def required_samples(self) -> int:
         """Values without which there is no verdict."""
         return max(self.min_samples or MIN_SAMPLES[self.decision], FLOOR[self.decision])
 
@@ -67,47 +67,54 @@ class DriftReference:
     """Why there is none, for people."""
 
 
-def judge(feature: str, question: Question, current: Sketch | None, references: Sequence[DriftReference]) -> Figure:
+def judge(
+    feature: str, criteria: DriftCriteria, current: Sketch | None, references: Sequence[DriftReference]
+) -> Figure:
     """The figure of one feature: it has drifted when it differs from every reference.
 
     Numbers and sentence are those of the first reference that it does not differ from, else of the first one.
     """
-    figures = [_against(feature, question, current, reference) for reference in references]
+    figures = [_compare(feature, criteria, current, reference) for reference in references]
     for verdict in (MonitorVerdict.INSUFFICIENT_DATA, MonitorVerdict.QUIET):
         if found := next((figure for figure in figures if figure.verdict is verdict), None):
             return found
     return figures[0]
 
 
-def judged(question: Question, sketch: Sketch) -> bool:
+def can_judge(criteria: DriftCriteria, sketch: Sketch) -> bool:
     """Whether the question can be asked of such values at all."""
-    return shifts.applies(statistic_for(question, sketch), sketch)
+    return distances.applies(statistic_for(criteria, sketch), sketch)
 
 
-def statistic_for(question: Question, sketch: Sketch) -> Statistic:
+def statistic_for(criteria: DriftCriteria, sketch: Sketch) -> Statistic:
     """The statistic of the question, or the one that suits the values."""
     usual = Statistic.KS if isinstance(sketch, Numbers) else Statistic.TOTAL_VARIATION
-    return question.statistic or usual
+    return criteria.statistic or usual
 
 
-def _against(feature: str, question: Question, current: Sketch | None, reference: DriftReference) -> Figure:
+def _compare(feature: str, criteria: DriftCriteria, current: Sketch | None, reference: DriftReference) -> Figure:
     known = reference.sketch or current
     if known is None:
-        return _unknown(feature, question, reference.absent or "nothing was counted in this window")
-    statistic = statistic_for(question, known)
-    before = shifts.counted(statistic, reference.sketch) if reference.sketch else 0
-    now = shifts.counted(statistic, current) if current else 0
-    problem = _problem(statistic, question, current, reference)
+        return _unknown(feature, criteria, reference.absent or "nothing was counted in this window")
+    statistic = statistic_for(criteria, known)
+    reference_samples = distances.counted(statistic, reference.sketch) if reference.sketch else 0
+    samples = distances.counted(statistic, current) if current else 0
+    problem = _missing_data(statistic, criteria, current, reference)
     if problem or current is None or reference.sketch is None:
-        return _unknown(feature, question, problem, statistic, now, before)
+        return _unknown(feature, criteria, problem, statistic, samples, reference_samples)
     try:
-        effect = shifts.MEASURES[statistic](reference.sketch, current)
+        effect = distances.MEASURES[statistic](reference.sketch, current)
     except ShapesDiffer as why:
         return _unknown(
-            feature, question, f"it cannot be compared with {reference.name}: {why}", statistic, now, before
+            feature,
+            criteria,
+            f"it cannot be compared with {reference.name}: {why}",
+            statistic,
+            samples,
+            reference_samples,
         )
-    threshold = THRESHOLDS[statistic] if question.threshold is None else question.threshold
-    verdict = _verdict(effect, threshold, question.decision)
+    threshold = THRESHOLDS[statistic] if criteria.threshold is None else criteria.threshold
+    verdict = _verdict(effect, threshold, criteria.decision)
     return Figure(
         feature=feature,
         measure=statistic.value,
@@ -115,25 +122,29 @@ def _against(feature: str, question: Question, current: Sketch | None, reference
         value=effect.value,
         bound=effect.bound,
         threshold=threshold,
-        samples=now,
-        reference_samples=before,
-        sentence=_sentence(feature, statistic, question.decision, effect, threshold, verdict, now, before, reference),
+        samples=samples,
+        reference_samples=reference_samples,
+        sentence=_sentence(
+            feature, statistic, criteria.decision, effect, threshold, verdict, samples, reference_samples, reference
+        ),
     )
 
 
-def _verdict(effect: Effect, threshold: float, decision: Decision) -> MonitorVerdict:
+def _verdict(effect: EffectSize, threshold: float, decision: Decision) -> MonitorVerdict:
     if decision is Decision.LOWER_BOUND:
-        return MonitorVerdict.FIRED if beyond(effect.bound, threshold) else MonitorVerdict.QUIET
-    if not beyond(effect.value, threshold):
+        return MonitorVerdict.FIRED if exceeds(effect.bound, threshold) else MonitorVerdict.QUIET
+    if not exceeds(effect.value, threshold):
         return MonitorVerdict.QUIET
     return MonitorVerdict.INSUFFICIENT_DATA if effect.by_chance else MonitorVerdict.FIRED
 
 
-def _problem(statistic: Statistic, question: Question, current: Sketch | None, reference: DriftReference) -> str:
+def _missing_data(
+    statistic: Statistic, criteria: DriftCriteria, current: Sketch | None, reference: DriftReference
+) -> str:
     """Why there can be no verdict, empty where there can."""
     if reference.sketch is None:
         return reference.absent or f"there is nothing known of {reference.name}"
-    if not shifts.applies(statistic, reference.sketch):
+    if not distances.applies(statistic, reference.sketch):
         kind = "numbers" if isinstance(reference.sketch, Numbers) else "categories"
         return f"{statistic} says nothing about {kind}: choose another statistic for it"
     if current is None:
@@ -143,36 +154,41 @@ def _problem(statistic: Statistic, question: Question, current: Sketch | None, r
             "no value of it is frequent enough in the training data to be compared by name, as with ids and free "
             f"text: name the other features in features, or use statistic: {Statistic.MISSING}"
         )
-    now, before = shifts.counted(statistic, current), shifts.counted(statistic, reference.sketch)
-    if now < question.least:
-        return f"{now} values in this window, {question.least} are needed"
-    if before < REFERENCE_FLOOR:
+    samples, reference_samples = distances.counted(statistic, current), distances.counted(statistic, reference.sketch)
+    if samples < criteria.required_samples:
+        return f"{samples} values in this window, {criteria.required_samples} are needed"
+    if reference_samples < REFERENCE_FLOOR:
         return (
-            f"{reference.name} {'have' if reference.name.endswith('data') else 'has'} {before} values, "
+            f"{reference.name} {'have' if reference.name.endswith('data') else 'has'} {reference_samples} values, "
             f"{REFERENCE_FLOOR} are needed"
         )
     if statistic is Statistic.NEW_CATEGORIES and isinstance(reference.sketch, Categories):
-        rare, most = reference.sketch.other / before, THRESHOLDS[statistic]
-        if not beyond(1 - rare, most if question.threshold is None else question.threshold):
+        rare, most = reference.sketch.other / reference_samples, THRESHOLDS[statistic]
+        if not exceeds(1 - rare, most if criteria.threshold is None else criteria.threshold):
             return (
-                f"{percent(rare)} of {reference.name} have values that are too rare for a name of their own, so new "
-                f"ones cannot be told from them: choose another statistic for it"
+                f"{format_percent(rare)} of {reference.name} have values that are too rare for a name of their own, so "
+                f"new ones cannot be told from them: choose another statistic for it"
             )
     return ""
 
 
 def _unknown(
-    feature: str, question: Question, why: str, statistic: Statistic | None = None, now: int = 0, before: int = 0
+    feature: str,
+    criteria: DriftCriteria,
+    why: str,
+    statistic: Statistic | None = None,
+    samples: int = 0,
+    reference_samples: int = 0,
 ) -> Figure:
-    measure = statistic or question.statistic
+    measure = statistic or criteria.statistic
     return Figure(
         feature=feature,
         measure=measure.value if measure else "",
         verdict=MonitorVerdict.INSUFFICIENT_DATA,
         sentence=f"{feature}: {why}" if feature else why,
-        threshold=question.threshold if question.threshold is not None else THRESHOLDS[measure] if measure else None,
-        samples=now,
-        reference_samples=before,
+        threshold=criteria.threshold if criteria.threshold is not None else THRESHOLDS[measure] if measure else None,
+        samples=samples,
+        reference_samples=reference_samples,
     )
 
 
@@ -180,20 +196,20 @@ def _sentence(
     feature: str,
     statistic: Statistic,
     decision: Decision,
-    effect: Effect,
+    effect: EffectSize,
     threshold: float,
     verdict: MonitorVerdict,
-    now: int,
-    before: int,
+    samples: int,
+    reference_samples: int,
     reference: DriftReference,
 ) -> str:
-    number = percent if statistic in _IN_PERCENT else shown
+    number = format_percent if statistic in _IN_PERCENT else format_number
     careful = f", by at least {number(effect.bound)} beyond chance" if decision is Decision.LOWER_BOUND else ""
     lead = f"{feature}: " if feature else ""
     known = f"{'at least ' if effect.at_least else ''}{number(effect.value)}"
     doubt = ", but chance alone can do that: use a longer window or a greater threshold"
     return (
-        f"{lead}{_SAID[statistic].format(known)} against {reference.name}{careful}, "
+        f"{lead}{_SENTENCES[statistic].format(known)} against {reference.name}{careful}, "
         f"{'not above' if verdict is MonitorVerdict.QUIET else 'above'} {number(threshold)}"
-        f"{doubt if verdict is MonitorVerdict.INSUFFICIENT_DATA else ''} ({now} and {before} values)"
+        f"{doubt if verdict is MonitorVerdict.INSUFFICIENT_DATA else ''} ({samples} and {reference_samples} values)"
     )

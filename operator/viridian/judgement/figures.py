@@ -24,7 +24,7 @@ class MonitorVerdict(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Effect:
+class EffectSize:
     """A number, and how much of it is left when chance has had its due. Neither is negative."""
 
     value: float
@@ -63,14 +63,14 @@ class Figure:
     """Without outcomes: provisional until the labels are mature."""
 
 
-def beyond(value: float, threshold: float) -> bool:
+def exceeds(value: float, threshold: float) -> bool:
     """Strictly above. NaN is beyond nothing."""
     return value > threshold and not math.isclose(value, threshold, rel_tol=_TOLERANCE, abs_tol=_TOLERANCE)
 
 
 def reaches(value: float, threshold: float) -> bool:
     """At least as much."""
-    return not beyond(threshold, value)
+    return not exceeds(threshold, value)
 
 
 def overall(verdicts: Iterable[MonitorVerdict]) -> MonitorVerdict:
@@ -79,13 +79,13 @@ def overall(verdicts: Iterable[MonitorVerdict]) -> MonitorVerdict:
     return next((verdict for verdict in MonitorVerdict if verdict in found), MonitorVerdict.INSUFFICIENT_DATA)
 
 
-def shown(value: float | None) -> str:
+def format_number(value: float | None) -> str:
     """A number as people want to read it."""
     if value is None or not math.isfinite(value):
         return "unbounded" if value is not None and value > 0 else "unknown"
     return f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"
 
 
-def percent(share: float) -> str:
+def format_percent(share: float) -> str:
     """A share from 0 to 1 for people."""
     return f"{100 * share:.3g} %"

@@ -22,7 +22,7 @@ LOWER_IS_BETTER: Final = (
     PerformanceMetric.MAE,
     PerformanceMetric.RMSE,
 )
-LEAST_OF_A_KIND: Final = 20
+MIN_ROWS_PER_CLASS: Final = 20
 """Rows of each kind without which a metric is chance: positives and negatives of an area, predicted positives of
 precision, actual ones of recall."""
 OF_NUMBERS: Final = (PerformanceMetric.MAE, PerformanceMetric.RMSE, PerformanceMetric.BIAS, PerformanceMetric.R2)
@@ -40,12 +40,12 @@ class Measured:
     """Of the rarer of two kinds of rows that it compares."""
 
     @property
-    def enough(self) -> bool:
+    def reliable(self) -> bool:
         """Whether its error can be believed: a handful of rows may agree by chance."""
-        return min(self.rows, self.rows if self.rarer is None else self.rarer) >= LEAST_OF_A_KIND
+        return min(self.rows, self.rows if self.rarer is None else self.rarer) >= MIN_ROWS_PER_CLASS
 
 
-def usual(task: Task) -> PerformanceMetric:
+def default_metric(task: Task) -> PerformanceMetric:
     """The metric that a model is known by where nobody names one."""
     return {
         Task.BINARY: PerformanceMetric.AUC,
@@ -112,7 +112,7 @@ def _share(part: float, whole: float) -> Measured:
 _SCORED: Final = (PerformanceMetric.AUC, PerformanceMetric.LOG_LOSS, PerformanceMetric.BRIER)
 _MIDDLES: Final = (0.0, *map(score_in, range(1, SCORE_BINS - 1)), 1.0)
 """Of the outer bins the ends, since scores of exactly 0 and 1 lose most."""
-_LEAST_PROBABILITY: Final = 2.0**-52
+_MIN_PROBABILITY: Final = 2.0**-52
 """Scores of exactly 0 and 1 count as this far from them in the logarithmic loss, as in scikit-learn."""
 
 
@@ -164,7 +164,7 @@ def _squared(chance: float) -> float:
 
 
 def _logarithmic(chance: float) -> float:
-    return -math.log(max(chance, _LEAST_PROBABILITY))
+    return -math.log(max(chance, _MIN_PROBABILITY))
 
 
 def _loss(

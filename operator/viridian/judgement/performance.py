@@ -9,19 +9,19 @@ from typing import Final
 
 from viridian.api.monitoring import Decision
 from viridian.api.performance import PerformanceMetric
-from viridian.judgement.figures import SIGMAS, Figure, MonitorVerdict, beyond, percent, shown
-from viridian.judgement.metrics import LEAST_OF_A_KIND, LOWER_IS_BETTER, Measured
+from viridian.judgement.figures import SIGMAS, Figure, MonitorVerdict, exceeds, format_number, format_percent
+from viridian.judgement.metrics import LOWER_IS_BETTER, MIN_ROWS_PER_CLASS, Measured
 from viridian.judgement.trend import trend
 
-FEWEST_WINDOWS: Final = 4
+MIN_WINDOWS: Final = 4
 """A trend through fewer says nothing."""
-_FEW_OF_A_KIND: Final = (
-    f"it rests on fewer than {LEAST_OF_A_KIND} rows of one kind, such as positive ones: choose a longer window"
+_TOO_FEW_PER_CLASS: Final = (
+    f"it rests on fewer than {MIN_ROWS_PER_CLASS} rows of one kind, such as positive ones: choose a longer window"
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Judged:
+class WindowMetric:
     """One window: the metric of its rows, and how many rows that are of how many."""
 
     measured: Measured | None
@@ -62,37 +62,38 @@ class Limit:
 
 def within_limit(
     limit: Limit,
-    windows: Sequence[Judged],
+    windows: Sequence[WindowMetric],
     baseline: Baseline,
     *,
-    least: int,
+    min_samples: int,
     consecutive: int,
     estimated: bool = False,
 ) -> Figure:
     """Fires when the newest `consecutive` windows are all beyond the limit; `windows` has the oldest first."""
     newest = windows[-1] if windows else None
     line = limit.absolute(baseline)
-    if problem := _too_little(newest, least, estimated) or ("" if line is not None else baseline.absent):
+    if problem := _insufficient(newest, min_samples, estimated) or ("" if line is not None else baseline.absent):
         return _unknown(limit.metric, problem, newest, line, baseline, estimated)
     streak = 0
     for window in reversed(windows):
-        if not _judgeable(window, least) or not _crossed(limit, window.measured, line):
+        if not _can_judge(window, min_samples) or not _crossed(limit, window.measured, line):
             break
         streak += 1
     measured = newest.measured if newest else None
     fired = streak >= consecutive
     side = "below" if limit.from_below else "above"
-    relation = f"{side} {shown(line)}" if streak else f"not {side} {shown(line)}"
+    relation = f"{side} {format_number(line)}" if streak else f"not {side} {format_number(line)}"
     if streak and consecutive > 1:
         relation += f" in {min(streak, consecutive)} of {consecutive} windows in a row"
     if limit.relative is not None:
-        relation += f", which is {percent(abs(limit.relative))} {side} the {shown(baseline.value)} of the holdout"
+        share, known = format_percent(abs(limit.relative)), format_number(baseline.value)
+        relation += f", which is {share} {side} the {known} of the holdout"
     return _figure(
         limit.metric,
         MonitorVerdict.FIRED if fired else MonitorVerdict.QUIET,
-        f"{_told(limit.metric, measured, newest, estimated)}, {relation}",
+        f"{_described(limit.metric, measured, newest, estimated)}, {relation}",
         measured,
-        bound=_towards_harmless(measured, limit.from_below),
+        bound=_bound(measured, limit.from_below),
         threshold=line,
         baseline=baseline,
         known=newest.known if newest else 0,
@@ -102,35 +103,36 @@ def within_limit(
 
 def concept_drift(
     metric: PerformanceMetric,
-    window: Judged | None,
+    window: WindowMetric | None,
     baseline: Baseline,
     *,
     threshold: float,
     decision: Decision,
-    least: int,
+    min_samples: int,
 ) -> Figure:
     """Fires when the metric is worse than on the holdout by more than `threshold`, as a share of the value there.
 
     The holdout's own standard error is taken to be that of the window, scaled to its number of rows.
     """
     measured = window.measured if window else None
-    problem = _too_little(window, least, estimated=False) or _no_share_of(baseline)
+    problem = _insufficient(window, min_samples, estimated=False) or _no_share_of(baseline)
     if problem or measured is None or not baseline.value:
         return _unknown(metric, problem, window, threshold, baseline, estimated=False)
     sign = 1 if metric in LOWER_IS_BETTER else -1
     worse = sign * (measured.value - baseline.value) / abs(baseline.value)
     scale = math.sqrt(window.known / baseline.rows) if window and baseline.rows > 0 else 1.0
     bound = worse - SIGMAS * math.hypot(measured.error, measured.error * scale) / abs(baseline.value)
-    fired = beyond(worse if decision is Decision.POINT else bound, threshold)
-    careful = f", by at least {percent(max(0.0, bound))} beyond chance" if decision is Decision.LOWER_BOUND else ""
-    change = (
-        f"{percent(abs(worse))} {'worse' if worse > 0 else 'better'} than the {shown(baseline.value)} of the holdout"
+    fired = exceeds(worse if decision is Decision.POINT else bound, threshold)
+    careful = (
+        f", by at least {format_percent(max(0.0, bound))} beyond chance" if decision is Decision.LOWER_BOUND else ""
     )
+    side = "worse" if worse > 0 else "better"
+    change = f"{format_percent(abs(worse))} {side} than the {format_number(baseline.value)} of the holdout"
     return Figure(
         measure=metric.value,
         verdict=MonitorVerdict.FIRED if fired else MonitorVerdict.QUIET,
-        sentence=f"{_told(metric, measured, window, estimated=False)}, {change}{careful}, "
-        f"{'above' if fired else 'not above'} {percent(threshold)}",
+        sentence=f"{_described(metric, measured, window, estimated=False)}, {change}{careful}, "
+        f"{'above' if fired else 'not above'} {format_percent(threshold)}",
         value=worse,
         bound=bound,
         threshold=threshold,
@@ -142,13 +144,13 @@ def concept_drift(
 
 def decay(
     metric: PerformanceMetric,
-    windows: Sequence[Judged],
+    windows: Sequence[WindowMetric],
     baseline: Baseline,
     *,
     per_window: float | None,
     relative: float | None,
     decision: Decision,
-    least: int,
+    min_samples: int,
 ) -> Figure:
     """Fires when the trend over the windows, the oldest first, goes beyond the given change from one to the next."""
     if per_window is None and relative is not None and baseline.value is not None:
@@ -159,24 +161,26 @@ def decay(
     points = [
         (number, window.measured)
         for number, window in enumerate(windows)
-        if window.measured is not None and _judgeable(window, least)
+        if window.measured is not None and _can_judge(window, min_samples)
     ]
-    needed = max(FEWEST_WINDOWS, math.ceil(len(windows) / 2))
+    needed = max(MIN_WINDOWS, math.ceil(len(windows) / 2))
     found = trend(points) if len(points) >= needed else None
     if found is None:
-        problem = f"{len(points)} of the last {len(windows)} windows have {least} mature labels, {needed} are needed"
+        problem = (
+            f"{len(points)} of the last {len(windows)} windows have {min_samples} mature labels, {needed} are needed"
+        )
         return _unknown(metric, problem, newest, abs(per_window), baseline, estimated=False)
     sign = math.copysign(1.0, per_window)
     value, bound = sign * found.slope, sign * found.slope - found.allowance
-    fired = beyond(value if decision is Decision.POINT else bound, abs(per_window))
-    limit = f"{'beyond' if fired else 'not beyond'} {shown(per_window)}"
+    fired = exceeds(value if decision is Decision.POINT else bound, abs(per_window))
+    limit = f"{'beyond' if fired else 'not beyond'} {format_number(per_window)}"
     if relative is not None and baseline.value is not None:
-        limit += f" ({percent(abs(relative))} of the {shown(baseline.value)} of the holdout)"
+        limit += f" ({format_percent(abs(relative))} of the {format_number(baseline.value)} of the holdout)"
     return Figure(
         measure=metric.value,
         verdict=MonitorVerdict.FIRED if fired else MonitorVerdict.QUIET,
-        sentence=f"{metric} changes by {shown(found.slope)} from window to window (standard error "
-        f"{shown(found.error)}, {len(points)} windows), {limit}",
+        sentence=f"{metric} changes by {format_number(found.slope)} from window to window (standard error "
+        f"{format_number(found.error)}, {len(points)} windows), {limit}",
         value=value,
         bound=bound,
         threshold=abs(per_window),
@@ -194,36 +198,40 @@ def _no_share_of(baseline: Baseline) -> str:
     )
 
 
-def _too_little(window: Judged | None, least: int, estimated: bool) -> str:
+def _insufficient(window: WindowMetric | None, min_samples: int, estimated: bool) -> str:
     """Why there is no verdict, empty where there can be one."""
     what = "predictions" if estimated else "mature labels"
     if window is None:
-        return f"nothing is known of the window: {least} {what} are needed"
-    if window.known < least:
-        return f"{window.known} {what} of {window.predicted} predictions, {least} are needed"
+        return f"nothing is known of the window: {min_samples} {what} are needed"
+    if window.known < min_samples:
+        return f"{window.known} {what} of {window.predicted} predictions, {min_samples} are needed"
     if window.measured is None:
         return "the metric cannot be computed from these rows"
-    return "" if window.measured.enough else _FEW_OF_A_KIND
+    return "" if window.measured.reliable else _TOO_FEW_PER_CLASS
 
 
-def _judgeable(window: Judged, least: int) -> bool:
-    return window.known >= least and window.measured is not None and window.measured.enough
+def _can_judge(window: WindowMetric, min_samples: int) -> bool:
+    return window.known >= min_samples and window.measured is not None and window.measured.reliable
 
 
 def _crossed(limit: Limit, measured: Measured | None, line: float | None) -> bool:
     if measured is None or line is None:
         return False
-    return beyond(line, measured.value) if limit.from_below else beyond(measured.value, line)
+    return exceeds(line, measured.value) if limit.from_below else exceeds(measured.value, line)
 
 
-def _towards_harmless(measured: Measured | None, from_below: bool) -> float | None:
+def _bound(measured: Measured | None, from_below: bool) -> float | None:
     if measured is None:
         return None
     return measured.value + (SIGMAS if from_below else -SIGMAS) * measured.error
 
 
-def _told(metric: PerformanceMetric, measured: Measured | None, window: Judged | None, estimated: bool) -> str:
-    value = f"{shown(measured.value)} (standard error {shown(measured.error)})" if measured else "unknown"
+def _described(
+    metric: PerformanceMetric, measured: Measured | None, window: WindowMetric | None, estimated: bool
+) -> str:
+    value = (
+        f"{format_number(measured.value)} (standard error {format_number(measured.error)})" if measured else "unknown"
+    )
     known, predicted = (window.known, window.predicted) if window else (0, 0)
     if estimated:
         return f"{metric} is estimated to be {value} on {known} rows without labels"
@@ -233,7 +241,7 @@ def _told(metric: PerformanceMetric, measured: Measured | None, window: Judged |
 def _unknown(
     metric: PerformanceMetric,
     why: str,
-    window: Judged | None,
+    window: WindowMetric | None,
     threshold: float | None,
     baseline: Baseline,
     estimated: bool,

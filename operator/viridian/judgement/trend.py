@@ -29,8 +29,8 @@ def trend(points: Sequence[tuple[int, Measured]]) -> Trend | None:
     if len(points) < 3:
         return None
     # A window in which all rows agree has an error of 0, which must not outweigh all others.
-    least = max((measured.error for _, measured in points), default=0.0) / 10 or 1.0
-    weights = [1 / max(measured.error, least) ** 2 for _, measured in points]
+    smallest_error = max((measured.error for _, measured in points), default=0.0) / 10 or 1.0
+    weights = [1 / max(measured.error, smallest_error) ** 2 for _, measured in points]
     whole = sum(weights)
     mean_x = sum(weight * x for weight, (x, _) in zip(weights, points, strict=True)) / whole
     mean_y = sum(weight * measured.value for weight, (_, measured) in zip(weights, points, strict=True)) / whole

@@ -16,9 +16,9 @@ import msgspec
 from viridian.api.monitoring import MAX_FIGURES, MAX_PART, Action, ReviewStatus, Source
 from viridian.core.conditions import stamp
 from viridian.judgement.figures import MonitorVerdict
-from viridian.monitoring.report import Report, Said
+from viridian.monitoring.evaluate import MonitoringReport, MonitorResult
 
-LONGEST: Final = 700
+MAX_MESSAGE: Final = 700
 """Characters of a question; a condition must have room for how to answer it as well."""
 
 
@@ -31,7 +31,7 @@ def stored_review(status: Mapping[str, Any] | None) -> ReviewStatus | None:
 
 
 def next_review(
-    stored: ReviewStatus | None, report: Report | None, answer: str, reason: Callable[[Source], str]
+    stored: ReviewStatus | None, report: MonitoringReport | None, answer: str, reason: Callable[[Source], str]
 ) -> ReviewStatus | None:
     """The question that stands now, answered or not; `answer` names one, `reason` finds the word for what has fired."""
     known = _answered(stored, answer)
@@ -49,10 +49,12 @@ def _answered(review: ReviewStatus | None, answer: str) -> ReviewStatus | None:
     return msgspec.structs.replace(review, reviewed=True)
 
 
-def _after(stored: ReviewStatus | None, report: Report, reason: Callable[[Source], str]) -> ReviewStatus | None:
-    known = _still(stored, report)
+def _after(
+    stored: ReviewStatus | None, report: MonitoringReport, reason: Callable[[Source], str]
+) -> ReviewStatus | None:
+    known = _current(stored, report)
     about = known.about if known else ()
-    firing = [said for said in report.said if said.action is Action.REVIEW and said.verdict is MonitorVerdict.FIRED]
+    firing = [said for said in report.results if said.action is Action.REVIEW and said.verdict is MonitorVerdict.FIRED]
     parts = [part for said in firing for part in _parts(said)]
     if all(_covered(part, about) for part in parts):
         return known
@@ -65,20 +67,20 @@ def _after(stored: ReviewStatus | None, report: Report, reason: Callable[[Source
     )
 
 
-def _still(stored: ReviewStatus | None, report: Report) -> ReviewStatus | None:
+def _current(stored: ReviewStatus | None, report: MonitoringReport) -> ReviewStatus | None:
     """Without what nobody asks for any more; once it was answered, also without what no longer fires."""
     if stored is None:
         return None
-    monitors = {said.name: said for said in report.said if said.action is Action.REVIEW}
+    monitors = {said.name: said for said in report.results if said.action is Action.REVIEW}
     about = tuple(
         part
         for part in stored.about
-        if (said := monitors.get(_monitor(part))) is not None and not (stored.reviewed and _over(part, said))
+        if (said := monitors.get(_monitor(part))) is not None and not (stored.reviewed and _has_stopped(part, said))
     )
     return msgspec.structs.replace(stored, about=about) if about else None
 
 
-def _parts(said: Said) -> Iterator[str]:
+def _parts(said: MonitorResult) -> Iterator[str]:
     """What of a monitor has fired: `monitor/feature`; `monitor` for what is not about a few features."""
     features = [figure.feature for figure in said.figures if figure.verdict is MonitorVerdict.FIRED]
     parts = [f"{said.name}/{feature}" for feature in features]
@@ -97,7 +99,7 @@ def _covered(part: str, about: Collection[str]) -> bool:
     return part in about or _monitor(part) in about
 
 
-def _over(part: str, said: Said) -> bool:
+def _has_stopped(part: str, said: MonitorResult) -> bool:
     """Whether it is known not to fire: what cannot be judged may go on."""
     feature = part.removeprefix(said.name).removeprefix("/")
     verdicts = {figure.verdict for figure in said.figures if figure.feature == feature}
@@ -109,8 +111,8 @@ def _monitor(part: str) -> str:
     return part.partition("/")[0]
 
 
-def _message(firing: Sequence[Said], open_still: Sequence[str]) -> str:
+def _message(firing: Sequence[MonitorResult], open_still: Sequence[str]) -> str:
     told = "; ".join(f"{said.name}: {said.sentence}" for said in firing)
     more = f"; not reviewed yet either: {', '.join(open_still)}" if open_still else ""
     whole = told + more
-    return whole if len(whole) <= LONGEST else f"{whole[: LONGEST - 1]}…"
+    return whole if len(whole) <= MAX_MESSAGE else f"{whole[: MAX_MESSAGE - 1]}…"

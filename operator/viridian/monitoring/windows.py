@@ -44,7 +44,7 @@ class Content(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class WindowQuery:
     """Whole windows in a row, half open; of one revision, or of all."""
 
     start: float
@@ -83,7 +83,7 @@ class Calendar:
         return (self.end - wait) // self.seconds * self.seconds
 
     @property
-    def next_look(self) -> datetime:
+    def next_evaluation(self) -> datetime:
         """When the window after the newest one is looked at."""
         return datetime.fromtimestamp(self.end + self.seconds + self.lag, UTC)
 
@@ -120,18 +120,18 @@ def seconds(duration: str) -> float:
     return durations.parse(duration).total_seconds()
 
 
-def spans(monitoring: Monitoring, days: Calendar, revision: str) -> list[Span]:
+def window_queries(monitoring: Monitoring, days: Calendar, revision: str) -> list[WindowQuery]:
     """What has to be asked of the collector, each once."""
     richest = {
         replace(span, content=Content.OUTCOMES): span
-        for span in sorted(_spans(monitoring, days, revision), key=lambda span: span.content)
+        for span in sorted(_queries(monitoring, days, revision), key=lambda span: span.content)
     }
     return sorted(richest.values(), key=lambda span: (span.end, span.start, span.revision or "", span.content))
 
 
-def _spans(monitoring: Monitoring, days: Calendar, revision: str) -> Iterator[Span]:
-    def span(end: float, windows: int, of: str | None, content: Content = Content.FEATURES) -> Span:
-        return Span(end - windows * days.seconds, end, days.seconds, of, content)
+def _queries(monitoring: Monitoring, days: Calendar, revision: str) -> Iterator[WindowQuery]:
+    def span(end: float, windows: int, of: str | None, content: Content = Content.FEATURES) -> WindowQuery:
+        return WindowQuery(end - windows * days.seconds, end, days.seconds, of, content)
 
     yield span(days.end, 1, revision)
     for source in map(source_of, monitoring.monitors):

@@ -23,7 +23,7 @@ from viridian.core.conditions import Finding, Truth, conditions_in, moment, tran
 from viridian.core.intent import apply_unless_covered, unless_changed
 from viridian.core.ownership import Belongs, belongs
 from viridian.core.plan import Action, Apply, ClaimModel, CloseConnections, Delete, Plan, SetAlias, TagVersion, Target
-from viridian.monitoring.telling import with_watch
+from viridian.monitoring.status import with_monitoring
 from viridian.rollout import bookkeeping, model_address, objects, registry_trail, reverting
 from viridian.rollout.access import limit_access
 from viridian.rollout.course import choose
@@ -69,7 +69,7 @@ def decide(snapshot: RolloutInput, now: datetime) -> Plan:
         wake=now if _claims(wanted) else _wake(situation, move),
         summary=f"{move.reason}: {move.waiting_for}" if move.waiting_for else move.reason,
     )
-    return with_watch(plan, snapshot.watch, snapshot.status, snapshot.generation, now)
+    return with_monitoring(plan, snapshot.watch, snapshot.status, snapshot.generation, now)
 
 
 def untouched(snapshot: RolloutInput, now: datetime, message: str, reason: str) -> Plan:

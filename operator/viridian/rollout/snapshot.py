@@ -21,7 +21,7 @@ from viridian.core.obstacles import Obstacles
 from viridian.core.pods_waiting import Impediment
 from viridian.core.signature_keys import SignatureKeys, required_keys
 from viridian.core.templates import NO_LIMITS, TemplateRules
-from viridian.monitoring.telling import Watch
+from viridian.monitoring.status import MonitoringResult
 from viridian.rollout import records, traffic
 from viridian.rollout.addresses import Addresses
 from viridian.rollout.records import RevisionRecord, ServedModel
@@ -290,7 +290,7 @@ class RolloutInput:
     # What keeps which object from being written.
     obstacles: Obstacles = field(default_factory=dict)
     # What the monitors say; None where none are asked for.
-    watch: Watch | None = None
+    watch: MonitoringResult | None = None
 
     @property
     def traffic(self) -> Traffic | None:

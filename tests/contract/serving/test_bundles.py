@@ -13,7 +13,7 @@ from tests.support import models
 from tests.support.server_process import KEY, running
 from viridian.api.manifest import MANIFEST_PATH, SIGNATURE_PATH
 from viridian.api.profile import BUNDLE_PATH, PROFILE_PATH, ReferenceProfile
-from viridian.controller.references import References
+from viridian.controller.reference_profiles import ReferenceProfiles
 from viridian.ports.bundles import Bundles, HttpBundles
 from viridian.ports.pod_http import pod_http
 
@@ -33,7 +33,7 @@ async def pods() -> AsyncIterator[Bundles]:
 async def test_the_profile_of_a_version_is_read_from_its_pod_and_verified(tmp_path: Path, pods: Bundles) -> None:
     packed = models.write_sealed(tmp_path / "model")
     async with running(packed.directory, tmp_path, model_digest=packed.digest) as server:
-        found = await References(pods).of("r1", packed.digest, [server.target])
+        found = await ReferenceProfiles(pods).of("r1", packed.digest, [server.target])
         assert found.absent == ""
         assert found.settled
         assert found.reference == msgspec.json.decode(
@@ -47,7 +47,7 @@ async def test_a_version_without_a_profile_says_so_by_its_manifest(tmp_path: Pat
     directory = models.write_onnx_mlflow(tmp_path / "model")
     digest = models.add_manifest(directory)
     async with running(directory, tmp_path, model_digest=digest) as server:
-        found = await References(pods).of("r1", digest, [server.target])
+        found = await ReferenceProfiles(pods).of("r1", digest, [server.target])
     assert found.reference is None
     assert found.settled
     assert "bundle it with viridian's trainer library" in found.absent

@@ -20,10 +20,10 @@ from tests.support.watched import REFERENCE, served, window
 from viridian.api.feedback import Keeping, Window
 from viridian.api.names import Slot
 from viridian.controller.keys import Key
-from viridian.controller.monitoring_figures import MonitoringFigures
+from viridian.controller.monitoring_metrics import MonitoringMetrics
 from viridian.controller.monitors import AT_ONCE, PATIENCE, Monitors
-from viridian.controller.references import References
-from viridian.monitoring.report import Report
+from viridian.controller.reference_profiles import ReferenceProfiles
+from viridian.monitoring.evaluate import MonitoringReport
 from viridian.ports.feedback import FeedbackRefused, FeedbackUnavailable
 from viridian.rollout.decide import decide
 from viridian.rollout.traffic import Traffic
@@ -337,7 +337,7 @@ class Heard:
         self.all = asyncio.Event()
         self._everybody = everybody
 
-    def judged(self, key: Key, report: Report) -> None:
+    def judged(self, key: Key, report: MonitoringReport) -> None:
         self.keys.add(key)
         if len(self.keys) == self._everybody:
             self.all.set()
@@ -356,7 +356,7 @@ SERVING = snapshot(
 
 async def test_of_many_objects_a_few_are_asked_about_at_a_time_and_all_in_the_end() -> None:
     collector, heard = Slow(), Heard(20)
-    monitors = Monitors(collector, References(MemoryBundles()), heard)
+    monitors = Monitors(collector, ReferenceProfiles(MemoryBundles()), heard)
     keys = [Key("ModelDeployment", "default", f"churn-{number}") for number in range(20)]
     await asyncio.gather(*(monitors.watch(key, SERVING, NOW) for key in keys))
     assert collector.waiting == AT_ONCE
@@ -385,7 +385,7 @@ async def test_of_many_objects_a_few_are_asked_about_at_a_time_and_all_in_the_en
     ids=str,
 )
 async def test_where_no_collector_is_known_who_asks_for_one_is_told(parts: dict[str, Any], remove: str) -> None:
-    monitors = Monitors(None, References(MemoryBundles()), MonitoringFigures())
+    monitors = Monitors(None, ReferenceProfiles(MemoryBundles()), MonitoringMetrics())
     asking = snapshot(of=spec(**parts), traffic=SERVING.traffic, slots=[slot(Slot.BLUE, "1")], known=[record("1")])
     plan = decide(replace(asking, watch=await monitors.watch(KEY, asking, NOW)), NOW)
     assert plan.status is not None
@@ -396,5 +396,5 @@ async def test_where_no_collector_is_known_who_asks_for_one_is_told(parts: dict[
 
 
 async def test_who_asks_for_none_is_not_told() -> None:
-    monitors = Monitors(None, References(MemoryBundles()), MonitoringFigures())
+    monitors = Monitors(None, ReferenceProfiles(MemoryBundles()), MonitoringMetrics())
     assert await monitors.watch(KEY, replace(SERVING, spec=spec()), NOW) is None

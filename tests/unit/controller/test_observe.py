@@ -12,11 +12,11 @@ from tests.support.memory_registry import MemoryRegistry
 from tests.unit.controller.world import KEY, ToldPods, model_deployment
 from viridian.api import reasons
 from viridian.api.names import API_VERSION, MODEL_DEPLOYMENT, Slot
-from viridian.controller.monitoring_figures import MonitoringFigures
+from viridian.controller.monitoring_metrics import MonitoringMetrics
 from viridian.controller.monitors import Monitors
 from viridian.controller.observe_model_deployment import ModelDeployments
 from viridian.controller.ownership import LeftBehind
-from viridian.controller.references import References
+from viridian.controller.reference_profiles import ReferenceProfiles
 from viridian.controller.registry_view import RegistryView
 from viridian.controller.resolve import Resolver
 from viridian.controller.samples import Samples
@@ -34,7 +34,7 @@ class Stage:
             Samples(ToldPods()),
             OperatorSettings(server_image="server:1", mlflow_uri="http://mlflow" if configured else None),
             self.cluster.clock,
-            Monitors(None, References(MemoryBundles()), MonitoringFigures()),
+            Monitors(None, ReferenceProfiles(MemoryBundles()), MonitoringMetrics()),
         )
 
     def apply(self, **spec: Any) -> Object:

@@ -9,7 +9,7 @@ import pytest
 from tests.support.sketches import categories, edges_of, numbers
 from viridian.api.monitoring import Decision, Statistic
 from viridian.api.profile import Numbers, Sketch
-from viridian.judgement.drift import DriftReference, Question, judge
+from viridian.judgement.drift import DriftCriteria, DriftReference, judge
 from viridian.judgement.figures import Figure, MonitorVerdict
 
 BEFORE = [float(value) for value in range(100)] * 50
@@ -24,8 +24,10 @@ def moved(by: float, rows: int = 1000) -> Numbers:
     return numbers(values[:rows], EDGES)
 
 
-def asked(current: Sketch | None, reference: Sketch | None = TRAINING, **question: Any) -> Figure:
-    return judge("age", Question(**question), current, [DriftReference(name="the training data", sketch=reference)])
+def asked(current: Sketch | None, reference: Sketch | None = TRAINING, **criteria: Any) -> Figure:
+    return judge(
+        "age", DriftCriteria(**criteria), current, [DriftReference(name="the training data", sketch=reference)]
+    )
 
 
 def by_point(by: float, rows: int = 1000) -> Figure:
@@ -176,7 +178,7 @@ def seasonal(current: Sketch, season: Sketch | None) -> Figure:
         ),
         DriftReference(name="the training data", sketch=TRAINING),
     ]
-    return judge("age", Question(), current, references)
+    return judge("age", DriftCriteria(), current, references)
 
 
 def test_both_references_must_differ() -> None:

@@ -16,9 +16,9 @@ from scipy import stats
 from tests.support.draws import CATEGORIES, NUMBERS, Chance, Draw, Values, equally_frequent
 from viridian.api.monitoring import Decision, Statistic
 from viridian.api.profile import Categories
-from viridian.judgement import shifts
-from viridian.judgement.drift import DriftReference, Question, judge
-from viridian.judgement.figures import Effect, MonitorVerdict
+from viridian.judgement import distances
+from viridian.judgement.drift import DriftCriteria, DriftReference, judge
+from viridian.judgement.figures import EffectSize, MonitorVerdict
 from viridian.judgement.merging import merge_sketches
 from viridian.training.profile import counted_on, sketch
 
@@ -47,9 +47,9 @@ def test_of_shares_the_promise_is_exact(rows: int, window: int, share: float) ->
     for (b, chance_b), (n, chance_n) in product(before, now):
         reference = Categories(names=("a",), counts=(rows - b,), other=b)
         current = Categories(names=("a",), counts=(window - n,), other=n)
-        more += chance_b * chance_n * (shifts.new_categories(reference, current).bound > 0)
+        more += chance_b * chance_n * (distances.new_categories(reference, current).bound > 0)
         gaps = [Categories(names=("a",), counts=(m - k,), missing=k) for m, k in ((rows, b), (window, n))]
-        either += chance_b * chance_n * (shifts.missing(*gaps).bound > 0)
+        either += chance_b * chance_n * (distances.missing(*gaps).bound > 0)
     assert either <= PROMISED
     assert more <= PROMISED
 
@@ -60,15 +60,15 @@ def _likely(n: int, share: float) -> list[tuple[int, float]]:
     return [(count, float(stats.binom.pmf(count, n, share))) for count in range(max(0, low), high + 1)]
 
 
-def effects(draw: Draw) -> dict[Statistic, list[Effect]]:
+def effects(draw: Draw) -> dict[Statistic, list[EffectSize]]:
     """Of windows against references of their own: an unlucky reference would otherwise count many times."""
     chance = np.random.default_rng(11)
-    found: dict[Statistic, list[Effect]] = {}
+    found: dict[Statistic, list[EffectSize]] = {}
     for rows, window in SIZES * ROUNDS:
         reference = sketch(draw(chance, rows))
         current = counted_on(reference, draw(chance, window))
-        for statistic, measure in shifts.MEASURES.items():
-            if shifts.applies(statistic, reference) and shifts.counted(statistic, reference):
+        for statistic, measure in distances.MEASURES.items():
+            if distances.applies(statistic, reference) and distances.counted(statistic, reference):
                 found.setdefault(statistic, []).append(measure(reference, current))
     return found
 
@@ -82,7 +82,7 @@ def verdicts(draw: Draw, changed: Draw, *, rows: int, window: int, **asked: Any)
         reference = DriftReference(name="the training data", sketch=sketch(draw(chance, rows)))
         assert reference.sketch is not None
         current = counted_on(reference.sketch, changed(chance, window))
-        found.add(judge("shop", Question(**asked), current, [reference]).verdict)
+        found.add(judge("shop", DriftCriteria(**asked), current, [reference]).verdict)
     return found
 
 

@@ -16,7 +16,7 @@ from tests.support.sketches import classified, regressed
 from viridian.api.performance import SCORE_BINS, Performance, PerformanceMetric, score_in
 from viridian.api.profile import Task
 from viridian.judgement.merging import merge_performances
-from viridian.judgement.metrics import LOWER_IS_BETTER, OF_NUMBERS, measure, usual
+from viridian.judgement.metrics import LOWER_IS_BETTER, OF_NUMBERS, default_metric, measure
 
 BINARY = ("no", "yes")
 COLOURS = ("red", "green", "blue", "never")
@@ -114,7 +114,7 @@ def test_every_metric_can_be_measured_somewhere() -> None:
     errors = regressed([1.0, 2.0], [1.5, 2.0])
     for metric in PerformanceMetric:
         assert measure(metric, errors if metric in OF_NUMBERS else scored) is not None
-    assert all(measure(usual(task), errors if task is Task.REGRESSION else scored) for task in Task)
+    assert all(measure(default_metric(task), errors if task is Task.REGRESSION else scored) for task in Task)
     assert set(LOWER_IS_BETTER) < set(PerformanceMetric)
 
 

@@ -10,21 +10,21 @@ from viridian.api.monitoring import Decision
 from viridian.api.performance import Classified, PerformanceMetric
 from viridian.judgement.figures import Figure, MonitorVerdict
 from viridian.judgement.metrics import Measured, measure
-from viridian.judgement.performance import Baseline, Judged, Limit, concept_drift, decay, within_limit
+from viridian.judgement.performance import Baseline, Limit, WindowMetric, concept_drift, decay, within_limit
 
 HOLDOUT = Baseline(value=0.9, rows=2000)
 UNKNOWN = Baseline(value=None)
 
 
-def window(value: float | None, known: int = 1000, error: float = 0.005) -> Judged:
+def window(value: float | None, known: int = 1000, error: float = 0.005) -> WindowMetric:
     measured = None if value is None else Measured(value, error, known)
-    return Judged(measured=measured, known=known, predicted=2 * known)
+    return WindowMetric(measured=measured, known=known, predicted=2 * known)
 
 
-def limited(*values: float | Judged, consecutive: int = 3, baseline: Baseline = HOLDOUT, **limit: Any) -> Figure:
-    windows = [value if isinstance(value, Judged) else window(value) for value in values]
+def limited(*values: float | WindowMetric, consecutive: int = 3, baseline: Baseline = HOLDOUT, **limit: Any) -> Figure:
+    windows = [value if isinstance(value, WindowMetric) else window(value) for value in values]
     metric = limit.pop("metric", PerformanceMetric.AUC)
-    return within_limit(Limit(metric=metric, **limit), windows, baseline, least=500, consecutive=consecutive)
+    return within_limit(Limit(metric=metric, **limit), windows, baseline, min_samples=500, consecutive=consecutive)
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_a_window_with_too_few_labels_breaks_no_silence() -> None:
 
 
 def test_an_area_over_a_handful_of_positives_is_no_verdict() -> None:
-    few = Judged(measured=Measured(0.5, 0.01, 1000, rarer=3), known=1000, predicted=1000)
+    few = WindowMetric(measured=Measured(0.5, 0.01, 1000, rarer=3), known=1000, predicted=1000)
     figure = limited(few, few, few, min=0.8)
     assert figure.verdict is MonitorVerdict.INSUFFICIENT_DATA
     assert figure.sentence == (
@@ -67,22 +67,22 @@ def test_a_share_of_nothing_is_not_known_exactly() -> None:
     assert found is not None
     assert found.error > 0
     figure = concept_drift(
-        PerformanceMetric.RECALL, Judged(measured=found, known=5000, predicted=5000), Baseline(value=0.02, rows=5000),
-        threshold=0.1, decision=Decision.LOWER_BOUND, least=500,
+        PerformanceMetric.RECALL, WindowMetric(measured=found, known=5000, predicted=5000),
+        Baseline(value=0.02, rows=5000), threshold=0.1, decision=Decision.LOWER_BOUND, min_samples=500,
     )  # fmt: skip
     assert figure.verdict is MonitorVerdict.QUIET
 
 
 def test_a_small_holdout_is_as_unsure_of_a_share_of_few_rows() -> None:
     """Precision of 50 of 500 rows against a holdout of 100 rows, of which about 10 were called positive."""
-    seen = Judged(measured=Measured(0.6, 0.069, 50), known=500, predicted=500)
+    seen = WindowMetric(measured=Measured(0.6, 0.069, 50), known=500, predicted=500)
     figure = concept_drift(
         PerformanceMetric.PRECISION,
         seen,
         Baseline(value=0.9, rows=100),
         threshold=0.1,
         decision=Decision.LOWER_BOUND,
-        least=500,
+        min_samples=500,
     )
     assert figure.verdict is MonitorVerdict.QUIET
 
@@ -121,7 +121,12 @@ def test_sentences_of_limits() -> None:
         "which is 8 % below the 0.9 of the holdout"
     )
     estimated = within_limit(
-        Limit(metric=PerformanceMetric.AUC, min=0.8), [window(0.85)], HOLDOUT, least=100, consecutive=1, estimated=True
+        Limit(metric=PerformanceMetric.AUC, min=0.8),
+        [window(0.85)],
+        HOLDOUT,
+        min_samples=100,
+        consecutive=1,
+        estimated=True,
     )
     assert estimated.estimated
     assert estimated.sentence.startswith("auc is estimated to be 0.85")
@@ -159,7 +164,9 @@ def test_without_labels_or_holdout_nothing_is_said_of_the_concept() -> None:
     for figure in (drifted(0.5, known=100), drifted(0.5, baseline=UNKNOWN), drifted(None)):
         assert figure.verdict is MonitorVerdict.INSUFFICIENT_DATA
     assert (
-        concept_drift(PerformanceMetric.AUC, None, HOLDOUT, threshold=0.1, decision=Decision.POINT, least=500).sentence
+        concept_drift(
+            PerformanceMetric.AUC, None, HOLDOUT, threshold=0.1, decision=Decision.POINT, min_samples=500
+        ).sentence
         == "auc: nothing is known of the window: 500 mature labels are needed"
     )
 
@@ -212,7 +219,7 @@ def test_nothing_is_a_share_of_an_error_of_0() -> None:
         Baseline(value=0.0, rows=2000),
         threshold=0.1,
         decision=Decision.LOWER_BOUND,
-        least=500,
+        min_samples=500,
     )
     assert figure.verdict is MonitorVerdict.INSUFFICIENT_DATA
     assert figure.sentence == (

@@ -58,9 +58,9 @@ def test_windows_that_scatter_without_a_trend_have_none_beyond_chance(windows: i
     """However few there are, and whether or not the rows explain the scatter of 0.02."""
     chance = random.Random(13)
     found = [trend([(x, Measured(chance.gauss(0.8, 0.02), known, 400)) for x in range(windows)]) for _ in range(2000)]
-    beyond = sum(one is not None and abs(one.slope) > one.allowance for one in found)
+    exceeds = sum(one is not None and abs(one.slope) > one.allowance for one in found)
     # Two sides of 0.00135 each are 5.4 of 2,000.
-    assert beyond <= 13
+    assert exceeds <= 13
 
 
 def test_the_allowance_of_few_windows_is_that_of_student() -> None:

@@ -13,7 +13,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.watched import HOUR, monitoring, window
-from viridian.monitoring.windows import Content, Span, Windows, calendar, delay, jitter, profile_seconds, seconds, spans
+from viridian.monitoring.windows import (
+    Content,
+    WindowQuery,
+    Windows,
+    calendar,
+    delay,
+    jitter,
+    profile_seconds,
+    seconds,
+    window_queries,
+)
 
 NOW = datetime(2026, 11, 24, 12, 1, 40, tzinfo=UTC)
 NOON = datetime(2026, 11, 24, 12, 0, tzinfo=UTC).timestamp()
@@ -31,9 +41,9 @@ def test_the_next_look_is_when_the_next_window_is_complete(length: str, passed: 
     asked = monitoring(window=length, season="210d")
     now = NOW + timedelta(seconds=passed)
     days = calendar(asked, "0s", now)
-    assert now < days.next_look <= now + timedelta(seconds=days.seconds)
-    assert calendar(asked, "0s", days.next_look).end == days.end + days.seconds
-    assert calendar(asked, "0s", days.next_look - timedelta(seconds=1)).end == days.end
+    assert now < days.next_evaluation <= now + timedelta(seconds=days.seconds)
+    assert calendar(asked, "0s", days.next_evaluation).end == days.end + days.seconds
+    assert calendar(asked, "0s", days.next_evaluation - timedelta(seconds=1)).end == days.end
 
 
 @given(st.text(min_size=1), st.sampled_from(["1m", "7m", "1h", "1d", "30d"]), st.integers(0, 10**7))
@@ -44,7 +54,7 @@ def test_each_object_looks_a_little_later_always_by_as_much(uid: str, length: st
     assert 0 <= later <= min(600, seconds(length) / 10)
     days = calendar(asked, "0s", now, uid)
     assert days == replace(calendar(asked, "0s", now - timedelta(seconds=later)), lag=days.lag)
-    assert calendar(asked, "0s", days.next_look + timedelta(milliseconds=1), uid).end == days.end + days.seconds
+    assert calendar(asked, "0s", days.next_evaluation + timedelta(milliseconds=1), uid).end == days.end + days.seconds
 
 
 def test_the_looks_of_many_objects_are_spread() -> None:
@@ -77,21 +87,21 @@ def test_every_window_is_asked_for_once() -> None:
         {"name": "decay", "decay": {"metric": "auc", "perWindow": -0.01, "windows": 10}},
         {"name": "estimate", "estimatedPerformance": {"metric": "auc", "min": 0.8, "consecutive": 3}},
     )
-    found = spans(asked, calendar(asked, "0s", NOW), "r1")
+    found = window_queries(asked, calendar(asked, "0s", NOW), "r1")
     assert found == [
-        Span(NOON - 169 * HOUR + HOUR - HOUR, NOON - 168 * HOUR, HOUR, None),
-        Span(NOON - 5 * HOUR, NOON - 2 * HOUR, HOUR, "r1", Content.OUTCOMES),
-        Span(NOON - 3 * HOUR, NOON - 2 * HOUR, HOUR, "r1", Content.PREDICTIONS),
-        Span(NOON - 2 * HOUR, NOON - HOUR, HOUR, None),
-        Span(NOON - 2 * HOUR, NOON - HOUR, HOUR, "r1"),
-        Span(NOON - 10 * HOUR, NOON, HOUR, "r1", Content.OUTCOMES),
-        Span(NOON - HOUR, NOON, HOUR, "r1"),
+        WindowQuery(NOON - 169 * HOUR + HOUR - HOUR, NOON - 168 * HOUR, HOUR, None),
+        WindowQuery(NOON - 5 * HOUR, NOON - 2 * HOUR, HOUR, "r1", Content.OUTCOMES),
+        WindowQuery(NOON - 3 * HOUR, NOON - 2 * HOUR, HOUR, "r1", Content.PREDICTIONS),
+        WindowQuery(NOON - 2 * HOUR, NOON - HOUR, HOUR, None),
+        WindowQuery(NOON - 2 * HOUR, NOON - HOUR, HOUR, "r1"),
+        WindowQuery(NOON - 10 * HOUR, NOON, HOUR, "r1", Content.OUTCOMES),
+        WindowQuery(NOON - HOUR, NOON, HOUR, "r1"),
     ]
 
 
 def test_what_one_answer_has_is_kept_whatever_the_others_leave_out() -> None:
     whole = window(0, rows=50)
-    scores = Span(0, HOUR, HOUR, "r1", Content.PREDICTIONS).needed_of(whole)
+    scores = WindowQuery(0, HOUR, HOUR, "r1", Content.PREDICTIONS).needed_of(whole)
     bare = msgspec.structs.replace(whole, profile=None)
     for answers in permutations([whole, scores, bare]):
         assert Windows.of(answers).known == (whole,)
@@ -101,10 +111,10 @@ def test_what_one_answer_has_is_kept_whatever_the_others_leave_out() -> None:
 def test_of_many_windows_only_what_is_needed_stays_in_memory() -> None:
     whole = window(0, rows=50)
     assert whole.profile is not None
-    kept = Span(0, HOUR, HOUR, "r1", Content.PREDICTIONS).needed_of(whole)
+    kept = WindowQuery(0, HOUR, HOUR, "r1", Content.PREDICTIONS).needed_of(whole)
     assert kept.profile is not None
     assert (kept.profile.features, kept.profile.prediction) == ({}, whole.profile.prediction)
-    assert Span(0, HOUR, HOUR, "r1").needed_of(whole) is whole
+    assert WindowQuery(0, HOUR, HOUR, "r1").needed_of(whole) is whole
 
 
 def test_a_new_version_is_compared_with_what_others_met_before_it() -> None:

@@ -25,10 +25,10 @@ from viridian.api.monitoring import (
 from viridian.api.performance import PerformanceMetric
 from viridian.api.profile import Numbers, Profile, ReferenceProfile, Sketch, Task
 from viridian.judgement import drift, performance
+from viridian.judgement.distances import present, rows, spread
 from viridian.judgement.estimated import estimate
-from viridian.judgement.figures import Figure, MonitorVerdict, overall, percent, reaches
-from viridian.judgement.metrics import LEAST_OF_A_KIND, measure, usual
-from viridian.judgement.shifts import present, rows, spread
+from viridian.judgement.figures import Figure, MonitorVerdict, format_percent, overall, reaches
+from viridian.judgement.metrics import MIN_ROWS_PER_CLASS, default_metric, measure
 from viridian.monitoring.windows import Calendar, Windows
 
 TRAINING: Final = "the training data"
@@ -37,7 +37,7 @@ NO_PREDICTIONS: Final = "no predictions are kept: write feedback: {} so that out
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Watched:
+class MonitoringData:
     """All that the monitors judge by."""
 
     monitoring: Monitoring
@@ -52,7 +52,7 @@ class Watched:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Said:
+class MonitorResult:
     """What one monitor says."""
 
     name: str
@@ -70,7 +70,7 @@ class Said:
 
 
 @dataclass(frozen=True, slots=True)
-class Moments:
+class FeatureSummary:
     """What is left of a feature's sketch in a report, which is kept long after the profiles it was made of."""
 
     missing_share: float | None
@@ -81,49 +81,49 @@ class Moments:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
+class MonitoringReport:
     """What all of them say, in the order of the spec."""
 
     revision: str
     calendar: Calendar
-    said: tuple[Said, ...]
-    current: Mapping[str, Moments] = field(default_factory=dict)
+    results: tuple[MonitorResult, ...]
+    current: Mapping[str, FeatureSummary] = field(default_factory=dict)
     """By feature, of the newest window."""
-    reference: Mapping[str, Moments] = field(default_factory=dict)
+    reference: Mapping[str, FeatureSummary] = field(default_factory=dict)
     """By feature, of the training data."""
 
 
-def report(watched: Watched) -> Report:
+def evaluate(data: MonitoringData) -> MonitoringReport:
     """The verdicts of all monitors."""
-    newest = watched.windows.at(watched.revision, watched.calendar.start)
-    return Report(
-        revision=watched.revision,
-        calendar=watched.calendar,
-        said=tuple(_say(watched, monitor, newest) for monitor in watched.monitoring.monitors),
-        current=_moments(newest.profile if newest else None),
-        reference=_moments(watched.reference.profile if watched.reference else None),
+    newest = data.windows.at(data.revision, data.calendar.start)
+    return MonitoringReport(
+        revision=data.revision,
+        calendar=data.calendar,
+        results=tuple(_evaluate(data, monitor, newest) for monitor in data.monitoring.monitors),
+        current=_summaries(newest.profile if newest else None),
+        reference=_summaries(data.reference.profile if data.reference else None),
     )
 
 
-def _moments(profile: Profile | None) -> Mapping[str, Moments]:
+def _summaries(profile: Profile | None) -> Mapping[str, FeatureSummary]:
     found = {}
     for name, sketch in sorted(profile.features.items()) if profile else ():
         share = sketch.missing / rows(sketch) if rows(sketch) else None
         if isinstance(sketch, Numbers) and sketch.finite:
-            found[name] = Moments(share, sketch.mean, spread(sketch))
+            found[name] = FeatureSummary(share, sketch.mean, spread(sketch))
         else:
-            found[name] = Moments(share)
+            found[name] = FeatureSummary(share)
     return found
 
 
-def _say(watched: Watched, monitor: Monitor, newest: Window | None) -> Said:
+def _evaluate(data: MonitoringData, monitor: Monitor, newest: Window | None) -> MonitorResult:
     source = source_of(monitor)
     if source is None:
         raise ValueError(f"the monitor {monitor.name} asks nothing")
-    figures = _figures(watched, source, newest)
-    ordered = tuple(sorted(figures, key=_gravity))
-    verdict, sentence = _conclusion(source, ordered)
-    return Said(
+    figures = _figures(data, source, newest)
+    ordered = tuple(sorted(figures, key=_severity))
+    verdict, sentence = _verdict(source, ordered)
+    return MonitorResult(
         name=monitor.name,
         source=source,
         action=monitor.action,
@@ -133,32 +133,32 @@ def _say(watched: Watched, monitor: Monitor, newest: Window | None) -> Said:
     )
 
 
-def _figures(watched: Watched, source: Source, newest: Window | None) -> Sequence[Figure]:
+def _figures(data: MonitoringData, source: Source, newest: Window | None) -> Sequence[Figure]:
     match source:
         case Drift():
-            return _inputs(watched, source, newest)
+            return _feature_drift(data, source, newest)
         case PredictionDrift():
-            return (_predictions(watched, source, newest),)
+            return (_prediction_drift(data, source, newest),)
         case EstimatedPerformance():
-            return (_estimated(watched, source),)
-        case PerformanceMonitor() | ConceptDrift() | Decay() if not watched.predictions_kept:
+            return (_estimated_performance(data, source),)
+        case PerformanceMonitor() | ConceptDrift() | Decay() if not data.predictions_kept:
             metric = source.metric.value if source.metric else ""
             return (Figure(measure=metric, verdict=MonitorVerdict.INSUFFICIENT_DATA, sentence=NO_PREDICTIONS),)
         case PerformanceMonitor():
-            return (_performance(watched, source),)
+            return (_performance(data, source),)
         case ConceptDrift():
-            return (_concept(watched, source),)
+            return (_concept_drift(data, source),)
         case Decay():
-            return (_decay(watched, source),)
+            return (_decay(data, source),)
 
 
-def _gravity(figure: Figure) -> tuple[int, float, str]:
+def _severity(figure: Figure) -> tuple[int, float, str]:
     """What fired first, and of that what is farthest beyond its threshold."""
     effect = figure.bound if figure.verdict is MonitorVerdict.FIRED else figure.value
     return list(MonitorVerdict).index(figure.verdict), -abs(effect or 0.0), figure.feature
 
 
-def _conclusion(source: Source, figures: Sequence[Figure]) -> tuple[MonitorVerdict, str]:
+def _verdict(source: Source, figures: Sequence[Figure]) -> tuple[MonitorVerdict, str]:
     fired = [figure for figure in figures if figure.verdict is MonitorVerdict.FIRED]
     judged = [figure for figure in figures if figure.verdict is not MonitorVerdict.INSUFFICIENT_DATA]
     if isinstance(source, Drift) and source.share is not None and judged:
@@ -176,7 +176,8 @@ def _share(asked: float, figures: Sequence[Figure], fired: Sequence[Figure]) -> 
     """Features that cannot be judged may have drifted or not: where that decides, there is no verdict."""
     unknown = [figure for figure in figures if figure.verdict is MonitorVerdict.INSUFFICIENT_DATA]
     reached, possible = len(fired) / len(figures), (len(fired) + len(unknown)) / len(figures)
-    told = f"{len(fired)} of {len(figures)} features have drifted ({percent(reached)}), {percent(asked)} are asked for"
+    shares = f"({format_percent(reached)}), {format_percent(asked)} are asked for"
+    told = f"{len(fired)} of {len(figures)} features have drifted {shares}"
     if fired and reaches(reached, asked):
         return MonitorVerdict.FIRED, f"{told}; {fired[0].sentence}"
     if unknown and reaches(possible, asked):
@@ -187,22 +188,22 @@ def _share(asked: float, figures: Sequence[Figure], fired: Sequence[Figure]) -> 
 # ---- drift
 
 
-def _inputs(watched: Watched, source: Drift, newest: Window | None) -> list[Figure]:
-    question = _question(source)
+def _feature_drift(data: MonitoringData, source: Drift, newest: Window | None) -> list[Figure]:
+    criteria = _criteria(source)
     now = newest.profile.features if newest and newest.profile else {}
-    trained = watched.reference.profile.features if watched.reference else {}
+    trained = data.reference.profile.features if data.reference else {}
     known: Mapping[str, Sketch] = trained or now
     if not known and not source.features:
-        why = watched.no_reference or "nothing was counted in this window"
-        return [drift.judge("", question, None, [drift.DriftReference(name=TRAINING, sketch=None, absent=why)])]
-    names = source.features or tuple(name for name, sketch in known.items() if drift.judged(question, sketch))
-    return [_feature(watched, source, question, name, now.get(name), known) for name in names]
+        why = data.no_reference or "nothing was counted in this window"
+        return [drift.judge("", criteria, None, [drift.DriftReference(name=TRAINING, sketch=None, absent=why)])]
+    names = source.features or tuple(name for name, sketch in known.items() if drift.can_judge(criteria, sketch))
+    return [_feature(data, source, criteria, name, now.get(name), known) for name in names]
 
 
 def _feature(
-    watched: Watched,
+    data: MonitoringData,
     source: Drift,
-    question: drift.Question,
+    criteria: drift.DriftCriteria,
     name: str,
     now: Sketch | None,
     known: Mapping[str, Sketch],
@@ -210,26 +211,26 @@ def _feature(
     if known and name not in known:
         named = ", ".join(sorted(known)[:10]) + (", …" if len(known) > 10 else "")
         absent = f"the model has no such feature; it has {named}"
-        return drift.judge(name, question, None, [drift.DriftReference(name=TRAINING, sketch=None, absent=absent)])
-    trained = watched.reference.profile.features.get(name) if watched.reference else None
-    before = _before(watched, source.reference)
+        return drift.judge(name, criteria, None, [drift.DriftReference(name=TRAINING, sketch=None, absent=absent)])
+    trained = data.reference.profile.features.get(name) if data.reference else None
+    before = _before(data, source.reference)
     earlier = before.features.get(name) if before else None
-    return drift.judge(name, question, now, _references(watched, source.reference, TRAINING, trained, earlier))
+    return drift.judge(name, criteria, now, _references(data, source.reference, TRAINING, trained, earlier))
 
 
-def _predictions(watched: Watched, source: PredictionDrift, newest: Window | None) -> Figure:
+def _prediction_drift(data: MonitoringData, source: PredictionDrift, newest: Window | None) -> Figure:
     now = newest.profile.prediction if newest and newest.profile else None
-    held_out = watched.reference.profile.prediction if watched.reference else None
+    held_out = data.reference.profile.prediction if data.reference else None
     # Another version's answers in the window before say nothing of the world: each promotion would look like drift.
-    before = _before(watched, source.reference, others=source.reference is Against.SAME_SEASON)
-    references = _references(watched, source.reference, HOLDOUT, held_out, before.prediction if before else None)
+    before = _before(data, source.reference, others=source.reference is Against.SAME_SEASON)
+    references = _references(data, source.reference, HOLDOUT, held_out, before.prediction if before else None)
     if source.reference is Against.PREVIOUS_WINDOW and before is None:
         references = [replace(references[0], absent="nothing was counted of this version in the window before")]
-    return drift.judge("predictions", _question(source), now, references)
+    return drift.judge("predictions", _criteria(source), now, references)
 
 
-def _question(source: Drift | PredictionDrift) -> drift.Question:
-    return drift.Question(
+def _criteria(source: Drift | PredictionDrift) -> drift.DriftCriteria:
+    return drift.DriftCriteria(
         statistic=source.statistic,
         threshold=source.threshold,
         decision=source.decision,
@@ -237,20 +238,20 @@ def _question(source: Drift | PredictionDrift) -> drift.Question:
     )
 
 
-def _before(watched: Watched, against: Against, *, others: bool = True) -> Profile | None:
+def _before(data: MonitoringData, against: Against, *, others: bool = True) -> Profile | None:
     """The profile of the window that is compared with; with `others`, of whoever served then."""
     if against is Against.TRAINING:
         return None
-    days = watched.calendar
+    days = data.calendar
     start = days.start - (days.season if against is Against.SAME_SEASON else days.seconds)
-    window = (watched.windows.before if others else watched.windows.at)(watched.revision, start)
+    window = (data.windows.before if others else data.windows.at)(data.revision, start)
     return window.profile if window else None
 
 
 def _references(
-    watched: Watched, against: Against, name: str, trained: Sketch | None, earlier: Sketch | None
+    data: MonitoringData, against: Against, name: str, trained: Sketch | None, earlier: Sketch | None
 ) -> list[drift.DriftReference]:
-    training = drift.DriftReference(name=name, sketch=trained, absent=watched.no_reference)
+    training = drift.DriftReference(name=name, sketch=trained, absent=data.no_reference)
     if against is Against.TRAINING:
         return [training]
     if against is Against.PREVIOUS_WINDOW:
@@ -265,82 +266,80 @@ def _earlier(name: str, sketch: Sketch | None) -> drift.DriftReference:
 # ---- performance
 
 
-def _performance(watched: Watched, source: PerformanceMonitor) -> Figure:
-    end = watched.calendar.mature_end(source.label_maturity)
+def _performance(data: MonitoringData, source: PerformanceMonitor) -> Figure:
+    end = data.calendar.mature_end(source.label_maturity)
     return performance.within_limit(
         _limit(source),
-        _judged(watched, source.metric, end, source.consecutive),
-        _baseline(watched, source.metric),
-        least=source.min_labels,
+        _window_metrics(data, source.metric, end, source.consecutive),
+        _baseline(data, source.metric),
+        min_samples=source.min_labels,
         consecutive=source.consecutive,
     )
 
 
-def _concept(watched: Watched, source: ConceptDrift) -> Figure:
-    metric = source.metric or usual(watched.reference.task if watched.reference else Task.BINARY)
-    (window,) = _judged(watched, metric, watched.calendar.mature_end(source.label_maturity), 1)
+def _concept_drift(data: MonitoringData, source: ConceptDrift) -> Figure:
+    metric = source.metric or default_metric(data.reference.task if data.reference else Task.BINARY)
+    (window,) = _window_metrics(data, metric, data.calendar.mature_end(source.label_maturity), 1)
     return performance.concept_drift(
         metric,
         window,
-        _baseline(watched, metric),
+        _baseline(data, metric),
         threshold=source.threshold,
         decision=source.decision,
-        least=source.min_labels,
+        min_samples=source.min_labels,
     )
 
 
-def _decay(watched: Watched, source: Decay) -> Figure:
-    end = watched.calendar.mature_end(source.label_maturity)
+def _decay(data: MonitoringData, source: Decay) -> Figure:
+    end = data.calendar.mature_end(source.label_maturity)
     return performance.decay(
         source.metric,
-        _judged(watched, source.metric, end, source.windows),
-        _baseline(watched, source.metric),
+        _window_metrics(data, source.metric, end, source.windows),
+        _baseline(data, source.metric),
         per_window=source.per_window,
         relative=source.relative_per_window,
         decision=source.decision,
-        least=source.min_labels,
+        min_samples=source.min_labels,
     )
 
 
-def _estimated(watched: Watched, source: EstimatedPerformance) -> Figure:
-    known = watched.reference
-    why = _uncalibrated(watched)
+def _estimated_performance(data: MonitoringData, source: EstimatedPerformance) -> Figure:
+    known = data.reference
+    why = _uncalibrated(data)
     if known is None or known.calibration is None or why:
         sentence = f"{source.metric}: {why}"
         return Figure(
             measure=source.metric.value, verdict=MonitorVerdict.INSUFFICIENT_DATA, sentence=sentence, estimated=True
         )
-    days, judged = watched.calendar, []
-    for window in watched.windows.row(watched.revision, days.end, days.seconds, source.consecutive):
+    days, judged = data.calendar, []
+    for window in data.windows.row(data.revision, days.end, days.seconds, source.consecutive):
         scores = window.profile.prediction if window and window.profile else None
         scored = present(scores) if isinstance(scores, Numbers) else 0
         found = None
         if isinstance(scores, Numbers) and scored:
             found = estimate(source.metric, scores, known.calibration, known.threshold)
-        judged.append(performance.Judged(measured=found, known=scored, predicted=scored))
+        judged.append(performance.WindowMetric(measured=found, known=scored, predicted=scored))
     return performance.within_limit(
         _limit(source),
         judged,
-        _baseline(watched, source.metric),
-        least=source.min_samples,
+        _baseline(data, source.metric),
+        min_samples=source.min_samples,
         consecutive=source.consecutive,
         estimated=True,
     )
 
 
-def _uncalibrated(watched: Watched) -> str:
+def _uncalibrated(data: MonitoringData) -> str:
     """Why nobody can say what scores mean; empty where that is known."""
-    known = watched.reference
+    known = data.reference
     if known is None or known.calibration is None:
-        return (
-            watched.no_reference or "the version's profile has no calibration, which only models with two classes have"
-        )
+        return data.no_reference or "the version's profile has no calibration, which only models with two classes have"
     positives = sum(known.calibration.positives)
     negatives = sum(known.calibration.rows) - positives
-    if min(positives, negatives) < LEAST_OF_A_KIND:
+    if min(positives, negatives) < MIN_ROWS_PER_CLASS:
         return (
-            f"the holdout has {positives} positive rows and {negatives} negative ones, {LEAST_OF_A_KIND} of each are "
-            "needed to say what scores mean: train with a larger holdout"
+            f"the holdout has {positives} positive rows and {negatives} negative ones, {MIN_ROWS_PER_CLASS} of each "
+            "are needed to say what scores mean: train with a larger holdout"
         )
     return ""
 
@@ -349,12 +348,14 @@ def _limit(source: PerformanceMonitor | EstimatedPerformance) -> performance.Lim
     return performance.Limit(metric=source.metric, min=source.min, max=source.max, relative=source.relative_to_baseline)
 
 
-def _judged(watched: Watched, metric: PerformanceMetric, end: float, count: int) -> list[performance.Judged]:
+def _window_metrics(
+    data: MonitoringData, metric: PerformanceMetric, end: float, count: int
+) -> list[performance.WindowMetric]:
     judged = []
-    for window in watched.windows.row(watched.revision, end, watched.calendar.seconds, count):
+    for window in data.windows.row(data.revision, end, data.calendar.seconds, count):
         known = window.performance if window else None
         judged.append(
-            performance.Judged(
+            performance.WindowMetric(
                 measured=measure(metric, known.joined) if known else None,
                 known=known.labelled if known else 0,
                 predicted=known.predicted if known else 0,
@@ -363,10 +364,10 @@ def _judged(watched: Watched, metric: PerformanceMetric, end: float, count: int)
     return judged
 
 
-def _baseline(watched: Watched, metric: PerformanceMetric) -> performance.Baseline:
-    known = watched.reference
+def _baseline(data: MonitoringData, metric: PerformanceMetric) -> performance.Baseline:
+    known = data.reference
     if known is None:
-        return performance.Baseline(value=None, absent=watched.no_reference or "the version has no reference profile")
+        return performance.Baseline(value=None, absent=data.no_reference or "the version has no reference profile")
     value = known.metrics.get(metric.value)
     finite = value is not None and math.isfinite(value)
     return performance.Baseline(

@@ -19,8 +19,8 @@ from viridian.api.names import MONITORING_ANNOTATION
 from viridian.api.profile import ReferenceProfile
 from viridian.core.plan import Annotate, Plan
 from viridian.judgement.figures import Figure, MonitorVerdict
-from viridian.monitoring.report import Watched, report
-from viridian.monitoring.telling import Blind, Watch, remembered, with_watch
+from viridian.monitoring.evaluate import MonitoringData, evaluate
+from viridian.monitoring.status import EvaluationFailure, MonitoringResult, remembered, with_monitoring
 from viridian.monitoring.windows import Windows, calendar
 
 NOW = datetime(2026, 11, 24, 12, 2, tzinfo=UTC)
@@ -29,7 +29,7 @@ ASKED = monitoring(
     {"name": "gaps", "drift": {"statistic": "Missing"}},
     {"name": "auc", "performance": {"metric": "auc", "min": 0.8}},
 )
-BLIND = Blind(reasons.COLLECTOR_UNAVAILABLE, "the collector cannot be reached")
+BLIND = EvaluationFailure(reasons.COLLECTOR_UNAVAILABLE, "the collector cannot be reached")
 OURS = (reasons.MONITORED, reasons.DATA_DRIFT, reasons.DECAY, reasons.REVIEW_REQUIRED)
 
 
@@ -39,15 +39,15 @@ OBJECT: dict[str, Any] = {"name": "churn", "namespace": "ml"}
 def seen(
     hour: int = 0,
     revision: str = "r1",
-    blind: Blind | None = None,
+    blind: EvaluationFailure | None = None,
     reviewed: str = "",
     asked: Monitoring = ASKED,
     **parts: Any,
-) -> Watch:
+) -> MonitoringResult:
     """The monitors' view of one window, so many hours later; `reviewed` is the person's annotation."""
     days = calendar(asked, "0s", NOW + timedelta(hours=hour))
-    told = report(
-        Watched(
+    told = evaluate(
+        MonitoringData(
             monitoring=asked,
             revision=revision,
             calendar=days,
@@ -55,25 +55,25 @@ def seen(
             reference=REFERENCE,
         )
     )
-    return Watch(
+    return MonitoringResult(
         **{**OBJECT, "reviewed": reviewed},
         monitors=asked.monitors,
         revision=revision,
         report=told,
         blind=blind,
-        look=days.next_look,
+        look=days.next_evaluation,
     )
 
 
-def unseen(blind: Blind | None = BLIND, revision: str = "r1", reviewed: str = "") -> Watch:
-    return Watch(**{**OBJECT, "reviewed": reviewed}, monitors=ASKED.monitors, revision=revision, blind=blind)
+def unseen(blind: EvaluationFailure | None = BLIND, revision: str = "r1", reviewed: str = "") -> MonitoringResult:
+    return MonitoringResult(**{**OBJECT, "reviewed": reviewed}, monitors=ASKED.monitors, revision=revision, blind=blind)
 
 
-def told(watch: Watch | None, before: Mapping[str, Any] | None = None, hour: int = 0) -> Plan:
+def told(watch: MonitoringResult | None, before: Mapping[str, Any] | None = None, hour: int = 0) -> Plan:
     bare = Plan(
         status={"replicas": 2, "conditions": [{"type": "Ready", "status": "True"}]}, wake=NOW + timedelta(days=9)
     )
-    return with_watch(bare, watch, before or {}, 3, NOW + timedelta(hours=hour))
+    return with_monitoring(bare, watch, before or {}, 3, NOW + timedelta(hours=hour))
 
 
 def status(plan: Plan) -> Mapping[str, Any]:
@@ -89,8 +89,8 @@ def test_before_the_first_window_the_status_is_one_that_the_api_server_takes(
     """The usual monitors, on the first day: nothing was counted, and there may be no profile to compare with."""
     usual = Monitoring()
     days = calendar(usual, "0s", NOW)
-    said = report(
-        Watched(
+    said = evaluate(
+        MonitoringData(
             monitoring=usual,
             revision="r1",
             calendar=days,
@@ -99,7 +99,7 @@ def test_before_the_first_window_the_status_is_one_that_the_api_server_takes(
             no_reference="this version has no profile of its training data",
         )
     )
-    plan = told(Watch(**OBJECT, monitors=usual.monitors, revision="r1", report=said))
+    plan = told(MonitoringResult(**OBJECT, monitors=usual.monitors, revision="r1", report=said))
     shown = msgspec.convert(status(plan)["monitoring"], MonitoringStatus)
     assert {monitor.verdict for monitor in shown.monitors} == {"InsufficientData"}
     assert all(monitor.message for monitor in shown.monitors)
@@ -125,7 +125,7 @@ def test_without_monitors_the_plan_is_as_it_was() -> None:
 
 
 def test_without_a_champion_nothing_is_said() -> None:
-    plan = told(Watch(monitors=ASKED.monitors, revision=""))
+    plan = told(MonitoringResult(monitors=ASKED.monitors, revision=""))
     assert [one["type"] for one in status(plan)["conditions"]] == ["Ready"]
 
 
@@ -205,7 +205,7 @@ def review(plan: Plan) -> tuple[str, str]:
     return said(plan, reasons.REVIEW_REQUIRED)
 
 
-def story(*watches: Watch) -> Plan:
+def story(*watches: MonitoringResult) -> Plan:
     """One plan after the other, each an hour later."""
     plan = told(None)
     for hour, watch in enumerate(watches):
@@ -292,7 +292,7 @@ def test_many_features_are_one_thing_to_look_at() -> None:
     wide = monitoring({"name": "inputs", "drift": {"statistic": "MeanShift"}, "action": "Review"})
     names = [f"f{number}" for number in range(12)]
 
-    def window_of(hour: int, fired: int) -> Watch:
+    def window_of(hour: int, fired: int) -> MonitoringResult:
         whole = seen(hour, asked=wide)
         assert whole.report is not None
         figures = tuple(
@@ -304,9 +304,9 @@ def test_many_features_are_one_thing_to_look_at() -> None:
             )
             for at, name in enumerate(names)
         )
-        (inputs,) = whole.report.said
+        (inputs,) = whole.report.results
         inputs = replace(inputs, verdict=MonitorVerdict.FIRED, figures=figures, sentence=f"{fired} have drifted")
-        return replace(whole, report=replace(whole.report, said=(inputs,)))
+        return replace(whole, report=replace(whole.report, results=(inputs,)))
 
     plan = story(window_of(0, 4), window_of(1, 12), window_of(2, 6), window_of(3, 12))
     assert status(plan)["monitoring"]["review"]["about"] == ["inputs"]
@@ -321,7 +321,7 @@ def test_a_monitor_that_is_gone_asks_nothing() -> None:
 # ---- what is remembered on the record of the champion
 
 
-def kept(*watches: Watch, forgotten: bool = False) -> list[Plan]:
+def kept(*watches: MonitoringResult, forgotten: bool = False) -> list[Plan]:
     """One plan after the other with a record to remember by; `forgotten`: each time the status is deleted before."""
     plans: list[Plan] = []
     known: Mapping[str, Any] | None = None

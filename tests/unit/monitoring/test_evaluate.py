@@ -15,7 +15,7 @@ from tests.support.watched import HOUR, REFERENCE, in_a_row, monitoring, served,
 from viridian.api.feedback import Window
 from viridian.api.profile import Calibration, Sketch
 from viridian.judgement.figures import MonitorVerdict
-from viridian.monitoring.report import NO_PREDICTIONS, Report, Said, Watched, report
+from viridian.monitoring.evaluate import NO_PREDICTIONS, MonitoringData, MonitoringReport, MonitorResult, evaluate
 from viridian.monitoring.windows import Windows, calendar
 
 NOW = datetime(2026, 11, 24, 12, 2, tzinfo=UTC)
@@ -23,20 +23,20 @@ NOON = datetime(2026, 11, 24, 12, 0, tzinfo=UTC).timestamp()
 FIRED, QUIET, UNKNOWN = MonitorVerdict.FIRED, MonitorVerdict.QUIET, MonitorVerdict.INSUFFICIENT_DATA
 
 
-def judged(windows: list[Window], *monitors: dict[str, Any], maturity: str = "0s", **more: Any) -> Report:
+def judged(windows: list[Window], *monitors: dict[str, Any], maturity: str = "0s", **more: Any) -> MonitoringReport:
     asked = monitoring(*monitors)
-    watched = Watched(
+    watched = MonitoringData(
         monitoring=asked,
         revision="r1",
         calendar=calendar(asked, maturity, NOW),
         windows=Windows.of(windows),
         reference=REFERENCE,
     )
-    return report(replace(watched, **more))
+    return evaluate(replace(watched, **more))
 
 
-def said(windows: list[Window], monitor: dict[str, Any], **more: Any) -> Said:
-    (only,) = judged(windows, {"name": "it", **monitor}, **more).said
+def said(windows: list[Window], monitor: dict[str, Any], **more: Any) -> MonitorResult:
+    (only,) = judged(windows, {"name": "it", **monitor}, **more).results
     return only
 
 
@@ -48,7 +48,7 @@ def latest(**parts: Any) -> list[Window]:
 
 
 def test_the_usual_monitors_are_quiet_while_nothing_changes() -> None:
-    verdicts = {one.name: one.verdict for one in judged(latest(labels=1000, accuracy=0.9)).said}
+    verdicts = {one.name: one.verdict for one in judged(latest(labels=1000, accuracy=0.9)).results}
     assert verdicts == {
         "inputs": QUIET,
         "missing-values": QUIET,
@@ -68,7 +68,7 @@ def test_the_usual_monitors_are_quiet_while_nothing_changes() -> None:
     ],
 )
 def test_each_of_them_has_its_day(parts: dict[str, float], monitor: str) -> None:
-    verdicts = {one.name: one.verdict for one in judged(latest(**parts)).said}
+    verdicts = {one.name: one.verdict for one in judged(latest(**parts)).results}
     assert verdicts[monitor] is FIRED
 
 
@@ -167,13 +167,13 @@ TEN = msgspec.structs.replace(
 
 def test_without_traffic_or_without_a_profile_nothing_is_said() -> None:
     for found in (
-        *judged([]).said,
-        *judged(latest(silent=True)).said,
-        *judged([], reference=None, no_reference="the version has no profile").said,
+        *judged([]).results,
+        *judged(latest(silent=True)).results,
+        *judged([], reference=None, no_reference="the version has no profile").results,
     ):
         assert found.verdict is UNKNOWN
         assert found.sentence
-    (none,) = judged(latest(), {"name": "it", "drift": {}}, reference=None, no_reference="it has no profile").said
+    (none,) = judged(latest(), {"name": "it", "drift": {}}, reference=None, no_reference="it has no profile").results
     assert none.sentence.endswith("it has no profile")
 
 

@@ -41,7 +41,7 @@ from viridian.api.schema import MAX_WORD
 from viridian.core.conditions import Finding, Truth, conditions_in, stamp, transition
 from viridian.core.plan import Annotate, Event, EventType, Plan
 from viridian.judgement.figures import Figure, MonitorVerdict, overall
-from viridian.monitoring.report import Report, Said
+from viridian.monitoring.evaluate import MonitoringReport, MonitorResult
 from viridian.monitoring.review import is_answer, next_review, stored_review
 
 _CONDITIONS: Final[Mapping[type, str]] = {
@@ -68,7 +68,7 @@ _TRUTHS: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Blind:
+class EvaluationFailure:
     """Why the newest window was not judged: a reason of `viridian.api.reasons`, and a sentence for people."""
 
     reason: str
@@ -76,15 +76,15 @@ class Blind:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Watch:
+class MonitoringResult:
     """What the monitors made of this pass."""
 
     monitors: tuple[Monitor, ...]
     revision: str
     """The champion's; empty while there is none."""
-    report: Report | None = None
+    report: MonitoringReport | None = None
     """The newest that there is."""
-    blind: Blind | None = None
+    blind: EvaluationFailure | None = None
     """Why it is not of the newest window, or why there is none."""
     look: datetime | None = None
     """When there is more to see."""
@@ -100,7 +100,9 @@ class Watch:
     """Names of records of other revisions on which something of that is left."""
 
 
-def with_watch(plan: Plan, watch: Watch | None, before: Mapping[str, Any], generation: int, now: datetime) -> Plan:
+def with_monitoring(
+    plan: Plan, watch: MonitoringResult | None, before: Mapping[str, Any], generation: int, now: datetime
+) -> Plan:
     """The plan, that also tells what the monitors say; `before` is the status as it was read."""
     if watch is None or plan.status is None:
         return plan
@@ -140,14 +142,14 @@ def remembered(annotation: str) -> Mapping[str, Any] | None:
     return found if isinstance(found, Mapping) else None
 
 
-def _remembered(watch: Watch, before: Mapping[str, Any]) -> Mapping[str, Any] | None:
+def _remembered(watch: MonitoringResult, before: Mapping[str, Any]) -> Mapping[str, Any] | None:
     told = watch.remembered if watch.record else before.get("monitoring")
     current = watch.monitors and isinstance(told, Mapping) and told.get("revision") == watch.revision
     return told if current and isinstance(told, Mapping) else None
 
 
 def _notes(
-    watch: Watch, stored: Mapping[str, Any] | None, status: Mapping[str, Any] | None, told: tuple[Event, ...]
+    watch: MonitoringResult, stored: Mapping[str, Any] | None, status: Mapping[str, Any] | None, told: tuple[Event, ...]
 ) -> Iterator[Annotate]:
     if watch.record and status is not None and status != stored:
         noted = {MONITORING_ANNOTATION: json.dumps(status, ensure_ascii=False)}
@@ -159,7 +161,7 @@ def _notes(
 # ---- the status
 
 
-def _status(watch: Watch, stored: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+def _status(watch: MonitoringResult, stored: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
     """The next `status.monitoring`: the one before, as long as it says the same."""
     if watch.report is None:
         return stored
@@ -168,18 +170,18 @@ def _status(watch: Watch, stored: Mapping[str, Any] | None) -> Mapping[str, Any]
     return stored if calm else fresh
 
 
-def _plain(report: Report) -> dict[str, Any]:
+def _plain(report: MonitoringReport) -> dict[str, Any]:
     days = report.calendar
     whole = MonitoringStatus(
         revision=report.revision,
         start=stamp(datetime.fromtimestamp(days.start, UTC)),
         end=stamp(datetime.fromtimestamp(days.end, UTC)),
-        monitors=tuple(map(_monitor, report.said)),
+        monitors=tuple(map(_monitor, report.results)),
     )
     return _pruned(msgspec.to_builtins(whole))  # type: ignore[no-any-return]
 
 
-def _monitor(said: Said) -> MonitorStatus:
+def _monitor(said: MonitorResult) -> MonitorStatus:
     # Before anything is known of a feature no statistic suits it: the sentence says that, and there is no figure.
     figures = [figure for figure in said.figures if figure.measure]
     return MonitorStatus(
@@ -270,7 +272,7 @@ class _Word:
     sentence: str
 
 
-def _words(watch: Watch, status: Mapping[str, Any] | None) -> list[_Word]:
+def _words(watch: MonitoringResult, status: Mapping[str, Any] | None) -> list[_Word]:
     """In the order of the spec; a monitor that has said nothing yet is left out."""
     monitors = [one for one in _listed((status or {}).get("monitors")) if isinstance(one, Mapping)]
     told = {str(one.get("name")): one for one in monitors}
@@ -283,7 +285,9 @@ def _words(watch: Watch, status: Mapping[str, Any] | None) -> list[_Word]:
     return found
 
 
-def _findings(watch: Watch, status: Mapping[str, Any] | None, before: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
+def _findings(
+    watch: MonitoringResult, status: Mapping[str, Any] | None, before: Sequence[Mapping[str, Any]]
+) -> Iterator[Finding]:
     """One for each sort of question that is asked, and whether they could be answered at all."""
     if not watch.revision:
         return
@@ -297,7 +301,7 @@ def _findings(watch: Watch, status: Mapping[str, Any] | None, before: Sequence[M
         yield _finding(reasons.REVIEW_REQUIRED, said, reasons.NOTHING_TO_REVIEW)
 
 
-def _reviewing(watch: Watch, review: ReviewStatus) -> Finding:
+def _reviewing(watch: MonitoringResult, review: ReviewStatus) -> Finding:
     if review.reviewed:
         return Finding(reasons.REVIEW_REQUIRED, Truth.FALSE, reasons.REVIEWED, f"reviewed: {review.message}")
     answer = f"kubectl -n {watch.namespace} annotate --overwrite md {watch.name} {REVIEWED_ANNOTATION}={review.asked}"
@@ -305,7 +309,9 @@ def _reviewing(watch: Watch, review: ReviewStatus) -> Finding:
     return Finding(reasons.REVIEW_REQUIRED, Truth.TRUE, review.reason, message)
 
 
-def _monitored(watch: Watch, status: Mapping[str, Any] | None, before: Sequence[Mapping[str, Any]]) -> Finding:
+def _monitored(
+    watch: MonitoringResult, status: Mapping[str, Any] | None, before: Sequence[Mapping[str, Any]]
+) -> Finding:
     if watch.blind is not None:
         return Finding(reasons.MONITORED, Truth.FALSE, watch.blind.reason, watch.blind.message)
     if status is None:
@@ -349,9 +355,9 @@ def _reason(source: Source) -> str:
 # ---- events
 
 
-def _events(watch: Watch, stored: Mapping[str, Any] | None) -> Iterator[Event]:
+def _events(watch: MonitoringResult, stored: Mapping[str, Any] | None) -> Iterator[Event]:
     before = _stored_monitors(stored) if stored else {}
-    for said in watch.report.said if watch.report is not None else ():
+    for said in watch.report.results if watch.report is not None else ():
         verdict = before[said.name][0] if said.name in before else ""
         if said.verdict is MonitorVerdict.FIRED and verdict != MonitorVerdict.FIRED.value:
             yield Event(EventType.WARNING, reasons.EVENT_MONITOR_FIRED, f"{said.name}: {said.sentence}")

@@ -9,7 +9,7 @@ from tests.support.watched import REFERENCE
 from viridian.api.manifest import MANIFEST_PATH
 from viridian.api.profile import PROFILE_PATH
 from viridian.api.samples import Identity, PodTarget
-from viridian.controller.references import References
+from viridian.controller.reference_profiles import ReferenceProfiles
 
 FILES, DIGEST = bundle(REFERENCE)
 POD = PodTarget(uid="pod", ip="10.0.0.1", identity=Identity())
@@ -17,9 +17,9 @@ POD = PodTarget(uid="pod", ip="10.0.0.1", identity=Identity())
 
 async def test_a_genuine_profile() -> None:
     pods = MemoryBundles(FILES)
-    references = References(pods)
-    assert (await references.of("r1", DIGEST, [POD])).reference == REFERENCE
-    assert (await references.of("r1", DIGEST, [POD])).reference == REFERENCE
+    reference_profiles = ReferenceProfiles(pods)
+    assert (await reference_profiles.of("r1", DIGEST, [POD])).reference == REFERENCE
+    assert (await reference_profiles.of("r1", DIGEST, [POD])).reference == REFERENCE
     assert len(pods.asked) == 2, "read once, together with the manifest"
 
 
@@ -34,20 +34,20 @@ async def test_a_genuine_profile() -> None:
 )
 async def test_a_profile_that_is_not_genuine_is_not_believed_nor_remembered(files: dict[str, bytes], says: str) -> None:
     pods = MemoryBundles(files)
-    references = References(pods)
-    found = await references.of("r1", DIGEST, [POD])
+    reference_profiles = ReferenceProfiles(pods)
+    found = await reference_profiles.of("r1", DIGEST, [POD])
     assert found.reference is None
     assert says in found.absent
     pods.files = FILES
-    assert (await references.of("r1", DIGEST, [POD])).reference == REFERENCE
+    assert (await reference_profiles.of("r1", DIGEST, [POD])).reference == REFERENCE
 
 
 async def test_a_version_without_one_says_so_by_its_manifest_and_is_asked_once() -> None:
     files, digest = bundle(None)
     pods = MemoryBundles(files)
-    references = References(pods)
+    reference_profiles = ReferenceProfiles(pods)
     for _ in range(2):
-        found = await references.of("r1", digest, [POD])
+        found = await reference_profiles.of("r1", digest, [POD])
         assert found.settled
         assert "bundle it" in found.absent
     assert len(pods.asked) == 1
@@ -61,20 +61,20 @@ async def test_a_version_without_one_says_so_by_its_manifest_and_is_asked_once()
 async def test_a_server_that_shows_nothing_is_asked_again(shown: dict[str, bytes], says: str) -> None:
     """It may be replaced by one that does, with the same version."""
     pods = MemoryBundles(shown)
-    references = References(pods)
-    found = await references.of("r1", DIGEST, [POD])
+    reference_profiles = ReferenceProfiles(pods)
+    found = await reference_profiles.of("r1", DIGEST, [POD])
     assert says in found.absent
     assert found.settled, "in the next window is soon enough"
     pods.files = FILES
-    assert (await references.of("r1", DIGEST, [POD])).reference == REFERENCE
+    assert (await reference_profiles.of("r1", DIGEST, [POD])).reference == REFERENCE
 
 
 async def test_a_version_that_nobody_promised_is_asked_again() -> None:
     pods = MemoryBundles({})
-    references = References(pods)
-    assert "bundle it" in (await references.of("r1", None, [POD])).absent
+    reference_profiles = ReferenceProfiles(pods)
+    assert "bundle it" in (await reference_profiles.of("r1", None, [POD])).absent
     pods.files = FILES
-    assert (await references.of("r1", None, [POD])).reference == REFERENCE
+    assert (await reference_profiles.of("r1", None, [POD])).reference == REFERENCE
 
 
 async def test_one_pod_that_shows_it_is_enough() -> None:
@@ -83,19 +83,19 @@ async def test_one_pod_that_shows_it_is_enough() -> None:
             return await super().read(target, path) if target.uid == "pod" else None
 
     other = PodTarget(uid="older", ip="10.0.0.2", identity=Identity())
-    found = await References(OneOfTwo(FILES)).of("r1", DIGEST, [other, POD])
+    found = await ReferenceProfiles(OneOfTwo(FILES)).of("r1", DIGEST, [other, POD])
     assert found.reference == REFERENCE
 
 
 async def test_pods_that_cannot_be_asked_are_asked_again() -> None:
     pods = MemoryBundles(FILES, unreadable="the server does not show it")
-    references = References(pods)
-    assert not (await references.of("r1", DIGEST, [POD])).settled
-    assert not (await references.of("r1", DIGEST, [])).settled
+    reference_profiles = ReferenceProfiles(pods)
+    assert not (await reference_profiles.of("r1", DIGEST, [POD])).settled
+    assert not (await reference_profiles.of("r1", DIGEST, [])).settled
     pods.unreadable = ""
-    assert (await references.of("r1", DIGEST, [POD])).reference == REFERENCE
+    assert (await reference_profiles.of("r1", DIGEST, [POD])).reference == REFERENCE
 
 
 async def test_a_form_of_another_release() -> None:
     pods = MemoryBundles({PROFILE_PATH: b'{"version": 9}'})
-    assert "not in the form of this release" in (await References(pods).of("r1", None, [POD])).absent
+    assert "not in the form of this release" in (await ReferenceProfiles(pods).of("r1", None, [POD])).absent

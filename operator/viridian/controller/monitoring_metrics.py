@@ -15,21 +15,21 @@ from prometheus_client.registry import Collector
 
 from viridian.controller.keys import Key
 from viridian.judgement.figures import Figure
-from viridian.monitoring.report import Report, Said
+from viridian.monitoring.evaluate import MonitoringReport, MonitorResult
 
-MOST_FIGURES: Final = 500
+MAX_FIGURES: Final = 500
 """Figures of one monitor, and features of one model, that become series: the gravest."""
 _OBJECT: Final = ("namespace", "name")
 _FIGURE: Final = (*_OBJECT, "monitor", "measure", "feature")
 
 
-class MonitoringFigures(Collector):
+class MonitoringMetrics(Collector):
     """Remembers the newest report on each ModelDeployment."""
 
     def __init__(self) -> None:
-        self._reports: dict[Key, Report] = {}
+        self._reports: dict[Key, MonitoringReport] = {}
 
-    def judged(self, key: Key, report: Report) -> None:
+    def judged(self, key: Key, report: MonitoringReport) -> None:
         self._reports[key] = report
 
     def forget(self, key: Key) -> None:
@@ -41,10 +41,10 @@ class MonitoringFigures(Collector):
         yield from self._figures()
         yield from self._features()
 
-    def _said(self) -> Iterator[tuple[Key, Said]]:
+    def _results(self) -> Iterator[tuple[Key, MonitorResult]]:
         for key, report in self._reports.items():
-            for said in report.said:
-                yield key, said
+            for result in report.results:
+                yield key, result
 
     def _verdicts(self) -> Metric:
         family = GaugeMetricFamily(
@@ -52,8 +52,8 @@ class MonitoringFigures(Collector):
             "1 for what each monitor says of the newest window: Fired, Quiet or InsufficientData.",
             labels=(*_OBJECT, "monitor", "verdict"),
         )
-        for key, said in self._said():
-            family.add_metric((key.namespace, key.name, said.name, said.verdict.value), 1.0)
+        for key, result in self._results():
+            family.add_metric((key.namespace, key.name, result.name, result.verdict.value), 1.0)
         return family
 
     def _windows(self) -> Metric:
@@ -76,11 +76,11 @@ class MonitoringFigures(Collector):
         }
         for part, (sentence, read) in parts.items():
             family = GaugeMetricFamily(f"viridian_monitor_{part}", sentence, labels=_FIGURE)
-            for key, said in self._said():
-                for figure in islice(said.figures, MOST_FIGURES):
+            for key, result in self._results():
+                for figure in islice(result.figures, MAX_FIGURES):
                     value = read(figure)
                     if value is not None:
-                        family.add_metric(_labels(key, said, figure), value)
+                        family.add_metric(_labels(key, result, figure), value)
             yield family
 
     def _features(self) -> Iterator[Metric]:
@@ -93,7 +93,7 @@ class MonitoringFigures(Collector):
         gaps = GaugeMetricFamily("viridian_feature_missing_share", "Share of missing values.", labels=labels)
         for key, report in self._reports.items():
             for of, features in (("window", report.current), ("training", report.reference)):
-                for name, known in islice(features.items(), MOST_FIGURES):
+                for name, known in islice(features.items(), MAX_FIGURES):
                     values = (key.namespace, key.name, name, of)
                     for family, value in (
                         (gaps, known.missing_share),
@@ -105,5 +105,5 @@ class MonitoringFigures(Collector):
         yield from (means, deviations, gaps)
 
 
-def _labels(key: Key, said: Said, figure: Figure) -> tuple[str, ...]:
-    return key.namespace, key.name, said.name, figure.measure, figure.feature
+def _labels(key: Key, result: MonitorResult, figure: Figure) -> tuple[str, ...]:
+    return key.namespace, key.name, result.name, figure.measure, figure.feature

@@ -21,12 +21,12 @@ from typing import Final
 
 from viridian.api.monitoring import Statistic
 from viridian.api.profile import Categories, Numbers, Sketch
-from viridian.judgement.figures import SIGMAS, Effect
+from viridian.judgement.figures import SIGMAS, EffectSize
 from viridian.judgement.merging import ShapesDiffer
 
 CHANCE: Final = 0.00135
 """Share of a normal distribution beyond SIGMAS standard deviations, on one side: what every bound leaves to chance."""
-BOTH_WAYS: Final = 3.2053
+TWO_SIDED_SIGMAS: Final = 3.2053
 """Standard deviations beyond which a normal distribution has that share on both sides together."""
 PSI_BINS: Final = 20
 """More bins make the index noisier, not finer."""
@@ -55,21 +55,21 @@ def spread(sketch: Numbers) -> float:
     return 0.0 if deviation <= _NO_SPREAD * abs(sketch.mean) else deviation
 
 
-def mean_shift(reference: Sketch, current: Sketch) -> Effect:
+def mean_shift(reference: Sketch, current: Sketch) -> EffectSize:
     """Distance of the means in standard deviations of the reference, unbounded where that had none.
 
     The bound allows for the wider spread, so that one huge value moves the mean but not the bound.
     """
     reference, current = _numbers(reference), _numbers(current)
     apart, scale = abs(current.mean - reference.mean), spread(reference)
-    allowance = BOTH_WAYS * max(scale, spread(current)) * math.sqrt(1 / current.finite + 1 / reference.finite)
+    allowance = TWO_SIDED_SIGMAS * max(scale, spread(current)) * math.sqrt(1 / current.finite + 1 / reference.finite)
     if scale == 0.0:
         rounding = _NO_SPREAD * max(abs(reference.mean), abs(current.mean))
-        return Effect(_unbounded(apart > rounding), _unbounded(apart - allowance > rounding))
+        return EffectSize(_unbounded(apart > rounding), _unbounded(apart - allowance > rounding))
     return _effect(apart / scale, allowance / scale)
 
 
-def kolmogorov_smirnov(reference: Sketch, current: Sketch) -> Effect:
+def kolmogorov_smirnov(reference: Sketch, current: Sketch) -> EffectSize:
     """Largest distance of the cumulative shares that is sure at the edges of either.
 
     At an edge that both have, both shares are known. At one that only one of them has, as where two versions were
@@ -96,7 +96,7 @@ def kolmogorov_smirnov(reference: Sketch, current: Sketch) -> Effect:
     return replace(_effect(distance, allowance), at_least=reference.edges != current.edges)
 
 
-def stability_index(reference: Sketch, current: Sketch) -> Effect:
+def stability_index(reference: Sketch, current: Sketch) -> EffectSize:
     """Population stability index, sum of (q - p) ln(q / p), less its expectation where nothing has changed.
 
     Empty cells count half a row. That expectation is about (bins - 1)(1/n_c + 1/n_r), and the spread around it that of
@@ -105,7 +105,7 @@ def stability_index(reference: Sketch, current: Sketch) -> Effect:
     before, now = zip(*_cells(reference, current), strict=True)
     rows_before, rows_now = sum(before), sum(now)
     if len(before) < 2:
-        return Effect(0.0, 0.0)
+        return EffectSize(0.0, 0.0)
     chance = 1 / rows_now + 1 / rows_before
     shares = [(max(b, 0.5) / rows_before, max(n, 0.5) / rows_now) for b, n in zip(before, now, strict=True)]
     index = sum((q - p) * math.log(q / p) for p, q in shares) - (len(shares) - 1) * chance
@@ -115,22 +115,22 @@ def stability_index(reference: Sketch, current: Sketch) -> Effect:
     return _effect(index, SIGMAS * math.sqrt(error))
 
 
-def missing(reference: Sketch, current: Sketch) -> Effect:
+def missing(reference: Sketch, current: Sketch) -> EffectSize:
     """Change of the share of missing values."""
-    return _change(reference.missing, rows(reference), current.missing, rows(current), both_ways=True)
+    return _change(reference.missing, rows(reference), current.missing, rows(current), two_sided=True)
 
 
-def new_categories(reference: Sketch, current: Sketch) -> Effect:
+def new_categories(reference: Sketch, current: Sketch) -> EffectSize:
     """Growth of the share of values without a bin of their own in both.
 
     Those are values that the reference has never seen, or only rarely; its own share of rare ones is subtracted. No row
     of the reference may be counted here that has helped to choose the names.
     """
     before, now = list(_by_name(_categories(reference), _categories(current)))[-1]
-    return _change(before, present(reference), now, present(current), both_ways=False)
+    return _change(before, present(reference), now, present(current), two_sided=False)
 
 
-def total_variation(reference: Sketch, current: Sketch) -> Effect:
+def total_variation(reference: Sketch, current: Sketch) -> EffectSize:
     """Half the sum of the differences of the shares.
 
     On average chance alone adds half the sum of the mean deviations. Around that average McDiarmid's inequality (1989)
@@ -146,7 +146,7 @@ def total_variation(reference: Sketch, current: Sketch) -> Effect:
     return _effect(distance, floor + math.sqrt(math.log(1 / CHANCE) / 2 * chance))
 
 
-MEASURES: Final[Mapping[Statistic, Callable[[Sketch, Sketch], Effect]]] = {
+MEASURES: Final[Mapping[Statistic, Callable[[Sketch, Sketch], EffectSize]]] = {
     Statistic.MEAN_SHIFT: mean_shift,
     Statistic.KS: kolmogorov_smirnov,
     Statistic.PSI: stability_index,
@@ -175,10 +175,10 @@ def counted(statistic: Statistic, sketch: Sketch) -> int:
     return present(sketch)
 
 
-def _effect(value: float, allowance: float) -> Effect:
+def _effect(value: float, allowance: float) -> EffectSize:
     """NaN, which only numbers beyond any measure bring about, is no effect."""
     bound = value - allowance
-    return Effect(max(0.0, value) if value == value else 0.0, max(0.0, bound) if bound == bound else 0.0)
+    return EffectSize(max(0.0, value) if value == value else 0.0, max(0.0, bound) if bound == bound else 0.0)
 
 
 def _unbounded(different: bool) -> float:
@@ -197,7 +197,7 @@ def _categories(sketch: Sketch) -> Categories:
     return sketch
 
 
-def _change(before: int, of_before: int, now: int, of_now: int, *, both_ways: bool) -> Effect:
+def _change(before: int, of_before: int, now: int, of_now: int, *, two_sided: bool) -> EffectSize:
     """Difference of two shares, less half a row of either since counts are whole.
 
     Its error counts one row more of either kind (Agresti and Caffo, 2000): a share of exactly 0 is not known exactly.
@@ -206,13 +206,13 @@ def _change(before: int, of_before: int, now: int, of_now: int, *, both_ways: bo
     careful = [(part + 1) / (whole + 2) for part, whole in ((before, of_before), (now, of_now))]
     wider = max(share * (1 - share) for share in careful)
     chance = 1 / of_before + 1 / of_now
-    allowance = (BOTH_WAYS if both_ways else SIGMAS) * math.sqrt(wider * chance) + chance / 2
-    effect = _effect(abs(q - p) if both_ways else q - p, allowance)
-    rare = _as_rare(before, of_before, now, of_now) < (CHANCE / 2 if both_ways else CHANCE)
+    allowance = (TWO_SIDED_SIGMAS if two_sided else SIGMAS) * math.sqrt(wider * chance) + chance / 2
+    effect = _effect(abs(q - p) if two_sided else q - p, allowance)
+    rare = _probability_bound(before, of_before, now, of_now) < (CHANCE / 2 if two_sided else CHANCE)
     return replace(effect, unlikely=rare and effect.value > 0)
 
 
-def _as_rare(before: int, of_before: int, now: int, of_now: int) -> float:
+def _probability_bound(before: int, of_before: int, now: int, of_now: int) -> float:
     """At most so often do as many of all rows fall into one of the two by chance alone.
 
     Chernoff's bound, which holds for drawing without replacement as well (Hoeffding, 1963).
@@ -233,8 +233,8 @@ def _cumulative(sketch: Numbers, places: Sequence[float]) -> Iterator[tuple[floa
     below = [0, *accumulate(sketch.counts)]
     total = below[-1]
     for place in places:
-        least, most = bisect_right(sketch.edges, place), bisect_left(sketch.edges, place) + 1
-        yield below[least] / total, below[most] / total
+        lowest, highest = bisect_right(sketch.edges, place), bisect_left(sketch.edges, place) + 1
+        yield below[lowest] / total, below[highest] / total
 
 
 def _cells(reference: Sketch, current: Sketch) -> list[tuple[int, int]]:

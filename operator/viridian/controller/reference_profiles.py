@@ -26,7 +26,7 @@ _NOTHING_SHOWN: Final = "a server of an older release shows none, and neither do
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundProfile:
     """The profile, or why there is none, for people."""
 
     reference: ReferenceProfile | None
@@ -37,19 +37,19 @@ class Found:
     """Whether no pod of this version will ever say anything else."""
 
 
-class References:
+class ReferenceProfiles:
     """Asks the pods of a revision for what its version was trained on."""
 
     def __init__(self, bundles: Bundles) -> None:
         self._bundles = bundles
-        self._known: dict[str, Found] = {}
+        self._known: dict[str, FoundProfile] = {}
 
-    async def of(self, revision: str, digest: str | None, targets: Sequence[PodTarget]) -> Found:
+    async def of(self, revision: str, digest: str | None, targets: Sequence[PodTarget]) -> FoundProfile:
         """Never raises. `digest` is that of the version's manifest, None where nobody promised one."""
         name = digest or revision
         if name in self._known:
             return self._known[name]
-        found = Found(None, "no pod of the champion could be asked for the version's profile", settled=False)
+        found = FoundProfile(None, "no pod of the champion could be asked for the version's profile", settled=False)
         for target in targets:
             found = await self._ask(target, digest)
             if found.certain:
@@ -57,44 +57,46 @@ class References:
                 break
         return found
 
-    def _remember(self, name: str, found: Found) -> None:
+    def _remember(self, name: str, found: FoundProfile) -> None:
         self._known[name] = found
         while len(self._known) > MOST:
             del self._known[next(iter(self._known))]
 
-    async def _ask(self, target: PodTarget, digest: str | None) -> Found:
+    async def _ask(self, target: PodTarget, digest: str | None) -> FoundProfile:
         try:
             return await self._taken_as_it_is(target) if digest is None else await self._verified(target, digest)
         except BundleUnreadable as error:
-            return Found(None, str(error), settled=False)
+            return FoundProfile(None, str(error), settled=False)
         except manifest.ManifestError as error:
             # Another pod may be honest.
-            return Found(None, f"the version's profile is not genuine: {error}", settled=False)
+            return FoundProfile(None, f"the version's profile is not genuine: {error}", settled=False)
 
-    async def _taken_as_it_is(self, target: PodTarget) -> Found:
+    async def _taken_as_it_is(self, target: PodTarget) -> FoundProfile:
         """From a version whose digest nobody promised."""
         profile = await self._bundles.read(target, PROFILE_PATH)
-        return Found(None, f"{_NO_PROFILE} ({_NOTHING_SHOWN})") if profile is None else _read(profile)
+        return FoundProfile(None, f"{_NO_PROFILE} ({_NOTHING_SHOWN})") if profile is None else _read(profile)
 
-    async def _verified(self, target: PodTarget, digest: str) -> Found:
+    async def _verified(self, target: PodTarget, digest: str) -> FoundProfile:
         listed = await self._bundles.read(target, manifest.MANIFEST_PATH)
         if listed is None:
-            return Found(None, f"the server shows no manifest of the version: {_NOTHING_SHOWN}")
+            return FoundProfile(None, f"the server shows no manifest of the version: {_NOTHING_SHOWN}")
         manifest.check_digest(listed, digest)
         promised = manifest.parse(listed).get(PROFILE_PATH)
         if promised is None:
-            return Found(None, _NO_PROFILE, certain=True)
+            return FoundProfile(None, _NO_PROFILE, certain=True)
         profile = await self._bundles.read(target, PROFILE_PATH)
         if profile is None:
-            return Found(None, f"the server does not show the version's {PROFILE_PATH}, which its manifest names")
+            return FoundProfile(
+                None, f"the server does not show the version's {PROFILE_PATH}, which its manifest names"
+            )
         if hashlib.sha256(profile).hexdigest() != promised:
             raise manifest.ManifestError(f"{PROFILE_PATH} differs from the manifest")
         return _read(profile)
 
 
-def _read(profile: bytes) -> Found:
+def _read(profile: bytes) -> FoundProfile:
     try:
-        return Found(_DECODER.decode(profile), certain=True)
+        return FoundProfile(_DECODER.decode(profile), certain=True)
     except msgspec.MsgspecError as error:
         why = f"the version's {PROFILE_PATH} is not in the form of this release: {error}"
-        return Found(None, why, certain=True)
+        return FoundProfile(None, why, certain=True)
