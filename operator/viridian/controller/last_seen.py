@@ -15,7 +15,7 @@ from typing import Any, Final
 from viridian.api.names import RETRAIN_POLICY, RETRAIN_POLICY_LABEL, RUN_LABEL
 from viridian.controller.keys import Key
 from viridian.ports.cluster import Object
-from viridian.retraining.results import has_ended
+from viridian.retraining.stages.result import has_ended
 
 JOB_NAME_LABEL = "batch.kubernetes.io/job-name"
 

@@ -22,18 +22,18 @@ from viridian.ports.cluster import Cluster, Object, ObjectRef
 from viridian.ports.feedback import Collector, FeedbackError, FeedbackUnavailable
 from viridian.ports.registry import Registry, RegistryError
 from viridian.retraining.decide import decide
-from viridian.retraining.questions import ask
-from viridian.retraining.results import OPEN, JobResult, job_result
-from viridian.retraining.runs import undecided_jobs
-from viridian.retraining.snapshot import (
-    Answers,
-    Questions,
+from viridian.retraining.input import (
+    RegistryQuery,
+    RegistryResult,
     RetrainingInput,
     Unavailable,
     facts_of,
     named_deployment,
     named_model,
 )
+from viridian.retraining.queries import queries_for
+from viridian.retraining.runs import undecided_jobs
+from viridian.retraining.stages.result import OPEN, JobResult, job_result
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ class RetrainPolicies:
             templates=self.templates,
             registry_models=self.registry_models,
         )
-        return Observed(RetrainingInput(facts, await self._answers(key, ask(facts, now))), now)
+        return Observed(RetrainingInput(facts, await self._answers(key, queries_for(facts, now))), now)
 
     def decide(self, observed: Observed[RetrainingInput], obstacles: Obstacles = NO_OBSTACLES) -> Plan:
         return decide(_hindered(observed.snapshot, obstacles), observed.now)
@@ -115,9 +115,9 @@ class RetrainPolicies:
             for name, found in zip(names, pods, strict=True)
         }
 
-    async def _answers(self, key: Key, questions: Questions) -> Answers | Unavailable:
+    async def _answers(self, key: Key, query: RegistryQuery) -> RegistryResult | Unavailable:
         try:
-            return await self._ask(key, questions)
+            return await self._ask(key, query)
         except RegistryError as error:
             return _unavailable(error)
         except FeedbackUnavailable as error:
@@ -125,32 +125,32 @@ class RetrainPolicies:
         except FeedbackError as error:
             return Unavailable(reasons.COLLECTOR_REFUSED, str(error))
 
-    async def _ask(self, key: Key, questions: Questions) -> Answers:
+    async def _ask(self, key: Key, query: RegistryQuery) -> RegistryResult:
         registry = self.own_registries.get(key.namespace, self.registry)
-        run, owners = await _run(registry, questions), await _owners(registry, questions)
-        if questions.rows_of and self.feedback is not None and run is not None and run.status in OPEN:
+        run, owners = await _run(registry, query), await _owners(registry, query)
+        if query.rows_of and self.feedback is not None and run is not None and run.status in OPEN:
             # Whoever asks again for the same run is given the same rows; before the first row there are none to give.
-            rows = await self.feedback.freeze(key.namespace, questions.rows_of, questions.key)
-            return Answers(questions=questions, run=run, owners=owners, rows=rows)
-        if not questions.model:
-            return Answers(questions=questions, run=run, owners=owners)
-        model = await registry.model(questions.model)
+            rows = await self.feedback.freeze(key.namespace, query.rows_of, query.key)
+            return RegistryResult(query=query, run=run, owners=owners, rows=rows)
+        if not query.model:
+            return RegistryResult(query=query, run=run, owners=owners)
+        model = await registry.model(query.model)
         aliases = model.aliases if model is not None else {}
-        candidate = await _candidate(registry, questions.model, run)
-        champion = await _version(registry, questions.model, questions.champion or aliases.get(ALIAS_CHAMPION))
-        return Answers(
-            questions=questions,
+        candidate = await _candidate(registry, query.model, run)
+        champion = await _version(registry, query.model, query.champion or aliases.get(ALIAS_CHAMPION))
+        return RegistryResult(
+            query=query,
             run=run,
             candidate=candidate,
             champion=champion,
             aliases=aliases,
             owners=owners,
-            logged=await _logged(registry, named_model(questions.reported, run, candidate)),
+            logged=await _logged(registry, named_model(query.reported, run, candidate)),
         )
 
 
-async def _owners(registry: Registry, questions: Questions) -> Owners | None:
-    return await owners(registry, questions.owners_of) if questions.owners_of else None
+async def _owners(registry: Registry, query: RegistryQuery) -> Owners | None:
+    return await owners(registry, query.owners_of) if query.owners_of else None
 
 
 async def _logged(registry: Registry, source: str) -> LoggedModel | None:
@@ -158,14 +158,14 @@ async def _logged(registry: Registry, source: str) -> LoggedModel | None:
     return await registry.logged_model(model_id) if model_id is not None else None
 
 
-async def _run(registry: Registry, questions: Questions) -> TrainingRun | None:
-    if not questions.key:
+async def _run(registry: Registry, query: RegistryQuery) -> TrainingRun | None:
+    if not query.key:
         return None
-    if questions.mlflow_run:
-        run = await registry.run(questions.mlflow_run)
+    if query.mlflow_run:
+        run = await registry.run(query.mlflow_run)
         # The id was read from a Job, which people can write: only the run that was made for it counts.
-        return run if run is not None and run.key == questions.key else None
-    return await registry.find_run(questions.experiment, questions.key)
+        return run if run is not None and run.key == query.key else None
+    return await registry.find_run(query.experiment, query.key)
 
 
 async def _candidate(registry: Registry, model: str, run: TrainingRun | None) -> ModelVersion | None:

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from viridian.api import reasons
 from viridian.api.modeldeployment import RegistryModel
 from viridian.api.podtemplate import too_large
+from viridian.core.lookup import entries, text
 from viridian.core.obstacles import Obstacles, outage, refusal
 from viridian.core.templates import of_stage
-from viridian.retraining.objects import entries, text
-from viridian.retraining.schedule import InvalidSchedule
-from viridian.retraining.situation import RetrainingState
-from viridian.retraining.snapshot import Answers, PolicyFacts, Unavailable
+from viridian.retraining.input import PolicyFacts, RegistryResult, Unavailable
+from viridian.retraining.state import RetrainingState
+from viridian.retraining.triggers.timetable import InvalidSchedule
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +36,8 @@ def write_problem(obstacles: Obstacles) -> Problem | None:
     return Problem(*delayed, lasting=False) if delayed is not None else None
 
 
-def template_works(situation: RetrainingState) -> Problem | None:
-    template = situation.spec.stages.training.template
+def template_works(state: RetrainingState) -> Problem | None:
+    template = state.spec.stages.training.template
     if said := too_large(template):
         message = f"stages.training.template {said}: keep large texts in a ConfigMap"
         return Problem(reasons.INVALID_SPEC, message, lasting=True)
@@ -48,45 +48,45 @@ def template_works(situation: RetrainingState) -> Problem | None:
     return Problem(reasons.INVALID_SPEC, message, lasting=True)
 
 
-def template_is_allowed(situation: RetrainingState) -> Problem | None:
-    said = of_stage(situation.spec.stages.training, situation.facts.templates)
+def template_is_allowed(state: RetrainingState) -> Problem | None:
+    said = of_stage(state.spec.stages.training, state.facts.templates)
     return Problem(reasons.TEMPLATE_NOT_ALLOWED, said, lasting=True) if said else None
 
 
-def deployment_exists(situation: RetrainingState) -> Problem | None:
-    if situation.facts.deployment is not None:
+def deployment_exists(state: RetrainingState) -> Problem | None:
+    if state.facts.deployment is not None:
         return None
-    name = situation.spec.model_deployment
+    name = state.spec.model_deployment
     message = (
         f"there is no ModelDeployment {name} in this namespace: create it, or name another in spec.modelDeployment"
     )
     return Problem(reasons.MODEL_DEPLOYMENT_NOT_FOUND, message, lasting=False)
 
 
-def deployment_follows_an_alias(situation: RetrainingState) -> Problem | None:
-    followed = followed_model(situation.facts)
+def deployment_follows_an_alias(state: RetrainingState) -> Problem | None:
+    followed = followed_model(state.facts)
     if followed is not None and followed.alias:
         return None
     pinned = f"pins version {followed.version}" if followed is not None else "names no model of the registry"
     message = (
-        f"ModelDeployment {situation.spec.model_deployment} {pinned}, so a new version would change nothing: write "
+        f"ModelDeployment {state.spec.model_deployment} {pinned}, so a new version would change nothing: write "
         "spec.model.registry {name: …, alias: candidate} there"
     )
     return Problem(reasons.NOTHING_TO_HAND_OVER_TO, message, lasting=True)
 
 
-def registry_is_configured(situation: RetrainingState) -> Problem | None:
-    if situation.facts.mlflow_uri:
+def registry_is_configured(state: RetrainingState) -> Problem | None:
+    if state.facts.mlflow_uri:
         return None
     message = "the operator runs without a registry: start it with --mlflow-uri or MLFLOW_TRACKING_URI"
     return Problem(reasons.REGISTRY_NOT_CONFIGURED, message, lasting=True)
 
 
-def collector_is_known(situation: RetrainingState) -> Problem | None:
-    if situation.facts.collector or not collects(situation.facts):
+def collector_is_known(state: RetrainingState) -> Problem | None:
+    if state.facts.collector or not collects(state.facts):
         return None
     message = (
-        f"ModelDeployment {situation.spec.model_deployment} collects feedback, but the operator knows no collector: "
+        f"ModelDeployment {state.spec.model_deployment} collects feedback, but the operator knows no collector: "
         "start it with --collector-url, or remove spec.feedback there"
     )
     return Problem(reasons.NO_COLLECTOR, message, lasting=True)
@@ -102,9 +102,9 @@ CHECKS: tuple[Check, ...] = (
 )
 
 
-def first_problem(situation: RetrainingState) -> Problem | None:
+def first_problem(state: RetrainingState) -> Problem | None:
     """What keeps the policy from going on, as far as the cluster shows."""
-    found = (check(situation) for check in CHECKS)
+    found = (check(state) for check in CHECKS)
     return next((problem for problem in found if problem is not None), None)
 
 
@@ -112,27 +112,27 @@ WAITED_FOR = (reasons.REGISTRY_UNAVAILABLE, reasons.COLLECTOR_UNAVAILABLE)
 """What ends by itself."""
 
 
-def answer_problem(answers: Answers | Unavailable) -> Problem | None:
+def registry_problem(registry: RegistryResult | Unavailable) -> Problem | None:
     """What keeps it from going on at registry or collector; an answer is waited for, for as long as it takes."""
-    if isinstance(answers, Answers):
+    if isinstance(registry, RegistryResult):
         return None
-    return Problem(answers.reason, answers.message, lasting=answers.reason not in WAITED_FOR)
+    return Problem(registry.reason, registry.message, lasting=registry.reason not in WAITED_FOR)
 
 
-def schedule_problem(situation: RetrainingState) -> Problem | None:
+def schedule_problem(state: RetrainingState) -> Problem | None:
     """Schedules that name no times. They keep nothing else from going on."""
     bad = [
-        f"trigger {name}: {table.message}"
-        for name, table in situation.tables.items()
-        if isinstance(table, InvalidSchedule)
+        f"trigger {name}: {timetable.message}"
+        for name, timetable in state.schedules.items()
+        if isinstance(timetable, InvalidSchedule)
     ]
     return Problem(reasons.INVALID_SCHEDULE, "; ".join(bad), lasting=True) if bad else None
 
 
-def data_problem(situation: RetrainingState) -> Problem | None:
+def data_problem(state: RetrainingState) -> Problem | None:
     """Data that was found not good enough. A person may start a run all the same."""
-    word = situation.quality
-    return Problem(reasons.DATA_QUALITY_FAILED, word.message, lasting=True) if word.paused else None
+    quality = state.data_quality
+    return Problem(reasons.DATA_QUALITY_FAILED, quality.message, lasting=True) if quality.paused else None
 
 
 def collects(facts: PolicyFacts) -> bool:

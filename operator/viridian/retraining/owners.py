@@ -8,13 +8,13 @@ from viridian.api import reasons
 from viridian.core.model_owners import OwnershipVerdict, Standing, judge
 from viridian.core.plan import Action, Apply, ClaimModel, CreateRun, RegisterVersion, SetAlias, TagVersion
 from viridian.retraining.checks import Problem
-from viridian.retraining.situation import RetrainingState
-from viridian.retraining.snapshot import Answers
+from viridian.retraining.input import RegistryResult
+from viridian.retraining.state import RetrainingState
 
 
-def claimant(situation: RetrainingState) -> str:
+def claimant(state: RetrainingState) -> str:
     """In whose name a registered model is claimed."""
-    return f"{situation.facts.namespace}/{situation.spec.model_deployment}"
+    return f"{state.facts.namespace}/{state.spec.model_deployment}"
 
 
 def needs_the_model(actions: Iterable[Action]) -> bool:
@@ -26,16 +26,16 @@ def needs_the_model(actions: Iterable[Action]) -> bool:
     )
 
 
-def verdict(situation: RetrainingState, answers: Answers) -> OwnershipVerdict:
+def verdict(state: RetrainingState, registry: RegistryResult) -> OwnershipVerdict:
     """Whether the namespace may have the operator write to the model; only asked where the model is known."""
-    model, owners = answers.questions.owners_of, answers.owners
+    model, owners = registry.query.owners_of, registry.owners
     if not model or owners is None:
         return OwnershipVerdict(Standing.FOREIGN, "it is not known yet to whom the registered model belongs")
-    return judge(model, owners, situation.facts.namespace, situation.facts.registry_models)
+    return judge(model, owners, state.facts.namespace, state.facts.registry_models)
 
 
-def claim(situation: RetrainingState, answers: Answers) -> ClaimModel:
-    return ClaimModel(answers.questions.owners_of, claimant(situation))
+def claim(state: RetrainingState, registry: RegistryResult) -> ClaimModel:
+    return ClaimModel(registry.query.owners_of, claimant(state))
 
 
 def not_yours(found: OwnershipVerdict) -> Problem:

@@ -6,31 +6,31 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from viridian.api.names import RUN_ANNOTATION
-from viridian.retraining.causes import manual
 from viridian.retraining.runs import Run
-from viridian.retraining.situation import RetrainingState
-from viridian.retraining.triggers import answered_until, last_fired
+from viridian.retraining.state import RetrainingState
+from viridian.retraining.triggers.cause import manual
+from viridian.retraining.triggers.pending import answered_until, last_fired
 
 
-def superfluous(situation: RetrainingState) -> tuple[Run, ...]:
+def prunable(state: RetrainingState) -> tuple[Run, ...]:
     """Finished runs beyond the history that the policy asks for, but none that is still evidence of something.
 
     A record is the memory of what its run answered. Without the one that answered the present annotation, the same
     value would start a second run; so would the newest time of a trigger whose record is gone.
     """
-    kept = {run.id for run in situation.finished[: situation.spec.history.runs]} | set(_evidence(situation))
-    return tuple(run for run in situation.finished if run.id not in kept)
+    kept = {run.id for run in state.finished[: state.spec.history.runs]} | set(_evidence(state))
+    return tuple(run for run in state.finished if run.id not in kept)
 
 
-def _evidence(situation: RetrainingState) -> Iterator[str]:
-    asked = manual(situation.facts.annotations.get(RUN_ANNOTATION, ""))
-    yield from (run.id for run in situation.finished if asked in run.origin.causes)
-    for trigger, table in situation.tables.items():
-        fired = ((last_fired([run], trigger), run.id) for run in situation.finished)
-        answered = ((answered_until([run], trigger, table), run.id) for run in situation.finished)
+def _evidence(state: RetrainingState) -> Iterator[str]:
+    asked = manual(state.facts.annotations.get(RUN_ANNOTATION, ""))
+    yield from (run.id for run in state.finished if asked in run.origin.causes)
+    for trigger, timetable in state.schedules.items():
+        fired = ((last_fired([run], trigger), run.id) for run in state.finished)
+        answered = ((answered_until([run], trigger, timetable), run.id) for run in state.finished)
         yield from (*_newest(fired), *_newest(answered))
-    if situation.quality.source is not None:
-        yield situation.quality.source.id
+    if state.data_quality.source is not None:
+        yield state.data_quality.source.id
 
 
 def _newest(times: Iterable[tuple[datetime | None, str]]) -> Iterator[str]:

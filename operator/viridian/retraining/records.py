@@ -28,10 +28,10 @@ from viridian.api.names import (
     run_record,
 )
 from viridian.api.retrainpolicy import Data, FinishedRun, RetrainPolicySpec
+from viridian.core.lookup import Object, annotations_of, dig, entries, labels_of, mapping, text
 from viridian.core.ownership import Belongs, belongs, owner_reference
-from viridian.retraining.causes import Cause, from_record
-from viridian.retraining.objects import Object, annotations_of, dig, entries, labels_of, mapping, text
-from viridian.retraining.results import Ending
+from viridian.retraining.stages.result import Ending
+from viridian.retraining.triggers.cause import Cause, from_record
 
 TRAINING: Final = "training"
 NO_DATA: Final = Data(uri="-")

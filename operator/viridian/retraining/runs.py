@@ -9,8 +9,9 @@ from datetime import datetime
 from viridian.api.names import RUN_LABEL, TRIGGER_ANNOTATION, stage_job
 from viridian.api.retrainpolicy import FinishedRun
 from viridian.core.conditions import moment
+from viridian.core.lookup import Object, labels_of, text
 from viridian.core.ownership import Belongs, belongs
-from viridian.retraining.objects import Object, labels_of, text
+from viridian.retraining.input import PolicyFacts
 from viridian.retraining.records import (
     TRAINING,
     RunOrigin,
@@ -20,8 +21,7 @@ from viridian.retraining.records import (
     origin_of_job,
     read_records,
 )
-from viridian.retraining.results import Ending, JobResult
-from viridian.retraining.snapshot import PolicyFacts
+from viridian.retraining.stages.result import Ending, JobResult
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,26 +11,26 @@ import msgspec
 from viridian.api import reasons
 from viridian.api.retrainpolicy import ActiveRun, RetrainPolicyStatus, TriggerStatus
 from viridian.core.conditions import Finding, Truth, stamp, transition
+from viridian.core.lookup import Object, entries, text
 from viridian.core.plan import Event, EventType
-from viridian.retraining import triggers
 from viridian.retraining.checks import Problem
-from viridian.retraining.findings import findings
-from viridian.retraining.objects import Object, entries, text
+from viridian.retraining.conditions import findings
+from viridian.retraining.input import PolicyFacts
 from viridian.retraining.runs import read_runs
-from viridian.retraining.schedule import Timetable
-from viridian.retraining.situation import RetrainingState, newest_first
-from viridian.retraining.snapshot import PolicyFacts
+from viridian.retraining.state import RetrainingState, newest_first
+from viridian.retraining.triggers.pending import answered_until, last_fired
+from viridian.retraining.triggers.timetable import Timetable
 
 NEWEST = 10
 
 
-def status(situation: RetrainingState, problem: Problem | None, active: ActiveRun | None) -> dict[str, Any]:
+def status(state: RetrainingState, problem: Problem | None, active: ActiveRun | None) -> dict[str, Any]:
     """The next status, plain; fields without a value are left out."""
-    runs = tuple(run.finished for run in situation.finished if run.finished is not None)
-    fired = tuple(_trigger(situation, name) for name in situation.tables)
+    runs = tuple(run.finished for run in state.finished if run.finished is not None)
+    fired = tuple(_trigger(state, name) for name in state.schedules)
     coming = [trigger.next for trigger in fired if trigger.next]
     whole = RetrainPolicyStatus(
-        observed_generation=situation.facts.generation,
+        observed_generation=state.facts.generation,
         active_run=active,
         last_run=runs[0] if runs else None,
         runs=runs[:NEWEST],
@@ -39,10 +39,10 @@ def status(situation: RetrainingState, problem: Problem | None, active: ActiveRu
     )
     plain: dict[str, Any] = _prune(msgspec.to_builtins(whole))
     plain["conditions"] = transition(
-        findings(situation, problem, active),
-        before=entries(situation.facts.status, "conditions"),
-        generation=situation.facts.generation,
-        now=situation.now,
+        findings(state, problem, active),
+        before=entries(state.facts.status, "conditions"),
+        generation=state.facts.generation,
+        now=state.now,
     )
     return plain
 
@@ -63,10 +63,10 @@ def invalid_status(facts: PolicyFacts, now: datetime) -> dict[str, Any]:
     return {**_prune(msgspec.to_builtins(whole)), "conditions": conditions}
 
 
-def _trigger(situation: RetrainingState, name: str) -> TriggerStatus:
-    table = situation.tables[name]
-    fired = triggers.last_fired(situation.runs, name) or triggers.answered_until(situation.runs, name, table)
-    coming = table.next(situation.now) if isinstance(table, Timetable) and not situation.paused else None
+def _trigger(state: RetrainingState, name: str) -> TriggerStatus:
+    timetable = state.schedules[name]
+    fired = last_fired(state.runs, name) or answered_until(state.runs, name, timetable)
+    coming = timetable.next(state.now) if isinstance(timetable, Timetable) and not state.paused else None
     return TriggerStatus(name=name, last_fired=stamp(fired) if fired else None, next=stamp(coming) if coming else None)
 
 

@@ -17,7 +17,7 @@ from viridian.api.samples import PodSample, PodTarget
 from viridian.api.stage import MAX_REPORT_BYTES, StageReport, parse_report
 from viridian.core.pods_waiting import impediment, last_words, unready
 from viridian.ports.pods import MAX_COUNT, OtherPod, parse
-from viridian.retraining.results import Ending, JobState, exit_code, job_result
+from viridian.retraining.stages.result import Ending, JobState, exit_code, job_result
 
 NOW = datetime(2026, 11, 23, 9, tzinfo=UTC)
 TARGET = PodTarget(uid="pod-1", ip="127.0.0.1", identity=IDENTITY)

@@ -25,9 +25,9 @@ from viridian.api.names import (
 from viridian.core.obstacles import Obstacle, Obstacles
 from viridian.core.plan import Plan
 from viridian.retraining.decide import decide
-from viridian.retraining.questions import ask
+from viridian.retraining.input import RegistryResult, RetrainingInput, Unavailable, facts_of
+from viridian.retraining.queries import queries_for
 from viridian.retraining.runs import read_runs
-from viridian.retraining.snapshot import Answers, RetrainingInput, Unavailable, facts_of
 
 TRIGGERS = {
     "weekly": weekly(),
@@ -138,8 +138,8 @@ class AnyHistory(RuleBasedStateMachine):
     @invariant()
     def the_status_is_only_a_cache(self) -> None:
         """At any moment, deleting it changes neither what is done next nor what the next one says, but for times."""
-        snapshot, now = self.world.observe(), self.world.now
-        kept, deleted = decide(snapshot, now), decide(replace(snapshot, facts=replace(snapshot.facts, status={})), now)
+        given, now = self.world.observe(), self.world.now
+        kept, deleted = decide(given, now), decide(replace(given, facts=replace(given.facts, status={})), now)
         assert (kept.actions, kept.wake) == (deleted.actions, deleted.wake)
         assert without_times(kept.status) == without_times(deleted.status)
 
@@ -159,7 +159,7 @@ class AnyHistory(RuleBasedStateMachine):
         assert len(runs) == len(set(runs))
 
     def teardown(self) -> None:
-        """P1: once people, time and trainers rest, so does the operator, and every wish has been answered."""
+        """P1: once people, time and trainers rest, so does the operator, and every request has been answered."""
         world = self.world
         world.registry.unavailable = False
         world.deployment = deployment()
@@ -243,7 +243,7 @@ STATUSES = JUNK | st.fixed_dictionaries(
 MOMENTS = st.integers(-(10**6), 10**7).map(lambda seconds: START + timedelta(seconds=seconds))
 DEPLOYMENTS = st.none() | st.just(deployment()) | st.dictionaries(st.sampled_from(["spec", "status"]), JUNK)
 REGISTRIES = st.sampled_from(
-    [Answers(), Unavailable("RegistryUnavailable", "silent"), Unavailable("CollectorRefused", "403")]
+    [RegistryResult(), Unavailable("RegistryUnavailable", "silent"), Unavailable("CollectorRefused", "403")]
 )
 
 OBSTACLES = st.dictionaries(
@@ -270,7 +270,7 @@ def test_decide_is_total(
     jobs: list[Any],
     records: list[Any],
     deployed: Any,
-    registry: Answers | Unavailable,
+    registry: RegistryResult | Unavailable,
     now: datetime,
     obstacles: Obstacles,
 ) -> None:
@@ -279,13 +279,13 @@ def test_decide_is_total(
     asked["metadata"]["annotations"] = annotations
     facts = facts_of(asked, deployed, jobs, {}, records=records, mlflow_uri="http://mlflow")
     facts = replace(facts, obstacles=obstacles)
-    questions = ask(facts, now)
-    matching = Answers(questions=questions) if isinstance(registry, Answers) else registry
+    query = queries_for(facts, now)
+    matching = RegistryResult(query=query) if isinstance(registry, RegistryResult) else registry
     plan = decide(RetrainingInput(facts, matching), now)
     assert plan == decide(RetrainingInput(facts, matching), now)
     json.dumps(plan.status, allow_nan=False)
     assert plan.wake is None or plan.wake >= now
-    if isinstance(registry, Answers) and questions != registry.questions:
+    if isinstance(registry, RegistryResult) and query != registry.query:
         assert not decide(RetrainingInput(facts, registry), now).actions
 
 
@@ -298,11 +298,11 @@ def test_any_spec_is_understood_or_refused_in_a_condition(spec: Any) -> None:
     assert {c["status"] for c in plan.status["conditions"] if c["type"] == "Ready"} == {"False"}
 
 
-def test_an_answer_to_other_questions_is_not_used() -> None:
+def test_the_result_of_another_query_is_not_used() -> None:
     world = World(policy=policy(weekly())).ask_by_hand("one")
     world.once()
-    snapshot = replace(world.observe(), registry=Answers())
-    plan = decide(snapshot, world.now)
+    given = replace(world.observe(), registry=RegistryResult())
+    plan = decide(given, world.now)
     assert plan.status is None
     assert plan.actions == ()
     assert plan.wake == world.now

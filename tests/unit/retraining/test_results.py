@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from viridian.api.registry import RunStatus, TrainingRun
 from viridian.api.stage import parse_report
 from viridian.core.conditions import moment
-from viridian.retraining.results import Ending, JobResult, JobState, exit_code, from_mlflow, job_result
+from viridian.retraining.stages.result import Ending, JobResult, JobState, exit_code, from_mlflow, job_result
 
 Object = dict[str, Any]
 AT = "2026-11-22T03:10:00Z"

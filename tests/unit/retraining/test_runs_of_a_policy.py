@@ -352,10 +352,10 @@ def test_a_write_that_the_api_server_does_not_take_is_told_and_nothing_else_is_c
     world = scheduled()
     while not any(isinstance(action, Apply) and action.target[0] == "Job" for action in world.decide().actions):
         world.once()
-    snapshot, plan = world.observe(), world.decide()
+    given, plan = world.observe(), world.decide()
     (job,) = (action for action in plan.actions if isinstance(action, Apply) and action.target[0] == "Job")
     obstacle = Obstacle(*job.target, "admission webhook denied the request: no quota", refused=refused)
-    plan = decide(replace(snapshot, facts=replace(snapshot.facts, obstacles={job.target: obstacle})), world.now)
+    plan = decide(replace(given, facts=replace(given.facts, obstacles={job.target: obstacle})), world.now)
     assert job in plan.actions, "it is tried again"
     assert [event.reason for event in plan.news] == ["Stalled" if refused else "ApplyUnavailable"]
     assert plan.status is not None

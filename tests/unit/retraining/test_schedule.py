@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from viridian.api.retrainpolicy import Schedule
-from viridian.retraining.schedule import InvalidSchedule, Timetable, timetable
+from viridian.retraining.triggers.timetable import InvalidSchedule, Timetable, parse_schedule
 
 
-def table(cron: str, zone: str = "UTC") -> Timetable:
-    understood = timetable(Schedule(cron=cron, time_zone=zone))
+def timetable(cron: str, zone: str = "UTC") -> Timetable:
+    understood = parse_schedule(Schedule(cron=cron, time_zone=zone))
     assert isinstance(understood, Timetable)
     return understood
 
@@ -54,8 +54,8 @@ def fires(times: Timetable, start: datetime, end: datetime) -> list[str]:
 def test_the_newest_and_the_next_time(
     sentence: str, cron: str, zone: str, now: str, newest: str, following: str
 ) -> None:
-    assert table(cron, zone).newest(at(now)) == at(newest), sentence
-    assert table(cron, zone).next(at(now)) == at(following), sentence
+    assert timetable(cron, zone).newest(at(now)) == at(newest), sentence
+    assert timetable(cron, zone).next(at(now)) == at(following), sentence
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_the_newest_and_the_next_time(
     ],
 )  # fmt: skip
 def test_days_on_which_the_clock_is_changed(sentence: str, cron: str, zone: str, day: str, expected: list[str]) -> None:
-    times = table(cron, zone)
+    times = timetable(cron, zone)
     start = datetime.fromisoformat(day).replace(tzinfo=times.zone).astimezone(UTC) - timedelta(seconds=1)
     end = (datetime.fromisoformat(day) + timedelta(days=1)).replace(tzinfo=times.zone).astimezone(UTC)
     assert fires(times, start, end) == expected, sentence
@@ -83,7 +83,7 @@ def test_days_on_which_the_clock_is_changed(sentence: str, cron: str, zone: str,
 @pytest.mark.parametrize("day", ["2027-03-28", "2027-10-31"])
 def test_every_hour_means_every_real_hour(day: str) -> None:
     start = at(f"{day}T00:00Z") - timedelta(hours=6, seconds=1)
-    times = table("0 * * * *", "Europe/Helsinki")
+    times = timetable("0 * * * *", "Europe/Helsinki")
     assert len(fires(times, start, start + timedelta(hours=24))) == 24
 
 
@@ -106,7 +106,7 @@ def test_every_hour_means_every_real_hour(day: str) -> None:
     ],
 )
 def test_what_is_no_schedule_says_what_to_write(cron: str, zone: str, says: str) -> None:
-    answer = timetable(Schedule(cron=cron, time_zone=zone))
+    answer = parse_schedule(Schedule(cron=cron, time_zone=zone))
     assert isinstance(answer, InvalidSchedule)
     assert says in answer.message
 
@@ -121,7 +121,7 @@ MOMENTS = st.integers(int(at("2020-01-01T00:00Z").timestamp()), int(at("2035-01-
 @settings(deadline=None)
 @given(CRONS, ZONES, MOMENTS)
 def test_nothing_lies_between_the_newest_and_the_next(cron: str, zone: str, now: datetime) -> None:
-    times = table(cron, zone)
+    times = timetable(cron, zone)
     newest, following = times.newest(now), times.next(now)
     assert newest is not None
     assert following is not None
@@ -136,7 +136,7 @@ def test_nothing_lies_between_the_newest_and_the_next(cron: str, zone: str, now:
 def test_looking_ahead_and_looking_back_agree_around_the_change(
     cron: str, zone: str, day: tuple[int, int, int]
 ) -> None:
-    times = table(cron, zone)
+    times = timetable(cron, zone)
     start = datetime(*day, tzinfo=UTC)
     looks = [times.newest(start + timedelta(minutes=10 * step)) for step in range(1, 6 * 60)]
     seen = sorted({found for found in looks if found is not None and found > start})

@@ -38,10 +38,10 @@ from viridian.core.plan import (
 from viridian.core.templates import NO_LIMITS, TemplateRules
 from viridian.ports.registry import RegistryError, RegistryUnavailable
 from viridian.retraining.decide import decide
-from viridian.retraining.questions import ask
-from viridian.retraining.results import job_result
+from viridian.retraining.input import RegistryQuery, RegistryResult, RetrainingInput, Unavailable, facts_of, named_model
+from viridian.retraining.queries import queries_for
 from viridian.retraining.runs import undecided_jobs
-from viridian.retraining.snapshot import Answers, Questions, RetrainingInput, Unavailable, facts_of, named_model
+from viridian.retraining.stages.result import job_result
 
 START = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 MLFLOW = "http://mlflow:5000"
@@ -147,7 +147,7 @@ class World:
             registry_models=self.registry_models,
         )
         try:
-            return RetrainingInput(facts, self._answers(ask(facts, self.now)))
+            return RetrainingInput(facts, self._answers(queries_for(facts, self.now)))
         except RegistryUnavailable as error:
             return RetrainingInput(facts, Unavailable(reasons.REGISTRY_UNAVAILABLE, error.message))
         except RegistryError as error:
@@ -182,36 +182,36 @@ class World:
                 return plan
         raise AssertionError(f"not settled after {most} passes: {self.plans[-1]}")
 
-    def _answers(self, questions: Questions) -> Answers:
+    def _answers(self, query: RegistryQuery) -> RegistryResult:
         registry, run, candidate, champion = self.registry, None, None, None
         aliases: Mapping[str, str] = {}
-        if questions.key:
-            named = questions.mlflow_run
-            run = now_of(registry.run(named) if named else registry.find_run(questions.experiment, questions.key))
-            run = run if run is not None and run.key == questions.key else None
-        if questions.rows_of and run is not None:
-            rows = self.frozen.setdefault(questions.key, frozen_rows(questions.key))
-            return Answers(questions=questions, run=run, owners=self._owners(questions), rows=rows)
-        if questions.model:
-            model = now_of(registry.model(questions.model))
+        if query.key:
+            named = query.mlflow_run
+            run = now_of(registry.run(named) if named else registry.find_run(query.experiment, query.key))
+            run = run if run is not None and run.key == query.key else None
+        if query.rows_of and run is not None:
+            rows = self.frozen.setdefault(query.key, frozen_rows(query.key))
+            return RegistryResult(query=query, run=run, owners=self._owners(query), rows=rows)
+        if query.model:
+            model = now_of(registry.model(query.model))
             aliases = model.aliases if model else {}
-            version = now_of(registry.version_of_run(questions.model, run.run_id)) if run else None
-            candidate = now_of(registry.version(questions.model, version)) if version else None
-            serving = questions.champion or aliases.get(ALIAS_CHAMPION)
-            champion = now_of(registry.version(questions.model, serving)) if serving else None
-        model_id = logged_model_id(named_model(questions.reported, run, candidate)) if questions.model else None
-        return Answers(
-            questions=questions,
+            version = now_of(registry.version_of_run(query.model, run.run_id)) if run else None
+            candidate = now_of(registry.version(query.model, version)) if version else None
+            serving = query.champion or aliases.get(ALIAS_CHAMPION)
+            champion = now_of(registry.version(query.model, serving)) if serving else None
+        model_id = logged_model_id(named_model(query.reported, run, candidate)) if query.model else None
+        return RegistryResult(
+            query=query,
             run=run,
             candidate=candidate,
             champion=champion,
             aliases=aliases,
-            owners=self._owners(questions),
+            owners=self._owners(query),
             logged=now_of(registry.logged_model(model_id)) if model_id else None,
         )
 
-    def _owners(self, questions: Questions) -> Owners | None:
-        return now_of(owners(self.registry, questions.owners_of)) if questions.owners_of else None
+    def _owners(self, query: RegistryQuery) -> Owners | None:
+        return now_of(owners(self.registry, query.owners_of)) if query.owners_of else None
 
     def _act(self, action: Action) -> None:
         match action:

@@ -8,10 +8,10 @@ from datetime import datetime, timedelta
 
 from viridian.api.names import RUN_ANNOTATION
 from viridian.api.retrainpolicy import RetrainPolicySpec, Trigger
-from viridian.retraining.causes import Cause, manual, scheduled
+from viridian.retraining.input import PolicyFacts
 from viridian.retraining.runs import Run
-from viridian.retraining.schedule import InvalidSchedule, Timetable, length
-from viridian.retraining.snapshot import PolicyFacts
+from viridian.retraining.triggers.cause import Cause, manual, scheduled
+from viridian.retraining.triggers.timetable import InvalidSchedule, Timetable, length
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,10 +23,10 @@ class Hold:
     until: datetime | None = None
 
 
-def due(
+def pending_causes(
     facts: PolicyFacts,
     spec: RetrainPolicySpec,
-    tables: Mapping[str, Timetable | InvalidSchedule],
+    schedules: Mapping[str, Timetable | InvalidSchedule],
     since: Mapping[str, datetime],
     runs: Sequence[Run],
     holds: Sequence[Hold],
@@ -35,10 +35,12 @@ def due(
     """The causes that no run has answered: schedules by their time, then the run that a person asks for."""
     fires: list[Cause] = []
     for trigger in spec.triggers:
-        table = tables[trigger.name]
-        if isinstance(table, Timetable):
-            begun = since[table.key]
-            fires += _fire(trigger, table, max(begun, answered_until(runs, trigger.name, table) or begun), holds, now)
+        timetable = schedules[trigger.name]
+        if isinstance(timetable, Timetable):
+            begun = since[timetable.key]
+            fires += _fire(
+                trigger, timetable, max(begun, answered_until(runs, trigger.name, timetable) or begun), holds, now
+            )
     answered = answered_by(runs)
     asked = manual(facts.annotations.get(RUN_ANNOTATION, ""))
     return (*sorted(fires, key=_order), *([asked] if asked is not None and asked not in answered else []))
@@ -49,9 +51,9 @@ def answered_by(runs: Sequence[Run]) -> tuple[Cause, ...]:
     return tuple(cause for run in runs for cause in run.origin.causes)
 
 
-def answered_until(runs: Sequence[Run], trigger: str, table: Timetable | InvalidSchedule) -> datetime | None:
+def answered_until(runs: Sequence[Run], trigger: str, timetable: Timetable | InvalidSchedule) -> datetime | None:
     """The newest time of the trigger's schedule that a run has answered, whatever the trigger was called then."""
-    key = table.key if isinstance(table, Timetable) else ""
+    key = timetable.key if isinstance(timetable, Timetable) else ""
     return _newest(cause for cause in answered_by(runs) if cause.fires_for(trigger, key))
 
 
@@ -65,11 +67,11 @@ def _newest(causes: Iterable[Cause]) -> datetime | None:
 
 
 def wanted(
-    facts: PolicyFacts, spec: RetrainPolicySpec, tables: Mapping[str, Timetable | InvalidSchedule], run: Run
+    facts: PolicyFacts, spec: RetrainPolicySpec, schedules: Mapping[str, Timetable | InvalidSchedule], run: Run
 ) -> bool:
     """Whether somebody still asks for a run that has not begun."""
     asked = manual(facts.annotations.get(RUN_ANNOTATION, ""))
-    keys = {(name, table.key) for name, table in tables.items() if isinstance(table, Timetable)}
+    keys = {(name, timetable.key) for name, timetable in schedules.items() if isinstance(timetable, Timetable)}
     return any(
         cause == asked or (not spec.suspend and any(cause.fires_for(name, key) for name, key in keys))
         for cause in run.origin.causes
@@ -81,15 +83,15 @@ def _order(cause: Cause) -> tuple[float, str]:
 
 
 def _fire(
-    trigger: Trigger, table: Timetable, handled: datetime, holds: Sequence[Hold], now: datetime
+    trigger: Trigger, timetable: Timetable, handled: datetime, holds: Sequence[Hold], now: datetime
 ) -> Iterator[Cause]:
     """Of all times that have passed, the newest; unless it is too late for it."""
-    newest = table.newest(now)
+    newest = timetable.newest(now)
     if newest is None or newest <= handled:
         return
     latest = _latest_start(newest, length(trigger.schedule.starting_deadline), holds)
     if latest is None or now <= latest:
-        yield scheduled(trigger.name, newest, table.key)
+        yield scheduled(trigger.name, newest, timetable.key)
 
 
 def _latest_start(fired: datetime, deadline: timedelta, holds: Sequence[Hold]) -> datetime | None:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from viridian.api import reasons
 from viridian.api.registry import RunStatus
 from viridian.api.stage import ExitCode, StageReport
-from viridian.retraining.results import Ending, JobState, exit_code
 from viridian.retraining.runs import Run
+from viridian.retraining.stages.result import Ending, JobState, exit_code
 
 MAX_SAID = 500
 _STATUSES = {

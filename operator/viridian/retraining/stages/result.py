@@ -16,8 +16,8 @@ from viridian.api.registry import RunStatus, TrainingRun
 from viridian.api.stage import FINAL_EXIT_CODES, MAX_REPORT_BYTES, ExitCode
 from viridian.api.texts import one_line
 from viridian.core.conditions import moment, stamp
+from viridian.core.lookup import Object, dig, entries, mapping, text
 from viridian.core.pods_waiting import Impediment, impediment
-from viridian.retraining.objects import Object, dig, entries, mapping, text
 
 SIDECAR_GRACE: Final = timedelta(seconds=15)
 """How long other containers may go on after the one that does the work; after that its exit code decides."""

@@ -8,9 +8,10 @@ import msgspec
 
 from viridian.api.names import TRIGGER_ANNOTATION
 from viridian.core.conditions import moment, stamp
-from viridian.retraining.objects import text
+from viridian.core.lookup import text
 from viridian.retraining.records import StageNote, origin_of_job
-from viridian.retraining.results import (
+from viridian.retraining.runs import Run
+from viridian.retraining.stages.result import (
     SIDECAR_GRACE,
     Ending,
     JobState,
@@ -18,7 +19,6 @@ from viridian.retraining.results import (
     outlasted,
     without_job,
 )
-from viridian.retraining.runs import Run
 
 
 def to_note(run: Run, now: datetime) -> StageNote:

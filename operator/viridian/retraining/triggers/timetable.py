@@ -50,9 +50,9 @@ class Timetable:
         """The last time that is not after now, in UTC; None if there is none in living memory."""
         slack = self._slack(now)
         passed: list[datetime] = []
-        for wall in self._walls_before(self._wall(now) + slack):
-            passed += [instant for instant in self._instants(wall) if instant <= now]
-            if passed and wall <= self._wall(now) - slack:
+        for local_time in self._local_times_before(self._local(now) + slack):
+            passed += [instant for instant in self._instants_of(local_time) if instant <= now]
+            if passed and local_time <= self._local(now) - slack:
                 break
         return max(passed, default=None)
 
@@ -60,17 +60,17 @@ class Timetable:
         """The first time after now, in UTC."""
         slack = self._slack(now)
         coming: list[datetime] = []
-        for wall in self._walls_after(self._wall(now) - slack):
-            coming += [instant for instant in self._instants(wall) if instant > now]
-            if coming and wall >= self._wall(min(coming)) + self._slack(min(coming)):
+        for local_time in self._local_times_after(self._local(now) - slack):
+            coming += [instant for instant in self._instants_of(local_time) if instant > now]
+            if coming and local_time >= self._local(min(coming)) + self._slack(min(coming)):
                 break
         return min(coming, default=None)
 
-    def _instants(self, wall: datetime) -> tuple[datetime, ...]:
+    def _instants_of(self, local_time: datetime) -> tuple[datetime, ...]:
         """When the wall clock shows that: once as a rule, never or twice when the clock is changed."""
-        first = wall.replace(tzinfo=self.zone, fold=0).astimezone(UTC)
-        second = wall.replace(tzinfo=self.zone, fold=1).astimezone(UTC)
-        left_out = self._wall(first) != wall
+        first = local_time.replace(tzinfo=self.zone, fold=0).astimezone(UTC)
+        second = local_time.replace(tzinfo=self.zone, fold=1).astimezone(UTC)
+        left_out = self._local(first) != local_time
         if not self._hourly:
             return (first,)
         if left_out:
@@ -81,7 +81,7 @@ class Timetable:
     def _hourly(self) -> bool:
         return self.cron.split()[1].startswith("*")
 
-    def _wall(self, instant: datetime) -> datetime:
+    def _local(self, instant: datetime) -> datetime:
         return instant.astimezone(self.zone).replace(tzinfo=None, fold=0)
 
     def _slack(self, instant: datetime) -> timedelta:
@@ -89,15 +89,15 @@ class Timetable:
         before, after = ((instant + shift).astimezone(self.zone).utcoffset() for shift in (-_DAY, _DAY))
         return abs((after or timedelta()) - (before or timedelta()))
 
-    def _walls_before(self, wall: datetime) -> Iterator[datetime]:
+    def _local_times_before(self, local_time: datetime) -> Iterator[datetime]:
         """Times of the schedule on the wall clock, downwards, starting with that one."""
-        times = croniter(self.cron, wall + timedelta(minutes=1), ret_type=datetime)
-        yield from (found for found in _all(times.get_prev) if found <= wall)
+        times = croniter(self.cron, local_time + timedelta(minutes=1), ret_type=datetime)
+        yield from (found for found in _all(times.get_prev) if found <= local_time)
 
-    def _walls_after(self, wall: datetime) -> Iterator[datetime]:
+    def _local_times_after(self, local_time: datetime) -> Iterator[datetime]:
         """Times of the schedule on the wall clock, upwards, starting with that one."""
-        times = croniter(self.cron, wall - timedelta(minutes=1), ret_type=datetime)
-        yield from (found for found in _all(times.get_next) if found >= wall)
+        times = croniter(self.cron, local_time - timedelta(minutes=1), ret_type=datetime)
+        yield from (found for found in _all(times.get_next) if found >= local_time)
 
 
 def _all(step: Callable[[], Any]) -> Iterator[datetime]:
@@ -118,7 +118,7 @@ def length(duration: str) -> timedelta:
 
 
 @lru_cache(maxsize=4096)
-def timetable(schedule: Schedule) -> Timetable | InvalidSchedule:
+def parse_schedule(schedule: Schedule) -> Timetable | InvalidSchedule:
     """The schedule, understood."""
     fields = schedule.cron.split()
     if len(fields) != 5 or not all(_FIELD.fullmatch(field) for field in fields) or not croniter.is_valid(schedule.cron):

@@ -42,15 +42,15 @@ from viridian.core.plan import (
 )
 from viridian.judgement.gate import CHAMPION_PREFIX, Candidate, Champion, GateVerdict, judge
 from viridian.retraining.checks import followed_model
+from viridian.retraining.input import RegistryResult, named_model
+from viridian.retraining.outcome import RunVerdict, without_candidate
 from viridian.retraining.owners import claimant
 from viridian.retraining.provenance import foreign
-from viridian.retraining.questions import may_have_candidate
+from viridian.retraining.queries import may_have_candidate
 from viridian.retraining.records import NO_DATA, dump_notes
-from viridian.retraining.results import OPEN, Ending
 from viridian.retraining.runs import Run
-from viridian.retraining.situation import RetrainingState
-from viridian.retraining.snapshot import Answers, named_model
-from viridian.retraining.verdicts import RunVerdict, without_candidate
+from viridian.retraining.stages.result import OPEN, Ending
+from viridian.retraining.state import RetrainingState
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,21 +61,21 @@ class CompletionStep:
     finished: FinishedRun | None = None
 
 
-def step(situation: RetrainingState, run: Run, ending: Ending, answers: Answers) -> CompletionStep:
+def step(state: RetrainingState, run: Run, ending: Ending, registry: RegistryResult) -> CompletionStep:
     """The next step for a run whose stage has ended."""
     told = parse_report(ending.said)
-    source = named_model(told.model_uri, answers.run, answers.candidate) if may_have_candidate(ending) else ""
-    strange = foreign(source, answers.run, answers.logged) if source and answers.run is not None else ""
-    if source and not strange and answers.candidate is None and answers.run is not None:
-        return CompletionStep((_register(situation, run, answers.run, told, source),))
+    source = named_model(told.model_uri, registry.run, registry.candidate) if may_have_candidate(ending) else ""
+    strange = foreign(source, registry.run, registry.logged) if source and registry.run is not None else ""
+    if source and not strange and registry.candidate is None and registry.run is not None:
+        return CompletionStep((_register(state, run, registry.run, told, source),))
     if strange:
         # Nothing is written to a version that was registered from what another run made.
-        answers = replace(answers, candidate=None)
-    verdict = RunVerdict(reasons.FOREIGN_MODEL, strange) if strange else _verdict(situation, run, ending, told, answers)
-    ahead = tuple(_not_yet_there(situation, run, told, answers, verdict))
+        registry = replace(registry, candidate=None)
+    verdict = RunVerdict(reasons.FOREIGN_MODEL, strange) if strange else _verdict(state, run, ending, told, registry)
+    ahead = tuple(_not_yet_there(state, run, told, registry, verdict))
     if ahead:
         return CompletionStep(ahead)
-    finished = _finished(situation, run, ending, told, answers, verdict)
+    finished = _finished(state, run, ending, told, registry, verdict)
     noted, tells = dump_notes(run.note, finished), () if ending.restored else news(finished)
     return CompletionStep(
         (Annotate("apps/v1", "ControllerRevision", run.record.name, noted, tells=tells),),
@@ -83,23 +83,21 @@ def step(situation: RetrainingState, run: Run, ending: Ending, answers: Answers)
     )
 
 
-def _register(
-    situation: RetrainingState, run: Run, mlflow: TrainingRun, told: StageReport, source: str
-) -> RegisterVersion:
-    followed = followed_model(situation.facts)
-    tags = _description(situation, run, told, mlflow)
-    return RegisterVersion(followed.name if followed else "", mlflow.run_id, source, tags, claimant(situation))
+def _register(state: RetrainingState, run: Run, mlflow: TrainingRun, told: StageReport, source: str) -> RegisterVersion:
+    followed = followed_model(state.facts)
+    tags = _description(state, run, told, mlflow)
+    return RegisterVersion(followed.name if followed else "", mlflow.run_id, source, tags, claimant(state))
 
 
-def _description(situation: RetrainingState, run: Run, told: StageReport, mlflow: TrainingRun | None) -> dict[str, str]:
+def _description(state: RetrainingState, run: Run, told: StageReport, mlflow: TrainingRun | None) -> dict[str, str]:
     """What a version remembers about how it was made; a later candidate is compared with it."""
     tags = mlflow.tags if mlflow else {}
     own = {name: value for name, value in reported(told, mlflow).items() if not name.startswith(CHAMPION_PREFIX)}
     described = {
         TAG_DIGEST: told.model_digest or tags.get(TAG_DIGEST, ""),
         TAG_HOLDOUT: told.holdout or tags.get(TAG_HOLDOUT, ""),
-        TAG_METRICS: json.dumps(_shown(own, situation.spec.gate)),
-        TAG_POLICY: f"{situation.facts.namespace}/{situation.facts.name}",
+        TAG_METRICS: json.dumps(_shown(own, state.spec.gate)),
+        TAG_POLICY: f"{state.facts.namespace}/{state.facts.name}",
         TAG_RUN: run.id,
         **{f"{TAG_DATA}{part}": value for part, value in _data(run, told).items()},
     }
@@ -117,37 +115,39 @@ def reported(told: StageReport, run: TrainingRun | None) -> Mapping[str, float]:
     return {**(run.metrics if run else {}), **told.metrics}
 
 
-def _verdict(situation: RetrainingState, run: Run, ending: Ending, told: StageReport, answers: Answers) -> RunVerdict:
+def _verdict(
+    state: RetrainingState, run: Run, ending: Ending, told: StageReport, registry: RegistryResult
+) -> RunVerdict:
     """What is to become of the run."""
-    said = answers.candidate.tags.get(TAG_GATE, "") if ending.restored and answers.candidate else ""
+    said = registry.candidate.tags.get(TAG_GATE, "") if ending.restored and registry.candidate else ""
     if said:  # it was judged when it ended
         outcome, _, message = said.partition(": ")
         return RunVerdict(outcome, message)
-    other = without_candidate(run, ending, told, situation.spec.stages.training.timeout)
+    other = without_candidate(run, ending, told, state.spec.stages.training.timeout)
     if other is not None:
         return other
-    if ending.lost and (answers.candidate is None or not reported(told, answers.run)):
+    if ending.lost and (registry.candidate is None or not reported(told, registry.run)):
         gone = "training ended well, but its pod was deleted before its report could be read"
         return RunVerdict(
             reasons.FAILED, f"{gone}: log model and metrics to the MLflow run, which stays, or run it again"
         )
-    if answers.candidate is None:
-        lost = "its MLflow run was deleted" if answers.run is None else "training ended well, but made no model"
+    if registry.candidate is None:
+        lost = "its MLflow run was deleted" if registry.run is None else "training ended well, but made no model"
         return RunVerdict(reasons.FAILED, f"{lost}: log a model to the MLflow run, or report model.uri")
-    judged = gate(situation, run, told, answers, answers.candidate)
+    judged = gate(state, run, told, registry, registry.candidate)
     return RunVerdict(reasons.HANDED_OVER if judged.passed else reasons.REJECTED, judged.sentence)
 
 
 def gate(
-    situation: RetrainingState, run: Run, told: StageReport, answers: Answers, candidate: ModelVersion
+    state: RetrainingState, run: Run, told: StageReport, registry: RegistryResult, candidate: ModelVersion
 ) -> GateVerdict:
     """The gate's verdict about what the run made."""
-    champion = _champion(answers, candidate)
+    champion = _champion(registry, candidate)
     return judge(
-        situation.spec.gate,
+        state.spec.gate,
         Candidate(
-            metrics=reported(told, answers.run),
-            holdout=told.holdout or (answers.run.tags.get(TAG_HOLDOUT, "") if answers.run else ""),
+            metrics=reported(told, registry.run),
+            holdout=told.holdout or (registry.run.tags.get(TAG_HOLDOUT, "") if registry.run else ""),
             judged_present_champion=champion is None or champion.version == run.origin.champion,
             champion_problem=told.champion_problem,
         ),
@@ -155,12 +155,12 @@ def gate(
     )
 
 
-def _champion(answers: Answers, candidate: ModelVersion) -> Champion | None:
+def _champion(registry: RegistryResult, candidate: ModelVersion) -> Champion | None:
     """Whom to compare with. A candidate that was handed over before may already serve: it is not its own rival."""
-    version = answers.questions.champion or answers.aliases.get(ALIAS_CHAMPION, "")
+    version = registry.query.champion or registry.aliases.get(ALIAS_CHAMPION, "")
     if not version or version == candidate.version:
         return None
-    tags = answers.champion.tags if answers.champion else {}
+    tags = registry.champion.tags if registry.champion else {}
     return Champion(version=version, metrics=_recorded(tags.get(TAG_METRICS, "")), holdout=tags.get(TAG_HOLDOUT, ""))
 
 
@@ -170,21 +170,21 @@ def _recorded(text: str) -> Mapping[str, float]:
 
 
 def _not_yet_there(
-    situation: RetrainingState, run: Run, told: StageReport, answers: Answers, verdict: RunVerdict
+    state: RetrainingState, run: Run, told: StageReport, registry: RegistryResult, verdict: RunVerdict
 ) -> Iterator[Action]:
     """What the registry does not show yet of the verdict."""
-    if answers.run is not None and answers.run.status in OPEN:
-        yield FinishRun(answers.run.run_id, str(verdict.mlflow_status))
-    candidate, followed = answers.candidate, followed_model(situation.facts)
+    if registry.run is not None and registry.run.status in OPEN:
+        yield FinishRun(registry.run.run_id, str(verdict.mlflow_status))
+    candidate, followed = registry.candidate, followed_model(state.facts)
     if candidate is None or followed is None:
         return
-    described = _description(situation, run, told, answers.run)
+    described = _description(state, run, told, registry.run)
     missing = {key: value for key, value in described.items() if key not in candidate.tags}
     if missing:
         yield TagVersion(candidate.name, candidate.version, missing)
     elif TAG_GATE in candidate.tags:
         return
-    elif verdict.hands_over and followed.alias and answers.aliases.get(followed.alias) != candidate.version:
+    elif verdict.hands_over and followed.alias and registry.aliases.get(followed.alias) != candidate.version:
         yield SetAlias(followed.name, followed.alias, candidate.version)
     else:
         yield TagVersion(candidate.name, candidate.version, _verdict_tags(verdict))
@@ -192,20 +192,20 @@ def _not_yet_there(
 
 def _verdict_tags(verdict: RunVerdict) -> dict[str, str]:
     """Tags are written one by one: the gate's word is the last, since it says that all else is there."""
-    word = {TAG_GATE: f"{verdict.outcome}: {verdict.message}"}
-    return word if verdict.hands_over else {TAG_REASON: verdict.message, TAG_OUTCOME: verdict.outcome, **word}
+    quality = {TAG_GATE: f"{verdict.outcome}: {verdict.message}"}
+    return quality if verdict.hands_over else {TAG_REASON: verdict.message, TAG_OUTCOME: verdict.outcome, **quality}
 
 
 def _finished(
-    situation: RetrainingState, run: Run, ending: Ending, told: StageReport, answers: Answers, verdict: RunVerdict
+    state: RetrainingState, run: Run, ending: Ending, told: StageReport, registry: RegistryResult, verdict: RunVerdict
 ) -> FinishedRun:
     return FinishedRun(
         id=run.id,
         outcome=verdict.outcome,
         reasons=run.reasons[:20],
         message=verdict.message,
-        version=answers.candidate.version if answers.candidate else None,
-        metrics=_shown(reported(told, answers.run), situation.spec.gate),
+        version=registry.candidate.version if registry.candidate else None,
+        metrics=_shown(reported(told, registry.run), state.spec.gate),
         started_at=run.created or None,
         finished_at=ending.at or run.created or None,
     )

@@ -8,8 +8,8 @@ A pass reads in this order; each step is a plain function of what was read befor
    `batch.kubernetes.io/job-name=<job>`, and what was seen of a Job and of pods that have been deleted since, turned
    into a result by `job_result(job, pods)`;
 3. `facts_of(...)` makes the facts of the cluster out of that;
-4. `questions.ask(facts, now)` says what to read from the registry; `Answers` says how;
-5. `decide(Snapshot(facts, answers), now)`, with the same `now`.
+4. `queries.queries_for(facts, now)` says what to read from registry and collector; `RegistryResult` says how;
+5. `decide(RetrainingInput(facts, registry), now)`, with the same `now`.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from viridian.api.modeldeployment import ModelDeploymentSpec
 from viridian.api.registry import LoggedModel, ModelVersion, TrainingRun
 from viridian.api.retrainpolicy import RetrainPolicySpec
 from viridian.core.conditions import moment
+from viridian.core.lookup import Object, annotations_of, dig, entries, mapping, text
 from viridian.core.model_owners import OwnerRule, Owners
 from viridian.core.obstacles import Obstacles
 from viridian.core.templates import NO_LIMITS, TemplateRules
-from viridian.retraining.objects import Object, annotations_of, dig, entries, mapping, text
-from viridian.retraining.results import JobResult
+from viridian.retraining.stages.result import JobResult
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +84,7 @@ class PolicyFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Questions:
+class RegistryQuery:
     """What a decision needs to know from registry and collector; an empty `key` means nothing at all."""
 
     experiment: str = ""
@@ -103,8 +103,8 @@ class Questions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answers:
-    """What the registry said. With `q` for the questions, the observer reads
+class RegistryResult:
+    """What registry and collector know. With `q` for the query, the observer reads
 
     * with `q.key`: `run` = `registry.run(q.mlflow_run)` if there is one, else `registry.find_run(q.experiment, q.key)`;
     * with `q.model` also: `aliases` = those of `registry.model(q.model)`;
@@ -116,7 +116,7 @@ class Answers:
       same; None where no row has been received yet.
     """
 
-    questions: Questions = field(default_factory=Questions)
+    query: RegistryQuery = field(default_factory=RegistryQuery)
     run: TrainingRun | None = None
     candidate: ModelVersion | None = None
     champion: ModelVersion | None = None
@@ -147,7 +147,7 @@ class RetrainingInput:
     """A RetrainPolicy and its world."""
 
     facts: PolicyFacts
-    registry: Answers | Unavailable = field(default_factory=Answers)
+    registry: RegistryResult | Unavailable = field(default_factory=RegistryResult)
 
 
 def named_deployment(policy: Object) -> str:

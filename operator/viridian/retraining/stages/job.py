@@ -15,15 +15,15 @@ from viridian.api.feedback import COLLECTOR_TOKEN_FILE_VARIABLE, FrozenRows
 from viridian.api.names import GROUP, RETRAIN_POLICY, RUN_LABEL, STAGE_LABEL, TRIGGER_ANNOTATION
 from viridian.api.stage import FINAL_EXIT_CODES
 from viridian.core import collector_token
+from viridian.core.lookup import Object, dig, entries, mapping, text
 from viridian.core.ownership import owner_reference
-from viridian.retraining.causes import Cause
 from viridian.retraining.checks import followed_model
-from viridian.retraining.objects import Object, dig, entries, mapping, text
-from viridian.retraining.questions import experiment_of
+from viridian.retraining.queries import experiment_of
 from viridian.retraining.records import TRAINING, RunOrigin, data_shown, dump_origin, labels
 from viridian.retraining.runs import Run
-from viridian.retraining.schedule import length
-from viridian.retraining.situation import RetrainingState
+from viridian.retraining.state import RetrainingState
+from viridian.retraining.triggers.cause import Cause
+from viridian.retraining.triggers.timetable import length
 
 CHAMPION_VARIABLE: Final = "VIRIDIAN_CHAMPION_URI"
 OUT_DIR: Final = "/viridian/out"
@@ -34,23 +34,23 @@ MEMORY: Final = "16Gi"
 _REQUESTED: Final = "256Mi"
 
 
-def origin_now(situation: RetrainingState, causes: tuple[Cause, ...], mlflow_run: str = "") -> RunOrigin:
+def origin_now(state: RetrainingState, causes: tuple[Cause, ...], mlflow_run: str = "") -> RunOrigin:
     """What a run that begins now works on."""
-    facts, containers = situation.facts, entries(situation.spec.stages.training.template, "spec", "containers")
+    facts, containers = state.facts, entries(state.spec.stages.training.template, "spec", "containers")
     return RunOrigin(
         causes=causes,
         champion=facts.deployment.champion_version if facts.deployment else "",
-        data=data_shown(situation.spec),
+        data=data_shown(state.spec),
         image=text(containers[0], "image") if containers else "",
         mlflow_run=mlflow_run,
     )
 
 
-def job(situation: RetrainingState, run: Run, origin: RunOrigin, rows: FrozenRows | None = None) -> dict[str, Any]:
+def job(state: RetrainingState, run: Run, origin: RunOrigin, rows: FrozenRows | None = None) -> dict[str, Any]:
     """The whole intent of a run's Job. It is applied once: a Job's template cannot be changed."""
-    facts, stage = situation.facts, situation.spec.stages.training
+    facts, stage = state.facts, state.spec.stages.training
     own = labels(facts.name, **{RUN_LABEL: run.id, STAGE_LABEL: TRAINING})
-    environment = {**_environment(situation, run.id, origin), **_rows(rows)}
+    environment = {**_environment(state, run.id, origin), **_rows(rows)}
     user = _pulling(stage.template, facts.image_pull_secrets)
     template = _template(user, own, environment, may_ask=rows is not None)
     return {
@@ -85,9 +85,9 @@ def _failure_policy(worker: str) -> dict[str, Any]:
     }
 
 
-def _environment(situation: RetrainingState, run: str, origin: RunOrigin) -> dict[str, str]:
+def _environment(state: RetrainingState, run: str, origin: RunOrigin) -> dict[str, str]:
     """All of it is always there; empty means that there is none."""
-    facts, data, followed = situation.facts, situation.spec.data, followed_model(situation.facts)
+    facts, data, followed = state.facts, state.spec.data, followed_model(state.facts)
     return {
         "VIRIDIAN_RUN_ID": run,
         "VIRIDIAN_MODEL_NAME": followed.name if followed else "",
@@ -96,7 +96,7 @@ def _environment(situation: RetrainingState, run: str, origin: RunOrigin) -> dic
         "VIRIDIAN_DATA_URI": data.uri if data else "",
         "VIRIDIAN_DATA_REVISION": data.revision if data else "",
         CHAMPION_VARIABLE: facts.deployment.champion_uri if facts.deployment else "",
-        "VIRIDIAN_LAST_EVALUATION": _last_evaluation(situation),
+        "VIRIDIAN_LAST_EVALUATION": _last_evaluation(state),
         "VIRIDIAN_OUT_DIR": OUT_DIR,
         "MLFLOW_TRACKING_URI": facts.mlflow_uri or "",
         "MLFLOW_EXPERIMENT_NAME": experiment_of(facts),
@@ -113,8 +113,8 @@ def _rows(rows: FrozenRows | None) -> dict[str, str]:
     }
 
 
-def _last_evaluation(situation: RetrainingState) -> str:
-    latest = situation.finished[0].finished if situation.finished else None
+def _last_evaluation(state: RetrainingState) -> str:
+    latest = state.finished[0].finished if state.finished else None
     if latest is None:
         return ""
     told = {"outcome": latest.outcome, "metrics": latest.metrics, "reason": latest.message}
@@ -151,10 +151,10 @@ def _template(
 
 
 def _containers(spec: Object, environment: Mapping[str, str], mounts: Sequence[Object]) -> dict[str, Any]:
-    worker, *company = entries(spec, "containers")
+    worker, *sidecars = entries(spec, "containers")
     before = entries(spec, "initContainers")
     return {
-        "containers": [_worker(worker, environment, mounts), *map(_restricted, company)],
+        "containers": [_worker(worker, environment, mounts), *map(_restricted, sidecars)],
         **({"initContainers": list(map(_restricted, before))} if before else {}),
     }
 

@@ -6,34 +6,34 @@ from datetime import datetime
 
 from viridian.api.stage import ExitCode, parse_report
 from viridian.retraining.checks import collects, first_problem, followed_model
-from viridian.retraining.progress import untraced
-from viridian.retraining.results import Ending, JobState, exit_code
+from viridian.retraining.input import PolicyFacts, RegistryQuery
 from viridian.retraining.runs import Run
-from viridian.retraining.situation import RetrainingState, read
-from viridian.retraining.snapshot import PolicyFacts, Questions
+from viridian.retraining.stages.progress import untraced
+from viridian.retraining.stages.result import Ending, JobState, exit_code
+from viridian.retraining.state import RetrainingState, read_state
 
 
-def ask(facts: PolicyFacts, now: datetime) -> Questions:
-    """The questions of a pass; ask again with the same `now` and they are the same."""
+def queries_for(facts: PolicyFacts, now: datetime) -> RegistryQuery:
+    """What a pass has to read from registry and collector; with the same `now` it is the same again."""
     if facts.spec is None or facts.deleting:
-        return Questions()
-    situation = read(facts, facts.spec, now)
-    return Questions() if first_problem(situation) else questions(situation)
+        return RegistryQuery()
+    state = read_state(facts, facts.spec, now)
+    return RegistryQuery() if first_problem(state) else query_of(state)
 
 
-def questions(situation: RetrainingState) -> Questions:
-    """The questions that a situation leaves open."""
-    run, experiment = situation.active, experiment_of(situation.facts)
+def query_of(state: RetrainingState) -> RegistryQuery:
+    """What the state leaves open."""
+    run, experiment = state.active, experiment_of(state.facts)
     if run is None:
-        return Questions()
+        return RegistryQuery()
     if run.ending is not None:
-        return _about_ending(situation, run, run.ending, experiment)
-    if not untraced(run, situation.now):
-        return Questions()
-    may_begin = not run.note.job and collects(situation.facts)
-    rows_of = situation.spec.model_deployment if may_begin else ""
-    followed = followed_model(situation.facts) if not run.note.job else None
-    return Questions(
+        return _about_ended_run(state, run, run.ending, experiment)
+    if not untraced(run, state.now):
+        return RegistryQuery()
+    may_begin = not run.note.job and collects(state.facts)
+    rows_of = state.spec.model_deployment if may_begin else ""
+    followed = followed_model(state.facts) if not run.note.job else None
+    return RegistryQuery(
         experiment=experiment,
         key=run.id,
         mlflow_run=run.note.mlflow_run,
@@ -52,12 +52,12 @@ def may_have_candidate(ending: Ending) -> bool:
     return exit_code(ending) in (ExitCode.DONE, ExitCode.BAD_CANDIDATE)
 
 
-def _about_ending(situation: RetrainingState, run: Run, ending: Ending, experiment: str) -> Questions:
+def _about_ended_run(state: RetrainingState, run: Run, ending: Ending, experiment: str) -> RegistryQuery:
     # The script of a run that was cancelled may have registered a version by itself.
     has_version = may_have_candidate(ending) or ending.state is JobState.CANCELLED
-    followed = followed_model(situation.facts) if has_version else None
-    deployment = situation.facts.deployment
-    return Questions(
+    followed = followed_model(state.facts) if has_version else None
+    deployment = state.facts.deployment
+    return RegistryQuery(
         experiment=experiment,
         key=run.id,
         mlflow_run=run.note.mlflow_run,

@@ -16,7 +16,7 @@ _JUDGED_DATA = (reasons.HANDED_OVER, reasons.REJECTED, reasons.DATA_QUALITY_FAIL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Quality:
+class DataQuality:
     """The newest word about the data."""
 
     truth: Truth
@@ -30,7 +30,7 @@ class Quality:
     source: Run | None = None
 
 
-def quality(finished: Sequence[Run], data: Data) -> Quality:
+def data_quality(finished: Sequence[Run], data: Data) -> DataQuality:
     """The word of the newest run that looked at the data; `finished` is in order, the newest first."""
     for run in finished:
         if run.finished is None or run.finished.outcome not in _JUDGED_DATA:
@@ -38,17 +38,19 @@ def quality(finished: Sequence[Run], data: Data) -> Quality:
         if run.finished.outcome != reasons.DATA_QUALITY_FAILED:
             return _good(run)
         return _bad(run) if run.origin.data == data else _changed(run)
-    return Quality(truth=Truth.UNKNOWN, reason=reasons.DATA_NOT_CHECKED, message="no run has looked at the data yet")
+    return DataQuality(
+        truth=Truth.UNKNOWN, reason=reasons.DATA_NOT_CHECKED, message="no run has looked at the data yet"
+    )
 
 
-def _good(run: Run) -> Quality:
+def _good(run: Run) -> DataQuality:
     message = f"run {run.id} used the data"
-    return Quality(truth=Truth.TRUE, reason=reasons.DATA_ACCEPTED, message=message, source=run)
+    return DataQuality(truth=Truth.TRUE, reason=reasons.DATA_ACCEPTED, message=message, source=run)
 
 
-def _bad(run: Run) -> Quality:
+def _bad(run: Run) -> DataQuality:
     said = run.finished.message if run.finished else ""
-    return Quality(
+    return DataQuality(
         truth=Truth.FALSE,
         reason=reasons.DATA_QUALITY_FAILED,
         message=f"run {run.id}: {said}. Schedules wait. When the data is better, change spec.data.revision, or start a "
@@ -59,8 +61,8 @@ def _bad(run: Run) -> Quality:
     )
 
 
-def _changed(run: Run) -> Quality:
-    return Quality(
+def _changed(run: Run) -> DataQuality:
+    return DataQuality(
         truth=Truth.UNKNOWN,
         reason=reasons.DATA_CHANGED,
         message=f"spec.data was changed after run {run.id} found the data not good enough; the next run will tell",

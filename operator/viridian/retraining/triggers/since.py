@@ -16,31 +16,31 @@ from typing import Any
 from viridian.api.names import SCHEDULES_ANNOTATION, schedules_record
 from viridian.core.conditions import moment, stamp
 from viridian.core.intent import apply_unless_covered
+from viridian.core.lookup import Object, annotations_of, mapping, text
 from viridian.core.plan import Apply
-from viridian.retraining.objects import Object, annotations_of, mapping, text
+from viridian.retraining.input import PolicyFacts
 from viridian.retraining.records import remembered_by, revision
-from viridian.retraining.schedule import InvalidSchedule, Timetable
-from viridian.retraining.snapshot import PolicyFacts
+from viridian.retraining.triggers.timetable import InvalidSchedule, Timetable
 
 
 def since(
-    facts: PolicyFacts, tables: Mapping[str, Timetable | InvalidSchedule], now: datetime
+    facts: PolicyFacts, schedules: Mapping[str, Timetable | InvalidSchedule], now: datetime
 ) -> Mapping[str, datetime]:
     """Since when each of the present schedules holds."""
     stored = _stored(facts)
     known = _noted(stored) if stored is not None else None
     found: dict[str, datetime] = {}
-    for name, table in tables.items():
-        if not isinstance(table, Timetable):
+    for name, timetable in schedules.items():
+        if not isinstance(timetable, Timetable):
             continue
-        if known is not None and table.key in known:
-            found[table.key] = known[table.key]
+        if known is not None and timetable.key in known:
+            found[timetable.key] = known[timetable.key]
             continue
         # A policy that was never edited had its schedules from the start.
         unedited = known is None and facts.generation == 1
         first_seen = facts.edited.get(name) or (facts.created if unedited else now)
         begun = max(facts.created, min(first_seen, now))
-        found[table.key] = min(begun, found.get(table.key, begun))
+        found[timetable.key] = min(begun, found.get(timetable.key, begun))
     return found
 
 

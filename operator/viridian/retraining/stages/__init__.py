@@ -1,0 +1,1 @@
+"""What a run consists of: one file for each kind of object that can do the work of a stage."""
