@@ -37,7 +37,7 @@ from viridian.api.names import (
 )
 from viridian.api.orders import HEADER, KEY_VARIABLE, Order, parse_key
 from viridian.api.samples import Identity
-from viridian.rollout.snapshot import parse_pod
+from viridian.rollout.slot_state import parse_pod
 from viridian.serving.orders import Orders
 
 POLL_SECONDS = 0.15

@@ -23,7 +23,7 @@ from viridian.api.registry import TAG_HOLDOUT
 from viridian.controller.loop import Environment, Loop, assemble
 from viridian.controller.telemetry import Telemetry
 from viridian.ports.cluster import Object
-from viridian.rollout.snapshot import OperatorSettings
+from viridian.rollout.input import OperatorSettings
 
 START = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
 TICK = 0.5

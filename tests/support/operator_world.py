@@ -41,7 +41,7 @@ from viridian.controller.registry_view import RegistryView
 from viridian.controller.resolve import Resolver
 from viridian.controller.samples import Samples
 from viridian.controller.status import StatusWriter
-from viridian.rollout.snapshot import OperatorSettings
+from viridian.rollout.input import OperatorSettings
 
 SETTINGS = OperatorSettings(server_image="viridian-server:1", mlflow_uri="http://mlflow:5000", access=ACCESS)
 MOST_PASSES_AT_ONCE = 40

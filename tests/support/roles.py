@@ -14,7 +14,7 @@ from typing import Any
 from tests.support.cluster.store import World
 from tests.support.memory_registry import MemoryRegistry
 from viridian.api.names import INTENT_ANNOTATION, OUTCOME_ANNOTATION, OWNER_ANNOTATION, TRAFFIC_ANNOTATION
-from viridian.rollout import traffic
+from viridian.rollout.traffic import record as traffic
 
 Object = Mapping[str, Any]
 KINDS = (

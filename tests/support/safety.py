@@ -9,8 +9,8 @@ from typing import Any
 from tests.support.cluster.deployments import is_ready
 from tests.support.memory_cluster import World
 from viridian.api.names import REVISION_LABEL, slot_deployment
-from viridian.rollout import traffic
-from viridian.rollout.traffic import Traffic
+from viridian.rollout.traffic import record as traffic
+from viridian.rollout.traffic.record import Traffic
 
 
 def violations(

@@ -25,13 +25,15 @@ from viridian.core.conditions import stamp_exact
 from viridian.core.intent import stamp
 from viridian.core.model_owners import Owners, OwnersUnknown
 from viridian.core.pods_waiting import Impediment
-from viridian.rollout import objects, records
-from viridian.rollout.access import policy
+from viridian.rollout import records
+from viridian.rollout.input import OperatorSettings, RolloutInput, Unresolved
 from viridian.rollout.records import RevisionOutcome, RevisionRecord, ServedModel
-from viridian.rollout.revision import revision_of
-from viridian.rollout.snapshot import OperatorSettings, Pod, RolloutInput, SlotState, Unresolved
-from viridian.rollout.template import pod_template
-from viridian.rollout.traffic import Traffic
+from viridian.rollout.render import objects
+from viridian.rollout.render.network_policy import policy
+from viridian.rollout.render.pod_template import pod_template
+from viridian.rollout.render.revision import revision_of
+from viridian.rollout.slot_state import Pod, SlotState
+from viridian.rollout.traffic.record import Traffic
 
 NOW = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
 SETTINGS = OperatorSettings(server_image="viridian-server:1", mlflow_uri="http://mlflow:5000", access=ACCESS)

@@ -39,7 +39,7 @@ from viridian.ports.cluster import Cluster, ClusterError
 from viridian.ports.feedback import Collector
 from viridian.ports.pods import Pods
 from viridian.ports.registry import Registry
-from viridian.rollout.snapshot import OperatorSettings
+from viridian.rollout.input import OperatorSettings
 
 log = logging.getLogger("viridian.loop")
 

@@ -36,7 +36,7 @@ from viridian.ports.orders import OrderKey
 from viridian.ports.pod_http import pod_http
 from viridian.ports.pods import HttpPods
 from viridian.ports.sessions import session
-from viridian.rollout.snapshot import NetworkAccess, OperatorSettings
+from viridian.rollout.input import NetworkAccess, OperatorSettings
 
 log = logging.getLogger("viridian.operator")
 

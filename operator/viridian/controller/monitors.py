@@ -25,7 +25,7 @@ from viridian.monitoring.evaluate import MonitoringData, MonitoringReport, evalu
 from viridian.monitoring.status import EvaluationFailure, MonitoringResult, remembered
 from viridian.monitoring.windows import Calendar, Content, WindowQuery, Windows, calendar, seconds, window_queries
 from viridian.ports.feedback import Collector, FeedbackError, FeedbackUnavailable
-from viridian.rollout.snapshot import RolloutInput, judged_targets
+from viridian.rollout.input import RolloutInput, judged_targets
 
 log = logging.getLogger("viridian.monitors")
 

@@ -33,16 +33,15 @@ from viridian.ports.cluster import Cluster, Object, ObjectRef
 from viridian.ports.registry import RegistryError, RegistryMissing
 from viridian.rollout.decide import decide, unregistered
 from viridian.rollout.fail_closed import give_back
-from viridian.rollout.snapshot import (
+from viridian.rollout.input import (
     OperatorSettings,
     RolloutInput,
-    SlotState,
     about_to_be_met,
     named_models,
     parse_records,
-    slot_world,
     to_scrape,
 )
+from viridian.rollout.slot_state import SlotState, parse_slot
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +135,7 @@ class _Children:
     def slots(self, key: Key) -> Mapping[Slot, SlotState]:
         deployments = {slot: self.named("Deployment", slot_deployment(key.name, slot)) for slot in Slot}
         return {
-            slot: slot_world(deployment, [pod for pod in self.pods if _slot_label(pod) == slot])
+            slot: parse_slot(deployment, [pod for pod in self.pods if _slot_label(pod) == slot])
             for slot, deployment in deployments.items()
             if deployment is not None
         }

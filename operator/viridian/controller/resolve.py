@@ -14,8 +14,8 @@ from viridian.controller.model_owners import owners
 from viridian.controller.registry_view import RegistryView
 from viridian.core.model_owners import Owners, OwnersUnknown
 from viridian.ports.registry import RegistryError, RegistryUnavailable
+from viridian.rollout.input import Unresolved
 from viridian.rollout.records import ServedModel
-from viridian.rollout.snapshot import Unresolved
 
 
 @dataclass(frozen=True, slots=True)

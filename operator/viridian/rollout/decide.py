@@ -24,16 +24,19 @@ from viridian.core.intent import apply_unless_covered, unless_changed
 from viridian.core.ownership import Belongs, belongs
 from viridian.core.plan import Action, Apply, ClaimModel, CloseConnections, Delete, Plan, SetAlias, TagVersion, Target
 from viridian.monitoring.status import with_monitoring
-from viridian.rollout import bookkeeping, model_address, objects, registry_trail, reverting
-from viridian.rollout.access import limit_access
-from viridian.rollout.course import choose
-from viridian.rollout.hindered import hindered, since_first_seen
-from viridian.rollout.layout import KEEP, Layout, Occupant, draining, layout
-from viridian.rollout.move import Move
-from viridian.rollout.news import news
+from viridian.rollout import outcomes, registry_trail
+from viridian.rollout.decision import RolloutDecision
+from viridian.rollout.events import news
+from viridian.rollout.input import RolloutInput, name_taken, probation_end, targets
+from viridian.rollout.policies import rollback
+from viridian.rollout.policies.champion import choose
+from viridian.rollout.policies.refused_traffic import instead_of_refused, since_first_seen
 from viridian.rollout.records import RevisionOutcome
-from viridian.rollout.situation import RolloutState, first_slot, read
-from viridian.rollout.snapshot import RolloutInput, SlotState, name_taken, probation_end, targets
+from viridian.rollout.render import model_address, objects
+from viridian.rollout.render.network_policy import limit_access
+from viridian.rollout.slot_state import SlotState
+from viridian.rollout.slots import KEEP, DesiredSlot, DesiredSlots, desired_slots, draining
+from viridian.rollout.state import RolloutState, first_slot, read
 from viridian.rollout.status import status
 
 # The loop looks again at all objects before that; this is only the farthest that a plan asks for.
@@ -41,60 +44,60 @@ _RESYNC = timedelta(minutes=10)
 _UP_TO_PEOPLE = (reasons.AWAITING_APPROVAL, reasons.PAUSED, reasons.VERSION_GONE)
 
 
-def decide(snapshot: RolloutInput, now: datetime) -> Plan:
+def decide(inputs: RolloutInput, now: datetime) -> Plan:
     """What to do about this ModelDeployment, now."""
-    if snapshot.spec is None:
-        return untouched(snapshot, now, snapshot.invalid, reasons.INVALID_SPEC)
-    if ("Service", snapshot.name) in snapshot.taken:
+    if inputs.spec is None:
+        return untouched(inputs, now, inputs.invalid, reasons.INVALID_SPEC)
+    if ("Service", inputs.name) in inputs.taken:
         # Without the live Service there is no word about who serves.
-        return untouched(snapshot, now, name_taken(snapshot, "Service", snapshot.name), reasons.NAME_TAKEN)
-    situation = read(snapshot, snapshot.spec, now)
-    chosen = bookkeeping.still_remembered(situation, since_first_seen(situation, choose(situation)))
-    instead = hindered(situation, chosen)
-    move = instead or chosen
-    slots = layout(situation, move)
-    pending = bookkeeping.pending_outcomes(situation, move)
-    wanted = tuple(_actions(situation, chosen, instead, slots, pending))
-    blocked = [action for action in wanted if _target(action) in snapshot.taken | snapshot.leaving]
-    taken = [_target(action) for action in blocked if _target(action) in snapshot.taken]
+        return untouched(inputs, now, name_taken(inputs, "Service", inputs.name), reasons.NAME_TAKEN)
+    state = read(inputs, inputs.spec, now)
+    chosen = outcomes.still_remembered(state, since_first_seen(state, choose(state)))
+    instead = instead_of_refused(state, chosen)
+    decision = instead or chosen
+    slots = desired_slots(state, decision)
+    pending = outcomes.pending_outcomes(state, decision)
+    wanted = tuple(_actions(state, chosen, instead, slots, pending))
+    blocked = [action for action in wanted if _target(action) in inputs.taken | inputs.leaving]
+    taken = [_target(action) for action in blocked if _target(action) in inputs.taken]
     if taken:
-        said = "; ".join(name_taken(snapshot, *target) for target in taken)
-        move = replace(move, stalled=move.stalled or (reasons.NAME_TAKEN, said))
-    situation = _as_untold(situation, wanted, registry_trail.withheld(situation, pending))
-    next_status = status(situation, move, bookkeeping.with_pending(situation, pending))
+        said = "; ".join(name_taken(inputs, *target) for target in taken)
+        decision = replace(decision, stalled=decision.stalled or (reasons.NAME_TAKEN, said))
+    state = _as_untold(state, wanted, registry_trail.withheld(state, pending))
+    next_status = status(state, decision, outcomes.with_pending(state, pending))
     plan = Plan(
-        actions=tuple(_telling(situation, move, (action for action in wanted if action not in blocked))),
+        actions=tuple(_telling(state, decision, (action for action in wanted if action not in blocked))),
         status=next_status,
-        news=news(snapshot.status, next_status),
-        wake=now if _claims(wanted) else _wake(situation, move),
-        summary=f"{move.reason}: {move.waiting_for}" if move.waiting_for else move.reason,
+        news=news(inputs.status, next_status),
+        wake=now if _claims(wanted) else _wake(state, decision),
+        summary=f"{decision.reason}: {decision.waiting_for}" if decision.waiting_for else decision.reason,
     )
-    return with_monitoring(plan, snapshot.watch, snapshot.status, snapshot.generation, now)
+    return with_monitoring(plan, inputs.watch, inputs.status, inputs.generation, now)
 
 
-def untouched(snapshot: RolloutInput, now: datetime, message: str, reason: str) -> Plan:
+def untouched(inputs: RolloutInput, now: datetime, message: str, reason: str) -> Plan:
     """The plan where nothing can be decided: say so, touch nothing, look again when something changes."""
-    before = conditions_in(snapshot.status.get("conditions"))
+    before = conditions_in(inputs.status.get("conditions"))
     stalled = transition(
-        [Finding(reasons.STALLED, Truth.TRUE, reason, message)], before=before, generation=snapshot.generation, now=now
+        [Finding(reasons.STALLED, Truth.TRUE, reason, message)], before=before, generation=inputs.generation, now=now
     )
     others = [c for c in before if c.get("type") not in (reasons.STALLED, reasons.RECONCILING)]
     if not any(c.get("type") == reasons.READY for c in others):
         not_ready = Finding(reasons.READY, Truth.FALSE, reason, message)
-        others += transition([not_ready], before=(), generation=snapshot.generation, now=now)
-    kept = {key: value for key, value in snapshot.status.items() if key != "conditions"}
-    next_status = {**kept, "observedGeneration": snapshot.generation, "conditions": [*others, *stalled]}
+        others += transition([not_ready], before=(), generation=inputs.generation, now=now)
+    kept = {key: value for key, value in inputs.status.items() if key != "conditions"}
+    next_status = {**kept, "observedGeneration": inputs.generation, "conditions": [*others, *stalled]}
     return Plan(
         status=next_status,
-        news=news(snapshot.status, next_status),
+        news=news(inputs.status, next_status),
         wake=now + timedelta(minutes=1),
         summary=f"{reason}: {message}",
     )
 
 
-def unregistered(snapshot: RolloutInput, now: datetime, reason: str, message: str) -> Plan:
+def unregistered(inputs: RolloutInput, now: datetime, reason: str, message: str) -> Plan:
     """The plan after the registry did not take a write: users are served all the same, and it is told again."""
-    return decide(replace(snapshot, untold=(reason, f"{message}; {registry_trail.UNTOLD}")), now)
+    return decide(replace(inputs, untold=(reason, f"{message}; {registry_trail.UNTOLD}")), now)
 
 
 def _claims(actions: Iterable[Action]) -> bool:
@@ -108,55 +111,59 @@ def _target(action: Action) -> Target:
 
 
 def _actions(
-    situation: RolloutState, chosen: Move, instead: Move | None, slots: Layout, pending: dict[str, RevisionOutcome]
+    state: RolloutState,
+    chosen: RolloutDecision,
+    instead: RolloutDecision | None,
+    slots: DesiredSlots,
+    pending: dict[str, RevisionOutcome],
 ) -> Iterator[Action]:
     """All that is to be done about the chosen move, or about the one that is made `instead`."""
-    move = instead or chosen
-    yield from bookkeeping.adopt_records(situation)
-    yield from _switch(situation, chosen, hindered=instead is not None)
-    emptied = {slot: occupant for slot, occupant in slots.items() if occupant is not None and occupant.reverted}
-    yield from _occupy(situation, emptied)
-    yield from _close(situation, move)
-    yield from bookkeeping.record_outcomes(situation, pending)
-    yield from _records(situation, move)
-    yield from limit_access(situation, slots)
-    yield from _occupy(situation, {slot: occupant for slot, occupant in slots.items() if slot not in emptied})
-    if move.traffic is not None:
-        port, other = situation.spec.server.port, move.traffic.champion.other
-        yield from _applied(objects.preview(situation.snapshot, port, other), situation.snapshot.preview)
-    yield from _clear(situation, slots)
-    yield from registry_trail.tell_registry(situation, move, pending)
-    yield from bookkeeping.superfluous_records(situation, _needed(situation, move, slots))
+    decision = instead or chosen
+    yield from outcomes.adopt_records(state)
+    yield from _switch(state, chosen, refused=instead is not None)
+    emptied = {slot: desired for slot, desired in slots.items() if desired is not None and desired.reverted}
+    yield from _occupy(state, emptied)
+    yield from _close(state, decision)
+    yield from outcomes.record_outcomes(state, pending)
+    yield from _records(state, decision)
+    yield from limit_access(state, slots)
+    yield from _occupy(state, {slot: desired for slot, desired in slots.items() if slot not in emptied})
+    if decision.traffic is not None:
+        port, other = state.spec.server.port, decision.traffic.champion.other
+        yield from _applied(objects.preview(state.inputs, port, other), state.inputs.preview)
+    yield from _clear(state, slots)
+    yield from registry_trail.tell_registry(state, decision, pending)
+    yield from outcomes.superfluous_records(state, _needed(state, decision, slots))
 
 
-def _as_untold(situation: RolloutState, actions: Iterable[Action], withheld: tuple[str, str] | None) -> RolloutState:
+def _as_untold(state: RolloutState, actions: Iterable[Action], withheld: tuple[str, str] | None) -> RolloutState:
     """What the registry did not take stands until there is nothing left to tell it: a slow answer is none yet."""
-    snapshot = situation.snapshot
-    if snapshot.untold is not None:
-        return situation
+    inputs = state.inputs
+    if inputs.untold is not None:
+        return state
     if withheld is not None:
-        return replace(situation, snapshot=replace(snapshot, untold=withheld))
+        return replace(state, inputs=replace(inputs, untold=withheld))
     if not any(isinstance(action, ClaimModel | TagVersion | SetAlias) for action in actions):
-        return situation
-    stored = conditions_in(snapshot.status.get("conditions"))
+        return state
+    stored = conditions_in(inputs.status.get("conditions"))
     untold = next((c for c in stored if c.get("type") == reasons.REGISTRY_TOLD), None)
     if untold is None:
-        return situation
+        return state
     said = str(untold.get("reason", "")), str(untold.get("message", ""))
-    return replace(situation, snapshot=replace(snapshot, untold=said))
+    return replace(state, inputs=replace(inputs, untold=said))
 
 
-def _telling(situation: RolloutState, move: Move, actions: Iterable[Action]) -> Iterator[Action]:
+def _telling(state: RolloutState, decision: RolloutDecision, actions: Iterable[Action]) -> Iterator[Action]:
     """The actions; the one that carries out the move tells of it. Where that cannot be done, nothing is told."""
-    snapshot = situation.snapshot
-    if move.traffic != snapshot.traffic:
-        decisive = "Service", snapshot.name
+    inputs = state.inputs
+    if decision.traffic != inputs.traffic:
+        decisive = "Service", inputs.name
     else:
-        slot = move.traffic.champion.other if move.traffic is not None else first_slot(situation)
-        decisive = "Deployment", slot_deployment(snapshot.name, slot)
+        slot = decision.traffic.champion.other if decision.traffic is not None else first_slot(state)
+        decisive = "Deployment", slot_deployment(inputs.name, slot)
     for action in actions:
         if isinstance(action, Apply) and _target(action) == decisive:
-            yield replace(action, tells=move.events)
+            yield replace(action, tells=decision.events)
         else:
             yield action
 
@@ -166,146 +173,152 @@ def _applied(intent: objects.Manifest, observed: object) -> Iterable[Apply]:
     return () if action is None else (action,)
 
 
-def _switch(situation: RolloutState, move: Move, *, hindered: bool) -> Iterator[Action]:
-    live, before = situation.snapshot.live, situation.snapshot.traffic
-    traffic = move.traffic or before
+def _switch(state: RolloutState, decision: RolloutDecision, *, refused: bool) -> Iterator[Action]:
+    live, before = state.inputs.live, state.inputs.traffic
+    traffic = decision.traffic or before
     if traffic is None:
         return
     moves = traffic != before
     way_back = traffic.reverted is not None and (before is None or traffic.reverted != before.reverted)
-    for action in _applied(objects.live_service(situation.snapshot, situation.spec.server.port, traffic), live):
+    for action in _applied(objects.live_service(state.inputs, state.spec.server.port, traffic), live):
         # A process that was cut off for a while must not undo what another one has decided since.
-        presumed = None if not moves else not hindered
+        presumed = None if not moves else not refused
         yield replace(unless_changed(action, live), presumed=presumed, urgent=moves and way_back)
 
 
-def _close(situation: RolloutState, move: Move) -> Iterator[Action]:
-    if move.close is not None:
-        pods = tuple(pod for slot in move.close.slots for pod in targets(situation.snapshot, slot))
+def _close(state: RolloutState, decision: RolloutDecision) -> Iterator[Action]:
+    if decision.close is not None:
+        pods = tuple(pod for slot in decision.close.slots for pod in targets(state.inputs, slot))
         if pods:
-            yield CloseConnections(pods, move.close.seconds, move.close.idle)
-    elif move.traffic and draining(situation, move.traffic) and move.traffic.receiving == {move.traffic.champion}:
+            yield CloseConnections(pods, decision.close.seconds, decision.close.idle)
+    elif (
+        decision.traffic
+        and draining(state, decision.traffic)
+        and decision.traffic.receiving == {decision.traffic.champion}
+    ):
         # Said again after a crash between the switch and this; pods that are closing already do not mind.
-        lost = targets(situation.snapshot, move.traffic.champion.other)
-        if lost and move.candidate is None:
-            yield CloseConnections(lost, int(reverting.DRAIN.total_seconds()), Idle.CLOSE)
+        lost = targets(state.inputs, decision.traffic.champion.other)
+        if lost and decision.challenger is None:
+            yield CloseConnections(lost, int(rollback.DRAIN.total_seconds()), Idle.CLOSE)
 
 
-def _records(situation: RolloutState, move: Move) -> Iterator[Action]:
+def _records(state: RolloutState, decision: RolloutDecision) -> Iterator[Action]:
     """The record of the wanted revision is made before its pods are, and never again."""
-    wanted = situation.wanted
-    if wanted is None or situation.record(wanted.revision) is not None:
+    wanted = state.wanted
+    if wanted is None or state.record(wanted.revision) is not None:
         return
-    traffic = move.traffic
+    traffic = decision.traffic
     serving = traffic.revision if traffic else None
     # One that was turned away needs its record for what became of it, and for a retry.
-    away = traffic.reverted.revision if traffic and traffic.reverted else None
-    if wanted.revision in (move.candidate, serving, away):
-        forgotten = situation.snapshot.forgotten.get(revision_record(situation.snapshot.name, wanted.revision))
+    rejected = traffic.reverted.revision if traffic and traffic.reverted else None
+    if wanted.revision in (decision.challenger, serving, rejected):
+        forgotten = state.inputs.forgotten.get(revision_record(state.inputs.name, wanted.revision))
         if forgotten is not None:
             # What an earlier object of this name decided about the same revision says nothing here.
-            name = revision_record(situation.snapshot.name, wanted.revision)
+            name = revision_record(state.inputs.name, wanted.revision)
             yield Delete("apps/v1", "ControllerRevision", name, forgotten)
             return
-        number = max((record.number for record in situation.snapshot.records.values()), default=0) + 1
-        yield Apply(objects.record(situation.snapshot, wanted.revision, number, wanted.model, wanted.template))
+        number = max((record.number for record in state.inputs.records.values()), default=0) + 1
+        yield Apply(objects.record(state.inputs, wanted.revision, number, wanted.model, wanted.template))
 
 
-def _occupy(situation: RolloutState, slots: Layout) -> Iterator[Action]:
-    for slot, occupant in slots.items():
-        if occupant is None or occupant is KEEP:
+def _occupy(state: RolloutState, slots: DesiredSlots) -> Iterator[Action]:
+    for slot, desired in slots.items():
+        if desired is None or desired is KEEP:
             continue
-        observed = situation.slot(slot)
-        template = situation.template_of(occupant.revision) or _orphaned_template(situation, observed, occupant)
+        observed = state.slot(slot)
+        template = state.template_of(desired.revision) or _orphaned_template(state, observed, desired)
         if template is None:
             continue
-        intent = objects.deployment(
-            situation.snapshot, slot, occupant.revision, template, occupant.replicas, occupant.reverted
-        )
-        intent = _addressed(situation, slot, occupant.revision, intent)
-        intent = _completed(situation, slot, occupant.revision, intent)
+        intent = objects.deployment(state.inputs, slot, desired.revision, template, desired.replicas, desired.reverted)
+        intent = _addressed(state, slot, desired.revision, intent)
+        intent = _completed(state, slot, desired.revision, intent)
         yield from _applied(intent, observed.deployment if observed else None)
-        name = slot_deployment(situation.snapshot.name, slot)
-        yield from _applied(objects.budget(situation.snapshot, slot), situation.snapshot.budgets.get(name))
+        name = slot_deployment(state.inputs.name, slot)
+        yield from _applied(objects.budget(state.inputs, slot), state.inputs.budgets.get(name))
 
 
-def _addressed(situation: RolloutState, slot: Slot, revision: str, intent: objects.Manifest) -> objects.Manifest:
+def _addressed(state: RolloutState, slot: Slot, revision: str, intent: objects.Manifest) -> objects.Manifest:
     """The Deployment with the addresses that its pods are to be told, where they are not the recorded ones."""
-    record, now = situation.record(revision), situation.addresses_in(slot, revision)
+    record, now = state.record(revision), state.addresses_in(slot, revision)
     if record is None or record.addresses is None or now is None or now == record.addresses:
         return intent
     return objects.readdressed(intent, record.addresses, now)
 
 
-def _completed(situation: RolloutState, slot: Slot, revision: str, intent: objects.Manifest) -> objects.Manifest:
+def _completed(state: RolloutState, slot: Slot, revision: str, intent: objects.Manifest) -> objects.Manifest:
     """The Deployment with the whole address of the model, of which the record holds what may be shown.
 
     What the slot's pods have already stays; the spec tells the rest. A former champion whose Deployment is gone has
     only the recorded part: an address with a signature ends by itself.
     """
-    record, world, wanted = situation.record(revision), situation.slot(slot), situation.wanted
+    record, slot_state, wanted = state.record(revision), state.slot(slot), state.wanted
     if record is None:
         return intent
-    known = [world.deployment["spec"]["template"]] if world is not None and world.revision == revision else []
+    known = (
+        [slot_state.deployment["spec"]["template"]]
+        if slot_state is not None and slot_state.revision == revision
+        else []
+    )
     known += [wanted.template] if wanted is not None and wanted.revision == revision else []
     return model_address.completed(intent, record.model.uri, known)
 
 
 def _orphaned_template(
-    situation: RolloutState, observed: SlotState | None, occupant: Occupant
+    state: RolloutState, observed: SlotState | None, desired: DesiredSlot
 ) -> Mapping[str, Any] | None:
     """Of a Deployment whose record is gone: what it runs, where it has to be applied again to get its owner back."""
-    if observed is None or observed.revision != occupant.revision:
+    if observed is None or observed.revision != desired.revision:
         return None
-    orphaned = belongs(observed.deployment, situation.snapshot.uid) is Belongs.ORPHAN
+    orphaned = belongs(observed.deployment, state.inputs.uid) is Belongs.ORPHAN
     return observed.deployment["spec"]["template"] if orphaned else None
 
 
-def _clear(situation: RolloutState, slots: Layout) -> Iterator[Action]:
-    for slot, occupant in slots.items():
-        if occupant is not None:
+def _clear(state: RolloutState, slots: DesiredSlots) -> Iterator[Action]:
+    for slot, desired in slots.items():
+        if desired is not None:
             continue
-        name, world = slot_deployment(situation.snapshot.name, slot), situation.slot(slot)
-        if world is not None:
-            yield Delete("apps/v1", "Deployment", name, world.uid)
-        disruption_budget = situation.snapshot.budgets.get(name)
+        name, slot_state = slot_deployment(state.inputs.name, slot), state.slot(slot)
+        if slot_state is not None:
+            yield Delete("apps/v1", "Deployment", name, slot_state.uid)
+        disruption_budget = state.inputs.budgets.get(name)
         if disruption_budget is not None:
             yield Delete("policy/v1", "PodDisruptionBudget", name, disruption_budget["metadata"]["uid"])
 
 
-def _needed(situation: RolloutState, move: Move, slots: Layout) -> set[str]:
-    traffic = move.traffic
+def _needed(state: RolloutState, decision: RolloutDecision, slots: DesiredSlots) -> set[str]:
+    traffic = decision.traffic
     return {
-        *(world.revision for world in situation.snapshot.slots.values()),
-        *(occupant.revision for occupant in slots.values() if occupant is not None),
+        *(slot_state.revision for slot_state in state.inputs.slots.values()),
+        *(desired.revision for desired in slots.values() if desired is not None),
         *((traffic.revision, traffic.former) if traffic else ()),
-        *((situation.wanted.revision,) if situation.wanted else ()),
-        *((move.candidate,) if move.candidate else ()),
+        *((state.wanted.revision,) if state.wanted else ()),
+        *((decision.challenger,) if decision.challenger else ()),
     }
 
 
-def _wake(situation: RolloutState, move: Move) -> datetime:
+def _wake(state: RolloutState, decision: RolloutDecision) -> datetime:
     """When to look again although nothing was heard."""
-    now, rollout = situation.now, situation.spec.rollout
+    now, rollout = state.now, state.spec.rollout
     soon = now + durations.parse(rollout.analysis.interval)
-    traffic = move.traffic
+    traffic = decision.traffic
     on_trial = traffic is not None and traffic.trial is not None
     # For people one waits without looking all the time, unless users meet the challenger meanwhile.
-    if ("Service", situation.snapshot.name) in situation.snapshot.obstacles:
+    if ("Service", state.inputs.name) in state.inputs.obstacles:
         return soon
-    if move.retried or move.judgements or (on_trial and move.reason not in _UP_TO_PEOPLE):
+    if decision.retried or decision.judgements or (on_trial and decision.reason not in _UP_TO_PEOPLE):
         return soon
     # An alias may move at any time; what is given by its URI only changes with the spec.
-    asks = situation.spec.model.registry is not None or situation.snapshot.untold is not None
-    idle = situation.snapshot.settings.registry_poll if asks else _RESYNC
-    words = [world.next_word(now) for world in situation.snapshot.slots.values()]
+    asks = state.spec.model.registry is not None or state.inputs.untold is not None
+    idle = state.inputs.settings.registry_poll if asks else _RESYNC
+    words = [slot_state.next_change(now) for slot_state in state.inputs.slots.values()]
     times = [now + idle, *(word for word in words if word is not None)]
-    if traffic is not None and draining(situation, traffic):
-        times.append((moment(traffic.reverted.at if traffic.reverted else "") or now) + reverting.DRAIN)
-    end = probation_end(situation.snapshot, traffic) if traffic is not None else None
+    if traffic is not None and draining(state, traffic):
+        times.append((moment(traffic.reverted.at if traffic.reverted else "") or now) + rollback.DRAIN)
+    end = probation_end(state.inputs, traffic) if traffic is not None else None
     if traffic is not None and end is not None and now < end:
         times.append(end)
-        champion = situation.slot(traffic.champion)
+        champion = state.slot(traffic.champion)
         if champion is not None and not champion.serves:
             return soon
     return min(times)

@@ -14,17 +14,18 @@ from viridian.api.samples import Idle
 from viridian.core.conditions import stamp_exact
 from viridian.core.intent import stamp, unless_changed
 from viridian.core.plan import Apply, CloseConnections, Event, EventType, Plan
-from viridian.rollout import objects, reverting
-from viridian.rollout.snapshot import RolloutInput, targets
-from viridian.rollout.traffic import Reverted
+from viridian.rollout.input import RolloutInput, targets
+from viridian.rollout.policies import rollback
+from viridian.rollout.render import objects
+from viridian.rollout.traffic.record import Reverted
 
 
-def give_back(snapshot: RolloutInput, now: datetime, why: str) -> Plan | None:
+def give_back(inputs: RolloutInput, now: datetime, why: str) -> Plan | None:
     """Take the traffic from the challenger and remember why; None where it has none, or where nobody else serves."""
-    traffic, live = snapshot.traffic, snapshot.live
+    traffic, live = inputs.traffic, inputs.live
     if traffic is None or live is None or traffic.trial is None or traffic.trial.weight <= 0:
         return None
-    champion = snapshot.slots.get(traffic.champion)
+    champion = inputs.slots.get(traffic.champion)
     if champion is None or not champion.serves:
         return None
     revision = traffic.trial.revision
@@ -33,12 +34,12 @@ def give_back(snapshot: RolloutInput, now: datetime, why: str) -> Plan | None:
         f"viridian.dev/retry={revision}"
     )
     lost = Reverted(revision, reasons.REJECTED, reasons.DECISION_FAILED, message, stamp_exact(now))
-    port = snapshot.spec.server.port if snapshot.spec is not None else int(live["spec"]["ports"][0]["port"])
-    service = objects.live_service(snapshot, port, replace(traffic, trial=None, reverted=lost))
+    port = inputs.spec.server.port if inputs.spec is not None else int(live["spec"]["ports"][0]["port"])
+    service = objects.live_service(inputs, port, replace(traffic, trial=None, reverted=lost))
     event = Event(EventType.WARNING, reasons.EVENT_ROLLED_BACK, f"revision {revision} is rejected: {message}")
-    pods = targets(snapshot, traffic.champion.other)
+    pods = targets(inputs, traffic.champion.other)
     switch = unless_changed(Apply(stamp(service), tells=(event,), urgent=True), live)
-    closing = CloseConnections(pods, int(reverting.DRAIN.total_seconds()), Idle.CLOSE)
+    closing = CloseConnections(pods, int(rollback.DRAIN.total_seconds()), Idle.CLOSE)
     return Plan(
         actions=(switch, closing) if pods else (switch,),
         summary=f"{reasons.DECISION_FAILED}: {message}",

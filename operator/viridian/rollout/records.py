@@ -16,7 +16,7 @@ from viridian.api import reasons
 from viridian.api.address import secret_of, shown
 from viridian.api.names import OUTCOME_ANNOTATION, REVISION_LABEL, TOLD_ANNOTATION
 from viridian.core.conditions import moment
-from viridian.rollout.addresses import Addresses
+from viridian.rollout.render.addresses import Addresses
 
 NEWEST_OUTCOMES = 20
 RETRIED = "Retried"
@@ -91,7 +91,7 @@ class RevisionRecord:
     addresses: Addresses | None = None
 
     @property
-    def turned_away(self) -> RevisionOutcome | None:
+    def rejected(self) -> RevisionOutcome | None:
         """The rejection or rollback that still stands: the newest word about this revision."""
         latest = self.outcomes[-1] if self.outcomes else None
         return latest if latest is not None and latest.outcome in _TURNED_AWAY else None

@@ -13,11 +13,11 @@ from viridian.api import modeldeployment as api
 from viridian.api.names import MODEL_DEPLOYMENT_LABEL, SLOT_LABEL
 from viridian.core.conditions import moment, transition
 from viridian.judgement.canary import Judgement
-from viridian.rollout.findings import findings
-from viridian.rollout.move import Move
+from viridian.rollout.conditions import findings
+from viridian.rollout.decision import RolloutDecision
 from viridian.rollout.records import RETRIED, RevisionOutcome
-from viridian.rollout.situation import RolloutState, fallback_revision, first_slot, step_name
-from viridian.rollout.traffic import Traffic
+from viridian.rollout.state import RolloutState, fallback_revision, first_slot, step_name
+from viridian.rollout.traffic.record import Traffic
 
 NEWEST = 10
 # How often numbers that change all the time are published, in seconds; what they lead to is published at once.
@@ -25,34 +25,36 @@ _CADENCE = 5
 _NUMBER = re.compile(r"(\d+(\.\d+)?(ms|[smhd])?)+")
 
 
-def status(situation: RolloutState, move: Move, outcomes: Mapping[str, Sequence[RevisionOutcome]]) -> dict[str, Any]:
+def status(
+    state: RolloutState, decision: RolloutDecision, outcomes: Mapping[str, Sequence[RevisionOutcome]]
+) -> dict[str, Any]:
     """The next status, plain; fields without a value are left out."""
-    snapshot, traffic = situation.snapshot, move.traffic
+    inputs, traffic = state.inputs, decision.traffic
     decided = sorted(
         ((outcome, revision) for revision, known in outcomes.items() for outcome in known),
         key=lambda pair: pair[0].at,
         reverse=True,
     )
     whole = api.ModelDeploymentStatus(
-        observed_generation=snapshot.generation,
-        champion=_champion(situation, traffic) if traffic else None,
-        challenger=_challenger(situation, move),
-        fallback=_fallback(situation, traffic) if traffic and not move.candidate else None,
-        rejected=_rejected(situation, outcomes),
-        history=tuple(_history(situation, *pair) for pair in decided if pair[0].outcome != RETRIED)[:NEWEST],
+        observed_generation=inputs.generation,
+        champion=_champion(state, traffic) if traffic else None,
+        challenger=_challenger(state, decision),
+        fallback=_fallback(state, traffic) if traffic and not decision.challenger else None,
+        rejected=_rejected(state, outcomes),
+        history=tuple(_history(state, *pair) for pair in decided if pair[0].outcome != RETRIED)[:NEWEST],
         last_rollback=next((found for pair in decided if (found := _rollback(*pair)) is not None), None),
-        replicas=_replicas(situation, traffic),
-        selector=_selector(situation, traffic),
+        replicas=_replicas(state, traffic),
+        selector=_selector(state, traffic),
     )
     plain: dict[str, Any] = prune(msgspec.to_builtins(whole))
     plain["replicas"] = whole.replicas
     plain["conditions"] = transition(
-        findings(situation, move),
-        before=snapshot.status.get("conditions"),
-        generation=snapshot.generation,
-        now=situation.now,
+        findings(state, decision),
+        before=inputs.status.get("conditions"),
+        generation=inputs.generation,
+        now=state.now,
     )
-    return _calm(plain, snapshot.status, situation)
+    return _calm(plain, inputs.status, state)
 
 
 def prune(value: Any) -> Any:
@@ -63,13 +65,13 @@ def prune(value: Any) -> Any:
     return [prune(inner) for inner in value] if isinstance(value, list | tuple) else value
 
 
-def _calm(plain: dict[str, Any], before: Mapping[str, Any], situation: RolloutState) -> dict[str, Any]:
+def _calm(plain: dict[str, Any], before: Mapping[str, Any], state: RolloutState) -> dict[str, Any]:
     """Numbers that move with every look are carried over for a while, unless something else changed as well.
 
     Only where the next look is certain to come soon: before its first step, a challenger is looked at when it moves.
     """
     challenger, earlier = plain.get("challenger"), before.get("challenger")
-    if not challenger or "step" not in challenger or not isinstance(earlier, Mapping) or _is_due(situation):
+    if not challenger or "step" not in challenger or not isinstance(earlier, Mapping) or _is_due(state):
         return plain
     moving = ("metrics", "waitingFor")
     told = (_verdicts(challenger), _sentence(challenger))
@@ -80,10 +82,10 @@ def _calm(plain: dict[str, Any], before: Mapping[str, Any], situation: RolloutSt
     return {**plain, "challenger": {**challenger, **{key: earlier[key] for key in moving if key in earlier}}}
 
 
-def _is_due(situation: RolloutState) -> bool:
+def _is_due(state: RolloutState) -> bool:
     """Whether a multiple of the cadence has passed since the look before: once in a while, whatever the interval."""
-    now = situation.now.timestamp()
-    before = now - durations.parse(situation.spec.rollout.analysis.interval).total_seconds()
+    now = state.now.timestamp()
+    before = now - durations.parse(state.spec.rollout.analysis.interval).total_seconds()
     return now // _CADENCE != before // _CADENCE
 
 
@@ -98,52 +100,50 @@ def _sentence(challenger: Mapping[str, Any]) -> str:
     return _NUMBER.sub("#", str(challenger.get("waitingFor", "")))
 
 
-def _slot_fields(situation: RolloutState, revision: str) -> dict[str, Any]:
-    record = situation.record(revision)
+def _slot_fields(state: RolloutState, revision: str) -> dict[str, Any]:
+    record = state.record(revision)
     if record is not None:
         return {"version": record.model.version, "uri": record.model.address, "digest": record.model.digest}
-    wanted = situation.wanted
+    wanted = state.wanted
     if wanted is not None and wanted.revision == revision:
         return {"version": wanted.model.version, "uri": wanted.model.address, "digest": wanted.model.digest}
     return {}
 
 
-def _champion(situation: RolloutState, traffic: Traffic) -> api.SlotStatus:
+def _champion(state: RolloutState, traffic: Traffic) -> api.SlotStatus:
     return api.SlotStatus(
         slot=traffic.champion,
         revision=traffic.revision,
         since=traffic.since,
-        **_slot_fields(situation, traffic.revision),
+        **_slot_fields(state, traffic.revision),
     )
 
 
-def _challenger(situation: RolloutState, move: Move) -> api.ChallengerStatus | None:
-    if move.candidate is None:
+def _challenger(state: RolloutState, decision: RolloutDecision) -> api.ChallengerStatus | None:
+    if decision.challenger is None:
         return None
-    traffic = move.traffic
+    traffic = decision.traffic
     trial = traffic.trial if traffic else None
     return api.ChallengerStatus(
-        slot=traffic.champion.other if traffic else first_slot(situation),
-        revision=move.candidate,
-        **_slot_fields(situation, move.candidate),
-        step=api.StepStatus(
-            name=step_name(situation.steps, trial.step), index=trial.step, started_at=trial.since or None
-        )
+        slot=traffic.champion.other if traffic else first_slot(state),
+        revision=decision.challenger,
+        **_slot_fields(state, decision.challenger),
+        step=api.StepStatus(name=step_name(state.steps, trial.step), index=trial.step, started_at=trial.since or None)
         if trial
         else None,
-        weight=_weight(situation, traffic) if traffic else 0,
-        waiting_for=move.waiting_for or None,
-        metrics=tuple(map(_metric, move.judgements)),
+        weight=_weight(state, traffic) if traffic else 0,
+        waiting_for=decision.waiting_for or None,
+        metrics=tuple(map(_metric, decision.judgements)),
     )
 
 
-def _weight(situation: RolloutState, traffic: Traffic) -> int:
+def _weight(state: RolloutState, traffic: Traffic) -> int:
     """The share that the challenger really has: of the ready pods, since those share the traffic."""
     trial = traffic.trial
     if trial is None or trial.weight <= 0 or trial.weight >= 100:
         return trial.weight if trial else 0
-    champion, challenger = (situation.slot(slot) for slot in (traffic.champion, traffic.champion.other))
-    ready = [world.ready_replicas if world else 0 for world in (champion, challenger)]
+    champion, challenger = (state.slot(slot) for slot in (traffic.champion, traffic.champion.other))
+    ready = [slot_state.ready_replicas if slot_state else 0 for slot_state in (champion, challenger)]
     return round(100 * ready[1] / sum(ready)) if sum(ready) else 0
 
 
@@ -159,20 +159,20 @@ def _metric(judgement: Judgement) -> api.MetricStatus:
     )
 
 
-def _fallback(situation: RolloutState, traffic: Traffic) -> api.FallbackStatus | None:
-    revision, world = fallback_revision(situation, traffic), situation.slot(traffic.champion.other)
+def _fallback(state: RolloutState, traffic: Traffic) -> api.FallbackStatus | None:
+    revision, slot_state = fallback_revision(state, traffic), state.slot(traffic.champion.other)
     if revision is None:
         return None
     return api.FallbackStatus(
         slot=traffic.champion.other,
         revision=revision,
-        version=_slot_fields(situation, revision).get("version"),
-        ready=world is not None and world.revision == revision and world.serves,
+        version=_slot_fields(state, revision).get("version"),
+        ready=slot_state is not None and slot_state.revision == revision and slot_state.serves,
     )
 
 
 def _rejected(
-    situation: RolloutState, outcomes: Mapping[str, Sequence[RevisionOutcome]]
+    state: RolloutState, outcomes: Mapping[str, Sequence[RevisionOutcome]]
 ) -> tuple[api.RejectedRevision, ...]:
     standing = [
         (known[-1], revision)
@@ -182,7 +182,7 @@ def _rejected(
     return tuple(
         api.RejectedRevision(
             revision=revision,
-            version=_slot_fields(situation, revision).get("version"),
+            version=_slot_fields(state, revision).get("version"),
             reason=outcome.reason,
             message=outcome.message,
             at=outcome.at,
@@ -191,10 +191,10 @@ def _rejected(
     )
 
 
-def _history(situation: RolloutState, outcome: RevisionOutcome, revision: str) -> api.HistoryEntry:
+def _history(state: RolloutState, outcome: RevisionOutcome, revision: str) -> api.HistoryEntry:
     return api.HistoryEntry(
         revision=revision,
-        version=_slot_fields(situation, revision).get("version"),
+        version=_slot_fields(state, revision).get("version"),
         outcome=outcome.outcome,
         at=outcome.at,
         by=outcome.by,
@@ -220,12 +220,12 @@ def _rollback(outcome: RevisionOutcome, revision: str) -> api.RollbackStatus | N
     )
 
 
-def _replicas(situation: RolloutState, traffic: Traffic | None) -> int:
-    world = situation.slot(traffic.champion) if traffic else None
-    return int((world.deployment.get("status") or {}).get("replicas", 0)) if world else 0
+def _replicas(state: RolloutState, traffic: Traffic | None) -> int:
+    slot_state = state.slot(traffic.champion) if traffic else None
+    return int((slot_state.deployment.get("status") or {}).get("replicas", 0)) if slot_state else 0
 
 
-def _selector(situation: RolloutState, traffic: Traffic | None) -> str:
+def _selector(state: RolloutState, traffic: Traffic | None) -> str:
     if traffic is None:
         return ""
-    return f"{MODEL_DEPLOYMENT_LABEL}={situation.snapshot.name},{SLOT_LABEL}={traffic.champion}"
+    return f"{MODEL_DEPLOYMENT_LABEL}={state.inputs.name},{SLOT_LABEL}={traffic.champion}"

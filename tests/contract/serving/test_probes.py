@@ -13,7 +13,7 @@ from tests.support import models
 from tests.support.server_process import launched
 from tests.support.snapshots import SETTINGS, model
 from viridian.api.modeldeployment import Server
-from viridian.rollout.template import pod_template
+from viridian.rollout.render.pod_template import pod_template
 
 
 async def test_the_startup_probe_ends_with_0_once_the_server_is_ready(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ from viridian.controller.keys import Key
 from viridian.controller.loop import Environment, Loop, assemble
 from viridian.controller.telemetry import Telemetry
 from viridian.controller.watched import CHILDREN, OWN
-from viridian.rollout.snapshot import OperatorSettings
+from viridian.rollout.input import OperatorSettings
 
 ROOT = Path(__file__).resolve().parents[3]
 SOURCES = sorted((ROOT / "operator" / "viridian").rglob("*.py"))

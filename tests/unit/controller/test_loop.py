@@ -17,7 +17,7 @@ from viridian.controller.keys import Key
 from viridian.controller.loop import CENSUS_EVERY, Environment, Loop, assemble
 from viridian.controller.telemetry import Telemetry
 from viridian.ports.cluster import Object
-from viridian.rollout.snapshot import OperatorSettings
+from viridian.rollout.input import OperatorSettings
 
 
 class Stage:

@@ -26,7 +26,7 @@ from viridian.controller.reference_profiles import ReferenceProfiles
 from viridian.monitoring.evaluate import MonitoringReport
 from viridian.ports.feedback import FeedbackRefused, FeedbackUnavailable
 from viridian.rollout.decide import decide
-from viridian.rollout.traffic import Traffic
+from viridian.rollout.traffic.record import Traffic
 
 LENGTH = 600.0
 MONITORING = {

@@ -21,8 +21,8 @@ from viridian.controller.registry_view import RegistryView
 from viridian.controller.resolve import Resolver
 from viridian.controller.samples import Samples
 from viridian.ports.cluster import Object
+from viridian.rollout.input import OperatorSettings, RolloutInput, Unresolved
 from viridian.rollout.records import ServedModel
-from viridian.rollout.snapshot import OperatorSettings, RolloutInput, Unresolved
 
 
 class Stage:

@@ -12,7 +12,7 @@ import yaml
 
 from tests.unit.install.rendering import ROOT, Object, by_identity, helm, kustomize
 from viridian.api.network import DEFAULT_METRICS_FROM, parse_peers
-from viridian.rollout.access import OPERATOR_POD
+from viridian.rollout.render.network_policy import OPERATOR_POD
 
 WAYS = pytest.mark.parametrize("way", ["kustomize", "helm"])
 ELSEWHERE = "networkPolicy.metricsFrom[0].namespaceSelector.matchLabels.team=watch"

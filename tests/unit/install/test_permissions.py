@@ -19,7 +19,7 @@ Right = tuple[str, str, str]
 """API group, resource, verb."""
 
 VIRIDIAN = ROOT / "operator" / "viridian"
-DECIDING = (*(VIRIDIAN / "rollout").glob("*.py"), *(VIRIDIAN / "retraining").glob("*.py"))
+DECIDING = (*(VIRIDIAN / "rollout").rglob("*.py"), *(VIRIDIAN / "retraining").glob("*.py"))
 OBSERVING = tuple((VIRIDIAN / "controller").glob("observe_*.py"))
 
 # Not calls of ours: the API server asks for these on behalf of others.

@@ -19,7 +19,7 @@ from tests.support.memory_pods import BROKEN, HEALTHY, SILENT, SLOW, UNREACHABLE
 from tests.support.operator_world import OperatorWorld
 from tests.support.safety import violations
 from viridian.api.names import MODEL_DEPLOYMENT
-from viridian.rollout import traffic
+from viridian.rollout.traffic import record as traffic
 
 ROLLOUTS: dict[str, dict[str, Any]] = {
     "two steps": {},

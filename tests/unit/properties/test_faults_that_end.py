@@ -19,9 +19,9 @@ from tests.support.safety import violations
 from viridian.api.names import MODEL_DEPLOYMENT_LABEL, REVISION_LABEL, TRAFFIC_ANNOTATION
 from viridian.core.conditions import stamp_exact
 from viridian.ports.cluster import Object
-from viridian.rollout import traffic
-from viridian.rollout.reverting import DRAIN
-from viridian.rollout.traffic import Reverted
+from viridian.rollout.policies.rollback import DRAIN
+from viridian.rollout.traffic import record as traffic
+from viridian.rollout.traffic.record import Reverted
 
 DEADLINE = 60.0
 """The progress deadline of these tests, in seconds; the world is looked at every few seconds meanwhile."""

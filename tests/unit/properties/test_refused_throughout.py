@@ -26,7 +26,7 @@ from tests.unit.properties.kills import Scenario, at_write, ending, undisturbed
 from tests.unit.properties.test_killed_at_every_write import SHORT, first_champion, two_champions
 from tests.unit.properties.test_training_killed import TRAINING, assert_one_of_each
 from viridian.api.names import MODEL_DEPLOYMENT, RETRAIN_POLICY, RUN_ANNOTATION
-from viridian.rollout import traffic
+from viridian.rollout.traffic import record as traffic
 
 ALWAYS = 10**6
 A_LOOK = 1.0

@@ -10,12 +10,12 @@ import pytest
 from tests.support.snapshots import NOW, ago, answers, promoted, record, revision, slot, snapshot, spec
 from viridian.api.names import Slot
 from viridian.api.samples import Idle
-from viridian.rollout.course import choose
-from viridian.rollout.exposure import CounterBaseline, Exposure
-from viridian.rollout.move import Move
-from viridian.rollout.situation import read
-from viridian.rollout.snapshot import RolloutInput
-from viridian.rollout.traffic import Reverted, Traffic, Trial
+from viridian.rollout.analysis.exposure import CounterBaseline, Exposure
+from viridian.rollout.decision import RolloutDecision
+from viridian.rollout.input import RolloutInput
+from viridian.rollout.policies.champion import choose
+from viridian.rollout.state import read
+from viridian.rollout.traffic.record import Reverted, Traffic, Trial
 
 BLUE, GREEN = Slot.BLUE, Slot.GREEN
 V1, V2, V3 = revision("1"), revision("2"), revision("3")
@@ -50,7 +50,7 @@ def on_trial(trial: Trial, **more: Any) -> Traffic:
     return replace(ONE_STEADY, trial=trial, **more)
 
 
-def move_of(shown: RolloutInput) -> Move:
+def move_of(shown: RolloutInput) -> RolloutDecision:
     assert shown.spec is not None
     return choose(read(shown, shown.spec, NOW))
 
@@ -123,7 +123,7 @@ def check(case: Case) -> None:
     move = move_of(case.shown)
     traffic = move.traffic
     trial = traffic.trial if traffic else None
-    assert (move.reason, move.candidate) == (case.reason, case.candidate)
+    assert (move.reason, move.challenger) == (case.reason, case.candidate)
     assert case.waiting in move.waiting_for
     assert (traffic.revision if traffic else None) == case.champion
     assert ((trial.step, trial.weight) if trial else None) == case.trial

@@ -14,9 +14,9 @@ from tests.unit.rollout.cases import TWO_WARM
 from tests.unit.rollout.plans import applied, order
 from viridian.api.modeldeployment import Runtime
 from viridian.core.plan import Apply, Delete
-from viridian.rollout.access import policy
 from viridian.rollout.decide import decide
-from viridian.rollout.snapshot import RolloutInput
+from viridian.rollout.input import RolloutInput
+from viridian.rollout.render.network_policy import policy
 
 OPERATOR = {
     "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "viridian-system"}},

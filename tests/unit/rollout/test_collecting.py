@@ -11,9 +11,9 @@ import pytest
 from tests.support.snapshots import SETTINGS, model, spec
 from viridian.api.modeldeployment import ModelDeploymentSpec
 from viridian.api.privacy import Rules
-from viridian.rollout.collecting import fragment, wish
-from viridian.rollout.revision import revision_of
-from viridian.rollout.template import pod_template
+from viridian.rollout.render.collector_config import collector_settings, fragment
+from viridian.rollout.render.pod_template import pod_template
+from viridian.rollout.render.revision import revision_of
 
 URL = "http://viridian-collector.viridian-system.svc:8090"
 HASHED = {"columns": {"deny": ["email"], "hash": ["user id"]}, "hashKeySecretRef": {"name": "churn-key"}}
@@ -32,7 +32,7 @@ def told(whole: ModelDeploymentSpec) -> dict[str, Any]:
 
 
 def revision(whole: ModelDeploymentSpec) -> str:
-    return revision_of(model("1"), whole.server, "", None, wish(whole))
+    return revision_of(model("1"), whole.server, "", None, collector_settings(whole))
 
 
 def test_without_feedback_and_monitoring_the_revision_is_as_it_ever_was() -> None:

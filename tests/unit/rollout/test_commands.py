@@ -39,7 +39,7 @@ from tests.unit.rollout.cases import (
 from viridian.api import reasons
 from viridian.api.samples import Idle
 from viridian.rollout import records
-from viridian.rollout.traffic import Reverted, Traffic
+from viridian.rollout.traffic.record import Reverted, Traffic
 
 TURNED_AWAY: dict[str, Any] = {
     "wanted": "2",

@@ -48,7 +48,7 @@ from viridian.core.plan import Annotate, Apply, CloseConnections, Delete
 from viridian.rollout import records
 from viridian.rollout.decide import decide
 from viridian.rollout.records import RevisionRecord
-from viridian.rollout.traffic import Reverted
+from viridian.rollout.traffic.record import Reverted
 
 
 class TestOrder:

@@ -20,12 +20,12 @@ from viridian.api.names import TRAFFIC_ANNOTATION
 from viridian.api.samples import Bucket, CodeClass, PodSample
 from viridian.core.conditions import stamp
 from viridian.judgement.canary import CanaryVerdict, Judgement
-from viridian.rollout import exposure as exposures
-from viridian.rollout import traffic as records
-from viridian.rollout.evidence import first_bad_sample, judgements
-from viridian.rollout.exposure import CounterBaseline, Counting, Exposure
-from viridian.rollout.situation import read
-from viridian.rollout.traffic import Traffic, Trial
+from viridian.rollout.analysis import exposure as exposures
+from viridian.rollout.analysis.evidence import first_bad_sample, judgements
+from viridian.rollout.analysis.exposure import CounterBaseline, Counting, Exposure
+from viridian.rollout.state import read
+from viridian.rollout.traffic import record as records
+from viridian.rollout.traffic.record import Traffic, Trial
 
 FAST, SLOW = 0.02, 0.8
 BOUNDS = (0.05, 0.25, 1.0, float("inf"))

@@ -21,7 +21,8 @@ from viridian.api.names import OUTCOME_ANNOTATION, TRAFFIC_ANNOTATION, Slot
 from viridian.core.plan import Annotate, Apply, Delete, Plan
 from viridian.rollout import records
 from viridian.rollout.decide import decide
-from viridian.rollout.snapshot import RolloutInput, SlotState
+from viridian.rollout.input import RolloutInput
+from viridian.rollout.slot_state import SlotState
 
 CASES = (*FIRST, *DEPLOYING, *TRIAL, *EDITED, *PAUSED, *ALONE, *PROMOTION, *COMMANDS, *STEADY, *DESTROYED)
 MOST_PASSES = 4

@@ -14,10 +14,10 @@ from viridian.api.names import OUTCOME_ANNOTATION, REVISION_LABEL
 from viridian.api.refusals import Refusal
 from viridian.core.pods_waiting import Impediment
 from viridian.rollout import records
-from viridian.rollout.capacity import pods_for
 from viridian.rollout.records import NEWEST_OUTCOMES, RevisionOutcome
-from viridian.rollout.revision import revision_of
-from viridian.rollout.snapshot import parse_pod
+from viridian.rollout.render.revision import revision_of
+from viridian.rollout.slot_state import parse_pod
+from viridian.rollout.traffic.capacity import pods_for
 
 
 class TestCapacity:
@@ -75,10 +75,10 @@ class TestRevision:
 
 class TestRecords:
     def test_the_newest_word_counts(self) -> None:
-        assert record("1", promoted()).turned_away is None
-        assert record("1", promoted(), rejected()).turned_away == rejected()
-        assert record("1", rejected(), outcome(records.RETRIED, 10)).turned_away is None
-        assert record("1").turned_away is None
+        assert record("1", promoted()).rejected is None
+        assert record("1", promoted(), rejected()).rejected == rejected()
+        assert record("1", rejected(), outcome(records.RETRIED, 10)).rejected is None
+        assert record("1").rejected is None
 
     def test_a_command_counts_once(self) -> None:
         known = record("1", rejected(by="viridian.dev/reject=x"))
@@ -96,7 +96,7 @@ class TestRecords:
         whole["metadata"] = {**whole["metadata"], "annotations": {OUTCOME_ANNOTATION: text}}
         parsed = records.parse(whole)
         assert parsed is not None
-        assert parsed.turned_away is None
+        assert parsed.rejected is None
         assert all(isinstance(found, RevisionOutcome) for found in parsed.outcomes)
 
     @pytest.mark.parametrize(

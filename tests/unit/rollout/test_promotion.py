@@ -33,7 +33,7 @@ from tests.unit.rollout.cases import (
 )
 from viridian.api import reasons
 from viridian.api.samples import Idle
-from viridian.rollout.traffic import Trial
+from viridian.rollout.traffic.record import Trial
 
 PROMOTE = Trial(V2, BOTH_STEPS, weight=50, entered=ago(5), exposure=met(11))
 PROMOTION = [

@@ -16,8 +16,8 @@ from viridian.api.registry import TAG_MODEL_DEPLOYMENT
 from viridian.core.model_owners import OwnerRule, Owners, OwnersUnknown
 from viridian.core.plan import Annotate, ClaimModel, Plan, RegistryAction, SetAlias, TagVersion
 from viridian.rollout.decide import decide
-from viridian.rollout.snapshot import RolloutInput
-from viridian.rollout.traffic import Traffic
+from viridian.rollout.input import RolloutInput
+from viridian.rollout.traffic.record import Traffic
 
 UNTOLD = replace(record("1", outcome(reasons.PROMOTED, 60)), told="")
 

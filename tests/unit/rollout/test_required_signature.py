@@ -9,9 +9,9 @@ import pytest
 
 from tests.support.snapshots import NOW, SETTINGS, snapshot, spec
 from viridian.core.signature_keys import SignatureKeys, required_keys
-from viridian.rollout.required_signature import REQUIRED_KEYS_VARIABLE
-from viridian.rollout.situation import read
-from viridian.rollout.snapshot import RolloutInput
+from viridian.rollout.input import RolloutInput
+from viridian.rollout.render.required_signature import REQUIRED_KEYS_VARIABLE
+from viridian.rollout.state import read
 
 KEYS = (SignatureKeys("def*", "PEM 1\n"), SignatureKeys("other", "PEM 2"), SignatureKeys("*", "PEM 3"))
 

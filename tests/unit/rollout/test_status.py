@@ -36,7 +36,7 @@ from viridian.api import reasons
 from viridian.core.obstacles import Obstacle
 from viridian.core.plan import Apply
 from viridian.rollout.decide import decide
-from viridian.rollout.snapshot import RolloutInput
+from viridian.rollout.input import RolloutInput
 
 
 class TestConditions:

@@ -27,7 +27,7 @@ from tests.unit.rollout.cases import (
     table,
 )
 from viridian.api import reasons
-from viridian.rollout.snapshot import RolloutInput
+from viridian.rollout.input import RolloutInput
 
 INVALID = spec(server={"replicas": 2, "template": {"containers": []}})
 STEADY = [

@@ -16,9 +16,9 @@ import pytest
 
 from tests.support.snapshots import NOW, SETTINGS, model, snapshot
 from viridian.api.modeldeployment import ModelSignature, Server
-from viridian.rollout.situation import read
-from viridian.rollout.snapshot import OperatorSettings
-from viridian.rollout.template import InvalidTemplate, merge, pod_template
+from viridian.rollout.input import OperatorSettings
+from viridian.rollout.render.pod_template import InvalidTemplate, merge, pod_template
+from viridian.rollout.state import read
 
 Object = dict[str, Any]
 

@@ -42,10 +42,10 @@ from viridian.api import reasons
 from viridian.api.samples import Idle
 from viridian.core.plan import Apply
 from viridian.rollout import records
+from viridian.rollout.analysis.exposure import CounterBaseline, Exposure
 from viridian.rollout.decide import decide
-from viridian.rollout.exposure import CounterBaseline, Exposure
-from viridian.rollout.snapshot import RolloutInput
-from viridian.rollout.traffic import Trial
+from viridian.rollout.input import RolloutInput
+from viridian.rollout.traffic.record import Trial
 
 COUNTING = spec(rollout={"steps": [{"weight": 25, "duration": "10s", "minRequests": 250}]})
 ADVANCES: dict[str, Any] = {

@@ -20,9 +20,11 @@ from tests.unit.rollout.cases import (
     on_trial,
 )
 from viridian.api.names import SLOT_LABEL, TRAFFIC_ANNOTATION, Slot
-from viridian.rollout import objects, records, traffic
-from viridian.rollout.template import pod_template
-from viridian.rollout.traffic import Reverted
+from viridian.rollout import records
+from viridian.rollout.render import objects
+from viridian.rollout.render.pod_template import pod_template
+from viridian.rollout.traffic import record as traffic
+from viridian.rollout.traffic.record import Reverted
 
 
 class TestGolden:

@@ -37,7 +37,7 @@ def test_blindness_holds_and_then_the_policy_acts(verdict: str, held: float | No
     move = move_of(trial_world(trial, whole=whole, readings=VERDICTS[verdict]))
     assert move.traffic is not None
     if held != 3601.0 or policy == "Hold":
-        assert (move.reason, move.candidate) == (verdict, V2)
+        assert (move.reason, move.challenger) == (verdict, V2)
         assert move.waiting_for.endswith("held")
         assert move.traffic.trial is not None
         assert move.traffic.trial.blind_since == (trial.blind_since or ago(0))

@@ -26,7 +26,8 @@ from tests.unit.rollout.cases import (
 from viridian.core.conditions import moment
 from viridian.core.pods_waiting import GRACE, Impediment
 from viridian.rollout.decide import decide
-from viridian.rollout.snapshot import RolloutInput, SlotState
+from viridian.rollout.input import RolloutInput
+from viridian.rollout.slot_state import SlotState
 
 Hamper = Callable[[SlotState], SlotState]
 
@@ -149,14 +150,14 @@ def test_the_fallback_that_is_not_ready_says_why() -> None:
 def test_what_another_revision_lacks_is_no_cause() -> None:
     older = with_pods(slot(GREEN, "3", 1, ready=0), UNSCHEDULED)
     world = replace(slot(GREEN, "2", 1, ready=0), pods=older.pods)
-    assert "scheduled" not in world.complaint(NOW)
+    assert "scheduled" not in world.failure_message(NOW)
 
 
 def test_a_pod_that_is_ready_complains_of_nothing() -> None:
     world = with_pods(slot(GREEN, "2", 2, ready=1), UNSCHEDULED)
     assert world.pods[0].impediment is None
     crashed = replace(world.pods[0], impediment=Impediment("OOMKilled", "server"))
-    assert "OOMKilled" not in replace(world, pods=(crashed, *world.pods[1:])).complaint(NOW)
+    assert "OOMKilled" not in replace(world, pods=(crashed, *world.pods[1:])).failure_message(NOW)
 
 
 def test_the_rejection_carries_the_cause() -> None:

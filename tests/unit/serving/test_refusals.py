@@ -20,7 +20,7 @@ from viridian.api.names import REVISION_LABEL, Slot
 from viridian.api.refusals import Refusal, heard, told
 from viridian.api.signing import Subject
 from viridian.rollout.decide import decide
-from viridian.rollout.snapshot import parse_pod
+from viridian.rollout.slot_state import parse_pod
 from viridian.serving import termination
 from viridian.serving.errors import ServingError
 from viridian.serving.server import load

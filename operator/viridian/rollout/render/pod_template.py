@@ -21,8 +21,8 @@ from viridian.api.samples import DEPLOYMENT_VARIABLE, NAMESPACE_VARIABLE, POD_VA
 from viridian.api.samples import MANAGEMENT_PORT as MANAGEMENT_PORT_NUMBER
 from viridian.api.texts import one_line
 from viridian.api.variables import literal
+from viridian.rollout.input import OperatorSettings
 from viridian.rollout.records import ServedModel
-from viridian.rollout.snapshot import OperatorSettings
 
 MODEL_DIR = "/model"
 MODEL_SIZE = "21Gi"

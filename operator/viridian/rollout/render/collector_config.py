@@ -20,7 +20,7 @@ KEY_DIR: Final = "/var/run/secrets/viridian.dev/feedback"
 KEY_VOLUME: Final = "feedback-key"
 
 
-def wish(spec: ModelDeploymentSpec) -> dict[str, Any]:
+def collector_settings(spec: ModelDeploymentSpec) -> dict[str, Any]:
     """What of the spec a pod is told: part of its revision. Empty where it is told nothing."""
     told: dict[str, Any] = {}
     if spec.server.runtime is Runtime.CUSTOM or (spec.feedback is None and spec.monitoring is None):
@@ -35,7 +35,7 @@ def wish(spec: ModelDeploymentSpec) -> dict[str, Any]:
 
 def fragment(spec: ModelDeploymentSpec, collector_url: str | None) -> Mapping[str, Any]:
     """What is merged onto the pod template; nothing where the pod is told nothing, or nobody would listen."""
-    told = wish(spec)
+    told = collector_settings(spec)
     if not told or collector_url is None:
         return {}
     environment: list[dict[str, Any]] = [

@@ -12,18 +12,19 @@ from viridian.api.modeldeployment import ModelDeploymentSpec, Step
 from viridian.api.names import RESTART_ANNOTATION, RETRY_ANNOTATION, Slot
 from viridian.core.signature_keys import required_keys
 from viridian.core.templates import of_server
-from viridian.rollout import addresses, collecting
-from viridian.rollout.addresses import Addresses
+from viridian.rollout.input import RolloutInput, Unresolved
 from viridian.rollout.records import RevisionOutcome, RevisionRecord, ServedModel
-from viridian.rollout.required_signature import requiring
-from viridian.rollout.revision import revision_of
-from viridian.rollout.snapshot import RolloutInput, SlotState, Unresolved
-from viridian.rollout.template import InvalidTemplate, pod_template
-from viridian.rollout.traffic import Reverted, Traffic
+from viridian.rollout.render import addresses, collector_config
+from viridian.rollout.render.addresses import Addresses
+from viridian.rollout.render.pod_template import InvalidTemplate, pod_template
+from viridian.rollout.render.required_signature import requiring
+from viridian.rollout.render.revision import revision_of
+from viridian.rollout.slot_state import SlotState
+from viridian.rollout.traffic.record import Reverted, Traffic
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class DesiredRevision:
     """The revision that the spec asks for now."""
 
     revision: str
@@ -41,10 +42,10 @@ _GONE = (*_MADE_LATER, reasons.VERSION_NOT_FOUND)
 class RolloutState:
     """A snapshot with a valid spec, read once."""
 
-    snapshot: RolloutInput
+    inputs: RolloutInput
     spec: ModelDeploymentSpec
     now: datetime
-    wanted: Wanted | None
+    wanted: DesiredRevision | None
     # What the live Service says; None where it was destroyed, or its champion is neither deployed nor recorded.
     traffic: Traffic | None = None
     # Why the wanted revision cannot be made from the spec, for people.
@@ -61,12 +62,12 @@ class RolloutState:
 
         A registered model that was deployed here before is another matter: what the registry lacks of that is gone.
         """
-        model, registry = self.snapshot.model, self.spec.model.registry
+        model, registry = self.inputs.model, self.spec.model.registry
         if not isinstance(model, Unresolved) or registry is None:
             return None
         if not model.lasting:
             return model if self.traffic is None else None
-        deployed = {record.model.name for record in self.snapshot.records.values()}
+        deployed = {record.model.name for record in self.inputs.records.values()}
         return model if model.reason in _MADE_LATER and registry.name not in deployed else None
 
     @property
@@ -78,22 +79,22 @@ class RolloutState:
         """
         if self.spec.rollout.paused:
             return reasons.PAUSED, "spec.rollout.paused to be removed"
-        model = self.snapshot.model
+        model = self.inputs.model
         if isinstance(model, Unresolved) and model.reason in _GONE:
             return reasons.VERSION_GONE, f"what spec.model asks for to be in the registry again ({model.message})"
         return None
 
-    def complaint(self, slot: Slot) -> str:
+    def failure_message(self, slot: Slot) -> str:
         """In brackets, what keeps the pods of a slot from being ready; empty where nothing is known to."""
-        world = self.slot(slot)
-        said = world.complaint(self.now) if world is not None and not world.settled else ""
+        slot_state = self.slot(slot)
+        said = slot_state.failure_message(self.now) if slot_state is not None and not slot_state.settled else ""
         return f" ({said})" if said else ""
 
     def slot(self, slot: Slot) -> SlotState | None:
-        return self.snapshot.slots.get(slot)
+        return self.inputs.slots.get(slot)
 
     def record(self, revision: str) -> RevisionRecord | None:
-        return self.snapshot.records.get(revision)
+        return self.inputs.records.get(revision)
 
     def template_of(self, revision: str) -> Mapping[str, Any] | None:
         """The pod template of a revision: as it was recorded, or as it is about to be."""
@@ -105,8 +106,11 @@ class RolloutState:
     @property
     def emptied(self) -> Reverted | None:
         """Why the challenger of the live Service has lost its pods, where that took the traffic from it."""
-        world = self.slot(self.traffic.champion.other) if self.traffic is not None else None
-        lost, trial = world.reverted if world is not None else None, self.traffic.trial if self.traffic else None
+        slot_state = self.slot(self.traffic.champion.other) if self.traffic is not None else None
+        lost, trial = (
+            slot_state.reverted if slot_state is not None else None,
+            self.traffic.trial if self.traffic else None,
+        )
         return lost if lost is not None and trial is not None and lost.revision == trial.revision else None
 
     def addresses_in(self, slot: Slot, revision: str) -> Addresses | None:
@@ -114,12 +118,12 @@ class RolloutState:
 
         None where the record does not say which addresses its template was made with.
         """
-        record, world = self.record(revision), self.slot(slot)
+        record, slot_state = self.record(revision), self.slot(slot)
         if record is None or record.addresses is None:
             return None
-        if world is None or world.revision != revision or world.replicas == 0 or world.fetching:
-            return self.snapshot.settings.addresses.in_place_of(record.addresses)
-        return addresses.given(world.deployment) or record.addresses
+        if slot_state is None or slot_state.revision != revision or slot_state.replicas == 0 or slot_state.fetching:
+            return self.inputs.settings.addresses.in_place_of(record.addresses)
+        return addresses.given(slot_state.deployment) or record.addresses
 
     def version_of(self, revision: str) -> str:
         """How people know a revision: by the model's version where it has one."""
@@ -130,23 +134,23 @@ class RolloutState:
             return f"{self.wanted.model.shown} ({revision})"
         return revision
 
-    def turned_away(self, revision: str) -> RevisionOutcome | None:
+    def rejected(self, revision: str) -> RevisionOutcome | None:
         """The rejection or rollback of a revision that still stands."""
         record = self.record(revision)
-        for reverted in self.traffic.turned_away if self.traffic is not None else ():
+        for reverted in self.traffic.rejected if self.traffic is not None else ():
             if reverted.revision != revision:
                 continue
             pending = RevisionOutcome(reverted.outcome, reverted.at, reverted.reason, reverted.message, reverted.by)
             if record is None or not record.has(pending):
                 return pending
-        return record.turned_away if record is not None else None
+        return record.rejected if record is not None else None
 
     def asked(self, annotation: str, revision: str) -> str | None:
         """The command of a person about this revision that was not carried out yet, in its own words.
 
         The value is the revision, or the revision, `#` and anything, for saying the same again.
         """
-        value = self.snapshot.annotations.get(annotation, "")
+        value = self.inputs.annotations.get(annotation, "")
         if value.partition("#")[0].strip() != revision:
             return None
         command, record = f"{annotation}={value}", self.record(revision)
@@ -154,92 +158,94 @@ class RolloutState:
 
     def retry_asked(self, revision: str) -> str | None:
         record = self.record(revision)
-        return self.asked(RETRY_ANNOTATION, revision) if record is not None and record.turned_away else None
+        return self.asked(RETRY_ANNOTATION, revision) if record is not None and record.rejected else None
 
 
-def read(snapshot: RolloutInput, spec: ModelDeploymentSpec, now: datetime) -> RolloutState:
+def read(inputs: RolloutInput, spec: ModelDeploymentSpec, now: datetime) -> RolloutState:
     """The situation that the snapshot shows."""
-    situation = _read(snapshot, spec, now)
-    return replace(situation, traffic=None) if _champion_is_lost(situation) else situation
+    state = _read(inputs, spec, now)
+    return replace(state, traffic=None) if _champion_is_lost(state) else state
 
 
-def _champion_is_lost(situation: RolloutState) -> bool:
+def _champion_is_lost(state: RolloutState) -> bool:
     """Whether the champion of the live Service is neither deployed nor recorded: nobody can make it again."""
-    traffic = situation.traffic
-    world = situation.slot(traffic.champion) if traffic is not None else None
-    if traffic is None or (world is not None and world.revision == traffic.revision):
+    traffic = state.traffic
+    slot_state = state.slot(traffic.champion) if traffic is not None else None
+    if traffic is None or (slot_state is not None and slot_state.revision == traffic.revision):
         return False
-    return situation.template_of(traffic.revision) is None
+    return state.template_of(traffic.revision) is None
 
 
-def _read(snapshot: RolloutInput, spec: ModelDeploymentSpec, now: datetime) -> RolloutState:
-    traffic = snapshot.traffic
-    if beyond := of_server(spec.server, snapshot.settings.templates):
-        return RolloutState(snapshot, spec, now, None, traffic, beyond, reasons.TEMPLATE_NOT_ALLOWED)
-    if isinstance(snapshot.model, Unresolved):
-        return RolloutState(snapshot, spec, now, None, traffic)
+def _read(inputs: RolloutInput, spec: ModelDeploymentSpec, now: datetime) -> RolloutState:
+    traffic = inputs.traffic
+    if beyond := of_server(spec.server, inputs.settings.templates):
+        return RolloutState(inputs, spec, now, None, traffic, beyond, reasons.TEMPLATE_NOT_ALLOWED)
+    if isinstance(inputs.model, Unresolved):
+        return RolloutState(inputs, spec, now, None, traffic)
     try:
         template = pod_template(
-            snapshot.name,
-            snapshot.model,
+            inputs.name,
+            inputs.model,
             spec.server,
-            snapshot.settings,
+            inputs.settings,
             spec.model.signature,
-            collecting.fragment(spec, snapshot.settings.collector_url),
+            collector_config.fragment(spec, inputs.settings.collector_url),
         )
-        if pem := required_keys(snapshot.settings.signature_keys, snapshot.namespace):
-            template = requiring(template, pem, snapshot.model)
+        if pem := required_keys(inputs.settings.signature_keys, inputs.namespace):
+            template = requiring(template, pem, inputs.model)
     except InvalidTemplate as why:
-        return RolloutState(snapshot, spec, now, None, traffic, invalid_template=str(why))
-    restart = snapshot.annotations.get(RESTART_ANNOTATION, "")
-    revision = revision_of(snapshot.model, spec.server, restart, spec.model.signature, collecting.wish(spec))
-    return RolloutState(snapshot, spec, now, Wanted(revision, snapshot.model, template), traffic)
+        return RolloutState(inputs, spec, now, None, traffic, invalid_template=str(why))
+    restart = inputs.annotations.get(RESTART_ANNOTATION, "")
+    revision = revision_of(
+        inputs.model, spec.server, restart, spec.model.signature, collector_config.collector_settings(spec)
+    )
+    return RolloutState(inputs, spec, now, DesiredRevision(revision, inputs.model, template), traffic)
 
 
-def candidate(situation: RolloutState, traffic: Traffic) -> str | None:
+def challenger(state: RolloutState, traffic: Traffic) -> str | None:
     """The revision that ought to be on trial next to this champion, None when there is none.
 
     While the wanted model is unknown, what is on its way stays; whether it goes further is told by `halted`. With no
     pods wanted there are no users, and so no evidence: nothing is tried then.
     """
-    if situation.spec.server.replicas == 0:
+    if state.spec.server.replicas == 0:
         return None
-    other = situation.slot(traffic.champion.other)
-    if situation.wanted is None:
+    other = state.slot(traffic.champion.other)
+    if state.wanted is None:
         if traffic.trial is not None:
             return traffic.trial.revision
         deployed = other.revision if other is not None else ""
-        known = situation.record(deployed)
+        known = state.record(deployed)
         settled = deployed in ("", traffic.revision, traffic.former) or known is None or known.promoted_at is not None
-        return None if settled or situation.turned_away(deployed) else deployed
-    revision = situation.wanted.revision
-    if revision == traffic.revision or situation.turned_away(revision) is not None:
+        return None if settled or state.rejected(deployed) else deployed
+    revision = state.wanted.revision
+    if revision == traffic.revision or state.rejected(revision) is not None:
         return None
     underway = traffic.trial is not None or (other is not None and other.revision == revision)
-    return None if situation.spec.rollout.paused and not underway else revision
+    return None if state.spec.rollout.paused and not underway else revision
 
 
-def fallback_revision(situation: RolloutState, traffic: Traffic) -> str | None:
+def fallback_revision(state: RolloutState, traffic: Traffic) -> str | None:
     """The former champion to keep warm: the one before this champion, or else the newest that still has a good name.
 
     It can be kept if its template is recorded, or if it runs.
     """
-    running = {world.revision for world in situation.snapshot.slots.values()}
+    running = {slot_state.revision for slot_state in state.inputs.slots.values()}
 
-    def good(revision: str) -> bool:
-        known = situation.record(revision) is not None or revision in running
-        return known and revision != traffic.revision and situation.turned_away(revision) is None
+    def eligible(revision: str) -> bool:
+        known = state.record(revision) is not None or revision in running
+        return known and revision != traffic.revision and state.rejected(revision) is None
 
-    if traffic.former and good(traffic.former):
+    if traffic.former and eligible(traffic.former):
         return traffic.former
-    promoted = [record for record in situation.snapshot.records.values() if record.promoted_at]
+    promoted = [record for record in state.inputs.records.values() if record.promoted_at]
     names = [record.revision for record in sorted(promoted, key=lambda record: record.promoted_at or "")]
-    return next((revision for revision in reversed(names) if good(revision)), None)
+    return next((revision for revision in reversed(names) if eligible(revision)), None)
 
 
-def first_slot(situation: RolloutState) -> Slot:
+def first_slot(state: RolloutState) -> Slot:
     """Where the first champion goes: the slot that is in use already, else blue."""
-    return next(iter(sorted(situation.snapshot.slots)), Slot.BLUE)
+    return next(iter(sorted(state.inputs.slots)), Slot.BLUE)
 
 
 def step_name(steps: Sequence[Step], index: int) -> str:

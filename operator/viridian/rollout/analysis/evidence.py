@@ -12,10 +12,10 @@ from viridian.api.names import Slot
 from viridian.api.samples import PodSample, ScrapeFailure
 from viridian.judgement.canary import SUCCESS_RATE, Bound, Judgement, has_bad, judge, strength, unreadable
 from viridian.judgement.counts import Counts, counted
-from viridian.rollout import exposure as exposures
-from viridian.rollout import snapshot as snapshots
-from viridian.rollout.exposure import Counting, Exposure
-from viridian.rollout.situation import RolloutState
+from viridian.rollout import input as snapshots
+from viridian.rollout.analysis import exposure as exposures
+from viridian.rollout.analysis.exposure import Counting, Exposure
+from viridian.rollout.state import RolloutState
 
 # A reading older than this (or than three intervals) says nothing about now.
 _STALE_AFTER = timedelta(seconds=5)
@@ -50,19 +50,19 @@ class _Evidence:
         return counted(self.pods, since, until, slack=max(self.fresh, self.window / 10))
 
 
-def _evidence(situation: RolloutState, slot: Slot, exposure: Exposure | None) -> _Evidence:
+def _evidence(state: RolloutState, slot: Slot, exposure: Exposure | None) -> _Evidence:
     samples, failure = [], None
-    for target in snapshots.judged_targets(situation.snapshot, slot):
-        seen = situation.snapshot.readings.get(target.uid, ())
+    for target in snapshots.judged_targets(state.inputs, slot):
+        seen = state.inputs.readings.get(target.uid, ())
         samples.append(exposures.evidence(exposure, [r for r in seen if isinstance(r, PodSample)]))
         if seen and isinstance(seen[-1], ScrapeFailure):
             failure = seen[-1].message
-    return _Evidence(situation.spec.rollout.analysis, situation.now, [pod for pod in samples if pod], failure)
+    return _Evidence(state.spec.rollout.analysis, state.now, [pod for pod in samples if pod], failure)
 
 
-def judgements(situation: RolloutState, slot: Slot, exposure: Exposure | None) -> tuple[Judgement, ...]:
+def judgements(state: RolloutState, slot: Slot, exposure: Exposure | None) -> tuple[Judgement, ...]:
     """One judgement a metric, on the answers of a slot's pods within the window."""
-    analysis, evidence = situation.spec.rollout.analysis, _evidence(situation, slot, exposure)
+    analysis, evidence = state.spec.rollout.analysis, _evidence(state, slot, exposure)
     bounds = [bound_of(metric) for metric in analysis.metrics]
     if evidence.failure is not None and evidence.blind:
         return tuple(unreadable(bound, evidence.failure) for bound in bounds)
@@ -70,7 +70,7 @@ def judgements(situation: RolloutState, slot: Slot, exposure: Exposure | None) -
     return tuple(
         judge(
             bound,
-            [evidence.between(at - evidence.window, at) for at in _looks(situation, bound, interval)],
+            [evidence.between(at - evidence.window, at) for at in _looks(state, bound, interval)],
             evidence_needed=analysis.judge.rollback_evidence,
         )
         for bound in bounds
@@ -82,20 +82,20 @@ def bound_of(metric: Metric) -> Bound:
     return Bound(metric.name, limit if limit is not None else 1.0, metric.min_samples, metric.consecutive)
 
 
-def _looks(situation: RolloutState, bound: Bound, interval: timedelta) -> list[datetime]:
-    return [situation.now - number * interval for number in range(bound.consecutive)]
+def _looks(state: RolloutState, bound: Bound, interval: timedelta) -> list[datetime]:
+    return [state.now - number * interval for number in range(bound.consecutive)]
 
 
-def first_bad_sample(situation: RolloutState, slot: Slot, exposure: Exposure | None, name: str) -> datetime | None:
+def first_bad_sample(state: RolloutState, slot: Slot, exposure: Exposure | None, name: str) -> datetime | None:
     """When the readings of the window first showed the breach that this metric has now.
 
     A good model has bad answers too. So the breach began at the moment since which the answers speak most strongly
     against the bound, and its first sample is the first reading after that which shows an answer of that kind.
     """
-    metric = next((metric for metric in situation.spec.rollout.analysis.metrics if metric.name == name), None)
+    metric = next((metric for metric in state.spec.rollout.analysis.metrics if metric.name == name), None)
     if metric is None:
         return None
-    bound, now, evidence = bound_of(metric), situation.now, _evidence(situation, slot, exposure)
+    bound, now, evidence = bound_of(metric), state.now, _evidence(state, slot, exposure)
     since = now - evidence.window
     times = sorted({reading.at for pod in evidence.pods for reading in pod if reading.at > since})
     moments = [since, *times[:-1]][:: 1 + len(times) // _MOMENTS]
@@ -105,15 +105,19 @@ def first_bad_sample(situation: RolloutState, slot: Slot, exposure: Exposure | N
     return next((at for at in thinned if has_bad(bound, evidence.between(onset, at))), None)
 
 
-def counting(situation: RolloutState, slot: Slot) -> list[Counting]:
+def counting(state: RolloutState, slot: Slot) -> list[Counting]:
     """The pods of a slot that users can meet now or soon, with what they have counted so far."""
-    world = situation.slot(slot)
-    pods = [pod for pod in world.pods if pod.revision == world.revision and not pod.leaving] if world else []
-    return [Counting(pod.uid, pod.process, pod.restarts, _newest(situation, pod.uid)) for pod in pods]
+    slot_state = state.slot(slot)
+    pods = (
+        [pod for pod in slot_state.pods if pod.revision == slot_state.revision and not pod.leaving]
+        if slot_state
+        else []
+    )
+    return [Counting(pod.uid, pod.process, pod.restarts, _newest(state, pod.uid)) for pod in pods]
 
 
-def _newest(situation: RolloutState, uid: str) -> PodSample | None:
+def _newest(state: RolloutState, uid: str) -> PodSample | None:
     """The newest reading, unless the newest attempt at one failed."""
-    seen: Sequence[PodSample | ScrapeFailure] = situation.snapshot.readings.get(uid, ())
+    seen: Sequence[PodSample | ScrapeFailure] = state.inputs.readings.get(uid, ())
     newest = seen[-1] if seen else None
     return newest if isinstance(newest, PodSample) else None

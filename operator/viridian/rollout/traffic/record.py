@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import msgspec
 
 from viridian.api.names import MODEL_DEPLOYMENT_LABEL, REVERTED_ANNOTATION, SLOT_LABEL, TRAFFIC_ANNOTATION, Slot
-from viridian.rollout.exposure import CounterBaseline, Exposure
+from viridian.rollout.analysis.exposure import CounterBaseline, Exposure
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ class Traffic:
     exposure: Exposure | None = None
 
     @property
-    def turned_away(self) -> tuple[Reverted, ...]:
+    def rejected(self) -> tuple[Reverted, ...]:
         """All that this record remembers to have lost the traffic, or the chance of getting it."""
         return (*((self.reverted,) if self.reverted is not None else ()), *self.unrecorded)
 

@@ -27,12 +27,13 @@ from viridian.api.names import (
 )
 from viridian.api.samples import REVISION_VARIABLE, SLOT_VARIABLE
 from viridian.core.ownership import owner_reference
-from viridian.rollout import addresses, model_address, traffic
-from viridian.rollout.addresses import Addresses
+from viridian.rollout.input import RolloutInput
 from viridian.rollout.records import RevisionRecord, ServedModel
-from viridian.rollout.snapshot import RolloutInput
-from viridian.rollout.template import merge
-from viridian.rollout.traffic import Reverted, Traffic
+from viridian.rollout.render import addresses, model_address
+from viridian.rollout.render.addresses import Addresses
+from viridian.rollout.render.pod_template import merge
+from viridian.rollout.traffic import record as traffic
+from viridian.rollout.traffic.record import Reverted, Traffic
 
 Manifest = dict[str, Any]
 
@@ -48,18 +49,18 @@ def labels(name: str, **more: str) -> dict[str, str]:
     }
 
 
-def metadata(snapshot: RolloutInput, name: str, **more_labels: str) -> Manifest:
+def metadata(inputs: RolloutInput, name: str, **more_labels: str) -> Manifest:
     """Of an object that is made for this ModelDeployment and goes with it."""
     return {
         "name": name,
-        "namespace": snapshot.namespace,
-        "labels": labels(snapshot.name) | more_labels,
-        "ownerReferences": [owner_reference(MODEL_DEPLOYMENT, snapshot.name, snapshot.uid)],
+        "namespace": inputs.namespace,
+        "labels": labels(inputs.name) | more_labels,
+        "ownerReferences": [owner_reference(MODEL_DEPLOYMENT, inputs.name, inputs.uid)],
     }
 
 
 def record(
-    snapshot: RolloutInput, revision: str, number: int, model: ServedModel, template: Mapping[str, Any]
+    inputs: RolloutInput, revision: str, number: int, model: ServedModel, template: Mapping[str, Any]
 ) -> Manifest:
     """The ControllerRevision of a revision. Its data can never be changed, only its outcomes are added."""
     fields = {"uri": model.address, "name": model.name, "version": model.version, "digest": model.digest}
@@ -67,35 +68,35 @@ def record(
     return {
         "apiVersion": "apps/v1",
         "kind": "ControllerRevision",
-        "metadata": _record_metadata(snapshot, revision),
+        "metadata": _record_metadata(inputs, revision),
         "revision": number,
         "data": {
             "model": {key: value for key, value in fields.items() if value},
             "template": model_address.concealed(template, model.uri),
-            "addresses": snapshot.settings.addresses.told_in(template).to_json(),
+            "addresses": inputs.settings.addresses.told_in(template).to_json(),
         },
     }
 
 
-def adopted_record(snapshot: RolloutInput, known: RevisionRecord) -> Manifest:
+def adopted_record(inputs: RolloutInput, known: RevisionRecord) -> Manifest:
     """A record as it stands, with this ModelDeployment as its owner."""
     return {
         "apiVersion": "apps/v1",
         "kind": "ControllerRevision",
-        "metadata": _record_metadata(snapshot, known.revision),
+        "metadata": _record_metadata(inputs, known.revision),
         "revision": known.number,
         "data": known.manifest["data"],
     }
 
 
-def _record_metadata(snapshot: RolloutInput, revision: str) -> Manifest:
+def _record_metadata(inputs: RolloutInput, revision: str) -> Manifest:
     """Its owner twice: a reference can be taken off, by backup tools for instance, and the memory must stay."""
-    own = metadata(snapshot, revision_record(snapshot.name, revision), **{REVISION_LABEL: revision})
-    return {**own, "annotations": {OWNER_ANNOTATION: snapshot.uid}}
+    own = metadata(inputs, revision_record(inputs.name, revision), **{REVISION_LABEL: revision})
+    return {**own, "annotations": {OWNER_ANNOTATION: inputs.uid}}
 
 
 def deployment(
-    snapshot: RolloutInput,
+    inputs: RolloutInput,
     slot: Slot,
     revision: str,
     template: Mapping[str, Any],
@@ -107,14 +108,14 @@ def deployment(
     `reverted`: why it is emptied to take the traffic from it, written together with that.
     """
     annotations = {"annotations": {REVERTED_ANNOTATION: traffic.dump_reverted(reverted)}} if reverted else {}
-    selector = {MODEL_DEPLOYMENT_LABEL: snapshot.name, SLOT_LABEL: str(slot)}
-    deadline = durations.parse(snapshot.spec.rollout.progress_deadline) if snapshot.spec else durations.parse("15m")
+    selector = {MODEL_DEPLOYMENT_LABEL: inputs.name, SLOT_LABEL: str(slot)}
+    deadline = durations.parse(inputs.spec.rollout.progress_deadline) if inputs.spec else durations.parse("15m")
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
         "metadata": metadata(
-            snapshot,
-            slot_deployment(snapshot.name, slot),
+            inputs,
+            slot_deployment(inputs.name, slot),
             **{SLOT_LABEL: str(slot), REVISION_LABEL: revision},
         )
         | annotations,
@@ -147,38 +148,38 @@ def _identity(slot: Slot, revision: str) -> list[dict[str, str]]:
     return [{"name": SLOT_VARIABLE, "value": str(slot)}, {"name": REVISION_VARIABLE, "value": revision}]
 
 
-def budget(snapshot: RolloutInput, slot: Slot) -> Manifest:
+def budget(inputs: RolloutInput, slot: Slot) -> Manifest:
     """At most one ready pod of a slot may be evicted at a time; one that is not ready serves nobody and may go."""
     return {
         "apiVersion": "policy/v1",
         "kind": "PodDisruptionBudget",
-        "metadata": metadata(snapshot, slot_deployment(snapshot.name, slot), **{SLOT_LABEL: str(slot)}),
+        "metadata": metadata(inputs, slot_deployment(inputs.name, slot), **{SLOT_LABEL: str(slot)}),
         "spec": {
             "maxUnavailable": 1,
             "unhealthyPodEvictionPolicy": "AlwaysAllow",
-            "selector": {"matchLabels": {MODEL_DEPLOYMENT_LABEL: snapshot.name, SLOT_LABEL: str(slot)}},
+            "selector": {"matchLabels": {MODEL_DEPLOYMENT_LABEL: inputs.name, SLOT_LABEL: str(slot)}},
         },
     }
 
 
-def live_service(snapshot: RolloutInput, port: int, wanted: Traffic) -> Manifest:
+def live_service(inputs: RolloutInput, port: int, wanted: Traffic) -> Manifest:
     """The Service that users call: its selector and the record of why change in one write."""
-    service = _service(snapshot, snapshot.name, port, traffic.selector(snapshot.name, wanted))
+    service = _service(inputs, inputs.name, port, traffic.selector(inputs.name, wanted))
     service["metadata"]["annotations"] = {TRAFFIC_ANNOTATION: traffic.dump(wanted)}
     return service
 
 
-def preview(snapshot: RolloutInput, port: int, slot: Slot) -> Manifest:
+def preview(inputs: RolloutInput, port: int, slot: Slot) -> Manifest:
     """The Service for looking at the slot that is not the champion's: a challenger, or the fallback."""
-    selector = {MODEL_DEPLOYMENT_LABEL: snapshot.name, SLOT_LABEL: str(slot)}
-    return _service(snapshot, preview_service(snapshot.name), port, selector)
+    selector = {MODEL_DEPLOYMENT_LABEL: inputs.name, SLOT_LABEL: str(slot)}
+    return _service(inputs, preview_service(inputs.name), port, selector)
 
 
-def _service(snapshot: RolloutInput, name: str, port: int, selector: dict[str, str]) -> Manifest:
+def _service(inputs: RolloutInput, name: str, port: int, selector: dict[str, str]) -> Manifest:
     return {
         "apiVersion": "v1",
         "kind": "Service",
-        "metadata": metadata(snapshot, name),
+        "metadata": metadata(inputs, name),
         "spec": {
             "selector": selector,
             "ports": [{"name": HTTP_PORT, "port": port, "protocol": "TCP", "targetPort": HTTP_PORT}],

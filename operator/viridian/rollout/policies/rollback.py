@@ -11,11 +11,11 @@ from viridian.api.samples import Idle
 from viridian.core.conditions import moment, stamp_exact
 from viridian.core.plan import Event, EventType
 from viridian.judgement.canary import CanaryVerdict, Judgement
-from viridian.rollout.evidence import first_bad_sample
-from viridian.rollout.exposure import Exposure, restarts_within
-from viridian.rollout.move import Close, Move
-from viridian.rollout.situation import RolloutState, fallback_revision
-from viridian.rollout.traffic import Reverted, Traffic
+from viridian.rollout.analysis.evidence import first_bad_sample
+from viridian.rollout.analysis.exposure import Exposure, restarts_within
+from viridian.rollout.decision import Close, RolloutDecision
+from viridian.rollout.state import RolloutState, fallback_revision
+from viridian.rollout.traffic.record import Reverted, Traffic
 
 # After this many restarts of a serving container within a trial nobody waits for its metrics.
 CRASH_LOOP = 3
@@ -26,7 +26,7 @@ DRAIN = timedelta(seconds=10)
 
 
 def reject(
-    situation: RolloutState,
+    state: RolloutState,
     traffic: Traffic,
     revision: str,
     reason: str,
@@ -34,13 +34,13 @@ def reject(
     *,
     by: str = "Viridian",
     breach_at: str = "",
-) -> Move:
+) -> RolloutDecision:
     """Take the traffic from a challenger and remember why; it is not tried again."""
     exposed = traffic.trial is not None and traffic.trial.weight > 0
-    said = f"{situation.version_of(revision)} is rejected: {message}"
+    said = f"{state.version_of(revision)} is rejected: {message}"
     kind = reasons.EVENT_ROLLED_BACK if exposed else reasons.EVENT_REJECTED
-    reverted = Reverted(revision, reasons.REJECTED, reason, message, stamp_exact(situation.now), breach_at, by)
-    return Move(
+    reverted = Reverted(revision, reasons.REJECTED, reason, message, stamp_exact(state.now), breach_at, by)
+    return RolloutDecision(
         traffic=replace(traffic, trial=None, reverted=reverted),
         reason=reason,
         waiting_for=said,
@@ -49,18 +49,18 @@ def reject(
     )
 
 
-def emptied(situation: RolloutState, traffic: Traffic) -> Move | None:
+def emptied(state: RolloutState, traffic: Traffic) -> RolloutDecision | None:
     """What is left to do about a challenger that lost the traffic by losing its pods: the live Service says so too."""
-    lost = situation.emptied
+    lost = state.emptied
     if lost is None:
         return None
-    said = f"{situation.version_of(lost.revision)} is rejected: {lost.message}"
+    said = f"{state.version_of(lost.revision)} is rejected: {lost.message}"
     close = Close((traffic.champion.other,), Idle.CLOSE)
-    return Move(replace(traffic, trial=None, reverted=lost), lost.reason, said, close=close)
+    return RolloutDecision(replace(traffic, trial=None, reverted=lost), lost.reason, said, close=close)
 
 
 def roll_back(
-    situation: RolloutState,
+    state: RolloutState,
     traffic: Traffic,
     to: str,
     reason: str,
@@ -68,11 +68,11 @@ def roll_back(
     *,
     by: str = "Viridian",
     breach_at: str = "",
-) -> Move:
+) -> RolloutDecision:
     """Give the traffic of a champion back to its warm fallback."""
-    now = stamp_exact(situation.now)
-    said = f"{situation.version_of(traffic.revision)} lost the traffic to {situation.version_of(to)}: {message}"
-    return Move(
+    now = stamp_exact(state.now)
+    said = f"{state.version_of(traffic.revision)} lost the traffic to {state.version_of(to)}: {message}"
+    return RolloutDecision(
         traffic=Traffic(
             champion=traffic.champion.other,
             revision=to,
@@ -87,44 +87,44 @@ def roll_back(
     )
 
 
-def unless_nobody_would_serve(situation: RolloutState, traffic: Traffic, move: Move) -> Move:
+def unless_nobody_would_serve(state: RolloutState, traffic: Traffic, decision: RolloutDecision) -> RolloutDecision:
     """The move, or waiting where it would take users from a challenger that serves them to a champion that cannot.
 
     An answer is better than none, whatever is said about the challenger. Who wants no answers rather than these
     says so with `spec.server.replicas: 0`.
     """
-    trial, after = traffic.trial, move.traffic
+    trial, after = traffic.trial, decision.traffic
     given_back = trial is not None and trial.weight > 0 and after is not None and after.trial is None
     if trial is None or not given_back or after is None or after.champion is not traffic.champion:
-        return move
-    champion, challenger = situation.slot(traffic.champion), situation.slot(traffic.champion.other)
+        return decision
+    champion, challenger = state.slot(traffic.champion), state.slot(traffic.champion.other)
     can_take_over = champion is not None and champion.revision == traffic.revision and champion.serves
     serves = challenger is not None and challenger.revision == trial.revision and challenger.serves
-    if can_take_over or not serves or situation.spec.server.replicas == 0:
-        return move
-    then = "".join(f"; then {event.message}" for event in move.events)
-    waiting = f"{situation.version_of(traffic.revision)} to be ready to take over{then}"
-    return Move(traffic, reasons.FALLBACK_UNAVAILABLE, waiting, trial.revision, move.judgements)
+    if can_take_over or not serves or state.spec.server.replicas == 0:
+        return decision
+    then = "".join(f"; then {event.message}" for event in decision.events)
+    waiting = f"{state.version_of(traffic.revision)} to be ready to take over{then}"
+    return RolloutDecision(traffic, reasons.FALLBACK_UNAVAILABLE, waiting, trial.revision, decision.judgements)
 
 
-def breach_began(situation: RolloutState, slot: Slot, exposure: Exposure | None, breached: Judgement | None) -> str:
+def breach_began(state: RolloutState, slot: Slot, exposure: Exposure | None, breached: Judgement | None) -> str:
     """When the first sample of a breach was seen; empty where no metric was breached."""
     if breached is None:
         return ""
-    return stamp_exact(first_bad_sample(situation, slot, exposure, breached.name) or situation.now)
+    return stamp_exact(first_bad_sample(state, slot, exposure, breached.name) or state.now)
 
 
 def breached(judgements: tuple[Judgement, ...]) -> Judgement | None:
     return next((judgement for judgement in judgements if judgement.verdict is CanaryVerdict.BREACH), None)
 
 
-def crash_loop(situation: RolloutState, slot: Slot, revision: str, exposure: Exposure | None = None) -> str | None:
+def crash_loop(state: RolloutState, slot: Slot, revision: str, exposure: Exposure | None = None) -> str | None:
     """The sentence about pods of this revision that crash again and again, within their exposure if there is one.
 
     One that waits for something and says so, such as the Secret of a key, is no such pod.
     """
-    world = situation.slot(slot)
-    pods = [pod for pod in world.pods if pod.revision == revision] if world else []
+    slot_state = state.slot(slot)
+    pods = [pod for pod in slot_state.pods if pod.revision == revision] if slot_state else []
     crashes = {pod: restarts_within(exposure, pod.uid, pod.restarts) for pod in pods if not pod.waits}
     worst = max(crashes, key=lambda pod: crashes[pod], default=None)
     if worst is None or crashes[worst] < CRASH_LOOP:
@@ -132,46 +132,52 @@ def crash_loop(situation: RolloutState, slot: Slot, revision: str, exposure: Exp
     return f"pod {worst.name} restarted {crashes[worst]} times; {worst.last_words or 'see its log'}"
 
 
-def unserved_since(situation: RolloutState, slot: Slot) -> str:
+def unserved_since(state: RolloutState, slot: Slot) -> str:
     """Since when no pod of the slot is ready, while some are wanted; empty where one is, or nobody knows."""
-    world = situation.slot(slot)
-    since = world.unavailable_since if world is not None and world.replicas > 0 and not world.serves else None
+    slot_state = state.slot(slot)
+    since = (
+        slot_state.unavailable_since
+        if slot_state is not None and slot_state.replicas > 0 and not slot_state.serves
+        else None
+    )
     return stamp_exact(since) if since is not None else ""
 
 
-def unserved(situation: RolloutState, slot: Slot) -> str | None:
+def unserved(state: RolloutState, slot: Slot) -> str | None:
     """The sentence about a slot that has pods of which none has been ready for a while."""
-    world, since = situation.slot(slot), moment(unserved_since(situation, slot))
-    if world is None or since is None or situation.now - since < UNSERVED:
+    slot_state, since = state.slot(slot), moment(unserved_since(state, slot))
+    if slot_state is None or since is None or state.now - since < UNSERVED:
         return None
-    complaint = situation.complaint(slot)
-    return f"no pod of it has been ready for {durations.spoken(situation.now - since)}{complaint}"
+    failure_message = state.failure_message(slot)
+    return f"no pod of it has been ready for {durations.spoken(state.now - since)}{failure_message}"
 
 
 # ---- Commands of people ----
 
 
-def rejected_by_person(situation: RolloutState, traffic: Traffic, revision: str | None) -> Move | None:
+def rejected_by_person(state: RolloutState, traffic: Traffic, revision: str | None) -> RolloutDecision | None:
     """`viridian.dev/reject: <revision>` sends the candidate home at once."""
-    command = situation.asked(REJECT_ANNOTATION, revision) if revision else None
+    command = state.asked(REJECT_ANNOTATION, revision) if revision else None
     if command is None or revision is None:
         return None
-    return reject(situation, traffic, revision, reasons.REJECTED_BY_PERSON, "rejected by annotation", by=command)
+    return reject(state, traffic, revision, reasons.REJECTED_BY_PERSON, "rejected by annotation", by=command)
 
 
-def rolled_back_by_person(situation: RolloutState, traffic: Traffic) -> Move | None:
+def rolled_back_by_person(state: RolloutState, traffic: Traffic) -> RolloutDecision | None:
     """`viridian.dev/rollback: <champion revision>` goes back to the fallback, as soon as that is ready.
 
     Where there is nothing to go back to, the command stops nothing.
     """
-    command = situation.asked(ROLLBACK_ANNOTATION, traffic.revision)
-    to, other = fallback_revision(situation, traffic), situation.slot(traffic.champion.other)
+    command = state.asked(ROLLBACK_ANNOTATION, traffic.revision)
+    to, other = fallback_revision(state, traffic), state.slot(traffic.champion.other)
     if command is None or to is None:
         return None
     if traffic.trial is not None:
         # The other slot holds the challenger: it makes room for the former champion first.
-        said = f"{situation.version_of(traffic.trial.revision)} makes room for a rollback"
-        return reject(situation, traffic, traffic.trial.revision, reasons.ROLLED_BACK_BY_PERSON, said, by=command)
+        said = f"{state.version_of(traffic.trial.revision)} makes room for a rollback"
+        return reject(state, traffic, traffic.trial.revision, reasons.ROLLED_BACK_BY_PERSON, said, by=command)
     if other is None or other.revision != to or not other.serves:
-        return Move(traffic, reasons.FALLBACK_UNAVAILABLE, f"{situation.version_of(to)} to be ready for the rollback")
-    return roll_back(situation, traffic, to, reasons.ROLLED_BACK_BY_PERSON, "rolled back by annotation", by=command)
+        return RolloutDecision(
+            traffic, reasons.FALLBACK_UNAVAILABLE, f"{state.version_of(to)} to be ready for the rollback"
+        )
+    return roll_back(state, traffic, to, reasons.ROLLED_BACK_BY_PERSON, "rolled back by annotation", by=command)

@@ -11,51 +11,52 @@ from viridian.core.conditions import stamp_exact
 from viridian.core.intent import of_the_same, stamp
 from viridian.core.ownership import Belongs, belongs
 from viridian.core.plan import Action, Annotate, Apply, Delete
-from viridian.rollout import objects, records
-from viridian.rollout.move import Move
+from viridian.rollout import records
+from viridian.rollout.decision import RolloutDecision
 from viridian.rollout.records import RevisionOutcome, RevisionRecord
-from viridian.rollout.situation import RolloutState
-from viridian.rollout.traffic import Reverted, Traffic
+from viridian.rollout.render import objects
+from viridian.rollout.state import RolloutState
+from viridian.rollout.traffic.record import Reverted, Traffic
 
 RECORDS_KEPT = 10
 _UNRECORDED = 5
 
 
-def pending_outcomes(situation: RolloutState, move: Move) -> dict[str, RevisionOutcome]:
+def pending_outcomes(state: RolloutState, decision: RolloutDecision) -> dict[str, RevisionOutcome]:
     """Revision to the decision about it that its record does not hold yet."""
     found: dict[str, RevisionOutcome] = {}
-    if move.traffic is not None:
-        for revision, outcome in (*_decided(move.traffic), *_emptied(situation)):
-            record = situation.record(revision)
+    if decision.traffic is not None:
+        for revision, outcome in (*_decided(decision.traffic), *_emptied(state)):
+            record = state.record(revision)
             if record is not None and not record.has(outcome):
                 found[revision] = outcome
-    if move.retried is not None:
-        revision, command = move.retried
-        found[revision] = RevisionOutcome(records.RETRIED, stamp_exact(situation.now), by=command)
+    if decision.retried is not None:
+        revision, command = decision.retried
+        found[revision] = RevisionOutcome(records.RETRIED, stamp_exact(state.now), by=command)
     return found
 
 
-def still_remembered(situation: RolloutState, move: Move) -> Move:
+def still_remembered(state: RolloutState, decision: RolloutDecision) -> RolloutDecision:
     """The move, with those that lost the traffic before and whose records cannot be written: nothing is forgotten.
 
     Only what is written anyway is added to.
     """
-    before, after = situation.traffic, move.traffic
+    before, after = state.traffic, decision.traffic
     if before is None or after is None or after == before:
-        return move
-    lost = [one for one in before.turned_away if one != after.reverted and not _is_noted(situation, one)]
-    return replace(move, traffic=replace(after, unrecorded=tuple(lost[:_UNRECORDED])))
+        return decision
+    lost = [one for one in before.rejected if one != after.reverted and not _is_noted(state, one)]
+    return replace(decision, traffic=replace(after, unrecorded=tuple(lost[:_UNRECORDED])))
 
 
-def _is_noted(situation: RolloutState, lost: Reverted) -> bool:
-    record = situation.record(lost.revision)
+def _is_noted(state: RolloutState, lost: Reverted) -> bool:
+    record = state.record(lost.revision)
     return record is not None and any(known.at == lost.at for known in record.outcomes)
 
 
-def _emptied(situation: RolloutState) -> Iterable[tuple[str, RevisionOutcome]]:
+def _emptied(state: RolloutState) -> Iterable[tuple[str, RevisionOutcome]]:
     """A challenger that has lost its pods is decided about, whatever the live Service still says."""
-    if situation.traffic is not None and situation.emptied is not None:
-        yield from _decided(replace(situation.traffic, trial=None, cause="", reverted=situation.emptied))
+    if state.traffic is not None and state.emptied is not None:
+        yield from _decided(replace(state.traffic, trial=None, cause="", reverted=state.emptied))
 
 
 def _decided(traffic: Traffic) -> Iterable[tuple[str, RevisionOutcome]]:
@@ -67,7 +68,7 @@ def _decided(traffic: Traffic) -> Iterable[tuple[str, RevisionOutcome]]:
     if traffic.cause == reasons.PROMOTED:
         yield traffic.revision, RevisionOutcome(reasons.PROMOTED, traffic.since, other=traffic.former or None)
     # The newest outcome of a revision is its last word, so it is noted last.
-    for lost in reversed(traffic.turned_away):
+    for lost in reversed(traffic.rejected):
         yield (
             lost.revision,
             RevisionOutcome(
@@ -82,50 +83,46 @@ def _decided(traffic: Traffic) -> Iterable[tuple[str, RevisionOutcome]]:
         )
 
 
-def with_pending(
-    situation: RolloutState, pending: Mapping[str, RevisionOutcome]
-) -> dict[str, tuple[RevisionOutcome, ...]]:
+def with_pending(state: RolloutState, pending: Mapping[str, RevisionOutcome]) -> dict[str, tuple[RevisionOutcome, ...]]:
     """Every record's outcomes, those of this pass included."""
-    known = {revision: record.outcomes for revision, record in situation.snapshot.records.items()}
+    known = {revision: record.outcomes for revision, record in state.inputs.records.items()}
     return {
         revision: (*outcomes, pending[revision]) if revision in pending else outcomes
         for revision, outcomes in known.items()
     }
 
 
-def record_outcomes(situation: RolloutState, pending: dict[str, RevisionOutcome]) -> Iterable[Action]:
+def record_outcomes(state: RolloutState, pending: dict[str, RevisionOutcome]) -> Iterable[Action]:
     """Where the operator itself will read it; nothing else comes before that."""
     for revision, outcome in pending.items():
-        yield annotate(situation, revision, (*situation.snapshot.records[revision].outcomes, outcome))
+        yield annotate(state, revision, (*state.inputs.records[revision].outcomes, outcome))
 
 
 def annotate(
-    situation: RolloutState, revision: str, outcomes: tuple[RevisionOutcome, ...], *, told: bool = False
+    state: RolloutState, revision: str, outcomes: tuple[RevisionOutcome, ...], *, told: bool = False
 ) -> Annotate:
     """All that stands on a record is said each time: what is left out of an apply is given up."""
     annotations = {OUTCOME_ANNOTATION: records.dump(outcomes)}
     if told:
         annotations[TOLD_ANNOTATION] = outcomes[-1].at
-    name = revision_record(situation.snapshot.name, revision)
+    name = revision_record(state.inputs.name, revision)
     return Annotate("apps/v1", "ControllerRevision", name, annotations, once_registered=told)
 
 
-def adopt_records(situation: RolloutState) -> Iterable[Action]:
+def adopt_records(state: RolloutState) -> Iterable[Action]:
     """Records that lost their owner get this one, before anything that shows that they may be believed changes."""
-    snapshot = situation.snapshot
-    for record in snapshot.records.values():
-        if belongs(record.manifest, snapshot.uid) is Belongs.ORPHAN:
-            yield Apply(of_the_same(stamp(objects.adopted_record(snapshot, record)), record.manifest))
+    inputs = state.inputs
+    for record in inputs.records.values():
+        if belongs(record.manifest, inputs.uid) is Belongs.ORPHAN:
+            yield Apply(of_the_same(stamp(objects.adopted_record(inputs, record)), record.manifest))
 
 
-def superfluous_records(situation: RolloutState, needed: set[str]) -> Iterable[Action]:
+def superfluous_records(state: RolloutState, needed: set[str]) -> Iterable[Action]:
     """Records beyond the newest, except those of revisions that are in use."""
 
     def age(record: RevisionRecord) -> tuple[str, int]:
         return (record.outcomes[-1].at if record.outcomes else "", record.number)
 
-    rest = [record for record in situation.snapshot.records.values() if record.revision not in needed]
+    rest = [record for record in state.inputs.records.values() if record.revision not in needed]
     for record in sorted(rest, key=age, reverse=True)[RECORDS_KEPT:]:
-        yield Delete(
-            "apps/v1", "ControllerRevision", revision_record(situation.snapshot.name, record.revision), record.uid
-        )
+        yield Delete("apps/v1", "ControllerRevision", revision_record(state.inputs.name, record.revision), record.uid)

@@ -19,10 +19,10 @@ from viridian.api.names import (
 from viridian.api.samples import MANAGEMENT_PORT as MANAGEMENT_PORT_NUMBER
 from viridian.core.intent import apply_unless_covered
 from viridian.core.plan import Apply, Delete
-from viridian.rollout import objects
-from viridian.rollout.layout import Layout
-from viridian.rollout.situation import RolloutState
-from viridian.rollout.snapshot import NetworkAccess, RolloutInput
+from viridian.rollout.input import NetworkAccess, RolloutInput
+from viridian.rollout.render import objects
+from viridian.rollout.slots import DesiredSlots
+from viridian.rollout.state import RolloutState
 
 OPERATOR_POD: Mapping[str, str] = {
     "app.kubernetes.io/name": "viridian",
@@ -35,21 +35,21 @@ Port = tuple[str | int, str]
 """Name or number, and protocol."""
 
 
-def limit_access(situation: RolloutState, slots: Layout) -> Iterator[Apply | Delete]:
+def limit_access(state: RolloutState, slots: DesiredSlots) -> Iterator[Apply | Delete]:
     """What brings the NetworkPolicy to what is wanted: there, or not there."""
-    snapshot, access = situation.snapshot, situation.snapshot.settings.access
-    observed, templates = snapshot.network_policy, tuple(_templates(situation, slots))
+    inputs, access = state.inputs, state.inputs.settings.access
+    observed, templates = inputs.network_policy, tuple(_templates(state, slots))
     if access is None:
         if observed is not None:
             metadata = observed["metadata"]
             yield Delete("networking.k8s.io/v1", "NetworkPolicy", metadata["name"], metadata["uid"])
     elif templates:
-        action = apply_unless_covered(policy(snapshot, access, templates), observed)
+        action = apply_unless_covered(policy(inputs, access, templates), observed)
         if action is not None:
             yield action
 
 
-def policy(snapshot: RolloutInput, access: NetworkAccess, templates: Iterable[Template]) -> objects.Manifest:
+def policy(inputs: RolloutInput, access: NetworkAccess, templates: Iterable[Template]) -> objects.Manifest:
     """For pods of both slots. Ports go by name, since the two slots may number them differently."""
     known = tuple(templates)
     operator = {
@@ -59,10 +59,10 @@ def policy(snapshot: RolloutInput, access: NetworkAccess, templates: Iterable[Te
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",
-        "metadata": objects.metadata(snapshot, network_policy(snapshot.name)),
+        "metadata": objects.metadata(inputs, network_policy(inputs.name)),
         "spec": {
             "podSelector": {
-                "matchLabels": {MODEL_DEPLOYMENT_LABEL: snapshot.name},
+                "matchLabels": {MODEL_DEPLOYMENT_LABEL: inputs.name},
                 "matchExpressions": [{"key": SLOT_LABEL, "operator": "Exists"}],
             },
             "policyTypes": ["Ingress"],
@@ -77,12 +77,12 @@ def policy(snapshot: RolloutInput, access: NetworkAccess, templates: Iterable[Te
     }
 
 
-def _templates(situation: RolloutState, slots: Layout) -> Iterator[Template]:
+def _templates(state: RolloutState, slots: DesiredSlots) -> Iterator[Template]:
     """Of the pods that are there, and of those that are about to be made."""
-    for world in situation.snapshot.slots.values():
-        yield world.deployment["spec"]["template"]
-    for occupant in slots.values():
-        wanted = situation.template_of(occupant.revision) if occupant is not None else None
+    for slot_state in state.inputs.slots.values():
+        yield slot_state.deployment["spec"]["template"]
+    for desired in slots.values():
+        wanted = state.template_of(desired.revision) if desired is not None else None
         if wanted is not None:
             yield wanted
 

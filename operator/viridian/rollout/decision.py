@@ -8,7 +8,7 @@ from viridian.api.names import Slot
 from viridian.api.samples import Idle
 from viridian.core.plan import Event
 from viridian.judgement.canary import Judgement
-from viridian.rollout.traffic import Reverted, Traffic
+from viridian.rollout.traffic.record import Reverted, Traffic
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class Close:
 
 
 @dataclass(frozen=True, slots=True)
-class Move:
+class RolloutDecision:
     """The next traffic record (None: no live Service yet), and how it came about."""
 
     traffic: Traffic | None
@@ -30,7 +30,7 @@ class Move:
     reason: str = ""
     waiting_for: str = ""
     # The revision that the other slot is to hold, None when that is the fallback's place.
-    candidate: str | None = None
+    challenger: str | None = None
     judgements: tuple[Judgement, ...] = ()
     close: Close | None = None
     events: tuple[Event, ...] = ()

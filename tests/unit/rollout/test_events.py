@@ -23,9 +23,9 @@ from tests.unit.rollout.plans import condition, told
 from viridian.api import reasons
 from viridian.core.plan import Apply, EventType, Plan
 from viridian.rollout.decide import decide, unregistered
-from viridian.rollout.news import news
-from viridian.rollout.snapshot import RolloutInput, Unresolved
-from viridian.rollout.traffic import Trial
+from viridian.rollout.events import news
+from viridian.rollout.input import RolloutInput, Unresolved
+from viridian.rollout.traffic.record import Trial
 
 NO_MODEL = Unresolved(reasons.MODEL_NOT_FOUND, "no registered model 'churn'", lasting=True)
 

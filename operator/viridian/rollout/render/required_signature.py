@@ -11,7 +11,7 @@ from typing import Any
 
 from viridian.api.names import FETCH_CONTAINER, SERVER_CONTAINER
 from viridian.rollout.records import ServedModel
-from viridian.rollout.template import merge
+from viridian.rollout.render.pod_template import merge
 
 REQUIRED_KEYS_VARIABLE = "VIRIDIAN_REQUIRED_KEYS"
 

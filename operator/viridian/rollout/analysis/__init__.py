@@ -1,0 +1,1 @@
+"""What is known about the answers of a slot, and how it is judged."""

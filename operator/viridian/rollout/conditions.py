@@ -1,0 +1,239 @@
+"""The conditions of a ModelDeployment, one question each, as kstatus, Argo CD and `kubectl wait` expect them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from viridian.api import durations, reasons
+from viridian.api.names import RESTART_ANNOTATION, Slot
+from viridian.api.registry import TAG_DIGEST
+from viridian.core.conditions import Finding, Truth, longer_ago, moment
+from viridian.core.obstacles import needed, outage, refusal
+from viridian.judgement.canary import CanaryVerdict, overall
+from viridian.rollout.decision import RolloutDecision
+from viridian.rollout.input import Unresolved
+from viridian.rollout.render import addresses
+from viridian.rollout.state import RolloutState, fallback_revision
+from viridian.rollout.traffic.record import Traffic
+
+_WAITING = {
+    reasons.PAUSED,
+    reasons.VERSION_GONE,
+    reasons.AWAITING_APPROVAL,
+    reasons.REVISION_REJECTED,
+    reasons.FALLBACK_UNAVAILABLE,
+}
+
+
+_OF_A_STEP = re.compile(r"\d(ms|[smhd]) of \d|\d of \d+ requests$")
+"""What is left of a step's time or requests."""
+
+
+def findings(state: RolloutState, decision: RolloutDecision) -> list[Finding]:
+    """Some are there only while they are true (Reconciling, Stalled) or not (RegistryTold, AddressesCurrent)."""
+    found = [_ready(state, decision), _model_resolved(state)]
+    found.extend(_reconciling(state, decision))
+    found.extend(_stalled(state, decision))
+    found.extend(_challenger_healthy(decision))
+    found.append(_rollback_ready(state, decision))
+    found.extend(_registry_told(state))
+    found.extend(_addresses_current(state, decision))
+    return found
+
+
+def _ready(state: RolloutState, decision: RolloutDecision) -> Finding:
+    """Whether users are served; the reason tells what else is going on."""
+    traffic = decision.traffic
+    if traffic is None:
+        missing = needed(state.inputs.obstacles, "Deployment", "Service")
+        if in_the_way := decision.stalled or refusal(missing) or outage(missing):
+            return Finding(reasons.READY, Truth.FALSE, *in_the_way)
+        return Finding(
+            reasons.READY,
+            Truth.FALSE,
+            decision.reason or reasons.FIRST_DEPLOYMENT,
+            f"waiting for {decision.waiting_for}",
+        )
+    slot_state, shown = state.slot(traffic.champion), state.version_of(traffic.revision)
+    serving = any(parse_slot.serves for slot in traffic.receiving if (parse_slot := state.slot(slot)) is not None)
+    if not serving and state.spec.server.replicas > 0:
+        why = state.failure_message(traffic.champion)
+        return Finding(reasons.READY, Truth.FALSE, reasons.CHAMPION_UNAVAILABLE, f"no pod of {shown} is ready{why}")
+    if decision.challenger is not None:
+        held = _held(state, decision)
+        reason = decision.reason if held or decision.reason in _WAITING else reasons.ROLLING_OUT
+        waiting = (
+            f", waiting for {decision.waiting_for}" if decision.waiting_for and decision.reason in _WAITING else held
+        )
+        tried = state.version_of(decision.challenger)
+        both = f"{shown} serves; {tried} is on its way"
+        alone = f"{tried} serves alone; no pod of {shown} is ready"
+        said = both if slot_state is not None and slot_state.serves else alone
+        return Finding(reasons.READY, Truth.TRUE, reason, f"{said}{waiting}{_trouble(state, traffic)}")
+    reason = decision.reason if decision.reason in (*_WAITING, reasons.PROBATION) else reasons.SERVING
+    said = f"{shown} serves"
+    if decision.reason == reasons.REVISION_REJECTED:
+        said = f"{said}; {decision.waiting_for}"
+    elif decision.reason == reasons.PROBATION and decision.waiting_for:
+        said = f"{said}; waiting for {decision.waiting_for}"
+    return Finding(reasons.READY, Truth.TRUE, reason, f"{said}{_trouble(state, traffic, traffic.champion)}")
+
+
+def _trouble(state: RolloutState, traffic: Traffic, *only: Slot) -> str:
+    """What keeps pods of the slots from being ready."""
+    slots = only or (traffic.champion.other, traffic.champion)
+    return "".join(f"; {slot} is not at full size{said}" for slot in slots if (said := state.failure_message(slot)))
+
+
+def _held(state: RolloutState, decision: RolloutDecision) -> str:
+    """That a challenger goes no further, without any number that moves with every look."""
+    if decision.reason == reasons.BREACHED or _blind_for_a_window(state, decision):
+        return "".join(f", held: {finding.message}" for finding in _challenger_healthy(decision))
+    return ""
+
+
+def _blind_for_a_window(state: RolloutState, decision: RolloutDecision) -> bool:
+    """Before that nobody wonders: at first there are too few samples for anything."""
+    trial = decision.traffic.trial if decision.traffic is not None else None
+    if trial is None or decision.reason not in (reasons.NO_DATA, reasons.PROVIDER_ERROR):
+        return False
+    window = durations.parse(state.spec.rollout.analysis.window)
+    return longer_ago(moment(trial.blind_since), window, state.now)
+
+
+def _model_resolved(state: RolloutState) -> Finding:
+    model = state.inputs.model
+    if isinstance(model, Unresolved):
+        status = Truth.FALSE if model.lasting else Truth.UNKNOWN
+        return Finding(reasons.MODEL_RESOLVED, status, model.reason, model.message)
+    name = f"{model.name} " if model.name else ""
+    signature = state.spec.model.signature
+    required = state.inputs.settings.requires_signature(state.inputs.namespace)
+    if model.digest is None and not required and (signature is None or not signature.required):
+        said = (
+            f"{name}{model.shown}, which nobody verifies: it has no digest, so whatever lies at its address is served; "
+            f"bundle it with viridian.training, which sets the tag {TAG_DIGEST}, or ask for a signature"
+        )
+        return Finding(reasons.MODEL_RESOLVED, Truth.TRUE, reasons.UNVERIFIED, said)
+    return Finding(reasons.MODEL_RESOLVED, Truth.TRUE, reasons.RESOLVED, f"{name}{model.shown}")
+
+
+def _reconciling(state: RolloutState, decision: RolloutDecision) -> Iterable[Finding]:
+    obstacles, awaited = state.inputs.obstacles, state.awaited
+    if decision.stalled is not None or refusal(obstacles) is not None:
+        return
+    if (delayed := outage(obstacles)) is not None:
+        yield Finding(reasons.RECONCILING, Truth.TRUE, *delayed)
+    elif awaited is not None and decision.challenger is None:
+        yield Finding(reasons.RECONCILING, Truth.TRUE, awaited.reason, f"waiting for the model: {awaited.message}")
+    elif decision.traffic is None or decision.challenger is not None:
+        waiting = f"waiting for {decision.waiting_for}" if decision.waiting_for else "on its way"
+        yield Finding(
+            reasons.RECONCILING, Truth.TRUE, decision.reason or reasons.ROLLING_OUT, _without_numbers(waiting)
+        )
+    elif decision.reason in (reasons.PAUSED, reasons.SCALING) or (
+        decision.reason == reasons.PROBATION and decision.waiting_for
+    ):
+        yield Finding(reasons.RECONCILING, Truth.TRUE, decision.reason, f"waiting for {decision.waiting_for}")
+    elif not _champion_settled(state, decision.traffic):
+        yield Finding(
+            reasons.RECONCILING,
+            Truth.TRUE,
+            reasons.SCALING,
+            f"the champion's pods are being added or replaced{state.failure_message(decision.traffic.champion)}",
+        )
+
+
+def _without_numbers(waiting: str) -> str:
+    """What changes every second belongs into `challenger.waitingFor`, which is published at a calmer pace."""
+    return "waiting for the step to end" if _OF_A_STEP.search(waiting) else waiting
+
+
+def _champion_settled(state: RolloutState, traffic: Traffic) -> bool:
+    slot_state = state.slot(traffic.champion)
+    return slot_state is not None and slot_state.settled and slot_state.replicas == state.spec.server.replicas
+
+
+def _stalled(state: RolloutState, decision: RolloutDecision) -> Iterable[Finding]:
+    model, refused = state.inputs.model, refusal(state.inputs.obstacles)
+    if refused is not None:
+        besides = f". Besides: {decision.stalled[1]}" if decision.stalled is not None else ""
+        yield Finding(reasons.STALLED, Truth.TRUE, refused[0], f"{refused[1]}{besides}")
+    elif decision.stalled is not None:
+        yield Finding(reasons.STALLED, Truth.TRUE, *decision.stalled)
+    elif isinstance(model, Unresolved) and model.lasting and decision.challenger is None and state.awaited is None:
+        yield Finding(reasons.STALLED, Truth.TRUE, model.reason, model.message)
+
+
+def _challenger_healthy(decision: RolloutDecision) -> Iterable[Finding]:
+    if decision.traffic is None or (decision.challenger is None and not decision.judgements):
+        return
+    if not decision.judgements:
+        reason = reasons.DEPLOYING if decision.reason == reasons.DEPLOYING else reasons.NOT_JUDGED
+        yield Finding(reasons.CHALLENGER_HEALTHY, Truth.UNKNOWN, reason, "no answers have been judged yet")
+        return
+    verdict = overall(decision.judgements)
+    named = ", ".join(judgement.name for judgement in decision.judgements if judgement.verdict is verdict)
+    yield {
+        CanaryVerdict.PASS: Finding(
+            reasons.CHALLENGER_HEALTHY, Truth.TRUE, reasons.HEALTHY, f"{named} keep their bounds"
+        ),
+        CanaryVerdict.BREACH: Finding(
+            reasons.CHALLENGER_HEALTHY, Truth.FALSE, reasons.BREACHED, f"{named} beyond the bound"
+        ),
+        CanaryVerdict.NO_DATA: Finding(
+            reasons.CHALLENGER_HEALTHY, Truth.UNKNOWN, reasons.NO_DATA, f"too few samples of {named}"
+        ),
+        CanaryVerdict.PROVIDER_ERROR: Finding(
+            reasons.CHALLENGER_HEALTHY, Truth.UNKNOWN, reasons.PROVIDER_ERROR, f"{named} cannot be read from the pods"
+        ),
+    }[verdict]
+
+
+def _rollback_ready(state: RolloutState, decision: RolloutDecision) -> Finding:
+    traffic = decision.traffic
+    if traffic is None:
+        return Finding(reasons.ROLLBACK_READY, Truth.FALSE, reasons.NO_FALLBACK, "there is no former champion yet")
+    if decision.challenger is not None:
+        champion = state.slot(traffic.champion)
+        ready = champion is not None and champion.serves
+        said = f"{state.version_of(traffic.revision)} is {'warm' if ready else 'not ready'}"
+        return Finding(reasons.ROLLBACK_READY, Truth.of(ready), reasons.CHAMPION_IS_FALLBACK, said)
+    revision, slot_state = fallback_revision(state, traffic), state.slot(traffic.champion.other)
+    if revision is None:
+        return Finding(
+            reasons.ROLLBACK_READY, Truth.FALSE, reasons.NO_FALLBACK, "there is no former champion to go back to"
+        )
+    shown = state.version_of(revision)
+    if state.spec.fallback.replicas == 0 and (slot_state is None or slot_state.replicas == 0):
+        said = f"{shown} is known, but spec.fallback.replicas is 0"
+        return Finding(reasons.ROLLBACK_READY, Truth.FALSE, reasons.NO_FALLBACK, said)
+    if slot_state is not None and slot_state.revision == revision and slot_state.serves:
+        return Finding(
+            reasons.ROLLBACK_READY, Truth.TRUE, reasons.FALLBACK_READY, f"{shown} is warm in {traffic.champion.other}"
+        )
+    said = f"{shown} has no ready pod{state.failure_message(traffic.champion.other)}"
+    return Finding(reasons.ROLLBACK_READY, Truth.FALSE, reasons.FALLBACK_UNAVAILABLE, said)
+
+
+def _registry_told(state: RolloutState) -> Iterable[Finding]:
+    untold = state.inputs.untold
+    if untold is not None:
+        yield Finding(reasons.REGISTRY_TOLD, Truth.FALSE, *untold)
+
+
+def _addresses_current(state: RolloutState, decision: RolloutDecision) -> Iterable[Finding]:
+    """Pods that run are not restarted for another address; people should know that they have the former one."""
+    if decision.traffic is None:
+        return
+    known = state.addresses_in(decision.traffic.champion, decision.traffic.revision)
+    moved = addresses.moved(known, state.inputs.settings.addresses.in_place_of(known)) if known else ""
+    if moved:
+        said = (
+            f"the pods of {state.version_of(decision.traffic.revision)} keep {moved}; once one of them has to be made "
+            "anew, all get the new address, one after the other; to move them now: "
+            f"kubectl -n {state.inputs.namespace} annotate --overwrite md {state.inputs.name} "
+            f"{RESTART_ANNOTATION}=<time>"
+        )
+        yield Finding(reasons.ADDRESSES_CURRENT, Truth.FALSE, reasons.FORMER_ADDRESS, said)

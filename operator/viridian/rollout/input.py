@@ -1,0 +1,211 @@
+"""Everything that a pass over a ModelDeployment has read, frozen. What is not in here plays no part in a decision."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from viridian.api import durations
+from viridian.api.modeldeployment import ModelDeploymentSpec
+from viridian.api.names import Slot
+from viridian.api.samples import Identity, PodSample, PodTarget, ScrapeFailure
+from viridian.core.conditions import moment
+from viridian.core.model_owners import OwnerRule, Owners, OwnersUnknown
+from viridian.core.obstacles import Obstacles
+from viridian.core.signature_keys import SignatureKeys, required_keys
+from viridian.core.templates import NO_LIMITS, TemplateRules
+from viridian.monitoring.status import MonitoringResult
+from viridian.rollout import records
+from viridian.rollout.records import RevisionRecord, ServedModel
+from viridian.rollout.render.addresses import Addresses
+from viridian.rollout.slot_state import Pod, SlotState
+from viridian.rollout.traffic import record as traffic
+from viridian.rollout.traffic.record import Traffic
+
+Object = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkAccess:
+    """Who may reach the management port of model servers."""
+
+    # The namespace that the operator runs in.
+    operator_namespace: str
+    # NetworkPolicyPeers of whatever collects metrics, Prometheus for instance.
+    metrics_from: tuple[Object, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorSettings:
+    """What the operator's own configuration adds."""
+
+    server_image: str
+    mlflow_uri: str | None = None
+    # Where servers and the operator itself find the collector.
+    collector_url: str | None = None
+    # By which servers know the operator's orders; None where it has no key.
+    orders_key: str | None = None
+    # Names of Secrets, in the namespace of each pod, with which its images are pulled.
+    image_pull_secrets: tuple[str, ...] = ()
+    # Who may reach the management port of model servers; None: no NetworkPolicies are made.
+    access: NetworkAccess | None = None
+    # Which namespaces may have which registered models written to.
+    registry_models: tuple[OwnerRule, ...] = ()
+    # By whom versions must be signed in which namespaces.
+    signature_keys: tuple[SignatureKeys, ...] = ()
+    # How often a followed alias is looked up.
+    registry_poll: timedelta = timedelta(seconds=15)
+    # What pod templates may say.
+    templates: TemplateRules = NO_LIMITS
+
+    def requires_signature(self, namespace: str) -> bool:
+        """Whatever a spec says."""
+        return bool(required_keys(self.signature_keys, namespace))
+
+    @property
+    def addresses(self) -> Addresses:
+        """Those that new pods are told."""
+        return Addresses(self.mlflow_uri or "", self.collector_url or "", self.orders_key or "")
+
+
+@dataclass(frozen=True, slots=True)
+class Unresolved:
+    """Why the wanted model has no immutable version: a reason of `viridian.api.reasons` and a sentence.
+
+    `lasting`: the registry did answer, and only a change by someone will make it answer differently.
+    """
+
+    reason: str
+    message: str
+    lasting: bool
+
+
+Readings = Mapping[str, Sequence[PodSample | ScrapeFailure]]
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutInput:
+    """A ModelDeployment and its world."""
+
+    name: str
+    namespace: str
+    uid: str
+    generation: int
+    # None when the stored object does not fit the present schema; `invalid` says why.
+    spec: ModelDeploymentSpec | None
+    settings: OperatorSettings
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    status: Object = field(default_factory=dict)
+    invalid: str = ""
+    slots: Mapping[Slot, SlotState] = field(default_factory=dict)
+    live: Object | None = None
+    preview: Object | None = None
+    budgets: Mapping[str, Object] = field(default_factory=dict)
+    network_policy: Object | None = None
+    records: Mapping[str, RevisionRecord] = field(default_factory=dict)
+    model: ServedModel | Unresolved = Unresolved("Unknown", "not looked up yet", lasting=False)
+    # Aliases of the registered model, None where they are unknown at the moment.
+    aliases: Mapping[str, str] | None = None
+    # To whom each registered model belongs that something may be written to.
+    owners: Mapping[str, Owners | OwnersUnknown] = field(default_factory=dict)
+    # Why the registry has just not taken what was decided: a reason and a sentence.
+    untold: tuple[str, str] | None = None
+    # Readings by pod uid, oldest first, as far back as the analysis looks.
+    readings: Readings = field(default_factory=dict)
+    # Kind and name of objects that are somebody else's: nothing is written to those.
+    taken: frozenset[tuple[str, str]] = frozenset()
+    # Kind and name of helpers that an earlier object of this name left: they are waited for, nothing else is.
+    leaving: frozenset[tuple[str, str]] = frozenset()
+    # Name to uid of records without an owner that tell of an earlier object of this name.
+    forgotten: Mapping[str, str] = field(default_factory=dict)
+    # What keeps which object from being written.
+    obstacles: Obstacles = field(default_factory=dict)
+    # What the monitors say; None where none are asked for.
+    watch: MonitoringResult | None = None
+
+    @property
+    def traffic(self) -> Traffic | None:
+        return traffic.parse(self.live)
+
+
+def named_models(inputs: RolloutInput) -> frozenset[str]:
+    """The registered models that something may have to be told about: a spec may have named another one before."""
+    return frozenset(record.model.name for record in inputs.records.values() if record.model.name)
+
+
+def name_taken(inputs: RolloutInput, kind: str, name: str) -> str:
+    """The sentence about a child that cannot be written, since somebody else's object has its name."""
+    return (
+        f"the {kind} {name} exists and does not belong to this ModelDeployment; delete it, or give the "
+        f"ModelDeployment {inputs.name} another name"
+    )
+
+
+def parse_records(manifests: Sequence[Object]) -> dict[str, RevisionRecord]:
+    """Revision to its record."""
+    parsed = filter(None, map(records.parse, manifests))
+    return {record.revision: record for record in parsed}
+
+
+def judged_slot(inputs: RolloutInput, now: datetime) -> Slot | None:
+    """The slot whose pods are read now: those of a new champion in probation, or of a challenger.
+
+    Also of one that no user can meet yet: what it has counted by then must be known when users can.
+    """
+    current = inputs.traffic
+    if current is None or inputs.spec is None:
+        return None
+    if current.trial is not None:
+        return current.champion.other
+    watched = inputs.spec.rollout.analysis.metrics and in_probation(inputs, current, now)
+    return current.champion if watched else None
+
+
+def about_to_be_met(inputs: RolloutInput) -> bool:
+    """Whether this pass may be the one after which users meet the challenger: its counters are wanted as they are."""
+    trial = inputs.traffic.trial if inputs.traffic is not None else None
+    return trial is not None and trial.weight == 0
+
+
+def probation_end(inputs: RolloutInput, current: Traffic) -> datetime | None:
+    """Until when the champion is judged; None for one that is not, or where there is nobody to go back to."""
+    since = moment(current.since)
+    if inputs.spec is None or since is None or not current.former or current.cause != "Promoted":
+        return None
+    return since + durations.parse(inputs.spec.rollout.probation)
+
+
+def in_probation(inputs: RolloutInput, current: Traffic, now: datetime) -> bool:
+    """Whether the champion is new enough to be judged on, with someone there to go back to."""
+    end = probation_end(inputs, current)
+    return end is not None and now < end
+
+
+def targets(inputs: RolloutInput, slot: Slot) -> tuple[PodTarget, ...]:
+    """The pods of a slot that can be talked to."""
+    slot_state = inputs.slots.get(slot)
+    return tuple(_target(inputs, slot, pod) for pod in slot_state.pods if pod.reachable) if slot_state else ()
+
+
+def judged_targets(inputs: RolloutInput, slot: Slot) -> tuple[PodTarget, ...]:
+    """Those of them that run what the slot holds now: pods of the revision before it may still be leaving."""
+    slot_state = inputs.slots.get(slot)
+    pods = (
+        [pod for pod in slot_state.pods if pod.reachable and pod.revision == slot_state.revision] if slot_state else []
+    )
+    return tuple(_target(inputs, slot, pod) for pod in pods)
+
+
+def _target(inputs: RolloutInput, slot: Slot, pod: Pod) -> PodTarget:
+    identity = Identity(
+        namespace=inputs.namespace, deployment=inputs.name, slot=str(slot), revision=pod.revision, pod=pod.name
+    )
+    return PodTarget(uid=pod.uid, ip=pod.ip, port=pod.management_port, identity=identity, process=pod.process)
+
+
+def to_scrape(inputs: RolloutInput, now: datetime) -> tuple[PodTarget, ...]:
+    """The pods whose counters this pass needs; the observer reads them and fills `readings` before deciding."""
+    slot = judged_slot(inputs, now)
+    return judged_targets(inputs, slot) if slot is not None else ()

@@ -1,0 +1,1 @@
+"""What is decided about the traffic of a ModelDeployment: chains of checks, the first answer decides."""

@@ -1,0 +1,1 @@
+"""The objects of a ModelDeployment, as they are applied."""
