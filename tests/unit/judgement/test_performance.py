@@ -136,7 +136,7 @@ def test_sentences_of_limits() -> None:
 
 
 def drifted(value: float | None, *, known: int = 1000, error: float = 0.005, **more: Any) -> Figure:
-    asked = {"threshold": 0.1, "decision": Decision.LOWER_BOUND, "least": 500, **more}
+    asked = {"threshold": 0.1, "decision": Decision.LOWER_BOUND, "min_samples": 500, **more}
     baseline = asked.pop("baseline", HOLDOUT)
     return concept_drift(asked.pop("metric", PerformanceMetric.AUC), window(value, known, error), baseline, **asked)
 
@@ -176,7 +176,7 @@ def test_without_labels_or_holdout_nothing_is_said_of_the_concept() -> None:
 
 def declining(by: float, windows: int = 14, error: float = 0.005, known: int = 500, **more: Any) -> Figure:
     judged = [window(0.9 - by * number, known, error) for number in range(windows)]
-    asked = {"per_window": -0.005, "relative": None, "decision": Decision.LOWER_BOUND, "least": 100, **more}
+    asked = {"per_window": -0.005, "relative": None, "decision": Decision.LOWER_BOUND, "min_samples": 100, **more}
     return decay(asked.pop("metric", PerformanceMetric.AUC), judged, asked.pop("baseline", HOLDOUT), **asked)
 
 
