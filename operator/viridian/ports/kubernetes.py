@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any
@@ -101,6 +101,31 @@ class KubernetesCluster:
         unnamed = ObjectRef("v1", "Secret", manifest["metadata"]["namespace"], "")
         call = _Call("create", "POST", unnamed, body=manifest, of=_SECRETS)
         (await self._send(call)).content(call)
+
+    async def create(self, manifest: Mapping[str, Any]) -> Object:
+        """Make the object; ClusterConflict where there is one of that name."""
+        reference = replace(_reference_of(manifest), name="")
+        call = _Call("create", "POST", reference, body=manifest)
+        return (await self._send(call)).content(call)
+
+    async def replace(self, manifest: Mapping[str, Any]) -> Object:
+        """Write the whole object; ClusterConflict where another version than its resourceVersion is stored."""
+        call = _Call("update", "PUT", _reference_of(manifest), body=manifest)
+        return (await self._send(call)).content(call)
+
+    async def follow(self, reference: ObjectRef) -> AsyncIterator[Object | None]:
+        """The object as it is now, None where there is none, and again after each change, until the stream ends.
+
+        The watch begins with what is there when it begins, so nothing is missed in between.
+        """
+        yield await self.get(reference)
+        parameters = {"watch": "true", "fieldSelector": f"metadata.name={reference.name}", "timeoutSeconds": "300"}
+        call = _Call("watch", "GET", replace(reference, name=""), parameters=parameters)
+        async for line in self._lines(call):
+            event = _decoded(line)
+            if not isinstance(event, dict) or event.get("type") not in ("ADDED", "MODIFIED", "DELETED"):
+                raise ClusterUnavailable(f"{call.subject}: the watch has ended with {str(event)[:200]}")
+            yield None if event["type"] == "DELETED" else event["object"]
 
     async def list(
         self, api_version: str, kind: str, namespace: str | None, labels: Mapping[str, str] | None = None
@@ -204,6 +229,25 @@ class KubernetesCluster:
             if self._on_call is not None:
                 self._on_call(call.verb, call.resource.plural, code, time.monotonic() - started)
 
+    async def _lines(self, call: _Call) -> AsyncIterator[bytes]:
+        """The lines of an answer that goes on, as they come. Whoever reads them has a clock of their own."""
+        connecting = aiohttp.ClientTimeout(total=None, sock_connect=TIMEOUT_SECONDS)
+        try:
+            async with self._opened().get(
+                self._connection.server + call.path,
+                params=call.parameters,
+                headers=self._headers(call),
+                allow_redirects=False,
+                timeout=connecting,
+            ) as response:
+                if response.status != 200:
+                    body = _decoded(await bounded(response, MAX_BYTES))
+                    _ApiResponse(response.status, body, response.headers.get("Retry-After")).content(call)
+                async for line in response.content:
+                    yield line
+        except (TooLong, TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
+            raise ClusterUnavailable(f"{call.subject}: {_what_happened(error)}") from error
+
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:
             self._session = aiohttp.ClientSession(
@@ -278,7 +322,7 @@ def _reference_of(manifest: Mapping[str, Any]) -> ObjectRef:
     return ObjectRef(manifest["apiVersion"], manifest["kind"], metadata.get("namespace", ""), metadata["name"])
 
 
-def _decoded(content: bytearray) -> Any:
+def _decoded(content: bytes | bytearray) -> Any:
     """JSON as it is, anything else as text."""
     try:
         return msgspec.json.decode(content)

@@ -1,0 +1,64 @@
+"""Ports that write only while this operator leads.
+
+Leadership is asked for right before each write, by this process's own clock: whoever was stopped for a while and goes on
+in the middle of a pass writes nothing any more. What passes between that look and the server's answer is left to the
+preconditions of the writes (docs/decisions/0023-two-operators.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, Final, cast
+
+from viridian.ports.cluster import Cluster, ClusterUnavailable
+from viridian.ports.pods import Pods
+from viridian.ports.registry import Registry, RegistryUnavailable
+
+NOT_LEADING: Final = "this operator does not lead any more: another one has taken over, or the API server is away"
+
+CLUSTER_READS: Final = frozenset({"get", "list"})
+REGISTRY_READS: Final = frozenset({"model", "version", "version_of_run", "logged_model", "find_run", "run"})
+PODS_READS: Final = frozenset({"scrape", "profile"})
+
+MayWrite = Callable[[], bool]
+
+
+def fenced_cluster(cluster: Cluster, may_write: MayWrite) -> Cluster:
+    """The same cluster; writes raise ClusterUnavailable while this operator does not lead."""
+    return cast(Cluster, _Fence(cluster, CLUSTER_READS, may_write, ClusterUnavailable))
+
+
+def fenced_registry(registry: Registry, may_write: MayWrite) -> Registry:
+    """The same registry; writes raise RegistryUnavailable while this operator does not lead."""
+    return cast(Registry, _Fence(registry, REGISTRY_READS, may_write, RegistryUnavailable))
+
+
+def fenced_pods(pods: Pods, may_write: MayWrite) -> Pods:
+    """The same pods; orders raise ClusterUnavailable while this operator does not lead."""
+    return cast(Pods, _Fence(pods, PODS_READS, may_write, ClusterUnavailable))
+
+
+class _Fence:
+    """A port in front of which it is asked. What is not known as a read is taken for a write."""
+
+    def __init__(
+        self, port: object, reads: frozenset[str], may_write: MayWrite, refusal: Callable[[str], Exception]
+    ) -> None:
+        self._port = port
+        self._reads = reads
+        self._may_write = may_write
+        self._refusal = refusal
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._port, name)
+        if name in self._reads:
+            return method
+
+        @wraps(method)
+        async def write(*arguments: Any, **named: Any) -> Any:
+            if not self._may_write():
+                raise self._refusal(NOT_LEADING)
+            return await method(*arguments, **named)
+
+        return write
