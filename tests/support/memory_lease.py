@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import replace
 
 from viridian.api.lease import LeaseRecord
@@ -56,7 +56,7 @@ class MemoryLease:
         assert stored is not None
         return stored
 
-    async def changes(self) -> AsyncIterator[LeaseRecord | None]:
+    async def changes(self) -> AsyncGenerator[LeaseRecord | None]:
         await self._reached()
         heard = self._stored.listen()
         while True:

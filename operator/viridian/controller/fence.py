@@ -1,8 +1,8 @@
 """Ports that write only while this operator leads.
 
-Leadership is asked for right before each write, by this process's own clock: whoever was stopped for a while and goes on
-in the middle of a pass writes nothing any more. What passes between that look and the server's answer is left to the
-preconditions of the writes (docs/decisions/0023-two-operators.md).
+Leadership is asked for right before each write, by this process's own clock: a process that was stopped for a while
+and goes on in the middle of a pass writes nothing any more. A write that was sent before is held off by its
+preconditions (docs/decisions/0023-two-operators.md).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ NOT_LEADING: Final = "this operator does not lead any more: another one has take
 
 CLUSTER_READS: Final = frozenset({"get", "list"})
 REGISTRY_READS: Final = frozenset({"model", "version", "version_of_run", "logged_model", "find_run", "run"})
-PODS_READS: Final = frozenset({"scrape", "profile"})
+PODS_READS: Final = frozenset({"scrape"})
 
 MayWrite = Callable[[], bool]
 

@@ -53,7 +53,7 @@ class Alone:
     def may_write(self) -> bool:
         return True
 
-    async def run(self, lead: Callable[[], None], stand_by: Callable[[], Awaitable[None]]) -> None:
+    async def run(self, lead: Callable[[], None], stand_by: Callable[[], Awaitable[None]]) -> None:  # noqa: ARG002
         lead()
         await asyncio.Event().wait()
 
@@ -132,8 +132,10 @@ class Candidate:
     # ---- leading
 
     async def _until_lost(self) -> None:
-        while self.may_write():
+        while True:
             await asyncio.sleep(min(self._timings.retry, self._left()))
+            if not self.may_write():
+                return
             try:
                 await self._claim()
             except ClusterConflict:

@@ -66,9 +66,7 @@ def saw(election: Election, record: LeaseRecord | None, now: float) -> Election:
     if record == election.record:
         return election
     lost = record is None or record.holder != election.identity
-    return replace(
-        election, record=record, seen_at=now, may_write_until=-inf if lost else election.may_write_until
-    )
+    return replace(election, record=record, seen_at=now, may_write_until=-inf if lost else election.may_write_until)
 
 
 def claim(election: Election, now: float, time: str) -> LeaseRecord | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from types import TracebackType
@@ -113,7 +113,7 @@ class KubernetesCluster:
         call = _Call("update", "PUT", _reference_of(manifest), body=manifest)
         return (await self._send(call)).content(call)
 
-    async def follow(self, reference: ObjectRef) -> AsyncIterator[Object | None]:
+    async def follow(self, reference: ObjectRef) -> AsyncGenerator[Object | None]:
         """The object as it is now, None where there is none, and again after each change, until the stream ends.
 
         The watch begins with what is there when it begins, so nothing is missed in between.
@@ -229,7 +229,7 @@ class KubernetesCluster:
             if self._on_call is not None:
                 self._on_call(call.verb, call.resource.plural, code, time.monotonic() - started)
 
-    async def _lines(self, call: _Call) -> AsyncIterator[bytes]:
+    async def _lines(self, call: _Call) -> AsyncGenerator[bytes]:
         """The lines of an answer that goes on, as they come. Whoever reads them has a clock of their own."""
         connecting = aiohttp.ClientTimeout(total=None, sock_connect=TIMEOUT_SECONDS)
         try:

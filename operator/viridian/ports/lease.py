@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any, Final, Protocol
 
@@ -23,7 +23,7 @@ class Lease(Protocol):
     async def write(self, record: LeaseRecord) -> LeaseRecord:
         """The record as stored; ClusterConflict where another version than that of the record is stored by now."""
 
-    def changes(self) -> AsyncIterator[LeaseRecord | None]:
+    def changes(self) -> AsyncGenerator[LeaseRecord | None]:
         """What stands on it now, and then after each change, until the API server ends the stream."""
 
 
@@ -41,7 +41,7 @@ class KubernetesLease:
         call = self._cluster.replace if record.version else self._cluster.create
         return parse(await call(manifest(record, self._reference)))
 
-    async def changes(self) -> AsyncIterator[LeaseRecord | None]:
+    async def changes(self) -> AsyncGenerator[LeaseRecord | None]:
         async with aclosing(self._cluster.follow(self._reference)) as objects:
             async for found in objects:
                 yield _record(found)

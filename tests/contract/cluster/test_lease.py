@@ -80,7 +80,7 @@ async def test_who_has_not_seen_the_latest_version_writes_nothing(candidates: Ca
 
 
 async def test_who_follows_it_hears_of_each_change(candidates: Candidates) -> None:
-    async with asyncio.timeout(30), aclosing(candidates.other.changes()) as changes:  # type: ignore[type-var]
+    async with asyncio.timeout(30), aclosing(candidates.other.changes()) as changes:
         assert await anext(changes) is None
         stored = await candidates.one.write(FIRST)
         assert await anext(changes) == stored
@@ -90,7 +90,7 @@ async def test_who_follows_it_hears_of_each_change(candidates: Candidates) -> No
 
 async def test_who_follows_one_that_is_there_sees_it_first(candidates: Candidates) -> None:
     stored = await candidates.one.write(FIRST)
-    async with asyncio.timeout(30), aclosing(candidates.other.changes()) as changes:  # type: ignore[type-var]
+    async with asyncio.timeout(30), aclosing(candidates.other.changes()) as changes:
         assert await anext(changes) == stored
         renewed = await candidates.one.write(replace(stored, renewed=LATER))
         heard = await anext(changes)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
@@ -194,4 +193,4 @@ TestCandidates = Candidates.TestCase
 
 
 def test_the_timings_are_those_that_the_documentation_names() -> None:
-    assert (Timings().lease, Timings().renew_deadline, Timings().retry) == (4, pytest.approx(2.5), pytest.approx(0.5))
+    assert (Timings().lease, Timings().renew_deadline, Timings().retry) == (4, 2.5, 0.5)
