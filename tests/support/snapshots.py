@@ -21,10 +21,10 @@ from viridian.api.modeldeployment import ModelDeploymentSpec
 from viridian.api.names import OUTCOME_ANNOTATION, TOLD_ANNOTATION, Slot, slot_deployment
 from viridian.api.refusals import Refusal
 from viridian.api.samples import Bucket, CodeClass, PodSample, ScrapeFailure, ScrapeProblem
-from viridian.core.conditions import stamp_exact
-from viridian.core.intent import stamp
+from viridian.core.intent import with_intent_hash
 from viridian.core.model_owners import Owners, OwnersUnknown
 from viridian.core.pods_waiting import Impediment
+from viridian.core.times import format_time_micros
 from viridian.rollout import records
 from viridian.rollout.input import OperatorSettings, RolloutInput, Unresolved
 from viridian.rollout.records import RevisionOutcome, RevisionRecord, ServedModel
@@ -45,7 +45,7 @@ Object = dict[str, Any]
 
 
 def ago(seconds: float) -> str:
-    return stamp_exact(NOW - timedelta(seconds=seconds))
+    return format_time_micros(NOW - timedelta(seconds=seconds))
 
 
 def spec(**parts: Any) -> ModelDeploymentSpec:
@@ -111,7 +111,7 @@ def slot(
     """A slot whose pods are all ready unless said otherwise."""
     whole, up = of or spec(), replicas if ready is None else ready
     template = pod_template("churn", model(version), whole.server, SETTINGS, whole.model.signature)
-    manifest = stamp(objects.deployment(_bare(whole), at, revision(version, whole), template, replicas))
+    manifest = with_intent_hash(objects.deployment(_bare(whole), at, revision(version, whole), template, replicas))
     conditions = [
         {"type": "Progressing", "status": str(not deadline_exceeded), "reason": "ProgressDeadlineExceeded"}
         if deadline_exceeded
@@ -245,6 +245,6 @@ def _bare(whole: ModelDeploymentSpec) -> RolloutInput:
 
 def _stored(intent: Object) -> Object:
     """The object as it was applied, with a uid."""
-    stamped = json.loads(json.dumps(stamp(intent)))
+    stamped = json.loads(json.dumps(with_intent_hash(intent)))
     stamped["metadata"]["uid"] = f"uid-of-{stamped['metadata']['name']}"
     return dict(stamped)

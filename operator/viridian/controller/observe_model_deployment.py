@@ -25,10 +25,10 @@ from viridian.controller.monitors import Monitors
 from viridian.controller.ownership import check_not_left_behind, owned
 from viridian.controller.resolve import Resolver
 from viridian.controller.samples import Reading, Samples
-from viridian.core.conditions import moment
 from viridian.core.obstacles import NO_OBSTACLES, Obstacles
 from viridian.core.ownership import believed, is_left_behind
 from viridian.core.plan import Plan
+from viridian.core.times import parse_time
 from viridian.ports.cluster import Cluster, Object, ObjectRef
 from viridian.ports.registry import RegistryError, RegistryMissing
 from viridian.rollout.decide import decide, unregistered
@@ -162,7 +162,7 @@ async def _children(cluster: Cluster, key: Key, metadata: Object) -> _Children:
     records = believed(
         [child for child in mine if _is_record(child)],
         uid,
-        moment(metadata.get("creationTimestamp")),
+        parse_time(metadata.get("creationTimestamp")),
         [child for child in mine if _serves(child, key)],
     )
     strangers = [child for child in listed if not owned(child, key, uid)]

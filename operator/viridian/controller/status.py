@@ -11,6 +11,7 @@ from viridian.api.names import API_VERSION, STATUS_MANAGER
 from viridian.api.texts import cleaned
 from viridian.controller.attempts import Attempt, Attempts
 from viridian.controller.keys import Key
+from viridian.core.kube import without_empty
 from viridian.core.obstacles import Obstacle
 from viridian.core.plan import Target
 from viridian.ports.cluster import Cluster, Object
@@ -56,7 +57,7 @@ class StatusWriter:
     async def write(self, key: Key, observed: Mapping[str, Any], wanted: Status) -> Written:
         """Make the status of the observed object the wanted one; raises ClusterConflict."""
         wanted = cleaned(wanted)
-        meaning, stored = essence(wanted), essence(observed.get("status") or {})
+        meaning, stored = without_empty(wanted), without_empty(observed.get("status") or {})
         if meaning == stored or self._written.get(key) == (meaning, stored):
             self._written[key] = (meaning, stored)
             self._over(key)
@@ -93,13 +94,16 @@ class StatusWriter:
         unwritten = self._unwritten.get(key)
         if unwritten is None or not self.is_told(key):
             return observed
-        if (unwritten.uid, unwritten.stored) != (observed["metadata"]["uid"], essence(observed.get("status") or {})):
+        if (unwritten.uid, unwritten.stored) != (
+            observed["metadata"]["uid"],
+            without_empty(observed.get("status") or {}),
+        ):
             return observed
         return {**observed, "status": dict(unwritten.wanted)}
 
     def wrote(self, key: Key, status: Status) -> bool:
         """Whether this is the status that we wrote last, or one that we found as it should be."""
-        return key in self._written and self._written[key][1] == essence(status)
+        return key in self._written and self._written[key][1] == without_empty(status)
 
     def forget(self, key: Key) -> None:
         self._written.pop(key, None)
@@ -127,7 +131,7 @@ class StatusWriter:
             },
             manager=STATUS_MANAGER,
         )
-        self._written[key] = (meaning, essence(answer.get("status") or {}))
+        self._written[key] = (meaning, without_empty(answer.get("status") or {}))
 
     def _over(self, key: Key) -> None:
         self._unwritten.pop(key, None)
@@ -140,13 +144,3 @@ _STATUS: Final = "status"
 
 def _target(key: Key) -> Target:
     return key.kind, f"{key.name}/{_STATUS}"
-
-
-def essence(value: Any) -> Any:
-    """The value without what means nothing: fields that are null or empty. Tuples and lists are the same."""
-    if isinstance(value, Mapping):
-        kept = {name: essence(inner) for name, inner in value.items()}
-        return {name: inner for name, inner in kept.items() if inner is not None and inner not in ({}, [])}
-    if isinstance(value, list | tuple):
-        return [essence(inner) for inner in value]
-    return value

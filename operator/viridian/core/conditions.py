@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 from viridian.api.texts import one_line
+from viridian.core.times import format_time, parse_time
 
 _LONGEST = 1024
 
@@ -33,37 +34,6 @@ class Finding:
     message: str
 
 
-def stamp(now: datetime) -> str:
-    """A point in time as the Kubernetes API writes it, in whole seconds."""
-    return now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def stamp_exact(now: datetime) -> str:
-    """The same in microseconds, for measuring."""
-    return now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
-def moment(text: Any) -> datetime | None:
-    """The point in time that such a text names, None for anything else.
-
-    Years that nobody means are nothing as well: adding a duration to them would leave the calendar.
-    """
-    if not isinstance(text, str):
-        return None
-    try:
-        parsed = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    if not 1970 <= parsed.year < 9000:
-        return None
-    return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
-
-
-def longer_ago(since: datetime | None, limit: timedelta, now: datetime) -> bool:
-    """Whether it is known since when, and longer than that."""
-    return since is not None and now - since > limit
-
-
 def transition(findings: Iterable[Finding], *, before: Any, generation: int, now: datetime) -> list[dict[str, Any]]:
     """The findings as conditions: lastTransitionTime moves only when the status changes.
 
@@ -76,13 +46,13 @@ def transition(findings: Iterable[Finding], *, before: Any, generation: int, now
 def _condition(finding: Finding, before: Mapping[str, Any] | None, generation: int, now: datetime) -> dict[str, Any]:
     same = before is not None and before.get("status") == finding.status
     since = before.get("lastTransitionTime") if before is not None and same else None
-    since = since if moment(since) else None
+    since = since if parse_time(since) else None
     return {
         "type": finding.type,
         "status": str(finding.status),
         "reason": finding.reason,
         "message": one_line(finding.message, _LONGEST),
-        "lastTransitionTime": since or stamp(now),
+        "lastTransitionTime": since or format_time(now),
         "observedGeneration": generation,
     }
 

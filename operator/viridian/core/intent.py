@@ -27,7 +27,7 @@ _MERGE_KEYS = ("name", "containerPort", "port", "mountPath", "uid", "key", "topo
 
 def apply_unless_covered(intent: Manifest, observed: Manifest | None) -> Apply | None:
     """The apply that makes the world follow the intent, or None where it already does."""
-    stamped = stamp(intent)
+    stamped = with_intent_hash(intent)
     if observed is not None and intent_hash(observed) == intent_hash(stamped) and covers(observed, stamped):
         return None
     return Apply(of_the_same(stamped, observed))
@@ -48,7 +48,7 @@ def unless_changed(action: Apply, observed: Manifest | None) -> Apply:
     return replace(action, manifest={**action.manifest, "metadata": metadata})
 
 
-def stamp(intent: Manifest) -> Manifest:
+def with_intent_hash(intent: Manifest) -> Manifest:
     """The intent with its own hash among its annotations."""
     digest = short_hash(json.dumps(intent, sort_keys=True, separators=(",", ":")), length=16)
     metadata = dict(intent["metadata"])

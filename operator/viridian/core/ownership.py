@@ -16,7 +16,7 @@ from enum import StrEnum
 from typing import Any, TypeVar
 
 from viridian.api.names import API_VERSION, GROUP, MANAGED_BY, MANAGED_BY_LABEL, OWNER_ANNOTATION
-from viridian.core.conditions import moment
+from viridian.core.times import parse_time
 
 Object = Mapping[str, Any]
 Child = TypeVar("Child", bound=Mapping[str, Any])
@@ -82,7 +82,7 @@ def _is_adopted(companion: Object, uid: str, created: datetime | None) -> bool:
     whose = belongs(companion, uid)
     if whose is not Belongs.OURS:
         return whose is Belongs.ORPHAN
-    made = moment(companion["metadata"].get("creationTimestamp"))
+    made = parse_time(companion["metadata"].get("creationTimestamp"))
     return made is not None and created is not None and made < created
 
 

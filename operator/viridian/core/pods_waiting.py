@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from viridian.api.stage import MAX_REPORT_BYTES
 from viridian.api.texts import one_line
-from viridian.core.conditions import moment
+from viridian.core.times import parse_time
 
 Object = Mapping[str, Any]
 
@@ -82,13 +82,13 @@ def unready(pod: Object) -> Impediment | None:
     ready = _condition(status, "Ready")
     if pod["metadata"].get("deletionTimestamp") or status.get("phase") != "Running" or ready.get("status") == "True":
         return None
-    changed = moment(ready.get("lastTransitionTime")) or _started(pod, status)
+    changed = parse_time(ready.get("lastTransitionTime")) or _started(pod, status)
     for container in status.get("containerStatuses") or ():
         running = (container.get("state") or {}).get("running")
         if running is None or container.get("ready"):
             continue
         probe = "startup" if container.get("started") is False else "readiness"
-        begun = moment(running.get("startedAt"))
+        begun = parse_time(running.get("startedAt"))
         since = max((at for at in (begun, changed) if at is not None), default=None)
         return _slow(f"it runs, but its {probe} probe has not succeeded", since, str(container.get("name")))
     gates = [gate.get("conditionType", "") for gate in pod.get("spec", {}).get("readinessGates") or ()]
@@ -156,7 +156,7 @@ def _starting(pod: Object, status: Object) -> Impediment | None:
         running = (container.get("state") or {}).get("running")
         name = str(container.get("name"))
         if running is not None and _spec_of(pod, name).get("restartPolicy") != "Always":
-            since = moment(running.get("startedAt")) or _started(pod, status)
+            since = parse_time(running.get("startedAt")) or _started(pod, status)
             return _slow("this init container is at work", since, name)
     waiting = [c for c in _containers(status) if (c.get("state") or {}).get("waiting") is not None]
     if status.get("phase", "Pending") == "Pending" and (waiting or not _containers(status)):
@@ -216,7 +216,11 @@ def _condition(status: Object, kind: str) -> Object:
 def _started(pod: Object, status: Object) -> datetime | None:
     """When a node took the pod, or else when it was made."""
     scheduled = _condition(status, "PodScheduled").get("lastTransitionTime")
-    return moment(scheduled) or moment(status.get("startTime")) or moment(pod["metadata"].get("creationTimestamp"))
+    return (
+        parse_time(scheduled)
+        or parse_time(status.get("startTime"))
+        or parse_time(pod["metadata"].get("creationTimestamp"))
+    )
 
 
 def _with_reason(reason: str, message: Any) -> str:

@@ -14,7 +14,7 @@ from typing import Any, Final
 import msgspec
 
 from viridian.api.monitoring import MAX_FIGURES, MAX_PART, Action, ReviewStatus, Source
-from viridian.core.conditions import stamp
+from viridian.core.times import format_time
 from viridian.judgement.figures import MonitorVerdict
 from viridian.monitoring.evaluate import MonitoringReport, MonitorResult
 
@@ -60,7 +60,7 @@ def _after(
         return known
     open_still = [part for part in about if part not in parts] if known and not known.reviewed else []
     return ReviewStatus(
-        asked=stamp(datetime.fromtimestamp(report.calendar.end, UTC)),
+        asked=format_time(datetime.fromtimestamp(report.calendar.end, UTC)),
         reason=reason(firing[0].source),
         message=_message(firing, open_still),
         about=_bounded({*about, *parts}),

@@ -38,8 +38,10 @@ from viridian.api.monitoring import (
 )
 from viridian.api.names import MONITORING_ANNOTATION, MONITORING_MANAGER, REVIEWED_ANNOTATION
 from viridian.api.schema import MAX_WORD
-from viridian.core.conditions import Finding, Truth, conditions_in, stamp, transition
+from viridian.core.conditions import Finding, Truth, conditions_in, transition
+from viridian.core.kube import without_empty
 from viridian.core.plan import Annotate, Event, EventType, Plan
+from viridian.core.times import format_time
 from viridian.judgement.figures import Figure, MonitorVerdict, overall
 from viridian.monitoring.evaluate import MonitoringReport, MonitorResult
 from viridian.monitoring.review import is_answer, next_review, stored_review
@@ -174,11 +176,11 @@ def _plain(report: MonitoringReport) -> dict[str, Any]:
     days = report.calendar
     whole = MonitoringStatus(
         revision=report.revision,
-        start=stamp(datetime.fromtimestamp(days.start, UTC)),
-        end=stamp(datetime.fromtimestamp(days.end, UTC)),
+        start=format_time(datetime.fromtimestamp(days.start, UTC)),
+        end=format_time(datetime.fromtimestamp(days.end, UTC)),
         monitors=tuple(map(_monitor, report.results)),
     )
-    return _pruned(msgspec.to_builtins(whole))  # type: ignore[no-any-return]
+    return without_empty(msgspec.to_builtins(whole))  # type: ignore[no-any-return]
 
 
 def _monitor(said: MonitorResult) -> MonitorStatus:
@@ -212,16 +214,9 @@ def _rounded(value: float | None) -> float | None:
     return float(f"{value:.4g}") if value is not None and math.isfinite(value) else None
 
 
-def _pruned(value: Any) -> Any:
-    if isinstance(value, dict):
-        kept = {key: _pruned(inner) for key, inner in value.items()}
-        return {key: inner for key, inner in kept.items() if inner not in (None, "", [], {})}
-    return [_pruned(inner) for inner in value] if isinstance(value, list | tuple) else value
-
-
 def _with_review(status: Mapping[str, Any], review: ReviewStatus | None) -> Mapping[str, Any]:
     others = {key: value for key, value in status.items() if key != "review"}
-    return others if review is None else {**others, "review": _pruned(msgspec.to_builtins(review))}
+    return others if review is None else {**others, "review": without_empty(msgspec.to_builtins(review))}
 
 
 _Said = tuple[str, frozenset[str], bool]

@@ -14,7 +14,8 @@ from typing import Final
 from viridian.api import reasons
 from viridian.api.names import RUN_ANNOTATION
 from viridian.api.retrainpolicy import ActiveRun
-from viridian.core.conditions import Finding, Truth, stamp
+from viridian.core.conditions import Finding, Truth
+from viridian.core.times import format_time
 from viridian.retraining.checks import Problem, data_problem, schedule_problem, write_problem
 from viridian.retraining.data_quality import DataQuality
 from viridian.retraining.runs import Run
@@ -71,7 +72,7 @@ def _occupation(state: RetrainingState, active: ActiveRun | None) -> tuple[str, 
         return reasons.SUSPENDED, "spec.suspend is true: only the annotation viridian.dev/run starts a run"
     if state.cooling_until is not None and state.due:
         due = ", ".join(cause.identity for cause in state.due)
-        return reasons.WAITING, f"{due} waits until {stamp(state.cooling_until)}: spec.budget.cooldown"
+        return reasons.WAITING, f"{due} waits until {format_time(state.cooling_until)}: spec.budget.cooldown"
     return reasons.WAITING, f"nothing is due{_used_up(state)}"
 
 

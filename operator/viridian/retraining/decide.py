@@ -20,8 +20,7 @@ from viridian.api import reasons
 from viridian.api.feedback import FrozenRows as FrozenRows
 from viridian.api.registry import TAG_POLICY, TAG_REASONS
 from viridian.api.retrainpolicy import ActiveRun
-from viridian.core.intent import apply_unless_covered
-from viridian.core.intent import stamp as with_intent
+from viridian.core.intent import apply_unless_covered, with_intent_hash
 from viridian.core.lookup import text
 from viridian.core.model_owners import Standing
 from viridian.core.plan import Action, Annotate, Apply, CreateRun, Delete, Event, EventType, Plan
@@ -141,7 +140,7 @@ def _remember(state: RetrainingState) -> RunStep | None:
 def _record(state: RetrainingState, run: str, origin: RunOrigin) -> Apply:
     facts = state.facts
     number = max((known.record.number for known in state.runs), default=0) + 1
-    return Apply(with_intent(record(facts.name, facts.namespace, facts.uid, run, number, origin)))
+    return Apply(with_intent_hash(record(facts.name, facts.namespace, facts.uid, run, number, origin)))
 
 
 # ---- the run
@@ -204,7 +203,7 @@ def _launch(state: RetrainingState, run: Run, mlflow_run: str, rows: FrozenRows 
     caused = tuple(cause.identity for cause in origin.causes)
     message = f"run {run.id} trains as Job {run.job_name}: {', '.join(caused)}"
     told = Event(EventType.NORMAL, reasons.EVENT_RUN_STARTED, message)
-    action = Apply(with_intent(job(state, run, origin, rows)), tells=(told,))
+    action = Apply(with_intent_hash(job(state, run, origin, rows)), tells=(told,))
     there = ("Job", run.job_name) not in state.facts.obstacles
     active = _active(run, job_name=run.job_name if there else "", mlflow_run=mlflow_run, caused=caused)
     return RunStep(actions=(action,), active=active, summary=f"run {run.id} trains: {', '.join(caused)}")

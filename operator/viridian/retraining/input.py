@@ -26,11 +26,11 @@ from viridian.api.feedback import FrozenRows as FrozenRows
 from viridian.api.modeldeployment import ModelDeploymentSpec
 from viridian.api.registry import LoggedModel, ModelVersion, TrainingRun
 from viridian.api.retrainpolicy import RetrainPolicySpec
-from viridian.core.conditions import moment
 from viridian.core.lookup import Object, annotations_of, dig, entries, mapping, text
 from viridian.core.model_owners import OwnerRule, Owners
 from viridian.core.obstacles import Obstacles
 from viridian.core.templates import NO_LIMITS, TemplateRules
+from viridian.core.times import parse_time
 from viridian.retraining.stages.result import JobResult
 
 
@@ -176,7 +176,7 @@ def facts_of(
         namespace=text(policy, "metadata", "namespace"),
         uid=text(policy, "metadata", "uid"),
         generation=int(dig(policy, "metadata", "generation") or 1),
-        created=moment(text(policy, "metadata", "creationTimestamp")) or _LONG_AGO,
+        created=parse_time(text(policy, "metadata", "creationTimestamp")) or _LONG_AGO,
         annotations=annotations_of(policy),
         deleting=bool(text(policy, "metadata", "deletionTimestamp")),
         spec=spec,
@@ -233,7 +233,7 @@ def _edited(policy: Object) -> Mapping[str, datetime]:
     """When each trigger's schedule was last written, or something else by the same manager after that."""
     found: dict[str, datetime] = {}
     for entry in entries(policy, "metadata", "managedFields"):
-        at, triggers = moment(text(entry, "time")), mapping(entry, "fieldsV1", "f:spec", "f:triggers")
+        at, triggers = parse_time(text(entry, "time")), mapping(entry, "fieldsV1", "f:spec", "f:triggers")
         for trigger in entries(policy, "spec", "triggers"):
             name = text(trigger, "name")
             key = f"k:{json.dumps({'name': name}, separators=(',', ':'))}"

@@ -18,8 +18,6 @@ import msgspec
 from viridian.api import reasons
 from viridian.api.address import shown
 from viridian.api.names import (
-    MANAGED_BY,
-    MANAGED_BY_LABEL,
     OUTCOME_ANNOTATION,
     RETRAIN_POLICY,
     RETRAIN_POLICY_LABEL,
@@ -28,6 +26,7 @@ from viridian.api.names import (
     run_record,
 )
 from viridian.api.retrainpolicy import Data, FinishedRun, RetrainPolicySpec
+from viridian.core.kube import managed_labels
 from viridian.core.lookup import Object, annotations_of, dig, entries, labels_of, mapping, text
 from viridian.core.ownership import Belongs, belongs, owner_reference
 from viridian.retraining.stages.result import Ending
@@ -91,14 +90,7 @@ class RunRecord:
 
 def labels(policy: str, **more: str) -> dict[str, str]:
     """Never the label of the ModelDeployment: its Services would send users to the pod that trains."""
-    return {
-        RETRAIN_POLICY_LABEL: policy,
-        MANAGED_BY_LABEL: MANAGED_BY,
-        "app.kubernetes.io/name": "training",
-        "app.kubernetes.io/instance": policy,
-        "app.kubernetes.io/part-of": "viridian",
-        **more,
-    }
+    return {RETRAIN_POLICY_LABEL: policy, **managed_labels("training", policy), **more}
 
 
 def revision(policy: str, namespace: str, uid: str, name: str, number: int, data: Object, run: str = "") -> Object:

@@ -8,9 +8,9 @@ from datetime import datetime
 
 from viridian.api.names import RUN_LABEL, TRIGGER_ANNOTATION, stage_job
 from viridian.api.retrainpolicy import FinishedRun
-from viridian.core.conditions import moment
 from viridian.core.lookup import Object, labels_of, text
 from viridian.core.ownership import Belongs, belongs
+from viridian.core.times import parse_time
 from viridian.retraining.input import PolicyFacts
 from viridian.retraining.records import (
     TRAINING,
@@ -72,7 +72,7 @@ class Run:
 
     @property
     def finished_at(self) -> datetime | None:
-        return moment(self.finished.finished_at) if self.finished else None
+        return parse_time(self.finished.finished_at) if self.finished else None
 
     @property
     def created(self) -> str:

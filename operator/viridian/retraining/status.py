@@ -10,9 +10,11 @@ import msgspec
 
 from viridian.api import reasons
 from viridian.api.retrainpolicy import ActiveRun, RetrainPolicyStatus, TriggerStatus
-from viridian.core.conditions import Finding, Truth, stamp, transition
+from viridian.core.conditions import Finding, Truth, transition
+from viridian.core.kube import without_empty
 from viridian.core.lookup import Object, entries, text
 from viridian.core.plan import Event, EventType
+from viridian.core.times import format_time
 from viridian.retraining.checks import Problem
 from viridian.retraining.conditions import findings
 from viridian.retraining.input import PolicyFacts
@@ -37,7 +39,7 @@ def status(state: RetrainingState, problem: Problem | None, active: ActiveRun | 
         triggers=fired,
         next_scheduled=min(coming, default=None),
     )
-    plain: dict[str, Any] = _prune(msgspec.to_builtins(whole))
+    plain: dict[str, Any] = without_empty(msgspec.to_builtins(whole))
     plain["conditions"] = transition(
         findings(state, problem, active),
         before=entries(state.facts.status, "conditions"),
@@ -60,22 +62,16 @@ def invalid_status(facts: PolicyFacts, now: datetime) -> dict[str, Any]:
     )
     before = entries(facts.status, "conditions")
     conditions = transition(found, before=before, generation=facts.generation, now=now)
-    return {**_prune(msgspec.to_builtins(whole)), "conditions": conditions}
+    return {**without_empty(msgspec.to_builtins(whole)), "conditions": conditions}
 
 
 def _trigger(state: RetrainingState, name: str) -> TriggerStatus:
     timetable = state.schedules[name]
     fired = last_fired(state.runs, name) or answered_until(state.runs, name, timetable)
     coming = timetable.next(state.now) if isinstance(timetable, Timetable) and not state.paused else None
-    return TriggerStatus(name=name, last_fired=stamp(fired) if fired else None, next=stamp(coming) if coming else None)
-
-
-def _prune(value: Any) -> Any:
-    """Without the fields that say nothing."""
-    if isinstance(value, dict):
-        kept = {key: _prune(inner) for key, inner in value.items()}
-        return {key: inner for key, inner in kept.items() if inner is not None and inner not in ("", [], {})}
-    return [_prune(inner) for inner in value] if isinstance(value, list | tuple) else value
+    return TriggerStatus(
+        name=name, last_fired=format_time(fired) if fired else None, next=format_time(coming) if coming else None
+    )
 
 
 def news(before: Object, after: Mapping[str, Any]) -> Iterator[Event]:

@@ -8,8 +8,9 @@ from collections.abc import Iterable
 from viridian.api import durations, reasons
 from viridian.api.names import RESTART_ANNOTATION, Slot
 from viridian.api.registry import TAG_DIGEST
-from viridian.core.conditions import Finding, Truth, longer_ago, moment
+from viridian.core.conditions import Finding, Truth
 from viridian.core.obstacles import needed, outage, refusal
+from viridian.core.times import older_than, parse_time
 from viridian.judgement.canary import CanaryVerdict, overall
 from viridian.rollout.decision import RolloutDecision
 from viridian.rollout.input import Unresolved
@@ -99,7 +100,7 @@ def _blind_for_a_window(state: RolloutState, decision: RolloutDecision) -> bool:
     if trial is None or decision.reason not in (reasons.NO_DATA, reasons.PROVIDER_ERROR):
         return False
     window = durations.parse(state.spec.rollout.analysis.window)
-    return longer_ago(moment(trial.blind_since), window, state.now)
+    return older_than(parse_time(trial.blind_since), window, state.now)
 
 
 def _model_resolved(state: RolloutState) -> Finding:

@@ -19,10 +19,11 @@ from typing import Any
 from viridian.api import durations, reasons
 from viridian.api.names import Slot, revision_record, slot_deployment
 from viridian.api.samples import Idle
-from viridian.core.conditions import Finding, Truth, conditions_in, moment, transition
+from viridian.core.conditions import Finding, Truth, conditions_in, transition
 from viridian.core.intent import apply_unless_covered, unless_changed
 from viridian.core.ownership import Belongs, belongs
 from viridian.core.plan import Action, Apply, ClaimModel, CloseConnections, Delete, Plan, SetAlias, TagVersion, Target
+from viridian.core.times import parse_time
 from viridian.monitoring.status import with_monitoring
 from viridian.rollout import outcomes, registry_trail
 from viridian.rollout.decision import RolloutDecision
@@ -314,7 +315,7 @@ def _wake(state: RolloutState, decision: RolloutDecision) -> datetime:
     words = [slot_state.next_change(now) for slot_state in state.inputs.slots.values()]
     times = [now + idle, *(word for word in words if word is not None)]
     if traffic is not None and draining(state, traffic):
-        times.append((moment(traffic.reverted.at if traffic.reverted else "") or now) + rollback.DRAIN)
+        times.append((parse_time(traffic.reverted.at if traffic.reverted else "") or now) + rollback.DRAIN)
     end = probation_end(state.inputs, traffic) if traffic is not None else None
     if traffic is not None and end is not None and now < end:
         times.append(end)

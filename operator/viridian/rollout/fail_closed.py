@@ -11,9 +11,9 @@ from datetime import datetime
 
 from viridian.api import reasons
 from viridian.api.samples import Idle
-from viridian.core.conditions import stamp_exact
-from viridian.core.intent import stamp, unless_changed
+from viridian.core.intent import unless_changed, with_intent_hash
 from viridian.core.plan import Apply, CloseConnections, Event, EventType, Plan
+from viridian.core.times import format_time_micros
 from viridian.rollout.input import RolloutInput, targets
 from viridian.rollout.policies import rollback
 from viridian.rollout.render import objects
@@ -33,12 +33,12 @@ def give_back(inputs: RolloutInput, now: datetime, why: str) -> Plan | None:
         f"nobody can judge it: {why}. The operator's log names the mistake; once that is mended, annotate "
         f"viridian.dev/retry={revision}"
     )
-    lost = Reverted(revision, reasons.REJECTED, reasons.DECISION_FAILED, message, stamp_exact(now))
+    lost = Reverted(revision, reasons.REJECTED, reasons.DECISION_FAILED, message, format_time_micros(now))
     port = inputs.spec.server.port if inputs.spec is not None else int(live["spec"]["ports"][0]["port"])
     service = objects.live_service(inputs, port, replace(traffic, trial=None, reverted=lost))
     event = Event(EventType.WARNING, reasons.EVENT_ROLLED_BACK, f"revision {revision} is rejected: {message}")
     pods = targets(inputs, traffic.champion.other)
-    switch = unless_changed(Apply(stamp(service), tells=(event,), urgent=True), live)
+    switch = unless_changed(Apply(with_intent_hash(service), tells=(event,), urgent=True), live)
     closing = CloseConnections(pods, int(rollback.DRAIN.total_seconds()), Idle.CLOSE)
     return Plan(
         actions=(switch, closing) if pods else (switch,),

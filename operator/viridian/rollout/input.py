@@ -11,11 +11,11 @@ from viridian.api import durations
 from viridian.api.modeldeployment import ModelDeploymentSpec
 from viridian.api.names import Slot
 from viridian.api.samples import Identity, PodSample, PodTarget, ScrapeFailure
-from viridian.core.conditions import moment
 from viridian.core.model_owners import OwnerRule, Owners, OwnersUnknown
 from viridian.core.obstacles import Obstacles
 from viridian.core.signature_keys import SignatureKeys, required_keys
 from viridian.core.templates import NO_LIMITS, TemplateRules
+from viridian.core.times import parse_time
 from viridian.monitoring.status import MonitoringResult
 from viridian.rollout import records
 from viridian.rollout.records import RevisionRecord, ServedModel
@@ -171,7 +171,7 @@ def about_to_be_met(inputs: RolloutInput) -> bool:
 
 def probation_end(inputs: RolloutInput, current: Traffic) -> datetime | None:
     """Until when the champion is judged; None for one that is not, or where there is nobody to go back to."""
-    since = moment(current.since)
+    since = parse_time(current.since)
     if inputs.spec is None or since is None or not current.former or current.cause != "Promoted":
         return None
     return since + durations.parse(inputs.spec.rollout.probation)

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 from viridian.api import reasons
 from viridian.api.names import OUTCOME_ANNOTATION, TOLD_ANNOTATION, revision_record
-from viridian.core.conditions import stamp_exact
-from viridian.core.intent import of_the_same, stamp
+from viridian.core.intent import of_the_same, with_intent_hash
 from viridian.core.ownership import Belongs, belongs
 from viridian.core.plan import Action, Annotate, Apply, Delete
+from viridian.core.times import format_time_micros
 from viridian.rollout import records
 from viridian.rollout.decision import RolloutDecision
 from viridian.rollout.records import RevisionOutcome, RevisionRecord
@@ -32,7 +32,7 @@ def pending_outcomes(state: RolloutState, decision: RolloutDecision) -> dict[str
                 found[revision] = outcome
     if decision.retried is not None:
         revision, command = decision.retried
-        found[revision] = RevisionOutcome(records.RETRIED, stamp_exact(state.now), by=command)
+        found[revision] = RevisionOutcome(records.RETRIED, format_time_micros(state.now), by=command)
     return found
 
 
@@ -114,7 +114,7 @@ def adopt_records(state: RolloutState) -> Iterable[Action]:
     inputs = state.inputs
     for record in inputs.records.values():
         if belongs(record.manifest, inputs.uid) is Belongs.ORPHAN:
-            yield Apply(of_the_same(stamp(objects.adopted_record(inputs, record)), record.manifest))
+            yield Apply(of_the_same(with_intent_hash(objects.adopted_record(inputs, record)), record.manifest))
 
 
 def superfluous_records(state: RolloutState, needed: set[str]) -> Iterable[Action]:

@@ -15,7 +15,7 @@ from typing import Any
 from viridian.api import reasons
 from viridian.api.address import secret_of, shown
 from viridian.api.names import OUTCOME_ANNOTATION, REVISION_LABEL, TOLD_ANNOTATION
-from viridian.core.conditions import moment
+from viridian.core.times import parse_time
 from viridian.rollout.render.addresses import Addresses
 
 NEWEST_OUTCOMES = 20
@@ -102,7 +102,7 @@ class RevisionRecord:
 
     @property
     def decided_at(self) -> datetime | None:
-        return moment(self.outcomes[-1].at) if self.outcomes else None
+        return parse_time(self.outcomes[-1].at) if self.outcomes else None
 
     def has(self, outcome: RevisionOutcome) -> bool:
         return any(known.outcome == outcome.outcome and known.at == outcome.at for known in self.outcomes)

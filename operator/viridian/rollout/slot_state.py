@@ -12,8 +12,8 @@ from viridian.api.refusals import Refusal, heard
 from viridian.api.samples import MANAGEMENT_PORT as DEFAULT_MANAGEMENT_PORT
 from viridian.api.texts import one_line
 from viridian.core import pods_waiting
-from viridian.core.conditions import moment
 from viridian.core.pods_waiting import Impediment
+from viridian.core.times import parse_time
 from viridian.rollout.traffic import record as traffic
 from viridian.rollout.traffic.record import Reverted
 
@@ -118,7 +118,7 @@ class SlotState:
     def unavailable_since(self) -> datetime | None:
         return next(
             (
-                moment(c.get("lastTransitionTime"))
+                parse_time(c.get("lastTransitionTime"))
                 for c in self._conditions
                 if c.get("type") == "Available" and c.get("status") == "False"
             ),
@@ -167,7 +167,7 @@ class SlotState:
     def _uncreated(self) -> Iterator[Impediment]:
         """Pods that nobody makes, and nobody says why: the reason is told in Events alone, which are not read."""
         there = len([pod for pod in self._own if not pod.failed])
-        since = self.unavailable_since or moment(self.deployment["metadata"].get("creationTimestamp"))
+        since = self.unavailable_since or parse_time(self.deployment["metadata"].get("creationTimestamp"))
         if there < self.replicas and since is not None:
             name = self.deployment["metadata"]["name"]
             yield Impediment(

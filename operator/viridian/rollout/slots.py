@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from viridian.api.names import Slot
-from viridian.core.conditions import moment
+from viridian.core.times import parse_time
 from viridian.rollout.decision import RolloutDecision
 from viridian.rollout.input import in_probation
 from viridian.rollout.policies import rollback, trial
@@ -63,5 +63,5 @@ def _other(state: RolloutState, traffic: Traffic) -> DesiredSlot | None:
 
 def draining(state: RolloutState, traffic: Traffic) -> bool:
     """Whether the slot that lost the traffic may still be answering."""
-    at = moment(traffic.reverted.at) if traffic.reverted else None
+    at = parse_time(traffic.reverted.at) if traffic.reverted else None
     return at is not None and state.now < at + rollback.DRAIN

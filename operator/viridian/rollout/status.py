@@ -11,7 +11,8 @@ import msgspec
 from viridian.api import durations, reasons
 from viridian.api import modeldeployment as api
 from viridian.api.names import MODEL_DEPLOYMENT_LABEL, SLOT_LABEL
-from viridian.core.conditions import moment, transition
+from viridian.core.conditions import transition
+from viridian.core.times import parse_time
 from viridian.judgement.canary import Judgement
 from viridian.rollout.conditions import findings
 from viridian.rollout.decision import RolloutDecision
@@ -46,7 +47,7 @@ def status(
         replicas=_replicas(state, traffic),
         selector=_selector(state, traffic),
     )
-    plain: dict[str, Any] = prune(msgspec.to_builtins(whole))
+    plain: dict[str, Any] = without_empty(msgspec.to_builtins(whole))
     plain["replicas"] = whole.replicas
     plain["conditions"] = transition(
         findings(state, decision),
@@ -57,12 +58,12 @@ def status(
     return _calm(plain, inputs.status, state)
 
 
-def prune(value: Any) -> Any:
+def without_empty(value: Any) -> Any:
     """Without the fields that say nothing."""
     if isinstance(value, dict):
-        kept = {key: prune(inner) for key, inner in value.items()}
+        kept = {key: without_empty(inner) for key, inner in value.items()}
         return {key: inner for key, inner in kept.items() if inner not in (None, "", [], {})}
-    return [prune(inner) for inner in value] if isinstance(value, list | tuple) else value
+    return [without_empty(inner) for inner in value] if isinstance(value, list | tuple) else value
 
 
 def _calm(plain: dict[str, Any], before: Mapping[str, Any], state: RolloutState) -> dict[str, Any]:
@@ -207,7 +208,7 @@ def _rollback(outcome: RevisionOutcome, revision: str) -> api.RollbackStatus | N
         return None
     if outcome.outcome == reasons.REJECTED and not outcome.breach_at:
         return None
-    breach, back = moment(outcome.breach_at), moment(outcome.at)
+    breach, back = parse_time(outcome.breach_at), parse_time(outcome.at)
     # Without a breach there is no moment to measure from: a person asked for it, say.
     seconds = round((back - breach).total_seconds(), 3) if breach and back else None
     return api.RollbackStatus(

@@ -22,7 +22,7 @@ from tests.contract.cluster.manifests import (
     service,
 )
 from tests.contract.cluster.world import World, read
-from viridian.core.intent import apply_unless_covered, stamp
+from viridian.core.intent import apply_unless_covered, with_intent_hash
 from viridian.ports.cluster import Object
 
 
@@ -80,7 +80,7 @@ INTENTS = [
 async def test_what_was_applied_is_covered(world: World, build: Any) -> None:
     intent = build(world.namespace)
     assert apply_unless_covered(intent, None) is not None
-    stored = await world.cluster.apply(stamp(intent), manager="viridian")
+    stored = await world.cluster.apply(with_intent_hash(intent), manager="viridian")
     assert apply_unless_covered(intent, stored) is None
     assert apply_unless_covered(intent, await read(world, intent)) is None
 
@@ -106,7 +106,7 @@ async def test_what_was_applied_is_covered(world: World, build: Any) -> None:
 )
 async def test_a_foreign_edit_is_seen_and_taken_back(world: World, build: Any, edit: Object) -> None:
     intent = build(world.namespace)
-    before = await world.cluster.apply(stamp(intent), manager="viridian")
+    before = await world.cluster.apply(with_intent_hash(intent), manager="viridian")
     await world.edit(before, edit)
     action = apply_unless_covered(intent, await read(world, intent))
     assert action is not None
@@ -124,7 +124,7 @@ async def test_a_foreign_edit_is_seen_and_taken_back(world: World, build: Any, e
 )
 async def test_what_is_not_ours_is_left_alone(world: World, edit: Object) -> None:
     intent = deployment(world.namespace)
-    await world.edit(await world.cluster.apply(stamp(intent), manager="viridian"), edit)
+    await world.edit(await world.cluster.apply(with_intent_hash(intent), manager="viridian"), edit)
     assert apply_unless_covered(intent, await read(world, intent)) is None
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from viridian.core.intent import apply_unless_covered, covers, intent_hash, stamp
+from viridian.core.intent import apply_unless_covered, covers, intent_hash, with_intent_hash
 
 Object = dict[str, Any]
 
@@ -91,27 +91,27 @@ def manifest(**spec: Any) -> Object:
 
 
 def test_an_object_that_follows_the_intent_is_not_written() -> None:
-    observed = stamp(manifest(port=80))
+    observed = with_intent_hash(manifest(port=80))
     assert apply_unless_covered(manifest(port=80), {**observed, "status": {}}) is None
 
 
 def test_a_missing_object_is_written_with_its_hash() -> None:
     action = apply_unless_covered(manifest(port=80), None)
     assert action is not None
-    assert intent_hash(action.manifest) == intent_hash(stamp(manifest(port=80)))
+    assert intent_hash(action.manifest) == intent_hash(with_intent_hash(manifest(port=80)))
     assert action.manifest["metadata"]["annotations"]["a"] == "b"
 
 
 def test_an_intent_that_dropped_a_field_is_written_although_it_is_covered() -> None:
-    observed = stamp(manifest(port=80, extra=1))
+    observed = with_intent_hash(manifest(port=80, extra=1))
     assert covers(observed, manifest(port=80))
     assert apply_unless_covered(manifest(port=80), observed) is not None
 
 
 def test_a_field_that_somebody_changed_is_written_although_the_hash_stands() -> None:
-    observed = stamp(manifest(port=80))
+    observed = with_intent_hash(manifest(port=80))
     assert apply_unless_covered(manifest(port=80), {**observed, "spec": {"port": 81}}) is not None
 
 
 def test_the_hash_does_not_depend_on_the_order_of_fields() -> None:
-    assert intent_hash(stamp(manifest(a=1, b=2))) == intent_hash(stamp(manifest(b=2, a=1)))
+    assert intent_hash(with_intent_hash(manifest(a=1, b=2))) == intent_hash(with_intent_hash(manifest(b=2, a=1)))

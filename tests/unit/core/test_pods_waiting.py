@@ -9,15 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from viridian.core.conditions import stamp
 from viridian.core.pods_waiting import GRACE, Impediment, impediment, next_mention, roughly, unready
+from viridian.core.times import format_time
 
 NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)
 NO_NODE = "0/3 nodes are available: 3 node(s) didn't match Pod's node affinity/selector."
 
 
 def ago(seconds: float) -> str:
-    return stamp(NOW - timedelta(seconds=seconds))
+    return format_time(NOW - timedelta(seconds=seconds))
 
 
 def scheduled(seconds: float) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from tests.support.operator_world import OperatorWorld
 from tests.support.roles import by_role
 from tests.support.safety import violations
 from viridian.api.names import MODEL_DEPLOYMENT_LABEL, REVISION_LABEL, TRAFFIC_ANNOTATION
-from viridian.core.conditions import stamp_exact
+from viridian.core.times import format_time_micros
 from viridian.ports.cluster import Object
 from viridian.rollout.policies.rollback import DRAIN
 from viridian.rollout.traffic import record as traffic
@@ -213,7 +213,9 @@ class TestOperatorDown:
             live = traffic.parse(world.cluster.find("Service", NAME))
             if str(call) == "apply Service churn" and live is not None and live.trial is not None and not seen:
                 seen.append(call)
-                lost = Reverted(live.trial.revision, "Rejected", "MetricBreach", "bad", stamp_exact(world.clock()))
+                lost = Reverted(
+                    live.trial.revision, "Rejected", "MetricBreach", "bad", format_time_micros(world.clock())
+                )
                 decided = traffic.dump(replace(live, trial=None, reverted=lost))
                 world.cluster.annotate("Service", NAME, **{TRAFFIC_ANNOTATION: decided})
 

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 
 from viridian.api.registry import RunStatus, TrainingRun
 from viridian.api.stage import parse_report
-from viridian.core.conditions import moment
+from viridian.core.times import parse_time
 from viridian.retraining.stages.result import Ending, JobResult, JobState, exit_code, from_mlflow, job_result
 
 Object = dict[str, Any]
 AT = "2026-11-22T03:10:00Z"
-NOW = moment("2026-11-22T04:00:00Z")
+NOW = parse_time("2026-11-22T04:00:00Z")
 CONTAINERS = [{"name": "train", "resources": {"limits": {"memory": "64Mi"}}}, {"name": "sidecar"}]
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.unit.retraining.world import START, World, policy
 from viridian.api.registry import RunStatus
-from viridian.core.conditions import stamp
+from viridian.core.times import format_time
 
 UNSCHEDULED = {"type": "PodScheduled", "status": "False", "message": "0/3 nodes are available: 3 Insufficient cpu."}
 RUNNING: dict[str, Any] = {"running": {"startedAt": "2026-11-20T12:00:00Z"}}
@@ -51,7 +51,7 @@ def test_no_pod_at_all_is_told_after_ten_seconds_without_being_woken() -> None:
     plan = world.settle()
     assert world.message("Ready").endswith(": training")
     assert plan.wake == START + timedelta(seconds=10)
-    world.at(stamp(plan.wake)).settle()
+    world.at(format_time(plan.wake)).settle()
     assert "no pod has been created: does a quota or an admission policy refuse it?" in world.message("Ready")
 
 

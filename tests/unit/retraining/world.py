@@ -19,7 +19,6 @@ from viridian.api.feedback import FrozenRows as FrozenRows
 from viridian.api.names import OUTCOME_ANNOTATION, RUN_ANNOTATION, RUN_LABEL
 from viridian.api.registry import ALIAS_CHAMPION, RunStatus, logged_model_id
 from viridian.controller.model_owners import owners
-from viridian.core.conditions import moment, stamp
 from viridian.core.model_owners import OwnerRule, Owners
 from viridian.core.plan import (
     Action,
@@ -36,6 +35,7 @@ from viridian.core.plan import (
     TagVersion,
 )
 from viridian.core.templates import NO_LIMITS, TemplateRules
+from viridian.core.times import format_time, parse_time
 from viridian.ports.registry import RegistryError, RegistryUnavailable
 from viridian.retraining.decide import decide
 from viridian.retraining.input import RegistryQuery, RegistryResult, RetrainingInput, Unavailable, facts_of, named_model
@@ -79,7 +79,7 @@ def policy(*triggers: Object, **spec: Any) -> Object:
             "namespace": "ml",
             "uid": "policy-1",
             "generation": 1,
-            "creationTimestamp": stamp(START),
+            "creationTimestamp": format_time(START),
             "annotations": {},
         },
         "spec": {"modelDeployment": "churn", "triggers": list(triggers), "stages": {"training": stage}, **spec},
@@ -246,12 +246,16 @@ class World:
             return
         assert name not in found, "a Job's template cannot be changed: it is applied once"
         self.made.append(name)
-        manifest["metadata"] |= {"uid": f"job-{len(self.made)}", "creationTimestamp": stamp(self.now)}
+        manifest["metadata"] |= {"uid": f"job-{len(self.made)}", "creationTimestamp": format_time(self.now)}
         found[name] = manifest
 
     def _apply_record(self, name: str, manifest: Object) -> None:
         before = self.records.get(name)
-        made: Object = {"uid": f"record-{self.writes}-{name}", "creationTimestamp": stamp(self.now), "annotations": {}}
+        made: Object = {
+            "uid": f"record-{self.writes}-{name}",
+            "creationTimestamp": format_time(self.now),
+            "annotations": {},
+        }
         if before is not None:
             assert before["data"] == manifest["data"], "the data of a ControllerRevision cannot be changed"
             made = {key: before["metadata"][key] for key in made}
@@ -324,7 +328,7 @@ class World:
         """The newest Job ends with that exit code and termination message."""
         job, message = self.job, said if isinstance(said, str) else json.dumps(said)
         kind, why = ("Complete", "CompletionsReached") if code == 0 else ("Failed", reason)
-        condition = {"type": kind, "status": "True", "reason": why, "lastTransitionTime": stamp(self.now)}
+        condition = {"type": kind, "status": "True", "reason": why, "lastTransitionTime": format_time(self.now)}
         job["status"] = {"conditions": [condition], "failed": 0 if code == 0 else 1}
         terminated = {"exitCode": code, "message": message}
         phase = "Failed" if code else "Succeeded"
@@ -335,7 +339,7 @@ class World:
         """A pod of the newest Job whose working container is in that state."""
         statuses = [{"name": "train", "state": state}]
         return {
-            "metadata": {"name": "churn-x", "creationTimestamp": stamp(self.now)},
+            "metadata": {"name": "churn-x", "creationTimestamp": format_time(self.now)},
             "spec": self.job["spec"]["template"]["spec"],
             "status": {"phase": phase, "containerStatuses": statuses, **status},
         }
@@ -406,4 +410,4 @@ class World:
         return [record for record in self.records.values() if RUN_LABEL in record["metadata"]["labels"]]
 
     def transitions(self) -> list[datetime | None]:
-        return [moment(c["lastTransitionTime"]) for c in self.status["conditions"]]
+        return [parse_time(c["lastTransitionTime"]) for c in self.status["conditions"]]

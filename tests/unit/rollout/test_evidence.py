@@ -18,7 +18,7 @@ from tests.support.snapshots import NOW, slot, spec
 from tests.unit.rollout.cases import BLUE, GREEN, trial_world
 from viridian.api.names import TRAFFIC_ANNOTATION
 from viridian.api.samples import Bucket, CodeClass, PodSample
-from viridian.core.conditions import stamp
+from viridian.core.times import format_time
 from viridian.judgement.canary import CanaryVerdict, Judgement
 from viridian.rollout.analysis import exposure as exposures
 from viridian.rollout.analysis.evidence import first_bad_sample, judgements
@@ -47,7 +47,7 @@ class Pod:
         self.by_seconds[seconds] = self.by_seconds.get(seconds, 0.0) + requests
 
     def restart(self, second: float) -> None:
-        self.process = stamp(NOW + timedelta(seconds=second))
+        self.process = format_time(NOW + timedelta(seconds=second))
         self.requests, self.errors, self.by_seconds = 0.0, 0.0, {}
 
     def reading(self, second: float) -> PodSample:
@@ -76,7 +76,7 @@ def met(*pods: Pod, unread: bool = False) -> Exposure:
 
 def stored(exposure: Exposure) -> Exposure:
     trial = Trial("r", weight=50, exposure=exposure)
-    text = records.dump(Traffic(BLUE, "a", stamp(NOW), trial=trial))
+    text = records.dump(Traffic(BLUE, "a", format_time(NOW), trial=trial))
     found = records.parse({"metadata": {"annotations": {TRAFFIC_ANNOTATION: text}}})
     assert found is not None
     assert found.trial is not None
@@ -142,7 +142,7 @@ def test_what_was_asked_through_the_preview_service_before_is_no_evidence(second
 
 
 def test_a_former_champion_may_come_back_whatever_its_life_was() -> None:
-    pod = Pod(process=stamp(NOW - timedelta(days=3)))
+    pod = Pod(process=format_time(NOW - timedelta(days=3)))
     pod.answer(1_000_000)
     pod.answer(1089, errors=329)
     watch = Watch(met(pod))
@@ -200,7 +200,7 @@ def test_after_a_restart_old_bad_answers_convict_nobody() -> None:
 
 @pytest.mark.parametrize("skew", [-300, -3, 0, 3, 300], ids=lambda skew: f"clock of the node {skew} s off")
 def test_a_container_that_restarts_within_the_trial_counts_from_zero(skew: int) -> None:
-    pod = Pod(process=stamp(NOW - timedelta(hours=1)))
+    pod = Pod(process=format_time(NOW - timedelta(hours=1)))
     pod.answer(1000)
     exposure = met(pod)
     pod.restart(2 + skew)
@@ -212,7 +212,7 @@ def test_a_container_that_restarts_within_the_trial_counts_from_zero(skew: int) 
 
 @pytest.mark.parametrize("skew", [-300, 0, 300])
 def test_a_pod_that_joins_later_counts_from_zero(skew: int) -> None:
-    first, late = Pod(), Pod("green-1", process=stamp(NOW + timedelta(seconds=4 + skew)))
+    first, late = Pod(), Pod("green-1", process=format_time(NOW + timedelta(seconds=4 + skew)))
     watch = Watch(met(first), window="1m")
     late.answer(50, errors=20)
     watch.look(5, first, late)
@@ -221,7 +221,7 @@ def test_a_pod_that_joins_later_counts_from_zero(skew: int) -> None:
 
 def test_but_not_its_whole_life_after_a_restart_of_the_operator() -> None:
     """It joined the trial hours ago: that is older than the window."""
-    late = Pod("green-0", process=stamp(NOW + timedelta(seconds=10)))
+    late = Pod("green-0", process=format_time(NOW + timedelta(seconds=10)))
     late.answer(70_000, errors=3000)
     watch = Watch(met(Pod("green-9")), window="1m")
     assert watch.look(7200, late)[0].samples == 0
@@ -266,11 +266,11 @@ def test_beyond_the_most_baselines_pods_count_from_their_first_reading() -> None
 
 
 def test_a_record_of_a_hundred_busy_pods_fits_into_an_annotation() -> None:
-    busy = [Pod(f"{number:036}", process=stamp(NOW)) for number in range(exposures.MOST_PODS)]
+    busy = [Pod(f"{number:036}", process=format_time(NOW)) for number in range(exposures.MOST_PODS)]
     for pod in busy:
         for took in (0.001, 0.02, 0.1, 0.8, 2.0):
             pod.answer(123_456_789, errors=12_345, seconds=took)
-    text = records.dump(Traffic(BLUE, "a", stamp(NOW), trial=Trial("r", exposure=met(*busy))))
+    text = records.dump(Traffic(BLUE, "a", format_time(NOW), trial=Trial("r", exposure=met(*busy))))
     assert len(text) < 64 * 1024
 
 
@@ -353,7 +353,7 @@ def test_what_a_pod_answered_before_the_trial_changes_no_verdict(
 @given(SECONDS, st.integers(1, 40))
 def test_nobody_is_convicted_for_more_than_users_got(trial: list[tuple[int, float, float]], restart: int) -> None:
     """Whatever restarts, no window holds more answers than were given in the trial."""
-    pod = Pod(process=stamp(NOW - timedelta(hours=5)))
+    pod = Pod(process=format_time(NOW - timedelta(hours=5)))
     pod.answer(1000, errors=1000)
     watch, given_so_far = Watch(met(pod), "30s"), 0
     for second, (requests, share, took) in enumerate(trial, start=1):
@@ -369,5 +369,5 @@ def test_a_damaged_baseline_is_no_crash() -> None:
     odd = Exposure("yesterday", {"green-0": CounterBaseline(requests=1, errors=50, latency=((0.3, -4.0),), timed=2)})
     pod = Pod()
     pod.answer(20)
-    for exposure in (odd, replace(odd, since=stamp(NOW))):
+    for exposure in (odd, replace(odd, since=format_time(NOW))):
         Watch(exposure).look(1, pod)

@@ -23,8 +23,8 @@ from tests.unit.rollout.cases import (
     TWO_STEADY,
     trial_world,
 )
-from viridian.core.conditions import moment
 from viridian.core.pods_waiting import GRACE, Impediment
+from viridian.core.times import parse_time
 from viridian.rollout.decide import decide
 from viridian.rollout.input import RolloutInput
 from viridian.rollout.slot_state import SlotState
@@ -43,7 +43,7 @@ def with_pods(world: SlotState, impediment: Impediment, **more: Any) -> SlotStat
 
 
 def in_init_for(seconds: float) -> Hamper:
-    at = moment(ago(seconds))
+    at = parse_time(ago(seconds))
     return lambda world: with_pods(world, Impediment("this init container is at work", "fetch", at))
 
 

@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 import msgspec
 
 from viridian.api.names import TRIGGER_ANNOTATION
-from viridian.core.conditions import moment, stamp
 from viridian.core.lookup import text
+from viridian.core.times import format_time, parse_time
 from viridian.retraining.records import StageNote, origin_of_job
 from viridian.retraining.runs import Run
 from viridian.retraining.stages.result import (
@@ -44,7 +44,7 @@ def _ending_of_deleted(run: Run, now: datetime) -> Ending | None:
     ended = without_job(run.result, deleted=seen is not None)
     if ended is not None or run.result.alive or seen is None:
         return ended
-    return Ending(state=JobState.CANCELLED, at=stamp(now))
+    return Ending(state=JobState.CANCELLED, at=format_time(now))
 
 
 def untraced(run: Run, now: datetime) -> bool:
@@ -90,7 +90,7 @@ def waiting(run: Run, now: datetime) -> str:
 def changes_at(run: Run, now: datetime) -> datetime | None:
     """When there is something else to say or to note although nothing was heard."""
     times = [found.changes_at(now) for found in (run.result.waiting, run.result.failed) if found is not None]
-    ended = moment(run.result.worker.at) if run.result.worker and run.result.lingering else None
+    ended = parse_time(run.result.worker.at) if run.result.worker and run.result.lingering else None
     times += [max(ended + SIDECAR_GRACE, now + timedelta(seconds=1))] if ended else []
     times += [run.result.news_until] if run.job is None else []
     return min((time for time in times if time is not None and time > now), default=None)

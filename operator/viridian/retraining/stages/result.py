@@ -15,9 +15,9 @@ from viridian.api.address import concealed
 from viridian.api.registry import RunStatus, TrainingRun
 from viridian.api.stage import FINAL_EXIT_CODES, MAX_REPORT_BYTES, ExitCode
 from viridian.api.texts import one_line
-from viridian.core.conditions import moment, stamp
 from viridian.core.lookup import Object, dig, entries, mapping, text
 from viridian.core.pods_waiting import Impediment, impediment
+from viridian.core.times import format_time, parse_time
 
 SIDECAR_GRACE: Final = timedelta(seconds=15)
 """How long other containers may go on after the one that does the work; after that its exit code decides."""
@@ -123,7 +123,7 @@ def _waiting(job: Object, pods: Sequence[Object], newest: Object, state: Object)
         return Impediment("its Job is suspended, and a queue such as Kueue, or a person, has to resume it")
     if pods:
         return impediment(newest)
-    since = moment(text(job, "status", "startTime")) or moment(text(job, "metadata", "creationTimestamp"))
+    since = parse_time(text(job, "status", "startTime")) or parse_time(text(job, "metadata", "creationTimestamp"))
     name = f"kubectl -n {text(job, 'metadata', 'namespace')} describe job {text(job, 'metadata', 'name')}"
     target = next((c for c in entries(job, "status", "conditions") if text(c, "type") == "FailureTarget"), {})
     told = f"{text(target, 'reason')}: {text(target, 'message')}; " if target else ""
@@ -217,7 +217,7 @@ def exit_code(ending: Ending) -> int | None:
 
 def outlasted(result: JobResult, now: datetime) -> Ending | None:
     """The ending of a worker whose company has had its time to end as well."""
-    at = moment(result.worker.at) if result.worker and result.lingering else None
+    at = parse_time(result.worker.at) if result.worker and result.lingering else None
     if result.worker is None or at is None or now < at + SIDECAR_GRACE:
         return None
     return msgspec.structs.replace(result.worker, lingering=", ".join(result.lingering))
@@ -237,7 +237,7 @@ def without_job(result: JobResult, *, deleted: bool) -> Ending | None:
 
 def from_mlflow(run: TrainingRun | None, now: datetime, *, restored: bool = False) -> Ending:
     """How a stage ended of which nothing is left but its MLflow run. The trainer closes that, or has logged a model."""
-    at = stamp((run.ended_at if run is not None else None) or now)
+    at = format_time((run.ended_at if run is not None else None) or now)
     if run is not None and (run.status is RunStatus.FINISHED or (run.status in OPEN and run.model_uri)):
         return Ending(state=JobState.COMPLETE, at=at, lost=True, restored=restored)
     if run is not None and run.status is RunStatus.FAILED:

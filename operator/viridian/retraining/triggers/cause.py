@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Final
 
 from viridian.api.names import short_hash
-from viridian.core.conditions import moment, stamp
+from viridian.core.times import format_time, parse_time
 
 MAX_VALUE: Final = 200
 """Characters of a manual run's annotation that are kept as they are; the rest goes into a hash."""
@@ -39,13 +39,13 @@ class Cause:
         """`schedule:weekly:2026-11-22T03:00:00Z` or `manual:<value>`, for people."""
         if self.at is None:
             return f"{self.source}:{self.value}"
-        return f"{self.source}:{self.trigger}:{stamp(self.at)}"
+        return f"{self.source}:{self.trigger}:{format_time(self.at)}"
 
     def told(self) -> dict[str, str]:
         """What the stage is told about it in VIRIDIAN_REASONS."""
         if self.at is None:
             return {"source": str(self.source), "value": self.value}
-        return {"source": str(self.source), "trigger": self.trigger, "at": stamp(self.at)}
+        return {"source": str(self.source), "trigger": self.trigger, "at": format_time(self.at)}
 
     def recorded(self) -> dict[str, str]:
         """As the record of a run has it."""
@@ -74,7 +74,7 @@ def from_record(source: str, *, trigger: str = "", at: str = "", value: str = ""
     """The cause that was recorded with these texts, None for texts that make none."""
     if source == TriggerSource.MANUAL:
         return Cause(TriggerSource.MANUAL, value=value) if value else None
-    time = moment(at)
+    time = parse_time(at)
     return scheduled(trigger, time, schedule) if source == TriggerSource.SCHEDULE and trigger and time else None
 
 
@@ -82,4 +82,4 @@ def run_id(policy_uid: str, cause: Cause) -> str:
     """Id of the run that this cause starts, for this very policy."""
     if cause.at is None:
         return short_hash(policy_uid, cause.identity)
-    return short_hash(policy_uid, str(cause.source), cause.schedule or cause.trigger, stamp(cause.at))
+    return short_hash(policy_uid, str(cause.source), cause.schedule or cause.trigger, format_time(cause.at))

@@ -14,10 +14,10 @@ from datetime import datetime
 from typing import Any
 
 from viridian.api.names import SCHEDULES_ANNOTATION, schedules_record
-from viridian.core.conditions import moment, stamp
 from viridian.core.intent import apply_unless_covered
 from viridian.core.lookup import Object, annotations_of, mapping, text
 from viridian.core.plan import Apply
+from viridian.core.times import format_time, parse_time
 from viridian.retraining.input import PolicyFacts
 from viridian.retraining.records import remembered_by, revision
 from viridian.retraining.triggers.timetable import InvalidSchedule, Timetable
@@ -51,7 +51,7 @@ def noted(facts: PolicyFacts, schedules: Mapping[str, datetime]) -> Iterator[App
         return
     name = schedules_record(facts.name, facts.uid)
     manifest = dict(revision(facts.name, facts.namespace, facts.uid, name, 1, {"policy": {"uid": facts.uid}}))
-    text_ = json.dumps({key: stamp(at) for key, at in sorted(schedules.items())})
+    text_ = json.dumps({key: format_time(at) for key, at in sorted(schedules.items())})
     manifest["metadata"] = {**manifest["metadata"], "annotations": {SCHEDULES_ANNOTATION: text_}}
     action = apply_unless_covered(manifest, stored)
     if action is not None:
@@ -69,5 +69,5 @@ def _noted(stored: Object) -> Mapping[str, datetime]:
         document: Any = json.loads(annotations_of(stored).get(SCHEDULES_ANNOTATION, ""))
     except (ValueError, RecursionError):
         return {}
-    times = {key: moment(value) for key, value in mapping(document).items()}
+    times = {key: parse_time(value) for key, value in mapping(document).items()}
     return {key: at for key, at in times.items() if at is not None}

@@ -15,7 +15,7 @@ from typing import Annotated
 import msgspec
 
 from viridian.api.samples import Bucket, CodeClass, PodSample
-from viridian.core.conditions import moment, stamp_exact
+from viridian.core.times import format_time_micros, parse_time
 
 MOST_PODS = 100
 """Baselines in a record, which is an annotation. What the pods beyond answer counts from their first reading."""
@@ -77,7 +77,7 @@ def begun(pods: Iterable[Counting], now: datetime) -> Exposure:
     """From now on users can meet these pods."""
     there = list(pods)
     known = {pod.uid: _baseline(pod, pod.restarts) for pod in there[:MOST_PODS]}
-    return Exposure(stamp_exact(now), known, partial=len(there) > MOST_PODS)
+    return Exposure(format_time_micros(now), known, partial=len(there) > MOST_PODS)
 
 
 def in_next_step(exposure: Exposure, pods: Iterable[Counting]) -> Exposure:
@@ -102,7 +102,7 @@ def _in_next_step(before: CounterBaseline, pod: Counting) -> CounterBaseline:
 def with_first_readings(exposure: Exposure, pods: Iterable[Counting]) -> Exposure:
     """The same exposure, with baselines for those that could not be read when it began."""
     first = {
-        pod.uid: replace(_baseline(pod, known.restarts), at=stamp_exact(pod.reading.at))
+        pod.uid: replace(_baseline(pod, known.restarts), at=format_time_micros(pod.reading.at))
         for pod in pods
         if (known := exposure.pods.get(pod.uid)) is not None
         and known.unread
@@ -119,14 +119,14 @@ def evidence(exposure: Exposure | None, readings: Sequence[PodSample]) -> list[P
     first reading is the head.
     """
     known = exposure.pods.get(readings[0].uid) if exposure is not None and readings else None
-    since = moment((known and known.at) or exposure.since) if exposure is not None else None
+    since = parse_time((known and known.at) or exposure.since) if exposure is not None else None
     within = [reading for reading in readings if since is None or reading.at > since]
     if exposure is None or since is None or not within or (known is None and exposure.partial):
         return within
     first = within[0]
     if known is not None and known.process == first.process and first.total >= known.requests:
         return within if known.unread else [known.as_sample(first, since), *within]
-    start = moment(first.process) or since
+    start = parse_time(first.process) or since
     return [CounterBaseline().as_sample(first, min(max(start, since), first.at)), *within]
 
 

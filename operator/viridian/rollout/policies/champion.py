@@ -7,8 +7,8 @@ from dataclasses import replace
 from viridian.api import reasons
 from viridian.api.modeldeployment import OnBreach
 from viridian.api.names import ROLLBACK_ANNOTATION, SLOT_LABEL, Slot
-from viridian.core.conditions import stamp, stamp_exact
 from viridian.core.plan import Event, EventType
+from viridian.core.times import format_time, format_time_micros
 from viridian.rollout.analysis.evidence import judgements
 from viridian.rollout.decision import RolloutDecision
 from viridian.rollout.input import in_probation, probation_end
@@ -85,7 +85,7 @@ def _probation(state: RolloutState, traffic: Traffic, wanted: str | None) -> Rol
 def _held(state: RolloutState, traffic: Traffic, wanted: str) -> RolloutDecision:
     """A newer version waits for the end of the champion's probation."""
     champion, end = state.version_of(traffic.revision), probation_end(state.inputs, traffic)
-    until = f", at {stamp(end)}" if end is not None else ""
+    until = f", at {format_time(end)}" if end is not None else ""
     waiting = f"the end of the probation of {champion}{until}, before {state.version_of(wanted)} is deployed"
     return RolloutDecision(traffic, reasons.PROBATION, waiting)
 
@@ -134,7 +134,7 @@ def _restored(state: RolloutState) -> Traffic | None:
         return _from_records(state, slot or first_slot(state))
     others = sorted((at, s) for s, at in promoted.items() if s is not slot)
     former = state.slot(others[-1][1]) if others else None
-    since = promoted.get(slot) or stamp_exact(state.now)
+    since = promoted.get(slot) or format_time_micros(state.now)
     return Traffic(slot, slot_state.revision, since, former.revision if former else "")
 
 
@@ -166,7 +166,7 @@ def _first_deployment(state: RolloutState) -> RolloutDecision:
         return RolloutDecision(None, reason, waiting, revision, stalled=(reason, f"waiting for {waiting}"))
     if slot_state.serves or (slot_state.settled and slot_state.replicas == 0):
         event = Event(EventType.NORMAL, reasons.EVENT_PROMOTED, f"{shown} is the first champion")
-        return RolloutDecision(Traffic(slot, revision, stamp_exact(state.now)), reasons.SERVING, events=(event,))
+        return RolloutDecision(Traffic(slot, revision, format_time_micros(state.now)), reasons.SERVING, events=(event,))
     failure_message = state.failure_message(slot)
     late = (reasons.PROGRESS_DEADLINE_EXCEEDED, f"{shown} is not ready in time{failure_message}")
     refused = (slot_state.refused[0], f"{shown} is refused: {slot_state.refused[1]}") if slot_state.refused else None

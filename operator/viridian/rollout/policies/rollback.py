@@ -8,8 +8,8 @@ from datetime import timedelta
 from viridian.api import durations, reasons
 from viridian.api.names import REJECT_ANNOTATION, ROLLBACK_ANNOTATION, Slot
 from viridian.api.samples import Idle
-from viridian.core.conditions import moment, stamp_exact
 from viridian.core.plan import Event, EventType
+from viridian.core.times import format_time_micros, parse_time
 from viridian.judgement.canary import CanaryVerdict, Judgement
 from viridian.rollout.analysis.evidence import first_bad_sample
 from viridian.rollout.analysis.exposure import Exposure, restarts_within
@@ -39,7 +39,7 @@ def reject(
     exposed = traffic.trial is not None and traffic.trial.weight > 0
     said = f"{state.version_of(revision)} is rejected: {message}"
     kind = reasons.EVENT_ROLLED_BACK if exposed else reasons.EVENT_REJECTED
-    reverted = Reverted(revision, reasons.REJECTED, reason, message, stamp_exact(state.now), breach_at, by)
+    reverted = Reverted(revision, reasons.REJECTED, reason, message, format_time_micros(state.now), breach_at, by)
     return RolloutDecision(
         traffic=replace(traffic, trial=None, reverted=reverted),
         reason=reason,
@@ -70,7 +70,7 @@ def roll_back(
     breach_at: str = "",
 ) -> RolloutDecision:
     """Give the traffic of a champion back to its warm fallback."""
-    now = stamp_exact(state.now)
+    now = format_time_micros(state.now)
     said = f"{state.version_of(traffic.revision)} lost the traffic to {state.version_of(to)}: {message}"
     return RolloutDecision(
         traffic=Traffic(
@@ -111,7 +111,7 @@ def breach_began(state: RolloutState, slot: Slot, exposure: Exposure | None, bre
     """When the first sample of a breach was seen; empty where no metric was breached."""
     if breached is None:
         return ""
-    return stamp_exact(first_bad_sample(state, slot, exposure, breached.name) or state.now)
+    return format_time_micros(first_bad_sample(state, slot, exposure, breached.name) or state.now)
 
 
 def breached(judgements: tuple[Judgement, ...]) -> Judgement | None:
@@ -140,12 +140,12 @@ def unserved_since(state: RolloutState, slot: Slot) -> str:
         if slot_state is not None and slot_state.replicas > 0 and not slot_state.serves
         else None
     )
-    return stamp_exact(since) if since is not None else ""
+    return format_time_micros(since) if since is not None else ""
 
 
 def unserved(state: RolloutState, slot: Slot) -> str | None:
     """The sentence about a slot that has pods of which none has been ready for a while."""
-    slot_state, since = state.slot(slot), moment(unserved_since(state, slot))
+    slot_state, since = state.slot(slot), parse_time(unserved_since(state, slot))
     if slot_state is None or since is None or state.now - since < UNSERVED:
         return None
     failure_message = state.failure_message(slot)

@@ -9,9 +9,9 @@ from viridian.api import durations, reasons
 from viridian.api.modeldeployment import OnBlind, OnBreach
 from viridian.api.names import APPROVE_ANNOTATION, Slot
 from viridian.api.samples import Idle
-from viridian.core.conditions import longer_ago, moment, stamp_exact
 from viridian.core.obstacles import needed
 from viridian.core.plan import Event, EventType
+from viridian.core.times import format_time_micros, older_than, parse_time
 from viridian.judgement.canary import CanaryVerdict, Judgement, overall
 from viridian.rollout.analysis import exposure as exposures
 from viridian.rollout.analysis.evidence import counting, judgements
@@ -89,7 +89,7 @@ def _not_ready(state: RolloutState, slot: Slot) -> str:
 
 def _enter(state: RolloutState, traffic: Traffic, trial: Trial) -> RolloutDecision:
     exposure = trial.exposure or exposures.begun(counting(state, traffic.champion.other), state.now)
-    trial = replace(trial, entered=stamp_exact(state.now), exposure=exposure)
+    trial = replace(trial, entered=format_time_micros(state.now), exposure=exposure)
     name = step_name(state.steps, trial.step)
     event = Event(
         EventType.NORMAL, reasons.EVENT_STEP_ADVANCED, f"{state.version_of(trial.revision)} enters step {name}"
@@ -175,10 +175,10 @@ def _late(state: RolloutState, traffic: Traffic, trial: Trial, _: tuple[Judgemen
     if (
         slot_state is not None
         and not slot_state.serves
-        and longer_ago(slot_state.unavailable_since, deadline, state.now)
+        and older_than(slot_state.unavailable_since, deadline, state.now)
     ):
         message = _not_ready(state, slot)
-    elif not trial.since and longer_ago(moment(trial.entered), deadline, state.now):
+    elif not trial.since and older_than(parse_time(trial.entered), deadline, state.now):
         missing = _challenger_lacks(state, traffic, trial)
         message = f"step {step_name(state.steps, trial.step)}: still waiting for {missing}" if missing else ""
     if not message:
@@ -196,7 +196,7 @@ def _clock(state: RolloutState, traffic: Traffic, trial: Trial, _: tuple[Judgeme
     stopped = halted or instead_of_refused
     if stopped == (not trial.entered):
         return None
-    going_on = replace(traffic, trial=replace(trial, entered="" if stopped else stamp_exact(state.now)))
+    going_on = replace(traffic, trial=replace(trial, entered="" if stopped else format_time_micros(state.now)))
     if halted:
         return _halt(state, going_on, trial.revision)
     waiting = f"the pods of step {step_name(state.steps, trial.step)}"
@@ -224,9 +224,9 @@ def _blind(state: RolloutState, traffic: Traffic, trial: Trial, said: tuple[Judg
     reason = reasons.NO_DATA if verdict is CanaryVerdict.NO_DATA else reasons.PROVIDER_ERROR
     message = next(judgement.message for judgement in said if judgement.verdict is verdict)
     if not trial.blind_since:
-        return _with_blindness(traffic, trial, stamp_exact(state.now), reason, message)
+        return _with_blindness(traffic, trial, format_time_micros(state.now), reason, message)
     policy = analysis.on_no_data if verdict is CanaryVerdict.NO_DATA else analysis.on_provider_error
-    since = moment(trial.blind_since) or state.now
+    since = parse_time(trial.blind_since) or state.now
     if policy is OnBlind.HOLD or state.now < since + durations.parse(analysis.max_hold):
         return RolloutDecision(traffic, reason, f"{message}; held", trial.revision)
     if policy is OnBlind.ROLLBACK:
@@ -257,7 +257,7 @@ def _reach_split(
     pods = counting(state, traffic.champion.other)
     going_on = trial.exposure if trial.weight > 0 else None
     exposure = exposures.in_next_step(going_on, pods) if going_on else exposures.begun(pods, state.now)
-    reached = replace(trial, weight=weight, since=stamp_exact(state.now), exposure=exposure)
+    reached = replace(trial, weight=weight, since=format_time_micros(state.now), exposure=exposure)
     return RolloutDecision(
         replace(traffic, trial=reached),
         reasons.ROLLING_OUT,
@@ -295,8 +295,8 @@ def _champion_lacks(state: RolloutState, traffic: Traffic, trial: Trial) -> str:
     """
     slot_state, wanted = state.slot(traffic.champion), pods_wanted(state, trial).champion
     if slot_state is not None:
-        since = moment(trial.entered) if slot_state.serves else slot_state.unavailable_since
-        if longer_ago(since, _CHAMPION_GIVEN_UP_AFTER, state.now):
+        since = parse_time(trial.entered) if slot_state.serves else slot_state.unavailable_since
+        if older_than(since, _CHAMPION_GIVEN_UP_AFTER, state.now):
             return ""
     return _lacks(state, traffic.champion, wanted, f"the champion {state.version_of(traffic.revision)}")
 
@@ -315,7 +315,7 @@ def _hold(state: RolloutState, traffic: Traffic, trial: Trial, _: tuple[Judgemen
         return _halt(state, traffic, trial.revision)
     if trial.step >= len(state.steps):
         return None
-    step, since = state.steps[trial.step], moment(trial.since) or state.now
+    step, since = state.steps[trial.step], parse_time(trial.since) or state.now
     if step.approval is not None and _approval(state, trial) is None:
         what = f": {step.approval.message}" if step.approval.message else ""
         value = _approval_to_give(state, trial)
@@ -359,7 +359,7 @@ def _advance(state: RolloutState, traffic: Traffic, trial: Trial, _: tuple[Judge
         ahead = _in_new_step(trial, (*trial.passed, step_identity(state.steps[trial.step])))
         approval = _approval(state, trial) if state.steps[trial.step].approval is not None else None
         if approval is not None:
-            ahead = replace(ahead, approved=approval, approved_at=stamp_exact(state.now))
+            ahead = replace(ahead, approved=approval, approved_at=format_time_micros(state.now))
         return _enter(state, traffic, ahead)
     missing = _missing_pods(state, traffic, trial)
     if missing:
@@ -374,7 +374,7 @@ def _promote(state: RolloutState, traffic: Traffic, trial: Trial) -> RolloutDeci
         Traffic(
             champion=slot,
             revision=revision,
-            since=stamp_exact(state.now),
+            since=format_time_micros(state.now),
             former=traffic.revision,
             exposure=trial.exposure if trial.weight > 0 else exposures.begun(counting(state, slot), state.now),
         ),

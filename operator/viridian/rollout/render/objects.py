@@ -10,8 +10,6 @@ from viridian.api import durations
 from viridian.api.names import (
     ADDRESSES_ANNOTATION,
     HTTP_PORT,
-    MANAGED_BY,
-    MANAGED_BY_LABEL,
     MODEL_DEPLOYMENT,
     MODEL_DEPLOYMENT_LABEL,
     OWNER_ANNOTATION,
@@ -26,6 +24,7 @@ from viridian.api.names import (
     slot_deployment,
 )
 from viridian.api.samples import REVISION_VARIABLE, SLOT_VARIABLE
+from viridian.core.kube import managed_labels
 from viridian.core.ownership import owner_reference
 from viridian.rollout.input import RolloutInput
 from viridian.rollout.records import RevisionRecord, ServedModel
@@ -39,14 +38,7 @@ Manifest = dict[str, Any]
 
 
 def labels(name: str, **more: str) -> dict[str, str]:
-    return {
-        MODEL_DEPLOYMENT_LABEL: name,
-        MANAGED_BY_LABEL: MANAGED_BY,
-        "app.kubernetes.io/name": "model-server",
-        "app.kubernetes.io/instance": name,
-        "app.kubernetes.io/part-of": "viridian",
-        **more,
-    }
+    return {MODEL_DEPLOYMENT_LABEL: name, **managed_labels("model-server", name), **more}
 
 
 def metadata(inputs: RolloutInput, name: str, **more_labels: str) -> Manifest:
