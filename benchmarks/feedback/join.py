@@ -16,12 +16,12 @@ import sqlalchemy as sa
 
 from benchmarks.feedback.traffic import SERVED, identifier
 from benchmarks.spread import spread
-from viridian.feedback import tables
-from viridian.feedback.catalog import Catalog
-from viridian.feedback.database import immediate, is_sqlite, open_database
-from viridian.feedback.predictions import lot
-from viridian.feedback.spans import Spans
-from viridian.feedback.windows import WindowSums
+from viridian.feedback.figures.spans import Spans
+from viridian.feedback.figures.windows import WindowSums
+from viridian.feedback.ingest.predictions import lot
+from viridian.feedback.storage import tables
+from viridian.feedback.storage.catalog import Catalog
+from viridian.feedback.storage.database import immediate, is_sqlite, open_database
 
 LABELLED = 0.7
 DAY = 86_400.0

@@ -14,8 +14,8 @@ import sqlalchemy as sa
 from benchmarks.feedback.traffic import HEADERS, OWNERS, batch
 from tests.support.collector_process import launched, reviewing
 from viridian.api.feedback import Outcome
-from viridian.feedback import tables
-from viridian.feedback.database import open_database
+from viridian.feedback.storage import tables
+from viridian.feedback.storage.database import open_database
 
 SENDERS = 4
 BATCH = 50

@@ -11,13 +11,13 @@ import msgspec
 from benchmarks.feedback.traffic import SERVED, batch
 from viridian.api.feedback import ProfileWindow
 from viridian.api.profile import MAX_EDGES, SCORE_GRID, Numbers, Profile
-from viridian.feedback.catalog import Catalog
-from viridian.feedback.database import Database, immediate, open_database, scrub
-from viridian.feedback.outcomes import StoreOutcomes, Told
-from viridian.feedback.predictions import StorePredictions
-from viridian.feedback.privacy import Filter
-from viridian.feedback.profiles import StoreProfile
-from viridian.feedback.writer import Transaction, WriteJob
+from viridian.feedback.ingest.outcomes import StoreOutcomes, Told
+from viridian.feedback.ingest.predictions import StorePredictions
+from viridian.feedback.ingest.profiles import StoreProfile
+from viridian.feedback.ingest.stored_rows import Filter
+from viridian.feedback.storage.catalog import Catalog
+from viridian.feedback.storage.database import Database, immediate, open_database, scrub
+from viridian.feedback.storage.writer import Transaction, WriteJob
 
 ROWS = 20_000
 WINDOWS = 300

@@ -20,7 +20,7 @@ from benchmarks.load import Question, closed_loop
 from benchmarks.processes import Tree, busy_seconds, launched
 from benchmarks.serving.models import Model
 from benchmarks.serving.servers import Server, Start, binaries, proven
-from viridian.serving.recorder import COUNTED_PER_SECOND
+from viridian.serving.observation.recorder import COUNTED_PER_SECOND
 
 WARM_UP_SECONDS = 1.0
 START_SECONDS = 120.0

@@ -24,7 +24,7 @@ from benchmarks.processes import free_port
 from benchmarks.serving.models import Model
 from localcluster.paths import REPOSITORY
 from viridian.api.orders import HEADER, Order
-from viridian.ports.orders import OrderKey
+from viridian.ports.order_signing import OrderKey
 
 PROGRAMS: Final = Path(__file__).parent / "programs"
 SOURCES: Final = Path(viridian.__file__).parents[1]

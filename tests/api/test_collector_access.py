@@ -13,8 +13,8 @@ import yaml
 
 from localcluster.controlplane import ControlPlane
 from tests.support.kube import Kube, Kubectl
-from viridian.feedback.access import Access, Caller, Right
-from viridian.feedback.kubernetes import ApiServer, KubernetesGate, NoApiServer
+from viridian.feedback.access.authorization import Access, Caller, Right
+from viridian.feedback.access.token_review import ApiServer, KubernetesGate, NoApiServer
 from viridian.feedback.problems import Away, HttpProblem
 
 AUDIENCE = "viridian-collector"

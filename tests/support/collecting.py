@@ -15,11 +15,11 @@ import msgspec
 
 from viridian.api.feedback import Keeping, Outcome, Prediction, PredictionBatch, ProfileWindow, Served, Window
 from viridian.api.profile import Categories, Numbers, Profile, Task
-from viridian.feedback.access import Caller, Right
-from viridian.feedback.application import application
-from viridian.feedback.collector import CollectorApp, running
+from viridian.feedback.access.authorization import Caller, Right
+from viridian.feedback.collector_app import CollectorApp, running
+from viridian.feedback.collector_settings import CollectorSettings, parse
+from viridian.feedback.endpoints.application import application
 from viridian.feedback.problems import Away
-from viridian.feedback.settings import CollectorSettings, parse
 
 START = 1_800_000_000.0
 SERVER = "system:serviceaccount:ml:server"

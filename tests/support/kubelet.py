@@ -38,7 +38,7 @@ from viridian.api.names import (
 from viridian.api.orders import HEADER, KEY_VARIABLE, Order, parse_key
 from viridian.api.samples import Identity
 from viridian.rollout.slot_state import parse_pod
-from viridian.serving.orders import Orders
+from viridian.serving.endpoints.order_check import Orders
 
 POLL_SECONDS = 0.15
 STRATEGIC = "application/strategic-merge-patch+json"

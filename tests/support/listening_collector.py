@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import uvicorn
 
 from tests.support.collecting import Stand, collecting
-from viridian.feedback.application import application
+from viridian.feedback.endpoints.application import application
 
 T = TypeVar("T")
 

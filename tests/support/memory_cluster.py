@@ -21,7 +21,7 @@ from tests.support.cluster.faults import Call, Fault, Faults, Killed
 from tests.support.cluster.jobs import Outcome, step_job
 from tests.support.cluster.store import Store, World, copied, owner_uids, reference_of
 from viridian.ports.cluster import Object, ObjectRef
-from viridian.ports.event import event_about
+from viridian.ports.kubernetes_event import event_about
 
 __all__ = ["Call", "Fault", "Killed", "ManualClock", "MemoryCluster", "Outcome", "Readiness", "World"]
 

@@ -11,8 +11,8 @@ from viridian.api import manifest
 from viridian.api.feedback import SNAPSHOTS_PATH, FrozenRows, Keeping, Window
 from viridian.api.profile import PROFILE_PATH, ReferenceProfile
 from viridian.api.samples import PodTarget
-from viridian.ports.bundles import BundleUnreadable
-from viridian.ports.feedback import FeedbackError
+from viridian.ports.collector import FeedbackError
+from viridian.ports.pod_files import BundleUnreadable
 
 
 @dataclass

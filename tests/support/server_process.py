@@ -15,7 +15,7 @@ from typing import Any
 
 from viridian.api.orders import HEADER, Order
 from viridian.api.samples import Identity, PodTarget
-from viridian.ports.orders import OrderKey
+from viridian.ports.order_signing import OrderKey
 
 IDENTITY = Identity(namespace="team", deployment="churn", slot="green", revision="9a1b02ee", pod="churn-green-1")
 """What every server is told about whose it is."""

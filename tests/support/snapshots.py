@@ -19,7 +19,7 @@ from tests.support.access import ACCESS
 from viridian.api import reasons
 from viridian.api.modeldeployment import ModelDeploymentSpec
 from viridian.api.names import OUTCOME_ANNOTATION, TOLD_ANNOTATION, Slot, slot_deployment
-from viridian.api.refusals import Refusal
+from viridian.api.rejections import Refusal
 from viridian.api.samples import Bucket, CodeClass, PodSample, ScrapeFailure, ScrapeProblem
 from viridian.core.intent import with_intent_hash
 from viridian.core.model_owners import Owners, OwnersUnknown

@@ -20,8 +20,12 @@ SOURCES = ROOT / "operator" / "viridian"
 
 ENTRIES: Final = {
     "operator": ["viridian.controller.main"],
-    "server": ["viridian.serving.main", "viridian.serving.fetch"],
-    "collector": ["viridian.feedback.main", "viridian.feedback.collector", "viridian.feedback.unpacking"],
+    "server": ["viridian.serving.main", "viridian.serving.fetch.main"],
+    "collector": [
+        "viridian.feedback.main",
+        "viridian.feedback.collector_app",
+        "viridian.feedback.ingest.parquet_worker",
+    ],
     "trainer": [f"viridian.training.{path.stem}" for path in sorted((SOURCES / "training").glob("*.py"))],
 }
 """What runs in each image, or is imported by the scripts that users run there."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import unquote
 
-from viridian.api.variables import literal
+from viridian.api.kubelet_variables import literal
 
 MODEL_URI_VARIABLE: Final = "VIRIDIAN_MODEL_URI"
 MODEL_URI_SECRET_VARIABLE: Final = "VIRIDIAN_MODEL_URI_SECRET"  # noqa: S105 - the name of a variable

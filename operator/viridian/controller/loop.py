@@ -34,9 +34,9 @@ from viridian.controller.samples import Samples
 from viridian.controller.status import StatusWriter
 from viridian.controller.telemetry import Telemetry
 from viridian.controller.wakes import Wakes
-from viridian.ports.bundles import Bundles
 from viridian.ports.cluster import Cluster, ClusterError
-from viridian.ports.feedback import Collector
+from viridian.ports.collector import Collector
+from viridian.ports.pod_files import Bundles
 from viridian.ports.pods import Pods
 from viridian.ports.registry import Registry
 from viridian.rollout.input import OperatorSettings

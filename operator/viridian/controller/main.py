@@ -25,17 +25,17 @@ from viridian.controller.server import MetricsServer
 from viridian.controller.telemetry import Telemetry
 from viridian.controller.watched import expected_streams
 from viridian.core.signature_keys import SignatureKeys
-from viridian.ports.bundles import HttpBundles
+from viridian.ports.collector import HttpCollector
 from viridian.ports.connection import ApiConnection, ConnectionUnusable
-from viridian.ports.feedback import HttpCollector
+from viridian.ports.http_sessions import session
 from viridian.ports.kubernetes import KubernetesCluster
 from viridian.ports.mlflow import MlflowRegistry
 from viridian.ports.mlflow_api import Credentials
 from viridian.ports.mlflow_credentials import CredentialFiles
-from viridian.ports.orders import OrderKey
+from viridian.ports.order_signing import OrderKey
+from viridian.ports.pod_files import HttpBundles
 from viridian.ports.pod_http import pod_http
 from viridian.ports.pods import HttpPods
-from viridian.ports.sessions import session
 from viridian.rollout.input import NetworkAccess, OperatorSettings
 
 log = logging.getLogger("viridian.operator")

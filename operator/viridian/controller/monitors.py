@@ -24,7 +24,7 @@ from viridian.controller.reference_profiles import ReferenceProfiles
 from viridian.monitoring.evaluate import MonitoringData, MonitoringReport, evaluate
 from viridian.monitoring.status import EvaluationFailure, MonitoringResult, remembered
 from viridian.monitoring.windows import Calendar, Content, WindowQuery, Windows, calendar, seconds, window_queries
-from viridian.ports.feedback import Collector, FeedbackError, FeedbackUnavailable
+from viridian.ports.collector import Collector, FeedbackError, FeedbackUnavailable
 from viridian.rollout.input import RolloutInput, judged_targets
 
 log = logging.getLogger("viridian.monitors")

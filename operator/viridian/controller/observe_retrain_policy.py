@@ -19,7 +19,7 @@ from viridian.core.obstacles import NO_OBSTACLES, Obstacles
 from viridian.core.plan import Plan
 from viridian.core.templates import NO_LIMITS, TemplateRules
 from viridian.ports.cluster import Cluster, Object, ObjectRef
-from viridian.ports.feedback import Collector, FeedbackError, FeedbackUnavailable
+from viridian.ports.collector import Collector, FeedbackError, FeedbackUnavailable
 from viridian.ports.registry import Registry, RegistryError
 from viridian.retraining.decide import decide
 from viridian.retraining.input import (

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from viridian.controller.preflight import PreflightFailed, patiently
 from viridian.ports.cluster import ClusterConflict, ClusterRefused, Object, ObjectRef
-from viridian.ports.orders import OrderKey
+from viridian.ports.order_signing import OrderKey
 
 log = logging.getLogger("viridian.orders")
 

@@ -17,7 +17,7 @@ import msgspec
 from viridian.api import manifest
 from viridian.api.profile import PROFILE_PATH, ReferenceProfile
 from viridian.api.samples import PodTarget
-from viridian.ports.bundles import Bundles, BundleUnreadable
+from viridian.ports.pod_files import Bundles, BundleUnreadable
 
 MOST = 256
 _DECODER = msgspec.json.Decoder(ReferenceProfile)

@@ -8,7 +8,7 @@ import signal
 import sys
 from typing import Final
 
-from viridian.feedback.settings import CollectorSettings, parse
+from viridian.feedback.collector_settings import CollectorSettings, parse
 
 CLIENTS: Final = 4
 """So many addresses take all connections; one alone does not."""
@@ -22,10 +22,10 @@ def main() -> None:
 
     import uvloop
 
-    from viridian.feedback.database import DatabaseUnusable
-    from viridian.feedback.kubernetes import NoApiServer
+    from viridian.feedback.access.token_review import NoApiServer
     from viridian.feedback.logs import configure, log
-    from viridian.feedback.rulesfile import RulesUnusable
+    from viridian.feedback.rules_file import RulesUnusable
+    from viridian.feedback.storage.database import DatabaseUnusable
 
     configure()
     try:
@@ -44,9 +44,9 @@ def main() -> None:
 
 async def collect(settings: CollectorSettings) -> None:
     """From the start of the process to its end."""
-    from viridian.feedback.application import application
-    from viridian.feedback.collector import running
-    from viridian.feedback.kubernetes import ApiServer, KubernetesGate
+    from viridian.feedback.access.token_review import ApiServer, KubernetesGate
+    from viridian.feedback.collector_app import running
+    from viridian.feedback.endpoints.application import application
     from viridian.feedback.logs import note
     from viridian.http.bounds import Bounds
     from viridian.http.listener import Listener

@@ -10,17 +10,23 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from viridian.feedback import hours, tables
-from viridian.feedback.database import Database
+from viridian.feedback.access.quotas import Quotas
+from viridian.feedback.collector_metrics import CollectorMetrics, Fate, RowKind
+from viridian.feedback.figures.training_snapshots import Snapshots
+from viridian.feedback.ingest.stored_rows import Privacy
 from viridian.feedback.logs import note_failure
-from viridian.feedback.metrics import CollectorMetrics, Fate, RowKind
-from viridian.feedback.privacy import Privacy
-from viridian.feedback.quotas import Quotas
-from viridian.feedback.retention import STEP_ROWS, ExpirePredictions, ExpireProfiles, ExpireWaiting, ForgetServers
-from viridian.feedback.rules import ForgetRules
-from viridian.feedback.snapshots import Snapshots
-from viridian.feedback.usage import usage
-from viridian.feedback.writer import WriteJob, Writer
+from viridian.feedback.storage import hourly_profiles, tables
+from viridian.feedback.storage.database import Database
+from viridian.feedback.storage.keep_rules import ForgetRules
+from viridian.feedback.storage.retention import (
+    STEP_ROWS,
+    ExpirePredictions,
+    ExpireProfiles,
+    ExpireWaiting,
+    ForgetServers,
+)
+from viridian.feedback.storage.usage import usage
+from viridian.feedback.storage.writer import WriteJob, Writer
 
 
 @dataclass(frozen=True)
@@ -102,7 +108,9 @@ class Sweeper:
         with _told():
             self._quotas.now_stored(await asyncio.to_thread(usage, self._database.reading))
         with _told():
-            await self._merge_profiles((now - self._limits.profile_detail) // hours.HOUR * hours.HOUR)
+            await self._merge_profiles(
+                (now - self._limits.profile_detail) // hourly_profiles.HOUR * hourly_profiles.HOUR
+            )
         with _told():
             await self._writer.scrub()
 
@@ -127,10 +135,10 @@ class Sweeper:
         if until <= self._merged_until:
             return
         engine, since = self._database.reading, self._merged_until
-        for served in await asyncio.to_thread(hours.servers_between, engine, since, until):
-            for run in await asyncio.to_thread(hours.mergeable, engine, served, since, until):
+        for served in await asyncio.to_thread(hourly_profiles.servers_between, engine, since, until):
+            for run in await asyncio.to_thread(hourly_profiles.mergeable, engine, served, since, until):
                 with _told():
-                    await self._writer.write(await asyncio.to_thread(hours.merged, engine, run), patient=True)
+                    await self._writer.write(await asyncio.to_thread(hourly_profiles.merged, engine, run), patient=True)
                 if self._stopping.is_set():
                     return
         self._merged_until = until

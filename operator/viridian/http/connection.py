@@ -18,7 +18,7 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from viridian.http import refusals
+from viridian.http import error_responses
 from viridian.http.bodies import SLOW, announced_length
 from viridian.http.bounds import (
     FRAMING,
@@ -33,7 +33,7 @@ from viridian.http.bounds import (
 )
 from viridian.http.closing import StagedTransport
 from viridian.http.config import HttpConfig
-from viridian.http.refusals import Refused
+from viridian.http.error_responses import Refused
 
 _UPGRADE: Final = b"upgrade"
 
@@ -179,11 +179,11 @@ class HttpConnection(HttpToolsProtocol):
         """Of a request that has not arrived completely."""
         if self._in_head:
             if self._received > HEAD_BYTES:
-                self._refuse(refusals.head_too_large(HEAD_BYTES))
+                self._refuse(error_responses.head_too_large(HEAD_BYTES))
         elif self._framing > HEAD_BYTES:
-            self._refuse(refusals.trailers_too_large(HEAD_BYTES))
+            self._refuse(error_responses.trailers_too_large(HEAD_BYTES))
         elif self._received > self._body * FRAMING + SPARE_BYTES:
-            self._refuse(refusals.body_too_large())
+            self._refuse(error_responses.body_too_large())
         elif not self._looked_at:
             self._looked_at = True
             # A client that waits for `100 Continue` may send its body or not: the end of it cannot be told then.
@@ -202,20 +202,20 @@ class HttpConnection(HttpToolsProtocol):
         if not self._in_head:
             return
         if len(self.headers) >= HEADERS:
-            raise refusals.too_many_headers(HEADERS)
+            raise error_responses.too_many_headers(HEADERS)
         super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         if self.parser.should_upgrade():
             if self.parser.get_method() == b"CONNECT":
-                raise refusals.no_tunnel()
+                raise error_responses.no_tunnel()
             return
         if self._received > HEAD_BYTES and self._head_bytes() > HEAD_BYTES:
-            raise refusals.head_too_large(HEAD_BYTES)
+            raise error_responses.head_too_large(HEAD_BYTES)
         if self._surplus is not None:
-            raise refusals.too_many_connections(self._surplus)
+            raise error_responses.too_many_connections(self._surplus)
         if len(self.pipeline) >= PIPELINED:
-            raise refusals.too_many_requests(PIPELINED)
+            raise error_responses.too_many_requests(PIPELINED)
         if self.expect_100_continue and self.parser.get_http_version() != "1.1":
             self.expect_100_continue = False
         super().on_headers_complete()
@@ -310,7 +310,7 @@ class HttpConnection(HttpToolsProtocol):
 
     def _too_slow(self) -> None:
         if self._in_head:
-            self._refuse(refusals.too_slow(self._bounds.seconds))
+            self._refuse(error_responses.too_slow(self._bounds.seconds))
             return
         cycle = self.cycle
         self._keeps = cycle.keep_alive = False
@@ -326,7 +326,7 @@ class HttpConnection(HttpToolsProtocol):
 def _refusal(error: httptools.HttpParserError) -> Refused:
     if isinstance(error.__context__, Refused):
         return error.__context__
-    return refusals.body_too_large() if "overflow" in str(error) else refusals.malformed()
+    return error_responses.body_too_large() if "overflow" in str(error) else error_responses.malformed()
 
 
 def _readable(transport: StagedTransport) -> bool:

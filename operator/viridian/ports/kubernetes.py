@@ -17,12 +17,12 @@ import msgspec
 from viridian import __version__
 from viridian.api.names import API_VERSION, MODEL_DEPLOYMENT, RETRAIN_POLICY
 from viridian.api.texts import one_line
-from viridian.ports.answers import MAX_MESSAGE, failure, is_not_found
-from viridian.ports.bounded import TooLong, bounded
+from viridian.ports.api_responses import MAX_MESSAGE, failure, is_not_found
+from viridian.ports.bearer_token import Token
+from viridian.ports.bounded_bodies import TooLong, bounded
 from viridian.ports.cluster import ClusterUnavailable, Object, ObjectRef
 from viridian.ports.connection import ApiConnection
-from viridian.ports.event import EVENTS, event_about
-from viridian.ports.token import Token
+from viridian.ports.kubernetes_event import EVENTS, event_about
 
 USER_AGENT = f"viridian/{__version__}"
 TIMEOUT_SECONDS = 10.0

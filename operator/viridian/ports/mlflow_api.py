@@ -18,11 +18,11 @@ from yarl import URL
 from viridian.api.address import Address
 from viridian.api.origins import origin_of
 from viridian.api.texts import one_line
-from viridian.ports.aside import Aside
-from viridian.ports.bounded import TooLong, bounded
-from viridian.ports.mlflow_answers import NotMlflow, decoded, failure
+from viridian.ports.bounded_bodies import TooLong, bounded
+from viridian.ports.http_sessions import session
+from viridian.ports.mlflow_responses import NotMlflow, decoded, failure
 from viridian.ports.registry import RegistryRefused, RegistryUnavailable
-from viridian.ports.sessions import session
+from viridian.ports.thread_loop import Aside
 
 TIMEOUT_SECONDS: Final = 5.0
 # MLflow's web server closes an idle connection after five seconds: closing it first never loses a request.

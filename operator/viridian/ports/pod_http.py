@@ -16,10 +16,10 @@ import msgspec
 
 from viridian.api.orders import HEADER, Order
 from viridian.api.samples import PodTarget
-from viridian.ports.aside import Aside
-from viridian.ports.bounded import bounded
-from viridian.ports.orders import OrderKey
-from viridian.ports.sessions import session
+from viridian.ports.bounded_bodies import bounded
+from viridian.ports.http_sessions import session
+from viridian.ports.order_signing import OrderKey
+from viridian.ports.thread_loop import Aside
 
 _CONNECTIONS: Final = 500
 """To all pods together: each costs a socket and its buffers."""

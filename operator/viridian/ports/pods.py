@@ -26,7 +26,7 @@ from viridian.api.samples import (
     ScrapeProblem,
 )
 from viridian.api.texts import one_line
-from viridian.ports.bounded import TooLong
+from viridian.ports.bounded_bodies import TooLong
 from viridian.ports.pod_http import PodHttp
 
 T = TypeVar("T")

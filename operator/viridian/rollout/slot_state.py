@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from viridian.api.names import FETCH_CONTAINER, MANAGEMENT_PORT, REVISION_LABEL, SERVER_CONTAINER
-from viridian.api.refusals import Refusal, heard
+from viridian.api.rejections import Refusal, heard
 from viridian.api.samples import MANAGEMENT_PORT as DEFAULT_MANAGEMENT_PORT
 from viridian.api.texts import one_line
 from viridian.core import pods_waiting

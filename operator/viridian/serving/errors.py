@@ -19,7 +19,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import ClassVar
 
-from viridian.api.refusals import Refusal
+from viridian.api.rejections import Refusal
 
 
 class ServingError(Exception):

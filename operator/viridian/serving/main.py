@@ -9,7 +9,7 @@ import sys
 from viridian.serving import cpus, termination
 from viridian.serving.errors import ServingError
 from viridian.serving.logs import configure, log
-from viridian.serving.settings import ServerSettings, parse
+from viridian.serving.server_settings import ServerSettings, parse
 
 # The maths libraries read these when they are first imported, which happens after this.
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")

@@ -9,20 +9,20 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 
-from viridian.api.refusals import Refusal
+from viridian.api.rejections import Refusal
 from viridian.http.bounds import Bounds
 from viridian.http.config import Application
 from viridian.http.listener import Listener
-from viridian.serving import model
-from viridian.serving.connections import Connections
+from viridian.serving.bundle.integrity import verify_directory
+from viridian.serving.endpoints.inference import Inference
+from viridian.serving.endpoints.keep_alive import Connections
+from viridian.serving.endpoints.management import Management
 from viridian.serving.errors import BundleRefused, ServingError
-from viridian.serving.inference import Inference
-from viridian.serving.integrity import verify_directory
+from viridian.serving.execution import model
+from viridian.serving.execution.model import LoadedModel, RequestLimits
 from viridian.serving.logs import note
-from viridian.serving.management import Management
-from viridian.serving.model import LoadedModel, RequestLimits
-from viridian.serving.observers import Observers
-from viridian.serving.settings import ServerSettings
+from viridian.serving.observation.observers import Observers
+from viridian.serving.server_settings import ServerSettings
 
 
 class ModelServer:

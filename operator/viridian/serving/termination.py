@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from viridian.api import refusals
+from viridian.api import rejections
 from viridian.api.texts import one_line
 from viridian.serving.errors import ServingError
 
@@ -18,7 +18,7 @@ def explain(path: Path, error: ServingError) -> None:
     if path.parent == DEVICES and not path.exists():
         # The kubelet makes this file. Outside of Kubernetes nobody wants a new one among the devices.
         return
-    message = one_line(refusals.told(error.reason, str(error)), LIMIT)
+    message = one_line(rejections.told(error.reason, str(error)), LIMIT)
     try:
         with path.open("w", encoding="utf-8", errors="replace") as log:
             log.write(message.encode()[:LIMIT].decode(errors="ignore"))

@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, Final
 
-from viridian.training.outcome import (
+from viridian.training.stage_exit import (
     CANDIDATE_FAILED,
     DATA_NOT_GOOD_ENOUGH,
     NOTHING_TO_DO,
@@ -27,7 +27,7 @@ GIVEN_RUN: Final = os.environ.get("MLFLOW_RUN_ID", "")
 """The run that was made beforehand. MLflow itself forgets it once a script has used it."""
 
 if TYPE_CHECKING:
-    from viridian.training.record import Logged, log
+    from viridian.training.log_call import Logged, log
 
 __all__ = [
     "CANDIDATE_FAILED",
@@ -45,7 +45,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     """`log` brings scikit-learn, ONNX and MLflow; a stage that only checks data has no need of them."""
     if name in ("log", "Logged"):
-        from viridian.training import record
+        from viridian.training import log_call
 
-        return getattr(record, name)
+        return getattr(log_call, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

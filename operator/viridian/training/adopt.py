@@ -23,17 +23,17 @@ import yaml
 
 from viridian.api.registry import TAG_DIGEST, TAG_MODEL_URI
 from viridian.api.stage import StageReport
-from viridian.serving import bundle as served_bundle
-from viridian.serving import model as serving
-from viridian.serving.bundle import Bundle, Format
+from viridian.serving.bundle import contents as served_bundle
+from viridian.serving.bundle.contents import Bundle, Format
+from viridian.serving.bundle.signature import ColumnKind, Table
 from viridian.serving.errors import ServingError
-from viridian.serving.signature import ColumnKind, Table
-from viridian.serving.sklearn_runtime import load_estimator
-from viridian.training import bundle, outcome, tracking
-from viridian.training.left_behind import holdout_table, newest_model, read_table
-from viridian.training.outcome import CandidateFailed
-from viridian.training.record import TAG_PAYLOAD, TAG_PAYLOAD_REASON, log, logged_model_name
+from viridian.serving.execution import model as serving
+from viridian.serving.runtimes.sklearn_runtime import load_estimator
+from viridian.training import bundle, stage_exit, tracking
+from viridian.training.log_call import TAG_PAYLOAD, TAG_PAYLOAD_REASON, log, logged_model_name
+from viridian.training.mlflow_run_contents import holdout_table, newest_model, read_table
 from viridian.training.rows import rows_of
+from viridian.training.stage_exit import CandidateFailed
 
 NO_HOLDOUT = 'no holdout to compare answers on: log one with mlflow.log_table(rows, "holdout.json")'
 
@@ -132,7 +132,7 @@ def _sealed(run_id: str, directory: Path) -> str:
     tags = {TAG_DIGEST: digest, TAG_PAYLOAD: Format.SKOPS.name.lower()}
     uri = tracking.log_model(run_id, directory, logged_model_name(), tags)
     tracking.log_values(run_id, {}, {}, {**tags, TAG_MODEL_URI: uri, TAG_PAYLOAD_REASON: NO_HOLDOUT})
-    outcome.write(StageReport(model_uri=uri, model_digest=digest))
+    stage_exit.write(StageReport(model_uri=uri, model_digest=digest))
     sys.stderr.write(f"{NO_HOLDOUT}\n")
     return f"{uri} as skops: {digest}"
 

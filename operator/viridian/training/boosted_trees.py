@@ -19,7 +19,7 @@ from skl2onnx.common.data_types import DoubleTensorType, Int64TensorType, String
 from skl2onnx.common.utils import check_input_and_output_numbers
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
-from viridian.serving.trees import parts
+from viridian.serving.runtimes.trees import parts
 from viridian.training.tree_ensemble import FIRST_CODE, Ensemble, doubles
 
 _OPSET: Final = 14

@@ -24,9 +24,9 @@ import yaml
 from viridian.api import manifest
 from viridian.api.profile import PROFILE_PATH, ReferenceProfile
 from viridian.api.signing import Subject
-from viridian.serving.bundle import Format
-from viridian.serving.integrity import hashed
-from viridian.serving.signature import Signature, narrowed, parse
+from viridian.serving.bundle.contents import Format
+from viridian.serving.bundle.integrity import hashed
+from viridian.serving.bundle.signature import Signature, narrowed, parse
 from viridian.training import signing, tracking
 from viridian.training.holdout import Holdout
 from viridian.training.payload import Payload

@@ -8,11 +8,11 @@ from typing import Any, Final
 
 from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType
 
-from viridian.training import apart
-from viridian.training.own_converters import OwnConverter, registered
-from viridian.training.patience import seconds_for
+from viridian.training import isolated_call
 from viridian.training.payload import NotExpressible, Payload, as_onnx, numbers
+from viridian.training.registered_converters import OwnConverter, registered
 from viridian.training.rows import DatasetColumn
+from viridian.training.time_limits import seconds_for
 
 _BITS: Final = {FloatTensorType: 32, DoubleTensorType: 64}
 
@@ -31,10 +31,10 @@ def converters(model: Any) -> Mapping[str, Converter]:
 def converted(converter: Converter, model: Any, columns: Sequence[DatasetColumn]) -> Payload:
     """The payload, or NotExpressible: also when the converter does not end, or ends its process."""
     try:
-        return apart.call(_convert, converter, model, columns, registered(), seconds=seconds_for(0))
+        return isolated_call.call(_convert, converter, model, columns, registered(), seconds=seconds_for(0))
     except NotExpressible:
         raise
-    except apart.NotDone as error:
+    except isolated_call.NotDone as error:
         raise NotExpressible(f"the conversion failed: {error}") from error
     except Exception as error:
         # A graph of more than two gigabytes, or more memory than there is: the estimator itself can still be served.

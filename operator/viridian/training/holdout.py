@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from viridian.training.outcome import DataNotGoodEnough
 from viridian.training.rows import DatasetColumn, Rows, rows_of
+from viridian.training.stage_exit import DataNotGoodEnough
 
 
 @dataclass(frozen=True, slots=True)

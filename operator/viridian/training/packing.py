@@ -9,17 +9,17 @@ from typing import Any
 
 from viridian.api.profile import ReferenceProfile
 from viridian.api.stage import shortened
-from viridian.training import apart, bundle
+from viridian.training import bundle, isolated_call
 from viridian.training.converters import converted, converters
-from viridian.training.examination import Examination, answers, examination
 from viridian.training.holdout import Holdout
-from viridian.training.outcome import CandidateFailed
 from viridian.training.parity import difference
-from viridian.training.patience import seconds_for
 from viridian.training.payload import NotExpressible, Payload, as_skops
+from viridian.training.payload_check import Examination, answers, examination
 from viridian.training.rows import Rows
 from viridian.training.scores import Predicted
-from viridian.training.served import LoadedVersion, NotServed
+from viridian.training.served_model import LoadedVersion, NotServed
+from viridian.training.stage_exit import CandidateFailed
+from viridian.training.time_limits import seconds_for
 
 Profiled = Callable[[Predicted], ReferenceProfile | None]
 """Makes the reference profile from the server's answers to the holdout."""
@@ -76,12 +76,12 @@ def _agreeing(place: Path, payload: Payload, asked: Examination, facts: dict[str
     """
     bundle.write(place, payload, asked.holdout, facts)
     try:
-        answered, said = apart.call(
+        answered, said = isolated_call.call(
             answers, place, asked.holdout.rows, asked.probes.rows, seconds=seconds_for(asked.count)
         )
     except NotServed:
         raise
-    except apart.NotDone as error:
+    except isolated_call.NotDone as error:
         raise NotServed(f"asking the graph failed: {error}") from error
     except Exception as error:
         # Such as a lack of memory there: the estimator itself can still be served.

@@ -16,8 +16,8 @@ from skl2onnx import to_onnx
 from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType, StringTensorType
 from sklearn.tree._tree import Tree
 
-from viridian.serving.bundle import Format
-from viridian.serving.trees import parts
+from viridian.serving.bundle.contents import Format
+from viridian.serving.runtimes.trees import parts
 from viridian.training import boosted_trees, split_nodes
 from viridian.training.rows import DatasetColumn
 from viridian.training.scores import classifies

@@ -13,7 +13,7 @@ from sklearn.base import is_classifier, is_regressor
 
 from viridian.api.performance import PerformanceMetric
 from viridian.api.profile import Task
-from viridian.training.outcome import DataNotGoodEnough
+from viridian.training.stage_exit import DataNotGoodEnough
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from tests.support.server_process import KEY, running
 from viridian.api.manifest import MANIFEST_PATH, SIGNATURE_PATH
 from viridian.api.profile import BUNDLE_PATH, PROFILE_PATH, ReferenceProfile
 from viridian.controller.reference_profiles import ReferenceProfiles
-from viridian.ports.bundles import Bundles, HttpBundles
+from viridian.ports.pod_files import Bundles, HttpBundles
 from viridian.ports.pod_http import pod_http
 
 

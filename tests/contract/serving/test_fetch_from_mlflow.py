@@ -11,7 +11,7 @@ import pytest
 from tests.support import models
 from tests.support.mlflow_server import MlflowServer
 from viridian.serving.errors import FetchFailed
-from viridian.serving.fetch import fetch, parse
+from viridian.serving.fetch.main import fetch, parse
 
 ROOT = "fetch-contract/models/m-1/artifacts"
 

@@ -23,7 +23,7 @@ from tests.support.mlflow_server import free_port, healthy
 from tests.support.models import write_mlmodel
 from tests.support.node.populations import Fitted
 from viridian.api.registry import TAG_DIGEST
-from viridian.training import bundle, record, tracking
+from viridian.training import bundle, log_call, tracking
 
 BROKEN = Path(__file__).parents[3] / "examples" / "churn" / "broken.py"
 SOUND, RAISES = "honest", "raises"
@@ -49,7 +49,7 @@ class ClusterRegistry:
     def publish_fitted(self, model: str, fitted: Fitted, *, alias: str = "candidate") -> str:
         """What the library for trainers makes of a fitted model, registered; the version."""
         with self._environment():
-            logged = record.log(fitted.model, fitted.holdout, training=fitted.training)
+            logged = log_call.log(fitted.model, fitted.holdout, training=fitted.training)
             self._client().create_registered_model(model)
             made = self._client().create_model_version(
                 model,

@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.clients.targets import LIMIT, Target
 from tests.support.wire import Wire, chunked, head, request, wire
-from viridian.feedback.bodies import AT_ONCE
+from viridian.feedback.ingest.request_bodies import AT_ONCE
 
 Connect = Callable[[], Wire]
 

@@ -8,7 +8,7 @@ from tests.support.loop_at_work import LoopAtWork, at_work
 from tests.support.virtual_time import run_virtually
 from viridian.api.feedback import FrozenRows
 from viridian.api.names import MODEL_DEPLOYMENT, RETRAIN_POLICY
-from viridian.ports.feedback import TIMEOUT_SECONDS, FeedbackUnavailable
+from viridian.ports.collector import TIMEOUT_SECONDS, FeedbackUnavailable
 
 
 def slow_to_freeze(world: LoopAtWork, seconds: float) -> None:

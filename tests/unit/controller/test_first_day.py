@@ -12,7 +12,7 @@ import pytest
 from tests.support.loop_at_work import LoopAtWork, at_work
 from tests.support.virtual_time import run_virtually
 from viridian.api.names import MODEL_DEPLOYMENT, RETRAIN_POLICY
-from viridian.ports.feedback import FeedbackUnavailable
+from viridian.ports.collector import FeedbackUnavailable
 
 KINDS = (MODEL_DEPLOYMENT, RETRAIN_POLICY)
 

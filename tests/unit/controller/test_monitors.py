@@ -24,7 +24,7 @@ from viridian.controller.monitoring_metrics import MonitoringMetrics
 from viridian.controller.monitors import AT_ONCE, PATIENCE, Monitors
 from viridian.controller.reference_profiles import ReferenceProfiles
 from viridian.monitoring.evaluate import MonitoringReport
-from viridian.ports.feedback import FeedbackRefused, FeedbackUnavailable
+from viridian.ports.collector import FeedbackRefused, FeedbackUnavailable
 from viridian.rollout.decide import decide
 from viridian.rollout.traffic.record import Traffic
 

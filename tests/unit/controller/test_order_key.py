@@ -14,7 +14,7 @@ from tests.support.virtual_time import run_virtually
 from viridian.controller.order_key import FIELD, held
 from viridian.controller.preflight import PreflightFailed
 from viridian.ports.cluster import ClusterConflict, ClusterRefused, ClusterUnavailable, Object, ObjectRef
-from viridian.ports.orders import OrderKey
+from viridian.ports.order_signing import OrderKey
 
 SECRET = "viridian-system/viridian-orders"
 

@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.collecting import SERVER, START, Client, ScriptedGate, Stand, batch, outcome, prediction, served
 from viridian.api.feedback import Source
-from viridian.feedback.access import Access, Caller, Right
+from viridian.feedback.access.authorization import Access, Caller, Right
 from viridian.feedback.problems import HttpProblem
 
 WINDOWS = "/v1/windows/ml/churn?start=0&end=1&seconds=1"

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from benchmarks.feedback.room import live_profile
 from viridian.api.profile import Categories, Numbers, Profile, Sketch
-from viridian.feedback.compact import packed, shape, shape_of, unpacked
+from viridian.feedback.storage.packed_profiles import packed, shape, shape_of, unpacked
 
 counts = st.integers(0, (1 << 63) - 1)
 finite = st.floats(allow_nan=False, allow_infinity=False)

@@ -11,8 +11,8 @@ import pytest
 import sqlalchemy as sa
 
 from tests.support.collecting import Stand, batch, collecting, outcome, prediction
-from viridian.feedback import tables
-from viridian.feedback.database import Database
+from viridian.feedback.storage import tables
+from viridian.feedback.storage.database import Database
 
 PLANTED = "grace.hopper@example.org"
 

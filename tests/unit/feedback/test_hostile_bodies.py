@@ -25,13 +25,14 @@ from tests.support.costs import Memory
 from tests.support.parquet_files import long_texts, lying, parquet
 from viridian.api.feedback import Block, PredictionBatch
 from viridian.api.profile import Numbers, Profile
-from viridian.feedback import decoding, hours
-from viridian.feedback.amounts import MAX_VALUES
-from viridian.feedback.csvrows import MAX_ROW_CHARACTERS
-from viridian.feedback.footer import TooMuch, UnreadableFooter, footer
-from viridian.feedback.numbers import number
-from viridian.feedback.parquet import columns
+from viridian.feedback.ingest import outcome_decoding
+from viridian.feedback.ingest.csv_reader import MAX_ROW_CHARACTERS
+from viridian.feedback.ingest.json_amounts import MAX_VALUES
+from viridian.feedback.ingest.parquet import columns
+from viridian.feedback.ingest.parquet_footer import TooMuch, UnreadableFooter, footer
+from viridian.feedback.number_texts import number
 from viridian.feedback.problems import HttpProblem
+from viridian.feedback.storage import hourly_profiles
 
 MIB = 1 << 20
 PARQUET = "application/vnd.apache.parquet"
@@ -142,7 +143,7 @@ async def test_one_step_that_fails_does_not_end_the_sweeps(stand: Stand, monkeyp
         await stand.server.ok("POST", "/v1/profiles", content=msgspec.json.encode(window))
     await stand.server.predict(batch([prediction(1)]))
     stand.clock.now += 91 * 86_400
-    monkeypatch.setattr(hours, "merged", fail)
+    monkeypatch.setattr(hourly_profiles, "merged", fail)
     monkeypatch.setattr(stand.collector.database.__class__, "bytes", fail)
     await stand.collector.sweeper.sweep()
     assert await stand.count("prediction", "expired") == 1
@@ -186,7 +187,7 @@ def test_a_text_of_a_dictionary_is_cut_where_it_is_unpacked() -> None:
 )
 def test_a_parquet_file_that_is_none_is_refused(status: int, body: bytes) -> None:
     with pytest.raises(HttpProblem) as problem:
-        decoding.outcomes(PARQUET, body, START)
+        outcome_decoding.outcomes(PARQUET, body, START)
     assert problem.value.status == status
 
 
@@ -198,7 +199,7 @@ def test_ordinary_types_of_parquet_are_understood() -> None:
             "time": pl.Series([START * 1e6] * 2).cast(pl.Datetime("us", "UTC")),
         }
     )
-    told, bad = decoding.outcomes(PARQUET, written(frame), START)
+    told, bad = outcome_decoding.outcomes(PARQUET, written(frame), START)
     assert not bad
     assert [(one.prediction_id, one.outcome, one.time) for one in told] == [("a", 1.5, START), ("b", 2.5, START)]
 
@@ -228,13 +229,13 @@ def written(frame: pl.DataFrame) -> bytes:
 )
 def test_csv_that_is_none_is_refused(status: int, body: bytes) -> None:
     with pytest.raises(HttpProblem) as problem:
-        decoding.outcomes(CSV, body, START)
+        outcome_decoding.outcomes(CSV, body, START)
     assert problem.value.status == status
 
 
 def test_what_spreadsheets_write_is_understood() -> None:
     body = '\ufeffprediction_id,outcome,note\r\n"a","ye""s","two\r\nlines"\r\n\r\nb,\r\nc\r\nd,no,\x00\r\n'.encode()
-    told, bad = decoding.outcomes(CSV, body, START)
+    told, bad = outcome_decoding.outcomes(CSV, body, START)
     assert [(one.prediction_id, one.outcome) for one in told] == [("a", 'ye"s'), ("d", "no")]
     assert [row["row"] for row in bad] == [1, 2]
 
@@ -265,7 +266,7 @@ DOCUMENTS = st.recursive(
 def understood(kind: str, body: bytes) -> None:
     """Rows and refused rows, or a problem of a documented kind."""
     try:
-        told, bad = decoding.outcomes(kind, body, START)
+        told, bad = outcome_decoding.outcomes(kind, body, START)
     except HttpProblem as problem:
         if problem.status not in (400, 413):
             raise

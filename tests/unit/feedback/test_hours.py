@@ -12,10 +12,10 @@ import sqlalchemy as sa
 from tests.support.collecting import START, Stand, collecting, profile, profile_window, served
 from viridian.api.feedback import Served, Window
 from viridian.api.profile import Numbers, Profile
-from viridian.feedback import tables
-from viridian.feedback.hours import Row, runs
-from viridian.feedback.spans import Spans
-from viridian.feedback.windows import WindowSums
+from viridian.feedback.figures.spans import Spans
+from viridian.feedback.figures.windows import WindowSums
+from viridian.feedback.storage import tables
+from viridian.feedback.storage.hourly_profiles import Row, runs
 
 HOURS = 3
 DETAIL = 8 * 86_400

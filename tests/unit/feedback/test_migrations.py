@@ -12,9 +12,9 @@ from alembic import command
 from alembic.config import Config
 
 from tests.support.collecting import START, collecting, profile, profile_window, served
-from viridian.feedback import database
-from viridian.feedback.database import MIGRATIONS, immediate, open_database
-from viridian.feedback.tables import metadata
+from viridian.feedback.storage import database
+from viridian.feedback.storage.database import MIGRATIONS, immediate, open_database
+from viridian.feedback.storage.tables import metadata
 
 WINDOWS = 450
 

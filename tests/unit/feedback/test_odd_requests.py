@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from tests.support.collecting import START, Stand, batch, outcome, prediction, regression
-from viridian.feedback.numbers import number
+from viridian.feedback.number_texts import number
 
 DEEP = {
     "lists": b"[" * 100_000,

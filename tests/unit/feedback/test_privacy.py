@@ -14,8 +14,8 @@ import sqlalchemy as sa
 
 from tests.support.collecting import SERVER, START, Stand, batch, collecting, outcome, prediction
 from viridian.api.feedback import Keeping
-from viridian.feedback import tables
-from viridian.feedback.access import Right
+from viridian.feedback.access.authorization import Right
+from viridian.feedback.storage import tables
 
 PLANTED = "ada.lovelace@example.org"
 RULES = Keeping(deny=("email",), hash=("contact",))

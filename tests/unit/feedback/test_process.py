@@ -16,11 +16,11 @@ from benchmarks.feedback import kills
 from benchmarks.feedback.traffic import HEADERS, OWNERS, batch
 from tests.support.collecting import settings
 from tests.support.collector_process import launched, reviewing
-from viridian.feedback.collector import OWN_KEY
-from viridian.feedback.database import DatabaseUnusable, open_database
-from viridian.feedback.rulesfile import RulesUnusable, read_rules
-from viridian.feedback.settings import parse
-from viridian.feedback.tables import metadata
+from viridian.feedback.collector_app import OWN_KEY
+from viridian.feedback.collector_settings import parse
+from viridian.feedback.rules_file import RulesUnusable, read_rules
+from viridian.feedback.storage.database import DatabaseUnusable, open_database
+from viridian.feedback.storage.tables import metadata
 
 
 async def test_killed_under_load_nothing_that_was_acknowledged_is_missing_or_double(

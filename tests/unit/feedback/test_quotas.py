@@ -26,12 +26,12 @@ from tests.support.collecting import (
     served,
 )
 from viridian.api.feedback import Keeping
-from viridian.feedback import catalog, tables
-from viridian.feedback.catalog import Catalog
-from viridian.feedback.metrics import MOST_NAMESPACES, CollectorMetrics
+from viridian.feedback.access.quotas import BURST_SECONDS, Quotas
+from viridian.feedback.collector_metrics import MOST_NAMESPACES, CollectorMetrics
 from viridian.feedback.problems import HttpProblem, OverShare
-from viridian.feedback.quotas import BURST_SECONDS, Quotas
-from viridian.feedback.usage import usage
+from viridian.feedback.storage import catalog, tables
+from viridian.feedback.storage.catalog import Catalog
+from viridian.feedback.storage.usage import usage
 
 DAY = 86_400.0
 UNKNOWN = {"predictions": batch([prediction(1)], served(deployment="never-existed")),

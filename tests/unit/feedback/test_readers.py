@@ -11,9 +11,10 @@ import pytest
 
 from tests.support.collecting import START, Stand, batch, eventually, outcome, prediction, profile, profile_window
 from viridian.api.profile import Profile
-from viridian.feedback import readers, windows
+from viridian.feedback.figures import windows
 from viridian.feedback.problems import HttpProblem
-from viridian.feedback.readers import Readers
+from viridian.feedback.storage import query_pool
+from viridian.feedback.storage.query_pool import Readers
 from viridian.judgement.merging import merge_profiles
 
 
@@ -49,9 +50,9 @@ async def test_many_long_questions_keep_nobody_from_storing(stand: Stand, slow: 
 
 
 async def test_too_many_questions_are_told_to_come_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(readers, "_MOST_WAITING", 1)
+    monkeypatch.setattr(query_pool, "_MOST_WAITING", 1)
     several, go = Readers(), threading.Event()
-    asked = [asyncio.create_task(several.ask("ml", go.wait, 30)) for _ in range(readers.AT_ONCE + 1)]
+    asked = [asyncio.create_task(several.ask("ml", go.wait, 30)) for _ in range(query_pool.AT_ONCE + 1)]
     await asyncio.sleep(0)
     with pytest.raises(HttpProblem, match="too many questions"):
         await several.ask("ml", go.wait, 30)

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from tests.support.collecting import START, Client, Stand, batch, outcome, prediction, regression, served
 from viridian.api.feedback import Source
-from viridian.feedback.access import Right
-from viridian.feedback.predictions import LOT_BITS, lot
+from viridian.feedback.access.authorization import Right
+from viridian.feedback.ingest.predictions import LOT_BITS, lot
 
 QUERY = {"namespace": "ml", "deployment": "churn", "rate": "1"}
 

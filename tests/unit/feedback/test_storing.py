@@ -33,7 +33,7 @@ from tests.support.collector_process import launched, reviewing
 from viridian.api.feedback import Block, Outcome, PredictionBatch, Source, Unstored
 from viridian.api.performance import Classified, Regressed
 from viridian.api.profile import MAX_FEATURES
-from viridian.feedback import tables
+from viridian.feedback.storage import tables
 
 
 async def labelled(stand: Stand) -> int:

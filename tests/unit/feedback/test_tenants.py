@@ -14,8 +14,8 @@ import pytest
 
 from tests.support.collecting import Client, Stand, eventually
 from tests.support.collector_process import CollectorProcess, launched, reviewing
-from viridian.feedback.access import Right
-from viridian.feedback.page import _SESSIONS, _SESSIONS_EACH
+from viridian.feedback.access.authorization import Right
+from viridian.feedback.endpoints.review_page import _SESSIONS, _SESSIONS_EACH
 
 MIB = 1 << 20
 OWNERS = {"greedy": "system:serviceaccount:greedy:server", "server": "system:serviceaccount:ml:server"}

@@ -18,9 +18,9 @@ from benchmarks.feedback.traffic import HEADERS, OWNERS
 from tests.support.certificates import Authority
 from tests.support.collector_process import CollectorProcess, launched, reviewing
 from viridian.api.feedback import CA_FILE
-from viridian.feedback.settings import parse
-from viridian.ports.feedback import FeedbackUnavailable, HttpCollector
-from viridian.serving.collector import CollectorAddress
+from viridian.feedback.collector_settings import parse
+from viridian.ports.collector import FeedbackUnavailable, HttpCollector
+from viridian.serving.observation.feedback_sender import CollectorAddress
 from viridian.tls import Certificate, CertificateUnusable
 from viridian.training import feedback as training
 

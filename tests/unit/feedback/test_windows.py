@@ -22,9 +22,9 @@ from tests.support.collecting import (
 )
 from viridian.api.performance import SCORE_BINS, Classified, Regressed, score_bin
 from viridian.api.profile import Categories, Task
-from viridian.feedback import windows
-from viridian.feedback.spans import Spans
-from viridian.feedback.windows import WindowSums
+from viridian.feedback.figures import windows
+from viridian.feedback.figures.spans import Spans
+from viridian.feedback.figures.windows import WindowSums
 
 CLASSES = ("stays", "leaves")
 

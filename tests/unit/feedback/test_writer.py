@@ -13,11 +13,11 @@ import pytest
 import sqlalchemy as sa
 
 from tests.support.collecting import Stand, batch, collecting, eventually, prediction
-from viridian.feedback import tables
-from viridian.feedback.predictions import StorePredictions
-from viridian.feedback.privacy import Filter
+from viridian.feedback.ingest.predictions import StorePredictions
+from viridian.feedback.ingest.stored_rows import Filter
 from viridian.feedback.problems import Away, CollectorBusy, HttpProblem
-from viridian.feedback.writer import COMMIT_ROWS, Transaction
+from viridian.feedback.storage import tables
+from viridian.feedback.storage.writer import COMMIT_ROWS, Transaction
 
 
 @dataclass

@@ -17,10 +17,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.support.mutations import mutated
-from viridian.serving import bundle
+from viridian.serving.bundle import contents
 from viridian.serving.errors import FetchFailed, ServingError
-from viridian.serving.sources import bring
-from viridian.serving.transfer import Transfer
+from viridian.serving.fetch.sources import bring
+from viridian.serving.fetch.transfer import Transfer
 
 MOST = 1_000_000
 COLUMNS = json.dumps([{"type": "double", "name": "x", "required": True}, {"type": "string", "name": "city"}])
@@ -63,7 +63,7 @@ def read(document: bytes, sample: bytes = b'{"inputs": [[1]]}') -> None:
         (directory / "model.onnx").write_bytes(b"onnx")
         (directory / "example.json").write_bytes(sample)
         with contextlib.suppress(ServingError):
-            bundle.read(directory)
+            contents.read(directory)
 
 
 @given(mutated(MLMODEL, pieces=HOSTILE_YAML) | st.binary(max_size=60))

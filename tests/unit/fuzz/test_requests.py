@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 
 from tests.support import models
 from tests.support.mutations import mutated
-from viridian.serving import model
 from viridian.serving.errors import BadInput
-from viridian.serving.model import LoadedModel, RequestLimits
-from viridian.serving.request import CSV, Dialect, Request
+from viridian.serving.execution import model
+from viridian.serving.execution.model import LoadedModel, RequestLimits
+from viridian.serving.protocols.prediction_request import CSV, Dialect, Request
 
 AGES = ("an age", "double", False)
 INFERENCE = json.dumps(

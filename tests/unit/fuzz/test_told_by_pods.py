@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.support.mutations import mutated
 from tests.support.server_process import IDENTITY
-from viridian.api.refusals import Refusal, heard, told
+from viridian.api.rejections import Refusal, heard, told
 from viridian.api.samples import PodSample, PodTarget
 from viridian.api.stage import MAX_REPORT_BYTES, StageReport, parse_report
 from viridian.core.pods_waiting import impediment, last_words, unready

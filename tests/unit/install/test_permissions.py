@@ -12,8 +12,8 @@ from tests.unit.install.rendering import ROOT, Object, helm, kustomize
 from viridian.api.names import GROUP
 from viridian.controller.config import ORDERS_SECRET
 from viridian.controller.watched import CHILDREN, OWN
-from viridian.ports.event import EVENTS
 from viridian.ports.kubernetes import RESOURCES
+from viridian.ports.kubernetes_event import EVENTS
 
 Right = tuple[str, str, str]
 """API group, resource, verb."""
@@ -23,7 +23,7 @@ DECIDING = (*(VIRIDIAN / "rollout").rglob("*.py"), *(VIRIDIAN / "retraining").gl
 OBSERVING = tuple((VIRIDIAN / "controller").glob("observe_*.py"))
 
 # Not calls of ours: the API server asks for these on behalf of others.
-# The operator's calls of the collector (viridian.ports.feedback), which asks the API server whether they are allowed.
+# The operator's calls of the collector (viridian.ports.collector), which asks the API server whether they are allowed.
 FEEDBACK = {(GROUP, "modeldeployments/feedback", verb) for verb in ("get", "patch")}
 FINALIZERS = {(GROUP, f"{own.plural}/finalizers", "update") for own in OWN}
 SCANNING = {("apiextensions.k8s.io", "customresourcedefinitions", verb) for verb in ("list", "watch")}

@@ -15,9 +15,9 @@ from tests.support.watched import window
 from viridian.api.feedback import FrozenRows, Keeping
 from viridian.api.manifest import MANIFEST_PATH
 from viridian.api.samples import Identity, PodTarget
-from viridian.ports import bundles
-from viridian.ports.bundles import BundleUnreadable, HttpBundles
-from viridian.ports.feedback import FeedbackError, FeedbackRefused, FeedbackUnavailable, HttpCollector
+from viridian.ports import pod_files
+from viridian.ports.collector import FeedbackError, FeedbackRefused, FeedbackUnavailable, HttpCollector
+from viridian.ports.pod_files import BundleUnreadable, HttpBundles
 from viridian.ports.pod_http import pod_http
 
 Answer = Callable[[web.Request], web.Response]
@@ -170,7 +170,7 @@ async def test_a_pod_that_does_not_answer_as_it_should(
     collector.answer = lambda _: web.Response(status=500)
     with pytest.raises(BundleUnreadable, match="answered 500"):
         await bundles_of_pods.read(pod(collector), MANIFEST_PATH)
-    monkeypatch.setattr(bundles, "MAX_BYTES", 100)
+    monkeypatch.setattr(pod_files, "MAX_BYTES", 100)
     collector.answer = lambda _: web.Response(body=b"x" * 300)
     with pytest.raises(BundleUnreadable, match="longer than 100 bytes"):
         await bundles_of_pods.read(pod(collector), MANIFEST_PATH)

@@ -15,11 +15,11 @@ from tests.support.costs import MIB, longest_lag, memory_of_at_most
 from tests.support.hostile_pod import DOCUMENTS, MODES, hostile_pod
 from viridian.api.feedback import Keeping
 from viridian.api.registry import RunStatus
-from viridian.ports.feedback import FeedbackError, FeedbackRefused, HttpCollector
+from viridian.ports.collector import FeedbackError, FeedbackRefused, HttpCollector
+from viridian.ports.http_sessions import session
 from viridian.ports.mlflow import MlflowRegistry
 from viridian.ports.mlflow_api import Credentials
 from viridian.ports.registry import RegistryError, RegistryRefused, RegistryUnavailable
-from viridian.ports.sessions import session
 
 WIRE = [
     mode for mode in MODES if not any(word in mode for word in ("count", "bucket", "sums", "label", "line ", "lines"))
@@ -82,7 +82,7 @@ async def test_a_hostile_mlflow_costs_little(mode: str, record_property: Callabl
 async def test_a_hostile_collector_costs_little(
     mode: str, monkeypatch: pytest.MonkeyPatch, record_property: Callable[[str, object], None]
 ) -> None:
-    monkeypatch.setattr("viridian.ports.feedback.TIMEOUT_SECONDS", 1.0)
+    monkeypatch.setattr("viridian.ports.collector.TIMEOUT_SECONDS", 1.0)
     with hostile_pod(mode) as port:
         async with session() as opened, longest_lag() as lag:
             with memory_of_at_most(20 * MIB), pytest.raises(FeedbackError) as caught:

@@ -14,7 +14,7 @@ from tests.support.hostile_pod import MODES, hostile_pod
 from tests.support.server_process import IDENTITY
 from viridian.api.manifest import MANIFEST_PATH
 from viridian.api.samples import Idle, PodSample, PodTarget, ScrapeFailure
-from viridian.ports.bundles import BundleUnreadable, HttpBundles
+from viridian.ports.pod_files import BundleUnreadable, HttpBundles
 from viridian.ports.pod_http import pod_http
 from viridian.ports.pods import MAX_COUNT, HttpPods, OtherPod, parse
 

@@ -16,8 +16,8 @@ from viridian import __version__
 from viridian.ports import kubernetes
 from viridian.ports.cluster import ClusterConflict, ClusterRefused, ClusterUnavailable, Object, ObjectRef
 from viridian.ports.connection import ApiConnection
-from viridian.ports.event import event_about
 from viridian.ports.kubernetes import KubernetesCluster
+from viridian.ports.kubernetes_event import event_about
 
 POD = ObjectRef("v1", "Pod", "ml", "churn-0")
 DEPLOYMENT: Object = {

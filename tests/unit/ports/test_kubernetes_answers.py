@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from viridian.ports.answers import MAX_MESSAGE, failure
+from viridian.ports.api_responses import MAX_MESSAGE, failure
 from viridian.ports.cluster import ClusterConflict, ClusterError, ClusterRefused, ClusterUnavailable
 
 SUBJECT = "Deployment churn-blue"

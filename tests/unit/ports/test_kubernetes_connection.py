@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
+from viridian.ports.bearer_token import TOKEN_SECONDS, Token
 from viridian.ports.connection import ApiConnection, ConnectionUnusable
-from viridian.ports.token import TOKEN_SECONDS, Token
 
 PEM = "-----BEGIN CERTIFICATE-----\nMII\n-----END CERTIFICATE-----\n"
 

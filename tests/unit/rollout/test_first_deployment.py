@@ -29,7 +29,7 @@ from tests.unit.rollout.cases import (
     table,
 )
 from viridian.api import reasons
-from viridian.api.refusals import Refusal
+from viridian.api.rejections import Refusal
 
 FIRST = [
     Case(

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.support.snapshots import NOW, model, outcome, promoted, record, rejected, revision, spec
 from viridian.api import reasons
 from viridian.api.names import OUTCOME_ANNOTATION, REVISION_LABEL
-from viridian.api.refusals import Refusal
+from viridian.api.rejections import Refusal
 from viridian.core.pods_waiting import Impediment
 from viridian.rollout import records
 from viridian.rollout.records import NEWEST_OUTCOMES, RevisionOutcome

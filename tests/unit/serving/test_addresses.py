@@ -38,7 +38,7 @@ def fetched(tmp_path: Path, **variables: str) -> str:
         "MLFLOW_TRACKING_TOKEN": "PLANTEDTOKEN",
         **variables,
     }
-    command = [sys.executable, "-m", "viridian.serving.fetch"]
+    command = [sys.executable, "-m", "viridian.serving.fetch.main"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     said = words.read_text()
@@ -61,7 +61,7 @@ def test_a_secret_is_shown_by_its_name_alone(tmp_path: Path, content: str) -> No
     assert "secret:churn-model/uri" in said
 
 
-@pytest.mark.parametrize("module", ["viridian.serving.fetch", "viridian.serving.main", "viridian.feedback.main"])
+@pytest.mark.parametrize("module", ["viridian.serving.fetch.main", "viridian.serving.main", "viridian.feedback.main"])
 def test_help_shows_no_secrets(module: str) -> None:
     planted = "https://planteduser:PLANTEDPW77@h/?sig=PLANTEDSIG88"
     names = ("MODEL_URI", "COLLECTOR_URL", "API_SERVER", "DATABASE_URL", "MLFLOW_URI")

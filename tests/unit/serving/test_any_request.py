@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.support import models
-from viridian.serving import model
 from viridian.serving.errors import BadInput
-from viridian.serving.model import LoadedModel
+from viridian.serving.execution import model
+from viridian.serving.execution.model import LoadedModel
 
 NAMES = st.sampled_from([*models.IRIS, "an age", "visits", "member", "city", "X", "other", ""])
 SCALARS = st.one_of(

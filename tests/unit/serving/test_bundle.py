@@ -15,11 +15,13 @@ import pytest
 import yaml
 
 from tests.support import models
-from viridian.api.refusals import Refusal
-from viridian.serving import bundle, model, runtime, signature
-from viridian.serving.bundle import Format
+from viridian.api.rejections import Refusal
+from viridian.serving.bundle import contents, signature
+from viridian.serving.bundle.contents import Format
+from viridian.serving.bundle.signature import Column, ColumnKind, Matrix, Table
 from viridian.serving.errors import BundleRefused, SmokeFailed
-from viridian.serving.signature import Column, ColumnKind, Matrix, Table
+from viridian.serving.execution import model
+from viridian.serving.runtimes import loader
 
 
 def refused(directory: Path) -> str:
@@ -31,7 +33,7 @@ def refused(directory: Path) -> str:
 
 def test_an_mlflow_model_is_read(tmp_path: Path) -> None:
     example = {"dataframe_split": {"columns": list(models.IRIS), "data": [[float("nan"), 3.5, 1.4, 0.2]]}}
-    found = bundle.read(models.write_onnx_mlflow(tmp_path, example=example))
+    found = contents.read(models.write_onnx_mlflow(tmp_path, example=example))
     assert found.format is Format.ONNX
     assert found.payload == tmp_path / "model.onnx"
     assert isinstance(found.signature, Table)
@@ -48,14 +50,14 @@ def test_the_example_of_an_older_mlflow_is_wrapped(tmp_path: Path, kind: str, en
     (tmp_path / "MLmodel").write_text(yaml.safe_dump(document))
     rows: Any = [models.FLOWER] if kind == "ndarray" else {"columns": list(models.IRIS), "data": [models.FLOWER]}
     (tmp_path / "input_example.json").write_text(json.dumps(rows))
-    example = bundle.read(tmp_path).example
+    example = contents.read(tmp_path).example
     assert example is not None
     assert json.loads(example) == {envelope: rows}
     assert model.load(tmp_path, "m", "1", 1).metadata
 
 
 def test_a_payload_alone_is_served(tmp_path: Path) -> None:
-    assert bundle.read(models.write_onnx_alone(tmp_path)).signature is None
+    assert contents.read(models.write_onnx_alone(tmp_path)).signature is None
     assert json.loads(model.load(tmp_path, "m", "", 1).invoke(b'{"inputs":[[5.1,3.5,1.4,0.2]]}', "")) == {
         "predictions": [0]
     }
@@ -169,7 +171,7 @@ def test_what_mlmodel_may_not_say(tmp_path: Path, document: Any, words: str) -> 
 
 def test_a_huge_mlmodel_is_not_even_read(tmp_path: Path) -> None:
     with (tmp_path / "MLmodel").open("wb") as file:
-        file.truncate(bundle.MAX_MLMODEL_BYTES + 1)
+        file.truncate(contents.MAX_MLMODEL_BYTES + 1)
     assert "MLmodel is larger than" in refused(tmp_path)
 
 
@@ -271,5 +273,5 @@ def test_infinite_answers_later_on_are_still_json(tmp_path: Path) -> None:
 
 def test_the_runtime_of_the_payload_alone_is_imported(tmp_path: Path) -> None:
     """scikit-learn takes seconds to import; a server of ONNX must never pay for it."""
-    loaded = runtime.load(bundle.read(models.write_onnx_alone(tmp_path)), 1)
+    loaded = loader.load(contents.read(models.write_onnx_alone(tmp_path)), 1)
     assert loaded.platform == "onnxruntime_onnx"

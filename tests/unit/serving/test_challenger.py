@@ -22,9 +22,9 @@ from tests.support.challengers import (
     writes,
 )
 from viridian.api.shadow import Failure
-from viridian.serving import challenger as module
-from viridian.serving.challenger import Challenger, Failed
-from viridian.serving.target import Target
+from viridian.serving.challenger_address import Target
+from viridian.serving.shadow import challenger as module
+from viridian.serving.shadow.challenger import Challenger, Failed
 
 Connect = Callable[[str], Challenger]
 

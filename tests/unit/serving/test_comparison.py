@@ -18,11 +18,12 @@ from prometheus_client.core import Metric
 from viridian.api import shadow as words
 from viridian.api.profile import PROFILE_PATH, Categories, Numbers, Profile, ReferenceProfile, Sketch, Task
 from viridian.api.shadow import Drop, Failure
-from viridian.serving import answers, invocations, protocol_v2
-from viridian.serving.answers import UnreadableOutput
-from viridian.serving.comparison import MAX_ROWS, Comparison, OutputsDiffer
-from viridian.serving.outputs import Output
-from viridian.serving.prediction_bins import MISSING, NoBins, ProfileBins, bins
+from viridian.serving.data.outputs import Output
+from viridian.serving.data.prediction_bins import MISSING, NoBins, ProfileBins, bins
+from viridian.serving.protocols import invocations, protocol_v2
+from viridian.serving.shadow import response_bodies
+from viridian.serving.shadow.comparison import MAX_ROWS, Comparison, OutputsDiffer
+from viridian.serving.shadow.response_bodies import UnreadableOutput
 
 FLOATS = st.floats(-1e6, 1e6)
 NAN = math.nan
@@ -58,7 +59,7 @@ def test_an_answer_of_the_open_inference_protocol_is_read_back(
     request = protocol_v2.InferRequest(inputs=[], id="id", parameters=parameters)
     body, json_length = protocol_v2.answer("a model", "7", request, sent)
     assert raw is (json_length is not None)
-    read = answers.read(body, None if json_length is None else b"%d" % json_length)
+    read = response_bodies.read(body, None if json_length is None else b"%d" % json_length)
     assert [output.name for output in read] == ["label", "high", "echo", "probabilities"]
     for one, other in zip(sent, read, strict=True):
         np.testing.assert_array_equal(one.values, other.values)
@@ -66,7 +67,7 @@ def test_an_answer_of_the_open_inference_protocol_is_read_back(
 
 @pytest.mark.parametrize("values", [[0, 1], [0.5, 1.5], ["no", "yes"], [True, False], [[0.5, 0.5], [1.0, 0.0]]])
 def test_an_answer_of_mlflow_is_read_back(values: list[Any]) -> None:
-    (read,) = answers.read(invocations.answer(outputs(prediction=values)))
+    (read,) = response_bodies.read(invocations.answer(outputs(prediction=values)))
     assert read.values.tolist() == values
 
 
@@ -94,16 +95,16 @@ def test_raw_tensors_that_do_not_fit_are_unreadable(
 ) -> None:
     head = RAW % (datatype, size)
     with pytest.raises(UnreadableOutput):
-        answers.read(head + tail, length or b"%d" % len(head))
+        response_bodies.read(head + tail, length or b"%d" % len(head))
 
 
 def test_several_outputs_of_mlflow_have_their_names() -> None:
-    read = answers.read(invocations.answer(outputs(score=[0.5], echo=np.array(["a"], dtype=object))))
+    read = response_bodies.read(invocations.answer(outputs(score=[0.5], echo=np.array(["a"], dtype=object))))
     assert {output.name: output.values.tolist() for output in read} == {"score": [0.5], "echo": ["a"]}
 
 
 def test_null_is_nan_among_numbers_and_null_among_strings() -> None:
-    numbers, strings = answers.read(b'{"predictions": {"a": [1, null], "b": ["x", null]}}')
+    numbers, strings = response_bodies.read(b'{"predictions": {"a": [1, null], "b": ["x", null]}}')
     np.testing.assert_array_equal(numbers.values, [1.0, NAN])
     assert strings.values.tolist() == ["x", None]
 
@@ -132,7 +133,7 @@ def test_null_is_nan_among_numbers_and_null_among_strings() -> None:
 @example(b'{"predictions": [' + b"9" * 400 + b"]}")
 def test_anything_is_read_or_unreadable_and_what_is_read_can_be_compared(body: bytes) -> None:
     try:
-        read = answers.read(body)
+        read = response_bodies.read(body)
     except UnreadableOutput:
         return
     try:

@@ -16,8 +16,8 @@ import pytest
 
 from viridian.api.origins import artifact_origin, origin_of
 from viridian.serving.errors import FetchFailed
-from viridian.serving.fetch import fetch, parse
-from viridian.serving.transfer import Transfer, _Redirects
+from viridian.serving.fetch.main import fetch, parse
+from viridian.serving.fetch.transfer import Transfer, _Redirects
 
 CREDENTIALS = [
     {"MLFLOW_TRACKING_TOKEN": "PLANTED-TOKEN"},

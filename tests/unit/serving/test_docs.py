@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from viridian.api.refusals import Refusal
-from viridian.serving import fetch, settings
+from viridian.api.rejections import Refusal
+from viridian.serving import server_settings
 from viridian.serving.errors import Rejection
-from viridian.serving.settings import DEFAULT_BODY_LIMIT
+from viridian.serving.fetch import main as fetch_main
+from viridian.serving.server_settings import DEFAULT_BODY_LIMIT
 
 PAGE = (Path(__file__).parents[3] / "docs" / "model-server.md").read_text()
 
@@ -24,6 +25,6 @@ def variables(parse: object, capsys: pytest.CaptureFixture[str]) -> set[str]:
 
 def test_every_reason_and_every_variable_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
     named = {reason.value for reason in (*Rejection, *Refusal)}
-    named |= variables(settings.parse, capsys) | variables(fetch.parse, capsys)
+    named |= variables(server_settings.parse, capsys) | variables(fetch_main.parse, capsys)
     assert {name for name in named if f"`{name}`" not in PAGE} == set()
     assert f"`{DEFAULT_BODY_LIMIT}`" in PAGE

@@ -18,10 +18,10 @@ import pytest
 
 from tests.support import models
 from viridian.api import manifest
-from viridian.serving import sources
 from viridian.serving.errors import FetchFailed
-from viridian.serving.fetch import FetchSettings, fetch, parse
-from viridian.serving.transfer import Transfer
+from viridian.serving.fetch import sources
+from viridian.serving.fetch.main import FetchSettings, fetch, parse
+from viridian.serving.fetch.transfer import Transfer
 
 ROOT = "1/models/m-1/artifacts"
 PROXY = "/api/2.0/mlflow-artifacts/artifacts"
@@ -386,7 +386,7 @@ def test_a_model_above_the_limit_of_bytes_is_refused(tmp_path: Path, artifacts: 
 
 def command(tmp_path: Path, *flags: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "viridian.serving.fetch", "--termination-log", str(tmp_path / "log"), *flags],
+        [sys.executable, "-m", "viridian.serving.fetch.main", "--termination-log", str(tmp_path / "log"), *flags],
         capture_output=True,
         text=True,
         check=False,

@@ -16,11 +16,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support import models
-from viridian.serving import model, openapi, page, tensors
-from viridian.serving.datatypes import LAYOUTS
+from viridian.serving.data.datatypes import LAYOUTS
+from viridian.serving.endpoints import docs_page, openapi
 from viridian.serving.errors import BadInput, ModelFailed, Rejection
-from viridian.serving.model import LoadedModel, ModelOutput, RequestLimits
-from viridian.serving.request import CSV, Dialect, Request
+from viridian.serving.execution import model
+from viridian.serving.execution.model import LoadedModel, ModelOutput, RequestLimits
+from viridian.serving.protocols import binary_tensors
+from viridian.serving.protocols.prediction_request import CSV, Dialect, Request
 
 R = Rejection
 AGES = ("an age", "double", False)
@@ -153,15 +155,15 @@ def test_a_tensor_that_is_not_in_the_body(flowers: LoadedModel, size: Any) -> No
 
 @given(st.lists(st.text(max_size=5), max_size=5))
 def test_texts_there_and_back(values: list[str]) -> None:
-    raw = tensors.write(np.array(values, dtype=object))
-    assert tensors.strings("x", [len(values)], memoryview(raw)) == values
+    raw = binary_tensors.write(np.array(values, dtype=object))
+    assert binary_tensors.strings("x", [len(values)], memoryview(raw)) == values
 
 
 @given(st.binary(max_size=40), st.sampled_from(["FP16", "FP32", "INT64", "UINT8"]), st.integers(0, 9))
 def test_any_bytes_are_numbers_or_refused(raw: bytes, datatype: str, rows: int) -> None:
     fits = len(raw) == rows * LAYOUTS[datatype].itemsize
     with contextlib.suppress(BadInput):
-        assert tensors.numbers("x", datatype, [rows], memoryview(raw)).shape == (rows,)
+        assert binary_tensors.numbers("x", datatype, [rows], memoryview(raw)).shape == (rows,)
         assert fits
 
 
@@ -284,7 +286,7 @@ def test_the_description_holds_for_what_is_really_taken_and_answered(name: str, 
     for wrong in ({}, {"inputs": "x"}, {"dataframe_records": [{"colour": 1}]}):
         with pytest.raises(jsonschema.ValidationError):
             check(wrong, "Invocation")
-    shown = page.render(document).decode()
+    shown = docs_page.render(document).decode()
     assert served.name in shown
     assert "https:" not in shown
     assert "http:" not in shown
@@ -296,7 +298,7 @@ def test_the_page_shows_names_as_they_are(tmp_path: Path) -> None:
         models.write_onnx_mlflow(tmp_path, signature, payload=models.logarithm_bytes(), example={"inputs": [[1.0]]}),
         "a & b", "", 1,
     )  # fmt: skip
-    shown = page.render(openapi.document(served)).decode()
+    shown = docs_page.render(openapi.document(served)).decode()
     assert "<script>alert" not in shown
     assert "&lt;script&gt;alert(1)" in shown
     assert "a &amp; b" in shown

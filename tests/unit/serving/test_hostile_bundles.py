@@ -17,9 +17,10 @@ from onnx import TensorProto, helper
 
 from tests.support import models
 from viridian.api.manifest import MAX_FILES
-from viridian.serving import bundle, model, plain_yaml
+from viridian.serving.bundle import contents, plain_yaml
 from viridian.serving.errors import BundleRefused
-from viridian.serving.fetch import fetch, parse
+from viridian.serving.execution import model
+from viridian.serving.fetch.main import fetch, parse
 
 MIB = 1024 * 1024
 MOST_GROWTH = 50 * MIB
@@ -28,7 +29,7 @@ FETCHING = """
 import re, sys, time
 from pathlib import Path
 from viridian.serving.errors import FetchFailed
-from viridian.serving.fetch import fetch, parse
+from viridian.serving.fetch.main import fetch, parse
 
 def peak():
     return int(re.search(r"^VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text(), re.M)[1]) * 1024
@@ -159,7 +160,7 @@ DOCUMENTS = {
 def test_a_hostile_mlmodel_is_refused(tmp_path: Path, kind: str) -> None:
     (tmp_path / "MLmodel").write_text(DOCUMENTS[kind])
     with pytest.raises(BundleRefused, match="MLmodel is not"):
-        bundle.read(tmp_path)
+        contents.read(tmp_path)
 
 
 def test_what_mlflow_writes_is_read() -> None:
@@ -179,7 +180,7 @@ def test_an_example_that_stands_for_much_is_refused(tmp_path: Path) -> None:
     example = tmp_path / str(info.get("serving_input_path") or info["artifact_path"])
     example.write_text('{"inputs": [' + ",".join(["{}"] * 2_000_000) + "]}")
     with pytest.raises(BundleRefused, match="lists and objects"):
-        bundle.read(tmp_path)
+        contents.read(tmp_path)
 
 
 # ---- ONNX ----

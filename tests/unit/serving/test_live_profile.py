@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from viridian.api.profile import Categories, Numbers, Profile, ReferenceProfile, Sketch, Task
 from viridian.judgement.merging import merge_profiles
-from viridian.serving.batch import Batch
-from viridian.serving.live_profile import Answered, LiveProfile, Unprofiled
-from viridian.serving.outputs import LABEL, PREDICTION, PROBABILITIES, Output
-from viridian.serving.signature import Column, ColumnKind, Matrix, Table
+from viridian.serving.bundle.signature import Column, ColumnKind, Matrix, Table
+from viridian.serving.data.batch import Batch
+from viridian.serving.data.outputs import LABEL, PREDICTION, PROBABILITIES, Output
+from viridian.serving.observation.live_profile import Answered, LiveProfile, Unprofiled
 
 EDGES = (-1.0, 0.0, 2.5)
 NUMBERS = Numbers(edges=EDGES, counts=(0, 0, 0, 0))

@@ -10,11 +10,11 @@ import pytest
 from viridian.api.manifest import MANIFEST_PATH
 from viridian.api.orders import HEADER, Order
 from viridian.api.profile import BUNDLE_PATH, PROFILE_PATH
-from viridian.ports.orders import OrderKey
-from viridian.serving import settings
-from viridian.serving.connections import Connections
-from viridian.serving.inference import Inference
-from viridian.serving.management import Management
+from viridian.ports.order_signing import OrderKey
+from viridian.serving import server_settings
+from viridian.serving.endpoints.inference import Inference
+from viridian.serving.endpoints.keep_alive import Connections
+from viridian.serving.endpoints.management import Management
 
 KEY = OrderKey.generate()
 
@@ -25,7 +25,7 @@ async def test_before_its_files_are_verified_a_server_shows_none(tmp_path: Path,
     (tmp_path / "viridian").mkdir()
     for name in (PROFILE_PATH, MANIFEST_PATH):
         (tmp_path / name).write_text("{}")
-    given = settings.parse(
+    given = server_settings.parse(
         [f"--model-dir={tmp_path}", "--namespace=team", "--pod=churn-1", f"--orders-key={KEY.public}"], {}
     )
     sent: list[dict[str, Any]] = []

@@ -15,10 +15,11 @@ from sklearn.preprocessing import OneHotEncoder
 from sklearn.tree import DecisionTreeClassifier
 
 from tests.support import models
-from viridian.serving import bundle, model
+from viridian.serving.bundle import contents
 from viridian.serving.errors import BadInput, ModelFailed, Rejection
-from viridian.serving.model import LoadedModel
-from viridian.serving.sklearn_runtime import refusal
+from viridian.serving.execution import model
+from viridian.serving.execution.model import LoadedModel
+from viridian.serving.runtimes.sklearn_runtime import refusal
 
 
 def narrowed(directory: Path, facts: dict[str, Any]) -> Path:
@@ -103,7 +104,7 @@ def test_a_matrix_of_numbers_is_narrowed_as_well(tmp_path: Path) -> None:
     ],
 )
 def test_what_says_nothing_narrows_nothing(tmp_path: Path, facts: dict[str, Any]) -> None:
-    read = bundle.read(narrowed(models.write_mixed(tmp_path), facts))
+    read = contents.read(narrowed(models.write_mixed(tmp_path), facts))
     assert read.largest == float("inf")
     assert all(column.known is None for column in read.signature.columns)  # type: ignore[union-attr]
 

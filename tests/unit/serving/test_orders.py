@@ -18,8 +18,8 @@ from tests.support.server_process import IDENTITY, KEY, ServerProcess, launched,
 from viridian.api.manifest import MANIFEST_PATH
 from viridian.api.orders import HEADER, LIFETIME_SECONDS, SKEW_SECONDS, Order, Proof, ProofMalformed, parse_key
 from viridian.api.profile import BUNDLE_PATH, PROFILE_PATH
-from viridian.ports.orders import OrderKey
-from viridian.serving.orders import Orders
+from viridian.ports.order_signing import OrderKey
+from viridian.serving.endpoints.order_check import Orders
 
 CLOSE = json.dumps({"forSeconds": 1}).encode()
 SHADOW = json.dumps({"target": "http://churn-preview:8080", "revision": "new", "share": 1, "seconds": 1}).encode()

@@ -13,13 +13,19 @@ from pathlib import Path
 
 import pytest
 
-from viridian.serving import cpus, settings
+from viridian.serving import cpus, server_settings
 from viridian.serving.errors import Busy, FetchFailed, TookTooLong, TurnMissed
-from viridian.serving.identifiers import prediction_id
+from viridian.serving.execution.batch_size import MOST, Together
+from viridian.serving.execution.executor import (
+    QUICK_SECONDS,
+    ROUND_SECONDS,
+    SMALL_BYTES,
+    PredictionExecutor,
+    WorkLimits,
+)
 from viridian.serving.logs import JsonLines, ModelErrors
+from viridian.serving.prediction_ids import prediction_id
 from viridian.serving.termination import LIMIT, explain
-from viridian.serving.together import MOST, Together
-from viridian.serving.work import QUICK_SECONDS, ROUND_SECONDS, SMALL_BYTES, PredictionExecutor, WorkLimits
 
 
 def test_prediction_ids_are_uuids_of_version_7_that_sort_by_time() -> None:
@@ -59,14 +65,14 @@ def test_the_containers_limit_counts(tmp_path: Path, files: dict[str, str], limi
 
 def test_settings_come_from_flags_then_environment() -> None:
     environment = {"VIRIDIAN_MODEL_NAME": "from there", "VIRIDIAN_SLOT": "blue", "VIRIDIAN_DRAIN_SECONDS": "0.5"}
-    found = settings.parse(["--model-name", "from here", "--port", "0"], environment)
+    found = server_settings.parse(["--model-name", "from here", "--port", "0"], environment)
     assert (found.name, found.slot, found.drain_seconds, found.port) == ("from here", "blue", 0.5, 0)
     assert found.model_dir == Path("/model")
 
 
 def test_a_service_called_viridian_does_not_break_the_settings() -> None:
     """Kubernetes would set VIRIDIAN_PORT to its address."""
-    assert settings.parse([], {"VIRIDIAN_PORT": "tcp://10.0.0.1:80"}).port == 8080
+    assert server_settings.parse([], {"VIRIDIAN_PORT": "tcp://10.0.0.1:80"}).port == 8080
 
 
 @pytest.mark.parametrize(
@@ -81,14 +87,14 @@ def test_a_service_called_viridian_does_not_break_the_settings() -> None:
 )
 def test_settings_that_make_no_sense(flags: list[str], words: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as raised:
-        settings.parse(flags, {})
+        server_settings.parse(flags, {})
     assert raised.value.code == 2
     assert words in capsys.readouterr().err
 
 
 def test_help_names_every_variable(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as raised:
-        settings.parse(["--help"], {"VIRIDIAN_MODEL_NAME": "100% sure"})
+        server_settings.parse(["--help"], {"VIRIDIAN_MODEL_NAME": "100% sure"})
     assert raised.value.code == 0
     told = capsys.readouterr().out
     assert "VIRIDIAN_DRAIN_SECONDS" in told

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 from tests.support import models
-from viridian.serving import model, tensors
 from viridian.serving.errors import BadInput, Rejection
-from viridian.serving.model import LoadedModel, ModelOutput, RequestLimits
-from viridian.serving.request import CSV, Dialect, Request
+from viridian.serving.execution import model
+from viridian.serving.execution.model import LoadedModel, ModelOutput, RequestLimits
+from viridian.serving.protocols import binary_tensors
+from viridian.serving.protocols.prediction_request import CSV, Dialect, Request
 
 R = Rejection
 ROWS = 1000
@@ -177,10 +178,10 @@ def test_blank_lines_do_not_fill_the_memory(gaps: LoadedModel, mixed: LoadedMode
 def test_strings_are_read_as_far_as_the_shape_goes() -> None:
     raw = memoryview(b"\x01\0\0\0a" + b"\xff" * 100)
     with pytest.raises(BadInput, match="needs 1 values, not 2 or more") as refused:
-        tensors.strings("x", [1], raw)
+        binary_tensors.strings("x", [1], raw)
     assert refused.value.reason is R.WRONG_SHAPE
     with pytest.raises(BadInput, match="needs 3 values, not 2"):
-        tensors.strings("x", [3], memoryview(b"\0" * 8))
+        binary_tensors.strings("x", [3], memoryview(b"\0" * 8))
 
 
 def test_rows_that_are_too_many_are_not_even_looked_at(mixed: LoadedModel) -> None:

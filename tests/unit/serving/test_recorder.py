@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from viridian.api.profile import Numbers, Profile, ReferenceProfile, Task
-from viridian.serving import recorder as recording
-from viridian.serving.batch import Batch
-from viridian.serving.live_profile import Answered, LiveProfile
-from viridian.serving.outputs import PREDICTION, Output
-from viridian.serving.recorder import Recorder
-from viridian.serving.signature import Matrix
+from viridian.serving.bundle.signature import Matrix
+from viridian.serving.data.batch import Batch
+from viridian.serving.data.outputs import PREDICTION, Output
+from viridian.serving.observation import recorder as recording
+from viridian.serving.observation.live_profile import Answered, LiveProfile
+from viridian.serving.observation.recorder import Recorder
 
 NUMBERS = Numbers(edges=(0.0,), counts=(0, 0))
 REFERENCE = ReferenceProfile(
@@ -131,7 +131,7 @@ async def test_a_clock_that_is_put_back_makes_no_window_that_ends_before_it_star
     recorder = Recorder(live())
     recorder.add(*rows(1))
     await recorder.settled()
-    monkeypatch.setattr("viridian.serving.recorder.time.time", lambda: 1_700_000_000.0)
+    monkeypatch.setattr("viridian.serving.observation.recorder.time.time", lambda: 1_700_000_000.0)
     span = recorder.window().result()
     assert span is not None
     assert span.start < span.end == 1_700_000_000.0

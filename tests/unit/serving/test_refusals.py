@@ -17,14 +17,14 @@ from sklearn.naive_bayes import GaussianNB
 from tests.support import models
 from tests.support.snapshots import NOW, record, revision, slot, snapshot
 from viridian.api.names import REVISION_LABEL, Slot
-from viridian.api.refusals import Refusal, heard, told
+from viridian.api.rejections import Refusal, heard, told
 from viridian.api.signing import Subject
 from viridian.rollout.decide import decide
 from viridian.rollout.slot_state import parse_pod
 from viridian.serving import termination
 from viridian.serving.errors import ServingError
 from viridian.serving.server import load
-from viridian.serving.settings import parse
+from viridian.serving.server_settings import parse
 from viridian.training.signing import make_key, read, sign
 
 

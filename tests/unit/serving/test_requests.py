@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from tests.support import models
-from viridian.serving import model
 from viridian.serving.errors import BadInput, ModelFailed, Rejection
-from viridian.serving.model import LoadedModel
+from viridian.serving.execution import model
+from viridian.serving.execution.model import LoadedModel
 
 FLOWER = models.FLOWER
 

@@ -24,14 +24,14 @@ from tests.support.server_process import running
 from viridian.api.feedback import SCORE_ROUNDING, Served, Unstored
 from viridian.api.privacy import Rules, plain
 from viridian.api.profile import Task
-from viridian.feedback import tables
-from viridian.serving.batch import TableReader
-from viridian.serving.collector import CollectorAddress, FeedbackSender
-from viridian.serving.live_profile import Answered
-from viridian.serving.observers import sink
-from viridian.serving.outputs import LABEL, PREDICTION, PROBABILITIES, Output, probabilities
-from viridian.serving.privacy import Redactor
-from viridian.serving.signature import Column, ColumnKind, Table
+from viridian.feedback.storage import tables
+from viridian.serving.bundle.signature import Column, ColumnKind, Table
+from viridian.serving.data.batch import TableReader
+from viridian.serving.data.outputs import LABEL, PREDICTION, PROBABILITIES, Output, probabilities
+from viridian.serving.observation.feedback_sender import CollectorAddress, FeedbackSender
+from viridian.serving.observation.live_profile import Answered
+from viridian.serving.observation.observers import sink
+from viridian.serving.observation.shared_rows import Redactor
 from viridian.training.holdout import holdout_of
 from viridian.training.packing import pack
 from viridian.training.reference import Learnt, reference

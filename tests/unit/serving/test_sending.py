@@ -18,15 +18,15 @@ from tests.support.scripted_collector import ScriptedCollector, scripted_collect
 from viridian.api.feedback import Block, Prediction, Served, Unstored, Value
 from viridian.api.privacy import Rules, keyed_hash
 from viridian.api.profile import Numbers, Profile, Task
-from viridian.serving import collector as sending
-from viridian.serving.batch import Batch
-from viridian.serving.collector import BATCH_ROWS, CollectorAddress, FeedbackSender
+from viridian.serving.bundle.signature import Column, ColumnKind, Matrix, Table
+from viridian.serving.data.batch import Batch
+from viridian.serving.data.outputs import LABEL, PREDICTION, PROBABILITIES, Output
 from viridian.serving.errors import ServingError
-from viridian.serving.live_profile import Answered
-from viridian.serving.outputs import LABEL, PREDICTION, PROBABILITIES, Output
-from viridian.serving.privacy import Redactor, read_key
-from viridian.serving.recorder import CountedSpan
-from viridian.serving.signature import Column, ColumnKind, Matrix, Table
+from viridian.serving.observation import feedback_sender as sending
+from viridian.serving.observation.feedback_sender import BATCH_ROWS, CollectorAddress, FeedbackSender
+from viridian.serving.observation.live_profile import Answered
+from viridian.serving.observation.recorder import CountedSpan
+from viridian.serving.observation.shared_rows import Redactor, read_key
 
 KEY = b"key"
 TABLE = Table(

@@ -35,11 +35,11 @@ from tests.support.challengers import (
 )
 from tests.support.server_process import ServerProcess, proven, running
 from viridian.api.shadow import SHADOW_HEADER, Drop, Failure, ShadowOrder
-from viridian.serving import challenger as challenger_module
-from viridian.serving import shadow as module
-from viridian.serving.prediction_bins import NoBins
-from viridian.serving.rate import Rate
-from viridian.serving.shadow import Shadow, sampled
+from viridian.serving.data.prediction_bins import NoBins
+from viridian.serving.rate_limit import Rate
+from viridian.serving.shadow import challenger as challenger_module
+from viridian.serving.shadow import mirror as module
+from viridian.serving.shadow.mirror import Shadow, sampled
 
 ONE = json.dumps({"inputs": [models.FLOWER]}).encode()
 GOOD = b'{"predictions":[0]}'

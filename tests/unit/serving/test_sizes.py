@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from viridian.serving import sizes
+from viridian.serving import json_sizes
 from viridian.serving.errors import BadInput, Rejection
-from viridian.serving.sizes import SLACK, Room
+from viridian.serving.json_sizes import SLACK, Room
 
 PLAIN = st.one_of(st.integers(0, 9), st.text(alphabet='a,[{"\\é', max_size=6), st.none())
 VALUES = st.recursive(PLAIN, lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(st.text(), inner)))
@@ -35,8 +35,8 @@ def signs(text: str, sign: str) -> int:
 def test_what_stands_in_strings_does_not_count(value: object, as_ascii: bool, block: int) -> None:
     text = json.dumps(value, ensure_ascii=as_ascii)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sizes, "_BLOCK", block)
-        bare = b"".join(part.tobytes() for part in sizes._outside_strings(text.encode()))
+        patch.setattr(json_sizes, "_BLOCK", block)
+        bare = b"".join(part.tobytes() for part in json_sizes._outside_strings(text.encode()))
     for sign in ",[{":
         assert bare.decode().count(sign) == signs(text, sign)
 

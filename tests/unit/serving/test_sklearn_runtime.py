@@ -31,9 +31,10 @@ from sklearn.svm import SVC, LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 
 from tests.support import models
-from viridian.serving import model, trees
 from viridian.serving.errors import BundleRefused
-from viridian.serving.sklearn_runtime import check_version
+from viridian.serving.execution import model
+from viridian.serving.runtimes import trees
+from viridian.serving.runtimes.sklearn_runtime import check_version
 
 CLASSIFIERS: list[Any] = [
     LogisticRegression(max_iter=500),

@@ -14,14 +14,14 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from tests.support import models
 from viridian.api.manifest import MANIFEST_PATH, SIGNATURE_PATH
-from viridian.api.refusals import Refusal
+from viridian.api.rejections import Refusal
 from viridian.api.signing import Signature, Subject, key_id, parse, render, statement
+from viridian.serving.bundle.integrity import verify_directory
+from viridian.serving.bundle.trusted_keys import Trust, trusted_keys
 from viridian.serving.errors import FetchFailed
-from viridian.serving.fetch import fetch
-from viridian.serving.fetch import parse as fetch_settings
-from viridian.serving.integrity import verify_directory
-from viridian.serving.settings import parse as server_settings
-from viridian.serving.trust import Trust, trusted_keys
+from viridian.serving.fetch.main import fetch
+from viridian.serving.fetch.main import parse as fetch_settings
+from viridian.serving.server_settings import parse as server_settings
 from viridian.training.signing import make_key, read, sign
 
 CHURN = Subject("churn", "run-2")

@@ -26,13 +26,13 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from tests.unit.training.conftest import Stage
 from viridian.api.profile import PROFILE_PATH, ReferenceProfile
 from viridian.api.registry import TAG_DIGEST
-from viridian.serving import model as serving
-from viridian.serving.integrity import verify_directory
-from viridian.serving.trust import Trust
+from viridian.serving.bundle.integrity import verify_directory
+from viridian.serving.bundle.trusted_keys import Trust
+from viridian.serving.execution import model as serving
 from viridian.training import tracking
 from viridian.training.adopt import adopt, main
-from viridian.training.outcome import CandidateFailed
 from viridian.training.signing import KEY_FILE, make_key
+from viridian.training.stage_exit import CandidateFailed
 
 CHANCE = np.random.default_rng(3)
 ROWS = pd.DataFrame(

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from viridian.training import apart, converters, patience
+from viridian.training import converters, isolated_call, time_limits
 from viridian.training.payload import NotExpressible
 from viridian.training.rows import DatasetColumn
 
@@ -21,30 +21,30 @@ ENDLESS = "while True: pass"
 
 
 def test_it_is_another_process_and_the_same_one_again() -> None:
-    first = apart.call(os.getpid, seconds=LONG_ENOUGH)
+    first = isolated_call.call(os.getpid, seconds=LONG_ENOUGH)
     assert first != os.getpid()
-    assert apart.call(os.getpid, seconds=LONG_ENOUGH) == first
+    assert isolated_call.call(os.getpid, seconds=LONG_ENOUGH) == first
 
 
 @pytest.mark.parametrize(("function", "argument"), [(exec, ENDLESS), (time.sleep, LONG_ENOUGH)])
 def test_what_does_not_end_is_ended(function: Any, argument: Any) -> None:
-    helper = apart.call(os.getpid, seconds=LONG_ENOUGH)
-    with pytest.raises(apart.NotDone, match="it takes longer than 1 s"):
-        apart.call(function, argument, seconds=1)
+    helper = isolated_call.call(os.getpid, seconds=LONG_ENOUGH)
+    with pytest.raises(isolated_call.NotDone, match="it takes longer than 1 s"):
+        isolated_call.call(function, argument, seconds=1)
     with pytest.raises(ProcessLookupError):
         os.kill(helper, 0)
-    assert apart.call(os.getpid, seconds=LONG_ENOUGH) != helper
+    assert isolated_call.call(os.getpid, seconds=LONG_ENOUGH) != helper
 
 
 @pytest.mark.parametrize(("code", "how"), [("os.abort()", "SIGABRT"), ("os._exit(7)", "exit code 7")])
 def test_how_it_ended_is_told(code: str, how: str) -> None:
-    with pytest.raises(apart.NotDone, match=f"its process ended: {how}"):
-        apart.call(exec, f"import os; {code}", seconds=LONG_ENOUGH)
+    with pytest.raises(isolated_call.NotDone, match=f"its process ended: {how}"):
+        isolated_call.call(exec, f"import os; {code}", seconds=LONG_ENOUGH)
 
 
 def test_more_memory_than_there_is_fails_there() -> None:
     with pytest.raises(MemoryError):
-        apart.call(bytearray, 1 << 50, seconds=LONG_ENOUGH)
+        isolated_call.call(bytearray, 1 << 50, seconds=LONG_ENOUGH)
 
 
 def test_what_the_function_raises_is_raised_here() -> None:
@@ -56,29 +56,29 @@ def test_what_the_function_raises_is_raised_here() -> None:
         raise Unsendable("a", "b")
 
     with pytest.raises(ValueError, match="invalid literal"):
-        apart.call(int, "four", seconds=LONG_ENOUGH)
-    with pytest.raises(apart.NotDone, match="cannot be handed over"):
-        apart.call(refusing, seconds=LONG_ENOUGH)
+        isolated_call.call(int, "four", seconds=LONG_ENOUGH)
+    with pytest.raises(isolated_call.NotDone, match="cannot be handed over"):
+        isolated_call.call(refusing, seconds=LONG_ENOUGH)
 
 
 def test_a_function_without_a_name_goes_with_its_code() -> None:
     factor = 3
-    assert apart.call(lambda number: factor * number, 14, seconds=LONG_ENOUGH) == 42
+    assert isolated_call.call(lambda number: factor * number, 14, seconds=LONG_ENOUGH) == 42
 
 
 def test_what_cannot_be_handed_over_is_told() -> None:
-    with pytest.raises(apart.NotDone, match="cannot be handed to another process: TypeError"):
-        apart.call(len, (number for number in [1]), seconds=LONG_ENOUGH)
+    with pytest.raises(isolated_call.NotDone, match="cannot be handed to another process: TypeError"):
+        isolated_call.call(len, (number for number in [1]), seconds=LONG_ENOUGH)
 
 
 def test_a_process_that_left_is_started_anew() -> None:
-    helper = apart.call(os.getpid, seconds=LONG_ENOUGH)
+    helper = isolated_call.call(os.getpid, seconds=LONG_ENOUGH)
     os.kill(helper, 9)
-    assert apart.call(len, "four", seconds=LONG_ENOUGH) == 4
+    assert isolated_call.call(len, "four", seconds=LONG_ENOUGH) == 4
 
 
 def test_a_converter_that_does_not_end_has_no_graph(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(patience.SETTING, "1")
+    monkeypatch.setenv(time_limits.SETTING, "1")
 
     def spinning(*_: Any) -> Any:
         while True:
@@ -98,9 +98,9 @@ def test_a_converter_that_needs_more_memory_than_there_is_has_no_graph() -> None
 
 @pytest.mark.parametrize(("given", "seconds"), [("", 60.0), ("2.5", 2.5), ("soon", 60.0), ("-1", 60.0), ("inf", 60.0)])
 def test_the_setting(monkeypatch: pytest.MonkeyPatch, given: str, seconds: float) -> None:
-    monkeypatch.setenv(patience.SETTING, given)
-    assert patience.seconds_for(0) == seconds
-    assert patience.seconds_for(1000) == seconds + 10
+    monkeypatch.setenv(time_limits.SETTING, given)
+    assert time_limits.seconds_for(0) == seconds
+    assert time_limits.seconds_for(1000) == seconds + 10
 
 
 SCRIPT = """

@@ -16,7 +16,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from viridian.api.profile import ReferenceProfile
-from viridian.serving.bundle import Format
+from viridian.serving.bundle.contents import Format
 from viridian.training.holdout import holdout_of
 from viridian.training.packing import pack
 from viridian.training.payload import NotExpressible, as_onnx, numbers

@@ -15,12 +15,12 @@ import onnxruntime
 import pytest
 
 from tests.unit.training.conftest import Stage
-from viridian.serving import bundle as served_bundle
-from viridian.serving import runtime
-from viridian.serving.batch import Batch
+from viridian.serving.bundle import contents as served_bundle
+from viridian.serving.data.batch import Batch
+from viridian.serving.runtimes import loader
 from viridian.training import bundle
 from viridian.training.payload import Payload
-from viridian.training.served import LoadedVersion
+from viridian.training.served_model import LoadedVersion
 
 CHURN = Path(__file__).parents[3] / "examples" / "churn"
 
@@ -143,9 +143,9 @@ class TestRegistering:
         assert dict(model.aliases) == {"candidate": "1"}
 
 
-def load(broken: ModuleType, payload: Payload, directory: Path) -> runtime.ModelRuntime:
+def load(broken: ModuleType, payload: Payload, directory: Path) -> loader.ModelRuntime:
     """The bundle in the server's own runtime, after its manifest was verified."""
     bundle.write(directory / "bundle", payload, broken.rows(), {})
     bundle.seal(directory / "bundle")
     LoadedVersion(directory / "bundle")
-    return runtime.load(served_bundle.read(directory / "bundle"), threads=1)
+    return loader.load(served_bundle.read(directory / "bundle"), threads=1)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from viridian.training.holdout import holdout_of
-from viridian.training.outcome import DataNotGoodEnough
+from viridian.training.stage_exit import DataNotGoodEnough
 
 FEATURES = np.array([[1.0, 2.0], [3.0, 4.0]])
 TARGET = np.array([0, 1])

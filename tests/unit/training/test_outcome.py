@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from viridian.api.stage import MAX_REPORT_BYTES, StageReport, parse_report
-from viridian.training import outcome
-from viridian.training.outcome import CandidateFailed, DataNotGoodEnough, NothingToDo, StageEnded
+from viridian.training import stage_exit
+from viridian.training.stage_exit import CandidateFailed, DataNotGoodEnough, NothingToDo, StageEnded
 
 
 def test_the_codes_are_those_of_the_contract() -> None:
@@ -30,7 +30,10 @@ def test_a_script_ends_with_the_code_and_tells_why_without_loading_what_it_does_
     )
     ended = subprocess.run(
         [sys.executable, "-c", script],
-        env={"VIRIDIAN_TERMINATION_LOG": str(tmp_path / "log"), "PYTHONPATH": str(Path(outcome.__file__).parents[2])},
+        env={
+            "VIRIDIAN_TERMINATION_LOG": str(tmp_path / "log"),
+            "PYTHONPATH": str(Path(stage_exit.__file__).parents[2]),
+        },
         capture_output=True,
         text=True,
         check=False,
@@ -45,7 +48,7 @@ def test_without_a_termination_log_it_ends_all_the_same(
     kind: type[StageEnded], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.delenv("VIRIDIAN_TERMINATION_LOG", raising=False)
-    monkeypatch.setattr(outcome, "TERMINATION_LOG", str(tmp_path / "none"))
+    monkeypatch.setattr(stage_exit, "TERMINATION_LOG", str(tmp_path / "none"))
     with pytest.raises(kind) as ended:
         raise kind("because")
     assert (ended.value.code, ended.value.reason) == (kind.exit_code, "because")

@@ -31,14 +31,17 @@ from sklearn.svm import LinearSVC
 from viridian.api.manifest import MANIFEST_PATH, parse
 from viridian.api.profile import PROFILE_PATH, Categories, Numbers, ReferenceProfile, Task
 from viridian.api.signing import Subject
-from viridian.serving import bundle, invocations, model, runtime
-from viridian.serving.integrity import verify_directory
-from viridian.serving.live_profile import Answered, LiveProfile
-from viridian.serving.outputs import LABEL, PREDICTION, PROBABILITIES
-from viridian.serving.trust import Trust
+from viridian.serving.bundle import contents
+from viridian.serving.bundle.integrity import verify_directory
+from viridian.serving.bundle.trusted_keys import Trust
+from viridian.serving.data.outputs import LABEL, PREDICTION, PROBABILITIES
+from viridian.serving.execution import model
+from viridian.serving.observation.live_profile import Answered, LiveProfile
+from viridian.serving.protocols import invocations
+from viridian.serving.runtimes import loader
 from viridian.training.holdout import Holdout, holdout_of
+from viridian.training.log_call import together
 from viridian.training.packing import Packed, pack
-from viridian.training.record import together
 from viridian.training.reference import reference
 from viridian.training.scores import predict
 from viridian.training.signing import KEY_FILE, make_key
@@ -233,7 +236,7 @@ def test_the_profile_is_what_the_server_counts_on(case: Case, tmp_path: Path) ->
     stored = one.profile
     assert stored.task is case.task
     assert PROFILE_PATH in parse((one.directory / MANIFEST_PATH).read_bytes())
-    loaded = runtime.load(bundle.read(one.directory), 1)
+    loaded = loader.load(contents.read(one.directory), 1)
     live = LiveProfile(stored, loaded.signature)
     batch = invocations.batch(
         json.dumps({"dataframe_records": json.loads(one.holdout.features.to_json(orient="records"))}).encode(),
@@ -331,8 +334,8 @@ def test_the_same_model_and_rows_make_the_same_digest(tmp_path: Path) -> None:
 
 
 def outputs(one: Made) -> set[str]:
-    read = bundle.read(one.directory)
-    loaded = runtime.load(read, 1)
+    read = contents.read(one.directory)
+    loaded = loader.load(read, 1)
     batch = invocations.batch(read.example or b"", model.reader(loaded.signature))
     return {output.name for output in loaded.predict(batch)}
 

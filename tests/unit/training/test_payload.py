@@ -15,7 +15,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.svm import LinearSVC
 
 from tests.support.mlflow_server import cache
-from viridian.serving import bundle as served_bundle
+from viridian.serving.bundle import contents as served_bundle
 from viridian.training import bundle
 from viridian.training.holdout import holdout_of
 from viridian.training.parity import difference

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 MODULES = {
-    "viridian.serving.onnx_runtime": ("onnxruntime", "ORT_DISABLE_TELEMETRY"),
+    "viridian.serving.runtimes.onnx_runtime": ("onnxruntime", "ORT_DISABLE_TELEMETRY"),
     "viridian.training.tracking": ("mlflow", "MLFLOW_DISABLE_TELEMETRY"),
 }
 

@@ -34,11 +34,11 @@ from sklearn.preprocessing import KBinsDiscretizer, OneHotEncoder, OrdinalEncode
 from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
 
-from viridian.serving import model as serving
 from viridian.serving.errors import BadInput, Rejection
+from viridian.serving.execution import model as serving
 from viridian.training.holdout import holdout_of
+from viridian.training.log_call import together
 from viridian.training.packing import Packed, pack
-from viridian.training.record import together
 from viridian.training.scores import predict
 
 CHANCE = np.random.default_rng(5)

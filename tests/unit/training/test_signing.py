@@ -12,8 +12,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from tests.support import models
 from viridian.api.manifest import digest
 from viridian.api.signing import Subject
-from viridian.serving.integrity import verify_directory
-from viridian.serving.trust import Trust
+from viridian.serving.bundle.integrity import verify_directory
+from viridian.serving.bundle.trusted_keys import Trust
 from viridian.training import signing
 from viridian.training.signing import KEY_FILE, KeyUnusable, key_from, main, make_key
 

@@ -16,11 +16,11 @@ from tests.unit.training.conftest import Stage
 from tests.unit.training.test_examples import broken as broken  # the fixture
 from viridian import training
 from viridian.api.registry import TAG_DIGEST, ModelVersion
-from viridian.serving import model as serving
 from viridian.serving.errors import FetchFailed, ModelFailed
-from viridian.serving.fetch import fetch, parse
+from viridian.serving.execution import model as serving
+from viridian.serving.fetch.main import fetch, parse
 from viridian.training.holdout import holdout_of
-from viridian.training.record import champion_scores
+from viridian.training.log_call import champion_scores
 
 CANCER = load_breast_cancer()
 NAMES = [str(name) for name in CANCER.feature_names]

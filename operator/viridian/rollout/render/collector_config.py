@@ -8,11 +8,11 @@ from typing import Any, Final
 import msgspec
 
 from viridian.api import feedback as words
+from viridian.api.kubelet_variables import literal
 from viridian.api.modeldeployment import ModelDeploymentSpec, Runtime
 from viridian.api.monitoring import Feedback
 from viridian.api.names import SERVER_CONTAINER
 from viridian.api.privacy import Rules
-from viridian.api.variables import literal
 from viridian.core import collector_token
 from viridian.monitoring.windows import profile_seconds
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from viridian.api.address import MODEL_URI_VARIABLE, shown
+from viridian.api.kubelet_variables import literal
 from viridian.api.names import FETCH_CONTAINER
-from viridian.api.variables import literal
 
 Object = Mapping[str, Any]
 

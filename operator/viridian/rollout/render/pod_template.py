@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from viridian.api.address import MODEL_URI_SECRET_VARIABLE, MODEL_URI_VARIABLE, variable
+from viridian.api.kubelet_variables import literal
 from viridian.api.modeldeployment import ModelSignature, Runtime, Server
 from viridian.api.names import (
     FETCH_CONTAINER,
@@ -20,7 +21,6 @@ from viridian.api.podtemplate import too_large
 from viridian.api.samples import DEPLOYMENT_VARIABLE, NAMESPACE_VARIABLE, POD_VARIABLE
 from viridian.api.samples import MANAGEMENT_PORT as MANAGEMENT_PORT_NUMBER
 from viridian.api.texts import one_line
-from viridian.api.variables import literal
 from viridian.rollout.input import OperatorSettings
 from viridian.rollout.records import ServedModel
 

@@ -1,0 +1,1 @@
+"""What is read out of the database: sums for windows, and the training rows of a run."""

@@ -1,0 +1,1 @@
+"""What senders send: requests are read within limits, decoded, checked and stored."""

@@ -1,0 +1,1 @@
+"""The predictions that people are asked to label."""

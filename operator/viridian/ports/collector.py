@@ -1,0 +1,204 @@
+"""The collector, as the operator needs it: what is known of the windows, and what may be kept.
+
+FeedbackError
+├── FeedbackUnavailable   nobody answered in time, or the collector failed   -> try again later
+└── FeedbackRefused       it answered and will not: access, or settings      -> tell people, look again now and then
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from pathlib import Path
+from typing import Final, Protocol, TypeVar
+
+import aiohttp
+import msgspec
+from yarl import URL
+
+from viridian.api.address import Address
+from viridian.api.feedback import CA_FILE, RULES_PATH, SNAPSHOTS_PATH, WINDOWS_PATH, FrozenRows, Keeping, Window
+from viridian.api.texts import one_line
+from viridian.ports.bounded_bodies import TooLong, bounded
+from viridian.tls import trusting
+
+TIMEOUT_SECONDS: Final = 10.0
+MAX_BYTES: Final = 12 * 1024 * 1024
+SHOWN_CHARACTERS: Final = 300
+_WINDOWS: Final = msgspec.json.Decoder(list[Window])
+_SNAPSHOT: Final = msgspec.json.Decoder(FrozenRows)
+_Answer = TypeVar("_Answer")
+
+
+class FeedbackError(Exception):
+    """Something about the collector kept a call from being answered; the text is one sentence for people."""
+
+
+class FeedbackUnavailable(FeedbackError):
+    """The same call may work later."""
+
+
+class FeedbackRefused(FeedbackError):
+    """The same call will be refused until a person changes something."""
+
+
+class _NothingThere(FeedbackRefused):
+    """A 404 in the collector's own words, which says that it knows of no such thing."""
+
+
+class Collector(Protocol):
+    """Every call ends within some seconds and is never repeated inside."""
+
+    async def windows(
+        self,
+        namespace: str,
+        deployment: str,
+        *,
+        start: float,
+        end: float,
+        seconds: float,
+        revision: str | None,
+        profiles: bool = True,
+    ) -> list[Window]:
+        """What is known of the windows in that time, the oldest first; of all revisions where none is named.
+
+        Without `profiles` it is how predictions and outcomes went together, alone: some hundred times less to read.
+        """
+
+    async def keep(self, namespace: str, deployment: str, keeping: Keeping) -> None:
+        """From now on that is what may be kept. May be repeated."""
+
+    async def close(self, namespace: str, deployment: str) -> None:
+        """The deployment is gone: nothing more of it is taken. May be repeated."""
+
+    async def freeze(self, namespace: str, deployment: str, run_id: str) -> FrozenRows | None:
+        """The rows that are known now, for this run. Asked again, it is the same snapshot.
+
+        None where nothing has been received of that deployment yet, as before its first version serves.
+        """
+
+
+class HttpCollector:
+    """A collector over HTTP, with a session that its owner closes.
+
+    `token_path` is read for every call: Kubernetes renews it. Without the file the operator asks without a token.
+    """
+
+    def __init__(self, session: aiohttp.ClientSession, address: str, token_path: Path | None) -> None:
+        self._session = session
+        self._whole = Address(address)
+        url = URL(address)
+        self._address = url.with_user(None).with_query(None).with_fragment(None)
+        self._token_path = token_path
+        self._trusted: tuple[int, ssl.SSLContext] | None = None
+        self._timeout = aiohttp.ClientTimeout(total=TIMEOUT_SECONDS)
+
+    async def windows(
+        self,
+        namespace: str,
+        deployment: str,
+        *,
+        start: float,
+        end: float,
+        seconds: float,
+        revision: str | None,
+        profiles: bool = True,
+    ) -> list[Window]:
+        query = {"start": f"{start:.0f}", "end": f"{end:.0f}", "seconds": f"{seconds:.0f}"}
+        if revision is not None:
+            query["revision"] = revision
+        if not profiles:
+            query["profile"] = "false"
+        return await self._decoded(
+            _WINDOWS, await self._request("GET", f"{WINDOWS_PATH}/{namespace}/{deployment}", query=query)
+        )
+
+    async def keep(self, namespace: str, deployment: str, keeping: Keeping) -> None:
+        await self._request("PUT", f"{RULES_PATH}/{namespace}/{deployment}", body=msgspec.json.encode(keeping))
+
+    async def close(self, namespace: str, deployment: str) -> None:
+        await self._request("DELETE", f"{RULES_PATH}/{namespace}/{deployment}")
+
+    async def freeze(self, namespace: str, deployment: str, run_id: str) -> FrozenRows | None:
+        try:
+            body = await self._request("PUT", f"{SNAPSHOTS_PATH}/{namespace}/{deployment}/{run_id}")
+        except _NothingThere:
+            return None
+        return await self._decoded(_SNAPSHOT, body)
+
+    async def _decoded(self, decoder: msgspec.json.Decoder[_Answer], body: bytes | bytearray) -> _Answer:
+        """In a thread: what a collector knows of many windows takes a while, and the loop has others to look after."""
+        try:
+            return await asyncio.to_thread(decoder.decode, body)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            why = one_line(str(error), SHOWN_CHARACTERS)
+            raise FeedbackRefused(f"what answers at {self._address} is no collector of this release: {why}") from error
+
+    async def _request(
+        self, method: str, path: str, *, query: dict[str, str] | None = None, body: bytes | None = None
+    ) -> bytearray:
+        url = self._address.joinpath(*path.strip("/").split("/"))
+        try:
+            async with self._session.request(
+                method,
+                url,
+                params=query,
+                data=body,
+                headers=await asyncio.to_thread(self._headers),
+                timeout=self._timeout,
+                allow_redirects=False,
+                ssl=await asyncio.to_thread(self._trusting),
+            ) as response:
+                answer = await bounded(response, MAX_BYTES)
+        except TooLong as error:
+            raise FeedbackRefused(f"{self}: {error}; watch fewer windows, or fewer features") from error
+        except TimeoutError as error:
+            raise FeedbackUnavailable(f"{self} did not answer within {TIMEOUT_SECONDS:g} s") from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise FeedbackUnavailable(f"{self} cannot be reached: {self._words(error)}") from error
+        if response.status < 300:
+            return answer
+        raise self._refusal(response.status, answer[: 4 * SHOWN_CHARACTERS].decode(errors="replace"))
+
+    def _refusal(self, status: int, answer: str) -> FeedbackError:
+        said = one_line(answer, SHOWN_CHARACTERS)
+        if status in (408, 409, 425, 429) or status >= 500:
+            return FeedbackUnavailable(f"{self} answered {status}: {said}")
+        if status == 401:
+            return FeedbackRefused(f"{self} does not know the operator's token: {said}")
+        if status == 403:
+            return FeedbackRefused(f"{self} does not allow the operator to read: {said}")
+        # Whatever else answers 404 at a wrong address is no collector, and does not say what one says.
+        kind = _NothingThere if status == 404 and _is_problem(answer) else FeedbackRefused
+        return kind(f"{self} answered {status}: {said}")
+
+    def _trusting(self) -> ssl.SSLContext | bool:
+        """The authority lies beside the token, and is read again when it has changed."""
+        if self._address.scheme != "https":
+            return True
+        file = self._token_path.with_name(CA_FILE) if self._token_path is not None else None
+        stamp = file.stat().st_mtime_ns if file is not None and file.is_file() else 0
+        if self._trusted is None or self._trusted[0] != stamp:
+            self._trusted = stamp, trusting(file)
+        return self._trusted[1]
+
+    def _headers(self) -> dict[str, str]:
+        headers = {"Content-Type": "application/json"}
+        if self._token_path is not None and self._token_path.is_file():
+            headers["Authorization"] = f"Bearer {self._token_path.read_text().strip()}"
+        return headers
+
+    def _words(self, error: Exception) -> str:
+        """What a library says, without what stands in the address."""
+        return one_line(self._whole.concealed_in(str(error)), SHOWN_CHARACTERS) or type(error).__name__
+
+    def __str__(self) -> str:
+        return f"the collector at {self._address}"
+
+
+def _is_problem(said: str) -> bool:
+    """Whether that is how the collector refuses: a document with one sentence."""
+    try:
+        return set(msgspec.json.decode(said, type=dict[str, str])) == {"error"}
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return False

@@ -1,0 +1,1 @@
+"""The HTTP endpoints of the inference port and the management port."""

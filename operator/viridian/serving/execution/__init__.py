@@ -1,0 +1,1 @@
+"""One loaded model and the threads on which it predicts."""

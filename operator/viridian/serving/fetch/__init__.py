@@ -1,0 +1,1 @@
+"""The init step: brings the files of a model into a directory and verifies them."""

@@ -1,0 +1,1 @@
+"""What is observed of predictions: profiles, rows for the collector, traces."""

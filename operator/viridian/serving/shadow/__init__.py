@@ -1,0 +1,1 @@
+"""Shadowing: requests are copied to the challenger, and its responses compared with the champion's."""

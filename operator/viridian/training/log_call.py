@@ -1,0 +1,141 @@
+"""`log`: judge, pack, record, report."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+from viridian.api.address import Address, shown
+from viridian.api.registry import TAG_DIGEST, TAG_HOLDOUT, TAG_MODEL_URI
+from viridian.api.stage import StageReport, shortened
+from viridian.training import isolated_call, stage_exit, tracking
+from viridian.training.holdout import Holdout, holdout_of
+from viridian.training.packing import pack
+from viridian.training.reference import Learnt, reference
+from viridian.training.scores import classifies, predict, scores
+from viridian.training.served_model import predictions
+from viridian.training.time_limits import seconds_for
+
+CHAMPION_PREFIX: Final = "champion."
+TAG_PAYLOAD: Final = "viridian.payload"
+TAG_PAYLOAD_REASON: Final = "viridian.payload-reason"
+TAG_CHAMPION_URI: Final = "viridian.champion-uri"
+TAG_CHAMPION_PROBLEM: Final = "viridian.champion-problem"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Logged:
+    """What was recorded about the model."""
+
+    run_id: str
+    model_uri: str
+    """`models:/m-…`: what `mlflow.register_model` and a RetrainPolicy register."""
+    digest: str
+    payload: str
+    """`onnx` or `skops`."""
+    metrics: Mapping[str, float]
+    """With those of the champion as `champion.…`."""
+    holdout: str
+
+
+def log(
+    model: Any,
+    holdout: tuple[Any, Any],
+    *,
+    training: tuple[Any, Any] | None = None,
+    metrics: Mapping[str, float] | None = None,
+    params: Mapping[str, Any] | None = None,
+    feature_names: Sequence[str] | None = None,
+) -> Logged:
+    """The fitted model, judged on the holdout beside the champion, is in MLflow as something that can be served.
+
+    `holdout` is (features, target): rows that the model has not seen. `training` are those that it was fitted on, which
+    the reference profile is made of; without them it is made of the holdout. `metrics` are added to those computed
+    here, or replace them. `feature_names` names the columns of a matrix; a data frame brings its own names.
+    """
+    classifier = classifies(model)
+    names = feature_names if feature_names is not None else names_in(model)
+    rows, learnt = together(holdout_of(*holdout, names=names), training, names)
+    expected = predict(model, rows.features)
+    champion, problem = champion_scores(rows, classifier=classifier)
+    found = {**scores(rows.target, expected, classifier=classifier), **(metrics or {}), **champion}
+    with tempfile.TemporaryDirectory() as scratch, tracking.current_run() as run_id:
+        packed = pack(
+            Path(scratch),
+            model,
+            rows,
+            expected,
+            lambda answered: reference(model, learnt, rows, answered),
+            learnt.rows,
+        )
+        name = logged_model_name()
+        uri = tracking.log_model(
+            run_id, packed.directory, name, {TAG_DIGEST: packed.digest, TAG_PAYLOAD: packed.payload}
+        )
+        tags = {
+            TAG_DIGEST: packed.digest,
+            TAG_HOLDOUT: rows.digest,
+            TAG_MODEL_URI: uri,
+            TAG_PAYLOAD: packed.payload,
+            TAG_PAYLOAD_REASON: packed.reason,
+            TAG_CHAMPION_URI: shown(os.environ.get("VIRIDIAN_CHAMPION_URI", "")),
+            TAG_CHAMPION_PROBLEM: problem,
+        }
+        texts = {key: str(value) for key, value in (params or {}).items()}
+        tracking.log_values(run_id, found, texts, {key: value for key, value in tags.items() if value})
+    stage_exit.write(
+        StageReport(
+            metrics=found,
+            holdout=rows.digest,
+            model_uri=uri,
+            model_digest=packed.digest,
+            champion_problem=problem,
+        )
+    )
+    return Logged(
+        run_id=run_id, model_uri=uri, digest=packed.digest, payload=packed.payload, metrics=found, holdout=rows.digest
+    )
+
+
+def together(holdout: Holdout, training: tuple[Any, Any] | None, names: Sequence[str] | None) -> tuple[Holdout, Learnt]:
+    """The holdout and what the model was fitted on, under columns that fit both."""
+    if training is None:
+        return holdout, Learnt(holdout.rows, holdout.target)
+    learnt = holdout_of(*training, names=names)
+    rows = holdout.rows.as_in(learnt.rows)
+    return replace(holdout, rows=rows), Learnt(learnt.rows, learnt.target)
+
+
+def champion_scores(rows: Holdout, *, classifier: bool) -> tuple[Mapping[str, float], str]:
+    """The champion's numbers on the same rows, or why there are none. No champion is no problem."""
+    uri = os.environ.get("VIRIDIAN_CHAMPION_URI", "")
+    if not uri:
+        return {}, ""
+    try:
+        with tempfile.TemporaryDirectory() as scratch:
+            champion = tracking.download(uri, Path(scratch))
+            prediction = isolated_call.call(predictions, champion, rows.rows, seconds=seconds_for(len(rows.rows)))
+        found = scores(rows.target, prediction, classifier=classifier)
+    except Exception as error:
+        # Whatever is wrong with the old model must not lose the new one; the gate says what a missing number means.
+        why = Address(uri).concealed_in(str(error)) or type(error).__name__
+        problem = shortened(f"the champion {shown(uri)} could not be judged: {why}")
+        sys.stderr.write(f"{problem}\n")
+        return {}, problem
+    return {f"{CHAMPION_PREFIX}{name}": value for name, value in found.items()}, ""
+
+
+def names_in(model: Any) -> Sequence[str] | None:
+    names = getattr(model, "feature_names_in_", None)
+    return None if names is None else [str(name) for name in names]
+
+
+def logged_model_name() -> str:
+    """The name of the model that the run is for, without the characters that MLflow keeps for itself."""
+    return re.sub(r"[/:.%\"']", "-", os.environ.get("VIRIDIAN_MODEL_NAME", "")) or "model"
