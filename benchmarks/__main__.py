@@ -14,7 +14,7 @@ from demo import stage
 
 ON_THIS_COMPUTER = (
     *("serving", "serving.counting", "serving.sending", "shadow", "drift", "judgement.drift"),
-    *("judgement.false_alarms", "feedback"),
+    *("judgement.false_alarms", "feedback", "scale"),
 )
 ON_THE_NODE = ("operator", "revert")
 

@@ -90,14 +90,16 @@ class _Running:
 
 
 class Kubelet:
-    """Works in a thread of its own between `__enter__` and `__exit__`, for all namespaces."""
+    """Works in a thread of its own between `__enter__` and `__exit__`."""
 
-    def __init__(self, kube: Kube, *, rate: float = 100.0) -> None:
+    def __init__(self, kube: Kube, *, rate: float = 100.0, namespace: str = "") -> None:
+        """For all namespaces, or for one."""
         self.rate = rate
         """Requests per second that users send to each live Service."""
         self.closed: list[tuple[str, str]] = []
         """Uid of a pod that was told to close connections, and what of the idle ones, in order."""
         self._kube = kube
+        self._namespace = namespace
         self._fates: dict[tuple[str, str], Fate] = {}
         self._behaviours: dict[tuple[str, str], Behaviour] = {}
         self._ends: dict[tuple[str, str], JobEnd] = {}
@@ -175,8 +177,8 @@ class Kubelet:
 
     async def _look(self) -> None:
         pods, services = await asyncio.gather(
-            asyncio.to_thread(self._kube.list, "v1", "Pod", "", OURS),
-            asyncio.to_thread(self._kube.list, "v1", "Service", "", OURS),
+            asyncio.to_thread(self._kube.list, "v1", "Pod", self._namespace, OURS),
+            asyncio.to_thread(self._kube.list, "v1", "Service", self._namespace, OURS),
         )
         there = {pod["metadata"]["uid"]: pod for pod in pods}
         for uid in self._pods.keys() - there.keys():

@@ -1,0 +1,37 @@
+"""A real MLflow server whose database is filled in one go: by its API that would take longer than the benchmark."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+import time
+from collections.abc import Sequence
+
+from tests.support.mlflow_server import MlflowServer
+
+_CALL = re.compile(r"\"[A-Z]{3,6} /api/2\.0/mlflow/")
+"""A line of the server's log about a call of its API."""
+
+
+def fill(server: MlflowServer, models: Sequence[str], *, alias: str = "candidate") -> None:
+    """A registered model of each name with one version, at which the alias points."""
+    now = int(time.time() * 1000)
+    with sqlite3.connect(server.directory / "mlflow.db", timeout=60) as database:
+        database.executemany(
+            "INSERT INTO registered_models (name, creation_time, last_updated_time) VALUES (?, ?, ?)",
+            [(name, now, now) for name in models],
+        )
+        database.executemany(
+            "INSERT INTO model_versions (name, version, creation_time, last_updated_time, current_stage, source, "
+            "status) VALUES (?, 1, ?, ?, 'None', ?, 'READY')",
+            [(name, now, now, f"http://127.0.0.1:9/models/{name}/1.tar.gz") for name in models],
+        )
+        database.executemany(
+            "INSERT INTO registered_model_aliases (name, alias, version) VALUES (?, ?, 1)",
+            [(name, alias) for name in models],
+        )
+
+
+def calls(server: MlflowServer) -> int:
+    """Calls of the API so far, by the server's own log."""
+    return len(_CALL.findall(server.log))
