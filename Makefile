@@ -10,22 +10,36 @@ CHECKS_VENV := $(CACHE)/checks-venv
 BIN := $(VENV)/bin
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
 TESTS ?= tests
-PROCESSES ?= 2
+# Tests that need nothing but Python keep every core busy; many of the others wait for something most of the time.
+CORES := $(shell nproc)
+PROCESSES ?= $(shell expr $(CORES) + 1)
+PURE := api controller core judgement monitoring registry_sync retraining rollout
+PYTEST := $(BIN)/python -m pytest --no-loadscope-reorder
 
-.PHONY: help demo test check bench images venv mlflow-venv checks-venv locks generate sbom audit up down
+.PHONY: help demo test quick unit durations check bench images venv mlflow-venv checks-venv locks generate sbom audit up down
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 demo: $(VENV)/.stamp ## the whole loop on a real cluster: train, serve, swap blue-green, revert
 	$(BIN)/python -m demo $(DEMO)
 
-test: $(VENV)/.stamp $(MLFLOW_VENV)/.stamp check ## all tests: on a real API server, a real MLflow, a real node (TESTS=tests/unit for some)
+test: $(VENV)/.stamp $(MLFLOW_VENV)/.installed check ## all tests: on a real API server, a real MLflow, a real node (TESTS=tests/unit for some)
 	$(BIN)/python -m tests.support.debian
 	$(PYTHON) -m localcluster build
 	$(BIN)/python -m tests.support.clients.suite
-	$(BIN)/python -m pytest --numprocesses=$(PROCESSES) --no-loadscope-reorder $(TESTS)
+	$(PYTEST) --numprocesses=$(PROCESSES) $(FLAGS) $(TESTS)
 
-check: $(VENV)/.stamp $(CHECKS_VENV)/.stamp ## formatting, lint, types, layers, generated files, scanners
+quick: $(VENV)/.stamp ## the tests of the pure layers, in less than a minute
+	$(BIN)/ruff check --quiet .
+	$(PYTEST) --quiet --numprocesses=$(CORES) -m quick $(FLAGS) $(wildcard $(PURE:%=tests/unit/%))
+
+unit: $(VENV)/.stamp ## all tests that need nothing but Python: no API server, MLflow, PostgreSQL, browser or node
+	$(PYTEST) --quiet --numprocesses=$(CORES) -m unit $(FLAGS) tests/unit tests/contract
+
+durations: ## all tests, and what they take into tests/durations.json, by which they are shared among the processes
+	$(MAKE) test FLAGS=--record-durations
+
+check: $(VENV)/.stamp $(CHECKS_VENV)/.installed ## formatting, lint, types, layers, generated files, scanners
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
 	$(BIN)/mypy
@@ -45,7 +59,7 @@ generate: $(VENV)/.stamp ## everything that is made from the types: crds/, the c
 images: ## every image, pushed to a registry (REGISTRY=registry.example.com/viridian, TAG=…, INSECURE=1 without TLS)
 	@$(PYTHON) -m localcluster images push --registry="$(REGISTRY)" --tag="$(TAG)" $(if $(INSECURE),--insecure) $(if $(BASE),--base="$(BASE)") $(if $(RELEASE),--release) $(IMAGES)
 
-sbom: $(VENV)/.stamp $(MLFLOW_VENV)/.stamp ## a bill of materials for each image (CycloneDX), in dist/sbom
+sbom: $(VENV)/.stamp $(MLFLOW_VENV)/.installed ## a bill of materials for each image (CycloneDX), in dist/sbom
 	$(BIN)/python -m release.sbom dist/sbom --environment $(VENV) --environment $(MLFLOW_VENV)
 
 audit: $(VENV)/.stamp ## known faults in what the locks pin (ADVISORIES=file or folder in the OSV format)
@@ -65,33 +79,25 @@ ifneq ($(shell cat $(INSTALLED) 2>/dev/null),$(CURDIR))
 .PHONY: $(INSTALLED)
 endif
 
-$(VENV)/.stamp: locks/dev.txt $(INSTALLED)
-	$(BIN)/python -m pip install --quiet --require-hashes -r locks/dev.txt
+$(VENV)/.stamp: $(VENV)/.installed $(INSTALLED)
 	touch $@
 
-$(INSTALLED): pyproject.toml $(VENV)/bin/uv
-	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+$(INSTALLED): pyproject.toml $(VENV)/.installed
+	$(BIN)/uv pip install --quiet --offline --no-deps --no-build-isolation --python $(BIN)/python --editable .
 	echo $(CURDIR) > $@
 
-$(BIN)/uv:
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --require-hashes -r locks/dev.txt
+mlflow-venv: $(MLFLOW_VENV)/.installed ## a real MLflow server for the tests, in an environment of its own
 
-mlflow-venv: $(MLFLOW_VENV)/.stamp ## a real MLflow server for the tests, in an environment of its own
+checks-venv: $(CHECKS_VENV)/.installed ## checkov and bandit, in an environment of their own
 
-$(MLFLOW_VENV)/.stamp: locks/mlflow.txt
-	$(PYTHON) -m venv $(MLFLOW_VENV)
-	$(MLFLOW_VENV)/bin/python -m pip install --quiet --require-hashes -r locks/mlflow.txt
-	touch $@
-
-checks-venv: $(CHECKS_VENV)/.stamp ## checkov and bandit, in an environment of their own
-
-$(CHECKS_VENV)/.stamp: locks/checks.txt
-	$(PYTHON) -m venv $(CHECKS_VENV)
-	$(CHECKS_VENV)/bin/python -m pip install --quiet --require-hashes -r locks/checks.txt
+$(VENV)/.installed: locks/dev.txt
+$(MLFLOW_VENV)/.installed: locks/mlflow.txt
+$(CHECKS_VENV)/.installed: locks/checks.txt
+%/.installed: locks/uv.txt
+	$(PYTHON) -m localcluster.environments $* $(filter-out locks/uv.txt,$^)
 	touch $@
 
 locks: ## pin every dependency anew, with hashes and without any index address
 	for extra in operator server trainer collector dev; do $(COMPILE) --extra $$extra -o locks/$$extra.txt pyproject.toml; done
-	for part in build checks clients mlflow; do $(COMPILE) -o locks/$$part.txt locks/$$part.in; done
+	for part in build checks clients mlflow uv; do $(COMPILE) -o locks/$$part.txt locks/$$part.in; done
 	for tool in locks/bench/*.in; do $(COMPILE) -o $${tool%.in}.txt $$tool; done

@@ -6,14 +6,13 @@ A tool never shares packages with another tool: each gets exactly the versions t
 from __future__ import annotations
 
 import hashlib
-import subprocess
 import sys
 from pathlib import Path
 
+from localcluster.environments import install
 from localcluster.paths import REPOSITORY, cache_root
 
 LOCKS = REPOSITORY / "locks"
-_UV = Path(sys.executable).parent / "uv"
 
 
 def environment(lock: str) -> Path:
@@ -24,14 +23,6 @@ def environment(lock: str) -> Path:
     complete = folder / ".complete"
     if not complete.exists():
         print(f"installing {lock} into {folder}", file=sys.stderr, flush=True)
-        uv("venv", "--quiet", "--clear", "--python", sys.executable, str(folder))
-        # Compiled now, so that no server compiles during its first start.
-        install = ("pip", "install", "--quiet", "--compile-bytecode", "--require-hashes")
-        uv(*install, "--python", str(folder / "bin" / "python"), "-r", str(pins))
+        install(folder, pins)
         complete.touch()
     return folder / "bin"
-
-
-def uv(*arguments: str) -> None:
-    """One run of uv."""
-    subprocess.run([str(_UV), *arguments], check=True)

@@ -1,4 +1,4 @@
-"""The pip settings and certificates of this computer, in the form in which a build may see them."""
+"""The pip settings and certificates of this computer, in the forms in which a build and uv take them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ CA_VARIABLES = ("PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUND
 CA_BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem")
 CA_INSIDE = "/run/secrets/ca"
 # What says where packages come from. Paths of this computer mean nothing inside a build and are left out.
-WANTED = ("index-url", "extra-index-url", "trusted-host", "proxy", "timeout", "default-timeout", "retries")
+WANTED = ("index-url", "extra-index-url", "trusted-host", "proxy", "timeout", "retries")
 
 
 def ca_bundle() -> Path | None:
@@ -29,26 +29,47 @@ def secrets(folder: Path) -> dict[str, Path]:
     configuration = folder / "pip.conf"
     configuration.touch(mode=0o600)
     bundle = ca_bundle()
-    listing = subprocess.run(
-        [sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, check=False
-    ).stdout
-    configuration.write_text(render(listing.splitlines(), with_ca=bundle is not None))
+    configuration.write_text(render(listing(), with_ca=bundle is not None))
     return {"pip": configuration, **({"ca": bundle} if bundle else {})}
 
 
-def render(listing: Iterable[str], with_ca: bool) -> str:
-    """A pip.conf out of the lines of `pip config list`, such as ``global.timeout='60'`` or ``:env:.proxy='…'``.
+def listing() -> list[str]:
+    """The lines of `pip config list`, such as ``global.timeout='60'`` or ``:env:.proxy='…'``."""
+    command = [sys.executable, "-m", "pip", "config", "list"]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.splitlines()
 
-    Later lines win over earlier ones, and the environment over all files.
-    """
-    settings: dict[str, str] = {}
-    for section, name, value in sorted(map(_parse, listing), key=lambda item: item[0] == ":env:"):
-        if name in WANTED and section in {"global", "install", ":env:"}:
-            settings[name.removeprefix("default-")] = value
+
+def render(listing: Iterable[str], with_ca: bool) -> str:
+    """A pip.conf for a build."""
+    settings = {name: value for name, value in _settings(listing).items() if name in WANTED}
     if with_ca:
         settings["cert"] = CA_INSIDE
     # pip reads its file with interpolation switched off, so a percent sign in a password needs no escape.
     return "[global]\n" + "".join(f"{name} = {value}\n" for name, value in settings.items())
+
+
+def for_uv(listing: Iterable[str]) -> dict[str, str]:
+    """The same settings as variables of uv. A folder of packages that does not exist, which pip passes over, is left out."""
+    settings = _settings(listing)
+    folders = [link for link in settings.get("find-links", "").split() if "://" in link or Path(link).exists()]
+    values = {
+        "UV_DEFAULT_INDEX": settings.get("index-url", ""),
+        "UV_INDEX": settings.get("extra-index-url", ""),
+        "UV_FIND_LINKS": ",".join(folders),
+        "UV_INSECURE_HOST": settings.get("trusted-host", ""),
+        "UV_HTTP_TIMEOUT": settings.get("timeout", ""),
+        "HTTPS_PROXY": settings.get("proxy", ""),
+    }
+    return {name: " ".join(value.split()) for name, value in values.items() if value}
+
+
+def _settings(listing: Iterable[str]) -> dict[str, str]:
+    """Name and value of each. Later lines win over earlier ones, and the environment over all files."""
+    found: dict[str, str] = {}
+    for section, name, value in sorted(map(_parse, listing), key=lambda item: item[0] == ":env:"):
+        if section in {"global", "install", ":env:"}:
+            found[name.removeprefix("default-")] = value
+    return found
 
 
 def _parse(line: str) -> tuple[str, str, str]:

@@ -14,10 +14,19 @@ os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
-from xdist.scheduler import LoadScopeScheduling
+from hypothesis import HealthCheck, settings
 
+from tests.support import needs, schedule
 from tests.support.control_plane import control_plane, kube, kubectl, namespace
 from tests.support.mlflow_server import MlflowServer, mlflow_server
+
+# The same examples on each run, so that a run differs from the last one by the change alone.
+# `HYPOTHESIS_PROFILE=long` searches further, elsewhere each time, and prints how to repeat what it finds.
+settings.register_profile(
+    "ci", deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck), print_blob=True
+)
+settings.register_profile("long", settings.get_profile("ci"), derandomize=False, max_examples=1000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 # One control plane for a whole process of tests, started when the first one asks for it.
 __all__ = ["control_plane", "kube", "kubectl", "mlflow", "namespace"]
@@ -30,20 +39,48 @@ def mlflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MlflowServer]:
         yield server
 
 
-class OneNode(LoadScopeScheduling):  # type: ignore[misc]  # it has no types
-    """Processes share the files among them, each whole; all that needs the node is one piece, for there is one node."""
-
-    def _split_scope(self, nodeid: str) -> str:
-        path = nodeid.partition("::")[0]
-        return "the node" if path.startswith("tests/cluster/") else path
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--record-durations", action="store_true", help="write what this run took to tests/durations.json")
 
 
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneNode:
-    return OneNode(config, log)
+def pytest_configure(config: pytest.Config) -> None:
+    needs.register(config)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_itemcollected(item: pytest.Item) -> None:
+    needs.mark(item)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if hasattr(config, "workerinput"):
+        order = schedule.longest_first([item.nodeid for item in items], schedule.recorded())
+        items[:] = [items[number] for number in order]
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> schedule.Pieces:
+    return schedule.Pieces(config, log)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup(item: pytest.Item) -> Iterator[None]:
+    with needs.guarded(item):
+        yield
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    with needs.guarded(item):
+        yield
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     """For everyone who reads the end of a test run: what the tests have told of themselves, each figure by its name."""
+    if terminalreporter.config.option.record_durations:
+        schedule.record(
+            found for kept in terminalreporter.stats.values() for found in kept if hasattr(found, "duration")
+        )
     told: dict[str, list[str]] = defaultdict(list)
     for report in terminalreporter.stats.get("passed", []):
         for figure, value in report.user_properties:

@@ -28,7 +28,7 @@ def memory() -> MemoryWorld:
     return MemoryWorld(MemoryCluster(clock, definitions=[crd.render(kind) for kind in crd.KINDS]), clock)
 
 
-@pytest.fixture(params=["memory", "server"])
+@pytest.fixture(params=["memory", pytest.param("server", marks=pytest.mark.needs_control_plane)])
 def world(request: pytest.FixtureRequest) -> World:
     """The cluster under test, and what others do to it."""
     found: World = request.getfixturevalue(request.param)

@@ -10,7 +10,7 @@ from tests.contract.registry.world import MemoryWorld, MlflowWorld, World
 from viridian.ports.mlflow import MlflowRegistry
 
 
-@pytest.fixture(params=["memory", "mlflow"])
+@pytest.fixture(params=["memory", pytest.param("mlflow", marks=pytest.mark.needs_mlflow)])
 async def world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
     """The registry under test, and what people and trainers do to it."""
     if request.param == "memory":

@@ -14,6 +14,8 @@ from tests.support.mlflow_server import MlflowServer, mlflow_server
 from viridian.ports.mlflow import MlflowRegistry
 from viridian.ports.registry import RegistryRefused, RegistryUnavailable
 
+pytestmark = pytest.mark.needs_mlflow
+
 
 async def test_a_source_relative_to_a_run_becomes_a_place(mlflow: MlflowServer, name: str) -> None:
     """The server keeps `runs:/…` as it is, and an init container could not download that."""

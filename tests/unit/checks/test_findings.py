@@ -10,6 +10,8 @@ from checks.findings import Excepted, Finding, Unreasoned, complaints, read_exce
 from checks.scanners import Broken, bandit, checkov, kube_score
 from localcluster.paths import cache_root
 
+pytestmark = pytest.mark.needs_programs
+
 PROGRAMS = cache_root() / "checks-venv" / "bin"
 CPU = Finding("checkov", "CKV_K8S_11", "Deployment/viridian-operator", "CPU limits should be set")
 ALLOWED = Excepted("checkov", "CKV_K8S_11", ("Deployment/viridian-*",), "an event loop must not be stopped")

@@ -11,6 +11,8 @@ from tests.support.clients import suite
 from tests.support.clients.suite import Row
 from tests.support.clients.targets import Target
 
+pytestmark = pytest.mark.needs_programs
+
 PAGE = Path(__file__).parents[3] / "docs" / "clients.md"
 
 

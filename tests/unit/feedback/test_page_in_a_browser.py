@@ -24,6 +24,8 @@ from tests.support.browser import SECONDS, browsing
 from tests.support.collecting import SERVER, batch, prediction
 from tests.support.collector_process import launched, reviewing
 
+pytestmark = pytest.mark.needs_browser
+
 OWNERS = {"server": SERVER, "annas": "system:serviceaccount:ml:anna"}
 STATUS = "[role=status]"
 HEIGHT = 700

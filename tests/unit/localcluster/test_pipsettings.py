@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from localcluster.pipsettings import CA_INSIDE, render
+from pathlib import Path
+
+from localcluster.pipsettings import CA_INSIDE, for_uv, render
 
 
 def test_the_environment_wins_over_files_wherever_it_is_listed() -> None:
@@ -26,3 +28,23 @@ def test_several_values_become_indented_lines() -> None:
 
 def test_no_settings_are_a_file_without_settings() -> None:
     assert render([], with_ca=False) == "[global]\n"
+
+
+def test_uv_takes_packages_from_where_pip_does(tmp_path: Path) -> None:
+    lines = [
+        "global.index-url='https://a/simple'",
+        "global.extra-index-url='https://b/simple\\nhttps://c/simple'",
+        ":env:.default-timeout='180'",
+        f":env:.find-links='{tmp_path} {tmp_path}/nowhere'",
+        ":env:.cert='/etc/ca.crt'",
+    ]
+    assert for_uv(lines) == {
+        "UV_DEFAULT_INDEX": "https://a/simple",
+        "UV_INDEX": "https://b/simple https://c/simple",
+        "UV_FIND_LINKS": str(tmp_path),
+        "UV_HTTP_TIMEOUT": "180",
+    }
+
+
+def test_without_settings_uv_is_told_nothing() -> None:
+    assert for_uv([]) == {}

@@ -75,6 +75,7 @@ def test_the_bundle_is_what_the_server_reads(tmp_path: Path) -> None:
     assert json.loads(read.example)["dataframe_split"]["data"] == [CANCER.data[0].tolist()]
 
 
+@pytest.mark.needs_mlflow
 def test_mlflows_own_loader_takes_it_too(tmp_path: Path) -> None:
     """Full MLflow, as a user has it: the version is a normal MLflow model."""
     rows = holdout_of(CANCER.data, CANCER.target, names=CANCER.feature_names)

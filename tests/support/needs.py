@@ -1,0 +1,138 @@
+"""What a test needs beyond its own process, as markers by which `make quick` and `make unit` select.
+
+A need follows from a test's fixtures; where a test starts something by itself, a marker of its module names the need.
+Nothing has to be remembered: a test that starts a program without the need for it fails, wherever it is run.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+
+import pytest
+
+
+class Need(StrEnum):
+    PROCESSES = "starts processes of this project where it stands among tests of the pure layers"
+    PROGRAMS = "starts other people's programs: kubectl, helm, curl, Go, Java, openssl, scanners"
+    CONTROL_PLANE = "a Kubernetes API server, without a node"
+    NODE = "the one node of this computer, with the built images"
+    MLFLOW = "a real MLflow server, or a process of its environment"
+    POSTGRES = "a real PostgreSQL"
+    BROWSER = "a real browser"
+
+    @property
+    def marker(self) -> str:
+        return f"needs_{self.name.lower()}"
+
+
+OF_FIXTURES = {
+    "cluster": Need.NODE,
+    "control_plane": Need.CONTROL_PLANE,
+    "mlflow": Need.MLFLOW,
+    "postgresql": Need.POSTGRES,
+}
+"""Fixtures that a need follows from, however indirectly a test asks for them."""
+
+OF_PROGRAMS = {
+    "etcd": Need.CONTROL_PLANE,
+    "kube-apiserver": Need.CONTROL_PLANE,
+    "kube-controller-manager": Need.CONTROL_PLANE,
+    "kube-scheduler": Need.CONTROL_PLANE,
+    "mlflow": Need.MLFLOW,
+    "setpriv": Need.POSTGRES,
+    "initdb": Need.POSTGRES,
+    "postgres": Need.POSTGRES,
+    "pg_isready": Need.POSTGRES,
+    "chromium": Need.BROWSER,
+    "chromedriver": Need.BROWSER,
+}
+"""Programs that are started for one need alone. Python is this project's own; all others are other people's."""
+
+PURE = ("api", "controller", "core", "judgement", "monitoring", "registry_sync", "retraining", "rollout")
+"""Folders of tests/unit whose tests are those of `make quick`, unless they need anything."""
+
+
+def register(config: pytest.Config) -> None:
+    for need in Need:
+        config.addinivalue_line("markers", f"{need.marker}: {need.value}")
+    config.addinivalue_line("markers", "unit: needs nothing but Python (every test that this is true of has it)")
+    config.addinivalue_line("markers", "quick: of a pure layer, and needs nothing at all (likewise)")
+
+
+def mark(item: pytest.Item) -> None:
+    """Adds what follows from the test's fixtures, and from its needs the targets that it belongs to."""
+    for fixture in getattr(item, "fixturenames", ()):
+        if fixture in OF_FIXTURES:
+            item.add_marker(OF_FIXTURES[fixture].marker)
+    found = needs(item)
+    if found <= {Need.PROCESSES}:
+        item.add_marker("unit")
+    if not found and is_pure(item.path):
+        item.add_marker("quick")
+
+
+def needs(item: pytest.Item) -> frozenset[Need]:
+    return frozenset(need for need in Need if item.get_closest_marker(need.marker))
+
+
+def is_pure(path: Path) -> bool:
+    folders = path.parts[path.parts.index("tests") + 1 :] if "tests" in path.parts else ()
+    return folders[:1] == ("unit",) and folders[1] in PURE
+
+
+# ---- the guard
+
+
+class Undeclared(Exception):
+    """A test starts what it has no marker for; the message says which."""
+
+
+_running: pytest.Item | None = None
+
+
+@contextmanager
+def guarded(item: pytest.Item) -> Iterator[None]:
+    """Only what the test needs is started meanwhile."""
+    global _running
+    _running = item
+    try:
+        yield
+    finally:
+        _running = None
+
+
+def need_of(program: str) -> Need:
+    """The need that a test has which starts this program."""
+    name = Path(program).name
+    if "mlflow-venv" in Path(program).parts:
+        return Need.MLFLOW
+    if name.startswith("python"):
+        return Need.PROCESSES
+    return OF_PROGRAMS.get(name, Need.PROGRAMS)
+
+
+def allows(item: pytest.Item, need: Need) -> bool:
+    """Only tests of the pure layers say that they start processes, and only those of `make unit` that they start programs."""
+    if item.get_closest_marker("quick"):
+        return False
+    if need is Need.PROCESSES:
+        return True
+    return need in needs(item) or (need is Need.PROGRAMS and not item.get_closest_marker("unit"))
+
+
+def _hear(event: str, arguments: tuple[object, ...]) -> None:
+    if event != "subprocess.Popen" or _running is None:
+        return
+    executable, command = arguments[:2]
+    program = executable or (command if isinstance(command, str | bytes | os.PathLike) else next(iter(command)))  # type: ignore[call-overload]
+    need = need_of(os.fsdecode(program))  # type: ignore[arg-type]
+    if not allows(_running, need):
+        raise Undeclared(f"{program!r} is started without the marker {need.marker}: {need.value}")
+
+
+sys.addaudithook(_hear)

@@ -1,0 +1,74 @@
+"""Which process runs which tests, and in what order.
+
+A piece is run whole by one process: a file, or one test of a file whose tests stand alone. All that needs the node is one
+piece, for there is one node. The longest pieces begin first, so that the short ones fill up what is left at the end.
+
+tests/durations.json holds the seconds that each piece took; `make durations` writes it anew. What it does not know yet
+counts as USUAL. It only ever changes the order.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+
+import pytest
+from xdist.scheduler import LoadScopeScheduling
+
+DURATIONS = Path(__file__).parents[1] / "durations.json"
+USUAL = 10.0
+"""Seconds, for a piece that is new."""
+NODE = "the node"
+APART = (
+    "tests/api/operator/test_killed_after_every_write.py",
+    "tests/unit/properties/",
+)
+"""Long files whose tests share nothing that takes long to set up: each test is a piece of its own."""
+
+
+def piece_of(nodeid: str) -> str:
+    path = nodeid.partition("::")[0]
+    if path.startswith("tests/cluster/"):
+        return NODE
+    return nodeid if path.startswith(APART) else path
+
+
+def longest_first(nodeids: Sequence[str], seconds: Mapping[str, float]) -> list[int]:
+    """The order of the tests; those of one piece keep theirs. The node is first, whatever it takes: nothing else can help it."""
+    pieces = [piece_of(nodeid) for nodeid in nodeids]
+    first = {piece: number for number, piece in reversed(list(enumerate(pieces)))}
+
+    def rank(number: int) -> tuple[bool, float, int, int]:
+        piece = pieces[number]
+        return piece != NODE, -seconds.get(piece, USUAL), first[piece], number
+
+    return sorted(range(len(nodeids)), key=rank)
+
+
+@cache
+def recorded() -> dict[str, float]:
+    found: dict[str, float] = json.loads(DURATIONS.read_text())
+    return found
+
+
+def record(reports: Iterable[pytest.TestReport]) -> None:
+    """Writes what each piece took in this run beside what is known of others; what is no file any more is forgotten."""
+    took: dict[str, float] = defaultdict(float)
+    for report in reports:
+        took[piece_of(report.nodeid)] += report.duration
+    root = DURATIONS.parents[1]
+    known = {**recorded(), **{piece: round(seconds, 1) for piece, seconds in took.items()}}
+    kept = {
+        piece: known[piece] for piece in sorted(known) if piece == NODE or (root / piece.partition("::")[0]).exists()
+    }
+    DURATIONS.write_text(json.dumps(kept, indent=0, ensure_ascii=False) + "\n")
+
+
+class Pieces(LoadScopeScheduling):  # type: ignore[misc]  # it has no types
+    """Pieces are handed out in the order in which the processes have collected them."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return piece_of(nodeid)
