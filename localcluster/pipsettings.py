@@ -49,7 +49,7 @@ def render(listing: Iterable[str], with_ca: bool) -> str:
 
 
 def for_uv(listing: Iterable[str]) -> dict[str, str]:
-    """The same settings as variables of uv. A folder of packages that does not exist, which pip passes over, is left out."""
+    """The same settings as variables of uv, without folders of packages that do not exist: pip passes over them."""
     settings = _settings(listing)
     folders = [link for link in settings.get("find-links", "").split() if "://" in link or Path(link).exists()]
     values = {

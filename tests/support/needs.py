@@ -7,7 +7,9 @@ Nothing has to be remembered: a test that starts a program without the need for 
 from __future__ import annotations
 
 import os
+import shutil
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
@@ -51,7 +53,10 @@ OF_PROGRAMS = {
     "chromium": Need.BROWSER,
     "chromedriver": Need.BROWSER,
 }
-"""Programs that are started for one need alone. Python is this project's own; all others are other people's."""
+"""Programs that are started for one need alone."""
+
+EVERYWHERE = ("sh", "sleep")
+"""Programs that every computer has. All that are named nowhere here, but Python, are other people's."""
 
 PURE = ("api", "controller", "core", "judgement", "monitoring", "registry_sync", "retraining", "rollout")
 """Folders of tests/unit whose tests are those of `make quick`, unless they need anything."""
@@ -106,23 +111,26 @@ def guarded(item: pytest.Item) -> Iterator[None]:
         _running = None
 
 
-def need_of(program: str) -> Need:
-    """The need that a test has which starts this program."""
-    name = Path(program).name
-    if "mlflow-venv" in Path(program).parts:
+def need_of(program: str) -> Need | None:
+    """The need that starting this program stands for; None for what every computer has and what a test made itself."""
+    found = Path(shutil.which(program) or program)
+    if found.name in EVERYWHERE or found.is_relative_to(tempfile.gettempdir()):
+        return None
+    if "mlflow-venv" in found.parts:
         return Need.MLFLOW
-    if name.startswith("python"):
+    if found.name.startswith("python"):
         return Need.PROCESSES
-    return OF_PROGRAMS.get(name, Need.PROGRAMS)
+    return OF_PROGRAMS.get(found.name, Need.PROGRAMS)
 
 
-def allows(item: pytest.Item, need: Need) -> bool:
-    """Only tests of the pure layers say that they start processes, and only those of `make unit` that they start programs."""
+def allows(item: pytest.Item, need: Need | None) -> bool:
+    """Only tests of the pure layers name processes as a need, and only those of `make unit` other programs."""
     if item.get_closest_marker("quick"):
         return False
-    if need is Need.PROCESSES:
+    if need in (None, Need.PROCESSES):
         return True
-    return need in needs(item) or (need is Need.PROGRAMS and not item.get_closest_marker("unit"))
+    declared = needs(item)
+    return need in declared or Need.NODE in declared or (need is Need.PROGRAMS and not item.get_closest_marker("unit"))
 
 
 def _hear(event: str, arguments: tuple[object, ...]) -> None:
@@ -132,7 +140,7 @@ def _hear(event: str, arguments: tuple[object, ...]) -> None:
     program = executable or (command if isinstance(command, str | bytes | os.PathLike) else next(iter(command)))  # type: ignore[call-overload]
     need = need_of(os.fsdecode(program))  # type: ignore[arg-type]
     if not allows(_running, need):
-        raise Undeclared(f"{program!r} is started without the marker {need.marker}: {need.value}")
+        raise Undeclared(f"{program!r} is started, and the test lacks the marker {(need or Need.PROCESSES).marker}")
 
 
 sys.addaudithook(_hear)

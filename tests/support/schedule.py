@@ -1,10 +1,10 @@
 """Which process runs which tests, and in what order.
 
-A piece is run whole by one process: a file, or one test of a file whose tests stand alone. All that needs the node is one
-piece, for there is one node. The longest pieces begin first, so that the short ones fill up what is left at the end.
+A piece is run whole by one process: a file, or one test of a file whose tests stand alone. All that needs the node is
+one piece, for there is one node. The longest pieces begin first, so that short ones are left for the end.
 
-tests/durations.json holds the seconds that each piece took; `make durations` writes it anew. What it does not know yet
-counts as USUAL. It only ever changes the order.
+tests/durations.json holds the seconds that each piece took; `make durations` writes it anew. For new pieces a usual
+duration is assumed. The file changes the order of tests and nothing else.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ from pathlib import Path
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-DURATIONS = Path(__file__).parents[1] / "durations.json"
-USUAL = 10.0
+ROOT = Path(__file__).parents[2]
+DURATIONS = ROOT / "tests" / "durations.json"
+USUAL = {"file": 10.0, "test": 1.0}
 """Seconds, for a piece that is new."""
 NODE = "the node"
 APART = (
@@ -30,20 +31,20 @@ APART = (
 
 
 def piece_of(nodeid: str) -> str:
-    path = nodeid.partition("::")[0]
+    path = file_of(nodeid)
     if path.startswith("tests/cluster/"):
         return NODE
     return nodeid if path.startswith(APART) else path
 
 
 def longest_first(nodeids: Sequence[str], seconds: Mapping[str, float]) -> list[int]:
-    """The order of the tests; those of one piece keep theirs. The node is first, whatever it takes: nothing else can help it."""
+    """The order of the tests; those of one piece keep theirs. The node's piece is first, whatever it takes."""
     pieces = [piece_of(nodeid) for nodeid in nodeids]
     first = {piece: number for number, piece in reversed(list(enumerate(pieces)))}
 
     def rank(number: int) -> tuple[bool, float, int, int]:
         piece = pieces[number]
-        return piece != NODE, -seconds.get(piece, USUAL), first[piece], number
+        return piece != NODE, -seconds.get(piece, USUAL["test" if "::" in piece else "file"]), first[piece], number
 
     return sorted(range(len(nodeids)), key=rank)
 
@@ -55,16 +56,19 @@ def recorded() -> dict[str, float]:
 
 
 def record(reports: Iterable[pytest.TestReport]) -> None:
-    """Writes what each piece took in this run beside what is known of others; what is no file any more is forgotten."""
+    """Writes what the pieces took in this run beside what is known of other files, unless they are gone."""
     took: dict[str, float] = defaultdict(float)
     for report in reports:
         took[piece_of(report.nodeid)] += report.duration
-    root = DURATIONS.parents[1]
-    known = {**recorded(), **{piece: round(seconds, 1) for piece, seconds in took.items()}}
-    kept = {
-        piece: known[piece] for piece in sorted(known) if piece == NODE or (root / piece.partition("::")[0]).exists()
-    }
+    run = {file_of(piece) for piece in took}
+    others = {piece: seconds for piece, seconds in recorded().items() if file_of(piece) not in run}
+    known = {**others, **{piece: round(seconds, 1) for piece, seconds in took.items()}}
+    kept = {piece: known[piece] for piece in sorted(known) if piece == NODE or (ROOT / file_of(piece)).exists()}
     DURATIONS.write_text(json.dumps(kept, indent=0, ensure_ascii=False) + "\n")
+
+
+def file_of(piece: str) -> str:
+    return piece.partition("::")[0]
 
 
 class Pieces(LoadScopeScheduling):  # type: ignore[misc]  # it has no types

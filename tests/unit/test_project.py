@@ -72,6 +72,7 @@ def test_the_readme_begins_with_the_two_commands() -> None:
     assert [command[:2] for command in COMMANDS[:2]] == [["make", "demo"], ["make", "test"]]
 
 
+@pytest.mark.needs_programs
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 def test_a_command_of_the_readme_can_be_run(command: list[str], tmp_path: Path) -> None:
     match command:

@@ -171,6 +171,7 @@ def test_trap_h_the_source_root_is_no_package() -> None:
     assert not (ROOT / "operator" / "__init__.py").exists()
 
 
+@pytest.mark.needs_processes
 @pytest.mark.parametrize("heavy", ["numpy", "pandas", "sklearn", "mlflow", "onnxruntime", "kubernetes", "requests"])
 def test_the_operator_loads_nothing_heavy(heavy: str, loaded: frozenset[str]) -> None:
     assert heavy not in loaded

@@ -16,6 +16,8 @@ from tests.unit.install.rendering import ROOT, by_identity, helm, helm_refusal, 
 from viridian.api import crd
 from viridian.core import collector_token
 
+pytestmark = pytest.mark.needs_programs
+
 POLICIES = {"ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"}
 """Objects of the whole cluster that give nobody a right."""
 

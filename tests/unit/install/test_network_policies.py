@@ -14,6 +14,8 @@ from tests.unit.install.rendering import ROOT, Object, by_identity, helm, kustom
 from viridian.api.network import DEFAULT_METRICS_FROM, parse_peers
 from viridian.rollout.render.network_policy import OPERATOR_POD
 
+pytestmark = pytest.mark.needs_programs
+
 WAYS = pytest.mark.parametrize("way", ["kustomize", "helm"])
 ELSEWHERE = "networkPolicy.metricsFrom[0].namespaceSelector.matchLabels.team=watch"
 

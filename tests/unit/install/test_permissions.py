@@ -15,6 +15,8 @@ from viridian.controller.watched import CHILDREN, OWN
 from viridian.ports.kubernetes import RESOURCES
 from viridian.ports.kubernetes_event import EVENTS
 
+pytestmark = pytest.mark.needs_programs
+
 Right = tuple[str, str, str]
 """API group, resource, verb."""
 

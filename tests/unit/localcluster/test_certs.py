@@ -33,6 +33,7 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     return made
 
 
+@pytest.mark.needs_programs
 def test_what_an_authority_issues_is_signed_by_it(authority: Authority) -> None:
     pair = authority.issue("server", Subject("server", "group", ("127.0.0.1", "localhost")))
     check = ["openssl", "verify", "-x509_strict", "-CAfile", str(authority.pair.certificate), str(pair.certificate)]
@@ -45,6 +46,7 @@ def test_what_an_authority_issues_is_signed_by_it(authority: Authority) -> None:
     assert "CA:FALSE" in text
 
 
+@pytest.mark.needs_programs
 def test_keys_are_for_their_owner_alone(authority: Authority) -> None:
     assert authority.folder.stat().st_mode & 0o077 == 0
     assert authority.pair.key.stat().st_mode & 0o077 == 0

@@ -12,6 +12,8 @@ from release import sign
 from release.pins import IMAGES
 from release.sign import main, provenance
 
+pytestmark = pytest.mark.needs_programs
+
 DIGEST = "sha256:" + "a" * 64
 BASE = "python:3.11-slim@sha256:" + "b" * 64
 IMAGE = f"registry.example.com/viridian/operator@{DIGEST}"

@@ -159,6 +159,7 @@ class TestFragments:
         assert {"grpc", "exec", "httpGet", "tcpSocket"} & set(made) == {"grpc"}
         assert made["failureThreshold"] == 9
 
+    @pytest.mark.needs_processes
     def test_the_startup_probe_waits_until_the_server_is_ready(self) -> None:
         """A probe that fails is told as a Warning, and every start would begin with some."""
         with ready_after(requests=3) as (port, asked):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.needs import PURE, Need, Undeclared, guarded, need_of, needs
+from tests.support.needs import PURE, Need, Undeclared, allows, guarded, need_of, needs
 
 ROOT = Path(__file__).parents[3]
 pytest_plugins = ("pytester",)
@@ -84,25 +84,36 @@ def test_unit_and_quick_follow_from_needs(items: dict[str, pytest.Item]) -> None
 
 
 @pytest.mark.parametrize(
-    ("test", "program"),
+    ("test", "program", "allowed"),
     [
-        ("rollout: pure", sys.executable),
-        ("rollout: by_a_marker", "kubectl"),
-        ("serving: pure", "kubectl"),
-        ("serving: pure", "/opt/etcd"),
-        ("serving: pure", "/cache/mlflow-venv/bin/python"),
-        ("serving: by_a_parameter[mlflow]", "chromium"),
+        ("rollout: pure", sys.executable, False),
+        ("rollout: pure", "sh", False),
+        ("rollout: by_a_marker", sys.executable, True),
+        ("rollout: by_a_marker", "kubectl", False),
+        ("serving: pure", sys.executable, True),
+        ("serving: pure", "sh", True),
+        ("serving: pure", "kubectl", False),
+        ("serving: pure", "/opt/etcd", False),
+        ("serving: pure", "/cache/mlflow-venv/bin/python", False),
+        ("serving: by_a_parameter[mlflow]", "/cache/mlflow-venv/bin/mlflow", True),
+        ("serving: by_a_parameter[mlflow]", "curl", True),
+        ("serving: by_a_parameter[mlflow]", "chromium", False),
     ],
 )
-def test_what_is_not_needed_is_not_started(items: dict[str, pytest.Item], test: str, program: str) -> None:
-    with guarded(items[test]), pytest.raises(Undeclared, match=need_of(program).marker):
-        subprocess.run([program, "--version"], check=True, capture_output=True)
+def test_what_may_be_started(items: dict[str, pytest.Item], test: str, program: str, *, allowed: bool) -> None:
+    assert allows(items[test], need_of(program)) is allowed
 
 
-@pytest.mark.parametrize("test", ["serving: pure", "rollout: by_a_marker", "serving: by_a_parameter[mlflow]"])
-def test_what_is_needed_is_started(items: dict[str, pytest.Item], test: str) -> None:
-    with guarded(items[test]):
-        subprocess.run([sys.executable, "--version"], check=True, capture_output=True)
+def test_what_a_test_made_itself_may_be_started(items: dict[str, pytest.Item], tmp_path: Path) -> None:
+    assert allows(items["serving: pure"], need_of(str(tmp_path / "docker")))
+
+
+def test_what_may_not_be_is_not_started(items: dict[str, pytest.Item]) -> None:
+    command = [sys.executable, "--version"]
+    with guarded(items["rollout: pure"]), pytest.raises(Undeclared, match="needs_processes"):
+        subprocess.run(command, check=True)
+    with guarded(items["rollout: by_a_marker"]):
+        subprocess.run(command, check=True, capture_output=True)
 
 
 def test_make_quick_names_the_same_folders() -> None:
