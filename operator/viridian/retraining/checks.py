@@ -7,11 +7,10 @@ from dataclasses import dataclass
 
 from viridian.api import reasons
 from viridian.api.modeldeployment import RegistryModel
-from viridian.api.podtemplate import too_large
-from viridian.core.lookup import entries, text
 from viridian.core.obstacles import Obstacles, outage, refusal
 from viridian.core.templates import of_stage
 from viridian.retraining.input import PolicyFacts, RegistryResult, Unavailable
+from viridian.retraining.stages.pod_template import problem as template_problem
 from viridian.retraining.state import RetrainingState
 from viridian.retraining.triggers.timetable import InvalidSchedule
 
@@ -37,15 +36,8 @@ def write_problem(obstacles: Obstacles) -> Problem | None:
 
 
 def template_works(state: RetrainingState) -> Problem | None:
-    template = state.spec.stages.training.template
-    if said := too_large(template):
-        message = f"stages.training.template {said}: keep large texts in a ConfigMap"
-        return Problem(reasons.INVALID_SPEC, message, lasting=True)
-    containers = entries(template, "spec", "containers")
-    if containers and all(text(container, "name") and text(container, "image") for container in containers):
-        return None
-    message = "stages.training.template names no container: write spec.containers with a name and an image"
-    return Problem(reasons.INVALID_SPEC, message, lasting=True)
+    wrong = template_problem(state.spec.stages.training.template)
+    return Problem(reasons.INVALID_SPEC, f"stages.training.template {wrong}", lasting=True) if wrong else None
 
 
 def template_is_allowed(state: RetrainingState) -> Problem | None:

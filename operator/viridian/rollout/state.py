@@ -11,12 +11,13 @@ from viridian.api import reasons
 from viridian.api.modeldeployment import ModelDeploymentSpec, Step
 from viridian.api.names import RESTART_ANNOTATION, RETRY_ANNOTATION, Slot
 from viridian.core.signature_keys import required_keys
+from viridian.core.strategic_merge import InvalidTemplate
 from viridian.core.templates import of_server
 from viridian.rollout.input import RolloutInput, Unresolved
 from viridian.rollout.records import RevisionOutcome, RevisionRecord, ServedModel
 from viridian.rollout.render import addresses, collector_config
 from viridian.rollout.render.addresses import Addresses
-from viridian.rollout.render.pod_template import InvalidTemplate, pod_template
+from viridian.rollout.render.pod_template import pod_template
 from viridian.rollout.render.required_signature import requiring
 from viridian.rollout.render.revision import revision_of
 from viridian.rollout.slot_state import SlotState

@@ -12,7 +12,8 @@ from viridian.api import crd
 from viridian.api.modeldeployment import Server
 from viridian.api.podtemplate import MAX_BYTES, too_large
 from viridian.api.schema import PRESERVE_UNKNOWN
-from viridian.rollout.render.pod_template import InvalidTemplate, pod_template
+from viridian.core.strategic_merge import InvalidTemplate
+from viridian.rollout.render.pod_template import pod_template
 
 LARGE = {"metadata": {"annotations": {f"a{number}": "x" * 65536 for number in range(5)}}}
 

@@ -211,6 +211,42 @@ def test_every_field_that_the_user_wrote_is_still_there() -> None:
     assert "env" not in pod(job)["containers"][1]
 
 
+def test_a_template_may_replace_and_remove_as_one_of_a_model_deployment_may() -> None:
+    job = made(
+        with_container(
+            {
+                "volumes": [{"name": "viridian-out", "persistentVolumeClaim": {"claimName": "out"}}],
+                "securityContext": {"$patch": "replace", "runAsUser": 7},
+            },
+            env=[{"name": "MLFLOW_TRACKING_URI", "valueFrom": {"secretKeyRef": {"name": "a", "key": "b"}}}],
+            terminationMessagePolicy=None,
+        )
+    )
+    (container,) = pod(job)["containers"]
+    (tracking,) = [one for one in container["env"] if one["name"] == "MLFLOW_TRACKING_URI"]
+    assert set(tracking) == {"name", "valueFrom"}
+    assert pod(job)["volumes"] == [{"name": "viridian-out", "persistentVolumeClaim": {"claimName": "out"}}]
+    assert pod(job)["securityContext"] == {"runAsUser": 7}
+    assert "terminationMessagePolicy" not in container
+
+
+@pytest.mark.parametrize(
+    ("template", "words"),
+    [
+        (with_container(volumes=[{"name": "a", "$patch": "remove"}]), "write $patch: delete or $patch: replace"),
+        (with_container(env=["A"]), "an entry of env needs a `name`"),
+        (with_container(**{"$patch": "delete"}), "takes its first container train away: leave it there"),
+        ({"spec": {"containers": []}}, "names no container"),
+    ],
+)
+def test_a_template_that_cannot_be_merged_stalls_the_policy(template: Object, words: str) -> None:
+    world = World(policy=policy(stages={"training": {"template": template}}))
+    world.ask_by_hand("one").settle()
+    assert world.condition("Stalled") == ("True", "InvalidSpec")
+    assert words in world.message("Stalled")
+    assert world.jobs == {}
+
+
 def contained(small: Any, large: Any) -> bool:
     """Everything in the first is in the second; lists of named things by name."""
     if isinstance(small, dict):

@@ -16,8 +16,9 @@ import pytest
 
 from tests.support.snapshots import NOW, SETTINGS, model, snapshot
 from viridian.api.modeldeployment import ModelSignature, Server
+from viridian.core.strategic_merge import InvalidTemplate
 from viridian.rollout.input import OperatorSettings
-from viridian.rollout.render.pod_template import InvalidTemplate, merge, pod_template
+from viridian.rollout.render.pod_template import pod_template
 from viridian.rollout.state import read
 
 Object = dict[str, Any]
@@ -59,52 +60,6 @@ def ready_after(requests: int) -> Iterator[tuple[int, list[str]]]:
 
 def fragment(**server: Any) -> Object:
     return {"spec": {"containers": [{"name": "server", **server}]}}
-
-
-class TestMerge:
-    @pytest.mark.parametrize(
-        ("base", "patch", "expected"),
-        [
-            ({"a": 1, "b": 2}, {"b": 3}, {"a": 1, "b": 3}),
-            ({"a": 1, "b": 2}, {"b": None}, {"a": 1}),
-            ({}, {"a": {"b": None, "c": 1}}, {"a": {"c": 1}}),
-            ({"a": {"b": 1}}, {"a": {"c": 2}}, {"a": {"b": 1, "c": 2}}),
-            ({"a": [1, 2]}, {"a": [3]}, {"a": [3]}),
-            ({"tolerations": [{"key": "a"}]}, {"tolerations": [{"key": "b"}]}, {"tolerations": [{"key": "b"}]}),
-            (
-                {"env": [{"name": "A", "value": "1"}, {"name": "B", "value": "2"}]},
-                {"env": [{"name": "B", "value": "3"}, {"name": "C", "value": "4"}]},
-                {"env": [{"name": "A", "value": "1"}, {"name": "B", "value": "3"}, {"name": "C", "value": "4"}]},
-            ),
-            (
-                {"volumeMounts": [{"mountPath": "/a", "name": "x"}]},
-                {"volumeMounts": [{"mountPath": "/a", "readOnly": True}]},
-                {"volumeMounts": [{"mountPath": "/a", "name": "x", "readOnly": True}]},
-            ),
-            ({"a": 1}, {"a": {"b": 1}}, {"a": {"b": 1}}),
-            ({"a": {"b": 1}, "c": 2}, {"a": {"$patch": "delete"}}, {"c": 2}),
-            ({"a": {"b": 1}}, {"a": {"$patch": "replace", "c": 2}}, {"a": {"c": 2}}),
-            ({"a": {"b": 1}}, {"a": {"$patch": "merge", "c": 2}}, {"a": {"b": 1, "c": 2}}),
-            ({}, {"a": {"$patch": "replace", "c": 2}}, {"a": {"c": 2}}),
-            ({"env": [{"name": "A"}, {"name": "B"}]}, {"env": [{"name": "A", "$patch": "delete"}]},
-             {"env": [{"name": "B"}]}),
-            ({"env": [{"name": "A", "value": "1"}]}, {"env": [{"name": "A", "$patch": "replace", "valueFrom": {}}]},
-             {"env": [{"name": "A", "valueFrom": {}}]}),
-            ({"env": [{"name": "A"}]}, {"env": [{"$patch": "replace"}, {"name": "B"}]}, {"env": [{"name": "B"}]}),
-            ({}, {"env": [{"name": "A", "$patch": "delete"}, {"name": "B", "$patch": "replace"}]},
-             {"env": [{"name": "B"}]}),
-            ({}, {"ports": [{"containerPort": 53, "protocol": p} for p in ("TCP", "UDP")]},
-             {"ports": [{"containerPort": 53, "protocol": p} for p in ("TCP", "UDP")]}),
-            ({"a": {"b": 1}}, {"a": 1}, {"a": 1}),
-        ],
-    )  # fmt: skip
-    def test_merge(self, base: Object, patch: Object, expected: Object) -> None:
-        assert merge(base, patch) == expected
-
-    def test_neither_side_is_changed(self) -> None:
-        base: Object = {"env": [{"name": "A"}], "a": {"b": 1}}
-        merge(base, {"env": [{"name": "A", "value": "1"}], "a": {"b": 2}})
-        assert base == {"env": [{"name": "A"}], "a": {"b": 1}}
 
 
 class TestFragments:

@@ -26,11 +26,11 @@ from viridian.api.names import (
 from viridian.api.samples import REVISION_VARIABLE, SLOT_VARIABLE
 from viridian.core.kube import managed_labels
 from viridian.core.ownership import owner_reference
+from viridian.core.strategic_merge import merge
 from viridian.rollout.input import RolloutInput
 from viridian.rollout.records import RevisionRecord, ServedModel
 from viridian.rollout.render import addresses, model_address
 from viridian.rollout.render.addresses import Addresses
-from viridian.rollout.render.pod_template import merge
 from viridian.rollout.traffic import record as traffic
 from viridian.rollout.traffic.record import Reverted, Traffic
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from viridian.api.address import MODEL_URI_SECRET_VARIABLE, MODEL_URI_VARIABLE, variable
@@ -20,7 +20,7 @@ from viridian.api.orders import KEY_VARIABLE, SHADOW_TARGET_VARIABLE
 from viridian.api.podtemplate import too_large
 from viridian.api.samples import DEPLOYMENT_VARIABLE, NAMESPACE_VARIABLE, POD_VARIABLE
 from viridian.api.samples import MANAGEMENT_PORT as MANAGEMENT_PORT_NUMBER
-from viridian.api.texts import one_line
+from viridian.core.strategic_merge import InvalidTemplate, merge, names_memory
 from viridian.rollout.input import OperatorSettings
 from viridian.rollout.records import ServedModel
 
@@ -35,34 +35,6 @@ SERVER_MEMORY = "4Gi"
 KEYS_DIR = "/viridian/trusted-keys"
 KEYS_VOLUME = "trusted-keys"
 _USER = 65532
-
-# The merge keys that the Kubernetes API documents for the lists of a pod template.
-_MERGE_KEYS = {
-    "containers": "name",
-    "initContainers": "name",
-    "ephemeralContainers": "name",
-    "env": "name",
-    "ports": "containerPort",
-    "volumeMounts": "mountPath",
-    "volumeDevices": "devicePath",
-    "volumes": "name",
-    "imagePullSecrets": "name",
-    "hostAliases": "ip",
-    "topologySpreadConstraints": "topologyKey",
-    "resourceClaims": "name",
-}
-
-_DIRECTIVE = "$patch"
-
-
-_LONGEST = 500
-
-
-class InvalidTemplate(ValueError):
-    """The fragment cannot be merged; the message tells the user what to write instead."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(one_line(message, _LONGEST))
 
 
 def pod_template(
@@ -81,81 +53,12 @@ def pod_template(
     own = merge(_own(name, model, server, settings), collecting or {})
     if signature is not None:
         own = merge(own, {"spec": _trusting(signature, server, model)})
-    merged: dict[str, Any] = merge(own, server.template)
+    try:
+        merged: dict[str, Any] = merge(own, server.template)
+    except InvalidTemplate as error:
+        raise InvalidTemplate(f"server.template: {error}") from error
     _check_server(merged, server.runtime)
     return merged
-
-
-# The fields of a probe of which it can have one.
-_HANDLERS = frozenset({"exec", "grpc", "httpGet", "tcpSocket"})
-
-
-def merge(base: Any, patch: Any, field: str = "") -> Any:
-    """Strategic merge: maps key by key, the lists above by their keys, everything else replaced; null removes a key.
-
-    `$patch: delete` takes a map or an entry of such a list away, `$patch: replace` puts it in the place of what was
-    there. An entry that says nothing but `$patch: replace` does so for the whole list.
-    """
-    if isinstance(patch, Mapping):
-        if field.endswith("Probe") and isinstance(base, Mapping) and _HANDLERS & set(patch):
-            # Another way to look takes the place of ours: with two the API server refuses the pod.
-            base = {key: value for key, value in base.items() if key in patch or key not in _HANDLERS}
-        return _merge_maps(base, patch)
-    if isinstance(patch, list):
-        return _merge_lists(base, patch, _MERGE_KEYS.get(field))
-    return patch
-
-
-def _merge_maps(base: Any, patch: Mapping[str, Any]) -> dict[str, Any]:
-    merged = dict(base) if isinstance(base, Mapping) and _directive(patch) == "merge" else {}
-    for key, value in patch.items():
-        if key == _DIRECTIVE:
-            continue
-        if value is None or _directive(value) == "delete":
-            merged.pop(key, None)
-        else:
-            merged[key] = merge(merged.get(key), value, key)
-    return merged
-
-
-def _merge_lists(base: Any, patch: Sequence[Any], key: str | None) -> list[Any]:
-    entries = [entry for entry in patch if entry != {_DIRECTIVE: "replace"}]
-    if key is None or not isinstance(base, list) or len(entries) < len(patch):
-        return [merge(None, entry) for entry in entries if not _is_deleted(entry, key)]
-    known = [entry for entry in base if isinstance(entry, Mapping) and isinstance(entry.get(key), str | int)]
-    by_key = {entry[key]: entry for entry in known}
-    for entry in entries:
-        if not isinstance(entry, Mapping) or not isinstance(entry.get(key), str | int):
-            raise InvalidTemplate(f"an entry of server.template needs a `{key}`: {entry!r}")
-        if _is_deleted(entry, key):
-            by_key.pop(entry[key], None)
-        else:
-            by_key[entry[key]] = merge(by_key.get(entry[key]), entry)
-    return list(by_key.values())
-
-
-def _is_deleted(entry: Any, key: str | None) -> bool:
-    if _directive(entry) != "delete":
-        return False
-    if key is None:
-        raise InvalidTemplate(
-            f"server.template cannot delete {entry!r}: this list is replaced as a whole, so write the entries that stay"
-        )
-    return True
-
-
-def _directive(patch: Any) -> str:
-    """What `$patch` says about a map or an entry of a list."""
-    if not isinstance(patch, Mapping):
-        return "merge"
-    unknown = next((key for key in patch if str(key).startswith("$") and key != _DIRECTIVE), None)
-    said = patch.get(_DIRECTIVE, "merge")
-    if unknown is not None or said not in ("merge", "replace", "delete"):
-        wrong = unknown if unknown is not None else f"{_DIRECTIVE}: {said}"
-        raise InvalidTemplate(
-            f"server.template says {wrong}; write $patch: delete or $patch: replace, or null to remove one field"
-        )
-    return str(said)
 
 
 def _check(server: Server) -> None:
@@ -241,11 +144,8 @@ def _restricted() -> dict[str, Any]:
 def _resources(server: Server, kind: str, name: str, requests: dict[str, str], most: str) -> dict[str, Any]:
     """A limit of memory only where the user has not written how much it needs: that may be above ours."""
     containers = server.template.get("spec", {}).get(kind) or ()
-    own = [each.get("resources") for each in containers if isinstance(each, Mapping) and each.get("name") == name]
-    parts = [part.get(field) for part in own if isinstance(part, Mapping) for field in ("requests", "limits")]
-    if any(isinstance(part, Mapping) and "memory" in part for part in parts):
-        return {"requests": requests}
-    return {"requests": requests, "limits": {"memory": most}}
+    own = [each for each in containers if isinstance(each, Mapping) and each.get("name") == name]
+    return {"requests": requests} if any(map(names_memory, own)) else {"requests": requests, "limits": {"memory": most}}
 
 
 def _fetch(model: ServedModel, server: Server, settings: OperatorSettings) -> dict[str, Any]:

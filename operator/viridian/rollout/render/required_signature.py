@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from viridian.api.names import FETCH_CONTAINER, SERVER_CONTAINER
+from viridian.core.strategic_merge import merge
 from viridian.rollout.records import ServedModel
-from viridian.rollout.render.pod_template import merge
 
 REQUIRED_KEYS_VARIABLE = "VIRIDIAN_REQUIRED_KEYS"
 

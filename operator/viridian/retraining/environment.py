@@ -1,0 +1,69 @@
+"""The environment variables of a stage: all of them are always there, and empty where there is nothing to say."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Final
+
+from viridian.api.address import secret_of, variable
+from viridian.api.feedback import COLLECTOR_TOKEN_FILE_VARIABLE, FrozenRows
+from viridian.core import collector_token
+from viridian.core.plan import Manifest
+from viridian.retraining.checks import followed_model
+from viridian.retraining.queries import experiment_of
+from viridian.retraining.records import RunOrigin
+from viridian.retraining.stages.pod_template import OUT_DIR
+from viridian.retraining.state import RetrainingState
+
+CHAMPION_VARIABLE: Final = "VIRIDIAN_CHAMPION_URI"
+
+
+def environment(
+    state: RetrainingState, run: str, stage: str, origin: RunOrigin, rows: FrozenRows | None
+) -> tuple[Manifest, ...]:
+    """The variables of a stage of a run, as a container has them."""
+    return tuple(_variable(name, value) for name, value in _values(state, run, stage, origin, rows).items())
+
+
+def _variable(name: str, value: str) -> Manifest:
+    """A champion whose address lies in a Secret is read from there."""
+    return variable(name, value, secret=secret_of(value) if name == CHAMPION_VARIABLE else None)
+
+
+def _values(
+    state: RetrainingState, run: str, stage: str, origin: RunOrigin, rows: FrozenRows | None
+) -> Mapping[str, str]:
+    facts, data, followed = state.facts, state.spec.data, followed_model(state.facts)
+    return {
+        "VIRIDIAN_RUN_ID": run,
+        "VIRIDIAN_MODEL_NAME": followed.name if followed else "",
+        "VIRIDIAN_STAGE": stage,
+        "VIRIDIAN_REASONS": json.dumps([cause.told() for cause in origin.causes], ensure_ascii=False),
+        "VIRIDIAN_DATA_URI": data.uri if data else "",
+        "VIRIDIAN_DATA_REVISION": data.revision if data else "",
+        CHAMPION_VARIABLE: facts.deployment.champion_uri if facts.deployment else "",
+        "VIRIDIAN_LAST_EVALUATION": _last_evaluation(state),
+        "VIRIDIAN_OUT_DIR": OUT_DIR,
+        "MLFLOW_TRACKING_URI": facts.mlflow_uri or "",
+        "MLFLOW_EXPERIMENT_NAME": experiment_of(facts),
+        "MLFLOW_RUN_ID": origin.mlflow_run,
+        **_rows(rows),
+    }
+
+
+def _rows(rows: FrozenRows | None) -> Mapping[str, str]:
+    """Where the rows are that were frozen for this run, what they must hash to, and the token that opens them."""
+    return {
+        "VIRIDIAN_FEEDBACK_URI": rows.uri if rows else "",
+        "VIRIDIAN_FEEDBACK_DIGEST": rows.digest if rows else "",
+        COLLECTOR_TOKEN_FILE_VARIABLE: collector_token.TOKEN_FILE if rows else "",
+    }
+
+
+def _last_evaluation(state: RetrainingState) -> str:
+    latest = state.finished[0].finished if state.finished else None
+    if latest is None:
+        return ""
+    evaluation = {"outcome": latest.outcome, "metrics": latest.metrics, "reason": latest.message}
+    return json.dumps(evaluation, ensure_ascii=False)
