@@ -235,7 +235,10 @@ def test_a_template_may_replace_and_remove_as_one_of_a_model_deployment_may() ->
     [
         (with_container(volumes=[{"name": "a", "$patch": "remove"}]), "write $patch: delete or $patch: replace"),
         (with_container(env=["A"]), "an entry of env needs a `name`"),
-        (with_container(**{"$patch": "delete"}), "takes its first container train away: leave it there"),
+        (
+            {"spec": {"containers": [{"name": "train", "image": "img:1", "$patch": "delete"}]}},
+            "takes its first container train away: leave it there",
+        ),
         ({"spec": {"containers": []}}, "names no container"),
     ],
 )
