@@ -12,8 +12,9 @@ from typing import Any
 import kopf
 
 from viridian.api.names import GROUP
+from viridian.api.resources import OWN, ApiResource
 from viridian.controller.loop import Loop
-from viridian.controller.watched import CHILDREN, CHILDREN_SELECTOR, OWN, Resource
+from viridian.controller.watched import CHILDREN, CHILDREN_SELECTOR
 
 PREFIX = f"operator.{GROUP}"
 
@@ -73,7 +74,7 @@ def handlers(
     return registry
 
 
-def _watch_own(registry: kopf.OperatorRegistry, loop: Loop, resource: Resource) -> None:
+def _watch_own(registry: kopf.OperatorRegistry, loop: Loop, resource: ApiResource) -> None:
     @kopf.on.event(
         group=resource.group,
         version=resource.version,
@@ -85,7 +86,7 @@ def _watch_own(registry: kopf.OperatorRegistry, loop: Loop, resource: Resource) 
         loop.wakes.own(resource.kind, event["object"], deleted=event["type"] == "DELETED")
 
 
-def _watch_child(registry: kopf.OperatorRegistry, loop: Loop, resource: Resource) -> None:
+def _watch_child(registry: kopf.OperatorRegistry, loop: Loop, resource: ApiResource) -> None:
     @kopf.on.event(
         group=resource.group,
         version=resource.version,

@@ -6,10 +6,12 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import Final
 
 import msgspec
 
 from viridian.api import durations
+from viridian.api.child_kinds import CHILD_KINDS, child_kind
 from viridian.api.modeldeployment import ModelDeploymentSpec
 from viridian.api.names import (
     MODEL_DEPLOYMENT_LABEL,
@@ -141,23 +143,12 @@ class _Children:
         }
 
 
-_KINDS = (
-    ("apps/v1", "Deployment"),
-    ("v1", "Service"),
-    ("policy/v1", "PodDisruptionBudget"),
-    ("networking.k8s.io/v1", "NetworkPolicy"),
-    ("apps/v1", "ControllerRevision"),
-    ("v1", "Pod"),
-)
-
-
 async def _children(cluster: Cluster, key: Key, metadata: Object) -> _Children:
-    uid, labels = metadata["uid"], {MODEL_DEPLOYMENT_LABEL: key.name}
-    *lists, pods = await asyncio.gather(
-        *(cluster.list(api_version, kind, key.namespace, labels) for api_version, kind in _KINDS)
+    uid = metadata["uid"]
+    children, records, pods = await asyncio.gather(
+        _named_children(cluster, key), _listed(cluster, key, _RECORD), _listed(cluster, key, "Pod")
     )
-    listed = [child for children in lists for child in children]
-    listed += await _unlisted(cluster, key, listed)
+    listed = [*children, *records]
     mine = [child for child in listed if owned(child, key, uid)]
     records = believed(
         [child for child in mine if _is_record(child)],
@@ -187,37 +178,36 @@ def _targets(children: Iterable[Object]) -> frozenset[tuple[str, str]]:
     return frozenset((child["kind"], child["metadata"]["name"]) for child in children)
 
 
+_RECORD: Final = "ControllerRevision"
+
+
 def _is_record(child: Object) -> bool:
-    return bool(child["kind"] == "ControllerRevision")
+    return bool(child["kind"] == _RECORD)
 
 
-def _names(key: Key) -> list[tuple[str, str, str]]:
-    """Version, kind and name of every child but the records, whose names depend on what is wanted."""
-    slots = [slot_deployment(key.name, slot) for slot in Slot]
-    return [
-        *(("apps/v1", "Deployment", name) for name in slots),
-        *(("v1", "Service", name) for name in (key.name, preview_service(key.name))),
-        *(("policy/v1", "PodDisruptionBudget", name) for name in slots),
-        ("networking.k8s.io/v1", "NetworkPolicy", network_policy(key.name)),
-    ]
-
-
-async def _unlisted(cluster: Cluster, key: Key, listed: Sequence[Object]) -> list[Object]:
-    """Children that the lists lack, by name: they may have lost their labels, or be somebody else's."""
-    there = {(child["kind"], child["metadata"]["name"]) for child in listed}
-    missing = [
-        ObjectRef(api_version, kind, key.namespace, name)
-        for api_version, kind, name in _names(key)
-        if (kind, name) not in there
-    ]
-    found = await asyncio.gather(*(cluster.get(reference) for reference in missing))
+async def _named_children(cluster: Cluster, key: Key) -> list[Object]:
+    """The objects that have the names of children, whatever their labels and whoever's they are."""
+    found = await asyncio.gather(
+        *(
+            cluster.get(ObjectRef(row.resource.api_version, row.resource.kind, key.namespace, name))
+            for row in CHILD_KINDS
+            for name in row.names_for(key.kind, key.name)
+        )
+    )
     return [child for child in found if child is not None]
+
+
+async def _listed(cluster: Cluster, key: Key, kind: str) -> Sequence[Object]:
+    """The objects of a kind that carry the label of the ModelDeployment."""
+    return await cluster.list(
+        child_kind(kind).resource.api_version, kind, key.namespace, {MODEL_DEPLOYMENT_LABEL: key.name}
+    )
 
 
 def _serves(child: Object, key: Key) -> bool:
     """Whether it has the kind and the name of a child that users or the operator reach pods by."""
-    found = child["kind"], child["metadata"]["name"]
-    return any(found == (kind, name) for _, kind, name in _names(key) if kind in ("Deployment", "Service"))
+    row = child_kind(child["kind"])
+    return row.serves and child["metadata"]["name"] in row.names_for(key.kind, key.name)
 
 
 def _alone(key: Key, manifest: Object, settings: OperatorSettings) -> RolloutInput:

@@ -7,7 +7,8 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from viridian.controller.watched import CHILDREN, OWN, Resource
+from viridian.api.resources import OWN, ApiResource
+from viridian.controller.watched import CHILDREN
 from viridian.ports.cluster import Cluster, ClusterError, ClusterRefused, ClusterUnavailable
 
 T = TypeVar("T")
@@ -31,7 +32,7 @@ async def check(cluster: Cluster, namespaces: tuple[str, ...]) -> None:
             await _may_list(cluster, resource, namespace)
 
 
-async def _may_list(cluster: Cluster, resource: Resource, namespace: str | None) -> None:
+async def _may_list(cluster: Cluster, resource: ApiResource, namespace: str | None) -> None:
     try:
         # The selector matches nothing: it is the right to list that counts.
         await patiently(lambda: cluster.list(resource.api_version, resource.kind, namespace, _NOBODY))
@@ -54,7 +55,7 @@ async def patiently(call: Callable[[], Awaitable[T]]) -> T:
         await asyncio.sleep(_PAUSE)
 
 
-def _sentence(resource: Resource, namespace: str | None, refusal: str) -> str:
+def _sentence(resource: ApiResource, namespace: str | None, refusal: str) -> str:
     if "does not know this kind" in refusal:
         return (
             f"the API server does not know {resource.kind} ({resource.api_version}): "

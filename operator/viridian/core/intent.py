@@ -15,20 +15,22 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
+from viridian.api.child_kinds import ChildKind, child_kind
 from viridian.api.names import INTENT_ANNOTATION, short_hash
 from viridian.core.plan import Apply, Manifest
 
-# What counts as a whole: whatever somebody adds to a Service's selector takes its pods away, and whatever they add to
-# the rules of a NetworkPolicy lets in strangers.
-_WHOLE = frozenset({"selector", "matchLabels", "nodeSelector", "podSelector", "ingress"})
-# How entries of a list are told apart where Kubernetes treats the list as a map.
-_MERGE_KEYS = ("name", "containerPort", "port", "mountPath", "uid", "key", "topologyKey", "ip")
+_OWNERS = "uid"
+"""How the owner references of every kind are told apart."""
 
 
 def apply_unless_covered(intent: Manifest, observed: Manifest | None) -> Apply | None:
     """The apply that makes the world follow the intent, or None where it already does."""
     stamped = with_intent_hash(intent)
-    if observed is not None and intent_hash(observed) == intent_hash(stamped) and covers(observed, stamped):
+    if (
+        observed is not None
+        and intent_hash(observed) == intent_hash(stamped)
+        and covers(observed, stamped, child_kind(intent["kind"]))
+    ):
         return None
     return Apply(of_the_same(stamped, observed))
 
@@ -62,30 +64,30 @@ def intent_hash(manifest: Manifest) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def covers(observed: Any, intended: Any) -> bool:
-    """Whether everything intended stands in what was observed."""
+def covers(observed: Any, intended: Any, row: ChildKind) -> bool:
+    """Whether everything intended stands in what was observed; lists and whole fields are as the row says."""
     if observed == intended:
         return True
     if isinstance(intended, Mapping):
-        return _map_covers(observed, intended)
+        return _map_covers(observed, intended, row)
     if isinstance(intended, (list, tuple)):
-        return _list_covers(observed, intended)
+        return _list_covers(observed, intended, row)
     return _same_quantity(observed, intended)
 
 
-def _map_covers(observed: Any, intended: Mapping[str, Any]) -> bool:
+def _map_covers(observed: Any, intended: Mapping[str, Any], row: ChildKind) -> bool:
     if not isinstance(observed, Mapping):
         # The API server drops empty maps.
         return observed is None and not any(_is_content(value) for value in intended.values())
-    return all(_field_covers(observed, key, value) for key, value in intended.items())
+    return all(_field_covers(observed, key, value, row) for key, value in intended.items())
 
 
-def _field_covers(observed: Mapping[str, Any], key: str, intended: Any) -> bool:
+def _field_covers(observed: Mapping[str, Any], key: str, intended: Any, row: ChildKind) -> bool:
     if key not in observed:
         return not _is_content(intended)
-    if key in _WHOLE:
+    if key in row.whole_fields:
         return bool(observed[key] == intended)
-    return covers(observed[key], intended)
+    return covers(observed[key], intended, row)
 
 
 def _is_content(value: Any) -> bool:
@@ -95,21 +97,21 @@ def _is_content(value: Any) -> bool:
     return bool(value)
 
 
-def _list_covers(observed: Any, intended: Sequence[Any]) -> bool:
+def _list_covers(observed: Any, intended: Sequence[Any], row: ChildKind) -> bool:
     if not isinstance(observed, (list, tuple)):
         return not intended
     if all(isinstance(entry, Mapping) for entry in intended):
-        for key in _MERGE_KEYS:
+        for key in (*row.merge_keys, _OWNERS):
             if intended and all(key in entry for entry in intended):
-                return _keyed_covers(observed, intended, key)
+                return _keyed_covers(observed, intended, key, row)
     return len(observed) == len(intended) and all(
-        covers(seen, wanted) for seen, wanted in zip(observed, intended, strict=True)
+        covers(seen, wanted, row) for seen, wanted in zip(observed, intended, strict=True)
     )
 
 
-def _keyed_covers(observed: Sequence[Any], intended: Sequence[Any], key: str) -> bool:
+def _keyed_covers(observed: Sequence[Any], intended: Sequence[Any], key: str, row: ChildKind) -> bool:
     by_key = {entry.get(key): entry for entry in observed if isinstance(entry, Mapping)}
-    return all(entry[key] in by_key and covers(by_key[entry[key]], entry) for entry in intended)
+    return all(entry[key] in by_key and covers(by_key[entry[key]], entry, row) for entry in intended)
 
 
 _QUANTITY = re.compile(r"([+-]?[0-9]+(?:\.[0-9]*)?|[+-]?\.[0-9]+)([eE][+-]?[0-9]{1,2}|n|u|m|k|[MGTPE]|[KMGTPE]i)?")

@@ -15,7 +15,8 @@ import aiohttp
 import msgspec
 
 from viridian import __version__
-from viridian.api.names import API_VERSION, MODEL_DEPLOYMENT, RETRAIN_POLICY
+from viridian.api.child_kinds import CHILD_KINDS
+from viridian.api.resources import OWN, ApiResource
 from viridian.api.texts import one_line
 from viridian.ports.api_responses import MAX_MESSAGE, failure, is_not_found
 from viridian.ports.bearer_token import Token
@@ -38,30 +39,17 @@ OnCall = Callable[[str, str, str, float], None]
 """Told of every call: verb, resource, status code (`error` when there was no answer), seconds."""
 
 
-@dataclass(frozen=True, slots=True)
-class ServedKind:
-    """Where the API server keeps the objects of a kind."""
-
-    plural: str
-    namespaced: bool = True
-
-
-RESOURCES: Mapping[tuple[str, str], ServedKind] = {
-    ("v1", "ConfigMap"): ServedKind("configmaps"),
-    ("v1", "Namespace"): ServedKind("namespaces", namespaced=False),
-    ("v1", "Pod"): ServedKind("pods"),
-    ("v1", "Service"): ServedKind("services"),
-    ("apps/v1", "ControllerRevision"): ServedKind("controllerrevisions"),
-    ("apps/v1", "Deployment"): ServedKind("deployments"),
-    ("batch/v1", "Job"): ServedKind("jobs"),
-    ("coordination.k8s.io/v1", "Lease"): ServedKind("leases"),
-    (EVENTS, "Event"): ServedKind("events"),
-    ("networking.k8s.io/v1", "NetworkPolicy"): ServedKind("networkpolicies"),
-    ("policy/v1", "PodDisruptionBudget"): ServedKind("poddisruptionbudgets"),
-    (API_VERSION, MODEL_DEPLOYMENT): ServedKind("modeldeployments"),
-    (API_VERSION, RETRAIN_POLICY): ServedKind("retrainpolicies"),
+_OTHERS = (
+    ApiResource("v1", "ConfigMap", "configmaps"),
+    ApiResource("v1", "Namespace", "namespaces", namespaced=False),
+    ApiResource("coordination.k8s.io/v1", "Lease", "leases"),
+    ApiResource(EVENTS, "Event", "events"),
+)
+RESOURCES: Mapping[tuple[str, str], ApiResource] = {
+    (resource.api_version, resource.kind): resource
+    for resource in (*OWN, *(row.resource for row in CHILD_KINDS), *_OTHERS)
 }
-_SECRETS = ServedKind("secrets")
+_SECRETS = ApiResource("v1", "Secret", "secrets")
 
 
 class KubernetesCluster:
@@ -272,11 +260,11 @@ class _Call:
     parameters: Mapping[str, str] | None = None
     body: Any = None
     content_type: str = JSON
-    of: ServedKind | None = None
+    of: ApiResource | None = None
     """Where its kind is not one of those that the port knows."""
 
     @property
-    def resource(self) -> ServedKind:
+    def resource(self) -> ApiResource:
         if self.of is not None:
             return self.of
         try:

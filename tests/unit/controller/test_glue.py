@@ -20,12 +20,13 @@ from tests.support.memory_cluster import MemoryCluster
 from tests.support.memory_collector import MemoryBundles
 from tests.support.memory_registry import MemoryRegistry
 from tests.unit.controller.world import NOW, ToldPods
+from viridian.api.resources import OWN
 from viridian.controller import glue
 from viridian.controller.health import Health, Unhealthy
 from viridian.controller.keys import Key
 from viridian.controller.loop import Environment, Loop, assemble
 from viridian.controller.telemetry import Telemetry
-from viridian.controller.watched import CHILDREN, OWN
+from viridian.controller.watched import CHILDREN
 from viridian.rollout.input import OperatorSettings
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from viridian.api.resources import OWN
 from viridian.controller.backoff import Backoff
 from viridian.controller.config import argument_parser
 from viridian.controller.health import Heartbeat
 from viridian.controller.keys import Key
 from viridian.controller.queue import Ending, Settled, WorkQueue
 from viridian.controller.telemetry import Telemetry
-from viridian.controller.watched import CHILDREN, OWN
+from viridian.controller.watched import CHILDREN
 
 PAGE = (Path(__file__).resolve().parents[3] / "docs" / "operations.md").read_text()
 

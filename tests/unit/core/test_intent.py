@@ -8,9 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from viridian.api.child_kinds import child_kind
 from viridian.core.intent import apply_unless_covered, covers, intent_hash, with_intent_hash
 
 Object = dict[str, Any]
+DEPLOYMENT, SERVICE = child_kind("Deployment"), child_kind("Service")
 
 
 @pytest.mark.parametrize(
@@ -61,7 +63,7 @@ Object = dict[str, Any]
     ],
 )
 def test_covers(sentence: str, observed: Object, intended: Object, covered: bool) -> None:
-    assert covers(observed, intended) is covered, sentence
+    assert covers(observed, intended, DEPLOYMENT) is covered, sentence
 
 
 LEAVES = st.none() | st.booleans() | st.integers(-3, 3) | st.text("am1.eE-+Gi", max_size=5) | st.floats(-2, 2)
@@ -72,13 +74,13 @@ ANYTHING = st.recursive(
 
 @given(ANYTHING, ANYTHING)
 def test_it_has_an_answer_for_anything(observed: Any, intended: Any) -> None:
-    assert covers(observed, intended) in (True, False)
-    assert covers(intended, intended) is True
+    assert covers(observed, intended, DEPLOYMENT) in (True, False)
+    assert covers(intended, intended, DEPLOYMENT) is True
 
 
 @given(st.dictionaries(st.sampled_from("abcd"), ANYTHING), st.dictionaries(st.sampled_from("wxyz"), ANYTHING))
 def test_additions_of_others_never_uncover_an_intent(intended: Object, added: Object) -> None:
-    assert covers({**intended, **added}, intended)
+    assert covers({**intended, **added}, intended, DEPLOYMENT)
 
 
 def manifest(**spec: Any) -> Object:
@@ -104,7 +106,7 @@ def test_a_missing_object_is_written_with_its_hash() -> None:
 
 def test_an_intent_that_dropped_a_field_is_written_although_it_is_covered() -> None:
     observed = with_intent_hash(manifest(port=80, extra=1))
-    assert covers(observed, manifest(port=80))
+    assert covers(observed, manifest(port=80), SERVICE)
     assert apply_unless_covered(manifest(port=80), observed) is not None
 
 

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from tests.unit.install.rendering import ROOT, Object, helm, kustomize
+from viridian.api.child_kinds import CHILD_KINDS, ChildKind
 from viridian.api.names import GROUP
+from viridian.api.resources import OWN
 from viridian.controller.config import ORDERS_SECRET
-from viridian.controller.watched import CHILDREN, OWN
 from viridian.ports.kubernetes import RESOURCES
 from viridian.ports.kubernetes_event import EVENTS
 
@@ -21,32 +22,43 @@ Right = tuple[str, str, str]
 """API group, resource, verb."""
 
 VIRIDIAN = ROOT / "operator" / "viridian"
-DECIDING = (*(VIRIDIAN / "rollout").rglob("*.py"), *(VIRIDIAN / "retraining").glob("*.py"))
-OBSERVING = tuple((VIRIDIAN / "controller").glob("observe_*.py"))
+DECIDING = tuple(file for room in ("rollout", "retraining", "monitoring") for file in (VIRIDIAN / room).rglob("*.py"))
 
-# Not calls of ours: the API server asks for these on behalf of others.
-# The operator's calls of the collector (viridian.ports.collector), which asks the API server whether they are allowed.
+# The API server asks for these on behalf of others: the operator's calls of the collector (viridian.ports.collector),
+# which asks whether they are allowed, and the finalizers that an owner reference may set.
 FEEDBACK = {(GROUP, "modeldeployments/feedback", verb) for verb in ("get", "patch")}
 FINALIZERS = {(GROUP, f"{own.plural}/finalizers", "update") for own in OWN}
 SCANNING = {("apiextensions.k8s.io", "customresourcedefinitions", verb) for verb in ("list", "watch")}
 
 
-def called() -> set[Right]:
-    """Every call in the code, as the API server authorizes it."""
-    rights = FINALIZERS | FEEDBACK
-    for resource in (*OWN, *CHILDREN):
-        rights |= {(resource.group, resource.plural, verb) for verb in ("list", "watch")}
+def needed() -> set[Right]:
+    """Every right that the operator uses, as the API server authorizes it."""
+    rights = FINALIZERS | FEEDBACK | {right((EVENTS, "Event"), "create")}
     for own in OWN:
-        rights |= {(own.group, own.plural, "get"), (own.group, f"{own.plural}/status", "patch")}
-    for kind in kinds_in(DECIDING, _made):
+        rights |= {(own.group, own.plural, verb) for verb in ("get", "list", "watch")}
+        rights |= {(own.group, f"{own.plural}/status", "patch")}
+    return rights | {(row.resource.group, row.resource.plural, verb) for row in CHILD_KINDS for verb in row.verbs}
+
+
+def used(row: ChildKind) -> set[str]:
+    """What the code does with a kind: everything is watched, and what has a name of its own is read by it."""
+    kind = (row.resource.api_version, row.resource.kind)
+    verbs = {"list", "watch"}
+    if any(row.names_for(own.kind, "churn") for own in OWN):
+        verbs |= {"get"}
+    if kind in kinds_in(DECIDING, _made):
         # Server-side apply is a patch, and a creation where there is no such object yet.
-        rights |= {right(kind, verb) for verb in ("patch", "create")}
-    rights |= {right(kind, "delete") for kind in kinds_in(DECIDING, lambda node: _named(node, "Delete"))}
-    for kind in kinds_in(DECIDING, lambda node: _named(node, "Annotate")):
-        rights |= {right(kind, verb) for verb in ("get", "patch")}
-    rights |= {right(kind, "list") for kind in kinds_in(OBSERVING, _listed)}
-    rights |= {right(kind, "get") for kind in kinds_in(OBSERVING, _got)}
-    return {*rights, right((EVENTS, "Event"), "create")}
+        verbs |= {"patch", "create"}
+    if kind in kinds_in(DECIDING, lambda node: _named(node, "Delete")):
+        verbs |= {"delete"}
+    if kind in kinds_in(DECIDING, lambda node: _named(node, "Annotate")):
+        verbs |= {"get", "patch"}
+    return verbs
+
+
+@pytest.mark.parametrize("row", CHILD_KINDS, ids=lambda row: row.resource.kind)
+def test_the_table_names_the_verbs_that_the_code_uses(row: ChildKind) -> None:
+    assert set(row.verbs) == used(row)
 
 
 Kind = tuple[str, str]
@@ -88,21 +100,6 @@ def _text(node: ast.expr | None) -> str | None:
     return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else None
 
 
-def _listed(node: ast.AST) -> Iterator[Kind]:
-    """`cluster.list("batch/v1", "Job", …)`, and the pairs of the table that a loop lists."""
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "list":
-        yield from _pair(node.args)
-    if isinstance(node, ast.Tuple) and len(node.elts) == 2:
-        yield from _pair(node.elts)
-
-
-def _got(node: ast.AST) -> Iterator[Kind]:
-    """Triples of apiVersion, kind and a name are what is asked for by name."""
-    if isinstance(node, ast.Tuple) and len(node.elts) == 3:
-        yield from _pair(node.elts)
-    yield from _named(node, "Reference")
-
-
 def allowed(objects: list[Object], kind: str) -> set[Right]:
     (role,) = [o for o in objects if o["kind"] == kind and o["metadata"]["name"] == "viridian-operator"]
     return {
@@ -117,13 +114,13 @@ def allowed(objects: list[Object], kind: str) -> set[Right]:
 @pytest.mark.parametrize("way", ["kustomize", "helm"])
 def test_cluster_wide_exactly_the_calls_are_allowed(way: str) -> None:
     objects = kustomize("manifests") if way == "kustomize" else helm("viridian-system")
-    assert allowed(objects, "ClusterRole") == called() | SCANNING
+    assert allowed(objects, "ClusterRole") == needed() | SCANNING
 
 
 @pytest.mark.parametrize("way", ["kustomize", "helm"])
 def test_namespaced_exactly_the_calls_are_allowed(way: str) -> None:
     objects = kustomize("manifests/overlays/namespaced") if way == "kustomize" else helm("ml", "namespaces={ml}")
-    assert allowed(objects, "Role") == called()
+    assert allowed(objects, "Role") == needed()
 
 
 INSTALLS = {
