@@ -10,7 +10,7 @@ import pytest
 from tests.support.kube import Kube, Kubectl, Refused
 from tests.support.manifests import Manifest, model_deployment, retrain_policy
 from viridian.api import crd
-from viridian.api.names import STATUS_MANAGER
+from viridian.api.names import ROLLOUT_MANAGER
 
 BUILDERS = [model_deployment, retrain_policy]
 
@@ -103,10 +103,10 @@ def test_a_status_is_stored_as_it_is_written(kube: Kube, namespace: str) -> None
     stored = kube.apply(model_deployment(namespace))
     identity = {"apiVersion": stored["apiVersion"], "kind": stored["kind"]}
     manifest = {**identity, "metadata": {"name": "churn", "namespace": namespace}, "status": FULL_STATUS}
-    first = kube.apply(manifest, manager=STATUS_MANAGER, subresource="status")
+    first = kube.apply(manifest, manager=ROLLOUT_MANAGER, subresource="status")
     assert first["status"] == FULL_STATUS
     assert first["metadata"]["generation"] == stored["metadata"]["generation"]
-    assert kube.apply(manifest, manager=STATUS_MANAGER, subresource="status") == first
+    assert kube.apply(manifest, manager=ROLLOUT_MANAGER, subresource="status") == first
 
 
 def test_a_spec_cannot_be_changed_through_the_status(kube: Kube, namespace: str) -> None:

@@ -119,7 +119,7 @@ def test_its_own_writes_never_touch_a_spec(stage: Stage) -> None:
         eventually(lambda: stage.deployed(target), what=f"a Deployment; the log:\n{operator.log()}")
     managed = stage.kube.read(target)["metadata"]["managedFields"]
     ours = [entry for entry in managed if entry["manager"].startswith("viridian")]
-    assert [(entry["manager"], entry["subresource"]) for entry in ours] == [("viridian-status", "status")]
+    assert [(entry["manager"], entry["subresource"]) for entry in ours] == [("viridian-rollout", "status")]
     assert set(ours[0]["fieldsV1"]) == {"f:status"}
 
 

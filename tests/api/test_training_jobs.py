@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.kube import Kube, eventually
 from tests.unit.retraining.world import World, policy, weekly
-from viridian.api.names import CHILDREN_MANAGER, STATUS_MANAGER
+from viridian.api.names import CHILDREN_MANAGER, RETRAINING_MANAGER
 
 Object = dict[str, Any]
 RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
@@ -86,5 +86,5 @@ def test_the_whole_status_is_stored_as_it_is_written(kube: Kube, namespace: str,
     target = {key: world.policy[key] for key in ("apiVersion", "kind")}
     metadata = {"name": "churn", "namespace": namespace}
     manifest = {**target, "metadata": metadata, "status": written}
-    stored = kube.apply(manifest, manager=STATUS_MANAGER, subresource="status")
+    stored = kube.apply(manifest, manager=RETRAINING_MANAGER, subresource="status")
     assert stored["status"] == written

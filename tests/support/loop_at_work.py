@@ -20,7 +20,8 @@ from tests.support.memory_pods import MemoryPods
 from tests.support.memory_registry import MemoryRegistry
 from viridian.api.names import API_VERSION, MODEL_DEPLOYMENT, RETRAIN_POLICY, RUN_ANNOTATION
 from viridian.api.registry import TAG_HOLDOUT
-from viridian.controller.loop import Environment, Loop, assemble
+from viridian.controller.environment import Environment
+from viridian.controller.loop import Loop, assemble
 from viridian.controller.telemetry import Telemetry
 from viridian.ports.cluster import Object
 from viridian.rollout.input import OperatorSettings
@@ -107,7 +108,7 @@ class LoopAtWork:
         if object_["kind"] in (MODEL_DEPLOYMENT, RETRAIN_POLICY):
             self.loop.wakes.own(object_["kind"], object_, deleted=type_ == "DELETED")
         else:
-            self.loop.wakes.child(object_)
+            self.loop.wakes.child(object_["kind"], object_)
 
 
 @asynccontextmanager

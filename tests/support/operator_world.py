@@ -8,9 +8,9 @@ users' requests and the operator at work.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -23,24 +23,15 @@ from tests.support.memory_cluster import Killed, ManualClock, MemoryCluster
 from tests.support.memory_collector import MemoryBundles, MemoryCollector
 from tests.support.memory_pods import MemoryPods
 from tests.support.memory_registry import MemoryRegistry
-from viridian.api.names import MODEL_DEPLOYMENT, RETRAIN_POLICY
-from viridian.controller.act import Actor
+from viridian.api.names import MODEL_DEPLOYMENT
 from viridian.controller.backoff import Backoff
-from viridian.controller.breaker import BreakingRegistry
+from viridian.controller.controller import Controller
+from viridian.controller.environment import Environment
 from viridian.controller.keys import Key
-from viridian.controller.kinds import Kind
-from viridian.controller.last_seen import LastSeen
-from viridian.controller.monitoring_metrics import MonitoringMetrics
-from viridian.controller.monitors import Monitors
-from viridian.controller.observe_model_deployment import ModelDeployments
-from viridian.controller.observe_retrain_policy import RetrainPolicies
+from viridian.controller.loop import assemble
 from viridian.controller.queue import Ending, Gone, Retry, Settled
-from viridian.controller.reconcile import PassResult, Reconciler
-from viridian.controller.reference_profiles import ReferenceProfiles
-from viridian.controller.registry_view import RegistryView
-from viridian.controller.resolve import Resolver
-from viridian.controller.samples import Samples
-from viridian.controller.status import StatusWriter
+from viridian.controller.reconcile import PassResult
+from viridian.controller.telemetry import ReconcilerTelemetry, Telemetry
 from viridian.rollout.input import OperatorSettings
 
 SETTINGS = OperatorSettings(server_image="viridian-server:1", mlflow_uri="http://mlflow:5000", access=ACCESS)
@@ -59,20 +50,23 @@ class Mistake(AssertionError):
     """A pass ended with an exception that nobody expected, or the operator found no rest."""
 
 
-@dataclass
-class _Observer:
-    """Fails the test where a pass failed by a mistake of ours."""
+class _Telemetry(Telemetry):
+    """Remembers how passes ended."""
 
-    outcomes: list[PassResult]
+    def __init__(self, outcomes: list[PassResult]) -> None:
+        super().__init__()
+        self._outcomes = outcomes
 
-    def reconciled(self, key: Key, outcome: PassResult, seconds: float) -> None:
-        self.outcomes.append(outcome)
+    def of(self, reconciler: str, kind: str) -> ReconcilerTelemetry:
+        observer = super().of(reconciler, kind)
+        told = observer.reconciled
 
-    def seen(self, key: Key, status: Mapping[str, Any]) -> None:
-        """Nothing to learn."""
+        def reconciled(key: Key, outcome: PassResult, seconds: float) -> None:
+            self._outcomes.append(outcome)
+            told(key, outcome, seconds)
 
-    def forget(self, key: Key) -> None:
-        """Nothing is kept."""
+        observer.reconciled = reconciled  # type: ignore[method-assign]
+        return observer
 
 
 class OperatorWorld:
@@ -88,7 +82,6 @@ class OperatorWorld:
         self.pods = MemoryPods(self.cluster, rate=rate)
         self.collector = MemoryCollector()
         self.bundles = MemoryBundles()
-        self.monitoring = MonitoringMetrics()
         self.settings = settings
         self.keys = [Key(MODEL_DEPLOYMENT, "default", "churn")]
         """What is looked at; a RetrainPolicy has to be added."""
@@ -115,20 +108,11 @@ class OperatorWorld:
         self._start()
 
     def step(self) -> bool:
-        """One pass over every key; whether anything in the cluster changed by it. A killed operator is restarted."""
+        """A pass of every reconciler over every key; whether anything in the cluster changed by it."""
         before = self.cluster.present().version
         for key in self.keys:
-            self.in_pass = True
-            try:
-                self._ended(key, self._loop.run(self._reconciler(key)))
-            except Killed:
-                self.restart()
-                self._ended(key, Settled(0.0))
-            finally:
-                self.in_pass = False
-            self.passes += 1
-            if self.outcomes and self.outcomes[-1] is PassResult.ERROR and not self.mistakes_expected:
-                raise Mistake(f"the pass over {key} ended with a mistake; its traceback is in the log")
+            for number in range(len(self._controllers)):
+                self._pass(number, key)
         return self.cluster.present().version != before
 
     def settle_now(self) -> None:
@@ -191,58 +175,55 @@ class OperatorWorld:
         """Until the first key is due."""
         return min(self._waits.values(), default=RESYNC)
 
-    def _ended(self, key: Key, ending: Ending) -> None:
+    def _pass(self, number: int, key: Key) -> None:
+        """One reconciler looks at the key. A killed operator is restarted."""
+        controller = self._controllers[number]
+        if controller.kind != key.kind:
+            return
+        self.in_pass = True
+        try:
+            ending = self._loop.run(controller.reconciler(key))
+        except Killed:
+            self.restart()
+            ending = Settled(0.0)
+        finally:
+            self.in_pass = False
+        self._ended((controller.name, key), ending)
+        self.passes += 1
+        if self.outcomes and self.outcomes[-1] is PassResult.ERROR and not self.mistakes_expected:
+            raise Mistake(f"the pass over {key} ended with a mistake; its traceback is in the log")
+
+    def _ended(self, due: tuple[str, Key], ending: Ending) -> None:
         """Note when the key is due, as the work queue does."""
-        self._failures[key] = self._failures[key] + 1 if isinstance(ending, Retry) else 0
-        self._waits[key] = _due(ending, self._failures[key])
+        self._failures[due] = self._failures[due] + 1 if isinstance(ending, Retry) else 0
+        self._waits[due] = _due(ending, self._failures[due])
 
     def _start(self) -> None:
-        registry = BreakingRegistry(self.registry)
-        view = RegistryView(registry, max_age=0.9 * self.settings.registry_poll.total_seconds())
-        statuses = StatusWriter(self.cluster)
-        self._waits: dict[Key, float] = {}
-        self._failures: Counter[Key] = Counter()
-        self._reconciler = Reconciler(
+        self._waits: dict[tuple[str, Key], float] = {}
+        self._failures: Counter[tuple[str, Key]] = Counter()
+        self.telemetry = _Telemetry(self.outcomes)
+        self.monitoring = self.telemetry.monitoring
+        self._controllers = self._loop.run(self._built())
+        # What this process sees of the children; the one before it has stopped looking.
+        self.cluster.on_change[:] = [self._hear]
+
+    async def _built(self) -> tuple[Controller, ...]:
+        environment = Environment(
             cluster=self.cluster,
-            kinds=self._kinds(registry, view),
-            actor=Actor(self.cluster, registry, self.pods, ended_late=view.invalidate),
-            statuses=statuses,
-            observer=_Observer(self.outcomes),
-            resync=lambda: RESYNC,
-            registry_written=lambda _, models: _each(view.invalidate, models),
-            forget=lambda _: None,
+            registry=self.registry,
+            pods=self.pods,
+            bundles=self.bundles,
+            feedback=self.collector,
+            clock=self.clock,
+            random=lambda: 1.0,
         )
+        loop = assemble(environment, self.settings, self.telemetry, resync=timedelta(seconds=RESYNC))
+        return loop.controllers
 
-    def _kinds(self, registry: BreakingRegistry, view: RegistryView) -> dict[str, Kind[Any]]:
-        resolver = Resolver(view, self.settings.mlflow_uri is not None)
-        return {
-            MODEL_DEPLOYMENT: ModelDeployments(
-                self.cluster, resolver, Samples(self.pods), self.settings, self.clock, self._monitors()
-            ),
-            RETRAIN_POLICY: RetrainPolicies(
-                self.cluster,
-                registry,
-                self.collector,
-                self.settings.mlflow_uri,
-                self.clock,
-                self._watched(),
-                registry_models=self.settings.registry_models,
-            ),
-        }
-
-    def _watched(self) -> LastSeen:
-        """What this process sees of the Jobs; the one before it has stopped looking."""
-        seen = LastSeen()
-        self.cluster.on_change[:] = [lambda kind, found: seen.saw(found, kind == "DELETED")]
-        return seen
-
-    def _monitors(self) -> Monitors:
-        return Monitors(self.collector, ReferenceProfiles(self.bundles), self.monitoring)
-
-
-def _each(tell: Callable[[str], None], models: Iterable[str]) -> None:
-    for model in models:
-        tell(model)
+    def _hear(self, kind: str, found: Mapping[str, Any]) -> None:
+        for controller in self._controllers:
+            if found["kind"] in controller.children:
+                controller.saw(found, kind == "DELETED")
 
 
 def _due(ending: Ending, failures: int) -> float:

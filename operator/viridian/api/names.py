@@ -47,7 +47,9 @@ SCHEDULES_ANNOTATION = f"{GROUP}/schedules"  # since when each schedule of a Ret
 
 # Field managers: one per purpose.
 CHILDREN_MANAGER = "viridian"
-STATUS_MANAGER = "viridian-status"
+ROLLOUT_MANAGER = "viridian-rollout"  # one reconciler's part of the status, here and in the next one
+RETRAINING_MANAGER = "viridian-retraining"
+FORMER_STATUS_MANAGER = "viridian-status"  # all of the status, in releases before 0.11
 RECORDS_MANAGER = "viridian-records"  # what became of something, noted on its record
 MONITORING_MANAGER = "viridian-monitoring"  # what the monitors said, on the record of the champion
 

@@ -113,6 +113,11 @@ class Actor:
             models=frozenset(progress.models),
         )
 
+    async def close(self) -> None:
+        """End the writes that are under way."""
+        await self.registry.close()
+        await self.attempts.close()
+
     async def write(self, key: Key, action: ClusterAction) -> None:
         """One write to the cluster; raises what the API server says against it."""
         if isinstance(action, Apply):

@@ -27,9 +27,18 @@ _OBJECT = ("namespace", "name")
 class _Told:
     """What was told about one object so far."""
 
-    status: Status = field(default_factory=dict)
+    parts: dict[str, Status] = field(default_factory=dict)
+    """Its status, by the reconciler that each part of it is told by."""
     rollbacks: int = 0
     runs: dict[str, int] = field(default_factory=dict)
+
+    def value(self, name: str) -> Any:
+        return next((part[name] for part in self.parts.values() if part.get(name)), None)
+
+    @property
+    def conditions(self) -> Iterator[Mapping[str, Any]]:
+        for part in self.parts.values():
+            yield from part.get("conditions") or ()
 
 
 class Figures(Collector):
@@ -40,17 +49,20 @@ class Figures(Collector):
         self._reverts: list[float] = [0.0] * (len(_REVERT_BOUNDS) + 1)
         self._revert_sum = 0.0
 
-    def seen(self, key: Key, status: Status) -> None:
-        """A status as it now stands. What the first one shows was decided before and is not counted."""
-        told = self._told.get(key)
-        if told is None:
-            self._told[key] = _Told(status)
+    def seen(self, key: Key, status: Status, reconciler: str = "") -> None:
+        """One reconciler's part of a status as it now stands.
+
+        What the first one shows was decided before this process began, and is not counted.
+        """
+        told = self._told.setdefault(key, _Told())
+        before = told.parts.get(reconciler)
+        told.parts[reconciler] = status
+        if before is None:
             return
         if key.kind == MODEL_DEPLOYMENT:
-            self._count_rollback(told, status)
+            self._count_rollback(told, before, status)
         if key.kind == RETRAIN_POLICY:
-            _count_run(told, status)
-        told.status = status
+            _count_run(told, before, status)
 
     def forget(self, key: Key) -> None:
         self._told.pop(key, None)
@@ -66,9 +78,9 @@ class Figures(Collector):
         yield _runs(policies)
         yield _active_runs(policies)
 
-    def _count_rollback(self, told: _Told, status: Status) -> None:
+    def _count_rollback(self, told: _Told, before: Status, status: Status) -> None:
         latest = status.get("lastRollback")
-        if latest and latest.get("revertedAt") != (told.status.get("lastRollback") or {}).get("revertedAt"):
+        if latest and latest.get("revertedAt") != (before.get("lastRollback") or {}).get("revertedAt"):
             told.rollbacks += 1
             if latest.get("breachAt") or latest.get("seconds"):
                 self._observe_revert(float(latest.get("seconds") or 0.0))
@@ -85,7 +97,7 @@ class Figures(Collector):
             labels=("kind", *_OBJECT, "type"),
         )
         for key, told in self._told.items():
-            for condition in told.status.get("conditions") or ():
+            for condition in told.conditions:
                 truth = _TRUTH.get(condition.get("status", ""), -1.0)
                 family.add_metric((key.kind, key.namespace, key.name, condition.get("type", "")), truth)
         return family
@@ -100,9 +112,9 @@ class Figures(Collector):
         return family
 
 
-def _count_run(told: _Told, status: Status) -> None:
+def _count_run(told: _Told, before: Status, status: Status) -> None:
     latest = status.get("lastRun")
-    if latest and latest.get("id") != (told.status.get("lastRun") or {}).get("id"):
+    if latest and latest.get("id") != (before.get("lastRun") or {}).get("id"):
         outcome = str(latest.get("outcome", "Unknown"))
         told.runs[outcome] = told.runs.get(outcome, 0) + 1
 
@@ -114,10 +126,10 @@ def _weights(models: list[tuple[Key, _Told]]) -> Metric:
         labels=(*_OBJECT, "role"),
     )
     for key, told in models:
-        challenger = float((told.status.get("challenger") or {}).get("weight") or 0)
-        if told.status.get("champion"):
+        challenger = float((told.value("challenger") or {}).get("weight") or 0)
+        if told.value("champion"):
             family.add_metric((key.namespace, key.name, "champion"), 100.0 - challenger)
-        if told.status.get("challenger"):
+        if told.value("challenger"):
             family.add_metric((key.namespace, key.name, "challenger"), challenger)
     return family
 
@@ -129,7 +141,7 @@ def _verdicts(models: list[tuple[Key, _Told]]) -> Metric:
         labels=(*_OBJECT, "metric", "verdict"),
     )
     for key, told in models:
-        for metric in (told.status.get("challenger") or {}).get("metrics") or ():
+        for metric in (told.value("challenger") or {}).get("metrics") or ():
             family.add_metric((key.namespace, key.name, metric.get("name", ""), metric.get("verdict", "")), 1.0)
     return family
 
@@ -154,5 +166,5 @@ def _runs(policies: list[tuple[Key, _Told]]) -> Metric:
 def _active_runs(policies: list[tuple[Key, _Told]]) -> Metric:
     family = GaugeMetricFamily("viridian_run_active", "1 while a retraining run is under way.", labels=_OBJECT)
     for key, told in policies:
-        family.add_metric((key.namespace, key.name), 1.0 if told.status.get("activeRun") else 0.0)
+        family.add_metric((key.namespace, key.name), 1.0 if told.value("activeRun") else 0.0)
     return family

@@ -95,7 +95,7 @@ def _watch_child(registry: kopf.OperatorRegistry, loop: Loop, resource: ApiResou
         registry=registry,
     )
     async def wake(event: kopf.RawEvent, **_: Any) -> None:
-        loop.wakes.child(event["object"], deleted=event["type"] == "DELETED")
+        loop.wakes.child(resource.kind, event["object"], deleted=event["type"] == "DELETED")
 
 
 def _checks(loop: Loop) -> dict[str, Callable[[], str]]:

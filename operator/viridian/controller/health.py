@@ -7,7 +7,7 @@ task that died. An API server or MLflow that cannot be reached must not fail it:
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
 from viridian.controller.queue import WorkQueue
@@ -49,7 +49,8 @@ class Health:
     """The checks that the probes ask; each alone turns its probe red."""
 
     heartbeat: Heartbeat
-    queue: WorkQueue
+    queues: Sequence[WorkQueue]
+    """Of each reconciler one."""
     tasks: Callable[[], Collection[asyncio.Task[None]]]
     """Everything that must run for as long as the process does."""
     expected_watches: frozenset[str]
@@ -63,13 +64,14 @@ class Health:
         return f"{max(0.0, lag):.3f}s late"
 
     def check_progress(self) -> str:
-        standstill = self.queue.standstill_seconds
+        standstill = max(queue.standstill_seconds for queue in self.queues)
+        depth = sum(queue.depth for queue in self.queues)
         if standstill > LONGEST_STANDSTILL:
-            raise Unhealthy(f"{self.queue.depth} keys have been waiting for {standstill:.0f} s and no pass has ended")
-        running = self.queue.longest_running_seconds
+            raise Unhealthy(f"{depth} keys have been waiting for {standstill:.0f} s and no pass has ended")
+        running = max(queue.longest_running_seconds for queue in self.queues)
         if running > LONGEST_STANDSTILL:
             raise Unhealthy(f"a pass has been under way for {running:.0f} s and does not end")
-        return f"{self.queue.depth} waiting"
+        return f"{depth} waiting"
 
     def check_tasks(self) -> str:
         dead = [task.get_name() for task in self.tasks() if task.done()]

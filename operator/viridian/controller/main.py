@@ -19,8 +19,9 @@ import kopf
 from viridian import __version__
 from viridian.controller import glue, logs, order_key, preflight
 from viridian.controller.config import OperatorConfig, parse
+from viridian.controller.environment import Environment
 from viridian.controller.login import login
-from viridian.controller.loop import Environment, Loop, assemble
+from viridian.controller.loop import Loop, assemble
 from viridian.controller.server import MetricsServer
 from viridian.controller.telemetry import Telemetry
 from viridian.controller.watched import expected_streams

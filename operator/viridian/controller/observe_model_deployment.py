@@ -22,9 +22,9 @@ from viridian.api.names import (
     slot_deployment,
 )
 from viridian.controller.keys import Key
-from viridian.controller.kinds import Observed
 from viridian.controller.monitors import Monitors
 from viridian.controller.ownership import check_not_left_behind, owned
+from viridian.controller.reconcilable import Observed
 from viridian.controller.resolve import Resolver
 from viridian.controller.samples import Reading, Samples
 from viridian.core.obstacles import NO_OBSTACLES, Obstacles
@@ -85,12 +85,12 @@ class ModelDeployments:
         return Observed(replace(snapshot, readings=readings, watch=watch, owners=owners), self.clock())
 
     def decide(self, observed: Observed[RolloutInput], obstacles: Obstacles = NO_OBSTACLES) -> Plan:
-        return decide(replace(observed.snapshot, obstacles=obstacles), observed.now)
+        return decide(replace(observed.input, obstacles=obstacles), observed.now)
 
     def unregistered(self, observed: Observed[RolloutInput], obstacles: Obstacles, error: RegistryError) -> Plan:
         if isinstance(error, RegistryMissing):  # it is never told again
             return self.decide(observed, obstacles)
-        snapshot = replace(observed.snapshot, obstacles=obstacles)
+        snapshot = replace(observed.input, obstacles=obstacles)
         return unregistered(snapshot, observed.now, error.reason, error.message)
 
     async def fail_closed(self, key: Key, manifest: Object, why: str) -> Plan | None:
@@ -102,6 +102,9 @@ class ModelDeployments:
     def forget(self, key: Key) -> None:
         self.samples.forget(key)
         self.monitors.forget(key)
+
+    async def close(self) -> None:
+        await self.monitors.close()
 
     async def _readings(self, key: Key, snapshot: RolloutInput) -> Mapping[str, Sequence[Reading]]:
         if snapshot.spec is None:

@@ -11,13 +11,12 @@ from viridian.api import reasons
 from viridian.api.names import API_VERSION, MODEL_DEPLOYMENT, RETRAIN_POLICY_LABEL
 from viridian.api.registry import ALIAS_CHAMPION, LoggedModel, ModelVersion, TrainingRun, logged_model_id
 from viridian.controller.keys import Key
-from viridian.controller.kinds import Observed
 from viridian.controller.last_seen import JOB_NAME_LABEL, LastSeen
 from viridian.controller.model_owners import owners
-from viridian.core.model_owners import OwnerRule, Owners
+from viridian.controller.reconcilable import Observed
+from viridian.core.model_owners import Owners
 from viridian.core.obstacles import NO_OBSTACLES, Obstacles
 from viridian.core.plan import Plan
-from viridian.core.templates import NO_LIMITS, TemplateRules
 from viridian.ports.cluster import Cluster, Object, ObjectRef
 from viridian.ports.collector import Collector, FeedbackError, FeedbackUnavailable
 from viridian.ports.registry import Registry, RegistryError
@@ -34,6 +33,7 @@ from viridian.retraining.input import (
 from viridian.retraining.queries import queries_for
 from viridian.retraining.runs import undecided_jobs
 from viridian.retraining.stages.result import OPEN, JobResult, job_result
+from viridian.rollout.input import OperatorSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +43,9 @@ class RetrainPolicies:
     cluster: Cluster
     registry: Registry
     feedback: Collector | None
-    mlflow_uri: str | None
+    settings: OperatorSettings
     clock: Callable[[], datetime]
     last_seen: LastSeen
-    image_pull_secrets: tuple[str, ...] = ()
-    registry_models: tuple[OwnerRule, ...] = ()
-    templates: TemplateRules = NO_LIMITS
     own_registries: Mapping[str, Registry] = field(default_factory=dict)
     """Of namespaces with an identity of their own."""
 
@@ -76,23 +73,23 @@ class RetrainPolicies:
             results,
             records=records,
             deleted=deleted,
-            mlflow_uri=self.mlflow_uri,
+            mlflow_uri=self.settings.mlflow_uri,
             collector=self.feedback is not None,
-            image_pull_secrets=self.image_pull_secrets,
-            templates=self.templates,
-            registry_models=self.registry_models,
+            image_pull_secrets=self.settings.image_pull_secrets,
+            templates=self.settings.templates,
+            registry_models=self.settings.registry_models,
         )
         return Observed(RetrainingInput(facts, await self._answers(key, queries_for(facts, now))), now)
 
     def decide(self, observed: Observed[RetrainingInput], obstacles: Obstacles = NO_OBSTACLES) -> Plan:
-        return decide(_hindered(observed.snapshot, obstacles), observed.now)
+        return decide(_hindered(observed.input, obstacles), observed.now)
 
     def unregistered(self, observed: Observed[RetrainingInput], obstacles: Obstacles, error: RegistryError) -> Plan:
         silence = _unavailable(error)
         if silence.reason == reasons.REGISTRY_REFUSED:
             advice = "set right there what it names; the write is tried again once a minute"
             silence = replace(silence, message=f"a write was refused: {silence.message}; {advice}")
-        snapshot = replace(_hindered(observed.snapshot, obstacles), registry=silence)
+        snapshot = replace(_hindered(observed.input, obstacles), registry=silence)
         return replace(decide(snapshot, observed.now), actions=())
 
     async def fail_closed(self, key: Key, manifest: Object, why: str) -> Plan | None:  # noqa: ARG002
@@ -100,6 +97,9 @@ class RetrainPolicies:
 
     def forget(self, key: Key) -> None:
         self.last_seen.forget(key)
+
+    async def close(self) -> None:
+        """Nothing goes on beside the passes."""
 
     async def _deployment(self, key: Key, name: str) -> Object | None:
         if not name:

@@ -2,9 +2,8 @@
 
 A key that is woken while a worker has it gets one more pass afterwards, because the pass may have read the world
 before the change. Each key has one timer at most, and the earlier deadline wins: a pass that ends with "look again in
-five minutes" can never add a second chain of timers. Each kind has workers of its own: a RetrainPolicy may wait long
-for MLflow and the collector, and no ModelDeployment waits behind it. Time is the event loop's, so tests bring a loop of
-their own.
+five minutes" can never add a second chain of timers. Each reconciler has a queue with workers of its own, so none waits
+behind another one's slow passes. Time is the event loop's, so tests bring a loop of their own.
 """
 
 from __future__ import annotations
@@ -13,13 +12,10 @@ import asyncio
 import math
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Protocol
 
-from viridian.api.names import MODEL_DEPLOYMENT, RETRAIN_POLICY
 from viridian.controller.backoff import Backoff
 from viridian.controller.keys import Key
-
-KINDS: Final = (MODEL_DEPLOYMENT, RETRAIN_POLICY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,23 +58,6 @@ class QueueObserver(Protocol):
     def retried(self) -> None: ...
 
 
-class _Line:
-    """The keys of one kind that wait for a worker."""
-
-    def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self.waiting: asyncio.Queue[Key] = asyncio.Queue()
-        self._moved_at = self._loop.time()
-
-    def moved(self) -> None:
-        """A pass has ended, or the first key begins to wait."""
-        self._moved_at = self._loop.time()
-
-    @property
-    def standstill_seconds(self) -> float:
-        return 0.0 if self.waiting.empty() else self._loop.time() - self._moved_at
-
-
 class WorkQueue:
     """Keys in, passes out. `handle` does one pass and says how it ended; it must not raise."""
 
@@ -89,9 +68,11 @@ class WorkQueue:
         self._backoff = backoff
         self._observer = observer
         self._loop = asyncio.get_running_loop()
-        self._lines = {kind: _Line() for kind in KINDS}
+        self._waiting: asyncio.Queue[Key] = asyncio.Queue()
+        self._moved_at = self._loop.time()
+        """When a pass last ended, or the first key began to wait."""
         self._dirty: dict[Key, float] = {}
-        """Key to when it was woken; it stands in its line exactly if it is not active."""
+        """Key to when it was woken; it waits for a worker exactly if it is not active."""
         self._active: dict[Key, float] = {}
         """Key to when its pass began."""
         self._timers: dict[Key, asyncio.TimerHandle] = {}
@@ -121,25 +102,22 @@ class WorkQueue:
         return frozenset({*self._dirty, *self._active, *self._timers})
 
     async def work(self, workers: int) -> None:
-        """Run so many workers for each kind until cancelled."""
+        """Run so many workers until cancelled."""
         async with asyncio.TaskGroup() as group:
-            for kind, line in self._lines.items():
-                for number in range(workers):
-                    group.create_task(self._worker(line), name=f"{kind} worker {number}")
+            for number in range(workers):
+                group.create_task(self._worker(), name=f"worker {number}")
 
     async def drain(self, keys: Iterable[Key] = ()) -> None:
         """Add the keys and make passes, one at a time, until no key is waiting; timers are left alone."""
         for key in keys:
             self.add(key)
         while self.depth:
-            for line in self._lines.values():
-                while not line.waiting.empty():
-                    await self._pass(line.waiting.get_nowait())
+            await self._pass(self._waiting.get_nowait())
 
     @property
     def depth(self) -> int:
         """Keys that wait for a worker."""
-        return sum(line.waiting.qsize() for line in self._lines.values())
+        return self._waiting.qsize()
 
     @property
     def unfinished_seconds(self) -> float:
@@ -154,22 +132,21 @@ class WorkQueue:
 
     @property
     def standstill_seconds(self) -> float:
-        """For how long keys of a kind have been waiting without any pass over that kind ending; 0 while none waits."""
-        return max(line.standstill_seconds for line in self._lines.values())
+        """For how long keys have been waiting without any pass ending; 0 while none waits."""
+        return self._loop.time() - self._moved_at if self.depth else 0.0
 
     def _ring(self, key: Key) -> None:
         self._timers.pop(key, None)
         self.add(key)
 
     def _line_up(self, key: Key) -> None:
-        line = self._lines[key.kind]
-        if line.waiting.empty():
-            line.moved()
-        line.waiting.put_nowait(key)
+        if self._waiting.empty():
+            self._moved_at = self._loop.time()
+        self._waiting.put_nowait(key)
 
-    async def _worker(self, line: _Line) -> None:
+    async def _worker(self) -> None:
         while True:
-            await self._pass(await line.waiting.get())
+            await self._pass(await self._waiting.get())
 
     async def _pass(self, key: Key) -> None:
         started = self._loop.time()
@@ -180,7 +157,7 @@ class WorkQueue:
             ending = await self._handle(key)
         finally:
             del self._active[key]
-            self._lines[key.kind].moved()
+            self._moved_at = self._loop.time()
             self._observer.worked(self._loop.time() - started)
         self._finish(key, ending)
 

@@ -23,13 +23,13 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol
 
 from viridian.api import reasons
 from viridian.controller.act import Actor, Done
 from viridian.controller.keys import Key
-from viridian.controller.kinds import Kind
 from viridian.controller.queue import Ending, Gone, Retry, Settled
+from viridian.controller.reconcilable import Input, Reconcilable
 from viridian.controller.status import StatusWriter, Written
 from viridian.core.obstacles import Obstacle, Obstacles
 from viridian.core.plan import Event, EventType, Plan
@@ -83,11 +83,11 @@ class _Due:
 
 
 @dataclass(frozen=True, slots=True)
-class Reconciler:
-    """Makes passes; called by the queue's workers."""
+class Reconciler(Generic[Input]):
+    """Makes passes over one concern of the objects of one kind; called by its queue's workers."""
 
     cluster: Cluster
-    kinds: Mapping[str, Kind[Any]]
+    subject: Reconcilable[Input]
     actor: Actor
     statuses: StatusWriter
     observer: Observer
@@ -136,7 +136,7 @@ class Reconciler:
                 manifest = await self.cluster.get(key.reference)
                 if manifest is None or manifest["metadata"].get("deletionTimestamp"):
                     return
-                plan = await self.kinds[key.kind].fail_closed(key, manifest, why)
+                plan = await self.subject.fail_closed(key, manifest, why)
                 if plan is not None:
                     await self._act(key, manifest, plan)
                     log.error("failed closed: %s", plan.summary, extra={"key": str(key)})
@@ -151,16 +151,18 @@ class Reconciler:
         if manifest["metadata"].get("deletionTimestamp"):
             # Its children are the garbage collector's: making one again now would leave an orphan.
             return Settled(), PassResult.UNCHANGED
-        kind, known = self.kinds[key.kind], self.actor.attempts.obstacles(key)
-        observed = await kind.observe(key, self.statuses.as_told(key, manifest))
+        if await self.statuses.take_over(key, manifest):
+            return Settled(SOONEST), PassResult.CHANGED
+        known = self.actor.attempts.obstacles(key)
+        observed = await self.subject.observe(key, self.statuses.as_told(key, manifest))
         due = _Due(observed.now, asyncio.get_running_loop().time())
-        plan = kind.decide(observed, known)
+        plan = self.subject.decide(observed, known)
         try:
             done = await self._act(key, manifest, plan)
             if done.registry_error is not None:
-                plan = kind.unregistered(observed, done.obstacles, done.registry_error)
+                plan = self.subject.unregistered(observed, done.obstacles, done.registry_error)
             elif done.obstacles != known:
-                plan = kind.decide(observed, done.obstacles)
+                plan = self.subject.decide(observed, done.obstacles)
             written = await self._tell(key, manifest, plan)
         except ClusterConflict as error:
             log.debug("conflict: %s", error, extra={"key": str(key)})
@@ -232,7 +234,7 @@ class Reconciler:
         return LONGEST_OUTAGE_WAIT if at_once else self._after(plan, due)
 
     def _forget(self, key: Key) -> None:
-        for part in (self.statuses, self.actor.attempts, self.observer, self.kinds[key.kind]):
+        for part in (self.statuses, self.actor.attempts, self.observer, self.subject):
             part.forget(key)
         self.mistakes.pop(key, None)
         self.forget(key)

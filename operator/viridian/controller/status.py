@@ -1,4 +1,4 @@
-"""The one status write of a pass: made only where it changes something."""
+"""The one status write of a pass: one part of the status, written only where that changes something."""
 
 from __future__ import annotations
 
@@ -7,16 +7,15 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final
 
-from viridian.api.names import API_VERSION, STATUS_MANAGER
 from viridian.api.texts import cleaned
 from viridian.controller.attempts import Attempt, Attempts
+from viridian.controller.former_status import hand_over, has_former_manager, status_of
 from viridian.controller.keys import Key
+from viridian.controller.status_parts import Status, StatusPart
 from viridian.core.kube import without_empty
 from viridian.core.obstacles import Obstacle
 from viridian.core.plan import Target
 from viridian.ports.cluster import Cluster, Object
-
-Status = Mapping[str, Any]
 
 
 class Written(Enum):
@@ -37,7 +36,7 @@ class _Unwritten:
 
 
 class StatusWriter:
-    """Applies whole statuses, by a field manager that applies nothing else.
+    """Applies one reconciler's part of the status, whole, by a field manager that applies nothing else.
 
     Beside comparing, it remembers what the server made of the last write: a field that the server drops or changes, or
     that somebody else keeps in our status, would otherwise be written against for ever.
@@ -46,8 +45,9 @@ class StatusWriter:
     stands in for the stored one, so that what it says is told in Events once and not with every pass.
     """
 
-    def __init__(self, cluster: Cluster, attempts: Attempts | None = None) -> None:
+    def __init__(self, cluster: Cluster, part: StatusPart, attempts: Attempts | None = None) -> None:
         self._cluster = cluster
+        self._part = part
         self._attempts = attempts or Attempts()
         self._written: dict[Key, tuple[Any, Any]] = {}
         self._unwritten: dict[Key, _Unwritten] = {}
@@ -55,9 +55,9 @@ class StatusWriter:
         """Keys whose status people know not to be written."""
 
     async def write(self, key: Key, observed: Mapping[str, Any], wanted: Status) -> Written:
-        """Make the status of the observed object the wanted one; raises ClusterConflict."""
+        """Make this part of the observed object's status the wanted one; raises ClusterConflict."""
         wanted = cleaned(wanted)
-        meaning, stored = without_empty(wanted), without_empty(observed.get("status") or {})
+        meaning, stored = self._stored(wanted), self._stored(observed.get("status"))
         if meaning == stored or self._written.get(key) == (meaning, stored):
             self._written[key] = (meaning, stored)
             self._over(key)
@@ -68,6 +68,12 @@ class StatusWriter:
             return Written.CHANGED
         self._unwritten[key] = _Unwritten(observed["metadata"]["uid"], wanted, stored)
         return Written.NOT
+
+    async def take_over(self, key: Key, observed: Object) -> bool:
+        """Give a status of an older release to the managers of its parts; whether something was done about it."""
+        if not has_former_manager(observed):
+            return False
+        return await self._attempts.make(key, Attempt(_target(key), None, lambda: hand_over(self._cluster, observed)))
 
     def obstacle(self, key: Key) -> Obstacle | None:
         """What keeps the status from being written."""
@@ -94,16 +100,13 @@ class StatusWriter:
         unwritten = self._unwritten.get(key)
         if unwritten is None or not self.is_told(key):
             return observed
-        if (unwritten.uid, unwritten.stored) != (
-            observed["metadata"]["uid"],
-            without_empty(observed.get("status") or {}),
-        ):
+        if (unwritten.uid, unwritten.stored) != (observed["metadata"]["uid"], self._stored(observed.get("status"))):
             return observed
-        return {**observed, "status": dict(unwritten.wanted)}
+        return {**observed, "status": self._part.replaced(observed.get("status"), unwritten.wanted)}
 
     def wrote(self, key: Key, status: Status) -> bool:
-        """Whether this is the status that we wrote last, or one that we found as it should be."""
-        return key in self._written and self._written[key][1] == without_empty(status)
+        """Whether our part of it is what we wrote last, or what we found as it should be."""
+        return key in self._written and self._written[key][1] == self._stored(status)
 
     def forget(self, key: Key) -> None:
         self._written.pop(key, None)
@@ -116,22 +119,11 @@ class StatusWriter:
         await self._attempts.close()
 
     async def _apply(self, key: Key, observed: Mapping[str, Any], wanted: Status, meaning: Any) -> None:
-        answer = await self._cluster.apply_status(
-            {
-                "apiVersion": API_VERSION,
-                "kind": key.kind,
-                # A precondition: what was decided about another state of the object, or about a namesake, is void. The
-                # API server does not compare a uid here.
-                "metadata": {
-                    "name": key.name,
-                    "namespace": key.namespace,
-                    "resourceVersion": observed["metadata"]["resourceVersion"],
-                },
-                "status": wanted,
-            },
-            manager=STATUS_MANAGER,
-        )
-        self._written[key] = (meaning, without_empty(answer.get("status") or {}))
+        answer = await self._cluster.apply_status(status_of(observed, wanted or None), manager=self._part.manager)
+        self._written[key] = (meaning, self._stored(answer.get("status")))
+
+    def _stored(self, status: Any) -> Any:
+        return without_empty(self._part.of(status))
 
     def _over(self, key: Key) -> None:
         self._unwritten.pop(key, None)

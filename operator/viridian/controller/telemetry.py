@@ -8,7 +8,6 @@ from typing import Any
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
 from prometheus_client.process_collector import ProcessCollector
 
-from viridian.api.names import MODEL_DEPLOYMENT, RETRAIN_POLICY
 from viridian.controller.figures import Figures
 from viridian.controller.keys import Key
 from viridian.controller.monitoring_metrics import MonitoringMetrics
@@ -23,7 +22,7 @@ _SECONDS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0
 
 
 class Telemetry:
-    """What the parts of the loop tell, ready to be scraped. It is the observer of the queue and of the reconciler."""
+    """What the parts of the loop tell, ready to be scraped."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -38,50 +37,23 @@ class Telemetry:
     def render(self) -> bytes:
         return generate_latest(self.registry)
 
-    # ---- the queue
+    def of(self, reconciler: str, kind: str) -> ReconcilerTelemetry:
+        """The observer of one reconciler of that kind, and of its queue."""
+        for outcome in PassResult:
+            self.passes.labels(reconciler, kind, outcome)
+        return ReconcilerTelemetry(self, reconciler)
 
-    def added(self) -> None:
-        self._adds.inc()
-
-    def waited(self, seconds: float) -> None:
-        self._waited.observe(seconds)
-
-    def worked(self, seconds: float) -> None:
-        self._worked.observe(seconds)
-
-    def retried(self) -> None:
-        self._retries.inc()
-
-    def watch_queue(self, queue: WorkQueue) -> None:
+    def watch_queue(self, reconciler: str, queue: WorkQueue) -> None:
         """Read the queue's own figures whenever somebody scrapes."""
-        self._gauge("workqueue_depth", "Keys that wait for a worker.", lambda: queue.depth)
-        self._gauge(
-            "workqueue_unfinished_work_seconds",
-            "Seconds that the passes under way have taken so far, together.",
-            lambda: queue.unfinished_seconds,
-        )
-        self._gauge(
-            "workqueue_longest_running_processor_seconds",
-            "Seconds that the oldest pass under way has taken so far.",
-            lambda: queue.longest_running_seconds,
-        )
+        self._depth.labels(reconciler).set_function(lambda: queue.depth)
+        self._unfinished.labels(reconciler).set_function(lambda: queue.unfinished_seconds)
+        self._longest.labels(reconciler).set_function(lambda: queue.longest_running_seconds)
 
     def watch_lag(self, lag: Callable[[], float]) -> None:
         """Read how late the event loop is whenever somebody scrapes."""
-        self._gauge("viridian_loop_lag_seconds", "How late the event loop ran its latest heartbeat.", lag)
-
-    # ---- the passes
-
-    def reconciled(self, key: Key, outcome: PassResult, seconds: float) -> None:
-        self._reconciles.labels(key.kind, outcome).inc()
-        self._pass_seconds.labels(key.kind).observe(seconds)
-
-    def seen(self, key: Key, status: Mapping[str, Any]) -> None:
-        self.figures.seen(key, status)
-
-    def forget(self, key: Key) -> None:
-        self.figures.forget(key)
-        self.monitoring.forget(key)
+        self._gauge("viridian_loop_lag_seconds", "How late the event loop ran its latest heartbeat.").labels(
+            "viridian"
+        ).set_function(lag)
 
     # ---- the API server
 
@@ -92,20 +64,34 @@ class Telemetry:
             self._call_seconds.labels(verb, resource).observe(seconds)
 
     def _queue_metrics(self) -> None:
-        self._adds = self._counter("workqueue_adds", "Wake-ups of keys that were not waiting already.")
-        self._retries = self._counter("workqueue_retries", "Passes that failed and were put back.")
-        self._waited = self._histogram("workqueue_queue_duration_seconds", "From the wake-up to the start of the pass.")
-        self._worked = self._histogram("workqueue_work_duration_seconds", "From the start of a pass to its end.")
+        self.adds = self._counter("workqueue_adds", "Wake-ups of keys that were not waiting already.")
+        self.retries = self._counter("workqueue_retries", "Passes that failed and were put back.")
+        self.wait_seconds = self._histogram(
+            "workqueue_queue_duration_seconds", "From the wake-up to the start of the pass."
+        )
+        self.work_seconds = self._histogram("workqueue_work_duration_seconds", "From the start of a pass to its end.")
+        self._depth = self._gauge("workqueue_depth", "Keys that wait for a worker.")
+        self._unfinished = self._gauge(
+            "workqueue_unfinished_work_seconds", "Seconds that the passes under way have taken so far, together."
+        )
+        self._longest = self._gauge(
+            "workqueue_longest_running_processor_seconds",
+            "Seconds that the oldest pass under way has taken so far.",
+        )
 
     def _loop_metrics(self) -> None:
-        self._reconciles = Counter(
-            "viridian_reconciles", "Passes by kind and outcome.", ("kind", "outcome"), registry=self.registry
+        self.passes = Counter(
+            "viridian_reconciles",
+            "Passes by reconciler, kind and outcome.",
+            ("reconciler", "kind", "outcome"),
+            registry=self.registry,
         )
-        for kind in (MODEL_DEPLOYMENT, RETRAIN_POLICY):
-            for outcome in PassResult:
-                self._reconciles.labels(kind, outcome)
-        self._pass_seconds = Histogram(
-            "viridian_reconcile_seconds", "Seconds of a pass.", ("kind",), buckets=_SECONDS, registry=self.registry
+        self.pass_seconds = Histogram(
+            "viridian_reconcile_seconds",
+            "Seconds of a pass.",
+            ("reconciler", "kind"),
+            buckets=_SECONDS,
+            registry=self.registry,
         )
         self._calls = Counter(
             "viridian_api_requests",
@@ -122,12 +108,44 @@ class Telemetry:
         )
 
     def _counter(self, name: str, text: str) -> Counter:
-        counter = Counter(name, text, ("name",), registry=self.registry)
-        return counter.labels("viridian")
+        return Counter(name, text, ("name",), registry=self.registry)
 
     def _histogram(self, name: str, text: str) -> Histogram:
-        histogram = Histogram(name, text, ("name",), buckets=_SECONDS, registry=self.registry)
-        return histogram.labels("viridian")
+        return Histogram(name, text, ("name",), buckets=_SECONDS, registry=self.registry)
 
-    def _gauge(self, name: str, text: str, read: Callable[[], float]) -> None:
-        Gauge(name, text, ("name",), registry=self.registry).labels("viridian").set_function(read)
+    def _gauge(self, name: str, text: str) -> Gauge:
+        return Gauge(name, text, ("name",), registry=self.registry)
+
+
+class ReconcilerTelemetry:
+    """The observer of one reconciler and of its queue: all that it is told goes under that name."""
+
+    def __init__(self, telemetry: Telemetry, reconciler: str) -> None:
+        self._telemetry, self._name = telemetry, reconciler
+
+    # ---- the queue
+
+    def added(self) -> None:
+        self._telemetry.adds.labels(self._name).inc()
+
+    def waited(self, seconds: float) -> None:
+        self._telemetry.wait_seconds.labels(self._name).observe(seconds)
+
+    def worked(self, seconds: float) -> None:
+        self._telemetry.work_seconds.labels(self._name).observe(seconds)
+
+    def retried(self) -> None:
+        self._telemetry.retries.labels(self._name).inc()
+
+    # ---- the passes
+
+    def reconciled(self, key: Key, outcome: PassResult, seconds: float) -> None:
+        self._telemetry.passes.labels(self._name, key.kind, outcome).inc()
+        self._telemetry.pass_seconds.labels(self._name, key.kind).observe(seconds)
+
+    def seen(self, key: Key, status: Mapping[str, Any]) -> None:
+        self._telemetry.figures.seen(key, status, self._name)
+
+    def forget(self, key: Key) -> None:
+        self._telemetry.figures.forget(key)
+        self._telemetry.monitoring.forget(key)

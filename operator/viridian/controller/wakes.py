@@ -1,14 +1,15 @@
-"""From events to keys: which objects have to be looked at again because this one changed.
+"""From events to keys: which reconcilers have to look again at which objects because this one changed.
 
 For our own kinds a wake-up needs a reason, since our status writes come back as events too: the fingerprint of
-everything that a pass reads from the object itself. Annotations are part of it (approve, abort); `generation` alone
-would hide them. For children nothing is filtered: their status is the point.
+everything that a pass reads from the object itself, or a part of the status that its reconciler did not write so.
+Annotations are in the fingerprint (approve, abort); `generation` alone would hide them. What one reconciler writes into
+its part of the status wakes no other. Of a child every event wakes those that read its kind: its status is the point.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Protocol
 
 from viridian.api.names import (
     GROUP,
@@ -25,20 +26,32 @@ KINDS = frozenset({MODEL_DEPLOYMENT, RETRAIN_POLICY})
 _OWNER_LABELS = {MODEL_DEPLOYMENT_LABEL: MODEL_DEPLOYMENT, RETRAIN_POLICY_LABEL: RETRAIN_POLICY}
 
 
+class Wakeable(Protocol):
+    """A reconciler with its queue, as events concern it."""
+
+    @property
+    def kind(self) -> str:
+        """Of the objects that it is about."""
+
+    @property
+    def children(self) -> frozenset[str]:
+        """The kinds of children that it reads."""
+
+    def wake(self, key: Key) -> None:
+        """Look at this object."""
+
+    def wrote(self, key: Key, status: Manifest) -> bool:
+        """Whether its part of the status is as it wrote it last."""
+
+    def saw(self, child: Manifest, deleted: bool) -> None:
+        """An event of a child that it reads: takes notes, and neither fails nor waits."""
+
+
 class Wakes:
     """Turns events into wake-ups. Never fails and never waits: it runs inside the watch streams."""
 
-    def __init__(
-        self,
-        wake: Callable[[Key], None],
-        *,
-        wrote: Callable[[Key, Manifest], bool],
-        saw: Callable[[Manifest, bool], None] = lambda *_: None,
-    ) -> None:
-        """`wrote(key, status)`: whether this is the status that we wrote last. `saw(child, deleted)` is told of it."""
-        self._wake = wake
-        self._wrote = wrote
-        self._saw = saw
+    def __init__(self, reconcilers: Sequence[Wakeable]) -> None:
+        self._reconcilers = reconcilers
         self._fingerprints: dict[Key, object] = {}
         self._champions: dict[Key, object] = {}
         """What policies read from a ModelDeployment, by its key."""
@@ -55,17 +68,23 @@ class Wakes:
             self._wake_related(key, manifest, None)
             return
         fingerprint = _fingerprint(manifest)
-        foreign_status = not self._wrote(key, manifest.get("status") or {})
-        if self._fingerprints.get(key) != fingerprint or foreign_status:
-            self._fingerprints[key] = fingerprint
-            self._wake(key)
+        changed = self._fingerprints.get(key) != fingerprint
+        self._fingerprints[key] = fingerprint
+        for reconciler in self._of(kind):
+            if changed or not reconciler.wrote(key, manifest.get("status") or {}):
+                reconciler.wake(key)
         self._wake_related(key, manifest, _champion(manifest))
 
-    def child(self, manifest: Manifest, *, deleted: bool = False) -> None:
-        """A child appeared, changed or vanished."""
-        self._saw(manifest, deleted)
-        for key in owners(manifest):
-            self._wake(key)
+    def child(self, kind: str, manifest: Manifest, *, deleted: bool = False) -> None:
+        """A child of that kind appeared, changed or vanished."""
+        keys = list(owners(manifest))
+        for reconciler in self._reconcilers:
+            if kind not in reconciler.children:
+                continue
+            reconciler.saw(manifest, deleted)
+            for key in keys:
+                if key.kind == reconciler.kind:
+                    reconciler.wake(key)
 
     def registry_written(self, key: Key | None, models: frozenset[str]) -> None:
         """A pass over `key` wrote to these registered models: those that may follow them look at once.
@@ -80,6 +99,13 @@ class Wakes:
         """The object is gone."""
         for known in (self._fingerprints, self._champions, self._retrains, self._models):
             known.pop(key, None)
+
+    def _of(self, kind: str) -> Iterator[Wakeable]:
+        return (reconciler for reconciler in self._reconcilers if reconciler.kind == kind)
+
+    def _wake(self, key: Key) -> None:
+        for reconciler in self._of(key.kind):
+            reconciler.wake(key)
 
     def _wake_related(self, key: Key, manifest: Manifest, champion: object) -> None:
         spec = manifest.get("spec") or {}

@@ -16,7 +16,7 @@ from tests.support.mlflow_server import MlflowServer
 from tests.support.operator_process import OperatorProcess
 from tests.support.recorder import present
 from tests.support.roles import by_role, champion_part, difference
-from viridian.api.names import STATUS_MANAGER
+from viridian.api.names import RETRAINING_MANAGER, ROLLOUT_MANAGER
 
 Wish = tuple[str, dict[str, Any]]
 
@@ -110,10 +110,10 @@ def test_the_operator_never_writes_a_spec(
     wait_for_a_promotion(churn)
     policy = kube.apply(retrain_policy(namespace))
     eventually(lambda: kube.read(policy).get("status"), what="a status of the policy")
-    for stored in (kube.read(churn.identity), kube.read(policy)):
+    for stored, manager in ((kube.read(churn.identity), ROLLOUT_MANAGER), (kube.read(policy), RETRAINING_MANAGER)):
         assert spec_owners(stored) == {"test"}
         ours = [entry for entry in stored["metadata"]["managedFields"] if entry["manager"].startswith("viridian")]
-        assert [(entry["manager"], entry["subresource"]) for entry in ours] == [(STATUS_MANAGER, "status")]
+        assert [(entry["manager"], entry["subresource"]) for entry in ours] == [(manager, "status")]
         assert set(ours[0]["fieldsV1"]) == {"f:status"}
         assert "finalizers" not in stored["metadata"]
     assert shared_operator.running

@@ -16,7 +16,7 @@ from viridian.ports.cluster import ClusterConflict, ClusterRefused, Object
 class TestStatus:
     async def test_is_written_apart_from_the_spec(self, world: World) -> None:
         made = await world.cluster.apply(model_deployment(world.namespace), manager="kubectl")
-        after = await world.cluster.apply_status(self.status(made, observedGeneration=1), manager="viridian-status")
+        after = await world.cluster.apply_status(self.status(made, observedGeneration=1), manager="viridian-rollout")
         assert after["status"]["observedGeneration"] == 1
         assert after["spec"] == made["spec"]
         assert after["metadata"]["generation"] == 1
@@ -24,8 +24,8 @@ class TestStatus:
     async def test_the_same_again_changes_nothing(self, world: World) -> None:
         made = await world.cluster.apply(model_deployment(world.namespace), manager="kubectl")
         status = self.status(made, observedGeneration=1, conditions=[self.condition("Ready", "True")])
-        before = await world.cluster.apply_status(status, manager="viridian-status")
-        assert await world.cluster.apply_status(status, manager="viridian-status") == before
+        before = await world.cluster.apply_status(status, manager="viridian-rollout")
+        assert await world.cluster.apply_status(status, manager="viridian-rollout") == before
 
     async def test_a_spec_sent_along_is_not_taken(self, world: World) -> None:
         made = await world.cluster.apply(model_deployment(world.namespace), manager="kubectl")
@@ -33,7 +33,7 @@ class TestStatus:
             **self.status(made, observedGeneration=1),
             "spec": model_deployment("x", server={"replicas": 9})["spec"],
         }
-        after = await world.cluster.apply_status(sent, manager="viridian-status")
+        after = await world.cluster.apply_status(sent, manager="viridian-rollout")
         assert after["spec"] == made["spec"]
 
     async def test_a_status_sent_with_the_spec_is_not_taken(self, world: World) -> None:
@@ -48,9 +48,28 @@ class TestStatus:
         assert [found["type"] for found in after["status"]["conditions"]] == ["Ready"]
         assert "observedGeneration" not in after["status"]
 
+    async def test_managers_share_the_conditions_and_each_gives_up_its_own(self, world: World) -> None:
+        made = await world.cluster.apply(model_deployment(world.namespace), manager="kubectl")
+        ready, synced = self.condition("Ready", "True"), self.condition("RegistrySynced", "False")
+        await world.cluster.apply_status(self.status(made, conditions=[ready], replicas=1), manager="one")
+        both = await world.cluster.apply_status(self.status(made, conditions=[synced]), manager="other")
+        assert {found["type"] for found in both["status"]["conditions"]} == {"Ready", "RegistrySynced"}
+        nothing = {name: value for name, value in self.status(made).items() if name != "status"}
+        after = await world.cluster.apply_status(nothing, manager="other")
+        assert (after["status"]["conditions"], after["status"]["replicas"]) == ([ready], 1)
+        assert [entry for entry in after["metadata"]["managedFields"] if entry["manager"] == "other"] == []
+
+    async def test_what_another_manager_owns_as_well_stays(self, world: World) -> None:
+        made = await world.cluster.apply(model_deployment(world.namespace), manager="kubectl")
+        status = self.status(made, conditions=[self.condition("Ready", "True")], replicas=1)
+        await world.cluster.apply_status(status, manager="former")
+        await world.cluster.apply_status(self.status(made, replicas=1), manager="one")
+        nothing = {name: value for name, value in self.status(made).items() if name != "status"}
+        assert (await world.cluster.apply_status(nothing, manager="former"))["status"] == {"replicas": 1}
+
     async def test_the_spec_leaves_it_alone(self, world: World) -> None:
         made = await world.cluster.apply(model_deployment(world.namespace), manager="kubectl")
-        await world.cluster.apply_status(self.status(made, observedGeneration=1), manager="viridian-status")
+        await world.cluster.apply_status(self.status(made, observedGeneration=1), manager="viridian-rollout")
         changed = model_deployment(world.namespace, server={"replicas": 5})
         after = await world.cluster.apply(changed, manager="kubectl")
         assert after["metadata"]["generation"] == 2

@@ -230,7 +230,7 @@ class Store:
     def _intent(self, manifest: Mapping[str, Any], subresource: str) -> Object:
         """The part of a manifest that this way of writing takes notice of."""
         if subresource:
-            return {"status": copied(manifest.get("status", {}))}
+            return {"status": copied(manifest["status"])} if "status" in manifest else {}
         wanted = _owned_part(copied(manifest))
         if manifest["kind"] not in WITHOUT_STATUS:
             wanted.pop("status", None)

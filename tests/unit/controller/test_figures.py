@@ -33,32 +33,34 @@ async def test_the_queue_is_told_under_the_names_that_people_know() -> None:
         return Settled()
 
     telemetry = Telemetry()
-    queue = WorkQueue(handle, backoff=Backoff(lambda: 0.5), observer=telemetry)
-    telemetry.watch_queue(queue)
+    observer = telemetry.of("rollout", KEY.kind)
+    queue = WorkQueue(handle, backoff=Backoff(lambda: 0.5), observer=observer)
+    telemetry.watch_queue("rollout", queue)
     await queue.drain([KEY])
     queue.add(POLICY)
-    telemetry.retried()
+    observer.retried()
     told = samples(telemetry)
-    assert told["workqueue_depth{name=viridian}"] == 1
-    assert told["workqueue_adds_total{name=viridian}"] == 2
-    assert told["workqueue_retries_total{name=viridian}"] == 1
-    assert told["workqueue_queue_duration_seconds_count{name=viridian}"] == 1
-    assert told["workqueue_work_duration_seconds_count{name=viridian}"] == 1
-    assert told["workqueue_longest_running_processor_seconds{name=viridian}"] == 0
-    assert told["workqueue_unfinished_work_seconds{name=viridian}"] == 0
+    assert told["workqueue_depth{name=rollout}"] == 1
+    assert told["workqueue_adds_total{name=rollout}"] == 2
+    assert told["workqueue_retries_total{name=rollout}"] == 1
+    assert told["workqueue_queue_duration_seconds_count{name=rollout}"] == 1
+    assert told["workqueue_work_duration_seconds_count{name=rollout}"] == 1
+    assert told["workqueue_longest_running_processor_seconds{name=rollout}"] == 0
+    assert told["workqueue_unfinished_work_seconds{name=rollout}"] == 0
 
 
 async def test_passes_calls_and_lag() -> None:
     telemetry = Telemetry()
     heartbeat = Heartbeat()
     telemetry.watch_lag(lambda: heartbeat.lag)
-    telemetry.reconciled(KEY, PassResult.CHANGED, 0.2)
+    telemetry.of("retraining", POLICY.kind)
+    telemetry.of("rollout", KEY.kind).reconciled(KEY, PassResult.CHANGED, 0.2)
     telemetry.called("apply", "deployments", "200", 0.01)
     telemetry.called("watch", "services", "200", 60.0)
     told = samples(telemetry)
-    assert told["viridian_reconciles_total{kind=ModelDeployment,outcome=changed}"] == 1
-    assert told["viridian_reconciles_total{kind=RetrainPolicy,outcome=error}"] == 0
-    assert told["viridian_reconcile_seconds_count{kind=ModelDeployment}"] == 1
+    assert told["viridian_reconciles_total{kind=ModelDeployment,outcome=changed,reconciler=rollout}"] == 1
+    assert told["viridian_reconciles_total{kind=RetrainPolicy,outcome=error,reconciler=retraining}"] == 0
+    assert told["viridian_reconcile_seconds_count{kind=ModelDeployment,reconciler=rollout}"] == 1
     assert told["viridian_api_requests_total{code=200,resource=deployments,verb=apply}"] == 1
     assert told["viridian_api_requests_total{code=200,resource=services,verb=watch}"] == 1
     assert "viridian_api_request_seconds_count{resource=services,verb=watch}" not in told
@@ -70,7 +72,9 @@ def test_a_model_on_trial() -> None:
     telemetry = Telemetry()
     challenger = {"weight": 25, "metrics": [{"name": "error-rate", "verdict": "Pass"}]}
     conditions = [{"type": "Ready", "status": "True"}, {"type": "RollbackReady", "status": "Unknown"}]
-    telemetry.seen(KEY, {"champion": {"version": "1"}, "challenger": challenger, "conditions": conditions})
+    telemetry.of("rollout", KEY.kind).seen(
+        KEY, {"champion": {"version": "1"}, "challenger": challenger, "conditions": conditions}
+    )
     told = samples(telemetry)
     assert told["viridian_model_weight{name=churn,namespace=default,role=champion}"] == 75
     assert told["viridian_model_weight{name=churn,namespace=default,role=challenger}"] == 25
@@ -84,7 +88,7 @@ def test_a_rollback_is_counted_once_and_one_from_before_the_start_is_not() -> No
     old = {"lastRollback": {"revertedAt": "2026-11-22T00:00:00Z", "seconds": 9.0}}
     new = {"lastRollback": {"revertedAt": "2026-11-23T00:00:00Z", "seconds": 1.2}}
     for status in (old, old, new, new):
-        telemetry.seen(KEY, status)
+        telemetry.of("rollout", KEY.kind).seen(KEY, status)
     told = samples(telemetry)
     assert told["viridian_rollbacks_total{name=churn,namespace=default}"] == 1
     assert told["viridian_time_to_revert_seconds_count{}"] == 1
@@ -102,7 +106,7 @@ def test_runs_of_a_policy() -> None:
         {"lastRun": {"id": "a", "outcome": "HandedOver"}},
         {"lastRun": {"id": "b", "outcome": "Rejected"}, "activeRun": {"id": "c"}},
     ):
-        telemetry.seen(POLICY, status)
+        telemetry.of("retraining", POLICY.kind).seen(POLICY, status)
     told = samples(telemetry)
     assert told["viridian_runs_total{name=weekly,namespace=default,outcome=HandedOver}"] == 1
     assert told["viridian_runs_total{name=weekly,namespace=default,outcome=Rejected}"] == 1
@@ -111,6 +115,8 @@ def test_runs_of_a_policy() -> None:
 
 def test_nothing_is_left_of_an_object_that_is_gone() -> None:
     telemetry = Telemetry()
-    telemetry.seen(KEY, {"champion": {"version": "1"}, "conditions": [{"type": "Ready", "status": "True"}]})
-    telemetry.forget(KEY)
+    telemetry.of("rollout", KEY.kind).seen(
+        KEY, {"champion": {"version": "1"}, "conditions": [{"type": "Ready", "status": "True"}]}
+    )
+    telemetry.of("rollout", KEY.kind).forget(KEY)
     assert not [series for series in samples(telemetry) if "churn" in series]

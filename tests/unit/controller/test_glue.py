@@ -22,9 +22,10 @@ from tests.support.memory_registry import MemoryRegistry
 from tests.unit.controller.world import NOW, ToldPods
 from viridian.api.resources import OWN
 from viridian.controller import glue
+from viridian.controller.environment import Environment
 from viridian.controller.health import Health, Unhealthy
 from viridian.controller.keys import Key
-from viridian.controller.loop import Environment, Loop, assemble
+from viridian.controller.loop import Loop, assemble
 from viridian.controller.telemetry import Telemetry
 from viridian.controller.watched import CHILDREN
 from viridian.rollout.input import OperatorSettings
@@ -71,7 +72,7 @@ async def test_an_event_becomes_a_key_in_the_queue() -> None:
     child = {"metadata": {"name": "x", "namespace": "ml", "labels": {"viridian.dev/retrain-policy": "weekly"}}}
     await handlers["wake-modeldeployments"](event={"type": None, "object": model})
     await handlers["wake-jobs"](event={"type": "ADDED", "object": child})
-    assert loop.queue.known() == {Key("ModelDeployment", "ml", "churn"), Key("RetrainPolicy", "ml", "weekly")}
+    assert loop.known() == {Key("ModelDeployment", "ml", "churn"), Key("RetrainPolicy", "ml", "weekly")}
 
 
 @pytest.mark.parametrize("namespaced", [True, False])

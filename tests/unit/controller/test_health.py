@@ -22,8 +22,8 @@ async def _settled(key: Key) -> Ending:
 
 
 def health(handle: Callable[[Key], Awaitable[Ending]] = _settled, tasks: tuple[asyncio.Task[None], ...] = ()) -> Health:
-    queue = WorkQueue(handle, backoff=Backoff(lambda: 0.5), observer=Telemetry())
-    return Health(Heartbeat(), queue, lambda: tasks, frozenset({"services", "ml/pods"}))
+    queue = WorkQueue(handle, backoff=Backoff(lambda: 0.5), observer=Telemetry().of("rollout", KEY.kind))
+    return Health(Heartbeat(), (queue,), lambda: tasks, frozenset({"services", "ml/pods"}))
 
 
 def test_a_loop_that_comes_round_is_well() -> None:
@@ -78,12 +78,12 @@ def test_a_pass_that_does_not_end_is_noticed_alone_and_with_keys_that_wait() -> 
             return Settled()
 
         checked = health(hang)
-        working = asyncio.create_task(checked.queue.work(1))
-        checked.queue.add(KEY)
+        working = asyncio.create_task(checked.queues[0].work(1))
+        checked.queues[0].add(KEY)
         await asyncio.sleep(LONGEST_STANDSTILL + 1)
         with pytest.raises(Unhealthy, match="a pass has been under way for 601 s"):
             checked.check_progress()
-        checked.queue.add(Key("ModelDeployment", "default", "other"))
+        checked.queues[0].add(Key("ModelDeployment", "default", "other"))
         await asyncio.sleep(LONGEST_STANDSTILL + 1)
         with pytest.raises(Unhealthy, match="1 keys have been waiting"):
             checked.check_progress()

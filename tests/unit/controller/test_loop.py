@@ -13,8 +13,9 @@ from tests.support.memory_registry import MemoryRegistry
 from tests.support.virtual_time import run_virtually
 from tests.unit.controller.world import KEY, ToldPods, model_deployment
 from viridian.api.names import MODEL_DEPLOYMENT, RETRAIN_POLICY
+from viridian.controller.environment import Environment
 from viridian.controller.keys import Key
-from viridian.controller.loop import CENSUS_EVERY, Environment, Loop, assemble
+from viridian.controller.loop import CENSUS_EVERY, Loop, assemble
 from viridian.controller.telemetry import Telemetry
 from viridian.ports.cluster import Object
 from viridian.rollout.input import OperatorSettings
@@ -47,7 +48,7 @@ class Stage:
         if object_["kind"] in (MODEL_DEPLOYMENT, RETRAIN_POLICY):
             self.loop.wakes.own(object_["kind"], object_, deleted=type_ == "DELETED")
         else:
-            self.loop.wakes.child(object_)
+            self.loop.wakes.child(object_["kind"], object_)
 
 
 @asynccontextmanager
@@ -118,10 +119,10 @@ def test_trap_c_an_object_deleted_behind_our_back_is_not_brought_back() -> None:
             stage.deaf = True
             stage.cluster.remove(MODEL_DEPLOYMENT, "churn")
             stage.cluster.collect_garbage()
-            stage.loop.queue.add(KEY)
+            stage.loop.add(KEY)
             await asyncio.sleep(1)
             assert stage.cluster.find("Deployment", "churn-blue") is None
-            assert stage.loop.queue.known() == frozenset()
+            assert stage.loop.known() == frozenset()
 
     run_virtually(main())
 
@@ -136,7 +137,7 @@ def test_trap_d_a_lost_deletion_leaves_no_ghost_and_a_lost_creation_no_orphan() 
             stage.cluster.collect_garbage()
             stage.cluster.create(model_deployment())
             await asyncio.sleep(CENSUS_EVERY)
-            assert stage.loop.queue.known() == {KEY}
+            assert stage.loop.known() == {KEY}
             assert condition(stage, "Reconciling") == "True"
             assert b"ghost" not in stage.loop.telemetry.render()
 
@@ -167,7 +168,7 @@ def test_an_unreachable_api_server_during_the_census_ends_nothing() -> None:
             stage.deaf = True
             stage.cluster.create(model_deployment())
             await asyncio.sleep(CENSUS_EVERY)
-            assert stage.loop.queue.known() == {KEY}
+            assert stage.loop.known() == {KEY}
 
     run_virtually(main())
 
@@ -191,6 +192,6 @@ def test_a_policy_hears_of_its_model() -> None:
             stage.cluster.create(model_deployment())
             await asyncio.sleep(1)
             assert [call for call in stage.cluster.calls if (call.verb, call.kind) == ("get", RETRAIN_POLICY)]
-            assert key in stage.loop.queue.known()
+            assert key in stage.loop.known()
 
     run_virtually(main())

@@ -44,7 +44,7 @@ class Stage:
     async def observe(self) -> RolloutInput:
         found = await self.cluster.get(KEY.reference)
         assert found is not None
-        return (await self.kind.observe(KEY, found)).snapshot
+        return (await self.kind.observe(KEY, found)).input
 
 
 async def test_an_old_version_under_a_new_number_is_refused_where_signatures_are_asked_for() -> None:

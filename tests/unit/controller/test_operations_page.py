@@ -31,7 +31,8 @@ async def test_every_metric() -> None:
         return Settled()
 
     telemetry, heartbeat = Telemetry(), Heartbeat()
-    telemetry.watch_queue(WorkQueue(handle, backoff=Backoff(lambda: 0.5), observer=telemetry))
+    observer = telemetry.of("rollout", "ModelDeployment")
+    telemetry.watch_queue("rollout", WorkQueue(handle, backoff=Backoff(lambda: 0.5), observer=observer))
     telemetry.watch_lag(lambda: heartbeat.lag)
     for family in telemetry.registry.collect():
         if not family.name.startswith("process_"):

@@ -122,26 +122,23 @@ def test_different_keys_are_worked_on_at_the_same_time() -> None:
     run_virtually(main())
 
 
-def test_no_kind_waits_behind_another() -> None:
+def test_no_queue_waits_behind_another() -> None:
     """Policies wait for MLflow and the collector; a revert must not wait for policies."""
 
     async def main() -> None:
-        seen: list[Key] = []
-
-        async def handle(key: Key) -> Ending:
-            seen.append(key)
-            if key.kind == "RetrainPolicy":
-                await asyncio.sleep(3600)
+        async def hang(key: Key) -> Ending:
+            await asyncio.sleep(3600)
             return Settled()
 
-        async with at_work(handle, workers=2) as queue:
+        passes = Passes()
+        async with at_work(hang, workers=2) as policies, at_work(passes, workers=2) as models:
             for name in "abcd":
-                queue.add(Key("RetrainPolicy", "ml", name))
+                policies.add(Key("RetrainPolicy", "ml", name))
             await asyncio.sleep(1)
-            queue.add(A)
+            models.add(A)
             await asyncio.sleep(1)
-            assert seen[-1] == A
-            assert queue.standstill_seconds == 2.0, "policies do stand still"
+            assert passes.times() == [1.0]
+            assert policies.standstill_seconds == 2.0, "policies do stand still"
 
     run_virtually(main())
 

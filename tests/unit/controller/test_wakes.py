@@ -30,11 +30,30 @@ def policy() -> dict[str, Any]:
     }
 
 
+class Reading:
+    """A reconciler of one kind that reads every status of its object, and Pods."""
+
+    children = frozenset({"Pod"})
+
+    def __init__(self, kind: str, stage: Stage) -> None:
+        self.kind, self._stage = kind, stage
+
+    def wake(self, key: Key) -> None:
+        self._stage.woken.append(key)
+
+    def wrote(self, key: Key, status: Any) -> bool:
+        return key == POLICY or status == self._stage.own_status
+
+    def saw(self, child: Any, deleted: bool) -> None:
+        self._stage.seen.append(child)
+
+
 class Stage:
     def __init__(self) -> None:
         self.woken: list[Key] = []
+        self.seen: list[Any] = []
         self.own_status: Any = {"champion": {"version": "1"}}
-        self.wakes = Wakes(self.woken.append, wrote=lambda key, status: key == POLICY or status == self.own_status)
+        self.wakes = Wakes([Reading(kind, self) for kind in (MODEL_DEPLOYMENT, RETRAIN_POLICY)])
 
     def model(self, changed: dict[str, Any], *, deleted: bool = False) -> list[Key]:
         self.woken.clear()
@@ -144,6 +163,12 @@ def test_a_child_wakes_its_owner_by_label_or_by_reference() -> None:
 def test_every_event_of_a_child_wakes(stage: Stage) -> None:
     stage.woken.clear()
     child = {"metadata": {"namespace": "ml", "labels": {"viridian.dev/model-deployment": "churn"}}}
-    stage.wakes.child(child)
-    stage.wakes.child(child)
+    stage.wakes.child("Pod", child)
+    stage.wakes.child("Pod", child)
     assert stage.woken == [MODEL, MODEL]
+
+
+def test_a_child_of_a_kind_that_nobody_reads_wakes_nobody(stage: Stage) -> None:
+    stage.woken.clear()
+    stage.wakes.child("Job", {"metadata": {"namespace": "ml", "labels": {"viridian.dev/model-deployment": "churn"}}})
+    assert (stage.woken, stage.seen) == ([], [])

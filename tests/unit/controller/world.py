@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,15 +13,18 @@ from viridian.api.names import API_VERSION, MODEL_DEPLOYMENT
 from viridian.api.samples import Idle, PodSample, PodTarget, ScrapeFailure
 from viridian.controller.act import Actor
 from viridian.controller.keys import Key
-from viridian.controller.kinds import Observed
+from viridian.controller.reconcilable import Observed
 from viridian.controller.reconcile import PassResult, Reconciler
 from viridian.controller.status import StatusWriter
+from viridian.controller.status_parts import ROLLOUT
 from viridian.core.obstacles import Obstacles
 from viridian.core.plan import Plan
 from viridian.ports.cluster import Object
 from viridian.ports.registry import RegistryError
 
 KEY = Key(MODEL_DEPLOYMENT, "default", "churn")
+PART = replace(ROLLOUT, fields=ROLLOUT.fields | {"refused", "said"})
+"""What the scripted plans write."""
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
 
@@ -73,17 +76,20 @@ class Scripted:
         return Observed(manifest, NOW)
 
     def decide(self, observed: Observed[Object], obstacles: Obstacles) -> Plan:
-        plan = self.plan(observed.snapshot)
+        plan = self.plan(observed.input)
         return self.hindered(plan, obstacles) if obstacles else plan
 
     def unregistered(self, observed: Observed[Object], obstacles: Obstacles, error: RegistryError) -> Plan:
-        return self.after_silence(self.plan(observed.snapshot), error.message)
+        return self.after_silence(self.plan(observed.input), error.message)
 
     async def fail_closed(self, key: Key, manifest: Object, why: str) -> Plan | None:
         return self.closed
 
     def forget(self, key: Key) -> None:
         self.forgotten.append(key)
+
+    async def close(self) -> None:
+        """Nothing goes on."""
 
 
 @dataclass
@@ -118,9 +124,9 @@ class Bench:
         self.cluster.create(model_deployment())
         self.reconcile = Reconciler(
             cluster=self.cluster,
-            kinds={MODEL_DEPLOYMENT: kind},
+            subject=kind,
             actor=Actor(self.cluster, self.registry, self.pods),
-            statuses=StatusWriter(self.cluster),
+            statuses=StatusWriter(self.cluster, PART),
             observer=self.observer,
             resync=lambda: 300.0,
             registry_written=lambda key, models: self.written.append((key, models)),

@@ -95,7 +95,7 @@ class TestWrites:
 
     async def test_a_status_goes_to_its_subresource(self, api: ScriptedApi, cluster: KubernetesCluster) -> None:
         api.answer(Answer(200, DEPLOYMENT))
-        await cluster.apply_status(DEPLOYMENT, manager="viridian-status")
+        await cluster.apply_status(DEPLOYMENT, manager="viridian-rollout")
         assert api.asked[0].path.endswith("/deployments/churn-blue/status")
 
     async def test_a_delete_names_the_uid(self, api: ScriptedApi, cluster: KubernetesCluster) -> None:

@@ -1,4 +1,4 @@
-"""What the loop must know about a kind: how to observe it, how to decide, and what to forget."""
+"""What a reconciler must know about its subject: how to observe it, how to decide, and what to forget."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from viridian.core.plan import Plan
 from viridian.ports.cluster import Object
 from viridian.ports.registry import RegistryError
 
-Snapshot = TypeVar("Snapshot")
+Input = TypeVar("Input")
 
 
 @dataclass(frozen=True, slots=True)
-class Observed(Generic[Snapshot]):
-    """A snapshot, and the one time that everything in this pass is decided by."""
+class Observed(Generic[Input]):
+    """The input of a decision, and the one time that everything in this pass is decided by."""
 
-    snapshot: Snapshot
+    input: Input
     now: datetime
 
 
-class Kind(Protocol[Snapshot]):
-    """One of our kinds, as the loop treats it."""
+class Reconcilable(Protocol[Input]):
+    """One concern of one of our kinds, as its reconciler treats it."""
 
-    async def observe(self, key: Key, manifest: Object) -> Observed[Snapshot]:
+    async def observe(self, key: Key, manifest: Object) -> Observed[Input]:
         """Read the world of the object, which itself has just been read; raises ClusterError."""
 
-    def decide(self, observed: Observed[Snapshot], obstacles: Obstacles) -> Plan:
+    def decide(self, observed: Observed[Input], obstacles: Obstacles) -> Plan:
         """Pure: what to do, and what to say, while these stand in the way of writes."""
 
-    def unregistered(self, observed: Observed[Snapshot], obstacles: Obstacles, error: RegistryError) -> Plan:
+    def unregistered(self, observed: Observed[Input], obstacles: Obstacles, error: RegistryError) -> Plan:
         """Pure: what to say after the registry did not take a write of this pass. Its actions are not performed."""
 
     async def fail_closed(self, key: Key, manifest: Object, why: str) -> Plan | None:
@@ -40,3 +40,6 @@ class Kind(Protocol[Snapshot]):
 
     def forget(self, key: Key) -> None:
         """The object is gone."""
+
+    async def close(self) -> None:
+        """End what goes on beside the passes."""

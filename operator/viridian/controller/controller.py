@@ -1,0 +1,86 @@
+"""A controller: one reconciler with a queue of its own, and the events that concern it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from viridian.controller.act import Actor
+from viridian.controller.attempts import Attempts
+from viridian.controller.backoff import Backoff
+from viridian.controller.environment import Common
+from viridian.controller.keys import Key
+from viridian.controller.queue import WorkQueue
+from viridian.controller.reconcilable import Input, Reconcilable
+from viridian.controller.reconcile import Reconciler
+from viridian.controller.status import StatusWriter
+from viridian.controller.status_parts import StatusPart
+
+Manifest = Mapping[str, Any]
+
+
+def _takes_no_notes(child: Manifest, deleted: bool) -> None:
+    """Of what the watch tells."""
+
+
+@dataclass(frozen=True, slots=True)
+class Controller:
+    """What runs one reconciler; satisfies `viridian.controller.wakes.Wakeable`."""
+
+    name: str
+    kind: str
+    children: frozenset[str]
+    reconciler: Reconciler[Any]
+    queue: WorkQueue
+    saw: Callable[[Manifest, bool], None] = _takes_no_notes
+
+    def wake(self, key: Key) -> None:
+        self.queue.add(key)
+
+    def wrote(self, key: Key, status: Manifest) -> bool:
+        return self.reconciler.statuses.wrote(key, status)
+
+    async def close(self) -> None:
+        """End what is under way beside the passes."""
+        await self.reconciler.subject.close()
+        await self.reconciler.actor.close()
+        await self.reconciler.statuses.close()
+
+
+def controller(
+    common: Common,
+    name: str,
+    kind: str,
+    subject: Reconcilable[Input],
+    part: StatusPart,
+    *,
+    children: frozenset[str],
+    saw: Callable[[Manifest, bool], None] = _takes_no_notes,
+) -> Controller:
+    """The controller of one subject, which owns this part of the status and reads children of these kinds."""
+    environment, observer = common.environment, common.telemetry.of(name, kind)
+
+    def attempts() -> Attempts:
+        return Attempts(environment.random, look_again=lambda key: queue.add(key))
+
+    reconciler = Reconciler(
+        cluster=environment.cluster,
+        subject=subject,
+        actor=Actor(
+            environment.cluster,
+            common.registry,
+            environment.pods,
+            own_registries=common.own_registries,
+            ended_late=lambda model: common.registry_written(None, frozenset({model})),
+            attempts=attempts(),
+        ),
+        statuses=StatusWriter(environment.cluster, part, attempts()),
+        observer=observer,
+        resync=common.resync,
+        registry_written=common.registry_written,
+        forget=common.forget,
+    )
+    queue = WorkQueue(reconciler, backoff=Backoff(environment.random), observer=observer)
+    common.telemetry.watch_queue(name, queue)
+    return Controller(name, kind, children, reconciler, queue, saw)

@@ -1,0 +1,53 @@
+"""What the loop is given from outside, and what all of its reconcilers share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from viridian.controller.keys import Key
+from viridian.controller.registries import ByNamespace
+from viridian.controller.registry_view import RegistryView
+from viridian.controller.telemetry import Telemetry
+from viridian.ports.cluster import Cluster
+from viridian.ports.collector import Collector
+from viridian.ports.pod_files import Bundles
+from viridian.ports.pods import Pods
+from viridian.ports.registry import Registry
+from viridian.rollout.input import OperatorSettings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Environment:
+    """Everything the loop has from outside: ports, time and chance."""
+
+    cluster: Cluster
+    registry: Registry | None
+    own_registries: Mapping[str, Registry] = field(default_factory=dict)
+    """Of namespaces with an identity of their own in MLflow."""
+    pods: Pods
+    bundles: Bundles
+    feedback: Collector | None
+    clock: Callable[[], datetime]
+    random: Callable[[], float]
+    """Uniform in [0, 1)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Common:
+    """What every reconciler is built with."""
+
+    environment: Environment
+    settings: OperatorSettings
+    telemetry: Telemetry
+    registry: Registry
+    """The environment's, or one that refuses everything where there is none."""
+    own_registries: Mapping[str, Registry]
+    views: ByNamespace[RegistryView]
+    resync: Callable[[], float]
+    """Seconds until an object is looked at again in any case; with jitter."""
+    registry_written: Callable[[Key | None, frozenset[str]], None]
+    """Is told which registered models a pass over this key has written to."""
+    forget: Callable[[Key], None]
+    """Is told that an object is gone."""

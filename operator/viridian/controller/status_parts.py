@@ -1,0 +1,105 @@
+"""Which reconciler owns which part of a status: fields, condition types, and the field manager that applies them.
+
+Conditions are a map by their type, so several managers share the list. What no part names belongs to nobody here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from viridian.api import reasons
+from viridian.api.names import MODEL_DEPLOYMENT, RETRAIN_POLICY, RETRAINING_MANAGER, ROLLOUT_MANAGER
+from viridian.core.conditions import conditions_in
+
+Status = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class StatusPart:
+    """The fields and the conditions that one manager applies."""
+
+    manager: str
+    fields: frozenset[str]
+    conditions: frozenset[str]
+
+    def of(self, status: Any) -> Status:
+        """What a status holds of this part, whoever wrote it; the order of conditions means nothing."""
+        if not isinstance(status, Mapping):
+            return {}
+        found = {name: value for name, value in status.items() if name in self.fields}
+        conditions = [c for c in conditions_in(status.get("conditions")) if c.get("type") in self.conditions]
+        return {**found, "conditions": sorted(conditions, key=_type)} if conditions else found
+
+    def replaced(self, status: Any, wanted: Status) -> dict[str, Any]:
+        """The status with `wanted` in the place of what it holds of this part."""
+        stored = status if isinstance(status, Mapping) else {}
+        others = {name: value for name, value in stored.items() if name not in self.fields}
+        conditions = [c for c in conditions_in(stored.get("conditions")) if c.get("type") not in self.conditions]
+        return {**others, **wanted, "conditions": [*conditions, *wanted.get("conditions", ())]}
+
+
+def _type(condition: Mapping[str, Any]) -> str:
+    return str(condition.get("type"))
+
+
+MONITORING_FIELDS: Final = frozenset({"monitoring"})
+MONITORING_CONDITIONS: Final = frozenset(
+    {
+        reasons.MONITORED,
+        reasons.DATA_DRIFT,
+        reasons.PREDICTION_DRIFT,
+        reasons.CONCEPT_DRIFT,
+        reasons.DECAY,
+        reasons.REVIEW_REQUIRED,
+    }
+)
+ROLLOUT: Final = StatusPart(
+    ROLLOUT_MANAGER,
+    frozenset(
+        {
+            "observedGeneration",
+            "champion",
+            "challenger",
+            "fallback",
+            "rejected",
+            "history",
+            "lastRollback",
+            "replicas",
+            "selector",
+        }
+    )
+    | MONITORING_FIELDS,
+    frozenset(
+        {
+            reasons.READY,
+            reasons.RECONCILING,
+            reasons.STALLED,
+            reasons.MODEL_RESOLVED,
+            reasons.CHALLENGER_HEALTHY,
+            reasons.ROLLBACK_READY,
+            reasons.ADDRESSES_CURRENT,
+            reasons.REGISTRY_TOLD,
+        }
+    )
+    | MONITORING_CONDITIONS,
+)
+RETRAINING: Final = StatusPart(
+    RETRAINING_MANAGER,
+    frozenset({"observedGeneration", "activeRun", "lastRun", "runs", "triggers", "nextScheduled"}),
+    frozenset(
+        {
+            reasons.READY,
+            reasons.RECONCILING,
+            reasons.STALLED,
+            reasons.DATA_QUALITY,
+            reasons.PAUSED_CONDITION,
+        }
+    ),
+)
+STATUS_PARTS: Final[Mapping[str, tuple[StatusPart, ...]]] = {
+    MODEL_DEPLOYMENT: (ROLLOUT,),
+    RETRAIN_POLICY: (RETRAINING,),
+}
+"""All parts of the status of each kind."""
