@@ -51,7 +51,7 @@ ROLLOUT_MANAGER = "viridian-rollout"  # one reconciler's part of the status, her
 RETRAINING_MANAGER = "viridian-retraining"
 FORMER_STATUS_MANAGER = "viridian-status"  # all of the status, in releases before 0.11
 RECORDS_MANAGER = "viridian-records"  # what became of something, noted on its record
-MONITORING_MANAGER = "viridian-monitoring"  # what the monitors said, on the record of the champion
+MONITORING_MANAGER = "viridian-monitoring"  # what the monitors found: in the status and on the champion's record
 
 HTTP_PORT = "http"
 MANAGEMENT_PORT = "management"

@@ -22,7 +22,6 @@ from viridian.api.names import (
     slot_deployment,
 )
 from viridian.controller.keys import Key
-from viridian.controller.monitors import Monitors
 from viridian.controller.ownership import check_not_left_behind, owned
 from viridian.controller.reconcilable import Observed
 from viridian.controller.resolve import Resolver
@@ -55,7 +54,6 @@ class ModelDeployments:
     samples: Samples
     settings: OperatorSettings
     clock: Callable[[], datetime]
-    monitors: Monitors
 
     async def observe(self, key: Key, manifest: Object) -> Observed[RolloutInput]:
         """The object as it was just read, and everything that belongs to it."""
@@ -77,12 +75,11 @@ class ModelDeployments:
             taken=children.taken,
             leaving=children.leaving,
         )
-        readings, watch, owners = await asyncio.gather(
+        readings, owners = await asyncio.gather(
             self._readings(key, snapshot),
-            self.monitors.watch(key, snapshot, self.clock()),
             self.resolver.owners(named_models(snapshot), key.namespace),
         )
-        return Observed(replace(snapshot, readings=readings, watch=watch, owners=owners), self.clock())
+        return Observed(replace(snapshot, readings=readings, owners=owners), self.clock())
 
     def decide(self, observed: Observed[RolloutInput], obstacles: Obstacles = NO_OBSTACLES) -> Plan:
         return decide(replace(observed.input, obstacles=obstacles), observed.now)
@@ -99,12 +96,11 @@ class ModelDeployments:
         live = children.named("Service", key.name)
         return give_back(replace(alone, slots=children.slots(key), live=live), self.clock(), why)
 
-    def forget(self, key: Key) -> None:
+    async def forget(self, key: Key) -> None:
         self.samples.forget(key)
-        self.monitors.forget(key)
 
     async def close(self) -> None:
-        await self.monitors.close()
+        """Nothing goes on beside the passes."""
 
     async def _readings(self, key: Key, snapshot: RolloutInput) -> Mapping[str, Sequence[Reading]]:
         if snapshot.spec is None:
@@ -216,7 +212,7 @@ def _serves(child: Object, key: Key) -> bool:
 def _alone(key: Key, manifest: Object, settings: OperatorSettings) -> RolloutInput:
     """What the object says about itself."""
     metadata = manifest["metadata"]
-    spec, invalid = _spec(manifest)
+    spec, invalid = parse_spec(manifest)
     return RolloutInput(
         name=key.name,
         namespace=key.namespace,
@@ -230,7 +226,8 @@ def _alone(key: Key, manifest: Object, settings: OperatorSettings) -> RolloutInp
     )
 
 
-def _spec(manifest: Object) -> tuple[ModelDeploymentSpec | None, str]:
+def parse_spec(manifest: Object) -> tuple[ModelDeploymentSpec | None, str]:
+    """The spec, or why it cannot be read."""
     try:
         return msgspec.convert(manifest.get("spec") or {}, ModelDeploymentSpec), ""
     except msgspec.ValidationError as error:

@@ -95,7 +95,7 @@ class RetrainPolicies:
     async def fail_closed(self, key: Key, manifest: Object, why: str) -> Plan | None:  # noqa: ARG002
         return None  # no user meets a run
 
-    def forget(self, key: Key) -> None:
+    async def forget(self, key: Key) -> None:
         self.last_seen.forget(key)
 
     async def close(self) -> None:

@@ -38,7 +38,7 @@ class Reconcilable(Protocol[Input]):
     async def fail_closed(self, key: Key, manifest: Object, why: str) -> Plan | None:
         """What to do where neither observing nor deciding works: the least that keeps users safe; None for nothing."""
 
-    def forget(self, key: Key) -> None:
+    async def forget(self, key: Key) -> None:
         """The object is gone."""
 
     async def close(self) -> None:

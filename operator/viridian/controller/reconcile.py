@@ -146,7 +146,7 @@ class Reconciler(Generic[Input]):
     async def _pass(self, key: Key) -> tuple[Ending, PassResult]:
         manifest = await self.cluster.get(key.reference)
         if manifest is None:
-            self._forget(key)
+            await self._forget(key)
             return Gone(), PassResult.GONE
         if manifest["metadata"].get("deletionTimestamp"):
             # Its children are the garbage collector's: making one again now would leave an orphan.
@@ -233,11 +233,12 @@ class Reconciler(Generic[Input]):
         at_once = plan.wake is not None and plan.wake <= due.now
         return LONGEST_OUTAGE_WAIT if at_once else self._after(plan, due)
 
-    def _forget(self, key: Key) -> None:
-        for part in (self.statuses, self.actor.attempts, self.observer, self.subject):
+    async def _forget(self, key: Key) -> None:
+        for part in (self.statuses, self.actor.attempts, self.observer):
             part.forget(key)
         self.mistakes.pop(key, None)
         self.forget(key)
+        await self.subject.forget(key)
 
 
 def _report(key: Key, plan: Plan, done: Done, changed: bool) -> None:

@@ -2,7 +2,8 @@
 
 | reconciler | of a | decides about | part of the status |
 |---|---|---|---|
-| rollout | ModelDeployment | pods and traffic, what the registry is told, what the monitors say | `ROLLOUT` |
+| rollout | ModelDeployment | pods and traffic, what the registry is told | `ROLLOUT` |
+| monitoring | ModelDeployment | what its monitors find in the collector's windows | `MONITORING` |
 | retraining | RetrainPolicy | runs | `RETRAINING` |
 """
 
@@ -10,11 +11,13 @@ from __future__ import annotations
 
 from viridian.api.names import MODEL_DEPLOYMENT, RETRAIN_POLICY
 from viridian.controller import status_parts
+from viridian.controller.collector_rules import CollectorRules
 from viridian.controller.controller import Controller, controller
 from viridian.controller.environment import Common
+from viridian.controller.evaluations import Evaluations
 from viridian.controller.last_seen import LastSeen
-from viridian.controller.monitors import Monitors
 from viridian.controller.observe_model_deployment import ModelDeployments
+from viridian.controller.observe_monitoring import CollectorWork, MonitoredModels
 from viridian.controller.observe_retrain_policy import RetrainPolicies
 from viridian.controller.reference_profiles import ReferenceProfiles
 from viridian.controller.resolve import Resolver
@@ -23,7 +26,7 @@ from viridian.controller.samples import Samples
 
 def controllers(common: Common) -> tuple[Controller, ...]:
     """All reconcilers, each with its queue."""
-    return rollout(common), retraining(common)
+    return rollout(common), monitoring(common), retraining(common)
 
 
 def rollout(common: Common) -> Controller:
@@ -35,10 +38,21 @@ def rollout(common: Common) -> Controller:
         Samples(environment.pods),
         settings,
         environment.clock,
-        Monitors(environment.feedback, ReferenceProfiles(environment.bundles), common.telemetry.monitoring),
     )
     children = frozenset({"Deployment", "Service", "PodDisruptionBudget", "NetworkPolicy", "ControllerRevision", "Pod"})
     return controller(common, "rollout", MODEL_DEPLOYMENT, subject, status_parts.ROLLOUT, children=children)
+
+
+def monitoring(common: Common) -> Controller:
+    """What the monitors of a ModelDeployment find. It alone waits for the collector."""
+    environment, collector = common.environment, common.environment.feedback
+    work = None
+    if collector is not None:
+        profiles = ReferenceProfiles(environment.bundles)
+        work = CollectorWork(CollectorRules(collector), Evaluations(collector, profiles, common.telemetry.monitoring))
+    subject = MonitoredModels(environment.cluster, work, environment.clock)
+    children = frozenset({"Service", "ControllerRevision"})
+    return controller(common, "monitoring", MODEL_DEPLOYMENT, subject, status_parts.MONITORING, children=children)
 
 
 def retraining(common: Common) -> Controller:

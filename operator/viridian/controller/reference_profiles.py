@@ -1,8 +1,8 @@
 """The reference profile of the champion's version, from one of its pods, verified by the version's digest.
 
-The pod shows the files as they lie in the version, so this works for every source of models and while the registry is
-down; whoever knows the digest can tell whether they are genuine. What is certain is remembered. That a server shows
-nothing is not: it may be older than the operator, or a runtime of the user's own, and is asked again for every window.
+A pod shows the files of the version as they are, so this works for every source of models and while the registry is
+down. The digest proves that they are genuine. What is certain is remembered. That a server shows nothing is not
+certain: it may be older than the operator, or a runtime of the user's own. It is asked again for every window.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from viridian.api.profile import PROFILE_PATH, ReferenceProfile
 from viridian.api.samples import PodTarget
 from viridian.ports.pod_files import Bundles, BundleUnreadable
 
-MOST = 256
+MAX_PROFILES: Final = 256
 _DECODER = msgspec.json.Decoder(ReferenceProfile)
 _NO_PROFILE: Final = f"the version has no {PROFILE_PATH}: bundle it with viridian's trainer library"
 _NOTHING_SHOWN: Final = "a server of an older release shows none, and neither does a runtime of your own"
@@ -44,22 +44,25 @@ class ReferenceProfiles:
         self._bundles = bundles
         self._known: dict[str, FoundProfile] = {}
 
+    def known(self, revision: str, digest: str | None) -> FoundProfile | None:
+        """What is certain already, and needs no pod."""
+        return self._known.get(digest or revision)
+
     async def of(self, revision: str, digest: str | None, targets: Sequence[PodTarget]) -> FoundProfile:
         """Never raises. `digest` is that of the version's manifest, None where nobody promised one."""
-        name = digest or revision
-        if name in self._known:
-            return self._known[name]
+        if (known := self.known(revision, digest)) is not None:
+            return known
         found = FoundProfile(None, "no pod of the champion could be asked for the version's profile", settled=False)
         for target in targets:
             found = await self._ask(target, digest)
             if found.certain:
-                self._remember(name, found)
+                self._remember(digest or revision, found)
                 break
         return found
 
     def _remember(self, name: str, found: FoundProfile) -> None:
         self._known[name] = found
-        while len(self._known) > MOST:
+        while len(self._known) > MAX_PROFILES:
             del self._known[next(iter(self._known))]
 
     async def _ask(self, target: PodTarget, digest: str | None) -> FoundProfile:

@@ -10,7 +10,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from viridian.api import reasons
-from viridian.api.names import MODEL_DEPLOYMENT, RETRAIN_POLICY, RETRAINING_MANAGER, ROLLOUT_MANAGER
+from viridian.api.names import (
+    MODEL_DEPLOYMENT,
+    MONITORING_MANAGER,
+    RETRAIN_POLICY,
+    RETRAINING_MANAGER,
+    ROLLOUT_MANAGER,
+)
 from viridian.core.conditions import conditions_in
 
 Status = Mapping[str, Any]
@@ -44,17 +50,6 @@ def _type(condition: Mapping[str, Any]) -> str:
     return str(condition.get("type"))
 
 
-MONITORING_FIELDS: Final = frozenset({"monitoring"})
-MONITORING_CONDITIONS: Final = frozenset(
-    {
-        reasons.MONITORED,
-        reasons.DATA_DRIFT,
-        reasons.PREDICTION_DRIFT,
-        reasons.CONCEPT_DRIFT,
-        reasons.DECAY,
-        reasons.REVIEW_REQUIRED,
-    }
-)
 ROLLOUT: Final = StatusPart(
     ROLLOUT_MANAGER,
     frozenset(
@@ -69,8 +64,7 @@ ROLLOUT: Final = StatusPart(
             "replicas",
             "selector",
         }
-    )
-    | MONITORING_FIELDS,
+    ),
     frozenset(
         {
             reasons.READY,
@@ -82,8 +76,21 @@ ROLLOUT: Final = StatusPart(
             reasons.ADDRESSES_CURRENT,
             reasons.REGISTRY_TOLD,
         }
-    )
-    | MONITORING_CONDITIONS,
+    ),
+)
+MONITORING: Final = StatusPart(
+    MONITORING_MANAGER,
+    frozenset({"monitoring"}),
+    frozenset(
+        {
+            reasons.MONITORED,
+            reasons.DATA_DRIFT,
+            reasons.PREDICTION_DRIFT,
+            reasons.CONCEPT_DRIFT,
+            reasons.DECAY,
+            reasons.REVIEW_REQUIRED,
+        }
+    ),
 )
 RETRAINING: Final = StatusPart(
     RETRAINING_MANAGER,
@@ -99,7 +106,7 @@ RETRAINING: Final = StatusPart(
     ),
 )
 STATUS_PARTS: Final[Mapping[str, tuple[StatusPart, ...]]] = {
-    MODEL_DEPLOYMENT: (ROLLOUT,),
+    MODEL_DEPLOYMENT: (ROLLOUT, MONITORING),
     RETRAIN_POLICY: (RETRAINING,),
 }
 """All parts of the status of each kind."""

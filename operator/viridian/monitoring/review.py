@@ -1,25 +1,26 @@
-"""A question to a person stands until a person has answered it, or another version serves.
+"""A review that a person is asked for stands until a person has answered it, or another version serves.
 
-It is named by the end of the window that asked for it, and is about what had fired there: an answer never hits what
-fires later, and what merely goes on firing does not ask again.
+Its name is the end of the window that asked for it, and it is about what had fired there. So an answer never counts for
+what fires later, and what merely goes on firing does not ask again.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
 import msgspec
 
-from viridian.api.monitoring import MAX_FIGURES, MAX_PART, Action, ReviewStatus, Source
+from viridian.api.monitoring import MAX_FIGURES, MAX_PART, Action, ReviewStatus
 from viridian.core.times import format_time
 from viridian.judgement.figures import MonitorVerdict
 from viridian.monitoring.evaluate import MonitoringReport, MonitorResult
+from viridian.monitoring.sources import reason_of
 
 MAX_MESSAGE: Final = 700
-"""Characters of a question; a condition must have room for how to answer it as well."""
+"""Characters of what is asked. A condition needs room for how to answer it as well."""
 
 
 def stored_review(status: Mapping[str, Any] | None) -> ReviewStatus | None:
@@ -30,16 +31,14 @@ def stored_review(status: Mapping[str, Any] | None) -> ReviewStatus | None:
         return None
 
 
-def next_review(
-    stored: ReviewStatus | None, report: MonitoringReport | None, answer: str, reason: Callable[[Source], str]
-) -> ReviewStatus | None:
-    """The question that stands now, answered or not; `answer` names one, `reason` finds the word for what has fired."""
+def next_review(stored: ReviewStatus | None, report: MonitoringReport | None, answer: str) -> ReviewStatus | None:
+    """The review that stands now, answered or not. `answer` is what a person wrote: the name of a review."""
     known = _answered(stored, answer)
-    return known if report is None else _answered(_after(known, report, reason), answer)
+    return known if report is None else _answered(_after(known, report), answer)
 
 
 def is_answer(answer: str, review: ReviewStatus) -> bool:
-    """Whether it names this question; `#` and who has looked into it may follow."""
+    """Whether it names this review; `#` and the name of whoever looked into it may follow."""
     return answer.partition("#")[0].strip() == review.asked
 
 
@@ -49,43 +48,43 @@ def _answered(review: ReviewStatus | None, answer: str) -> ReviewStatus | None:
     return msgspec.structs.replace(review, reviewed=True)
 
 
-def _after(
-    stored: ReviewStatus | None, report: MonitoringReport, reason: Callable[[Source], str]
-) -> ReviewStatus | None:
+def _after(stored: ReviewStatus | None, report: MonitoringReport) -> ReviewStatus | None:
     known = _current(stored, report)
     about = known.about if known else ()
-    firing = [said for said in report.results if said.action is Action.REVIEW and said.verdict is MonitorVerdict.FIRED]
-    parts = [part for said in firing for part in _parts(said)]
+    firing = [
+        result for result in report.results if result.action is Action.REVIEW and result.verdict is MonitorVerdict.FIRED
+    ]
+    parts = [part for result in firing for part in _parts(result)]
     if all(_covered(part, about) for part in parts):
         return known
     open_still = [part for part in about if part not in parts] if known and not known.reviewed else []
     return ReviewStatus(
         asked=format_time(datetime.fromtimestamp(report.calendar.end, UTC)),
-        reason=reason(firing[0].source),
+        reason=reason_of(firing[0].source),
         message=_message(firing, open_still),
         about=_bounded({*about, *parts}),
     )
 
 
 def _current(stored: ReviewStatus | None, report: MonitoringReport) -> ReviewStatus | None:
-    """Without what nobody asks for any more; once it was answered, also without what no longer fires."""
+    """Without monitors that were removed; once it was answered, also without what no longer fires."""
     if stored is None:
         return None
-    monitors = {said.name: said for said in report.results if said.action is Action.REVIEW}
+    monitors = {result.name: result for result in report.results if result.action is Action.REVIEW}
     about = tuple(
         part
         for part in stored.about
-        if (said := monitors.get(_monitor(part))) is not None and not (stored.reviewed and _has_stopped(part, said))
+        if (result := monitors.get(_monitor(part))) is not None and not (stored.reviewed and _has_stopped(part, result))
     )
     return msgspec.structs.replace(stored, about=about) if about else None
 
 
-def _parts(said: MonitorResult) -> Iterator[str]:
+def _parts(result: MonitorResult) -> Iterator[str]:
     """What of a monitor has fired: `monitor/feature`; `monitor` for what is not about a few features."""
-    features = [figure.feature for figure in said.figures if figure.verdict is MonitorVerdict.FIRED]
-    parts = [f"{said.name}/{feature}" for feature in features]
+    features = [figure.feature for figure in result.figures if figure.verdict is MonitorVerdict.FIRED]
+    parts = [f"{result.name}/{feature}" for feature in features]
     few = 0 < len(parts) <= MAX_FIGURES and all(features) and max(map(len, parts)) <= MAX_PART
-    yield from parts if few else [said.name]
+    yield from parts if few else [result.name]
 
 
 def _bounded(parts: Collection[str]) -> tuple[str, ...]:
@@ -99,11 +98,11 @@ def _covered(part: str, about: Collection[str]) -> bool:
     return part in about or _monitor(part) in about
 
 
-def _has_stopped(part: str, said: MonitorResult) -> bool:
-    """Whether it is known not to fire: what cannot be judged may go on."""
-    feature = part.removeprefix(said.name).removeprefix("/")
-    verdicts = {figure.verdict for figure in said.figures if figure.feature == feature}
-    return said.verdict is MonitorVerdict.QUIET or (bool(feature) and verdicts == {MonitorVerdict.QUIET})
+def _has_stopped(part: str, result: MonitorResult) -> bool:
+    """Whether it is known not to fire any more. What cannot be judged may still go on."""
+    feature = part.removeprefix(result.name).removeprefix("/")
+    verdicts = {figure.verdict for figure in result.figures if figure.feature == feature}
+    return result.verdict is MonitorVerdict.QUIET or (bool(feature) and verdicts == {MonitorVerdict.QUIET})
 
 
 def _monitor(part: str) -> str:
@@ -112,7 +111,7 @@ def _monitor(part: str) -> str:
 
 
 def _message(firing: Sequence[MonitorResult], open_still: Sequence[str]) -> str:
-    told = "; ".join(f"{said.name}: {said.sentence}" for said in firing)
+    sentences = "; ".join(f"{result.name}: {result.sentence}" for result in firing)
     more = f"; not reviewed yet either: {', '.join(open_still)}" if open_still else ""
-    whole = told + more
+    whole = sentences + more
     return whole if len(whole) <= MAX_MESSAGE else f"{whole[: MAX_MESSAGE - 1]}…"

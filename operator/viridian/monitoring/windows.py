@@ -1,4 +1,4 @@
-"""Which windows the monitors need, and what became known of them. They are counted from 1970: all agree on them."""
+"""Which windows the monitors need, and what the collector knows of them. Windows are counted from 1970 in UTC."""
 
 from __future__ import annotations
 
@@ -24,17 +24,16 @@ from viridian.api.monitoring import (
     source_of,
 )
 from viridian.api.names import short_hash
+from viridian.core.profile_interval import interval
 
-PROFILE_SECONDS: Final = 60
-"""How often servers send what they have counted, at most; a short window is sent in parts of a quarter."""
 SETTLING_SECONDS: Final = 30
-"""How long after that a window is left alone: requests under way, and what is on its way to the collector."""
-MOST_JITTER_SECONDS: Final = 600
-"""Over which the looks of all objects are spread, at most; with a short window over a tenth of it."""
+"""Between the last profile of a window and its evaluation: some requests and some profiles are still under way."""
+MAX_JITTER_SECONDS: Final = 600
+"""Over which the evaluations of all objects are spread, at most; with a short window over a tenth of it."""
 
 
 class Content(IntEnum):
-    """What is needed of a window; each holds what stands before it."""
+    """What is needed of a window. Each one includes those before it."""
 
     OUTCOMES = 0
     PREDICTIONS = 1
@@ -45,7 +44,7 @@ class Content(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class WindowQuery:
-    """Whole windows in a row, half open; of one revision, or of all."""
+    """A question to the collector: whole windows in a row, half open; of one revision, or of all."""
 
     start: float
     end: float
@@ -71,7 +70,7 @@ class Calendar:
     end: float
     """End of the newest complete window."""
     lag: float
-    """How long after its end a window is looked at."""
+    """How long after its end a window is evaluated."""
 
     @property
     def start(self) -> float:
@@ -84,7 +83,7 @@ class Calendar:
 
     @property
     def next_evaluation(self) -> datetime:
-        """When the window after the newest one is looked at."""
+        """When the window after the newest one is evaluated."""
         return datetime.fromtimestamp(self.end + self.seconds + self.lag, UTC)
 
 
@@ -96,24 +95,19 @@ def calendar(monitoring: Monitoring, maturity: str, now: datetime, uid: str = ""
     return Calendar(length, seconds(monitoring.season), seconds(maturity), end, lag)
 
 
-def profile_seconds(monitoring: Monitoring | None) -> int:
-    """How often servers send what they have counted."""
-    return PROFILE_SECONDS if monitoring is None else _sent_every(seconds(monitoring.window))
-
-
 def delay(length: float) -> float:
     """How long after its end a window is complete at the collector."""
-    return _sent_every(length) + SETTLING_SECONDS
+    return interval(length) + SETTLING_SECONDS
 
 
 def jitter(uid: str, length: float) -> float:
-    """How much later one object looks than the first: windows of all objects end at the same time.
+    """How much later the windows of one object are evaluated, since those of all objects end at the same time.
 
-    The same whenever it is asked for, so that an operator that begins anew looks at the same windows.
+    It never changes for an object, so an operator that starts again evaluates the same windows.
     """
     if not uid:
         return 0.0
-    return int(short_hash(uid), 16) / 16**8 * min(MOST_JITTER_SECONDS, length / 10)
+    return int(short_hash(uid), 16) / 16**8 * min(MAX_JITTER_SECONDS, length / 10)
 
 
 def seconds(duration: str) -> float:
@@ -184,7 +178,3 @@ class Windows:
     def row(self, revision: str, end: float, length: float, count: int) -> list[Window | None]:
         """So many windows up to that end, the oldest first."""
         return [self.at(revision, end - number * length) for number in range(count, 0, -1)]
-
-
-def _sent_every(length: float) -> int:
-    return max(5, min(PROFILE_SECONDS, int(length / 4)))

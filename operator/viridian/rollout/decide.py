@@ -24,7 +24,6 @@ from viridian.core.intent import apply_unless_covered, unless_changed
 from viridian.core.ownership import Belongs, belongs
 from viridian.core.plan import Action, Apply, ClaimModel, CloseConnections, Delete, Plan, SetAlias, TagVersion, Target
 from viridian.core.times import parse_time
-from viridian.monitoring.status import with_monitoring
 from viridian.rollout import outcomes, registry_trail
 from viridian.rollout.decision import RolloutDecision
 from viridian.rollout.events import news
@@ -66,14 +65,13 @@ def decide(inputs: RolloutInput, now: datetime) -> Plan:
         decision = replace(decision, stalled=decision.stalled or (reasons.NAME_TAKEN, said))
     state = _as_untold(state, wanted, registry_trail.withheld(state, pending))
     next_status = status(state, decision, outcomes.with_pending(state, pending))
-    plan = Plan(
+    return Plan(
         actions=tuple(_telling(state, decision, (action for action in wanted if action not in blocked))),
         status=next_status,
         news=news(inputs.status, next_status),
         wake=now if _claims(wanted) else _wake(state, decision),
         summary=f"{decision.reason}: {decision.waiting_for}" if decision.waiting_for else decision.reason,
     )
-    return with_monitoring(plan, inputs.watch, inputs.status, inputs.generation, now)
 
 
 def untouched(inputs: RolloutInput, now: datetime, message: str, reason: str) -> Plan:

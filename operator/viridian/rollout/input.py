@@ -10,17 +10,16 @@ from typing import Any
 from viridian.api import durations
 from viridian.api.modeldeployment import ModelDeploymentSpec
 from viridian.api.names import Slot
-from viridian.api.samples import Identity, PodSample, PodTarget, ScrapeFailure
+from viridian.api.samples import PodSample, PodTarget, ScrapeFailure
 from viridian.core.model_owners import OwnerRule, Owners, OwnersUnknown
 from viridian.core.obstacles import Obstacles
 from viridian.core.signature_keys import SignatureKeys, required_keys
 from viridian.core.templates import NO_LIMITS, TemplateRules
 from viridian.core.times import parse_time
-from viridian.monitoring.status import MonitoringResult
 from viridian.rollout import records
 from viridian.rollout.records import RevisionRecord, ServedModel
 from viridian.rollout.render.addresses import Addresses
-from viridian.rollout.slot_state import Pod, SlotState
+from viridian.rollout.slot_state import SlotState, pod_target
 from viridian.rollout.traffic import record as traffic
 from viridian.rollout.traffic.record import Traffic
 
@@ -122,8 +121,6 @@ class RolloutInput:
     forgotten: Mapping[str, str] = field(default_factory=dict)
     # What keeps which object from being written.
     obstacles: Obstacles = field(default_factory=dict)
-    # What the monitors say; None where none are asked for.
-    watch: MonitoringResult | None = None
 
     @property
     def traffic(self) -> Traffic | None:
@@ -186,7 +183,11 @@ def in_probation(inputs: RolloutInput, current: Traffic, now: datetime) -> bool:
 def targets(inputs: RolloutInput, slot: Slot) -> tuple[PodTarget, ...]:
     """The pods of a slot that can be talked to."""
     slot_state = inputs.slots.get(slot)
-    return tuple(_target(inputs, slot, pod) for pod in slot_state.pods if pod.reachable) if slot_state else ()
+    return (
+        tuple(pod_target(inputs.namespace, inputs.name, slot, pod) for pod in slot_state.pods if pod.reachable)
+        if slot_state
+        else ()
+    )
 
 
 def judged_targets(inputs: RolloutInput, slot: Slot) -> tuple[PodTarget, ...]:
@@ -195,14 +196,7 @@ def judged_targets(inputs: RolloutInput, slot: Slot) -> tuple[PodTarget, ...]:
     pods = (
         [pod for pod in slot_state.pods if pod.reachable and pod.revision == slot_state.revision] if slot_state else []
     )
-    return tuple(_target(inputs, slot, pod) for pod in pods)
-
-
-def _target(inputs: RolloutInput, slot: Slot, pod: Pod) -> PodTarget:
-    identity = Identity(
-        namespace=inputs.namespace, deployment=inputs.name, slot=str(slot), revision=pod.revision, pod=pod.name
-    )
-    return PodTarget(uid=pod.uid, ip=pod.ip, port=pod.management_port, identity=identity, process=pod.process)
+    return tuple(pod_target(inputs.namespace, inputs.name, slot, pod) for pod in pods)
 
 
 def to_scrape(inputs: RolloutInput, now: datetime) -> tuple[PodTarget, ...]:

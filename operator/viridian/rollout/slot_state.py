@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from viridian.api.names import FETCH_CONTAINER, MANAGEMENT_PORT, REVISION_LABEL, SERVER_CONTAINER
+from viridian.api.names import FETCH_CONTAINER, MANAGEMENT_PORT, REVISION_LABEL, SERVER_CONTAINER, Slot
 from viridian.api.rejections import Refusal, heard
 from viridian.api.samples import MANAGEMENT_PORT as DEFAULT_MANAGEMENT_PORT
+from viridian.api.samples import Identity, PodTarget
 from viridian.api.texts import one_line
 from viridian.core import pods_waiting
 from viridian.core.pods_waiting import Impediment
@@ -236,6 +237,12 @@ def _heard(impediment: Impediment | None) -> tuple[Impediment | None, Refusal | 
         return impediment, None
     refusal, sentence = heard(impediment.what)
     return replace(impediment, what=sentence), refusal
+
+
+def pod_target(namespace: str, deployment: str, slot: Slot, pod: Pod) -> PodTarget:
+    """Where a pod of that slot is reached, and who must answer there."""
+    identity = Identity(namespace=namespace, deployment=deployment, slot=str(slot), revision=pod.revision, pod=pod.name)
+    return PodTarget(uid=pod.uid, ip=pod.ip, port=pod.management_port, identity=identity, process=pod.process)
 
 
 def parse_slot(deployment: Object, pods: Sequence[Object]) -> SlotState:

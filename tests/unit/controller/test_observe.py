@@ -7,16 +7,12 @@ from typing import Any
 import pytest
 
 from tests.support.memory_cluster import MemoryCluster
-from tests.support.memory_collector import MemoryBundles
 from tests.support.memory_registry import MemoryRegistry
 from tests.unit.controller.world import KEY, ToldPods, model_deployment
 from viridian.api import reasons
 from viridian.api.names import API_VERSION, MODEL_DEPLOYMENT, Slot
-from viridian.controller.monitoring_metrics import MonitoringMetrics
-from viridian.controller.monitors import Monitors
 from viridian.controller.observe_model_deployment import ModelDeployments
 from viridian.controller.ownership import LeftBehind
-from viridian.controller.reference_profiles import ReferenceProfiles
 from viridian.controller.registry_view import RegistryView
 from viridian.controller.resolve import Resolver
 from viridian.controller.samples import Samples
@@ -34,7 +30,6 @@ class Stage:
             Samples(ToldPods()),
             OperatorSettings(server_image="server:1", mlflow_uri="http://mlflow" if configured else None),
             self.cluster.clock,
-            Monitors(None, ReferenceProfiles(MemoryBundles()), MonitoringMetrics()),
         )
 
     def apply(self, **spec: Any) -> Object:

@@ -85,7 +85,7 @@ class Scripted:
     async def fail_closed(self, key: Key, manifest: Object, why: str) -> Plan | None:
         return self.closed
 
-    def forget(self, key: Key) -> None:
+    async def forget(self, key: Key) -> None:
         self.forgotten.append(key)
 
     async def close(self) -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.unit.monitoring import test_decide as decisions
 from tests.unit.monitoring import test_evaluate as windows
-from tests.unit.monitoring import test_status as statuses
 from viridian.api import reasons
 from viridian.api.monitoring import Action, Against, Decision, Statistic
 from viridian.api.monitoring import usual as usual_monitors
@@ -57,7 +57,7 @@ def test_the_defaults_are_those_of_the_code() -> None:
 def test_what_is_quoted_is_what_is_said() -> None:
     said, latest, hours = windows.said, windows.latest, windows.hours
     ten, reference = windows.ten(drifted=2), windows.TEN
-    asking = statuses.story(statuses.seen(shift=0.6, asked=statuses.by_point()))
+    asking = decisions.story(decisions.seen(shift=0.6, asked=decisions.by_point()))
     spoken = {
         *(said(latest(**parts), windows.AGE).sentence for parts in ({"shift": 0.6}, {"rows": 20})),
         *(said(latest(**parts), {"drift": {}}).sentence for parts in ({"shift": 1.0}, {})),
@@ -73,6 +73,6 @@ def test_what_is_quoted_is_what_is_said() -> None:
         said(latest(labels=1000, accuracy=0.7), {"conceptDrift": {"metric": "accuracy"}}).sentence,
         said(hours(*(0.95 - 0.02 * hour for hour in range(10))), windows.DECAY).sentence,
         said(latest(), windows.ESTIMATE).sentence,
-        statuses.condition(asking, reasons.REVIEW_REQUIRED)["message"],
+        decisions.condition(asking, reasons.REVIEW_REQUIRED)["message"],
     }
     assert sorted(QUOTED) == sorted(spoken)

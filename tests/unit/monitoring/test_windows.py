@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.watched import HOUR, monitoring, window
+from viridian.core.profile_interval import profile_seconds
 from viridian.monitoring.windows import (
     Content,
     WindowQuery,
@@ -20,7 +21,6 @@ from viridian.monitoring.windows import (
     calendar,
     delay,
     jitter,
-    profile_seconds,
     seconds,
     window_queries,
 )

@@ -14,7 +14,7 @@ from viridian.api.monitoring import Feedback
 from viridian.api.names import SERVER_CONTAINER
 from viridian.api.privacy import Rules
 from viridian.core import collector_token
-from viridian.monitoring.windows import profile_seconds
+from viridian.core.profile_interval import profile_seconds
 
 KEY_DIR: Final = "/var/run/secrets/viridian.dev/feedback"
 KEY_VOLUME: Final = "feedback-key"

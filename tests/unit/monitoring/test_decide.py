@@ -14,13 +14,16 @@ from hypothesis import strategies as st
 
 from tests.support.watched import REFERENCE, monitoring, window
 from viridian.api import reasons
+from viridian.api.modeldeployment import ModelDeploymentSpec
 from viridian.api.monitoring import Monitoring, MonitoringStatus
 from viridian.api.names import MONITORING_ANNOTATION
 from viridian.api.profile import ReferenceProfile
+from viridian.core.obstacles import Obstacle
 from viridian.core.plan import Annotate, Plan
 from viridian.judgement.figures import Figure, MonitorVerdict
+from viridian.monitoring.decide import decide
 from viridian.monitoring.evaluate import MonitoringData, evaluate
-from viridian.monitoring.status import EvaluationFailure, MonitoringResult, remembered, with_monitoring
+from viridian.monitoring.input import EvaluationFailure, MonitoredRevision, MonitoringInput
 from viridian.monitoring.windows import Windows, calendar
 
 NOW = datetime(2026, 11, 24, 12, 2, tzinfo=UTC)
@@ -30,23 +33,22 @@ ASKED = monitoring(
     {"name": "auc", "performance": {"metric": "auc", "min": 0.8}},
 )
 BLIND = EvaluationFailure(reasons.COLLECTOR_UNAVAILABLE, "the collector cannot be reached")
-OURS = (reasons.MONITORED, reasons.DATA_DRIFT, reasons.DECAY, reasons.REVIEW_REQUIRED)
+SPEC = msgspec.convert({"model": {"uri": "https://models.example/churn"}}, ModelDeploymentSpec)
 
 
-OBJECT: dict[str, Any] = {"name": "churn", "namespace": "ml"}
+def inputs(asked: Monitoring | None = ASKED, **parts: Any) -> MonitoringInput:
+    """What a pass has read of the ModelDeployment `churn`, whose champion is `r1`."""
+    spec = msgspec.structs.replace(SPEC, monitoring=asked)
+    known = {"name": "churn", "namespace": "ml", "generation": 3, "spec": spec, "champion": MonitoredRevision("r1")}
+    return MonitoringInput(**{**known, **parts})
 
 
 def seen(
-    hour: int = 0,
-    revision: str = "r1",
-    blind: EvaluationFailure | None = None,
-    reviewed: str = "",
-    asked: Monitoring = ASKED,
-    **parts: Any,
-) -> MonitoringResult:
-    """The monitors' view of one window, so many hours later; `reviewed` is the person's annotation."""
+    hour: int = 0, revision: str = "r1", reviewed: str = "", asked: Monitoring = ASKED, **parts: Any
+) -> MonitoringInput:
+    """One window was evaluated, so many hours later; `reviewed` is the person's annotation."""
     days = calendar(asked, "0s", NOW + timedelta(hours=hour))
-    told = evaluate(
+    report = evaluate(
         MonitoringData(
             monitoring=asked,
             revision=revision,
@@ -55,25 +57,17 @@ def seen(
             reference=REFERENCE,
         )
     )
-    return MonitoringResult(
-        **{**OBJECT, "reviewed": reviewed},
-        monitors=asked.monitors,
-        revision=revision,
-        report=told,
-        blind=blind,
-        look=days.next_evaluation,
-    )
+    champion = MonitoredRevision(revision)
+    return inputs(asked, champion=champion, evaluation=report, reviewed=reviewed, next_pass=days.next_evaluation)
 
 
-def unseen(blind: EvaluationFailure | None = BLIND, revision: str = "r1", reviewed: str = "") -> MonitoringResult:
-    return MonitoringResult(**{**OBJECT, "reviewed": reviewed}, monitors=ASKED.monitors, revision=revision, blind=blind)
+def unseen(revision: str = "r1", reviewed: str = "") -> MonitoringInput:
+    """The collector did not answer."""
+    return inputs(champion=MonitoredRevision(revision), evaluation=BLIND, reviewed=reviewed)
 
 
-def told(watch: MonitoringResult | None, before: Mapping[str, Any] | None = None, hour: int = 0) -> Plan:
-    bare = Plan(
-        status={"replicas": 2, "conditions": [{"type": "Ready", "status": "True"}]}, wake=NOW + timedelta(days=9)
-    )
-    return with_monitoring(bare, watch, before or {}, 3, NOW + timedelta(hours=hour))
+def told(found: MonitoringInput, before: Mapping[str, Any] | None = None, hour: int = 0) -> Plan:
+    return decide(replace(found, status=before or {}), NOW + timedelta(hours=hour))
 
 
 def status(plan: Plan) -> Mapping[str, Any]:
@@ -99,7 +93,7 @@ def test_before_the_first_window_the_status_is_one_that_the_api_server_takes(
             no_reference="this version has no profile of its training data",
         )
     )
-    plan = told(MonitoringResult(**OBJECT, monitors=usual.monitors, revision="r1", report=said))
+    plan = told(inputs(usual, evaluation=said))
     shown = msgspec.convert(status(plan)["monitoring"], MonitoringStatus)
     assert {monitor.verdict for monitor in shown.monitors} == {"InsufficientData"}
     assert all(monitor.message for monitor in shown.monitors)
@@ -119,14 +113,17 @@ def events(plan: Plan) -> list[str]:
     return [event.reason for event in plan.news]
 
 
-def test_without_monitors_the_plan_is_as_it_was() -> None:
-    plan = told(None)
-    assert status(plan) == {"replicas": 2, "conditions": [{"type": "Ready", "status": "True"}]}
+def test_without_monitors_nothing_is_said() -> None:
+    assert (status(told(inputs(None))), told(inputs(None)).actions) == ({}, ())
+
+
+def test_of_a_spec_that_cannot_be_read_everything_stays_as_it_is() -> None:
+    plan = told(inputs(spec=None, evaluation=None), status(told(seen(shift=1.0))))
+    assert (plan.status, plan.actions, plan.news) == (None, (), ())
 
 
 def test_without_a_champion_nothing_is_said() -> None:
-    plan = told(MonitoringResult(monitors=ASKED.monitors, revision=""))
-    assert [one["type"] for one in status(plan)["conditions"]] == ["Ready"]
+    assert status(told(inputs(champion=None))) == {}
 
 
 def test_a_quiet_window() -> None:
@@ -205,11 +202,11 @@ def review(plan: Plan) -> tuple[str, str]:
     return said(plan, reasons.REVIEW_REQUIRED)
 
 
-def story(*watches: MonitoringResult) -> Plan:
+def story(*passes: MonitoringInput) -> Plan:
     """One plan after the other, each an hour later."""
-    plan = told(None)
-    for hour, watch in enumerate(watches):
-        plan = told(watch, status(plan), hour)
+    plan = Plan(status={})
+    for hour, found in enumerate(passes):
+        plan = told(found, status(plan), hour)
     return plan
 
 
@@ -292,7 +289,7 @@ def test_many_features_are_one_thing_to_look_at() -> None:
     wide = monitoring({"name": "inputs", "drift": {"statistic": "MeanShift"}, "action": "Review"})
     names = [f"f{number}" for number in range(12)]
 
-    def window_of(hour: int, fired: int) -> MonitoringResult:
+    def window_of(hour: int, fired: int) -> MonitoringInput:
         whole = seen(hour, asked=wide)
         assert whole.report is not None
         figures = tuple(
@@ -304,9 +301,11 @@ def test_many_features_are_one_thing_to_look_at() -> None:
             )
             for at, name in enumerate(names)
         )
-        (inputs,) = whole.report.results
-        inputs = replace(inputs, verdict=MonitorVerdict.FIRED, figures=figures, sentence=f"{fired} have drifted")
-        return replace(whole, report=replace(whole.report, results=(inputs,)))
+        (inputs_monitor,) = whole.report.results
+        inputs_monitor = replace(
+            inputs_monitor, verdict=MonitorVerdict.FIRED, figures=figures, sentence=f"{fired} have drifted"
+        )
+        return replace(whole, evaluation=replace(whole.report, results=(inputs_monitor,)))
 
     plan = story(window_of(0, 4), window_of(1, 12), window_of(2, 6), window_of(3, 12))
     assert status(plan)["monitoring"]["review"]["about"] == ["inputs"]
@@ -321,16 +320,22 @@ def test_a_monitor_that_is_gone_asks_nothing() -> None:
 # ---- what is remembered on the record of the champion
 
 
-def kept(*watches: MonitoringResult, forgotten: bool = False) -> list[Plan]:
+def recorded(found: MonitoringInput, annotation: str = "", name: str = "churn-r1") -> MonitoringInput:
+    """The same with a record of the champion."""
+    assert found.champion is not None
+    return replace(found, champion=replace(found.champion, record=name, annotation=annotation))
+
+
+def kept(*passes: MonitoringInput, forgotten: bool = False) -> list[Plan]:
     """One plan after the other with a record to remember by; `forgotten`: each time the status is deleted before."""
     plans: list[Plan] = []
-    known: Mapping[str, Any] | None = None
-    for hour, watch in enumerate(watches):
+    known = ""
+    for hour, found in enumerate(passes):
         before = status(plans[-1]) if plans and not forgotten else {}
-        plans.append(told(replace(watch, record="churn-r1", remembered=known), before, hour))
+        plans.append(told(recorded(found, known), before, hour))
         for action in plans[-1].actions:
             assert isinstance(action, Annotate)
-            known = remembered(action.annotations[MONITORING_ANNOTATION])
+            known = action.annotations[MONITORING_ANNOTATION]
     return plans
 
 
@@ -338,7 +343,6 @@ STORIES = {
     "a question that waits": (seen(shift=1.0), seen(1), seen(2, rows=20)),
     "a question that was answered": (seen(shift=1.0), seen(1, shift=1.0, reviewed=NOON), seen(2, shift=1.0)),
     "a question that was answered and asked again": (seen(shift=1.0), seen(1, reviewed=NOON), seen(2, shift=1.0)),
-    "an operator that has just begun": (seen(shift=1.0), unseen(blind=None), seen(2, shift=1.0, seed=7)),
     "a collector that is away": (seen(missing=0.4), unseen(), seen(2, missing=0.4, seed=7)),
     "nothing happens": (seen(), seen(1, seed=7), seen(2, seed=8)),
 }
@@ -383,7 +387,7 @@ def test_events_are_told_with_the_write_that_remembers_them_and_once() -> None:
 
 
 def test_what_another_champion_left_is_forgotten() -> None:
-    plan = told(replace(seen(revision="r2"), record="churn-r2", outdated=("churn-r1",)))
+    plan = told(replace(recorded(seen(revision="r2"), name="churn-r2"), outdated_records=("churn-r1",)))
     cleared = [action for action in plan.actions if isinstance(action, Annotate) and not action.annotations]
     assert [action.name for action in cleared] == ["churn-r1"]
     assert review(plan) == NOTHING
@@ -396,7 +400,7 @@ def test_without_a_record_the_status_has_to_do() -> None:
 
 @pytest.mark.parametrize("annotation", ["", "{", "[]", "null", "7", '{"revision": "r1", "monitors": 7, "review": []}'])
 def test_a_note_that_makes_no_sense_is_written_anew(annotation: str) -> None:
-    plan = told(replace(seen(), record="churn-r1", remembered=remembered(annotation)))
+    plan = told(recorded(seen(), annotation))
     assert said(plan, reasons.MONITORED) == ("True", reasons.WINDOWS_JUDGED)
     assert len(plan.actions) == 1
 
@@ -434,10 +438,12 @@ def test_blind_from_the_beginning() -> None:
     assert events(plan) == []
 
 
-def test_while_the_first_answer_is_awaited_everything_stays_as_it_was() -> None:
-    before = status(told(seen(shift=1.0)))
-    assert status(told(unseen(blind=None), before, hour=1)) == before
-    assert said(told(unseen(blind=None)), reasons.MONITORED) == ("Unknown", reasons.NOT_JUDGED)
+def test_a_record_that_cannot_be_written_is_said_and_events_wait_for_it() -> None:
+    refused = Obstacle("ControllerRevision", "churn-r1", "policy says no", refused=True)
+    plan = told(replace(recorded(seen(shift=1.0)), obstacles={("ControllerRevision", "churn-r1"): refused}))
+    assert said(plan, reasons.MONITORED) == ("False", reasons.APPLY_REFUSED)
+    assert said(plan, reasons.DATA_DRIFT) == ("True", reasons.FEATURE_SHIFT)
+    assert events(plan) == []
 
 
 def test_what_was_said_of_the_champion_before_says_nothing_of_this_one() -> None:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
-from dataclasses import replace
-from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -13,20 +10,11 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
 from tests.support.churn import Churn
-from tests.support.memory_collector import MemoryBundles, MemoryCollector, bundle
+from tests.support.memory_collector import bundle
 from tests.support.operator_world import OperatorWorld
-from tests.support.snapshots import NOW, ago, promoted, record, revision, slot, snapshot, spec
 from tests.support.watched import REFERENCE, served, window
-from viridian.api.feedback import Keeping, Window
-from viridian.api.names import Slot
-from viridian.controller.keys import Key
-from viridian.controller.monitoring_metrics import MonitoringMetrics
-from viridian.controller.monitors import AT_ONCE, PATIENCE, Monitors
-from viridian.controller.reference_profiles import ReferenceProfiles
-from viridian.monitoring.evaluate import MonitoringReport
+from viridian.api.feedback import Keeping
 from viridian.ports.collector import FeedbackRefused, FeedbackUnavailable
-from viridian.rollout.decide import decide
-from viridian.rollout.traffic.record import Traffic
 
 LENGTH = 600.0
 MONITORING = {
@@ -52,7 +40,7 @@ class Stage(Churn):
         world.bundles.files = files
 
     def serve(self, **parts: Any) -> None:
-        """Version 1 is the champion."""
+        """Version 1 is the champion, monitored where nothing else is asked for."""
         version = self.world.registry.add_version("churn", tags={"viridian.digest": self.digest})
         self.point(version)
         self.apply(**(parts or {"monitoring": MONITORING}))
@@ -92,6 +80,14 @@ def stage() -> Iterator[Stage]:
     world = OperatorWorld()
     yield Stage(world)
     world.close()
+
+
+@pytest.fixture
+def without_collector(stage: Stage) -> Stage:
+    """The operator knows no collector."""
+    stage.world.collector = None  # type: ignore[assignment]
+    stage.world.restart()
+    return stage
 
 
 def test_an_open_question_outlives_the_status_and_the_operator(stage: Stage) -> None:
@@ -307,71 +303,6 @@ def test_what_only_outcomes_are_asked_of_comes_without_profiles(stage: Stage) ->
     assert newest == [(end - 14 * LENGTH, revision, False), (end - LENGTH, revision, True)]
 
 
-# ---- many objects at once, as after a restart
-
-
-class Slow(MemoryCollector):
-    """Answers when it is told to; counts how many wait for it."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.answering = asyncio.Event()
-        self.waiting = self.most_waiting = 0
-
-    async def windows(self, *place: str, **span: Any) -> list[Window]:
-        self.waiting += 1
-        self.most_waiting = max(self.most_waiting, self.waiting)
-        await self.answering.wait()
-        self.waiting -= 1
-        return await super().windows(*place, **span)
-
-
-KEY = Key("ModelDeployment", "default", "churn")
-
-
-class Heard:
-    """Knows whose windows were judged."""
-
-    def __init__(self, everybody: int) -> None:
-        self.keys: set[Key] = set()
-        self.all = asyncio.Event()
-        self._everybody = everybody
-
-    def judged(self, key: Key, report: MonitoringReport) -> None:
-        self.keys.add(key)
-        if len(self.keys) == self._everybody:
-            self.all.set()
-
-    def forget(self, key: Key) -> None:
-        """Nothing to forget."""
-
-
-SERVING = snapshot(
-    of=spec(monitoring=MONITORING),
-    traffic=Traffic(Slot.BLUE, revision("1"), ago(3600)),
-    slots=[slot(Slot.BLUE, "1")],
-    known=[record("1", promoted())],
-)
-
-
-async def test_of_many_objects_a_few_are_asked_about_at_a_time_and_all_in_the_end() -> None:
-    collector, heard = Slow(), Heard(20)
-    monitors = Monitors(collector, ReferenceProfiles(MemoryBundles()), heard)
-    keys = [Key("ModelDeployment", "default", f"churn-{number}") for number in range(20)]
-    await asyncio.gather(*(monitors.watch(key, SERVING, NOW) for key in keys))
-    assert collector.waiting == AT_ONCE
-    started = asyncio.get_running_loop().time()
-    for key in keys:
-        watch = await monitors.watch(key, SERVING, NOW + timedelta(seconds=8))
-        assert watch is not None
-        assert watch.look == NOW + timedelta(seconds=16), "the longer it takes, the less often it is looked at"
-    assert asyncio.get_running_loop().time() - started < 10 * PATIENCE, "who has waited once waits no more"
-    collector.answering.set()
-    await asyncio.wait_for(heard.all.wait(), 10)
-    assert collector.most_waiting == AT_ONCE
-    await monitors.close()
-
-
 # ---- an operator without a collector
 
 
@@ -384,17 +315,16 @@ async def test_of_many_objects_a_few_are_asked_about_at_a_time_and_all_in_the_en
     ],
     ids=str,
 )
-async def test_where_no_collector_is_known_who_asks_for_one_is_told(parts: dict[str, Any], remove: str) -> None:
-    monitors = Monitors(None, ReferenceProfiles(MemoryBundles()), MonitoringMetrics())
-    asking = snapshot(of=spec(**parts), traffic=SERVING.traffic, slots=[slot(Slot.BLUE, "1")], known=[record("1")])
-    plan = decide(replace(asking, watch=await monitors.watch(KEY, asking, NOW)), NOW)
-    assert plan.status is not None
-    (monitored,) = [one for one in plan.status["conditions"] if one["type"] == "Monitored"]
+def test_where_no_collector_is_known_who_asks_for_one_is_told(
+    without_collector: Stage, parts: dict[str, Any], remove: str
+) -> None:
+    without_collector.serve(**parts)
+    monitored = without_collector.condition("Monitored")
     assert (monitored["status"], monitored["reason"]) == ("False", "NoCollector")
     assert monitored["message"].endswith(f"or name one (--collector-url), or {remove}")
-    assert "monitoring" not in plan.status
+    assert "monitoring" not in without_collector.status
 
 
-async def test_who_asks_for_none_is_not_told() -> None:
-    monitors = Monitors(None, ReferenceProfiles(MemoryBundles()), MonitoringMetrics())
-    assert await monitors.watch(KEY, replace(SERVING, spec=spec()), NOW) is None
+def test_who_asks_for_none_is_not_told(without_collector: Stage) -> None:
+    without_collector.serve(server={"replicas": 2})
+    assert without_collector.condition("Monitored") == {}

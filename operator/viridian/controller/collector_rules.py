@@ -1,0 +1,51 @@
+"""What the collector may store of each ModelDeployment. It takes rows and windows of no other.
+
+The rules are sent again now and then: a collector may have lost its database, and an operator that has just begun does
+not know what was sent.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime, timedelta
+from typing import Final
+
+from viridian.api.feedback import Keeping
+from viridian.controller.keys import Key
+from viridian.ports.collector import Collector, FeedbackError
+
+log = logging.getLogger("viridian.collector_rules")
+
+SEND_EVERY: Final = timedelta(minutes=5)
+RETRY_AFTER: Final = timedelta(seconds=60)
+
+
+class CollectorRules:
+    """Sends rules, and remembers what was sent when."""
+
+    def __init__(self, collector: Collector) -> None:
+        self._collector = collector
+        self._sent: dict[Key, tuple[Keeping, datetime]] = {}
+        """The rules that were sent last, and when to send them again."""
+
+    async def send(self, key: Key, rules: Keeping, now: datetime) -> datetime:
+        """Send the rules where they are new or due; returns when they are due again. Never raises."""
+        sent, due = self._sent.get(key, (None, now))
+        if sent == rules and now < due:
+            return due
+        self._sent[key] = rules, now + RETRY_AFTER
+        try:
+            await self._collector.keep(key.namespace, key.name, rules)
+            self._sent[key] = rules, now + SEND_EVERY
+        except FeedbackError as error:
+            log.warning("the collector did not take the rules: %s", error, extra={"key": str(key)})
+        return self._sent[key][1]
+
+    async def close(self, key: Key) -> None:
+        """Nothing more is to be stored; sent once, by the operator that has sent the rules. Never raises."""
+        if self._sent.pop(key, None) is None:
+            return
+        try:
+            await self._collector.close(key.namespace, key.name)
+        except FeedbackError as error:
+            log.warning("the collector still takes rows: %s", error, extra={"key": str(key)})

@@ -1,0 +1,45 @@
+"""What the monitors of a ModelDeployment write: their part of its status, conditions, events, and what is remembered.
+
+Where the verdicts stay the same, nothing is written: the figures and sentences that were written with them stay as
+well. The operator's metrics have the newest figures.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from viridian.core.conditions import conditions_in, transition
+from viridian.core.plan import Plan
+from viridian.monitoring.conditions import conditions_of
+from viridian.monitoring.events import events_of_results, events_of_review, events_of_sight
+from viridian.monitoring.input import MonitoringInput
+from viridian.monitoring.record import clear, remember, remembered
+from viridian.monitoring.review import next_review, stored_review
+from viridian.monitoring.status import next_status
+
+
+def decide(inputs: MonitoringInput, now: datetime) -> Plan:
+    """What to write about the monitors of this ModelDeployment, now."""
+    if inputs.spec is None:
+        return Plan(wake=inputs.next_pass)
+    stored = remembered(inputs)
+    before = stored_review(stored)
+    review = next_review(before, inputs.report, inputs.reviewed)
+    status = next_status(stored, inputs.report, review)
+    known = conditions_in(inputs.status.get("conditions"))
+    findings = tuple(conditions_of(inputs, status, review))
+    events = (*events_of_results(inputs.report, stored), *events_of_review(before, review, inputs.reviewed))
+    writes = tuple(remember(inputs, stored, status, events))
+    conditions = transition(findings, before=known, generation=inputs.generation, now=now)
+    return Plan(
+        actions=(*writes, *clear(inputs)),
+        status={**({"monitoring": status} if status else {}), **({"conditions": conditions} if conditions else {})},
+        news=(*(() if _has_record(inputs) else events), *events_of_sight(known, findings)),
+        wake=inputs.next_pass,
+        summary="; ".join(f"{finding.type}={finding.status}" for finding in findings),
+    )
+
+
+def _has_record(inputs: MonitoringInput) -> bool:
+    """Whether events are recorded with the write of the champion's record, and not with the status."""
+    return inputs.champion is not None and bool(inputs.champion.record)

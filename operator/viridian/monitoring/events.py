@@ -1,0 +1,43 @@
+"""The Events of the monitors: each is recorded once, when something changes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from viridian.api import reasons
+from viridian.api.monitoring import ReviewStatus
+from viridian.core.conditions import Finding, Truth
+from viridian.core.plan import Event, EventType
+from viridian.judgement.figures import MonitorVerdict
+from viridian.monitoring.evaluate import MonitoringReport
+from viridian.monitoring.review import is_answer
+from viridian.monitoring.status import stored_verdicts
+
+
+def events_of_results(report: MonitoringReport | None, stored: Mapping[str, Any] | None) -> Iterator[Event]:
+    """A monitor has fired, or has become quiet again."""
+    before = stored_verdicts(stored)
+    for result in report.results if report is not None else ():
+        message = f"{result.name}: {result.sentence}"
+        fired = before.get(result.name) == MonitorVerdict.FIRED
+        if result.verdict is MonitorVerdict.FIRED and not fired:
+            yield Event(EventType.WARNING, reasons.EVENT_MONITOR_FIRED, message)
+        elif result.verdict is MonitorVerdict.QUIET and fired:
+            yield Event(EventType.NORMAL, reasons.EVENT_MONITOR_QUIET, message)
+
+
+def events_of_review(before: ReviewStatus | None, review: ReviewStatus | None, answer: str) -> Iterator[Event]:
+    """A review was answered, or is asked for."""
+    if before is not None and not before.reviewed and is_answer(answer, before):
+        yield Event(EventType.NORMAL, reasons.EVENT_REVIEWED, f"{before.asked}: {before.message}")
+    if review is not None and not review.reviewed and (before is None or before.asked != review.asked):
+        yield Event(EventType.WARNING, reasons.EVENT_REVIEW_REQUIRED, f"{review.asked}: {review.message}")
+
+
+def events_of_sight(before: Sequence[Mapping[str, Any]], findings: Sequence[Finding]) -> Iterator[Event]:
+    """Windows were evaluated until now, and cannot be any more."""
+    was = {condition.get("type"): condition.get("status") for condition in before}
+    for finding in findings:
+        if finding.type == reasons.MONITORED and finding.status is Truth.FALSE and was.get(finding.type) == Truth.TRUE:
+            yield Event(EventType.WARNING, reasons.EVENT_MONITORING_BLIND, finding.message)
