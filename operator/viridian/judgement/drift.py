@@ -24,7 +24,7 @@ THRESHOLDS: Final[Mapping[Statistic, float]] = {
 MIN_SAMPLES: Final[Mapping[Decision, int]] = {Decision.POINT: 100, Decision.LOWER_BOUND: 500}
 """Where the user names none."""
 FLOOR: Final[Mapping[Decision, int]] = {Decision.POINT: 100, Decision.LOWER_BOUND: 200}
-"""Below it nothing is judged, whatever the user names."""
+"""Below this nothing is judged, whatever the user writes."""
 REFERENCE_FLOOR: Final = 100
 
 _SENTENCES: Final[Mapping[Statistic, str]] = {
@@ -52,13 +52,13 @@ class DriftCriteria:
 
     @property
     def required_samples(self) -> int:
-        """Values without which there is no verdict."""
+        """Fewer values than this give no verdict."""
         return max(self.min_samples or MIN_SAMPLES[self.decision], FLOOR[self.decision])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DriftReference:
-    """What the present values are held against."""
+    """What the present values are compared with."""
 
     name: str
     """As it stands in a sentence: "the training data"."""
@@ -82,12 +82,12 @@ def judge(
 
 
 def can_judge(criteria: DriftCriteria, sketch: Sketch) -> bool:
-    """Whether the question can be asked of such values at all."""
+    """Whether the criteria apply to such values."""
     return distances.applies(statistic_for(criteria, sketch), sketch)
 
 
 def statistic_for(criteria: DriftCriteria, sketch: Sketch) -> Statistic:
-    """The statistic of the question, or the one that suits the values."""
+    """The statistic of the criteria, or the one that suits the values."""
     usual = Statistic.KS if isinstance(sketch, Numbers) else Statistic.TOTAL_VARIATION
     return criteria.statistic or usual
 

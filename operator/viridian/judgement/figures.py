@@ -1,4 +1,4 @@
-"""What a monitor says of one number: the number itself, what chance leaves of it, and a sentence for people."""
+"""One number that a monitor judged: the number, its bound beyond chance, and a sentence for people."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _TOLERANCE: Final = 1e-9
 
 
 class MonitorVerdict(StrEnum):
-    """The answer to a monitor's question."""
+    """The result of a monitor."""
 
     FIRED = "Fired"
     QUIET = "Quiet"
@@ -25,18 +25,18 @@ class MonitorVerdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class EffectSize:
-    """A number, and how much of it is left when chance has had its due. Neither is negative."""
+    """A number, and the part of it that chance does not explain. Neither is negative."""
 
     value: float
     bound: float
     at_least: bool = False
-    """The value itself is only known to be so much or more."""
+    """The true value is this or more."""
     unlikely: bool = False
-    """Chance alone hardly ever makes as much of it, though the bound does not say so."""
+    """Chance alone hardly ever makes as much of it, although the bound is 0."""
 
     @property
     def by_chance(self) -> bool:
-        """Chance alone may have made as much of it, where nothing has changed."""
+        """Whether chance alone can explain it."""
         return self.bound <= 0 and not self.unlikely
 
 
@@ -56,11 +56,11 @@ class Figure:
     """The end of the value's interval that is nearer to harmlessness."""
     threshold: float | None = None
     reference: float | None = None
-    """The same measure where it was fine: on the holdout."""
+    """The same measure on the holdout."""
     samples: int = 0
     reference_samples: int = 0
     estimated: bool = False
-    """Without outcomes: provisional until the labels are mature."""
+    """Computed without outcomes: provisional until the labels are mature."""
 
 
 def exceeds(value: float, threshold: float) -> bool:

@@ -1,4 +1,4 @@
-"""Does the model still answer as well as it should? Verdicts on metrics of joined rows, or of expected ones."""
+"""Verdicts on the performance of a model: on metrics of rows with outcomes, or on expected metrics."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from viridian.judgement.metrics import LOWER_IS_BETTER, MIN_ROWS_PER_CLASS, Meas
 from viridian.judgement.trend import trend
 
 MIN_WINDOWS: Final = 4
-"""A trend through fewer says nothing."""
+"""Fewer windows show no trend."""
 _TOO_FEW_PER_CLASS: Final = (
     f"it rests on fewer than {MIN_ROWS_PER_CLASS} rows of one kind, such as positive ones: choose a longer window"
 )
@@ -22,7 +22,7 @@ _TOO_FEW_PER_CLASS: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WindowMetric:
-    """One window: the metric of its rows, and how many rows that are of how many."""
+    """The metric of one window, and the rows that it rests on."""
 
     measured: Measured | None
     known: int

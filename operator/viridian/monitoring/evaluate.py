@@ -1,4 +1,4 @@
-"""What every monitor says of the newest window."""
+"""The result of every monitor in the newest window."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ NO_PREDICTIONS: Final = "no predictions are kept: write feedback: {} so that out
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MonitoringData:
-    """All that the monitors judge by."""
+    """What the monitors are evaluated on."""
 
     monitoring: Monitoring
     revision: str
@@ -53,7 +53,7 @@ class MonitoringData:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MonitorResult:
-    """What one monitor says."""
+    """The result of one monitor."""
 
     name: str
     source: Source
@@ -65,13 +65,13 @@ class MonitorResult:
 
     @property
     def provisional(self) -> bool:
-        """An estimate, until the labels are mature."""
+        """Whether it is an estimate, until the labels are mature."""
         return any(figure.estimated for figure in self.figures)
 
 
 @dataclass(frozen=True, slots=True)
 class FeatureSummary:
-    """What is left of a feature's sketch in a report, which is kept long after the profiles it was made of."""
+    """What a report keeps of a feature's sketch: reports outlive the large profiles that they are made of."""
 
     missing_share: float | None
     """None where there was no value, missing or not."""
@@ -82,7 +82,7 @@ class FeatureSummary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MonitoringReport:
-    """What all of them say, in the order of the spec."""
+    """The results of all monitors, in the order of the spec."""
 
     revision: str
     calendar: Calendar
@@ -153,7 +153,7 @@ def _figures(data: MonitoringData, source: Source, newest: Window | None) -> Seq
 
 
 def _severity(figure: Figure) -> tuple[int, float, str]:
-    """What fired first, and of that what is farthest beyond its threshold."""
+    """Fired ones first, and of those the farthest beyond its threshold."""
     effect = figure.bound if figure.verdict is MonitorVerdict.FIRED else figure.value
     return list(MonitorVerdict).index(figure.verdict), -abs(effect or 0.0), figure.feature
 
@@ -173,16 +173,19 @@ def _verdict(source: Source, figures: Sequence[Figure]) -> tuple[MonitorVerdict,
 
 
 def _share(asked: float, figures: Sequence[Figure], fired: Sequence[Figure]) -> tuple[MonitorVerdict, str]:
-    """Features that cannot be judged may have drifted or not: where that decides, there is no verdict."""
+    """Features that cannot be judged may have drifted or not. Where they decide, there is no verdict."""
     unknown = [figure for figure in figures if figure.verdict is MonitorVerdict.INSUFFICIENT_DATA]
     reached, possible = len(fired) / len(figures), (len(fired) + len(unknown)) / len(figures)
     shares = f"({format_percent(reached)}), {format_percent(asked)} are asked for"
-    told = f"{len(fired)} of {len(figures)} features have drifted {shares}"
+    summary = f"{len(fired)} of {len(figures)} features have drifted {shares}"
     if fired and reaches(reached, asked):
-        return MonitorVerdict.FIRED, f"{told}; {fired[0].sentence}"
+        return MonitorVerdict.FIRED, f"{summary}; {fired[0].sentence}"
     if unknown and reaches(possible, asked):
-        return MonitorVerdict.INSUFFICIENT_DATA, f"{told}, and {len(unknown)} cannot be judged; {unknown[0].sentence}"
-    return MonitorVerdict.QUIET, f"{told}; {fired[0].sentence}" if fired else told
+        return (
+            MonitorVerdict.INSUFFICIENT_DATA,
+            f"{summary}, and {len(unknown)} cannot be judged; {unknown[0].sentence}",
+        )
+    return MonitorVerdict.QUIET, f"{summary}; {fired[0].sentence}" if fired else summary
 
 
 # ---- drift
@@ -239,7 +242,7 @@ def _criteria(source: Drift | PredictionDrift) -> drift.DriftCriteria:
 
 
 def _before(data: MonitoringData, against: Against, *, others: bool = True) -> Profile | None:
-    """The profile of the window that is compared with; with `others`, of whoever served then."""
+    """The profile of the earlier window to compare with; with `others`, of any revision that served then."""
     if against is Against.TRAINING:
         return None
     days = data.calendar
@@ -330,7 +333,7 @@ def _estimated_performance(data: MonitoringData, source: EstimatedPerformance) -
 
 
 def _uncalibrated(data: MonitoringData) -> str:
-    """Why nobody can say what scores mean; empty where that is known."""
+    """Why no performance can be estimated from scores; empty where it can."""
     known = data.reference
     if known is None or known.calibration is None:
         return data.no_reference or "the version's profile has no calibration, which only models with two classes have"
