@@ -11,7 +11,7 @@ from viridian.api import reasons
 from viridian.api.names import API_VERSION, MODEL_DEPLOYMENT, RETRAIN_POLICY_LABEL
 from viridian.api.registry import ALIAS_CHAMPION, LoggedModel, ModelVersion, TrainingRun, logged_model_id
 from viridian.controller.keys import Key
-from viridian.controller.last_seen import JOB_NAME_LABEL, LastSeen
+from viridian.controller.last_seen import LastSeen
 from viridian.controller.model_owners import owners
 from viridian.controller.reconcilable import Observed
 from viridian.core.model_owners import Owners
@@ -24,15 +24,16 @@ from viridian.retraining.decide import decide
 from viridian.retraining.input import (
     RegistryQuery,
     RegistryResult,
-    RetrainingInput,
     Unavailable,
     facts_of,
     named_deployment,
     named_model,
 )
-from viridian.retraining.queries import queries_for
-from viridian.retraining.runs import undecided_jobs
-from viridian.retraining.stages.result import OPEN, JobResult, job_result
+from viridian.retraining.interpret import RetrainingInput, interpret, with_obstacles
+from viridian.retraining.mlflow_runs import OPEN
+from viridian.retraining.runs import OpenStage, open_stages
+from viridian.retraining.stages.state import StageState
+from viridian.retraining.stages.table import STAGE_KINDS
 from viridian.rollout.input import OperatorSettings
 
 
@@ -52,25 +53,26 @@ class RetrainPolicies:
     async def observe(self, key: Key, manifest: Object) -> Observed[RetrainingInput]:
         """The object as it was just read, and everything that belongs to it."""
         labels = {RETRAIN_POLICY_LABEL: key.name}
-        deployment, jobs, records = await asyncio.gather(
+        deployment, objects, records = await asyncio.gather(
             self._deployment(key, named_deployment(manifest)),
-            self.cluster.list("batch/v1", "Job", key.namespace, labels),
+            self._objects(key, labels),
             self.cluster.list("apps/v1", "ControllerRevision", key.namespace, labels),
         )
-        undecided = undecided_jobs(manifest, records)
-        there = {job["metadata"]["name"]: job for job in jobs}
-        deleted = {name: job for name, job in self.last_seen.jobs(key, undecided).items() if name not in there}
+        stages = open_stages(manifest, records)
+        there = {found["metadata"]["name"]: found for found in objects}
+        last_seen = self.last_seen.objects(key, [stage.object_name for stage in stages])
+        deleted = {name: found for name, found in last_seen.items() if name not in there}
         known = {**deleted, **there}
-        results = await self._results(key, list(undecided), known)
+        states = await self._states(key, stages, known)
         now = self.clock()
-        missing = [name for name, was_there in undecided.items() if was_there and name not in known]
-        for name, until in self.last_seen.news_until(key, missing, now).items():
-            results[name] = replace(results[name], news_until=until)
+        missing = [stage.object_name for stage in stages if stage.seen and stage.object_name not in known]
+        for name, until in self.last_seen.watched_until(key, missing, now).items():
+            states[name] = replace(states[name], watched_until=until)
         facts = facts_of(
             manifest,
             deployment,
-            jobs,
-            results,
+            objects,
+            states,
             records=records,
             deleted=deleted,
             mlflow_uri=self.settings.mlflow_uri,
@@ -79,18 +81,19 @@ class RetrainPolicies:
             templates=self.settings.templates,
             registry_models=self.settings.registry_models,
         )
-        return Observed(RetrainingInput(facts, await self._answers(key, queries_for(facts, now))), now)
+        given = interpret(facts, now)
+        return Observed(replace(given, registry=await self._registry_result(key, given.query)), now)
 
     def decide(self, observed: Observed[RetrainingInput], obstacles: Obstacles = NO_OBSTACLES) -> Plan:
-        return decide(_hindered(observed.input, obstacles), observed.now)
+        return decide(with_obstacles(observed.input, obstacles))
 
     def unregistered(self, observed: Observed[RetrainingInput], obstacles: Obstacles, error: RegistryError) -> Plan:
         silence = _unavailable(error)
         if silence.reason == reasons.REGISTRY_REFUSED:
             advice = "set right there what it names; the write is tried again once a minute"
             silence = replace(silence, message=f"a write was refused: {silence.message}; {advice}")
-        snapshot = replace(_hindered(observed.input, obstacles), registry=silence)
-        return replace(decide(snapshot, observed.now), actions=())
+        given = replace(with_obstacles(observed.input, obstacles), registry=silence)
+        return replace(decide(given), actions=())
 
     async def fail_closed(self, key: Key, manifest: Object, why: str) -> Plan | None:  # noqa: ARG002
         return None  # no user meets a run
@@ -106,16 +109,26 @@ class RetrainPolicies:
             return None
         return await self.cluster.get(ObjectRef(API_VERSION, MODEL_DEPLOYMENT, key.namespace, name))
 
-    async def _results(self, key: Key, names: Sequence[str], jobs: Mapping[str, Object]) -> dict[str, JobResult]:
+    async def _objects(self, key: Key, labels: Mapping[str, str]) -> Sequence[Object]:
+        """The objects that do the work of stages."""
+        kinds = STAGE_KINDS.values()
+        lists = (self.cluster.list(kind.api_version, kind.kind, key.namespace, labels) for kind in kinds)
+        return [found for listed in await asyncio.gather(*lists) for found in listed]
+
+    async def _states(
+        self, key: Key, stages: Sequence[OpenStage], objects: Mapping[str, Object]
+    ) -> dict[str, StageState]:
         pods = await asyncio.gather(
-            *(self.cluster.list("v1", "Pod", key.namespace, {JOB_NAME_LABEL: name}) for name in names)
+            *(self.cluster.list("v1", "Pod", key.namespace, {one.kind.pod_label: one.object_name}) for one in stages)
         )
         return {
-            name: job_result(jobs.get(name), self.last_seen.pods(key, name, found))
-            for name, found in zip(names, pods, strict=True)
+            one.object_name: one.kind.state(
+                objects.get(one.object_name), self.last_seen.pods(key, one.object_name, found)
+            )
+            for one, found in zip(stages, pods, strict=True)
         }
 
-    async def _answers(self, key: Key, query: RegistryQuery) -> RegistryResult | Unavailable:
+    async def _registry_result(self, key: Key, query: RegistryQuery) -> RegistryResult | Unavailable:
         try:
             return await self._ask(key, query)
         except RegistryError as error:
@@ -175,10 +188,6 @@ async def _candidate(registry: Registry, model: str, run: TrainingRun | None) ->
 
 async def _version(registry: Registry, model: str, version: str | None) -> ModelVersion | None:
     return await registry.version(model, version) if version else None
-
-
-def _hindered(snapshot: RetrainingInput, obstacles: Obstacles) -> RetrainingInput:
-    return replace(snapshot, facts=replace(snapshot.facts, obstacles=obstacles))
 
 
 def _unavailable(error: RegistryError) -> Unavailable:

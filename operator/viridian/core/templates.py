@@ -57,12 +57,12 @@ def of_server(server: Server, rules: TemplateRules) -> str:
     return _sentence("spec.server", found) if found else ""
 
 
-def of_stage(stage: Stage, rules: TemplateRules) -> str:
+def of_stage(stage: Stage, name: str, rules: TemplateRules) -> str:
     """What of a stage's template is not allowed, in a sentence; empty where all of it is."""
     if rules.allowed is Templates.ANY:
         return ""
     found = [*_of_stage(stage, rules.stage_images)]
-    return _sentence("spec.stages.training.template", found) if found else ""
+    return _sentence(f"spec.stages.{name}.template", found) if found else ""
 
 
 def _sentence(place: str, paths: Sequence[str]) -> str:

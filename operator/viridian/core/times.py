@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from viridian.api import durations
+
 
 def format_time(now: datetime) -> str:
     """A point in time as the Kubernetes API writes it, in whole seconds."""
@@ -35,3 +37,11 @@ def parse_time(text: Any) -> datetime | None:
 def older_than(since: datetime | None, limit: timedelta, now: datetime) -> bool:
     """Whether it is known since when, and longer than that."""
     return since is not None and now - since > limit
+
+
+def length(duration: str) -> timedelta:
+    """The length of a duration; nothing for one that the schema would have refused."""
+    try:
+        return durations.parse(duration)
+    except ValueError:
+        return timedelta()

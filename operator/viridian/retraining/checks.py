@@ -11,8 +11,8 @@ from viridian.core.obstacles import Obstacles, outage, refusal
 from viridian.core.templates import of_stage
 from viridian.retraining.input import PolicyFacts, RegistryResult, Unavailable
 from viridian.retraining.stages.pod_template import problem as template_problem
+from viridian.retraining.stages.table import stages_of
 from viridian.retraining.state import RetrainingState
-from viridian.retraining.triggers.timetable import InvalidSchedule
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +35,16 @@ def write_problem(obstacles: Obstacles) -> Problem | None:
     return Problem(*delayed, lasting=False) if delayed is not None else None
 
 
-def template_works(state: RetrainingState) -> Problem | None:
-    wrong = template_problem(state.spec.stages.training.template)
-    return Problem(reasons.INVALID_SPEC, f"stages.training.template {wrong}", lasting=True) if wrong else None
+def templates_work(state: RetrainingState) -> Problem | None:
+    found = ((name, template_problem(stage.template)) for name, stage in stages_of(state.spec).items())
+    wrong = next((f"stages.{name}.template {problem}" for name, problem in found if problem), None)
+    return Problem(reasons.INVALID_SPEC, wrong, lasting=True) if wrong else None
 
 
-def template_is_allowed(state: RetrainingState) -> Problem | None:
-    said = of_stage(state.spec.stages.training, state.facts.templates)
-    return Problem(reasons.TEMPLATE_NOT_ALLOWED, said, lasting=True) if said else None
+def templates_are_allowed(state: RetrainingState) -> Problem | None:
+    found = (of_stage(stage, name, state.facts.templates) for name, stage in stages_of(state.spec).items())
+    wrong = next(filter(None, found), None)
+    return Problem(reasons.TEMPLATE_NOT_ALLOWED, wrong, lasting=True) if wrong else None
 
 
 def deployment_exists(state: RetrainingState) -> Problem | None:
@@ -85,8 +87,8 @@ def collector_is_known(state: RetrainingState) -> Problem | None:
 
 
 CHECKS: tuple[Check, ...] = (
-    template_works,
-    template_is_allowed,
+    templates_work,
+    templates_are_allowed,
     deployment_exists,
     deployment_follows_an_alias,
     registry_is_configured,
@@ -111,13 +113,9 @@ def registry_problem(registry: RegistryResult | Unavailable) -> Problem | None:
     return Problem(registry.reason, registry.message, lasting=registry.reason not in WAITED_FOR)
 
 
-def schedule_problem(state: RetrainingState) -> Problem | None:
-    """Schedules that name no times. They keep nothing else from going on."""
-    bad = [
-        f"trigger {name}: {timetable.message}"
-        for name, timetable in state.schedules.items()
-        if isinstance(timetable, InvalidSchedule)
-    ]
+def trigger_problem(state: RetrainingState) -> Problem | None:
+    """Triggers that never occur. They keep nothing else from going on."""
+    bad = [f"trigger {trigger.name}: {trigger.problem}" for trigger in state.triggers if trigger.problem]
     return Problem(reasons.INVALID_SCHEDULE, "; ".join(bad), lasting=True) if bad else None
 
 

@@ -16,24 +16,24 @@ from viridian.api.names import RUN_ANNOTATION
 from viridian.api.retrainpolicy import ActiveRun
 from viridian.core.conditions import Finding, Truth
 from viridian.core.times import format_time
-from viridian.retraining.checks import Problem, data_problem, schedule_problem, write_problem
+from viridian.retraining.checks import Problem, data_problem, trigger_problem, write_problem
 from viridian.retraining.data_quality import DataQuality
-from viridian.retraining.runs import Run
-from viridian.retraining.stages.progress import waiting
+from viridian.retraining.progress import waiting
+from viridian.retraining.stages.state import StageState
 from viridian.retraining.state import RetrainingState
-from viridian.retraining.triggers.cause import manual
+from viridian.retraining.triggers.manual import requested_run
 
 MAX_SHOWN: Final = 50
 """Characters of a person's value that a message repeats."""
-MAX_SAID: Final = 300
-"""Characters of what a failed attempt said; the end of a log says most."""
+MAX_QUOTED: Final = 300
+"""Characters of the last words of a failed attempt; the end of a log says most."""
 
 
 def findings(state: RetrainingState, problem: Problem | None, active: ActiveRun | None) -> tuple[Finding, ...]:
     """All conditions."""
     quality = state.data_quality
     obstacles = state.facts.obstacles
-    others = [found for found in (problem, data_problem(state), schedule_problem(state)) if found is not None]
+    others = [found for found in (problem, data_problem(state), trigger_problem(state)) if found is not None]
     # Without its Job no run goes on; what is only to be deleted holds up nothing.
     grave = write_problem({target: one for target, one in obstacles.items() if not one.deletion})
     problems = [*filter(None, [write_problem(obstacles)]), *others]
@@ -70,15 +70,15 @@ def _occupation(state: RetrainingState, active: ActiveRun | None) -> tuple[str, 
         return reasons.RUN_ACTIVE, _at_work(state, active)
     if state.spec.suspend:
         return reasons.SUSPENDED, "spec.suspend is true: only the annotation viridian.dev/run starts a run"
-    if state.cooling_until is not None and state.due:
-        due = ", ".join(cause.identity for cause in state.due)
-        return reasons.WAITING, f"{due} waits until {format_time(state.cooling_until)}: spec.budget.cooldown"
+    if state.holds.cooling_until is not None and state.pending:
+        waits = ", ".join(cause.identity for cause in state.pending)
+        return reasons.WAITING, f"{waits} waits until {format_time(state.holds.cooling_until)}: spec.budget.cooldown"
     return reasons.WAITING, f"nothing is due{_used_up(state)}"
 
 
 def _used_up(state: RetrainingState) -> str:
     """The annotation stays where it is; who writes an old value again should know why nothing happens."""
-    asked = manual(state.facts.annotations.get(RUN_ANNOTATION, ""))
+    asked = requested_run(state.facts)
     run = next((run for run in state.finished if asked in run.origin.causes), None)
     if run is None or asked is None:
         return ""
@@ -87,22 +87,22 @@ def _used_up(state: RetrainingState) -> str:
 
 def _at_work(state: RetrainingState, active: ActiveRun) -> str:
     lead = f"run {active.id}: {active.stage}" if active.job else f"run {active.id} begins"
-    run = state.active
-    if run is None or not active.job or run.ending is not None:
+    stage = state.active.stage if state.active else None
+    if stage is None or not active.job or stage.result is not None:
         return lead
-    result, stuck = run.result, waiting(run, state.now)
+    stuck, attempts = waiting(stage, state.now), _attempts(stage.state, state.now)
     if stuck:
-        return f"{lead} does not run: {stuck}{_attempts(run, state.now)}"
-    if result.worker is not None and result.lingering:
-        left = ", ".join(result.lingering)
-        return f"{lead} ended with exit code {result.worker.exit_code}, but container {left} keeps its pod alive"
-    return f"{lead}{_attempts(run, state.now)}"
+        return f"{lead} does not run: {stuck}{attempts}"
+    main, lingering = stage.state.main_container, ", ".join(stage.state.lingering)
+    if main is not None and lingering:
+        return f"{lead} ended with exit code {main.exit_code}, but container {lingering} keeps its pod alive"
+    return f"{lead}{attempts}"
 
 
-def _attempts(run: Run, now: datetime) -> str:
+def _attempts(stage: StageState, now: datetime) -> str:
     """What became of the attempts before."""
-    failed = run.result.failed.sentence(now)[-MAX_SAID:] if run.result.failed else ""
-    return f"; attempt {run.result.failures} failed: {failed}" if failed else ""
+    failed = stage.failed.sentence(now)[-MAX_QUOTED:] if stage.failed else ""
+    return f"; attempt {stage.failures} failed: {failed}" if failed else ""
 
 
 def _paused(state: RetrainingState, quality: DataQuality) -> Finding:

@@ -17,7 +17,7 @@ _JUDGED_DATA = (reasons.HANDED_OVER, reasons.REJECTED, reasons.DATA_QUALITY_FAIL
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataQuality:
-    """The newest word about the data."""
+    """What the newest run that looked at the data found."""
 
     truth: Truth
     reason: str
@@ -26,12 +26,12 @@ class DataQuality:
     paused: bool = False
     # When it was found bad: what fired after that was held back, and is not forgotten.
     bad_since: datetime | None = None
-    # The run that said so.
+    # The run that found it.
     source: Run | None = None
 
 
 def data_quality(finished: Sequence[Run], data: Data) -> DataQuality:
-    """The word of the newest run that looked at the data; `finished` is in order, the newest first."""
+    """The finding of the newest run that looked at the data; `finished` is in order, the newest first."""
     for run in finished:
         if run.finished is None or run.finished.outcome not in _JUDGED_DATA:
             continue
@@ -49,12 +49,12 @@ def _good(run: Run) -> DataQuality:
 
 
 def _bad(run: Run) -> DataQuality:
-    said = run.finished.message if run.finished else ""
+    finding = run.finished.message if run.finished else ""
     return DataQuality(
         truth=Truth.FALSE,
         reason=reasons.DATA_QUALITY_FAILED,
-        message=f"run {run.id}: {said}. Schedules wait. When the data is better, change spec.data.revision, or start a "
-        "run with the annotation viridian.dev/run",
+        message=f"run {run.id}: {finding}. Schedules wait. When the data is better, change spec.data.revision, "
+        "or start a run with the annotation viridian.dev/run",
         paused=True,
         bad_since=run.finished_at,
         source=run,

@@ -39,7 +39,7 @@ def _values(
         "VIRIDIAN_RUN_ID": run,
         "VIRIDIAN_MODEL_NAME": followed.name if followed else "",
         "VIRIDIAN_STAGE": stage,
-        "VIRIDIAN_REASONS": json.dumps([cause.told() for cause in origin.causes], ensure_ascii=False),
+        "VIRIDIAN_REASONS": json.dumps([cause.document() for cause in origin.causes], ensure_ascii=False),
         "VIRIDIAN_DATA_URI": data.uri if data else "",
         "VIRIDIAN_DATA_REVISION": data.revision if data else "",
         CHAMPION_VARIABLE: facts.deployment.champion_uri if facts.deployment else "",

@@ -2,19 +2,18 @@
 
 A pass reads in this order; each step is a plain function of what was read before:
 
-1. the RetrainPolicy; the ModelDeployment that it names (`named_deployment`), or None; all Jobs and all
-   ControllerRevisions in the namespace with the label `viridian.dev/retrain-policy=<name>`;
-2. for each Job name that `runs.undecided_jobs(policy, records)` gives, the Pods with the label
-   `batch.kubernetes.io/job-name=<job>`, and what was seen of a Job and of pods that have been deleted since, turned
-   into a result by `job_result(job, pods)`;
+1. the RetrainPolicy; the ModelDeployment that it names (`named_deployment`), or None; with the label
+   `viridian.dev/retrain-policy=<name>`, all ControllerRevisions and all objects of the kinds that do work of stages;
+2. for each stage that `runs.open_stages(policy, records)` gives, the Pods whose label `kind.pod_label` names its
+   object, and what was seen of the object and of pods that have been deleted since: `kind.state(object, pods)`;
 3. `facts_of(...)` makes the facts of the cluster out of that;
-4. `queries.queries_for(facts, now)` says what to read from registry and collector; `RegistryResult` says how;
-5. `decide(RetrainingInput(facts, registry), now)`, with the same `now`.
+4. `interpret(facts, now)` says what they mean, and in `query` what to read from registry and collector;
+   `RegistryResult` says how;
+5. `decide(...)` of that, with what was read as its `registry`.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -31,7 +30,7 @@ from viridian.core.model_owners import OwnerRule, Owners
 from viridian.core.obstacles import Obstacles
 from viridian.core.templates import NO_LIMITS, TemplateRules
 from viridian.core.times import parse_time
-from viridian.retraining.stages.result import JobResult
+from viridian.retraining.stages.state import StageState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,20 +59,20 @@ class PolicyFacts:
     invalid: str = ""
     status: Object = field(default_factory=dict)
     deployment: Deployment | None = None
-    # All Jobs and ControllerRevisions with the policy's label, as they were read; whose they are is judged later.
-    jobs: tuple[Object, ...] = ()
+    # All objects of stages and ControllerRevisions with the policy's label; whose they are is judged later.
+    objects: tuple[Object, ...] = ()
     records: tuple[Object, ...] = ()
-    # What a Job and its pods show, by the Job's name.
-    results: Mapping[str, JobResult] = field(default_factory=dict)
-    # Jobs that this process has seen being deleted, as they were then, by name.
+    # What the object of a stage and its pods show, by the object's name.
+    stages: Mapping[str, StageState] = field(default_factory=dict)
+    # Objects of stages that this process has seen being deleted, as they were then, by name.
     deleted: Mapping[str, Object] = field(default_factory=dict)
-    # Since when the schedule of a trigger holds, as far as the object itself tells, by the trigger's name.
-    edited: Mapping[str, datetime] = field(default_factory=dict)
-    # The operator's MLflow, also handed to the Jobs; None when there is none.
+    # Who wrote which field of the policy when, as the API server keeps it.
+    managed_fields: tuple[Object, ...] = ()
+    # The operator's MLflow, also handed to the stages; None when there is none.
     mlflow_uri: str | None = None
     # Which namespaces may have which registered models written to.
     registry_models: tuple[OwnerRule, ...] = ()
-    # Names of the Secrets with which the images of Jobs are pulled.
+    # Names of the Secrets with which the images of stages are pulled.
     image_pull_secrets: tuple[str, ...] = ()
     # What pod templates may say.
     templates: TemplateRules = NO_LIMITS
@@ -142,14 +141,6 @@ class Unavailable:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class RetrainingInput:
-    """A RetrainPolicy and its world."""
-
-    facts: PolicyFacts
-    registry: RegistryResult | Unavailable = field(default_factory=RegistryResult)
-
-
 def named_deployment(policy: Object) -> str:
     """Name of the ModelDeployment that the policy is about, in its own namespace; empty when it names none."""
     return text(policy, "spec", "modelDeployment")
@@ -158,8 +149,8 @@ def named_deployment(policy: Object) -> str:
 def facts_of(
     policy: Object,
     deployment: Object | None,
-    jobs: Sequence[Object],
-    results: Mapping[str, JobResult],
+    objects: Sequence[Object],
+    stages: Mapping[str, StageState],
     *,
     records: Sequence[Object] = (),
     deleted: Mapping[str, Object] | None = None,
@@ -183,11 +174,11 @@ def facts_of(
         invalid=invalid,
         status=mapping(policy, "status"),
         deployment=None if deployment is None else _deployment(deployment),
-        jobs=tuple(jobs),
+        objects=tuple(objects),
         records=tuple(records),
-        results=dict(results),
+        stages=dict(stages),
         deleted=dict(deleted or {}),
-        edited=_edited(policy),
+        managed_fields=entries(policy, "metadata", "managedFields"),
         mlflow_uri=mlflow_uri or None,
         image_pull_secrets=image_pull_secrets,
         registry_models=registry_models,
@@ -227,16 +218,3 @@ def _deployment_spec(deployment: Object) -> ModelDeploymentSpec | None:
         return msgspec.convert(deployment.get("spec"), ModelDeploymentSpec)
     except msgspec.ValidationError:
         return None
-
-
-def _edited(policy: Object) -> Mapping[str, datetime]:
-    """When each trigger's schedule was last written, or something else by the same manager after that."""
-    found: dict[str, datetime] = {}
-    for entry in entries(policy, "metadata", "managedFields"):
-        at, triggers = parse_time(text(entry, "time")), mapping(entry, "fieldsV1", "f:spec", "f:triggers")
-        for trigger in entries(policy, "spec", "triggers"):
-            name = text(trigger, "name")
-            key = f"k:{json.dumps({'name': name}, separators=(',', ':'))}"
-            if at is not None and "f:schedule" in mapping(triggers, key):
-                found[name] = max(at, found.get(name, at))
-    return found

@@ -1,16 +1,23 @@
-"""What an ended stage says by its exit code alone, before any number is looked at."""
+"""What becomes of a run whose last stage has ended: the first rule of a chain that has something to say decides."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 from viridian.api import reasons
-from viridian.api.registry import RunStatus
+from viridian.api.registry import TAG_GATE, RunStatus
 from viridian.api.stage import ExitCode, StageReport
-from viridian.retraining.runs import Run
-from viridian.retraining.stages.result import Ending, JobState, exit_code
+from viridian.retraining.gate import gate, reported
+from viridian.retraining.input import RegistryResult
+from viridian.retraining.runs import Run, RunStage
+from viridian.retraining.stages.state import StageOutcome, StageResult
+from viridian.retraining.stages.table import stages_of
+from viridian.retraining.state import RetrainingState
 
-MAX_SAID = 500
+MAX_QUOTED: Final = 500
+"""Characters of a stage's own words that a message repeats."""
 _STATUSES = {
     reasons.FAILED: RunStatus.FAILED,
     reasons.DATA_QUALITY_FAILED: RunStatus.FAILED,
@@ -36,54 +43,126 @@ class RunVerdict:
         return _STATUSES.get(self.outcome, RunStatus.FINISHED)
 
 
-def without_candidate(run: Run, ending: Ending, told: StageReport, timeout: str) -> RunVerdict | None:
-    """The verdict on a run that ended in any way but well; None when there is a candidate to be judged."""
-    if ending.state is JobState.COMPLETE:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndedRun:
+    """A run whose last stage has ended, and all that is known of it."""
+
+    state: RetrainingState
+    run: Run
+    result: StageResult
+    report: StageReport
+    registry: RegistryResult
+    # Why the model that it names is not its own; empty where it is.
+    foreign_model: str = ""
+
+
+def verdict_on(ended: EndedRun) -> RunVerdict:
+    """What is to become of the run."""
+    found = (rule(ended) for rule in RULES)
+    return next(verdict for verdict in found if verdict is not None)
+
+
+def names_a_foreign_model(ended: EndedRun) -> RunVerdict | None:
+    return RunVerdict(reasons.FOREIGN_MODEL, ended.foreign_model) if ended.foreign_model else None
+
+
+def was_judged_when_it_ended(ended: EndedRun) -> RunVerdict | None:
+    candidate = ended.registry.candidate
+    verdict = candidate.tags.get(TAG_GATE, "") if ended.result.restored and candidate else ""
+    if not verdict:
         return None
-    if ending.state is JobState.CANCELLED:
-        return RunVerdict(reasons.CANCELLED, _cancelled(run))
-    if ending.reason == "DeadlineExceeded":
-        kept = f": {run.note.waiting}" if run.note.waiting else ""
-        return RunVerdict(reasons.FAILED, f"training did not end within its timeout, now {timeout}{kept}")
-    said = _said(told)
-    match exit_code(ending):
+    outcome, _, message = verdict.partition(": ")
+    return RunVerdict(outcome, message)
+
+
+def ended_without_a_candidate(ended: EndedRun) -> RunVerdict | None:
+    stage = stages_of(ended.state.spec).get(ended.run.stage.name)
+    timeout = stage.timeout if stage is not None else "not set"
+    return without_candidate(ended.run.stage, ended.result, ended.report, timeout)
+
+
+def lost_its_report(ended: EndedRun) -> RunVerdict | None:
+    told = ended.registry.candidate is not None and reported(ended.report, ended.registry.run)
+    if not ended.result.lost or told:
+        return None
+    gone = f"{ended.run.stage.name} ended well, but its pod was deleted before its report could be read"
+    return RunVerdict(reasons.FAILED, f"{gone}: log model and metrics to the MLflow run, which stays, or run it again")
+
+
+def made_no_model(ended: EndedRun) -> RunVerdict | None:
+    if ended.registry.candidate is not None:
+        return None
+    made_none = f"{ended.run.stage.name} ended well, but made no model"
+    lost = "its MLflow run was deleted" if ended.registry.run is None else made_none
+    return RunVerdict(reasons.FAILED, f"{lost}: log a model to the MLflow run, or report model.uri")
+
+
+def is_judged_by_the_gate(ended: EndedRun) -> RunVerdict | None:
+    if ended.registry.candidate is None:
+        return None
+    judged = gate(ended.state, ended.run, ended.report, ended.registry, ended.registry.candidate)
+    return RunVerdict(reasons.HANDED_OVER if judged.passed else reasons.REJECTED, judged.sentence)
+
+
+RULES: Final[tuple[Callable[[EndedRun], RunVerdict | None], ...]] = (
+    names_a_foreign_model,  # before anything that it reports counts
+    was_judged_when_it_ended,  # its record was lost, and made again
+    ended_without_a_candidate,
+    lost_its_report,
+    made_no_model,
+    is_judged_by_the_gate,  # there is a candidate, and it is the run's own
+)
+
+
+def without_candidate(stage: RunStage, result: StageResult, report: StageReport, timeout: str) -> RunVerdict | None:
+    """The verdict on a run whose last stage ended in any way but well; None when there is a candidate to be judged."""
+    if result.outcome is StageOutcome.COMPLETE:
+        return None
+    if result.outcome is StageOutcome.CANCELLED:
+        return RunVerdict(reasons.CANCELLED, _cancelled(stage))
+    if result.reason == "DeadlineExceeded":
+        kept = f": {stage.note.waiting}" if stage.note.waiting else ""
+        return RunVerdict(reasons.FAILED, f"{stage.name} did not end within its timeout, now {timeout}{kept}")
+    quoted = _quoted(report)
+    match result.code:
         case ExitCode.BAD_DATA:
-            return RunVerdict(reasons.DATA_QUALITY_FAILED, f"the data is not good enough{said}")
+            return RunVerdict(reasons.DATA_QUALITY_FAILED, f"the data is not good enough{quoted}")
         case ExitCode.BAD_CANDIDATE:
-            return RunVerdict(reasons.REJECTED, f"the training stage rejected its candidate{said}")
+            return RunVerdict(reasons.REJECTED, f"the {stage.name} stage rejected its candidate{quoted}")
         case ExitCode.NOTHING_TO_DO:
-            return RunVerdict(reasons.SKIPPED, f"there was nothing to do{said}")
+            return RunVerdict(reasons.SKIPPED, f"there was nothing to do{quoted}")
         case code:
-            return RunVerdict(reasons.FAILED, _failure(ending, code) + said + _not_again(ending))
+            return RunVerdict(reasons.FAILED, _failure(stage.name, result, code) + quoted + _not_again(result))
 
 
-def _cancelled(run: Run) -> str:
-    if not run.note.job:
-        return "it was cancelled before its Job was seen at work, and MLflow shows no model of it"
-    return f"it was cancelled: its Job {run.note.job} was deleted before it had ended"
+def _cancelled(stage: RunStage) -> str:
+    kind, name = stage.kind.kind, stage.note.seen
+    if not name:
+        return f"it was cancelled before its {kind} was seen at work, and MLflow shows no model of it"
+    return f"it was cancelled: its {kind} {name} was deleted before it had ended"
 
 
-def _failure(ending: Ending, code: int | None) -> str:
-    times = f" {ending.failures} times, the last time" if ending.failures > 1 else ""
+def _failure(stage: str, result: StageResult, code: int | None) -> str:
+    times = f" {result.failures} times, the last time" if result.failures > 1 else ""
     if code is not None:
-        return f"training failed{times} with exit code {code}{_killed(ending)}"
-    return f"training failed{times}: {ending.message or ending.reason or 'its pods are gone'}"
+        return f"{stage} failed{times} with exit code {code}{_killed(result)}"
+    return f"{stage} failed{times}: {result.message or result.reason or 'its pods are gone'}"
 
 
-def _killed(ending: Ending) -> str:
-    if ending.killed == "OOMKilled":
+def _killed(result: StageResult) -> str:
+    if result.killed == "OOMKilled":
         return " (OOMKilled: it took more memory than its limit)"
-    return f" ({ending.killed})" if ending.killed else ""
+    return f" ({result.killed})" if result.killed else ""
 
 
-def _not_again(ending: Ending) -> str:
+def _not_again(result: StageResult) -> str:
     """Kubernetes tries a pod again only once all of its containers have ended."""
-    if not ending.lingering:
+    if not result.lingering:
         return ""
-    return f"; it was not tried again, since {ending.lingering} kept its pod alive: make that a native sidecar"
+    return f"; it was not tried again, since {result.lingering} kept its pod alive: make that a native sidecar"
 
 
-def _said(told: StageReport) -> str:
+def _quoted(report: StageReport) -> str:
     """The stage's own words. Of a log, the end says most."""
-    words = "; ".join(told.failures) or " ".join(told.said.split())[-MAX_SAID:]
-    return f": {words[:MAX_SAID]}" if words else ""
+    words = "; ".join(report.failures) or " ".join(report.said.split())[-MAX_QUOTED:]
+    return f": {words[:MAX_QUOTED]}" if words else ""

@@ -9,6 +9,7 @@ from viridian.core.model_owners import OwnershipVerdict, Standing, judge
 from viridian.core.plan import Action, Apply, ClaimModel, CreateRun, RegisterVersion, SetAlias, TagVersion
 from viridian.retraining.checks import Problem
 from viridian.retraining.input import RegistryResult
+from viridian.retraining.stages.table import STAGE_KINDS
 from viridian.retraining.state import RetrainingState
 
 
@@ -21,7 +22,7 @@ def needs_the_model(actions: Iterable[Action]) -> bool:
     """Whether these write to the registered model, or train for it: training for a model of others is a waste."""
     return any(
         isinstance(action, RegisterVersion | SetAlias | TagVersion | CreateRun)
-        or (isinstance(action, Apply) and action.manifest["kind"] == "Job")
+        or (isinstance(action, Apply) and action.manifest["kind"] in STAGE_KINDS)
         for action in actions
     )
 

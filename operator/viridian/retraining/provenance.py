@@ -18,25 +18,25 @@ def foreign(source: str, run: TrainingRun, logged: LoggedModel | None) -> str:
     scheme = source.partition(":")[0]
     if scheme == "runs":
         named = source.partition(":")[2].lstrip("/").partition("/")[0]
-        return "" if named == run.run_id and is_plain(source) else _said(source, f"it names the MLflow run {named!r}")
+        return "" if named == run.run_id and is_plain(source) else _wrong(source, f"it names the MLflow run {named!r}")
     if (model_id := logged_model_id(source)) is not None:
         return _of_logged(source, model_id, run, logged)
     if scheme == "models":
-        return _said(source, "it names a registered version, which is no model of this run")
+        return _wrong(source, "it names a registered version, which is no model of this run")
     if run.artifact_uri and is_below(source, run.artifact_uri):
         return ""
-    return _said(source, f"it does not lie below the artifacts of its MLflow run {run.run_id}")
+    return _wrong(source, f"it does not lie below the artifacts of its MLflow run {run.run_id}")
 
 
 def _of_logged(source: str, model_id: str, run: TrainingRun, logged: LoggedModel | None) -> str:
     if logged is None or logged.model_id != model_id:
-        return _said(source, f"MLflow has no logged model {model_id}")
+        return _wrong(source, f"MLflow has no logged model {model_id}")
     if logged.run_id != run.run_id:
         whose = f"the MLflow run {logged.run_id!r}" if logged.run_id else "no MLflow run"
-        return _said(source, f"{model_id} was logged by {whose}, not by {run.run_id}")
+        return _wrong(source, f"{model_id} was logged by {whose}, not by {run.run_id}")
     whole = source == f"models:/{model_id}"
     if not whole and not is_below(source, logged.artifact_uri):
-        return _said(source, f"it does not lie below the artifacts of {model_id}")
+        return _wrong(source, f"it does not lie below the artifacts of {model_id}")
     return ""
 
 
@@ -56,6 +56,6 @@ def is_plain(source: str) -> bool:
     return not parts.query and not parts.fragment and "\\" not in path and not {".", ".."} & set(path.split("/"))
 
 
-def _said(source: str, why: str) -> str:
+def _wrong(source: str, why: str) -> str:
     shown = source.partition("?")[0][:200]
     return f"the run names the model {shown} as its own, but {why}: nothing is registered. {WHAT_TO_DO}"

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from datetime import datetime
+from collections.abc import Iterator
 
-from viridian.api.names import RUN_ANNOTATION
 from viridian.retraining.runs import Run
 from viridian.retraining.state import RetrainingState
-from viridian.retraining.triggers.cause import manual
-from viridian.retraining.triggers.pending import answered_until, last_fired
+from viridian.retraining.triggers.answered import evidence
 
 
 def prunable(state: RetrainingState) -> tuple[Run, ...]:
@@ -23,17 +20,6 @@ def prunable(state: RetrainingState) -> tuple[Run, ...]:
 
 
 def _evidence(state: RetrainingState) -> Iterator[str]:
-    asked = manual(state.facts.annotations.get(RUN_ANNOTATION, ""))
-    yield from (run.id for run in state.finished if asked in run.origin.causes)
-    for trigger, timetable in state.schedules.items():
-        fired = ((last_fired([run], trigger), run.id) for run in state.finished)
-        answered = ((answered_until([run], trigger, timetable), run.id) for run in state.finished)
-        yield from (*_newest(fired), *_newest(answered))
+    yield from evidence(state.finished, state.triggers)
     if state.data_quality.source is not None:
         yield state.data_quality.source.id
-
-
-def _newest(times: Iterable[tuple[datetime | None, str]]) -> Iterator[str]:
-    """The run of the newest time."""
-    known = [(at, run) for at, run in times if at is not None]
-    yield from (run for _, run in [max(known)]) if known else ()

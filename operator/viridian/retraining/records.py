@@ -9,7 +9,7 @@ again. A policy that was deleted and made anew has another uid, and inherits not
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -23,16 +23,17 @@ from viridian.api.names import (
     RETRAIN_POLICY_LABEL,
     RUN_LABEL,
     STAGES_ANNOTATION,
+    TRIGGER_ANNOTATION,
     run_record,
 )
 from viridian.api.retrainpolicy import Data, FinishedRun, RetrainPolicySpec
 from viridian.core.kube import managed_labels
 from viridian.core.lookup import Object, annotations_of, dig, entries, labels_of, mapping, text
 from viridian.core.ownership import Belongs, belongs, owner_reference
-from viridian.retraining.stages.result import Ending
-from viridian.retraining.triggers.cause import Cause, from_record
+from viridian.retraining.stages.state import StageResult
+from viridian.retraining.stages.table import DEFAULT_STAGES, STAGE_KINDS
+from viridian.retraining.triggers.cause import Cause, parse_causes
 
-TRAINING: Final = "training"
 NO_DATA: Final = Data(uri="-")
 """What stands for the data of a policy that names none."""
 
@@ -52,22 +53,24 @@ class RunOrigin:
     data: Data = NO_DATA
     image: str = ""
     mlflow_run: str = ""
+    # Name and kind of its stages, in their order.
+    stages: Mapping[str, str] = field(default_factory=lambda: DEFAULT_STAGES)
 
 
 class StageNote(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """What the record notes of a stage."""
 
-    job: str = ""
-    """Its Job, once that was seen."""
+    seen: str = msgspec.field(name="job", default="")
+    """Name of the object that does its work, once that was seen."""
     mlflow_run: str = ""
     joined: tuple[dict[str, str], ...] = ()
-    """Causes that came between the record and the Job, and are answered by it too."""
+    """Causes that came between the record and the object, and are answered by it too."""
     champion: str | None = None
-    """What the Job was told, where that changed between the record and the Job; so is the data."""
+    """What the stage was told, where that changed between the record and its object; so is the data."""
     data: Data | None = None
     waiting: str = ""
     """What keeps it from starting: for the outcome of a stage that never began."""
-    ending: Ending | None = None
+    result: StageResult | None = msgspec.field(name="ending", default=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +82,7 @@ class RunRecord:
     number: int
     created: str
     origin: RunOrigin
-    note: StageNote
+    notes: Mapping[str, StageNote]
     finished: FinishedRun | None
     manifest: Object = field(repr=False)
 
@@ -116,12 +119,13 @@ def record(policy: str, namespace: str, uid: str, run: str, number: int, origin:
 
 
 def dump_origin(origin: RunOrigin) -> dict[str, Any]:
-    """As the record's data has it, and the Job's annotation `viridian.dev/trigger`."""
+    """As the record's data has it, and the annotation `viridian.dev/trigger` of the objects of its stages."""
     return {
         "causes": [cause.recorded() for cause in origin.causes],
         "champion": origin.champion,
         "data": {"uri": shown(origin.data.uri), "revision": origin.data.revision},
         "image": origin.image,
+        "stages": [{"name": name, "kind": kind} for name, kind in origin.stages.items()],
         **({"mlflowRun": origin.mlflow_run} if origin.mlflow_run else {}),
     }
 
@@ -129,19 +133,19 @@ def dump_origin(origin: RunOrigin) -> dict[str, Any]:
 def parse_origin(document: Any) -> RunOrigin:
     """The origin in such a document; whatever in it cannot be read is left out."""
     return RunOrigin(
-        causes=causes_of(entries(document, "causes")),
+        causes=parse_causes(entries(document, "causes")),
         champion=text(document, "champion"),
         data=Data(uri=text(document, "data", "uri") or NO_DATA.uri, revision=text(document, "data", "revision")),
         image=text(document, "image"),
         mlflow_run=text(document, "mlflowRun"),
+        stages=_parse_stages(document),
     )
 
 
-def causes_of(recorded: Iterable[Object]) -> tuple[Cause, ...]:
-    """The causes that were recorded; what is none is left out."""
-    known = ("trigger", "at", "value", "schedule")
-    read = (from_record(text(entry, "source"), **{key: text(entry, key) for key in known}) for entry in recorded)
-    return tuple(cause for cause in read if cause is not None)
+def _parse_stages(document: Any) -> Mapping[str, str]:
+    """Stages of a kind that nothing here knows are left out, as of a newer release."""
+    found = {text(entry, "name"): text(entry, "kind") for entry in entries(document, "stages")}
+    return {name: kind for name, kind in found.items() if name and kind in STAGE_KINDS} or DEFAULT_STAGES
 
 
 def remembered_by(found: Object, uid: str) -> bool:
@@ -165,27 +169,23 @@ def _record(manifest: Object) -> RunRecord:
         number=number if isinstance(number, int) else 0,
         created=text(manifest, "metadata", "creationTimestamp"),
         origin=parse_origin(dig(manifest, "data")),
-        note=_note(recorded.get(STAGES_ANNOTATION, "")),
+        notes=_notes(recorded.get(STAGES_ANNOTATION, "")),
         finished=_finished(run, recorded[OUTCOME_ANNOTATION]) if OUTCOME_ANNOTATION in recorded else None,
         manifest=manifest,
     )
 
 
-class _Stages(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    training: StageNote = StageNote()
-
-
-def dump_notes(note: StageNote, finished: FinishedRun | None = None) -> Mapping[str, str]:
+def dump_notes(notes: Mapping[str, StageNote], finished: FinishedRun | None = None) -> Mapping[str, str]:
     """All that stands on a record: what is left out of an apply would be given up."""
-    stages = {STAGES_ANNOTATION: msgspec.json.encode(_Stages(training=note)).decode()}
+    stages = {STAGES_ANNOTATION: msgspec.json.encode(notes).decode()}
     return stages if finished is None else {**stages, OUTCOME_ANNOTATION: msgspec.json.encode(finished).decode()}
 
 
-def _note(recorded: str) -> StageNote:
+def _notes(recorded: str) -> Mapping[str, StageNote]:
     try:
-        return msgspec.json.decode(recorded or "{}", type=_Stages).training
+        return msgspec.json.decode(recorded or "{}", type=dict[str, StageNote])
     except (msgspec.DecodeError, RecursionError):
-        return StageNote()
+        return {}
 
 
 def _finished(run: str, recorded: str) -> FinishedRun:
@@ -195,10 +195,10 @@ def _finished(run: str, recorded: str) -> FinishedRun:
         return FinishedRun(id=run, outcome=reasons.FAILED, message="the record of how it ended cannot be read")
 
 
-def origin_of_job(job: Object, annotation: str) -> RunOrigin | None:
-    """What a Job was told when it was made; None for a Job that does not say."""
+def origin_of(found: Object) -> RunOrigin | None:
+    """What the object of a stage was told when it was made; None for one that does not say."""
     try:
-        document: Any = json.loads(annotations_of(job).get(annotation, ""))
+        document: Any = json.loads(annotations_of(found).get(TRIGGER_ANNOTATION, ""))
     except (ValueError, RecursionError):
         return None
     return parse_origin(document) if mapping(document) else None

@@ -1,4 +1,4 @@
-"""A run: its record, and what its Job shows now."""
+"""A run: its record, its stages, and what the object of each of them shows now."""
 
 from __future__ import annotations
 
@@ -6,22 +6,46 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from viridian.api.names import RUN_LABEL, TRIGGER_ANNOTATION, stage_job
+from viridian.api.names import RUN_LABEL
 from viridian.api.retrainpolicy import FinishedRun
 from viridian.core.lookup import Object, labels_of, text
 from viridian.core.ownership import Belongs, belongs
 from viridian.core.times import parse_time
 from viridian.retraining.input import PolicyFacts
-from viridian.retraining.records import (
-    TRAINING,
-    RunOrigin,
-    RunRecord,
-    StageNote,
-    causes_of,
-    origin_of_job,
-    read_records,
-)
-from viridian.retraining.stages.result import Ending, JobResult
+from viridian.retraining.records import RunOrigin, RunRecord, StageNote, origin_of, read_records
+from viridian.retraining.stages.stage import StageKind
+from viridian.retraining.stages.state import StageOutcome, StageResult, StageState
+from viridian.retraining.stages.table import STAGE_KINDS
+from viridian.retraining.triggers.cause import parse_causes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunStage:
+    """One stage of a run."""
+
+    name: str
+    kind: StageKind
+    object_name: str
+    note: StageNote
+    # The object that does its work, while there is one.
+    found: Object | None = field(default=None, repr=False)
+    # The object as it was when it was deleted, where this process has seen that.
+    deleted: Object | None = field(default=None, repr=False)
+    state: StageState = field(default_factory=StageState)
+
+    @property
+    def result(self) -> StageResult | None:
+        """How it ended, once that is noted."""
+        return self.note.result
+
+    @property
+    def is_deleting(self) -> bool:
+        """Whether somebody has deleted its object, which goes once its pods are gone."""
+        return bool(text(self.found, "metadata", "deletionTimestamp"))
+
+    @property
+    def target(self) -> tuple[str, str]:
+        return self.kind.kind, self.object_name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,37 +53,39 @@ class Run:
     """One run."""
 
     record: RunRecord
-    job_name: str
-    # Its Job, while there is one.
-    job: Object | None = field(default=None, repr=False)
-    # The Job as it was when it was deleted, where this process has seen that.
-    deleted: Object | None = field(default=None, repr=False)
-    result: JobResult = field(default_factory=JobResult)
+    stages: tuple[RunStage, ...]
 
     @property
     def id(self) -> str:
         return self.record.run
 
     @property
-    def note(self) -> StageNote:
-        return self.record.note
+    def stage(self) -> RunStage:
+        """The stage that the run is in: the one that has ended it, else the first that has not ended well."""
+        return next((stage for stage in self.stages if not _ended_well(stage)), self.stages[-1])
+
+    @property
+    def result(self) -> StageResult | None:
+        """How the stage ended that ended the run; None while there is a stage to go."""
+        return self.stage.result
+
+    @property
+    def mlflow_run(self) -> str:
+        """Its MLflow run, once a stage was given it."""
+        return next((stage.note.mlflow_run for stage in self.stages if stage.note.mlflow_run), "")
 
     @property
     def origin(self) -> RunOrigin:
         """What it really worked on."""
-        origin, note = self.record.origin, self.note
-        return replace(
-            origin,
-            causes=(*origin.causes, *causes_of(note.joined)),
-            champion=origin.champion if note.champion is None else note.champion,
-            data=note.data or origin.data,
-            mlflow_run=note.mlflow_run,
-        )
-
-    @property
-    def ending(self) -> Ending | None:
-        """How its stage ended, once that is noted."""
-        return self.note.ending
+        origin = replace(self.record.origin, mlflow_run=self.mlflow_run)
+        for note in (stage.note for stage in self.stages):
+            origin = replace(
+                origin,
+                causes=(*origin.causes, *parse_causes(note.joined)),
+                champion=origin.champion if note.champion is None else note.champion,
+                data=note.data or origin.data,
+            )
+        return origin
 
     @property
     def reasons(self) -> tuple[str, ...]:
@@ -78,46 +104,79 @@ class Run:
     def created(self) -> str:
         return self.record.created
 
+    def notes_with(self, note: StageNote) -> Mapping[str, StageNote]:
+        """All notes of its stages, with this one for the stage that it is in."""
+        return {**self.record.notes, self.stage.name: note}
+
+
+def _ended_well(stage: RunStage) -> bool:
+    return stage.result is not None and stage.result.outcome is StageOutcome.COMPLETE
+
+
+@dataclass(frozen=True, slots=True)
+class OpenStage:
+    """A stage whose object has something to tell: how it ended is not noted yet."""
+
+    kind: StageKind
+    object_name: str
+    # Whether its object was there once.
+    seen: bool
+
+
+def open_stages(policy: Object, records: Sequence[Object]) -> tuple[OpenStage, ...]:
+    """The stages that may be at work."""
+    name, uid = text(policy, "metadata", "name"), text(policy, "metadata", "uid")
+    undecided = (record for record in read_records(records, uid) if record.finished is None)
+    stages = (stage for record in undecided for stage in _stages(name, record) if stage.result is None)
+    return tuple(OpenStage(stage.kind, stage.object_name, bool(stage.note.seen)) for stage in stages)
+
 
 def read_runs(facts: PolicyFacts) -> tuple[Run, ...]:
     """All runs that the records tell of, the newest first."""
-    jobs = {text(job, "metadata", "name"): job for job in owned_jobs(facts)}
-    runs = (_run(facts, record, jobs) for record in read_records(facts.records, facts.uid))
+    owned = {text(found, "metadata", "name"): found for found in owned_objects(facts)}
+    runs = (_run(facts, record, owned) for record in read_records(facts.records, facts.uid))
     return tuple(sorted(runs, key=lambda run: (run.created, run.record.number, run.id), reverse=True))
 
 
-def _run(facts: PolicyFacts, record: RunRecord, jobs: dict[str, Object]) -> Run:
-    name = stage_job(facts.name, record.run, TRAINING)
-    return Run(
-        record=record,
-        job_name=name,
-        job=jobs.get(name),
-        deleted=facts.deleted.get(name),
-        result=facts.results.get(name, JobResult()),
+def _run(facts: PolicyFacts, record: RunRecord, owned: Mapping[str, Object]) -> Run:
+    stages = tuple(
+        replace(
+            stage,
+            found=owned.get(stage.object_name),
+            deleted=facts.deleted.get(stage.object_name),
+            state=facts.stages.get(stage.object_name, StageState()),
+        )
+        for stage in _stages(facts.name, record)
+    )
+    return Run(record=record, stages=stages)
+
+
+def _stages(policy: str, record: RunRecord) -> tuple[RunStage, ...]:
+    """The stages of a run as its record has them."""
+    return tuple(
+        RunStage(
+            name=name,
+            kind=STAGE_KINDS[kind],
+            object_name=STAGE_KINDS[kind].name(policy, record.run, name),
+            note=record.notes.get(name, StageNote()),
+        )
+        for name, kind in record.origin.stages.items()
     )
 
 
-def owned_jobs(facts: PolicyFacts) -> tuple[Object, ...]:
-    """The Jobs of this very policy, orphans included: the name of a Job, which is checked as well, says who made it."""
-    return tuple(job for job in facts.jobs if belongs(job, facts.uid) is not Belongs.OTHERS)
+def owned_objects(facts: PolicyFacts) -> tuple[Object, ...]:
+    """The objects of stages of this very policy, orphans included: the name, which is checked as well, says whose."""
+    return tuple(found for found in facts.objects if belongs(found, facts.uid) is not Belongs.OTHERS)
 
 
 def unrecorded(facts: PolicyFacts, runs: Sequence[Run]) -> tuple[tuple[str, RunOrigin], ...]:
-    """Runs whose record is gone although their Job is there: the Job tells what the record said."""
+    """Runs whose record is gone although an object of theirs is there: it tells what the record said."""
     recorded = {run.id for run in runs}
-    found = (
-        (labels_of(job).get(RUN_LABEL, ""), origin_of_job(job, TRIGGER_ANNOTATION))
-        for job in facts.jobs
-        if belongs(job, facts.uid) is Belongs.OURS and not text(job, "metadata", "deletionTimestamp")
-    )
-    return tuple((run, origin) for run, origin in found if run and run not in recorded and origin and origin.causes)
-
-
-def undecided_jobs(policy: Object, records: Sequence[Object]) -> Mapping[str, bool]:
-    """The Jobs that have something to tell: of runs whose ending is not noted yet. True for one that was there once."""
-    name, uid = text(policy, "metadata", "name"), text(policy, "metadata", "uid")
-    return {
-        stage_job(name, record.run, TRAINING): bool(record.note.job)
-        for record in read_records(records, uid)
-        if record.finished is None and record.note.ending is None
+    found = {
+        labels_of(one).get(RUN_LABEL, ""): origin_of(one)
+        for one in facts.objects
+        if belongs(one, facts.uid) is Belongs.OURS and not text(one, "metadata", "deletionTimestamp")
     }
+    return tuple(
+        (run, origin) for run, origin in found.items() if run and run not in recorded and origin and origin.causes
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -11,22 +11,12 @@ from viridian.retraining.data_quality import DataQuality, data_quality
 from viridian.retraining.input import PolicyFacts
 from viridian.retraining.records import RunOrigin, data_shown
 from viridian.retraining.runs import Run, read_runs, unrecorded
-from viridian.retraining.triggers.cause import Cause, TriggerSource, run_id
-from viridian.retraining.triggers.pending import Hold, pending_causes
-from viridian.retraining.triggers.since import since
-from viridian.retraining.triggers.timetable import InvalidSchedule, Timetable, length, parse_schedule
-
-
-@dataclass(frozen=True, slots=True)
-class DueRun:
-    """A run that is due: its causes, of which the first gives the id."""
-
-    id: str
-    causes: tuple[Cause, ...]
-
-    @property
-    def reasons(self) -> tuple[str, ...]:
-        return tuple(cause.identity for cause in self.causes)
+from viridian.retraining.triggers.cause import Cause
+from viridian.retraining.triggers.holds import Holds, read_holds
+from viridian.retraining.triggers.pending import DueRun, coalesced, pending_causes
+from viridian.retraining.triggers.since import counts_since
+from viridian.retraining.triggers.table import read_triggers
+from viridian.retraining.triggers.trigger_state import TriggerState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,8 +26,9 @@ class RetrainingState:
     facts: PolicyFacts
     spec: RetrainPolicySpec
     now: datetime
-    schedules: Mapping[str, Timetable | InvalidSchedule]
-    # Since when each schedule holds.
+    # Everything that may cause a run.
+    triggers: tuple[TriggerState, ...]
+    # Since when each trigger counts, by its key.
     since: Mapping[str, datetime]
     # Every run, the newest first.
     runs: tuple[Run, ...]
@@ -48,17 +39,12 @@ class RetrainingState:
     # Runs whose record has to be made again, because their Job is there.
     unrecorded: tuple[tuple[str, RunOrigin], ...]
     data_quality: DataQuality
-    # When the cooldown after the latest run ends; None when it is over.
-    cooling_until: datetime | None
-    # What has fired and was not answered by a run.
-    due: tuple[Cause, ...]
+    # What holds triggers back.
+    holds: Holds
+    # What waits for a run.
+    pending: tuple[Cause, ...]
     # The run that may start now.
-    start: DueRun | None
-
-    @property
-    def paused(self) -> bool:
-        """No schedule starts a run, until a person does something."""
-        return self.spec.suspend or self.data_quality.paused
+    due: DueRun | None
 
 
 def read_state(facts: PolicyFacts, spec: RetrainPolicySpec, now: datetime) -> RetrainingState:
@@ -67,26 +53,25 @@ def read_state(facts: PolicyFacts, spec: RetrainPolicySpec, now: datetime) -> Re
     finished = newest_first(runs)
     undecided = [run for run in runs if run.finished is None]
     lost = unrecorded(facts, runs)
-    schedules = {trigger.name: parse_schedule(trigger.schedule) for trigger in spec.triggers}
-    held_since = since(facts, schedules, now)
+    triggers = read_triggers(spec, facts, now)
+    since = counts_since(facts, triggers, now)
     quality = data_quality(finished, data_shown(spec))
-    cooling_until = _cooling_until(finished, spec, now)
-    due = pending_causes(facts, spec, schedules, held_since, runs, tuple(_holds(finished, spec, quality)), now)
-    held = spec.suspend or quality.paused or cooling_until is not None
+    holds = read_holds(spec, finished, quality, now)
+    pending = pending_causes(triggers, since, runs, holds, now)
     return RetrainingState(
         facts=facts,
         spec=spec,
         now=now,
-        schedules=schedules,
-        since=held_since,
+        triggers=triggers,
+        since=since,
         runs=runs,
         finished=finished,
         active=undecided[-1] if undecided else None,
         unrecorded=lost,
         data_quality=quality,
-        cooling_until=cooling_until,
-        due=due,
-        start=None if undecided or lost else _start(facts, due, held=held),
+        holds=holds,
+        pending=pending,
+        due=None if undecided or lost else coalesced(facts.uid, pending, holds),
     )
 
 
@@ -94,13 +79,14 @@ def with_outcome(state: RetrainingState, run: Run, finished: FinishedRun) -> Ret
     """The state once this outcome stands on the record of the run."""
     decided = replace(run, record=replace(run.record, finished=finished))
     runs = newest_first([decided, *state.finished])
+    quality = data_quality(runs, data_shown(state.spec))
     return replace(
         state,
         runs=tuple(decided if known.id == run.id else known for known in state.runs),
         finished=runs,
         active=None,
-        data_quality=data_quality(runs, data_shown(state.spec)),
-        cooling_until=_cooling_until(runs, state.spec, state.now),
+        data_quality=quality,
+        holds=read_holds(state.spec, runs, quality, state.now),
     )
 
 
@@ -112,28 +98,3 @@ def newest_first(runs: Sequence[Run]) -> tuple[Run, ...]:
         return (run.finished.finished_at or "" if run.finished else "", run.created, run.record.number)
 
     return tuple(sorted(ended, key=age, reverse=True))
-
-
-def _holds(finished: Sequence[Run], spec: RetrainPolicySpec, quality: DataQuality) -> Iterator[Hold]:
-    """What has held schedules back lately: the cooldown after the latest run, and bad data."""
-    yield from _cooldown(finished, spec)
-    if quality.bad_since is not None:
-        yield Hold(quality.bad_since)
-
-
-def _cooldown(finished: Sequence[Run], spec: RetrainPolicySpec) -> Iterator[Hold]:
-    latest = finished[0].finished_at if finished else None
-    if latest is not None:
-        yield Hold(latest, latest + length(spec.budget.cooldown))
-
-
-def _cooling_until(finished: Sequence[Run], spec: RetrainPolicySpec, now: datetime) -> datetime | None:
-    return next((hold.until for hold in _cooldown(finished, spec) if hold.until is not None and hold.until > now), None)
-
-
-def _start(facts: PolicyFacts, due: Sequence[Cause], *, held: bool) -> DueRun | None:
-    """What is due becomes one run. Schedules alone start none while they are held back; a person's request does."""
-    fires = [cause for cause in due if cause.source is TriggerSource.SCHEDULE]
-    asked = [cause for cause in due if cause.source is TriggerSource.MANUAL]
-    causes = tuple(dict.fromkeys([*asked, *fires] if held else [*fires, *asked]))
-    return DueRun(run_id(facts.uid, causes[0]), causes) if asked or (fires and not held) else None

@@ -20,8 +20,8 @@ from viridian.retraining.conditions import findings
 from viridian.retraining.input import PolicyFacts
 from viridian.retraining.runs import read_runs
 from viridian.retraining.state import RetrainingState, newest_first
-from viridian.retraining.triggers.pending import answered_until, last_fired
-from viridian.retraining.triggers.timetable import Timetable
+from viridian.retraining.triggers.answered import last_fired
+from viridian.retraining.triggers.trigger_state import TriggerState
 
 NEWEST = 10
 
@@ -29,7 +29,7 @@ NEWEST = 10
 def status(state: RetrainingState, problem: Problem | None, active: ActiveRun | None) -> dict[str, Any]:
     """The next status, plain; fields without a value are left out."""
     runs = tuple(run.finished for run in state.finished if run.finished is not None)
-    fired = tuple(_trigger(state, name) for name in state.schedules)
+    fired = tuple(_trigger(state, trigger) for trigger in state.triggers if trigger.name)
     coming = [trigger.next for trigger in fired if trigger.next]
     whole = RetrainPolicyStatus(
         observed_generation=state.facts.generation,
@@ -65,17 +65,17 @@ def invalid_status(facts: PolicyFacts, now: datetime) -> dict[str, Any]:
     return {**without_empty(msgspec.to_builtins(whole)), "conditions": conditions}
 
 
-def _trigger(state: RetrainingState, name: str) -> TriggerStatus:
-    timetable = state.schedules[name]
-    fired = last_fired(state.runs, name) or answered_until(state.runs, name, timetable)
-    coming = timetable.next(state.now) if isinstance(timetable, Timetable) and not state.paused else None
+def _trigger(state: RetrainingState, trigger: TriggerState) -> TriggerStatus:
+    fired, coming = last_fired(state.runs, trigger), None if state.holds.paused else trigger.next
     return TriggerStatus(
-        name=name, last_fired=format_time(fired) if fired else None, next=format_time(coming) if coming else None
+        name=trigger.name,
+        last_fired=format_time(fired) if fired else None,
+        next=format_time(coming) if coming else None,
     )
 
 
-def news(before: Object, after: Mapping[str, Any]) -> Iterator[Event]:
-    """What keeps the policy from going on and did not before; of bad data its run has told already."""
+def events(before: Object, after: Mapping[str, Any]) -> Iterator[Event]:
+    """What keeps the policy from going on and did not before; about bad data there is an event of its run already."""
     known = {(text(one, "type"), text(one, "reason")) for one in entries(before, "conditions")}
     for condition in after["conditions"]:
         kind, reason, message = condition["type"], condition["reason"], condition["message"]

@@ -9,7 +9,7 @@ import pytest
 
 from viridian.api.names import RETRAIN_POLICY, RETRAIN_POLICY_LABEL, RUN_LABEL
 from viridian.controller.keys import Key
-from viridian.controller.last_seen import JOB_NAME_LABEL, WATCH_LAG, LastSeen
+from viridian.controller.last_seen import WATCH_LAG, LastSeen
 
 POLICY = Key(RETRAIN_POLICY, "ml", "churn")
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -27,7 +27,7 @@ def child(kind: str, name: str, status: dict[str, Any] | None = None, **labels: 
 
 
 def pod(name: str, status: dict[str, Any] | None = None) -> dict[str, Any]:
-    return child("Pod", name, status, **{JOB_NAME_LABEL: "job"})
+    return child("Pod", name, status, **{"batch.kubernetes.io/job-name": "job"})
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ def pod(name: str, status: dict[str, Any] | None = None) -> dict[str, Any]:
 def test_a_job_is_kept_once_it_has_ended_or_is_gone(status: dict[str, Any], deleted: bool, kept: bool) -> None:
     seen = LastSeen()
     seen.saw(child("Job", "job", status), deleted)
-    assert (list(seen.jobs(POLICY, ["job"])) == ["job"]) is kept
+    assert (list(seen.objects(POLICY, ["job"])) == ["job"]) is kept
 
 
 def test_pods_that_have_ended_are_added_to_those_that_are_there() -> None:
@@ -53,21 +53,21 @@ def test_what_nobody_asks_about_any_more_is_forgotten() -> None:
     seen = LastSeen()
     seen.saw(child("Job", "job", ENDED), deleted=True)
     seen.saw(pod("ended", TERMINATED), deleted=True)
-    assert seen.jobs(POLICY, []) == {}
-    assert seen.jobs(POLICY, ["job"]) == {}
+    assert seen.objects(POLICY, []) == {}
+    assert seen.objects(POLICY, ["job"]) == {}
     assert seen.pods(POLICY, "job", []) == []
 
 
 def test_a_job_that_is_missed_may_still_be_told_of_for_a_moment() -> None:
     seen = LastSeen()
-    first = seen.news_until(POLICY, ["job"], NOW)
+    first = seen.watched_until(POLICY, ["job"], NOW)
     assert first == {"job": NOW + WATCH_LAG}
-    assert seen.news_until(POLICY, ["job"], NOW + timedelta(seconds=1)) == first
-    assert seen.news_until(POLICY, [], NOW) == {}
+    assert seen.watched_until(POLICY, ["job"], NOW + timedelta(seconds=1)) == first
+    assert seen.watched_until(POLICY, [], NOW) == {}
 
 
 def test_other_children_are_of_no_interest() -> None:
     seen = LastSeen()
     for other in (child("Deployment", "job"), {"kind": "Job", "metadata": {"name": "job", "uid": "u"}}):
         seen.saw(other, deleted=True)
-    assert seen.jobs(POLICY, ["job"]) == {}
+    assert seen.objects(POLICY, ["job"]) == {}

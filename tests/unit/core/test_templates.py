@@ -20,7 +20,7 @@ Object = dict[str, Any]
 def said(kind: str, made: Object, rules: TemplateRules = LIMITED) -> str:
     if kind == MODEL_DEPLOYMENT:
         return of_server(msgspec.convert({"template": made}, Server), rules)
-    return of_stage(msgspec.convert({"template": made}, Stage), rules)
+    return of_stage(msgspec.convert({"template": made}, Stage), "training", rules)
 
 
 @pytest.mark.parametrize("kind", [MODEL_DEPLOYMENT, RETRAIN_POLICY])

@@ -17,7 +17,8 @@ from viridian.api.samples import PodSample, PodTarget
 from viridian.api.stage import MAX_REPORT_BYTES, StageReport, parse_report
 from viridian.core.pods_waiting import impediment, last_words, unready
 from viridian.ports.pods import MAX_COUNT, OtherPod, parse
-from viridian.retraining.stages.result import Ending, JobState, exit_code, job_result
+from viridian.retraining.stages.job_state import job_state
+from viridian.retraining.stages.state import StageOutcome, StageResult
 
 NOW = datetime(2026, 11, 23, 9, tzinfo=UTC)
 TARGET = PodTarget(uid="pod-1", ip="127.0.0.1", identity=IDENTITY)
@@ -130,12 +131,12 @@ def test_the_last_words_of_a_server(message: str) -> None:
 @given(ANY_TEXT | st.integers(0, 10**30).map("the container failed with exit code {}".format))
 def test_the_condition_of_a_job(message: str) -> None:
     condition = {"type": "Failed", "status": "True", "message": message, "reason": message}
-    ending = job_result({"metadata": {}, "status": {"conditions": [condition]}}, []).ending
-    assert ending is not None
-    assert ending.message.isprintable()
-    assert exit_code(ending) is None or 0 <= (exit_code(ending) or 0) < 1000
+    result = job_state({"metadata": {}, "status": {"conditions": [condition]}}, []).result
+    assert result is not None
+    assert result.message.isprintable()
+    assert result.code is None or 0 <= (result.code or 0) < 1000
 
 
 @pytest.mark.parametrize("digits", ["9" * 5000, "9" * 40, "٣"])
 def test_an_exit_code_that_is_none(digits: str) -> None:
-    assert exit_code(Ending(state=JobState.FAILED, message=f"exit code {digits}")) is None
+    assert StageResult(outcome=StageOutcome.FAILED, message=f"exit code {digits}").code is None

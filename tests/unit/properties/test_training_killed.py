@@ -17,7 +17,7 @@ from viridian.api.names import API_VERSION, RETRAIN_POLICY, RETRAIN_POLICY_LABEL
 from viridian.api.registry import TAG_HOLDOUT
 from viridian.controller.keys import Key
 from viridian.ports.cluster import Object
-from viridian.retraining.stages.result import has_ended
+from viridian.retraining.stages.job_state import has_ended
 
 
 def policy() -> Object:

@@ -25,8 +25,8 @@ from viridian.api.names import (
 from viridian.core.obstacles import Obstacle, Obstacles
 from viridian.core.plan import Plan
 from viridian.retraining.decide import decide
-from viridian.retraining.input import RegistryResult, RetrainingInput, Unavailable, facts_of
-from viridian.retraining.queries import queries_for
+from viridian.retraining.input import RegistryResult, Unavailable, facts_of
+from viridian.retraining.interpret import interpret
 from viridian.retraining.runs import read_runs
 
 TRIGGERS = {
@@ -138,8 +138,9 @@ class AnyHistory(RuleBasedStateMachine):
     @invariant()
     def the_status_is_only_a_cache(self) -> None:
         """At any moment, deleting it changes neither what is done next nor what the next one says, but for times."""
-        given, now = self.world.observe(), self.world.now
-        kept, deleted = decide(given, now), decide(replace(given, facts=replace(given.facts, status={})), now)
+        given = self.world.observe()
+        without = replace(interpret(replace(given.facts, status={}), given.now), registry=given.registry)
+        kept, deleted = decide(given), decide(without)
         assert (kept.actions, kept.wake) == (deleted.actions, deleted.wake)
         assert without_times(kept.status) == without_times(deleted.status)
 
@@ -279,21 +280,21 @@ def test_decide_is_total(
     asked["metadata"]["annotations"] = annotations
     facts = facts_of(asked, deployed, jobs, {}, records=records, mlflow_uri="http://mlflow")
     facts = replace(facts, obstacles=obstacles)
-    query = queries_for(facts, now)
-    matching = RegistryResult(query=query) if isinstance(registry, RegistryResult) else registry
-    plan = decide(RetrainingInput(facts, matching), now)
-    assert plan == decide(RetrainingInput(facts, matching), now)
+    given = interpret(facts, now)
+    matching = RegistryResult(query=given.query) if isinstance(registry, RegistryResult) else registry
+    plan = decide(replace(given, registry=matching))
+    assert plan == decide(replace(interpret(facts, now), registry=matching))
     json.dumps(plan.status, allow_nan=False)
     assert plan.wake is None or plan.wake >= now
-    if isinstance(registry, RegistryResult) and query != registry.query:
-        assert not decide(RetrainingInput(facts, registry), now).actions
+    if isinstance(registry, RegistryResult) and given.query != registry.query:
+        assert not decide(replace(given, registry=registry)).actions
 
 
 @settings(deadline=None)
 @given(JUNK)
 def test_any_spec_is_understood_or_refused_in_a_condition(spec: Any) -> None:
     asked = {**policy(), "spec": spec}
-    plan = decide(RetrainingInput(facts_of(asked, None, [], {}, mlflow_uri=None)), START)
+    plan = decide(interpret(facts_of(asked, None, [], {}, mlflow_uri=None), START))
     assert plan.status is not None
     assert {c["status"] for c in plan.status["conditions"] if c["type"] == "Ready"} == {"False"}
 
@@ -302,7 +303,7 @@ def test_the_result_of_another_query_is_not_used() -> None:
     world = World(policy=policy(weekly())).ask_by_hand("one")
     world.once()
     given = replace(world.observe(), registry=RegistryResult())
-    plan = decide(given, world.now)
+    plan = decide(given)
     assert plan.status is None
     assert plan.actions == ()
     assert plan.wake == world.now

@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 from viridian.api.registry import RunStatus, TrainingRun
 from viridian.api.stage import parse_report
 from viridian.core.times import parse_time
-from viridian.retraining.stages.result import Ending, JobResult, JobState, exit_code, from_mlflow, job_result
+from viridian.retraining.mlflow_runs import result_from_mlflow
+from viridian.retraining.stages.job_state import job_state
+from viridian.retraining.stages.state import StageOutcome, StageResult, StageState
 
 Object = dict[str, Any]
 AT = "2026-11-22T03:10:00Z"
@@ -64,21 +66,21 @@ RUNNING: Object = {"running": {"startedAt": AT}}
     [
         ("no condition", job(), None),
         ("no status at all", {}, None),
-        ("complete", job(COMPLETE), JobState.COMPLETE),
-        ("failed", job(condition("Failed")), JobState.FAILED),
+        ("complete", job(COMPLETE), StageOutcome.COMPLETE),
+        ("failed", job(condition("Failed")), StageOutcome.FAILED),
         ("pods still end", job(condition("FailureTarget"), condition("SuccessCriteriaMet")), None),
         ("not true", job(condition("Failed", "False")), None),
         ("suspended by a queue", job(condition("Suspended")), None),
     ],
 )
-def test_how_far_a_job_is(sentence: str, asked: Object, expected: JobState | None) -> None:
-    found = job_result(asked, []).ending
-    assert (found.state if found else None) is expected, sentence
+def test_how_far_a_job_is(sentence: str, asked: Object, expected: StageOutcome | None) -> None:
+    found = job_state(asked, []).result
+    assert (found.outcome if found else None) is expected, sentence
 
 
 def test_when_a_job_ended() -> None:
-    early = job_result(job(COMPLETE, completionTime="2026-11-22T03:09:58Z"), []).ending
-    late = job_result(job(condition("Failed")), []).ending
+    early = job_state(job(COMPLETE, completionTime="2026-11-22T03:09:58Z"), []).result
+    late = job_state(job(condition("Failed")), []).result
     assert early is not None
     assert late is not None
     assert (early.at, late.at) == ("2026-11-22T03:09:58Z", AT)
@@ -99,8 +101,8 @@ def test_when_a_job_ended() -> None:
 def test_how_the_working_container_ended(
     sentence: str, asked: Object, pods: list[Object], expected: tuple[int, str, int] | None
 ) -> None:
-    found = job_result(asked, pods).worker
-    assert (found and (found.exit_code, found.said, found.failures)) == expected, sentence
+    found = job_state(asked, pods).main_container
+    assert (found and (found.exit_code, found.termination_message, found.failures)) == expected, sentence
 
 
 SUSPENDED = condition("Suspended")
@@ -135,7 +137,7 @@ UNSCHEDULED = [{"type": "PodScheduled", "status": "False", "message": "0/1 nodes
 )  # fmt: skip
 def test_why_nothing_runs(sentence: str, asked: Object, pods: list[Object], expected: str) -> None:
     assert NOW is not None
-    found = job_result(asked, pods).waiting
+    found = job_state(asked, pods).waiting
     assert (found.sentence(NOW) if found else "") == expected, sentence
 
 
@@ -143,57 +145,61 @@ def test_an_attempt_that_took_too_much_memory_is_named_while_the_next_one_is_mad
     assert NOW is not None
     killed = pod("1", ended(137, reason="OOMKilled"))
     killed["status"]["containerStatuses"][0]["state"] = ended(143)
-    found = job_result(job(failed=1), [killed, pod("2", RUNNING, phase="Running")]).failed
+    found = job_state(job(failed=1), [killed, pod("2", RUNNING, phase="Running")]).failed
     assert found is not None
     assert found.sentence(NOW) == "train: OOMKilled: it took more memory than its limit of 64Mi"
 
 
 def test_a_container_that_goes_on_after_the_work_is_named() -> None:
-    found = job_result(job(), [pod("1", ended(0, "{}"), phase="Running", beside=RUNNING)])
-    assert found.ending is None
+    found = job_state(job(), [pod("1", ended(0, "{}"), phase="Running", beside=RUNNING)])
+    assert found.result is None
     assert found.lingering == ("sidecar",)
-    assert found.worker == Ending(state=JobState.COMPLETE, at=AT, exit_code=0, said="{}")
+    assert found.main_container == StageResult(
+        outcome=StageOutcome.COMPLETE, at=AT, exit_code=0, termination_message="{}"
+    )
 
 
 def test_a_native_sidecar_keeps_nothing_alive() -> None:
     """Kubernetes ends it with the pod's containers, so the pod succeeds."""
     sidecar = {"name": "proxy", "state": {"terminated": {"exitCode": 137}}}
-    found = job_result(job(COMPLETE), [pod("1", ended(0), phase="Succeeded", initContainerStatuses=[sidecar])])
+    found = job_state(job(COMPLETE), [pod("1", ended(0), phase="Succeeded", initContainerStatuses=[sidecar])])
     assert found.lingering == ()
-    assert found.ending is not None
-    assert found.ending.exit_code == 0
+    assert found.result is not None
+    assert found.result.exit_code == 0
 
 
 @pytest.mark.parametrize(
-    ("ending", "code"),
+    ("result", "code"),
     [
-        (Ending(state=JobState.FAILED, exit_code=64), 64),
-        (Ending(state=JobState.COMPLETE, exit_code=3), 0),
-        (Ending(state=JobState.FAILED, message="failed with exit code 65 matching FailJob rule"), 65),
-        (Ending(state=JobState.FAILED, message="Job has reached the specified backoff limit"), None),
+        (StageResult(outcome=StageOutcome.FAILED, exit_code=64), 64),
+        (StageResult(outcome=StageOutcome.COMPLETE, exit_code=3), 0),
+        (StageResult(outcome=StageOutcome.FAILED, message="failed with exit code 65 matching FailJob rule"), 65),
+        (StageResult(outcome=StageOutcome.FAILED, message="Job has reached the specified backoff limit"), None),
     ],
 )
-def test_the_exit_code(ending: Ending, code: int | None) -> None:
-    assert exit_code(ending) == code
+def test_the_exit_code(result: StageResult, code: int | None) -> None:
+    assert result.code == code
 
 
 @pytest.mark.parametrize(
     ("sentence", "run", "state"),
     [
-        ("deleted", None, JobState.CANCELLED),
-        ("open and empty", TrainingRun(run_id="r", status=RunStatus.RUNNING), JobState.CANCELLED),
+        ("deleted", None, StageOutcome.CANCELLED),
+        ("open and empty", TrainingRun(run_id="r", status=RunStatus.RUNNING), StageOutcome.CANCELLED),
         ("open, with numbers of a model that is not there", TrainingRun(run_id="r", status=RunStatus.RUNNING,
-         metrics={"loss": 0.5}), JobState.CANCELLED),
+         metrics={"loss": 0.5}), StageOutcome.CANCELLED),
         ("open, with a model", TrainingRun(run_id="r", status=RunStatus.RUNNING, model_uri="models:/m-1"),
-         JobState.COMPLETE),
-        ("finished", TrainingRun(run_id="r", status=RunStatus.FINISHED), JobState.COMPLETE),
-        ("failed", TrainingRun(run_id="r", status=RunStatus.FAILED), JobState.FAILED),
-        ("killed", TrainingRun(run_id="r", status=RunStatus.KILLED, model_uri="models:/m-1"), JobState.CANCELLED),
+         StageOutcome.COMPLETE),
+        ("finished", TrainingRun(run_id="r", status=RunStatus.FINISHED), StageOutcome.COMPLETE),
+        ("failed", TrainingRun(run_id="r", status=RunStatus.FAILED), StageOutcome.FAILED),
+        ("killed", TrainingRun(run_id="r", status=RunStatus.KILLED, model_uri="models:/m-1"), StageOutcome.CANCELLED),
     ],
 )  # fmt: skip
-def test_how_a_stage_ended_of_which_only_mlflow_knows(sentence: str, run: TrainingRun | None, state: JobState) -> None:
+def test_how_a_stage_ended_of_which_only_mlflow_knows(
+    sentence: str, run: TrainingRun | None, state: StageOutcome
+) -> None:
     assert NOW is not None
-    assert from_mlflow(run, NOW).state is state, sentence
+    assert result_from_mlflow(run, NOW).outcome is state, sentence
 
 
 def test_a_report_as_the_contract_has_it() -> None:
@@ -257,6 +263,6 @@ PODS = st.builds(
 
 @given(OBJECTS, st.lists(PODS, max_size=3))
 def test_no_job_is_too_strange(asked: Object, pods: list[Object]) -> None:
-    found = job_result(asked, pods)
-    assert found == job_result(asked, pods)
-    assert isinstance(found, JobResult)
+    found = job_state(asked, pods)
+    assert found == job_state(asked, pods)
+    assert isinstance(found, StageState)

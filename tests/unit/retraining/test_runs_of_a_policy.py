@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,6 +12,7 @@ from viridian.api.registry import TAG_DATA, TAG_GATE, TAG_HOLDOUT, TAG_METRICS, 
 from viridian.core.obstacles import Obstacle
 from viridian.core.plan import Apply
 from viridian.retraining.decide import decide
+from viridian.retraining.interpret import with_obstacles
 
 SUNDAY = "2026-11-22T03:00:05Z"
 NEXT_SUNDAY = "2026-11-29T03:00:05Z"
@@ -355,7 +355,7 @@ def test_a_write_that_the_api_server_does_not_take_is_told_and_nothing_else_is_c
     given, plan = world.observe(), world.decide()
     (job,) = (action for action in plan.actions if isinstance(action, Apply) and action.target[0] == "Job")
     obstacle = Obstacle(*job.target, "admission webhook denied the request: no quota", refused=refused)
-    plan = decide(replace(given, facts=replace(given.facts, obstacles={job.target: obstacle})), world.now)
+    plan = decide(with_obstacles(given, {job.target: obstacle}))
     assert job in plan.actions, "it is tried again"
     assert [event.reason for event in plan.news] == ["Stalled" if refused else "ApplyUnavailable"]
     assert plan.status is not None

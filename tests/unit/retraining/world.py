@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
@@ -38,10 +38,9 @@ from viridian.core.templates import NO_LIMITS, TemplateRules
 from viridian.core.times import format_time, parse_time
 from viridian.ports.registry import RegistryError, RegistryUnavailable
 from viridian.retraining.decide import decide
-from viridian.retraining.input import RegistryQuery, RegistryResult, RetrainingInput, Unavailable, facts_of, named_model
-from viridian.retraining.queries import queries_for
-from viridian.retraining.runs import undecided_jobs
-from viridian.retraining.stages.result import job_result
+from viridian.retraining.input import RegistryQuery, RegistryResult, Unavailable, facts_of, named_model
+from viridian.retraining.interpret import RetrainingInput, interpret
+from viridian.retraining.runs import open_stages
 
 START = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 MLFLOW = "http://mlflow:5000"
@@ -128,16 +127,17 @@ class World:
 
     def observe(self) -> RetrainingInput:
         read, jobs, records, deleted = copy.deepcopy((self.policy, self.jobs, self.records, self.deleted))
-        names = undecided_jobs(read, list(records.values()))
-        results = {
-            name: job_result(jobs.get(name) or deleted.get(name), copy.deepcopy(self.pods.get(name, [])))
-            for name in names
+        stages = open_stages(read, list(records.values()))
+        names = [stage.object_name for stage in stages]
+        states = {
+            name: stage.kind.state(jobs.get(name) or deleted.get(name), copy.deepcopy(self.pods.get(name, [])))
+            for name, stage in zip(names, stages, strict=True)
         }
         facts = facts_of(
             read,
             copy.deepcopy(self.deployment),
             list(jobs.values()),
-            results,
+            states,
             records=list(records.values()),
             deleted={name: job for name, job in deleted.items() if name in names and name not in jobs},
             mlflow_uri=self.mlflow_uri,
@@ -146,15 +146,19 @@ class World:
             templates=self.templates,
             registry_models=self.registry_models,
         )
+        given = interpret(facts, self.now)
+        return replace(given, registry=self._read_registry(given.query))
+
+    def _read_registry(self, query: RegistryQuery) -> RegistryResult | Unavailable:
         try:
-            return RetrainingInput(facts, self._answers(queries_for(facts, self.now)))
+            return self._registry_result(query)
         except RegistryUnavailable as error:
-            return RetrainingInput(facts, Unavailable(reasons.REGISTRY_UNAVAILABLE, error.message))
+            return Unavailable(reasons.REGISTRY_UNAVAILABLE, error.message)
         except RegistryError as error:
-            return RetrainingInput(facts, Unavailable(reasons.REGISTRY_REFUSED, error.message))
+            return Unavailable(reasons.REGISTRY_REFUSED, error.message)
 
     def decide(self) -> Plan:
-        return decide(self.observe(), self.now)
+        return decide(self.observe())
 
     def once(self) -> Plan:
         """One pass."""
@@ -182,7 +186,7 @@ class World:
                 return plan
         raise AssertionError(f"not settled after {most} passes: {self.plans[-1]}")
 
-    def _answers(self, query: RegistryQuery) -> RegistryResult:
+    def _registry_result(self, query: RegistryQuery) -> RegistryResult:
         registry, run, candidate, champion = self.registry, None, None, None
         aliases: Mapping[str, str] = {}
         if query.key:

@@ -1,85 +1,92 @@
 """What causes a run, and the run's id that follows from it: the same cause twice is the same run.
 
-A scheduled cause is a schedule (cron and time zone) and one of its times. The name of the trigger is for people: a
-trigger that is renamed asks for the same, and one that is edited asks for something else.
+A cause is one occurrence of what a trigger asks for: a time of its schedule, or the value that a person wrote. The name
+of the trigger is for people. What it asks for is its key: a trigger that is renamed keeps its key, and one that is
+edited gets another.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
 from typing import Final
 
 from viridian.api.names import short_hash
+from viridian.core.lookup import Object, text
 from viridian.core.times import format_time, parse_time
 
-MAX_VALUE: Final = 200
-"""Characters of a manual run's annotation that are kept as they are; the rest goes into a hash."""
-
-
-class TriggerSource(StrEnum):
-    SCHEDULE = "schedule"
-    MANUAL = "manual"
+MANUAL: Final = "manual"
+"""The source of what a person asks for."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """A trigger that fired at a time, or the value that a person put into the annotation."""
+    """One occurrence, told from others of its trigger by its value, and where it has none by its time."""
 
-    source: TriggerSource
+    source: str
     trigger: str = ""
     at: datetime | None = None
     value: str = ""
-    schedule: str = field(default="", compare=False)
-    """Cron and time zone of the trigger when it fired."""
+    key: str = field(default="", compare=False)
+    """What the trigger asked for when it occurred; empty in records of older releases for what is no schedule."""
+
+    @property
+    def requested(self) -> bool:
+        """Whether a person asks for it: then nothing but a run at work holds it back."""
+        return self.source == MANUAL
+
+    @property
+    def occurrence(self) -> str:
+        return self.value or (format_time(self.at) if self.at else "")
 
     @property
     def identity(self) -> str:
         """`schedule:weekly:2026-11-22T03:00:00Z` or `manual:<value>`, for people."""
-        if self.at is None:
-            return f"{self.source}:{self.value}"
-        return f"{self.source}:{self.trigger}:{format_time(self.at)}"
+        return ":".join(part for part in (self.source, self.trigger, self.occurrence) if part)
 
-    def told(self) -> dict[str, str]:
-        """What the stage is told about it in VIRIDIAN_REASONS."""
-        if self.at is None:
-            return {"source": str(self.source), "value": self.value}
-        return {"source": str(self.source), "trigger": self.trigger, "at": format_time(self.at)}
+    def document(self) -> dict[str, str]:
+        """The cause as VIRIDIAN_REASONS has it."""
+        at = format_time(self.at) if self.at else ""
+        found = {"source": self.source, "trigger": self.trigger, "at": at, "value": self.value}
+        return {name: content for name, content in found.items() if content}
 
     def recorded(self) -> dict[str, str]:
-        """As the record of a run has it."""
-        return {**self.told(), "schedule": self.schedule} if self.schedule else self.told()
+        """The cause as the record of a run has it."""
+        return {**self.document(), "key": self.key} if self.key and not self.requested else self.document()
 
-    def fires_for(self, trigger: str, schedule: str) -> bool:
-        """Whether it is a time of this schedule, or of the trigger of that name where the schedule is not known."""
-        if self.source is not TriggerSource.SCHEDULE:
+    def is_of(self, trigger: str, key: str) -> bool:
+        """Whether a trigger with that key caused it, or the one of that name where the key is not known."""
+        return self.key == key if self.key else self.trigger == trigger
+
+    def covers(self, other: Cause) -> bool:
+        """Whether a run for this cause has answered the other one too: of the same trigger, and not later."""
+        if self.source != other.source or not self.is_of(other.trigger, other.key):
             return False
-        return self.schedule == schedule if self.schedule else self.trigger == trigger
+        if other.value:
+            return self.value == other.value
+        return self.at is not None and other.at is not None and self.at >= other.at
 
 
-def scheduled(trigger: str, at: datetime, schedule: str = "") -> Cause:
-    return Cause(TriggerSource.SCHEDULE, trigger, at, schedule=schedule)
+def parse_cause(recorded: Object) -> Cause | None:
+    """The cause that was recorded, None where the texts make none."""
+    source, value, at = text(recorded, "source"), text(recorded, "value"), parse_time(text(recorded, "at"))
+    if source == MANUAL:
+        return Cause(MANUAL, value=value, key=value) if value else None
+    if not source or (at is None and not value):
+        return None
+    # Records of older releases call the key of a schedule `schedule`.
+    key = text(recorded, "key") or text(recorded, "schedule")
+    return Cause(source, text(recorded, "trigger"), at, value, key)
 
 
-def manual(value: str) -> Cause | None:
-    """The cause that an annotation's value is; an empty one is none."""
-    value = value.strip()
-    if len(value) > MAX_VALUE:
-        value = f"{value[:MAX_VALUE]}…{short_hash(value)}"
-    return Cause(TriggerSource.MANUAL, value=value) if value else None
-
-
-def from_record(source: str, *, trigger: str = "", at: str = "", value: str = "", schedule: str = "") -> Cause | None:
-    """The cause that was recorded with these texts, None for texts that make none."""
-    if source == TriggerSource.MANUAL:
-        return Cause(TriggerSource.MANUAL, value=value) if value else None
-    time = parse_time(at)
-    return scheduled(trigger, time, schedule) if source == TriggerSource.SCHEDULE and trigger and time else None
+def parse_causes(recorded: Iterable[Object]) -> tuple[Cause, ...]:
+    """The causes that were recorded; what is none is left out."""
+    return tuple(cause for cause in map(parse_cause, recorded) if cause is not None)
 
 
 def run_id(policy_uid: str, cause: Cause) -> str:
     """Id of the run that this cause starts, for this very policy."""
-    if cause.at is None:
+    if cause.requested:
         return short_hash(policy_uid, cause.identity)
-    return short_hash(policy_uid, str(cause.source), cause.schedule or cause.trigger, format_time(cause.at))
+    return short_hash(policy_uid, cause.source, cause.key or cause.trigger, cause.occurrence)

@@ -1,106 +1,101 @@
-"""What has fired and waits for a run."""
+"""Which occurrences wait for a run, and which run they make together: the same rules for all sources."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
+from typing import Final
 
-from viridian.api.names import RUN_ANNOTATION
-from viridian.api.retrainpolicy import RetrainPolicySpec, Trigger
-from viridian.retraining.input import PolicyFacts
 from viridian.retraining.runs import Run
-from viridian.retraining.triggers.cause import Cause, manual, scheduled
-from viridian.retraining.triggers.timetable import InvalidSchedule, Timetable, length
+from viridian.retraining.triggers.answered import answered_causes
+from viridian.retraining.triggers.cause import Cause, run_id
+from viridian.retraining.triggers.holds import Holds
+from viridian.retraining.triggers.trigger_state import TriggerState
 
 
 @dataclass(frozen=True, slots=True)
-class Hold:
-    """A time in which schedules start no run: what fires then, or could still start then, waits for its end."""
+class DueRun:
+    """A run that is due: its causes, of which the first gives the id."""
 
-    since: datetime
-    # None: until a person does something.
-    until: datetime | None = None
+    id: str
+    causes: tuple[Cause, ...]
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        return tuple(cause.identity for cause in self.causes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Occurrence:
+    """A cause, and what decides whether a run may start for it."""
+
+    cause: Cause
+    trigger: TriggerState
+    # Since when the trigger counts; None where that does not matter.
+    since: datetime | None
+    answered: tuple[Cause, ...]
+    holds: Holds
+    now: datetime
+
+
+def came_before_the_trigger(occurrence: Occurrence) -> bool:
+    at, since = occurrence.cause.at, occurrence.since
+    return at is not None and since is not None and at <= since
+
+
+def was_answered_by_a_run(occurrence: Occurrence) -> bool:
+    return any(known.covers(occurrence.cause) for known in occurrence.answered)
+
+
+def comes_too_late(occurrence: Occurrence) -> bool:
+    at, deadline = occurrence.cause.at, occurrence.trigger.deadline
+    if at is None or deadline is None:
+        return False
+    latest = occurrence.holds.latest_start(at, deadline)
+    return latest is not None and occurrence.now > latest
+
+
+DROPPED: Final[tuple[Callable[[Occurrence], bool], ...]] = (
+    came_before_the_trigger,
+    was_answered_by_a_run,
+    comes_too_late,
+)
+"""What is no cause of a run any more. Each of them says so for good, so their order does not matter."""
 
 
 def pending_causes(
-    facts: PolicyFacts,
-    spec: RetrainPolicySpec,
-    schedules: Mapping[str, Timetable | InvalidSchedule],
-    since: Mapping[str, datetime],
-    runs: Sequence[Run],
-    holds: Sequence[Hold],
-    now: datetime,
+    triggers: Sequence[TriggerState], since: Mapping[str, datetime], runs: Sequence[Run], holds: Holds, now: datetime
 ) -> tuple[Cause, ...]:
-    """The causes that no run has answered: schedules by their time, then the run that a person asks for."""
-    fires: list[Cause] = []
-    for trigger in spec.triggers:
-        timetable = schedules[trigger.name]
-        if isinstance(timetable, Timetable):
-            begun = since[timetable.key]
-            fires += _fire(
-                trigger, timetable, max(begun, answered_until(runs, trigger.name, timetable) or begun), holds, now
-            )
-    answered = answered_by(runs)
-    asked = manual(facts.annotations.get(RUN_ANNOTATION, ""))
-    return (*sorted(fires, key=_order), *([asked] if asked is not None and asked not in answered else []))
+    """The causes that wait for a run: what triggers found by its time, then what a person asks for."""
+    answered = answered_causes(runs)
+    occurrences = (
+        Occurrence(cause=cause, trigger=trigger, since=since.get(trigger.key), answered=answered, holds=holds, now=now)
+        for trigger in triggers
+        for cause in trigger.occurred
+    )
+    return tuple(sorted((one.cause for one in occurrences if not any(drop(one) for drop in DROPPED)), key=_order))
 
 
-def answered_by(runs: Sequence[Run]) -> tuple[Cause, ...]:
-    """Everything that runs have been made for."""
-    return tuple(cause for run in runs for cause in run.origin.causes)
+def coalesced(policy_uid: str, pending: Sequence[Cause], holds: Holds) -> DueRun | None:
+    """All that is pending becomes one run. While triggers are held back, only a person's request starts it."""
+    requested = [cause for cause in pending if cause.requested]
+    found = [cause for cause in pending if not cause.requested]
+    if not requested and (holds.in_force or not found):
+        return None
+    causes = tuple(dict.fromkeys([*requested, *found] if holds.in_force else [*found, *requested]))
+    return DueRun(run_id(policy_uid, causes[0]), causes)
 
 
-def answered_until(runs: Sequence[Run], trigger: str, timetable: Timetable | InvalidSchedule) -> datetime | None:
-    """The newest time of the trigger's schedule that a run has answered, whatever the trigger was called then."""
-    key = timetable.key if isinstance(timetable, Timetable) else ""
-    return _newest(cause for cause in answered_by(runs) if cause.fires_for(trigger, key))
-
-
-def last_fired(runs: Sequence[Run], trigger: str) -> datetime | None:
-    """The newest time that a run has answered for the trigger of that name, whatever its schedule was then."""
-    return _newest(cause for cause in answered_by(runs) if cause.trigger == trigger)
-
-
-def _newest(causes: Iterable[Cause]) -> datetime | None:
-    return max((cause.at for cause in causes if cause.at is not None), default=None)
-
-
-def wanted(
-    facts: PolicyFacts, spec: RetrainPolicySpec, schedules: Mapping[str, Timetable | InvalidSchedule], run: Run
-) -> bool:
-    """Whether somebody still asks for a run that has not begun."""
-    asked = manual(facts.annotations.get(RUN_ANNOTATION, ""))
-    keys = {(name, timetable.key) for name, timetable in schedules.items() if isinstance(timetable, Timetable)}
+def is_still_asked_for(run: Run, triggers: Sequence[TriggerState], *, suspended: bool) -> bool:
+    """Whether a run that has not begun is still to begin: one of its causes is still asked for."""
     return any(
-        cause == asked or (not spec.suspend and any(cause.fires_for(name, key) for name, key in keys))
+        cause.source == trigger.source and cause.is_of(trigger.name, trigger.key) and (cause.requested or not suspended)
         for cause in run.origin.causes
+        for trigger in triggers
+        if not trigger.problem
     )
 
 
-def _order(cause: Cause) -> tuple[float, str]:
-    return (cause.at.timestamp() if cause.at else 0.0, cause.trigger)
-
-
-def _fire(
-    trigger: Trigger, timetable: Timetable, handled: datetime, holds: Sequence[Hold], now: datetime
-) -> Iterator[Cause]:
-    """Of all times that have passed, the newest; unless it is too late for it."""
-    newest = timetable.newest(now)
-    if newest is None or newest <= handled:
-        return
-    latest = _latest_start(newest, length(trigger.schedule.starting_deadline), holds)
-    if latest is None or now <= latest:
-        yield scheduled(trigger.name, newest, timetable.key)
-
-
-def _latest_start(fired: datetime, deadline: timedelta, holds: Sequence[Hold]) -> datetime | None:
-    """When it is too late for what fired then: the deadline counts from the end of what holds it back."""
-    possible = fired
-    for hold in sorted(holds, key=lambda hold: hold.since):
-        if hold.since > possible + deadline:
-            continue
-        if hold.until is None:
-            return None
-        possible = max(possible, hold.until)
-    return possible + deadline
+def _order(cause: Cause) -> tuple[bool, float, str]:
+    return (cause.requested, cause.at.timestamp() if cause.at else 0.0, cause.trigger)

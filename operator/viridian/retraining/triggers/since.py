@@ -1,15 +1,14 @@
-"""Since when each schedule holds: no time before that is missed, and none is fired.
+"""Since when each trigger counts: what occurred before that is not missed, and causes no run.
 
-The operator notes it when it first sees a schedule, in a ControllerRevision of the policy. A schedule is its cron
-expression and its time zone: a trigger that is renamed goes on with the same one, and one that is edited, or removed
-and added again, begins anew. When the schedule was written, the API server knows; where it does not tell, what counts
-is when the operator saw it.
+The operator notes it when it first sees what a trigger asks for (its key), in a ControllerRevision of the policy. A
+trigger that is renamed goes on with the same key; one that is edited, or removed and added again, begins anew. When it
+was written, the API server knows; where it does not tell, what counts is when the operator saw it.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -20,42 +19,51 @@ from viridian.core.plan import Apply
 from viridian.core.times import format_time, parse_time
 from viridian.retraining.input import PolicyFacts
 from viridian.retraining.records import remembered_by, revision
-from viridian.retraining.triggers.timetable import InvalidSchedule, Timetable
+from viridian.retraining.triggers.trigger_state import TriggerState
 
 
-def since(
-    facts: PolicyFacts, schedules: Mapping[str, Timetable | InvalidSchedule], now: datetime
-) -> Mapping[str, datetime]:
-    """Since when each of the present schedules holds."""
+def counts_since(facts: PolicyFacts, triggers: Iterable[TriggerState], now: datetime) -> Mapping[str, datetime]:
+    """Since when each of the triggers that the spec names counts, by its key."""
     stored = _stored(facts)
     known = _noted(stored) if stored is not None else None
     found: dict[str, datetime] = {}
-    for name, timetable in schedules.items():
-        if not isinstance(timetable, Timetable):
+    for trigger in triggers:
+        if not trigger.name or not trigger.key:
             continue
-        if known is not None and timetable.key in known:
-            found[timetable.key] = known[timetable.key]
+        if known is not None and trigger.key in known:
+            found[trigger.key] = known[trigger.key]
             continue
-        # A policy that was never edited had its schedules from the start.
+        # A policy that was never edited had its triggers from the start.
         unedited = known is None and facts.generation == 1
-        first_seen = facts.edited.get(name) or (facts.created if unedited else now)
-        begun = max(facts.created, min(first_seen, now))
-        found[timetable.key] = min(begun, found.get(timetable.key, begun))
+        first_seen = _edited(facts, trigger) or (facts.created if unedited else now)
+        since = max(facts.created, min(first_seen, now))
+        found[trigger.key] = min(since, found.get(trigger.key, since))
     return found
 
 
-def noted(facts: PolicyFacts, schedules: Mapping[str, datetime]) -> Iterator[Apply]:
-    """The write that notes them, where they are not noted yet."""
+def note_since(facts: PolicyFacts, since: Mapping[str, datetime]) -> Iterator[Apply]:
+    """The write that notes it, where it is not noted yet."""
     stored = _stored(facts)
-    if not schedules and stored is None:
+    if not since and stored is None:
         return
     name = schedules_record(facts.name, facts.uid)
     manifest = dict(revision(facts.name, facts.namespace, facts.uid, name, 1, {"policy": {"uid": facts.uid}}))
-    text_ = json.dumps({key: format_time(at) for key, at in sorted(schedules.items())})
-    manifest["metadata"] = {**manifest["metadata"], "annotations": {SCHEDULES_ANNOTATION: text_}}
+    times = json.dumps({key: format_time(at) for key, at in sorted(since.items())})
+    manifest["metadata"] = {**manifest["metadata"], "annotations": {SCHEDULES_ANNOTATION: times}}
     action = apply_unless_covered(manifest, stored)
     if action is not None:
         yield action
+
+
+def _edited(facts: PolicyFacts, trigger: TriggerState) -> datetime | None:
+    """When it was last written, or something else by the same manager after that."""
+    key = f"k:{json.dumps({'name': trigger.name}, separators=(',', ':'))}"
+    times = (
+        parse_time(text(entry, "time"))
+        for entry in facts.managed_fields
+        if f"f:{trigger.source}" in mapping(entry, "fieldsV1", "f:spec", "f:triggers", key)
+    )
+    return max((at for at in times if at is not None), default=None)
 
 
 def _stored(facts: PolicyFacts) -> Object | None:

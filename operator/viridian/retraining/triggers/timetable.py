@@ -17,7 +17,6 @@ from zoneinfo import ZoneInfo
 
 from croniter import CroniterError, croniter
 
-from viridian.api import durations
 from viridian.api.retrainpolicy import Schedule
 
 _NAMES = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|sun|mon|tue|wed|thu|fri|sat|l"
@@ -107,14 +106,6 @@ def _all(step: Callable[[], Any]) -> Iterator[datetime]:
             yield step()
     except CroniterError:
         return
-
-
-def length(duration: str) -> timedelta:
-    """The length of a duration; nothing for one that the schema would have refused."""
-    try:
-        return durations.parse(duration)
-    except ValueError:
-        return timedelta()
 
 
 @lru_cache(maxsize=4096)

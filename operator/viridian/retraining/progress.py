@@ -1,0 +1,92 @@
+"""How far the stage of a run is, and what its record has to note of that before object and pods are gone."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import msgspec
+
+from viridian.api.registry import TrainingRun
+from viridian.core.times import format_time, parse_time
+from viridian.retraining.mlflow_runs import is_untouched
+from viridian.retraining.records import StageNote, origin_of
+from viridian.retraining.runs import Run, RunStage
+from viridian.retraining.stages.state import SIDECAR_GRACE, StageOutcome, StageResult
+
+
+def to_note(run: Run, now: datetime) -> StageNote:
+    """The note about the stage as object and pods show it now; the same as before where they show nothing new."""
+    stage = run.stage
+    if stage.result is not None:
+        return stage.note
+    if stage.found is not None and (not stage.is_deleting or stage.kind.has_ended(stage.found)):
+        given = _what_it_was_given(run, stage)
+        result = stage.state.result or stage.state.outlasted(now)
+        waiting = _waiting(stage, now) if result is None else stage.note.waiting
+        return msgspec.structs.replace(given, waiting=waiting, result=result)
+    return msgspec.structs.replace(stage.note, result=_result_of_deleted(stage, now))
+
+
+def _result_of_deleted(stage: RunStage, now: datetime) -> StageResult | None:
+    """None while a pod goes on without its object, and where nobody has seen how the object was when it went."""
+    last_seen = stage.found or stage.deleted
+    result = stage.state.without_object(deleted=last_seen is not None)
+    if result is not None or stage.state.alive or last_seen is None:
+        return result
+    return StageResult(outcome=StageOutcome.CANCELLED, at=format_time(now))
+
+
+def leaves_no_trace(run: Run, now: datetime) -> bool:
+    """Whether neither object nor pods show anything of the stage: it has not begun, or all of them are gone."""
+    stage, until = run.stage, run.stage.state.watched_until
+    may_be_shown = stage.state.alive or (until is not None and now < until)
+    return stage.result is None and stage.found is None and not may_be_shown and to_note(run, now).result is None
+
+
+def _what_it_was_given(run: Run, stage: RunStage) -> StageNote:
+    """What the object was given, for the time when it is gone."""
+    origin = origin_of(stage.found or {})
+    if stage.note.seen or origin is None:
+        return msgspec.structs.replace(stage.note, seen=stage.object_name)
+    recorded = run.record.origin
+    return msgspec.structs.replace(
+        stage.note,
+        seen=stage.object_name,
+        mlflow_run=origin.mlflow_run,
+        joined=tuple(cause.recorded() for cause in origin.causes if cause not in recorded.causes),
+        champion=origin.champion if origin.champion != recorded.champion else None,
+        data=origin.data if origin.data != recorded.data else None,
+    )
+
+
+def _waiting(stage: RunStage, now: datetime) -> str:
+    """The kind of what keeps the work from beginning: noted anew only when another kind of thing does."""
+    found = waiting(stage, now)
+    if not found:
+        return "" if stage.state.working else stage.note.waiting
+    return stage.note.waiting if _kind(found) == _kind(stage.note.waiting) else found
+
+
+def _kind(sentence: str) -> str:
+    """Its first words; the two names that the kubelet has for an image that cannot be pulled are one kind."""
+    return " ".join(sentence.replace("ErrImagePull", "ImagePullBackOff").split()[:3])
+
+
+def waiting(stage: RunStage, now: datetime) -> str:
+    """What keeps the work from beginning, for people; empty when nothing does."""
+    return stage.state.waiting.sentence(now) if stage.state.waiting else ""
+
+
+def changes_at(stage: RunStage, now: datetime) -> datetime | None:
+    """When there is something else to report or to note although nothing was observed."""
+    state = stage.state
+    times = [found.changes_at(now) for found in (state.waiting, state.failed) if found is not None]
+    ended = parse_time(state.main_container.at) if state.main_container and state.lingering else None
+    times += [max(ended + SIDECAR_GRACE, now + timedelta(seconds=1))] if ended else []
+    times += [state.watched_until] if stage.found is None else []
+    return min((time for time in times if time is not None and time > now), default=None)
+
+
+def may_launch(run: Run, mlflow: TrainingRun) -> bool:
+    """Whether the stage that the run is in has surely not begun: nothing of it was seen, nor has it left a mark."""
+    return not run.stage.note.seen and is_untouched(mlflow)

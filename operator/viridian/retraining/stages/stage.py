@@ -1,0 +1,48 @@
+"""What a kind of object needs to be able to do the work of a stage. Today that is a Job; see `table`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from viridian.api.retrainpolicy import Stage
+from viridian.core.lookup import Object
+from viridian.core.plan import Manifest
+from viridian.retraining.stages.pod_template import PodNeeds
+from viridian.retraining.stages.state import StageState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageWork:
+    """What the object of a stage is made from."""
+
+    stage: Stage
+    metadata: Mapping[str, Any]
+    pod: PodNeeds
+
+
+class StageKind(Protocol):
+    """A kind of object that does the work of a stage."""
+
+    @property
+    def api_version(self) -> str: ...
+
+    @property
+    def kind(self) -> str: ...
+
+    @property
+    def pod_label(self) -> str:
+        """The label by which pods name the object that made them."""
+
+    def name(self, policy: str, run: str, stage: str) -> str:
+        """Name of the object: the same cause twice names the same object."""
+
+    def manifest(self, work: StageWork) -> Manifest:
+        """The whole intent. It is applied once, and not changed after that."""
+
+    def state(self, found: Object | None, pods: Sequence[Object]) -> StageState:
+        """What the object and its pods show; `found` is None once it is gone."""
+
+    def has_ended(self, found: Object | None) -> bool:
+        """Whether the object will not change any more."""

@@ -1,0 +1,237 @@
+"""What a pass does about the run that matters now: the first step of a chain that has something to do.
+
+A run goes through the same few steps, one or two per pass, each because the world shows that the one before it was
+taken: its record is made; its MLflow run is created; the object of its stage is applied; how the stage ended is noted
+on the record; what it made is registered, judged, handed over, and the outcome is written on the record.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+
+from viridian.api import reasons
+from viridian.api.registry import TAG_POLICY, TAG_REASONS
+from viridian.api.retrainpolicy import ActiveRun
+from viridian.core.intent import with_intent_hash
+from viridian.core.plan import Action, Annotate, Apply, CreateRun, Delete, Event, EventType
+from viridian.core.times import format_time
+from viridian.retraining import completion
+from viridian.retraining.checks import Problem
+from viridian.retraining.input import RegistryResult
+from viridian.retraining.launch import origin_at_launch, origin_now, stage_object
+from viridian.retraining.mlflow_runs import OPEN, result_from_mlflow
+from viridian.retraining.progress import leaves_no_trace, may_launch, to_note
+from viridian.retraining.queries import experiment_of
+from viridian.retraining.records import RunOrigin, dump_notes, record
+from viridian.retraining.runs import Run
+from viridian.retraining.stages.state import StageOutcome, StageResult
+from viridian.retraining.stages.table import planned_stages, stages_of
+from viridian.retraining.state import RetrainingState, with_outcome
+from viridian.retraining.triggers.pending import is_still_asked_for
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """What a step is chosen from."""
+
+    state: RetrainingState
+    # What keeps the policy from going on, in the cluster or at the registry.
+    problem: Problem | None
+    # Empty where the registry is not needed, or not there.
+    registry: RegistryResult
+
+    @property
+    def run(self) -> Run | None:
+        """The run at work."""
+        return self.state.active
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunStep:
+    """What this pass does."""
+
+    actions: tuple[Action, ...] = ()
+    # The run as the status is to show it.
+    active: ActiveRun | None = None
+    # The state once the outcome is written down that this step writes.
+    after: RetrainingState | None = None
+    again: bool = False
+    """Once it is done there is more to do: the next pass comes at once."""
+    summary: str = ""
+
+
+Step = Callable[[Turn], RunStep | None]
+
+
+def first(steps: tuple[Step, ...], turn: Turn) -> RunStep | None:
+    """The first step that has something to do."""
+    return next((found for step in steps if (found := step(turn)) is not None), None)
+
+
+# ---- what others may take away is written down first
+
+
+def make_lost_records_again(turn: Turn) -> RunStep | None:
+    lost = tuple(_record(turn.state, run, origin) for run, origin in turn.state.unrecorded)
+    return RunStep(actions=lost, again=True, summary="a record is made again from its Job") if lost else None
+
+
+def note_progress(turn: Turn) -> RunStep | None:
+    run = turn.run
+    if run is None:
+        return None
+    note = to_note(run, turn.state.now)
+    if note == run.stage.note:
+        return None
+    action = Annotate("apps/v1", "ControllerRevision", run.record.name, dump_notes(run.notes_with(note)))
+    summary = f"run {run.id}: {note.result.outcome if note.result else 'at work'}"
+    return RunStep(actions=(action,), active=shown(run), again=True, summary=summary)
+
+
+# ---- the run
+
+
+def wait_for_the_problem_to_end(turn: Turn) -> RunStep | None:
+    return None if turn.problem is None else held_up(turn.state)
+
+
+def begin_what_is_due(turn: Turn) -> RunStep | None:
+    """The record is first: from here on the run is not forgotten, whatever becomes of everything else."""
+    state, due = turn.state, turn.state.due
+    if turn.run is not None or due is None:
+        return None
+    action = _record(state, due.id, origin_now(state, due.causes))
+    active = ActiveRun(id=due.id, reasons=due.reasons[:20], stage=next(iter(planned_stages(state.spec))))
+    summary = f"run {due.id} begins: {', '.join(due.reasons)}"
+    return RunStep(actions=(action,), active=active, again=True, summary=summary)
+
+
+def rest(turn: Turn) -> RunStep | None:
+    return RunStep() if turn.run is None else None
+
+
+def complete_the_ended_run(turn: Turn) -> RunStep | None:
+    state, run = turn.state, turn.run
+    if run is None or run.result is None:
+        return None
+    step = completion.step(state, run, run.result, turn.registry)
+    if step.finished is None:
+        return RunStep(actions=step.actions, active=shown(run), again=True, summary=f"run {run.id} has ended")
+    summary = f"run {run.id}: {step.finished.outcome}: {step.finished.message}"
+    return RunStep(actions=step.actions, after=with_outcome(state, run, step.finished), again=True, summary=summary)
+
+
+def let_the_stage_work(turn: Turn) -> RunStep | None:
+    run = turn.run
+    return RunStep(active=shown(run)) if run is not None and not leaves_no_trace(run, turn.state.now) else None
+
+
+def cancel_a_stage_that_the_policy_has_no_more(turn: Turn) -> RunStep | None:
+    run = turn.run
+    if run is None or run.stage.note.seen or run.stage.name in stages_of(turn.state.spec):
+        return None
+    return _note_result(run, StageResult(outcome=StageOutcome.CANCELLED, at=format_time(turn.state.now)))
+
+
+def drop_a_run_that_nobody_asks_for(turn: Turn) -> RunStep | None:
+    state, run = turn.state, turn.run
+    if run is None or run.stage.note.seen or turn.registry.run is not None:
+        return None
+    if is_still_asked_for(run, state.triggers, suspended=state.spec.suspend):
+        return None
+    gone = Delete("apps/v1", "ControllerRevision", run.record.name, run.record.uid)
+    return RunStep(actions=(gone,), again=True, summary=f"run {run.id} is not asked for any more")
+
+
+def create_its_mlflow_run(turn: Turn) -> RunStep | None:
+    run, facts = turn.run, turn.state.facts
+    if run is None or run.stage.note.seen or turn.registry.run is not None:
+        return None
+    tags = {TAG_POLICY: f"{facts.namespace}/{facts.name}", TAG_REASONS: json.dumps(run.reasons, ensure_ascii=False)}
+    create = CreateRun(experiment_of(facts), run.id, tags)
+    return RunStep(actions=(create,), active=shown(run), again=True, summary=f"run {run.id} begins")
+
+
+def launch_its_stage(turn: Turn) -> RunStep | None:
+    state, run, mlflow = turn.state, turn.run, turn.registry.run
+    if run is None or mlflow is None or not may_launch(run, mlflow):
+        return None
+    origin, stage = origin_at_launch(state, run, mlflow.run_id), run.stage
+    caused = tuple(cause.identity for cause in origin.causes)
+    message = f"run {run.id} trains as {stage.kind.kind} {stage.object_name}: {', '.join(caused)}"
+    manifest = stage_object(state, run, stages_of(state.spec)[stage.name], origin, turn.registry.rows)
+    action = Apply(with_intent_hash(manifest), tells=(Event(EventType.NORMAL, reasons.EVENT_RUN_STARTED, message),))
+    is_there = stage.target not in state.facts.obstacles
+    active = _active(run, job=stage.object_name if is_there else "", mlflow_run=mlflow.run_id, reasons=caused)
+    return RunStep(actions=(action,), active=active, summary=f"run {run.id} trains: {', '.join(caused)}")
+
+
+def take_the_result_from_mlflow(turn: Turn) -> RunStep | None:
+    """The object is gone, or was never noted, and only MLflow knows what became of it."""
+    run, mlflow = turn.run, turn.registry.run
+    if run is None:
+        return None
+    restored = not run.stage.note.seen and mlflow is not None and mlflow.status not in OPEN
+    return _note_result(run, result_from_mlflow(mlflow, turn.state.now, restored=restored))
+
+
+MEMORY: Final[tuple[Step, ...]] = (
+    make_lost_records_again,  # an object without its record would be a run that nobody remembers
+    note_progress,  # object and pods may go at any time
+)
+"""Done before anything else, whatever keeps the policy from going on."""
+
+STEPS: Final[tuple[Step, ...]] = (
+    wait_for_the_problem_to_end,
+    begin_what_is_due,
+    rest,
+    complete_the_ended_run,
+    let_the_stage_work,
+    # From here on neither object nor pods show anything of the stage: it has not begun, or all of them are gone.
+    cancel_a_stage_that_the_policy_has_no_more,
+    drop_a_run_that_nobody_asks_for,
+    create_its_mlflow_run,
+    launch_its_stage,
+    take_the_result_from_mlflow,
+)
+
+
+def held_up(state: RetrainingState) -> RunStep:
+    """Nothing can be done now; what is under way goes on."""
+    return RunStep(active=shown(state.active) if state.active else None)
+
+
+def shown(run: Run) -> ActiveRun:
+    """The run as the status shows it."""
+    stage = run.stage
+    job = stage.object_name if stage.found is not None or stage.note.seen else ""
+    return _active(run, job=job, mlflow_run=run.mlflow_run, reasons=run.reasons)
+
+
+def _active(run: Run, *, job: str, mlflow_run: str, reasons: tuple[str, ...]) -> ActiveRun:
+    return ActiveRun(
+        id=run.id,
+        reasons=reasons[:20],
+        stage=run.stage.name,
+        started_at=run.created or None,
+        job=job or None,
+        mlflow_run=mlflow_run or None,
+    )
+
+
+def _record(state: RetrainingState, run: str, origin: RunOrigin) -> Apply:
+    facts = state.facts
+    number = max((known.record.number for known in state.runs), default=0) + 1
+    return Apply(with_intent_hash(record(facts.name, facts.namespace, facts.uid, run, number, origin)))
+
+
+def _note_result(run: Run, result: StageResult) -> RunStep:
+    note = msgspec.structs.replace(run.stage.note, result=result)
+    action = Annotate("apps/v1", "ControllerRevision", run.record.name, dump_notes(run.notes_with(note)))
+    summary = f"run {run.id}: its {run.stage.kind.kind} is gone; {result.outcome}, as MLflow shows it"
+    return RunStep(actions=(action,), active=shown(run), again=True, summary=summary)

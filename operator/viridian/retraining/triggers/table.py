@@ -1,0 +1,27 @@
+"""The sources of triggers, in one table. A new one is a file with its test, its field in the API, and a row here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from typing import Final
+
+from viridian.api.retrainpolicy import RetrainPolicySpec
+from viridian.retraining.input import PolicyFacts
+from viridian.retraining.triggers.cause import MANUAL
+from viridian.retraining.triggers.manual import read_annotation
+from viridian.retraining.triggers.schedule import SCHEDULE, read_schedules
+from viridian.retraining.triggers.trigger_state import TriggerState
+
+Source = Callable[[RetrainPolicySpec, PolicyFacts, datetime], Iterable[TriggerState]]
+
+TRIGGERS: Final[Mapping[str, Source]] = {
+    SCHEDULE: read_schedules,
+    MANUAL: read_annotation,
+}
+"""By the name that a source has in the API and in causes."""
+
+
+def read_triggers(spec: RetrainPolicySpec, facts: PolicyFacts, now: datetime) -> tuple[TriggerState, ...]:
+    """Everything that may cause a run, as it stands now."""
+    return tuple(trigger for read in TRIGGERS.values() for trigger in read(spec, facts, now))
