@@ -16,6 +16,7 @@ from viridian.controller.reconcilable import Input, Reconcilable
 from viridian.controller.reconcile import Reconciler
 from viridian.controller.status import StatusWriter
 from viridian.controller.status_parts import StatusPart
+from viridian.core.urgency import Urgency
 
 Manifest = Mapping[str, Any]
 
@@ -35,8 +36,8 @@ class Controller:
     queue: WorkQueue
     saw: Callable[[Manifest, bool], None] = _takes_no_notes
 
-    def wake(self, key: Key) -> None:
-        self.queue.add(key)
+    def wake(self, key: Key, urgency: Urgency = Urgency.IDLE) -> None:
+        self.queue.add(key, urgency)
 
     def wrote(self, key: Key, status: Manifest) -> bool:
         return self.reconciler.statuses.wrote(key, status)

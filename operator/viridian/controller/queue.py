@@ -2,20 +2,23 @@
 
 A key that is woken while a worker has it gets one more pass afterwards, because the pass may have read the world
 before the change. Each key has one timer at most, and the earlier deadline wins: a pass that ends with "look again in
-five minutes" can never add a second chain of timers. Each reconciler has a queue with workers of its own, so none waits
-behind another one's slow passes. Time is the event loop's, so tests bring a loop of their own.
+five minutes" can never add a second chain of timers. Keys wait in lanes, by how urgent their last pass found them
+(`viridian.controller.lanes`). Each reconciler has a queue with workers of its own, so none waits behind another one's
+slow passes. Time is the event loop's, so tests bring a loop of their own.
 """
 
 from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from viridian.controller.backoff import Backoff
 from viridian.controller.keys import Key
+from viridian.controller.lanes import Lanes, lanes_of_workers
+from viridian.core.urgency import Urgency
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +26,8 @@ class Settled:
     """The pass went through. Look again after so many seconds, or only when woken."""
 
     after: float | None = None
+    urgency: Urgency | None = None
+    """As the pass found it; None where it did not find out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +41,7 @@ class Retry:
     at_least: float = 0.0
     at_most: float = math.inf
     at_once: bool = False
+    urgency: Urgency | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +57,7 @@ class QueueObserver(Protocol):
 
     def added(self) -> None: ...
 
-    def waited(self, seconds: float) -> None: ...
+    def waited(self, seconds: float, urgency: Urgency) -> None: ...
 
     def worked(self, seconds: float) -> None: ...
 
@@ -68,7 +74,11 @@ class WorkQueue:
         self._backoff = backoff
         self._observer = observer
         self._loop = asyncio.get_running_loop()
-        self._waiting: asyncio.Queue[Key] = asyncio.Queue()
+        self._waiting = Lanes()
+        self._found: dict[Key, Urgency] = {}
+        """What the latest pass found."""
+        self._suggested: dict[Key, Urgency] = {}
+        """What an event suggests of a key over which no pass has ended."""
         self._moved_at = self._loop.time()
         """When a pass last ended, or the first key began to wait."""
         self._dirty: dict[Key, float] = {}
@@ -78,8 +88,9 @@ class WorkQueue:
         self._timers: dict[Key, asyncio.TimerHandle] = {}
         self._failures: dict[Key, int] = {}
 
-    def add(self, key: Key) -> None:
-        """The key is looked at as soon as a worker is free."""
+    def add(self, key: Key, urgency: Urgency = Urgency.IDLE) -> None:
+        """The key is looked at as soon as a worker is free. `urgency` counts until a pass has found out itself."""
+        self._suggest(key, urgency)
         if key in self._dirty:
             return
         self._observer.added()
@@ -102,22 +113,26 @@ class WorkQueue:
         return frozenset({*self._dirty, *self._active, *self._timers})
 
     async def work(self, workers: int) -> None:
-        """Run so many workers until cancelled."""
+        """Run so many workers, and those that are reserved for urgent keys, until cancelled."""
         async with asyncio.TaskGroup() as group:
-            for number in range(workers):
-                group.create_task(self._worker(), name=f"worker {number}")
+            for number, lanes in enumerate(lanes_of_workers(workers)):
+                group.create_task(self._worker(lanes), name=f"worker {number}")
 
     async def drain(self, keys: Iterable[Key] = ()) -> None:
         """Add the keys and make passes, one at a time, until no key is waiting; timers are left alone."""
         for key in keys:
             self.add(key)
-        while self.depth:
-            await self._pass(self._waiting.get_nowait())
+        while (first := self._waiting.take(tuple(Urgency))) is not None:
+            await self._pass(first)
 
     @property
     def depth(self) -> int:
         """Keys that wait for a worker."""
-        return self._waiting.qsize()
+        return len(self._waiting)
+
+    def depth_of(self, urgency: Urgency) -> int:
+        """Those of them in one lane."""
+        return self._waiting.depth(urgency)
 
     @property
     def unfinished_seconds(self) -> float:
@@ -140,17 +155,26 @@ class WorkQueue:
         self.add(key)
 
     def _line_up(self, key: Key) -> None:
-        if self._waiting.empty():
+        if not self._waiting:
             self._moved_at = self._loop.time()
-        self._waiting.put_nowait(key)
+        self._waiting.put(key, self._urgency(key))
 
-    async def _worker(self) -> None:
+    def _urgency(self, key: Key) -> Urgency:
+        return self._found.get(key, self._suggested.get(key, Urgency.IDLE))
+
+    def _suggest(self, key: Key, urgency: Urgency) -> None:
+        if key not in self._found and urgency < self._urgency(key):
+            self._suggested[key] = urgency
+            if key in self._waiting:
+                self._waiting.put(key, urgency)
+
+    async def _worker(self, lanes: Sequence[Urgency]) -> None:
         while True:
-            await self._pass(await self._waiting.get())
+            await self._pass(await self._waiting.get(lanes))
 
     async def _pass(self, key: Key) -> None:
         started = self._loop.time()
-        self._observer.waited(started - self._dirty.pop(key))
+        self._observer.waited(started - self._dirty.pop(key), self._urgency(key))
         self._silence(key)  # this pass looks now, and its end says when to look again
         self._active[key] = started
         try:
@@ -162,6 +186,7 @@ class WorkQueue:
         self._finish(key, ending)
 
     def _finish(self, key: Key, ending: Ending) -> None:
+        self._note_urgency(key, ending)
         if key in self._dirty:
             self._line_up(key)
         match ending:
@@ -174,6 +199,14 @@ class WorkQueue:
                     self.add_after(key, after)
             case Retry():
                 self._retry(key, ending)
+
+    def _note_urgency(self, key: Key, ending: Ending) -> None:
+        if isinstance(ending, Gone):
+            self._found.pop(key, None)
+            self._suggested.pop(key, None)
+        elif ending.urgency is not None:
+            self._found[key] = ending.urgency
+            self._suggested.pop(key, None)
 
     def _retry(self, key: Key, ending: Retry) -> None:
         failures = self._failures.get(key, 0) + 1

@@ -166,7 +166,7 @@ class Reconciler(Generic[Input]):
             written = await self._tell(key, manifest, plan)
         except ClusterConflict as error:
             log.debug("conflict: %s", error, extra={"key": str(key)})
-            return Retry(at_once=True, at_most=self._after(plan, due)), PassResult.CONFLICT
+            return Retry(at_once=True, at_most=self._after(plan, due), urgency=plan.urgency), PassResult.CONFLICT
         changed = written is Written.CHANGED or done.written
         _report(key, plan, done, changed)
         _report_obstacles(key, known, done.obstacles)
@@ -208,17 +208,17 @@ class Reconciler(Generic[Input]):
     def _ending(self, key: Key, plan: Plan, due: _Due, done: Done) -> Ending:
         """When to look again: as the plan wants, and as soon as something that was not taken is to be tried again."""
         if done.void:
-            return Settled(SOONEST)
+            return Settled(SOONEST, plan.urgency)
         tries = [left for left in (self.actor.attempts.next_try(key), self.statuses.next_try(key)) if left is not None]
         retry = max(SOONEST, min(tries)) if tries else None
         if done.registry_failures:
             patience = self._patience(plan, due)
-            return Retry(at_most=patience if retry is None else min(patience, retry))
+            return Retry(at_most=patience if retry is None else min(patience, retry), urgency=plan.urgency)
         if retry is None:
-            return Settled(self._after(plan, due))
+            return Settled(self._after(plan, due), plan.urgency)
         # A plan that wants the next look at once wants it because of what it did, and that was not taken.
         at_once = plan.wake is not None and plan.wake <= due.now
-        return Settled(retry if at_once else min(retry, self._after(plan, due)))
+        return Settled(retry if at_once else min(retry, self._after(plan, due)), plan.urgency)
 
     def _after(self, plan: Plan, due: _Due) -> float:
         """Seconds until the next pass: when the plan wants it, at the latest when the resync is due."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
@@ -13,6 +14,7 @@ from viridian.controller.keys import Key
 from viridian.controller.monitoring_metrics import MonitoringMetrics
 from viridian.controller.queue import WorkQueue
 from viridian.controller.reconcile import PassResult
+from viridian.core.urgency import Urgency
 
 # A series with the time of creation beside each counter doubles the output and helps nobody who scrapes text.
 disable_created_metrics()  # type: ignore[no-untyped-call]
@@ -45,7 +47,9 @@ class Telemetry:
 
     def watch_queue(self, reconciler: str, queue: WorkQueue) -> None:
         """Read the queue's own figures whenever somebody scrapes."""
-        self._depth.labels(reconciler).set_function(lambda: queue.depth)
+        for urgency in Urgency:
+            depth = partial(queue.depth_of, urgency)
+            self._depth.labels(reconciler, urgency.name.lower()).set_function(depth)
         self._unfinished.labels(reconciler).set_function(lambda: queue.unfinished_seconds)
         self._longest.labels(reconciler).set_function(lambda: queue.longest_running_seconds)
 
@@ -66,11 +70,15 @@ class Telemetry:
     def _queue_metrics(self) -> None:
         self.adds = self._counter("workqueue_adds", "Wake-ups of keys that were not waiting already.")
         self.retries = self._counter("workqueue_retries", "Passes that failed and were put back.")
-        self.wait_seconds = self._histogram(
-            "workqueue_queue_duration_seconds", "From the wake-up to the start of the pass."
+        self.wait_seconds = Histogram(
+            "workqueue_queue_duration_seconds",
+            "From the wake-up to the start of the pass.",
+            ("name", "lane"),
+            buckets=_SECONDS,
+            registry=self.registry,
         )
         self.work_seconds = self._histogram("workqueue_work_duration_seconds", "From the start of a pass to its end.")
-        self._depth = self._gauge("workqueue_depth", "Keys that wait for a worker.")
+        self._depth = Gauge("workqueue_depth", "Keys that wait for a worker.", ("name", "lane"), registry=self.registry)
         self._unfinished = self._gauge(
             "workqueue_unfinished_work_seconds", "Seconds that the passes under way have taken so far, together."
         )
@@ -128,8 +136,8 @@ class ReconcilerTelemetry:
     def added(self) -> None:
         self._telemetry.adds.labels(self._name).inc()
 
-    def waited(self, seconds: float) -> None:
-        self._telemetry.wait_seconds.labels(self._name).observe(seconds)
+    def waited(self, seconds: float, urgency: Urgency) -> None:
+        self._telemetry.wait_seconds.labels(self._name, urgency.name.lower()).observe(seconds)
 
     def worked(self, seconds: float) -> None:
         self._telemetry.work_seconds.labels(self._name).observe(seconds)

@@ -19,6 +19,8 @@ from viridian.api.names import (
     RETRAIN_POLICY_LABEL,
 )
 from viridian.controller.keys import Key
+from viridian.core.urgency import Urgency
+from viridian.rollout.urgency import urgency_in
 
 Manifest = Mapping[str, Any]
 
@@ -37,8 +39,8 @@ class Wakeable(Protocol):
     def children(self) -> frozenset[str]:
         """The kinds of children that it reads."""
 
-    def wake(self, key: Key) -> None:
-        """Look at this object."""
+    def wake(self, key: Key, urgency: Urgency = Urgency.IDLE) -> None:
+        """Look at this object; so urgently, as long as no pass has found out."""
 
     def wrote(self, key: Key, status: Manifest) -> bool:
         """Whether its part of the status is as it wrote it last."""
@@ -70,9 +72,11 @@ class Wakes:
         fingerprint = _fingerprint(manifest)
         changed = self._fingerprints.get(key) != fingerprint
         self._fingerprints[key] = fingerprint
+        status = manifest.get("status") or {}
+        suggested = urgency_in(status) if kind == MODEL_DEPLOYMENT else Urgency.IDLE
         for reconciler in self._of(kind):
-            if changed or not reconciler.wrote(key, manifest.get("status") or {}):
-                reconciler.wake(key)
+            if changed or not reconciler.wrote(key, status):
+                reconciler.wake(key, suggested)
         self._wake_related(key, manifest, _champion(manifest))
 
     def child(self, kind: str, manifest: Manifest, *, deleted: bool = False) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 
 from viridian.api.names import RECORDS_MANAGER
 from viridian.api.samples import Idle, PodTarget
+from viridian.core.urgency import Urgency
 
 Manifest = Mapping[str, Any]
 Target = tuple[str, str]
@@ -175,6 +176,8 @@ class Plan:
     # Of what the status says for the first time: told once it is written. Until then each pass finds it again.
     news: tuple[Event, ...] = ()
     wake: datetime | None = None
+    # How long the next look may wait for a worker.
+    urgency: Urgency = Urgency.IDLE
     # One line for the log and for `mode: Observe`: what was decided and why.
     summary: str = ""
     notes: tuple[str, ...] = field(default=())

@@ -38,6 +38,7 @@ from viridian.rollout.slot_state import SlotState
 from viridian.rollout.slots import KEEP, DesiredSlot, DesiredSlots, desired_slots, draining
 from viridian.rollout.state import RolloutState, first_slot, read
 from viridian.rollout.status import status
+from viridian.rollout.urgency import urgency
 
 # The loop looks again at all objects before that; this is only the farthest that a plan asks for.
 _RESYNC = timedelta(minutes=10)
@@ -70,6 +71,7 @@ def decide(inputs: RolloutInput, now: datetime) -> Plan:
         status=next_status,
         news=news(inputs.status, next_status),
         wake=now if _claims(wanted) else _wake(state, decision),
+        urgency=urgency(state, decision),
         summary=f"{decision.reason}: {decision.waiting_for}" if decision.waiting_for else decision.reason,
     )
 

@@ -40,10 +40,11 @@ async def test_the_queue_is_told_under_the_names_that_people_know() -> None:
     queue.add(POLICY)
     observer.retried()
     told = samples(telemetry)
-    assert told["workqueue_depth{name=rollout}"] == 1
+    assert told["workqueue_depth{lane=idle,name=rollout}"] == 1
+    assert told["workqueue_depth{lane=at_stake,name=rollout}"] == 0
     assert told["workqueue_adds_total{name=rollout}"] == 2
     assert told["workqueue_retries_total{name=rollout}"] == 1
-    assert told["workqueue_queue_duration_seconds_count{name=rollout}"] == 1
+    assert told["workqueue_queue_duration_seconds_count{lane=idle,name=rollout}"] == 1
     assert told["workqueue_work_duration_seconds_count{name=rollout}"] == 1
     assert told["workqueue_longest_running_processor_seconds{name=rollout}"] == 0
     assert told["workqueue_unfinished_work_seconds{name=rollout}"] == 0

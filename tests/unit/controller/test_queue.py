@@ -15,6 +15,7 @@ from tests.support.virtual_time import run_virtually
 from viridian.controller.backoff import Backoff
 from viridian.controller.keys import Key
 from viridian.controller.queue import Ending, Gone, Retry, Settled, WorkQueue
+from viridian.core.urgency import Urgency
 
 A = Key("ModelDeployment", "ml", "a")
 B = Key("ModelDeployment", "ml", "b")
@@ -32,7 +33,7 @@ class Counting:
     def added(self) -> None:
         self.adds += 1
 
-    def waited(self, seconds: float) -> None:
+    def waited(self, seconds: float, urgency: Urgency) -> None:
         self.waits.append(seconds)
 
     def worked(self, seconds: float) -> None:

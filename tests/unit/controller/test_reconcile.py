@@ -19,13 +19,14 @@ from viridian.controller.queue import Gone, Retry, Settled
 from viridian.controller.reconcile import LONGEST_OUTAGE_WAIT, LONGEST_PASS, MISTAKES_IN_A_ROW, SOONEST, PassResult
 from viridian.core.obstacles import Obstacles
 from viridian.core.plan import Apply, Event, EventType, Plan, SetAlias
+from viridian.core.urgency import Urgency
 from viridian.ports.cluster import ClusterConflict, ClusterRefused, ClusterUnavailable
 
 PROMOTED = Event(EventType.NORMAL, "Promoted", "version 2 serves")
 FIRED = Event(EventType.WARNING, "MonitorFired", "the error rate is high")
 
 
-AT_ONCE = Retry(at_once=True, at_most=300.0)
+AT_ONCE = Retry(at_once=True, at_most=300.0, urgency=Urgency.IDLE)
 """After a conflict; at most as long as the plan wants to wait."""
 A_MISTAKE = Retry(at_most=LONGEST_OUTAGE_WAIT)
 
@@ -54,7 +55,7 @@ async def test_an_object_that_is_being_deleted_is_left_to_the_garbage_collector(
 
 async def test_every_event_comes_after_what_it_tells_of() -> None:
     world = bench(actions=(Apply(config_map(), (PROMOTED,)),), status={"replicas": 2}, news=(FIRED,))
-    assert await world.reconcile(KEY) == Settled(300.0)
+    assert await world.reconcile(KEY) == Settled(300.0, Urgency.IDLE)
     assert world.told() == [
         "apply ConfigMap child",
         "record event ModelDeployment churn",
@@ -72,7 +73,7 @@ async def test_what_was_done_is_told_although_somebody_else_wrote_before_the_sta
     assert await world.reconcile(KEY) == AT_ONCE
     assert [reason for _, reason, _ in world.cluster.events()] == ["Promoted"]
     world.kind.plan = lambda _: Plan(status={"replicas": 2}, news=(FIRED,))
-    assert await world.reconcile(KEY) == Settled(300.0)
+    assert await world.reconcile(KEY) == Settled(300.0, Urgency.IDLE)
     assert [reason for _, reason, _ in world.cluster.events()] == ["Promoted", "MonitorFired"]
 
 
@@ -82,6 +83,10 @@ async def test_what_was_done_is_told_although_the_rest_of_the_plan_failed(fault:
     world.cluster.faults.on(lambda call: call.name == "b", fault, times=9)
     assert isinstance(await world.reconcile(KEY), Retry if fault is Fault.CONFLICT else Settled)
     assert [reason for _, reason, _ in world.cluster.events()] == ["Promoted"]
+
+
+async def test_the_queue_hears_how_urgent_the_plan_found_the_object() -> None:
+    assert await bench(urgency=Urgency.AT_STAKE).reconcile(KEY) == Settled(300.0, Urgency.AT_STAKE)
 
 
 async def test_a_status_that_says_nothing_new_is_not_written() -> None:
@@ -125,7 +130,7 @@ async def test_no_event_tells_of_a_write_that_failed(verb: str) -> None:
 async def test_an_event_that_cannot_be_told_does_not_fail_the_pass() -> None:
     world = bench(status={"replicas": 2}, actions=(Apply(config_map(), (PROMOTED,)),))
     world.cluster.faults.on(lambda call: call.verb == "record event", Fault.REFUSED, times=1)
-    assert await world.reconcile(KEY) == Settled(300.0)
+    assert await world.reconcile(KEY) == Settled(300.0, Urgency.IDLE)
 
 
 async def test_the_status_is_for_the_object_that_was_read_and_no_namesake() -> None:
@@ -152,7 +157,7 @@ async def test_what_was_decided_about_an_older_spec_is_not_told_of_the_new_one()
 
     world.cluster.before_call = edited
     assert await world.reconcile(KEY) == AT_ONCE
-    assert await world.reconcile(KEY) == Settled(300.0)
+    assert await world.reconcile(KEY) == Settled(300.0, Urgency.IDLE)
     assert world.status == {"replicas": 2}
 
 
@@ -313,7 +318,7 @@ async def test_what_the_registry_refuses_is_told_and_tried_again_with_back_off()
     """The plan wants the next pass at once because of what it did; that would be a hot loop."""
     world = bench(actions=(SetAlias("churn", "champion", "7"), Apply(config_map())), status={"replicas": 2}, wake=NOW)
     world.kind.after_silence = lambda plan, said: replace(plan, status={"said": said})
-    assert await world.reconcile(KEY) == Retry(at_most=LONGEST_OUTAGE_WAIT)
+    assert await world.reconcile(KEY) == Retry(at_most=LONGEST_OUTAGE_WAIT, urgency=Urgency.IDLE)
     assert "alias champion of churn to version 7" in world.status["said"]
     assert world.cluster.find("ConfigMap", "child")
     world.kind.after_silence = lambda plan, _: replace(plan, wake=NOW + timedelta(seconds=60))
@@ -336,7 +341,7 @@ def test_the_next_pass_comes_when_the_plan_wants_it_and_with_the_resync_at_the_l
     seconds: int, after: float
 ) -> None:
     async def main() -> None:
-        assert await bench(wake=NOW + timedelta(seconds=seconds)).reconcile(KEY) == Settled(after)
+        assert await bench(wake=NOW + timedelta(seconds=seconds)).reconcile(KEY) == Settled(after, Urgency.IDLE)
 
     run_virtually(main())
 

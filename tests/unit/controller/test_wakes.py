@@ -10,6 +10,7 @@ import pytest
 from viridian.api.names import API_VERSION, MODEL_DEPLOYMENT, RETRAIN_POLICY
 from viridian.controller.keys import Key
 from viridian.controller.wakes import Wakes, owners
+from viridian.core.urgency import Urgency
 
 MODEL = Key(MODEL_DEPLOYMENT, "ml", "churn")
 POLICY = Key(RETRAIN_POLICY, "ml", "weekly")
@@ -38,8 +39,9 @@ class Reading:
     def __init__(self, kind: str, stage: Stage) -> None:
         self.kind, self._stage = kind, stage
 
-    def wake(self, key: Key) -> None:
+    def wake(self, key: Key, urgency: Urgency = Urgency.IDLE) -> None:
         self._stage.woken.append(key)
+        self._stage.urgencies[key] = urgency
 
     def wrote(self, key: Key, status: Any) -> bool:
         return key == POLICY or status == self._stage.own_status
@@ -51,6 +53,7 @@ class Reading:
 class Stage:
     def __init__(self) -> None:
         self.woken: list[Key] = []
+        self.urgencies: dict[Key, Urgency] = {}
         self.seen: list[Any] = []
         self.own_status: Any = {"champion": {"version": "1"}}
         self.wakes = Wakes([Reading(kind, self) for kind in (MODEL_DEPLOYMENT, RETRAIN_POLICY)])
@@ -172,3 +175,21 @@ def test_a_child_of_a_kind_that_nobody_reads_wakes_nobody(stage: Stage) -> None:
     stage.woken.clear()
     stage.wakes.child("Job", {"metadata": {"namespace": "ml", "labels": {"viridian.dev/model-deployment": "churn"}}})
     assert (stage.woken, stage.seen) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("status", "urgency"),
+    [
+        ({}, Urgency.UNSETTLED),
+        ({"conditions": [{"type": "Ready", "status": "False"}]}, Urgency.UNSETTLED),
+        ({"conditions": [{"type": "Ready", "status": "True"}]}, Urgency.IDLE),
+        ({"conditions": [{"type": "Ready", "status": "True"}], "challenger": {"slot": "green"}}, Urgency.UNSETTLED),
+        ({"conditions": [{"type": "Ready", "status": "True"}], "challenger": {"step": {}}}, Urgency.AT_STAKE),
+        ({"conditions": [{"type": "Ready", "status": "True", "reason": "Probation"}]}, Urgency.AT_STAKE),
+        ({"conditions": "broken", "challenger": 5}, Urgency.UNSETTLED),
+    ],
+)
+def test_after_a_restart_the_status_says_who_is_looked_at_first(status: Any, urgency: Urgency) -> None:
+    stage = Stage()
+    stage.model({**model(), "status": status})
+    assert stage.urgencies[MODEL] is urgency
