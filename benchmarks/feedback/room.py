@@ -11,7 +11,7 @@ import msgspec
 from benchmarks.feedback.traffic import SERVED, batch
 from viridian.api.feedback import ProfileWindow
 from viridian.api.profile import MAX_EDGES, SCORE_GRID, Numbers, Profile
-from viridian.feedback.ingest.outcomes import StoreOutcomes, Told
+from viridian.feedback.ingest.outcomes import OutcomeInput, StoreOutcomes
 from viridian.feedback.ingest.predictions import StorePredictions
 from viridian.feedback.ingest.profiles import StoreProfile
 from viridian.feedback.ingest.stored_rows import Filter
@@ -31,7 +31,7 @@ def measure(folder: Path, url: str) -> bool:
     database = open_database(url, folder)
     chance = random.Random(5)
     rows = batch(chance, ROWS)
-    told = [Told(0, row.id, chance.random() < 0.5, row.time, 0) for row in rows.rows]
+    told = [OutcomeInput(0, row.id, chance.random() < 0.5, row.time, 0) for row in rows.rows]
     now = rows.rows[-1].time
     for what, work, number in (
         ("predictions of 10 features", StorePredictions(rows, Filter(b"key")), ROWS),

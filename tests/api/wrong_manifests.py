@@ -29,7 +29,7 @@ class Refused:
 
 
 @dataclass(frozen=True)
-class Told:
+class OutcomeInput:
     """The object is stored, and the operator answers with this condition; its message contains the text."""
 
     type: str
@@ -44,7 +44,7 @@ class Wrong:
 
     mistake: str
     change: Mapping[str, Any]
-    answer: Refused | Told
+    answer: Refused | OutcomeInput
     right: Callable[[str], Manifest]
     given: Sequence[Manifest] = ()
     """What is in the namespace before, without its name."""
@@ -58,7 +58,7 @@ class Wrong:
         return merged(self.right(namespace), self.change)
 
 
-def rows(answer: type[Refused] | type[Told]) -> list[Wrong]:
+def rows(answer: type[Refused] | type[OutcomeInput]) -> list[Wrong]:
     """All rows of both kinds with this sort of answer."""
     return [row for file, right in _TABLES for row in _read(file, right) if isinstance(row.answer, answer)]
 
@@ -79,5 +79,5 @@ def _read(file: str, right: Callable[[str], Manifest]) -> list[Wrong]:
     return [Wrong(row["mistake"], row["change"], _answer(row), right, row.get("given", ())) for row in table]
 
 
-def _answer(row: Mapping[str, Any]) -> Refused | Told:
-    return Refused(row["refused"]) if "refused" in row else Told(**row["condition"])
+def _answer(row: Mapping[str, Any]) -> Refused | OutcomeInput:
+    return Refused(row["refused"]) if "refused" in row else OutcomeInput(**row["condition"])

@@ -13,13 +13,13 @@ from typing import Any
 import httpx
 import msgspec
 
-from viridian.api.feedback import Keeping, Outcome, Prediction, PredictionBatch, ProfileWindow, Served, Window
+from viridian.api.feedback import Outcome, Prediction, PredictionBatch, ProfileWindow, RetentionRules, Served, Window
 from viridian.api.profile import Categories, Numbers, Profile, Task
 from viridian.feedback.access.authorization import Caller, Right
 from viridian.feedback.collector_app import CollectorApp, running
 from viridian.feedback.collector_settings import CollectorSettings, parse
 from viridian.feedback.endpoints.application import application
-from viridian.feedback.problems import Away
+from viridian.feedback.problems import Unavailable
 
 START = 1_800_000_000.0
 SERVER = "system:serviceaccount:ml:server"
@@ -48,7 +48,7 @@ class ScriptedGate:
     def _asked(self) -> None:
         self.questions += 1
         if self.away:
-            raise Away("the Kubernetes API server")
+            raise Unavailable("the Kubernetes API server")
 
     def allow(self, user: str, *rights: Right, namespace: str = "ml") -> None:
         self.rights |= {(user, right.value, namespace) for right in rights}
@@ -144,7 +144,7 @@ async def collecting(data: Path, database_url: str = "", **more: Any) -> AsyncIt
         # As the operator does for each ModelDeployment with spec.feedback.
         for namespace, deployment in KNOWN:
             if not collector.privacy.knows(namespace, deployment):
-                collector.privacy.give(namespace, deployment, Keeping())
+                collector.privacy.give(namespace, deployment, RetentionRules())
         # The first sweep has begun: whoever asks for one from now on gets it after that.
         await asyncio.sleep(0)
         transport = httpx.ASGITransport(application(collector), raise_app_exceptions=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from viridian.api import manifest
-from viridian.api.feedback import SNAPSHOTS_PATH, FrozenRows, Keeping, Window
+from viridian.api.feedback import SNAPSHOTS_PATH, FrozenRows, RetentionRules, Window
 from viridian.api.profile import PROFILE_PATH, ReferenceProfile
 from viridian.api.samples import PodTarget
 from viridian.ports.collector import FeedbackError
@@ -20,7 +20,7 @@ class MemoryCollector:
     """Answers at once; counts what it was asked."""
 
     windows_known: list[Window] = field(default_factory=list)
-    kept: dict[tuple[str, str], Keeping] = field(default_factory=dict)
+    kept: dict[tuple[str, str], RetentionRules] = field(default_factory=dict)
     asked: list[tuple[float, float, str | None, bool]] = field(default_factory=list)
     frozen: dict[str, FrozenRows] = field(default_factory=dict)
     received: bool = True
@@ -47,7 +47,7 @@ class MemoryCollector:
             if start <= window.start and window.end <= end and revision in (None, window.revision)
         ]
 
-    async def keep(self, namespace: str, deployment: str, keeping: Keeping) -> None:
+    async def keep(self, namespace: str, deployment: str, keeping: RetentionRules) -> None:
         if self.failure is not None:
             raise self.failure
         self.kept[namespace, deployment] = keeping

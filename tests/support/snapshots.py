@@ -19,7 +19,7 @@ from tests.support.access import ACCESS
 from viridian.api import reasons
 from viridian.api.modeldeployment import ModelDeploymentSpec
 from viridian.api.names import OUTCOME_ANNOTATION, TOLD_ANNOTATION, Slot, slot_deployment
-from viridian.api.rejections import Refusal
+from viridian.api.rejections import ModelRejection
 from viridian.api.samples import Bucket, CodeClass, PodSample, ScrapeFailure, ScrapeProblem
 from viridian.core.intent import with_intent_hash
 from viridian.core.model_owners import Owners, OwnersUnknown
@@ -103,7 +103,7 @@ def slot(
     of: ModelDeploymentSpec | None = None,
     restarts: int = 0,
     complaint: str = "",
-    refusal: Refusal | None = None,
+    refusal: ModelRejection | None = None,
     observed: bool = True,
     deadline_exceeded: bool = False,
     unavailable_for: float | None = None,

@@ -27,7 +27,7 @@ def parse(text: str) -> timedelta:
     return sum((int(number) * _UNITS[unit] for number, unit in _PART.findall(text)), timedelta())
 
 
-def spoken(length: timedelta) -> str:
+def format_duration(length: timedelta) -> str:
     """A length of time in the same notation, rounded to what a person wants to read: `0.8s`, `3m05s`, `2h10m`."""
     seconds = max(0.0, length.total_seconds())
     if seconds < 10:

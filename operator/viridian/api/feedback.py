@@ -277,7 +277,7 @@ class FrozenRows(msgspec.Struct, frozen=True, kw_only=True):
     labelled: int
 
 
-class Keeping(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+class RetentionRules(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """What may be kept of a deployment's rows. It adds to what is configured at the collector, never takes from it."""
 
     deny: tuple[str, ...] = ()

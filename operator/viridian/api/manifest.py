@@ -126,11 +126,11 @@ def _check_case(paths: Iterable[str]) -> None:
             raise ManifestError(f"{other!r} and {path!r} differ by case alone")
 
 
-def _refuse(complaint: str, paths: Iterable[str]) -> None:
+def _refuse(problem: str, paths: Iterable[str]) -> None:
     listed = sorted(paths)
     if listed:
         more = f" and {len(listed) - _SHOWN} more" if len(listed) > _SHOWN else ""
-        raise ManifestError(f"{complaint}: {', '.join(repr(path) for path in listed[:_SHOWN])}{more}")
+        raise ManifestError(f"{problem}: {', '.join(repr(path) for path in listed[:_SHOWN])}{more}")
 
 
 def _canonical(entries: Mapping[str, str]) -> bytes:

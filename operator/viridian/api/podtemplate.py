@@ -108,7 +108,8 @@ def _template(restart_policy: str) -> dict[str, Any]:
                 "maxProperties": MAX_FIELDS,
                 "properties": {
                     **{
-                        name: {"description": said, "type": "string", "maxLength": 253} for name, said in _NAMES.items()
+                        name: {"description": description, "type": "string", "maxLength": 253}
+                        for name, description in _NAMES.items()
                     },
                     "restartPolicy": _restart_policy(restart_policy),
                     "containers": _containers("Containers, told apart by name."),

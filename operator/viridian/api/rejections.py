@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Final
 
 
-class Refusal(StrEnum):
+class ModelRejection(StrEnum):
     """A reason for people and tools."""
 
     PICKLE = "PickleRefused"
@@ -46,17 +46,17 @@ class Refusal(StrEnum):
         return self not in _PASSING
 
 
-_PASSING: Final = frozenset({Refusal.UNAVAILABLE, Refusal.NO_TRUSTED_KEYS, Refusal.NO_HASH_KEY})
+_PASSING: Final = frozenset({ModelRejection.UNAVAILABLE, ModelRejection.NO_TRUSTED_KEYS, ModelRejection.NO_HASH_KEY})
 
 
-def told(refusal: Refusal, sentence: str) -> str:
+def format_termination_message(rejection: ModelRejection, sentence: str) -> str:
     """The termination message."""
-    return f"{refusal}: {sentence}"
+    return f"{rejection}: {sentence}"
 
 
-def heard(message: str) -> tuple[Refusal | None, str]:
+def parse_termination_message(message: str) -> tuple[ModelRejection | None, str]:
     """The reason in a termination message, and the sentence without it."""
     word, colon, sentence = message.partition(": ")
-    if colon and word in set(Refusal):
-        return Refusal(word), sentence
+    if colon and word in set(ModelRejection):
+        return ModelRejection(word), sentence
     return None, message

@@ -73,15 +73,15 @@ class Identity:
     def labels(self) -> dict[str, str]:
         return {name: getattr(self, name) for name in type(self).__slots__}
 
-    def differs_in(self, told: Mapping[str, str]) -> str:
+    def differs_in(self, labels: Mapping[str, str]) -> str:
         """What of these labels belongs to somebody else, for people; empty where nothing does.
 
         Slot and revision have to be told. The rest may be missing: servers of older releases do not know it.
         """
         for name, expected in self.labels().items():
-            said = told.get(name, "")
-            if said != expected and (said or name in ("slot", "revision")):
-                return f"{name} {said}" if said else f"no {name}"
+            served = labels.get(name, "")
+            if served != expected and (served or name in ("slot", "revision")):
+                return f"{name} {served}" if served else f"no {name}"
         return ""
 
 

@@ -46,7 +46,7 @@ class StageReport:
     champion_problem: str = ""
     """Why the champion could not be judged on this holdout."""
     failures: tuple[str, ...] = ()
-    said: str = ""
+    message: str = ""
     """The whole message, where it is no report."""
 
     def document(self) -> dict[str, Any]:
@@ -78,9 +78,9 @@ def parse_report(message: str) -> StageReport:
     try:
         document: Any = json.loads(message)
     except (ValueError, RecursionError):
-        return StageReport(said=one_line(message, MAX_REPORT_BYTES))
+        return StageReport(message=one_line(message, MAX_REPORT_BYTES))
     if not isinstance(document, dict):
-        return StageReport(said=one_line(message, MAX_REPORT_BYTES))
+        return StageReport(message=one_line(message, MAX_REPORT_BYTES))
     failures = document.get("failures")
     return StageReport(
         metrics=_numbers(document.get("metrics")),

@@ -77,7 +77,7 @@ async def running(
     metrics = CollectorMetrics()
     privacy = Privacy(_hash_key(settings, engine), everywhere, configured)
     for (namespace, deployment), given in given_rules(engine).items():
-        privacy.give(namespace, deployment, given.keeping)
+        privacy.give(namespace, deployment, given.rules)
         if given.closed:
             privacy.close(namespace, deployment)
     quotas = Quotas(settings.namespace_rows, settings.namespace_bytes, _most_stored(settings))

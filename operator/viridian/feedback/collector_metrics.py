@@ -27,7 +27,7 @@ class RowKind(StrEnum):
     PROFILE = "profile"
 
 
-class Fate(StrEnum):
+class RowResult(StrEnum):
     """What became of a row."""
 
     STORED = "stored"
@@ -49,7 +49,7 @@ class CollectorMetrics:
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self._registry = registry = CollectorRegistry(auto_describe=False)
         self._rows = Counter(
-            "viridian_collector_rows", "Rows by kind and by what became of them.", ("kind", "fate"), registry=registry
+            "viridian_collector_rows", "Rows by kind and by what became of them.", ("kind", "result"), registry=registry
         )
         self._unstored = Counter(
             "viridian_collector_refused_predictions",
@@ -92,8 +92,8 @@ class CollectorMetrics:
         for reason in Unstored:
             self._unstored.labels(reason.value)
         for kind in RowKind:
-            for fate in Fate:
-                self._rows.labels(kind, fate)
+            for result in RowResult:
+                self._rows.labels(kind, result)
 
     def watch_queue(self, rows: Callable[[], float]) -> None:
         """Where the length of the queue is read."""
@@ -103,9 +103,9 @@ class CollectorMetrics:
         """What the database takes on its disk, in bytes."""
         self._database.set(size)
 
-    def rows(self, kind: RowKind, fate: Fate, number: int = 1) -> None:
-        """So many rows met this fate."""
-        self._rows.labels(kind, fate).inc(number)
+    def rows(self, kind: RowKind, result: RowResult, number: int = 1) -> None:
+        """So many rows met this result."""
+        self._rows.labels(kind, result).inc(number)
 
     def unstored(self, reason: str) -> None:
         """One prediction was refused for this reason."""

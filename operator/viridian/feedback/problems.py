@@ -52,7 +52,7 @@ class TooSlow(HttpProblem):
         super().__init__(408, "the body did not arrive in time")
 
 
-class Away(HttpProblem):
+class Unavailable(HttpProblem):
     """Nothing was stored, because something that is needed for it does not answer: later."""
 
     def __init__(self, what: str) -> None:

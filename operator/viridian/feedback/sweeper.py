@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from viridian.feedback.access.quotas import Quotas
-from viridian.feedback.collector_metrics import CollectorMetrics, Fate, RowKind
+from viridian.feedback.collector_metrics import CollectorMetrics, RowKind, RowResult
 from viridian.feedback.figures.training_snapshots import Snapshots
 from viridian.feedback.ingest.stored_rows import Privacy
 from viridian.feedback.logs import note_failure
@@ -85,39 +85,39 @@ class Sweeper:
     async def _sweep(self) -> None:
         """One step fails for itself: what is stored of one tenant keeps nothing of another one for longer."""
         now = self._clock()
-        with _told():
+        with _logged_failure():
             self._metrics.database(await asyncio.to_thread(self._database.bytes))
-        with _told():
+        with _logged_failure():
             for namespace, deployment in await asyncio.to_thread(self._deployments):
-                with _told():
+                with _logged_failure():
                     await self._expire_rows(namespace, deployment, now)
-        with _told():
+        with _logged_failure():
             waited = await self._until_done(ExpireWaiting(now - self._limits.rows))
-            self._metrics.rows(RowKind.OUTCOME, Fate.EXPIRED, waited)
-        with _told():
+            self._metrics.rows(RowKind.OUTCOME, RowResult.EXPIRED, waited)
+        with _logged_failure():
             counted = await self._until_done(ExpireProfiles(now - self._limits.profiles))
-            self._metrics.rows(RowKind.PROFILE, Fate.EXPIRED, counted)
-        with _told():
+            self._metrics.rows(RowKind.PROFILE, RowResult.EXPIRED, counted)
+        with _logged_failure():
             await self._snapshots.expire(
                 lambda namespace, deployment: now - self._kept(namespace, deployment, self._limits.snapshots)
             )
-        with _told():
+        with _logged_failure():
             await self._until_done(ForgetServers())
-        with _told():
+        with _logged_failure():
             await self._forget_rules()
-        with _told():
+        with _logged_failure():
             self._quotas.now_stored(await asyncio.to_thread(usage, self._database.reading))
-        with _told():
+        with _logged_failure():
             await self._merge_profiles(
                 (now - self._limits.profile_detail) // hourly_profiles.HOUR * hourly_profiles.HOUR
             )
-        with _told():
+        with _logged_failure():
             await self._writer.scrub()
 
     async def _expire_rows(self, namespace: str, deployment: str, now: float) -> None:
         before = now - self._kept(namespace, deployment, self._limits.rows)
         deleted = await self._until_done(ExpirePredictions(namespace, deployment, before))
-        self._metrics.rows(RowKind.PREDICTION, Fate.EXPIRED, deleted)
+        self._metrics.rows(RowKind.PREDICTION, RowResult.EXPIRED, deleted)
 
     async def _forget_rules(self) -> None:
         """Of deployments that are gone and of which no row is left."""
@@ -137,7 +137,7 @@ class Sweeper:
         engine, since = self._database.reading, self._merged_until
         for served in await asyncio.to_thread(hourly_profiles.servers_between, engine, since, until):
             for run in await asyncio.to_thread(hourly_profiles.mergeable, engine, served, since, until):
-                with _told():
+                with _logged_failure():
                     await self._writer.write(await asyncio.to_thread(hourly_profiles.merged, engine, run), patient=True)
                 if self._stopping.is_set():
                     return
@@ -162,7 +162,7 @@ class Sweeper:
 
 
 @contextlib.contextmanager
-def _told() -> Iterator[None]:
+def _logged_failure() -> Iterator[None]:
     """What fails is told and tried again the next time."""
     try:
         yield

@@ -19,7 +19,7 @@ class Refused(Exception):
     def render(self, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
         """The whole answer; it is the connection's last."""
         body = json.dumps({"error": self.sentence}).encode()
-        told = [
+        lines = [
             *headers,
             (b"content-type", b"application/json"),
             (b"content-length", str(len(body)).encode()),
@@ -27,7 +27,7 @@ class Refused(Exception):
             *self.headers,
         ]
         status = f"HTTP/1.1 {self.status} {HTTPStatus(self.status).phrase}\r\n".encode()
-        return b"".join((status, *(b"%b: %b\r\n" % header for header in told), b"\r\n", body))
+        return b"".join((status, *(b"%b: %b\r\n" % header for header in lines), b"\r\n", body))
 
 
 def malformed() -> Refused:

@@ -17,7 +17,7 @@ import msgspec
 from yarl import URL
 
 from viridian.api.address import Address
-from viridian.api.feedback import CA_FILE, RULES_PATH, SNAPSHOTS_PATH, WINDOWS_PATH, FrozenRows, Keeping, Window
+from viridian.api.feedback import CA_FILE, RULES_PATH, SNAPSHOTS_PATH, WINDOWS_PATH, FrozenRows, RetentionRules, Window
 from viridian.api.texts import one_line
 from viridian.ports.bounded_bodies import TooLong, bounded
 from viridian.tls import trusting
@@ -65,7 +65,7 @@ class Collector(Protocol):
         Without `profiles` it is how predictions and outcomes went together, alone: some hundred times less to read.
         """
 
-    async def keep(self, namespace: str, deployment: str, keeping: Keeping) -> None:
+    async def keep(self, namespace: str, deployment: str, keeping: RetentionRules) -> None:
         """From now on that is what may be kept. May be repeated."""
 
     async def close(self, namespace: str, deployment: str) -> None:
@@ -113,7 +113,7 @@ class HttpCollector:
             _WINDOWS, await self._request("GET", f"{WINDOWS_PATH}/{namespace}/{deployment}", query=query)
         )
 
-    async def keep(self, namespace: str, deployment: str, keeping: Keeping) -> None:
+    async def keep(self, namespace: str, deployment: str, keeping: RetentionRules) -> None:
         await self._request("PUT", f"{RULES_PATH}/{namespace}/{deployment}", body=msgspec.json.encode(keeping))
 
     async def close(self, namespace: str, deployment: str) -> None:
@@ -161,16 +161,16 @@ class HttpCollector:
         raise self._refusal(response.status, answer[: 4 * SHOWN_CHARACTERS].decode(errors="replace"))
 
     def _refusal(self, status: int, answer: str) -> FeedbackError:
-        said = one_line(answer, SHOWN_CHARACTERS)
+        message = one_line(answer, SHOWN_CHARACTERS)
         if status in (408, 409, 425, 429) or status >= 500:
-            return FeedbackUnavailable(f"{self} answered {status}: {said}")
+            return FeedbackUnavailable(f"{self} answered {status}: {message}")
         if status == 401:
-            return FeedbackRefused(f"{self} does not know the operator's token: {said}")
+            return FeedbackRefused(f"{self} does not know the operator's token: {message}")
         if status == 403:
-            return FeedbackRefused(f"{self} does not allow the operator to read: {said}")
+            return FeedbackRefused(f"{self} does not allow the operator to read: {message}")
         # Whatever else answers 404 at a wrong address is no collector, and does not say what one says.
         kind = _NothingThere if status == 404 and _is_problem(answer) else FeedbackRefused
-        return kind(f"{self} answered {status}: {said}")
+        return kind(f"{self} answered {status}: {message}")
 
     def _trusting(self) -> ssl.SSLContext | bool:
         """The authority lies beside the token, and is read again when it has changed."""
@@ -196,9 +196,9 @@ class HttpCollector:
         return f"the collector at {self._address}"
 
 
-def _is_problem(said: str) -> bool:
+def _is_problem(message: str) -> bool:
     """Whether that is how the collector refuses: a document with one sentence."""
     try:
-        return set(msgspec.json.decode(said, type=dict[str, str])) == {"error"}
+        return set(msgspec.json.decode(message, type=dict[str, str])) == {"error"}
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return False

@@ -66,7 +66,7 @@ class ApiConnection:
         chosen = _entry(config, path, "context", str(name))
         cluster = _entry(config, path, "cluster", str(chosen.get("cluster", "")))
         user = _entry(config, path, "user", str(chosen["user"])) if chosen.get("user") else {}
-        _refuse_what_is_not_supported(path, cluster, user)
+        _check_supported(path, cluster, user)
         return cls(
             server=str(cluster["server"]).rstrip("/"),
             namespace=str(chosen.get("namespace") or "default"),
@@ -130,7 +130,7 @@ def _entry(config: Mapping[str, Any], path: Path, kind: str, name: str) -> Mappi
     raise ConnectionUnusable(f"{path} has no {kind} {name!r}")
 
 
-def _refuse_what_is_not_supported(path: Path, cluster: Mapping[str, Any], user: Mapping[str, Any]) -> None:
+def _check_supported(path: Path, cluster: Mapping[str, Any], user: Mapping[str, Any]) -> None:
     if not cluster.get("server"):
         raise ConnectionUnusable(f"the chosen cluster in {path} has no server")
     for key in ("exec", "auth-provider", "username"):

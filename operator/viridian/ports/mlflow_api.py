@@ -42,7 +42,7 @@ class CallOutcome(Enum):
     INVALID = "INVALID_PARAMETER_VALUE"
 
 
-TELLING: Final = {outcome.value: outcome for outcome in CallOutcome if outcome is not CallOutcome.DONE}
+DISTINCT_OUTCOMES: Final = {outcome.value: outcome for outcome in CallOutcome if outcome is not CallOutcome.DONE}
 
 
 class Body(dict[str, Any]):
@@ -169,8 +169,8 @@ class MlflowApi:
                 raise RegistryRefused(f"{self._why_refused(200, '')} ({one_line(str(error), 100)})") from error
         code, message = failure(answer)
         message = message or answer[: 4 * SHOWN_CHARACTERS].decode(errors="replace")
-        if code in TELLING:
-            return MlflowResponse(TELLING[code], Body(), first_line(message))
+        if code in DISTINCT_OUTCOMES:
+            return MlflowResponse(DISTINCT_OUTCOMES[code], Body(), first_line(message))
         if status in (408, 409, 425, 429) or status >= 500 or is_race(message):
             raise RegistryUnavailable(f"{self} answered {status}: {first_line(message)}")
         raise RegistryRefused(self._why_refused(status, message))

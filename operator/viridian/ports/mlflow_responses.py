@@ -14,7 +14,7 @@ class _Part(msgspec.Struct, frozen=True):
     pass
 
 
-_MOST: Final = msgspec.Meta(max_length=20_000)
+_MAX_ITEMS: Final = msgspec.Meta(max_length=20_000)
 """Entries of a list: nobody has so many, and each costs some hundred bytes."""
 
 
@@ -40,15 +40,15 @@ class _Alias(_Part, frozen=True):
 
 
 class _RegisteredModel(_Part, frozen=True):
-    aliases: Annotated[list[_Alias], _MOST] = []
-    tags: Annotated[list[_Tag], _MOST] = []
+    aliases: Annotated[list[_Alias], _MAX_ITEMS] = []
+    tags: Annotated[list[_Tag], _MAX_ITEMS] = []
 
 
 class _ModelVersion(_Part, frozen=True):
     version: str
     source: str = ""
     run_id: str | None = None
-    tags: Annotated[list[_Tag], _MOST] = []
+    tags: Annotated[list[_Tag], _MAX_ITEMS] = []
 
 
 class _RunInfo(_Part, frozen=True):
@@ -60,9 +60,9 @@ class _RunInfo(_Part, frozen=True):
 
 
 class _RunData(_Part, frozen=True):
-    metrics: Annotated[list[_Metric], _MOST] = []
-    params: Annotated[list[_Param], _MOST] = []
-    tags: Annotated[list[_Tag], _MOST] = []
+    metrics: Annotated[list[_Metric], _MAX_ITEMS] = []
+    params: Annotated[list[_Param], _MAX_ITEMS] = []
+    tags: Annotated[list[_Tag], _MAX_ITEMS] = []
 
 
 class _ModelOutput(_Part, frozen=True):
@@ -71,7 +71,7 @@ class _ModelOutput(_Part, frozen=True):
 
 
 class _RunOutputs(_Part, frozen=True):
-    model_outputs: Annotated[list[_ModelOutput], _MOST] = []
+    model_outputs: Annotated[list[_ModelOutput], _MAX_ITEMS] = []
 
 
 class _Run(_Part, frozen=True):

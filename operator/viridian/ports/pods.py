@@ -63,12 +63,12 @@ class HttpPods:
 
     async def scrape(self, targets: Sequence[PodTarget]) -> Mapping[str, PodSample | ScrapeFailure]:
         """Pod uid to what it told, or why it told nothing. Every target is in it."""
-        answers = await self._http.aside.run(_together([self._scrape(target) for target in targets]))
+        answers = await self._http.aside.run(_concurrently([self._scrape(target) for target in targets]))
         return {answer.uid: answer for answer in answers}
 
     async def close_connections(self, targets: Sequence[PodTarget], *, seconds: float, idle: Idle) -> None:
         """For that many seconds the pods end each connection after its next answer. Best effort; may be repeated."""
-        await self._http.aside.run(_together([self._close(target, seconds, idle) for target in targets]))
+        await self._http.aside.run(_concurrently([self._close(target, seconds, idle) for target in targets]))
 
     async def _scrape(self, target: PodTarget) -> PodSample | ScrapeFailure:
         try:
@@ -97,7 +97,7 @@ class HttpPods:
             return
 
 
-async def _together(coroutines: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
+async def _concurrently(coroutines: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
     return list(await asyncio.gather(*coroutines))
 
 
@@ -112,7 +112,7 @@ def parse(text: str, target: PodTarget, at: datetime) -> PodSample:
     Series that differ in other labels are added up. Only lines that matter are given to the parser: a runtime of the
     user's own may expose thousands.
     """
-    lines = "\n".join(_lines_that_matter(text))
+    lines = "\n".join(_relevant_lines(text))
     requests = dict.fromkeys(CodeClass, 0.0)
     buckets: dict[float, float] = {}
     duration = 0.0
@@ -140,15 +140,15 @@ def parse(text: str, target: PodTarget, at: datetime) -> PodSample:
     )
 
 
-def _check_owner(target: PodTarget, told: Sequence[Mapping[str, str]]) -> None:
-    wrong = next(filter(None, map(target.identity.differs_in, told)), "")
+def _check_owner(target: PodTarget, info_metrics: Sequence[Mapping[str, str]]) -> None:
+    wrong = next(filter(None, map(target.identity.differs_in, info_metrics)), "")
     if wrong.startswith("no "):
         raise OtherPod(f"does not say whose it is: {INFO_METRIC}_info names {wrong}")
     if wrong:
         raise OtherPod(f"belongs to {wrong}, not to the pod {target.identity.pod} that had this address")
 
 
-def _lines_that_matter(text: str) -> list[str]:
+def _relevant_lines(text: str) -> list[str]:
     """ValueError where there are more, or longer ones, than a model server has."""
     lines = [line for line in text.splitlines() if _matters(line)]
     if len(lines) > MAX_LINES:

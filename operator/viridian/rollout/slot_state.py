@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from viridian.api.names import FETCH_CONTAINER, MANAGEMENT_PORT, REVISION_LABEL, SERVER_CONTAINER, Slot
-from viridian.api.rejections import Refusal, heard
+from viridian.api.rejections import ModelRejection, parse_termination_message
 from viridian.api.samples import MANAGEMENT_PORT as DEFAULT_MANAGEMENT_PORT
 from viridian.api.samples import Identity, PodTarget
 from viridian.api.texts import one_line
@@ -46,7 +46,7 @@ class Pod:
     # What keeps it from its work.
     impediment: Impediment | None = None
     # Why the model is not served, where the impediment is about that.
-    refusal: Refusal | None = None
+    refusal: ModelRejection | None = None
     # What the server's container said before it was last started anew.
     last_words: str = ""
     # Whether it is new and has not got its model yet.
@@ -231,11 +231,11 @@ def _management_port(pod: Object) -> int:
     )
 
 
-def _heard(impediment: Impediment | None) -> tuple[Impediment | None, Refusal | None]:
+def _heard(impediment: Impediment | None) -> tuple[Impediment | None, ModelRejection | None]:
     """The refusal in the words of a container that has to do with the model, and the sentence without it."""
     if impediment is None or impediment.container not in (FETCH_CONTAINER, SERVER_CONTAINER):
         return impediment, None
-    refusal, sentence = heard(impediment.what)
+    refusal, sentence = parse_termination_message(impediment.what)
     return replace(impediment, what=sentence), refusal
 
 

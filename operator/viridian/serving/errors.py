@@ -19,15 +19,15 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import ClassVar
 
-from viridian.api.rejections import Refusal
+from viridian.api.rejections import ModelRejection
 
 
 class ServingError(Exception):
     """The process ends with this sentence."""
 
-    usual: ClassVar[Refusal] = Refusal.NOT_SERVED
+    usual: ClassVar[ModelRejection] = ModelRejection.NOT_SERVED
 
-    def __init__(self, sentence: str, reason: Refusal | None = None) -> None:
+    def __init__(self, sentence: str, reason: ModelRejection | None = None) -> None:
         super().__init__(sentence)
         self.reason = reason or self.usual
 
@@ -39,13 +39,13 @@ class BundleRefused(ServingError):
 class SmokeFailed(ServingError):
     """The model was loaded but does not answer."""
 
-    usual = Refusal.SMOKE_FAILED
+    usual = ModelRejection.SMOKE_FAILED
 
 
 class FetchFailed(ServingError):
     """The model is not here, or is not what was promised."""
 
-    usual = Refusal.UNAVAILABLE
+    usual = ModelRejection.UNAVAILABLE
 
 
 class Rejection(StrEnum):

@@ -9,7 +9,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 
-from viridian.api.rejections import Refusal
+from viridian.api.rejections import ModelRejection
 from viridian.http.bounds import Bounds
 from viridian.http.config import Application
 from viridian.http.listener import Listener
@@ -39,7 +39,7 @@ class ModelServer:
         self.connections.watch(self.listener.open_connections)
         self.still_loading = False
         """It was told to leave before the model was there; a thread may go on loading it."""
-        self._told_to_leave = asyncio.Event()
+        self._shutdown_requested = asyncio.Event()
 
     async def run(self) -> None:
         """Until told to leave; ServingError when the model cannot be served."""
@@ -52,8 +52,8 @@ class ModelServer:
                 # A port that dies takes the process with it: half a server would look alive for ever.
                 listening.add_done_callback(lambda _: self.leave())
             try:
-                await self._load_unless_told_to_leave()
-                await self._told_to_leave.wait()
+                await self._load_unless_shut_down()
+                await self._shutdown_requested.wait()
                 await self._drain()
             finally:
                 self.inference.shadow.stop()
@@ -67,12 +67,12 @@ class ModelServer:
 
     def leave(self) -> None:
         """Begin to drain. May be said more than once."""
-        self._told_to_leave.set()
+        self._shutdown_requested.set()
 
-    async def _load_unless_told_to_leave(self) -> None:
+    async def _load_unless_shut_down(self) -> None:
         began = asyncio.get_running_loop().time()
         loading = asyncio.create_task(asyncio.to_thread(load, self.settings, self.cpus))
-        leaving = asyncio.create_task(self._told_to_leave.wait())
+        leaving = asyncio.create_task(self._shutdown_requested.wait())
         await asyncio.wait((loading, leaving), return_when=asyncio.FIRST_COMPLETED)
         leaving.cancel()
         if not loading.done():
@@ -130,7 +130,7 @@ def load(settings: ServerSettings, threads: int) -> tuple[LoadedModel, Observers
         raise
     except Exception as error:
         why = f"the model in {directory} could not be loaded: {type(error).__name__}: {error}"
-        raise BundleRefused(why, Refusal.MALFORMED) from error
+        raise BundleRefused(why, ModelRejection.MALFORMED) from error
 
 
 @contextlib.contextmanager

@@ -18,7 +18,7 @@ def explain(path: Path, error: ServingError) -> None:
     if path.parent == DEVICES and not path.exists():
         # The kubelet makes this file. Outside of Kubernetes nobody wants a new one among the devices.
         return
-    message = one_line(rejections.told(error.reason, str(error)), LIMIT)
+    message = one_line(rejections.format_termination_message(error.reason, str(error)), LIMIT)
     try:
         with path.open("w", encoding="utf-8", errors="replace") as log:
             log.write(message.encode()[:LIMIT].decode(errors="ignore"))

@@ -173,7 +173,7 @@ def _result(job: bytes) -> bytes:
         task, allowed = pickle.loads(job)  # noqa: S301  from the process that started this one
         function, arguments = pickle.loads(task)  # noqa: S301
     except Exception as error:
-        return cloudpickle.dumps((False, NotDone(f"another process cannot load it: {_told(error)}")))  # type: ignore[no-any-return]
+        return cloudpickle.dumps((False, NotDone(f"another process cannot load it: {_describe(error)}")))  # type: ignore[no-any-return]
     _bound_memory()
     try:
         # If nobody is there any more to end this process, the alarm does.
@@ -189,7 +189,7 @@ def _result(job: bytes) -> bytes:
         return cloudpickle.dumps((False, NotDone(f"{type(answer[1]).__name__} cannot be handed over")))  # type: ignore[no-any-return]
 
 
-def _told(error: Exception) -> str:
+def _describe(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"
 
 

@@ -76,7 +76,7 @@ def _agreeing(place: Path, payload: Payload, asked: Examination, facts: dict[str
     """
     bundle.write(place, payload, asked.holdout, facts)
     try:
-        answered, said = isolated_call.call(
+        answered, outcome = isolated_call.call(
             answers, place, asked.holdout.rows, asked.probes.rows, seconds=seconds_for(asked.count)
         )
     except NotServed:
@@ -86,7 +86,7 @@ def _agreeing(place: Path, payload: Payload, asked: Examination, facts: dict[str
     except Exception as error:
         # Such as a lack of memory there: the estimator itself can still be served.
         raise NotServed(f"asking the graph failed: {type(error).__name__}") from error
-    verdict = asked.verdict(answered, said)
+    verdict = asked.verdict(answered, outcome)
     if verdict.doubt is not None:
         raise NotServed(verdict.doubt)
     if verdict.largest is not None:

@@ -53,7 +53,7 @@ class Examination:
     """Columns for which the estimator knows some values alone say so."""
     expected: Predicted
     probes: Probes
-    said: Asked
+    outputs: Asked
     """By the estimator about the probes."""
     greatest: float
     """Of the known numbers, whatever their signs."""
@@ -62,29 +62,32 @@ class Examination:
     def count(self) -> int:
         return len(self.holdout.rows) + len(self.probes)
 
-    def verdict(self, answers: Predicted, said: Asked) -> ExaminationVerdict:
+    def verdict(self, answers: Predicted, outputs: Asked) -> ExaminationVerdict:
         doubt = difference(self.expected, answers)
         if doubt is not None:
             return ExaminationVerdict(doubt)
-        problems = [(rows, words) for rows, words in self._problems(said) if rows.any()]
+        problems = [(rows, words) for rows, words in self._problems(outputs) if rows.any()]
         if not problems:
             return ExaminationVerdict()
         largest = self._largest(np.logical_or.reduce([rows for rows, _ in problems]))
         if largest is not None:
             return ExaminationVerdict(largest=largest)
         rows, words = problems[0]
-        return ExaminationVerdict(f"{self._what(rows)}: {words or self._difference(rows, said)}")
+        return ExaminationVerdict(f"{self._what(rows)}: {words or self._difference(rows, outputs)}")
 
-    def _problems(self, said: Asked) -> list[tuple[NDArray[np.bool_], str]]:
+    def _problems(self, outputs: Asked) -> list[tuple[NDArray[np.bool_], str]]:
         """Kinds of problems, and the probes that have them."""
-        differs = both = said.answered & self.said.answered
+        differs = both = outputs.answered & self.outputs.answered
         if both.any():
             differs = both.copy()
-            differs[both] = differing(self.said.of(both), said.of(both), spread_of(self.expected))
+            differs[both] = differing(self.outputs.of(both), outputs.of(both), spread_of(self.expected))
         return [
-            (said.failed, "the graph raises"),
-            (said.answered & ~self.said.answered, "the estimator raises, and a server would answer"),
-            (self.said.answered & ~said.answered & ~said.failed & ~said.too_large, "a server would refuse it"),
+            (outputs.failed, "the graph raises"),
+            (outputs.answered & ~self.outputs.answered, "the estimator raises, and a server would answer"),
+            (
+                self.outputs.answered & ~outputs.answered & ~outputs.failed & ~outputs.too_large,
+                "a server would refuse it",
+            ),
             (differs, ""),
         ]
 
@@ -94,9 +97,9 @@ class Examination:
         fine = self.probes.size[self.probes.size < least].max(initial=0.0)
         return float(fine) if fine >= max(ROOM * self.greatest, LEAST_ROOM) else None
 
-    def _difference(self, wrong: NDArray[np.bool_], said: Asked) -> str:
+    def _difference(self, wrong: NDArray[np.bool_], outputs: Asked) -> str:
         alike = wrong & np.array([what == self._what(wrong) for what in self.probes.what])
-        return difference(self.said.of(alike), said.of(alike), spread_of(self.expected)) or ""
+        return difference(self.outputs.of(alike), outputs.of(alike), spread_of(self.expected)) or ""
 
     def _what(self, rows: NDArray[np.bool_]) -> str:
         return self.probes.what[int(np.flatnonzero(rows)[0])]
@@ -113,8 +116,8 @@ def examination(model: Any, holdout: Holdout, expected: Predicted, learnt: Rows 
     several = combined([probe for probe, fine in zip(single, answered, strict=True) if fine], len(bases))
     untouched = [Probe(base, {}, SEEN) for base in range(len(bases))]
     probes = named([*untouched, *single, *several], replace(bases, columns=narrow.columns))
-    said = _Estimator(model, narrow).asked(probes.rows)
-    return Examination(narrow, expected, probes, said, _greatest(known))
+    outputs = _Estimator(model, narrow).asked(probes.rows)
+    return Examination(narrow, expected, probes, outputs, _greatest(known))
 
 
 def answers(directory: Path, holdout: Rows, probes: Rows) -> tuple[Predicted, Asked]:

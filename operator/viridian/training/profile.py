@@ -20,11 +20,11 @@ from viridian.judgement.merging import merge_sketches
 
 LEAST_ROWS_TO_BE_NAMED: Final = 5
 """A value that fewer training rows have may be somebody's own, and profiles hold nothing about anybody."""
-_MOST: Final = 1e150
+_LARGEST: Final = 1e150
 """Numbers beyond it count as infinite, as in the server's live profile: their squares would be."""
 _SEED: Final = 1
 """Of the halves that choose names and are counted: the same rows make the same profile."""
-_SORTED_TOGETHER: Final = 1 << 16
+_SORT_CHUNK: Final = 1 << 16
 """Values that fit into a core's cache: in such parts they are sorted in three quarters of the time."""
 
 
@@ -43,8 +43,8 @@ def counted_on(reference: Sketch, values: NDArray[Any]) -> Sketch:
     if isinstance(reference, Categories):
         return categories(values, reference.names)
     line = np.asarray(values).ravel()
-    starts = range(0, max(1, len(line)), _SORTED_TOGETHER)
-    parts: Iterable[Sketch] = (numbers(line[start : start + _SORTED_TOGETHER], reference.edges) for start in starts)
+    starts = range(0, max(1, len(line)), _SORT_CHUNK)
+    parts: Iterable[Sketch] = (numbers(line[start : start + _SORT_CHUNK], reference.edges) for start in starts)
     return reduce(merge_sketches, parts)
 
 
@@ -57,7 +57,7 @@ def numbers(values: NDArray[Any], edges: Sequence[float] | None = None) -> Numbe
     chosen = quantile_edges(line) if edges is None else np.asarray(edges, dtype=np.float64)
     line = line.astype(np.float64, copy=False)
     ends = np.searchsorted(line, chosen, side="right")
-    usable = line[np.searchsorted(line, -_MOST, side="right") : np.searchsorted(line, _MOST)]
+    usable = line[np.searchsorted(line, -_LARGEST, side="right") : np.searchsorted(line, _LARGEST)]
     mean = float(usable.mean()) if len(usable) else 0.0
     apart = usable - mean
     return Numbers(
@@ -130,14 +130,14 @@ def categories(values: NDArray[Any], names: Sequence[str] | None = None) -> Cate
     line = np.asarray(values).ravel()
     counts, missing = _by_name(line)
     if names is not None:
-        return _told(counts, missing, tuple(names))
+        return _categories(counts, missing, tuple(names))
     chosen = _frequent(counts)
     if len(chosen) == len(counts):
-        return _told(counts, missing, chosen)
+        return _categories(counts, missing, chosen)
     choosing = np.random.default_rng(_SEED).permutation(len(line)) < len(line) // 2
     half, gaps = _by_name(line[choosing])
     chosen = _frequent(half)
-    return _told(counts - half, missing - gaps, chosen) if chosen else _told(counts, missing, ())
+    return _categories(counts - half, missing - gaps, chosen) if chosen else _categories(counts, missing, ())
 
 
 def _by_name(line: NDArray[Any]) -> tuple[Counter[str], int]:
@@ -152,9 +152,9 @@ def _by_name(line: NDArray[Any]) -> tuple[Counter[str], int]:
     return counts, missing
 
 
-def _told(counts: Counter[str], missing: int, names: tuple[str, ...]) -> Categories:
-    told = tuple(counts[name] for name in names)
-    return Categories(names=names, counts=told, other=counts.total() - sum(told), missing=missing)
+def _categories(counts: Counter[str], missing: int, names: tuple[str, ...]) -> Categories:
+    named = tuple(counts[name] for name in names)
+    return Categories(names=names, counts=named, other=counts.total() - sum(named), missing=missing)
 
 
 def _frequent(counts: Counter[str]) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.api.wrong_manifests import Told, Wrong, rows
+from tests.api.wrong_manifests import OutcomeInput, Wrong, rows
 from tests.support.kube import Kube, condition, eventually
 from tests.support.live_registry import LiveRegistry
 from tests.support.mlflow_server import MlflowServer
@@ -17,10 +17,10 @@ def _churn_is_registered(mlflow: MlflowServer) -> None:
     LiveRegistry(mlflow.url).publish("churn")
 
 
-@pytest.mark.parametrize("wrong", [pytest.param(row, id=row.mistake) for row in rows(Told)])
+@pytest.mark.parametrize("wrong", [pytest.param(row, id=row.mistake) for row in rows(OutcomeInput)])
 def test_told(kube: Kube, namespace: str, shared_operator: OperatorProcess, wrong: Wrong) -> None:
     answer = wrong.answer
-    assert isinstance(answer, Told)
+    assert isinstance(answer, OutcomeInput)
     for manifest in wrong.before(namespace):
         kube.create(manifest)
     stored = kube.create(wrong.manifest(namespace))

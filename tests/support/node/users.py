@@ -17,14 +17,14 @@ SMALL_AREA = 690.0
 
 
 @dataclass(frozen=True)
-class Told:
+class OutcomeInput:
     """What users have seen, in lines of half a second."""
 
     lines: list[Object]
 
-    def between(self, start: float, end: float) -> Told:
+    def between(self, start: float, end: float) -> OutcomeInput:
         """The lines that tell of this time and of no other."""
-        return Told([line for line in self.lines if start + 0.5 <= line["at"] <= end])
+        return OutcomeInput([line for line in self.lines if start + 0.5 <= line["at"] <= end])
 
     @property
     def answers(self) -> Counter[str]:
@@ -84,15 +84,15 @@ class Users:
         users.await_answers(rate)
         return users
 
-    def told(self) -> Told:
+    def told(self) -> OutcomeInput:
         lines = self.kubectl("logs", f"deployment/{self.name}", "--tail=-1").splitlines()
-        return Told([json.loads(line) for line in lines if line.startswith('{"at"')])
+        return OutcomeInput([json.loads(line) for line in lines if line.startswith('{"at"')])
 
-    def await_answers(self, count: int) -> Told:
+    def await_answers(self, count: int) -> OutcomeInput:
         """Wait until users have had so many more answers; gives all that was told."""
         before = self.told().answers.total()
 
-        def enough() -> Told | None:
+        def enough() -> OutcomeInput | None:
             told = self.told()
             return told if told.answers.total() >= before + count else None
 

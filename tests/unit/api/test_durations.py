@@ -54,4 +54,4 @@ def test_the_parts_add_up(parts: dict[str, int]) -> None:
     ],
 )
 def test_spoken(length: timedelta, spoken: str) -> None:
-    assert durations.spoken(length) == spoken
+    assert durations.format_duration(length) == spoken

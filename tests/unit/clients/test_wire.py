@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.clients.targets import LIMIT, Target
 from tests.support.wire import Wire, chunked, head, request, wire
-from viridian.feedback.ingest.request_bodies import AT_ONCE
+from viridian.feedback.ingest.request_bodies import MAX_CONCURRENT
 
 Connect = Callable[[], Wire]
 
@@ -162,12 +162,12 @@ def test_a_stalled_body_gives_its_share_of_the_memory_back(collector: Target) ->
     """Those that have room for nothing else get it back after their time, or when their client goes away."""
     whole = request("POST", collector.path, b" " * (LIMIT - 1), *collector.headers, length=LIMIT)
     with contextlib.ExitStack() as stack:
-        stalled = [stack.enter_context(wire(collector.port)) for _ in range(AT_ONCE)]
+        stalled = [stack.enter_context(wire(collector.port)) for _ in range(MAX_CONCURRENT)]
         for client in stalled:
             client.send(whole)
         for client in stalled:
             assert client.answer().status == 408
-        gone = [stack.enter_context(wire(collector.port)) for _ in range(AT_ONCE)]
+        gone = [stack.enter_context(wire(collector.port)) for _ in range(MAX_CONCURRENT)]
         for client in gone:
             client.send(whole)
             client.close()

@@ -13,7 +13,7 @@ from tests.support.churn import Churn
 from tests.support.memory_collector import bundle
 from tests.support.operator_world import OperatorWorld
 from tests.support.watched import REFERENCE, served, window
-from viridian.api.feedback import Keeping
+from viridian.api.feedback import RetentionRules
 from viridian.ports.collector import FeedbackRefused, FeedbackUnavailable
 
 LENGTH = 600.0
@@ -222,7 +222,7 @@ def test_a_breach_is_reverted_while_the_collector_is_away(stage: Stage) -> None:
 def test_what_may_be_kept_is_told_and_told_again_when_it_changes(stage: Stage) -> None:
     stage.serve(feedback={"retention": "30d", "columns": {"deny": ["email"]}})
     kept = stage.world.collector.kept["default", "churn"]
-    assert kept == Keeping(deny=("email",), retention_seconds=30 * 86400.0)
+    assert kept == RetentionRules(deny=("email",), retention_seconds=30 * 86400.0)
     stage.cluster.edit("ModelDeployment", "churn", lambda found: found["spec"]["feedback"].update(retention="7d"))
     stage.world.run(30)
     assert stage.world.collector.kept["default", "churn"].retention_seconds == 7 * 86400.0
@@ -231,7 +231,7 @@ def test_what_may_be_kept_is_told_and_told_again_when_it_changes(stage: Stage) -
 
 def test_of_what_is_only_monitored_the_collector_is_told_too(stage: Stage) -> None:
     stage.serve(monitoring={})
-    assert stage.world.collector.kept["default", "churn"] == Keeping()
+    assert stage.world.collector.kept["default", "churn"] == RetentionRules()
 
 
 @pytest.mark.parametrize("away", [False, True], ids=["the collector answers", "the collector is away"])

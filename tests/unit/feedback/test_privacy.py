@@ -13,15 +13,15 @@ import pytest
 import sqlalchemy as sa
 
 from tests.support.collecting import SERVER, START, Stand, batch, collecting, outcome, prediction
-from viridian.api.feedback import Keeping
+from viridian.api.feedback import RetentionRules
 from viridian.feedback.access.authorization import Right
 from viridian.feedback.storage import tables
 
 PLANTED = "ada.lovelace@example.org"
-RULES = Keeping(deny=("email",), hash=("contact",))
+RULES = RetentionRules(deny=("email",), hash=("contact",))
 
 
-async def keep(stand: Stand, keeping: Keeping) -> None:
+async def keep(stand: Stand, keeping: RetentionRules) -> None:
     await stand.admin.ok("PUT", "/v1/rules/ml/churn", content=msgspec.json.encode(keeping))
 
 
@@ -157,9 +157,9 @@ async def test_denied_columns_go_and_hashed_ones_become_digests_that_stay_digest
 
 async def test_with_an_allow_list_a_new_source_is_denied_until_it_is_listed(stand: Stand) -> None:
     row = prediction(1, features={"age": 1, "device fingerprint": "f3a9"})
-    await keep(stand, Keeping(allow=("age",)))
+    await keep(stand, RetentionRules(allow=("age",)))
     await stand.server.predict(batch([row]))
-    await keep(stand, Keeping(allow=("age", "device fingerprint")))
+    await keep(stand, RetentionRules(allow=("age", "device fingerprint")))
     await stand.server.predict(batch([prediction(2, features=row.features)]))
     assert features(stand) == [{"age": 1}, row.features]
 
@@ -170,7 +170,7 @@ async def test_the_file_of_whoever_runs_the_collector_cannot_be_undone(tmp_path:
         "everywhere: {deny: [email]}\ndeployments:\n  ml/churn: {hash: [contact], allow: [email, contact]}\n"
     )
     async with collecting(tmp_path, database_url, rules=rules) as stand:
-        await keep(stand, Keeping(allow=("email", "contact", "age")))
+        await keep(stand, RetentionRules(allow=("email", "contact", "age")))
         await stand.server.predict(batch([prediction(1, features={"email": "a", "contact": "b", "age": 1})]))
         (stored,) = features(stand)
     assert list(stored) == ["contact"]
@@ -182,7 +182,7 @@ async def test_rules_and_the_key_outlive_the_process(tmp_path: Path, database_ur
     for number in range(2):
         async with collecting(tmp_path, database_url) as stand:
             if number == 0:
-                await keep(stand, Keeping(hash=("contact",)))
+                await keep(stand, RetentionRules(hash=("contact",)))
             await stand.server.predict(batch([prediction(number, features={"contact": "b"})]))
             digests = [row["contact"] for row in features(stand)]
     assert len(digests) == 2
@@ -216,7 +216,7 @@ async def test_erasing_ends_at_the_namespace(stand: Stand) -> None:
 
 
 async def test_rows_are_deleted_when_their_time_is_over(stand: Stand) -> None:
-    await keep(stand, Keeping(retention_seconds=3600.0))
+    await keep(stand, RetentionRules(retention_seconds=3600.0))
     await stand.server.predict(batch(map(prediction, range(2500))))
     await stand.server.outcomes(outcome(1, "leaves"), outcome(2400, "leaves"), outcome(9_999, "stays"))
     stand.clock.now = START + 3600 + 2000

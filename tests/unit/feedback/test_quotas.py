@@ -25,7 +25,7 @@ from tests.support.collecting import (
     profile_window,
     served,
 )
-from viridian.api.feedback import Keeping
+from viridian.api.feedback import RetentionRules
 from viridian.feedback.access.quotas import BURST_SECONDS, Quotas
 from viridian.feedback.collector_metrics import MOST_NAMESPACES, CollectorMetrics
 from viridian.feedback.problems import HttpProblem, OverShare
@@ -54,8 +54,8 @@ async def test_outcomes_of_a_namespace_that_nobody_has_told_of_are_not_taken(sta
     assert answer.status_code == 404
 
 
-async def tell(stand: Stand, method: str, keeping: Keeping | None = None, name: str = "new") -> None:
-    content = msgspec.json.encode(keeping or Keeping()) if method == "PUT" else b""
+async def tell(stand: Stand, method: str, keeping: RetentionRules | None = None, name: str = "new") -> None:
+    content = msgspec.json.encode(keeping or RetentionRules()) if method == "PUT" else b""
     await stand.admin.ok(method, f"/v1/rules/ml/{name}", content=content)
 
 
@@ -74,7 +74,7 @@ async def test_a_deployment_is_known_from_its_rules_until_it_is_gone(stand: Stan
 
 async def test_what_is_left_of_a_deployment_goes_as_its_rules_said(tmp_path: Path, database_url: str) -> None:
     async with collecting(tmp_path, database_url) as stand:
-        await tell(stand, "PUT", Keeping(retention_seconds=7 * DAY))
+        await tell(stand, "PUT", RetentionRules(retention_seconds=7 * DAY))
         await stand.server.predict(batch([prediction(1)], served(deployment="new")))
         await tell(stand, "DELETE")
     async with collecting(tmp_path, database_url) as stand:

@@ -52,7 +52,7 @@ async def test_many_long_questions_keep_nobody_from_storing(stand: Stand, slow: 
 async def test_too_many_questions_are_told_to_come_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(query_pool, "_MOST_WAITING", 1)
     several, go = Readers(), threading.Event()
-    asked = [asyncio.create_task(several.ask("ml", go.wait, 30)) for _ in range(query_pool.AT_ONCE + 1)]
+    asked = [asyncio.create_task(several.ask("ml", go.wait, 30)) for _ in range(query_pool.MAX_CONCURRENT + 1)]
     await asyncio.sleep(0)
     with pytest.raises(HttpProblem, match="too many questions"):
         await several.ask("ml", go.wait, 30)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tests.support.collecting import START, Client, Stand, batch, outcome, prediction, regression, served
 from viridian.api.feedback import Source
 from viridian.feedback.access.authorization import Right
-from viridian.feedback.ingest.predictions import LOT_BITS, lot
+from viridian.feedback.ingest.predictions import SAMPLING_KEY_BITS, lot
 
 QUERY = {"namespace": "ml", "deployment": "churn", "rate": "1"}
 
@@ -31,11 +31,11 @@ async def queue(stand: Stand, count: int = 100, **query: str) -> list[dict[str, 
 @given(st.text("abcdef0123456789-", min_size=1, max_size=40))
 def test_a_lot_is_the_ids_own(name: str) -> None:
     assert lot(name) == lot(name)
-    assert 0 <= lot(name) < 1 << LOT_BITS
+    assert 0 <= lot(name) < 1 << SAMPLING_KEY_BITS
 
 
 def test_lots_are_even() -> None:
-    low = sum(lot(f"prediction-{number:06}") < 0.05 * (1 << LOT_BITS) for number in range(20_000))
+    low = sum(lot(f"prediction-{number:06}") < 0.05 * (1 << SAMPLING_KEY_BITS) for number in range(20_000))
     assert 1000 - 4 * 31 < low < 1000 + 4 * 31, "within four standard deviations of the binomial distribution"
 
 
@@ -52,7 +52,7 @@ async def test_the_same_sample_for_everybody_and_the_doubtful_first(stand: Stand
     assert len(set(first)) == 10, "one of each before the second of any"
     few = await queue(stand, rate="0.3")
     assert {one["prediction_id"] for one in few} == {
-        f"prediction-{n:06}" for n in range(100) if lot(f"prediction-{n:06}") < 0.3 * (1 << LOT_BITS)
+        f"prediction-{n:06}" for n in range(100) if lot(f"prediction-{n:06}") < 0.3 * (1 << SAMPLING_KEY_BITS)
     }
 
 

@@ -11,7 +11,7 @@ import msgspec
 import polars as pl
 
 from tests.support.collecting import START, Stand, batch, collecting, outcome, prediction, regression, served
-from viridian.api.feedback import Keeping
+from viridian.api.feedback import RetentionRules
 
 PATH = "/v1/snapshots/ml/churn/run-1"
 
@@ -129,7 +129,7 @@ async def test_a_snapshot_lives_no_longer_than_rows_of_its_deployment(stand: Sta
     for name in ("churn", "fraud"):
         await stand.server.predict(batch([prediction(1, id=name)], served(deployment=name)))
         await stand.admin.ok("PUT", f"/v1/snapshots/ml/{name}/run-1")
-    content = msgspec.json.encode(Keeping(retention_seconds=30 * 86_400.0))
+    content = msgspec.json.encode(RetentionRules(retention_seconds=30 * 86_400.0))
     await stand.admin.ok("PUT", "/v1/rules/ml/churn", content=content)
     stand.clock.now += 29 * 86_400
     await stand.collector.sweeper.sweep()

@@ -20,7 +20,7 @@ from tests.support.collector_process import CollectorProcess, launched, reviewin
 from viridian.api.feedback import CA_FILE
 from viridian.feedback.collector_settings import parse
 from viridian.ports.collector import FeedbackUnavailable, HttpCollector
-from viridian.serving.observation.feedback_sender import CollectorAddress
+from viridian.serving.observation.collector_client import CollectorAddress
 from viridian.tls import Certificate, CertificateUnusable
 from viridian.training import feedback as training
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.support.mutations import mutated
 from tests.support.server_process import IDENTITY
-from viridian.api.rejections import Refusal, heard, told
+from viridian.api.rejections import ModelRejection, format_termination_message, parse_termination_message
 from viridian.api.samples import PodSample, PodTarget
 from viridian.api.stage import MAX_REPORT_BYTES, StageReport, parse_report
 from viridian.core.pods_waiting import impediment, last_words, unready
@@ -68,7 +68,7 @@ REPORT = json.dumps(
         "holdout": "h",
     }
 ).encode()
-TELLING = [
+DISTINCT_OUTCOMES = [
     b"1e999",
     b"NaN",
     b"-Infinity",
@@ -97,11 +97,11 @@ def test_the_metrics_that_are_mutated_are_valid() -> None:
     assert parse(METRICS.decode(), TARGET, NOW).total == 15
 
 
-@given(mutated(REPORT, pieces=TELLING).map(lambda raw: raw.decode(errors="replace")) | ANY_TEXT)
+@given(mutated(REPORT, pieces=DISTINCT_OUTCOMES).map(lambda raw: raw.decode(errors="replace")) | ANY_TEXT)
 def test_the_last_words_of_a_stage(message: str) -> None:
     report = parse_report(message)
     assert all(isinstance(value, float) for value in report.metrics.values())
-    shown = [report.said, report.champion_problem, *report.failures, *report.data.values()]
+    shown = [report.message, report.champion_problem, *report.failures, *report.data.values()]
     assert all(text.isprintable() and len(text) <= MAX_REPORT_BYTES for text in shown)
     assert len(report.rendered()) <= 4 * MAX_REPORT_BYTES
     assert isinstance(parse_report(report.rendered()), StageReport)
@@ -112,7 +112,7 @@ def test_a_number_of_many_digits_is_no_mistake(digits: int) -> None:
     assert isinstance(parse_report('{"metrics": {"auc": %s}}' % ("9" * digits)), StageReport)
 
 
-@given(ANY_TEXT | st.builds(told, st.sampled_from(Refusal), ANY_TEXT))
+@given(ANY_TEXT | st.builds(format_termination_message, st.sampled_from(ModelRejection), ANY_TEXT))
 def test_the_last_words_of_a_server(message: str) -> None:
     ended = {"exitCode": 1, "reason": "Error", "message": message, "finishedAt": "2026-11-23T09:00:00Z"}
     state = {
@@ -124,7 +124,7 @@ def test_the_last_words_of_a_server(message: str) -> None:
     found = impediment(pod)
     said = [last_words(pod, "server"), found.what if found else ""]
     assert all(text.isprintable() and len(text) <= MAX_REPORT_BYTES for text in said)
-    assert isinstance(heard(message)[1], str)
+    assert isinstance(parse_termination_message(message)[1], str)
     assert unready(pod) is None
 
 

@@ -12,7 +12,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from tests.support.watched import window
-from viridian.api.feedback import FrozenRows, Keeping
+from viridian.api.feedback import FrozenRows, RetentionRules
 from viridian.api.manifest import MANIFEST_PATH
 from viridian.api.samples import Identity, PodTarget
 from viridian.ports import pod_files
@@ -92,10 +92,10 @@ async def test_the_token_is_read_anew_each_time(
 
 async def test_what_may_be_kept_is_sent_whole(collector: Collector, session: aiohttp.ClientSession) -> None:
     collector.answer = lambda _: web.Response(status=204)
-    keeping = Keeping(deny=("email",), retention_seconds=3600.0)
+    keeping = RetentionRules(deny=("email",), retention_seconds=3600.0)
     await HttpCollector(session, str(collector.server.make_url("/")), None).keep("ml", "churn", keeping)
     assert (collector.asked[0].method, collector.asked[0].path) == ("PUT", "/v1/rules/ml/churn")
-    assert msgspec.json.decode(collector.bodies[0], type=Keeping) == keeping
+    assert msgspec.json.decode(collector.bodies[0], type=RetentionRules) == keeping
 
 
 async def test_that_a_deployment_is_gone_is_said_of_that_one(

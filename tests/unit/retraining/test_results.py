@@ -222,7 +222,7 @@ def test_a_report_as_the_contract_has_it() -> None:
 
 @pytest.mark.parametrize("message", ["Traceback: no", "[1, 2]", '"text"', "{", "nul"])
 def test_what_is_no_report_is_just_what_was_said(message: str) -> None:
-    assert parse_report(message).said == message
+    assert parse_report(message).message == message
 
 
 def test_numbers_that_are_none_are_passed_on_to_the_gate() -> None:

@@ -22,7 +22,7 @@ BEFORE = replace(SETTINGS, collector_url=COLLECTOR, orders_key="the former key")
 AFTER = replace(
     BEFORE, mlflow_uri="http://mlflow.new:5000", collector_url="http://collector.new:8090", orders_key="the new key"
 )
-Told = tuple[str, str, str]
+OutcomeInput = tuple[str, str, str]
 OLD, NEW = (
     (str(BEFORE.mlflow_uri), COLLECTOR, str(BEFORE.orders_key)),
     (str(AFTER.mlflow_uri), str(AFTER.collector_url), str(AFTER.orders_key)),
@@ -66,14 +66,14 @@ def condition(world: OperatorWorld, kind: str) -> Mapping[str, Any] | None:
     return next((found for found in status(world).get("conditions", ()) if found["type"] == kind), None)
 
 
-def told(pod: Mapping[str, Any]) -> Told:
+def told(pod: Mapping[str, Any]) -> OutcomeInput:
     """Addresses of MLflow and of the collector, and the key of orders."""
     containers = [*pod["spec"]["initContainers"], *pod["spec"]["containers"]]
     environment = {entry["name"]: entry.get("value", "") for one in containers for entry in one.get("env", ())}
     return environment["MLFLOW_TRACKING_URI"], environment["VIRIDIAN_COLLECTOR_URL"], environment["VIRIDIAN_ORDERS_KEY"]
 
 
-def pods(world: OperatorWorld) -> dict[str, Told]:
+def pods(world: OperatorWorld) -> dict[str, OutcomeInput]:
     """By uid."""
     return {pod["metadata"]["uid"]: told(pod) for pod in world.cluster.all("Pod")}
 

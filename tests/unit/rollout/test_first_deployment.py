@@ -29,7 +29,7 @@ from tests.unit.rollout.cases import (
     table,
 )
 from viridian.api import reasons
-from viridian.api.rejections import Refusal
+from viridian.api.rejections import ModelRejection
 
 FIRST = [
     Case(
@@ -94,16 +94,17 @@ FIRST = [
     Case(
         "a model that is refused for good stalls the first deployment with the reason",
         snapshot(
-            slots=[slot(BLUE, "1", ready=0, complaint="server: a pickle", refusal=Refusal.PICKLE)], known=[record("1")]
+            slots=[slot(BLUE, "1", ready=0, complaint="server: a pickle", refusal=ModelRejection.PICKLE)],
+            known=[record("1")],
         ),
         reasons.FIRST_DEPLOYMENT,
         candidate=V1,
-        stalled=Refusal.PICKLE,
+        stalled=ModelRejection.PICKLE,
     ),
     Case(
         "a model that could not be brought yet is waited for",
         snapshot(
-            slots=[slot(BLUE, "1", ready=0, complaint="fetch: MLflow is away", refusal=Refusal.UNAVAILABLE)],
+            slots=[slot(BLUE, "1", ready=0, complaint="fetch: MLflow is away", refusal=ModelRejection.UNAVAILABLE)],
             known=[record("1")],
         ),
         reasons.FIRST_DEPLOYMENT,
@@ -168,7 +169,9 @@ DEPLOYING = [
             traffic=ONE_STEADY,
             slots=[
                 slot(BLUE, "1"),
-                slot(GREEN, "2", 1, ready=0, restarts=5, complaint="server: no key", refusal=Refusal.NO_HASH_KEY),
+                slot(
+                    GREEN, "2", 1, ready=0, restarts=5, complaint="server: no key", refusal=ModelRejection.NO_HASH_KEY
+                ),
             ],
         ),
         reasons.DEPLOYING,
@@ -212,9 +215,12 @@ DEPLOYING = [
         snapshot(
             **HEALTHY_BEFORE,
             traffic=ONE_STEADY,
-            slots=[slot(BLUE, "1"), slot(GREEN, "2", ready=0, complaint="fetch: no key", refusal=Refusal.UNKNOWN_KEY)],
+            slots=[
+                slot(BLUE, "1"),
+                slot(GREEN, "2", ready=0, complaint="fetch: no key", refusal=ModelRejection.UNKNOWN_KEY),
+            ],
         ),
-        Refusal.UNKNOWN_KEY,
+        ModelRejection.UNKNOWN_KEY,
         "fetch: no key",
         champion=V1,
         reverted=V2,
@@ -227,7 +233,9 @@ DEPLOYING = [
             traffic=ONE_STEADY,
             slots=[
                 slot(BLUE, "1"),
-                replace(slot(GREEN, "2", ready=0), pods=slot(GREEN, "1", ready=0, refusal=Refusal.TAMPERED).pods),
+                replace(
+                    slot(GREEN, "2", ready=0), pods=slot(GREEN, "1", ready=0, refusal=ModelRejection.TAMPERED).pods
+                ),
             ],
         ),
         reasons.DEPLOYING,

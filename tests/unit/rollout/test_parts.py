@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.support.snapshots import NOW, model, outcome, promoted, record, rejected, revision, spec
 from viridian.api import reasons
 from viridian.api.names import OUTCOME_ANNOTATION, REVISION_LABEL
-from viridian.api.rejections import Refusal
+from viridian.api.rejections import ModelRejection
 from viridian.core.pods_waiting import Impediment
 from viridian.rollout import records
 from viridian.rollout.records import NEWEST_OUTCOMES, RevisionOutcome
@@ -136,7 +136,11 @@ class TestPods:
         assert (found.sentence(NOW) if found else "") == words
 
     def test_a_refusal_is_heard_from_the_steps_that_know_the_model(self) -> None:
-        for container, refusal in (("fetch", Refusal.TAMPERED), ("server", Refusal.TAMPERED), ("proxy", None)):
+        for container, refusal in (
+            ("fetch", ModelRejection.TAMPERED),
+            ("server", ModelRejection.TAMPERED),
+            ("proxy", None),
+        ):
             ended = {"terminated": {"exitCode": 1, "message": "ModelTampered: other bytes"}}
             status = {"containerStatuses": [{"name": container, "state": {}, "ready": False, "lastState": ended}]}
             pod = parse_pod({"metadata": {"uid": "u", "name": "n"}, "spec": {}, "status": status})

@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from tests.support import models
-from viridian.api.rejections import Refusal
+from viridian.api.rejections import ModelRejection
 from viridian.serving.bundle import contents, signature
 from viridian.serving.bundle.contents import Format
 from viridian.serving.bundle.signature import Column, ColumnKind, Matrix, Table
@@ -99,7 +99,7 @@ def test_a_pickle_by_another_name_is_refused(tmp_path: Path, name: str, protocol
     (tmp_path / name).write_bytes(pack(pickle.dumps({"a": [1.5, "x", b"y"]}, protocol)))
     with pytest.raises(BundleRefused, match=f"{name} is a pickle, which runs code") as raised:
         model.load(tmp_path, "m", "1", 1)
-    assert raised.value.reason is Refusal.PICKLE
+    assert raised.value.reason is ModelRejection.PICKLE
 
 
 @pytest.mark.parametrize("name", ["model.onnx", "model.skops"])
@@ -110,7 +110,7 @@ def test_what_is_neither_is_not_called_a_pickle(tmp_path: Path, name: str, conte
     (tmp_path / name).write_bytes(content)
     with pytest.raises(BundleRefused) as raised:
         model.load(tmp_path, "m", "1", 1)
-    assert raised.value.reason is Refusal.MALFORMED
+    assert raised.value.reason is ModelRejection.MALFORMED
 
 
 def hostile(document: dict[str, Any]) -> dict[str, Any]:

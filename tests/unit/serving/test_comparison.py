@@ -269,12 +269,12 @@ def test_the_page_for_users_names_every_metric_and_reason() -> None:
 def test_everything_is_told_with_both_revisions_from_the_start() -> None:
     comparison = Comparison("new", ProfileBins(reference(Task.MULTICLASS, Categories(names=("0",), counts=(0,)))))
 
-    class Told:
+    class OutcomeInput:
         def collect(self) -> list[Metric]:
             return list(comparison.families(("revision",), ("old",), 12.5))
 
     registry = CollectorRegistry()
-    registry.register(Told())
+    registry.register(OutcomeInput())
     before = generate_latest(registry).decode()
     both = 'revision="old"'
     assert all(both in line and 'challenger="new"' in line for line in before.splitlines() if line[0] != "#")

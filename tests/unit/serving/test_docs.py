@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from viridian.api.rejections import Refusal
+from viridian.api.rejections import ModelRejection
 from viridian.serving import server_settings
 from viridian.serving.errors import Rejection
 from viridian.serving.fetch import main as fetch_main
@@ -24,7 +24,7 @@ def variables(parse: object, capsys: pytest.CaptureFixture[str]) -> set[str]:
 
 
 def test_every_reason_and_every_variable_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
-    named = {reason.value for reason in (*Rejection, *Refusal)}
+    named = {reason.value for reason in (*Rejection, *ModelRejection)}
     named |= variables(server_settings.parse, capsys) | variables(fetch_main.parse, capsys)
     assert {name for name in named if f"`{name}`" not in PAGE} == set()
     assert f"`{DEFAULT_BODY_LIMIT}`" in PAGE

@@ -16,7 +16,7 @@ from viridian.judgement.merging import merge_profiles
 from viridian.serving.bundle.signature import Column, ColumnKind, Matrix, Table
 from viridian.serving.data.batch import Batch
 from viridian.serving.data.outputs import LABEL, PREDICTION, PROBABILITIES, Output
-from viridian.serving.observation.live_profile import Answered, LiveProfile, Unprofiled
+from viridian.serving.observation.live_profile import LiveProfile, PredictedRows, Unprofiled
 
 EDGES = (-1.0, 0.0, 2.5)
 NUMBERS = Numbers(edges=EDGES, counts=(0, 0, 0, 0))
@@ -37,11 +37,11 @@ def table(**kinds: ColumnKind) -> Table:
     return Table(tuple(Column(name.replace("_", " "), kind, "", required=False) for name, kind in kinds.items()))
 
 
-def answered(batch: Batch, *outputs: Output) -> Answered:
-    return Answered(batch, outputs or (Output(PREDICTION, np.zeros(batch.rows)),))
+def answered(batch: Batch, *outputs: Output) -> PredictedRows:
+    return PredictedRows(batch, outputs or (Output(PREDICTION, np.zeros(batch.rows)),))
 
 
-def counted(live: LiveProfile, *rows: Answered) -> Profile:
+def counted(live: LiveProfile, *rows: PredictedRows) -> Profile:
     for one in rows:
         live.add([one])
     return live.take()

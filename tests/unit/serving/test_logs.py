@@ -10,7 +10,7 @@ import pytest
 from viridian.feedback import logs as feedback_logs
 from viridian.serving import logs as serving_logs
 from viridian.serving.errors import ServingError
-from viridian.serving.observation.feedback_sender import CollectorAddress
+from viridian.serving.observation.collector_client import CollectorAddress
 
 PLANTED = "cannot reach https://planteduser:PLANTEDPW77@h/m?sig=PLANTEDSIG88"
 FORGED = 'a\r\n{"level": "info"}\x1b[2J\u2028\u202e'

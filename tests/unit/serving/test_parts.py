@@ -15,7 +15,7 @@ import pytest
 
 from viridian.serving import cpus, server_settings
 from viridian.serving.errors import Busy, FetchFailed, TookTooLong, TurnMissed
-from viridian.serving.execution.batch_size import MOST, Together
+from viridian.serving.execution.batch_size import MAX_BATCH, BatchSizer
 from viridian.serving.execution.executor import (
     QUICK_SECONDS,
     ROUND_SECONDS,
@@ -312,7 +312,7 @@ async def test_quick_requests_of_one_round_are_answered_together_and_never_for_l
 
 def cost(each_call: float, each_row: float, calls: int = 1000) -> list[int]:
     """How many are answered together, call by call, by a model with such costs under a full queue."""
-    together, sizes = Together(), []
+    together, sizes = BatchSizer(), []
     for _ in range(calls):
         sizes.append(together.most)
         together.took(sizes[-1], each_call + each_row * sizes[-1])
@@ -321,7 +321,7 @@ def cost(each_call: float, each_row: float, calls: int = 1000) -> list[int]:
 
 def test_requests_are_answered_together_where_that_makes_them_cheaper() -> None:
     assert cost(each_call=0.007, each_row=0.0)[:7] == [1, 2, 4, 8, 16, 32, 32]
-    assert cost(each_call=0.007, each_row=0.00005)[-1] == MOST
+    assert cost(each_call=0.007, each_row=0.00005)[-1] == MAX_BATCH
     alone = cost(each_call=0.0, each_row=0.005)
     assert alone.count(1) > 0.98 * len(alone), "nothing is won, so nobody waits for another"
     assert 2 in alone[500:], "it is tried again now and then"

@@ -12,7 +12,7 @@ from viridian.serving.bundle.signature import Matrix
 from viridian.serving.data.batch import Batch
 from viridian.serving.data.outputs import PREDICTION, Output
 from viridian.serving.observation import recorder as recording
-from viridian.serving.observation.live_profile import Answered, LiveProfile
+from viridian.serving.observation.live_profile import LiveProfile, PredictedRows
 from viridian.serving.observation.recorder import Recorder
 
 NUMBERS = Numbers(edges=(0.0,), counts=(0, 0))
@@ -42,9 +42,9 @@ class Fault(Exception):
 
 
 async def test_rows_that_cannot_be_sent_are_counted_as_lost_and_the_next_ones_are_sent() -> None:
-    faults, sent = [Fault("someone@example.org")], list[Answered]()
+    faults, sent = [Fault("someone@example.org")], list[PredictedRows]()
 
-    def sink(portion: Sequence[Answered]) -> None:
+    def sink(portion: Sequence[PredictedRows]) -> None:
         if faults:
             raise faults.pop()
         sent.extend(portion)
@@ -64,11 +64,11 @@ async def test_rows_that_cannot_be_sent_are_counted_as_lost_and_the_next_ones_ar
 async def test_rows_that_cannot_be_counted_are_lost_and_sent_all_the_same(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def fail(_: LiveProfile, __: Sequence[Answered]) -> None:
+    def fail(_: LiveProfile, __: Sequence[PredictedRows]) -> None:
         raise Fault("someone@example.org")
 
     monkeypatch.setattr(LiveProfile, "add", fail)
-    sent = list[Answered]()
+    sent = list[PredictedRows]()
     recorder = Recorder(live(), sent.extend)
     recorder.add(*rows(3))
     await recorder.settled()
@@ -88,7 +88,7 @@ async def test_rows_that_find_no_room_are_lost_too(monkeypatch: pytest.MonkeyPat
 
 async def test_of_very_many_requests_a_sample_is_counted_and_all_are_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recording, "COUNTED_PER_SECOND", 1.0)
-    sent = list[Answered]()
+    sent = list[PredictedRows]()
     recorder = Recorder(live(), sent.extend)
     for _ in range(8):
         recorder.add(*rows(3))
@@ -99,9 +99,9 @@ async def test_of_very_many_requests_a_sample_is_counted_and_all_are_sent(monkey
 
 
 async def test_one_row_that_cannot_be_sent_takes_no_other_with_it_and_is_told() -> None:
-    sent, unsent = list[Answered](), list[int]()
+    sent, unsent = list[PredictedRows](), list[int]()
 
-    def sink(portion: Sequence[Answered]) -> None:
+    def sink(portion: Sequence[PredictedRows]) -> None:
         if any(answered.prediction == "bad" for answered in portion):
             raise Fault
         sent.extend(portion)

@@ -17,7 +17,7 @@ from sklearn.naive_bayes import GaussianNB
 from tests.support import models
 from tests.support.snapshots import NOW, record, revision, slot, snapshot
 from viridian.api.names import REVISION_LABEL, Slot
-from viridian.api.rejections import Refusal, heard, told
+from viridian.api.rejections import ModelRejection, format_termination_message, parse_termination_message
 from viridian.api.signing import Subject
 from viridian.rollout.decide import decide
 from viridian.rollout.slot_state import parse_pod
@@ -85,20 +85,20 @@ def nothing_more(_: Path) -> None:
     """The version is fine in itself."""
 
 
-CASES: list[tuple[Callable[[Path], None], str, Refusal]] = [
-    (a_pickle, "", Refusal.PICKLE),
-    (a_joblib_file_by_another_name, "", Refusal.PICKLE),
-    (a_pickle_as_mlflow_logs_it, "", Refusal.PICKLE),
-    (a_changed_file, "", Refusal.TAMPERED),
-    (a_type_that_nobody_listed, "", Refusal.UNTRUSTED_TYPE),
-    (another_scikit_learn, "", Refusal.OTHER_SKLEARN),
-    (a_child_out_of_range, "", Refusal.MALFORMED),
-    (half_a_file, "", Refusal.MALFORMED),
-    (another_flavor, "", Refusal.NOT_SERVED),
-    (an_example_that_does_not_fit, "", Refusal.SMOKE_FAILED),
-    (nothing_more, "unsigned", Refusal.UNSIGNED),
-    (nothing_more, "signed by somebody else", Refusal.UNKNOWN_KEY),
-    (nothing_more, "signed, then changed", Refusal.BAD_SIGNATURE),
+CASES: list[tuple[Callable[[Path], None], str, ModelRejection]] = [
+    (a_pickle, "", ModelRejection.PICKLE),
+    (a_joblib_file_by_another_name, "", ModelRejection.PICKLE),
+    (a_pickle_as_mlflow_logs_it, "", ModelRejection.PICKLE),
+    (a_changed_file, "", ModelRejection.TAMPERED),
+    (a_type_that_nobody_listed, "", ModelRejection.UNTRUSTED_TYPE),
+    (another_scikit_learn, "", ModelRejection.OTHER_SKLEARN),
+    (a_child_out_of_range, "", ModelRejection.MALFORMED),
+    (half_a_file, "", ModelRejection.MALFORMED),
+    (another_flavor, "", ModelRejection.NOT_SERVED),
+    (an_example_that_does_not_fit, "", ModelRejection.SMOKE_FAILED),
+    (nothing_more, "unsigned", ModelRejection.UNSIGNED),
+    (nothing_more, "signed by somebody else", ModelRejection.UNKNOWN_KEY),
+    (nothing_more, "signed, then changed", ModelRejection.BAD_SIGNATURE),
 ]
 IDS = [f"{wrong.__name__} {signature}".replace("nothing_more ", "") for wrong, signature, _ in CASES]
 
@@ -128,10 +128,10 @@ def last_words(tmp_path: Path, wrong: Callable[[Path], None], signature: str) ->
 
 @pytest.mark.parametrize(("wrong", "signature", "reason"), CASES, ids=IDS)
 def test_each_fault_becomes_a_reason_on_the_status(
-    tmp_path: Path, wrong: Callable[[Path], None], signature: str, reason: Refusal
+    tmp_path: Path, wrong: Callable[[Path], None], signature: str, reason: ModelRejection
 ) -> None:
     message = last_words(tmp_path, wrong, signature)
-    found, sentence = heard(message)
+    found, sentence = parse_termination_message(message)
     assert found is reason
     first = condition(snapshot(slots=[refused(Slot.BLUE, "1", message)], known=[record("1")]), "Stalled")
     assert (first["status"], first["reason"]) == ("True", reason)
@@ -151,7 +151,7 @@ def test_a_key_of_the_hashes_that_is_missing_is_named_and_waited_for(tmp_path: P
         load(parse([], variables), threads=1)
     termination.explain(tmp_path / "log", raised.value)
     message = (tmp_path / "log").read_text()
-    assert heard(message)[0] is Refusal.NO_HASH_KEY
+    assert parse_termination_message(message)[0] is ModelRejection.NO_HASH_KEY
     shown = snapshot(slots=[refused(Slot.BLUE, "1", message)], known=[record("1")])
     first = condition(shown, "Reconciling")
     assert "the Secret 'churn-key', which spec.feedback.hashKeySecretRef names" in first["message"]
@@ -181,7 +181,7 @@ def condition(shown: Any, kind: str) -> dict[str, Any]:
 
 
 def test_a_word_that_nobody_knows_is_part_of_the_sentence() -> None:
-    assert heard("NewerWord: something") == (None, "NewerWord: something")
-    assert heard("no colon") == (None, "no colon")
-    for reason in Refusal:
-        assert heard(told(reason, "a: b")) == (reason, "a: b")
+    assert parse_termination_message("NewerWord: something") == (None, "NewerWord: something")
+    assert parse_termination_message("no colon") == (None, "no colon")
+    for reason in ModelRejection:
+        assert parse_termination_message(format_termination_message(reason, "a: b")) == (reason, "a: b")

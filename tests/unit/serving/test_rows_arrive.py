@@ -28,8 +28,9 @@ from viridian.feedback.storage import tables
 from viridian.serving.bundle.signature import Column, ColumnKind, Table
 from viridian.serving.data.batch import TableReader
 from viridian.serving.data.outputs import LABEL, PREDICTION, PROBABILITIES, Output, probabilities
-from viridian.serving.observation.feedback_sender import CollectorAddress, FeedbackSender
-from viridian.serving.observation.live_profile import Answered
+from viridian.serving.observation.collector_client import CollectorAddress
+from viridian.serving.observation.feedback_sender import FeedbackSender
+from viridian.serving.observation.live_profile import PredictedRows
 from viridian.serving.observation.observers import sink
 from viridian.serving.observation.shared_rows import Redactor
 from viridian.training.holdout import holdout_of
@@ -81,7 +82,7 @@ def sent(collector: Listening, token: Path, by: Served, rows: list[dict[str, Any
     name = f"p{next(_ids)}"
     batch = TableReader(TABLE, ["whom"]).from_columns({key: [row[key] for row in rows] for key in rows[0]}, "")
     sender = FeedbackSender(CollectorAddress(collector.url), token, by, "pod", 3600.0)
-    sink(sender, Redactor(RULES, b"key", TABLE, by.task))([Answered(batch, outputs, name, START)])
+    sink(sender, Redactor(RULES, b"key", TABLE, by.task))([PredictedRows(batch, outputs, name, START)])
     sender.start()
     sender.close(60)
     return Sent(sender, collector, [name, *(f"{name}-{row}" for row in range(1, len(rows)))])

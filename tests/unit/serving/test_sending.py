@@ -23,8 +23,9 @@ from viridian.serving.data.batch import Batch
 from viridian.serving.data.outputs import LABEL, PREDICTION, PROBABILITIES, Output
 from viridian.serving.errors import ServingError
 from viridian.serving.observation import feedback_sender as sending
-from viridian.serving.observation.feedback_sender import BATCH_ROWS, CollectorAddress, FeedbackSender
-from viridian.serving.observation.live_profile import Answered
+from viridian.serving.observation.collector_client import CollectorAddress
+from viridian.serving.observation.feedback_sender import BATCH_ROWS, FeedbackSender
+from viridian.serving.observation.live_profile import PredictedRows
 from viridian.serving.observation.recorder import CountedSpan
 from viridian.serving.observation.shared_rows import Redactor, read_key
 
@@ -39,18 +40,18 @@ TABLE = Table(
 PLANTED = "someone@example.org"
 
 
-def redacted(rules: Rules, answered: Answered, task: Task = Task.BINARY) -> list[Prediction]:
+def redacted(rules: Rules, answered: PredictedRows, task: Task = Task.BINARY) -> list[Prediction]:
     return list(Redactor(rules, KEY, TABLE, task).redacted([answered]).block.rows())
 
 
-def two_rows(**extras: list[Any]) -> Answered:
+def two_rows(**extras: list[Any]) -> PredictedRows:
     columns = {
         "an age": np.array([41.5, math.nan]),
         "visits": np.array([3.0, math.nan]),
         "e-mail": np.array([PLANTED, None], dtype=object),
     }
     outputs = [Output(LABEL, np.array(["no", "yes"])), Output(PROBABILITIES, np.array([[0.9, 0.1], [0.25, 0.75]]))]
-    return Answered(Batch(2, columns=columns, extras=extras), outputs, "p", 7.0)
+    return PredictedRows(Batch(2, columns=columns, extras=extras), outputs, "p", 7.0)
 
 
 def test_rows_carry_values_as_they_were_and_ids_of_their_own() -> None:
@@ -83,7 +84,7 @@ def test_what_leaves_is_what_the_rules_allow(rules: Rules, features: dict[str, A
 
 @given(st.integers(0, 100))
 def test_the_sample_follows_from_the_ids(percent: int) -> None:
-    answered = Answered(Batch(300, matrix=np.zeros((300, 3))), [Output(PREDICTION, np.zeros(300))], "p", 0.0)
+    answered = PredictedRows(Batch(300, matrix=np.zeros((300, 3))), [Output(PREDICTION, np.zeros(300))], "p", 0.0)
     rows = redacted(Rules(sampling=percent), answered, Task.REGRESSION)
     assert [row.id for row in rows] == [row.id for row in redacted(Rules(sampling=percent), answered, Task.REGRESSION)]
     assert abs(len(rows) - 3 * percent) < 45
@@ -92,9 +93,9 @@ def test_the_sample_follows_from_the_ids(percent: int) -> None:
 
 def test_rows_without_a_prediction_are_not_sent() -> None:
     matrix = Batch(2, matrix=np.zeros((2, 3)))
-    spoilt = Answered(matrix, [Output(PREDICTION, np.array([math.nan, 1.0]))], "p", 0.0)
+    spoilt = PredictedRows(matrix, [Output(PREDICTION, np.array([math.nan, 1.0]))], "p", 0.0)
     assert [row.id for row in redacted(Rules(), spoilt, Task.REGRESSION)] == ["p-1"]
-    assert redacted(Rules(), Answered(matrix, [Output("a", np.zeros(2)), Output("b", np.zeros(2))], "p")) == []
+    assert redacted(Rules(), PredictedRows(matrix, [Output("a", np.zeros(2)), Output("b", np.zeros(2))], "p")) == []
     unnamed = Redactor(Rules(), KEY, Matrix(3), Task.REGRESSION).redacted([spoilt])
     assert [row.features for row in unnamed.block.rows()] == [{"0": 0.0, "1": 0.0, "2": 0.0}]
     assert unnamed.unpredicted == 1, "it is counted instead"
@@ -186,7 +187,7 @@ def test_what_the_collector_will_never_take_does_not_stop_the_rest(scripted: Scr
 def test_rows_without_room_are_dropped_counted_and_told(
     scripted: ScriptedCollector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sending, "LOT_ROWS", 1)
+    monkeypatch.setattr(sending, "CHUNK_ROWS", 1)
     monkeypatch.setattr(sending, "MOST_BYTES", 3 * len(msgspec.json.encode(rows(1))))
     sender = client(scripted)
     sender.offer(rows(*range(5)))

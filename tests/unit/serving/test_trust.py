@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from tests.support import models
 from viridian.api.manifest import MANIFEST_PATH, SIGNATURE_PATH
-from viridian.api.rejections import Refusal
+from viridian.api.rejections import ModelRejection
 from viridian.api.signing import Signature, Subject, key_id, parse, render, statement
 from viridian.serving.bundle.integrity import verify_directory
 from viridian.serving.bundle.trusted_keys import Trust, trusted_keys
@@ -50,7 +50,7 @@ def version(tmp_path: Path, signer: Ed25519PrivateKey) -> Path:
     return directory
 
 
-def refused(version: Path, trust: Trust) -> tuple[Refusal, str]:
+def refused(version: Path, trust: Trust) -> tuple[ModelRejection, str]:
     with pytest.raises(FetchFailed) as raised:
         verify_directory(version, "", trust)
     return raised.value.reason, str(raised.value)
@@ -134,30 +134,30 @@ def link_a_file(version: Path) -> None:
     (version / "MLmodel").symlink_to(version.parent / "MLmodel")
 
 
-ATTACKS: list[tuple[Callable[[Path], None], Refusal, str]] = [
-    (unsign, Refusal.UNSIGNED, "the version has no viridian/manifest.sig"),
-    (link_signature, Refusal.UNSIGNED, "the version has no viridian/manifest.sig"),
+ATTACKS: list[tuple[Callable[[Path], None], ModelRejection, str]] = [
+    (unsign, ModelRejection.UNSIGNED, "the version has no viridian/manifest.sig"),
+    (link_signature, ModelRejection.UNSIGNED, "the version has no viridian/manifest.sig"),
     (
         sign_with_another_key,
-        Refusal.UNKNOWN_KEY,
+        ModelRejection.UNKNOWN_KEY,
         "which the Secret of spec.model.signature.publicKeySecretRef does not",
     ),
-    (claim_the_trusted_key, Refusal.BAD_SIGNATURE, "does not belong to this viridian/manifest.json"),
-    (flip_a_bit_of_the_signature, Refusal.BAD_SIGNATURE, "does not belong to this viridian/manifest.json"),
-    (cut_the_signature, Refusal.BAD_SIGNATURE, "is not the JSON document"),
-    (make_the_signature_huge, Refusal.BAD_SIGNATURE, "larger than"),
-    (change_a_file_and_its_manifest, Refusal.BAD_SIGNATURE, "the signed statement is about another manifest"),
-    (put_another_statement_under_the_signature, Refusal.BAD_SIGNATURE, "does not belong to this"),
-    (change_a_file, Refusal.TAMPERED, "files differ from the manifest: 'model.onnx'"),
-    (change_the_profile, Refusal.TAMPERED, "files are not in the manifest: 'viridian/profile.json'"),
-    (drop_the_manifest, Refusal.TAMPERED, "but no viridian/manifest.json"),
-    (link_a_file, Refusal.TAMPERED, "'MLmodel' is a link"),
+    (claim_the_trusted_key, ModelRejection.BAD_SIGNATURE, "does not belong to this viridian/manifest.json"),
+    (flip_a_bit_of_the_signature, ModelRejection.BAD_SIGNATURE, "does not belong to this viridian/manifest.json"),
+    (cut_the_signature, ModelRejection.BAD_SIGNATURE, "is not the JSON document"),
+    (make_the_signature_huge, ModelRejection.BAD_SIGNATURE, "larger than"),
+    (change_a_file_and_its_manifest, ModelRejection.BAD_SIGNATURE, "the signed statement is about another manifest"),
+    (put_another_statement_under_the_signature, ModelRejection.BAD_SIGNATURE, "does not belong to this"),
+    (change_a_file, ModelRejection.TAMPERED, "files differ from the manifest: 'model.onnx'"),
+    (change_the_profile, ModelRejection.TAMPERED, "files are not in the manifest: 'viridian/profile.json'"),
+    (drop_the_manifest, ModelRejection.TAMPERED, "but no viridian/manifest.json"),
+    (link_a_file, ModelRejection.TAMPERED, "'MLmodel' is a link"),
 ]
 
 
 @pytest.mark.parametrize(("attack", "reason", "words"), ATTACKS, ids=[attack.__name__ for attack, _, _ in ATTACKS])
 def test_each_attack_has_its_reason(
-    version: Path, trust: Trust, attack: Callable[[Path], None], reason: Refusal, words: str
+    version: Path, trust: Trust, attack: Callable[[Path], None], reason: ModelRejection, words: str
 ) -> None:
     attack(version)
     found, sentence = refused(version, trust)
@@ -167,14 +167,14 @@ def test_each_attack_has_its_reason(
 
 @pytest.mark.parametrize(("attack", "reason", "words"), ATTACKS, ids=[attack.__name__ for attack, _, _ in ATTACKS])
 def test_where_none_is_required_a_signature_that_is_there_must_be_good_all_the_same(
-    version: Path, trust: Trust, attack: Callable[[Path], None], reason: Refusal, words: str
+    version: Path, trust: Trust, attack: Callable[[Path], None], reason: ModelRejection, words: str
 ) -> None:
     attack(version)
     lenient = Trust(trust.keys, required=False)
     if attack is unsign:
         verify_directory(version, "", lenient)
     elif attack is link_signature:
-        assert refused(version, lenient)[0] is Refusal.TAMPERED
+        assert refused(version, lenient)[0] is ModelRejection.TAMPERED
     else:
         assert refused(version, lenient)[0] is reason
 
@@ -182,7 +182,7 @@ def test_where_none_is_required_a_signature_that_is_there_must_be_good_all_the_s
 def test_who_trusts_nobody_does_not_look(version: Path) -> None:
     sign_with_another_key(version)
     verify_directory(version, "", Trust())
-    assert refused(version, Trust(None, required=True))[0] is Refusal.NO_TRUSTED_KEYS
+    assert refused(version, Trust(None, required=True))[0] is ModelRejection.NO_TRUSTED_KEYS
 
 
 class TestWhatItWasSignedAs:
@@ -202,7 +202,7 @@ class TestWhatItWasSignedAs:
         self, version: Path, trust: Trust, subject: Subject, words: str, required: bool
     ) -> None:
         reason, sentence = refused(version, replace(trust, subject=subject, required=required))
-        assert reason is Refusal.BAD_SIGNATURE
+        assert reason is ModelRejection.BAD_SIGNATURE
         assert words in sentence
         assert f"sign --model {subject.model}" in sentence
 
@@ -214,7 +214,7 @@ class TestWhatItWasSignedAs:
     ) -> None:
         sign(version, signer, Subject("churn"))
         verify_directory(version, "", replace(trust, subject=Subject("churn")))
-        assert refused(version, replace(trust, subject=CHURN))[0] is Refusal.BAD_SIGNATURE
+        assert refused(version, replace(trust, subject=CHURN))[0] is ModelRejection.BAD_SIGNATURE
 
     def test_the_form_of_earlier_releases_names_no_model(
         self, version: Path, trust: Trust, signer: Ed25519PrivateKey
@@ -225,7 +225,7 @@ class TestWhatItWasSignedAs:
         (version / SIGNATURE_PATH).write_bytes(render(Signature(name, value)))
         verify_directory(version, "", trust)
         reason, sentence = refused(version, replace(trust, subject=CHURN))
-        assert reason is Refusal.BAD_SIGNATURE
+        assert reason is ModelRejection.BAD_SIGNATURE
         assert "in the form of an earlier release" in sentence
         assert "sign --model churn --run run-2 <bundle>" in sentence
 
@@ -233,7 +233,7 @@ class TestWhatItWasSignedAs:
         """The value of one form is no value of the other."""
         signature = parse((version / SIGNATURE_PATH).read_bytes())
         (version / SIGNATURE_PATH).write_bytes(render(Signature(signature.key, signature.value)))
-        assert refused(version, trust)[0] is Refusal.BAD_SIGNATURE
+        assert refused(version, trust)[0] is ModelRejection.BAD_SIGNATURE
 
     def test_init_step_and_server_are_told_the_same(self) -> None:
         variables = {"VIRIDIAN_SIGNED_MODEL": "churn", "VIRIDIAN_SIGNED_RUN": "run-2"}
@@ -247,19 +247,19 @@ class TestRequiredByTheOperator:
         """The namespace trusts a key that the operator does not."""
         other = pem(Ed25519PrivateKey.generate()).decode()
         reason, sentence = refused(version, replace(trust, operator_keys=other))
-        assert reason is Refusal.UNKNOWN_KEY
+        assert reason is ModelRejection.UNKNOWN_KEY
         assert "the operator's --signature-keys does not hold" in sentence
 
     def test_one_of_its_keys_is_enough(self, version: Path, signer: Ed25519PrivateKey) -> None:
         keys = pem(Ed25519PrivateKey.generate()) + pem(signer)
         verify_directory(version, "", Trust(operator_keys=keys.decode(), subject=CHURN))
         reason, _ = refused(version, Trust(operator_keys=keys.decode(), subject=Subject("bank", CHURN.run)))
-        assert reason is Refusal.BAD_SIGNATURE
+        assert reason is ModelRejection.BAD_SIGNATURE
 
     def test_an_unsigned_version_is_refused_without_any_wish(self, version: Path, signer: Ed25519PrivateKey) -> None:
         unsign(version)
         reason, sentence = refused(version, Trust(operator_keys=pem(signer).decode()))
-        assert reason is Refusal.UNSIGNED
+        assert reason is ModelRejection.UNSIGNED
         assert "--signature-keys" in sentence
 
     def test_init_step_and_server_read_the_same_variable(self) -> None:
@@ -276,7 +276,7 @@ class TestKeys:
         assert trust.keys is not None
         former, following = trust.keys / "churn.pem", Ed25519PrivateKey.generate()
         sign(version, following, CHURN)
-        assert refused(version, trust)[0] is Refusal.UNKNOWN_KEY
+        assert refused(version, trust)[0] is ModelRejection.UNKNOWN_KEY
         both = former.read_bytes() + b"a remark\n" + pem(following)
         former.write_bytes(both)
         verify_directory(version, "", trust)
@@ -284,7 +284,7 @@ class TestKeys:
         former.unlink()
         verify_directory(version, "", trust)
         (trust.keys / "next.pem").write_bytes(pem(Ed25519PrivateKey.generate()))
-        assert refused(version, trust)[0] is Refusal.UNKNOWN_KEY
+        assert refused(version, trust)[0] is ModelRejection.UNKNOWN_KEY
 
     def test_a_mounted_secret_has_hidden_folders(self, trust: Trust) -> None:
         assert trust.keys is not None
@@ -310,7 +310,7 @@ class TestKeys:
         assert trust.keys is not None
         (trust.keys / "churn.pem").write_bytes(content)
         reason, sentence = refused(version, trust)
-        assert reason is Refusal.NO_TRUSTED_KEYS
+        assert reason is ModelRejection.NO_TRUSTED_KEYS
         assert words in sentence
 
     @pytest.mark.parametrize("there", [True, False])
@@ -318,7 +318,7 @@ class TestKeys:
         if there:
             (tmp_path / "none").mkdir()
         reason, sentence = refused(version, Trust(tmp_path / "none", required=True))
-        assert reason is Refusal.NO_TRUSTED_KEYS
+        assert reason is ModelRejection.NO_TRUSTED_KEYS
         assert "is missing, or holds nothing" in sentence
 
 
@@ -334,7 +334,7 @@ class TestSettings:
         sign_with_another_key(version)
         with pytest.raises(FetchFailed) as raised:
             fetch(fetch_settings([], variables), {})
-        assert raised.value.reason is Refusal.UNKNOWN_KEY
+        assert raised.value.reason is ModelRejection.UNKNOWN_KEY
         assert list((tmp_path / "model").iterdir()) == []
 
     def test_the_server_reads_the_same_variables(self) -> None:

@@ -36,7 +36,7 @@ from viridian.serving.bundle.integrity import verify_directory
 from viridian.serving.bundle.trusted_keys import Trust
 from viridian.serving.data.outputs import LABEL, PREDICTION, PROBABILITIES
 from viridian.serving.execution import model
-from viridian.serving.observation.live_profile import Answered, LiveProfile
+from viridian.serving.observation.live_profile import LiveProfile, PredictedRows
 from viridian.serving.protocols import invocations
 from viridian.serving.runtimes import loader
 from viridian.training.holdout import Holdout, holdout_of
@@ -242,7 +242,7 @@ def test_the_profile_is_what_the_server_counts_on(case: Case, tmp_path: Path) ->
         json.dumps({"dataframe_records": json.loads(one.holdout.features.to_json(orient="records"))}).encode(),
         model.reader(loaded.signature),
     )
-    live.add([Answered(batch, loaded.predict(batch))])
+    live.add([PredictedRows(batch, loaded.predict(batch))])
     taken = live.take()
     assert taken.features.keys() == stored.profile.features.keys()
     assert taken.rows == stored.profile.rows == 80

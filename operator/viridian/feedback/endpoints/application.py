@@ -23,9 +23,9 @@ from viridian.api.feedback import (
     SUBJECTS_PATH,
     WINDOWS_PATH,
     FrozenRows,
-    Keeping,
     PredictionBatch,
     ProfileWindow,
+    RetentionRules,
     Served,
     Stored,
 )
@@ -33,7 +33,7 @@ from viridian.api.performance import MAX_CLASSES
 from viridian.feedback import collector_metrics as figures
 from viridian.feedback.access.authorization import Caller, Right
 from viridian.feedback.collector_app import CollectorApp
-from viridian.feedback.collector_metrics import Fate, RowKind
+from viridian.feedback.collector_metrics import RowKind, RowResult
 from viridian.feedback.endpoints.middleware import json_answer, json_problem, route
 from viridian.feedback.endpoints.review_page import page_routes
 from viridian.feedback.figures.spans import Spans
@@ -42,12 +42,12 @@ from viridian.feedback.figures.windows import encoded
 from viridian.feedback.identifiers import MAX_TEXT, checked_id, checked_names, is_text
 from viridian.feedback.ingest.json_amounts import check_values
 from viridian.feedback.ingest.outcome_decoding import needs_label_right, outcomes
-from viridian.feedback.ingest.outcomes import StoreOutcomes, by_human
-from viridian.feedback.ingest.plausible_times import TIMES, believable
+from viridian.feedback.ingest.outcomes import StoreOutcomes, with_human_source
+from viridian.feedback.ingest.plausible_times import TIMES, is_plausible_time
 from viridian.feedback.ingest.predictions import StorePredictions, check_amount
 from viridian.feedback.ingest.profiles import StoreProfile, check_profile
 from viridian.feedback.number_texts import number
-from viridian.feedback.problems import Away, HttpProblem, Unknown, misunderstood
+from viridian.feedback.problems import HttpProblem, Unavailable, Unknown, misunderstood
 from viridian.feedback.review.review_sample import Sample, reviews
 from viridian.feedback.storage.erasure import EraseSubject
 from viridian.feedback.storage.keep_rules import CloseRules, GiveRules
@@ -64,13 +64,13 @@ _HASHED: Final = (
 )
 _PREDICTIONS = msgspec.json.Decoder(PredictionBatch)
 _PROFILES = msgspec.json.Decoder(ProfileWindow)
-_KEEPING = msgspec.json.Decoder(Keeping)
+_RETENTION_RULES = msgspec.json.Decoder(RetentionRules)
 _Document = TypeVar("_Document")
 
 
 def application(collector: CollectorApp) -> Starlette:
     """All routes."""
-    programs = _Programs(collector)
+    programs = _Api(collector)
     place = "/{namespace}/{deployment}"
     table = (
         ("POST", PREDICTIONS_PATH, programs.predictions),
@@ -93,7 +93,7 @@ def application(collector: CollectorApp) -> Starlette:
     return Starlette(routes=[*routes, *page_routes(collector)])
 
 
-class _Programs:
+class _Api:
     """One method for each route."""
 
     def __init__(self, collector: CollectorApp) -> None:
@@ -117,8 +117,8 @@ class _Programs:
         self._count(RowKind.PREDICTION, received.stored)
         for row in received.stored.refused:
             metrics.unstored(row["reason"])
-        metrics.rows(RowKind.PREDICTION, Fate.ERASED, received.erased)
-        metrics.rows(RowKind.OUTCOME, Fate.REFUSED, received.unfit)
+        metrics.rows(RowKind.PREDICTION, RowResult.ERASED, received.erased)
+        metrics.rows(RowKind.OUTCOME, RowResult.REFUSED, received.unfit)
         # A batch of which everything is here already was sent before, and its loss was counted then.
         if batch.dropped > 0 and (received.stored.stored or not received.stored.duplicates):
             metrics.dropped(served.namespace, served.deployment, batch.dropped)
@@ -158,13 +158,13 @@ class _Programs:
         collector.quotas.check_rate(namespace)
         async with collector.bodies.of(request, identity.tenant) as body:
             kind = request.headers.get("content-type", "")
-            told, refused = await collector.decoders.ask(identity.tenant, outcomes, kind, body, collector.clock())
+            decoded, refused = await collector.decoders.ask(identity.tenant, outcomes, kind, body, collector.clock())
             if reviewed:
-                told = [by_human(one) for one in told]
-            elif needs_label_right(told):
+                decoded = [with_human_source(one) for one in decoded]
+            elif needs_label_right(decoded):
                 await collector.access.require(identity, Right.LABEL, namespace)
-            collector.quotas.admit(namespace, len(told), len(body))
-            stored = await collector.writer.write(StoreOutcomes(namespace, told, tuple(refused)), namespace)
+            collector.quotas.admit(namespace, len(decoded), len(body))
+            stored = await collector.writer.write(StoreOutcomes(namespace, decoded, tuple(refused)), namespace)
         self._count(RowKind.OUTCOME, stored)
         return json_answer(stored)
 
@@ -187,14 +187,14 @@ class _Programs:
         identity = await self._caller(request)
         namespace, deployment = _place(request)
         await self._collector.access.require(identity, Right.KEEP, namespace, deployment)
-        async with self._read(request, identity, _KEEPING, "rules: deny, hash, allow, retention_seconds") as (
-            keeping,
+        async with self._read(request, identity, _RETENTION_RULES, "rules: deny, hash, allow, retention_seconds") as (
+            rules,
             _,
         ):
-            if keeping.retention_seconds is not None and not keeping.retention_seconds > 0:
+            if rules.retention_seconds is not None and not rules.retention_seconds > 0:
                 raise HttpProblem(400, "retention_seconds is above 0")
-            await self._collector.writer.write(GiveRules(namespace, deployment, keeping), namespace)
-        self._collector.privacy.give(namespace, deployment, keeping)
+            await self._collector.writer.write(GiveRules(namespace, deployment, rules), namespace)
+        self._collector.privacy.give(namespace, deployment, rules)
         return Response(status_code=204)
 
     async def close_rules(self, request: Request) -> Response:
@@ -291,13 +291,13 @@ class _Programs:
     async def healthy(self, _: Request) -> Response:
         """Whether the process still works; a restart helps where it does not."""
         if not self._collector.writer.alive:
-            raise Away("the writer")
+            raise Unavailable("the writer")
         return json_answer({"status": "ok"})
 
     async def ready(self, _: Request) -> Response:
         """Whether what is sent now would be stored."""
         if not self._collector.writer.alive:
-            raise Away("the writer")
+            raise Unavailable("the writer")
 
         def ask() -> None:
             with self._collector.database.writing.connect() as connection:
@@ -342,7 +342,9 @@ class _Programs:
         if not 0 <= window.sequence < _INT64:
             raise HttpProblem(400, "sequence counts the windows of a pod, from 0")
         now = self._collector.clock()
-        if not window.start < window.end or not all(believable(time, now) for time in (window.start, window.end)):
+        if not window.start < window.end or not all(
+            is_plausible_time(time, now) for time in (window.start, window.end)
+        ):
             raise HttpProblem(400, f"start is before end, and {TIMES}")
 
     async def _served(self, identity: Caller, served: Served) -> Served:
@@ -366,10 +368,10 @@ class _Programs:
 
     def _count(self, kind: RowKind, stored: Stored) -> None:
         metrics = self._collector.metrics
-        metrics.rows(kind, Fate.STORED, stored.stored)
-        metrics.rows(kind, Fate.DUPLICATE, stored.duplicates)
-        metrics.rows(kind, Fate.WAITING, stored.waiting)
-        metrics.rows(kind, Fate.REFUSED, len(stored.refused))
+        metrics.rows(kind, RowResult.STORED, stored.stored)
+        metrics.rows(kind, RowResult.DUPLICATE, stored.duplicates)
+        metrics.rows(kind, RowResult.WAITING, stored.waiting)
+        metrics.rows(kind, RowResult.REFUSED, len(stored.refused))
 
 
 def _namespace(request: Request, identity: Caller) -> str:

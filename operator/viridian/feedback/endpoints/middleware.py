@@ -13,7 +13,7 @@ from starlette.routing import Route
 
 from viridian.feedback.collector_metrics import CollectorMetrics
 from viridian.feedback.logs import note_failure
-from viridian.feedback.problems import Away, Full, HttpProblem
+from viridian.feedback.problems import Full, HttpProblem, Unavailable
 from viridian.feedback.storage.database import is_full
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -26,12 +26,16 @@ _HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 
 def route(
-    path: str, method: str, handler: Handler, metrics: CollectorMetrics, told: Callable[[HttpProblem], Response]
+    path: str,
+    method: str,
+    handler: Handler,
+    metrics: CollectorMetrics,
+    problem_response: Callable[[HttpProblem], Response],
 ) -> Route:
     """Problems become answers as `told` words them."""
 
     async def answer(request: Request) -> Response:
-        response = await _answered(handler, request, told)
+        response = await _handle(handler, request, problem_response)
         response.headers.update(_HEADERS)
         metrics.answered(f"{method} {path}", response.status_code)
         if response.status_code in REFUSED:
@@ -42,20 +46,20 @@ def route(
     return Route(path, answer, methods=[method])
 
 
-async def _answered(handler: Handler, request: Request, told: Callable[[HttpProblem], Response]) -> Response:
+async def _handle(handler: Handler, request: Request, problem_response: Callable[[HttpProblem], Response]) -> Response:
     try:
         return await handler(request)
     except HttpProblem as problem:
-        return told(problem)
+        return problem_response(problem)
     except ClientDisconnect:
-        return told(HttpProblem(400, "the request ended before its body"))
+        return problem_response(HttpProblem(400, "the request ended before its body"))
     except sa.exc.DataError as error:
         note_failure("the database did not understand a question", error)
-        return told(
+        return problem_response(
             HttpProblem(400, "the database cannot hold what was asked: a number is too large, or a text has a NUL")
         )
     except Exception as error:
-        return told(_explained(error))
+        return problem_response(_explained(error))
 
 
 def _explained(error: Exception) -> HttpProblem:
@@ -64,7 +68,7 @@ def _explained(error: Exception) -> HttpProblem:
         return Full()
     if isinstance(error, (sa.exc.DBAPIError, sa.exc.TimeoutError)):
         note_failure("the database does not answer", error)
-        return Away("the database")
+        return Unavailable("the database")
     note_failure("a request failed", error)
     return HttpProblem(500, "something went wrong here; the log of the collector says where")
 

@@ -25,11 +25,11 @@ from starlette.routing import Route
 
 from viridian.feedback.access.authorization import NOBODY, Caller, Right
 from viridian.feedback.collector_app import CollectorApp
-from viridian.feedback.collector_metrics import Fate, RowKind
+from viridian.feedback.collector_metrics import RowKind, RowResult
 from viridian.feedback.endpoints.middleware import route
 from viridian.feedback.identifiers import checked_names, is_id
-from viridian.feedback.ingest.outcome_decoding import COLUMNS, NotUnderstood, told_fields
-from viridian.feedback.ingest.outcomes import StoreOutcomes, by_human
+from viridian.feedback.ingest.outcome_decoding import COLUMNS, NotUnderstood, outcome_of_fields
+from viridian.feedback.ingest.outcomes import StoreOutcomes, with_human_source
 from viridian.feedback.problems import HttpProblem
 from viridian.feedback.review.review_sample import Review, Sample, reviews
 
@@ -173,16 +173,16 @@ class _Page:
 
     async def _store(self, namespace: str, deployment: str, form: Mapping[str, str]) -> None:
         try:
-            told = told_fields({name: form.get(name) for name in COLUMNS[:2]}, self._collector.clock())
+            outcome = outcome_of_fields({name: form.get(name) for name in COLUMNS[:2]}, self._collector.clock())
         except NotUnderstood as problem:
             raise HttpProblem(400, f"the answer was not understood: {problem}") from None
         # The person may label here, which says nothing about the other deployments of the namespace.
-        answer = StoreOutcomes(namespace, [by_human(told)], deployment=deployment)
+        answer = StoreOutcomes(namespace, [with_human_source(outcome)], deployment=deployment)
         stored = await self._collector.writer.write(answer, namespace)
         if stored.refused:
             raise HttpProblem(400, f"the answer was not understood: {stored.refused[0]['problem']}")
-        self._collector.metrics.rows(RowKind.OUTCOME, Fate.STORED, stored.stored)
-        self._collector.metrics.rows(RowKind.OUTCOME, Fate.DUPLICATE, stored.duplicates)
+        self._collector.metrics.rows(RowKind.OUTCOME, RowResult.STORED, stored.stored)
+        self._collector.metrics.rows(RowKind.OUTCOME, RowResult.DUPLICATE, stored.duplicates)
 
     async def _next(self, session: _Session, identity: Caller, namespace: str, deployment: str) -> Review | None:
         collector = self._collector

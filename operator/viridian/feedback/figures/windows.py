@@ -25,7 +25,7 @@ from viridian.judgement.merging import ShapesDiffer, merge_performances, merge_p
 _REMEMBERED_BYTES: Final = 64 << 20
 _ENTRY_BYTES: Final = 500
 """What an entry takes beside its content."""
-_AT_ONCE: Final = 100
+_SERVERS_PER_READ: Final = 100
 """Profiles that are fetched together: they are many, and each is large."""
 MAX_ANSWER_BYTES: Final = 64 << 20
 """As much as the operator reads."""
@@ -180,8 +180,8 @@ def encoded(windows: Iterable[Window]) -> bytes:
 def _stored(connection: sa.Connection, served: int, keys: list[int]) -> Iterator[tuple[int, bytes]]:
     """Shape and content of these profiles, a few of them at a time in memory."""
     table = tables.profiles
-    for begin in range(0, len(keys), _AT_ONCE):
-        some = keys[begin : begin + _AT_ONCE]
+    for begin in range(0, len(keys), _SERVERS_PER_READ):
+        some = keys[begin : begin + _SERVERS_PER_READ]
         query = sa.select(table.c.shape, table.c.profile).where(table.c.served == served, table.c.key.in_(some))
         yield from ((row.shape, row.profile) for row in connection.execute(query.order_by(table.c.key)).all())
 

@@ -19,8 +19,8 @@ from viridian.feedback.identifiers import MAX_TEXT, is_id, is_text
 from viridian.feedback.ingest import parquet
 from viridian.feedback.ingest.csv_reader import NotCsv, TooWide, csv_rows
 from viridian.feedback.ingest.json_amounts import check_values
-from viridian.feedback.ingest.outcomes import RANKS, Told
-from viridian.feedback.ingest.plausible_times import TIMES, believable
+from viridian.feedback.ingest.outcomes import RANKS, OutcomeInput
+from viridian.feedback.ingest.plausible_times import TIMES, is_plausible_time
 from viridian.feedback.number_texts import number
 from viridian.feedback.problems import HttpProblem, misunderstood
 
@@ -38,7 +38,7 @@ MAX_UNPACKED: Final = 64 << 20
 _row = msgspec.json.Decoder(Outcome)
 _several = msgspec.json.Decoder(list[msgspec.Raw])
 
-Understood = tuple[list[Told], list[dict[str, Any]]]
+Understood = tuple[list[OutcomeInput], list[dict[str, Any]]]
 """Rows, and those that were not understood: `row` and `problem`."""
 
 
@@ -52,18 +52,18 @@ def outcomes(content_type: str, body: bytes, now: float) -> Understood:
     read = _READERS.get(kind)
     if read is None:
         raise HttpProblem(415, f"outcomes are sent as {_FORMS}; the Content-Type must say which: {', '.join(_READERS)}")
-    told: list[Told] = []
+    decoded: list[OutcomeInput] = []
     refused: list[dict[str, Any]] = []
     for row, make in enumerate(read(body)):
         if row >= MAX_ROWS:
             raise HttpProblem(413, f"at most {MAX_ROWS} outcomes at once; send them in parts")
         try:
-            told.append(_told(row, make(), now))
+            decoded.append(_outcome_input(row, make(), now))
         except NotUnderstood as problem:
             refused.append({"row": row, "problem": str(problem)})
-    if not told and len(refused) == 1 and kind in _SINGLE:
+    if not decoded and len(refused) == 1 and kind in _SINGLE:
         raise HttpProblem(400, f"the outcome was not understood: {refused[0]['problem']}")
-    return told, refused
+    return decoded, refused
 
 
 _Make = Callable[[], Outcome]
@@ -129,34 +129,34 @@ def _form(body: bytes) -> Iterator[_Make]:
 
 def _from_fields(fields: dict[str, Any]) -> Outcome:
     """Of tables and forms: everything may be text, and empty means not said."""
-    said = {name: value for name, value in fields.items() if name in COLUMNS and value is not None and value != ""}
-    if isinstance(said.get("time"), str) and (seconds := number(said["time"])) is not None:
-        said["time"] = seconds
+    value = {name: value for name, value in fields.items() if name in COLUMNS and value is not None and value != ""}
+    if isinstance(value.get("time"), str) and (seconds := number(value["time"])) is not None:
+        value["time"] = seconds
     try:
-        return msgspec.convert(said, Outcome)
+        return msgspec.convert(value, Outcome)
     except msgspec.ValidationError as error:
         raise NotUnderstood(misunderstood(error, "an outcome with prediction_id and outcome").sentence) from None
 
 
-def told_fields(fields: dict[str, Any], now: float) -> Told:
+def outcome_of_fields(fields: dict[str, Any], now: float) -> OutcomeInput:
     """One outcome out of a form's fields."""
-    return _told(0, _from_fields(fields), now)
+    return _outcome_input(0, _from_fields(fields), now)
 
 
-def _told(row: int, outcome: Outcome, now: float) -> Told:
+def _outcome_input(row: int, outcome: Outcome, now: float) -> OutcomeInput:
     if not is_id(outcome.prediction_id):
         raise NotUnderstood("a prediction_id has letters, digits, '.', '_' and '-', and at most 64 of them")
-    said = outcome.outcome
-    if isinstance(said, str) and not (said and is_text(said)):
+    value = outcome.outcome
+    if isinstance(value, str) and not (value and is_text(value)):
         raise NotUnderstood(f"an outcome has 1 to {MAX_TEXT} characters, none of them NUL")
-    if isinstance(said, float) and not math.isfinite(said):
+    if isinstance(value, float) and not math.isfinite(value):
         raise NotUnderstood("the outcome is no finite number")
     if not is_text(outcome.label_definition):
         raise NotUnderstood(f"label_definition has at most {MAX_TEXT} characters, none of them NUL")
     time = _seconds(outcome.time)
-    if time is not None and not believable(time, now):
+    if time is not None and not is_plausible_time(time, now):
         raise NotUnderstood(TIMES)
-    return Told(row, outcome.prediction_id, said, time, RANKS[outcome.source], outcome.label_definition)
+    return OutcomeInput(row, outcome.prediction_id, value, time, RANKS[outcome.source], outcome.label_definition)
 
 
 def _seconds(time: float | str | None) -> float | None:
@@ -173,9 +173,9 @@ def _seconds(time: float | str | None) -> float | None:
     return parsed.timestamp() + leap
 
 
-def needs_label_right(told: Iterable[Told]) -> bool:
+def needs_label_right(decoded: Iterable[OutcomeInput]) -> bool:
     """Whether somebody speaks as a person whose word counts most."""
-    return any(one.rank == RANKS[Source.HUMAN] for one in told)
+    return any(one.rank == RANKS[Source.HUMAN] for one in decoded)
 
 
 _READERS: Final[dict[str, Callable[[bytes], Iterator[_Make]]]] = {

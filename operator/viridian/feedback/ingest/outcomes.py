@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from viridian.api.feedback import Source, Stored
 from viridian.feedback.storage import tables
 from viridian.feedback.storage.dialects import insert_into, parts, rows_written
-from viridian.feedback.storage.label_numbers import InvalidRow, Said
+from viridian.feedback.storage.label_numbers import InvalidRow, OutcomeValue
 from viridian.feedback.storage.usage import ROW_BYTES, add_usage, size_of
 from viridian.feedback.storage.writer import Transaction
 
@@ -23,13 +23,13 @@ SOURCES: Final = {rank: source for source, rank in RANKS.items()}
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class OutcomeInput:
     """One outcome that was understood."""
 
     row: int
     """Its place in what was sent."""
     prediction_id: str
-    outcome: Said
+    outcome: OutcomeValue
     time: float | None
     rank: int
     label_definition: str = ""
@@ -40,7 +40,7 @@ class StoreOutcomes:
     """Outcomes of predictions in one namespace, with what could not be understood of the same upload."""
 
     namespace: str
-    told: Sequence[Told]
+    told: Sequence[OutcomeInput]
     refused: tuple[dict[str, Any], ...] = ()
     deployment: str = ""
     """Where given, only its predictions are meant, and those that are here."""
@@ -105,7 +105,7 @@ def join_waiting(transaction: Transaction, space: int, ids: Sequence[str]) -> in
             .where(waiting.c.space == space, waiting.c.id.in_(some))
         ).all()
         for row in found:
-            told = Told(0, row.id, msgspec.json.decode(row.outcome), row.time, row.rank, row.label_definition)
+            told = OutcomeInput(0, row.id, msgspec.json.decode(row.outcome), row.time, row.rank, row.label_definition)
             try:
                 number = transaction.catalog.by_key(connection, row.served).labels.number(told.outcome)
             except InvalidRow:
@@ -130,7 +130,7 @@ def _waiting_size(connection: sa.Connection, space: int, rows: Sequence[Mapping[
     )
 
 
-def by_human(told: Told) -> Told:
+def with_human_source(told: OutcomeInput) -> OutcomeInput:
     """The same, said by a person whose task it is to say so."""
     return replace(told, rank=RANKS[Source.HUMAN])
 
@@ -147,7 +147,7 @@ def _predictions(connection: sa.Connection, space: int, ids: Sequence[str]) -> d
     }
 
 
-def _outcome_row(told: Told, key: int, number: float, now: float) -> dict[str, Any]:
+def _outcome_row(told: OutcomeInput, key: int, number: float, now: float) -> dict[str, Any]:
     return {
         "prediction": key,
         "actual": number,
@@ -157,7 +157,7 @@ def _outcome_row(told: Told, key: int, number: float, now: float) -> dict[str, A
     }
 
 
-def _waiting_row(told: Told, space: int, now: float) -> dict[str, Any]:
+def _waiting_row(told: OutcomeInput, space: int, now: float) -> dict[str, Any]:
     return {
         "space": space,
         "id": told.prediction_id,
@@ -175,8 +175,8 @@ def _replace_lesser(connection: sa.Connection, table: sa.Table, rows: list[dict[
         return 0
     insert = insert_into(connection, table)
     new = insert.excluded
-    said = [table.c.actual] if table is tables.outcomes else [table.c.outcome]
-    content = [*said, table.c.time, table.c.rank, table.c.label_definition]
+    outcome_column = [table.c.actual] if table is tables.outcomes else [table.c.outcome]
+    content = [*outcome_column, table.c.time, table.c.rank, table.c.label_definition]
     statement = insert.on_conflict_do_update(
         index_elements=list(table.primary_key.columns),
         set_={column.name: new[column.name] for column in content},

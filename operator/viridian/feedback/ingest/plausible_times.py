@@ -11,6 +11,6 @@ _AHEAD: Final = 86_400.0
 TIMES: Final = "times are seconds since 1970, neither milliseconds nor nanoseconds, from 2000-01-01 to a day from now"
 
 
-def believable(time: float, now: float) -> bool:
+def is_plausible_time(time: float, now: float) -> bool:
     """Whether something can have happened then; both are seconds since 1970."""
     return _EARLIEST <= time <= now + _AHEAD

@@ -15,7 +15,7 @@ from viridian.api.feedback import SCORE_ROUNDING, Block, Prediction, PredictionB
 from viridian.api.profile import MAX_FEATURES
 from viridian.feedback.identifiers import MAX_TEXT, is_id, is_text
 from viridian.feedback.ingest.outcomes import join_waiting
-from viridian.feedback.ingest.plausible_times import TIMES, believable
+from viridian.feedback.ingest.plausible_times import TIMES, is_plausible_time
 from viridian.feedback.ingest.stored_rows import Filter
 from viridian.feedback.problems import HttpProblem
 from viridian.feedback.storage import tables
@@ -25,7 +25,7 @@ from viridian.feedback.storage.label_numbers import InvalidRow
 from viridian.feedback.storage.usage import ROW_BYTES, add_usage
 from viridian.feedback.storage.writer import Transaction
 
-LOT_BITS: Final = 62
+SAMPLING_KEY_BITS: Final = 62
 MAX_ROWS: Final = 50_000
 MAX_STORED: Final = 64 << 20
 """Bytes of a batch as it is stored, where each row names its features; in a block they are named once."""
@@ -132,7 +132,7 @@ def _check(prediction: Prediction, now: float) -> None:
         raise _RefusedRow(
             Unstored.VARIANT, f"the name of a variant has at most {MAX_TEXT} characters, none of them NUL"
         )
-    if not believable(prediction.time, now):
+    if not is_plausible_time(prediction.time, now):
         raise _RefusedRow(Unstored.TIME, TIMES)
 
 
@@ -148,7 +148,7 @@ def _probability(score: float | None) -> float | None:
 def lot(prediction_id: str) -> int:
     """A number that the id alone decides, evenly spread over [0, 2**LOT_BITS): samples are drawn by it."""
     digest = hashlib.blake2b(prediction_id.encode(), digest_size=8, person=b"review").digest()
-    return int.from_bytes(digest) >> (64 - LOT_BITS)
+    return int.from_bytes(digest) >> (64 - SAMPLING_KEY_BITS)
 
 
 def _insert(connection: sa.Connection, rows: list[_Row]) -> int:

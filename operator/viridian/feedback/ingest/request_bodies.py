@@ -15,7 +15,7 @@ from viridian.http.bodies import SLOW, announced_length
 
 TENANTS: Final = 4
 """So many have their whole share of the memory at the same time."""
-AT_ONCE: Final = 3
+MAX_CONCURRENT: Final = 3
 """A share holds the largest body together with what is made of it, or so many of the largest bodies."""
 _VALUE_BYTES: Final = 64
 """What is made of a JSON value takes about as much."""
@@ -26,7 +26,7 @@ class Bodies:
 
     def __init__(self, max_bytes: int) -> None:
         self._max = max_bytes
-        self._share = max_bytes * AT_ONCE
+        self._share = max_bytes * MAX_CONCURRENT
         self._left = self._share * TENANTS
         self._taken: Counter[str] = Counter()
 
@@ -50,7 +50,7 @@ class Bodies:
             if SLOW in request.scope:
                 raise TooSlow
             body = b"".join(parts)
-            room.take(min(values(body) * _VALUE_BYTES, self._max * (AT_ONCE - 1)))
+            room.take(min(values(body) * _VALUE_BYTES, self._max * (MAX_CONCURRENT - 1)))
             yield body
 
     def take(self, tenant: str, number: int) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from viridian.api.feedback import Keeping, Value
+from viridian.api.feedback import RetentionRules, Value
 from viridian.api.privacy import keyed_hash
 
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
@@ -45,16 +45,18 @@ class Filter:
 class Privacy:
     """The rules of all deployments: what is configured here, and on top of it what each has been given."""
 
-    def __init__(self, key: bytes, everywhere: Keeping, configured: Mapping[tuple[str, str], Keeping]) -> None:
+    def __init__(
+        self, key: bytes, everywhere: RetentionRules, configured: Mapping[tuple[str, str], RetentionRules]
+    ) -> None:
         self._key = key
         self._everywhere = everywhere
         self._configured = configured
-        self._given: dict[tuple[str, str], Keeping] = {}
+        self._given: dict[tuple[str, str], RetentionRules] = {}
         self._closed: set[tuple[str, str]] = set()
 
-    def give(self, namespace: str, deployment: str, keeping: Keeping) -> None:
+    def give(self, namespace: str, deployment: str, rules: RetentionRules) -> None:
         """From now on these count as well."""
-        self._given[namespace, deployment] = keeping
+        self._given[namespace, deployment] = rules
         self._closed.discard((namespace, deployment))
 
     def close(self, namespace: str, deployment: str) -> None:
@@ -85,17 +87,17 @@ class Privacy:
     def of(self, namespace: str, deployment: str) -> Filter:
         """All that counts for one deployment together."""
         place = (namespace, deployment)
-        said = [
-            keeping
-            for keeping in (self._everywhere, self._configured.get(place), self._given.get(place))
-            if keeping is not None
+        in_force = [
+            rules
+            for rules in (self._everywhere, self._configured.get(place), self._given.get(place))
+            if rules is not None
         ]
-        allowed = [frozenset(keeping.allow) for keeping in said if keeping.allow is not None]
-        retentions = [keeping.retention_seconds for keeping in said if keeping.retention_seconds is not None]
+        allowed = [frozenset(rules.allow) for rules in in_force if rules.allow is not None]
+        retentions = [rules.retention_seconds for rules in in_force if rules.retention_seconds is not None]
         return Filter(
             key=self._key,
-            deny=frozenset(name for keeping in said for name in keeping.deny),
-            hash=frozenset(name for keeping in said for name in keeping.hash),
+            deny=frozenset(name for rules in in_force for name in rules.deny),
+            hash=frozenset(name for rules in in_force for name in rules.hash),
             allow=frozenset.intersection(*allowed) if allowed else None,
             retention_seconds=min(retentions, default=None),
         )

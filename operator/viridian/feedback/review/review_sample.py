@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from viridian.api.feedback import Source, Value
 from viridian.api.profile import Task
 from viridian.feedback.ingest.outcomes import RANKS
-from viridian.feedback.ingest.predictions import LOT_BITS
+from viridian.feedback.ingest.predictions import SAMPLING_KEY_BITS
 from viridian.feedback.storage import tables
 from viridian.feedback.storage.catalog import Known, servers_of
 
@@ -87,7 +87,7 @@ def _candidates(connection: sa.Connection, servers: dict[int, Known], sample: Sa
             predictions.c.served.in_(sorted(servers)),
             predictions.c.time >= sample.start,
             predictions.c.time < sample.end,
-            predictions.c.lot < int(sample.rate * (1 << LOT_BITS)),
+            predictions.c.lot < int(sample.rate * (1 << SAMPLING_KEY_BITS)),
             sa.or_(outcomes.c.rank.is_(None), outcomes.c.rank < RANKS[Source.HUMAN]),
         )
         .order_by(predictions.c.lot)

@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 import sqlalchemy as sa
 
-from viridian.api.feedback import Keeping
+from viridian.api.feedback import RetentionRules
 from viridian.feedback.storage import tables
 from viridian.feedback.storage.catalog import space_of
 from viridian.feedback.storage.database import immediate
@@ -26,16 +26,16 @@ class GiveRules:
 
     namespace: str
     deployment: str
-    keeping: Keeping
+    rules: RetentionRules
     rows = 1
 
     def run(self, transaction: Transaction) -> None:
         connection, table = transaction.connection, tables.rules
         space = transaction.catalog.space(connection, self.namespace)
         here = (table.c.space == space, table.c.deployment == self.deployment)
-        document = msgspec.json.encode(self.keeping)
-        said = connection.execute(sa.select(table.c.document, table.c.closed).where(*here)).one_or_none()
-        if said is not None and said.document == document and said.closed is None:
+        document = msgspec.json.encode(self.rules)
+        stored = connection.execute(sa.select(table.c.document, table.c.closed).where(*here)).one_or_none()
+        if stored is not None and stored.document == document and stored.closed is None:
             return
         connection.execute(table.delete().where(*here))
         connection.execute(table.insert(), {"space": space, "deployment": self.deployment, "document": document})
@@ -80,7 +80,7 @@ class ForgetRules:
 class Given:
     """What one deployment was told to keep, and whether it is still there."""
 
-    keeping: Keeping
+    rules: RetentionRules
     closed: bool = False
 
 
@@ -92,7 +92,7 @@ def given_rules(engine: sa.Engine) -> dict[tuple[str, str], Given]:
     )
     with engine.connect() as connection:
         return {
-            (namespace, deployment): Given(msgspec.json.decode(document, type=Keeping), closed is not None)
+            (namespace, deployment): Given(msgspec.json.decode(document, type=RetentionRules), closed is not None)
             for namespace, deployment, document, closed in connection.execute(query)
         }
 

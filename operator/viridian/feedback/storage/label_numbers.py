@@ -13,7 +13,7 @@ from viridian.api.privacy import plain
 from viridian.api.profile import Task
 from viridian.feedback.number_texts import number
 
-Said = float | int | str | bool
+OutcomeValue = float | int | str | bool
 
 _WHOLE: Final = re.compile(r"([+-]?[0-9]+)\.0*")
 
@@ -47,11 +47,11 @@ class Labels:
                 positions.setdefault(name, position)
         object.__setattr__(self, "_positions", positions)
 
-    def number(self, said: Said) -> float:
+    def number(self, value: OutcomeValue) -> float:
         """Raises Unfit, without repeating what was said."""
         if self.task is Task.REGRESSION:
-            return _value(said)
-        text = plain(said)
+            return _value(value)
+        text = plain(value)
         # The model's own spelling first: its classes may differ in case alone, or in blanks around them.
         for spelling in (text, text.strip(), _spelt(text.strip())):
             if (position := self._positions.get(spelling)) is not None:
@@ -69,11 +69,11 @@ def _spelt(text: str) -> str:
     return whole[1] if whole else text.casefold()
 
 
-def _value(said: Said) -> float:
+def _value(value: OutcomeValue) -> float:
     try:
-        value = number(said.strip()) if isinstance(said, str) else float(said)
+        found = number(value.strip()) if isinstance(value, str) else float(value)
     except OverflowError:
-        value = None
-    if value is None or isinstance(said, bool) or not math.isfinite(value):
+        found = None
+    if found is None or isinstance(value, bool) or not math.isfinite(found):
         raise InvalidRow("the model predicts numbers, and it is none")
-    return value
+    return found

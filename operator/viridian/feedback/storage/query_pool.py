@@ -15,7 +15,7 @@ from typing import Final, ParamSpec, TypeVar
 from viridian.feedback.problems import RETRY_SECONDS, HttpProblem
 from viridian.feedback.storage.fair_queue import Turns
 
-AT_ONCE: Final = 3
+MAX_CONCURRENT: Final = 3
 _MOST_WAITING: Final = 64
 """Of one namespace; of all together four times as many."""
 _NAMESPACES: Final = 4
@@ -26,7 +26,7 @@ _Answer = TypeVar("_Answer")
 class Readers:
     """Those who look things up; what is stored meanwhile does not wait for them."""
 
-    def __init__(self, at_once: int = AT_ONCE) -> None:
+    def __init__(self, at_once: int = MAX_CONCURRENT) -> None:
         self._at_once = at_once
         self._threads = ThreadPoolExecutor(max_workers=at_once, thread_name_prefix="reader")
         self._turns: Turns[asyncio.Future[None]] = Turns()
@@ -49,7 +49,7 @@ class Readers:
         thread = self._threads.submit(question, *arguments, **named)
         loop = asyncio.get_running_loop()
         # Counted until it has ended, which may be long after whoever asked has gone.
-        thread.add_done_callback(lambda _: _soon(loop, partial(self._answered, namespace)))
+        thread.add_done_callback(lambda _: _schedule(loop, partial(self._answered, namespace)))
         return await asyncio.wrap_future(thread)
 
     def stop(self) -> None:
@@ -96,6 +96,6 @@ def _less(counts: Counter[str], name: str) -> None:
         del counts[name]
 
 
-def _soon(loop: asyncio.AbstractEventLoop, function: Callable[[], None]) -> None:
+def _schedule(loop: asyncio.AbstractEventLoop, function: Callable[[], None]) -> None:
     if not loop.is_closed():
         loop.call_soon_threadsafe(function)

@@ -19,7 +19,7 @@ import sqlalchemy as sa
 
 from viridian.feedback.collector_metrics import CollectorMetrics
 from viridian.feedback.logs import note_failure
-from viridian.feedback.problems import Away, CollectorBusy, Full, HttpProblem, Servers
+from viridian.feedback.problems import CollectorBusy, Full, HttpProblem, Servers, Unavailable
 from viridian.feedback.storage.catalog import Catalog
 from viridian.feedback.storage.database import immediate, is_full, scrub
 from viridian.feedback.storage.fair_queue import Turns
@@ -103,7 +103,7 @@ class Writer:
         Whoever is patient waits in a full queue, too: the sweeper, who makes room and has one piece of work at a time.
         """
         if self._stopping:
-            raise Away("the collector is being stopped and")
+            raise Unavailable("the collector is being stopped and")
         if not patient and not self._admits(namespace, work.rows):
             raise CollectorBusy
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
@@ -181,7 +181,7 @@ class Writer:
             return HttpProblem(
                 400, "the database cannot hold what was sent: a number is too large, or a text has a NUL"
             )
-        return Away("the database") if isinstance(error, (sa.exc.DBAPIError, sa.exc.TimeoutError)) else error
+        return Unavailable("the database") if isinstance(error, (sa.exc.DBAPIError, sa.exc.TimeoutError)) else error
 
 
 def _result(work: WriteJob[Any], transaction: Transaction) -> Any:

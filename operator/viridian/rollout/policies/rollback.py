@@ -149,7 +149,7 @@ def unserved(state: RolloutState, slot: Slot) -> str | None:
     if slot_state is None or since is None or state.now - since < UNSERVED:
         return None
     failure_message = state.failure_message(slot)
-    return f"no pod of it has been ready for {durations.spoken(state.now - since)}{failure_message}"
+    return f"no pod of it has been ready for {durations.format_duration(state.now - since)}{failure_message}"
 
 
 # ---- Commands of people ----

@@ -324,7 +324,7 @@ def _hold(state: RolloutState, traffic: Traffic, trial: Trial, _: tuple[Judgemen
     left = since + durations.parse(step.duration) - state.now
     if left > timedelta():
         return RolloutDecision(
-            traffic, reasons.ROLLING_OUT, f"{durations.spoken(left)} of {step.duration}", trial.revision
+            traffic, reasons.ROLLING_OUT, f"{durations.format_duration(left)} of {step.duration}", trial.revision
         )
     answered = _answered(state, traffic, trial)
     if step.min_requests and answered < step.min_requests:

@@ -10,7 +10,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, Final
 
-from viridian.api.rejections import Refusal
+from viridian.api.rejections import ModelRejection
 from viridian.api.texts import one_line
 from viridian.serving import json_sizes
 from viridian.serving.bundle import plain_yaml, signature
@@ -111,12 +111,18 @@ def _refuse_pickle(name: str, serialization: str) -> None:
 
 def pickled(name: str) -> BundleRefused:
     """The refusal of a pickle, with what to write instead."""
-    return BundleRefused(f"{name} is a pickle, which runs code when it is loaded: refused; {_ADVICE}", Refusal.PICKLE)
+    return BundleRefused(
+        f"{name} is a pickle, which runs code when it is loaded: refused; {_ADVICE}", ModelRejection.PICKLE
+    )
 
 
 def unreadable(payload: Path, why: str) -> BundleRefused:
     """The refusal of a payload that is not what its name says; a pickle by another name is called one."""
-    return pickled(payload.name) if is_pickle(payload) else BundleRefused(f"{payload.name} {why}", Refusal.MALFORMED)
+    return (
+        pickled(payload.name)
+        if is_pickle(payload)
+        else BundleRefused(f"{payload.name} {why}", ModelRejection.MALFORMED)
+    )
 
 
 def _inside(directory: Path, name: str) -> Path:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from viridian.api.manifest import MANIFEST_PATH, MAX_FILES, MAX_MANIFEST_BYTES, ManifestError, verify
-from viridian.api.rejections import Refusal
+from viridian.api.rejections import ModelRejection
 from viridian.serving.bundle.trusted_keys import ANYONE, Trust, check_signature
 from viridian.serving.errors import FetchFailed
 
@@ -25,7 +25,7 @@ def verify_directory(directory: Path, digest: str, trust: Trust = ANYONE) -> Non
         elif digest:
             raise ManifestError(f"the version has no {MANIFEST_PATH}, but the digest {digest} was asked for")
     except ManifestError as error:
-        raise FetchFailed(f"the model is refused: {error}", Refusal.TAMPERED) from error
+        raise FetchFailed(f"the model is refused: {error}", ModelRejection.TAMPERED) from error
 
 
 def _manifest(path: Path) -> bytes | None:

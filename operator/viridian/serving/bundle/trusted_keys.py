@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from viridian.api.manifest import MANIFEST_PATH, SIGNATURE_PATH
-from viridian.api.rejections import Refusal
+from viridian.api.rejections import ModelRejection
 from viridian.api.signing import (
     MAX_SIGNATURE_BYTES,
     Signature,
@@ -51,7 +51,7 @@ def check_signature(directory: Path, manifest: bytes | None, trust: Trust) -> No
         _check_for_operator(directory, manifest, trust)
     if trust.keys is None:
         if trust.required:
-            raise FetchFailed("a signature is required, and no trusted keys are given", Refusal.NO_TRUSTED_KEYS)
+            raise FetchFailed("a signature is required, and no trusted keys are given", ModelRejection.NO_TRUSTED_KEYS)
         return
     signature = _signature(directory / SIGNATURE_PATH)
     if signature is None:
@@ -59,11 +59,11 @@ def check_signature(directory: Path, manifest: bytes | None, trust: Trust) -> No
             raise FetchFailed(
                 f"the version has no {SIGNATURE_PATH}, and spec.model.signature.required asks for one: "
                 "let VIRIDIAN_SIGNING_KEY_FILE name the key where it is bundled",
-                Refusal.UNSIGNED,
+                ModelRejection.UNSIGNED,
             )
         return
     if manifest is None:
-        raise FetchFailed(f"the version has {SIGNATURE_PATH}, but no {MANIFEST_PATH}", Refusal.TAMPERED)
+        raise FetchFailed(f"the version has {SIGNATURE_PATH}, but no {MANIFEST_PATH}", ModelRejection.TAMPERED)
     _verify(signature, manifest, trusted_keys(trust.keys))
     if signature.payload is not None:
         _subject(signature.payload, manifest)
@@ -77,7 +77,7 @@ def _check_for_operator(directory: Path, manifest: bytes | None, trust: Trust) -
         raise FetchFailed(
             f"the version has no {SIGNATURE_PATH}, and the operator's --signature-keys ask for one in this namespace: "
             "let VIRIDIAN_SIGNING_KEY_FILE name a key that its administrator trusts where it is bundled",
-            Refusal.UNSIGNED,
+            ModelRejection.UNSIGNED,
         )
     keys = public_keys("", trust.operator_keys.encode(), source=_OPERATOR)
     _verify(signature, manifest, keys, source=_OPERATOR)
@@ -95,7 +95,7 @@ def _signature(path: Path) -> Signature | None:
     try:
         return parse(document)
     except SignatureMalformed as error:
-        raise FetchFailed(f"{SIGNATURE_PATH} is refused: {error}", Refusal.BAD_SIGNATURE) from error
+        raise FetchFailed(f"{SIGNATURE_PATH} is refused: {error}", ModelRejection.BAD_SIGNATURE) from error
 
 
 def _verify(signature: Signature, manifest: bytes, keys: dict[str, Ed25519PublicKey], *, source: str = _SOURCE) -> None:
@@ -106,13 +106,14 @@ def _verify(signature: Signature, manifest: bytes, keys: dict[str, Ed25519Public
         raise FetchFailed(
             f"the version is signed with the key {signature.key!r}, which {source} does not hold; "
             f"it holds {', '.join(sorted(keys))}",
-            Refusal.UNKNOWN_KEY,
+            ModelRejection.UNKNOWN_KEY,
         )
     try:
         key.verify(signature.value, signature.signed(manifest))
     except InvalidSignature as error:
         raise FetchFailed(
-            f"the signature of the key {signature.key} does not belong to this {MANIFEST_PATH}", Refusal.BAD_SIGNATURE
+            f"the signature of the key {signature.key} does not belong to this {MANIFEST_PATH}",
+            ModelRejection.BAD_SIGNATURE,
         ) from error
 
 
@@ -123,25 +124,25 @@ def _check_subject(signature: Signature, manifest: bytes, wanted: Subject) -> No
         f"{f'--run {wanted.run} ' if wanted.run else ''}<bundle>"
     )
     if signature.payload is None:
-        said = "the version is signed in the form of an earlier release, which names no model, so it may be another's"
-        raise FetchFailed(f"{said}; {again}", Refusal.BAD_SIGNATURE)
+        reason = "the version is signed in the form of an earlier release, which names no model, so it may be another's"
+        raise FetchFailed(f"{reason}; {again}", ModelRejection.BAD_SIGNATURE)
     found = _subject(signature.payload, manifest)
     if found.model != wanted.model:
-        said = f"the version is signed as one of the model {found.model!r}, and served as one of {wanted.model!r}"
-        raise FetchFailed(f"{said}; if that is wanted, {again}", Refusal.BAD_SIGNATURE)
+        reason = f"the version is signed as one of the model {found.model!r}, and served as one of {wanted.model!r}"
+        raise FetchFailed(f"{reason}; if that is wanted, {again}", ModelRejection.BAD_SIGNATURE)
     if found.run != wanted.run:
-        said = (
+        reason = (
             f"the version is signed as made by the MLflow run {found.run!r}, and registered from {wanted.run!r}: it is "
             "another version under this number"
         )
-        raise FetchFailed(f"{said}; if that is wanted, {again}", Refusal.BAD_SIGNATURE)
+        raise FetchFailed(f"{reason}; if that is wanted, {again}", ModelRejection.BAD_SIGNATURE)
 
 
 def _subject(payload: bytes, manifest: bytes) -> Subject:
     try:
         return subject_of(payload, manifest)
     except SignatureMalformed as error:
-        raise FetchFailed(f"{SIGNATURE_PATH} is refused: {error}", Refusal.BAD_SIGNATURE) from error
+        raise FetchFailed(f"{SIGNATURE_PATH} is refused: {error}", ModelRejection.BAD_SIGNATURE) from error
 
 
 def trusted_keys(directory: Path) -> dict[str, Ed25519PublicKey]:
@@ -152,7 +153,7 @@ def trusted_keys(directory: Path) -> dict[str, Ed25519PublicKey]:
     for path in files:
         found |= public_keys(path.name, path.read_bytes()[:MAX_KEY_BYTES])
     if not found:
-        raise FetchFailed(f"{_SOURCE} is missing, or holds nothing", Refusal.NO_TRUSTED_KEYS)
+        raise FetchFailed(f"{_SOURCE} is missing, or holds nothing", ModelRejection.NO_TRUSTED_KEYS)
     return found
 
 
@@ -162,7 +163,7 @@ def public_keys(name: str, content: bytes, *, source: str = _SOURCE) -> dict[str
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
     def refused(why: str) -> FetchFailed:
-        return FetchFailed(f"{name!r} in {source} {why}", Refusal.NO_TRUSTED_KEYS)
+        return FetchFailed(f"{name!r} in {source} {why}", ModelRejection.NO_TRUSTED_KEYS)
 
     if b"PRIVATE KEY" in content:
         raise refused("is a private key: who serves must not be able to sign. Make a new pair, and put its public half")

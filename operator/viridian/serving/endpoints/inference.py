@@ -145,7 +145,7 @@ class Inference:
         head = exchange.head
         if self.model is None:
             return Reply(503, error_body("the model is still being loaded"), [(b"retry-after", b"1")])
-        refused = head.unspoken(exchange.dialect)
+        refused = head.unsupported_media_reason(exchange.dialect)
         if refused:
             return self._rejected(415, Rejection.MEDIA_TYPE, "", refused)
         request = Request(exchange.dialect, exchange.body, exchange.prediction, head.media, head.json_length)

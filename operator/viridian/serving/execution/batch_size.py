@@ -8,17 +8,17 @@ from __future__ import annotations
 
 from typing import Final
 
-MOST: Final = 32
-_STEPS: Final = MOST.bit_length()
+MAX_BATCH: Final = 32
+_STEPS: Final = MAX_BATCH.bit_length()
 _PAYS: Final = 0.8
 """Twice as many requests together must make each one cheaper by at least a fifth."""
 _NEWEST: Final = 0.2
 """Weight of the newest duration in the moving estimates."""
-_AGAIN: Final = 256
+_REMEASURE_CALLS: Final = 256
 """After so many calls the size above the best one is tried again: the first try may have met a busy machine."""
 
 
-class Together:
+class BatchSizer:
     """Moving estimates of seconds per request for 1, 2, 4, … requests in one call."""
 
     def __init__(self) -> None:
@@ -33,7 +33,7 @@ class Together:
             before, now = self._each[step - 1], self._each[step]
             if before is None:
                 break
-            if now is None or (now > _PAYS * before and self._calls % _AGAIN == 0):
+            if now is None or (now > _PAYS * before and self._calls % _REMEASURE_CALLS == 0):
                 return 1 << step
             if now > _PAYS * before:
                 break

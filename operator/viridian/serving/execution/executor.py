@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
 from viridian.serving.errors import Busy, TookTooLong, TurnMissed
-from viridian.serving.execution.batch_size import MOST, Together
+from viridian.serving.execution.batch_size import MAX_BATCH, BatchSizer
 
 QUICK_SECONDS: Final = 0.001
 """At most this long may one request hold up everything else."""
@@ -75,7 +75,7 @@ class PredictionExecutor(Generic[Q, R]):
         self._limits = limits
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="predict")
         self._seconds: list[float | None] = [None] * _SIZES
-        self._together = Together()
+        self._sizer = BatchSizer()
         self._lock = threading.Lock()
         self._waiting: deque[_Job[Q, R]] = deque()
         self._quick: deque[_Job[Q, R]] = deque()
@@ -105,7 +105,7 @@ class PredictionExecutor(Generic[Q, R]):
 
     def _serve_round(self, loop: asyncio.AbstractEventLoop) -> None:
         """On the loop: one call; what is left is for the next round."""
-        jobs = self._portion(self._quick, MOST, ROUND_SECONDS)
+        jobs = self._portion(self._quick, MAX_BATCH, ROUND_SECONDS)
         if self._quick:
             loop.call_soon(self._serve_round, loop)
         results, _ = self._timed(jobs)
@@ -149,12 +149,12 @@ class PredictionExecutor(Generic[Q, R]):
         while jobs := self._next():
             results, seconds = self._timed(jobs)
             if seconds is not None and jobs[0].size <= SMALL_BYTES:
-                self._together.took(len(jobs), seconds)
+                self._sizer.took(len(jobs), seconds)
             loop.call_soon_threadsafe(_settle, jobs, results)
 
     def _next(self) -> list[_Job[Q, R]]:
         with self._lock:
-            jobs = self._portion(self._waiting, self._together.most, math.inf)
+            jobs = self._portion(self._waiting, self._sizer.most, math.inf)
             self._bytes -= sum(job.size for job in jobs)
             if not jobs:
                 self._busy -= 1

@@ -74,10 +74,10 @@ class LoadedModel:
         """For each request its answer, or what is to be raised instead: BadInput or ModelFailed."""
         if len(requests) == 1:
             return [_attempt(self._answer_one, requests[0])]
-        asked = [_attempt(self._read, request) for request in requests]
-        good = [one for one in asked if not isinstance(one, Exception)]
-        answers = iter(self._answer_together(good))
-        return [one if isinstance(one, Exception) else next(answers) for one in asked]
+        parsed = [_attempt(self._read, request) for request in requests]
+        good = [one for one in parsed if not isinstance(one, Exception)]
+        answers = iter(self._predict_batched(good))
+        return [one if isinstance(one, Exception) else next(answers) for one in parsed]
 
     def infer(self, body: bytes, prediction: str) -> bytes:
         """The Open Inference Protocol's answer to JSON, without a server; BadInput or ModelFailed instead."""
@@ -88,47 +88,47 @@ class LoadedModel:
         return self._answer_one(Request(Dialect.INVOCATION, body, prediction)).body
 
     def _answer_one(self, request: Request) -> ModelOutput:
-        asked = self._read(request)
-        return self._told(asked, predict(self._runtime, asked.batch))
+        parsed = self._read(request)
+        return self._encode(parsed, predict(self._runtime, parsed.batch))
 
-    def _answer_together(self, asked: Sequence[_Asked]) -> Sequence[ModelOutput | Exception]:
+    def _predict_batched(self, parsed: Sequence[_ParsedRequest]) -> Sequence[ModelOutput | Exception]:
         """In one call of the model. Where that fails, each for itself: nobody fails for the sake of another."""
-        sizes = [one.batch.rows for one in asked]
+        sizes = [one.batch.rows for one in parsed]
         try:
-            outputs = self._runtime.predict(join_batches([one.batch for one in asked]))
+            outputs = self._runtime.predict(join_batches([one.batch for one in parsed]))
         except Exception:
             outputs = ()
         if not outputs or any(output.values.shape[:1] != (sum(sizes),) for output in outputs):
-            return [_attempt(lambda one: self._told(one, predict(self._runtime, one.batch)), one) for one in asked]
-        return [_attempt(self._told, one, part) for one, part in zip(asked, split(outputs, sizes), strict=True)]
+            return [_attempt(lambda one: self._encode(one, predict(self._runtime, one.batch)), one) for one in parsed]
+        return [_attempt(self._encode, one, part) for one, part in zip(parsed, split(outputs, sizes), strict=True)]
 
-    def _read(self, request: Request) -> _Asked:
+    def _read(self, request: Request) -> _ParsedRequest:
         if request.dialect is Dialect.INFERENCE:
             inference = protocol_v2.parse(request.body, request.json_length, self._room)
             if inference.id is None:
                 inference.id = request.prediction
             self._check_rows(protocol_v2.rows(inference))
-            asked = _Asked(protocol_v2.batch(inference, self._reader, self._limits.rows), inference)
+            parsed = _ParsedRequest(protocol_v2.batch(inference, self._reader, self._limits.rows), inference)
         elif request.media == CSV:
-            asked = _Asked(csv_rows.batch(request.body, self._reader, self._limits.rows), None)
+            parsed = _ParsedRequest(csv_rows.batch(request.body, self._reader, self._limits.rows), None)
         else:
-            asked = _Asked(invocations.batch(request.body, self._reader, self._limits.rows), None)
-        self._check_rows(asked.batch.rows)
-        return asked
+            parsed = _ParsedRequest(invocations.batch(request.body, self._reader, self._limits.rows), None)
+        self._check_rows(parsed.batch.rows)
+        return parsed
 
     def _check_rows(self, rows: int) -> None:
         if rows > self._limits.rows:
             raise BadInput(Rejection.TOO_MANY_ROWS, "", f"a request has {self._limits.rows} rows at most, not {rows}")
 
-    def _told(self, asked: _Asked, outputs: Sequence[Output]) -> ModelOutput:
-        if asked.inference is None:
-            return ModelOutput(invocations.answer(outputs), None, asked.batch, outputs)
-        chosen = protocol_v2.wanted(asked.inference, outputs)
-        body, length = protocol_v2.answer(self.name, self.version, asked.inference, chosen)
-        return ModelOutput(body, length, asked.batch, outputs)
+    def _encode(self, parsed: _ParsedRequest, outputs: Sequence[Output]) -> ModelOutput:
+        if parsed.inference is None:
+            return ModelOutput(invocations.answer(outputs), None, parsed.batch, outputs)
+        chosen = protocol_v2.wanted(parsed.inference, outputs)
+        body, length = protocol_v2.answer(self.name, self.version, parsed.inference, chosen)
+        return ModelOutput(body, length, parsed.batch, outputs)
 
 
-class _Asked(msgspec.Struct):
+class _ParsedRequest(msgspec.Struct):
     """Rows, and how the answer is to look: an inference request, or None for MLflow's form."""
 
     batch: Batch

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
 from viridian.api.manifest import MAX_FILES, ManifestError, check_path
-from viridian.api.rejections import Refusal
+from viridian.api.rejections import ModelRejection
 from viridian.serving.errors import FetchFailed
 
 MAX_ENTRIES: Final = 2 * MAX_FILES
@@ -41,11 +41,11 @@ class _Budget:
             # A header without content takes a block, too.
             self.headers -= max(size, tarfile.BLOCKSIZE)
             if size > MAX_HEADER_BYTES:
-                raise FetchFailed(_TOO_MANY_HEADERS, Refusal.TAMPERED)
+                raise FetchFailed(_TOO_MANY_HEADERS, ModelRejection.TAMPERED)
         elif kind == tarfile.GNUTYPE_SPARSE:
-            raise FetchFailed("the archive holds a sparse file, which no model has", Refusal.TAMPERED)
+            raise FetchFailed("the archive holds a sparse file, which no model has", ModelRejection.TAMPERED)
         if self.headers < 0 or self.of_all < 0 or size < 0:
-            raise FetchFailed(_TOO_MANY_HEADERS, Refusal.TAMPERED)
+            raise FetchFailed(_TOO_MANY_HEADERS, ModelRejection.TAMPERED)
 
 
 def _counted(budget: _Budget) -> type[tarfile.TarInfo]:
@@ -118,4 +118,4 @@ def check_name(path: str) -> None:
     try:
         check_path(path)
     except ManifestError as error:
-        raise FetchFailed(f"the model is refused: {error}", Refusal.TAMPERED) from error
+        raise FetchFailed(f"the model is refused: {error}", ModelRejection.TAMPERED) from error

@@ -13,7 +13,7 @@ import msgspec
 from viridian.api.address import place
 from viridian.api.manifest import MAX_FILES, ManifestError
 from viridian.api.origins import artifact_origin, origin_of
-from viridian.api.rejections import Refusal
+from viridian.api.rejections import ModelRejection
 from viridian.serving.bundle.integrity import hashed
 from viridian.serving.errors import FetchFailed
 from viridian.serving.fetch.archives import check_name, unpack
@@ -112,7 +112,7 @@ def _from_here(source: Path, target: Path, transfer: Transfer) -> None:
                 (target / path).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(source / path, target / path, follow_symlinks=False)
         except ManifestError as error:
-            raise FetchFailed(f"the model is refused: {error}", Refusal.TAMPERED) from error
+            raise FetchFailed(f"the model is refused: {error}", ModelRejection.TAMPERED) from error
     elif source.is_file() and source.name.endswith(_ARCHIVES):
         unpack(source, target, transfer.reserve)
     else:

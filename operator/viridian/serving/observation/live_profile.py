@@ -17,7 +17,7 @@ from viridian.serving.data import predicted_values
 from viridian.serving.data.batch import Batch, join_batches
 from viridian.serving.data.outputs import Output, join
 
-_MOST: Final = 1e150
+_LARGEST: Final = 1e150
 """Numbers beyond it count as infinite: their squares would be."""
 
 
@@ -25,7 +25,7 @@ class Unprofiled(Exception):
     """The model's inputs cannot be counted on this profile; the message is one sentence for people."""
 
 
-class Answered(msgspec.Struct, frozen=True, gc=False):
+class PredictedRows(msgspec.Struct, frozen=True, gc=False):
     """Rows and what the model answered to them. One is made for each request: a dataclass takes five times as long."""
 
     batch: Batch
@@ -50,11 +50,13 @@ class LiveProfile:
         numeric = {name: sketch for name, sketch in features.items() if isinstance(sketch, Numbers)}
         self._numeric = tuple(numeric)
         self._lines = _NumericCounts(tuple(numeric.values()))
-        self._names = {name: _Names(sketch) for name, sketch in features.items() if isinstance(sketch, Categories)}
+        self._names = {
+            name: _CategoryCounts(sketch) for name, sketch in features.items() if isinstance(sketch, Categories)
+        }
         self._prediction = _Predictions(reference)
         self._rows = 0
 
-    def add(self, answered: Sequence[Answered]) -> None:
+    def add(self, answered: Sequence[PredictedRows]) -> None:
         """Count these rows."""
         if not answered:
             return
@@ -143,7 +145,7 @@ class _NumericCounts:
 
     def _add_moments(self, values: NDArray[np.float64]) -> None:
         """Chan, Golub and LeVeque (1983), formula 2.1, as in viridian.judgement.merging."""
-        usable = np.abs(values) < _MOST
+        usable = np.abs(values) < _LARGEST
         count = usable.sum(axis=1)
         held = np.where(usable, values, 0.0)
         several = np.maximum(count, 1)
@@ -183,7 +185,7 @@ class _NumericCounts:
         return taken
 
 
-class _Names:
+class _CategoryCounts:
     """Counts of one feature by the category names of the reference."""
 
     def __init__(self, reference: Categories) -> None:
@@ -223,7 +225,7 @@ class _Predictions:
 
     def __init__(self, reference: ReferenceProfile) -> None:
         sketch = reference.profile.prediction
-        self._classes = _Names(sketch) if isinstance(sketch, Categories) else None
+        self._classes = _CategoryCounts(sketch) if isinstance(sketch, Categories) else None
         self._line = _NumericCounts([sketch] if isinstance(sketch, Numbers) else [])
         if (self._classes is None) is (reference.task is Task.MULTICLASS):
             raise Unprofiled(f"the profile's predictions do not fit its task, {reference.task.value}")
@@ -235,8 +237,8 @@ class _Predictions:
             self._classes.add(labels if labels is not None and len(labels) == rows else [None] * rows)
         else:
             values = self._numbers(outputs)
-            told = values is not None and len(values) == rows
-            self._line.add(values[None, :] if values is not None and told else np.full((1, rows), np.nan))
+            usable = values is not None and len(values) == rows
+            self._line.add(values[None, :] if values is not None and usable else np.full((1, rows), np.nan))
 
     @property
     def counted(self) -> Sketch:

@@ -16,8 +16,9 @@ from viridian.serving.data.predicted_values import task_of
 from viridian.serving.execution.model import LoadedModel
 from viridian.serving.logs import log
 from viridian.serving.observation import tracing
-from viridian.serving.observation.feedback_sender import CollectorAddress, FeedbackSender
-from viridian.serving.observation.live_profile import Answered, LiveProfile, Unprofiled
+from viridian.serving.observation.collector_client import CollectorAddress
+from viridian.serving.observation.feedback_sender import FeedbackSender
+from viridian.serving.observation.live_profile import LiveProfile, PredictedRows, Unprofiled
 from viridian.serving.observation.recorder import Recorder
 from viridian.serving.observation.shared_rows import Redactor, read_key
 from viridian.serving.observation.tracing import Tracing
@@ -139,13 +140,13 @@ def _redactor(settings: ServerSettings, model: LoadedModel, task: Task) -> Redac
     return Redactor(rules, key, model.signature, task)
 
 
-def sink(collector: FeedbackSender, redactor: Redactor) -> Callable[[Sequence[Answered]], None]:
+def sink(collector: FeedbackSender, redactor: Redactor) -> Callable[[Sequence[PredictedRows]], None]:
     """What the recorder gives answers to."""
 
-    def send(portion: Sequence[Answered]) -> None:
+    def send(portion: Sequence[PredictedRows]) -> None:
         redacted = redactor.redacted(portion)
         collector.offer(redacted.block)
         if redacted.unpredicted:
-            collector.refuse(Unstored.PREDICTION, redacted.unpredicted, "the answer has no finite number and no class")
+            collector.reject(Unstored.PREDICTION, redacted.unpredicted, "the answer has no finite number and no class")
 
     return send

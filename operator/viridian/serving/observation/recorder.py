@@ -22,7 +22,7 @@ from viridian.judgement.merging import merge_profiles, merge_sketches
 from viridian.serving.data.batch import Batch
 from viridian.serving.data.outputs import Output
 from viridian.serving.logs import log
-from viridian.serving.observation.live_profile import Answered, LiveProfile
+from viridian.serving.observation.live_profile import LiveProfile, PredictedRows
 from viridian.serving.rate_limit import Rate
 
 COUNTED_ROWS: Final = 512
@@ -50,16 +50,16 @@ class _Portion:
     """Answers that wait to be handed over."""
 
     def __init__(self) -> None:
-        self._answered: list[Answered] = []
+        self._answered: list[PredictedRows] = []
         self._rows = 0
 
-    def add(self, answered: Answered) -> int:
+    def add(self, answered: PredictedRows) -> int:
         """One more; how many rows wait now."""
         self._answered.append(answered)
         self._rows += answered.batch.rows
         return self._rows
 
-    def taken(self) -> list[Answered]:
+    def taken(self) -> list[PredictedRows]:
         """All of them, once."""
         answered, self._answered, self._rows = self._answered, [], 0
         return answered
@@ -74,7 +74,7 @@ class Recorder:
     def __init__(
         self,
         profile: LiveProfile | None,
-        sink: Callable[[Sequence[Answered]], None] | None = None,
+        sink: Callable[[Sequence[PredictedRows]], None] | None = None,
         unsent: Callable[[int], None] = lambda _: None,
     ) -> None:
         self._live = profile
@@ -99,7 +99,7 @@ class Recorder:
         counted = self._live is not None and self._rate.allows()
         if not counted and self._sink is None:
             return
-        answered = Answered(batch, outputs, prediction, time.time())
+        answered = PredictedRows(batch, outputs, prediction, time.time())
         if counted and self._to_count.add(answered) >= COUNTED_ROWS:
             self._hand_over(self._to_count.taken(), self._not_counted)
         if self._sink is not None and self._to_send.add(answered) >= SENT_ROWS:
@@ -115,7 +115,9 @@ class Recorder:
         self._hand_over(self._to_count.taken(), self._not_counted)
         self._hand_over(self._to_send.taken(), self._not_sent)
 
-    def _hand_over(self, portion: list[Answered], work: Callable[[list[Answered]], list[Answered]]) -> None:
+    def _hand_over(
+        self, portion: list[PredictedRows], work: Callable[[list[PredictedRows]], list[PredictedRows]]
+    ) -> None:
         rows = _rows(portion)
         if self._handed - self._done > MOST_ROWS:
             self._crowded += rows
@@ -173,14 +175,16 @@ class Recorder:
                 classes.add_metric([*values, name], count)
             yield classes
 
-    def _record(self, portion: list[Answered], rows: int, work: Callable[[list[Answered]], list[Answered]]) -> None:
+    def _record(
+        self, portion: list[PredictedRows], rows: int, work: Callable[[list[PredictedRows]], list[PredictedRows]]
+    ) -> None:
         self._spoilt += _rows(work(portion))
         self._done += rows
 
-    def _not_counted(self, portion: list[Answered]) -> list[Answered]:
+    def _not_counted(self, portion: list[PredictedRows]) -> list[PredictedRows]:
         return [] if _attempted(self._count, portion) else portion
 
-    def _not_sent(self, portion: list[Answered]) -> list[Answered]:
+    def _not_sent(self, portion: list[PredictedRows]) -> list[PredictedRows]:
         """Those that the sink did not take. When they fail together, each is tried alone."""
         if self._sink is None or _attempted(self._sink, portion):
             return []
@@ -189,7 +193,7 @@ class Recorder:
             self._unsent(_rows(failed))
         return failed
 
-    def _count(self, portion: Sequence[Answered]) -> None:
+    def _count(self, portion: Sequence[PredictedRows]) -> None:
         if self._live is not None and self._whole is not None:
             self._live.add(portion)
             self._prediction = merge_sketches(self._whole.prediction, self._live.prediction)
@@ -216,11 +220,11 @@ class Recorder:
         return span
 
 
-def _rows(portion: Sequence[Answered]) -> int:
+def _rows(portion: Sequence[PredictedRows]) -> int:
     return sum(one.batch.rows for one in portion)
 
 
-def _attempted(work: Callable[[Sequence[Answered]], None], portion: Sequence[Answered]) -> bool:
+def _attempted(work: Callable[[Sequence[PredictedRows]], None], portion: Sequence[PredictedRows]) -> bool:
     """Whether it went well. A fault of ours ends neither the counting nor the sending."""
     try:
         work(portion)

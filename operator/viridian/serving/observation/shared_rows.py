@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 from viridian.api.feedback import Block, Value
 from viridian.api.privacy import Rules, keyed_hash
 from viridian.api.profile import Task
-from viridian.api.rejections import Refusal
+from viridian.api.rejections import ModelRejection
 from viridian.serving.bundle.signature import ColumnKind, Signature, Table
 from viridian.serving.data import predicted_values
 from viridian.serving.data.batch import Batch, join_batches
 from viridian.serving.data.outputs import Output, join
 from viridian.serving.errors import ServingError
-from viridian.serving.observation.live_profile import Answered
+from viridian.serving.observation.live_profile import PredictedRows
 from viridian.serving.shadow.mirror import sampled
 
 T = TypeVar("T")
@@ -52,12 +52,12 @@ class Redactor:
         self._hidden = {*rules.deny, rules.subject}
         self._hashed = frozenset(rules.hash)
 
-    def redacted(self, portion: Sequence[Answered]) -> Redacted:
+    def redacted(self, portion: Sequence[PredictedRows]) -> Redacted:
         """The rows that the sample names and whose answers say what was predicted."""
         outputs = join([answered.outputs for answered in portion])
         identifiers = [identifier for answered in portion for identifier in _identifiers(answered)]
         drawn = self._drawn(identifiers)
-        told, usable = self._predictions(outputs, len(identifiers))
+        predictions, usable = self._predictions(outputs, len(identifiers))
         places = None if drawn.all() and usable.all() else np.flatnonzero(drawn & usable).tolist()
         times = [time for answered in portion for time in [answered.time] * answered.batch.rows]
         names, numbers, others = self._features(join_batches([answered.batch for answered in portion]), places)
@@ -68,7 +68,7 @@ class Redactor:
             numbers=numbers.astype("<f8", copy=False).tobytes(),
             whole=[name for name in names if name in self._whole and name not in others],
             others=others,
-            predictions=_at(told, places),
+            predictions=_at(predictions, places),
             scores=_at(self._scores(outputs), places),
             subjects=self._subjects(portion, places),
         )
@@ -85,14 +85,14 @@ class Redactor:
         """What was predicted, and for which rows that can be stored."""
         usable = np.ones(rows, np.bool_)
         if self._task is not Task.REGRESSION:
-            told = predicted_values.labels(outputs)
+            predictions = predicted_values.labels(outputs)
         else:
             values = predicted_values.numbers(outputs)
-            told = None if values is None else values.tolist()
+            predictions = None if values is None else values.tolist()
             usable = usable if values is None or len(values) != rows else np.isfinite(values)
-        if told is None or len(told) != rows:
+        if predictions is None or len(predictions) != rows:
             return [None] * rows, np.zeros(rows, np.bool_)
-        return told, usable
+        return predictions, usable
 
     def _scores(self, outputs: Sequence[Output]) -> list[float | None]:
         scores = predicted_values.scores(outputs) if self._task is Task.BINARY else None
@@ -137,7 +137,7 @@ class Redactor:
     def _hashes(self, values: NDArray[Any]) -> list[Value]:
         return [None if _missing(value) else keyed_hash(self._key, value) for value in values.tolist()]
 
-    def _subjects(self, portion: Sequence[Answered], places: list[int] | None) -> list[str]:
+    def _subjects(self, portion: Sequence[PredictedRows], places: list[int] | None) -> list[str]:
         """The hash of whom each row is about; what is denied is not even hashed."""
         subject = self._rules.subject
         if not subject or subject in self._rules.deny:
@@ -161,7 +161,7 @@ def read_key(path: Path | None, rules: Rules, secret: str = "") -> bytes:
         return b""
     if path is None:
         raise ServingError(
-            "VIRIDIAN_FEEDBACK asks for hashes, but VIRIDIAN_FEEDBACK_KEY_FILE names no key", Refusal.NO_HASH_KEY
+            "VIRIDIAN_FEEDBACK asks for hashes, but VIRIDIAN_FEEDBACK_KEY_FILE names no key", ModelRejection.NO_HASH_KEY
         )
     try:
         key = path.read_bytes().strip()
@@ -178,10 +178,10 @@ def _no_key(problem: str, path: Path, secret: str) -> ServingError:
         f": the Secret {secret!r}, which spec.feedback.hashKeySecretRef names, is missing or has no key {path.name!r}; "
         f"make it: kubectl create secret generic {secret} --from-literal={path.name}=$(openssl rand -hex 32)"
     )
-    return ServingError(f"the key of the hashes {problem}{advice if secret else ''}", Refusal.NO_HASH_KEY)
+    return ServingError(f"the key of the hashes {problem}{advice if secret else ''}", ModelRejection.NO_HASH_KEY)
 
 
-def _identifiers(answered: Answered) -> list[str]:
+def _identifiers(answered: PredictedRows) -> list[str]:
     """The id of the answer for its first row; row n > 0 has `-n` after it."""
     first = answered.prediction
     return [first, *(f"{first}-{row}" for row in range(1, answered.batch.rows))]

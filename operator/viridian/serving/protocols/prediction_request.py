@@ -71,7 +71,7 @@ class Head:
         given = self._given.get(REQUEST_ID, b"")
         return given if 0 < len(given) <= _LONGEST_ID and given.isascii() else default.encode()
 
-    def unspoken(self, dialect: Dialect) -> str:
+    def unsupported_media_reason(self, dialect: Dialect) -> str:
         """Why the body is not understood, whatever is in it; empty when it may be."""
         if not self._given:
             return ""

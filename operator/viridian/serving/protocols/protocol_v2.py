@@ -300,7 +300,7 @@ def answer(model: str, version: str, request: InferRequest, outputs: Sequence[Ou
     """The body of an answer, with the length of its JSON where bytes follow; data is flat, row by row."""
     raw = _raw_outputs(request)
     tail: list[bytes] = []
-    told = []
+    entries = []
     for output in outputs:
         entry: dict[str, Any] = {
             "name": output.name,
@@ -312,8 +312,8 @@ def answer(model: str, version: str, request: InferRequest, outputs: Sequence[Ou
             entry["parameters"] = {_SIZE: len(tail[-1])}
         else:
             entry["data"] = output.values.ravel().tolist()
-        told.append(entry)
-    text = _ENCODER.encode({"model_name": model, "model_version": version, "id": request.id, "outputs": told})
+        entries.append(entry)
+    text = _ENCODER.encode({"model_name": model, "model_version": version, "id": request.id, "outputs": entries})
     return (text, None) if not tail else (b"".join((text, *tail)), len(text))
 
 

@@ -38,7 +38,7 @@ _GREATEST: Final[Mapping[Any, float]] = {
 _SILENT: Final = 4
 """Its messages quote the input that caused them; what matters is raised as well."""
 
-_MOST_SAID: Final = 240
+_MAX_MESSAGE: Final = 240
 """Of its own sentence about a graph: at that time there is no input that it could quote."""
 
 Feed = Callable[[Batch], dict[str, NDArray[Any]]]
@@ -77,8 +77,8 @@ def _session(bundle: Bundle, threads: int) -> Any:
         return onnxruntime.InferenceSession(str(bundle.payload), options, providers=["CPUExecutionProvider"])
     except Exception as error:
         # onnxruntime raises a dozen unrelated types; each means that this file is no model.
-        said = " ".join(str(error).split())[:_MOST_SAID]
-        why = f"cannot be loaded by onnxruntime {onnxruntime.__version__}: {type(error).__name__}: {said}"
+        message = " ".join(str(error).split())[:_MAX_MESSAGE]
+        why = f"cannot be loaded by onnxruntime {onnxruntime.__version__}: {type(error).__name__}: {message}"
         raise unreadable(bundle.payload, why) from error
 
 

@@ -18,7 +18,7 @@ import skops.io
 from sklearn.base import is_classifier
 from sklearn.exceptions import InconsistentVersionWarning
 
-from viridian.api.rejections import Refusal
+from viridian.api.rejections import ModelRejection
 from viridian.serving import json_sizes
 from viridian.serving.bundle.contents import Bundle, unreadable
 from viridian.serving.bundle.signature import Column, ColumnKind, Matrix, Signature, Table
@@ -66,7 +66,7 @@ _NAMES_ARE_CHECKED: Final = "X does not have valid feature names"
 
 
 # What scikit-learn says about values that an estimator does not take. It may quote them, so that other words are sent.
-_COMPLAINTS: Final = (
+_LOAD_ERRORS: Final = (
     (("Found unknown categories",), Rejection.UNKNOWN_VALUE, "a category that the model does not know"),
     (("contains NaN",), Rejection.MISSING_VALUE, "null, or a number of which the model makes NaN, where it takes none"),
     (("contains infinity", "too large for dtype"), Rejection.OUT_OF_RANGE, "a number that is too large for the model"),
@@ -123,8 +123,8 @@ class SklearnModel:
 def refusal(error: ValueError) -> BadInput | None:
     """What is wrong with the request, where this is what the error tells; None for any other."""
     text = str(error)
-    for complaints, reason, words in _COMPLAINTS:
-        if any(complaint in text for complaint in complaints):
+    for failures, reason, words in _LOAD_ERRORS:
+        if any(failure in text for failure in failures):
             return BadInput(reason, "", f"a row has {words}")
     return None
 
@@ -144,10 +144,10 @@ def check_version(written_by: str | None) -> None:
         raise BundleRefused(
             f"the model was written by scikit-learn {written_by}, and this server runs {sklearn.__version__}: "
             "train it again with that minor version, or serve it as ONNX",
-            Refusal.OTHER_SKLEARN,
+            ModelRejection.OTHER_SKLEARN,
         )
     if ours not in TRUSTED:
-        raise BundleRefused(f"no list of trusted types is known for scikit-learn {ours}", Refusal.OTHER_SKLEARN)
+        raise BundleRefused(f"no list of trusted types is known for scikit-learn {ours}", ModelRejection.OTHER_SKLEARN)
 
 
 def _load(bundle: Bundle) -> Any:
@@ -162,11 +162,11 @@ def _load(bundle: Bundle) -> Any:
     except skops.io.exceptions.UntrustedTypesFoundException as error:
         found = sorted(set(skops.io.get_untrusted_types(file=path)) - set(TRUSTED[_minor(sklearn.__version__)]))
         raise BundleRefused(
-            f"{path.name} builds types that are not trusted: {', '.join(found[:5])}", Refusal.UNTRUSTED_TYPE
+            f"{path.name} builds types that are not trusted: {', '.join(found[:5])}", ModelRejection.UNTRUSTED_TYPE
         ) from error
     except InconsistentVersionWarning as error:
         check_version(str(error.original_sklearn_version))
-        raise BundleRefused(f"{path.name} was written by another scikit-learn", Refusal.OTHER_SKLEARN) from error
+        raise BundleRefused(f"{path.name} was written by another scikit-learn", ModelRejection.OTHER_SKLEARN) from error
     except Exception as error:
         raise unreadable(path, f"cannot be loaded by skops {skops.__version__}: {type(error).__name__}") from error
 
@@ -177,14 +177,16 @@ def _check_sizes(path: Path) -> None:
         with zipfile.ZipFile(path) as archive:
             unpacked = sum(entry.file_size for entry in archive.infolist())
             if unpacked > path.stat().st_size * MAX_RATIO + MAX_SCHEMA_BYTES:
-                raise BundleRefused(f"{path.name} unpacks to more than {MAX_RATIO} times its size", Refusal.MALFORMED)
+                raise BundleRefused(
+                    f"{path.name} unpacks to more than {MAX_RATIO} times its size", ModelRejection.MALFORMED
+                )
             schema = archive.getinfo(_SCHEMA)
             if schema.file_size > MAX_SCHEMA_BYTES:
                 raise BundleRefused(
-                    f"{_SCHEMA} in {path.name} has more than {MAX_SCHEMA_BYTES} bytes", Refusal.MALFORMED
+                    f"{_SCHEMA} in {path.name} has more than {MAX_SCHEMA_BYTES} bytes", ModelRejection.MALFORMED
                 )
             if json_sizes.structures(archive.read(schema)) > MAX_OBJECTS:
-                raise BundleRefused(f"{path.name} describes more than {MAX_OBJECTS} objects", Refusal.MALFORMED)
+                raise BundleRefused(f"{path.name} describes more than {MAX_OBJECTS} objects", ModelRejection.MALFORMED)
     except BundleRefused:
         raise
     except Exception as error:

@@ -12,7 +12,7 @@ import numpy as np
 from sklearn.ensemble._hist_gradient_boosting.predictor import TreePredictor
 from sklearn.tree._tree import Tree
 
-from viridian.api.rejections import Refusal
+from viridian.api.rejections import ModelRejection
 from viridian.serving.errors import BundleRefused
 
 _LEAF: Final = -1
@@ -59,7 +59,9 @@ def _check_predictor(predictor: Any, estimator: Any) -> None:
 
 
 def _crafted() -> BundleRefused:
-    return BundleRefused("the model holds a decision tree whose nodes point outside of it: refused", Refusal.MALFORMED)
+    return BundleRefused(
+        "the model holds a decision tree whose nodes point outside of it: refused", ModelRejection.MALFORMED
+    )
 
 
 def parts(root: Any) -> Iterator[Any]:
