@@ -1,4 +1,4 @@
-"""TLS between the collector and whoever calls it: its certificate, and the authority by which callers know it."""
+"""TLS between the collector and its callers: its certificate, and the authority by which callers know it."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from viridian.api.schema import Rule, is_duration, seconds
 
 HASH_NEEDS_KEY: Final = Rule(
     rule="has(self.hashKeySecretRef) || (!has(self.subject) && self.columns.hash.size() == 0)",
-    message="hashes need a key, or anybody could try out what they stand for: make a Secret with 32 random bytes and "
+    message="hashes need a key, or their values could be guessed: make a Secret with 32 random bytes and "
     "name it, hashKeySecretRef: {name: churn-feedback}",
     field_path=".hashKeySecretRef",
 )

@@ -1,6 +1,6 @@
-"""What servers tell the collector, what people and systems tell it, and what the operator reads from it.
+"""What servers, people and systems send to the collector, and what the operator reads from it.
 
-Everything is JSON. Whoever sends proves who he is by a Kubernetes service-account token in `Authorization: Bearer`.
+Everything is JSON. Senders authenticate with a Kubernetes service-account token in `Authorization: Bearer`.
 An answer of 2xx means: it is on disk. 404, 429, 503 and 507 with `Retry-After` mean: later, nothing was stored of this
 request. Sending again is always harmless.
 """
@@ -76,7 +76,7 @@ class Unstored(StrEnum):
     VARIANT = "Variant"
     TIME = "Time"
     BATCH = "Batch"
-    """The whole batch was refused, of which the log tells."""
+    """The whole batch was rejected; the log has the reason."""
     TOO_LARGE = "TooLarge"
     """The row alone is larger than the body of a request may be."""
     OTHER = "Other"
@@ -149,7 +149,7 @@ class Block(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def complete(self) -> bool:
-        """Whether all lists tell of the same rows."""
+        """Whether all lists are of the same rows."""
         rows = len(self.ids)
         lengths = {len(self.times), len(self.predictions), *map(len, self.others.values())}
         optional = {len(self.scores), len(self.subjects)} - {0}
@@ -238,7 +238,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     prediction_id: str
     outcome: float | int | str | bool
     time: float | str | None = None
-    """Seconds since 1970 or RFC 3339, not before 2000 nor more than a day from now; when it came in, where not said."""
+    """Seconds since 1970 or RFC 3339, not before 2000 nor more than a day from now; the time of arrival by default."""
     source: Source = Source.EVENT
     label_definition: str = ""
 

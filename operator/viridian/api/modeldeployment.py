@@ -302,7 +302,7 @@ class Fallback(Struct, frozen=True, kw_only=True):
 
 
 class ModelDeploymentSpec(Struct, frozen=True, kw_only=True):
-    """The wish."""
+    """The desired state."""
 
     rules: ClassVar[tuple[Rule, ...]] = (OUTLIVES_ITS_LABELS,)
 
@@ -354,7 +354,7 @@ class StepStatus(Struct, frozen=True, kw_only=True):
 
 
 class MetricStatus(Struct, frozen=True, kw_only=True):
-    """What the judge said of one metric."""
+    """The verdict of one metric."""
 
     name: Annotated[str, word("Name of the metric.")]
     verdict: Annotated[str, word("Pass, Breach, NoData or ProviderError.")]
@@ -421,7 +421,7 @@ class ModelDeploymentStatus(Struct, frozen=True, kw_only=True):
     ] = ()
     history: Annotated[tuple[HistoryEntry, ...], doc("Decisions, newest first.", max_length=10)] = ()
     last_rollback: Annotated[RollbackStatus, doc("The latest way back.")] | None = None
-    monitoring: Annotated[MonitoringStatus, doc("What the monitors said when their verdicts last changed.")] | None = (
+    monitoring: Annotated[MonitoringStatus, doc("The monitors' results when their verdicts last changed.")] | None = (
         None
     )
     replicas: Annotated[int, doc("Pods of the champion, for the scale subresource.")] = 0

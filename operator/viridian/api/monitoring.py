@@ -356,7 +356,7 @@ class FigureStatus(Struct, frozen=True, kw_only=True):
 
 
 class MonitorStatus(Struct, frozen=True, kw_only=True):
-    """What one monitor said."""
+    """The verdict of one monitor."""
 
     name: Annotated[str, word("Name of the monitor.")]
     verdict: Annotated[str, word("Fired, Quiet or InsufficientData.")]
@@ -380,7 +380,7 @@ class ReviewStatus(Struct, frozen=True, kw_only=True):
             max_length=MAX_MONITORS * MAX_FIGURES,
         ),
     ] = ()
-    reviewed: Annotated[bool, doc("Whether a person has said that this was looked into.")] = False
+    reviewed: Annotated[bool, doc("Whether a person has confirmed the review.")] = False
 
 
 class MonitoringStatus(Struct, frozen=True, kw_only=True):

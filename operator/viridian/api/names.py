@@ -36,13 +36,13 @@ INTENT_ANNOTATION = f"{GROUP}/intent"
 TRAFFIC_ANNOTATION = f"{GROUP}/traffic"
 REVERTED_ANNOTATION = f"{GROUP}/reverted"  # that and why a slot was emptied to take the traffic from it
 OUTCOME_ANNOTATION = f"{GROUP}/outcome"
-OWNER_ANNOTATION = f"{GROUP}/owner"  # on the record of a revision: uid of the ModelDeployment that it tells of
+OWNER_ANNOTATION = f"{GROUP}/owner"  # on the record of a revision: uid of its ModelDeployment
 TOLD_ANNOTATION = f"{GROUP}/told"  # up to which outcome the registry was told
 # Addresses of registry and collector that a slot was given in the place of those of its revision's record.
 ADDRESSES_ANNOTATION = f"{GROUP}/addresses"
 TRIGGER_ANNOTATION = f"{GROUP}/trigger"
 STAGES_ANNOTATION = f"{GROUP}/stages"  # on the record of a run: how far its stages are, and how they ended
-MONITORING_ANNOTATION = f"{GROUP}/monitoring"  # on the record of the champion: what the monitors said, and the review
+MONITORING_ANNOTATION = f"{GROUP}/monitoring"  # on the record of the champion: the monitors' results, and the review
 SCHEDULES_ANNOTATION = f"{GROUP}/schedules"  # since when each schedule of a RetrainPolicy holds
 
 # Field managers: one per purpose.

@@ -18,7 +18,7 @@ from typing import Final
 
 HEADER: Final = "x-viridian-order"
 KEY_VARIABLE: Final = "VIRIDIAN_ORDERS_KEY"
-"""What a model's container is told of the operator: the 32 bytes of its public key, as base64."""
+"""Environment variable of a model container with the key of the operator: the 32 bytes of its public key, as base64."""
 SHADOW_TARGET_VARIABLE: Final = "VIRIDIAN_SHADOW_TARGET"
 """The one address to which the container may copy requests: the preview Service of its own ModelDeployment."""
 LIFETIME_SECONDS: Final = 60

@@ -9,8 +9,8 @@ from typing import Final
 import msgspec
 
 SCORE_BINS: Final = 279
-"""Bins for scores, of equal width in log-odds: scores of rare events, which all lie next to 0, are told apart as well
-as those around one half. `score_bin` says which."""
+"""Bins for scores, of equal width in log-odds: scores of rare events, which all lie next to 0, are distinguished as
+well as those around one half. `score_bin` says which."""
 SCORE_BINS_PER_LOG_ODD: Final = 10
 LEAST_SCORE: Final = 1e-6
 """Scores nearer to 0 or 1 share the first bin and the last one."""

@@ -32,7 +32,7 @@ _NAMES: Final = {
 
 
 def too_large(template: Mapping[str, Any]) -> str:
-    """What is said of a template that is too large; empty for any other."""
+    """The message about a template that is too large; empty for any other."""
     size = len(msgspec.json.encode(template))
     return f"is {size} bytes long, and may have {MAX_BYTES}" if size > MAX_BYTES else ""
 
@@ -112,8 +112,8 @@ def _template(restart_policy: str) -> dict[str, Any]:
                         for name, description in _NAMES.items()
                     },
                     "restartPolicy": _restart_policy(restart_policy),
-                    "containers": _containers("Containers, told apart by name."),
-                    "initContainers": _containers("Containers that run before the others, told apart by name."),
+                    "containers": _containers("Containers, keyed by name."),
+                    "initContainers": _containers("Containers that run before the others, keyed by name."),
                 },
             },
         },

@@ -48,7 +48,7 @@ def plain(value: Any) -> str:
 
 
 def main() -> None:
-    """Name subjects as servers do, for whoever has the key: what erasing somebody takes."""
+    """Hash subjects as servers do: erasing a person's rows needs the hash."""
     parser = argparse.ArgumentParser(
         prog="python -m viridian.api.privacy",
         description="Reads ids from stdin, one a line, and writes the keyed hash of each: what servers put in their "

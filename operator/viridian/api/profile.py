@@ -82,7 +82,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     """Binary: the score. Multiclass: the predicted class as a category. Regression: the value.
 
     Edges of scores that take many values are quantiles together with those next to the threshold and to the multiples
-    of SCORE_GRID: what performance is to be expected is told from live scores, which may go where the holdout had few.
+    of SCORE_GRID: the expected performance is estimated from live scores, which may go where the holdout had few.
     """
     rows: int
     """Rows that the predictions were counted of."""

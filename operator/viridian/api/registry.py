@@ -1,4 +1,4 @@
-"""What a model registry tells the operator: models, versions and training runs as plain values.
+"""What the operator reads from a model registry: models, versions and training runs as plain values.
 
 The words are MLflow's. Versions are strings, as in its JSON: nothing here counts with them.
 """
@@ -20,8 +20,8 @@ TAG_RUN: Final = "viridian.run"
 TAG_HOLDOUT: Final = "viridian.holdout"
 """On a run: `sha256:…` over the rows that challenger and champion were both judged on."""
 TAG_DATA: Final = "viridian.data-"
-"""On a version, with `uri`, `revision` or `digest` after it: the data that it was trained on, as its run told; where a
-run told nothing, `spec.data` of its RetrainPolicy."""
+"""On a version, with `uri`, `revision` or `digest` after it: the data that it was trained on, as its run reported; where
+a run reported nothing, `spec.data` of its RetrainPolicy."""
 TAG_MODEL_URI: Final = "viridian.model-uri"
 """On a run: where the model that the run made can be downloaded."""
 TAG_OUTCOME: Final = "viridian.outcome"
@@ -101,7 +101,7 @@ class TrainingRun:
     artifact_uri: str = ""
     """The folder of its artifacts."""
     ended_at: datetime | None = field(default=None, compare=False)
-    """When it was closed, where the registry tells."""
+    """When it was closed, where the registry has it."""
 
     @property
     def key(self) -> str | None:

@@ -146,7 +146,7 @@ class RunHistory(Struct, frozen=True, kw_only=True):
 
 
 class RetrainPolicySpec(Struct, frozen=True, kw_only=True):
-    """The wish."""
+    """The desired state."""
 
     model_deployment: Annotated[
         str,

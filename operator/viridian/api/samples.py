@@ -1,4 +1,4 @@
-"""What the model server tells about itself, as plain values: the words of its metrics, and one reading of one pod.
+"""The metrics of the model server, as plain values: the names of the metrics, and one reading of one pod.
 
 Server and operator both import this page, so a metric cannot be renamed on one side only.
 """
@@ -20,7 +20,7 @@ DEPLOYMENT_VARIABLE: Final = "VIRIDIAN_DEPLOYMENT"
 POD_VARIABLE: Final = "VIRIDIAN_POD"
 SLOT_VARIABLE: Final = "VIRIDIAN_SLOT"
 REVISION_VARIABLE: Final = "VIRIDIAN_REVISION"
-"""What a server's container is told about whose it is, whatever its runtime."""
+"""The environment variables that name the owner of a server's container, whatever its runtime."""
 
 REQUESTS_METRIC: Final = "viridian_requests"
 """Counter; Prometheus text appends `_total`. Label `code` is a `CodeClass`."""
@@ -76,7 +76,7 @@ class Identity:
     def differs_in(self, labels: Mapping[str, str]) -> str:
         """What of these labels belongs to somebody else, for people; empty where nothing does.
 
-        Slot and revision have to be told. The rest may be missing: servers of older releases do not know it.
+        Slot and revision are required. The rest may be missing: servers of older releases do not expose it.
         """
         for name, expected in self.labels().items():
             served = labels.get(name, "")
@@ -94,7 +94,7 @@ class PodTarget:
     identity: Identity
     port: int = MANAGEMENT_PORT
     process: str = ""
-    """What tells the server's process from the one before it in the same pod: the start of the container."""
+    """Distinguishes the server's process from the one before it in the same pod: the start of the container."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

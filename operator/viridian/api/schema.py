@@ -24,7 +24,7 @@ MAX_PROSE: Final = 32768
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One CEL validation: what must hold, and what to tell the person whose manifest breaks it."""
+    """One CEL validation: what must hold, and the message for a manifest that breaks it."""
 
     rule: str
     message: str
@@ -56,7 +56,7 @@ def doc(
 
 
 def named(key: str, description: str, *, rules: tuple[Rule, ...] = (), **bounds: Any) -> msgspec.Meta:
-    """A list whose items are told apart by one field: unique, and merged item by item when several people apply it."""
+    """A list whose items are keyed by one field: unique, and merged item by item when several people apply it."""
     extra = {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": [key]}
     return doc(description, rules=rules, extra=extra, **bounds)
 
@@ -89,7 +89,7 @@ def duration(description: str, *, at_least: str = "0s", at_most: str = LONGEST) 
 
 
 def is_duration(value: str) -> str:
-    """CEL: the text is a duration. A rule and no pattern, because a pattern's message tells nothing but the pattern."""
+    """CEL: the text is a duration. A rule and no pattern, because the message of a pattern shows only the pattern."""
     return f"{value} != '' && {value}.matches('{durations.PATTERN}')"
 
 

@@ -35,7 +35,7 @@ FINAL_EXIT_CODES: Final = (int(ExitCode.BAD_DATA), int(ExitCode.BAD_CANDIDATE), 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageReport:
-    """What a stage tells the operator."""
+    """What a stage reports to the operator."""
 
     metrics: Mapping[str, float] = field(default_factory=dict)
     holdout: str = ""

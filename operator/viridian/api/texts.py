@@ -20,7 +20,7 @@ def one_line(text: str, most: int) -> str:
     part = text[: _READ * most]
     cut = len(part) < len(text)
     if cut and "://" in (last := part.rpartition(" ")[2]):
-        # Half of an address: what stands before its end cannot be told from a password.
+        # Half of an address: the rest cannot be distinguished from a password.
         part = part.removesuffix(last)
     line = printable(concealed(" ".join(part.split())))
     if len(line) > most or cut:

@@ -31,7 +31,7 @@ from viridian.feedback.sweeper import RetentionLimits, Sweeper
 
 _LEAST_KEY_BYTES = 16
 OWN_KEY = (
-    "the key of hashes lies beside the data: whoever has both can find hashed values again by trying. Give a key of "
+    "the key of hashes lies beside the data: a person with both can find hashed values again by trying. Give a key of "
     "your own with --hash-key-file (Helm: collector.hashKey.existingSecret)"
 )
 _SHARES = 2
@@ -61,7 +61,7 @@ class CollectorApp:
 
     @property
     def engine(self) -> sa.Engine:
-        """For whoever reads."""
+        """For queries."""
         return self.database.reading
 
 

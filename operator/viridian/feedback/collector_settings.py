@@ -1,4 +1,4 @@
-"""What the collector is told: flags, each with an environment variable as its default."""
+"""Settings of the collector: flags, each with an environment variable as its default."""
 
 from __future__ import annotations
 

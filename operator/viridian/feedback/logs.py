@@ -20,7 +20,7 @@ class JsonLines(logging.Formatter):
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             # Other libraries may put what they were given into their messages.
-            "message": cleaned(record.getMessage()) if record.name == log.name else f"{record.name} has a complaint",
+            "message": cleaned(record.getMessage()) if record.name == log.name else f"{record.name} logged a warning",
             **cleaned(getattr(record, "fields", {})),
         }
         if record.exc_info and record.exc_info[0]:

@@ -15,7 +15,7 @@ CLIENTS: Final = 4
 
 
 def main() -> None:
-    """Collect until told to leave: exit code 0 then, 1 when the collector cannot work."""
+    """Collect until SIGTERM: exit code 0 then, 1 when the collector cannot work."""
     # As the first process of a container we would not even notice the signal without a handler; the loop sets its own.
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     settings = parse(sys.argv[1:], os.environ)

@@ -1,4 +1,4 @@
-"""Numbers that are sent as text: what `float` would take is more than what anybody means by a number."""
+"""Numbers that are sent as text. `float` accepts more than is meant by a number."""
 
 from __future__ import annotations
 

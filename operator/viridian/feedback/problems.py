@@ -1,4 +1,4 @@
-"""What a sender is told when something is not done. Never with a word of what he sent.
+"""The error responses of the collector. They never repeat what the sender sent.
 
 Problem
 ├── Busy      429: the queue is full
@@ -7,7 +7,7 @@ Problem
 ├── Full      503: the disk is full
 ├── OverShare 507: the namespace has its whole share of the disk
 ├── Servers   507: too many different servers have answered for the deployment
-└── Unknown   404: the operator has not told of this deployment
+└── Unknown   404: the operator has not announced this deployment
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ class Servers(HttpProblem):
 
 
 class Unknown(HttpProblem):
-    """Nothing was stored. It may be in a moment: a server can begin before the operator has told of it."""
+    """Nothing was stored. It may be in a moment: a server can start before the operator announces it."""
 
     def __init__(self, what: str) -> None:
         super().__init__(

@@ -1,4 +1,4 @@
-"""The YAML file with which whoever runs the collector says what may be kept."""
+"""The YAML file in which the administrator of the collector configures what may be kept."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ class RetentionLimits:
     rows: float
     profiles: float
     profile_detail: float
-    """After this, only hours are told apart."""
+    """After this, only hours are distinguished."""
     snapshots: float
 
 
@@ -163,7 +163,7 @@ class Sweeper:
 
 @contextlib.contextmanager
 def _logged_failure() -> Iterator[None]:
-    """What fails is told and tried again the next time."""
+    """A failure is logged, and the step is tried again the next time."""
     try:
         yield
     except Exception as error:

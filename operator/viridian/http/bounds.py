@@ -28,7 +28,7 @@ FRAMING: Final = 3
 SPARE_BYTES: Final = 1024 * 1024
 """A request has so many times the bytes of its body at most, and so many more: a chunk of three bytes takes eight."""
 SURPLUS: Final = 64
-"""Connections above the limit that wait to be told so; more are ended at once."""
+"""Connections above the limit that wait for the 503; more are closed at once."""
 _SPARE_FILES: Final = 128 + SURPLUS
 """File descriptors for everything that is no connection of a client."""
 

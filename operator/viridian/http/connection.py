@@ -186,7 +186,7 @@ class HttpConnection(HttpToolsProtocol):
             self._refuse(error_responses.body_too_large())
         elif not self._looked_at:
             self._looked_at = True
-            # A client that waits for `100 Continue` may send its body or not: the end of it cannot be told then.
+            # A client that waits for `100 Continue` may send its body or not: its end is unknown then.
             if not self.expect_100_continue and 0 < announced_length(self.headers) <= KEPT_BYTES:
                 self.cycle.keep_alive = self._keeps and not self._leaving
 

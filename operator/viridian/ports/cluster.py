@@ -1,4 +1,4 @@
-"""The Kubernetes API as the loop needs it: read, list, apply, apply status, delete, tell.
+"""The Kubernetes API as the loop needs it: read, list, apply, apply status, delete, emit Events.
 
 Objects are plain dictionaries as the API server speaks them: nothing is dropped on the way through.
 

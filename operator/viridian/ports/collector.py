@@ -2,7 +2,7 @@
 
 FeedbackError
 ├── FeedbackUnavailable   nobody answered in time, or the collector failed   -> try again later
-└── FeedbackRefused       it answered and will not: access, or settings      -> tell people, look again now and then
+└── FeedbackRefused       it rejects the request: access, or settings        -> report it, look again now and then
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ JSON = "application/json"
 APPLY = "application/apply-patch+yaml"  # JSON is YAML, and the server reads it as such
 
 OnCall = Callable[[str, str, str, float], None]
-"""Told of every call: verb, resource, status code (`error` when there was no answer), seconds."""
+"""Called for every request: verb, resource, status code (`error` when there was no answer), seconds."""
 
 
 _OTHERS = (
@@ -53,7 +53,7 @@ _SECRETS = ApiResource("v1", "Secret", "secrets")
 
 
 class KubernetesCluster:
-    """Satisfies `viridian.ports.cluster.Cluster`; opened by its first call, to be closed by whoever made it."""
+    """Satisfies `viridian.ports.cluster.Cluster`; opened by its first call, to be closed by its maker."""
 
     def __init__(
         self, connection: ApiConnection, *, timeout_seconds: float = TIMEOUT_SECONDS, on_call: OnCall | None = None
@@ -218,7 +218,7 @@ class KubernetesCluster:
                 self._on_call(call.verb, call.resource.plural, code, time.monotonic() - started)
 
     async def _lines(self, call: _Call) -> AsyncGenerator[bytes]:
-        """The lines of an answer that goes on, as they come. Whoever reads them has a clock of their own."""
+        """The lines of a streamed response, as they come. The reader has its own timeout."""
         connecting = aiohttp.ClientTimeout(total=None, sock_connect=TIMEOUT_SECONDS)
         try:
             async with self._opened().get(

@@ -63,7 +63,7 @@ def manifest(record: LeaseRecord, reference: ObjectRef) -> Object:
 
 
 def parse(found: Object) -> LeaseRecord:
-    """What a Lease says, whoever wrote it."""
+    """The content of a Lease."""
     spec = found.get("spec") or {}
     return LeaseRecord(
         holder=spec.get("holderIdentity") or "",

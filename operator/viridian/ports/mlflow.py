@@ -207,7 +207,7 @@ class MlflowRegistry:
         return run_from(runs[0]) if runs else None
 
     async def _absolute(self, uri: str) -> str:
-        """The server hands a source `runs:/<id>/<path>` back as it is; whoever downloads needs the place itself."""
+        """The server returns a source `runs:/<id>/<path>` as it is; a download needs the place itself."""
         if not uri.startswith("runs:/"):
             return uri
         run_id, _, path = uri.removeprefix("runs:/").lstrip("/").partition("/")

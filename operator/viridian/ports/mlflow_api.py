@@ -199,7 +199,7 @@ class MlflowApi:
 
 
 def is_race(message: str) -> bool:
-    """Two writers of one new alias: the slower one gets a 400 that tells of the database's constraint."""
+    """Two writers of one new alias: the slower one gets a 400 with the database's constraint."""
     return "IntegrityError" in message or "UNIQUE constraint" in message
 
 

@@ -15,7 +15,7 @@ from viridian.api.orders import LIFETIME_SECONDS, NONCE_BYTES, Order, Proof, ren
 
 
 class OrderKey:
-    """One Ed25519 key. Whoever holds its private half gives orders to all model servers that know the public one."""
+    """One Ed25519 key. The holder of its private half gives orders to all model servers that know the public one."""
 
     def __init__(self, private: Ed25519PrivateKey, clock: Callable[[], float] = time.time) -> None:
         self._private = private

@@ -48,7 +48,7 @@ class Pods(Protocol):
     """Neither call raises, whatever the pods do; all pods are asked at the same time, each for about a second."""
 
     async def scrape(self, targets: Sequence[PodTarget]) -> Mapping[str, PodSample | ScrapeFailure]:
-        """Pod uid to what it told, or why it told nothing. Every target is in it."""
+        """Pod uid to its counters, or why there are none. Every target is in it."""
 
     async def close_connections(self, targets: Sequence[PodTarget], *, seconds: float, idle: Idle) -> None:
         """For that many seconds the pods end each connection after its next answer. Best effort; may be repeated."""
@@ -62,7 +62,7 @@ class HttpPods:
         self._clock = clock
 
     async def scrape(self, targets: Sequence[PodTarget]) -> Mapping[str, PodSample | ScrapeFailure]:
-        """Pod uid to what it told, or why it told nothing. Every target is in it."""
+        """Pod uid to its counters, or why there are none. Every target is in it."""
         answers = await self._http.aside.run(_concurrently([self._scrape(target) for target in targets]))
         return {answer.uid: answer for answer in answers}
 
@@ -93,7 +93,7 @@ class HttpPods:
         try:
             await self._http.order(target, "/connections/close", order, seconds=TIMEOUT)
         except (TimeoutError, aiohttp.ClientError, OSError, ValueError):
-            # A pod that cannot be told is going away, or is a runtime of the user's own. Traffic has moved already.
+            # A pod that cannot be reached is going away, or is a runtime of the user's own. Traffic has moved already.
             return
 
 

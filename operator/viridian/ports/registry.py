@@ -2,7 +2,7 @@
 
     RegistryError
     ├── RegistryUnavailable   nobody answered in time, or the server failed   -> try again later
-    ├── RegistryRefused       it answered and will not: access, or settings   -> tell people, look again now and then
+    ├── RegistryRefused       it rejects the request: access, or settings     -> report it, look again now and then
     │   └── RegistryNotYours  the model was claimed by another namespace
     └── RegistryMissing       a write was about something that is gone        -> observe again before deciding
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from viridian.serving.errors import BadInput, Rejection
 
 SLACK: Final = 10_000
-"""So many more cost little. What is wrong with them is told by those who know what is expected."""
+"""So many more cost little. The reader that knows what is expected reports what is wrong with them."""
 MANY_ROWS: Final = 1_000_000
 """Where nobody has set a limit, as for a model's own example."""
 _BLOCK: Final = 1024 * 1024

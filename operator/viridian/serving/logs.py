@@ -51,7 +51,7 @@ def note(message: str, **fields: object) -> None:
 
 
 class Seldom:
-    """Tells of the same thing once a minute, and then how often it was: trouble must not drown its own log."""
+    """Logs the same warning once a minute, with the number since then: a fault must not flood the log."""
 
     PAUSE = 60.0
 
@@ -70,7 +70,7 @@ class Seldom:
 
 
 class ModelErrors:
-    """Tells of models that raise."""
+    """Logs models that raise."""
 
     def __init__(self) -> None:
         self._seldom = Seldom()

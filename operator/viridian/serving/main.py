@@ -16,7 +16,7 @@ _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 def main() -> None:
-    """Serve until told to leave: exit code 0 then, 1 when the model cannot be served."""
+    """Serve until SIGTERM: exit code 0 then, 1 when the model cannot be served."""
     # As the first process of a container we would not even notice the signal without a handler; the loop sets its own.
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     settings = parse(sys.argv[1:], os.environ)

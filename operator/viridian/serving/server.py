@@ -38,11 +38,11 @@ class ModelServer:
         self.management = _listener(management, settings, settings.management_port, grace_seconds=1)
         self.connections.watch(self.listener.open_connections)
         self.still_loading = False
-        """It was told to leave before the model was there; a thread may go on loading it."""
+        """It was shut down before the model was loaded; a thread may go on loading it."""
         self._shutdown_requested = asyncio.Event()
 
     async def run(self) -> None:
-        """Until told to leave; ServingError when the model cannot be served."""
+        """Until SIGTERM; ServingError when the model cannot be served."""
         with _on_signals(self.leave):
             ports = {"port": self.listener.port, "management_port": self.management.port}
             note("start", **self._identity(), **ports, cpus=self.cpus)
@@ -66,7 +66,7 @@ class ModelServer:
                 self.inference.work.close()
 
     def leave(self) -> None:
-        """Begin to drain. May be said more than once."""
+        """Begin to drain. May be called more than once."""
         self._shutdown_requested.set()
 
     async def _load_unless_shut_down(self) -> None:

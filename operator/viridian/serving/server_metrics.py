@@ -88,7 +88,7 @@ class ServerMetrics:
         )
 
     def include(self, families: Families) -> None:
-        """From now on these are told as well."""
+        """Adds these to the exposed metrics."""
         self._registry.register(_Late(lambda: families(_LABELS, self._identity)))
 
     def answered(self, status: int, seconds: float, copied: bool) -> None:

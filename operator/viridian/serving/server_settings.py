@@ -1,4 +1,4 @@
-"""What the server is told: flags, each with an environment variable as its default."""
+"""Settings of the model server: flags, each with an environment variable as its default."""
 
 from __future__ import annotations
 

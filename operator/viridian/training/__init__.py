@@ -1,4 +1,4 @@
-"""One line after `fit`: the model is judged, packed, logged to MLflow and reported to whoever started the stage.
+"""One line after `fit`: the model is judged, packed, logged to MLflow and reported.
 
     from viridian import training
 

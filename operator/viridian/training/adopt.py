@@ -1,4 +1,4 @@
-"""A stage after the training: bundles the scikit-learn model that a script has logged to the run, whoever wrote it.
+"""A stage after the training: bundles the scikit-learn model that a script has logged to the run.
 
     python -m viridian.training.adopt
 
@@ -91,7 +91,7 @@ def _judged(run_id: str, estimator: Any, found: Bundle, table: pd.DataFrame, tar
 
 
 def _features(estimator: Any, found: Bundle) -> list[str] | None:
-    """The names of the columns, where anybody has named them."""
+    """The names of the columns, where they have names."""
     if isinstance(found.signature, Table):
         return [column.name for column in found.signature.columns]
     names = getattr(estimator, "feature_names_in_", None)
@@ -109,7 +109,7 @@ def _target(table: pd.DataFrame, names: list[str] | None) -> str:
 
 
 def _typed(frame: pd.DataFrame, found: Bundle) -> pd.DataFrame:
-    """The columns with the types of the signature: a file of text cannot tell 5 from 5.0."""
+    """The columns with the types of the signature: a text file does not distinguish 5 from 5.0."""
     if not isinstance(found.signature, Table):
         return frame
     kinds = {
@@ -138,7 +138,7 @@ def _sealed(run_id: str, directory: Path) -> str:
 
 
 def _describe(directory: Path) -> None:
-    """MLmodel says why it is skops, and the types of the columns where only the input example tells them."""
+    """MLmodel says why it is skops, and the types of the columns where only the input example shows them."""
     path = directory / "MLmodel"
     document = yaml.safe_load(path.read_text(encoding="utf-8"))
     example = directory / bundle.EXAMPLE

@@ -49,7 +49,7 @@ def newest_model(run_id: str) -> LeftModel:
 
 
 def holdout_table(run_id: str, directory: Path) -> pd.DataFrame | None:
-    """Rows that the model has not seen, features and target side by side; None where the run tells of none.
+    """Rows that the model has not seen, features and target side by side; None where the run has none.
 
     A table that was logged as `holdout.json`, or else a data set whose context says that it is for evaluation.
     """

@@ -26,7 +26,7 @@ _BASES_OF_A_GAP: Final = 8
 _QUANTILES: Final = 6
 _MOST_NAMES: Final = 60
 _LARGE: Final = 1e6
-"""Two such numbers in one row would tell of the rounding of sums alone."""
+"""Two such numbers in one row would only show the rounding of sums."""
 _SEED: Final = 20260101
 
 _STRANGE: Final = (
@@ -272,7 +272,7 @@ def _neighbours(numbers: Sequence[Any]) -> list[tuple[Any, Any]]:
 
 
 def _beside_edges(edges: NDArray[np.float64]) -> list[float]:
-    """On both sides of each edge, as numbers of 64 bits and of 32 tell them apart."""
+    """On both sides of each edge, as numbers of 64 bits and of 32 distinguish them."""
     found: list[float] = []
     for edge in _spaced(np.unique(edges[np.isfinite(edges)]).tolist(), _QUANTILES):
         single = np.float32(edge)

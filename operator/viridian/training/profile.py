@@ -19,7 +19,7 @@ from viridian.api.profile import MAX_CATEGORIES, MAX_EDGES, SCORE_GRID, Calibrat
 from viridian.judgement.merging import merge_sketches
 
 LEAST_ROWS_TO_BE_NAMED: Final = 5
-"""A value that fewer training rows have may be somebody's own, and profiles hold nothing about anybody."""
+"""A value that fewer training rows have may belong to one person, and profiles hold nothing about persons."""
 _LARGEST: Final = 1e150
 """Numbers beyond it count as infinite, as in the server's live profile: their squares would be."""
 _SEED: Final = 1
@@ -76,7 +76,7 @@ def numbers(values: NDArray[Any], edges: Sequence[float] | None = None) -> Numbe
 def scores(values: NDArray[np.float64], threshold: float) -> Numbers:
     """Of probabilities of the positive class: on quantiles, and where the label or the multiple of SCORE_GRID changes.
 
-    What performance is to be expected is told from live scores, which may go where the holdout had few.
+    The expected performance is estimated from live scores, which may go where the holdout had few.
     """
     grid = (place * SCORE_GRID for place in range(1, round(1 / SCORE_GRID)))
     return numbers(values, quantile_edges(np.sort(values[~np.isnan(values)]), (*grid, threshold)).tolist())

@@ -70,7 +70,7 @@ def _task(classes: NDArray[Any] | None, prediction: Predicted) -> Task:
 
 
 def _threshold(model: Any) -> float:
-    """The score above which the estimator itself says positive; scikit-learn can tune it, or be told."""
+    """The score above which the estimator itself says positive; scikit-learn can tune it or take it as a parameter."""
     last = model.steps[-1][1] if hasattr(model, "steps") else model
     chosen = getattr(last, "best_threshold_", getattr(last, "threshold", DEFAULT_THRESHOLD))
     by_score = getattr(last, "response_method", "auto") in ("auto", "predict_proba")
@@ -78,5 +78,5 @@ def _threshold(model: Any) -> float:
 
 
 def _sketch(values: NDArray[Any], classes: tuple[str, ...]) -> Sketch:
-    """Classes are named all of them: they are the model's answers, not anybody's data."""
+    """Classes are named all of them: they are outputs of the model, not data about a person."""
     return profile.categories(values, classes) if classes else profile.numbers(values.astype(np.float64))

@@ -1,7 +1,7 @@
 """Rows as the model server would get them: one vector for each column, typed as MLflow's signature says.
 
 Numbers are float64 with NaN for a gap. Flags are bool, or objects with None where there are gaps. Text is objects with
-None for a gap. A data frame brings names and types; a matrix has one type, and is named by whoever knows its columns.
+None for a gap. A data frame brings names and types; a matrix has one type, and gets its names from the caller.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class DatasetColumn:
     required: bool = True
     """False when the rows have gaps in it: then a request may have them too."""
     none: bool = False
-    """Text whose gaps are None; elsewhere they are NaN, which some estimators tell apart."""
+    """Text whose gaps are None; elsewhere they are NaN, which some estimators distinguish."""
     known: tuple[Any, ...] | None = None
     """The only values that the estimator answers for; None where it answers for any."""
 
@@ -99,9 +99,7 @@ def _of_matrix(matrix: NDArray[Any], names: Sequence[str] | None) -> list[tuple[
     if len(given) != matrix.shape[1]:
         raise ValueError(f"{len(given)} names for {matrix.shape[1]} columns")
     if matrix.dtype.kind not in "fiu":
-        raise TypeError(
-            f"a matrix of {matrix.dtype} has no columns that could be told apart by type: fit on a pandas data frame"
-        )
+        raise TypeError(f"a matrix of {matrix.dtype} has one type for all columns: fit on a pandas data frame")
     return [_native(name, matrix[:, place]) for place, name in enumerate(given)]
 
 

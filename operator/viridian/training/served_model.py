@@ -48,7 +48,7 @@ class LoadedVersion:
         except NotServed:
             raise
         except Exception as error:
-            # Whatever a model raises; its text may hold a customer's values, so only its kind is told.
+            # Whatever a model raises; its text may hold a customer's values, so only its type is shown.
             raise NotServed(f"the model raises {type(error).__name__} for rows of the holdout") from error
 
     def asked(self, rows: Rows) -> Asked:

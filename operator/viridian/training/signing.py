@@ -79,7 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """The command."""
     parser = argparse.ArgumentParser(prog="python -m viridian.training.signing", description="Keys for model versions.")
     commands = parser.add_subparsers(dest="command", required=True)
-    making = commands.add_parser("make-key", help="make a pair of keys, and tell how to hand them to a cluster")
+    making = commands.add_parser("make-key", help="make a pair of keys, and print how to hand them to a cluster")
     making.add_argument("directory", type=Path, help="where signing.pem and <name of the key>.pem are written")
     resigning = commands.add_parser("sign", help=f"sign a bundle with the key that {KEY_FILE} names")
     resigning.add_argument("directory", type=Path, help="the bundle")

@@ -14,7 +14,7 @@ ROWS_A_SECOND: Final = 100
 
 
 def seconds_for(rows: int) -> float:
-    """The setting, and time for so many rows. What is no number of seconds is told and not followed."""
+    """The setting, and time for so many rows. A value that is no number of seconds is logged and ignored."""
     return _setting() + rows / ROWS_A_SECOND
 
 

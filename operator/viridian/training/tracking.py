@@ -29,7 +29,7 @@ class LiesElsewhere(Exception):
 def current_run() -> Iterator[str]:
     """The id of the run to log to: the script's own, else the one made beforehand, else a new one.
 
-    A run made beforehand stays open: whoever made it decides how it ended.
+    A run made beforehand stays open: its maker decides how it ends.
     """
     if active := mlflow.active_run():
         yield active.info.run_id

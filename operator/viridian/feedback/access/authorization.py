@@ -25,7 +25,7 @@ _REMEMBERED: Final = 10_000
 _DENIED_AT_ONCE: Final = 100.0
 _DENIED_EACH_SECOND: Final = 5.0
 NOBODY: Final = ""
-"""The tenant of those who have not said yet who they are."""
+"""The tenant of callers that are not authenticated yet."""
 _Answer = TypeVar("_Answer")
 
 
@@ -62,7 +62,7 @@ class Caller:
 
     @property
     def namespace(self) -> str:
-        """Of a service account; empty for anybody else."""
+        """Of a service account; empty for any other caller."""
         if not self.user.startswith(_SERVICE_ACCOUNT):
             return ""
         return self.user.removeprefix(_SERVICE_ACCOUNT).partition(":")[0]
@@ -118,7 +118,7 @@ class Access:
             )
 
     async def _asked(self, who: str, ask: Callable[[], Awaitable[_Answer]]) -> _Answer:
-        """The API server's answer, unless it has said no too often on this one's account."""
+        """The API server's answer, unless this caller has been denied too often."""
         if (wait := self._denied.wait(who)) > 0:
             raise HttpProblem(429, "too many requests without the right to make them; ask again later", math.ceil(wait))
         # Counted until the answer is yes, so that very many at once are not all asked either.
@@ -146,7 +146,7 @@ class _Remembered(Generic[_Answer]):
         found = self._answers.get(question)
         if found is not None and found[0] > self._clock():
             return found[1]
-        # Whoever asks the same meanwhile waits for that answer.
+        # A second request for the same waits for that response.
         asking = self._asking.get(question)
         if asking is None:
             asking = self._asking[question] = asyncio.create_task(self._ask(question, ask))
@@ -156,7 +156,7 @@ class _Remembered(Generic[_Answer]):
     def _answered(self, question: Hashable, done: asyncio.Task[_Answer]) -> None:
         del self._asking[question]
         if not done.cancelled():
-            done.exception()  # whoever asked may have gone
+            done.exception()  # the caller may have disconnected
 
     async def _ask(self, question: Hashable, ask: Callable[[], Awaitable[_Answer]]) -> _Answer:
         answer = await ask()

@@ -336,7 +336,7 @@ class _Api:
             yield document, len(body)
 
     def _check(self, window: ProfileWindow) -> None:
-        """Nothing, or a problem with what is said about when and by whom the rows were counted."""
+        """Raises a problem where the time or the pod of the window is not plausible."""
         if not window.pod or not is_text(window.pod):
             raise HttpProblem(400, f"pod has 1 to {MAX_TEXT} characters, none of them NUL")
         if not 0 <= window.sequence < _INT64:

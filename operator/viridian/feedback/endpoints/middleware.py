@@ -32,14 +32,14 @@ def route(
     metrics: CollectorMetrics,
     problem_response: Callable[[HttpProblem], Response],
 ) -> Route:
-    """Problems become answers as `told` words them."""
+    """Problems become the responses that `problem_response` makes of them."""
 
     async def answer(request: Request) -> Response:
         response = await _handle(handler, request, problem_response)
         response.headers.update(_HEADERS)
         metrics.answered(f"{method} {path}", response.status_code)
         if response.status_code in REFUSED:
-            # Whose request it was; empty for people, and for those who have not said who they are.
+            # Whose request it was; empty for people, and for callers that are not authenticated.
             metrics.refused(getattr(request.state, "namespace", ""), response.status_code)
         return response
 

@@ -39,7 +39,7 @@ COOKIE: Final = "viridian-review"
 SESSION_SECONDS: Final = 12 * 3600.0
 _SESSIONS: Final = 1_000
 _SESSIONS_EACH: Final = 20
-"""Of one person: whoever logs in again and again ends their own sessions only."""
+"""Of one person: repeated logins end that person's own sessions only."""
 _SKIPPED: Final = 10_000
 _FORM_BYTES: Final = 64 * 1024
 """Most of it is the token."""
@@ -112,7 +112,7 @@ class _Page:
             review=review,
             namespace=namespace,
             deployment=deployment,
-            said=query.get("said", "") in ("stored", "skipped") and query["said"],
+            done=query.get("done", "") in ("stored", "skipped") and query["done"],
         )
 
     async def show_login(self, _: Request) -> Response:
@@ -159,15 +159,15 @@ class _Page:
         namespace, deployment = await self._place(identity, form)
         if "skip" in form:
             session.skip(form.get("prediction_id", ""))
-            said = "skipped"
+            done = "skipped"
         else:
             await self._store(namespace, deployment, form)
-            said = "stored"
-        there = urlencode({"namespace": namespace, "deployment": deployment, "said": said})
+            done = "stored"
+        there = urlencode({"namespace": namespace, "deployment": deployment, "done": done})
         return RedirectResponse(f"{REVIEW_PATH}?{there}", 303)
 
     def problem(self, problem: HttpProblem) -> Response:
-        """What went wrong, on a page; whoever is not logged in gets the form for that."""
+        """What went wrong, on a page; a person who is not logged in gets the login form."""
         template = "login.html" if problem.status == 401 else "problem.html"
         return self._html(template, problem.status, problem=problem.sentence)
 
@@ -195,9 +195,9 @@ class _Page:
         found = await collector.readers.ask(namespace, reviews, collector.engine, sample, wanted, 1)
         return found[0] if found else None
 
-    async def _place(self, identity: Caller, said: Mapping[str, str]) -> tuple[str, str]:
+    async def _place(self, identity: Caller, fields: Mapping[str, str]) -> tuple[str, str]:
         """Namespace and deployment, if the person may both see and label there."""
-        namespace, deployment = checked_names(said.get("namespace", ""), said.get("deployment", ""))
+        namespace, deployment = checked_names(fields.get("namespace", ""), fields.get("deployment", ""))
         for right in (Right.ROWS, Right.LABEL):
             await self._collector.access.require(identity, right, namespace, deployment)
         return namespace, deployment
@@ -205,7 +205,7 @@ class _Page:
     async def _session(self, request: Request) -> tuple[_Session, Caller]:
         session = self._sessions.get(request.cookies.get(COOKIE, ""))
         if session is None or session.until < self._collector.clock():
-            # To whoever has not been here before, the form says enough.
+            # On a first visit the form is enough.
             raise _Login("your session is over; please log in again" if COOKIE in request.cookies else "")
         return session, await self._collector.access.identify(session.token)
 

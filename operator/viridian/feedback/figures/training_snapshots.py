@@ -1,6 +1,6 @@
 """Training rows, frozen for a run: one Parquet file that never changes, and its digest.
 
-The file is complete and on disk before the database tells of it, so that a crash leaves at most a file without a name.
+The file is complete and on disk before the database refers to it, so that a crash leaves at most a file without a name.
 """
 
 from __future__ import annotations

@@ -113,7 +113,7 @@ class WindowSums:
             if not servers or not profiles:
                 yield from _windows(servers, spans, joined, {}, {})
                 return
-            # Merging is work for one thread; whoever waits for his turn holds no connection meanwhile.
+            # Merging is work for one thread; a query that waits for its turn holds no connection meanwhile.
             with self._lock, self._engine.connect() as connection, connection.begin():
                 shapes = _Shapes(connection)
                 merged = self._profiles(connection, shapes, servers, spans)

@@ -128,7 +128,7 @@ def _form(body: bytes) -> Iterator[_Make]:
 
 
 def _from_fields(fields: dict[str, Any]) -> Outcome:
-    """Of tables and forms: everything may be text, and empty means not said."""
+    """Of tables and forms: everything may be text, and empty means absent."""
     value = {name: value for name, value in fields.items() if name in COLUMNS and value is not None and value != ""}
     if isinstance(value.get("time"), str) and (seconds := number(value["time"])) is not None:
         value["time"] = seconds

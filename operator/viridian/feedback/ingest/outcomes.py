@@ -40,38 +40,38 @@ class StoreOutcomes:
     """Outcomes of predictions in one namespace, with what could not be understood of the same upload."""
 
     namespace: str
-    told: Sequence[OutcomeInput]
+    outcomes: Sequence[OutcomeInput]
     refused: tuple[dict[str, Any], ...] = ()
     deployment: str = ""
     """Where given, only its predictions are meant, and those that are here."""
 
     @property
     def rows(self) -> int:
-        return max(1, len(self.told))
+        return max(1, len(self.outcomes))
 
     def run(self, transaction: Transaction) -> Stored:
         """Those whose prediction is here are joined with it; the others wait."""
         connection = transaction.connection
         space = transaction.catalog.space(connection, self.namespace)
-        predictions = _predictions(connection, space, [told.prediction_id for told in self.told])
+        predictions = _predictions(connection, space, [outcome.prediction_id for outcome in self.outcomes])
         refused = list(self.refused)
         joined: list[dict[str, Any]] = []
         early: list[dict[str, Any]] = []
-        for told in self.told:
-            found = predictions.get(told.prediction_id)
+        for outcome in self.outcomes:
+            found = predictions.get(outcome.prediction_id)
             if self.deployment and not self._meant(transaction, found):
-                refused.append({"row": told.row, "problem": "no prediction of this deployment has this id"})
+                refused.append({"row": outcome.row, "problem": "no prediction of this deployment has this id"})
                 continue
             if found is None:
-                early.append(_waiting_row(told, space, transaction.now))
+                early.append(_waiting_row(outcome, space, transaction.now))
                 continue
             key, served = found
             try:
-                number = transaction.catalog.by_key(connection, served).labels.number(told.outcome)
+                number = transaction.catalog.by_key(connection, served).labels.number(outcome.outcome)
             except InvalidRow as problem:
-                refused.append({"row": told.row, "problem": str(problem)})
+                refused.append({"row": outcome.row, "problem": str(problem)})
                 continue
-            joined.append(_outcome_row(told, key, number, transaction.now))
+            joined.append(_outcome_row(outcome, key, number, transaction.now))
         stored = _replace_lesser(connection, tables.outcomes, joined)
         before = _waiting_size(connection, space, early)
         waiting = _replace_lesser(connection, tables.waiting, early)
@@ -105,13 +105,15 @@ def join_waiting(transaction: Transaction, space: int, ids: Sequence[str]) -> in
             .where(waiting.c.space == space, waiting.c.id.in_(some))
         ).all()
         for row in found:
-            told = OutcomeInput(0, row.id, msgspec.json.decode(row.outcome), row.time, row.rank, row.label_definition)
+            outcome = OutcomeInput(
+                0, row.id, msgspec.json.decode(row.outcome), row.time, row.rank, row.label_definition
+            )
             try:
-                number = transaction.catalog.by_key(connection, row.served).labels.number(told.outcome)
+                number = transaction.catalog.by_key(connection, row.served).labels.number(outcome.outcome)
             except InvalidRow:
                 unfit += 1
                 continue
-            rows.append(_outcome_row(told, row.key, number, transaction.now))
+            rows.append(_outcome_row(outcome, row.key, number, transaction.now))
         if found:
             here = [row.id for row in found]
             add_usage(connection, space, -sum(len(row.outcome) + ROW_BYTES for row in found))
@@ -130,9 +132,9 @@ def _waiting_size(connection: sa.Connection, space: int, rows: Sequence[Mapping[
     )
 
 
-def with_human_source(told: OutcomeInput) -> OutcomeInput:
-    """The same, said by a person whose task it is to say so."""
-    return replace(told, rank=RANKS[Source.HUMAN])
+def with_human_source(outcome: OutcomeInput) -> OutcomeInput:
+    """The same, with a person as its source."""
+    return replace(outcome, rank=RANKS[Source.HUMAN])
 
 
 def _predictions(connection: sa.Connection, space: int, ids: Sequence[str]) -> dict[str, tuple[int, int]]:
@@ -147,24 +149,24 @@ def _predictions(connection: sa.Connection, space: int, ids: Sequence[str]) -> d
     }
 
 
-def _outcome_row(told: OutcomeInput, key: int, number: float, now: float) -> dict[str, Any]:
+def _outcome_row(outcome: OutcomeInput, key: int, number: float, now: float) -> dict[str, Any]:
     return {
         "prediction": key,
         "actual": number,
-        "time": now if told.time is None else told.time,
-        "rank": told.rank,
-        "label_definition": told.label_definition,
+        "time": now if outcome.time is None else outcome.time,
+        "rank": outcome.rank,
+        "label_definition": outcome.label_definition,
     }
 
 
-def _waiting_row(told: OutcomeInput, space: int, now: float) -> dict[str, Any]:
+def _waiting_row(outcome: OutcomeInput, space: int, now: float) -> dict[str, Any]:
     return {
         "space": space,
-        "id": told.prediction_id,
-        "outcome": msgspec.json.encode(told.outcome),
-        "time": now if told.time is None else told.time,
-        "rank": told.rank,
-        "label_definition": told.label_definition,
+        "id": outcome.prediction_id,
+        "outcome": msgspec.json.encode(outcome.outcome),
+        "time": now if outcome.time is None else outcome.time,
+        "rank": outcome.rank,
+        "label_definition": outcome.label_definition,
         "received": now,
     }
 

@@ -39,7 +39,7 @@ class Review(msgspec.Struct, frozen=True, kw_only=True):
     prediction: str | float
     score: float | None
     outcome: str | float | None
-    """What events or users have said so far."""
+    """The outcome from events or users so far."""
     stratum: str
     """Why it was drawn."""
 

@@ -91,7 +91,7 @@ class Catalog:
         return known
 
     def _make_room(self, connection: sa.Connection, served: Served, size: int) -> None:
-        """Whoever asks for figures reads of all servers of a deployment: they are bounded. Nothing is written yet."""
+        """A query for figures reads all servers of a deployment: they are bounded. Nothing is written yet."""
         table = tables.served
         place = (served.namespace, served.deployment)
         known = self._sizes.get(place)

@@ -101,7 +101,7 @@ def scrub(engine: sa.Engine) -> bool:
     connection = engine.raw_connection()
     try:
         cursor = connection.cursor()
-        # Whoever writes waits meanwhile.
+        # Writers wait meanwhile.
         cursor.execute(f"PRAGMA busy_timeout = {_SCRUB_MILLISECONDS}")
         busy = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
         cursor.execute(f"PRAGMA busy_timeout = {_BUSY_MILLISECONDS}")

@@ -1,4 +1,4 @@
-"""What deployments have been told to keep, and the key of the collector's own hashes: both outlive the process."""
+"""The retention rules of each deployment, and the key of the collector's own hashes: both outlive the process."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _KEY_BYTES: Final = 32
 
 @dataclass(frozen=True)
 class GiveRules:
-    """What one deployment may keep; replaces what it was told before."""
+    """What one deployment may keep; replaces its rules of before."""
 
     namespace: str
     deployment: str
@@ -78,7 +78,7 @@ class ForgetRules:
 
 @dataclass(frozen=True)
 class Given:
-    """What one deployment was told to keep, and whether it is still there."""
+    """The rules of one deployment, and whether it still exists."""
 
     rules: RetentionRules
     closed: bool = False

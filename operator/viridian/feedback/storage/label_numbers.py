@@ -48,7 +48,7 @@ class Labels:
         object.__setattr__(self, "_positions", positions)
 
     def number(self, value: OutcomeValue) -> float:
-        """Raises Unfit, without repeating what was said."""
+        """Raises InvalidRow, without repeating the value."""
         if self.task is Task.REGRESSION:
             return _value(value)
         text = plain(value)

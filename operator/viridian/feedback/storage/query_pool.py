@@ -1,6 +1,6 @@
 """Long questions: a few at a time, in threads of their own. The others wait without a thread and a connection.
 
-Namespaces take turns, and none of them has all threads: whoever asks much waits for himself.
+Namespaces take turns, and none of them has all threads: a namespace with many queries waits for its own.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Readers:
         await self._turn(namespace)
         thread = self._threads.submit(question, *arguments, **named)
         loop = asyncio.get_running_loop()
-        # Counted until it has ended, which may be long after whoever asked has gone.
+        # Counted until it has ended, which may be long after the caller has disconnected.
         thread.add_done_callback(lambda _: _schedule(loop, partial(self._answered, namespace)))
         return await asyncio.wrap_future(thread)
 

@@ -1,7 +1,7 @@
 """The tables. Rows of predictions and outcomes are only ever added, replaced whole, or deleted.
 
-Labels of classes are stored as their position in the classes of whoever answered, so that figures are made of numbers
-alone. What the figures need stands in one index, which is why they never touch the features.
+Labels of classes are stored as their position in the classes of the server that answered, so that figures are made of
+numbers alone. What the figures need stands in one index, which is why they never touch the features.
 """
 
 from __future__ import annotations

@@ -50,7 +50,7 @@ class WriteJob(Protocol[Answer]):
         """How much of the queue it takes."""
 
     def run(self, transaction: Transaction) -> Answer:
-        """Its writes, and what the sender is told."""
+        """Its writes, and the response to the sender."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ class Writer:
     async def write(self, work: WriteJob[Answer], namespace: str = "", patient: bool = False) -> Answer:
         """Returns when it is on disk. Busy or Away: nothing of it is, and never will be.
 
-        Whoever is patient waits in a full queue, too: the sweeper, who makes room and has one piece of work at a time.
+        A patient caller waits in a full queue, too: the sweeper, which frees space and has one job at a time.
         """
         if self._stopping:
             raise Unavailable("the collector is being stopped and")

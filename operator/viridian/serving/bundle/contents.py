@@ -27,7 +27,7 @@ _ADVICE: Final = "log the model as ONNX, or with serialization_format='skops'"
 
 
 class Format(Enum):
-    """Payloads that are served. The value is the file's name where no MLmodel tells another."""
+    """Payloads that are served. The value is the file's name where the MLmodel names no other."""
 
     ONNX = "model.onnx"
     SKOPS = "model.skops"

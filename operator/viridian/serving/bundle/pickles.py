@@ -1,6 +1,6 @@
 """Telling a pickle from its first bytes, whatever it is called and however it is packed. Nothing is ever unpickled.
 
-Whoever asks has refused the file already: this only finds the words that help its author.
+The caller has rejected the file already: this only finds the message that helps its author.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """YAML that somebody else has written, as far as it is plain: values, lists and maps, and nothing that multiplies.
 
 An alias stands for as much as its anchor does. Thirty levels of them in two hundred bytes are a thousand million
-values for whoever walks through the document. MLflow writes none, so they are refused.
+values for a program that walks through the document. MLflow writes none, so they are refused.
 """
 
 from __future__ import annotations

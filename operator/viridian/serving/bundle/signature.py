@@ -13,7 +13,7 @@ from viridian.serving.errors import BundleRefused
 
 
 class ColumnKind(Enum):
-    """What a value is, as far as JSON and a model can tell apart. The value is what people are told to send."""
+    """The kinds of values that JSON and a model distinguish. The enum's value is the word in error messages."""
 
     FLOAT = "a number"
     INTEGER = "a whole number"

@@ -73,7 +73,7 @@ class ProfileBins:
 
 
 def bins(directory: Path) -> Bins:
-    """For the model in this directory; a profile that cannot be read is told of when the model is loaded."""
+    """For the model in this directory; a profile that cannot be read is reported when the model is loaded."""
     path = directory / PROFILE_PATH
     if not path.is_file():
         return NoBins()

@@ -172,7 +172,7 @@ class Inference:
         return self.model.answer(requests)
 
     def _note(self, exchange: Exchange, reply: Reply, headers: Headers) -> None:
-        """What is counted, copied and told of an answer that was sent: nobody waits for it."""
+        """Counts, copies and reports a response that was sent; the client does not wait for it."""
         seconds, copied = time.perf_counter() - exchange.began, exchange.head.copied
         self.metrics.answered(reply.status, seconds, copied)
         answer, observers = exchange.answer, self.observers

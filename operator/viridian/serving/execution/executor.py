@@ -45,7 +45,7 @@ R = TypeVar("R")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkLimits:
-    """Of what waits for a thread, and of how long anybody waits."""
+    """Of what waits for a thread, and of how long a request may wait."""
 
     requests: int
     bytes: int
@@ -177,7 +177,7 @@ class PredictionExecutor(Generic[Q, R]):
     def _timed(self, jobs: Sequence[_Job[Q, R]]) -> tuple[Sequence[R | Exception], float | None]:
         """The results and the processor time they took: waiting on a busy machine is no slowness of the model.
 
-        Only what succeeds tells how long the model takes: refusing bad input is quick for the slowest model. Where it
+        Only a success shows how long the model takes: refusing bad input is quick for the slowest model. Where it
         is slow, the next bad input must not hold up the loop.
         """
         began = time.thread_time()

@@ -62,7 +62,7 @@ def _counted(budget: _Budget) -> type[tarfile.TarInfo]:
 def unpack(archive: Path, target: Path, reserve: Callable[[int], None]) -> None:
     """Regular files only, each under a plain path; a single folder around all of them is taken off.
 
-    `reserve` is told the size of each file before it is read.
+    `reserve` gets the size of each file before it is read.
     """
     try:
         with tarfile.open(archive, "r:gz", tarinfo=_counted(_Budget())) as content:

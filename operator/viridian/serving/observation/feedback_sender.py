@@ -1,9 +1,9 @@
 """Sends rows and profile windows to the collector: one thread, bounded memory, at least once.
 
 Rows are encoded once, in chunks, and wait as bytes. A batch of chunks is sent again until the collector reports that
-it is on disk, or that it never will be. Meanwhile chunks wait up to a limit; beyond it they are dropped, and the next batch
-reports how many rows. Rows that the collector rejects are counted by reason and logged. A window is sent again under
-the same number.
+it is on disk, or that it never will be. Meanwhile chunks wait up to a limit; beyond it they are dropped, and the next
+batch reports how many rows. Rows that the collector rejects are counted by reason and logged. A window is sent again
+under the same number.
 """
 
 from __future__ import annotations

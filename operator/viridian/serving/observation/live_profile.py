@@ -221,7 +221,7 @@ class _CategoryCounts:
 
 
 class _Predictions:
-    """What is counted of the answers; a row whose answer does not tell it is a missing one."""
+    """What is counted of the answers; a row without a usable prediction counts as missing."""
 
     def __init__(self, reference: ReferenceProfile) -> None:
         sketch = reference.profile.prediction

@@ -38,7 +38,7 @@ class Observers:
         reference = self._reference(settings)
         live = self._live(reference, model)
         task = reference.task if reference else task_of(model.outputs)
-        # The classes of a classifier are told by its profile alone, and outcomes are compared with them.
+        # The classes of a classifier are in its profile alone, and outcomes are compared with them.
         redactor = _redactor(settings, model, task) if reference or task is Task.REGRESSION else None
         self._withheld = _withheld(settings, live, redactor)
         for what in filter(self._withheld.get, self._withheld):
@@ -56,7 +56,7 @@ class Observers:
         self.tracing = Tracing(settings) if tracing.wanted(environment) else None
 
     def families(self, names: Sequence[str], values: Sequence[str]) -> Iterable[Metric]:
-        """What is told about them in the metrics."""
+        """The metrics about them."""
         if self.recorder is not None:
             yield from self.recorder.families(names, values)
         if self._withheld:
@@ -72,7 +72,7 @@ class Observers:
             yield from self.collector.families(names, values)
 
     async def close(self) -> None:
-        """Everything that is known is told, within a few seconds."""
+        """Sends everything that is left, within a few seconds."""
         if self.recorder is not None:
             await self.recorder.settled()
         if self.collector is not None:

@@ -1,4 +1,4 @@
-"""What becomes of answered rows beside their answers: they are counted, and told to the collector.
+"""Rows that were answered are counted and sent to the collector.
 
 None of it is on the request path.
 A request costs one append. Rows are handed over in portions to one thread, which does all that takes time; when it
@@ -142,7 +142,7 @@ class Recorder:
         return self._pool.submit(self._cut)
 
     async def settled(self) -> None:
-        """Everything that waited is counted and told."""
+        """Counts and sends everything that waits."""
         self.flush()
         await asyncio.wrap_future(self._pool.submit(lambda: None))
 
@@ -229,7 +229,7 @@ def _attempted(work: Callable[[Sequence[PredictedRows]], None], portion: Sequenc
     try:
         work(portion)
     except Exception as error:
-        # Its text may quote rows, so only its type is told.
+        # Its text may quote rows, so only its type is logged.
         log.error("rows were not recorded", extra={"fields": {"exception": type(error).__name__}})
         return False
     return True

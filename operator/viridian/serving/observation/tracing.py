@@ -22,7 +22,7 @@ _FAULT: Final = 500
 
 
 def wanted(environment: Mapping[str, str]) -> bool:
-    """Somebody said where traces go, and nobody that there should be none."""
+    """An endpoint for traces is configured, and tracing is not disabled."""
     disabled = environment.get("OTEL_SDK_DISABLED", "").lower() == "true"
     return not disabled and any(environment.get(name) for name in _ENDPOINTS)
 

@@ -49,7 +49,7 @@ class Head:
 
     @property
     def announced(self) -> int:
-        """How long the body is to be; 0 where that is not said."""
+        """How long the body is to be; 0 where the headers do not give it."""
         return length(self._given.get(LENGTH, b""))
 
     @property

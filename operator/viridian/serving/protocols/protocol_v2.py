@@ -207,7 +207,7 @@ def _check_datatype(tensor: Tensor, values: NDArray[np.float64]) -> None:
 
 
 def check_complete(values: NDArray[np.float64], names: Sequence[str] | None, field: str, nullable: bool) -> None:
-    """NaN is null, which JSON tells apart by itself. Where some columns may be null, the reader looks."""
+    """NaN is null, which JSON distinguishes by itself. Where some columns may be null, the reader looks."""
     if not nullable and np.isnan(values).any():
         row, column = np.argwhere(np.isnan(values))[0]
         raise absent(names[column] if names is not None else field, int(row))

@@ -20,7 +20,7 @@ class ModelRuntime(Protocol):
 
     @property
     def signature(self) -> Signature:
-        """What the payload takes: the bundle's signature, or what the payload tells by itself."""
+        """What the payload takes: the bundle's signature, or what the payload itself declares."""
 
     def predict(self, batch: Batch) -> Sequence[Output]:
         """One row in each output for each row of the batch; raises whatever the model raises."""

@@ -121,7 +121,7 @@ class SklearnModel:
 
 
 def refusal(error: ValueError) -> BadInput | None:
-    """What is wrong with the request, where this is what the error tells; None for any other."""
+    """What is wrong with the request, where the error is about the request; None for any other."""
     text = str(error)
     for failures, reason, words in _LOAD_ERRORS:
         if any(failure in text for failure in failures):

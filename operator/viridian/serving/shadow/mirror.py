@@ -167,7 +167,7 @@ class _Trial:
         except OutputsDiffer:
             self._comparison.failures[Failure.UNLIKE] += 1
         except Exception as error:
-            # A fault of ours must not end the worker; its text may quote an answer, so only its type is told.
+            # A fault of ours must not end the worker; its text may quote an answer, so only its type is logged.
             self._comparison.failures[Failure.INTERNAL] += 1
             log.error("shadow failed", extra={"fields": {"exception": type(error).__name__}})
 

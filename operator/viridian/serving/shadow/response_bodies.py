@@ -1,4 +1,4 @@
-"""Bodies of answers, read back into arrays: those of this server, and of whoever else speaks the same protocols."""
+"""Bodies of answers, read back into arrays: of this server and of any other that implements the same protocols."""
 
 from __future__ import annotations
 

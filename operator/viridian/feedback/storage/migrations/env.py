@@ -1,4 +1,4 @@
-"""What Alembic runs for each upgrade: in the transaction and under the lock of whoever called it."""
+"""What Alembic runs for each upgrade: in the transaction and under the lock of the caller."""
 
 from __future__ import annotations
 
