@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.support.kube import Kube, Object, condition, eventually
-from tests.support.kubelet import Kubelet, Fate
+from tests.support.kubelet import Fate, Kubelet
 from tests.support.memory_pods import Behaviour
 from viridian.api.names import API_VERSION, MODEL_DEPLOYMENT, REVISION_LABEL
 

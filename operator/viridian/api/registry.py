@@ -20,8 +20,8 @@ TAG_RUN: Final = "viridian.run"
 TAG_HOLDOUT: Final = "viridian.holdout"
 """On a run: `sha256:…` over the rows that challenger and champion were both judged on."""
 TAG_DATA: Final = "viridian.data-"
-"""On a version, with `uri`, `revision` or `digest` after it: the data that it was trained on, as its run reported; where
-a run reported nothing, `spec.data` of its RetrainPolicy."""
+"""On a version, with `uri`, `revision` or `digest` after it: the data that it was trained on, as its run reported it;
+where a run reported nothing, `spec.data` of its RetrainPolicy."""
 TAG_MODEL_URI: Final = "viridian.model-uri"
 """On a run: where the model that the run made can be downloaded."""
 TAG_OUTCOME: Final = "viridian.outcome"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from localcluster.controlplane import ControlPlane
 from tests.support.kube import Kube, Object, eventually
-from tests.support.kubelet import JobEnd, Kubelet, Fate
+from tests.support.kubelet import Fate, JobEnd, Kubelet
 from tests.support.live_model import LiveModel
 from tests.support.live_policy import LivePolicy, environment
 from tests.support.live_registry import LiveRegistry
