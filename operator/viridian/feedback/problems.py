@@ -3,7 +3,7 @@
 Problem
 ├── Busy      429: the queue is full
 ├── TooSlow   408: the body did not arrive in time
-├── Away      503: the database or the API server does not answer
+├── Unavailable      503: the database or the API server does not answer
 ├── Full      503: the disk is full
 ├── OverShare 507: the namespace has its whole share of the disk
 ├── Servers   507: too many different servers have answered for the deployment

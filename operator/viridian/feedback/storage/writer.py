@@ -98,7 +98,7 @@ class Writer:
         self._thread.shutdown()
 
     async def write(self, work: WriteJob[Answer], namespace: str = "", patient: bool = False) -> Answer:
-        """Returns when it is on disk. Busy or Away: nothing of it is, and never will be.
+        """Returns when it is on disk. Busy or Unavailable: nothing of it is, and never will be.
 
         A patient caller waits in a full queue, too: the sweeper, which frees space and has one job at a time.
         """
