@@ -69,7 +69,7 @@ AT_WORK: Final = (
 def without_operator(kubectl: Kubectl, namespace: str) -> str:
     """What the API server alone can answer."""
     parts = ["## Every field explains itself", *(_explained(kubectl, field) for field in EXPLAINED)]
-    parts += ["## What is wrong is said at once", *(_refused(kubectl, namespace, change) for change in MISTAKES)]
+    parts += ["## Mistakes are rejected at once", *(_refused(kubectl, namespace, change) for change in MISTAKES)]
     parts += ["## Applied twice is applied once", *_applied(kubectl, namespace)]
     return "\n\n".join(parts)
 

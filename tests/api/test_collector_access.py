@@ -15,7 +15,7 @@ from localcluster.controlplane import ControlPlane
 from tests.support.kube import Kube, Kubectl
 from viridian.feedback.access.authorization import Access, Caller, Right
 from viridian.feedback.access.token_review import ApiServer, KubernetesGate, NoApiServer
-from viridian.feedback.problems import HttpProblem, Unavailable
+from viridian.feedback.problems import HttpProblem, ServiceUnavailable
 
 AUDIENCE = "viridian-collector"
 MANIFESTS = str(Path(__file__).resolve().parents[2] / "manifests")
@@ -120,7 +120,7 @@ async def test_without_the_right_to_ask_it_says_what_to_bind(
 ) -> None:
     account(kubectl, namespace, "viridian-collector")
     async with KubernetesGate(server(control_plane, kubectl, namespace, tmp_path)) as gate:
-        with pytest.raises(Unavailable, match="system:auth-delegator"):
+        with pytest.raises(ServiceUnavailable, match="system:auth-delegator"):
             await gate.identify("any")
 
 
@@ -128,7 +128,7 @@ async def test_an_api_server_that_does_not_answer_is_no_verdict(tmp_path: Path) 
     own = tmp_path / "token"
     own.write_text("token")
     async with KubernetesGate(ApiServer.found("http://127.0.0.1:1", "", str(own), {})) as gate:
-        with pytest.raises(Unavailable):
+        with pytest.raises(ServiceUnavailable):
             await gate.identify("any")
 
 

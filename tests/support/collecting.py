@@ -19,7 +19,7 @@ from viridian.feedback.access.authorization import Caller, Right
 from viridian.feedback.collector_app import CollectorApp, running
 from viridian.feedback.collector_settings import CollectorSettings, parse
 from viridian.feedback.endpoints.application import application
-from viridian.feedback.problems import Unavailable
+from viridian.feedback.problems import ServiceUnavailable
 
 START = 1_800_000_000.0
 SERVER = "system:serviceaccount:ml:server"
@@ -48,7 +48,7 @@ class ScriptedGate:
     def _asked(self) -> None:
         self.questions += 1
         if self.away:
-            raise Unavailable("the Kubernetes API server")
+            raise ServiceUnavailable("the Kubernetes API server")
 
     def allow(self, user: str, *rights: Right, namespace: str = "ml") -> None:
         self.rights |= {(user, right.value, namespace) for right in rights}

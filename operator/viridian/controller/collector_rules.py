@@ -10,7 +10,7 @@ import logging
 from datetime import datetime, timedelta
 from typing import Final
 
-from viridian.api.feedback import Keeping
+from viridian.api.feedback import RetentionRules
 from viridian.controller.keys import Key
 from viridian.ports.collector import Collector, FeedbackError
 
@@ -25,10 +25,10 @@ class CollectorRules:
 
     def __init__(self, collector: Collector) -> None:
         self._collector = collector
-        self._sent: dict[Key, tuple[Keeping, datetime]] = {}
+        self._sent: dict[Key, tuple[RetentionRules, datetime]] = {}
         """The rules that were sent last, and when to send them again."""
 
-    async def send(self, key: Key, rules: Keeping, now: datetime) -> datetime:
+    async def send(self, key: Key, rules: RetentionRules, now: datetime) -> datetime:
         """Send the rules where they are new or due; returns when they are due again. Never raises."""
         sent, due = self._sent.get(key, (None, now))
         if sent == rules and now < due:

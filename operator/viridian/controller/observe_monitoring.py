@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from viridian.api import reasons
-from viridian.api.feedback import Keeping
+from viridian.api.feedback import RetentionRules
 from viridian.api.modeldeployment import ModelDeploymentSpec
 from viridian.api.names import (
     MODEL_DEPLOYMENT_LABEL,
@@ -134,12 +134,12 @@ class MonitoredModels:
         return replace(inputs, evaluation=found.result, next_pass=found.due)
 
 
-def _rules(spec: ModelDeploymentSpec) -> Keeping:
+def _rules(spec: ModelDeploymentSpec) -> RetentionRules:
     feedback = spec.feedback
     if feedback is None:
-        return Keeping()
+        return RetentionRules()
     columns = feedback.columns
-    return Keeping(deny=columns.deny, hash=columns.hash, retention_seconds=seconds(feedback.retention))
+    return RetentionRules(deny=columns.deny, hash=columns.hash, retention_seconds=seconds(feedback.retention))
 
 
 def _without_collector(spec: ModelDeploymentSpec) -> EvaluationFailure | None:

@@ -1,42 +1,17 @@
-"""One JSON object a line on stdout, in words of our own: neither values nor the texts of exceptions."""
+"""The log of the collector: neither values of rows nor the texts of exceptions."""
 
 from __future__ import annotations
 
-import json
 import logging
-import sys
-from datetime import UTC, datetime
 
-from viridian.api.texts import as_text, cleaned
+from viridian import json_logs
 
 log = logging.getLogger("viridian.feedback")
 
 
-class JsonLines(logging.Formatter):
-    """time, level, message, then what the caller gave as `extra={"fields": {...}}`."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        entry: dict[str, object] = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
-            "level": record.levelname.lower(),
-            # Other libraries may put what they were given into their messages.
-            "message": cleaned(record.getMessage()) if record.name == log.name else f"{record.name} logged a warning",
-            **cleaned(getattr(record, "fields", {})),
-        }
-        if record.exc_info and record.exc_info[0]:
-            entry["exception"] = record.exc_info[0].__name__
-        return json.dumps(entry, ensure_ascii=False, default=as_text)
-
-
 def configure() -> None:
-    """Everything that this process logs goes out as JSON lines; libraries from warnings on."""
-    handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(JsonLines())
-    root = logging.getLogger()
-    root.handlers = [handler]
-    root.setLevel(logging.WARNING)
-    log.setLevel(logging.INFO)
-    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
+    """JSON lines on stdout; messages of other loggers may quote rows and are not shown."""
+    json_logs.configure(log, json_logs.JsonLines(only_from=log.name))
 
 
 def note(message: str, **fields: object) -> None:

@@ -3,7 +3,7 @@
 Problem
 ├── Busy      429: the queue is full
 ├── TooSlow   408: the body did not arrive in time
-├── Unavailable      503: the database or the API server does not answer
+├── ServiceUnavailable 503: the database or the API server does not answer
 ├── Full      503: the disk is full
 ├── OverShare 507: the namespace has its whole share of the disk
 ├── Servers   507: too many different servers have answered for the deployment
@@ -52,7 +52,7 @@ class TooSlow(HttpProblem):
         super().__init__(408, "the body did not arrive in time")
 
 
-class Unavailable(HttpProblem):
+class ServiceUnavailable(HttpProblem):
     """Nothing was stored, because something that is needed for it does not answer: later."""
 
     def __init__(self, what: str) -> None:

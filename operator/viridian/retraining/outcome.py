@@ -164,5 +164,5 @@ def _not_again(result: StageResult) -> str:
 
 def _quoted(report: StageReport) -> str:
     """The stage's own words. Of a log, the end says most."""
-    words = "; ".join(report.failures) or " ".join(report.said.split())[-MAX_QUOTED:]
+    words = "; ".join(report.failures) or " ".join(report.message.split())[-MAX_QUOTED:]
     return f": {words[:MAX_QUOTED]}" if words else ""

@@ -1,48 +1,22 @@
-"""One JSON object a line on stdout. Values of features never appear: callers give words of their own only."""
+"""The log of the model server. Values of features never appear: callers give messages of their own only."""
 
 from __future__ import annotations
 
-import json
 import logging
-import sys
 import time
 from collections.abc import Mapping
-from datetime import UTC, datetime
 
-from viridian.api.texts import as_text, cleaned
+from viridian import json_logs
 
 log = logging.getLogger("viridian.serving")
 
 
-class JsonLines(logging.Formatter):
-    """time, level, message, then what the caller gave as `extra={"fields": {...}}`."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        entry: dict[str, object] = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
-            "level": record.levelname.lower(),
-            "message": cleaned(record.getMessage()),
-            **cleaned(getattr(record, "fields", {})),
-        }
-        if record.exc_info and record.exc_info[0]:
-            # The type alone: the text of an exception may quote the input that caused it.
-            entry["exception"] = record.exc_info[0].__name__
-        return json.dumps(entry, ensure_ascii=False, default=as_text)
-
-
 def configure() -> None:
-    """Everything that this process logs goes out as JSON lines; libraries from warnings on."""
-    handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(JsonLines())
-    root = logging.getLogger()
-    root.handlers = [handler]
-    root.setLevel(logging.WARNING)
-    log.setLevel(logging.INFO)
+    """JSON lines on stdout."""
+    json_logs.configure(log, json_logs.JsonLines())
     # Warnings of libraries may quote what they were given, and come with every prediction.
     logging.captureWarnings(True)
     logging.getLogger("py.warnings").setLevel(logging.ERROR)
-    # Its warnings are about what clients send; those answers are counted.
-    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
 
 
 def note(message: str, **fields: object) -> None:

@@ -16,7 +16,7 @@ from tests.support.memory_pods import BROKEN, MemoryPods
 from tests.support.memory_registry import MemoryRegistry
 from tests.support.operator_world import SETTINGS, definitions
 from tests.support.virtual_time import run_virtually
-from viridian.api.feedback import Keeping, Window
+from viridian.api.feedback import RetentionRules, Window
 from viridian.api.names import MODEL_DEPLOYMENT
 from viridian.controller.environment import Environment
 from viridian.controller.loop import assemble
@@ -40,7 +40,7 @@ class SlowCollector(MemoryCollector):
         await self._wait("windows")
         return await super().windows(*place, **span)
 
-    async def keep(self, namespace: str, deployment: str, keeping: Keeping) -> None:
+    async def keep(self, namespace: str, deployment: str, keeping: RetentionRules) -> None:
         await self._wait("keep")
         await super().keep(namespace, deployment, keeping)
 

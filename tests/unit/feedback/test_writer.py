@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from tests.support.collecting import Stand, batch, collecting, eventually, prediction
 from viridian.feedback.ingest.predictions import StorePredictions
 from viridian.feedback.ingest.stored_rows import Filter
-from viridian.feedback.problems import CollectorBusy, HttpProblem, Unavailable
+from viridian.feedback.problems import CollectorBusy, HttpProblem, ServiceUnavailable
 from viridian.feedback.storage import tables
 from viridian.feedback.storage.writer import COMMIT_ROWS, Transaction
 
@@ -146,7 +146,7 @@ async def test_what_waits_when_it_is_stopped_is_written_and_nothing_more_is_take
         await eventually(held.begun.is_set, "the writer is busy")
         stopping = asyncio.create_task(writer.stop())
         await asyncio.sleep(0)
-        with pytest.raises(Unavailable):
+        with pytest.raises(ServiceUnavailable):
             await writer.write(store(2))
         held.go.set()
         await stopping
@@ -169,5 +169,5 @@ async def test_a_sender_that_goes_away_is_not_waited_for(stand: Stand) -> None:
 
 
 def test_every_problem_has_a_sentence() -> None:
-    for problem in (CollectorBusy(), Unavailable("the database"), HttpProblem(400, "no")):
+    for problem in (CollectorBusy(), ServiceUnavailable("the database"), HttpProblem(400, "no")):
         assert str(problem) == problem.sentence

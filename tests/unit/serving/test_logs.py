@@ -7,14 +7,13 @@ import logging
 
 import pytest
 
-from viridian.feedback import logs as feedback_logs
-from viridian.serving import logs as serving_logs
+from viridian.json_logs import JsonLines
 from viridian.serving.errors import ServingError
 from viridian.serving.observation.collector_client import CollectorAddress
 
 PLANTED = "cannot reach https://planteduser:PLANTEDPW77@h/m?sig=PLANTEDSIG88"
 FORGED = 'a\r\n{"level": "info"}\x1b[2J\u2028\u202e'
-FORMATTERS = {"viridian.serving": serving_logs.JsonLines(), "viridian.feedback": feedback_logs.JsonLines()}
+FORMATTERS = {"viridian.serving": JsonLines(), "viridian.feedback": JsonLines(only_from="viridian.feedback")}
 
 
 def written(name: str, message: str, **fields: object) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from viridian.json_logs import JsonLines
 from viridian.serving import cpus, server_settings
 from viridian.serving.errors import Busy, FetchFailed, TookTooLong, TurnMissed
 from viridian.serving.execution.batch_size import MAX_BATCH, BatchSizer
@@ -23,7 +24,7 @@ from viridian.serving.execution.executor import (
     PredictionExecutor,
     WorkLimits,
 )
-from viridian.serving.logs import JsonLines, ModelErrors
+from viridian.serving.logs import ModelErrors
 from viridian.serving.prediction_ids import prediction_id
 from viridian.serving.termination import LIMIT, explain
 

@@ -69,7 +69,7 @@ class Caller:
 
 
 class Authorizer(Protocol):
-    """The API server, as far as it is asked here. Both raise Unavailable when it does not answer."""
+    """The API server, as far as it is asked here. Both raise ServiceUnavailable when it does not answer."""
 
     async def identify(self, token: str) -> Caller | None:
         """Whom the token belongs to; None when it is not valid for this collector."""

@@ -18,7 +18,7 @@ from viridian.api.feedback import TOKEN_AUDIENCE
 from viridian.api.names import GROUP
 from viridian.feedback.access.authorization import Caller
 from viridian.feedback.logs import log, note_failure
-from viridian.feedback.problems import Unavailable
+from viridian.feedback.problems import ServiceUnavailable
 
 SERVICE_ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 _SECONDS: Final = 5.0
@@ -114,7 +114,7 @@ class KubernetesGate:
 
     async def _review(self, group: str, kind: str, spec: Mapping[str, Any]) -> dict[str, Any]:
         if self._session is None:
-            raise Unavailable("the API server")
+            raise ServiceUnavailable("the API server")
         body = {"apiVersion": f"{group}/v1", "kind": kind, "spec": spec}
         try:
             # Kubernetes renews the token in its file while the pod runs.
@@ -128,13 +128,15 @@ class KubernetesGate:
                 content = await response.read()
                 if response.status == 403:
                     log.error(f"the collector may not create a {kind}: {_ADVICE}")
-                    raise Unavailable(f"the right to create a {kind} is missing ({_ADVICE}): the Kubernetes API server")
+                    raise ServiceUnavailable(
+                        f"the right to create a {kind} is missing ({_ADVICE}): the Kubernetes API server"
+                    )
                 if response.status != 201:
                     raise _FailedReview(f"{kind} was answered with {response.status}")
                 answer = msgspec.json.decode(content, type=_Review)
         except (TimeoutError, aiohttp.ClientError, OSError, msgspec.MsgspecError, _FailedReview) as error:
             note_failure(f"the API server does not answer a {kind}", error)
-            raise Unavailable("the Kubernetes API server") from None
+            raise ServiceUnavailable("the Kubernetes API server") from None
         return answer.status
 
 

@@ -47,7 +47,7 @@ from viridian.feedback.ingest.plausible_times import TIMES, is_plausible_time
 from viridian.feedback.ingest.predictions import StorePredictions, check_amount
 from viridian.feedback.ingest.profiles import StoreProfile, check_profile
 from viridian.feedback.number_texts import number
-from viridian.feedback.problems import HttpProblem, Unavailable, Unknown, misunderstood
+from viridian.feedback.problems import HttpProblem, ServiceUnavailable, Unknown, misunderstood
 from viridian.feedback.review.review_sample import Sample, reviews
 from viridian.feedback.storage.erasure import EraseSubject
 from viridian.feedback.storage.keep_rules import CloseRules, GiveRules
@@ -291,13 +291,13 @@ class _Api:
     async def healthy(self, _: Request) -> Response:
         """Whether the process still works; a restart helps where it does not."""
         if not self._collector.writer.alive:
-            raise Unavailable("the writer")
+            raise ServiceUnavailable("the writer")
         return json_answer({"status": "ok"})
 
     async def ready(self, _: Request) -> Response:
         """Whether what is sent now would be stored."""
         if not self._collector.writer.alive:
-            raise Unavailable("the writer")
+            raise ServiceUnavailable("the writer")
 
         def ask() -> None:
             with self._collector.database.writing.connect() as connection:

@@ -13,7 +13,7 @@ from starlette.routing import Route
 
 from viridian.feedback.collector_metrics import CollectorMetrics
 from viridian.feedback.logs import note_failure
-from viridian.feedback.problems import Full, HttpProblem, Unavailable
+from viridian.feedback.problems import Full, HttpProblem, ServiceUnavailable
 from viridian.feedback.storage.database import is_full
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -68,7 +68,7 @@ def _explained(error: Exception) -> HttpProblem:
         return Full()
     if isinstance(error, (sa.exc.DBAPIError, sa.exc.TimeoutError)):
         note_failure("the database does not answer", error)
-        return Unavailable("the database")
+        return ServiceUnavailable("the database")
     note_failure("a request failed", error)
     return HttpProblem(500, "something went wrong here; the log of the collector says where")
 

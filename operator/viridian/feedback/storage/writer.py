@@ -19,7 +19,7 @@ import sqlalchemy as sa
 
 from viridian.feedback.collector_metrics import CollectorMetrics
 from viridian.feedback.logs import note_failure
-from viridian.feedback.problems import CollectorBusy, Full, HttpProblem, Servers, Unavailable
+from viridian.feedback.problems import CollectorBusy, Full, HttpProblem, Servers, ServiceUnavailable
 from viridian.feedback.storage.catalog import Catalog
 from viridian.feedback.storage.database import immediate, is_full, scrub
 from viridian.feedback.storage.fair_queue import Turns
@@ -98,12 +98,12 @@ class Writer:
         self._thread.shutdown()
 
     async def write(self, work: WriteJob[Answer], namespace: str = "", patient: bool = False) -> Answer:
-        """Returns when it is on disk. Busy or Unavailable: nothing of it is, and never will be.
+        """Returns when it is on disk. Busy or ServiceUnavailable: nothing of it is, and never will be.
 
         A patient caller waits in a full queue, too: the sweeper, which frees space and has one job at a time.
         """
         if self._stopping:
-            raise Unavailable("the collector is being stopped and")
+            raise ServiceUnavailable("the collector is being stopped and")
         if not patient and not self._admits(namespace, work.rows):
             raise CollectorBusy
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
@@ -181,7 +181,9 @@ class Writer:
             return HttpProblem(
                 400, "the database cannot hold what was sent: a number is too large, or a text has a NUL"
             )
-        return Unavailable("the database") if isinstance(error, (sa.exc.DBAPIError, sa.exc.TimeoutError)) else error
+        return (
+            ServiceUnavailable("the database") if isinstance(error, (sa.exc.DBAPIError, sa.exc.TimeoutError)) else error
+        )
 
 
 def _result(work: WriteJob[Any], transaction: Transaction) -> Any:
