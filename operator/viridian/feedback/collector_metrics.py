@@ -49,7 +49,7 @@ class CollectorMetrics:
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self._registry = registry = CollectorRegistry(auto_describe=False)
         self._rows = Counter(
-            "viridian_collector_rows", "Rows by kind and by what became of them.", ("kind", "result"), registry=registry
+            "viridian_collector_rows", "Rows by kind and by what became of them.", ("kind", "fate"), registry=registry
         )
         self._unstored = Counter(
             "viridian_collector_refused_predictions",
@@ -104,7 +104,7 @@ class CollectorMetrics:
         self._database.set(size)
 
     def rows(self, kind: RowKind, result: RowResult, number: int = 1) -> None:
-        """So many rows met this result."""
+        """Adds rows with this result."""
         self._rows.labels(kind, result).inc(number)
 
     def unstored(self, reason: str) -> None:
