@@ -133,13 +133,13 @@ class LiveModel:
 
     def serves(self, version: str) -> bool:
         """The version is the champion, nothing is on its way, and the slots have settled."""
-        status = self.status
-        present = {"status": status}
+        present = self.kube.read(self.identity)
+        status = present.get("status") or {}
         return (
             version_in(status.get("champion")) == version
             and "challenger" not in status
             and condition(present, "Reconciling").get("status") != "True"
-            and status.get("observedGeneration") == self.kube.read(self.identity)["metadata"]["generation"]
+            and status.get("observedGeneration") == present["metadata"]["generation"]
         )
 
     def until(self, holds: Callable[[LiveModel], Any], what: str, timeout: float = PATIENCE) -> None:

@@ -36,6 +36,8 @@ AT_ONCE = 4
 """Dying operators at a time: most of what they do is to start."""
 CALM = 12.0
 """Seconds without any change after which a story is over: longer than connections drain."""
+LOOK = 0.5
+"""Seconds between two looks at everything there is."""
 MUTATING = ("apply", "create", "delete")
 
 
@@ -244,12 +246,12 @@ def calm(look: Callable[[], dict[str, Any]]) -> dict[str, Any]:
             seen, since = now, time.monotonic()
         return time.monotonic() - since >= CALM
 
-    eventually(unchanged, what="calm", timeout=90)
+    eventually(unchanged, what="calm", timeout=90, every=LOOK)
     return seen
 
 
 def until_same(stage: Stage, model: LiveModel, expected: dict[str, Any], what: str) -> None:
     try:
-        eventually(lambda: stage.ending(model) == expected, what=f"the same end, {what}", timeout=90)
+        eventually(lambda: stage.ending(model) == expected, what=f"the same end, {what}", timeout=90, every=LOOK)
     except AssertionError as error:
         raise AssertionError(f"{error}\n{difference(expected, stage.ending(model))}\n{model.story()}") from error
