@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from tests.support.cluster.shapes import Shape
@@ -188,7 +189,9 @@ def _without(value: Any, shape: Shape, path: Path, at: Path, owned: frozenset[Pa
     return result
 
 
-def _as_tree(paths: Iterable[Path]) -> dict[str, Any]:
+@lru_cache(maxsize=4096)
+def _as_tree(paths: frozenset[Path]) -> dict[str, Any]:
+    """Nobody changes it: what a store keeps is replaced, and what it hands out is a copy."""
     tree: dict[str, Any] = {}
     for path in sorted(paths, key=len):
         node = tree
