@@ -40,12 +40,21 @@ durations: ## all tests, and what they take into tests/durations.json, by which 
 	$(MAKE) test FLAGS=--record-durations
 
 check: $(VENV)/.stamp $(CHECKS_VENV)/.installed ## formatting, lint, types, layers, generated files, scanners
+	@$(MAKE) --no-print-directory --jobs=$(CORES) --output-sync=target $(CHECKS)
+
+CHECKS := check-scanners check-types check-style check-layers check-generated
+.PHONY: $(CHECKS)
+check-style:
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
+check-types:
 	$(BIN)/mypy
+check-layers:
 	$(BIN)/lint-imports
+check-generated:
 	$(BIN)/python -m pytest --quiet tests/unit/api/test_crds.py tests/unit/api/test_reference.py
 	$(BIN)/python charts/copy_crds.py --check
+check-scanners:
 	$(BIN)/python -m checks --programs $(CHECKS_VENV)/bin
 
 bench: $(VENV)/.stamp ## what is measured, side by side with what one would use instead

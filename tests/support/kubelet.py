@@ -40,7 +40,7 @@ from viridian.api.samples import Identity
 from viridian.rollout.slot_state import parse_pod
 from viridian.serving.endpoints.order_check import Orders
 
-POLL_SECONDS = 0.15
+POLL_SECONDS = 0.2
 STRATEGIC = "application/strategic-merge-patch+json"
 OURS = f"{MANAGED_BY_LABEL}={MANAGED_BY}"
 

@@ -17,6 +17,8 @@ from viridian.api.names import API_VERSION, MODEL_DEPLOYMENT, REVISION_LABEL
 STEPS = ({"weight": 50, "duration": "1s"}, {"weight": 100, "duration": "1s"})
 METRICS = ({"name": "error-rate", "max": 0.01}, {"name": "latency-p95", "max": 0.25})
 PATIENCE = 60.0
+LOOK = 0.1
+"""Seconds between two looks: a tenth of the shortest step."""
 
 
 def model(version: str) -> Object:
@@ -144,7 +146,7 @@ class LiveModel:
 
     def until(self, holds: Callable[[LiveModel], Any], what: str, timeout: float = PATIENCE) -> None:
         try:
-            eventually(lambda: holds(self) or None, what=what, timeout=timeout)
+            eventually(lambda: holds(self) or None, what=what, timeout=timeout, every=LOOK)
         except AssertionError as error:
             raise AssertionError(f"{error}\n{self.story()}") from error
 

@@ -11,11 +11,23 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.support.kube import eventually
+
+
+class Process(Protocol):
+    """What is asked of a process."""
+
+    def poll(self) -> int | None: ...
+
+    def wait(self, timeout: float | None = None) -> int: ...
+
+    def kill(self) -> None: ...
+
+    def send_signal(self, number: int, /) -> None: ...
 
 
 class OperatorProcess:
@@ -28,25 +40,26 @@ class OperatorProcess:
         self._environment = dict(environment or {})
         self.health_port, self.metrics_port = _free_port(), _free_port()
         self._log = folder / f"operator-{self.health_port}.log"
-        self._command = [
-            sys.executable,
-            "-m",
-            "viridian.controller.main",
+        self._flags = [
             f"--kubeconfig={kubeconfig}",
             "--own-namespace=viridian-system",
             f"--health-port={self.health_port}",
             f"--metrics-port={self.metrics_port}",
             *flags,
         ]
+        self._command = [sys.executable, "-m", "viridian.controller.main", *self._flags]
 
     def __enter__(self) -> Self:
         # What the computer's own environment says must not reach the operator under test.
         environment = {
             key: value for key, value in os.environ.items() if not key.startswith(("VIRIDIAN_", "MLFLOW_", "KUBE"))
         } | self._environment
-        with self._log.open("wb") as log:
-            self._process = subprocess.Popen(self._command, stderr=log, stdout=log, env=environment, cwd="/")
+        self._process = self._started(environment)
         return self
+
+    def _started(self, environment: Mapping[str, str]) -> Process:
+        with self._log.open("wb") as log:
+            return subprocess.Popen(self._command, stderr=log, stdout=log, env=environment, cwd="/")
 
     def __exit__(self, *_: object) -> None:
         if self._process.poll() is None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +27,7 @@ from tests.support.live_policy import LivePolicy, environment
 from tests.support.live_registry import LiveRegistry
 from tests.support.memory_pods import BROKEN
 from tests.support.mlflow_server import MlflowServer
-from tests.support.operator_process import OperatorProcess
+from tests.support.operator_process import OperatorProcess, Process
 from tests.support.recorder import Recorder, present
 from tests.support.roles import by_role, difference
 from tests.support.safety import violations
@@ -112,7 +112,10 @@ class DyingOperator(OperatorProcess):
 
     def __init__(self, kubeconfig: Path, folder: Path, *flags: str, k: int) -> None:
         super().__init__(kubeconfig, folder, *flags)
-        self._command[1:3] = [str(dying_operator.__file__), str(k)]
+        self._k = k
+
+    def _started(self, environment: Mapping[str, str]) -> Process:
+        return dying_operator.Dying(self._k, self._flags, self._log, environment)
 
 
 def uid_of(job: Object) -> str:
