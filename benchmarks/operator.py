@@ -33,10 +33,11 @@ _STARTED = (
 
 
 def pod(operator: Kubectl) -> dict[str, Any] | None:
-    """The operator's only pod, once it is running."""
+    """The pod of the operator that leads, once it is running."""
     found = (operator.get("pods", "-l", "app.kubernetes.io/component=operator") or {}).get("items", [])
+    leader = ((operator.get("lease", "viridian-operator") or {}).get("spec") or {}).get("holderIdentity")
     alive = [one for one in found if not one["metadata"].get("deletionTimestamp") and one["status"].get("podIP")]
-    return alive[0] if len(alive) == 1 and len(found) == 1 else None
+    return next((one for one in alive if one["metadata"]["name"] == leader), None)
 
 
 def inside(operator: Kubectl, name: str, program: str) -> str:

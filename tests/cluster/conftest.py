@@ -65,7 +65,7 @@ class Operator:
     kube: Kube
 
     def log(self) -> str:
-        return self.kubectl("logs", f"deployment/{OPERATOR}", "--tail=-1")
+        return self.kubectl("logs", "-l", "app.kubernetes.io/component=operator", "--tail=-1")
 
     def pods(self) -> list[str]:
         found = self.kube.list("v1", "Pod", SYSTEM, "app.kubernetes.io/component=operator")
@@ -82,7 +82,7 @@ class Operator:
             self.back()
 
     def back(self) -> None:
-        self.kubectl("scale", "deployment", OPERATOR, "--replicas=1")
+        self.kubectl("scale", "deployment", OPERATOR, "--replicas=2")
         self.kubectl("rollout", "status", f"deployment/{OPERATOR}", "--timeout=120s")
 
 

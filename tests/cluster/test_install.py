@@ -81,7 +81,7 @@ def test_a_helm_release_for_one_namespace_comes_and_goes_and_what_serves_stays(
         assert foreign.status == {}
         pods = mine.pod_uids()
         name = f"{RELEASE}-viridian-operator"
-        assert refusals(kubectl("logs", f"deployment/{name}", "--tail=-1")) == []
+        assert refusals(kubectl("logs", "-l", f"app.kubernetes.io/instance={RELEASE}", "--tail=-1")) == []
 
         helm("upgrade", RELEASE, str(CHART), *helm.settings(workers="2"), "--force-conflicts", "--wait")
         environment = kubectl("get", "deployment", name, "-o", "jsonpath={.spec.template.spec.containers[0].env}")
@@ -90,7 +90,7 @@ def test_a_helm_release_for_one_namespace_comes_and_goes_and_what_serves_stays(
         mine.apply(model=registry.place(mine.registered, version), server={"replicas": 2})
         mine.until_pods(2)
         assert pods < mine.pod_uids()
-        assert refusals(kubectl("logs", f"deployment/{name}", "--tail=-1")) == []
+        assert refusals(kubectl("logs", "-l", f"app.kubernetes.io/instance={RELEASE}", "--tail=-1")) == []
 
         pods = mine.pod_uids()
         helm("uninstall", RELEASE, "--wait")

@@ -41,8 +41,8 @@ class DyingCluster(KubernetesCluster):
         self._one_less()
         return stored
 
-    async def delete(self, reference: ObjectRef, *, uid: str) -> None:
-        await super().delete(reference, uid=uid)
+    async def delete(self, reference: ObjectRef, *, uid: str, version: str = "") -> None:
+        await super().delete(reference, uid=uid, version=version)
         self._one_less()
 
     async def record_event(self, regarding: Mapping[str, Any], *, kind: str, reason: str, message: str) -> None:

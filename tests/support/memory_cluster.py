@@ -84,9 +84,9 @@ class MemoryCluster:
         finish()
         return copied(stored)
 
-    async def delete(self, reference: ObjectRef, *, uid: str) -> None:
+    async def delete(self, reference: ObjectRef, *, uid: str, version: str = "") -> None:
         finish = self._begin_write("delete", reference, "", {"uid": uid})
-        self.store.delete(reference, uid)
+        self.store.delete(reference, uid, version)
         finish()
 
     async def record_event(self, regarding: Mapping[str, Any], *, kind: str, reason: str, message: str) -> None:

@@ -36,13 +36,14 @@ class OperatorProcess:
     def __init__(
         self, kubeconfig: Path, folder: Path, *flags: str, environment: Mapping[str, str] | None = None
     ) -> None:
-        """`environment`: variables that it is given beside those of the computer."""
+        """`environment`: variables that it is given beside those of the computer. It is alone unless flags say more."""
         self._environment = dict(environment or {})
         self.health_port, self.metrics_port = _free_port(), _free_port()
         self._log = folder / f"operator-{self.health_port}.log"
         self._flags = [
             f"--kubeconfig={kubeconfig}",
             "--own-namespace=viridian-system",
+            "--lease=none",
             f"--health-port={self.health_port}",
             f"--metrics-port={self.metrics_port}",
             *flags,

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 
@@ -38,6 +38,7 @@ SETTINGS = OperatorSettings(server_image="viridian-server:1", mlflow_uri="http:/
 MOST_PASSES_AT_ONCE = 40
 RESYNC = 60.0
 BACKOFF = Backoff(random=lambda: 1.0)
+Port = TypeVar("Port")
 _CRDS = Path(__file__).parents[2] / "crds"
 
 
@@ -182,7 +183,7 @@ class OperatorWorld:
             return
         self.in_pass = True
         try:
-            ending = self._loop.run(controller.reconciler(key))
+            ending = self._loop.run(self._reconciled(controller, key))
         except Killed:
             self.restart()
             ending = Settled(0.0)
@@ -192,6 +193,9 @@ class OperatorWorld:
         self.passes += 1
         if self.outcomes and self.outcomes[-1] is PassResult.ERROR and not self.mistakes_expected:
             raise Mistake(f"the pass over {key} ended with a mistake; its traceback is in the log")
+
+    async def _reconciled(self, controller: Controller, key: Key) -> Ending:
+        return await controller.reconciler(key)
 
     def _ended(self, due: tuple[str, Key], ending: Ending) -> None:
         """Note when the key is due, as the work queue does."""
@@ -209,9 +213,9 @@ class OperatorWorld:
 
     async def _built(self) -> tuple[Controller, ...]:
         environment = Environment(
-            cluster=self.cluster,
-            registry=self.registry,
-            pods=self.pods,
+            cluster=self._reached(self.cluster),
+            registry=self._reached(self.registry),
+            pods=self._reached(self.pods),
             bundles=self.bundles,
             feedback=self.collector,
             clock=self.clock,
@@ -219,6 +223,10 @@ class OperatorWorld:
         )
         loop = assemble(environment, self.settings, self.telemetry, resync=timedelta(seconds=RESYNC))
         return loop.controllers
+
+    def _reached(self, port: Port) -> Port:
+        """The port as the operator has it."""
+        return port
 
     def _hear(self, kind: str, found: Mapping[str, Any]) -> None:
         for controller in self._controllers:

@@ -12,20 +12,25 @@ from typing import Any, TypeVar
 from viridian import __version__
 from viridian.api.address import shown
 from viridian.api.feedback import COLLECTOR_PORT
+from viridian.api.lease import LEASE_SECONDS
 from viridian.api.network import DEFAULT_METRICS_FROM
 from viridian.controller.flag_values import (
     address_or_none,
     between,
     duration,
+    lease_or_none,
+    lease_seconds,
     mlflow_address,
     namespaced,
     one_of,
     owner_rule,
     peers,
     secret_or_none,
+    selector,
     switch,
 )
 from viridian.core.model_owners import OwnerRule
+from viridian.core.selectors import EVERYTHING, Selector
 from viridian.core.templates import NO_LIMITS, TemplateRules, Templates
 
 Value = TypeVar("Value")
@@ -80,6 +85,13 @@ class OperatorConfig:
     """NetworkPolicyPeers that may read the metrics of model servers."""
     orders_secret: str | None = None
     """`namespace/name` of the Secret with the key of orders; None: there is none, and model servers take no orders."""
+    lease: str | None = None
+    """Name of the Lease in the operator's own namespace by which operators agree who leads; None: there is no other."""
+    lease_seconds: int = LEASE_SECONDS
+    identity: str = ""
+    """Under which name the Lease is held; no two processes may have the same. Empty: one that nobody else has."""
+    selector: Selector = EVERYTHING
+    """The labels of the objects that this operator serves."""
     kubeconfig: str | None = None
     workers: int = 4
     resync: timedelta = timedelta(minutes=10)
@@ -94,7 +106,7 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> OperatorC
     parser = argument_parser(environment)
     parsed = vars(parser.parse_args(arguments))
     namespaces = parsed.pop("namespace") or _split(environment.get(f"{PREFIX}NAMESPACE", ""))
-    secrets = parsed.pop("image_pull_secret") or _split(environment.get(f"{PREFIX}IMAGE_PULL_SECRET", ""))
+    pull_secrets = parsed.pop("image_pull_secret") or _split(environment.get(f"{PREFIX}IMAGE_PULL_SECRET", ""))
     images = parsed.pop("stage_image") or _split(environment.get(f"{PREFIX}STAGE_IMAGE", ""))
     rules = parsed.pop("registry_models") or _listed(parser, environment, "REGISTRY_MODELS", owner_rule)
     credentials = parsed.pop("mlflow_credentials") or _listed(parser, environment, "MLFLOW_CREDENTIALS", namespaced)
@@ -103,9 +115,13 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> OperatorC
         parser.error("--mlflow-credentials: one namespace has two folders")
     if parsed["require_tls"]:
         _only_tls(parser, parsed)
+    if parsed["own_namespace"] is None:
+        parsed["lease"] = None
     return OperatorConfig(
+        identity=parsed.pop("identity") or "",
+        selector=parsed.pop("selector") or EVERYTHING,
         namespaces=tuple(dict.fromkeys(namespaces)),
-        image_pull_secrets=tuple(dict.fromkeys(secrets)),
+        image_pull_secrets=tuple(dict.fromkeys(pull_secrets)),
         mlflow_credentials=tuple(dict.fromkeys(credentials)),
         signature_keys=tuple(dict.fromkeys(keys)),
         registry_models=tuple(dict.fromkeys(rules)),
@@ -126,6 +142,7 @@ def argument_parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"viridian {__version__}")
     _serving(_Group(parser.add_argument_group("what to serve"), environment))
+    _leading(_Group(parser.add_argument_group("which of several operators leads"), environment))
     _working(_Group(parser.add_argument_group("how to work"), environment))
     _guarding(_Group(parser.add_argument_group("who may reach model servers, and what templates may say"), environment))
     _telling(_Group(parser.add_argument_group("what to tell about itself"), environment))
@@ -158,6 +175,13 @@ def _serving(group: _Group) -> None:
         "serve this namespace only; may be given several times. Without it, all namespaces are served "
         "[VIRIDIAN_NAMESPACE]",
         metavar="NAME",
+    )
+    group.add(
+        "--selector",
+        "serve only ModelDeployments and RetrainPolicies with these labels, as kubectl takes them: team=ads, or "
+        "'team notin (ads, search)'",
+        metavar="SELECTOR",
+        type=selector,
     )
     group.add(
         "--server-image",
@@ -292,6 +316,32 @@ def _guarding(group: _Group) -> None:
         "--own-namespace",
         "namespace that the operator runs in; the default is that of its pod",
         default=_own_namespace(),
+        metavar="NAME",
+    )
+
+
+def _leading(group: _Group) -> None:
+    group.add(
+        "--lease",
+        "name of the Lease in --own-namespace whose holder works while the other operators stand by; or the word none, "
+        "where there is one operator and never a second one. Without --own-namespace there is none",
+        default="viridian-operator",
+        metavar="NAME",
+        type=lease_or_none,
+    )
+    group.add(
+        "--lease-duration",
+        "how long the leader may go without renewing the Lease, in whole seconds: a dead leader costs this much. A "
+        "leader stops writing after five eighths of it",
+        default=f"{LEASE_SECONDS}s",
+        metavar="TIME",
+        type=lease_seconds,
+        dest="lease_seconds",
+    )
+    group.add(
+        "--identity",
+        "name under which this process holds the Lease, such as the name of its pod; no other process may have it. The "
+        "default is the name of the computer and a random part",
         metavar="NAME",
     )
 

@@ -79,6 +79,7 @@ def controller(
         statuses=StatusWriter(environment.cluster, part, attempts()),
         observer=observer,
         resync=common.resync,
+        selector=common.selector,
         registry_written=common.registry_written,
         forget=common.forget,
     )

@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from viridian.controller.keys import Key
+from viridian.controller.leadership import Alone, Leadership
 from viridian.controller.registries import ByNamespace
 from viridian.controller.registry_view import RegistryView
 from viridian.controller.telemetry import Telemetry
+from viridian.core.selectors import Selector
 from viridian.ports.cluster import Cluster
 from viridian.ports.collector import Collector
 from viridian.ports.pod_files import Bundles
@@ -32,6 +34,7 @@ class Environment:
     clock: Callable[[], datetime]
     random: Callable[[], float]
     """Uniform in [0, 1)."""
+    leadership: Leadership = field(default_factory=Alone)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +42,8 @@ class Common:
     """What every reconciler is built with."""
 
     environment: Environment
+    selector: Selector
+    """The labels of the objects that this operator serves."""
     settings: OperatorSettings
     telemetry: Telemetry
     registry: Registry

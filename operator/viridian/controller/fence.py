@@ -8,9 +8,12 @@ preconditions (docs/decisions/0023-two-operators.md).
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import wraps
 from typing import Any, Final, cast
 
+from viridian.controller.environment import Environment
+from viridian.controller.preconditions import ConditionalCluster
 from viridian.ports.cluster import Cluster, ClusterUnavailable
 from viridian.ports.pods import Pods
 from viridian.ports.registry import Registry, RegistryUnavailable
@@ -22,6 +25,21 @@ REGISTRY_READS: Final = frozenset({"model", "version", "version_of_run", "logged
 PODS_READS: Final = frozenset({"scrape"})
 
 MayWrite = Callable[[], bool]
+
+
+def fenced(environment: Environment) -> Environment:
+    """The ports as reconcilers get them: they write while this operator leads, and answer what their pass has read."""
+    may_write = environment.leadership.may_write
+    return replace(
+        environment,
+        cluster=ConditionalCluster(fenced_cluster(environment.cluster, may_write)),
+        registry=environment.registry and fenced_registry(environment.registry, may_write),
+        own_registries={
+            namespace: fenced_registry(registry, may_write)
+            for namespace, registry in environment.own_registries.items()
+        },
+        pods=fenced_pods(environment.pods, may_write),
+    )
 
 
 def fenced_cluster(cluster: Cluster, may_write: MayWrite) -> Cluster:

@@ -14,8 +14,11 @@ from viridian.api import durations
 from viridian.api.address import shown, without_user
 from viridian.api.network import parse_peers
 from viridian.api.origins import origin_of
+from viridian.core import selectors
 from viridian.core.model_owners import OwnerRule
+from viridian.core.selectors import Selector
 
+_NAME = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
 _SECRET = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?/[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
 
 
@@ -128,3 +131,31 @@ class one_of:  # noqa: N801
         if text.lower() not in self._words:
             raise argparse.ArgumentTypeError(f"{text!r} must be one of {', '.join(self._words)}")
         return text.lower()
+
+
+def lease_seconds(text: str) -> int:
+    """Whole seconds, since a Lease can say nothing else; at least two, so that a renewal can fail once."""
+    try:
+        seconds = durations.parse(text).total_seconds()
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    if not 2 <= seconds <= 300 or seconds != int(seconds):
+        raise argparse.ArgumentTypeError(f"{text!r} is not in whole seconds between 2s and 300s")
+    return int(seconds)
+
+
+def lease_or_none(text: str) -> str | None:
+    """The name of a Lease; None for the word none."""
+    if text == "none":
+        return None
+    if not _NAME.fullmatch(text) or len(text) > 253:
+        raise argparse.ArgumentTypeError(f"{text!r} is not the name of a Lease, and not the word none")
+    return text
+
+
+def selector(text: str) -> Selector:
+    """A label selector, as kubectl takes it."""
+    try:
+        return selectors.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None

@@ -21,7 +21,7 @@ PREFIX = f"operator.{GROUP}"
 Login = Callable[[], Awaitable[kopf.AiohttpSession]]
 
 
-def settings(*, namespaced: bool) -> kopf.OperatorSettings:
+def settings(*, namespaced: bool, selector: str = "") -> kopf.OperatorSettings:
     """Kopf's settings; docs/decisions tells of each why."""
     chosen = kopf.OperatorSettings()
     # A safety net: nothing of Kopf's that uses these is used.
@@ -35,6 +35,8 @@ def settings(*, namespaced: bool) -> kopf.OperatorSettings:
     chosen.watching.client_timeout = 330
     chosen.watching.connect_timeout = 10
     chosen.watching.chunk_size = 500
+    for resource in OWN if selector else ():
+        chosen.watching.label_selectors[resource.group, resource.version, resource.plural] = selector
     for resource in CHILDREN:
         chosen.watching.label_selectors[resource.group, resource.version, resource.plural] = CHILDREN_SELECTOR
     chosen.queueing.idle_timeout = 1

@@ -53,6 +53,8 @@ class Health:
     """Of each reconciler one."""
     tasks: Callable[[], Collection[asyncio.Task[None]]]
     """Everything that must run for as long as the process does."""
+    works: Callable[[], bool]
+    """False while this operator stands by: then keys wait, and nothing is wrong."""
     expected_watches: frozenset[str]
     watches: set[str] = field(default_factory=set)
     """Streams that have been established since the start."""
@@ -64,6 +66,8 @@ class Health:
         return f"{max(0.0, lag):.3f}s late"
 
     def check_progress(self) -> str:
+        if not self.works():
+            return "stands by"
         standstill = max(queue.standstill_seconds for queue in self.queues)
         depth = sum(queue.depth for queue in self.queues)
         if standstill > LONGEST_STANDSTILL:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import secrets
+import socket
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
@@ -32,6 +34,11 @@ def monotonic() -> float:
     """A clock that goes on while the computer sleeps, where there is one."""
     clock = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
     return time.clock_gettime(clock)
+
+
+def own_identity() -> str:
+    """A name that no other process has."""
+    return f"{socket.gethostname()}_{secrets.token_hex(4)}"
 
 
 class Leadership(Protocol):
@@ -94,7 +101,7 @@ class Candidate:
             return
         try:
             async with asyncio.timeout(RELEASE_SECONDS):
-                await self._lease.write(given_up)
+                self._election = election.saw(self._election, await self._lease.write(given_up), self._clock())
             log.info("the Lease is released")
         except (ClusterError, TimeoutError) as error:
             log.warning("the Lease was not released, so it has to run out: %s", error)

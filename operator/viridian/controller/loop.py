@@ -15,13 +15,16 @@ from viridian.api.names import API_VERSION, MODEL_DEPLOYMENT, RETRAIN_POLICY
 from viridian.controller.breaker import BreakingRegistry
 from viridian.controller.controller import Controller
 from viridian.controller.environment import Common, Environment
+from viridian.controller.fence import fenced
 from viridian.controller.health import Health, Heartbeat
 from viridian.controller.keys import Key
+from viridian.controller.leadership import Leadership
 from viridian.controller.reconcilers import controllers
 from viridian.controller.registries import ByNamespace
 from viridian.controller.registry_view import RegistryView
 from viridian.controller.telemetry import Telemetry
 from viridian.controller.wakes import Wakes
+from viridian.core.selectors import EVERYTHING, Selector
 from viridian.ports.cluster import Cluster, ClusterError
 from viridian.rollout.input import OperatorSettings
 
@@ -29,6 +32,8 @@ log = logging.getLogger("viridian.loop")
 
 CENSUS_EVERY = 600.0
 """Seconds between two looks at which objects exist at all."""
+STOP_SECONDS = 0.5
+"""For passes to end that are cut."""
 
 
 @dataclass(slots=True)
@@ -43,25 +48,38 @@ class Loop:
     cluster: Cluster
     heartbeat: Heartbeat
     namespaces: tuple[str | None, ...]
+    selector: Selector
     random: Callable[[], float]
+    leadership: Leadership
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
+    """What goes on all the time."""
+    work: list[asyncio.Task[None]] = field(default_factory=list)
+    """What goes on while this operator leads."""
 
     def start(self, workers: int) -> None:
-        """Begin to work, with so many workers for each reconciler."""
+        """Stand by, and work with so many workers for each reconciler while this operator leads."""
         routines = {
-            "workers": self._work(workers),
             "heartbeat": self.heartbeat.beat(),
-            "census": self._census(),
+            "leadership": self.leadership.run(lambda: self._lead(workers), self._stand_by),
         }
         self.tasks.extend(asyncio.create_task(routine, name=name) for name, routine in routines.items())
 
     async def stop(self) -> None:
-        """End all work at once: a pass may be cut after any of its writes. It can be started again."""
-        for task in self.tasks:
-            task.cancel()
-        if self.tasks:
-            await asyncio.wait(self.tasks)
-        self.tasks.clear()
+        """End all work at once, and let another operator lead. It can be started again."""
+        await _ended(self.tasks)
+        await self._stand_by()
+        await self.leadership.release()
+
+    def _lead(self, workers: int) -> None:
+        """Everything has been watched all along; a pass that the end of an earlier term has cut is made again."""
+        for key in self.wakes.known():
+            self.add(key)
+        routines = {"workers": self._work(workers), "census": self._census()}
+        self.work.extend(asyncio.create_task(routine, name=name) for name, routine in routines.items())
+
+    async def _stand_by(self) -> None:
+        """A pass may be cut after any of its writes. Watches and caches stay as they are."""
+        await _ended(self.work)
         for view in self.views:
             await view.close()
         for controller in self.controllers:
@@ -83,7 +101,9 @@ class Loop:
         The pass itself finds out whether the object is gone, so a list that is a little old does no harm.
         """
         known = {controller.name: controller.queue.known() for controller in self.controllers}
-        listed = {key for namespace in self.namespaces for key in await list_keys(self.cluster, namespace)}
+        listed = {
+            key for namespace in self.namespaces for key in await list_keys(self.cluster, namespace, self.selector)
+        }
         for controller in self.controllers:
             for key in known[controller.name] ^ {key for key in listed if key.kind == controller.kind}:
                 controller.queue.add(key)
@@ -102,13 +122,23 @@ class Loop:
                 log.warning("the objects could not be listed: %s", error)
 
 
-async def list_keys(cluster: Cluster, namespace: str | None) -> Collection[Key]:
-    """The keys of all objects of our kinds in a namespace, or in all."""
+async def _ended(tasks: list[asyncio.Task[None]]) -> None:
+    """Cancel them. What does not end soon writes nothing any more: it has lost the leadership."""
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        await asyncio.wait(tasks, timeout=STOP_SECONDS)
+    tasks.clear()
+
+
+async def list_keys(cluster: Cluster, namespace: str | None, selector: Selector = EVERYTHING) -> Collection[Key]:
+    """The keys of all objects of our kinds in a namespace, or in all, that this operator serves."""
     found = set()
     for kind in (MODEL_DEPLOYMENT, RETRAIN_POLICY):
         for manifest in await cluster.list(API_VERSION, kind, namespace):
             metadata = manifest["metadata"]
-            found.add(Key(kind, metadata["namespace"], metadata["name"]))
+            if selector.matches(metadata.get("labels")):
+                found.add(Key(kind, metadata["namespace"], metadata["name"]))
     return found
 
 
@@ -118,10 +148,12 @@ def assemble(
     telemetry: Telemetry,
     *,
     namespaces: tuple[str, ...] = (),
+    selector: Selector = EVERYTHING,
     resync: timedelta = timedelta(minutes=10),
     expected_watches: frozenset[str] = frozenset(),
 ) -> Loop:
     """The loop on these ports; needs a running event loop. Nothing works before `start`."""
+    environment = fenced(environment)
     registry = BreakingRegistry(environment.registry)
     own = {namespace: BreakingRegistry(one) for namespace, one in environment.own_registries.items()}
     # A little less than the poll that decisions ask for, so that each of their wakes finds the answer aged.
@@ -139,6 +171,7 @@ def assemble(
 
     common = Common(
         environment=environment,
+        selector=selector,
         settings=settings,
         telemetry=telemetry,
         registry=registry,
@@ -149,18 +182,24 @@ def assemble(
         forget=lambda key: wakes.forget(key),
     )
     made = controllers(common)
-    wakes, heartbeat = Wakes(made), Heartbeat()
+    wakes, heartbeat = Wakes(made, selective=selector != EVERYTHING), Heartbeat()
+    leads = environment.leadership.may_write
     telemetry.watch_lag(lambda: heartbeat.lag)
+    telemetry.watch_leader(leads)
     tasks: list[asyncio.Task[None]] = []
+    work: list[asyncio.Task[None]] = []
     return Loop(
         controllers=made,
         wakes=wakes,
-        health=Health(heartbeat, [one.queue for one in made], lambda: tasks, expected_watches),
+        health=Health(heartbeat, [one.queue for one in made], lambda: [*tasks, *work], leads, expected_watches),
         telemetry=telemetry,
         views=views,
         cluster=environment.cluster,
         heartbeat=heartbeat,
         namespaces=namespaces or (None,),
+        selector=selector,
         random=environment.random,
+        leadership=environment.leadership,
         tasks=tasks,
+        work=work,
     )

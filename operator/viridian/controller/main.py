@@ -20,16 +20,19 @@ from viridian import __version__
 from viridian.controller import glue, logs, order_key, preflight
 from viridian.controller.config import OperatorConfig, parse
 from viridian.controller.environment import Environment
+from viridian.controller.leadership import Alone, Candidate, Leadership, own_identity
 from viridian.controller.login import login
 from viridian.controller.loop import Loop, assemble
 from viridian.controller.server import MetricsServer
 from viridian.controller.telemetry import Telemetry
 from viridian.controller.watched import expected_streams
+from viridian.core.election import Timings
 from viridian.core.signature_keys import SignatureKeys
 from viridian.ports.collector import HttpCollector
 from viridian.ports.connection import ApiConnection, ConnectionUnusable
 from viridian.ports.http_sessions import session
 from viridian.ports.kubernetes import KubernetesCluster
+from viridian.ports.lease import KubernetesLease
 from viridian.ports.mlflow import MlflowRegistry
 from viridian.ports.mlflow_api import Credentials
 from viridian.ports.mlflow_credentials import CredentialFiles
@@ -74,10 +77,15 @@ async def serve(config: OperatorConfig, environment: Mapping[str, str]) -> None:
     if (task := asyncio.current_task()) is not None:
         _on_signals(task.cancel)
     connection, telemetry = _connection(config, environment), Telemetry()
-    async with KubernetesCluster(connection, on_call=telemetry.called) as cluster:
+    async with (
+        KubernetesCluster(connection, on_call=telemetry.called) as cluster,
+        # With connections of its own: a renewal must not queue behind passes.
+        KubernetesCluster(connection, on_call=telemetry.called) as for_lease,
+    ):
         await preflight.check(cluster, config.namespaces)
+        leadership = await _leadership(config, for_lease)
         key = await order_key.held(cluster, config.orders_secret)
-        await _work(config, environment, connection, telemetry, cluster, key)
+        await _work(config, environment, connection, telemetry, cluster, key, leadership)
     log.info("stopped")
 
 
@@ -88,8 +96,9 @@ async def _work(
     telemetry: Telemetry,
     cluster: KubernetesCluster,
     key: OrderKey | None,
+    leadership: Leadership,
 ) -> None:
-    async with _ports(config, environment, cluster, key) as ports:
+    async with _ports(config, environment, cluster, key, leadership) as ports:
         loop = assemble(
             ports,
             OperatorSettings(
@@ -105,10 +114,19 @@ async def _work(
             ),
             telemetry,
             namespaces=config.namespaces,
+            selector=config.selector,
             resync=config.resync,
             expected_watches=expected_streams(config.namespaces),
         )
         await _run_kopf(config, connection, loop)
+
+
+async def _leadership(config: OperatorConfig, cluster: KubernetesCluster) -> Leadership:
+    if config.lease is None or config.own_namespace is None:
+        return Alone()
+    lease = KubernetesLease(cluster, namespace=config.own_namespace, name=config.lease)
+    await preflight.check_lease(lease, f"{config.own_namespace}/{config.lease}")
+    return Candidate(lease, config.identity or own_identity(), Timings(config.lease_seconds))
 
 
 def _on_signals(act: Callable[[], object]) -> None:
@@ -137,14 +155,23 @@ async def _run_kopf(config: OperatorConfig, connection: ApiConnection, loop: Loo
     before = asyncio.all_tasks()
     tasks = await kopf.spawn_tasks(
         registry=glue.handlers(loop, login=session, start=start, stop=stop),
-        settings=glue.settings(namespaced=bool(config.namespaces)),
+        settings=glue.settings(namespaced=bool(config.namespaces), selector=config.selector.text),
         namespaces=config.namespaces,
         clusterwide=not config.namespaces,
         liveness_endpoint=f"http://0.0.0.0:{config.health_port}/healthz",
         stop_flag=told_to_stop,
     )
+
+    async def hand_over() -> None:
+        """First, since Kopf may need a while to come to its end, and another operator waits to go on."""
+        try:
+            await loop.stop()
+        finally:
+            told_to_stop.set()
+
+    ending: set[asyncio.Task[None]] = set()
     # In place of Kopf's own: it must be known whether somebody asked for the end.
-    _on_signals(told_to_stop.set)
+    _on_signals(lambda: ending.add(asyncio.create_task(hand_over())))
     try:
         await kopf.run_tasks(tasks, ignored=before)
     finally:
@@ -161,7 +188,11 @@ def _end_at_once(code: int) -> None:
 
 @asynccontextmanager
 async def _ports(
-    config: OperatorConfig, environment: Mapping[str, str], cluster: KubernetesCluster, key: OrderKey | None
+    config: OperatorConfig,
+    environment: Mapping[str, str],
+    cluster: KubernetesCluster,
+    key: OrderKey | None,
+    leadership: Leadership,
 ) -> AsyncIterator[Environment]:
     """The adapters to the real world, closed at the end."""
     shared, own = _registries(config, environment)
@@ -179,6 +210,7 @@ async def _ports(
                 feedback=_feedback(config, opened),
                 clock=lambda: datetime.now(UTC),
                 random=random.random,
+                leadership=leadership,
             )
         finally:
             for registry in (shared, *own.values()):

@@ -10,6 +10,7 @@ from typing import TypeVar
 from viridian.api.resources import OWN, ApiResource
 from viridian.controller.watched import CHILDREN
 from viridian.ports.cluster import Cluster, ClusterError, ClusterRefused, ClusterUnavailable
+from viridian.ports.lease import Lease
 
 T = TypeVar("T")
 
@@ -40,6 +41,17 @@ async def _may_list(cluster: Cluster, resource: ApiResource, namespace: str | No
         raise PreflightFailed(_sentence(resource, namespace, str(error))) from error
     except ClusterError as error:
         raise PreflightFailed(f"{resource.plural} cannot be listed: {error}") from error
+
+
+async def check_lease(lease: Lease, name: str) -> None:
+    """Read the Lease by which operators agree who leads."""
+    try:
+        await patiently(lease.read)
+    except ClusterError as error:
+        raise PreflightFailed(
+            f"the operator may not read the Lease {name}, by which operators agree who leads: install its RBAC for "
+            f"that, or start it with --lease=none where there is never a second one ({error})"
+        ) from error
 
 
 async def patiently(call: Callable[[], Awaitable[T]]) -> T:

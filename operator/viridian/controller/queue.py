@@ -114,6 +114,7 @@ class WorkQueue:
 
     async def work(self, workers: int) -> None:
         """Run so many workers, and those that are reserved for urgent keys, until cancelled."""
+        self._moved_at = self._loop.time()
         async with asyncio.TaskGroup() as group:
             for number, lanes in enumerate(lanes_of_workers(workers)):
                 group.create_task(self._worker(lanes), name=f"worker {number}")

@@ -28,11 +28,13 @@ from typing import Any, Generic, Protocol
 from viridian.api import reasons
 from viridian.controller.act import Actor, Done
 from viridian.controller.keys import Key
+from viridian.controller.preconditions import one_pass
 from viridian.controller.queue import Ending, Gone, Retry, Settled
 from viridian.controller.reconcilable import Input, Reconcilable
 from viridian.controller.status import StatusWriter, Written
 from viridian.core.obstacles import Obstacle, Obstacles
 from viridian.core.plan import Event, EventType, Plan
+from viridian.core.selectors import EVERYTHING, Selector
 from viridian.ports.cluster import Cluster, ClusterConflict, ClusterError, ClusterUnavailable, Object
 
 log = logging.getLogger("viridian.reconcile")
@@ -97,12 +99,15 @@ class Reconciler(Generic[Input]):
     """Is told which registered models this key's pass wrote to."""
     forget: Callable[[Key], None]
     """Is told that the key's object is gone."""
+    selector: Selector = EVERYTHING
+    """What this operator serves: an object without these labels is another one's."""
     mistakes: dict[Key, int] = field(default_factory=dict)
     """How many passes in a row have failed by a mistake."""
 
     async def __call__(self, key: Key) -> Ending:
         started = asyncio.get_running_loop().time()
-        ending, outcome = await self._safely(key)
+        with one_pass():
+            ending, outcome = await self._safely(key)
         if outcome is not PassResult.ERROR:
             self.mistakes.pop(key, None)
         self.observer.reconciled(key, outcome, asyncio.get_running_loop().time() - started)
@@ -132,20 +137,21 @@ class Reconciler(Generic[Input]):
     async def _fail_closed(self, key: Key, why: str) -> None:
         """Once it is not known what users meet, they are taken back; a mistake in that is one more to log."""
         try:
-            async with asyncio.timeout(LONGEST_OUTAGE_WAIT):
-                manifest = await self.cluster.get(key.reference)
-                if manifest is None or manifest["metadata"].get("deletionTimestamp"):
-                    return
-                plan = await self.subject.fail_closed(key, manifest, why)
-                if plan is not None:
-                    await self._act(key, manifest, plan)
-                    log.error("failed closed: %s", plan.summary, extra={"key": str(key)})
+            with one_pass():
+                async with asyncio.timeout(LONGEST_OUTAGE_WAIT):
+                    manifest = await self.cluster.get(key.reference)
+                    if manifest is None or manifest["metadata"].get("deletionTimestamp"):
+                        return
+                    plan = await self.subject.fail_closed(key, manifest, why)
+                    if plan is not None:
+                        await self._act(key, manifest, plan)
+                        log.error("failed closed: %s", plan.summary, extra={"key": str(key)})
         except Exception:
             log.exception("failing closed does not work", extra={"key": str(key)})
 
     async def _pass(self, key: Key) -> tuple[Ending, PassResult]:
         manifest = await self.cluster.get(key.reference)
-        if manifest is None:
+        if manifest is None or not self.selector.matches(manifest["metadata"].get("labels")):
             await self._forget(key)
             return Gone(), PassResult.GONE
         if manifest["metadata"].get("deletionTimestamp"):

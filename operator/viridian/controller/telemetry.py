@@ -53,6 +53,11 @@ class Telemetry:
         self._unfinished.labels(reconciler).set_function(lambda: queue.unfinished_seconds)
         self._longest.labels(reconciler).set_function(lambda: queue.longest_running_seconds)
 
+    def watch_leader(self, leads: Callable[[], bool]) -> None:
+        """Say whether this operator leads whenever somebody scrapes."""
+        text = "1 while this operator leads, 0 while it stands by."
+        Gauge("viridian_leader", text, registry=self.registry).set_function(lambda: float(leads()))
+
     def watch_lag(self, lag: Callable[[], float]) -> None:
         """Read how late the event loop is whenever somebody scrapes."""
         self._gauge("viridian_loop_lag_seconds", "How late the event loop ran its latest heartbeat.").labels(

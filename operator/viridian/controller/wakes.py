@@ -52,8 +52,10 @@ class Wakeable(Protocol):
 class Wakes:
     """Turns events into wake-ups. Never fails and never waits: it runs inside the watch streams."""
 
-    def __init__(self, reconcilers: Sequence[Wakeable]) -> None:
+    def __init__(self, reconcilers: Sequence[Wakeable], *, selective: bool = False) -> None:
+        """`selective`: there are objects of other operators, whose children are seen but are none of our business."""
         self._reconcilers = reconcilers
+        self._selective = selective
         self._fingerprints: dict[Key, object] = {}
         self._champions: dict[Key, object] = {}
         """What policies read from a ModelDeployment, by its key."""
@@ -81,7 +83,7 @@ class Wakes:
 
     def child(self, kind: str, manifest: Manifest, *, deleted: bool = False) -> None:
         """A child of that kind appeared, changed or vanished."""
-        keys = list(owners(manifest))
+        keys = [key for key in owners(manifest) if not self._selective or key in self._fingerprints]
         for reconciler in self._reconcilers:
             if kind not in reconciler.children:
                 continue
@@ -98,6 +100,10 @@ class Wakes:
         for follower, model in list(self._models.items()):
             if model in models and follower != key:
                 self._wake(follower)
+
+    def known(self) -> frozenset[Key]:
+        """The objects that were seen."""
+        return frozenset(self._fingerprints)
 
     def forget(self, key: Key) -> None:
         """The object is gone."""

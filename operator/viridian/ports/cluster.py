@@ -67,8 +67,11 @@ class Cluster(Protocol):
     async def apply_status(self, manifest: Mapping[str, Any], *, manager: str) -> Object:
         """The same for the status subresource."""
 
-    async def delete(self, reference: ObjectRef, *, uid: str) -> None:
-        """Delete exactly the object with this uid, its dependents in the background; one that is gone is fine."""
+    async def delete(self, reference: ObjectRef, *, uid: str, version: str = "") -> None:
+        """Delete exactly the object with this uid, its dependents in the background; one that is gone is fine.
+
+        With `version` only while that is its resourceVersion.
+        """
 
     async def record_event(self, regarding: Mapping[str, Any], *, kind: str, reason: str, message: str) -> None:
         """Create a core/v1-style Event (events.k8s.io/v1) of type Normal or Warning about an object."""

@@ -132,11 +132,11 @@ class KubernetesCluster:
     async def apply_status(self, manifest: Mapping[str, Any], *, manager: str) -> Object:
         return await self._apply(manifest, manager, "status")
 
-    async def delete(self, reference: ObjectRef, *, uid: str) -> None:
+    async def delete(self, reference: ObjectRef, *, uid: str, version: str = "") -> None:
         options = {
             "apiVersion": "v1",
             "kind": "DeleteOptions",
-            "preconditions": {"uid": uid},
+            "preconditions": {"uid": uid, **({"resourceVersion": version} if version else {})},
             "propagationPolicy": "Background",
         }
         call = _Call("delete", "DELETE", reference, body=options)

@@ -17,8 +17,8 @@ from tests.contract.cluster.manifests import (
     record,
     service,
 )
-from tests.contract.cluster.world import World, read, ref
-from viridian.ports.cluster import ObjectRef
+from tests.contract.cluster.world import World, read, ref, version
+from viridian.ports.cluster import ClusterConflict, ObjectRef
 
 EVERY_KIND = [budget, config, deployment, job, model_deployment, network_policy, record, service]
 
@@ -71,6 +71,15 @@ class TestDeleting:
         made = await world.cluster.apply(config(world.namespace), manager="v")
         for _ in range(2):
             await world.cluster.delete(ref(made), uid=made["metadata"]["uid"])
+        assert await world.cluster.get(ref(made)) is None
+
+    async def test_only_as_it_was_read(self, world: World) -> None:
+        made = await world.cluster.apply(config(world.namespace), manager="v")
+        await world.edit(made, {"data": {"changed": "since"}})
+        with pytest.raises(ClusterConflict):
+            await world.cluster.delete(ref(made), uid=made["metadata"]["uid"], version=version(made))
+        latest = await read(world, made)
+        await world.cluster.delete(ref(made), uid=made["metadata"]["uid"], version=version(latest))
         assert await world.cluster.get(ref(made)) is None
 
     async def test_never_another_of_the_same_name(self, world: World) -> None:

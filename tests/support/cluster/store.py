@@ -117,11 +117,13 @@ class Store:
         owners = ownership.updated(old.owners if old else {}, who, *parts, self._shape(reference))
         return self._store(reference, old, content, owners, who, f"update {subresource}".strip())
 
-    def delete(self, reference: ObjectRef, uid: str | None = None) -> None:
+    def delete(self, reference: ObjectRef, uid: str | None = None, version: str = "") -> None:
         stored = self._objects.get(reference)
         if stored is None or uid not in (None, stored.content["metadata"]["uid"]):
             return
         metadata = stored.content["metadata"]
+        if version not in ("", metadata["resourceVersion"]):
+            raise ClusterConflict(f"{reference.kind} {reference.name} has been modified")
         if metadata.get("finalizers"):
             if "deletionTimestamp" not in metadata:
                 leaving = {**metadata, "deletionTimestamp": stamp(self.clock())}

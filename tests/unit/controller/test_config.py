@@ -9,6 +9,7 @@ import pytest
 
 from viridian.controller import config as config_module
 from viridian.controller.config import OperatorConfig, argument_parser, parse
+from viridian.core import selectors
 from viridian.core.model_owners import OwnerRule
 from viridian.core.templates import TemplateRules, Templates
 
@@ -36,6 +37,7 @@ def test_every_flag() -> None:
         "--mlflow-uri https://mlflow:5000 --registry-models ml=churn-* --registry-models =* "
         "--mlflow-credentials ml=/c/ml --signature-keys *=/k/p.pem --kubeconfig /k "
         "--collector-url https://collector:8090 --collector-token-file /t "
+        "--selector team=ads --lease ads --lease-duration 15s --identity pod-1 "
         '--network-policies off --require-tls on --own-namespace vs --metrics-from [{"podSelector":{}}] '
         "--orders-secret viridian-system/orders --templates resources-only --stage-image a/* --stage-image b:1 "
         "--workers 8 --resync 5m --health-port 1 --metrics-port 2 --log-level DEBUG --log-format text"
@@ -53,6 +55,10 @@ def test_every_flag() -> None:
         network_policies=False,
         require_tls=True,
         own_namespace="vs",
+        selector=selectors.parse("team=ads"),
+        lease="ads",
+        lease_seconds=15,
+        identity="pod-1",
         metrics_from=({"podSelector": {}},),
         orders_secret="viridian-system/orders",
         templates=TemplateRules(Templates.RESOURCES_ONLY, ("a/*", "b:1")),
@@ -80,6 +86,10 @@ def test_every_variable() -> None:
         "VIRIDIAN_NETWORK_POLICIES": "off",
         "VIRIDIAN_REQUIRE_TLS": "on",
         "VIRIDIAN_OWN_NAMESPACE": "vs",
+        "VIRIDIAN_SELECTOR": "team=ads",
+        "VIRIDIAN_LEASE": "ads",
+        "VIRIDIAN_LEASE_DURATION": "15s",
+        "VIRIDIAN_IDENTITY": "pod-1",
         "VIRIDIAN_METRICS_FROM": '[{"podSelector":{}}]',
         "VIRIDIAN_ORDERS_SECRET": "viridian-system/orders",
         "VIRIDIAN_TEMPLATES": "resources-only",
@@ -106,6 +116,10 @@ def test_every_variable() -> None:
         network_policies=False,
         require_tls=True,
         own_namespace="vs",
+        selector=selectors.parse("team=ads"),
+        lease="ads",
+        lease_seconds=15,
+        identity="pod-1",
         metrics_from=({"podSelector": {}},),
         orders_secret="viridian-system/orders",
         templates=TemplateRules(Templates.RESOURCES_ONLY, ("a/*", "b:1")),
@@ -236,3 +250,24 @@ def test_where_tls_is_required_an_address_without_it_is_refused(
 
 def test_where_tls_is_required_there_may_be_no_collector_and_no_registry() -> None:
     assert parse(["--require-tls", "on", "--collector-url", "none"], {}).collector_url is None
+
+
+def test_operators_agree_by_a_lease_where_their_namespace_is_known() -> None:
+    assert parse([], {}).lease is None
+    there = parse(["--own-namespace=ml"], {})
+    assert (there.lease, there.lease_seconds, there.identity) == ("viridian-operator", 4, "")
+    assert parse(["--own-namespace=ml", "--lease=none"], {}).lease is None
+    told = parse(["--own-namespace=ml", "--lease=ads", "--lease-duration=15s"], {"VIRIDIAN_IDENTITY": "pod-1"})
+    assert (told.lease, told.lease_seconds, told.identity) == ("ads", 15, "pod-1")
+
+
+@pytest.mark.parametrize("flag", ["--lease-duration=1s", "--lease-duration=2500ms", "--lease=A_b", "--selector=a in b"])
+def test_what_no_lease_and_no_selector_can_be_is_refused(flag: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parse([flag], {})
+    assert flag.partition("=")[0] in capsys.readouterr().err
+
+
+def test_a_selector_chooses_what_is_served() -> None:
+    assert parse([], {}).selector.matches({})
+    assert not parse([], {"VIRIDIAN_SELECTOR": "team=ads"}).selector.matches({})

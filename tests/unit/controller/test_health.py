@@ -23,7 +23,7 @@ async def _settled(key: Key) -> Ending:
 
 def health(handle: Callable[[Key], Awaitable[Ending]] = _settled, tasks: tuple[asyncio.Task[None], ...] = ()) -> Health:
     queue = WorkQueue(handle, backoff=Backoff(lambda: 0.5), observer=Telemetry().of("rollout", KEY.kind))
-    return Health(Heartbeat(), (queue,), lambda: tasks, frozenset({"services", "ml/pods"}))
+    return Health(Heartbeat(), (queue,), lambda: tasks, lambda: True, frozenset({"services", "ml/pods"}))
 
 
 def test_a_loop_that_comes_round_is_well() -> None:

@@ -42,6 +42,7 @@ def test_namespaced_has_no_right_outside_of_the_namespace() -> None:
             "Role",
             "RoleBinding",
             "Deployment",
+            "PodDisruptionBudget",
             "Service",
             "PersistentVolumeClaim",
             "NetworkPolicy",
@@ -129,6 +130,7 @@ def test_helm_serves_several_namespaces_with_a_role_in_each() -> None:
         ("Role", "ml", "viridian-operator"),
         ("Role", "ads", "viridian-operator"),
         ("Role", "viridian-system", "viridian-operator-orders"),
+        ("Role", "viridian-system", "viridian-operator-leader"),
     }
     for namespace in ("ml", "ads"):
         subject = objects["RoleBinding", namespace, "viridian-operator"]["subjects"]
@@ -166,13 +168,39 @@ def test_the_pod_meets_the_restricted_pod_security_standard(way: str, name: str,
     assert pod["enableServiceLinks"] is False, "a Service named viridian-… would set VIRIDIAN_… variables"
 
 
-@pytest.mark.parametrize("name", ["viridian-operator", "viridian-collector"])
 @pytest.mark.parametrize("way", ["kustomize", "helm"])
-def test_there_is_one_at_a_time(way: str, name: str) -> None:
+def test_there_is_one_collector_at_a_time(way: str) -> None:
     objects = by_identity(kustomize("manifests") if way == "kustomize" else helm("viridian-system"))
-    spec = objects["Deployment", "viridian-system", name]["spec"]
+    spec = objects["Deployment", "viridian-system", "viridian-collector"]["spec"]
     assert (spec["replicas"], spec["strategy"]) == (1, {"type": "Recreate"})
-    assert not [identity for identity in objects if identity[0] == "PodDisruptionBudget"]
+
+
+@pytest.mark.parametrize("way", ["kustomize", "helm"])
+def test_there_are_two_operators_and_never_none(way: str) -> None:
+    objects = by_identity(kustomize("manifests") if way == "kustomize" else helm("viridian-system"))
+    spec = objects["Deployment", "viridian-system", "viridian-operator"]["spec"]
+    assert spec["replicas"] == 2
+    assert spec["strategy"] == {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}
+    [budget] = [found for identity, found in objects.items() if identity[0] == "PodDisruptionBudget"]
+    assert budget["spec"] == {"maxUnavailable": 1, "selector": spec["selector"]}
+    # They are kept apart where there are two nodes, and run on one where there is one.
+    [apart] = spec["template"]["spec"]["affinity"]["podAntiAffinity"]["preferredDuringSchedulingIgnoredDuringExecution"]
+    assert apart["podAffinityTerm"]["labelSelector"] == spec["selector"]
+    env = {entry["name"]: entry for entry in _container(objects)["env"]}
+    assert env["VIRIDIAN_IDENTITY"]["valueFrom"] == {"fieldRef": {"fieldPath": "metadata.name"}}
+    assert env["VIRIDIAN_LEASE"]["value"] == "viridian-operator"
+
+
+def test_each_release_has_a_lease_of_its_own() -> None:
+    objects = by_identity(helm("viridian-system", "selector=team in (ads)", "leaseDuration=15s", release="ads"))
+    name = "ads-viridian-operator"
+    [container] = objects["Deployment", "viridian-system", name]["spec"]["template"]["spec"]["containers"]
+    env = {entry["name"]: entry.get("value") for entry in container["env"]}
+    assert env["VIRIDIAN_LEASE"] == name
+    assert env["VIRIDIAN_LEASE_DURATION"] == "15s"
+    assert env["VIRIDIAN_SELECTOR"] == "team in (ads)"
+    rules = objects["Role", "viridian-system", f"{name}-leader"]["rules"]
+    assert [rule["resourceNames"] for rule in rules if "resourceNames" in rule] == [[name]]
 
 
 @pytest.mark.parametrize(
@@ -186,7 +214,9 @@ def test_there_is_one_at_a_time(way: str, name: str) -> None:
         ("namespaces={Ml}", "namespaces"),
         ("registryModels={churn}", "registryModels"),
         ("mlflow.credentials.Sec_b=login", "Sec_b"),
-        ("replicas=2", "replicas"),
+        ("replicas=many", "replicas"),
+        ("leaseDuration=0.5s", "leaseDuration"),
+        ("leaderElection=off", "leaderElection"),
         ("resync=soon", "resync"),
         ("image.pullPolicy=Sometimes", "pullPolicy"),
         ("image.registry=https://registry.example.com", "registry"),

@@ -148,6 +148,23 @@ def test_of_secrets_the_operator_reaches_the_key_of_its_orders_alone(way: str) -
     assert not [rule for rule in others if "secrets" in rule["resources"]]
 
 
+@pytest.mark.parametrize("way", INSTALLS)
+def test_of_leases_the_operator_reaches_its_own_alone(way: str) -> None:
+    objects = INSTALLS[way]()
+    (role,) = [o for o in objects if o["kind"] == "Role" and o["metadata"]["name"] == "viridian-operator-leader"]
+    (binding,) = [o for o in objects if o["kind"] == "RoleBinding" and o["roleRef"]["name"] == role["metadata"]["name"]]
+    (operator,) = [o for o in objects if o["kind"] == "Deployment" and o["metadata"]["name"] == "viridian-operator"]
+    leases = {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"]}
+    assert role["rules"] == [
+        {**leases, "verbs": ["create"]},
+        {**leases, "verbs": ["get", "watch", "update"], "resourceNames": ["viridian-operator"]},
+    ]
+    assert role["metadata"]["namespace"] == binding["metadata"]["namespace"] == operator["metadata"]["namespace"]
+    assert [subject["name"] for subject in binding["subjects"]] == ["viridian-operator"]
+    others = [rule for o in objects if o["kind"].endswith("Role") and o is not role for rule in o["rules"]]
+    assert not [rule for rule in others if "leases" in rule["resources"]]
+
+
 def test_specs_and_secrets_are_out_of_reach() -> None:
     rights = allowed(kustomize("manifests"), "ClusterRole")
     own = {resource.plural for resource in OWN}

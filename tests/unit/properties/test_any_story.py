@@ -40,9 +40,11 @@ KILLS = (Fault.KILL_AFTER, Fault.KILL_BEFORE)
 class Story(RuleBasedStateMachine):
     """One ModelDeployment and everybody who can do something to it."""
 
+    World: type[OperatorWorld] = OperatorWorld
+
     def __init__(self) -> None:
         super().__init__()
-        self.world = OperatorWorld()
+        self.world = self.World()
         self.churn = Churn(self.world)
         self.versions: list[str] = []
         self.parts: dict[str, Any] = {}
