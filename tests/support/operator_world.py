@@ -116,6 +116,12 @@ class OperatorWorld:
                 self._pass(number, key)
         return self.cluster.present().version != before
 
+    def look(self, reconciler: str) -> None:
+        """One pass of this reconciler over every key."""
+        for number, controller in enumerate(self._controllers):
+            for key in self.keys if controller.name == reconciler else ():
+                self._pass(number, key)
+
     def settle_now(self) -> None:
         """Passes and controllers in turn until neither changes anything at this very moment."""
         for _ in range(MOST_PASSES_AT_ONCE):

@@ -28,6 +28,7 @@ from viridian.controller.keys import Key
 from viridian.controller.observe_model_deployment import parse_spec
 from viridian.controller.ownership import owned
 from viridian.controller.reconcilable import Observed
+from viridian.controller.status_parts import MONITORING
 from viridian.core.obstacles import Obstacles
 from viridian.core.ownership import believed
 from viridian.core.plan import Plan
@@ -74,9 +75,8 @@ class MonitoredModels:
         )
         if spec is not None:
             rules_due = await self._send_rules(key, spec)
-            world = await _read(self.cluster, key, metadata)
-            inputs = replace(inputs, champion=world.champion, outdated_records=world.outdated(spec))
-            inputs = await self._evaluated(key, metadata["uid"], inputs, spec, world)
+            if _uses_collector(spec) or MONITORING.of(inputs.status):
+                inputs = await self._evaluated(key, metadata, spec, inputs)
             times = [at for at in (inputs.next_pass, rules_due) if at is not None]
             inputs = replace(inputs, next_pass=min(times, default=None))
         return Observed(inputs, self.clock())
@@ -104,22 +104,25 @@ class MonitoredModels:
         """When to send them again."""
         if self.collector is None:
             return None
-        if spec.feedback is None and spec.monitoring is None:
+        if not _uses_collector(spec):
+            self.collector.evaluations.forget(key)
             await self.collector.rules.close(key)
             return None
         return await self.collector.rules.send(key, _rules(spec), self.clock())
 
     async def _evaluated(
-        self, key: Key, uid: str, inputs: MonitoringInput, spec: ModelDeploymentSpec, world: _World
+        self, key: Key, metadata: Mapping[str, Any], spec: ModelDeploymentSpec, inputs: MonitoringInput
     ) -> MonitoringInput:
-        """The input with the newest evaluation, and with the time of the next one."""
+        """The input with the champion, the newest evaluation, and the time of the next one."""
+        world = await _read(self.cluster, key, metadata)
+        inputs = replace(inputs, champion=world.champion, outdated_records=world.outdated(spec))
         if self.collector is None:
             return replace(inputs, evaluation=_without_collector(spec))
-        if spec.monitoring is None or inputs.champion is None or world.traffic is None:
+        if spec.monitoring is None or inputs.champion is None:
             self.collector.evaluations.forget(key)
             return inputs
         subject = EvaluationSubject(
-            uid=uid,
+            uid=metadata["uid"],
             monitoring=spec.monitoring,
             maturity=spec.feedback.label_maturity if spec.feedback else "0s",
             predictions_kept=spec.feedback is not None,
@@ -132,6 +135,11 @@ class MonitoredModels:
 
         found = await self.collector.evaluations.newest(key, subject, pods, self.clock())
         return replace(inputs, evaluation=found.result, next_pass=found.due)
+
+
+def _uses_collector(spec: ModelDeploymentSpec) -> bool:
+    """Whether the collector has to do with it. Of any other object nothing is read."""
+    return spec.feedback is not None or spec.monitoring is not None
 
 
 def _rules(spec: ModelDeploymentSpec) -> RetentionRules:

@@ -145,6 +145,13 @@ def test_a_shift_asks_for_a_review_until_a_person_has_answered(stage: Stage) -> 
     assert [event for event in stage.events() if event != "Promoted"].count("MonitorFired") == 1
 
 
+def test_of_a_model_without_monitors_the_reconciler_reads_the_object_alone(stage: Stage) -> None:
+    stage.serve(server={"replicas": 2})
+    stage.cluster.forget_calls()
+    stage.world.look("monitoring")
+    assert [(call.verb, call.kind) for call in stage.cluster.calls] == [("get", "ModelDeployment")]
+
+
 def test_each_window_is_asked_for_once_however_many_passes_there_are(stage: Stage) -> None:
     stage.serve()
     stage.pass_window()
