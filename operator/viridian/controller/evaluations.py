@@ -70,20 +70,23 @@ class ReportSink(Protocol):
 class Evaluations:
     """Evaluates windows, and remembers the newest result for each key."""
 
-    def __init__(self, collector: Collector, profiles: ReferenceProfiles, sink: ReportSink) -> None:
+    def __init__(
+        self, collector: Collector, profiles: ReferenceProfiles, sink: ReportSink, clock: Callable[[], datetime]
+    ) -> None:
+        self._clock = clock
         self._collector = collector
         self._profiles = profiles
         self._sink = sink
         self._newest: dict[Key, Evaluation] = {}
 
-    async def newest(self, key: Key, subject: EvaluationSubject, pods: FindPods, now: datetime) -> Evaluation:
+    async def newest(self, key: Key, subject: EvaluationSubject, pods: FindPods) -> Evaluation:
         """The evaluation of the newest complete window. `pods` finds those that may show the reference profile."""
         known = self._newest.get(key)
         if known is not None and known.subject != subject:
             self.forget(key)
-        elif known is not None and now < known.due:
+        elif known is not None and self._clock() < known.due:
             return known
-        self._newest[key] = found = await self._attempt(key, subject, pods, now)
+        self._newest[key] = found = await self._attempt(key, subject, pods)
         return found
 
     def forget(self, key: Key) -> None:
@@ -91,22 +94,22 @@ class Evaluations:
         self._newest.pop(key, None)
         self._sink.forget(key)
 
-    async def _attempt(self, key: Key, subject: EvaluationSubject, pods: FindPods, now: datetime) -> Evaluation:
-        days = calendar(subject.monitoring, subject.maturity, now, subject.uid)
+    async def _attempt(self, key: Key, subject: EvaluationSubject, pods: FindPods) -> Evaluation:
+        days = calendar(subject.monitoring, subject.maturity, self._clock(), subject.uid)
         try:
             async with asyncio.timeout(MAX_SECONDS):
                 report, settled = await self._evaluate(key, subject, pods, days)
         except (FeedbackError, TimeoutError) as error:
-            return Evaluation(subject, _failure(error), now + RETRY_AFTER)
+            return Evaluation(subject, _failure(error), self._clock() + RETRY_AFTER)
         except ClusterError:
             raise
         except Exception as error:  # the collector's answer, or a mistake of ours: people are told of both
             log.exception("the windows could not be evaluated", extra={"key": str(key)})
             message = f"the collector's answer could not be judged: {type(error).__name__}"
             failure = EvaluationFailure(reasons.COLLECTOR_REFUSED, message)
-            return Evaluation(subject, failure, now + RETRY_AFTER)
+            return Evaluation(subject, failure, self._clock() + RETRY_AFTER)
         self._sink.judged(key, report)
-        due = days.next_evaluation if settled else min(days.next_evaluation, now + RETRY_AFTER)
+        due = days.next_evaluation if settled else min(days.next_evaluation, self._clock() + RETRY_AFTER)
         return Evaluation(subject, report, due)
 
     async def _evaluate(

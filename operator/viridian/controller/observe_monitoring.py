@@ -133,7 +133,7 @@ class MonitoredModels:
         async def pods() -> Sequence[PodTarget]:
             return await _pods(self.cluster, key, world.traffic)
 
-        found = await self.collector.evaluations.newest(key, subject, pods, self.clock())
+        found = await self.collector.evaluations.newest(key, subject, pods)
         return replace(inputs, evaluation=found.result, next_pass=found.due)
 
 

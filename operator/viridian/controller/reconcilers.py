@@ -48,8 +48,9 @@ def monitoring(common: Common) -> Controller:
     environment, collector = common.environment, common.environment.feedback
     work = None
     if collector is not None:
-        profiles = ReferenceProfiles(environment.bundles)
-        work = CollectorWork(CollectorRules(collector), Evaluations(collector, profiles, common.telemetry.monitoring))
+        profiles, metrics = ReferenceProfiles(environment.bundles), common.telemetry.monitoring
+        evaluations = Evaluations(collector, profiles, metrics, environment.clock)
+        work = CollectorWork(CollectorRules(collector), evaluations)
     subject = MonitoredModels(environment.cluster, work, environment.clock)
     children = frozenset({"Service", "ControllerRevision"})
     return controller(common, "monitoring", MODEL_DEPLOYMENT, subject, status_parts.MONITORING, children=children)

@@ -41,13 +41,14 @@ def conditions_of(
         return
     yield _monitored(inputs)
     results = _stored_results(inputs.monitors, status)
-    for condition in _asked(inputs.monitors):
+    for condition in _shown(inputs.monitors):
         chosen = [result for result in results if CONDITIONS[type(result.source)] == condition]
         yield _summary(condition, chosen, reasons.WITHIN_THRESHOLDS)
-    if review is not None:
+    of_review = [monitor for monitor in inputs.monitors if monitor.action is Action.REVIEW]
+    if of_review and review is not None:
         yield _review(inputs, review)
-    elif any(monitor.action is Action.REVIEW for monitor in inputs.monitors):
-        chosen = [result for result in results if result.monitor.action is Action.REVIEW]
+    elif of_review:
+        chosen = [result for result in results if result.monitor in of_review]
         yield _summary(reasons.REVIEW_REQUIRED, chosen, reasons.NOTHING_TO_REVIEW)
 
 
@@ -60,10 +61,10 @@ def _monitored(inputs: MonitoringInput) -> Finding:
     return Finding(reasons.MONITORED, Truth.TRUE, reasons.WINDOWS_JUDGED, "every window is judged once it is complete")
 
 
-def _asked(monitors: Sequence[Monitor]) -> list[str]:
+def _shown(monitors: Sequence[Monitor]) -> list[str]:
     """The conditions that some monitor is about, always in the same order."""
-    asked = {CONDITIONS[type(source_of(monitor))] for monitor in monitors}
-    return [condition for condition in dict.fromkeys(CONDITIONS.values()) if condition in asked]
+    shown = {CONDITIONS[type(source_of(monitor))] for monitor in monitors}
+    return [condition for condition in dict.fromkeys(CONDITIONS.values()) if condition in shown]
 
 
 def _stored_results(monitors: Sequence[Monitor], status: Mapping[str, Any] | None) -> list[_StoredResult]:
