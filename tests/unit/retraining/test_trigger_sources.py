@@ -1,0 +1,79 @@
+"""Each source of triggers says what has occurred, and the table knows all of them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+import pytest
+
+from tests.unit.retraining.world import START, deployment, policy, weekly
+from viridian.api.names import RUN_ANNOTATION
+from viridian.api.retrainpolicy import RetrainPolicySpec, Trigger
+from viridian.retraining.input import PolicyFacts, facts_of
+from viridian.retraining.triggers.cause import MANUAL, Cause
+from viridian.retraining.triggers.manual import read_annotation
+from viridian.retraining.triggers.schedule import SCHEDULE, read_schedules
+from viridian.retraining.triggers.table import TRIGGERS, read_triggers
+
+NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
+
+
+def facts(*triggers: dict[str, Any], annotation: str = "") -> tuple[RetrainPolicySpec, PolicyFacts]:
+    asked = policy(*triggers)
+    asked["metadata"]["annotations"] = {RUN_ANNOTATION: annotation}
+    found = facts_of(asked, deployment(), [], {}, mlflow_uri=None)
+    assert found.spec is not None
+    return found.spec, found
+
+
+def test_every_source_of_the_api_is_in_the_table() -> None:
+    named = {field.name for field in msgspec.structs.fields(Trigger)} - {"name"}
+    assert set(TRIGGERS) == {*named, MANUAL}
+
+
+def test_each_source_gives_its_own_name() -> None:
+    """It is what tells causes of different sources apart, and where the API server says when a trigger was written."""
+    spec, seen = facts(weekly(), annotation="one")
+    for source, read in TRIGGERS.items():
+        found = list(read(spec, seen, NOW))
+        assert {trigger.source for trigger in found} == {source}
+        assert {cause.source for trigger in found for cause in trigger.occurred} == {source}
+
+
+class TestSchedule:
+    def test_the_newest_time_has_occurred_and_the_next_one_is_known(self) -> None:
+        (trigger,) = read_schedules(*facts(weekly(startingDeadline="2h")), NOW)
+        newest = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
+        assert trigger.occurred == (Cause(SCHEDULE, "weekly", newest),)
+        assert (trigger.next, trigger.key) == (datetime(2026, 11, 29, 3, 0, tzinfo=UTC), "0 3 * * 0 UTC")
+        assert trigger.deadline is not None
+        assert trigger.deadline.total_seconds() == 7200
+
+    def test_a_schedule_that_names_no_times_says_why_and_never_occurs(self) -> None:
+        (trigger,) = read_schedules(*facts({"name": "bad", "schedule": {"cron": "0 3 * *"}}), NOW)
+        assert "write five fields" in trigger.problem
+        assert (trigger.occurred, trigger.next, trigger.key) == ((), None, "")
+
+
+class TestManual:
+    @pytest.mark.parametrize("value", ["", "  "])
+    def test_an_empty_annotation_asks_for_nothing(self, value: str) -> None:
+        assert list(read_annotation(*facts(annotation=value), NOW)) == []
+
+    def test_a_value_has_occurred_and_waits_for_as_long_as_it_takes(self) -> None:
+        (trigger,) = read_annotation(*facts(annotation=" one "), NOW)
+        (cause,) = trigger.occurred
+        assert (cause.identity, cause.requested, trigger.deadline) == ("manual:one", True, None)
+
+    def test_long_values_stay_apart(self) -> None:
+        long = ["x" * 300, "x" * 300 + "y"]
+        found = [next(read_annotation(*facts(annotation=value), NOW)).occurred[0] for value in long]
+        assert found[0] != found[1]
+        assert all(len(cause.value) < 250 for cause in found)
+
+
+def test_all_that_may_cause_a_run_is_read_in_the_order_of_the_table() -> None:
+    found = read_triggers(*facts(weekly(), annotation="one"), START)
+    assert [trigger.source for trigger in found] == [SCHEDULE, MANUAL]
