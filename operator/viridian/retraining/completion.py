@@ -142,7 +142,7 @@ def _not_yet_there(ended: EndedRun, verdict: RunVerdict) -> Iterator[Action]:
 
 
 def _verdict_tags(verdict: RunVerdict) -> dict[str, str]:
-    """Tags are written one by one: the verdict is the last, since it says that all else is there."""
+    """Tags are written one by one: the verdict is the last, since it means that all else is there."""
     last = {TAG_GATE: f"{verdict.outcome}: {verdict.message}"}
     return last if verdict.hands_over else {TAG_REASON: verdict.message, TAG_OUTCOME: verdict.outcome, **last}
 

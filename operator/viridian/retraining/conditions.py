@@ -78,11 +78,12 @@ def _occupation(state: RetrainingState, active: ActiveRun | None) -> tuple[str, 
 
 def _used_up(state: RetrainingState) -> str:
     """The annotation stays where it is; who writes an old value again should know why nothing happens."""
-    asked = requested_run(state.facts)
-    run = next((run for run in state.finished if asked in run.origin.causes), None)
-    if run is None or asked is None:
+    requested = requested_run(state.facts)
+    run = next((run for run in state.finished if requested in run.origin.causes), None)
+    if run is None or requested is None:
         return ""
-    return f"; run {run.id} has answered {RUN_ANNOTATION}={asked.value[:MAX_SHOWN]}: write another value to start a run"
+    answered = f"run {run.id} has answered {RUN_ANNOTATION}={requested.value[:MAX_SHOWN]}"
+    return f"; {answered}: write another value to start a run"
 
 
 def _at_work(state: RetrainingState, active: ActiveRun) -> str:

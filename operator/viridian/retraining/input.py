@@ -111,8 +111,8 @@ class RegistryResult:
       `champion` = `registry.version(q.model, q.champion or aliases.get(ALIAS_CHAMPION))` if one of them is known;
     * with `q.owners_of`: `owners` = those of that registered model;
     * with `q.model` and a run: `logged` = `registry.logged_model(m-…)` of what `named_model` gives, where it is one;
-    * with `q.rows_of`, and the run: `rows` = `feedback.freeze(namespace, q.rows_of, q.key)`, which asked again says the
-      same; None where no row has been received yet.
+    * with `q.rows_of`, and the run: `rows` = `feedback.freeze(namespace, q.rows_of, q.key)`, which returns the
+      same each time; None where no row has been received yet.
     """
 
     query: RegistryQuery = field(default_factory=RegistryQuery)
@@ -134,7 +134,7 @@ def named_model(reported: str, run: TrainingRun | None, candidate: ModelVersion 
 
 @dataclass(frozen=True, slots=True)
 class Unavailable:
-    """The registry or the collector was asked and did not answer, or it answered that it will not."""
+    """The registry or the collector did not answer, or it refused to."""
 
     # One of viridian.api.reasons.
     reason: str
@@ -200,10 +200,10 @@ def _deployment(manifest: Object) -> Deployment:
 
 def _champion_uri(manifest: Object) -> str:
     """The status shows the address without its secrets; whole it stands in the spec, while it is still that one."""
-    told, wanted = text(manifest, "status", "champion", "uri"), text(manifest, "spec", "model", "uri")
-    if text(manifest, "status", "champion", "version") and secret_of(told) is not None:
+    shown_uri, spec_uri = text(manifest, "status", "champion", "uri"), text(manifest, "spec", "model", "uri")
+    if text(manifest, "status", "champion", "version") and secret_of(shown_uri) is not None:
         return ""  # a registry names no Secret of ours
-    return wanted if wanted and shown(wanted) == told else told
+    return spec_uri if spec_uri and shown(spec_uri) == shown_uri else shown_uri
 
 
 def _policy_spec(policy: Object) -> tuple[RetrainPolicySpec | None, str]:

@@ -82,8 +82,8 @@ def ended_without_a_candidate(ended: EndedRun) -> RunVerdict | None:
 
 
 def lost_its_report(ended: EndedRun) -> RunVerdict | None:
-    told = ended.registry.candidate is not None and reported(ended.report, ended.registry.run)
-    if not ended.result.lost or told:
+    is_known = ended.registry.candidate is not None and reported(ended.report, ended.registry.run)
+    if not ended.result.lost or is_known:
         return None
     gone = f"{ended.run.stage.name} ended well, but its pod was deleted before its report could be read"
     return RunVerdict(reasons.FAILED, f"{gone}: log model and metrics to the MLflow run, which stays, or run it again")

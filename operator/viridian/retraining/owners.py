@@ -1,4 +1,4 @@
-"""Whose the registered model is that a run is to be registered as: asked before it trains, and at each write."""
+"""Which namespace owns the registered model of a run: checked before the run trains, and at each write."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def needs_the_model(actions: Iterable[Action]) -> bool:
 
 
 def verdict(state: RetrainingState, registry: RegistryResult) -> OwnershipVerdict:
-    """Whether the namespace may have the operator write to the model; only asked where the model is known."""
+    """Whether the namespace may have the operator write to the model; only checked where the model is known."""
     model, owners = registry.query.owners_of, registry.owners
     if not model or owners is None:
         return OwnershipVerdict(Standing.FOREIGN, "it is not known yet to whom the registered model belongs")

@@ -39,7 +39,7 @@ NO_DATA: Final = Data(uri="-")
 
 
 def data_shown(spec: RetrainPolicySpec) -> Data:
-    """The data of a policy as it is recorded and told: without what may be a credential in its address."""
+    """The data of a policy as it is recorded and shown: without what may be a credential in its address."""
     return msgspec.structs.replace(spec.data, uri=shown(spec.data.uri)) if spec.data is not None else NO_DATA
 
 
@@ -48,7 +48,7 @@ class RunOrigin:
     """Why a run is made, and what it works on."""
 
     causes: tuple[Cause, ...] = ()
-    # Version of the champion that the stage is told of, empty when there is none.
+    # Version of the champion that the stage is given, empty when there is none.
     champion: str = ""
     data: Data = NO_DATA
     image: str = ""
@@ -66,7 +66,7 @@ class StageNote(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_
     joined: tuple[dict[str, str], ...] = ()
     """Causes that came between the record and the object, and are answered by it too."""
     champion: str | None = None
-    """What the stage was told, where that changed between the record and its object; so is the data."""
+    """What the stage was given, where that changed between the record and its object; so is the data."""
     data: Data | None = None
     waiting: str = ""
     """What keeps it from starting: for the outcome of a stage that never began."""
@@ -196,7 +196,7 @@ def _finished(run: str, recorded: str) -> FinishedRun:
 
 
 def origin_of(found: Object) -> RunOrigin | None:
-    """What the object of a stage was told when it was made; None for one that does not say."""
+    """What the object of a stage was given when it was made; None where it does not show that."""
     try:
         document: Any = json.loads(annotations_of(found).get(TRIGGER_ANNOTATION, ""))
     except (ValueError, RecursionError):

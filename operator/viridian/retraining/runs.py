@@ -170,7 +170,7 @@ def owned_objects(facts: PolicyFacts) -> tuple[Object, ...]:
 
 
 def unrecorded(facts: PolicyFacts, runs: Sequence[Run]) -> tuple[tuple[str, RunOrigin], ...]:
-    """Runs whose record is gone although an object of theirs is there: it tells what the record said."""
+    """Runs whose record is gone although an object of theirs is there: it shows what the record held."""
     recorded = {run.id for run in runs}
     found = {
         labels_of(one).get(RUN_LABEL, ""): origin_of(one)

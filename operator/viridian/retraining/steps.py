@@ -135,7 +135,8 @@ def cancel_a_stage_that_the_policy_has_no_more(turn: Turn) -> RunStep | None:
     run = turn.run
     if run is None or run.stage.note.seen or run.stage.name in stages_of(turn.state.spec):
         return None
-    return _note_result(run, StageResult(outcome=StageOutcome.CANCELLED, at=format_time(turn.state.now)))
+    result = StageResult(outcome=StageOutcome.CANCELLED, at=format_time(turn.state.now))
+    return _note_result(run, result, f"the policy has no stage {run.stage.name}")
 
 
 def drop_a_run_that_nobody_asks_for(turn: Turn) -> RunStep | None:
@@ -177,7 +178,8 @@ def take_the_result_from_mlflow(turn: Turn) -> RunStep | None:
     if run is None:
         return None
     restored = not run.stage.note.seen and mlflow is not None and mlflow.status not in OPEN
-    return _note_result(run, result_from_mlflow(mlflow, turn.state.now, restored=restored))
+    result = result_from_mlflow(mlflow, turn.state.now, restored=restored)
+    return _note_result(run, result, f"its {run.stage.kind.kind} is gone, and MLflow shows how it ended")
 
 
 MEMORY: Final[tuple[Step, ...]] = (
@@ -192,7 +194,7 @@ STEPS: Final[tuple[Step, ...]] = (
     rest,
     complete_the_ended_run,
     let_the_stage_work,
-    # From here on neither object nor pods show anything of the stage: it has not begun, or all of them are gone.
+    # From here on nothing shows how the stage is: it has not begun, or object and pods are gone.
     cancel_a_stage_that_the_policy_has_no_more,
     drop_a_run_that_nobody_asks_for,
     create_its_mlflow_run,
@@ -230,8 +232,8 @@ def _record(state: RetrainingState, run: str, origin: RunOrigin) -> Apply:
     return Apply(with_intent_hash(record(facts.name, facts.namespace, facts.uid, run, number, origin)))
 
 
-def _note_result(run: Run, result: StageResult) -> RunStep:
+def _note_result(run: Run, result: StageResult, why: str) -> RunStep:
     note = msgspec.structs.replace(run.stage.note, result=result)
     action = Annotate("apps/v1", "ControllerRevision", run.record.name, dump_notes(run.notes_with(note)))
-    summary = f"run {run.id}: its {run.stage.kind.kind} is gone; {result.outcome}, as MLflow shows it"
+    summary = f"run {run.id}: {result.outcome}: {why}"
     return RunStep(actions=(action,), active=shown(run), again=True, summary=summary)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
+import viridian.retraining
 from tests.unit.retraining.world import World, policy, weekly
 from viridian.api.names import RUN_ANNOTATION, STAGES_ANNOTATION
 from viridian.api.retrainpolicy import RetrainPolicySpec, Stages
@@ -134,3 +136,10 @@ def test_a_stage_that_the_policy_has_no_more_cancels_a_run_that_has_not_begun() 
     assert world.made == []
     (outcome,) = world.outcomes().values()
     assert outcome["outcome"] == "Cancelled"
+
+
+def test_nothing_but_the_room_of_stages_knows_what_kind_of_object_does_the_work() -> None:
+    sources = Path(viridian.retraining.__file__).parent.rglob("*.py")
+    outside = [path for path in sources if path.parent.name != "stages"]
+    assert len(outside) > 20
+    assert [path.name for path in outside if "batch/v1" in path.read_text() or '"Job"' in path.read_text()] == []

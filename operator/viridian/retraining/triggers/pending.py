@@ -61,7 +61,7 @@ DROPPED: Final[tuple[Callable[[Occurrence], bool], ...]] = (
     was_answered_by_a_run,
     comes_too_late,
 )
-"""What is no cause of a run any more. Each of them says so for good, so their order does not matter."""
+"""What is no cause of a run any more. Each of them is final, so their order does not matter."""
 
 
 def pending_causes(
