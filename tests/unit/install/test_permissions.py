@@ -15,6 +15,7 @@ from viridian.api.resources import OWN
 from viridian.controller.config import ORDERS_SECRET
 from viridian.ports.kubernetes import RESOURCES
 from viridian.ports.kubernetes_event import EVENTS
+from viridian.retraining.stages.table import STAGE_KINDS
 
 pytestmark = pytest.mark.needs_programs
 
@@ -29,6 +30,10 @@ DECIDING = tuple(file for room in ("rollout", "retraining", "monitoring") for fi
 FEEDBACK = {(GROUP, "modeldeployments/feedback", verb) for verb in ("get", "patch")}
 FINALIZERS = {(GROUP, f"{own.plural}/finalizers", "update") for own in OWN}
 SCANNING = {("apiextensions.k8s.io", "customresourcedefinitions", verb) for verb in ("list", "watch")}
+
+
+# Decisions about stages do not name the kind of the object that does the work: they make and delete any of these.
+STAGES = {(kind.api_version, kind.kind) for kind in STAGE_KINDS.values()}
 
 
 def needed() -> set[Right]:
@@ -46,6 +51,8 @@ def used(row: ChildKind) -> set[str]:
     verbs = {"list", "watch"}
     if any(row.names_for(own.kind, "churn") for own in OWN):
         verbs |= {"get"}
+    if kind in STAGES:
+        verbs |= {"patch", "create", "delete"}
     if kind in kinds_in(DECIDING, _made):
         # Server-side apply is a patch, and a creation where there is no such object yet.
         verbs |= {"patch", "create"}
