@@ -15,7 +15,7 @@ from typing import Any, Final
 from viridian.api.names import RETRAIN_POLICY, RETRAIN_POLICY_LABEL, RUN_LABEL
 from viridian.controller.keys import Key
 from viridian.ports.cluster import Object
-from viridian.retraining.stages.table import STAGE_KINDS
+from viridian.retraining.stages.stage_table import STAGE_KINDS
 
 WATCH_LAG: Final = timedelta(seconds=2)
 """How long what a list does not show any more may still be told of by the watch."""

@@ -32,8 +32,8 @@ from viridian.retraining.input import (
 from viridian.retraining.interpret import RetrainingInput, interpret, with_obstacles
 from viridian.retraining.mlflow_runs import OPEN
 from viridian.retraining.runs import OpenStage, open_stages
+from viridian.retraining.stages.stage_table import STAGE_KINDS
 from viridian.retraining.stages.state import StageState
-from viridian.retraining.stages.table import STAGE_KINDS
 from viridian.rollout.input import OperatorSettings
 
 

@@ -11,7 +11,7 @@ from viridian.core.obstacles import Obstacles, outage, refusal
 from viridian.core.templates import of_stage
 from viridian.retraining.input import PolicyFacts, RegistryResult, Unavailable
 from viridian.retraining.stages.pod_template import problem as template_problem
-from viridian.retraining.stages.table import stages_of
+from viridian.retraining.stages.stage_table import stages_of
 from viridian.retraining.state import RetrainingState
 
 

@@ -38,8 +38,8 @@ from viridian.core.plan import (
     TagVersion,
 )
 from viridian.judgement.gate import CHAMPION_PREFIX
+from viridian.retraining.candidate_gate import reported
 from viridian.retraining.checks import followed_model
-from viridian.retraining.gate import reported
 from viridian.retraining.input import RegistryResult, named_model
 from viridian.retraining.mlflow_runs import OPEN
 from viridian.retraining.outcome import EndedRun, RunVerdict, verdict_on

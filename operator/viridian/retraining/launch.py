@@ -15,8 +15,8 @@ from viridian.retraining.environment import environment
 from viridian.retraining.records import RunOrigin, data_shown, dump_origin, labels
 from viridian.retraining.runs import Run
 from viridian.retraining.stages.pod_template import PodNeeds
-from viridian.retraining.stages.stage import StageWork
-from viridian.retraining.stages.table import planned_stages, stages_of
+from viridian.retraining.stages.stage_kind import StageWork
+from viridian.retraining.stages.stage_table import planned_stages, stages_of
 from viridian.retraining.state import RetrainingState
 from viridian.retraining.triggers.cause import Cause
 

@@ -9,11 +9,11 @@ from typing import Final
 from viridian.api import reasons
 from viridian.api.registry import TAG_GATE, RunStatus
 from viridian.api.stage import ExitCode, StageReport
-from viridian.retraining.gate import gate, reported
+from viridian.retraining.candidate_gate import gate, reported
 from viridian.retraining.input import RegistryResult
 from viridian.retraining.runs import Run, RunStage
+from viridian.retraining.stages.stage_table import stages_of
 from viridian.retraining.stages.state import StageOutcome, StageResult
-from viridian.retraining.stages.table import stages_of
 from viridian.retraining.state import RetrainingState
 
 MAX_QUOTED: Final = 500

@@ -9,7 +9,7 @@ from viridian.core.model_owners import OwnershipVerdict, Standing, judge
 from viridian.core.plan import Action, Apply, ClaimModel, CreateRun, RegisterVersion, SetAlias, TagVersion
 from viridian.retraining.checks import Problem
 from viridian.retraining.input import RegistryResult
-from viridian.retraining.stages.table import STAGE_KINDS
+from viridian.retraining.stages.stage_table import STAGE_KINDS
 from viridian.retraining.state import RetrainingState
 
 

@@ -30,8 +30,8 @@ from viridian.api.retrainpolicy import Data, FinishedRun, RetrainPolicySpec
 from viridian.core.kube import managed_labels
 from viridian.core.lookup import Object, annotations_of, dig, entries, labels_of, mapping, text
 from viridian.core.ownership import Belongs, belongs, owner_reference
+from viridian.retraining.stages.stage_table import DEFAULT_STAGES, STAGE_KINDS
 from viridian.retraining.stages.state import StageResult
-from viridian.retraining.stages.table import DEFAULT_STAGES, STAGE_KINDS
 from viridian.retraining.triggers.cause import Cause, parse_causes
 
 NO_DATA: Final = Data(uri="-")

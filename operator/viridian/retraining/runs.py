@@ -13,9 +13,9 @@ from viridian.core.ownership import Belongs, belongs
 from viridian.core.times import parse_time
 from viridian.retraining.input import PolicyFacts
 from viridian.retraining.records import RunOrigin, RunRecord, StageNote, origin_of, read_records
-from viridian.retraining.stages.stage import StageKind
+from viridian.retraining.stages.stage_kind import StageKind
+from viridian.retraining.stages.stage_table import STAGE_KINDS
 from viridian.retraining.stages.state import StageOutcome, StageResult, StageState
-from viridian.retraining.stages.table import STAGE_KINDS
 from viridian.retraining.triggers.cause import parse_causes
 
 

@@ -15,8 +15,8 @@ from viridian.retraining.triggers.cause import Cause
 from viridian.retraining.triggers.holds import Holds, read_holds
 from viridian.retraining.triggers.pending import DueRun, coalesced, pending_causes
 from viridian.retraining.triggers.since import counts_since
-from viridian.retraining.triggers.table import read_triggers
 from viridian.retraining.triggers.trigger_state import TriggerState
+from viridian.retraining.triggers.trigger_table import read_triggers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

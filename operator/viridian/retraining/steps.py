@@ -29,8 +29,8 @@ from viridian.retraining.progress import leaves_no_trace, may_launch, to_note
 from viridian.retraining.queries import experiment_of
 from viridian.retraining.records import RunOrigin, dump_notes, record
 from viridian.retraining.runs import Run
+from viridian.retraining.stages.stage_table import planned_stages, stages_of
 from viridian.retraining.stages.state import StageOutcome, StageResult
-from viridian.retraining.stages.table import planned_stages, stages_of
 from viridian.retraining.state import RetrainingState, with_outcome
 from viridian.retraining.triggers.pending import is_still_asked_for
 

@@ -15,7 +15,7 @@ from viridian.api.resources import OWN
 from viridian.controller.config import ORDERS_SECRET
 from viridian.ports.kubernetes import RESOURCES
 from viridian.ports.kubernetes_event import EVENTS
-from viridian.retraining.stages.table import STAGE_KINDS
+from viridian.retraining.stages.stage_table import STAGE_KINDS
 
 pytestmark = pytest.mark.needs_programs
 

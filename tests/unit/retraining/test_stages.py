@@ -12,8 +12,8 @@ from viridian.api.names import RUN_ANNOTATION, STAGES_ANNOTATION
 from viridian.api.retrainpolicy import RetrainPolicySpec, Stages
 from viridian.retraining.records import RunRecord, StageNote, dump_notes, read_records
 from viridian.retraining.runs import Run, RunStage, open_stages
+from viridian.retraining.stages.stage_table import STAGE_KINDS, stages_of
 from viridian.retraining.stages.state import StageOutcome, StageResult
-from viridian.retraining.stages.table import STAGE_KINDS, stages_of
 
 OLD_RECORD: dict[str, Any] = {
     "apiVersion": "apps/v1",

@@ -15,7 +15,7 @@ from viridian.retraining.input import PolicyFacts, facts_of
 from viridian.retraining.triggers.cause import MANUAL, Cause
 from viridian.retraining.triggers.manual import read_annotation
 from viridian.retraining.triggers.schedule import SCHEDULE, read_schedules
-from viridian.retraining.triggers.table import TRIGGERS, read_triggers
+from viridian.retraining.triggers.trigger_table import TRIGGERS, read_triggers
 
 NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
 

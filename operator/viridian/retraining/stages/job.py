@@ -13,7 +13,7 @@ from viridian.core.plan import Manifest
 from viridian.core.times import length
 from viridian.retraining.stages.job_state import has_ended, job_state
 from viridian.retraining.stages.pod_template import main_container, pod_template
-from viridian.retraining.stages.stage import StageWork
+from viridian.retraining.stages.stage_kind import StageWork
 from viridian.retraining.stages.state import StageState
 
 

@@ -1,4 +1,4 @@
-"""The gate: what a candidate is judged by, and whom it is compared with. The judgement itself is `judgement.gate`."""
+"""What a candidate is judged by, and which champion it is compared with; `judgement.gate` judges."""
 
 from __future__ import annotations
 

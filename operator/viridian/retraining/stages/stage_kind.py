@@ -1,4 +1,4 @@
-"""What a kind of object needs to be able to do the work of a stage. Today that is a Job; see `table`."""
+"""What a kind of object needs to be able to do the work of a stage. Today that is a Job; see `stage_table`."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from viridian.api.retrainpolicy import RetrainPolicySpec, Stage
 from viridian.retraining.stages.job import JobStage
-from viridian.retraining.stages.stage import StageKind
+from viridian.retraining.stages.stage_kind import StageKind
 
 STAGE_KINDS: Final[Mapping[str, StageKind]] = {"Job": JobStage()}
 """By the name of the kind, as the record of a run has it."""
