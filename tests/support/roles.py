@@ -14,7 +14,7 @@ from typing import Any
 from tests.support.cluster.store import World
 from tests.support.memory_registry import MemoryRegistry
 from viridian.api.names import INTENT_ANNOTATION, OUTCOME_ANNOTATION, OWNER_ANNOTATION, TRAFFIC_ANNOTATION
-from viridian.rollout.traffic import record as traffic
+from viridian.rollout.traffic import service as traffic
 
 Object = Mapping[str, Any]
 KINDS = (
@@ -36,7 +36,7 @@ _SLOT = re.compile(r"\b(blue|green)\b")
 def by_role(world: World, *, name: str = "churn", namespace: str = "default") -> dict[str, Any]:
     """Every object of a namespace that the operator makes or speaks about, by kind and name."""
     live = world.find("Service", name, namespace)
-    known = traffic.parse(live)
+    known = traffic.record_of(live)
     champion = str(known.champion) if known else "blue"
     found = {}
     for reference, content in world.objects.items():

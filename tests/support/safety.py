@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
 from tests.support.cluster.deployments import is_ready
 from tests.support.memory_cluster import World
 from viridian.api.names import REVISION_LABEL, slot_deployment
-from viridian.rollout.traffic import record as traffic
+from viridian.rollout.traffic import service as traffic
 from viridian.rollout.traffic.record import Traffic
 
 
@@ -34,7 +35,7 @@ def violations(
 
 def _problems(before: World, world: World, failing: Collection[str], name: str) -> Iterator[str]:
     live, owner = world.find("Service", name), world.find("ModelDeployment", name)
-    now, earlier = traffic.parse(live), traffic.parse(before.find("Service", name))
+    now, earlier = traffic.record_of(live), traffic.record_of(before.find("Service", name))
     if live is None or now is None or owner is None or owner["spec"]["server"]["replicas"] == 0:
         return
     allowed = {now.revision} | ({now.trial.revision} if now.trial and now.trial.weight > 0 else set())
@@ -80,15 +81,15 @@ def _reduced(before: World, world: World, now: Traffic, replicas: int, name: str
 
 
 def _second_tries(worlds: Sequence[World], retried: Collection[str], name: str) -> Iterator[str]:
-    turned_away: dict[str, str] = {}
+    rejected: dict[str, datetime | None] = {}
     for world in worlds:
-        now = traffic.parse(world.find("Service", name))
+        now = traffic.record_of(world.find("Service", name))
         if now is None:
             continue
         reverted = now.reverted
-        if now.trial is not None and now.trial.revision in turned_away and now.trial.revision not in retried:
-            yield f"{now.trial.revision} was turned away and is tried again, after: {world.cause}"
-        if reverted is not None and turned_away.setdefault(reverted.revision, reverted.at) != reverted.at:
+        if now.trial is not None and now.trial.revision in rejected and now.trial.revision not in retried:
+            yield f"{now.trial.revision} was rejected and is tried again, after: {world.cause}"
+        if reverted is not None and rejected.setdefault(reverted.revision, reverted.at) != reverted.at:
             if reverted.revision not in retried:
-                yield f"{reverted.revision} was turned away twice, after: {world.cause}"
-            turned_away[reverted.revision] = reverted.at
+                yield f"{reverted.revision} was rejected twice, after: {world.cause}"
+            rejected[reverted.revision] = reverted.at

@@ -30,10 +30,12 @@ from viridian.rollout.input import OperatorSettings, RolloutInput, Unresolved
 from viridian.rollout.records import RevisionOutcome, RevisionRecord, ServedModel
 from viridian.rollout.render import objects
 from viridian.rollout.render.network_policy import policy
+from viridian.rollout.render.objects import preview as preview_service
 from viridian.rollout.render.pod_template import pod_template
 from viridian.rollout.render.revision import revision_of
 from viridian.rollout.slot_state import Pod, SlotState
 from viridian.rollout.traffic.record import Traffic
+from viridian.rollout.traffic.service import SERVICE
 
 NOW = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
 SETTINGS = OperatorSettings(server_image="viridian-server:1", mlflow_uri="http://mlflow:5000", access=ACCESS)
@@ -46,6 +48,10 @@ Object = dict[str, Any]
 
 def ago(seconds: float) -> str:
     return format_time_micros(NOW - timedelta(seconds=seconds))
+
+
+def ago_time(seconds: float) -> datetime:
+    return NOW - timedelta(seconds=seconds)
 
 
 def spec(**parts: Any) -> ModelDeploymentSpec:
@@ -170,8 +176,8 @@ def snapshot(
     bare = _bare(whole)
     worlds = {Slot(world.deployment["metadata"]["labels"]["viridian.dev/slot"]): world for world in slots}
     templates = [world.deployment["spec"]["template"] for world in worlds.values()]
-    live = _stored(objects.live_service(bare, whole.server.port, traffic)) if traffic else None
-    preview = _stored(objects.preview(bare, whole.server.port, traffic.champion.other)) if traffic else None
+    live = _stored(SERVICE.objects(bare, whole.server.port, traffic)[0]) if traffic else None
+    preview = _stored(preview_service(bare, whole.server.port, traffic.champion.other)) if traffic else None
     return replace(
         bare,
         annotations=annotations or {},

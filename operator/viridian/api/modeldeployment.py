@@ -370,6 +370,7 @@ class ChallengerStatus(SlotStatus, frozen=True, kw_only=True):
     step: Annotated[StepStatus, doc("The step it is in; absent until it gets traffic.")] | None = None
     weight: Annotated[int, doc("Its share of the ready pods that the live Service selects, in percent.")] = 0
     waiting_for: Annotated[str, prose("What has to happen next.")] | None = None
+    waiting_reason: Annotated[str, word("The same as one stable CamelCase word, for tools.")] | None = None
     metrics: Annotated[tuple[MetricStatus, ...], doc("The latest verdicts.", max_length=20)] = ()
 
 

@@ -32,15 +32,14 @@ from viridian.core.plan import Plan
 from viridian.core.times import parse_time
 from viridian.ports.cluster import Cluster, Object, ObjectRef
 from viridian.ports.registry import RegistryError, RegistryMissing
+from viridian.rollout.analysis.sources import is_about_to_be_met, queries
 from viridian.rollout.decide import decide, unregistered
 from viridian.rollout.fail_closed import give_back
 from viridian.rollout.input import (
     OperatorSettings,
     RolloutInput,
-    about_to_be_met,
     named_models,
     parse_records,
-    to_scrape,
 )
 from viridian.rollout.slot_state import SlotState, parse_slot
 
@@ -110,7 +109,7 @@ class ModelDeployments:
         interval = durations.parse(analysis.interval)
         looks = max((metric.consecutive for metric in analysis.metrics), default=1)
         span = durations.parse(analysis.window) + looks * interval + timedelta(seconds=1)
-        targets, shared = to_scrape(snapshot, now), timedelta() if about_to_be_met(snapshot) else interval
+        targets, shared = queries(snapshot, now), timedelta() if is_about_to_be_met(snapshot) else interval
         return await self.samples.read(key, targets, now=now, interval=shared, span=span)
 
 

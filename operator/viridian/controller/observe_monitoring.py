@@ -41,8 +41,8 @@ from viridian.ports.registry import RegistryError
 from viridian.rollout.input import parse_records
 from viridian.rollout.records import RevisionRecord
 from viridian.rollout.slot_state import parse_pod, pod_target
-from viridian.rollout.traffic import record as traffic
 from viridian.rollout.traffic.record import Traffic
+from viridian.rollout.traffic.service import record_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +208,7 @@ async def _read(cluster: Cluster, key: Key, metadata: Mapping[str, Any]) -> _Wor
     listed = await cluster.list("apps/v1", "ControllerRevision", key.namespace, {MODEL_DEPLOYMENT_LABEL: key.name})
     mine = [record for record in listed if owned(record, key, uid)]
     records = believed(mine, uid, created, [live] if live is not None else [])
-    return _World(key.name, traffic.parse(live), parse_records(records))
+    return _World(key.name, record_of(live), parse_records(records))
 
 
 async def _pods(cluster: Cluster, key: Key, serving: Traffic | None) -> Sequence[PodTarget]:

@@ -82,6 +82,24 @@ def judge(bound: Bound, looks: Sequence[Counts], *, evidence_needed: float) -> J
     )
 
 
+def judge_values(bound: Bound, values: Sequence[float], samples: int) -> Judgement:
+    """Judge one metric on values that its source has computed, newest first. Chance is the source's business here.
+
+    The bound is breached when the newest `consecutive` values are all beyond it.
+    """
+    if not values or samples < bound.min_samples:
+        message = f"{bound.name}: {samples} of the {bound.min_samples} samples that are needed"
+        return Judgement(bound.name, CanaryVerdict.NO_DATA, message, value=next(iter(values), None), samples=samples)
+    streak = len(list(takewhile(lambda value: _is_beyond(bound, value), values[: bound.consecutive])))
+    verdict = CanaryVerdict.BREACH if streak >= bound.consecutive else CanaryVerdict.PASS
+    message = _sentence(bound, values[0], samples, streak)
+    return Judgement(bound.name, verdict, message, value=values[0], samples=samples)
+
+
+def _is_beyond(bound: Bound, value: float) -> bool:
+    return value < bound.limit if bound.name == SUCCESS_RATE else value > bound.limit
+
+
 def has_bad(bound: Bound, counts: Counts) -> bool:
     """Whether any answer was of the kind that the metric bounds."""
     return _as_share(bound, counts)[0] > 0

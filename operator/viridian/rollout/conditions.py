@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
 from viridian.api import durations, reasons
@@ -10,11 +9,13 @@ from viridian.api.names import RESTART_ANNOTATION, Slot
 from viridian.api.registry import TAG_DIGEST
 from viridian.core.conditions import Finding, Truth
 from viridian.core.obstacles import needed, outage, refusal
-from viridian.core.times import older_than, parse_time
+from viridian.core.times import older_than
 from viridian.judgement.canary import CanaryVerdict, overall
-from viridian.rollout.decision import RolloutDecision
+from viridian.rollout import addresses
+from viridian.rollout.decision import RolloutDecision, WaitKind
 from viridian.rollout.input import Unresolved
-from viridian.rollout.render import addresses
+from viridian.rollout.restored import first_slot
+from viridian.rollout.sentences import awaited_calmly, sentence
 from viridian.rollout.state import RolloutState, fallback_revision
 from viridian.rollout.traffic.record import Traffic
 
@@ -27,11 +28,7 @@ _WAITING = {
 }
 
 
-_OF_A_STEP = re.compile(r"\d(ms|[smhd]) of \d|\d of \d+ requests$")
-"""What is left of a step's time or requests."""
-
-
-def findings(state: RolloutState, decision: RolloutDecision) -> list[Finding]:
+def conditions(state: RolloutState, decision: RolloutDecision) -> list[Finding]:
     """Some are there only while they are true (Reconciling, Stalled) or not (RegistryTold, AddressesCurrent)."""
     found = [_ready(state, decision), _model_resolved(state)]
     found.extend(_reconciling(state, decision))
@@ -43,48 +40,74 @@ def findings(state: RolloutState, decision: RolloutDecision) -> list[Finding]:
     return found
 
 
+def needs_a_person(state: RolloutState, decision: RolloutDecision) -> tuple[str, str] | None:
+    """Reason and sentence where the spec cannot be met without a change by someone; None where it can."""
+    wait, awaited = decision.wait, sentence(state, decision.wait)
+    if wait is not None and wait.kind is WaitKind.VERSION_IN_REGISTRY:
+        return reasons.VERSION_GONE, f"waiting for {awaited}"
+    if wait is not None and wait.kind is WaitKind.NEW_REVISION and state.is_pinned:
+        how = f"change the spec, or annotate viridian.dev/retry={wait.revision}"
+        return reasons.REVISION_REJECTED, f"{awaited}; {how}"
+    if state.invalid_template and wait is None and decision.reason == state.invalid_reason:
+        return state.invalid_reason, state.invalid_template
+    if wait is not None and wait.kind is WaitKind.FIRST_READY and decision.change is None:
+        return _first_is_late(state, wait.revision)
+    return (reasons.NAME_TAKEN, decision.name_taken) if decision.name_taken else None
+
+
+def _first_is_late(state: RolloutState, revision: str) -> tuple[str, str] | None:
+    """The first champion is never rejected: nobody else could serve."""
+    slot, shown = first_slot(state.inputs.slots), state.version_of(revision)
+    slot_state = state.slot(slot)
+    if slot_state is not None and slot_state.refused is not None:
+        reason, message = slot_state.refused
+        return reason, f"{shown} is refused: {message}"
+    if slot_state is None or not slot_state.deadline_exceeded:
+        return None
+    return reasons.PROGRESS_DEADLINE_EXCEEDED, f"{shown} is not ready in time{state.failure_message(slot)}"
+
+
 def _ready(state: RolloutState, decision: RolloutDecision) -> Finding:
     """Whether users are served; the reason tells what else is going on."""
     traffic = decision.traffic
     if traffic is None:
-        missing = needed(state.inputs.obstacles, "Deployment", "Service")
-        if in_the_way := decision.stalled or refusal(missing) or outage(missing):
-            return Finding(reasons.READY, Truth.FALSE, *in_the_way)
-        return Finding(
-            reasons.READY,
-            Truth.FALSE,
-            decision.reason or reasons.FIRST_DEPLOYMENT,
-            f"waiting for {decision.waiting_for}",
-        )
+        return _nobody_serves_yet(state, decision)
     slot_state, shown = state.slot(traffic.champion), state.version_of(traffic.revision)
-    serving = any(parse_slot.serves for slot in traffic.receiving if (parse_slot := state.slot(slot)) is not None)
+    serving = any(one.serves for slot in traffic.receiving if (one := state.slot(slot)) is not None)
     if not serving and state.spec.server.replicas > 0:
-        why = state.failure_message(traffic.champion)
-        return Finding(reasons.READY, Truth.FALSE, reasons.CHAMPION_UNAVAILABLE, f"no pod of {shown} is ready{why}")
+        message = f"no pod of {shown} is ready{state.failure_message(traffic.champion)}"
+        return Finding(reasons.READY, Truth.FALSE, reasons.CHAMPION_UNAVAILABLE, message)
+    awaited = sentence(state, decision.wait)
     if decision.challenger is not None:
         held = _held(state, decision)
         reason = decision.reason if held or decision.reason in _WAITING else reasons.ROLLING_OUT
-        waiting = (
-            f", waiting for {decision.waiting_for}" if decision.waiting_for and decision.reason in _WAITING else held
-        )
+        waiting = f", waiting for {awaited}" if awaited and decision.reason in _WAITING else held
         tried = state.version_of(decision.challenger)
         both = f"{shown} serves; {tried} is on its way"
         alone = f"{tried} serves alone; no pod of {shown} is ready"
-        said = both if slot_state is not None and slot_state.serves else alone
-        return Finding(reasons.READY, Truth.TRUE, reason, f"{said}{waiting}{_trouble(state, traffic)}")
+        who = both if slot_state is not None and slot_state.serves else alone
+        return Finding(reasons.READY, Truth.TRUE, reason, f"{who}{waiting}{_trouble(state, traffic)}")
     reason = decision.reason if decision.reason in (*_WAITING, reasons.PROBATION) else reasons.SERVING
-    said = f"{shown} serves"
+    message = f"{shown} serves"
     if decision.reason == reasons.REVISION_REJECTED:
-        said = f"{said}; {decision.waiting_for}"
-    elif decision.reason == reasons.PROBATION and decision.waiting_for:
-        said = f"{said}; waiting for {decision.waiting_for}"
-    return Finding(reasons.READY, Truth.TRUE, reason, f"{said}{_trouble(state, traffic, traffic.champion)}")
+        message = f"{message}; {awaited}"
+    elif decision.reason == reasons.PROBATION and awaited:
+        message = f"{message}; waiting for {awaited}"
+    return Finding(reasons.READY, Truth.TRUE, reason, f"{message}{_trouble(state, traffic, traffic.champion)}")
+
+
+def _nobody_serves_yet(state: RolloutState, decision: RolloutDecision) -> Finding:
+    missing = needed(state.inputs.obstacles, "Deployment", state.inputs.decisive[0])
+    if in_the_way := needs_a_person(state, decision) or refusal(missing) or outage(missing):
+        return Finding(reasons.READY, Truth.FALSE, *in_the_way)
+    reason, awaited = decision.reason or reasons.FIRST_DEPLOYMENT, sentence(state, decision.wait)
+    return Finding(reasons.READY, Truth.FALSE, reason, f"waiting for {awaited}")
 
 
 def _trouble(state: RolloutState, traffic: Traffic, *only: Slot) -> str:
     """What keeps pods of the slots from being ready."""
     slots = only or (traffic.champion.other, traffic.champion)
-    return "".join(f"; {slot} is not at full size{said}" for slot in slots if (said := state.failure_message(slot)))
+    return "".join(f"; {slot} is not at full size{why}" for slot in slots if (why := state.failure_message(slot)))
 
 
 def _held(state: RolloutState, decision: RolloutDecision) -> str:
@@ -99,8 +122,7 @@ def _blind_for_a_window(state: RolloutState, decision: RolloutDecision) -> bool:
     trial = decision.traffic.trial if decision.traffic is not None else None
     if trial is None or decision.reason not in (reasons.NO_DATA, reasons.PROVIDER_ERROR):
         return False
-    window = durations.parse(state.spec.rollout.analysis.window)
-    return older_than(parse_time(trial.blind_since), window, state.now)
+    return older_than(trial.blind_since, durations.parse(state.spec.rollout.analysis.window), state.now)
 
 
 def _model_resolved(state: RolloutState) -> Finding:
@@ -121,34 +143,22 @@ def _model_resolved(state: RolloutState) -> Finding:
 
 
 def _reconciling(state: RolloutState, decision: RolloutDecision) -> Iterable[Finding]:
-    obstacles, awaited = state.inputs.obstacles, state.awaited
-    if decision.stalled is not None or refusal(obstacles) is not None:
+    obstacles, awaited, wait = state.inputs.obstacles, state.awaited, decision.wait
+    if needs_a_person(state, decision) is not None or refusal(obstacles) is not None:
         return
+    waiting = f"waiting for {awaited_calmly(state, wait)}" if wait is not None else "on its way"
+    paused = decision.reason in (reasons.PAUSED, reasons.SCALING, reasons.PROBATION) and wait is not None
     if (delayed := outage(obstacles)) is not None:
         yield Finding(reasons.RECONCILING, Truth.TRUE, *delayed)
     elif awaited is not None and decision.challenger is None:
         yield Finding(reasons.RECONCILING, Truth.TRUE, awaited.reason, f"waiting for the model: {awaited.message}")
     elif decision.traffic is None or decision.challenger is not None:
-        waiting = f"waiting for {decision.waiting_for}" if decision.waiting_for else "on its way"
-        yield Finding(
-            reasons.RECONCILING, Truth.TRUE, decision.reason or reasons.ROLLING_OUT, _without_numbers(waiting)
-        )
-    elif decision.reason in (reasons.PAUSED, reasons.SCALING) or (
-        decision.reason == reasons.PROBATION and decision.waiting_for
-    ):
-        yield Finding(reasons.RECONCILING, Truth.TRUE, decision.reason, f"waiting for {decision.waiting_for}")
+        yield Finding(reasons.RECONCILING, Truth.TRUE, decision.reason or reasons.ROLLING_OUT, waiting)
+    elif paused:
+        yield Finding(reasons.RECONCILING, Truth.TRUE, decision.reason, waiting)
     elif not _champion_settled(state, decision.traffic):
-        yield Finding(
-            reasons.RECONCILING,
-            Truth.TRUE,
-            reasons.SCALING,
-            f"the champion's pods are being added or replaced{state.failure_message(decision.traffic.champion)}",
-        )
-
-
-def _without_numbers(waiting: str) -> str:
-    """What changes every second belongs into `challenger.waitingFor`, which is published at a calmer pace."""
-    return "waiting for the step to end" if _OF_A_STEP.search(waiting) else waiting
+        message = f"the champion's pods are being added or replaced{state.failure_message(decision.traffic.champion)}"
+        yield Finding(reasons.RECONCILING, Truth.TRUE, reasons.SCALING, message)
 
 
 def _champion_settled(state: RolloutState, traffic: Traffic) -> bool:
@@ -158,11 +168,12 @@ def _champion_settled(state: RolloutState, traffic: Traffic) -> bool:
 
 def _stalled(state: RolloutState, decision: RolloutDecision) -> Iterable[Finding]:
     model, refused = state.inputs.model, refusal(state.inputs.obstacles)
+    asked = needs_a_person(state, decision)
     if refused is not None:
-        besides = f". Besides: {decision.stalled[1]}" if decision.stalled is not None else ""
+        besides = f". Besides: {asked[1]}" if asked is not None else ""
         yield Finding(reasons.STALLED, Truth.TRUE, refused[0], f"{refused[1]}{besides}")
-    elif decision.stalled is not None:
-        yield Finding(reasons.STALLED, Truth.TRUE, *decision.stalled)
+    elif asked is not None:
+        yield Finding(reasons.STALLED, Truth.TRUE, *asked)
     elif isinstance(model, Unresolved) and model.lasting and decision.challenger is None and state.awaited is None:
         yield Finding(reasons.STALLED, Truth.TRUE, model.reason, model.message)
 

@@ -1,12 +1,12 @@
-"""One pass over a ModelDeployment: from its snapshot to a plan. Pure, total, and idempotent once carried out.
+"""One pass over a ModelDeployment: from its input to a plan. Pure, total, and idempotent once carried out.
 
-The order of the actions is safe to stop after any of them. The live Service comes first: a move only switches to pods
-that were seen ready, and on the way back nothing may come before the traffic. Then connections are cut, then it is
-recorded why, then the slots follow, and only then is anything removed.
+The order of the actions is safe to stop after any of them. The traffic comes first: it is only switched to pods that
+were seen ready, and on the way back nothing may come before it. Then connections are closed, then it is recorded why,
+then the slots follow, and only then is anything removed.
 
-Where one of them is not taken, the others are carried out all the same, but for this: everything after a move of the
-traffic presumes that the move was made, or else that it cannot be (`viridian.rollout.hindered`). What serving does not
-need (budgets, the NetworkPolicy, the preview Service, records and what is noted on them) holds up nothing.
+Where the API server refuses one of them, the others are carried out all the same, but for this: everything after a
+switch of the traffic presumes that it was made, or else that it cannot be (`policies/refused_traffic.py`). What serving
+does not need (budgets, the NetworkPolicy, the preview Service, records and their notes) holds up nothing.
 """
 
 from __future__ import annotations
@@ -23,20 +23,23 @@ from viridian.core.conditions import Finding, Truth, conditions_in, transition
 from viridian.core.intent import apply_unless_covered, unless_changed
 from viridian.core.ownership import Belongs, belongs
 from viridian.core.plan import Action, Apply, ClaimModel, CloseConnections, Delete, Plan, SetAlias, TagVersion, Target
-from viridian.core.times import parse_time
 from viridian.rollout import outcomes, registry_trail
+from viridian.rollout.analysis.judged import probation_end
 from viridian.rollout.decision import RolloutDecision
-from viridian.rollout.events import news
-from viridian.rollout.input import RolloutInput, name_taken, probation_end, targets
-from viridian.rollout.policies import rollback
-from viridian.rollout.policies.champion import choose
+from viridian.rollout.events import events_of_change, events_of_status
+from viridian.rollout.input import RolloutInput, name_taken, targets
+from viridian.rollout.manifests import Manifest
+from viridian.rollout.network_access import limit_access
+from viridian.rollout.policies.choose import choose
 from viridian.rollout.policies.refused_traffic import instead_of_refused, since_first_seen
 from viridian.rollout.records import RevisionOutcome
 from viridian.rollout.render import model_address, objects
-from viridian.rollout.render.network_policy import limit_access
+from viridian.rollout.render.objects import preview
+from viridian.rollout.restored import first_slot
+from viridian.rollout.sentences import summary
 from viridian.rollout.slot_state import SlotState
-from viridian.rollout.slots import KEEP, DesiredSlot, DesiredSlots, desired_slots, draining
-from viridian.rollout.state import RolloutState, first_slot, read
+from viridian.rollout.slots import DRAIN, DesiredSlot, DesiredSlots, desired_slots, drain_end, draining
+from viridian.rollout.state import RolloutState, read
 from viridian.rollout.status import status
 from viridian.rollout.urgency import urgency
 
@@ -49,9 +52,9 @@ def decide(inputs: RolloutInput, now: datetime) -> Plan:
     """What to do about this ModelDeployment, now."""
     if inputs.spec is None:
         return untouched(inputs, now, inputs.invalid, reasons.INVALID_SPEC)
-    if ("Service", inputs.name) in inputs.taken:
-        # Without the live Service there is no word about who serves.
-        return untouched(inputs, now, name_taken(inputs, "Service", inputs.name), reasons.NAME_TAKEN)
+    if inputs.decisive in inputs.taken:
+        # Without the object that carries the record nobody knows who serves.
+        return untouched(inputs, now, name_taken(inputs, *inputs.decisive), reasons.NAME_TAKEN)
     state = read(inputs, inputs.spec, now)
     chosen = outcomes.still_remembered(state, since_first_seen(state, choose(state)))
     instead = instead_of_refused(state, chosen)
@@ -62,17 +65,16 @@ def decide(inputs: RolloutInput, now: datetime) -> Plan:
     blocked = [action for action in wanted if _target(action) in inputs.taken | inputs.leaving]
     taken = [_target(action) for action in blocked if _target(action) in inputs.taken]
     if taken:
-        said = "; ".join(name_taken(inputs, *target) for target in taken)
-        decision = replace(decision, stalled=decision.stalled or (reasons.NAME_TAKEN, said))
+        decision = replace(decision, name_taken="; ".join(name_taken(inputs, *target) for target in taken))
     state = _as_untold(state, wanted, registry_trail.withheld(state, pending))
     next_status = status(state, decision, outcomes.with_pending(state, pending))
     return Plan(
-        actions=tuple(_telling(state, decision, (action for action in wanted if action not in blocked))),
+        actions=tuple(_announcing(state, decision, (action for action in wanted if action not in blocked))),
         status=next_status,
-        news=news(inputs.status, next_status),
+        news=events_of_status(inputs.status, next_status),
         wake=now if _claims(wanted) else _wake(state, decision),
         urgency=urgency(state, decision),
-        summary=f"{decision.reason}: {decision.waiting_for}" if decision.waiting_for else decision.reason,
+        summary=summary(state, decision),
     )
 
 
@@ -90,7 +92,7 @@ def untouched(inputs: RolloutInput, now: datetime, message: str, reason: str) ->
     next_status = {**kept, "observedGeneration": inputs.generation, "conditions": [*others, *stalled]}
     return Plan(
         status=next_status,
-        news=news(inputs.status, next_status),
+        news=events_of_status(inputs.status, next_status),
         wake=now + timedelta(minutes=1),
         summary=f"{reason}: {message}",
     )
@@ -131,7 +133,7 @@ def _actions(
     yield from _occupy(state, {slot: desired for slot, desired in slots.items() if slot not in emptied})
     if decision.traffic is not None:
         port, other = state.spec.server.port, decision.traffic.champion.other
-        yield from _applied(objects.preview(state.inputs, port, other), state.inputs.preview)
+        yield from _applied(preview(state.inputs, port, other), state.inputs.preview)
     yield from _clear(state, slots)
     yield from registry_trail.tell_registry(state, decision, pending)
     yield from outcomes.superfluous_records(state, _needed(state, decision, slots))
@@ -154,58 +156,59 @@ def _as_untold(state: RolloutState, actions: Iterable[Action], withheld: tuple[s
     return replace(state, inputs=replace(inputs, untold=said))
 
 
-def _telling(state: RolloutState, decision: RolloutDecision, actions: Iterable[Action]) -> Iterator[Action]:
+def _announcing(state: RolloutState, decision: RolloutDecision, actions: Iterable[Action]) -> Iterator[Action]:
     """The actions; the one that carries out the move tells of it. Where that cannot be done, nothing is told."""
-    inputs = state.inputs
-    if decision.traffic != inputs.traffic:
-        decisive = "Service", inputs.name
-    else:
-        slot = decision.traffic.champion.other if decision.traffic is not None else first_slot(state)
-        decisive = "Deployment", slot_deployment(inputs.name, slot)
+    decisive = state.inputs.decisive
+    if decision.traffic == state.inputs.traffic:
+        slot = decision.traffic.champion.other if decision.traffic is not None else first_slot(state.inputs.slots)
+        decisive = "Deployment", slot_deployment(state.inputs.name, slot)
     for action in actions:
         if isinstance(action, Apply) and _target(action) == decisive:
-            yield replace(action, tells=decision.events)
+            yield replace(action, tells=events_of_change(state, decision.change))
         else:
             yield action
 
 
-def _applied(intent: objects.Manifest, observed: object) -> Iterable[Apply]:
+def _applied(intent: Manifest, observed: object) -> Iterable[Apply]:
     action = apply_unless_covered(intent, observed if isinstance(observed, dict) else None)
     return () if action is None else (action,)
 
 
 def _switch(state: RolloutState, decision: RolloutDecision, *, refused: bool) -> Iterator[Action]:
-    live, before = state.inputs.live, state.inputs.traffic
+    """The objects that split the traffic; the first one is decisive."""
+    inputs, before = state.inputs, state.inputs.traffic
     traffic = decision.traffic or before
     if traffic is None:
         return
     moves = traffic != before
     way_back = traffic.reverted is not None and (before is None or traffic.reverted != before.reverted)
-    for action in _applied(objects.live_service(state.inputs, state.spec.server.port, traffic), live):
+    decisive, *others = inputs.provider.objects(inputs, state.spec.server.port, traffic)
+    for action in _applied(decisive, inputs.live):
         # A process that was cut off for a while must not undo what another one has decided since.
         presumed = None if not moves else not refused
-        yield replace(unless_changed(action, live), presumed=presumed, urgent=moves and way_back)
+        yield replace(unless_changed(action, inputs.live), presumed=presumed, urgent=moves and way_back)
+    for intent in others:
+        yield from _applied(intent, inputs.traffic_objects.get((intent["kind"], intent["metadata"]["name"])))
 
 
 def _close(state: RolloutState, decision: RolloutDecision) -> Iterator[Action]:
+    if not state.inputs.provider.keeps_connections:
+        return
+    traffic = decision.traffic
     if decision.close is not None:
         pods = tuple(pod for slot in decision.close.slots for pod in targets(state.inputs, slot))
         if pods:
             yield CloseConnections(pods, decision.close.seconds, decision.close.idle)
-    elif (
-        decision.traffic
-        and draining(state, decision.traffic)
-        and decision.traffic.receiving == {decision.traffic.champion}
-    ):
-        # Said again after a crash between the switch and this; pods that are closing already do not mind.
-        lost = targets(state.inputs, decision.traffic.champion.other)
+    elif traffic is not None and draining(state, traffic) and traffic.receiving == {traffic.champion}:
+        # Sent again after a crash between the switch and this; pods that are closing already do not mind.
+        lost = targets(state.inputs, traffic.champion.other)
         if lost and decision.challenger is None:
-            yield CloseConnections(lost, int(rollback.DRAIN.total_seconds()), Idle.CLOSE)
+            yield CloseConnections(lost, int(DRAIN.total_seconds()), Idle.CLOSE)
 
 
 def _records(state: RolloutState, decision: RolloutDecision) -> Iterator[Action]:
     """The record of the wanted revision is made before its pods are, and never again."""
-    wanted = state.wanted
+    wanted = state.desired
     if wanted is None or state.record(wanted.revision) is not None:
         return
     traffic = decision.traffic
@@ -225,7 +228,7 @@ def _records(state: RolloutState, decision: RolloutDecision) -> Iterator[Action]
 
 def _occupy(state: RolloutState, slots: DesiredSlots) -> Iterator[Action]:
     for slot, desired in slots.items():
-        if desired is None or desired is KEEP:
+        if desired is None:
             continue
         observed = state.slot(slot)
         template = state.template_of(desired.revision) or _orphaned_template(state, observed, desired)
@@ -239,7 +242,7 @@ def _occupy(state: RolloutState, slots: DesiredSlots) -> Iterator[Action]:
         yield from _applied(objects.budget(state.inputs, slot), state.inputs.budgets.get(name))
 
 
-def _addressed(state: RolloutState, slot: Slot, revision: str, intent: objects.Manifest) -> objects.Manifest:
+def _addressed(state: RolloutState, slot: Slot, revision: str, intent: Manifest) -> Manifest:
     """The Deployment with the addresses that its pods are to be told, where they are not the recorded ones."""
     record, now = state.record(revision), state.addresses_in(slot, revision)
     if record is None or record.addresses is None or now is None or now == record.addresses:
@@ -247,13 +250,13 @@ def _addressed(state: RolloutState, slot: Slot, revision: str, intent: objects.M
     return objects.readdressed(intent, record.addresses, now)
 
 
-def _completed(state: RolloutState, slot: Slot, revision: str, intent: objects.Manifest) -> objects.Manifest:
+def _completed(state: RolloutState, slot: Slot, revision: str, intent: Manifest) -> Manifest:
     """The Deployment with the whole address of the model, of which the record holds what may be shown.
 
     What the slot's pods have already stays; the spec tells the rest. A former champion whose Deployment is gone has
     only the recorded part: an address with a signature ends by itself.
     """
-    record, slot_state, wanted = state.record(revision), state.slot(slot), state.wanted
+    record, slot_state, wanted = state.record(revision), state.slot(slot), state.desired
     if record is None:
         return intent
     known = (
@@ -293,7 +296,7 @@ def _needed(state: RolloutState, decision: RolloutDecision, slots: DesiredSlots)
         *(slot_state.revision for slot_state in state.inputs.slots.values()),
         *(desired.revision for desired in slots.values() if desired is not None),
         *((traffic.revision, traffic.former) if traffic else ()),
-        *((state.wanted.revision,) if state.wanted else ()),
+        *((state.desired.revision,) if state.desired else ()),
         *((decision.challenger,) if decision.challenger else ()),
     }
 
@@ -305,9 +308,9 @@ def _wake(state: RolloutState, decision: RolloutDecision) -> datetime:
     traffic = decision.traffic
     on_trial = traffic is not None and traffic.trial is not None
     # For people one waits without looking all the time, unless users meet the challenger meanwhile.
-    if ("Service", state.inputs.name) in state.inputs.obstacles:
+    if state.inputs.decisive in state.inputs.obstacles:
         return soon
-    if decision.retried or decision.judgements or (on_trial and decision.reason not in _UP_TO_PEOPLE):
+    if decision.retry or decision.judgements or (on_trial and decision.reason not in _UP_TO_PEOPLE):
         return soon
     # An alias may move at any time; what is given by its URI only changes with the spec.
     asks = state.spec.model.registry is not None or state.inputs.untold is not None
@@ -315,8 +318,8 @@ def _wake(state: RolloutState, decision: RolloutDecision) -> datetime:
     words = [slot_state.next_change(now) for slot_state in state.inputs.slots.values()]
     times = [now + idle, *(word for word in words if word is not None)]
     if traffic is not None and draining(state, traffic):
-        times.append((parse_time(traffic.reverted.at if traffic.reverted else "") or now) + rollback.DRAIN)
-    end = probation_end(state.inputs, traffic) if traffic is not None else None
+        times.append(drain_end(traffic) or now)
+    end = probation_end(state.spec, traffic) if traffic is not None else None
     if traffic is not None and end is not None and now < end:
         times.append(end)
         champion = state.slot(traffic.champion)

@@ -1,4 +1,4 @@
-"""What the conditions of a ModelDeployment say for the first time, as Events; what a move does is told by its write."""
+"""The Events of a ModelDeployment: of what a decision changes, and of what its conditions say for the first time."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import Any, Final
 from viridian.api import reasons
 from viridian.core.conditions import conditions_in
 from viridian.core.plan import Event, EventType
+from viridian.rollout.decision import Change, ChangeKind
+from viridian.rollout.sentences import Names, changed
 
 _OF_READY: Final = {
     reasons.AWAITING_APPROVAL: (EventType.NORMAL, reasons.EVENT_AWAITING_APPROVAL),
@@ -17,26 +19,47 @@ _OF_READY: Final = {
 }
 """Reasons of Ready for which a challenger goes no further."""
 
+_OF_CHANGE: Final = {
+    ChangeKind.FIRST_DEPLOYED: (EventType.NORMAL, reasons.EVENT_ROLLOUT_STARTED),
+    ChangeKind.FIRST_PROMOTED: (EventType.NORMAL, reasons.EVENT_PROMOTED),
+    ChangeKind.DEPLOYED: (EventType.NORMAL, reasons.EVENT_ROLLOUT_STARTED),
+    ChangeKind.STEP_ENTERED: (EventType.NORMAL, reasons.EVENT_STEP_ADVANCED),
+    ChangeKind.PROMOTED: (EventType.NORMAL, reasons.EVENT_PROMOTED),
+    ChangeKind.REJECTED: (EventType.WARNING, reasons.EVENT_REJECTED),
+    ChangeKind.ROLLED_BACK: (EventType.WARNING, reasons.EVENT_ROLLED_BACK),
+    ChangeKind.SUPERSEDED: (EventType.NORMAL, reasons.EVENT_SUPERSEDED),
+}
+
 Condition = Mapping[str, Any]
 
 
-def news(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[Event, ...]:
+def events_of_change(names: Names, change: Change | None) -> tuple[Event, ...]:
+    """Sent once the decisive write is done. A rejection that takes traffic away is a rollback to users."""
+    if change is None:
+        return ()
+    kind, reason = _OF_CHANGE[change.kind]
+    if change.kind is ChangeKind.REJECTED and change.exposed:
+        reason = reasons.EVENT_ROLLED_BACK
+    return (Event(kind, reason, changed(names, change)),)
+
+
+def events_of_status(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[Event, ...]:
     """The events of one status after another: of each condition with a new status or reason that people should know."""
-    known = {_state(condition) for condition in conditions_in(before.get("conditions"))}
+    known = {_key(condition) for condition in conditions_in(before.get("conditions"))}
     conditions = conditions_in(after.get("conditions"))
-    return tuple(_told([condition for condition in conditions if _state(condition) not in known], conditions))
+    return tuple(_announced([condition for condition in conditions if _key(condition) not in known], conditions))
 
 
-def _state(condition: Condition) -> tuple[str, str, str]:
+def _key(condition: Condition) -> tuple[str, str, str]:
     kind, status, reason = (str(condition.get(part, "")) for part in ("type", "status", "reason"))
     return kind, status, reason
 
 
-def _told(fresh: list[Condition], conditions: list[Condition]) -> Iterator[Event]:
-    about_the_model = {reason for kind, _, reason in map(_state, conditions) if kind == reasons.MODEL_RESOLVED}
-    awaited = {reason for kind, _, reason in map(_state, conditions) if kind == reasons.RECONCILING}
+def _announced(fresh: list[Condition], conditions: list[Condition]) -> Iterator[Event]:
+    about_the_model = {reason for kind, _, reason in map(_key, conditions) if kind == reasons.MODEL_RESOLVED}
+    awaited = {reason for kind, _, reason in map(_key, conditions) if kind == reasons.RECONCILING}
     for condition in fresh:
-        kind, status, reason = _state(condition)
+        kind, status, reason = _key(condition)
         message = str(condition.get("message", ""))
         if kind == reasons.READY and reason in _OF_READY:
             yield Event(*_OF_READY[reason], message)

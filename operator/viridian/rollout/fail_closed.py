@@ -1,6 +1,6 @@
 """The way back where no decision can be made: a challenger with traffic that nobody can judge loses it.
 
-It reads as little as it can: the live Service with its record of the traffic, and whether the champion serves. So it
+It reads as little as it can: the record of the traffic, and whether the champion serves. So it
 works where the ordinary decision fails by a mistake in it, or by something in the world that it does not understand.
 """
 
@@ -13,10 +13,8 @@ from viridian.api import reasons
 from viridian.api.samples import Idle
 from viridian.core.intent import unless_changed, with_intent_hash
 from viridian.core.plan import Apply, CloseConnections, Event, EventType, Plan
-from viridian.core.times import format_time_micros
 from viridian.rollout.input import RolloutInput, targets
-from viridian.rollout.policies import rollback
-from viridian.rollout.render import objects
+from viridian.rollout.slots import DRAIN
 from viridian.rollout.traffic.record import Reverted
 
 
@@ -33,13 +31,16 @@ def give_back(inputs: RolloutInput, now: datetime, why: str) -> Plan | None:
         f"nobody can judge it: {why}. The operator's log names the mistake; once that is mended, annotate "
         f"viridian.dev/retry={revision}"
     )
-    lost = Reverted(revision, reasons.REJECTED, reasons.DECISION_FAILED, message, format_time_micros(now))
-    port = inputs.spec.server.port if inputs.spec is not None else int(live["spec"]["ports"][0]["port"])
-    service = objects.live_service(inputs, port, replace(traffic, trial=None, reverted=lost))
+    lost = Reverted(revision, reasons.REJECTED, reasons.DECISION_FAILED, message, now)
+    provider, port = inputs.provider, inputs.spec.server.port if inputs.spec is not None else None
+    port = port or provider.port(inputs.name, inputs.traffic_objects)
+    if port is None:
+        return None
+    decisive = provider.objects(inputs, port, replace(traffic, trial=None, reverted=lost))[0]
     event = Event(EventType.WARNING, reasons.EVENT_ROLLED_BACK, f"revision {revision} is rejected: {message}")
     pods = targets(inputs, traffic.champion.other)
-    switch = unless_changed(Apply(with_intent_hash(service), tells=(event,), urgent=True), live)
-    closing = CloseConnections(pods, int(rollback.DRAIN.total_seconds()), Idle.CLOSE)
+    switch = unless_changed(Apply(with_intent_hash(decisive), tells=(event,), urgent=True), live)
+    closing = CloseConnections(pods, int(DRAIN.total_seconds()), Idle.CLOSE)
     return Plan(
         actions=(switch, closing) if pods else (switch,),
         summary=f"{reasons.DECISION_FAILED}: {message}",

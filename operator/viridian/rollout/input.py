@@ -4,24 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
-from viridian.api import durations
 from viridian.api.modeldeployment import ModelDeploymentSpec
 from viridian.api.names import Slot
 from viridian.api.samples import PodSample, PodTarget, ScrapeFailure
 from viridian.core.model_owners import OwnerRule, Owners, OwnersUnknown
 from viridian.core.obstacles import Obstacles
+from viridian.core.plan import Target
 from viridian.core.signature_keys import SignatureKeys, required_keys
 from viridian.core.templates import NO_LIMITS, TemplateRules
-from viridian.core.times import parse_time
 from viridian.rollout import records
+from viridian.rollout.addresses import Addresses
 from viridian.rollout.records import RevisionRecord, ServedModel
-from viridian.rollout.render.addresses import Addresses
 from viridian.rollout.slot_state import SlotState, pod_target
-from viridian.rollout.traffic import record as traffic
+from viridian.rollout.traffic.provider import LiveObjects, TrafficProvider
 from viridian.rollout.traffic.record import Traffic
+from viridian.rollout.traffic.service import SERVICE
 
 Object = Mapping[str, Any]
 
@@ -123,8 +123,24 @@ class RolloutInput:
     obstacles: Obstacles = field(default_factory=dict)
 
     @property
+    def provider(self) -> TrafficProvider:
+        """What splits the traffic of this ModelDeployment: its live Service, as there is no other provider yet."""
+        return SERVICE
+
+    @property
+    def traffic_objects(self) -> LiveObjects:
+        """The objects of the provider that are there."""
+        return {self.decisive: self.live} if self.live is not None else {}
+
+    @property
     def traffic(self) -> Traffic | None:
-        return traffic.parse(self.live)
+        """What is recorded of the traffic."""
+        return self.provider.read(self.name, self.traffic_objects)
+
+    @property
+    def decisive(self) -> Target:
+        """Kind and name of the object whose write moves the traffic."""
+        return self.provider.target(self.name)
 
 
 def named_models(inputs: RolloutInput) -> frozenset[str]:
@@ -146,40 +162,6 @@ def parse_records(manifests: Sequence[Object]) -> dict[str, RevisionRecord]:
     return {record.revision: record for record in parsed}
 
 
-def judged_slot(inputs: RolloutInput, now: datetime) -> Slot | None:
-    """The slot whose pods are read now: those of a new champion in probation, or of a challenger.
-
-    Also of one that no user can meet yet: what it has counted by then must be known when users can.
-    """
-    current = inputs.traffic
-    if current is None or inputs.spec is None:
-        return None
-    if current.trial is not None:
-        return current.champion.other
-    watched = inputs.spec.rollout.analysis.metrics and in_probation(inputs, current, now)
-    return current.champion if watched else None
-
-
-def about_to_be_met(inputs: RolloutInput) -> bool:
-    """Whether this pass may be the one after which users meet the challenger: its counters are wanted as they are."""
-    trial = inputs.traffic.trial if inputs.traffic is not None else None
-    return trial is not None and trial.weight == 0
-
-
-def probation_end(inputs: RolloutInput, current: Traffic) -> datetime | None:
-    """Until when the champion is judged; None for one that is not, or where there is nobody to go back to."""
-    since = parse_time(current.since)
-    if inputs.spec is None or since is None or not current.former or current.cause != "Promoted":
-        return None
-    return since + durations.parse(inputs.spec.rollout.probation)
-
-
-def in_probation(inputs: RolloutInput, current: Traffic, now: datetime) -> bool:
-    """Whether the champion is new enough to be judged on, with someone there to go back to."""
-    end = probation_end(inputs, current)
-    return end is not None and now < end
-
-
 def targets(inputs: RolloutInput, slot: Slot) -> tuple[PodTarget, ...]:
     """The pods of a slot that can be talked to."""
     slot_state = inputs.slots.get(slot)
@@ -197,9 +179,3 @@ def judged_targets(inputs: RolloutInput, slot: Slot) -> tuple[PodTarget, ...]:
         [pod for pod in slot_state.pods if pod.reachable and pod.revision == slot_state.revision] if slot_state else []
     )
     return tuple(pod_target(inputs.namespace, inputs.name, slot, pod) for pod in pods)
-
-
-def to_scrape(inputs: RolloutInput, now: datetime) -> tuple[PodTarget, ...]:
-    """The pods whose counters this pass needs; the observer reads them and fills `readings` before deciding."""
-    slot = judged_slot(inputs, now)
-    return judged_targets(inputs, slot) if slot is not None else ()

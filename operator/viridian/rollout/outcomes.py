@@ -13,10 +13,10 @@ from viridian.core.plan import Action, Annotate, Apply, Delete
 from viridian.core.times import format_time_micros
 from viridian.rollout import records
 from viridian.rollout.decision import RolloutDecision
-from viridian.rollout.records import RevisionOutcome, RevisionRecord
+from viridian.rollout.records import RevisionOutcome, RevisionRecord, time_text
 from viridian.rollout.render import objects
 from viridian.rollout.state import RolloutState
-from viridian.rollout.traffic.record import Reverted, Traffic
+from viridian.rollout.traffic.record import ChampionCause, Reverted, Traffic
 
 RECORDS_KEPT = 10
 _UNRECORDED = 5
@@ -30,18 +30,19 @@ def pending_outcomes(state: RolloutState, decision: RolloutDecision) -> dict[str
             record = state.record(revision)
             if record is not None and not record.has(outcome):
                 found[revision] = outcome
-    if decision.retried is not None:
-        revision, command = decision.retried
-        found[revision] = RevisionOutcome(records.RETRIED, format_time_micros(state.now), by=command)
+    if decision.retry is not None:
+        found[decision.retry.revision] = RevisionOutcome(
+            records.RETRIED, format_time_micros(state.now), by=decision.retry.command
+        )
     return found
 
 
 def still_remembered(state: RolloutState, decision: RolloutDecision) -> RolloutDecision:
-    """The move, with those that lost the traffic before and whose records cannot be written: nothing is forgotten.
+    """The decision, with those that lost the traffic before and whose records cannot be written: nothing is forgotten.
 
     Only what is written anyway is added to.
     """
-    before, after = state.traffic, decision.traffic
+    before, after = state.recorded, decision.traffic
     if before is None or after is None or after == before:
         return decision
     lost = [one for one in before.rejected if one != after.reverted and not _is_noted(state, one)]
@@ -50,37 +51,26 @@ def still_remembered(state: RolloutState, decision: RolloutDecision) -> RolloutD
 
 def _is_noted(state: RolloutState, lost: Reverted) -> bool:
     record = state.record(lost.revision)
-    return record is not None and any(known.at == lost.at for known in record.outcomes)
+    return record is not None and any(known.at == RevisionOutcome.of(lost).at for known in record.outcomes)
 
 
 def _emptied(state: RolloutState) -> Iterable[tuple[str, RevisionOutcome]]:
-    """A challenger that has lost its pods is decided about, whatever the live Service still says."""
-    if state.traffic is not None and state.emptied is not None:
-        yield from _decided(replace(state.traffic, trial=None, cause="", reverted=state.emptied))
+    """A challenger that has lost its pods is decided about, whatever the traffic record still says."""
+    if state.recorded is not None and state.emptied is not None:
+        unknown = ChampionCause.UNKNOWN
+        yield from _decided(replace(state.recorded, trial=None, cause=unknown, reverted=state.emptied))
 
 
 def _decided(traffic: Traffic) -> Iterable[tuple[str, RevisionOutcome]]:
-    if traffic.trial is not None and traffic.trial.approved:
-        yield (
-            traffic.trial.revision,
-            RevisionOutcome(records.APPROVED, traffic.trial.approved_at, by=traffic.trial.approved),
-        )
-    if traffic.cause == reasons.PROMOTED:
-        yield traffic.revision, RevisionOutcome(reasons.PROMOTED, traffic.since, other=traffic.former or None)
-    # The newest outcome of a revision is its last word, so it is noted last.
+    trial = traffic.trial
+    if trial is not None and trial.approved:
+        yield trial.revision, RevisionOutcome(records.APPROVED, time_text(trial.approved_at), by=trial.approved)
+    if traffic.cause is ChampionCause.PROMOTED:
+        since = time_text(traffic.since)
+        yield traffic.revision, RevisionOutcome(reasons.PROMOTED, since, other=traffic.former or None)
+    # The newest outcome of a revision decides what it is now, so it is noted last.
     for lost in reversed(traffic.rejected):
-        yield (
-            lost.revision,
-            RevisionOutcome(
-                lost.outcome,
-                lost.at,
-                lost.reason,
-                lost.message,
-                lost.by,
-                other=traffic.revision,
-                breach_at=lost.breach_at or None,
-            ),
-        )
+        yield lost.revision, RevisionOutcome.of(lost, instead=traffic.revision)
 
 
 def with_pending(state: RolloutState, pending: Mapping[str, RevisionOutcome]) -> dict[str, tuple[RevisionOutcome, ...]]:

@@ -15,13 +15,14 @@ from typing import Any
 from viridian.api import reasons
 from viridian.api.address import secret_of, shown
 from viridian.api.names import OUTCOME_ANNOTATION, REVISION_LABEL, TOLD_ANNOTATION
-from viridian.core.times import parse_time
-from viridian.rollout.render.addresses import Addresses
+from viridian.core.times import format_time_micros, parse_time
+from viridian.rollout.addresses import Addresses
+from viridian.rollout.traffic.record import Reverted
 
 NEWEST_OUTCOMES = 20
 RETRIED = "Retried"
 APPROVED = "Approved"
-_TURNED_AWAY = (reasons.REJECTED, reasons.ROLLED_BACK)
+_REJECTIONS = (reasons.REJECTED, reasons.ROLLED_BACK)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,12 @@ class RevisionOutcome:
     def to_json(self) -> dict[str, str]:
         fields = {name: getattr(self, name) for name in RevisionOutcome.__slots__}
         return {name: value for name, value in fields.items() if value}
+
+    @staticmethod
+    def of(lost: Reverted, instead: str | None = None) -> RevisionOutcome:
+        """That a revision lost the traffic, to another one or before it had any."""
+        at, breach = time_text(lost.at), time_text(lost.breach_at)
+        return RevisionOutcome(lost.outcome, at, lost.reason, lost.message, lost.by, instead, breach or None)
 
     @staticmethod
     def from_json(data: Mapping[str, Any]) -> RevisionOutcome:
@@ -94,7 +101,7 @@ class RevisionRecord:
     def rejected(self) -> RevisionOutcome | None:
         """The rejection or rollback that still stands: the newest word about this revision."""
         latest = self.outcomes[-1] if self.outcomes else None
-        return latest if latest is not None and latest.outcome in _TURNED_AWAY else None
+        return latest if latest is not None and latest.outcome in _REJECTIONS else None
 
     @property
     def promoted_at(self) -> str | None:
@@ -149,6 +156,10 @@ def _outcomes(manifest: Mapping[str, Any]) -> tuple[RevisionOutcome, ...]:
         if isinstance(entries, list)
         else ()
     )
+
+
+def time_text(time: datetime | None) -> str:
+    return format_time_micros(time) if time is not None else ""
 
 
 def dump(outcomes: tuple[RevisionOutcome, ...]) -> str:

@@ -7,7 +7,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from viridian.api.names import FETCH_CONTAINER, MANAGEMENT_PORT, REVISION_LABEL, SERVER_CONTAINER, Slot
+from viridian.api.names import (
+    FETCH_CONTAINER,
+    MANAGEMENT_PORT,
+    REVERTED_ANNOTATION,
+    REVISION_LABEL,
+    SERVER_CONTAINER,
+    Slot,
+)
 from viridian.api.rejections import ModelRejection, parse_termination_message
 from viridian.api.samples import MANAGEMENT_PORT as DEFAULT_MANAGEMENT_PORT
 from viridian.api.samples import Identity, PodTarget
@@ -15,8 +22,7 @@ from viridian.api.texts import one_line
 from viridian.core import pods_waiting
 from viridian.core.pods_waiting import Impediment
 from viridian.core.times import parse_time
-from viridian.rollout.traffic import record as traffic
-from viridian.rollout.traffic.record import Reverted
+from viridian.rollout.traffic.record import Reverted, parse_reverted
 
 Object = Mapping[str, Any]
 
@@ -80,7 +86,7 @@ class SlotState:
     @property
     def reverted(self) -> Reverted | None:
         """Why it was emptied to take the traffic from it, where it was."""
-        return traffic.parse_reverted(self.deployment)
+        return parse_reverted((self.deployment["metadata"].get("annotations") or {}).get(REVERTED_ANNOTATION, ""))
 
     @property
     def replicas(self) -> int:

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
 
 from viridian.api.names import Slot
-from viridian.core.times import parse_time
+from viridian.rollout.analysis.judged import in_probation
 from viridian.rollout.decision import RolloutDecision
-from viridian.rollout.input import in_probation
-from viridian.rollout.policies import rollback, trial
-from viridian.rollout.state import RolloutState, fallback_revision, first_slot
+from viridian.rollout.policies.steps import pods_needed
+from viridian.rollout.restored import first_slot
+from viridian.rollout.state import RolloutState, fallback_revision
 from viridian.rollout.traffic.record import Reverted, Traffic
+
+DRAIN: Final = timedelta(seconds=10)
+"""How long the pods that lost the traffic are kept, so that requests they have begun are answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,44 +29,47 @@ class DesiredSlot:
     reverted: Reverted | None = None
 
 
-# What becomes of a slot: an occupant, None for empty, KEEP for hands off.
-KEEP = DesiredSlot("", -1)
 DesiredSlots = Mapping[Slot, DesiredSlot | None]
+"""None for a slot that is to be empty. One that is not in it stays as it is."""
 
 
 def desired_slots(state: RolloutState, decision: RolloutDecision) -> DesiredSlots:
-    """The slots as they ought to be once the move has been made."""
-    replicas = state.spec.server.replicas
-    if decision.traffic is None:
-        return {first_slot(state): DesiredSlot(decision.challenger, replicas)} if decision.challenger else {}
-    traffic = decision.traffic
-    if decision.challenger is not None:
-        pods = trial.pods_wanted(state, traffic.trial)
-        return {
-            traffic.champion: DesiredSlot(traffic.revision, max(replicas, pods.champion) if replicas else 0),
-            traffic.champion.other: DesiredSlot(decision.challenger, 0, decision.starved)
-            if decision.starved
-            else DesiredSlot(decision.challenger, pods.challenger),
-        }
+    """The slots as they ought to be once the decision has been carried out."""
+    replicas, traffic, challenger = state.spec.server.replicas, decision.traffic, decision.challenger
+    if traffic is None:
+        return {first_slot(state.inputs.slots): DesiredSlot(challenger, replicas)} if challenger else {}
+    if challenger is None:
+        return {traffic.champion: DesiredSlot(traffic.revision, replicas), **_fallback_slot(state, traffic)}
+    pods = pods_needed(state, traffic.trial)
+    beside = 0 if decision.emptied else pods.challenger
     return {
-        traffic.champion: DesiredSlot(traffic.revision, replicas),
-        traffic.champion.other: _other(state, traffic),
+        traffic.champion: DesiredSlot(traffic.revision, max(replicas, pods.champion) if replicas else 0),
+        traffic.champion.other: DesiredSlot(challenger, beside, decision.emptied),
     }
 
 
-def _other(state: RolloutState, traffic: Traffic) -> DesiredSlot | None:
-    """The fallback, at full size while it may be needed at once; before that, time for what still answers there."""
-    fallback, present = fallback_revision(state, traffic), state.slot(traffic.champion.other)
+def _fallback_slot(state: RolloutState, traffic: Traffic) -> DesiredSlots:
+    """The fallback, at full size while it may be needed at once; before that, time for what still answers there.
+
+    It is removed where there is none: the champion never had a predecessor, or all of them were rejected.
+    """
+    slot = traffic.champion.other
+    fallback, present = fallback_revision(state, traffic), state.slot(slot)
     if present is not None and present.revision != fallback and draining(state, traffic):
-        return KEEP
+        return {}
     if fallback is None:
-        return None
-    full = in_probation(state.inputs, traffic, state.now)
+        return {slot: None}
+    full = in_probation(state.spec, traffic, state.now)
     warm = state.spec.fallback.replicas
-    return DesiredSlot(fallback, max(warm, state.spec.server.replicas) if full else warm)
+    return {slot: DesiredSlot(fallback, max(warm, state.spec.server.replicas) if full else warm)}
 
 
 def draining(state: RolloutState, traffic: Traffic) -> bool:
     """Whether the slot that lost the traffic may still be answering."""
-    at = parse_time(traffic.reverted.at) if traffic.reverted else None
-    return at is not None and state.now < at + rollback.DRAIN
+    end = drain_end(traffic)
+    return end is not None and state.now < end
+
+
+def drain_end(traffic: Traffic) -> datetime | None:
+    at = traffic.reverted.at if traffic.reverted else None
+    return at + DRAIN if at is not None else None

@@ -1,10 +1,11 @@
-"""What a snapshot means: who the champion is, what is wanted, and who the candidate is."""
+"""What the input of a pass means: who serves, what is desired, who is judged and how, and who the challenger is."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 from viridian.api import reasons
@@ -13,15 +14,23 @@ from viridian.api.names import RESTART_ANNOTATION, RETRY_ANNOTATION, Slot
 from viridian.core.signature_keys import required_keys
 from viridian.core.strategic_merge import InvalidTemplate
 from viridian.core.templates import of_server
+from viridian.judgement.canary import Judgement
+from viridian.rollout import addresses
+from viridian.rollout.addresses import Addresses
+from viridian.rollout.analysis.judged import in_probation, subject
+from viridian.rollout.analysis.judging import judgements
+from viridian.rollout.analysis.source import Look
+from viridian.rollout.analysis.sources import source_of
+from viridian.rollout.decision import Wait, WaitKind
 from viridian.rollout.input import RolloutInput, Unresolved
 from viridian.rollout.records import RevisionOutcome, RevisionRecord, ServedModel
-from viridian.rollout.render import addresses, collector_config
-from viridian.rollout.render.addresses import Addresses
+from viridian.rollout.render import collector_config
 from viridian.rollout.render.pod_template import pod_template
 from viridian.rollout.render.required_signature import requiring
 from viridian.rollout.render.revision import revision_of
+from viridian.rollout.restored import restored
 from viridian.rollout.slot_state import SlotState
-from viridian.rollout.traffic.record import Reverted, Traffic
+from viridian.rollout.traffic.record import Reverted, Traffic, Trial
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,19 +48,87 @@ _MADE_LATER = (reasons.MODEL_NOT_FOUND, reasons.ALIAS_NOT_FOUND)
 _GONE = (*_MADE_LATER, reasons.VERSION_NOT_FOUND)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots: what is derived is derived once
 class RolloutState:
-    """A snapshot with a valid spec, read once."""
+    """What an input with a valid spec means, read once for all checks."""
 
     inputs: RolloutInput
     spec: ModelDeploymentSpec
     now: datetime
-    wanted: DesiredRevision | None
-    # What the live Service says; None where it was destroyed, or its champion is neither deployed nor recorded.
-    traffic: Traffic | None = None
-    # Why the wanted revision cannot be made from the spec, for people.
+    desired: DesiredRevision | None
+    # What is recorded of the traffic; None where that was destroyed, or its champion is neither deployed nor recorded.
+    recorded: Traffic | None = None
+    # Why the desired revision cannot be made from the spec, for people.
     invalid_template: str = ""
     invalid_reason: str = reasons.INVALID_SPEC
+
+    # ---- The traffic, and who is judged
+
+    @cached_property
+    def traffic(self) -> Traffic | None:
+        """The traffic as it is recorded, or else as it can be told from the rest; None before the first champion."""
+        traffic = self.recorded or restored(self.inputs, self.now)
+        if traffic is None or in_probation(self.spec, traffic, self.now):
+            return traffic
+        # What its pods had counted once speaks for nothing any more.
+        return replace(traffic, exposure=None)
+
+    @property
+    def serving(self) -> Traffic:
+        """The traffic, for checks that are asked only once there is a champion."""
+        if self.traffic is None:
+            raise LookupError("there is no champion yet")
+        return self.traffic
+
+    @property
+    def trial(self) -> Trial:
+        """The trial, for checks that are asked only while a challenger is on trial."""
+        if self.serving.trial is None:
+            raise LookupError("no challenger is on trial")
+        return self.serving.trial
+
+    @property
+    def champion(self) -> SlotState | None:
+        return self.slot(self.serving.champion)
+
+    @property
+    def other_slot(self) -> Slot:
+        """The slot that is not the champion's: a challenger's, or the fallback's."""
+        return self.serving.champion.other
+
+    @property
+    def other(self) -> SlotState | None:
+        return self.slot(self.other_slot)
+
+    @cached_property
+    def look(self) -> Look | None:
+        """What is known of the revision that is judged now; None where nobody is."""
+        judged = subject(self.inputs, self.traffic, self.now)
+        analysis = self.spec.rollout.analysis
+        return Look(analysis, judged, self.inputs.readings, self.now) if judged is not None else None
+
+    @cached_property
+    def judgements(self) -> tuple[Judgement, ...]:
+        """One judgement a metric; none while users cannot meet the revision."""
+        look = self.look
+        return judgements(source_of(self.inputs), look) if look is not None and look.subject.met else ()
+
+    @property
+    def in_probation(self) -> bool:
+        """Whether the champion is new enough to be judged on, with someone there to go back to."""
+        return in_probation(self.spec, self.serving, self.now)
+
+    @cached_property
+    def challenger(self) -> str | None:
+        """The revision that ought to be on trial beside the champion, None when there is none."""
+        return _challenger(self, self.serving)
+
+    @cached_property
+    def fallback(self) -> str | None:
+        """The former champion to keep warm beside the champion."""
+        return fallback_revision(self, self.serving)
+
+    # ---- What the spec and the registry say
 
     @property
     def steps(self) -> Sequence[Step]:
@@ -67,29 +144,37 @@ class RolloutState:
         if not isinstance(model, Unresolved) or registry is None:
             return None
         if not model.lasting:
-            return model if self.traffic is None else None
+            return model if self.recorded is None else None
         deployed = {record.model.name for record in self.inputs.records.values()}
         return model if model.reason in _MADE_LATER and registry.name not in deployed else None
 
     @property
-    def halted(self) -> tuple[str, str] | None:
-        """Reason and sentence where no challenger may go further: a person says so, or the registry.
+    def halted(self) -> Wait | None:
+        """What is waited for where no challenger may go further: a person says so, or the registry.
 
         A registry that is silent halts nothing. One that answers that what the spec asks for is gone does: somebody
         has taken it away.
         """
         if self.spec.rollout.paused:
-            return reasons.PAUSED, "spec.rollout.paused to be removed"
+            return Wait(WaitKind.UNPAUSED)
         model = self.inputs.model
         if isinstance(model, Unresolved) and model.reason in _GONE:
-            return reasons.VERSION_GONE, f"what spec.model asks for to be in the registry again ({model.message})"
+            return Wait(WaitKind.VERSION_IN_REGISTRY, detail=model.message)
         return None
+
+    @property
+    def is_pinned(self) -> bool:
+        """Whether Git decides the version: its rejection is a failed rollout, while an alias waits for the next one."""
+        registry = self.spec.model.registry
+        return registry is None or registry.alias is None
+
+    # ---- Slots and revisions
 
     def failure_message(self, slot: Slot) -> str:
         """In brackets, what keeps the pods of a slot from being ready; empty where nothing is known to."""
-        slot_state = self.slot(slot)
-        said = slot_state.failure_message(self.now) if slot_state is not None and not slot_state.settled else ""
-        return f" ({said})" if said else ""
+        state = self.slot(slot)
+        message = state.failure_message(self.now) if state is not None and not state.settled else ""
+        return f" ({message})" if message else ""
 
     def slot(self, slot: Slot) -> SlotState | None:
         return self.inputs.slots.get(slot)
@@ -102,17 +187,16 @@ class RolloutState:
         record = self.record(revision)
         if record is not None:
             return record.template
-        return self.wanted.template if self.wanted is not None and self.wanted.revision == revision else None
+        return self.desired.template if self.desired is not None and self.desired.revision == revision else None
 
     @property
     def emptied(self) -> Reverted | None:
-        """Why the challenger of the live Service has lost its pods, where that took the traffic from it."""
-        slot_state = self.slot(self.traffic.champion.other) if self.traffic is not None else None
-        lost, trial = (
-            slot_state.reverted if slot_state is not None else None,
-            self.traffic.trial if self.traffic else None,
-        )
-        return lost if lost is not None and trial is not None and lost.revision == trial.revision else None
+        """Why the challenger has lost its pods, where that took the traffic from it before the record could say so."""
+        if self.recorded is None or self.recorded.trial is None:
+            return None
+        state = self.slot(self.recorded.champion.other)
+        lost = state.reverted if state is not None else None
+        return lost if lost is not None and lost.revision == self.recorded.trial.revision else None
 
     def addresses_in(self, slot: Slot, revision: str) -> Addresses | None:
         """What the pods of a revision in a slot are to be told: what they were, unless one has to be made anew.
@@ -131,18 +215,16 @@ class RolloutState:
         record = self.record(revision)
         if record is not None:
             return f"{record.model.shown} ({revision})"
-        if self.wanted is not None and self.wanted.revision == revision:
-            return f"{self.wanted.model.shown} ({revision})"
+        if self.desired is not None and self.desired.revision == revision:
+            return f"{self.desired.model.shown} ({revision})"
         return revision
 
     def rejected(self, revision: str) -> RevisionOutcome | None:
         """The rejection or rollback of a revision that still stands."""
         record = self.record(revision)
-        for reverted in self.traffic.rejected if self.traffic is not None else ():
-            if reverted.revision != revision:
-                continue
-            pending = RevisionOutcome(reverted.outcome, reverted.at, reverted.reason, reverted.message, reverted.by)
-            if record is None or not record.has(pending):
+        for lost in self.recorded.rejected if self.recorded is not None else ():
+            pending = RevisionOutcome.of(lost)
+            if lost.revision == revision and (record is None or not record.has(pending)):
                 return pending
         return record.rejected if record is not None else None
 
@@ -163,63 +245,60 @@ class RolloutState:
 
 
 def read(inputs: RolloutInput, spec: ModelDeploymentSpec, now: datetime) -> RolloutState:
-    """The situation that the snapshot shows."""
+    """The state that the input shows."""
     state = _read(inputs, spec, now)
-    return replace(state, traffic=None) if _champion_is_lost(state) else state
+    return replace(state, recorded=None) if _champion_is_lost(state) else state
 
 
 def _champion_is_lost(state: RolloutState) -> bool:
-    """Whether the champion of the live Service is neither deployed nor recorded: nobody can make it again."""
-    traffic = state.traffic
-    slot_state = state.slot(traffic.champion) if traffic is not None else None
-    if traffic is None or (slot_state is not None and slot_state.revision == traffic.revision):
+    """Whether the recorded champion is neither deployed nor recorded: nobody can make it again."""
+    recorded = state.recorded
+    slot_state = state.slot(recorded.champion) if recorded is not None else None
+    if recorded is None or (slot_state is not None and slot_state.revision == recorded.revision):
         return False
-    return state.template_of(traffic.revision) is None
+    return state.template_of(recorded.revision) is None
 
 
 def _read(inputs: RolloutInput, spec: ModelDeploymentSpec, now: datetime) -> RolloutState:
-    traffic = inputs.traffic
+    recorded = inputs.traffic
     if beyond := of_server(spec.server, inputs.settings.templates):
-        return RolloutState(inputs, spec, now, None, traffic, beyond, reasons.TEMPLATE_NOT_ALLOWED)
+        return RolloutState(inputs, spec, now, None, recorded, beyond, reasons.TEMPLATE_NOT_ALLOWED)
     if isinstance(inputs.model, Unresolved):
-        return RolloutState(inputs, spec, now, None, traffic)
+        return RolloutState(inputs, spec, now, None, recorded)
     try:
-        template = pod_template(
-            inputs.name,
-            inputs.model,
-            spec.server,
-            inputs.settings,
-            spec.model.signature,
-            collector_config.fragment(spec, inputs.settings.collector_url),
-        )
-        if pem := required_keys(inputs.settings.signature_keys, inputs.namespace):
-            template = requiring(template, pem, inputs.model)
+        desired = _desired(inputs, spec, inputs.model)
     except InvalidTemplate as why:
-        return RolloutState(inputs, spec, now, None, traffic, invalid_template=str(why))
+        return RolloutState(inputs, spec, now, None, recorded, invalid_template=str(why))
+    return RolloutState(inputs, spec, now, desired, recorded)
+
+
+def _desired(inputs: RolloutInput, spec: ModelDeploymentSpec, model: ServedModel) -> DesiredRevision:
+    settings, signature = inputs.settings, spec.model.signature
+    collecting = collector_config.fragment(spec, settings.collector_url)
+    template = pod_template(inputs.name, model, spec.server, settings, signature, collecting)
+    if pem := required_keys(settings.signature_keys, inputs.namespace):
+        template = requiring(template, pem, model)
     restart = inputs.annotations.get(RESTART_ANNOTATION, "")
-    revision = revision_of(
-        inputs.model, spec.server, restart, spec.model.signature, collector_config.collector_settings(spec)
-    )
-    return RolloutState(inputs, spec, now, DesiredRevision(revision, inputs.model, template), traffic)
+    collected = collector_config.collector_settings(spec)
+    return DesiredRevision(revision_of(model, spec.server, restart, signature, collected), model, template)
 
 
-def challenger(state: RolloutState, traffic: Traffic) -> str | None:
-    """The revision that ought to be on trial next to this champion, None when there is none.
+def _challenger(state: RolloutState, traffic: Traffic) -> str | None:
+    """While the desired model is unknown, a challenger that is there stays; `halted` says whether it goes further.
 
-    While the wanted model is unknown, what is on its way stays; whether it goes further is told by `halted`. With no
-    pods wanted there are no users, and so no evidence: nothing is tried then.
+    With no pods wanted there are no users, and so no evidence: nothing is tried then.
     """
     if state.spec.server.replicas == 0:
         return None
     other = state.slot(traffic.champion.other)
-    if state.wanted is None:
+    if state.desired is None:
         if traffic.trial is not None:
             return traffic.trial.revision
         deployed = other.revision if other is not None else ""
         known = state.record(deployed)
         settled = deployed in ("", traffic.revision, traffic.former) or known is None or known.promoted_at is not None
         return None if settled or state.rejected(deployed) else deployed
-    revision = state.wanted.revision
+    revision = state.desired.revision
     if revision == traffic.revision or state.rejected(revision) is not None:
         return None
     underway = traffic.trial is not None or (other is not None and other.revision == revision)
@@ -227,7 +306,7 @@ def challenger(state: RolloutState, traffic: Traffic) -> str | None:
 
 
 def fallback_revision(state: RolloutState, traffic: Traffic) -> str | None:
-    """The former champion to keep warm: the one before this champion, or else the newest that still has a good name.
+    """The former champion to keep warm: the one before this champion, or else the newest that is eligible.
 
     It can be kept if its template is recorded, or if it runs.
     """
@@ -242,27 +321,3 @@ def fallback_revision(state: RolloutState, traffic: Traffic) -> str | None:
     promoted = [record for record in state.inputs.records.values() if record.promoted_at]
     names = [record.revision for record in sorted(promoted, key=lambda record: record.promoted_at or "")]
     return next((revision for revision in reversed(names) if eligible(revision)), None)
-
-
-def first_slot(state: RolloutState) -> Slot:
-    """Where the first champion goes: the slot that is in use already, else blue."""
-    return next(iter(sorted(state.inputs.slots)), Slot.BLUE)
-
-
-def step_name(steps: Sequence[Step], index: int) -> str:
-    if index >= len(steps):
-        return "promote"
-    step = steps[index]
-    return step.name or (f"{step.weight}%" if step.weight is not None else f"approval-{index}")
-
-
-def step_identity(step: Step) -> str:
-    """What a step that was passed is remembered by: its name and what it asks for, not how long or how much of it."""
-    asked = f"{step.weight}%" if step.weight is not None else "approval"
-    return f"{step.name} {asked}" if step.name else asked
-
-
-def target_weight(steps: Sequence[Step], index: int) -> int:
-    """The weight that holds in a step: its own, or for an approval that of the step before."""
-    weights = [step.weight for step in steps[: index + 1] if step.weight is not None]
-    return weights[-1] if weights else 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,20 +9,23 @@ import msgspec
 
 from viridian.api import durations, reasons
 from viridian.api import modeldeployment as api
-from viridian.api.names import MODEL_DEPLOYMENT_LABEL, SLOT_LABEL
+from viridian.api.names import MODEL_DEPLOYMENT_LABEL, SLOT_LABEL, Slot
 from viridian.core.conditions import transition
+from viridian.core.kube import without_empty
 from viridian.core.times import parse_time
 from viridian.judgement.canary import Judgement
-from viridian.rollout.conditions import findings
+from viridian.rollout.conditions import conditions
 from viridian.rollout.decision import RolloutDecision
-from viridian.rollout.records import RETRIED, RevisionOutcome
-from viridian.rollout.state import RolloutState, fallback_revision, first_slot, step_name
+from viridian.rollout.policies.steps import step_name
+from viridian.rollout.records import RETRIED, RevisionOutcome, time_text
+from viridian.rollout.restored import first_slot
+from viridian.rollout.sentences import sentence
+from viridian.rollout.state import RolloutState, fallback_revision
 from viridian.rollout.traffic.record import Traffic
 
 NEWEST = 10
 # How often numbers that change all the time are published, in seconds; what they lead to is published at once.
 _CADENCE = 5
-_NUMBER = re.compile(r"(\d+(\.\d+)?(ms|[smhd])?)+")
 
 
 def status(
@@ -50,20 +52,12 @@ def status(
     plain: dict[str, Any] = without_empty(msgspec.to_builtins(whole))
     plain["replicas"] = whole.replicas
     plain["conditions"] = transition(
-        findings(state, decision),
+        conditions(state, decision),
         before=inputs.status.get("conditions"),
         generation=inputs.generation,
         now=state.now,
     )
     return _calm(plain, inputs.status, state)
-
-
-def without_empty(value: Any) -> Any:
-    """Without the fields that say nothing."""
-    if isinstance(value, dict):
-        kept = {key: without_empty(inner) for key, inner in value.items()}
-        return {key: inner for key, inner in kept.items() if inner not in (None, "", [], {})}
-    return [without_empty(inner) for inner in value] if isinstance(value, list | tuple) else value
 
 
 def _calm(plain: dict[str, Any], before: Mapping[str, Any], state: RolloutState) -> dict[str, Any]:
@@ -75,8 +69,8 @@ def _calm(plain: dict[str, Any], before: Mapping[str, Any], state: RolloutState)
     if not challenger or "step" not in challenger or not isinstance(earlier, Mapping) or _is_due(state):
         return plain
     moving = ("metrics", "waitingFor")
-    told = (_verdicts(challenger), _sentence(challenger))
-    if told != (_verdicts(earlier), _sentence(earlier)) or any(
+    # What is waited for is told at once, as `waitingReason`: a person who is asked for something must read so.
+    if _verdicts(challenger) != _verdicts(earlier) or any(
         challenger.get(key) != earlier.get(key) for key in challenger.keys() | earlier.keys() if key not in moving
     ):
         return plain
@@ -96,16 +90,11 @@ def _verdicts(challenger: Mapping[str, Any]) -> Any:
     return [(metric.get("name"), metric.get("verdict")) for metric in known if isinstance(metric, Mapping)]
 
 
-def _sentence(challenger: Mapping[str, Any]) -> str:
-    """What is waited for, whatever the numbers: a person who is asked for something must read so at once."""
-    return _NUMBER.sub("#", str(challenger.get("waitingFor", "")))
-
-
 def _slot_fields(state: RolloutState, revision: str) -> dict[str, Any]:
     record = state.record(revision)
     if record is not None:
         return {"version": record.model.version, "uri": record.model.address, "digest": record.model.digest}
-    wanted = state.wanted
+    wanted = state.desired
     if wanted is not None and wanted.revision == revision:
         return {"version": wanted.model.version, "uri": wanted.model.address, "digest": wanted.model.digest}
     return {}
@@ -115,7 +104,7 @@ def _champion(state: RolloutState, traffic: Traffic) -> api.SlotStatus:
     return api.SlotStatus(
         slot=traffic.champion,
         revision=traffic.revision,
-        since=traffic.since,
+        since=time_text(traffic.since),
         **_slot_fields(state, traffic.revision),
     )
 
@@ -126,26 +115,25 @@ def _challenger(state: RolloutState, decision: RolloutDecision) -> api.Challenge
     traffic = decision.traffic
     trial = traffic.trial if traffic else None
     return api.ChallengerStatus(
-        slot=traffic.champion.other if traffic else first_slot(state),
+        slot=traffic.champion.other if traffic else first_slot(state.inputs.slots),
         revision=decision.challenger,
         **_slot_fields(state, decision.challenger),
-        step=api.StepStatus(name=step_name(state.steps, trial.step), index=trial.step, started_at=trial.since or None)
+        step=api.StepStatus(
+            name=step_name(state.steps, trial.step), index=trial.step, started_at=time_text(trial.since) or None
+        )
         if trial
         else None,
         weight=_weight(state, traffic) if traffic else 0,
-        waiting_for=decision.waiting_for or None,
+        waiting_for=sentence(state, decision.wait) or None,
+        waiting_reason=str(decision.wait.kind) if decision.wait is not None else None,
         metrics=tuple(map(_metric, decision.judgements)),
     )
 
 
 def _weight(state: RolloutState, traffic: Traffic) -> int:
-    """The share that the challenger really has: of the ready pods, since those share the traffic."""
-    trial = traffic.trial
-    if trial is None or trial.weight <= 0 or trial.weight >= 100:
-        return trial.weight if trial else 0
-    champion, challenger = (state.slot(slot) for slot in (traffic.champion, traffic.champion.other))
-    ready = [slot_state.ready_replicas if slot_state else 0 for slot_state in (champion, challenger)]
-    return round(100 * ready[1] / sum(ready)) if sum(ready) else 0
+    """The share that the challenger really has."""
+    ready = {slot: slot_state.ready_replicas if (slot_state := state.slot(slot)) else 0 for slot in Slot}
+    return state.inputs.provider.weight(traffic, ready)
 
 
 def _metric(judgement: Judgement) -> api.MetricStatus:

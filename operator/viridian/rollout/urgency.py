@@ -8,8 +8,8 @@ from typing import Any
 from viridian.api import reasons
 from viridian.core.conditions import conditions_in, is_true
 from viridian.core.urgency import Urgency
+from viridian.rollout.analysis.judged import in_probation
 from viridian.rollout.decision import RolloutDecision
-from viridian.rollout.input import in_probation
 from viridian.rollout.slots import draining
 from viridian.rollout.state import RolloutState
 
@@ -19,7 +19,7 @@ def urgency(state: RolloutState, decision: RolloutDecision) -> Urgency:
     traffic = decision.traffic
     if traffic is None:
         return Urgency.UNSETTLED
-    if traffic.trial is not None or in_probation(state.inputs, traffic, state.now) or draining(state, traffic):
+    if traffic.trial is not None or in_probation(state.spec, traffic, state.now) or draining(state, traffic):
         return Urgency.AT_STAKE
     champion = state.slot(traffic.champion)
     settled = champion is not None and champion.serves and not decision.challenger

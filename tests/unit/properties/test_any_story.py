@@ -19,7 +19,7 @@ from tests.support.memory_pods import BROKEN, HEALTHY, SILENT, SLOW, UNREACHABLE
 from tests.support.operator_world import OperatorWorld
 from tests.support.safety import violations
 from viridian.api.names import MODEL_DEPLOYMENT
-from viridian.rollout.traffic import record as traffic
+from viridian.rollout.traffic import service as traffic
 
 ROLLOUTS: dict[str, dict[str, Any]] = {
     "two steps": {},
@@ -116,7 +116,7 @@ class Story(RuleBasedStateMachine):
 
     @rule()
     def delete_the_deployment_that_serves_nobody(self) -> None:
-        live = traffic.parse(self.world.cluster.find("Service", "churn"))
+        live = traffic.record_of(self.world.cluster.find("Service", "churn"))
         if live is not None and live.champion.other not in live.receiving:
             self.world.cluster.remove("Deployment", f"churn-{live.champion.other}")
 
@@ -124,7 +124,7 @@ class Story(RuleBasedStateMachine):
 
     @rule()
     def the_champions_pods_fail(self) -> None:
-        live = traffic.parse(self.world.cluster.find("Service", "churn"))
+        live = traffic.record_of(self.world.cluster.find("Service", "churn"))
         if live is not None:
             self.failing.add(live.revision)
             self.world.cluster.readiness[live.revision] = NEVER_READY

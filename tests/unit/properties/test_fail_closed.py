@@ -13,7 +13,7 @@ from viridian.controller import observe_model_deployment
 
 PARTS = {
     "deciding fails": "decide",
-    "reading the metrics fails": "to_scrape",
+    "reading the metrics fails": "queries",
     "reading the records fails": "parse_records",
 }
 

@@ -17,11 +17,10 @@ from tests.support.operator_world import OperatorWorld
 from tests.support.roles import by_role
 from tests.support.safety import violations
 from viridian.api.names import MODEL_DEPLOYMENT_LABEL, REVISION_LABEL, TRAFFIC_ANNOTATION
-from viridian.core.times import format_time_micros
 from viridian.ports.cluster import Object
-from viridian.rollout.policies.rollback import DRAIN
-from viridian.rollout.traffic import record as traffic
-from viridian.rollout.traffic.record import Reverted
+from viridian.rollout.slots import DRAIN
+from viridian.rollout.traffic import service as traffic
+from viridian.rollout.traffic.record import Reverted, dump
 
 DEADLINE = 60.0
 """The progress deadline of these tests, in seconds; the world is looked at every few seconds meanwhile."""
@@ -210,13 +209,11 @@ class TestOperatorDown:
         seen: list[Call] = []
 
         def meanwhile(call: Call) -> None:
-            live = traffic.parse(world.cluster.find("Service", NAME))
+            live = traffic.record_of(world.cluster.find("Service", NAME))
             if str(call) == "apply Service churn" and live is not None and live.trial is not None and not seen:
                 seen.append(call)
-                lost = Reverted(
-                    live.trial.revision, "Rejected", "MetricBreach", "bad", format_time_micros(world.clock())
-                )
-                decided = traffic.dump(replace(live, trial=None, reverted=lost))
+                lost = Reverted(live.trial.revision, "Rejected", "MetricBreach", "bad", world.clock())
+                decided = dump(replace(live, trial=None, reverted=lost))
                 world.cluster.annotate("Service", NAME, **{TRAFFIC_ANNOTATION: decided})
 
         world.cluster.before_call = meanwhile

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 from typing import Any, ClassVar
 
@@ -26,7 +27,7 @@ from tests.unit.properties.kills import Scenario, at_write, ending, undisturbed
 from tests.unit.properties.test_killed_at_every_write import SHORT, first_champion, two_champions
 from tests.unit.properties.test_training_killed import TRAINING, assert_one_of_each
 from viridian.api.names import MODEL_DEPLOYMENT, RETRAIN_POLICY, RUN_ANNOTATION
-from viridian.rollout.traffic import record as traffic
+from viridian.rollout.traffic import service as traffic
 
 ALWAYS = 10**6
 A_LOOK = 1.0
@@ -71,7 +72,7 @@ by_fault = pytest.mark.parametrize("fault", [REFUSED, DOWN], ids=["refused", "we
 
 def serves(churn: Churn, version: str) -> bool:
     """By what users meet, since the status may be one of the things that cannot be written."""
-    live = traffic.parse(churn.cluster.find("Service", NAME))
+    live = traffic.record_of(churn.cluster.find("Service", NAME))
     if live is None or live.trial is not None:
         return False
     container = (churn.cluster.find("Deployment", f"{NAME}-{live.champion}") or {})["spec"]["template"]["spec"]
@@ -79,10 +80,10 @@ def serves(churn: Churn, version: str) -> bool:
     return bool(variables["VIRIDIAN_MODEL_VERSION"] == version)
 
 
-def reverted_at(churn: Churn) -> str:
-    live = traffic.parse(churn.cluster.find("Service", NAME))
+def reverted_at(churn: Churn) -> datetime | None:
+    live = traffic.record_of(churn.cluster.find("Service", NAME))
     assert live is not None
-    return live.reverted.at if live.reverted is not None else ""
+    return live.reverted.at if live.reverted is not None else None
 
 
 def deploy(churn: Churn) -> None:

@@ -7,32 +7,35 @@ from typing import Any
 
 import pytest
 
-from tests.support.snapshots import NOW, ago, answers, promoted, record, revision, slot, snapshot, spec
+from tests.support.snapshots import NOW, ago_time, answers, promoted, record, revision, slot, snapshot, spec
 from viridian.api.names import Slot
 from viridian.api.samples import Idle
-from viridian.rollout.analysis.exposure import CounterBaseline, Exposure
+from viridian.rollout.conditions import needs_a_person
 from viridian.rollout.decision import RolloutDecision
+from viridian.rollout.events import events_of_change
 from viridian.rollout.input import RolloutInput
-from viridian.rollout.policies.champion import choose
+from viridian.rollout.policies.choose import choose
+from viridian.rollout.sentences import sentence
 from viridian.rollout.state import read
+from viridian.rollout.traffic.exposure import CounterBaseline, Exposure
 from viridian.rollout.traffic.record import Reverted, Traffic, Trial
 
 BLUE, GREEN = Slot.BLUE, Slot.GREEN
 V1, V2, V3 = revision("1"), revision("2"), revision("3")
-ONE_STEADY = Traffic(BLUE, V1, ago(3600))
-TWO_STEADY = Traffic(GREEN, V2, ago(3600), former=V1)
+ONE_STEADY = Traffic(BLUE, V1, ago_time(3600))
+TWO_STEADY = Traffic(GREEN, V2, ago_time(3600), former=V1)
 KNOWN = (record("1", promoted()), record("2"))
 
 
 def met(seconds_ago: float, *, partial: bool = False, **pods: CounterBaseline) -> Exposure:
     """Users can meet the challenger's pods since then; what these had counted by then, by their uids with `_`."""
     there = {f"green-{number}": CounterBaseline() for number in range(3)}
-    return Exposure(ago(seconds_ago), {**there, **{k.replace("_", "-"): v for k, v in pods.items()}}, partial)
+    return Exposure(ago_time(seconds_ago), {**there, **{k.replace("_", "-"): v for k, v in pods.items()}}, partial)
 
 
-FIRST_STEP = Trial(V2, weight=25, entered=ago(12), since=ago(11), exposure=met(11))
-ENTERED = Trial(V2, entered=ago(5))
-TWO_PROBATION = Traffic(GREEN, V2, ago(10), former=V1, exposure=met(11))
+FIRST_STEP = Trial(V2, weight=25, entered=ago_time(12), since=ago_time(11), exposure=met(11))
+ENTERED = Trial(V2, entered=ago_time(5))
+TWO_PROBATION = Traffic(GREEN, V2, ago_time(10), former=V1, exposure=met(11))
 BOTH_STEPS = ("25%", "50%")
 HEALTHY_BEFORE: dict[str, Any] = {"wanted": "2", "known": KNOWN}
 
@@ -53,6 +56,12 @@ def on_trial(trial: Trial, **more: Any) -> Traffic:
 def move_of(shown: RolloutInput) -> RolloutDecision:
     assert shown.spec is not None
     return choose(read(shown, shown.spec, NOW))
+
+
+def said_of(shown: RolloutInput, move: RolloutDecision) -> str:
+    """What is waited for, or else what was changed and why."""
+    assert shown.spec is not None
+    return sentence(read(shown, shown.spec, NOW), move.wait or move.change)
 
 
 @dataclass(frozen=True)
@@ -124,14 +133,17 @@ def check(case: Case) -> None:
     traffic = move.traffic
     trial = traffic.trial if traffic else None
     assert (move.reason, move.challenger) == (case.reason, case.candidate)
-    assert case.waiting in move.waiting_for
+    assert case.waiting in said_of(case.shown, move)
     assert (traffic.revision if traffic else None) == case.champion
     assert ((trial.step, trial.weight) if trial else None) == case.trial
     new = traffic.reverted if traffic and traffic.reverted != read_reverted(case.shown) else None
     assert (new.revision if new else None) == case.reverted
-    assert tuple(event.reason for event in move.events) == case.events
+    assert case.shown.spec is not None
+    state = read(case.shown, case.shown.spec, NOW)
+    assert tuple(event.reason for event in events_of_change(state, move.change)) == case.events
     assert ((move.close.slots, move.close.idle) if move.close else None) == case.close
-    assert (move.stalled[0] if move.stalled else None) == case.stalled
+    stalled = needs_a_person(state, move)
+    assert (stalled[0] if stalled else None) == case.stalled
 
 
 def read_reverted(shown: RolloutInput) -> Reverted | None:

@@ -15,7 +15,7 @@ from tests.support.operator_world import OperatorWorld
 from tests.support.snapshots import SETTINGS
 from viridian.api import reasons
 from viridian.api.names import MODEL_DEPLOYMENT
-from viridian.rollout.render.addresses import Addresses, moved
+from viridian.rollout.addresses import Addresses, moved
 
 COLLECTOR = "http://viridian-collector.viridian-system.svc:8090"
 BEFORE = replace(SETTINGS, collector_url=COLLECTOR, orders_key="the former key")

@@ -7,7 +7,7 @@ from typing import Any
 
 from tests.support.snapshots import (
     SILENT,
-    ago,
+    ago_time,
     answers,
     commands,
     outcome,
@@ -39,7 +39,7 @@ from tests.unit.rollout.cases import (
 from viridian.api import reasons
 from viridian.api.samples import Idle
 from viridian.rollout import records
-from viridian.rollout.traffic.record import Reverted, Traffic
+from viridian.rollout.traffic.record import ChampionCause, Reverted, Traffic
 
 TURNED_AWAY: dict[str, Any] = {
     "wanted": "2",
@@ -69,7 +69,7 @@ COMMANDS = [
                 **TURNED_AWAY,
                 "known": KNOWN,
                 "traffic": replace(
-                    ONE_STEADY, reverted=Reverted(V2, reasons.REJECTED, reasons.METRIC_BREACH, "bad", ago(60))
+                    ONE_STEADY, reverted=Reverted(V2, reasons.REJECTED, reasons.METRIC_BREACH, "bad", ago_time(60))
                 ),
             }
         ),
@@ -142,7 +142,7 @@ COMMANDS = [
     Case(
         "a rejection counts once: after a retry the old command is history",
         trial_world(
-            replace(FIRST_STEP, since=ago(4)),
+            replace(FIRST_STEP, since=ago_time(4)),
             annotations=commands(reject=V2),
             known=[
                 record("1", promoted()),
@@ -160,7 +160,7 @@ COMMANDS = [
     ),
     Case(
         "a rejection of another revision touches nobody",
-        trial_world(replace(FIRST_STEP, since=ago(4)), annotations=commands(reject=V3)),
+        trial_world(replace(FIRST_STEP, since=ago_time(4)), annotations=commands(reject=V3)),
         reasons.ROLLING_OUT,
         candidate=V2,
         champion=V1,
@@ -180,7 +180,7 @@ COMMANDS = [
         snapshot(
             **{
                 **TWO_WARM,
-                "traffic": Traffic(BLUE, V1, ago(60), cause="RolledBack"),
+                "traffic": Traffic(BLUE, V1, ago_time(60), cause=ChampionCause.ROLLED_BACK),
                 "known": (
                     record("1", promoted(7200)),
                     record("2", promoted(), outcome(reasons.ROLLED_BACK, 60, by=f"viridian.dev/rollback={V2}")),

@@ -14,6 +14,7 @@ from tests.support.snapshots import (
     SETTINGS,
     SILENT,
     ago,
+    ago_time,
     answers,
     commands,
     outcome,
@@ -92,13 +93,13 @@ class TestOrder:
         assert plan.wake == NOW + timedelta(seconds=1)
 
     def test_a_promotion_moves_the_traffic_and_then_the_aliases(self) -> None:
-        promote = replace(FIRST_STEP, passed=BOTH_STEPS, weight=50, since="")
+        promote = replace(FIRST_STEP, passed=BOTH_STEPS, weight=50, since=None)
         plan = decide(trial_world(promote, blue=2, green=2, aliases={"champion": "1"}), NOW)
         assert order(plan)[:3] == ["apply Service churn", "close blue Keep", f"record churn-{V2}"]
         assert order(plan)[-4:] == ["tag 2 Promoted", "alias champion 2", "alias previous 1", f"told churn-{V2}"]
 
     def test_after_the_drain_the_slot_is_given_back_to_the_fallback(self) -> None:
-        lost = Reverted(V2, reasons.REJECTED, reasons.METRIC_BREACH, "bad", ago(11))
+        lost = Reverted(V2, reasons.REJECTED, reasons.METRIC_BREACH, "bad", ago_time(11))
         rest = snapshot(
             wanted="2",
             traffic=replace(ONE_STEADY, reverted=lost),
@@ -111,7 +112,7 @@ class TestOrder:
         assert order(decide(with_former, NOW)) == ["apply Deployment churn-green"]
 
     def test_connections_are_closed_again_by_the_next_process(self) -> None:
-        lost = Reverted(V2, reasons.REJECTED, reasons.METRIC_BREACH, "bad", ago(3))
+        lost = Reverted(V2, reasons.REJECTED, reasons.METRIC_BREACH, "bad", ago_time(3))
         shown = snapshot(
             wanted="2",
             traffic=replace(ONE_STEADY, reverted=lost),
@@ -154,7 +155,8 @@ class TestSteady:
 
     def test_the_fallback_is_at_full_size_in_probation_and_warm_afterwards(self) -> None:
         fresh = snapshot(
-            of=spec(rollout={"analysis": {"metrics": []}}), **{**TWO_WARM, "traffic": replace(TWO_STEADY, since=ago(5))}
+            of=spec(rollout={"analysis": {"metrics": []}}),
+            **{**TWO_WARM, "traffic": replace(TWO_STEADY, since=ago_time(5))},
         )
         assert applied(decide(fresh, NOW), "Deployment", "churn-blue")["spec"]["replicas"] == 2
 
@@ -171,7 +173,7 @@ class TestSteady:
         assert order(plan) == [f"apply ControllerRevision churn-{V2}"]
 
     def test_a_champion_without_record_is_kept_as_fallback_while_it_runs(self) -> None:
-        promote = replace(FIRST_STEP, passed=BOTH_STEPS, weight=50, since="")
+        promote = replace(FIRST_STEP, passed=BOTH_STEPS, weight=50, since=None)
         plan = decide(trial_world(promote, blue=2, green=2, known=[record("2")]), NOW)
         assert not any(isinstance(action, Delete) for action in plan.actions)
 
@@ -244,7 +246,7 @@ class TestCommands:
         assert (latest["outcome"], latest["by"]) == (records.RETRIED, f"viridian.dev/retry={V2}#2")
 
     def test_an_approval_is_recorded_with_its_words(self) -> None:
-        entered = replace(FIRST_STEP, passed=("25%",), approved=f"viridian.dev/approve={V2}", approved_at=ago(1))
+        entered = replace(FIRST_STEP, passed=("25%",), approved=f"viridian.dev/approve={V2}", approved_at=ago_time(1))
         plan = decide(trial_world(entered), NOW)
         noted = next(a for a in plan.actions if isinstance(a, Annotate))
         assert json.loads(noted.annotations[OUTCOME_ANNOTATION])[-1] == {

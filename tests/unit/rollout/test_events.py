@@ -7,7 +7,18 @@ from typing import Any
 
 import pytest
 
-from tests.support.snapshots import NO_ALIAS, NOW, SILENT, ago, promoted, record, slot, snapshot, spec, unreadable
+from tests.support.snapshots import (
+    NO_ALIAS,
+    NOW,
+    SILENT,
+    ago_time,
+    promoted,
+    record,
+    slot,
+    snapshot,
+    spec,
+    unreadable,
+)
 from tests.unit.rollout.cases import (
     BLUE,
     FIRST_STEP,
@@ -23,7 +34,7 @@ from tests.unit.rollout.plans import condition, told
 from viridian.api import reasons
 from viridian.core.plan import Apply, EventType, Plan
 from viridian.rollout.decide import decide, unregistered
-from viridian.rollout.events import news
+from viridian.rollout.events import events_of_status
 from viridian.rollout.input import RolloutInput, Unresolved
 from viridian.rollout.traffic.record import Trial
 
@@ -44,7 +55,7 @@ def told_by_conditions(shown: RolloutInput, plan: Plan | None = None) -> list[tu
     """Reasons and messages; checks that the same status says nothing the second time."""
     plan = plan or decide(shown, NOW)
     assert plan.status is not None
-    assert news(plan.status, plan.status) == ()
+    assert events_of_status(plan.status, plan.status) == ()
     return [(event.reason, event.message) for event in plan.news]
 
 
@@ -77,7 +88,7 @@ def test_the_write_that_does_it_tells_of_it(shown: RolloutInput, expected: dict[
 
 def test_who_has_to_approve_hears_so_once() -> None:
     whole = spec(rollout={"steps": [{"approval": {"message": "look at the dashboard"}}]})
-    shown = trial_world(Trial(FIRST_STEP.revision, entered=ago(9), since=ago(8)), readings={}, whole=whole)
+    shown = trial_world(Trial(FIRST_STEP.revision, entered=ago_time(9), since=ago_time(8)), readings={}, whole=whole)
     (said,) = told_by_conditions(shown)
     assert said[0] == reasons.EVENT_AWAITING_APPROVAL
     assert "viridian.dev/approve=" in said[1]
@@ -97,7 +108,7 @@ class TestHeld:
     def test_blindness_is_told_once_a_whole_window_was_blind(self, blindness: str, seconds: int, told: bool) -> None:
         readings = unreadable(slot(GREEN, "2", 1)) if blindness == "unreadable" else {}
         shown = trial_world(
-            replace(FIRST_STEP, blind_since=ago(seconds)), readings=readings, whole=with_metrics(window="1m")
+            replace(FIRST_STEP, blind_since=ago_time(seconds)), readings=readings, whole=with_metrics(window="1m")
         )
         said = told_by_conditions(shown)
         assert [reason for reason, _ in said] == [reasons.EVENT_HELD] * told
@@ -171,4 +182,4 @@ class TestRegistry:
 
 @pytest.mark.parametrize("stored", ["words", [None, "words", {}, {"type": 1, "status": [], "reason": {}}]])
 def test_what_others_wrote_into_the_status_is_no_news(stored: Any) -> None:
-    assert news({"conditions": stored}, {"conditions": stored}) == ()
+    assert events_of_status({"conditions": stored}, {"conditions": stored}) == ()

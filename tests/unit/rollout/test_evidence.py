@@ -16,16 +16,15 @@ from hypothesis import strategies as st
 
 from tests.support.snapshots import NOW, slot, spec
 from tests.unit.rollout.cases import BLUE, GREEN, trial_world
-from viridian.api.names import TRAFFIC_ANNOTATION
 from viridian.api.samples import Bucket, CodeClass, PodSample
 from viridian.core.times import format_time
 from viridian.judgement.canary import CanaryVerdict, Judgement
-from viridian.rollout.analysis import exposure as exposures
-from viridian.rollout.analysis.evidence import first_bad_sample, judgements
-from viridian.rollout.analysis.exposure import CounterBaseline, Counting, Exposure
+from viridian.rollout.analysis.judging import judgements
+from viridian.rollout.analysis.pods import PODS
 from viridian.rollout.state import read
-from viridian.rollout.traffic import record as records
-from viridian.rollout.traffic.record import Traffic, Trial
+from viridian.rollout.traffic import exposure as exposures
+from viridian.rollout.traffic.exposure import CounterBaseline, Counting, Exposure
+from viridian.rollout.traffic.record import Traffic, Trial, dump, parse
 
 FAST, SLOW = 0.02, 0.8
 BOUNDS = (0.05, 0.25, 1.0, float("inf"))
@@ -76,8 +75,7 @@ def met(*pods: Pod, unread: bool = False) -> Exposure:
 
 def stored(exposure: Exposure) -> Exposure:
     trial = Trial("r", weight=50, exposure=exposure)
-    text = records.dump(Traffic(BLUE, "a", format_time(NOW), trial=trial))
-    found = records.parse({"metadata": {"annotations": {TRAFFIC_ANNOTATION: text}}})
+    found = parse(dump(Traffic(BLUE, "a", NOW, trial=trial)))
     assert found is not None
     assert found.trial is not None
     assert found.trial.exposure == exposure
@@ -107,8 +105,10 @@ class Watch:
             challenger=slot(GREEN, "2", len(self.readings), of=whole),
             readings=self.readings,
         )
-        self.situation = read(shown, whole, NOW + timedelta(seconds=second))
-        return judgements(self.situation, GREEN, self.exposure)
+        look = read(shown, whole, NOW + timedelta(seconds=second)).look
+        assert look is not None
+        self.seen = replace(look, subject=replace(look.subject, exposure=self.exposure))
+        return judgements(PODS, self.seen)
 
     def verdicts(self, second: float, *pods: Pod) -> list[CanaryVerdict]:
         return [judgement.verdict for judgement in self.look(second, *pods)]
@@ -270,7 +270,7 @@ def test_a_record_of_a_hundred_busy_pods_fits_into_an_annotation() -> None:
     for pod in busy:
         for took in (0.001, 0.02, 0.1, 0.8, 2.0):
             pod.answer(123_456_789, errors=12_345, seconds=took)
-    text = records.dump(Traffic(BLUE, "a", format_time(NOW), trial=Trial("r", exposure=met(*busy))))
+    text = dump(Traffic(BLUE, "a", NOW, trial=Trial("r", exposure=met(*busy))))
     assert len(text) < 64 * 1024
 
 
@@ -346,7 +346,7 @@ def test_what_a_pod_answered_before_the_trial_changes_no_verdict(
             pod.answer(requests, int(requests * share), took)
             said.append([(j.verdict, j.samples) for j in watch.look(second, pod)])
         assert said[0] == said[1]
-        first = [first_bad_sample(watch.situation, GREEN, watch.exposure, "error-rate") for watch in watches]
+        first = [PODS.breach_began(watch.seen.analysis.metrics[0], watch.seen) for watch in watches]
         assert first[0] == first[1]
 
 
@@ -366,8 +366,8 @@ def test_nobody_is_convicted_for_more_than_users_got(trial: list[tuple[int, floa
 
 
 def test_a_damaged_baseline_is_no_crash() -> None:
-    odd = Exposure("yesterday", {"green-0": CounterBaseline(requests=1, errors=50, latency=((0.3, -4.0),), timed=2)})
+    odd = Exposure(None, {"green-0": CounterBaseline(requests=1, errors=50, latency=((0.3, -4.0),), timed=2)})
     pod = Pod()
     pod.answer(20)
-    for exposure in (odd, replace(odd, since=format_time(NOW))):
+    for exposure in (odd, replace(odd, since=NOW)):
         Watch(exposure).look(1, pod)

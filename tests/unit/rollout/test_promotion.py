@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tests.support.snapshots import (
-    ago,
+    ago_time,
     commands,
     promoted,
     record,
@@ -33,9 +33,9 @@ from tests.unit.rollout.cases import (
 )
 from viridian.api import reasons
 from viridian.api.samples import Idle
-from viridian.rollout.traffic.record import Trial
+from viridian.rollout.traffic.record import ChampionCause, Trial
 
-PROMOTE = Trial(V2, BOTH_STEPS, weight=50, entered=ago(5), exposure=met(11))
+PROMOTE = Trial(V2, BOTH_STEPS, weight=50, entered=ago_time(5), exposure=met(11))
 PROMOTION = [
     Case(
         "after the last step both slots get full size first",
@@ -56,7 +56,7 @@ PROMOTION = [
     ),
     Case(
         "without steps it is promoted as soon as it is ready",
-        trial_world(Trial(V2, entered=ago(1)), whole=spec(rollout={"steps": []}), blue=2, green=2, readings={}),
+        trial_world(Trial(V2, entered=ago_time(1)), whole=spec(rollout={"steps": []}), blue=2, green=2, readings={}),
         reasons.SERVING,
         champion=V2,
         events=("Promoted",),
@@ -237,7 +237,7 @@ PROMOTION = [
     ),
     Case(
         "after a rollback there is no probation",
-        probation_world(errors=150, traffic=replace(TWO_PROBATION, cause="RolledBack")),
+        probation_world(errors=150, traffic=replace(TWO_PROBATION, cause=ChampionCause.ROLLED_BACK)),
         reasons.SERVING,
         champion=V2,
     ),

@@ -15,6 +15,7 @@ from viridian.api.names import Slot
 from viridian.api.registry import TAG_MODEL_DEPLOYMENT
 from viridian.core.model_owners import OwnerRule, Owners, OwnersUnknown
 from viridian.core.plan import Annotate, ClaimModel, Plan, RegistryAction, SetAlias, TagVersion
+from viridian.core.times import parse_time
 from viridian.rollout.decide import decide
 from viridian.rollout.input import RolloutInput
 from viridian.rollout.traffic.record import Traffic
@@ -24,7 +25,7 @@ UNTOLD = replace(record("1", outcome(reasons.PROMOTED, 60)), told="")
 
 def world(owners: Mapping[str, Owners | OwnersUnknown], **more: Any) -> RolloutInput:
     """Version 1 has been promoted, and the registry has not been told."""
-    traffic = Traffic(champion=Slot.BLUE, revision=UNTOLD.revision, since=UNTOLD.outcomes[-1].at, cause="Promoted")
+    traffic = Traffic(champion=Slot.BLUE, revision=UNTOLD.revision, since=parse_time(UNTOLD.outcomes[-1].at))
     return snapshot(traffic=traffic, slots=[slot(Slot.BLUE, "1")], known=[UNTOLD], aliases={}, owners=owners, **more)
 
 

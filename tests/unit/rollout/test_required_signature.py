@@ -24,7 +24,7 @@ def test_those_that_match_count() -> None:
 def told(of: RolloutInput) -> dict[str, dict[str, Any]]:
     """Container to its variables."""
     assert of.spec is not None
-    wanted = read(of, of.spec, NOW).wanted
+    wanted = read(of, of.spec, NOW).desired
     assert wanted is not None
     pod = wanted.template["spec"]
     containers = [*pod["initContainers"], *pod["containers"]]
@@ -50,7 +50,7 @@ def test_an_init_step_that_was_taken_away_is_one_without_an_image() -> None:
     gone = [{"name": "fetch", "$patch": "delete"}]
     whole = spec(server={"template": {"spec": {"initContainers": gone}}})
     of = replace(snapshot(of=whole), settings=replace(SETTINGS, signature_keys=KEYS))
-    wanted = read(of, whole, NOW).wanted
+    wanted = read(of, whole, NOW).desired
     assert wanted is not None
     (fetch,) = wanted.template["spec"]["initContainers"]
     assert "image" not in fetch

@@ -11,6 +11,7 @@ from tests.support.snapshots import (
     NOW,
     SILENT,
     ago,
+    ago_time,
     outcome,
     promoted,
     record,
@@ -37,6 +38,7 @@ from viridian.core.obstacles import Obstacle
 from viridian.core.plan import Apply
 from viridian.rollout.decide import decide
 from viridian.rollout.input import RolloutInput
+from viridian.rollout.traffic.record import ChampionCause
 
 
 class TestConditions:
@@ -54,7 +56,7 @@ class TestConditions:
         assert (condition(plan, "Reconciling"), condition(plan, "Stalled")) == (("", ""), ("", ""))
 
     def test_on_trial(self) -> None:
-        plan = decide(trial_world(replace(FIRST_STEP, since=ago(4))), NOW)
+        plan = decide(trial_world(replace(FIRST_STEP, since=ago_time(4))), NOW)
         assert condition(plan, "Ready") == ("True", reasons.ROLLING_OUT)
         assert condition(plan, "ChallengerHealthy") == ("True", reasons.HEALTHY)
         assert condition(plan, "RollbackReady") == ("True", reasons.CHAMPION_IS_FALLBACK)
@@ -95,16 +97,19 @@ class TestConditions:
     def test_what_a_person_is_asked_for_is_told_at_once(self) -> None:
         """Nobody looks again soon while people are waited for."""
         quiet = NOW.replace(microsecond=0) + timedelta(seconds=4 - NOW.second % 5)  # no numbers are due
-        shown = trial_world(replace(FIRST_STEP, since=ago(4)))
+        shown = trial_world(replace(FIRST_STEP, since=ago_time(4)))
         status = dict(decide(shown, quiet).status or {})
-        earlier = {**status, "challenger": {**status["challenger"], "waitingFor": "the first answers"}}
+        earlier = {
+            **status,
+            "challenger": {**status["challenger"], "waitingFor": "the first answers", "waitingReason": "FirstAnswers"},
+        }
         later = decide(replace(shown, status=earlier), quiet).status
         assert later is not None
         assert later["challenger"]["waitingFor"] == status["challenger"]["waitingFor"]
 
     def test_numbers_alone_are_told_now_and_then(self) -> None:
         quiet = NOW.replace(microsecond=0) + timedelta(seconds=4 - NOW.second % 5)
-        shown = trial_world(replace(FIRST_STEP, since=ago(4)))
+        shown = trial_world(replace(FIRST_STEP, since=ago_time(4)))
         status = dict(decide(shown, quiet).status or {})
         later = decide(replace(shown, status=status), quiet + timedelta(milliseconds=100)).status
         assert later is not None
@@ -150,7 +155,7 @@ class TestConditions:
     def test_history_and_last_rollback_come_from_the_records(self) -> None:
         back = replace(outcome(reasons.ROLLED_BACK, 100, reason="MetricBreach"), other=V1, breach_at=ago(102))
         known = (record("1", promoted(7200)), record("2", promoted(), back))
-        at = replace(ONE_STEADY, cause="RolledBack")
+        at = replace(ONE_STEADY, cause=ChampionCause.ROLLED_BACK)
         status = decide(snapshot(wanted="2", known=known, traffic=at, slots=[slot(BLUE, "1")]), NOW).status
         assert status is not None
         assert [(h["version"], h["outcome"]) for h in status["history"]] == [

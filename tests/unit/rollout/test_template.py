@@ -253,7 +253,7 @@ class TestPullSecrets:
         told = OperatorSettings(
             "other:2", mlflow_uri="http://b", collector_url="http://c", image_pull_secrets=("ours",)
         )
-        before, after = (read(one, shown.spec, NOW).wanted for one in (shown, replace(shown, settings=told)))
+        before, after = (read(one, shown.spec, NOW).desired for one in (shown, replace(shown, settings=told)))
         assert before is not None
         assert after is not None
         assert before.revision == after.revision

@@ -10,7 +10,7 @@ from tests.support.snapshots import (
     NO_VERSION,
     NOW,
     SILENT,
-    ago,
+    ago_time,
     commands,
     outcome,
     promoted,
@@ -42,9 +42,9 @@ from viridian.api import reasons
 from viridian.api.samples import Idle
 from viridian.core.plan import Apply
 from viridian.rollout import records
-from viridian.rollout.analysis.exposure import CounterBaseline, Exposure
 from viridian.rollout.decide import decide
 from viridian.rollout.input import RolloutInput
+from viridian.rollout.traffic.exposure import CounterBaseline, Exposure
 from viridian.rollout.traffic.record import Trial
 
 COUNTING = spec(rollout={"steps": [{"weight": 25, "duration": "10s", "minRequests": 250}]})
@@ -78,7 +78,7 @@ TRIAL = [
     Case(
         "pods of its own that do not come within the deadline end the trial",
         trial_world(
-            replace(ENTERED, entered=ago(61)),
+            replace(ENTERED, entered=ago_time(61)),
             challenger=slot(GREEN, "2", 1, ready=0, complaint="server: OOMKilled"),
             readings={},
         ),
@@ -91,7 +91,7 @@ TRIAL = [
     Case(
         "a deadline that the champion misses is not the challenger's failing",
         trial_world(
-            replace(ENTERED, entered=ago(50)),
+            replace(ENTERED, entered=ago_time(50)),
             champion=slot(BLUE, "1", 3, ready=2, complaint="it is not scheduled: no node"),
             readings={},
             whole=spec(rollout={"progressDeadline": "40s"}),
@@ -104,7 +104,7 @@ TRIAL = [
     ),
     Case(
         "after a minute the pods that the champion has are enough",
-        trial_world(replace(ENTERED, entered=ago(61)), champion=slot(BLUE, "1", 3, ready=2), readings={}),
+        trial_world(replace(ENTERED, entered=ago_time(61)), champion=slot(BLUE, "1", 3, ready=2), readings={}),
         reasons.ROLLING_OUT,
         candidate=V2,
         champion=V1,
@@ -114,7 +114,7 @@ TRIAL = [
     Case(
         "for the promotion as well",
         trial_world(
-            replace(FIRST_STEP, passed=("25%", "50%"), weight=50, since="", entered=ago(61)),
+            replace(FIRST_STEP, passed=("25%", "50%"), weight=50, since=None, entered=ago_time(61)),
             champion=slot(BLUE, "1", 2, ready=1, unavailable_for=30),
             green=2,
         ),
@@ -125,7 +125,7 @@ TRIAL = [
     ),
     Case(
         "a step lasts its time",
-        trial_world(replace(FIRST_STEP, since=ago(4))),
+        trial_world(replace(FIRST_STEP, since=ago_time(4))),
         reasons.ROLLING_OUT,
         "of 10s",
         candidate=V2,
@@ -171,12 +171,14 @@ TRIAL = [
     ),
     Case(
         "a pod that joined the trial later counts from zero",
-        trial_world(replace(FIRST_STEP, exposure=Exposure(ago(11), {"green-7": CounterBaseline()})), whole=COUNTING),
+        trial_world(
+            replace(FIRST_STEP, exposure=Exposure(ago_time(11), {"green-7": CounterBaseline()})), whole=COUNTING
+        ),
         **ADVANCES,
     ),
     Case(
         "but not where there are more pods than baselines",
-        trial_world(replace(FIRST_STEP, exposure=Exposure(ago(11), {}, partial=True)), whole=COUNTING),
+        trial_world(replace(FIRST_STEP, exposure=Exposure(ago_time(11), {}, partial=True)), whole=COUNTING),
         reasons.ROLLING_OUT,
         "0 of 250 requests",
         candidate=V2,
@@ -218,7 +220,9 @@ TRIAL = [
     Case(
         "an approval is waited for, by name",
         trial_world(
-            Trial(V2, entered=ago(9), since=ago(8)), readings={}, whole=spec(rollout={"steps": [{"approval": {}}]})
+            Trial(V2, entered=ago_time(9), since=ago_time(8)),
+            readings={},
+            whole=spec(rollout={"steps": [{"approval": {}}]}),
         ),
         reasons.AWAITING_APPROVAL,
         f"annotation viridian.dev/approve={V2}",
@@ -229,7 +233,7 @@ TRIAL = [
     Case(
         "an approval of another revision is none",
         trial_world(
-            Trial(V2, entered=ago(9), since=ago(8)),
+            Trial(V2, entered=ago_time(9), since=ago_time(8)),
             readings={},
             whole=spec(rollout={"steps": [{"approval": {}}]}),
             annotations=commands(approve=V1),
@@ -242,7 +246,7 @@ TRIAL = [
     Case(
         "approved by name, it goes on",
         trial_world(
-            Trial(V2, entered=ago(9), since=ago(8)),
+            Trial(V2, entered=ago_time(9), since=ago_time(8)),
             readings={},
             whole=spec(rollout={"steps": [{"approval": {}}]}),
             annotations=commands(approve=V2),
@@ -259,10 +263,10 @@ TRIAL = [
             Trial(
                 V2,
                 ("approval",),
-                entered=ago(9),
-                since=ago(8),
+                entered=ago_time(9),
+                since=ago_time(8),
                 approved=f"viridian.dev/approve={V2}",
-                approved_at=ago(9),
+                approved_at=ago_time(9),
             ),
             readings={},
             whole=spec(rollout={"steps": [{"approval": {}}, {"approval": {"message": "really?"}}]}),
@@ -280,10 +284,10 @@ TRIAL = [
             Trial(
                 V2,
                 ("approval",),
-                entered=ago(9),
-                since=ago(8),
+                entered=ago_time(9),
+                since=ago_time(8),
                 approved=f"viridian.dev/approve={V2}",
-                approved_at=ago(9),
+                approved_at=ago_time(9),
             ),
             readings={},
             whole=spec(rollout={"steps": [{"approval": {}}, {"approval": {}}]}),
@@ -298,7 +302,7 @@ TRIAL = [
     Case(
         "an approval from before a rejection does not count after the retry",
         trial_world(
-            Trial(V2, entered=ago(9), since=ago(8)),
+            Trial(V2, entered=ago_time(9), since=ago_time(8)),
             readings={},
             whole=spec(rollout={"steps": [{"approval": {}}]}),
             annotations=commands(approve=V2),
@@ -423,7 +427,7 @@ TRIAL = [
     ),
     Case(
         "so does a version that was deleted: nobody meets it more often",
-        trial_world(replace(FIRST_STEP, passed=("25%",), since=""), wanted=NO_VERSION, blue=2, green=2),
+        trial_world(replace(FIRST_STEP, passed=("25%",), since=None), wanted=NO_VERSION, blue=2, green=2),
         reasons.VERSION_GONE,
         candidate=V2,
         champion=V1,
@@ -433,7 +437,7 @@ TRIAL = [
     Case(
         "and it is not promoted",
         trial_world(
-            replace(FIRST_STEP, passed=("25%", "50%"), weight=50, since=""), wanted=NO_VERSION, blue=2, green=2
+            replace(FIRST_STEP, passed=("25%", "50%"), weight=50, since=None), wanted=NO_VERSION, blue=2, green=2
         ),
         reasons.VERSION_GONE,
         candidate=V2,
@@ -463,7 +467,7 @@ def edited(trial: Trial, *steps: Any, **more: Any) -> RolloutInput:
 
 AT_APPROVAL = replace(FIRST_STEP, passed=("25%",))
 BEYOND_APPROVAL = replace(
-    FIRST_STEP, passed=("25%", "approval"), weight=50, approved=f"viridian.dev/approve={V2}", approved_at=ago(20)
+    FIRST_STEP, passed=("25%", "approval"), weight=50, approved=f"viridian.dev/approve={V2}", approved_at=ago_time(20)
 )
 EDITED = [
     Case(
@@ -508,7 +512,7 @@ EDITED = [
     ),
     Case(
         "what comes after the present step may be edited freely",
-        edited(replace(AT_APPROVAL, since=ago(5)), A_QUARTER, {**A_HALF, "weight": 25}, SIGN_OFF),
+        edited(replace(AT_APPROVAL, since=ago_time(5)), A_QUARTER, {**A_HALF, "weight": 25}, SIGN_OFF),
         reasons.ROLLING_OUT,
         "of 10s",
         candidate=V2,
@@ -517,7 +521,7 @@ EDITED = [
     ),
     Case(
         "another duration of a step behind it changes nothing",
-        edited(replace(BEYOND_APPROVAL, since=ago(5)), {**A_QUARTER, "duration": "9h"}, SIGN_OFF, A_HALF, blue=2),
+        edited(replace(BEYOND_APPROVAL, since=ago_time(5)), {**A_QUARTER, "duration": "9h"}, SIGN_OFF, A_HALF, blue=2),
         reasons.ROLLING_OUT,
         "of 10s",
         candidate=V2,
@@ -526,7 +530,7 @@ EDITED = [
     ),
     Case(
         "steps that were removed at the end are over",
-        edited(replace(BEYOND_APPROVAL, since="", weight=25), A_QUARTER, blue=2, green=2),
+        edited(replace(BEYOND_APPROVAL, since=None, weight=25), A_QUARTER, blue=2, green=2),
         reasons.ROLLING_OUT,
         "step promote",
         candidate=V2,
@@ -545,30 +549,30 @@ EDITED = [
     ),
 ]
 
-TO_HALF = replace(FIRST_STEP, passed=("25%",), since="")
+TO_HALF = replace(FIRST_STEP, passed=("25%",), since=None)
 PAUSES: dict[str, Any] = {"reason": reasons.PAUSED, "waiting": "spec.rollout.paused", "candidate": V2, "champion": V1}
 PAUSED = [
     Case(
         "a step that was entered gets no users while paused, though its pods are there",
-        trial_world(replace(ENTERED, entered=""), whole=paused(), readings={}),
+        trial_world(replace(ENTERED, entered=None), whole=paused(), readings={}),
         **PAUSES,
         trial=(0, 0),
     ),
     Case(
         "nor do users meet it more often",
-        trial_world(replace(TO_HALF, entered=""), whole=paused(), blue=2, green=2),
+        trial_world(replace(TO_HALF, entered=None), whole=paused(), blue=2, green=2),
         **PAUSES,
         trial=(1, 25),
     ),
     Case(
         "its pods have no deadline meanwhile",
-        trial_world(replace(TO_HALF, entered=ago(30)), whole=paused()),
+        trial_world(replace(TO_HALF, entered=ago_time(30)), whole=paused()),
         **PAUSES,
         trial=(1, 25),
     ),
     Case(
         "and all of it afterwards",
-        trial_world(replace(TO_HALF, entered="")),
+        trial_world(replace(TO_HALF, entered=None)),
         reasons.ROLLING_OUT,
         "the pods of step 50%",
         candidate=V2,
@@ -587,7 +591,7 @@ PAUSED = [
     Case(
         "one that does not become ready again is sent home while paused",
         trial_world(
-            replace(TO_HALF, entered=""),
+            replace(TO_HALF, entered=None),
             whole=paused(),
             challenger=slot(GREEN, "2", 1, ready=0, unavailable_for=61),
             readings={},
@@ -603,7 +607,7 @@ PAUSED = [
 
 def test_a_pause_keeps_the_pods_that_make_the_weight() -> None:
     """Ready pods share the traffic: those of the next step would be its weight."""
-    plan = decide(trial_world(replace(TO_HALF, entered=""), whole=paused()), NOW)
+    plan = decide(trial_world(replace(TO_HALF, entered=None), whole=paused()), NOW)
     assert not any(isinstance(a, Apply) and a.manifest["kind"] == "Deployment" for a in plan.actions)
 
 
@@ -634,7 +638,7 @@ ALONE = [
     Case(
         "so does a blindness that has lasted too long",
         trial_world(
-            replace(FIRST_STEP, blind_since=ago(3601)),
+            replace(FIRST_STEP, blind_since=ago_time(3601)),
             readings={},
             whole=spec(rollout={"analysis": {"onNoData": "Rollback"}}),
             **DEAD,

@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.snapshots import (
     SETTINGS,
-    ago,
+    ago_time,
     snapshot,
     spec,
 )
@@ -23,8 +23,8 @@ from viridian.api.names import SLOT_LABEL, TRAFFIC_ANNOTATION, Slot
 from viridian.rollout import records
 from viridian.rollout.render import objects
 from viridian.rollout.render.pod_template import pod_template
-from viridian.rollout.traffic import record as traffic
-from viridian.rollout.traffic.record import Reverted
+from viridian.rollout.traffic import service as traffic
+from viridian.rollout.traffic.record import Reverted, dump
 
 
 class TestGolden:
@@ -56,9 +56,9 @@ class TestGolden:
 
 
 def test_the_traffic_record_survives_the_way_through_the_annotation() -> None:
-    whole = on_trial(FIRST_STEP, reverted=Reverted(V2, "Rejected", "MetricBreach", "bad", ago(1)))
-    stored: dict[str, Any] = {"metadata": {"annotations": {TRAFFIC_ANNOTATION: traffic.dump(whole)}}}
-    assert traffic.parse(stored) == whole
+    whole = on_trial(FIRST_STEP, reverted=Reverted(V2, "Rejected", "MetricBreach", "bad", ago_time(1)))
+    stored: dict[str, Any] = {"metadata": {"annotations": {TRAFFIC_ANNOTATION: dump(whole)}}}
+    assert traffic.record_of(stored) == whole
 
 
 @pytest.mark.parametrize(
@@ -71,11 +71,11 @@ def test_the_traffic_record_survives_the_way_through_the_annotation() -> None:
     ],
 )  # fmt: skip
 def test_what_is_no_traffic_record_is_none(text: str) -> None:
-    assert traffic.parse({"metadata": {"annotations": {TRAFFIC_ANNOTATION: text}}}) is None
+    assert traffic.record_of({"metadata": {"annotations": {TRAFFIC_ANNOTATION: text}}}) is None
 
 
 def test_a_field_of_a_newer_operator_is_passed_over() -> None:
     text = '{"champion": "blue", "revision": "a", "since": "", "mirror": {"share": 1}}'
-    found = traffic.parse({"metadata": {"annotations": {TRAFFIC_ANNOTATION: text}}})
+    found = traffic.record_of({"metadata": {"annotations": {TRAFFIC_ANNOTATION: text}}})
     assert found is not None
     assert found.revision == "a"

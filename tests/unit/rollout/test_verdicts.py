@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from tests.support.snapshots import (
-    ago,
+    NOW,
+    ago_time,
     answers,
     slot,
     unreadable,
@@ -19,6 +20,7 @@ from tests.unit.rollout.cases import (
     V2,
     move_of,
     on_trial,
+    said_of,
     trial_world,
     with_metrics,
 )
@@ -33,14 +35,15 @@ VERDICTS: dict[str, Any] = {"NoData": {}, "ProviderError": unreadable(slot(GREEN
 @pytest.mark.parametrize("verdict", VERDICTS)
 def test_blindness_holds_and_then_the_policy_acts(verdict: str, held: float | None, policy: str) -> None:
     whole = with_metrics(**{f"on{verdict}": policy, "maxHold": "1h"})
-    trial = replace(FIRST_STEP, blind_since=ago(held) if held is not None else "")
-    move = move_of(trial_world(trial, whole=whole, readings=VERDICTS[verdict]))
+    trial = replace(FIRST_STEP, blind_since=ago_time(held) if held is not None else None)
+    shown = trial_world(trial, whole=whole, readings=VERDICTS[verdict])
+    move = move_of(shown)
     assert move.traffic is not None
     if held != 3601.0 or policy == "Hold":
         assert (move.reason, move.challenger) == (verdict, V2)
-        assert move.waiting_for.endswith("held")
+        assert said_of(shown, move).endswith("held")
         assert move.traffic.trial is not None
-        assert move.traffic.trial.blind_since == (trial.blind_since or ago(0))
+        assert move.traffic.trial.blind_since == (trial.blind_since or NOW)
     elif policy == "Rollback":
         assert move.reason == reasons.BLIND_TOO_LONG
         assert move.traffic.trial is None
@@ -58,15 +61,16 @@ def test_a_breach_acts_as_the_policy_says(policy: str) -> None:
 
 
 def test_sight_that_comes_back_is_recorded_before_anything_else() -> None:
-    move = move_of(trial_world(replace(FIRST_STEP, blind_since=ago(5))))
+    move = move_of(trial_world(replace(FIRST_STEP, blind_since=ago_time(5))))
     assert move.traffic == on_trial(FIRST_STEP)
 
 
 def test_a_slow_challenger_is_sent_home_by_its_quantile() -> None:
     challenger = slot(GREEN, "2", 1)
-    move = move_of(trial_world(FIRST_STEP, readings=answers(challenger, 500, seconds=0.8)))
+    shown = trial_world(FIRST_STEP, readings=answers(challenger, 500, seconds=0.8))
+    move = move_of(shown)
     assert move.reason == reasons.METRIC_BREACH
-    assert "latency-p95" in move.waiting_for
+    assert "latency-p95" in said_of(shown, move)
 
 
 @pytest.mark.parametrize(("consecutive", "reverted"), [(1, True), (3, True), (5, False)])
@@ -78,7 +82,7 @@ def test_consecutive_looks_must_all_breach(consecutive: int, reverted: bool) -> 
         uid: (*healthy[:-3], *(replace(r, requests={**r.requests, **bad(r.total)}) for r in healthy[-3:]))
         for uid, healthy in answers(challenger, 500).items()
     }
-    move = move_of(trial_world(replace(FIRST_STEP, since=ago(5)), whole=whole, readings=readings))
+    move = move_of(trial_world(replace(FIRST_STEP, since=ago_time(5)), whole=whole, readings=readings))
     assert (move.reason == reasons.METRIC_BREACH) == reverted
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.snapshots import NOW, ago, record, slot, snapshot
+from tests.support.snapshots import NOW, ago, ago_time, record, slot, snapshot
 from tests.unit.rollout.cases import (
     BLUE,
     BOTH_STEPS,
@@ -86,10 +86,10 @@ STAGES: dict[str, Callable[[Hamper], RolloutInput]] = {
         ENTERED, champion=lacking(BLUE, "1", 3, 2, hamper), readings={}
     ),
     "in a step": lambda hamper: trial_world(
-        replace(FIRST_STEP, since=ago(4)), champion=lacking(BLUE, "1", 3, 2, hamper)
+        replace(FIRST_STEP, since=ago_time(4)), champion=lacking(BLUE, "1", 3, 2, hamper)
     ),
     "the promotion": lambda hamper: trial_world(
-        replace(FIRST_STEP, passed=BOTH_STEPS, weight=50, since="", entered=ago(5)),
+        replace(FIRST_STEP, passed=BOTH_STEPS, weight=50, since=None, entered=ago_time(5)),
         blue=2,
         challenger=lacking(GREEN, "2", 2, 1, hamper),
     ),
@@ -162,7 +162,7 @@ def test_a_pod_that_is_ready_complains_of_nothing() -> None:
 
 def test_the_rejection_carries_the_cause() -> None:
     hamper, words = CAUSES["quota"]
-    late = replace(FIRST_STEP, passed=BOTH_STEPS, weight=50, since="", entered=ago(61))
+    late = replace(FIRST_STEP, passed=BOTH_STEPS, weight=50, since=None, entered=ago_time(61))
     plan = decide(trial_world(late, blue=2, challenger=lacking(GREEN, "2", 2, 1, hamper)), NOW)
     assert plan.status is not None
     assert words in plan.status["rejected"][0]["message"]

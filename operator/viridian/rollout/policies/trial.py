@@ -1,399 +1,301 @@
-"""A challenger's way: deployed, step after step, promoted. Each question is a check that gives a move or nothing."""
+"""A challenger on trial: rejected, held, or one step further, and promoted after the last one."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Final
 
 from viridian.api import durations, reasons
 from viridian.api.modeldeployment import OnBlind, OnBreach
-from viridian.api.names import APPROVE_ANNOTATION, Slot
+from viridian.api.names import Slot
 from viridian.api.samples import Idle
 from viridian.core.obstacles import needed
-from viridian.core.plan import Event, EventType
-from viridian.core.times import format_time_micros, older_than, parse_time
-from viridian.judgement.canary import CanaryVerdict, Judgement, overall
-from viridian.rollout.analysis import exposure as exposures
-from viridian.rollout.analysis.evidence import counting, judgements
-from viridian.rollout.decision import Close, RolloutDecision
-from viridian.rollout.policies import rollback
-from viridian.rollout.state import RolloutState, step_identity, step_name, target_weight
-from viridian.rollout.traffic.capacity import PodSplit, pods_for
-from viridian.rollout.traffic.record import Traffic, Trial
+from viridian.core.times import older_than
+from viridian.judgement.canary import CanaryVerdict, overall
+from viridian.rollout.analysis.pods import counting
+from viridian.rollout.decision import Close, RolloutDecision, Wait, WaitKind
+from viridian.rollout.policies.availability import crash_loop
+from viridian.rollout.policies.breaches import breach_began, breached
+from viridian.rollout.policies.chain import Chain, first
+from viridian.rollout.policies.commands import approval, approval_to_give
+from viridian.rollout.policies.steps import (
+    enter,
+    in_new_step,
+    not_ready,
+    pods_needed,
+    present_step,
+    rejection,
+    rises,
+    step_identity,
+    step_name,
+    target_weight,
+)
+from viridian.rollout.sentences import awaited
+from viridian.rollout.state import RolloutState
+from viridian.rollout.traffic import exposure as exposures
+from viridian.rollout.traffic.record import Reverted, Trial
 
-# As long as proxies may take to hear of the new split.
-_SHUFFLE_SECONDS = 2
-# A champion that lacks pods for so long does not hold up a challenger that has its own.
-_CHAMPION_GIVEN_UP_AFTER = timedelta(minutes=1)
-
-
-def pods_wanted(state: RolloutState, trial: Trial | None) -> PodSplit:
-    """Pods of champion and challenger in the present step; before the first one, as many as that will need.
-
-    They make the weight, so a pause keeps them at the one that was reached.
-    """
-    replicas, surge, steps = state.spec.server.replicas, state.spec.rollout.max_surge, state.steps
-    if trial is not None and trial.weight > 0 and state.halted and _rises(state, trial):
-        return pods_for(trial.weight, replicas, surge)
-    index = trial.step if trial is not None else 0
-    if index >= len(steps):
-        return PodSplit(max(1, replicas), max(1, replicas))
-    return pods_for(target_weight(steps, index), replicas, surge)
-
-
-def _rises(state: RolloutState, trial: Trial) -> bool:
-    """Whether users are to meet the challenger more often in the present step than they do."""
-    promoting = trial.step >= len(state.steps)
-    return (100 if promoting else target_weight(state.steps, trial.step)) > trial.weight
+_SHUFFLE_SECONDS: Final = 2
+"""As long as proxies may take to hear of the new split."""
+_CHAMPION_GIVEN_UP_AFTER: Final = timedelta(minutes=1)
+"""A champion that lacks pods for so long does not hold up a challenger that has its own."""
 
 
-# ---- Before any traffic ----
-
-
-def deploying(state: RolloutState, traffic: Traffic, revision: str) -> RolloutDecision:
-    """The challenger gets ready in the other slot, then its first step begins."""
-    slot = traffic.champion.other
-    slot_state, shown = state.slot(slot), state.version_of(revision)
-    if slot_state is None or slot_state.revision != revision:
-        started = Event(
-            EventType.NORMAL, reasons.EVENT_ROLLOUT_STARTED, f"{shown} is deployed to {slot}, without traffic"
-        )
-        return RolloutDecision(traffic, reasons.DEPLOYING, f"{shown} to become ready", revision, events=(started,))
-    if slot_state.refused is not None:
-        return rollback.reject(state, traffic, revision, *slot_state.refused)
-    known = state.record(revision)
-    # A former champion is ready or not; how often it was started anew in its life says nothing about it now.
-    crashes = None if known and known.promoted_at else rollback.crash_loop(state, slot, revision)
-    if slot_state.deadline_exceeded or crashes:
-        message = crashes or _not_ready(state, slot)
-        return rollback.reject(state, traffic, revision, reasons.PROGRESS_DEADLINE_EXCEEDED, message)
-    if not slot_state.settled:
-        waiting = f"{shown} to become ready{state.failure_message(slot)}"
-        return RolloutDecision(traffic, reasons.DEPLOYING, waiting, revision)
-    if state.halted:
-        return _halt(state, traffic, revision)
-    return _enter(state, traffic, Trial(revision))
-
-
-def _halt(state: RolloutState, traffic: Traffic, revision: str) -> RolloutDecision:
-    """Where a person or the registry stops the challenger."""
-    reason, waiting = state.halted or ("", "")
-    stalled = (reason, f"waiting for {waiting}") if reason == reasons.VERSION_GONE else None
-    return RolloutDecision(traffic, reason, waiting, revision, stalled=stalled)
-
-
-def _not_ready(state: RolloutState, slot: Slot) -> str:
-    deadline, failure_message = state.spec.rollout.progress_deadline, state.failure_message(slot)
-    return f"not ready within {deadline} (spec.rollout.progressDeadline){failure_message}"
-
-
-def _enter(state: RolloutState, traffic: Traffic, trial: Trial) -> RolloutDecision:
-    exposure = trial.exposure or exposures.begun(counting(state, traffic.champion.other), state.now)
-    trial = replace(trial, entered=format_time_micros(state.now), exposure=exposure)
-    name = step_name(state.steps, trial.step)
-    event = Event(
-        EventType.NORMAL, reasons.EVENT_STEP_ADVANCED, f"{state.version_of(trial.revision)} enters step {name}"
-    )
-    return RolloutDecision(
-        replace(traffic, trial=trial), reasons.ROLLING_OUT, f"the pods of step {name}", trial.revision, events=(event,)
-    )
-
-
-# ---- On trial ----
-
-
-def on_trial(state: RolloutState, traffic: Traffic, trial: Trial) -> RolloutDecision:
-    """The challenger is in a step: revert, hold or go on."""
-    said = judgements(state, traffic.champion.other, trial.exposure) if trial.weight > 0 else ()
-    for check in (
-        _undeployed,
-        _broken,
-        _edited,
-        _late,
-        _clock,
-        _counting,
-        _blind,
-        _reach_split,
-        _hold,
-        _advance,
-    ):
-        decision = check(state, traffic, trial, said)
-        if decision is not None:
-            return replace(decision, judgements=said)
-    return RolloutDecision(traffic, reasons.ROLLING_OUT, "", trial.revision, said)
-
-
-def _undeployed(
-    state: RolloutState, traffic: Traffic, trial: Trial, _: tuple[Judgement, ...]
-) -> RolloutDecision | None:
-    """Somebody took its Deployment away: that is not the model's fault, so it is deployed and tried anew."""
-    slot_state = state.slot(traffic.champion.other)
-    if slot_state is not None and slot_state.revision == trial.revision:
+def is_on_trial(state: RolloutState) -> RolloutDecision | None:
+    if state.serving.trial is None:
         return None
-    waiting = f"{state.version_of(trial.revision)} to be deployed again"
-    return RolloutDecision(replace(traffic, trial=None), reasons.DEPLOYING, waiting, trial.revision)
+    decision = first(TRIAL, state)
+    return replace(decision, judgements=state.judgements) if decision is not None else None
 
 
-def _broken(state: RolloutState, traffic: Traffic, trial: Trial, said: tuple[Judgement, ...]) -> RolloutDecision | None:
-    slot = traffic.champion.other
-    crashes = rollback.crash_loop(state, slot, trial.revision, trial.exposure)
-    if crashes:
-        return rollback.reject(state, traffic, trial.revision, reasons.METRIC_BREACH, crashes)
-    worst = rollback.breached(said)
-    if worst is not None:
-        if state.spec.rollout.analysis.on_breach is OnBreach.HOLD:
-            return RolloutDecision(
-                traffic, reasons.BREACHED, f"{worst.message}; held, since onBreach is Hold", trial.revision
-            )
-        first = rollback.breach_began(state, slot, trial.exposure, worst)
-        return rollback.reject(state, traffic, trial.revision, reasons.METRIC_BREACH, worst.message, breach_at=first)
-    return None
+def is_superseded(state: RolloutState) -> RolloutDecision | None:
+    """Another revision is desired now, or none: the one on trial makes room, and is not held to have failed."""
+    trial = state.serving.trial
+    if trial is None or trial.revision == state.challenger:
+        return None
+    return RolloutDecision.supersede(state.serving, trial.revision, state.challenger, exposed=trial.weight > 0)
 
 
-def _edited(state: RolloutState, traffic: Traffic, trial: Trial, _: tuple[Judgement, ...]) -> RolloutDecision | None:
-    """Steps that were edited behind its back: it goes on at the first one that it has not passed for sure."""
+def lost_its_deployment(state: RolloutState) -> RolloutDecision | None:
+    """Somebody deleted its Deployment: that is not the model's fault, so it is deployed and tried anew."""
+    revision = state.trial.revision
+    if state.other is not None and state.other.revision == revision:
+        return None
+    traffic = replace(state.serving, trial=None)
+    return RolloutDecision.hold(traffic, Wait(WaitKind.DEPLOYED_AGAIN, revision), revision)
+
+
+def crashes(state: RolloutState) -> RolloutDecision | None:
+    message = crash_loop(state, state.other_slot, state.trial.revision, state.trial.exposure)
+    return rejection(state, state.trial.revision, reasons.METRIC_BREACH, message) if message else None
+
+
+def breaches_a_bound(state: RolloutState) -> RolloutDecision | None:
+    worst = breached(state)
+    if worst is None:
+        return None
+    if state.spec.rollout.analysis.on_breach is OnBreach.HOLD:
+        return _hold(state, Wait(WaitKind.BREACH_HELD, detail=worst.message))
+    revision, began = state.trial.revision, breach_began(state)
+    lost = Reverted(revision, reasons.REJECTED, reasons.METRIC_BREACH, worst.message, state.now, began)
+    return RolloutDecision.reject(state.serving, lost)
+
+
+def steps_were_edited(state: RolloutState) -> RolloutDecision | None:
+    """It goes on at the first step that it has not passed for sure."""
+    trial = state.trial
     there = [step_identity(step) for step in state.steps]
     same = [passed == known for passed, known in zip(trial.passed, there, strict=False)]
     sure = same.index(False) if False in same else len(same)
-    if sure == trial.step:
-        return None
-    return _enter(state, traffic, _in_new_step(trial, trial.passed[:sure]))
+    return enter(state, in_new_step(trial, trial.passed[:sure])) if sure != trial.step else None
 
 
-def _in_new_step(trial: Trial, passed: tuple[str, ...]) -> Trial:
-    return replace(trial, passed=passed, since="", blind_since="")
-
-
-def _late(state: RolloutState, traffic: Traffic, trial: Trial, _: tuple[Judgement, ...]) -> RolloutDecision | None:
+def missed_its_deadline(state: RolloutState) -> RolloutDecision | None:
     """A challenger's pods of a step have a deadline, and so have those that were there and are ready no more.
 
     What the champion lacks is not the challenger's failing.
     """
-    slot, deadline = traffic.champion.other, durations.parse(state.spec.rollout.progress_deadline)
-    slot_state = state.slot(slot)
+    trial, slot = state.trial, state.other_slot
+    deadline = durations.parse(state.spec.rollout.progress_deadline)
     message = ""
-    if (
-        slot_state is not None
-        and not slot_state.serves
-        and older_than(slot_state.unavailable_since, deadline, state.now)
-    ):
-        message = _not_ready(state, slot)
-    elif not trial.since and older_than(parse_time(trial.entered), deadline, state.now):
-        missing = _challenger_lacks(state, traffic, trial)
-        message = f"step {step_name(state.steps, trial.step)}: still waiting for {missing}" if missing else ""
-    if not message:
-        return None
-    return rollback.reject(state, traffic, trial.revision, reasons.PROGRESS_DEADLINE_EXCEEDED, message)
+    if state.other is not None and not state.other.serves:
+        message = not_ready(state, slot) if older_than(state.other.unavailable_since, deadline, state.now) else ""
+    if not message and trial.since is None and older_than(trial.entered, deadline, state.now):
+        missing, step = _challenger_lacks(state), step_name(state.steps, trial.step)
+        message = f"step {step}: still waiting for {awaited(state, missing)}" if missing is not None else ""
+    return rejection(state, trial.revision, reasons.PROGRESS_DEADLINE_EXCEEDED, message) if message else None
 
 
-def _clock(state: RolloutState, traffic: Traffic, trial: Trial, _: tuple[Judgement, ...]) -> RolloutDecision | None:
-    """While a halt keeps the pods of a step from coming, they have no deadline; afterwards they have all of it.
+def deadline_stops_or_starts(state: RolloutState) -> RolloutDecision | None:
+    """A halt that keeps the pods of a step from coming stops their deadline; afterwards it starts anew.
 
-    So it is while the API server does not take their Deployment: that is no failing of the challenger.
+    So does an API server that does not take their Deployment: that is no failing of the challenger.
     """
-    halted = state.halted is not None and _rises(state, trial)
-    instead_of_refused = not trial.since and bool(needed(state.inputs.obstacles, "Deployment"))
-    stopped = halted or instead_of_refused
-    if stopped == (not trial.entered):
+    trial = state.trial
+    halted = state.halted if rises(state, trial) else None
+    refused = trial.since is None and bool(needed(state.inputs.obstacles, "Deployment"))
+    stopped = halted is not None or refused
+    if stopped == (trial.entered is None):
         return None
-    going_on = replace(traffic, trial=replace(trial, entered="" if stopped else format_time_micros(state.now)))
-    if halted:
-        return _halt(state, going_on, trial.revision)
-    waiting = f"the pods of step {step_name(state.steps, trial.step)}"
-    return RolloutDecision(going_on, reasons.ROLLING_OUT, waiting, trial.revision)
+    going_on = replace(trial, entered=None if stopped else state.now)
+    return _hold(state, halted or Wait(WaitKind.STEP_PODS, step=step_name(state.steps, trial.step)), going_on)
 
 
-def _counting(state: RolloutState, traffic: Traffic, trial: Trial, _: tuple[Judgement, ...]) -> RolloutDecision | None:
+def pods_get_their_baseline(state: RolloutState) -> RolloutDecision | None:
     """A pod that could not be read when users could first meet it has its baseline as soon as it can be."""
+    trial = state.trial
     if trial.weight == 0:
         return None
-    pods = counting(state, traffic.champion.other)
-    known = trial.exposure
+    pods, known = counting(state.inputs, state.other_slot), trial.exposure
     exposure = exposures.with_first_readings(known, pods) if known else exposures.begun(pods, state.now)
     if exposure == known:
         return None
-    read = replace(traffic, trial=replace(trial, exposure=exposure))
-    return RolloutDecision(read, reasons.ROLLING_OUT, "the first requests to count", trial.revision)
+    return _hold(state, Wait(WaitKind.FIRST_READINGS), replace(trial, exposure=exposure))
 
 
-def _blind(state: RolloutState, traffic: Traffic, trial: Trial, said: tuple[Judgement, ...]) -> RolloutDecision | None:
-    """Blindness holds the rollout; how long, and what then, is the user's choice."""
-    analysis, verdict = state.spec.rollout.analysis, overall(said)
+def cannot_be_judged(state: RolloutState) -> RolloutDecision | None:
+    """Without figures the rollout is held; how long, and what then, is the user's choice."""
+    trial, analysis, verdict = state.trial, state.spec.rollout.analysis, overall(state.judgements)
     if verdict is CanaryVerdict.PASS:
-        return _with_blindness(traffic, trial, "") if trial.blind_since else None
-    reason = reasons.NO_DATA if verdict is CanaryVerdict.NO_DATA else reasons.PROVIDER_ERROR
-    message = next(judgement.message for judgement in said if judgement.verdict is verdict)
-    if not trial.blind_since:
-        return _with_blindness(traffic, trial, format_time_micros(state.now), reason, message)
-    policy = analysis.on_no_data if verdict is CanaryVerdict.NO_DATA else analysis.on_provider_error
-    since = parse_time(trial.blind_since) or state.now
-    if policy is OnBlind.HOLD or state.now < since + durations.parse(analysis.max_hold):
-        return RolloutDecision(traffic, reason, f"{message}; held", trial.revision)
+        seeing = replace(trial, blind_since=None)
+        return _hold(state, Wait(WaitKind.NEXT_LOOK), seeing) if trial.blind_since is not None else None
+    no_data = verdict is CanaryVerdict.NO_DATA
+    message = next(judgement.message for judgement in state.judgements if judgement.verdict is verdict)
+    wait = Wait(WaitKind.SAMPLES if no_data else WaitKind.METRICS_SOURCE, detail=message)
+    if trial.blind_since is None:
+        return _hold(state, wait, replace(trial, blind_since=state.now))
+    policy = analysis.on_no_data if no_data else analysis.on_provider_error
+    if policy is OnBlind.HOLD or state.now < trial.blind_since + durations.parse(analysis.max_hold):
+        return _hold(state, wait)
     if policy is OnBlind.ROLLBACK:
         held = f"{message}; held for {analysis.max_hold} (maxHold)"
-        return rollback.reject(state, traffic, trial.revision, reasons.BLIND_TOO_LONG, held)
+        return rejection(state, trial.revision, reasons.BLIND_TOO_LONG, held)
     return None
 
 
-def _with_blindness(traffic: Traffic, trial: Trial, since: str, reason: str = "", message: str = "") -> RolloutDecision:
-    held = f"{message}; held" if since else "the next look"
-    return RolloutDecision(
-        replace(traffic, trial=replace(trial, blind_since=since)), reason or reasons.ROLLING_OUT, held, trial.revision
-    )
-
-
-def _reach_split(
-    state: RolloutState, traffic: Traffic, trial: Trial, _: tuple[Judgement, ...]
-) -> RolloutDecision | None:
-    """The clock of a step starts when its pods are there; a step whose weight is edited starts anew."""
-    weight = target_weight(state.steps, trial.step)
-    if trial.step >= len(state.steps) or (trial.since and trial.weight == weight):
+def has_not_reached_its_weight(state: RolloutState) -> RolloutDecision | None:
+    """The time of a step starts when its pods are there; a step whose weight is edited starts anew."""
+    trial, weight = state.trial, target_weight(state.steps, state.trial.step)
+    if present_step(state) is None or (trial.since is not None and trial.weight == weight):
         return None
-    if state.halted and _rises(state, trial):
-        return _halt(state, traffic, trial.revision)
-    missing = _missing_pods(state, traffic, trial)
-    if missing:
-        return RolloutDecision(traffic, reasons.ROLLING_OUT, missing, trial.revision)
-    pods = counting(state, traffic.champion.other)
-    going_on = trial.exposure if trial.weight > 0 else None
-    exposure = exposures.in_next_step(going_on, pods) if going_on else exposures.begun(pods, state.now)
-    reached = replace(trial, weight=weight, since=format_time_micros(state.now), exposure=exposure)
-    return RolloutDecision(
-        replace(traffic, trial=reached),
-        reasons.ROLLING_OUT,
-        "the first answers",
-        trial.revision,
-        close=_shuffle(traffic, weight) if weight != trial.weight else None,
-    )
+    if state.halted and rises(state, trial):
+        return _hold(state, state.halted)
+    if missing := _missing_pods(state):
+        return _hold(state, missing)
+    pods = counting(state.inputs, state.other_slot)
+    known = trial.exposure if trial.weight > 0 else None
+    exposure = exposures.in_next_step(known, pods) if known else exposures.begun(pods, state.now)
+    reached = replace(trial, weight=weight, since=state.now, exposure=exposure)
+    held = _hold(state, Wait(WaitKind.FIRST_ANSWERS), reached)
+    return replace(held, close=_shuffle(state, weight)) if weight != trial.weight else held
 
 
-def _shuffle(traffic: Traffic, weight: int) -> Close | None:
+def is_halted(state: RolloutState) -> RolloutDecision | None:
+    return _hold(state, state.halted) if state.halted else None
+
+
+def lacks_approval(state: RolloutState) -> RolloutDecision | None:
+    step = present_step(state)
+    if step is None or step.approval is None or approval(state) is not None:
+        return None
+    message = step.approval.message or ""
+    return _hold(state, Wait(WaitKind.APPROVAL, state.trial.revision, need=approval_to_give(state), detail=message))
+
+
+def has_not_lasted(state: RolloutState) -> RolloutDecision | None:
+    step = present_step(state)
+    if step is None:
+        return None
+    left = (state.trial.since or state.now) + durations.parse(step.duration) - state.now
+    if left <= timedelta():
+        return None
+    return _hold(state, Wait(WaitKind.STEP_DURATION, remaining=left, detail=step.duration))
+
+
+def lacks_requests(state: RolloutState) -> RolloutDecision | None:
+    step = present_step(state)
+    if step is None or not step.min_requests:
+        return None
+    answered = _answered(state)
+    if answered >= step.min_requests:
+        return None
+    return _hold(state, Wait(WaitKind.STEP_REQUESTS, have=answered, need=step.min_requests))
+
+
+def enters_its_next_step(state: RolloutState) -> RolloutDecision | None:
+    trial, step = state.trial, present_step(state)
+    if step is None:
+        return None
+    ahead = in_new_step(trial, (*trial.passed, step_identity(step)))
+    order = approval(state) if step.approval is not None else None
+    return enter(state, replace(ahead, approved=order, approved_at=state.now) if order is not None else ahead)
+
+
+def lacks_pods_for_the_promotion(state: RolloutState) -> RolloutDecision | None:
+    missing = _missing_pods(state)
+    return _hold(state, missing) if missing is not None else None
+
+
+def is_promoted(state: RolloutState) -> RolloutDecision | None:
+    trial, slot = state.trial, state.other_slot
+    known = trial.exposure if trial.weight > 0 else exposures.begun(counting(state.inputs, slot), state.now)
+    return RolloutDecision.promote(state.serving, slot, trial.revision, state.now, known)
+
+
+TRIAL: Final[Chain] = (
+    lost_its_deployment,  # without it there is nothing to judge
+    crashes,  # the ways back come before everything that could wait
+    breaches_a_bound,
+    steps_were_edited,  # what follows presumes the step
+    missed_its_deadline,  # judged by the deadline as it stands, before a halt stops that
+    deadline_stops_or_starts,
+    pods_get_their_baseline,  # before blindness, which may be for want of one
+    cannot_be_judged,  # nothing goes further that nobody can see
+    has_not_reached_its_weight,
+    is_halted,  # after the weight: a pause keeps the one that was reached
+    lacks_approval,  # the conditions of a step
+    has_not_lasted,
+    lacks_requests,
+    enters_its_next_step,  # nothing held it back
+    lacks_pods_for_the_promotion,
+    is_promoted,
+)
+
+
+def _hold(state: RolloutState, wait: Wait, trial: Trial | None = None) -> RolloutDecision:
+    """The challenger stays where it is; `trial` is what its record says from now on."""
+    traffic = replace(state.serving, trial=trial) if trial is not None else state.serving
+    return RolloutDecision.hold(traffic, wait, state.trial.revision)
+
+
+def _shuffle(state: RolloutState, weight: int) -> Close:
     """Clients that hold on to a connection would never meet the challenger, so all of them connect anew.
 
     On both sides: if only the champion let go, everyone would end up with the challenger. And not for long: each time
     round a slow challenger keeps those who came to it.
     """
+    champion = state.serving.champion
     if weight >= 100:
-        return Close((traffic.champion,), Idle.KEEP)
-    return Close((traffic.champion, traffic.champion.other), Idle.KEEP, seconds=_SHUFFLE_SECONDS)
+        return Close((champion,), Idle.KEEP)
+    return Close((champion, champion.other), Idle.KEEP, seconds=_SHUFFLE_SECONDS)
 
 
-def _missing_pods(state: RolloutState, traffic: Traffic, trial: Trial) -> str:
+def _missing_pods(state: RolloutState) -> Wait | None:
     """Which pods the step lacks."""
-    return _challenger_lacks(state, traffic, trial) or _champion_lacks(state, traffic, trial)
+    return _challenger_lacks(state) or _champion_lacks(state)
 
 
-def _challenger_lacks(state: RolloutState, traffic: Traffic, trial: Trial) -> str:
-    wanted = pods_wanted(state, trial).challenger
-    return _lacks(state, traffic.champion.other, wanted, state.version_of(trial.revision))
+def _challenger_lacks(state: RolloutState) -> Wait | None:
+    need = pods_needed(state, state.trial).challenger
+    return _lacks(state, WaitKind.PODS, state.other_slot, need, state.trial.revision)
 
 
-def _champion_lacks(state: RolloutState, traffic: Traffic, trial: Trial) -> str:
+def _champion_lacks(state: RolloutState) -> Wait | None:
     """A champion that is short of pods is waited for, but not for long: those that it has are enough then.
 
     One that serves has the time since the step was entered, one that does not the time since it serves no more.
     """
-    slot_state, wanted = state.slot(traffic.champion), pods_wanted(state, trial).champion
-    if slot_state is not None:
-        since = parse_time(trial.entered) if slot_state.serves else slot_state.unavailable_since
+    champion = state.champion
+    if champion is not None:
+        since = state.trial.entered if champion.serves else champion.unavailable_since
         if older_than(since, _CHAMPION_GIVEN_UP_AFTER, state.now):
-            return ""
-    return _lacks(state, traffic.champion, wanted, f"the champion {state.version_of(traffic.revision)}")
+            return None
+    traffic, need = state.serving, pods_needed(state, state.trial).champion
+    return _lacks(state, WaitKind.CHAMPION_PODS, traffic.champion, need, traffic.revision)
 
 
-def _lacks(state: RolloutState, slot: Slot, wanted: int, shown: str) -> str:
+def _lacks(state: RolloutState, kind: WaitKind, slot: Slot, need: int, revision: str) -> Wait | None:
     slot_state = state.slot(slot)
-    if slot_state is not None and slot_state.settled and slot_state.replicas == wanted:
-        return ""
-    ready = slot_state.ready_replicas if slot_state else 0
-    return f"{ready} of {wanted} pods of {slot}, {shown}, to be ready{state.failure_message(slot)}"
-
-
-def _hold(state: RolloutState, traffic: Traffic, trial: Trial, _: tuple[Judgement, ...]) -> RolloutDecision | None:
-    """A step lasts its time, its requests and its approval; a halt stops everything."""
-    if state.halted:
-        return _halt(state, traffic, trial.revision)
-    if trial.step >= len(state.steps):
+    if slot_state is not None and slot_state.settled and slot_state.replicas == need:
         return None
-    step, since = state.steps[trial.step], parse_time(trial.since) or state.now
-    if step.approval is not None and _approval(state, trial) is None:
-        what = f": {step.approval.message}" if step.approval.message else ""
-        value = _approval_to_give(state, trial)
-        asked = f"annotation {APPROVE_ANNOTATION}={value}{what}; end the value in # and your user name"
-        return RolloutDecision(traffic, reasons.AWAITING_APPROVAL, asked, trial.revision)
-    left = since + durations.parse(step.duration) - state.now
-    if left > timedelta():
-        return RolloutDecision(
-            traffic, reasons.ROLLING_OUT, f"{durations.format_duration(left)} of {step.duration}", trial.revision
-        )
-    answered = _answered(state, traffic, trial)
-    if step.min_requests and answered < step.min_requests:
-        return RolloutDecision(
-            traffic, reasons.ROLLING_OUT, f"{answered} of {step.min_requests} requests", trial.revision
-        )
-    return None
+    ready = slot_state.ready_replicas if slot_state else 0
+    return Wait(kind, revision, slot=slot, have=ready, need=need, detail=state.failure_message(slot))
 
 
-def _approval(state: RolloutState, trial: Trial) -> str | None:
-    """A person's approval of this challenger that was not counted yet: each passes one step."""
-    command = state.asked(APPROVE_ANNOTATION, trial.revision)
-    return None if command == trial.approved else command
-
-
-def _approval_to_give(state: RolloutState, trial: Trial) -> str:
-    """What to write for approving this step: the revision, told apart from an approval that was counted before."""
-    given = state.inputs.annotations.get(APPROVE_ANNOTATION, "")
-    return f"{trial.revision}#{trial.step + 1}" if given.partition("#")[0] == trial.revision else trial.revision
-
-
-def _answered(state: RolloutState, traffic: Traffic, trial: Trial) -> int:
+def _answered(state: RolloutState) -> int:
     """Requests of this step."""
-    if trial.exposure is None:
+    if state.trial.exposure is None:
         return 0
-    read = [pod.reading for pod in counting(state, traffic.champion.other) if pod.reading is not None]
-    return int(sum(exposures.answered_in_step(trial.exposure, newest) for newest in read))
-
-
-def _advance(state: RolloutState, traffic: Traffic, trial: Trial, _: tuple[Judgement, ...]) -> RolloutDecision | None:
-    if trial.step < len(state.steps):
-        ahead = _in_new_step(trial, (*trial.passed, step_identity(state.steps[trial.step])))
-        approval = _approval(state, trial) if state.steps[trial.step].approval is not None else None
-        if approval is not None:
-            ahead = replace(ahead, approved=approval, approved_at=format_time_micros(state.now))
-        return _enter(state, traffic, ahead)
-    missing = _missing_pods(state, traffic, trial)
-    if missing:
-        return RolloutDecision(traffic, reasons.ROLLING_OUT, missing, trial.revision)
-    return _promote(state, traffic, trial)
-
-
-def _promote(state: RolloutState, traffic: Traffic, trial: Trial) -> RolloutDecision:
-    revision, slot = trial.revision, traffic.champion.other
-    said = f"{state.version_of(revision)} is the champion; {state.version_of(traffic.revision)} stays warm"
-    return RolloutDecision(
-        Traffic(
-            champion=slot,
-            revision=revision,
-            since=format_time_micros(state.now),
-            former=traffic.revision,
-            exposure=trial.exposure if trial.weight > 0 else exposures.begun(counting(state, slot), state.now),
-        ),
-        reasons.SERVING,
-        "",
-        close=Close((traffic.champion,), Idle.KEEP),
-        events=(Event(EventType.NORMAL, reasons.EVENT_PROMOTED, said),),
-    )
-
-
-def superseded(state: RolloutState, traffic: Traffic, trial: Trial, instead: str | None) -> RolloutDecision:
-    """Another revision is wanted now: the one on trial makes room, without a stain on its name."""
-    then = f"{state.version_of(instead)} is wanted now" if instead else "it is not wanted any more"
-    said = f"{state.version_of(trial.revision)} is taken off trial: {then}"
-    return RolloutDecision(
-        replace(traffic, trial=None, reverted=None),
-        reasons.ROLLING_OUT,
-        "",
-        instead,
-        close=Close((traffic.champion.other,), Idle.KEEP) if trial.weight > 0 else None,
-        events=(Event(EventType.NORMAL, reasons.EVENT_SUPERSEDED, said),),
-    )
+    read = [pod.reading for pod in counting(state.inputs, state.other_slot) if pod.reading is not None]
+    return int(sum(exposures.answered_in_step(state.trial.exposure, newest) for newest in read))

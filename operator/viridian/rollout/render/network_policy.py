@@ -17,12 +17,8 @@ from viridian.api.names import (
     network_policy,
 )
 from viridian.api.samples import MANAGEMENT_PORT as MANAGEMENT_PORT_NUMBER
-from viridian.core.intent import apply_unless_covered
-from viridian.core.plan import Apply, Delete
 from viridian.rollout.input import NetworkAccess, RolloutInput
-from viridian.rollout.render import objects
-from viridian.rollout.slots import DesiredSlots
-from viridian.rollout.state import RolloutState
+from viridian.rollout.manifests import Manifest, metadata
 
 OPERATOR_POD: Mapping[str, str] = {
     "app.kubernetes.io/name": "viridian",
@@ -35,21 +31,7 @@ Port = tuple[str | int, str]
 """Name or number, and protocol."""
 
 
-def limit_access(state: RolloutState, slots: DesiredSlots) -> Iterator[Apply | Delete]:
-    """What brings the NetworkPolicy to what is wanted: there, or not there."""
-    inputs, access = state.inputs, state.inputs.settings.access
-    observed, templates = inputs.network_policy, tuple(_templates(state, slots))
-    if access is None:
-        if observed is not None:
-            metadata = observed["metadata"]
-            yield Delete("networking.k8s.io/v1", "NetworkPolicy", metadata["name"], metadata["uid"])
-    elif templates:
-        action = apply_unless_covered(policy(inputs, access, templates), observed)
-        if action is not None:
-            yield action
-
-
-def policy(inputs: RolloutInput, access: NetworkAccess, templates: Iterable[Template]) -> objects.Manifest:
+def policy(inputs: RolloutInput, access: NetworkAccess, templates: Iterable[Template]) -> Manifest:
     """For pods of both slots. Ports go by name, since the two slots may number them differently."""
     known = tuple(templates)
     operator = {
@@ -59,7 +41,7 @@ def policy(inputs: RolloutInput, access: NetworkAccess, templates: Iterable[Temp
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",
-        "metadata": objects.metadata(inputs, network_policy(inputs.name)),
+        "metadata": metadata(inputs, network_policy(inputs.name)),
         "spec": {
             "podSelector": {
                 "matchLabels": {MODEL_DEPLOYMENT_LABEL: inputs.name},
@@ -75,16 +57,6 @@ def policy(inputs: RolloutInput, access: NetworkAccess, templates: Iterable[Temp
             ],
         },
     }
-
-
-def _templates(state: RolloutState, slots: DesiredSlots) -> Iterator[Template]:
-    """Of the pods that are there, and of those that are about to be made."""
-    for slot_state in state.inputs.slots.values():
-        yield slot_state.deployment["spec"]["template"]
-    for desired in slots.values():
-        wanted = state.template_of(desired.revision) if desired is not None else None
-        if wanted is not None:
-            yield wanted
 
 
 def _open(template: Template) -> set[Port]:

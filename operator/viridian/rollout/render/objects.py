@@ -9,46 +9,26 @@ from typing import Any
 from viridian.api import durations
 from viridian.api.names import (
     ADDRESSES_ANNOTATION,
-    HTTP_PORT,
-    MODEL_DEPLOYMENT,
     MODEL_DEPLOYMENT_LABEL,
     OWNER_ANNOTATION,
     REVERTED_ANNOTATION,
     REVISION_LABEL,
     SERVER_CONTAINER,
     SLOT_LABEL,
-    TRAFFIC_ANNOTATION,
     Slot,
     preview_service,
     revision_record,
     slot_deployment,
 )
 from viridian.api.samples import REVISION_VARIABLE, SLOT_VARIABLE
-from viridian.core.kube import managed_labels
-from viridian.core.ownership import owner_reference
 from viridian.core.strategic_merge import merge
+from viridian.rollout import addresses
+from viridian.rollout.addresses import Addresses
 from viridian.rollout.input import RolloutInput
+from viridian.rollout.manifests import Manifest, Owner, metadata, service
 from viridian.rollout.records import RevisionRecord, ServedModel
-from viridian.rollout.render import addresses, model_address
-from viridian.rollout.render.addresses import Addresses
-from viridian.rollout.traffic import record as traffic
-from viridian.rollout.traffic.record import Reverted, Traffic
-
-Manifest = dict[str, Any]
-
-
-def labels(name: str, **more: str) -> dict[str, str]:
-    return {MODEL_DEPLOYMENT_LABEL: name, **managed_labels("model-server", name), **more}
-
-
-def metadata(inputs: RolloutInput, name: str, **more_labels: str) -> Manifest:
-    """Of an object that is made for this ModelDeployment and goes with it."""
-    return {
-        "name": name,
-        "namespace": inputs.namespace,
-        "labels": labels(inputs.name) | more_labels,
-        "ownerReferences": [owner_reference(MODEL_DEPLOYMENT, inputs.name, inputs.uid)],
-    }
+from viridian.rollout.render import model_address
+from viridian.rollout.traffic.record import Reverted, dump
 
 
 def record(
@@ -99,7 +79,7 @@ def deployment(
 
     `reverted`: why it is emptied to take the traffic from it, written together with that.
     """
-    annotations = {"annotations": {REVERTED_ANNOTATION: traffic.dump_reverted(reverted)}} if reverted else {}
+    annotations = {"annotations": {REVERTED_ANNOTATION: dump(reverted)}} if reverted else {}
     selector = {MODEL_DEPLOYMENT_LABEL: inputs.name, SLOT_LABEL: str(slot)}
     deadline = durations.parse(inputs.spec.rollout.progress_deadline) if inputs.spec else durations.parse("15m")
     return {
@@ -154,26 +134,7 @@ def budget(inputs: RolloutInput, slot: Slot) -> Manifest:
     }
 
 
-def live_service(inputs: RolloutInput, port: int, wanted: Traffic) -> Manifest:
-    """The Service that users call: its selector and the record of why change in one write."""
-    service = _service(inputs, inputs.name, port, traffic.selector(inputs.name, wanted))
-    service["metadata"]["annotations"] = {TRAFFIC_ANNOTATION: traffic.dump(wanted)}
-    return service
-
-
-def preview(inputs: RolloutInput, port: int, slot: Slot) -> Manifest:
+def preview(owner: Owner, port: int, slot: Slot) -> Manifest:
     """The Service for looking at the slot that is not the champion's: a challenger, or the fallback."""
-    selector = {MODEL_DEPLOYMENT_LABEL: inputs.name, SLOT_LABEL: str(slot)}
-    return _service(inputs, preview_service(inputs.name), port, selector)
-
-
-def _service(inputs: RolloutInput, name: str, port: int, selector: dict[str, str]) -> Manifest:
-    return {
-        "apiVersion": "v1",
-        "kind": "Service",
-        "metadata": metadata(inputs, name),
-        "spec": {
-            "selector": selector,
-            "ports": [{"name": HTTP_PORT, "port": port, "protocol": "TCP", "targetPort": HTTP_PORT}],
-        },
-    }
+    selector = {MODEL_DEPLOYMENT_LABEL: owner.name, SLOT_LABEL: str(slot)}
+    return service(owner, preview_service(owner.name), port, selector)

@@ -1,7 +1,10 @@
-"""Who gets the traffic: the selector of the live Service, and the record that is written together with it.
+"""The record of the traffic: who serves, which step a trial is in, or why and when a challenger lost the traffic.
 
-Both stand in one object and change in one write. So a process that dies right after the write loses nothing: the next
-one reads who serves, which step the trial is in, or why and when a challenger was sent home.
+It stands on the object that splits the traffic and changes in the same write (`traffic/provider.py`). So a process that
+dies right after the write loses nothing: the next one reads it.
+
+Written as JSON. Every release reads what another one wrote: unknown fields are passed over, unknown causes and times
+that nobody can read count as unknown.
 """
 
 from __future__ import annotations
@@ -9,12 +12,25 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Any, Final, TypeVar
 
 import msgspec
 
-from viridian.api.names import MODEL_DEPLOYMENT_LABEL, REVERTED_ANNOTATION, SLOT_LABEL, TRAFFIC_ANNOTATION, Slot
-from viridian.rollout.analysis.exposure import CounterBaseline, Exposure
+from viridian.api.names import Slot
+from viridian.core.times import format_time_micros, parse_time
+from viridian.rollout.traffic.exposure import CounterBaseline, Exposure
+
+T = TypeVar("T")
+
+
+class ChampionCause(StrEnum):
+    """How the champion came to be one: a promotion is followed by probation, a rollback is not."""
+
+    PROMOTED = "Promoted"
+    ROLLED_BACK = "RolledBack"
+    UNKNOWN = "Unknown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,16 +42,16 @@ class Trial:
     passed: tuple[str, ...] = ()
     weight: Annotated[int, msgspec.Meta(ge=0, le=100)] = 0
     # When the step was entered: its pods have a deadline from then on.
-    entered: str = ""
-    # When the step's split was reached; empty until then.
-    since: str = ""
+    entered: datetime | None = None
+    # When the step's split was reached; None until then.
+    since: datetime | None = None
     # Since when users can meet its pods; while they cannot, since when it is on trial.
     exposure: Exposure | None = None
-    # Since when the judge sees nothing; empty while it sees.
-    blind_since: str = ""
-    # The latest approval of a person, in its own words, and when it was counted.
+    # Since when the judge sees nothing; None while it sees.
+    blind_since: datetime | None = None
+    # The latest approval of a person, as it was written, and when it was counted.
     approved: str = ""
-    approved_at: str = ""
+    approved_at: datetime | None = None
 
     @property
     def step(self) -> int:
@@ -51,24 +67,23 @@ class Reverted:
     outcome: str
     reason: str
     message: str
-    at: str
-    breach_at: str = ""
+    at: datetime | None = None
+    breach_at: datetime | None = None
     by: str = "Viridian"
 
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """What the live Service says."""
+    """The champion, and what else is known of the traffic."""
 
     champion: Slot
     revision: str
-    since: str
+    since: datetime | None = None
     # The champion before, for the way back and for the alias `previous`.
     former: str = ""
     trial: Trial | None = None
     reverted: Reverted | None = None
-    # How the present champion came to be one: a promotion is followed by probation, a rollback is not.
-    cause: str = "Promoted"
+    cause: ChampionCause = ChampionCause.PROMOTED
     # Those that lost it before and whose records cannot be written, newest first.
     unrecorded: tuple[Reverted, ...] = ()
     # Since when users can meet the pods of a champion that was on trial before.
@@ -90,15 +105,8 @@ class Traffic:
         return frozenset(Slot)
 
 
-def selector(name: str, traffic: Traffic) -> dict[str, str]:
-    """The live Service's selector: one slot, or both while they share the traffic by their ready pods."""
-    owner = {MODEL_DEPLOYMENT_LABEL: name}
-    receiving = traffic.receiving
-    return owner if len(receiving) > 1 else {**owner, SLOT_LABEL: str(next(iter(receiving)))}
-
-
-def dump(traffic: Traffic) -> str:
-    return json.dumps(_plain(traffic), sort_keys=True)
+def dump(record: Traffic | Reverted) -> str:
+    return json.dumps(_plain(record), sort_keys=True)
 
 
 def _plain(value: Any) -> Any:
@@ -109,30 +117,41 @@ def _plain(value: Any) -> Any:
         return {name: _plain(part) for name, part in value.items()}
     if isinstance(value, tuple):
         return [_plain(part) for part in value]
-    return str(value) if isinstance(value, Slot) else value
+    if isinstance(value, datetime):
+        return format_time_micros(value)
+    return str(value) if isinstance(value, StrEnum) else value
 
 
-def dump_reverted(reverted: Reverted) -> str:
-    return json.dumps(_plain(reverted), sort_keys=True)
+def parse(text: str) -> Traffic | None:
+    """The record, None where there is none or it was destroyed."""
+    found = _decoded(text, Traffic)
+    return found if found is not None and found.revision else None
 
 
-def parse_reverted(deployment: Mapping[str, Any]) -> Reverted | None:
-    """Why a Deployment has lost the traffic by itself, None where it has not."""
-    text = (deployment.get("metadata", {}).get("annotations") or {}).get(REVERTED_ANNOTATION, "")
+def parse_reverted(text: str) -> Reverted | None:
+    return _decoded(text, Reverted)
+
+
+_TIMES: Final = frozenset({"entered", "since", "blind_since", "approved_at", "at", "breach_at"})
+
+
+def _decoded(text: str, kind: type[T]) -> T | None:
     try:
-        return msgspec.json.decode(text, type=Reverted)
+        return msgspec.convert(_typed(msgspec.json.decode(text)), kind)
     except (msgspec.MsgspecError, UnicodeEncodeError):
         return None
 
 
-def parse(service: Mapping[str, Any] | None) -> Traffic | None:
-    """What a live Service records, None where there is none or its record was destroyed.
-
-    Fields that a newer operator has added are passed over.
-    """
-    text = ((service or {}).get("metadata", {}).get("annotations") or {}).get(TRAFFIC_ANNOTATION, "")
-    try:
-        found = msgspec.json.decode(text, type=Traffic)
-    except (msgspec.MsgspecError, UnicodeEncodeError):
-        return None
-    return found if found.revision else None
+def _typed(value: Any, field: str = "") -> Any:
+    """Times as times and causes as causes. One that cannot be read must not cost the whole record."""
+    if isinstance(value, dict):
+        return {name: _typed(part, name) for name, part in value.items()}
+    if isinstance(value, list):
+        return [_typed(part) for part in value]
+    if field in _TIMES and value is None:
+        raise msgspec.ValidationError(f"{field} is null")
+    if not isinstance(value, str):
+        return value
+    if field in _TIMES:
+        return parse_time(value)
+    return ChampionCause.UNKNOWN if field == "cause" and value not in set(ChampionCause) else value

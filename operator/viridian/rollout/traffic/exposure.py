@@ -15,7 +15,7 @@ from typing import Annotated
 import msgspec
 
 from viridian.api.samples import Bucket, CodeClass, PodSample
-from viridian.core.times import format_time_micros, parse_time
+from viridian.core.times import parse_time
 
 MOST_PODS = 100
 """Baselines in a record, which is an annotation. What the pods beyond answer counts from their first reading."""
@@ -39,8 +39,8 @@ class CounterBaseline:
     restarts: Annotated[int, msgspec.Meta(ge=0)] = 0
     # It could not be read then, so its first reading will be its baseline.
     unread: bool = False
-    # When that was; empty where it was read when the exposure began.
-    at: str = ""
+    # When that was; None where it was read when the exposure began.
+    at: datetime | None = None
 
     def as_sample(self, like: PodSample, at: datetime) -> PodSample:
         """The reading that would have shown this, with the buckets of a later one."""
@@ -57,7 +57,7 @@ class CounterBaseline:
 class Exposure:
     """Since when users can meet the pods of a revision, and the baselines of those that were there."""
 
-    since: str
+    since: datetime | None = None
     pods: Mapping[str, CounterBaseline] = field(default_factory=dict)
     # There were more pods than baselines: one that is not among them may be older than the exposure.
     partial: bool = False
@@ -77,7 +77,7 @@ def begun(pods: Iterable[Counting], now: datetime) -> Exposure:
     """From now on users can meet these pods."""
     there = list(pods)
     known = {pod.uid: _baseline(pod, pod.restarts) for pod in there[:MOST_PODS]}
-    return Exposure(format_time_micros(now), known, partial=len(there) > MOST_PODS)
+    return Exposure(now, known, partial=len(there) > MOST_PODS)
 
 
 def in_next_step(exposure: Exposure, pods: Iterable[Counting]) -> Exposure:
@@ -102,7 +102,7 @@ def _in_next_step(before: CounterBaseline, pod: Counting) -> CounterBaseline:
 def with_first_readings(exposure: Exposure, pods: Iterable[Counting]) -> Exposure:
     """The same exposure, with baselines for those that could not be read when it began."""
     first = {
-        pod.uid: replace(_baseline(pod, known.restarts), at=format_time_micros(pod.reading.at))
+        pod.uid: replace(_baseline(pod, known.restarts), at=pod.reading.at)
         for pod in pods
         if (known := exposure.pods.get(pod.uid)) is not None
         and known.unread
@@ -119,7 +119,7 @@ def evidence(exposure: Exposure | None, readings: Sequence[PodSample]) -> list[P
     first reading is the head.
     """
     known = exposure.pods.get(readings[0].uid) if exposure is not None and readings else None
-    since = parse_time((known and known.at) or exposure.since) if exposure is not None else None
+    since = ((known and known.at) or exposure.since) if exposure is not None else None
     within = [reading for reading in readings if since is None or reading.at > since]
     if exposure is None or since is None or not within or (known is None and exposure.partial):
         return within

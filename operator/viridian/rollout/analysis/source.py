@@ -1,0 +1,81 @@
+"""Where the figures come from that a revision is judged on: one small interface, so that a judge need not know.
+
+A source is pure. It says which queries it needs; the observer runs them and puts the results into the input of the
+pass; then the source makes evidence of them. There are two ways to be judged: counts of good and bad answers, from
+which chance can be told apart from failure, and values that somebody else has computed, which are taken as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from viridian.api import durations
+from viridian.api.modeldeployment import Analysis, Metric
+from viridian.api.samples import PodSample, PodTarget, ScrapeFailure
+from viridian.judgement.counts import Counts
+from viridian.rollout.analysis.judged import Subject
+
+Query = PodTarget
+"""What the observer can be asked to read."""
+Result = PodSample | ScrapeFailure
+Results = Mapping[str, Sequence[Result]]
+"""Results by the uid of a query's pod, oldest first, as far back as the analysis looks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One look at a subject: what is known of it now."""
+
+    analysis: Analysis
+    subject: Subject
+    results: Results
+    now: datetime
+
+    @property
+    def window(self) -> timedelta:
+        return durations.parse(self.analysis.window)
+
+    @property
+    def interval(self) -> timedelta:
+        return durations.parse(self.analysis.interval)
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """Good and bad answers within the window as it is now, as it was one interval earlier, and so on."""
+
+    windows: tuple[Counts, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Sampled:
+    """Values of the metric, newest first, and how many samples the newest one stands for."""
+
+    values: tuple[float, ...]
+    samples: int
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """The source could not be read, and why."""
+
+    why: str
+
+
+Evidence = Counted | Sampled | Missing
+
+
+class MetricSource(Protocol):
+    """How metrics become queries, and results evidence."""
+
+    def queries(self, subject: Subject) -> Sequence[Query]:
+        """What has to be read for the subject; the same in every pass that is decided alike."""
+
+    def evidence(self, metric: Metric, look: Look) -> Evidence:
+        """What the results say about one metric of the subject."""
+
+    def breach_began(self, metric: Metric, look: Look) -> datetime | None:
+        """When the results first showed the breach that the metric has now; None where nobody can tell."""

@@ -1,0 +1,28 @@
+"""Which metric source a ModelDeployment has, and what the observer is to read for it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from viridian.rollout.analysis.judged import subject
+from viridian.rollout.analysis.pods import PODS
+from viridian.rollout.analysis.source import MetricSource, Query
+from viridian.rollout.input import RolloutInput
+
+
+def source_of(_: RolloutInput) -> MetricSource:
+    """The pods themselves, as there is no other source yet."""
+    return PODS
+
+
+def queries(inputs: RolloutInput, now: datetime) -> Sequence[Query]:
+    """What this pass needs; the observer fills `RolloutInput.readings` with the results before deciding."""
+    judged = subject(inputs, inputs.traffic, now)
+    return source_of(inputs).queries(judged) if judged is not None else ()
+
+
+def is_about_to_be_met(inputs: RolloutInput) -> bool:
+    """Whether this pass may be the one after which users meet the challenger: its counters are wanted as they are."""
+    trial = inputs.traffic.trial if inputs.traffic is not None else None
+    return trial is not None and trial.weight == 0

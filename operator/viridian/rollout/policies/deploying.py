@@ -1,0 +1,67 @@
+"""A challenger before any traffic: it gets ready in the other slot, then its first step begins."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from viridian.api import reasons
+from viridian.rollout.decision import RolloutDecision, Wait, WaitKind
+from viridian.rollout.policies.availability import crash_loop
+from viridian.rollout.policies.chain import Chain, first
+from viridian.rollout.policies.steps import enter, not_ready, rejection
+from viridian.rollout.state import RolloutState
+from viridian.rollout.traffic.record import Trial
+
+
+def is_deploying(state: RolloutState) -> RolloutDecision | None:
+    return first(DEPLOYING, state) if state.challenger is not None else None
+
+
+def is_not_deployed(state: RolloutState) -> RolloutDecision | None:
+    revision = state.challenger or ""
+    if state.other is not None and state.other.revision == revision:
+        return None
+    return RolloutDecision.deploy(state.serving, state.other_slot, Wait(WaitKind.CHALLENGER_READY, revision))
+
+
+def will_never_serve(state: RolloutState) -> RolloutDecision | None:
+    """A pod refuses this model for good."""
+    refused = state.other.refused if state.other is not None else None
+    return rejection(state, state.challenger or "", *refused) if refused is not None else None
+
+
+def missed_its_deadline(state: RolloutState) -> RolloutDecision | None:
+    revision, slot = state.challenger or "", state.other_slot
+    known = state.record(revision)
+    # A former champion is ready or not; how often it was started anew in its life says nothing about it now.
+    crashes = None if known and known.promoted_at else crash_loop(state, slot, revision)
+    if crashes is None and (state.other is None or not state.other.deadline_exceeded):
+        return None
+    message = crashes or not_ready(state, slot)
+    return rejection(state, revision, reasons.PROGRESS_DEADLINE_EXCEEDED, message)
+
+
+def is_not_ready(state: RolloutState) -> RolloutDecision | None:
+    if state.other is not None and state.other.settled:
+        return None
+    failure = state.failure_message(state.other_slot)
+    wait = Wait(WaitKind.CHALLENGER_READY, state.challenger or "", detail=failure)
+    return RolloutDecision.hold(state.serving, wait, state.challenger)
+
+
+def is_halted(state: RolloutState) -> RolloutDecision | None:
+    return RolloutDecision.hold(state.serving, state.halted, state.challenger) if state.halted else None
+
+
+def begins_its_trial(state: RolloutState) -> RolloutDecision | None:
+    return enter(state, Trial(state.challenger or ""))
+
+
+DEPLOYING: Final[Chain] = (
+    is_not_deployed,
+    will_never_serve,  # before any deadline: waiting would change nothing
+    missed_its_deadline,
+    is_not_ready,
+    is_halted,  # after the deadline: a pause keeps nobody from getting ready
+    begins_its_trial,
+)

@@ -1,0 +1,73 @@
+"""The new champion on probation: judged for a while, with its fallback at full size to go back to."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Final
+
+from viridian.api import reasons
+from viridian.api.modeldeployment import OnBreach
+from viridian.rollout.analysis.judged import probation_end
+from viridian.rollout.decision import RolloutDecision, Wait, WaitKind
+from viridian.rollout.policies.availability import crash_loop, unserved, unserved_since
+from viridian.rollout.policies.breaches import breach_began, breached
+from viridian.rollout.policies.chain import Chain, first
+from viridian.rollout.policies.champion import rests
+from viridian.rollout.state import RolloutState
+from viridian.rollout.traffic.record import Reverted
+
+
+def is_on_probation(state: RolloutState) -> RolloutDecision | None:
+    """A newer version would take the fallback's slot, so it waits. The fallback itself may come back at once."""
+    if state.fallback is None or not state.in_probation:
+        return None
+    decision = first(PROBATION, state)
+    if decision is None or decision.change is not None:
+        return decision
+    return replace(decision, judgements=state.judgements)
+
+
+def crashes(state: RolloutState) -> RolloutDecision | None:
+    message = crash_loop(state, state.serving.champion, state.serving.revision, state.serving.exposure)
+    return _back(state, reasons.METRIC_BREACH, message, None) if message else None
+
+
+def breaches_a_bound(state: RolloutState) -> RolloutDecision | None:
+    worst = breached(state)
+    if worst is None or state.spec.rollout.analysis.on_breach is not OnBreach.ROLLBACK:
+        return None
+    return _back(state, reasons.METRIC_BREACH, worst.message, breach_began(state))
+
+
+def serves_nobody(state: RolloutState) -> RolloutDecision | None:
+    champion = state.serving.champion
+    message, since = unserved(state, champion), unserved_since(state, champion)
+    return _back(state, reasons.CHAMPION_UNAVAILABLE, message, since) if message else None
+
+
+def lets_a_newer_version_wait(state: RolloutState) -> RolloutDecision | None:
+    traffic, newer = state.serving, state.challenger
+    if newer is None:
+        return rests(state)
+    if newer == state.fallback:
+        return None
+    wait = Wait(WaitKind.PROBATION_END, traffic.revision, newer, until=probation_end(state.spec, traffic))
+    return RolloutDecision.hold(traffic, wait)
+
+
+PROBATION: Final[Chain] = (
+    crashes,
+    breaches_a_bound,
+    serves_nobody,
+    lets_a_newer_version_wait,  # the only check without an answer for the fallback, which may be tried at once
+)
+
+
+def _back(state: RolloutState, reason: str, message: str, began: datetime | None) -> RolloutDecision:
+    """To the fallback, as soon as that can take over."""
+    traffic, fallback, other = state.serving, state.fallback or "", state.other
+    if other is None or other.revision != fallback or not other.serves:
+        return RolloutDecision.hold(traffic, Wait(WaitKind.FALLBACK_FOR_BREACH, fallback, detail=message))
+    lost = Reverted(traffic.revision, reasons.ROLLED_BACK, reason, message, state.now, began)
+    return RolloutDecision.roll_back(traffic, fallback, lost)

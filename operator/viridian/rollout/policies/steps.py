@@ -1,0 +1,84 @@
+"""The steps of a trial: what they are called, what weight holds in them, and which pods they need."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from viridian.api import reasons
+from viridian.api.modeldeployment import Step
+from viridian.api.names import Slot
+from viridian.rollout.analysis.pods import counting
+from viridian.rollout.decision import RolloutDecision
+from viridian.rollout.state import RolloutState
+from viridian.rollout.traffic import exposure as exposures
+from viridian.rollout.traffic.capacity import PodSplit
+from viridian.rollout.traffic.record import Reverted, Trial
+
+
+def step_name(steps: Sequence[Step], index: int) -> str:
+    if index >= len(steps):
+        return "promote"
+    step = steps[index]
+    return step.name or (f"{step.weight}%" if step.weight is not None else f"approval-{index}")
+
+
+def step_identity(step: Step) -> str:
+    """What a step that was passed is remembered by: its name and what it asks for, not how long or how much of it."""
+    asked = f"{step.weight}%" if step.weight is not None else "approval"
+    return f"{step.name} {asked}" if step.name else asked
+
+
+def target_weight(steps: Sequence[Step], index: int) -> int:
+    """The weight that holds in a step: its own, or for an approval that of the step before."""
+    weights = [step.weight for step in steps[: index + 1] if step.weight is not None]
+    return weights[-1] if weights else 0
+
+
+def present_step(state: RolloutState) -> Step | None:
+    """The step that the trial is in; None where all are passed, and only the promotion is left."""
+    return state.steps[state.trial.step] if state.trial.step < len(state.steps) else None
+
+
+def rises(state: RolloutState, trial: Trial) -> bool:
+    """Whether users are to meet the challenger more often in the present step than they do."""
+    promoting = trial.step >= len(state.steps)
+    return (100 if promoting else target_weight(state.steps, trial.step)) > trial.weight
+
+
+def pods_needed(state: RolloutState, trial: Trial | None) -> PodSplit:
+    """Pods of champion and challenger in the present step; before the first one, as many as that will need.
+
+    They make the weight, so a pause keeps them at the one that was reached.
+    """
+    replicas, surge, steps = state.spec.server.replicas, state.spec.rollout.max_surge, state.steps
+    provider = state.inputs.provider
+    if trial is not None and trial.weight > 0 and state.halted and rises(state, trial):
+        return provider.replicas(trial.weight, replicas, surge)
+    index = trial.step if trial is not None else 0
+    if index >= len(steps):
+        return PodSplit(max(1, replicas), max(1, replicas))
+    return provider.replicas(target_weight(steps, index), replicas, surge)
+
+
+def enter(state: RolloutState, trial: Trial) -> RolloutDecision:
+    """The challenger enters the step that this trial has reached."""
+    exposure = trial.exposure or exposures.begun(counting(state.inputs, state.other_slot), state.now)
+    entered = replace(trial, entered=state.now, exposure=exposure)
+    name = step_name(state.steps, trial.step)
+    return RolloutDecision.enter_step(replace(state.serving, trial=entered), trial.revision, name)
+
+
+def in_new_step(trial: Trial, passed: tuple[str, ...]) -> Trial:
+    return replace(trial, passed=passed, since=None, blind_since=None)
+
+
+def not_ready(state: RolloutState, slot: Slot) -> str:
+    deadline = state.spec.rollout.progress_deadline
+    return f"not ready within {deadline} (spec.rollout.progressDeadline){state.failure_message(slot)}"
+
+
+def rejection(state: RolloutState, revision: str, reason: str, message: str) -> RolloutDecision:
+    """Reject a challenger that has not breached any bound."""
+    lost = Reverted(revision, reasons.REJECTED, reason, message, state.now)
+    return RolloutDecision.reject(state.serving, lost)

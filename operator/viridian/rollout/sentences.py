@@ -1,0 +1,114 @@
+"""The sentences of a rollout: what is waited for and what was changed, in words. The only place that makes them."""
+
+from __future__ import annotations
+
+from typing import Final, Protocol
+
+from viridian.api import durations
+from viridian.api.names import APPROVE_ANNOTATION
+from viridian.core.times import format_time
+from viridian.rollout.decision import Change, ChangeKind, RolloutDecision, Wait, WaitKind
+
+
+class Names(Protocol):
+    """Who knows how people call a revision."""
+
+    def version_of(self, revision: str) -> str: ...
+
+
+_AWAITED: Final = {
+    WaitKind.MODEL: "the model to be resolved{why}",
+    WaitKind.FIRST_READY: "{revision} to become ready{detail}",
+    WaitKind.CHALLENGER_READY: "{revision} to become ready{detail}",
+    WaitKind.DEPLOYED_AGAIN: "{revision} to be deployed again",
+    WaitKind.VERSION_IN_REGISTRY: "what spec.model asks for to be in the registry again ({detail})",
+    WaitKind.UNPAUSED: "spec.rollout.paused to be removed",
+    WaitKind.REPLICAS: "spec.server.replicas to be above 0",
+    WaitKind.STEP_PODS: "the pods of step {step}",
+    WaitKind.PODS: "{have} of {need} pods of {slot}, {revision}, to be ready{detail}",
+    WaitKind.CHAMPION_PODS: "{have} of {need} pods of {slot}, the champion {revision}, to be ready{detail}",
+    WaitKind.FIRST_READINGS: "the first requests to count",
+    WaitKind.FIRST_ANSWERS: "the first answers",
+    WaitKind.NEXT_LOOK: "the next look",
+    WaitKind.SAMPLES: "{detail}; held",
+    WaitKind.METRICS_SOURCE: "{detail}; held",
+    WaitKind.BREACH_HELD: "{detail}; held, since onBreach is Hold",
+    WaitKind.APPROVAL: f"annotation {APPROVE_ANNOTATION}={{value}}{{why}}; end the value in # and your user name",
+    WaitKind.STEP_DURATION: "{remaining} of {detail}",
+    WaitKind.STEP_REQUESTS: "{have} of {need} requests",
+    WaitKind.PROBATION_END: "the end of the probation of {revision}{until}, before {other} is deployed",
+    WaitKind.NEW_REVISION: "{revision} was rejected {detail}",
+    WaitKind.RETRY_RECORDED: "the retry to be recorded",
+    WaitKind.FORMER_CHAMPION: "a former champion: a rollback was asked for",
+    WaitKind.FALLBACK_FOR_BREACH: "{detail}, but {revision} is not ready to take over",
+    WaitKind.FALLBACK_FOR_ROLLBACK: "{revision} to be ready for the rollback",
+    WaitKind.CHAMPION_TO_TAKE_OVER: "{revision} to be ready to take over{then}",
+    WaitKind.TRAFFIC_WRITTEN: "the {detail} to be written{then}",
+}
+_CHANGED: Final = {
+    ChangeKind.FIRST_DEPLOYED: "{revision} is deployed to {slot}, the first champion",
+    ChangeKind.FIRST_PROMOTED: "{revision} is the first champion",
+    ChangeKind.DEPLOYED: "{revision} is deployed to {slot}, without traffic",
+    ChangeKind.STEP_ENTERED: "{revision} enters step {step}",
+    ChangeKind.PROMOTED: "{revision} is the champion; {other} stays warm",
+    ChangeKind.REJECTED: "{revision} is rejected: {message}",
+    ChangeKind.ROLLED_BACK: "{revision} lost the traffic to {other}: {message}",
+    ChangeKind.SUPERSEDED: "{revision} is taken off trial: {why}",
+}
+_OF_A_STEP: Final = frozenset({WaitKind.STEP_DURATION, WaitKind.STEP_REQUESTS})
+"""Waits whose numbers move with every look."""
+
+
+def awaited(names: Names, wait: Wait) -> str:
+    """What is waited for, with all numbers."""
+    if wait.kind is WaitKind.APPROVAL:
+        value = f"{wait.revision}#{wait.need}" if wait.need else wait.revision
+        return _AWAITED[wait.kind].format(value=value, why=_after_colon(wait.detail))
+    return _AWAITED[wait.kind].format(
+        revision=names.version_of(wait.revision),
+        other=names.version_of(wait.other),
+        slot=wait.slot,
+        step=wait.step,
+        have=wait.have,
+        need=wait.need,
+        remaining=durations.format_duration(wait.remaining) if wait.remaining is not None else "",
+        until=f", at {format_time(wait.until)}" if wait.until is not None else "",
+        detail=wait.detail,
+        why=_after_colon(wait.detail),
+        then=f"; then {sentence(names, wait.then)}" if wait.then is not None else "",
+    )
+
+
+def awaited_calmly(names: Names, wait: Wait) -> str:
+    """The same without numbers that move with every look."""
+    return "the step to end" if wait.kind in _OF_A_STEP else awaited(names, wait)
+
+
+def changed(names: Names, change: Change) -> str:
+    """What was changed, and why."""
+    desired = f"{names.version_of(change.other)} is wanted now" if change.other else "it is not wanted any more"
+    return _CHANGED[change.kind].format(
+        revision=names.version_of(change.revision),
+        other=names.version_of(change.other),
+        slot=change.slot,
+        step=change.step,
+        message=change.message,
+        why=desired,
+    )
+
+
+def sentence(names: Names, said: Wait | Change | None) -> str:
+    if said is None:
+        return ""
+    return changed(names, said) if isinstance(said, Change) else awaited(names, said)
+
+
+def summary(names: Names, decision: RolloutDecision) -> str:
+    """One line for the log: the reason, and what is waited for or was changed."""
+    of_a_loss = decision.change is not None and decision.change.kind in (ChangeKind.REJECTED, ChangeKind.ROLLED_BACK)
+    said = sentence(names, decision.wait or (decision.change if of_a_loss else None))
+    return f"{decision.reason}: {said}" if said else decision.reason
+
+
+def _after_colon(detail: str) -> str:
+    return f": {detail}" if detail else ""
