@@ -33,8 +33,20 @@ REPEATED_MODULES = frozenset(
         # Every process has a command and a log.
         *("main", "logs", "server", "config", "tracing"),
         # The packages that decide are built alike.
-        *("input", "state", "decide", "conditions", "records", "environment", "status", "pod_template", "outcomes"),
-        *("evidence", "windows", "model_owners", "ownership", "figures"),
+        *(
+            "input",
+            "state",
+            "decide",
+            "conditions",
+            "records",
+            "environment",
+            "status",
+            "pod_template",
+            "outcomes",
+            "events",
+            "record",
+        ),
+        *("windows", "model_owners", "ownership", "figures", "pods"),
         # What `api` defines is read, kept or computed elsewhere under the same name.
         *("profile", "performance", "lease", "registry", "signing", "feedback", "samples", "connection"),
     )

@@ -32,7 +32,7 @@ from viridian.core.plan import Plan
 from viridian.core.times import parse_time
 from viridian.ports.cluster import Cluster, Object, ObjectRef
 from viridian.ports.registry import RegistryError, RegistryMissing
-from viridian.rollout.analysis.sources import is_about_to_be_met, queries
+from viridian.rollout.analysis.selection import is_about_to_be_met, queries
 from viridian.rollout.decide import decide, unregistered
 from viridian.rollout.fail_closed import give_back
 from viridian.rollout.input import (

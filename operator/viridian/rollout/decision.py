@@ -130,7 +130,7 @@ class Close:
 
 
 @dataclass(frozen=True, slots=True)
-class Retry:
+class RetryOrder:
     """A person's order to try a rejected revision again, as it was written."""
 
     revision: str
@@ -150,7 +150,7 @@ class RolloutDecision:
     challenger: str | None = None
     judgements: tuple[Judgement, ...] = ()
     close: Close | None = None
-    retry: Retry | None = None
+    retry: RetryOrder | None = None
     # Why the challenger is left without pods: the only way to take the traffic from it at the moment.
     emptied: Reverted | None = None
     # Which objects cannot be written, since somebody else's have their names.
@@ -167,7 +167,7 @@ class RolloutDecision:
         return cls(traffic, reason)
 
     @classmethod
-    def retry_rejected(cls, traffic: Traffic, retry: Retry) -> RolloutDecision:
+    def retry_rejected(cls, traffic: Traffic, retry: RetryOrder) -> RolloutDecision:
         """A rejected revision may be tried again, as soon as its record says so."""
         return replace(cls.hold(traffic, Wait(WaitKind.RETRY_RECORDED)), retry=retry)
 

@@ -10,7 +10,7 @@ from typing import Final
 from viridian.api.names import Slot
 from viridian.rollout.analysis.judged import in_probation
 from viridian.rollout.decision import RolloutDecision
-from viridian.rollout.policies.steps import pods_needed
+from viridian.rollout.policies.trial_steps import pods_needed
 from viridian.rollout.restored import first_slot
 from viridian.rollout.state import RolloutState, fallback_revision
 from viridian.rollout.traffic.record import Reverted, Traffic

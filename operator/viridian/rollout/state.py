@@ -19,8 +19,8 @@ from viridian.rollout import addresses
 from viridian.rollout.addresses import Addresses
 from viridian.rollout.analysis.judged import in_probation, subject
 from viridian.rollout.analysis.judging import judgements
+from viridian.rollout.analysis.selection import source_of
 from viridian.rollout.analysis.source import Look
-from viridian.rollout.analysis.sources import source_of
 from viridian.rollout.decision import Wait, WaitKind
 from viridian.rollout.input import RolloutInput, Unresolved
 from viridian.rollout.records import RevisionOutcome, RevisionRecord, ServedModel

@@ -16,7 +16,7 @@ from viridian.core.times import parse_time
 from viridian.judgement.canary import Judgement
 from viridian.rollout.conditions import conditions
 from viridian.rollout.decision import RolloutDecision
-from viridian.rollout.policies.steps import step_name
+from viridian.rollout.policies.trial_steps import step_name
 from viridian.rollout.records import RETRIED, RevisionOutcome, time_text
 from viridian.rollout.restored import first_slot
 from viridian.rollout.sentences import sentence

@@ -12,7 +12,7 @@ from tests.support.snapshots import NOW, answers, slot, spec, unreadable
 from tests.unit.rollout.cases import FIRST_STEP, GREEN, met, on_trial, trial_world
 from viridian.api.modeldeployment import Metric
 from viridian.judgement.canary import CanaryVerdict
-from viridian.rollout.analysis.judged import Subject, subject
+from viridian.rollout.analysis.judged import JudgedRevision, subject
 from viridian.rollout.analysis.judging import judgements
 from viridian.rollout.analysis.pods import PODS
 from viridian.rollout.analysis.source import Evidence, Look, MetricSource, Missing, Query, Results, Sampled
@@ -37,7 +37,7 @@ class Values:
     def __init__(self, values: Mapping[int, float]) -> None:
         self._values = values
 
-    def queries(self, subject: Subject) -> Sequence[Query]:
+    def queries(self, subject: JudgedRevision) -> Sequence[Query]:
         return subject.pods[:1]
 
     def evidence(self, metric: Metric, look: Look) -> Evidence:

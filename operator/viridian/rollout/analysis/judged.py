@@ -15,7 +15,7 @@ from viridian.rollout.traffic.record import ChampionCause, Traffic
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
+class JudgedRevision:
     """The revision that is judged: its pods, and since when users can meet them."""
 
     slot: Slot
@@ -25,16 +25,16 @@ class Subject:
     met: bool = True
 
 
-def subject(inputs: RolloutInput, traffic: Traffic | None, now: datetime) -> Subject | None:
+def subject(inputs: RolloutInput, traffic: Traffic | None, now: datetime) -> JudgedRevision | None:
     """The challenger, or the new champion in its probation; None where nobody is judged."""
     if traffic is None or inputs.spec is None:
         return None
     if (trial := traffic.trial) is not None:
         slot = traffic.champion.other
-        return Subject(slot, judged_targets(inputs, slot), trial.exposure, met=trial.weight > 0)
+        return JudgedRevision(slot, judged_targets(inputs, slot), trial.exposure, met=trial.weight > 0)
     if not inputs.spec.rollout.analysis.metrics or not in_probation(inputs.spec, traffic, now):
         return None
-    return Subject(traffic.champion, judged_targets(inputs, traffic.champion), traffic.exposure)
+    return JudgedRevision(traffic.champion, judged_targets(inputs, traffic.champion), traffic.exposure)
 
 
 def probation_end(spec: ModelDeploymentSpec, traffic: Traffic) -> datetime | None:

@@ -12,7 +12,7 @@ from viridian.api.names import Slot
 from viridian.api.samples import PodSample, ScrapeFailure
 from viridian.judgement.canary import has_bad, strength
 from viridian.judgement.counts import Counts, counted
-from viridian.rollout.analysis.judged import Subject
+from viridian.rollout.analysis.judged import JudgedRevision
 from viridian.rollout.analysis.judging import bound_of
 from viridian.rollout.analysis.source import Counted, Evidence, Look, MetricSource, Missing, Query
 from viridian.rollout.input import RolloutInput
@@ -28,7 +28,7 @@ _MOMENTS = 60
 class PodCounters:
     """The counters of the subject's pods, read by the operator itself."""
 
-    def queries(self, subject: Subject) -> Sequence[Query]:
+    def queries(self, subject: JudgedRevision) -> Sequence[Query]:
         return subject.pods
 
     def evidence(self, metric: Metric, look: Look) -> Evidence:

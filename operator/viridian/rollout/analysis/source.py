@@ -16,7 +16,7 @@ from viridian.api import durations
 from viridian.api.modeldeployment import Analysis, Metric
 from viridian.api.samples import PodSample, PodTarget, ScrapeFailure
 from viridian.judgement.counts import Counts
-from viridian.rollout.analysis.judged import Subject
+from viridian.rollout.analysis.judged import JudgedRevision
 
 Query = PodTarget
 """What the observer can be asked to read."""
@@ -30,7 +30,7 @@ class Look:
     """One look at a subject: what is known of it now."""
 
     analysis: Analysis
-    subject: Subject
+    subject: JudgedRevision
     results: Results
     now: datetime
 
@@ -71,7 +71,7 @@ Evidence = Counted | Sampled | Missing
 class MetricSource(Protocol):
     """How metrics become queries, and results evidence."""
 
-    def queries(self, subject: Subject) -> Sequence[Query]:
+    def queries(self, subject: JudgedRevision) -> Sequence[Query]:
         """What has to be read for the subject; the same in every pass that is decided alike."""
 
     def evidence(self, metric: Metric, look: Look) -> Evidence:

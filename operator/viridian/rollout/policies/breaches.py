@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from viridian.judgement.canary import CanaryVerdict, Judgement
-from viridian.rollout.analysis.sources import source_of
+from viridian.rollout.analysis.selection import source_of
 from viridian.rollout.state import RolloutState
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from viridian.api import reasons
 from viridian.api.names import APPROVE_ANNOTATION, REJECT_ANNOTATION, ROLLBACK_ANNOTATION
-from viridian.rollout.decision import Retry, RolloutDecision, Wait, WaitKind
+from viridian.rollout.decision import RetryOrder, RolloutDecision, Wait, WaitKind
 from viridian.rollout.state import RolloutState
 from viridian.rollout.traffic.record import Reverted
 
@@ -49,7 +49,7 @@ def is_retried_by_order(state: RolloutState) -> RolloutDecision | None:
     order = state.retry_asked(revision) if revision else None
     if order is None or revision is None:
         return None
-    return RolloutDecision.retry_rejected(state.serving, Retry(revision, order))
+    return RolloutDecision.retry_rejected(state.serving, RetryOrder(revision, order))
 
 
 def approval(state: RolloutState) -> str | None:

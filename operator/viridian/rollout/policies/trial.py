@@ -19,7 +19,7 @@ from viridian.rollout.policies.availability import crash_loop
 from viridian.rollout.policies.breaches import breach_began, breached
 from viridian.rollout.policies.chain import Chain, first
 from viridian.rollout.policies.commands import approval, approval_to_give
-from viridian.rollout.policies.steps import (
+from viridian.rollout.policies.trial_steps import (
     enter,
     in_new_step,
     not_ready,
