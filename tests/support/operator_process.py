@@ -76,6 +76,9 @@ class OperatorProcess:
         self._process.send_signal(signal.SIGTERM)
         return self.ended()
 
+    def signal(self, number: signal.Signals) -> None:
+        self._process.send_signal(number)
+
     def kill(self) -> None:
         self._process.kill()
         self._process.wait()

@@ -68,7 +68,7 @@ class Alone:
         """Nothing is held."""
 
 
-class Candidate:
+class LeaderElector:
     """Leads while it holds the Lease."""
 
     def __init__(

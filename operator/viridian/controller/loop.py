@@ -71,9 +71,7 @@ class Loop:
         await self.leadership.release()
 
     def _lead(self, workers: int) -> None:
-        """Everything has been watched all along; a pass that the end of an earlier term has cut is made again."""
-        for key in self.wakes.known():
-            self.add(key)
+        """Everything has been watched all along: what is to be looked at waits in the queues."""
         routines = {"workers": self._work(workers), "census": self._census()}
         self.work.extend(asyncio.create_task(routine, name=name) for name, routine in routines.items())
 

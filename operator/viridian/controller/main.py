@@ -20,7 +20,7 @@ from viridian import __version__
 from viridian.controller import glue, logs, order_key, preflight
 from viridian.controller.config import OperatorConfig, parse
 from viridian.controller.environment import Environment
-from viridian.controller.leadership import Alone, Candidate, Leadership, own_identity
+from viridian.controller.leadership import Alone, LeaderElector, Leadership, own_identity
 from viridian.controller.login import login
 from viridian.controller.loop import Loop, assemble
 from viridian.controller.server import MetricsServer
@@ -126,7 +126,7 @@ async def _leadership(config: OperatorConfig, cluster: KubernetesCluster) -> Lea
         return Alone()
     lease = KubernetesLease(cluster, namespace=config.own_namespace, name=config.lease)
     await preflight.check_lease(lease, f"{config.own_namespace}/{config.lease}")
-    return Candidate(lease, config.identity or own_identity(), Timings(config.lease_seconds))
+    return LeaderElector(lease, config.identity or own_identity(), Timings(config.lease_seconds))
 
 
 def _on_signals(act: Callable[[], object]) -> None:

@@ -180,6 +180,11 @@ class WorkQueue:
         self._active[key] = started
         try:
             ending = await self._handle(key)
+        except asyncio.CancelledError:
+            # The pass was cut: it is made again once there are workers again.
+            self._dirty[key] = started
+            self._line_up(key)
+            raise
         finally:
             del self._active[key]
             self._moved_at = self._loop.time()

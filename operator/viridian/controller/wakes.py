@@ -101,10 +101,6 @@ class Wakes:
             if model in models and follower != key:
                 self._wake(follower)
 
-    def known(self) -> frozenset[Key]:
-        """The objects that were seen."""
-        return frozenset(self._fingerprints)
-
     def forget(self, key: Key) -> None:
         """The object is gone."""
         for known in (self._fingerprints, self._champions, self._retrains, self._models):

@@ -10,7 +10,7 @@ import pytest
 from tests.support.memory_lease import MemoryLease, StoredLease
 from tests.support.virtual_time import run_virtually
 from viridian.api.lease import LeaseRecord
-from viridian.controller.leadership import Alone, Candidate
+from viridian.controller.leadership import Alone, LeaderElector
 from viridian.core.election import Timings
 from viridian.ports.cluster import ClusterUnavailable
 
@@ -21,7 +21,7 @@ class Process:
     def __init__(self, stored: StoredLease, identity: str, timings: Timings | None = None) -> None:
         loop = asyncio.get_running_loop()
         self.lease = MemoryLease(stored)
-        self.leadership = Candidate(self.lease, identity, timings or Timings(), clock=loop.time)
+        self.leadership = LeaderElector(self.lease, identity, timings or Timings(), clock=loop.time)
         self.works = False
         self.terms = 0
         self.task = asyncio.create_task(self.leadership.run(self._lead, self._stand_by))
@@ -168,7 +168,7 @@ def test_a_leader_that_slept_writes_nothing_when_it_wakes() -> None:
         stored = StoredLease()
         loop = asyncio.get_running_loop()
         asleep = 0.0
-        candidate = Candidate(MemoryLease(stored), "one", Timings(), clock=lambda: loop.time() + asleep)
+        candidate = LeaderElector(MemoryLease(stored), "one", Timings(), clock=lambda: loop.time() + asleep)
         leads = asyncio.Event()
 
         async def stand_by() -> None:

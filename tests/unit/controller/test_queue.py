@@ -240,6 +240,30 @@ def test_an_event_overtakes_the_back_off() -> None:
     run_virtually(main())
 
 
+def test_a_pass_that_is_cut_is_made_again_by_the_next_workers() -> None:
+    """As when an operator loses the leadership and leads again: also where the key was woken during the pass."""
+
+    async def main() -> None:
+        passes = Passes(takes=10.0)
+        queue = WorkQueue(passes, backoff=Backoff(random=lambda: 1.0), observer=Counting())
+        for woken in (False, True):
+            queue.add(A)
+            working = asyncio.create_task(queue.work(1))
+            await asyncio.sleep(5)
+            if woken:
+                queue.add(A)
+            working.cancel()
+            await asyncio.wait([working])
+            assert queue.depth == 1
+        working = asyncio.create_task(queue.work(1))
+        await asyncio.sleep(15)
+        assert [key for _, key in passes.log] == [A, A, A]
+        assert queue.depth == 0
+        working.cancel()
+
+    run_virtually(main())
+
+
 def test_the_figures_for_the_metrics() -> None:
     async def main() -> None:
         passes = Passes(takes=10.0)

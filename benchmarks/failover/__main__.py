@@ -1,0 +1,194 @@
+"""How long a bad version stays when the operator that leads is lost in the middle of a breach.
+
+Real are the API server with etcd and the controller manager, and two operator processes; kubelets and users have a
+stand-in. A challenger meets half of the users and is healthy. At one moment it begins to fail every request, and at the
+same moment the leader is
+
+* left alone, for comparison,
+* killed (SIGKILL),
+* cut off from the API server: its connections break, and new ones are refused,
+* stopped (SIGSTOP), or
+* asked to end (SIGTERM), which is the hand-over.
+
+Measured is the time from then until the rollback is recorded on the live Service, and for the hand-over also the time
+until the other operator leads.
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Final
+
+from benchmarks.spread import spread
+from localcluster.controlplane import ControlPlane
+from tests.support.control_plane import install
+from tests.support.faulty_proxy import FaultyProxy
+from tests.support.kube import Kube, client, eventually
+from tests.support.kubelet import Kubelet
+from tests.support.live_model import LiveModel
+from tests.support.memory_pods import BROKEN, HEALTHY
+from tests.support.operator_process import OperatorProcess
+from viridian.api import crd
+from viridian.rollout.traffic import record as traffic
+
+MOST_EXTRA: Final = 5.0
+"""Seconds that a lost leader may cost."""
+MOST_HAND_OVER: Final = 1.0
+LOOK: Final = 0.02
+SYSTEM: Final = "viridian-system"
+TRIAL: Final = {"steps": [{"weight": 50, "duration": "10m"}], "probation": "1s"}
+
+
+@dataclass(frozen=True)
+class Pair:
+    """The operator that leads, the one that stands by, and what lies between the leader and the API server."""
+
+    leader: OperatorProcess
+    standby: OperatorProcess
+    proxy: FaultyProxy
+
+
+def left_alone(_: Pair) -> None:
+    """Nothing happens to the leader."""
+
+
+def killed(pair: Pair) -> None:
+    pair.leader.signal(signal.SIGKILL)
+
+
+def cut_off(pair: Pair) -> None:
+    pair.proxy.fail(lambda *_: True, None, times=1e9)
+    pair.proxy.cut()
+
+
+def stopped(pair: Pair) -> None:
+    pair.leader.signal(signal.SIGSTOP)
+
+
+def handed_over(pair: Pair) -> None:
+    pair.leader.signal(signal.SIGTERM)
+
+
+WAYS: Final[dict[str, Callable[[Pair], None]]] = {
+    "left alone": left_alone,
+    "killed": killed,
+    "cut off": cut_off,
+    "stopped": stopped,
+    "handed over": handed_over,
+}
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Where each run has a namespace and a pair of operators of its own."""
+
+    plane: ControlPlane
+    kube: Kube
+    kubelet: Kubelet
+    folder: Path
+
+    def run(self, way: str, number: int) -> tuple[float, float]:
+        """Seconds from the breach to the rollback, and to another leader (0 where it stays)."""
+        name = f"failover-{way.replace(' ', '-')}-{number}"
+        namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+        self.kube.create(namespace)
+        model = LiveModel(self.kube, self.kubelet, name)
+        with ExitStack() as stack:
+            proxy = stack.enter_context(FaultyProxy(self.plane.kubeconfig))
+            folder = self.folder / name
+            folder.mkdir()
+            leader = stack.enter_context(self._operator(name, "leader", proxy.kubeconfig(folder)))
+            leader.until_ready()
+            eventually(lambda: leads(leader), what="the leader")
+            standby = stack.enter_context(self._operator(name, "standby", self.plane.kubeconfig))
+            standby.until_ready()
+            on_trial(model)
+            measured = self._broken(model, Pair(leader, standby, proxy), WAYS[way], name)
+        self.kube.delete(namespace)
+        return measured
+
+    def _broken(self, model: LiveModel, pair: Pair, lose: Callable[[Pair], None], name: str) -> tuple[float, float]:
+        self.kubelet.behaviour(name, "2", BROKEN)
+        began, other = time.monotonic(), 0.0
+        lose(pair)
+        deadline = began + 60.0
+        while time.monotonic() < deadline:
+            if not other and leads(pair.standby):
+                other = time.monotonic() - began
+            live = traffic.parse(self.kube.get("v1", "Service", model.name, name))
+            if live is not None and live.reverted is not None:
+                return time.monotonic() - began, other
+            time.sleep(LOOK)
+        raise RuntimeError(f"no rollback within a minute; the standby's log:\n{pair.standby.log()}")
+
+    def _operator(self, namespace: str, identity: str, kubeconfig: Path) -> OperatorProcess:
+        mine = (f"--namespace={namespace}", f"--lease={namespace}", f"--identity={identity}")
+        return OperatorProcess(kubeconfig, self.folder / namespace, *mine)
+
+
+def leads(operator: OperatorProcess) -> bool:
+    return operator.total("viridian_leader") == 1.0
+
+
+def on_trial(model: LiveModel) -> None:
+    """The challenger is healthy, and has been judged for a while."""
+    model.behave("2", HEALTHY)
+    model.apply("1")
+    eventually(lambda: model.serves("1"), what="the first champion", timeout=120)
+    model.apply("2", rollout=TRIAL)
+    eventually(lambda: model.trial.get("weight"), what="the trial", timeout=120)
+    eventually(lambda: _passes(model), what="a verdict", timeout=120)
+
+
+def _passes(model: LiveModel) -> bool:
+    return any(metric.get("verdict") == "Pass" for metric in model.trial.get("metrics", []))
+
+
+def report(reverts: dict[str, list[float]], leaders: dict[str, list[float]]) -> bool:
+    """Print what was measured; whether it holds what is promised."""
+    alone = median(reverts["left alone"])
+    held = True
+    for way, seconds in reverts.items():
+        extra = max(seconds) - alone
+        print(f"{way}: breach to rollback {spread(seconds, 's')}; {median(seconds) / alone:.1f} times", end="")
+        print(f"; at most {extra:.2f} s longer than the median without" if way != "left alone" else "")
+        held = held and extra <= MOST_EXTRA
+    if over := leaders["handed over"]:
+        print(f"SIGTERM to another leader: {spread(over, 's')}")
+        held = held and max(over) <= MOST_HAND_OVER
+    return held
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.failover", description=__doc__)
+    parser.add_argument("-n", "--runs", type=int, default=5, help="runs of each way (default: 5)")
+    chosen = parser.parse_args()
+    reverts: dict[str, list[float]] = defaultdict(list)
+    leaders: dict[str, list[float]] = defaultdict(list)
+    with tempfile.TemporaryDirectory() as folder, ControlPlane() as plane, client(plane.kubeconfig) as kube:
+        for kind in crd.KINDS:
+            install(kube, kind)
+        kube.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SYSTEM}})
+        with Kubelet(kube) as kubelet:
+            stage = Stage(plane, kube, kubelet, Path(folder))
+            for number in range(chosen.runs):
+                for way in WAYS:
+                    revert, other = stage.run(way, number)
+                    reverts[way].append(revert)
+                    leaders[way].append(other)
+                    print(f"run {number + 1}, {way}: {revert:.2f} s", file=sys.stderr)
+    return 0 if report(reverts, leaders) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
