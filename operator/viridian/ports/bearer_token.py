@@ -30,7 +30,7 @@ class Token:
     def renew(self) -> bool:
         """Read again after a refusal; whether there is any use in asking again."""
         self._read()
-        return self._connection.token_path is not None
+        return self._connection.token_path is not None or self._connection.token_source is not None
 
     def _read(self) -> None:
         self._version = self._file_version()

@@ -7,18 +7,17 @@ import binascii
 import os
 import ssl
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from viridian.ports.plugin_login import ConnectionUnusable as ConnectionUnusable
+from viridian.ports.plugin_login import plugin_login
+
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
-
-
-class ConnectionUnusable(Exception):
-    """These settings cannot be used; the message says why and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +35,8 @@ class ApiConnection:
     private_key_data: str | None = field(default=None, repr=False)
     token: str | None = field(default=None, repr=False)
     token_path: Path | None = None
+    token_source: Callable[[], str | None] | None = field(default=None, repr=False, compare=False)
+    """Gives the token as it is now, for logins whose tokens expire."""
     insecure: bool = False
     """The server's certificate is not verified."""
 
@@ -67,6 +68,8 @@ class ApiConnection:
         cluster = _entry(config, path, "cluster", str(chosen.get("cluster", "")))
         user = _entry(config, path, "user", str(chosen["user"])) if chosen.get("user") else {}
         _check_supported(path, cluster, user)
+        if plugin := next((key for key in ("exec", "auth-provider") if user.get(key)), None):
+            return cls(namespace=str(chosen.get("namespace") or "default"), **plugin_login(path, str(name), plugin))
         return cls(
             server=str(cluster["server"]).rstrip("/"),
             namespace=str(chosen.get("namespace") or "default"),
@@ -93,6 +96,8 @@ class ApiConnection:
 
     def read_token(self) -> str | None:
         """The token as it is now."""
+        if self.token_source is not None:
+            return self.token_source()
         if self.token_path is None:
             return self.token
         return self.token_path.read_text().strip()
@@ -133,12 +138,11 @@ def _entry(config: Mapping[str, Any], path: Path, kind: str, name: str) -> Mappi
 def _check_supported(path: Path, cluster: Mapping[str, Any], user: Mapping[str, Any]) -> None:
     if not cluster.get("server"):
         raise ConnectionUnusable(f"the chosen cluster in {path} has no server")
-    for key in ("exec", "auth-provider", "username"):
-        if user.get(key):
-            raise ConnectionUnusable(
-                f"the chosen user in {path} logs in by `{key}`, which is not supported: "
-                "use a client certificate, a token or a tokenFile, or run in the cluster"
-            )
+    if user.get("username"):
+        raise ConnectionUnusable(
+            f"the chosen user in {path} logs in by `username`, which is not supported: "
+            "use a client certificate, a token or a tokenFile, or run in the cluster"
+        )
     for key in ("proxy-url", "tls-server-name"):
         if cluster.get(key):
             raise ConnectionUnusable(f"the chosen cluster in {path} sets `{key}`, which is not supported")
