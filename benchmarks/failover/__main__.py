@@ -39,7 +39,7 @@ from tests.support.live_model import LiveModel
 from tests.support.memory_pods import BROKEN, HEALTHY
 from tests.support.operator_process import OperatorProcess
 from viridian.api import crd
-from viridian.rollout.traffic import record as traffic
+from viridian.rollout.traffic import service as traffic
 
 MOST_EXTRA: Final = 5.0
 """Seconds that a lost leader may cost."""
@@ -125,7 +125,7 @@ class Stage:
         while time.monotonic() < deadline:
             if not other and leads(pair.standby):
                 other = time.monotonic() - began
-            live = traffic.parse(self.kube.get("v1", "Service", model.name, name))
+            live = traffic.record_of(self.kube.get("v1", "Service", model.name, name))
             if live is not None and live.reverted is not None:
                 return time.monotonic() - began, other
             time.sleep(LOOK)
