@@ -94,7 +94,7 @@ class OperatorConfig:
     """The labels of the objects that this operator serves."""
     kubeconfig: str | None = None
     workers: int = 4
-    resync: timedelta = timedelta(minutes=10)
+    resync: timedelta = timedelta(hours=3)
     health_port: int = 8080
     metrics_port: int = 9090
     log_level: str = "info"
@@ -358,7 +358,7 @@ def _working(group: _Group) -> None:
     group.add(
         "--resync",
         "each object is looked at again after this time at the latest, even when nothing happens",
-        default="10m",
+        default="3h",
         metavar="TIME",
         type=duration,
     )

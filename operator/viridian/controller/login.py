@@ -17,7 +17,7 @@ EXPIRES_AFTER = timedelta(minutes=10)
 
 
 def login(
-    connection: ApiConnection, *, called: OnCall, watching: Callable[[str], None]
+    connection: ApiConnection, *, called: OnCall, watching: Callable[[str], None], listing: Callable[[str], None]
 ) -> Callable[[], Awaitable[kopf.AiohttpSession]]:
     """A login handler; Kopf closes the sessions."""
 
@@ -26,7 +26,7 @@ def login(
         session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, ssl=connection.ssl_context()),
             headers={"User-Agent": USER_AGENT, **({"Authorization": f"Bearer {token}"} if token else {})},
-            trace_configs=[trace(called, watching=watching)],
+            trace_configs=[trace(called, watching=watching, listing=listing)],
         )
         return kopf.AiohttpSession(
             server=connection.server,

@@ -8,10 +8,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from viridian.api.names import API_VERSION, MODEL_DEPLOYMENT, RETRAIN_POLICY
+from viridian.controller.api_budget import within_budget
 from viridian.controller.breaker import BreakingRegistry
 from viridian.controller.controller import Controller
 from viridian.controller.environment import Common, Environment
@@ -30,6 +31,8 @@ from viridian.rollout.input import OperatorSettings
 
 log = logging.getLogger("viridian.loop")
 
+_RELIST_SECONDS = 5.0
+"""A relist tells of every object in quick succession: one look at all of them is enough."""
 CENSUS_EVERY = 600.0
 """Seconds between two looks at which objects exist at all."""
 STOP_SECONDS = 0.5
@@ -55,6 +58,7 @@ class Loop:
     """What goes on all the time."""
     work: list[asyncio.Task[None]] = field(default_factory=list)
     """What goes on while this operator leads."""
+    _looking_at_all: asyncio.TimerHandle | None = None
 
     def start(self, workers: int) -> None:
         """Stand by, and work with so many workers for each reconciler while this operator leads."""
@@ -66,6 +70,9 @@ class Loop:
 
     async def stop(self) -> None:
         """End all work at once, and let another operator lead. It can be started again."""
+        if self._looking_at_all is not None:
+            self._looking_at_all.cancel()
+            self._looking_at_all = None
         await _ended(self.tasks)
         await self._stand_by()
         await self.leadership.release()
@@ -92,6 +99,16 @@ class Loop:
     def known(self) -> frozenset[Key]:
         """Every key that some reconciler knows."""
         return frozenset().union(*(controller.queue.known() for controller in self.controllers))
+
+    def listed(self, stream: str) -> None:
+        """A stream is listed. After a gap in its watch no event tells of what was deleted meanwhile: look at all."""
+        if stream in self.health.watches and self._looking_at_all is None:
+            self._looking_at_all = asyncio.get_running_loop().call_later(_RELIST_SECONDS, self._look_at_all)
+
+    def _look_at_all(self) -> None:
+        self._looking_at_all = None
+        for key in self.known():
+            self.add(key)
 
     async def count(self) -> None:
         """Look at every key that is known but not listed, and at every object that is listed but not known.
@@ -147,11 +164,12 @@ def assemble(
     *,
     namespaces: tuple[str, ...] = (),
     selector: Selector = EVERYTHING,
-    resync: timedelta = timedelta(minutes=10),
+    resync: timedelta = timedelta(hours=3),
     expected_watches: frozenset[str] = frozenset(),
 ) -> Loop:
     """The loop on these ports; needs a running event loop. Nothing works before `start`."""
     environment = fenced(environment)
+    environment = replace(environment, cluster=within_budget(environment.cluster))
     registry = BreakingRegistry(environment.registry)
     own = {namespace: BreakingRegistry(one) for namespace, one in environment.own_registries.items()}
     # A little less than the poll that decisions ask for, so that each of their wakes finds the answer aged.

@@ -151,7 +151,7 @@ async def _run_kopf(config: OperatorConfig, connection: ApiConnection, loop: Loo
         await loop.stop()
         await server.close()
 
-    session = login(connection, called=loop.telemetry.called, watching=loop.health.watches.add)
+    session = login(connection, called=loop.telemetry.called, watching=loop.health.watches.add, listing=loop.listed)
     before = asyncio.all_tasks()
     tasks = await kopf.spawn_tasks(
         registry=glue.handlers(loop, login=session, start=start, stop=stop),

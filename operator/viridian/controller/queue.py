@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from viridian.controller.api_budget import CALLING_FOR
 from viridian.controller.backoff import Backoff
 from viridian.controller.keys import Key
 from viridian.controller.lanes import Lanes, lanes_of_workers
@@ -176,6 +177,7 @@ class WorkQueue:
     async def _pass(self, key: Key) -> None:
         started = self._loop.time()
         self._observer.waited(started - self._dirty.pop(key), self._urgency(key))
+        CALLING_FOR.set(self._urgency(key))
         self._silence(key)  # this pass looks now, and its end says when to look again
         self._active[key] = started
         try:

@@ -51,9 +51,15 @@ def parse_request(method: str, url: URL) -> TracedRequest:
 
 
 def trace(
-    called: Callable[[str, str, str, float], None], *, watching: Callable[[str], None] | None = None
+    called: Callable[[str, str, str, float], None],
+    *,
+    watching: Callable[[str], None] | None = None,
+    listing: Callable[[str], None] | None = None,
 ) -> aiohttp.TraceConfig:
-    """Tell `called` verb, resource, code and seconds of each request, and `watching` each established stream."""
+    """Tell `called` of each request its verb, resource, code and seconds, and the others of streams.
+
+    `watching` hears of each that is established, `listing` of each that is listed.
+    """
     config = aiohttp.TraceConfig()
 
     async def start(_: aiohttp.ClientSession, context: SimpleNamespace, __: Any) -> None:
@@ -65,6 +71,8 @@ def trace(
         called(request.verb, request.resource, str(params.response.status), seconds)
         if watching is not None and request.verb == "watch" and params.response.status == 200:
             watching(request.stream)
+        if listing is not None and request.verb == "list" and params.response.status == 200:
+            listing(request.stream)
 
     async def fail(_: aiohttp.ClientSession, context: SimpleNamespace, params: Any) -> None:
         request = parse_request(params.method, params.url)

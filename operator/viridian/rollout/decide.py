@@ -43,8 +43,6 @@ from viridian.rollout.state import RolloutState, read
 from viridian.rollout.status import status
 from viridian.rollout.urgency import urgency
 
-# The loop looks again at all objects before that; this is only the farthest that a plan asks for.
-_RESYNC = timedelta(minutes=10)
 _UP_TO_PEOPLE = (reasons.AWAITING_APPROVAL, reasons.PAUSED, reasons.VERSION_GONE)
 
 
@@ -301,8 +299,8 @@ def _needed(state: RolloutState, decision: RolloutDecision, slots: DesiredSlots)
     }
 
 
-def _wake(state: RolloutState, decision: RolloutDecision) -> datetime:
-    """When to look again although nothing was heard."""
+def _wake(state: RolloutState, decision: RolloutDecision) -> datetime | None:
+    """When to look again although nothing was heard; None where only a change can bring something new."""
     now, rollout = state.now, state.spec.rollout
     soon = now + durations.parse(rollout.analysis.interval)
     traffic = decision.traffic
@@ -314,9 +312,10 @@ def _wake(state: RolloutState, decision: RolloutDecision) -> datetime:
         return soon
     # An alias may move at any time; what is given by its URI only changes with the spec.
     asks = state.spec.model.registry is not None or state.inputs.untold is not None
-    idle = state.inputs.settings.registry_poll if asks else _RESYNC
     words = [slot_state.next_change(now) for slot_state in state.inputs.slots.values()]
-    times = [now + idle, *(word for word in words if word is not None)]
+    times = [word for word in words if word is not None]
+    if asks:
+        times.append(now + state.inputs.settings.registry_poll)
     if traffic is not None and draining(state, traffic):
         times.append(drain_end(traffic) or now)
     end = probation_end(state.spec, traffic) if traffic is not None else None
@@ -325,4 +324,4 @@ def _wake(state: RolloutState, decision: RolloutDecision) -> datetime:
         champion = state.slot(traffic.champion)
         if champion is not None and not champion.serves:
             return soon
-    return min(times)
+    return min(times, default=None)

@@ -47,7 +47,12 @@ async def test_requests_are_counted_and_established_watches_noted() -> None:
 
     calls: list[tuple[str, str, str]] = []
     watches: list[str] = []
-    config = trace(lambda verb, resource, code, _: calls.append((verb, resource, code)), watching=watches.append)
+    lists: list[str] = []
+    config = trace(
+        lambda verb, resource, code, _: calls.append((verb, resource, code)),
+        watching=watches.append,
+        listing=lists.append,
+    )
     async with aiohttp.ClientSession(trace_configs=[config]) as session:
         for path in ("/api/v1/pods?watch=true", "/apis/batch/v1/namespaces/ml/jobs?watch=true", "/api/v1/pods"):
             async with session.get(server + path):
@@ -61,4 +66,4 @@ async def test_requests_are_counted_and_established_watches_noted() -> None:
         ("list", "pods", "200"),
         ("list", "services", "error"),
     ]
-    assert watches == ["pods"]
+    assert (watches, lists) == (["pods"], ["pods"])
