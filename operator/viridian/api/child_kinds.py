@@ -101,8 +101,9 @@ CHILD_KINDS: Final = (
 
 
 def child_kind(kind: str) -> ChildKind:
-    """The row of a kind."""
-    return _BY_KIND[kind]
+    """The row of a kind; of a kind that is in no row nothing is known, and its lists are compared in order."""
+    return _BY_KIND.get(kind, _ANY_OTHER)
 
 
 _BY_KIND: Final = {row.resource.kind: row for row in CHILD_KINDS}
+_ANY_OTHER: Final = ChildKind(ApiResource("", "", ""), {}, verbs=())
