@@ -22,7 +22,7 @@ MANUAL: Final = "manual"
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """One occurrence, told from others of its trigger by its value, and where it has none by its time."""
+    """One occurrence. Its value distinguishes it from others of its trigger, or its time where it has no value."""
 
     source: str
     trigger: str = ""
