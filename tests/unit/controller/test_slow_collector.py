@@ -13,8 +13,11 @@ from tests.support.loop_at_work import LoopAtWork, at_work
 from tests.support.memory_pods import BROKEN
 from tests.support.virtual_time import run_virtually
 from viridian.api.names import MODEL_DEPLOYMENT
+from viridian.controller.lanes import lanes_of_workers
 
 WORKERS = 4
+AT_MOST = len(list(lanes_of_workers(WORKERS)))
+"""With the workers that are reserved for new models."""
 MONITORED: Mapping[str, Any] = {"feedback": {}, "monitoring": {"window": "10m", "season": "10m"}}
 
 
@@ -62,7 +65,7 @@ def test_a_rollback_is_decided_while_every_monitoring_pass_hangs(method: str) ->
             world.pods.behaviours[second] = BROKEN
             await world.until(lambda: bool(world.status(MODEL_DEPLOYMENT).get("rejected")), most=60)
             assert [entry["version"] for entry in world.status(MODEL_DEPLOYMENT)["rejected"]] == [second]
-            assert waiting.now == WORKERS, "every worker of monitoring still waits"
+            assert waiting.now >= WORKERS, "every worker of monitoring that serves such keys still waits"
 
     run_virtually(main())
 
@@ -102,11 +105,11 @@ def test_of_many_objects_as_many_are_evaluated_at_a_time_as_there_are_workers_an
             await world.until(
                 lambda: all(world.status(MODEL_DEPLOYMENT, name).get("champion") for name in names), most=60
             )
-            assert waiting.now == WORKERS
+            assert WORKERS <= waiting.now <= AT_MOST
             waiting.answering.set()
             await world.until(
                 lambda: all("monitoring" in world.status(MODEL_DEPLOYMENT, name) for name in names), most=300
             )
-            assert waiting.most == WORKERS
+            assert waiting.most <= AT_MOST
 
     run_virtually(main())
