@@ -89,8 +89,8 @@ def test_a_version_of_another_team_that_is_pinned_changes_nothing_of_its_model(
     Deployed(mlops, namespace, "thief").apply(model={"registry": {"name": bank.registered, "version": version}})
     thief = Deployed(kube, namespace, "thief")
     thief.until_serves(version)
-    thief.until(lambda _: thief.condition("RegistryTold").get("reason") == "NotYours", "RegistryTold: NotYours")
-    assert f"belongs to the namespace {bank.namespace}" in thief.condition("RegistryTold")["message"]
+    thief.until(lambda _: thief.condition("RegistrySynced").get("reason") == "NotYours", "RegistrySynced: NotYours")
+    assert f"belongs to the namespace {bank.namespace}" in thief.condition("RegistrySynced")["message"]
     assert registry.state(bank.registered) == before
     assert bank.champion["version"] == before["aliases"]["champion"]
 

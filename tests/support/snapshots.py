@@ -18,11 +18,10 @@ from tests.support import churn
 from tests.support.access import ACCESS
 from viridian.api import reasons
 from viridian.api.modeldeployment import ModelDeploymentSpec
-from viridian.api.names import OUTCOME_ANNOTATION, TOLD_ANNOTATION, Slot, slot_deployment
+from viridian.api.names import OUTCOME_ANNOTATION, SYNCED_ANNOTATION, Slot, slot_deployment
 from viridian.api.rejections import ModelRejection
 from viridian.api.samples import Bucket, CodeClass, PodSample, ScrapeFailure, ScrapeProblem
 from viridian.core.intent import with_intent_hash
-from viridian.core.model_owners import Owners, OwnersUnknown
 from viridian.core.pods_waiting import Impediment
 from viridian.core.times import format_time_micros
 from viridian.rollout import records
@@ -42,7 +41,6 @@ SETTINGS = OperatorSettings(server_image="viridian-server:1", mlflow_uri="http:/
 SILENT = Unresolved(reasons.REGISTRY_UNAVAILABLE, "the registry does not answer", lasting=False)
 NO_ALIAS = Unresolved(reasons.ALIAS_NOT_FOUND, "no alias 'candidate'", lasting=True)
 NO_VERSION = Unresolved(reasons.VERSION_NOT_FOUND, "no version 2", lasting=True)
-OWN = {"churn": Owners(claim="default/churn")}
 Object = dict[str, Any]
 
 
@@ -91,7 +89,7 @@ def record(version: str, *outcomes: RevisionOutcome, of: ModelDeploymentSpec | N
     manifest = objects.record(_bare(whole), name, number, model(version), template)
     manifest["metadata"] |= {
         "uid": f"record-{version}",
-        "annotations": {OUTCOME_ANNOTATION: records.dump(outcomes), TOLD_ANNOTATION: outcomes[-1].at}
+        "annotations": {OUTCOME_ANNOTATION: records.dump(outcomes), SYNCED_ANNOTATION: outcomes[-1].at}
         if outcomes
         else {},
     }
@@ -167,8 +165,6 @@ def snapshot(
     known: Iterable[RevisionRecord] = (),
     annotations: Mapping[str, str] | None = None,
     readings: Mapping[str, Sequence[PodSample | ScrapeFailure]] | None = None,
-    aliases: Mapping[str, str] | None = None,
-    owners: Mapping[str, Owners | OwnersUnknown] | None = None,
     **more: Any,
 ) -> RolloutInput:
     """The world of `churn`: the live Service as the traffic says, and every other object as it was made for it."""
@@ -188,8 +184,6 @@ def snapshot(
         network_policy=_stored(policy(bare, ACCESS, templates)) if templates else None,
         records={record.revision: record for record in known},
         model=wanted if isinstance(wanted, Unresolved) else model(wanted),
-        aliases=aliases,
-        owners=owners if owners is not None else OWN,
         readings=readings or {},
         **more,
     )

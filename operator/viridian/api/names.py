@@ -37,7 +37,8 @@ TRAFFIC_ANNOTATION = f"{GROUP}/traffic"
 REVERTED_ANNOTATION = f"{GROUP}/reverted"  # that and why a slot was emptied to take the traffic from it
 OUTCOME_ANNOTATION = f"{GROUP}/outcome"
 OWNER_ANNOTATION = f"{GROUP}/owner"  # on the record of a revision: uid of its ModelDeployment
-TOLD_ANNOTATION = f"{GROUP}/told"  # up to which outcome the registry was told
+SYNCED_ANNOTATION = f"{GROUP}/registry-synced"  # up to which outcome the registry has what became of a revision
+FORMER_SYNCED_ANNOTATION = f"{GROUP}/told"  # the same, in releases before 0.11
 # Addresses of registry and collector that a slot was given in the place of those of its revision's record.
 ADDRESSES_ANNOTATION = f"{GROUP}/addresses"
 TRIGGER_ANNOTATION = f"{GROUP}/trigger"
@@ -49,6 +50,7 @@ SCHEDULES_ANNOTATION = f"{GROUP}/schedules"  # since when each schedule of a Ret
 CHILDREN_MANAGER = "viridian"
 ROLLOUT_MANAGER = "viridian-rollout"  # one reconciler's part of the status, here and in the next one
 RETRAINING_MANAGER = "viridian-retraining"
+REGISTRY_SYNC_MANAGER = "viridian-registry-sync"  # also the mark on a record that the registry knows its outcome
 FORMER_STATUS_MANAGER = "viridian-status"  # all of the status, in releases before 0.11
 RECORDS_MANAGER = "viridian-records"  # what became of something, noted on its record
 MONITORING_MANAGER = "viridian-monitoring"  # what the monitors found: in the status and on the champion's record

@@ -10,7 +10,7 @@ MODEL_RESOLVED = "ModelResolved"  # the wanted model has become one immutable ve
 CHALLENGER_HEALTHY = "ChallengerHealthy"  # the judge's latest word about the challenger
 ROLLBACK_READY = "RollbackReady"  # a previous version could take the traffic at once
 ADDRESSES_CURRENT = "AddressesCurrent"  # the champion's pods know registry and collector; there only while they do not
-REGISTRY_TOLD = "RegistryTold"  # the registry has taken what was decided; there only while it has not
+REGISTRY_SYNCED = "RegistrySynced"  # the registry has what was decided; there only while it has not
 
 # With spec.monitoring; DataDrift to ReviewRequired are there where a monitor asks for them.
 MONITORED = "Monitored"  # the newest complete window was judged
@@ -105,7 +105,7 @@ EVENT_STALLED = "Stalled"
 EVENT_APPLY_UNAVAILABLE = "ApplyUnavailable"
 EVENT_STATUS_NOT_WRITTEN = "StatusNotWritten"
 EVENT_MODEL_UNRESOLVED = "ModelUnresolved"
-EVENT_REGISTRY_NOT_TOLD = "RegistryNotTold"
+EVENT_REGISTRY_NOT_SYNCED = "RegistryNotSynced"
 EVENT_MONITOR_FIRED = "MonitorFired"
 EVENT_MONITOR_QUIET = "MonitorQuiet"
 EVENT_REVIEW_REQUIRED = "ReviewRequired"

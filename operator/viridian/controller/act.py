@@ -21,8 +21,8 @@ from typing import Any
 from viridian.api.names import CHILDREN_MANAGER
 from viridian.controller.attempts import IMPATIENCE, PATIENCE, Attempt, Attempts
 from viridian.controller.keys import Key
-from viridian.controller.registry_writes import PATIENCE as REGISTRY_PATIENCE
-from viridian.controller.registry_writes import Pending, RegistryWriter, model_of
+from viridian.controller.registries import ByNamespace
+from viridian.controller.registry_writes import model_of, write
 from viridian.core.obstacles import Obstacles
 from viridian.core.plan import (
     Action,
@@ -58,14 +58,14 @@ class Done:
     void: bool = False
     """Whether the plan ended early, since a write turned out otherwise than the rest presumes."""
     registry_failures: tuple[RegistryError, ...] = ()
-    """Why registry actions did not, or are not known to have; which ones, the sentences say."""
+    """Why registry actions were not done, or are not known to have been; which ones, the sentences say."""
     models: frozenset[str] = frozenset()
     """Registered models that were written to, or may have been, or turned out to be another's."""
 
     @property
     def registry_error(self) -> RegistryError | None:
-        """What the registry had against the first action that it did not take; None where it may still take all."""
-        return next((failure for failure in self.registry_failures if not isinstance(failure, Pending)), None)
+        """What the registry had against the first action that it did not take; None where it took all."""
+        return next(iter(self.registry_failures), None)
 
 
 class Actor:
@@ -74,17 +74,14 @@ class Actor:
     def __init__(
         self,
         cluster: Cluster,
-        registry: Registry,
+        registries: ByNamespace[Registry],
         pods: Pods,
         *,
-        own_registries: Mapping[str, Registry] | None = None,
-        ended_late: Callable[[str], None] = lambda _: None,
         attempts: Attempts | None = None,
     ) -> None:
-        """`own_registries` and `ended_late` are the RegistryWriter's."""
         self._cluster = cluster
         self._pods = pods
-        self.registry = RegistryWriter(registry, own=own_registries, ended_late=ended_late)
+        self.registries = registries
         self.attempts = attempts or Attempts()
 
     async def perform(
@@ -115,7 +112,6 @@ class Actor:
 
     async def close(self) -> None:
         """End the writes that are under way."""
-        await self.registry.close()
         await self.attempts.close()
 
     async def write(self, key: Key, action: ClusterAction) -> None:
@@ -186,11 +182,8 @@ class _Progress:
     async def register(self, action: RegistryAction) -> None:
         """Tell the registry, unless it was silent before: each silence would cost a timeout while users wait."""
         if not self._answering:
-            self.failures.append(Pending(f"{_named(action)}: left for later"))
             return
-        failure = await self._actor.registry.write(
-            action, patience=REGISTRY_PATIENCE[self._key.kind], namespace=self._key.namespace
-        )
+        failure = await write(self._actor.registries.of(self._key.namespace), action)
         if (failure is None or isinstance(failure, RegistryUnavailable | RegistryNotYours)) and model_of(action):
             self.models.add(model_of(action))
         if failure is not None:

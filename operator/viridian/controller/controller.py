@@ -70,10 +70,8 @@ def controller(
         subject=subject,
         actor=Actor(
             environment.cluster,
-            common.registry,
+            common.registries,
             environment.pods,
-            own_registries=common.own_registries,
-            ended_late=lambda model: common.registry_written(None, frozenset({model})),
             attempts=attempts(),
         ),
         statuses=StatusWriter(environment.cluster, part, attempts()),

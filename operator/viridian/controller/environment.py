@@ -46,13 +46,12 @@ class Common:
     """The labels of the objects that this operator serves."""
     settings: OperatorSettings
     telemetry: Telemetry
-    registry: Registry
+    registries: ByNamespace[Registry]
     """The environment's, or one that refuses everything where there is none."""
-    own_registries: Mapping[str, Registry]
     views: ByNamespace[RegistryView]
     resync: Callable[[], float]
     """Seconds until an object is looked at again in any case; with jitter."""
-    registry_written: Callable[[Key | None, frozenset[str]], None]
+    registry_written: Callable[[Key, frozenset[str]], None]
     """Is told which registered models a pass over this key has written to."""
     forget: Callable[[Key], None]
     """Is told that an object is gone."""

@@ -179,7 +179,7 @@ def assemble(
         {namespace: RegistryView(one, max_age=max_age) for namespace, one in own.items()},
     )
 
-    def registry_written(key: Key | None, models: frozenset[str]) -> None:
+    def registry_written(key: Key, models: frozenset[str]) -> None:
         for model in models:
             for view in views:
                 view.invalidate(model)
@@ -190,8 +190,7 @@ def assemble(
         selector=selector,
         settings=settings,
         telemetry=telemetry,
-        registry=registry,
-        own_registries=own,
+        registries=ByNamespace(registry, own),
         views=views,
         resync=lambda: resync.total_seconds() * (1 + environment.random()) / 2,
         registry_written=registry_written,

@@ -1,24 +1,19 @@
-"""Reading to whom a registered model belongs, from a registry or from what it said lately."""
+"""Reading to whom a registered model belongs."""
 
 from __future__ import annotations
 
-from typing import Protocol
-
-from viridian.api.registry import ModelVersion, RegisteredModel
+from viridian.api.registry import RegisteredModel
 from viridian.core.model_owners import Owners, former_claim_on, owners_of
+from viridian.ports.registry import Registry
 
 
-class Readable(Protocol):
-    """The reading half of a registry."""
-
-    async def model(self, name: str) -> RegisteredModel | None: ...
-
-    async def version(self, name: str, version: str) -> ModelVersion | None: ...
-
-
-async def owners(registry: Readable, name: str) -> Owners:
+async def owners(registry: Registry, name: str) -> Owners:
     """Raises the RegistryError that keeps it from being known."""
-    model = await registry.model(name)
+    return await owners_of_read(registry, await registry.model(name))
+
+
+async def owners_of_read(registry: Registry, model: RegisteredModel | None) -> Owners:
+    """The same of a model that has just been read."""
     asked = former_claim_on(model) if model is not None else None
-    version = await registry.version(name, asked) if asked is not None else None
+    version = await registry.version(model.name, asked) if model is not None and asked is not None else None
     return owners_of(model, version.tags if version is not None else None)

@@ -31,14 +31,13 @@ from viridian.core.ownership import believed, is_left_behind
 from viridian.core.plan import Plan
 from viridian.core.times import parse_time
 from viridian.ports.cluster import Cluster, Object, ObjectRef
-from viridian.ports.registry import RegistryError, RegistryMissing
+from viridian.ports.registry import RegistryError
 from viridian.rollout.analysis.selection import is_about_to_be_met, queries
-from viridian.rollout.decide import decide, unregistered
+from viridian.rollout.decide import decide
 from viridian.rollout.fail_closed import give_back
 from viridian.rollout.input import (
     OperatorSettings,
     RolloutInput,
-    named_models,
     parse_records,
 )
 from viridian.rollout.slot_state import SlotState, parse_slot
@@ -57,7 +56,7 @@ class ModelDeployments:
     async def observe(self, key: Key, manifest: Object) -> Observed[RolloutInput]:
         """The object as it was just read, and everything that belongs to it."""
         alone = _alone(key, manifest, self.settings)
-        children, resolved = await asyncio.gather(
+        children, model = await asyncio.gather(
             _children(self.cluster, key, manifest["metadata"]), self.resolver.resolve(alone.spec, key.namespace)
         )
         snapshot = replace(
@@ -69,25 +68,18 @@ class ModelDeployments:
             network_policy=children.named("NetworkPolicy", network_policy(key.name)),
             records=parse_records(children.of("ControllerRevision")),
             forgotten=children.forgotten,
-            model=resolved.model,
-            aliases=resolved.aliases,
+            model=model,
             taken=children.taken,
             leaving=children.leaving,
         )
-        readings, owners = await asyncio.gather(
-            self._readings(key, snapshot),
-            self.resolver.owners(named_models(snapshot), key.namespace),
-        )
-        return Observed(replace(snapshot, readings=readings, owners=owners), self.clock())
+        readings = await self._readings(key, snapshot)
+        return Observed(replace(snapshot, readings=readings), self.clock())
 
     def decide(self, observed: Observed[RolloutInput], obstacles: Obstacles = NO_OBSTACLES) -> Plan:
         return decide(replace(observed.input, obstacles=obstacles), observed.now)
 
-    def unregistered(self, observed: Observed[RolloutInput], obstacles: Obstacles, error: RegistryError) -> Plan:
-        if isinstance(error, RegistryMissing):  # it is never told again
-            return self.decide(observed, obstacles)
-        snapshot = replace(observed.input, obstacles=obstacles)
-        return unregistered(snapshot, observed.now, error.reason, error.message)
+    def unregistered(self, observed: Observed[RolloutInput], obstacles: Obstacles, error: RegistryError) -> Plan:  # noqa: ARG002
+        return self.decide(observed, obstacles)  # a pass of the rollout writes nothing to the registry
 
     async def fail_closed(self, key: Key, manifest: Object, why: str) -> Plan | None:
         alone = _alone(key, manifest, self.settings)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from viridian.api import reasons
@@ -14,6 +14,7 @@ from viridian.controller.keys import Key
 from viridian.controller.last_seen import LastSeen
 from viridian.controller.model_owners import owners
 from viridian.controller.reconcilable import Observed
+from viridian.controller.registries import ByNamespace
 from viridian.core.model_owners import Owners
 from viridian.core.obstacles import NO_OBSTACLES, Obstacles
 from viridian.core.plan import Plan
@@ -42,13 +43,11 @@ class RetrainPolicies:
     """How the loop treats a RetrainPolicy."""
 
     cluster: Cluster
-    registry: Registry
+    registries: ByNamespace[Registry]
     feedback: Collector | None
     settings: OperatorSettings
     clock: Callable[[], datetime]
     last_seen: LastSeen
-    own_registries: Mapping[str, Registry] = field(default_factory=dict)
-    """Of namespaces with an identity of their own."""
 
     async def observe(self, key: Key, manifest: Object) -> Observed[RetrainingInput]:
         """The object as it was just read, and everything that belongs to it."""
@@ -139,7 +138,7 @@ class RetrainPolicies:
             return Unavailable(reasons.COLLECTOR_REFUSED, str(error))
 
     async def _ask(self, key: Key, query: RegistryQuery) -> RegistryResult:
-        registry = self.own_registries.get(key.namespace, self.registry)
+        registry = self.registries.of(key.namespace)
         run, owners = await _run(registry, query), await _owners(registry, query)
         if query.rows_of and self.feedback is not None and run is not None and run.status in OPEN:
             # Whoever asks again for the same run is given the same rows; before the first row there are none to give.

@@ -194,7 +194,7 @@ class Reconciler(Generic[Input]):
         if plan.status is None:
             return Written.UNCHANGED
         written = await self.statuses.write(key, manifest, plan.status)
-        self.observer.seen(key, plan.status)
+        self.observer.seen(key, self.statuses.part.of(plan.status))
         if (new := self.statuses.to_tell(key)) is not None:
             log.warning("the status is not written: %s", new.message, extra={"key": str(key)})
             await self._record(key, manifest, [_unwritten(new)])

@@ -2,8 +2,9 @@
 
 | reconciler | of a | decides about | part of the status |
 |---|---|---|---|
-| rollout | ModelDeployment | pods and traffic, what the registry is told | `ROLLOUT` |
+| rollout | ModelDeployment | pods and traffic | `ROLLOUT` |
 | monitoring | ModelDeployment | what its monitors find in the collector's windows | `MONITORING` |
+| registry-sync | ModelDeployment | tags and aliases in MLflow | `REGISTRY_SYNC` |
 | retraining | RetrainPolicy | runs | `RETRAINING` |
 """
 
@@ -18,6 +19,7 @@ from viridian.controller.evaluations import Evaluations
 from viridian.controller.last_seen import LastSeen
 from viridian.controller.observe_model_deployment import ModelDeployments
 from viridian.controller.observe_monitoring import CollectorWork, MonitoredModels
+from viridian.controller.observe_registry_sync import RegistrySync
 from viridian.controller.observe_retrain_policy import RetrainPolicies
 from viridian.controller.reference_profiles import ReferenceProfiles
 from viridian.controller.resolve import Resolver
@@ -26,7 +28,7 @@ from viridian.controller.samples import Samples
 
 def controllers(common: Common) -> tuple[Controller, ...]:
     """All reconcilers, each with its queue."""
-    return rollout(common), monitoring(common), retraining(common)
+    return rollout(common), monitoring(common), registry_sync(common), retraining(common)
 
 
 def rollout(common: Common) -> Controller:
@@ -56,17 +58,30 @@ def monitoring(common: Common) -> Controller:
     return controller(common, "monitoring", MODEL_DEPLOYMENT, subject, status_parts.MONITORING, children=children)
 
 
+def registry_sync(common: Common) -> Controller:
+    """What the registry has still to learn of the decisions about a ModelDeployment."""
+    environment = common.environment
+    subject = RegistrySync(environment.cluster, common.registries, common.settings.registry_models, environment.clock)
+    return controller(
+        common,
+        "registry-sync",
+        MODEL_DEPLOYMENT,
+        subject,
+        status_parts.REGISTRY_SYNC,
+        children=frozenset({"Service", "ControllerRevision"}),
+    )
+
+
 def retraining(common: Common) -> Controller:
     """The runs of a RetrainPolicy."""
     environment, last_seen = common.environment, LastSeen()
     subject = RetrainPolicies(
         environment.cluster,
-        common.registry,
+        common.registries,
         environment.feedback,
         common.settings,
         environment.clock,
         last_seen,
-        common.own_registries,
     )
     return controller(
         common,

@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from viridian.api import reasons
 from viridian.api.address import secret_address
 from viridian.api.modeldeployment import ModelDeploymentSpec, ModelSource, RegistryModel
 from viridian.api.registry import ModelVersion
-from viridian.controller.model_owners import owners
 from viridian.controller.registry_view import RegistryView
-from viridian.core.model_owners import Owners, OwnersUnknown
 from viridian.ports.registry import RegistryError, RegistryUnavailable
 from viridian.rollout.input import Unresolved
 from viridian.rollout.records import ServedModel
-
-
-@dataclass(frozen=True, slots=True)
-class Resolved:
-    """The version, or why there is none; and the aliases of the registered model where they are known."""
-
-    model: ServedModel | Unresolved
-    aliases: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +26,12 @@ class Resolver:
     signed_in: Callable[[str], bool] = lambda _: False
     """Whether the operator asks for signatures in a namespace."""
 
-    async def resolve(self, spec: ModelDeploymentSpec | None, namespace: str) -> Resolved:
+    async def resolve(self, spec: ModelDeploymentSpec | None, namespace: str) -> ServedModel | Unresolved:
         """Never raises: a registry that is down is a finding like any other."""
         if spec is None:
             return _lasting(reasons.INVALID_SPEC, "the spec cannot be read")
         if spec.model.registry is None:
-            return Resolved(_given(spec.model))
+            return _given(spec.model)
         if not self.configured:
             return _lasting(
                 reasons.REGISTRY_NOT_CONFIGURED,
@@ -52,28 +41,15 @@ class Resolver:
             signed = spec.model.signature is not None or self.signed_in(namespace)
             return await _registered(self._view(namespace), spec.model.registry, signed=signed)
         except RegistryUnavailable as error:
-            return Resolved(Unresolved(error.reason, error.message, lasting=False))
+            return Unresolved(error.reason, error.message, lasting=False)
         except RegistryError as error:
             return _lasting(error.reason, error.message)
-
-    async def owners(self, models: Iterable[str], namespace: str) -> Mapping[str, Owners | OwnersUnknown]:
-        """To whom these registered models belong; never raises, like `resolve`."""
-        names = sorted(models)
-        found = await asyncio.gather(*(_owners(self._view(namespace), name) for name in names))
-        return dict(zip(names, found, strict=True))
 
     def _view(self, namespace: str) -> RegistryView:
         return self.own.get(namespace, self.registry)
 
 
-async def _owners(registry: RegistryView, model: str) -> Owners | OwnersUnknown:
-    try:
-        return await owners(registry, model)
-    except RegistryError as error:
-        return OwnersUnknown(error.reason, error.message)
-
-
-async def _registered(registry: RegistryView, wanted: RegistryModel, *, signed: bool) -> Resolved:
+async def _registered(registry: RegistryView, wanted: RegistryModel, *, signed: bool) -> ServedModel | Unresolved:
     model = await registry.model(wanted.name)
     if model is None:
         message = f"MLflow has no registered model {wanted.name!r}: a RetrainPolicy or a person has to register one"
@@ -84,11 +60,11 @@ async def _registered(registry: RegistryView, wanted: RegistryModel, *, signed: 
             f"the registered model {wanted.name!r} has no alias {wanted.alias!r}: a RetrainPolicy sets it on a "
             "version that passes its gate, or set it on a version in MLflow"
         )
-        return _lasting(reasons.ALIAS_NOT_FOUND, message, model.aliases)
+        return _lasting(reasons.ALIAS_NOT_FOUND, message)
     version = await registry.version(wanted.name, number)
     if version is None:
         message = f"the registered model {wanted.name!r} has no version {number}"
-        return _lasting(reasons.VERSION_NOT_FOUND, message, model.aliases)
+        return _lasting(reasons.VERSION_NOT_FOUND, message)
     found = ServedModel(
         uri=version.uri, name=version.name, version=version.version, digest=version.digest, run=version.run_id
     )
@@ -98,8 +74,8 @@ async def _registered(registry: RegistryView, wanted: RegistryModel, *, signed: 
             f"version {earlier}, and is signed as that one: an old version under a new number is not served; use "
             f"version {earlier}, or train and sign a new one"
         )
-        return _lasting(reasons.BAD_SIGNATURE, message, model.aliases)
-    return Resolved(found, model.aliases)
+        return _lasting(reasons.BAD_SIGNATURE, message)
+    return found
 
 
 async def _earlier(registry: RegistryView, version: ModelVersion) -> str | None:
@@ -117,5 +93,5 @@ def _given(source: ModelSource) -> ServedModel:
     return ServedModel(uri=uri, digest=source.digest)
 
 
-def _lasting(reason: str, message: str, aliases: Mapping[str, str] | None = None) -> Resolved:
-    return Resolved(Unresolved(reason, message, lasting=True), aliases)
+def _lasting(reason: str, message: str) -> Unresolved:
+    return Unresolved(reason, message, lasting=True)

@@ -47,7 +47,7 @@ class StatusWriter:
 
     def __init__(self, cluster: Cluster, part: StatusPart, attempts: Attempts | None = None) -> None:
         self._cluster = cluster
-        self._part = part
+        self.part = part
         self._attempts = attempts or Attempts()
         self._written: dict[Key, tuple[Any, Any]] = {}
         self._unwritten: dict[Key, _Unwritten] = {}
@@ -56,7 +56,7 @@ class StatusWriter:
 
     async def write(self, key: Key, observed: Mapping[str, Any], wanted: Status) -> Written:
         """Make this part of the observed object's status the wanted one; raises ClusterConflict."""
-        wanted = cleaned(wanted)
+        wanted = self.part.of(cleaned(wanted))
         meaning, stored = self._stored(wanted), self._stored(observed.get("status"))
         if meaning == stored or self._written.get(key) == (meaning, stored):
             self._written[key] = (meaning, stored)
@@ -102,7 +102,7 @@ class StatusWriter:
             return observed
         if (unwritten.uid, unwritten.stored) != (observed["metadata"]["uid"], self._stored(observed.get("status"))):
             return observed
-        return {**observed, "status": self._part.replaced(observed.get("status"), unwritten.wanted)}
+        return {**observed, "status": self.part.replaced(observed.get("status"), unwritten.wanted)}
 
     def wrote(self, key: Key, status: Status) -> bool:
         """Whether our part of it is what we wrote last, or what we found as it should be."""
@@ -119,11 +119,14 @@ class StatusWriter:
         await self._attempts.close()
 
     async def _apply(self, key: Key, observed: Mapping[str, Any], wanted: Status, meaning: Any) -> None:
-        answer = await self._cluster.apply_status(status_of(observed, wanted or None), manager=self._part.manager)
+        answer = await self._cluster.apply_status(status_of(observed, wanted or None), manager=self.part.manager)
         self._written[key] = (meaning, self._stored(answer.get("status")))
 
     def _stored(self, status: Any) -> Any:
-        return without_empty(self._part.of(status))
+        """What is compared: the order of conditions means nothing."""
+        known: dict[str, Any] = without_empty(self.part.of(status))
+        known["conditions"] = sorted(known.get("conditions", ()), key=lambda one: str(one.get("type")))
+        return known
 
     def _over(self, key: Key) -> None:
         self._unwritten.pop(key, None)

@@ -13,6 +13,7 @@ from viridian.api import reasons
 from viridian.api.names import (
     MODEL_DEPLOYMENT,
     MONITORING_MANAGER,
+    REGISTRY_SYNC_MANAGER,
     RETRAIN_POLICY,
     RETRAINING_MANAGER,
     ROLLOUT_MANAGER,
@@ -31,12 +32,12 @@ class StatusPart:
     conditions: frozenset[str]
 
     def of(self, status: Any) -> Status:
-        """What a status holds of this part, whoever wrote it; the order of conditions means nothing."""
+        """What a status holds of this part, whoever wrote it."""
         if not isinstance(status, Mapping):
             return {}
         found = {name: value for name, value in status.items() if name in self.fields}
         conditions = [c for c in conditions_in(status.get("conditions")) if c.get("type") in self.conditions]
-        return {**found, "conditions": sorted(conditions, key=_type)} if conditions else found
+        return {**found, "conditions": conditions} if conditions else found
 
     def replaced(self, status: Any, wanted: Status) -> dict[str, Any]:
         """The status with `wanted` in the place of what it holds of this part."""
@@ -44,10 +45,6 @@ class StatusPart:
         others = {name: value for name, value in stored.items() if name not in self.fields}
         conditions = [c for c in conditions_in(stored.get("conditions")) if c.get("type") not in self.conditions]
         return {**others, **wanted, "conditions": [*conditions, *wanted.get("conditions", ())]}
-
-
-def _type(condition: Mapping[str, Any]) -> str:
-    return str(condition.get("type"))
 
 
 ROLLOUT: Final = StatusPart(
@@ -74,7 +71,6 @@ ROLLOUT: Final = StatusPart(
             reasons.CHALLENGER_HEALTHY,
             reasons.ROLLBACK_READY,
             reasons.ADDRESSES_CURRENT,
-            reasons.REGISTRY_TOLD,
         }
     ),
 )
@@ -92,6 +88,7 @@ MONITORING: Final = StatusPart(
         }
     ),
 )
+REGISTRY_SYNC: Final = StatusPart(REGISTRY_SYNC_MANAGER, frozenset(), frozenset({reasons.REGISTRY_SYNCED}))
 RETRAINING: Final = StatusPart(
     RETRAINING_MANAGER,
     frozenset({"observedGeneration", "activeRun", "lastRun", "runs", "triggers", "nextScheduled"}),
@@ -106,7 +103,7 @@ RETRAINING: Final = StatusPart(
     ),
 )
 STATUS_PARTS: Final[Mapping[str, tuple[StatusPart, ...]]] = {
-    MODEL_DEPLOYMENT: (ROLLOUT, MONITORING),
+    MODEL_DEPLOYMENT: (ROLLOUT, MONITORING, REGISTRY_SYNC),
     RETRAIN_POLICY: (RETRAINING,),
 }
 """All parts of the status of each kind."""

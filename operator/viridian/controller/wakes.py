@@ -92,7 +92,7 @@ class Wakes:
                 if key.kind == reconciler.kind:
                     reconciler.wake(key)
 
-    def registry_written(self, key: Key | None, models: frozenset[str]) -> None:
+    def registry_written(self, key: Key, models: frozenset[str]) -> None:
         """A pass over `key` wrote to these registered models: those that may follow them look at once.
 
         Without a key it was a write whose pass is over: whoever made it looks as well.

@@ -29,13 +29,12 @@ _WAITING = {
 
 
 def conditions(state: RolloutState, decision: RolloutDecision) -> list[Finding]:
-    """Some are there only while they are true (Reconciling, Stalled) or not (RegistryTold, AddressesCurrent)."""
+    """Some are there only while they are true (Reconciling, Stalled) or not (AddressesCurrent)."""
     found = [_ready(state, decision), _model_resolved(state)]
     found.extend(_reconciling(state, decision))
     found.extend(_stalled(state, decision))
     found.extend(_challenger_healthy(decision))
     found.append(_rollback_ready(state, decision))
-    found.extend(_registry_told(state))
     found.extend(_addresses_current(state, decision))
     return found
 
@@ -227,12 +226,6 @@ def _rollback_ready(state: RolloutState, decision: RolloutDecision) -> Finding:
         )
     said = f"{shown} has no ready pod{state.failure_message(traffic.champion.other)}"
     return Finding(reasons.ROLLBACK_READY, Truth.FALSE, reasons.FALLBACK_UNAVAILABLE, said)
-
-
-def _registry_told(state: RolloutState) -> Iterable[Finding]:
-    untold = state.inputs.untold
-    if untold is not None:
-        yield Finding(reasons.REGISTRY_TOLD, Truth.FALSE, *untold)
 
 
 def _addresses_current(state: RolloutState, decision: RolloutDecision) -> Iterable[Finding]:

@@ -22,8 +22,8 @@ from viridian.api.samples import Idle
 from viridian.core.conditions import Finding, Truth, conditions_in, transition
 from viridian.core.intent import apply_unless_covered, unless_changed
 from viridian.core.ownership import Belongs, belongs
-from viridian.core.plan import Action, Apply, ClaimModel, CloseConnections, Delete, Plan, SetAlias, TagVersion, Target
-from viridian.rollout import outcomes, registry_trail
+from viridian.core.plan import Action, Apply, CloseConnections, Delete, Plan, Target
+from viridian.rollout import outcomes
 from viridian.rollout.analysis.judged import probation_end
 from viridian.rollout.decision import RolloutDecision
 from viridian.rollout.events import events_of_change, events_of_status
@@ -64,13 +64,12 @@ def decide(inputs: RolloutInput, now: datetime) -> Plan:
     taken = [_target(action) for action in blocked if _target(action) in inputs.taken]
     if taken:
         decision = replace(decision, name_taken="; ".join(name_taken(inputs, *target) for target in taken))
-    state = _as_untold(state, wanted, registry_trail.withheld(state, pending))
     next_status = status(state, decision, outcomes.with_pending(state, pending))
     return Plan(
         actions=tuple(_announcing(state, decision, (action for action in wanted if action not in blocked))),
         status=next_status,
         news=events_of_status(inputs.status, next_status),
-        wake=now if _claims(wanted) else _wake(state, decision),
+        wake=_wake(state, decision),
         urgency=urgency(state, decision),
         summary=summary(state, decision),
     )
@@ -94,16 +93,6 @@ def untouched(inputs: RolloutInput, now: datetime, message: str, reason: str) ->
         wake=now + timedelta(minutes=1),
         summary=f"{reason}: {message}",
     )
-
-
-def unregistered(inputs: RolloutInput, now: datetime, reason: str, message: str) -> Plan:
-    """The plan after the registry did not take a write: users are served all the same, and it is told again."""
-    return decide(replace(inputs, untold=(reason, f"{message}; {registry_trail.UNTOLD}")), now)
-
-
-def _claims(actions: Iterable[Action]) -> bool:
-    """Whether a registered model is claimed: the next pass, which sees whose it is by then, is wanted at once."""
-    return any(isinstance(action, ClaimModel) for action in actions)
 
 
 def _target(action: Action) -> Target:
@@ -133,25 +122,7 @@ def _actions(
         port, other = state.spec.server.port, decision.traffic.champion.other
         yield from _applied(preview(state.inputs, port, other), state.inputs.preview)
     yield from _clear(state, slots)
-    yield from registry_trail.tell_registry(state, decision, pending)
     yield from outcomes.superfluous_records(state, _needed(state, decision, slots))
-
-
-def _as_untold(state: RolloutState, actions: Iterable[Action], withheld: tuple[str, str] | None) -> RolloutState:
-    """What the registry did not take stands until there is nothing left to tell it: a slow answer is none yet."""
-    inputs = state.inputs
-    if inputs.untold is not None:
-        return state
-    if withheld is not None:
-        return replace(state, inputs=replace(inputs, untold=withheld))
-    if not any(isinstance(action, ClaimModel | TagVersion | SetAlias) for action in actions):
-        return state
-    stored = conditions_in(inputs.status.get("conditions"))
-    untold = next((c for c in stored if c.get("type") == reasons.REGISTRY_TOLD), None)
-    if untold is None:
-        return state
-    said = str(untold.get("reason", "")), str(untold.get("message", ""))
-    return replace(state, inputs=replace(inputs, untold=said))
 
 
 def _announcing(state: RolloutState, decision: RolloutDecision, actions: Iterable[Action]) -> Iterator[Action]:
@@ -311,7 +282,7 @@ def _wake(state: RolloutState, decision: RolloutDecision) -> datetime | None:
     if decision.retry or decision.judgements or (on_trial and decision.reason not in _UP_TO_PEOPLE):
         return soon
     # An alias may move at any time; what is given by its URI only changes with the spec.
-    asks = state.spec.model.registry is not None or state.inputs.untold is not None
+    asks = state.spec.model.registry is not None
     words = [slot_state.next_change(now) for slot_state in state.inputs.slots.values()]
     times = [word for word in words if word is not None]
     if asks:

@@ -71,5 +71,3 @@ def _announced(fresh: list[Condition], conditions: list[Condition]) -> Iterator[
             yield Event(EventType.WARNING, reasons.EVENT_STALLED, f"{reason}: {message}")
         elif kind == reasons.RECONCILING and reason == reasons.APPLY_UNAVAILABLE:
             yield Event(EventType.WARNING, reasons.EVENT_APPLY_UNAVAILABLE, message)
-        elif kind == reasons.REGISTRY_TOLD:
-            yield Event(EventType.WARNING, reasons.EVENT_REGISTRY_NOT_TOLD, f"{reason}: {message}")

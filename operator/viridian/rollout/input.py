@@ -10,7 +10,7 @@ from typing import Any
 from viridian.api.modeldeployment import ModelDeploymentSpec
 from viridian.api.names import Slot
 from viridian.api.samples import PodSample, PodTarget, ScrapeFailure
-from viridian.core.model_owners import OwnerRule, Owners, OwnersUnknown
+from viridian.core.model_owners import OwnerRule
 from viridian.core.obstacles import Obstacles
 from viridian.core.plan import Target
 from viridian.core.signature_keys import SignatureKeys, required_keys
@@ -105,12 +105,6 @@ class RolloutInput:
     network_policy: Object | None = None
     records: Mapping[str, RevisionRecord] = field(default_factory=dict)
     model: ServedModel | Unresolved = Unresolved("Unknown", "not looked up yet", lasting=False)
-    # Aliases of the registered model, None where they are unknown at the moment.
-    aliases: Mapping[str, str] | None = None
-    # To whom each registered model belongs that something may be written to.
-    owners: Mapping[str, Owners | OwnersUnknown] = field(default_factory=dict)
-    # Why the registry has just not taken what was decided: a reason and a sentence.
-    untold: tuple[str, str] | None = None
     # Readings by pod uid, oldest first, as far back as the analysis looks.
     readings: Readings = field(default_factory=dict)
     # Kind and name of objects that are somebody else's: nothing is written to those.
@@ -141,11 +135,6 @@ class RolloutInput:
     def decisive(self) -> Target:
         """Kind and name of the object whose write moves the traffic."""
         return self.provider.target(self.name)
-
-
-def named_models(inputs: RolloutInput) -> frozenset[str]:
-    """The registered models that something may have to be told about: a spec may have named another one before."""
-    return frozenset(record.model.name for record in inputs.records.values() if record.model.name)
 
 
 def name_taken(inputs: RolloutInput, kind: str, name: str) -> str:

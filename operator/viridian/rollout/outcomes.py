@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from viridian.api import reasons
-from viridian.api.names import OUTCOME_ANNOTATION, TOLD_ANNOTATION, revision_record
+from viridian.api.names import OUTCOME_ANNOTATION, revision_record
 from viridian.core.intent import of_the_same, with_intent_hash
 from viridian.core.ownership import Belongs, belongs
 from viridian.core.plan import Action, Annotate, Apply, Delete
@@ -85,18 +85,12 @@ def with_pending(state: RolloutState, pending: Mapping[str, RevisionOutcome]) ->
 def record_outcomes(state: RolloutState, pending: dict[str, RevisionOutcome]) -> Iterable[Action]:
     """Where the operator itself will read it; nothing else comes before that."""
     for revision, outcome in pending.items():
-        yield annotate(state, revision, (*state.inputs.records[revision].outcomes, outcome))
+        yield _annotate(state, revision, (*state.inputs.records[revision].outcomes, outcome))
 
 
-def annotate(
-    state: RolloutState, revision: str, outcomes: tuple[RevisionOutcome, ...], *, told: bool = False
-) -> Annotate:
-    """All that stands on a record is said each time: what is left out of an apply is given up."""
-    annotations = {OUTCOME_ANNOTATION: records.dump(outcomes)}
-    if told:
-        annotations[TOLD_ANNOTATION] = outcomes[-1].at
+def _annotate(state: RolloutState, revision: str, outcomes: tuple[RevisionOutcome, ...]) -> Annotate:
     name = revision_record(state.inputs.name, revision)
-    return Annotate("apps/v1", "ControllerRevision", name, annotations, once_registered=told)
+    return Annotate("apps/v1", "ControllerRevision", name, {OUTCOME_ANNOTATION: records.dump(outcomes)})
 
 
 def adopt_records(state: RolloutState) -> Iterable[Action]:

@@ -7,14 +7,14 @@ appended as an annotation by a field manager of their own; deleting the ModelDep
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from viridian.api import reasons
 from viridian.api.address import secret_of, shown
-from viridian.api.names import OUTCOME_ANNOTATION, REVISION_LABEL, TOLD_ANNOTATION
+from viridian.api.names import FORMER_SYNCED_ANNOTATION, OUTCOME_ANNOTATION, REVISION_LABEL, SYNCED_ANNOTATION
 from viridian.core.times import format_time_micros, parse_time
 from viridian.rollout.addresses import Addresses
 from viridian.rollout.traffic.record import Reverted
@@ -92,8 +92,8 @@ class RevisionRecord:
     template: Mapping[str, Any]
     outcomes: tuple[RevisionOutcome, ...]
     manifest: Mapping[str, Any]
-    # Time of the newest outcome that the registry was told.
-    told: str = ""
+    # Time of the newest outcome that the registry has.
+    synced: str = ""
     # Those that its template was made with; None where an older release made it, and nobody can tell.
     addresses: Addresses | None = None
 
@@ -135,9 +135,20 @@ def parse(manifest: Mapping[str, Any]) -> RevisionRecord | None:
         template=template,
         outcomes=_outcomes(manifest),
         manifest=manifest,
-        told=(manifest["metadata"].get("annotations") or {}).get(TOLD_ANNOTATION, ""),
+        synced=_synced(manifest),
         addresses=Addresses.from_json(data.get("addresses")),
     )
+
+
+def newest_promoted(records: Iterable[RevisionRecord]) -> RevisionRecord | None:
+    """The one that became champion last."""
+    promoted = [record for record in records if record.promoted_at]
+    return max(promoted, key=lambda record: record.promoted_at or "", default=None)
+
+
+def _synced(manifest: Mapping[str, Any]) -> str:
+    annotations = manifest["metadata"].get("annotations") or {}
+    return str(annotations.get(SYNCED_ANNOTATION) or annotations.get(FORMER_SYNCED_ANNOTATION) or "")
 
 
 def _model(data: Mapping[str, Any]) -> ServedModel:

@@ -23,7 +23,7 @@ from viridian.rollout.analysis.selection import source_of
 from viridian.rollout.analysis.source import Look
 from viridian.rollout.decision import Wait, WaitKind
 from viridian.rollout.input import RolloutInput, Unresolved
-from viridian.rollout.records import RevisionOutcome, RevisionRecord, ServedModel
+from viridian.rollout.records import RevisionOutcome, RevisionRecord, ServedModel, newest_promoted
 from viridian.rollout.render import collector_config
 from viridian.rollout.render.pod_template import pod_template
 from viridian.rollout.render.required_signature import requiring
@@ -318,6 +318,5 @@ def fallback_revision(state: RolloutState, traffic: Traffic) -> str | None:
 
     if traffic.former and eligible(traffic.former):
         return traffic.former
-    promoted = [record for record in state.inputs.records.values() if record.promoted_at]
-    names = [record.revision for record in sorted(promoted, key=lambda record: record.promoted_at or "")]
-    return next((revision for revision in reversed(names) if eligible(revision)), None)
+    newest = newest_promoted(record for record in state.inputs.records.values() if eligible(record.revision))
+    return newest.revision if newest is not None else None

@@ -62,14 +62,14 @@ def bank(kube: Kube, kubelet: Kubelet, namespace: str, registry: LiveRegistry) -
 
 
 def not_yours(model: LiveModel) -> str:
-    """What RegistryTold says; empty while it does not."""
-    found = model.condition("RegistryTold")
+    """What RegistrySynced says; empty while it does not."""
+    found = model.condition("RegistrySynced")
     return str(found["message"]) if (found.get("status"), found.get("reason")) == ("False", "NotYours") else ""
 
 
 def events(kube: Kube, namespace: str) -> list[str]:
     found = kube.list("events.k8s.io/v1", "Event", namespace)
-    return [str(event.get("note")) for event in found if event["reason"] == "RegistryNotTold"]
+    return [str(event.get("note")) for event in found if event["reason"] == "RegistryNotSynced"]
 
 
 def test_a_version_of_others_that_is_pinned_moves_no_alias_and_gets_no_tag(
@@ -79,7 +79,7 @@ def test_a_version_of_others_that_is_pinned_moves_no_alias_and_gets_no_tag(
     assert before["tags"] == {TAG_MODEL_DEPLOYMENT: f"{bank.namespace}/bank"}
     churn.apply({"registry": {"name": bank.name, "version": bank.next}}, server=CUSTOM)
     churn.until_serves(bank.next)
-    churn.until(not_yours, "RegistryTold=False, NotYours")
+    churn.until(not_yours, "RegistrySynced=False, NotYours")
     said = not_yours(churn)
     assert f"belongs to the namespace {bank.namespace}" in said
     assert "viridian.namespaces" in said
@@ -89,7 +89,7 @@ def test_a_version_of_others_that_is_pinned_moves_no_alias_and_gets_no_tag(
 
     registry.tag_model(bank.name, TAG_NAMESPACES, f"{bank.namespace},{churn.namespace}")
     eventually(lambda: registry.aliases(bank.name)["champion"] == bank.next or None, what="the alias, once allowed")
-    churn.until(lambda model: not model.condition("RegistryTold"), "no complaint any more")
+    churn.until(lambda model: not model.condition("RegistrySynced"), "no complaint any more")
 
 
 def test_no_run_trains_for_a_model_of_others(

@@ -13,7 +13,8 @@ from tests.unit.controller.world import KEY, ToldPods, config_map
 from viridian.api.registry import RunStatus
 from viridian.api.samples import Identity, Idle, PodTarget
 from viridian.controller.act import Actor
-from viridian.controller.registry_writes import PATIENCE
+from viridian.controller.registries import ByNamespace
+from viridian.controller.registry_writes import LONGEST
 from viridian.core.plan import (
     Annotate,
     Apply,
@@ -33,7 +34,7 @@ POD = PodTarget(uid="1", ip="10.0.0.1", identity=Identity())
 class Stage:
     def __init__(self) -> None:
         self.cluster, self.registry, self.pods = MemoryCluster(), MemoryRegistry(), ToldPods()
-        self.actor = Actor(self.cluster, self.registry, self.pods)
+        self.actor = Actor(self.cluster, ByNamespace(self.registry), self.pods)
 
 
 @pytest.fixture
@@ -142,7 +143,7 @@ async def test_a_registry_that_is_down_stops_nothing_and_is_asked_once(stage: St
     )
     assert stage.cluster.find("ConfigMap", "after")
     assert stage.pods.closed == [(POD, 10, Idle.CLOSE)]
-    assert len(done.registry_failures) == 2
+    assert len(done.registry_failures) == 1, "the second one is left for the next pass"
     assert "alias champion of churn to version 2" in done.registry_failures[0].message
     assert done.registry_error is done.registry_failures[0]
     assert stage.registry.calls.total() == 1
@@ -157,29 +158,16 @@ async def test_what_the_registry_refuses_does_not_keep_it_from_the_rest(stage: S
     assert stage.registry.versions("churn")["1"].tags == {"viridian.outcome": "Promoted"}
 
 
-def test_a_registry_that_hangs_is_not_waited_for_and_its_write_goes_on_alone() -> None:
-    """Users wait for a revert in the next pass; MLflow's own timeout would make them wait for seconds."""
-
+def test_a_registry_that_hangs_is_given_up_and_the_rest_is_done() -> None:
     async def main() -> None:
         stage = Stage()
         stage.registry.add_version("churn")
-        set_alias = stage.registry.set_alias
-
-        async def slowly(name: str, alias: str, version: str) -> None:
-            await asyncio.sleep(4)
-            await set_alias(name, alias, version)
-
-        stage.registry.set_alias = slowly  # type: ignore[method-assign]
+        stage.registry.latency = lambda: 1e9
         done = await stage.actor.perform(KEY, (SetAlias("churn", "champion", "1"), Apply(config_map())))
-        assert asyncio.get_running_loop().time() == PATIENCE[KEY.kind]
-        assert (len(done.registry_failures), done.registry_error) == (1, None)
+        assert asyncio.get_running_loop().time() == LONGEST
+        assert done.registry_error is not None
         assert done.models == {"churn"}, "it may have been written"
         assert stage.cluster.find("ConfigMap", "child")
-        await asyncio.sleep(4)
-        model = await stage.registry.model("churn")
-        assert model is not None
-        assert model.aliases == {"champion": "1"}
-        assert stage.actor.registry.lingering == 0
 
     run_virtually(main())
 

@@ -15,6 +15,7 @@ from viridian.controller.act import Actor
 from viridian.controller.keys import Key
 from viridian.controller.reconcilable import Observed
 from viridian.controller.reconcile import PassResult, Reconciler
+from viridian.controller.registries import ByNamespace
 from viridian.controller.status import StatusWriter
 from viridian.controller.status_parts import ROLLOUT
 from viridian.core.obstacles import Obstacles
@@ -125,7 +126,7 @@ class Bench:
         self.reconcile = Reconciler(
             cluster=self.cluster,
             subject=kind,
-            actor=Actor(self.cluster, self.registry, self.pods),
+            actor=Actor(self.cluster, ByNamespace(self.registry), self.pods),
             statuses=StatusWriter(self.cluster, PART),
             observer=self.observer,
             resync=lambda: 300.0,

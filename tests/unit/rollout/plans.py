@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from viridian.core.plan import Action, Annotate, Apply, CloseConnections, Delete, Plan, SetAlias, TagVersion
+from viridian.core.plan import Action, Annotate, Apply, CloseConnections, Delete, Plan
 
 
 def told(action: Action) -> str:
@@ -14,14 +14,10 @@ def told(action: Action) -> str:
             return f"apply {manifest['kind']} {manifest['metadata']['name']}"
         case Delete(_, kind, name):
             return f"delete {kind} {name}"
-        case Annotate(_, _, name, _, once_registered):
-            return f"{'told' if once_registered else 'record'} {name}"
+        case Annotate(_, _, name):
+            return f"record {name}"
         case CloseConnections(targets, _, idle):
             return f"close {targets[0].identity.slot} {idle}"
-        case TagVersion(_, version, tags):
-            return f"tag {version} {tags['viridian.outcome']}"
-        case SetAlias(_, alias, version):
-            return f"alias {alias} {version}"
     return type(action).__name__
 
 

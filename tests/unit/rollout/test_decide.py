@@ -43,12 +43,11 @@ from tests.unit.rollout.cases import (
 )
 from tests.unit.rollout.plans import applied, condition, order
 from viridian.api import reasons
-from viridian.api.names import OUTCOME_ANNOTATION, REVISION_LABEL, SLOT_LABEL, TOLD_ANNOTATION, TRAFFIC_ANNOTATION
+from viridian.api.names import OUTCOME_ANNOTATION, REVISION_LABEL, SLOT_LABEL, TRAFFIC_ANNOTATION
 from viridian.api.samples import Idle
 from viridian.core.plan import Annotate, Apply, CloseConnections, Delete
 from viridian.rollout import records
 from viridian.rollout.decide import decide
-from viridian.rollout.records import RevisionRecord
 from viridian.rollout.traffic.record import Reverted
 
 
@@ -63,14 +62,13 @@ class TestOrder:
         ]
 
     def test_a_revert_moves_the_traffic_then_closes_then_records(self) -> None:
-        plan = decide(trial_world(FIRST_STEP, errors=150, aliases={"champion": "1"}), NOW)
+        plan = decide(trial_world(FIRST_STEP, errors=150), NOW)
         assert order(plan)[:3] == ["apply Service churn", "close green Close", f"record churn-{V2}"]
         live = applied(plan, "Service", "churn")
         assert live["spec"]["selector"][SLOT_LABEL] == "blue"
         recorded = json.loads(live["metadata"]["annotations"][TRAFFIC_ANNOTATION])
         assert recorded["reverted"] == {**recorded["reverted"], "revision": V2, "reason": "MetricBreach"}
         assert "apply Deployment churn-green" not in order(plan), "what still answers there is left until it is drained"
-        assert order(plan)[-2:] == ["tag 2 Rejected", f"told churn-{V2}"]
 
     def test_the_traffic_is_moved_only_if_nobody_has_moved_it_since(self) -> None:
         shown = trial_world(FIRST_STEP, errors=150)
@@ -83,20 +81,18 @@ class TestOrder:
         assert "resourceVersion" not in applied(first, "Service", "churn")["metadata"]
 
     def test_a_breach_in_probation_moves_the_traffic_first_too(self) -> None:
-        plan = decide(probation_world(errors=150, aliases={"champion": "2", "previous": "1"}), NOW)
+        plan = decide(probation_world(errors=150), NOW)
         assert order(plan)[:3] == ["apply Service churn", "close green Close", f"record churn-{V2}"]
-        assert "alias champion 1" in order(plan)
 
     def test_a_champion_on_probation_that_nobody_serves_is_looked_at_again_soon(self) -> None:
         gone = slot(GREEN, "2", ready=0, unavailable_for=1)
         plan = decide(probation_world(slots=(slot(BLUE, "1"), gone), readings={}), NOW)
         assert plan.wake == NOW + timedelta(seconds=1)
 
-    def test_a_promotion_moves_the_traffic_and_then_the_aliases(self) -> None:
+    def test_a_promotion_moves_the_traffic_then_closes_then_records(self) -> None:
         promote = replace(FIRST_STEP, passed=BOTH_STEPS, weight=50, since=None)
-        plan = decide(trial_world(promote, blue=2, green=2, aliases={"champion": "1"}), NOW)
+        plan = decide(trial_world(promote, blue=2, green=2), NOW)
         assert order(plan)[:3] == ["apply Service churn", "close blue Keep", f"record churn-{V2}"]
-        assert order(plan)[-4:] == ["tag 2 Promoted", "alias champion 2", "alias previous 1", f"told churn-{V2}"]
 
     def test_after_the_drain_the_slot_is_given_back_to_the_fallback(self) -> None:
         lost = Reverted(V2, reasons.REJECTED, reasons.METRIC_BREACH, "bad", ago_time(11))
@@ -209,26 +205,6 @@ class TestNamesOfSomebodyElse:
         assert plan.status is not None
         said = next(c["message"] for c in plan.status["conditions"] if c["type"] == "Stalled")
         assert "the Deployment churn-green exists and does not belong to this ModelDeployment; delete it" in said
-
-
-class TestRegistry:
-    def test_each_decision_is_told_until_it_was_taken(self) -> None:
-        untold = unregistered(record("2", promoted()))
-        plan = decide(snapshot(**{**TWO_WARM, "known": (TWO_KNOWN[0], untold)}, aliases={}), NOW)
-        assert order(plan) == ["tag 2 Promoted", "alias champion 2", "alias previous 1", f"told churn-{V2}"]
-
-    def test_what_people_do_to_the_aliases_afterwards_is_theirs(self) -> None:
-        assert decide(snapshot(**TWO_WARM, aliases={"champion": "1"}), NOW).actions == ()
-
-    def test_a_new_outcome_is_untold(self) -> None:
-        plan = decide(trial_world(FIRST_STEP, errors=150), NOW)
-        annotations = [dict(a.annotations) for a in plan.actions if isinstance(a, Annotate)]
-        assert [TOLD_ANNOTATION in a for a in annotations] == [False, True]
-        assert annotations[0][OUTCOME_ANNOTATION] == annotations[1][OUTCOME_ANNOTATION]
-
-
-def unregistered(known: RevisionRecord) -> RevisionRecord:
-    return replace(known, told="")
 
 
 class TestCommands:

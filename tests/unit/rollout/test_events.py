@@ -12,7 +12,6 @@ from tests.support.snapshots import (
     NOW,
     SILENT,
     ago_time,
-    promoted,
     record,
     slot,
     snapshot,
@@ -25,7 +24,6 @@ from tests.unit.rollout.cases import (
     GREEN,
     KNOWN,
     ONE_STEADY,
-    TWO_KNOWN,
     TWO_WARM,
     trial_world,
     with_metrics,
@@ -33,7 +31,7 @@ from tests.unit.rollout.cases import (
 from tests.unit.rollout.plans import condition, told
 from viridian.api import reasons
 from viridian.core.plan import Apply, EventType, Plan
-from viridian.rollout.decide import decide, unregistered
+from viridian.rollout.decide import decide
 from viridian.rollout.events import events_of_status
 from viridian.rollout.input import RolloutInput, Unresolved
 from viridian.rollout.traffic.record import Trial
@@ -160,24 +158,6 @@ class TestStalled:
         ((reason, message),) = told_by_conditions(shown)
         assert reason == "Stalled"
         assert message.startswith("NameTaken: the Deployment churn-blue exists")
-
-
-class TestRegistry:
-    def test_what_it_does_not_take_is_said_until_it_does(self) -> None:
-        known = (TWO_KNOWN[0], replace(record("2", promoted()), told=""))
-        shown = snapshot(**{**TWO_WARM, "known": known})
-        plan = unregistered(shown, NOW, reasons.REGISTRY_REFUSED, "tags of churn version 2: no permission")
-        (said,) = told_by_conditions(shown, plan)
-        assert said[0] == "RegistryNotTold"
-        assert said[1].startswith("RegistryRefused: tags of churn version 2: no permission; users are served")
-        assert condition(plan, "RegistryTold") == ("False", reasons.REGISTRY_REFUSED)
-        assert condition(plan, "Ready") == ("True", reasons.SERVING)
-        assert plan.status is not None
-        after = replace(shown, status=plan.status)
-        assert unregistered(after, NOW, reasons.REGISTRY_REFUSED, "the same with other words").news == ()
-        assert condition(decide(after, NOW), "RegistryTold") == ("False", reasons.REGISTRY_REFUSED), "no answer yet"
-        taken = replace(after, records={**after.records, **{two.revision: two for two in TWO_KNOWN[1:]}})
-        assert condition(decide(taken, NOW), "RegistryTold") == ("", "")
 
 
 @pytest.mark.parametrize("stored", ["words", [None, "words", {}, {"type": 1, "status": [], "reason": {}}]])

@@ -1,0 +1,84 @@
+"""Observe what registry-sync needs of a ModelDeployment: its records, who serves, and at need the registry."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from viridian.api.names import MODEL_DEPLOYMENT_LABEL
+from viridian.api.registry import RegisteredModel
+from viridian.controller.keys import Key
+from viridian.controller.model_owners import owners_of_read
+from viridian.controller.reconcilable import Observed
+from viridian.controller.registries import ByNamespace
+from viridian.core.model_owners import OwnerRule, Owners, OwnersUnknown
+from viridian.core.obstacles import Obstacles
+from viridian.core.ownership import Belongs, belongs
+from viridian.core.plan import Plan
+from viridian.ports.cluster import Cluster, Object, ObjectRef
+from viridian.ports.registry import Registry, RegistryError, RegistryMissing
+from viridian.registry_sync.decide import after_refusal, decide
+from viridian.registry_sync.input import SyncInput, models_to_write
+from viridian.rollout.input import parse_records
+from viridian.rollout.traffic.service import record_of
+
+
+@dataclass(frozen=True, slots=True)
+class RegistrySync:
+    """How the loop keeps the registry in step with the decisions about a ModelDeployment."""
+
+    cluster: Cluster
+    registries: ByNamespace[Registry]
+    rules: tuple[OwnerRule, ...]
+    clock: Callable[[], datetime]
+
+    async def observe(self, key: Key, manifest: Object) -> Observed[SyncInput]:
+        """Its records and its live Service; of the registry what is to be written to, and nothing at rest."""
+        uid, labels = manifest["metadata"]["uid"], {MODEL_DEPLOYMENT_LABEL: key.name}
+        listed, live = await asyncio.gather(
+            self.cluster.list("apps/v1", "ControllerRevision", key.namespace, labels),
+            self.cluster.get(ObjectRef("v1", "Service", key.namespace, key.name)),
+        )
+        records = parse_records([found for found in listed if belongs(found, uid) is Belongs.OURS])
+        serves = live is not None and belongs(live, uid) is Belongs.OURS
+        names = sorted(models_to_write(records))
+        read = await asyncio.gather(*(self._read(key.namespace, name) for name in names))
+        inputs = SyncInput(
+            name=key.name,
+            namespace=key.namespace,
+            generation=manifest["metadata"].get("generation", 0),
+            status=manifest.get("status") or {},
+            records=records,
+            traffic=record_of(live) if serves else None,
+            owners={name: owners for name, (owners, _) in zip(names, read, strict=True)},
+            aliases={name: model.aliases for name, (_, model) in zip(names, read, strict=True) if model is not None},
+            rules=self.rules,
+        )
+        return Observed(inputs, self.clock())
+
+    def decide(self, observed: Observed[SyncInput], obstacles: Obstacles) -> Plan:
+        return decide(replace(observed.input, obstacles=obstacles), observed.now)
+
+    def unregistered(self, observed: Observed[SyncInput], obstacles: Obstacles, error: RegistryError) -> Plan:
+        if isinstance(error, RegistryMissing):  # what is gone takes nothing any more
+            return self.decide(observed, obstacles)
+        return after_refusal(replace(observed.input, obstacles=obstacles), observed.now, error.reason, error.message)
+
+    async def fail_closed(self, key: Key, manifest: Object, why: str) -> Plan | None:  # noqa: ARG002
+        return None  # no user meets the registry
+
+    async def forget(self, key: Key) -> None:
+        """Nothing is remembered."""
+
+    async def close(self) -> None:
+        """Nothing goes on beside the passes."""
+
+    async def _read(self, namespace: str, name: str) -> tuple[Owners | OwnersUnknown, RegisteredModel | None]:
+        registry = self.registries.of(namespace)
+        try:
+            model = await registry.model(name)
+            return await owners_of_read(registry, model), model
+        except RegistryError as error:
+            return OwnersUnknown(error.reason, error.message), None

@@ -1,0 +1,1 @@
+"""What the registry still has to learn of the decisions about a ModelDeployment. Pure."""
