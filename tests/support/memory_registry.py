@@ -18,6 +18,7 @@ from viridian.api.registry import (
     TAG_MODEL_URI,
     TAG_RUN,
     LoggedModel,
+    ModelsPage,
     ModelVersion,
     RegisteredModel,
     RunStatus,
@@ -50,6 +51,7 @@ class MemoryRegistry:
         """Seconds that each request takes to arrive; asking whether something exists and making it are two requests."""
         self.after_write: Callable[[str], None] | None = None
         """Called with the method's name after each single write took effect; what it raises, the caller gets."""
+        self.page_size = 100
         self.calls: Counter[str] = Counter()
         self.writes: list[str] = []
         self._lost: Counter[str] = Counter()
@@ -64,6 +66,17 @@ class MemoryRegistry:
         await self._called("model")
         model = self._models.get(name)
         return RegisteredModel(name=name, aliases=dict(model.aliases), tags=dict(model.tags)) if model else None
+
+    async def models(self, page_token: str = "") -> ModelsPage:
+        await self._called("models")
+        names = sorted(self._models)
+        start = int(page_token or "0")
+        found = tuple(
+            RegisteredModel(name=name, aliases=dict(self._models[name].aliases), tags=dict(self._models[name].tags))
+            for name in names[start : start + self.page_size]
+        )
+        after = start + self.page_size
+        return ModelsPage(models=found, next_token=str(after) if after < len(names) else "")
 
     async def claim(self, name: str, owner: str) -> str:
         await self._called("claim")

@@ -31,6 +31,7 @@ from viridian.controller.keys import Key
 from viridian.controller.loop import assemble
 from viridian.controller.queue import Ending, Gone, Retry, Settled
 from viridian.controller.reconcile import PassResult
+from viridian.controller.registry_poller import RegistryPoller
 from viridian.controller.telemetry import ReconcilerTelemetry, Telemetry
 from viridian.rollout.input import OperatorSettings
 
@@ -177,6 +178,8 @@ class OperatorWorld:
     def _pass_time(self, seconds: float) -> None:
         self.clock.advance(seconds)
         self.pods.pass_time(seconds)
+        for poller in self._pollers:
+            self._loop.run(poller.sweep())
 
     def _sleep(self) -> float:
         """Until the first key is due."""
@@ -213,11 +216,11 @@ class OperatorWorld:
         self._failures: Counter[tuple[str, Key]] = Counter()
         self.telemetry = _Telemetry(self.outcomes)
         self.monitoring = self.telemetry.monitoring
-        self._controllers = self._loop.run(self._built())
+        self._controllers, self._pollers = self._loop.run(self._built())
         # What this process sees of the children; the one before it has stopped looking.
         self.cluster.on_change[:] = [self._hear]
 
-    async def _built(self) -> tuple[Controller, ...]:
+    async def _built(self) -> tuple[tuple[Controller, ...], tuple[RegistryPoller, ...]]:
         environment = Environment(
             cluster=self._reached(self.cluster),
             registry=self._reached(self.registry),
@@ -228,7 +231,7 @@ class OperatorWorld:
             random=lambda: 1.0,
         )
         loop = assemble(environment, self.settings, self.telemetry, resync=timedelta(seconds=RESYNC))
-        return loop.controllers
+        return loop.controllers, loop.pollers
 
     def _reached(self, port: Port) -> Port:
         """The port as the operator has it."""

@@ -68,6 +68,15 @@ class RegisteredModel:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ModelsPage:
+    """Some of the registered models, in the order of their names."""
+
+    models: tuple[RegisteredModel, ...]
+    next_token: str = ""
+    """Asks for the page that follows; empty on the last one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelVersion:
     """One version: nothing of it but its tags ever changes."""
 

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeVar
 
-from viridian.api.registry import LoggedModel, ModelVersion, RegisteredModel, RunStatus, TrainingRun
+from viridian.api.registry import LoggedModel, ModelsPage, ModelVersion, RegisteredModel, RunStatus, TrainingRun
 from viridian.ports.registry import Registry, RegistryRefused, RegistryUnavailable
 
 Answer = TypeVar("Answer")
@@ -29,6 +29,9 @@ class BreakingRegistry:
 
     async def model(self, name: str) -> RegisteredModel | None:
         return await self._asked(lambda registry: registry.model(name))
+
+    async def models(self, page_token: str = "") -> ModelsPage:
+        return await self._asked(lambda registry: registry.models(page_token))
 
     async def version(self, name: str, version: str) -> ModelVersion | None:
         return await self._asked(lambda registry: registry.version(name, version))

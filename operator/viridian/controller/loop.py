@@ -22,6 +22,7 @@ from viridian.controller.keys import Key
 from viridian.controller.leadership import Leadership
 from viridian.controller.reconcilers import controllers
 from viridian.controller.registries import ByNamespace
+from viridian.controller.registry_poller import RegistryPoller
 from viridian.controller.registry_view import RegistryView
 from viridian.controller.telemetry import Telemetry
 from viridian.controller.wakes import Wakes
@@ -48,6 +49,7 @@ class Loop:
     health: Health
     telemetry: Telemetry
     views: ByNamespace[RegistryView]
+    pollers: tuple[RegistryPoller, ...]
     cluster: Cluster
     heartbeat: Heartbeat
     namespaces: tuple[str | None, ...]
@@ -79,7 +81,7 @@ class Loop:
 
     def _lead(self, workers: int) -> None:
         """Everything has been watched all along: what is to be looked at waits in the queues."""
-        routines = {"workers": self._work(workers), "census": self._census()}
+        routines = {"workers": self._work(workers), "census": self._census(), "registry": self._poll()}
         self.work.extend(asyncio.create_task(routine, name=name) for name, routine in routines.items())
 
     async def _stand_by(self) -> None:
@@ -127,6 +129,12 @@ class Loop:
         async with asyncio.TaskGroup() as group:
             for controller in self.controllers:
                 group.create_task(controller.queue.work(workers), name=controller.name)
+
+    async def _poll(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            for poller in self.pollers:
+                group.create_task(poller.poll())
+            await asyncio.Event().wait()
 
     async def _census(self) -> None:
         while True:
@@ -183,7 +191,7 @@ def assemble(
         for model in models:
             for view in views:
                 view.invalidate(model)
-        wakes.registry_written(key, models)
+        wakes.registry_changed(models, by=key)
 
     common = Common(
         environment=environment,
@@ -203,8 +211,13 @@ def assemble(
     telemetry.watch_leader(leads)
     tasks: list[asyncio.Task[None]] = []
     work: list[asyncio.Task[None]] = []
+    pollers = [
+        RegistryPoller(one, views.of(namespace), moved=lambda models: wakes.registry_changed(models))
+        for namespace, one in (("", registry), *own.items())
+    ]
     return Loop(
         controllers=made,
+        pollers=tuple(pollers) if environment.registry is not None else (),
         wakes=wakes,
         health=Health(heartbeat, [one.queue for one in made], lambda: [*tasks, *work], leads, expected_watches),
         telemetry=telemetry,

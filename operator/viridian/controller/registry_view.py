@@ -38,7 +38,7 @@ class _Known:
 class RegistryView:
     """Models and versions as of at most `max_age` seconds ago, or a little longer while the registry is slow."""
 
-    def __init__(self, registry: Registry, *, max_age: float, patience: float = 0.25, most: int = 4096) -> None:
+    def __init__(self, registry: Registry, *, max_age: float, patience: float = 0.25, most: int = 65_536) -> None:
         self._registry = registry
         self._max_age = max_age
         self._patience = patience
@@ -66,6 +66,27 @@ class RegistryView:
         for question, known in self._known.items():
             if question[0] == name:
                 self._known[question] = replace(known, asking=None, outdated=True)
+
+    def wanted_models(self) -> frozenset[str]:
+        """The models that passes have asked about."""
+        return frozenset(question[0] for question in self._known if len(question) == 1)
+
+    def refresh(self, name: str, model: RegisteredModel | None, at: float) -> bool:
+        """Take note of a model as it was read at that time; whether passes that asked about it must look again.
+
+        What has been written or is being asked since is newer. That a model is gone is not believed: it is asked.
+        """
+        known = self._known.get((name,))
+        if known is None or known.at is None or known.at > at or known.outdated or known.asking is not None:
+            return False
+        if known.failure is None and known.answer == model:
+            known.at = at
+            return False
+        if model is None:
+            self.invalidate(name)
+        else:
+            known.answer, known.failure, known.at = model, None, at
+        return True
 
     async def close(self) -> None:
         for task in self._asking:

@@ -92,13 +92,10 @@ class Wakes:
                 if key.kind == reconciler.kind:
                     reconciler.wake(key)
 
-    def registry_written(self, key: Key, models: frozenset[str]) -> None:
-        """A pass over `key` wrote to these registered models: those that may follow them look at once.
-
-        Without a key it was a write whose pass is over: whoever made it looks as well.
-        """
+    def registry_changed(self, models: frozenset[str], *, by: Key | None = None) -> None:
+        """These registered models have changed: those that may follow them look at once, but not who changed them."""
         for follower, model in list(self._models.items()):
-            if model in models and follower != key:
+            if model in models and follower != by:
                 self._wake(follower)
 
     def forget(self, key: Key) -> None:

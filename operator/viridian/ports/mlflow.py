@@ -15,6 +15,7 @@ from viridian.api.registry import (
     TAG_MODEL_URI,
     TAG_RUN,
     LoggedModel,
+    ModelsPage,
     ModelVersion,
     RegisteredModel,
     RunStatus,
@@ -35,6 +36,8 @@ from viridian.ports.registry import RegistryMissing, RegistryRefused, RegistryUn
 RUN_NAME_TAG: Final = "mlflow.runName"
 LOGGED_BY_OLD_CLIENTS: Final = "mlflow.log-model.history"
 DELETED: Final = "deleted"
+PAGE_SIZE: Final = "100"
+"""Registered models on one page: each comes with its newest versions and their tags."""
 
 
 class MlflowRegistry:
@@ -61,6 +64,14 @@ class MlflowRegistry:
     async def model(self, name: str) -> RegisteredModel | None:
         body = found(await self._api.get("registered-models/get", name=name))
         return None if body is None else registered_from(name, body["registered_model"])
+
+    async def models(self, page_token: str = "") -> ModelsPage:
+        token = {"page_token": page_token} if page_token else {}
+        body = done(await self._api.get("registered-models/search", max_results=PAGE_SIZE, **token))
+        found = body.get("registered_models", [])
+        return ModelsPage(
+            models=tuple(registered_from(one["name"], one) for one in found), next_token=body.get("next_page_token", "")
+        )
 
     async def claim(self, name: str, owner: str) -> str:
         if not (claimed := await self._claim_of(name)):

@@ -40,6 +40,7 @@ class _Alias(_Part, frozen=True):
 
 
 class _RegisteredModel(_Part, frozen=True):
+    name: str = ""
     aliases: Annotated[list[_Alias], _MAX_ITEMS] = []
     tags: Annotated[list[_Tag], _MAX_ITEMS] = []
 
@@ -98,6 +99,8 @@ class _AnyAnswer(_Part, frozen=True):
     """All answers in one: each has its own fields."""
 
     registered_model: _RegisteredModel | UnsetType = UNSET
+    registered_models: Annotated[list[_RegisteredModel], _MAX_ITEMS] | UnsetType = UNSET
+    next_page_token: str | UnsetType = UNSET
     model_version: _ModelVersion | UnsetType = UNSET
     model_versions: list[_ModelVersion] | UnsetType = UNSET
     artifact_uri: str | UnsetType = UNSET

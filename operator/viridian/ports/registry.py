@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from typing import ClassVar, Protocol
 
 from viridian.api import reasons
-from viridian.api.registry import LoggedModel, ModelVersion, RegisteredModel, RunStatus, TrainingRun
+from viridian.api.registry import LoggedModel, ModelsPage, ModelVersion, RegisteredModel, RunStatus, TrainingRun
 
 
 class RegistryError(Exception):
@@ -59,6 +59,9 @@ class Registry(Protocol):
 
     async def model(self, name: str) -> RegisteredModel | None:
         """The model, its tags and all of its aliases, in one call."""
+
+    async def models(self, page_token: str = "") -> ModelsPage:
+        """The registered models that this identity may read, page by page; the first page without a token."""
 
     async def claim(self, name: str, owner: str) -> str:
         """Whose the model is by now: the owner in its tag `viridian.modeldeployment`; this one if it had none.

@@ -27,7 +27,7 @@ from viridian.rollout import outcomes
 from viridian.rollout.analysis.judged import probation_end
 from viridian.rollout.decision import RolloutDecision
 from viridian.rollout.events import events_of_change, events_of_status
-from viridian.rollout.input import RolloutInput, name_taken, targets
+from viridian.rollout.input import RolloutInput, Unresolved, name_taken, targets
 from viridian.rollout.manifests import Manifest
 from viridian.rollout.network_access import limit_access
 from viridian.rollout.policies.choose import choose
@@ -281,8 +281,8 @@ def _wake(state: RolloutState, decision: RolloutDecision) -> datetime | None:
         return soon
     if decision.retry or decision.judgements or (on_trial and decision.reason not in _UP_TO_PEOPLE):
         return soon
-    # An alias may move at any time; what is given by its URI only changes with the spec.
-    asks = state.spec.model.registry is not None
+    # A registered model that has changed wakes this one; one that is not there, or not known, is looked for.
+    asks = state.spec.model.registry is not None and isinstance(state.inputs.model, Unresolved)
     words = [slot_state.next_change(now) for slot_state in state.inputs.slots.values()]
     times = [word for word in words if word is not None]
     if asks:

@@ -28,6 +28,25 @@ async def registered(world: World, name: str, key: str = "r1") -> str:
     return await world.registry.register(name, run.run_id, source, {TAG_DIGEST: DIGEST})
 
 
+class TestAllModels:
+    async def test_every_model_is_on_one_page_with_its_aliases_and_tags(self, world: World, name: str) -> None:
+        for number in range(3):
+            version = await registered(world, f"{name}-{number}", key=f"r{number}")
+            await world.registry.set_alias(f"{name}-{number}", "champion", version)
+            await world.tag_model(f"{name}-{number}", TAG_NAMESPACES, "default")
+        token, found = "", []
+        while True:
+            page = await world.registry.models(token)
+            found += [model for model in page.models if model.name.startswith(f"{name}-")]
+            token = page.next_token
+            if not token:
+                break
+        assert [model.name for model in found] == [f"{name}-{number}" for number in range(3)]
+        assert found == [await world.registry.model(model.name) for model in found]
+        assert found[0].aliases == {"champion": "1"}
+        assert found[0].tags[TAG_NAMESPACES] == "default"
+
+
 class TestReadingWhatDoesNotExist:
     async def test_a_model(self, world: World, name: str) -> None:
         assert await world.registry.model(name) is None

@@ -165,7 +165,7 @@ def test_an_unreachable_api_server_during_the_census_ends_nothing() -> None:
         async with running() as stage:
             stage.cluster.faults.outage = True
             await asyncio.sleep(3 * CENSUS_EVERY)
-            assert stage.loop.health.check_tasks() == "4 running"
+            assert stage.loop.health.check_tasks() == "5 running"
             stage.cluster.faults.outage = False
             stage.deaf = True
             stage.cluster.create(model_deployment())

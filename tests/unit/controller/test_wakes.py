@@ -136,10 +136,10 @@ def test_a_moved_alias_wakes_those_that_serve_the_model_but_not_the_one_that_mov
     other["metadata"]["name"] = "churn-eu"
     stage.model(other)
     stage.woken.clear()
-    stage.wakes.registry_written(MODEL, frozenset({"churn-model"}))
+    stage.wakes.registry_changed(frozenset({"churn-model"}), by=MODEL)
     assert stage.woken == [Key(MODEL_DEPLOYMENT, "ml", "churn-eu")]
     stage.woken.clear()
-    stage.wakes.registry_written(POLICY, frozenset({"another-model"}))
+    stage.wakes.registry_changed(frozenset({"another-model"}), by=POLICY)
     assert stage.woken == []
 
 
@@ -148,7 +148,7 @@ def test_nothing_is_kept_about_an_object_that_is_gone(stage: Stage) -> None:
     for key in (MODEL, POLICY):
         stage.wakes.forget(key)
     stage.woken.clear()
-    stage.wakes.registry_written(POLICY, frozenset({"churn-model"}))
+    stage.wakes.registry_changed(frozenset({"churn-model"}), by=POLICY)
     assert stage.woken == []
     assert stage.model(model()) == [MODEL]
 
