@@ -40,7 +40,7 @@ class ChildKind:
     serves: bool = False
     """Users or the operator reach pods by it: one that lost its owner is adopted with its name."""
     merge_keys: tuple[str, ...] = ()
-    """How entries of its lists are told apart where Kubernetes treats the list as a map, the first that fits."""
+    """How entries of its lists are distinguished where Kubernetes treats the list as a map, the first that fits."""
     whole_fields: frozenset[str] = field(default_factory=frozenset)
     """Fields that must be exactly as intended: what somebody adds there changes what the object does."""
 
