@@ -140,7 +140,10 @@ def _hear(event: str, arguments: tuple[object, ...]) -> None:
     program = executable or (command if isinstance(command, str | bytes | os.PathLike) else next(iter(command)))  # type: ignore[call-overload]
     need = need_of(os.fsdecode(program))  # type: ignore[arg-type]
     if not allows(_running, need):
-        raise Undeclared(f"{program!r} is started, and the test lacks the marker {(need or Need.PROCESSES).marker}")
+        marker = (need or Need.PROCESSES).marker
+        raise Undeclared(
+            f"{program!r} is started without pytest.mark.{marker} on the test, its module or its parameter"
+        )
 
 
 sys.addaudithook(_hear)

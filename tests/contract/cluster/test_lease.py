@@ -42,7 +42,7 @@ def memory() -> Candidates:
     return Candidates(MemoryLease(stored), MemoryLease(stored))
 
 
-@pytest.fixture(params=["memory", "server"])
+@pytest.fixture(params=["memory", pytest.param("server", marks=pytest.mark.needs_control_plane)])
 def candidates(request: pytest.FixtureRequest) -> Candidates:
     found: Candidates = request.getfixturevalue(request.param)
     return found
