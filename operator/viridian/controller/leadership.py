@@ -95,16 +95,26 @@ class LeaderElector:
             await stand_by()
 
     async def release(self) -> None:
-        given_up = election.released(self._election, _now())
         self._election = election.stepped_down(self._election)
-        if given_up is None:
-            return
         try:
             async with asyncio.timeout(RELEASE_SECONDS):
-                self._election = election.saw(self._election, await self._lease.write(given_up), self._clock())
-            log.info("the Lease is released")
+                await self._give_up()
         except (ClusterError, TimeoutError) as error:
             log.warning("the Lease was not released, so it has to run out: %s", error)
+
+    async def _give_up(self) -> None:
+        """A renewal that was cut by the end may have been stored: then the Lease is read once more."""
+        try:
+            await self._write_released()
+        except ClusterConflict:
+            self._election = election.saw(self._election, await self._lease.read(), self._clock())
+            await self._write_released()
+
+    async def _write_released(self) -> None:
+        given_up = election.released(self._election, _now())
+        if given_up is not None:
+            self._election = election.saw(self._election, await self._lease.write(given_up), self._clock())
+            log.info("the Lease is released")
 
     # ---- standing by
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -105,6 +106,25 @@ def test_a_leader_that_ends_hands_over_at_once() -> None:
         await one.end()
         assert await until(lambda: other.works) < 0.1
         assert holder(stored) == "other"
+
+    run_virtually(main())
+
+
+def test_a_renewal_under_way_does_not_keep_it_from_handing_over() -> None:
+    """It was stored, and the leader ended before it heard of that."""
+
+    async def main() -> None:
+        stored = StoredLease()
+        one = Process(stored, "one")
+        await until(lambda: one.works)
+        other = Process(stored, "other")
+        await asyncio.sleep(1)
+        one.task.cancel()
+        await asyncio.wait([one.task])
+        assert stored.record is not None
+        stored.put(replace(stored.record, renewed="later"))
+        await one.end()
+        assert await until(lambda: other.works) < 0.1
 
     run_virtually(main())
 
