@@ -14,7 +14,8 @@ from typing import Any, Final
 import yaml
 
 from viridian.api import cel
-from viridian.api.modeldeployment import ModelDeploymentSpec, ModelDeploymentStatus
+from viridian.api.modeldeployment import ModelDeploymentSpec
+from viridian.api.modeldeployment_status import ModelDeploymentStatus
 from viridian.api.names import (
     GROUP,
     MAX_MODEL_DEPLOYMENT_NAME,

@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Final
 import msgspec
 
 from viridian.api import cel, podtemplate
-from viridian.api.modeldeployment import Condition
+from viridian.api.modeldeployment_status import Condition
 from viridian.api.names import MAX_MODEL_DEPLOYMENT_NAME
 from viridian.api.schema import MAX_WORD, Rule, Struct, doc, duration, named, prose, time, word
 

@@ -37,7 +37,7 @@ class Finding:
 def transition(findings: Iterable[Finding], *, before: Any, generation: int, now: datetime) -> list[dict[str, Any]]:
     """The findings as conditions: lastTransitionTime moves only when the status changes.
 
-    `before` is the list that was stored; whoever wrote it, what is no condition in it counts for nothing.
+    `before` is the list that was stored; entries that are not conditions are ignored.
     """
     known = {str(condition.get("type")): condition for condition in conditions_in(before)}
     return [_condition(finding, known.get(finding.type), generation, now) for finding in findings]

@@ -2,8 +2,7 @@
 
 Two looks together decide it. The hash of the intent stands on the object: another hash means that we changed our
 mind, even where only something was left out. And the object must *cover* the intent: every field that we ask for is
-there with that value, whoever changed it in the meantime. What the API server added (defaults, other people's fields)
-does not count.
+there with that value. What the API server added (defaults, fields of other writers) does not count.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from viridian.api.names import INTENT_ANNOTATION, short_hash
 from viridian.core.plan import Apply, Manifest
 
 _OWNERS = "uid"
-"""How the owner references of every kind are told apart."""
+"""The key of owner references, for every kind."""
 
 
 def apply_unless_covered(intent: Manifest, observed: Manifest | None) -> Apply | None:

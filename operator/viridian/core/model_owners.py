@@ -3,7 +3,7 @@
 All namespaces share the operator's identity in MLflow, so MLflow cannot tell them apart. In this order:
 
 1. the operator's configuration: where a rule matches the model's name, only the namespaces of such rules may write;
-2. the tag `viridian.namespaces` of the registered model, set by whoever administers MLflow;
+2. the tag `viridian.namespaces` of the registered model, set by the administrator of MLflow;
 3. the tag `viridian.modeldeployment`, with which the first ModelDeployment that writes claims the model for its
    namespace. A claim outlives its ModelDeployment: the next one of that namespace goes on with it.
 
@@ -116,9 +116,9 @@ def _of(namespace: str, allowed: list[str], message: Callable[[], str]) -> Owner
 
 def _by_rule(model: str, namespace: str, rules: list[OwnerRule]) -> str:
     owners = ", ".join(sorted({rule.namespace for rule in rules if rule.namespace})) or "nobody"
-    said = " ".join(f"--registry-models {rule}" for rule in rules)
+    flags = " ".join(f"--registry-models {rule}" for rule in rules)
     return (
-        f"the registered model {model} belongs to {owners}, not to the namespace {namespace} (the operator's {said}): "
+        f"the registered model {model} belongs to {owners}, not to the namespace {namespace} (the operator's {flags}): "
         f"use a registered model of your own, or let the operator's administrator add --registry-models "
         f"{namespace}={model}"
     )

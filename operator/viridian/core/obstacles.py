@@ -1,4 +1,4 @@
-"""What keeps a write from being done. It is said in conditions and Events, and everything else goes on."""
+"""What prevents a write. Conditions and Events report it, and everything else goes on."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Obstacle:
     message: str
     # Whether the API server refuses it; otherwise nothing is known to be wrong with it.
     refused: bool
-    # Whether people are to be told: one that has only just appeared may be gone with the next attempt.
+    # Whether it is reported: an obstacle that has only just appeared may be gone with the next attempt.
     lasting: bool = True
     # What was to be applied when it was met last.
     wanted: Manifest | None = field(default=None, compare=False)
@@ -48,13 +48,13 @@ NO_OBSTACLES: Final[Obstacles] = {}
 
 def refusal(obstacles: Obstacles) -> tuple[str, str] | None:
     """Reason and sentence of `Stalled`: what needs a change by someone."""
-    return _said(reasons.APPLY_REFUSED, [one for one in _sorted(obstacles) if one.refused], _REFUSED)
+    return _reported(reasons.APPLY_REFUSED, [one for one in _sorted(obstacles) if one.refused], _REFUSED)
 
 
 def outage(obstacles: Obstacles) -> tuple[str, str] | None:
     """Reason and sentence of `Reconciling`: what may end by itself."""
     lasting = [one for one in _sorted(obstacles) if one.lasting and not one.refused]
-    return _said(reasons.APPLY_UNAVAILABLE, lasting, _UNAVAILABLE)
+    return _reported(reasons.APPLY_UNAVAILABLE, lasting, _UNAVAILABLE)
 
 
 def needed(obstacles: Obstacles, *kinds: str) -> Obstacles:
@@ -66,7 +66,7 @@ def _sorted(obstacles: Obstacles) -> list[Obstacle]:
     return [obstacles[target] for target in sorted(obstacles)]
 
 
-def _said(reason: str, found: list[Obstacle], advice: str) -> tuple[str, str] | None:
+def _reported(reason: str, found: list[Obstacle], advice: str) -> tuple[str, str] | None:
     if not found:
         return None
     quoted = [_cut(one.message) for one in found[:_SHOWN]]

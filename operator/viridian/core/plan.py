@@ -29,7 +29,7 @@ class EventType(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """What is told once, after the write that it tells of has succeeded."""
+    """An Event, emitted once after the write that it reports has succeeded."""
 
     type: EventType
     reason: str
@@ -42,7 +42,7 @@ class Apply:
 
     manifest: Manifest
     tells: tuple[Event, ...] = ()
-    """Of what this write does: told once it is done, whatever becomes of the rest. The next pass sees it done."""
+    """Events about this write, emitted when it has succeeded, even if later writes fail."""
     presumed: bool | None = None
     """Whether all that follows presumes that this write is done (True) or cannot be done (False).
 
@@ -86,7 +86,7 @@ class Annotate:
     annotations: Mapping[str, str]
     once_registered: bool = False
     tells: tuple[Event, ...] = ()
-    """Of what this write records: told once it is done."""
+    """Events about what this write records, emitted when it has succeeded."""
     manager: str = RECORDS_MANAGER
     held: bool = False
     """It is wanted, but not to be tried in this pass."""
@@ -173,7 +173,7 @@ class Plan:
 
     actions: tuple[Action, ...] = ()
     status: Mapping[str, Any] | None = None
-    # Of what the status says for the first time: told once it is written. Until then each pass finds it again.
+    # Events for conditions that are new in the status: emitted after the status write, found again until it succeeds.
     news: tuple[Event, ...] = ()
     wake: datetime | None = None
     # How long the next look may wait for a worker.

@@ -1,6 +1,6 @@
 """Why a pod does not do its work yet, as its own status tells: scheduler, volumes, images, init steps, crashes, probes.
 
-What is wrong is said at once. What every pod goes through is said when it takes longer than `GRACE`, with the time in
+A fault is reported at once. What every pod goes through is reported when it takes longer than `GRACE`, with the time in
 coarse steps: a message that counted seconds would be a write to the status at every look. Events are not read, so a
 volume that cannot be mounted shows as a start that takes long, with the names of what the pod mounts.
 """
@@ -38,10 +38,10 @@ class Impediment:
 
     def sentence(self, now: datetime) -> str:
         """What people read; empty while a normal step may still take its time."""
-        said = f"{self.container}: {self.what}" if self.container else self.what
+        cause = f"{self.container}: {self.what}" if self.container else self.what
         if self.since is None:
-            return said
-        return f"{said}, for {roughly(now - self.since)} now" if now - self.since >= GRACE else ""
+            return cause
+        return f"{cause}, for {roughly(now - self.since)} now" if now - self.since >= GRACE else ""
 
     def of(self, pod: str) -> Impediment:
         """The same about a pod that is named."""
@@ -141,9 +141,9 @@ def _stuck(pod: Object, status: Object) -> Iterator[Impediment]:
 
 def _end(pod: Object, name: str, ended: Object) -> str:
     """Its last words. The log of a container that was killed for its memory says nothing of that."""
-    said = one_line(str(ended.get("message") or ""), MAX_REPORT_BYTES)
+    message = one_line(str(ended.get("message") or ""), MAX_REPORT_BYTES)
     if ended.get("reason") != "OOMKilled":
-        return said or str(ended.get("reason") or f"exit code {ended['exitCode']}")
+        return message or str(ended.get("reason") or f"exit code {ended['exitCode']}")
     limit = _spec_of(pod, name).get("resources", {}).get("limits", {}).get("memory")
     return f"OOMKilled: it took more memory than {f'its limit of {limit}' if limit else 'its node had'}"
 

@@ -14,7 +14,7 @@ _PARTS: Final = 4
 
 
 def profile_seconds(monitoring: Monitoring | None) -> int:
-    """The interval that servers are told."""
+    """The interval that servers get."""
     return MAX_SECONDS if monitoring is None else interval(durations.parse(monitoring.window).total_seconds())
 
 

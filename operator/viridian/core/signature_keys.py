@@ -1,4 +1,4 @@
-"""By whom versions must be signed in which namespaces, as the operator was told (`--signature-keys`)."""
+"""The keys with which versions must be signed, by namespace (`--signature-keys`)."""
 
 from __future__ import annotations
 

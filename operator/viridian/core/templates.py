@@ -109,13 +109,13 @@ def _of_pod(template: Object, lists: Sequence[str]) -> Iterator[str]:
             yield f"spec.{field}"
 
 
-def _of_container(container: Object, said: Sequence[str], known: str) -> Iterator[str]:
+def _of_container(container: Object, fields: Sequence[str], known: str) -> Iterator[str]:
     name = container.get("name")
     if name != known:
         yield f"[{name}]"
         return
     for field, content in container.items():
-        if field in said:
+        if field in fields:
             continue
         if not _FIELDS.get(field, _never)(content):
             yield f"[{name}].{field}"

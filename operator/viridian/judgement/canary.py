@@ -40,7 +40,7 @@ class Bound:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What is said of one metric."""
+    """The judgement of one metric."""
 
     name: str
     verdict: CanaryVerdict
@@ -67,15 +67,15 @@ def judge(bound: Bound, looks: Sequence[Counts], *, evidence_needed: float) -> J
         )
     streak = len(list(takewhile(lambda counts: _breaches(bound, counts, evidence_needed), looks[: bound.consecutive])))
     evidence = min(against_share(bad, total, allowed), 1e9)
-    said = _sentence(bound, value, samples, streak)
+    sentence = _sentence(bound, value, samples, streak)
     if streak == 0 and bad > allowed * total:
-        said = (
+        sentence = (
             f"{_beyond(bound, value, samples)}, but that may be chance (evidence {evidence:.3g} of {evidence_needed:g})"
         )
     return Judgement(
         bound.name,
         CanaryVerdict.BREACH if streak >= bound.consecutive else CanaryVerdict.PASS,
-        said,
+        sentence,
         value=value,
         samples=samples,
         evidence=evidence,

@@ -57,7 +57,7 @@ def counted(
     """The sum over pods of what each counted after `since`, as known at `until`.
 
     Each pod's readings come in order of time. Counting starts at the newest reading at `since` or before, if that is
-    no older than `slack`, else at the first one after: what a pod answered between two readings cannot be told apart,
+    no older than `slack`, else at the first one after: requests between two readings cannot be separated,
     and an old one would make long past answers speak for the present. So a first reading counts nothing by itself. A
     counter that fell belongs to a process that restarted in between, and counts from zero.
     """

@@ -167,7 +167,7 @@ def _missing_data(
         if not exceeds(1 - rare, most if criteria.threshold is None else criteria.threshold):
             return (
                 f"{format_percent(rare)} of {reference.name} have values that are too rare for a name of their own, so "
-                f"new ones cannot be told from them: choose another statistic for it"
+                f"new ones cannot be distinguished from them: choose another statistic for it"
             )
     return ""
 

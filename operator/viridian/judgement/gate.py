@@ -183,9 +183,9 @@ def _verdict(findings: tuple[MetricFinding, ...], champion: Champion | None) -> 
         against = [finding.sentence for finding in findings if finding.outcome is outcome]
         if against:
             return GateVerdict(outcome=outcome, sentence="; ".join(against), findings=findings)
-    said = "; ".join(finding.sentence for finding in findings) or "the gate asks for no number"
+    sentences = "; ".join(finding.sentence for finding in findings) or "the gate asks for no number"
     lead = "" if champion is not None else "there is no champion yet; "
-    return GateVerdict(outcome=GateOutcome.PASSED, sentence=f"{lead}{said}", findings=findings)
+    return GateVerdict(outcome=GateOutcome.PASSED, sentence=f"{lead}{sentences}", findings=findings)
 
 
 def _listed(metrics: Iterable[str]) -> str:

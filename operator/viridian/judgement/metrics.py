@@ -93,7 +93,7 @@ def _of_class(metric: PerformanceMetric, hits: float, actual: float, predicted: 
         return _share(hits, predicted)
     if metric is PerformanceMetric.RECALL:
         return _share(hits, actual)
-    # F1 = 2t/(1 + t) with t the share of hits among the rows that are, or are said to be, of the class.
+    # F1 = 2t/(1 + t) with t the share of hits among the rows that are, or are predicted to be, of the class.
     hit = _share(hits, actual + predicted - hits)
     return Measured(2 * hit.value / (1 + hit.value), 2 * hit.error / (1 + hit.value) ** 2, hit.rows)
 

@@ -38,7 +38,7 @@ def next_review(stored: ReviewStatus | None, report: MonitoringReport | None, an
 
 
 def is_answer(answer: str, review: ReviewStatus) -> bool:
-    """Whether it names this review; `#` and the name of whoever looked into it may follow."""
+    """Whether it names this review; `#` and the name of the reviewer may follow."""
     return answer.partition("#")[0].strip() == review.asked
 
 

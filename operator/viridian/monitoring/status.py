@@ -31,7 +31,7 @@ def next_status(
 
 
 def stored_entries(status: Mapping[str, Any] | None) -> Iterator[Mapping[str, Any]]:
-    """The results of single monitors in a status, which anybody may have written."""
+    """The results of single monitors in a status, which another client may have written."""
     return (entry for entry in _listed((status or {}).get("monitors")) if isinstance(entry, Mapping))
 
 
@@ -111,5 +111,5 @@ def _same(stored: Mapping[str, _Meaning], fresh: Mapping[str, _Meaning]) -> bool
 
 
 def _listed(value: Any) -> Sequence[Any]:
-    """The items of a list in a status that anybody may have written."""
+    """The items of a list in a status that another client may have written."""
     return value if isinstance(value, list | tuple) else ()

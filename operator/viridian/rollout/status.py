@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from viridian.api import durations, reasons
-from viridian.api import modeldeployment as api
+from viridian.api import modeldeployment_status as api
 from viridian.api.names import MODEL_DEPLOYMENT_LABEL, SLOT_LABEL, Slot
 from viridian.core.conditions import transition
 from viridian.core.kube import without_empty

@@ -9,7 +9,7 @@ import pytest
 from tests.support.cluster.faults import Fault, Killed
 from tests.support.memory_cluster import MemoryCluster
 from tests.unit.controller.world import KEY, model_deployment
-from viridian.api.modeldeployment import ModelDeploymentStatus
+from viridian.api.modeldeployment_status import ModelDeploymentStatus
 from viridian.api.names import FORMER_STATUS_MANAGER, MODEL_DEPLOYMENT, RETRAIN_POLICY, ROLLOUT_MANAGER
 from viridian.api.retrainpolicy import RetrainPolicyStatus
 from viridian.controller.former_status import hand_over, has_former_manager, status_of

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Final, ParamSpec, TypeVar
 
 from viridian.feedback.problems import RETRY_SECONDS, HttpProblem
-from viridian.feedback.storage.fair_queue import Turns
+from viridian.feedback.storage.fair_queue import FairQueue
 
 MAX_CONCURRENT: Final = 3
 _MOST_WAITING: Final = 64
@@ -29,7 +29,7 @@ class Readers:
     def __init__(self, at_once: int = MAX_CONCURRENT) -> None:
         self._at_once = at_once
         self._threads = ThreadPoolExecutor(max_workers=at_once, thread_name_prefix="reader")
-        self._turns: Turns[asyncio.Future[None]] = Turns()
+        self._turns: FairQueue[asyncio.Future[None]] = FairQueue()
         self._asked: Counter[str] = Counter()
         """Questions that have no answer yet, by namespace."""
         self._running: Counter[str] = Counter()

@@ -22,7 +22,7 @@ from viridian.feedback.logs import note_failure
 from viridian.feedback.problems import CollectorBusy, Full, HttpProblem, Servers, ServiceUnavailable
 from viridian.feedback.storage.catalog import Catalog
 from viridian.feedback.storage.database import immediate, is_full, scrub
-from viridian.feedback.storage.fair_queue import Turns
+from viridian.feedback.storage.fair_queue import FairQueue
 
 COMMIT_ROWS: Final = 5_000
 """Rows after which a commit does not grow any more, so that nobody waits long for the work of others."""
@@ -71,7 +71,7 @@ class Writer:
         self._limit = queue_rows
         self._clock = clock
         self._catalog = Catalog()
-        self._queue: Turns[_Waiting] = Turns()
+        self._queue: FairQueue[_Waiting] = FairQueue()
         self._queued_rows: Counter[str] = Counter()
         """By namespace; what is being written counts."""
         self._arrived = asyncio.Event()

@@ -26,7 +26,7 @@ _ABOUT_ONE: Final = (tarfile.XHDTYPE, tarfile.SOLARIS_XHDTYPE, *_LONG_NAMES)
 _TOO_MANY_HEADERS: Final = "the archive's headers (pax, long names) take more room than those of a model"
 
 
-class _Budget:
+class _UnpackBudget:
     """What the headers of one archive may still take."""
 
     def __init__(self) -> None:
@@ -48,7 +48,7 @@ class _Budget:
             raise FetchFailed(_TOO_MANY_HEADERS, ModelRejection.TAMPERED)
 
 
-def _counted(budget: _Budget) -> type[tarfile.TarInfo]:
+def _counted(budget: _UnpackBudget) -> type[tarfile.TarInfo]:
     class Counted(tarfile.TarInfo):
         """Is asked of each entry before the content of its header is read."""
 
@@ -65,7 +65,7 @@ def unpack(archive: Path, target: Path, reserve: Callable[[int], None]) -> None:
     `reserve` gets the size of each file before it is read.
     """
     try:
-        with tarfile.open(archive, "r:gz", tarinfo=_counted(_Budget())) as content:
+        with tarfile.open(archive, "r:gz", tarinfo=_counted(_UnpackBudget())) as content:
             members = dict(_files(content, reserve))
             prefix = _wrapper(members)
             for name, member in members.items():

@@ -1,0 +1,124 @@
+"""The status of a ModelDeployment."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+
+from viridian.api.monitoring import MonitoringStatus
+from viridian.api.names import Slot
+from viridian.api.schema import Struct, doc, named, prose, time, word
+
+
+class Condition(Struct, frozen=True, kw_only=True):
+    """A standard Kubernetes condition."""
+
+    type: Annotated[str, word("Name of the condition.")]
+    status: Annotated[str, doc("True, False or Unknown.", max_length=7, extra={"enum": ["True", "False", "Unknown"]})]
+    reason: Annotated[str, word("Stable CamelCase word for tools.")]
+    last_transition_time: Annotated[str, time("When the status last changed.")]
+    message: Annotated[str, prose("Sentence for people.")] = ""
+    observed_generation: Annotated[int, doc("Generation of the spec that this is about.")] | None = None
+
+
+class SlotStatus(Struct, frozen=True, kw_only=True):
+    """A revision that is deployed."""
+
+    slot: Annotated[Slot, doc("blue or green.")]
+    revision: Annotated[str, word("Identity of what the slot runs.")]
+    version: Annotated[str, word("Version of the model in the registry.")] | None = None
+    uri: Annotated[str, doc("Where its bytes come from.", max_length=2048)] | None = None
+    digest: Annotated[str, word("SHA-256 of its manifest.")] | None = None
+    since: Annotated[str, time("When it got this role.")] | None = None
+
+
+class StepStatus(Struct, frozen=True, kw_only=True):
+    name: Annotated[str, word("Name of the step, or its position.")]
+    index: Annotated[int, doc("Position, from 0.")]
+    started_at: Annotated[str, time("When it began.")] | None = None
+
+
+class MetricStatus(Struct, frozen=True, kw_only=True):
+    """The verdict of one metric."""
+
+    name: Annotated[str, word("Name of the metric.")]
+    verdict: Annotated[str, word("Pass, Breach, NoData or ProviderError.")]
+    value: Annotated[float, doc("The challenger's value in the window.")] | None = None
+    samples: Annotated[int, doc("Requests that the value rests on.")] = 0
+    evidence: Annotated[float, doc("How many times likelier the samples are under a breach.")] | None = None
+    message: Annotated[str, prose("The sentence for people.")] = ""
+
+
+class ChallengerStatus(SlotStatus, frozen=True, kw_only=True):
+    """The revision on trial."""
+
+    step: Annotated[StepStatus, doc("The step it is in; absent until it gets traffic.")] | None = None
+    weight: Annotated[int, doc("Its share of the ready pods that the live Service selects, in percent.")] = 0
+    waiting_for: Annotated[str, prose("What has to happen next.")] | None = None
+    waiting_reason: Annotated[str, word("The same as one stable CamelCase word, for tools.")] | None = None
+    metrics: Annotated[tuple[MetricStatus, ...], doc("The latest verdicts.", max_length=20)] = ()
+
+
+class FallbackStatus(Struct, frozen=True, kw_only=True):
+    slot: Annotated[Slot, doc("blue or green.")]
+    revision: Annotated[str, word("Identity of what the slot runs.")]
+    ready: Annotated[bool, doc("Whether it could take the traffic now.")]
+    version: Annotated[str, word("Version of the model in the registry.")] | None = None
+
+
+class RejectedRevision(Struct, frozen=True, kw_only=True):
+    revision: Annotated[str, word("The revision that is not tried again.")]
+    reason: Annotated[str, word("Stable CamelCase word for tools.")]
+    at: Annotated[str, time("When it was rejected.")]
+    version: Annotated[str, word("Version of the model in the registry.")] | None = None
+    message: Annotated[str, prose("Sentence for people.")] = ""
+
+
+class HistoryEntry(Struct, frozen=True, kw_only=True):
+    revision: Annotated[str, word("The revision that was decided about.")]
+    outcome: Annotated[str, word("Promoted, RolledBack or Rejected.")]
+    at: Annotated[str, time("When.")]
+    version: Annotated[str, word("Version of the model in the registry.")] | None = None
+    by: Annotated[str, word("Viridian, or the annotation that asked for it.")] = "Viridian"
+
+
+class RollbackStatus(Struct, frozen=True, kw_only=True):
+    """The latest way back."""
+
+    from_: Annotated[str, word("Revision that lost the traffic.")] = msgspec.field(name="from")
+    to: Annotated[str, word("Revision that got it back.")]
+    reason: Annotated[str, word("Stable CamelCase word for tools.")]
+    reverted_at: Annotated[str, time("When the traffic was back.")]
+    breach_at: Annotated[str, time("When the breach was first seen.")] | None = None
+    seconds: (
+        Annotated[float, doc("From the breach to the traffic being back; absent where there was no breach.")] | None
+    ) = None
+
+
+class ModelDeploymentStatus(Struct, frozen=True, kw_only=True):
+    """The world as last seen: a cache, rebuilt when deleted."""
+
+    observed_generation: Annotated[int, doc("Generation of the spec that this status answers.")] | None = None
+    champion: Annotated[SlotStatus, doc("Who serves the users.")] | None = None
+    challenger: Annotated[ChallengerStatus, doc("Who is on trial.")] | None = None
+    fallback: Annotated[FallbackStatus, doc("Who could take over at once.")] | None = None
+    rejected: Annotated[
+        tuple[RejectedRevision, ...], doc("Revisions that are not tried again, newest first.", max_length=10)
+    ] = ()
+    history: Annotated[tuple[HistoryEntry, ...], doc("Decisions, newest first.", max_length=10)] = ()
+    last_rollback: Annotated[RollbackStatus, doc("The latest way back.")] | None = None
+    monitoring: Annotated[MonitoringStatus, doc("The monitors' results when their verdicts last changed.")] | None = (
+        None
+    )
+    replicas: Annotated[int, doc("Pods of the champion, for the scale subresource.")] = 0
+    selector: Annotated[str, prose("Selector of the champion's pods, for the scale subresource.")] = ""
+    conditions: Annotated[
+        tuple[Condition, ...],
+        named(
+            "type",
+            "Ready, Reconciling, Stalled, ModelResolved, ChallengerHealthy, RollbackReady; with monitoring also "
+            "Monitored, DataDrift, PredictionDrift, ConceptDrift, Decay, ReviewRequired.",
+            max_length=20,
+        ),
+    ] = ()
