@@ -81,7 +81,7 @@ class Demo:
         self.account.say(f"version {version} serves all users after {time.time() - started:.1f} s", "✓")
 
     def await_revert(self, version: str) -> dict[str, Any]:
-        """Wait until this version was turned away and its slot is empty again; gives the status's word on it."""
+        """Wait until this version is rejected and its slot is empty again; gives the status's word on it."""
 
         def turned_away() -> dict[str, Any] | None:
             entries = [one for one in self.model().get("rejected", ()) if one.get("version") == version]
@@ -119,7 +119,7 @@ class Demo:
         rejected = self.await_revert(version)
         self._steady(4)
         total = self.account.totals.get(rejected["revision"])
-        self.account.say(f"version {version} was turned away: {rejected['message']}", "✓")
+        self.account.say(f"version {version} was rejected: {rejected['message']}", "✓")
         if total and total.first_failure and total.last_answer:
             seconds = total.last_answer - total.first_failure
             self.measured.add(f"{what}: its first 5xx until its last answer, as clients saw it", f"{seconds:.2f} s")

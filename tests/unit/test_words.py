@@ -16,7 +16,7 @@ PACKAGE = ROOT / "operator" / "viridian"
 GLOSSARY = ROOT / "docs" / "glossary.md"
 DOCS = (*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md", ROOT / "CONTRIBUTING.md")
 SOURCES = sorted(PACKAGE.rglob("*.py"))
-NOT_COVERED_YET: tuple[str, ...] = ("controller", "rollout")
+NOT_COVERED_YET: tuple[str, ...] = ()
 """Packages whose texts are still to be edited. Shrinks to nothing."""
 RECORDED = (ROOT / "docs" / "kubectl.md",)
 """Written by docs/scripts/kubectl_output.py from a cluster, not by hand."""

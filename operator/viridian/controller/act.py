@@ -5,10 +5,10 @@ is tried again later, and everything after it is done all the same. Three things
 
 * a conflict, which is raised: the world is not as it was when the plan was made;
 * a write whose outcome the rest presumes otherwise (`Apply.presumed`), such as the one that moves the traffic: nothing
-  may be recorded, told or cleaned up of a move that was not made;
+  may be recorded, reported or cleaned up of a decision that was not carried out;
 * a mistake of ours.
 
-Registry and pods' connections are best effort as well. A note that the registry was told is made only where it was.
+Registry and pods' connections are best effort as well. A write to the registry is noted only where it succeeded.
 """
 
 from __future__ import annotations
@@ -198,7 +198,7 @@ def _attempt(action: ClusterAction, start: Callable[[], Coroutine[Any, Any, None
         return Attempt(action.target, action, start, deletion=True)
     if isinstance(action, Annotate):
         return Attempt(action.target, action, start, manager=action.manager, tells=action.tells)
-    # Times stand in annotations and change with every look: they alone are no new wish.
+    # Times stand in annotations and change with every look: they alone are no change.
     lasting = ("labels", "ownerReferences")
     metadata = {key: value for key, value in action.manifest["metadata"].items() if key in lasting}
     return Attempt(

@@ -27,7 +27,7 @@ PATIENCE: Final = 1.0
 IMPATIENCE: Final = 0.25
 """The same once a write of the pass was not answered in time."""
 PASSING: Final = 5.0
-"""Seconds for which a write may fail for want of an answer before people are told."""
+"""Seconds for which a write may fail for want of a response before it is reported."""
 
 LONGEST: Final = 60.0
 """Seconds that a write may take in all. Every call is bounded on its own, so a longer one waits for nothing."""
@@ -41,8 +41,8 @@ class Attempt:
     """A write that is to be made."""
 
     target: Target
-    wish: object
-    """What is wanted of the object: another wish is tried at once."""
+    desired: object
+    """The desired object: a changed one is tried at once."""
     start: Callable[[], Coroutine[Any, Any, None]]
     manager: str = ""
     wanted: Manifest | None = None
@@ -164,7 +164,7 @@ class Attempts:
 
     def _waits(self, subject: _Subject, attempt: Attempt) -> bool:
         trouble = self._troubles.get(subject)
-        return trouble is not None and trouble.attempt.wish == attempt.wish and _now() < trouble.retry_at
+        return trouble is not None and trouble.attempt.desired == attempt.desired and _now() < trouble.retry_at
 
     def _settled(self, subject: _Subject, write: _UnderWay) -> bool:
         try:

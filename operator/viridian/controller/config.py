@@ -42,7 +42,7 @@ _OWN_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 _DESCRIPTION = """\
 Viridian keeps machine-learning models alive on Kubernetes: it trains, judges, rolls out blue-green and reverts.
-This is the operator. It serves ModelDeployments and RetrainPolicies until it is told to stop (SIGTERM).
+This is the operator. It serves ModelDeployments and RetrainPolicies until SIGTERM.
 """
 _EPILOG = """\
 Every flag can be given as an environment variable instead: --health-port as VIRIDIAN_HEALTH_PORT, and so on; several
@@ -56,7 +56,7 @@ Inside a cluster the pod's service account is used; outside, $KUBECONFIG or ~/.k
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperatorConfig:
-    """What the operator was told."""
+    """The operator's settings."""
 
     namespaces: tuple[str, ...] = ()
     """Namespaces to serve; none means all."""
@@ -158,11 +158,11 @@ class _Group:
 
     def add(self, flag: str, help_: str, *, default: Any = None, variables: Sequence[str] = (), **more: Any) -> None:
         names = [f"{PREFIX}{flag.lstrip('-').replace('-', '_').upper()}", *variables]
-        said = next((self._environment[name] for name in names if self._environment.get(name)), None)
+        value = next((self._environment[name] for name in names if self._environment.get(name)), None)
         shown = f"; default {default}" if default is not None else ""
         # argparse runs a textual default through `type`, and so refuses a wrong variable like a wrong flag.
         self._group.add_argument(
-            flag, help=f"{help_} [{' or '.join(names)}{shown}]", default=default if said is None else said, **more
+            flag, help=f"{help_} [{' or '.join(names)}{shown}]", default=default if value is None else value, **more
         )
 
     def repeated(self, flag: str, help_: str, **more: Any) -> None:

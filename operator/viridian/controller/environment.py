@@ -52,6 +52,6 @@ class Common:
     resync: Callable[[], float]
     """Seconds until an object is looked at again in any case; with jitter."""
     registry_written: Callable[[Key, frozenset[str]], None]
-    """Is told which registered models a pass over this key has written to."""
+    """Called with the registered models that a pass over this key has written to."""
     forget: Callable[[Key], None]
-    """Is told that an object is gone."""
+    """Called when an object is gone."""

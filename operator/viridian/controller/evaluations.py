@@ -103,7 +103,7 @@ class Evaluations:
             return Evaluation(subject, _failure(error), self._clock() + RETRY_AFTER)
         except ClusterError:
             raise
-        except Exception as error:  # the collector's answer, or a mistake of ours: people are told of both
+        except Exception as error:  # a response of the collector, or a fault of our own: both are reported
             log.exception("the windows could not be evaluated", extra={"key": str(key)})
             message = f"the collector's answer could not be judged: {type(error).__name__}"
             failure = EvaluationFailure(reasons.COLLECTOR_REFUSED, message)

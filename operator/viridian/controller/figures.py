@@ -24,11 +24,11 @@ _OBJECT = ("namespace", "name")
 
 
 @dataclass(slots=True)
-class _Told:
-    """What was told about one object so far."""
+class _Observed:
+    """What was observed of one object so far."""
 
     parts: dict[str, Status] = field(default_factory=dict)
-    """Its status, by the reconciler that each part of it is told by."""
+    """Its status, by the reconciler of each part."""
     rollbacks: int = 0
     runs: dict[str, int] = field(default_factory=dict)
 
@@ -45,7 +45,7 @@ class Figures(Collector):
     """Remembers the newest status of each object and counts what changes in them while this process runs."""
 
     def __init__(self) -> None:
-        self._told: dict[Key, _Told] = {}
+        self._observed: dict[Key, _Observed] = {}
         self._reverts: list[float] = [0.0] * (len(_REVERT_BOUNDS) + 1)
         self._revert_sum = 0.0
 
@@ -54,22 +54,22 @@ class Figures(Collector):
 
         What the first one shows was decided before this process began, and is not counted.
         """
-        told = self._told.setdefault(key, _Told())
-        before = told.parts.get(reconciler)
-        told.parts[reconciler] = status
+        observed = self._observed.setdefault(key, _Observed())
+        before = observed.parts.get(reconciler)
+        observed.parts[reconciler] = status
         if before is None:
             return
         if key.kind == MODEL_DEPLOYMENT:
-            self._count_rollback(told, before, status)
+            self._count_rollback(observed, before, status)
         if key.kind == RETRAIN_POLICY:
-            _count_run(told, before, status)
+            _count_run(observed, before, status)
 
     def forget(self, key: Key) -> None:
-        self._told.pop(key, None)
+        self._observed.pop(key, None)
 
     def collect(self) -> Iterator[Metric]:
-        models = [(key, told) for key, told in self._told.items() if key.kind == MODEL_DEPLOYMENT]
-        policies = [(key, told) for key, told in self._told.items() if key.kind == RETRAIN_POLICY]
+        models = [(key, observed) for key, observed in self._observed.items() if key.kind == MODEL_DEPLOYMENT]
+        policies = [(key, observed) for key, observed in self._observed.items() if key.kind == RETRAIN_POLICY]
         yield self._conditions()
         yield _weights(models)
         yield _verdicts(models)
@@ -78,10 +78,10 @@ class Figures(Collector):
         yield _runs(policies)
         yield _active_runs(policies)
 
-    def _count_rollback(self, told: _Told, before: Status, status: Status) -> None:
+    def _count_rollback(self, observed: _Observed, before: Status, status: Status) -> None:
         latest = status.get("lastRollback")
         if latest and latest.get("revertedAt") != (before.get("lastRollback") or {}).get("revertedAt"):
-            told.rollbacks += 1
+            observed.rollbacks += 1
             if latest.get("breachAt") or latest.get("seconds"):
                 self._observe_revert(float(latest.get("seconds") or 0.0))
 
@@ -96,8 +96,8 @@ class Figures(Collector):
             "A condition of an object: 1 True, 0 False, -1 Unknown.",
             labels=("kind", *_OBJECT, "type"),
         )
-        for key, told in self._told.items():
-            for condition in told.conditions:
+        for key, observed in self._observed.items():
+            for condition in observed.conditions:
                 truth = _TRUTH.get(condition.get("status", ""), -1.0)
                 family.add_metric((key.kind, key.namespace, key.name, condition.get("type", "")), truth)
         return family
@@ -112,59 +112,59 @@ class Figures(Collector):
         return family
 
 
-def _count_run(told: _Told, before: Status, status: Status) -> None:
+def _count_run(observed: _Observed, before: Status, status: Status) -> None:
     latest = status.get("lastRun")
     if latest and latest.get("id") != (before.get("lastRun") or {}).get("id"):
         outcome = str(latest.get("outcome", "Unknown"))
-        told.runs[outcome] = told.runs.get(outcome, 0) + 1
+        observed.runs[outcome] = observed.runs.get(outcome, 0) + 1
 
 
-def _weights(models: list[tuple[Key, _Told]]) -> Metric:
+def _weights(models: list[tuple[Key, _Observed]]) -> Metric:
     family = GaugeMetricFamily(
         "viridian_model_weight",
         "Share of the traffic in percent, by role.",
         labels=(*_OBJECT, "role"),
     )
-    for key, told in models:
-        challenger = float((told.value("challenger") or {}).get("weight") or 0)
-        if told.value("champion"):
+    for key, observed in models:
+        challenger = float((observed.value("challenger") or {}).get("weight") or 0)
+        if observed.value("champion"):
             family.add_metric((key.namespace, key.name, "champion"), 100.0 - challenger)
-        if told.value("challenger"):
+        if observed.value("challenger"):
             family.add_metric((key.namespace, key.name, "challenger"), challenger)
     return family
 
 
-def _verdicts(models: list[tuple[Key, _Told]]) -> Metric:
+def _verdicts(models: list[tuple[Key, _Observed]]) -> Metric:
     family = GaugeMetricFamily(
         "viridian_verdict",
         "1 for the judge's latest verdict about each metric of the challenger.",
         labels=(*_OBJECT, "metric", "verdict"),
     )
-    for key, told in models:
-        for metric in (told.value("challenger") or {}).get("metrics") or ():
+    for key, observed in models:
+        for metric in (observed.value("challenger") or {}).get("metrics") or ():
             family.add_metric((key.namespace, key.name, metric.get("name", ""), metric.get("verdict", "")), 1.0)
     return family
 
 
-def _rollbacks(models: list[tuple[Key, _Told]]) -> Metric:
+def _rollbacks(models: list[tuple[Key, _Observed]]) -> Metric:
     family = CounterMetricFamily(
         "viridian_rollbacks", "Times the traffic went back to the former champion.", labels=_OBJECT
     )
-    for key, told in models:
-        family.add_metric((key.namespace, key.name), told.rollbacks)
+    for key, observed in models:
+        family.add_metric((key.namespace, key.name), observed.rollbacks)
     return family
 
 
-def _runs(policies: list[tuple[Key, _Told]]) -> Metric:
+def _runs(policies: list[tuple[Key, _Observed]]) -> Metric:
     family = CounterMetricFamily("viridian_runs", "Finished retraining runs.", labels=(*_OBJECT, "outcome"))
-    for key, told in policies:
-        for outcome, count in told.runs.items():
+    for key, observed in policies:
+        for outcome, count in observed.runs.items():
             family.add_metric((key.namespace, key.name, outcome), count)
     return family
 
 
-def _active_runs(policies: list[tuple[Key, _Told]]) -> Metric:
+def _active_runs(policies: list[tuple[Key, _Observed]]) -> Metric:
     family = GaugeMetricFamily("viridian_run_active", "1 while a retraining run is under way.", labels=_OBJECT)
-    for key, told in policies:
-        family.add_metric((key.namespace, key.name), 1.0 if told.value("activeRun") else 0.0)
+    for key, observed in policies:
+        family.add_metric((key.namespace, key.name), 1.0 if observed.value("activeRun") else 0.0)
     return family

@@ -60,7 +60,7 @@ def _address(text: str) -> str:
 
 
 def address_or_none(text: str) -> str | None:
-    """An empty variable says nothing, as everywhere: that there is no collector has to be said."""
+    """An empty variable sets nothing, as everywhere: `none` states that there is no collector."""
     if text == "none":
         return None
     try:

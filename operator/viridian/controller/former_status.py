@@ -2,7 +2,7 @@
 
 First the parts are applied as they stand, each by the manager that owns it now, then the former manager gives up
 everything. So nothing is lost, nothing is doubled, and what no part names any more is removed. It may stop anywhere
-between two of these writes: whoever looks next goes on.
+between two of these writes: the next pass goes on.
 """
 
 from __future__ import annotations

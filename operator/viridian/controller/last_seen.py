@@ -18,7 +18,7 @@ from viridian.ports.cluster import Object
 from viridian.retraining.stages.stage_table import STAGE_KINDS
 
 WATCH_LAG: Final = timedelta(seconds=2)
-"""How long what a list does not show any more may still be told of by the watch."""
+"""How long the watch may still deliver an object that a list does not show any more."""
 
 
 class LastSeen:

@@ -1,4 +1,4 @@
-"""Takes the Lease, keeps it, gives it up: whoever holds it works, everybody else stands by.
+"""Takes the Lease, renews it, releases it: its holder works, the other operators stand by.
 
 What to do about the Lease is decided in `viridian.core.election`; here are the clock, the calls and the waiting. A
 leader that cannot renew is asked to stand by at its deadline, whatever call is under way, and then tries again: an API

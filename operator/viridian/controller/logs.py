@@ -14,7 +14,7 @@ from viridian.api.texts import as_text, cleaned
 # The attributes that every record has; what else stands on one was given by `extra`.
 _STANDARD = frozenset({*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"})
 
-# Libraries that tell more than anybody wants to read. Kopf logs each event of each object.
+# Libraries that log too much. Kopf logs each event of each object.
 _NOISY = ("kopf", "aiohttp.access", "asyncio")
 
 

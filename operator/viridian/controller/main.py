@@ -137,7 +137,7 @@ def _on_signals(act: Callable[[], object]) -> None:
 
 async def _run_kopf(config: OperatorConfig, connection: ApiConnection, loop: Loop) -> None:
     server = MetricsServer(config.metrics_port, metrics=loop.telemetry.render, unready=loop.health.unready)
-    told_to_stop = asyncio.Event()
+    stop_requested = asyncio.Event()
     last_resort: list[asyncio.TimerHandle] = []
 
     async def start() -> None:
@@ -146,7 +146,7 @@ async def _run_kopf(config: OperatorConfig, connection: ApiConnection, loop: Loo
 
     async def stop() -> None:
         # After a watch has failed, Kopf's other watches wait for ever for credentials that nobody will bring.
-        code = 0 if told_to_stop.is_set() else 1
+        code = 0 if stop_requested.is_set() else 1
         last_resort.append(asyncio.get_running_loop().call_later(PATIENCE, _end_at_once, code))
         await loop.stop()
         await server.close()
@@ -159,7 +159,7 @@ async def _run_kopf(config: OperatorConfig, connection: ApiConnection, loop: Loo
         namespaces=config.namespaces,
         clusterwide=not config.namespaces,
         liveness_endpoint=f"http://0.0.0.0:{config.health_port}/healthz",
-        stop_flag=told_to_stop,
+        stop_flag=stop_requested,
     )
 
     async def hand_over() -> None:
@@ -167,7 +167,7 @@ async def _run_kopf(config: OperatorConfig, connection: ApiConnection, loop: Loo
         try:
             await loop.stop()
         finally:
-            told_to_stop.set()
+            stop_requested.set()
 
     ending: set[asyncio.Task[None]] = set()
     # In place of Kopf's own: it must be known whether somebody asked for the end.

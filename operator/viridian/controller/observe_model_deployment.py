@@ -176,7 +176,7 @@ def _is_record(child: Object) -> bool:
 
 
 async def _named_children(cluster: Cluster, key: Key) -> list[Object]:
-    """The objects that have the names of children, whatever their labels and whoever's they are."""
+    """The objects that have the names of children, whatever their labels and owners."""
     found = await asyncio.gather(
         *(
             cluster.get(ObjectRef(row.resource.api_version, row.resource.kind, key.namespace, name))

@@ -151,7 +151,7 @@ def _rules(spec: ModelDeploymentSpec) -> RetentionRules:
 
 
 def _without_collector(spec: ModelDeploymentSpec) -> EvaluationFailure | None:
-    """Said wherever a collector is asked for: otherwise people miss the answers only when it is too late."""
+    """Reported wherever a collector is required: otherwise its absence is noticed too late."""
     asking = [f"spec.{name}" for name in ("feedback", "monitoring") if getattr(spec, name) is not None]
     if not asking:
         return None

@@ -141,7 +141,7 @@ class RetrainPolicies:
         registry = self.registries.of(key.namespace)
         run, owners = await _run(registry, query), await _owners(registry, query)
         if query.rows_of and self.feedback is not None and run is not None and run.status in OPEN:
-            # Whoever asks again for the same run is given the same rows; before the first row there are none to give.
+            # A second request for the same run gets the same rows; before the first row there are none to give.
             rows = await self.feedback.freeze(key.namespace, query.rows_of, query.key)
             return RegistryResult(query=query, run=run, owners=owners, rows=rows)
         if not query.model:

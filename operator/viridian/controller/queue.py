@@ -54,7 +54,7 @@ Ending = Settled | Retry | Gone
 
 
 class QueueObserver(Protocol):
-    """Is told what happens in the queue, for the metrics."""
+    """Observes the queue, for the metrics."""
 
     def added(self) -> None: ...
 

@@ -63,7 +63,7 @@ class PassResult(StrEnum):
 
 
 class Observer(Protocol):
-    """Is told about passes and the statuses they lead to, for the metrics."""
+    """Observes passes and the statuses they lead to, for the metrics."""
 
     def reconciled(self, key: Key, outcome: PassResult, seconds: float) -> None: ...
 
@@ -96,9 +96,9 @@ class Reconciler(Generic[Input]):
     resync: Callable[[], float]
     """Seconds until the key is looked at again in any case; with jitter."""
     registry_written: Callable[[Key, frozenset[str]], None]
-    """Is told which registered models this key's pass wrote to."""
+    """Called with the registered models that this key's pass wrote to."""
     forget: Callable[[Key], None]
-    """Is told that the key's object is gone."""
+    """Called when the key's object is gone."""
     selector: Selector = EVERYTHING
     """What this operator serves: an object without these labels is another one's."""
     mistakes: dict[Key, int] = field(default_factory=dict)
@@ -160,7 +160,7 @@ class Reconciler(Generic[Input]):
         if await self.statuses.take_over(key, manifest):
             return Settled(SOONEST), PassResult.CHANGED
         known = self.actor.attempts.obstacles(key)
-        observed = await self.subject.observe(key, self.statuses.as_told(key, manifest))
+        observed = await self.subject.observe(key, self.statuses.as_reported(key, manifest))
         due = _Due(observed.now, asyncio.get_running_loop().time())
         plan = self.subject.decide(observed, known)
         try:
@@ -180,11 +180,11 @@ class Reconciler(Generic[Input]):
 
     async def _act(self, key: Key, manifest: Object, plan: Plan) -> Done:
         """Perform the plan, and tell of what was done whatever becomes of the rest."""
-        told = self.actor.attempts.late_events(key)
+        events = self.actor.attempts.late_events(key)
         try:
-            done = await self.actor.perform(key, plan.actions, tell=told.append)
+            done = await self.actor.perform(key, plan.actions, tell=events.append)
         finally:
-            await self._record(key, manifest, told)
+            await self._record(key, manifest, events)
         if done.models:
             self.registry_written(key, done.models)
         return done
@@ -198,7 +198,7 @@ class Reconciler(Generic[Input]):
         if (new := self.statuses.to_tell(key)) is not None:
             log.warning("the status is not written: %s", new.message, extra={"key": str(key)})
             await self._record(key, manifest, [_unwritten(new)])
-        if written is not Written.NOT or self.statuses.is_told(key):
+        if written is not Written.NOT or self.statuses.is_reported(key):
             await self._record(key, manifest, plan.news)
         return written
 
@@ -249,7 +249,7 @@ class Reconciler(Generic[Input]):
 
 def _report(key: Key, plan: Plan, done: Done, changed: bool) -> None:
     for failure in done.registry_failures:
-        log.warning("the registry was not told: %s", failure, extra={"key": str(key)})
+        log.warning("the registry was not updated: %s", failure, extra={"key": str(key)})
     if changed:
         log.info(
             plan.summary or "changed",

@@ -1,4 +1,4 @@
-"""What the registry said lately, so that no pass over a ModelDeployment waits long for a slow one.
+"""The latest responses of the registry, so that no pass over a ModelDeployment waits long for a slow one.
 
 Only the first question about a model is waited for, and the first after a write, and neither for long. Later ones are
 asked again once the answer has an age, and waited for only briefly: after that the pass goes on with the answer from

@@ -22,7 +22,7 @@ SHARED = timedelta(seconds=0.5)
 
 
 class Samples:
-    """Scrapes pods and keeps what they told for as long as the judge looks back."""
+    """Scrapes pods and keeps their counters for as long as the judge looks back."""
 
     def __init__(self, pods: Pods) -> None:
         self._pods = pods

@@ -42,7 +42,7 @@ class StatusWriter:
     that somebody else keeps in our status, would otherwise be written against for ever.
 
     A status that the API server does not take keeps nothing from going on: it is tried again later, and meanwhile it
-    stands in for the stored one, so that what it says is told in Events once and not with every pass.
+    stands in for the stored one, so that it is reported in Events once and not with every pass.
     """
 
     def __init__(self, cluster: Cluster, part: StatusPart, attempts: Attempts | None = None) -> None:
@@ -51,7 +51,7 @@ class StatusWriter:
         self._attempts = attempts or Attempts()
         self._written: dict[Key, tuple[Any, Any]] = {}
         self._unwritten: dict[Key, _Unwritten] = {}
-        self._told: set[Key] = set()
+        self._reported: set[Key] = set()
         """Keys whose status people know not to be written."""
 
     async def write(self, key: Key, observed: Mapping[str, Any], wanted: Status) -> Written:
@@ -80,25 +80,25 @@ class StatusWriter:
         return self._attempts.obstacles(key).get(_target(key))
 
     def to_tell(self, key: Key) -> Obstacle | None:
-        """The same, once: when it has lasted long enough for people to be told."""
+        """The same, once: when it has lasted long enough to be reported."""
         obstacle = self.obstacle(key)
-        if obstacle is None or not obstacle.lasting or key in self._told:
+        if obstacle is None or not obstacle.lasting or key in self._reported:
             return None
-        self._told.add(key)
+        self._reported.add(key)
         return obstacle
 
-    def is_told(self, key: Key) -> bool:
+    def is_reported(self, key: Key) -> bool:
         """Whether people know that the status is not written, so that Events stand in for it."""
-        return key in self._told
+        return key in self._reported
 
     def next_try(self, key: Key) -> float | None:
         """Seconds until the status is tried again; None where it is written."""
         return self._attempts.next_try(key)
 
-    def as_told(self, key: Key, observed: Object) -> Object:
-        """The object, with the status that was told of it where that cannot be written for longer."""
+    def as_reported(self, key: Key, observed: Object) -> Object:
+        """The object, with the last reported status where it cannot be written for some time."""
         unwritten = self._unwritten.get(key)
-        if unwritten is None or not self.is_told(key):
+        if unwritten is None or not self.is_reported(key):
             return observed
         if (unwritten.uid, unwritten.stored) != (observed["metadata"]["uid"], self._stored(observed.get("status"))):
             return observed
@@ -111,7 +111,7 @@ class StatusWriter:
     def forget(self, key: Key) -> None:
         self._written.pop(key, None)
         self._unwritten.pop(key, None)
-        self._told.discard(key)
+        self._reported.discard(key)
         self._attempts.forget(key)
 
     async def close(self) -> None:
@@ -130,7 +130,7 @@ class StatusWriter:
 
     def _over(self, key: Key) -> None:
         self._unwritten.pop(key, None)
-        self._told.discard(key)
+        self._reported.discard(key)
         self._attempts.only(key, ())
 
 

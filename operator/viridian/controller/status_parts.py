@@ -32,7 +32,7 @@ class StatusPart:
     conditions: frozenset[str]
 
     def of(self, status: Any) -> Status:
-        """What a status holds of this part, whoever wrote it."""
+        """The part of a status, from any writer."""
         if not isinstance(status, Mapping):
             return {}
         found = {name: value for name, value in status.items() if name in self.fields}

@@ -131,7 +131,7 @@ class Telemetry:
 
 
 class ReconcilerTelemetry:
-    """The observer of one reconciler and of its queue: all that it is told goes under that name."""
+    """The observer of one reconciler and of its queue: all that it observes has that name."""
 
     def __init__(self, telemetry: Telemetry, reconciler: str) -> None:
         self._telemetry, self._name = telemetry, reconciler

@@ -139,14 +139,14 @@ def _previous(inputs: SyncInput, traffic: Traffic) -> RevisionRecord | None:
 
 
 def _findings(inputs: SyncInput, actions: Sequence[Action]) -> Iterator[Finding]:
-    """Why something is not in the registry; what was said before stands until there is nothing left to write."""
-    said = inputs.failure or _withheld(inputs)
-    if said is None and actions:
+    """Why something is not in the registry; the earlier reason stays until there is nothing left to write."""
+    failure = inputs.failure or _withheld(inputs)
+    if failure is None and actions:
         stored = conditions_in(inputs.status.get("conditions"))
         before = next((c for c in stored if c.get("type") == reasons.REGISTRY_SYNCED), None)
-        said = (str(before.get("reason", "")), str(before.get("message", ""))) if before is not None else None
-    if said is not None:
-        yield Finding(reasons.REGISTRY_SYNCED, Truth.FALSE, *said)
+        failure = (str(before.get("reason", "")), str(before.get("message", ""))) if before is not None else None
+    if failure is not None:
+        yield Finding(reasons.REGISTRY_SYNCED, Truth.FALSE, *failure)
 
 
 def _withheld(inputs: SyncInput) -> tuple[str, str] | None:

@@ -25,7 +25,7 @@ Object = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """Empty for what a pod is not told."""
+    """Empty for what a pod does not get."""
 
     mlflow: str = ""
     collector: str = ""
@@ -41,7 +41,7 @@ class Addresses:
             return None
         return Addresses(**{name: str(data.get(name) or "") for name in Addresses.__slots__})
 
-    def told_in(self, template: Object) -> Addresses:
+    def in_template(self, template: Object) -> Addresses:
         """Those of them that stand in a pod template: the user may have chosen another, and not every pod has each."""
         spec = template["spec"]
         fetch = {"name": MLFLOW_VARIABLE, "value": self.mlflow} in _environment(spec, "initContainers", FETCH_CONTAINER)

@@ -133,11 +133,11 @@ def _model_resolved(state: RolloutState) -> Finding:
     signature = state.spec.model.signature
     required = state.inputs.settings.requires_signature(state.inputs.namespace)
     if model.digest is None and not required and (signature is None or not signature.required):
-        said = (
+        message = (
             f"{name}{model.shown}, which nobody verifies: it has no digest, so whatever lies at its address is served; "
             f"bundle it with viridian.training, which sets the tag {TAG_DIGEST}, or ask for a signature"
         )
-        return Finding(reasons.MODEL_RESOLVED, Truth.TRUE, reasons.UNVERIFIED, said)
+        return Finding(reasons.MODEL_RESOLVED, Truth.TRUE, reasons.UNVERIFIED, message)
     return Finding(reasons.MODEL_RESOLVED, Truth.TRUE, reasons.RESOLVED, f"{name}{model.shown}")
 
 
@@ -209,8 +209,8 @@ def _rollback_ready(state: RolloutState, decision: RolloutDecision) -> Finding:
     if decision.challenger is not None:
         champion = state.slot(traffic.champion)
         ready = champion is not None and champion.serves
-        said = f"{state.version_of(traffic.revision)} is {'warm' if ready else 'not ready'}"
-        return Finding(reasons.ROLLBACK_READY, Truth.of(ready), reasons.CHAMPION_IS_FALLBACK, said)
+        message = f"{state.version_of(traffic.revision)} is {'warm' if ready else 'not ready'}"
+        return Finding(reasons.ROLLBACK_READY, Truth.of(ready), reasons.CHAMPION_IS_FALLBACK, message)
     revision, slot_state = fallback_revision(state, traffic), state.slot(traffic.champion.other)
     if revision is None:
         return Finding(
@@ -218,14 +218,14 @@ def _rollback_ready(state: RolloutState, decision: RolloutDecision) -> Finding:
         )
     shown = state.version_of(revision)
     if state.spec.fallback.replicas == 0 and (slot_state is None or slot_state.replicas == 0):
-        said = f"{shown} is known, but spec.fallback.replicas is 0"
-        return Finding(reasons.ROLLBACK_READY, Truth.FALSE, reasons.NO_FALLBACK, said)
+        message = f"{shown} is known, but spec.fallback.replicas is 0"
+        return Finding(reasons.ROLLBACK_READY, Truth.FALSE, reasons.NO_FALLBACK, message)
     if slot_state is not None and slot_state.revision == revision and slot_state.serves:
         return Finding(
             reasons.ROLLBACK_READY, Truth.TRUE, reasons.FALLBACK_READY, f"{shown} is warm in {traffic.champion.other}"
         )
-    said = f"{shown} has no ready pod{state.failure_message(traffic.champion.other)}"
-    return Finding(reasons.ROLLBACK_READY, Truth.FALSE, reasons.FALLBACK_UNAVAILABLE, said)
+    message = f"{shown} has no ready pod{state.failure_message(traffic.champion.other)}"
+    return Finding(reasons.ROLLBACK_READY, Truth.FALSE, reasons.FALLBACK_UNAVAILABLE, message)
 
 
 def _addresses_current(state: RolloutState, decision: RolloutDecision) -> Iterable[Finding]:
@@ -235,10 +235,10 @@ def _addresses_current(state: RolloutState, decision: RolloutDecision) -> Iterab
     known = state.addresses_in(decision.traffic.champion, decision.traffic.revision)
     moved = addresses.moved(known, state.inputs.settings.addresses.in_place_of(known)) if known else ""
     if moved:
-        said = (
+        message = (
             f"the pods of {state.version_of(decision.traffic.revision)} keep {moved}; once one of them has to be made "
             "anew, all get the new address, one after the other; to move them now: "
             f"kubectl -n {state.inputs.namespace} annotate --overwrite md {state.inputs.name} "
             f"{RESTART_ANNOTATION}=<time>"
         )
-        yield Finding(reasons.ADDRESSES_CURRENT, Truth.FALSE, reasons.FORMER_ADDRESS, said)
+        yield Finding(reasons.ADDRESSES_CURRENT, Truth.FALSE, reasons.FORMER_ADDRESS, message)

@@ -126,7 +126,7 @@ def _actions(
 
 
 def _announcing(state: RolloutState, decision: RolloutDecision, actions: Iterable[Action]) -> Iterator[Action]:
-    """The actions; the one that carries out the move tells of it. Where that cannot be done, nothing is told."""
+    """The actions; the one that carries out the decision has its Events. Where it fails, no Event is emitted."""
     decisive = state.inputs.decisive
     if decision.traffic == state.inputs.traffic:
         slot = decision.traffic.champion.other if decision.traffic is not None else first_slot(state.inputs.slots)
@@ -182,7 +182,7 @@ def _records(state: RolloutState, decision: RolloutDecision) -> Iterator[Action]
         return
     traffic = decision.traffic
     serving = traffic.revision if traffic else None
-    # One that was turned away needs its record for what became of it, and for a retry.
+    # A rejected revision needs its record for its outcome and for a retry.
     rejected = traffic.reverted.revision if traffic and traffic.reverted else None
     if wanted.revision in (decision.challenger, serving, rejected):
         forgotten = state.inputs.forgotten.get(revision_record(state.inputs.name, wanted.revision))
@@ -212,7 +212,7 @@ def _occupy(state: RolloutState, slots: DesiredSlots) -> Iterator[Action]:
 
 
 def _addressed(state: RolloutState, slot: Slot, revision: str, intent: Manifest) -> Manifest:
-    """The Deployment with the addresses that its pods are to be told, where they are not the recorded ones."""
+    """The Deployment with the addresses that its pods need, where they are not the recorded ones."""
     record, now = state.record(revision), state.addresses_in(slot, revision)
     if record is None or record.addresses is None or now is None or now == record.addresses:
         return intent
@@ -271,7 +271,7 @@ def _needed(state: RolloutState, decision: RolloutDecision, slots: DesiredSlots)
 
 
 def _wake(state: RolloutState, decision: RolloutDecision) -> datetime | None:
-    """When to look again although nothing was heard; None where only a change can bring something new."""
+    """When to look again although nothing has changed; None where only a change can bring something new."""
     now, rollout = state.now, state.spec.rollout
     soon = now + durations.parse(rollout.analysis.interval)
     traffic = decision.traffic

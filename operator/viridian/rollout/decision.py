@@ -125,7 +125,7 @@ class Close:
 
     slots: tuple[Slot, ...]
     idle: Idle
-    # How long pods go on closing: on a way back until every proxy has heard of the new split.
+    # How long pods go on closing: on a rollback until every proxy has the new split.
     seconds: int = 10
 
 

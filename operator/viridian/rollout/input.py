@@ -65,7 +65,7 @@ class OperatorSettings:
 
     @property
     def addresses(self) -> Addresses:
-        """Those that new pods are told."""
+        """Those of new pods."""
         return Addresses(self.mlflow_uri or "", self.collector_url or "", self.orders_key or "")
 
 

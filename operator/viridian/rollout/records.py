@@ -44,7 +44,7 @@ class RevisionOutcome:
 
     @staticmethod
     def of(lost: Reverted, instead: str | None = None) -> RevisionOutcome:
-        """That a revision lost the traffic, to another one or before it had any."""
+        """The end of a trial or of a championship: the revision gets no traffic any more."""
         at, breach = time_text(lost.at), time_text(lost.breach_at)
         return RevisionOutcome(lost.outcome, at, lost.reason, lost.message, lost.by, instead, breach or None)
 

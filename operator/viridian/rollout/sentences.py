@@ -52,7 +52,7 @@ _CHANGED: Final = {
     ChangeKind.STEP_ENTERED: "{revision} enters step {step}",
     ChangeKind.PROMOTED: "{revision} is the champion; {other} stays warm",
     ChangeKind.REJECTED: "{revision} is rejected: {message}",
-    ChangeKind.ROLLED_BACK: "{revision} lost the traffic to {other}: {message}",
+    ChangeKind.ROLLED_BACK: "{revision} was replaced by {other}: {message}",
     ChangeKind.SUPERSEDED: "{revision} is taken off trial: {why}",
 }
 _OF_A_STEP: Final = frozenset({WaitKind.STEP_DURATION, WaitKind.STEP_REQUESTS})
@@ -97,17 +97,17 @@ def changed(names: Names, change: Change) -> str:
     )
 
 
-def sentence(names: Names, said: Wait | Change | None) -> str:
-    if said is None:
+def sentence(names: Names, subject: Wait | Change | None) -> str:
+    if subject is None:
         return ""
-    return changed(names, said) if isinstance(said, Change) else awaited(names, said)
+    return changed(names, subject) if isinstance(subject, Change) else awaited(names, subject)
 
 
 def summary(names: Names, decision: RolloutDecision) -> str:
     """One line for the log: the reason, and what is waited for or was changed."""
     of_a_loss = decision.change is not None and decision.change.kind in (ChangeKind.REJECTED, ChangeKind.ROLLED_BACK)
-    said = sentence(names, decision.wait or (decision.change if of_a_loss else None))
-    return f"{decision.reason}: {said}" if said else decision.reason
+    text = sentence(names, decision.wait or (decision.change if of_a_loss else None))
+    return f"{decision.reason}: {text}" if text else decision.reason
 
 
 def _after_colon(detail: str) -> str:

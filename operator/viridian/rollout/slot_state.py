@@ -53,7 +53,7 @@ class Pod:
     impediment: Impediment | None = None
     # Why the model is not served, where the impediment is about that.
     refusal: ModelRejection | None = None
-    # What the server's container said before it was last started anew.
+    # The termination message of the server's container before its last restart.
     last_words: str = ""
     # Whether it is new and has not got its model yet.
     fetching: bool = False
@@ -137,19 +137,19 @@ class SlotState:
         return next(filter(None, (impediment.sentence(now) for impediment in self._impediments())), "")
 
     def next_change(self, now: datetime) -> datetime | None:
-        """When the complaint becomes another one although nothing happens: something has taken too long by then."""
+        """When the failure message changes although nothing happens: something has taken too long by then."""
         times = [at for impediment in self._impediments() if (at := impediment.changes_at(now)) is not None]
         return min(times, default=None)
 
     @property
     def refused(self) -> tuple[str, str] | None:
         """Reason and sentence of a pod of its own revision that will never serve this model."""
-        said = [
+        messages = [
             (str(pod.refusal), f"{pod.impediment.container}: {pod.impediment.what}")
             for pod in self._own
             if pod.refusal is not None and pod.refusal.lasting and pod.impediment is not None
         ]
-        return next(iter(said), None)
+        return next(iter(messages), None)
 
     @property
     def _own(self) -> list[Pod]:
@@ -172,7 +172,7 @@ class SlotState:
         ]
 
     def _uncreated(self) -> Iterator[Impediment]:
-        """Pods that nobody makes, and nobody says why: the reason is told in Events alone, which are not read."""
+        """Pods that are not created for an unknown reason: it stands in Events alone, which are not read."""
         there = len([pod for pod in self._own if not pod.failed])
         since = self.unavailable_since or parse_time(self.deployment["metadata"].get("creationTimestamp"))
         if there < self.replicas and since is not None:
@@ -198,7 +198,7 @@ def parse_pod(pod: Object) -> Pod:
     status, metadata = pod.get("status") or {}, pod["metadata"]
     containers = [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]
     terminating = metadata.get("deletionTimestamp") is not None
-    impediment, refusal = _heard(pods_waiting.impediment(pod) or pods_waiting.unready(pod))
+    impediment, refusal = _with_rejection(pods_waiting.impediment(pod) or pods_waiting.unready(pod))
     ready = any(c.get("type") == "Ready" and c.get("status") == "True" for c in status.get("conditions") or ())
     return Pod(
         uid=metadata["uid"],
@@ -237,7 +237,7 @@ def _management_port(pod: Object) -> int:
     )
 
 
-def _heard(impediment: Impediment | None) -> tuple[Impediment | None, ModelRejection | None]:
+def _with_rejection(impediment: Impediment | None) -> tuple[Impediment | None, ModelRejection | None]:
     """The refusal in the words of a container that has to do with the model, and the sentence without it."""
     if impediment is None or impediment.container not in (FETCH_CONTAINER, SERVER_CONTAINER):
         return impediment, None

@@ -66,7 +66,7 @@ class RolloutState:
 
     @cached_property
     def traffic(self) -> Traffic | None:
-        """The traffic as it is recorded, or else as it can be told from the rest; None before the first champion."""
+        """The traffic as it is recorded, or else as it follows from the rest; None before the first champion."""
         traffic = self.recorded or restored(self.inputs, self.now)
         if traffic is None or in_probation(self.spec, traffic, self.now):
             return traffic
@@ -199,7 +199,7 @@ class RolloutState:
         return lost if lost is not None and lost.revision == self.recorded.trial.revision else None
 
     def addresses_in(self, slot: Slot, revision: str) -> Addresses | None:
-        """What the pods of a revision in a slot are to be told: what they were, unless one has to be made anew.
+        """The settings of the pods of a revision in a slot: the present ones, unless a pod has to be made anew.
 
         None where the record does not say which addresses its template was made with.
         """

@@ -69,7 +69,7 @@ def _calm(plain: dict[str, Any], before: Mapping[str, Any], state: RolloutState)
     if not challenger or "step" not in challenger or not isinstance(earlier, Mapping) or _is_due(state):
         return plain
     moving = ("metrics", "waitingFor")
-    # What is waited for is told at once, as `waitingReason`: a person who is asked for something must read so.
+    # `waitingReason` is written at once: a person who has to act must be able to read it.
     if _verdicts(challenger) != _verdicts(earlier) or any(
         challenger.get(key) != earlier.get(key) for key in challenger.keys() | earlier.keys() if key not in moving
     ):

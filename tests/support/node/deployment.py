@@ -76,7 +76,7 @@ class Deployed:
         return str(max(mine, key=lambda record: record["revision"])["metadata"]["labels"][REVISION_LABEL])
 
     def rejected(self, version: str) -> Object | None:
-        """What the status says of a version that was turned away."""
+        """What the status says of a version that was rejected."""
         return next((one for one in self.status.get("rejected", ()) if one.get("version") == version), None)
 
     def selector(self) -> dict[str, str]:

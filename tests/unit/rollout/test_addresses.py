@@ -135,7 +135,7 @@ def test_what_the_user_chose_is_nobody_else_s_to_change() -> None:
             "containers": [{"name": "server"}],
         }
     }
-    assert BEFORE.addresses.told_in(template) == Addresses()
+    assert BEFORE.addresses.in_template(template) == Addresses()
 
 
 def test_no_address_takes_the_place_of_none_and_none_of_one() -> None:

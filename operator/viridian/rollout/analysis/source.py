@@ -2,7 +2,7 @@
 
 A source is pure. It says which queries it needs; the observer runs them and puts the results into the input of the
 pass; then the source makes evidence of them. There are two ways to be judged: counts of good and bad answers, from
-which chance can be told apart from failure, and values that somebody else has computed, which are taken as they are.
+which chance can be separated from failure, and values that another system has computed, which are taken as they are.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ def lost_its_pods(state: RolloutState) -> RolloutDecision | None:
 def keep_users_served(state: RolloutState, decision: RolloutDecision) -> RolloutDecision:
     """The decision, or waiting where it would take users from a challenger that serves to a champion that cannot.
 
-    An answer is better than none, whatever is said about the challenger. `spec.server.replicas: 0` is how a person
+    A response is better than none, even from a bad challenger. `spec.server.replicas: 0` is how a person
     says that no answers are better than these.
     """
     traffic, after = state.serving, decision.traffic

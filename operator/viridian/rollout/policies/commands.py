@@ -21,7 +21,7 @@ def is_rolled_back_by_order(state: RolloutState) -> RolloutDecision | None:
     reason = reasons.ROLLED_BACK_BY_PERSON
     if traffic.trial is not None:
         # The other slot holds the challenger: it makes room for the former champion first.
-        message = f"{state.version_of(traffic.trial.revision)} makes room for a rollback"
+        message = f"{state.version_of(traffic.trial.revision)} is removed for a rollback"
         lost = Reverted(traffic.trial.revision, reasons.REJECTED, reason, message, state.now, by=order)
         return RolloutDecision.reject(traffic, lost)
     if state.other is None or state.other.revision != fallback or not state.other.serves:

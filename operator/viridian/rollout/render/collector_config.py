@@ -21,27 +21,27 @@ KEY_VOLUME: Final = "feedback-key"
 
 
 def collector_settings(spec: ModelDeploymentSpec) -> dict[str, Any]:
-    """What of the spec a pod is told: part of its revision. Empty where it is told nothing."""
-    told: dict[str, Any] = {}
+    """The settings of a pod that come from the spec: part of its revision. Empty where there are none."""
+    settings: dict[str, Any] = {}
     if spec.server.runtime is Runtime.CUSTOM or (spec.feedback is None and spec.monitoring is None):
-        return told
-    told["profileSeconds"] = profile_seconds(spec.monitoring)
+        return settings
+    settings["profileSeconds"] = profile_seconds(spec.monitoring)
     if spec.feedback is not None:
-        told["rules"] = msgspec.to_builtins(_rules(spec.feedback))
+        settings["rules"] = msgspec.to_builtins(_rules(spec.feedback))
         if key := spec.feedback.hash_key_secret_ref:
-            told["key"] = [key.name, key.key]
-    return told
+            settings["key"] = [key.name, key.key]
+    return settings
 
 
 def fragment(spec: ModelDeploymentSpec, collector_url: str | None) -> Mapping[str, Any]:
-    """What is merged onto the pod template; nothing where the pod is told nothing, or nobody would listen."""
-    told = collector_settings(spec)
-    if not told or collector_url is None:
+    """What is merged onto the pod template; nothing where there are no settings or no collector."""
+    settings = collector_settings(spec)
+    if not settings or collector_url is None:
         return {}
     environment: list[dict[str, Any]] = [
         {"name": words.COLLECTOR_URL_VARIABLE, "value": collector_url},
         {"name": words.COLLECTOR_TOKEN_FILE_VARIABLE, "value": collector_token.TOKEN_FILE},
-        {"name": words.PROFILE_SECONDS_VARIABLE, "value": str(told["profileSeconds"])},
+        {"name": words.PROFILE_SECONDS_VARIABLE, "value": str(settings["profileSeconds"])},
     ]
     mounts, volumes = [collector_token.mount()], [collector_token.volume()]
     if spec.feedback is not None:

@@ -39,11 +39,11 @@ def _replaced(template: Object, before: str, after: str) -> Object:
     if before == after:
         return template
     containers = template["spec"].get("initContainers") or ()
-    changed = [_told(container, before, after) for container in containers]
+    changed = [_with_address(container, before, after) for container in containers]
     return {**template, "spec": {**template["spec"], "initContainers": changed}}
 
 
-def _told(container: Object, before: str, after: str) -> Object:
+def _with_address(container: Object, before: str, after: str) -> Object:
     if container.get("name") != FETCH_CONTAINER:
         return container
     old, new = {"name": MODEL_URI_VARIABLE, "value": before}, {"name": MODEL_URI_VARIABLE, "value": after}

@@ -45,7 +45,7 @@ def record(
         "data": {
             "model": {key: value for key, value in fields.items() if value},
             "template": model_address.concealed(template, model.uri),
-            "addresses": inputs.settings.addresses.told_in(template).to_json(),
+            "addresses": inputs.settings.addresses.in_template(template).to_json(),
         },
     }
 
@@ -109,7 +109,7 @@ def deployment(
 
 
 def readdressed(deployment: Manifest, recorded: Addresses, now: Addresses) -> Manifest:
-    """A slot's Deployment whose pods are told other addresses than the recorded ones, and a note of that."""
+    """A slot's Deployment whose pods have other addresses than the recorded ones, and a note of that."""
     annotations = {**deployment["metadata"].get("annotations", {}), ADDRESSES_ANNOTATION: json.dumps(now.to_json())}
     noted = {**deployment["metadata"], "annotations": annotations}
     template = addresses.readdressed(deployment["spec"]["template"], recorded, now)

@@ -66,8 +66,8 @@ def _check(server: Server) -> None:
     for part, kind in (("metadata", "a map"), ("spec", "a map")):
         if not isinstance(template.get(part, {}), Mapping):
             raise InvalidTemplate(f"server.template.{part} must be {kind}, as in a Deployment's pod template")
-    if said := too_large(template):
-        raise InvalidTemplate(f"server.template {said}: keep large texts in a ConfigMap")
+    if problem := too_large(template):
+        raise InvalidTemplate(f"server.template {problem}: keep large texts in a ConfigMap")
     unknown = set(template) - {"metadata", "spec"}
     if unknown:
         raise InvalidTemplate(

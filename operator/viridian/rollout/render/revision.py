@@ -22,11 +22,11 @@ def revision_of(
     signature: ModelSignature | None = None,
     collecting: Mapping[str, Any] | None = None,
 ) -> str:
-    """Eight hexadecimal digits; equal wishes have equal revisions, on every computer and in every release.
+    """Eight hexadecimal digits; equal specs have equal revisions, on every computer and in every release.
 
     The number of replicas does not count: scaling is no new revision. The port does, since the container listens on it,
-    and so does whose signature is asked for: a stricter wish is tried beside what serves, like any other. So does what
-    the pods tell the collector (the wish of `viridian.rollout.collecting`).
+    and so do the keys of a required signature: a stricter requirement is tried beside the champion. So does what the
+    pods send to the collector (`collector_config`).
     """
     identity: dict[str, Any] = {
         "model": model.digest or model.uri,
