@@ -219,7 +219,7 @@ COMMANDS = [
             annotations=commands(rollback=V2),
         ),
         reasons.ROLLED_BACK_BY_PERSON,
-        "makes room",
+        "is removed",
         champion=V2,
         reverted=V3,
         events=("RolledBack",),
