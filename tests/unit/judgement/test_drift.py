@@ -153,7 +153,7 @@ def test_what_can_never_be_beyond_the_threshold_is_not_called_quiet() -> None:
     assert figure.verdict is MonitorVerdict.INSUFFICIENT_DATA
     assert figure.sentence == (
         "age: 99.5 % of the training data have values that are too rare for a name of their own, so new ones cannot "
-        "be told from them: choose another statistic for it"
+        "be distinguished from them: choose another statistic for it"
     )
 
 
