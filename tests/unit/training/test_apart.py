@@ -106,7 +106,7 @@ def test_the_setting(monkeypatch: pytest.MonkeyPatch, given: str, seconds: float
 SCRIPT = """
 import json, os, sys
 from helper import double
-from viridian.training import apart
+from viridian.training import isolated_call
 
 class Mine:
     def __init__(self): self.number = 4
@@ -114,7 +114,7 @@ class Mine:
 
 with open(sys.argv[1], "a") as log:
     log.write("ran\\n")
-print(json.dumps([os.getpid(), *apart.call(Mine(), seconds=60)]))
+print(json.dumps([os.getpid(), *isolated_call.call(Mine(), seconds=60)]))
 """
 
 
