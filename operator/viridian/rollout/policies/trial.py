@@ -38,6 +38,8 @@ from viridian.rollout.traffic.record import Reverted, Trial
 
 _SHUFFLE_SECONDS: Final = 2
 """As long as proxies may take to hear of the new split."""
+_SHUFFLE_AGAIN_AFTER: Final = timedelta(seconds=10)
+"""And again so often while no client has met the challenger: some proxies take longer to hear of the new split."""
 _CHAMPION_GIVEN_UP_AFTER: Final = timedelta(minutes=1)
 """A champion that lacks pods for so long does not hold up a challenger that has its own."""
 
@@ -46,7 +48,7 @@ def is_on_trial(state: RolloutState) -> RolloutDecision | None:
     if state.serving.trial is None:
         return None
     decision = first(TRIAL, state)
-    return replace(decision, judgements=state.judgements) if decision is not None else None
+    return _shuffled_again(state, replace(decision, judgements=state.judgements)) if decision is not None else None
 
 
 def is_superseded(state: RolloutState) -> RolloutDecision | None:
@@ -259,6 +261,24 @@ def _shuffle(state: RolloutState, weight: int) -> Close:
     if weight >= 100:
         return Close((champion,), Idle.KEEP)
     return Close((champion, champion.other), Idle.KEEP, seconds=_SHUFFLE_SECONDS)
+
+
+def _shuffled_again(state: RolloutState, decision: RolloutDecision) -> RolloutDecision:
+    """The decision, which closes connections once more where it holds a challenger that nobody has met."""
+    trial, held = state.trial, decision.traffic is not None and decision.traffic.trial is not None
+    if decision.close is not None or decision.change is not None or not held or trial.since is None:
+        return decision
+    if not 0 < trial.weight < 100 or not _is_readable(state) or _answered(state) > 0:
+        return decision
+    lasted, interval = state.now - trial.since, durations.parse(state.spec.rollout.analysis.interval)
+    due = lasted // _SHUFFLE_AGAIN_AFTER > max(timedelta(), lasted - interval) // _SHUFFLE_AGAIN_AFTER
+    return replace(decision, close=_shuffle(state, trial.weight)) if due else decision
+
+
+def _is_readable(state: RolloutState) -> bool:
+    """Whether it is known of every pod of the challenger whom it has answered."""
+    pods = counting(state.inputs, state.other_slot)
+    return bool(pods) and all(pod.reading is not None for pod in pods)
 
 
 def _missing_pods(state: RolloutState) -> Wait | None:
