@@ -35,6 +35,14 @@ def methods(port: type[Protocol]) -> list[str]:  # type: ignore[valid-type]
     return [name for name, _ in inspect.getmembers(port, inspect.isfunction) if not name.startswith("_")]
 
 
+WRITES = {
+    "cluster": {"apply", "apply_status", "delete", "record_event"},
+    "registry": {
+        *("claim", "register", "tag_version", "set_alias", "delete_alias", "create_run", "tag_run", "finish_run"),
+    },
+    "pods": {"close_connections"},
+}
+
 PORTS: list[Any] = [
     (fenced_cluster, Cluster, CLUSTER_READS, ClusterUnavailable),
     (fenced_registry, Registry, REGISTRY_READS, RegistryUnavailable),
@@ -72,3 +80,11 @@ def test_it_is_asked_with_each_write() -> None:
             await write()
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("port", "reads", "writes"), [(row[1], row[2], WRITES[name]) for row, name in zip(PORTS, IDS, strict=True)], ids=IDS
+)
+def test_of_each_method_it_is_known_whether_it_writes(port: Any, reads: Any, writes: set[str]) -> None:
+    """A new method of a port belongs into one of the two lists."""
+    assert set(methods(port)) == reads | writes
