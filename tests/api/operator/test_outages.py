@@ -64,6 +64,7 @@ def registry_server(tmp_path: Path) -> Iterator[MlflowServer]:
         yield server
 
 
+@pytest.mark.needs_mlflow
 def test_without_the_registry_what_runs_goes_on_and_a_revert_works(
     kube: Kube, churn: LiveModel, namespace: str, operator: Operator, registry_server: MlflowServer
 ) -> None:
