@@ -28,7 +28,9 @@ def test_model_and_policy_come_up_together_and_nothing_warns(
     assert "Stalled" not in conditions(kubectl)
     events = (kubectl.get("events.events.k8s.io") or {})["items"]
     assert "Promoted" in {event["reason"] for event in events}
-    assert [(event["reason"], event.get("note")) for event in events if event["type"] == "Warning"] == []
+    warned = [(event["reason"], event.get("note", "")) for event in events if event["type"] == "Warning"]
+    # A kubelet on a busy computer may read a new ConfigMap late, and tries again.
+    assert [warning for warning in warned if "failed to sync configmap cache" not in warning[1]] == []
 
 
 def status(kubectl: Kubectl) -> Mapping[str, Any]:

@@ -78,6 +78,25 @@ def until_garbage_is_collected(kube: Kube) -> None:
     )
 
 
+def until_records_are_known(kube: Kube, namespace: str) -> None:
+    """Wait until the garbage collector knows the owners of all ControllerRevisions as they are now.
+
+    It learns of them in the order of their changes. So it knows the earlier ones once it has deleted a later one, whose
+    owner is gone.
+    """
+    metadata = {"name": "the-latest", "namespace": namespace}
+    owner = kube.create({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata})
+    reference = {"apiVersion": "v1", "kind": "ConfigMap", "name": metadata["name"], "uid": owner["metadata"]["uid"]}
+    record = {"apiVersion": "apps/v1", "kind": "ControllerRevision", "revision": 1, "data": {}}
+    kube.create({**record, "metadata": {**metadata, "ownerReferences": [reference]}})
+    kube.delete(owner)
+    eventually(
+        lambda: kube.get("apps/v1", "ControllerRevision", metadata["name"], namespace) is None,
+        what="the garbage collector's knowledge of the records",
+        timeout=60.0,
+    )
+
+
 def _left_by_a_deleted_owner(kube: Kube, owner: Object) -> str:
     """Name of a ConfigMap whose owner has just been deleted."""
     created = kube.create(owner)

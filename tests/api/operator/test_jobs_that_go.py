@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.control_plane import until_records_are_known
 from tests.support.kube import Kube, eventually
 from tests.support.kubelet import JobEnd, Kubelet
 from tests.support.live_model import LiveModel
@@ -144,6 +145,7 @@ def test_records_that_lose_their_owner_are_adopted_again_and_a_namesake_inherits
     eventually(
         lambda: all(record["metadata"].get("ownerReferences") for record in records()), what="the records' adoption"
     )
+    until_records_are_known(kube, namespace)  # what it does not know to be owned, it does not orphan
     path = kube.path(API_VERSION, RETRAIN_POLICY, namespace, "churn")
     kube.request("DELETE", path, {"propagationPolicy": "Orphan"})
     # It goes last, once its children have lost their owner: until then the namesake would be itself.
