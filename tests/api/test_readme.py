@@ -41,7 +41,7 @@ def test_what_installs_is_taken(kubectl: Kubectl, kube: Kube, command: str) -> N
     """As it is typed, but as a dry run; Helm makes the namespace, and the node has no say in a dry run."""
     tool, *words = shlex.split(command, comments=True)
     arguments = [str(ROOT / word) if "/" in word and (ROOT / word).is_dir() else word for word in words]
-    for namespace in ("viridian-system", "ml", "ads"):
+    for namespace in ("viridian-system", "viridian-ads", "ml", "ads"):
         kube.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
     if tool == "helm":
         rendered = Kubectl(program("helm"), kubectl.kubeconfig)("template", *arguments[1:])
