@@ -29,7 +29,7 @@ test: $(VENV)/.stamp $(MLFLOW_VENV)/.installed check ## all tests: on a real API
 	$(BIN)/python -m tests.support.clients.suite
 	$(PYTEST) --numprocesses=$(PROCESSES) $(FLAGS) $(TESTS)
 
-quick: $(VENV)/.stamp ## the tests of the pure layers, in less than a minute
+quick: $(VENV)/.stamp ## the tests of the pure layers, in about a minute
 	$(BIN)/ruff check --quiet .
 	$(PYTEST) --quiet --numprocesses=$(CORES) -m quick $(FLAGS) $(wildcard $(PURE:%=tests/unit/%))
 
