@@ -92,10 +92,10 @@ def test_every_term_of_the_glossary_is_used() -> None:
 
 
 def classes() -> dict[str, list[str]]:
-    """Where each class of a module's top level is defined."""
+    """Where each class is defined, those inside of others and of functions included."""
     found = defaultdict(list)
     for path in SOURCES:
-        for node in ast.parse(path.read_text()).body:
+        for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.ClassDef):
                 found[node.name].append(str(path.relative_to(PACKAGE)))
     return found

@@ -49,14 +49,14 @@ class _UnpackBudget:
 
 
 def _counted(budget: _UnpackBudget) -> type[tarfile.TarInfo]:
-    class Counted(tarfile.TarInfo):
+    class CountedMember(tarfile.TarInfo):
         """Is asked of each entry before the content of its header is read."""
 
         def _proc_member(self, archive: Any) -> Any:
             budget.charge(self.type, self.size)
             return super()._proc_member(archive)  # type: ignore[misc]  # documented for subclasses, and in no stub
 
-    return Counted
+    return CountedMember
 
 
 def unpack(archive: Path, target: Path, reserve: Callable[[int], None]) -> None:
