@@ -39,6 +39,11 @@ def older_than(since: datetime | None, limit: timedelta, now: datetime) -> bool:
     return since is not None and now - since > limit
 
 
+def has_come_round(elapsed: timedelta, interval: timedelta, cadence: timedelta) -> bool:
+    """Whether a multiple of the cadence has passed since the look before, which was one interval ago."""
+    return elapsed // cadence > max(timedelta(), elapsed - interval) // cadence
+
+
 def length(duration: str) -> timedelta:
     """The length of a duration; nothing for one that the schema would have refused."""
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -12,7 +13,7 @@ from viridian.api import modeldeployment_status as api
 from viridian.api.names import MODEL_DEPLOYMENT_LABEL, SLOT_LABEL, Slot
 from viridian.core.conditions import transition
 from viridian.core.kube import without_empty
-from viridian.core.times import parse_time
+from viridian.core.times import has_come_round, parse_time
 from viridian.judgement.canary import Judgement
 from viridian.rollout.conditions import conditions
 from viridian.rollout.decision import RolloutDecision
@@ -24,8 +25,9 @@ from viridian.rollout.state import RolloutState, fallback_revision
 from viridian.rollout.traffic.record import Traffic
 
 NEWEST = 10
-# How often numbers that change all the time are published, in seconds; what they lead to is published at once.
-_CADENCE = 5
+# How often numbers that change all the time are published; what they lead to is published at once.
+_CADENCE = timedelta(seconds=5)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def status(
@@ -78,10 +80,9 @@ def _calm(plain: dict[str, Any], before: Mapping[str, Any], state: RolloutState)
 
 
 def _is_due(state: RolloutState) -> bool:
-    """Whether a multiple of the cadence has passed since the look before: once in a while, whatever the interval."""
-    now = state.now.timestamp()
-    before = now - durations.parse(state.spec.rollout.analysis.interval).total_seconds()
-    return now // _CADENCE != before // _CADENCE
+    """Whether numbers are published with this look."""
+    interval = durations.parse(state.spec.rollout.analysis.interval)
+    return has_come_round(state.now - _EPOCH, interval, _CADENCE)
 
 
 def _verdicts(challenger: Mapping[str, Any]) -> Any:

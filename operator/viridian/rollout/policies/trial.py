@@ -11,7 +11,7 @@ from viridian.api.modeldeployment import OnBlind, OnBreach
 from viridian.api.names import Slot
 from viridian.api.samples import Idle
 from viridian.core.obstacles import needed
-from viridian.core.times import older_than
+from viridian.core.times import has_come_round, older_than
 from viridian.judgement.canary import CanaryVerdict, overall
 from viridian.rollout.analysis.pods import counting
 from viridian.rollout.decision import Close, RolloutDecision, Wait, WaitKind
@@ -271,8 +271,9 @@ def _shuffled_again(state: RolloutState, decision: RolloutDecision) -> RolloutDe
     if not 0 < trial.weight < 100 or not _is_readable(state) or _answered(state) > 0:
         return decision
     lasted, interval = state.now - trial.since, durations.parse(state.spec.rollout.analysis.interval)
-    due = lasted // _SHUFFLE_AGAIN_AFTER > max(timedelta(), lasted - interval) // _SHUFFLE_AGAIN_AFTER
-    return replace(decision, close=_shuffle(state, trial.weight)) if due else decision
+    if not has_come_round(lasted, interval, _SHUFFLE_AGAIN_AFTER):
+        return decision
+    return replace(decision, close=_shuffle(state, trial.weight))
 
 
 def _is_readable(state: RolloutState) -> bool:
