@@ -43,8 +43,7 @@ class Controller:
         return self.reconciler.statuses.wrote(key, status)
 
     async def close(self) -> None:
-        """End what is under way beside the passes."""
-        await self.reconciler.subject.close()
+        """End the writes that are under way beside the passes."""
         await self.reconciler.actor.close()
         await self.reconciler.statuses.close()
 

@@ -90,9 +90,6 @@ class ModelDeployments:
     async def forget(self, key: Key) -> None:
         self.samples.forget(key)
 
-    async def close(self) -> None:
-        """Nothing goes on beside the passes."""
-
     async def _readings(self, key: Key, snapshot: RolloutInput) -> Mapping[str, Sequence[Reading]]:
         if snapshot.spec is None:
             return {}

@@ -97,9 +97,6 @@ class MonitoredModels:
             self.collector.evaluations.forget(key)
             await self.collector.rules.close(key)
 
-    async def close(self) -> None:
-        """Nothing goes on beside the passes."""
-
     async def _send_rules(self, key: Key, spec: ModelDeploymentSpec) -> datetime | None:
         """When to send them again."""
         if self.collector is None:

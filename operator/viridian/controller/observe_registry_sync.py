@@ -72,9 +72,6 @@ class RegistrySync:
     async def forget(self, key: Key) -> None:
         """Nothing is remembered."""
 
-    async def close(self) -> None:
-        """Nothing goes on beside the passes."""
-
     async def _read(self, namespace: str, name: str) -> tuple[Owners | OwnersUnknown, RegisteredModel | None]:
         registry = self.registries.of(namespace)
         try:

@@ -100,9 +100,6 @@ class RetrainPolicies:
     async def forget(self, key: Key) -> None:
         self.last_seen.forget(key)
 
-    async def close(self) -> None:
-        """Nothing goes on beside the passes."""
-
     async def _deployment(self, key: Key, name: str) -> Object | None:
         if not name:
             return None

@@ -40,6 +40,3 @@ class Reconcilable(Protocol[Input]):
 
     async def forget(self, key: Key) -> None:
         """The object is gone."""
-
-    async def close(self) -> None:
-        """End what goes on beside the passes."""

@@ -89,9 +89,6 @@ class Scripted:
     async def forget(self, key: Key) -> None:
         self.forgotten.append(key)
 
-    async def close(self) -> None:
-        """Nothing goes on."""
-
 
 @dataclass
 class Telling:

@@ -32,10 +32,6 @@ def evidence(runs: Sequence[Run], triggers: Iterable[TriggerState]) -> Iterator[
             yield from (run for _, run in [max(times)]) if times else ()
 
 
-def _answers_one_of(values: Sequence[Cause], run: Run) -> bool:
-    return any(known.covers(value) for known in run.origin.causes for value in values)
-
-
 def _newest_of_name(runs: Sequence[Run], trigger: TriggerState) -> datetime | None:
     return _newest(cause for cause in answered_causes(runs) if cause.trigger == trigger.name)
 
