@@ -55,6 +55,19 @@ async def until(condition: Callable[[], bool], most: float = 30.0) -> float:
     return loop.time() - began
 
 
+async def a_leader() -> tuple[StoredLease, Process]:
+    stored = StoredLease()
+    one = Process(stored, "one")
+    await until(lambda: one.works)
+    return stored, one
+
+
+async def a_leader_and_another() -> tuple[StoredLease, Process, Process]:
+    """One works, the other stands by."""
+    stored, one = await a_leader()
+    return stored, one, Process(stored, "other")
+
+
 def holder(stored: StoredLease) -> str:
     return stored.record.holder if stored.record else ""
 
@@ -73,10 +86,7 @@ def test_a_free_lease_is_taken_at_once_and_by_one_alone() -> None:
 
 def test_a_killed_leader_is_replaced_once_its_lease_has_run_out() -> None:
     async def main() -> None:
-        stored = StoredLease()
-        one = Process(stored, "one")
-        await until(lambda: one.works)
-        other = Process(stored, "other")
+        _, one, other = await a_leader_and_another()
         await asyncio.sleep(10.2)
         one.kill()
         assert 3.4 <= await until(lambda: other.works) <= 4.1
@@ -86,9 +96,7 @@ def test_a_killed_leader_is_replaced_once_its_lease_has_run_out() -> None:
 
 def test_the_same_identity_starts_again_at_once() -> None:
     async def main() -> None:
-        stored = StoredLease()
-        one = Process(stored, "one")
-        await until(lambda: one.works)
+        stored, one = await a_leader()
         one.kill()
         again = Process(stored, "one")
         assert await until(lambda: again.works) < 0.1
@@ -98,10 +106,7 @@ def test_the_same_identity_starts_again_at_once() -> None:
 
 def test_a_leader_that_ends_hands_over_at_once() -> None:
     async def main() -> None:
-        stored = StoredLease()
-        one = Process(stored, "one")
-        await until(lambda: one.works)
-        other = Process(stored, "other")
+        stored, one, other = await a_leader_and_another()
         await asyncio.sleep(1)
         await one.end()
         assert await until(lambda: other.works) < 0.1
@@ -114,10 +119,7 @@ def test_a_renewal_under_way_does_not_keep_it_from_handing_over() -> None:
     """It was stored, and the leader ended before it heard of that."""
 
     async def main() -> None:
-        stored = StoredLease()
-        one = Process(stored, "one")
-        await until(lambda: one.works)
-        other = Process(stored, "other")
+        stored, one, other = await a_leader_and_another()
         await asyncio.sleep(1)
         one.task.cancel()
         await asyncio.wait([one.task])
@@ -132,10 +134,7 @@ def test_a_renewal_under_way_does_not_keep_it_from_handing_over() -> None:
 @pytest.mark.parametrize("way", ["hangs", "fails"])
 def test_a_leader_that_is_cut_off_stops_before_another_one_begins(way: str) -> None:
     async def main() -> None:
-        stored = StoredLease()
-        one = Process(stored, "one")
-        await until(lambda: one.works)
-        other = Process(stored, "other")
+        _, one, other = await a_leader_and_another()
         await asyncio.sleep(5)
         if way == "hangs":
             one.lease.cut_off = True
@@ -152,10 +151,7 @@ def test_a_leader_that_is_cut_off_stops_before_another_one_begins(way: str) -> N
 
 def test_it_stands_by_when_it_is_back() -> None:
     async def main() -> None:
-        stored = StoredLease()
-        one = Process(stored, "one")
-        await until(lambda: one.works)
-        other = Process(stored, "other")
+        _, one, other = await a_leader_and_another()
         one.lease.refused = ClusterUnavailable("no route")
         await until(lambda: other.works)
         one.lease.refused = None
@@ -168,9 +164,7 @@ def test_it_stands_by_when_it_is_back() -> None:
 
 def test_an_api_server_that_was_away_costs_no_restart() -> None:
     async def main() -> None:
-        stored = StoredLease()
-        one = Process(stored, "one")
-        await until(lambda: one.works)
+        _, one = await a_leader()
         one.lease.refused = ClusterUnavailable("no route")
         await until(lambda: not one.works)
         await asyncio.sleep(100)
@@ -205,10 +199,7 @@ def test_a_leader_that_slept_writes_nothing_when_it_wakes() -> None:
 
 def test_a_renewal_that_fails_once_changes_nothing() -> None:
     async def main() -> None:
-        stored = StoredLease()
-        one = Process(stored, "one")
-        await until(lambda: one.works)
-        other = Process(stored, "other")
+        _, one, other = await a_leader_and_another()
         for _ in range(20):
             one.lease.cut_off = True
             await asyncio.sleep(0.7)
@@ -222,9 +213,7 @@ def test_a_renewal_that_fails_once_changes_nothing() -> None:
 
 def test_who_edits_or_deletes_the_lease_gets_an_answer_and_no_second_leader() -> None:
     async def main() -> None:
-        stored = StoredLease()
-        one = Process(stored, "one")
-        await until(lambda: one.works)
+        stored, one = await a_leader()
         assert stored.record is not None
         stored.put(stored.record)
         await asyncio.sleep(5)
