@@ -59,7 +59,6 @@ HTTP_PORT = "http"
 MANAGEMENT_PORT = "management"
 SERVER_CONTAINER = "server"
 FETCH_CONTAINER = "fetch"
-MAX_NAME = 63
 # Room for what is appended to the name of an object (`-preview`, `-green`, `-<8 digits>-<stage>`), now and later.
 MAX_MODEL_DEPLOYMENT_NAME = 50
 MAX_RETRAIN_POLICY_NAME = 40

@@ -25,7 +25,6 @@ SERVING = "Serving"  # the champion has ready pods and all of the traffic
 FIRST_DEPLOYMENT = "FirstDeployment"  # there is no champion yet
 CHAMPION_UNAVAILABLE = "ChampionUnavailable"  # no pod of the champion is ready
 ROLLING_OUT = "RollingOut"  # a challenger is on its way
-UP_TO_DATE = "UpToDate"  # the champion is what the spec asks for
 SCALING = "Scaling"  # pods are being added, removed or replaced
 PAUSED = "Paused"  # spec.rollout.paused
 AWAITING_APPROVAL = "AwaitingApproval"  # the annotation viridian.dev/approve is awaited
@@ -50,7 +49,6 @@ REGISTRY_REFUSED = "RegistryRefused"  # the registry answers and refuses
 NOT_YOURS = "NotYours"  # the registered model belongs to other namespaces; the message says to which, and by what
 REGISTRY_NOT_CONFIGURED = "RegistryNotConfigured"  # the operator was started without a registry
 
-NO_CHALLENGER = "NoChallenger"  # nothing is on trial
 DEPLOYING = "Deploying"  # the challenger is not ready yet
 HEALTHY = "Healthy"  # every metric passes
 BREACHED = "Breached"  # a metric is beyond its bound
