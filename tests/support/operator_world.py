@@ -33,6 +33,7 @@ from viridian.controller.queue import Ending, Gone, Retry, Settled
 from viridian.controller.reconcile import PassResult
 from viridian.controller.registry_poller import RegistryPoller
 from viridian.controller.telemetry import ReconcilerTelemetry, Telemetry
+from viridian.core.selectors import EVERYTHING
 from viridian.rollout.input import OperatorSettings
 
 SETTINGS = OperatorSettings(server_image="viridian-server:1", mlflow_uri="http://mlflow:5000", access=ACCESS)
@@ -85,6 +86,8 @@ class OperatorWorld:
         self.collector = MemoryCollector()
         self.bundles = MemoryBundles()
         self.settings = settings
+        self.selector = EVERYTHING
+        """What the operator serves, from its next start on."""
         self.keys = [Key(MODEL_DEPLOYMENT, "default", "churn")]
         """What is looked at; a RetrainPolicy has to be added."""
         self.outcomes: list[PassResult] = []
@@ -230,7 +233,8 @@ class OperatorWorld:
             clock=self.clock,
             random=lambda: 1.0,
         )
-        loop = assemble(environment, self.settings, self.telemetry, resync=timedelta(seconds=RESYNC))
+        resync = timedelta(seconds=RESYNC)
+        loop = assemble(environment, self.settings, self.telemetry, resync=resync, selector=self.selector)
         return loop.controllers, loop.pollers
 
     def _reached(self, port: Port) -> Port:

@@ -41,6 +41,13 @@ class CollectorRules:
             log.warning("the collector did not take the rules: %s", error, extra={"key": str(key)})
         return self._sent[key][1]
 
+    def has_sent(self, key: Key) -> bool:
+        return key in self._sent
+
+    def forget(self, key: Key) -> None:
+        """The rules are another installation's to send from now on."""
+        self._sent.pop(key, None)
+
     async def close(self, key: Key) -> None:
         """Nothing more is to be stored; sent once, by the operator that has sent the rules. Never raises."""
         if self._sent.pop(key, None) is None:

@@ -93,9 +93,22 @@ class MonitoredModels:
         return None
 
     async def forget(self, key: Key) -> None:
-        if self.collector is not None:
-            self.collector.evaluations.forget(key)
-            await self.collector.rules.close(key)
+        if self.collector is None:
+            return
+        rules = self.collector.rules
+        if rules.has_sent(key) and await self._is_anothers(key):
+            rules.forget(key)
+        self.collector.evaluations.forget(key)
+        await rules.close(key)
+
+    async def _is_anothers(self, key: Key) -> bool:
+        """Whether the object is there and another installation serves it, with the collector.
+
+        It may have sent its rules by now. To close them would have the collector refuse rows until it sends them again.
+        """
+        manifest = await self.cluster.get(key.reference)
+        spec = parse_spec(manifest)[0] if manifest is not None else None
+        return manifest is not None and (spec is None or _uses_collector(spec))
 
     async def _send_rules(self, key: Key, spec: ModelDeploymentSpec) -> datetime | None:
         """When to send them again."""

@@ -39,4 +39,4 @@ class Reconcilable(Protocol[Input]):
         """What to do where neither observing nor deciding works: the least that keeps users safe; None for nothing."""
 
     async def forget(self, key: Key) -> None:
-        """The object is gone."""
+        """The object is gone, or has the labels of another installation."""

@@ -14,6 +14,7 @@ from tests.support.memory_collector import bundle
 from tests.support.operator_world import OperatorWorld
 from tests.support.watched import REFERENCE, served, window
 from viridian.api.feedback import RetentionRules
+from viridian.core.selectors import parse
 from viridian.ports.collector import FeedbackRefused, FeedbackUnavailable
 
 LENGTH = 600.0
@@ -258,6 +259,42 @@ def test_who_keeps_nothing_any_more_and_watches_nothing_is_forgotten(stage: Stag
         stage.cluster.edit("ModelDeployment", "churn", partial(without, name))
         stage.world.run(60)
     assert stage.world.collector.kept == {}
+
+
+def test_an_object_that_changes_hands_keeps_the_rules_that_its_next_operator_has_sent(stage: Stage) -> None:
+    stage.serve(feedback={}, monitoring={})
+    served_by(stage, "team!=ads")
+    stage.cluster.edit("ModelDeployment", "churn", belongs_to_ads)
+    stage.world.run(60)
+    assert ("default", "churn") in stage.world.collector.kept
+    served_by(stage, "team=ads")
+    stage.cluster.remove("ModelDeployment", "churn")
+    stage.world.run(60)
+    assert stage.world.collector.kept == {}
+
+
+def test_an_object_that_changes_hands_and_keeps_nothing_any_more_is_forgotten(stage: Stage) -> None:
+    stage.serve(feedback={})
+    served_by(stage, "team!=ads")
+
+    def change(found: Any) -> None:
+        belongs_to_ads(found)
+        without("feedback", found)
+
+    stage.cluster.edit("ModelDeployment", "churn", change)
+    stage.world.run(60)
+    assert stage.world.collector.kept == {}
+
+
+def served_by(stage: Stage, selector: str) -> None:
+    """From now on by an operator that serves these labels alone, and has sent the rules of what it serves."""
+    stage.world.selector = parse(selector)
+    stage.world.restart()
+    stage.world.run(60)
+
+
+def belongs_to_ads(found: Any) -> None:
+    found["metadata"].setdefault("labels", {})["team"] = "ads"
 
 
 def without(name: str, found: Any) -> None:
