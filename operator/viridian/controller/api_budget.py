@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 from contextvars import ContextVar
-from functools import wraps
-from typing import Any, Final, cast
+from typing import Any, Final
 
+from viridian.controller.wrapped_port import Call, wrapped
 from viridian.core.urgency import Urgency
 from viridian.ports.cluster import Cluster
 
@@ -22,22 +22,12 @@ CALLING_FOR: Final[ContextVar[Urgency]] = ContextVar("calling_for", default=Urge
 
 def within_budget(cluster: Cluster, background_calls: int = BACKGROUND_CALLS) -> Cluster:
     """The same cluster; calls for what is not at stake wait until fewer of their like are under way."""
-    return cast(Cluster, _Budget(cluster, background_calls))
+    background = asyncio.Semaphore(background_calls)
 
+    async def in_turn(_: str, call: Call) -> Any:
+        if CALLING_FOR.get() is Urgency.AT_STAKE:
+            return await call()
+        async with background:
+            return await call()
 
-class _Budget:
-    def __init__(self, cluster: Cluster, background_calls: int) -> None:
-        self._cluster = cluster
-        self._background = asyncio.Semaphore(background_calls)
-
-    def __getattr__(self, name: str) -> Any:
-        method = getattr(self._cluster, name)
-
-        @wraps(method)
-        async def call(*arguments: Any, **named: Any) -> Any:
-            if CALLING_FOR.get() is Urgency.AT_STAKE:
-                return await method(*arguments, **named)
-            async with self._background:
-                return await method(*arguments, **named)
-
-        return call
+    return wrapped(cluster, in_turn)

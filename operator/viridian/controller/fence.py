@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import wraps
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from viridian.controller.environment import Environment
 from viridian.controller.preconditions import ConditionalCluster
+from viridian.controller.wrapped_port import Call, Port, wrapped
 from viridian.ports.cluster import Cluster, ClusterUnavailable
 from viridian.ports.pods import Pods
 from viridian.ports.registry import Registry, RegistryUnavailable
@@ -44,39 +44,25 @@ def fenced(environment: Environment) -> Environment:
 
 def fenced_cluster(cluster: Cluster, may_write: MayWrite) -> Cluster:
     """The same cluster; writes raise ClusterUnavailable while this operator does not lead."""
-    return cast(Cluster, _Fence(cluster, CLUSTER_READS, may_write, ClusterUnavailable))
+    return _fenced(cluster, CLUSTER_READS, may_write, ClusterUnavailable)
 
 
 def fenced_registry(registry: Registry, may_write: MayWrite) -> Registry:
     """The same registry; writes raise RegistryUnavailable while this operator does not lead."""
-    return cast(Registry, _Fence(registry, REGISTRY_READS, may_write, RegistryUnavailable))
+    return _fenced(registry, REGISTRY_READS, may_write, RegistryUnavailable)
 
 
 def fenced_pods(pods: Pods, may_write: MayWrite) -> Pods:
     """The same pods; orders raise ClusterUnavailable while this operator does not lead."""
-    return cast(Pods, _Fence(pods, PODS_READS, may_write, ClusterUnavailable))
+    return _fenced(pods, PODS_READS, may_write, ClusterUnavailable)
 
 
-class _Fence:
-    """A port in front of which it is asked. What is not known as a read is taken for a write."""
+def _fenced(port: Port, reads: frozenset[str], may_write: MayWrite, refusal: Callable[[str], Exception]) -> Port:
+    """What is not known as a read is taken for a write."""
 
-    def __init__(
-        self, port: object, reads: frozenset[str], may_write: MayWrite, refusal: Callable[[str], Exception]
-    ) -> None:
-        self._port = port
-        self._reads = reads
-        self._may_write = may_write
-        self._refusal = refusal
+    async def while_leading(name: str, call: Call) -> Any:
+        if name not in reads and not may_write():
+            raise refusal(NOT_LEADING)
+        return await call()
 
-    def __getattr__(self, name: str) -> Any:
-        method = getattr(self._port, name)
-        if name in self._reads:
-            return method
-
-        @wraps(method)
-        async def write(*arguments: Any, **named: Any) -> Any:
-            if not self._may_write():
-                raise self._refusal(NOT_LEADING)
-            return await method(*arguments, **named)
-
-        return write
+    return wrapped(port, while_leading)

@@ -13,7 +13,7 @@ from datetime import timedelta
 
 from viridian.api.names import API_VERSION, MODEL_DEPLOYMENT, RETRAIN_POLICY
 from viridian.controller.api_budget import within_budget
-from viridian.controller.breaker import BreakingRegistry
+from viridian.controller.breaker import breaking
 from viridian.controller.controller import Controller
 from viridian.controller.environment import Common, Environment
 from viridian.controller.fence import fenced
@@ -178,8 +178,8 @@ def assemble(
     """The loop on these ports; needs a running event loop. Nothing works before `start`."""
     environment = fenced(environment)
     environment = replace(environment, cluster=within_budget(environment.cluster))
-    registry = BreakingRegistry(environment.registry)
-    own = {namespace: BreakingRegistry(one) for namespace, one in environment.own_registries.items()}
+    registry = breaking(environment.registry)
+    own = {namespace: breaking(one) for namespace, one in environment.own_registries.items()}
     # A little less than the poll that decisions ask for, so that each of their wakes finds the answer aged.
     max_age = 0.9 * settings.registry_poll.total_seconds()
     views = ByNamespace(

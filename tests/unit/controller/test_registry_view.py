@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.virtual_time import run_virtually
 from viridian.api.registry import ModelVersion, RegisteredModel
-from viridian.controller.breaker import BreakingRegistry
+from viridian.controller.breaker import breaking
 from viridian.controller.registry_view import FIRST_PATIENCE, RegistryView
 from viridian.ports.registry import RegistryRefused, RegistryUnavailable
 
@@ -192,14 +192,14 @@ def test_a_silent_registry_is_left_alone_for_a_moment() -> None:
     async def main() -> None:
         registry = SlowRegistry()
         registry.error, registry.takes = RegistryUnavailable("nobody answers"), 5.0
-        breaking = BreakingRegistry(registry, rest=10)  # type: ignore[arg-type]
+        guarded = breaking(registry, rest=10)  # type: ignore[arg-type]
         for _ in range(3):
             with pytest.raises(RegistryUnavailable, match="nobody answers"):
-                await breaking.model("churn")
+                await guarded.model("churn")
         assert asyncio.get_running_loop().time() == 5.0
         await asyncio.sleep(10)
         registry.error = None
-        assert await breaking.model("churn") is not None
+        assert await guarded.model("churn") is not None
 
     run_virtually(main())
 
@@ -207,6 +207,6 @@ def test_a_silent_registry_is_left_alone_for_a_moment() -> None:
 def test_without_a_registry_everything_says_what_to_configure() -> None:
     async def main() -> None:
         with pytest.raises(RegistryRefused, match="--mlflow-uri"):
-            await BreakingRegistry(None).model("churn")
+            await breaking(None).model("churn")
 
     run_virtually(main())
