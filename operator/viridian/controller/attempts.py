@@ -10,9 +10,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from viridian.controller.backoff import Backoff
 from viridian.controller.keys import Key
@@ -32,8 +32,11 @@ PASSING: Final = 5.0
 LONGEST: Final = 60.0
 """Seconds that a write may take in all. Every call is bounded on its own, so a longer one waits for nothing."""
 
-_Subject = tuple[Key, Target, str]
-"""Whose object, which object, and on whose behalf: two field managers' notes on one object fail apart."""
+_Subject = tuple[Target, str]
+"""Which object of a key, and on whose behalf: two field managers' notes on one object fail apart."""
+
+
+_Kept = TypeVar("_Kept")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,10 @@ class Attempt:
     urgent: bool = False
     """Users wait for it: it is tried again with every look."""
     tells: tuple[Event, ...] = ()
+
+    @property
+    def subject(self) -> _Subject:
+        return self.target, self.manager
 
 
 @dataclass(slots=True)
@@ -83,8 +90,8 @@ class Attempts:
         self._urgent = Backoff(random, first=0.5, cap=1.0)
         self._refused = Backoff(random, first=1.0, cap=30.0)
         self._unavailable = Backoff(random, first=0.25, cap=15.0)
-        self._troubles: dict[_Subject, _Trouble] = {}
-        self._under_way: dict[_Subject, _UnderWay] = {}
+        self._troubles: dict[Key, dict[_Subject, _Trouble]] = {}
+        self._under_way: dict[Key, dict[_Subject, _UnderWay]] = {}
         self._late: dict[Key, list[Event]] = {}
 
     async def make(self, key: Key, attempt: Attempt, *, patience: float = PATIENCE) -> bool:
@@ -92,26 +99,27 @@ class Attempts:
 
         Raises ClusterConflict, since what was decided about another state of the world is void.
         """
-        subject = key, attempt.target, attempt.manager
-        if self._is_busy(key, attempt.target) or self._waits(subject, attempt):
+        if self._is_busy(key, attempt.target) or self._waits(key, attempt):
             return False
-        write = self._under_way[subject] = _UnderWay(attempt, asyncio.create_task(_bounded(attempt)))
-        write.task.add_done_callback(lambda _: self._ended(subject, write))
+        write = _UnderWay(attempt, asyncio.create_task(_bounded(attempt)))
+        self._under_way.setdefault(key, {})[attempt.subject] = write
+        write.task.add_done_callback(lambda _: self._ended(key, write))
         try:
             await asyncio.wait([write.task], timeout=patience)
         finally:
             write.lingers = not write.task.done()
         if write.lingers:
-            self._note(subject, attempt, ClusterUnavailable(f"{_named(attempt)}: no answer within {patience:g} s"))
+            self._note(key, attempt, ClusterUnavailable(f"{_named(attempt)}: no answer within {patience:g} s"))
             return False
-        return self._settled(subject, write)
+        return self._settled(key, write)
 
     def only(self, key: Key, targets: Iterable[tuple[Target, str]]) -> None:
         """Nothing but these, by these managers, is to be written: what stood in the way of others is over."""
-        wanted = set(targets)
-        for subject in self._of(key):
-            if subject[1:] not in wanted and subject not in self._under_way:
-                del self._troubles[subject]
+        if key not in self._troubles:
+            return
+        wanted = {*targets, *self._under_way.get(key, ())}
+        for subject in self._troubles[key].keys() - wanted:
+            self._is_over(key, subject)
 
     def obstacles(self, key: Key) -> Obstacles:
         """What keeps which object of this key from being written, as of now."""
@@ -127,12 +135,14 @@ class Attempts:
                 deletion=trouble.attempt.deletion,
                 waits=self._is_busy(key, target) or now < trouble.retry_at,
             )
-            for (_, target, _), trouble in sorted(self._of(key).items())
+            for (target, _), trouble in sorted(self._troubles.get(key, {}).items())
         }
 
     def next_try(self, key: Key) -> float | None:
         """Seconds until something of this key is tried again; None where nothing waits for that."""
-        waiting = [trouble.retry_at for subject, trouble in self._of(key).items() if subject not in self._under_way]
+        under_way = self._under_way.get(key, {})
+        troubles = self._troubles.get(key, {})
+        waiting = [trouble.retry_at for subject, trouble in troubles.items() if subject not in under_way]
         return max(0.0, min(waiting) - _now()) if waiting else None
 
     def late_events(self, key: Key) -> list[Event]:
@@ -142,12 +152,11 @@ class Attempts:
     def forget(self, key: Key) -> None:
         """The object is gone."""
         self._late.pop(key, None)
-        for subject in self._of(key):
-            del self._troubles[subject]
+        self._troubles.pop(key, None)
 
     async def close(self) -> None:
         """End the writes that are under way."""
-        tasks = [write.task for write in self._under_way.values()]
+        tasks = [write.task for writes in self._under_way.values() for write in writes.values()]
         for task in tasks:
             task.cancel()
         if tasks:
@@ -155,54 +164,64 @@ class Attempts:
 
     # ---- inside
 
-    def _of(self, key: Key) -> Mapping[_Subject, _Trouble]:
-        return {subject: trouble for subject, trouble in self._troubles.items() if subject[0] == key}
-
     def _is_busy(self, key: Key, target: Target) -> bool:
         """Whether an earlier write of the object is under way: two at a time might arrive in the wrong order."""
-        return any(subject[:2] == (key, target) for subject in self._under_way)
+        return any(busy == target for busy, _ in self._under_way.get(key, ()))
 
-    def _waits(self, subject: _Subject, attempt: Attempt) -> bool:
-        trouble = self._troubles.get(subject)
+    def _waits(self, key: Key, attempt: Attempt) -> bool:
+        trouble = self._troubles.get(key, {}).get(attempt.subject)
         return trouble is not None and trouble.attempt.desired == attempt.desired and _now() < trouble.retry_at
 
-    def _settled(self, subject: _Subject, write: _UnderWay) -> bool:
+    def _settled(self, key: Key, write: _UnderWay) -> bool:
         try:
             write.task.result()
         except ClusterConflict:
-            self._troubles.pop(subject, None)
+            self._is_over(key, write.attempt.subject)
             raise
         except ClusterError as error:
-            self._note(subject, write.attempt, error)
+            self._note(key, write.attempt, error)
             return False
-        self._troubles.pop(subject, None)
+        self._is_over(key, write.attempt.subject)
         return True
 
-    def _ended(self, subject: _Subject, write: _UnderWay) -> None:
-        del self._under_way[subject]
+    def _is_over(self, key: Key, subject: _Subject) -> None:
+        """The subject has no trouble any more."""
+        _removed(self._troubles, key, subject)
+
+    def _ended(self, key: Key, write: _UnderWay) -> None:
+        _removed(self._under_way, key, write.attempt.subject)
         if write.task.cancelled() or not write.lingers:
             return
         try:
-            if self._settled(subject, write):
-                self._late.setdefault(subject[0], []).extend(write.attempt.tells)
+            if self._settled(key, write):
+                self._late.setdefault(key, []).extend(write.attempt.tells)
         except ClusterConflict as error:
-            log.debug("conflict: %s", error, extra={"key": str(subject[0])})
+            log.debug("conflict: %s", error, extra={"key": str(key)})
         except Exception:
-            log.exception("a mistake in the operator", extra={"key": str(subject[0])})
-        self._look_again(subject[0])
+            log.exception("a mistake in the operator", extra={"key": str(key)})
+        self._look_again(key)
 
-    def _note(self, subject: _Subject, attempt: Attempt, error: ClusterError) -> None:
+    def _note(self, key: Key, attempt: Attempt, error: ClusterError) -> None:
         refused, message = isinstance(error, ClusterRefused), str(error)
-        trouble = self._troubles.get(subject)
+        troubles = self._troubles.setdefault(key, {})
+        trouble = troubles.get(attempt.subject)
         if trouble is None:
             trouble = _Trouble(attempt, _now(), refused, message)
-            self._troubles[subject] = trouble
+            troubles[attempt.subject] = trouble
         elif (trouble.refused, _without_numbers(trouble.message)) != (refused, _without_numbers(message)):
             trouble.refused, trouble.message = refused, message
         trouble.attempt, trouble.failures = attempt, trouble.failures + 1
         backoff = self._urgent if attempt.urgent else self._refused if refused else self._unavailable
         asked = error.retry_after or 0.0 if isinstance(error, ClusterUnavailable) else 0.0
         trouble.retry_at = _now() + max(asked, backoff.delay(trouble.failures))
+
+
+def _removed(by_key: dict[Key, dict[_Subject, _Kept]], key: Key, subject: _Subject) -> None:
+    """Remove what is kept of a subject, and the key with its last one."""
+    kept = by_key.get(key, {})
+    kept.pop(subject, None)
+    if not kept:
+        by_key.pop(key, None)
 
 
 async def _bounded(attempt: Attempt) -> None:

@@ -136,7 +136,7 @@ def _on_signals(act: Callable[[], object]) -> None:
 
 
 async def _run_kopf(config: OperatorConfig, connection: ApiConnection, loop: Loop) -> None:
-    server = MetricsServer(config.metrics_port, metrics=loop.telemetry.render, unready=loop.health.unready)
+    server = MetricsServer(config.metrics_port, metrics=loop.telemetry.exposition, unready=loop.health.unready)
     stop_requested = asyncio.Event()
     last_resort: list[asyncio.TimerHandle] = []
 

@@ -6,24 +6,38 @@ gone when the object is, and those of a monitor when it is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from typing import Final
 
-from prometheus_client.core import GaugeMetricFamily, Metric
-from prometheus_client.registry import Collector
-
+from viridian.controller.exposition import family, line
 from viridian.controller.keys import Key
 from viridian.judgement.figures import Figure
-from viridian.monitoring.evaluate import MonitoringReport, MonitorResult
+from viridian.monitoring.evaluate import FeatureSummary, MonitoringReport
 
 MAX_FIGURES: Final = 500
 """Figures of one monitor, and features of one model, that become series: the gravest."""
-_OBJECT: Final = ("namespace", "name")
-_FIGURE: Final = (*_OBJECT, "monitor", "measure", "feature")
+_VERDICT: Final = "viridian_monitor_verdict"
+_WINDOW_END: Final = "viridian_monitor_window_end_seconds"
+_OF_FIGURES: Final[Mapping[str, tuple[str, Callable[[Figure], float | None]]]] = {
+    "viridian_monitor_value": ("A figure that a monitor judged.", lambda figure: figure.value),
+    "viridian_monitor_bound": ("What chance leaves of it.", lambda figure: figure.bound),
+    "viridian_monitor_threshold": ("What it is compared with.", lambda figure: figure.threshold),
+    "viridian_monitor_reference": ("The same metric on the version's holdout.", lambda figure: figure.reference),
+    "viridian_monitor_samples": ("Values or labelled rows that it rests on.", lambda figure: figure.samples),
+}
+_OF_FEATURES: Final[Mapping[str, tuple[str, Callable[[FeatureSummary], float | None]]]] = {
+    "viridian_feature_mean": ("Mean of a feature's finite values.", lambda feature: feature.mean),
+    "viridian_feature_standard_deviation": (
+        "Standard deviation of a feature's finite values.",
+        lambda feature: feature.deviation,
+    ),
+    "viridian_feature_missing_share": ("Share of missing values.", lambda feature: feature.missing_share),
+}
+"""Of the newest window and of the training data."""
 
 
-class MonitoringMetrics(Collector):
+class MonitoringMetrics:
     """Remembers the newest report on each ModelDeployment."""
 
     def __init__(self) -> None:
@@ -35,75 +49,47 @@ class MonitoringMetrics(Collector):
     def forget(self, key: Key) -> None:
         self._reports.pop(key, None)
 
-    def collect(self) -> Iterator[Metric]:
-        yield self._verdicts()
-        yield self._windows()
-        yield from self._figures()
-        yield from self._features()
+    def exposition(self) -> Iterator[bytes]:
+        """The text of all series, in slices. Reports may come and go between two of them."""
+        says = "1 for what each monitor says of the newest window: Fired, Quiet or InsufficientData."
+        yield from family(_VERDICT, "gauge", says, self._verdicts())
+        end = "End of the newest window that was judged, in seconds since 1970."
+        yield from family(_WINDOW_END, "gauge", end, self._window_ends())
+        for name, (text, figure_value) in _OF_FIGURES.items():
+            yield from family(name, "gauge", text, self._figures(name, figure_value))
+        for name, (text, feature_value) in _OF_FEATURES.items():
+            yield from family(name, "gauge", text, self._features(name, feature_value))
 
-    def _results(self) -> Iterator[tuple[Key, MonitorResult]]:
-        for key, report in self._reports.items():
+    def _verdicts(self) -> Iterator[bytes]:
+        for key, report in self._all():
             for result in report.results:
-                yield key, result
+                yield line(_VERDICT, _labels(key, monitor=result.name, verdict=result.verdict.value), 1.0)
 
-    def _verdicts(self) -> Metric:
-        family = GaugeMetricFamily(
-            "viridian_monitor_verdict",
-            "1 for what each monitor says of the newest window: Fired, Quiet or InsufficientData.",
-            labels=(*_OBJECT, "monitor", "verdict"),
-        )
-        for key, result in self._results():
-            family.add_metric((key.namespace, key.name, result.name, result.verdict.value), 1.0)
-        return family
+    def _window_ends(self) -> Iterator[bytes]:
+        for key, report in self._all():
+            yield line(_WINDOW_END, _labels(key), report.calendar.end)
 
-    def _windows(self) -> Metric:
-        family = GaugeMetricFamily(
-            "viridian_monitor_window_end_seconds",
-            "End of the newest window that was judged, in seconds since 1970.",
-            labels=_OBJECT,
-        )
-        for key, report in self._reports.items():
-            family.add_metric((key.namespace, key.name), report.calendar.end)
-        return family
-
-    def _figures(self) -> Iterator[Metric]:
-        parts: dict[str, tuple[str, Callable[[Figure], float | None]]] = {
-            "value": ("A figure that a monitor judged.", lambda figure: figure.value),
-            "bound": ("What chance leaves of it.", lambda figure: figure.bound),
-            "threshold": ("What it is compared with.", lambda figure: figure.threshold),
-            "reference": ("The same metric on the version's holdout.", lambda figure: figure.reference),
-            "samples": ("Values or labelled rows that it rests on.", lambda figure: float(figure.samples)),
-        }
-        for part, (sentence, read) in parts.items():
-            family = GaugeMetricFamily(f"viridian_monitor_{part}", sentence, labels=_FIGURE)
-            for key, result in self._results():
+    def _figures(self, name: str, read: Callable[[Figure], float | None]) -> Iterator[bytes]:
+        for key, report in self._all():
+            for result in report.results:
                 for figure in islice(result.figures, MAX_FIGURES):
                     value = read(figure)
                     if value is not None:
-                        family.add_metric(_labels(key, result, figure), value)
-            yield family
+                        of = {"feature": figure.feature, "measure": figure.measure, "monitor": result.name}
+                        yield line(name, _labels(key, **of), value)
 
-    def _features(self) -> Iterator[Metric]:
-        """Means and standard deviations, of the newest window and of the training data."""
-        labels = (*_OBJECT, "feature", "of")
-        means = GaugeMetricFamily("viridian_feature_mean", "Mean of a feature's finite values.", labels=labels)
-        deviations = GaugeMetricFamily(
-            "viridian_feature_standard_deviation", "Standard deviation of a feature's finite values.", labels=labels
-        )
-        gaps = GaugeMetricFamily("viridian_feature_missing_share", "Share of missing values.", labels=labels)
-        for key, report in self._reports.items():
+    def _features(self, name: str, read: Callable[[FeatureSummary], float | None]) -> Iterator[bytes]:
+        for key, report in self._all():
             for of, features in (("window", report.current), ("training", report.reference)):
-                for name, known in islice(features.items(), MAX_FIGURES):
-                    values = (key.namespace, key.name, name, of)
-                    for family, value in (
-                        (gaps, known.missing_share),
-                        (means, known.mean),
-                        (deviations, known.deviation),
-                    ):
-                        if value is not None:
-                            family.add_metric(values, value)
-        yield from (means, deviations, gaps)
+                for feature, summary in islice(features.items(), MAX_FIGURES):
+                    value = read(summary)
+                    if value is not None:
+                        yield line(name, _labels(key, feature=feature, of=of), value)
+
+    def _all(self) -> list[tuple[Key, MonitoringReport]]:
+        return list(self._reports.items())
 
 
-def _labels(key: Key, result: MonitorResult, figure: Figure) -> tuple[str, ...]:
-    return key.namespace, key.name, result.name, figure.measure, figure.feature
+def _labels(key: Key, **more: str) -> dict[str, str]:
+    """In the order of their names, as everywhere."""
+    return dict(sorted({"namespace": key.namespace, "name": key.name, **more}.items()))

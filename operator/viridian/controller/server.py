@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Iterable
 
 from aiohttp import web
 
@@ -12,7 +13,7 @@ from viridian.controller.telemetry import CONTENT_TYPE
 class MetricsServer:
     """Serves on all addresses until closed."""
 
-    def __init__(self, port: int, *, metrics: Callable[[], bytes], unready: Callable[[], str]) -> None:
+    def __init__(self, port: int, *, metrics: Callable[[], Iterable[bytes]], unready: Callable[[], str]) -> None:
         self._port = port
         self._metrics = metrics
         self._unready = unready
@@ -35,8 +36,15 @@ class MetricsServer:
         addresses = self._runner.addresses if self._runner is not None else []
         return int(addresses[0][1]) if addresses else self._port
 
-    async def _answer_metrics(self, _: web.Request) -> web.Response:
-        return web.Response(body=self._metrics(), headers={"Content-Type": CONTENT_TYPE})
+    async def _answer_metrics(self, request: web.Request) -> web.StreamResponse:
+        """In slices, between which the loop goes on: a scrape of thousands of objects must delay no revert."""
+        response = web.StreamResponse(headers={"Content-Type": CONTENT_TYPE})
+        await response.prepare(request)
+        for text in self._metrics():
+            await response.write(text)
+            await asyncio.sleep(0)
+        await response.write_eof()
+        return response
 
     async def _answer_ready(self, _: web.Request) -> web.Response:
         problem = self._unready()

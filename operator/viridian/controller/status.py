@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from viridian.api.texts import cleaned
 from viridian.controller.attempts import Attempt, Attempts
+from viridian.controller.digests import digest
 from viridian.controller.former_status import hand_over, has_former_manager, status_of
 from viridian.controller.keys import Key
 from viridian.controller.status_parts import Status, StatusPart
@@ -49,7 +50,8 @@ class StatusWriter:
         self._cluster = cluster
         self.part = part
         self._attempts = attempts or Attempts()
-        self._written: dict[Key, tuple[Any, Any]] = {}
+        self._written: dict[Key, tuple[bytes, bytes]] = {}
+        """Digests of what was wanted last, and of what the server made of it."""
         self._unwritten: dict[Key, _Unwritten] = {}
         self._reported: set[Key] = set()
         """Keys whose status people know not to be written."""
@@ -58,8 +60,8 @@ class StatusWriter:
         """Make this part of the observed object's status the wanted one; raises ClusterConflict."""
         wanted = self.part.of(cleaned(wanted))
         meaning, stored = self._stored(wanted), self._stored(observed.get("status"))
-        if meaning == stored or self._written.get(key) == (meaning, stored):
-            self._written[key] = (meaning, stored)
+        if meaning == stored or self._written.get(key) == (digest(meaning), digest(stored)):
+            self._written[key] = (digest(meaning), digest(stored))
             self._over(key)
             return Written.UNCHANGED
         attempt = Attempt(_target(key), None, lambda: self._apply(key, observed, wanted, meaning))
@@ -106,7 +108,7 @@ class StatusWriter:
 
     def wrote(self, key: Key, status: Status) -> bool:
         """Whether our part of it is what we wrote last, or what we found as it should be."""
-        return key in self._written and self._written[key][1] == self._stored(status)
+        return key in self._written and self._written[key][1] == digest(self._stored(status))
 
     def forget(self, key: Key) -> None:
         self._written.pop(key, None)
@@ -120,7 +122,7 @@ class StatusWriter:
 
     async def _apply(self, key: Key, observed: Mapping[str, Any], wanted: Status, meaning: Any) -> None:
         answer = await self._cluster.apply_status(status_of(observed, wanted or None), manager=self.part.manager)
-        self._written[key] = (meaning, self._stored(answer.get("status")))
+        self._written[key] = (digest(meaning), digest(self._stored(answer.get("status"))))
 
     def _stored(self, status: Any) -> Any:
         """What is compared: the order of conditions means nothing."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -28,16 +28,17 @@ class Telemetry:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self.figures = Figures()
-        self.registry.register(self.figures)
+        self.figures = Figures(self.registry)
         self.monitoring = MonitoringMetrics()
-        self.registry.register(self.monitoring)
         ProcessCollector(registry=self.registry)
         self._queue_metrics()
         self._loop_metrics()
 
-    def render(self) -> bytes:
-        return generate_latest(self.registry)
+    def exposition(self) -> Iterator[bytes]:
+        """All series as text, in slices between which other work can be done."""
+        yield generate_latest(self.registry)
+        yield from self.figures.exposition()
+        yield from self.monitoring.exposition()
 
     def of(self, reconciler: str, kind: str) -> ReconcilerTelemetry:
         """The observer of one reconciler of that kind, and of its queue."""

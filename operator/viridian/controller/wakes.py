@@ -9,7 +9,7 @@ its part of the status wakes no other. Of a child every event wakes those that r
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from viridian.api.names import (
     GROUP,
@@ -18,7 +18,9 @@ from viridian.api.names import (
     RETRAIN_POLICY,
     RETRAIN_POLICY_LABEL,
 )
+from viridian.controller.digests import digest
 from viridian.controller.keys import Key
+from viridian.controller.reverse_index import ReverseIndex
 from viridian.core.urgency import Urgency
 from viridian.rollout.urgency import urgency_in
 
@@ -56,12 +58,12 @@ class Wakes:
         """`selective`: there are objects of other operators, whose children are seen but are none of our business."""
         self._reconcilers = reconcilers
         self._selective = selective
-        self._fingerprints: dict[Key, object] = {}
-        self._champions: dict[Key, object] = {}
+        self._fingerprints: dict[Key, bytes] = {}
+        self._champions: dict[Key, bytes | None] = {}
         """What policies read from a ModelDeployment, by its key."""
-        self._retrains: dict[Key, Key] = {}
+        self._retrains: ReverseIndex[Key] = ReverseIndex()
         """Policy to the ModelDeployment that it is about."""
-        self._models: dict[Key, str] = {}
+        self._models: ReverseIndex[str] = ReverseIndex()
         """ModelDeployment to the registered model that it serves."""
 
     def own(self, kind: str, manifest: Manifest, *, deleted: bool) -> None:
@@ -94,14 +96,17 @@ class Wakes:
 
     def registry_changed(self, models: frozenset[str], *, by: Key | None = None) -> None:
         """These registered models have changed: those that may follow them look at once, but not who changed them."""
-        for follower, model in list(self._models.items()):
-            if model in models and follower != by:
-                self._wake(follower)
+        for model in sorted(models):
+            for follower in self._models.keys(model):
+                if follower != by:
+                    self._wake(follower)
 
     def forget(self, key: Key) -> None:
         """The object is gone."""
-        for known in (self._fingerprints, self._champions, self._retrains, self._models):
-            known.pop(key, None)
+        self._fingerprints.pop(key, None)
+        self._champions.pop(key, None)
+        self._retrains.forget(key)
+        self._models.forget(key)
 
     def _of(self, kind: str) -> Iterator[Wakeable]:
         return (reconciler for reconciler in self._reconcilers if reconciler.kind == kind)
@@ -110,15 +115,15 @@ class Wakes:
         for reconciler in self._of(key.kind):
             reconciler.wake(key)
 
-    def _wake_related(self, key: Key, manifest: Manifest, champion: object) -> None:
+    def _wake_related(self, key: Key, manifest: Manifest, champion: bytes | None) -> None:
         spec = manifest.get("spec") or {}
         if key.kind == RETRAIN_POLICY:
-            self._retrains[key] = Key(MODEL_DEPLOYMENT, key.namespace, str(spec.get("modelDeployment", "")))
+            self._retrains.point(key, Key(MODEL_DEPLOYMENT, key.namespace, str(spec.get("modelDeployment", ""))))
             return
-        self._models[key] = str(((spec.get("model") or {}).get("registry") or {}).get("name", ""))
+        self._models.point(key, str(((spec.get("model") or {}).get("registry") or {}).get("name", "")))
         if self._champions.get(key) != champion:
             self._champions[key] = champion
-            for policy in [policy for policy, target in self._retrains.items() if target == key]:
+            for policy in self._retrains.keys(key):
                 self._wake(policy)
 
 
@@ -138,18 +143,15 @@ def _key(kind: str, manifest: Manifest) -> Key:
     return Key(kind, str(metadata.get("namespace", "")), str(metadata["name"]))
 
 
-def _fingerprint(manifest: Manifest) -> object:
+_FINGERPRINT: Final = ("uid", "generation", "deletionTimestamp", "labels", "annotations")
+
+
+def _fingerprint(manifest: Manifest) -> bytes:
     """Everything but the status that a pass reads from the object itself."""
     metadata = manifest["metadata"]
-    return (
-        metadata.get("uid"),
-        metadata.get("generation"),
-        metadata.get("deletionTimestamp"),
-        dict(metadata.get("labels") or {}),
-        dict(metadata.get("annotations") or {}),
-    )
+    return digest([metadata.get(name) or None for name in _FINGERPRINT])
 
 
-def _champion(manifest: Manifest) -> object:
+def _champion(manifest: Manifest) -> bytes:
     """What a RetrainPolicy reads from its ModelDeployment."""
-    return manifest["metadata"].get("generation"), (manifest.get("status") or {}).get("champion")
+    return digest([manifest["metadata"].get("generation"), (manifest.get("status") or {}).get("champion")])

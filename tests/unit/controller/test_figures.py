@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import math
 
+from hypothesis import given
+from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.unit.controller.world import KEY
 from viridian.api.names import RETRAIN_POLICY
 from viridian.controller.backoff import Backoff
+from viridian.controller.exposition import line
 from viridian.controller.health import Heartbeat
 from viridian.controller.keys import Key
 from viridian.controller.queue import Ending, Settled, WorkQueue
@@ -20,7 +24,7 @@ POLICY = Key(RETRAIN_POLICY, "default", "weekly")
 
 def samples(telemetry: Telemetry) -> dict[str, float]:
     """Each series as Prometheus would read it."""
-    families = text_string_to_metric_families(telemetry.render().decode())
+    families = text_string_to_metric_families(b"".join(telemetry.exposition()).decode())
     return {
         f"{sample.name}{{{','.join(f'{key}={value}' for key, value in sorted(sample.labels.items()))}}}": sample.value
         for family in families
@@ -121,3 +125,26 @@ def test_nothing_is_left_of_an_object_that_is_gone() -> None:
     )
     telemetry.of("rollout", KEY.kind).forget(KEY)
     assert not [series for series in samples(telemetry) if "churn" in series]
+
+
+def test_an_object_that_goes_while_the_answer_is_made_harms_nothing() -> None:
+    telemetry = Telemetry()
+    for number in range(3000):
+        telemetry.of("rollout", KEY.kind).seen(Key(KEY.kind, "default", f"m{number}"), {"champion": {"version": "1"}})
+    text = b""
+    for piece in telemetry.exposition():
+        assert piece.endswith(b"\n"), "a piece holds whole lines"
+        text += piece
+        if b"viridian_model_weight{" in text:
+            telemetry.of("rollout", KEY.kind).forget(Key(KEY.kind, "default", "m1"))
+    assert len(list(telemetry.exposition())) > 6, "the answer comes in slices"
+    assert text.count(b"viridian_model_weight{") == 3000
+    assert text.count(b"viridian_rollbacks_total{") == 2999
+
+
+@given(text=st.text(max_size=20), value=st.floats())
+def test_a_line_is_read_as_it_was_meant(text: str, value: float) -> None:
+    (read,) = text_string_to_metric_families(line("some_figure", {"feature": text, "of": "x"}, value).decode())
+    (sample,) = read.samples
+    assert sample.labels == {"feature": text, "of": "x"}
+    assert sample.value == value or (math.isnan(sample.value) and math.isnan(value))

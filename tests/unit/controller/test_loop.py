@@ -141,7 +141,7 @@ def test_trap_d_a_lost_deletion_leaves_no_ghost_and_a_lost_creation_no_orphan() 
             await asyncio.sleep(CENSUS_EVERY)
             assert stage.loop.known() == {KEY}
             assert condition(stage, "Reconciling") == "True"
-            assert b"ghost" not in stage.loop.telemetry.render()
+            assert b"ghost" not in b"".join(stage.loop.telemetry.exposition())
 
     run_virtually(main())
 

@@ -7,7 +7,6 @@ from functools import partial
 from typing import Any
 
 import pytest
-from prometheus_client import CollectorRegistry, generate_latest
 
 from tests.support.churn import Churn
 from tests.support.memory_collector import bundle
@@ -71,9 +70,7 @@ class Stage(Churn):
         return [event["reason"] for event in self.cluster.all("Event")]
 
     def metrics(self) -> str:
-        registry = CollectorRegistry()
-        registry.register(self.world.monitoring)
-        return generate_latest(registry).decode()
+        return b"".join(self.world.monitoring.exposition()).decode()
 
 
 @pytest.fixture
