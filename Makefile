@@ -15,6 +15,8 @@ CORES := $(shell nproc)
 PROCESSES ?= $(shell expr $(CORES) + 1)
 PURE := api controller core judgement monitoring registry_sync retraining rollout
 PYTEST := $(BIN)/python -m pytest --no-loadscope-reorder
+# Every process that a test starts would compile the sources anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help demo test quick unit durations check bench images venv mlflow-venv checks-venv locks generate sbom audit up down
 help: ## what can be made

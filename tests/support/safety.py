@@ -10,6 +10,7 @@ from typing import Any
 from tests.support.cluster.deployments import is_ready
 from tests.support.memory_cluster import World
 from viridian.api.names import REVISION_LABEL, slot_deployment
+from viridian.ports.cluster import Object
 from viridian.rollout.traffic import service as traffic
 from viridian.rollout.traffic.record import Traffic
 
@@ -26,16 +27,29 @@ def violations(
     `retried`: revisions that people gave another chance. `failing`: those whose pods were made to fail while they
     served; where such a champion leaves users without an answer, it may not be the operator who took it from them.
     """
+    records = list(_records(worlds, name))
     return [
         f"{problem}, after: {world.cause}"
-        for before, world in pairwise(worlds)
-        for problem in _problems(before, world, failing, name)
-    ] + list(_second_tries(worlds, retried, name))
+        for (before, earlier), (world, now) in pairwise(zip(worlds, records, strict=True))
+        for problem in _problems(before, earlier, world, now, failing, name)
+    ] + list(_second_tries(worlds, records, retried))
 
 
-def _problems(before: World, world: World, failing: Collection[str], name: str) -> Iterator[str]:
+def _records(worlds: Sequence[World], name: str) -> Iterator[Traffic | None]:
+    """The traffic in each state; most states differ from the one before in another object than the Service."""
+    service: Object | None = None
+    record: Traffic | None = None
+    for world in worlds:
+        found = world.find("Service", name)
+        if found is not service:
+            service, record = found, traffic.record_of(found)
+        yield record
+
+
+def _problems(
+    before: World, earlier: Traffic | None, world: World, now: Traffic | None, failing: Collection[str], name: str
+) -> Iterator[str]:
     live, owner = world.find("Service", name), world.find("ModelDeployment", name)
-    now, earlier = traffic.record_of(live), traffic.record_of(before.find("Service", name))
     if live is None or now is None or owner is None or owner["spec"]["server"]["replicas"] == 0:
         return
     allowed = {now.revision} | ({now.trial.revision} if now.trial and now.trial.weight > 0 else set())
@@ -80,10 +94,11 @@ def _reduced(before: World, world: World, now: Traffic, replicas: int, name: str
         yield f"the champion was reduced to {is_now['spec']['replicas']} of {replicas} pods"
 
 
-def _second_tries(worlds: Sequence[World], retried: Collection[str], name: str) -> Iterator[str]:
+def _second_tries(
+    worlds: Sequence[World], records: Sequence[Traffic | None], retried: Collection[str]
+) -> Iterator[str]:
     rejected: dict[str, datetime | None] = {}
-    for world in worlds:
-        now = traffic.record_of(world.find("Service", name))
+    for world, now in zip(worlds, records, strict=True):
         if now is None:
             continue
         reverted = now.reverted

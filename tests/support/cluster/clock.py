@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 
 class ManualClock:
@@ -19,10 +20,12 @@ class ManualClock:
         return self.now
 
 
+@lru_cache(maxsize=1024)
 def stamp(moment: datetime) -> str:
     """The moment as the API server writes it: whole seconds."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+@lru_cache(maxsize=1024)
 def moment(text: str) -> datetime:
     return datetime.fromisoformat(text.replace("Z", "+00:00"))

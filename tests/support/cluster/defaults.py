@@ -52,10 +52,14 @@ def under(defaults: Mapping[str, Any], value: Mapping[str, Any] | None) -> Objec
 def _without_blanks(value: Any) -> Any:
     if isinstance(value, list):
         return [_without_blanks(item) for item in value]
-    if not isinstance(value, Mapping):
+    if not isinstance(value, dict):
         return value
-    kept = {key: inner if _is_free(key, inner) else _without_blanks(inner) for key, inner in value.items()}
-    return {key: inner for key, inner in kept.items() if not _is_hidden(key, inner)}
+    result = {}
+    for key, inner in value.items():
+        kept = inner if _is_free(key, inner) else _without_blanks(inner)
+        if not _is_hidden(key, kept):
+            result[key] = kept
+    return result
 
 
 def _is_free(key: str, value: Any) -> bool:

@@ -8,7 +8,7 @@ of a free map.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -46,7 +46,9 @@ Owners = Mapping[Manager, frozenset[Path]]
 
 def leaves(value: Any, shape: Shape) -> dict[Path, Any]:
     """Everything in the value that can be owned, with what it is compared by."""
-    return dict(_leaves(value, shape, ()))
+    found: dict[Path, Any] = {}
+    _collect_leaves(value, shape, (), found)
+    return found
 
 
 def merged(live: Any, wanted: Any, shape: Shape) -> Any:
@@ -128,20 +130,21 @@ def _homes(paths: Iterable[Path]) -> frozenset[Path]:
     return frozenset(path[:length] for path in paths for length in range(1, len(path)))
 
 
-def _leaves(value: Any, shape: Shape, path: Path) -> Iterator[tuple[Path, Any]]:
+def _collect_leaves(value: Any, shape: Shape, path: Path, found: dict[Path, Any]) -> None:
     if not shape.atomic and isinstance(value, dict) and (value or not path):
         for key, inner in value.items():
+            at: Path = (*path, key)
             if shape.values is not None and isinstance(inner, dict):
-                yield (*path, key), _PRESENT
-            yield from _leaves(inner, shape.child(key), (*path, key))
+                found[at] = _PRESENT
+            _collect_leaves(inner, shape.child(key), at, found)
     elif not shape.atomic and isinstance(value, list) and shape.has_named_items():
         for inner in value:
             at = (*path, _name(inner, shape))
-            yield at, _PRESENT
+            found[at] = _PRESENT
             if isinstance(inner, dict):
-                yield from _leaves(inner, shape.of_items, at)
+                _collect_leaves(inner, shape.of_items, at, found)
     else:
-        yield path, value
+        found[path] = value
 
 
 def _name(item: Any, shape: Shape) -> Item:

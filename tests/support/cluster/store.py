@@ -23,6 +23,8 @@ BUILT_IN_GROUPS = frozenset(
 )
 
 # What the server sets in the metadata; a manifest says these only as preconditions.
+_SCALARS = frozenset({str, int, float, bool, type(None)})
+"""Most values of an object are one of these, and are told apart fastest by their type."""
 _SERVER_SIDE = ("uid", "resourceVersion", "generation", "creationTimestamp", "managedFields", "deletionTimestamp")
 
 
@@ -269,6 +271,8 @@ def copied(content: Mapping[str, Any]) -> Object:
 
 
 def _copied(value: Any) -> Any:
+    if type(value) in _SCALARS:
+        return value
     if isinstance(value, Mapping):
         return copied(value)
     if isinstance(value, list | tuple):
