@@ -28,10 +28,9 @@ from viridian.controller.backoff import Backoff
 from viridian.controller.controller import Controller
 from viridian.controller.environment import Environment
 from viridian.controller.keys import Key
-from viridian.controller.loop import assemble
+from viridian.controller.loop import Loop, assemble
 from viridian.controller.queue import Ending, Gone, Retry, Settled
 from viridian.controller.reconcile import PassResult
-from viridian.controller.registry_poller import RegistryPoller
 from viridian.controller.telemetry import ReconcilerTelemetry, Telemetry
 from viridian.core.selectors import EVERYTHING
 from viridian.rollout.input import OperatorSettings
@@ -113,12 +112,13 @@ class OperatorWorld:
         self._start()
 
     def step(self) -> bool:
-        """A pass of every reconciler over every key; whether anything in the cluster changed by it."""
+        """A pass of every reconciler over every key; whether anything changed by it, or was read beside it."""
         before = self.cluster.present().version
         for key in self.keys:
             for number in range(len(self._controllers)):
                 self._pass(number, key)
-        return self.cluster.present().version != before
+        read = [self._loop.run(watch.reader.read_all()) for watch in self._assembled.registry_watches]
+        return any(read) or self.cluster.present().version != before
 
     def look(self, reconciler: str) -> None:
         """One pass of this reconciler over every key."""
@@ -181,8 +181,8 @@ class OperatorWorld:
     def _pass_time(self, seconds: float) -> None:
         self.clock.advance(seconds)
         self.pods.pass_time(seconds)
-        for poller in self._pollers:
-            self._loop.run(poller.sweep())
+        for watch in self._assembled.registry_watches:
+            self._loop.run(watch.poller.sweep())
 
     def _sleep(self) -> float:
         """Until the first key is due."""
@@ -193,6 +193,8 @@ class OperatorWorld:
         controller = self._controllers[number]
         if controller.kind != key.kind:
             return
+        if (found := self.cluster.find(key.kind, key.name)) is not None:
+            self._assembled.wakes.own(key.kind, found, deleted=False)
         self.in_pass = True
         try:
             ending = self._loop.run(self._reconciled(controller, key))
@@ -219,11 +221,12 @@ class OperatorWorld:
         self._failures: Counter[tuple[str, Key]] = Counter()
         self.telemetry = _Telemetry(self.outcomes)
         self.monitoring = self.telemetry.monitoring
-        self._controllers, self._pollers = self._loop.run(self._built())
+        self._assembled = self._loop.run(self._built())
+        self._controllers = self._assembled.controllers
         # What this process sees of the children; the one before it has stopped looking.
         self.cluster.on_change[:] = [self._hear]
 
-    async def _built(self) -> tuple[tuple[Controller, ...], tuple[RegistryPoller, ...]]:
+    async def _built(self) -> Loop:
         environment = Environment(
             cluster=self._reached(self.cluster),
             registry=self._reached(self.registry),
@@ -234,8 +237,7 @@ class OperatorWorld:
             random=lambda: 1.0,
         )
         resync = timedelta(seconds=RESYNC)
-        loop = assemble(environment, self.settings, self.telemetry, resync=resync, selector=self.selector)
-        return loop.controllers, loop.pollers
+        return assemble(environment, self.settings, self.telemetry, resync=resync, selector=self.selector)
 
     def _reached(self, port: Port) -> Port:
         """The port as the operator has it."""

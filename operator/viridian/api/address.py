@@ -94,6 +94,11 @@ def shown(text: str) -> str:
     return f"{scheme}//{host}{slash}{path}{hidden}"
 
 
+def is_shown_whole(text: str) -> bool:
+    """Whether an address that was made to be shown is certainly the whole one: such ones have no room for a user."""
+    return HIDDEN not in text and ("//" not in text or text.startswith(("s3://", "gs://")))
+
+
 def place(text: str) -> str:
     """What is shown of an address, without a word of its query."""
     return shown(text).removesuffix(f"?{HIDDEN}").removesuffix(f"#{HIDDEN}")

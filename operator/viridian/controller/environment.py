@@ -9,7 +9,7 @@ from datetime import datetime
 from viridian.controller.keys import Key
 from viridian.controller.leadership import Alone, Leadership
 from viridian.controller.registries import ByNamespace
-from viridian.controller.registry_view import RegistryView
+from viridian.controller.registry_table import RegistryTable
 from viridian.controller.telemetry import Telemetry
 from viridian.core.selectors import Selector
 from viridian.ports.cluster import Cluster
@@ -48,10 +48,11 @@ class Common:
     telemetry: Telemetry
     registries: ByNamespace[Registry]
     """The environment's, or one that refuses everything where there is none."""
-    views: ByNamespace[RegistryView]
+    registry_tables: ByNamespace[RegistryTable]
+    """What is known of each, without asking."""
     resync: Callable[[], float]
     """Seconds until an object is looked at again in any case; with jitter."""
-    registry_written: Callable[[Key, frozenset[str]], None]
-    """Called with the registered models that a pass over this key has written to."""
+    registry_written: Callable[[frozenset[str]], None]
+    """Called with the registered models that a pass has written to."""
     forget: Callable[[Key], None]
     """Called when an object is gone."""

@@ -22,12 +22,12 @@ from viridian.controller.keys import Key
 from viridian.controller.leadership import Leadership
 from viridian.controller.reconcilers import controllers
 from viridian.controller.registries import ByNamespace
-from viridian.controller.registry_poller import RegistryPoller
-from viridian.controller.registry_view import RegistryView
+from viridian.controller.registry_watch import RegistryWatch
 from viridian.controller.telemetry import Telemetry
 from viridian.controller.wakes import Wakes
 from viridian.core.selectors import EVERYTHING, Selector
 from viridian.ports.cluster import Cluster, ClusterError
+from viridian.ports.registry import Registry
 from viridian.rollout.input import OperatorSettings
 
 log = logging.getLogger("viridian.loop")
@@ -48,8 +48,7 @@ class Loop:
     wakes: Wakes
     health: Health
     telemetry: Telemetry
-    views: ByNamespace[RegistryView]
-    pollers: tuple[RegistryPoller, ...]
+    registry_watches: tuple[RegistryWatch, ...]
     cluster: Cluster
     heartbeat: Heartbeat
     namespaces: tuple[str | None, ...]
@@ -87,8 +86,6 @@ class Loop:
     async def _stand_by(self) -> None:
         """A pass may be cut after any of its writes. Watches and caches stay as they are."""
         await _ended(self.work)
-        for view in self.views:
-            await view.close()
         for controller in self.controllers:
             await controller.close()
 
@@ -132,8 +129,8 @@ class Loop:
 
     async def _poll(self) -> None:
         async with asyncio.TaskGroup() as group:
-            for poller in self.pollers:
-                group.create_task(poller.poll())
+            for watch in self.registry_watches:
+                group.create_task(watch.run())
             await asyncio.Event().wait()
 
     async def _census(self) -> None:
@@ -180,18 +177,23 @@ def assemble(
     environment = replace(environment, cluster=within_budget(environment.cluster))
     registry = breaking(environment.registry)
     own = {namespace: breaking(one) for namespace, one in environment.own_registries.items()}
-    # A little less than the poll that decisions ask for, so that each of their wakes finds the answer aged.
-    max_age = 0.9 * settings.registry_poll.total_seconds()
-    views = ByNamespace(
-        RegistryView(registry, max_age=max_age),
-        {namespace: RegistryView(one, max_age=max_age) for namespace, one in own.items()},
+
+    def watch(one: Registry, serves: Callable[[str], bool]) -> RegistryWatch:
+        return RegistryWatch(
+            one,
+            followed=lambda: wakes.followed.targets(serves),
+            moved=lambda models: wakes.registry_changed(models),
+        )
+
+    watches = ByNamespace(
+        watch(registry, lambda namespace: namespace not in own),
+        {namespace: watch(one, namespace.__eq__) for namespace, one in own.items()},
     )
 
-    def registry_written(key: Key, models: frozenset[str]) -> None:
-        for model in models:
-            for view in views:
-                view.invalidate(model)
-        wakes.registry_changed(models, by=key)
+    def registry_written(models: frozenset[str]) -> None:
+        for one in watches:
+            for model in models:
+                one.table.wrote(model)
 
     common = Common(
         environment=environment,
@@ -199,7 +201,9 @@ def assemble(
         settings=settings,
         telemetry=telemetry,
         registries=ByNamespace(registry, own),
-        views=views,
+        registry_tables=ByNamespace(
+            watches.shared.table, {namespace: one.table for namespace, one in watches.own.items()}
+        ),
         resync=lambda: resync.total_seconds() * (1 + environment.random()) / 2,
         registry_written=registry_written,
         forget=lambda key: wakes.forget(key),
@@ -211,17 +215,12 @@ def assemble(
     telemetry.watch_leader(leads)
     tasks: list[asyncio.Task[None]] = []
     work: list[asyncio.Task[None]] = []
-    pollers = [
-        RegistryPoller(one, views.of(namespace), moved=lambda models: wakes.registry_changed(models))
-        for namespace, one in (("", registry), *own.items())
-    ]
     return Loop(
         controllers=made,
-        pollers=tuple(pollers) if environment.registry is not None else (),
+        registry_watches=tuple(watches) if environment.registry is not None else (),
         wakes=wakes,
         health=Health(heartbeat, [one.queue for one in made], lambda: [*tasks, *work], leads, expected_watches),
         telemetry=telemetry,
-        views=views,
         cluster=environment.cluster,
         heartbeat=heartbeat,
         namespaces=namespaces or (None,),

@@ -56,9 +56,8 @@ class ModelDeployments:
     async def observe(self, key: Key, manifest: Object) -> Observed[RolloutInput]:
         """The object as it was just read, and everything that belongs to it."""
         alone = _alone(key, manifest, self.settings)
-        children, model = await asyncio.gather(
-            _children(self.cluster, key, manifest["metadata"]), self.resolver.resolve(alone.spec, key.namespace)
-        )
+        children = await _children(self.cluster, key, manifest["metadata"])
+        records = parse_records(children.of("ControllerRevision"))
         snapshot = replace(
             alone,
             slots=children.slots(key),
@@ -66,9 +65,9 @@ class ModelDeployments:
             preview=children.named("Service", preview_service(key.name)),
             budgets={budget["metadata"]["name"]: budget for budget in children.of("PodDisruptionBudget")},
             network_policy=children.named("NetworkPolicy", network_policy(key.name)),
-            records=parse_records(children.of("ControllerRevision")),
+            records=records,
             forgotten=children.forgotten,
-            model=model,
+            model=self.resolver.resolve(alone.spec, key.namespace, records.values()),
             taken=children.taken,
             leaving=children.leaving,
         )

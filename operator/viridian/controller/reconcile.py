@@ -95,8 +95,8 @@ class Reconciler(Generic[Input]):
     observer: Observer
     resync: Callable[[], float]
     """Seconds until the key is looked at again in any case; with jitter."""
-    registry_written: Callable[[Key, frozenset[str]], None]
-    """Called with the registered models that this key's pass wrote to."""
+    registry_written: Callable[[frozenset[str]], None]
+    """Called with the registered models that a pass wrote to."""
     forget: Callable[[Key], None]
     """Called when the key's object is gone."""
     selector: Selector = EVERYTHING
@@ -186,7 +186,7 @@ class Reconciler(Generic[Input]):
         finally:
             await self._record(key, manifest, events)
         if done.models:
-            self.registry_written(key, done.models)
+            self.registry_written(done.models)
         return done
 
     async def _tell(self, key: Key, manifest: Object, plan: Plan) -> Written:

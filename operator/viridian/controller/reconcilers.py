@@ -36,7 +36,7 @@ def rollout(common: Common) -> Controller:
     environment, settings = common.environment, common.settings
     subject = ModelDeployments(
         environment.cluster,
-        Resolver(common.views.shared, settings.mlflow_uri is not None, common.views.own, settings.requires_signature),
+        Resolver(common.registry_tables, settings.mlflow_uri is not None, settings.requires_signature),
         Samples(environment.pods),
         settings,
         environment.clock,

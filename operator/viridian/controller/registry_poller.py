@@ -1,81 +1,119 @@
 """All registered models of one registry, read page by page, so that no model has to be asked about by itself.
 
-It keeps the view fresh for the models that some pass has asked about, and says which of them have changed. A registry
-that does not answer, or lets nobody list its models, leaves the view to grow old: then passes ask for themselves.
+Aliases leave no trace in MLflow that a filter could find, so each sweep reads all models. The table keeps the ones that
+some ModelDeployment follows, and those that have changed are told. Where nobody may list the models, each followed one
+is asked about instead.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from dataclasses import replace
 from typing import Final
 
-from viridian.controller.registry_view import RegistryView
-from viridian.ports.registry import Registry, RegistryError
+from viridian.controller.registry_reader import unresolved
+from viridian.controller.registry_table import Question, RegistryTable
+from viridian.ports.registry import Registry, RegistryError, RegistryUnavailable
 
 log = logging.getLogger("viridian.registry")
 
 EVERY: Final = 5.0
 """Seconds from the start of one sweep to the start of the next one."""
-LONGEST_PAUSE: Final = 30.0
+LONGEST_PAUSE: Final = 15.0
 """Seconds between two attempts at a registry that does not answer."""
+REPORTED_AFTER: Final = 10.0
+"""Seconds of silence after which passes report it: before that, what is known still counts."""
+
 _NOBODY: Final[frozenset[str]] = frozenset()
 
 
 class RegistryPoller:
     """One for each identity in MLflow."""
 
-    def __init__(self, registry: Registry, view: RegistryView, *, moved: Callable[[frozenset[str]], None]) -> None:
-        """`moved(models)`: these may not be as passes have read them before."""
+    def __init__(
+        self,
+        registry: Registry,
+        table: RegistryTable,
+        *,
+        followed: Callable[[], Collection[str]],
+        moved: Callable[[frozenset[str]], None],
+    ) -> None:
+        """`followed()`: the models of the specs; `moved(models)`: these are not as passes have seen them."""
         self._registry = registry
-        self._view = view
+        self._table = table
+        self._followed = followed
         self._moved = moved
-        self._failures = 0
+        self._silent_since: float | None = None
+        self._refused = False
 
     async def poll(self) -> None:
         """Sweep until cancelled, and never for more than half of the time."""
+        failures = 0
         while True:
             began = _now()
-            await self.sweep()
+            failures = 0 if await self.sweep() else min(failures + 1, 3)
             took = _now() - began
             pause = max(EVERY - took, took)
-            await asyncio.sleep(min(LONGEST_PAUSE, pause * 2.0**self._failures) if self._failures else pause)
+            await asyncio.sleep(min(LONGEST_PAUSE, pause * 2.0**failures) if failures else pause)
 
-    async def sweep(self) -> None:
-        """Read all pages, and tell of every model that has changed."""
-        wanted = self._view.wanted_models()
-        if not wanted:
-            return
-        began = _now()
+    async def sweep(self) -> bool:
+        """Read all pages, and tell of every model that has changed; whether they could be read."""
+        followed = frozenset(self._followed())
+        self._table.keep(followed)
+        moved, error = _NOBODY, None
         try:
-            moved = await self._pages(wanted, began)
-        except RegistryError as error:
-            if not self._failures:
-                log.warning("the registered models cannot be listed: %s", error)
-            self._failures = min(self._failures + 1, 3)
-            moved = wanted  # what passes say of the registry may have become wrong
+            moved = await self._pages(followed) if followed else _NOBODY
+        except RegistryError as caught:
+            error = caught
+        if isinstance(error, RegistryUnavailable):
+            moved = self._silent(error, followed)
         else:
-            moved |= wanted if self._failures else _NOBODY
-            self._failures = 0
+            self._note_refusal(error, followed)
+            self._silent_since = None
+            moved |= self._table.answering(followed)
+        self._table.filled.set()
         if moved:
             self._moved(moved)
+        return error is None
 
-    async def _pages(self, wanted: frozenset[str], began: float) -> frozenset[str]:
-        moved, missing, page_token = set(), set(wanted), ""
+    async def _pages(self, followed: frozenset[str]) -> frozenset[str]:
+        moved, missing, page_token = set(), set(followed), ""
         while True:
+            stamp = self._table.stamp()
             page = await self._registry.models(page_token)
             for model in page.models:
-                if model.name in wanted:
+                if model.name in followed:
                     missing.discard(model.name)
-                    if self._view.refresh(model.name, model, began):
+                    if self._table.learn_aliases(model.name, model.aliases, stamp):
                         moved.add(model.name)
             page_token = page.next_token
             if not page_token:
                 break
-        # Where models come and go between two pages, one may stand on neither: a pass asks about it by itself.
-        moved |= {name for name in missing if self._view.refresh(name, None, began)}
+        # Where models come and go between two pages, one may stand on neither: it is asked about by itself.
+        for name in missing:
+            if not self._table.is_missing(name):
+                self._table.note(Question(name))
         return frozenset(moved)
+
+    def _silent(self, error: RegistryUnavailable, followed: frozenset[str]) -> frozenset[str]:
+        """Note a silence; who is to report it, once it has lasted."""
+        if self._silent_since is None:
+            log.warning("the registered models cannot be listed: %s", error)
+            self._silent_since = _now()
+        if self._table.outage is not None or _now() - self._silent_since < REPORTED_AFTER:
+            return _NOBODY
+        self._table.outage = replace(unresolved(error), watched=True)
+        return followed
+
+    def _note_refusal(self, error: RegistryError | None, followed: frozenset[str]) -> None:
+        if error is not None:
+            if not self._refused:
+                log.warning("the registered models cannot be listed, so each is asked about by itself: %s", error)
+            for model in followed:
+                self._table.note(Question(model))
+        self._refused = error is not None
 
 
 def _now() -> float:

@@ -1,33 +1,32 @@
-"""From the model that a spec asks for to one immutable version, by what the registry says."""
+"""From the model that a spec asks for to one immutable version, by what is known of the registry. It never waits."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 from viridian.api import reasons
-from viridian.api.address import secret_address
-from viridian.api.modeldeployment import ModelDeploymentSpec, ModelSource, RegistryModel
-from viridian.api.registry import ModelVersion
-from viridian.controller.registry_view import RegistryView
-from viridian.ports.registry import RegistryError, RegistryUnavailable
-from viridian.rollout.input import Unresolved
-from viridian.rollout.records import ServedModel
+from viridian.api.address import is_shown_whole, secret_address
+from viridian.api.modeldeployment import ModelDeploymentSpec, ModelSource
+from viridian.controller.registries import ByNamespace
+from viridian.controller.registry_table import NotAnswered, NotRead, RegistryTable, Wanted
+from viridian.rollout.input import UNREAD, Unresolved
+from viridian.rollout.records import RevisionRecord, ServedModel
 
 
 @dataclass(frozen=True, slots=True)
 class Resolver:
-    """Asks the registry, if the operator has one."""
+    """Looks up what is known of the registry, if the operator has one."""
 
-    registry: RegistryView
+    tables: ByNamespace[RegistryTable]
     configured: bool
-    own: Mapping[str, RegistryView] = field(default_factory=dict)
-    """Of namespaces with an identity of their own."""
     signed_in: Callable[[str], bool] = lambda _: False
     """Whether the operator asks for signatures in a namespace."""
 
-    async def resolve(self, spec: ModelDeploymentSpec | None, namespace: str) -> ServedModel | Unresolved:
-        """Never raises: a registry that is down is a finding like any other."""
+    def resolve(
+        self, spec: ModelDeploymentSpec | None, namespace: str, records: Iterable[RevisionRecord]
+    ) -> ServedModel | Unresolved:
+        """Never raises. UNREAD where it is still to be read: then that is noted, and followers are woken afterwards."""
         if spec is None:
             return _lasting(reasons.INVALID_SPEC, "the spec cannot be read")
         if spec.model.registry is None:
@@ -37,53 +36,75 @@ class Resolver:
                 reasons.REGISTRY_NOT_CONFIGURED,
                 "the operator was started without a registry: give it --mlflow-uri, or use spec.model.uri",
             )
+        signed = spec.model.signature is not None or self.signed_in(namespace)
+        table, wanted = self.tables.of(namespace), Wanted(spec.model.registry, signed)
         try:
-            signed = spec.model.signature is not None or self.signed_in(namespace)
-            return await _registered(self._view(namespace), spec.model.registry, signed=signed)
-        except RegistryUnavailable as error:
-            return Unresolved(error.reason, error.message, lasting=False)
-        except RegistryError as error:
-            return _lasting(error.reason, error.message)
-
-    def _view(self, namespace: str) -> RegistryView:
-        return self.own.get(namespace, self.registry)
+            return registered(table, wanted, records)
+        except NotAnswered as failure:
+            return failure.why
+        except NotRead:
+            table.note(wanted)
+            return UNREAD
 
 
-async def _registered(registry: RegistryView, wanted: RegistryModel, *, signed: bool) -> ServedModel | Unresolved:
-    model = await registry.model(wanted.name)
-    if model is None:
-        message = f"MLflow has no registered model {wanted.name!r}: a RetrainPolicy or a person has to register one"
-        return _lasting(reasons.MODEL_NOT_FOUND, message)
-    number = wanted.version or model.aliases.get(wanted.alias or "")
+def registered(
+    table: RegistryTable, wanted: Wanted, records: Iterable[RevisionRecord] = ()
+) -> ServedModel | Unresolved:
+    """The version that is wanted; raises NotRead and NotAnswered as the table does."""
+    name, alias = wanted.model.name, wanted.model.alias
+    aliases = table.aliases(name)
+    if aliases is None:
+        message = f"MLflow has no registered model {name!r}: a RetrainPolicy or a person has to register one"
+        return _seen_by_poller(reasons.MODEL_NOT_FOUND, message)
+    number = wanted.model.version or aliases.get(alias or "")
     if number is None:
         message = (
-            f"the registered model {wanted.name!r} has no alias {wanted.alias!r}: a RetrainPolicy sets it on a "
+            f"the registered model {name!r} has no alias {alias!r}: a RetrainPolicy sets it on a "
             "version that passes its gate, or set it on a version in MLflow"
         )
-        return _lasting(reasons.ALIAS_NOT_FOUND, message)
-    version = await registry.version(wanted.name, number)
-    if version is None:
-        message = f"the registered model {wanted.name!r} has no version {number}"
-        return _lasting(reasons.VERSION_NOT_FOUND, message)
-    found = ServedModel(
-        uri=version.uri, name=version.name, version=version.version, digest=version.digest, run=version.run_id
-    )
-    if signed and (earlier := await _earlier(registry, version)):
+        return _seen_by_poller(reasons.ALIAS_NOT_FOUND, message)
+    model = _version(table, wanted, number, records)
+    if model is None:
+        return _lasting(reasons.VERSION_NOT_FOUND, f"the registered model {name!r} has no version {number}")
+    if wanted.signed and model.run is not None and (first := table.version_of_run(name, model.run)) != number:
         message = (
-            f"version {number} of the registered model {wanted.name!r} was registered from the MLflow run of "
-            f"version {earlier}, and is signed as that one: an old version under a new number is not served; use "
-            f"version {earlier}, or train and sign a new one"
+            f"version {number} of the registered model {name!r} was registered from the MLflow run of "
+            f"version {first}, and is signed as that one: an old version under a new number is not served; use "
+            f"version {first}, or train and sign a new one"
         )
         return _lasting(reasons.BAD_SIGNATURE, message)
-    return found
+    return model
 
 
-async def _earlier(registry: RegistryView, version: ModelVersion) -> str | None:
-    """The version that the same run was registered as before."""
-    if version.run_id is None:
-        return None
-    first = await registry.version_of_run(version.name, version.run_id)
-    return first if first != version.version else None
+def _version(
+    table: RegistryTable, wanted: Wanted, number: str, records: Iterable[RevisionRecord]
+) -> ServedModel | None:
+    """A version never changes, so its record holds what the registry would say.
+
+    An alias goes with its version. One that is pinned may be deleted without a trace: until it has served as champion,
+    the registry is asked whether it is still there.
+    """
+    pinned = wanted.model.version is not None
+    recorded = [record for record in records if _holds(record, wanted, number)]
+    if recorded and (not pinned or any(record.promoted_at for record in recorded)):
+        return recorded[0].model
+    try:
+        return table.version(wanted.model.name, number, may_vanish=pinned)
+    except NotRead as unread:
+        if not recorded:
+            raise
+        table.note(unread.question)
+        return recorded[0].model
+
+
+def _holds(record: RevisionRecord, wanted: Wanted, number: str) -> bool:
+    """Whether the record says of this version all that the registry would say."""
+    model = record.model
+    return (
+        (model.name, model.version) == (wanted.model.name, number)
+        and is_shown_whole(model.uri)
+        and not (wanted.signed and model.run is None)  # an older release did not record it
+    )
 
 
 def _given(source: ModelSource) -> ServedModel:
@@ -95,3 +116,7 @@ def _given(source: ModelSource) -> ServedModel:
 
 def _lasting(reason: str, message: str) -> Unresolved:
     return Unresolved(reason, message, lasting=True)
+
+
+def _seen_by_poller(reason: str, message: str) -> Unresolved:
+    return Unresolved(reason, message, lasting=True, watched=True)

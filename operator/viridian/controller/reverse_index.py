@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from typing import Generic, TypeVar
 
 from viridian.controller.keys import Key
@@ -28,6 +28,10 @@ class ReverseIndex(Generic[Pointed]):
     def keys(self, pointed: Pointed) -> Iterable[Key]:
         """Those that point at it now, in an order that is always the same."""
         return sorted(self._keys.get(pointed, ()))
+
+    def targets(self, serves: Callable[[str], bool]) -> list[Pointed]:
+        """What keys of these namespaces point at."""
+        return [pointed for pointed, keys in self._keys.items() if any(serves(key.namespace) for key in keys)]
 
     def forget(self, key: Key) -> None:
         """The key points at nothing."""

@@ -63,8 +63,8 @@ class Wakes:
         """What policies read from a ModelDeployment, by its key."""
         self._retrains: ReverseIndex[Key] = ReverseIndex()
         """Policy to the ModelDeployment that it is about."""
-        self._models: ReverseIndex[str] = ReverseIndex()
-        """ModelDeployment to the registered model that it serves."""
+        self.followed: ReverseIndex[str] = ReverseIndex()
+        """ModelDeployment to the registered model that it follows."""
 
     def own(self, kind: str, manifest: Manifest, *, deleted: bool) -> None:
         """An object of one of our kinds appeared, changed or vanished."""
@@ -94,19 +94,18 @@ class Wakes:
                 if key.kind == reconciler.kind:
                     reconciler.wake(key)
 
-    def registry_changed(self, models: frozenset[str], *, by: Key | None = None) -> None:
-        """These registered models have changed: those that may follow them look at once, but not who changed them."""
+    def registry_changed(self, models: frozenset[str]) -> None:
+        """What is known of these registered models has changed: those that follow them look at once."""
         for model in sorted(models):
-            for follower in self._models.keys(model):
-                if follower != by:
-                    self._wake(follower)
+            for follower in self.followed.keys(model):
+                self._wake(follower)
 
     def forget(self, key: Key) -> None:
         """The object is gone."""
         self._fingerprints.pop(key, None)
         self._champions.pop(key, None)
         self._retrains.forget(key)
-        self._models.forget(key)
+        self.followed.forget(key)
 
     def _of(self, kind: str) -> Iterator[Wakeable]:
         return (reconciler for reconciler in self._reconcilers if reconciler.kind == kind)
@@ -120,7 +119,10 @@ class Wakes:
         if key.kind == RETRAIN_POLICY:
             self._retrains.point(key, Key(MODEL_DEPLOYMENT, key.namespace, str(spec.get("modelDeployment", ""))))
             return
-        self._models.point(key, str(((spec.get("model") or {}).get("registry") or {}).get("name", "")))
+        if model := str(((spec.get("model") or {}).get("registry") or {}).get("name", "")):
+            self.followed.point(key, model)
+        else:
+            self.followed.forget(key)
         if self._champions.get(key) != champion:
             self._champions[key] = champion
             for policy in self._retrains.keys(key):

@@ -36,8 +36,8 @@ from viridian.ports.registry import RegistryMissing, RegistryRefused, RegistryUn
 RUN_NAME_TAG: Final = "mlflow.runName"
 LOGGED_BY_OLD_CLIENTS: Final = "mlflow.log-model.history"
 DELETED: Final = "deleted"
-PAGE_SIZE: Final = "100"
-"""Registered models on one page: each comes with its newest versions and their tags."""
+PAGE_SIZE: Final = "200"
+"""Registered models on one page. Larger ones (up to 1,000) cost MLflow hardly less, and keep others waiting longer."""
 
 
 class MlflowRegistry:

@@ -7,13 +7,13 @@ from collections.abc import Iterable
 from viridian.api import durations, reasons
 from viridian.api.names import RESTART_ANNOTATION, Slot
 from viridian.api.registry import TAG_DIGEST
-from viridian.core.conditions import Finding, Truth
+from viridian.core.conditions import Finding, Truth, conditions_in
 from viridian.core.obstacles import needed, outage, refusal
 from viridian.core.times import older_than
 from viridian.judgement.canary import CanaryVerdict, overall
 from viridian.rollout import addresses
 from viridian.rollout.decision import RolloutDecision, WaitKind
-from viridian.rollout.input import Unresolved
+from viridian.rollout.input import UNREAD, Unresolved
 from viridian.rollout.restored import first_slot
 from viridian.rollout.sentences import awaited_calmly, sentence
 from viridian.rollout.state import RolloutState, fallback_revision
@@ -126,6 +126,8 @@ def _blind_for_a_window(state: RolloutState, decision: RolloutDecision) -> bool:
 
 def _model_resolved(state: RolloutState) -> Finding:
     model = state.inputs.model
+    if model is UNREAD and (before := _stored(state, reasons.MODEL_RESOLVED)) is not None:
+        return before
     if isinstance(model, Unresolved):
         status = Truth.FALSE if model.lasting else Truth.UNKNOWN
         return Finding(reasons.MODEL_RESOLVED, status, model.reason, model.message)
@@ -139,6 +141,15 @@ def _model_resolved(state: RolloutState) -> Finding:
         )
         return Finding(reasons.MODEL_RESOLVED, Truth.TRUE, reasons.UNVERIFIED, message)
     return Finding(reasons.MODEL_RESOLVED, Truth.TRUE, reasons.RESOLVED, f"{name}{model.shown}")
+
+
+def _stored(state: RolloutState, type_: str) -> Finding | None:
+    """A condition as the status has it."""
+    stored = conditions_in(state.inputs.status.get("conditions"))
+    found = next((condition for condition in stored if condition.get("type") == type_), None)
+    if found is None or found.get("status") not in set(Truth):
+        return None
+    return Finding(type_, Truth(found["status"]), str(found.get("reason", "")), str(found.get("message", "")))
 
 
 def _reconciling(state: RolloutState, decision: RolloutDecision) -> Iterable[Finding]:

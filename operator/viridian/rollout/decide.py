@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from viridian.api import durations, reasons
 from viridian.api.names import Slot, revision_record, slot_deployment
@@ -27,7 +27,7 @@ from viridian.rollout import outcomes
 from viridian.rollout.analysis.judged import probation_end
 from viridian.rollout.decision import RolloutDecision
 from viridian.rollout.events import events_of_change, events_of_status
-from viridian.rollout.input import RolloutInput, Unresolved, name_taken, targets
+from viridian.rollout.input import UNREAD, RolloutInput, Unresolved, name_taken, targets
 from viridian.rollout.manifests import Manifest
 from viridian.rollout.network_access import limit_access
 from viridian.rollout.policies.choose import choose
@@ -43,6 +43,8 @@ from viridian.rollout.state import RolloutState, read
 from viridian.rollout.status import status
 from viridian.rollout.urgency import urgency
 
+_REGISTRY_POLL: Final = timedelta(seconds=15)
+"""How soon a model is looked for again that the registry lacks or refuses, where nothing wakes the object."""
 _UP_TO_PEOPLE = (reasons.AWAITING_APPROVAL, reasons.PAUSED, reasons.VERSION_GONE)
 
 
@@ -64,11 +66,12 @@ def decide(inputs: RolloutInput, now: datetime) -> Plan:
     taken = [_target(action) for action in blocked if _target(action) in inputs.taken]
     if taken:
         decision = replace(decision, name_taken="; ".join(name_taken(inputs, *target) for target in taken))
-    next_status = status(state, decision, outcomes.with_pending(state, pending))
+    published = inputs.model is not UNREAD or decision.traffic != inputs.traffic
+    next_status = status(state, decision, outcomes.with_pending(state, pending)) if published else None
     return Plan(
         actions=tuple(_announcing(state, decision, (action for action in wanted if action not in blocked))),
         status=next_status,
-        news=events_of_status(inputs.status, next_status),
+        news=events_of_status(inputs.status, next_status) if next_status is not None else (),
         wake=_wake(state, decision),
         urgency=urgency(state, decision),
         summary=summary(state, decision),
@@ -281,12 +284,12 @@ def _wake(state: RolloutState, decision: RolloutDecision) -> datetime | None:
         return soon
     if decision.retry or decision.judgements or (on_trial and decision.reason not in _UP_TO_PEOPLE):
         return soon
-    # A registered model that has changed wakes this one; one that is not there, or not known, is looked for.
-    asks = state.spec.model.registry is not None and isinstance(state.inputs.model, Unresolved)
+    model = state.inputs.model
+    asks = state.spec.model.registry is not None and isinstance(model, Unresolved) and not model.watched
     words = [slot_state.next_change(now) for slot_state in state.inputs.slots.values()]
     times = [word for word in words if word is not None]
     if asks:
-        times.append(now + state.inputs.settings.registry_poll)
+        times.append(now + _REGISTRY_POLL)
     if traffic is not None and draining(state, traffic):
         times.append(drain_end(traffic) or now)
     end = probation_end(state.spec, traffic) if traffic is not None else None

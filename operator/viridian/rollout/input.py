@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
+from viridian.api import reasons
 from viridian.api.modeldeployment import ModelDeploymentSpec
 from viridian.api.names import Slot
 from viridian.api.samples import PodSample, PodTarget, ScrapeFailure
@@ -54,8 +54,6 @@ class OperatorSettings:
     registry_models: tuple[OwnerRule, ...] = ()
     # By whom versions must be signed in which namespaces.
     signature_keys: tuple[SignatureKeys, ...] = ()
-    # How often a followed alias is looked up.
-    registry_poll: timedelta = timedelta(seconds=15)
     # What pod templates may say.
     templates: TemplateRules = NO_LIMITS
 
@@ -74,11 +72,17 @@ class Unresolved:
     """Why the wanted model has no immutable version: a reason of `viridian.api.reasons` and a sentence.
 
     `lasting`: the registry did answer, and only a change by someone will make it answer differently.
+    `watched`: the object is woken when the answer changes, so that there is nothing to look for.
     """
 
     reason: str
     message: str
     lasting: bool
+    watched: bool = False
+
+
+# It is being read at this moment. Nothing is published of that: a look follows when it has been, or has failed.
+UNREAD: Final = Unresolved(reasons.REGISTRY_UNAVAILABLE, "the registry has not been read yet", lasting=False)
 
 
 Readings = Mapping[str, Sequence[PodSample | ScrapeFailure]]

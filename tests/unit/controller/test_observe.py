@@ -13,20 +13,22 @@ from viridian.api import reasons
 from viridian.api.names import API_VERSION, MODEL_DEPLOYMENT, Slot
 from viridian.controller.observe_model_deployment import ModelDeployments
 from viridian.controller.ownership import LeftBehind
-from viridian.controller.registry_view import RegistryView
+from viridian.controller.registries import ByNamespace
+from viridian.controller.registry_watch import RegistryWatch
 from viridian.controller.resolve import Resolver
 from viridian.controller.samples import Samples
 from viridian.ports.cluster import Object
-from viridian.rollout.input import OperatorSettings, RolloutInput, Unresolved
+from viridian.rollout.input import UNREAD, OperatorSettings, RolloutInput, Unresolved
 from viridian.rollout.records import ServedModel
 
 
 class Stage:
     def __init__(self, *, configured: bool = True) -> None:
         self.cluster, self.registry = MemoryCluster(), MemoryRegistry()
+        self.watch = RegistryWatch(self.registry, followed=lambda: ["churn"], moved=lambda _: None)
         self.kind = ModelDeployments(
             self.cluster,
-            Resolver(RegistryView(self.registry, max_age=0.0), configured),
+            Resolver(ByNamespace(self.watch.table), configured),
             Samples(ToldPods()),
             OperatorSettings(server_image="server:1", mlflow_uri="http://mlflow" if configured else None),
             self.cluster.clock,
@@ -39,6 +41,10 @@ class Stage:
     async def observe(self) -> RolloutInput:
         found = await self.cluster.get(KEY.reference)
         assert found is not None
+        first = (await self.kind.observe(KEY, found)).input
+        if first.model is not UNREAD:
+            return first
+        await self.watch.reader.read_all()
         return (await self.kind.observe(KEY, found)).input
 
 
@@ -55,6 +61,7 @@ async def test_an_old_version_under_a_new_number_is_refused_where_signatures_are
     assert (model.reason, model.lasting) == (reasons.BAD_SIGNATURE, True)
     assert "is signed as that one" in model.message
     stage.registry.move_alias("churn", "candidate", "1")
+    await stage.watch.poller.sweep()
     assert (await stage.observe()).model == ServedModel(
         uri=stage.registry.versions("churn")["1"].uri, name="churn", version="1", run=run.run_id
     )

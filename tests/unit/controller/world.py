@@ -118,7 +118,7 @@ class Bench:
         self.pods = ToldPods()
         self.observer = Telling()
         self.forgotten: list[Key] = []
-        self.written: list[tuple[Key, frozenset[str]]] = []
+        self.written: list[frozenset[str]] = []
         self.cluster.create(model_deployment())
         self.reconcile = Reconciler(
             cluster=self.cluster,
@@ -127,7 +127,7 @@ class Bench:
             statuses=StatusWriter(self.cluster, PART),
             observer=self.observer,
             resync=lambda: 300.0,
-            registry_written=lambda key, models: self.written.append((key, models)),
+            registry_written=self.written.append,
             forget=self.forgotten.append,
         )
 

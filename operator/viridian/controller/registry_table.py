@@ -1,0 +1,222 @@
+"""What one registry said last, and what it is still to be asked. A pass looks things up here and never waits.
+
+Aliases of the models that some ModelDeployment follows are kept fresh by the poller. What is not here yet is noted,
+and read beside the passes (`viridian.controller.registry_reader`). So no pass of the rollout makes a call to MLflow.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from sys import intern
+from typing import Final, NamedTuple
+
+from viridian.api.modeldeployment import RegistryModel
+from viridian.rollout.input import Unresolved
+from viridian.rollout.records import ServedModel
+
+AGE_SECONDS: Final = 13.5
+"""After so long a failed answer, or one that a person may have changed, is asked for again where a pass needs it."""
+MAX_DETAILS: Final = 16_384
+"""Versions and runs that are kept, of which each has some 500 bytes."""
+
+Aliases = tuple[tuple[str, str], ...]
+"""Alias and version, sorted. Smaller than a dictionary: a large registry has thousands of them."""
+
+
+class Question(NamedTuple):
+    """One call: the aliases of a model, one version of it, or the first version that was registered from a run."""
+
+    model: str
+    version: str = ""
+    run: str = ""
+
+
+class Wanted(NamedTuple):
+    """A version that a spec asks for, with all that has to be read to resolve it."""
+
+    model: RegistryModel
+    signed: bool
+
+
+class NotRead(Exception):
+    """The table has no answer to this question yet."""
+
+    def __init__(self, question: Question) -> None:
+        super().__init__(str(question))
+        self.question = question
+
+
+class NotAnswered(Exception):
+    """The registry has given no answer, or a refusal."""
+
+    def __init__(self, why: Unresolved) -> None:
+        super().__init__(why.message)
+        self.why = why
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """The aliases of a model; None where the registry has no such model."""
+
+    aliases: Aliases | None
+    stamp: int
+    """When they were asked for, in the order of questions and writes."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Detail:
+    value: ServedModel | str | None
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    why: Unresolved
+    at: float
+
+
+class RegistryTable:
+    """Lookups raise NotRead or NotAnswered where there is no answer."""
+
+    def __init__(self, clock: Callable[[], float], *, most: int = MAX_DETAILS) -> None:
+        self._clock = clock
+        self._most = most
+        self._models: dict[str, _Known] = {}
+        self._details: dict[Question, _Detail] = {}
+        self._failures: dict[Question, _Failure] = {}
+        self._written: dict[str, int] = {}
+        """Model to when this operator wrote to it last."""
+        self._stamp = 0
+        self.outage: Unresolved | None = None
+        """Why nothing has been answered for a while."""
+        self.to_read: dict[Wanted | Question, None] = {}
+        """In the order in which passes needed it."""
+        self.noted = asyncio.Event()
+        """Something is to be read."""
+        self.filled = asyncio.Event()
+        """The first sweep over all models has ended, well or not."""
+
+    # ---- what a pass looks up
+
+    def aliases(self, model: str) -> Mapping[str, str] | None:
+        """The aliases of a model; None where the registry has no such model."""
+        question = Question(model)
+        if self.outage is not None:
+            raise NotAnswered(self.outage)
+        self._check_failure(question)
+        known = self._models.get(model)
+        if known is None:
+            raise NotRead(question)
+        return None if known.aliases is None else dict(known.aliases)
+
+    def version(self, model: str, version: str, *, may_vanish: bool) -> ServedModel | None:
+        """A version; None where there is none. One that `may_vanish` is asked for again from time to time."""
+        question = Question(model, version=version)
+        found = self._detail(question)
+        if (found.value is None or may_vanish) and self._is_old(found.at):
+            self.note(question)
+        return found.value if isinstance(found.value, ServedModel) else None
+
+    def version_of_run(self, model: str, run: str) -> str | None:
+        """The first version that was registered from that run."""
+        value = self._detail(Question(model, run=run)).value
+        return value if isinstance(value, str) else None
+
+    def note(self, what: Wanted | Question) -> None:
+        """This is to be read."""
+        self.to_read[what] = None
+        self.noted.set()
+
+    # ---- what is read
+
+    def stamp(self) -> int:
+        """Now, in the order of questions and writes: to be taken before a question is sent."""
+        self._stamp += 1
+        return self._stamp
+
+    def learn_aliases(self, model: str, aliases: Mapping[str, str] | None, stamp: int) -> bool:
+        """Keep an answer that was asked for at that moment; whether those who know another one must look again."""
+        known = self._models.get(model)
+        if stamp < self._written.get(model, 0) or (known is not None and stamp < known.stamp):
+            return False
+        pairs = None if aliases is None else tuple(sorted((intern(a), intern(v)) for a, v in aliases.items()))
+        failed = self._failures.pop(Question(model), None) is not None
+        if known is not None and known.aliases == pairs:
+            self._models[model] = _Known(known.aliases, stamp)
+            return failed
+        self._models[model] = _Known(pairs, stamp)
+        return failed or known is not None
+
+    def learn_detail(self, question: Question, value: ServedModel | str | None) -> bool:
+        """The same of a version or of a run."""
+        known = self._details.pop(question, None)
+        self._details[question] = _Detail(value, self._clock())
+        while len(self._details) > self._most:
+            del self._details[next(iter(self._details))]
+        failed = self._failures.pop(question, None) is not None
+        return failed or (known is not None and known.value != value)
+
+    def fail(self, question: Question, why: Unresolved) -> bool:
+        """The same of a failure. A registry that is silent takes back nothing that it has said."""
+        if not why.lasting and (question.model in self._models and question == Question(question.model)):
+            return False
+        if not why.lasting and question in self._details:
+            return False
+        before = self._failures.get(question)
+        self._failures[question] = _Failure(why, self._clock())
+        return before is None or before.why != why
+
+    # ---- what the poller does
+
+    def wrote(self, model: str) -> None:
+        """This operator has written to the model: what was asked for before counts no more."""
+        if model in self._models:
+            self._written[model] = self.stamp()
+            self.note(Question(model))
+
+    def is_missing(self, model: str) -> bool:
+        """Whether the registry is known to have no such model."""
+        known = self._models.get(model)
+        return known is not None and known.aliases is None
+
+    def keep(self, models: Collection[str]) -> None:
+        """Nothing has to be known of other models."""
+        for name in self._models.keys() - models:
+            del self._models[name]
+            self._written.pop(name, None)
+
+    def answering(self, models: frozenset[str]) -> frozenset[str]:
+        """The registry answers: which of these models it has been silent about before."""
+        silent = {question for question, failure in self._failures.items() if not failure.why.lasting}
+        for question in silent:
+            del self._failures[question]
+        outage, self.outage = self.outage, None
+        return models if outage is not None else models & {question.model for question in silent}
+
+    def clear(self) -> None:
+        """Nobody has looked for a while: aliases may point anywhere by now. Versions do not change."""
+        self._models.clear()
+        self._failures.clear()
+        self.outage = None
+        self.filled.clear()
+
+    # ---- inside
+
+    def _detail(self, question: Question) -> _Detail:
+        self._check_failure(question)
+        found = self._details.get(question)
+        if found is None:
+            raise NotRead(question)
+        return found
+
+    def _check_failure(self, question: Question) -> None:
+        failure = self._failures.get(question)
+        if failure is not None:
+            if self._is_old(failure.at):
+                self.note(question)
+            raise NotAnswered(failure.why)
+
+    def _is_old(self, at: float) -> bool:
+        return self._clock() - at >= AGE_SECONDS

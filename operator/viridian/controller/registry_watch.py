@@ -1,0 +1,34 @@
+"""All that is read of one registry beside the passes, by one identity: the table, and what fills it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection
+
+from viridian.controller.registry_poller import RegistryPoller
+from viridian.controller.registry_reader import RegistryReader
+from viridian.controller.registry_table import RegistryTable
+from viridian.ports.registry import Registry
+
+
+class RegistryWatch:
+    """A table that is filled while `run` goes on."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        *,
+        followed: Callable[[], Collection[str]],
+        moved: Callable[[frozenset[str]], None],
+    ) -> None:
+        """`followed()`: the models of the specs; `moved(models)`: these are not as passes have seen them."""
+        self.table = RegistryTable(asyncio.get_running_loop().time)
+        self.poller = RegistryPoller(registry, self.table, followed=followed, moved=moved)
+        self.reader = RegistryReader(registry, self.table, answered=moved)
+
+    async def run(self) -> None:
+        """Read until cancelled. What was known before may be long out of date."""
+        self.table.clear()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.poller.poll())
+            group.create_task(self.reader.work())
