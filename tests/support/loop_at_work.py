@@ -43,7 +43,7 @@ class LoopAtWork:
         self.pods = MemoryPods(self.cluster)
         said = json.dumps({"metrics": {"auc": 0.9}, "holdout": "sha256:h"})
         self.cluster.outcomes["*"] = Outcome(0, said, after=5, effect=self._train)
-        environment = Environment(
+        self._environment = Environment(
             cluster=self.cluster,
             registry=self.registry,
             own_registries=own_registries or {},
@@ -53,8 +53,18 @@ class LoopAtWork:
             clock=self.cluster.clock,
             random=lambda: 0.5,
         )
-        self.loop: Loop = assemble(environment, settings, Telemetry())
+        self._settings = settings
+        self.loop: Loop = assemble(self._environment, settings, Telemetry())
         self.cluster.on_change.append(self._hear)
+
+    async def restart(self, workers: int = 4) -> None:
+        """The process ends, and another one begins with what its watches list."""
+        await self.loop.stop()
+        self.loop = assemble(self._environment, self._settings, Telemetry())
+        for kind in (MODEL_DEPLOYMENT, RETRAIN_POLICY):
+            for found in self.cluster.all(kind):
+                self.loop.wakes.own(kind, found, deleted=False)
+        self.loop.start(workers)
 
     # ---- what people do
 

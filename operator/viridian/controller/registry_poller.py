@@ -1,8 +1,8 @@
 """All registered models of one registry, read page by page, so that no model has to be asked about by itself.
 
 Aliases leave no trace in MLflow that a filter could find, so each sweep reads all models. The table keeps the ones that
-some ModelDeployment follows, and those that have changed are told. Where nobody may list the models, each followed one
-is asked about instead.
+some ModelDeployment follows, and the objects that follow a changed one are woken. Where nobody may list the models,
+each followed one is asked about instead.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class RegistryPoller:
             await asyncio.sleep(min(LONGEST_PAUSE, pause * 2.0**failures) if failures else pause)
 
     async def sweep(self) -> bool:
-        """Read all pages, and tell of every model that has changed; whether they could be read."""
+        """Read all pages, and report every model that has changed; whether they could be read."""
         followed = frozenset(self._followed())
         self._table.keep(followed)
         moved, error = _NOBODY, None

@@ -1,4 +1,4 @@
-"""What one registry said last, and what it is still to be asked. A pass looks things up here and never waits.
+"""What one registry answered last, and what it is still to be asked. A pass looks things up here and never waits.
 
 Aliases of the models that some ModelDeployment follows are kept fresh by the poller. What is not here yet is noted,
 and read beside the passes (`viridian.controller.registry_reader`). So no pass of the rollout makes a call to MLflow.
@@ -57,7 +57,7 @@ class NotAnswered(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class _Known:
+class _KnownModel:
     """The aliases of a model; None where the registry has no such model."""
 
     aliases: Aliases | None
@@ -66,13 +66,13 @@ class _Known:
 
 
 @dataclass(frozen=True, slots=True)
-class _Detail:
+class _KnownDetail:
     value: ServedModel | str | None
     at: float
 
 
 @dataclass(frozen=True, slots=True)
-class _Failure:
+class _FailedQuestion:
     why: Unresolved
     at: float
 
@@ -83,9 +83,9 @@ class RegistryTable:
     def __init__(self, clock: Callable[[], float], *, most: int = MAX_DETAILS) -> None:
         self._clock = clock
         self._most = most
-        self._models: dict[str, _Known] = {}
-        self._details: dict[Question, _Detail] = {}
-        self._failures: dict[Question, _Failure] = {}
+        self._models: dict[str, _KnownModel] = {}
+        self._details: dict[Question, _KnownDetail] = {}
+        self._failures: dict[Question, _FailedQuestion] = {}
         self._written: dict[str, int] = {}
         """Model to when this operator wrote to it last."""
         self._stamp = 0
@@ -144,28 +144,28 @@ class RegistryTable:
         pairs = None if aliases is None else tuple(sorted((intern(a), intern(v)) for a, v in aliases.items()))
         failed = self._failures.pop(Question(model), None) is not None
         if known is not None and known.aliases == pairs:
-            self._models[model] = _Known(known.aliases, stamp)
+            self._models[model] = _KnownModel(known.aliases, stamp)
             return failed
-        self._models[model] = _Known(pairs, stamp)
+        self._models[model] = _KnownModel(pairs, stamp)
         return failed or known is not None
 
     def learn_detail(self, question: Question, value: ServedModel | str | None) -> bool:
         """The same of a version or of a run."""
         known = self._details.pop(question, None)
-        self._details[question] = _Detail(value, self._clock())
+        self._details[question] = _KnownDetail(value, self._clock())
         while len(self._details) > self._most:
             del self._details[next(iter(self._details))]
         failed = self._failures.pop(question, None) is not None
         return failed or (known is not None and known.value != value)
 
     def fail(self, question: Question, why: Unresolved) -> bool:
-        """The same of a failure. A registry that is silent takes back nothing that it has said."""
+        """The same of a failure. A registry that is silent takes back no answer that it has given."""
         if not why.lasting and (question.model in self._models and question == Question(question.model)):
             return False
         if not why.lasting and question in self._details:
             return False
         before = self._failures.get(question)
-        self._failures[question] = _Failure(why, self._clock())
+        self._failures[question] = _FailedQuestion(why, self._clock())
         return before is None or before.why != why
 
     # ---- what the poller does
@@ -204,7 +204,7 @@ class RegistryTable:
 
     # ---- inside
 
-    def _detail(self, question: Question) -> _Detail:
+    def _detail(self, question: Question) -> _KnownDetail:
         self._check_failure(question)
         found = self._details.get(question)
         if found is None:

@@ -31,6 +31,7 @@ from viridian.ports.mlflow_api import (
     MlflowApi,
     MlflowResponse,
 )
+from viridian.ports.mlflow_responses import models_page
 from viridian.ports.registry import RegistryMissing, RegistryRefused, RegistryUnavailable
 
 RUN_NAME_TAG: Final = "mlflow.runName"
@@ -67,11 +68,9 @@ class MlflowRegistry:
 
     async def models(self, page_token: str = "") -> ModelsPage:
         token = {"page_token": page_token} if page_token else {}
-        body = done(await self._api.get("registered-models/search", max_results=PAGE_SIZE, **token))
-        found = body.get("registered_models", [])
-        return ModelsPage(
-            models=tuple(registered_from(one["name"], one) for one in found), next_token=body.get("next_page_token", "")
-        )
+        found = await self._api.get("registered-models/search", read=models_page, max_results=PAGE_SIZE, **token)
+        page: ModelsPage = done(found)["page"]
+        return page
 
     async def claim(self, name: str, owner: str) -> str:
         if not (claimed := await self._claim_of(name)):

@@ -6,7 +6,7 @@ MLflow's own client waits up to two minutes and repeats seven times by default, 
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from enum import Enum
@@ -29,8 +29,11 @@ TIMEOUT_SECONDS: Final = 5.0
 IDLE_SECONDS: Final = 3.0
 API: Final = "api/2.0/mlflow"
 SHOWN_CHARACTERS: Final = 300
-MAX_BYTES: Final = 2 * 1024 * 1024
-"""Of one answer. A run with all its metrics, parameters and tags has some 100 kB."""
+MAX_BYTES: Final = 8 * 1024 * 1024
+"""Of one answer. A run with all its metrics, parameters and tags has some 100 kB, a page of 200 models seldom 1 MB."""
+
+Reading = Callable[[bytes | bytearray], dict[str, Any]]
+"""Takes what is needed out of an answer; raises NotMlflow."""
 
 
 class CallOutcome(Enum):
@@ -120,8 +123,8 @@ class MlflowApi:
         self._aside = None
         await self._stack.aclose()
 
-    async def get(self, path: str, **query: str) -> MlflowResponse:
-        return await self._request("GET", path, query=query)
+    async def get(self, path: str, *, read: Reading = decoded, **query: str) -> MlflowResponse:
+        return await self._request("GET", path, query=query, read=read)
 
     async def post(self, path: str, body: Mapping[str, Any]) -> MlflowResponse:
         return await self._request("POST", path, body=body)
@@ -130,7 +133,13 @@ class MlflowApi:
         return await self._request("DELETE", path, body=body)
 
     async def _request(
-        self, method: str, path: str, *, query: Mapping[str, str] | None = None, body: Mapping[str, Any] | None = None
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Mapping[str, Any] | None = None,
+        read: Reading = decoded,
     ) -> MlflowResponse:
         if self._aside is None:
             self._aside = await self._stack.enter_async_context(Aside("mlflow"))
@@ -142,7 +151,7 @@ class MlflowApi:
             raise RegistryUnavailable(f"{self} did not answer within {self._timeout_seconds:g} s") from error
         except (aiohttp.ClientError, OSError) as error:
             raise RegistryUnavailable(f"{self} cannot be reached: {self._words(error)}") from error
-        return self._sorted(status, answer)
+        return self._sorted(status, answer, read)
 
     async def _exchange(
         self, method: str, path: str, query: Mapping[str, str] | None, body: Mapping[str, Any] | None
@@ -161,10 +170,10 @@ class MlflowApi:
             self._session = session(keepalive_timeout=IDLE_SECONDS)
         return self._session
 
-    def _sorted(self, status: int, answer: bytes | bytearray) -> MlflowResponse:
+    def _sorted(self, status: int, answer: bytes | bytearray, read: Reading) -> MlflowResponse:
         if status == 200:
             try:
-                return MlflowResponse(CallOutcome.DONE, Body(decoded(answer)))
+                return MlflowResponse(CallOutcome.DONE, Body(read(answer)))
             except NotMlflow as error:
                 raise RegistryRefused(f"{self._why_refused(200, '')} ({one_line(str(error), 100)})") from error
         code, message = failure(answer)

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from viridian.api.registry import RunStatus
+from viridian.api.registry import ModelsPage, RegisteredModel, RunStatus
 
 
 class _Part(msgspec.Struct, frozen=True):
@@ -99,8 +99,6 @@ class _AnyAnswer(_Part, frozen=True):
     """All answers in one: each has its own fields."""
 
     registered_model: _RegisteredModel | UnsetType = UNSET
-    registered_models: Annotated[list[_RegisteredModel], _MAX_ITEMS] | UnsetType = UNSET
-    next_page_token: str | UnsetType = UNSET
     model_version: _ModelVersion | UnsetType = UNSET
     model_versions: list[_ModelVersion] | UnsetType = UNSET
     artifact_uri: str | UnsetType = UNSET
@@ -111,12 +109,18 @@ class _AnyAnswer(_Part, frozen=True):
     model: _LoggedModel | UnsetType = UNSET
 
 
+class _ModelsPage(_Part, frozen=True):
+    registered_models: Annotated[list[_RegisteredModel], _MAX_ITEMS] = []
+    next_page_token: str = ""
+
+
 class _Failure(_Part, frozen=True):
     error_code: str = ""
     message: str = ""
 
 
 _answers: Final = msgspec.json.Decoder(_AnyAnswer)
+_pages: Final = msgspec.json.Decoder(_ModelsPage)
 _failures: Final = msgspec.json.Decoder(_Failure)
 
 
@@ -131,6 +135,23 @@ def decoded(body: bytes | bytearray) -> dict[str, Any]:
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise NotMlflow(str(error)) from error
     return found
+
+
+def models_page(body: bytes | bytearray) -> dict[str, Any]:
+    """The page of registered models that an answer has, as `page`: there are too many of them for a detour."""
+    try:
+        found = _pages.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise NotMlflow(str(error)) from error
+    models = tuple(
+        RegisteredModel(
+            name=one.name,
+            aliases={alias.alias: alias.version for alias in one.aliases},
+            tags={tag.key: tag.value or "" for tag in one.tags},
+        )
+        for one in found.registered_models
+    )
+    return {"page": ModelsPage(models=models, next_token=found.next_page_token)}
 
 
 def failure(body: bytes | bytearray) -> tuple[str, str]:

@@ -9,10 +9,12 @@ import pytest
 
 from tests.support.loop_at_work import LoopAtWork, at_work
 from tests.support.memory_pods import Behaviour
+from tests.support.memory_registry import MemoryRegistry
 from tests.support.virtual_time import run_virtually
 from viridian.api import reasons
 from viridian.api.names import MODEL_DEPLOYMENT, RETRAIN_POLICY
 from viridian.api.registry import TAG_OUTCOME
+from viridian.controller.registry_poller import EVERY
 
 SAID = "MLflow at http://mlflow:5000 answered 400: no"
 
@@ -92,6 +94,77 @@ def test_a_version_that_fails_after_its_promotion_is_reverted_in_time_and_its_al
     run_virtually(main())
 
 
+@pytest.mark.parametrize("own", [False, True], ids=["shared identity", "own identity"])
+def test_a_revert_takes_as_long_with_a_registry_that_hangs_as_with_one_that_answers(own: bool) -> None:
+    """It accepts every call in the middle of the trial, and answers none."""
+    assert time_to_revert(own=own, hangs=True) == time_to_revert(own=own, hangs=False)
+
+
+LISTS_PODS = ("list", "Pod")
+"""What a pass of the rollout alone does, and does once."""
+
+
+def time_to_revert(*, own: bool, hangs: bool) -> tuple[float, int]:
+    """Seconds from the breach until users are taken back, and the passes of the rollout that were made meanwhile."""
+
+    async def main() -> tuple[float, int]:
+        registry, loop = MemoryRegistry(), asyncio.get_running_loop()
+        async with at_work(own_registries={"default": registry} if own else None) as world:
+            if own:
+                world.registry = registry
+            world.registry.add_version("churn")
+            world.registry.move_alias("churn", "candidate", "1")
+            world.deploy(rollout={**SHORT, "steps": [{"weight": 50, "duration": "1h"}]})
+            await world.until(lambda: champion(world) == "1", most=120)
+            world.registry.add_version("churn")
+            world.registry.move_alias("churn", "candidate", "2")
+            await world.until(lambda: weight(world) == 50, most=60)
+            await asyncio.sleep(30)
+            if hangs:
+                world.registry.latency = lambda: 1e9
+            await asyncio.sleep(1)
+            world.pods.behaviours["2"] = Behaviour(errors=0.5)
+            world.cluster.forget_calls()
+            began = loop.time()
+            await world.until(lambda: weight(world) is None, most=60)
+            return loop.time() - began, sum(1 for call in world.cluster.calls if (call.verb, call.kind) == LISTS_PODS)
+
+    return run_virtually(main())
+
+
+def test_a_new_model_is_deployed_as_soon_as_the_registry_has_answered() -> None:
+    async def main() -> None:
+        async with at_work() as world:
+            world.registry.add_version("churn")
+            world.registry.move_alias("churn", "candidate", "1")
+            await asyncio.sleep(61)
+            world.registry.latency = lambda: 0.1
+            world.deploy()
+            await asyncio.sleep(0.35)
+            assert world.cluster.find("Deployment", "churn-blue") is not None
+            assert dict(world.registry.calls) == {"model": 1, "version": 1}
+
+    run_virtually(main())
+
+
+def test_after_a_restart_models_at_rest_are_read_with_one_sweep_and_nothing_is_published() -> None:
+    async def main() -> None:
+        async with at_work() as world:
+            for number in range(20):
+                world.registry.add_version(f"m{number}")
+                world.registry.move_alias(f"m{number}", "candidate", "1")
+                world.deploy(f"m{number}")
+            await asyncio.sleep(400)
+            await world.restart()
+            world.registry.calls.clear()
+            world.cluster.forget_calls()
+            await asyncio.sleep(EVERY - 1)
+            assert world.cluster.writes == []
+            assert dict(world.registry.calls) == {"models": 1}
+
+    run_virtually(main())
+
+
 SHORT = {
     "steps": [{"weight": 50, "duration": "3s"}],
     "probation": "60s",
@@ -101,6 +174,12 @@ SHORT = {
 
 def is_ready(world: LoopAtWork) -> bool:
     return bool(world.condition(RETRAIN_POLICY, "Ready")["status"] == "True")
+
+
+def weight(world: LoopAtWork) -> int | None:
+    """The share of the challenger; None where there is none."""
+    found: int | None = (world.status(MODEL_DEPLOYMENT).get("challenger") or {}).get("weight")
+    return found
 
 
 def champion(world: LoopAtWork) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -37,7 +38,7 @@ from viridian.api import reasons
 from viridian.core.obstacles import Obstacle
 from viridian.core.plan import Apply
 from viridian.rollout.decide import decide
-from viridian.rollout.input import RolloutInput
+from viridian.rollout.input import UNREAD, RolloutInput
 from viridian.rollout.traffic.record import ChampionCause
 
 
@@ -127,6 +128,18 @@ class TestConditions:
         assert condition(plan, "ModelResolved") == ("Unknown", reasons.REGISTRY_UNAVAILABLE)
         assert condition(plan, "Ready") == ("True", reasons.SERVING)
         assert condition(plan, "Stalled") == ("", "")
+
+    @pytest.mark.parametrize("world", [{}, TWO_WARM], ids=["new", "served"])
+    def test_while_the_registry_is_being_read_nothing_is_published(self, world: dict[str, Any]) -> None:
+        plan = decide(snapshot(**{**world, "wanted": UNREAD}), NOW)
+        assert (plan.status, plan.news) == (None, ())
+
+    def test_a_revert_is_published_all_the_same_with_what_was_known_of_the_model(self) -> None:
+        before = dict(decide(trial_world(FIRST_STEP), NOW).status or {})
+        breached = replace(trial_world(FIRST_STEP, errors=150), status=before, model=UNREAD)
+        plan = decide(breached, NOW)
+        assert condition(plan, "ModelResolved") == ("True", reasons.RESOLVED)
+        assert any(isinstance(action, Apply) and action.urgent for action in plan.actions)
 
     def test_a_spec_that_cannot_be_read_touches_nothing(self) -> None:
         broken = replace(snapshot(**TWO_WARM), spec=None, invalid="the spec cannot be read: x")
