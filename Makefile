@@ -7,6 +7,7 @@ PYTHON ?= python3
 VENV := $(CACHE)/venv
 MLFLOW_VENV := $(CACHE)/mlflow-venv
 CHECKS_VENV := $(CACHE)/checks-venv
+CLI_VENV := $(CACHE)/cli-venv
 BIN := $(VENV)/bin
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
 TESTS ?= tests
@@ -18,14 +19,14 @@ PYTEST := $(BIN)/python -m pytest --no-loadscope-reorder
 # Every process that a test starts would compile the sources anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test quick unit durations check bench images venv mlflow-venv checks-venv locks generate sbom audit up down
+.PHONY: help demo test quick unit durations check bench images venv mlflow-venv checks-venv cli-venv locks generate sbom audit up down
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 demo: $(VENV)/.stamp ## the whole loop on a real cluster: train, serve, swap blue-green, revert
 	$(BIN)/python -m demo $(DEMO)
 
-test: $(VENV)/.stamp $(MLFLOW_VENV)/.installed check ## all tests: on a real API server, a real MLflow, a real node (TESTS=tests/unit for some)
+test: $(VENV)/.stamp $(MLFLOW_VENV)/.installed $(CLI_VENV)/.installed check ## all tests: on a real API server, a real MLflow, a real node (TESTS=tests/unit for some)
 	$(BIN)/python -m tests.support.debian
 	$(PYTHON) -m localcluster build
 	$(BIN)/python -m tests.support.clients.suite
@@ -101,7 +102,10 @@ mlflow-venv: $(MLFLOW_VENV)/.installed ## a real MLflow server for the tests, in
 
 checks-venv: $(CHECKS_VENV)/.installed ## checkov and bandit, in an environment of their own
 
+cli-venv: $(CLI_VENV)/.installed ## what a person installs for logins by plugins; Kopf loads the official client wherever it finds it
+
 $(VENV)/.installed: locks/dev.txt
+$(CLI_VENV)/.installed: locks/cli.txt
 $(MLFLOW_VENV)/.installed: locks/mlflow.txt
 $(CHECKS_VENV)/.installed: locks/checks.txt
 %/.installed: locks/uv.txt

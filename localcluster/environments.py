@@ -1,6 +1,6 @@
 """A virtual environment from a lock, made by uv; uv comes first, by pip, from a lock of its own.
 
-    python3 -m localcluster.environments <folder> <lock>      everything that the lock pins is there afterwards
+    python3 -m localcluster.environments <folder> <lock>      what the lock pins is there afterwards, and nothing else
 
 It needs nothing but Python. uv does not read pip's settings, so it gets those that say where packages come from.
 """
@@ -21,12 +21,12 @@ UV_LOCK = REPOSITORY / "locks" / "uv.txt"
 
 
 def install(folder: Path, lock: Path) -> None:
-    """The environment in the folder holds what the lock pins; whatever else was in it stays."""
+    """The environment in the folder holds what the lock pins and nothing else; the project is installed later."""
     if not (folder / "bin" / "python").exists():
         uv("venv", "--quiet", "--clear", "--python", sys.executable, str(folder))
     # Compiled now, so that no server compiles during its first start.
     flags = ("--quiet", "--compile-bytecode", "--require-hashes", "--python", str(folder / "bin" / "python"))
-    uv("pip", "install", *flags, "-r", str(lock))
+    uv("pip", "sync", *flags, str(lock))
 
 
 def uv(*arguments: str) -> None:
