@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final
 
 from viridian import __version__
 from viridian.api.address import shown
@@ -33,7 +33,6 @@ from viridian.core.model_owners import OwnerRule
 from viridian.core.selectors import EVERYTHING, Selector
 from viridian.core.templates import NO_LIMITS, TemplateRules, Templates
 
-Value = TypeVar("Value")
 PREFIX = "VIRIDIAN_"
 ORDERS_SECRET = "viridian-orders"  # noqa: S105 - a name
 COLLECTOR_TOKEN = "/var/run/secrets/viridian.dev/collector/token"  # noqa: S105 - a path
@@ -105,29 +104,30 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> OperatorC
     """The configuration; for a wrong one, exits with status 2 and a sentence, as every program does."""
     parser = argument_parser(environment)
     parsed = vars(parser.parse_args(arguments))
-    namespaces = parsed.pop("namespace") or _split(environment.get(f"{PREFIX}NAMESPACE", ""))
-    pull_secrets = parsed.pop("image_pull_secret") or _split(environment.get(f"{PREFIX}IMAGE_PULL_SECRET", ""))
-    images = parsed.pop("stage_image") or _split(environment.get(f"{PREFIX}STAGE_IMAGE", ""))
-    rules = parsed.pop("registry_models") or _listed(parser, environment, "REGISTRY_MODELS", owner_rule)
-    credentials = parsed.pop("mlflow_credentials") or _listed(parser, environment, "MLFLOW_CREDENTIALS", namespaced)
-    keys = parsed.pop("signature_keys") or _listed(parser, environment, "SIGNATURE_KEYS", namespaced)
-    if len(dict(credentials)) < len(set(credentials)):
+    for name, (variable, read) in _SEVERAL.items():
+        given = parsed[name] or _listed(parser, environment.get(variable, ""), variable, read)
+        parsed[name] = tuple(dict.fromkeys(given))
+    credentials = parsed["mlflow_credentials"]
+    if len(dict(credentials)) < len(credentials):
         parser.error("--mlflow-credentials: one namespace has two folders")
     if parsed["require_tls"]:
         _only_tls(parser, parsed)
     if parsed["own_namespace"] is None:
         parsed["lease"] = None
-    return OperatorConfig(
-        identity=parsed.pop("identity") or "",
-        selector=parsed.pop("selector") or EVERYTHING,
-        namespaces=tuple(dict.fromkeys(namespaces)),
-        image_pull_secrets=tuple(dict.fromkeys(pull_secrets)),
-        mlflow_credentials=tuple(dict.fromkeys(credentials)),
-        signature_keys=tuple(dict.fromkeys(keys)),
-        registry_models=tuple(dict.fromkeys(rules)),
-        templates=TemplateRules(Templates(parsed.pop("templates")), tuple(dict.fromkeys(images))),
-        **parsed,
-    )
+    templates = TemplateRules(Templates(parsed.pop("templates")), parsed.pop("stage_images"))
+    identity, served = parsed.pop("identity") or "", parsed.pop("selector") or EVERYTHING
+    return OperatorConfig(templates=templates, identity=identity, selector=served, **parsed)
+
+
+_SEVERAL: Final[Mapping[str, tuple[str, Callable[[str], Any]]]] = {
+    "namespaces": ("VIRIDIAN_NAMESPACE", str),
+    "image_pull_secrets": ("VIRIDIAN_IMAGE_PULL_SECRET", str),
+    "stage_images": ("VIRIDIAN_STAGE_IMAGE", str),
+    "mlflow_credentials": ("VIRIDIAN_MLFLOW_CREDENTIALS", namespaced),
+    "signature_keys": ("VIRIDIAN_SIGNATURE_KEYS", namespaced),
+    "registry_models": ("VIRIDIAN_REGISTRY_MODELS", owner_rule),
+}
+"""Of flags that may be repeated: their variables, and how each of the values is read there."""
 
 
 def argument_parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
@@ -175,6 +175,7 @@ def _serving(group: _Group) -> None:
         "serve this namespace only; may be given several times. Without it, all namespaces are served "
         "[VIRIDIAN_NAMESPACE]",
         metavar="NAME",
+        dest="namespaces",
     )
     group.add(
         "--selector",
@@ -195,6 +196,7 @@ def _serving(group: _Group) -> None:
         "Secret with which the pods of models and training Jobs pull their images; it has to be there, by this name, "
         "in each of their namespaces; may be given several times [VIRIDIAN_IMAGE_PULL_SECRET]",
         metavar="NAME",
+        dest="image_pull_secrets",
     )
     _registry(group)
     _collector(group)
@@ -288,6 +290,7 @@ def _guarding(group: _Group) -> None:
         "with --templates=resources-only, an image that the stages of a RetrainPolicy may run, or, ending in *, all "
         "that begin so; may be given several times. None: no stage runs [VIRIDIAN_STAGE_IMAGE]",
         metavar="IMAGE",
+        dest="stage_images",
     )
     group.add(
         "--network-policies",
@@ -400,15 +403,9 @@ def _own_orders_secret(namespace: Path = _OWN_NAMESPACE) -> str | None:
     return f"{own}/{ORDERS_SECRET}" if own else None
 
 
-def _split(text: str) -> list[str]:
-    return [name.strip() for name in text.split(",") if name.strip()]
-
-
-def _listed(
-    parser: argparse.ArgumentParser, environment: Mapping[str, str], name: str, read: Callable[[str], Value]
-) -> list[Value]:
+def _listed(parser: argparse.ArgumentParser, text: str, variable: str, read: Callable[[str], Any]) -> list[Any]:
     """The values of a variable, which is refused like a flag where one is wrong: none must be lost."""
     try:
-        return [read(part) for part in _split(environment.get(f"{PREFIX}{name}", ""))]
+        return [read(part.strip()) for part in text.split(",") if part.strip()]
     except argparse.ArgumentTypeError as error:
-        parser.error(f"{PREFIX}{name}: {error}")
+        parser.error(f"{variable}: {error}")

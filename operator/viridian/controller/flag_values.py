@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
+from functools import wraps
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 from viridian.api import durations
@@ -16,10 +17,29 @@ from viridian.api.network import parse_peers
 from viridian.api.origins import origin_of
 from viridian.core import selectors
 from viridian.core.model_owners import OwnerRule
-from viridian.core.selectors import Selector
 
+Value = TypeVar("Value")
 _NAME = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
 _SECRET = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?/[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
+
+
+def _in_words(read: Callable[[str], Value]) -> Callable[[str], Value]:
+    """argparse shows the sentence of an ArgumentTypeError, and hides that of a ValueError."""
+
+    @wraps(read)
+    def value(text: str) -> Value:
+        try:
+            return read(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return value
+
+
+peers = _in_words(parse_peers)
+"""NetworkPolicyPeers as JSON."""
+selector = _in_words(selectors.parse)
+"""A label selector, as kubectl takes it."""
 
 
 def secret_or_none(text: str) -> str | None:
@@ -90,22 +110,12 @@ def switch(text: str) -> bool:
     return one_of("on", "off")(text) == "on"
 
 
-def peers(text: str) -> tuple[Mapping[str, Any], ...]:
-    """NetworkPolicyPeers as JSON."""
-    try:
-        return parse_peers(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-
-
+@_in_words
 def duration(text: str) -> timedelta:
     """Ten seconds or more."""
-    try:
-        length = durations.parse(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
+    length = durations.parse(text)
     if length < timedelta(seconds=10):
-        raise argparse.ArgumentTypeError(f"{text} is too short; write 10s or more")
+        raise ValueError(f"{text} is too short; write 10s or more")
     return length
 
 
@@ -133,14 +143,12 @@ class one_of:  # noqa: N801
         return text.lower()
 
 
+@_in_words
 def lease_seconds(text: str) -> int:
     """Whole seconds, since a Lease can say nothing else; at least two, so that a renewal can fail once."""
-    try:
-        seconds = durations.parse(text).total_seconds()
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
+    seconds = durations.parse(text).total_seconds()
     if not 2 <= seconds <= 300 or seconds != int(seconds):
-        raise argparse.ArgumentTypeError(f"{text!r} is not in whole seconds between 2s and 300s")
+        raise ValueError(f"{text!r} is not in whole seconds between 2s and 300s")
     return int(seconds)
 
 
@@ -151,11 +159,3 @@ def lease_or_none(text: str) -> str | None:
     if not _NAME.fullmatch(text) or len(text) > 253:
         raise argparse.ArgumentTypeError(f"{text!r} is not the name of a Lease, and not the word none")
     return text
-
-
-def selector(text: str) -> Selector:
-    """A label selector, as kubectl takes it."""
-    try:
-        return selectors.parse(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
