@@ -18,9 +18,16 @@ from typing import Any, Final
 from viridian.api.feedback import COLLECTOR_URL_VARIABLE
 from viridian.api.names import ADDRESSES_ANNOTATION, FETCH_CONTAINER, SERVER_CONTAINER
 from viridian.api.orders import KEY_VARIABLE
+from viridian.core.container_variables import values, with_value
 
-MLFLOW_VARIABLE: Final = "MLFLOW_TRACKING_URI"
 Object = Mapping[str, Any]
+
+_PLACES: Final = {
+    "mlflow": (FETCH_CONTAINER, "MLFLOW_TRACKING_URI", "MLflow at"),
+    "collector": (SERVER_CONTAINER, COLLECTOR_URL_VARIABLE, "the collector at"),
+    "orders": (SERVER_CONTAINER, KEY_VARIABLE, "taking orders by the key"),
+}
+"""Where each address stands in a pod template: container and variable; and how a sentence begins about it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,31 +39,30 @@ class Addresses:
     orders: str = ""
     """The operator's public key."""
 
+    def of(self, name: str) -> str:
+        return str(getattr(self, name))
+
     def to_json(self) -> dict[str, str]:
-        return {name: value for name in Addresses.__slots__ if (value := getattr(self, name))}
+        return {name: self.of(name) for name in _PLACES if self.of(name)}
 
     @staticmethod
     def from_json(data: object) -> Addresses | None:
         if not isinstance(data, Mapping):
             return None
-        return Addresses(**{name: str(data.get(name) or "") for name in Addresses.__slots__})
+        return Addresses(**{name: str(data.get(name) or "") for name in _PLACES})
 
     def in_template(self, template: Object) -> Addresses:
         """Those of them that stand in a pod template: the user may have chosen another, and not every pod has each."""
-        spec = template["spec"]
-        fetch = {"name": MLFLOW_VARIABLE, "value": self.mlflow} in _environment(spec, "initContainers", FETCH_CONTAINER)
-        server = _environment(spec, "containers", SERVER_CONTAINER)
-        tells = {"name": COLLECTOR_URL_VARIABLE, "value": self.collector} in server
-        obeys = {"name": KEY_VARIABLE, "value": self.orders} in server
-        return Addresses(self.mlflow if fetch else "", self.collector if tells else "", self.orders if obeys else "")
+        there = {
+            name: self.of(name)
+            for name, (container, variable, _) in _PLACES.items()
+            if self.of(name) in values(template, container, variable)
+        }
+        return Addresses(**there)
 
     def in_place_of(self, recorded: Addresses) -> Addresses:
         """These, for what is recorded; what came since is for new revisions, and nothing takes the place of nothing."""
-        return Addresses(
-            (self.mlflow or recorded.mlflow) if recorded.mlflow else "",
-            (self.collector or recorded.collector) if recorded.collector else "",
-            (self.orders or recorded.orders) if recorded.orders else "",
-        )
+        return Addresses(**{name: self.of(name) or recorded.of(name) for name in _PLACES if recorded.of(name)})
 
 
 def given(deployment: Object) -> Addresses | None:
@@ -70,46 +76,12 @@ def given(deployment: Object) -> Addresses | None:
 
 def moved(before: Addresses, now: Addresses) -> str:
     """In words, what is elsewhere now; empty when nothing is."""
-    pairs = (
-        ("MLflow at", before.mlflow, now.mlflow),
-        ("the collector at", before.collector, now.collector),
-        ("taking orders by the key", before.orders, now.orders),
-    )
-    return " and ".join(f"{name} {old} (now {new})" for name, old, new in pairs if old != new)
+    changed = [(words, before.of(name), now.of(name)) for name, (_, _, words) in _PLACES.items()]
+    return " and ".join(f"{words} {old} (now {new})" for words, old, new in changed if old != new)
 
 
-def readdressed(template: Object, recorded: Addresses, now: Addresses) -> dict[str, Any]:
+def readdressed(template: Object, recorded: Addresses, now: Addresses) -> Object:
     """The template with these addresses in the place of the recorded ones."""
-    spec = template["spec"]
-    return {
-        **template,
-        "spec": {
-            **spec,
-            "initContainers": [
-                _with(container, FETCH_CONTAINER, MLFLOW_VARIABLE, recorded.mlflow, now.mlflow)
-                for container in spec.get("initContainers") or ()
-            ],
-            "containers": [
-                _with(
-                    _with(container, SERVER_CONTAINER, COLLECTOR_URL_VARIABLE, recorded.collector, now.collector),
-                    SERVER_CONTAINER,
-                    KEY_VARIABLE,
-                    recorded.orders,
-                    now.orders,
-                )
-                for container in spec["containers"]
-            ],
-        },
-    }
-
-
-def _with(container: Object, name: str, variable: str, before: str, after: str) -> Object:
-    if container.get("name") != name or not before:
-        return container
-    old, new = {"name": variable, "value": before}, {"name": variable, "value": after}
-    return {**container, "env": [new if entry == old else entry for entry in container.get("env") or ()]}
-
-
-def _environment(spec: Object, kind: str, name: str) -> list[Any]:
-    containers = [container for container in spec.get(kind) or () if container.get("name") == name]
-    return [entry for container in containers for entry in container.get("env") or ()]
+    for name, (container, variable, _) in _PLACES.items():
+        template = with_value(template, container, variable, recorded.of(name), now.of(name))
+    return template

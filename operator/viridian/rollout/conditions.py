@@ -27,6 +27,13 @@ _WAITING = {
     reasons.FALLBACK_UNAVAILABLE,
 }
 
+_HEALTH = {
+    CanaryVerdict.PASS: (Truth.TRUE, reasons.HEALTHY, "{metrics} keep their bounds"),
+    CanaryVerdict.BREACH: (Truth.FALSE, reasons.BREACHED, "{metrics} beyond the bound"),
+    CanaryVerdict.NO_DATA: (Truth.UNKNOWN, reasons.NO_DATA, "too few samples of {metrics}"),
+    CanaryVerdict.PROVIDER_ERROR: (Truth.UNKNOWN, reasons.PROVIDER_ERROR, "{metrics} cannot be read from the pods"),
+}
+
 
 def conditions(state: RolloutState, decision: RolloutDecision) -> list[Finding]:
     """Some are there only while they are true (Reconciling, Stalled) or not (AddressesCurrent)."""
@@ -196,21 +203,9 @@ def _challenger_healthy(decision: RolloutDecision) -> Iterable[Finding]:
         yield Finding(reasons.CHALLENGER_HEALTHY, Truth.UNKNOWN, reason, "no answers have been judged yet")
         return
     verdict = overall(decision.judgements)
+    status, reason, message = _HEALTH[verdict]
     named = ", ".join(judgement.name for judgement in decision.judgements if judgement.verdict is verdict)
-    yield {
-        CanaryVerdict.PASS: Finding(
-            reasons.CHALLENGER_HEALTHY, Truth.TRUE, reasons.HEALTHY, f"{named} keep their bounds"
-        ),
-        CanaryVerdict.BREACH: Finding(
-            reasons.CHALLENGER_HEALTHY, Truth.FALSE, reasons.BREACHED, f"{named} beyond the bound"
-        ),
-        CanaryVerdict.NO_DATA: Finding(
-            reasons.CHALLENGER_HEALTHY, Truth.UNKNOWN, reasons.NO_DATA, f"too few samples of {named}"
-        ),
-        CanaryVerdict.PROVIDER_ERROR: Finding(
-            reasons.CHALLENGER_HEALTHY, Truth.UNKNOWN, reasons.PROVIDER_ERROR, f"{named} cannot be read from the pods"
-        ),
-    }[verdict]
+    yield Finding(reasons.CHALLENGER_HEALTHY, status, reason, message.format(metrics=named))
 
 
 def _rollback_ready(state: RolloutState, decision: RolloutDecision) -> Finding:
@@ -222,20 +217,17 @@ def _rollback_ready(state: RolloutState, decision: RolloutDecision) -> Finding:
         ready = champion is not None and champion.serves
         message = f"{state.version_of(traffic.revision)} is {'warm' if ready else 'not ready'}"
         return Finding(reasons.ROLLBACK_READY, Truth.of(ready), reasons.CHAMPION_IS_FALLBACK, message)
-    revision, slot_state = fallback_revision(state, traffic), state.slot(traffic.champion.other)
+    revision, slot = fallback_revision(state, traffic), traffic.champion.other
     if revision is None:
-        return Finding(
-            reasons.ROLLBACK_READY, Truth.FALSE, reasons.NO_FALLBACK, "there is no former champion to go back to"
-        )
-    shown = state.version_of(revision)
+        message = "there is no former champion to go back to"
+        return Finding(reasons.ROLLBACK_READY, Truth.FALSE, reasons.NO_FALLBACK, message)
+    shown, slot_state = state.version_of(revision), state.slot(slot)
     if state.spec.fallback.replicas == 0 and (slot_state is None or slot_state.replicas == 0):
         message = f"{shown} is known, but spec.fallback.replicas is 0"
         return Finding(reasons.ROLLBACK_READY, Truth.FALSE, reasons.NO_FALLBACK, message)
-    if slot_state is not None and slot_state.revision == revision and slot_state.serves:
-        return Finding(
-            reasons.ROLLBACK_READY, Truth.TRUE, reasons.FALLBACK_READY, f"{shown} is warm in {traffic.champion.other}"
-        )
-    message = f"{shown} has no ready pod{state.failure_message(traffic.champion.other)}"
+    if state.serves(slot, revision):
+        return Finding(reasons.ROLLBACK_READY, Truth.TRUE, reasons.FALLBACK_READY, f"{shown} is warm in {slot}")
+    message = f"{shown} has no ready pod{state.failure_message(slot)}"
     return Finding(reasons.ROLLBACK_READY, Truth.FALSE, reasons.FALLBACK_UNAVAILABLE, message)
 
 

@@ -157,18 +157,10 @@ def parse_records(manifests: Sequence[Object]) -> dict[str, RevisionRecord]:
 
 def targets(inputs: RolloutInput, slot: Slot) -> tuple[PodTarget, ...]:
     """The pods of a slot that can be talked to."""
-    slot_state = inputs.slots.get(slot)
-    return (
-        tuple(pod_target(inputs.namespace, inputs.name, slot, pod) for pod in slot_state.pods if pod.reachable)
-        if slot_state
-        else ()
-    )
+    pods = inputs.slots[slot].pods if slot in inputs.slots else ()
+    return tuple(pod_target(inputs.namespace, inputs.name, slot, pod) for pod in pods if pod.reachable)
 
 
 def judged_targets(inputs: RolloutInput, slot: Slot) -> tuple[PodTarget, ...]:
     """Those of them that run what the slot holds now: pods of the revision before it may still be leaving."""
-    slot_state = inputs.slots.get(slot)
-    pods = (
-        [pod for pod in slot_state.pods if pod.reachable and pod.revision == slot_state.revision] if slot_state else []
-    )
-    return tuple(pod_target(inputs.namespace, inputs.name, slot, pod) for pod in pods)
+    return tuple(pod for pod in targets(inputs, slot) if pod.identity.revision == inputs.slots[slot].revision)

@@ -7,7 +7,7 @@ appended as an annotation by a field manager of their own; deleting the ModelDep
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -15,14 +15,13 @@ from typing import Any
 from viridian.api import reasons
 from viridian.api.address import secret_of, shown
 from viridian.api.names import FORMER_SYNCED_ANNOTATION, OUTCOME_ANNOTATION, REVISION_LABEL, SYNCED_ANNOTATION
-from viridian.core.times import format_time_micros, parse_time
+from viridian.core.times import format_time_micros
 from viridian.rollout.addresses import Addresses
-from viridian.rollout.traffic.record import Reverted
+from viridian.rollout.traffic.record import BY_OPERATOR, Reverted
 
 NEWEST_OUTCOMES = 20
 RETRIED = "Retried"
 APPROVED = "Approved"
-_REJECTIONS = (reasons.REJECTED, reasons.ROLLED_BACK)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +32,15 @@ class RevisionOutcome:
     at: str
     reason: str = ""
     message: str = ""
-    by: str = "Viridian"
+    by: str = BY_OPERATOR
     # The revision that lost or got the traffic to or from this one, where there was one.
     other: str | None = None
     breach_at: str | None = None
+
+    @property
+    def rejects(self) -> bool:
+        """Whether the revision is not deployed again after it, until a person says so."""
+        return self.outcome in (reasons.REJECTED, reasons.ROLLED_BACK)
 
     def to_json(self) -> dict[str, str]:
         fields = {name: getattr(self, name) for name in RevisionOutcome.__slots__}
@@ -99,17 +103,11 @@ class RevisionRecord:
 
     @property
     def rejected(self) -> RevisionOutcome | None:
-        """The rejection or rollback that still stands: the newest word about this revision."""
-        latest = self.outcomes[-1] if self.outcomes else None
-        return latest if latest is not None and latest.outcome in _REJECTIONS else None
+        return standing_rejection(self.outcomes)
 
     @property
     def promoted_at(self) -> str | None:
         return next((o.at for o in reversed(self.outcomes) if o.outcome == reasons.PROMOTED), None)
-
-    @property
-    def decided_at(self) -> datetime | None:
-        return parse_time(self.outcomes[-1].at) if self.outcomes else None
 
     def has(self, outcome: RevisionOutcome) -> bool:
         return any(known.outcome == outcome.outcome and known.at == outcome.at for known in self.outcomes)
@@ -117,6 +115,11 @@ class RevisionRecord:
     def answered(self, command: str) -> bool:
         """Whether a person's command was carried out on this revision before: each counts once."""
         return any(known.by == command for known in self.outcomes)
+
+
+def standing_rejection(outcomes: Sequence[RevisionOutcome]) -> RevisionOutcome | None:
+    """The rejection or rollback that still stands: the newest outcome of a revision."""
+    return outcomes[-1] if outcomes and outcomes[-1].rejects else None
 
 
 def parse(manifest: Mapping[str, Any]) -> RevisionRecord | None:

@@ -8,6 +8,7 @@ from datetime import datetime
 from viridian.api.names import Slot
 from viridian.core.times import parse_time
 from viridian.rollout.input import RolloutInput
+from viridian.rollout.records import newest_promoted
 from viridian.rollout.slot_state import SlotState
 from viridian.rollout.traffic.record import Traffic
 
@@ -32,8 +33,7 @@ def restored(inputs: RolloutInput, now: datetime) -> Traffic | None:
 
 def _from_records(inputs: RolloutInput, slot: Slot) -> Traffic | None:
     """The champion when not even its Deployment is left: the newest one that was not rejected since."""
-    promoted = [record for record in inputs.records.values() if record.promoted_at and not record.rejected]
-    newest = max(promoted, key=lambda record: record.promoted_at or "", default=None)
+    newest = newest_promoted(record for record in inputs.records.values() if not record.rejected)
     return Traffic(slot, newest.revision, parse_time(newest.promoted_at)) if newest is not None else None
 
 

@@ -20,6 +20,7 @@ from viridian.api.samples import MANAGEMENT_PORT as DEFAULT_MANAGEMENT_PORT
 from viridian.api.samples import Identity, PodTarget
 from viridian.api.texts import one_line
 from viridian.core import pods_waiting
+from viridian.core.conditions import conditions_in, is_true, reason_of
 from viridian.core.pods_waiting import Impediment
 from viridian.core.times import parse_time
 from viridian.rollout.traffic.record import Reverted, parse_reverted
@@ -117,20 +118,12 @@ class SlotState:
     @property
     def deadline_exceeded(self) -> bool:
         """The Deployment controller has given up on the present template, not on the one before it."""
-        return self._observed and any(
-            c.get("type") == "Progressing" and c.get("reason") == "ProgressDeadlineExceeded" for c in self._conditions
-        )
+        return self._observed and reason_of(self._conditions, "Progressing") == "ProgressDeadlineExceeded"
 
     @property
     def unavailable_since(self) -> datetime | None:
-        return next(
-            (
-                parse_time(c.get("lastTransitionTime"))
-                for c in self._conditions
-                if c.get("type") == "Available" and c.get("status") == "False"
-            ),
-            None,
-        )
+        available = next((c for c in self._conditions if c.get("type") == "Available"), {})
+        return parse_time(available.get("lastTransitionTime")) if available.get("status") == "False" else None
 
     def failure_message(self, now: datetime) -> str:
         """What keeps it from being ready, in the words of its pods or of the Deployment controller."""
@@ -144,12 +137,12 @@ class SlotState:
     @property
     def refused(self) -> tuple[str, str] | None:
         """Reason and sentence of a pod of its own revision that will never serve this model."""
-        messages = [
+        messages = (
             (str(pod.refusal), f"{pod.impediment.container}: {pod.impediment.what}")
             for pod in self._own
             if pod.refusal is not None and pod.refusal.lasting and pod.impediment is not None
-        ]
-        return next(iter(messages), None)
+        )
+        return next(messages, None)
 
     @property
     def _own(self) -> list[Pod]:
@@ -190,7 +183,7 @@ class SlotState:
 
     @property
     def _conditions(self) -> Sequence[Mapping[str, Any]]:
-        return (self.deployment.get("status") or {}).get("conditions") or ()
+        return conditions_in((self.deployment.get("status") or {}).get("conditions"))
 
 
 def parse_pod(pod: Object) -> Pod:
@@ -199,7 +192,7 @@ def parse_pod(pod: Object) -> Pod:
     containers = [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]
     terminating = metadata.get("deletionTimestamp") is not None
     impediment, refusal = _with_rejection(pods_waiting.impediment(pod) or pods_waiting.unready(pod))
-    ready = any(c.get("type") == "Ready" and c.get("status") == "True" for c in status.get("conditions") or ())
+    ready = is_true(conditions_in(status.get("conditions")), "Ready")
     return Pod(
         uid=metadata["uid"],
         name=metadata["name"],

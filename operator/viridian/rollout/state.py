@@ -182,12 +182,23 @@ class RolloutState:
     def record(self, revision: str) -> RevisionRecord | None:
         return self.inputs.records.get(revision)
 
+    def serves(self, slot: Slot, revision: str) -> bool:
+        """Whether the slot holds this revision, and some pod of it is ready."""
+        slot_state = self.slot(slot)
+        return slot_state is not None and slot_state.revision == revision and slot_state.serves
+
+    def _known(self, revision: str) -> RevisionRecord | DesiredRevision | None:
+        """The revision as it was recorded, or as it is about to be."""
+        wanted = self.desired if self.desired is not None and self.desired.revision == revision else None
+        return self.record(revision) or wanted
+
     def template_of(self, revision: str) -> Mapping[str, Any] | None:
-        """The pod template of a revision: as it was recorded, or as it is about to be."""
-        record = self.record(revision)
-        if record is not None:
-            return record.template
-        return self.desired.template if self.desired is not None and self.desired.revision == revision else None
+        known = self._known(revision)
+        return known.template if known is not None else None
+
+    def model_of(self, revision: str) -> ServedModel | None:
+        known = self._known(revision)
+        return known.model if known is not None else None
 
     @property
     def emptied(self) -> Reverted | None:
@@ -212,12 +223,8 @@ class RolloutState:
 
     def version_of(self, revision: str) -> str:
         """How people know a revision: by the model's version where it has one."""
-        record = self.record(revision)
-        if record is not None:
-            return f"{record.model.shown} ({revision})"
-        if self.desired is not None and self.desired.revision == revision:
-            return f"{self.desired.model.shown} ({revision})"
-        return revision
+        model = self.model_of(revision)
+        return f"{model.shown} ({revision})" if model is not None else revision
 
     def rejected(self, revision: str) -> RevisionOutcome | None:
         """The rejection or rollback of a revision that still stands."""

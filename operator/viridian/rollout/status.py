@@ -18,7 +18,7 @@ from viridian.judgement.canary import Judgement
 from viridian.rollout.conditions import conditions
 from viridian.rollout.decision import RolloutDecision
 from viridian.rollout.policies.trial_steps import step_name
-from viridian.rollout.records import RETRIED, RevisionOutcome, time_text
+from viridian.rollout.records import RETRIED, RevisionOutcome, standing_rejection, time_text
 from viridian.rollout.restored import first_slot
 from viridian.rollout.sentences import sentence
 from viridian.rollout.state import RolloutState, fallback_revision
@@ -92,13 +92,13 @@ def _verdicts(challenger: Mapping[str, Any]) -> Any:
 
 
 def _slot_fields(state: RolloutState, revision: str) -> dict[str, Any]:
-    record = state.record(revision)
-    if record is not None:
-        return {"version": record.model.version, "uri": record.model.address, "digest": record.model.digest}
-    wanted = state.desired
-    if wanted is not None and wanted.revision == revision:
-        return {"version": wanted.model.version, "uri": wanted.model.address, "digest": wanted.model.digest}
-    return {}
+    model = state.model_of(revision)
+    return {"version": model.version, "uri": model.address, "digest": model.digest} if model is not None else {}
+
+
+def _version(state: RolloutState, revision: str) -> str | None:
+    model = state.model_of(revision)
+    return model.version if model is not None else None
 
 
 def _champion(state: RolloutState, traffic: Traffic) -> api.SlotStatus:
@@ -150,29 +150,22 @@ def _metric(judgement: Judgement) -> api.MetricStatus:
 
 
 def _fallback(state: RolloutState, traffic: Traffic) -> api.FallbackStatus | None:
-    revision, slot_state = fallback_revision(state, traffic), state.slot(traffic.champion.other)
+    revision, slot = fallback_revision(state, traffic), traffic.champion.other
     if revision is None:
         return None
-    return api.FallbackStatus(
-        slot=traffic.champion.other,
-        revision=revision,
-        version=_slot_fields(state, revision).get("version"),
-        ready=slot_state is not None and slot_state.revision == revision and slot_state.serves,
-    )
+    ready = state.serves(slot, revision)
+    return api.FallbackStatus(slot=slot, revision=revision, version=_version(state, revision), ready=ready)
 
 
 def _rejected(
     state: RolloutState, outcomes: Mapping[str, Sequence[RevisionOutcome]]
 ) -> tuple[api.RejectedRevision, ...]:
-    standing = [
-        (known[-1], revision)
-        for revision, known in outcomes.items()
-        if known and known[-1].outcome in (reasons.REJECTED, reasons.ROLLED_BACK)
-    ]
+    newest = ((standing_rejection(known), revision) for revision, known in outcomes.items())
+    standing = [(rejection, revision) for rejection, revision in newest if rejection is not None]
     return tuple(
         api.RejectedRevision(
             revision=revision,
-            version=_slot_fields(state, revision).get("version"),
+            version=_version(state, revision),
             reason=outcome.reason,
             message=outcome.message,
             at=outcome.at,
@@ -184,7 +177,7 @@ def _rejected(
 def _history(state: RolloutState, outcome: RevisionOutcome, revision: str) -> api.HistoryEntry:
     return api.HistoryEntry(
         revision=revision,
-        version=_slot_fields(state, revision).get("version"),
+        version=_version(state, revision),
         outcome=outcome.outcome,
         at=outcome.at,
         by=outcome.by,
@@ -193,9 +186,8 @@ def _history(state: RolloutState, outcome: RevisionOutcome, revision: str) -> ap
 
 def _rollback(outcome: RevisionOutcome, revision: str) -> api.RollbackStatus | None:
     """A way back that users could notice: from a revision that had met them."""
-    if outcome.outcome not in (reasons.REJECTED, reasons.ROLLED_BACK) or not outcome.other:
-        return None
-    if outcome.outcome == reasons.REJECTED and not outcome.breach_at:
+    unnoticed = outcome.outcome == reasons.REJECTED and not outcome.breach_at
+    if not outcome.rejects or not outcome.other or unnoticed:
         return None
     breach, back = parse_time(outcome.breach_at), parse_time(outcome.at)
     # Without a breach there is no moment to measure from: a person asked for it, say.

@@ -35,15 +35,12 @@ def keep_users_served(state: RolloutState, decision: RolloutDecision) -> Rollout
     A response is better than none, even from a bad challenger. `spec.server.replicas: 0` is how a person
     says that no answers are better than these.
     """
-    traffic, after = state.serving, decision.traffic
-    trial = traffic.trial
-    given_back = trial is not None and trial.weight > 0 and after is not None and after.trial is None
-    if trial is None or not given_back or after is None or after.champion is not traffic.champion:
+    traffic, trial, after = state.serving, state.serving.trial, decision.traffic
+    if trial is None or trial.weight == 0 or after is None or after.trial is not None:
         return decision
-    champion, challenger = state.champion, state.other
-    can_take_over = champion is not None and champion.revision == traffic.revision and champion.serves
-    serves = challenger is not None and challenger.revision == trial.revision and challenger.serves
-    if can_take_over or not serves or state.spec.server.replicas == 0:
+    given_back = after.champion is traffic.champion and state.spec.server.replicas > 0
+    can_take_over = state.serves(traffic.champion, traffic.revision)
+    if not given_back or can_take_over or not state.serves(state.other_slot, trial.revision):
         return decision
     wait = Wait(WaitKind.CHAMPION_TO_TAKE_OVER, traffic.revision, then=decision.change)
     return replace(RolloutDecision.hold(traffic, wait, trial.revision), judgements=decision.judgements)

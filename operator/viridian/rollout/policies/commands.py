@@ -5,8 +5,8 @@ from __future__ import annotations
 from viridian.api import reasons
 from viridian.api.names import APPROVE_ANNOTATION, REJECT_ANNOTATION, ROLLBACK_ANNOTATION
 from viridian.rollout.decision import RetryOrder, RolloutDecision, Wait, WaitKind
+from viridian.rollout.policies.ways_back import rejection, rollback
 from viridian.rollout.state import RolloutState
-from viridian.rollout.traffic.record import Reverted
 
 
 def is_rolled_back_by_order(state: RolloutState) -> RolloutDecision | None:
@@ -21,14 +21,10 @@ def is_rolled_back_by_order(state: RolloutState) -> RolloutDecision | None:
     reason = reasons.ROLLED_BACK_BY_PERSON
     if traffic.trial is not None:
         # The other slot holds the challenger: it makes room for the former champion first.
-        message = f"{state.version_of(traffic.trial.revision)} is removed for a rollback"
-        lost = Reverted(traffic.trial.revision, reasons.REJECTED, reason, message, state.now, by=order)
-        return RolloutDecision.reject(traffic, lost)
-    if state.other is None or state.other.revision != fallback or not state.other.serves:
-        return RolloutDecision.hold(traffic, Wait(WaitKind.FALLBACK_FOR_ROLLBACK, fallback))
-    message = "rolled back by annotation"
-    lost = Reverted(traffic.revision, reasons.ROLLED_BACK, reason, message, state.now, by=order)
-    return RolloutDecision.roll_back(traffic, fallback, lost)
+        revision = traffic.trial.revision
+        return rejection(state, revision, reason, f"{state.version_of(revision)} is removed for a rollback", by=order)
+    wait = Wait(WaitKind.FALLBACK_FOR_ROLLBACK, fallback)
+    return rollback(state, reason, "rolled back by annotation", wait, by=order)
 
 
 def is_rejected_by_order(state: RolloutState) -> RolloutDecision | None:
@@ -38,9 +34,7 @@ def is_rejected_by_order(state: RolloutState) -> RolloutDecision | None:
     order = state.asked(REJECT_ANNOTATION, revision) if revision else None
     if order is None or revision is None:
         return None
-    reason, message = reasons.REJECTED_BY_PERSON, "rejected by annotation"
-    lost = Reverted(revision, reasons.REJECTED, reason, message, state.now, by=order)
-    return RolloutDecision.reject(state.serving, lost)
+    return rejection(state, revision, reasons.REJECTED_BY_PERSON, "rejected by annotation", by=order)
 
 
 def is_retried_by_order(state: RolloutState) -> RolloutDecision | None:

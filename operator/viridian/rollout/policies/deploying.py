@@ -8,7 +8,8 @@ from viridian.api import reasons
 from viridian.rollout.decision import RolloutDecision, Wait, WaitKind
 from viridian.rollout.policies.availability import crash_loop
 from viridian.rollout.policies.chain import Chain, first
-from viridian.rollout.policies.trial_steps import enter, not_ready, rejection
+from viridian.rollout.policies.trial_steps import enter, not_ready
+from viridian.rollout.policies.ways_back import rejection
 from viridian.rollout.state import RolloutState
 from viridian.rollout.traffic.record import Trial
 

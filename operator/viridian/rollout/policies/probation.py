@@ -14,8 +14,8 @@ from viridian.rollout.policies.availability import crash_loop, unserved, unserve
 from viridian.rollout.policies.breaches import breach_began, breached
 from viridian.rollout.policies.chain import Chain, first
 from viridian.rollout.policies.champion import rests
+from viridian.rollout.policies.ways_back import rollback
 from viridian.rollout.state import RolloutState
-from viridian.rollout.traffic.record import Reverted
 
 
 def is_on_probation(state: RolloutState) -> RolloutDecision | None:
@@ -30,7 +30,7 @@ def is_on_probation(state: RolloutState) -> RolloutDecision | None:
 
 def crashes(state: RolloutState) -> RolloutDecision | None:
     message = crash_loop(state, state.serving.champion, state.serving.revision, state.serving.exposure)
-    return _back(state, reasons.METRIC_BREACH, message, None) if message else None
+    return _back(state, reasons.METRIC_BREACH, message) if message else None
 
 
 def breaches_a_bound(state: RolloutState) -> RolloutDecision | None:
@@ -64,10 +64,6 @@ PROBATION: Final[Chain] = (
 )
 
 
-def _back(state: RolloutState, reason: str, message: str, began: datetime | None) -> RolloutDecision:
-    """To the fallback, as soon as that can take over."""
-    traffic, fallback, other = state.serving, state.fallback or "", state.other
-    if other is None or other.revision != fallback or not other.serves:
-        return RolloutDecision.hold(traffic, Wait(WaitKind.FALLBACK_FOR_BREACH, fallback, detail=message))
-    lost = Reverted(traffic.revision, reasons.ROLLED_BACK, reason, message, state.now, began)
-    return RolloutDecision.roll_back(traffic, fallback, lost)
+def _back(state: RolloutState, reason: str, message: str, began: datetime | None = None) -> RolloutDecision:
+    wait = Wait(WaitKind.FALLBACK_FOR_BREACH, state.fallback or "", detail=message)
+    return rollback(state, reason, message, wait, began=began)

@@ -25,16 +25,16 @@ from viridian.rollout.policies.trial_steps import (
     not_ready,
     pods_needed,
     present_step,
-    rejection,
     rises,
     step_identity,
     step_name,
     target_weight,
 )
+from viridian.rollout.policies.ways_back import rejection
 from viridian.rollout.sentences import awaited
 from viridian.rollout.state import RolloutState
 from viridian.rollout.traffic import exposure as exposures
-from viridian.rollout.traffic.record import Reverted, Trial
+from viridian.rollout.traffic.record import Trial
 
 _SHUFFLE_SECONDS: Final = 2
 """As long as proxies may take to hear of the new split."""
@@ -79,9 +79,8 @@ def breaches_a_bound(state: RolloutState) -> RolloutDecision | None:
         return None
     if state.spec.rollout.analysis.on_breach is OnBreach.HOLD:
         return _hold(state, Wait(WaitKind.BREACH_HELD, detail=worst.message))
-    revision, began = state.trial.revision, breach_began(state)
-    lost = Reverted(revision, reasons.REJECTED, reasons.METRIC_BREACH, worst.message, state.now, began)
-    return RolloutDecision.reject(state.serving, lost)
+    began = breach_began(state)
+    return rejection(state, state.trial.revision, reasons.METRIC_BREACH, worst.message, began=began)
 
 
 def steps_were_edited(state: RolloutState) -> RolloutDecision | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from viridian.api import reasons
 from viridian.api.modeldeployment import Step
 from viridian.api.names import Slot
 from viridian.rollout.analysis.pods import counting
@@ -13,7 +12,7 @@ from viridian.rollout.decision import RolloutDecision
 from viridian.rollout.state import RolloutState
 from viridian.rollout.traffic import exposure as exposures
 from viridian.rollout.traffic.capacity import PodSplit
-from viridian.rollout.traffic.record import Reverted, Trial
+from viridian.rollout.traffic.record import Trial
 
 
 def step_name(steps: Sequence[Step], index: int) -> str:
@@ -76,9 +75,3 @@ def in_new_step(trial: Trial, passed: tuple[str, ...]) -> Trial:
 def not_ready(state: RolloutState, slot: Slot) -> str:
     deadline = state.spec.rollout.progress_deadline
     return f"not ready within {deadline} (spec.rollout.progressDeadline){state.failure_message(slot)}"
-
-
-def rejection(state: RolloutState, revision: str, reason: str, message: str) -> RolloutDecision:
-    """Reject a challenger that has not breached any bound."""
-    lost = Reverted(revision, reasons.REJECTED, reason, message, state.now)
-    return RolloutDecision.reject(state.serving, lost)

@@ -23,6 +23,8 @@ from viridian.core.times import format_time_micros, parse_time
 from viridian.rollout.traffic.exposure import CounterBaseline, Exposure
 
 T = TypeVar("T")
+BY_OPERATOR: Final = "Viridian"
+"""Who decided, where no person did."""
 
 
 class ChampionCause(StrEnum):
@@ -69,7 +71,7 @@ class Reverted:
     message: str
     at: datetime | None = None
     breach_at: datetime | None = None
-    by: str = "Viridian"
+    by: str = BY_OPERATOR
 
 
 @dataclass(frozen=True, slots=True)

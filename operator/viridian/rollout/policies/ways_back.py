@@ -1,0 +1,35 @@
+"""The ways back: a challenger is rejected, or a champion gives the traffic back to its fallback."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from viridian.api import reasons
+from viridian.rollout.decision import RolloutDecision, Wait
+from viridian.rollout.state import RolloutState
+from viridian.rollout.traffic.record import BY_OPERATOR, Reverted
+
+
+def rejection(
+    state: RolloutState,
+    revision: str,
+    reason: str,
+    message: str,
+    *,
+    began: datetime | None = None,
+    by: str = BY_OPERATOR,
+) -> RolloutDecision:
+    """Of a challenger. `began`: when the breach was first seen, where there was one."""
+    lost = Reverted(revision, reasons.REJECTED, reason, message, state.now, began, by)
+    return RolloutDecision.reject(state.serving, lost)
+
+
+def rollback(
+    state: RolloutState, reason: str, message: str, wait: Wait, *, began: datetime | None = None, by: str = BY_OPERATOR
+) -> RolloutDecision:
+    """Of the champion, as soon as its fallback can take over; until then `wait`."""
+    traffic, fallback = state.serving, state.fallback or ""
+    if not state.serves(state.other_slot, fallback):
+        return RolloutDecision.hold(traffic, wait)
+    lost = Reverted(traffic.revision, reasons.ROLLED_BACK, reason, message, state.now, began, by)
+    return RolloutDecision.roll_back(traffic, fallback, lost)
