@@ -1,7 +1,7 @@
 """The text format of Prometheus for series that belong to objects.
 
 With ten thousand objects there are a hundred thousand series. The library makes an object of each and takes seconds,
-in which nobody judges; here an answer is made in slices, and whoever sends it does other work between two of them.
+in which nobody judges; here an answer is made in slices, and the server does other work between two of them.
 """
 
 from __future__ import annotations
