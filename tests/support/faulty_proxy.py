@@ -27,12 +27,16 @@ _NOT_PASSED_ON = {"host", "content-length", "transfer-encoding", "connection", "
 
 @dataclass
 class Rule:
-    """Requests that match are answered with `status`, or not at all where it is None, so often."""
+    """Requests that match are answered with `status`, or not at all where it is None, so often.
+
+    Those of a rule that is `held` wait until the proxy is healed, and then get no answer either.
+    """
 
     matches: Callable[[str, str], bool]
     status: int | None
     times: float
     headers: dict[str, str] = field(default_factory=dict)
+    held: asyncio.Event | None = None
 
 
 class FaultyProxy:
@@ -81,7 +85,16 @@ class FaultyProxy:
         self._rules.append(rule)
         return rule
 
+    def hold(self, matches: Callable[[str, str], bool]) -> Rule:
+        """Every request for which `matches(method, path)` holds hangs until the proxy is healed."""
+        rule = Rule(matches, None, float("inf"), held=asyncio.Event())
+        self._rules.append(rule)
+        return rule
+
     def heal(self) -> None:
+        for rule in self._rules:
+            if rule.held is not None:
+                self._loop.call_soon_threadsafe(rule.held.set)
         self._rules.clear()
 
     def inject(self, plural: str, event: dict[str, Any]) -> int:
@@ -131,8 +144,9 @@ class FaultyProxy:
         if rule is None:
             return await self._pass_on(request)
         rule.times -= 1
-        if rule.status is None:
-            assert request.transport is not None
+        if rule.held is not None:
+            await rule.held.wait()
+        if rule.status is None and request.transport is not None:  # it is None once the operator has gone away
             request.transport.abort()
         status = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "message": "on purpose", "details": {}}
         return web.json_response(status, status=rule.status or 500, headers=rule.headers)
@@ -149,10 +163,10 @@ class FaultyProxy:
         ) as answer:
             passed = {key: value for key, value in answer.headers.items() if key.lower() not in _NOT_PASSED_ON}
             response = web.StreamResponse(status=answer.status, headers=passed)
-            await response.prepare(request)
-            if request.query.get("watch") == "true":
-                self._streams[response] = request.path.rpartition("/")[2]
             try:
+                await response.prepare(request)
+                if request.query.get("watch") == "true":
+                    self._streams[response] = request.path.rpartition("/")[2]
                 async for chunk in answer.content.iter_any():
                     await response.write(chunk)
                 await response.write_eof()

@@ -26,6 +26,9 @@ WRITES = ("apply", "create", "delete", "update")
 HELD = {"steps": [{"weight": 50, "duration": "10m"}]}
 """A trial that goes on until somebody breaks it."""
 
+KOPF_ENDS = ("Stopping the watch-stream", "Stop-flag is raised")
+"""How Kopf's messages begin once it comes to its end."""
+
 Make = Callable[..., OperatorProcess]
 
 
@@ -110,6 +113,39 @@ def test_the_second_one_watches_writes_nothing_and_takes_over_at_once(
         eventually(lambda: model.rejected == ["2"], what="the rollback by the second", timeout=60)
         assert second.stop() == 0, second.log()
     assert holder(kube, namespace) == ""
+
+
+def test_the_lease_is_released_before_anything_else_ends(
+    make: Make, may_lead: None, kube: Kube, kubelet: Kubelet, namespace: str, tmp_path: Path,
+    control_plane: ControlPlane,
+) -> None:  # fmt: skip
+    """Neither reads and writes that hang keep the other one from leading, nor what closes at the end."""
+    model = LiveModel(kube, kubelet, namespace)
+    with (
+        FaultyProxy(control_plane.kubeconfig) as proxy,
+        make("first", "--log-level=debug", kubeconfig=proxy.kubeconfig(tmp_path)) as first,
+    ):
+        first.until_ready()
+        eventually(lambda: leads(first), what="the leadership of the first")
+        with make("second") as second:
+            second.until_ready()
+            model.apply("1")
+            eventually(lambda: model.serves("1"), what="the first champion", timeout=60)
+            held = (f"/apis/apps/v1/namespaces/{namespace}/deployments/", "/status")
+            proxy.hold(lambda _, path: any(part in path for part in held))
+            asked = len(proxy.requests)
+            model.apply("2", rollout=HELD)
+            eventually(lambda: any(held[0] in path for _, path in proxy.requests[asked:]), what="a call that hangs")
+            first.signal(signal.SIGTERM)
+            eventually(lambda: leads(second), what="the hand-over")
+            assert first.ended() == 0, first.log()
+            messages = [entry["message"] for entry in first.entries()]
+            released = messages.index("the Lease is released")
+            closing = [at for at, message in enumerate(messages) if message.startswith(KOPF_ENDS)]
+            assert closing, "Kopf's log tells of its end"
+            assert released < min(closing)
+            eventually(lambda: model.trial.get("weight"), what="the trial by the second", timeout=60)
+            proxy.heal()
 
 
 @pytest.mark.parametrize("way", ["killed", "stopped", "cut off"])
