@@ -1,4 +1,4 @@
-"""The glue to Kopf: it discovers, watches and wakes. It keeps no state on objects, patches nothing, runs no timers.
+"""The glue to Kopf, which discovers and watches our two kinds. It keeps no state on objects and runs no timers.
 
 Only raw events are handled: they leave no annotation, need no finalizer, and nothing of them is retried, which is the
 queue's work. A handler looks up a key and puts it into the queue; it cannot fail and it never waits.
@@ -14,7 +14,6 @@ import kopf
 from viridian.api.names import GROUP
 from viridian.api.resources import OWN, ApiResource
 from viridian.controller.loop import Loop
-from viridian.controller.watched import CHILDREN, CHILDREN_SELECTOR
 
 PREFIX = f"operator.{GROUP}"
 
@@ -37,8 +36,6 @@ def settings(*, namespaced: bool, selector: str = "") -> kopf.OperatorSettings:
     chosen.watching.chunk_size = 500
     for resource in OWN if selector else ():
         chosen.watching.label_selectors[resource.group, resource.version, resource.plural] = selector
-    for resource in CHILDREN:
-        chosen.watching.label_selectors[resource.group, resource.version, resource.plural] = CHILDREN_SELECTOR
     chosen.queueing.idle_timeout = 1
     chosen.networking.request_timeout = 30
     chosen.networking.connect_timeout = 5
@@ -55,8 +52,6 @@ def handlers(
     registry = kopf.OperatorRegistry()
     for resource in OWN:
         _watch_own(registry, loop, resource)
-    for resource in CHILDREN:
-        _watch_child(registry, loop, resource)
     for name, check in _checks(loop).items():
         _probe(registry, name, check)
 
@@ -86,18 +81,6 @@ def _watch_own(registry: kopf.OperatorRegistry, loop: Loop, resource: ApiResourc
     )
     async def wake(event: kopf.RawEvent, **_: Any) -> None:
         loop.wakes.own(resource.kind, event["object"], deleted=event["type"] == "DELETED")
-
-
-def _watch_child(registry: kopf.OperatorRegistry, loop: Loop, resource: ApiResource) -> None:
-    @kopf.on.event(
-        group=resource.group,
-        version=resource.version,
-        plural=resource.plural,
-        id=f"wake-{resource.plural}",
-        registry=registry,
-    )
-    async def wake(event: kopf.RawEvent, **_: Any) -> None:
-        loop.wakes.child(resource.kind, event["object"], deleted=event["type"] == "DELETED")
 
 
 def _checks(loop: Loop) -> dict[str, Callable[[], str]]:

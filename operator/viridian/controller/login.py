@@ -9,8 +9,8 @@ import aiohttp
 import kopf
 
 from viridian.controller.tracing import trace
+from viridian.ports.api_client import USER_AGENT, OnCall
 from viridian.ports.connection import ApiConnection
-from viridian.ports.kubernetes import USER_AGENT, OnCall
 
 EXPIRES_AFTER = timedelta(minutes=10)
 """The token of a service account is replaced while the pod runs, and Kopf would read it again only after a refusal."""

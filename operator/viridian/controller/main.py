@@ -18,6 +18,7 @@ import kopf
 
 from viridian import __version__
 from viridian.controller import glue, logs, order_key, preflight
+from viridian.controller.child_watches import ChildWatches
 from viridian.controller.config import OperatorConfig, parse
 from viridian.controller.environment import Environment
 from viridian.controller.leadership import Alone, LeaderElector, Leadership, own_identity
@@ -25,13 +26,14 @@ from viridian.controller.login import login
 from viridian.controller.loop import Loop, assemble
 from viridian.controller.server import MetricsServer
 from viridian.controller.telemetry import Telemetry
-from viridian.controller.watched import expected_streams
+from viridian.controller.watched import child_streams, expected_streams
 from viridian.core.election import Timings
 from viridian.core.signature_keys import SignatureKeys
 from viridian.ports.collector import HttpCollector
 from viridian.ports.connection import ApiConnection, ConnectionUnusable
 from viridian.ports.http_sessions import session
 from viridian.ports.kubernetes import KubernetesCluster
+from viridian.ports.kubernetes_watch import KubernetesWatch
 from viridian.ports.lease import KubernetesLease
 from viridian.ports.mlflow import MlflowRegistry
 from viridian.ports.mlflow_api import Credentials
@@ -118,7 +120,16 @@ async def _work(
             resync=config.resync,
             expected_watches=expected_streams(config.namespaces),
         )
-        await _run_kopf(config, connection, loop)
+        async with KubernetesWatch(connection, on_call=telemetry.called) as watch:
+            children = ChildWatches(
+                watch,
+                child_streams(config.namespaces),
+                listener=loop.wakes,
+                stands=loop.health.watches.add,
+                missed=loop.listed,
+                random=ports.random,
+            )
+            await _run_kopf(config, connection, loop, children)
 
 
 async def _leadership(config: OperatorConfig, cluster: KubernetesCluster) -> Leadership:
@@ -135,12 +146,15 @@ def _on_signals(act: Callable[[], object]) -> None:
         loop.add_signal_handler(number, act)
 
 
-async def _run_kopf(config: OperatorConfig, connection: ApiConnection, loop: Loop) -> None:
+async def _run_kopf(config: OperatorConfig, connection: ApiConnection, loop: Loop, children: ChildWatches) -> None:
     server = MetricsServer(config.metrics_port, metrics=loop.telemetry.exposition, unready=loop.health.unready)
     stop_requested = asyncio.Event()
     last_resort: list[asyncio.TimerHandle] = []
 
     async def start() -> None:
+        # In this order no change of a child is between what a pass has read and what a watch tells.
+        loop.tasks += children.start()
+        await children.until_all_stand()
         loop.start(config.workers)
         await server.start()
 

@@ -1,20 +1,45 @@
-"""What is watched: our two kinds, and our own children, chosen by label on the server's side."""
+"""What is watched: our two kinds, and our own children, chosen by label on the server's side.
+
+Of children metadata is enough, since an event only wakes those that read the child. The objects of stages, and pods of
+runs, are watched whole: they may be deleted the moment they have ended, and then the watch alone has their result.
+"""
 
 from __future__ import annotations
 
-from viridian.api.child_kinds import CHILD_KINDS
-from viridian.api.names import MANAGED_BY, MANAGED_BY_LABEL
-from viridian.api.resources import OWN
-from viridian.controller.tracing import stream_name
+from collections.abc import Iterator, Mapping
+from typing import Final
 
-CHILDREN = tuple(row.resource for row in CHILD_KINDS)
-CHILDREN_SELECTOR = f"{MANAGED_BY_LABEL}={MANAGED_BY}"
+from viridian.api.child_kinds import CHILD_KINDS
+from viridian.api.names import MANAGED_BY, MANAGED_BY_LABEL, RUN_LABEL
+from viridian.api.resources import OWN, ApiResource
+from viridian.controller.tracing import stream_name
+from viridian.ports.watch import Watched
+from viridian.retraining.stages.stage_table import STAGE_KINDS
+
+CHILDREN: Final = tuple(row.resource for row in CHILD_KINDS)
+CHILDREN_SELECTOR: Final = f"{MANAGED_BY_LABEL}={MANAGED_BY}"
+
+
+def child_streams(namespaces: tuple[str, ...]) -> Mapping[str, Watched]:
+    """The watches of children, by the name that readiness has for them. No object is in two of them."""
+    return {
+        stream_name(f"{resource.plural}{part}", namespace): Watched(resource, namespace, selector, whole)
+        for resource in CHILDREN
+        for namespace in (namespaces or (None,))
+        for part, selector, whole in _parts(resource)
+    }
 
 
 def expected_streams(namespaces: tuple[str, ...]) -> frozenset[str]:
     """The watches that must stand before the operator is ready."""
-    return frozenset(
-        stream_name(resource.plural, namespace)
-        for resource in (*OWN, *CHILDREN)
-        for namespace in (namespaces or (None,))
-    )
+    own = {stream_name(resource.plural, namespace) for resource in OWN for namespace in (namespaces or (None,))}
+    return frozenset(own | child_streams(namespaces).keys())
+
+
+def _parts(resource: ApiResource) -> Iterator[tuple[str, str, bool]]:
+    """Into which watches a kind is divided: the end of its name, the selector, and whether it is watched whole."""
+    if resource.kind == "Pod":
+        yield "", f"{CHILDREN_SELECTOR},!{RUN_LABEL}", False
+        yield " of runs", f"{CHILDREN_SELECTOR},{RUN_LABEL}", True
+    else:
+        yield "", CHILDREN_SELECTOR, resource.kind in STAGE_KINDS

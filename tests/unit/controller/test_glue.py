@@ -1,4 +1,4 @@
-"""Kopf discovers, watches and wakes; of its traps (facts about 1.45), those that the source can show."""
+"""Kopf discovers and watches our two kinds; of its traps (facts about 1.45), those that the source can show."""
 
 from __future__ import annotations
 
@@ -27,7 +27,6 @@ from viridian.controller.health import Health, Unhealthy
 from viridian.controller.keys import Key
 from viridian.controller.loop import Loop, assemble
 from viridian.controller.telemetry import Telemetry
-from viridian.controller.watched import CHILDREN
 from viridian.rollout.input import OperatorSettings
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -59,7 +58,7 @@ async def _no_login() -> kopf.AiohttpSession:
 async def test_all_that_is_registered_are_raw_events() -> None:
     registry = glue.handlers(assembled(), login=_no_login, start=_nothing, stop=_nothing)
     watched = {handler.selector.plural for handler in registry._watching.get_all_handlers() if handler.selector}
-    assert watched == {resource.plural for resource in (*OWN, *CHILDREN)}
+    assert watched == {resource.plural for resource in OWN}
     for others in (registry._changing, registry._spawning, registry._indexing, registry._webhooks):
         assert list(others.get_all_handlers()) == []
 
@@ -69,9 +68,9 @@ async def test_an_event_becomes_a_key_in_the_queue() -> None:
     registry = glue.handlers(loop, login=_no_login, start=_nothing, stop=_nothing)
     handlers: dict[str, Any] = {handler.id: handler.fn for handler in registry._watching.get_all_handlers()}
     model = {"metadata": {"name": "churn", "namespace": "ml", "uid": "1"}}
-    child = {"metadata": {"name": "x", "namespace": "ml", "labels": {"viridian.dev/retrain-policy": "weekly"}}}
+    policy = {"metadata": {"name": "weekly", "namespace": "ml", "uid": "2"}}
     await handlers["wake-modeldeployments"](event={"type": None, "object": model})
-    await handlers["wake-jobs"](event={"type": "ADDED", "object": child})
+    await handlers["wake-retrainpolicies"](event={"type": "ADDED", "object": policy})
     assert loop.known() == {Key("ModelDeployment", "ml", "churn"), Key("RetrainPolicy", "ml", "weekly")}
 
 
@@ -89,8 +88,7 @@ def test_the_settings_are_those_that_were_chosen(namespaced: bool) -> None:
         "a short list turns outages into exits"
     )
     assert chosen.queueing.worker_limit is None
-    assert len(watching.label_selectors) == len(CHILDREN)
-    assert set(watching.label_selectors.values()) == {"app.kubernetes.io/managed-by=viridian"}
+    assert dict(watching.label_selectors) == {}
     chosen.execution.executor.shutdown()
     default.execution.executor.shutdown()
 
@@ -163,7 +161,7 @@ def test_handlers_return_nothing_that_kopf_would_write() -> None:
     """What an event handler returns would be patched into the status."""
     tree = ast.parse(GLUE.read_text())
     wakes = [node for node in ast.walk(tree) if isinstance(node, ast.AsyncFunctionDef) and node.name == "wake"]
-    assert len(wakes) == 2
+    assert len(wakes) == 1
     for wake in wakes:
         assert not [node for node in ast.walk(wake) if isinstance(node, ast.Return | ast.Await)]
 

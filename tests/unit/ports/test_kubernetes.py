@@ -13,7 +13,7 @@ import pytest
 
 from tests.support.scripted_api import Answer, HangUp, ScriptedApi, Silence, scripted_api
 from viridian import __version__
-from viridian.ports import kubernetes
+from viridian.ports import api_client
 from viridian.ports.cluster import ClusterConflict, ClusterRefused, ClusterUnavailable, Object, ObjectRef
 from viridian.ports.connection import ApiConnection
 from viridian.ports.kubernetes import KubernetesCluster
@@ -311,7 +311,7 @@ def bearer(headers: Mapping[str, str]) -> str:
 async def test_an_answer_without_an_end_is_not_read_to_it(
     api: ScriptedApi, cluster: KubernetesCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kubernetes, "MAX_BYTES", 1000)
+    monkeypatch.setattr(api_client, "MAX_BYTES", 1000)
     api.answer(Answer(200, {**DEPLOYMENT, "more": "x" * 2000}))
     with pytest.raises(ClusterUnavailable, match="Deployment churn-blue: the API server's answer was not read"):
         await cluster.get(BLUE)
