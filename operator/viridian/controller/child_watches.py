@@ -26,7 +26,7 @@ START_SECONDS: Final = 10.0
 """How long work waits for the watches to stand. A look at all objects makes up for one that stands later."""
 
 
-class Listener(Protocol):
+class ChildListener(Protocol):
     """What changes are passed to."""
 
     def child(self, kind: str, manifest: Mapping[str, Any], *, deleted: bool) -> None:
@@ -55,7 +55,7 @@ class ChildWatches:
         watch: Watch,
         streams: Mapping[str, Watched],
         *,
-        listener: Listener,
+        listener: ChildListener,
         stands: Callable[[str], None],
         missed: Callable[[str], None],
         random: Callable[[], float],

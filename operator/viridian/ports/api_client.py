@@ -129,6 +129,9 @@ class ApiClient:
             async with aclosing(_lines(call, response)) as lines:
                 yield lines
         finally:
+            # Without TLS's farewell, which would go on after the client was closed.
+            if response.connection is not None and response.connection.transport is not None:
+                response.connection.transport.abort()
             response.close()
 
     async def _send_once(self, call: ApiCall) -> ApiResponse:

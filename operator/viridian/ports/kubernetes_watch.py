@@ -13,7 +13,7 @@ from viridian.ports.api_client import JSON, ApiCall, ApiClient, OnCall, decoded
 from viridian.ports.api_responses import failure
 from viridian.ports.cluster import ClusterRefused, ClusterUnavailable
 from viridian.ports.connection import ApiConnection
-from viridian.ports.watch import Change, Watched
+from viridian.ports.watch import ObjectChange, Watched
 
 SERVER_SECONDS: Final = 300
 """After which the server ends a watch, and another one goes on from there."""
@@ -82,7 +82,7 @@ class KubernetesWatch:
         return str(version)
 
     @asynccontextmanager
-    async def changes(self, watched: Watched, since: str) -> AsyncIterator[AsyncGenerator[Change]]:
+    async def changes(self, watched: Watched, since: str) -> AsyncIterator[AsyncGenerator[ObjectChange]]:
         parameters = {
             "watch": "true",
             "allowWatchBookmarks": "true",
@@ -98,7 +98,7 @@ class KubernetesWatch:
             yield changes
 
 
-async def _changes(call: ApiCall, watched: Watched, lines: AsyncIterator[bytes]) -> AsyncGenerator[Change]:
+async def _changes(call: ApiCall, watched: Watched, lines: AsyncIterator[bytes]) -> AsyncGenerator[ObjectChange]:
     async for line in lines:
         try:
             change = _change(call, watched, line)
@@ -107,15 +107,15 @@ async def _changes(call: ApiCall, watched: Watched, lines: AsyncIterator[bytes])
         yield change
 
 
-def _change(call: ApiCall, watched: Watched, line: bytes) -> Change:
+def _change(call: ApiCall, watched: Watched, line: bytes) -> ObjectChange:
     event = _line.decode(line)
     if event.type == "BOOKMARK":
-        return Change(_partial.decode(event.object)["metadata"]["resourceVersion"])
+        return ObjectChange(_partial.decode(event.object)["metadata"]["resourceVersion"])
     if event.type not in _CHANGES:
         raise _failed(call, decoded(event.object))
     found: Mapping[str, Any] = (_whole if watched.whole else _partial).decode(event.object)
     named = {"apiVersion": watched.resource.api_version, "kind": watched.resource.kind}
-    return Change(found["metadata"]["resourceVersion"], {**found, **named}, event.type == "DELETED")
+    return ObjectChange(found["metadata"]["resourceVersion"], {**found, **named}, event.type == "DELETED")
 
 
 def _failed(call: ApiCall, status: Any) -> ClusterRefused:

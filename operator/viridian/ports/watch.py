@@ -20,11 +20,11 @@ class Watched:
     selector: str
     """A label selector."""
     whole: bool = False
-    """Whether changes bring the whole object, and not only what `Change.manifest` promises in any case."""
+    """Whether changes bring the whole object, and not only what `ObjectChange.manifest` promises in any case."""
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class ObjectChange:
     """One object appeared, changed or vanished; without a manifest only time has passed."""
 
     version: str
@@ -44,5 +44,5 @@ class Watch(Protocol):
     async def latest_version(self, watched: Watched) -> str:
         """The version of now: a watch from it brings everything that changes from here on."""
 
-    def changes(self, watched: Watched, since: str) -> AbstractAsyncContextManager[AsyncIterator[Change]]:
+    def changes(self, watched: Watched, since: str) -> AbstractAsyncContextManager[AsyncIterator[ObjectChange]]:
         """Entered once the watch stands; every change after that version, until the server ends the stream."""

@@ -16,19 +16,19 @@ from viridian.api.child_kinds import CHILD_KINDS, child_kind
 from viridian.controller.child_watches import LONGEST_PAUSE, START_SECONDS, ChildWatches
 from viridian.controller.watched import child_streams
 from viridian.ports.cluster import ClusterRefused, ClusterUnavailable
-from viridian.ports.watch import Change, Watched
+from viridian.ports.watch import ObjectChange, Watched
 
 NAME = "services"
 SERVICES = Watched(child_kind("Service").resource, None, "a=b")
 LONG = 1e6
 """Seconds that a connection stays open without any change."""
 
-Step = Change | Exception | float
+Step = ObjectChange | Exception | float
 """A change; an end with an error; so many seconds of silence. After the last one the server ends the stream."""
 
 
-def change(version: str, name: str = "churn", *, deleted: bool = False) -> Change:
-    return Change(version, {"kind": "Service", "metadata": {"name": name}}, deleted)
+def change(version: str, name: str = "churn", *, deleted: bool = False) -> ObjectChange:
+    return ObjectChange(version, {"kind": "Service", "metadata": {"name": name}}, deleted)
 
 
 class ScriptedWatch:
@@ -48,7 +48,7 @@ class ScriptedWatch:
         return version
 
     @asynccontextmanager
-    async def changes(self, watched: Watched, since: str) -> AsyncIterator[AsyncGenerator[Change]]:
+    async def changes(self, watched: Watched, since: str) -> AsyncIterator[AsyncGenerator[ObjectChange]]:
         self._note(since)
         steps = self._connections.pop(0) if self._connections else [LONG]
         if steps and isinstance(steps[0], Exception):
@@ -68,11 +68,11 @@ class ScriptedWatch:
         self.asked.append((asyncio.get_running_loop().time(), asked))
 
 
-async def _played(steps: Iterable[Step]) -> AsyncGenerator[Change]:
+async def _played(steps: Iterable[Step]) -> AsyncGenerator[ObjectChange]:
     for step in steps:
         if isinstance(step, Exception):
             raise step
-        if isinstance(step, Change):
+        if isinstance(step, ObjectChange):
             yield step
         else:
             await asyncio.sleep(step)
@@ -118,7 +118,7 @@ async def watching(watch: ScriptedWatch, streams: Mapping[str, Watched] | None =
 
 def test_every_change_is_passed_on_and_a_bookmark_only_moves_the_version() -> None:
     async def main() -> None:
-        watch = ScriptedWatch([change("2"), change("3", deleted=True), Change("9"), 300.0])
+        watch = ScriptedWatch([change("2"), change("3", deleted=True), ObjectChange("9"), 300.0])
         async with watching(watch) as stage:
             await stage.children.until_all_stand()
             await asyncio.sleep(400)

@@ -17,7 +17,7 @@ from viridian.ports import api_client
 from viridian.ports.cluster import ClusterRefused, ClusterUnavailable
 from viridian.ports.connection import ApiConnection
 from viridian.ports.kubernetes_watch import KubernetesWatch
-from viridian.ports.watch import Change, Watched
+from viridian.ports.watch import ObjectChange, Watched
 
 SERVICES = Watched(child_kind("Service").resource, "ml", "a=b,!c")
 PODS = Watched(child_kind("Pod").resource, None, "a=b", whole=True)
@@ -99,22 +99,22 @@ def modified(version: str, **rest: Any) -> bytes:
     return line("MODIFIED", kind="PartialObjectMetadata", metadata={**METADATA, "resourceVersion": version, **rest})
 
 
-async def follow(api: StreamingApi, seen: list[Change], watched: Watched = SERVICES, **flags: Any) -> None:
+async def follow(api: StreamingApi, seen: list[ObjectChange], watched: Watched = SERVICES, **flags: Any) -> None:
     async with KubernetesWatch(ApiConnection(api.url), **flags) as watch, watch.changes(watched, "10") as changes:
         async for change in changes:
             seen.append(change)
 
 
-async def changes(api: StreamingApi, watched: Watched = SERVICES) -> list[Change]:
+async def changes(api: StreamingApi, watched: Watched = SERVICES) -> list[ObjectChange]:
     """All of a stream that ends well."""
-    seen: list[Change] = []
+    seen: list[ObjectChange] = []
     await follow(api, seen, watched)
     return seen
 
 
-async def seen_until(api: StreamingApi, error: type[Exception], match: str, **flags: Any) -> list[Change]:
+async def seen_until(api: StreamingApi, error: type[Exception], match: str, **flags: Any) -> list[ObjectChange]:
     """The changes of a stream that ends with this error."""
-    seen: list[Change] = []
+    seen: list[ObjectChange] = []
     with pytest.raises(error, match=match):
         await follow(api, seen, **flags)
     return seen
@@ -123,7 +123,7 @@ async def seen_until(api: StreamingApi, error: type[Exception], match: str, **fl
 async def test_metadata_alone_is_asked_for_and_only_what_wakes_is_kept() -> None:
     async with served((200, [line("ADDED", kind="PartialObjectMetadata", metadata={**METADATA, **REST})])) as api:
         [change] = await changes(api)
-    assert change == Change("12", {"apiVersion": "v1", "kind": "Service", "metadata": METADATA})
+    assert change == ObjectChange("12", {"apiVersion": "v1", "kind": "Service", "metadata": METADATA})
     [asked] = api.asked
     assert asked.path == "/api/v1/namespaces/ml/services"
     assert "as=PartialObjectMetadata;" in asked.headers["Accept"]
@@ -140,14 +140,14 @@ async def test_whole_objects_come_as_they_are() -> None:
     whole = {"metadata": {**METADATA, **REST}, "status": {"phase": "Succeeded"}}
     async with served((200, [line("DELETED", **whole)])) as api:
         [change] = await changes(api, PODS)
-    assert change == Change("12", {"apiVersion": "v1", "kind": "Pod", **whole}, deleted=True)
+    assert change == ObjectChange("12", {"apiVersion": "v1", "kind": "Pod", **whole}, deleted=True)
     assert (api.asked[0].path, api.asked[0].headers["Accept"]) == ("/api/v1/pods", "application/json")
 
 
 async def test_a_bookmark_is_a_version_without_an_object() -> None:
     bookmark = line("BOOKMARK", kind="PartialObjectMetadata", metadata={"resourceVersion": "40"})
     async with served((200, [bookmark])) as api:
-        assert await changes(api) == [Change("40")]
+        assert await changes(api) == [ObjectChange("40")]
 
 
 async def test_lines_are_put_together_however_they_are_cut() -> None:
