@@ -117,7 +117,7 @@ async def test_what_is_made_changed_and_deleted_is_seen(
     made = child(kind, namespace)
     made["metadata"]["ownerReferences"] = [owner(kube, namespace)]
     async with standing(watch, watched, await watch.latest_version(watched)) as changes:
-        kube.create(made)
+        kube.apply(made)
         first = await changes.until(always)
         assert first.manifest is not None
         assert (first.manifest["kind"], first.manifest["apiVersion"]) == (kind, made["apiVersion"])
@@ -126,7 +126,8 @@ async def test_what_is_made_changed_and_deleted_is_seen(
         assert metadata["labels"].items() >= made["metadata"]["labels"].items()
         assert [(one["kind"], one["name"]) for one in metadata["ownerReferences"]] == [(MODEL_DEPLOYMENT, "churn")]
         assert ("spec" in first.manifest) == (watched.whole and "spec" in made)
-        kube.merge(made, {"metadata": {"labels": {"touched": "yes"}}})
+        made["metadata"]["labels"]["touched"] = "yes"
+        kube.apply(made)
         assert not (await changes.until(touched)).deleted
         kube.delete(made)
         assert metadata_of(await changes.until(deleted))["name"] == made["metadata"]["name"]
@@ -146,7 +147,10 @@ async def test_what_is_deleted_while_no_connection_stands_is_told_by_the_next(
         assert metadata_of(await changes.until(deleted))["name"] == made["metadata"]["name"]
 
 
-async def test_a_version_that_is_too_old_is_refused(watch: KubernetesWatch, kube: Kube, namespace: str) -> None:
+async def test_a_version_that_is_too_old_is_refused(
+    control_plane: ControlPlane, watch: KubernetesWatch, namespace: str
+) -> None:
+    control_plane.restart_apiserver()  # it remembers no version from before its start
     watched = stream("services", namespace)
     with pytest.raises(ClusterRefused, match="too old resource version"):
         async with standing(watch, watched, "1") as changes:
