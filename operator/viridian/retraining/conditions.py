@@ -111,5 +111,5 @@ def _paused(state: RetrainingState, quality: DataQuality) -> Finding:
     if state.spec.suspend:
         return Finding(kind, Truth.TRUE, reasons.SUSPENDED, "spec.suspend is true")
     if quality.paused:
-        return Finding(kind, Truth.TRUE, reasons.DATA_QUALITY_FAILED, "schedules wait for better data")
+        return Finding(kind, Truth.TRUE, reasons.DATA_QUALITY_FAILED, "no schedule starts a run with this data")
     return Finding(kind, Truth.FALSE, reasons.NOT_PAUSED, "schedules start runs")

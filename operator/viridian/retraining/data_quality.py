@@ -65,7 +65,7 @@ def _changed(run: Run) -> DataQuality:
     return DataQuality(
         truth=Truth.UNKNOWN,
         reason=reasons.DATA_CHANGED,
-        message=f"spec.data was changed after run {run.id} found the data not good enough; the next run will tell",
+        message=f"spec.data was changed after run {run.id} found the data not good enough; the next run checks it",
         bad_since=run.finished_at,
         source=run,
     )

@@ -28,10 +28,10 @@ _WAITING = {
 }
 
 _HEALTH = {
-    CanaryVerdict.PASS: (Truth.TRUE, reasons.HEALTHY, "{metrics} keep their bounds"),
-    CanaryVerdict.BREACH: (Truth.FALSE, reasons.BREACHED, "{metrics} beyond the bound"),
+    CanaryVerdict.PASS: (Truth.TRUE, reasons.HEALTHY, "within the bounds: {metrics}"),
+    CanaryVerdict.BREACH: (Truth.FALSE, reasons.BREACHED, "beyond the bound: {metrics}"),
     CanaryVerdict.NO_DATA: (Truth.UNKNOWN, reasons.NO_DATA, "too few samples of {metrics}"),
-    CanaryVerdict.PROVIDER_ERROR: (Truth.UNKNOWN, reasons.PROVIDER_ERROR, "{metrics} cannot be read from the pods"),
+    CanaryVerdict.PROVIDER_ERROR: (Truth.UNKNOWN, reasons.PROVIDER_ERROR, "the pods cannot be read for {metrics}"),
 }
 
 
@@ -89,8 +89,8 @@ def _ready(state: RolloutState, decision: RolloutDecision) -> Finding:
         reason = decision.reason if held or decision.reason in _WAITING else reasons.ROLLING_OUT
         waiting = f", waiting for {awaited}" if awaited and decision.reason in _WAITING else held
         tried = state.version_of(decision.challenger)
-        both = f"{shown} serves; {tried} is on its way"
-        alone = f"{tried} serves alone; no pod of {shown} is ready"
+        both = f"{shown} serves; {tried} is being rolled out"
+        alone = f"{tried} serves; no pod of {shown} is ready"
         who = both if slot_state is not None and slot_state.serves else alone
         return Finding(reasons.READY, Truth.TRUE, reason, f"{who}{waiting}{_trouble(state, traffic)}")
     reason = decision.reason if decision.reason in (*_WAITING, reasons.PROBATION) else reasons.SERVING
@@ -143,8 +143,8 @@ def _model_resolved(state: RolloutState) -> Finding:
     required = state.inputs.settings.requires_signature(state.inputs.namespace)
     if model.digest is None and not required and (signature is None or not signature.required):
         message = (
-            f"{name}{model.shown}, which nobody verifies: it has no digest, so whatever lies at its address is served; "
-            f"bundle it with viridian.training, which sets the tag {TAG_DIGEST}, or ask for a signature"
+            f"{name}{model.shown} is not verified: it has no digest, so the pods serve whatever lies at its address; "
+            f"bundle it with viridian.training, which sets the tag {TAG_DIGEST}, or require a signature"
         )
         return Finding(reasons.MODEL_RESOLVED, Truth.TRUE, reasons.UNVERIFIED, message)
     return Finding(reasons.MODEL_RESOLVED, Truth.TRUE, reasons.RESOLVED, f"{name}{model.shown}")
@@ -163,7 +163,7 @@ def _reconciling(state: RolloutState, decision: RolloutDecision) -> Iterable[Fin
     obstacles, awaited, wait = state.inputs.obstacles, state.awaited, decision.wait
     if needs_a_person(state, decision) is not None or refusal(obstacles) is not None:
         return
-    waiting = f"waiting for {awaited_calmly(state, wait)}" if wait is not None else "on its way"
+    waiting = f"waiting for {awaited_calmly(state, wait)}" if wait is not None else "the rollout goes on"
     paused = decision.reason in (reasons.PAUSED, reasons.SCALING, reasons.PROBATION) and wait is not None
     if (delayed := outage(obstacles)) is not None:
         yield Finding(reasons.RECONCILING, Truth.TRUE, *delayed)
@@ -223,7 +223,7 @@ def _rollback_ready(state: RolloutState, decision: RolloutDecision) -> Finding:
         return Finding(reasons.ROLLBACK_READY, Truth.FALSE, reasons.NO_FALLBACK, message)
     shown, slot_state = state.version_of(revision), state.slot(slot)
     if state.spec.fallback.replicas == 0 and (slot_state is None or slot_state.replicas == 0):
-        message = f"{shown} is known, but spec.fallback.replicas is 0"
+        message = f"{shown} has no pods, since spec.fallback.replicas is 0"
         return Finding(reasons.ROLLBACK_READY, Truth.FALSE, reasons.NO_FALLBACK, message)
     if state.serves(slot, revision):
         return Finding(reasons.ROLLBACK_READY, Truth.TRUE, reasons.FALLBACK_READY, f"{shown} is warm in {slot}")

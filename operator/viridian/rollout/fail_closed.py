@@ -28,7 +28,7 @@ def give_back(inputs: RolloutInput, now: datetime, why: str) -> Plan | None:
         return None
     revision = traffic.trial.revision
     message = (
-        f"nobody can judge it: {why}. The operator's log names the mistake; once that is mended, annotate "
+        f"the operator cannot judge it: {why}. Its log names the mistake; once that is fixed, annotate "
         f"viridian.dev/retry={revision}"
     )
     lost = Reverted(revision, reasons.REJECTED, reasons.DECISION_FAILED, message, now)

@@ -30,16 +30,16 @@ _AWAITED: Final = {
     WaitKind.FIRST_READINGS: "the first requests to count",
     WaitKind.FIRST_ANSWERS: "the first answers",
     WaitKind.NEXT_LOOK: "the next look",
-    WaitKind.SAMPLES: "{detail}; held",
-    WaitKind.METRICS_SOURCE: "{detail}; held",
-    WaitKind.BREACH_HELD: "{detail}; held, since onBreach is Hold",
+    WaitKind.SAMPLES: "{detail}; the challenger is held",
+    WaitKind.METRICS_SOURCE: "{detail}; the challenger is held",
+    WaitKind.BREACH_HELD: "{detail}; the challenger is held, since onBreach is Hold",
     WaitKind.APPROVAL: f"annotation {APPROVE_ANNOTATION}={{value}}{{why}}; end the value in # and your user name",
     WaitKind.STEP_DURATION: "{remaining} of {detail}",
     WaitKind.STEP_REQUESTS: "{have} of {need} requests",
     WaitKind.PROBATION_END: "the end of the probation of {revision}{until}, before {other} is deployed",
     WaitKind.NEW_REVISION: "{revision} was rejected {detail}",
     WaitKind.RETRY_RECORDED: "the retry to be recorded",
-    WaitKind.FORMER_CHAMPION: "a former champion: a rollback was asked for",
+    WaitKind.FORMER_CHAMPION: "a former champion to roll back to",
     WaitKind.FALLBACK_FOR_BREACH: "{detail}, but {revision} is not ready to take over",
     WaitKind.FALLBACK_FOR_ROLLBACK: "{revision} to be ready for the rollback",
     WaitKind.CHAMPION_TO_TAKE_OVER: "{revision} to be ready to take over{then}",
@@ -86,7 +86,7 @@ def awaited_calmly(names: Names, wait: Wait) -> str:
 
 def changed(names: Names, change: Change) -> str:
     """What was changed, and why."""
-    desired = f"{names.version_of(change.other)} is wanted now" if change.other else "it is not wanted any more"
+    desired = f"{names.version_of(change.other)} is desired now" if change.other else "it is not desired any more"
     return _CHANGED[change.kind].format(
         revision=names.version_of(change.revision),
         other=names.version_of(change.other),

@@ -172,7 +172,7 @@ class SlotState:
             name = self.deployment["metadata"]["name"]
             yield Impediment(
                 f"{self.replicas - there} of {self.replicas} pods of the Deployment {name} have not been created; "
-                "a quota, an admission policy or a controller manager that is away may be why, its events tell",
+                "its events show whether a quota, an admission policy or the controller manager is the reason",
                 since=since,
             )
 

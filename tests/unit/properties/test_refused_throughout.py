@@ -259,7 +259,7 @@ class TestInMidTrial:
 
     @by_fault
     def test_an_edit_of_the_spec_is_answered(self, fault: Fault) -> None:
-        """Version 3 is wanted now; its Deployment would take the place of version 2."""
+        """Version 3 is desired now; its Deployment would take the place of version 2."""
         with self.trial() as churn:
             EDITS.stand(churn, fault)
             churn.publish()

@@ -98,7 +98,7 @@ class TestHeld:
         shown = trial_world(FIRST_STEP, errors=150, whole=with_metrics(onBreach="Hold"))
         (said,) = told_by_conditions(shown)
         assert said[0] == reasons.EVENT_BREACHED
-        assert said[1].endswith("is on its way, held: error-rate beyond the bound")
+        assert said[1].endswith("is being rolled out, held: beyond the bound: error-rate")
         assert condition(decide(shown, NOW), "Ready") == ("True", reasons.BREACHED)
 
     @pytest.mark.parametrize(("seconds", "told"), [(59, False), (61, True)])
