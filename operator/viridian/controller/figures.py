@@ -30,7 +30,7 @@ _RUN_ACTIVE: Final = "viridian_run_active"
 
 
 @dataclass(frozen=True, slots=True)
-class _Part:
+class _ShownPart:
     """What a scrape shows of one reconciler's part of a status, as text, and what the next one is compared with."""
 
     conditions: bytes
@@ -46,7 +46,7 @@ class _Part:
 class _Observed:
     """What was observed of one object so far."""
 
-    parts: dict[str, _Part] = field(default_factory=dict)
+    parts: dict[str, _ShownPart] = field(default_factory=dict)
     """By reconciler."""
     rollbacks: int = 0
     runs: dict[str, int] = field(default_factory=dict)
@@ -103,7 +103,7 @@ class Figures:
         if rollback.get("breachAt") or rollback.get("seconds"):
             self._reverts.observe(float(rollback.get("seconds") or 0.0))
 
-    def _texts(self, shown: Callable[[_Part], bytes]) -> Iterator[bytes]:
+    def _texts(self, shown: Callable[[_ShownPart], bytes]) -> Iterator[bytes]:
         return (shown(part) for observed in list(self._observed.values()) for part in observed.parts.values())
 
     def _of(self, kind: str) -> Iterator[tuple[Key, _Observed]]:
@@ -123,8 +123,8 @@ class Figures:
             yield line(_RUN_ACTIVE, _labels(key), any(part.has_active_run for part in observed.parts.values()))
 
 
-def _part(key: Key, status: Status) -> _Part:
-    return _Part(
+def _part(key: Key, status: Status) -> _ShownPart:
+    return _ShownPart(
         conditions=_conditions(key, status),
         weights=_weights(key, status),
         verdicts=_verdicts(key, status),

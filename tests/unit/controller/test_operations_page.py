@@ -6,14 +6,23 @@ import re
 from pathlib import Path
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
+from tests.unit.controller.world import KEY
+from viridian.api.monitoring import Action, Drift
+from viridian.api.names import RETRAIN_POLICY
 from viridian.api.resources import OWN
 from viridian.controller.backoff import Backoff
 from viridian.controller.config import argument_parser
 from viridian.controller.keys import Key
 from viridian.controller.queue import Ending, Settled, WorkQueue
+from viridian.controller.reconcile import PassResult
 from viridian.controller.telemetry import Telemetry
 from viridian.controller.watched import CHILDREN
+from viridian.core.urgency import Urgency
+from viridian.judgement.figures import Figure, MonitorVerdict
+from viridian.monitoring.evaluate import FeatureSummary, MonitoringReport, MonitorResult
+from viridian.monitoring.windows import Calendar
 
 PAGE = (Path(__file__).resolve().parents[3] / "docs" / "operations.md").read_text()
 ROW = re.compile(r"^\| ((?:`(?:workqueue|viridian)_\w+`(?:, )?)+) \| ([a-z, ]*?) ?\|", re.MULTILINE)
@@ -22,6 +31,28 @@ EXPR = re.compile(r"^  expr: (.+)$", re.MULTILINE)
 SELECTOR = re.compile(r"\b((?:workqueue|viridian)_\w+)(?:\{([^}]*)\})?")
 LABEL = re.compile(r"(\w+)[=!]")
 GROUPING = re.compile(r"\b(?:by|on) ?\(([a-z, ]+)\)")
+
+POLICY = Key(RETRAIN_POLICY, "default", "weekly")
+FIGURE = Figure(
+    measure="Missing",
+    feature="age",
+    verdict=MonitorVerdict.QUIET,
+    sentence="",
+    value=0.1,
+    bound=0.1,
+    threshold=0.1,
+    reference=0.1,
+    samples=1,
+)
+RESULT = MonitorResult(
+    name="gaps", source=Drift(), action=Action.REVIEW, verdict=MonitorVerdict.QUIET, sentence="", figures=(FIGURE,)
+)
+REPORT = MonitoringReport(
+    revision="a",
+    calendar=Calendar(seconds=60.0, season=60.0, maturity=0.0, end=60.0, lag=0.0),
+    results=(RESULT,),
+    current={"age": FeatureSummary(0.1, 0.1, 0.1)},
+)
 
 
 def test_every_flag_and_its_variable() -> None:
@@ -60,22 +91,38 @@ def test_the_alert_of_a_full_queue_adds_up_its_lanes() -> None:
 
 def metrics() -> dict[str, set[str]]:
     """The operator's own metrics, by the names that Prometheus stores, and the labels of each."""
+    families = text_string_to_metric_families(b"".join(with_a_series_of_each().exposition()).decode())
+    return {
+        f"{family.name}_total" if family.type == "counter" else family.name: {
+            label for sample in family.samples for label in sample.labels if label != "le"
+        }
+        for family in families
+        if not family.name.startswith("process_")
+    }
 
+
+def with_a_series_of_each() -> Telemetry:
     async def handle(key: Key) -> Ending:
         return Settled()
 
     telemetry = Telemetry()
-    observer = telemetry.of("rollout", "ModelDeployment")
-    telemetry.watch_queue("rollout", WorkQueue(handle, backoff=Backoff(lambda: 0.5), observer=observer))
+    rollout, retraining = telemetry.of("rollout", KEY.kind), telemetry.of("retraining", POLICY.kind)
+    telemetry.watch_queue("rollout", WorkQueue(handle, backoff=Backoff(lambda: 0.5), observer=rollout))
     telemetry.watch_lag(lambda: 0.0)
     telemetry.watch_leader(lambda: True)
-    found: dict[str, set[str]] = {}
-    for collector in telemetry.registry._collector_to_names:
-        for family in collector.collect():
-            # A metric without a series has no sample that would show its labels.
-            labels = getattr(collector, "_labelnames", ()) or getattr(family, "_labelnames", ())
-            found[f"{family.name}_total" if family.type == "counter" else family.name] = set(labels)
-    return {name: labels for name, labels in found.items() if not name.startswith("process_")}
+    telemetry.called("get", "pods", "200", 0.1)
+    rollout.added()
+    rollout.retried()
+    rollout.waited(0.1, Urgency.IDLE)
+    rollout.worked(0.1)
+    rollout.reconciled(KEY, PassResult.CHANGED, 0.1)
+    metric = {"name": "error-rate", "verdict": "Pass"}
+    conditions = [{"type": "Ready", "status": "True"}]
+    rollout.seen(KEY, {"champion": {}, "challenger": {"metrics": [metric]}, "conditions": conditions})
+    for run in ("a", "b"):
+        retraining.seen(POLICY, {"lastRun": {"id": run, "outcome": "HandedOver"}})
+    telemetry.monitoring.judged(KEY, REPORT)
+    return telemetry
 
 
 @pytest.mark.parametrize("resource", [*OWN, *CHILDREN], ids=lambda resource: resource.plural)
