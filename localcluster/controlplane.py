@@ -60,6 +60,13 @@ class ControlPlane:
         """The API server's address, for example ``https://127.0.0.1:40123``; it stays the same over restarts."""
         return self.layout.server
 
+    def pid(self, name: str) -> int:
+        """Of a running program, such as `kube-apiserver`."""
+        process = _roll(self.layout.root).get(name)
+        if process is None:
+            raise LocalClusterError(f"{name} is not running")
+        return process.pid
+
     @property
     def layout(self) -> Layout:
         if self._layout is None:

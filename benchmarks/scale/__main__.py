@@ -3,27 +3,30 @@
 Real are the API server with etcd and the controller manager, MLflow and the operator; only kubelets have a stand-in,
 which makes every pod ready at once. All models follow an alias of a registered model of their own. Measured are
 
-* the time from the operator's start until every model is ready,
-* what the operator costs at rest: CPU, memory, calls of the API server and of MLflow,
+* the time from the operator's start until every model is ready, and what that takes: passes, calls and processor time,
+* what the operator costs at rest: CPU, memory, calls of the API server and of MLflow, and a scrape of its metrics,
 * the time from its restart until nothing waits any more, and
 * the reaction to one challenger that breaches: alone, among the others at rest, and while all of them are looked at.
+
+Two cores share all of it, so what the operator costs stands beside what the others do.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import pstats
+import statistics
 import sys
 import tempfile
 import time
-from collections import Counter
-from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.scale import registry, world
 from benchmarks.scale.api import Api, api
+from benchmarks.scale.cost import Cost, Scrape, report
 from benchmarks.scale.ready_pods import ready_pods
 from benchmarks.scale.trial import NAMESPACE, Trial
 from benchmarks.spread import spread
@@ -35,63 +38,29 @@ from tests.support.mlflow_server import MlflowServer, mlflow_server
 from tests.support.operator_process import OperatorProcess
 from viridian.api import crd
 
-READY_SECONDS = 3600.0
-SETTLED_SECONDS = 1800.0
-
-
-@dataclass(frozen=True)
-class Cost:
-    """What the operator has used since its start."""
-
-    at: float
-    cpu: float
-    resident: float
-    calls: Mapping[str, float]
-    mlflow: int
-
-    @staticmethod
-    def of(operator: OperatorProcess, mlflow: MlflowServer) -> Cost:
-        metrics = operator.metrics()
-        calls: Counter[str] = Counter()
-        for (name, labels), value in metrics.items():
-            if name == "viridian_api_requests_total":
-                calls[dict(labels)["verb"]] += int(value)
-        plain = {name: value for (name, _), value in metrics.items()}
-        return Cost(
-            at=time.monotonic(),
-            cpu=plain["process_cpu_seconds_total"],
-            resident=plain["process_resident_memory_bytes"] / 2**20,
-            calls=calls,
-            mlflow=registry.calls(mlflow),
-        )
-
-
-def report_rest(before: Cost, after: Cost) -> None:
-    seconds = after.at - before.at
-    calls = {verb: after.calls[verb] - before.calls.get(verb, 0) for verb in after.calls}
-    by_verb = ", ".join(f"{verb} {number / seconds:.2f}" for verb, number in sorted(calls.items()) if number)
-    print(f"at rest for {seconds:.0f} s:")
-    print(f"  CPU: {100 * (after.cpu - before.cpu) / seconds:.1f} % of a core")
-    print(f"  memory: {after.resident:.0f} MB")
-    print(f"  API calls a second: {by_verb or 'none'}")
-    print(f"  MLflow calls a second: {(after.mlflow - before.mlflow) / seconds:.2f}", flush=True)
+READY_SECONDS = 1800.0
+SETTLED_SECONDS = 900.0
+PROGRAMS = ("kube-apiserver", "etcd", "kube-controller-manager")
+PROFILED = 45
+"""Functions of a profile that are printed."""
 
 
 async def settled(operator: OperatorProcess, objects: int) -> float:
-    """Seconds until every object was looked at and nothing has waited for two seconds."""
+    """Seconds until every object was looked at, by a pass or by a sweep, and nothing has waited for two seconds."""
     began, quiet_since = time.monotonic(), None
     while time.monotonic() - began < SETTLED_SECONDS:
-        passes = await asyncio.to_thread(operator.total, "viridian_reconciles_total")
-        waiting = await asyncio.to_thread(operator.total, "workqueue_depth")
-        working = await asyncio.to_thread(operator.total, "workqueue_unfinished_work_seconds")
+        scrape = await asyncio.to_thread(Scrape.of, operator)
+        looks = scrape.total("viridian_reconciles_total") + scrape.total("viridian_sweep_looks_total")
+        busy = scrape.total("workqueue_depth") + scrape.total("workqueue_unfinished_work_seconds")
+        swept = "viridian_sweeps_total" not in scrape.own or scrape.total("viridian_sweeps_total")
         now = time.monotonic()
-        if passes < objects or waiting or working:
+        if looks < objects or busy or not swept:
             quiet_since = None
         elif quiet_since is None:
             quiet_since = now
         elif now - quiet_since >= 2:
             return quiet_since - began
-        await asyncio.sleep(0.25)
+        await asyncio.sleep(max(0.25, 10 * scrape.seconds))
     raise RuntimeError(f"not settled within {SETTLED_SECONDS:g} s")
 
 
@@ -105,8 +74,17 @@ class Bench:
     mlflow: MlflowServer
     folder: Path
 
+    profile: Path | None
+
     def operator(self) -> OperatorProcess:
-        return OperatorProcess(self.plane.kubeconfig, self.folder, f"--mlflow-uri={self.mlflow.url}")
+        return OperatorProcess(
+            self.plane.kubeconfig, self.folder, f"--mlflow-uri={self.mlflow.url}", profile=self.profile
+        )
+
+    def cost(self, operator: OperatorProcess) -> Cost:
+        programs = {name: self.plane.pid(name) for name in PROGRAMS}
+        programs |= {"mlflow": self.mlflow.process.pid}
+        return Cost.of(operator, programs, lambda: registry.calls(self.mlflow))
 
 
 async def measure(bench: Bench, chosen: argparse.Namespace) -> None:
@@ -116,50 +94,80 @@ async def measure(bench: Bench, chosen: argparse.Namespace) -> None:
         with bench.operator() as operator:
             await asyncio.to_thread(operator.until_ready)
             await asyncio.to_thread(trial.prepare)
-            await react(trial, chosen.trials, "alone")
+            alone = await react(trial, chosen.trials, "alone")
             operator.stop()
         registry.fill(bench.mlflow, models)
         began = time.monotonic()
         await world.fill(bench.api, models, chosen.policies)
-        print(f"{chosen.models} models and {chosen.policies} policies created in {time.monotonic() - began:.0f} s")
+        say(f"{chosen.models} models and {chosen.policies} policies created in {time.monotonic() - began:.0f} s")
         objects = chosen.models + chosen.policies + 1
         async with ready_pods(bench.api, but_in=NAMESPACE), world.readiness(bench.api) as readiness:
             with bench.operator() as operator:
-                began = time.monotonic()
-                whole = asyncio.create_task(readiness.until(chosen.models + 1, READY_SECONDS))
-                while not whole.done():
-                    await asyncio.wait([whole], timeout=30)
-                    print(f"  {time.monotonic() - began:.0f} s: {len(readiness.ready)} ready", flush=True)
-                if not whole.result():
-                    raise RuntimeError(f"only {len(readiness.ready)} of {chosen.models + 1} are ready")
-                before = Cost.of(operator, bench.mlflow)
-                print(f"all ready: {time.monotonic() - began:.0f} s, with {before.cpu:.0f} s of the operator's CPU")
-                print(f"nothing waits: {await settled(operator, objects):.0f} s later", flush=True)
-                await rest(operator, bench, chosen.rest)
-                await react(trial, chosen.trials, "among the others at rest")
+                before = bench.cost(await asyncio.to_thread(operator.until_answering))
+                await all_ready(operator, readiness, chosen.models + 1)
+                report("until all were ready", before, bench.cost(operator), objects)
+                say(f"nothing waits: {await settled(operator, objects):.0f} s later")
+                report("from the start until nothing waited", before, bench.cost(operator), objects)
+                await rest(operator, bench, chosen.rest, objects)
+                await react(trial, chosen.trials, "among the others at rest", alone)
                 operator.stop()
-            with bench.operator() as operator:
-                began = time.monotonic()
-                await asyncio.to_thread(operator.until_ready)
-                ready = time.monotonic() - began
-                print(f"after a restart: ready {ready:.1f} s, nothing waits {await settled(operator, objects):.1f} s")
-                await rest(operator, bench, chosen.rest)
-                operator.stop()
-            with bench.operator() as operator:
-                await asyncio.to_thread(operator.until_ready)
-                await react(trial, 1, "right after a restart")
-                operator.stop()
+        print_profile(bench.profile)
+        await restarted(bench, trial, chosen, objects, alone)
 
 
-async def rest(operator: OperatorProcess, bench: Bench, seconds: float) -> None:
-    before = Cost.of(operator, bench.mlflow)
+async def all_ready(operator: OperatorProcess, readiness: world.Readiness, number: int) -> None:
+    """Print how far it is every half minute, until every model is ready."""
+    began = time.monotonic()
+    whole = asyncio.create_task(readiness.until(number, READY_SECONDS))
+    while not whole.done():
+        await asyncio.wait([whole], timeout=30)
+        say(f"  {time.monotonic() - began:.0f} s: {len(readiness.ready)} ready")
+    if not whole.result():
+        raise RuntimeError(
+            f"only {len(readiness.ready)} of {number} are ready; the log ends:\n{operator.log()[-3000:]}"
+        )
+    say(f"all ready: {time.monotonic() - began:.0f} s")
+
+
+async def restarted(bench: Bench, trial: Trial, chosen: argparse.Namespace, objects: int, alone: list[float]) -> None:
+    """Everything is there already."""
+    with bench.operator() as operator:
+        began, before = time.monotonic(), bench.cost(await asyncio.to_thread(operator.until_answering))
+        await asyncio.to_thread(operator.until_ready)
+        ready = time.monotonic() - began
+        quiet = ready + await settled(operator, objects)
+        say(f"after a restart: ready {ready:.1f} s, nothing waits {quiet:.1f} s")
+        report("since the restart", before, bench.cost(operator), objects)
+        await rest(operator, bench, chosen.rest, objects)
+        operator.stop()
+    with bench.operator() as operator:
+        await asyncio.to_thread(operator.until_ready)
+        await react(trial, 1, "right after a restart", alone)
+        operator.stop()
+
+
+async def rest(operator: OperatorProcess, bench: Bench, seconds: float, objects: int) -> None:
+    before = bench.cost(operator)
     await asyncio.sleep(seconds)
-    report_rest(before, Cost.of(operator, bench.mlflow))
+    report("at rest", before, bench.cost(operator), objects)
 
 
-async def react(trial: Trial, times: int, where: str) -> None:
+async def react(trial: Trial, times: int, where: str, alone: list[float] | None = None) -> list[float]:
     found = [await asyncio.to_thread(trial.seconds) for _ in range(times)]
-    print(f"first failed answer to revert, {where}: {spread(found, 's')}", flush=True)
+    compared = f"; medians differ by {statistics.median(found) - statistics.median(alone):+.2f} s" if alone else ""
+    say(f"first failed answer to revert, {where}: {spread(found, 's')}{compared}")
+    return found
+
+
+def print_profile(profile: Path | None) -> None:
+    """Of the operator that made all models ready."""
+    if profile is not None:
+        pstats.Stats(str(profile)).sort_stats("tottime").print_stats(PROFILED)
+        pstats.Stats(str(profile)).sort_stats("cumulative").print_stats(PROFILED)
+
+
+def say(line: str) -> None:
+    print(line, flush=True)
 
 
 async def run(chosen: argparse.Namespace) -> None:
@@ -172,7 +180,7 @@ async def run(chosen: argparse.Namespace) -> None:
                 install(kube, kind)
             plane.restart_controller_manager()
             opened = await stack.enter_async_context(api(plane.kubeconfig))
-            await measure(Bench(plane, kube, opened, mlflow, Path(folder)), chosen)
+            await measure(Bench(plane, kube, opened, mlflow, Path(folder), chosen.profile), chosen)
 
 
 def main() -> int:
@@ -183,6 +191,7 @@ def main() -> int:
     parser.add_argument("--policies", type=int, default=1000, help="RetrainPolicies, at most as many (default: 1000)")
     parser.add_argument("--rest", type=float, default=120, help="seconds of rest that are watched (default: 120)")
     parser.add_argument("--trials", type=int, default=10, help="how often the bad version is tried (default: 10)")
+    parser.add_argument("--profile", type=Path, help="profile the operator, and write the result here")
     asyncio.run(run(parser.parse_args()))
     return 0
 

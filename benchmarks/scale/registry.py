@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 import sqlite3
 import time
+from collections import Counter
 from collections.abc import Sequence
 
 from tests.support.mlflow_server import MlflowServer
 
-_CALL = re.compile(r"\"[A-Z]{3,6} /api/2\.0/mlflow/")
+_CALL = re.compile(r"\"([A-Z]{3,6}) /api/2\.0/mlflow/([a-z/-]+)")
 """A line of the server's log about a call of its API."""
 
 
@@ -32,6 +33,6 @@ def fill(server: MlflowServer, models: Sequence[str], *, alias: str = "candidate
         )
 
 
-def calls(server: MlflowServer) -> int:
+def calls(server: MlflowServer) -> Counter[str]:
     """Calls of the API so far, by the server's own log."""
-    return len(_CALL.findall(server.log))
+    return Counter(f"{verb} {path}" for verb, path in _CALL.findall(server.log))

@@ -83,6 +83,10 @@ class Dying:
         with _ONE_AT_A_TIME:
             self._process.start()
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid or 0
+
     def poll(self) -> int | None:
         with _ONE_AT_A_TIME:
             return self._process.exitcode
@@ -99,4 +103,4 @@ class Dying:
             self._process.kill()
 
     def send_signal(self, number: int) -> None:
-        os.kill(self._process.pid or 0, number)
+        os.kill(self.pid, number)

@@ -21,6 +21,9 @@ from tests.support.kube import eventually
 class Process(Protocol):
     """What is asked of a process."""
 
+    @property
+    def pid(self) -> int: ...
+
     def poll(self) -> int | None: ...
 
     def wait(self, timeout: float | None = None) -> int: ...
@@ -34,9 +37,17 @@ class OperatorProcess:
     """Begins with `__enter__`, and is killed at the end if it has not ended by itself."""
 
     def __init__(
-        self, kubeconfig: Path, folder: Path, *flags: str, environment: Mapping[str, str] | None = None
+        self,
+        kubeconfig: Path,
+        folder: Path,
+        *flags: str,
+        environment: Mapping[str, str] | None = None,
+        profile: Path | None = None,
     ) -> None:
-        """`environment`: variables that it is given beside those of the computer. It is alone unless flags say more."""
+        """`environment`: variables that it is given beside those of the computer. It is alone unless flags say more.
+
+        `profile`: where cProfile writes its figures when the operator ends.
+        """
         self._environment = dict(environment or {})
         self.health_port, self.metrics_port = _free_port(), _free_port()
         self._log = folder / f"operator-{self.health_port}.log"
@@ -48,7 +59,8 @@ class OperatorProcess:
             f"--metrics-port={self.metrics_port}",
             *flags,
         ]
-        self._command = [sys.executable, "-m", "viridian.controller.main", *self._flags]
+        profiled = ("-m", "cProfile", "-o", str(profile.absolute())) if profile is not None else ()
+        self._command = [sys.executable, *profiled, "-m", "viridian.controller.main", *self._flags]
 
     def __enter__(self) -> Self:
         # What the computer's own environment says must not reach the operator under test.
@@ -71,6 +83,11 @@ class OperatorProcess:
         eventually(lambda: self._answers(200, "/readyz"), what="the operator's readiness", timeout=120.0)
         return self
 
+    def until_answering(self) -> Self:
+        """Until its endpoints answer, whatever they say."""
+        eventually(self._has_endpoints, what="the operator's endpoints", timeout=120.0)
+        return self
+
     def stop(self) -> int:
         """Ask it to end, as Kubernetes does; its exit code."""
         self._process.send_signal(signal.SIGTERM)
@@ -89,6 +106,10 @@ class OperatorProcess:
             return self._process.wait(timeout=60)
         except subprocess.TimeoutExpired:
             raise AssertionError(f"the operator does not end; its log:\n{self.log()}") from None
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
 
     @property
     def running(self) -> bool:
@@ -124,6 +145,9 @@ class OperatorProcess:
         return sum(
             value for (found, carried), value in self.metrics().items() if found == name and labels.items() <= carried
         )
+
+    def _has_endpoints(self) -> bool:
+        return self._answers(200, "/readyz") or self._answers(503, "/readyz")
 
     def _answers(self, status: int, path: str) -> bool:
         assert self.running, f"the operator has ended; its log:\n{self.log()}"
