@@ -1,5 +1,6 @@
 """The stand-in for kubelets: every serving pod is ready as soon as it is there, by one write to its status.
 
+The pods name their node themselves, so no scheduler has work with them. The node is an object that stays ready.
 Nobody answers at the addresses of these pods: a model at rest is asked nothing. The pods of the model on trial belong
 to `tests.support.kubelet`, which serves their counters.
 """
@@ -19,13 +20,17 @@ import aiohttp
 from benchmarks.scale.api import AT_ONCE, Api, Object
 from viridian.api.names import MANAGED_BY, MANAGED_BY_LABEL
 
+NODE = "stand-in"
 _STRATEGIC = "application/strategic-merge-patch+json"
+_HEARTBEAT = 10.0
+"""Seconds; the controller manager takes a node for lost after 40."""
 _OURS = quote(f"{MANAGED_BY_LABEL}={MANAGED_BY}")
 
 
 @asynccontextmanager
 async def ready_pods(api: Api, *, but_in: str) -> AsyncIterator[None]:
     """At work within the block, for all namespaces but one."""
+    await api.send("POST", "/api/v1/nodes", {"apiVersion": "v1", "kind": "Node", "metadata": {"name": NODE}})
     waiting: asyncio.Queue[Object] = asyncio.Queue()
     numbers = count(1)
 
@@ -47,7 +52,14 @@ async def ready_pods(api: Api, *, but_in: str) -> AsyncIterator[None]:
             with contextlib.suppress(RuntimeError):  # it is gone
                 await api.send("PATCH", path, {"status": _ready(pod, next(numbers))}, _STRATEGIC)
 
-    tasks = [asyncio.create_task(look()), *(asyncio.create_task(make_ready()) for _ in range(AT_ONCE))]
+    async def keep_node_ready() -> None:
+        while True:
+            ready = {"type": "Ready", "status": "True", "reason": "StandIn", "lastHeartbeatTime": _now()}
+            await api.send("PATCH", f"/api/v1/nodes/{NODE}/status", {"status": {"conditions": [ready]}}, _STRATEGIC)
+            await asyncio.sleep(_HEARTBEAT)
+
+    tasks = [asyncio.create_task(keep_node_ready()), asyncio.create_task(look())]
+    tasks += [asyncio.create_task(make_ready()) for _ in range(AT_ONCE)]
     try:
         yield
     finally:
@@ -57,7 +69,7 @@ async def ready_pods(api: Api, *, but_in: str) -> AsyncIterator[None]:
 
 
 def _ready(pod: Object, number: int) -> Object:
-    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    now = _now()
     ip = f"127.{100 + number // 62500 % 100}.{number // 250 % 250}.{number % 250 + 1}"
     conditions = ("Initialized", "ContainersReady", "Ready")
     return {
@@ -78,3 +90,7 @@ def _ready(pod: Object, number: int) -> Object:
             for container in pod["spec"]["containers"]
         ],
     }
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

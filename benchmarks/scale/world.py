@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import aiohttp
 
 from benchmarks.scale.api import Api, Object
+from benchmarks.scale.ready_pods import NODE
 from tests.support.kube import condition
 from tests.support.manifests import model_deployment, retrain_policy
 from viridian.api.names import API_VERSION
@@ -26,24 +27,28 @@ def names(models: int) -> list[str]:
 
 async def fill(api: Api, models: Sequence[str], policies: int) -> None:
     """Create all objects, spread over the namespaces; the first models have a RetrainPolicy each."""
+    await create_namespaces(api)
     for number in range(NAMESPACES):
-        namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": _namespace(number)}}
-        await api.send("POST", "/api/v1/namespaces", namespace)
-    for number in range(NAMESPACES):
-        namespace_, root = _namespace(number), f"/apis/{API_VERSION}/namespaces/{_namespace(number)}"
+        namespace_, root = namespace_of(number), f"/apis/{API_VERSION}/namespaces/{namespace_of(number)}"
         mine = models[number::NAMESPACES]
         policied = [name for index, name in enumerate(mine) if index * NAMESPACES + number < policies]
         await api.create_all(f"{root}/modeldeployments", [_model(namespace_, name) for name in mine])
         await api.create_all(f"{root}/retrainpolicies", [_policy(namespace_, name) for name in policied])
 
 
-def _namespace(number: int) -> str:
-    return f"team-{number:02d}"
+async def create_namespaces(api: Api) -> None:
+    for number in range(NAMESPACES):
+        namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace_of(number)}}
+        await api.send("POST", "/api/v1/namespaces", namespace)
+
+
+def namespace_of(number: int) -> str:
+    """Of the model of that number."""
+    return f"team-{number % NAMESPACES:02d}"
 
 
 def _model(namespace: str, name: str) -> Object:
-    # No scheduler looks at these pods: it would try each of them again and again.
-    server = {"replicas": 1, "template": {"spec": {"schedulerName": "nobody"}}}
+    server = {"replicas": 1, "template": {"spec": {"nodeName": NODE}}}
     return model_deployment(namespace, name, model={"registry": {"name": name, "alias": "candidate"}}, server=server)
 
 

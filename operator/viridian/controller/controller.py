@@ -25,6 +25,10 @@ def _takes_no_notes(child: Manifest, deleted: bool) -> None:
     """Of what the watch tells."""
 
 
+def _always(key: Key) -> bool:  # noqa: ARG001
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class Controller:
     """What runs one reconciler; satisfies `viridian.controller.wakes.Wakeable`."""
@@ -35,6 +39,11 @@ class Controller:
     reconciler: Reconciler[Any]
     queue: WorkQueue
     saw: Callable[[Manifest, bool], None] = _takes_no_notes
+    reads_children_of: Callable[[Key], bool] = _always
+
+    def child_changed(self, key: Key) -> None:
+        if self.reads_children_of(key):
+            self.queue.add(key)
 
     def wake(self, key: Key, urgency: Urgency = Urgency.IDLE) -> None:
         self.queue.add(key, urgency)
@@ -57,8 +66,12 @@ def controller(
     *,
     children: frozenset[str],
     saw: Callable[[Manifest, bool], None] = _takes_no_notes,
+    reads_children_of: Callable[[Key], bool] = _always,
 ) -> Controller:
-    """The controller of one subject, which owns this part of the status and reads children of these kinds."""
+    """The controller of one subject, which owns this part of the status and reads children of these kinds.
+
+    `reads_children_of(key)`: whether the latest pass over the key has read any, where some passes read none.
+    """
     environment, observer = common.environment, common.telemetry.of(name, kind)
 
     def attempts() -> Attempts:
@@ -82,4 +95,4 @@ def controller(
     )
     queue = WorkQueue(reconciler, backoff=Backoff(environment.random), observer=observer)
     common.telemetry.watch_queue(name, queue)
-    return Controller(name, kind, children, reconciler, queue, saw)
+    return Controller(name, kind, children, reconciler, queue, saw, reads_children_of)

@@ -7,7 +7,7 @@ rollout does.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -61,6 +61,8 @@ class MonitoredModels:
     collector: CollectorWork | None
     """None where the operator knows no collector."""
     clock: Callable[[], datetime]
+    monitored: set[Key] = field(default_factory=set)
+    """The objects whose latest pass has read their children. Of the others no child matters."""
 
     async def observe(self, key: Key, manifest: Object) -> Observed[MonitoringInput]:
         metadata = manifest["metadata"]
@@ -73,9 +75,11 @@ class MonitoredModels:
             status=manifest.get("status") or {},
             reviewed=(metadata.get("annotations") or {}).get(REVIEWED_ANNOTATION, ""),
         )
+        is_monitored = spec is not None and (_uses_collector(spec) or bool(MONITORING.of(inputs.status)))
+        (self.monitored.add if is_monitored else self.monitored.discard)(key)
         if spec is not None:
             rules_due = await self._send_rules(key, spec)
-            if _uses_collector(spec) or MONITORING.of(inputs.status):
+            if is_monitored:
                 inputs = await self._evaluated(key, metadata, spec, inputs)
             times = [at for at in (inputs.next_pass, rules_due) if at is not None]
             inputs = replace(inputs, next_pass=min(times, default=None))
@@ -93,6 +97,7 @@ class MonitoredModels:
         return None
 
     async def forget(self, key: Key) -> None:
+        self.monitored.discard(key)
         if self.collector is None:
             return
         rules = self.collector.rules

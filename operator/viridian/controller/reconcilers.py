@@ -54,8 +54,15 @@ def monitoring(common: Common) -> Controller:
         evaluations = Evaluations(collector, profiles, metrics, environment.clock)
         work = CollectorWork(CollectorRules(collector), evaluations)
     subject = MonitoredModels(environment.cluster, work, environment.clock)
-    children = frozenset({"Service", "ControllerRevision"})
-    return controller(common, "monitoring", MODEL_DEPLOYMENT, subject, status_parts.MONITORING, children=children)
+    return controller(
+        common,
+        "monitoring",
+        MODEL_DEPLOYMENT,
+        subject,
+        status_parts.MONITORING,
+        children=frozenset({"Service", "ControllerRevision"}),
+        reads_children_of=subject.monitored.__contains__,
+    )
 
 
 def registry_sync(common: Common) -> Controller:

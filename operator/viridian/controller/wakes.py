@@ -44,6 +44,9 @@ class Wakeable(Protocol):
     def wake(self, key: Key, urgency: Urgency = Urgency.IDLE) -> None:
         """Look at this object; so urgently, as long as no pass has found out."""
 
+    def child_changed(self, key: Key) -> None:
+        """A child of this object, of a kind that it reads, appeared, changed or vanished."""
+
     def wrote(self, key: Key, status: Manifest) -> bool:
         """Whether its part of the status is as it wrote it last."""
 
@@ -92,7 +95,7 @@ class Wakes:
             reconciler.saw(manifest, deleted)
             for key in keys:
                 if key.kind == reconciler.kind:
-                    reconciler.wake(key)
+                    reconciler.child_changed(key)
 
     def registry_changed(self, models: frozenset[str]) -> None:
         """What is known of these registered models has changed: those that follow them look at once."""

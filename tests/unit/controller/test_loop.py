@@ -97,6 +97,19 @@ def test_a_child_that_someone_deletes_is_made_again_at_once() -> None:
     run_virtually(main())
 
 
+def test_a_child_wakes_no_monitoring_of_a_model_that_is_not_monitored() -> None:
+    async def main() -> None:
+        async with running() as stage:
+            stage.cluster.create(model_deployment())
+            await settle(stage)
+            stage.cluster.forget_calls()
+            stage.cluster.edit("Service", "churn", lambda live: live["metadata"]["labels"].update(team="risk"))
+            await asyncio.sleep(1)
+            assert stage.passes() == 2, "rollout and registry-sync read the Service, monitoring has no use for it"
+
+    run_virtually(main())
+
+
 def test_at_rest_nothing_is_written_over_many_resyncs() -> None:
     async def main() -> None:
         async with running() as stage:

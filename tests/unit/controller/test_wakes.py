@@ -43,6 +43,9 @@ class Reading:
         self._stage.woken.append(key)
         self._stage.urgencies[key] = urgency
 
+    def child_changed(self, key: Key) -> None:
+        self.wake(key)
+
     def wrote(self, key: Key, status: Any) -> bool:
         return key == POLICY or status == self._stage.own_status
 
