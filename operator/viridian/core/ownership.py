@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from viridian.api.names import API_VERSION, GROUP, MANAGED_BY, MANAGED_BY_LABEL, OWNER_ANNOTATION
 from viridian.core.times import parse_time
@@ -28,6 +28,23 @@ class Belongs(StrEnum):
     OURS = "ours"
     ORPHAN = "orphan"
     OTHERS = "others"
+
+
+class Owner(Protocol):
+    """One of our objects, for which others are made."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def namespace(self) -> str: ...
+    @property
+    def uid(self) -> str: ...
+
+
+def owned_metadata(owner: Owner, kind: str, name: str, labels: Mapping[str, str]) -> dict[str, Any]:
+    """Of an object that is made for the owner, which is of this kind, and goes with it."""
+    references = [owner_reference(kind, owner.name, owner.uid)]
+    return {"name": name, "namespace": owner.namespace, "labels": dict(labels), "ownerReferences": references}
 
 
 def owner_reference(kind: str, name: str, uid: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from viridian.core.conditions import Finding, Truth
 from viridian.core.obstacles import outage, refusal
 from viridian.judgement.figures import MonitorVerdict, overall
 from viridian.monitoring.input import MonitoringInput
-from viridian.monitoring.sources import CONDITIONS, reason_of
+from viridian.monitoring.sources import CONDITIONS, condition_of, reason_of
 from viridian.monitoring.status import stored_entries
 
 _TRUTHS: Final = {
@@ -42,7 +42,7 @@ def conditions_of(
     yield _monitored(inputs)
     results = _stored_results(inputs.monitors, status)
     for condition in _shown(inputs.monitors):
-        chosen = [result for result in results if CONDITIONS[type(result.source)] == condition]
+        chosen = [result for result in results if condition_of(result.source) == condition]
         yield _summary(condition, chosen, reasons.WITHIN_THRESHOLDS)
     of_review = [monitor for monitor in inputs.monitors if monitor.action is Action.REVIEW]
     if of_review and review is not None:
@@ -63,8 +63,8 @@ def _monitored(inputs: MonitoringInput) -> Finding:
 
 def _shown(monitors: Sequence[Monitor]) -> list[str]:
     """The conditions that some monitor is about, always in the same order."""
-    shown = {CONDITIONS[type(source_of(monitor))] for monitor in monitors}
-    return [condition for condition in dict.fromkeys(CONDITIONS.values()) if condition in shown]
+    shown = {condition_of(source) for monitor in monitors if (source := source_of(monitor)) is not None}
+    return [condition for condition in CONDITIONS if condition in shown]
 
 
 def _stored_results(monitors: Sequence[Monitor], status: Mapping[str, Any] | None) -> list[_StoredResult]:

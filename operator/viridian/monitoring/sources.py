@@ -16,24 +16,22 @@ from viridian.api.monitoring import (
     Source,
 )
 
-CONDITIONS: Final[Mapping[type, str]] = {
-    Drift: reasons.DATA_DRIFT,
-    PredictionDrift: reasons.PREDICTION_DRIFT,
-    ConceptDrift: reasons.CONCEPT_DRIFT,
-    Decay: reasons.DECAY,
-    PerformanceMonitor: reasons.DECAY,
-    EstimatedPerformance: reasons.DECAY,
+_ABOUT: Final[Mapping[type, tuple[str, str]]] = {
+    Drift: (reasons.DATA_DRIFT, reasons.FEATURE_SHIFT),
+    PredictionDrift: (reasons.PREDICTION_DRIFT, reasons.PREDICTION_SHIFT),
+    ConceptDrift: (reasons.CONCEPT_DRIFT, reasons.MORE_ERRORS),
+    Decay: (reasons.DECAY, reasons.DECLINING),
+    PerformanceMonitor: (reasons.DECAY, reasons.BEYOND_LIMIT),
+    EstimatedPerformance: (reasons.DECAY, reasons.ESTIMATED_BEYOND_LIMIT),
 }
-_REASONS: Final[Mapping[type, str]] = {
-    Drift: reasons.FEATURE_SHIFT,
-    PredictionDrift: reasons.PREDICTION_SHIFT,
-    ConceptDrift: reasons.MORE_ERRORS,
-    Decay: reasons.DECLINING,
-    PerformanceMonitor: reasons.BEYOND_LIMIT,
-    EstimatedPerformance: reasons.ESTIMATED_BEYOND_LIMIT,
-}
+CONDITIONS: Final = tuple(dict.fromkeys(condition for condition, _ in _ABOUT.values()))
+"""In the order in which a status has them."""
+
+
+def condition_of(source: Source) -> str:
+    return _ABOUT[type(source)][0]
 
 
 def reason_of(source: Source) -> str:
     """The reason of a condition that a monitor of this kind has made true."""
-    return _REASONS[type(source)]
+    return _ABOUT[type(source)][1]

@@ -23,7 +23,7 @@ from viridian.retraining.pruning import prunable
 from viridian.retraining.records import revision
 from viridian.retraining.state import RetrainingState
 from viridian.retraining.status import events, invalid_status, status
-from viridian.retraining.steps import MEMORY, STEPS, RunStep, Turn, first, held_up, shown
+from viridian.retraining.steps import MEMORY, STEPS, RunStep, Turn, first, held_up
 from viridian.retraining.triggers.since import note_since
 
 POLL: Final = timedelta(seconds=60)
@@ -59,7 +59,7 @@ def _permitted(turn: Turn, step: RunStep) -> tuple[RunStep, Problem | None]:
             return step, None
         case Standing.UNCLAIMED:
             claimed = f"the registered model {registry.query.owners_of} is claimed"
-            active, claim = shown(turn.run) if turn.run else None, owners.claim(state, registry)
+            claim, active = owners.claim(state, registry), held_up(state).active
             return RunStep(actions=(claim,), active=active, again=True, summary=claimed), None
         case Standing.FOREIGN:
             return held_up(state), owners.not_yours(found)
@@ -78,12 +78,9 @@ def _plan(state: RetrainingState, step: RunStep, problem: Problem | None) -> Pla
 
 def _keep_records(state: RetrainingState) -> Iterator[Action]:
     """Since when triggers count; and records that have lost their owner are adopted again."""
-    facts = state.facts
-    yield from note_since(facts, state.since)
-    for run in state.runs:
-        known = run.record
-        data = known.manifest.get("data") or {}
-        intent = revision(facts.name, facts.namespace, facts.uid, known.name, known.number, data, run.id)
+    yield from note_since(state.facts, state.since)
+    for known in (run.record for run in state.runs):
+        intent = revision(state.facts, known.name, known.number, known.manifest.get("data") or {}, known.run)
         adopt = apply_unless_covered(intent, known.manifest)
         if adopt is not None:
             yield adopt

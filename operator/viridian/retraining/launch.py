@@ -9,7 +9,7 @@ from viridian.api.feedback import FrozenRows
 from viridian.api.names import RETRAIN_POLICY, RUN_LABEL, STAGE_LABEL, TRIGGER_ANNOTATION
 from viridian.api.retrainpolicy import Stage
 from viridian.core.lookup import entries, text
-from viridian.core.ownership import owner_reference
+from viridian.core.ownership import owned_metadata
 from viridian.core.plan import Manifest
 from viridian.retraining.environment import environment
 from viridian.retraining.records import RunOrigin, data_shown, dump_origin, labels
@@ -44,13 +44,8 @@ def stage_object(state: RetrainingState, run: Run, spec: Stage, origin: RunOrigi
     """The whole intent of the object that does the work of the stage that the run is in. It is applied once."""
     facts, stage = state.facts, run.stage
     own = labels(facts.name, **{RUN_LABEL: run.id, STAGE_LABEL: stage.name})
-    metadata = {
-        "name": stage.object_name,
-        "namespace": facts.namespace,
-        "labels": own,
-        "annotations": {TRIGGER_ANNOTATION: json.dumps(dump_origin(origin), ensure_ascii=False)},
-        "ownerReferences": [owner_reference(RETRAIN_POLICY, facts.name, facts.uid)],
-    }
+    metadata = owned_metadata(facts, RETRAIN_POLICY, stage.object_name, own)
+    metadata["annotations"] = {TRIGGER_ANNOTATION: json.dumps(dump_origin(origin), ensure_ascii=False)}
     needs = PodNeeds(
         labels=own,
         variables=environment(state, run.id, stage.name, origin, rows),

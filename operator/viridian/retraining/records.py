@@ -29,7 +29,7 @@ from viridian.api.names import (
 from viridian.api.retrainpolicy import Data, FinishedRun, RetrainPolicySpec
 from viridian.core.kube import managed_labels
 from viridian.core.lookup import Object, annotations_of, dig, entries, labels_of, mapping, text
-from viridian.core.ownership import Belongs, belongs, owner_reference
+from viridian.core.ownership import Belongs, Owner, belongs, owned_metadata
 from viridian.retraining.stages.stage_table import DEFAULT_STAGES, STAGE_KINDS
 from viridian.retraining.stages.state import StageResult
 from viridian.retraining.triggers.cause import Cause, parse_causes
@@ -96,26 +96,23 @@ def labels(policy: str, **more: str) -> dict[str, str]:
     return {RETRAIN_POLICY_LABEL: policy, **managed_labels("training", policy), **more}
 
 
-def revision(policy: str, namespace: str, uid: str, name: str, number: int, data: Object, run: str = "") -> Object:
+def revision(policy: Owner, name: str, number: int, data: Object, run: str = "") -> dict[str, Any]:
     """A ControllerRevision of a policy; `data` is for good."""
+    own = labels(policy.name, **({RUN_LABEL: run} if run else {}))
+    metadata = owned_metadata(policy, RETRAIN_POLICY, name, own)
     return {
         "apiVersion": "apps/v1",
         "kind": "ControllerRevision",
-        "metadata": {
-            "name": name,
-            "namespace": namespace,
-            "labels": labels(policy, **({RUN_LABEL: run} if run else {})),
-            "ownerReferences": [owner_reference(RETRAIN_POLICY, policy, uid)],
-        },
+        "metadata": metadata,
         "revision": number,
         "data": data,
     }
 
 
-def record(policy: str, namespace: str, uid: str, run: str, number: int, origin: RunOrigin) -> Object:
+def record(policy: Owner, run: str, number: int, origin: RunOrigin) -> dict[str, Any]:
     """The record of a new run."""
-    data = {"policy": {"uid": uid}, **dump_origin(origin)}
-    return revision(policy, namespace, uid, run_record(policy, run), number, data, run)
+    data = {"policy": {"uid": policy.uid}, **dump_origin(origin)}
+    return revision(policy, run_record(policy.name, run), number, data, run)
 
 
 def dump_origin(origin: RunOrigin) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -39,14 +39,7 @@ def status(state: RetrainingState, problem: Problem | None, active: ActiveRun | 
         triggers=fired,
         next_scheduled=min(coming, default=None),
     )
-    plain: dict[str, Any] = without_empty(msgspec.to_builtins(whole))
-    plain["conditions"] = transition(
-        findings(state, problem, active),
-        before=entries(state.facts.status, "conditions"),
-        generation=state.facts.generation,
-        now=state.now,
-    )
-    return plain
+    return _with_conditions(whole, findings(state, problem, active), state.facts, state.now)
 
 
 def invalid_status(facts: PolicyFacts, now: datetime) -> dict[str, Any]:
@@ -60,6 +53,12 @@ def invalid_status(facts: PolicyFacts, now: datetime) -> dict[str, Any]:
     whole = RetrainPolicyStatus(
         observed_generation=facts.generation, last_run=ended[0] if ended else None, runs=ended[:NEWEST]
     )
+    return _with_conditions(whole, found, facts, now)
+
+
+def _with_conditions(
+    whole: RetrainPolicyStatus, found: Iterable[Finding], facts: PolicyFacts, now: datetime
+) -> dict[str, Any]:
     before = entries(facts.status, "conditions")
     conditions = transition(found, before=before, generation=facts.generation, now=now)
     return {**without_empty(msgspec.to_builtins(whole)), "conditions": conditions}

@@ -27,7 +27,7 @@ from viridian.retraining.launch import origin_at_launch, origin_now, stage_objec
 from viridian.retraining.mlflow_runs import OPEN, result_from_mlflow
 from viridian.retraining.progress import leaves_no_trace, may_launch, to_note
 from viridian.retraining.queries import experiment_of
-from viridian.retraining.records import RunOrigin, dump_notes, record
+from viridian.retraining.records import RunOrigin, StageNote, dump_notes, record
 from viridian.retraining.runs import Run
 from viridian.retraining.stages.stage_table import planned_stages, stages_of
 from viridian.retraining.stages.state import StageOutcome, StageResult
@@ -46,8 +46,10 @@ class Turn:
     registry: RegistryResult
 
     @property
-    def run(self) -> Run | None:
-        """The run at work."""
+    def run(self) -> Run:
+        """The run at work, for steps that are asked only while there is one."""
+        if self.state.active is None:
+            raise LookupError("no run is at work")
         return self.state.active
 
 
@@ -82,15 +84,11 @@ def make_lost_records_again(turn: Turn) -> RunStep | None:
 
 
 def note_progress(turn: Turn) -> RunStep | None:
-    run = turn.run
-    if run is None:
+    run = turn.state.active
+    note = to_note(run, turn.state.now) if run is not None else None
+    if run is None or note is None or note == run.stage.note:
         return None
-    note = to_note(run, turn.state.now)
-    if note == run.stage.note:
-        return None
-    action = Annotate("apps/v1", "ControllerRevision", run.record.name, dump_notes(run.notes_with(note)))
-    summary = f"run {run.id}: {note.result.outcome if note.result else 'at work'}"
-    return RunStep(actions=(action,), active=shown(run), again=True, summary=summary)
+    return _note(run, note, str(note.result.outcome) if note.result else "at work")
 
 
 # ---- the run
@@ -103,7 +101,7 @@ def wait_for_the_problem_to_end(turn: Turn) -> RunStep | None:
 def begin_what_is_due(turn: Turn) -> RunStep | None:
     """The record is first: from here on the run is not forgotten, whatever becomes of everything else."""
     state, due = turn.state, turn.state.due
-    if turn.run is not None or due is None:
+    if state.active is not None or due is None:
         return None
     action = _record(state, due.id, origin_now(state, due.causes))
     active = ActiveRun(id=due.id, reasons=due.reasons[:20], stage=next(iter(planned_stages(state.spec))))
@@ -112,12 +110,12 @@ def begin_what_is_due(turn: Turn) -> RunStep | None:
 
 
 def rest(turn: Turn) -> RunStep | None:
-    return RunStep() if turn.run is None else None
+    return RunStep() if turn.state.active is None else None
 
 
 def complete_the_ended_run(turn: Turn) -> RunStep | None:
     state, run = turn.state, turn.run
-    if run is None or run.result is None:
+    if run.result is None:
         return None
     step = completion.step(state, run, run.result, turn.registry)
     if step.finished is None:
@@ -127,13 +125,12 @@ def complete_the_ended_run(turn: Turn) -> RunStep | None:
 
 
 def let_the_stage_work(turn: Turn) -> RunStep | None:
-    run = turn.run
-    return RunStep(active=shown(run)) if run is not None and not leaves_no_trace(run, turn.state.now) else None
+    return None if leaves_no_trace(turn.run, turn.state.now) else RunStep(active=shown(turn.run))
 
 
 def cancel_a_stage_that_the_policy_has_no_more(turn: Turn) -> RunStep | None:
     run = turn.run
-    if run is None or run.stage.note.seen or run.stage.name in stages_of(turn.state.spec):
+    if run.stage.note.seen or run.stage.name in stages_of(turn.state.spec):
         return None
     result = StageResult(outcome=StageOutcome.CANCELLED, at=format_time(turn.state.now))
     return _note_result(run, result, f"the policy has no stage {run.stage.name}")
@@ -141,7 +138,7 @@ def cancel_a_stage_that_the_policy_has_no_more(turn: Turn) -> RunStep | None:
 
 def drop_a_run_that_nobody_asks_for(turn: Turn) -> RunStep | None:
     state, run = turn.state, turn.run
-    if run is None or run.stage.note.seen or turn.registry.run is not None:
+    if run.stage.note.seen or turn.registry.run is not None:
         return None
     if is_still_asked_for(run, state.triggers, suspended=state.spec.suspend):
         return None
@@ -151,7 +148,7 @@ def drop_a_run_that_nobody_asks_for(turn: Turn) -> RunStep | None:
 
 def create_its_mlflow_run(turn: Turn) -> RunStep | None:
     run, facts = turn.run, turn.state.facts
-    if run is None or run.stage.note.seen or turn.registry.run is not None:
+    if run.stage.note.seen or turn.registry.run is not None:
         return None
     tags = {TAG_POLICY: f"{facts.namespace}/{facts.name}", TAG_REASONS: json.dumps(run.reasons, ensure_ascii=False)}
     create = CreateRun(experiment_of(facts), run.id, tags)
@@ -160,7 +157,7 @@ def create_its_mlflow_run(turn: Turn) -> RunStep | None:
 
 def launch_its_stage(turn: Turn) -> RunStep | None:
     state, run, mlflow = turn.state, turn.run, turn.registry.run
-    if run is None or mlflow is None or not may_launch(run, mlflow):
+    if mlflow is None or not may_launch(run, mlflow):
         return None
     origin, stage = origin_at_launch(state, run, mlflow.run_id), run.stage
     caused = tuple(cause.identity for cause in origin.causes)
@@ -172,11 +169,9 @@ def launch_its_stage(turn: Turn) -> RunStep | None:
     return RunStep(actions=(action,), active=active, summary=f"run {run.id} trains: {', '.join(caused)}")
 
 
-def take_the_result_from_mlflow(turn: Turn) -> RunStep | None:
+def take_the_result_from_mlflow(turn: Turn) -> RunStep:
     """The object is gone, or was never noted, and only MLflow knows what became of it."""
     run, mlflow = turn.run, turn.registry.run
-    if run is None:
-        return None
     restored = not run.stage.note.seen and mlflow is not None and mlflow.status not in OPEN
     result = result_from_mlflow(mlflow, turn.state.now, restored=restored)
     return _note_result(run, result, f"its {run.stage.kind.kind} is gone, and MLflow shows how it ended")
@@ -191,7 +186,7 @@ MEMORY: Final[tuple[Step, ...]] = (
 STEPS: Final[tuple[Step, ...]] = (
     wait_for_the_problem_to_end,
     begin_what_is_due,
-    rest,
+    rest,  # from here on a run is at work
     complete_the_ended_run,
     let_the_stage_work,
     # From here on nothing shows how the stage is: it has not begun, or object and pods are gone.
@@ -227,13 +222,15 @@ def _active(run: Run, *, job: str, mlflow_run: str, reasons: tuple[str, ...]) ->
 
 
 def _record(state: RetrainingState, run: str, origin: RunOrigin) -> Apply:
-    facts = state.facts
     number = max((known.record.number for known in state.runs), default=0) + 1
-    return Apply(with_intent_hash(record(facts.name, facts.namespace, facts.uid, run, number, origin)))
+    return Apply(with_intent_hash(record(state.facts, run, number, origin)))
 
 
 def _note_result(run: Run, result: StageResult, why: str) -> RunStep:
-    note = msgspec.structs.replace(run.stage.note, result=result)
+    return _note(run, msgspec.structs.replace(run.stage.note, result=result), f"{result.outcome}: {why}")
+
+
+def _note(run: Run, note: StageNote, what: str) -> RunStep:
+    """Write down what is known of the stage that the run is in."""
     action = Annotate("apps/v1", "ControllerRevision", run.record.name, dump_notes(run.notes_with(note)))
-    summary = f"run {run.id}: {result.outcome}: {why}"
-    return RunStep(actions=(action,), active=shown(run), again=True, summary=summary)
+    return RunStep(actions=(action,), active=shown(run), again=True, summary=f"run {run.id}: {what}")

@@ -3,24 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any
 
 from viridian.api.names import HTTP_PORT, MODEL_DEPLOYMENT, MODEL_DEPLOYMENT_LABEL
 from viridian.core.kube import managed_labels
-from viridian.core.ownership import owner_reference
+from viridian.core.ownership import Owner, owned_metadata
 
 Manifest = dict[str, Any]
-
-
-class Owner(Protocol):
-    """The ModelDeployment that objects are made for."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def namespace(self) -> str: ...
-    @property
-    def uid(self) -> str: ...
 
 
 def labels(name: str, **more: str) -> dict[str, str]:
@@ -29,12 +18,7 @@ def labels(name: str, **more: str) -> dict[str, str]:
 
 def metadata(owner: Owner, name: str, **more_labels: str) -> Manifest:
     """Of an object that is made for this ModelDeployment and goes with it."""
-    return {
-        "name": name,
-        "namespace": owner.namespace,
-        "labels": labels(owner.name) | more_labels,
-        "ownerReferences": [owner_reference(MODEL_DEPLOYMENT, owner.name, owner.uid)],
-    }
+    return owned_metadata(owner, MODEL_DEPLOYMENT, name, labels(owner.name, **more_labels))
 
 
 def service(owner: Owner, name: str, port: int, selector: Mapping[str, str]) -> Manifest:

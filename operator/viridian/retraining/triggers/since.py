@@ -46,10 +46,9 @@ def note_since(facts: PolicyFacts, since: Mapping[str, datetime]) -> Iterator[Ap
     stored = _stored(facts)
     if not since and stored is None:
         return
-    name = schedules_record(facts.name, facts.uid)
-    manifest = dict(revision(facts.name, facts.namespace, facts.uid, name, 1, {"policy": {"uid": facts.uid}}))
+    manifest = revision(facts, schedules_record(facts.name, facts.uid), 1, {"policy": {"uid": facts.uid}})
     times = json.dumps({key: format_time(at) for key, at in sorted(since.items())})
-    manifest["metadata"] = {**manifest["metadata"], "annotations": {SCHEDULES_ANNOTATION: times}}
+    manifest["metadata"]["annotations"] = {SCHEDULES_ANNOTATION: times}
     action = apply_unless_covered(manifest, stored)
     if action is not None:
         yield action

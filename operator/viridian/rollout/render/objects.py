@@ -21,11 +21,12 @@ from viridian.api.names import (
     slot_deployment,
 )
 from viridian.api.samples import REVISION_VARIABLE, SLOT_VARIABLE
+from viridian.core.ownership import Owner
 from viridian.core.strategic_merge import merge
 from viridian.rollout import addresses
 from viridian.rollout.addresses import Addresses
 from viridian.rollout.input import RolloutInput
-from viridian.rollout.manifests import Manifest, Owner, metadata, service
+from viridian.rollout.manifests import Manifest, metadata, service
 from viridian.rollout.records import RevisionRecord, ServedModel
 from viridian.rollout.render import model_address
 from viridian.rollout.traffic.record import Reverted, dump

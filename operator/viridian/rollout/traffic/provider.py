@@ -11,8 +11,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from viridian.api.names import Slot
+from viridian.core.ownership import Owner
 from viridian.core.plan import Target
-from viridian.rollout.manifests import Manifest, Owner
+from viridian.rollout.manifests import Manifest
 from viridian.rollout.traffic.capacity import PodSplit
 from viridian.rollout.traffic.record import Traffic
 

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from viridian.api.names import MODEL_DEPLOYMENT_LABEL, SLOT_LABEL, TRAFFIC_ANNOTATION, Slot
+from viridian.core.ownership import Owner
 from viridian.core.plan import Target
-from viridian.rollout.manifests import Manifest, Owner, service
+from viridian.rollout.manifests import Manifest, service
 from viridian.rollout.traffic import record
 from viridian.rollout.traffic.capacity import PodSplit, pods_for
 from viridian.rollout.traffic.provider import LiveObjects, TrafficProvider
