@@ -25,7 +25,7 @@ def fill(server: MlflowServer, models: Sequence[str], *, alias: str = "candidate
         database.executemany(
             "INSERT INTO model_versions (name, version, creation_time, last_updated_time, current_stage, source, "
             "status) VALUES (?, 1, ?, ?, 'None', ?, 'READY')",
-            [(name, now, now, f"http://127.0.0.1:9/models/{name}/1.tar.gz") for name in models],
+            [(name, now, now, f"mlflow-artifacts:/0/models/{name}/artifacts") for name in models],
         )
         database.executemany(
             "INSERT INTO registered_model_aliases (name, alias, version) VALUES (?, ?, 1)",

@@ -23,7 +23,7 @@ from viridian.controller.attempts import IMPATIENCE, PATIENCE, Attempt, Attempts
 from viridian.controller.keys import Key
 from viridian.controller.registries import ByNamespace
 from viridian.controller.registry_writes import model_of, write
-from viridian.core.obstacles import Obstacles
+from viridian.core.obstacles import Obstacles, RegistryObstacle
 from viridian.core.plan import (
     Action,
     Annotate,
@@ -52,20 +52,13 @@ class Done:
     """What became of a plan's actions."""
 
     obstacles: Obstacles = field(default_factory=dict)
-    """Cluster writes that are wanted and not done, by the object that they are about."""
+    """Writes that are wanted and not done, or not known to be, by the object that they are about."""
     written: bool = False
     """Whether any cluster write took effect."""
     void: bool = False
     """Whether the plan ended early, since a write turned out otherwise than the rest presumes."""
-    registry_failures: tuple[RegistryError, ...] = ()
-    """Why registry actions were not done, or are not known to have been; which ones, the sentences say."""
     models: frozenset[str] = frozenset()
     """Registered models that were written to, or may have been, or turned out to be another's."""
-
-    @property
-    def registry_error(self) -> RegistryError | None:
-        """What the registry had against the first action that it did not take; None where it took all."""
-        return next(iter(self.registry_failures), None)
 
 
 class Actor:
@@ -103,10 +96,9 @@ class Actor:
             else:
                 await progress.register(action)
         return Done(
-            obstacles=self.attempts.obstacles(key),
+            obstacles={**self.attempts.obstacles(key), **progress.registry_obstacles},
             written=progress.written,
             void=void,
-            registry_failures=tuple(progress.failures),
             models=frozenset(progress.models),
         )
 
@@ -154,15 +146,16 @@ class _Progress:
     def __init__(self, actor: Actor, key: Key, tell: Callable[[Event], None]) -> None:
         self._actor, self._key, self._tell = actor, key, tell
         self._patience = PATIENCE
-        self._answering, self._registered = True, True
+        self._answering = True
         self._failed: set[Target] = set()
+        self._registered: set[Target] = set()
         self.written = False
-        self.failures: list[RegistryError] = []
+        self.registry_obstacles: dict[Target, RegistryObstacle] = {}
         self.models: set[str] = set()
 
     async def write(self, action: ClusterAction) -> bool:
         """Whether it was done."""
-        if isinstance(action, Annotate) and (action.held or (action.once_registered and not self._registered)):
+        if isinstance(action, Annotate) and not self._registered.issuperset(action.confirms):
             return False
         if isinstance(action, Delete) and self._failed.intersection(action.after):
             return False
@@ -186,11 +179,24 @@ class _Progress:
         failure = await write(self._actor.registries.of(self._key.namespace), action)
         if (failure is None or isinstance(failure, RegistryUnavailable | RegistryNotYours)) and model_of(action):
             self.models.add(model_of(action))
-        if failure is not None:
-            self.failures.append(type(failure)(f"{_named(action)}: {failure.message}"))
-            self._answering = not isinstance(failure, RegistryUnavailable)
+        if failure is None or isinstance(failure, RegistryMissing):
             # What is gone from the registry will never take it.
-            self._registered = self._registered and isinstance(failure, RegistryMissing)
+            self._registered.add(action.target)
+        if failure is not None:
+            self.registry_obstacles.setdefault(action.target, _registry_obstacle(action, failure))
+            self._answering = not isinstance(failure, RegistryUnavailable)
+
+
+def _registry_obstacle(action: RegistryAction, failure: RegistryError) -> RegistryObstacle:
+    kind, name = action.target
+    return RegistryObstacle(
+        kind=kind,
+        name=name,
+        message=f"{_named(action)}: {failure.message}",
+        refused=not isinstance(failure, RegistryUnavailable),
+        reason=failure.reason,
+        gone=isinstance(failure, RegistryMissing),
+    )
 
 
 def _attempt(action: ClusterAction, start: Callable[[], Coroutine[Any, Any, None]]) -> Attempt:

@@ -31,7 +31,6 @@ from viridian.core.ownership import believed, is_left_behind
 from viridian.core.plan import Plan
 from viridian.core.times import parse_time
 from viridian.ports.cluster import Cluster, Object, ObjectRef
-from viridian.ports.registry import RegistryError
 from viridian.rollout.analysis.selection import is_about_to_be_met, queries
 from viridian.rollout.decide import decide
 from viridian.rollout.fail_closed import give_back
@@ -76,9 +75,6 @@ class ModelDeployments:
 
     def decide(self, observed: Observed[RolloutInput], obstacles: Obstacles = NO_OBSTACLES) -> Plan:
         return decide(replace(observed.input, obstacles=obstacles), observed.now)
-
-    def unregistered(self, observed: Observed[RolloutInput], obstacles: Obstacles, error: RegistryError) -> Plan:  # noqa: ARG002
-        return self.decide(observed, obstacles)  # a pass of the rollout writes nothing to the registry
 
     async def fail_closed(self, key: Key, manifest: Object, why: str) -> Plan | None:
         alone = _alone(key, manifest, self.settings)

@@ -37,7 +37,6 @@ from viridian.monitoring.decide import decide
 from viridian.monitoring.input import EvaluationFailure, MonitoredRevision, MonitoringInput
 from viridian.monitoring.windows import seconds
 from viridian.ports.cluster import Cluster, Object, ObjectRef
-from viridian.ports.registry import RegistryError
 from viridian.rollout.input import parse_records
 from viridian.rollout.records import RevisionRecord
 from viridian.rollout.slot_state import parse_pod, pod_target
@@ -87,10 +86,6 @@ class MonitoredModels:
 
     def decide(self, observed: Observed[MonitoringInput], obstacles: Obstacles) -> Plan:
         return decide(replace(observed.input, obstacles=obstacles), observed.now)
-
-    def unregistered(self, observed: Observed[MonitoringInput], obstacles: Obstacles, error: RegistryError) -> Plan:  # noqa: ARG002
-        """Monitors write nothing to the registry."""
-        return self.decide(observed, obstacles)
 
     async def fail_closed(self, key: Key, manifest: Object, why: str) -> Plan | None:  # noqa: ARG002
         """Monitors move no traffic."""

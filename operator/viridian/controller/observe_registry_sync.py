@@ -18,8 +18,8 @@ from viridian.core.obstacles import Obstacles
 from viridian.core.ownership import Belongs, belongs
 from viridian.core.plan import Plan
 from viridian.ports.cluster import Cluster, Object, ObjectRef
-from viridian.ports.registry import Registry, RegistryError, RegistryMissing
-from viridian.registry_sync.decide import after_refusal, decide
+from viridian.ports.registry import Registry, RegistryError
+from viridian.registry_sync.decide import decide
 from viridian.registry_sync.input import SyncInput, models_to_write
 from viridian.rollout.input import parse_records
 from viridian.rollout.traffic.service import record_of
@@ -60,11 +60,6 @@ class RegistrySync:
 
     def decide(self, observed: Observed[SyncInput], obstacles: Obstacles) -> Plan:
         return decide(replace(observed.input, obstacles=obstacles), observed.now)
-
-    def unregistered(self, observed: Observed[SyncInput], obstacles: Obstacles, error: RegistryError) -> Plan:
-        if isinstance(error, RegistryMissing):  # what is gone takes nothing any more
-            return self.decide(observed, obstacles)
-        return after_refusal(replace(observed.input, obstacles=obstacles), observed.now, error.reason, error.message)
 
     async def fail_closed(self, key: Key, manifest: Object, why: str) -> Plan | None:  # noqa: ARG002
         return None  # no user meets the registry

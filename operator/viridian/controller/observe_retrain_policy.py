@@ -16,7 +16,7 @@ from viridian.controller.model_owners import owners
 from viridian.controller.reconcilable import Observed
 from viridian.controller.registries import ByNamespace
 from viridian.core.model_owners import Owners
-from viridian.core.obstacles import NO_OBSTACLES, Obstacles
+from viridian.core.obstacles import NO_OBSTACLES, Obstacles, RegistryObstacle, from_cluster, from_registry
 from viridian.core.plan import Plan
 from viridian.ports.cluster import Cluster, Object, ObjectRef
 from viridian.ports.collector import Collector, FeedbackError, FeedbackUnavailable
@@ -84,15 +84,8 @@ class RetrainPolicies:
         return Observed(replace(given, registry=await self._registry_result(key, given.query)), now)
 
     def decide(self, observed: Observed[RetrainingInput], obstacles: Obstacles = NO_OBSTACLES) -> Plan:
-        return decide(with_obstacles(observed.input, obstacles))
-
-    def unregistered(self, observed: Observed[RetrainingInput], obstacles: Obstacles, error: RegistryError) -> Plan:
-        silence = _unavailable(error)
-        if silence.reason == reasons.REGISTRY_REFUSED:
-            advice = "set right there what it names; the write is tried again once a minute"
-            silence = replace(silence, message=f"a write was refused: {silence.message}; {advice}")
-        given = replace(with_obstacles(observed.input, obstacles), registry=silence)
-        return replace(decide(given), actions=())
+        given, refused = with_obstacles(observed.input, from_cluster(obstacles)), from_registry(obstacles)
+        return decide(given if refused is None else replace(given, registry=_not_written(refused)))
 
     async def fail_closed(self, key: Key, manifest: Object, why: str) -> Plan | None:  # noqa: ARG002
         return None  # no user meets a run
@@ -184,6 +177,14 @@ async def _candidate(registry: Registry, model: str, run: TrainingRun | None) ->
 
 async def _version(registry: Registry, model: str, version: str | None) -> ModelVersion | None:
     return await registry.version(model, version) if version else None
+
+
+def _not_written(obstacle: RegistryObstacle) -> Unavailable:
+    """The registry after it has not taken a write: nothing else is decided about then."""
+    if obstacle.reason != reasons.REGISTRY_REFUSED:
+        return Unavailable(obstacle.reason, obstacle.message)
+    advice = "set right there what it names; the write is tried again once a minute"
+    return Unavailable(obstacle.reason, f"a write was refused: {obstacle.message}; {advice}")
 
 
 def _unavailable(error: RegistryError) -> Unavailable:

@@ -10,7 +10,6 @@ from viridian.controller.keys import Key
 from viridian.core.obstacles import Obstacles
 from viridian.core.plan import Plan
 from viridian.ports.cluster import Object
-from viridian.ports.registry import RegistryError
 
 Input = TypeVar("Input")
 
@@ -30,10 +29,11 @@ class Reconcilable(Protocol[Input]):
         """Read the world of the object, which itself has just been read; raises ClusterError."""
 
     def decide(self, observed: Observed[Input], obstacles: Obstacles) -> Plan:
-        """Pure: what to do, and what to say, while these stand in the way of writes."""
+        """Pure: what to do, and what to say, while these stand in the way of writes.
 
-    def unregistered(self, observed: Observed[Input], obstacles: Obstacles, error: RegistryError) -> Plan:
-        """Pure: what to say after the registry did not take a write of this pass. Its actions are not performed."""
+        After the writes of a pass it is asked again where something else stands in the way by then, and what it says
+        then is published.
+        """
 
     async def fail_closed(self, key: Key, manifest: Object, why: str) -> Plan | None:
         """What to do where neither observing nor deciding works: the least that keeps users safe; None for nothing."""

@@ -32,7 +32,7 @@ from viridian.controller.preconditions import one_pass
 from viridian.controller.queue import Ending, Gone, Retry, Settled
 from viridian.controller.reconcilable import Input, Reconcilable
 from viridian.controller.status import StatusWriter, Written
-from viridian.core.obstacles import Obstacle, Obstacles
+from viridian.core.obstacles import Obstacle, Obstacles, from_cluster, from_registry
 from viridian.core.plan import Event, EventType, Plan
 from viridian.core.selectors import EVERYTHING, Selector
 from viridian.ports.cluster import Cluster, ClusterConflict, ClusterError, ClusterUnavailable, Object
@@ -165,16 +165,16 @@ class Reconciler(Generic[Input]):
         plan = self.subject.decide(observed, known)
         try:
             done = await self._act(key, manifest, plan)
-            if done.registry_error is not None:
-                plan = self.subject.unregistered(observed, done.obstacles, done.registry_error)
-            elif done.obstacles != known:
+            if done.obstacles != known:
                 plan = self.subject.decide(observed, done.obstacles)
             written = await self._tell(key, manifest, plan)
         except ClusterConflict as error:
             log.debug("conflict: %s", error, extra={"key": str(key)})
             return Retry(at_once=True, at_most=self._after(plan, due), urgency=plan.urgency), PassResult.CONFLICT
         changed = written is Written.CHANGED or done.written
-        _report(key, plan, done, changed)
+        if changed:
+            more = {"key": str(key), "actions": len(plan.actions), "notes": list(plan.notes)}
+            log.info(plan.summary or "changed", extra=more)
         _report_obstacles(key, known, done.obstacles)
         return self._ending(key, plan, due, done), _outcome(done, written, changed)
 
@@ -217,7 +217,7 @@ class Reconciler(Generic[Input]):
             return Settled(SOONEST, plan.urgency)
         tries = [left for left in (self.actor.attempts.next_try(key), self.statuses.next_try(key)) if left is not None]
         retry = max(SOONEST, min(tries)) if tries else None
-        if done.registry_failures:
+        if from_registry(done.obstacles) is not None:
             patience = self._patience(plan, due)
             return Retry(at_most=patience if retry is None else min(patience, retry), urgency=plan.urgency)
         if retry is None:
@@ -247,16 +247,6 @@ class Reconciler(Generic[Input]):
         await self.subject.forget(key)
 
 
-def _report(key: Key, plan: Plan, done: Done, changed: bool) -> None:
-    for failure in done.registry_failures:
-        log.warning("the registry was not updated: %s", failure, extra={"key": str(key)})
-    if changed:
-        log.info(
-            plan.summary or "changed",
-            extra={"key": str(key), "actions": len(plan.actions), "notes": list(plan.notes)},
-        )
-
-
 def _report_obstacles(key: Key, before: Obstacles, after: Obstacles) -> None:
     """Once when it appears and once when it is over: it may stand for days."""
     for target, obstacle in after.items():
@@ -267,11 +257,12 @@ def _report_obstacles(key: Key, before: Obstacles, after: Obstacles) -> None:
 
 
 def _outcome(done: Done, written: Written, changed: bool) -> PassResult:
-    if any(obstacle.refused for obstacle in done.obstacles.values()):
+    obstacles = from_cluster(done.obstacles)
+    if any(obstacle.refused for obstacle in obstacles.values()):
         return PassResult.REFUSED
-    if done.obstacles or written is Written.NOT:
+    if obstacles or written is Written.NOT:
         return PassResult.UNAVAILABLE
-    if done.registry_failures:
+    if done.obstacles:
         return PassResult.REGISTRY_FAILED
     return PassResult.CHANGED if changed else PassResult.UNCHANGED
 

@@ -42,8 +42,28 @@ class Obstacle:
     waits: bool = field(default=False, compare=False)
 
 
+@dataclass(frozen=True, slots=True)
+class RegistryObstacle(Obstacle):
+    """Why the registry has not taken a write of this pass, or is not known to have."""
+
+    # One of viridian.api.reasons.
+    reason: str = ""
+    # Whether what was to be written to does not exist any more.
+    gone: bool = False
+
+
 Obstacles = Mapping[Target, Obstacle]
 NO_OBSTACLES: Final[Obstacles] = {}
+
+
+def from_registry(obstacles: Obstacles) -> RegistryObstacle | None:
+    """What the registry had against the first write that it did not take; None where it took all."""
+    return next((one for one in obstacles.values() if isinstance(one, RegistryObstacle)), None)
+
+
+def from_cluster(obstacles: Obstacles) -> Obstacles:
+    """What the API server has not taken."""
+    return {target: one for target, one in obstacles.items() if not isinstance(one, RegistryObstacle)}
 
 
 def refusal(obstacles: Obstacles) -> tuple[str, str] | None:

@@ -76,20 +76,18 @@ class Delete:
 class Annotate:
     """Record facts on an object that is ours but whose content is not applied again, such as the record of a run.
 
-    Applied by a field manager of its own, so that the intent of the object's maker is not given up. With
-    `once_registered` it says that the registry knows: it is left out where a registry action of this plan has failed.
+    Applied by a field manager of its own, so that the intent of the object's maker is not given up.
     """
 
     api_version: str
     kind: str
     name: str
     annotations: Mapping[str, str]
-    once_registered: bool = False
+    confirms: tuple[Target, ...] = ()
+    """What it records as done: it is not tried where one of these writes was not made in this plan."""
     tells: tuple[Event, ...] = ()
     """Events about what this write records, emitted when it has succeeded."""
     manager: str = RECORDS_MANAGER
-    held: bool = False
-    """It is wanted, but not to be tried in this pass."""
 
     @property
     def target(self) -> Target:
@@ -112,6 +110,10 @@ class ClaimModel:
     model: str
     owner: str
 
+    @property
+    def target(self) -> Target:
+        return "RegisteredModel", self.model
+
 
 @dataclass(frozen=True, slots=True)
 class SetAlias:
@@ -120,6 +122,10 @@ class SetAlias:
     model: str
     alias: str
     version: str
+
+    @property
+    def target(self) -> Target:
+        return "ModelAlias", f"{self.model}/{self.alias}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +136,10 @@ class TagVersion:
     version: str
     tags: Mapping[str, str]
 
+    @property
+    def target(self) -> Target:
+        return "ModelVersion", f"{self.model}/{self.version}"
+
 
 @dataclass(frozen=True, slots=True)
 class CreateRun:
@@ -139,6 +149,10 @@ class CreateRun:
     run: str
     tags: Mapping[str, str]
 
+    @property
+    def target(self) -> Target:
+        return "MLflowRun", self.run
+
 
 @dataclass(frozen=True, slots=True)
 class FinishRun:
@@ -146,6 +160,10 @@ class FinishRun:
 
     mlflow_run: str
     status: str
+
+    @property
+    def target(self) -> Target:
+        return "MLflowRun", self.mlflow_run
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +178,10 @@ class RegisterVersion:
     source: str
     tags: Mapping[str, str]
     owner: str = ""
+
+    @property
+    def target(self) -> Target:
+        return "RegisteredModel", self.model
 
 
 ClusterAction = Apply | Delete | Annotate

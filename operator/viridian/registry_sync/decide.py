@@ -9,7 +9,6 @@ is there while something could not be written.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -18,6 +17,7 @@ from viridian.api.names import REGISTRY_SYNC_MANAGER, SYNCED_ANNOTATION, revisio
 from viridian.api.registry import ALIAS_CHAMPION, ALIAS_PREVIOUS, TAG_MODEL_DEPLOYMENT, TAG_OUTCOME, TAG_REASON
 from viridian.core.conditions import Finding, Truth, conditions_in, transition
 from viridian.core.model_owners import OwnershipVerdict, OwnersUnknown, Standing, judge
+from viridian.core.obstacles import from_registry
 from viridian.core.plan import Action, Annotate, ClaimModel, Event, EventType, Plan, SetAlias, TagVersion
 from viridian.registry_sync.input import SyncInput, unsynced
 from viridian.rollout.records import RevisionOutcome, RevisionRecord, newest_promoted
@@ -48,11 +48,6 @@ def decide(inputs: SyncInput, now: datetime) -> Plan:
     )
 
 
-def after_refusal(inputs: SyncInput, now: datetime, reason: str, message: str) -> Plan:
-    """What to say after the registry did not take a write."""
-    return decide(replace(inputs, failure=(reason, f"{message}; {AGAIN}")), now)
-
-
 def _actions(inputs: SyncInput) -> Iterator[Action]:
     """Each decision is written once, and not held up against what others write afterwards.
 
@@ -64,23 +59,26 @@ def _actions(inputs: SyncInput) -> Iterator[Action]:
         if _stands(inputs, model, Standing.UNCLAIMED):
             yield ClaimModel(model, _claimant(inputs))
     writable = [record for record in timely if _stands(inputs, record.model.name, Standing.OWN)]
-    for record in writable:
-        yield TagVersion(record.model.name or "", record.model.version or "", _tags(inputs, record.outcomes[-1]))
-    if writable and inputs.traffic is not None:
-        yield from _aliases(inputs, inputs.traffic)
+    aliases = tuple(_aliases(inputs, inputs.traffic)) if writable and inputs.traffic is not None else ()
+    yield from (_tagging(inputs, record) for record in writable)
+    yield from aliases
     for record in waiting:
-        yield _mark(inputs, record, held=record not in writable)
+        yield _mark(inputs, record, aliases)
 
 
-def _mark(inputs: SyncInput, record: RevisionRecord, *, held: bool) -> Annotate:
+def _tagging(inputs: SyncInput, record: RevisionRecord) -> TagVersion:
+    return TagVersion(record.model.name or "", record.model.version or "", _tags(inputs, record.outcomes[-1]))
+
+
+def _mark(inputs: SyncInput, record: RevisionRecord, aliases: Sequence[SetAlias]) -> Annotate:
+    """Wanted for each record that waits, and not tried for one whose tags are not written in this pass."""
     return Annotate(
         "apps/v1",
         "ControllerRevision",
         revision_record(inputs.name, record.revision),
         {SYNCED_ANNOTATION: record.outcomes[-1].at},
-        once_registered=True,
+        confirms=(_tagging(inputs, record).target, *(alias.target for alias in aliases)),
         manager=REGISTRY_SYNC_MANAGER,
-        held=held,
     )
 
 
@@ -140,13 +138,19 @@ def _previous(inputs: SyncInput, traffic: Traffic) -> RevisionRecord | None:
 
 def _findings(inputs: SyncInput, actions: Sequence[Action]) -> Iterator[Finding]:
     """Why something is not in the registry; the earlier reason stays until there is nothing left to write."""
-    failure = inputs.failure or _withheld(inputs)
+    failure = _refused(inputs) or _withheld(inputs)
     if failure is None and actions:
         stored = conditions_in(inputs.status.get("conditions"))
         before = next((c for c in stored if c.get("type") == reasons.REGISTRY_SYNCED), None)
         failure = (str(before.get("reason", "")), str(before.get("message", ""))) if before is not None else None
     if failure is not None:
         yield Finding(reasons.REGISTRY_SYNCED, Truth.FALSE, *failure)
+
+
+def _refused(inputs: SyncInput) -> tuple[str, str] | None:
+    """Why the registry has just refused a write. What is gone from it takes nothing any more."""
+    found = from_registry(inputs.obstacles)
+    return (found.reason, f"{found.message}; {AGAIN}") if found is not None and not found.gone else None
 
 
 def _withheld(inputs: SyncInput) -> tuple[str, str] | None:

@@ -29,8 +29,6 @@ class SyncInput:
     rules: tuple[OwnerRule, ...] = ()
     """The operator's configuration of owners."""
     obstacles: Obstacles = field(default_factory=dict)
-    failure: tuple[str, str] | None = None
-    """Why the registry has just refused a write: a reason and a sentence."""
 
 
 def unsynced(records: Mapping[str, RevisionRecord]) -> list[RevisionRecord]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 
@@ -15,6 +16,7 @@ from viridian.api.samples import Identity, Idle, PodTarget
 from viridian.controller.act import Actor
 from viridian.controller.registries import ByNamespace
 from viridian.controller.registry_writes import LONGEST
+from viridian.core.obstacles import from_registry
 from viridian.core.plan import (
     Annotate,
     Apply,
@@ -143,9 +145,10 @@ async def test_a_registry_that_is_down_stops_nothing_and_is_asked_once(stage: St
     )
     assert stage.cluster.find("ConfigMap", "after")
     assert stage.pods.closed == [(POD, 10, Idle.CLOSE)]
-    assert len(done.registry_failures) == 1, "the second one is left for the next pass"
-    assert "alias champion of churn to version 2" in done.registry_failures[0].message
-    assert done.registry_error is done.registry_failures[0]
+    (obstacle,) = done.obstacles.values()  # the second one is left for the next pass
+    assert obstacle is from_registry(done.obstacles)
+    assert "alias champion of churn to version 2" in obstacle.message
+    assert not obstacle.refused
     assert stage.registry.calls.total() == 1
 
 
@@ -154,7 +157,7 @@ async def test_what_the_registry_refuses_does_not_keep_it_from_the_rest(stage: S
     done = await stage.actor.perform(
         KEY, (SetAlias("churn", "champion", "7"), TagVersion("churn", "1", {"viridian.outcome": "Promoted"}))
     )
-    assert len(done.registry_failures) == 1
+    assert list(done.obstacles) == [("ModelAlias", "churn/champion")]
     assert stage.registry.versions("churn")["1"].tags == {"viridian.outcome": "Promoted"}
 
 
@@ -165,11 +168,42 @@ def test_a_registry_that_hangs_is_given_up_and_the_rest_is_done() -> None:
         stage.registry.latency = lambda: 1e9
         done = await stage.actor.perform(KEY, (SetAlias("churn", "champion", "1"), Apply(config_map())))
         assert asyncio.get_running_loop().time() == LONGEST
-        assert done.registry_error is not None
+        assert from_registry(done.obstacles) is not None
         assert done.models == {"churn"}, "it may have been written"
         assert stage.cluster.find("ConfigMap", "child")
 
     run_virtually(main())
+
+
+@pytest.mark.parametrize(
+    ("trouble", "marked"),
+    [
+        (lambda _: None, True),
+        (lambda stage: stage.registry.refusals.update(tag_version="no"), False),
+        (lambda stage: setattr(stage.registry, "unavailable", True), False),
+        (lambda stage: stage.registry.delete_version("churn", "1"), True),
+    ],
+    ids=["taken", "refused", "silent", "gone for good"],
+)
+async def test_what_the_registry_has_not_taken_is_not_recorded_as_done(
+    stage: Stage, trouble: Callable[[Stage], None], marked: bool
+) -> None:
+    stage.registry.add_version("churn")
+    stage.cluster.create(config_map("child"))
+    trouble(stage)
+    tags = TagVersion("churn", "1", {"a": "b"})
+    mark = Annotate("v1", "ConfigMap", "child", {"viridian.dev/done": "yes"}, confirms=(tags.target,))
+    await stage.actor.perform(KEY, (tags, mark))
+    found = stage.cluster.find("ConfigMap", "child")
+    assert found is not None
+    assert bool(found["metadata"].get("annotations")) is marked
+
+
+async def test_what_is_not_written_in_the_same_plan_is_not_recorded_as_done(stage: Stage) -> None:
+    stage.cluster.create(config_map("child"))
+    mark = Annotate("v1", "ConfigMap", "child", {"viridian.dev/done": "yes"}, confirms=(("ModelVersion", "churn/1"),))
+    done = await stage.actor.perform(KEY, (mark,))
+    assert (done.written, done.obstacles) == (False, {})
 
 
 async def test_a_run_from_its_creation_to_its_version(stage: Stage) -> None:

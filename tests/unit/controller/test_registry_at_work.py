@@ -147,6 +147,23 @@ def test_a_new_model_is_deployed_as_soon_as_the_registry_has_answered() -> None:
     run_virtually(main())
 
 
+def test_after_a_restart_a_policy_that_waits_for_its_schedule_asks_the_registry_nothing() -> None:
+    async def main() -> None:
+        async with at_work() as world:
+            world.deploy()
+            world.policy(triggers=[{"name": "yearly", "schedule": {"cron": "0 3 1 7 *"}}])
+            world.ask("one")
+            await world.until(lambda: champion(world) == "1" and is_ready(world), most=300)
+            await asyncio.sleep(1200)
+            await world.restart()
+            world.registry.calls.clear()
+            await asyncio.sleep(120)
+            assert passes_over(world, RETRAIN_POLICY) > 0
+            assert set(world.registry.calls) == {"models"}, "the poller's"
+
+    run_virtually(main())
+
+
 def test_after_a_restart_models_at_rest_are_read_with_one_sweep_and_nothing_is_published() -> None:
     async def main() -> None:
         async with at_work() as world:

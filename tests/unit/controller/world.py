@@ -18,10 +18,9 @@ from viridian.controller.reconcile import PassResult, Reconciler
 from viridian.controller.registries import ByNamespace
 from viridian.controller.status import StatusWriter
 from viridian.controller.status_parts import ROLLOUT
-from viridian.core.obstacles import Obstacles
+from viridian.core.obstacles import Obstacles, from_registry
 from viridian.core.plan import Plan
 from viridian.ports.cluster import Object
-from viridian.ports.registry import RegistryError
 
 KEY = Key(MODEL_DEPLOYMENT, "default", "churn")
 PART = replace(ROLLOUT, fields=ROLLOUT.fields | {"refused", "said"})
@@ -77,11 +76,10 @@ class Scripted:
         return Observed(manifest, NOW)
 
     def decide(self, observed: Observed[Object], obstacles: Obstacles) -> Plan:
-        plan = self.plan(observed.input)
+        plan, silence = self.plan(observed.input), from_registry(obstacles)
+        if silence is not None:
+            return self.after_silence(plan, silence.message)
         return self.hindered(plan, obstacles) if obstacles else plan
-
-    def unregistered(self, observed: Observed[Object], obstacles: Obstacles, error: RegistryError) -> Plan:
-        return self.after_silence(self.plan(observed.input), error.message)
 
     async def fail_closed(self, key: Key, manifest: Object, why: str) -> Plan | None:
         return self.closed

@@ -14,9 +14,10 @@ from viridian.api import reasons
 from viridian.api.names import FORMER_SYNCED_ANNOTATION, OUTCOME_ANNOTATION, SYNCED_ANNOTATION, Slot
 from viridian.api.registry import TAG_MODEL_DEPLOYMENT, TAG_OUTCOME
 from viridian.core.model_owners import OwnerRule, Owners, OwnersUnknown
+from viridian.core.obstacles import Obstacles, RegistryObstacle
 from viridian.core.plan import Annotate, ClaimModel, Plan, RegistryAction, SetAlias, TagVersion
 from viridian.core.times import parse_time
-from viridian.registry_sync.decide import after_refusal, decide
+from viridian.registry_sync.decide import decide
 from viridian.registry_sync.input import SyncInput, models_to_write
 from viridian.rollout import records
 from viridian.rollout.records import RevisionRecord
@@ -51,7 +52,15 @@ def writes(plan: Plan) -> list[RegistryAction]:
 
 
 def marks(plan: Plan) -> list[Annotate]:
-    return [action for action in plan.actions if isinstance(action, Annotate) and not action.held]
+    """Those that are tried where the registry takes everything."""
+    written = {action.target for action in writes(plan)}
+    return [action for action in plan.actions if isinstance(action, Annotate) and written.issuperset(action.confirms)]
+
+
+def refused(message: str) -> Obstacles:
+    """The registry has just refused the tags of version 2."""
+    kind, name = "ModelVersion", "churn/2"
+    return {(kind, name): RegistryObstacle(kind, name, message, refused=True, reason=reasons.REGISTRY_REFUSED)}
 
 
 def condition(plan: Plan) -> tuple[str, str]:
@@ -67,7 +76,8 @@ def test_each_decision_is_written_and_then_marked() -> None:
     assert (tags.version, tags.tags[TAG_OUTCOME], tags.tags[TAG_MODEL_DEPLOYMENT]) == ("2", "Promoted", "default/churn")
     assert aliases == [SetAlias("churn", "champion", "2"), SetAlias("churn", "previous", "1")]
     (mark,) = marks(plan)
-    assert (mark, mark.once_registered) == (plan.actions[-1], True)
+    assert mark is plan.actions[-1]
+    assert mark.confirms == tuple(action.target for action in writes(plan)), "only once all of it is written"
     assert mark.annotations == {SYNCED_ANNOTATION: UNSYNCED.outcomes[-1].at}
     assert condition(plan) == ("", "")
 
@@ -176,12 +186,12 @@ def test_the_model_of_the_record_counts_and_not_the_one_of_the_spec() -> None:
 
 
 def test_what_the_registry_does_not_take_is_said_until_it_does() -> None:
-    plan = after_refusal(world(), NOW, reasons.REGISTRY_REFUSED, "tags of churn version 2: no permission")
+    plan = decide(world(obstacles=refused("tags of churn version 2: no permission")), NOW)
     (event,) = plan.news
     assert event.reason == "RegistryNotSynced"
     assert event.message.startswith("RegistryRefused: tags of churn version 2: no permission; users are served")
     assert condition(plan)[0] == reasons.REGISTRY_REFUSED
     after = world(status=plan.status)
-    assert after_refusal(after, NOW, reasons.REGISTRY_REFUSED, "the same with other words").news == ()
+    assert decide(replace(after, obstacles=refused("the same with other words")), NOW).news == ()
     assert condition(decide(after, NOW))[0] == reasons.REGISTRY_REFUSED, "no answer yet"
     assert condition(decide(world(ONE, TWO, status=plan.status), NOW)) == ("", "")
