@@ -49,13 +49,13 @@ class RegistryPoller:
         self._refused = False
 
     async def poll(self) -> None:
-        """Sweep until cancelled, and never for more than half of the time."""
+        """Sweep until cancelled, and never for more than a third of the time."""
         failures = 0
         while True:
             began = _now()
             failures = 0 if await self.sweep() else min(failures + 1, 3)
             took = _now() - began
-            pause = max(EVERY - took, took)
+            pause = max(EVERY - took, 2 * took)
             await asyncio.sleep(min(LONGEST_PAUSE, pause * 2.0**failures) if failures else pause)
 
     async def sweep(self) -> bool:
