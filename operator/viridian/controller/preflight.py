@@ -27,7 +27,7 @@ class PreflightFailed(Exception):
 
 
 async def check(cluster: Cluster, namespaces: tuple[str, ...]) -> None:
-    """List everything that will be watched; raises Unfit."""
+    """List everything that will be watched; raises PreflightFailed."""
     for resource in (*OWN, *CHILDREN):
         for namespace in namespaces or (None,):
             await _may_list(cluster, resource, namespace)
@@ -55,7 +55,7 @@ async def check_lease(lease: Lease, name: str) -> None:
 
 
 async def patiently(call: Callable[[], Awaitable[T]]) -> T:
-    """What the call gives, tried again while the API server does not answer; Unfit when it goes on like that."""
+    """What the call gives, tried again while the API server does not answer; PreflightFailed when that lasts."""
     deadline = asyncio.get_running_loop().time() + PATIENCE
     while True:
         try:

@@ -88,15 +88,16 @@ def within_limit(
     if limit.relative is not None:
         share, known = format_percent(abs(limit.relative)), format_number(baseline.value)
         relation += f", which is {share} {side} the {known} of the holdout"
-    return _figure(
-        limit.metric,
-        MonitorVerdict.FIRED if fired else MonitorVerdict.QUIET,
-        f"{_described(limit.metric, measured, newest, estimated)}, {relation}",
-        measured,
+    return Figure(
+        measure=limit.metric.value,
+        verdict=MonitorVerdict.FIRED if fired else MonitorVerdict.QUIET,
+        sentence=f"{_described(limit.metric, measured, newest, estimated)}, {relation}",
+        value=measured.value if measured else None,
         bound=_bound(measured, limit.from_below),
         threshold=line,
-        baseline=baseline,
-        known=newest.known if newest else 0,
+        reference=baseline.value,
+        samples=newest.known if newest else 0,
+        reference_samples=baseline.rows,
         estimated=estimated,
     )
 
@@ -246,40 +247,13 @@ def _unknown(
     baseline: Baseline,
     estimated: bool,
 ) -> Figure:
-    return _figure(
-        metric,
-        MonitorVerdict.INSUFFICIENT_DATA,
-        f"{metric}: {why}",
-        None,
-        bound=None,
-        threshold=threshold,
-        baseline=baseline,
-        known=window.known if window else 0,
-        estimated=estimated,
-    )
-
-
-def _figure(
-    metric: PerformanceMetric,
-    verdict: MonitorVerdict,
-    sentence: str,
-    measured: Measured | None,
-    *,
-    bound: float | None,
-    threshold: float | None,
-    baseline: Baseline,
-    known: int,
-    estimated: bool,
-) -> Figure:
     return Figure(
         measure=metric.value,
-        verdict=verdict,
-        sentence=sentence,
-        value=measured.value if measured else None,
-        bound=bound,
+        verdict=MonitorVerdict.INSUFFICIENT_DATA,
+        sentence=f"{metric}: {why}",
         threshold=threshold,
         reference=baseline.value,
-        samples=known,
+        samples=window.known if window else 0,
         reference_samples=baseline.rows,
         estimated=estimated,
     )
