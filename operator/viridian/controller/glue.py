@@ -14,6 +14,7 @@ import kopf
 from viridian.api.names import GROUP
 from viridian.api.resources import OWN, ApiResource
 from viridian.controller.loop import Loop
+from viridian.controller.nothing_compared import NothingCompared
 
 PREFIX = f"operator.{GROUP}"
 
@@ -26,7 +27,7 @@ def settings(*, namespaced: bool, selector: str = "") -> kopf.OperatorSettings:
     # A safety net: nothing of Kopf's that uses these is used.
     chosen.persistence.finalizer = f"{PREFIX}/finalizer"
     chosen.persistence.progress_storage = kopf.AnnotationsProgressStorage(prefix=PREFIX, v1=False)
-    chosen.persistence.diffbase_storage = kopf.AnnotationsDiffBaseStorage(prefix=PREFIX, v1=False)
+    chosen.persistence.diffbase_storage = NothingCompared()
     chosen.peering.standalone = True
     chosen.posting.enabled = False
     chosen.watching.inactivity_timeout = 70

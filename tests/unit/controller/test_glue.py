@@ -88,6 +88,9 @@ def test_the_settings_are_those_that_were_chosen(namespaced: bool) -> None:
         "a short list turns outages into exits"
     )
     assert chosen.queueing.worker_limit is None
+    body = kopf.Body({"metadata": {"name": "churn"}, "spec": {"replicas": 2}})
+    assert chosen.persistence.diffbase_storage.build(body=body) == {}, "no copy of an object is made with its events"
+    assert chosen.persistence.diffbase_storage.fetch(body=body) is None
     assert dict(watching.label_selectors) == {}
     chosen.execution.executor.shutdown()
     default.execution.executor.shutdown()
