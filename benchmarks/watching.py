@@ -33,7 +33,7 @@ from viridian.ports.connection import ApiConnection
 from viridian.ports.kubernetes_watch import KubernetesWatch
 from viridian.ports.watch import Watched
 
-RESOURCE = child_kind("ControllerRevision").resource
+RESOURCE = child_kind("NetworkPolicy").resource
 NAMESPACE = "default"
 PATH = f"/apis/{RESOURCE.api_version}/namespaces/{NAMESPACE}/{RESOURCE.plural}"
 MERGE = "application/merge-patch+json"
@@ -94,17 +94,12 @@ async def watch_as_kopf_does(connection: ApiConnection, count: Count) -> None:
 
 def child(number: int) -> dict[str, Any]:
     labels = {MANAGED_BY_LABEL: MANAGED_BY, MODEL_DEPLOYMENT_LABEL: f"model-{number:05d}"}
-    container = {
-        "name": "server",
-        "image": "server:1",
-        "env": [{"name": f"V{i}", "value": "x" * 40} for i in range(20)],
-    }
+    rules = [{"ports": [{"port": 8000 + port, "protocol": "TCP"}]} for port in range(20)]
     return {
         "apiVersion": RESOURCE.api_version,
         "kind": RESOURCE.kind,
         "metadata": {"name": f"child-{number:05d}", "labels": labels},
-        "revision": 1,
-        "data": {"template": {"spec": {"containers": [container]}}},
+        "spec": {"podSelector": {"matchLabels": labels}, "policyTypes": ["Ingress"], "ingress": rules},
     }
 
 

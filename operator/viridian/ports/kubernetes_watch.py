@@ -17,8 +17,8 @@ from viridian.ports.watch import ObjectChange, Watched
 
 SERVER_SECONDS: Final = 300
 """After which the server ends a watch, and another one goes on from there."""
-SILENCE_SECONDS: Final = 70.0
-"""The API server sends a bookmark about once a minute, so a connection that is silent for longer is dead."""
+SILENCE_SECONDS: Final = 150.0
+"""The API server sends a bookmark each minute, the first one after up to two: a longer silence is a dead connection."""
 
 _METADATA_ONLY: Final = f"{JSON};as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 _LIST_OF_METADATA: Final = f"{JSON};as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
