@@ -14,11 +14,23 @@ import kopf
 from viridian.api.names import GROUP
 from viridian.api.resources import OWN, ApiResource
 from viridian.controller.loop import Loop
-from viridian.controller.nothing_compared import NothingCompared
 
 PREFIX = f"operator.{GROUP}"
 
 Login = Callable[[], Awaitable[kopf.AiohttpSession]]
+
+
+class NothingCompared(kopf.DiffBaseStorage):
+    """Kopf's own storages copy each object with each event, for handlers of changes. There are none."""
+
+    def build(self, **_: Any) -> kopf.BodyEssence:
+        return kopf.BodyEssence()
+
+    def fetch(self, **_: Any) -> kopf.BodyEssence | None:
+        return None
+
+    def store(self, **_: Any) -> None:
+        """Nothing, as Kopf does for raw events."""
 
 
 def settings(*, namespaced: bool, selector: str = "") -> kopf.OperatorSettings:
