@@ -25,6 +25,7 @@ from viridian.retraining.decide import decide
 from viridian.retraining.input import (
     RegistryQuery,
     RegistryResult,
+    TrainingSettings,
     Unavailable,
     facts_of,
     named_deployment,
@@ -72,13 +73,15 @@ class RetrainPolicies:
             deployment,
             objects,
             states,
+            TrainingSettings(
+                mlflow_uri=self.settings.mlflow_uri,
+                collector=self.feedback is not None,
+                image_pull_secrets=self.settings.image_pull_secrets,
+                templates=self.settings.templates,
+                registry_models=self.settings.registry_models,
+            ),
             records=records,
             deleted=deleted,
-            mlflow_uri=self.settings.mlflow_uri,
-            collector=self.feedback is not None,
-            image_pull_secrets=self.settings.image_pull_secrets,
-            templates=self.settings.templates,
-            registry_models=self.settings.registry_models,
         )
         given = interpret(facts, now)
         return Observed(replace(given, registry=await self._registry_result(key, given.query)), now)

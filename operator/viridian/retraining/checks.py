@@ -42,7 +42,7 @@ def templates_work(state: RetrainingState) -> Problem | None:
 
 
 def templates_are_allowed(state: RetrainingState) -> Problem | None:
-    found = (of_stage(stage, name, state.facts.templates) for name, stage in stages_of(state.spec).items())
+    found = (of_stage(stage, name, state.facts.settings.templates) for name, stage in stages_of(state.spec).items())
     wrong = next(filter(None, found), None)
     return Problem(reasons.TEMPLATE_NOT_ALLOWED, wrong, lasting=True) if wrong else None
 
@@ -70,14 +70,14 @@ def deployment_follows_an_alias(state: RetrainingState) -> Problem | None:
 
 
 def registry_is_configured(state: RetrainingState) -> Problem | None:
-    if state.facts.mlflow_uri:
+    if state.facts.settings.mlflow_uri:
         return None
     message = "the operator runs without a registry: start it with --mlflow-uri or MLFLOW_TRACKING_URI"
     return Problem(reasons.REGISTRY_NOT_CONFIGURED, message, lasting=True)
 
 
 def collector_is_known(state: RetrainingState) -> Problem | None:
-    if state.facts.collector or not collects(state.facts):
+    if state.facts.settings.collector or not collects(state.facts):
         return None
     message = (
         f"ModelDeployment {state.spec.model_deployment} collects feedback, but the operator knows no collector: "

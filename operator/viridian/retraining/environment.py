@@ -45,7 +45,7 @@ def _values(
         CHAMPION_VARIABLE: facts.deployment.champion_uri if facts.deployment else "",
         "VIRIDIAN_LAST_EVALUATION": _last_evaluation(state),
         "VIRIDIAN_OUT_DIR": OUT_DIR,
-        "MLFLOW_TRACKING_URI": facts.mlflow_uri or "",
+        "MLFLOW_TRACKING_URI": facts.settings.mlflow_uri or "",
         "MLFLOW_EXPERIMENT_NAME": experiment_of(facts),
         "MLFLOW_RUN_ID": origin.mlflow_run,
         **_rows(rows),

@@ -44,6 +44,22 @@ class Deployment:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingSettings:
+    """What the operator's own configuration adds."""
+
+    # The operator's MLflow, also handed to the stages; None when there is none.
+    mlflow_uri: str | None = None
+    # Whether the operator knows a collector of feedback.
+    collector: bool = False
+    # Which namespaces may have which registered models written to.
+    registry_models: tuple[OwnerRule, ...] = ()
+    # Names of the Secrets with which the images of stages are pulled.
+    image_pull_secrets: tuple[str, ...] = ()
+    # What pod templates may say.
+    templates: TemplateRules = NO_LIMITS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyFacts:
     """What the cluster shows."""
 
@@ -68,16 +84,7 @@ class PolicyFacts:
     deleted: Mapping[str, Object] = field(default_factory=dict)
     # Who wrote which field of the policy when, as the API server keeps it.
     managed_fields: tuple[Object, ...] = ()
-    # The operator's MLflow, also handed to the stages; None when there is none.
-    mlflow_uri: str | None = None
-    # Which namespaces may have which registered models written to.
-    registry_models: tuple[OwnerRule, ...] = ()
-    # Names of the Secrets with which the images of stages are pulled.
-    image_pull_secrets: tuple[str, ...] = ()
-    # What pod templates may say.
-    templates: TemplateRules = NO_LIMITS
-    # Whether the operator knows a collector of feedback.
-    collector: bool = False
+    settings: TrainingSettings = TrainingSettings()
     # What keeps which object from being written.
     obstacles: Obstacles = field(default_factory=dict)
 
@@ -151,14 +158,10 @@ def facts_of(
     deployment: Object | None,
     objects: Sequence[Object],
     stages: Mapping[str, StageState],
+    settings: TrainingSettings,
     *,
     records: Sequence[Object] = (),
     deleted: Mapping[str, Object] | None = None,
-    mlflow_uri: str | None,
-    collector: bool = False,
-    image_pull_secrets: tuple[str, ...] = (),
-    registry_models: tuple[OwnerRule, ...] = (),
-    templates: TemplateRules = NO_LIMITS,
 ) -> PolicyFacts:
     """The facts from the objects as the API server gave them."""
     spec, invalid = _policy_spec(policy)
@@ -179,11 +182,7 @@ def facts_of(
         stages=dict(stages),
         deleted=dict(deleted or {}),
         managed_fields=entries(policy, "metadata", "managedFields"),
-        mlflow_uri=mlflow_uri or None,
-        image_pull_secrets=image_pull_secrets,
-        registry_models=registry_models,
-        templates=templates,
-        collector=collector,
+        settings=settings,
     )
 
 

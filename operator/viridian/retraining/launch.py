@@ -49,7 +49,7 @@ def stage_object(state: RetrainingState, run: Run, spec: Stage, origin: RunOrigi
     needs = PodNeeds(
         labels=own,
         variables=environment(state, run.id, stage.name, origin, rows),
-        pull_secrets=facts.image_pull_secrets,
+        pull_secrets=facts.settings.image_pull_secrets,
         reads_collector=rows is not None,
     )
     return stage.kind.manifest(StageWork(stage=spec, metadata=metadata, pod=needs))

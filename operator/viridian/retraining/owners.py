@@ -32,7 +32,7 @@ def verdict(state: RetrainingState, registry: RegistryResult) -> OwnershipVerdic
     model, owners = registry.query.owners_of, registry.owners
     if not model or owners is None:
         return OwnershipVerdict(Standing.FOREIGN, "it is not known yet to whom the registered model belongs")
-    return judge(model, owners, state.facts.namespace, state.facts.registry_models)
+    return judge(model, owners, state.facts.namespace, state.facts.settings.registry_models)
 
 
 def claim(state: RetrainingState, registry: RegistryResult) -> ClaimModel:

@@ -25,7 +25,7 @@ from viridian.api.names import (
 from viridian.core.obstacles import Obstacle, Obstacles
 from viridian.core.plan import Plan
 from viridian.retraining.decide import decide
-from viridian.retraining.input import RegistryResult, Unavailable, facts_of
+from viridian.retraining.input import RegistryResult, TrainingSettings, Unavailable, facts_of
 from viridian.retraining.interpret import interpret
 from viridian.retraining.runs import read_runs
 
@@ -278,7 +278,7 @@ def test_decide_is_total(
     asked = policy(weekly(), TRIGGERS["broken"])
     asked["status"] = status
     asked["metadata"]["annotations"] = annotations
-    facts = facts_of(asked, deployed, jobs, {}, records=records, mlflow_uri="http://mlflow")
+    facts = facts_of(asked, deployed, jobs, {}, TrainingSettings(mlflow_uri="http://mlflow"), records=records)
     facts = replace(facts, obstacles=obstacles)
     given = interpret(facts, now)
     matching = RegistryResult(query=given.query) if isinstance(registry, RegistryResult) else registry
@@ -294,7 +294,7 @@ def test_decide_is_total(
 @given(JUNK)
 def test_any_spec_is_understood_or_refused_in_a_condition(spec: Any) -> None:
     asked = {**policy(), "spec": spec}
-    plan = decide(interpret(facts_of(asked, None, [], {}, mlflow_uri=None), START))
+    plan = decide(interpret(facts_of(asked, None, [], {}, TrainingSettings()), START))
     assert plan.status is not None
     assert {c["status"] for c in plan.status["conditions"] if c["type"] == "Ready"} == {"False"}
 

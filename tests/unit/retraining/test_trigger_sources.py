@@ -11,7 +11,7 @@ import pytest
 from tests.unit.retraining.world import START, deployment, policy, weekly
 from viridian.api.names import RUN_ANNOTATION
 from viridian.api.retrainpolicy import RetrainPolicySpec, Trigger
-from viridian.retraining.input import PolicyFacts, facts_of
+from viridian.retraining.input import PolicyFacts, TrainingSettings, facts_of
 from viridian.retraining.triggers.cause import MANUAL, Cause
 from viridian.retraining.triggers.manual import read_annotation
 from viridian.retraining.triggers.schedule import SCHEDULE, read_schedules
@@ -23,7 +23,7 @@ NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
 def facts(*triggers: dict[str, Any], annotation: str = "") -> tuple[RetrainPolicySpec, PolicyFacts]:
     asked = policy(*triggers)
     asked["metadata"]["annotations"] = {RUN_ANNOTATION: annotation}
-    found = facts_of(asked, deployment(), [], {}, mlflow_uri=None)
+    found = facts_of(asked, deployment(), [], {}, TrainingSettings())
     assert found.spec is not None
     return found.spec, found
 

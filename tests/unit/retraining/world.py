@@ -38,7 +38,14 @@ from viridian.core.templates import NO_LIMITS, TemplateRules
 from viridian.core.times import format_time, parse_time
 from viridian.ports.registry import RegistryError, RegistryUnavailable
 from viridian.retraining.decide import decide
-from viridian.retraining.input import RegistryQuery, RegistryResult, Unavailable, facts_of, named_model
+from viridian.retraining.input import (
+    RegistryQuery,
+    RegistryResult,
+    TrainingSettings,
+    Unavailable,
+    facts_of,
+    named_model,
+)
 from viridian.retraining.interpret import RetrainingInput, interpret
 from viridian.retraining.runs import open_stages
 
@@ -138,13 +145,15 @@ class World:
             copy.deepcopy(self.deployment),
             list(jobs.values()),
             states,
+            TrainingSettings(
+                mlflow_uri=self.mlflow_uri,
+                collector=self.collector,
+                image_pull_secrets=self.image_pull_secrets,
+                templates=self.templates,
+                registry_models=self.registry_models,
+            ),
             records=list(records.values()),
             deleted={name: job for name, job in deleted.items() if name in names and name not in jobs},
-            mlflow_uri=self.mlflow_uri,
-            collector=self.collector,
-            image_pull_secrets=self.image_pull_secrets,
-            templates=self.templates,
-            registry_models=self.registry_models,
         )
         given = interpret(facts, self.now)
         return replace(given, registry=self._read_registry(given.query))
