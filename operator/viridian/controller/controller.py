@@ -40,6 +40,7 @@ class Controller:
     queue: WorkQueue
     saw: Callable[[Manifest, bool], None] = _takes_no_notes
     reads_children_of: Callable[[Key], bool] = _always
+    follows_registry: bool = False
 
     def child_changed(self, key: Key) -> None:
         if self.reads_children_of(key):
@@ -67,6 +68,7 @@ def controller(
     children: frozenset[str],
     saw: Callable[[Manifest, bool], None] = _takes_no_notes,
     reads_children_of: Callable[[Key], bool] = _always,
+    follows_registry: bool = False,
 ) -> Controller:
     """The controller of one subject, which owns this part of the status and reads children of these kinds.
 
@@ -95,4 +97,4 @@ def controller(
     )
     queue = WorkQueue(reconciler, backoff=Backoff(environment.random), observer=observer)
     common.telemetry.watch_queue(name, queue)
-    return Controller(name, kind, children, reconciler, queue, saw, reads_children_of)
+    return Controller(name, kind, children, reconciler, queue, saw, reads_children_of, follows_registry)

@@ -42,7 +42,15 @@ def rollout(common: Common) -> Controller:
         environment.clock,
     )
     children = frozenset({"Deployment", "Service", "PodDisruptionBudget", "NetworkPolicy", "ControllerRevision", "Pod"})
-    return controller(common, "rollout", MODEL_DEPLOYMENT, subject, status_parts.ROLLOUT, children=children)
+    return controller(
+        common,
+        "rollout",
+        MODEL_DEPLOYMENT,
+        subject,
+        status_parts.ROLLOUT,
+        children=children,
+        follows_registry=True,
+    )
 
 
 def monitoring(common: Common) -> Controller:

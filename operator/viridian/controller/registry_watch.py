@@ -27,8 +27,10 @@ class RegistryWatch:
         self.reader = RegistryReader(registry, self.table, answered=moved)
 
     async def run(self) -> None:
-        """Read until cancelled. What was known before may be long out of date."""
-        self.table.clear()
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self.poller.poll())
-            group.create_task(self.reader.work())
+        """Read until cancelled. Then nothing is known: by the next time it would be long out of date."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self.poller.poll())
+                group.create_task(self.reader.work())
+        finally:
+            self.table.clear()

@@ -41,6 +41,10 @@ class Wakeable(Protocol):
     def children(self) -> frozenset[str]:
         """The kinds of children that it reads."""
 
+    @property
+    def follows_registry(self) -> bool:
+        """Whether its passes look up what is known of registered models."""
+
     def wake(self, key: Key, urgency: Urgency = Urgency.IDLE) -> None:
         """Look at this object; so urgently, as long as no pass has found out."""
 
@@ -99,9 +103,10 @@ class Wakes:
 
     def registry_changed(self, models: frozenset[str]) -> None:
         """What is known of these registered models has changed: those that follow them look at once."""
-        for model in sorted(models):
-            for follower in self.followed.keys(model):
-                self._wake(follower)
+        for reconciler in self._reconcilers:
+            for model in sorted(models) if reconciler.follows_registry else ():
+                for follower in self.followed.keys(model):
+                    reconciler.wake(follower)
 
     def forget(self, key: Key) -> None:
         """The object is gone."""

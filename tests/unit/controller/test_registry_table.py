@@ -196,12 +196,20 @@ async def test_versions_are_bounded() -> None:
         table.version("churn", "0", may_vanish=False)
 
 
-async def test_aliases_that_are_long_unread_are_forgotten() -> None:
-    stage = Stage()
-    stage.resolve()
-    await stage.read()
-    stage.watch.table.clear()
-    assert stage.resolve() is UNREAD
+def test_when_nobody_reads_any_more_aliases_are_forgotten_and_versions_stay() -> None:
+    async def main() -> None:
+        stage = Stage()
+        running = asyncio.create_task(stage.watch.run())
+        stage.resolve()
+        await asyncio.sleep(1)
+        assert resolved(stage.resolve()).version == "1"
+        running.cancel()
+        await asyncio.wait([running])
+        assert stage.resolve() is UNREAD
+        await stage.watch.poller.sweep()
+        assert resolved(stage.resolve()).version == "1"
+
+    run_virtually(main())
 
 
 class SlowRegistry:

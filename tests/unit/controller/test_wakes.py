@@ -38,6 +38,7 @@ class Reading:
 
     def __init__(self, kind: str, stage: Stage) -> None:
         self.kind, self._stage = kind, stage
+        self.follows_registry = kind == MODEL_DEPLOYMENT
 
     def wake(self, key: Key, urgency: Urgency = Urgency.IDLE) -> None:
         self._stage.woken.append(key)
