@@ -66,7 +66,8 @@ def registered(
     model = _version(table, wanted, number, records)
     if model is None:
         return _lasting(reasons.VERSION_NOT_FOUND, f"the registered model {name!r} has no version {number}")
-    if wanted.signed and model.run is not None and (first := table.version_of_run(name, model.run)) != number:
+    first = table.version_of_run(name, model.run) if wanted.signed and model.run is not None else None
+    if first is not None and first != number:
         message = (
             f"version {number} of the registered model {name!r} was registered from the MLflow run of "
             f"version {first}, and is signed as that one: an old version under a new number is not served; use "

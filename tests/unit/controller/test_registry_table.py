@@ -90,6 +90,13 @@ async def test_a_signed_one_is_compared_with_the_first_version_of_its_run() -> N
     assert stage.calls == {"model": 1, "version": 1, "version_of_run": 1}
 
 
+async def test_a_run_of_which_the_registry_finds_no_version_refuses_none() -> None:
+    stage = Stage()
+    await stage.watch.poller.sweep()
+    stage.watch.table.learn_detail(Question("churn", run="r1"), None)
+    assert resolved(stage.resolve(FOLLOWED, record("1"), signed=True)).version == "1"
+
+
 async def test_what_a_record_holds_is_not_read() -> None:
     stage = Stage()
     await stage.watch.poller.sweep()
