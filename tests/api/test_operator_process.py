@@ -200,6 +200,25 @@ def test_trap_f_an_error_in_a_watch_ends_the_process_and_the_next_one_goes_on(st
         eventually(lambda: stage.deployed(target), what="a Deployment")
 
 
+def test_an_error_in_the_watch_of_children_is_survived_and_what_it_missed_is_found(stage: Stage) -> None:
+    error = {"kind": "Status", "apiVersion": "v1", "code": 500, "message": "on purpose", "status": "Failure"}
+    target = stage.model()
+    with stage.operator() as operator:
+        operator.until_ready()
+        stage.kube.apply(target)
+        first = eventually(lambda: stage.deployed(target), what="a Deployment")
+        assert stage.proxy.inject("deployments", {"type": "ERROR", "object": error}) == 1
+        stage.kube.delete(first)
+
+        def made_again() -> bool:
+            found = stage.deployed(target)
+            return found is not None and found["metadata"]["uid"] != first["metadata"]["uid"]
+
+        eventually(made_again, what="a Deployment in the place of the one that was deleted")
+        assert operator.running
+        assert "the watch of" in operator.log()
+
+
 def test_watches_that_break_are_taken_up_again(stage: Stage) -> None:
     target = stage.model()
     with stage.operator() as operator:
