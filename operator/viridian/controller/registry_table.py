@@ -172,8 +172,8 @@ class RegistryTable:
 
     def wrote(self, model: str) -> None:
         """This operator has written to the model: what was asked for before counts no more."""
+        self._written[model] = self.stamp()
         if model in self._models:
-            self._written[model] = self.stamp()
             self.note(Question(model))
 
     def is_missing(self, model: str) -> bool:
@@ -185,7 +185,8 @@ class RegistryTable:
         """Nothing has to be known of other models."""
         for name in self._models.keys() - models:
             del self._models[name]
-            self._written.pop(name, None)
+        for name in self._written.keys() - models:
+            del self._written[name]
 
     def answering(self, models: frozenset[str]) -> frozenset[str]:
         """The registry answers: which of these models it has been silent about before."""

@@ -188,6 +188,21 @@ async def test_after_a_write_the_model_is_read_at_once_and_a_page_from_before_do
     assert stage.woken == ["churn", "churn"]
 
 
+def test_a_first_answer_from_before_a_write_does_not_count_either() -> None:
+    async def main() -> None:
+        stage = Stage()
+        stage.resolve()
+        reading = asyncio.create_task(stage.read())
+        stage.registry.latency = lambda: 1.0
+        await asyncio.sleep(0.5)
+        stage.watch.table.wrote("churn")
+        await reading
+        assert resolved(stage.resolve()).version == "1"
+        assert stage.calls == {"model": 2, "version": 1}
+
+    run_virtually(main())
+
+
 async def test_a_write_to_a_model_that_nobody_follows_is_not_looked_at() -> None:
     stage = Stage()
     stage.watch.table.wrote("churn")
