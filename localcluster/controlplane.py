@@ -14,9 +14,8 @@ import contextlib
 import json
 import shutil
 import signal
-import socket
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
@@ -26,6 +25,7 @@ from localcluster.binaries import CONTROL_PLANE
 from localcluster.builder import ensure
 from localcluster.components import Layout
 from localcluster.errors import LocalClusterError
+from localcluster.ports import free_ports
 from localcluster.processes import Process, Roll, spawn, stop, this_process
 from localcluster.waiting import answers, request, until
 
@@ -187,16 +187,3 @@ def _dismantle(root: Path) -> None:
 
 def _roll(root: Path) -> Roll:
     return Roll(root / "processes.json")
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports of 127.0.0.1 that nobody listens on, all different."""
-    with contextlib.ExitStack() as held:
-        return [held.enter_context(_listener()).getsockname()[1] for _ in range(count)]
-
-
-@contextlib.contextmanager
-def _listener() -> Iterator[socket.socket]:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        yield listener

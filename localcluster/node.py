@@ -18,11 +18,11 @@ from localcluster.builder import ensure
 from localcluster.certs import Subject
 from localcluster.components import Layout
 from localcluster.console import say, step
-from localcluster.controlplane import free_ports
 from localcluster.errors import LocalClusterError
 from localcluster.images import load, program_images
 from localcluster.nodeconfig import NODE_ADDRESS, NODE_NAME, NodeFiles
 from localcluster.paths import node_root
+from localcluster.ports import free_ports
 from localcluster.processes import Process, Roll, spawn
 from localcluster.teardown import pod_processes, take_down
 from localcluster.waiting import answers, request, until

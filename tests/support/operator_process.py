@@ -6,7 +6,6 @@ import http.client
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -15,6 +14,7 @@ from typing import Any, Protocol, Self
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from localcluster.ports import free_ports
 from tests.support.kube import eventually
 
 
@@ -49,7 +49,7 @@ class OperatorProcess:
         `profile`: where cProfile writes its figures when the operator ends.
         """
         self._environment = dict(environment or {})
-        self.health_port, self.metrics_port = _free_port(), _free_port()
+        self.health_port, self.metrics_port = free_ports(2)
         self._log = folder / f"operator-{self.health_port}.log"
         self._flags = [
             f"--kubeconfig={kubeconfig}",
@@ -165,10 +165,3 @@ def _ask(port: int, path: str) -> tuple[int, str]:
         return answer.status, answer.read().decode()
     finally:
         connection.close()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

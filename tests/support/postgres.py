@@ -16,8 +16,8 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from localcluster.ports import free_port
 from tests.support.debian import INITDB
-from tests.support.mlflow_server import free_port
 
 START_SECONDS = 60.0
 STOP_SECONDS = 20.0

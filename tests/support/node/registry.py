@@ -18,8 +18,9 @@ from types import ModuleType
 from typing import Any
 
 from demo.kubectl import Kubectl
+from localcluster.ports import free_port
 from tests.support.kube import eventually
-from tests.support.mlflow_server import free_port, healthy
+from tests.support.mlflow_server import healthy
 from tests.support.models import write_mlmodel
 from tests.support.node.populations import Fitted
 from viridian.api.registry import TAG_DIGEST

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from tests.support.mlflow_server import free_port
+from localcluster.ports import free_port
 from viridian.ports.mlflow import MlflowRegistry
 from viridian.ports.mlflow_credentials import CredentialFiles
 from viridian.ports.registry import RegistryRefused

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 from aiohttp import web
 
-from tests.support.mlflow_server import free_port
+from localcluster.ports import free_port
 from viridian.api.registry import logged_model_id
 from viridian.ports.mlflow import MlflowRegistry, last_path, model_of, quoted
 from viridian.ports.mlflow_api import Credentials
