@@ -1,21 +1,26 @@
 """P4: a story is told once undisturbed; then again and again, with the operator killed at another of its writes.
 
 The writes are those of the API server, events and statuses included, and those of the model registry. Each time the
-operator starts again with an empty memory, and the end must be the same by role.
+operator starts again with an empty memory, and the end must be the same by role. What comes before the first of these
+writes is told once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from typing import Any
+from functools import cache, partial
+from typing import Any, TypeVar
 
+from tests.support.branches import in_a_child
 from tests.support.churn import Churn
 from tests.support.memory_cluster import Call, Fault, Killed
 from tests.support.operator_world import OperatorWorld
 from tests.support.roles import by_role, registered
 from tests.support.safety import violations
+
+Way = TypeVar("Way")
 
 
 @dataclass(frozen=True)
@@ -37,6 +42,12 @@ class Scenario:
             self.before(churn)
             world.cluster.forget_calls()
             yield churn
+
+    def for_each(self, ways: Iterable[Way], check: Callable[[Churn, Way], None]) -> None:
+        """The undisturbed part is told once, and from there the story goes on in each of these ways."""
+        with self.begun() as churn:
+            for way in ways:
+                in_a_child(partial(check, churn, way))
 
     def tell(self, churn: Churn) -> dict[str, Any]:
         """The rest of the story, and its end by role; users were safe all along, and at the end nothing moves."""
@@ -62,6 +73,7 @@ class Writes:
     registry: int
 
 
+@cache
 def undisturbed(scenario: Scenario) -> tuple[dict[str, Any], Writes]:
     cluster: list[Call] = []
     registry: list[str] = []

@@ -67,11 +67,13 @@ def test_killed_at_every_write(
 ) -> None:
     expected, writes = undisturbed(scenario)
     assert writes.cluster > 5
-    for k in range(1, writes.cluster + 1):
-        with scenario.begun() as churn:
-            at_write(churn, k, fault)
-            assert scenario.tell(churn) == expected, f"killed at write {k}"
-            assert churn.world.restarts == 1
+
+    def killed(churn: Churn, k: int) -> None:
+        at_write(churn, k, fault)
+        assert scenario.tell(churn) == expected, f"killed at write {k}"
+        assert churn.world.restarts == 1
+
+    scenario.for_each(range(1, writes.cluster + 1), killed)
     record_property(KILLS, f"{scenario.name}: {writes.cluster} ks ({fault.value})")
 
 
@@ -81,11 +83,13 @@ def test_killed_after_every_write_to_the_registry(
 ) -> None:
     expected, writes = undisturbed(scenario)
     assert writes.registry > 0
-    for k in range(1, writes.registry + 1):
-        with scenario.begun() as churn:
-            at_registry_write(churn, k)
-            assert scenario.tell(churn) == expected, f"killed after registry write {k}"
-            assert churn.world.restarts == 1
+
+    def killed(churn: Churn, k: int) -> None:
+        at_registry_write(churn, k)
+        assert scenario.tell(churn) == expected, f"killed after registry write {k}"
+        assert churn.world.restarts == 1
+
+    scenario.for_each(range(1, writes.registry + 1), killed)
     record_property(KILLS, f"{scenario.name}: {writes.registry} ks (after a write to the registry)")
 
 
@@ -95,10 +99,12 @@ def test_the_status_is_deleted_at_every_write(
 ) -> None:
     """Killed, and before the next process looks, the whole status is gone."""
     expected, writes = undisturbed(scenario)
-    for k in range(1, writes.cluster + 1):
-        with scenario.begun() as churn:
-            at_write(churn, k, Fault.KILL_BEFORE, then=Churn.wipe_status)
-            assert scenario.tell(churn) == expected, f"status deleted at write {k}"
+
+    def deleted(churn: Churn, k: int) -> None:
+        at_write(churn, k, Fault.KILL_BEFORE, then=Churn.wipe_status)
+        assert scenario.tell(churn) == expected, f"status deleted at write {k}"
+
+    scenario.for_each(range(1, writes.cluster + 1), deleted)
     record_property(KILLS, f"{scenario.name}: {writes.cluster} ks (killed, and the whole status deleted)")
 
 
@@ -108,11 +114,13 @@ def test_a_janitor_orphans_the_records_at_every_write(
 ) -> None:
     """Killed, the status deleted, and every record without its owner reference: nothing is forgotten."""
     expected, writes = undisturbed(scenario)
-    for k in range(1, writes.cluster + 1):
-        with scenario.begun() as churn:
-            at_write(churn, k, Fault.KILL_AFTER, then=orphan_the_records)
-            assert scenario.tell(churn) == expected, f"records orphaned at write {k}"
-            assert all(record["metadata"]["ownerReferences"] for record in churn.cluster.all("ControllerRevision"))
+
+    def orphaned(churn: Churn, k: int) -> None:
+        at_write(churn, k, Fault.KILL_AFTER, then=orphan_the_records)
+        assert scenario.tell(churn) == expected, f"records orphaned at write {k}"
+        assert all(record["metadata"]["ownerReferences"] for record in churn.cluster.all("ControllerRevision"))
+
+    scenario.for_each(range(1, writes.cluster + 1), orphaned)
     record_property(KILLS, f"{scenario.name}: {writes.cluster} ks (a janitor that orphans records, the status deleted)")
 
 
@@ -132,11 +140,13 @@ def orphan_the_records(churn: Churn) -> None:
 def test_a_write_fails(scenario: Scenario, fault: Fault) -> None:
     """The process lives on; every fourth write is enough, since kills have covered them all."""
     expected, writes = undisturbed(scenario)
-    for k in range(1, writes.cluster + 1, 4):
-        with scenario.begun() as churn:
-            at_write(churn, k, fault)
-            assert scenario.tell(churn) == expected, f"{fault.value} at write {k}"
-            assert churn.world.restarts == 0
+
+    def failing(churn: Churn, k: int) -> None:
+        at_write(churn, k, fault)
+        assert scenario.tell(churn) == expected, f"{fault.value} at write {k}"
+        assert churn.world.restarts == 0
+
+    scenario.for_each(range(1, writes.cluster + 1, 4), failing)
 
 
 @by_name
@@ -144,10 +154,13 @@ def test_killed_in_pairs(scenario: Scenario, record_property: Callable[[str, obj
     """Killed after write k, and again at the m-th write after that."""
     expected, writes = undisturbed(scenario)
     pairs = [(k, m) for k in range(1, writes.cluster + 1, 4) for m in (1, 2)]
-    for k, m in pairs:
-        with scenario.begun() as churn:
-            at_write(churn, k, Fault.KILL_AFTER, then=partial(at_write, k=m, fault=Fault.KILL_BEFORE))
-            assert scenario.tell(churn) == expected, f"killed at write {k} and {m} later"
+
+    def killed(churn: Churn, pair: tuple[int, int]) -> None:
+        k, m = pair
+        at_write(churn, k, Fault.KILL_AFTER, then=partial(at_write, k=m, fault=Fault.KILL_BEFORE))
+        assert scenario.tell(churn) == expected, f"killed at write {k} and {m} later"
+
+    scenario.for_each(pairs, killed)
     record_property(KILLS, f"{scenario.name}: {len(pairs)} pairs (killed twice)")
 
 
@@ -179,17 +192,19 @@ def test_deleted_at_every_write(fault: Fault | None, record_property: Callable[[
     told = 0
     for scenario in SCENARIOS:
         _, writes = undisturbed(scenario)
-        for k in range(1, writes.cluster + 1):
-            with scenario.begun() as churn:
-                delete_at_write(churn, k, fault)
-                try:
-                    scenario.then(churn)
-                except AssertionError:
-                    # The story cannot come to its end; what counts is what is left of it.
-                    assert churn.cluster.find(MODEL_DEPLOYMENT, "churn") is None, f"{scenario.name}, write {k}"
-                collected(churn)
-            told += 1
+        scenario.for_each(range(1, writes.cluster + 1), partial(deleted_at_write, scenario, fault))
+        told += writes.cluster
     record_property(KILLS, f"deletion: {told} ks ({fault.value if fault else 'the operator lives on'})")
+
+
+def deleted_at_write(scenario: Scenario, fault: Fault | None, churn: Churn, k: int) -> None:
+    delete_at_write(churn, k, fault)
+    try:
+        scenario.then(churn)
+    except AssertionError:
+        # The story cannot come to its end; what counts is what is left of it.
+        assert churn.cluster.find(MODEL_DEPLOYMENT, "churn") is None, f"{scenario.name}, write {k}"
+    collected(churn)
 
 
 def delete_at_write(churn: Churn, k: int, fault: Fault | None) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
+from functools import cache, partial
 from typing import Any, ClassVar
 
 import pytest
@@ -421,12 +421,14 @@ def test_killed_at_every_write_beside_a_refusal(barrier: Barrier) -> None:
             barrier.stand(churn, REFUSED)
             expected, _ = told(churn, scenario)
         _, writes = undisturbed(scenario)
-        for k in range(1, writes.cluster + 1, 3):
-            with scenario.begun() as churn:
-                at_write(churn, k, Fault.KILL_AFTER)
-                barrier.stand(churn, REFUSED)
-                found, _ = told(churn, scenario)
-                assert without(found, barrier.kinds) == without(expected, barrier.kinds), f"{scenario.name}, {k}"
+        scenario.for_each(range(1, writes.cluster + 1, 3), partial(killed_beside, barrier, scenario, expected))
+
+
+def killed_beside(barrier: Barrier, scenario: Scenario, expected: dict[str, Any], churn: Churn, k: int) -> None:
+    at_write(churn, k, Fault.KILL_AFTER)
+    barrier.stand(churn, REFUSED)
+    found, _ = told(churn, scenario)
+    assert without(found, barrier.kinds) == without(expected, barrier.kinds), f"{scenario.name}, {k}"
 
 
 # ---- a RetrainPolicy

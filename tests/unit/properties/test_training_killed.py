@@ -83,24 +83,28 @@ def assert_one_of_each(churn: Churn) -> None:
 @pytest.mark.parametrize("fault", [Fault.KILL_AFTER, Fault.KILL_BEFORE], ids=["answer lost", "write never arrived"])
 def test_killed_at_every_write(fault: Fault, record_property: Callable[[str, object], None]) -> None:
     expected, writes = undisturbed(TRAINING)
-    for k in range(1, writes.cluster + 1):
-        with TRAINING.begun() as churn:
-            at_write(churn, k, fault)
-            assert TRAINING.tell(churn) == expected, f"killed at write {k}"
-            assert churn.world.restarts == 1
-            assert_one_of_each(churn)
+
+    def killed(churn: Churn, k: int) -> None:
+        at_write(churn, k, fault)
+        assert TRAINING.tell(churn) == expected, f"killed at write {k}"
+        assert churn.world.restarts == 1
+        assert_one_of_each(churn)
+
+    TRAINING.for_each(range(1, writes.cluster + 1), killed)
     record_property(KILLS, f"training run: {writes.cluster} ks ({fault.value})")
 
 
 def test_killed_after_every_write_to_the_registry(record_property: Callable[[str, object], None]) -> None:
     expected, writes = undisturbed(TRAINING)
     assert writes.registry > 5
-    for k in range(1, writes.registry + 1):
-        with TRAINING.begun() as churn:
-            at_registry_write(churn, k)
-            assert TRAINING.tell(churn) == expected, f"killed after registry write {k}"
-            assert churn.world.restarts == 1
-            assert_one_of_each(churn)
+
+    def killed(churn: Churn, k: int) -> None:
+        at_registry_write(churn, k)
+        assert TRAINING.tell(churn) == expected, f"killed after registry write {k}"
+        assert churn.world.restarts == 1
+        assert_one_of_each(churn)
+
+    TRAINING.for_each(range(1, writes.registry + 1), killed)
     record_property(KILLS, f"training run: {writes.registry} ks (after a write to the registry)")
 
 
@@ -113,11 +117,13 @@ def wipe_both(churn: Churn) -> None:
 def test_the_status_is_deleted_at_every_write(record_property: Callable[[str, object], None]) -> None:
     """Killed, and before the next process looks, nothing is left of what the operator noted for people."""
     expected, writes = undisturbed(TRAINING)
-    for k in range(1, writes.cluster + 1):
-        with TRAINING.begun() as churn:
-            at_write(churn, k, Fault.KILL_BEFORE, then=wipe_both)
-            assert TRAINING.tell(churn) == expected, f"status deleted at write {k}"
-            assert_one_of_each(churn)
+
+    def deleted(churn: Churn, k: int) -> None:
+        at_write(churn, k, Fault.KILL_BEFORE, then=wipe_both)
+        assert TRAINING.tell(churn) == expected, f"status deleted at write {k}"
+        assert_one_of_each(churn)
+
+    TRAINING.for_each(range(1, writes.cluster + 1), deleted)
     record_property(KILLS, f"training run: {writes.cluster} ks (killed, and the whole status deleted)")
 
 
@@ -186,12 +192,14 @@ def test_a_janitor_comes_at_every_write(
 ) -> None:
     """The operator dies, the janitor comes, and the status goes too: what was decided stays decided."""
     expected, writes = undisturbed(scenario)
-    for k in range(1, writes.cluster + 1):
-        with scenario.begun() as churn:
-            at_write(churn, k, fault, then=janitor_and_no_status)
-            assert remembered(scenario.tell(churn)) == remembered(expected), f"a janitor at write {k}"
-            assert len(jobs_made(churn)) == 1
-            assert len(churn.world.registry.runs()) == 1
+
+    def visited(churn: Churn, k: int) -> None:
+        at_write(churn, k, fault, then=janitor_and_no_status)
+        assert remembered(scenario.tell(churn)) == remembered(expected), f"a janitor at write {k}"
+        assert len(jobs_made(churn)) == 1
+        assert len(churn.world.registry.runs()) == 1
+
+    scenario.for_each(range(1, writes.cluster + 1), visited)
     record_property(KILLS, f"{scenario.name}: {writes.cluster} ks (a janitor, the status deleted, {fault.value})")
 
 
