@@ -155,7 +155,7 @@ class _Progress:
 
     async def write(self, action: ClusterAction) -> bool:
         """Whether it was done."""
-        if isinstance(action, Annotate) and not self._registered.issuperset(action.confirms):
+        if isinstance(action, Annotate) and not (self._registered - self._failed).issuperset(action.confirms):
             return False
         if isinstance(action, Delete) and self._failed.intersection(action.after):
             return False
@@ -175,6 +175,7 @@ class _Progress:
     async def register(self, action: RegistryAction) -> None:
         """Tell the registry, unless it was silent before: each silence would cost a timeout while users wait."""
         if not self._answering:
+            self._failed.add(action.target)
             return
         failure = await write(self._actor.registries.of(self._key.namespace), action)
         if (failure is None or isinstance(failure, RegistryUnavailable | RegistryNotYours)) and model_of(action):
@@ -182,6 +183,8 @@ class _Progress:
         if failure is None or isinstance(failure, RegistryMissing):
             # What is gone from the registry will never take it.
             self._registered.add(action.target)
+        else:
+            self._failed.add(action.target)
         if failure is not None:
             self.registry_obstacles.setdefault(action.target, _registry_obstacle(action, failure))
             self._answering = not isinstance(failure, RegistryUnavailable)

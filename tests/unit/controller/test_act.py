@@ -199,6 +199,22 @@ async def test_what_the_registry_has_not_taken_is_not_recorded_as_done(
     assert bool(found["metadata"].get("annotations")) is marked
 
 
+@pytest.mark.parametrize("unavailable", [True, False], ids=["silent", "refused"])
+async def test_of_two_writes_to_one_place_both_must_be_taken(stage: Stage, unavailable: bool) -> None:
+    stage.registry.add_version("churn")
+    stage.cluster.create(config_map("child"))
+
+    def fail_from_now_on(_: str) -> None:
+        stage.registry.unavailable = unavailable
+        stage.registry.refusals.update({} if unavailable else {"tag_version": "no"})
+
+    stage.registry.after_write = fail_from_now_on
+    first, second = TagVersion("churn", "1", {"a": "b"}), TagVersion("churn", "1", {"a": "c"})
+    mark = Annotate("v1", "ConfigMap", "child", {"viridian.dev/done": "yes"}, confirms=(second.target,))
+    done = await stage.actor.perform(KEY, (first, second, mark))
+    assert (done.written, len(done.obstacles)) == (False, 1)
+
+
 async def test_what_is_not_written_in_the_same_plan_is_not_recorded_as_done(stage: Stage) -> None:
     stage.cluster.create(config_map("child"))
     mark = Annotate("v1", "ConfigMap", "child", {"viridian.dev/done": "yes"}, confirms=(("ModelVersion", "churn/1"),))
