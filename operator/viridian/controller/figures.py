@@ -107,7 +107,11 @@ class Figures:
         return (shown(part) for observed in list(self._observed.values()) for part in observed.parts.values())
 
     def _of(self, kind: str) -> Iterator[tuple[Key, _Observed]]:
-        return ((key, observed) for key, observed in list(self._observed.items()) if key.kind == kind)
+        """A list of pairs would be ten thousand new objects: enough to set off a collection of all garbage."""
+        for key in list(self._observed):
+            observed = self._observed.get(key)
+            if observed is not None and key.kind == kind:
+                yield key, observed
 
     def _rollbacks(self) -> Iterator[bytes]:
         for key, observed in self._of(MODEL_DEPLOYMENT):
