@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import random
@@ -166,6 +167,9 @@ async def _run_kopf(config: OperatorConfig, connection: ApiConnection, loop: Loo
         await server.close()
 
     session = login(connection, called=loop.telemetry.called, watching=loop.health.watches.add, listing=loop.listed)
+    # What is loaded stays. A full collection of garbage, which holds everything up, is six times shorter without it.
+    gc.collect()
+    gc.freeze()
     before = asyncio.all_tasks()
     tasks = await kopf.spawn_tasks(
         registry=glue.handlers(loop, login=session, start=start, stop=stop),
