@@ -149,7 +149,8 @@ def _preview(state: RolloutState, decision: RolloutDecision, slots: DesiredSlots
     if decision.traffic is None:
         return
     other, observed = decision.traffic.champion.other, state.inputs.preview
-    if observed is not None or other in state.inputs.slots or slots.get(other) is not None:
+    used_before = observed is not None or bool(decision.traffic.former or decision.traffic.rejected)
+    if used_before or other in state.inputs.slots or slots.get(other) is not None:
         yield from _applied(preview(state.inputs, state.spec.server.port, other), observed)
 
 
