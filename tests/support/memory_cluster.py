@@ -20,7 +20,7 @@ from tests.support.cluster.deployments import Readiness, is_ready, step_budget, 
 from tests.support.cluster.faults import Call, Fault, Faults, Killed
 from tests.support.cluster.jobs import Outcome, step_job
 from tests.support.cluster.store import Store, World, copied, owner_uids, reference_of
-from viridian.ports.cluster import Object, ObjectRef
+from viridian.ports.cluster import Labels, ListPage, Object, ObjectRef
 from viridian.ports.kubernetes_event import event_about
 
 __all__ = ["Call", "Fault", "Killed", "ManualClock", "MemoryCluster", "Outcome", "Readiness", "World"]
@@ -60,8 +60,15 @@ class MemoryCluster:
         found = self._readable().get(reference)
         return self.handed_out(found) if found else None
 
+    async def page(
+        self, api_version: str, kind: str, namespace: str | None, *, limit: int, token: str = ""
+    ) -> ListPage:
+        found = sorted(await self.list(api_version, kind, namespace), key=_place)
+        left = [item for item in found if _place(item) > token]
+        return ListPage(left[:limit], _place(left[limit - 1]) if len(left) > limit else "")
+
     async def list(
-        self, api_version: str, kind: str, namespace: str | None, labels: Mapping[str, str] | None = None
+        self, api_version: str, kind: str, namespace: str | None, labels: Labels | None = None
     ) -> Sequence[Object]:
         self._begin("list", ObjectRef(api_version, kind, namespace or "", ""))
         return [
@@ -261,9 +268,18 @@ def _placed(manifest: Mapping[str, Any]) -> ObjectRef:
     return reference
 
 
-def _carries(found: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
+def _place(found: Mapping[str, Any]) -> str:
+    """Where it stands in a list, as the real store sorts."""
+    metadata = found["metadata"]
+    return f"{metadata.get('namespace', '')}/{metadata['name']}"
+
+
+def _carries(found: Mapping[str, Any], labels: Labels) -> bool:
     carried = found["metadata"].get("labels", {})
-    return all(carried.get(key) == value for key, value in labels.items())
+    return all(
+        carried.get(key) == value if isinstance(value, str) else carried.get(key) in value
+        for key, value in labels.items()
+    )
 
 
 def _owner_kind(found: Mapping[str, Any]) -> str:

@@ -149,6 +149,10 @@ class Attempts:
         """What writes tell that were done after their pass had stopped waiting; each is given once."""
         return self._late.pop(key, [])
 
+    def has_any(self, key: Key) -> bool:
+        """Whether a write of this key is under way, has failed, or ended after its pass."""
+        return key in self._troubles or key in self._under_way or key in self._late
+
     def forget(self, key: Key) -> None:
         """The object is gone."""
         self._late.pop(key, None)

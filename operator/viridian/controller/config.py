@@ -93,7 +93,7 @@ class OperatorConfig:
     """The labels of the objects that this operator serves."""
     kubeconfig: str | None = None
     workers: int = 4
-    resync: timedelta = timedelta(hours=3)
+    resync: timedelta = timedelta(minutes=20)
     health_port: int = 8080
     metrics_port: int = 9090
     log_level: str = "info"
@@ -360,8 +360,8 @@ def _working(group: _Group) -> None:
     )
     group.add(
         "--resync",
-        "each object is looked at again after this time at the latest, even when nothing happens",
-        default="3h",
+        "all objects are looked at again after this time at the latest, even when nothing happens",
+        default="20m",
         metavar="TIME",
         type=duration,
     )

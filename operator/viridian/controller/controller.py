@@ -38,16 +38,19 @@ class Controller:
     children: frozenset[str]
     reconciler: Reconciler[Any]
     queue: WorkQueue
+    left_to_sweep: Callable[[Key, bool], bool]
     saw: Callable[[Manifest, bool], None] = _takes_no_notes
     reads_children_of: Callable[[Key], bool] = _always
     follows_registry: bool = False
 
     def child_changed(self, key: Key) -> None:
         if self.reads_children_of(key):
-            self.queue.add(key)
+            self.wake(key)
 
-    def wake(self, key: Key, urgency: Urgency = Urgency.IDLE) -> None:
-        self.queue.add(key, urgency)
+    def wake(self, key: Key, urgency: Urgency = Urgency.IDLE, *, changed: bool = True) -> None:
+        idle = urgency is Urgency.IDLE and self.queue.urgency(key) is Urgency.IDLE
+        if not (idle and self.left_to_sweep(key, changed)):
+            self.queue.add(key, urgency)
 
     def wrote(self, key: Key, status: Manifest) -> bool:
         return self.reconciler.statuses.wrote(key, status)
@@ -90,11 +93,12 @@ def controller(
         ),
         statuses=StatusWriter(environment.cluster, part, attempts()),
         observer=observer,
-        resync=common.resync,
         selector=common.selector,
         registry_written=common.registry_written,
         forget=common.forget,
     )
     queue = WorkQueue(reconciler, backoff=Backoff(environment.random), observer=observer)
     common.telemetry.watch_queue(name, queue)
-    return Controller(name, kind, children, reconciler, queue, saw, reads_children_of, follows_registry)
+    return Controller(
+        name, kind, children, reconciler, queue, common.left_to_sweep, saw, reads_children_of, follows_registry
+    )

@@ -50,8 +50,8 @@ class Common:
     """The environment's, or one that refuses everything where there is none."""
     registry_tables: ByNamespace[RegistryTable]
     """What is known of each, without asking."""
-    resync: Callable[[], float]
-    """Seconds until an object is looked at again in any case; with jitter."""
+    left_to_sweep: Callable[[Key, bool], bool]
+    """Whether a sweep is about to look at an object, so that no pass has to. True stands for: it has just changed."""
     registry_written: Callable[[frozenset[str]], None]
     """Called with the registered models that a pass has written to."""
     forget: Callable[[Key], None]

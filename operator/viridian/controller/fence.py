@@ -20,7 +20,7 @@ from viridian.ports.registry import Registry, RegistryUnavailable
 
 NOT_LEADING: Final = "this operator does not lead any more: another one has taken over, or the API server is away"
 
-CLUSTER_READS: Final = frozenset({"get", "list"})
+CLUSTER_READS: Final = frozenset({"get", "list", "page"})
 REGISTRY_READS: Final = frozenset({"model", "models", "version", "version_of_run", "logged_model", "find_run", "run"})
 PODS_READS: Final = frozenset({"scrape"})
 

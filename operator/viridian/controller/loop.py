@@ -6,12 +6,10 @@ Kopf is not in here: it only calls `wakes`. So the same loop runs on the in-memo
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
-from viridian.api.names import API_VERSION, MODEL_DEPLOYMENT, RETRAIN_POLICY
 from viridian.controller.api_budget import within_budget
 from viridian.controller.breaker import breaking
 from viridian.controller.controller import Controller
@@ -23,19 +21,13 @@ from viridian.controller.leadership import Leadership
 from viridian.controller.reconcilers import controllers
 from viridian.controller.registries import ByNamespace
 from viridian.controller.registry_watch import RegistryWatch
+from viridian.controller.sweep import Sweeps
 from viridian.controller.telemetry import Telemetry
 from viridian.controller.wakes import Wakes
 from viridian.core.selectors import EVERYTHING, Selector
-from viridian.ports.cluster import Cluster, ClusterError
 from viridian.ports.registry import Registry
 from viridian.rollout.input import OperatorSettings
 
-log = logging.getLogger("viridian.loop")
-
-_RELIST_SECONDS = 5.0
-"""A relist tells of every object in quick succession: one look at all of them is enough."""
-CENSUS_EVERY = 600.0
-"""Seconds between two looks at which objects exist at all."""
 STOP_SECONDS = 0.5
 """For passes to end that are cut."""
 
@@ -49,17 +41,13 @@ class Loop:
     health: Health
     telemetry: Telemetry
     registry_watches: tuple[RegistryWatch, ...]
-    cluster: Cluster
     heartbeat: Heartbeat
-    namespaces: tuple[str | None, ...]
-    selector: Selector
-    random: Callable[[], float]
+    sweeps: Sweeps
     leadership: Leadership
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
     """What goes on all the time."""
     work: list[asyncio.Task[None]] = field(default_factory=list)
     """What goes on while this operator leads."""
-    _looking_at_all: asyncio.TimerHandle | None = None
 
     def start(self, workers: int) -> None:
         """Stand by, and work with so many workers for each reconciler while this operator leads."""
@@ -71,21 +59,19 @@ class Loop:
 
     async def stop(self) -> None:
         """End all work at once, and let another operator lead. It can be started again."""
-        if self._looking_at_all is not None:
-            self._looking_at_all.cancel()
-            self._looking_at_all = None
         await _ended(self.tasks)
         await self._stand_by()
         await self.leadership.release()
 
     def _lead(self, workers: int) -> None:
-        """Everything has been watched all along: what is to be looked at waits in the queues."""
-        routines = {"workers": self._work(workers), "census": self._census(), "registry": self._poll()}
+        """What is urgent waits in the queues already. A sweep finds out what else there is to do."""
+        routines = {"workers": self._work(workers), "sweeps": self.sweeps.keep_sweeping(), "registry": self._poll()}
         self.work.extend(asyncio.create_task(routine, name=name) for name, routine in routines.items())
 
     async def _stand_by(self) -> None:
         """A pass may be cut after any of its writes. Watches and caches stay as they are."""
         await _ended(self.work)
+        self.sweeps.begin_anew()
         for controller in self.controllers:
             await controller.close()
 
@@ -96,31 +82,13 @@ class Loop:
                 controller.queue.add(key)
 
     def known(self) -> frozenset[Key]:
-        """Every key that some reconciler knows."""
-        return frozenset().union(*(controller.queue.known() for controller in self.controllers))
+        """Every object that the loop knows of."""
+        return self.sweeps.known()
 
     def listed(self, stream: str) -> None:
         """A stream is listed. After a gap in its watch no event tells of what was deleted meanwhile: look at all."""
-        if stream in self.health.watches and self._looking_at_all is None:
-            self._looking_at_all = asyncio.get_running_loop().call_later(_RELIST_SECONDS, self._look_at_all)
-
-    def _look_at_all(self) -> None:
-        self._looking_at_all = None
-        for key in self.known():
-            self.add(key)
-
-    async def count(self) -> None:
-        """Look at every key that is known but not listed, and at every object that is listed but not known.
-
-        The pass itself finds out whether the object is gone, so a list that is a little old does no harm.
-        """
-        known = {controller.name: controller.queue.known() for controller in self.controllers}
-        listed = {
-            key for namespace in self.namespaces for key in await list_keys(self.cluster, namespace, self.selector)
-        }
-        for controller in self.controllers:
-            for key in known[controller.name] ^ {key for key in listed if key.kind == controller.kind}:
-                controller.queue.add(key)
+        if stream in self.health.watches:
+            self.sweeps.ask()
 
     async def _work(self, workers: int) -> None:
         async with asyncio.TaskGroup() as group:
@@ -133,14 +101,6 @@ class Loop:
                 group.create_task(watch.run())
             await asyncio.Event().wait()
 
-    async def _census(self) -> None:
-        while True:
-            await asyncio.sleep(CENSUS_EVERY * (1 + self.random()) / 2)
-            try:
-                await self.count()
-            except ClusterError as error:
-                log.warning("the objects could not be listed: %s", error)
-
 
 async def _ended(tasks: list[asyncio.Task[None]]) -> None:
     """Cancel them. What does not end soon writes nothing any more: it has lost the leadership."""
@@ -151,17 +111,6 @@ async def _ended(tasks: list[asyncio.Task[None]]) -> None:
     tasks.clear()
 
 
-async def list_keys(cluster: Cluster, namespace: str | None, selector: Selector = EVERYTHING) -> Collection[Key]:
-    """The keys of all objects of our kinds in a namespace, or in all, that this operator serves."""
-    found = set()
-    for kind in (MODEL_DEPLOYMENT, RETRAIN_POLICY):
-        for manifest in await cluster.list(API_VERSION, kind, namespace):
-            metadata = manifest["metadata"]
-            if selector.matches(metadata.get("labels")):
-                found.add(Key(kind, metadata["namespace"], metadata["name"]))
-    return found
-
-
 def assemble(
     environment: Environment,
     settings: OperatorSettings,
@@ -169,7 +118,7 @@ def assemble(
     *,
     namespaces: tuple[str, ...] = (),
     selector: Selector = EVERYTHING,
-    resync: timedelta = timedelta(hours=3),
+    resync: timedelta = timedelta(minutes=20),
     expected_watches: frozenset[str] = frozenset(),
 ) -> Loop:
     """The loop on these ports; needs a running event loop. Nothing works before `start`."""
@@ -204,12 +153,23 @@ def assemble(
         registry_tables=ByNamespace(
             watches.shared.table, {namespace: one.table for namespace, one in watches.own.items()}
         ),
-        resync=lambda: resync.total_seconds() * (1 + environment.random()) / 2,
+        left_to_sweep=lambda key, changed: sweeps.is_left(key, changed=changed),
         registry_written=registry_written,
         forget=lambda key: wakes.forget(key),
     )
     made = controllers(common)
     wakes, heartbeat = Wakes(made, selective=selector != EVERYTHING), Heartbeat()
+    registry_watches = tuple(watches) if environment.registry is not None else ()
+    sweeps = Sweeps(
+        environment.cluster,
+        made,
+        wakes,
+        telemetry,
+        registry_watches,
+        namespaces or (None,),
+        selector,
+        resync=lambda: resync.total_seconds() * (1 + environment.random()) / 2,
+    )
     leads = environment.leadership.may_write
     telemetry.watch_lag(lambda: heartbeat.lag)
     telemetry.watch_leader(leads)
@@ -217,15 +177,12 @@ def assemble(
     work: list[asyncio.Task[None]] = []
     return Loop(
         controllers=made,
-        registry_watches=tuple(watches) if environment.registry is not None else (),
+        registry_watches=registry_watches,
         wakes=wakes,
         health=Health(heartbeat, [one.queue for one in made], lambda: [*tasks, *work], leads, expected_watches),
         telemetry=telemetry,
-        cluster=environment.cluster,
         heartbeat=heartbeat,
-        namespaces=namespaces or (None,),
-        selector=selector,
-        random=environment.random,
+        sweeps=sweeps,
         leadership=environment.leadership,
         tasks=tasks,
         work=work,

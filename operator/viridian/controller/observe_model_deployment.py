@@ -22,6 +22,7 @@ from viridian.api.names import (
     slot_deployment,
 )
 from viridian.controller.keys import Key
+from viridian.controller.listed_children import NOT_ASKED
 from viridian.controller.ownership import check_not_left_behind, owned
 from viridian.controller.reconcilable import Observed
 from viridian.controller.resolve import Resolver
@@ -30,7 +31,7 @@ from viridian.core.obstacles import NO_OBSTACLES, Obstacles
 from viridian.core.ownership import believed, is_left_behind
 from viridian.core.plan import Plan
 from viridian.core.times import parse_time
-from viridian.ports.cluster import Cluster, Object, ObjectRef
+from viridian.ports.cluster import ClusterReader, Object, ObjectRef
 from viridian.rollout.analysis.selection import is_about_to_be_met, queries
 from viridian.rollout.decide import decide
 from viridian.rollout.fail_closed import give_back
@@ -46,7 +47,7 @@ from viridian.rollout.slot_state import SlotState, parse_slot
 class ModelDeployments:
     """How the loop treats a ModelDeployment."""
 
-    cluster: Cluster
+    cluster: ClusterReader
     resolver: Resolver
     samples: Samples
     settings: OperatorSettings
@@ -81,6 +82,10 @@ class ModelDeployments:
         children = await _children(self.cluster, key, manifest["metadata"])
         live = children.named("Service", key.name)
         return give_back(replace(alone, slots=children.slots(key), live=live), self.clock(), why)
+
+    def by_lists(self, lists: ClusterReader) -> ModelDeployments:
+        resolver = replace(self.resolver, may_note=False)
+        return replace(self, cluster=lists, resolver=resolver, samples=Samples(NOT_ASKED))
 
     async def forget(self, key: Key) -> None:
         self.samples.forget(key)
@@ -125,7 +130,7 @@ class _Children:
         }
 
 
-async def _children(cluster: Cluster, key: Key, metadata: Object) -> _Children:
+async def _children(cluster: ClusterReader, key: Key, metadata: Object) -> _Children:
     uid = metadata["uid"]
     children, records, pods = await asyncio.gather(
         _named_children(cluster, key), _listed(cluster, key, _RECORD), _listed(cluster, key, "Pod")
@@ -167,7 +172,7 @@ def _is_record(child: Object) -> bool:
     return bool(child["kind"] == _RECORD)
 
 
-async def _named_children(cluster: Cluster, key: Key) -> list[Object]:
+async def _named_children(cluster: ClusterReader, key: Key) -> list[Object]:
     """The objects that have the names of children, whatever their labels and owners."""
     found = await asyncio.gather(
         *(
@@ -179,7 +184,7 @@ async def _named_children(cluster: Cluster, key: Key) -> list[Object]:
     return [child for child in found if child is not None]
 
 
-async def _listed(cluster: Cluster, key: Key, kind: str) -> Sequence[Object]:
+async def _listed(cluster: ClusterReader, key: Key, kind: str) -> Sequence[Object]:
     """The objects of a kind that carry the label of the ModelDeployment."""
     return await cluster.list(
         child_kind(kind).resource.api_version, kind, key.namespace, {MODEL_DEPLOYMENT_LABEL: key.name}

@@ -25,6 +25,7 @@ from viridian.api.samples import PodTarget
 from viridian.controller.collector_rules import CollectorRules
 from viridian.controller.evaluations import Evaluations, EvaluationSubject
 from viridian.controller.keys import Key
+from viridian.controller.listed_children import NOT_ASKED
 from viridian.controller.observe_model_deployment import parse_spec
 from viridian.controller.ownership import owned
 from viridian.controller.reconcilable import Observed
@@ -36,7 +37,7 @@ from viridian.core.times import parse_time
 from viridian.monitoring.decide import decide
 from viridian.monitoring.input import EvaluationFailure, MonitoredRevision, MonitoringInput
 from viridian.monitoring.windows import seconds
-from viridian.ports.cluster import Cluster, Object, ObjectRef
+from viridian.ports.cluster import ClusterReader, Object, ObjectRef
 from viridian.rollout.input import parse_records
 from viridian.rollout.records import RevisionRecord
 from viridian.rollout.slot_state import parse_pod, pod_target
@@ -56,7 +57,7 @@ class CollectorWork:
 class MonitoredModels:
     """How the monitoring reconciler treats a ModelDeployment."""
 
-    cluster: Cluster
+    cluster: ClusterReader
     collector: CollectorWork | None
     """None where the operator knows no collector."""
     clock: Callable[[], datetime]
@@ -90,6 +91,10 @@ class MonitoredModels:
     async def fail_closed(self, key: Key, manifest: Object, why: str) -> Plan | None:  # noqa: ARG002
         """Monitors move no traffic."""
         return None
+
+    def by_lists(self, lists: ClusterReader) -> MonitoredModels:
+        collector = self.collector and replace(self.collector, rules=CollectorRules(NOT_ASKED))
+        return replace(self, cluster=lists, collector=collector)
 
     async def forget(self, key: Key) -> None:
         self.monitored.discard(key)
@@ -211,7 +216,7 @@ class _World:
         return str((annotations or {}).get(MONITORING_ANNOTATION, ""))
 
 
-async def _read(cluster: Cluster, key: Key, metadata: Mapping[str, Any]) -> _World:
+async def _read(cluster: ClusterReader, key: Key, metadata: Mapping[str, Any]) -> _World:
     uid, created = metadata["uid"], parse_time(metadata.get("creationTimestamp"))
     service = await cluster.get(ObjectRef("v1", "Service", key.namespace, key.name))
     live = service if service is not None and owned(service, key, uid) else None
@@ -221,7 +226,7 @@ async def _read(cluster: Cluster, key: Key, metadata: Mapping[str, Any]) -> _Wor
     return _World(key.name, record_of(live), parse_records(records))
 
 
-async def _pods(cluster: Cluster, key: Key, serving: Traffic | None) -> Sequence[PodTarget]:
+async def _pods(cluster: ClusterReader, key: Key, serving: Traffic | None) -> Sequence[PodTarget]:
     """The champion's pods that can be asked for its reference profile."""
     if serving is None:
         return ()

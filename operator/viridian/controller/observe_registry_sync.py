@@ -10,6 +10,7 @@ from datetime import datetime
 from viridian.api.names import MODEL_DEPLOYMENT_LABEL
 from viridian.api.registry import RegisteredModel
 from viridian.controller.keys import Key
+from viridian.controller.listed_children import NOT_ASKED
 from viridian.controller.model_owners import owners_of_read
 from viridian.controller.reconcilable import Observed
 from viridian.controller.registries import ByNamespace
@@ -17,7 +18,7 @@ from viridian.core.model_owners import OwnerRule, Owners, OwnersUnknown
 from viridian.core.obstacles import Obstacles
 from viridian.core.ownership import Belongs, belongs
 from viridian.core.plan import Plan
-from viridian.ports.cluster import Cluster, Object, ObjectRef
+from viridian.ports.cluster import ClusterReader, Object, ObjectRef
 from viridian.ports.registry import Registry, RegistryError
 from viridian.registry_sync.decide import decide
 from viridian.registry_sync.input import SyncInput, models_to_write
@@ -29,7 +30,7 @@ from viridian.rollout.traffic.service import record_of
 class RegistrySync:
     """How the loop keeps the registry in step with the decisions about a ModelDeployment."""
 
-    cluster: Cluster
+    cluster: ClusterReader
     registries: ByNamespace[Registry]
     rules: tuple[OwnerRule, ...]
     clock: Callable[[], datetime]
@@ -63,6 +64,9 @@ class RegistrySync:
 
     async def fail_closed(self, key: Key, manifest: Object, why: str) -> Plan | None:  # noqa: ARG002
         return None  # no user meets the registry
+
+    def by_lists(self, lists: ClusterReader) -> RegistrySync:
+        return replace(self, cluster=lists, registries=ByNamespace(NOT_ASKED))
 
     async def forget(self, key: Key) -> None:
         """Nothing is remembered."""

@@ -12,13 +12,14 @@ from viridian.api.names import API_VERSION, MODEL_DEPLOYMENT, RETRAIN_POLICY_LAB
 from viridian.api.registry import ALIAS_CHAMPION, LoggedModel, ModelVersion, TrainingRun, logged_model_id
 from viridian.controller.keys import Key
 from viridian.controller.last_seen import LastSeen
+from viridian.controller.listed_children import NOT_ASKED
 from viridian.controller.model_owners import owners
 from viridian.controller.reconcilable import Observed
 from viridian.controller.registries import ByNamespace
 from viridian.core.model_owners import Owners
 from viridian.core.obstacles import NO_OBSTACLES, Obstacles, RegistryObstacle, from_cluster, from_registry
 from viridian.core.plan import Plan
-from viridian.ports.cluster import Cluster, Object, ObjectRef
+from viridian.ports.cluster import ClusterReader, Object, ObjectRef
 from viridian.ports.collector import Collector, FeedbackError, FeedbackUnavailable
 from viridian.ports.registry import Registry, RegistryError
 from viridian.retraining.decide import decide
@@ -43,7 +44,7 @@ from viridian.rollout.input import OperatorSettings
 class RetrainPolicies:
     """How the loop treats a RetrainPolicy."""
 
-    cluster: Cluster
+    cluster: ClusterReader
     registries: ByNamespace[Registry]
     feedback: Collector | None
     settings: OperatorSettings
@@ -92,6 +93,10 @@ class RetrainPolicies:
 
     async def fail_closed(self, key: Key, manifest: Object, why: str) -> Plan | None:  # noqa: ARG002
         return None  # no user meets a run
+
+    def by_lists(self, lists: ClusterReader) -> RetrainPolicies:
+        feedback = NOT_ASKED if self.feedback is not None else None
+        return replace(self, cluster=lists, registries=ByNamespace(NOT_ASKED), feedback=feedback)
 
     async def forget(self, key: Key) -> None:
         self.last_seen.forget(key)

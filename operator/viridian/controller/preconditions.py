@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Final
 
-from viridian.ports.cluster import Cluster, Object, ObjectRef
+from viridian.ports.cluster import Cluster, Labels, ListPage, Object, ObjectRef
 
 _NEVER: Final = "1"
 """A resourceVersion that no object has: an apply with it creates, and changes nothing that is there."""
@@ -43,8 +43,13 @@ class ConditionalCluster:
         _saw(reference, found)
         return found
 
+    async def page(
+        self, api_version: str, kind: str, namespace: str | None, *, limit: int, token: str = ""
+    ) -> ListPage:
+        return await self._cluster.page(api_version, kind, namespace, limit=limit, token=token)
+
     async def list(
-        self, api_version: str, kind: str, namespace: str | None, labels: Mapping[str, str] | None = None
+        self, api_version: str, kind: str, namespace: str | None, labels: Labels | None = None
     ) -> Sequence[Object]:
         found = await self._cluster.list(api_version, kind, namespace, labels)
         for one in found:

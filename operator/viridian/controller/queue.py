@@ -88,10 +88,14 @@ class WorkQueue:
         """Key to when its pass began."""
         self._timers: dict[Key, asyncio.TimerHandle] = {}
         self._failures: dict[Key, int] = {}
+        self._left_alone: set[Key] | None = None
+        """While keys are looked at without passes: those that had a pass or were woken since that began."""
 
     def add(self, key: Key, urgency: Urgency = Urgency.IDLE) -> None:
         """The key is looked at as soon as a worker is free. `urgency` counts until a pass has found out itself."""
         self._suggest(key, urgency)
+        if self._left_alone is not None:
+            self._left_alone.add(key)
         if key in self._dirty:
             return
         self._observer.added()
@@ -109,9 +113,32 @@ class WorkQueue:
             standing.cancel()
         self._timers[key] = self._loop.call_at(when, self._ring, key)
 
+    def begin_look(self) -> None:
+        """Keys are about to be looked at without passes, by what is read from now on."""
+        self._left_alone = {*self._dirty, *self._active}
+
+    def rests(self, key: Key) -> bool:
+        """Whether a look may say how things are with this key: no pass will, and none has since the look began."""
+        return key not in (self._left_alone or ()) and key not in self._failures
+
+    def settle(self, key: Key, ending: Settled) -> bool:
+        """A look ends as a pass would have ended; False where the key does not rest."""
+        rests = self.rests(key)
+        if rests:
+            self._finish(key, ending)
+        return rests
+
+    def end_look(self) -> None:
+        self._left_alone = None
+
+    def rings_within(self, key: Key, seconds: float) -> bool:
+        """Whether a pass is made in so many seconds anyway."""
+        timer = self._timers.get(key)
+        return timer is not None and timer.when() <= self._loop.time() + seconds
+
     def known(self) -> frozenset[Key]:
-        """Every key that is waiting, being worked on, or has a timer."""
-        return frozenset({*self._dirty, *self._active, *self._timers})
+        """Every key that is waiting, being worked on, has a timer, or had a pass that found it there."""
+        return frozenset({*self._dirty, *self._active, *self._timers, *self._found})
 
     async def work(self, workers: int) -> None:
         """Run so many workers, and those that are reserved for urgent keys, until cancelled."""
@@ -159,13 +186,14 @@ class WorkQueue:
     def _line_up(self, key: Key) -> None:
         if not self._waiting:
             self._moved_at = self._loop.time()
-        self._waiting.put(key, self._urgency(key))
+        self._waiting.put(key, self.urgency(key))
 
-    def _urgency(self, key: Key) -> Urgency:
+    def urgency(self, key: Key) -> Urgency:
+        """As its latest pass found, or else as an event suggests."""
         return self._found.get(key, self._suggested.get(key, Urgency.IDLE))
 
     def _suggest(self, key: Key, urgency: Urgency) -> None:
-        if key not in self._found and urgency < self._urgency(key):
+        if key not in self._found and urgency < self.urgency(key):
             self._suggested[key] = urgency
             if key in self._waiting:
                 self._waiting.put(key, urgency)
@@ -176,8 +204,8 @@ class WorkQueue:
 
     async def _pass(self, key: Key) -> None:
         started = self._loop.time()
-        self._observer.waited(started - self._dirty.pop(key), self._urgency(key))
-        CALLING_FOR.set(self._urgency(key))
+        self._observer.waited(started - self._dirty.pop(key), self.urgency(key))
+        CALLING_FOR.set(self.urgency(key))
         self._silence(key)  # this pass looks now, and its end says when to look again
         self._active[key] = started
         try:

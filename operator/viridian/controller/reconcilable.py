@@ -9,7 +9,7 @@ from typing import Generic, Protocol, TypeVar
 from viridian.controller.keys import Key
 from viridian.core.obstacles import Obstacles
 from viridian.core.plan import Plan
-from viridian.ports.cluster import Object
+from viridian.ports.cluster import ClusterReader, Object
 
 Input = TypeVar("Input")
 
@@ -37,6 +37,9 @@ class Reconcilable(Protocol[Input]):
 
     async def fail_closed(self, key: Key, manifest: Object, why: str) -> Plan | None:
         """What to do where neither observing nor deciding works: the least that keeps users safe; None for nothing."""
+
+    def by_lists(self, lists: ClusterReader) -> Reconcilable[Input]:
+        """The same, to observe what these lists show. It asks nothing else: NotListed where they are not enough."""
 
     async def forget(self, key: Key) -> None:
         """The object is gone, or has the labels of another installation."""

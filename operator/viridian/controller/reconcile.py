@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -27,14 +28,17 @@ from typing import Any, Generic, Protocol
 
 from viridian.api import reasons
 from viridian.controller.act import Actor, Done
+from viridian.controller.former_status import has_former_manager
 from viridian.controller.keys import Key
 from viridian.controller.preconditions import one_pass
 from viridian.controller.queue import Ending, Gone, Retry, Settled
 from viridian.controller.reconcilable import Input, Reconcilable
-from viridian.controller.status import StatusWriter, Written
-from viridian.core.obstacles import Obstacle, Obstacles, from_cluster, from_registry
+from viridian.controller.status import Standing, StatusWriter, Written
+from viridian.controller.status_parts import Status
+from viridian.core.obstacles import NO_OBSTACLES, Obstacle, Obstacles, from_cluster, from_registry
 from viridian.core.plan import Event, EventType, Plan
 from viridian.core.selectors import EVERYTHING, Selector
+from viridian.core.urgency import Urgency
 from viridian.ports.cluster import Cluster, ClusterConflict, ClusterError, ClusterUnavailable, Object
 
 log = logging.getLogger("viridian.reconcile")
@@ -85,6 +89,16 @@ class _Due:
 
 
 @dataclass(frozen=True, slots=True)
+class AtRest:
+    """What a pass that has nothing to write would come to."""
+
+    ending: Settled
+    standing: Standing | None
+    """The status, where there is one."""
+    status: Status
+
+
+@dataclass(frozen=True, slots=True)
 class Reconciler(Generic[Input]):
     """Makes passes over one concern of the objects of one kind; called by its queue's workers."""
 
@@ -93,8 +107,6 @@ class Reconciler(Generic[Input]):
     actor: Actor
     statuses: StatusWriter
     observer: Observer
-    resync: Callable[[], float]
-    """Seconds until the key is looked at again in any case; with jitter."""
     registry_written: Callable[[frozenset[str]], None]
     """Called with the registered models that a pass wrote to."""
     forget: Callable[[Key], None]
@@ -112,6 +124,41 @@ class Reconciler(Generic[Input]):
             self.mistakes.pop(key, None)
         self.observer.reconciled(key, outcome, asyncio.get_running_loop().time() - started)
         return ending
+
+    async def at_rest(self, key: Key, manifest: Object, subject: Reconcilable[Input]) -> AtRest | None:
+        """What a pass would come to, where it writes nothing, by what the subject observes; None where it may write.
+
+        Nothing is changed or remembered. Raises NotListed where the subject cannot observe enough.
+        """
+        if self._has_unfinished(key, manifest):
+            return None
+        observed = await subject.observe(key, manifest)
+        due = _Due(observed.now, asyncio.get_running_loop().time())
+        plan = subject.decide(observed, NO_OBSTACLES)
+        if plan.actions or plan.news or plan.urgency is Urgency.AT_STAKE:
+            return None
+        standing = None
+        if plan.status is not None:
+            standing = self.statuses.standing(key, manifest, plan.status)
+            if standing is None:
+                return None
+        return AtRest(self._settled(self._after(plan, due), plan), standing, plan.status or {})
+
+    def remember(self, key: Key, found: AtRest) -> None:
+        """Take note of what a pass would have found."""
+        if found.standing is not None:
+            self.statuses.remember(key, found.standing)
+            self.observer.seen(key, self.statuses.part.of(found.status))
+
+    def _has_unfinished(self, key: Key, manifest: Object) -> bool:
+        """Whether something is left to do that no plan shows: an earlier write, or one that belongs to no plan."""
+        return (
+            bool(manifest["metadata"].get("deletionTimestamp"))
+            or has_former_manager(manifest)
+            or key in self.mistakes
+            or self.actor.attempts.has_any(key)
+            or self.statuses.is_unfinished(key)
+        )
 
     async def _safely(self, key: Key) -> tuple[Ending, PassResult]:
         try:
@@ -221,15 +268,19 @@ class Reconciler(Generic[Input]):
             patience = self._patience(plan, due)
             return Retry(at_most=patience if retry is None else min(patience, retry), urgency=plan.urgency)
         if retry is None:
-            return Settled(self._after(plan, due), plan.urgency)
+            return self._settled(self._after(plan, due), plan)
         # A plan that wants the next look at once wants it because of what it did, and that was not taken.
         at_once = plan.wake is not None and plan.wake <= due.now
-        return Settled(retry if at_once else min(retry, self._after(plan, due)), plan.urgency)
+        return self._settled(retry if at_once else min(retry, self._after(plan, due)), plan)
 
-    def _after(self, plan: Plan, due: _Due) -> float:
-        """Seconds until the next pass: when the plan wants it, at the latest when the resync is due."""
-        resync = self.resync()
-        return resync if plan.wake is None else max(SOONEST, min(resync, due.seconds_until(plan.wake)))
+    @staticmethod
+    def _settled(after: float, plan: Plan) -> Settled:
+        return Settled(after if after < math.inf else None, plan.urgency)
+
+    @staticmethod
+    def _after(plan: Plan, due: _Due) -> float:
+        """Seconds until the plan wants the next pass; infinite where it wants none."""
+        return math.inf if plan.wake is None else max(SOONEST, due.seconds_until(plan.wake))
 
     def _patience(self, plan: Plan, due: _Due) -> float:
         """Seconds to back off at most after the registry took not all of a plan.

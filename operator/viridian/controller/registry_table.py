@@ -124,6 +124,10 @@ class RegistryTable:
         value = self._detail(Question(model, run=run)).value
         return value if isinstance(value, str) else None
 
+    def has_asked(self, model: str) -> bool:
+        """Whether the registry has been asked about the model, and has answered or failed."""
+        return model in self._models or Question(model) in self._failures or self.outage is not None
+
     def note(self, what: Wanted | Question) -> None:
         """This is to be read."""
         self.to_read[what] = None

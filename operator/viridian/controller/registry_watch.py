@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Callable, Collection
 
 from viridian.controller.registry_poller import RegistryPoller
-from viridian.controller.registry_reader import RegistryReader
-from viridian.controller.registry_table import RegistryTable
+from viridian.controller.registry_reader import MANY, RegistryReader
+from viridian.controller.registry_table import Question, RegistryTable
 from viridian.ports.registry import Registry
 
 
@@ -22,9 +22,20 @@ class RegistryWatch:
         moved: Callable[[frozenset[str]], None],
     ) -> None:
         """`followed()`: the models of the specs; `moved(models)`: these are not as passes have seen them."""
+        self._followed = followed
         self.table = RegistryTable(asyncio.get_running_loop().time)
         self.poller = RegistryPoller(registry, self.table, followed=followed, moved=moved)
         self.reader = RegistryReader(registry, self.table, answered=moved)
+
+    def ask_now(self) -> None:
+        """Ask about each model that is followed and not known, unless they are many: those the poller reads soon."""
+        unknown = [model for model in self._followed() if not self.table.has_asked(model)]
+        for model in unknown if len(unknown) <= MANY else ():
+            self.table.note(Question(model))
+
+    def has_asked(self) -> bool:
+        """Whether the registry has answered about every model that is followed, or has failed to."""
+        return all(map(self.table.has_asked, self._followed()))
 
     async def run(self) -> None:
         """Read until cancelled. Then nothing is known: by the next time it would be long out of date."""

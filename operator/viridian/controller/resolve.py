@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from viridian.api import reasons
 from viridian.api.address import is_shown_whole, secret_address
 from viridian.api.modeldeployment import ModelDeploymentSpec, ModelSource
+from viridian.controller.listed_children import NotListed
 from viridian.controller.registries import ByNamespace
 from viridian.controller.registry_table import NotAnswered, NotRead, RegistryTable, Wanted
 from viridian.rollout.input import UNREAD, Unresolved
@@ -22,11 +23,13 @@ class Resolver:
     configured: bool
     signed_in: Callable[[str], bool] = lambda _: False
     """Whether the operator asks for signatures in a namespace."""
+    may_note: bool = True
+    """Whether what is still to be read is noted as such. Otherwise NotListed is raised."""
 
     def resolve(
         self, spec: ModelDeploymentSpec | None, namespace: str, records: Iterable[RevisionRecord]
     ) -> ServedModel | Unresolved:
-        """Never raises. UNREAD where it is still to be read: then that is noted, and followers are woken afterwards."""
+        """UNREAD where it is still to be read: then that is noted, and followers are woken afterwards."""
         if spec is None:
             return _lasting(reasons.INVALID_SPEC, "the spec cannot be read")
         if spec.model.registry is None:
@@ -43,6 +46,8 @@ class Resolver:
         except NotAnswered as failure:
             return failure.why
         except NotRead:
+            if not self.may_note:
+                raise NotListed(wanted.model.name) from None
             table.note(wanted)
             return UNREAD
 

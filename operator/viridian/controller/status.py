@@ -27,6 +27,10 @@ class Written(Enum):
     NOT = "it could not be written, or not yet"
 
 
+Standing = tuple[bytes, bytes]
+"""Digests of a wanted status, and of the stored one that is as good."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Unwritten:
     """A status that could not be written, and what stands in its place."""
@@ -50,7 +54,7 @@ class StatusWriter:
         self._cluster = cluster
         self.part = part
         self._attempts = attempts or Attempts()
-        self._written: dict[Key, tuple[bytes, bytes]] = {}
+        self._written: dict[Key, Standing] = {}
         """Digests of what was wanted last, and of what the server made of it."""
         self._unwritten: dict[Key, _Unwritten] = {}
         self._reported: set[Key] = set()
@@ -60,9 +64,8 @@ class StatusWriter:
         """Make this part of the observed object's status the wanted one; raises ClusterConflict."""
         wanted = self.part.of(cleaned(wanted))
         meaning, stored = self._stored(wanted), self._stored(observed.get("status"))
-        if meaning == stored or self._written.get(key) == (digest(meaning), digest(stored)):
-            self._written[key] = (digest(meaning), digest(stored))
-            self._over(key)
+        if (standing := self._standing(key, meaning, stored)) is not None:
+            self.remember(key, standing)
             return Written.UNCHANGED
         attempt = Attempt(_target(key), None, lambda: self._apply(key, observed, wanted, meaning))
         if await self._attempts.make(key, attempt):
@@ -70,6 +73,15 @@ class StatusWriter:
             return Written.CHANGED
         self._unwritten[key] = _Unwritten(observed["metadata"]["uid"], wanted, stored)
         return Written.NOT
+
+    def standing(self, key: Key, observed: Mapping[str, Any], wanted: Status) -> Standing | None:
+        """What `remember` takes, where there would be nothing to write."""
+        return self._standing(key, self._stored(cleaned(wanted)), self._stored(observed.get("status")))
+
+    def remember(self, key: Key, standing: Standing) -> None:
+        """The status stands as it should be."""
+        self._written[key] = standing
+        self._over(key)
 
     async def take_over(self, key: Key, observed: Object) -> bool:
         """Give a status of an older release to the managers of its parts; whether something was done about it."""
@@ -92,6 +104,10 @@ class StatusWriter:
     def is_reported(self, key: Key) -> bool:
         """Whether people know that the status is not written, so that Events stand in for it."""
         return key in self._reported
+
+    def is_unfinished(self, key: Key) -> bool:
+        """Whether a write of the status is under way or is to be tried again."""
+        return self._attempts.has_any(key)
 
     def next_try(self, key: Key) -> float | None:
         """Seconds until the status is tried again; None where it is written."""
@@ -129,6 +145,10 @@ class StatusWriter:
         known: dict[str, Any] = without_empty(self.part.of(status))
         known["conditions"] = sorted(known.get("conditions", ()), key=lambda one: str(one.get("type")))
         return known
+
+    def _standing(self, key: Key, meaning: Any, stored: Any) -> Standing | None:
+        digests = digest(meaning), digest(stored)
+        return digests if meaning == stored or self._written.get(key) == digests else None
 
     def _over(self, key: Key) -> None:
         self._unwritten.pop(key, None)

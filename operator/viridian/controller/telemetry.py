@@ -44,6 +44,8 @@ class Telemetry:
         """The observer of one reconciler of that kind, and of its queue."""
         for outcome in PassResult:
             self.passes.labels(reconciler, kind, outcome)
+        for result in ("at_rest", "pass"):
+            self._looks.labels(reconciler, result)
         return ReconcilerTelemetry(self, reconciler)
 
     def watch_queue(self, reconciler: str, queue: WorkQueue) -> None:
@@ -107,6 +109,15 @@ class Telemetry:
             buckets=_SECONDS,
             registry=self.registry,
         )
+        self.sweeps = Counter(
+            "viridian_sweeps", "Sweeps over all objects that came to their end.", registry=self.registry
+        )
+        self._looks = Counter(
+            "viridian_sweep_looks",
+            "Objects that a sweep has looked at, by reconciler: at rest, or left to a pass.",
+            ("reconciler", "result"),
+            registry=self.registry,
+        )
         self._calls = Counter(
             "viridian_api_requests",
             "Calls to the API server, those of the watches included.",
@@ -120,6 +131,10 @@ class Telemetry:
             buckets=_SECONDS,
             registry=self.registry,
         )
+
+    def looked(self, reconciler: str, *, at_rest: bool) -> None:
+        """A sweep has looked at an object for this reconciler."""
+        self._looks.labels(reconciler, "at_rest" if at_rest else "pass").inc()
 
     def _counter(self, name: str, text: str) -> Counter:
         return Counter(name, text, ("name",), registry=self.registry)

@@ -45,8 +45,8 @@ class Wakeable(Protocol):
     def follows_registry(self) -> bool:
         """Whether its passes look up what is known of registered models."""
 
-    def wake(self, key: Key, urgency: Urgency = Urgency.IDLE) -> None:
-        """Look at this object; so urgently, as long as no pass has found out."""
+    def wake(self, key: Key, urgency: Urgency = Urgency.IDLE, *, changed: bool = True) -> None:
+        """Look at this object; so urgently, as long as no pass has found out. It need not have `changed` just now."""
 
     def child_changed(self, key: Key) -> None:
         """A child of this object, of a kind that it reads, appeared, changed or vanished."""
@@ -80,14 +80,13 @@ class Wakes:
             self._wake(key)
             self._wake_related(key, manifest, None)
             return
-        fingerprint = _fingerprint(manifest)
-        changed = self._fingerprints.get(key) != fingerprint
+        fingerprint, known = _fingerprint(manifest), self._fingerprints.get(key)
         self._fingerprints[key] = fingerprint
         status = manifest.get("status") or {}
         suggested = urgency_in(status) if kind == MODEL_DEPLOYMENT else Urgency.IDLE
         for reconciler in self._of(kind):
-            if changed or not reconciler.wrote(key, status):
-                reconciler.wake(key, suggested)
+            if known != fingerprint or not reconciler.wrote(key, status):
+                reconciler.wake(key, suggested, changed=known not in (None, fingerprint))
         self._wake_related(key, manifest, _champion(manifest))
 
     def child(self, kind: str, manifest: Manifest, *, deleted: bool = False) -> None:
@@ -108,6 +107,10 @@ class Wakes:
                 for follower in self.followed.keys(model):
                     reconciler.wake(follower)
 
+    def known(self) -> frozenset[Key]:
+        """The objects that have been seen and are not known to be gone."""
+        return frozenset(self._fingerprints)
+
     def forget(self, key: Key) -> None:
         """The object is gone."""
         self._fingerprints.pop(key, None)
@@ -118,9 +121,9 @@ class Wakes:
     def _of(self, kind: str) -> Iterator[Wakeable]:
         return (reconciler for reconciler in self._reconcilers if reconciler.kind == kind)
 
-    def _wake(self, key: Key) -> None:
+    def _wake(self, key: Key, *, changed: bool = True) -> None:
         for reconciler in self._of(key.kind):
-            reconciler.wake(key)
+            reconciler.wake(key, changed=changed)
 
     def _wake_related(self, key: Key, manifest: Manifest, champion: bytes | None) -> None:
         spec = manifest.get("spec") or {}
@@ -131,10 +134,11 @@ class Wakes:
             self.followed.point(key, model)
         else:
             self.followed.forget(key)
-        if self._champions.get(key) != champion:
+        known = self._champions.get(key)
+        if known != champion:
             self._champions[key] = champion
             for policy in self._retrains.keys(key):
-                self._wake(policy)
+                self._wake(policy, changed=known is not None)
 
 
 def owners(manifest: Manifest) -> Iterator[Key]:

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 Object = dict[str, Any]
+Labels = Mapping[str, str | frozenset[str]]
+"""What objects must carry: of each label this value, or one of these."""
 
 
 class ClusterError(Exception):
@@ -47,16 +49,33 @@ class ObjectRef:
     name: str
 
 
-class Cluster(Protocol):
-    """Every call has a timeout and raises one of the errors above; none of them retries by itself."""
+@dataclass(frozen=True, slots=True)
+class ListPage:
+    """Some objects of a list, and the token for what follows; empty at the end."""
+
+    items: Sequence[Object]
+    next_token: str = ""
+
+
+class ClusterReader(Protocol):
+    """Reads objects. Every call raises one of the errors above; none of them retries by itself."""
 
     async def get(self, reference: ObjectRef) -> Object | None:
-        """The object as it is now, read from the server and never from a cache; None when there is none."""
+        """The object; None when there is none."""
 
     async def list(
-        self, api_version: str, kind: str, namespace: str | None, labels: Mapping[str, str] | None = None
+        self, api_version: str, kind: str, namespace: str | None, labels: Labels | None = None
     ) -> Sequence[Object]:
         """All objects of a kind in a namespace (None: in all) with these labels; apiVersion and kind are filled in."""
+
+
+class Cluster(ClusterReader, Protocol):
+    """The API server itself: what is read is read now, never from a cache, and every call has a timeout."""
+
+    async def page(
+        self, api_version: str, kind: str, namespace: str | None, *, limit: int, token: str = ""
+    ) -> ListPage:
+        """At most so many objects of a list, from the token on; a later page may show a later state."""
 
     async def apply(self, manifest: Mapping[str, Any], *, manager: str, force: bool = True) -> Object:
         """Server-side apply of the whole intent of one manager; gives the object as stored.

@@ -12,7 +12,7 @@ from viridian.api.child_kinds import CHILD_KINDS
 from viridian.api.resources import OWN, ApiResource
 from viridian.ports.api_client import TIMEOUT_SECONDS, ApiCall, ApiClient, OnCall, decoded
 from viridian.ports.api_responses import is_not_found
-from viridian.ports.cluster import ClusterUnavailable, Object, ObjectRef
+from viridian.ports.cluster import ClusterUnavailable, Labels, ListPage, Object, ObjectRef
 from viridian.ports.connection import ApiConnection
 from viridian.ports.kubernetes_event import EVENTS, event_about
 
@@ -91,11 +91,27 @@ class KubernetesCluster:
                     raise ClusterUnavailable(f"{call.subject}: the watch has ended with {str(event)[:200]}")
                 yield None if event["type"] == "DELETED" else event["object"]
 
+    async def page(
+        self, api_version: str, kind: str, namespace: str | None, *, limit: int, token: str = ""
+    ) -> ListPage:
+        parameters = {"limit": str(limit)} | ({"continue": token} if token else {})
+        reference = ObjectRef(api_version, kind, namespace or "", "")
+        call = ApiCall("list", "GET", *_place(reference), parameters=parameters)
+        answer = await self._client.send(call)
+        if answer.status == 410:
+            # The server no longer remembers the state of the first page. With this token it goes on in a later one.
+            if later := _next_token(answer.body):
+                return await self.page(api_version, kind, namespace, limit=limit, token=later)
+            raise ClusterUnavailable(f"the list of {kind} cannot be read on")
+        found = answer.content(call)
+        items = [{"apiVersion": api_version, "kind": kind, **item} for item in found.get("items") or []]
+        return ListPage(items, _next_token(found))
+
     async def list(
-        self, api_version: str, kind: str, namespace: str | None, labels: Mapping[str, str] | None = None
+        self, api_version: str, kind: str, namespace: str | None, labels: Labels | None = None
     ) -> Sequence[Object]:
         reference = ObjectRef(api_version, kind, namespace or "", "")
-        selector = ",".join(f"{key}={value}" for key, value in sorted((labels or {}).items()))
+        selector = ",".join(_requirement(key, value) for key, value in sorted((labels or {}).items()))
         for _ in range(MAX_RELISTS):
             items = await self._pages(reference, selector)
             if items is not None:
@@ -165,7 +181,7 @@ class KubernetesCluster:
                 return None
             page = answer.content(call)
             items += page.get("items") or []
-            following = page["metadata"].get("continue")
+            following = _next_token(page)
             if not following:
                 return items
             parameters = {**parameters, "continue": following}
@@ -174,6 +190,17 @@ class KubernetesCluster:
 def _reference_of(manifest: Mapping[str, Any]) -> ObjectRef:
     metadata = manifest["metadata"]
     return ObjectRef(manifest["apiVersion"], manifest["kind"], metadata.get("namespace", ""), metadata["name"])
+
+
+def _requirement(key: str, value: str | frozenset[str]) -> str:
+    """One part of a label selector."""
+    return f"{key}={value}" if isinstance(value, str) else f"{key} in ({','.join(sorted(value))})"
+
+
+def _next_token(body: Any) -> str:
+    """Where the list goes on; empty at its end."""
+    metadata = body.get("metadata") if isinstance(body, dict) else None
+    return str((metadata or {}).get("continue") or "")
 
 
 def _place(reference: ObjectRef) -> tuple[ApiResource, str, str]:

@@ -49,6 +49,25 @@ class TestReading:
         both = {"app": "x", "slot": "blue"}
         assert len(await world.cluster.list("v1", "ConfigMap", world.namespace, both)) == 1
 
+    async def test_by_one_of_several_values_of_a_label(self, world: World) -> None:
+        for name, labels in {"a": {"of": "x"}, "b": {"of": "y"}, "c": {"of": "z"}, "d": {}}.items():
+            await world.cluster.apply(config(world.namespace, name=name, labels=labels), manager="v")
+        found = await world.cluster.list("v1", "ConfigMap", world.namespace, {"of": frozenset({"x", "z", "none"})})
+        assert [item["metadata"]["name"] for item in found] == ["a", "c"]
+
+    async def test_page_by_page(self, world: World) -> None:
+        for number in range(3):
+            manifest = model_deployment(world.namespace)
+            manifest["metadata"]["name"] = f"page-{number}"
+            await world.cluster.apply(manifest, manager="v")
+        kind = (manifest["apiVersion"], manifest["kind"])
+        first = await world.cluster.page(*kind, world.namespace, limit=2)
+        last = await world.cluster.page(*kind, world.namespace, limit=2, token=first.next_token)
+        assert [item["metadata"]["name"] for item in first.items] == ["page-0", "page-1"]
+        assert [item["metadata"]["name"] for item in last.items] == ["page-2"]
+        assert {(item["apiVersion"], item["kind"]) for item in (*first.items, *last.items)} == {kind}
+        assert last.next_token == ""
+
     async def test_in_all_namespaces(self, world: World) -> None:
         await world.cluster.apply(config(world.namespace, labels={"only": world.namespace}), manager="v")
         assert len(await world.cluster.list("v1", "ConfigMap", None, {"only": world.namespace})) == 1

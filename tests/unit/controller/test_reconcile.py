@@ -26,7 +26,7 @@ PROMOTED = Event(EventType.NORMAL, "Promoted", "version 2 serves")
 FIRED = Event(EventType.WARNING, "MonitorFired", "the error rate is high")
 
 
-AT_ONCE = Retry(at_once=True, at_most=300.0, urgency=Urgency.IDLE)
+AT_ONCE = Retry(at_once=True, urgency=Urgency.IDLE)
 """After a conflict; at most as long as the plan wants to wait."""
 A_MISTAKE = Retry(at_most=LONGEST_OUTAGE_WAIT)
 
@@ -55,7 +55,7 @@ async def test_an_object_that_is_being_deleted_is_left_to_the_garbage_collector(
 
 async def test_every_event_comes_after_what_it_tells_of() -> None:
     world = bench(actions=(Apply(config_map(), (PROMOTED,)),), status={"replicas": 2}, news=(FIRED,))
-    assert await world.reconcile(KEY) == Settled(300.0, Urgency.IDLE)
+    assert await world.reconcile(KEY) == Settled(None, Urgency.IDLE)
     assert world.told() == [
         "apply ConfigMap child",
         "record event ModelDeployment churn",
@@ -73,7 +73,7 @@ async def test_what_was_done_is_told_although_somebody_else_wrote_before_the_sta
     assert await world.reconcile(KEY) == AT_ONCE
     assert [reason for _, reason, _ in world.cluster.events()] == ["Promoted"]
     world.kind.plan = lambda _: Plan(status={"replicas": 2}, news=(FIRED,))
-    assert await world.reconcile(KEY) == Settled(300.0, Urgency.IDLE)
+    assert await world.reconcile(KEY) == Settled(None, Urgency.IDLE)
     assert [reason for _, reason, _ in world.cluster.events()] == ["Promoted", "MonitorFired"]
 
 
@@ -86,7 +86,7 @@ async def test_what_was_done_is_told_although_the_rest_of_the_plan_failed(fault:
 
 
 async def test_the_queue_hears_how_urgent_the_plan_found_the_object() -> None:
-    assert await bench(urgency=Urgency.AT_STAKE).reconcile(KEY) == Settled(300.0, Urgency.AT_STAKE)
+    assert await bench(urgency=Urgency.AT_STAKE).reconcile(KEY) == Settled(None, Urgency.AT_STAKE)
 
 
 async def test_a_status_that_says_nothing_new_is_not_written() -> None:
@@ -130,7 +130,7 @@ async def test_no_event_tells_of_a_write_that_failed(verb: str) -> None:
 async def test_an_event_that_cannot_be_told_does_not_fail_the_pass() -> None:
     world = bench(status={"replicas": 2}, actions=(Apply(config_map(), (PROMOTED,)),))
     world.cluster.faults.on(lambda call: call.verb == "record event", Fault.REFUSED, times=1)
-    assert await world.reconcile(KEY) == Settled(300.0, Urgency.IDLE)
+    assert await world.reconcile(KEY) == Settled(None, Urgency.IDLE)
 
 
 async def test_the_status_is_for_the_object_that_was_read_and_no_namesake() -> None:
@@ -157,7 +157,7 @@ async def test_what_was_decided_about_an_older_spec_is_not_told_of_the_new_one()
 
     world.cluster.before_call = edited
     assert await world.reconcile(KEY) == AT_ONCE
-    assert await world.reconcile(KEY) == Settled(300.0, Urgency.IDLE)
+    assert await world.reconcile(KEY) == Settled(None, Urgency.IDLE)
     assert world.status == {"replicas": 2}
 
 
@@ -335,13 +335,14 @@ async def test_what_was_written_to_the_registry_is_passed_on() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "after"), [(30, 30.0), (1000, 300.0), (0, SOONEST), (-5, SOONEST)], ids=["soon", "late", "now", "past"]
+    ("seconds", "after"),
+    [(30, 30.0), (1000, 1000.0), (0, SOONEST), (-5, SOONEST), (None, None)],
+    ids=["soon", "late", "now", "past", "never"],
 )
-def test_the_next_pass_comes_when_the_plan_wants_it_and_with_the_resync_at_the_latest(
-    seconds: int, after: float
-) -> None:
+def test_the_next_pass_comes_when_the_plan_wants_it(seconds: int | None, after: float | None) -> None:
     async def main() -> None:
-        assert await bench(wake=NOW + timedelta(seconds=seconds)).reconcile(KEY) == Settled(after, Urgency.IDLE)
+        wake = None if seconds is None else NOW + timedelta(seconds=seconds)
+        assert await bench(wake=wake).reconcile(KEY) == Settled(after, Urgency.IDLE)
 
     run_virtually(main())
 

@@ -40,7 +40,8 @@ class Reading:
         self.kind, self._stage = kind, stage
         self.follows_registry = kind == MODEL_DEPLOYMENT
 
-    def wake(self, key: Key, urgency: Urgency = Urgency.IDLE) -> None:
+    def wake(self, key: Key, urgency: Urgency = Urgency.IDLE, *, changed: bool = True) -> None:
+        self._stage.changed[key] = changed
         self._stage.woken.append(key)
         self._stage.urgencies[key] = urgency
 
@@ -58,6 +59,7 @@ class Stage:
     def __init__(self) -> None:
         self.woken: list[Key] = []
         self.urgencies: dict[Key, Urgency] = {}
+        self.changed: dict[Key, bool] = {}
         self.seen: list[Any] = []
         self.own_status: Any = {"champion": {"version": "1"}}
         self.wakes = Wakes([Reading(kind, self) for kind in (MODEL_DEPLOYMENT, RETRAIN_POLICY)])
@@ -102,6 +104,14 @@ def test_the_same_object_again_wakes_nobody(stage: Stage) -> None:
 def test_what_a_pass_reads_wakes(stage: Stage, change: dict[str, Any]) -> None:
     assert stage.model(model(**change)) == [MODEL]
     assert stage.model(model(**change)) == []
+
+
+def test_what_is_seen_for_the_first_time_has_not_just_changed(stage: Stage) -> None:
+    assert stage.changed == {MODEL: False}
+    stage.policy(policy())
+    assert stage.changed[POLICY] is False
+    stage.model(model(generation=2))
+    assert stage.changed == {MODEL: True, POLICY: True}
 
 
 def test_our_own_status_write_wakes_nobody(stage: Stage) -> None:

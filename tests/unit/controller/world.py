@@ -20,7 +20,7 @@ from viridian.controller.status import StatusWriter
 from viridian.controller.status_parts import ROLLOUT
 from viridian.core.obstacles import Obstacles, from_registry
 from viridian.core.plan import Plan
-from viridian.ports.cluster import Object
+from viridian.ports.cluster import ClusterReader, Object
 
 KEY = Key(MODEL_DEPLOYMENT, "default", "churn")
 PART = replace(ROLLOUT, fields=ROLLOUT.fields | {"refused", "said"})
@@ -84,6 +84,9 @@ class Scripted:
     async def fail_closed(self, key: Key, manifest: Object, why: str) -> Plan | None:
         return self.closed
 
+    def by_lists(self, lists: ClusterReader) -> Scripted:
+        return self
+
     async def forget(self, key: Key) -> None:
         self.forgotten.append(key)
 
@@ -124,7 +127,6 @@ class Bench:
             actor=Actor(self.cluster, ByNamespace(self.registry), self.pods),
             statuses=StatusWriter(self.cluster, PART),
             observer=self.observer,
-            resync=lambda: 300.0,
             registry_written=self.written.append,
             forget=self.forgotten.append,
         )

@@ -138,6 +138,34 @@ class TestPages:
         assert [item["metadata"]["name"] for item in found] == ["a", "b"]
         assert api.asked[1].query == {"limit": "500", "labelSelector": "a=1", "continue": "c1"}
 
+    async def test_one_by_one(self, api: ScriptedApi, cluster: KubernetesCluster) -> None:
+        api.answer(self.FIRST, self.LAST)
+        first = await cluster.page("v1", "Pod", "ml", limit=1)
+        last = await cluster.page("v1", "Pod", "ml", limit=1, token=first.next_token)
+        assert [item["metadata"]["name"] for item in (*first.items, *last.items)] == ["a", "b"]
+        assert [asked.query for asked in api.asked] == [{"limit": "1"}, {"limit": "1", "continue": "c1"}]
+        assert (first.next_token, last.next_token) == ("c1", "")
+
+    async def test_one_by_one_go_on_in_a_later_state(self, api: ScriptedApi, cluster: KubernetesCluster) -> None:
+        """The server no longer remembers the state of the first page, and says with which token to go on."""
+        later = Answer(410, {"kind": "Status", "reason": "Expired", "metadata": {"continue": "c2"}})
+        api.answer(later, self.LAST)
+        page = await cluster.page("v1", "Pod", "ml", limit=1, token="c1")
+        assert [item["metadata"]["name"] for item in page.items] == ["b"]
+        assert api.asked[1].query == {"limit": "1", "continue": "c2"}
+
+    async def test_one_by_one_end_where_the_server_has_no_other_token(
+        self, api: ScriptedApi, cluster: KubernetesCluster
+    ) -> None:
+        api.answer(self.EXPIRED)
+        with pytest.raises(ClusterUnavailable, match="cannot be read on"):
+            await cluster.page("v1", "Pod", "ml", limit=1, token="c1")
+
+    async def test_a_label_may_have_one_of_several_values(self, api: ScriptedApi, cluster: KubernetesCluster) -> None:
+        api.answer(self.LAST)
+        await cluster.list("v1", "Pod", "ml", {"of": frozenset({"b", "a"})})
+        assert api.asked[0].query["labelSelector"] == "of in (a,b)"
+
     async def test_begin_again_when_the_server_has_forgotten(
         self, api: ScriptedApi, cluster: KubernetesCluster
     ) -> None:

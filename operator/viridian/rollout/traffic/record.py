@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import Annotated, Any, Final, TypeVar
 
 import msgspec
@@ -124,6 +125,7 @@ def _plain(value: Any) -> Any:
     return str(value) if isinstance(value, StrEnum) else value
 
 
+@lru_cache(maxsize=64)  # a pass asks for it several times
 def parse(text: str) -> Traffic | None:
     """The record, None where there is none or it was destroyed."""
     found = _decoded(text, Traffic)
