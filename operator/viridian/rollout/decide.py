@@ -121,7 +121,9 @@ def _actions(
     yield from _records(state, decision)
     yield from limit_access(state, slots)
     yield from _occupy(state, {slot: desired for slot, desired in slots.items() if slot not in emptied})
-    yield from _preview(state, decision, slots)
+    if decision.traffic is not None:
+        port, other = state.spec.server.port, decision.traffic.champion.other
+        yield from _applied(preview(state.inputs, port, other), state.inputs.preview)
     yield from _clear(state, slots)
     yield from outcomes.superfluous_records(state, _needed(state, decision, slots))
 
@@ -142,16 +144,6 @@ def _announcing(state: RolloutState, decision: RolloutDecision, actions: Iterabl
 def _applied(intent: Manifest, observed: object) -> Iterable[Apply]:
     action = apply_unless_covered(intent, observed if isinstance(observed, dict) else None)
     return () if action is None else (action,)
-
-
-def _preview(state: RolloutState, decision: RolloutDecision, slots: DesiredSlots) -> Iterator[Action]:
-    """The Service for a look at the other slot, from the first time on that something is to run there."""
-    if decision.traffic is None:
-        return
-    other, observed = decision.traffic.champion.other, state.inputs.preview
-    used_before = observed is not None or bool(decision.traffic.former or decision.traffic.rejected)
-    if used_before or other in state.inputs.slots or slots.get(other) is not None:
-        yield from _applied(preview(state.inputs, state.spec.server.port, other), observed)
 
 
 def _switch(state: RolloutState, decision: RolloutDecision, *, refused: bool) -> Iterator[Action]:

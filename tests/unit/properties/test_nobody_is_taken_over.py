@@ -60,14 +60,6 @@ def comes_before_the_write(churn: Churn, kind: str, name: str, stranger: Object,
     churn.cluster.before_call = make
 
 
-def roll_out(churn: Churn, name: str) -> None:
-    """Until the operator has, or wants to have, the object of that name: the preview comes with a challenger."""
-    churn.apply()
-    if name == f"{NAME}-preview":
-        assert churn.world.run(60, until=lambda: churn.serves("1"))
-        churn.publish()
-
-
 def as_made(churn: Churn, kind: str, name: str, stranger: Object) -> bool:
     found = churn.cluster.find(kind, name)
     assert found is not None
@@ -80,14 +72,14 @@ class TestWhatIsTheirs:
     def test_was_there_before(self, churn: Churn, kind: str, name: str, managed: bool) -> None:
         stranger = theirs(kind, name, managed=managed)
         churn.cluster.create(stranger)
-        roll_out(churn, name)
+        churn.apply()
         churn.world.run(30)
         assert as_made(churn, kind, name, stranger)
 
     def test_comes_between_look_and_write(self, churn: Churn, kind: str, name: str, managed: bool) -> None:
         stranger = theirs(kind, name, managed=managed)
         comes_before_the_write(churn, kind, name, stranger)
-        roll_out(churn, name)
+        churn.apply()
         churn.world.run(30)
         assert churn.cluster.before_call is None, "it was never written"
         assert as_made(churn, kind, name, stranger)
@@ -95,10 +87,8 @@ class TestWhatIsTheirs:
             assert churn.condition("Stalled")["reason"] == "NameTaken"
 
     def test_takes_the_place_of_ours(self, churn: Churn, kind: str, name: str, managed: bool) -> None:
-        roll_out(churn, name)
-        assert churn.world.run(
-            60, until=lambda: churn.champion is not None and churn.cluster.find(kind, name) is not None
-        )
+        churn.apply()
+        assert churn.world.run(60, until=lambda: churn.serves("1"))
         stranger = theirs(kind, name, managed=managed)
         comes_before_the_write(churn, kind, name, stranger, instead=True)
         churn.cluster.edit(kind, name, _spoil)
