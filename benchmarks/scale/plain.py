@@ -21,7 +21,6 @@ from viridian.api.names import (
     MODEL_DEPLOYMENT_LABEL,
     REVISION_LABEL,
     SLOT_LABEL,
-    preview_service,
 )
 from viridian.api.resources import ApiResource
 
@@ -52,8 +51,8 @@ async def templates(api: Api, namespace: str, model: str) -> Sequence[Template]:
     }
 
     def belongs(item: Object) -> bool:
-        labels, name = item["metadata"]["labels"], item["metadata"]["name"]
-        return name != preview_service(model) and all(labels.get(label, own) == own for label, own in champion.items())
+        labels = item["metadata"]["labels"]
+        return all(labels.get(label, own) == own for label, own in champion.items())
 
     found = []
     for row in CHILD_KINDS:
