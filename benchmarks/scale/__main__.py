@@ -54,9 +54,8 @@ async def settled(operator: OperatorProcess, objects: int) -> float:
         scrape = await asyncio.to_thread(Scrape.of, operator)
         looks = scrape.total("viridian_reconciles_total") + scrape.total("viridian_sweep_looks_total")
         busy = scrape.total("workqueue_depth") + scrape.total("workqueue_unfinished_work_seconds")
-        swept = "viridian_sweeps_total" not in scrape.own or scrape.total("viridian_sweeps_total")
         now = time.monotonic()
-        if looks < objects or busy or not swept:
+        if looks < objects or busy or not scrape.total("viridian_sweeps_total"):
             quiet_since = None
         elif quiet_since is None:
             quiet_since = now
