@@ -154,15 +154,15 @@ class Sweeps:
         return listed
 
     async def _pages_of(self, kind: str, namespace: str | None) -> AsyncGenerator[dict[Key, Object]]:
-        token = ""
+        page_after = ""
         while True:
             self._pages += 1
             for controller in self.controllers:
                 controller.queue.begin_look()
-            page = await self.cluster.page(API_VERSION, kind, namespace, limit=PAGE_SIZE, token=token)
+            page = await self.cluster.page(API_VERSION, kind, namespace, limit=PAGE_SIZE, token=page_after)
             yield {_key(kind, one): one for one in page.items if self.selector.matches(one["metadata"].get("labels"))}
-            token = page.next_token
-            if not token:
+            page_after = page.next_token
+            if not page_after:
                 return
 
     def _see(self, page: dict[Key, Object]) -> None:
