@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from tests.api.operator.conftest import Operator
 from tests.support.kube import Kube, eventually
 from tests.support.kubelet import Kubelet
@@ -19,14 +21,7 @@ MUTATING = ("apply", "create", "update", "delete")
 
 def test_a_restart_with_models_at_rest(kube: Kube, kubelet: Kubelet, namespace: str, operator: Operator) -> None:
     models = [LiveModel(kube, kubelet, namespace, f"model-{number}") for number in range(MODELS)]
-    with operator() as first:
-        for model in models:
-            model.apply("1")
-        for model in models:
-            model.until_serves("1")
-        eventually(lambda: all(settled(model) for model in models), what="rest", timeout=120)
-        assert first.stop() == 0
-    eventually(lambda: changes(kube, namespace, CALM) == [], what="calm", timeout=60)
+    come_to_rest(models, kube, namespace, operator)
     with operator("--resync=10s") as second:
         second.until_ready()
         eventually(lambda: second.total("viridian_sweeps_total") >= 2, what="two sweeps", timeout=60)
@@ -48,6 +43,18 @@ def test_what_was_changed_meanwhile_is_mended_after_a_restart(
     kube: Kube, kubelet: Kubelet, namespace: str, operator: Operator
 ) -> None:
     models = [LiveModel(kube, kubelet, namespace, name) for name in ("changed", "untouched")]
+    come_to_rest(models, kube, namespace, operator)
+    kube.delete({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "changed", "namespace": namespace}})
+    with operator("--resync=10s") as second:
+        eventually(lambda: kube.get("v1", "Service", "changed", namespace), what="the Service", timeout=60)
+        eventually(lambda: second.total("viridian_sweeps_total") >= 2, what="two sweeps", timeout=60)
+        # As above: what has its first event while its page is read has a pass without a look.
+        assert looks(second, "rollout", "pass") <= 1
+        assert looks(second, "rollout", "at_rest") >= 2
+
+
+def come_to_rest(models: Sequence[LiveModel], kube: Kube, namespace: str, operator: Operator) -> None:
+    """All models serve, an operator has ended, and nobody writes any more."""
     with operator() as first:
         for model in models:
             model.apply("1")
@@ -56,12 +63,6 @@ def test_what_was_changed_meanwhile_is_mended_after_a_restart(
         eventually(lambda: all(settled(model) for model in models), what="rest", timeout=120)
         assert first.stop() == 0
     eventually(lambda: changes(kube, namespace, CALM) == [], what="calm", timeout=60)
-    kube.delete({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "changed", "namespace": namespace}})
-    with operator() as second:
-        eventually(lambda: kube.get("v1", "Service", "changed", namespace), what="the Service", timeout=60)
-        eventually(lambda: second.total("viridian_sweeps_total") >= 1, what="the first sweep", timeout=60)
-        assert looks(second, "rollout", "pass") == 1
-        assert looks(second, "rollout", "at_rest") == 1
 
 
 def settled(model: LiveModel) -> bool:
