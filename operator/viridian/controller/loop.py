@@ -111,6 +111,22 @@ async def _ended(tasks: list[asyncio.Task[None]]) -> None:
     tasks.clear()
 
 
+def _registry_watches(registries: ByNamespace[Registry], wakes: Callable[[], Wakes]) -> ByNamespace[RegistryWatch]:
+    """One for each identity, about the models that its namespaces follow; `wakes` comes later than these."""
+
+    def watch(registry: Registry, serves: Callable[[str], bool]) -> RegistryWatch:
+        return RegistryWatch(
+            registry,
+            followed=lambda: wakes().followed.targets(serves),
+            moved=lambda models: wakes().registry_changed(models),
+        )
+
+    return ByNamespace(
+        watch(registries.shared, lambda namespace: namespace not in registries.own),
+        {namespace: watch(one, namespace.__eq__) for namespace, one in registries.own.items()},
+    )
+
+
 def assemble(
     environment: Environment,
     settings: OperatorSettings,
@@ -124,20 +140,8 @@ def assemble(
     """The loop on these ports; needs a running event loop. Nothing works before `start`."""
     environment = fenced(environment)
     environment = replace(environment, cluster=within_budget(environment.cluster))
-    registry = breaking(environment.registry)
-    own = {namespace: breaking(one) for namespace, one in environment.own_registries.items()}
-
-    def watch(one: Registry, serves: Callable[[str], bool]) -> RegistryWatch:
-        return RegistryWatch(
-            one,
-            followed=lambda: wakes.followed.targets(serves),
-            moved=lambda models: wakes.registry_changed(models),
-        )
-
-    watches = ByNamespace(
-        watch(registry, lambda namespace: namespace not in own),
-        {namespace: watch(one, namespace.__eq__) for namespace, one in own.items()},
-    )
+    registries = ByNamespace(environment.registry, environment.own_registries).map(breaking)
+    watches = _registry_watches(registries, lambda: wakes)
 
     def registry_written(models: frozenset[str]) -> None:
         for one in watches:
@@ -149,10 +153,8 @@ def assemble(
         selector=selector,
         settings=settings,
         telemetry=telemetry,
-        registries=ByNamespace(registry, own),
-        registry_tables=ByNamespace(
-            watches.shared.table, {namespace: one.table for namespace, one in watches.own.items()}
-        ),
+        registries=registries,
+        registry_tables=watches.map(lambda one: one.table),
         left_to_sweep=lambda key, changed: sweeps.is_left(key, changed=changed),
         registry_written=registry_written,
         forget=lambda key: wakes.forget(key),

@@ -6,11 +6,12 @@ that was read by one identity is shown to another one.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 One = TypeVar("One")
+Other = TypeVar("Other")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,10 @@ class ByNamespace(Generic[One]):
 
     def of(self, namespace: str) -> One:
         return self.own.get(namespace, self.shared)
+
+    def map(self, change: Callable[[One], Other]) -> ByNamespace[Other]:
+        """What each of them comes to."""
+        return ByNamespace(change(self.shared), {namespace: change(one) for namespace, one in self.own.items()})
 
     def __iter__(self) -> Iterator[One]:
         yield self.shared
