@@ -16,7 +16,6 @@ from viridian.controller.controller import Controller
 from viridian.controller.environment import Common, Environment
 from viridian.controller.fence import fenced
 from viridian.controller.health import Health, Heartbeat
-from viridian.controller.keys import Key
 from viridian.controller.leadership import Leadership
 from viridian.controller.reconcilers import controllers
 from viridian.controller.registries import ByNamespace
@@ -74,16 +73,6 @@ class Loop:
         self.sweeps.begin_anew()
         for controller in self.controllers:
             await controller.close()
-
-    def add(self, key: Key) -> None:
-        """Every reconciler of its kind looks at this object."""
-        for controller in self.controllers:
-            if controller.kind == key.kind:
-                controller.queue.add(key)
-
-    def known(self) -> frozenset[Key]:
-        """Every object that the loop knows of."""
-        return self.sweeps.known()
 
     def listed(self, stream: str) -> None:
         """A stream is listed. After a gap in its watch no event tells of what was deleted meanwhile: look at all."""

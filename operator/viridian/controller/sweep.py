@@ -133,7 +133,7 @@ class Sweeps:
                     log.error("the objects may not be listed: %s", error)
         self._first = False
         for key in (known | self._left.keys()) - listed:
-            self._pass(key)
+            self.request_pass(key)
         self._end()
         self.telemetry.sweeps.inc()
 
@@ -175,7 +175,7 @@ class Sweeps:
         self._see(page)
         self._looked_at.update(page)
         for key in late:  # woken while the page was being read: it may be older than what happened
-            self._pass(key)
+            self.request_pass(key)
 
     async def _namespace(self, kind: str, namespace: str, objects: dict[Key, Object]) -> None:
         """Look at objects of one page and namespace."""
@@ -185,7 +185,7 @@ class Sweeps:
         except ClusterError as error:
             log.warning("the children of %s in %s could not be listed: %s", kind, namespace, error)
             for key in objects:
-                self._pass(key)
+                self.request_pass(key)
             return
         for controller in concerned:
             subject = controller.reconciler.subject.by_lists(lists)
@@ -216,7 +216,8 @@ class Sweeps:
         while any(one.queue.depth_of(Urgency.AT_STAKE) for one in self.controllers):  # noqa: ASYNC110 - several queues
             await asyncio.sleep(_ROOM_SECONDS)
 
-    def _pass(self, key: Key) -> None:
+    def request_pass(self, key: Key) -> None:
+        """Every reconciler of its kind looks at this object."""
         for controller in self.controllers:
             if controller.kind == key.kind:
                 controller.queue.add(key)

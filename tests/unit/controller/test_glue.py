@@ -71,7 +71,7 @@ async def test_an_event_becomes_a_key_in_the_queue() -> None:
     policy = {"metadata": {"name": "weekly", "namespace": "ml", "uid": "2"}}
     await handlers["wake-modeldeployments"](event={"type": None, "object": model})
     await handlers["wake-retrainpolicies"](event={"type": "ADDED", "object": policy})
-    assert loop.known() == {Key("ModelDeployment", "ml", "churn"), Key("RetrainPolicy", "ml", "weekly")}
+    assert loop.sweeps.known() == {Key("ModelDeployment", "ml", "churn"), Key("RetrainPolicy", "ml", "weekly")}
 
 
 @pytest.mark.parametrize("namespaced", [True, False])

@@ -137,10 +137,10 @@ def test_trap_c_an_object_deleted_behind_our_back_is_not_brought_back() -> None:
             stage.deaf = True
             stage.cluster.remove(MODEL_DEPLOYMENT, "churn")
             stage.cluster.collect_garbage()
-            stage.loop.add(KEY)
+            stage.loop.sweeps.request_pass(KEY)
             await asyncio.sleep(1)
             assert stage.cluster.find("Deployment", "churn-blue") is None
-            assert stage.loop.known() == frozenset()
+            assert stage.loop.sweeps.known() == frozenset()
 
     run_virtually(main())
 
@@ -155,7 +155,7 @@ def test_trap_d_a_lost_deletion_leaves_no_ghost_and_a_lost_creation_no_orphan() 
             stage.cluster.collect_garbage()
             stage.cluster.create(model_deployment())
             await asyncio.sleep(RESYNC)
-            assert stage.loop.known() == {KEY}
+            assert stage.loop.sweeps.known() == {KEY}
             assert condition(stage, "Reconciling") == "True"
             assert b"ghost" not in b"".join(stage.loop.telemetry.exposition())
 
@@ -186,7 +186,7 @@ def test_an_unreachable_api_server_during_a_sweep_ends_nothing() -> None:
             stage.deaf = True
             stage.cluster.create(model_deployment())
             await asyncio.sleep(RESYNC)
-            assert stage.loop.known() == {KEY}
+            assert stage.loop.sweeps.known() == {KEY}
 
     run_virtually(main())
 
@@ -210,7 +210,7 @@ def test_a_policy_hears_of_its_model() -> None:
             stage.cluster.create(model_deployment())
             await asyncio.sleep(1)
             assert [call for call in stage.cluster.calls if (call.verb, call.kind) == ("get", RETRAIN_POLICY)]
-            assert key in stage.loop.known()
+            assert key in stage.loop.sweeps.known()
 
     run_virtually(main())
 

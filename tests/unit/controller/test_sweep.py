@@ -137,7 +137,7 @@ def test_after_a_restart_what_is_at_rest_has_no_pass() -> None:
             assert len(installation.cluster.calls) == 1 + 2 + 6 + 3 + 1
             assert set(installation.looks("pass").values()) == {0}
             assert installation.looks("at_rest") == {"rollout": 3, "monitoring": 3, "registry-sync": 3, "retraining": 1}
-            assert loop.known() == {CHURN, OTHER, Key(MODEL_DEPLOYMENT, "default", "third"), POLICY}
+            assert loop.sweeps.known() == {CHURN, OTHER, Key(MODEL_DEPLOYMENT, "default", "third"), POLICY}
 
     run_virtually(main())
 
@@ -148,7 +148,7 @@ def test_the_sweep_notes_what_a_pass_would_have_noted() -> None:
         async with installation.operator() as loop:
             await asyncio.sleep(LONG)
             metrics = b"".join(loop.telemetry.exposition())
-            loop.add(CHURN)
+            loop.sweeps.request_pass(CHURN)
             await asyncio.sleep(LONG)
             after = b"".join(loop.telemetry.exposition())
             figures = [line for line in metrics.splitlines() if line.startswith(b"viridian_model")]
