@@ -24,7 +24,8 @@ from viridian.api.names import (
     RETRAIN_POLICY,
     VERSION,
 )
-from viridian.api.retrainpolicy import RetrainPolicySpec, RetrainPolicyStatus
+from viridian.api.retrainpolicy import RetrainPolicySpec
+from viridian.api.retrainpolicy_status import RetrainPolicyStatus
 from viridian.api.schema import VALIDATIONS, Rule, Struct
 from viridian.api.structural import Schema, struct_schema
 

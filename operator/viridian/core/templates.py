@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from viridian.api.modeldeployment import Runtime, Server
 from viridian.api.names import FETCH_CONTAINER, SERVER_CONTAINER
-from viridian.api.retrainpolicy import Stage
+from viridian.api.run_stages import Stage
 
 Object = Mapping[str, Any]
 

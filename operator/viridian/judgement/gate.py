@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
-from viridian.api.retrainpolicy import Direction, Gate, GateMetric, GateRule
+from viridian.api.gate_spec import Direction, Gate, GateMetric, GateRule
 
 CHAMPION_PREFIX: Final = "champion."
 """Prefix of the numbers of the champion on the candidate's own holdout: `champion.auc` beside `auc`."""

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from viridian.api import reasons
+from viridian.api.gate_spec import Gate
 from viridian.api.registry import (
     TAG_DATA,
     TAG_DIGEST,
@@ -25,7 +26,7 @@ from viridian.api.registry import (
     TAG_REASON,
     TAG_RUN,
 )
-from viridian.api.retrainpolicy import MAX_REPORTED_METRICS, FinishedRun, Gate
+from viridian.api.retrainpolicy_status import MAX_REPORTED_METRICS, FinishedRun
 from viridian.api.stage import StageReport, parse_report
 from viridian.core.plan import (
     Action,

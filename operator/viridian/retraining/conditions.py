@@ -13,7 +13,7 @@ from typing import Final
 
 from viridian.api import reasons
 from viridian.api.names import RUN_ANNOTATION
-from viridian.api.retrainpolicy import ActiveRun
+from viridian.api.retrainpolicy_status import ActiveRun
 from viridian.core.conditions import Finding, Truth
 from viridian.core.times import format_time
 from viridian.retraining.checks import Problem, data_problem, trigger_problem, write_problem

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from viridian.api import reasons
-from viridian.api.retrainpolicy import Data
+from viridian.api.run_stages import Data
 from viridian.core.conditions import Truth
 from viridian.retraining.runs import Run
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from viridian.api.feedback import FrozenRows
 from viridian.api.names import RETRAIN_POLICY, RUN_LABEL, STAGE_LABEL, TRIGGER_ANNOTATION
-from viridian.api.retrainpolicy import Stage
+from viridian.api.run_stages import Stage
 from viridian.core.lookup import entries, text
 from viridian.core.ownership import owned_metadata
 from viridian.core.plan import Manifest

@@ -26,7 +26,9 @@ from viridian.api.names import (
     TRIGGER_ANNOTATION,
     run_record,
 )
-from viridian.api.retrainpolicy import Data, FinishedRun, RetrainPolicySpec
+from viridian.api.retrainpolicy import RetrainPolicySpec
+from viridian.api.retrainpolicy_status import FinishedRun
+from viridian.api.run_stages import Data
 from viridian.core.kube import managed_labels
 from viridian.core.lookup import Object, annotations_of, dig, entries, labels_of, mapping, text
 from viridian.core.ownership import Belongs, Owner, belongs, owned_metadata

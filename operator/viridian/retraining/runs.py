@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from viridian.api.names import RUN_LABEL
-from viridian.api.retrainpolicy import FinishedRun
+from viridian.api.retrainpolicy_status import FinishedRun
 from viridian.core.lookup import Object, labels_of, text
 from viridian.core.ownership import Belongs, belongs
 from viridian.core.times import parse_time

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from viridian.api.retrainpolicy import FinishedRun, RetrainPolicySpec
+from viridian.api.retrainpolicy import RetrainPolicySpec
+from viridian.api.retrainpolicy_status import FinishedRun
 from viridian.retraining.data_quality import DataQuality, data_quality
 from viridian.retraining.input import PolicyFacts
 from viridian.retraining.records import RunOrigin, data_shown

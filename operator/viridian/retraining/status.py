@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from viridian.api import reasons
-from viridian.api.retrainpolicy import ActiveRun, RetrainPolicyStatus, TriggerStatus
+from viridian.api.retrainpolicy_status import ActiveRun, RetrainPolicyStatus, TriggerStatus
 from viridian.core.conditions import Finding, Truth, transition
 from viridian.core.kube import without_empty
 from viridian.core.lookup import Object, entries, text

@@ -16,7 +16,7 @@ import msgspec
 
 from viridian.api import reasons
 from viridian.api.registry import TAG_POLICY, TAG_REASONS
-from viridian.api.retrainpolicy import ActiveRun
+from viridian.api.retrainpolicy_status import ActiveRun
 from viridian.core.intent import with_intent_hash
 from viridian.core.plan import Action, Annotate, Apply, CreateRun, Delete, Event, EventType
 from viridian.core.times import format_time

@@ -11,7 +11,7 @@ from tests.support.memory_cluster import MemoryCluster
 from tests.unit.controller.world import KEY, model_deployment
 from viridian.api.modeldeployment_status import ModelDeploymentStatus
 from viridian.api.names import FORMER_STATUS_MANAGER, MODEL_DEPLOYMENT, RETRAIN_POLICY, ROLLOUT_MANAGER
-from viridian.api.retrainpolicy import RetrainPolicyStatus
+from viridian.api.retrainpolicy_status import RetrainPolicyStatus
 from viridian.controller.former_status import hand_over, has_former_manager, status_of
 from viridian.controller.status_parts import STATUS_PARTS
 from viridian.ports.cluster import Object

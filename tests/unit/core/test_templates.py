@@ -10,7 +10,7 @@ import pytest
 from tests.support.templates import HARMLESS, IMAGES, TOO_MUCH, template
 from viridian.api.modeldeployment import Server
 from viridian.api.names import MODEL_DEPLOYMENT, RETRAIN_POLICY
-from viridian.api.retrainpolicy import Stage
+from viridian.api.run_stages import Stage
 from viridian.core.templates import NO_LIMITS, TemplateRules, Templates, of_server, of_stage
 
 LIMITED = TemplateRules(Templates.RESOURCES_ONLY, IMAGES)

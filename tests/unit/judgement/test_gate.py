@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from viridian.api.retrainpolicy import Direction, Gate, GateMetric, GateRule
+from viridian.api.gate_spec import Direction, Gate, GateMetric, GateRule
 from viridian.judgement.gate import Candidate, Champion, GateOutcome, direction, judge
 
 AUC = GateMetric(name="auc")

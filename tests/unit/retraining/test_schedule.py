@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from viridian.api.retrainpolicy import Schedule
+from viridian.api.triggers import Schedule
 from viridian.retraining.triggers.timetable import InvalidSchedule, Timetable, parse_schedule
 
 

@@ -9,7 +9,8 @@ from typing import Any
 import viridian.retraining
 from tests.unit.retraining.world import World, policy, weekly
 from viridian.api.names import RUN_ANNOTATION, STAGES_ANNOTATION
-from viridian.api.retrainpolicy import RetrainPolicySpec, Stages
+from viridian.api.retrainpolicy import RetrainPolicySpec
+from viridian.api.run_stages import Stages
 from viridian.retraining.records import RunRecord, StageNote, dump_notes, read_records
 from viridian.retraining.runs import Run, RunStage, open_stages
 from viridian.retraining.stages.stage_table import STAGE_KINDS, stages_of

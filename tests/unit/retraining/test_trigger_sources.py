@@ -10,7 +10,8 @@ import pytest
 
 from tests.unit.retraining.world import START, deployment, policy, weekly
 from viridian.api.names import RUN_ANNOTATION
-from viridian.api.retrainpolicy import RetrainPolicySpec, Trigger
+from viridian.api.retrainpolicy import RetrainPolicySpec
+from viridian.api.triggers import Trigger
 from viridian.retraining.input import PolicyFacts, TrainingSettings, facts_of
 from viridian.retraining.triggers.cause import MANUAL, Cause
 from viridian.retraining.triggers.manual import read_annotation

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.unit.retraining.world import START
-from viridian.api.retrainpolicy import FinishedRun
+from viridian.api.retrainpolicy_status import FinishedRun
 from viridian.retraining.records import RunOrigin, RunRecord
 from viridian.retraining.runs import Run
 from viridian.retraining.triggers.answered import evidence, last_fired

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from viridian.api.retrainpolicy import Stage
+from viridian.api.run_stages import Stage
 from viridian.core.lookup import Object
 from viridian.core.plan import Manifest
 from viridian.retraining.stages.pod_template import PodNeeds

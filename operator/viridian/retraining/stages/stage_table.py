@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from viridian.api.retrainpolicy import RetrainPolicySpec, Stage
+from viridian.api.retrainpolicy import RetrainPolicySpec
+from viridian.api.run_stages import Stage
 from viridian.retraining.stages.job import JobStage
 from viridian.retraining.stages.stage_kind import StageKind
 

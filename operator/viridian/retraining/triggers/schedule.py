@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Final
 
-from viridian.api.retrainpolicy import RetrainPolicySpec, Trigger
+from viridian.api.retrainpolicy import RetrainPolicySpec
+from viridian.api.triggers import Trigger
 from viridian.core.times import length
 from viridian.retraining.input import PolicyFacts
 from viridian.retraining.triggers.cause import Cause

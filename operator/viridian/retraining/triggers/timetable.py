@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 
 from croniter import CroniterError, croniter
 
-from viridian.api.retrainpolicy import Schedule
+from viridian.api.triggers import Schedule
 
 _NAMES = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|sun|mon|tue|wed|thu|fri|sat|l"
 # croniter also takes hashed and random times; those would differ from one look to the next.

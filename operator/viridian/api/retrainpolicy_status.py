@@ -1,0 +1,63 @@
+"""The status of a RetrainPolicy: a cache of the world, rebuilt when deleted."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+import msgspec
+
+from viridian.api.modeldeployment_status import Condition
+from viridian.api.schema import MAX_WORD, Struct, doc, named, prose, time, word
+
+MAX_REPORTED_METRICS: Final = 64
+"""More numbers than this are cut from a status; MLflow keeps them all."""
+
+
+class ActiveRun(Struct, frozen=True, kw_only=True):
+    id: Annotated[str, word("Identity of the run, derived from what caused it.")]
+    reasons: Annotated[
+        tuple[Annotated[str, doc("One cause.", max_length=MAX_WORD)], ...],
+        doc("What caused it.", max_length=20),
+    ] = ()
+    stage: Annotated[str, word("Stage it is in.")] = "training"
+    started_at: Annotated[str, time("When it began.")] | None = None
+    job: Annotated[str, word("The Job at work.")] | None = None
+    mlflow_run: Annotated[str, word("Its run in MLflow.")] | None = None
+
+
+class FinishedRun(Struct, frozen=True, kw_only=True):
+    id: Annotated[str, word("Identity of the run.")]
+    outcome: Annotated[
+        str, word("HandedOver, Rejected, Failed, ForeignModel, DataQualityFailed, Skipped or Cancelled.")
+    ]
+    reasons: Annotated[
+        tuple[Annotated[str, doc("One cause.", max_length=MAX_WORD)], ...],
+        doc("What caused it.", max_length=20),
+    ] = ()
+    message: Annotated[str, prose("Sentence for people.")] = ""
+    version: Annotated[str, word("Version in the registry that came of it.")] | None = None
+    metrics: Annotated[dict[str, float], doc("What the trainer reported.", max_length=MAX_REPORTED_METRICS)] = (
+        msgspec.field(default_factory=dict)
+    )
+    started_at: Annotated[str, time("When it began.")] | None = None
+    finished_at: Annotated[str, time("When it ended.")] | None = None
+
+
+class TriggerStatus(Struct, frozen=True, kw_only=True):
+    name: Annotated[str, word("Name of the trigger.")]
+    last_fired: Annotated[str, time("When it last started a run.")] | None = None
+    next: Annotated[str, time("When it fires next.")] | None = None
+
+
+class RetrainPolicyStatus(Struct, frozen=True, kw_only=True):
+    """The world as last seen: a cache, rebuilt when deleted."""
+
+    observed_generation: Annotated[int, doc("Generation of the spec that this status answers.")] | None = None
+    active_run: Annotated[ActiveRun, doc("The run at work.")] | None = None
+    last_run: Annotated[FinishedRun, doc("The newest finished run.")] | None = None
+    runs: Annotated[tuple[FinishedRun, ...], doc("Finished runs, newest first.", max_length=10)] = ()
+    triggers: Annotated[tuple[TriggerStatus, ...], named("name", "The triggers.", max_length=20)] = ()
+    next_scheduled: Annotated[str, time("When the next run is due.")] | None = None
+    conditions: Annotated[
+        tuple[Condition, ...], named("type", "Ready, Reconciling, Stalled, DataQuality, Paused.", max_length=20)
+    ] = ()

@@ -1,0 +1,41 @@
+"""The stages of a run, as a policy describes them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from viridian.api import cel, podtemplate
+from viridian.api.schema import Struct, doc, duration
+
+
+class Data(Struct, frozen=True, kw_only=True):
+    """The data to train on, passed to the stages as they are written here."""
+
+    uri: Annotated[
+        str,
+        doc(
+            "Where the data is: VIRIDIAN_DATA_URI in the container.",
+            min_length=1,
+            max_length=2048,
+            rules=(cel.DATA_WITHOUT_USER,),
+        ),
+    ]
+    revision: Annotated[str, doc("Which state of it: VIRIDIAN_DATA_REVISION.", max_length=256)] = ""
+
+
+class Stage(Struct, frozen=True, kw_only=True):
+    """One container that does one part of the work; the contract stands in docs/training.md."""
+
+    template: Annotated[
+        dict[str, Any],
+        doc(
+            "PodTemplateSpec of the Job. The first container does the work and gets Viridian's environment variables.",
+            extra=podtemplate.whole(),
+        ),
+    ]
+    timeout: Annotated[str, duration("How long the stage may take in all.", at_least="10s")] = "6h"
+    backoff_limit: Annotated[int, doc("Retries after an error; eviction and node loss do not count.", ge=0, le=20)] = 2
+
+
+class Stages(Struct, frozen=True, kw_only=True):
+    training: Annotated[Stage, doc("Trains a candidate and logs it to the MLflow run it is given.")]
