@@ -123,6 +123,8 @@ MODEL_DEPLOYMENT_NOT_FOUND = "ModelDeploymentNotFound"  # spec.modelDeployment n
 NOTHING_TO_HAND_OVER_TO = (
     "NothingToHandOverTo"  # the ModelDeployment follows no alias, so a new version changes nothing
 )
+COOLDOWN = "Cooldown"  # a run has ended too short a time ago for another one
+MISSED = "Missed"  # it was too late to start a run when one could have started
 INVALID_SCHEDULE = "InvalidSchedule"  # a trigger names no times; the others go on
 DATA_QUALITY_FAILED = "DataQualityFailed"  # a stage found the data not good enough
 DATA_ACCEPTED = "DataAccepted"  # the newest run that looked at the data used it

@@ -43,9 +43,19 @@ class FinishedRun(Struct, frozen=True, kw_only=True):
     finished_at: Annotated[str, time("When it ended.")] | None = None
 
 
+class SuppressedTrigger(Struct, frozen=True, kw_only=True):
+    """What has occurred since the trigger last fired, and has started no run."""
+
+    count: Annotated[int, doc("How often it has occurred; at most 100 are counted.", ge=0)] = 1
+    reason: Annotated[str, word("Why the newest of them starts no run: a stable CamelCase word.")]
+    message: Annotated[str, prose("The same as a sentence for people.")] = ""
+
+
 class TriggerStatus(Struct, frozen=True, kw_only=True):
     name: Annotated[str, word("Name of the trigger.")]
     last_fired: Annotated[str, time("When it last started a run.")] | None = None
+    last_seen: Annotated[str, word("What it saw last.")] | None = None
+    suppressed: Annotated[SuppressedTrigger, doc("What has occurred since then and has started no run.")] | None = None
     next: Annotated[str, time("When it fires next.")] | None = None
 
 

@@ -1,11 +1,11 @@
-"""What starts a run."""
+"""What starts a run. A new source is a struct here, a field of Trigger, and a row in `cel_triggers.SOURCES`."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
-from viridian.api import cel
-from viridian.api.schema import Struct, doc, duration
+from viridian.api import cel, cel_triggers
+from viridian.api.schema import Rule, Struct, doc, duration
 
 
 class Schedule(Struct, frozen=True, kw_only=True):
@@ -26,13 +26,18 @@ class Schedule(Struct, frozen=True, kw_only=True):
 
 
 class Trigger(Struct, frozen=True, kw_only=True):
-    """A reason to start a run."""
+    """A reason to start a run: exactly one source."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (cel_triggers.ONE_TRIGGER_SOURCE,)
 
     name: Annotated[str, doc("Name of the trigger; unique in the policy.", max_length=63, rules=(cel.label("weekly"),))]
-    schedule: Annotated[
-        Schedule,
-        doc(
-            "Start at these times. Times missed for longer than the deadline are dropped; of several, the newest runs "
-            "once."
-        ),
-    ]
+    schedule: (
+        Annotated[
+            Schedule,
+            doc(
+                "Start at these times. Times missed for longer than the deadline are dropped; of several, the newest "
+                "runs once."
+            ),
+        ]
+        | None
+    ) = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from viridian.api import reasons
@@ -113,10 +113,13 @@ def registry_problem(registry: RegistryResult | Unavailable) -> Problem | None:
     return Problem(registry.reason, registry.message, lasting=registry.reason not in WAITED_FOR)
 
 
-def trigger_problem(state: RetrainingState) -> Problem | None:
-    """Triggers that never occur. They keep nothing else from going on."""
-    bad = [f"trigger {trigger.name}: {trigger.problem}" for trigger in state.triggers if trigger.problem]
-    return Problem(reasons.INVALID_SCHEDULE, "; ".join(bad), lasting=True) if bad else None
+def trigger_problems(state: RetrainingState) -> Iterator[Problem]:
+    """Triggers that do not occur, by the reason for it. They keep nothing else from going on."""
+    bad = [trigger for trigger in state.triggers if trigger.problem]
+    for reason, lasting in dict.fromkeys((trigger.reason, trigger.lasting) for trigger in bad):
+        chosen = (trigger for trigger in bad if (trigger.reason, trigger.lasting) == (reason, lasting))
+        message = "; ".join(f"trigger {trigger.name}: {trigger.problem}" for trigger in chosen)
+        yield Problem(reason, message, lasting=lasting)
 
 
 def data_problem(state: RetrainingState) -> Problem | None:

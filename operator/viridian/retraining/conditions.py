@@ -16,7 +16,7 @@ from viridian.api.names import RUN_ANNOTATION
 from viridian.api.retrainpolicy_status import ActiveRun
 from viridian.core.conditions import Finding, Truth
 from viridian.core.times import format_time
-from viridian.retraining.checks import Problem, data_problem, trigger_problem, write_problem
+from viridian.retraining.checks import Problem, data_problem, trigger_problems, write_problem
 from viridian.retraining.data_quality import DataQuality
 from viridian.retraining.progress import waiting
 from viridian.retraining.stages.state import StageState
@@ -33,7 +33,8 @@ def findings(state: RetrainingState, problem: Problem | None, active: ActiveRun 
     """All conditions."""
     quality = state.data_quality
     obstacles = state.facts.obstacles
-    others = [found for found in (problem, data_problem(state), trigger_problem(state)) if found is not None]
+    others = [found for found in (problem, data_problem(state)) if found is not None]
+    others += trigger_problems(state)
     # Without its Job no run goes on; what is only to be deleted holds up nothing.
     grave = write_problem({target: one for target, one in obstacles.items() if not one.deletion})
     problems = [*filter(None, [write_problem(obstacles)]), *others]

@@ -65,7 +65,7 @@ class StageNote(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_
     seen: str = msgspec.field(name="job", default="")
     """Name of the object that does its work, once that was seen."""
     mlflow_run: str = ""
-    joined: tuple[dict[str, str], ...] = ()
+    joined: tuple[dict[str, Any], ...] = ()
     """Causes that came between the record and the object, and are answered by it too."""
     champion: str | None = None
     """What the stage was given, where that changed between the record and its object; so is the data."""

@@ -14,7 +14,7 @@ from viridian.retraining.records import RunOrigin, data_shown
 from viridian.retraining.runs import Run, read_runs, unrecorded
 from viridian.retraining.triggers.cause import Cause
 from viridian.retraining.triggers.holds import Holds, read_holds
-from viridian.retraining.triggers.pending import DueRun, coalesced, pending_causes
+from viridian.retraining.triggers.pending import DueRun, coalesced, missed_causes, pending_causes
 from viridian.retraining.triggers.since import counts_since
 from viridian.retraining.triggers.trigger_state import TriggerState
 from viridian.retraining.triggers.trigger_table import read_triggers
@@ -44,6 +44,8 @@ class RetrainingState:
     holds: Holds
     # What waits for a run.
     pending: tuple[Cause, ...]
+    # What has occurred and is too late for a run.
+    missed: tuple[Cause, ...]
     # The run that may start now.
     due: DueRun | None
 
@@ -72,6 +74,7 @@ def read_state(facts: PolicyFacts, spec: RetrainPolicySpec, now: datetime) -> Re
         data_quality=quality,
         holds=holds,
         pending=pending,
+        missed=missed_causes(triggers, since, runs, holds, now),
         due=None if undecided or lost else coalesced(facts.uid, pending, holds),
     )
 

@@ -10,6 +10,7 @@ import msgspec
 
 from viridian.api import reasons
 from viridian.api.retrainpolicy_status import ActiveRun, RetrainPolicyStatus, TriggerStatus
+from viridian.api.schema import MAX_WORD
 from viridian.core.conditions import Finding, Truth, transition
 from viridian.core.kube import without_empty
 from viridian.core.lookup import Object, entries, text
@@ -20,6 +21,7 @@ from viridian.retraining.conditions import findings
 from viridian.retraining.input import PolicyFacts
 from viridian.retraining.runs import read_runs
 from viridian.retraining.state import RetrainingState, newest_first
+from viridian.retraining.suppression import suppressed
 from viridian.retraining.triggers.answered import last_fired
 from viridian.retraining.triggers.trigger_state import TriggerState
 
@@ -66,9 +68,12 @@ def _with_conditions(
 
 def _trigger(state: RetrainingState, trigger: TriggerState) -> TriggerStatus:
     fired, coming = last_fired(state.runs, trigger), None if state.holds.paused else trigger.next
+    newest = trigger.occurred[-1].occurrence if trigger.occurred else ""
     return TriggerStatus(
         name=trigger.name,
         last_fired=format_time(fired) if fired else None,
+        last_seen=(trigger.seen or newest)[:MAX_WORD] or None,
+        suppressed=suppressed(state, trigger),
         next=format_time(coming) if coming else None,
     )
 

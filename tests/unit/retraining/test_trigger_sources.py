@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from tests.unit.retraining.world import START, deployment, policy, weekly
+from viridian.api.cel_triggers import SOURCES
 from viridian.api.names import RUN_ANNOTATION
 from viridian.api.retrainpolicy import RetrainPolicySpec
 from viridian.api.triggers import Trigger
@@ -31,6 +32,7 @@ def facts(*triggers: dict[str, Any], annotation: str = "") -> tuple[RetrainPolic
 
 def test_every_source_of_the_api_is_in_the_table() -> None:
     named = {field.name for field in msgspec.structs.fields(Trigger)} - {"name"}
+    assert named == set(SOURCES), "the rule that a trigger has one source knows them all"
     assert set(TRIGGERS) == {*named, MANUAL}
 
 

@@ -7,13 +7,13 @@ edited gets another.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from viridian.api.names import short_hash
-from viridian.core.lookup import Object, text
+from viridian.core.lookup import Object, mapping, text
 from viridian.core.times import format_time, parse_time
 
 MANUAL: Final = "manual"
@@ -30,6 +30,8 @@ class Cause:
     value: str = ""
     key: str = field(default="", compare=False)
     """What the trigger asked for when it occurred; empty in records of older releases for what is no schedule."""
+    evidence: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    """What was found, for the stages of the run and for its record: plain JSON, without values of single rows."""
 
     @property
     def requested(self) -> bool:
@@ -45,13 +47,19 @@ class Cause:
         """`schedule:weekly:2026-11-22T03:00:00Z` or `manual:<value>`, for people."""
         return ":".join(part for part in (self.source, self.trigger, self.occurrence) if part)
 
-    def document(self) -> dict[str, str]:
+    def document(self) -> dict[str, Any]:
         """The cause as VIRIDIAN_REASONS has it."""
         at = format_time(self.at) if self.at else ""
-        found = {"source": self.source, "trigger": self.trigger, "at": at, "value": self.value}
+        found = {
+            "source": self.source,
+            "trigger": self.trigger,
+            "at": at,
+            "value": self.value,
+            "evidence": dict(self.evidence),
+        }
         return {name: content for name, content in found.items() if content}
 
-    def recorded(self) -> dict[str, str]:
+    def recorded(self) -> dict[str, Any]:
         """The cause as the record of a run has it."""
         return {**self.document(), "key": self.key} if self.key and not self.requested else self.document()
 
@@ -77,7 +85,7 @@ def parse_cause(recorded: Object) -> Cause | None:
         return None
     # Records of older releases call the key of a schedule `schedule`.
     key = text(recorded, "key") or text(recorded, "schedule")
-    return Cause(source, text(recorded, "trigger"), at, value, key)
+    return Cause(source, text(recorded, "trigger"), at, value, key, mapping(recorded, "evidence"))
 
 
 def parse_causes(recorded: Iterable[Object]) -> tuple[Cause, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -68,13 +68,27 @@ def pending_causes(
     triggers: Sequence[TriggerState], since: Mapping[str, datetime], runs: Sequence[Run], holds: Holds, now: datetime
 ) -> tuple[Cause, ...]:
     """The causes that wait for a run: what triggers found by its time, then what a person asks for."""
-    answered = answered_causes(runs)
-    occurrences = (
-        Occurrence(cause=cause, trigger=trigger, since=since.get(trigger.key), answered=answered, holds=holds, now=now)
-        for trigger in triggers
-        for cause in trigger.occurred
-    )
+    occurrences = _occurrences(triggers, since, runs, holds, now)
     return tuple(sorted((one.cause for one in occurrences if not any(drop(one) for drop in DROPPED)), key=_order))
+
+
+def missed_causes(
+    triggers: Sequence[TriggerState], since: Mapping[str, datetime], runs: Sequence[Run], holds: Holds, now: datetime
+) -> tuple[Cause, ...]:
+    """The causes that would wait for a run if it were not too late for one."""
+    others = [drop for drop in DROPPED if drop is not comes_too_late]
+    occurrences = _occurrences(triggers, since, runs, holds, now)
+    return tuple(one.cause for one in occurrences if comes_too_late(one) and not any(drop(one) for drop in others))
+
+
+def _occurrences(
+    triggers: Sequence[TriggerState], since: Mapping[str, datetime], runs: Sequence[Run], holds: Holds, now: datetime
+) -> Iterator[Occurrence]:
+    answered = answered_causes(runs)
+    for trigger in triggers:
+        counts = since.get(trigger.key)
+        for cause in trigger.occurred:
+            yield Occurrence(cause=cause, trigger=trigger, since=counts, answered=answered, holds=holds, now=now)
 
 
 def coalesced(policy_uid: str, pending: Sequence[Cause], holds: Holds) -> DueRun | None:
@@ -93,7 +107,7 @@ def is_still_asked_for(run: Run, triggers: Sequence[TriggerState], *, suspended:
         cause.source == trigger.source and cause.is_of(trigger.name, trigger.key) and (cause.requested or not suspended)
         for cause in run.origin.causes
         for trigger in triggers
-        if not trigger.problem
+        if not (trigger.problem and trigger.lasting)
     )
 
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Final
 
 from viridian.api.retrainpolicy import RetrainPolicySpec
-from viridian.api.triggers import Trigger
+from viridian.api.triggers import Schedule, Trigger
 from viridian.core.times import length
 from viridian.retraining.input import PolicyFacts
 from viridian.retraining.triggers.cause import Cause
@@ -19,11 +19,11 @@ SCHEDULE: Final = "schedule"
 
 def read_schedules(spec: RetrainPolicySpec, _facts: PolicyFacts, now: datetime) -> Iterator[TriggerState]:
     """The triggers of the spec that have a schedule."""
-    yield from (_read(trigger, now) for trigger in spec.triggers)
+    yield from (_read(trigger, trigger.schedule, now) for trigger in spec.triggers if trigger.schedule is not None)
 
 
-def _read(trigger: Trigger, now: datetime) -> TriggerState:
-    timetable = parse_schedule(trigger.schedule)
+def _read(trigger: Trigger, schedule: Schedule, now: datetime) -> TriggerState:
+    timetable = parse_schedule(schedule)
     if isinstance(timetable, InvalidSchedule):
         return TriggerState(source=SCHEDULE, name=trigger.name, problem=timetable.message)
     newest = timetable.newest(now)
@@ -33,5 +33,6 @@ def _read(trigger: Trigger, now: datetime) -> TriggerState:
         key=timetable.key,
         occurred=(Cause(SCHEDULE, trigger.name, newest, key=timetable.key),) if newest else (),
         next=timetable.next(now),
-        deadline=length(trigger.schedule.starting_deadline),
+        deadline=length(schedule.starting_deadline),
+        recurring=timetable,
     )

@@ -65,6 +65,13 @@ class Timetable:
                 break
         return min(coming, default=None)
 
+    def count(self, after: datetime, until: datetime, most: int) -> int:
+        """How many times lie after the first moment, up to and with the second one; at most so many."""
+        found, at = 0, self.next(after)
+        while at is not None and at <= until and found < most:
+            found, at = found + 1, self.next(at)
+        return found
+
     def _instants_of(self, local_time: datetime) -> tuple[datetime, ...]:
         """When the wall clock shows that: once as a rule, never or twice when the clock is changed."""
         first = local_time.replace(tzinfo=self.zone, fold=0).astimezone(UTC)

@@ -4,8 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Protocol
 
+from viridian.api import reasons
 from viridian.retraining.triggers.cause import Cause
+
+
+class Recurring(Protocol):
+    """What occurs again and again, at times that can be computed."""
+
+    def count(self, after: datetime, until: datetime, most: int) -> int:
+        """How often it occurs after the first time, up to and with the second one; at most so often."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,5 +32,13 @@ class TriggerState:
     next: datetime | None = None
     # How long after an occurrence a run may still start for it; None for as long as it takes.
     deadline: timedelta | None = None
-    # Why it never occurs, for people.
+    # What it saw last, for people; without it, the newest of what has occurred.
+    seen: str = ""
+    # Where its occurrences can be counted: of them, `occurred` has only the newest.
+    recurring: Recurring | None = None
+    # Why it does not occur, for people.
     problem: str = ""
+    # One of viridian.api.reasons, for the condition that shows the problem.
+    reason: str = reasons.INVALID_SCHEDULE
+    # Whether the problem stays until a person changes something.
+    lasting: bool = True

@@ -1,0 +1,20 @@
+"""The CEL rules of `spec.triggers`, and what they say to the person whose manifest breaks them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from viridian.api.schema import Rule
+
+SOURCES: Final[Mapping[str, str]] = {
+    "schedule": 'schedule: {cron: "0 3 * * 0"}',
+}
+"""Each source of triggers as the API names it, with an example of what to write."""
+
+_WRITTEN = ", ".join(f"has(self.{source})" for source in SOURCES)
+_ANY_OTHER = "a trigger has one source: write one trigger for each, with a name of its own"
+ONE_TRIGGER_SOURCE: Final = Rule(
+    rule=f"[{_WRITTEN}].filter(written, written).size() == 1",
+    message=f"{_ANY_OTHER}; a source is {' or '.join(SOURCES.values())}",
+)

@@ -1,0 +1,47 @@
+"""What a trigger has seen since it last fired that has started no run, and why: for the status."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from viridian.api import reasons
+from viridian.api.retrainpolicy_status import SuppressedTrigger
+from viridian.core.times import format_time
+from viridian.retraining.state import RetrainingState
+from viridian.retraining.triggers.answered import last_fired
+from viridian.retraining.triggers.trigger_state import TriggerState
+
+MAX_COUNTED: Final = 100
+
+
+def suppressed(state: RetrainingState, trigger: TriggerState) -> SuppressedTrigger | None:
+    """None where everything that has occurred was answered by a run, or starts one now."""
+    why = _why(state, trigger)
+    return None if why is None else SuppressedTrigger(count=_count(state, trigger), reason=why[0], message=why[1])
+
+
+def _why(state: RetrainingState, trigger: TriggerState) -> tuple[str, str] | None:
+    missed = next((cause for cause in state.missed if cause in trigger.occurred), None)
+    if missed is not None:
+        return reasons.MISSED, f"{missed.occurrence} was missed, and it is too late to start a run for it"
+    return _held(state) if any(cause in trigger.occurred for cause in state.pending) else None
+
+
+def _held(state: RetrainingState) -> tuple[str, str] | None:
+    """The reason and the sentence; None where nothing holds it back."""
+    if state.active is not None:
+        return reasons.RUN_ACTIVE, f"run {state.active.id} is at work; the next run answers it"
+    if state.spec.suspend:
+        return reasons.SUSPENDED, "spec.suspend is true; it starts a run once that ends"
+    if state.data_quality.paused:
+        return reasons.DATA_QUALITY_FAILED, "the data is not good enough; it starts a run once that ends"
+    until = state.holds.cooling_until
+    return (reasons.COOLDOWN, f"spec.budget.cooldown holds it back until {format_time(until)}") if until else None
+
+
+def _count(state: RetrainingState, trigger: TriggerState) -> int:
+    newest = max((cause.at for cause in trigger.occurred if cause.at is not None), default=None)
+    if trigger.recurring is None or newest is None:
+        return len(trigger.occurred)
+    began = last_fired(state.runs, trigger) or state.since.get(trigger.key) or state.facts.created
+    return trigger.recurring.count(began, newest, MAX_COUNTED)
