@@ -1,0 +1,35 @@
+"""The CEL rules of built-in data checks, and what they say to the person whose manifest breaks them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from viridian.api.schema import Rule
+
+CHECK_KINDS: Final = (
+    *("schema", "rowCount", "nulls", "range", "categories", "unique", "freshness", "labelRate", "leakage", "overlap"),
+)
+_WRITTEN = ", ".join(f"has(self.{kind})" for kind in CHECK_KINDS)
+ONE_CHECK: Final = Rule(
+    rule=f"[{_WRITTEN}].filter(written, written).size() == 1",
+    message=f"an entry is one check: write exactly one of {', '.join(CHECK_KINDS)}, such as nulls: {{columns: [age]}}; "
+    "for two checks write two entries",
+)
+
+
+def one_limit(example: str) -> Rule:
+    """At least one of min and max, in order."""
+    return Rule(
+        rule="(has(self.min) || has(self.max)) && (!has(self.min) || !has(self.max) || self.min <= self.max)",
+        message=f"write min, max or both, and min not above max, such as {example}",
+    )
+
+
+COLUMN_NAMES_UNIQUE: Final = Rule(
+    rule="self.all(c, self.exists_one(o, o == c))",
+    message="a column is named twice: name each once",
+)
+ADDRESS_WITHOUT_QUERY: Final = Rule(
+    rule="!self.contains('?') && !self.contains('@')",
+    message="write the address without a query and without a user, since all who may read this object would read them",
+)
