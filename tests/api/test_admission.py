@@ -116,6 +116,15 @@ def test_a_fragment_reaches_pods_by_more_than_fields(editor: Kube, namespace: st
     assert "spec.server.template decides what runs in the pods" in said
 
 
+@pytest.mark.parametrize("stage", ["dataValidation", "features", "evaluation", "tests"])
+def test_every_stage_is_looked_at(editor: Kube, developer: Kube, namespace: str, stage: str) -> None:
+    made = developer.create(with_template("RetrainPolicy", namespace, ({}, {})))
+    powerful = {stage: {"template": template("train", ({"serviceAccountName": "powerful"}, {}))}}
+    with pytest.raises(Refused, match="right to create pods"):
+        editor.merge(made, {"spec": {"stages": powerful}})
+    developer.merge(made, {"spec": {"stages": powerful}})
+
+
 def test_a_plain_deployment_needs_no_more_than_the_role(editor: Kube, namespace: str) -> None:
     assert refusal(editor, model_deployment(namespace)) == ""
     assert refusal(editor, model_deployment(namespace, server={"replicas": 3, "template": {}})) == ""
@@ -236,6 +245,11 @@ def test_templates_can_be_limited_for_everybody(kind: str, shipped: Kube, namesp
         assert answer(fields) == "", what
     for what, fields in templates.TOO_MUCH.items():
         assert "pod templates are limited to resources, scheduling and plain environment" in answer(fields), what
+    if kind != MODEL_DEPLOYMENT:
+        harmless, too_much = (templates.template(kind, one) for one in (({}, {}), templates.TOO_MUCH["a command"]))
+        stages = {"training": {"template": harmless}, "tests": {"template": too_much}}
+        message = refusal(shipped, templates.manifest(kind, namespace, harmless, stages=stages))
+        assert "remove spec.stages.tests.template.spec.containers[train]" in message
     eventually(lambda: "typeChecking" in shipped.read(objects[0]).get("status", {}), what="the type check")
     assert shipped.read(objects[0])["status"]["typeChecking"] == {}
     for made in reversed(objects):

@@ -258,6 +258,10 @@ class MemoryRegistry:
         model = self._models.get(name)
         return dict(model.aliases) if model else {}
 
+    def delete_run(self, run_id: str) -> None:
+        """A person deletes an MLflow run."""
+        del self._runs[run_id]
+
     def runs(self) -> list[TrainingRun]:
         return list(self._runs.values())
 

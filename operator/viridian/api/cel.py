@@ -231,6 +231,11 @@ TIME_ZONE: Final = Rule(
     rule="self.matches('^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*$')",
     message="write a name of the IANA time zone database, such as UTC or Europe/Paris, not an offset",
 )
+STAGE_HAS_WORK: Final = Rule(
+    rule="has(self.template)",
+    message="a stage needs something to run: template: {spec: {containers: [{name: train, image: "
+    "ghcr.io/acme/churn-train:1.4}]}}, or remove the stage",
+)
 BOUNDS_IN_ORDER: Final = Rule(
     rule="!has(self.min) || !has(self.max) || self.min <= self.max",
     message="min is above max, so no candidate could ever pass: swap them, or leave one out",

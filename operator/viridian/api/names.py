@@ -64,6 +64,9 @@ MAX_MODEL_DEPLOYMENT_NAME = 50
 MAX_RETRAIN_POLICY_NAME = 40
 
 
+_STAGE_WORDS = {"dataValidation": "validation"}
+
+
 class Slot(StrEnum):
     """One of the two Deployments of a ModelDeployment."""
 
@@ -113,5 +116,8 @@ def schedules_record(policy: str, uid: str) -> str:
 
 
 def stage_job(policy: str, run: str, stage: str) -> str:
-    """Name of the Job of one stage of one run: the same cause twice names the same Job."""
-    return f"{policy}-{run}-{stage}"
+    """Name of the Job of one stage of one run: the same cause twice names the same Job.
+
+    At most 63 characters, since its pods have it as a label.
+    """
+    return f"{policy}-{run}-{_STAGE_WORDS.get(stage, stage.lower())}"

@@ -140,6 +140,7 @@ CANCELLED = "Cancelled"  # its Job was deleted while it ran
 
 # ---- Events of a RetrainPolicy ----
 EVENT_RUN_STARTED = "RunStarted"
+EVENT_STAGE_STARTED = "StageStarted"
 EVENT_RUN_FAILED = "RunFailed"
 EVENT_RUN_SKIPPED = "RunSkipped"
 EVENT_RUN_CANCELLED = "RunCancelled"

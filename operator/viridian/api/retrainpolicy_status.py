@@ -13,6 +13,26 @@ MAX_REPORTED_METRICS: Final = 64
 """More numbers than this are cut from a status; MLflow keeps them all."""
 
 
+MAX_STAGES: Final = 8
+
+
+class StageStatus(Struct, frozen=True, kw_only=True):
+    """One stage of the run at work, or of the newest finished run."""
+
+    name: Annotated[str, word("Name of the stage.")]
+    state: Annotated[
+        str,
+        word(
+            "Skipped (the run has no such stage, or ended before it), Pending, Running, Complete, Cached, Failed or "
+            "Cancelled."
+        ),
+    ]
+    started_at: Annotated[str, time("When its object was made.")] | None = None
+    finished_at: Annotated[str, time("When it ended.")] | None = None
+    job: Annotated[str, word("The object that does its work.")] | None = None
+    message: Annotated[str, prose("Why it waits, or how it failed: the reason, and the end of the log.")] = ""
+
+
 class ActiveRun(Struct, frozen=True, kw_only=True):
     id: Annotated[str, word("Identity of the run, derived from what caused it.")]
     reasons: Annotated[
@@ -65,6 +85,10 @@ class RetrainPolicyStatus(Struct, frozen=True, kw_only=True):
     observed_generation: Annotated[int, doc("Generation of the spec that this status answers.")] | None = None
     active_run: Annotated[ActiveRun, doc("The run at work.")] | None = None
     last_run: Annotated[FinishedRun, doc("The newest finished run.")] | None = None
+    stages: Annotated[
+        tuple[StageStatus, ...],
+        named("name", "The stages of the run at work, else of the newest finished run.", max_length=MAX_STAGES),
+    ] = ()
     runs: Annotated[tuple[FinishedRun, ...], doc("Finished runs, newest first.", max_length=10)] = ()
     triggers: Annotated[tuple[TriggerStatus, ...], named("name", "The triggers.", max_length=20)] = ()
     next_scheduled: Annotated[str, time("When the next run is due.")] | None = None

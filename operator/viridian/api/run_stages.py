@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from viridian.api import cel, podtemplate
-from viridian.api.schema import Struct, doc, duration
+from viridian.api.schema import Rule, Struct, doc, duration
 
 
 class Data(Struct, frozen=True, kw_only=True):
@@ -24,18 +24,36 @@ class Data(Struct, frozen=True, kw_only=True):
 
 
 class Stage(Struct, frozen=True, kw_only=True):
-    """One container that does one part of the work; the contract stands in docs/training.md."""
+    """One container that does one part of the work; the contract stands in docs/stages.md."""
 
-    template: Annotated[
-        dict[str, Any],
-        doc(
-            "PodTemplateSpec of the Job. The first container does the work and gets Viridian's environment variables.",
-            extra=podtemplate.whole(),
-        ),
-    ]
+    rules: ClassVar[tuple[Rule, ...]] = (cel.STAGE_HAS_WORK,)
+
+    template: (
+        Annotated[
+            dict[str, Any],
+            doc(
+                "PodTemplateSpec of the Job. The first container does the work and gets Viridian's environment "
+                "variables.",
+                extra=podtemplate.whole(),
+            ),
+        ]
+        | None
+    ) = None
     timeout: Annotated[str, duration("How long the stage may take in all.", at_least="10s")] = "6h"
     backoff_limit: Annotated[int, doc("Retries after an error; eviction and node loss do not count.", ge=0, le=20)] = 2
 
 
 class Stages(Struct, frozen=True, kw_only=True):
+    """In the order in which they run: each begins when the one before it has ended well."""
+
+    data_validation: (
+        Annotated[Stage, doc("Looks at the data: exit code 64 stops the run before it costs more.")] | None
+    ) = None
+    features: Annotated[Stage, doc("Makes features of the data.")] | None = None
     training: Annotated[Stage, doc("Trains a candidate and logs it to the MLflow run it is given.")]
+    evaluation: (
+        Annotated[Stage, doc("Measures candidate and champion: what it reports joins what training reported.")] | None
+    ) = None
+    tests: (
+        Annotated[Stage, doc("Tests of the candidate, such as a pytest suite: exit code 1 or 65 rejects it.")] | None
+    ) = None

@@ -9,7 +9,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 from typing import Any, Final
 
 from viridian.api.texts import one_line
@@ -20,10 +20,21 @@ MAX_FAILURE_CHARACTERS: Final = 500
 MAX_FAILURES: Final = 4
 
 
+class StageName(StrEnum):
+    """The stages of a run, in their order."""
+
+    DATA_VALIDATION = "dataValidation"
+    FEATURES = "features"
+    TRAINING = "training"
+    EVALUATION = "evaluation"
+    TESTS = "tests"
+
+
 class ExitCode(IntEnum):
-    """Endings of a stage that mean something; any other is an error."""
+    """Endings of a stage that mean something; any other is an error, and so is 1 in any stage but `tests`."""
 
     DONE = 0
+    TESTS_FAILED = 1
     BAD_DATA = 64
     BAD_CANDIDATE = 65
     NOTHING_TO_DO = 66
@@ -31,6 +42,12 @@ class ExitCode(IntEnum):
 
 FINAL_EXIT_CODES: Final = (int(ExitCode.BAD_DATA), int(ExitCode.BAD_CANDIDATE), int(ExitCode.NOTHING_TO_DO))
 """Endings that no retry would change."""
+
+
+def final_exit_codes(stage: str) -> tuple[int, ...]:
+    """Endings of a stage that no retry would change: a suite of tests that fails, as pytest reports it, is one more."""
+    failed = (int(ExitCode.TESTS_FAILED),) if stage == StageName.TESTS else ()
+    return (*failed, *FINAL_EXIT_CODES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

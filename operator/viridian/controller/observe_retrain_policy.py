@@ -138,7 +138,9 @@ class RetrainPolicies:
     async def _ask(self, key: Key, query: RegistryQuery) -> RegistryResult:
         registry = self.registries.of(key.namespace)
         run, owners = await _run(registry, query), await _owners(registry, query)
-        if query.rows_of and self.feedback is not None and run is not None and run.status in OPEN:
+        # A stage before this one may have closed the MLflow run.
+        may_begin = run is not None and (run.status in OPEN or bool(query.mlflow_run))
+        if query.rows_of and self.feedback is not None and may_begin:
             # A second request for the same run gets the same rows; before the first row there are none to give.
             rows = await self.feedback.freeze(key.namespace, query.rows_of, query.key)
             return RegistryResult(query=query, run=run, owners=owners, rows=rows)

@@ -91,7 +91,7 @@ MONITORING: Final = StatusPart(
 REGISTRY_SYNC: Final = StatusPart(REGISTRY_SYNC_MANAGER, frozenset(), frozenset({reasons.REGISTRY_SYNCED}))
 RETRAINING: Final = StatusPart(
     RETRAINING_MANAGER,
-    frozenset({"observedGeneration", "activeRun", "lastRun", "runs", "triggers", "nextScheduled"}),
+    frozenset({"observedGeneration", "activeRun", "lastRun", "stages", "runs", "triggers", "nextScheduled"}),
     frozenset(
         {
             reasons.READY,

@@ -59,9 +59,9 @@ def of_server(server: Server, rules: TemplateRules) -> str:
 
 def of_stage(stage: Stage, name: str, rules: TemplateRules) -> str:
     """What of a stage's template is not allowed, in a sentence; empty where all of it is."""
-    if rules.allowed is Templates.ANY:
+    if rules.allowed is Templates.ANY or stage.template is None:
         return ""
-    found = [*_of_stage(stage, rules.stage_images)]
+    found = [*_of_stage(stage.template, rules.stage_images)]
     return _sentence(f"spec.stages.{name}.template", found) if found else ""
 
 
@@ -84,9 +84,9 @@ def _of_server(server: Server) -> Iterator[str]:
                 yield f"template.spec.{name}{path}"
 
 
-def _of_stage(stage: Stage, images: Sequence[str]) -> Iterator[str]:
-    yield from _of_pod(stage.template, ("containers",))
-    for number, container in enumerate(_entries(stage.template, "containers")):
+def _of_stage(template: Object, images: Sequence[str]) -> Iterator[str]:
+    yield from _of_pod(template, ("containers",))
+    for number, container in enumerate(_entries(template, "containers")):
         known = str(container.get("name"))
         if number > 0:
             yield f"spec.containers[{known}]"

@@ -10,6 +10,7 @@ from viridian.api.modeldeployment import RegistryModel
 from viridian.core.obstacles import Obstacles, outage, refusal
 from viridian.core.templates import of_stage
 from viridian.retraining.input import PolicyFacts, RegistryResult, Unavailable
+from viridian.retraining.stages.built_in import template_of
 from viridian.retraining.stages.pod_template import problem as template_problem
 from viridian.retraining.stages.stage_table import stages_of
 from viridian.retraining.state import RetrainingState
@@ -36,7 +37,9 @@ def write_problem(obstacles: Obstacles) -> Problem | None:
 
 
 def templates_work(state: RetrainingState) -> Problem | None:
-    found = ((name, template_problem(stage.template)) for name, stage in stages_of(state.spec).items())
+    image = state.facts.settings.trainer_image
+    templates = {name: template_of(name, stage, image) for name, stage in stages_of(state.spec).items()}
+    found = ((name, template_problem(template)) for name, template in templates.items())
     wrong = next((f"stages.{name}.template {problem}" for name, problem in found if problem), None)
     return Problem(reasons.INVALID_SPEC, wrong, lasting=True) if wrong else None
 

@@ -27,7 +27,7 @@ from viridian.api.registry import (
     TAG_RUN,
 )
 from viridian.api.retrainpolicy_status import MAX_REPORTED_METRICS, FinishedRun
-from viridian.api.stage import StageReport, parse_report
+from viridian.api.stage import StageReport
 from viridian.core.plan import (
     Action,
     Annotate,
@@ -46,8 +46,8 @@ from viridian.retraining.mlflow_runs import OPEN
 from viridian.retraining.outcome import EndedRun, RunVerdict, verdict_on
 from viridian.retraining.owners import claimant
 from viridian.retraining.provenance import foreign
-from viridian.retraining.queries import may_have_candidate
 from viridian.retraining.records import NO_DATA, dump_notes
+from viridian.retraining.run_report import may_have_candidate, run_report
 from viridian.retraining.runs import Run
 from viridian.retraining.stages.state import StageResult
 from viridian.retraining.state import RetrainingState
@@ -77,8 +77,8 @@ def step(state: RetrainingState, run: Run, result: StageResult, registry: Regist
 
 
 def _ended_run(state: RetrainingState, run: Run, result: StageResult, registry: RegistryResult) -> EndedRun:
-    report = parse_report(result.termination_message)
-    source = _source(report, result, registry)
+    report = run_report(run)
+    source = _source(run, report, registry)
     foreign_model = foreign(source, registry.run, registry.logged) if source and registry.run is not None else ""
     if foreign_model:
         # Nothing is written to a version that was registered from what another run made.
@@ -86,14 +86,14 @@ def _ended_run(state: RetrainingState, run: Run, result: StageResult, registry: 
     return EndedRun(state=state, run=run, result=result, report=report, registry=registry, foreign_model=foreign_model)
 
 
-def _source(report: StageReport, result: StageResult, registry: RegistryResult) -> str:
+def _source(run: Run, report: StageReport, registry: RegistryResult) -> str:
     """The model that the run made; empty for a run that has none to register."""
-    return named_model(report.model_uri, registry.run, registry.candidate) if may_have_candidate(result) else ""
+    return named_model(report.model_uri, registry.run, registry.candidate) if may_have_candidate(run) else ""
 
 
 def _registration(ended: EndedRun) -> RegisterVersion | None:
     """The version that is to be registered; None where it is, and where there is nothing to register."""
-    mlflow, source = ended.registry.run, _source(ended.report, ended.result, ended.registry)
+    mlflow, source = ended.registry.run, _source(ended.run, ended.report, ended.registry)
     if not source or ended.foreign_model or ended.registry.candidate is not None or mlflow is None:
         return None
     followed = followed_model(ended.state.facts)

@@ -6,13 +6,14 @@ import json
 from collections.abc import Mapping
 from typing import Final
 
-from viridian.api.address import secret_of, variable
+from viridian.api.address import secret_of, shown, variable
 from viridian.api.feedback import COLLECTOR_TOKEN_FILE_VARIABLE, FrozenRows
+from viridian.api.run_stages import Data
 from viridian.core import collector_token
 from viridian.core.plan import Manifest
 from viridian.retraining.checks import followed_model
 from viridian.retraining.queries import experiment_of
-from viridian.retraining.records import RunOrigin
+from viridian.retraining.records import NO_DATA, RunOrigin
 from viridian.retraining.stages.pod_template import OUT_DIR
 from viridian.retraining.state import RetrainingState
 
@@ -34,14 +35,14 @@ def _variable(name: str, value: str) -> Manifest:
 def _values(
     state: RetrainingState, run: str, stage: str, origin: RunOrigin, rows: FrozenRows | None
 ) -> Mapping[str, str]:
-    facts, data, followed = state.facts, state.spec.data, followed_model(state.facts)
+    facts, data, followed = state.facts, _data(state, origin), followed_model(state.facts)
     return {
         "VIRIDIAN_RUN_ID": run,
         "VIRIDIAN_MODEL_NAME": followed.name if followed else "",
         "VIRIDIAN_STAGE": stage,
         "VIRIDIAN_REASONS": json.dumps([cause.document() for cause in origin.causes], ensure_ascii=False),
-        "VIRIDIAN_DATA_URI": data.uri if data else "",
-        "VIRIDIAN_DATA_REVISION": data.revision if data else "",
+        "VIRIDIAN_DATA_URI": data.uri,
+        "VIRIDIAN_DATA_REVISION": data.revision,
         CHAMPION_VARIABLE: facts.deployment.champion_uri if facts.deployment else "",
         "VIRIDIAN_LAST_EVALUATION": _last_evaluation(state),
         "VIRIDIAN_OUT_DIR": OUT_DIR,
@@ -50,6 +51,16 @@ def _values(
         "MLFLOW_RUN_ID": origin.mlflow_run,
         **_rows(rows),
     }
+
+
+def _data(state: RetrainingState, origin: RunOrigin) -> Data:
+    """The data of the run, whole: a record has no query of an address, since that may be a credential."""
+    recorded, written = origin.data, state.spec.data
+    if recorded == NO_DATA:
+        return Data(uri="")
+    if written is not None and shown(written.uri) == recorded.uri:
+        return Data(uri=written.uri, revision=recorded.revision)
+    return recorded
 
 
 def _rows(rows: FrozenRows | None) -> Mapping[str, str]:

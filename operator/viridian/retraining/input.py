@@ -53,6 +53,8 @@ class TrainingSettings:
     collector: bool = False
     # Which namespaces may have which registered models written to.
     registry_models: tuple[OwnerRule, ...] = ()
+    # The image in which built-in stages run.
+    trainer_image: str = ""
     # Names of the Secrets with which the images of stages are pulled.
     image_pull_secrets: tuple[str, ...] = ()
     # What pod templates may say.

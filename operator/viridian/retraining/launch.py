@@ -8,36 +8,48 @@ from dataclasses import replace
 from viridian.api.feedback import FrozenRows
 from viridian.api.names import RETRAIN_POLICY, RUN_LABEL, STAGE_LABEL, TRIGGER_ANNOTATION
 from viridian.api.run_stages import Stage
+from viridian.api.stage import StageName
 from viridian.core.lookup import entries, text
 from viridian.core.ownership import owned_metadata
 from viridian.core.plan import Manifest
 from viridian.retraining.environment import environment
 from viridian.retraining.records import RunOrigin, data_shown, dump_origin, labels
 from viridian.retraining.runs import Run
+from viridian.retraining.stages.built_in import template_of
 from viridian.retraining.stages.pod_template import PodNeeds
 from viridian.retraining.stages.stage_kind import StageWork
-from viridian.retraining.stages.stage_table import planned_stages, stages_of
+from viridian.retraining.stages.stage_table import planned_stages
 from viridian.retraining.state import RetrainingState
 from viridian.retraining.triggers.cause import Cause
 
 
 def origin_now(state: RetrainingState, causes: tuple[Cause, ...]) -> RunOrigin:
     """What a run that begins now works on."""
-    deployment, stages = state.facts.deployment, stages_of(state.spec)
-    images = (entries(stage.template, "spec", "containers") for stage in stages.values())
+    trains = template_of(StageName.TRAINING, state.spec.stages.training, state.facts.settings.trainer_image)
+    containers = entries(trains, "spec", "containers")
     return RunOrigin(
         causes=causes,
-        champion=deployment.champion_version if deployment else "",
+        champion=_champion_now(state),
         data=data_shown(state.spec),
-        image=next((text(containers[0], "image") for containers in images if containers), ""),
+        image=text(containers[0], "image") if containers else "",
         stages=planned_stages(state.spec),
     )
 
 
 def origin_at_launch(state: RetrainingState, run: Run, mlflow_run: str) -> RunOrigin:
-    """What a stage of the run works on that begins now: what waits for a run since its record was made joins it."""
+    """What a stage of the run works on that begins now.
+
+    What waits for a run since its record was made joins it with the first stage, which also takes the data of that
+    moment. All later stages work for the same causes on the same data; the champion is the one that serves now.
+    """
+    if run.has_begun:
+        return replace(run.origin, champion=_champion_now(state), mlflow_run=mlflow_run)
     causes = tuple(dict.fromkeys([*run.origin.causes, *state.pending]))
     return replace(origin_now(state, causes), mlflow_run=mlflow_run, stages=run.record.origin.stages)
+
+
+def _champion_now(state: RetrainingState) -> str:
+    return state.facts.deployment.champion_version if state.facts.deployment else ""
 
 
 def stage_object(state: RetrainingState, run: Run, spec: Stage, origin: RunOrigin, rows: FrozenRows | None) -> Manifest:
@@ -52,4 +64,6 @@ def stage_object(state: RetrainingState, run: Run, spec: Stage, origin: RunOrigi
         pull_secrets=facts.settings.image_pull_secrets,
         reads_collector=rows is not None,
     )
-    return stage.kind.manifest(StageWork(stage=spec, metadata=metadata, pod=needs))
+    template = template_of(stage.name, spec, facts.settings.trainer_image)
+    work = StageWork(name=stage.name, stage=spec, template=template, metadata=metadata, pod=needs)
+    return stage.kind.manifest(work)

@@ -8,12 +8,13 @@ from typing import Final
 
 from viridian.api import reasons
 from viridian.api.registry import TAG_GATE, RunStatus
-from viridian.api.stage import ExitCode, StageReport
+from viridian.api.stage import StageName, StageReport
 from viridian.retraining.candidate_gate import gate, reported
 from viridian.retraining.input import RegistryResult
 from viridian.retraining.runs import Run, RunStage
+from viridian.retraining.stages.meaning import Meaning, meaning
 from viridian.retraining.stages.stage_table import stages_of
-from viridian.retraining.stages.state import StageOutcome, StageResult
+from viridian.retraining.stages.state import StageResult
 from viridian.retraining.state import RetrainingState
 
 MAX_QUOTED: Final = 500
@@ -83,16 +84,17 @@ def ended_without_a_candidate(ended: EndedRun) -> RunVerdict | None:
 
 def lost_its_report(ended: EndedRun) -> RunVerdict | None:
     is_known = ended.registry.candidate is not None and reported(ended.report, ended.registry.run)
-    if not ended.result.lost or is_known:
+    lost = [stage.name for stage in ended.run.stages if stage.result is not None and stage.result.lost]
+    if not lost or is_known:
         return None
-    gone = f"{ended.run.stage.name} ended well, but its pod was deleted before its report could be read"
+    gone = f"{lost[-1]} ended well, but its pod was deleted before its report could be read"
     return RunVerdict(reasons.FAILED, f"{gone}: log model and metrics to the MLflow run, which stays, or run it again")
 
 
 def made_no_model(ended: EndedRun) -> RunVerdict | None:
     if ended.registry.candidate is not None:
         return None
-    made_none = f"{ended.run.stage.name} ended well, but made no model"
+    made_none = f"{StageName.TRAINING} ended well, but made no model"
     lost = "its MLflow run was deleted" if ended.registry.run is None else made_none
     return RunVerdict(reasons.FAILED, f"{lost}: log a model to the MLflow run, or report model.uri")
 
@@ -116,27 +118,30 @@ RULES: Final[tuple[Callable[[EndedRun], RunVerdict | None], ...]] = (
 
 def without_candidate(stage: RunStage, result: StageResult, report: StageReport, timeout: str) -> RunVerdict | None:
     """The verdict on a run whose last stage ended in any way but well; None when there is a candidate to be judged."""
-    if result.outcome is StageOutcome.COMPLETE:
-        return None
-    if result.outcome is StageOutcome.CANCELLED:
-        return RunVerdict(reasons.CANCELLED, _cancelled(stage))
-    if result.reason == "DeadlineExceeded":
-        kept = f": {stage.note.waiting}" if stage.note.waiting else ""
-        return RunVerdict(reasons.FAILED, f"{stage.name} did not end within its timeout, now {timeout}{kept}")
     quoted = _quoted(report)
-    match result.code:
-        case ExitCode.BAD_DATA:
+    match meaning(stage.name, result):
+        case Meaning.DONE:
+            return None
+        case Meaning.CANCELLED:
+            return RunVerdict(reasons.CANCELLED, _cancelled(stage, result))
+        case Meaning.OUT_OF_TIME:
+            kept = f": {stage.note.waiting}" if stage.note.waiting else ""
+            return RunVerdict(reasons.FAILED, f"{stage.name} did not end within its timeout, now {timeout}{kept}")
+        case Meaning.BAD_DATA:
             return RunVerdict(reasons.DATA_QUALITY_FAILED, f"the data is not good enough{quoted}")
-        case ExitCode.BAD_CANDIDATE:
+        case Meaning.BAD_CANDIDATE:
             return RunVerdict(reasons.REJECTED, f"the {stage.name} stage rejected its candidate{quoted}")
-        case ExitCode.NOTHING_TO_DO:
+        case Meaning.NOTHING_TO_DO:
             return RunVerdict(reasons.SKIPPED, f"there was nothing to do{quoted}")
-        case code:
-            return RunVerdict(reasons.FAILED, _failure(stage.name, result, code) + quoted + _not_again(result))
+        case Meaning.ERROR:
+            failure = _failure(stage.name, result, result.code)
+            return RunVerdict(reasons.FAILED, failure + quoted + _not_again(result))
 
 
-def _cancelled(stage: RunStage) -> str:
+def _cancelled(stage: RunStage, result: StageResult) -> str:
     kind, name = stage.kind.kind, stage.note.seen
+    if result.message:
+        return f"it was cancelled: {result.message}"
     if not name:
         return f"it was cancelled before its {kind} was seen at work, and MLflow shows no model of it"
     return f"it was cancelled: its {kind} {name} was deleted before it had ended"

@@ -7,6 +7,8 @@ from datetime import datetime, timedelta
 import msgspec
 
 from viridian.api.registry import TrainingRun
+from viridian.api.stage import StageName
+from viridian.core.lookup import text
 from viridian.core.times import format_time, parse_time
 from viridian.retraining.mlflow_runs import is_untouched
 from viridian.retraining.records import StageNote, origin_of
@@ -46,12 +48,16 @@ def leaves_no_trace(run: Run, now: datetime) -> bool:
 def _what_it_was_given(run: Run, stage: RunStage) -> StageNote:
     """What the object was given, for the time when it is gone."""
     origin = origin_of(stage.found or {})
-    if stage.note.seen or origin is None:
-        return msgspec.structs.replace(stage.note, seen=stage.object_name)
-    recorded = run.record.origin
-    return msgspec.structs.replace(
+    seen = msgspec.structs.replace(
         stage.note,
         seen=stage.object_name,
+        began=stage.note.began or text(stage.found, "metadata", "creationTimestamp"),
+    )
+    if stage.note.seen or origin is None:
+        return seen
+    recorded = run.record.origin
+    return msgspec.structs.replace(
+        seen,
         mlflow_run=origin.mlflow_run,
         joined=tuple(cause.recorded() for cause in origin.causes if cause not in recorded.causes),
         champion=origin.champion if origin.champion != recorded.champion else None,
@@ -88,5 +94,13 @@ def changes_at(stage: RunStage, now: datetime) -> datetime | None:
 
 
 def may_launch(run: Run, mlflow: TrainingRun) -> bool:
-    """Whether the stage that the run is in has surely not begun: nothing of it was seen, nor has it left a mark."""
-    return not run.stage.note.seen and is_untouched(mlflow)
+    """Whether the stage that the run is in has surely not begun: nothing of it was seen, nor has it left a mark.
+
+    The first stage to work leaves a mark in its MLflow run, whatever it logs there; training that follows others leaves
+    a model. Of any other stage nothing is known that was never seen, so its object is made again under the same name.
+    """
+    if run.stage.note.seen:
+        return False
+    if not run.mlflow_run:
+        return is_untouched(mlflow)
+    return run.stage.name != StageName.TRAINING or not mlflow.model_uri

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from viridian.api.stage import ExitCode, parse_report
 from viridian.retraining.checks import collects, followed_model
 from viridian.retraining.input import PolicyFacts, RegistryQuery
 from viridian.retraining.progress import leaves_no_trace
+from viridian.retraining.run_report import may_have_candidate, run_report
 from viridian.retraining.runs import Run
 from viridian.retraining.stages.state import StageOutcome, StageResult
 from viridian.retraining.state import RetrainingState
@@ -36,14 +36,9 @@ def experiment_of(facts: PolicyFacts) -> str:
     return f"{facts.namespace}/{facts.name}"
 
 
-def may_have_candidate(result: StageResult) -> bool:
-    """Whether the stage came as far as making a model that is to be registered."""
-    return result.code in (ExitCode.DONE, ExitCode.BAD_CANDIDATE)
-
-
 def _about_ended_run(state: RetrainingState, run: Run, result: StageResult) -> RegistryQuery:
     # The script of a run that was cancelled may have registered a version by itself.
-    has_version = may_have_candidate(result) or result.outcome is StageOutcome.CANCELLED
+    has_version = may_have_candidate(run) or result.outcome is StageOutcome.CANCELLED
     followed = followed_model(state.facts) if has_version else None
     deployment = state.facts.deployment
     return RegistryQuery(
@@ -52,6 +47,6 @@ def _about_ended_run(state: RetrainingState, run: Run, result: StageResult) -> R
         mlflow_run=run.mlflow_run,
         model=followed.name if followed else "",
         owners_of=followed.name if followed else "",
-        reported=parse_report(result.termination_message).model_uri if may_have_candidate(result) else "",
+        reported=run_report(run).model_uri if may_have_candidate(run) else "",
         champion=deployment.champion_version if followed and deployment else "",
     )

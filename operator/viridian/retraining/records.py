@@ -64,6 +64,8 @@ class StageNote(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_
 
     seen: str = msgspec.field(name="job", default="")
     """Name of the object that does its work, once that was seen."""
+    began: str = ""
+    """When that object was made."""
     mlflow_run: str = ""
     joined: tuple[dict[str, Any], ...] = ()
     """Causes that came between the record and the object, and are answered by it too."""

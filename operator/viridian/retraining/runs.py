@@ -8,6 +8,7 @@ from datetime import datetime
 
 from viridian.api.names import RUN_LABEL
 from viridian.api.retrainpolicy_status import FinishedRun
+from viridian.api.stage import StageName
 from viridian.core.lookup import Object, labels_of, text
 from viridian.core.ownership import Belongs, belongs
 from viridian.core.times import parse_time
@@ -17,6 +18,9 @@ from viridian.retraining.stages.stage_kind import StageKind
 from viridian.retraining.stages.stage_table import STAGE_KINDS
 from viridian.retraining.stages.state import StageOutcome, StageResult, StageState
 from viridian.retraining.triggers.cause import parse_causes
+
+_COMPARE = (StageName.TRAINING, StageName.EVALUATION)
+"""Stages that may measure the champion."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +41,16 @@ class RunStage:
     def result(self) -> StageResult | None:
         """How it ended, once that is noted."""
         return self.note.result
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether anything shows that its work was begun, or that there was none to do."""
+        return self.found is not None or bool(self.note.seen) or self.result is not None
+
+    @property
+    def leads_on(self) -> bool:
+        """Whether the next stage may begin: it has ended well, and not in a run of which MLflow alone remembers all."""
+        return self.result is not None and self.result.outcome is StageOutcome.COMPLETE and not self.result.restored
 
     @property
     def is_deleting(self) -> bool:
@@ -61,8 +75,24 @@ class Run:
 
     @property
     def stage(self) -> RunStage:
-        """The stage that the run is in: the one that has ended it, else the first that has not ended well."""
-        return next((stage for stage in self.stages if not _ended_well(stage)), self.stages[-1])
+        """The stage that the run is in: the one that has ended it, else the first that has not ended well.
+
+        A stage begins only when the one before it has ended well. So where a later one has begun, those before it have
+        ended, even if the record of that was lost.
+        """
+        ended = next((stage for stage in self.stages if stage.result is not None and not stage.leads_on), None)
+        latest = max((place for place, stage in enumerate(self.stages) if stage.has_begun), default=0)
+        coming = next((stage for stage in self.stages[latest:] if not stage.leads_on), self.stages[-1])
+        return ended or coming
+
+    def named(self, name: str) -> RunStage | None:
+        """The stage of that name; None where the run has none."""
+        return next((stage for stage in self.stages if stage.name == name), None)
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether any of its stages has begun."""
+        return any(stage.has_begun for stage in self.stages)
 
     @property
     def result(self) -> StageResult | None:
@@ -76,16 +106,18 @@ class Run:
 
     @property
     def origin(self) -> RunOrigin:
-        """What it really worked on."""
-        origin = replace(self.record.origin, mlflow_run=self.mlflow_run)
-        for note in (stage.note for stage in self.stages):
-            origin = replace(
-                origin,
-                causes=(*origin.causes, *parse_causes(note.joined)),
-                champion=origin.champion if note.champion is None else note.champion,
-                data=note.data or origin.data,
-            )
-        return origin
+        """What it really worked on. Its candidate is compared with the champion that a measuring stage got last."""
+        recorded, notes = self.record.origin, [stage.note for stage in self.stages]
+        compared = [stage.note for stage in self.stages if stage.name in _COMPARE and stage.note.seen]
+        joined = [cause for note in notes for cause in parse_causes(note.joined)]
+        champion = compared[-1].champion if compared else None
+        return replace(
+            recorded,
+            mlflow_run=self.mlflow_run,
+            causes=tuple(dict.fromkeys([*recorded.causes, *joined])),
+            champion=recorded.champion if champion is None else champion,
+            data=next((note.data for note in notes if note.data), recorded.data),
+        )
 
     @property
     def reasons(self) -> tuple[str, ...]:
@@ -109,10 +141,6 @@ class Run:
         return {**self.record.notes, self.stage.name: note}
 
 
-def _ended_well(stage: RunStage) -> bool:
-    return stage.result is not None and stage.result.outcome is StageOutcome.COMPLETE
-
-
 @dataclass(frozen=True, slots=True)
 class OpenStage:
     """A stage whose object has something to tell: how it ended is not noted yet."""
@@ -124,10 +152,11 @@ class OpenStage:
 
 
 def open_stages(policy: Object, records: Sequence[Object]) -> tuple[OpenStage, ...]:
-    """The stages that may be at work."""
+    """The stages that may be at work, or begin next: one for each run that is not decided about."""
     name, uid = text(policy, "metadata", "name"), text(policy, "metadata", "uid")
     undecided = (record for record in read_records(records, uid) if record.finished is None)
-    stages = (stage for record in undecided for stage in _stages(name, record) if stage.result is None)
+    runs = (Run(record=record, stages=_stages(name, record)) for record in undecided)
+    stages = (run.stage for run in runs if run.result is None)
     return tuple(OpenStage(stage.kind, stage.object_name, bool(stage.note.seen)) for stage in stages)
 
 

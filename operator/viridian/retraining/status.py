@@ -20,6 +20,7 @@ from viridian.retraining.checks import Problem
 from viridian.retraining.conditions import findings
 from viridian.retraining.input import PolicyFacts
 from viridian.retraining.runs import read_runs
+from viridian.retraining.stage_status import stage_statuses
 from viridian.retraining.state import RetrainingState, newest_first
 from viridian.retraining.suppression import suppressed
 from viridian.retraining.triggers.answered import last_fired
@@ -37,6 +38,7 @@ def status(state: RetrainingState, problem: Problem | None, active: ActiveRun | 
         observed_generation=state.facts.generation,
         active_run=active,
         last_run=runs[0] if runs else None,
+        stages=tuple(stage_statuses(state, active)),
         runs=runs[:NEWEST],
         triggers=fired,
         next_scheduled=min(coming, default=None),

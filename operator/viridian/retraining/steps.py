@@ -17,6 +17,7 @@ import msgspec
 from viridian.api import reasons
 from viridian.api.registry import TAG_POLICY, TAG_REASONS
 from viridian.api.retrainpolicy_status import ActiveRun
+from viridian.api.stage import StageName
 from viridian.core.intent import with_intent_hash
 from viridian.core.plan import Action, Annotate, Apply, CreateRun, Delete, Event, EventType
 from viridian.core.times import format_time
@@ -129,16 +130,26 @@ def let_the_stage_work(turn: Turn) -> RunStep | None:
 
 
 def cancel_a_stage_that_the_policy_has_no_more(turn: Turn) -> RunStep | None:
-    run = turn.run
-    if run.stage.note.seen or run.stage.name in stages_of(turn.state.spec):
+    run, stage = turn.run, turn.run.stage
+    if stage.note.seen or planned_stages(turn.state.spec).get(stage.name) == stage.kind.kind:
         return None
-    result = StageResult(outcome=StageOutcome.CANCELLED, at=format_time(turn.state.now))
-    return _note_result(run, result, f"the policy has no stage {run.stage.name}")
+    why = f"the policy has no stage {stage.name} of the kind {stage.kind.kind} any more"
+    result = StageResult(outcome=StageOutcome.CANCELLED, at=format_time(turn.state.now), message=why)
+    return _note_result(run, result, why)
+
+
+def cancel_a_run_that_mlflow_has_lost(turn: Turn) -> RunStep | None:
+    run = turn.run
+    if run.stage.note.seen or turn.registry.run is not None or not run.mlflow_run:
+        return None
+    why = f"its MLflow run {run.mlflow_run} was deleted before the stage {run.stage.name} had begun"
+    result = StageResult(outcome=StageOutcome.CANCELLED, at=format_time(turn.state.now), message=why)
+    return _note_result(run, result, why)
 
 
 def drop_a_run_that_nobody_asks_for(turn: Turn) -> RunStep | None:
     state, run = turn.state, turn.run
-    if run.stage.note.seen or turn.registry.run is not None:
+    if run.has_begun or turn.registry.run is not None:
         return None
     if is_still_asked_for(run, state.triggers, suspended=state.spec.suspend):
         return None
@@ -161,18 +172,24 @@ def launch_its_stage(turn: Turn) -> RunStep | None:
         return None
     origin, stage = origin_at_launch(state, run, mlflow.run_id), run.stage
     caused = tuple(cause.identity for cause in origin.causes)
-    message = f"run {run.id} trains as {stage.kind.kind} {stage.object_name}: {', '.join(caused)}"
+    what = f"{stage.name} as {stage.kind.kind} {stage.object_name}"
+    reason = reasons.EVENT_STAGE_STARTED if run.has_begun else reasons.EVENT_RUN_STARTED
+    message = f"run {run.id}: {what}" + ("" if run.has_begun else f": {', '.join(caused)}")
     manifest = stage_object(state, run, stages_of(state.spec)[stage.name], origin, turn.registry.rows)
-    action = Apply(with_intent_hash(manifest), tells=(Event(EventType.NORMAL, reasons.EVENT_RUN_STARTED, message),))
+    action = Apply(with_intent_hash(manifest), tells=(Event(EventType.NORMAL, reason, message),))
     is_there = stage.target not in state.facts.obstacles
     active = _active(run, job=stage.object_name if is_there else "", mlflow_run=mlflow.run_id, reasons=caused)
-    return RunStep(actions=(action,), active=active, summary=f"run {run.id} trains: {', '.join(caused)}")
+    return RunStep(actions=(action,), active=active, summary=message)
 
 
 def take_the_result_from_mlflow(turn: Turn) -> RunStep:
     """The object is gone, or was never noted, and only MLflow knows what became of it."""
     run, mlflow = turn.run, turn.registry.run
-    restored = not run.stage.note.seen and mlflow is not None and mlflow.status not in OPEN
+    restored = not run.has_begun and mlflow is not None and mlflow.status not in OPEN
+    if not restored and run.stage.name != StageName.TRAINING:
+        why = f"nothing shows how the stage {run.stage.name} ended: its {run.stage.kind.kind} is gone"
+        result = StageResult(outcome=StageOutcome.CANCELLED, at=format_time(turn.state.now), message=why)
+        return _note_result(run, result, why)
     result = result_from_mlflow(mlflow, turn.state.now, restored=restored)
     return _note_result(run, result, f"its {run.stage.kind.kind} is gone, and MLflow shows how it ended")
 
@@ -192,6 +209,7 @@ STEPS: Final[tuple[Step, ...]] = (
     # From here on nothing shows how the stage is: it has not begun, or object and pods are gone.
     cancel_a_stage_that_the_policy_has_no_more,
     drop_a_run_that_nobody_asks_for,
+    cancel_a_run_that_mlflow_has_lost,
     create_its_mlflow_run,
     launch_its_stage,
     take_the_result_from_mlflow,

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import viridian.retraining
-from tests.unit.retraining.world import World, policy, weekly
+from tests.unit.retraining.world import World, policy, stage_spec, weekly
 from viridian.api.names import RUN_ANNOTATION, STAGES_ANNOTATION
 from viridian.api.retrainpolicy import RetrainPolicySpec
 from viridian.api.run_stages import Stages
+from viridian.api.stage import StageName
 from viridian.retraining.records import RunRecord, StageNote, dump_notes, read_records
 from viridian.retraining.runs import Run, RunStage, open_stages
 from viridian.retraining.stages.stage_table import STAGE_KINDS, stages_of
@@ -97,9 +99,10 @@ def test_a_run_that_an_older_release_began_goes_on() -> None:
 
 def test_every_stage_of_the_api_is_a_stage_of_a_run() -> None:
     world = World(policy=policy())
+    world.policy["spec"]["stages"] = dict.fromkeys(Stages.__struct_encode_fields__, stage_spec())
     spec = world.observe().facts.spec
     assert isinstance(spec, RetrainPolicySpec)
-    assert list(stages_of(spec)) == list(Stages.__struct_fields__)
+    assert list(stages_of(spec)) == list(Stages.__struct_encode_fields__) == [name.value for name in StageName]
 
 
 def stage(name: str, outcome: StageOutcome | None) -> RunStage:
@@ -115,6 +118,13 @@ def test_stages_follow_one_another_and_the_first_that_does_not_end_well_ends_the
         run = Run(record=old(), stages=(stage("a", first), stage("b", second)))
         assert run.stage.name == current
         assert (run.result is None) == (None in (first, second) and first is not badly)
+
+
+def test_where_a_later_stage_has_begun_those_before_it_have_ended() -> None:
+    """Its record was lost with the notes, and made again from the Job of the later stage."""
+    begun = replace(stage("b", None), note=StageNote(seen="b"))
+    run = Run(record=old(), stages=(stage("a", None), begun, stage("c", None)))
+    assert run.stage.name == "b"
 
 
 def test_each_stage_of_a_record_is_looked_for_by_its_own_name() -> None:

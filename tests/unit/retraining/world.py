@@ -73,10 +73,14 @@ def weekly(**more: Any) -> Object:
     return {"name": "weekly", "schedule": {"cron": "0 3 * * 0", **more}}
 
 
+def stage_spec(image: str = "ghcr.io/acme/churn-train:1.4", **more: Any) -> Object:
+    """A stage that runs this image."""
+    return {"template": {"spec": {"containers": [{"name": "train", "image": image}]}}, **more}
+
+
 def policy(*triggers: Object, **spec: Any) -> Object:
     """A RetrainPolicy `churn` of the smallest useful kind, and what a test adds to its spec."""
-    container = {"name": "train", "image": "ghcr.io/acme/churn-train:1.4"}
-    stage = {"template": {"spec": {"containers": [container]}}}
+    stage = stage_spec()
     return {
         "apiVersion": "viridian.dev/v1alpha1",
         "kind": "RetrainPolicy",
@@ -325,10 +329,15 @@ class World:
         return self.jobs[self.made[-1]]
 
     @property
+    def variables(self) -> Mapping[str, str]:
+        """What the container of the newest Job gets."""
+        variables = self.job["spec"]["template"]["spec"]["containers"][0]["env"]
+        return {variable["name"]: variable.get("value", "") for variable in variables}
+
+    @property
     def mlflow_run(self) -> str:
         """The MLflow run of the newest Job."""
-        variables = self.job["spec"]["template"]["spec"]["containers"][0]["env"]
-        return str(next(variable["value"] for variable in variables if variable["name"] == "MLFLOW_RUN_ID"))
+        return self.variables["MLFLOW_RUN_ID"]
 
     def train(self, *, model: bool = True, tags: Mapping[str, str] | None = None, **metrics: float) -> World:
         """The newest Job logs to its MLflow run and ends well."""
@@ -347,6 +356,10 @@ class World:
         phase = "Failed" if code else "Succeeded"
         self.pods[job["metadata"]["name"]] = [self.pod({"terminated": terminated}, phase)]
         return self
+
+    def stage_states(self) -> dict[str, str]:
+        """Name of each stage to its state, as the status shows it."""
+        return {stage["name"]: stage["state"] for stage in self.status["stages"]}
 
     def pod(self, state: Object, phase: str = "Running", **status: Any) -> Object:
         """A pod of the newest Job whose working container is in that state."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from viridian.api.names import stage_job
-from viridian.api.stage import FINAL_EXIT_CODES
+from viridian.api.stage import final_exit_codes
 from viridian.core.lookup import Object
 from viridian.core.plan import Manifest
 from viridian.core.times import length
@@ -29,7 +29,6 @@ class JobStage:
         return stage_job(policy, run, stage)
 
     def manifest(self, work: StageWork) -> Manifest:
-        template = work.stage.template
         return {
             "apiVersion": self.api_version,
             "kind": self.kind,
@@ -37,8 +36,8 @@ class JobStage:
             "spec": {
                 "backoffLimit": work.stage.backoff_limit,
                 "activeDeadlineSeconds": max(1, int(length(work.stage.timeout).total_seconds())),
-                "podFailurePolicy": _failure_policy(main_container(template)),
-                "template": pod_template(template, work.pod),
+                "podFailurePolicy": _failure_policy(main_container(work.template), final_exit_codes(work.name)),
+                "template": pod_template(work.template, work.pod),
             },
         }
 
@@ -49,14 +48,14 @@ class JobStage:
         return has_ended(found)
 
 
-def _failure_policy(container: str) -> dict[str, Any]:
+def _failure_policy(container: str, final: Sequence[int]) -> dict[str, Any]:
     """Eviction and node loss do not count; what the stage has decided is not tried again."""
     return {
         "rules": [
             {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
             {
                 "action": "FailJob",
-                "onExitCodes": {"containerName": container, "operator": "In", "values": list(FINAL_EXIT_CODES)},
+                "onExitCodes": {"containerName": container, "operator": "In", "values": list(final)},
             },
         ]
     }

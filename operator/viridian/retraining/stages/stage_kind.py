@@ -1,4 +1,4 @@
-"""What a kind of object needs to be able to do the work of a stage. Today that is a Job; see `stage_table`."""
+"""What a kind of object needs to be able to do the work of a stage; see `stage_table` for the kinds there are."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ from viridian.retraining.stages.state import StageState
 class StageWork:
     """What the object of a stage is made from."""
 
+    name: str
     stage: Stage
+    # What its pod runs: the user's template, or the one of a built-in stage.
+    template: Mapping[str, Any]
     metadata: Mapping[str, Any]
     pod: PodNeeds
 

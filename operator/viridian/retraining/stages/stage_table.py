@@ -5,23 +5,34 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+import msgspec
+
 from viridian.api.retrainpolicy import RetrainPolicySpec
-from viridian.api.run_stages import Stage
+from viridian.api.run_stages import Stage, Stages
+from viridian.api.stage import StageName
 from viridian.retraining.stages.job import JobStage
 from viridian.retraining.stages.stage_kind import StageKind
 
 STAGE_KINDS: Final[Mapping[str, StageKind]] = {"Job": JobStage()}
 """By the name of the kind, as the record of a run has it."""
-DEFAULT_STAGES: Final[Mapping[str, str]] = {"training": "Job"}
+DEFAULT_STAGES: Final[Mapping[str, str]] = {StageName.TRAINING.value: "Job"}
 """Name and kind of the stages of a run whose record does not say: older releases made runs of one Job."""
+STAGE_NAMES: Final = tuple(field.encode_name for field in msgspec.structs.fields(Stages))
+"""All stages that a run may have, in their order."""
 
 
 def stages_of(spec: RetrainPolicySpec) -> Mapping[str, Stage]:
     """The stages that a run has, in their order."""
-    found = {name: getattr(spec.stages, name) for name in spec.stages.__struct_fields__}
+    fields = msgspec.structs.fields(Stages)
+    found: Mapping[str, Stage | None] = {field.encode_name: getattr(spec.stages, field.name) for field in fields}
     return {name: stage for name, stage in found.items() if stage is not None}
 
 
+def kind_of(stage: Stage) -> str:  # noqa: ARG001
+    """The kind of object that does the work of a stage. Every stage of the API is a Job today."""
+    return "Job"
+
+
 def planned_stages(spec: RetrainPolicySpec) -> Mapping[str, str]:
-    """Name and kind of the stages of a run that begins now. Every stage of the API is a Job today."""
-    return dict.fromkeys(stages_of(spec), "Job")
+    """Name and kind of the stages of a run that begins now."""
+    return {name: kind_of(stage) for name, stage in stages_of(spec).items()}

@@ -1,0 +1,28 @@
+"""What runs in a stage: the template of the user, or the container of a stage that Viridian has built in.
+
+A built-in stage says in its own words what is to be done, such as checks of the data, and runs in the trainer image. A
+new one is a function from its spec and that image to a pod template, and a row in `BUILT_IN`. Everything else is the
+same for both: variables, security settings, volumes, retries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from viridian.api.run_stages import Stage
+
+PodTemplate = Mapping[str, Any]
+BuiltIn = Callable[[Any, str], PodTemplate | None]
+"""From the spec of a stage and the trainer image to its template; None where the spec asks for nothing built in."""
+
+BUILT_IN: Final[Mapping[str, BuiltIn]] = {}
+"""By the name of the stage."""
+
+
+def template_of(name: str, stage: Stage, trainer_image: str) -> PodTemplate:
+    """What the pod of the stage runs; empty where the spec asks for nothing, which the schema refuses."""
+    if stage.template is not None:
+        return stage.template
+    make = BUILT_IN.get(name)
+    return (make(stage, trainer_image) if make is not None else None) or {}
