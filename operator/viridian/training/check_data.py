@@ -14,10 +14,8 @@ import os
 import shutil
 import sys
 import tempfile
-import urllib.request
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
 from urllib.parse import urlsplit
 
 import msgspec
@@ -26,12 +24,10 @@ from viridian.api.address import shown
 from viridian.api.data_checks import CHECKS_VARIABLE, CheckedRows, DataCheck
 from viridian.api.stage import MAX_REPORT_BYTES, ExitCode, StageReport
 from viridian.api.texts import one_line
-from viridian.training import feedback, stage_exit
+from viridian.training import feedback, stage_exit, web
 from viridian.training.checks.checked_table import CheckedTable, UnreadableRows, table_at
 from viridian.training.checks.findings import DataFinding, reported
 from viridian.training.checks.run_checks import run_checks
-
-_TIMEOUT_SECONDS: Final = 60
 
 
 class NoRows(Exception):
@@ -107,13 +103,12 @@ def _held_out(address: str, scratch: Path) -> CheckedTable:
 
 def _local(uri: str, scratch: Path) -> str:
     """A file on this computer with the rows; s3:// and other addresses that polars reads in parts stay as they are."""
-    scheme = urlsplit(uri).scheme
-    if scheme == "file":
+    if urlsplit(uri).scheme == "file":
         return urlsplit(uri).path
-    if scheme not in ("http", "https"):
+    if not web.is_web_address(uri):
         return uri
     target = scratch / f"{len(list(scratch.iterdir()))}-{Path(urlsplit(uri).path).name or 'rows'}"
-    with urllib.request.urlopen(uri, timeout=_TIMEOUT_SECONDS) as answer, target.open("wb") as file:  # noqa: S310
+    with web.get(uri) as answer, target.open("wb") as file:
         shutil.copyfileobj(answer, file)
     return str(target)
 

@@ -1,0 +1,24 @@
+"""Files over HTTP, for stages whose data lies on a server."""
+
+from __future__ import annotations
+
+import urllib.request
+from http.client import HTTPResponse
+from typing import Final, cast
+from urllib.parse import urlsplit
+
+_TIMEOUT_SECONDS: Final = 60
+
+
+def is_web_address(uri: str) -> bool:
+    return urlsplit(uri).scheme in ("http", "https")
+
+
+def get(uri: str, headers: dict[str, str] | None = None) -> HTTPResponse:
+    """The open response of a GET. OSError where the server refuses or is not there, ValueError for another scheme."""
+    if not is_web_address(uri):
+        raise ValueError("the address begins with neither http:// nor https://")
+    request = urllib.request.Request(uri)  # noqa: S310 - the scheme was looked at
+    for name, value in (headers or {}).items():
+        request.add_unredirected_header(name, value)  # not shown again to where a redirect leads
+    return cast(HTTPResponse, urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS))  # noqa: S310
