@@ -246,3 +246,16 @@ THRESHOLDS_NEED_BOUNDS: Final = Rule(
     message="rule Thresholds judges by bounds alone: write at least one metric, and min or max for each, such as "
     "metrics: [{name: auc, min: 0.8}]",
 )
+SOME_RUNS: Final = Rule(
+    rule="self >= 1",
+    message="write at least 1; to let no trigger start a run, write spec.suspend: true",
+)
+SOME_CPU_HOURS: Final = Rule(
+    rule="self > 0.0",
+    message="write more than 0, such as 12.5; to let no trigger start a run, write spec.suspend: true",
+)
+SPOT_PRICE_BESIDE_PRICE: Final = Rule(
+    field_path=".spotPrice",
+    rule="!has(self.spotPrice) || has(self.price)",
+    message="spotPrice needs price beside it, for the hours on other nodes: price: 0.04",
+)

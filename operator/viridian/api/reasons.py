@@ -112,13 +112,16 @@ EVENT_MONITORING_BLIND = "MonitoringBlind"
 
 # ---- Condition types of a RetrainPolicy, beside Ready, Reconciling and Stalled ----
 DATA_QUALITY = "DataQuality"  # the data was good enough when it was last looked at
-PAUSED_CONDITION = "Paused"  # no schedule starts a run at the moment
+PAUSED_CONDITION = "Paused"  # no trigger starts a run at the moment
+BUDGET_EXCEEDED = "BudgetExceeded"  # spec.budget is used up for now; there only while it is, also the reason
 
 # ---- Reasons of RetrainPolicy conditions ----
 WAITING = "Waiting"  # nothing is due
 RUN_ACTIVE = "RunActive"  # a run is at work
 SUSPENDED = "Suspended"  # spec.suspend
-NOT_PAUSED = "NotPaused"  # schedules start runs
+NOT_PAUSED = "NotPaused"  # triggers start runs
+CIRCUIT_OPEN = "CircuitOpen"  # so many candidates were rejected in a row that a person should look
+BLACKOUT = "Blackout"  # a window of spec.blackouts
 MODEL_DEPLOYMENT_NOT_FOUND = "ModelDeploymentNotFound"  # spec.modelDeployment names nothing that exists
 NOTHING_TO_HAND_OVER_TO = (
     "NothingToHandOverTo"  # the ModelDeployment follows no alias, so a new version changes nothing
@@ -148,3 +151,4 @@ EVENT_GATE_PASSED = "GatePassed"
 EVENT_GATE_FAILED = "GateFailed"
 EVENT_HANDED_OVER = "HandedOver"
 EVENT_DATA_QUALITY_FAILED = "DataQualityFailed"
+EVENT_BUDGET_EXCEEDED = "BudgetExceeded"

@@ -7,19 +7,12 @@ from typing import Annotated
 import msgspec
 
 from viridian.api import cel
+from viridian.api.automation import Blackout, Budget, CircuitBreaker
 from viridian.api.gate_spec import Gate
 from viridian.api.names import MAX_MODEL_DEPLOYMENT_NAME
 from viridian.api.run_stages import Data, Stages
-from viridian.api.schema import Struct, doc, duration, named
+from viridian.api.schema import Struct, doc, named
 from viridian.api.triggers import Trigger
-
-
-class Budget(Struct, frozen=True, kw_only=True):
-    """Bounds on what retraining may cost."""
-
-    cooldown: Annotated[
-        str, duration("Pause after a run before a schedule may start the next; manual runs do not wait.")
-    ] = "0s"
 
 
 class RunHistory(Struct, frozen=True, kw_only=True):
@@ -48,4 +41,10 @@ class RetrainPolicySpec(Struct, frozen=True, kw_only=True):
     stages: Annotated[Stages, doc("What a run does.")]
     gate: Annotated[Gate, doc("What a candidate must show.")] = msgspec.field(default_factory=Gate)
     budget: Annotated[Budget, doc("Bounds on what retraining may cost.")] = msgspec.field(default_factory=Budget)
+    circuit_breaker: Annotated[CircuitBreaker, doc("Stops triggers when candidates are rejected in a row.")] | None = (
+        None
+    )
+    blackouts: Annotated[
+        tuple[Blackout, ...], doc("Windows in which no trigger starts a run; a person may.", max_length=10)
+    ] = ()
     history: Annotated[RunHistory, doc("What is kept.")] = msgspec.field(default_factory=RunHistory)

@@ -6,6 +6,7 @@ from typing import Annotated, Final
 
 import msgspec
 
+from viridian.api.automation import BudgetStatus
 from viridian.api.modeldeployment_status import Condition
 from viridian.api.schema import MAX_WORD, Struct, doc, named, prose, time, word
 
@@ -61,6 +62,7 @@ class FinishedRun(Struct, frozen=True, kw_only=True):
     )
     started_at: Annotated[str, time("When it began.")] | None = None
     finished_at: Annotated[str, time("When it ended.")] | None = None
+    cpu_seconds: Annotated[float, doc("What its stages took of CPUs, attempts that failed included.")] | None = None
 
 
 class SuppressedTrigger(Struct, frozen=True, kw_only=True):
@@ -92,6 +94,8 @@ class RetrainPolicyStatus(Struct, frozen=True, kw_only=True):
     runs: Annotated[tuple[FinishedRun, ...], doc("Finished runs, newest first.", max_length=10)] = ()
     triggers: Annotated[tuple[TriggerStatus, ...], named("name", "The triggers.", max_length=20)] = ()
     next_scheduled: Annotated[str, time("When the next run is due.")] | None = None
+    budget: Annotated[BudgetStatus, doc("What the runs of the period took, and what is left.")] | None = None
     conditions: Annotated[
-        tuple[Condition, ...], named("type", "Ready, Reconciling, Stalled, DataQuality, Paused.", max_length=20)
+        tuple[Condition, ...],
+        named("type", "Ready, Reconciling, Stalled, DataQuality, Paused, BudgetExceeded.", max_length=20),
     ] = ()

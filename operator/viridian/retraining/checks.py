@@ -14,6 +14,7 @@ from viridian.retraining.stages.built_in import template_of
 from viridian.retraining.stages.pod_template import problem as template_problem
 from viridian.retraining.stages.stage_table import stages_of
 from viridian.retraining.state import RetrainingState
+from viridian.retraining.triggers.blackouts import blackout_problems
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,10 +126,21 @@ def trigger_problems(state: RetrainingState) -> Iterator[Problem]:
         yield Problem(reason, message, lasting=lasting)
 
 
+def blackout_problem(state: RetrainingState) -> Problem | None:
+    """Blackouts that never begin. They keep nothing else from going on."""
+    bad = "; ".join(blackout_problems(state.spec))
+    return Problem(reasons.INVALID_SCHEDULE, bad, lasting=True) if bad else None
+
+
 def data_problem(state: RetrainingState) -> Problem | None:
     """Data that was found not good enough. A person may start a run all the same."""
     quality = state.data_quality
     return Problem(reasons.DATA_QUALITY_FAILED, quality.message, lasting=True) if quality.paused else None
+
+
+def breaker_problem(state: RetrainingState) -> Problem | None:
+    """Candidates that are rejected one after the other. A person may start a run all the same."""
+    return Problem(reasons.CIRCUIT_OPEN, state.breaker.message, lasting=True) if state.breaker.is_open else None
 
 
 def collects(facts: PolicyFacts) -> bool:

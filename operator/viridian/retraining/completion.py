@@ -159,6 +159,7 @@ def _finished(ended: EndedRun, verdict: RunVerdict) -> FinishedRun:
         metrics=_shown(reported(ended.report, ended.registry.run), ended.state.spec.gate),
         started_at=run.created or None,
         finished_at=ended.result.at or run.created or None,
+        cpu_seconds=run.cpu_seconds or None,
     )
 
 

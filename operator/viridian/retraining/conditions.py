@@ -16,8 +16,14 @@ from viridian.api.names import RUN_ANNOTATION
 from viridian.api.retrainpolicy_status import ActiveRun
 from viridian.core.conditions import Finding, Truth
 from viridian.core.times import format_time
-from viridian.retraining.checks import Problem, data_problem, trigger_problems, write_problem
-from viridian.retraining.data_quality import DataQuality
+from viridian.retraining.checks import (
+    Problem,
+    blackout_problem,
+    breaker_problem,
+    data_problem,
+    trigger_problems,
+    write_problem,
+)
 from viridian.retraining.progress import waiting
 from viridian.retraining.stages.state import StageState
 from viridian.retraining.state import RetrainingState
@@ -33,7 +39,8 @@ def findings(state: RetrainingState, problem: Problem | None, active: ActiveRun 
     """All conditions."""
     quality = state.data_quality
     obstacles = state.facts.obstacles
-    others = [found for found in (problem, data_problem(state)) if found is not None]
+    checked = (problem, data_problem(state), breaker_problem(state), blackout_problem(state))
+    others = [found for found in checked if found is not None]
     others += trigger_problems(state)
     # Without its Job no run goes on; what is only to be deleted holds up nothing.
     grave = write_problem({target: one for target, one in obstacles.items() if not one.deletion})
@@ -47,7 +54,8 @@ def findings(state: RetrainingState, problem: Problem | None, active: ActiveRun 
         *_abnormal(reasons.RECONCILING, passing if not lasting else []),
         *_abnormal(reasons.STALLED, lasting),
         Finding(reasons.DATA_QUALITY, quality.truth, quality.reason, quality.message),
-        _paused(state, quality),
+        _paused(state),
+        *_budget_exceeded(state),
     )
 
 
@@ -71,10 +79,17 @@ def _occupation(state: RetrainingState, active: ActiveRun | None) -> tuple[str, 
         return reasons.RUN_ACTIVE, _at_work(state, active)
     if state.spec.suspend:
         return reasons.SUSPENDED, "spec.suspend is true: only the annotation viridian.dev/run starts a run"
-    if state.holds.cooling_until is not None and state.pending:
-        waits = ", ".join(cause.identity for cause in state.pending)
-        return reasons.WAITING, f"{waits} waits until {format_time(state.holds.cooling_until)}: spec.budget.cooldown"
+    if state.holds.in_force and state.pending:
+        return reasons.WAITING, _held(state)
     return reasons.WAITING, f"nothing is due{_used_up(state)}"
+
+
+def _held(state: RetrainingState) -> str:
+    """Which causes wait, and for what."""
+    waits, cooling = ", ".join(cause.identity for cause in state.pending), state.holds.cooling_until
+    if state.holds.pauses:
+        return f"{waits} waits: {'; '.join(pause.message for pause in state.holds.pauses)}"
+    return f"{waits} waits until {format_time(cooling)}: spec.budget.cooldown" if cooling is not None else waits
 
 
 def _used_up(state: RetrainingState) -> str:
@@ -107,10 +122,14 @@ def _attempts(stage: StageState, now: datetime) -> str:
     return f"; attempt {stage.failures} failed: {failed}" if failed else ""
 
 
-def _paused(state: RetrainingState, quality: DataQuality) -> Finding:
-    kind = reasons.PAUSED_CONDITION
-    if state.spec.suspend:
-        return Finding(kind, Truth.TRUE, reasons.SUSPENDED, "spec.suspend is true")
-    if quality.paused:
-        return Finding(kind, Truth.TRUE, reasons.DATA_QUALITY_FAILED, "no schedule starts a run with this data")
-    return Finding(kind, Truth.FALSE, reasons.NOT_PAUSED, "schedules start runs")
+def _paused(state: RetrainingState) -> Finding:
+    kind, pauses = reasons.PAUSED_CONDITION, state.holds.pauses
+    if not pauses:
+        return Finding(kind, Truth.FALSE, reasons.NOT_PAUSED, "triggers start runs")
+    return Finding(kind, Truth.TRUE, pauses[0].reason, "; ".join(pause.message for pause in pauses))
+
+
+def _budget_exceeded(state: RetrainingState) -> Iterable[Finding]:
+    messages = [pause.message for pause in state.holds.pauses if pause.reason == reasons.BUDGET_EXCEEDED]
+    if messages:
+        yield Finding(reasons.BUDGET_EXCEEDED, Truth.TRUE, reasons.BUDGET_EXCEEDED, "; ".join(messages))

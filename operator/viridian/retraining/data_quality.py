@@ -53,7 +53,7 @@ def _bad(run: Run) -> DataQuality:
     return DataQuality(
         truth=Truth.FALSE,
         reason=reasons.DATA_QUALITY_FAILED,
-        message=f"run {run.id}: {finding}. Schedules wait. When the data is better, change spec.data.revision, "
+        message=f"run {run.id}: {finding}. Triggers wait. When the data is better, change spec.data.revision, "
         "or start a run with the annotation viridian.dev/run",
         paused=True,
         bad_since=run.finished_at,

@@ -15,6 +15,7 @@ from viridian.core.lookup import text
 from viridian.core.model_owners import Standing
 from viridian.core.plan import Action, Delete, Plan
 from viridian.retraining import owners
+from viridian.retraining.budget import status_of
 from viridian.retraining.checks import WAITED_FOR, Problem, registry_problem
 from viridian.retraining.input import RegistryResult
 from viridian.retraining.interpret import RetrainingInput
@@ -113,4 +114,6 @@ def _wake(state: RetrainingState, step: RunStep, problem: Problem | None) -> dat
     if not state.holds.paused:
         times += [trigger.next for trigger in state.triggers]
         times.append(state.holds.cooling_until if state.pending else None)
+    times += [pause.until for pause in state.holds.pauses]
+    times.append(state.spending.resets_at if status_of(state.spending) is not None else None)
     return min((time for time in times if time is not None), default=None)

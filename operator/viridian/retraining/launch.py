@@ -33,6 +33,7 @@ def origin_now(state: RetrainingState, causes: tuple[Cause, ...]) -> RunOrigin:
         data=data_shown(state.spec),
         image=text(containers[0], "image") if containers else "",
         stages=planned_stages(state.spec),
+        generation=state.facts.generation,
     )
 
 
@@ -45,7 +46,10 @@ def origin_at_launch(state: RetrainingState, run: Run, mlflow_run: str) -> RunOr
     if run.has_begun:
         return replace(run.origin, champion=_champion_now(state), mlflow_run=mlflow_run)
     causes = tuple(dict.fromkeys([*run.origin.causes, *state.pending]))
-    return replace(origin_now(state, causes), mlflow_run=mlflow_run, stages=run.record.origin.stages)
+    recorded = run.record.origin
+    return replace(
+        origin_now(state, causes), mlflow_run=mlflow_run, stages=recorded.stages, generation=recorded.generation
+    )
 
 
 def _champion_now(state: RetrainingState) -> str:

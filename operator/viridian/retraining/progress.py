@@ -25,8 +25,14 @@ def to_note(run: Run, now: datetime) -> StageNote:
         given = _what_it_was_given(run, stage)
         result = stage.state.result or stage.state.outlasted(now)
         waiting = _waiting(stage, now) if result is None else stage.note.waiting
-        return msgspec.structs.replace(given, waiting=waiting, result=result)
-    return msgspec.structs.replace(stage.note, result=_result_of_deleted(stage, now))
+        return msgspec.structs.replace(given, waiting=waiting, result=_with_costs(stage, result))
+    return msgspec.structs.replace(stage.note, result=_with_costs(stage, _result_of_deleted(stage, now)))
+
+
+def _with_costs(stage: RunStage, result: StageResult | None) -> StageResult | None:
+    """The result with what the stage took, as far as its pods are there to show it."""
+    taken = stage.state.cpu_seconds
+    return result if result is None or not taken else msgspec.structs.replace(result, cpu_seconds=round(taken, 3))
 
 
 def _result_of_deleted(stage: RunStage, now: datetime) -> StageResult | None:

@@ -23,3 +23,4 @@ def _evidence(state: RetrainingState) -> Iterator[str]:
     yield from evidence(state.finished, state.triggers)
     if state.data_quality.source is not None:
         yield state.data_quality.source.id
+    yield from (run.id for run in (*state.spending.evidence, *state.breaker.row))

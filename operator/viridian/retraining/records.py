@@ -57,6 +57,8 @@ class RunOrigin:
     mlflow_run: str = ""
     # Name and kind of its stages, in their order.
     stages: Mapping[str, str] = field(default_factory=lambda: DEFAULT_STAGES)
+    # Generation of the policy's spec when it was made; 0 in records of older releases.
+    generation: int = 0
 
 
 class StageNote(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -128,6 +130,7 @@ def dump_origin(origin: RunOrigin) -> dict[str, Any]:
         "image": origin.image,
         "stages": [{"name": name, "kind": kind} for name, kind in origin.stages.items()],
         **({"mlflowRun": origin.mlflow_run} if origin.mlflow_run else {}),
+        **({"generation": origin.generation} if origin.generation else {}),
     }
 
 
@@ -140,7 +143,13 @@ def parse_origin(document: Any) -> RunOrigin:
         image=text(document, "image"),
         mlflow_run=text(document, "mlflowRun"),
         stages=_parse_stages(document),
+        generation=_whole_number(document, "generation"),
     )
+
+
+def _whole_number(document: Any, key: str) -> int:
+    found = dig(document, key)
+    return found if isinstance(found, int) else 0
 
 
 def _parse_stages(document: Any) -> Mapping[str, str]:
@@ -163,11 +172,11 @@ def read_records(found: Sequence[Object], uid: str) -> tuple[RunRecord, ...]:
 
 
 def _record(manifest: Object) -> RunRecord:
-    run, recorded, number = labels_of(manifest)[RUN_LABEL], annotations_of(manifest), dig(manifest, "revision")
+    run, recorded = labels_of(manifest)[RUN_LABEL], annotations_of(manifest)
     return RunRecord(
         run=run,
         uid=text(manifest, "metadata", "uid"),
-        number=number if isinstance(number, int) else 0,
+        number=_whole_number(manifest, "revision"),
         created=text(manifest, "metadata", "creationTimestamp"),
         origin=parse_origin(dig(manifest, "data")),
         notes=_notes(recorded.get(STAGES_ANNOTATION, "")),

@@ -136,6 +136,16 @@ class Run:
     def created(self) -> str:
         return self.record.created
 
+    @property
+    def cpu_seconds(self) -> float:
+        """What its stages that have ended took of CPUs."""
+        return sum(stage.result.cpu_seconds for stage in self.stages if stage.result is not None)
+
+    @property
+    def spot_cpu_seconds(self) -> float:
+        """What they took of that on spot nodes."""
+        return sum(stage.result.cpu_seconds for stage in self.stages if stage.result and stage.result.spot)
+
     def notes_with(self, note: StageNote) -> Mapping[str, StageNote]:
         """All notes of its stages, with this one for the stage that it is in."""
         return {**self.record.notes, self.stage.name: note}

@@ -8,12 +8,14 @@ from datetime import datetime
 
 from viridian.api.retrainpolicy import RetrainPolicySpec
 from viridian.api.retrainpolicy_status import FinishedRun
+from viridian.retraining.budget import Spending, read_spending
+from viridian.retraining.circuit_breaker import Breaker, read_breaker
 from viridian.retraining.data_quality import DataQuality, data_quality
 from viridian.retraining.input import PolicyFacts
 from viridian.retraining.records import RunOrigin, data_shown
 from viridian.retraining.runs import Run, read_runs, unrecorded
 from viridian.retraining.triggers.cause import Cause
-from viridian.retraining.triggers.holds import Holds, read_holds
+from viridian.retraining.triggers.holds import HoldInput, Holds, read_holds
 from viridian.retraining.triggers.pending import DueRun, coalesced, missed_causes, pending_causes
 from viridian.retraining.triggers.since import counts_since
 from viridian.retraining.triggers.trigger_state import TriggerState
@@ -40,6 +42,8 @@ class RetrainingState:
     # Runs whose record has to be made again, because their Job is there.
     unrecorded: tuple[tuple[str, RunOrigin], ...]
     data_quality: DataQuality
+    spending: Spending
+    breaker: Breaker
     # What holds triggers back.
     holds: Holds
     # What waits for a run.
@@ -58,9 +62,8 @@ def read_state(facts: PolicyFacts, spec: RetrainPolicySpec, now: datetime) -> Re
     lost = unrecorded(facts, runs)
     triggers = read_triggers(spec, facts, now)
     since = counts_since(facts, triggers, now)
-    quality = data_quality(finished, data_shown(spec))
-    holds = read_holds(spec, finished, quality, now)
-    pending = pending_causes(triggers, since, runs, holds, now)
+    bounds = _read_bounds(facts, spec, runs, finished, now)
+    pending = pending_causes(triggers, since, runs, bounds.holds, now)
     return RetrainingState(
         facts=facts,
         spec=spec,
@@ -71,26 +74,51 @@ def read_state(facts: PolicyFacts, spec: RetrainPolicySpec, now: datetime) -> Re
         finished=finished,
         active=undecided[-1] if undecided else None,
         unrecorded=lost,
-        data_quality=quality,
-        holds=holds,
+        data_quality=bounds.quality,
+        spending=bounds.spending,
+        breaker=bounds.breaker,
+        holds=bounds.holds,
         pending=pending,
-        missed=missed_causes(triggers, since, runs, holds, now),
-        due=None if undecided or lost else coalesced(facts.uid, pending, holds),
+        missed=missed_causes(triggers, since, runs, bounds.holds, now),
+        due=None if undecided or lost else coalesced(facts.uid, pending, bounds.holds),
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Bounds:
+    """What runs have left of the bounds of automation."""
+
+    quality: DataQuality
+    spending: Spending
+    breaker: Breaker
+    holds: Holds
+
+
+def _read_bounds(
+    facts: PolicyFacts, spec: RetrainPolicySpec, runs: Sequence[Run], finished: Sequence[Run], now: datetime
+) -> _Bounds:
+    quality = data_quality(finished, data_shown(spec))
+    spending = read_spending(spec.budget, runs, now)
+    breaker = read_breaker(spec, facts.generation, finished)
+    given = HoldInput(spec=spec, finished=finished, quality=quality, spending=spending, breaker=breaker, now=now)
+    return _Bounds(quality=quality, spending=spending, breaker=breaker, holds=read_holds(given))
 
 
 def with_outcome(state: RetrainingState, run: Run, finished: FinishedRun) -> RetrainingState:
     """The state once this outcome stands on the record of the run."""
     decided = replace(run, record=replace(run.record, finished=finished))
-    runs = newest_first([decided, *state.finished])
-    quality = data_quality(runs, data_shown(state.spec))
+    finished_runs = newest_first([decided, *state.finished])
+    runs = tuple(decided if known.id == run.id else known for known in state.runs)
+    bounds = _read_bounds(state.facts, state.spec, runs, finished_runs, state.now)
     return replace(
         state,
-        runs=tuple(decided if known.id == run.id else known for known in state.runs),
-        finished=runs,
+        runs=runs,
+        finished=finished_runs,
         active=None,
-        data_quality=quality,
-        holds=read_holds(state.spec, runs, quality, state.now),
+        data_quality=bounds.quality,
+        spending=bounds.spending,
+        breaker=bounds.breaker,
+        holds=bounds.holds,
     )
 
 

@@ -16,6 +16,7 @@ from viridian.core.kube import without_empty
 from viridian.core.lookup import Object, entries, text
 from viridian.core.plan import Event, EventType
 from viridian.core.times import format_time
+from viridian.retraining.budget import status_of
 from viridian.retraining.checks import Problem
 from viridian.retraining.conditions import findings
 from viridian.retraining.input import PolicyFacts
@@ -42,6 +43,7 @@ def status(state: RetrainingState, problem: Problem | None, active: ActiveRun | 
         runs=runs[:NEWEST],
         triggers=fired,
         next_scheduled=min(coming, default=None),
+        budget=status_of(state.spending),
     )
     return _with_conditions(whole, findings(state, problem, active), state.facts, state.now)
 
@@ -69,7 +71,7 @@ def _with_conditions(
 
 
 def _trigger(state: RetrainingState, trigger: TriggerState) -> TriggerStatus:
-    fired, coming = last_fired(state.runs, trigger), None if state.holds.paused else trigger.next
+    fired, coming = last_fired(state.runs, trigger), _next_start(state, trigger)
     newest = trigger.occurred[-1].occurrence if trigger.occurred else ""
     return TriggerStatus(
         name=trigger.name,
@@ -78,6 +80,14 @@ def _trigger(state: RetrainingState, trigger: TriggerState) -> TriggerStatus:
         suppressed=suppressed(state, trigger),
         next=format_time(coming) if coming else None,
     )
+
+
+def _next_start(state: RetrainingState, trigger: TriggerState) -> datetime | None:
+    """When it can start a run next: at its next time, or when the last pause ends if that comes later."""
+    if trigger.next is None or not state.holds.paused:
+        return trigger.next
+    until = state.holds.paused_until
+    return max(trigger.next, until) if until is not None else None
 
 
 def events(before: Object, after: Mapping[str, Any]) -> Iterator[Event]:
@@ -89,5 +99,7 @@ def events(before: Object, after: Mapping[str, Any]) -> Iterator[Event]:
             continue
         if kind == reasons.STALLED:
             yield Event(EventType.WARNING, reasons.EVENT_STALLED, f"{reason}: {message}")
+        elif kind == reasons.BUDGET_EXCEEDED:
+            yield Event(EventType.WARNING, reasons.EVENT_BUDGET_EXCEEDED, message)
         elif kind == reasons.RECONCILING and reason == reasons.APPLY_UNAVAILABLE:
             yield Event(EventType.WARNING, reasons.EVENT_APPLY_UNAVAILABLE, message)

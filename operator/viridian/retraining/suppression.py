@@ -35,6 +35,8 @@ def _held(state: RetrainingState) -> tuple[str, str] | None:
         return reasons.SUSPENDED, "spec.suspend is true; it starts a run once that ends"
     if state.data_quality.paused:
         return reasons.DATA_QUALITY_FAILED, "the data is not good enough; it starts a run once that ends"
+    for pause in state.holds.pauses:
+        return pause.reason, pause.message
     until = state.holds.cooling_until
     return (reasons.COOLDOWN, f"spec.budget.cooldown holds it back until {format_time(until)}") if until else None
 

@@ -10,6 +10,7 @@ from viridian.api.texts import one_line
 from viridian.core.lookup import Object, dig, entries, mapping, text
 from viridian.core.pods_waiting import Impediment, impediment
 from viridian.core.times import parse_time
+from viridian.retraining.stages.cpu_time import cpu_seconds
 from viridian.retraining.stages.pod_template import main_container
 from viridian.retraining.stages.state import StageOutcome, StageResult, StageState
 
@@ -36,6 +37,7 @@ def job_state(job: Object | None, pods: Sequence[Object]) -> StageState:
         waiting=None if final is not None else _waiting(job or {}, ordered, newest, state),
         failed=impediment(_work_of(failed[-1], name)) if failed and final is None else None,
         failures=failures,
+        cpu_seconds=cpu_seconds(pods),
         working="running" in state,
         alive=any(map(_lives, pods)),
     )

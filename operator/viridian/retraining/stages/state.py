@@ -46,6 +46,10 @@ class StageResult(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omi
     """Why it was ended from outside, such as OOMKilled."""
     lingering: str = ""
     """Containers that kept the pod alive after that."""
+    cpu_seconds: float = 0.0
+    """What its pods took of CPUs, attempts that failed included."""
+    spot: bool = False
+    """They ran on spot nodes."""
     restored: bool = False
     """It ended long before the record was made: the record of then is gone, and MLflow remembers the run."""
 
@@ -76,6 +80,8 @@ class StageState:
     """How the newest attempt that failed ended, while another one is made."""
     failures: int = 0
     """Attempts that failed."""
+    cpu_seconds: float = 0.0
+    """What pods that have ended took of CPUs."""
     working: bool = False
     """The work goes on."""
     alive: bool = False

@@ -1,15 +1,24 @@
-"""What holds triggers back: `spec.suspend`, bad data, the cooldown after a run. A person's request is never held."""
+"""What holds triggers back: one function a hold, in one table. A person's request is held back by a run at work alone.
+
+A hold says since when and until when triggers start no run, and why, for a person who is woken by it. What occurs
+meanwhile is not lost: the newest occurrence of each trigger waits, and its deadline counts from the end of the hold.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 
+from viridian.api import reasons
 from viridian.api.retrainpolicy import RetrainPolicySpec
-from viridian.core.times import length
+from viridian.core.times import format_time, length
+from viridian.retraining.budget import Spending
+from viridian.retraining.circuit_breaker import Breaker
 from viridian.retraining.data_quality import DataQuality
 from viridian.retraining.runs import Run
+from viridian.retraining.triggers.blackouts import newest_windows
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,12 +30,23 @@ class Hold:
     until: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Why no trigger starts a run now: a reason of `viridian.api.reasons`, and what to do about it."""
+
+    reason: str
+    message: str
+    # None: until a person does something, or the data is good again.
+    until: datetime | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holds:
     """All holds, of now and of lately."""
 
-    # No trigger starts a run until a person does something.
+    # No trigger starts a run; `pauses` says why.
     paused: bool = False
+    pauses: tuple[Pause, ...] = ()
     # When the cooldown after the latest run ends; None when it is over.
     cooling_until: datetime | None = None
     periods: tuple[Hold, ...] = ()
@@ -34,6 +54,12 @@ class Holds:
     @property
     def in_force(self) -> bool:
         return self.paused or self.cooling_until is not None
+
+    @property
+    def paused_until(self) -> datetime | None:
+        """When the last of the pauses ends; None while one of them has no end, and where there is none."""
+        ends = [pause.until for pause in self.pauses]
+        return None if None in ends else max((end for end in ends if end is not None), default=None)
 
     def latest_start(self, occurred: datetime, deadline: timedelta) -> datetime | None:
         """When it is too late for what occurred then: the deadline counts from the end of what holds it back."""
@@ -47,18 +73,83 @@ class Holds:
         return possible + deadline
 
 
-def read_holds(spec: RetrainPolicySpec, finished: Sequence[Run], quality: DataQuality, now: datetime) -> Holds:
-    """What holds triggers back, from the runs that have ended, the newest first."""
-    cooldown = tuple(_cooldown(spec, finished))
-    bad_data = (Hold(quality.bad_since),) if quality.bad_since is not None else ()
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HoldInput:
+    """What holds follow from."""
+
+    spec: RetrainPolicySpec
+    # Runs that have ended, the newest first.
+    finished: Sequence[Run]
+    quality: DataQuality
+    spending: Spending
+    breaker: Breaker
+    now: datetime
+
+
+def read_holds(given: HoldInput) -> Holds:
+    """What holds triggers back, and what did so lately."""
+    pauses = tuple(pause for find in PAUSES for pause in find(given))
+    cooldown = tuple(_cooldown(given))
     return Holds(
-        paused=spec.suspend or quality.paused,
-        cooling_until=next((hold.until for hold in cooldown if hold.until is not None and hold.until > now), None),
-        periods=(*cooldown, *bad_data),
+        paused=bool(pauses),
+        pauses=pauses,
+        cooling_until=next((one.until for one in cooldown if one.until is not None and one.until > given.now), None),
+        periods=(*cooldown, *_periods(given)),
     )
 
 
-def _cooldown(spec: RetrainPolicySpec, finished: Sequence[Run]) -> Iterator[Hold]:
-    latest = finished[0].finished_at if finished else None
+def _periods(given: HoldInput) -> Iterator[Hold]:
+    """Holds with a beginning, those that have ended included: a deadline counts from their end."""
+    if given.quality.bad_since is not None:
+        yield Hold(given.quality.bad_since)
+    if given.breaker.opened_at is not None:
+        yield Hold(given.breaker.opened_at)
+    yield from (Hold(exhausted.since, exhausted.until) for exhausted in given.spending.exhausted)
+    yield from (Hold(window.since, window.until) for window in newest_windows(given.spec, given.now))
+
+
+def is_suspended(given: HoldInput) -> Iterator[Pause]:
+    if given.spec.suspend:
+        yield Pause(reasons.SUSPENDED, "spec.suspend is true")
+
+
+def has_bad_data(given: HoldInput) -> Iterator[Pause]:
+    if given.quality.paused:
+        yield Pause(
+            reasons.DATA_QUALITY_FAILED, "no trigger starts a run with this data: see the condition DataQuality"
+        )
+
+
+def has_an_open_breaker(given: HoldInput) -> Iterator[Pause]:
+    if given.breaker.is_open:
+        yield Pause(reasons.CIRCUIT_OPEN, given.breaker.message)
+
+
+def has_used_up_its_budget(given: HoldInput) -> Iterator[Pause]:
+    for exhausted in given.spending.exhausted:
+        if exhausted.until > given.now:
+            yield Pause(reasons.BUDGET_EXCEEDED, exhausted.message, exhausted.until)
+
+
+def is_in_a_blackout(given: HoldInput) -> Iterator[Pause]:
+    for window in newest_windows(given.spec, given.now):
+        if window.until > given.now:
+            which = f'spec.blackouts "{window.blackout.cron}" ({window.blackout.time_zone})'
+            message = f"{which} lasts until {format_time(window.until)}: only a person starts a run before"
+            yield Pause(reasons.BLACKOUT, message, window.until)
+
+
+PAUSES: Final[tuple[Callable[[HoldInput], Iterator[Pause]], ...]] = (
+    is_suspended,
+    has_bad_data,
+    has_an_open_breaker,
+    has_used_up_its_budget,
+    is_in_a_blackout,
+)
+"""The first that finds something gives the condition `Paused` its reason."""
+
+
+def _cooldown(given: HoldInput) -> Iterator[Hold]:
+    latest = given.finished[0].finished_at if given.finished else None
     if latest is not None:
-        yield Hold(latest, latest + length(spec.budget.cooldown))
+        yield Hold(latest, latest + length(given.spec.budget.cooldown))
