@@ -16,7 +16,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import accumulate
-from operator import itemgetter
+from operator import itemgetter, sub
 from typing import Final
 
 from viridian.api.monitoring import Statistic
@@ -81,19 +81,30 @@ def kolmogorov_smirnov(reference: Sketch, current: Sketch) -> EffectSize:
     """
     reference, current = _numbers(reference), _numbers(current)
     before, now = present(reference), present(current)
-    places = sorted({*reference.edges, *current.edges})
-    distance = max(
-        (
-            max(low - other_high, other_low - high)
-            for (low, high), (other_low, other_high) in zip(
-                _cumulative(reference, places), _cumulative(current, places), strict=True
-            )
-        ),
-        default=0.0,
-    )
+    same_edges = reference.edges == current.edges
+    distance = _same_edges_distance(reference, current) if same_edges else _sure_distance(reference, current)
     effective = before * now / (before + now)
     allowance = math.sqrt(math.log(_OF_TWO_SAMPLES / CHANCE) / (2 * effective))
-    return replace(_effect(distance, allowance), at_least=reference.edges != current.edges)
+    return _effect(distance, allowance, at_least=not same_edges)
+
+
+def _sure_distance(reference: Numbers, current: Numbers) -> float:
+    places = sorted({*reference.edges, *current.edges})
+    shares = zip(_cumulative(reference, places), _cumulative(current, places), strict=True)
+    return max(
+        (max(low - other_high, other_low - high) for (low, high), (other_low, other_high) in shares), default=0.0
+    )
+
+
+def _same_edges_distance(reference: Numbers, current: Numbers) -> float:
+    """The same where both were counted on the same bins, which is the rule: no edge has to be looked up."""
+    return max(map(abs, map(sub, _shares_below(reference), _shares_below(current))), default=0.0)
+
+
+def _shares_below(sketch: Numbers) -> list[float]:
+    """The share of values up to each edge."""
+    *below, total = accumulate(sketch.counts)
+    return [count / total for count in below]
 
 
 def stability_index(reference: Sketch, current: Sketch) -> EffectSize:
@@ -175,10 +186,10 @@ def counted(statistic: Statistic, sketch: Sketch) -> int:
     return present(sketch)
 
 
-def _effect(value: float, allowance: float) -> EffectSize:
+def _effect(value: float, allowance: float, *, at_least: bool = False) -> EffectSize:
     """NaN, which only numbers beyond any measure bring about, is no effect."""
     bound = value - allowance
-    return EffectSize(max(0.0, value) if value == value else 0.0, max(0.0, bound) if bound == bound else 0.0)
+    return EffectSize(max(0.0, value) if value == value else 0.0, max(0.0, bound) if bound == bound else 0.0, at_least)
 
 
 def _unbounded(different: bool) -> float:

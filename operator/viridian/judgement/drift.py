@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from viridian.api.monitoring import Decision, Statistic
@@ -75,10 +75,19 @@ def judge(
     Numbers and sentence are those of the first reference that it does not differ from, else of the first one.
     """
     figures = [_compare(feature, criteria, current, reference) for reference in references]
+    if len(figures) > 1:
+        least = _least(figures)
+        figures = [replace(figure, decisive=least) for figure in figures]
     for verdict in (MonitorVerdict.INSUFFICIENT_DATA, MonitorVerdict.QUIET):
         if found := next((figure for figure in figures if figure.verdict is verdict), None):
             return found
     return figures[0]
+
+
+def _least(figures: Sequence[Figure]) -> float | None:
+    """The smallest of the decisive numbers: a threshold must be exceeded against every reference."""
+    known = [figure.decisive for figure in figures if figure.decisive is not None]
+    return min(known) if len(known) == len(figures) else None
 
 
 def can_judge(criteria: DriftCriteria, sketch: Sketch) -> bool:
@@ -99,7 +108,7 @@ def _compare(feature: str, criteria: DriftCriteria, current: Sketch | None, refe
     statistic = statistic_for(criteria, known)
     reference_samples = distances.counted(statistic, reference.sketch) if reference.sketch else 0
     samples = distances.counted(statistic, current) if current else 0
-    problem = _missing_data(statistic, criteria, current, reference)
+    problem = _missing_data(statistic, criteria, current, reference, samples, reference_samples)
     if problem or current is None or reference.sketch is None:
         return _unknown(feature, criteria, problem, statistic, samples, reference_samples)
     try:
@@ -122,6 +131,7 @@ def _compare(feature: str, criteria: DriftCriteria, current: Sketch | None, refe
         value=effect.value,
         bound=effect.bound,
         threshold=threshold,
+        decisive=_decisive(effect, criteria.decision),
         samples=samples,
         reference_samples=reference_samples,
         sentence=_sentence(
@@ -131,15 +141,26 @@ def _compare(feature: str, criteria: DriftCriteria, current: Sketch | None, refe
 
 
 def _verdict(effect: EffectSize, threshold: float, decision: Decision) -> MonitorVerdict:
+    decisive = _decisive(effect, decision)
+    if decisive is not None:
+        return MonitorVerdict.FIRED if exceeds(decisive, threshold) else MonitorVerdict.QUIET
+    return MonitorVerdict.INSUFFICIENT_DATA if exceeds(effect.value, threshold) else MonitorVerdict.QUIET
+
+
+def _decisive(effect: EffectSize, decision: Decision) -> float | None:
+    """What is compared with the threshold; None for a number that chance alone explains, which never fires."""
     if decision is Decision.LOWER_BOUND:
-        return MonitorVerdict.FIRED if exceeds(effect.bound, threshold) else MonitorVerdict.QUIET
-    if not exceeds(effect.value, threshold):
-        return MonitorVerdict.QUIET
-    return MonitorVerdict.INSUFFICIENT_DATA if effect.by_chance else MonitorVerdict.FIRED
+        return effect.bound
+    return None if effect.by_chance else effect.value
 
 
 def _missing_data(
-    statistic: Statistic, criteria: DriftCriteria, current: Sketch | None, reference: DriftReference
+    statistic: Statistic,
+    criteria: DriftCriteria,
+    current: Sketch | None,
+    reference: DriftReference,
+    samples: int,
+    reference_samples: int,
 ) -> str:
     """Why there can be no verdict, empty where there can."""
     if reference.sketch is None:
@@ -154,7 +175,6 @@ def _missing_data(
             "no value of it is frequent enough in the training data to be compared by name, as with ids and free "
             f"text: name the other features in features, or use statistic: {Statistic.MISSING}"
         )
-    samples, reference_samples = distances.counted(statistic, current), distances.counted(statistic, reference.sketch)
     if samples < criteria.required_samples:
         return f"{samples} values in this window, {criteria.required_samples} are needed"
     if reference_samples < REFERENCE_FLOOR:

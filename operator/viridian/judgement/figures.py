@@ -61,6 +61,16 @@ class Figure:
     reference_samples: int = 0
     estimated: bool = False
     """Computed without outcomes: provisional until the labels are mature."""
+    decisive: float | None = None
+    """The number that is compared with the threshold; None where no threshold lets it fire."""
+    from_below: bool = False
+    """Whether the decisive number fires below the threshold; otherwise it fires above it."""
+
+    def fires_at(self, threshold: float) -> bool:
+        """Whether the verdict is Fired with this threshold in the place of its own."""
+        if self.decisive is None:
+            return False
+        return exceeds(threshold, self.decisive) if self.from_below else exceeds(self.decisive, threshold)
 
 
 def exceeds(value: float, threshold: float) -> bool:

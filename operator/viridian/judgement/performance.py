@@ -99,7 +99,17 @@ def within_limit(
         samples=newest.known if newest else 0,
         reference_samples=baseline.rows,
         estimated=estimated,
+        decisive=_mildest(windows[-consecutive:], limit, min_samples) if len(windows) >= consecutive else None,
+        from_below=limit.from_below,
     )
+
+
+def _mildest(windows: Sequence[WindowMetric], limit: Limit, min_samples: int) -> float | None:
+    """The value nearest to harmlessness, which all windows must have beyond the limit; None where one is not judged."""
+    if not all(_can_judge(window, min_samples) for window in windows):
+        return None
+    values = [window.measured.value for window in windows if window.measured is not None]
+    return max(values) if limit.from_below else min(values)
 
 
 def concept_drift(
@@ -123,7 +133,8 @@ def concept_drift(
     worse = sign * (measured.value - baseline.value) / abs(baseline.value)
     scale = math.sqrt(window.known / baseline.rows) if window and baseline.rows > 0 else 1.0
     bound = worse - SIGMAS * math.hypot(measured.error, measured.error * scale) / abs(baseline.value)
-    fired = exceeds(worse if decision is Decision.POINT else bound, threshold)
+    decisive = worse if decision is Decision.POINT else bound
+    fired = exceeds(decisive, threshold)
     careful = (
         f", by at least {format_percent(max(0.0, bound))} beyond chance" if decision is Decision.LOWER_BOUND else ""
     )
@@ -140,6 +151,7 @@ def concept_drift(
         reference=baseline.value,
         samples=window.known if window else 0,
         reference_samples=baseline.rows,
+        decisive=decisive,
     )
 
 
@@ -173,7 +185,8 @@ def decay(
         return _unknown(metric, problem, newest, abs(per_window), baseline, estimated=False)
     sign = math.copysign(1.0, per_window)
     value, bound = sign * found.slope, sign * found.slope - found.allowance
-    fired = exceeds(value if decision is Decision.POINT else bound, abs(per_window))
+    decisive = value if decision is Decision.POINT else bound
+    fired = exceeds(decisive, abs(per_window))
     limit = f"{'beyond' if fired else 'not beyond'} {format_number(per_window)}"
     if relative is not None and baseline.value is not None:
         limit += f" ({format_percent(abs(relative))} of the {format_number(baseline.value)} of the holdout)"
@@ -188,6 +201,7 @@ def decay(
         reference=baseline.value,
         samples=sum(window.known for window in windows),
         reference_samples=baseline.rows,
+        decisive=decisive,
     )
 
 

@@ -34,6 +34,7 @@ from viridian.monitoring.windows import Calendar, Windows
 TRAINING: Final = "the training data"
 HOLDOUT: Final = "the holdout"
 NO_PREDICTIONS: Final = "no predictions are kept: write feedback: {} so that outcomes can be joined with them"
+_RANKS: Final = {verdict: rank for rank, verdict in enumerate(MonitorVerdict)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,10 +100,16 @@ def evaluate(data: MonitoringData) -> MonitoringReport:
     return MonitoringReport(
         revision=data.revision,
         calendar=data.calendar,
-        results=tuple(_evaluate(data, monitor, newest) for monitor in data.monitoring.monitors),
+        results=results_of(data),
         current=_summaries(newest.profile if newest else None),
         reference=_summaries(data.reference.profile if data.reference else None),
     )
+
+
+def results_of(data: MonitoringData) -> tuple[MonitorResult, ...]:
+    """The results of all monitors, in the order of the spec."""
+    newest = data.windows.at(data.revision, data.calendar.start)
+    return tuple(_evaluate(data, monitor, newest) for monitor in data.monitoring.monitors)
 
 
 def _summaries(profile: Profile | None) -> Mapping[str, FeatureSummary]:
@@ -155,7 +162,7 @@ def _figures(data: MonitoringData, source: Source, newest: Window | None) -> Seq
 def _severity(figure: Figure) -> tuple[int, float, str]:
     """Fired ones first, and of those the farthest beyond its threshold."""
     effect = figure.bound if figure.verdict is MonitorVerdict.FIRED else figure.value
-    return list(MonitorVerdict).index(figure.verdict), -abs(effect or 0.0), figure.feature
+    return _RANKS[figure.verdict], -abs(effect or 0.0), figure.feature
 
 
 def _verdict(source: Source, figures: Sequence[Figure]) -> tuple[MonitorVerdict, str]:
@@ -172,13 +179,18 @@ def _verdict(source: Source, figures: Sequence[Figure]) -> tuple[MonitorVerdict,
     return verdict, f"{figures[0].sentence}{more}"
 
 
+def is_enough(share: float | None, drifted: int, watched: int) -> bool:
+    """Whether so many drifted features fire a monitor; without a share one is enough."""
+    return drifted > 0 and (share is None or reaches(drifted / watched, share))
+
+
 def _share(asked: float, figures: Sequence[Figure], fired: Sequence[Figure]) -> tuple[MonitorVerdict, str]:
     """Features that cannot be judged may have drifted or not. Where they decide, there is no verdict."""
     unknown = [figure for figure in figures if figure.verdict is MonitorVerdict.INSUFFICIENT_DATA]
     reached, possible = len(fired) / len(figures), (len(fired) + len(unknown)) / len(figures)
     shares = f"({format_percent(reached)}), {format_percent(asked)} are asked for"
     summary = f"{len(fired)} of {len(figures)} features have drifted {shares}"
-    if fired and reaches(reached, asked):
+    if is_enough(asked, len(fired), len(figures)):
         return MonitorVerdict.FIRED, f"{summary}; {fired[0].sentence}"
     if unknown and reaches(possible, asked):
         return (

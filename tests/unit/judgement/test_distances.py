@@ -320,3 +320,12 @@ def test_a_shift_beyond_the_threshold_is_found_and_one_below_is_not() -> None:
 
     assert found(0.8) >= 39
     assert found(0.4) == 0
+
+
+@given(st.lists(st.integers(0, 500), min_size=3, max_size=3), st.lists(st.integers(0, 500), min_size=3, max_size=3))
+def test_on_the_same_bins_the_short_way_finds_the_same_distance(before: list[int], now: list[int]) -> None:
+    reference, current = (
+        Numbers(edges=(1.0, 2.0), counts=(1 + counts[0], *counts[1:]), finite=1 + sum(counts))
+        for counts in (before, now)
+    )
+    assert distances.kolmogorov_smirnov(reference, current).value == distances._sure_distance(reference, current)

@@ -196,3 +196,24 @@ def test_in_the_first_season_there_is_no_verdict() -> None:
     figure = seasonal(moved(2.0), None)
     assert figure.verdict is MonitorVerdict.INSUFFICIENT_DATA
     assert figure.sentence == "age: there is no window one season before"
+
+
+# ---- what other thresholds would have made of it
+
+
+@pytest.mark.parametrize("decision", list(Decision))
+@pytest.mark.parametrize("by", [0.0, 0.03, 0.2, 1.0])
+@pytest.mark.parametrize("seasonal", [False, True])
+def test_a_figure_tells_for_every_threshold_whether_it_fires(decision: Decision, by: float, seasonal: bool) -> None:
+    references = [DriftReference(name="the training data", sketch=TRAINING)]
+    if seasonal:
+        references.insert(0, DriftReference(name="the season before", sketch=moved(0.1)))
+    for statistic in (Statistic.MEAN_SHIFT, Statistic.KS, Statistic.PSI):
+
+        def at(threshold: float, statistic: Statistic = statistic) -> Figure:
+            criteria = DriftCriteria(statistic=statistic, threshold=threshold, decision=decision)
+            return judge("age", criteria, moved(by), references)
+
+        figure = at(0.1)
+        for threshold in (0.0, 0.01, 0.05, 0.1, 0.2, 0.5, 0.99, 2.0):
+            assert figure.fires_at(threshold) == (at(threshold).verdict is MonitorVerdict.FIRED), (statistic, threshold)

@@ -225,3 +225,23 @@ def test_nothing_is_a_share_of_an_error_of_0() -> None:
     assert figure.sentence == (
         "mae: it is 0 on the holdout, and no share of that can be taken: use performance with max"
     )
+
+
+# ---- what other thresholds would have made of it
+
+
+@pytest.mark.parametrize("threshold", [0.5, 0.79, 0.8, 0.82, 0.85, 0.9])
+def test_a_figure_tells_for_every_limit_whether_it_fires(threshold: float) -> None:
+    values = (0.9, 0.82, 0.8, 0.79)
+    low, high = limited(*values, min=0.7), limited(*values, max=0.7)
+    assert low.fires_at(threshold) == (limited(*values, min=threshold).verdict is MonitorVerdict.FIRED)
+    assert high.fires_at(threshold) == (limited(*values, max=threshold).verdict is MonitorVerdict.FIRED)
+
+
+@pytest.mark.parametrize("threshold", [0.0, 0.05, 0.1, 0.2])
+def test_a_figure_tells_for_every_decline_whether_it_fires(threshold: float) -> None:
+    assert drifted(0.7).fires_at(threshold) == (drifted(0.7, threshold=threshold).verdict is MonitorVerdict.FIRED)
+
+
+def test_without_enough_windows_no_limit_fires() -> None:
+    assert not limited(0.1, min=0.8).fires_at(0.9)

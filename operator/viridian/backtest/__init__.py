@@ -1,0 +1,1 @@
+"""What monitors and triggers would have done on stored windows: the rules of the operator, on the past."""

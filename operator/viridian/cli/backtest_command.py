@@ -1,0 +1,207 @@
+"""`backtest`: what monitors and triggers would have done on stored windows."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from viridian.api.performance import PerformanceMetric
+from viridian.backtest.cadence import Cadence, advise, decay_rate
+from viridian.backtest.history import History, UnusableHistory
+from viridian.backtest.report import BacktestReport, MonitorReport, backtest
+from viridian.cli.files import UnusableFile, read_incidents, read_manifests, read_reference, read_windows
+from viridian.cli.text_tables import ABSENT, span, table, time_of
+
+if TYPE_CHECKING:
+    from viridian.cli.subcommands import Subparsers
+
+DESCRIPTION: Final = """\
+Replay stored windows over a ModelDeployment's monitors and a RetrainPolicy's triggers. Neither has to be applied
+anywhere. Shown are the alarms, the false ones among them, how late each known incident would have been caught, and
+what the runs would have cost. The verdicts are those of the operator's own rules.
+"""
+EPILOG: Final = """\
+examples:
+  # Windows of 90 days as the collector has them, through kubectl port-forward svc/viridian-collector 8090:
+  curl -H "Authorization: Bearer $TOKEN" \\
+    "http://127.0.0.1:8090/v1/windows/ml/churn?start=$START&end=$END&seconds=86400" > windows.json
+  python -m viridian.cli backtest -f churn.yaml --windows windows.json --profile profile.json
+  # Which threshold would have been right?
+  python -m viridian.cli backtest -f churn.yaml --windows windows.json --profile profile.json \\
+    --incidents incidents.yaml --try inputs=0.1,0.2,0.3
+  # How often does it pay to train?
+  python -m viridian.cli backtest -f churn.yaml --windows windows.json \\
+    --cost-of-run 12.50 --cadence auc --value-of-point 900
+"""
+
+
+def add_to(commands: Subparsers) -> None:
+    """The arguments of the command."""
+    parser = commands.add_parser(
+        "backtest",
+        help="what monitors and triggers would have done on stored windows",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(command=_answer)
+    parser.add_argument(
+        *("-f", "--filename"),
+        action="append",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="YAML with one ModelDeployment and at most one RetrainPolicy; may be repeated",
+    )
+    parser.add_argument(
+        *("--windows",),
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="windows of the collector's /v1/windows: a JSON list, or one window in each line",
+    )
+    parser.add_argument(
+        "--profile",
+        action="append",
+        default=[],
+        metavar="[VERSION=]FILE",
+        help="reference profile (viridian/profile.json) of a version, or of all; without one drift is not judged",
+    )
+    parser.add_argument("--incidents", type=Path, metavar="FILE", help="YAML list of name, start, end, cause")
+    parser.add_argument(
+        "--try",
+        dest="thresholds",
+        action="append",
+        default=[],
+        metavar="MONITOR[=NUMBER,…]",
+        help="score other thresholds of this monitor; without numbers, 20 that matter; may be repeated",
+    )
+    parser.add_argument("--cost-of-run", type=_amount, default=1.0, metavar="AMOUNT", help="default 1: count runs")
+    parser.add_argument(
+        "--cadence",
+        type=PerformanceMetric,
+        choices=list(PerformanceMetric),
+        metavar="METRIC",
+        help=f"advise how often to train, from the decay of this metric: {', '.join(PerformanceMetric)}",
+    )
+    parser.add_argument(
+        "--value-of-point",
+        type=_amount,
+        metavar="AMOUNT",
+        help="with --cadence: what 1.0 of the metric is worth a day, in the unit of --cost-of-run",
+    )
+    parser.add_argument(*("-o", "--output"), choices=("table", "json"), default="table", help="default: table")
+
+
+def _amount(text: str) -> float:
+    value = float(text)
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text}: write a number above 0")
+    return value
+
+
+def _answer(options: argparse.Namespace) -> str:
+    if options.cadence is not None and options.value_of_point is None:
+        raise UnusableFile("--cadence needs --value-of-point: what 1.0 of the metric is worth a day")
+    manifests = read_manifests(options.filename)
+    _, deployment = manifests.deployment()
+    history = History(
+        windows=read_windows(options.windows),
+        references=dict(map(read_reference, options.profile)),
+        incidents=read_incidents(options.incidents) if options.incidents else (),
+    )
+    try:
+        report = backtest(
+            deployment,
+            manifests.policy(),
+            history,
+            cost_of_run=options.cost_of_run,
+            thresholds=dict(map(_thresholds_of, options.thresholds)),
+        )
+    except UnusableHistory as problem:
+        raise UnusableFile(str(problem)) from problem
+    cadence = None
+    if options.cadence is not None:
+        decay = decay_rate(history, options.cadence)
+        cadence = advise(decay, options.cost_of_run, options.value_of_point)
+    if options.output == "json":
+        return _as_json(report, cadence)
+    return "\n\n".join(_sections(report, cadence))
+
+
+def _thresholds_of(argument: str) -> tuple[str, Sequence[float]]:
+    name, _, numbers = argument.partition("=")
+    try:
+        return name, tuple(float(number) for number in numbers.split(",") if number.strip())
+    except ValueError as error:
+        raise UnusableFile(f"--try {argument}: write numbers with commas between, such as {name}=0.1,0.2") from error
+
+
+def _as_json(report: BacktestReport, cadence: Cadence | None) -> str:
+    whole = {"backtest": report, "cost": report.cost, "cadence": cadence}
+    return msgspec.json.format(msgspec.json.encode(whole), indent=2).decode()
+
+
+def _sections(report: BacktestReport, cadence: Cadence | None) -> Iterator[str]:
+    yield f"{report.windows} windows from {time_of(report.start)} to {time_of(report.end)}"
+    yield _monitors(report.monitors)
+    if alarms := _alarms(report.monitors):
+        yield alarms
+    for monitor in report.monitors:
+        if monitor.tried:
+            yield f"{monitor.name} with other thresholds:\n{_thresholds(monitor)}"
+    if report.runs:
+        yield f"{len(report.runs)} runs, {report.cost:g} in all:\n{_runs(report)}"
+    elif report.responses:
+        yield "no run would have been started"
+    if report.responses:
+        rows = [(response.incident, span(response.seconds)) for response in report.responses]
+        yield table(("incident", "first run after"), rows)
+    if cadence is not None:
+        yield cadence.sentence
+
+
+def _monitors(monitors: Sequence[MonitorReport]) -> str:
+    headings = ("monitor", "windows", "judged", "fired", "alarms", "false", "caught", "missed", "median delay")
+    rows = []
+    for monitor in monitors:
+        found = monitor.score
+        numbers = (found.windows, found.judged, found.fired, found.alarms, found.false_alarms)
+        rows.append((monitor.name, *map(str, numbers), *_caught(monitor)))
+    return table(headings, rows)
+
+
+def _caught(monitor: MonitorReport) -> tuple[str, str, str]:
+    found = monitor.score
+    return str(found.caught), str(found.missed), span(found.median_delay)
+
+
+def _alarms(monitors: Sequence[MonitorReport]) -> str:
+    rows = [
+        (time_of(alarm.raised_at), monitor.name, str(alarm.fired), time_of(alarm.ended_at), _truth(alarm.false))
+        for monitor in monitors
+        for alarm in monitor.alarms
+    ]
+    return table(("alarm", "monitor", "windows", "quiet again", "false"), sorted(rows)) if rows else ""
+
+
+def _truth(value: bool) -> str:
+    return "yes" if value else "no"
+
+
+def _thresholds(monitor: MonitorReport) -> str:
+    rows = []
+    for one in monitor.tried:
+        found = one.score
+        numbers = (found.fired, found.alarms, found.false_alarms, found.caught, found.missed)
+        rows.append((f"{one.threshold:g}", *map(str, numbers), span(found.median_delay)))
+    return table(("threshold", "fired", "alarms", "false", "caught", "missed", "median delay"), rows)
+
+
+def _runs(report: BacktestReport) -> str:
+    rows = [(time_of(run.at), ", ".join(run.triggers) or ABSENT, f"{run.cost:g}") for run in report.runs]
+    return table(("run", "triggers", "cost"), rows)
