@@ -60,6 +60,8 @@ class OperatorConfig:
     namespaces: tuple[str, ...] = ()
     """Namespaces to serve; none means all."""
     server_image: str
+    trainer_image: str
+    """The image in which built-in stages run."""
     image_pull_secrets: tuple[str, ...] = ()
     """Names of the Secrets with which pods of models and Jobs pull their images."""
     mlflow_uri: str | None = None
@@ -190,6 +192,13 @@ def _serving(group: _Group) -> None:
         default=f"viridian/server:{__version__}",
         metavar="IMAGE",
         dest="server_image",
+    )
+    group.add(
+        "--trainer-image",
+        "image in which the built-in stages of a run work",
+        default=f"viridian/trainer:{__version__}",
+        metavar="IMAGE",
+        dest="trainer_image",
     )
     group.repeated(
         "--image-pull-secret",

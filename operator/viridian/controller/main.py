@@ -106,6 +106,7 @@ async def _work(
             ports,
             OperatorSettings(
                 server_image=config.server_image,
+                trainer_image=config.trainer_image,
                 image_pull_secrets=config.image_pull_secrets,
                 mlflow_uri=config.mlflow_uri,
                 registry_models=config.registry_models,

@@ -77,6 +77,7 @@ class RetrainPolicies:
             TrainingSettings(
                 mlflow_uri=self.settings.mlflow_uri,
                 collector=self.feedback is not None,
+                trainer_image=self.settings.trainer_image,
                 image_pull_secrets=self.settings.image_pull_secrets,
                 templates=self.settings.templates,
                 registry_models=self.settings.registry_models,

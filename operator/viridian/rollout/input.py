@@ -50,6 +50,8 @@ class OperatorSettings:
     image_pull_secrets: tuple[str, ...] = ()
     # Who may reach the management port of model servers; None: no NetworkPolicies are made.
     access: NetworkAccess | None = None
+    # The image in which built-in stages of runs work.
+    trainer_image: str = ""
     # Which namespaces may have which registered models written to.
     registry_models: tuple[OwnerRule, ...] = ()
     # By whom versions must be signed in which namespaces.

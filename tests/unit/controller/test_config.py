@@ -27,13 +27,16 @@ def test_without_anything_it_serves_all_namespaces() -> None:
     config = parse([], {})
     assert config.namespaces == ()
     assert config.mlflow_uri is None
-    assert config == OperatorConfig(server_image=config.server_image, metrics_from=(MONITORING,))
+    assert config == OperatorConfig(
+        server_image=config.server_image, trainer_image=config.trainer_image, metrics_from=(MONITORING,)
+    )
     assert config.network_policies
 
 
 def test_every_flag() -> None:
     arguments = (
-        "--namespace ml --namespace ads --server-image a/server:1 --image-pull-secret login "
+        "--namespace ml --namespace ads --server-image a/server:1 --trainer-image a/trainer:1 "
+        "--image-pull-secret login "
         "--mlflow-uri https://mlflow:5000 --registry-models ml=churn-* --registry-models =* "
         "--mlflow-credentials ml=/c/ml --signature-keys *=/k/p.pem --kubeconfig /k "
         "--collector-url https://collector:8090 --collector-token-file /t "
@@ -45,6 +48,7 @@ def test_every_flag() -> None:
     assert parse(arguments.split(), {}) == OperatorConfig(
         namespaces=("ml", "ads"),
         server_image="a/server:1",
+        trainer_image="a/trainer:1",
         image_pull_secrets=("login",),
         mlflow_uri="https://mlflow:5000",
         mlflow_credentials=(("ml", "/c/ml"),),
@@ -76,6 +80,7 @@ def test_every_variable() -> None:
     environment = {
         "VIRIDIAN_NAMESPACE": "ml, ads,ml",
         "VIRIDIAN_SERVER_IMAGE": "a/server:1",
+        "VIRIDIAN_TRAINER_IMAGE": "a/trainer:1",
         "VIRIDIAN_IMAGE_PULL_SECRET": "login,",
         "VIRIDIAN_MLFLOW_URI": "https://mlflow:5000",
         "VIRIDIAN_MLFLOW_CREDENTIALS": "ml=/c/ml",
@@ -106,6 +111,7 @@ def test_every_variable() -> None:
     assert parse([], environment) == OperatorConfig(
         namespaces=("ml", "ads"),
         server_image="a/server:1",
+        trainer_image="a/trainer:1",
         image_pull_secrets=("login",),
         mlflow_uri="https://mlflow:5000",
         mlflow_credentials=(("ml", "/c/ml"),),

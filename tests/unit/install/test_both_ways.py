@@ -303,6 +303,8 @@ IMAGES = {
     "viridian-collector": "collector",
     "viridian-mlflow": "mlflow",
 }
+OF_PODS = {"server": "server", "trainer": "trainer"}
+"""Images of pods that the operator makes."""
 
 
 def of_own(tmp_path: Path, images: dict[str, str], *components: str, overlay: str = "cluster-wide") -> list[Any]:
@@ -323,7 +325,7 @@ def images_of(objects: Any) -> dict[str, str]:
     """Every image, with those of the pods that the operator makes."""
     found = {name: _container(objects, name)["image"] for name in IMAGES}
     environment = {entry["name"]: entry.get("value") for entry in _container(objects)["env"]}
-    return {**found, "server": environment["VIRIDIAN_SERVER_IMAGE"]}
+    return {**found, **{name: environment[f"VIRIDIAN_{name.upper()}_IMAGE"] for name in OF_PODS}}
 
 
 REGISTRIES = ["registry.example.com/viridian", "127.0.0.1:5000/a/b", "localhost:5000"]
@@ -336,22 +338,22 @@ def test_one_prefix_and_one_tag_are_those_of_every_image(registry: str, tmp_path
     by_helm = by_identity(
         helm("viridian-system", f"image.registry={registry}", "image.tag=1.2.3", "mlflow.install=true")
     )
-    expected = {name: f"{registry}/{image}:1.2.3" for name, image in {**IMAGES, "server": "server"}.items()}
+    expected = {name: f"{registry}/{image}:1.2.3" for name, image in {**IMAGES, **OF_PODS}.items()}
     assert images_of(by_kustomize) == images_of(by_helm) == expected
     del by_kustomize["Namespace", "", "viridian-system"]
     assert by_kustomize == by_helm
 
 
 def test_every_image_may_be_named_by_its_digest(tmp_path: Path) -> None:
-    named = ("operator", "server", "collector", "mlflow")
-    digests = {name: f"sha256:{number * 64}" for number, name in zip("1234", named, strict=True)}
+    named = ("operator", "server", "trainer", "collector", "mlflow")
+    digests = {name: f"sha256:{number * 64}" for number, name in zip("12345", named, strict=True)}
     own = {"registry": "r.example.com/v", "tag": "0.1.0", **digests}
     by_kustomize = images_of(by_identity(of_own(tmp_path, own, "mlflow", "registry", "image-digests", "mlflow-digest")))
     settings = [f"image.digests.{name}={digest}" for name, digest in digests.items()]
     by_helm = images_of(
         by_identity(helm("viridian-system", "image.registry=r.example.com/v", "mlflow.install=true", *settings))
     )
-    for role, name in {**IMAGES, "server": "server"}.items():
+    for role, name in {**IMAGES, **OF_PODS}.items():
         assert by_helm[role] == f"r.example.com/v/{name}@{digests[name]}"
         # A node goes by the digest where it is given both.
         assert by_kustomize[role] == f"r.example.com/v/{name}:0.1.0@{digests[name]}"

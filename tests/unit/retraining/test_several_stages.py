@@ -112,7 +112,7 @@ def test_a_candidate_that_a_later_stage_rejects_is_registered_with_the_reason(st
     assert "candidate" not in world.aliases()
 
 
-def test_a_stage_that_was_never_tried_is_not_repeated_where_its_end_is_final() -> None:
+def test_failing_tests_are_not_tried_again() -> None:
     world = until(world_of("training", "tests"), "tests")
     (_, final) = world.job["spec"]["podFailurePolicy"]["rules"]
     assert final["onExitCodes"]["values"] == [1, 64, 65, 66]
