@@ -1,0 +1,34 @@
+"""What a resolver reports: where the data is, which state of it, and what identifies its content."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import IO, Final
+
+_BLOCK: Final = 1 << 20
+
+
+class CannotResolve(Exception):
+    """Why no state was found, for people."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResolvedData:
+    """An immutable state of data. The same content has the same digest, whatever its revision is."""
+
+    uri: str
+    revision: str
+    digest: str
+
+    def document(self) -> dict[str, str]:
+        """As the report of the stage has it."""
+        return {"uri": self.uri, "revision": self.revision, "digest": self.digest}
+
+
+def sha256_of(stream: IO[bytes]) -> str:
+    """`sha256:…` of all that is left in the stream."""
+    digest = hashlib.sha256()
+    while block := stream.read(_BLOCK):
+        digest.update(block)
+    return f"sha256:{digest.hexdigest()}"
