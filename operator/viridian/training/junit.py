@@ -3,8 +3,8 @@
     python -m viridian.training.junit -- pytest -q tests/      run the command, then read $VIRIDIAN_OUT_DIR/junit.xml
     python -m viridian.training.junit results/                 read files of another program
 
-It ends with 0 where at least one test ran and none failed, with 65 where one failed, and with 1 where there is no
-report to read. It needs the package without any extra.
+It ends with 0 where at least one test ran and none failed, with 65 where one failed, and with 2 where there is no
+report to read; 1 would mean that tests failed. It needs the package without any extra.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from viridian.training import stage_exit
 from viridian.training.junit_xml import SuiteResult, UnreadableReport, read_junit
 
 FILE_NAME: Final = "junit.xml"
+_BROKEN: Final = 2
 _MAX_NAME: Final = 110
 """Characters of a test's name that a report shows: four of them fit even where each takes six bytes of JSON."""
 
@@ -95,7 +96,7 @@ def _ended(result: SuiteResult, code: int) -> int:
 def _error(sentence: str) -> int:
     sys.stderr.write(f"{one_line(sentence, MAX_REPORT_BYTES)}\n")
     stage_exit.write(StageReport(failures=(sentence,)))
-    return 1
+    return _BROKEN
 
 
 if __name__ == "__main__":

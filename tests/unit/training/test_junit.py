@@ -61,22 +61,22 @@ def test_a_test_that_fails_rejects_the_candidate_by_name(stage: Path) -> None:
 
 def test_the_report_of_an_attempt_before_does_not_count(stage: Path) -> None:
     junit.main(["--", *PYTEST, suite(stage, monotone=True)])
-    assert junit.main(["--", *PYTEST, str(stage / "none.py")]) == 1
-    assert junit.main(["--", str(stage / "no-such-program")]) == 1
+    assert junit.main(["--", *PYTEST, str(stage / "none.py")]) == 2
+    assert junit.main(["--", str(stage / "no-such-program")]) == 2
     assert report(stage).failures == ("there is no test report junit.xml; the command ended with exit code 127",)
 
 
 def test_a_suite_that_runs_nothing_does_not_pass(stage: Path) -> None:
     path = stage / "test_nothing.py"
     path.write_text("import pytest\n\n@pytest.mark.skip\ndef test_later(): ...\n")
-    assert junit.main(["--", *PYTEST, str(path)]) == 1
+    assert junit.main(["--", *PYTEST, str(path)]) == 2
     assert report(stage).failures == ("no test ran: a suite that runs nothing shows nothing",)
 
 
 def test_a_command_that_breaks_after_its_tests_does_not_pass(stage: Path) -> None:
     (stage / "junit.xml").write_text("")
     program = f"open({str(stage / 'junit.xml')!r}, 'w').write('<testsuite><testcase name=\"a\"/></testsuite>'); exit(3)"
-    assert junit.main(["--", sys.executable, "-c", program]) == 1
+    assert junit.main(["--", sys.executable, "-c", program]) == 2
     assert report(stage).failures == ("no test failed, but the command ended with exit code 3",)
 
 
@@ -120,7 +120,7 @@ WRONG = {
 def test_a_report_that_is_none_is_an_error(stage: Path, case: str) -> None:
     content, why = WRONG[case]
     (stage / "junit.xml").write_text(content)
-    assert junit.main([]) == 1
+    assert junit.main([]) == 2
     assert why in report(stage).failures[0]
 
 

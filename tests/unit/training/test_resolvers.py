@@ -156,51 +156,51 @@ pytestmark = pytest.mark.needs_programs
 @pytest.mark.parametrize("revision", ["", "main", "v1", "v1-signed", "refs/heads/main", "commit"])
 def test_a_name_becomes_the_commit_of_now(repository: Repository, server: str, revision: str) -> None:
     named = repository.first if revision == "commit" else revision
-    found = resolve(f"git+{server}#data/train.csv", named)
+    found = resolve(f"git+{server}//data/train.csv", named)
     assert found.revision == repository.first
     assert found.digest == f"git-blob:{repository.git('rev-parse', 'HEAD:data/train.csv')}"
-    assert found.uri == f"git+{server}#data/train.csv"
+    assert found.uri == f"git+{server}//data/train.csv"
 
 
 def test_a_commit_that_leaves_the_data_alone_leaves_the_digest(repository: Repository, server: str) -> None:
-    before = {path: resolve(f"git+{server}{path}", "main") for path in ("#data/train.csv", "#data", "")}
+    before = {path: resolve(f"git+{server}{path}", "main") for path in ("//data/train.csv", "//data", "")}
     repository.write("README.md", "new")
     second = repository.push("docs")
     after = {path: resolve(f"git+{server}{path}", "main") for path in before}
     assert {found.revision for found in after.values()} == {second}
     assert [path for path in before if before[path].digest != after[path].digest] == [""]
-    assert after["#data"].digest == f"git-tree:{repository.git('rev-parse', 'HEAD:data')}"
+    assert after["//data"].digest == f"git-tree:{repository.git('rev-parse', 'HEAD:data')}"
     repository.write("data/train.csv", "a,b\n1,2\n")
     repository.push("data")
-    assert resolve(f"git+{server}#data", "main").digest != after["#data"].digest
-    assert resolve(f"git+{server}#data", "v1") == before["#data"]
+    assert resolve(f"git+{server}//data", "main").digest != after["//data"].digest
+    assert resolve(f"git+{server}//data", "v1") == before["//data"]
 
 
 def test_a_repository_on_a_volume_is_read_without_a_server(repository: Repository) -> None:
-    assert resolve(f"git+{repository.path.as_uri()}#data/train.csv", "v1").revision == repository.first
+    assert resolve(f"git+{repository.path.as_uri()}//data/train.csv", "v1").revision == repository.first
 
 
 def test_a_server_that_cannot_leave_files_out_is_asked_for_them(repository: Repository, server: str) -> None:
     repository.git("config", "uploadpack.allowFilter", "false", where=repository.path)
-    assert resolve(f"git+{server}#data/train.csv", "main").revision == repository.first
+    assert resolve(f"git+{server}//data/train.csv", "main").revision == repository.first
 
 
 @pytest.mark.parametrize(("path", "digest"), [("data/big.csv", f"md5:{MD5}"), ("pipe/rows", f"md5:{MD5}.dir")])
 def test_what_dvc_tracks_has_the_hash_that_dvc_noted(
     repository: Repository, server: str, path: str, digest: str
 ) -> None:
-    found = resolve(f"dvc+{server}#{path}", "main")
+    found = resolve(f"dvc+{server}//{path}", "main")
     assert (found.revision, found.digest) == (repository.first, digest)
 
 
 WRONG = {
-    "no such branch": ("git+{server}#data", "none", "no branch and no tag none"),
-    "no such path": ("git+{server}#data/none.csv", "main", "has nothing at data/none.csv"),
-    "below a file": ("git+{server}#data/train.csv/x", "main", "has nothing at data/train.csv/x"),
-    "no such commit": ("git+{server}#data", "0" * 40, "the repository has no commit 0000"),
-    "no such repository": ("git+{server}-none#data", "main", "the repository cannot be read"),
-    "no server": ("git+http://127.0.0.1:1/none#data", "main", "the repository cannot be read"),
-    "not tracked by DVC": ("dvc+{server}#data/train.csv", "main", "has no data/train.csv.dvc"),
+    "no such branch": ("git+{server}//data", "none", "no branch and no tag none"),
+    "no such path": ("git+{server}//data/none.csv", "main", "has nothing at data/none.csv"),
+    "below a file": ("git+{server}//data/train.csv/x", "main", "has nothing at data/train.csv/x"),
+    "no such commit": ("git+{server}//data", "0" * 40, "the repository has no commit 0000"),
+    "no such repository": ("git+{server}-none//data", "main", "the repository cannot be read"),
+    "no server": ("git+http://127.0.0.1:1/none//data", "main", "the repository cannot be read"),
+    "not tracked by DVC": ("dvc+{server}//data/train.csv", "main", "has no data/train.csv.dvc"),
     "DVC without a path": ("dvc+{server}", "main", "names no path"),
     "an unknown scheme": ("s3://bucket/train.csv", "", "no shipped resolver knows such an address"),
     "no file": ("/no/such/file", "", "there is no file /no/such/file"),
@@ -218,11 +218,11 @@ def test_the_command_reports_the_state(
     repository: Repository, server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("VIRIDIAN_TERMINATION_LOG", str(tmp_path / "termination-log"))
-    monkeypatch.setenv("VIRIDIAN_DATA_URI", f"dvc+{server}#data/big.csv")
+    monkeypatch.setenv("VIRIDIAN_DATA_URI", f"dvc+{server}//data/big.csv")
     monkeypatch.setenv("VIRIDIAN_DATA_REVISION", "main")
     assert command.main() == 0
     report = parse_report((tmp_path / "termination-log").read_text())
-    expected = {"uri": f"dvc+{server}#data/big.csv", "revision": repository.first, "digest": f"md5:{MD5}"}
+    expected = {"uri": f"dvc+{server}//data/big.csv", "revision": repository.first, "digest": f"md5:{MD5}"}
     assert report.data == expected
     monkeypatch.setenv("VIRIDIAN_DATA_REVISION", "none")
     assert command.main() == 1

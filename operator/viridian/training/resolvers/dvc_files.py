@@ -19,7 +19,7 @@ def resolve_dvc(uri: str, revision: str) -> ResolvedData:
     """A file or folder that `<path>.dvc` or `dvc.lock` names in that commit."""
     address = GitAddress.of(uri, "dvc+")
     if not address.path:
-        raise CannotResolve("the address names no path: write dvc+https://host/repository#data/train.csv")
+        raise CannotResolve("the address names no path: write dvc+https://host/repository//data/train.csv")
     with checked_out(address.repository, revision, with_files=True) as checkout:
         digest = next(_digests(checkout, address.path), None)
         if digest is None:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import unquote, urldefrag
+from urllib.parse import unquote
 
 from dulwich.client import get_transport_and_path
 from dulwich.errors import GitProtocolError, HangupException, NotGitRepository, NotTreeError
@@ -33,9 +33,10 @@ class GitAddress:
 
     @classmethod
     def of(cls, uri: str, prefix: str) -> GitAddress:
-        """`git+https://host/repository#path`."""
-        repository, path = urldefrag(uri.removeprefix(prefix))
-        return cls(repository, unquote(path).strip("/"))
+        """`git+https://host/repository//path`. Not a fragment: no record shows those, since they may be secrets."""
+        scheme, _, rest = uri.removeprefix(prefix).partition("://")
+        repository, _, path = rest.partition("//")
+        return cls(f"{scheme}://{repository}", unquote(path).strip("/"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +127,10 @@ def _peeled(repository: Repo, named: str) -> str:
 
 
 def _object(repository: Repo, named: str) -> Any:
-    return repository[named.encode()] if named.encode() in repository else None
+    try:
+        return repository[named.encode()]
+    except KeyError:
+        return None
 
 
 def _credentials() -> dict[str, str]:
