@@ -14,8 +14,8 @@ from threading import Thread
 import pytest
 
 from viridian.api.stage import parse_report
-from viridian.training import resolve as command
-from viridian.training.resolve import resolve
+from viridian.training import resolve_data as command
+from viridian.training.resolve_data import resolve
 from viridian.training.resolvers.resolved_data import CannotResolve
 
 SHA_OF_ABC = "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"

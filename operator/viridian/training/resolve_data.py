@@ -1,6 +1,6 @@
 """The shipped resolvers as a container runs them: what VIRIDIAN_DATA_URI and VIRIDIAN_DATA_REVISION stand for now.
 
-    python -m viridian.training.resolve
+    python -m viridian.training.resolve_data
 
 The report holds {"data": {"uri", "revision", "digest"}}: that is the contract of any resolver. Any exit code but 0 is
 an error, and it is tried again.
