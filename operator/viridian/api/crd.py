@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -28,6 +28,7 @@ from viridian.api.retrainpolicy import RetrainPolicySpec
 from viridian.api.retrainpolicy_status import RetrainPolicyStatus
 from viridian.api.schema import VALIDATIONS, Rule, Struct
 from viridian.api.structural import Schema, struct_schema
+from viridian.api.workflow import WORKFLOW_PATHS
 
 HEADER: Final = "# Written by `python -m viridian.api.crd` from the types in operator/viridian/api: edit those.\n"
 
@@ -170,6 +171,9 @@ def _version(kind: CustomKind) -> dict[str, Any]:
 def root_schema(kind: CustomKind) -> Schema:
     """The schema of the whole object."""
     spec = struct_schema(kind.spec, defaults=True)
+    if kind.name == RETRAIN_POLICY:
+        for path in WORKFLOW_PATHS:
+            _leave_to_workflow(spec, path)
     status = struct_schema(kind.status, defaults=False)
     return {
         "description": kind.description,
@@ -185,6 +189,22 @@ def root_schema(kind: CustomKind) -> Schema:
         },
         VALIDATIONS: [kind.name_rule.render()],
     }
+
+
+def _leave_to_workflow(schema: Schema, path: Sequence[str]) -> None:
+    """Take a field's default out of a schema, its parents' included: it comes from the workflow."""
+    node = schema
+    for place, name in enumerate(path):
+        node = node["properties"][name]
+        default = node.get("default")
+        for part in path[place + 1 : -1]:
+            default = default.get(part) if isinstance(default, dict) else None
+        if isinstance(default, dict):
+            default.pop(path[-1], None)
+    value = node.pop("default", None)
+    sentence = node["description"].removesuffix(f" Default: {value}.")
+    otherwise = f", and {value} without a workflow" if value is not None else ""
+    node["description"] = f"{sentence} Default: by spec.workflow{otherwise}."
 
 
 def to_yaml(manifest: Mapping[str, Any]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import msgspec
 
@@ -11,8 +11,9 @@ from viridian.api.automation import Blackout, Budget, CircuitBreaker
 from viridian.api.gate_spec import Gate
 from viridian.api.names import MAX_MODEL_DEPLOYMENT_NAME
 from viridian.api.run_stages import Data, Stages
-from viridian.api.schema import Struct, doc, named
+from viridian.api.schema import Rule, Struct, doc, named
 from viridian.api.triggers import Trigger
+from viridian.api.workflow import AFTER_NEEDS_WORKFLOW, Workflow
 
 
 class RunHistory(Struct, frozen=True, kw_only=True):
@@ -22,6 +23,8 @@ class RunHistory(Struct, frozen=True, kw_only=True):
 class RetrainPolicySpec(Struct, frozen=True, kw_only=True):
     """The desired state."""
 
+    rules: ClassVar[tuple[Rule, ...]] = (AFTER_NEEDS_WORKFLOW,)
+
     model_deployment: Annotated[
         str,
         doc(
@@ -30,6 +33,19 @@ class RetrainPolicySpec(Struct, frozen=True, kw_only=True):
             rules=(cel.MODEL_DEPLOYMENT_STAYS, cel.label("churn")),
         ),
     ]
+    workflow: (
+        Annotated[
+            Workflow,
+            doc(
+                "A named set of defaults for fields that are left out, such as budget.cooldown. Linear: seldom. "
+                "Iterative: by the calendar and by monitors. Agile: with each batch. Left out: none of them."
+            ),
+        ]
+        | None
+    ) = None
+    workflow_after_first_promotion: (
+        Annotated[Workflow, doc("The workflow once a version of the model serves users; until then `workflow`.")] | None
+    ) = None
     suspend: Annotated[
         bool, doc("No schedule starts a run. An active run goes on, and a run that a person asks for starts.")
     ] = False

@@ -9,6 +9,7 @@ import msgspec
 from viridian.api.automation import BudgetStatus
 from viridian.api.modeldeployment_status import Condition
 from viridian.api.schema import MAX_WORD, Struct, doc, named, prose, time, word
+from viridian.api.workflow import WorkflowStatus
 
 MAX_REPORTED_METRICS: Final = 64
 """More numbers than this are cut from a status; MLflow keeps them all."""
@@ -94,6 +95,7 @@ class RetrainPolicyStatus(Struct, frozen=True, kw_only=True):
     runs: Annotated[tuple[FinishedRun, ...], doc("Finished runs, newest first.", max_length=10)] = ()
     triggers: Annotated[tuple[TriggerStatus, ...], named("name", "The triggers.", max_length=20)] = ()
     next_scheduled: Annotated[str, time("When the next run is due.")] | None = None
+    workflow: Annotated[WorkflowStatus, doc("The workflow that is in force, and what it sets.")] | None = None
     budget: Annotated[BudgetStatus, doc("What the runs of the period took, and what is left.")] | None = None
     conditions: Annotated[
         tuple[Condition, ...],

@@ -25,12 +25,14 @@ from viridian.api.feedback import FrozenRows as FrozenRows
 from viridian.api.modeldeployment import ModelDeploymentSpec
 from viridian.api.registry import LoggedModel, ModelVersion, TrainingRun
 from viridian.api.retrainpolicy import RetrainPolicySpec
+from viridian.api.workflow import Workflow
 from viridian.core.lookup import Object, annotations_of, dig, entries, mapping, text
 from viridian.core.model_owners import OwnerRule, Owners
 from viridian.core.obstacles import Obstacles
 from viridian.core.templates import NO_LIMITS, TemplateRules
 from viridian.core.times import parse_time
 from viridian.retraining.stages.state import StageState
+from viridian.retraining.workflow_defaults import WorkflowInForce, effective, in_force, workflow_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,9 +74,10 @@ class PolicyFacts:
     created: datetime
     annotations: Mapping[str, str] = field(default_factory=dict)
     deleting: bool = False
-    # None when the stored object does not fit the present schema; `invalid` says why.
+    # With the defaults of its workflow. None when the stored object does not fit the schema; `invalid` says why.
     spec: RetrainPolicySpec | None
     invalid: str = ""
+    workflow: WorkflowInForce | None = None
     status: Object = field(default_factory=dict)
     deployment: Deployment | None = None
     # All objects of stages and ControllerRevisions with the policy's label; whose they are is judged later.
@@ -166,7 +169,9 @@ def facts_of(
     deleted: Mapping[str, Object] | None = None,
 ) -> PolicyFacts:
     """The facts from the objects as the API server gave them."""
-    spec, invalid = _policy_spec(policy)
+    known = None if deployment is None else _deployment(deployment)
+    workflow = workflow_of(policy, promoted=known is not None and bool(known.champion_version))
+    spec, invalid = _policy_spec(policy, workflow)
     return PolicyFacts(
         name=text(policy, "metadata", "name"),
         namespace=text(policy, "metadata", "namespace"),
@@ -178,7 +183,8 @@ def facts_of(
         spec=spec,
         invalid=invalid,
         status=mapping(policy, "status"),
-        deployment=None if deployment is None else _deployment(deployment),
+        deployment=known,
+        workflow=in_force(mapping(policy, "spec"), workflow),
         objects=tuple(objects),
         records=tuple(records),
         stages=dict(stages),
@@ -207,9 +213,9 @@ def _champion_uri(manifest: Object) -> str:
     return spec_uri if spec_uri and shown(spec_uri) == shown_uri else shown_uri
 
 
-def _policy_spec(policy: Object) -> tuple[RetrainPolicySpec | None, str]:
+def _policy_spec(policy: Object, workflow: Workflow | None) -> tuple[RetrainPolicySpec | None, str]:
     try:
-        return msgspec.convert(policy.get("spec"), RetrainPolicySpec), ""
+        return msgspec.convert(effective(policy.get("spec"), workflow), RetrainPolicySpec), ""
     except msgspec.ValidationError as error:
         return None, str(error)
 

@@ -11,6 +11,7 @@ import msgspec
 from viridian.api import reasons
 from viridian.api.retrainpolicy_status import ActiveRun, RetrainPolicyStatus, TriggerStatus
 from viridian.api.schema import MAX_WORD
+from viridian.api.workflow import WorkflowStatus
 from viridian.core.conditions import Finding, Truth, transition
 from viridian.core.kube import without_empty
 from viridian.core.lookup import Object, entries, text
@@ -43,6 +44,7 @@ def status(state: RetrainingState, problem: Problem | None, active: ActiveRun | 
         runs=runs[:NEWEST],
         triggers=fired,
         next_scheduled=min(coming, default=None),
+        workflow=_workflow(state.facts),
         budget=status_of(state.spending),
     )
     return _with_conditions(whole, findings(state, problem, active), state.facts, state.now)
@@ -60,6 +62,13 @@ def invalid_status(facts: PolicyFacts, now: datetime) -> dict[str, Any]:
         observed_generation=facts.generation, last_run=ended[0] if ended else None, runs=ended[:NEWEST]
     )
     return _with_conditions(whole, found, facts, now)
+
+
+def _workflow(facts: PolicyFacts) -> WorkflowStatus | None:
+    found = facts.workflow
+    if found is None:
+        return None
+    return WorkflowStatus(name=found.workflow.value, defaults={path: f"{one}" for path, one in found.defaults.items()})
 
 
 def _with_conditions(

@@ -1,0 +1,111 @@
+"""`explain`: the settings of a RetrainPolicy that are in force, and where each comes from."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from viridian.api.retrainpolicy import RetrainPolicySpec
+from viridian.api.workflow import WORKFLOW_DEFAULTS, Workflow, leaves
+from viridian.cli.files import UnusableFile, name_of, read_manifests
+from viridian.cli.text_tables import table
+from viridian.retraining.workflow_defaults import effective, in_force, settings, workflow_of
+
+if TYPE_CHECKING:
+    from viridian.cli.subcommands import Subparsers
+
+DESCRIPTION: Final = """\
+Show every setting of a RetrainPolicy that is in force, and whether it comes from the spec, from its workflow, or
+from the default of the schema. Without a file: the workflows side by side.
+
+In an object that was read from a cluster, the API server has written the schema's defaults into the spec.
+"""
+EPILOG: Final = """\
+examples:
+  python -m viridian.cli explain
+  python -m viridian.cli explain -f churn.yaml
+  python -m viridian.cli explain -f churn.yaml --promoted      # once a version serves users
+"""
+TEMPLATE: Final = "template"
+
+
+def add_to(commands: Subparsers) -> None:
+    """The arguments of the command."""
+    parser = commands.add_parser(
+        "explain",
+        help="the settings of a policy that are in force, and where each comes from",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(command=_answer)
+    parser.add_argument(*("-f", "--filename"), action="append", type=Path, metavar="FILE", help="YAML with policies")
+    parser.add_argument(
+        "--promoted", action="store_true", help="as if a version served users: for workflowAfterFirstPromotion"
+    )
+    parser.add_argument(*("-o", "--output"), choices=("table", "json"), default="table", help="default: table")
+
+
+def _answer(options: argparse.Namespace) -> str:
+    if not options.filename:
+        return _workflows(options.output)
+    policies = read_manifests(options.filename).policies
+    if not policies:
+        raise UnusableFile("a RetrainPolicy is needed, and the files have none")
+    found = [_explained(policy, options.promoted) for policy in policies]
+    if options.output == "json":
+        return msgspec.json.format(msgspec.json.encode(found), indent=2).decode()
+    return "\n\n".join(map(_shown, found))
+
+
+def _workflows(output: str) -> str:
+    if output == "json":
+        return msgspec.json.format(msgspec.json.encode(WORKFLOW_DEFAULTS), indent=2).decode()
+    columns = {workflow: dict(leaves(defaults)) for workflow, defaults in WORKFLOW_DEFAULTS.items()}
+    paths = columns[Workflow.LINEAR]
+    rows = [(".".join(path), *(_text(column[path]) for column in columns.values())) for path in paths]
+    return table(("setting", *columns), rows)
+
+
+def _explained(policy: Mapping[str, Any], promoted: bool) -> Mapping[str, Any]:
+    spec = policy.get("spec")
+    workflow = workflow_of(policy, promoted=promoted)
+    try:
+        whole = msgspec.to_builtins(msgspec.convert(effective(spec, workflow), RetrainPolicySpec))
+    except msgspec.ValidationError as error:
+        raise UnusableFile(f"RetrainPolicy {name_of(policy)}: spec: {error}") from error
+    return {
+        "name": name_of(policy),
+        "workflow": workflow,
+        "settings": list(_settings(spec if isinstance(spec, Mapping) else {}, whole, workflow)),
+    }
+
+
+def _settings(
+    written: Mapping[str, Any], whole: Mapping[str, Any], workflow: Workflow | None
+) -> Iterator[Mapping[str, Any]]:
+    found = in_force(written, workflow)
+    from_workflow = found.defaults if found is not None else {}
+    from_spec = {path for path, _ in settings(written)}
+    for path, value in settings(whole):
+        if value in (None, [], (), {}, ""):
+            continue
+        origin = f"workflow {workflow}" if path in from_workflow else "spec" if path in from_spec else "default"
+        if TEMPLATE not in path.split("."):
+            yield {"path": path, "value": value, "from": origin}
+
+
+def _shown(explained: Mapping[str, Any]) -> str:
+    rows = [(one["path"], _text(one["value"]), one["from"]) for one in explained["settings"]]
+    workflow = explained["workflow"] or "none"
+    return f"RetrainPolicy {explained['name']}, workflow {workflow}\n{table(('setting', 'value', 'from'), rows)}"
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return ", ".join(str(one.get("name", one)) if isinstance(one, Mapping) else str(one) for one in value)
+    return str(value).lower() if isinstance(value, bool) else str(value)

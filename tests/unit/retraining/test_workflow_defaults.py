@@ -1,0 +1,87 @@
+"""Workflows are sets of defaults: what a person writes counts, and nothing but values differs between them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from viridian.api import crd
+from viridian.api.automation import CircuitBreaker
+from viridian.api.workflow import WORKFLOW_DEFAULTS, WORKFLOW_PATHS, Workflow, leaves
+from viridian.retraining.input import PolicyFacts, TrainingSettings, facts_of
+from viridian.retraining.workflow_defaults import effective
+
+STAGES = {"training": {"template": {"spec": {"containers": [{"name": "train", "image": "churn-train:1"}]}}}}
+
+
+def facts(spec: dict[str, Any], *, champion: str = "") -> PolicyFacts:
+    deployment: dict[str, Any] = {
+        "metadata": {"name": "churn"},
+        "spec": {"model": {"registry": {"name": "churn", "alias": "candidate"}}},
+        "status": {"champion": {"version": champion}} if champion else {},
+    }
+    policy = {
+        "metadata": {"name": "churn", "namespace": "ml", "uid": "1", "creationTimestamp": "2026-11-01T00:00:00Z"},
+        "spec": {"modelDeployment": "churn", "stages": STAGES, **spec},
+    }
+    return facts_of(policy, deployment, (), {}, TrainingSettings())
+
+
+@pytest.mark.parametrize(("workflow", "cooldown"), [("Linear", "7d"), ("Iterative", "1d"), ("Agile", "1h")])
+def test_a_workflow_sets_what_the_spec_leaves_out(workflow: str, cooldown: str) -> None:
+    found = facts({"workflow": workflow})
+    assert found.spec is not None
+    assert found.spec.budget.cooldown == cooldown
+    assert found.workflow is not None
+    assert found.workflow.defaults["budget.cooldown"] == cooldown
+
+
+def test_what_a_person_writes_counts_even_where_it_is_the_common_default() -> None:
+    found = facts({"workflow": "Linear", "budget": {"cooldown": "0s"}, "circuitBreaker": {"rejectedInARow": 4}})
+    assert found.spec is not None
+    assert found.spec.budget.cooldown == "0s"
+    assert found.spec.budget.max_runs == 4
+    assert found.spec.circuit_breaker == CircuitBreaker(rejected_in_a_row=4)
+    assert found.workflow is not None
+    assert {"budget.cooldown", "circuitBreaker.rejectedInARow"}.isdisjoint(found.workflow.defaults)
+
+
+def test_without_a_workflow_nothing_is_set() -> None:
+    found = facts({})
+    assert found.workflow is None
+    assert found.spec is not None
+    assert (found.spec.budget.cooldown, found.spec.budget.max_runs, found.spec.circuit_breaker) == ("0s", None, None)
+
+
+def test_the_later_workflow_begins_with_the_first_promotion() -> None:
+    spec = {"workflow": "Linear", "workflowAfterFirstPromotion": "Agile"}
+    before, after = facts(spec), facts(spec, champion="1")
+    assert before.workflow is not None
+    assert after.workflow is not None
+    assert (before.workflow.workflow, after.workflow.workflow) == (Workflow.LINEAR, Workflow.AGILE)
+    assert after.spec is not None
+    assert after.spec.budget.cooldown == "1h"
+
+
+def test_every_workflow_has_the_same_fields() -> None:
+    for defaults in WORKFLOW_DEFAULTS.values():
+        assert tuple(path for path, _ in leaves(defaults)) == WORKFLOW_PATHS
+
+
+@pytest.mark.parametrize("path", WORKFLOW_PATHS, ids=".".join)
+def test_the_schema_has_no_default_where_a_workflow_has_one(path: tuple[str, ...]) -> None:
+    """Otherwise the API server writes it, and nobody can tell it from what a person wrote."""
+    node = crd.root_schema(crd.RETRAIN_POLICY_KIND)["properties"]["spec"]
+    for name in path:
+        node = node["properties"][name]
+        default = node.get("default")
+        assert not isinstance(default, dict) or path[-1] not in default
+    assert "default" not in node
+    assert "Default: by spec.workflow" in node["description"]
+
+
+@pytest.mark.parametrize("spec", [None, [], "text", {"budget": None}, {"budget": []}])
+def test_a_spec_of_any_shape_stays_what_it_is(spec: Any) -> None:
+    found = effective(spec, Workflow.LINEAR)
+    assert found == spec or found["budget"] in (WORKFLOW_DEFAULTS[Workflow.LINEAR]["budget"], [])
