@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from viridian.api.cel_monitoring import MONITOR_NAME as MONITOR_NAME
 from viridian.api.schema import Rule
 
 SOURCES: Final[Mapping[str, str]] = {
     "schedule": 'schedule: {cron: "0 3 * * 0"}',
+    "monitors": "monitors: {names: [inputs]}",
 }
 """Each source of triggers as the API names it, with an example of what to write."""
 

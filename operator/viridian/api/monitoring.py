@@ -355,6 +355,13 @@ class FigureStatus(Struct, frozen=True, kw_only=True):
     reference_samples: Annotated[int, doc("The same of what it is compared with.")] = 0
 
 
+class FiringStatus(Struct, frozen=True, kw_only=True):
+    """A row of windows in all of which a monitor has fired."""
+
+    windows: Annotated[int, doc("How many windows.", ge=1)]
+    last: Annotated[str, time("End of the newest of them.")]
+
+
 class MonitorStatus(Struct, frozen=True, kw_only=True):
     """The verdict of one monitor."""
 
@@ -362,6 +369,13 @@ class MonitorStatus(Struct, frozen=True, kw_only=True):
     verdict: Annotated[str, word("Fired, Quiet or InsufficientData.")]
     message: Annotated[str, prose("The sentence for people.")] = ""
     provisional: Annotated[bool, doc("True for an estimate, made without outcomes.")] | None = None
+    firing: (
+        Annotated[
+            FiringStatus,
+            doc("The row of windows in which it has fired, while a trigger of a RetrainPolicy asks for it."),
+        ]
+        | None
+    ) = None
     figures: Annotated[
         tuple[FigureStatus, ...], doc("What speaks for the verdict most, gravest first.", max_length=MAX_FIGURES)
     ] = ()

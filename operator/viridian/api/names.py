@@ -44,7 +44,8 @@ ADDRESSES_ANNOTATION = f"{GROUP}/addresses"
 TRIGGER_ANNOTATION = f"{GROUP}/trigger"
 STAGES_ANNOTATION = f"{GROUP}/stages"  # on the record of a run: how far its stages are, and how they ended
 MONITORING_ANNOTATION = f"{GROUP}/monitoring"  # on the record of the champion: the monitors' results, and the review
-SCHEDULES_ANNOTATION = f"{GROUP}/schedules"  # since when each schedule of a RetrainPolicy holds
+SCHEDULES_ANNOTATION = f"{GROUP}/schedules"  # since when each trigger of a RetrainPolicy counts
+WAITING_CAUSES_ANNOTATION = f"{GROUP}/waiting-causes"  # beside it: what triggers found that still waits for a run
 
 # Field managers: one per purpose.
 CHILDREN_MANAGER = "viridian"

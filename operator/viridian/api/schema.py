@@ -61,6 +61,11 @@ def named(key: str, description: str, *, rules: tuple[Rule, ...] = (), **bounds:
     return doc(description, rules=rules, extra=extra, **bounds)
 
 
+def distinct(description: str, **bounds: Any) -> msgspec.Meta:
+    """A list in which each value stands once, merged value by value when several people apply it."""
+    return doc(description, extra={"x-kubernetes-list-type": "set"}, **bounds)
+
+
 def word(description: str) -> msgspec.Meta:
     """A short text in a status: a name, a reason, a version."""
     return doc(description, max_length=MAX_WORD)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, ClassVar
 
 from viridian.api import cel, cel_triggers
-from viridian.api.schema import Rule, Struct, doc, duration
+from viridian.api.schema import Rule, Struct, distinct, doc, duration
 
 
 class Schedule(Struct, frozen=True, kw_only=True):
@@ -25,6 +25,16 @@ class Schedule(Struct, frozen=True, kw_only=True):
     ] = "1h"
 
 
+class MonitorsTrigger(Struct, frozen=True, kw_only=True):
+    """Monitors of the ModelDeployment that have fired."""
+
+    names: Annotated[
+        tuple[Annotated[str, doc("Name of a monitor.", max_length=63, rules=(cel_triggers.MONITOR_NAME,))], ...],
+        distinct("Monitors of the ModelDeployment; one of them is enough.", min_length=1, max_length=20),
+    ]
+    windows: Annotated[int, doc("In how many windows in a row the same monitor must have fired.", ge=1, le=100)] = 1
+
+
 class Trigger(Struct, frozen=True, kw_only=True):
     """A reason to start a run: exactly one source."""
 
@@ -41,3 +51,16 @@ class Trigger(Struct, frozen=True, kw_only=True):
         ]
         | None
     ) = None
+    monitors: (
+        Annotated[
+            MonitorsTrigger,
+            doc(
+                "Start when a monitor of the ModelDeployment has fired in so many windows in a row. One that goes on "
+                "firing starts another run once as many windows have passed after the run before."
+            ),
+        ]
+        | None
+    ) = None
+    cooldown: Annotated[
+        str, duration("Pause after a run that this trigger caused before it starts the next; others do not wait.")
+    ] = "0s"

@@ -15,8 +15,10 @@ from viridian.api import reasons
 from viridian.api.feedback import RetentionRules
 from viridian.api.modeldeployment import ModelDeploymentSpec
 from viridian.api.names import (
+    API_VERSION,
     MODEL_DEPLOYMENT_LABEL,
     MONITORING_ANNOTATION,
+    RETRAIN_POLICY,
     REVIEWED_ANNOTATION,
     REVISION_LABEL,
     revision_record,
@@ -30,6 +32,7 @@ from viridian.controller.observe_model_deployment import parse_spec
 from viridian.controller.ownership import owned
 from viridian.controller.reconcilable import Observed
 from viridian.controller.status_parts import MONITORING
+from viridian.core.lookup import dig, entries, text
 from viridian.core.obstacles import Obstacles
 from viridian.core.ownership import believed
 from viridian.core.plan import Plan
@@ -149,7 +152,16 @@ class MonitoredModels:
             return await _pods(self.cluster, key, world.traffic)
 
         found = await self.collector.evaluations.newest(key, subject, pods)
-        return replace(inputs, evaluation=found.result, next_pass=found.due)
+        inputs = replace(inputs, evaluation=found.result, next_pass=found.due)
+        return replace(inputs, counted=await self._counted(key)) if inputs.fires else inputs
+
+    async def _counted(self, key: Key) -> frozenset[str]:
+        """The monitors that triggers of RetrainPolicies name. It is asked for only while a monitor fires."""
+        policies = await self.cluster.list(API_VERSION, RETRAIN_POLICY, key.namespace)
+        mine = (policy for policy in policies if text(policy, "spec", "modelDeployment") == key.name)
+        triggers = (trigger for policy in mine for trigger in entries(policy, "spec", "triggers"))
+        named = (dig(trigger, "monitors", "names") for trigger in triggers)
+        return frozenset(str(name) for names in named if isinstance(names, list) for name in names)
 
 
 def _uses_collector(spec: ModelDeploymentSpec) -> bool:

@@ -21,6 +21,7 @@ from viridian.api.names import (
 from viridian.controller.digests import digest
 from viridian.controller.keys import Key
 from viridian.controller.reverse_index import ReverseIndex
+from viridian.core.lookup import text
 from viridian.core.urgency import Urgency
 from viridian.rollout.urgency import urgency_in
 
@@ -167,5 +168,7 @@ def _fingerprint(manifest: Manifest) -> bytes:
 
 
 def _champion(manifest: Manifest) -> bytes:
-    """What a RetrainPolicy reads from its ModelDeployment."""
-    return digest([manifest["metadata"].get("generation"), (manifest.get("status") or {}).get("champion")])
+    """What a RetrainPolicy reads from its ModelDeployment: of a challenger, only whether there is one."""
+    status = manifest.get("status") or {}
+    read = [status.get("champion"), status.get("monitoring"), text(status, "challenger", "revision")]
+    return digest([manifest["metadata"].get("generation"), *read])

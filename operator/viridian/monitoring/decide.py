@@ -1,7 +1,7 @@
 """What the monitors of a ModelDeployment write: their part of its status, conditions, events, and what is remembered.
 
 Where the verdicts stay the same, nothing is written: the figures and sentences that were written with them stay as
-well. The operator's metrics have the newest figures.
+well. The operator's metrics have the newest figures. Monitors that a trigger counts are the exception (`firing_rows`).
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from viridian.core.conditions import conditions_in, transition
 from viridian.core.plan import Plan
 from viridian.monitoring.conditions import conditions_of
 from viridian.monitoring.events import events_of_results, events_of_review, events_of_sight
+from viridian.monitoring.firing_rows import with_rows
 from viridian.monitoring.input import MonitoringInput
 from viridian.monitoring.record import clear, remember, remembered
 from viridian.monitoring.review import next_review, stored_review
@@ -25,7 +26,7 @@ def decide(inputs: MonitoringInput, now: datetime) -> Plan:
     stored = remembered(inputs)
     before = stored_review(stored)
     review = next_review(before, inputs.report, inputs.reviewed)
-    status = next_status(stored, inputs.report, review)
+    status = with_rows(next_status(stored, inputs.report, review), stored, inputs.report, inputs.counted)
     known = conditions_in(inputs.status.get("conditions"))
     findings = tuple(conditions_of(inputs, status, review))
     events = (*events_of_results(inputs.report, stored), *events_of_review(before, review, inputs.reviewed))

@@ -10,6 +10,7 @@ from typing import Any
 from viridian.api.modeldeployment import ModelDeploymentSpec
 from viridian.api.monitoring import Monitor
 from viridian.core.obstacles import NO_OBSTACLES, Obstacles
+from viridian.judgement.figures import MonitorVerdict
 from viridian.monitoring.evaluate import MonitoringReport
 
 
@@ -47,6 +48,8 @@ class MonitoringInput:
     champion: MonitoredRevision | None = None
     evaluation: MonitoringReport | EvaluationFailure | None = None
     """Of the newest complete window; None where there is nothing to evaluate."""
+    counted: frozenset[str] = frozenset()
+    """The monitors whose windows are counted while they fire, since triggers of RetrainPolicies name them."""
     outdated_records: tuple[str, ...] = ()
     """Names of records that still remember monitors although their revision is not the champion any more."""
     next_pass: datetime | None = None
@@ -61,6 +64,12 @@ class MonitoringInput:
     @property
     def report(self) -> MonitoringReport | None:
         return self.evaluation if isinstance(self.evaluation, MonitoringReport) else None
+
+    @property
+    def fires(self) -> bool:
+        """Whether a monitor has fired in the newest window."""
+        results = self.report.results if self.report is not None else ()
+        return any(result.verdict is MonitorVerdict.FIRED for result in results)
 
     @property
     def failure(self) -> EvaluationFailure | None:

@@ -9,7 +9,14 @@ from typing import Any
 
 import msgspec
 
-from viridian.api.monitoring import MAX_FIGURES, FigureStatus, MonitoringStatus, MonitorStatus, ReviewStatus
+from viridian.api.monitoring import (
+    MAX_FIGURES,
+    FigureStatus,
+    FiringStatus,
+    MonitoringStatus,
+    MonitorStatus,
+    ReviewStatus,
+)
 from viridian.api.schema import MAX_WORD
 from viridian.core.kube import without_empty
 from viridian.core.times import format_time
@@ -49,6 +56,12 @@ def _results(report: MonitoringReport) -> dict[str, Any]:
         monitors=tuple(map(_monitor, report.results)),
     )
     return without_empty(msgspec.to_builtins(whole))  # type: ignore[no-any-return]
+
+
+def entry_of(result: MonitorResult, firing: FiringStatus) -> dict[str, Any]:
+    """The result of one monitor, with the row of windows in which it has fired."""
+    entry = msgspec.structs.replace(_monitor(result), firing=firing)
+    return without_empty(msgspec.to_builtins(entry))  # type: ignore[no-any-return]
 
 
 def _monitor(result: MonitorResult) -> MonitorStatus:

@@ -81,6 +81,8 @@ def _occupation(state: RetrainingState, active: ActiveRun | None) -> tuple[str, 
         return reasons.SUSPENDED, "spec.suspend is true: only the annotation viridian.dev/run starts a run"
     if state.holds.in_force and state.pending:
         return reasons.WAITING, _held(state)
+    if state.held and state.due is None:
+        return reasons.WAITING, "; ".join(f"{cause.identity} waits: {why.message}" for cause, why in state.held.items())
     return reasons.WAITING, f"nothing is due{_used_up(state)}"
 
 

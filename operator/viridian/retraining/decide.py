@@ -25,6 +25,7 @@ from viridian.retraining.records import revision
 from viridian.retraining.state import RetrainingState
 from viridian.retraining.status import events, invalid_status, status
 from viridian.retraining.steps import MEMORY, STEPS, RunStep, Turn, first, held_up
+from viridian.retraining.triggers.noted import to_note
 from viridian.retraining.triggers.since import note_since
 
 POLL: Final = timedelta(seconds=60)
@@ -78,8 +79,8 @@ def _plan(state: RetrainingState, step: RunStep, problem: Problem | None) -> Pla
 
 
 def _keep_records(state: RetrainingState) -> Iterator[Action]:
-    """Since when triggers count; and records that have lost their owner are adopted again."""
-    yield from note_since(state.facts, state.since)
+    """What is remembered of triggers; and records that have lost their owner are adopted again."""
+    yield from note_since(state.facts, state.since, to_note(state.triggers, state.pending))
     for known in (run.record for run in state.runs):
         intent = revision(state.facts, known.name, known.number, known.manifest.get("data") or {}, known.run)
         adopt = apply_unless_covered(intent, known.manifest)
@@ -116,4 +117,5 @@ def _wake(state: RetrainingState, step: RunStep, problem: Problem | None) -> dat
         times.append(state.holds.cooling_until if state.pending else None)
     times += [pause.until for pause in state.holds.pauses]
     times.append(state.spending.resets_at if status_of(state.spending) is not None else None)
+    times += [hold.until for hold in state.held.values()]
     return min((time for time in times if time is not None), default=None)

@@ -28,6 +28,7 @@ from viridian.api.retrainpolicy import RetrainPolicySpec
 from viridian.api.workflow import Workflow
 from viridian.core.lookup import Object, annotations_of, dig, entries, mapping, text
 from viridian.core.model_owners import OwnerRule, Owners
+from viridian.core.monitor_results import MonitorResults, parse_results
 from viridian.core.obstacles import Obstacles
 from viridian.core.templates import NO_LIMITS, TemplateRules
 from viridian.core.times import parse_time
@@ -43,6 +44,17 @@ class Deployment:
     spec: ModelDeploymentSpec | None
     champion_version: str = ""
     champion_uri: str = ""
+    champion_revision: str = ""
+    # The version on trial, or its revision where it has no version; empty while nothing is.
+    challenger: str = ""
+    # What its monitors have found, of whichever revision; None where they have found nothing.
+    monitoring: MonitorResults | None = None
+
+    @property
+    def champion_results(self) -> MonitorResults | None:
+        """What its monitors have found of the present champion."""
+        known = self.monitoring
+        return known if known is not None and known.revision == self.champion_revision else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,6 +214,10 @@ def _deployment(manifest: Object) -> Deployment:
         spec=_deployment_spec(manifest),
         champion_version=text(manifest, "status", "champion", "version"),
         champion_uri=_champion_uri(manifest),
+        champion_revision=text(manifest, "status", "champion", "revision"),
+        challenger=text(manifest, "status", "challenger", "version")
+        or text(manifest, "status", "challenger", "revision"),
+        monitoring=parse_results(mapping(manifest, "status", "monitoring")),
     )
 
 

@@ -16,9 +16,11 @@ from viridian.retraining.records import RunOrigin, data_shown
 from viridian.retraining.runs import Run, read_runs, unrecorded
 from viridian.retraining.triggers.cause import Cause
 from viridian.retraining.triggers.holds import HoldInput, Holds, read_holds
+from viridian.retraining.triggers.noted import with_noted
+from viridian.retraining.triggers.own_holds import own_holds
 from viridian.retraining.triggers.pending import DueRun, coalesced, missed_causes, pending_causes
-from viridian.retraining.triggers.since import counts_since
-from viridian.retraining.triggers.trigger_state import TriggerState
+from viridian.retraining.triggers.since import counts_since, noted_causes
+from viridian.retraining.triggers.trigger_state import TriggerHold, TriggerState
 from viridian.retraining.triggers.trigger_table import read_triggers
 
 
@@ -50,6 +52,8 @@ class RetrainingState:
     pending: tuple[Cause, ...]
     # What has occurred and is too late for a run.
     missed: tuple[Cause, ...]
+    # Of that, what starts no run by itself, and why.
+    held: Mapping[Cause, TriggerHold]
     # The run that may start now.
     due: DueRun | None
 
@@ -60,10 +64,11 @@ def read_state(facts: PolicyFacts, spec: RetrainPolicySpec, now: datetime) -> Re
     finished = newest_first(runs)
     undecided = [run for run in runs if run.finished is None]
     lost = unrecorded(facts, runs)
-    triggers = read_triggers(spec, facts, now)
+    triggers = with_noted(read_triggers(spec, facts, now), noted_causes(facts), runs)
     since = counts_since(facts, triggers, now)
     bounds = _read_bounds(facts, spec, runs, finished, now)
     pending = pending_causes(triggers, since, runs, bounds.holds, now)
+    held = own_holds(triggers, pending, runs, now)
     return RetrainingState(
         facts=facts,
         spec=spec,
@@ -80,7 +85,8 @@ def read_state(facts: PolicyFacts, spec: RetrainPolicySpec, now: datetime) -> Re
         holds=bounds.holds,
         pending=pending,
         missed=missed_causes(triggers, since, runs, bounds.holds, now),
-        due=None if undecided or lost else coalesced(facts.uid, pending, bounds.holds),
+        held=held,
+        due=None if undecided or lost else coalesced(facts.uid, pending, bounds.holds, held),
     )
 
 

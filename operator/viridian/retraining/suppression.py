@@ -24,17 +24,16 @@ def _why(state: RetrainingState, trigger: TriggerState) -> tuple[str, str] | Non
     missed = next((cause for cause in state.missed if cause in trigger.occurred), None)
     if missed is not None:
         return reasons.MISSED, f"{missed.occurrence} was missed, and it is too late to start a run for it"
-    return _held(state) if any(cause in trigger.occurred for cause in state.pending) else None
+    pending = [cause for cause in state.pending if cause in trigger.occurred]
+    own = next((hold for cause, hold in state.held.items() if cause in pending), None)
+    held = _held(state) if pending else None
+    return held or ((own.reason, own.message) if own is not None else None)
 
 
 def _held(state: RetrainingState) -> tuple[str, str] | None:
     """The reason and the sentence; None where nothing holds it back."""
     if state.active is not None:
         return reasons.RUN_ACTIVE, f"run {state.active.id} is at work; the next run answers it"
-    if state.spec.suspend:
-        return reasons.SUSPENDED, "spec.suspend is true; it starts a run once that ends"
-    if state.data_quality.paused:
-        return reasons.DATA_QUALITY_FAILED, "the data is not good enough; it starts a run once that ends"
     for pause in state.holds.pauses:
         return pause.reason, pause.message
     until = state.holds.cooling_until

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.support.churn import Churn
+from tests.support.manifests import retrain_policy
 from tests.support.memory_collector import bundle
 from tests.support.operator_world import OperatorWorld
 from tests.support.watched import REFERENCE, served, window
@@ -172,6 +173,18 @@ def test_nothing_is_written_while_verdicts_stay_and_figures_move(stage: Stage) -
         values.add(next(line for line in stage.metrics().splitlines() if line.startswith("viridian_monitor_value")))
     assert [str(call) for call in stage.cluster.writes] == []
     assert len(values) == 2, "the metrics show every window"
+
+
+def test_windows_are_counted_while_a_trigger_of_a_policy_names_the_monitor(stage: Stage) -> None:
+    trigger = {"name": "drifted", "monitors": {"names": ["age-shift"], "windows": 3}}
+    stage.cluster.create(retrain_policy("default", triggers=[trigger]))
+    stage.serve()
+    rows = []
+    for shift in (0.6, 0.65, 0.7, 0.0, 0.8):
+        stage.live(shift=shift)
+        stage.pass_window()
+        rows.append([monitor.get("firing", {}).get("windows", 0) for monitor in stage.status["monitoring"]["monitors"]])
+    assert rows == [[1, 0], [2, 0], [3, 0], [0, 0], [1, 0]]
 
 
 def test_an_operator_that_begins_anew_writes_nothing_either(stage: Stage) -> None:

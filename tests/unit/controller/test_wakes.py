@@ -128,6 +128,19 @@ def test_a_deletion_wakes_even_where_nothing_was_seen() -> None:
     assert Stage().model(model(), deleted=True) == [MODEL]
 
 
+def test_a_policy_is_woken_by_what_monitors_find_and_by_the_beginning_and_end_of_a_trial(stage: Stage) -> None:
+    stage.policy(policy())
+    fired = {"champion": {"version": "1"}, "monitoring": {"revision": "r1", "monitors": [{"name": "a"}]}}
+    stage.own_status = fired
+    assert stage.model({**model(), "status": stage.own_status}) == [POLICY]
+    stage.own_status = {**fired, "challenger": {"revision": "r2", "weight": 5}}
+    assert stage.model({**model(), "status": stage.own_status}) == [POLICY]
+    stage.own_status = {**fired, "challenger": {"revision": "r2", "weight": 50}}
+    assert stage.model({**model(), "status": stage.own_status}) == [], "a step is of no concern"
+    stage.own_status = fired
+    assert stage.model({**model(), "status": stage.own_status}) == [POLICY]
+
+
 def test_a_policy_is_woken_by_the_champion_and_the_spec_of_its_model_alone(stage: Stage) -> None:
     assert stage.policy(policy()) == [POLICY]
     stage.own_status = {"champion": {"version": "2"}}

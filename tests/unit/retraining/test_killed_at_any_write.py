@@ -75,12 +75,32 @@ def failing_tests(world: World) -> None:
     through(world)
 
 
+def drift_that_waits_for_a_pause_and_comes_again(world: World) -> None:
+    drifted = {"name": "drifted", "monitors": {"names": ["inputs"]}}
+    world.edit(suspend=True, triggers=[weekly(), drifted])
+    world.watch({"name": "inputs"})
+    through(world)
+    world.at("2026-11-20T14:01:00Z").fire("inputs")
+    through(world)
+    world.at("2026-11-20T15:01:00Z").fire()
+    through(world)
+    world.edit(suspend=False)
+    through(world)
+    world.train(auc=0.1)
+    through(world)
+    world.at("2026-11-20T17:01:00Z").fire("inputs")
+    through(world)
+    world.train(auc=0.9)
+    through(world)
+
+
 SCENARIOS: tuple[Scenario, ...] = (
     good_run,
     rejected_run,
     two_runs_the_first_with_bad_data,
     run_of_three_stages,
     failing_tests,
+    drift_that_waits_for_a_pause_and_comes_again,
 )
 
 

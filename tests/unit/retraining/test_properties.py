@@ -34,6 +34,7 @@ TRIGGERS = {
     "often": {"name": "often", "schedule": {"cron": "*/30 * * * *", "startingDeadline": "20m"}},
     "helsinki": {"name": "helsinki", "schedule": {"cron": "0 3 * * *", "timeZone": "Europe/Helsinki"}},
     "broken": {"name": "broken", "schedule": {"cron": "0 3 * *"}},
+    "drifted": {"name": "drifted", "cooldown": "3h", "monitors": {"names": ["inputs"]}},
 }
 CODES = st.sampled_from([0, 1, 64, 65, 66])
 
@@ -90,6 +91,16 @@ class AnyHistory(RuleBasedStateMachine):
     @rule(cooldown=st.sampled_from(["0s", "45m", "2d"]))
     def the_budget_changes(self, cooldown: str) -> None:
         self.world.edit(budget={"cooldown": cooldown})
+
+    @precondition(lambda self: self.world.deployment is not None)
+    @rule(names=st.sampled_from([(), ("inputs",)]), windows=st.integers(1, 3))
+    def a_window_is_judged(self, names: tuple[str, ...], windows: int) -> None:
+        self.world.watch({"name": "inputs"}).fire(*names, windows=windows)
+
+    @precondition(lambda self: self.world.deployment is not None)
+    @rule(version=st.sampled_from([None, "7"]))
+    def a_trial_begins_or_ends(self, version: str | None) -> None:
+        self.world.try_a_challenger(version)
 
     @rule(silent=st.booleans())
     def the_registry_falls_silent_or_comes_back(self, silent: bool) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from tests.unit.retraining.world import START, deployment, policy, weekly
+from tests.unit.retraining.world import START, World, policy, weekly
 from viridian.api.cel_triggers import SOURCES
 from viridian.api.names import RUN_ANNOTATION
 from viridian.api.retrainpolicy import RetrainPolicySpec
@@ -22,23 +22,28 @@ from viridian.retraining.triggers.trigger_table import TRIGGERS, read_triggers
 NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
 
 
+ONE_OF_EACH = (weekly(), {"name": "drifted", "monitors": {"names": ["inputs"]}})
+"""A trigger of each source that is written in a policy."""
+
+
 def facts(*triggers: dict[str, Any], annotation: str = "") -> tuple[RetrainPolicySpec, PolicyFacts]:
     asked = policy(*triggers)
     asked["metadata"]["annotations"] = {RUN_ANNOTATION: annotation}
-    found = facts_of(asked, deployment(), [], {}, TrainingSettings())
+    there = World(now=NOW).watch({"name": "inputs"}).fire("inputs").deployment
+    found = facts_of(asked, there, [], {}, TrainingSettings())
     assert found.spec is not None
     return found.spec, found
 
 
 def test_every_source_of_the_api_is_in_the_table() -> None:
-    named = {field.name for field in msgspec.structs.fields(Trigger)} - {"name"}
+    named = {field.name for field in msgspec.structs.fields(Trigger)} - {"name", "cooldown"}
     assert named == set(SOURCES), "the rule that a trigger has one source knows them all"
     assert set(TRIGGERS) == {*named, MANUAL}
 
 
 def test_each_source_gives_its_own_name() -> None:
     """It is what tells causes of different sources apart, and where the API server says when a trigger was written."""
-    spec, seen = facts(weekly(), annotation="one")
+    spec, seen = facts(*ONE_OF_EACH, annotation="one")
     for source, read in TRIGGERS.items():
         found = list(read(spec, seen, NOW))
         assert {trigger.source for trigger in found} == {source}
@@ -80,3 +85,8 @@ class TestManual:
 def test_all_that_may_cause_a_run_is_read_in_the_order_of_the_table() -> None:
     found = read_triggers(*facts(weekly(), annotation="one"), START)
     assert [trigger.source for trigger in found] == [SCHEDULE, MANUAL]
+
+
+def test_the_cooldown_of_a_trigger_is_read_whatever_its_source() -> None:
+    found = read_triggers(*facts(*({**trigger, "cooldown": "1d"} for trigger in ONE_OF_EACH), annotation="one"), START)
+    assert [trigger.cooldown.days for trigger in found] == [*(1 for _ in ONE_OF_EACH), 0]

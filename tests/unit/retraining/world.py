@@ -320,8 +320,47 @@ class World:
     def serve(self, version: str) -> World:
         """The ModelDeployment has that champion now."""
         assert self.deployment is not None
-        self.deployment["status"] = {"champion": {"version": version, "uri": f"mlflow-artifacts:/churn/{version}"}}
+        champion = {"version": version, "uri": f"mlflow-artifacts:/churn/{version}"}
+        self.deployment["status"]["champion"] = {**self.deployment["status"].get("champion", {}), **champion}
         return self
+
+    def watch(self, *monitors: Object, window: str = "1h") -> World:
+        """The ModelDeployment has these monitors, and a champion whose revision is `r1`."""
+        assert self.deployment is not None
+        named = [{"drift": {}, **monitor} for monitor in monitors]
+        self.deployment["spec"]["monitoring"] = {"window": window, "monitors": named}
+        champion = {"slot": "blue", "revision": "r1", **self.deployment["status"].get("champion", {})}
+        self.deployment["status"]["champion"] = champion
+        return self
+
+    def fire(self, *names: str, windows: int = 1, hours: int = 1, revision: str = "r1", **figure: Any) -> World:
+        """The window that ends at the last full hour was judged: these monitors have fired, in so many in a row."""
+        assert self.deployment is not None
+        end = self.now.replace(minute=0, second=0)
+        shown = {"measure": "KS", "verdict": "Fired", "feature": "age", "value": 0.4, **figure}
+        row = {"windows": windows, "last": format_time(end)}
+        found = [
+            {"name": name, "verdict": "Fired", "message": f"{name} has moved", "firing": row, "figures": [shown]}
+            for name in names
+        ]
+        times = {"start": format_time(end - timedelta(hours=hours)), "end": format_time(end)}
+        self.deployment["status"]["monitoring"] = {"revision": revision, **times, "monitors": found}
+        return self
+
+    def try_a_challenger(self, version: str | None) -> World:
+        """A version is on trial; None: nothing is."""
+        assert self.deployment is not None
+        self.deployment["status"]["challenger"] = {"slot": "green", "revision": "r2", "version": version}
+        if version is None:
+            del self.deployment["status"]["challenger"]
+        return self
+
+    @property
+    def reasons(self) -> list[Any]:
+        """VIRIDIAN_REASONS of the newest Job."""
+        variables = self.job["spec"]["template"]["spec"]["containers"][0]["env"]
+        found: list[Any] = json.loads(next(one["value"] for one in variables if one["name"] == "VIRIDIAN_REASONS"))
+        return found
 
     @property
     def job(self) -> Object:

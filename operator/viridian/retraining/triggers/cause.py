@@ -30,6 +30,9 @@ class Cause:
     value: str = ""
     key: str = field(default="", compare=False)
     """What the trigger asked for when it occurred; empty in records of older releases for what is no schedule."""
+    began: datetime | None = field(default=None, compare=False)
+    """Since when what was found has been so, where it is a state and no moment: what a run was made for once is no new
+    cause while it merely goes on."""
     evidence: Mapping[str, Any] = field(default_factory=dict, compare=False)
     """What was found, for the stages of the run and for its record: plain JSON, without values of single rows."""
 
@@ -61,7 +64,9 @@ class Cause:
 
     def recorded(self) -> dict[str, Any]:
         """The cause as the record of a run has it."""
-        return {**self.document(), "key": self.key} if self.key and not self.requested else self.document()
+        began = {"began": format_time(self.began)} if self.began else {}
+        key = {"key": self.key} if self.key and not self.requested else {}
+        return {**self.document(), **key, **began}
 
     def is_of(self, trigger: str, key: str) -> bool:
         """Whether a trigger with that key caused it, or the one of that name where the key is not known."""
@@ -85,7 +90,8 @@ def parse_cause(recorded: Object) -> Cause | None:
         return None
     # Records of older releases call the key of a schedule `schedule`.
     key = text(recorded, "key") or text(recorded, "schedule")
-    return Cause(source, text(recorded, "trigger"), at, value, key, mapping(recorded, "evidence"))
+    began, evidence = parse_time(text(recorded, "began")), mapping(recorded, "evidence")
+    return Cause(source, text(recorded, "trigger"), at, value, key, began, evidence)
 
 
 def parse_causes(recorded: Iterable[Object]) -> tuple[Cause, ...]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -11,6 +11,7 @@ from viridian.retraining.runs import Run
 from viridian.retraining.triggers.answered import answered_causes
 from viridian.retraining.triggers.cause import Cause, run_id
 from viridian.retraining.triggers.holds import Holds
+from viridian.retraining.triggers.own_holds import cooldown_of, worked_until
 from viridian.retraining.triggers.trigger_state import TriggerState
 
 
@@ -35,6 +36,8 @@ class Occurrence:
     # Since when the trigger counts; None where that does not matter.
     since: datetime | None
     answered: tuple[Cause, ...]
+    # Until when a run that the trigger caused was at work; None where there is none.
+    worked_until: datetime | None
     holds: Holds
     now: datetime
 
@@ -48,6 +51,12 @@ def was_answered_by_a_run(occurrence: Occurrence) -> bool:
     return any(known.covers(occurrence.cause) for known in occurrence.answered)
 
 
+def merely_goes_on(occurrence: Occurrence) -> bool:
+    """A state in which the trigger's newest run began or ended is no new cause: it has to come about after the run."""
+    began, worked_until = occurrence.cause.began, occurrence.worked_until
+    return began is not None and worked_until is not None and began <= worked_until
+
+
 def comes_too_late(occurrence: Occurrence) -> bool:
     at, deadline = occurrence.cause.at, occurrence.trigger.deadline
     if at is None or deadline is None:
@@ -59,6 +68,7 @@ def comes_too_late(occurrence: Occurrence) -> bool:
 DROPPED: Final[tuple[Callable[[Occurrence], bool], ...]] = (
     came_before_the_trigger,
     was_answered_by_a_run,
+    merely_goes_on,
     comes_too_late,
 )
 """What is no cause of a run any more. Each of them is final, so their order does not matter."""
@@ -86,18 +96,31 @@ def _occurrences(
 ) -> Iterator[Occurrence]:
     answered = answered_causes(runs)
     for trigger in triggers:
-        counts = since.get(trigger.key)
+        cooldown = cooldown_of(trigger, runs)
+        own = replace(holds, periods=(*holds.periods, cooldown)) if cooldown is not None else holds
         for cause in trigger.occurred:
-            yield Occurrence(cause=cause, trigger=trigger, since=counts, answered=answered, holds=holds, now=now)
+            yield Occurrence(
+                cause=cause,
+                trigger=trigger,
+                since=since.get(trigger.key),
+                answered=answered,
+                worked_until=worked_until(trigger, runs, now) if cause.began is not None else None,
+                holds=own,
+                now=now,
+            )
 
 
-def coalesced(policy_uid: str, pending: Sequence[Cause], holds: Holds) -> DueRun | None:
-    """All that is pending becomes one run. While triggers are held back, only a person's request starts it."""
+def coalesced(policy_uid: str, pending: Sequence[Cause], holds: Holds, held: Collection[Cause] = ()) -> DueRun | None:
+    """All that is pending becomes one run. While triggers are held back, only a person's request starts it.
+
+    `held`: what starts no run by itself. A run that something else starts answers it as well.
+    """
     requested = [cause for cause in pending if cause.requested]
     found = [cause for cause in pending if not cause.requested]
-    if not requested and (holds.in_force or not found):
+    starting = requested if holds.in_force else [*(cause for cause in found if cause not in held), *requested]
+    if not starting:
         return None
-    causes = tuple(dict.fromkeys([*requested, *found] if holds.in_force else [*found, *requested]))
+    causes = tuple(dict.fromkeys([*starting, *pending]))
     return DueRun(run_id(policy_uid, causes[0]), causes)
 
 
@@ -107,7 +130,7 @@ def is_still_asked_for(run: Run, triggers: Sequence[TriggerState], *, suspended:
         cause.source == trigger.source and cause.is_of(trigger.name, trigger.key) and (cause.requested or not suspended)
         for cause in run.origin.causes
         for trigger in triggers
-        if not (trigger.problem and trigger.lasting)
+        if trigger.key or not trigger.problem
     )
 
 

@@ -1,4 +1,6 @@
-"""Since when each trigger counts: what occurred before that is not missed, and causes no run.
+"""What a policy remembers of its triggers: since when each of them counts, and what they found that still waits.
+
+What occurred before a trigger counts is not missed, and causes no run.
 
 The operator notes it when it first sees what a trigger asks for (its key), in a ControllerRevision of the policy. A
 trigger that is renamed goes on with the same key; one that is edited, or removed and added again, begins anew. When it
@@ -8,17 +10,18 @@ was written, the API server knows; where it does not tell, what counts is when t
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from viridian.api.names import SCHEDULES_ANNOTATION, schedules_record
+from viridian.api.names import SCHEDULES_ANNOTATION, WAITING_CAUSES_ANNOTATION, schedules_record
 from viridian.core.intent import apply_unless_covered
-from viridian.core.lookup import Object, annotations_of, mapping, text
+from viridian.core.lookup import Object, annotations_of, entries, mapping, text
 from viridian.core.plan import Apply
 from viridian.core.times import format_time, parse_time
 from viridian.retraining.input import PolicyFacts
 from viridian.retraining.records import remembered_by, revision
+from viridian.retraining.triggers.cause import Cause, parse_causes
 from viridian.retraining.triggers.trigger_state import TriggerState
 
 
@@ -41,14 +44,25 @@ def counts_since(facts: PolicyFacts, triggers: Iterable[TriggerState], now: date
     return found
 
 
-def note_since(facts: PolicyFacts, since: Mapping[str, datetime]) -> Iterator[Apply]:
-    """The write that notes it, where it is not noted yet."""
+def noted_causes(facts: PolicyFacts) -> tuple[Cause, ...]:
+    """What triggers found that was noted, since it may not be seen any more."""
+    try:
+        return parse_causes(entries({"causes": json.loads(_annotation(facts, WAITING_CAUSES_ANNOTATION))}, "causes"))
+    except (ValueError, RecursionError):
+        return ()
+
+
+def note_since(facts: PolicyFacts, since: Mapping[str, datetime], waiting: Sequence[Cause] = ()) -> Iterator[Apply]:
+    """The write that notes it, where it is not noted yet; `waiting`: what may not be seen later on."""
     stored = _stored(facts)
     if not since and stored is None:
         return
     manifest = revision(facts, schedules_record(facts.name, facts.uid), 1, {"policy": {"uid": facts.uid}})
     times = json.dumps({key: format_time(at) for key, at in sorted(since.items())})
     manifest["metadata"]["annotations"] = {SCHEDULES_ANNOTATION: times}
+    if waiting or _annotation(facts, WAITING_CAUSES_ANNOTATION):
+        noted = json.dumps([cause.recorded() for cause in waiting], ensure_ascii=False)
+        manifest["metadata"]["annotations"][WAITING_CAUSES_ANNOTATION] = noted
     action = apply_unless_covered(manifest, stored)
     if action is not None:
         yield action
@@ -69,6 +83,11 @@ def _stored(facts: PolicyFacts) -> Object | None:
     name = schedules_record(facts.name, facts.uid)
     ours = (found for found in facts.records if text(found, "metadata", "name") == name)
     return next((found for found in ours if remembered_by(found, facts.uid)), None)
+
+
+def _annotation(facts: PolicyFacts, name: str) -> str:
+    stored = _stored(facts)
+    return annotations_of(stored).get(name, "") if stored is not None else ""
 
 
 def _noted(stored: Object) -> Mapping[str, datetime]:

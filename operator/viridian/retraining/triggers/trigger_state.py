@@ -17,6 +17,17 @@ class Recurring(Protocol):
         """How often it occurs after the first time, up to and with the second one; at most so often."""
 
 
+@dataclass(frozen=True, slots=True)
+class TriggerHold:
+    """Why a single trigger starts no run by itself. A run that something else starts answers it as well."""
+
+    # One of viridian.api.reasons, and a sentence for people.
+    reason: str
+    message: str
+    # None: until something is observed.
+    until: datetime | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TriggerState:
     """A trigger as it stands now. Whether what occurred is still to be answered is decided in `pending`."""
@@ -32,6 +43,14 @@ class TriggerState:
     next: datetime | None = None
     # How long after an occurrence a run may still start for it; None for as long as it takes.
     deadline: timedelta | None = None
+    # Whether what has occurred may not be seen later on: then it is noted until a run has answered it.
+    fleeting: bool = False
+    # What the occurrences are about, where they are void once that has changed: the revision that monitors watch.
+    about: str = ""
+    # Pause after a run that it caused before it starts the next one.
+    cooldown: timedelta = timedelta()
+    # What holds back what has occurred, beside what holds back all triggers.
+    hold: TriggerHold | None = None
     # What it saw last, for people; without it, the newest of what has occurred.
     seen: str = ""
     # Where its occurrences can be counted: of them, `occurred` has only the newest.

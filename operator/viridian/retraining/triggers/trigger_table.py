@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Final
 
 from viridian.api.retrainpolicy import RetrainPolicySpec
+from viridian.core.times import length
 from viridian.retraining.input import PolicyFacts
 from viridian.retraining.triggers.cause import MANUAL
 from viridian.retraining.triggers.manual import read_annotation
+from viridian.retraining.triggers.monitors import MONITORS, read_monitors
 from viridian.retraining.triggers.schedule import SCHEDULE, read_schedules
 from viridian.retraining.triggers.trigger_state import TriggerState
 
@@ -17,6 +20,7 @@ Source = Callable[[RetrainPolicySpec, PolicyFacts, datetime], Iterable[TriggerSt
 
 TRIGGERS: Final[Mapping[str, Source]] = {
     SCHEDULE: read_schedules,
+    MONITORS: read_monitors,
     MANUAL: read_annotation,
 }
 """By the name that a source has in the API and in causes."""
@@ -24,4 +28,9 @@ TRIGGERS: Final[Mapping[str, Source]] = {
 
 def read_triggers(spec: RetrainPolicySpec, facts: PolicyFacts, now: datetime) -> tuple[TriggerState, ...]:
     """Everything that may cause a run, as it stands now."""
-    return tuple(trigger for read in TRIGGERS.values() for trigger in read(spec, facts, now))
+    cooldowns = {trigger.name: length(trigger.cooldown) for trigger in spec.triggers}
+    return tuple(
+        replace(trigger, cooldown=cooldowns.get(trigger.name, timedelta()))
+        for read in TRIGGERS.values()
+        for trigger in read(spec, facts, now)
+    )

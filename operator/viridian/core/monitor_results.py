@@ -1,0 +1,71 @@
+"""What the monitors of a ModelDeployment have found, as it was recorded: read by whatever acts on it.
+
+It stands in `status.monitoring` of the ModelDeployment, and on the record of the revision that it is about. It may be
+old: while no window can be judged, nothing is recorded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import msgspec
+
+from viridian.api.monitoring import MonitoringStatus, MonitorStatus
+from viridian.core.times import parse_time
+
+FIRED: Final = "Fired"
+"""The verdict of a monitor that has fired."""
+
+
+@dataclass(frozen=True, slots=True)
+class FiredMonitor:
+    """A monitor that has fired in the newest window that was recorded."""
+
+    name: str
+    status: MonitorStatus
+    windows: int
+    """In how many windows in a row, as far as they were counted."""
+    last: datetime
+    """End of the newest of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class MonitorResults:
+    """The newest results that were recorded, of one revision."""
+
+    revision: str
+    start: datetime
+    """Beginning of the window that brought the verdicts."""
+    end: datetime
+    status: MonitoringStatus
+
+    @property
+    def length(self) -> timedelta:
+        """Of a window."""
+        return self.end - self.start
+
+    def fired(self) -> Iterator[FiredMonitor]:
+        """The monitors that have fired."""
+        for monitor in self.status.monitors:
+            if monitor.verdict != FIRED:
+                continue
+            last = parse_time(monitor.firing.last) if monitor.firing is not None else None
+            if monitor.firing is not None and last is not None:
+                yield FiredMonitor(monitor.name, monitor, monitor.firing.windows, last)
+            else:
+                yield FiredMonitor(monitor.name, monitor, 1, self.end)
+
+
+def parse_results(recorded: Mapping[str, Any] | None) -> MonitorResults | None:
+    """The results in such a document; None where it holds none, or none that make sense."""
+    try:
+        status = msgspec.convert(recorded, MonitoringStatus | None)
+    except msgspec.ValidationError:
+        return None
+    start, end = (parse_time(status.start), parse_time(status.end)) if status is not None else (None, None)
+    if status is None or start is None or end is None:
+        return None
+    return MonitorResults(status.revision, start, end, status)
