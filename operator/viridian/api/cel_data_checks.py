@@ -15,6 +15,17 @@ ONE_CHECK: Final = Rule(
     message=f"an entry is one check: write exactly one of {', '.join(CHECK_KINDS)}, such as nulls: {{columns: [age]}}; "
     "for two checks write two entries",
 )
+CHECKS_OR_TEMPLATE: Final = Rule(
+    rule="has(self.template) || self.checks.size() > 0",
+    message="say how the data is looked at: checks: [{nulls: {columns: [age]}}], or a template with a container of "
+    "your own; or remove the stage",
+)
+NAMED_DATA: Final = Rule(
+    rule="has(self.data) || !has(self.stages.dataValidation) || "
+    "self.stages.dataValidation.checks.all(c, c.rows == 'Feedback')",
+    message="checks look at the data that spec.data names: write data: {uri: …}, or rows: Feedback in each check",
+    field_path=".stages.dataValidation",
+)
 
 
 def one_limit(example: str) -> Rule:
@@ -25,10 +36,6 @@ def one_limit(example: str) -> Rule:
     )
 
 
-COLUMN_NAMES_UNIQUE: Final = Rule(
-    rule="self.all(c, self.exists_one(o, o == c))",
-    message="a column is named twice: name each once",
-)
 ADDRESS_WITHOUT_QUERY: Final = Rule(
     rule="!self.contains('?') && !self.contains('@')",
     message="write the address without a query and without a user, since all who may read this object would read them",

@@ -10,13 +10,16 @@ from viridian.api.schema import Rule, Struct, doc, duration, named
 
 CHECKS_VARIABLE: Final = "VIRIDIAN_CHECKS"
 """The environment variable with the checks of a stage: a JSON list of entries as a policy has them."""
-MAX_CHECKS: Final = 64
+MAX_CHECKS: Final = 50
+MAX_CHECKS_BYTES: Final = 100_000
+"""Linux takes no variable of more than 131,072 bytes."""
 _MAX_COLUMN: Final = 256
 _MAX_COLUMNS: Final = 500
 
 ColumnName = Annotated[str, doc("Name of a column.", min_length=1, max_length=_MAX_COLUMN)]
 _COLUMN: Final = doc("Name of the column.", min_length=1, max_length=_MAX_COLUMN)
-_COLUMNS: Final = doc("Names of the columns.", min_length=1, max_length=100, rules=(cel.COLUMN_NAMES_UNIQUE,))
+_SET: Final = {"x-kubernetes-list-type": "set"}
+_COLUMNS: Final = doc("Names of the columns, each once.", min_length=1, max_length=100, extra=_SET)
 _SHARE: Final = doc("The share of rows, from 0 to 1, for which this may be otherwise.", ge=0, le=1)
 
 
@@ -89,7 +92,7 @@ class CategoriesCheck(Struct, frozen=True, kw_only=True):
     column: Annotated[str, _COLUMN]
     values: Annotated[
         tuple[Annotated[str, doc("A value, as text.", max_length=_MAX_COLUMN)], ...],
-        doc("The known values, as text.", min_length=1, max_length=1000),
+        doc("The known values, as text.", min_length=1, max_length=500),
     ]
     max_share: Annotated[float, _SHARE] = 0.0
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar
 
-from viridian.api import cel, podtemplate
+from viridian.api import cel, cel_data_checks, podtemplate
+from viridian.api.data_checks import MAX_CHECKS, DataCheck
 from viridian.api.schema import Rule, Struct, doc, duration
 
 
@@ -43,11 +44,26 @@ class Stage(Struct, frozen=True, kw_only=True):
     backoff_limit: Annotated[int, doc("Retries after an error; eviction and node loss do not count.", ge=0, le=20)] = 2
 
 
+class DataValidation(Stage, frozen=True, kw_only=True):
+    """Looks at the data before anything else does: by built-in checks, by a container, or by checks in its image."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (cel_data_checks.CHECKS_OR_TEMPLATE,)
+
+    checks: Annotated[
+        tuple[DataCheck, ...],
+        doc(
+            "Built-in checks. They run in the trainer image, or as the first container of the template where there is "
+            "one: its image then holds the package viridian.",
+            max_length=MAX_CHECKS,
+        ),
+    ] = ()
+
+
 class Stages(Struct, frozen=True, kw_only=True):
     """In the order in which they run: each begins when the one before it has ended well."""
 
     data_validation: (
-        Annotated[Stage, doc("Looks at the data: exit code 64 stops the run before it costs more.")] | None
+        Annotated[DataValidation, doc("Looks at the data: exit code 64 stops the run before it costs more.")] | None
     ) = None
     features: Annotated[Stage, doc("Makes features of the data.")] | None = None
     training: Annotated[Stage, doc("Trains a candidate and logs it to the MLflow run it is given.")]

@@ -11,6 +11,7 @@ from viridian.core.obstacles import Obstacles, outage, refusal
 from viridian.core.templates import of_stage
 from viridian.retraining.input import PolicyFacts, RegistryResult, Unavailable
 from viridian.retraining.stages.built_in import template_of
+from viridian.retraining.stages.built_in_checks import checks_problem
 from viridian.retraining.stages.pod_template import problem as template_problem
 from viridian.retraining.stages.stage_table import stages_of
 from viridian.retraining.state import RetrainingState
@@ -43,6 +44,12 @@ def templates_work(state: RetrainingState) -> Problem | None:
     found = ((name, template_problem(template)) for name, template in templates.items())
     wrong = next((f"stages.{name}.template {problem}" for name, problem in found if problem), None)
     return Problem(reasons.INVALID_SPEC, wrong, lasting=True) if wrong else None
+
+
+def data_checks_fit(state: RetrainingState) -> Problem | None:
+    validation = state.spec.stages.data_validation
+    wrong = checks_problem(validation) if validation is not None else ""
+    return Problem(reasons.INVALID_SPEC, f"stages.dataValidation.checks {wrong}", lasting=True) if wrong else None
 
 
 def templates_are_allowed(state: RetrainingState) -> Problem | None:
@@ -92,6 +99,7 @@ def collector_is_known(state: RetrainingState) -> Problem | None:
 
 CHECKS: tuple[Check, ...] = (
     templates_work,
+    data_checks_fit,
     templates_are_allowed,
     deployment_exists,
     deployment_follows_an_alias,

@@ -114,6 +114,7 @@ class World:
     registry: MemoryRegistry = field(default_factory=MemoryRegistry)
     mlflow_uri: str | None = MLFLOW
     collector: bool = False
+    trainer_image: str = "viridian/trainer:1"
     image_pull_secrets: tuple[str, ...] = ()
     templates: TemplateRules = NO_LIMITS
     registry_models: tuple[OwnerRule, ...] = ()
@@ -152,6 +153,7 @@ class World:
             TrainingSettings(
                 mlflow_uri=self.mlflow_uri,
                 collector=self.collector,
+                trainer_image=self.trainer_image,
                 image_pull_secrets=self.image_pull_secrets,
                 templates=self.templates,
                 registry_models=self.registry_models,
@@ -402,7 +404,8 @@ class World:
 
     def pod(self, state: Object, phase: str = "Running", **status: Any) -> Object:
         """A pod of the newest Job whose working container is in that state."""
-        statuses = [{"name": "train", "state": state}]
+        working = self.job["spec"]["template"]["spec"]["containers"][0]["name"]
+        statuses = [{"name": working, "state": state}]
         return {
             "metadata": {"name": "churn-x", "creationTimestamp": format_time(self.now)},
             "spec": self.job["spec"]["template"]["spec"],

@@ -11,18 +11,21 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from viridian.api.run_stages import Stage
+from viridian.api.stage import StageName
+from viridian.retraining.stages.built_in_checks import checks_template
 
 PodTemplate = Mapping[str, Any]
 BuiltIn = Callable[[Any, str], PodTemplate | None]
 """From the spec of a stage and the trainer image to its template; None where the spec asks for nothing built in."""
 
-BUILT_IN: Final[Mapping[str, BuiltIn]] = {}
+BUILT_IN: Final[Mapping[str, BuiltIn]] = {
+    StageName.DATA_VALIDATION: checks_template,
+}
 """By the name of the stage."""
 
 
 def template_of(name: str, stage: Stage, trainer_image: str) -> PodTemplate:
     """What the pod of the stage runs; empty where the spec asks for nothing, which the schema refuses."""
-    if stage.template is not None:
-        return stage.template
     make = BUILT_IN.get(name)
-    return (make(stage, trainer_image) if make is not None else None) or {}
+    built_in = make(stage, trainer_image) if make is not None else None
+    return built_in if built_in is not None else stage.template or {}
