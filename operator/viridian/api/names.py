@@ -88,6 +88,11 @@ def short_hash(*parts: str, length: int = 8) -> str:
     return digest.hexdigest()[:length]
 
 
+def fraction(*parts: str) -> float:
+    """A number from 0 up to but not with 1 that follows from the parts alone, evenly spread over many of them."""
+    return int(short_hash(*parts), 16) / 16**8
+
+
 def slot_deployment(name: str, slot: Slot) -> str:
     return f"{name}-{slot}"
 

@@ -129,6 +129,7 @@ NOTHING_TO_HAND_OVER_TO = (
 COOLDOWN = "Cooldown"  # a run has ended too short a time ago for another one
 ROLLOUT_ACTIVE = "RolloutActive"  # a challenger is on trial: what monitors find of the champion waits for its end
 MONITOR_NOT_FOUND = "MonitorNotFound"  # a trigger names a monitor that the ModelDeployment does not have
+RECENT_RUN = "RecentRun"  # a schedule leaves a time out, since a run has made a candidate shortly before
 MISSED = "Missed"  # it was too late to start a run when one could have started
 INVALID_SCHEDULE = "InvalidSchedule"  # a trigger names no times; the others go on
 DATA_QUALITY_FAILED = "DataQualityFailed"  # a stage found the data not good enough

@@ -23,6 +23,24 @@ class Schedule(Struct, frozen=True, kw_only=True):
             at_least="1s",
         ),
     ] = "1h"
+    jitter: Annotated[
+        str,
+        duration(
+            "Each time comes later by a share of this, always the same one for a policy and a schedule: schedules of "
+            "many policies do not start at the same moment.",
+            at_most="1d",
+        ),
+    ] = "0s"
+    unless_run_within: (
+        Annotated[
+            str,
+            duration(
+                "A time is left out when a run that made a candidate began so shortly before it, whatever caused it.",
+                at_least="1m",
+            ),
+        ]
+        | None
+    ) = None
 
 
 class MonitorsTrigger(Struct, frozen=True, kw_only=True):

@@ -23,7 +23,7 @@ from viridian.api.monitoring import (
     PredictionDrift,
     source_of,
 )
-from viridian.api.names import short_hash
+from viridian.api.names import fraction
 from viridian.core.profile_interval import interval
 
 SETTLING_SECONDS: Final = 30
@@ -107,7 +107,7 @@ def jitter(uid: str, length: float) -> float:
     """
     if not uid:
         return 0.0
-    return int(short_hash(uid), 16) / 16**8 * min(MAX_JITTER_SECONDS, length / 10)
+    return fraction(uid) * min(MAX_JITTER_SECONDS, length / 10)
 
 
 def seconds(duration: str) -> float:

@@ -50,8 +50,8 @@ class RetrainingState:
     holds: Holds
     # What waits for a run.
     pending: tuple[Cause, ...]
-    # What has occurred and is too late for a run.
-    missed: tuple[Cause, ...]
+    # What has occurred and starts no run any more, and why.
+    missed: Mapping[Cause, str]
     # Of that, what starts no run by itself, and why.
     held: Mapping[Cause, TriggerHold]
     # The run that may start now.

@@ -12,6 +12,10 @@ from viridian.retraining.triggers.answered import last_fired
 from viridian.retraining.triggers.trigger_state import TriggerState
 
 MAX_COUNTED: Final = 100
+_MISSED: Final = {
+    reasons.MISSED: "was missed, and it is too late to start a run for it",
+    reasons.RECENT_RUN: "is left out, since a run has made a candidate within unlessRunWithin",
+}
 
 
 def suppressed(state: RetrainingState, trigger: TriggerState) -> SuppressedTrigger | None:
@@ -21,9 +25,9 @@ def suppressed(state: RetrainingState, trigger: TriggerState) -> SuppressedTrigg
 
 
 def _why(state: RetrainingState, trigger: TriggerState) -> tuple[str, str] | None:
-    missed = next((cause for cause in state.missed if cause in trigger.occurred), None)
-    if missed is not None:
-        return reasons.MISSED, f"{missed.occurrence} was missed, and it is too late to start a run for it"
+    for cause, reason in state.missed.items():
+        if cause in trigger.occurred:
+            return reason, f"{cause.occurrence} {_MISSED[reason]}"
     pending = [cause for cause in state.pending if cause in trigger.occurred]
     own = next((hold for cause, hold in state.held.items() if cause in pending), None)
     held = _held(state) if pending else None

@@ -7,12 +7,16 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
+from viridian.api import reasons
+from viridian.core.times import parse_time
 from viridian.retraining.runs import Run
 from viridian.retraining.triggers.answered import answered_causes
 from viridian.retraining.triggers.cause import Cause, run_id
 from viridian.retraining.triggers.holds import Holds
 from viridian.retraining.triggers.own_holds import cooldown_of, worked_until
 from viridian.retraining.triggers.trigger_state import TriggerState
+
+_MADE_A_CANDIDATE: Final = (reasons.HANDED_OVER, reasons.REJECTED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,8 @@ class Occurrence:
     answered: tuple[Cause, ...]
     # Until when a run that the trigger caused was at work; None where there is none.
     worked_until: datetime | None
+    # When the runs began that made a candidate.
+    trained: tuple[datetime, ...]
     holds: Holds
     now: datetime
 
@@ -57,6 +63,11 @@ def merely_goes_on(occurrence: Occurrence) -> bool:
     return began is not None and worked_until is not None and began <= worked_until
 
 
+def was_made_needless_by_a_run(occurrence: Occurrence) -> bool:
+    at, within = occurrence.cause.at, occurrence.trigger.unless_run_within
+    return at is not None and within is not None and any(at - within <= began <= at for began in occurrence.trained)
+
+
 def comes_too_late(occurrence: Occurrence) -> bool:
     at, deadline = occurrence.cause.at, occurrence.trigger.deadline
     if at is None or deadline is None:
@@ -69,9 +80,12 @@ DROPPED: Final[tuple[Callable[[Occurrence], bool], ...]] = (
     came_before_the_trigger,
     was_answered_by_a_run,
     merely_goes_on,
+    was_made_needless_by_a_run,
     comes_too_late,
 )
 """What is no cause of a run any more. Each of them is final, so their order does not matter."""
+_SHOWN: Final = {was_made_needless_by_a_run: reasons.RECENT_RUN, comes_too_late: reasons.MISSED}
+"""What the status says of it, where people may have expected a run."""
 
 
 def pending_causes(
@@ -84,17 +98,20 @@ def pending_causes(
 
 def missed_causes(
     triggers: Sequence[TriggerState], since: Mapping[str, datetime], runs: Sequence[Run], holds: Holds, now: datetime
-) -> tuple[Cause, ...]:
-    """The causes that would wait for a run if it were not too late for one."""
-    others = [drop for drop in DROPPED if drop is not comes_too_late]
-    occurrences = _occurrences(triggers, since, runs, holds, now)
-    return tuple(one.cause for one in occurrences if comes_too_late(one) and not any(drop(one) for drop in others))
+) -> Mapping[Cause, str]:
+    """The causes that have started no run and will start none, each with the reason for it."""
+    others, found = [drop for drop in DROPPED if drop not in _SHOWN], {}
+    for one in _occurrences(triggers, since, runs, holds, now):
+        reason = next((reason for drop, reason in _SHOWN.items() if drop(one)), None)
+        if reason is not None and not any(drop(one) for drop in others):
+            found[one.cause] = reason
+    return found
 
 
 def _occurrences(
     triggers: Sequence[TriggerState], since: Mapping[str, datetime], runs: Sequence[Run], holds: Holds, now: datetime
 ) -> Iterator[Occurrence]:
-    answered = answered_causes(runs)
+    answered, trained = answered_causes(runs), tuple(_trained(runs))
     for trigger in triggers:
         cooldown = cooldown_of(trigger, runs)
         own = replace(holds, periods=(*holds.periods, cooldown)) if cooldown is not None else holds
@@ -105,9 +122,17 @@ def _occurrences(
                 since=since.get(trigger.key),
                 answered=answered,
                 worked_until=worked_until(trigger, runs, now) if cause.began is not None else None,
+                trained=trained,
                 holds=own,
                 now=now,
             )
+
+
+def _trained(runs: Sequence[Run]) -> Iterator[datetime]:
+    for run in runs:
+        began = parse_time(run.created)
+        if began is not None and run.finished is not None and run.finished.outcome in _MADE_A_CANDIDATE:
+            yield began
 
 
 def coalesced(policy_uid: str, pending: Sequence[Cause], holds: Holds, held: Collection[Cause] = ()) -> DueRun | None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Final
 
+from viridian.api.names import fraction
 from viridian.api.retrainpolicy import RetrainPolicySpec
 from viridian.api.triggers import Schedule, Trigger
 from viridian.core.times import length
@@ -17,22 +18,27 @@ from viridian.retraining.triggers.trigger_state import TriggerState
 SCHEDULE: Final = "schedule"
 
 
-def read_schedules(spec: RetrainPolicySpec, _facts: PolicyFacts, now: datetime) -> Iterator[TriggerState]:
+def read_schedules(spec: RetrainPolicySpec, facts: PolicyFacts, now: datetime) -> Iterator[TriggerState]:
     """The triggers of the spec that have a schedule."""
-    yield from (_read(trigger, trigger.schedule, now) for trigger in spec.triggers if trigger.schedule is not None)
+    for trigger in spec.triggers:
+        if trigger.schedule is not None:
+            yield _read(trigger, trigger.schedule, facts.uid, now)
 
 
-def _read(trigger: Trigger, schedule: Schedule, now: datetime) -> TriggerState:
+def _read(trigger: Trigger, schedule: Schedule, policy_uid: str, now: datetime) -> TriggerState:
     timetable = parse_schedule(schedule)
     if isinstance(timetable, InvalidSchedule):
         return TriggerState(source=SCHEDULE, name=trigger.name, problem=timetable.message)
-    newest = timetable.newest(now)
+    # A time keeps the name that the timetable gives it: with another jitter it is the same time.
+    delay = length(schedule.jitter) * fraction(policy_uid, timetable.key)
+    newest, coming = timetable.newest(now - delay), timetable.next(now - delay)
     return TriggerState(
         source=SCHEDULE,
         name=trigger.name,
         key=timetable.key,
         occurred=(Cause(SCHEDULE, trigger.name, newest, key=timetable.key),) if newest else (),
-        next=timetable.next(now),
-        deadline=length(schedule.starting_deadline),
+        next=coming + delay if coming is not None else None,
+        deadline=delay + length(schedule.starting_deadline),
+        unless_run_within=length(schedule.unless_run_within) if schedule.unless_run_within else None,
         recurring=timetable,
     )

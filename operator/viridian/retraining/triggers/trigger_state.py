@@ -43,6 +43,8 @@ class TriggerState:
     next: datetime | None = None
     # How long after an occurrence a run may still start for it; None for as long as it takes.
     deadline: timedelta | None = None
+    # An occurrence is left out where a run that made a candidate began so shortly before it.
+    unless_run_within: timedelta | None = None
     # Whether what has occurred may not be seen later on: then it is noted until a run has answered it.
     fleeting: bool = False
     # What the occurrences are about, where they are void once that has changed: the revision that monitors watch.
