@@ -29,6 +29,12 @@ ONE_KIND: Final = Rule(
     message=f"a monitor asks one question: write exactly one of {', '.join(KINDS)}, such as drift: {{}}; for two "
     "questions write two monitors",
 )
+ROLLBACK_RESTS_ON_OUTCOMES: Final = Rule(
+    rule="self.action != 'Rollback' || has(self.performance) || has(self.conceptDrift) || has(self.decay)",
+    message="inputs, predictions and estimates do not prove that the champion is worse than the version before it: "
+    "write action: Review, or let a monitor of performance, conceptDrift or decay roll back",
+    field_path=".action",
+)
 MONITOR_NAME: Final = Rule(
     rule="self.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",
     message="write lower-case letters, digits and '-', beginning with a letter, such as age-shift",

@@ -112,6 +112,10 @@ class Action(StrEnum):
     ALERT = "Alert"
     REVIEW = "Review"
     """The condition ReviewRequired, until a person has answered it."""
+    ROLLBACK = "Rollback"
+    """The traffic goes back to the fallback: known outcomes show that the champion is worse than it promised."""
+    PAUSE_AUTOMATION = "PauseAutomation"
+    """No trigger of a RetrainPolicy starts a run, until the monitor is quiet again."""
 
 
 _STATISTIC = doc("How they are compared. Without it: KS for numbers, TotalVariation for categories.")
@@ -262,7 +266,7 @@ class Decay(Struct, frozen=True, kw_only=True):
 class Monitor(Struct, frozen=True, kw_only=True):
     """One question that is asked of every window: exactly one source."""
 
-    rules: ClassVar[tuple[Rule, ...]] = (cel.ONE_KIND,)
+    rules: ClassVar[tuple[Rule, ...]] = (cel.ONE_KIND, cel.ROLLBACK_RESTS_ON_OUTCOMES)
 
     name: Annotated[
         str, doc("Name for people, metrics and triggers.", min_length=1, max_length=63, rules=(cel.MONITOR_NAME,))
@@ -283,7 +287,9 @@ class Monitor(Struct, frozen=True, kw_only=True):
         Action,
         doc(
             "Alert: condition, event and metrics. Review: ReviewRequired becomes true as well, and stays so until the "
-            "annotation viridian.dev/reviewed names the time in its message, or another version serves."
+            "annotation viridian.dev/reviewed names the time in its message, or another version serves. Rollback: the "
+            "traffic goes back to the fallback as well; for monitors that rest on outcomes. PauseAutomation: triggers "
+            "of RetrainPolicies start no runs until the monitor is quiet."
         ),
     ] = Action.ALERT
 

@@ -78,6 +78,7 @@ REVIEWED = "Reviewed"  # a person has looked into what had fired: the annotation
 
 # ---- Reasons for which a revision is rejected ----
 METRIC_BREACH = "MetricBreach"
+WORSE_THAN_PROMISED = "WorseThanPromised"  # a monitor with action Rollback has fired, on known outcomes
 PROGRESS_DEADLINE_EXCEEDED = "ProgressDeadlineExceeded"
 REJECTED_BY_PERSON = "RejectedByPerson"
 BLIND_TOO_LONG = "BlindTooLong"
@@ -130,6 +131,7 @@ COOLDOWN = "Cooldown"  # a run has ended too short a time ago for another one
 ROLLOUT_ACTIVE = "RolloutActive"  # a challenger is on trial: what monitors find of the champion waits for its end
 MONITOR_NOT_FOUND = "MonitorNotFound"  # a trigger names a monitor that the ModelDeployment does not have
 RECENT_RUN = "RecentRun"  # a schedule leaves a time out, since a run has made a candidate shortly before
+MONITOR_FIRED = "MonitorFired"  # a monitor with action PauseAutomation has fired, and is not quiet yet
 MISSED = "Missed"  # it was too late to start a run when one could have started
 INVALID_SCHEDULE = "InvalidSchedule"  # a trigger names no times; the others go on
 DATA_QUALITY_FAILED = "DataQualityFailed"  # a stage found the data not good enough

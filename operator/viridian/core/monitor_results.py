@@ -6,6 +6,7 @@ old: while no window can be judged, nothing is recorded.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -57,6 +58,15 @@ class MonitorResults:
                 yield FiredMonitor(monitor.name, monitor, monitor.firing.windows, last)
             else:
                 yield FiredMonitor(monitor.name, monitor, 1, self.end)
+
+
+def parse_annotation(annotation: str) -> Mapping[str, Any] | None:
+    """What an annotation on a record remembers; None for nothing, or nothing that makes sense."""
+    try:
+        found: Any = json.loads(annotation)
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, Mapping) else None
 
 
 def parse_results(recorded: Mapping[str, Any] | None) -> MonitorResults | None:

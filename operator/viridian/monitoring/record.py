@@ -11,17 +11,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from viridian.api.names import MONITORING_ANNOTATION, MONITORING_MANAGER
+from viridian.core.monitor_results import parse_annotation
 from viridian.core.plan import Annotate, Event
 from viridian.monitoring.input import MonitoringInput
-
-
-def parse(annotation: str) -> Mapping[str, Any] | None:
-    """What an annotation remembers; None for nothing, or nothing that makes sense."""
-    try:
-        found: Any = json.loads(annotation)
-    except (ValueError, RecursionError):
-        return None
-    return found if isinstance(found, Mapping) else None
 
 
 def remembered(inputs: MonitoringInput) -> Mapping[str, Any] | None:
@@ -29,7 +21,7 @@ def remembered(inputs: MonitoringInput) -> Mapping[str, Any] | None:
     champion = inputs.champion
     if champion is None or inputs.spec is None or inputs.spec.monitoring is None:
         return None
-    found = parse(champion.annotation) if champion.record else inputs.status.get("monitoring")
+    found = parse_annotation(champion.annotation) if champion.record else inputs.status.get("monitoring")
     return found if isinstance(found, Mapping) and found.get("revision") == champion.revision else None
 
 

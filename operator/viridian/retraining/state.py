@@ -106,7 +106,15 @@ def _read_bounds(
     quality = data_quality(finished, data_shown(spec))
     spending = read_spending(spec.budget, runs, now)
     breaker = read_breaker(spec, facts.generation, finished)
-    given = HoldInput(spec=spec, finished=finished, quality=quality, spending=spending, breaker=breaker, now=now)
+    given = HoldInput(
+        spec=spec,
+        finished=finished,
+        quality=quality,
+        spending=spending,
+        breaker=breaker,
+        deployment=facts.deployment,
+        now=now,
+    )
     return _Bounds(quality=quality, spending=spending, breaker=breaker, holds=read_holds(given))
 
 

@@ -187,6 +187,45 @@ def test_windows_are_counted_while_a_trigger_of_a_policy_names_the_monitor(stage
     assert rows == [[1, 0], [2, 0], [3, 0], [0, 0], [1, 0]]
 
 
+OUTCOMES = {
+    "window": "10m",
+    "season": "10m",
+    "monitors": [
+        {
+            "name": "accuracy",
+            "performance": {"metric": "accuracy", "min": 0.85, "minLabels": 100, "consecutive": 1},
+            "action": "Rollback",
+        },
+        {"name": "likely", "estimatedPerformance": {"metric": "accuracy", "min": 0.1, "consecutive": 1}},
+    ],
+}
+
+
+@pytest.mark.parametrize("action", ["Rollback", "Review"])
+def test_a_version_that_was_promoted_on_a_proxy_goes_back_or_is_reviewed_once_labels_disagree(
+    stage: Stage, action: str
+) -> None:
+    """R126: outcomes come 20 minutes late. Until then estimates are all there is, and they are fine."""
+    monitors = [{**OUTCOMES["monitors"][0], "action": action}, OUTCOMES["monitors"][1]]  # type: ignore[dict-item]
+    stage.serve(monitoring={**OUTCOMES, "monitors": monitors}, feedback={"labelMaturity": "20m"})
+    version = stage.world.registry.add_version("churn", tags={"viridian.digest": stage.digest})
+    stage.point(version)
+    assert stage.world.run(600, until=lambda: stage.serves(version))
+    stage.live(labels=1000, accuracy=0.7)
+    stage.pass_window()
+    assert stage.serves(version)
+    assert stage.verdict("Decay")[0] != "True", "no label is mature yet"
+    if action == "Rollback":
+        assert stage.world.run(3600, until=lambda: stage.serves("1"))
+        rollback = stage.status["lastRollback"]
+        assert (rollback["reason"], rollback["from"]) == ("WorseThanPromised", stage.revision(version))
+        stage.world.run(2 * LENGTH)
+        assert stage.serves("1"), "it stays back although the alias still names the other version"
+    else:
+        assert stage.world.run(3600, until=lambda: stage.verdict("ReviewRequired")[0] == "True")
+        assert stage.serves(version)
+
+
 def test_an_operator_that_begins_anew_writes_nothing_either(stage: Stage) -> None:
     stage.serve()
     stage.live(shift=0.6)

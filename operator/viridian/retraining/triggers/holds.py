@@ -12,11 +12,13 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from viridian.api import reasons
+from viridian.api.monitoring import Action
 from viridian.api.retrainpolicy import RetrainPolicySpec
 from viridian.core.times import format_time, length
 from viridian.retraining.budget import Spending
 from viridian.retraining.circuit_breaker import Breaker
 from viridian.retraining.data_quality import DataQuality
+from viridian.retraining.input import Deployment
 from viridian.retraining.runs import Run
 from viridian.retraining.triggers.blackouts import newest_windows
 
@@ -83,6 +85,8 @@ class HoldInput:
     quality: DataQuality
     spending: Spending
     breaker: Breaker
+    # The ModelDeployment, whose monitors may pause automation.
+    deployment: Deployment | None
     now: datetime
 
 
@@ -125,6 +129,20 @@ def has_an_open_breaker(given: HoldInput) -> Iterator[Pause]:
         yield Pause(reasons.CIRCUIT_OPEN, given.breaker.message)
 
 
+def has_a_monitor_that_pauses(given: HoldInput) -> Iterator[Pause]:
+    """The last word of the monitors stands while none of them can be evaluated."""
+    deployment = given.deployment
+    monitoring = deployment.spec.monitoring if deployment is not None and deployment.spec is not None else None
+    results = deployment.champion_results if deployment is not None else None
+    if monitoring is None or results is None:
+        return
+    pausing = {monitor.name for monitor in monitoring.monitors if monitor.action is Action.PAUSE_AUTOMATION}
+    for fired in results.fired():
+        if fired.name in pausing:
+            which = f"monitor {fired.name} of ModelDeployment {given.spec.model_deployment}"
+            yield Pause(reasons.MONITOR_FIRED, f"{which} has fired, until it is quiet: {fired.status.message}")
+
+
 def has_used_up_its_budget(given: HoldInput) -> Iterator[Pause]:
     for exhausted in given.spending.exhausted:
         if exhausted.until > given.now:
@@ -143,6 +161,7 @@ PAUSES: Final[tuple[Callable[[HoldInput], Iterator[Pause]], ...]] = (
     is_suspended,
     has_bad_data,
     has_an_open_breaker,
+    has_a_monitor_that_pauses,
     has_used_up_its_budget,
     is_in_a_blackout,
 )

@@ -1,0 +1,62 @@
+"""A monitor with action PauseAutomation holds all triggers back until it is quiet; a person may start a run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.unit.retraining.world import World, policy
+from viridian.retraining.runs import read_runs
+
+DRIFTED = {"name": "drifted", "monitors": {"names": ["inputs"]}}
+HOURLY = {"name": "hourly", "schedule": {"cron": "30 * * * *"}}
+
+
+def begin(*triggers: dict[str, Any]) -> World:
+    world = World(policy=policy(*triggers))
+    world.watch({"name": "inputs"}, {"name": "gaps", "action": "PauseAutomation"}).settle()
+    return world.at("2026-11-20T14:01:00Z")
+
+
+def reasons_of(world: World) -> list[list[str]]:
+    return [list(run.reasons) for run in reversed(read_runs(world.observe().facts))]
+
+
+def test_automation_is_paused_and_says_by_which_monitor() -> None:
+    world = begin(HOURLY).fire("gaps")
+    world.settle()
+    assert world.condition("Paused") == ("True", "MonitorFired")
+    assert "monitor gaps of ModelDeployment churn has fired, until it is quiet: gaps has moved" in world.message(
+        "Paused"
+    )
+    world.at("2026-11-20T14:30:00Z").settle()
+    assert world.made == []
+    world.ask_by_hand("now").settle()
+    assert len(world.made) == 1
+
+
+def test_it_resumes_by_itself_and_what_drift_found_meanwhile_is_exactly_one_run() -> None:
+    """Bad data makes monitors fire as well. What they found waits, and comes back once, however long the pause was."""
+    world = begin(DRIFTED).fire("gaps", "inputs")
+    world.settle()
+    for hour in ("15", "16", "17"):
+        world.at(f"2026-11-20T{hour}:01:00Z").fire("gaps", "inputs", windows=int(hour) - 13).settle()
+    assert world.made == []
+    world.at("2026-11-20T18:01:00Z").fire().settle()
+    assert world.condition("Paused") == ("False", "NotPaused")
+    assert reasons_of(world) == [["monitors:drifted:2026-11-20T14:00:00Z"]]
+    world.train(auc=0.9).settle()
+    for _ in range(3):
+        world.later(hours=2).fire().settle()
+    assert len(world.made) == 1
+
+
+def test_a_monitor_that_only_alerts_pauses_nothing() -> None:
+    world = begin(HOURLY).fire("inputs")
+    world.settle()
+    assert world.condition("Paused") == ("False", "NotPaused")
+
+
+def test_what_was_found_of_another_revision_pauses_nothing() -> None:
+    world = begin(HOURLY).fire("gaps", revision="r0")
+    world.settle()
+    assert world.condition("Paused") == ("False", "NotPaused")
