@@ -64,7 +64,9 @@ def judged(
 
 def world(of: ModelDeploymentSpec | None = None, **more: Any) -> Any:
     """Version 2 serves since an hour ago, version 1 is warm; what the monitors found is on the record of version 2."""
-    found = {key: more.pop(key) for key in ("verdict", "seconds_ago", "of_revision", "name") if key in more}
+    found: dict[str, Any] = {
+        key: more.pop(key) for key in ("verdict", "seconds_ago", "of_revision", "name") if key in more
+    }
     if "of_revision" in found:
         found["of"] = found.pop("of_revision")
     one, two = more.pop("known", TWO_KNOWN)
