@@ -231,6 +231,15 @@ TIME_ZONE: Final = Rule(
     rule="self.matches('^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*$')",
     message="write a name of the IANA time zone database, such as UTC or Europe/Paris, not an offset",
 )
+STORAGE_SIZE: Final = Rule(
+    rule="self.matches('^[0-9]{1,12}([.][0-9]{1,3})?(Ki|Mi|Gi|Ti|M|G|T)$') && !self.matches('^[0.]*[A-Za-z]*$')",
+    message="write a size above 0 with its unit, such as 20Gi",
+)
+QUEUE: Final = Rule(
+    rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",
+    message="write the name of a LocalQueue of Kueue in this namespace, such as ml-batch: lower-case letters, digits "
+    "and '-'",
+)
 STAGE_HAS_WORK: Final = Rule(
     rule="has(self.template)",
     message="a stage needs something to run: template: {spec: {containers: [{name: train, image: "

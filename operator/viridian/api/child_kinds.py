@@ -96,6 +96,11 @@ CHILD_KINDS: Final = (
         merge_keys=_OF_PODS,
         whole_fields=_SELECTS,
     ),
+    ChildKind(
+        ApiResource("v1", "PersistentVolumeClaim", "persistentvolumeclaims"),
+        {RETRAIN_POLICY: None},
+        verbs=(*_WATCHED, "create", "patch"),
+    ),
     ChildKind(ApiResource("v1", "Pod", "pods"), {MODEL_DEPLOYMENT: None, RETRAIN_POLICY: None}, verbs=_WATCHED),
 )
 

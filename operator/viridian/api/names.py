@@ -18,6 +18,8 @@ REVISION_LABEL = f"{GROUP}/revision"
 RETRAIN_POLICY_LABEL = f"{GROUP}/retrain-policy"
 RUN_LABEL = f"{GROUP}/run"
 STAGE_LABEL = f"{GROUP}/stage"
+SPOT_LABEL = f"{GROUP}/spot"  # on the object of a stage that runs on spot nodes where there are any
+QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
 MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
 MANAGED_BY = "viridian"
 
@@ -119,6 +121,11 @@ def run_record(policy: str, run: str) -> str:
 def schedules_record(policy: str, uid: str) -> str:
     """Name of the ControllerRevision that records since when each schedule of this very policy holds."""
     return f"{policy}-schedules-{short_hash(uid)}"
+
+
+def run_claim(policy: str, run: str) -> str:
+    """Name of the PersistentVolumeClaim of a run."""
+    return f"{policy}-{run}-files"
 
 
 def stage_job(policy: str, run: str, stage: str) -> str:

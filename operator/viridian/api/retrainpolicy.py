@@ -12,6 +12,7 @@ from viridian.api.cel_data_checks import NAMED_DATA
 from viridian.api.gate_spec import Gate
 from viridian.api.names import MAX_MODEL_DEPLOYMENT_NAME
 from viridian.api.run_stages import Data, Stages
+from viridian.api.run_storage import Storage
 from viridian.api.schema import Rule, Struct, doc, named
 from viridian.api.triggers import Trigger
 from viridian.api.workflow import AFTER_NEEDS_WORKFLOW, Workflow
@@ -56,6 +57,7 @@ class RetrainPolicySpec(Struct, frozen=True, kw_only=True):
     ] = ()
     data: Annotated[Data, doc("The data to train on.")] | None = None
     stages: Annotated[Stages, doc("What a run does.")]
+    storage: Annotated[Storage, doc("A volume for each run. Left out: runs ask for none.")] | None = None
     gate: Annotated[Gate, doc("What a candidate must show.")] = msgspec.field(default_factory=Gate)
     budget: Annotated[Budget, doc("Bounds on what retraining may cost.")] = msgspec.field(default_factory=Budget)
     circuit_breaker: Annotated[CircuitBreaker, doc("Stops triggers when candidates are rejected in a row.")] | None = (

@@ -42,9 +42,35 @@ class Stage(Struct, frozen=True, kw_only=True):
     ) = None
     timeout: Annotated[str, duration("How long the stage may take in all.", at_least="10s")] = "6h"
     backoff_limit: Annotated[int, doc("Retries after an error; eviction and node loss do not count.", ge=0, le=20)] = 2
+    spot: Annotated[
+        bool, doc("Run on spot nodes where there are any: cheaper, and evicted at times. Keep checkpoints.")
+    ] = False
+    queue: (
+        Annotated[
+            str,
+            doc(
+                "LocalQueue of Kueue: the Job is made suspended and begins when it is admitted.",
+                max_length=63,
+                rules=(cel.QUEUE,),
+            ),
+        ]
+        | None
+    ) = None
 
 
-class DataValidation(Stage, frozen=True, kw_only=True):
+class PreparingStage(Stage, frozen=True, kw_only=True):
+    """A stage before training. Where nothing has changed that it works on, its earlier result counts."""
+
+    cache: Annotated[
+        bool,
+        doc(
+            "Do not run the stage where its template, data.revision and the stages before it are those of a run in "
+            "which it ended well. Without data.revision it always runs."
+        ),
+    ] = True
+
+
+class DataValidation(PreparingStage, frozen=True, kw_only=True):
     """Looks at the data before anything else does: by built-in checks, by a container, or by checks in its image."""
 
     rules: ClassVar[tuple[Rule, ...]] = (cel_data_checks.CHECKS_OR_TEMPLATE,)
@@ -65,7 +91,7 @@ class Stages(Struct, frozen=True, kw_only=True):
     data_validation: (
         Annotated[DataValidation, doc("Looks at the data: exit code 64 stops the run before it costs more.")] | None
     ) = None
-    features: Annotated[Stage, doc("Makes features of the data.")] | None = None
+    features: Annotated[PreparingStage, doc("Makes features of the data.")] | None = None
     training: Annotated[Stage, doc("Trains a candidate and logs it to the MLflow run it is given.")]
     evaluation: (
         Annotated[Stage, doc("Measures candidate and champion: what it reports joins what training reported.")] | None

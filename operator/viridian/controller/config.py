@@ -27,11 +27,13 @@ from viridian.controller.flag_values import (
     peers,
     secret_or_none,
     selector,
+    spot_node,
     switch,
 )
 from viridian.core.model_owners import OwnerRule
 from viridian.core.selectors import EVERYTHING, Selector
 from viridian.core.templates import NO_LIMITS, TemplateRules, Templates
+from viridian.retraining.stages.spot import SPOT_NODES
 
 PREFIX = "VIRIDIAN_"
 ORDERS_SECRET = "viridian-orders"  # noqa: S105 - a name
@@ -62,6 +64,8 @@ class OperatorConfig:
     server_image: str
     trainer_image: str
     """The image in which built-in stages run."""
+    spot_nodes: tuple[str, ...] = SPOT_NODES
+    """Labels of spot nodes, which are taints of theirs as well, as `key=value`."""
     image_pull_secrets: tuple[str, ...] = ()
     """Names of the Secrets with which pods of models and Jobs pull their images."""
     mlflow_uri: str | None = None
@@ -109,6 +113,7 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> OperatorC
     for name, (variable, read) in _SEVERAL.items():
         given = parsed[name] or _listed(parser, environment.get(variable, ""), variable, read)
         parsed[name] = tuple(dict.fromkeys(given))
+    parsed["spot_nodes"] = parsed["spot_nodes"] or SPOT_NODES
     credentials = parsed["mlflow_credentials"]
     if len(dict(credentials)) < len(credentials):
         parser.error("--mlflow-credentials: one namespace has two folders")
@@ -124,6 +129,7 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> OperatorC
 _SEVERAL: Final[Mapping[str, tuple[str, Callable[[str], Any]]]] = {
     "namespaces": ("VIRIDIAN_NAMESPACE", str),
     "image_pull_secrets": ("VIRIDIAN_IMAGE_PULL_SECRET", str),
+    "spot_nodes": ("VIRIDIAN_SPOT_NODES", spot_node),
     "stage_images": ("VIRIDIAN_STAGE_IMAGE", str),
     "mlflow_credentials": ("VIRIDIAN_MLFLOW_CREDENTIALS", namespaced),
     "signature_keys": ("VIRIDIAN_SIGNATURE_KEYS", namespaced),
@@ -199,6 +205,14 @@ def _serving(group: _Group) -> None:
         default=f"viridian/trainer:{__version__}",
         metavar="IMAGE",
         dest="trainer_image",
+    )
+    group.repeated(
+        "--spot-nodes",
+        "KEY=VALUE: label of spot nodes, and their taint, for stages with spot: true; may be given several times. "
+        "Without it, the labels of GKE, AKS, EKS and Karpenter [VIRIDIAN_SPOT_NODES]",
+        metavar="KEY=VALUE",
+        dest="spot_nodes",
+        type=spot_node,
     )
     group.repeated(
         "--image-pull-secret",

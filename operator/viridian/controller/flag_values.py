@@ -20,6 +20,7 @@ from viridian.core.model_owners import OwnerRule
 
 Value = TypeVar("Value")
 _NAME = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
+_LABEL = re.compile(r"([a-z0-9.-]{1,253}/)?[A-Za-z0-9][A-Za-z0-9._-]{0,62}=[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _SECRET = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?/[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
 
 
@@ -48,6 +49,13 @@ def secret_or_none(text: str) -> str | None:
         return None
     if not _SECRET.fullmatch(text):
         raise argparse.ArgumentTypeError(f"{text!r} must be NAMESPACE/NAME, or the word none")
+    return text
+
+
+def spot_node(text: str) -> str:
+    """A label of spot nodes, as `karpenter.sh/capacity-type=spot`."""
+    if not _LABEL.fullmatch(text):
+        raise argparse.ArgumentTypeError(f"{text!r} must be a label of nodes, such as karpenter.sh/capacity-type=spot")
     return text
 
 

@@ -107,6 +107,7 @@ async def _work(
             OperatorSettings(
                 server_image=config.server_image,
                 trainer_image=config.trainer_image,
+                spot_nodes=config.spot_nodes,
                 image_pull_secrets=config.image_pull_secrets,
                 mlflow_uri=config.mlflow_uri,
                 registry_models=config.registry_models,

@@ -34,6 +34,7 @@ from viridian.retraining.input import (
 )
 from viridian.retraining.interpret import RetrainingInput, interpret, with_obstacles
 from viridian.retraining.mlflow_runs import OPEN
+from viridian.retraining.records import has_volumes
 from viridian.retraining.runs import OpenStage, open_stages
 from viridian.retraining.stages.stage_table import STAGE_KINDS
 from viridian.retraining.stages.state import StageState
@@ -59,6 +60,7 @@ class RetrainPolicies:
             self._objects(key, labels),
             self.cluster.list("apps/v1", "ControllerRevision", key.namespace, labels),
         )
+        claims = await self._claims(key, labels) if has_volumes(records) else ()
         stages = open_stages(manifest, records)
         there = {found["metadata"]["name"]: found for found in objects}
         last_seen = self.last_seen.objects(key, [stage.object_name for stage in stages])
@@ -78,12 +80,14 @@ class RetrainPolicies:
                 mlflow_uri=self.settings.mlflow_uri,
                 collector=self.feedback is not None,
                 trainer_image=self.settings.trainer_image,
+                spot_nodes=self.settings.spot_nodes,
                 image_pull_secrets=self.settings.image_pull_secrets,
                 templates=self.settings.templates,
                 registry_models=self.settings.registry_models,
             ),
             records=records,
             deleted=deleted,
+            claims=claims,
         )
         given = interpret(facts, now)
         return Observed(replace(given, registry=await self._registry_result(key, given.query)), now)
@@ -112,6 +116,10 @@ class RetrainPolicies:
         kinds = STAGE_KINDS.values()
         lists = (self.cluster.list(kind.api_version, kind.kind, key.namespace, labels) for kind in kinds)
         return [found for listed in await asyncio.gather(*lists) for found in listed]
+
+    async def _claims(self, key: Key, labels: Mapping[str, str]) -> Sequence[Object]:
+        """The volumes of runs."""
+        return await self.cluster.list("v1", "PersistentVolumeClaim", key.namespace, labels)
 
     async def _states(
         self, key: Key, stages: Sequence[OpenStage], objects: Mapping[str, Object]

@@ -14,7 +14,7 @@ from viridian.core.plan import Manifest
 from viridian.retraining.checks import followed_model
 from viridian.retraining.queries import experiment_of
 from viridian.retraining.records import NO_DATA, RunOrigin
-from viridian.retraining.stages.pod_template import OUT_DIR
+from viridian.retraining.stages.run_volumes import OUT_DIR
 from viridian.retraining.state import RetrainingState
 
 CHAMPION_VARIABLE: Final = "VIRIDIAN_CHAMPION_URI"

@@ -4,6 +4,7 @@ A pass reads in this order; each step is a plain function of what was read befor
 
 1. the RetrainPolicy; the ModelDeployment that it names (`named_deployment`), or None; with the label
    `viridian.dev/retrain-policy=<name>`, all ControllerRevisions and all objects of the kinds that do work of stages;
+   where `records.has_volumes(records)`, all PersistentVolumeClaims with that label as well;
 2. for each stage that `runs.open_stages(policy, records)` gives, the Pods whose label `kind.pod_label` names its
    object, and what was seen of the object and of pods that have been deleted since: `kind.state(object, pods)`;
 3. `facts_of(...)` makes the facts of the cluster out of that;
@@ -69,6 +70,8 @@ class TrainingSettings:
     registry_models: tuple[OwnerRule, ...] = ()
     # The image in which built-in stages run.
     trainer_image: str = ""
+    # Labels of spot nodes.
+    spot_nodes: tuple[str, ...] = ()
     # Names of the Secrets with which the images of stages are pulled.
     image_pull_secrets: tuple[str, ...] = ()
     # What pod templates may say.
@@ -95,6 +98,8 @@ class PolicyFacts:
     # All objects of stages and ControllerRevisions with the policy's label; whose they are is judged later.
     objects: tuple[Object, ...] = ()
     records: tuple[Object, ...] = ()
+    # The PersistentVolumeClaims of runs.
+    claims: tuple[Object, ...] = ()
     # What the object of a stage and its pods show, by the object's name.
     stages: Mapping[str, StageState] = field(default_factory=dict)
     # Objects of stages that this process has seen being deleted, as they were then, by name.
@@ -179,6 +184,7 @@ def facts_of(
     *,
     records: Sequence[Object] = (),
     deleted: Mapping[str, Object] | None = None,
+    claims: Sequence[Object] = (),
 ) -> PolicyFacts:
     """The facts from the objects as the API server gave them."""
     known = None if deployment is None else _deployment(deployment)
@@ -201,6 +207,7 @@ def facts_of(
         records=tuple(records),
         stages=dict(stages),
         deleted=dict(deleted or {}),
+        claims=tuple(claims),
         managed_fields=entries(policy, "metadata", "managedFields"),
         settings=settings,
     )

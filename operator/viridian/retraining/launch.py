@@ -6,7 +6,7 @@ import json
 from dataclasses import replace
 
 from viridian.api.feedback import FrozenRows
-from viridian.api.names import RETRAIN_POLICY, RUN_LABEL, STAGE_LABEL, TRIGGER_ANNOTATION
+from viridian.api.names import RETRAIN_POLICY, RUN_LABEL, SPOT_LABEL, STAGE_LABEL, TRIGGER_ANNOTATION
 from viridian.api.run_stages import Stage
 from viridian.api.stage import StageName
 from viridian.core.lookup import entries, text
@@ -14,6 +14,7 @@ from viridian.core.ownership import owned_metadata
 from viridian.core.plan import Manifest
 from viridian.retraining.environment import environment
 from viridian.retraining.records import RunOrigin, data_shown, dump_origin, labels
+from viridian.retraining.run_claim import handed_over, volumes_of
 from viridian.retraining.runs import Run
 from viridian.retraining.stages.built_in import template_of
 from viridian.retraining.stages.pod_template import PodNeeds
@@ -33,6 +34,7 @@ def origin_now(state: RetrainingState, causes: tuple[Cause, ...]) -> RunOrigin:
         data=data_shown(state.spec),
         image=text(containers[0], "image") if containers else "",
         stages=planned_stages(state.spec),
+        storage=state.spec.storage,
         generation=state.facts.generation,
     )
 
@@ -48,7 +50,11 @@ def origin_at_launch(state: RetrainingState, run: Run, mlflow_run: str) -> RunOr
     causes = tuple(dict.fromkeys([*run.origin.causes, *state.pending]))
     recorded = run.record.origin
     return replace(
-        origin_now(state, causes), mlflow_run=mlflow_run, stages=recorded.stages, generation=recorded.generation
+        origin_now(state, causes),
+        mlflow_run=mlflow_run,
+        stages=recorded.stages,
+        storage=recorded.storage,
+        generation=recorded.generation,
     )
 
 
@@ -60,13 +66,16 @@ def stage_object(state: RetrainingState, run: Run, spec: Stage, origin: RunOrigi
     """The whole intent of the object that does the work of the stage that the run is in. It is applied once."""
     facts, stage = state.facts, run.stage
     own = labels(facts.name, **{RUN_LABEL: run.id, STAGE_LABEL: stage.name})
-    metadata = owned_metadata(facts, RETRAIN_POLICY, stage.object_name, own)
+    spot = {SPOT_LABEL: "true"} if spec.spot else {}
+    metadata = owned_metadata(facts, RETRAIN_POLICY, stage.object_name, {**own, **spot})
     metadata["annotations"] = {TRIGGER_ANNOTATION: json.dumps(dump_origin(origin), ensure_ascii=False)}
     needs = PodNeeds(
         labels=own,
-        variables=environment(state, run.id, stage.name, origin, rows),
+        variables=(*environment(state, run.id, stage.name, origin, rows), *handed_over(run)),
         pull_secrets=facts.settings.image_pull_secrets,
         reads_collector=rows is not None,
+        volumes=volumes_of(state, run),
+        spot_nodes=facts.settings.spot_nodes if spec.spot else (),
     )
     template = template_of(stage.name, spec, facts.settings.trainer_image)
     work = StageWork(name=stage.name, stage=spec, template=template, metadata=metadata, pod=needs)

@@ -6,12 +6,13 @@ from datetime import datetime, timedelta
 
 import msgspec
 
+from viridian.api.names import SPOT_LABEL
 from viridian.api.registry import TrainingRun
 from viridian.api.stage import StageName
-from viridian.core.lookup import text
+from viridian.core.lookup import labels_of, text
 from viridian.core.times import format_time, parse_time
 from viridian.retraining.mlflow_runs import is_untouched
-from viridian.retraining.records import StageNote, origin_of
+from viridian.retraining.records import RunOrigin, StageNote, origin_of
 from viridian.retraining.runs import Run, RunStage
 from viridian.retraining.stages.state import SIDECAR_GRACE, StageOutcome, StageResult
 
@@ -31,8 +32,10 @@ def to_note(run: Run, now: datetime) -> StageNote:
 
 def _with_costs(stage: RunStage, result: StageResult | None) -> StageResult | None:
     """The result with what the stage took, as far as its pods are there to show it."""
-    taken = stage.state.cpu_seconds
-    return result if result is None or not taken else msgspec.structs.replace(result, cpu_seconds=round(taken, 3))
+    taken, spot = stage.state.cpu_seconds, SPOT_LABEL in labels_of(stage.found or stage.deleted or {})
+    if result is None or not taken:
+        return result
+    return msgspec.structs.replace(result, cpu_seconds=round(taken, 3), spot=spot)
 
 
 def _result_of_deleted(stage: RunStage, now: datetime) -> StageResult | None:
@@ -61,10 +64,16 @@ def _what_it_was_given(run: Run, stage: RunStage) -> StageNote:
     )
     if stage.note.seen or origin is None:
         return seen
+    return given(run, seen, origin)
+
+
+def given(run: Run, note: StageNote, origin: RunOrigin) -> StageNote:
+    """The note with what differs from the record of what the stage works on."""
     recorded = run.record.origin
     return msgspec.structs.replace(
-        seen,
+        note,
         mlflow_run=origin.mlflow_run,
+        inputs=origin.inputs,
         joined=tuple(cause.recorded() for cause in origin.causes if cause not in recorded.causes),
         champion=origin.champion if origin.champion != recorded.champion else None,
         data=origin.data if origin.data != recorded.data else None,

@@ -29,6 +29,7 @@ from viridian.api.names import (
 from viridian.api.retrainpolicy import RetrainPolicySpec
 from viridian.api.retrainpolicy_status import FinishedRun
 from viridian.api.run_stages import Data
+from viridian.api.run_storage import Storage
 from viridian.core.kube import managed_labels
 from viridian.core.lookup import Object, annotations_of, dig, entries, labels_of, mapping, text
 from viridian.core.ownership import Belongs, Owner, belongs, owned_metadata
@@ -57,6 +58,10 @@ class RunOrigin:
     mlflow_run: str = ""
     # Name and kind of its stages, in their order.
     stages: Mapping[str, str] = field(default_factory=lambda: DEFAULT_STAGES)
+    # The volume of the run; None where it has none.
+    storage: Storage | None = None
+    # What the stage works on, as one hash; empty where that cannot be known.
+    inputs: str = ""
     # Generation of the policy's spec when it was made; 0 in records of older releases.
     generation: int = 0
 
@@ -69,6 +74,10 @@ class StageNote(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_
     began: str = ""
     """When that object was made."""
     mlflow_run: str = ""
+    inputs: str = ""
+    """What it works on, as one hash; empty where that cannot be known."""
+    cached: str = ""
+    """The earlier run whose result counts for this stage, which therefore did not run."""
     joined: tuple[dict[str, Any], ...] = ()
     """Causes that came between the record and the object, and are answered by it too."""
     champion: str | None = None
@@ -130,6 +139,8 @@ def dump_origin(origin: RunOrigin) -> dict[str, Any]:
         "image": origin.image,
         "stages": [{"name": name, "kind": kind} for name, kind in origin.stages.items()],
         **({"mlflowRun": origin.mlflow_run} if origin.mlflow_run else {}),
+        **({"storage": msgspec.to_builtins(origin.storage)} if origin.storage else {}),
+        **({"inputs": origin.inputs} if origin.inputs else {}),
         **({"generation": origin.generation} if origin.generation else {}),
     }
 
@@ -144,7 +155,21 @@ def parse_origin(document: Any) -> RunOrigin:
         mlflow_run=text(document, "mlflowRun"),
         stages=_parse_stages(document),
         generation=_whole_number(document, "generation"),
+        storage=_parse_storage(mapping(document, "storage")),
+        inputs=text(document, "inputs"),
     )
+
+
+def _parse_storage(document: Object) -> Storage | None:
+    try:
+        return msgspec.convert(document, Storage) if document else None
+    except msgspec.ValidationError:
+        return None
+
+
+def has_volumes(records: Sequence[Object]) -> bool:
+    """Whether any of these runs has a volume."""
+    return any(mapping(record, "data", "storage") for record in records)
 
 
 def _whole_number(document: Any, key: str) -> int:

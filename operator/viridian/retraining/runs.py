@@ -146,6 +146,14 @@ class Run:
         """What they took of that on spot nodes."""
         return sum(stage.result.cpu_seconds for stage in self.stages if stage.result and stage.result.spot)
 
+    def worked_in(self, stage: RunStage) -> str:
+        """Id of the run in which the stage did its work: an earlier one, where its result of then counts."""
+        return stage.note.cached or self.id
+
+    def before(self, stage: RunStage) -> tuple[RunStage, ...]:
+        """The stages before that one."""
+        return self.stages[: self.stages.index(stage)]
+
     def notes_with(self, note: StageNote) -> Mapping[str, StageNote]:
         """All notes of its stages, with this one for the stage that it is in."""
         return {**self.record.notes, self.stage.name: note}

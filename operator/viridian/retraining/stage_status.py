@@ -14,7 +14,7 @@ from viridian.retraining.stages.stage_table import STAGE_NAMES, planned_stages
 from viridian.retraining.stages.state import StageOutcome, StageResult
 from viridian.retraining.state import RetrainingState
 
-SKIPPED, PENDING, RUNNING = "Skipped", "Pending", "Running"
+SKIPPED, PENDING, RUNNING, CACHED = "Skipped", "Pending", "Running", "Cached"
 MAX_LOG: Final = 700
 """Characters of the end of a log that a message shows."""
 
@@ -42,16 +42,24 @@ def _status(run: Run, name: str) -> StageStatus:
         started_at=began or None,
         finished_at=(result.at or None) if result is not None else None,
         job=stage.object_name if stage.note.seen or stage.found is not None else None,
-        message=stage.note.waiting if result is None else _ending(result),
+        message=_message(stage),
     )
 
 
 def _state(run: Run, stage: RunStage) -> str:
+    if stage.note.cached:
+        return CACHED
     if stage.result is not None:
         return str(stage.result.outcome)
     if stage.note.seen or stage.found is not None:
         return RUNNING
     return PENDING if run.finished is None else SKIPPED
+
+
+def _message(stage: RunStage) -> str:
+    if stage.note.cached:
+        return f"nothing that it works on has changed since run {stage.note.cached}"
+    return stage.note.waiting if stage.result is None else _ending(stage.result)
 
 
 def _ending(result: StageResult) -> str:

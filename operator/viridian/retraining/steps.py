@@ -7,16 +7,18 @@ on the record; what it made is registered, judged, handed over, and the outcome 
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-import msgspec
+from msgspec.structs import replace
 
 from viridian.api import reasons
 from viridian.api.registry import TAG_POLICY, TAG_REASONS
 from viridian.api.retrainpolicy_status import ActiveRun
+from viridian.api.run_stages import Stage
 from viridian.api.stage import StageName
 from viridian.core.intent import with_intent_hash
 from viridian.core.plan import Action, Annotate, Apply, CreateRun, Delete, Event, EventType
@@ -26,10 +28,12 @@ from viridian.retraining.checks import Problem
 from viridian.retraining.input import RegistryResult
 from viridian.retraining.launch import origin_at_launch, origin_now, stage_object
 from viridian.retraining.mlflow_runs import OPEN, result_from_mlflow
-from viridian.retraining.progress import leaves_no_trace, may_launch, to_note
+from viridian.retraining.progress import given, leaves_no_trace, may_launch, to_note
 from viridian.retraining.queries import experiment_of
 from viridian.retraining.records import RunOrigin, StageNote, dump_notes, record
+from viridian.retraining.run_claim import claims_to_make, is_refused
 from viridian.retraining.runs import Run
+from viridian.retraining.stage_cache import earlier_result, inputs_of
 from viridian.retraining.stages.stage_table import planned_stages, stages_of
 from viridian.retraining.stages.state import StageOutcome, StageResult
 from viridian.retraining.state import RetrainingState, with_outcome
@@ -166,20 +170,52 @@ def create_its_mlflow_run(turn: Turn) -> RunStep | None:
     return RunStep(actions=(create,), active=shown(run), again=True, summary=f"run {run.id} begins")
 
 
-def launch_its_stage(turn: Turn) -> RunStep | None:
+def take_an_earlier_result(turn: Turn) -> RunStep | None:
+    state, run, launch = turn.state, turn.run, _launch(turn)
+    found = earlier_result(state, run, launch.spec, launch.origin.inputs) if launch is not None else None
+    if launch is None or found is None:
+        return None
+    worked_in, earlier = found
+    result = replace(earlier, at=format_time(state.now), failures=0, cpu_seconds=0.0, spot=False)
+    note = replace(given(run, run.stage.note, launch.origin), mlflow_run="", cached=worked_in, result=result)
+    return _note(run, note, f"{run.stage.name} works on what it worked on in run {worked_in}: its result counts")
+
+
+@dataclass(frozen=True, slots=True)
+class _Launch:
+    """What a stage is begun with."""
+
+    spec: Stage
+    origin: RunOrigin
+
+
+def _launch(turn: Turn) -> _Launch | None:
+    """None where the stage may have begun already."""
     state, run, mlflow = turn.state, turn.run, turn.registry.run
     if mlflow is None or not may_launch(run, mlflow):
         return None
-    origin, stage = origin_at_launch(state, run, mlflow.run_id), run.stage
+    spec, origin = stages_of(state.spec)[run.stage.name], origin_at_launch(state, run, mlflow.run_id)
+    inputs = inputs_of(state, run, spec, origin, turn.registry.rows)
+    return _Launch(spec, dataclasses.replace(origin, inputs=inputs))
+
+
+def launch_its_stage(turn: Turn) -> RunStep | None:
+    state, run, launch = turn.state, turn.run, _launch(turn)
+    if launch is None:
+        return None
+    claims = tuple(claims_to_make(state, run))
+    if is_refused(state, claims):
+        return RunStep(actions=claims, active=shown(run), summary=f"run {run.id} waits for its volume")
+    origin, stage = launch.origin, run.stage
     caused = tuple(cause.identity for cause in origin.causes)
     what = f"{stage.name} as {stage.kind.kind} {stage.object_name}"
     reason = reasons.EVENT_STAGE_STARTED if run.has_begun else reasons.EVENT_RUN_STARTED
     message = f"run {run.id}: {what}" + ("" if run.has_begun else f": {', '.join(caused)}")
-    manifest = stage_object(state, run, stages_of(state.spec)[stage.name], origin, turn.registry.rows)
+    manifest = stage_object(state, run, launch.spec, origin, turn.registry.rows)
     action = Apply(with_intent_hash(manifest), tells=(Event(EventType.NORMAL, reason, message),))
     is_there = stage.target not in state.facts.obstacles
-    active = _active(run, job=stage.object_name if is_there else "", mlflow_run=mlflow.run_id, reasons=caused)
-    return RunStep(actions=(action,), active=active, summary=message)
+    active = _active(run, job=stage.object_name if is_there else "", mlflow_run=origin.mlflow_run, reasons=caused)
+    return RunStep(actions=(*claims, action), active=active, summary=message)
 
 
 def take_the_result_from_mlflow(turn: Turn) -> RunStep:
@@ -211,6 +247,7 @@ STEPS: Final[tuple[Step, ...]] = (
     drop_a_run_that_nobody_asks_for,
     cancel_a_run_that_mlflow_has_lost,
     create_its_mlflow_run,
+    take_an_earlier_result,
     launch_its_stage,
     take_the_result_from_mlflow,
 )
@@ -245,7 +282,7 @@ def _record(state: RetrainingState, run: str, origin: RunOrigin) -> Apply:
 
 
 def _note_result(run: Run, result: StageResult, why: str) -> RunStep:
-    return _note(run, msgspec.structs.replace(run.stage.note, result=result), f"{result.outcome}: {why}")
+    return _note(run, replace(run.stage.note, result=result), f"{result.outcome}: {why}")
 
 
 def _note(run: Run, note: StageNote, what: str) -> RunStep:

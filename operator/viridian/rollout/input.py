@@ -52,6 +52,8 @@ class OperatorSettings:
     access: NetworkAccess | None = None
     # The image in which built-in stages of runs work.
     trainer_image: str = ""
+    # Labels of spot nodes, and their taints.
+    spot_nodes: tuple[str, ...] = ()
     # Which namespaces may have which registered models written to.
     registry_models: tuple[OwnerRule, ...] = ()
     # By whom versions must be signed in which namespaces.

@@ -36,7 +36,7 @@ def test_without_anything_it_serves_all_namespaces() -> None:
 def test_every_flag() -> None:
     arguments = (
         "--namespace ml --namespace ads --server-image a/server:1 --trainer-image a/trainer:1 "
-        "--image-pull-secret login "
+        "--spot-nodes example.com/spot=yes --image-pull-secret login "
         "--mlflow-uri https://mlflow:5000 --registry-models ml=churn-* --registry-models =* "
         "--mlflow-credentials ml=/c/ml --signature-keys *=/k/p.pem --kubeconfig /k "
         "--collector-url https://collector:8090 --collector-token-file /t "
@@ -49,6 +49,7 @@ def test_every_flag() -> None:
         namespaces=("ml", "ads"),
         server_image="a/server:1",
         trainer_image="a/trainer:1",
+        spot_nodes=("example.com/spot=yes",),
         image_pull_secrets=("login",),
         mlflow_uri="https://mlflow:5000",
         mlflow_credentials=(("ml", "/c/ml"),),
@@ -81,6 +82,7 @@ def test_every_variable() -> None:
         "VIRIDIAN_NAMESPACE": "ml, ads,ml",
         "VIRIDIAN_SERVER_IMAGE": "a/server:1",
         "VIRIDIAN_TRAINER_IMAGE": "a/trainer:1",
+        "VIRIDIAN_SPOT_NODES": "example.com/spot=yes",
         "VIRIDIAN_IMAGE_PULL_SECRET": "login,",
         "VIRIDIAN_MLFLOW_URI": "https://mlflow:5000",
         "VIRIDIAN_MLFLOW_CREDENTIALS": "ml=/c/ml",
@@ -112,6 +114,7 @@ def test_every_variable() -> None:
         namespaces=("ml", "ads"),
         server_image="a/server:1",
         trainer_image="a/trainer:1",
+        spot_nodes=("example.com/spot=yes",),
         image_pull_secrets=("login",),
         mlflow_uri="https://mlflow:5000",
         mlflow_credentials=(("ml", "/c/ml"),),

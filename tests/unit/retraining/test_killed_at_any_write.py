@@ -94,6 +94,20 @@ def drift_that_waits_for_a_pause_and_comes_again(world: World) -> None:
     through(world)
 
 
+def second_run_with_cached_features(world: World) -> None:
+    world.edit(stages={"features": stage_spec(), "training": stage_spec()})
+    world.edit(storage={"size": "1Gi"}, data={"uri": "s3://data", "revision": "1"}).ask_by_hand("one")
+    through(world)
+    world.end(0)
+    through(world)
+    world.train(auc=0.9)
+    through(world)
+    world.later(minutes=10).ask_by_hand("two")
+    through(world)
+    world.train(auc=0.9)
+    through(world)
+
+
 SCENARIOS: tuple[Scenario, ...] = (
     good_run,
     rejected_run,
@@ -101,6 +115,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     run_of_three_stages,
     failing_tests,
     drift_that_waits_for_a_pause_and_comes_again,
+    second_run_with_cached_features,
 )
 
 
@@ -126,6 +141,7 @@ def result(world: World) -> Any:
     return {
         "status": status,
         "jobs": world.jobs,
+        "volumes": list(world.claims),
         "versions": dict(world.registry.versions("churn")),
         "runs": world.registry.runs(),
         "aliases": dict(world.aliases()),

@@ -47,6 +47,7 @@ from viridian.retraining.input import (
     named_model,
 )
 from viridian.retraining.interpret import RetrainingInput, interpret
+from viridian.retraining.records import has_volumes
 from viridian.retraining.runs import open_stages
 
 START = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
@@ -122,6 +123,9 @@ class World:
     jobs: dict[str, Object] = field(default_factory=dict)
     records: dict[str, Object] = field(default_factory=dict)
     """ControllerRevisions by name."""
+    claims: dict[str, Object] = field(default_factory=dict)
+    """PersistentVolumeClaims by name."""
+    spot_nodes: tuple[str, ...] = ()
     deleted: dict[str, Object] = field(default_factory=dict)
     """Jobs whose deletion the operator's process has seen."""
     pods: dict[str, list[Object]] = field(default_factory=dict)
@@ -154,11 +158,13 @@ class World:
                 mlflow_uri=self.mlflow_uri,
                 collector=self.collector,
                 trainer_image=self.trainer_image,
+                spot_nodes=self.spot_nodes,
                 image_pull_secrets=self.image_pull_secrets,
                 templates=self.templates,
                 registry_models=self.registry_models,
             ),
             records=list(records.values()),
+            claims=list(self.claims.values()) if has_volumes(list(records.values())) else [],
             deleted={name: job for name, job in deleted.items() if name in names and name not in jobs},
         )
         given = interpret(facts, self.now)
@@ -263,7 +269,10 @@ class World:
         if manifest["kind"] == "ControllerRevision":
             self._apply_record(name, manifest)
             return
-        assert name not in found, "a Job's template cannot be changed: it is applied once"
+        assert name not in found, "it is applied once"
+        if manifest["kind"] == "PersistentVolumeClaim":
+            found[name] = manifest
+            return
         self.made.append(name)
         manifest["metadata"] |= {"uid": f"job-{len(self.made)}", "creationTimestamp": format_time(self.now)}
         found[name] = manifest
@@ -283,7 +292,7 @@ class World:
         self.records[name] = manifest
 
     def _of(self, kind: str) -> dict[str, Object]:
-        return {"Job": self.jobs, "ControllerRevision": self.records}[kind]
+        return {"Job": self.jobs, "ControllerRevision": self.records, "PersistentVolumeClaim": self.claims}[kind]
 
     def _wrote(self) -> None:
         self.writes += 1

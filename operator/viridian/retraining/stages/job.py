@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from viridian.api.names import stage_job
+from viridian.api.names import QUEUE_LABEL, stage_job
 from viridian.api.stage import final_exit_codes
 from viridian.core.lookup import Object
 from viridian.core.plan import Manifest
@@ -29,11 +29,16 @@ class JobStage:
         return stage_job(policy, run, stage)
 
     def manifest(self, work: StageWork) -> Manifest:
+        metadata, queue = dict(work.metadata), work.stage.queue
+        if queue is not None:
+            metadata["labels"] = {**metadata.get("labels", {}), QUEUE_LABEL: queue}
         return {
             "apiVersion": self.api_version,
             "kind": self.kind,
-            "metadata": dict(work.metadata),
+            "metadata": metadata,
             "spec": {
+                # Kueue takes a Job that it finds suspended, and resumes it when it is admitted.
+                **({"suspend": True} if queue is not None else {}),
                 "backoffLimit": work.stage.backoff_limit,
                 "activeDeadlineSeconds": max(1, int(length(work.stage.timeout).total_seconds())),
                 "podFailurePolicy": _failure_policy(main_container(work.template), final_exit_codes(work.name)),

@@ -16,13 +16,16 @@ from viridian.core import collector_token
 from viridian.core.lookup import Object, dig, entries, mapping, text
 from viridian.core.plan import Manifest
 from viridian.core.strategic_merge import InvalidTemplate, merge, names_memory
+from viridian.retraining.stages.run_volumes import OUT_DIR, RunVolumes
+from viridian.retraining.stages.spot import on_spot_nodes
 
-OUT_DIR: Final = "/viridian/out"
 OUT_VOLUME: Final = "viridian-out"
 OUT_SIZE: Final = "50Gi"
 MEMORY: Final = "16Gi"
 """For a container whose needs nobody has written down: training may take much, and still not a whole node."""
 _REQUESTED: Final = "256Mi"
+_FILES_GROUP: Final = {"fsGroup": 65532, "fsGroupChangePolicy": "OnRootMismatch"}
+"""The group of the files on a run's volume, so that containers that do not run as root can write to it."""
 _TERMINATION: Final = {"terminationMessagePolicy": "FallbackToLogsOnError"}
 
 
@@ -36,6 +39,10 @@ class PodNeeds:
     pull_secrets: Sequence[str] = ()
     # Whether it may read from the collector.
     reads_collector: bool = False
+    # The volume of its run; None where runs have none.
+    volumes: RunVolumes | None = None
+    # Labels of spot nodes, where it is to prefer them.
+    spot_nodes: Sequence[str] = ()
 
 
 def main_container(template: Object) -> str:
@@ -66,7 +73,7 @@ def pod_template(user: Object, needs: PodNeeds) -> dict[str, Any]:
     own = {**user, "metadata": {**mapping(user, "metadata"), "labels": labels}}
     enforced = {"metadata": {"labels": dict(needs.labels)}, "spec": {"restartPolicy": "Never"}}
     merged: dict[str, Any] = merge(merge(_base(mapping(user, "spec"), needs), own), enforced)
-    return merged
+    return on_spot_nodes(merged, needs.spot_nodes) if needs.spot_nodes else merged
 
 
 def _is_users(label: str) -> bool:
@@ -83,8 +90,8 @@ def _base(user: Object, needs: PodNeeds) -> dict[str, Any]:
         # Service links would put MLFLOW_PORT and the like into the environment, where MLflow looks for settings.
         "enableServiceLinks": False,
         "automountServiceAccountToken": False,
-        "securityContext": _pod_security(user),
-        "volumes": [{"name": OUT_VOLUME, "emptyDir": {"sizeLimit": OUT_SIZE}}, *token],
+        "securityContext": {**_pod_security(user), **(_FILES_GROUP if needs.volumes else {})},
+        "volumes": [*_volumes(needs), *token],
         "containers": [{**_container(main), **_main(main, needs)}, *map(_container, sidecars)],
         **({"initContainers": before} if before else {}),
         **({"imagePullSecrets": [{"name": secret} for secret in needs.pull_secrets]} if pulls else {}),
@@ -94,15 +101,22 @@ def _base(user: Object, needs: PodNeeds) -> dict[str, Any]:
 
 def _main(container: Object, needs: PodNeeds) -> dict[str, Any]:
     """What the container that does the work gets. The user's variables come after these, and may refer to them."""
-    mounted = any(text(mount, "mountPath").rstrip("/") == OUT_DIR for mount in entries(container, "volumeMounts"))
+    taken = {text(mount, "mountPath").rstrip("/") for mount in entries(container, "volumeMounts")}
+    mounts = needs.volumes.mounts() if needs.volumes else [{"name": OUT_VOLUME, "mountPath": OUT_DIR}]
     return {
         **_TERMINATION,
         "env": list(needs.variables),
         "volumeMounts": [
-            *([] if mounted else [{"name": OUT_VOLUME, "mountPath": OUT_DIR}]),
+            *(mount for mount in mounts if mount["mountPath"] not in taken),
             *([collector_token.mount()] if needs.reads_collector else []),
         ],
     }
+
+
+def _volumes(needs: PodNeeds) -> list[dict[str, Any]]:
+    if needs.volumes is not None:
+        return needs.volumes.volumes()
+    return [{"name": OUT_VOLUME, "emptyDir": {"sizeLimit": OUT_SIZE}}]
 
 
 def _pod_security(spec: Object) -> dict[str, Any]:

@@ -1,0 +1,51 @@
+"""Whether a stage has to run: where all that it works on is as it was in an earlier run, its result of then counts.
+
+Only stages before training are looked up. A stage works on the data, its template with image and parameters, the frozen
+rows, and what the stages before it made. Whatever cannot be known not to have changed, such as data without a revision,
+makes it run. What it handed over must still be there.
+"""
+
+from __future__ import annotations
+
+import json
+
+from viridian.api.feedback import FrozenRows
+from viridian.api.names import short_hash
+from viridian.api.run_stages import PreparingStage, Stage
+from viridian.retraining.records import RunOrigin
+from viridian.retraining.run_claim import has_claim
+from viridian.retraining.runs import Run
+from viridian.retraining.stages.built_in import template_of
+from viridian.retraining.stages.state import StageResult
+from viridian.retraining.state import RetrainingState
+
+
+def inputs_of(state: RetrainingState, run: Run, spec: Stage, origin: RunOrigin, rows: FrozenRows | None) -> str:
+    """All that the stage works on that the run is in, as one hash; empty where that cannot be known."""
+    if not isinstance(spec, PreparingStage) or not origin.data.revision:
+        return ""
+    earlier = run.before(run.stage)
+    made_by = {stage.name: run.worked_in(stage) if origin.storage else stage.note.inputs for stage in earlier}
+    parts = {
+        "stage": run.stage.name,
+        "data": [origin.data.uri, origin.data.revision],
+        "rows": rows.digest if rows else "",
+        "template": template_of(run.stage.name, spec, state.facts.settings.trainer_image),
+        "earlier": made_by,
+        "hands over": origin.storage is not None,
+    }
+    return short_hash(json.dumps(parts, sort_keys=True), length=16)
+
+
+def earlier_result(state: RetrainingState, run: Run, spec: Stage, inputs: str) -> tuple[str, StageResult] | None:
+    """The newest good result of the stage on the same inputs, and the run in which it worked; None without one."""
+    if not inputs or not isinstance(spec, PreparingStage) or not spec.cache:
+        return None
+    for known in state.finished:
+        stage = known.named(run.stage.name)
+        if stage is None or stage.result is None or stage.note.inputs != inputs or not stage.leads_on:
+            continue
+        worked_in, hands_over = known.worked_in(stage), run.record.origin.storage is not None
+        if not stage.result.lost and (not hands_over or has_claim(state, worked_in)):
+            return worked_in, stage.result
+    return None
