@@ -11,7 +11,7 @@ import json
 
 from viridian.api.feedback import FrozenRows
 from viridian.api.names import short_hash
-from viridian.api.run_stages import PreparingStage, Stage
+from viridian.api.run_stages import DataValidation, PreparingStage, Stage
 from viridian.retraining.records import RunOrigin
 from viridian.retraining.run_claim import has_claim
 from viridian.retraining.runs import Run
@@ -22,7 +22,7 @@ from viridian.retraining.state import RetrainingState
 
 def inputs_of(state: RetrainingState, run: Run, spec: Stage, origin: RunOrigin, rows: FrozenRows | None) -> str:
     """All that the stage works on that the run is in, as one hash; empty where that cannot be known."""
-    if not isinstance(spec, PreparingStage) or not origin.data.revision:
+    if not isinstance(spec, PreparingStage) or not origin.data.revision or _depends_on_the_clock(spec):
         return ""
     earlier = run.before(run.stage)
     made_by = {stage.name: run.worked_in(stage) if origin.storage else stage.note.inputs for stage in earlier}
@@ -35,6 +35,11 @@ def inputs_of(state: RetrainingState, run: Run, spec: Stage, origin: RunOrigin, 
         "hands over": origin.storage is not None,
     }
     return short_hash(json.dumps(parts, sort_keys=True), length=16)
+
+
+def _depends_on_the_clock(spec: PreparingStage) -> bool:
+    """Data that was fresh when it was looked at grows old without a change."""
+    return isinstance(spec, DataValidation) and any(check.freshness is not None for check in spec.checks)
 
 
 def earlier_result(state: RetrainingState, run: Run, spec: Stage, inputs: str) -> tuple[str, StageResult] | None:

@@ -195,6 +195,14 @@ def test_what_follows_a_stage_that_ran_again_runs_again_too() -> None:
         assert world.variables["VIRIDIAN_STAGE"] == then
 
 
+def test_data_grows_old_without_a_change() -> None:
+    checked = {"checks": [{"freshness": {"column": "at", "maxAge": "1d"}}]}
+    world = begun(stages={"dataValidation": checked, "training": stage_spec()}, storage=None)
+    pass_stage(world)
+    again(finish(world))
+    assert world.variables["VIRIDIAN_STAGE"] == "dataValidation"
+
+
 def test_data_without_a_revision_may_have_changed() -> None:
     world = again(finish(begun(data={"uri": "s3://data"})))
     assert world.variables["VIRIDIAN_STAGE"] == "dataValidation"
