@@ -68,7 +68,7 @@ def backtest(
     maturity = deployment.feedback.label_maturity if deployment.feedback else "0s"
     replayed = replay(monitoring, maturity, history)
     start, end = min(window.start for window in history.windows), max(window.end for window in history.windows)
-    started = runs(policy, start, end, cost_of_run) if policy is not None else ()
+    started = runs(policy, replayed, start, end, cost_of_run) if policy is not None else ()
     return BacktestReport(
         start=start,
         end=end,

@@ -16,6 +16,7 @@ from viridian.api.names import MODEL_DEPLOYMENT, RETRAIN_POLICY
 from viridian.api.profile import ReferenceProfile
 from viridian.api.retrainpolicy import RetrainPolicySpec
 from viridian.backtest.history import ANY_VERSION, Incident
+from viridian.retraining.workflow_defaults import effective, workflow_of
 
 _T = TypeVar("_T")
 
@@ -37,10 +38,12 @@ class Manifests:
         return name_of(manifest), _spec(manifest, ModelDeploymentSpec)
 
     def policy(self) -> RetrainPolicySpec | None:
-        """The spec of the only RetrainPolicy; None where there is none."""
+        """The spec of the only RetrainPolicy, with its workflow's defaults; None where there is none."""
         if not self.policies:
             return None
-        return _spec(_only(self.policies, RETRAIN_POLICY), RetrainPolicySpec)
+        manifest = _only(self.policies, RETRAIN_POLICY)
+        in_force = effective(manifest.get("spec"), workflow_of(manifest, promoted=True))
+        return _spec({**manifest, "spec": in_force}, RetrainPolicySpec)
 
 
 def name_of(manifest: Mapping[str, Any]) -> str:

@@ -121,7 +121,47 @@ def test_a_calendar_alone_answers_the_incident_with_the_next_date() -> None:
 def test_what_is_due_within_the_cooldown_is_one_run_at_its_end() -> None:
     daily = {"name": "daily", "schedule": {"cron": "0 3 * * *"}}
     found = backtest(history.deployment(), history.policy(daily, budget={"cooldown": "30d"}), history.history())
-    assert [run.at for run in found.runs] == [at(0) + 3 * 3600, at(30) + 3 * 3600, at(60) + 3 * 3600, at(90) + 3 * 3600]
+    assert [run.at for run in found.runs] == [at(0) + 3 * 3600, at(30) + 3 * 3600, at(60) + 3 * 3600]
+
+
+DRIFTED = {"name": "drifted", "monitors": {"names": ["inputs"], "windows": 2}}
+
+
+def test_drift_goes_before_the_calendar_and_the_calendar_stays_a_floor() -> None:
+    found = backtest(history.deployment(), history.policy(MONTHLY, DRIFTED), history.history())
+    # Fired in the windows of days 32 to 39: in two of them after day 33, and in two more two days later.
+    drifted = [(at(day) + LAG, ("drifted",)) for day in (34, 36, 38, 40)]
+    monthly = [(at(day) + 3 * 3600, ("monthly",)) for day in (0, 31, 59)]
+    assert [(run.at, run.triggers) for run in found.runs] == sorted(drifted + monthly)
+
+
+def test_one_window_that_fires_is_no_row_of_two() -> None:
+    found = backtest(history.deployment(), history.policy(DRIFTED), history.history())
+    assert all(run.at < at(history.FALSE_ALARM_DAY) for run in found.runs)
+
+
+def test_a_trigger_of_its_own_cooldown_lets_others_pass() -> None:
+    cooled = {**DRIFTED, "cooldown": "30d"}
+    found = backtest(history.deployment(), history.policy(MONTHLY, cooled), history.history())
+    assert [run.triggers for run in found.runs] == [("monthly",), ("monthly",), ("drifted",), ("monthly",)]
+
+
+def test_what_no_longer_fires_when_the_cooldown_ends_starts_no_run() -> None:
+    found = backtest(history.deployment(), history.policy(DRIFTED, budget={"cooldown": "20d"}), history.history())
+    assert [run.at for run in found.runs] == [at(34) + LAG]
+
+
+def test_a_budget_of_runs_is_kept() -> None:
+    daily = {"name": "daily", "schedule": {"cron": "0 3 * * *"}}
+    budget = {"maxRuns": 3, "period": "30d"}
+    found = backtest(history.deployment(), history.policy(daily, budget=budget), history.history())
+    assert [run.at for run in found.runs] == [at(day) + 3 * 3600 for day in (0, 1, 2, 30, 31, 32, 60, 61, 62)]
+
+
+def test_a_trigger_of_a_monitor_that_is_not_there_names_those_that_are() -> None:
+    absent = {"name": "drifted", "monitors": {"names": ["input"]}}
+    with pytest.raises(UnusableHistory, match="trigger drifted: there is no monitor input; there are inputs, accuracy"):
+        backtest(history.deployment(), history.policy(absent), history.history())
 
 
 def test_a_suspended_policy_starts_no_run() -> None:
