@@ -13,7 +13,8 @@ import yaml
 
 from localcluster.controlplane import ControlPlane
 from tests.support.kube import Kube, Kubectl
-from viridian.feedback.access.authorization import Access, Caller, Right
+from viridian.access.caller import Caller
+from viridian.feedback.access.authorization import Access, Right
 from viridian.feedback.access.token_review import ApiServer, KubernetesGate, NoApiServer
 from viridian.feedback.problems import HttpProblem, ServiceUnavailable
 

@@ -13,9 +13,10 @@ from typing import Any
 import httpx
 import msgspec
 
+from viridian.access.caller import Caller
 from viridian.api.feedback import Outcome, Prediction, PredictionBatch, ProfileWindow, RetentionRules, Served, Window
 from viridian.api.profile import Categories, Numbers, Profile, Task
-from viridian.feedback.access.authorization import Caller, Right
+from viridian.feedback.access.authorization import Right
 from viridian.feedback.collector_app import CollectorApp, running
 from viridian.feedback.collector_settings import CollectorSettings, parse
 from viridian.feedback.endpoints.application import application

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from viridian.feedback.access.authorization import Access, Authorizer
+from viridian.access.authorizer import Authorizer
+from viridian.feedback.access.authorization import Access
 from viridian.feedback.access.quotas import Quotas
 from viridian.feedback.collector_metrics import CollectorMetrics
 from viridian.feedback.collector_settings import CollectorSettings

@@ -17,6 +17,8 @@ from typing import Final
 
 import msgspec
 
+from viridian.http_problem import HttpProblem as HttpProblem
+
 RETRY_SECONDS: Final = 2
 FULL_RETRY_SECONDS: Final = 60
 """People have to make room first, or what is too old has to go."""
@@ -26,16 +28,6 @@ _HARMLESS: Final = re.compile(
     r"(?P<what>Expected `[a-z0-9 |]+`(?:, got `[a-z]+`)?|Object missing required field `[a-z_]+`)"
     r"(?: - at `(?P<where>\$[a-z_.\[\]0-9]*)`)?"
 )
-
-
-class HttpProblem(Exception):
-    """Answered with this status and this sentence."""
-
-    def __init__(self, status: int, sentence: str, retry_after: int | None = None) -> None:
-        super().__init__(sentence)
-        self.status = status
-        self.sentence = sentence
-        self.retry_after = retry_after
 
 
 class CollectorBusy(HttpProblem):

@@ -9,8 +9,9 @@ import msgspec
 import pytest
 
 from tests.support.collecting import SERVER, START, Client, ScriptedGate, Stand, batch, outcome, prediction, served
+from viridian.access.caller import Caller
 from viridian.api.feedback import Source
-from viridian.feedback.access.authorization import Access, Caller, Right
+from viridian.feedback.access.authorization import Access, Right
 from viridian.feedback.problems import HttpProblem
 
 WINDOWS = "/v1/windows/ml/churn?start=0&end=1&seconds=1"

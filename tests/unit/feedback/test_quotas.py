@@ -25,8 +25,9 @@ from tests.support.collecting import (
     profile_window,
     served,
 )
+from viridian.access.token_buckets import BURST_SECONDS
 from viridian.api.feedback import RetentionRules
-from viridian.feedback.access.quotas import BURST_SECONDS, Quotas
+from viridian.feedback.access.quotas import Quotas
 from viridian.feedback.collector_metrics import MOST_NAMESPACES, CollectorMetrics
 from viridian.feedback.problems import HttpProblem, OverShare
 from viridian.feedback.storage import catalog, tables

@@ -4,41 +4,10 @@ from __future__ import annotations
 
 import math
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from typing import Final
 
+from viridian.access.token_buckets import TokenBuckets
 from viridian.feedback.problems import RETRY_SECONDS, HttpProblem, OverShare
-
-BURST_SECONDS: Final = 10.0
-"""So much of a rate may come at once."""
-_REMEMBERED: Final = 10_000
-
-
-class TenantRates:
-    """Token buckets, one for each name. What is admitted may be more than is left: the next one then waits longer."""
-
-    def __init__(self, each_second: float, clock: Callable[[], float], burst: float | None = None) -> None:
-        self._each_second = each_second
-        self._burst = each_second * BURST_SECONDS if burst is None else burst
-        self._clock = clock
-        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
-        """What was left, and when; who has not been here for long has a full one."""
-
-    def wait(self, name: str) -> float:
-        """Seconds until something is left; 0 where it is."""
-        return max(0.0, -self._left(name) / self._each_second)
-
-    def take(self, name: str, number: float) -> None:
-        """So much is used."""
-        self._buckets[name] = (self._left(name) - number, self._clock())
-        self._buckets.move_to_end(name)
-        while len(self._buckets) > _REMEMBERED:
-            self._buckets.popitem(last=False)
-
-    def _left(self, name: str) -> float:
-        left, then = self._buckets.get(name, (self._burst, self._clock()))
-        return min(self._burst, left + (self._clock() - then) * self._each_second)
 
 
 class Quotas:
@@ -46,7 +15,7 @@ class Quotas:
 
     def __init__(self, rows: float, size: float, stored: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._rates = {
-            what: TenantRates(each_second, clock)
+            what: TokenBuckets(each_second, clock)
             for what, each_second in (("rows", rows), ("bytes", size))
             if each_second
         }

@@ -14,9 +14,8 @@ from urllib.parse import urlsplit
 import aiohttp
 import msgspec
 
+from viridian.access.caller import Caller, access_review, caller_in, token_review
 from viridian.api.feedback import TOKEN_AUDIENCE
-from viridian.api.names import GROUP
-from viridian.feedback.access.authorization import Caller
 from viridian.feedback.logs import log, note_failure
 from viridian.feedback.problems import ServiceUnavailable
 
@@ -60,7 +59,7 @@ class ApiServer:
 
 
 class KubernetesGate:
-    """Satisfies `viridian.feedback.access.authorization.Gate` with TokenReviews and SubjectAccessReviews."""
+    """Satisfies `viridian.access.authorizer.Authorizer` with TokenReviews and SubjectAccessReviews."""
 
     def __init__(self, server: ApiServer) -> None:
         self._server = server
@@ -81,34 +80,11 @@ class KubernetesGate:
             await self._session.close()
 
     async def identify(self, token: str) -> Caller | None:
-        spec = {"token": token, "audiences": [TOKEN_AUDIENCE]}
-        status = await self._review("authentication.k8s.io", "TokenReview", spec)
-        if not status.get("authenticated") or TOKEN_AUDIENCE not in status.get("audiences", ()):
-            return None
-        user = status.get("user", {})
-        return Caller(
-            user=user.get("username", ""),
-            uid=user.get("uid", ""),
-            groups=tuple(user.get("groups", ())),
-            extra=tuple((name, tuple(values)) for name, values in sorted(user.get("extra", {}).items())),
-        )
+        status = await self._review("authentication.k8s.io", "TokenReview", token_review(token, TOKEN_AUDIENCE))
+        return caller_in(status, TOKEN_AUDIENCE)
 
-    async def allows(self, identity: Caller, verb: str, namespace: str, deployment: str) -> bool:
-        attributes = {
-            "group": GROUP,
-            "resource": "modeldeployments",
-            "subresource": "feedback",
-            "namespace": namespace,
-            "name": deployment,
-            "verb": verb,
-        }
-        spec = {
-            "user": identity.user,
-            "uid": identity.uid,
-            "groups": list(identity.groups),
-            "extra": {name: list(values) for name, values in identity.extra},
-            "resourceAttributes": attributes,
-        }
+    async def allows(self, identity: Caller, verb: str, namespace: str, name: str) -> bool:
+        spec = access_review(identity, verb, "modeldeployments/feedback", namespace, name)
         status = await self._review("authorization.k8s.io", "SubjectAccessReview", spec)
         return bool(status.get("allowed")) and not status.get("denied", False)
 

@@ -6,8 +6,8 @@ from typing import Final
 
 from starlette.requests import Request
 
+from viridian.access.caller import Caller
 from viridian.feedback import number_texts
-from viridian.feedback.access.authorization import Caller
 from viridian.feedback.collector_app import CollectorApp
 from viridian.feedback.identifiers import checked_names
 from viridian.feedback.problems import HttpProblem

@@ -9,11 +9,12 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
+from viridian.access.caller import Caller
 from viridian.api.feedback import (
     SNAPSHOTS_PATH,
     FrozenRows,
 )
-from viridian.feedback.access.authorization import Caller, Right
+from viridian.feedback.access.authorization import Right
 from viridian.feedback.collector_app import CollectorApp
 from viridian.feedback.endpoints import parameters
 from viridian.feedback.endpoints.middleware import json_answer

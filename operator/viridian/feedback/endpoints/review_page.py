@@ -23,7 +23,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from viridian.feedback.access.authorization import NOBODY, Caller, Right
+from viridian.access.caller import Caller
+from viridian.feedback.access.authorization import NOBODY, Right
 from viridian.feedback.collector_app import CollectorApp
 from viridian.feedback.collector_metrics import RowKind, RowResult
 from viridian.feedback.endpoints.middleware import route

@@ -10,6 +10,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from viridian.access.caller import Caller
 from viridian.api.feedback import (
     PredictionBatch,
     ProfileWindow,
@@ -18,7 +19,7 @@ from viridian.api.feedback import (
     Stored,
 )
 from viridian.api.performance import MAX_CLASSES
-from viridian.feedback.access.authorization import Caller, Right
+from viridian.feedback.access.authorization import Right
 from viridian.feedback.collector_app import CollectorApp
 from viridian.feedback.collector_metrics import RowKind, RowResult
 from viridian.feedback.endpoints import parameters
