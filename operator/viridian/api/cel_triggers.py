@@ -11,6 +11,7 @@ from viridian.api.schema import Rule
 SOURCES: Final[Mapping[str, str]] = {
     "schedule": 'schedule: {cron: "0 3 * * 0"}',
     "monitors": "monitors: {names: [inputs]}",
+    "event": "event: {type: dev.example.batch.ready}",
 }
 """Each source of triggers as the API names it, with an example of what to write."""
 

@@ -20,6 +20,7 @@ RUN_LABEL = f"{GROUP}/run"
 STAGE_LABEL = f"{GROUP}/stage"
 SPOT_LABEL = f"{GROUP}/spot"  # on the object of a stage that runs on spot nodes where there are any
 QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
+RECEIVED_EVENT_LABEL = f"{GROUP}/received-event"
 MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
 MANAGED_BY = "viridian"
 

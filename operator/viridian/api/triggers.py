@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, ClassVar
 
 from viridian.api import cel, cel_triggers
+from viridian.api.event_trigger import EventTrigger
 from viridian.api.schema import Rule, Struct, distinct, doc, duration
 
 
@@ -75,6 +76,16 @@ class Trigger(Struct, frozen=True, kw_only=True):
             doc(
                 "Start when a monitor of the ModelDeployment has fired in so many windows in a row. One that goes on "
                 "firing starts another run once as many windows have passed after the run before."
+            ),
+        ]
+        | None
+    ) = None
+    event: (
+        Annotated[
+            EventTrigger,
+            doc(
+                "Start when the operator's receiver of events has taken one whose attributes are as written here. "
+                "The receiver is off unless the operator is installed with it."
             ),
         ]
         | None

@@ -14,6 +14,7 @@ from viridian.api.address import shown
 from viridian.api.feedback import COLLECTOR_PORT
 from viridian.api.lease import LEASE_SECONDS
 from viridian.api.network import DEFAULT_METRICS_FROM
+from viridian.controller.event_flags import EVENTS_RATE, event_flags
 from viridian.controller.flag_values import (
     address_or_none,
     between,
@@ -104,6 +105,16 @@ class OperatorConfig:
     metrics_port: int = 9090
     log_level: str = "info"
     log_format: str = "json"
+    events_port: int | None = None
+    """Where events are received; None: nowhere."""
+    events_keys: tuple[tuple[str, str], ...] = ()
+    """Namespace and folder of the keys by which requests for it are signed."""
+    events_tokens: bool = True
+    """Whether senders may show tokens of service accounts."""
+    events_rate: int = EVENTS_RATE
+    """Requests a second of one sender."""
+    events_tls: Path | None = None
+    """Folder of the receiver's certificate; None: it speaks without TLS."""
 
 
 def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> OperatorConfig:
@@ -114,9 +125,9 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> OperatorC
         given = parsed[name] or _listed(parser, environment.get(variable, ""), variable, read)
         parsed[name] = tuple(dict.fromkeys(given))
     parsed["spot_nodes"] = parsed["spot_nodes"] or SPOT_NODES
-    credentials = parsed["mlflow_credentials"]
-    if len(dict(credentials)) < len(credentials):
-        parser.error("--mlflow-credentials: one namespace has two folders")
+    for flag in ("mlflow_credentials", "events_keys"):
+        if len(dict(parsed[flag])) < len(parsed[flag]):
+            parser.error(f"--{flag.replace('_', '-')}: one namespace has two folders")
     if parsed["require_tls"]:
         _only_tls(parser, parsed)
     if parsed["own_namespace"] is None:
@@ -133,6 +144,7 @@ _SEVERAL: Final[Mapping[str, tuple[str, Callable[[str], Any]]]] = {
     "stage_images": ("VIRIDIAN_STAGE_IMAGE", str),
     "mlflow_credentials": ("VIRIDIAN_MLFLOW_CREDENTIALS", namespaced),
     "signature_keys": ("VIRIDIAN_SIGNATURE_KEYS", namespaced),
+    "events_keys": ("VIRIDIAN_EVENTS_KEYS", namespaced),
     "registry_models": ("VIRIDIAN_REGISTRY_MODELS", owner_rule),
 }
 """Of flags that may be repeated: their variables, and how each of the values is read there."""
@@ -153,6 +165,7 @@ def argument_parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     _leading(_Group(parser.add_argument_group("which of several operators leads"), environment))
     _working(_Group(parser.add_argument_group("how to work"), environment))
     _guarding(_Group(parser.add_argument_group("who may reach model servers, and what templates may say"), environment))
+    event_flags(_Group(parser.add_argument_group("which events to receive"), environment))
     _telling(_Group(parser.add_argument_group("what to tell about itself"), environment))
     return parser
 

@@ -22,6 +22,7 @@ from viridian.controller import glue, logs, order_key, preflight
 from viridian.controller.child_watches import ChildWatches
 from viridian.controller.config import OperatorConfig, parse
 from viridian.controller.environment import Environment
+from viridian.controller.event_receiver import receiving
 from viridian.controller.leadership import Alone, LeaderElector, Leadership, own_identity
 from viridian.controller.login import login
 from viridian.controller.loop import Loop, assemble
@@ -132,7 +133,8 @@ async def _work(
                 missed=loop.listed,
                 random=ports.random,
             )
-            await _run_kopf(config, connection, loop, children)
+            async with receiving(config, cluster, telemetry):
+                await _run_kopf(config, connection, loop, children)
 
 
 async def _leadership(config: OperatorConfig, cluster: KubernetesCluster) -> Leadership:

@@ -118,6 +118,14 @@ class Telemetry:
             ("reconciler", "result"),
             registry=self.registry,
         )
+        self._received = Counter(
+            "viridian_received_events",
+            "Events that were stored, known or ignored, and requests that were refused, by their status.",
+            ("result",),
+            registry=self.registry,
+        )
+        for result in ("stored", "known", "ignored"):
+            self._received.labels(result)
         self._calls = Counter(
             "viridian_api_requests",
             "Calls to the API server, those of the watches included.",
@@ -131,6 +139,10 @@ class Telemetry:
             buckets=_SECONDS,
             registry=self.registry,
         )
+
+    def received(self, result: str, number: int) -> None:
+        """So many events were stored, known or ignored, or one request was refused with that status."""
+        self._received.labels(result).inc(number)
 
     def looked(self, reconciler: str, *, at_rest: bool) -> None:
         """A sweep has looked at an object for this reconciler."""

@@ -16,6 +16,7 @@ from enum import StrEnum
 from typing import Any, Protocol, TypeVar
 
 from viridian.api.names import API_VERSION, GROUP, MANAGED_BY, MANAGED_BY_LABEL, OWNER_ANNOTATION
+from viridian.core.lookup import text
 from viridian.core.times import parse_time
 
 Object = Mapping[str, Any]
@@ -85,6 +86,12 @@ def believed(
         return whose is Belongs.OURS or (whose is Belongs.ORPHAN and (adopting or _names_owner(record, uid)))
 
     return tuple(filter(counts, records))
+
+
+def remembered_by(record: Object, uid: str) -> bool:
+    """Whether it is memory of the policy with that uid: owned by it, or left without an owner and made by it."""
+    whose = belongs(record, uid)
+    return whose is Belongs.OURS or (whose is Belongs.ORPHAN and text(record, "data", "policy", "uid") == uid)
 
 
 def is_left_behind(child: Object, uid: str, kind: str, name: str) -> bool:

@@ -26,6 +26,8 @@ _OTHERS = (
     ApiResource("v1", "Namespace", "namespaces", namespaced=False),
     ApiResource("coordination.k8s.io/v1", "Lease", "leases"),
     ApiResource(EVENTS, "Event", "events"),
+    ApiResource("authentication.k8s.io/v1", "TokenReview", "tokenreviews", namespaced=False),
+    ApiResource("authorization.k8s.io/v1", "SubjectAccessReview", "subjectaccessreviews", namespaced=False),
 )
 RESOURCES: Mapping[tuple[str, str], ApiResource] = {
     (resource.api_version, resource.kind): resource

@@ -20,7 +20,7 @@ from viridian.retraining.checks import WAITED_FOR, Problem, registry_problem
 from viridian.retraining.input import RegistryResult
 from viridian.retraining.interpret import RetrainingInput
 from viridian.retraining.progress import changes_at
-from viridian.retraining.pruning import prunable
+from viridian.retraining.pruning import next_prunable_event, prunable, prunable_events
 from viridian.retraining.records import revision
 from viridian.retraining.state import RetrainingState
 from viridian.retraining.status import events, invalid_status, status
@@ -89,7 +89,7 @@ def _keep_records(state: RetrainingState) -> Iterator[Action]:
 
 
 def _clear(state: RetrainingState) -> Iterator[Delete]:
-    """Objects that go on although their stage has ended; and old runs, of which the record goes last."""
+    """Objects that go on although their stage has ended; old runs, of which the record goes last; and old events."""
     old = {run.id for run in prunable(state)}
     for run in state.runs:
         for stage in run.stages:
@@ -101,11 +101,13 @@ def _clear(state: RetrainingState) -> Iterator[Delete]:
             # An object without its record would be taken for a run that is not decided about.
             after = tuple(stage.target for stage in run.stages)
             yield Delete("apps/v1", "ControllerRevision", run.record.name, run.record.uid, after)
+    for event in prunable_events(state):
+        yield Delete("apps/v1", "ControllerRevision", event.name, event.uid)
 
 
 def _wake(state: RetrainingState, step: RunStep, problem: Problem | None) -> datetime | None:
     """When to look again although nothing was observed; None where only a change can bring something new."""
-    times: list[datetime | None] = []
+    times: list[datetime | None] = [next_prunable_event(state)]
     if problem is not None:
         times.append(state.now + (REGISTRY_POLL if problem.reason in WAITED_FOR else POLL))
     if step.active is not None:

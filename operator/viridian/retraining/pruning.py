@@ -1,12 +1,15 @@
-"""Which finished runs have had their time: their records, and their Jobs."""
+"""What has had its time: records of finished runs with their Jobs, and events that runs have answered."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 
+from viridian.retraining.received_events import KEPT, ReceivedEvent, read_received
 from viridian.retraining.runs import Run
 from viridian.retraining.state import RetrainingState
 from viridian.retraining.triggers.answered import evidence
+from viridian.retraining.triggers.event import EVENT
 
 
 def prunable(state: RetrainingState) -> tuple[Run, ...]:
@@ -24,6 +27,26 @@ def prunable(state: RetrainingState) -> tuple[Run, ...]:
 def _made_for(runs: Iterable[Run | None]) -> Iterator[str]:
     """Ids of the earlier runs whose results count in these."""
     yield from (stage.note.cached for run in runs if run is not None for stage in run.stages if stage.note.cached)
+
+
+def prunable_events(state: RetrainingState) -> tuple[ReceivedEvent, ...]:
+    """Stored events for which no run is to be made any more, and that are old enough."""
+    return tuple(event for event in _settled_events(state) if event.received + KEPT <= state.now)
+
+
+def next_prunable_event(state: RetrainingState) -> datetime | None:
+    """When the next one of them is old enough, as far as is known now."""
+    return min((due for event in _settled_events(state) if (due := event.received + KEPT) > state.now), default=None)
+
+
+def _settled_events(state: RetrainingState) -> Iterator[ReceivedEvent]:
+    """The newest one of each trigger stays: the status shows it."""
+    events = [trigger for trigger in state.triggers if trigger.source == EVENT]
+    open_runs = (run.origin.causes for run in state.runs if run.finished is None)
+    wanted = {cause.value for causes in (state.pending, *open_runs) for cause in causes if cause.source == EVENT}
+    newest = {trigger.occurred[-1].value for trigger in events if trigger.occurred}
+    stored = read_received(state.facts.records, state.facts.uid)
+    yield from (event for event in stored if event.identity not in wanted | newest)
 
 
 def _evidence(state: RetrainingState) -> Iterator[str]:

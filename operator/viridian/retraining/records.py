@@ -32,7 +32,7 @@ from viridian.api.run_stages import Data
 from viridian.api.run_storage import Storage
 from viridian.core.kube import managed_labels
 from viridian.core.lookup import Object, annotations_of, dig, entries, labels_of, mapping, text
-from viridian.core.ownership import Belongs, Owner, belongs, owned_metadata
+from viridian.core.ownership import Owner, owned_metadata, remembered_by
 from viridian.retraining.stages.stage_table import DEFAULT_STAGES, STAGE_KINDS
 from viridian.retraining.stages.state import StageResult
 from viridian.retraining.triggers.cause import Cause, parse_causes
@@ -181,12 +181,6 @@ def _parse_stages(document: Any) -> Mapping[str, str]:
     """Stages of a kind that nothing here knows are left out, as of a newer release."""
     found = {text(entry, "name"): text(entry, "kind") for entry in entries(document, "stages")}
     return {name: kind for name, kind in found.items() if name and kind in STAGE_KINDS} or DEFAULT_STAGES
-
-
-def remembered_by(found: Object, uid: str) -> bool:
-    """Whether it is memory of the policy with that uid: owned by it, or left without an owner and made by it."""
-    whose = belongs(found, uid)
-    return whose is Belongs.OURS or (whose is Belongs.ORPHAN and text(found, "data", "policy", "uid") == uid)
 
 
 def read_records(found: Sequence[Object], uid: str) -> tuple[RunRecord, ...]:

@@ -47,6 +47,7 @@ def _held(state: RetrainingState) -> tuple[str, str] | None:
 def _count(state: RetrainingState, trigger: TriggerState) -> int:
     newest = max((cause.at for cause in trigger.occurred if cause.at is not None), default=None)
     if trigger.recurring is None or newest is None:
-        return len(trigger.occurred)
+        unanswered = {*state.pending, *state.missed}
+        return sum(cause in unanswered for cause in trigger.occurred)
     began = last_fired(state.runs, trigger) or state.since.get(trigger.key) or state.facts.created
     return trigger.recurring.count(began, newest, MAX_COUNTED)

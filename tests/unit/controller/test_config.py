@@ -43,7 +43,8 @@ def test_every_flag() -> None:
         "--selector team=ads --lease ads --lease-duration 15s --identity pod-1 "
         '--network-policies off --require-tls on --own-namespace vs --metrics-from [{"podSelector":{}}] '
         "--orders-secret viridian-system/orders --templates resources-only --stage-image a/* --stage-image b:1 "
-        "--workers 8 --resync 5m --health-port 1 --metrics-port 2 --log-level DEBUG --log-format text"
+        "--workers 8 --resync 5m --health-port 1 --metrics-port 2 --log-level DEBUG --log-format text "
+        "--events-port 3 --events-keys ml=/e/ml --events-tokens off --events-rate 7 --events-tls /e/tls"
     )
     assert parse(arguments.split(), {}) == OperatorConfig(
         namespaces=("ml", "ads"),
@@ -74,6 +75,11 @@ def test_every_flag() -> None:
         metrics_port=2,
         log_level="debug",
         log_format="text",
+        events_port=3,
+        events_keys=(("ml", "/e/ml"),),
+        events_tokens=False,
+        events_rate=7,
+        events_tls=Path("/e/tls"),
     )
 
 
@@ -108,6 +114,11 @@ def test_every_variable() -> None:
         "VIRIDIAN_METRICS_PORT": "2",
         "VIRIDIAN_LOG_LEVEL": "debug",
         "VIRIDIAN_LOG_FORMAT": "text",
+        "VIRIDIAN_EVENTS_PORT": "3",
+        "VIRIDIAN_EVENTS_KEYS": "ml=/e/ml",
+        "VIRIDIAN_EVENTS_TOKENS": "off",
+        "VIRIDIAN_EVENTS_RATE": "7",
+        "VIRIDIAN_EVENTS_TLS": "/e/tls",
     }
     assert {f"VIRIDIAN_{flag[2:].replace('-', '_').upper()}" for flag in FLAGS} == set(environment)
     assert parse([], environment) == OperatorConfig(
@@ -139,6 +150,11 @@ def test_every_variable() -> None:
         metrics_port=2,
         log_level="debug",
         log_format="text",
+        events_port=3,
+        events_keys=(("ml", "/e/ml"),),
+        events_tokens=False,
+        events_rate=7,
+        events_tls=Path("/e/tls"),
     )
 
 
@@ -280,3 +296,19 @@ def test_what_no_lease_and_no_selector_can_be_is_refused(flag: str, capsys: pyte
 def test_a_selector_chooses_what_is_served() -> None:
     assert parse([], {}).selector.matches({})
     assert not parse([], {"VIRIDIAN_SELECTOR": "team=ads"}).selector.matches({})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ("--events-port 70000", "must be a port from 0 to 65535, or the word none"),
+        ("--events-port on", "must be a port from 0 to 65535, or the word none"),
+        ("--events-keys /keys", "must be a namespace and a path"),
+        ("--events-keys ml=/a --events-keys ml=/b", "--events-keys: one namespace has two folders"),
+        ("--events-rate 0", "must be a whole number from 1 to 10000"),
+    ],
+)
+def test_a_receiver_that_cannot_be(arguments: str, sentence: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parse(arguments.split(), {})
+    assert sentence in capsys.readouterr().err

@@ -108,6 +108,19 @@ def second_run_with_cached_features(world: World) -> None:
     through(world)
 
 
+def events_before_and_while_a_run_is_at_work(world: World) -> None:
+    world.edit(triggers=[{"name": "ready", "event": {"type": "ready"}}], history={"runs": 1})
+    through(world)
+    world.receive("batch-1", "batch-2")
+    through(world)
+    world.later(minutes=5).receive("batch-2", "batch-3").train(auc=0.1)
+    through(world)
+    world.later(minutes=30).train(auc=0.9)
+    through(world)
+    world.later(minutes=30)
+    through(world)
+
+
 SCENARIOS: tuple[Scenario, ...] = (
     good_run,
     rejected_run,
@@ -116,6 +129,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     failing_tests,
     drift_that_waits_for_a_pause_and_comes_again,
     second_run_with_cached_features,
+    events_before_and_while_a_run_is_at_work,
 )
 
 

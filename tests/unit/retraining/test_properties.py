@@ -35,6 +35,7 @@ TRIGGERS = {
     "helsinki": {"name": "helsinki", "schedule": {"cron": "0 3 * * *", "timeZone": "Europe/Helsinki"}},
     "broken": {"name": "broken", "schedule": {"cron": "0 3 * *"}},
     "drifted": {"name": "drifted", "cooldown": "3h", "monitors": {"names": ["inputs"]}},
+    "ready": {"name": "ready", "event": {"type": "ready"}},
 }
 CODES = st.sampled_from([0, 1, 64, 65, 66])
 
@@ -101,6 +102,10 @@ class AnyHistory(RuleBasedStateMachine):
     @rule(version=st.sampled_from([None, "7"]))
     def a_trial_begins_or_ends(self, version: str | None) -> None:
         self.world.try_a_challenger(version)
+
+    @rule(number=st.integers(1, 4))
+    def an_event_is_received(self, number: int) -> None:
+        self.world.receive(f"batch-{number}")
 
     @rule(silent=st.booleans())
     def the_registry_falls_silent_or_comes_back(self, silent: bool) -> None:

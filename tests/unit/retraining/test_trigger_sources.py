@@ -22,7 +22,11 @@ from viridian.retraining.triggers.trigger_table import TRIGGERS, read_triggers
 NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
 
 
-ONE_OF_EACH = (weekly(), {"name": "drifted", "monitors": {"names": ["inputs"]}})
+ONE_OF_EACH = (
+    weekly(),
+    {"name": "drifted", "monitors": {"names": ["inputs"]}},
+    {"name": "ready", "event": {"type": "ready"}},
+)
 """A trigger of each source that is written in a policy."""
 
 
@@ -30,7 +34,8 @@ def facts(*triggers: dict[str, Any], annotation: str = "") -> tuple[RetrainPolic
     asked = policy(*triggers)
     asked["metadata"]["annotations"] = {RUN_ANNOTATION: annotation}
     there = World(now=NOW).watch({"name": "inputs"}).fire("inputs").deployment
-    found = facts_of(asked, there, [], {}, TrainingSettings())
+    records = list(World(policy=asked, now=NOW).receive("batch-1").records.values())
+    found = facts_of(asked, there, [], {}, TrainingSettings(), records=records)
     assert found.spec is not None
     return found.spec, found
 

@@ -13,8 +13,11 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
+import msgspec
+
 from tests.support.memory_registry import MemoryRegistry
 from viridian.api import reasons
+from viridian.api.event_trigger import EventAttributes, EventTrigger, takes
 from viridian.api.feedback import FrozenRows as FrozenRows
 from viridian.api.names import OUTCOME_ANNOTATION, RUN_ANNOTATION, RUN_LABEL
 from viridian.api.registry import ALIAS_CHAMPION, RunStatus, logged_model_id
@@ -37,6 +40,7 @@ from viridian.core.plan import (
 from viridian.core.templates import NO_LIMITS, TemplateRules
 from viridian.core.times import format_time, parse_time
 from viridian.ports.registry import RegistryError, RegistryUnavailable
+from viridian.receiver.event_store import PolicyOwner, stored_event
 from viridian.retraining.decide import decide
 from viridian.retraining.input import (
     RegistryQuery,
@@ -47,6 +51,7 @@ from viridian.retraining.input import (
     named_model,
 )
 from viridian.retraining.interpret import RetrainingInput, interpret
+from viridian.retraining.received_events import ReceivedEvent, stored_name
 from viridian.retraining.records import has_volumes
 from viridian.retraining.runs import open_stages
 
@@ -317,6 +322,21 @@ class World:
 
     def ask_by_hand(self, value: str) -> World:
         self.policy["metadata"]["annotations"][RUN_ANNOTATION] = value
+        return self
+
+    def receive(self, *ids: str, **attributes: str) -> World:
+        """The receiver stores these events for the policy, as it does for triggers that ask for them; others not."""
+        owner = PolicyOwner(*(self.policy["metadata"][name] for name in ("name", "namespace", "uid")))
+        asked = [
+            msgspec.convert(one["event"], EventTrigger) for one in self.policy["spec"]["triggers"] if "event" in one
+        ]
+        for one in ids:
+            event = EventAttributes(**{"id": one, "source": "/pipelines", "type": "ready", **attributes})
+            keys = tuple(trigger.key for trigger in asked if takes(trigger, event))
+            taken = ReceivedEvent(attributes=event, received=self.now, sender="key airflow", triggers=keys)
+            name = stored_name(owner.name, owner.uid, event)
+            if keys and name not in self.records:
+                self._apply_record(name, stored_event(owner, taken))
         return self
 
     def edit(self, **spec: Any) -> World:

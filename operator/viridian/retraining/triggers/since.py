@@ -17,10 +17,11 @@ from typing import Any
 from viridian.api.names import SCHEDULES_ANNOTATION, WAITING_CAUSES_ANNOTATION, schedules_record
 from viridian.core.intent import apply_unless_covered
 from viridian.core.lookup import Object, annotations_of, entries, mapping, text
+from viridian.core.ownership import remembered_by
 from viridian.core.plan import Apply
 from viridian.core.times import format_time, parse_time
 from viridian.retraining.input import PolicyFacts
-from viridian.retraining.records import remembered_by, revision
+from viridian.retraining.records import revision
 from viridian.retraining.triggers.cause import Cause, parse_causes
 from viridian.retraining.triggers.trigger_state import TriggerState
 
@@ -31,7 +32,7 @@ def counts_since(facts: PolicyFacts, triggers: Iterable[TriggerState], now: date
     known = _noted(stored) if stored is not None else None
     found: dict[str, datetime] = {}
     for trigger in triggers:
-        if not trigger.name or not trigger.key:
+        if not trigger.name or not trigger.key or trigger.always_counts:
             continue
         if known is not None and trigger.key in known:
             found[trigger.key] = known[trigger.key]

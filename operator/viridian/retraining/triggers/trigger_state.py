@@ -39,6 +39,8 @@ class TriggerState:
     key: str = ""
     # What has occurred: where one occurrence stands for all before it, the newest of them.
     occurred: tuple[Cause, ...] = ()
+    # Whether what occurred counts whenever the trigger was written: its source knows that it was asked for by then.
+    always_counts: bool = False
     # When it occurs next, where that is known.
     next: datetime | None = None
     # How long after an occurrence a run may still start for it; None for as long as it takes.

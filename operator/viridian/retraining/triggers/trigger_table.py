@@ -11,6 +11,7 @@ from viridian.api.retrainpolicy import RetrainPolicySpec
 from viridian.core.times import length
 from viridian.retraining.input import PolicyFacts
 from viridian.retraining.triggers.cause import MANUAL
+from viridian.retraining.triggers.event import EVENT, read_events
 from viridian.retraining.triggers.manual import read_annotation
 from viridian.retraining.triggers.monitors import MONITORS, read_monitors
 from viridian.retraining.triggers.schedule import SCHEDULE, read_schedules
@@ -21,6 +22,7 @@ Source = Callable[[RetrainPolicySpec, PolicyFacts, datetime], Iterable[TriggerSt
 TRIGGERS: Final[Mapping[str, Source]] = {
     SCHEDULE: read_schedules,
     MONITORS: read_monitors,
+    EVENT: read_events,
     MANUAL: read_annotation,
 }
 """By the name that a source has in the API and in causes."""

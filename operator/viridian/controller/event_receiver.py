@@ -1,0 +1,68 @@
+"""The receiver of events with all that it needs, where the operator is started with one.
+
+Leader and standby receive alike: storing an event creates an object, which undoes no write of the other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from viridian.controller.config import OperatorConfig
+from viridian.controller.telemetry import Telemetry
+from viridian.ports.kubernetes import KubernetesCluster
+from viridian.receiver.bounded_site import BoundedSite
+from viridian.receiver.event_store import EventStore
+from viridian.receiver.key_folders import KeyFolders
+from viridian.receiver.receiver_app import ReceiverApp
+from viridian.receiver.senders import ClusterAuthorizer, Senders
+from viridian.tls import Certificate
+
+
+@asynccontextmanager
+async def receiving(
+    config: OperatorConfig, cluster: KubernetesCluster, telemetry: Telemetry
+) -> AsyncIterator[BoundedSite | None]:
+    """Receive events; None where that is not asked for. OSError where the port or the certificate cannot be had."""
+    if config.events_port is None:
+        yield None
+        return
+    site = BoundedSite(_app(config, cluster, telemetry).application(), config.events_port, _certificate(config))
+    await site.start()
+    try:
+        yield site
+    finally:
+        await site.close()
+
+
+def _app(config: OperatorConfig, cluster: KubernetesCluster, telemetry: Telemetry) -> ReceiverApp:
+    clock = asyncio.get_running_loop().time
+    namespaces = frozenset(config.namespaces)
+    return ReceiverApp(
+        Senders(
+            KeyFolders({namespace: Path(folder) for namespace, folder in config.events_keys}),
+            ClusterAuthorizer(cluster) if config.events_tokens else None,
+            time.time,
+            clock,
+        ),
+        EventStore(
+            cluster,
+            serves=lambda namespace: not namespaces or namespace in namespaces,
+            selector=config.selector,
+            now=lambda: datetime.now(UTC),
+            clock=clock,
+        ),
+        telemetry,
+        each_second=config.events_rate,
+        clock=clock,
+    )
+
+
+def _certificate(config: OperatorConfig) -> Certificate | None:
+    if config.events_tls is None:
+        return None
+    return Certificate(config.events_tls / "tls.crt", config.events_tls / "tls.key")
