@@ -125,6 +125,18 @@ def test_every_stage_is_looked_at(editor: Kube, developer: Kube, namespace: str,
     developer.merge(made, {"spec": {"stages": powerful}})
 
 
+def test_the_resolver_of_the_data_is_looked_at_like_a_stage(editor: Kube, developer: Kube, namespace: str) -> None:
+    made = developer.create(with_template("RetrainPolicy", namespace, ({}, {})))
+    powerful = template("train", ({"serviceAccountName": "powerful"}, {}))
+    for resolver in ({}, {"template": powerful}):
+        with pytest.raises(Refused, match="right to create pods"):
+            editor.merge(made, {"spec": {"data": {"uri": "git+https://git.example/data", "resolver": resolver}}})
+    developer.merge(made, {"spec": {"data": {"uri": "git+https://git.example/data", "resolver": {}}}})
+    editor.merge(made, {"spec": {"data": {"revision": "v2"}}})
+    with pytest.raises(Refused, match="right to create pods"):
+        editor.merge(made, {"spec": {"data": {"uri": "git+https://elsewhere.example/data"}}})
+
+
 def test_a_plain_deployment_needs_no_more_than_the_role(editor: Kube, namespace: str) -> None:
     assert refusal(editor, model_deployment(namespace)) == ""
     assert refusal(editor, model_deployment(namespace, server={"replicas": 3, "template": {}})) == ""

@@ -9,21 +9,6 @@ from viridian.api.data_checks import MAX_CHECKS, DataCheck
 from viridian.api.schema import Rule, Struct, doc, duration
 
 
-class Data(Struct, frozen=True, kw_only=True):
-    """The data to train on, passed to the stages as they are written here."""
-
-    uri: Annotated[
-        str,
-        doc(
-            "Where the data is: VIRIDIAN_DATA_URI in the container.",
-            min_length=1,
-            max_length=2048,
-            rules=(cel.DATA_WITHOUT_USER,),
-        ),
-    ]
-    revision: Annotated[str, doc("Which state of it: VIRIDIAN_DATA_REVISION.", max_length=256)] = ""
-
-
 class Stage(Struct, frozen=True, kw_only=True):
     """One container that does one part of the work; the contract stands in docs/stages.md."""
 
@@ -65,9 +50,43 @@ class PreparingStage(Stage, frozen=True, kw_only=True):
         bool,
         doc(
             "Do not run the stage where its template, data.revision and the stages before it are those of a run in "
-            "which it ended well. Without data.revision it always runs."
+            "which it ended well. With data.resolver the content that it has found counts in place of data.revision; "
+            "without either the stage always runs."
         ),
     ] = True
+
+
+class Resolver(Stage, frozen=True, kw_only=True):
+    """One container that reports {"data": {"uri", "revision", "digest"}}; the contract stands in docs/data.md."""
+
+    rules: ClassVar[tuple[Rule, ...]] = ()
+
+    timeout: Annotated[str, duration("How long it may take in all.", at_least="10s")] = "10m"
+
+
+class Data(Struct, frozen=True, kw_only=True):
+    """The data to train on, passed to the stages as it is written here, or as its resolver finds it."""
+
+    uri: Annotated[
+        str,
+        doc(
+            "Where the data is: VIRIDIAN_DATA_URI in the container.",
+            min_length=1,
+            max_length=2048,
+            rules=(cel.DATA_WITHOUT_USER,),
+        ),
+    ]
+    revision: Annotated[str, doc("Which state of it: VIRIDIAN_DATA_REVISION.", max_length=256)] = ""
+    resolver: (
+        Annotated[
+            Resolver,
+            doc(
+                "Finds out which immutable state the address and the revision stand for now. Each run is given that "
+                "state, and so are its model version and the trigger newData. {} resolves files, HTTP, Git and DVC."
+            ),
+        ]
+        | None
+    ) = None
 
 
 class DataValidation(PreparingStage, frozen=True, kw_only=True):

@@ -18,6 +18,8 @@ MAX_REPORT_BYTES: Final = 4096
 """What the kubelet keeps of a termination message."""
 MAX_FAILURE_CHARACTERS: Final = 500
 MAX_FAILURES: Final = 4
+RESOLVER_STAGE: Final = "data"
+"""The name of `spec.data.resolver` among the stages of a run: it comes before all others."""
 
 
 class StageName(StrEnum):
@@ -38,6 +40,11 @@ class ExitCode(IntEnum):
     BAD_DATA = 64
     BAD_CANDIDATE = 65
     NOTHING_TO_DO = 66
+
+
+def stage_place(name: str) -> str:
+    """Where in the spec a stage stands."""
+    return "data.resolver" if name == RESOLVER_STAGE else f"stages.{name}"
 
 
 FINAL_EXIT_CODES: Final = (int(ExitCode.BAD_DATA), int(ExitCode.BAD_CANDIDATE), int(ExitCode.NOTHING_TO_DO))

@@ -15,6 +15,7 @@ from typing import Any, Final
 from viridian.api.modeldeployment import Runtime, Server
 from viridian.api.names import FETCH_CONTAINER, SERVER_CONTAINER
 from viridian.api.run_stages import Stage
+from viridian.api.stage import stage_place
 
 Object = Mapping[str, Any]
 
@@ -62,7 +63,7 @@ def of_stage(stage: Stage, name: str, rules: TemplateRules) -> str:
     if rules.allowed is Templates.ANY or stage.template is None:
         return ""
     found = [*_of_stage(stage.template, rules.stage_images)]
-    return _sentence(f"spec.stages.{name}.template", found) if found else ""
+    return _sentence(f"spec.{stage_place(name)}.template", found) if found else ""
 
 
 def _sentence(place: str, paths: Sequence[str]) -> str:

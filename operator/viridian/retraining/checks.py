@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from viridian.api import reasons
 from viridian.api.modeldeployment import RegistryModel
+from viridian.api.stage import stage_place
 from viridian.core.obstacles import Obstacles, outage, refusal
 from viridian.core.templates import of_stage
 from viridian.retraining.input import PolicyFacts, RegistryResult, Unavailable
@@ -42,7 +43,7 @@ def templates_work(state: RetrainingState) -> Problem | None:
     image = state.facts.settings.trainer_image
     templates = {name: template_of(name, stage, image) for name, stage in stages_of(state.spec).items()}
     found = ((name, template_problem(template)) for name, template in templates.items())
-    wrong = next((f"stages.{name}.template {problem}" for name, problem in found if problem), None)
+    wrong = next((f"{stage_place(name)}.template {problem}" for name, problem in found if problem), None)
     return Problem(reasons.INVALID_SPEC, wrong, lasting=True) if wrong else None
 
 

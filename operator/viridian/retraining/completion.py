@@ -119,8 +119,10 @@ def _description(ended: EndedRun) -> dict[str, str]:
 
 def _data(ended: EndedRun) -> Mapping[str, str]:
     """What the run was trained on: what it reported, else what it was given."""
-    given = ended.run.origin.data
-    return ended.report.data or ({} if given == NO_DATA else {"uri": given.uri, "revision": given.revision})
+    given, resolved = ended.run.origin.data, ended.run.origin.resolved
+    if ended.report.data or resolved is not None:
+        return ended.report.data or (resolved.document() if resolved else {})
+    return {} if given == NO_DATA else {"uri": given.uri, "revision": given.revision}
 
 
 def _not_yet_there(ended: EndedRun, verdict: RunVerdict) -> Iterator[Action]:

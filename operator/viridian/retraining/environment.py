@@ -43,6 +43,7 @@ def _values(
         "VIRIDIAN_REASONS": json.dumps([cause.document() for cause in origin.causes], ensure_ascii=False),
         "VIRIDIAN_DATA_URI": data.uri,
         "VIRIDIAN_DATA_REVISION": data.revision,
+        "VIRIDIAN_DATA_DIGEST": origin.resolved.digest if origin.resolved else "",
         CHAMPION_VARIABLE: facts.deployment.champion_uri if facts.deployment else "",
         "VIRIDIAN_LAST_EVALUATION": _last_evaluation(state),
         "VIRIDIAN_OUT_DIR": OUT_DIR,
@@ -55,12 +56,15 @@ def _values(
 
 def _data(state: RetrainingState, origin: RunOrigin) -> Data:
     """The data of the run, whole: a record has no query of an address, since that may be a credential."""
-    recorded, written = origin.data, state.spec.data
+    recorded, written, resolved = origin.data, state.spec.data, origin.resolved
     if recorded == NO_DATA:
         return Data(uri="")
-    if written is not None and shown(written.uri) == recorded.uri:
-        return Data(uri=written.uri, revision=recorded.revision)
-    return recorded
+    known = written is not None and shown(written.uri) == recorded.uri
+    uri = written.uri if written is not None and known else recorded.uri
+    if resolved is None:
+        return Data(uri=uri, revision=recorded.revision)
+    moved = resolved.uri and resolved.uri != recorded.uri
+    return Data(uri=resolved.uri if moved else uri, revision=resolved.revision or resolved.digest)
 
 
 def _rows(rows: FrozenRows | None) -> Mapping[str, str]:

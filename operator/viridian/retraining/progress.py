@@ -8,9 +8,10 @@ import msgspec
 
 from viridian.api.names import SPOT_LABEL
 from viridian.api.registry import TrainingRun
-from viridian.api.stage import StageName
+from viridian.api.stage import RESOLVER_STAGE, StageName
 from viridian.core.lookup import labels_of, text
 from viridian.core.times import format_time, parse_time
+from viridian.retraining.data_state import with_a_state
 from viridian.retraining.mlflow_runs import is_untouched
 from viridian.retraining.records import RunOrigin, StageNote, origin_of
 from viridian.retraining.runs import Run, RunStage
@@ -26,8 +27,15 @@ def to_note(run: Run, now: datetime) -> StageNote:
         given = _what_it_was_given(run, stage)
         result = stage.state.result or stage.state.outlasted(now)
         waiting = _waiting(stage, now) if result is None else stage.note.waiting
-        return msgspec.structs.replace(given, waiting=waiting, result=_with_costs(stage, result))
-    return msgspec.structs.replace(stage.note, result=_with_costs(stage, _result_of_deleted(stage, now)))
+        return msgspec.structs.replace(given, waiting=waiting, result=_noted(stage, result))
+    return msgspec.structs.replace(stage.note, result=_noted(stage, _result_of_deleted(stage, now)))
+
+
+def _noted(stage: RunStage, result: StageResult | None) -> StageResult | None:
+    """The result as the record has it; None while there is none."""
+    if result is not None and stage.name == RESOLVER_STAGE:
+        result = with_a_state(result)
+    return _with_costs(stage, result)
 
 
 def _with_costs(stage: RunStage, result: StageResult | None) -> StageResult | None:

@@ -33,6 +33,7 @@ from viridian.api.run_storage import Storage
 from viridian.core.kube import managed_labels
 from viridian.core.lookup import Object, annotations_of, dig, entries, labels_of, mapping, text
 from viridian.core.ownership import Owner, owned_metadata, remembered_by
+from viridian.retraining.data_state import DataState, parse_state
 from viridian.retraining.stages.stage_table import DEFAULT_STAGES, STAGE_KINDS
 from viridian.retraining.stages.state import StageResult
 from viridian.retraining.triggers.cause import Cause, parse_causes
@@ -43,7 +44,7 @@ NO_DATA: Final = Data(uri="-")
 
 def data_shown(spec: RetrainPolicySpec) -> Data:
     """The data of a policy as it is recorded and shown: without what may be a credential in its address."""
-    return msgspec.structs.replace(spec.data, uri=shown(spec.data.uri)) if spec.data is not None else NO_DATA
+    return Data(uri=shown(spec.data.uri), revision=spec.data.revision) if spec.data is not None else NO_DATA
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +55,8 @@ class RunOrigin:
     # Version of the champion that the stage is given, empty when there is none.
     champion: str = ""
     data: Data = NO_DATA
+    # The state of it that the resolver has found; None without a resolver, and before it has ended.
+    resolved: DataState | None = None
     image: str = ""
     mlflow_run: str = ""
     # Name and kind of its stages, in their order.
@@ -136,6 +139,7 @@ def dump_origin(origin: RunOrigin) -> dict[str, Any]:
         "causes": [cause.recorded() for cause in origin.causes],
         "champion": origin.champion,
         "data": {"uri": shown(origin.data.uri), "revision": origin.data.revision},
+        **({"resolved": origin.resolved.document()} if origin.resolved else {}),
         "image": origin.image,
         "stages": [{"name": name, "kind": kind} for name, kind in origin.stages.items()],
         **({"mlflowRun": origin.mlflow_run} if origin.mlflow_run else {}),
@@ -151,6 +155,7 @@ def parse_origin(document: Any) -> RunOrigin:
         causes=parse_causes(entries(document, "causes")),
         champion=text(document, "champion"),
         data=Data(uri=text(document, "data", "uri") or NO_DATA.uri, revision=text(document, "data", "revision")),
+        resolved=parse_state(mapping(document, "resolved")),
         image=text(document, "image"),
         mlflow_run=text(document, "mlflowRun"),
         stages=_parse_stages(document),

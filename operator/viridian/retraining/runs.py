@@ -8,10 +8,11 @@ from datetime import datetime
 
 from viridian.api.names import RUN_LABEL
 from viridian.api.retrainpolicy_status import FinishedRun
-from viridian.api.stage import StageName
+from viridian.api.stage import RESOLVER_STAGE, StageName
 from viridian.core.lookup import Object, labels_of, text
 from viridian.core.ownership import Belongs, belongs
 from viridian.core.times import parse_time
+from viridian.retraining.data_state import DataState, resolved_by
 from viridian.retraining.input import PolicyFacts
 from viridian.retraining.records import RunOrigin, RunRecord, StageNote, origin_of, read_records
 from viridian.retraining.stages.stage_kind import StageKind
@@ -117,7 +118,14 @@ class Run:
             causes=tuple(dict.fromkeys([*recorded.causes, *joined])),
             champion=recorded.champion if champion is None else champion,
             data=next((note.data for note in notes if note.data), recorded.data),
+            resolved=self._resolved or recorded.resolved,
         )
+
+    @property
+    def _resolved(self) -> DataState | None:
+        """What its resolver has found, if it has one."""
+        resolver = self.named(RESOLVER_STAGE)
+        return resolved_by(resolver.result) if resolver is not None and resolver.result is not None else None
 
     @property
     def reasons(self) -> tuple[str, ...]:

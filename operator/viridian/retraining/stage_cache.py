@@ -12,6 +12,7 @@ import json
 from viridian.api.feedback import FrozenRows
 from viridian.api.names import short_hash
 from viridian.api.run_stages import DataValidation, PreparingStage, Stage
+from viridian.api.stage import RESOLVER_STAGE
 from viridian.retraining.records import RunOrigin
 from viridian.retraining.run_claim import has_claim
 from viridian.retraining.runs import Run
@@ -22,13 +23,14 @@ from viridian.retraining.state import RetrainingState
 
 def inputs_of(state: RetrainingState, run: Run, spec: Stage, origin: RunOrigin, rows: FrozenRows | None) -> str:
     """All that the stage works on that the run is in, as one hash; empty where that cannot be known."""
-    if not isinstance(spec, PreparingStage) or not origin.data.revision or _depends_on_the_clock(spec):
+    state_of_data = origin.resolved.content if origin.resolved is not None else origin.data.revision
+    if not isinstance(spec, PreparingStage) or not state_of_data or _depends_on_the_clock(spec):
         return ""
-    earlier = run.before(run.stage)
+    earlier = [stage for stage in run.before(run.stage) if stage.name != RESOLVER_STAGE]
     made_by = {stage.name: run.worked_in(stage) if origin.storage else stage.note.inputs for stage in earlier}
     parts = {
         "stage": run.stage.name,
-        "data": [origin.data.uri, origin.data.revision],
+        "data": [origin.data.uri, state_of_data],
         "rows": rows.digest if rows else "",
         "template": template_of(run.stage.name, spec, state.facts.settings.trainer_image),
         "earlier": made_by,

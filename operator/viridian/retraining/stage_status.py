@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Final
 
 from viridian.api.retrainpolicy_status import ActiveRun, StageStatus
-from viridian.api.stage import parse_report
+from viridian.api.stage import RESOLVER_STAGE, parse_report
 from viridian.api.texts import one_line
 from viridian.core.lookup import text
 from viridian.retraining.runs import Run, RunStage
@@ -27,8 +27,13 @@ def stage_statuses(state: RetrainingState, active: ActiveRun | None) -> Sequence
         return ()
     if run is None:
         coming = planned_stages(state.spec)
-        return [StageStatus(name=name, state=PENDING if name in coming else SKIPPED) for name in STAGE_NAMES]
-    return [_status(run, name) for name in STAGE_NAMES]
+        return [StageStatus(name=name, state=PENDING if name in coming else SKIPPED) for name in _names(coming)]
+    return [_status(run, name) for name in _names(run.record.origin.stages)]
+
+
+def _names(stages: Collection[str]) -> Iterable[str]:
+    """All stages, and the resolver where the run has one."""
+    return (*((RESOLVER_STAGE,) if RESOLVER_STAGE in stages else ()), *STAGE_NAMES)
 
 
 def _status(run: Run, name: str) -> StageStatus:

@@ -11,14 +11,16 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from viridian.api.run_stages import Stage
-from viridian.api.stage import StageName
+from viridian.api.stage import RESOLVER_STAGE, StageName
 from viridian.retraining.stages.built_in_checks import checks_template
+from viridian.retraining.stages.built_in_resolver import resolver_template
 
 PodTemplate = Mapping[str, Any]
 BuiltIn = Callable[[Any, str], PodTemplate | None]
 """From the spec of a stage and the trainer image to its template; None where the spec asks for nothing built in."""
 
 BUILT_IN: Final[Mapping[str, BuiltIn]] = {
+    RESOLVER_STAGE: resolver_template,
     StageName.DATA_VALIDATION: checks_template,
 }
 """By the name of the stage."""

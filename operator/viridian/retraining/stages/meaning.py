@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from enum import Enum, auto
 
-from viridian.api.stage import ExitCode, StageName
+from viridian.api.stage import RESOLVER_STAGE, ExitCode, StageName
 from viridian.retraining.stages.state import StageOutcome, StageResult
 
-_BEFORE_A_CANDIDATE = (StageName.DATA_VALIDATION, StageName.FEATURES)
+_BEFORE_A_CANDIDATE = (RESOLVER_STAGE, StageName.DATA_VALIDATION, StageName.FEATURES)
 _AFTER_TRAINING = (StageName.EVALUATION, StageName.TESTS)
 
 

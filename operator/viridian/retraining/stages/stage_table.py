@@ -9,7 +9,7 @@ import msgspec
 
 from viridian.api.retrainpolicy import RetrainPolicySpec
 from viridian.api.run_stages import Stage, Stages
-from viridian.api.stage import StageName
+from viridian.api.stage import RESOLVER_STAGE, StageName
 from viridian.retraining.stages.job import JobStage
 from viridian.retraining.stages.stage_kind import StageKind
 
@@ -22,9 +22,11 @@ STAGE_NAMES: Final = tuple(field.encode_name for field in msgspec.structs.fields
 
 
 def stages_of(spec: RetrainPolicySpec) -> Mapping[str, Stage]:
-    """The stages that a run has, in their order."""
+    """The stages that a run has, in their order; the resolver of the data is the first."""
     fields = msgspec.structs.fields(Stages)
-    found: Mapping[str, Stage | None] = {field.encode_name: getattr(spec.stages, field.name) for field in fields}
+    resolver = spec.data.resolver if spec.data is not None else None
+    named: Mapping[str, Stage | None] = {field.encode_name: getattr(spec.stages, field.name) for field in fields}
+    found = {RESOLVER_STAGE: resolver, **named}
     return {name: stage for name, stage in found.items() if stage is not None}
 
 
