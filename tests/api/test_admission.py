@@ -292,6 +292,21 @@ def test_who_approves_is_who_says_so(editor: Kube, developer: Kube, admin: Kube,
     say(admin, made, "approve", f"deadbeef#2#{admin.user}")
 
 
+def test_who_approves_a_run_or_overrides_bad_data_is_who_says_so(
+    editor: Kube, admin: Kube, developer: Kube, namespace: str
+) -> None:
+    made = developer.create(retrain_policy(namespace))
+    with pytest.raises(Refused, match=r"right to approve \(verb update, resource retrainpolicies/approval\)"):
+        say(editor, made, "approve", f"0a1b2c3d#{editor.user}")
+    for who, command in ((admin, "approve"), (editor, "override")):
+        for value in ("0a1b2c3d why", "0a1b2c3d why#head-of-risk", "0a1b2c3d why#2"):
+            wanted = f"you are {who.user}: write viridian.dev/{command}=0a1b2c3d why#{who.user}"
+            with pytest.raises(Refused, match=wanted):
+                say(who, made, command, value)
+        say(who, made, command, f"0a1b2c3d why#{who.user}")
+    editor.merge(made, {"metadata": {"annotations": {"viridian.dev/approve": None, "viridian.dev/override": ""}}})
+
+
 def test_an_approval_at_birth_is_an_approval(editor: Kube, namespace: str) -> None:
     born = model_deployment(namespace)
     born["metadata"]["annotations"] = {"viridian.dev/approve": f"deadbeef#{editor.user}"}
@@ -303,9 +318,10 @@ def test_the_role_for_approving_is_enough(user: Callable[..., Kube], editor: Kub
     say(approver, made, "approve", f"deadbeef#{approver.user}")
 
 
-@pytest.mark.parametrize("command", ["reject", "rollback", "retry", "restart", "reviewed", "run"])
+@pytest.mark.parametrize("command", ["reject", "rollback", "retry", "restart", "reviewed", "run", "accept"])
 def test_no_command_carries_another_name(editor: Kube, developer: Kube, namespace: str, command: str) -> None:
-    made = developer.create(retrain_policy(namespace) if command == "run" else model_deployment(namespace))
+    of_a_policy = command in ("run", "accept")
+    made = developer.create(retrain_policy(namespace) if of_a_policy else model_deployment(namespace))
     for value in ("deadbeef", "deadbeef#2", "deadbeef#2026-11-28T10:00:00Z", f"deadbeef#{editor.user}"):
         say(editor, made, command, value)
     with pytest.raises(Refused, match=f"you are {editor.user}: write viridian.dev/{command}=deadbeef#{editor.user}"):

@@ -1,14 +1,42 @@
-"""What bounds the automation of a RetrainPolicy: the budget, the circuit breaker, blackout windows."""
+"""What bounds the automation of a RetrainPolicy: mode, approvals, the budget, the circuit breaker, blackout windows."""
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated, ClassVar, Final
 
 from viridian.api import cel
-from viridian.api.schema import Rule, Struct, doc, duration, time
+from viridian.api.schema import Rule, Struct, doc, duration, time, word
 
 MAX_RUNS: Final = 200
 """Runs of a period whose records are kept for the budget; a larger number of runs would be counted wrongly."""
+
+
+class Mode(StrEnum):
+    """How much the operator does by itself."""
+
+    OBSERVE = "Observe"
+    RECOMMEND = "Recommend"
+    AUTOMATIC = "Automatic"
+
+
+class TrainingApproval(StrEnum):
+    """Whether a person has to approve a run before it begins."""
+
+    AUTO = "Auto"
+    REQUIRED = "Required"
+
+
+class RunApproval(Struct, frozen=True, kw_only=True):
+    """What a person has to approve. `gate.approval` is about the hand-over."""
+
+    training: Annotated[
+        TrainingApproval,
+        doc(
+            "Required: a run waits for the annotation viridian.dev/approve with its id before it begins, one that a "
+            "person asks for included."
+        ),
+    ] = TrainingApproval.AUTO
 
 
 class Budget(Struct, frozen=True, kw_only=True):
@@ -87,3 +115,13 @@ class BudgetStatus(Struct, frozen=True, kw_only=True):
     cpu_hours_left: Annotated[float, doc("CPU-hours that are left; absent without a limit.")] | None = None
     cost: Annotated[float, doc("What these hours cost; absent without a price.")] | None = None
     resets_at: Annotated[str, time("When the oldest of these runs counts no more.")] | None = None
+
+
+class Recommendation(Struct, frozen=True, kw_only=True):
+    """The run that would begin, were it not for the mode or a missing approval."""
+
+    run: Annotated[str, word("Its id: the value of viridian.dev/accept or viridian.dev/approve that starts it.")]
+    reasons: Annotated[tuple[Annotated[str, doc("One cause.", max_length=316)], ...], doc("Why.", max_length=20)] = ()
+    stages: Annotated[
+        tuple[Annotated[str, word("Name of a stage.")], ...], doc("What it would do, in order.", max_length=10)
+    ] = ()

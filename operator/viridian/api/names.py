@@ -33,6 +33,9 @@ RESTART_ANNOTATION = f"{GROUP}/restart"
 REVIEWED_ANNOTATION = f"{GROUP}/reviewed"
 # … and to a RetrainPolicy: any value that was not used before starts one run.
 RUN_ANNOTATION = f"{GROUP}/run"
+# … and about a run: its id, a reason, and `#` with the user name. `approve` and `reject` have the same form there.
+ACCEPT_ANNOTATION = f"{GROUP}/accept"
+OVERRIDE_ANNOTATION = f"{GROUP}/override"
 
 # What Viridian records on the objects that it owns.
 INTENT_ANNOTATION = f"{GROUP}/intent"

@@ -40,6 +40,8 @@ TAG_MODEL_DEPLOYMENT: Final = "viridian.modeldeployment"
 namespace claimed it by being the first to write to it."""
 TAG_NAMESPACES: Final = "viridian.namespaces"
 """On a registered model, set by MLflow's administrator: the namespaces that may write to it, separated by commas."""
+TAG_COMMANDS: Final = "viridian.commands"
+"""On runs and versions: what people wrote about the run, as JSON of annotations."""
 TAG_REASONS: Final = "viridian.reasons"
 """On a run: what caused it, as a JSON list of texts."""
 

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar
 import msgspec
 
 from viridian.api import cel
-from viridian.api.automation import Blackout, Budget, CircuitBreaker
+from viridian.api.automation import Blackout, Budget, CircuitBreaker, Mode, RunApproval
 from viridian.api.cel_data_checks import NAMED_DATA
 from viridian.api.gate_spec import Gate
 from viridian.api.names import MAX_MODEL_DEPLOYMENT_NAME
@@ -51,6 +51,16 @@ class RetrainPolicySpec(Struct, frozen=True, kw_only=True):
     suspend: Annotated[
         bool, doc("No schedule starts a run. An active run goes on, and a run that a person asks for starts.")
     ] = False
+    mode: Annotated[
+        Mode,
+        doc(
+            "Automatic: runs start when they are due. Recommend: status.recommended shows the run that is due, and the "
+            "annotation viridian.dev/accept with its id starts it. Observe: nothing is written but status and Events."
+        ),
+    ] = Mode.AUTOMATIC
+    approval: Annotated[RunApproval, doc("What a person has to approve before a run begins.")] = msgspec.field(
+        default_factory=RunApproval
+    )
     triggers: Annotated[
         tuple[Trigger, ...],
         named("name", "Reasons to start a run. The annotation viridian.dev/run starts one by hand.", max_length=20),

@@ -6,11 +6,13 @@ from typing import Annotated, Final
 
 import msgspec
 
-from viridian.api.automation import BudgetStatus
+from viridian.api.automation import BudgetStatus, Recommendation
 from viridian.api.modeldeployment_status import Condition
 from viridian.api.schema import MAX_WORD, Struct, doc, named, prose, time, word
 from viridian.api.workflow import WorkflowStatus
 
+MAX_COMMAND: Final = 600
+"""Characters of an annotation that a person wrote, its name included; longer values are no commands."""
 MAX_REPORTED_METRICS: Final = 64
 """More numbers than this are cut from a status; MLflow keeps them all."""
 
@@ -63,6 +65,10 @@ class FinishedRun(Struct, frozen=True, kw_only=True):
     )
     started_at: Annotated[str, time("When it began.")] | None = None
     finished_at: Annotated[str, time("When it ended.")] | None = None
+    commands: Annotated[
+        tuple[Annotated[str, doc("annotation=value.", max_length=MAX_COMMAND)], ...],
+        doc("What people wrote about it: accepted, approved, rejected, a pause overridden.", max_length=10),
+    ] = ()
     cpu_seconds: Annotated[float, doc("What its stages took of CPUs, attempts that failed included.")] | None = None
 
 
@@ -96,8 +102,11 @@ class RetrainPolicyStatus(Struct, frozen=True, kw_only=True):
     triggers: Annotated[tuple[TriggerStatus, ...], named("name", "The triggers.", max_length=20)] = ()
     next_scheduled: Annotated[str, time("When the next run is due.")] | None = None
     workflow: Annotated[WorkflowStatus, doc("The workflow that is in force, and what it sets.")] | None = None
+    recommended: Annotated[Recommendation, doc("The run that would begin and waits for a person.")] | None = None
     budget: Annotated[BudgetStatus, doc("What the runs of the period took, and what is left.")] | None = None
     conditions: Annotated[
         tuple[Condition, ...],
-        named("type", "Ready, Reconciling, Stalled, DataQuality, Paused, BudgetExceeded.", max_length=20),
+        named(
+            "type", "Ready, Reconciling, Stalled, DataQuality, Paused, BudgetExceeded, ReviewRequired.", max_length=20
+        ),
     ] = ()

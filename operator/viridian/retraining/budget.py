@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from viridian.api.automation import MAX_RUNS, Budget, BudgetStatus
+from viridian.api.names import REJECT_ANNOTATION
 from viridian.core.times import format_time, length, parse_time
 from viridian.retraining.runs import Run
 
@@ -46,8 +47,9 @@ class Spending:
 
 
 def read_spending(budget: Budget, runs: Sequence[Run], now: datetime) -> Spending:
-    """What `runs`, the newest first, have taken of the budget."""
+    """What `runs`, the newest first, have taken of the budget. Those that a person rejected have never begun."""
     period = length(budget.period)
+    runs = [run for run in runs if REJECT_ANNOTATION not in run.record.origin.commands]
     began = [(run, at) for run in runs if (at := _began(run)) is not None]
     counted = tuple(run for run, at in began if at + period > now)
     if not is_limited(budget):

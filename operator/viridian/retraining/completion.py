@@ -47,6 +47,7 @@ from viridian.retraining.outcome import EndedRun, RunVerdict, verdict_on
 from viridian.retraining.owners import claimant
 from viridian.retraining.provenance import foreign
 from viridian.retraining.records import NO_DATA, dump_notes
+from viridian.retraining.run_commands import dump_commands
 from viridian.retraining.run_report import may_have_candidate, run_report
 from viridian.retraining.runs import Run
 from viridian.retraining.stages.state import StageResult
@@ -161,6 +162,7 @@ def _finished(ended: EndedRun, verdict: RunVerdict) -> FinishedRun:
         metrics=_shown(reported(ended.report, ended.registry.run), ended.state.spec.gate),
         started_at=run.created or None,
         finished_at=ended.result.at or run.created or None,
+        commands=dump_commands(run.record.origin.commands),
         cpu_seconds=run.cpu_seconds or None,
     )
 

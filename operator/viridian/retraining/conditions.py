@@ -12,7 +12,8 @@ from datetime import datetime
 from typing import Final
 
 from viridian.api import reasons
-from viridian.api.names import RUN_ANNOTATION
+from viridian.api.automation import Mode
+from viridian.api.names import ACCEPT_ANNOTATION, APPROVE_ANNOTATION, REJECT_ANNOTATION, RUN_ANNOTATION
 from viridian.api.retrainpolicy_status import ActiveRun
 from viridian.core.conditions import Finding, Truth
 from viridian.core.times import format_time
@@ -24,6 +25,7 @@ from viridian.retraining.checks import (
     trigger_problems,
     write_problem,
 )
+from viridian.retraining.permission import Proposal
 from viridian.retraining.progress import waiting
 from viridian.retraining.stages.state import StageState
 from viridian.retraining.state import RetrainingState
@@ -56,6 +58,7 @@ def findings(state: RetrainingState, problem: Problem | None, active: ActiveRun 
         Finding(reasons.DATA_QUALITY, quality.truth, quality.reason, quality.message),
         _paused(state),
         *_budget_exceeded(state),
+        *_review_required(state),
     )
 
 
@@ -77,13 +80,37 @@ def _ready(state: RetrainingState, active: ActiveRun | None) -> Finding:
 def _occupation(state: RetrainingState, active: ActiveRun | None) -> tuple[str, str]:
     if active is not None:
         return reasons.RUN_ACTIVE, _at_work(state, active)
+    if state.spec.mode is Mode.OBSERVE:
+        return reasons.OBSERVING, _observed(state)
+    if state.proposal is not None and state.proposal.awaits and not state.proposal.begins:
+        reason = reasons.RECOMMENDED if state.proposal.awaits == ACCEPT_ANNOTATION else reasons.AWAITING_APPROVAL
+        return reason, _awaited(state.proposal)
     if state.spec.suspend:
         return reasons.SUSPENDED, "spec.suspend is true: only the annotation viridian.dev/run starts a run"
     if state.holds.in_force and state.pending:
         return reasons.WAITING, _held(state)
-    if state.held and state.due is None:
+    if state.held and state.proposal is None:
         return reasons.WAITING, "; ".join(f"{cause.identity} waits: {why.message}" for cause, why in state.held.items())
     return reasons.WAITING, f"nothing is due{_used_up(state)}"
+
+
+def _observed(state: RetrainingState) -> str:
+    """What would begin in another mode."""
+    proposal = state.proposal
+    would = (
+        f"run {proposal.run.id} would begin: {', '.join(proposal.run.reasons)}" if proposal else "nothing would begin"
+    )
+    return f"spec.mode is Observe, so nothing is written but status and Events; {would}"
+
+
+def _awaited(proposal: Proposal) -> str:
+    """What a person has to write so that the run begins."""
+    run, signed = proposal.run.id, "" if proposal.awaits == ACCEPT_ANNOTATION else "#<your user name>"
+    causes = ", ".join(proposal.run.reasons)
+    return (
+        f"run {run} waits for a person: {causes}. The annotation {proposal.awaits}={run}{signed} starts it, and "
+        f"{REJECT_ANNOTATION}={run} dismisses it"
+    )
 
 
 def _held(state: RetrainingState) -> str:
@@ -126,6 +153,9 @@ def _attempts(stage: StageState, now: datetime) -> str:
 
 def _paused(state: RetrainingState) -> Finding:
     kind, pauses = reasons.PAUSED_CONDITION, state.holds.pauses
+    if state.spec.mode is Mode.OBSERVE:
+        message = "spec.mode is Observe: write Automatic or Recommend so that runs can start"
+        return Finding(kind, Truth.TRUE, reasons.OBSERVING, message)
     if not pauses:
         return Finding(kind, Truth.FALSE, reasons.NOT_PAUSED, "triggers start runs")
     return Finding(kind, Truth.TRUE, pauses[0].reason, "; ".join(pause.message for pause in pauses))
@@ -135,3 +165,11 @@ def _budget_exceeded(state: RetrainingState) -> Iterable[Finding]:
     messages = [pause.message for pause in state.holds.pauses if pause.reason == reasons.BUDGET_EXCEEDED]
     if messages:
         yield Finding(reasons.BUDGET_EXCEEDED, Truth.TRUE, reasons.BUDGET_EXCEEDED, "; ".join(messages))
+
+
+def _review_required(state: RetrainingState) -> Iterable[Finding]:
+    """A recommendation is an offer; a missing approval is what a person has to look at."""
+    proposal = state.proposal
+    if proposal is not None and proposal.awaits == APPROVE_ANNOTATION and not proposal.begins:
+        message = _awaited(proposal)
+        yield Finding(reasons.REVIEW_REQUIRED, Truth.TRUE, reasons.AWAITING_APPROVAL, message)

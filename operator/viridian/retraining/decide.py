@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Final
 
+from viridian.api.automation import Mode
 from viridian.core.intent import apply_unless_covered
 from viridian.core.lookup import text
 from viridian.core.model_owners import Standing
@@ -41,6 +42,8 @@ def decide(given: RetrainingInput) -> Plan:
     if state is None:
         return Plan(status=invalid_status(given.facts, given.now), summary=given.facts.invalid)
     problem = given.problem or registry_problem(known)
+    if state.spec.mode is Mode.OBSERVE:
+        return _observed(state, problem)
     turn = Turn(state=state, problem=problem, registry=known if isinstance(known, RegistryResult) else RegistryResult())
     step = first(MEMORY, turn)
     if step is None:
@@ -48,6 +51,14 @@ def decide(given: RetrainingInput) -> Plan:
             return Plan(wake=given.now, summary="something was due while the world was being read: look again")
         step, problem = _permitted(turn, first(STEPS, turn) or RunStep())
     return _plan(state, step, problem)
+
+
+def _observed(state: RetrainingState, problem: Problem | None) -> Plan:
+    """Nothing but the status and its Events: what is under way is left as it is."""
+    step = held_up(state)
+    next_status = status(state, problem, step.active)
+    news = tuple(events(state.facts.status, next_status))
+    return Plan(status=next_status, news=news, wake=_wake(state, step, problem), summary="spec.mode is Observe")
 
 
 def _permitted(turn: Turn, step: RunStep) -> tuple[RunStep, Problem | None]:

@@ -55,6 +55,7 @@ def origin_at_launch(state: RetrainingState, run: Run, mlflow_run: str) -> RunOr
         stages=recorded.stages,
         storage=recorded.storage,
         generation=recorded.generation,
+        commands=recorded.commands,
     )
 
 

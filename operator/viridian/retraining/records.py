@@ -34,6 +34,7 @@ from viridian.core.kube import managed_labels
 from viridian.core.lookup import Object, annotations_of, dig, entries, labels_of, mapping, text
 from viridian.core.ownership import Owner, owned_metadata, remembered_by
 from viridian.retraining.data_state import DataState, parse_state
+from viridian.retraining.run_commands import RUN_COMMANDS
 from viridian.retraining.stages.stage_table import DEFAULT_STAGES, STAGE_KINDS
 from viridian.retraining.stages.state import StageResult
 from viridian.retraining.triggers.cause import Cause, parse_causes
@@ -67,6 +68,8 @@ class RunOrigin:
     inputs: str = ""
     # Generation of the policy's spec when it was made; 0 in records of older releases.
     generation: int = 0
+    # What people wrote about it before it began, by the annotation.
+    commands: Mapping[str, str] = field(default_factory=dict)
 
 
 class StageNote(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -146,6 +149,7 @@ def dump_origin(origin: RunOrigin) -> dict[str, Any]:
         **({"storage": msgspec.to_builtins(origin.storage)} if origin.storage else {}),
         **({"inputs": origin.inputs} if origin.inputs else {}),
         **({"generation": origin.generation} if origin.generation else {}),
+        **({"commands": dict(origin.commands)} if origin.commands else {}),
     }
 
 
@@ -162,6 +166,7 @@ def parse_origin(document: Any) -> RunOrigin:
         generation=_whole_number(document, "generation"),
         storage=_parse_storage(mapping(document, "storage")),
         inputs=text(document, "inputs"),
+        commands={name: value for name in RUN_COMMANDS if (value := text(document, "commands", name))},
     )
 
 

@@ -10,15 +10,16 @@ from viridian.api.retrainpolicy import RetrainPolicySpec
 from viridian.api.retrainpolicy_status import FinishedRun
 from viridian.retraining.budget import Spending, read_spending
 from viridian.retraining.circuit_breaker import Breaker, read_breaker
-from viridian.retraining.data_quality import DataQuality, data_quality
+from viridian.retraining.data_quality import DataQuality, data_quality, override_of
 from viridian.retraining.input import PolicyFacts
+from viridian.retraining.permission import Proposal, propose, waits_for_people
 from viridian.retraining.records import RunOrigin, data_shown
 from viridian.retraining.runs import Run, read_runs, unrecorded
 from viridian.retraining.triggers.cause import Cause
 from viridian.retraining.triggers.holds import HoldInput, Holds, read_holds
 from viridian.retraining.triggers.noted import with_noted
 from viridian.retraining.triggers.own_holds import own_holds
-from viridian.retraining.triggers.pending import DueRun, coalesced, missed_causes, pending_causes
+from viridian.retraining.triggers.pending import coalesced, missed_causes, pending_causes
 from viridian.retraining.triggers.since import counts_since, noted_causes
 from viridian.retraining.triggers.trigger_state import TriggerHold, TriggerState
 from viridian.retraining.triggers.trigger_table import read_triggers
@@ -54,8 +55,8 @@ class RetrainingState:
     missed: Mapping[Cause, str]
     # Of that, what starts no run by itself, and why.
     held: Mapping[Cause, TriggerHold]
-    # The run that may start now.
-    due: DueRun | None
+    # The run that would begin now, and whether it may.
+    proposal: Proposal | None
 
 
 def read_state(facts: PolicyFacts, spec: RetrainPolicySpec, now: datetime) -> RetrainingState:
@@ -69,6 +70,7 @@ def read_state(facts: PolicyFacts, spec: RetrainPolicySpec, now: datetime) -> Re
     bounds = _read_bounds(facts, spec, runs, finished, now)
     pending = pending_causes(triggers, since, runs, bounds.holds, now)
     held = own_holds(triggers, pending, runs, now)
+    due = coalesced(facts.uid, pending, bounds.holds, held)
     return RetrainingState(
         facts=facts,
         spec=spec,
@@ -86,7 +88,7 @@ def read_state(facts: PolicyFacts, spec: RetrainPolicySpec, now: datetime) -> Re
         pending=pending,
         missed=missed_causes(triggers, since, runs, bounds.holds, now),
         held=held,
-        due=None if undecided or lost else coalesced(facts.uid, pending, bounds.holds, held),
+        proposal=None if undecided or lost else propose(spec, facts.annotations, due),
     )
 
 
@@ -103,7 +105,7 @@ class _Bounds:
 def _read_bounds(
     facts: PolicyFacts, spec: RetrainPolicySpec, runs: Sequence[Run], finished: Sequence[Run], now: datetime
 ) -> _Bounds:
-    quality = data_quality(finished, data_shown(spec))
+    quality = data_quality(finished, data_shown(spec), override_of(facts.annotations, runs))
     spending = read_spending(spec.budget, runs, now)
     breaker = read_breaker(spec, facts.generation, finished)
     given = HoldInput(
@@ -114,6 +116,7 @@ def _read_bounds(
         breaker=breaker,
         deployment=facts.deployment,
         now=now,
+        waits_since=facts.created if waits_for_people(spec) else None,
     )
     return _Bounds(quality=quality, spending=spending, breaker=breaker, holds=read_holds(given))
 

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from viridian.api import reasons
+from viridian.api.automation import Recommendation
 from viridian.api.retrainpolicy_status import ActiveRun, RetrainPolicyStatus, TriggerStatus
 from viridian.api.schema import MAX_WORD
 from viridian.api.workflow import WorkflowStatus
@@ -23,6 +24,7 @@ from viridian.retraining.conditions import findings
 from viridian.retraining.input import PolicyFacts
 from viridian.retraining.runs import read_runs
 from viridian.retraining.stage_status import stage_statuses
+from viridian.retraining.stages.stage_table import planned_stages
 from viridian.retraining.state import RetrainingState, newest_first
 from viridian.retraining.suppression import suppressed
 from viridian.retraining.triggers.answered import last_fired
@@ -45,6 +47,7 @@ def status(state: RetrainingState, problem: Problem | None, active: ActiveRun | 
         triggers=fired,
         next_scheduled=min(coming, default=None),
         workflow=_workflow(state.facts),
+        recommended=_recommended(state),
         budget=status_of(state.spending),
     )
     return _with_conditions(whole, findings(state, problem, active), state.facts, state.now)
@@ -91,6 +94,14 @@ def _trigger(state: RetrainingState, trigger: TriggerState) -> TriggerStatus:
     )
 
 
+def _recommended(state: RetrainingState) -> Recommendation | None:
+    proposal = state.proposal
+    if proposal is None or proposal.begins:
+        return None
+    stages = tuple(planned_stages(state.spec))
+    return Recommendation(run=proposal.run.id, reasons=proposal.run.reasons[:20], stages=stages)
+
+
 def _next_start(state: RetrainingState, trigger: TriggerState) -> datetime | None:
     """When it can start a run next: at its next time, or when the last pause ends if that comes later."""
     if trigger.next is None or not state.holds.paused:
@@ -108,6 +119,8 @@ def events(before: Object, after: Mapping[str, Any]) -> Iterator[Event]:
             continue
         if kind == reasons.STALLED:
             yield Event(EventType.WARNING, reasons.EVENT_STALLED, f"{reason}: {message}")
+        elif kind == reasons.REVIEW_REQUIRED:
+            yield Event(EventType.NORMAL, reasons.EVENT_REVIEW_REQUIRED, message)
         elif kind == reasons.BUDGET_EXCEEDED:
             yield Event(EventType.WARNING, reasons.EVENT_BUDGET_EXCEEDED, message)
         elif kind == reasons.RECONCILING and reason == reasons.APPLY_UNAVAILABLE:

@@ -16,8 +16,9 @@ from typing import Final
 from msgspec.structs import replace
 
 from viridian.api import reasons
-from viridian.api.registry import TAG_POLICY, TAG_REASONS
-from viridian.api.retrainpolicy_status import ActiveRun
+from viridian.api.names import OVERRIDE_ANNOTATION, REJECT_ANNOTATION
+from viridian.api.registry import TAG_COMMANDS, TAG_POLICY, TAG_REASONS
+from viridian.api.retrainpolicy_status import ActiveRun, FinishedRun
 from viridian.api.run_stages import Stage
 from viridian.api.stage import StageName
 from viridian.core.intent import with_intent_hash
@@ -32,6 +33,7 @@ from viridian.retraining.progress import given, leaves_no_trace, may_launch, to_
 from viridian.retraining.queries import experiment_of
 from viridian.retraining.records import RunOrigin, StageNote, dump_notes, record
 from viridian.retraining.run_claim import claims_to_make, is_refused
+from viridian.retraining.run_commands import dump_commands, parse_command
 from viridian.retraining.runs import Run
 from viridian.retraining.stage_cache import earlier_result, inputs_of
 from viridian.retraining.stages.stage_table import planned_stages, stages_of
@@ -105,10 +107,13 @@ def wait_for_the_problem_to_end(turn: Turn) -> RunStep | None:
 
 def begin_what_is_due(turn: Turn) -> RunStep | None:
     """The record is first: from here on the run is not forgotten, whatever becomes of everything else."""
-    state, due = turn.state, turn.state.due
-    if state.active is not None or due is None:
+    state, proposal = turn.state, turn.state.proposal
+    if state.active is not None or proposal is None or not proposal.begins:
         return None
-    action = _record(state, due.id, origin_now(state, due.causes))
+    due = proposal.run
+    override = {OVERRIDE_ANNOTATION: state.data_quality.override} if state.data_quality.override else {}
+    origin = dataclasses.replace(origin_now(state, due.causes), commands={**override, **proposal.commands})
+    action = _record(state, due.id, origin)
     active = ActiveRun(id=due.id, reasons=due.reasons[:20], stage=next(iter(planned_stages(state.spec))))
     summary = f"run {due.id} begins: {', '.join(due.reasons)}"
     return RunStep(actions=(action,), active=active, again=True, summary=summary)
@@ -127,6 +132,27 @@ def complete_the_ended_run(turn: Turn) -> RunStep | None:
         return RunStep(actions=step.actions, active=shown(run), again=True, summary=f"run {run.id} has ended")
     summary = f"run {run.id}: {step.finished.outcome}: {step.finished.message}"
     return RunStep(actions=step.actions, after=with_outcome(state, run, step.finished), again=True, summary=summary)
+
+
+def end_a_run_that_a_person_rejected(turn: Turn) -> RunStep | None:
+    """Before it began. Its record stays, so that its causes are answered."""
+    state, run = turn.state, turn.run
+    rejection = parse_command(REJECT_ANNOTATION, run.record.origin.commands.get(REJECT_ANNOTATION, ""))
+    if rejection is None or run.stage.note.seen:
+        return None
+    finished = FinishedRun(
+        id=run.id,
+        outcome=reasons.CANCELLED,
+        reasons=run.reasons[:20],
+        message=f"it was rejected {rejection.sentence}, before it began",
+        started_at=run.created or None,
+        finished_at=run.created or None,
+        commands=dump_commands(run.record.origin.commands),
+    )
+    notes = dump_notes(run.record.notes, finished)
+    tells = completion.events(finished)
+    action = Annotate("apps/v1", "ControllerRevision", run.record.name, notes, tells=tells)
+    return RunStep(actions=(action,), after=with_outcome(state, run, finished), again=True, summary=finished.message)
 
 
 def let_the_stage_work(turn: Turn) -> RunStep | None:
@@ -155,7 +181,7 @@ def drop_a_run_that_nobody_asks_for(turn: Turn) -> RunStep | None:
     state, run = turn.state, turn.run
     if run.has_begun or turn.registry.run is not None:
         return None
-    if is_still_asked_for(run, state.triggers, suspended=state.spec.suspend):
+    if run.record.origin.commands or is_still_asked_for(run, state.triggers, suspended=state.spec.suspend):
         return None
     gone = Delete("apps/v1", "ControllerRevision", run.record.name, run.record.uid)
     return RunStep(actions=(gone,), again=True, summary=f"run {run.id} is not asked for any more")
@@ -166,6 +192,8 @@ def create_its_mlflow_run(turn: Turn) -> RunStep | None:
     if run.stage.note.seen or turn.registry.run is not None:
         return None
     tags = {TAG_POLICY: f"{facts.namespace}/{facts.name}", TAG_REASONS: json.dumps(run.reasons, ensure_ascii=False)}
+    if commands := run.record.origin.commands:
+        tags[TAG_COMMANDS] = json.dumps(dict(commands), ensure_ascii=False)
     create = CreateRun(experiment_of(facts), run.id, tags)
     return RunStep(actions=(create,), active=shown(run), again=True, summary=f"run {run.id} begins")
 
@@ -240,6 +268,7 @@ STEPS: Final[tuple[Step, ...]] = (
     wait_for_the_problem_to_end,
     begin_what_is_due,
     rest,  # from here on a run is at work
+    end_a_run_that_a_person_rejected,
     complete_the_ended_run,
     let_the_stage_work,
     # From here on nothing shows how the stage is: it has not begun, or object and pods are gone.

@@ -88,6 +88,8 @@ class HoldInput:
     # The ModelDeployment, whose monitors may pause automation.
     deployment: Deployment | None
     now: datetime
+    # Since when what is due may wait for a person; None where nothing does.
+    waits_since: datetime | None = None
 
 
 def read_holds(given: HoldInput) -> Holds:
@@ -104,6 +106,8 @@ def read_holds(given: HoldInput) -> Holds:
 
 def _periods(given: HoldInput) -> Iterator[Hold]:
     """Holds with a beginning, those that have ended included: a deadline counts from their end."""
+    if given.waits_since is not None:
+        yield Hold(given.waits_since)
     if given.quality.bad_since is not None:
         yield Hold(given.quality.bad_since)
     if given.breaker.opened_at is not None:
