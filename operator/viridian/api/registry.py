@@ -19,6 +19,9 @@ TAG_RUN: Final = "viridian.run"
 """On a run: the id of the RetrainPolicy's run that it belongs to."""
 TAG_HOLDOUT: Final = "viridian.holdout"
 """On a run: `sha256:…` over the rows that challenger and champion were both judged on."""
+TAG_EVALUATION: Final = "viridian.evaluation"
+"""On a run or a version: the compact evaluation, JSON as in `viridian.api.evaluation`. The run's artifact
+`viridian/evaluation.json` has all of it."""
 TAG_DATA: Final = "viridian.data-"
 """On a version, with `uri`, `revision` or `digest` after it: the data that it was trained on, as its run reported it;
 where a run reported nothing, `spec.data` of its RetrainPolicy."""

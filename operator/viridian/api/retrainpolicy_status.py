@@ -63,6 +63,12 @@ class FinishedRun(Struct, frozen=True, kw_only=True):
     metrics: Annotated[dict[str, float], doc("What the trainer reported.", max_length=MAX_REPORTED_METRICS)] = (
         msgspec.field(default_factory=dict)
     )
+    holdout: (
+        Annotated[str, word("Digest of the holdout on which an evaluation compared it with the champion.")] | None
+    ) = None
+    holdout_asked: (
+        Annotated[int, doc("How many candidates had been judged on that holdout by then, this one included.")] | None
+    ) = None
     started_at: Annotated[str, time("When it began.")] | None = None
     finished_at: Annotated[str, time("When it ended.")] | None = None
     commands: Annotated[

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from typing import Any, Final
 
+from viridian.api.evaluation import HoldoutEvaluation, parse_evaluation
 from viridian.api.texts import one_line
 
 MAX_REPORT_BYTES: Final = 4096
@@ -69,6 +70,8 @@ class StageReport:
     """What the stage trained on: uri, revision, digest."""
     champion_problem: str = ""
     """Why the champion could not be judged on this holdout."""
+    evaluation: HoldoutEvaluation | None = None
+    """Candidate and champion beside each other on the holdout, with intervals."""
     failures: tuple[str, ...] = ()
     message: str = ""
     """The whole message, where it is no report."""
@@ -87,6 +90,8 @@ class StageReport:
             document["data"] = dict(self.data)
         if self.champion_problem:
             document["champion"] = {"problem": shortened(self.champion_problem)}
+        if self.evaluation is not None:
+            document["evaluation"] = self.evaluation.compact()
         return document
 
     def rendered(self) -> str:
@@ -113,6 +118,7 @@ def parse_report(message: str) -> StageReport:
         model_digest=_text(document.get("model"), "digest"),
         data={part: value for part in ("uri", "revision", "digest") if (value := _line(document.get("data"), part))},
         champion_problem=_line(document.get("champion"), "problem"),
+        evaluation=parse_evaluation(document.get("evaluation")),
         failures=tuple(map(_sentence, failures)) if isinstance(failures, list) else (),
     )
 

@@ -1,161 +1,93 @@
 """The champion gate: what a candidate must show before it is handed to the rollout. Plain comparisons, no I/O.
 
-The numbers are those that the training run reported; the verdict is the operator's own. A bound is kept or it is not.
-*Not worse than the champion* is only asked where both sides were judged on the same holdout rows, and means: not worse
-by more than the margin, in the metric's own unit. The margin has to cover the noise of the holdout, since two point
-estimates are compared: the difference of two AUCs about .80 with 10 % positives has a standard error near .016 on 500
-rows and .0035 on 10,000.
+The numbers are those that the run reported; the verdict is the operator's own. Where an evaluation reported candidate
+and champion on the same rows with intervals, the bound decides: *not worse* means that even the lower bound of the gain
+is above -margin, *better* that it is above 0. Where only two numbers were reported, *not worse* compares them as they
+are, so the margin has to cover the noise of the holdout; *better* is then never shown.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from enum import StrEnum
+from collections.abc import Iterable, Iterator
 from typing import Final
 
-from viridian.api.gate_spec import Direction, Gate, GateMetric, GateRule
+from viridian.api.evaluation import DEFAULT_CONFIDENCE
+from viridian.api.gate_spec import Direction, Gate, GateBaseline, GateMetric, GateRule
+from viridian.api.metric_names import CHAMPION_PREFIX
+from viridian.judgement.gate_comparison import Evidence, compare
+from viridian.judgement.gate_criteria import Aim, Criterion, criteria_of, direction
+from viridian.judgement.gate_findings import (
+    Candidate,
+    Champion,
+    GateOutcome,
+    GateVerdict,
+    MetricFinding,
+    number_text,
+    percent,
+)
+from viridian.judgement.gate_slices import slice_findings
+from viridian.judgement.paired_differences import worn_confidence
 
-CHAMPION_PREFIX: Final = "champion."
-"""Prefix of the numbers of the champion on the candidate's own holdout: `champion.auc` beside `auc`."""
-
-ERRORS: Final = ("rmse", "mae", "mape", "mse", "loss", "brier", "error")
-"""Endings of the names of metrics of which less is better."""
-
-_TOLERANCE: Final = 1e-9
-"""0.80 - 0.795 is a little more than 0.005 for a computer, and should not be."""
-
-
-class GateOutcome(StrEnum):
-    PASSED = "Passed"
-    REJECTED = "Rejected"
-    INCOMPARABLE = "Incomparable"
-    """Nothing is known against it, and it could not be compared with the champion: it is not handed over."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Champion:
-    """The version that serves now, and what was recorded when it was the candidate."""
-
-    version: str
-    metrics: Mapping[str, float] = field(default_factory=dict)
-    holdout: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Candidate:
-    """What a training run reported."""
-
-    metrics: Mapping[str, float]
-    holdout: str = ""
-    # Whether the `champion.…` among the metrics are about the version that is the champion now.
-    judged_present_champion: bool = True
-    # Why the run could not judge the champion, in its own words.
-    champion_problem: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MetricFinding:
-    """What the gate says of one number."""
-
-    name: str
-    outcome: GateOutcome
-    sentence: str
-    value: float | None = None
-    champion: float | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GateVerdict:
-    """All findings, and the one sentence for people: what spoke against it, or else what spoke for it."""
-
-    outcome: GateOutcome
-    sentence: str
-    findings: tuple[MetricFinding, ...] = ()
-
-    @property
-    def passed(self) -> bool:
-        return self.outcome is GateOutcome.PASSED
+_USUAL: Final = ("auc", "accuracy", "rmse")
+"""In what a first version is compared with a constant, where the policy names nothing."""
 
 
 def judge(gate: Gate, candidate: Candidate, champion: Champion | None) -> GateVerdict:
     """The verdict about a candidate; `champion` is None when there is none to compare with."""
-    compared = champion if gate.rule is GateRule.NON_INFERIOR else None
-    metrics = gate.metrics or _reported_for_both(candidate, compared)
-    findings = tuple(_finding(metric, gate, candidate, compared) for metric in metrics)
-    if compared is not None and not metrics:
-        findings = (_nothing_in_common(candidate, compared),)
-    return _verdict(findings, champion)
-
-
-def direction(metric: GateMetric) -> Direction:
-    """Which way is better: as the policy says, else by the name."""
-    if metric.direction is not None:
-        return metric.direction
-    return Direction.LOWER if metric.name.lower().endswith(ERRORS) else Direction.HIGHER
-
-
-def _reported_for_both(candidate: Candidate, champion: Champion | None) -> tuple[GateMetric, ...]:
-    """Without a list in the policy, everything counts that is known of both sides."""
+    evidence = _evidence(gate, candidate)
+    criteria = criteria_of(gate, candidate, champion)
+    findings = [_finding(one, evidence, candidate, champion) for one in criteria]
     if champion is None:
-        return ()
-    names = sorted(name for name in candidate.metrics if not name.startswith(CHAMPION_PREFIX))
-    return tuple(GateMetric(name=name) for name in names if _of_champion(name, candidate, champion) is not None)
+        findings += _beside_a_constant(gate, evidence, candidate)
+    else:
+        if not criteria and gate.rule is GateRule.NON_INFERIOR:
+            findings.append(_nothing_in_common(candidate, champion))
+        findings += slice_findings(gate, candidate)
+    findings += _too_few_rows(gate, candidate)
+    return _verdict(tuple(findings), gate, evidence, candidate, champion)
 
 
-def _finding(metric: GateMetric, gate: Gate, candidate: Candidate, champion: Champion | None) -> MetricFinding:
-    value = candidate.metrics.get(metric.name)
-    refusal = _out_of_bounds(metric, value, candidate)
-    if refusal or value is None:
-        return MetricFinding(name=metric.name, outcome=GateOutcome.REJECTED, sentence=refusal, value=value)
-    if champion is None:
-        bounded = metric.min is not None or metric.max is not None
-        sentence = f"{metric.name} {_number(value)} is {'within its bounds' if bounded else 'not bounded'}"
-        return MetricFinding(name=metric.name, outcome=GateOutcome.PASSED, sentence=sentence, value=value)
-    return _against_champion(metric, value, gate.margin, candidate, champion)
-
-
-def _out_of_bounds(metric: GateMetric, value: float | None, candidate: Candidate) -> str:
-    """What is wrong with the number by itself, empty when nothing is."""
-    if value is None:
-        reported = _listed(candidate.metrics)
-        return f"the gate asks for {metric.name}, but the run reported {reported}; report it under that name"
-    if not math.isfinite(value):
-        return f"{metric.name} is {value}, which is not a number to judge by"
-    if metric.min is not None and value < metric.min:
-        return f"{metric.name} {_number(value)} is below its minimum {_number(metric.min)}"
-    if metric.max is not None and value > metric.max:
-        return f"{metric.name} {_number(value)} is above its maximum {_number(metric.max)}"
-    return ""
-
-
-def _against_champion(
-    metric: GateMetric, value: float, margin: float, candidate: Candidate, champion: Champion
-) -> MetricFinding:
-    other = _of_champion(metric.name, candidate, champion)
-    if other is None or not math.isfinite(other):
-        outcome, sentence = GateOutcome.INCOMPARABLE, _why_incomparable(metric.name, candidate, champion)
-        return MetricFinding(name=metric.name, outcome=outcome, sentence=sentence, value=value, champion=other)
-    worse_by = other - value if direction(metric) is Direction.HIGHER else value - other
-    inferior = worse_by > margin and not math.isclose(worse_by, margin, rel_tol=_TOLERANCE, abs_tol=_TOLERANCE)
-    relation = f"is {'' if inferior else 'not '}worse than the champion's {_number(other)}"
-    return MetricFinding(
-        name=metric.name,
-        outcome=GateOutcome.REJECTED if inferior else GateOutcome.PASSED,
-        sentence=f"{metric.name} {_number(value)} {relation} by more than {_number(margin)}",
-        value=value,
-        champion=other,
+def _evidence(gate: Gate, candidate: Candidate) -> Evidence:
+    evaluation = candidate.evaluation
+    return Evidence(
+        confidence=worn_confidence(gate.confidence, candidate.asked),
+        reported=evaluation.confidence if evaluation else DEFAULT_CONFIDENCE,
+        rows=evaluation.rows if evaluation else 0,
     )
 
 
-def _of_champion(name: str, candidate: Candidate, champion: Champion) -> float | None:
-    """The champion's number on the candidate's holdout, from the run itself or from when the champion was judged."""
-    reported = candidate.metrics.get(f"{CHAMPION_PREFIX}{name}")
-    if reported is not None and candidate.judged_present_champion:
-        return reported
-    same_rows = bool(candidate.holdout) and candidate.holdout == champion.holdout
-    return champion.metrics.get(name) if same_rows else None
+def _finding(
+    criterion: Criterion, evidence: Evidence, candidate: Candidate, champion: Champion | None
+) -> MetricFinding:
+    name, value = criterion.name, candidate.value(criterion.name)
+    refusal = _out_of_bounds(criterion, value, candidate)
+    if refusal or value is None:
+        return MetricFinding(name=name, outcome=GateOutcome.REJECTED, sentence=refusal, value=value)
+    if champion is None or criterion.aim is Aim.NOT_COMPARED:
+        bounded = criterion.min is not None or criterion.max is not None
+        sentence = f"{name} {number_text(value)} is {'within its bounds' if bounded else 'not bounded'}"
+        return MetricFinding(name=name, outcome=GateOutcome.PASSED, sentence=sentence, value=value)
+    compared = candidate.beside(champion, name)
+    other = compared.champion if compared else None
+    if compared is None or other is None or not math.isfinite(other):
+        outcome, sentence = GateOutcome.INCOMPARABLE, _why_incomparable(name, candidate, champion)
+        return MetricFinding(name=name, outcome=outcome, sentence=sentence, value=value, champion=other)
+    return compare(criterion, compared, evidence)
+
+
+def _out_of_bounds(criterion: Criterion, value: float | None, candidate: Candidate) -> str:
+    """What is wrong with the number by itself, empty when nothing is."""
+    name = criterion.name
+    if value is None:
+        return f"the gate asks for {name}, but the run reported {_reported(candidate)}; report it under that name"
+    if not math.isfinite(value):
+        return f"{name} is {value}, which is not a number to judge by"
+    if criterion.min is not None and value < criterion.min:
+        return f"{name} {number_text(value)} is below its minimum {number_text(criterion.min)}"
+    if criterion.max is not None and value > criterion.max:
+        return f"{name} {number_text(value)} is above its maximum {number_text(criterion.max)}"
+    return ""
 
 
 def _why_incomparable(name: str, candidate: Candidate, champion: Champion) -> str:
@@ -177,22 +109,67 @@ def _nothing_in_common(candidate: Candidate, champion: Champion) -> MetricFindin
     return MetricFinding(name=name, outcome=GateOutcome.INCOMPARABLE, sentence=sentence)
 
 
-def _verdict(findings: tuple[MetricFinding, ...], champion: Champion | None) -> GateVerdict:
+def _beside_a_constant(gate: Gate, evidence: Evidence, candidate: Candidate) -> Iterator[MetricFinding]:
+    """The first version, where the policy wants it to be better than a constant."""
+    if gate.baseline is not GateBaseline.CONSTANT:
+        return
+    known = candidate.evaluation.baseline if candidate.evaluation else {}
+    usual = [GateMetric(name=name) for name in _USUAL if name in known][:1] or [GateMetric(name="the model")]
+    for metric in gate.metrics or usual:
+        name, lower = metric.name, direction(metric) is Direction.LOWER
+        if name in known:
+            criterion = Criterion(name=name, lower_is_better=lower, aim=Aim.BETTER)
+            yield compare(criterion, known[name], evidence, "a constant prediction")
+            continue
+        sentence = (
+            f"{name} cannot be compared with a constant prediction, which no evaluation reported: use training.log "
+            "or the built-in evaluation, or remove gate.baseline"
+        )
+        yield MetricFinding(name=name, outcome=GateOutcome.INCOMPARABLE, sentence=sentence)
+
+
+def _too_few_rows(gate: Gate, candidate: Candidate) -> Iterator[MetricFinding]:
+    rows = candidate.evaluation.rows if candidate.evaluation else 0
+    if rows >= gate.min_rows:
+        return
+    known = f"the holdout has {rows:,} rows" if rows else "how many rows the holdout has was not reported"
+    sentence = f"{known}, and gate.minRows asks for {gate.min_rows:,}"
+    yield MetricFinding(name="rows", outcome=GateOutcome.INCOMPARABLE, sentence=sentence)
+
+
+def _verdict(
+    findings: tuple[MetricFinding, ...],
+    gate: Gate,
+    evidence: Evidence,
+    candidate: Candidate,
+    champion: Champion | None,
+) -> GateVerdict:
     """The gravest outcome decides, and its findings make the sentence."""
-    for outcome in (GateOutcome.REJECTED, GateOutcome.INCOMPARABLE):
-        against = [finding.sentence for finding in findings if finding.outcome is outcome]
-        if against:
-            return GateVerdict(outcome=outcome, sentence="; ".join(against), findings=findings)
-    sentences = "; ".join(finding.sentence for finding in findings) or "the gate asks for no number"
-    lead = "" if champion is not None else "there is no champion yet; "
-    return GateVerdict(outcome=GateOutcome.PASSED, sentence=f"{lead}{sentences}", findings=findings)
+    outcome = next((one for one in GateOutcome if any(found.outcome is one for found in findings)), GateOutcome.PASSED)
+    deciding = [finding for finding in findings if finding.outcome is outcome]
+    sentence = "; ".join(finding.sentence for finding in deciding) or "the gate asks for no number"
+    if outcome is GateOutcome.PASSED and champion is None:
+        sentence = f"there is no champion yet; {sentence}"
+    remarks = "".join(_remarks(deciding, gate, evidence, candidate))
+    return GateVerdict(outcome=outcome, sentence=f"{sentence}{remarks}", findings=findings)
 
 
-def _listed(metrics: Iterable[str]) -> str:
-    names = sorted(metrics)
+def _remarks(deciding: Iterable[MetricFinding], gate: Gate, evidence: Evidence, candidate: Candidate) -> Iterator[str]:
+    """What a reader has to know to understand the sentence."""
+    if any(finding.points_alone for finding in deciding):
+        yield "; no interval was reported, so the numbers alone were compared"
+    if candidate.asked > 1:
+        yield (
+            f"; {candidate.asked} candidates were judged on this holdout by now, so bounds are those at "
+            f"{percent(evidence.confidence)} in place of {percent(gate.confidence)}"
+        )
+    problems = candidate.evaluation.problems if candidate.evaluation else ()
+    if problems and any(finding.outcome is not GateOutcome.PASSED for finding in deciding):
+        yield f"; the evaluation has problems: {'; '.join(problems)}"
+
+
+def _reported(candidate: Candidate) -> str:
+    evaluated = candidate.evaluation.metrics if candidate.evaluation else {}
+    names = sorted({*candidate.metrics, *evaluated})
     more = f" and {len(names) - 10} more" if len(names) > 10 else ""
     return f"only {', '.join(names[:10])}{more}" if names else "no number at all"
-
-
-def _number(value: float) -> str:
-    return f"{value:.6g}"

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from viridian.api.registry import ALIAS_CHAMPION, TAG_HOLDOUT, TAG_METRICS, ModelVersion, TrainingRun
+from viridian.api.evaluation import HoldoutEvaluation, load_evaluation
+from viridian.api.registry import ALIAS_CHAMPION, TAG_EVALUATION, TAG_HOLDOUT, TAG_METRICS, ModelVersion, TrainingRun
 from viridian.api.stage import StageReport, parse_report
-from viridian.judgement.gate import Candidate, Champion, GateVerdict, judge
+from viridian.judgement.gate import judge
+from viridian.judgement.gate_findings import Candidate, Champion, GateVerdict
 from viridian.retraining.input import RegistryResult
 from viridian.retraining.runs import Run
 from viridian.retraining.state import RetrainingState
@@ -17,6 +19,7 @@ def gate(
 ) -> GateVerdict:
     """The gate's verdict about what the run made."""
     champion = _champion(registry, candidate)
+    evaluation = evaluated(report, registry.run)
     return judge(
         state.spec.gate,
         Candidate(
@@ -24,6 +27,8 @@ def gate(
             holdout=report.holdout or (registry.run.tags.get(TAG_HOLDOUT, "") if registry.run else ""),
             judged_present_champion=champion is None or champion.version == run.origin.champion,
             champion_problem=report.champion_problem,
+            evaluation=evaluation,
+            asked=times_asked(state, evaluation),
         ),
         champion,
     )
@@ -46,3 +51,16 @@ def _recorded(text: str) -> Mapping[str, float]:
 def reported(report: StageReport, run: TrainingRun | None) -> Mapping[str, float]:
     """All numbers of a run: what it logged, and what it reported at the end, which counts where both differ."""
     return {**(run.metrics if run else {}), **report.metrics}
+
+
+def evaluated(report: StageReport, run: TrainingRun | None) -> HoldoutEvaluation | None:
+    """The evaluation of a run: as it reported it at the end, else as its MLflow run remembers it."""
+    return report.evaluation or load_evaluation(run.tags.get(TAG_EVALUATION, "") if run else "")
+
+
+def times_asked(state: RetrainingState, evaluation: HoldoutEvaluation | None) -> int:
+    """How many candidates were judged on this holdout, the present one included; records of runs remember it."""
+    if evaluation is None or not evaluation.holdout:
+        return 1
+    ended = (run.finished for run in state.finished if run.finished is not None)
+    return 1 + max((one.holdout_asked or 0 for one in ended if one.holdout == evaluation.holdout), default=0)

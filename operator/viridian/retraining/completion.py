@@ -15,9 +15,11 @@ from dataclasses import dataclass, replace
 
 from viridian.api import reasons
 from viridian.api.gate_spec import Gate
+from viridian.api.metric_names import CHAMPION_PREFIX
 from viridian.api.registry import (
     TAG_DATA,
     TAG_DIGEST,
+    TAG_EVALUATION,
     TAG_GATE,
     TAG_HOLDOUT,
     TAG_METRICS,
@@ -38,8 +40,7 @@ from viridian.core.plan import (
     SetAlias,
     TagVersion,
 )
-from viridian.judgement.gate import CHAMPION_PREFIX
-from viridian.retraining.candidate_gate import reported
+from viridian.retraining.candidate_gate import evaluated, reported, times_asked
 from viridian.retraining.checks import followed_model
 from viridian.retraining.input import RegistryResult, named_model
 from viridian.retraining.mlflow_runs import OPEN
@@ -107,10 +108,12 @@ def _description(ended: EndedRun) -> dict[str, str]:
     report, mlflow, facts = ended.report, ended.registry.run, ended.state.facts
     tags = mlflow.tags if mlflow else {}
     own = {name: value for name, value in reported(report, mlflow).items() if not name.startswith(CHAMPION_PREFIX)}
+    evaluation = evaluated(report, mlflow)
     described = {
         TAG_DIGEST: report.model_digest or tags.get(TAG_DIGEST, ""),
         TAG_HOLDOUT: report.holdout or tags.get(TAG_HOLDOUT, ""),
         TAG_METRICS: json.dumps(_shown(own, ended.state.spec.gate)),
+        TAG_EVALUATION: "" if evaluation is None else evaluation.rendered(),
         TAG_POLICY: f"{facts.namespace}/{facts.name}",
         TAG_RUN: ended.run.id,
         **{f"{TAG_DATA}{part}": value for part, value in _data(ended).items()},
@@ -153,6 +156,7 @@ def _verdict_tags(verdict: RunVerdict) -> dict[str, str]:
 
 def _finished(ended: EndedRun, verdict: RunVerdict) -> FinishedRun:
     run, candidate = ended.run, ended.registry.candidate
+    evaluation = evaluated(ended.report, ended.registry.run) if verdict.outcome in _JUDGED else None
     return FinishedRun(
         id=run.id,
         outcome=verdict.outcome,
@@ -160,6 +164,8 @@ def _finished(ended: EndedRun, verdict: RunVerdict) -> FinishedRun:
         message=verdict.message,
         version=candidate.version if candidate else None,
         metrics=_shown(reported(ended.report, ended.registry.run), ended.state.spec.gate),
+        holdout=(evaluation.holdout or None) if evaluation else None,
+        holdout_asked=times_asked(ended.state, evaluation) if evaluation and evaluation.holdout else None,
         started_at=run.created or None,
         finished_at=ended.result.at or run.created or None,
         commands=dump_commands(run.record.origin.commands),
@@ -167,6 +173,7 @@ def _finished(ended: EndedRun, verdict: RunVerdict) -> FinishedRun:
     )
 
 
+_JUDGED = (reasons.HANDED_OVER, reasons.REJECTED)
 _EVENTS = {
     reasons.HANDED_OVER: (EventType.NORMAL, reasons.EVENT_GATE_PASSED),
     reasons.REJECTED: (EventType.WARNING, reasons.EVENT_GATE_FAILED),

@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from typing import Final
 
 from viridian.api.address import secret_of, shown, variable
+from viridian.api.evaluation import EVALUATION_VARIABLE
 from viridian.api.feedback import COLLECTOR_TOKEN_FILE_VARIABLE, FrozenRows
+from viridian.api.gate_spec import Gate, GateBaseline
 from viridian.api.run_stages import Data
 from viridian.core import collector_token
 from viridian.core.plan import Manifest
@@ -46,6 +48,7 @@ def _values(
         "VIRIDIAN_DATA_DIGEST": origin.resolved.digest if origin.resolved else "",
         CHAMPION_VARIABLE: facts.deployment.champion_uri if facts.deployment else "",
         "VIRIDIAN_LAST_EVALUATION": _last_evaluation(state),
+        EVALUATION_VARIABLE: _asked_of_an_evaluation(state.spec.gate),
         "VIRIDIAN_OUT_DIR": OUT_DIR,
         "MLFLOW_TRACKING_URI": facts.settings.mlflow_uri or "",
         "MLFLOW_EXPERIMENT_NAME": experiment_of(facts),
@@ -74,6 +77,14 @@ def _rows(rows: FrozenRows | None) -> Mapping[str, str]:
         "VIRIDIAN_FEEDBACK_DIGEST": rows.digest if rows else "",
         COLLECTOR_TOKEN_FILE_VARIABLE: collector_token.TOKEN_FILE if rows else "",
     }
+
+
+def _asked_of_an_evaluation(gate: Gate) -> str:
+    """What the gate will want to know beside the usual metrics."""
+    slices = [{"column": one.column, **({"metric": one.metric} if one.metric else {})} for one in gate.slices]
+    return json.dumps(
+        {"slices": slices, "constantBaseline": gate.baseline is GateBaseline.CONSTANT}, ensure_ascii=False
+    )
 
 
 def _last_evaluation(state: RetrainingState) -> str:

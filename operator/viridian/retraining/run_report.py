@@ -37,6 +37,7 @@ def _joined(earlier: StageReport, later: StageReport) -> StageReport:
         metrics={**earlier.metrics, **later.metrics},
         holdout=later.holdout or earlier.holdout,
         champion_problem=later.champion_problem or earlier.champion_problem,
+        evaluation=later.evaluation or earlier.evaluation,
     )
 
 

@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from viridian.api.address import Address, shown
-from viridian.api.registry import TAG_DIGEST, TAG_HOLDOUT, TAG_MODEL_URI
-from viridian.api.stage import StageReport, shortened
-from viridian.training import isolated_call, stage_exit, tracking
+from viridian.api.address import shown
+from viridian.api.evaluation import EVALUATION_ARTIFACT
+from viridian.api.registry import TAG_DIGEST, TAG_EVALUATION, TAG_HOLDOUT, TAG_MODEL_URI
+from viridian.api.stage import StageReport
+from viridian.training import stage_exit, tracking
 from viridian.training.holdout import Holdout, holdout_of
+from viridian.training.judged_champion import champion_on, evaluated
 from viridian.training.packing import pack
 from viridian.training.reference import Learnt, reference
 from viridian.training.scores import classifies, predict, scores
-from viridian.training.served_model import predictions
-from viridian.training.time_limits import seconds_for
 
-CHAMPION_PREFIX: Final = "champion."
 TAG_PAYLOAD: Final = "viridian.payload"
 TAG_PAYLOAD_REASON: Final = "viridian.payload-reason"
 TAG_CHAMPION_URI: Final = "viridian.champion-uri"
@@ -63,8 +61,9 @@ def log(
     names = feature_names if feature_names is not None else names_in(model)
     rows, learnt = together(holdout_of(*holdout, names=names), training, names)
     expected = predict(model, rows.features)
-    champion, problem = champion_scores(rows, classifier=classifier)
-    found = {**scores(rows.target, expected, classifier=classifier), **(metrics or {}), **champion}
+    champion = champion_on(rows, classifier=classifier)
+    evaluation = evaluated(rows, expected, champion.predicted, classifier=classifier, but=metrics or {})
+    found = {**scores(rows.target, expected, classifier=classifier), **(metrics or {}), **champion.metrics}
     with tempfile.TemporaryDirectory() as scratch, tracking.current_run() as run_id:
         packed = pack(
             Path(scratch),
@@ -85,17 +84,21 @@ def log(
             TAG_PAYLOAD: packed.payload,
             TAG_PAYLOAD_REASON: packed.reason,
             TAG_CHAMPION_URI: shown(os.environ.get("VIRIDIAN_CHAMPION_URI", "")),
-            TAG_CHAMPION_PROBLEM: problem,
+            TAG_CHAMPION_PROBLEM: champion.problem,
+            TAG_EVALUATION: evaluation.rendered() if evaluation else "",
         }
         texts = {key: str(value) for key, value in (params or {}).items()}
         tracking.log_values(run_id, found, texts, {key: value for key, value in tags.items() if value})
+        if evaluation is not None:
+            tracking.log_document(run_id, EVALUATION_ARTIFACT, evaluation.document())
     stage_exit.write(
         StageReport(
             metrics=found,
             holdout=rows.digest,
             model_uri=uri,
             model_digest=packed.digest,
-            champion_problem=problem,
+            champion_problem=champion.problem,
+            evaluation=evaluation,
         )
     )
     return Logged(
@@ -110,25 +113,6 @@ def together(holdout: Holdout, training: tuple[Any, Any] | None, names: Sequence
     learnt = holdout_of(*training, names=names)
     rows = holdout.rows.as_in(learnt.rows)
     return replace(holdout, rows=rows), Learnt(learnt.rows, learnt.target)
-
-
-def champion_scores(rows: Holdout, *, classifier: bool) -> tuple[Mapping[str, float], str]:
-    """The champion's numbers on the same rows, or why there are none. No champion is no problem."""
-    uri = os.environ.get("VIRIDIAN_CHAMPION_URI", "")
-    if not uri:
-        return {}, ""
-    try:
-        with tempfile.TemporaryDirectory() as scratch:
-            champion = tracking.download(uri, Path(scratch))
-            prediction = isolated_call.call(predictions, champion, rows.rows, seconds=seconds_for(len(rows.rows)))
-        found = scores(rows.target, prediction, classifier=classifier)
-    except Exception as error:
-        # Whatever is wrong with the old model must not lose the new one; the gate says what a missing number means.
-        why = Address(uri).concealed_in(str(error)) or type(error).__name__
-        problem = shortened(f"the champion {shown(uri)} could not be judged: {why}")
-        sys.stderr.write(f"{problem}\n")
-        return {}, problem
-    return {f"{CHAMPION_PREFIX}{name}": value for name, value in found.items()}, ""
 
 
 def names_in(model: Any) -> Sequence[str] | None:

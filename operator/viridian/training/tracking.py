@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
@@ -68,6 +68,11 @@ def log_values(run_id: str, metrics: Mapping[str, float], params: Mapping[str, s
         params=[Param(name, value[:MAX_PARAM_CHARACTERS]) for name, value in params.items()],
         tags=[RunTag(name, value) for name, value in tags.items()],
     )
+
+
+def log_document(run_id: str, path: str, document: Mapping[str, Any]) -> None:
+    """A JSON file among the run's artifacts."""
+    mlflow.MlflowClient().log_dict(run_id, dict(document), path)
 
 
 def download(uri: str, directory: Path) -> Path:

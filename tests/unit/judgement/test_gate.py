@@ -10,7 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from viridian.api.gate_spec import Direction, Gate, GateMetric, GateRule
-from viridian.judgement.gate import Candidate, Champion, GateOutcome, direction, judge
+from viridian.judgement.gate import judge
+from viridian.judgement.gate_criteria import direction
+from viridian.judgement.gate_findings import Candidate, Champion, GateOutcome
 
 AUC = GateMetric(name="auc")
 FLOOR = GateMetric(name="auc", min=0.75)

@@ -54,6 +54,7 @@ def test_the_contract_of_a_stage() -> None:
         "VIRIDIAN_DATA_DIGEST": "",
         "VIRIDIAN_CHAMPION_URI": "mlflow-artifacts:/churn/3",
         "VIRIDIAN_LAST_EVALUATION": "",
+        "VIRIDIAN_EVALUATION": '{"slices": [], "constantBaseline": false}',
         "VIRIDIAN_OUT_DIR": "/viridian/out",
         "VIRIDIAN_IN_DIR": "",
         "VIRIDIAN_CHECKPOINT_DIR": "",
@@ -273,6 +274,16 @@ def test_the_next_run_hears_how_the_last_one_ended() -> None:
         "outcome": "Rejected",
         "metrics": {"auc": 0.5},
         "reason": "auc 0.5 is below its minimum 0.75",
+    }
+
+
+def test_an_evaluation_is_asked_for_what_the_gate_wants_to_know() -> None:
+    slices = [{"column": "region", "maxDrop": 0.02}, {"column": "age", "maxDrop": 0.1, "metric": "recall"}]
+    world = World(policy=policy(gate={"slices": slices, "baseline": "Constant"}))
+    world.ask_by_hand("one").settle()
+    assert json.loads(environment(world.job)["VIRIDIAN_EVALUATION"]) == {
+        "slices": [{"column": "region"}, {"column": "age", "metric": "recall"}],
+        "constantBaseline": True,
     }
 
 

@@ -7,10 +7,14 @@ from pathlib import Path
 
 from tests.unit.retraining.test_jobs import environment, made
 from viridian.api import reasons
+from viridian.api.gate_spec import GateRule
+from viridian.api.metric_names import ERRORS
 from viridian.api.stage import FINAL_EXIT_CODES
-from viridian.judgement.gate import ERRORS
+from viridian.judgement.gate_findings import GateOutcome
 
-PAGE = (Path(__file__).parents[3] / "docs" / "retraining.md").read_text()
+DOCS = Path(__file__).parents[3] / "docs"
+PAGE = (DOCS / "retraining.md").read_text()
+GATE = (DOCS / "gate.md").read_text()
 CONDITIONS = (reasons.READY, reasons.RECONCILING, reasons.STALLED, reasons.DATA_QUALITY, reasons.PAUSED_CONDITION)
 OUTCOMES = (
     reasons.HANDED_OVER,
@@ -43,6 +47,10 @@ def test_every_variable_of_the_container_is_explained_and_no_other() -> None:
     assert explained == set(environment(made()))
 
 
+def test_every_verdict_and_rule_of_the_gate_is_explained() -> None:
+    assert [word for word in (*GateOutcome, *GateRule) if f"| `{word}` |" not in GATE] == []
+
+
 def test_the_exit_codes_and_the_errors_are_those_of_the_code() -> None:
     assert f"{', '.join(map(str, FINAL_EXIT_CODES[:-1]))} and {FINAL_EXIT_CODES[-1]} are never retried" in PAGE
-    assert all(f"`{ending}`" in PAGE for ending in ERRORS)
+    assert all(f"`{ending}`" in GATE for ending in ERRORS)

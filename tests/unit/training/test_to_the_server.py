@@ -20,7 +20,7 @@ from viridian.serving.errors import FetchFailed, ModelFailed
 from viridian.serving.execution import model as serving
 from viridian.serving.fetch.main import fetch, parse
 from viridian.training.holdout import holdout_of
-from viridian.training.log_call import champion_scores
+from viridian.training.judged_champion import champion_on
 
 CANCER = load_breast_cancer()
 NAMES = [str(name) for name in CANCER.feature_names]
@@ -144,6 +144,7 @@ async def test_a_champion_that_does_not_end_keeps_nobody_waiting(stage: Stage, b
     stage.environment.setenv("VIRIDIAN_CHAMPION_URI", version.uri)
     stage.environment.setenv("VIRIDIAN_CONVERSION_SECONDS", "3")
     held = holdout_of(CANCER.data[400:], CANCER.target[400:], NAMES)
-    found, problem = champion_scores(held, classifier=True)
+    champion = champion_on(held, classifier=True)
+    found, problem = champion.metrics, champion.problem
     assert found == {}
     assert problem.endswith("could not be judged: it takes longer than 5 s")
