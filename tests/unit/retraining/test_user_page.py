@@ -14,6 +14,7 @@ from viridian.judgement.gate_findings import GateOutcome
 
 DOCS = Path(__file__).parents[3] / "docs"
 PAGE = (DOCS / "retraining.md").read_text()
+STAGES = (DOCS / "stages.md").read_text()
 GATE = (DOCS / "gate.md").read_text()
 CONDITIONS = (reasons.READY, reasons.RECONCILING, reasons.STALLED, reasons.DATA_QUALITY, reasons.PAUSED_CONDITION)
 OUTCOMES = (
@@ -43,7 +44,7 @@ def test_every_word_of_the_status_is_explained() -> None:
 
 
 def test_every_variable_of_the_container_is_explained_and_no_other() -> None:
-    explained = set(re.findall(r"`((?:VIRIDIAN|MLFLOW)_[A-Z_]+)`", PAGE))
+    explained = set(re.findall(r"`((?:VIRIDIAN|MLFLOW)_[A-Z_]+)`", STAGES))
     assert explained == set(environment(made()))
 
 
@@ -52,5 +53,5 @@ def test_every_verdict_and_rule_of_the_gate_is_explained() -> None:
 
 
 def test_the_exit_codes_and_the_errors_are_those_of_the_code() -> None:
-    assert f"{', '.join(map(str, FINAL_EXIT_CODES[:-1]))} and {FINAL_EXIT_CODES[-1]} are never retried" in PAGE
+    assert f"{', '.join(map(str, FINAL_EXIT_CODES[:-1]))} and {FINAL_EXIT_CODES[-1]} are never retried" in STAGES
     assert all(f"`{ending}`" in GATE for ending in ERRORS)
