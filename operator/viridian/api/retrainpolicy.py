@@ -11,9 +11,10 @@ from viridian.api.automation import Blackout, Budget, CircuitBreaker, Mode, RunA
 from viridian.api.cel_data_checks import NAMED_DATA
 from viridian.api.gate_spec import Gate
 from viridian.api.names import MAX_MODEL_DEPLOYMENT_NAME
+from viridian.api.objective import Objective, WatchedEdit
 from viridian.api.run_stages import Data, Stages
 from viridian.api.run_storage import Storage
-from viridian.api.schema import Rule, Struct, doc, named
+from viridian.api.schema import Rule, Struct, distinct, doc, named
 from viridian.api.triggers import Trigger
 from viridian.api.workflow import AFTER_NEEDS_WORKFLOW, Workflow
 
@@ -66,6 +67,15 @@ class RetrainPolicySpec(Struct, frozen=True, kw_only=True):
         named("name", "Reasons to start a run. The annotation viridian.dev/run starts one by hand.", max_length=20),
     ] = ()
     data: Annotated[Data, doc("The data to train on.")] | None = None
+    objective: Annotated[Objective, doc("What the model is trained for.")] | None = None
+    run_on_change: Annotated[
+        tuple[WatchedEdit, ...],
+        distinct(
+            "Edits of this policy that start a run by themselves. Objective: another labelDefinition or other metrics "
+            "than those of the newest run. Runtime: another training image. An empty list: none.",
+            max_length=2,
+        ),
+    ] = (WatchedEdit.OBJECTIVE, WatchedEdit.RUNTIME)
     stages: Annotated[Stages, doc("What a run does.")]
     storage: Annotated[Storage, doc("A volume for each run. Left out: runs ask for none.")] | None = None
     gate: Annotated[Gate, doc("What a candidate must show.")] = msgspec.field(default_factory=Gate)

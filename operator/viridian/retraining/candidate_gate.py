@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from viridian.api.evaluation import HoldoutEvaluation, load_evaluation
-from viridian.api.registry import ALIAS_CHAMPION, TAG_EVALUATION, TAG_HOLDOUT, TAG_METRICS, ModelVersion, TrainingRun
+from viridian.api.registry import (
+    ALIAS_CHAMPION,
+    TAG_EVALUATION,
+    TAG_HOLDOUT,
+    TAG_LABEL_DEFINITION,
+    TAG_METRICS,
+    ModelVersion,
+    TrainingRun,
+)
 from viridian.api.stage import StageReport, parse_report
 from viridian.judgement.gate import judge
 from viridian.judgement.gate_findings import Candidate, Champion, GateVerdict
@@ -18,7 +26,7 @@ def gate(
     state: RetrainingState, run: Run, report: StageReport, registry: RegistryResult, candidate: ModelVersion
 ) -> GateVerdict:
     """The gate's verdict about what the run made."""
-    champion = _champion(registry, candidate)
+    champion = _champion(registry, candidate, run.label_definition)
     evaluation = evaluated(report, registry.run)
     return judge(
         state.spec.gate,
@@ -34,12 +42,18 @@ def gate(
     )
 
 
-def _champion(registry: RegistryResult, candidate: ModelVersion) -> Champion | None:
-    """Whom to compare with. A candidate that was handed over before may already serve: it is not its own rival."""
+def _champion(registry: RegistryResult, candidate: ModelVersion, label_definition: str) -> Champion | None:
+    """Whom to compare with. A candidate that was handed over before may already serve: it is not its own rival.
+
+    Numbers that were measured under another definition of the label do not count.
+    """
     version = registry.query.champion or registry.aliases.get(ALIAS_CHAMPION, "")
     if not version or version == candidate.version:
         return None
     tags = registry.champion.tags if registry.champion else {}
+    before = tags.get(TAG_LABEL_DEFINITION, "")
+    if label_definition and before and before != label_definition:
+        tags = {}
     return Champion(version=version, metrics=_recorded(tags.get(TAG_METRICS, "")), holdout=tags.get(TAG_HOLDOUT, ""))
 
 

@@ -22,6 +22,7 @@ from viridian.api.registry import (
     TAG_EVALUATION,
     TAG_GATE,
     TAG_HOLDOUT,
+    TAG_LABEL_DEFINITION,
     TAG_METRICS,
     TAG_OUTCOME,
     TAG_POLICY,
@@ -116,6 +117,7 @@ def _description(ended: EndedRun) -> dict[str, str]:
         TAG_EVALUATION: "" if evaluation is None else evaluation.rendered(),
         TAG_POLICY: f"{facts.namespace}/{facts.name}",
         TAG_RUN: ended.run.id,
+        TAG_LABEL_DEFINITION: ended.run.label_definition,
         **{f"{TAG_DATA}{part}": value for part, value in _data(ended).items()},
     }
     return {key: value for key, value in described.items() if value}

@@ -6,10 +6,13 @@ import json
 from collections.abc import Mapping
 from typing import Final
 
+import msgspec
+
 from viridian.api.address import secret_of, shown, variable
 from viridian.api.evaluation import EVALUATION_VARIABLE
 from viridian.api.feedback import COLLECTOR_TOKEN_FILE_VARIABLE, FrozenRows
 from viridian.api.gate_spec import Gate, GateBaseline
+from viridian.api.objective import OBJECTIVE_VARIABLE, Objective
 from viridian.api.run_stages import Data
 from viridian.core import collector_token
 from viridian.core.plan import Manifest
@@ -47,6 +50,7 @@ def _values(
         "VIRIDIAN_DATA_REVISION": data.revision,
         "VIRIDIAN_DATA_DIGEST": origin.resolved.digest if origin.resolved else "",
         CHAMPION_VARIABLE: facts.deployment.champion_uri if facts.deployment else "",
+        OBJECTIVE_VARIABLE: _objective(origin),
         "VIRIDIAN_LAST_EVALUATION": _last_evaluation(state),
         EVALUATION_VARIABLE: _asked_of_an_evaluation(state.spec.gate),
         "VIRIDIAN_OUT_DIR": OUT_DIR,
@@ -68,6 +72,11 @@ def _data(state: RetrainingState, origin: RunOrigin) -> Data:
         return Data(uri=uri, revision=recorded.revision)
     moved = resolved.uri and resolved.uri != recorded.uri
     return Data(uri=resolved.uri if moved else uri, revision=resolved.revision or resolved.digest)
+
+
+def _objective(origin: RunOrigin) -> str:
+    objective = origin.objective
+    return msgspec.json.encode(objective).decode() if objective is not None and objective != Objective() else ""
 
 
 def _rows(rows: FrozenRows | None) -> Mapping[str, str]:

@@ -24,6 +24,7 @@ import msgspec
 from viridian.api.address import secret_of, shown
 from viridian.api.feedback import FrozenRows as FrozenRows
 from viridian.api.modeldeployment import ModelDeploymentSpec
+from viridian.api.objective import Objective
 from viridian.api.registry import LoggedModel, ModelVersion, TrainingRun
 from viridian.api.retrainpolicy import RetrainPolicySpec
 from viridian.api.workflow import Workflow
@@ -56,6 +57,17 @@ class Deployment:
         """What its monitors have found of the present champion."""
         known = self.monitoring
         return known if known is not None and known.revision == self.champion_revision else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LatestRun:
+    """The run that ended last, as far as triggers compare with it."""
+
+    id: str
+    began: datetime | None
+    image: str
+    # None where an older release made it.
+    objective: Objective | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +119,8 @@ class PolicyFacts:
     # Who wrote which field of the policy when, as the API server keeps it.
     managed_fields: tuple[Object, ...] = ()
     settings: TrainingSettings = TrainingSettings()
+    # The run that ended last; None where there is none.
+    latest_run: LatestRun | None = None
     # What keeps which object from being written.
     obstacles: Obstacles = field(default_factory=dict)
 

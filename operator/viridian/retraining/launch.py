@@ -7,9 +7,8 @@ from dataclasses import replace
 
 from viridian.api.feedback import FrozenRows
 from viridian.api.names import RETRAIN_POLICY, RUN_LABEL, SPOT_LABEL, STAGE_LABEL, TRIGGER_ANNOTATION
+from viridian.api.objective import Objective
 from viridian.api.run_stages import Stage
-from viridian.api.stage import StageName
-from viridian.core.lookup import entries, text
 from viridian.core.ownership import owned_metadata
 from viridian.core.plan import Manifest
 from viridian.retraining.environment import environment
@@ -22,20 +21,20 @@ from viridian.retraining.stages.stage_kind import StageWork
 from viridian.retraining.stages.stage_table import planned_stages
 from viridian.retraining.state import RetrainingState
 from viridian.retraining.triggers.cause import Cause
+from viridian.retraining.triggers.edits import training_image
 
 
 def origin_now(state: RetrainingState, causes: tuple[Cause, ...]) -> RunOrigin:
     """What a run that begins now works on."""
-    trains = template_of(StageName.TRAINING, state.spec.stages.training, state.facts.settings.trainer_image)
-    containers = entries(trains, "spec", "containers")
     return RunOrigin(
         causes=causes,
         champion=_champion_now(state),
         data=data_shown(state.spec),
-        image=text(containers[0], "image") if containers else "",
+        image=training_image(state.spec),
         stages=planned_stages(state.spec),
         storage=state.spec.storage,
         generation=state.facts.generation,
+        objective=state.spec.objective or Objective(),
     )
 
 

@@ -85,6 +85,8 @@ def given(run: Run, note: StageNote, origin: RunOrigin) -> StageNote:
         joined=tuple(cause.recorded() for cause in origin.causes if cause not in recorded.causes),
         champion=origin.champion if origin.champion != recorded.champion else None,
         data=origin.data if origin.data != recorded.data else None,
+        image=origin.image if origin.image != recorded.image else None,
+        objective=origin.objective if origin.objective != recorded.objective else None,
     )
 
 

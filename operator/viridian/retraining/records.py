@@ -26,6 +26,7 @@ from viridian.api.names import (
     TRIGGER_ANNOTATION,
     run_record,
 )
+from viridian.api.objective import Objective
 from viridian.api.retrainpolicy import RetrainPolicySpec
 from viridian.api.retrainpolicy_status import FinishedRun
 from viridian.api.run_stages import Data
@@ -70,6 +71,8 @@ class RunOrigin:
     generation: int = 0
     # What people wrote about it before it began, by the annotation.
     commands: Mapping[str, str] = field(default_factory=dict)
+    # What the model was trained for; None in records of older releases.
+    objective: Objective | None = None
 
 
 class StageNote(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -87,8 +90,11 @@ class StageNote(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_
     joined: tuple[dict[str, Any], ...] = ()
     """Causes that came between the record and the object, and are answered by it too."""
     champion: str | None = None
-    """What the stage was given, where that changed between the record and its object; so is the data."""
+    """What the stage was given, where that changed between the record and its object; so it is with data, image and
+    objective."""
     data: Data | None = None
+    image: str | None = None
+    objective: Objective | None = None
     waiting: str = ""
     """What keeps it from starting: for the outcome of a stage that never began."""
     result: StageResult | None = msgspec.field(name="ending", default=None)
@@ -150,6 +156,7 @@ def dump_origin(origin: RunOrigin) -> dict[str, Any]:
         **({"inputs": origin.inputs} if origin.inputs else {}),
         **({"generation": origin.generation} if origin.generation else {}),
         **({"commands": dict(origin.commands)} if origin.commands else {}),
+        **({"objective": msgspec.to_builtins(origin.objective)} if origin.objective is not None else {}),
     }
 
 
@@ -167,7 +174,15 @@ def parse_origin(document: Any) -> RunOrigin:
         storage=_parse_storage(mapping(document, "storage")),
         inputs=text(document, "inputs"),
         commands={name: value for name in RUN_COMMANDS if (value := text(document, "commands", name))},
+        objective=_objective(document),
     )
+
+
+def _objective(document: Any) -> Objective | None:
+    try:
+        return msgspec.convert(dig(document, "objective"), Objective | None)
+    except msgspec.ValidationError:
+        return None
 
 
 def _parse_storage(document: Object) -> Storage | None:

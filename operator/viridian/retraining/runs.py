@@ -119,6 +119,8 @@ class Run:
             champion=recorded.champion if champion is None else champion,
             data=next((note.data for note in notes if note.data), recorded.data),
             resolved=self._resolved or recorded.resolved,
+            image=next((note.image for note in notes if note.image), recorded.image),
+            objective=next((note.objective for note in notes if note.objective), recorded.objective),
         )
 
     @property
@@ -126,6 +128,12 @@ class Run:
         """What its resolver has found, if it has one."""
         resolver = self.named(RESOLVER_STAGE)
         return resolved_by(resolver.result) if resolver is not None and resolver.result is not None else None
+
+    @property
+    def label_definition(self) -> str:
+        """Under which definition of the label it trains and measures; empty where none is named."""
+        objective = self.origin.objective
+        return objective.label_definition if objective is not None else ""
 
     @property
     def reasons(self) -> tuple[str, ...]:

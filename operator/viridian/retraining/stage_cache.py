@@ -1,7 +1,7 @@
 """Whether a stage has to run: where all that it works on is as it was in an earlier run, its result of then counts.
 
 Only stages before training are looked up. A stage works on the data, its template with image and parameters, the frozen
-rows, and what the stages before it made. Whatever cannot be known not to have changed, such as data without a revision,
+rows, the definition of the label, and what the stages before it made. Whatever cannot be known not to have changed, such as data without a revision,
 makes it run. What it handed over must still be there.
 """
 
@@ -32,6 +32,7 @@ def inputs_of(state: RetrainingState, run: Run, spec: Stage, origin: RunOrigin, 
         "stage": run.stage.name,
         "data": [origin.data.uri, state_of_data],
         "rows": rows.digest if rows else "",
+        "label": run.label_definition,
         "template": template_of(run.stage.name, spec, state.facts.settings.trainer_image),
         "earlier": made_by,
         "hands over": origin.storage is not None,

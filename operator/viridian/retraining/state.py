@@ -8,10 +8,11 @@ from datetime import datetime
 
 from viridian.api.retrainpolicy import RetrainPolicySpec
 from viridian.api.retrainpolicy_status import FinishedRun
+from viridian.core.times import parse_time
 from viridian.retraining.budget import Spending, read_spending
 from viridian.retraining.circuit_breaker import Breaker, read_breaker
 from viridian.retraining.data_quality import DataQuality, data_quality, override_of
-from viridian.retraining.input import PolicyFacts
+from viridian.retraining.input import LatestRun, PolicyFacts
 from viridian.retraining.permission import Proposal, propose, waits_for_people
 from viridian.retraining.records import RunOrigin, data_shown
 from viridian.retraining.runs import Run, read_runs, unrecorded
@@ -65,6 +66,7 @@ def read_state(facts: PolicyFacts, spec: RetrainPolicySpec, now: datetime) -> Re
     finished = newest_first(runs)
     undecided = [run for run in runs if run.finished is None]
     lost = unrecorded(facts, runs)
+    facts = replace(facts, latest_run=_latest(finished))
     triggers = with_noted(read_triggers(spec, facts, now), noted_causes(facts), runs)
     since = counts_since(facts, triggers, now)
     bounds = _read_bounds(facts, spec, runs, finished, now)
@@ -90,6 +92,13 @@ def read_state(facts: PolicyFacts, spec: RetrainPolicySpec, now: datetime) -> Re
         held=held,
         proposal=None if undecided or lost else propose(spec, facts.annotations, due),
     )
+
+
+def _latest(finished: Sequence[Run]) -> LatestRun | None:
+    if not finished:
+        return None
+    run, origin = finished[0], finished[0].origin
+    return LatestRun(id=run.id, began=parse_time(run.created), image=origin.image, objective=origin.objective)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ rows = viridian.training.feedback.rows()        # None where no feedback is coll
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import tempfile
 import urllib.request
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from viridian.api.address import shown
 from viridian.api.feedback import CA_FILE, COLLECTOR_TOKEN_FILE_VARIABLE
+from viridian.api.objective import OBJECTIVE_VARIABLE
 from viridian.tls import trusting
 
 if TYPE_CHECKING:
@@ -32,13 +34,24 @@ class NotWhatWasFrozen(Exception):
 def rows() -> pandas.DataFrame | None:
     """Every row that was known when the run began; None where nothing is collected, or nothing was received yet.
 
+    Where the policy names a label definition (`objective.labelDefinition`), an outcome that was sent under another
+    one, or under none, does not count: its row is there without an outcome.
     NotWhatWasFrozen when the file is another one; OSError when the collector cannot be reached or refuses.
     """
     import pandas
 
     with tempfile.TemporaryDirectory() as folder:
         path = download(Path(folder) / "rows.parquet")
-        return None if path is None else pandas.read_parquet(path)
+        return None if path is None else _of_the_present_label(pandas.read_parquet(path))
+
+
+def _of_the_present_label(frame: pandas.DataFrame) -> pandas.DataFrame:
+    definition = json.loads(os.environ.get(OBJECTIVE_VARIABLE) or "{}").get("labelDefinition", "")
+    if not definition:
+        return frame
+    present = frame["label_definition"] == definition
+    outcomes = {column: frame[column].where(present) for column in ("outcome", "outcome_time", "source")}
+    return frame.assign(**outcomes)
 
 
 def download(path: Path) -> Path | None:

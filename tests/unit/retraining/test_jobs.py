@@ -53,6 +53,7 @@ def test_the_contract_of_a_stage() -> None:
         "VIRIDIAN_DATA_REVISION": "r7",
         "VIRIDIAN_DATA_DIGEST": "",
         "VIRIDIAN_CHAMPION_URI": "mlflow-artifacts:/churn/3",
+        "VIRIDIAN_OBJECTIVE": "",
         "VIRIDIAN_LAST_EVALUATION": "",
         "VIRIDIAN_EVALUATION": '{"slices": [], "constantBaseline": false}',
         "VIRIDIAN_OUT_DIR": "/viridian/out",

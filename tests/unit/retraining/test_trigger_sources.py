@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,10 +12,12 @@ import pytest
 from tests.unit.retraining.world import START, World, policy, weekly
 from viridian.api.cel_triggers import SOURCES
 from viridian.api.names import RUN_ANNOTATION
+from viridian.api.objective import Objective
 from viridian.api.retrainpolicy import RetrainPolicySpec
 from viridian.api.triggers import Trigger
-from viridian.retraining.input import PolicyFacts, TrainingSettings, facts_of
+from viridian.retraining.input import LatestRun, PolicyFacts, TrainingSettings, facts_of
 from viridian.retraining.triggers.cause import MANUAL, Cause
+from viridian.retraining.triggers.edits import OBJECTIVE, RUNTIME
 from viridian.retraining.triggers.manual import read_annotation
 from viridian.retraining.triggers.schedule import SCHEDULE, read_schedules
 from viridian.retraining.triggers.trigger_table import TRIGGERS, read_triggers
@@ -43,12 +46,15 @@ def facts(*triggers: dict[str, Any], annotation: str = "") -> tuple[RetrainPolic
 def test_every_source_of_the_api_is_in_the_table() -> None:
     named = {field.name for field in msgspec.structs.fields(Trigger)} - {"name", "cooldown"}
     assert named == set(SOURCES), "the rule that a trigger has one source knows them all"
-    assert set(TRIGGERS) == {*named, MANUAL}
+    assert set(TRIGGERS) == {*named, MANUAL, OBJECTIVE, RUNTIME}
 
 
 def test_each_source_gives_its_own_name() -> None:
     """It is what tells causes of different sources apart, and where the API server says when a trigger was written."""
     spec, seen = facts(*ONE_OF_EACH, annotation="one")
+    spec = msgspec.structs.replace(spec, objective=Objective(label_definition="churned-30d"))
+    before = Objective(label_definition="churned-90d")
+    seen = replace(seen, latest_run=LatestRun(id="r", began=START, image="train:1", objective=before))
     for source, read in TRIGGERS.items():
         found = list(read(spec, seen, NOW))
         assert {trigger.source for trigger in found} == {source}

@@ -83,3 +83,34 @@ def test_who_may_not_read_hears_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
 def test_nothing_is_collected(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VIRIDIAN_FEEDBACK_URI", "")
     assert feedback.rows() is None
+
+
+@pytest.mark.parametrize(
+    ("objective", "labelled"),
+    [
+        ('{"labelDefinition":"churned-30d"}', [True, False, False, False]),
+        ('{"labelDefinition":"churned-90d"}', [False, True, False, False]),
+        ('{"metrics":[{"name":"auc"}]}', [True, True, True, False]),
+        ("", [True, True, True, False]),
+    ],
+)
+def test_outcomes_under_another_definition_of_the_label_do_not_count(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, objective: str, labelled: list[bool]
+) -> None:
+    """R25: the row is there as one without an outcome."""
+    path = tmp_path / "frozen.parquet"
+    rows = {
+        "outcome": [1.0, 0.0, 1.0, None],
+        "outcome_time": pandas.to_datetime(["2026-11-20", "2026-11-20", "2026-11-20", None], utc=True),
+        "source": ["event", "event", "human", None],
+        "label_definition": ["churned-30d", "churned-90d", "", None],
+    }
+    pandas.DataFrame(rows).to_parquet(path)
+    monkeypatch.setenv("VIRIDIAN_OBJECTIVE", objective)
+    with collector(path.read_bytes()) as uri:
+        told(monkeypatch, tmp_path, uri, path.read_bytes())
+        found = feedback.rows()
+    assert found is not None
+    for column in ("outcome", "outcome_time", "source"):
+        assert list(found[column].notna()) == labelled
+    assert len(found) == 4

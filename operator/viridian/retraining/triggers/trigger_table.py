@@ -11,6 +11,7 @@ from viridian.api.retrainpolicy import RetrainPolicySpec
 from viridian.core.times import length
 from viridian.retraining.input import PolicyFacts
 from viridian.retraining.triggers.cause import MANUAL
+from viridian.retraining.triggers.edits import OBJECTIVE, RUNTIME, read_objective, read_runtime
 from viridian.retraining.triggers.event import EVENT, read_events
 from viridian.retraining.triggers.manual import read_annotation
 from viridian.retraining.triggers.monitors import MONITORS, read_monitors
@@ -23,6 +24,8 @@ TRIGGERS: Final[Mapping[str, Source]] = {
     SCHEDULE: read_schedules,
     MONITORS: read_monitors,
     EVENT: read_events,
+    OBJECTIVE: read_objective,
+    RUNTIME: read_runtime,
     MANUAL: read_annotation,
 }
 """By the name that a source has in the API and in causes."""

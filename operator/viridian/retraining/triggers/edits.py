@@ -1,0 +1,69 @@
+"""What is watched without being asked for: the objective and the training image, each against those of the newest run.
+
+A policy without a finished run has nothing to compare with, and so has one whose newest run is of an older release. An
+objective that is written for the first time names what there was before: it is no change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+
+from viridian.api.names import short_hash
+from viridian.api.objective import Objective, ObjectiveMetric, WatchedEdit
+from viridian.api.retrainpolicy import RetrainPolicySpec
+from viridian.core.lookup import entries, text
+from viridian.retraining.input import LatestRun, PolicyFacts
+from viridian.retraining.triggers.cause import Cause
+from viridian.retraining.triggers.trigger_state import TriggerState
+
+OBJECTIVE: Final = "objective"
+RUNTIME: Final = "runtime"
+
+
+def training_image(spec: RetrainPolicySpec) -> str:
+    """The image of the training container, as the template has it."""
+    containers = entries(spec.stages.training.template, "spec", "containers")
+    return text(containers[0], "image") if containers else ""
+
+
+def read_objective(spec: RetrainPolicySpec, facts: PolicyFacts, _now: datetime) -> Iterator[TriggerState]:
+    """Another definition of the label, or other metrics, than those that the newest run worked for."""
+    latest, wanted = facts.latest_run, spec.objective or Objective()
+    if latest is None or latest.objective is None or WatchedEdit.OBJECTIVE not in spec.run_on_change:
+        return
+    before = latest.objective
+    if _differ(before.label_definition, wanted.label_definition):
+        evidence = {"before": before.label_definition, "now": wanted.label_definition}
+        yield _changed(OBJECTIVE, latest, wanted.label_definition, evidence)
+    elif _differ(_metrics(before), _metrics(wanted)):
+        metrics = msgspec.json.encode(_metrics(wanted)).decode()
+        yield _changed(OBJECTIVE, latest, f"metrics-{short_hash(metrics)}", {})
+
+
+def read_runtime(spec: RetrainPolicySpec, facts: PolicyFacts, _now: datetime) -> Iterator[TriggerState]:
+    """Another training image than that of the newest run."""
+    latest, image = facts.latest_run, training_image(spec)
+    if latest is None or latest.objective is None or WatchedEdit.RUNTIME not in spec.run_on_change:
+        return
+    if _differ(latest.image, image):
+        yield _changed(RUNTIME, latest, image, {"before": latest.image, "now": image})
+
+
+def _metrics(objective: Objective) -> list[ObjectiveMetric]:
+    """In whatever order they are written."""
+    return sorted(objective.metrics, key=lambda metric: metric.name)
+
+
+def _differ(before: Any, now: Any) -> bool:
+    """What is written for the first time, or removed, is no change."""
+    return bool(before) and bool(now) and before != now
+
+
+def _changed(source: str, latest: LatestRun, value: str, evidence: dict[str, Any]) -> TriggerState:
+    """The same change after another run is another cause, so the run is part of the key."""
+    key = f"{source} after {latest.id}"
+    return TriggerState(source=source, key=key, occurred=(Cause(source, value=value, key=key, evidence=evidence),))
