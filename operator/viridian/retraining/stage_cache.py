@@ -1,8 +1,8 @@
 """Whether a stage has to run: where all that it works on is as it was in an earlier run, its result of then counts.
 
 Only stages before training are looked up. A stage works on the data, its template with image and parameters, the frozen
-rows, the definition of the label, and what the stages before it made. Whatever cannot be known not to have changed, such
-as data without a revision, makes it run. What it handed over must still be there.
+rows, the definition of the label, and what the stages before it made. Whatever cannot be known not to have changed,
+such as data without a revision, makes it run. What it handed over must still be there.
 """
 
 from __future__ import annotations
