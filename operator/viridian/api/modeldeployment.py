@@ -9,6 +9,7 @@ import msgspec
 
 from viridian.api import cel, podtemplate
 from viridian.api.cel_monitoring import OUTLIVES_ITS_LABELS
+from viridian.api.context import Context
 from viridian.api.monitoring import Feedback, Monitoring
 from viridian.api.names import FETCH_CONTAINER, SERVER_CONTAINER
 from viridian.api.schema import Rule, Struct, doc, duration, named
@@ -312,6 +313,10 @@ class ModelDeploymentSpec(Struct, frozen=True, kw_only=True):
     fallback: Annotated[Fallback, doc("The former champion, kept warm for an immediate way back.")] = msgspec.field(
         default_factory=Fallback
     )
+    context: (
+        Annotated[Context, doc("The surroundings of the model: status.advice of its RetrainPolicy follows from them.")]
+        | None
+    ) = None
     feedback: (
         Annotated[
             Feedback,

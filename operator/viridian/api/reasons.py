@@ -142,6 +142,9 @@ DATA_ACCEPTED = "DataAccepted"  # the newest run that looked at the data used it
 DATA_CHANGED = "DataChanged"  # spec.data was changed after the data was found not good enough
 DATA_NOT_CHECKED = "NotChecked"  # no run has looked at the data yet
 
+CONTEXT_CONTRADICTED = "ContextContradicted"  # spec.context does not fit what is observed; there only while it is so
+OBSERVED_OTHERWISE = "ObservedOtherwise"  # the message says which answer, and what was observed
+
 # ---- Outcomes of a run, beside Rejected ----
 HANDED_OVER = "HandedOver"  # the version passed the gate and got the alias that the ModelDeployment follows
 FAILED = "Failed"  # an error, after all retries

@@ -7,6 +7,7 @@ from typing import Annotated, Final
 import msgspec
 
 from viridian.api.automation import BudgetStatus, Recommendation
+from viridian.api.context import AdviceStatus
 from viridian.api.modeldeployment_status import Condition
 from viridian.api.schema import MAX_WORD, Struct, doc, named, prose, time, word
 from viridian.api.workflow import WorkflowStatus
@@ -109,6 +110,7 @@ class RetrainPolicyStatus(Struct, frozen=True, kw_only=True):
     next_scheduled: Annotated[str, time("When the next run is due.")] | None = None
     workflow: Annotated[WorkflowStatus, doc("The workflow that is in force, and what it sets.")] | None = None
     recommended: Annotated[Recommendation, doc("The run that would begin and waits for a person.")] | None = None
+    advice: Annotated[AdviceStatus, doc("What the context of the ModelDeployment advises.")] | None = None
     budget: Annotated[BudgetStatus, doc("What the runs of the period took, and what is left.")] | None = None
     conditions: Annotated[
         tuple[Condition, ...],

@@ -17,6 +17,7 @@ from viridian.api.names import ACCEPT_ANNOTATION, APPROVE_ANNOTATION, REJECT_ANN
 from viridian.api.retrainpolicy_status import ActiveRun
 from viridian.core.conditions import Finding, Truth
 from viridian.core.times import format_time
+from viridian.retraining.advice_status import advice_of, contradicted
 from viridian.retraining.checks import (
     Problem,
     blackout_problem,
@@ -59,6 +60,7 @@ def findings(state: RetrainingState, problem: Problem | None, active: ActiveRun 
         _paused(state),
         *_budget_exceeded(state),
         *_review_required(state),
+        *contradicted(advice_of(state.facts)),
     )
 
 

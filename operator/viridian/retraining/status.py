@@ -18,6 +18,7 @@ from viridian.core.kube import without_empty
 from viridian.core.lookup import Object, entries, text
 from viridian.core.plan import Event, EventType
 from viridian.core.times import format_time
+from viridian.retraining.advice_status import advice_of, advice_status
 from viridian.retraining.budget import status_of
 from viridian.retraining.checks import Problem
 from viridian.retraining.conditions import findings
@@ -48,6 +49,7 @@ def status(state: RetrainingState, problem: Problem | None, active: ActiveRun | 
         next_scheduled=min(coming, default=None),
         workflow=_workflow(state.facts),
         recommended=_recommended(state),
+        advice=advice_status(advice_of(state.facts)),
         budget=status_of(state.spending),
     )
     return _with_conditions(whole, findings(state, problem, active), state.facts, state.now)
