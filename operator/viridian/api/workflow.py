@@ -28,14 +28,17 @@ class Workflow(StrEnum):
 
 WORKFLOW_DEFAULTS: Final[Mapping[Workflow, Mapping[str, Any]]] = {
     Workflow.LINEAR: {
+        "mode": "Recommend",
         "budget": {"cooldown": "7d", "maxRuns": 4, "cpuHours": 20.0},
         "circuitBreaker": {"rejectedInARow": 1},
     },
     Workflow.ITERATIVE: {
+        "mode": "Automatic",
         "budget": {"cooldown": "1d", "maxRuns": 10, "cpuHours": 100.0},
         "circuitBreaker": {"rejectedInARow": 3},
     },
     Workflow.AGILE: {
+        "mode": "Automatic",
         "budget": {"cooldown": "1h", "maxRuns": 60, "cpuHours": 500.0},
         "circuitBreaker": {"rejectedInARow": 5},
     },

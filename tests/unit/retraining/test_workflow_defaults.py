@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from tests.support.manifests import model_deployment, retrain_policy
 from viridian.api import crd
 from viridian.api.automation import CircuitBreaker
+from viridian.api.names import RUN_LABEL
 from viridian.api.workflow import WORKFLOW_DEFAULTS, WORKFLOW_PATHS, Workflow, leaves
+from viridian.retraining.decide import decide
 from viridian.retraining.input import PolicyFacts, TrainingSettings, facts_of
+from viridian.retraining.interpret import interpret
 from viridian.retraining.workflow_defaults import effective
 
 STAGES = {"training": {"template": {"spec": {"containers": [{"name": "train", "image": "churn-train:1"}]}}}}
@@ -62,6 +67,27 @@ def test_the_later_workflow_begins_with_the_first_promotion() -> None:
     assert (before.workflow.workflow, after.workflow.workflow) == (Workflow.LINEAR, Workflow.AGILE)
     assert after.spec is not None
     assert after.spec.budget.cooldown == "1h"
+
+
+@pytest.mark.parametrize(
+    ("workflow", "starts"), [("Linear", False), ("Iterative", True), ("Agile", True), (None, True)]
+)
+def test_drift_starts_no_run_where_the_workflow_is_linear(workflow: str | None, starts: bool) -> None:
+    """It is recommended to a person instead."""
+    deployment = model_deployment("ml", monitoring={"monitors": [{"name": "inputs", "drift": {}}]})
+    window = {"start": "2026-11-27T00:00:00Z", "end": "2026-11-28T00:00:00Z"}
+    deployment["status"] = {
+        "champion": {"version": "1", "revision": "r1"},
+        "monitoring": {"revision": "r1", **window, "monitors": [{"name": "inputs", "verdict": "Fired"}]},
+    }
+    triggers = [{"name": "drifted", "monitors": {"names": ["inputs"]}}]
+    policy = retrain_policy("ml", triggers=triggers, **({"workflow": workflow} if workflow else {}))
+    policy["metadata"] |= {"uid": "1", "creationTimestamp": "2026-11-20T00:00:00Z"}
+    facts = facts_of(policy, deployment, (), {}, TrainingSettings(mlflow_uri="http://mlflow:5000"))
+    plan = decide(interpret(facts, datetime(2026, 11, 28, 0, 5, tzinfo=UTC)))
+    assert plan.status is not None
+    assert (RUN_LABEL in str(plan.actions)) is starts
+    assert ("recommended" in plan.status) is not starts
 
 
 def test_every_workflow_has_the_same_fields() -> None:
