@@ -28,6 +28,13 @@ NAMED_DATA: Final = Rule(
 )
 
 
+RESOLVER_FOR_NEW_DATA: Final = Rule(
+    rule="!self.triggers.exists(t, has(t.newData)) || (has(self.data) && has(self.data.resolver))",
+    message="newData asks the resolver of the data, and there is none: write data: {uri: …, resolver: {}}",
+    field_path=".data",
+)
+
+
 def one_limit(example: str) -> Rule:
     """At least one of min and max, in order."""
     return Rule(

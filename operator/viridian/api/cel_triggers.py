@@ -12,6 +12,7 @@ SOURCES: Final[Mapping[str, str]] = {
     "schedule": 'schedule: {cron: "0 3 * * 0"}',
     "monitors": "monitors: {names: [inputs]}",
     "event": "event: {type: dev.example.batch.ready}",
+    "newData": "newData: {}",
 }
 """Each source of triggers as the API names it, with an example of what to write."""
 

@@ -52,6 +52,7 @@ STAGES_ANNOTATION = f"{GROUP}/stages"  # on the record of a run: how far its sta
 MONITORING_ANNOTATION = f"{GROUP}/monitoring"  # on the record of the champion: the monitors' results, and the review
 SCHEDULES_ANNOTATION = f"{GROUP}/schedules"  # since when each trigger of a RetrainPolicy counts
 WAITING_CAUSES_ANNOTATION = f"{GROUP}/waiting-causes"  # beside it: what triggers found that still waits for a run
+DATA_ANNOTATION = f"{GROUP}/data"  # which states of its data a RetrainPolicy has seen
 
 # Field managers: one per purpose.
 CHILDREN_MANAGER = "viridian"
@@ -130,6 +131,11 @@ def schedules_record(policy: str, uid: str) -> str:
 def run_claim(policy: str, run: str) -> str:
     """Name of the PersistentVolumeClaim of a run."""
     return f"{policy}-{run}-files"
+
+
+def data_record(policy: str, uid: str) -> str:
+    """Name of the ControllerRevision that records which states of its data this very policy has seen."""
+    return f"{policy}-data-{short_hash(uid)}"
 
 
 def stage_job(policy: str, run: str, stage: str) -> str:

@@ -133,6 +133,7 @@ NOTHING_TO_HAND_OVER_TO = (
 COOLDOWN = "Cooldown"  # a run has ended too short a time ago for another one
 ROLLOUT_ACTIVE = "RolloutActive"  # a challenger is on trial: what monitors find of the champion waits for its end
 MONITOR_NOT_FOUND = "MonitorNotFound"  # a trigger names a monitor that the ModelDeployment does not have
+DATA_UNRESOLVED = "DataUnresolved"  # the resolver of the data fails: whether there is new data is not known
 RECENT_RUN = "RecentRun"  # a schedule leaves a time out, since a run has made a candidate shortly before
 MONITOR_FIRED = "MonitorFired"  # a monitor with action PauseAutomation has fired, and is not quiet yet
 MISSED = "Missed"  # it was too late to start a run when one could have started

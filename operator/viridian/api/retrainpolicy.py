@@ -8,7 +8,7 @@ import msgspec
 
 from viridian.api import cel
 from viridian.api.automation import Blackout, Budget, CircuitBreaker, Mode, RunApproval
-from viridian.api.cel_data_checks import NAMED_DATA
+from viridian.api.cel_data_checks import NAMED_DATA, RESOLVER_FOR_NEW_DATA
 from viridian.api.gate_spec import Gate
 from viridian.api.names import MAX_MODEL_DEPLOYMENT_NAME
 from viridian.api.objective import Objective, WatchedEdit
@@ -26,7 +26,7 @@ class RunHistory(Struct, frozen=True, kw_only=True):
 class RetrainPolicySpec(Struct, frozen=True, kw_only=True):
     """The desired state."""
 
-    rules: ClassVar[tuple[Rule, ...]] = (AFTER_NEEDS_WORKFLOW, NAMED_DATA)
+    rules: ClassVar[tuple[Rule, ...]] = (AFTER_NEEDS_WORKFLOW, NAMED_DATA, RESOLVER_FOR_NEW_DATA)
 
     model_deployment: Annotated[
         str,

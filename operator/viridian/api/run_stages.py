@@ -56,7 +56,7 @@ class PreparingStage(Stage, frozen=True, kw_only=True):
     ] = True
 
 
-class Resolver(Stage, frozen=True, kw_only=True):
+class DataResolver(Stage, frozen=True, kw_only=True):
     """One container that reports {"data": {"uri", "revision", "digest"}}; the contract stands in docs/data.md."""
 
     rules: ClassVar[tuple[Rule, ...]] = ()
@@ -79,7 +79,7 @@ class Data(Struct, frozen=True, kw_only=True):
     revision: Annotated[str, doc("Which state of it: VIRIDIAN_DATA_REVISION.", max_length=256)] = ""
     resolver: (
         Annotated[
-            Resolver,
+            DataResolver,
             doc(
                 "Finds out which immutable state the address and the revision stand for now. Each run is given that "
                 "state, and so are its model version and the trigger newData. {} resolves files, HTTP, Git and DVC."

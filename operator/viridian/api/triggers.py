@@ -54,6 +54,12 @@ class MonitorsTrigger(Struct, frozen=True, kw_only=True):
     windows: Annotated[int, doc("In how many windows in a row the same monitor must have fired.", ge=1, le=100)] = 1
 
 
+class NewDataTrigger(Struct, frozen=True, kw_only=True):
+    """Data that no run has been given."""
+
+    poll: Annotated[str, duration("How often the resolver of the data looks.", at_least="5m", at_most="7d")] = "15m"
+
+
 class Trigger(Struct, frozen=True, kw_only=True):
     """A reason to start a run: exactly one source."""
 
@@ -86,6 +92,16 @@ class Trigger(Struct, frozen=True, kw_only=True):
             doc(
                 "Start when the operator's receiver of events has taken one whose attributes are as written here. "
                 "The receiver is off unless the operator is installed with it."
+            ),
+        ]
+        | None
+    ) = None
+    new_data: (
+        Annotated[
+            NewDataTrigger,
+            doc(
+                "Start when data.resolver finds content that no run has been given. The same content under another "
+                "revision is no new data."
             ),
         ]
         | None

@@ -22,6 +22,7 @@ from viridian.core.plan import Plan
 from viridian.ports.cluster import ClusterReader, Object, ObjectRef
 from viridian.ports.collector import Collector, FeedbackError, FeedbackUnavailable
 from viridian.ports.registry import Registry, RegistryError
+from viridian.retraining.data_polls import open_polls
 from viridian.retraining.decide import decide
 from viridian.retraining.input import (
     RegistryQuery,
@@ -61,7 +62,7 @@ class RetrainPolicies:
             self.cluster.list("apps/v1", "ControllerRevision", key.namespace, labels),
         )
         claims = await self._claims(key, labels) if has_volumes(records) else ()
-        stages = open_stages(manifest, records)
+        stages = (*open_stages(manifest, records), *open_polls(manifest, objects))
         there = {found["metadata"]["name"]: found for found in objects}
         last_seen = self.last_seen.objects(key, [stage.object_name for stage in stages])
         deleted = {name: found for name, found in last_seen.items() if name not in there}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -13,7 +13,9 @@ from viridian.api.stage import StageReport, parse_report
 from viridian.core.lookup import text
 from viridian.retraining.stages.state import StageOutcome, StageResult
 
-_TOO_LITTLE = (
+NEW_DATA: Final = "newData"
+"""The source of causes that are states of the data."""
+_TOO_LITTLE: Final = (
     'the resolver ended well, but its report names neither a revision nor a digest: write {"data": {"uri": …, '
     '"revision": …, "digest": …}} to /dev/termination-log'
 )

@@ -18,6 +18,7 @@ from viridian.core.plan import Action, Delete, Plan
 from viridian.retraining import owners
 from viridian.retraining.budget import status_of
 from viridian.retraining.checks import WAITED_FOR, Problem, registry_problem
+from viridian.retraining.data_polls import next_poll, poll_actions
 from viridian.retraining.input import RegistryResult
 from viridian.retraining.interpret import RetrainingInput
 from viridian.retraining.progress import changes_at
@@ -81,7 +82,7 @@ def _permitted(turn: Turn, step: RunStep) -> tuple[RunStep, Problem | None]:
 def _plan(state: RetrainingState, step: RunStep, problem: Problem | None) -> Plan:
     next_status = status(step.after or state, problem, step.active)
     return Plan(
-        actions=(*_keep_records(state), *step.actions, *_clear(state)),
+        actions=(*_keep_records(state), *poll_actions(state), *step.actions, *_clear(state)),
         status=next_status,
         news=tuple(events(state.facts.status, next_status)),
         wake=state.now if step.again else _wake(state, step, problem),
@@ -118,7 +119,7 @@ def _clear(state: RetrainingState) -> Iterator[Delete]:
 
 def _wake(state: RetrainingState, step: RunStep, problem: Problem | None) -> datetime | None:
     """When to look again although nothing was observed; None where only a change can bring something new."""
-    times: list[datetime | None] = [next_prunable_event(state)]
+    times: list[datetime | None] = [next_prunable_event(state), next_poll(state)]
     if problem is not None:
         times.append(state.now + (REGISTRY_POLL if problem.reason in WAITED_FOR else POLL))
     if step.active is not None:

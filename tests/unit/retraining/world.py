@@ -41,6 +41,7 @@ from viridian.core.templates import NO_LIMITS, TemplateRules
 from viridian.core.times import format_time, parse_time
 from viridian.ports.registry import RegistryError, RegistryUnavailable
 from viridian.receiver.event_store import PolicyOwner, stored_event
+from viridian.retraining.data_polls import open_polls
 from viridian.retraining.decide import decide
 from viridian.retraining.input import (
     RegistryQuery,
@@ -148,7 +149,7 @@ class World:
 
     def observe(self) -> RetrainingInput:
         read, jobs, records, deleted = copy.deepcopy((self.policy, self.jobs, self.records, self.deleted))
-        stages = open_stages(read, list(records.values()))
+        stages = (*open_stages(read, list(records.values())), *open_polls(read, list(jobs.values())))
         names = [stage.object_name for stage in stages]
         states = {
             name: stage.kind.state(jobs.get(name) or deleted.get(name), copy.deepcopy(self.pods.get(name, [])))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
+from viridian.retraining.data_state import NEW_DATA, data_key
 from viridian.retraining.runs import Run
 from viridian.retraining.triggers.cause import Cause
 from viridian.retraining.triggers.trigger_state import TriggerState
@@ -12,7 +13,15 @@ from viridian.retraining.triggers.trigger_state import TriggerState
 
 def answered_causes(runs: Sequence[Run]) -> tuple[Cause, ...]:
     """Everything that runs have been made for."""
-    return tuple(cause for run in runs for cause in run.origin.causes)
+    return tuple(cause for run in runs for cause in _answered_by(run))
+
+
+def _answered_by(run: Run) -> Iterator[Cause]:
+    """What caused it, and the state of the data that it was given."""
+    yield from run.origin.causes
+    data = run.origin.resolved
+    if data is not None:
+        yield Cause(NEW_DATA, value=data.content, key=data_key(run.origin.data))
 
 
 def last_fired(runs: Sequence[Run], trigger: TriggerState) -> datetime | None:
@@ -25,7 +34,7 @@ def evidence(runs: Sequence[Run], triggers: Iterable[TriggerState]) -> Iterator[
     for trigger in triggers:
         values = [cause for cause in trigger.occurred if cause.value]
         yield from (
-            run.id for run in runs if any(known.covers(value) for known in run.origin.causes for value in values)
+            run.id for run in runs if any(known.covers(value) for known in _answered_by(run) for value in values)
         )
         for newest in (_newest_of_name, _newest_of_key):
             times = [(at, run.id) for run in runs if (at := newest([run], trigger)) is not None]

@@ -9,12 +9,14 @@ from typing import Final
 
 from viridian.api.retrainpolicy import RetrainPolicySpec
 from viridian.core.times import length
+from viridian.retraining.data_state import NEW_DATA
 from viridian.retraining.input import PolicyFacts
 from viridian.retraining.triggers.cause import MANUAL
 from viridian.retraining.triggers.edits import OBJECTIVE, RUNTIME, read_objective, read_runtime
 from viridian.retraining.triggers.event import EVENT, read_events
 from viridian.retraining.triggers.manual import read_annotation
 from viridian.retraining.triggers.monitors import MONITORS, read_monitors
+from viridian.retraining.triggers.new_data import read_new_data
 from viridian.retraining.triggers.schedule import SCHEDULE, read_schedules
 from viridian.retraining.triggers.trigger_state import TriggerState
 
@@ -26,6 +28,7 @@ TRIGGERS: Final[Mapping[str, Source]] = {
     EVENT: read_events,
     OBJECTIVE: read_objective,
     RUNTIME: read_runtime,
+    NEW_DATA: read_new_data,
     MANUAL: read_annotation,
 }
 """By the name that a source has in the API and in causes."""

@@ -1,0 +1,208 @@
+"""The trigger newData: the resolver is asked between runs, and content that no run has been given starts one."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from tests.unit.retraining.world import Killed, Object, World, policy, weekly
+from viridian.api.names import DATA_ANNOTATION
+from viridian.retraining.polled_data import MAX_SEEN
+
+URI = "git+https://git.example/data//train.csv"
+TRIGGER: Object = {"name": "fresh", "newData": {"poll": "10m"}}
+
+
+def state(digest: str, revision: str = "") -> Object:
+    return {"uri": URI, "revision": revision or f"commit-of-{digest}", "digest": digest}
+
+
+def world_of(*triggers: Object, **spec: Any) -> World:
+    data = {"uri": URI, "revision": "main", "resolver": {}}
+    world = World(policy=policy(TRIGGER, *triggers, **{"data": data, **spec}))
+    world.settle()
+    return world
+
+
+def polls(world: World) -> list[str]:
+    return [name for name in world.jobs if name.endswith("-poll")]
+
+
+def poll(world: World, digest: str, revision: str = "") -> World:
+    """The Job of the poll at work ends with this state of the data."""
+    (name,) = polls(world)
+    assert name == world.made[-1]
+    world.end(0, {"data": state(digest, revision)}).settle()
+    return world
+
+
+def after_a_period(world: World) -> World:
+    """The next poll is due, and its Job is made."""
+    world.later(minutes=10).settle()
+    return world
+
+
+def run(world: World, digest: str, revision: str = "") -> World:
+    """The run at work resolves the data and trains."""
+    assert world.made[-1].endswith("-data")
+    world.end(0, {"data": state(digest, revision)}).settle()
+    world.train(auc=0.9).settle()
+    return world
+
+
+def made(world: World, kind: str) -> int:
+    return sum(name.endswith(kind) for name in world.made)
+
+
+def test_new_content_starts_one_run_and_the_same_content_none() -> None:
+    world = world_of()
+    poll(world, "a")
+    assert polls(world) == []
+    run(world, "a")
+    assert world.last_run["reasons"] == ["newData:fresh:a"]
+    for _ in range(3):
+        poll(after_a_period(world), "a")
+    assert made(world, "-training") == 1
+    poll(after_a_period(world), "b")
+    run(world, "b")
+    assert made(world, "-training") == 2
+
+
+def test_a_new_commit_with_the_same_content_starts_no_run() -> None:
+    world = run(poll(world_of(), "a", "commit-1"), "a", "commit-1")
+    poll(after_a_period(world), "a", "commit-2")
+    assert made(world, "-training") == 1
+    (trigger,) = world.status["triggers"]
+    assert trigger["lastSeen"].startswith("revision commit-2 digest a at ")
+    assert "suppressed" not in trigger
+
+
+def test_content_that_another_cause_brought_into_a_run_is_not_new() -> None:
+    world = world_of()
+    world.ask_by_hand("now").settle()
+    assert polls(world)  # both at work
+    world.end(0, {"data": state("a")}).settle()  # the resolver of the run
+    world.train(auc=0.9).settle()
+    (name,) = polls(world)
+    world.made.append(name)
+    world.end(0, {"data": state("a")}).settle()
+    assert made(world, "-training") == 1
+
+
+def test_a_run_that_resolved_something_newer_has_answered_both() -> None:
+    world = poll(world_of(), "a")
+    run(world, "b")
+    poll(after_a_period(world), "b")
+    assert made(world, "-training") == 1
+
+
+def test_the_cause_shows_the_state_to_the_stages() -> None:
+    world = poll(world_of(), "a")
+    (cause,) = json.loads(world.variables["VIRIDIAN_REASONS"])
+    assert cause["evidence"] == state("a")
+
+
+def test_polls_keep_their_period_and_no_more_is_written_between_them() -> None:
+    world = run(poll(world_of(), "a"), "a")
+    plan, writes = world.settle(), world.writes
+    assert plan.wake is not None
+    assert timedelta() < plan.wake - world.now <= timedelta(minutes=10)
+    world.now = plan.wake - timedelta(seconds=1)
+    world.settle()
+    assert world.writes == writes
+    world.later(seconds=1).settle()
+    assert len(polls(world)) == 1
+
+
+def test_the_history_of_states_is_bounded() -> None:
+    world = world_of(suspend=False, budget={"cooldown": "30d"})
+    for place in range(MAX_SEEN + 5):
+        poll(world, f"digest-{place}")
+        if place == 0:
+            run(world, "digest-0")
+        world.later(minutes=11).settle()
+    (noted,) = [found for found in world.records.values() if DATA_ANNOTATION in found["metadata"]["annotations"]]
+    assert len(json.loads(noted["metadata"]["annotations"][DATA_ANNOTATION])["seen"]) == MAX_SEEN
+
+
+def test_what_is_found_while_automation_is_held_back_starts_one_run_afterwards() -> None:
+    world = run(poll(world_of(budget={"cooldown": "1h"}), "a"), "a")
+    for digest in ("b", "c"):
+        poll(after_a_period(world), digest)
+    assert world.status["triggers"][0]["suppressed"]["reason"] == "Cooldown"
+    world.later(hours=1).settle()
+    assert world.status["activeRun"]["reasons"] == ["newData:fresh:c"]
+
+
+def test_a_resolver_that_fails_is_a_condition_with_its_reason_and_starts_nothing() -> None:
+    world = world_of()
+    world.end(1, {"failures": ["the repository has no branch and no tag main"]}).settle()
+    assert world.condition("Ready") == ("False", "DataUnresolved")
+    assert world.condition("Reconciling") == ("True", "DataUnresolved")
+    assert "trigger fresh: the data cannot be resolved: exit code 1: the repository has no branch" in world.message(
+        "Ready"
+    )
+    assert polls(world) == []
+    poll(after_a_period(world), "a")
+    assert world.condition("Ready")[0] == "True"
+    assert world.status["activeRun"]["reasons"] == ["newData:fresh:a"]
+
+
+def test_a_resolver_that_names_no_state_is_the_same_kind_of_failure() -> None:
+    world = world_of()
+    world.end(0, {}).settle()
+    assert "names neither a revision nor a digest" in world.message("Ready")
+
+
+def test_other_data_begins_anew() -> None:
+    world = run(poll(world_of(), "a"), "a")
+    world.edit(data={"uri": URI, "revision": "next", "resolver": {}}).settle()
+    poll(world, "a")
+    assert world.status["activeRun"]["reasons"] == ["newData:fresh:a"]
+
+
+def test_no_poll_is_made_without_the_trigger_and_while_suspended() -> None:
+    assert world_of(suspend=True).made == []
+    world = world_of()
+    world.edit(triggers=[weekly()]).settle()
+    assert polls(world) == []
+
+
+def test_a_template_that_is_not_allowed_is_not_polled_with() -> None:
+    wrong = {"template": {"spec": {"containers": [{"name": "a"}]}}}
+    world = world_of(data={"uri": URI, "revision": "main", "resolver": wrong})
+    assert world.made == []
+    assert world.condition("Stalled") == ("True", "InvalidSpec")
+
+
+@pytest.mark.parametrize("kill_after", range(1, 40))
+def test_killed_at_any_write_the_same_polls_and_runs_are_made(kill_after: int) -> None:
+    world = World(policy=policy(TRIGGER, data={"uri": URI, "revision": "main", "resolver": {}}))
+    world.writes_left = kill_after
+
+    def alive(act: Any) -> None:
+        for _ in range(3):
+            try:
+                act()
+                return
+            except Killed:
+                act = world.settle
+
+    alive(world.settle)
+    for digest, minutes in (("a", 11), ("a", 11), ("b", 11)):
+        world.end(0, {"data": state(digest)})
+        alive(world.settle)
+        if world.made[-1].endswith("-data"):
+            world.end(0, {"data": state(digest)})
+            alive(world.settle)
+            world.registry.log(world.mlflow_run, metrics={"auc": 0.9}, model_uri=f"models:/m-{world.mlflow_run}")
+            world.end(0)
+            alive(world.settle)
+        world.later(minutes=minutes)
+        alive(world.settle)
+    assert [outcome["reasons"] for outcome in world.outcomes().values()] == [["newData:fresh:a"], ["newData:fresh:b"]]
+    assert len(world.made) == len(set(world.made))
+    assert made(world, "-poll") == 4
