@@ -74,6 +74,10 @@ Is a login needed to pull? --set 'imagePullSecrets[0].name=registry-login'. Does
 (kind load, python3 -m localcluster images load)? --set image.registry=viridian --set image.tag=dev
 {{ end }}
 
+{{- define "viridian.eventsName" -}}
+{{- if eq .Release.Name "viridian" -}}viridian-events{{- else -}}{{ printf "%s-viridian-events" .Release.Name | trunc 63 | trimSuffix "-" }}{{- end -}}
+{{- end }}
+
 {{- define "viridian.mlflowName" -}}
 {{- if eq .Release.Name "viridian" -}}viridian-mlflow{{- else -}}{{ printf "%s-viridian-mlflow" .Release.Name | trunc 63 | trimSuffix "-" }}{{- end -}}
 {{- end }}
