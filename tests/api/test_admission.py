@@ -137,6 +137,24 @@ def test_the_resolver_of_the_data_is_looked_at_like_a_stage(editor: Kube, develo
         editor.merge(made, {"spec": {"data": {"uri": "git+https://elsewhere.example/data"}}})
 
 
+def test_a_resource_of_a_stage_may_run_pods_as_anybody(
+    user: Callable[..., Kube], shipped: Kube, developer: Kube, namespace: str
+) -> None:
+    rules = [{"apiGroups": [""], "resources": ["pods"], "verbs": ["create"]}]
+    metadata = {"name": f"only-pods-{namespace}"}
+    role = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": metadata, "rules": rules}
+    shipped.create(role)
+    may_create_pods = user("only-pods", "viridian-edit", metadata["name"])
+    eventually(
+        lambda: refusal(may_create_pods, with_template("RetrainPolicy", namespace, ({}, {}))) == "", what="its rights"
+    )
+    ray = {"manifest": {"apiVersion": "ray.io/v1", "kind": "RayJob", "spec": {}}}
+    policy = retrain_policy(namespace, stages={"training": {"resource": ray}})
+    assert "spec.stages.training.resource may run pods with any service account" in refusal(may_create_pods, policy)
+    assert refusal(developer, policy) == ""
+    shipped.delete(role)
+
+
 def test_a_plain_deployment_needs_no_more_than_the_role(editor: Kube, namespace: str) -> None:
     assert refusal(editor, model_deployment(namespace)) == ""
     assert refusal(editor, model_deployment(namespace, server={"replicas": 3, "template": {}})) == ""

@@ -40,4 +40,10 @@
 - apiGroups: [events.k8s.io]
   resources: [events]
   verbs: [create]
+{{- range .Values.training.resources }}
+# Objects that do the work of stages: read by name, made, and deleted when their time is over.
+- apiGroups: [{{ first (splitList "/" .apiVersion) }}]
+  resources: [{{ .resource }}]
+  verbs: [get, create, patch, delete]
+{{- end }}
 {{- end }}

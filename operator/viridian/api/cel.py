@@ -241,11 +241,6 @@ QUEUE: Final = Rule(
     message="write the name of a LocalQueue of Kueue in this namespace, such as ml-batch: lower-case letters, digits "
     "and '-'",
 )
-STAGE_HAS_WORK: Final = Rule(
-    rule="has(self.template)",
-    message="a stage needs something to run: template: {spec: {containers: [{name: train, image: "
-    "ghcr.io/acme/churn-train:1.4}]}}, or remove the stage",
-)
 BOUNDS_IN_ORDER: Final = Rule(
     rule="!has(self.min) || !has(self.max) || self.min <= self.max",
     message="min is above max, so no candidate could ever pass: swap them, or leave one out",

@@ -16,9 +16,13 @@ ONE_CHECK: Final = Rule(
     "for two checks write two entries",
 )
 CHECKS_OR_TEMPLATE: Final = Rule(
-    rule="has(self.template) || self.checks.size() > 0",
+    rule="has(self.template) || has(self.resource) || self.checks.size() > 0",
     message="say how the data is looked at: checks: [{nulls: {columns: [age]}}], or a template with a container of "
     "your own; or remove the stage",
+)
+CHECKS_RUN_IN_PODS: Final = Rule(
+    rule="!has(self.resource) || !(has(self.template) || self.checks.size() > 0)",
+    message="resource stands in the place of template and checks: leave one of them",
 )
 NAMED_DATA: Final = Rule(
     rule="has(self.data) || !has(self.stages.dataValidation) || "

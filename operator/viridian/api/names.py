@@ -48,6 +48,7 @@ FORMER_SYNCED_ANNOTATION = f"{GROUP}/told"  # the same, in releases before 0.11
 # Addresses of registry and collector that a slot was given in the place of those of its revision's record.
 ADDRESSES_ANNOTATION = f"{GROUP}/addresses"
 TRIGGER_ANNOTATION = f"{GROUP}/trigger"
+ENDING_ANNOTATION = f"{GROUP}/ending"  # on the object of a stage that is no Job: how its end is read
 STAGES_ANNOTATION = f"{GROUP}/stages"  # on the record of a run: how far its stages are, and how they ended
 MONITORING_ANNOTATION = f"{GROUP}/monitoring"  # on the record of the champion: the monitors' results, and the review
 SCHEDULES_ANNOTATION = f"{GROUP}/schedules"  # since when each trigger of a RetrainPolicy counts
@@ -126,6 +127,14 @@ def run_record(policy: str, run: str) -> str:
 def schedules_record(policy: str, uid: str) -> str:
     """Name of the ControllerRevision that records since when each schedule of this very policy holds."""
     return f"{policy}-schedules-{short_hash(uid)}"
+
+
+def stage_resource(policy: str, run: str, stage: str) -> str:
+    """Name of the object of another kind than Job that does the work of a stage.
+
+    At most 47 characters: KubeRay and others append to the names of theirs. The id of the run makes it unique.
+    """
+    return f"{policy[:27]}-{run}-{_STAGE_WORDS.get(stage, stage.lower())}"
 
 
 def run_claim(policy: str, run: str) -> str:

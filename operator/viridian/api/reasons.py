@@ -31,6 +31,7 @@ AWAITING_APPROVAL = "AwaitingApproval"  # the annotation viridian.dev/approve is
 REVISION_REJECTED = "RevisionRejected"  # what the spec pins was rejected
 VERSION_GONE = "VersionGone"  # the registry says that what the spec asks for is not there
 INVALID_SPEC = "InvalidSpec"  # the spec cannot be carried out; the message says what to write
+RESOURCE_NOT_ALLOWED = "ResourceNotAllowed"
 TEMPLATE_NOT_ALLOWED = "TemplateNotAllowed"  # a pod template says more than --templates lets it say
 NAME_TAKEN = "NameTaken"  # somebody else's object has the name of a child
 APPLY_REFUSED = "ApplyRefused"  # the API server refuses an object: a policy, a quota, a webhook, missing rights

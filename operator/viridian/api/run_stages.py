@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar
 
-from viridian.api import cel, cel_data_checks, podtemplate
+from viridian.api import cel, cel_data_checks, cel_resources, podtemplate
 from viridian.api.data_checks import MAX_CHECKS, DataCheck
 from viridian.api.schema import Rule, Struct, doc, duration
+from viridian.api.stage_resource import StageResource
 
 
 class Stage(Struct, frozen=True, kw_only=True):
     """One container that does one part of the work; the contract stands in docs/stages.md."""
 
-    rules: ClassVar[tuple[Rule, ...]] = (cel.STAGE_HAS_WORK,)
+    rules: ClassVar[tuple[Rule, ...]] = (cel_resources.WORK_IS_ONE, cel_resources.OF_PODS_ALONE)
 
     template: (
         Annotated[
@@ -25,8 +26,22 @@ class Stage(Struct, frozen=True, kw_only=True):
         ]
         | None
     ) = None
+    resource: (
+        Annotated[
+            StageResource,
+            doc("An object of a Job-like kind such as RayJob or TrainJob does the work, in the place of a Job."),
+        ]
+        | None
+    ) = None
     timeout: Annotated[str, duration("How long the stage may take in all.", at_least="10s")] = "6h"
-    backoff_limit: Annotated[int, doc("Retries after an error; eviction and node loss do not count.", ge=0, le=20)] = 2
+    backoff_limit: Annotated[
+        int,
+        doc(
+            "Retries of a Job after an error; eviction and node loss do not count. A resource says its own retries.",
+            ge=0,
+            le=20,
+        ),
+    ] = 2
     spot: Annotated[
         bool, doc("Run on spot nodes where there are any: cheaper, and evicted at times. Keep checkpoints.")
     ] = False
@@ -92,7 +107,11 @@ class Data(Struct, frozen=True, kw_only=True):
 class DataValidation(PreparingStage, frozen=True, kw_only=True):
     """Looks at the data before anything else does: by built-in checks, by a container, or by checks in its image."""
 
-    rules: ClassVar[tuple[Rule, ...]] = (cel_data_checks.CHECKS_OR_TEMPLATE,)
+    rules: ClassVar[tuple[Rule, ...]] = (
+        cel_data_checks.CHECKS_OR_TEMPLATE,
+        cel_data_checks.CHECKS_RUN_IN_PODS,
+        cel_resources.OF_PODS_ALONE,
+    )
 
     checks: Annotated[
         tuple[DataCheck, ...],

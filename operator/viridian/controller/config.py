@@ -14,6 +14,7 @@ from viridian.api.address import shown
 from viridian.api.feedback import COLLECTOR_PORT
 from viridian.api.lease import LEASE_SECONDS
 from viridian.api.network import DEFAULT_METRICS_FROM
+from viridian.api.resources import ApiResource
 from viridian.controller.event_flags import EVENTS_RATE, event_flags
 from viridian.controller.flag_values import (
     address_or_none,
@@ -29,6 +30,7 @@ from viridian.controller.flag_values import (
     secret_or_none,
     selector,
     spot_node,
+    stage_resource,
     switch,
 )
 from viridian.core.model_owners import OwnerRule
@@ -67,6 +69,8 @@ class OperatorConfig:
     """The image in which built-in stages run."""
     spot_nodes: tuple[str, ...] = SPOT_NODES
     """Labels of spot nodes, which are taints of theirs as well, as `key=value`."""
+    stage_resources: tuple[ApiResource, ...] = ()
+    """Kinds of objects that may do the work of stages, beside Jobs."""
     image_pull_secrets: tuple[str, ...] = ()
     """Names of the Secrets with which pods of models and Jobs pull their images."""
     mlflow_uri: str | None = None
@@ -140,6 +144,7 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> OperatorC
 _SEVERAL: Final[Mapping[str, tuple[str, Callable[[str], Any]]]] = {
     "namespaces": ("VIRIDIAN_NAMESPACE", str),
     "image_pull_secrets": ("VIRIDIAN_IMAGE_PULL_SECRET", str),
+    "stage_resources": ("VIRIDIAN_STAGE_RESOURCE", stage_resource),
     "spot_nodes": ("VIRIDIAN_SPOT_NODES", spot_node),
     "stage_images": ("VIRIDIAN_STAGE_IMAGE", str),
     "mlflow_credentials": ("VIRIDIAN_MLFLOW_CREDENTIALS", namespaced),
@@ -218,6 +223,15 @@ def _serving(group: _Group) -> None:
         default=f"viridian/trainer:{__version__}",
         metavar="IMAGE",
         dest="trainer_image",
+    )
+    group.repeated(
+        "--stage-resource",
+        "GROUP/VERSION/PLURAL=KIND: objects that may do the work of a stage beside Jobs, such as "
+        "ray.io/v1/rayjobs=RayJob; the operator needs the rights get, create, patch and delete; may be given several "
+        "times [VIRIDIAN_STAGE_RESOURCE]",
+        metavar="RESOURCE=KIND",
+        dest="stage_resources",
+        type=stage_resource,
     )
     group.repeated(
         "--spot-nodes",

@@ -15,11 +15,13 @@ from viridian.api import durations
 from viridian.api.address import shown, without_user
 from viridian.api.network import parse_peers
 from viridian.api.origins import origin_of
+from viridian.api.resources import ApiResource
 from viridian.core import selectors
 from viridian.core.model_owners import OwnerRule
 
 Value = TypeVar("Value")
 _NAME = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
+_RESOURCE = re.compile(r"([a-z0-9.-]{1,253}/[a-z0-9]{1,63})/([a-z]{1,63})=([A-Z][A-Za-z0-9]{0,62})")
 _LABEL = re.compile(r"([a-z0-9.-]{1,253}/)?[A-Za-z0-9][A-Za-z0-9._-]{0,62}=[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _SECRET = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?/[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
 
@@ -50,6 +52,16 @@ def secret_or_none(text: str) -> str | None:
     if not _SECRET.fullmatch(text):
         raise argparse.ArgumentTypeError(f"{text!r} must be NAMESPACE/NAME, or the word none")
     return text
+
+
+def stage_resource(text: str) -> ApiResource:
+    """A kind that may do the work of a stage, as `ray.io/v1/rayjobs=RayJob`."""
+    found = _RESOURCE.fullmatch(text)
+    if found is None:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} must be GROUP/VERSION/PLURAL=KIND, such as ray.io/v1/rayjobs=RayJob"
+        )
+    return ApiResource(found[1], found[3], found[2])
 
 
 def spot_node(text: str) -> str:

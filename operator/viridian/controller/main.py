@@ -82,7 +82,7 @@ async def serve(config: OperatorConfig, environment: Mapping[str, str]) -> None:
         _on_signals(task.cancel)
     connection, telemetry = _connection(config, environment), Telemetry()
     async with (
-        KubernetesCluster(connection, on_call=telemetry.called) as cluster,
+        KubernetesCluster(connection, on_call=telemetry.called, more=config.stage_resources) as cluster,
         # With connections of its own: a renewal must not queue behind passes.
         KubernetesCluster(connection, on_call=telemetry.called) as for_lease,
     ):
@@ -109,6 +109,7 @@ async def _work(
                 server_image=config.server_image,
                 trainer_image=config.trainer_image,
                 spot_nodes=config.spot_nodes,
+                stage_resources=config.stage_resources,
                 image_pull_secrets=config.image_pull_secrets,
                 mlflow_uri=config.mlflow_uri,
                 registry_models=config.registry_models,

@@ -19,7 +19,7 @@ from viridian.controller.registries import ByNamespace
 from viridian.core.model_owners import Owners
 from viridian.core.obstacles import NO_OBSTACLES, Obstacles, RegistryObstacle, from_cluster, from_registry
 from viridian.core.plan import Plan
-from viridian.ports.cluster import ClusterReader, Object, ObjectRef
+from viridian.ports.cluster import ClusterReader, ClusterRefused, Object, ObjectRef
 from viridian.ports.collector import Collector, FeedbackError, FeedbackUnavailable
 from viridian.ports.registry import Registry, RegistryError
 from viridian.retraining.data_polls import open_polls
@@ -36,7 +36,7 @@ from viridian.retraining.input import (
 from viridian.retraining.interpret import RetrainingInput, interpret, with_obstacles
 from viridian.retraining.mlflow_runs import OPEN
 from viridian.retraining.records import has_volumes
-from viridian.retraining.runs import OpenStage, open_stages
+from viridian.retraining.runs import OpenStage, open_stages, unwatched_objects
 from viridian.retraining.stages.stage_table import STAGE_KINDS
 from viridian.retraining.stages.state import StageState
 from viridian.rollout.input import OperatorSettings
@@ -62,6 +62,8 @@ class RetrainPolicies:
             self.cluster.list("apps/v1", "ControllerRevision", key.namespace, labels),
         )
         claims = await self._claims(key, labels) if has_volumes(records) else ()
+        unwatched, unreadable = await self._unwatched(key, unwatched_objects(manifest, records))
+        objects = [*objects, *unwatched]
         stages = (*open_stages(manifest, records), *open_polls(manifest, objects))
         there = {found["metadata"]["name"]: found for found in objects}
         last_seen = self.last_seen.objects(key, [stage.object_name for stage in stages])
@@ -82,6 +84,7 @@ class RetrainPolicies:
                 collector=self.feedback is not None,
                 trainer_image=self.settings.trainer_image,
                 spot_nodes=self.settings.spot_nodes,
+                stage_resources=self.settings.stage_resources,
                 image_pull_secrets=self.settings.image_pull_secrets,
                 templates=self.settings.templates,
                 registry_models=self.settings.registry_models,
@@ -89,6 +92,7 @@ class RetrainPolicies:
             records=records,
             deleted=deleted,
             claims=claims,
+            unreadable=unreadable,
         )
         given = interpret(facts, now)
         return Observed(replace(given, registry=await self._registry_result(key, given.query)), now)
@@ -118,6 +122,23 @@ class RetrainPolicies:
         lists = (self.cluster.list(kind.api_version, kind.kind, key.namespace, labels) for kind in kinds)
         return [found for listed in await asyncio.gather(*lists) for found in listed]
 
+    async def _unwatched(self, key: Key, stages: Sequence[OpenStage]) -> tuple[Sequence[Object], Mapping[str, str]]:
+        """The objects of stages that no list shows, and of those that could not be read the reason."""
+        found: list[Object] = []
+        unreadable: dict[str, str] = {}
+        allowed = {(one.api_version, one.kind) for one in self.settings.stage_resources}
+        for one in stages:
+            if (one.kind.api_version, one.kind.kind) not in allowed:
+                continue
+            reference = ObjectRef(one.kind.api_version, one.kind.kind, key.namespace, one.object_name)
+            try:
+                read = await self.cluster.get(reference)
+            except ClusterRefused as error:
+                unreadable[one.object_name] = str(error)
+            else:
+                found += [read] if read is not None else []
+        return found, unreadable
+
     async def _claims(self, key: Key, labels: Mapping[str, str]) -> Sequence[Object]:
         """The volumes of runs."""
         return await self.cluster.list("v1", "PersistentVolumeClaim", key.namespace, labels)
@@ -125,15 +146,18 @@ class RetrainPolicies:
     async def _states(
         self, key: Key, stages: Sequence[OpenStage], objects: Mapping[str, Object]
     ) -> dict[str, StageState]:
-        pods = await asyncio.gather(
-            *(self.cluster.list("v1", "Pod", key.namespace, {one.kind.pod_label: one.object_name}) for one in stages)
-        )
+        pods = await asyncio.gather(*(self._pods(key, one) for one in stages))
         return {
             one.object_name: one.kind.state(
                 objects.get(one.object_name), self.last_seen.pods(key, one.object_name, found)
             )
             for one, found in zip(stages, pods, strict=True)
         }
+
+    async def _pods(self, key: Key, stage: OpenStage) -> Sequence[Object]:
+        if not stage.kind.pod_label:
+            return ()
+        return await self.cluster.list("v1", "Pod", key.namespace, {stage.kind.pod_label: stage.object_name})
 
     async def _registry_result(self, key: Key, query: RegistryQuery) -> RegistryResult | Unavailable:
         try:

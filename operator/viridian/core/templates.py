@@ -60,7 +60,11 @@ def of_server(server: Server, rules: TemplateRules) -> str:
 
 def of_stage(stage: Stage, name: str, rules: TemplateRules) -> str:
     """What of a stage's template is not allowed, in a sentence; empty where all of it is."""
-    if rules.allowed is Templates.ANY or stage.template is None:
+    if rules.allowed is Templates.ANY:
+        return ""
+    if stage.resource is not None:
+        return f"this operator takes no resource of stages (--templates=resources-only): remove spec.stages.{name}.resource"
+    if stage.template is None:
         return ""
     found = [*_of_stage(stage.template, rules.stage_images)]
     return _sentence(f"spec.{stage_place(name)}.template", found) if found else ""

@@ -40,8 +40,15 @@ class KubernetesCluster:
     """Satisfies `viridian.ports.cluster.Cluster`; opened by its first call, to be closed by its maker."""
 
     def __init__(
-        self, connection: ApiConnection, *, timeout_seconds: float = TIMEOUT_SECONDS, on_call: OnCall | None = None
+        self,
+        connection: ApiConnection,
+        *,
+        timeout_seconds: float = TIMEOUT_SECONDS,
+        on_call: OnCall | None = None,
+        more: Sequence[ApiResource] = (),
     ) -> None:
+        """`more`: resources beside those that every installation has."""
+        self._resources = {**RESOURCES, **{(one.api_version, one.kind): one for one in more}}
         self._client = ApiClient(connection, timeout_seconds=timeout_seconds, on_call=on_call)
 
     async def __aenter__(self) -> KubernetesCluster:
@@ -56,7 +63,7 @@ class KubernetesCluster:
         await self._client.close()
 
     async def get(self, reference: ObjectRef) -> Object | None:
-        return await self._found(ApiCall("get", "GET", *_place(reference)))
+        return await self._found(ApiCall("get", "GET", *self._place(reference)))
 
     async def secret(self, reference: ObjectRef) -> Object | None:
         """A Secret by its name. For the operator's own alone: no other call of this port reaches one."""
@@ -70,12 +77,12 @@ class KubernetesCluster:
     async def create(self, manifest: Mapping[str, Any]) -> Object:
         """Make the object; ClusterConflict where there is one of that name."""
         reference = replace(_reference_of(manifest), name="")
-        call = ApiCall("create", "POST", *_place(reference), body=manifest)
+        call = ApiCall("create", "POST", *self._place(reference), body=manifest)
         return (await self._client.send(call)).content(call)
 
     async def replace(self, manifest: Mapping[str, Any]) -> Object:
         """Write the whole object; ClusterConflict where another version than its resourceVersion is stored."""
-        call = ApiCall("update", "PUT", *_place(_reference_of(manifest)), body=manifest)
+        call = ApiCall("update", "PUT", *self._place(_reference_of(manifest)), body=manifest)
         return (await self._client.send(call)).content(call)
 
     async def follow(self, reference: ObjectRef) -> AsyncGenerator[Object | None]:
@@ -85,7 +92,7 @@ class KubernetesCluster:
         """
         yield await self.get(reference)
         parameters = {"watch": "true", "fieldSelector": f"metadata.name={reference.name}", "timeoutSeconds": "300"}
-        call = ApiCall("watch", "GET", *_place(replace(reference, name="")), parameters=parameters)
+        call = ApiCall("watch", "GET", *self._place(replace(reference, name="")), parameters=parameters)
         async with self._client.stream(call, silence_seconds=None) as lines:  # the reader has its own timeout
             async for line in lines:
                 event = decoded(line)
@@ -98,7 +105,7 @@ class KubernetesCluster:
     ) -> ListPage:
         parameters = {"limit": str(limit)} | ({"continue": token} if token else {})
         reference = ObjectRef(api_version, kind, namespace or "", "")
-        call = ApiCall("list", "GET", *_place(reference), parameters=parameters)
+        call = ApiCall("list", "GET", *self._place(reference), parameters=parameters)
         answer = await self._client.send(call)
         if answer.status == 410:
             # The server no longer remembers the state of the first page. With this token it goes on in a later one.
@@ -133,7 +140,7 @@ class KubernetesCluster:
             "preconditions": {"uid": uid, **({"resourceVersion": version} if version else {})},
             "propagationPolicy": "Background",
         }
-        call = ApiCall("delete", "DELETE", *_place(reference), body=options)
+        call = ApiCall("delete", "DELETE", *self._place(reference), body=options)
         answer = await self._client.send(call)
         if answer.status == 404 and is_not_found(answer.body):
             return
@@ -144,7 +151,7 @@ class KubernetesCluster:
     async def record_event(self, regarding: Mapping[str, Any], *, kind: str, reason: str, message: str) -> None:
         event = event_about(regarding, kind=kind, reason=reason, message=message, now=datetime.now(UTC))
         reference = ObjectRef(EVENTS, "Event", event["metadata"]["namespace"], "")
-        call = ApiCall("create", "POST", *_place(reference), body=event)
+        call = ApiCall("create", "POST", *self._place(reference), body=event)
         (await self._client.send(call)).content(call)
 
     async def _apply(
@@ -153,7 +160,7 @@ class KubernetesCluster:
         call = ApiCall(
             "apply",
             "PATCH",
-            *_place(_reference_of(manifest)),
+            *self._place(_reference_of(manifest)),
             subresource=subresource,
             parameters={"fieldManager": manager, "force": "true" if force else "false"},
             body=manifest,
@@ -167,6 +174,14 @@ class KubernetesCluster:
             return None
         return answer.content(call)
 
+    def _place(self, reference: ObjectRef) -> tuple[ApiResource, str, str]:
+        """What an `ApiCall` names: the resource, the namespace and the object."""
+        try:
+            resource = self._resources[reference.api_version, reference.kind]
+        except KeyError:
+            raise LookupError(f"no path is known for {reference.api_version} {reference.kind}") from None
+        return resource, reference.namespace, reference.name
+
     async def _is_gone(self, reference: ObjectRef, uid: str) -> bool:
         """Whether the object that was meant has been deleted by somebody else, even if another took its name."""
         found = await self.get(reference)
@@ -177,7 +192,7 @@ class KubernetesCluster:
         items: list[Object] = []
         parameters = {"limit": str(PAGE_SIZE)} | ({"labelSelector": selector} if selector else {})
         while True:
-            call = ApiCall("list", "GET", *_place(reference), parameters=parameters)
+            call = ApiCall("list", "GET", *self._place(reference), parameters=parameters)
             answer = await self._client.send(call)
             if answer.status == 410:
                 return None
@@ -203,12 +218,3 @@ def _next_token(body: Any) -> str:
     """Where the list goes on; empty at its end."""
     metadata = body.get("metadata") if isinstance(body, dict) else None
     return str((metadata or {}).get("continue") or "")
-
-
-def _place(reference: ObjectRef) -> tuple[ApiResource, str, str]:
-    """What an `ApiCall` names: the resource, the namespace and the object."""
-    try:
-        resource = RESOURCES[reference.api_version, reference.kind]
-    except KeyError:
-        raise LookupError(f"no path is known for {reference.api_version} {reference.kind}") from None
-    return resource, reference.namespace, reference.name

@@ -14,6 +14,7 @@ from viridian.retraining.input import PolicyFacts, RegistryResult, Unavailable
 from viridian.retraining.stages.built_in import template_of
 from viridian.retraining.stages.built_in_checks import checks_problem
 from viridian.retraining.stages.pod_template import problem as template_problem
+from viridian.retraining.stages.resource import problem as resource_problem
 from viridian.retraining.stages.stage_table import stages_of
 from viridian.retraining.state import RetrainingState
 from viridian.retraining.triggers.blackouts import blackout_problems
@@ -41,10 +42,37 @@ def write_problem(obstacles: Obstacles) -> Problem | None:
 
 def templates_work(state: RetrainingState) -> Problem | None:
     image = state.facts.settings.trainer_image
-    templates = {name: template_of(name, stage, image) for name, stage in stages_of(state.spec).items()}
+    stages = {name: stage for name, stage in stages_of(state.spec).items() if stage.resource is None}
+    templates = {name: template_of(name, stage, image) for name, stage in stages.items()}
     found = ((name, template_problem(template)) for name, template in templates.items())
     wrong = next((f"{stage_place(name)}.template {problem}" for name, problem in found if problem), None)
     return Problem(reasons.INVALID_SPEC, wrong, lasting=True) if wrong else None
+
+
+def resources_work(state: RetrainingState) -> Problem | None:
+    found = ((name, stage.resource) for name, stage in stages_of(state.spec).items() if stage.resource is not None)
+    wrong = ((name, resource_problem(resource)) for name, resource in found)
+    first = next((f"stages.{name}.resource {problem}" for name, problem in wrong if problem), None)
+    return Problem(reasons.INVALID_SPEC, first, lasting=True) if first else None
+
+
+def resources_are_allowed(state: RetrainingState) -> Problem | None:
+    """Kinds of which the operator does not know that it may make them, or of which it may not read one."""
+    allowed = {(one.api_version, one.kind) for one in state.facts.settings.stage_resources}
+    kinds = {name: stage.resource.kind for name, stage in stages_of(state.spec).items() if stage.resource is not None}
+    refused = next((name for name, kind in kinds.items() if kind not in allowed), None)
+    if refused is not None:
+        api_version, kind = kinds[refused]
+        message = (
+            f"stages.{refused}.resource is a {kind} of {api_version}, which this operator may not make: name it in "
+            "training.resources of the chart, or in --stage-resource together with the right to it"
+        )
+        return Problem(reasons.RESOURCE_NOT_ALLOWED, message, lasting=True)
+    unreadable = next(iter(state.facts.unreadable.values()), None)
+    if unreadable is None:
+        return None
+    message = f"the operator cannot read the object of a stage: {unreadable}; give it the right, or install the CRD"
+    return Problem(reasons.RESOURCE_NOT_ALLOWED, message, lasting=True)
 
 
 def data_checks_fit(state: RetrainingState) -> Problem | None:
@@ -100,6 +128,8 @@ def collector_is_known(state: RetrainingState) -> Problem | None:
 
 CHECKS: tuple[Check, ...] = (
     templates_work,
+    resources_work,
+    resources_are_allowed,
     data_checks_fit,
     templates_are_allowed,
     deployment_exists,

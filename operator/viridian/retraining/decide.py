@@ -32,6 +32,8 @@ from viridian.retraining.triggers.since import note_since
 
 POLL: Final = timedelta(seconds=60)
 """How often a run at work is looked at although nothing was observed."""
+LOOK: Final = timedelta(seconds=10)
+"""How often an object is read that is not watched, while it works."""
 REGISTRY_POLL: Final = timedelta(seconds=15)
 
 
@@ -105,9 +107,8 @@ def _clear(state: RetrainingState) -> Iterator[Delete]:
     old = {run.id for run in prunable(state)}
     for run in state.runs:
         for stage in run.stages:
-            lingers = stage.result is not None and not stage.kind.has_ended(stage.found)
-            if stage.found is not None and not stage.is_deleting and (lingers or run.id in old):
-                uid = text(stage.found, "metadata", "uid")
+            uid = text(stage.found, "metadata", "uid") or (stage.note.uid if run.id in old else "")
+            if uid and not stage.is_deleting and (stage.lingers or run.id in old):
                 yield Delete(stage.kind.api_version, stage.kind.kind, stage.object_name, uid)
         if run.id in old:
             # An object without its record would be taken for a run that is not decided about.
@@ -123,7 +124,7 @@ def _wake(state: RetrainingState, step: RunStep, problem: Problem | None) -> dat
     if problem is not None:
         times.append(state.now + (REGISTRY_POLL if problem.reason in WAITED_FOR else POLL))
     if step.active is not None:
-        times.append(state.now + POLL)
+        times.append(state.now + (POLL if state.active is None or state.active.stage.kind.is_watched else LOOK))
     if state.active is not None:
         times.append(changes_at(state.active.stage, state.now))
     if not state.holds.paused:

@@ -26,6 +26,7 @@ from viridian.api.feedback import FrozenRows as FrozenRows
 from viridian.api.modeldeployment import ModelDeploymentSpec
 from viridian.api.objective import Objective
 from viridian.api.registry import LoggedModel, ModelVersion, TrainingRun
+from viridian.api.resources import ApiResource
 from viridian.api.retrainpolicy import RetrainPolicySpec
 from viridian.api.workflow import Workflow
 from viridian.core.lookup import Object, annotations_of, dig, entries, mapping, text
@@ -82,6 +83,8 @@ class TrainingSettings:
     registry_models: tuple[OwnerRule, ...] = ()
     # The image in which built-in stages run.
     trainer_image: str = ""
+    # Kinds of objects that may do the work of stages, beside Jobs.
+    stage_resources: tuple[ApiResource, ...] = ()
     # Labels of spot nodes.
     spot_nodes: tuple[str, ...] = ()
     # Names of the Secrets with which the images of stages are pulled.
@@ -110,6 +113,8 @@ class PolicyFacts:
     # All objects of stages and ControllerRevisions with the policy's label; whose they are is judged later.
     objects: tuple[Object, ...] = ()
     records: tuple[Object, ...] = ()
+    # Objects of stages that could not be read, by name, and why.
+    unreadable: Mapping[str, str] = field(default_factory=dict)
     # The PersistentVolumeClaims of runs.
     claims: tuple[Object, ...] = ()
     # What the object of a stage and its pods show, by the object's name.
@@ -199,6 +204,7 @@ def facts_of(
     records: Sequence[Object] = (),
     deleted: Mapping[str, Object] | None = None,
     claims: Sequence[Object] = (),
+    unreadable: Mapping[str, str] | None = None,
 ) -> PolicyFacts:
     """The facts from the objects as the API server gave them."""
     known = None if deployment is None else _deployment(deployment)
@@ -222,6 +228,7 @@ def facts_of(
         stages=dict(stages),
         deleted=dict(deleted or {}),
         claims=tuple(claims),
+        unreadable=dict(unreadable or {}),
         managed_fields=entries(policy, "metadata", "managedFields"),
         settings=settings,
     )

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from viridian.api import reasons
+from viridian.api.names import STAGE_LABEL
+from viridian.core.lookup import labels_of
 from viridian.core.model_owners import OwnershipVerdict, Standing, judge
 from viridian.core.plan import Action, Apply, ClaimModel, CreateRun, RegisterVersion, SetAlias, TagVersion
 from viridian.retraining.checks import Problem
 from viridian.retraining.input import RegistryResult
-from viridian.retraining.stages.stage_table import STAGE_KINDS
 from viridian.retraining.state import RetrainingState
 
 
@@ -22,7 +23,7 @@ def needs_the_model(actions: Iterable[Action]) -> bool:
     """Whether these write to the registered model, or train for it: training for a model of others is a waste."""
     return any(
         isinstance(action, RegisterVersion | SetAlias | TagVersion | CreateRun)
-        or (isinstance(action, Apply) and action.manifest["kind"] in STAGE_KINDS)
+        or (isinstance(action, Apply) and STAGE_LABEL in labels_of(action.manifest))
         for action in actions
     )
 

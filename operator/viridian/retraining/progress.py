@@ -25,9 +25,9 @@ def to_note(run: Run, now: datetime) -> StageNote:
         return stage.note
     if stage.found is not None and (not stage.is_deleting or stage.kind.has_ended(stage.found)):
         given = _what_it_was_given(run, stage)
-        result = stage.state.result or stage.state.outlasted(now)
+        result = stage.state.result or stage.state.outlasted(now) or stage.state.overdue(now)
         waiting = _waiting(stage, now) if result is None else stage.note.waiting
-        return msgspec.structs.replace(given, waiting=waiting, result=_noted(stage, result))
+        return msgspec.structs.replace(given, waiting=waiting, result=_noted(stage, _dated(result, now)))
     return msgspec.structs.replace(stage.note, result=_noted(stage, _result_of_deleted(stage, now)))
 
 
@@ -36,6 +36,11 @@ def _noted(stage: RunStage, result: StageResult | None) -> StageResult | None:
     if result is not None and stage.name == RESOLVER_STAGE:
         result = with_a_state(result)
     return _with_costs(stage, result)
+
+
+def _dated(result: StageResult | None, now: datetime) -> StageResult | None:
+    """The result with the time at which it was seen, where the object does not show when it ended."""
+    return result if result is None or result.at else msgspec.structs.replace(result, at=format_time(now))
 
 
 def _with_costs(stage: RunStage, result: StageResult | None) -> StageResult | None:
@@ -68,6 +73,7 @@ def _what_it_was_given(run: Run, stage: RunStage) -> StageNote:
     seen = msgspec.structs.replace(
         stage.note,
         seen=stage.object_name,
+        uid="" if stage.kind.is_watched else text(stage.found, "metadata", "uid"),
         began=stage.note.began or text(stage.found, "metadata", "creationTimestamp"),
     )
     if stage.note.seen or origin is None:
@@ -114,7 +120,7 @@ def changes_at(stage: RunStage, now: datetime) -> datetime | None:
     times = [found.changes_at(now) for found in (state.waiting, state.failed) if found is not None]
     ended = parse_time(state.main_container.at) if state.main_container and state.lingering else None
     times += [max(ended + SIDECAR_GRACE, now + timedelta(seconds=1))] if ended else []
-    times += [state.watched_until] if stage.found is None else []
+    times += [state.overdue_at, state.watched_until if stage.found is None else None]
     return min((time for time in times if time is not None and time > now), default=None)
 
 

@@ -36,7 +36,7 @@ from viridian.core.lookup import Object, annotations_of, dig, entries, labels_of
 from viridian.core.ownership import Owner, owned_metadata, remembered_by
 from viridian.retraining.data_state import DataState, parse_state
 from viridian.retraining.run_commands import RUN_COMMANDS
-from viridian.retraining.stages.stage_table import DEFAULT_STAGES, STAGE_KINDS
+from viridian.retraining.stages.stage_table import DEFAULT_STAGES, stage_kind
 from viridian.retraining.stages.state import StageResult
 from viridian.retraining.triggers.cause import Cause, parse_causes
 
@@ -80,6 +80,8 @@ class StageNote(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_
 
     seen: str = msgspec.field(name="job", default="")
     """Name of the object that does its work, once that was seen."""
+    uid: str = ""
+    """Of that object, where its kind is not watched: by it the object is deleted with its run."""
     began: str = ""
     """When that object was made."""
     mlflow_run: str = ""
@@ -205,7 +207,7 @@ def _whole_number(document: Any, key: str) -> int:
 def _parse_stages(document: Any) -> Mapping[str, str]:
     """Stages of a kind that nothing here knows are left out, as of a newer release."""
     found = {text(entry, "name"): text(entry, "kind") for entry in entries(document, "stages")}
-    return {name: kind for name, kind in found.items() if name and kind in STAGE_KINDS} or DEFAULT_STAGES
+    return {name: kind for name, kind in found.items() if name and stage_kind(kind) is not None} or DEFAULT_STAGES
 
 
 def read_records(found: Sequence[Object], uid: str) -> tuple[RunRecord, ...]:

@@ -16,7 +16,7 @@ from viridian.retraining.data_state import DataState, resolved_by
 from viridian.retraining.input import PolicyFacts
 from viridian.retraining.records import RunOrigin, RunRecord, StageNote, origin_of, read_records
 from viridian.retraining.stages.stage_kind import StageKind
-from viridian.retraining.stages.stage_table import STAGE_KINDS
+from viridian.retraining.stages.stage_table import stage_kind
 from viridian.retraining.stages.state import StageOutcome, StageResult, StageState
 from viridian.retraining.triggers.cause import parse_causes
 
@@ -57,6 +57,11 @@ class RunStage:
     def is_deleting(self) -> bool:
         """Whether somebody has deleted its object, which goes once its pods are gone."""
         return bool(text(self.found, "metadata", "deletionTimestamp"))
+
+    @property
+    def lingers(self) -> bool:
+        """Whether its object goes on although the stage has ended."""
+        return self.result is not None and self.found is not None and not self.kind.has_ended(self.found)
 
     @property
     def target(self) -> tuple[str, str]:
@@ -194,6 +199,17 @@ def open_stages(policy: Object, records: Sequence[Object]) -> tuple[OpenStage, .
     return tuple(OpenStage(stage.kind, stage.object_name, bool(stage.note.seen)) for stage in stages)
 
 
+def unwatched_objects(policy: Object, records: Sequence[Object]) -> tuple[OpenStage, ...]:
+    """The objects of runs at work that no list shows: of kinds that are not watched, and have begun or begin next."""
+    name, uid = text(policy, "metadata", "name"), text(policy, "metadata", "uid")
+    undecided = (record for record in read_records(records, uid) if record.finished is None)
+    runs = (Run(record=record, stages=_stages(name, record)) for record in undecided)
+    stages = (stage for run in runs for stage in run.stages if stage.note.seen or stage is run.stage)
+    return tuple(
+        OpenStage(stage.kind, stage.object_name, bool(stage.note.seen)) for stage in stages if not stage.kind.is_watched
+    )
+
+
 def read_runs(facts: PolicyFacts) -> tuple[Run, ...]:
     """All runs that the records tell of, the newest first."""
     owned = {text(found, "metadata", "name"): found for found in owned_objects(facts)}
@@ -216,14 +232,16 @@ def _run(facts: PolicyFacts, record: RunRecord, owned: Mapping[str, Object]) -> 
 
 def _stages(policy: str, record: RunRecord) -> tuple[RunStage, ...]:
     """The stages of a run as its record has them."""
+    kinds = {name: stage_kind(recorded) for name, recorded in record.origin.stages.items()}
     return tuple(
         RunStage(
             name=name,
-            kind=STAGE_KINDS[kind],
-            object_name=STAGE_KINDS[kind].name(policy, record.run, name),
+            kind=kind,
+            object_name=kind.name(policy, record.run, name),
             note=record.notes.get(name, StageNote()),
         )
-        for name, kind in record.origin.stages.items()
+        for name, kind in kinds.items()
+        if kind is not None
     )
 
 

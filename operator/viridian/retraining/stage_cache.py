@@ -16,7 +16,7 @@ from viridian.api.stage import RESOLVER_STAGE
 from viridian.retraining.records import RunOrigin
 from viridian.retraining.run_claim import has_claim
 from viridian.retraining.runs import Run
-from viridian.retraining.stages.built_in import template_of
+from viridian.retraining.stages.built_in import work_of
 from viridian.retraining.stages.state import StageResult
 from viridian.retraining.state import RetrainingState
 
@@ -33,7 +33,7 @@ def inputs_of(state: RetrainingState, run: Run, spec: Stage, origin: RunOrigin, 
         "data": [origin.data.uri, state_of_data],
         "rows": rows.digest if rows else "",
         "label": run.label_definition,
-        "template": template_of(run.stage.name, spec, state.facts.settings.trainer_image),
+        "template": work_of(run.stage.name, spec, state.facts.settings.trainer_image),
         "earlier": made_by,
         "hands over": origin.storage is not None,
     }

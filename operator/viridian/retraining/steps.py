@@ -155,13 +155,23 @@ def end_a_run_that_a_person_rejected(turn: Turn) -> RunStep | None:
     return RunStep(actions=(action,), after=with_outcome(state, run, finished), again=True, summary=finished.message)
 
 
+def end_what_goes_on(turn: Turn) -> RunStep | None:
+    """Objects that are not watched are read while their run is at work, so they are deleted before its end."""
+    run, obstacles = turn.run, turn.state.facts.obstacles
+    going_on = [stage for stage in run.stages if not stage.kind.is_watched and stage.lingers]
+    if run.result is None or not any(stage.target not in obstacles for stage in going_on):
+        return None
+    return RunStep(active=shown(run), again=True, summary=f"run {run.id}: {going_on[0].object_name} is deleted")
+
+
 def let_the_stage_work(turn: Turn) -> RunStep | None:
     return None if leaves_no_trace(turn.run, turn.state.now) else RunStep(active=shown(turn.run))
 
 
 def cancel_a_stage_that_the_policy_has_no_more(turn: Turn) -> RunStep | None:
     run, stage = turn.run, turn.run.stage
-    if stage.note.seen or planned_stages(turn.state.spec).get(stage.name) == stage.kind.kind:
+    begun_with = run.record.origin.stages.get(stage.name)
+    if stage.note.seen or planned_stages(turn.state.spec).get(stage.name) == begun_with:
         return None
     why = f"the policy has no stage {stage.name} of the kind {stage.kind.kind} any more"
     result = StageResult(outcome=StageOutcome.CANCELLED, at=format_time(turn.state.now), message=why)
@@ -269,6 +279,7 @@ STEPS: Final[tuple[Step, ...]] = (
     begin_what_is_due,
     rest,  # from here on a run is at work
     end_a_run_that_a_person_rejected,
+    end_what_goes_on,
     complete_the_ended_run,
     let_the_stage_work,
     # From here on nothing shows how the stage is: it has not begun, or object and pods are gone.

@@ -9,6 +9,7 @@ from typing import Any, Final
 from viridian.api import reasons
 from viridian.api.modeldeployment import ModelDeploymentSpec
 from viridian.api.names import Slot
+from viridian.api.resources import ApiResource
 from viridian.api.samples import PodSample, PodTarget, ScrapeFailure
 from viridian.core.model_owners import OwnerRule
 from viridian.core.obstacles import Obstacles
@@ -54,6 +55,8 @@ class OperatorSettings:
     trainer_image: str = ""
     # Labels of spot nodes, and their taints.
     spot_nodes: tuple[str, ...] = ()
+    # Kinds of objects that may do the work of stages, beside Jobs.
+    stage_resources: tuple[ApiResource, ...] = ()
     # Which namespaces may have which registered models written to.
     registry_models: tuple[OwnerRule, ...] = ()
     # By whom versions must be signed in which namespaces.

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from viridian.api.resources import ApiResource
 from viridian.controller import config as config_module
 from viridian.controller.config import OperatorConfig, argument_parser, parse
 from viridian.core import selectors
@@ -36,7 +37,7 @@ def test_without_anything_it_serves_all_namespaces() -> None:
 def test_every_flag() -> None:
     arguments = (
         "--namespace ml --namespace ads --server-image a/server:1 --trainer-image a/trainer:1 "
-        "--spot-nodes example.com/spot=yes --image-pull-secret login "
+        "--spot-nodes example.com/spot=yes --stage-resource ray.io/v1/rayjobs=RayJob --image-pull-secret login "
         "--mlflow-uri https://mlflow:5000 --registry-models ml=churn-* --registry-models =* "
         "--mlflow-credentials ml=/c/ml --signature-keys *=/k/p.pem --kubeconfig /k "
         "--collector-url https://collector:8090 --collector-token-file /t "
@@ -51,6 +52,7 @@ def test_every_flag() -> None:
         server_image="a/server:1",
         trainer_image="a/trainer:1",
         spot_nodes=("example.com/spot=yes",),
+        stage_resources=(ApiResource("ray.io/v1", "RayJob", "rayjobs"),),
         image_pull_secrets=("login",),
         mlflow_uri="https://mlflow:5000",
         mlflow_credentials=(("ml", "/c/ml"),),
@@ -89,6 +91,7 @@ def test_every_variable() -> None:
         "VIRIDIAN_SERVER_IMAGE": "a/server:1",
         "VIRIDIAN_TRAINER_IMAGE": "a/trainer:1",
         "VIRIDIAN_SPOT_NODES": "example.com/spot=yes",
+        "VIRIDIAN_STAGE_RESOURCE": "ray.io/v1/rayjobs=RayJob",
         "VIRIDIAN_IMAGE_PULL_SECRET": "login,",
         "VIRIDIAN_MLFLOW_URI": "https://mlflow:5000",
         "VIRIDIAN_MLFLOW_CREDENTIALS": "ml=/c/ml",
@@ -126,6 +129,7 @@ def test_every_variable() -> None:
         server_image="a/server:1",
         trainer_image="a/trainer:1",
         spot_nodes=("example.com/spot=yes",),
+        stage_resources=(ApiResource("ray.io/v1", "RayJob", "rayjobs"),),
         image_pull_secrets=("login",),
         mlflow_uri="https://mlflow:5000",
         mlflow_credentials=(("ml", "/c/ml"),),

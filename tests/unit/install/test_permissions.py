@@ -199,3 +199,27 @@ def test_rows_are_read_by_those_alone_who_are_given_that_right(render: Callable[
     assert holders["viridian-feedback-reader"] == {"admin"}
     assert verbs["viridian-edit"] == {"create", "get", "update"}
     assert not any(verbs[name] & {"delete", "*"} for name in verbs)
+
+
+def test_kinds_of_stages_that_are_named_come_with_their_rights() -> None:
+    ray = {"apiVersion": "ray.io/v1", "kind": "RayJob", "resource": "rayjobs"}
+    train = {"apiVersion": "trainer.kubeflow.org/v1alpha1", "kind": "TrainJob", "resource": "trainjobs"}
+    settings = [
+        f"training.resources[{number}].{field}={value}"
+        for number, one in enumerate((ray, train))
+        for field, value in one.items()
+    ]
+    verbs = ("get", "create", "patch", "delete")
+    more = {
+        (group, plural, verb)
+        for group, plural in (("ray.io", "rayjobs"), ("trainer.kubeflow.org", "trainjobs"))
+        for verb in verbs
+    }
+    made = helm("viridian-system", *settings)
+    assert allowed(made, "ClusterRole") - allowed(helm("viridian-system"), "ClusterRole") == more
+    (deployment,) = [
+        one for one in made if one["kind"] == "Deployment" and one["metadata"]["name"] == "viridian-operator"
+    ]
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    (told,) = [one["value"] for one in container["env"] if one["name"] == "VIRIDIAN_STAGE_RESOURCE"]
+    assert told == "ray.io/v1/rayjobs=RayJob,trainer.kubeflow.org/v1alpha1/trainjobs=TrainJob"

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.unit.conftest import KILLS
+from tests.unit.retraining.test_stages_of_other_kinds import RAY, ray_job
 from tests.unit.retraining.world import Killed, World, policy, stage_spec, weekly
 from viridian.api.registry import TAG_HOLDOUT
 from viridian.api.stage import StageName
@@ -121,6 +122,14 @@ def events_before_and_while_a_run_is_at_work(world: World) -> None:
     through(world)
 
 
+def ray_job_that_outlasts_its_time(world: World) -> None:
+    world.edit(stages={"training": {"resource": {"manifest": ray_job()}, "timeout": "1h"}}).ask_by_hand("one")
+    through(world)
+    world.later(hours=2)
+    through(world)
+    assert world.jobs == {}
+
+
 SCENARIOS: tuple[Scenario, ...] = (
     good_run,
     rejected_run,
@@ -130,6 +139,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     drift_that_waits_for_a_pause_and_comes_again,
     second_run_with_cached_features,
     events_before_and_while_a_run_is_at_work,
+    ray_job_that_outlasts_its_time,
 )
 
 
@@ -144,7 +154,7 @@ def through(world: World) -> None:
 
 
 def fresh() -> World:
-    return World(policy=policy(weekly(), gate=GATE))
+    return World(policy=policy(weekly(), gate=GATE), stage_resources=(RAY,))
 
 
 def result(world: World) -> Any:

@@ -21,6 +21,7 @@ from viridian.api.event_trigger import EventAttributes, EventTrigger, takes
 from viridian.api.feedback import FrozenRows as FrozenRows
 from viridian.api.names import OUTCOME_ANNOTATION, RUN_ANNOTATION, RUN_LABEL
 from viridian.api.registry import ALIAS_CHAMPION, RunStatus, logged_model_id
+from viridian.api.resources import ApiResource
 from viridian.controller.model_owners import owners
 from viridian.core.model_owners import OwnerRule, Owners
 from viridian.core.plan import (
@@ -54,7 +55,7 @@ from viridian.retraining.input import (
 from viridian.retraining.interpret import RetrainingInput, interpret
 from viridian.retraining.received_events import ReceivedEvent, stored_name
 from viridian.retraining.records import has_volumes
-from viridian.retraining.runs import open_stages
+from viridian.retraining.runs import open_stages, unwatched_objects
 
 START = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 MLFLOW = "http://mlflow:5000"
@@ -132,6 +133,9 @@ class World:
     claims: dict[str, Object] = field(default_factory=dict)
     """PersistentVolumeClaims by name."""
     spot_nodes: tuple[str, ...] = ()
+    stage_resources: tuple[ApiResource, ...] = ()
+    unreadable: Mapping[str, str] = field(default_factory=dict)
+    """Objects of stages that the API server does not let the operator read, and why."""
     deleted: dict[str, Object] = field(default_factory=dict)
     """Jobs whose deletion the operator's process has seen."""
     pods: dict[str, list[Object]] = field(default_factory=dict)
@@ -151,6 +155,7 @@ class World:
         read, jobs, records, deleted = copy.deepcopy((self.policy, self.jobs, self.records, self.deleted))
         stages = (*open_stages(read, list(records.values())), *open_polls(read, list(jobs.values())))
         names = [stage.object_name for stage in stages]
+        unwatched = {one.object_name for one in unwatched_objects(read, list(records.values()))}
         states = {
             name: stage.kind.state(jobs.get(name) or deleted.get(name), copy.deepcopy(self.pods.get(name, [])))
             for name, stage in zip(names, stages, strict=True)
@@ -158,18 +163,20 @@ class World:
         facts = facts_of(
             read,
             copy.deepcopy(self.deployment),
-            list(jobs.values()),
+            [job for name, job in jobs.items() if job.get("kind", "Job") == "Job" or name in unwatched],
             states,
             TrainingSettings(
                 mlflow_uri=self.mlflow_uri,
                 collector=self.collector,
                 trainer_image=self.trainer_image,
                 spot_nodes=self.spot_nodes,
+                stage_resources=self.stage_resources,
                 image_pull_secrets=self.image_pull_secrets,
                 templates=self.templates,
                 registry_models=self.registry_models,
             ),
             records=list(records.values()),
+            unreadable=self.unreadable,
             claims=list(self.claims.values()) if has_volumes(list(records.values())) else [],
             deleted={name: job for name, job in deleted.items() if name in names and name not in jobs},
         )
@@ -250,6 +257,8 @@ class World:
                 self._apply(copy.deepcopy(dict(manifest)))
             case Delete(_, kind, name, uid):
                 found = self._of(kind)
+                if name not in found:
+                    return  # the API server does not mind
                 assert found[name]["metadata"]["uid"] == uid
                 del found[name]
             case Annotate(_, kind, name, annotations):
@@ -298,7 +307,8 @@ class World:
         self.records[name] = manifest
 
     def _of(self, kind: str) -> dict[str, Object]:
-        return {"Job": self.jobs, "ControllerRevision": self.records, "PersistentVolumeClaim": self.claims}[kind]
+        known = {"ControllerRevision": self.records, "PersistentVolumeClaim": self.claims}
+        return known.get(kind, self.jobs)
 
     def _wrote(self) -> None:
         self.writes += 1

@@ -26,6 +26,11 @@ BUILT_IN: Final[Mapping[str, BuiltIn]] = {
 """By the name of the stage."""
 
 
+def work_of(name: str, stage: Stage, trainer_image: str) -> PodTemplate:
+    """What the stage runs, whatever kind of object does it."""
+    return stage.resource.manifest if stage.resource is not None else template_of(name, stage, trainer_image)
+
+
 def template_of(name: str, stage: Stage, trainer_image: str) -> PodTemplate:
     """What the pod of the stage runs; empty where the spec asks for nothing, which the schema refuses."""
     make = BUILT_IN.get(name)

@@ -24,6 +24,7 @@ class JobStage:
     api_version: str = "batch/v1"
     kind: str = "Job"
     pod_label: str = "batch.kubernetes.io/job-name"
+    is_watched: bool = True
 
     def name(self, policy: str, run: str, stage: str) -> str:
         return stage_job(policy, run, stage)

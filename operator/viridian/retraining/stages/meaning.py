@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import Enum, auto
 
 from viridian.api.stage import RESOLVER_STAGE, ExitCode, StageName
-from viridian.retraining.stages.state import StageOutcome, StageResult
+from viridian.retraining.stages.state import OUT_OF_TIME, StageOutcome, StageResult
 
 _BEFORE_A_CANDIDATE = (RESOLVER_STAGE, StageName.DATA_VALIDATION, StageName.FEATURES)
 _AFTER_TRAINING = (StageName.EVALUATION, StageName.TESTS)
@@ -34,7 +34,7 @@ def meaning(stage: str, result: StageResult) -> Meaning:
             return Meaning.DONE
         case StageOutcome.CANCELLED:
             return Meaning.CANCELLED
-        case _ if result.reason == "DeadlineExceeded":
+        case _ if result.reason == OUT_OF_TIME:
             return Meaning.OUT_OF_TIME
     match result.code:
         case ExitCode.BAD_DATA:

@@ -36,7 +36,11 @@ class StageKind(Protocol):
 
     @property
     def pod_label(self) -> str:
-        """The label by which pods name the object that made them."""
+        """The label by which pods name the object that made them; empty where they are not looked at."""
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether changes of its objects are watched, and all of them listed; else a pass reads them by name."""
 
     def name(self, policy: str, run: str, stage: str) -> str:
         """Name of the object: the same cause twice names the same object."""

@@ -11,10 +11,11 @@ from viridian.api.retrainpolicy import RetrainPolicySpec
 from viridian.api.run_stages import Stage, Stages
 from viridian.api.stage import RESOLVER_STAGE, StageName
 from viridian.retraining.stages.job import JobStage
+from viridian.retraining.stages.resource import ResourceStage
 from viridian.retraining.stages.stage_kind import StageKind
 
 STAGE_KINDS: Final[Mapping[str, StageKind]] = {"Job": JobStage()}
-"""By the name of the kind, as the record of a run has it."""
+"""The kinds that are watched, by their names."""
 DEFAULT_STAGES: Final[Mapping[str, str]] = {StageName.TRAINING.value: "Job"}
 """Name and kind of the stages of a run whose record does not say: older releases made runs of one Job."""
 STAGE_NAMES: Final = tuple(field.encode_name for field in msgspec.structs.fields(Stages))
@@ -30,9 +31,15 @@ def stages_of(spec: RetrainPolicySpec) -> Mapping[str, Stage]:
     return {name: stage for name, stage in found.items() if stage is not None}
 
 
-def kind_of(stage: Stage) -> str:  # noqa: ARG001
-    """The kind of object that does the work of a stage. Every stage of the API is a Job today."""
-    return "Job"
+def kind_of(stage: Stage) -> str:
+    """The kind of object that does the work of a stage, as the record of a run names it: Job, or ray.io/v1/RayJob."""
+    return "Job" if stage.resource is None else "/".join(stage.resource.kind)
+
+
+def stage_kind(recorded: str) -> StageKind | None:
+    """The kind of that name; None for one that this release does not know."""
+    api_version, slash, kind = recorded.rpartition("/")
+    return ResourceStage(api_version, kind) if slash and "/" in api_version else STAGE_KINDS.get(recorded)
 
 
 def planned_stages(spec: RetrainPolicySpec) -> Mapping[str, str]:

@@ -12,10 +12,12 @@ import msgspec
 
 from viridian.api.stage import FINAL_EXIT_CODES, ExitCode
 from viridian.core.pods_waiting import Impediment
-from viridian.core.times import parse_time
+from viridian.core.times import format_time, parse_time
 
 SIDECAR_GRACE: Final = timedelta(seconds=15)
 """How long other containers may go on after the one that does the work; after that its exit code decides."""
+OUT_OF_TIME: Final = "DeadlineExceeded"
+"""The reason of a stage that did not end in its time, in the word of Jobs."""
 _EXIT_CODE: Final = re.compile(r"exit code ([0-9]{1,3})\b")
 
 
@@ -86,8 +88,16 @@ class StageState:
     """The work goes on."""
     alive: bool = False
     """A pod lives that nobody has asked to end."""
+    overdue_at: datetime | None = None
+    """When its time is over, for an object that does not end by itself then."""
     watched_until: datetime | None = None
     """Until then the watch may still show how an object ended that is not there any more."""
+
+    def overdue(self, now: datetime) -> StageResult | None:
+        """The result of an object whose time is over."""
+        if self.overdue_at is None or now < self.overdue_at:
+            return None
+        return StageResult(outcome=StageOutcome.FAILED, at=format_time(self.overdue_at), reason=OUT_OF_TIME)
 
     def outlasted(self, now: datetime) -> StageResult | None:
         """The result of a main container whose sidecars have had their time to end as well."""

@@ -15,8 +15,8 @@ import msgspec
 from viridian.api.names import short_hash
 from viridian.api.objective import Objective, ObjectiveMetric, WatchedEdit
 from viridian.api.retrainpolicy import RetrainPolicySpec
-from viridian.core.lookup import entries, text
 from viridian.retraining.input import LatestRun, PolicyFacts
+from viridian.retraining.stages.resource import first_image
 from viridian.retraining.triggers.cause import Cause
 from viridian.retraining.triggers.trigger_state import TriggerState
 
@@ -25,9 +25,9 @@ RUNTIME: Final = "runtime"
 
 
 def training_image(spec: RetrainPolicySpec) -> str:
-    """The image of the training container, as the template has it."""
-    containers = entries(spec.stages.training.template, "spec", "containers")
-    return text(containers[0], "image") if containers else ""
+    """The image of the training container, as the template has it, or the manifest of an object of another kind."""
+    training = spec.stages.training
+    return first_image(training.resource.manifest if training.resource is not None else training.template or {})
 
 
 def read_objective(spec: RetrainPolicySpec, facts: PolicyFacts, _now: datetime) -> Iterator[TriggerState]:
