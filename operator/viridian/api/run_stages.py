@@ -79,7 +79,7 @@ class DataResolver(Stage, frozen=True, kw_only=True):
     timeout: Annotated[str, duration("How long it may take in all.", at_least="10s")] = "10m"
 
 
-class Data(Struct, frozen=True, kw_only=True):
+class Data(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The data to train on, passed to the stages as it is written here, or as its resolver finds it."""
 
     uri: Annotated[

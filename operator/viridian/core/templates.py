@@ -63,7 +63,8 @@ def of_stage(stage: Stage, name: str, rules: TemplateRules) -> str:
     if rules.allowed is Templates.ANY:
         return ""
     if stage.resource is not None:
-        return f"this operator takes no resource of stages (--templates=resources-only): remove spec.stages.{name}.resource"
+        place = f"spec.stages.{name}.resource"
+        return f"this operator takes no resource of stages (--templates=resources-only): remove {place}"
     if stage.template is None:
         return ""
     found = [*_of_stage(stage.template, rules.stage_images)]
