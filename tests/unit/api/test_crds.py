@@ -46,9 +46,12 @@ def test_the_schemas_are_structural() -> None:
     assert [path for path, schema in FIELDS if foreign & set(schema) or not isinstance(schema["type"], str)] == []
 
 
-def test_unknown_fields_are_kept_inside_templates_only() -> None:
-    kept = {path.partition(".template")[2] for path, schema in FIELDS if schema.get(PRESERVE_UNKNOWN)}
-    assert kept == {".spec", ".spec.containers[]", ".spec.initContainers[]"}
+def test_unknown_fields_are_kept_inside_templates_and_manifests_only() -> None:
+    kept = [path for path, schema in FIELDS if schema.get(PRESERVE_UNKNOWN)]
+    in_manifests = {path.partition(".resource")[2] for path in kept if ".resource." in path}
+    in_templates = {path.partition(".template")[2] for path in kept if ".resource." not in path}
+    assert in_templates == {".spec", ".spec.containers[]", ".spec.initContainers[]"}
+    assert in_manifests == {".manifest", ".manifest.metadata"}
 
 
 def test_a_status_has_neither_defaults_nor_rules() -> None:
