@@ -30,11 +30,10 @@ from viridian.retraining.runs import OpenStage
 from viridian.retraining.stages.built_in import template_of
 from viridian.retraining.stages.pod_template import PodNeeds
 from viridian.retraining.stages.stage_kind import StageWork
-from viridian.retraining.stages.stage_table import STAGE_KINDS
+from viridian.retraining.stages.stage_table import JOB
 from viridian.retraining.stages.state import StageResult
 from viridian.retraining.state import RetrainingState
 
-_JOB: Final = STAGE_KINDS["Job"]
 _LOOK_AGAIN: Final = timedelta(seconds=60)
 """How often a Job at work is looked at although nothing was observed."""
 _MAX_PROBLEM: Final = 500
@@ -48,7 +47,7 @@ def open_polls(policy: Object, objects: Sequence[Object]) -> tuple[OpenStage, ..
         for one in objects
         if labels_of(one).get(STAGE_LABEL) == POLL_STAGE and belongs(one, uid) is Belongs.OURS
     )
-    return tuple(OpenStage(_JOB, name, seen=False) for name in names)
+    return tuple(OpenStage(JOB, name, seen=False) for name in names)
 
 
 def poll_actions(state: RetrainingState) -> Iterator[Action]:
@@ -82,7 +81,7 @@ def _is_due(state: RetrainingState, polled: PolledData) -> bool:
 def _about_job(state: RetrainingState, polled: PolledData | None, job: Object) -> Iterator[Action]:
     """Its end is noted, then it goes; so does one that nothing asks for any more."""
     name, uid = text(job, "metadata", "name"), text(job, "metadata", "uid")
-    gone = Delete(_JOB.api_version, _JOB.kind, name, uid)
+    gone = Delete(JOB.api_version, JOB.kind, name, uid)
     if polled is None or name == polled.note.job or name != _name(state, polled):
         yield gone
         return
@@ -139,4 +138,4 @@ def _job(state: RetrainingState, polled: PolledData, resolver: DataResolver) -> 
         metadata=owned_metadata(facts, RETRAIN_POLICY, _name(state, polled), own),
         pod=needs,
     )
-    return _JOB.manifest(work)
+    return JOB.manifest(work)

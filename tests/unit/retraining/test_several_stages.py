@@ -206,7 +206,7 @@ def test_a_stage_that_is_added_in_mid_run_is_part_of_the_next_one() -> None:
 
 def test_a_stage_that_is_removed_in_mid_run_cancels_the_run() -> None:
     world = world_of("training", "evaluation")
-    world.edit(stages={"training": stage_spec()})
+    world.edit(stages={"training": stage_spec("ghcr.io/acme/training:1")})
     pass_stage(world)
     assert world.last_run["outcome"] == "Cancelled"
     assert "the policy has no stage evaluation" in world.last_run["message"]

@@ -14,7 +14,8 @@ from viridian.retraining.stages.job import JobStage
 from viridian.retraining.stages.resource import ResourceStage
 from viridian.retraining.stages.stage_kind import StageKind
 
-STAGE_KINDS: Final[Mapping[str, StageKind]] = {"Job": JobStage()}
+JOB: Final[StageKind] = JobStage()
+STAGE_KINDS: Final[Mapping[str, StageKind]] = {JOB.kind: JOB}
 """The kinds that are watched, by their names."""
 DEFAULT_STAGES: Final[Mapping[str, str]] = {StageName.TRAINING.value: "Job"}
 """Name and kind of the stages of a run whose record does not say: older releases made runs of one Job."""
