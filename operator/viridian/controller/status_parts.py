@@ -91,7 +91,21 @@ MONITORING: Final = StatusPart(
 REGISTRY_SYNC: Final = StatusPart(REGISTRY_SYNC_MANAGER, frozenset(), frozenset({reasons.REGISTRY_SYNCED}))
 RETRAINING: Final = StatusPart(
     RETRAINING_MANAGER,
-    frozenset({"observedGeneration", "activeRun", "lastRun", "stages", "runs", "triggers", "nextScheduled"}),
+    frozenset(
+        {
+            "observedGeneration",
+            "activeRun",
+            "lastRun",
+            "stages",
+            "runs",
+            "triggers",
+            "nextScheduled",
+            "workflow",
+            "recommended",
+            "advice",
+            "budget",
+        }
+    ),
     frozenset(
         {
             reasons.READY,
@@ -99,6 +113,9 @@ RETRAINING: Final = StatusPart(
             reasons.STALLED,
             reasons.DATA_QUALITY,
             reasons.PAUSED_CONDITION,
+            reasons.BUDGET_EXCEEDED,
+            reasons.REVIEW_REQUIRED,
+            reasons.CONTEXT_CONTRADICTED,
         }
     ),
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,12 +11,16 @@ import pytest
 from tests.support.cluster.faults import Fault, Killed
 from tests.support.memory_cluster import MemoryCluster
 from tests.unit.controller.world import KEY, model_deployment
+from viridian import retraining
+from viridian.api import reasons
 from viridian.api.modeldeployment_status import ModelDeploymentStatus
 from viridian.api.names import FORMER_STATUS_MANAGER, MODEL_DEPLOYMENT, RETRAIN_POLICY, ROLLOUT_MANAGER
 from viridian.api.retrainpolicy_status import RetrainPolicyStatus
 from viridian.controller.former_status import hand_over, has_former_manager, status_of
-from viridian.controller.status_parts import STATUS_PARTS
+from viridian.controller.status_parts import RETRAINING, STATUS_PARTS
 from viridian.ports.cluster import Object
+
+_MADE = re.compile(r"\b(?:Finding|_abnormal)\(\s*reasons\.([A-Z_]+)")
 
 
 def condition(type_: str) -> dict[str, Any]:
@@ -70,3 +76,11 @@ def test_every_field_of_a_status_belongs_to_exactly_one_part(kind: str, status: 
     assert sorted([*fields, "conditions"]) == sorted(status.__struct_encode_fields__)
     conditions = [type_ for part in STATUS_PARTS[kind] for type_ in part.conditions]
     assert len(conditions) == len(set(conditions))
+
+
+def test_every_condition_of_a_policy_belongs_to_its_part() -> None:
+    """What no part names is never written."""
+    sources = "".join(path.read_text() for path in Path(retraining.__path__[0]).rglob("*.py"))
+    made = {getattr(reasons, name) for name in _MADE.findall(sources)}
+    assert reasons.READY in made
+    assert made - RETRAINING.conditions == set()
