@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import Final
 
-from viridian.api.metric_names import ERRORS
 from viridian.api.names import SERVER_CONTAINER
 from viridian.api.schema import Rule, is_duration, seconds
 
@@ -245,19 +244,6 @@ BOUNDS_IN_ORDER: Final = Rule(
     rule="!has(self.min) || !has(self.max) || self.min <= self.max",
     message="min is above max, so no candidate could ever pass: swap them, or leave one out",
 )
-_LESS_IS_BETTER = f"self.name.lowerAscii().matches('({'|'.join(ERRORS)})$')"
-TARGET_IS_A_CHANGE: Final = Rule(
-    rule="self >= -1.0 && self != 0.0",
-    message="write a share of the champion's number that is not 0: -0.2 for at least 20 % lower, 0.1 for at least "
-    "10 % higher; to ask for any gain at all, write rule: Superior",
-)
-TARGET_IN_DIRECTION: Final = Rule(
-    field_path=".relativeToChampion",
-    rule="!has(self.relativeToChampion) || (self.relativeToChampion < 0.0) == "
-    f"(has(self.direction) ? self.direction == 'Lower' : {_LESS_IS_BETTER})",
-    message="relativeToChampion asks for a gain: where more is better, write a positive share; where less is better, "
-    "a negative one, with direction: Lower unless the name shows it; to allow a loss, write margin in place of it",
-)
 THRESHOLDS_NEED_BOUNDS: Final = Rule(
     field_path=".metrics",
     rule="self.rule != 'Thresholds' || (self.metrics.size() > 0 && "
@@ -277,15 +263,4 @@ SPOT_PRICE_BESIDE_PRICE: Final = Rule(
     field_path=".spotPrice",
     rule="!has(self.spotPrice) || has(self.price)",
     message="spotPrice needs price beside it, for the hours on other nodes: price: 0.04",
-)
-SUPERIOR_NEEDS_METRICS: Final = Rule(
-    field_path=".metrics",
-    rule="self.rule != 'Superior' || self.metrics.size() > 0",
-    message="rule Superior needs to know in what the candidate must be better: write at least one metric, such as "
-    "metrics: [{name: auc}], and what may not get worse under guardRails",
-)
-GUARD_RAILS_ARE_OTHERS: Final = Rule(
-    field_path=".guardRails",
-    rule="self.guardRails.all(g, !self.metrics.exists(m, m.name == g.name))",
-    message="a metric stands both under metrics and under guardRails: leave it in one of them",
 )

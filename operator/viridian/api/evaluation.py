@@ -28,6 +28,8 @@ DEFAULT_CONFIDENCE: Final = 0.975
 """One-sided: 2.5 % below the lower bound and 2.5 % above the upper one, the usual 95 % interval."""
 EVALUATION_VARIABLE: Final = "VIRIDIAN_EVALUATION"
 """Environment variable of a stage: what the gate asks for, such as the slices."""
+HOLDOUT_VARIABLE: Final = "VIRIDIAN_HOLDOUT"
+"""Environment variable of the built-in evaluation: `uri`, `label` and `digest` of the holdout, as JSON."""
 EVALUATION_ARTIFACT: Final = "viridian/evaluation.json"
 """Of the MLflow run: the whole document."""
 SIGNIFICANT_DIGITS: Final = 6

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, ClassVar
 
-from viridian.api import cel
+from viridian.api import cel, cel_gate
 from viridian.api.evaluation import DEFAULT_CONFIDENCE
 from viridian.api.schema import Rule, Struct, doc, named
 
@@ -39,7 +39,7 @@ _NAME = doc("Name of the metric as it was reported.", min_length=1, max_length=2
 class GateMetric(Struct, frozen=True, kw_only=True):
     """One number that a stage reports and the operator judges."""
 
-    rules: ClassVar[tuple[Rule, ...]] = (cel.BOUNDS_IN_ORDER, cel.TARGET_IN_DIRECTION)
+    rules: ClassVar[tuple[Rule, ...]] = (cel.BOUNDS_IN_ORDER, cel_gate.TARGET_IN_DIRECTION)
 
     name: Annotated[str, _NAME]
     min: Annotated[float, _MIN] | None = None
@@ -51,7 +51,7 @@ class GateMetric(Struct, frozen=True, kw_only=True):
             doc(
                 "How far the candidate must be from the champion, as a share of the champion's number, in place of the "
                 "margin: -0.2 for at least 20 % lower, 0.1 for at least 10 % higher.",
-                rules=(cel.TARGET_IS_A_CHANGE,),
+                rules=(cel_gate.TARGET_IS_A_CHANGE,),
             ),
         ]
         | None
@@ -89,8 +89,8 @@ class Gate(Struct, frozen=True, kw_only=True):
 
     rules: ClassVar[tuple[Rule, ...]] = (
         cel.THRESHOLDS_NEED_BOUNDS,
-        cel.SUPERIOR_NEEDS_METRICS,
-        cel.GUARD_RAILS_ARE_OTHERS,
+        cel_gate.SUPERIOR_NEEDS_METRICS,
+        cel_gate.GUARD_RAILS_ARE_OTHERS,
     )
 
     rule: Annotated[

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar
 
-from viridian.api import cel, cel_data_checks, cel_resources, podtemplate
+from viridian.api import cel, cel_data_checks, cel_gate, cel_resources, podtemplate
 from viridian.api.data_checks import MAX_CHECKS, DataCheck
 from viridian.api.schema import Rule, Struct, doc, duration
 from viridian.api.stage_resource import StageResource
@@ -123,6 +123,53 @@ class DataValidation(PreparingStage, frozen=True, kw_only=True):
     ] = ()
 
 
+class EvaluatedHoldout(Struct, frozen=True, kw_only=True):
+    """Rows that no model was trained on, with the true outcome beside the features."""
+
+    uri: Annotated[
+        str,
+        doc(
+            "Parquet or CSV: a file of the pod, https://…, or an address that MLflow downloads.",
+            min_length=1,
+            max_length=2048,
+            rules=(cel.DATA_WITHOUT_USER,),
+        ),
+    ]
+    label: Annotated[str, doc("Column of the true outcome.", min_length=1, max_length=250)]
+    digest: (
+        Annotated[
+            str,
+            doc(
+                "The rows that are meant, as the tag viridian.holdout of a run shows them. Others are not judged by.",
+                max_length=71,
+                rules=(cel_gate.HOLDOUT_DIGEST,),
+            ),
+        ]
+        | None
+    ) = None
+
+
+class EvaluationStage(Stage, frozen=True, kw_only=True):
+    """Measures candidate and champion: by the built-in evaluation, by a container, or by both in one image."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (
+        cel_gate.HOLDOUT_OR_TEMPLATE,
+        cel_gate.EVALUATION_RUNS_IN_PODS,
+        cel_resources.OF_PODS_ALONE,
+    )
+
+    holdout: (
+        Annotated[
+            EvaluatedHoldout,
+            doc(
+                "Rows for the built-in evaluation. It runs in the trainer image, or as the first container of the "
+                "template where there is one: its image then holds the package viridian."
+            ),
+        ]
+        | None
+    ) = None
+
+
 class Stages(Struct, frozen=True, kw_only=True):
     """In the order in which they run: each begins when the one before it has ended well."""
 
@@ -132,7 +179,10 @@ class Stages(Struct, frozen=True, kw_only=True):
     features: Annotated[PreparingStage, doc("Makes features of the data.")] | None = None
     training: Annotated[Stage, doc("Trains a candidate and logs it to the MLflow run it is given.")]
     evaluation: (
-        Annotated[Stage, doc("Measures candidate and champion: what it reports joins what training reported.")] | None
+        Annotated[
+            EvaluationStage, doc("Measures candidate and champion; what it reports joins what training reported.")
+        ]
+        | None
     ) = None
     tests: (
         Annotated[Stage, doc("Tests of the candidate, such as a pytest suite: exit code 1 or 65 rejects it.")] | None

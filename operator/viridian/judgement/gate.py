@@ -45,6 +45,7 @@ def judge(gate: Gate, candidate: Candidate, champion: Champion | None) -> GateVe
             findings.append(_nothing_in_common(candidate, champion))
         findings += slice_findings(gate, candidate)
     findings += _too_few_rows(gate, candidate)
+    findings += _another_holdout(candidate)
     return _verdict(tuple(findings), gate, evidence, candidate, champion)
 
 
@@ -135,6 +136,15 @@ def _too_few_rows(gate: Gate, candidate: Candidate) -> Iterator[MetricFinding]:
     known = f"the holdout has {rows:,} rows" if rows else "how many rows the holdout has was not reported"
     sentence = f"{known}, and gate.minRows asks for {gate.min_rows:,}"
     yield MetricFinding(name="rows", outcome=GateOutcome.INCOMPARABLE, sentence=sentence)
+
+
+def _another_holdout(candidate: Candidate) -> Iterator[MetricFinding]:
+    meant = candidate.meant_holdout
+    judged_on = candidate.evaluation.holdout if candidate.evaluation else candidate.holdout
+    if not meant or judged_on == meant:
+        return
+    sentence = f"it was judged on the holdout {judged_on or 'of unknown digest'}, and {meant} is meant"
+    yield MetricFinding(name="holdout", outcome=GateOutcome.INCOMPARABLE, sentence=sentence)
 
 
 def _verdict(

@@ -42,6 +42,8 @@ class Candidate:
     champion_problem: str = ""
     # Candidate and champion beside each other, with intervals; None where only numbers were reported.
     evaluation: HoldoutEvaluation | None = None
+    # Digest of the rows that the policy means; empty where it names none.
+    meant_holdout: str = ""
     # How many candidates were judged on the same holdout, this one included.
     asked: int = 1
 

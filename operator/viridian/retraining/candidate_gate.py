@@ -36,10 +36,16 @@ def gate(
             judged_present_champion=champion is None or champion.version == run.origin.champion,
             champion_problem=report.champion_problem,
             evaluation=evaluation,
+            meant_holdout=_meant_holdout(state),
             asked=times_asked(state, evaluation),
         ),
         champion,
     )
+
+
+def _meant_holdout(state: RetrainingState) -> str:
+    stage = state.spec.stages.evaluation
+    return (stage.holdout.digest or "") if stage is not None and stage.holdout is not None else ""
 
 
 def _champion(registry: RegistryResult, candidate: ModelVersion, label_definition: str) -> Champion | None:

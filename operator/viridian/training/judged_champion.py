@@ -7,6 +7,7 @@ import sys
 import tempfile
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from viridian.api.address import Address, shown
@@ -18,7 +19,7 @@ from viridian.training.evaluation_request import EvaluationRequest
 from viridian.training.holdout import Holdout
 from viridian.training.paired_evidence import evaluation_of
 from viridian.training.scores import Predicted, scores
-from viridian.training.served_model import predictions
+from viridian.training.served_answers import ServedAnswers, served_answers
 from viridian.training.time_limits import seconds_for
 
 
@@ -26,21 +27,21 @@ from viridian.training.time_limits import seconds_for
 class JudgedChampion:
     """The champion on the rows of the holdout."""
 
-    predicted: Predicted | None = None
+    answers: ServedAnswers | None = None
     metrics: Mapping[str, float] = field(default_factory=dict)
     """As `champion.auc`."""
     problem: str = ""
     """Why it could not be judged. No champion is no problem."""
 
 
-def champion_on(rows: Holdout, *, classifier: bool) -> JudgedChampion:
+def champion_on(rows: Holdout, *, classifier: bool, timed: bool = False) -> JudgedChampion:
     """The champion that the environment names, judged. One that cannot be judged loses nothing of the candidate."""
     uri = os.environ.get("VIRIDIAN_CHAMPION_URI", "")
     if not uri:
         return JudgedChampion()
     try:
-        predicted = _predicted(uri, rows)
-        found = scores(rows.target, predicted, classifier=classifier)
+        answers = _answers(uri, rows, timed=timed)
+        found = scores(rows.target, answers.predicted, classifier=classifier)
     except Exception as error:
         # Whatever is wrong with the old model must not lose the new one; the gate says what a missing number means.
         why = Address(uri).concealed_in(str(error)) or type(error).__name__
@@ -48,13 +49,13 @@ def champion_on(rows: Holdout, *, classifier: bool) -> JudgedChampion:
         sys.stderr.write(f"{problem}\n")
         return JudgedChampion(problem=problem)
     named = {f"{CHAMPION_PREFIX}{name}": value for name, value in found.items()}
-    return JudgedChampion(predicted=predicted, metrics=named)
+    return JudgedChampion(answers=answers, metrics=named)
 
 
-def evaluated(
+def evaluation_asked_for(
     rows: Holdout,
     candidate: Predicted,
-    champion: Predicted | None,
+    champion: JudgedChampion,
     *,
     classifier: bool,
     but: Collection[str] = (),
@@ -63,23 +64,18 @@ def evaluated(
 
     `but` are metrics that the script itself computes under the same name: they are other ones.
     """
-    request = evaluation_request.requested()
-    if champion is None and request is None:
+    if champion.answers is None and evaluation_request.requested() is None:
         return None
-    found = _evaluation(rows, candidate, champion, request or EvaluationRequest(), classifier=classifier)
+    beside = champion.answers.predicted if champion.answers else None
+    found = evaluation_beside(rows, candidate, beside, classifier=classifier)
     return replace(found, metrics={name: one for name, one in found.metrics.items() if name not in but})
 
 
-def _predicted(uri: str, rows: Holdout) -> Predicted:
-    """By the server's own rules, in a process of its own."""
-    with tempfile.TemporaryDirectory() as scratch:
-        champion = tracking.download(uri, Path(scratch))
-        return isolated_call.call(predictions, champion, rows.rows, seconds=seconds_for(len(rows.rows)))
-
-
-def _evaluation(
-    rows: Holdout, candidate: Predicted, champion: Predicted | None, asked: EvaluationRequest, *, classifier: bool
+def evaluation_beside(
+    rows: Holdout, candidate: Predicted, champion: Predicted | None, *, classifier: bool
 ) -> HoldoutEvaluation:
+    """Candidate and champion beside each other, with what the environment asks for."""
+    asked = evaluation_request.requested() or EvaluationRequest()
     try:
         return evaluation_of(
             rows.target,
@@ -93,8 +89,13 @@ def _evaluation(
         )
     except (ValueError, TypeError, ArithmeticError) as error:
         # Labels of the two models may be of types that cannot be compared.
-        return HoldoutEvaluation(
-            holdout=rows.digest,
-            rows=len(rows.target),
-            problems=(shortened(f"the two cannot be compared row by row: {type(error).__name__}: {error}"),),
-        )
+        problem = shortened(f"the two cannot be compared row by row: {type(error).__name__}: {error}")
+        return HoldoutEvaluation(holdout=rows.digest, rows=len(rows.target), problems=(problem,))
+
+
+def _answers(uri: str, rows: Holdout, *, timed: bool) -> ServedAnswers:
+    """By the server's own rules, in a process of its own."""
+    with tempfile.TemporaryDirectory() as scratch:
+        champion = tracking.download(uri, Path(scratch))
+        ask = partial(served_answers, timed=timed)
+        return isolated_call.call(ask, champion, rows.rows, seconds=seconds_for(len(rows.rows)))

@@ -16,7 +16,7 @@ from viridian.api.registry import TAG_DIGEST, TAG_EVALUATION, TAG_HOLDOUT, TAG_M
 from viridian.api.stage import StageReport
 from viridian.training import stage_exit, tracking
 from viridian.training.holdout import Holdout, holdout_of
-from viridian.training.judged_champion import champion_on, evaluated
+from viridian.training.judged_champion import champion_on, evaluation_asked_for
 from viridian.training.packing import pack
 from viridian.training.reference import Learnt, reference
 from viridian.training.scores import classifies, predict, scores
@@ -62,7 +62,7 @@ def log(
     rows, learnt = together(holdout_of(*holdout, names=names), training, names)
     expected = predict(model, rows.features)
     champion = champion_on(rows, classifier=classifier)
-    evaluation = evaluated(rows, expected, champion.predicted, classifier=classifier, but=metrics or {})
+    evaluation = evaluation_asked_for(rows, expected, champion, classifier=classifier, but=metrics or {})
     found = {**scores(rows.target, expected, classifier=classifier), **(metrics or {}), **champion.metrics}
     with tempfile.TemporaryDirectory() as scratch, tracking.current_run() as run_id:
         packed = pack(

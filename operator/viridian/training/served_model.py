@@ -51,6 +51,11 @@ class LoadedVersion:
             # Whatever a model raises; its text may hold a customer's values, so only its type is shown.
             raise NotServed(f"the model raises {type(error).__name__} for rows of the holdout") from error
 
+    def classifies(self, rows: Rows) -> bool:
+        """Whether it answers with labels, and not with numbers, as its answer to the first row shows."""
+        first = rows.take(np.zeros(min(1, len(rows)), dtype=np.int64))
+        return any(answer.name == LABEL for answer in self._runtime.predict(batch_of(first, self._reader)))
+
     def asked(self, rows: Rows) -> Asked:
         """Its predictions for those of the rows that it answers."""
         return asked(lambda chosen: self._predict(rows.take(chosen)), len(rows))
@@ -61,11 +66,6 @@ class LoadedVersion:
             if name in outputs:
                 return Predicted(outputs[name].ravel(), outputs.get(PROBABILITIES))
         raise NotServed(f"the model answers {', '.join(sorted(outputs))}, and neither labels nor predictions")
-
-
-def predictions(directory: Path, rows: Rows) -> Predicted:
-    """What the model in this directory predicts for the rows."""
-    return LoadedVersion(directory).predict(rows)
 
 
 def batch_of(rows: Rows, reader: Reader) -> Batch:

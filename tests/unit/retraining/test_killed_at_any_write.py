@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.unit.conftest import KILLS
+from tests.unit.retraining.test_judged_on_evidence import evaluation
 from tests.unit.retraining.test_stages_of_other_kinds import RAY, ray_job
 from tests.unit.retraining.world import Killed, World, policy, stage_spec, weekly
 from viridian.api.registry import TAG_HOLDOUT
@@ -130,6 +131,19 @@ def ray_job_that_outlasts_its_time(world: World) -> None:
     assert world.jobs == {}
 
 
+def two_candidates_on_one_holdout(world: World) -> None:
+    """The second one is judged with more confidence, because the first one has asked before."""
+    world.edit(gate={"metrics": [{"name": "auc"}]})
+    world.registry.add_version("churn")
+    world.serve("1")
+    for cause, candidate in (("one", 0.75), ("two", 0.80)):
+        world.later(minutes=10).ask_by_hand(cause)
+        through(world)
+        report = {"metrics": {"auc": candidate}, "evaluation": evaluation(candidate, 0.0049)}
+        world.end(0, {**report, "model": {"uri": f"runs:/{world.mlflow_run}/model"}})
+        through(world)
+
+
 SCENARIOS: tuple[Scenario, ...] = (
     good_run,
     rejected_run,
@@ -140,6 +154,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     second_run_with_cached_features,
     events_before_and_while_a_run_is_at_work,
     ray_job_that_outlasts_its_time,
+    two_candidates_on_one_holdout,
 )
 
 

@@ -13,6 +13,7 @@ from typing import Any, Final
 from viridian.api.run_stages import Stage
 from viridian.api.stage import RESOLVER_STAGE, StageName
 from viridian.retraining.stages.built_in_checks import checks_template
+from viridian.retraining.stages.built_in_evaluation import evaluation_template
 from viridian.retraining.stages.built_in_resolver import resolver_template
 
 PodTemplate = Mapping[str, Any]
@@ -22,6 +23,7 @@ BuiltIn = Callable[[Any, str], PodTemplate | None]
 BUILT_IN: Final[Mapping[str, BuiltIn]] = {
     RESOLVER_STAGE: resolver_template,
     StageName.DATA_VALIDATION: checks_template,
+    StageName.EVALUATION: evaluation_template,
 }
 """By the name of the stage."""
 
