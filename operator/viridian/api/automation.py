@@ -39,6 +39,19 @@ class RunApproval(Struct, frozen=True, kw_only=True):
     ] = TrainingApproval.AUTO
 
 
+class Rechecks(Struct, frozen=True, kw_only=True):
+    """How a pause for bad data ends by itself."""
+
+    recheck: Annotated[
+        str,
+        duration(
+            "While triggers wait for good data, the stages before training look at it again this long after the last "
+            "look. Data that only training found bad is not looked at again.",
+            at_least="1m",
+        ),
+    ] = "1h"
+
+
 class Budget(Struct, frozen=True, kw_only=True):
     """Bounds on what retraining may cost. A run that a person asks for is counted, and not held back."""
 

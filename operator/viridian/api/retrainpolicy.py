@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar
 import msgspec
 
 from viridian.api import cel
-from viridian.api.automation import Blackout, Budget, CircuitBreaker, Mode, RunApproval
+from viridian.api.automation import Blackout, Budget, CircuitBreaker, Mode, Rechecks, RunApproval
 from viridian.api.cel_data_checks import NAMED_DATA, RESOLVER_FOR_NEW_DATA
 from viridian.api.gate_spec import Gate
 from viridian.api.names import MAX_MODEL_DEPLOYMENT_NAME
@@ -80,6 +80,9 @@ class RetrainPolicySpec(Struct, frozen=True, kw_only=True):
     storage: Annotated[Storage, doc("A volume for each run. Left out: runs ask for none.")] | None = None
     gate: Annotated[Gate, doc("What a candidate must show.")] = msgspec.field(default_factory=Gate)
     budget: Annotated[Budget, doc("Bounds on what retraining may cost.")] = msgspec.field(default_factory=Budget)
+    data_quality: Annotated[Rechecks, doc("How a pause for bad data ends by itself.")] = msgspec.field(
+        default_factory=Rechecks
+    )
     circuit_breaker: Annotated[CircuitBreaker, doc("Stops triggers when candidates are rejected in a row.")] | None = (
         None
     )

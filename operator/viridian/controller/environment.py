@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -56,3 +56,5 @@ class Common:
     """Called with the registered models that a pass has written to."""
     forget: Callable[[Key], None]
     """Called when an object is gone."""
+    policies_of: Callable[[Key], Iterable[Key]]
+    """The RetrainPolicies that are about a ModelDeployment."""

@@ -147,6 +147,7 @@ def assemble(
         left_to_sweep=lambda key, changed: sweeps.is_left(key, changed=changed),
         registry_written=registry_written,
         forget=lambda key: wakes.forget(key),
+        policies_of=lambda key: wakes.policies_of(key),
     )
     made = controllers(common)
     wakes, heartbeat = Wakes(made, selective=selector != EVERYTHING), Heartbeat()

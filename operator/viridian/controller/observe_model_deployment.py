@@ -33,6 +33,7 @@ from viridian.core.plan import Plan
 from viridian.core.times import parse_time
 from viridian.ports.cluster import ClusterReader, Object, ObjectRef
 from viridian.rollout.analysis.selection import is_about_to_be_met, queries
+from viridian.rollout.data_holds import held_versions
 from viridian.rollout.decide import decide
 from viridian.rollout.fail_closed import give_back
 from viridian.rollout.input import (
@@ -52,6 +53,8 @@ class ModelDeployments:
     samples: Samples
     settings: OperatorSettings
     clock: Callable[[], datetime]
+    policies_of: Callable[[Key], Iterable[Key]] = lambda _: ()
+    """The RetrainPolicies that are about a ModelDeployment."""
 
     async def observe(self, key: Key, manifest: Object) -> Observed[RolloutInput]:
         """The object as it was just read, and everything that belongs to it."""
@@ -71,8 +74,8 @@ class ModelDeployments:
             taken=children.taken,
             leaving=children.leaving,
         )
-        readings = await self._readings(key, snapshot)
-        return Observed(replace(snapshot, readings=readings), self.clock())
+        readings, held = await asyncio.gather(self._readings(key, snapshot), self._held_versions(key, snapshot))
+        return Observed(replace(snapshot, readings=readings, held_versions=held), self.clock())
 
     def decide(self, observed: Observed[RolloutInput], obstacles: Obstacles = NO_OBSTACLES) -> Plan:
         return decide(replace(observed.input, obstacles=obstacles), observed.now)
@@ -89,6 +92,13 @@ class ModelDeployments:
 
     async def forget(self, key: Key) -> None:
         self.samples.forget(key)
+
+    async def _held_versions(self, key: Key, snapshot: RolloutInput) -> Mapping[str, str]:
+        """Read only while a rollout is under way: one object for each policy that makes versions of this model."""
+        traffic = snapshot.traffic
+        under_way = (traffic is not None and traffic.trial is not None) or "challenger" in snapshot.status
+        policies = [self.cluster.get(policy.reference) for policy in self.policies_of(key)] if under_way else []
+        return held_versions([found for found in await asyncio.gather(*policies) if found is not None])
 
     async def _readings(self, key: Key, snapshot: RolloutInput) -> Mapping[str, Sequence[Reading]]:
         if snapshot.spec is None:

@@ -40,6 +40,7 @@ def rollout(common: Common) -> Controller:
         Samples(environment.pods),
         settings,
         environment.clock,
+        common.policies_of,
     )
     children = frozenset({"Deployment", "Service", "PodDisruptionBudget", "NetworkPolicy", "ControllerRevision", "Pod"})
     return controller(

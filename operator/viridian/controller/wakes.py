@@ -8,7 +8,7 @@ its part of the status wakes no other. Of a child every event wakes those that r
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, Protocol
 
 from viridian.api.names import (
@@ -18,9 +18,11 @@ from viridian.api.names import (
     RETRAIN_POLICY,
     RETRAIN_POLICY_LABEL,
 )
+from viridian.api.reasons import DATA_QUALITY
 from viridian.controller.digests import digest
 from viridian.controller.keys import Key
 from viridian.controller.reverse_index import ReverseIndex
+from viridian.core.conditions import conditions_in
 from viridian.core.lookup import text
 from viridian.core.urgency import Urgency
 from viridian.rollout.urgency import urgency_in
@@ -69,6 +71,8 @@ class Wakes:
         self._fingerprints: dict[Key, bytes] = {}
         self._champions: dict[Key, bytes | None] = {}
         """What policies read from a ModelDeployment, by its key."""
+        self._data: dict[Key, bytes] = {}
+        """What ModelDeployments read from a policy, by its key."""
         self._retrains: ReverseIndex[Key] = ReverseIndex()
         """Policy to the ModelDeployment that it is about."""
         self.followed: ReverseIndex[str] = ReverseIndex()
@@ -112,10 +116,15 @@ class Wakes:
         """The objects that have been seen and are not known to be gone."""
         return frozenset(self._fingerprints)
 
+    def policies_of(self, key: Key) -> Iterable[Key]:
+        """The RetrainPolicies that are about this ModelDeployment."""
+        return self._retrains.keys(key)
+
     def forget(self, key: Key) -> None:
         """The object is gone."""
         self._fingerprints.pop(key, None)
         self._champions.pop(key, None)
+        self._data.pop(key, None)
         self._retrains.forget(key)
         self.followed.forget(key)
 
@@ -129,7 +138,12 @@ class Wakes:
     def _wake_related(self, key: Key, manifest: Manifest, champion: bytes | None) -> None:
         spec = manifest.get("spec") or {}
         if key.kind == RETRAIN_POLICY:
-            self._retrains.point(key, Key(MODEL_DEPLOYMENT, key.namespace, str(spec.get("modelDeployment", ""))))
+            about = Key(MODEL_DEPLOYMENT, key.namespace, str(spec.get("modelDeployment", "")))
+            self._retrains.point(key, about)
+            data, known = _data_quality(manifest), self._data.get(key)
+            self._data[key] = data
+            if known not in (None, data):
+                self._wake(about)
             return
         if model := str(((spec.get("model") or {}).get("registry") or {}).get("name", "")):
             self.followed.point(key, model)
@@ -172,3 +186,9 @@ def _champion(manifest: Manifest) -> bytes:
     status = manifest.get("status") or {}
     read = [status.get("champion"), status.get("monitoring"), text(status, "challenger", "revision")]
     return digest([manifest["metadata"].get("generation"), *read])
+
+
+def _data_quality(manifest: Manifest) -> bytes:
+    """What a ModelDeployment reads from its policies: a rollout holds while the data is bad."""
+    found = conditions_in((manifest.get("status") or {}).get("conditions"))
+    return digest([[one.get("status"), one.get("reason")] for one in found if one.get("type") == DATA_QUALITY])

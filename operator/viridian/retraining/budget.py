@@ -47,9 +47,10 @@ class Spending:
 
 
 def read_spending(budget: Budget, runs: Sequence[Run], now: datetime) -> Spending:
-    """What `runs`, the newest first, have taken of the budget. Those that a person rejected have never begun."""
+    """What `runs`, the newest first, have taken of the budget. Neither runs that a person rejected before they began
+    count, nor further looks at bad data."""
     period = length(budget.period)
-    runs = [run for run in runs if REJECT_ANNOTATION not in run.record.origin.commands]
+    runs = [run for run in runs if not run.only_looked and REJECT_ANNOTATION not in run.record.origin.commands]
     began = [(run, at) for run in runs if (at := _began(run)) is not None]
     counted = tuple(run for run, at in began if at + period > now)
     if not is_limited(budget):

@@ -172,9 +172,10 @@ def blackout_problem(state: RetrainingState) -> Problem | None:
 
 
 def data_problem(state: RetrainingState) -> Problem | None:
-    """Data that was found not good enough. A person may start a run all the same."""
+    """Data that was found not good enough. A person may start a run all the same; else it may be looked at again."""
     quality = state.data_quality
-    return Problem(reasons.DATA_QUALITY_FAILED, quality.message, lasting=True) if quality.paused else None
+    lasting = quality.again_at is None
+    return Problem(reasons.DATA_QUALITY_FAILED, quality.message, lasting=lasting) if quality.paused else None
 
 
 def breaker_problem(state: RetrainingState) -> Problem | None:

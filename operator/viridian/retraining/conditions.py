@@ -40,7 +40,6 @@ MAX_QUOTED: Final = 300
 
 def findings(state: RetrainingState, problem: Problem | None, active: ActiveRun | None) -> tuple[Finding, ...]:
     """All conditions."""
-    quality = state.data_quality
     obstacles = state.facts.obstacles
     checked = (problem, data_problem(state), breaker_problem(state), blackout_problem(state))
     others = [found for found in checked if found is not None]
@@ -56,7 +55,7 @@ def findings(state: RetrainingState, problem: Problem | None, active: ActiveRun 
         ready,
         *_abnormal(reasons.RECONCILING, passing if not lasting else []),
         *_abnormal(reasons.STALLED, lasting),
-        Finding(reasons.DATA_QUALITY, quality.truth, quality.reason, quality.message),
+        _data_quality(state),
         _paused(state),
         *_budget_exceeded(state),
         *_review_required(state),
@@ -151,6 +150,16 @@ def _attempts(stage: StageState, now: datetime) -> str:
     """What became of the attempts before."""
     failed = stage.failed.sentence(now)[-MAX_QUOTED:] if stage.failed else ""
     return f"; attempt {stage.failures} failed: {failed}" if failed else ""
+
+
+def _data_quality(state: RetrainingState) -> Finding:
+    """What runs found in the data they train on comes before what monitors find in live data."""
+    quality = state.data_quality
+    pauses = [pause for pause in state.holds.pauses if pause.reason == reasons.MONITOR_FIRED]
+    if pauses and quality.truth is not Truth.FALSE:
+        message = "; ".join(pause.message for pause in pauses)
+        return Finding(reasons.DATA_QUALITY, Truth.FALSE, reasons.MONITOR_FIRED, message)
+    return Finding(reasons.DATA_QUALITY, quality.truth, quality.reason, quality.message)
 
 
 def _paused(state: RetrainingState) -> Finding:

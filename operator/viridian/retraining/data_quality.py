@@ -1,20 +1,28 @@
-"""Whether the data was good enough, from how the runs ended that looked at it."""
+"""Whether the data was good enough, from how the runs ended that looked at it.
+
+Data that was found bad before anything was trained is looked at again, while a trigger waits: a run begins for the
+causes that were held back, and its stages before training decide. Where the data is good, it goes on and is the one run
+for all of them. Where it is bad, the run ends as the one before it, and the causes wait on.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from viridian.api import reasons
 from viridian.api.names import OVERRIDE_ANNOTATION
 from viridian.api.run_stages import Data
+from viridian.api.stage import StageName
 from viridian.core.conditions import Truth
+from viridian.core.times import format_time, parse_time
 from viridian.retraining.run_commands import RunCommand, command_about
 from viridian.retraining.runs import Run
+from viridian.retraining.triggers.cause import RECHECK, Cause
 
-_JUDGED_DATA = (reasons.HANDED_OVER, reasons.REJECTED, reasons.DATA_QUALITY_FAILED)
-"""Outcomes that say something about the data; an error or nothing to do says nothing."""
+_USED_DATA = (reasons.HANDED_OVER, reasons.REJECTED)
+"""Outcomes of runs that trained on the data; an error or nothing to do says nothing of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +40,11 @@ class DataQuality:
     source: Run | None = None
     # What a person wrote who ended the pause.
     override: str = ""
+    # When the stages before training may look again; None where a look would train.
+    again_at: datetime | None = None
+    # The run that found it first, and the looks since then.
+    pause: str = ""
+    looks: tuple[Run, ...] = ()
 
 
 Overrides = Callable[[str], RunCommand | None]
@@ -54,20 +67,43 @@ def override_of(annotations: Mapping[str, str], runs: Sequence[Run]) -> Override
     return about
 
 
-def data_quality(finished: Sequence[Run], data: Data, overrides: Overrides = no_override) -> DataQuality:
-    """The finding of the newest run that looked at the data; `finished` is in command, the newest first."""
-    for run in finished:
-        if run.finished is None or run.finished.outcome not in _JUDGED_DATA:
+def data_quality(
+    runs: Sequence[Run], data: Data, overrides: Overrides = no_override, recheck: timedelta | None = None
+) -> DataQuality:
+    """The finding of the newest run that looked at the data.
+
+    `runs`: one that is at work, then those that have ended, the newest first. `recheck`: how long after a look the
+    stages before training look again; None where the policy has no such stage.
+    """
+    for run in runs:
+        outcome = run.finished.outcome if run.finished is not None else ""
+        if outcome != reasons.DATA_QUALITY_FAILED:
+            if outcome in _USED_DATA or _passed_its_validation(run):
+                return _good(run)
             continue
-        if run.finished.outcome != reasons.DATA_QUALITY_FAILED:
-            return _good(run)
         if run.origin.data != data:
             return _changed(run)
-        override = overrides(run.id)
-        return _bad(run) if override is None else _overridden(run, override)
+        override = overrides(_pause_of(run)) or overrides(run.id)
+        return _bad(run, runs, recheck) if override is None else _overridden(run, override)
     return DataQuality(
         truth=Truth.UNKNOWN, reason=reasons.DATA_NOT_CHECKED, message="no run has looked at the data yet"
     )
+
+
+def _passed_its_validation(run: Run) -> bool:
+    validation = run.named(StageName.DATA_VALIDATION)
+    return validation is not None and validation.result is not None and validation.leads_on
+
+
+def _pause_of(run: Run) -> str:
+    """The run that found the data bad first: what people name when they override."""
+    first = run.look.evidence.get("run", "") if run.look is not None else ""
+    return str(first) or run.id
+
+
+def _bad_since(run: Run) -> datetime | None:
+    since = parse_time(run.look.key) if run.look is not None else None
+    return since or run.finished_at
 
 
 def _good(run: Run) -> DataQuality:
@@ -75,17 +111,31 @@ def _good(run: Run) -> DataQuality:
     return DataQuality(truth=Truth.TRUE, reason=reasons.DATA_ACCEPTED, message=message, source=run)
 
 
-def _bad(run: Run) -> DataQuality:
-    finding = run.finished.message if run.finished else ""
+def _bad(run: Run, runs: Sequence[Run], recheck: timedelta | None) -> DataQuality:
+    looks = [known for known in runs if known.only_looked and _bad_since(known) == _bad_since(run)]
+    ended = [known.finished_at for known in (run, *looks) if known.finished_at is not None]
+    again_at = max(ended) + recheck if recheck is not None and not run.trains and ended else None
     return DataQuality(
         truth=Truth.FALSE,
         reason=reasons.DATA_QUALITY_FAILED,
-        message=f"run {run.id}: {finding}. Triggers wait. When the data is better, change spec.data.revision, "
-        "or start a run with the annotation viridian.dev/run. To train on it all the same, write the annotation "
-        f'viridian.dev/override="{run.id} <why>#<your user name>"',
+        message=f"run {run.id}: {run.finished.message if run.finished else ''}. {_advice(run, again_at)}",
         paused=True,
-        bad_since=run.finished_at,
+        bad_since=_bad_since(run),
         source=run,
+        again_at=again_at,
+        pause=_pause_of(run),
+        looks=tuple(looks),
+    )
+
+
+def _advice(run: Run, again_at: datetime | None) -> str:
+    by_itself = ""
+    if again_at is not None:
+        by_itself = f"If a trigger waits then, the stage {run.stage.name} looks again at {format_time(again_at)}. "
+    return (
+        f"Triggers wait. {by_itself}When the data is better, change spec.data.revision, or start a run with the "
+        "annotation viridian.dev/run. To train on it all the same, write the annotation "
+        f'viridian.dev/override="{_pause_of(run)} <why>#<your user name>"'
     )
 
 
@@ -95,7 +145,7 @@ def _overridden(run: Run, override: RunCommand) -> DataQuality:
         truth=Truth.FALSE,
         reason=reasons.OVERRIDDEN,
         message=f"run {run.id}: {finding}. The pause was ended {override.sentence}",
-        bad_since=run.finished_at,
+        bad_since=_bad_since(run),
         source=run,
         override=override.value,
     )
@@ -106,6 +156,14 @@ def _changed(run: Run) -> DataQuality:
         truth=Truth.UNKNOWN,
         reason=reasons.DATA_CHANGED,
         message=f"spec.data was changed after run {run.id} found the data not good enough; the next run checks it",
-        bad_since=run.finished_at,
+        bad_since=_bad_since(run),
         source=run,
     )
+
+
+def look_again(quality: DataQuality, now: datetime) -> Cause | None:
+    """What causes another look at data that is known to be bad, once it is time for one."""
+    at, since = quality.again_at, quality.bad_since
+    if at is None or since is None or now < at:
+        return None
+    return Cause(RECHECK, at=at, key=format_time(since), evidence={"run": quality.pause})

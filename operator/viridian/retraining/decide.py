@@ -127,7 +127,9 @@ def _wake(state: RetrainingState, step: RunStep, problem: Problem | None) -> dat
         times.append(state.now + (POLL if state.active is None or state.active.stage.kind.is_watched else LOOK))
     if state.active is not None:
         times.append(changes_at(state.active.stage, state.now))
-    if not state.holds.paused:
+    if state.data_quality.again_at is not None and state.pending and state.now < state.data_quality.again_at:
+        times.append(state.data_quality.again_at)
+    if not state.holds.paused or state.data_quality.again_at is not None:
         times += [trigger.next for trigger in state.triggers]
         times.append(state.holds.cooling_until if state.pending else None)
     times += [pause.until for pause in state.holds.pauses]

@@ -53,4 +53,5 @@ def _evidence(state: RetrainingState) -> Iterator[str]:
     yield from evidence(state.finished, state.triggers)
     if state.data_quality.source is not None:
         yield state.data_quality.source.id
+    yield from (look.id for look in state.data_quality.looks[:1])
     yield from (run.id for run in (*state.spending.evidence, *state.breaker.row))

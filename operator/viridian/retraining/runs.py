@@ -18,7 +18,7 @@ from viridian.retraining.records import RunOrigin, RunRecord, StageNote, origin_
 from viridian.retraining.stages.stage_kind import StageKind
 from viridian.retraining.stages.stage_table import stage_kind
 from viridian.retraining.stages.state import StageOutcome, StageResult, StageState
-from viridian.retraining.triggers.cause import parse_causes
+from viridian.retraining.triggers.cause import RECHECK, Cause, parse_causes
 
 _COMPARE = (StageName.TRAINING, StageName.EVALUATION)
 """Stages that may measure the champion."""
@@ -101,6 +101,22 @@ class Run:
         return any(stage.has_begun for stage in self.stages)
 
     @property
+    def trains(self) -> bool:
+        """Whether its training has begun."""
+        training = self.named(StageName.TRAINING)
+        return training is not None and training.has_begun
+
+    @property
+    def look(self) -> Cause | None:
+        """Set where it is another look at bad data."""
+        return next((cause for cause in self.record.origin.causes if cause.source == RECHECK), None)
+
+    @property
+    def only_looked(self) -> bool:
+        """Whether it looked at bad data again, and came no further."""
+        return self.finished is not None and self.look is not None and not self.trains
+
+    @property
     def result(self) -> StageResult | None:
         """How the stage ended that ended the run; None while there is a stage to go."""
         return self.stage.result
@@ -112,15 +128,19 @@ class Run:
 
     @property
     def origin(self) -> RunOrigin:
-        """What it really worked on. Its candidate is compared with the champion that a measuring stage got last."""
+        """What it really worked on. Its candidate is compared with the champion that a measuring stage got last.
+
+        Another look at bad data that came no further has answered nothing but itself.
+        """
         recorded, notes = self.record.origin, [stage.note for stage in self.stages]
         compared = [stage.note for stage in self.stages if stage.name in _COMPARE and stage.note.seen]
         joined = [cause for note in notes for cause in parse_causes(note.joined)]
+        causes = dict.fromkeys([*recorded.causes, *joined])
         champion = compared[-1].champion if compared else None
         return replace(
             recorded,
             mlflow_run=self.mlflow_run,
-            causes=tuple(dict.fromkeys([*recorded.causes, *joined])),
+            causes=tuple(cause for cause in causes if cause.source == RECHECK or not self.only_looked),
             champion=recorded.champion if champion is None else champion,
             data=next((note.data for note in notes if note.data), recorded.data),
             resolved=self._resolved or recorded.resolved,

@@ -8,10 +8,10 @@ from datetime import datetime
 
 from viridian.api.retrainpolicy import RetrainPolicySpec
 from viridian.api.retrainpolicy_status import FinishedRun
-from viridian.core.times import parse_time
+from viridian.core.times import length, parse_time
 from viridian.retraining.budget import Spending, read_spending
 from viridian.retraining.circuit_breaker import Breaker, read_breaker
-from viridian.retraining.data_quality import DataQuality, data_quality, override_of
+from viridian.retraining.data_quality import DataQuality, data_quality, look_again, override_of
 from viridian.retraining.input import LatestRun, PolicyFacts
 from viridian.retraining.permission import Proposal, propose, waits_for_people
 from viridian.retraining.records import RunOrigin, data_shown
@@ -59,6 +59,12 @@ class RetrainingState:
     # The run that would begin now, and whether it may.
     proposal: Proposal | None
 
+    @property
+    def history(self) -> tuple[Run, ...]:
+        """The decided runs, without looks at bad data that another one has followed."""
+        newest = self.finished[:1]
+        return (*newest, *(run for run in self.finished[1:] if not run.only_looked))
+
 
 def read_state(facts: PolicyFacts, spec: RetrainPolicySpec, now: datetime) -> RetrainingState:
     """The state that the facts show."""
@@ -69,10 +75,12 @@ def read_state(facts: PolicyFacts, spec: RetrainPolicySpec, now: datetime) -> Re
     facts = replace(facts, latest_run=_latest(finished))
     triggers = with_noted(read_triggers(spec, facts, now), noted_causes(facts), runs)
     since = counts_since(facts, triggers, now)
-    bounds = _read_bounds(facts, spec, runs, finished, now)
+    active = undecided[-1] if undecided else None
+    bounds = _read_bounds(facts, spec, runs, finished, active, now)
     pending = pending_causes(triggers, since, runs, bounds.holds, now)
     held = own_holds(triggers, pending, runs, now)
-    due = coalesced(facts.uid, pending, bounds.holds, held)
+    look = look_again(bounds.quality, now) if bounds.holds.only_bad_data else None
+    due = coalesced(facts.uid, pending, bounds.holds, held, look)
     return RetrainingState(
         facts=facts,
         spec=spec,
@@ -81,7 +89,7 @@ def read_state(facts: PolicyFacts, spec: RetrainPolicySpec, now: datetime) -> Re
         since=since,
         runs=runs,
         finished=finished,
-        active=undecided[-1] if undecided else None,
+        active=active,
         unrecorded=lost,
         data_quality=bounds.quality,
         spending=bounds.spending,
@@ -112,9 +120,16 @@ class _Bounds:
 
 
 def _read_bounds(
-    facts: PolicyFacts, spec: RetrainPolicySpec, runs: Sequence[Run], finished: Sequence[Run], now: datetime
+    facts: PolicyFacts,
+    spec: RetrainPolicySpec,
+    runs: Sequence[Run],
+    finished: Sequence[Run],
+    active: Run | None,
+    now: datetime,
 ) -> _Bounds:
-    quality = data_quality(finished, data_shown(spec), override_of(facts.annotations, runs))
+    looked_at = finished if active is None else (active, *finished)
+    recheck = length(spec.data_quality.recheck)
+    quality = data_quality(looked_at, data_shown(spec), override_of(facts.annotations, runs), recheck)
     spending = read_spending(spec.budget, runs, now)
     breaker = read_breaker(spec, facts.generation, finished)
     given = HoldInput(
@@ -135,7 +150,7 @@ def with_outcome(state: RetrainingState, run: Run, finished: FinishedRun) -> Ret
     decided = replace(run, record=replace(run.record, finished=finished))
     finished_runs = newest_first([decided, *state.finished])
     runs = tuple(decided if known.id == run.id else known for known in state.runs)
-    bounds = _read_bounds(state.facts, state.spec, runs, finished_runs, state.now)
+    bounds = _read_bounds(state.facts, state.spec, runs, finished_runs, None, state.now)
     return replace(
         state,
         runs=runs,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -36,7 +36,7 @@ NEWEST = 10
 
 def status(state: RetrainingState, problem: Problem | None, active: ActiveRun | None) -> dict[str, Any]:
     """The next status, plain; fields without a value are left out."""
-    runs = tuple(run.finished for run in state.finished if run.finished is not None)
+    runs = tuple(run.finished for run in state.history if run.finished is not None)
     fired = tuple(_trigger(state, trigger) for trigger in state.triggers if trigger.name)
     coming = [trigger.next for trigger in fired if trigger.next]
     whole = RetrainPolicyStatus(
@@ -112,6 +112,9 @@ def _next_start(state: RetrainingState, trigger: TriggerState) -> datetime | Non
     return max(trigger.next, until) if until is not None else None
 
 
+_RESUMES_FROM: Final = (reasons.DATA_QUALITY_FAILED, reasons.MONITOR_FIRED, reasons.CIRCUIT_OPEN)
+
+
 def events(before: Object, after: Mapping[str, Any]) -> Iterator[Event]:
     """What keeps the policy from going on and did not before; about bad data there is an event of its run already."""
     known = {(text(one, "type"), text(one, "reason")) for one in entries(before, "conditions")}
@@ -119,8 +122,15 @@ def events(before: Object, after: Mapping[str, Any]) -> Iterator[Event]:
         kind, reason, message = condition["type"], condition["reason"], condition["message"]
         if (kind, reason) in known or reason == reasons.DATA_QUALITY_FAILED:
             continue
+        if (kind, reason) == (reasons.PAUSED_CONDITION, reasons.NOT_PAUSED):
+            ended = [cause for cause in _RESUMES_FROM if (reasons.PAUSED_CONDITION, cause) in known]
+            yield from (
+                Event(EventType.NORMAL, reasons.EVENT_RESUMED, f"{cause} has ended: {message}") for cause in ended
+            )
         if kind == reasons.STALLED:
             yield Event(EventType.WARNING, reasons.EVENT_STALLED, f"{reason}: {message}")
+        elif (kind, reason) == (reasons.DATA_QUALITY, reasons.MONITOR_FIRED):
+            yield Event(EventType.WARNING, reasons.EVENT_DATA_QUALITY_FAILED, message)
         elif kind == reasons.REVIEW_REQUIRED:
             yield Event(EventType.NORMAL, reasons.EVENT_REVIEW_REQUIRED, message)
         elif kind == reasons.BUDGET_EXCEEDED:

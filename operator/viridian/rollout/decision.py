@@ -24,6 +24,7 @@ class WaitKind(StrEnum):
     DEPLOYED_AGAIN = "DeployedAgain"
     VERSION_IN_REGISTRY = "VersionInRegistry"
     UNPAUSED = "Unpaused"
+    GOOD_DATA = "GoodData"
     REPLICAS = "Replicas"
     STEP_PODS = "StepPods"
     PODS = "Pods"
@@ -54,6 +55,7 @@ _REASONS: Final = {
     WaitKind.DEPLOYED_AGAIN: reasons.DEPLOYING,
     WaitKind.VERSION_IN_REGISTRY: reasons.VERSION_GONE,
     WaitKind.UNPAUSED: reasons.PAUSED,
+    WaitKind.GOOD_DATA: reasons.DATA_QUALITY_FAILED,
     WaitKind.REPLICAS: reasons.SCALING,
     WaitKind.SAMPLES: reasons.NO_DATA,
     WaitKind.METRICS_SOURCE: reasons.PROVIDER_ERROR,

@@ -126,6 +126,8 @@ class RolloutInput:
     forgotten: Mapping[str, str] = field(default_factory=dict)
     # What keeps which object from being written.
     obstacles: Obstacles = field(default_factory=dict)
+    # Versions whose rollout holds its weight, each with what it waits for; read only while a rollout is under way.
+    held_versions: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def provider(self) -> TrafficProvider:

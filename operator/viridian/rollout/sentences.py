@@ -23,6 +23,7 @@ _AWAITED: Final = {
     WaitKind.DEPLOYED_AGAIN: "{revision} to be deployed again",
     WaitKind.VERSION_IN_REGISTRY: "what spec.model asks for to be in the registry again ({detail})",
     WaitKind.UNPAUSED: "spec.rollout.paused to be removed",
+    WaitKind.GOOD_DATA: "{detail}; the challenger is held",
     WaitKind.REPLICAS: "spec.server.replicas to be above 0",
     WaitKind.STEP_PODS: "the pods of step {step}",
     WaitKind.PODS: "{have} of {need} pods of {slot}, {revision}, to be ready{detail}",

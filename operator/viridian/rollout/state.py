@@ -150,17 +150,27 @@ class RolloutState:
 
     @property
     def halted(self) -> Wait | None:
-        """What is waited for where no challenger may go further: a person says so, or the registry.
+        """What is waited for where no challenger may go further: by a person, the registry, or the data.
 
         A registry that is silent halts nothing. One that answers that what the spec asks for is gone does: somebody
-        has taken it away.
+        has taken it away. So does the policy that made the challenger, while it holds its data to be bad.
         """
         if self.spec.rollout.paused:
             return Wait(WaitKind.UNPAUSED)
         model = self.inputs.model
         if isinstance(model, Unresolved) and model.reason in _GONE:
             return Wait(WaitKind.VERSION_IN_REGISTRY, detail=model.message)
-        return None
+        held = self.inputs.held_versions.get(self._version_under_way)
+        return Wait(WaitKind.GOOD_DATA, detail=held) if held else None
+
+    @property
+    def _version_under_way(self) -> str:
+        """The registry's version of the challenger; empty where it has none."""
+        traffic = self.recorded
+        trial = traffic.trial if traffic is not None else None
+        revision = trial.revision if trial is not None else self.challenger
+        model = self.model_of(revision) if revision else None
+        return (model.version if model is not None else None) or ""
 
     @property
     def is_pinned(self) -> bool:

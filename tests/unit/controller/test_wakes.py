@@ -220,3 +220,15 @@ def test_after_a_restart_the_status_says_who_is_looked_at_first(status: Any, urg
     stage = Stage()
     stage.model({**model(), "status": status})
     assert stage.urgencies[MODEL] is urgency
+
+
+def test_a_policy_whose_data_turns_bad_or_good_wakes_its_model_and_nothing_else_of_it_does(stage: Stage) -> None:
+    def seen(*status: str) -> list[Key]:
+        conditions = [{"type": "DataQuality", "status": one, "reason": "x", "message": "y"} for one in status]
+        return stage.policy({**policy(), "status": {"conditions": conditions, "activeRun": {"id": "1"}}})
+
+    assert MODEL not in seen()
+    assert MODEL in seen("False")
+    assert MODEL not in seen("False")
+    assert MODEL in seen("True")
+    assert list(stage.wakes.policies_of(MODEL)) == [POLICY]

@@ -18,6 +18,8 @@ from viridian.core.times import format_time, parse_time
 
 MANUAL: Final = "manual"
 """The source of what a person asks for."""
+RECHECK: Final = "recheck"
+"""The source of another look at data that was found bad; its key is since when the data is known to be bad."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,6 +58,11 @@ class Holds:
         return self.paused or self.cooling_until is not None
 
     @property
+    def only_bad_data(self) -> bool:
+        """Whether nothing but bad data holds triggers back."""
+        return self.cooling_until is None and {pause.reason for pause in self.pauses} == {reasons.DATA_QUALITY_FAILED}
+
+    @property
     def paused_until(self) -> datetime | None:
         """When the last of the pauses ends; None while one of them has no end, and where there is none."""
         ends = [pause.until for pause in self.pauses]
@@ -173,6 +178,6 @@ PAUSES: Final[tuple[Callable[[HoldInput], Iterator[Pause]], ...]] = (
 
 
 def _cooldown(given: HoldInput) -> Iterator[Hold]:
-    latest = given.finished[0].finished_at if given.finished else None
+    latest = next((run.finished_at for run in given.finished if not run.only_looked), None)
     if latest is not None:
         yield Hold(latest, latest + length(given.spec.budget.cooldown))

@@ -135,14 +135,24 @@ def _trained(runs: Sequence[Run]) -> Iterator[datetime]:
             yield began
 
 
-def coalesced(policy_uid: str, pending: Sequence[Cause], holds: Holds, held: Collection[Cause] = ()) -> DueRun | None:
+def coalesced(
+    policy_uid: str,
+    pending: Sequence[Cause],
+    holds: Holds,
+    held: Collection[Cause] = (),
+    look: Cause | None = None,
+) -> DueRun | None:
     """All that is pending becomes one run. While triggers are held back, only a person's request starts it.
 
-    `held`: what starts no run by itself. A run that something else starts answers it as well.
+    `held`: what starts no run by itself. A run that something else starts answers it as well. `look`: another look at
+    bad data that may begin, if there is something that waits for good data.
     """
     requested = [cause for cause in pending if cause.requested]
     found = [cause for cause in pending if not cause.requested]
-    starting = requested if holds.in_force else [*(cause for cause in found if cause not in held), *requested]
+    free = [cause for cause in found if cause not in held]
+    starting = requested if holds.in_force else [*free, *requested]
+    if not starting and look is not None and free:
+        starting = [look]
     if not starting:
         return None
     causes = tuple(dict.fromkeys([*starting, *pending]))
