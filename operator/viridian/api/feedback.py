@@ -45,6 +45,8 @@ COLLECTOR_CA: Final = "viridian-collector-ca"
 """Name of the ConfigMap with the authority of the collector's certificate, in each namespace that calls it by TLS."""
 CA_FILE: Final = "ca.crt"
 """The authority in that ConfigMap, and in a pod beside its token."""
+ROWS_DIGEST_VARIABLE: Final = "VIRIDIAN_FEEDBACK_DIGEST"
+"""In the environment of a stage: what the rows that were frozen for its run hash to."""
 COLLECTOR_TOKEN_FILE_VARIABLE: Final = "VIRIDIAN_COLLECTOR_TOKEN_FILE"  # noqa: S105 - a path
 """Path of the token, which Kubernetes renews: read it again now and then."""
 PROFILE_SECONDS_VARIABLE: Final = "VIRIDIAN_PROFILE_SECONDS"

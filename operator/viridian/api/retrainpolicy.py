@@ -10,6 +10,7 @@ from viridian.api import cel
 from viridian.api.automation import Blackout, Budget, CircuitBreaker, Mode, Rechecks, RunApproval
 from viridian.api.cel_data_checks import NAMED_DATA, RESOLVER_FOR_NEW_DATA
 from viridian.api.gate_spec import Gate
+from viridian.api.lineage import Audit
 from viridian.api.names import MAX_MODEL_DEPLOYMENT_NAME
 from viridian.api.objective import Objective, WatchedEdit
 from viridian.api.run_stages import Data, Stages
@@ -89,4 +90,11 @@ class RetrainPolicySpec(Struct, frozen=True, kw_only=True):
     blackouts: Annotated[
         tuple[Blackout, ...], doc("Windows in which no trigger starts a run; a person may.", max_length=10)
     ] = ()
+    audit: Annotated[
+        Audit,
+        doc(
+            "Record: what a version was made from is recorded as far as it is known. Strict: a version is not handed "
+            "over unless its data, code, image, parameters and model are known by identities that never change."
+        ),
+    ] = Audit.RECORD
     history: Annotated[RunHistory, doc("What is kept.")] = msgspec.field(default_factory=RunHistory)

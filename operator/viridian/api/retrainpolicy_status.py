@@ -8,6 +8,7 @@ import msgspec
 
 from viridian.api.automation import BudgetStatus, Recommendation
 from viridian.api.context import AdviceStatus
+from viridian.api.lineage import Lineage
 from viridian.api.modeldeployment_status import Condition
 from viridian.api.schema import MAX_WORD, Struct, doc, named, prose, time, word
 from viridian.api.workflow import WorkflowStatus
@@ -77,6 +78,14 @@ class FinishedRun(Struct, frozen=True, kw_only=True):
         doc("What people wrote about it: accepted, approved, rejected, a pause overridden.", max_length=10),
     ] = ()
     cpu_seconds: Annotated[float, doc("What its stages took of CPUs, attempts that failed included.")] | None = None
+    lineage: Annotated[Lineage, doc("What the version was made from.")] | None = None
+    changed: Annotated[
+        tuple[Annotated[str, word("One part.")], ...],
+        doc(
+            "What differs from the version that was handed over before: data, code, image, parameters, model.",
+            max_length=5,
+        ),
+    ] = ()
 
 
 class SuppressedTrigger(Struct, frozen=True, kw_only=True):

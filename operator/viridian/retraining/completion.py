@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 
 from viridian.api import reasons
 from viridian.api.gate_spec import Gate
+from viridian.api.lineage import Lineage
 from viridian.api.metric_names import CHAMPION_PREFIX
 from viridian.api.registry import (
     TAG_DATA,
@@ -48,12 +49,13 @@ from viridian.retraining.mlflow_runs import OPEN
 from viridian.retraining.outcome import EndedRun, RunVerdict, verdict_on
 from viridian.retraining.owners import claimant
 from viridian.retraining.provenance import foreign
-from viridian.retraining.records import NO_DATA, dump_notes
+from viridian.retraining.records import dump_notes
 from viridian.retraining.run_commands import dump_commands
 from viridian.retraining.run_report import may_have_candidate, run_report
 from viridian.retraining.runs import Run
 from viridian.retraining.stages.state import StageResult
 from viridian.retraining.state import RetrainingState
+from viridian.retraining.version_lineage import changed, data_of, lineage_of, lineage_tags
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,17 +120,10 @@ def _description(ended: EndedRun) -> dict[str, str]:
         TAG_POLICY: f"{facts.namespace}/{facts.name}",
         TAG_RUN: ended.run.id,
         TAG_LABEL_DEFINITION: ended.run.label_definition,
-        **{f"{TAG_DATA}{part}": value for part, value in _data(ended).items()},
+        **{f"{TAG_DATA}{part}": value for part, value in data_of(ended.run, report).items()},
+        **lineage_tags(lineage_of(ended.run, report, mlflow), mlflow),
     }
     return {key: value for key, value in described.items() if value}
-
-
-def _data(ended: EndedRun) -> Mapping[str, str]:
-    """What the run was trained on: what it reported, else what it was given."""
-    given, resolved = ended.run.origin.data, ended.run.origin.resolved
-    if ended.report.data or resolved is not None:
-        return ended.report.data or (resolved.document() if resolved else {})
-    return {} if given == NO_DATA else {"uri": given.uri, "revision": given.revision}
 
 
 def _not_yet_there(ended: EndedRun, verdict: RunVerdict) -> Iterator[Action]:
@@ -156,8 +151,16 @@ def _verdict_tags(verdict: RunVerdict) -> dict[str, str]:
     return last if verdict.hands_over else {TAG_REASON: verdict.message, TAG_OUTCOME: verdict.outcome, **last}
 
 
+def _handed_over_before(ended: EndedRun) -> Lineage | None:
+    """What the newest version was made from that was handed over before."""
+    finished = (run.finished for run in ended.state.finished)
+    over = (one for one in finished if one is not None and one.outcome == reasons.HANDED_OVER)
+    return next((one.lineage for one in over), None)
+
+
 def _finished(ended: EndedRun, verdict: RunVerdict) -> FinishedRun:
-    run, candidate = ended.run, ended.registry.candidate
+    run, candidate, registry = ended.run, ended.registry.candidate, ended.registry
+    lineage = lineage_of(run, ended.report, registry.run) if candidate is not None else None
     evaluation = evaluated(ended.report, ended.registry.run) if verdict.outcome in _JUDGED else None
     return FinishedRun(
         id=run.id,
@@ -172,6 +175,8 @@ def _finished(ended: EndedRun, verdict: RunVerdict) -> FinishedRun:
         finished_at=ended.result.at or run.created or None,
         commands=dump_commands(run.record.origin.commands),
         cpu_seconds=run.cpu_seconds or None,
+        lineage=lineage,
+        changed=changed(_handed_over_before(ended), lineage) if lineage is not None else (),
     )
 
 

@@ -10,7 +10,7 @@ import msgspec
 
 from viridian.api.address import secret_of, shown, variable
 from viridian.api.evaluation import EVALUATION_VARIABLE
-from viridian.api.feedback import COLLECTOR_TOKEN_FILE_VARIABLE, FrozenRows
+from viridian.api.feedback import COLLECTOR_TOKEN_FILE_VARIABLE, ROWS_DIGEST_VARIABLE, FrozenRows
 from viridian.api.gate_spec import Gate, GateBaseline
 from viridian.api.objective import OBJECTIVE_VARIABLE, Objective
 from viridian.api.run_stages import Data
@@ -83,7 +83,7 @@ def _rows(rows: FrozenRows | None) -> Mapping[str, str]:
     """Where the rows are that were frozen for this run, what they must hash to, and the token that opens them."""
     return {
         "VIRIDIAN_FEEDBACK_URI": rows.uri if rows else "",
-        "VIRIDIAN_FEEDBACK_DIGEST": rows.digest if rows else "",
+        ROWS_DIGEST_VARIABLE: rows.digest if rows else "",
         COLLECTOR_TOKEN_FILE_VARIABLE: collector_token.TOKEN_FILE if rows else "",
     }
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from viridian.api import reasons
+from viridian.api.lineage import Audit
 from viridian.api.registry import TAG_GATE, RunStatus
 from viridian.api.stage import StageName, StageReport
 from viridian.retraining.candidate_gate import gate, reported
@@ -16,6 +17,7 @@ from viridian.retraining.stages.meaning import Meaning, meaning
 from viridian.retraining.stages.stage_table import stages_of
 from viridian.retraining.stages.state import StageResult
 from viridian.retraining.state import RetrainingState
+from viridian.retraining.version_lineage import lineage_of, missing
 
 MAX_QUOTED: Final = 500
 """Characters of a stage's own words that a message repeats."""
@@ -99,6 +101,14 @@ def made_no_model(ended: EndedRun) -> RunVerdict | None:
     return RunVerdict(reasons.FAILED, f"{lost}: log a model to the MLflow run, or report model.uri")
 
 
+def lacks_what_an_audit_asks_for(ended: EndedRun) -> RunVerdict | None:
+    if ended.state.spec.audit is not Audit.STRICT or ended.registry.candidate is None:
+        return None
+    lineage = lineage_of(ended.run, ended.report, ended.registry.run)
+    lacking = "; ".join(missing(ended.run, ended.report, lineage))
+    return RunVerdict(reasons.REJECTED, f"audit: Strict, and the version has {lacking}") if lacking else None
+
+
 def is_judged_by_the_gate(ended: EndedRun) -> RunVerdict | None:
     if ended.registry.candidate is None:
         return None
@@ -112,6 +122,7 @@ RULES: Final[tuple[Callable[[EndedRun], RunVerdict | None], ...]] = (
     ended_without_a_candidate,
     lost_its_report,
     made_no_model,
+    lacks_what_an_audit_asks_for,
     is_judged_by_the_gate,  # there is a candidate, and it is the run's own
 )
 

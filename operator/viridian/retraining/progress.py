@@ -6,10 +6,12 @@ from datetime import datetime, timedelta
 
 import msgspec
 
+from viridian.api.feedback import ROWS_DIGEST_VARIABLE
+from viridian.api.lineage import CODE_REVISION_ANNOTATION
 from viridian.api.names import SPOT_LABEL
 from viridian.api.registry import TrainingRun
 from viridian.api.stage import RESOLVER_STAGE, StageName
-from viridian.core.lookup import labels_of, text
+from viridian.core.lookup import annotations_of, entries, labels_of, mapping, text
 from viridian.core.times import format_time, parse_time
 from viridian.retraining.data_state import with_a_state
 from viridian.retraining.mlflow_runs import is_untouched
@@ -35,7 +37,18 @@ def _noted(stage: RunStage, result: StageResult | None) -> StageResult | None:
     """The result as the record has it; None while there is none."""
     if result is not None and stage.name == RESOLVER_STAGE:
         result = with_a_state(result)
-    return _with_costs(stage, result)
+    return _with_costs(stage, _with_origins(stage, result))
+
+
+def _with_origins(stage: RunStage, result: StageResult | None) -> StageResult | None:
+    """The result with what its object says of code and rows, for the time when that is gone."""
+    template = mapping(stage.found or stage.deleted, "spec", "template")
+    main = next(iter(entries(template, "spec", "containers")), {})
+    variables = {text(variable, "name"): text(variable, "value") for variable in entries(main, "env")}
+    code, rows = annotations_of(template).get(CODE_REVISION_ANNOTATION, ""), variables.get(ROWS_DIGEST_VARIABLE, "")
+    if result is None or not (code or rows):
+        return result
+    return msgspec.structs.replace(result, code_revision=str(code), rows_digest=rows)
 
 
 def _dated(result: StageResult | None, now: datetime) -> StageResult | None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from viridian.api.address import shown
-from viridian.api.feedback import CA_FILE, COLLECTOR_TOKEN_FILE_VARIABLE
+from viridian.api.feedback import CA_FILE, COLLECTOR_TOKEN_FILE_VARIABLE, ROWS_DIGEST_VARIABLE
 from viridian.api.objective import OBJECTIVE_VARIABLE
 from viridian.tls import trusting
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import pandas
 
 URI_VARIABLE: Final = "VIRIDIAN_FEEDBACK_URI"
-DIGEST_VARIABLE: Final = "VIRIDIAN_FEEDBACK_DIGEST"
+DIGEST_VARIABLE: Final = ROWS_DIGEST_VARIABLE
 _TIMEOUT_SECONDS: Final = 60
 _BLOCK: Final = 1 << 20
 

@@ -12,7 +12,8 @@ from typing import Any, Final
 
 from viridian.api.address import shown
 from viridian.api.evaluation import EVALUATION_ARTIFACT
-from viridian.api.registry import TAG_DIGEST, TAG_EVALUATION, TAG_HOLDOUT, TAG_MODEL_URI
+from viridian.api.lineage import CODE_REVISION_VARIABLE
+from viridian.api.registry import TAG_CODE, TAG_DIGEST, TAG_EVALUATION, TAG_HOLDOUT, TAG_MODEL_URI
 from viridian.api.stage import StageReport
 from viridian.training import stage_exit, tracking
 from viridian.training.holdout import Holdout, holdout_of
@@ -86,6 +87,7 @@ def log(
             TAG_CHAMPION_URI: shown(os.environ.get("VIRIDIAN_CHAMPION_URI", "")),
             TAG_CHAMPION_PROBLEM: champion.problem,
             TAG_EVALUATION: evaluation.rendered() if evaluation else "",
+            TAG_CODE: os.environ.get(CODE_REVISION_VARIABLE, ""),
         }
         texts = {key: str(value) for key, value in (params or {}).items()}
         tracking.log_values(run_id, found, texts, {key: value for key, value in tags.items() if value})

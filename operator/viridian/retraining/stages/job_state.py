@@ -29,7 +29,7 @@ def job_state(job: Object | None, pods: Sequence[Object]) -> StageState:
     state = _state(newest, name)
     failed = [pod for pod in ordered if text(pod, "status", "phase") == "Failed"]
     failures = max(len(failed), _count(job, "failed"))
-    main = _main_result(newest, mapping(state, "terminated"), failures)
+    main = _main_result(newest, mapping(state, "terminated"), failures, _image_digest(newest, name))
     return StageState(
         result=_job_result(job or {}, final, main, lost=complete and not counted) if final is not None else None,
         main_container=main,
@@ -94,10 +94,11 @@ def _job_result(job: Object, condition: Object, main: StageResult | None, *, los
         lost=lost,
         failures=_count(job, "failed"),
         killed=main.killed if main else "",
+        image_digest=main.image_digest if main else "",
     )
 
 
-def _main_result(pod: Object, terminated: Object, failures: int) -> StageResult | None:
+def _main_result(pod: Object, terminated: Object, failures: int, image_digest: str) -> StageResult | None:
     code, reason = dig(terminated, "exitCode"), text(terminated, "reason")
     if not isinstance(code, int):
         return None
@@ -109,6 +110,7 @@ def _main_result(pod: Object, terminated: Object, failures: int) -> StageResult 
         termination_message=concealed(text(terminated, "message")[:MAX_REPORT_BYTES]),
         failures=failures,
         killed="" if reason in ("Completed", "Error") else reason,
+        image_digest=image_digest,
     )
 
 
@@ -126,6 +128,15 @@ def _lives(pod: Object) -> bool:
 
 def _state(pod: Object, main: str) -> Object:
     """The state of the container that does the work."""
-    statuses = entries(pod, "status", "containerStatuses")
-    name = main or main_container(pod)
-    return next((mapping(status, "state") for status in statuses if text(status, "name") == name), {})
+    return mapping(_status(pod, main), "state")
+
+
+def _image_digest(pod: Object, main: str) -> str:
+    """`sha256:…` of what the node pulled: the tag in the template may name another image by now."""
+    pulled = text(_status(pod, main), "imageID")
+    return pulled[found:] if (found := pulled.rfind("sha256:")) >= 0 else ""
+
+
+def _status(pod: Object, main: str) -> Object:
+    statuses, name = entries(pod, "status", "containerStatuses"), main or main_container(pod)
+    return next((status for status in statuses if text(status, "name") == name), {})

@@ -52,6 +52,12 @@ class StageResult(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omi
     """What its pods took of CPUs, attempts that failed included."""
     spot: bool = False
     """They ran on spot nodes."""
+    image_digest: str = ""
+    """Of the image that the main container ran, as the node pulled it."""
+    code_revision: str = ""
+    """The Git commit that its pod template names."""
+    rows_digest: str = ""
+    """Of the frozen rows of feedback that it was given."""
     restored: bool = False
     """It ended long before the record was made: the record of then is gone, and MLflow remembers the run."""
 
