@@ -11,9 +11,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
 from viridian.controller.config import OperatorConfig
 from viridian.controller.telemetry import Telemetry
+from viridian.ports.connection import ApiConnection
 from viridian.ports.kubernetes import KubernetesCluster
 from viridian.receiver.bounded_site import BoundedSite
 from viridian.receiver.event_store import EventStore
@@ -22,21 +24,23 @@ from viridian.receiver.receiver_app import ReceiverApp
 from viridian.receiver.senders import ClusterAuthorizer, Senders
 from viridian.tls import Certificate
 
+_CONNECTIONS: Final = 16
+
 
 @asynccontextmanager
-async def receiving(
-    config: OperatorConfig, cluster: KubernetesCluster, telemetry: Telemetry
-) -> AsyncIterator[BoundedSite | None]:
-    """Receive events; None where that is not asked for. OSError where the port or the certificate cannot be had."""
+async def receiving(config: OperatorConfig, connection: ApiConnection, telemetry: Telemetry) -> AsyncIterator[None]:
+    """Receive events, where that is asked for. OSError where the port or the certificate cannot be had."""
     if config.events_port is None:
-        yield None
+        yield
         return
-    site = BoundedSite(_app(config, cluster, telemetry).application(), config.events_port, _certificate(config))
-    await site.start()
-    try:
-        yield site
-    finally:
-        await site.close()
+    # With few connections of its own: whatever is sent, no pass has to wait for one.
+    async with KubernetesCluster(connection, max_connections=_CONNECTIONS, on_call=telemetry.called) as cluster:
+        site = BoundedSite(_app(config, cluster, telemetry).application(), config.events_port, _certificate(config))
+        await site.start()
+        try:
+            yield
+        finally:
+            await site.close()
 
 
 def _app(config: OperatorConfig, cluster: KubernetesCluster, telemetry: Telemetry) -> ReceiverApp:

@@ -134,7 +134,7 @@ async def _work(
                 missed=loop.listed,
                 random=ports.random,
             )
-            async with receiving(config, cluster, telemetry):
+            async with receiving(config, connection, telemetry):
                 await _run_kopf(config, connection, loop, children)
 
 

@@ -24,6 +24,7 @@ from viridian.ports.connection import ApiConnection
 
 USER_AGENT = f"viridian/{__version__}"
 TIMEOUT_SECONDS = 10.0
+MAX_CONNECTIONS = 100
 MAX_BYTES = 128 * 1024 * 1024
 """Of one response: a page of the largest objects that are likely. More would exhaust the operator's memory."""
 MAX_LINE_BYTES = 16 * 1024 * 1024
@@ -95,7 +96,7 @@ class ApiClient:
         connection: ApiConnection,
         *,
         timeout_seconds: float = TIMEOUT_SECONDS,
-        max_connections: int = 100,
+        max_connections: int = MAX_CONNECTIONS,
         on_call: OnCall | None = None,
     ) -> None:
         """`max_connections` of 0: as many as there are calls and streams at a time."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from viridian.api.child_kinds import CHILD_KINDS
 from viridian.api.resources import OWN, ApiResource
-from viridian.ports.api_client import TIMEOUT_SECONDS, ApiCall, ApiClient, OnCall, decoded
+from viridian.ports.api_client import MAX_CONNECTIONS, TIMEOUT_SECONDS, ApiCall, ApiClient, OnCall, decoded
 from viridian.ports.api_responses import is_not_found
 from viridian.ports.cluster import ClusterUnavailable, Labels, ListPage, Object, ObjectRef
 from viridian.ports.connection import ApiConnection
@@ -44,12 +44,15 @@ class KubernetesCluster:
         connection: ApiConnection,
         *,
         timeout_seconds: float = TIMEOUT_SECONDS,
+        max_connections: int = MAX_CONNECTIONS,
         on_call: OnCall | None = None,
         more: Sequence[ApiResource] = (),
     ) -> None:
         """`more`: resources beside those that every installation has."""
         self._resources = {**RESOURCES, **{(one.api_version, one.kind): one for one in more}}
-        self._client = ApiClient(connection, timeout_seconds=timeout_seconds, on_call=on_call)
+        self._client = ApiClient(
+            connection, timeout_seconds=timeout_seconds, max_connections=max_connections, on_call=on_call
+        )
 
     async def __aenter__(self) -> KubernetesCluster:
         return self

@@ -36,6 +36,7 @@ class BoundedSite:
             application,
             handle_signals=False,
             access_log=None,
+            logger=_unlogged(),
             shutdown_timeout=_STOP_SECONDS,
             keepalive_timeout=HEAD_SECONDS,
             lingering_time=_LINGER_SECONDS,
@@ -80,6 +81,13 @@ class BoundedSite:
             await asyncio.sleep(_RENEWAL_SECONDS)
             if problem := certificate.renew():
                 log.warning(problem)
+
+
+def _unlogged() -> logging.Logger:
+    """For aiohttp, which quotes a head that it cannot read, and with it what a header says."""
+    quiet = logging.getLogger("viridian.receiver.aiohttp")
+    quiet.setLevel(logging.CRITICAL + 1)
+    return quiet
 
 
 def _bound(port: int) -> socket.socket:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import logging
 from pathlib import Path
 
 import pytest
@@ -83,6 +84,13 @@ async def test_a_head_that_does_not_come_ends_the_connection(tmp_path: Path, mon
 async def test_a_head_is_bounded(receiver: Receiver, lines: list[str]) -> None:
     answer = await raw(receiver, head(*lines), b"x" * 10)
     assert b" 400 " in answer.splitlines()[0]
+
+
+async def test_a_head_that_cannot_be_read_is_not_logged(receiver: Receiver, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.DEBUG):
+        for broken in ("Authorization: Bearer secret\x00token", "Bad secret\x01: token"):
+            assert b" 400 " in (await raw(receiver, head(broken))).splitlines()[0]
+    assert "secret" not in caplog.text
 
 
 async def test_two_framings_of_one_body_are_refused(receiver: Receiver) -> None:

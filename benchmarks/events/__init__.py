@@ -1,0 +1,1 @@
+"""The receiver of events under load, while operators are killed."""

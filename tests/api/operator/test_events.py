@@ -1,0 +1,141 @@
+"""The receiver of events in the real operator, with its shipped rights, before a real API server."""
+
+from __future__ import annotations
+
+import json
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from localcluster.ports import free_ports
+from tests.support.event_sending import KEY, binary, body_of, cloud_event, signed
+from tests.support.kube import Kube, Kubectl, Object, eventually
+from tests.support.manifests import retrain_policy
+from tests.support.operator_process import OperatorProcess
+from viridian.api.names import RECEIVED_EVENT_LABEL
+
+ROOT = Path(__file__).resolve().parents[3]
+EVENT = {"name": "ready", "event": {"type": "dev.example.batch.ready"}}
+
+Operator = Callable[..., OperatorProcess]
+
+
+class Receiving:
+    """Operators with a receiver each, and a sender to any of them."""
+
+    def __init__(self, make: Operator, kube: Kube, namespace: str, folder: Path) -> None:
+        self.make, self.kube, self.namespace = make, kube, namespace
+        self.keys = folder / "keys"
+        self.keys.mkdir()
+        (self.keys / "airflow").write_text(KEY)
+
+    def operator(self) -> tuple[OperatorProcess, int]:
+        (port,) = free_ports(1)
+        return self.make(f"--events-port={port}", f"--events-keys={self.namespace}={self.keys}"), port
+
+    def send(self, port: int, body: bytes, headers: Mapping[str, str]) -> tuple[int, dict[str, Any]]:
+        url = f"http://127.0.0.1:{port}/v1/events/{self.namespace}/churn"
+        request = urllib.request.Request(url, body, dict(headers), method="POST")
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+                return answer.status, json.load(answer)
+        except urllib.error.HTTPError as error:
+            return error.code, json.load(error)
+
+    def send_event(self, port: int, number: int) -> tuple[int, dict[str, Any]]:
+        body = body_of(cloud_event(f"batch-{number}"))
+        return self.send(port, body, signed(body, time.time()))
+
+    def stored(self) -> list[str]:
+        """Ids of the events that are stored."""
+        found = self.kube.list("apps/v1", "ControllerRevision", self.namespace)
+        return sorted(one["data"]["event"]["id"] for one in found if RECEIVED_EVENT_LABEL in one["metadata"]["labels"])
+
+
+@pytest.fixture
+def receiving(operator: Operator, kube: Kube, namespace: str, tmp_path: Path) -> Receiving:
+    kube.apply(retrain_policy(namespace, triggers=[EVENT]))
+    return Receiving(operator, kube, namespace, tmp_path)
+
+
+def seen(kube: Kube, namespace: str) -> str:
+    policy: Object = kube.read(retrain_policy(namespace))
+    (trigger,) = (policy.get("status") or {}).get("triggers") or [{}]
+    return str(trigger.get("lastSeen", ""))
+
+
+def test_what_is_acknowledged_outlives_the_operator_and_is_known_to_the_next_one(
+    receiving: Receiving, kube: Kube, namespace: str
+) -> None:
+    acknowledged = []
+    for turn in range(2):
+        operator, port = receiving.operator()
+        with operator.until_ready():
+            for number in range(3):
+                status, document = receiving.send_event(port, number)
+                assert (status, document["stored"], document["known"]) == (202, int(not turn), turn)
+            status, _ = receiving.send_event(port, 10 + turn)
+            acknowledged.append((status, f"batch-{10 + turn}"))
+            operator.kill()
+        assert receiving.stored() == sorted([*(f"batch-{one}" for one in range(3)), *(one for _, one in acknowledged)])
+    operator, _ = receiving.operator()
+    with operator.until_ready():
+        eventually(lambda: seen(kube, namespace).startswith("batch-11 "), what="the newest event in the status")
+        assert operator.stop() == 0, operator.log()
+
+
+def test_two_operators_receive_and_each_event_is_stored_once(receiving: Receiving) -> None:
+    (one, first), (two, second) = receiving.operator(), receiving.operator()
+    with one.until_ready(), two.until_ready():
+        replies = [receiving.send_event(port, number) for number in range(5) for port in (first, second)]
+    assert [status for status, _ in replies] == [202] * 10
+    assert sum(document["stored"] for _, document in replies) == 5
+    assert receiving.stored() == [f"batch-{number}" for number in range(5)]
+
+
+def test_a_token_is_asked_about_and_needs_the_role_of_a_sender(
+    receiving: Receiving, kube: Kube, kubectl: Kubectl, namespace: str
+) -> None:
+    kubectl("apply", "-f", str(ROOT / "manifests" / "components" / "events-tokens" / "rbac.yaml"))
+    for account in ("airflow", "stranger"):
+        kubectl("create", "serviceaccount", account, "-n", namespace)
+    role, subject = "--clusterrole=viridian-event-sender", f"--serviceaccount={namespace}:airflow"
+    kubectl("create", "rolebinding", "airflow", "-n", namespace, role, subject)
+    eventually(lambda: may_send(kube, namespace, "airflow"), what="the right to send")
+    event = binary({"specversion": "1.0", "id": "1", "source": "/p", "type": "dev.example.batch.ready"})
+
+    def token(account: str, audience: str = "viridian-events") -> str:
+        return kubectl("create", "token", account, "-n", namespace, "--audience", audience).strip()
+
+    def send(shown: str) -> tuple[int, dict[str, Any]]:
+        return receiving.send(port, b"", {**event, "Authorization": f"Bearer {shown}"})
+
+    operator, port = receiving.operator()
+    with operator.until_ready():
+        assert [send(shown)[0] for shown in ("forged", token("airflow", "another"))] == [401, 401]
+        refused, document = send(token("stranger"))
+        assert (refused, "retrainpolicies/events" in document["error"]) == (403, True)
+        assert receiving.stored() == []
+        shown = token("airflow")
+        assert send(shown) == (202, {"stored": 1, "known": 0, "ignored": 0})
+        assert receiving.stored() == ["1"]
+    assert shown not in operator.log()
+
+
+def may_send(kube: Kube, namespace: str, account: str) -> bool:
+    attributes = {"group": "viridian.dev", "resource": "retrainpolicies", "subresource": "events", "verb": "create"}
+    review = {
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SubjectAccessReview",
+        "metadata": {"name": ""},
+        "spec": {
+            "user": f"system:serviceaccount:{namespace}:{account}",
+            "resourceAttributes": {**attributes, "namespace": namespace, "name": "churn"},
+        },
+    }
+    return bool(kube.create(review)["status"]["allowed"])
