@@ -133,6 +133,9 @@ NOTHING_TO_HAND_OVER_TO = (
 )
 COOLDOWN = "Cooldown"  # a run has ended too short a time ago for another one
 ROLLOUT_ACTIVE = "RolloutActive"  # a challenger is on trial: what monitors find of the champion waits for its end
+PROMETHEUS_NOT_CONFIGURED = "PrometheusNotConfigured"  # a trigger has a query, and the operator knows no Prometheus
+QUERY_UNANSWERED = "QueryUnanswered"  # the query of a trigger has no value, or Prometheus does not answer
+NO_FEEDBACK = "NoFeedback"  # a trigger counts outcomes that nobody keeps
 MONITOR_NOT_FOUND = "MonitorNotFound"  # a trigger names a monitor that the ModelDeployment does not have
 DATA_UNRESOLVED = "DataUnresolved"  # the resolver of the data fails: whether there is new data is not known
 RECENT_RUN = "RecentRun"  # a schedule leaves a time out, since a run has made a candidate shortly before

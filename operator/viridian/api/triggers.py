@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar
 
+import msgspec
+
 from viridian.api import cel, cel_triggers
 from viridian.api.event_trigger import EventTrigger
 from viridian.api.schema import Rule, Struct, distinct, doc, duration
@@ -60,6 +62,32 @@ class NewDataTrigger(Struct, frozen=True, kw_only=True):
     poll: Annotated[str, duration("How often the resolver of the data looks.", at_least="5m", at_most="7d")] = "15m"
 
 
+class LabelsTrigger(Struct, frozen=True, kw_only=True):
+    """Outcomes that the collector has received."""
+
+    count: Annotated[
+        int, doc("How many outcomes must have become mature since the newest run began.", ge=1, le=1_000_000_000)
+    ]
+
+
+class QueryTrigger(Struct, frozen=True, kw_only=True):
+    """A value that Prometheus knows. Which Prometheus that is, the operator's installer decides."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (cel_triggers.BOUND_OF_QUERY, cel_triggers.BOUNDS_OF_QUERY_IN_ORDER)
+
+    expression: Annotated[str, doc("PromQL with one series, such as max(error_rate).", min_length=1, max_length=2048)]
+    min: Annotated[float, doc("Start when the value is below this.", ge=-1e15, le=1e15)] | None = None
+    max: Annotated[float, doc("Start when the value is above this.", ge=-1e15, le=1e15)] | None = None
+    for_: Annotated[
+        str,
+        duration(
+            "How long the value must have been beyond its bound, without a gap. After a run this time begins anew.",
+            at_least="1m",
+            at_most="7d",
+        ),
+    ] = msgspec.field(default="5m", name="for")
+
+
 class Trigger(Struct, frozen=True, kw_only=True):
     """A reason to start a run: exactly one source."""
 
@@ -84,6 +112,14 @@ class Trigger(Struct, frozen=True, kw_only=True):
                 "firing starts another run once as many windows have passed after the run before."
             ),
         ]
+        | None
+    ) = None
+    labels: (
+        Annotated[LabelsTrigger, doc("Start when so many outcomes have become mature since the newest run began.")]
+        | None
+    ) = None
+    query: (
+        Annotated[QueryTrigger, doc("Start when a value that Prometheus knows has been beyond its bound for a while.")]
         | None
     ) = None
     event: (

@@ -40,6 +40,7 @@ from viridian.retraining.stages.spot import SPOT_NODES
 
 PREFIX = "VIRIDIAN_"
 ORDERS_SECRET = "viridian-orders"  # noqa: S105 - a name
+PROMETHEUS_TOKEN = "/var/run/secrets/viridian.dev/prometheus/token"  # noqa: S105 - a path
 COLLECTOR_TOKEN = "/var/run/secrets/viridian.dev/collector/token"  # noqa: S105 - a path
 _MLFLOW_URI = "MLFLOW_TRACKING_URI"
 _OWN_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
@@ -84,8 +85,12 @@ class OperatorConfig:
     """Address of the collector; None where there is none."""
     collector_token_file: str = COLLECTOR_TOKEN
     """Where the operator's own token for it lies; nothing there means none."""
+    prometheus_url: str | None = None
+    """Address of what answers queries of triggers; None where there is none."""
+    prometheus_token_file: str = PROMETHEUS_TOKEN
+    """Where the operator's token for it lies, with the authority of its certificate; nothing there means none."""
     require_tls: bool = False
-    """Whether the addresses of MLflow and the collector must be https."""
+    """Whether the addresses of MLflow, the collector and Prometheus must be https."""
     own_namespace: str | None = None
     """Where the operator runs; None outside of a cluster."""
     templates: TemplateRules = NO_LIMITS
@@ -250,6 +255,7 @@ def _serving(group: _Group) -> None:
     )
     _registry(group)
     _collector(group)
+    _prometheus(group)
 
 
 def _registry(group: _Group) -> None:
@@ -315,9 +321,27 @@ def _collector(group: _Group) -> None:
     )
 
 
+def _prometheus(group: _Group) -> None:
+    group.add(
+        "--prometheus-url",
+        "address of Prometheus, or of what answers its queries, as http://prometheus.monitoring.svc:9090, for triggers "
+        "with a query; {namespace} in it stands for the namespace of the RetrainPolicy, for proxies that keep tenants "
+        "apart: without one, all who may write a RetrainPolicy can query everything that is stored there. Without the "
+        "address, or with the word none, no query is answered",
+        metavar="URI",
+        type=address_or_none,
+    )
+    group.add(
+        "--prometheus-token-file",
+        "file with a bearer token for it; ca.crt beside it is trusted as well",
+        default=PROMETHEUS_TOKEN,
+        metavar="FILE",
+    )
+
+
 def _only_tls(parser: argparse.ArgumentParser, parsed: Mapping[str, Any]) -> None:
     """Tokens and what models are asked go to these addresses."""
-    for flag in ("mlflow_uri", "collector_url"):
+    for flag in ("mlflow_uri", "collector_url", "prometheus_url"):
         address = parsed[flag]
         if address and not address.startswith("https://"):
             parser.error(

@@ -16,6 +16,7 @@ from viridian.ports.cluster import Cluster
 from viridian.ports.collector import Collector
 from viridian.ports.pod_files import Bundles
 from viridian.ports.pods import Pods
+from viridian.ports.prometheus import Prometheus
 from viridian.ports.registry import Registry
 from viridian.rollout.input import OperatorSettings
 
@@ -31,6 +32,8 @@ class Environment:
     pods: Pods
     bundles: Bundles
     feedback: Collector | None
+    prometheus: Prometheus | None = None
+    """What answers the queries of triggers."""
     clock: Callable[[], datetime]
     random: Callable[[], float]
     """Uniform in [0, 1)."""

@@ -44,6 +44,7 @@ from viridian.ports.order_signing import OrderKey
 from viridian.ports.pod_files import HttpBundles
 from viridian.ports.pod_http import pod_http
 from viridian.ports.pods import HttpPods
+from viridian.ports.prometheus import HttpPrometheus
 from viridian.rollout.input import NetworkAccess, OperatorSettings
 
 log = logging.getLogger("viridian.operator")
@@ -231,6 +232,7 @@ async def _ports(
                 pods=HttpPods(pods),
                 bundles=HttpBundles(pods),
                 feedback=_feedback(config, opened),
+                prometheus=_prometheus(config, opened),
                 clock=lambda: datetime.now(UTC),
                 random=random.random,
                 leadership=leadership,
@@ -272,6 +274,12 @@ def _feedback(config: OperatorConfig, opened: aiohttp.ClientSession) -> HttpColl
     if config.collector_url is None:
         return None
     return HttpCollector(opened, config.collector_url, Path(config.collector_token_file))
+
+
+def _prometheus(config: OperatorConfig, opened: aiohttp.ClientSession) -> HttpPrometheus | None:
+    if config.prometheus_url is None:
+        return None
+    return HttpPrometheus(opened, config.prometheus_url, Path(config.prometheus_token_file))
 
 
 def _connection(config: OperatorConfig, environment: Mapping[str, str]) -> ApiConnection:

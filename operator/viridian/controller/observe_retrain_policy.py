@@ -16,6 +16,7 @@ from viridian.controller.listed_children import NOT_ASKED
 from viridian.controller.model_owners import owners
 from viridian.controller.reconcilable import Observed
 from viridian.controller.registries import ByNamespace
+from viridian.controller.trigger_readings import TriggerReadings
 from viridian.core.model_owners import Owners
 from viridian.core.obstacles import NO_OBSTACLES, Obstacles, RegistryObstacle, from_cluster, from_registry
 from viridian.core.plan import Plan
@@ -39,6 +40,7 @@ from viridian.retraining.records import has_volumes
 from viridian.retraining.runs import OpenStage, open_stages, unwatched_objects
 from viridian.retraining.stages.stage_table import STAGE_KINDS
 from viridian.retraining.stages.state import StageState
+from viridian.retraining.triggers.trigger_table import questions_of
 from viridian.rollout.input import OperatorSettings
 
 
@@ -52,6 +54,9 @@ class RetrainPolicies:
     settings: OperatorSettings
     clock: Callable[[], datetime]
     last_seen: LastSeen
+    readings: TriggerReadings
+    asks: bool = True
+    """Whether what triggers want to know is asked for; else only what is known counts."""
 
     async def observe(self, key: Key, manifest: Object) -> Observed[RetrainingInput]:
         """The object as it was just read, and everything that belongs to it."""
@@ -82,6 +87,7 @@ class RetrainPolicies:
             TrainingSettings(
                 mlflow_uri=self.settings.mlflow_uri,
                 collector=self.feedback is not None,
+                prometheus=self.readings.prometheus is not None,
                 trainer_image=self.settings.trainer_image,
                 spot_nodes=self.settings.spot_nodes,
                 stage_resources=self.settings.stage_resources,
@@ -94,7 +100,7 @@ class RetrainPolicies:
             claims=claims,
             unreadable=unreadable,
         )
-        given = interpret(facts, now)
+        given = self._with_readings(key, interpret(facts, now))
         return Observed(replace(given, registry=await self._registry_result(key, given.query)), now)
 
     def decide(self, observed: Observed[RetrainingInput], obstacles: Obstacles = NO_OBSTACLES) -> Plan:
@@ -106,9 +112,19 @@ class RetrainPolicies:
 
     def by_lists(self, lists: ClusterReader) -> RetrainPolicies:
         feedback = NOT_ASKED if self.feedback is not None else None
-        return replace(self, cluster=lists, registries=ByNamespace(NOT_ASKED), feedback=feedback)
+        return replace(self, cluster=lists, registries=ByNamespace(NOT_ASKED), feedback=feedback, asks=False)
+
+    def _with_readings(self, key: Key, given: RetrainingInput) -> RetrainingInput:
+        """The input with what was read for its triggers, for the few policies that ask for anything."""
+        state = given.state
+        questions = questions_of(state.spec, state.facts) if state is not None else ()
+        if not questions:
+            return given
+        readings = self.readings.known(key, questions, ask=self.asks)
+        return interpret(replace(given.facts, readings=readings), given.now)
 
     async def forget(self, key: Key) -> None:
+        self.readings.forget(key)
         self.last_seen.forget(key)
 
     async def _deployment(self, key: Key, name: str) -> Object | None:

@@ -24,6 +24,7 @@ from viridian.controller.observe_retrain_policy import RetrainPolicies
 from viridian.controller.reference_profiles import ReferenceProfiles
 from viridian.controller.resolve import Resolver
 from viridian.controller.samples import Samples
+from viridian.controller.trigger_readings import TriggerReadings
 
 
 def controllers(common: Common) -> tuple[Controller, ...]:
@@ -91,6 +92,9 @@ def registry_sync(common: Common) -> Controller:
 def retraining(common: Common) -> Controller:
     """The runs of a RetrainPolicy."""
     environment, last_seen = common.environment, LastSeen()
+    readings = TriggerReadings(
+        environment.prometheus, environment.feedback, environment.clock, wake=lambda key: made.wake(key)
+    )
     subject = RetrainPolicies(
         environment.cluster,
         common.registries,
@@ -98,8 +102,9 @@ def retraining(common: Common) -> Controller:
         common.settings,
         environment.clock,
         last_seen,
+        readings,
     )
-    return controller(
+    made = controller(
         common,
         "retraining",
         RETRAIN_POLICY,
@@ -108,3 +113,4 @@ def retraining(common: Common) -> Controller:
         children=frozenset({"Job", "Pod", "ControllerRevision"}),
         saw=last_seen.saw,
     )
+    return made

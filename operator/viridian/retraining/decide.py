@@ -135,4 +135,5 @@ def _wake(state: RetrainingState, step: RunStep, problem: Problem | None) -> dat
     times += [pause.until for pause in state.holds.pauses]
     times.append(state.spending.resets_at if status_of(state.spending) is not None else None)
     times += [hold.until for hold in state.held.values()]
+    times += [trigger.look_again for trigger in state.triggers]
     return min((time for time in times if time is not None), default=None)

@@ -36,6 +36,7 @@ from viridian.core.obstacles import Obstacles
 from viridian.core.templates import NO_LIMITS, TemplateRules
 from viridian.core.times import parse_time
 from viridian.retraining.stages.state import StageState
+from viridian.retraining.triggers.readings import Readings
 from viridian.retraining.workflow_defaults import WorkflowInForce, effective, in_force, workflow_of
 
 
@@ -79,6 +80,8 @@ class TrainingSettings:
     mlflow_uri: str | None = None
     # Whether the operator knows a collector of feedback.
     collector: bool = False
+    # Whether it knows a Prometheus.
+    prometheus: bool = False
     # Which namespaces may have which registered models written to.
     registry_models: tuple[OwnerRule, ...] = ()
     # The image in which built-in stages run.
@@ -124,6 +127,8 @@ class PolicyFacts:
     # Who wrote which field of the policy when, as the API server keeps it.
     managed_fields: tuple[Object, ...] = ()
     settings: TrainingSettings = TrainingSettings()
+    # What was read beside the passes for the triggers, as far as it was.
+    readings: Readings = field(default_factory=dict)
     # The run that ended last; None where there is none.
     latest_run: LatestRun | None = None
     # What keeps which object from being written.

@@ -41,6 +41,7 @@ def test_every_flag() -> None:
         "--mlflow-uri https://mlflow:5000 --registry-models ml=churn-* --registry-models =* "
         "--mlflow-credentials ml=/c/ml --signature-keys *=/k/p.pem --kubeconfig /k "
         "--collector-url https://collector:8090 --collector-token-file /t "
+        "--prometheus-url https://prometheus/{namespace} --prometheus-token-file /p "
         "--selector team=ads --lease ads --lease-duration 15s --identity pod-1 "
         '--network-policies off --require-tls on --own-namespace vs --metrics-from [{"podSelector":{}}] '
         "--orders-secret viridian-system/orders --templates resources-only --stage-image a/* --stage-image b:1 "
@@ -60,6 +61,8 @@ def test_every_flag() -> None:
         registry_models=(OwnerRule("ml", "churn-*"), OwnerRule("", "*")),
         collector_url="https://collector:8090",
         collector_token_file="/t",
+        prometheus_url="https://prometheus/{namespace}",
+        prometheus_token_file="/p",
         network_policies=False,
         require_tls=True,
         own_namespace="vs",
@@ -99,6 +102,8 @@ def test_every_variable() -> None:
         "VIRIDIAN_REGISTRY_MODELS": "ml=churn-*, =*",
         "VIRIDIAN_COLLECTOR_URL": "https://collector:8090",
         "VIRIDIAN_COLLECTOR_TOKEN_FILE": "/t",
+        "VIRIDIAN_PROMETHEUS_URL": "https://prometheus/{namespace}",
+        "VIRIDIAN_PROMETHEUS_TOKEN_FILE": "/p",
         "VIRIDIAN_NETWORK_POLICIES": "off",
         "VIRIDIAN_REQUIRE_TLS": "on",
         "VIRIDIAN_OWN_NAMESPACE": "vs",
@@ -137,6 +142,8 @@ def test_every_variable() -> None:
         registry_models=(OwnerRule("ml", "churn-*"), OwnerRule("", "*")),
         collector_url="https://collector:8090",
         collector_token_file="/t",
+        prometheus_url="https://prometheus/{namespace}",
+        prometheus_token_file="/p",
         network_policies=False,
         require_tls=True,
         own_namespace="vs",

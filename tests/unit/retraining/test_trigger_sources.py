@@ -9,18 +9,27 @@ from typing import Any
 import msgspec
 import pytest
 
-from tests.unit.retraining.world import START, World, policy, weekly
+from tests.unit.retraining.world import START, Object, World, policy, weekly
 from viridian.api.cel_triggers import SOURCES
-from viridian.api.names import RUN_ANNOTATION
+from viridian.api.names import DATA_ANNOTATION, RUN_ANNOTATION, data_record
 from viridian.api.objective import Objective
 from viridian.api.retrainpolicy import RetrainPolicySpec
 from viridian.api.triggers import Trigger
+from viridian.core.times import format_time
 from viridian.retraining.input import LatestRun, PolicyFacts, TrainingSettings, facts_of
+from viridian.retraining.polled_data import DataNote, SeenState
 from viridian.retraining.triggers.cause import MANUAL, Cause
 from viridian.retraining.triggers.edits import OBJECTIVE, RUNTIME
 from viridian.retraining.triggers.manual import read_annotation
+from viridian.retraining.triggers.readings import (
+    LabelQuestion,
+    LabelReading,
+    MetricQuestion,
+    MetricReading,
+    Reading,
+)
 from viridian.retraining.triggers.schedule import SCHEDULE, read_schedules
-from viridian.retraining.triggers.trigger_table import TRIGGERS, read_triggers
+from viridian.retraining.triggers.trigger_table import TRIGGERS, questions_of, read_triggers
 
 NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
 
@@ -29,22 +38,41 @@ ONE_OF_EACH = (
     weekly(),
     {"name": "drifted", "monitors": {"names": ["inputs"]}},
     {"name": "ready", "event": {"type": "ready"}},
+    {"name": "enough", "labels": {"count": 10}},
+    {"name": "fresh", "newData": {}},
+    {"name": "kpi", "query": {"expression": "up", "max": 0.5, "for": "1m"}},
 )
 """A trigger of each source that is written in a policy."""
 
 
+def seen_data() -> Object:
+    """What a poll of the data has noted."""
+    note = DataNote(key="s3://data", seen=(SeenState(at=format_time(NOW), uri="s3://data", digest="sha256:1"),))
+    owner = {"uid": "policy-1", "controller": True}
+    annotations = {DATA_ANNOTATION: msgspec.json.encode(note).decode()}
+    return {
+        "metadata": {
+            "name": data_record("churn", "policy-1"),
+            "ownerReferences": [owner],
+            "annotations": annotations,
+        }
+    }
+
+
 def facts(*triggers: dict[str, Any], annotation: str = "") -> tuple[RetrainPolicySpec, PolicyFacts]:
-    asked = policy(*triggers)
+    asked = policy(*triggers, data={"uri": "s3://data", "resolver": {}})
     asked["metadata"]["annotations"] = {RUN_ANNOTATION: annotation}
     there = World(now=NOW).watch({"name": "inputs"}).fire("inputs").deployment
-    records = list(World(policy=asked, now=NOW).receive("batch-1").records.values())
-    found = facts_of(asked, there, [], {}, TrainingSettings(), records=records)
+    records = [*World(policy=asked, now=NOW).receive("batch-1").records.values(), seen_data()]
+    assert there is not None
+    there["spec"]["feedback"] = {}
+    found = facts_of(asked, there, [], {}, TrainingSettings(collector=True, prometheus=True), records=records)
     assert found.spec is not None
     return found.spec, found
 
 
 def test_every_source_of_the_api_is_in_the_table() -> None:
-    named = {field.name for field in msgspec.structs.fields(Trigger)} - {"name", "cooldown"}
+    named = {field.encode_name for field in msgspec.structs.fields(Trigger)} - {"name", "cooldown"}
     assert named == set(SOURCES), "the rule that a trigger has one source knows them all"
     assert set(TRIGGERS) == {*named, MANUAL, OBJECTIVE, RUNTIME}
 
@@ -55,6 +83,11 @@ def test_each_source_gives_its_own_name() -> None:
     spec = msgspec.structs.replace(spec, objective=Objective(label_definition="churned-30d"))
     before = Objective(label_definition="churned-90d")
     seen = replace(seen, latest_run=LatestRun(id="r", began=START, image="train:1", objective=before))
+    answers: dict[type, Reading] = {
+        MetricQuestion: MetricReading(NOW, 1, (1.0,) * 5),
+        LabelQuestion: LabelReading(NOW, 10),
+    }
+    seen = replace(seen, readings={question: answers[type(question)] for question in questions_of(spec, seen)})
     for source, read in TRIGGERS.items():
         found = list(read(spec, seen, NOW))
         assert {trigger.source for trigger in found} == {source}

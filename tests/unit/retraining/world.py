@@ -56,6 +56,8 @@ from viridian.retraining.interpret import RetrainingInput, interpret
 from viridian.retraining.received_events import ReceivedEvent, stored_name
 from viridian.retraining.records import has_volumes
 from viridian.retraining.runs import open_stages, unwatched_objects
+from viridian.retraining.triggers.readings import Question, Reading
+from viridian.retraining.triggers.trigger_table import questions_of
 
 START = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 MLFLOW = "http://mlflow:5000"
@@ -122,6 +124,9 @@ class World:
     registry: MemoryRegistry = field(default_factory=MemoryRegistry)
     mlflow_uri: str | None = MLFLOW
     collector: bool = False
+    prometheus: bool = False
+    readings: dict[Question, Reading] = field(default_factory=dict)
+    """What Prometheus and the collector have answered to triggers."""
     trainer_image: str = "viridian/trainer:1"
     image_pull_secrets: tuple[str, ...] = ()
     templates: TemplateRules = NO_LIMITS
@@ -168,6 +173,7 @@ class World:
             TrainingSettings(
                 mlflow_uri=self.mlflow_uri,
                 collector=self.collector,
+                prometheus=self.prometheus,
                 trainer_image=self.trainer_image,
                 spot_nodes=self.spot_nodes,
                 stage_resources=self.stage_resources,
@@ -181,6 +187,9 @@ class World:
             deleted={name: job for name, job in deleted.items() if name in names and name not in jobs},
         )
         given = interpret(facts, self.now)
+        if given.state is not None and (questions := questions_of(given.state.spec, given.state.facts)):
+            known = {question: self.readings[question] for question in questions if question in self.readings}
+            given = interpret(replace(facts, readings=known), self.now)
         return replace(given, registry=self._read_registry(given.query))
 
     def _read_registry(self, query: RegistryQuery) -> RegistryResult | Unavailable:

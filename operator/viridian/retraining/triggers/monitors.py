@@ -48,7 +48,7 @@ def _read(trigger: Trigger, asked: MonitorsTrigger, facts: PolicyFacts, model_de
         occurred=(_cause(trigger.name, key, asked.windows, results, enough),) if results and enough else (),
         fleeting=True,
         about=deployment.champion_revision,
-        hold=_hold(deployment),
+        hold=held_by_a_trial(deployment),
         seen=_seen(fired) if results is not None else "",
         problem=_missing(asked, deployment, model_deployment),
         reason=reasons.MONITOR_NOT_FOUND,
@@ -80,10 +80,11 @@ def _evidence(fired: FiredMonitor, window: timedelta) -> dict[str, Any]:
     }
 
 
-def _hold(deployment: Deployment) -> TriggerHold | None:
-    if not deployment.challenger:
+def held_by_a_trial(deployment: Deployment | None) -> TriggerHold | None:
+    """What is found of a champion that is about to be replaced waits."""
+    if deployment is None or not deployment.challenger:
         return None
-    message = f"{deployment.challenger} is on trial: what monitors find of the champion waits for the end of the trial"
+    message = f"{deployment.challenger} is on trial: what is found of the champion waits for the end of the trial"
     return TriggerHold(reasons.ROLLOUT_ACTIVE, message)
 
 

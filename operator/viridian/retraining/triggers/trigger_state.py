@@ -43,6 +43,8 @@ class TriggerState:
     always_counts: bool = False
     # When it occurs next, where that is known.
     next: datetime | None = None
+    # When to look again, where that is not when it occurs.
+    look_again: datetime | None = None
     # How long after an occurrence a run may still start for it; None for as long as it takes.
     deadline: timedelta | None = None
     # An occurrence is left out where a run that made a candidate began so shortly before it.

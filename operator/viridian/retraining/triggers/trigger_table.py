@@ -14,9 +14,12 @@ from viridian.retraining.input import PolicyFacts
 from viridian.retraining.triggers.cause import MANUAL
 from viridian.retraining.triggers.edits import OBJECTIVE, RUNTIME, read_objective, read_runtime
 from viridian.retraining.triggers.event import EVENT, read_events
+from viridian.retraining.triggers.labels import LABELS, label_question, read_labels
 from viridian.retraining.triggers.manual import read_annotation
 from viridian.retraining.triggers.monitors import MONITORS, read_monitors
 from viridian.retraining.triggers.new_data import read_new_data
+from viridian.retraining.triggers.query import QUERY, question_of, read_queries
+from viridian.retraining.triggers.readings import Question
 from viridian.retraining.triggers.schedule import SCHEDULE, read_schedules
 from viridian.retraining.triggers.trigger_state import TriggerState
 
@@ -26,12 +29,23 @@ TRIGGERS: Final[Mapping[str, Source]] = {
     SCHEDULE: read_schedules,
     MONITORS: read_monitors,
     EVENT: read_events,
+    LABELS: read_labels,
+    QUERY: read_queries,
     OBJECTIVE: read_objective,
     RUNTIME: read_runtime,
     NEW_DATA: read_new_data,
     MANUAL: read_annotation,
 }
 """By the name that a source has in the API and in causes."""
+
+
+def questions_of(spec: RetrainPolicySpec, facts: PolicyFacts) -> tuple[Question, ...]:
+    """What triggers ask outside of the cluster; nothing for most policies."""
+    queries = [question_of(trigger.query) for trigger in spec.triggers if trigger.query is not None]
+    counts_labels = any(trigger.labels is not None for trigger in spec.triggers)
+    labels = label_question(spec, facts) if counts_labels else None
+    asked: list[Question] = [*(queries if facts.settings.prometheus else ()), *((labels,) if labels else ())]
+    return tuple(dict.fromkeys(asked))
 
 
 def read_triggers(spec: RetrainPolicySpec, facts: PolicyFacts, now: datetime) -> tuple[TriggerState, ...]:
