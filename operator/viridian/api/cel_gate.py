@@ -26,6 +26,12 @@ SUPERIOR_NEEDS_METRICS: Final = Rule(
     message="rule Superior needs to know in what the candidate must be better: write at least one metric, such as "
     "metrics: [{name: auc}], and what may not get worse under guardRails",
 )
+APPROVAL_IF_SUPERIOR_NEEDS_METRICS: Final = Rule(
+    field_path=".approval",
+    rule="self.approval != 'AutoIfSuperior' || self.metrics.size() > 0",
+    message="AutoIfSuperior needs to know in what a candidate must be better: write at least one metric, such as "
+    "metrics: [{name: auc}], or approval: Required",
+)
 GUARD_RAILS_ARE_OTHERS: Final = Rule(
     field_path=".guardRails",
     rule="self.guardRails.all(g, !self.metrics.exists(m, m.name == g.name))",

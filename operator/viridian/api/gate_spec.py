@@ -84,6 +84,14 @@ class Slice(Struct, frozen=True, kw_only=True):
     ] = ""
 
 
+class GateApproval(StrEnum):
+    """Whether a person has to approve a candidate that passed."""
+
+    AUTO = "Auto"
+    REQUIRED = "Required"
+    AUTO_IF_SUPERIOR = "AutoIfSuperior"
+
+
 class Gate(Struct, frozen=True, kw_only=True):
     """What a candidate must show before it is handed to the rollout."""
 
@@ -91,6 +99,7 @@ class Gate(Struct, frozen=True, kw_only=True):
         cel.THRESHOLDS_NEED_BOUNDS,
         cel_gate.SUPERIOR_NEEDS_METRICS,
         cel_gate.GUARD_RAILS_ARE_OTHERS,
+        cel_gate.APPROVAL_IF_SUPERIOR_NEEDS_METRICS,
     )
 
     rule: Annotated[
@@ -101,6 +110,13 @@ class Gate(Struct, frozen=True, kw_only=True):
             "interval was reported, its bound decides, not the number."
         ),
     ] = GateRule.NON_INFERIOR
+    approval: Annotated[
+        GateApproval,
+        doc(
+            "Auto: what passes is handed over. Required: it waits for the annotation viridian.dev/approve with the id "
+            "of its run. AutoIfSuperior: it waits unless it is better than the champion, as rule Superior asks."
+        ),
+    ] = GateApproval.AUTO
     margin: Annotated[
         float, doc("How much worse than the champion still counts as equal, in the metric's own unit.", ge=0)
     ] = 0.005

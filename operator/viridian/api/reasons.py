@@ -27,7 +27,7 @@ CHAMPION_UNAVAILABLE = "ChampionUnavailable"  # no pod of the champion is ready
 ROLLING_OUT = "RollingOut"  # a challenger is on its way
 SCALING = "Scaling"  # pods are being added, removed or replaced
 PAUSED = "Paused"  # spec.rollout.paused
-AWAITING_APPROVAL = "AwaitingApproval"  # the annotation viridian.dev/approve is awaited
+AWAITING_APPROVAL = "AwaitingApproval"  # the annotation viridian.dev/approve is awaited; also an outcome of a run
 REVISION_REJECTED = "RevisionRejected"  # what the spec pins was rejected
 VERSION_GONE = "VersionGone"  # the registry says that what the spec asks for is not there
 INVALID_SPEC = "InvalidSpec"  # the spec cannot be carried out; the message says what to write
@@ -152,6 +152,7 @@ OBSERVED_OTHERWISE = "ObservedOtherwise"  # the message says which answer, and w
 
 # ---- Outcomes of a run, beside Rejected ----
 HANDED_OVER = "HandedOver"  # the version passed the gate and got the alias that the ModelDeployment follows
+SUPERSEDED = "Superseded"  # it passed the gate and waited for an approval when a newer candidate came
 FAILED = "Failed"  # an error, after all retries
 SKIPPED = "Skipped"  # the stage found nothing to do
 FOREIGN_MODEL = "ForeignModel"  # it named a model that its own MLflow run did not log

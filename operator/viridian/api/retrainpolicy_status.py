@@ -54,7 +54,11 @@ class ActiveRun(Struct, frozen=True, kw_only=True):
 class FinishedRun(Struct, frozen=True, kw_only=True):
     id: Annotated[str, word("Identity of the run.")]
     outcome: Annotated[
-        str, word("HandedOver, Rejected, Failed, ForeignModel, DataQualityFailed, Skipped or Cancelled.")
+        str,
+        word(
+            "HandedOver, AwaitingApproval, Superseded, Rejected, Failed, ForeignModel, DataQualityFailed, Skipped or "
+            "Cancelled."
+        ),
     ]
     reasons: Annotated[
         tuple[Annotated[str, doc("One cause.", max_length=MAX_WORD)], ...],

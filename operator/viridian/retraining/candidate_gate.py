@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import msgspec
+
 from viridian.api.evaluation import HoldoutEvaluation, load_evaluation
+from viridian.api.gate_spec import Gate, GateRule
 from viridian.api.registry import (
     ALIAS_CHAMPION,
     TAG_EVALUATION,
@@ -26,10 +29,31 @@ def gate(
     state: RetrainingState, run: Run, report: StageReport, registry: RegistryResult, candidate: ModelVersion
 ) -> GateVerdict:
     """The gate's verdict about what the run made."""
+    return _judged_by(state.spec.gate, state, run, report, registry, candidate)
+
+
+def is_superior(
+    state: RetrainingState, run: Run, report: StageReport, registry: RegistryResult, candidate: ModelVersion
+) -> bool:
+    """Whether it is better than a champion, as rule Superior asks; the first version has none to be better than."""
+    if _champion(registry, candidate, run.label_definition) is None:
+        return False
+    superior = msgspec.structs.replace(state.spec.gate, rule=GateRule.SUPERIOR)
+    return _judged_by(superior, state, run, report, registry, candidate).passed
+
+
+def _judged_by(
+    spec: Gate,
+    state: RetrainingState,
+    run: Run,
+    report: StageReport,
+    registry: RegistryResult,
+    candidate: ModelVersion,
+) -> GateVerdict:
     champion = _champion(registry, candidate, run.label_definition)
     evaluation = evaluated(report, registry.run)
     return judge(
-        state.spec.gate,
+        spec,
         Candidate(
             metrics=reported(report, registry.run),
             holdout=report.holdout or (registry.run.tags.get(TAG_HOLDOUT, "") if registry.run else ""),
@@ -37,7 +61,7 @@ def gate(
             champion_problem=report.champion_problem,
             evaluation=evaluation,
             meant_holdout=_meant_holdout(state),
-            asked=times_asked(state, evaluation),
+            asked=times_asked(state, run, evaluation),
         ),
         champion,
     )
@@ -78,9 +102,9 @@ def evaluated(report: StageReport, run: TrainingRun | None) -> HoldoutEvaluation
     return report.evaluation or load_evaluation(run.tags.get(TAG_EVALUATION, "") if run else "")
 
 
-def times_asked(state: RetrainingState, evaluation: HoldoutEvaluation | None) -> int:
+def times_asked(state: RetrainingState, run: Run, evaluation: HoldoutEvaluation | None) -> int:
     """How many candidates were judged on this holdout, the present one included; records of runs remember it."""
     if evaluation is None or not evaluation.holdout:
         return 1
-    ended = (run.finished for run in state.finished if run.finished is not None)
+    ended = (known.finished for known in state.finished if known.finished is not None and known.id != run.id)
     return 1 + max((one.holdout_asked or 0 for one in ended if one.holdout == evaluation.holdout), default=0)

@@ -44,12 +44,15 @@ def read_breaker(spec: RetrainPolicySpec, generation: int, finished: Sequence[Ru
     return Breaker(is_open=is_open, message=message, opened_at=row[0].finished_at, row=row)
 
 
+_PASSED = (reasons.HANDED_OVER, reasons.AWAITING_APPROVAL, reasons.SUPERSEDED)
+
+
 def _rejected_in_a_row(finished: Sequence[Run]) -> tuple[Run, ...]:
     """The newest rejections that no candidate that passed comes between, all of one generation of the spec."""
     row: list[Run] = []
     for run in finished:
         outcome = run.finished.outcome if run.finished else ""
-        if outcome == reasons.HANDED_OVER:
+        if outcome in _PASSED:
             break
         if outcome != reasons.REJECTED:
             continue

@@ -13,11 +13,14 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
+import msgspec
+
 from viridian.api import reasons
 from viridian.api.gate_spec import Gate
 from viridian.api.lineage import Lineage
 from viridian.api.metric_names import CHAMPION_PREFIX
 from viridian.api.registry import (
+    TAG_COMMANDS,
     TAG_DATA,
     TAG_DIGEST,
     TAG_EVALUATION,
@@ -44,6 +47,7 @@ from viridian.core.plan import (
 )
 from viridian.retraining.candidate_gate import evaluated, reported, times_asked
 from viridian.retraining.checks import followed_model
+from viridian.retraining.handover import decision_about, recorded_decision
 from viridian.retraining.input import RegistryResult, named_model
 from viridian.retraining.mlflow_runs import OPEN
 from viridian.retraining.outcome import EndedRun, RunVerdict, verdict_on
@@ -68,6 +72,9 @@ class CompletionStep:
 
 def step(state: RetrainingState, run: Run, result: StageResult, registry: RegistryResult) -> CompletionStep:
     """The next step for a run whose last stage has ended."""
+    noted = _note_decision(state, run)
+    if noted is not None:
+        return CompletionStep((noted,))
     ended = _ended_run(state, run, result, registry)
     registration = _registration(ended)
     if registration is not None:
@@ -77,8 +84,18 @@ def step(state: RetrainingState, run: Run, result: StageResult, registry: Regist
     if missing:
         return CompletionStep(missing)
     finished = _finished(ended, verdict)
-    notes, tells = dump_notes(run.record.notes, finished), () if result.restored else events(finished)
+    notes, tells = dump_notes(run.record.notes, finished), () if result.restored else events(finished, run.finished)
     return CompletionStep((Annotate("apps/v1", "ControllerRevision", run.record.name, notes, tells=tells),), finished)
+
+
+def _note_decision(state: RetrainingState, run: Run) -> Annotate | None:
+    """What a person decided about a candidate that waits, before anything follows from it."""
+    decision = decision_about(run, state.facts.annotations)
+    if run.finished is None or decision is None or recorded_decision(run) is not None:
+        return None
+    commands = (*run.finished.commands, f"{decision.annotation}={decision.value}")
+    notes = dump_notes(run.record.notes, msgspec.structs.replace(run.finished, commands=commands))
+    return Annotate("apps/v1", "ControllerRevision", run.record.name, notes)
 
 
 def _ended_run(state: RetrainingState, run: Run, result: StageResult, registry: RegistryResult) -> EndedRun:
@@ -137,18 +154,25 @@ def _not_yet_there(ended: EndedRun, verdict: RunVerdict) -> Iterator[Action]:
     missing = {key: value for key, value in _description(ended).items() if key not in candidate.tags}
     if missing:
         yield TagVersion(candidate.name, candidate.version, missing)
-    elif TAG_GATE in candidate.tags:
+    elif TAG_GATE in candidate.tags or verdict.outcome == reasons.AWAITING_APPROVAL:
         return
     elif verdict.hands_over and followed.alias and registry.aliases.get(followed.alias) != candidate.version:
         yield SetAlias(followed.name, followed.alias, candidate.version)
     else:
-        yield TagVersion(candidate.name, candidate.version, _verdict_tags(verdict))
+        yield TagVersion(candidate.name, candidate.version, _verdict_tags(ended.run, verdict))
 
 
-def _verdict_tags(verdict: RunVerdict) -> dict[str, str]:
+def _verdict_tags(run: Run, verdict: RunVerdict) -> dict[str, str]:
     """Tags are written one by one: the verdict is the last, since it means that all else is there."""
     last = {TAG_GATE: f"{verdict.outcome}: {verdict.message}"}
-    return last if verdict.hands_over else {TAG_REASON: verdict.message, TAG_OUTCOME: verdict.outcome, **last}
+    commands = {TAG_COMMANDS: json.dumps(written, ensure_ascii=False)} if (written := _commands(run)) else {}
+    why = {} if verdict.hands_over else {TAG_REASON: verdict.message, TAG_OUTCOME: verdict.outcome}
+    return {**commands, **why, **last}
+
+
+def _commands(run: Run) -> tuple[str, ...]:
+    """What people wrote about the run, before it began and about its candidate."""
+    return run.finished.commands if run.finished is not None else dump_commands(run.record.origin.commands)
 
 
 def _handed_over_before(ended: EndedRun) -> Lineage | None:
@@ -170,18 +194,20 @@ def _finished(ended: EndedRun, verdict: RunVerdict) -> FinishedRun:
         version=candidate.version if candidate else None,
         metrics=_shown(reported(ended.report, ended.registry.run), ended.state.spec.gate),
         holdout=(evaluation.holdout or None) if evaluation else None,
-        holdout_asked=times_asked(ended.state, evaluation) if evaluation and evaluation.holdout else None,
+        holdout_asked=times_asked(ended.state, run, evaluation) if evaluation and evaluation.holdout else None,
         started_at=run.created or None,
         finished_at=ended.result.at or run.created or None,
-        commands=dump_commands(run.record.origin.commands),
+        commands=_commands(run),
         cpu_seconds=run.cpu_seconds or None,
         lineage=lineage,
         changed=changed(_handed_over_before(ended), lineage) if lineage is not None else (),
     )
 
 
-_JUDGED = (reasons.HANDED_OVER, reasons.REJECTED)
+_JUDGED = (reasons.HANDED_OVER, reasons.REJECTED, reasons.AWAITING_APPROVAL, reasons.SUPERSEDED)
 _EVENTS = {
+    reasons.AWAITING_APPROVAL: (EventType.NORMAL, reasons.EVENT_GATE_PASSED),
+    reasons.SUPERSEDED: (EventType.NORMAL, reasons.EVENT_SUPERSEDED),
     reasons.HANDED_OVER: (EventType.NORMAL, reasons.EVENT_GATE_PASSED),
     reasons.REJECTED: (EventType.WARNING, reasons.EVENT_GATE_FAILED),
     reasons.DATA_QUALITY_FAILED: (EventType.WARNING, reasons.EVENT_DATA_QUALITY_FAILED),
@@ -190,14 +216,17 @@ _EVENTS = {
 }
 
 
-def events(finished: FinishedRun) -> tuple[Event, ...]:
-    """The events about the end of a run."""
+def events(finished: FinishedRun, waited: FinishedRun | None = None) -> tuple[Event, ...]:
+    """The events about the end of a run; `waited`: its outcome until now, where its candidate waited for a person."""
     kind, reason = _EVENTS.get(finished.outcome, (EventType.WARNING, reasons.EVENT_RUN_FAILED))
     ended = Event(kind, reason, f"run {finished.id}: {finished.message}")
+    if waited is not None and finished.outcome == reasons.REJECTED:
+        return (Event(EventType.NORMAL, reasons.EVENT_REJECTED, ended.message),)
     if finished.outcome != reasons.HANDED_OVER:
         return (ended,)
     message = f"version {finished.version} has the alias that the ModelDeployment follows"
-    return (ended, Event(EventType.NORMAL, reasons.EVENT_HANDED_OVER, message))
+    handed_over = Event(EventType.NORMAL, reasons.EVENT_HANDED_OVER, message)
+    return (ended, handed_over) if waited is None else (handed_over,)
 
 
 def _shown(metrics: Mapping[str, float], gate: Gate) -> dict[str, float]:

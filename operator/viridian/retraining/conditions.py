@@ -26,8 +26,10 @@ from viridian.retraining.checks import (
     trigger_problems,
     write_problem,
 )
+from viridian.retraining.handover import awaiting
 from viridian.retraining.permission import Proposal
 from viridian.retraining.progress import waiting
+from viridian.retraining.runs import Run
 from viridian.retraining.stages.state import StageState
 from viridian.retraining.state import RetrainingState
 from viridian.retraining.triggers.manual import requested_run
@@ -180,7 +182,19 @@ def _budget_exceeded(state: RetrainingState) -> Iterable[Finding]:
 
 def _review_required(state: RetrainingState) -> Iterable[Finding]:
     """A recommendation is an offer; a missing approval is what a person has to look at."""
+    messages = [_candidate_waits(run) for run in awaiting(state.finished)[:1]]
     proposal = state.proposal
     if proposal is not None and proposal.awaits == APPROVE_ANNOTATION and not proposal.begins:
-        message = _awaited(proposal)
-        yield Finding(reasons.REVIEW_REQUIRED, Truth.TRUE, reasons.AWAITING_APPROVAL, message)
+        messages.append(_awaited(proposal))
+    if messages:
+        yield Finding(reasons.REVIEW_REQUIRED, Truth.TRUE, reasons.AWAITING_APPROVAL, "; ".join(messages))
+
+
+def _candidate_waits(run: Run) -> str:
+    """What a person has to write so that the candidate is handed over."""
+    version, judged = (run.finished.version, run.finished.message) if run.finished else ("", "")
+    return (
+        f"version {version} of run {run.id} passed the gate and waits for a person: {judged}. The annotation "
+        f'{APPROVE_ANNOTATION}="{run.id} version {version}#<your user name>" hands it over, and '
+        f'{REJECT_ANNOTATION}="{run.id} <why>" rejects it'
+    )

@@ -21,7 +21,7 @@ from viridian.retraining.run_commands import RunCommand, command_about
 from viridian.retraining.runs import Run
 from viridian.retraining.triggers.cause import RECHECK, Cause
 
-_USED_DATA = (reasons.HANDED_OVER, reasons.REJECTED)
+_USED_DATA = (reasons.HANDED_OVER, reasons.REJECTED, reasons.AWAITING_APPROVAL, reasons.SUPERSEDED)
 """Outcomes of runs that trained on the data; an error or nothing to do says nothing of it."""
 
 

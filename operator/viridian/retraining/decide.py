@@ -124,9 +124,9 @@ def _wake(state: RetrainingState, step: RunStep, problem: Problem | None) -> dat
     if problem is not None:
         times.append(state.now + (REGISTRY_POLL if problem.reason in WAITED_FOR else POLL))
     if step.active is not None:
-        times.append(state.now + (POLL if state.active is None or state.active.stage.kind.is_watched else LOOK))
-    if state.active is not None:
-        times.append(changes_at(state.active.stage, state.now))
+        times.append(state.now + (POLL if state.at_work is None or state.at_work.stage.kind.is_watched else LOOK))
+    if state.at_work is not None:
+        times.append(changes_at(state.at_work.stage, state.now))
     if state.data_quality.again_at is not None and state.pending and state.now < state.data_quality.again_at:
         times.append(state.data_quality.again_at)
     if not state.holds.paused or state.data_quality.again_at is not None:

@@ -8,9 +8,11 @@ from typing import Final
 
 from viridian.api import reasons
 from viridian.api.lineage import Audit
+from viridian.api.names import REJECT_ANNOTATION
 from viridian.api.registry import TAG_GATE, RunStatus
 from viridian.api.stage import StageName, StageReport
-from viridian.retraining.candidate_gate import gate, reported
+from viridian.retraining.candidate_gate import gate, is_superior, reported
+from viridian.retraining.handover import is_superseded, needs_approval, recorded_decision
 from viridian.retraining.input import RegistryResult
 from viridian.retraining.runs import Run, RunStage
 from viridian.retraining.stages.meaning import Meaning, meaning
@@ -112,8 +114,30 @@ def lacks_what_an_audit_asks_for(ended: EndedRun) -> RunVerdict | None:
 def is_judged_by_the_gate(ended: EndedRun) -> RunVerdict | None:
     if ended.registry.candidate is None:
         return None
-    judged = gate(ended.state, ended.run, ended.report, ended.registry, ended.registry.candidate)
-    return RunVerdict(reasons.HANDED_OVER if judged.passed else reasons.REJECTED, judged.sentence)
+    whole = (ended.state, ended.run, ended.report, ended.registry, ended.registry.candidate)
+    judged = gate(*whole)
+    if not judged.passed:
+        return RunVerdict(reasons.REJECTED, judged.sentence)
+    decision = recorded_decision(ended.run)
+    if decision is not None:
+        return RunVerdict(reasons.HANDED_OVER, f"{judged.sentence}; approved {decision.sentence}")
+    if needs_approval(ended.state.spec.gate, superior=is_superior(*whole)):
+        return RunVerdict(reasons.AWAITING_APPROVAL, judged.sentence)
+    return RunVerdict(reasons.HANDED_OVER, judged.sentence)
+
+
+def was_rejected_by_a_person(ended: EndedRun) -> RunVerdict | None:
+    decision = recorded_decision(ended.run)
+    if decision is None or decision.annotation != REJECT_ANNOTATION:
+        return None
+    return RunVerdict(reasons.REJECTED, f"it passed the gate, and was rejected {decision.sentence}")
+
+
+def was_followed_by_a_newer_candidate(ended: EndedRun) -> RunVerdict | None:
+    run = ended.run
+    if run.finished is None or not is_superseded(run, ended.state.finished):
+        return None
+    return RunVerdict(reasons.SUPERSEDED, "it passed the gate and waited for a person when a newer candidate came")
 
 
 RULES: Final[tuple[Callable[[EndedRun], RunVerdict | None], ...]] = (
@@ -123,6 +147,8 @@ RULES: Final[tuple[Callable[[EndedRun], RunVerdict | None], ...]] = (
     lost_its_report,
     made_no_model,
     lacks_what_an_audit_asks_for,
+    was_rejected_by_a_person,
+    was_followed_by_a_newer_candidate,
     is_judged_by_the_gate,  # there is a candidate, and it is the run's own
 )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
+from viridian.retraining.handover import awaiting
 from viridian.retraining.received_events import KEPT, ReceivedEvent, read_received
 from viridian.retraining.runs import Run
 from viridian.retraining.state import RetrainingState
@@ -20,7 +21,7 @@ def prunable(state: RetrainingState) -> tuple[Run, ...]:
     goes with its record, so a run in which a stage did its work for another one stays as long as that.
     """
     newest = state.finished[: state.spec.history.runs]
-    kept = {run.id for run in newest} | set(_evidence(state)) | set(_made_for(newest)) | set(_made_for([state.active]))
+    kept = {run.id for run in newest} | set(_evidence(state)) | set(_made_for(newest)) | set(_made_for([state.at_work]))
     return tuple(run for run in state.finished if run.id not in kept)
 
 
@@ -54,4 +55,4 @@ def _evidence(state: RetrainingState) -> Iterator[str]:
     if state.data_quality.source is not None:
         yield state.data_quality.source.id
     yield from (look.id for look in state.data_quality.looks[:1])
-    yield from (run.id for run in (*state.spending.evidence, *state.breaker.row))
+    yield from (run.id for run in (*state.spending.evidence, *state.breaker.row, *awaiting(state.finished)))

@@ -12,6 +12,7 @@ from viridian.core.times import length, parse_time
 from viridian.retraining.budget import Spending, read_spending
 from viridian.retraining.circuit_breaker import Breaker, read_breaker
 from viridian.retraining.data_quality import DataQuality, data_quality, look_again, override_of
+from viridian.retraining.handover import to_hand_over
 from viridian.retraining.input import LatestRun, PolicyFacts
 from viridian.retraining.permission import Proposal, propose, waits_for_people
 from viridian.retraining.records import RunOrigin, data_shown
@@ -42,6 +43,8 @@ class RetrainingState:
     # Decided runs, the one that ended last first.
     finished: tuple[Run, ...]
     # The oldest run that is not decided about.
+    at_work: Run | None
+    # The run that this pass is about: one whose candidate a person has decided about, else the one at work.
     active: Run | None
     # Runs whose record has to be made again, because their Job is there.
     unrecorded: tuple[tuple[str, RunOrigin], ...]
@@ -75,8 +78,9 @@ def read_state(facts: PolicyFacts, spec: RetrainPolicySpec, now: datetime) -> Re
     facts = replace(facts, latest_run=_latest(finished))
     triggers = with_noted(read_triggers(spec, facts, now), noted_causes(facts), runs)
     since = counts_since(facts, triggers, now)
-    active = undecided[-1] if undecided else None
-    bounds = _read_bounds(facts, spec, runs, finished, active, now)
+    at_work = undecided[-1] if undecided else None
+    active = to_hand_over(finished, facts.annotations) or at_work
+    bounds = _read_bounds(facts, spec, runs, finished, at_work, now)
     pending = pending_causes(triggers, since, runs, bounds.holds, now)
     held = own_holds(triggers, pending, runs, now)
     look = look_again(bounds.quality, now) if bounds.holds.only_bad_data else None
@@ -90,6 +94,7 @@ def read_state(facts: PolicyFacts, spec: RetrainPolicySpec, now: datetime) -> Re
         runs=runs,
         finished=finished,
         active=active,
+        at_work=at_work,
         unrecorded=lost,
         data_quality=bounds.quality,
         spending=bounds.spending,
@@ -98,7 +103,7 @@ def read_state(facts: PolicyFacts, spec: RetrainPolicySpec, now: datetime) -> Re
         pending=pending,
         missed=missed_causes(triggers, since, runs, bounds.holds, now),
         held=held,
-        proposal=None if undecided or lost else propose(spec, facts.annotations, due),
+        proposal=None if active or lost else propose(spec, facts.annotations, due),
     )
 
 
@@ -148,7 +153,7 @@ def _read_bounds(
 def with_outcome(state: RetrainingState, run: Run, finished: FinishedRun) -> RetrainingState:
     """The state once this outcome stands on the record of the run."""
     decided = replace(run, record=replace(run.record, finished=finished))
-    finished_runs = newest_first([decided, *state.finished])
+    finished_runs = newest_first([decided, *(known for known in state.finished if known.id != run.id)])
     runs = tuple(decided if known.id == run.id else known for known in state.runs)
     bounds = _read_bounds(state.facts, state.spec, runs, finished_runs, None, state.now)
     return replace(
@@ -156,6 +161,7 @@ def with_outcome(state: RetrainingState, run: Run, finished: FinishedRun) -> Ret
         runs=runs,
         finished=finished_runs,
         active=None,
+        at_work=None if state.at_work is None or state.at_work.id == run.id else state.at_work,
         data_quality=bounds.quality,
         spending=bounds.spending,
         breaker=bounds.breaker,

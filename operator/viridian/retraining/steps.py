@@ -91,7 +91,7 @@ def make_lost_records_again(turn: Turn) -> RunStep | None:
 
 
 def note_progress(turn: Turn) -> RunStep | None:
-    run = turn.state.active
+    run = turn.state.at_work
     note = to_note(run, turn.state.now) if run is not None else None
     if run is None or note is None or note == run.stage.note:
         return None
@@ -131,7 +131,9 @@ def complete_the_ended_run(turn: Turn) -> RunStep | None:
     if step.finished is None:
         return RunStep(actions=step.actions, active=shown(run), again=True, summary=f"run {run.id} has ended")
     summary = f"run {run.id}: {step.finished.outcome}: {step.finished.message}"
-    return RunStep(actions=step.actions, after=with_outcome(state, run, step.finished), again=True, summary=summary)
+    after = with_outcome(state, run, step.finished)
+    active = shown(after.at_work) if after.at_work is not None else None
+    return RunStep(actions=step.actions, active=active, after=after, again=True, summary=summary)
 
 
 def end_a_run_that_a_person_rejected(turn: Turn) -> RunStep | None:

@@ -16,7 +16,12 @@ from viridian.retraining.triggers.holds import Holds
 from viridian.retraining.triggers.own_holds import cooldown_of, worked_until
 from viridian.retraining.triggers.trigger_state import TriggerState
 
-_MADE_A_CANDIDATE: Final = (reasons.HANDED_OVER, reasons.REJECTED)
+_MADE_A_CANDIDATE: Final = (
+    reasons.HANDED_OVER,
+    reasons.REJECTED,
+    reasons.AWAITING_APPROVAL,
+    reasons.SUPERSEDED,
+)
 
 
 @dataclass(frozen=True, slots=True)
