@@ -99,7 +99,7 @@ CHILD_KINDS: Final = (
     ChildKind(
         ApiResource("v1", "PersistentVolumeClaim", "persistentvolumeclaims"),
         {RETRAIN_POLICY: None},
-        verbs=(*_WATCHED, "create", "patch"),
+        verbs=(*_WATCHED, "create", "patch", "delete"),
     ),
     ChildKind(ApiResource("v1", "Pod", "pods"), {MODEL_DEPLOYMENT: None, RETRAIN_POLICY: None}, verbs=_WATCHED),
 )

@@ -24,6 +24,7 @@ from viridian.retraining.interpret import RetrainingInput
 from viridian.retraining.progress import changes_at
 from viridian.retraining.pruning import next_prunable_event, prunable, prunable_events
 from viridian.retraining.records import revision
+from viridian.retraining.run_claim import claim_target, claims_to_delete
 from viridian.retraining.state import RetrainingState
 from viridian.retraining.status import events, invalid_status, status
 from viridian.retraining.steps import MEMORY, STEPS, RunStep, Turn, first, held_up
@@ -105,6 +106,7 @@ def _keep_records(state: RetrainingState) -> Iterator[Action]:
 def _clear(state: RetrainingState) -> Iterator[Delete]:
     """Objects that go on although their stage has ended; old runs, of which the record goes last; and old events."""
     old = {run.id for run in prunable(state)}
+    yield from claims_to_delete(state, old)
     for run in state.runs:
         for stage in run.stages:
             uid = text(stage.found, "metadata", "uid") or (stage.note.uid if run.id in old else "")
@@ -112,7 +114,7 @@ def _clear(state: RetrainingState) -> Iterator[Delete]:
                 yield Delete(stage.kind.api_version, stage.kind.kind, stage.object_name, uid)
         if run.id in old:
             # An object without its record would be taken for a run that is not decided about.
-            after = tuple(stage.target for stage in run.stages)
+            after = (*(stage.target for stage in run.stages), claim_target(state, run))
             yield Delete("apps/v1", "ControllerRevision", run.record.name, run.record.uid, after)
     for event in prunable_events(state):
         yield Delete("apps/v1", "ControllerRevision", event.name, event.uid)

@@ -1,15 +1,16 @@
-"""The PersistentVolumeClaim of a run: made before its first stage, owned by its record, and gone with that."""
+"""The PersistentVolumeClaim of a run: made before its first stage, and deleted before its record."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from viridian.api.address import variable
-from viridian.api.names import RUN_LABEL, run_claim
+from viridian.api.names import RETRAIN_POLICY, RUN_LABEL, run_claim
 from viridian.core.intent import with_intent_hash
-from viridian.core.lookup import entries, text
-from viridian.core.plan import Apply, Manifest, Target
+from viridian.core.lookup import Object, labels_of, text
+from viridian.core.ownership import Belongs, belongs, owned_metadata
+from viridian.core.plan import Apply, Delete, Manifest, Target
 from viridian.retraining.records import labels
 from viridian.retraining.runs import Run
 from viridian.retraining.stages.run_volumes import CHECKPOINT_DIR, IN_DIR, RunVolumes, claim_manifest
@@ -21,13 +22,8 @@ def claims_to_make(state: RetrainingState, run: Run) -> Iterator[Apply]:
     storage = run.record.origin.storage
     if storage is None or has_claim(state, run.id):
         return
-    record = {"apiVersion": "apps/v1", "kind": "ControllerRevision", "name": run.record.name, "uid": run.record.uid}
-    metadata = {
-        "name": run_claim(state.facts.name, run.id),
-        "namespace": state.facts.namespace,
-        "labels": labels(state.facts.name, **{RUN_LABEL: run.id}),
-        "ownerReferences": [{**record, "controller": True}],
-    }
+    own = labels(state.facts.name, **{RUN_LABEL: run.id})
+    metadata = owned_metadata(state.facts, RETRAIN_POLICY, run_claim(state.facts.name, run.id), own)
     yield Apply(with_intent_hash(claim_manifest(metadata, storage)), presumed=True)
 
 
@@ -37,16 +33,31 @@ def is_refused(state: RetrainingState, claims: tuple[Apply, ...]) -> bool:
     return any(target in state.facts.obstacles for target in targets)
 
 
+def claim_target(state: RetrainingState, run: Run) -> Target:
+    return "PersistentVolumeClaim", run_claim(state.facts.name, run.id)
+
+
 def has_claim(state: RetrainingState, run_id: str) -> bool:
-    """Whether the volume of that run is there: of the run itself, not of an earlier one of the same id."""
-    record = next((run.record for run in state.runs if run.id == run_id), None)
+    """Whether the volume of that run is there."""
     name = run_claim(state.facts.name, run_id)
-    return record is not None and any(
-        text(claim, "metadata", "name") == name
-        and not text(claim, "metadata", "deletionTimestamp")
-        and any(owner.get("uid") == record.uid for owner in entries(claim, "metadata", "ownerReferences"))
-        for claim in state.facts.claims
-    )
+    return any(text(claim, "metadata", "name") == name for claim in _claims(state))
+
+
+def claims_to_delete(state: RetrainingState, old: Collection[str]) -> Iterator[Delete]:
+    """The claims of these runs, and of runs that nothing shows any more."""
+    known = {run.id for run in state.runs} | {run for run, _ in state.unrecorded}
+    for claim in _claims(state):
+        run = labels_of(claim).get(RUN_LABEL, "")
+        if run in old or run not in known:
+            name, uid = text(claim, "metadata", "name"), text(claim, "metadata", "uid")
+            yield Delete("v1", "PersistentVolumeClaim", name, uid)
+
+
+def _claims(state: RetrainingState) -> Iterator[Object]:
+    """Those of this very policy that nobody has deleted."""
+    for claim in state.facts.claims:
+        if belongs(claim, state.facts.uid) is Belongs.OURS and not text(claim, "metadata", "deletionTimestamp"):
+            yield claim
 
 
 def handed_over(run: Run) -> tuple[Manifest, ...]:

@@ -61,7 +61,7 @@ def claims(world: World) -> dict[str, str]:
 # ---- the volume of a run
 
 
-def test_a_run_has_one_claim_which_goes_with_its_record() -> None:
+def test_a_run_has_one_claim_which_belongs_to_the_policy() -> None:
     world = finish(begun())
     ((name, claim),) = world.claims.items()
     assert claim["spec"] == {
@@ -71,9 +71,25 @@ def test_a_run_has_one_claim_which_goes_with_its_record() -> None:
     }
     (record,) = world.runs
     (owner,) = claim["metadata"]["ownerReferences"]
-    assert (owner["kind"], owner["uid"]) == ("ControllerRevision", record["metadata"]["uid"])
+    assert (owner["kind"], owner["uid"], owner["controller"]) == ("RetrainPolicy", "policy-1", True)
     assert name == f"{record['metadata']['name']}-files"
     assert claim["metadata"]["labels"]["viridian.dev/retrain-policy"] == "churn"
+
+
+def test_a_claim_goes_with_the_record_of_its_run() -> None:
+    world = begun(history={"runs": 1}, stages={"training": stage_spec()})
+    for value in ("two", "three", "four"):
+        finish(world)
+        again(world, value)
+    assert len(world.claims) == len(world.runs) < 4
+
+
+def test_a_claim_whose_run_is_forgotten_is_deleted() -> None:
+    world = again(finish(begun(stages={"training": stage_spec()})))
+    forgotten = next(name for name, one in world.records.items() if one is world.runs[0])
+    del world.records[forgotten]
+    world.remove_ended_jobs().settle()
+    assert len(world.claims) == 1
 
 
 def test_a_policy_without_storage_asks_for_no_volume() -> None:

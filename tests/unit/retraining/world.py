@@ -295,7 +295,7 @@ class World:
             return
         assert name not in found, "it is applied once"
         if manifest["kind"] == "PersistentVolumeClaim":
-            found[name] = manifest
+            found[name] = {**manifest, "metadata": {**manifest["metadata"], "uid": f"claim-{self.writes}"}}
             return
         self.made.append(name)
         manifest["metadata"] |= {"uid": f"job-{len(self.made)}", "creationTimestamp": format_time(self.now)}
