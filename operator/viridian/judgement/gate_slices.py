@@ -6,8 +6,6 @@ exceeds maxDrop and *no drop* is excluded for it after Holm's correction over al
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from viridian.api.evaluation import HoldoutEvaluation, SliceComparison, p_of_drop
 from viridian.api.gate_spec import Gate, Slice
 from viridian.api.metric_names import lower_is_better
@@ -69,6 +67,7 @@ def _unknown(asked: Slice, why: str) -> MetricFinding:
     return MetricFinding(name=asked.column, outcome=GateOutcome.INCOMPARABLE, sentence=sentence)
 
 
-def weakest(evaluation: HoldoutEvaluation) -> Iterator[SliceComparison]:
-    """The slices, the one that loses most beyond its noise first."""
-    yield from sorted(evaluation.slices, key=lambda one: p_of_drop(one.metric, one.compared, evaluation.confidence))
+def weakest_slice(evaluation: HoldoutEvaluation) -> SliceComparison | None:
+    """The slice that loses most beyond its noise."""
+    slices = evaluation.slices
+    return min(slices, key=lambda one: p_of_drop(one.metric, one.compared, evaluation.confidence), default=None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -16,9 +16,12 @@ from viridian.api.objective import OBJECTIVE_VARIABLE, Objective
 from viridian.api.run_stages import Data
 from viridian.core import collector_token
 from viridian.core.plan import Manifest
+from viridian.judgement.gate_slices import weakest_slice
 from viridian.retraining.checks import followed_model
 from viridian.retraining.queries import experiment_of
 from viridian.retraining.records import NO_DATA, RunOrigin
+from viridian.retraining.run_report import run_report
+from viridian.retraining.runs import Run
 from viridian.retraining.stages.run_volumes import OUT_DIR
 from viridian.retraining.state import RetrainingState
 
@@ -88,6 +91,13 @@ def _rows(rows: FrozenRows | None) -> Mapping[str, str]:
     }
 
 
+def _weakest_slice(run: Run) -> Mapping[str, Any]:
+    """Where the candidate lost most beyond the noise, if it was compared by slices."""
+    evaluation = run_report(run).evaluation
+    weakest = weakest_slice(evaluation) if evaluation is not None else None
+    return {} if weakest is None else {"weakestSlice": weakest.document()}
+
+
 def _asked_of_an_evaluation(gate: Gate) -> str:
     """What the gate will want to know beside the usual metrics."""
     slices = [{"column": one.column, **({"metric": one.metric} if one.metric else {})} for one in gate.slices]
@@ -97,8 +107,9 @@ def _asked_of_an_evaluation(gate: Gate) -> str:
 
 
 def _last_evaluation(state: RetrainingState) -> str:
-    latest = state.finished[0].finished if state.finished else None
-    if latest is None:
+    run = state.finished[0] if state.finished else None
+    latest = run.finished if run is not None else None
+    if run is None or latest is None:
         return ""
-    evaluation = {"outcome": latest.outcome, "metrics": latest.metrics, "reason": latest.message}
+    evaluation = {"outcome": latest.outcome, "metrics": latest.metrics, "reason": latest.message, **_weakest_slice(run)}
     return json.dumps(evaluation, ensure_ascii=False)

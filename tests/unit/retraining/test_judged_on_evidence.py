@@ -26,7 +26,7 @@ def evaluation(candidate: float, noise: float, holdout: str = "sha256:h") -> dic
 
 def served(**spec: Any) -> World:
     """Version 1 serves, and another run trains."""
-    world = World(policy=policy(gate=AUC, **spec))
+    world = World(policy=policy(**{"gate": AUC, **spec}))
     world.registry.add_version("churn")
     world.serve("1").settle()
     return another(world, "first")
@@ -79,6 +79,21 @@ def test_a_malformed_evaluation_is_a_sentence_in_the_outcome() -> None:
     world = ended(served(), report)
     assert world.last_run["outcome"] == "Rejected"
     assert "evaluation.metrics.auc has no finite number as low: it is left out" in world.last_run["message"]
+
+
+def test_the_next_run_learns_in_which_slice_the_last_candidate_was_weakest() -> None:
+    def of_region(name: str, drop: float) -> dict[str, Any]:
+        compared = {"candidate": 0.8 - drop, "champion": 0.8, "low": -drop - 0.02, "high": 0.02 - drop}
+        return {"column": "region", "value": name, "metric": "auc", "rows": 400, **compared}
+
+    gate = {**AUC, "slices": [{"column": "region", "maxDrop": 0.02}]}
+    world = served(gate=gate)
+    ended(world, {**evaluation(0.81, 0.01), "slices": [of_region("north", 0.01), of_region("south", 0.06)]})
+    assert world.last_run["outcome"] == "Rejected"
+    assert "auc of the 400 rows with region south is worse than the champion's by 0.06" in world.last_run["message"]
+    learnt = json.loads(another(world, "second").variables["VIRIDIAN_LAST_EVALUATION"])
+    assert (learnt["weakestSlice"]["column"], learnt["weakestSlice"]["value"]) == ("region", "south")
+    assert learnt["reason"] == world.last_run["message"]
 
 
 # ---- a holdout wears out
