@@ -52,6 +52,7 @@ ENDING_ANNOTATION = f"{GROUP}/ending"  # on the object of a stage that is no Job
 STAGES_ANNOTATION = f"{GROUP}/stages"  # on the record of a run: how far its stages are, and how they ended
 MONITORING_ANNOTATION = f"{GROUP}/monitoring"  # on the record of the champion: the monitors' results, and the review
 SCHEDULES_ANNOTATION = f"{GROUP}/schedules"  # since when each trigger of a RetrainPolicy counts
+MONITOR_PAUSE_ANNOTATION = f"{GROUP}/monitor-pause"  # beside it: since when monitors paused automation, and until when
 WAITING_CAUSES_ANNOTATION = f"{GROUP}/waiting-causes"  # beside it: what triggers found that still waits for a run
 DATA_ANNOTATION = f"{GROUP}/data"  # which states of its data a RetrainPolicy has seen
 

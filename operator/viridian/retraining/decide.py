@@ -95,7 +95,7 @@ def _plan(state: RetrainingState, step: RunStep, problem: Problem | None) -> Pla
 
 def _keep_records(state: RetrainingState) -> Iterator[Action]:
     """What is remembered of triggers; and records that have lost their owner are adopted again."""
-    yield from note_since(state.facts, state.since, to_note(state.triggers, state.pending))
+    yield from note_since(state.facts, state.since, to_note(state.triggers, state.pending), state.holds.monitor_pause)
     for known in (run.record for run in state.runs):
         intent = revision(state.facts, known.name, known.number, known.manifest.get("data") or {}, known.run)
         adopt = apply_unless_covered(intent, known.manifest)

@@ -19,10 +19,11 @@ from viridian.retraining.records import RunOrigin, data_shown
 from viridian.retraining.runs import Run, read_runs, unrecorded
 from viridian.retraining.triggers.cause import Cause
 from viridian.retraining.triggers.holds import HoldInput, Holds, read_holds
+from viridian.retraining.triggers.monitor_pause import pause_now
 from viridian.retraining.triggers.noted import with_noted
 from viridian.retraining.triggers.own_holds import own_holds
 from viridian.retraining.triggers.pending import coalesced, missed_causes, pending_causes
-from viridian.retraining.triggers.since import counts_since, noted_causes
+from viridian.retraining.triggers.since import counts_since, noted_causes, noted_pause
 from viridian.retraining.triggers.trigger_state import TriggerHold, TriggerState
 from viridian.retraining.triggers.trigger_table import read_triggers
 
@@ -145,6 +146,7 @@ def _read_bounds(
         breaker=breaker,
         deployment=facts.deployment,
         now=now,
+        monitor_pause=pause_now(noted_pause(facts), facts.deployment, now),
         waits_since=facts.created if waits_for_people(spec) else None,
     )
     return _Bounds(quality=quality, spending=spending, breaker=breaker, holds=read_holds(given))

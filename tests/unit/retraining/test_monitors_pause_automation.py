@@ -60,3 +60,23 @@ def test_what_was_found_of_another_revision_pauses_nothing() -> None:
     world = begin(HOURLY).fire("gaps", revision="r0")
     world.settle()
     assert world.condition("Paused") == ("False", "NotPaused")
+
+
+def test_a_time_of_a_schedule_that_fell_into_the_pause_comes_back_exactly_once() -> None:
+    """Its deadline counts from the end of the pause, which nothing shows any more once the monitor is quiet."""
+    daily = {"name": "daily", "schedule": {"cron": "30 14 * * *"}}
+    world = begin(daily).fire("gaps")
+    world.settle()
+    for hour in (15, 17, 19):
+        world.at(f"2026-11-20T{hour}:01:00Z").fire("gaps").settle()
+    assert world.condition("DataQuality") == ("False", "MonitorFired")
+    assert world.told.count("DataQualityFailed") == 1
+    world.registry.unavailable = True
+    world.at("2026-11-20T20:01:00Z").fire().forget_status().settle()
+    world.registry.unavailable = False
+    world.later(minutes=30).settle()
+    assert reasons_of(world) == [["schedule:daily:2026-11-20T14:30:00Z"]]
+    world.train(auc=0.9).settle()
+    plan = world.later(hours=3).settle()
+    assert plan.actions == ()
+    assert len(world.made) == 1

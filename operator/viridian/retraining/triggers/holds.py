@@ -12,7 +12,6 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from viridian.api import reasons
-from viridian.api.monitoring import Action
 from viridian.api.retrainpolicy import RetrainPolicySpec
 from viridian.core.times import format_time, length
 from viridian.retraining.budget import Spending
@@ -21,6 +20,7 @@ from viridian.retraining.data_quality import DataQuality
 from viridian.retraining.input import Deployment
 from viridian.retraining.runs import Run
 from viridian.retraining.triggers.blackouts import newest_windows
+from viridian.retraining.triggers.monitor_pause import MonitorPause, pausing_monitors
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +52,8 @@ class Holds:
     # When the cooldown after the latest run ends; None when it is over.
     cooling_until: datetime | None = None
     periods: tuple[Hold, ...] = ()
+    # The latest pause by monitors, to be noted.
+    monitor_pause: MonitorPause | None = None
 
     @property
     def in_force(self) -> bool:
@@ -93,6 +95,8 @@ class HoldInput:
     # The ModelDeployment, whose monitors may pause automation.
     deployment: Deployment | None
     now: datetime
+    # What is known of the latest pause by monitors.
+    monitor_pause: MonitorPause | None = None
     # Since when what is due may wait for a person; None where nothing does.
     waits_since: datetime | None = None
 
@@ -106,6 +110,7 @@ def read_holds(given: HoldInput) -> Holds:
         pauses=pauses,
         cooling_until=next((one.until for one in cooldown if one.until is not None and one.until > given.now), None),
         periods=(*cooldown, *_periods(given)),
+        monitor_pause=given.monitor_pause,
     )
 
 
@@ -113,6 +118,8 @@ def _periods(given: HoldInput) -> Iterator[Hold]:
     """Holds with a beginning, those that have ended included: a deadline counts from their end."""
     if given.waits_since is not None:
         yield Hold(given.waits_since)
+    if given.monitor_pause is not None:
+        yield Hold(given.monitor_pause.since, given.monitor_pause.until)
     if given.quality.bad_since is not None:
         yield Hold(given.quality.bad_since)
     if given.breaker.opened_at is not None:
@@ -139,17 +146,9 @@ def has_an_open_breaker(given: HoldInput) -> Iterator[Pause]:
 
 
 def has_a_monitor_that_pauses(given: HoldInput) -> Iterator[Pause]:
-    """The last word of the monitors stands while none of them can be evaluated."""
-    deployment = given.deployment
-    monitoring = deployment.spec.monitoring if deployment is not None and deployment.spec is not None else None
-    results = deployment.champion_results if deployment is not None else None
-    if monitoring is None or results is None:
-        return
-    pausing = {monitor.name for monitor in monitoring.monitors if monitor.action is Action.PAUSE_AUTOMATION}
-    for fired in results.fired():
-        if fired.name in pausing:
-            which = f"monitor {fired.name} of ModelDeployment {given.spec.model_deployment}"
-            yield Pause(reasons.MONITOR_FIRED, f"{which} has fired, until it is quiet: {fired.status.message}")
+    for fired in pausing_monitors(given.deployment):
+        which = f"monitor {fired.name} of ModelDeployment {given.spec.model_deployment}"
+        yield Pause(reasons.MONITOR_FIRED, f"{which} has fired, until it is quiet: {fired.status.message}")
 
 
 def has_used_up_its_budget(given: HoldInput) -> Iterator[Pause]:

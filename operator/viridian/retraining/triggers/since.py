@@ -14,7 +14,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from viridian.api.names import SCHEDULES_ANNOTATION, WAITING_CAUSES_ANNOTATION, schedules_record
+from viridian.api.names import (
+    MONITOR_PAUSE_ANNOTATION,
+    SCHEDULES_ANNOTATION,
+    WAITING_CAUSES_ANNOTATION,
+    schedules_record,
+)
 from viridian.core.intent import apply_unless_covered
 from viridian.core.lookup import Object, annotations_of, entries, mapping, text
 from viridian.core.ownership import remembered_by
@@ -23,6 +28,7 @@ from viridian.core.times import format_time, parse_time
 from viridian.retraining.input import PolicyFacts
 from viridian.retraining.records import revision
 from viridian.retraining.triggers.cause import Cause, parse_causes
+from viridian.retraining.triggers.monitor_pause import MonitorPause
 from viridian.retraining.triggers.trigger_state import TriggerState
 
 
@@ -53,8 +59,18 @@ def noted_causes(facts: PolicyFacts) -> tuple[Cause, ...]:
         return ()
 
 
-def note_since(facts: PolicyFacts, since: Mapping[str, datetime], waiting: Sequence[Cause] = ()) -> Iterator[Apply]:
-    """The write that notes it, where it is not noted yet; `waiting`: what may not be seen later on."""
+def noted_pause(facts: PolicyFacts) -> str:
+    """What was noted of the latest pause by monitors."""
+    return _annotation(facts, MONITOR_PAUSE_ANNOTATION)
+
+
+def note_since(
+    facts: PolicyFacts,
+    since: Mapping[str, datetime],
+    waiting: Sequence[Cause] = (),
+    pause: MonitorPause | None = None,
+) -> Iterator[Apply]:
+    """The write that notes it, where it is not noted yet; `waiting` and `pause`: what may not be seen later on."""
     stored = _stored(facts)
     if not since and stored is None:
         return
@@ -64,6 +80,8 @@ def note_since(facts: PolicyFacts, since: Mapping[str, datetime], waiting: Seque
     if waiting or _annotation(facts, WAITING_CAUSES_ANNOTATION):
         noted = json.dumps([cause.recorded() for cause in waiting], ensure_ascii=False)
         manifest["metadata"]["annotations"][WAITING_CAUSES_ANNOTATION] = noted
+    if pause is not None:
+        manifest["metadata"]["annotations"][MONITOR_PAUSE_ANNOTATION] = pause.rendered()
     action = apply_unless_covered(manifest, stored)
     if action is not None:
         yield action
