@@ -8,6 +8,10 @@ from viridian.api.metric_names import ERRORS
 from viridian.api.schema import Rule
 
 _LESS_IS_BETTER = f"self.name.lowerAscii().matches('({'|'.join(ERRORS)})$')"
+CONFIDENCE: Final = Rule(
+    rule="self >= 0.8 && self <= 0.9999",
+    message="write a share from 0.8 to 0.9999, such as 0.975, which is that of the usual 95 % interval",
+)
 TARGET_IS_A_CHANGE: Final = Rule(
     rule="self >= -1.0 && self != 0.0",
     message="write a share of the champion's number that is not 0: -0.2 for at least 20 % lower, 0.1 for at least "

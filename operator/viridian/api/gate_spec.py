@@ -123,10 +123,9 @@ class Gate(Struct, frozen=True, kw_only=True):
     confidence: Annotated[
         float,
         doc(
-            "One-sided confidence of the bounds: a candidate that is worse by the margin passes with a chance of "
-            "1 - confidence.",
-            ge=0.8,
-            le=0.9999,
+            "One-sided confidence of the bounds, 0.8 to 0.9999: a candidate that is worse by the margin passes with a "
+            "chance of 1 - confidence.",
+            rules=(cel_gate.CONFIDENCE,),
         ),
     ] = DEFAULT_CONFIDENCE
     metrics: Annotated[

@@ -47,7 +47,11 @@ def _manifest_schema() -> dict[str, Any]:
                 "type": "object",
                 PRESERVE_UNKNOWN: True,
                 "maxProperties": MAX_FIELDS,
-                "properties": {},
+                # CEL sees fields that are declared, and no others.
+                "properties": {
+                    name: {"description": "Viridian's: leave it out.", **text}
+                    for name in ("name", "namespace", "generateName")
+                },
             },
         },
         VALIDATIONS: [cel_resources.GROUPED.render(), cel_resources.NAMELESS.render()],
