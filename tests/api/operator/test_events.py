@@ -72,26 +72,26 @@ def seen(kube: Kube, namespace: str) -> str:
 def test_what_is_acknowledged_outlives_the_operator_and_is_known_to_the_next_one(
     receiving: Receiving, kube: Kube, namespace: str
 ) -> None:
-    acknowledged = []
-    for turn in range(2):
-        operator, port = receiving.operator()
-        with operator.until_ready():
-            for number in range(3):
-                status, document = receiving.send_event(port, number)
-                assert (status, document["stored"], document["known"]) == (202, int(not turn), turn)
-            status, _ = receiving.send_event(port, 10 + turn)
-            acknowledged.append((status, f"batch-{10 + turn}"))
-            operator.kill()
-        assert receiving.stored() == sorted([*(f"batch-{one}" for one in range(3)), *(one for _, one in acknowledged)])
-    operator, _ = receiving.operator()
-    with operator.until_ready():
-        eventually(lambda: seen(kube, namespace).startswith("batch-11 "), what="the newest event in the status")
+    operator, port = receiving.operator()
+    with operator:
+        operator.until_ready()
+        for number in range(3):
+            assert receiving.send_event(port, number) == (202, {"stored": 1, "known": 0, "ignored": 0})
+        operator.kill()
+    assert receiving.stored() == ["batch-0", "batch-1", "batch-2"]
+    operator, port = receiving.operator()
+    with operator:
+        operator.until_ready()
+        eventually(lambda: seen(kube, namespace).startswith("batch-2 "), what="the newest event in the status")
+        assert receiving.send_event(port, 2) == (202, {"stored": 0, "known": 1, "ignored": 0})
         assert operator.stop() == 0, operator.log()
 
 
 def test_two_operators_receive_and_each_event_is_stored_once(receiving: Receiving) -> None:
     (one, first), (two, second) = receiving.operator(), receiving.operator()
-    with one.until_ready(), two.until_ready():
+    with one, two:
+        one.until_ready()
+        two.until_ready()
         replies = [receiving.send_event(port, number) for number in range(5) for port in (first, second)]
     assert [status for status, _ in replies] == [202] * 10
     assert sum(document["stored"] for _, document in replies) == 5
@@ -116,7 +116,8 @@ def test_a_token_is_asked_about_and_needs_the_role_of_a_sender(
         return receiving.send(port, b"", {**event, "Authorization": f"Bearer {shown}"})
 
     operator, port = receiving.operator()
-    with operator.until_ready():
+    with operator:
+        operator.until_ready()
         assert [send(shown)[0] for shown in ("forged", token("airflow", "another"))] == [401, 401]
         refused, document = send(token("stranger"))
         assert (refused, "retrainpolicies/events" in document["error"]) == (403, True)
