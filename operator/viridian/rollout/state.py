@@ -165,7 +165,9 @@ class RolloutState:
 
     @property
     def _version_under_way(self) -> str:
-        """The registry's version of the challenger; empty where it has none."""
+        """The registry's version of the challenger; empty where it has none, and before the first champion."""
+        if self.traffic is None:
+            return ""
         traffic = self.recorded
         trial = traffic.trial if traffic is not None else None
         revision = trial.revision if trial is not None else self.challenger

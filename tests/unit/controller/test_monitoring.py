@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
@@ -14,6 +15,8 @@ from tests.support.memory_collector import bundle
 from tests.support.operator_world import OperatorWorld
 from tests.support.watched import REFERENCE, served, window
 from viridian.api.feedback import RetentionRules
+from viridian.api.names import RETRAIN_POLICY
+from viridian.controller.keys import Key
 from viridian.core.selectors import parse
 from viridian.ports.collector import FeedbackRefused, FeedbackUnavailable
 
@@ -185,6 +188,26 @@ def test_windows_are_counted_while_a_trigger_of_a_policy_names_the_monitor(stage
         stage.pass_window()
         rows.append([monitor.get("firing", {}).get("windows", 0) for monitor in stage.status["monitoring"]["monitors"]])
     assert rows == [[1, 0], [2, 0], [3, 0], [0, 0], [1, 0]]
+
+
+def test_a_shift_starts_a_run_with_its_evidence_and_what_goes_on_starts_no_second_one(stage: Stage) -> None:
+    """From live traffic to a Job without a human hand, by the passes of both kinds."""
+    trigger = {"name": "drifted", "monitors": {"names": ["age-shift"], "windows": 2}}
+    stage.cluster.create(retrain_policy("default", triggers=[trigger]))
+    stage.world.keys.append(Key(RETRAIN_POLICY, "default", "churn"))
+    stage.serve()
+    stage.live(shift=0.8)
+    stage.pass_window()
+    assert stage.cluster.all("Job") == []
+    for shift in (0.8, 0.9, 0.7):
+        stage.live(shift=shift)
+        stage.pass_window()
+    (job,) = stage.cluster.all("Job")
+    variables = {one["name"]: one.get("value") for one in job["spec"]["template"]["spec"]["containers"][0]["env"]}
+    (reason,) = json.loads(variables["VIRIDIAN_REASONS"])
+    (monitor,) = reason["evidence"]["monitors"]
+    assert (reason["trigger"], monitor["name"], monitor["windows"]) == ("drifted", "age-shift", 2)
+    assert monitor["figures"][0]["feature"] == "age"
 
 
 OUTCOMES = {
