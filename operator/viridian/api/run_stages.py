@@ -13,8 +13,6 @@ from viridian.api.stage_resource import StageResource
 class Stage(Struct, frozen=True, kw_only=True):
     """One container that does one part of the work; the contract stands in docs/stages.md."""
 
-    rules: ClassVar[tuple[Rule, ...]] = (cel_resources.WORK_IS_ONE, cel_resources.OF_PODS_ALONE)
-
     template: (
         Annotated[
             dict[str, Any],
@@ -23,13 +21,6 @@ class Stage(Struct, frozen=True, kw_only=True):
                 "variables.",
                 extra=podtemplate.whole(),
             ),
-        ]
-        | None
-    ) = None
-    resource: (
-        Annotated[
-            StageResource,
-            doc("An object of a Job-like kind such as RayJob or TrainJob does the work, in the place of a Job."),
         ]
         | None
     ) = None
@@ -57,8 +48,27 @@ class Stage(Struct, frozen=True, kw_only=True):
         | None
     ) = None
 
+    @property
+    def resource(self) -> StageResource | None:
+        """What does the work in the place of a Job; None for a stage that is always a Job."""
+        return None
 
-class PreparingStage(Stage, frozen=True, kw_only=True):
+
+class StageOfAnyKind(Stage, frozen=True, kw_only=True):
+    """A stage that a Job does the work of, or an object of another kind."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (cel_resources.WORK_IS_ONE, cel_resources.OF_PODS_ALONE)
+
+    resource: (
+        Annotated[
+            StageResource,
+            doc("An object of a Job-like kind such as RayJob or TrainJob does the work, in the place of a Job."),
+        ]
+        | None
+    ) = None
+
+
+class PreparingStage(StageOfAnyKind, frozen=True, kw_only=True):
     """A stage before training. Where nothing has changed that it works on, its earlier result counts."""
 
     cache: Annotated[
@@ -149,7 +159,7 @@ class EvaluatedHoldout(Struct, frozen=True, kw_only=True):
     ) = None
 
 
-class EvaluationStage(Stage, frozen=True, kw_only=True):
+class EvaluationStage(StageOfAnyKind, frozen=True, kw_only=True):
     """Measures candidate and champion: by the built-in evaluation, by a container, or by both in one image."""
 
     rules: ClassVar[tuple[Rule, ...]] = (
@@ -177,7 +187,7 @@ class Stages(Struct, frozen=True, kw_only=True):
         Annotated[DataValidation, doc("Looks at the data: exit code 64 stops the run before it costs more.")] | None
     ) = None
     features: Annotated[PreparingStage, doc("Makes features of the data.")] | None = None
-    training: Annotated[Stage, doc("Trains a candidate and logs it to the MLflow run it is given.")]
+    training: Annotated[StageOfAnyKind, doc("Trains a candidate and logs it to the MLflow run it is given.")]
     evaluation: (
         Annotated[
             EvaluationStage, doc("Measures candidate and champion; what it reports joins what training reported.")
@@ -185,5 +195,6 @@ class Stages(Struct, frozen=True, kw_only=True):
         | None
     ) = None
     tests: (
-        Annotated[Stage, doc("Tests of the candidate, such as a pytest suite: exit code 1 or 65 rejects it.")] | None
+        Annotated[StageOfAnyKind, doc("Tests of the candidate, such as a pytest suite: exit code 1 or 65 rejects it.")]
+        | None
     ) = None
