@@ -13,7 +13,7 @@ from benchmarks.revert import status
 from demo import stage
 
 ON_THIS_COMPUTER = (
-    *("serving", "serving.counting", "serving.sending", "shadow", "drift", "judgement.drift"),
+    *("serving", "serving.counting", "serving.sending", "shadow", "drift", "judgement.drift", "checks"),
     *("judgement.false_alarms", "backtest", "feedback", "watching", "scale", "failover", "events"),
 )
 ON_THE_NODE = ("operator", "revert")

@@ -11,6 +11,8 @@ import polars as pl
 
 from viridian.api.data_checks import ColumnType
 
+COLUMNS_AT_A_TIME: Final = 2
+"""Columns of a Parquet file that one pass reads. More of them take more memory and no less time."""
 _PARQUET_MAGIC: Final = b"PAR1"
 _TRUE: Final = ("true", "True", "TRUE", "1")
 _FALSE: Final = ("false", "False", "FALSE", "0")

@@ -25,14 +25,12 @@ from viridian.api.data_checks import (
     kind_of,
 )
 from viridian.training.checks import questions
-from viridian.training.checks.checked_table import CheckedTable, UnreadableRows, WrongType
+from viridian.training.checks.checked_table import COLUMNS_AT_A_TIME, CheckedTable, UnreadableRows, WrongType
 from viridian.training.checks.findings import DataFinding
 from viridian.training.checks.leakage import leakage
 from viridian.training.checks.overlap import overlap
 from viridian.training.checks.questions import RowsQuestion
 
-COLUMNS_AT_A_TIME: Final = 8
-"""Columns of a Parquet file that one pass reads: more take more memory, fewer more passes."""
 OpenTable = Callable[[str], CheckedTable]
 
 
