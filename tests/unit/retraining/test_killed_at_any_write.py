@@ -144,6 +144,24 @@ def two_candidates_on_one_holdout(world: World) -> None:
         through(world)
 
 
+def new_data_is_polled_and_resolved(world: World) -> None:
+    """A run for new content, which an audit refuses, and none for the same content under another revision."""
+    data = {"uri": "git+https://git.example/data//train.csv", "revision": "main", "resolver": {}}
+    trigger = {"name": "fresh", "newData": {"poll": "10m"}}
+    world.edit(triggers=[trigger], data=data, audit="Strict")
+    through(world)
+    world.end(0, {"data": {"revision": "r1", "digest": "a"}})
+    through(world)
+    world.end(0, {"data": {"revision": "r1", "digest": "a"}})
+    through(world)
+    world.train(auc=0.9)
+    through(world)
+    world.later(minutes=11)
+    through(world)
+    world.end(0, {"data": {"revision": "r2", "digest": "a"}})
+    through(world)
+
+
 SCENARIOS: tuple[Scenario, ...] = (
     good_run,
     rejected_run,
@@ -155,6 +173,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     events_before_and_while_a_run_is_at_work,
     ray_job_that_outlasts_its_time,
     two_candidates_on_one_holdout,
+    new_data_is_polled_and_resolved,
 )
 
 

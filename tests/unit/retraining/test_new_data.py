@@ -6,9 +6,7 @@ import json
 from datetime import timedelta
 from typing import Any
 
-import pytest
-
-from tests.unit.retraining.world import Killed, Object, World, policy, weekly
+from tests.unit.retraining.world import Object, World, policy, weekly
 from viridian.api.names import DATA_ANNOTATION
 from viridian.retraining.polled_data import MAX_SEEN
 
@@ -176,33 +174,3 @@ def test_a_template_that_is_not_allowed_is_not_polled_with() -> None:
     world = world_of(data={"uri": URI, "revision": "main", "resolver": wrong})
     assert world.made == []
     assert world.condition("Stalled") == ("True", "InvalidSpec")
-
-
-@pytest.mark.parametrize("kill_after", range(1, 40))
-def test_killed_at_any_write_the_same_polls_and_runs_are_made(kill_after: int) -> None:
-    world = World(policy=policy(TRIGGER, data={"uri": URI, "revision": "main", "resolver": {}}))
-    world.writes_left = kill_after
-
-    def alive(act: Any) -> None:
-        for _ in range(3):
-            try:
-                act()
-                return
-            except Killed:
-                act = world.settle
-
-    alive(world.settle)
-    for digest, minutes in (("a", 11), ("a", 11), ("b", 11)):
-        world.end(0, {"data": state(digest)})
-        alive(world.settle)
-        if world.made[-1].endswith("-data"):
-            world.end(0, {"data": state(digest)})
-            alive(world.settle)
-            world.registry.log(world.mlflow_run, metrics={"auc": 0.9}, model_uri=f"models:/m-{world.mlflow_run}")
-            world.end(0)
-            alive(world.settle)
-        world.later(minutes=minutes)
-        alive(world.settle)
-    assert [outcome["reasons"] for outcome in world.outcomes().values()] == [["newData:fresh:a"], ["newData:fresh:b"]]
-    assert len(world.made) == len(set(world.made))
-    assert made(world, "-poll") == 4
