@@ -36,12 +36,13 @@ def awaiting(finished: Sequence[Run]) -> tuple[Run, ...]:
     return tuple(run for run in finished if run.finished and run.finished.outcome == reasons.AWAITING_APPROVAL)
 
 
-def to_hand_over(finished: Sequence[Run], annotations: Mapping[str, str]) -> Run | None:
-    """The oldest waiting run of which it is known by now what becomes of it."""
+def to_hand_over(gate: Gate, finished: Sequence[Run], annotations: Mapping[str, str]) -> Run | None:
+    """The oldest waiting run of which it is known what becomes of it; an edit may have made it wait for nobody."""
+    free = gate.approval is GateApproval.AUTO
     decided = [
         run
         for run in awaiting(finished)
-        if is_superseded(run, finished) or decision_about(run, annotations) is not None
+        if free or is_superseded(run, finished) or decision_about(run, annotations) is not None
     ]
     return decided[-1] if decided else None
 

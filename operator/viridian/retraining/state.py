@@ -80,7 +80,7 @@ def read_state(facts: PolicyFacts, spec: RetrainPolicySpec, now: datetime) -> Re
     triggers = with_noted(read_triggers(spec, facts, now), noted_causes(facts), runs)
     since = counts_since(facts, triggers, now)
     at_work = undecided[-1] if undecided else None
-    active = to_hand_over(finished, facts.annotations) or at_work
+    active = to_hand_over(spec.gate, finished, facts.annotations) or at_work
     bounds = _read_bounds(facts, spec, runs, finished, at_work, now)
     pending = pending_causes(triggers, since, runs, bounds.holds, now)
     held = own_holds(triggers, pending, runs, now)

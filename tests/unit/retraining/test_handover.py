@@ -162,6 +162,12 @@ def test_a_candidate_that_is_shown_to_be_better_needs_no_approval_with_auto_if_s
     assert ended(world, evaluation(auc, 0.004)).last_run["outcome"] == outcome
 
 
+def test_an_edit_that_asks_for_no_approval_any_more_hands_over_what_waits() -> None:
+    world = trained()
+    world.edit(gate=GATE).settle()
+    assert world.last_run["outcome"] == "HandedOver"
+
+
 def test_what_fails_the_gate_waits_for_nobody() -> None:
     assert trained(auc=0.5).last_run["outcome"] == "Rejected"
 

@@ -38,6 +38,14 @@ TRIGGERS = {
     "ready": {"name": "ready", "event": {"type": "ready"}},
 }
 CODES = st.sampled_from([0, 1, 64, 65, 66])
+NO_BOUNDS: dict[str, Any] = {"circuitBreaker": None, "blackouts": []}
+BOUNDS: list[dict[str, Any]] = [
+    {"budget": {"cooldown": "45m"}},
+    {"budget": {"maxRuns": 1, "period": "1d"}},
+    {"budget": {"cpuHours": 1, "period": "1d"}},
+    {"circuitBreaker": {"rejectedInARow": 1}},
+    {"blackouts": [{"cron": "0 12 * * *", "duration": "12h"}]},
+]
 
 
 class AnyHistory(RuleBasedStateMachine):
@@ -106,6 +114,25 @@ class AnyHistory(RuleBasedStateMachine):
     @rule(number=st.integers(1, 4))
     def an_event_is_received(self, number: int) -> None:
         self.world.receive(f"batch-{number}")
+
+    @rule(bounds=st.sampled_from(BOUNDS))
+    def the_bounds_change(self, bounds: dict[str, Any]) -> None:
+        self.world.edit(**{**NO_BOUNDS, **bounds})
+
+    @rule(
+        mode=st.sampled_from(["Automatic", "Recommend", "Observe"]),
+        training=st.sampled_from(["Auto", "Required"]),
+        handover=st.sampled_from(["Auto", "Required"]),
+    )
+    def people_want_to_be_asked(self, mode: str, training: str, handover: str) -> None:
+        self.world.edit(mode=mode, approval={"training": training}, gate={"approval": handover})
+
+    @rule(command=st.sampled_from(["accept", "approve", "reject", "override"]), text=st.sampled_from(["a", "b"]))
+    def a_person_decides(self, command: str, text: str) -> None:
+        status = self.world.status
+        known = [status.get("recommended", {}).get("run"), *(run["id"] for run in status.get("runs", ()))]
+        for run in filter(None, known[:2]):
+            self.world.policy["metadata"]["annotations"][f"viridian.dev/{command}"] = f"{run} {text}#alice"
 
     @rule(silent=st.booleans())
     def the_registry_falls_silent_or_comes_back(self, silent: bool) -> None:
@@ -180,6 +207,7 @@ class AnyHistory(RuleBasedStateMachine):
         world = self.world
         world.registry.unavailable = False
         world.deployment = deployment()
+        world.edit(mode="Automatic", approval={}, gate={})
         world.settle()
         for _ in range(4):
             if self.at_work():
