@@ -1,4 +1,4 @@
-"""Copy CRDs and admission policies into the chart, which cannot read files outside of itself.
+"""Copy CRDs, admission policies and alerts into the chart, which cannot read files outside of itself.
 
 python charts/copy_crds.py [--check]
 """
@@ -14,6 +14,7 @@ FILES = ROOT / "charts" / "viridian" / "files"
 SOURCES: Final = {
     FILES / "crds": sorted((ROOT / "crds").glob("viridian.dev_*.yaml")),
     FILES / "admission": sorted((ROOT / "manifests" / "admission").glob("[!k]*.yaml")),
+    FILES / "alerts": [ROOT / "manifests" / "components" / "alerts" / "prometheusrule.yaml"],
 }
 """Each folder of the chart, and the files of which it has copies."""
 
