@@ -14,8 +14,8 @@ from viridian.tls import Certificate
 
 log = logging.getLogger("viridian.receiver")
 
-CONNECTIONS: Final = 256
-"""That are open at a time; more are answered with 503."""
+CONNECTIONS: Final = 100
+"""That are open at a time; more are answered with 503. Each may hold a whole body in the operator's memory."""
 HEAD_SECONDS: Final = 10.0
 """For the head of a request to arrive. A connection has one request."""
 _HEADERS: Final = 64

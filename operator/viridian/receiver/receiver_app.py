@@ -67,8 +67,6 @@ class ReceiverApp:
             response = await self._take(request)
         except HttpProblem as problem:
             response = _problem_response(problem)
-        except web.HTTPException as error:
-            response = _problem_response(HttpProblem(error.status, error.reason))
         except Exception as error:
             # Its text may quote the request.
             log.error("a request failed: %s", type(error).__name__)
