@@ -120,6 +120,10 @@ def table(found: Mapping[int, tuple[Passed, float]], rounds: int) -> Iterator[st
         for kind in GAINS:
             shares = (counts.get((rule, kind), 0) / rounds for counts, _ in found.values())
             yield f"| {rule} | {kind} | {' | '.join(f'{100 * share:.1f} %' for share in shares)} |"
+    for margin in (0.005, 0.010, 0.020):
+        shares = (stats.norm.cdf(margin / error - _QUANTILE) for _, error in found.values())
+        name = f"NonInferior {margin:.3f} | equal, as the verdict states it"
+        yield f"| {name} | {' | '.join(f'{100 * share:.1f} %' for share in shares)} |"
 
 
 def too_often(found: Mapping[int, tuple[Passed, float]], rounds: int) -> list[str]:

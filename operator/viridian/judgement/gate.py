@@ -41,7 +41,7 @@ def judge(gate: Gate, candidate: Candidate, champion: Champion | None) -> GateVe
     if champion is None:
         findings += _beside_a_constant(gate, evidence, candidate)
     else:
-        if not criteria and gate.rule is GateRule.NON_INFERIOR:
+        if not criteria and gate.rule is not GateRule.THRESHOLDS:
             findings.append(_nothing_in_common(candidate, champion))
         findings += slice_findings(gate, candidate)
     findings += _too_few_rows(gate, candidate)

@@ -42,7 +42,7 @@ def direction(metric: GateMetric | GuardRail) -> Direction:
 def criteria_of(gate: Gate, candidate: Candidate, champion: Champion | None) -> tuple[Criterion, ...]:
     """All criteria. Without a list of metrics, those that are known of candidate and champion."""
     metrics = gate.metrics
-    if not metrics and champion is not None and gate.rule is GateRule.NON_INFERIOR:
+    if not metrics and champion is not None and gate.rule is not GateRule.THRESHOLDS:
         guarded = {rail.name for rail in gate.guard_rails}
         known = _known_of_both(candidate, champion)
         metrics = tuple(GateMetric(name=name) for name in known if name not in guarded)

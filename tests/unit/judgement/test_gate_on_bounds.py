@@ -79,6 +79,10 @@ def rail(name: str, **more: Any) -> dict[str, Any]:
         ("superior: not shown", gate(AUC, rule=SUPERIOR), evaluated(auc=(0.82, 0.80, 0.021)), INCONCLUSIVE,
          "is not shown to be better than the champion's 0.8"),
         ("superior: the very same", gate(AUC, rule=SUPERIOR), evaluated(auc=(0.8, 0.8, 0.0)), INCONCLUSIVE, "not"),
+        ("superior in all that was compared", gate(rule=SUPERIOR), evaluated(auc=(0.9, 0.8, 0.01)), PASSED, "better"),
+        ("superior in one of two", gate(rule=SUPERIOR), evaluated(auc=(0.82, 0.80, 0.01), f1=(0.5, 0.5, 0.01)),
+         INCONCLUSIVE, "f1 0.5 is not shown to be better"),
+        ("superior in nothing", gate(rule=SUPERIOR), evaluated(), INCOMPARABLE, "nothing was reported"),
         ("superior: worse", gate(AUC, rule=SUPERIOR), evaluated(auc=(0.78, 0.80, 0.01)), REJECTED, "is worse than"),
 
         ("a fifth less, for sure", gate(FPR), evaluated(fpr=(0.079, 0.100, 0.0005)), PASSED,

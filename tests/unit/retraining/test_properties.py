@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from tests.unit.retraining.test_judged_on_evidence import evaluation
 from tests.unit.retraining.world import START, Killed, World, deployment, policy, weekly
 from viridian.api.names import (
     OUTCOME_ANNOTATION,
@@ -45,6 +46,14 @@ BOUNDS: list[dict[str, Any]] = [
     {"budget": {"cpuHours": 1, "period": "1d"}},
     {"circuitBreaker": {"rejectedInARow": 1}},
     {"blackouts": [{"cron": "0 12 * * *", "duration": "12h"}]},
+]
+
+
+REPORTS: list[dict[str, Any]] = [
+    {},
+    {"evaluation": evaluation(0.81, 0.0049)},
+    {"evaluation": evaluation(0.81, 0.03)},
+    {"evaluation": {"metrics": {"auc": "0.81"}, "confidence": 95}},
 ]
 
 
@@ -166,10 +175,10 @@ class AnyHistory(RuleBasedStateMachine):
         self.world.orphan_records()
 
     @precondition(lambda self: self.at_work())
-    @rule(code=CODES, auc=st.sampled_from([0.5, 0.8, float("nan")]))
-    def training_ends(self, code: int, auc: float) -> None:
+    @rule(code=CODES, auc=st.sampled_from([0.5, 0.8, float("nan")]), report=st.sampled_from(REPORTS))
+    def training_ends(self, code: int, auc: float, report: dict[str, Any]) -> None:
         self.world.registry.log(self.world.mlflow_run, metrics={"auc": auc}, model_uri="models:/m-1")
-        self.world.end(code)
+        self.world.end(code, report)
 
     def at_work(self) -> bool:
         return bool(self.world.made) and self.world.made[-1] in self.world.jobs and "status" not in self.world.job
