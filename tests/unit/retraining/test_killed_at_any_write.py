@@ -17,6 +17,7 @@ from tests.unit.retraining.test_stages_of_other_kinds import RAY, ray_job
 from tests.unit.retraining.world import Killed, World, policy, stage_spec, weekly
 from viridian.api.registry import TAG_HOLDOUT
 from viridian.api.stage import StageName
+from viridian.retraining.triggers.readings import MetricQuestion, MetricReading
 
 GATE = {"metrics": [{"name": "auc", "min": 0.75}]}
 Scenario = Callable[[World], None]
@@ -162,6 +163,25 @@ def new_data_is_polled_and_resolved(world: World) -> None:
     through(world)
 
 
+def a_query_and_an_edit_during_a_pause(world: World) -> None:
+    kpi = {"name": "kpi", "query": {"expression": "up", "max": 0.2, "for": "1m"}}
+    question = MetricQuestion("up", 60)
+    world.prometheus = True
+    world.ask_by_hand("one")
+    through(world)
+    world.later(minutes=10).train(auc=0.9)
+    through(world)
+    world.later(minutes=10).edit(suspend=True, triggers=[weekly(), kpi])
+    through(world)
+    world.readings[question] = MetricReading(world.later(minutes=10).now, 1, (0.3,) * question.values)
+    through(world)
+    world.readings[question] = MetricReading(world.later(minutes=10).now, 1, (0.1,) * question.values)
+    container = {"name": "train", "image": "ghcr.io/acme/churn-train:1.5"}
+    world.edit(suspend=False, stages={"training": {"template": {"spec": {"containers": [container]}}}})
+    through(world)
+    assert len(world.made) == 2
+
+
 SCENARIOS: tuple[Scenario, ...] = (
     good_run,
     rejected_run,
@@ -169,6 +189,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     run_of_three_stages,
     failing_tests,
     drift_that_waits_for_a_pause_and_comes_again,
+    a_query_and_an_edit_during_a_pause,
     second_run_with_cached_features,
     events_before_and_while_a_run_is_at_work,
     ray_job_that_outlasts_its_time,
