@@ -109,7 +109,7 @@ def address_or_none(text: str) -> str | None:
         raise argparse.ArgumentTypeError(f"{error}, or be the word none") from None
     if not without_user(address):
         raise argparse.ArgumentTypeError(
-            f"the address {shown(text)} must hold no user and password: who asks the collector is known by a token"
+            f"the address {shown(text)} must hold no user and password: the operator shows a token there"
         )
     return address
 

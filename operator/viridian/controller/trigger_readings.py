@@ -33,7 +33,7 @@ from viridian.retraining.triggers.readings import (
 log = logging.getLogger("viridian.triggers")
 
 AT_A_TIME: Final = 4
-"""Questions that are under way."""
+"""Questions to one peer that are under way."""
 LONGEST_SECONDS: Final = 15.0
 """For one question; the ports bound their calls themselves."""
 _EARLY: Final = timedelta(seconds=5)
@@ -61,7 +61,8 @@ class TriggerReadings:
         self._clock = clock
         self._wake = wake
         self._known: dict[Key, _Known] = {}
-        self._room = asyncio.Semaphore(AT_A_TIME)
+        # One for each peer: one that does not answer keeps no question to the other one waiting.
+        self._rooms = {kind: asyncio.Semaphore(AT_A_TIME) for kind in (MetricQuestion, LabelQuestion)}
         self._tasks: set[asyncio.Task[None]] = set()
 
     def known(self, key: Key, questions: Sequence[Question], *, ask: bool = True) -> Readings:
@@ -93,7 +94,7 @@ class TriggerReadings:
 
     async def _answer(self, key: Key, known: _Known, question: Question) -> None:
         try:
-            async with self._room:
+            async with self._rooms[type(question)]:
                 reading = await self._ask(key, question)
         finally:
             known.under_way.discard(question)

@@ -17,6 +17,7 @@ import msgspec
 from viridian.api.monitoring import MonitoringStatus, MonitorStatus
 from viridian.core.times import parse_time
 
+_LONGEST_WINDOW: Final = timedelta(days=30)
 FIRED: Final = "Fired"
 """The verdict of a monitor that has fired."""
 
@@ -45,8 +46,8 @@ class MonitorResults:
 
     @property
     def length(self) -> timedelta:
-        """Of a window."""
-        return self.end - self.start
+        """Of a window; bounded, since another client may have written the times."""
+        return min(max(self.end - self.start, timedelta()), _LONGEST_WINDOW)
 
     def fired(self) -> Iterator[FiredMonitor]:
         """The monitors that have fired."""

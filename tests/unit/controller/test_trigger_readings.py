@@ -65,9 +65,14 @@ class Stage:
     def __init__(self) -> None:
         self.now = START
         self.woken: list[Key] = []
+        self.woke = asyncio.Event()
         self.prometheus = MemoryPrometheus()
         self.collector = MemoryCollector()
-        self.readings = TriggerReadings(self.prometheus, self.collector, lambda: self.now, self.woken.append)
+        self.readings = TriggerReadings(self.prometheus, self.collector, lambda: self.now, self.wake)
+
+    def wake(self, key: Key) -> None:
+        self.woken.append(key)
+        self.woke.set()
 
     async def read(self, *questions: Question) -> Reading | None:
         """What a pass finds after the answers to the pass before have come."""
@@ -117,6 +122,18 @@ async def test_a_question_under_way_is_not_asked_again_and_few_are_under_way(sta
     await stage.settle()
     assert len(stage.prometheus.asked) == 20
     assert stage.prometheus.most_at_once == AT_A_TIME
+
+
+async def test_a_prometheus_that_does_not_answer_keeps_no_question_to_the_collector_waiting(stage: Stage) -> None:
+    stage.prometheus.gate = asyncio.Event()
+    stage.readings.known(KEY, [MetricQuestion(f"x{number}", 60) for number in range(20)])
+    other = Key(RETRAIN_POLICY, "ml", "other")
+    question = LabelQuestion("churn", START - timedelta(days=1), timedelta())
+    stage.readings.known(other, (question,))
+    await asyncio.wait_for(stage.woke.wait(), 10)
+    assert stage.readings.known(other, (question,), ask=False) == {question: LabelReading(START, 0)}
+    stage.prometheus.gate.set()
+    await stage.settle()
 
 
 @pytest.mark.parametrize(
