@@ -346,6 +346,23 @@ def test_no_command_carries_another_name(editor: Kube, developer: Kube, namespac
         say(editor, made, command, "deadbeef#head-of-risk")
 
 
+def test_a_review_has_a_date_an_answer_a_note_and_its_author(editor: Kube, namespace: str) -> None:
+    made = editor.create(model_deployment(namespace, review={"every": "90d"}))
+    for value in (
+        "deadbeef",
+        f"2026-11-28#{editor.user}",
+        f"2026-11-28 fits: #{editor.user}",
+        f"2026-11-28 perhaps: all of it#{editor.user}",
+        "2026-11-28 fits: all of it",
+        "2026-11-28 fits: all of it#2",
+        "2026-11-28 fits: all of it#head-of-risk",
+    ):
+        with pytest.raises(Refused, match=f"fits: <what was looked at>#{editor.user}"):
+            say(editor, made, "review", value)
+    say(editor, made, "review", f"2026-11-28 fits: all of it#{editor.user}")
+    say(editor, made, "review", f"2026-11-29 changed: a stricter threshold#{editor.user}")
+
+
 # ---- what the operator records
 
 

@@ -12,6 +12,7 @@ from viridian.api.cel_monitoring import OUTLIVES_ITS_LABELS
 from viridian.api.context import Context
 from viridian.api.monitoring import Feedback, Monitoring
 from viridian.api.names import FETCH_CONTAINER, SERVER_CONTAINER
+from viridian.api.review_spec import PeriodicReview
 from viridian.api.schema import Rule, Struct, doc, duration, named
 
 
@@ -313,6 +314,7 @@ class ModelDeploymentSpec(Struct, frozen=True, kw_only=True):
     fallback: Annotated[Fallback, doc("The former champion, kept warm for an immediate way back.")] = msgspec.field(
         default_factory=Fallback
     )
+    review: Annotated[PeriodicReview, doc("People review the model again and again.")] | None = None
     context: (
         Annotated[Context, doc("The surroundings of the model: status.advice of its RetrainPolicy follows from them.")]
         | None

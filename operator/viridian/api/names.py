@@ -31,6 +31,7 @@ ROLLBACK_ANNOTATION = f"{GROUP}/rollback"
 RETRY_ANNOTATION = f"{GROUP}/retry"
 RESTART_ANNOTATION = f"{GROUP}/restart"
 REVIEWED_ANNOTATION = f"{GROUP}/reviewed"
+REVIEW_ANNOTATION = f"{GROUP}/review"  # the last review of the whole model: `<date> fits: <note>#<user>`
 # … and to a RetrainPolicy: any value that was not used before starts one run.
 RUN_ANNOTATION = f"{GROUP}/run"
 # … and about a run: its id, a reason, and `#` with the user name. `approve` and `reject` have the same form there.

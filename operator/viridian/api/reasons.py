@@ -18,6 +18,7 @@ DATA_DRIFT = "DataDrift"  # inputs have moved away from the reference
 PREDICTION_DRIFT = "PredictionDrift"  # answers have moved away from the reference
 CONCEPT_DRIFT = "ConceptDrift"  # the model errs more than on its own holdout
 DECAY = "Decay"  # the performance declines, or is beyond a limit
+REVIEW_DUE = "ReviewDue"  # with spec.review: people should look at the whole model again
 REVIEW_REQUIRED = "ReviewRequired"  # a person should look at what a monitor with action Review says
 
 # ---- Reasons of ModelDeployment conditions ----
@@ -75,6 +76,8 @@ ESTIMATED_BEYOND_LIMIT = "EstimatedBeyondLimit"  # the same of an estimate witho
 WITHIN_THRESHOLDS = "WithinThresholds"  # nothing is beyond its threshold
 INSUFFICIENT_DATA = "InsufficientData"  # too few values, labels or windows for any verdict
 NOTHING_TO_REVIEW = "NothingToReview"  # no monitor with action Review has fired
+REVIEW_NOT_DUE = "ReviewNotDue"  # the message says when the next one is
+REVIEW_OVERDUE = "ReviewOverdue"  # the message says how to confirm one
 REVIEWED = "Reviewed"  # a person has looked into what had fired: the annotation viridian.dev/reviewed says so
 
 # ---- Reasons for which a revision is rejected ----
@@ -110,6 +113,8 @@ EVENT_MONITOR_FIRED = "MonitorFired"
 EVENT_MONITOR_QUIET = "MonitorQuiet"
 EVENT_REVIEW_REQUIRED = "ReviewRequired"
 EVENT_REVIEWED = "Reviewed"
+EVENT_REVIEW_DUE = "ReviewDue"
+EVENT_REVIEW_HELD = "ReviewHeld"
 EVENT_MONITORING_BLIND = "MonitoringBlind"
 
 # ---- Condition types of a RetrainPolicy, beside Ready, Reconciling and Stalled ----

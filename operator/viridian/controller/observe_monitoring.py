@@ -19,6 +19,7 @@ from viridian.api.names import (
     MODEL_DEPLOYMENT_LABEL,
     MONITORING_ANNOTATION,
     RETRAIN_POLICY,
+    REVIEW_ANNOTATION,
     REVIEWED_ANNOTATION,
     REVISION_LABEL,
     revision_record,
@@ -77,6 +78,8 @@ class MonitoredModels:
             spec=spec,
             status=manifest.get("status") or {},
             reviewed=(metadata.get("annotations") or {}).get(REVIEWED_ANNOTATION, ""),
+            created=parse_time(metadata.get("creationTimestamp")),
+            review_annotation=(metadata.get("annotations") or {}).get(REVIEW_ANNOTATION, ""),
         )
         is_monitored = spec is not None and (_uses_collector(spec) or bool(MONITORING.of(inputs.status)))
         (self.monitored.add if is_monitored else self.monitored.discard)(key)

@@ -85,6 +85,7 @@ MONITORING: Final = StatusPart(
             reasons.CONCEPT_DRIFT,
             reasons.DECAY,
             reasons.REVIEW_REQUIRED,
+            reasons.REVIEW_DUE,
         }
     ),
 )

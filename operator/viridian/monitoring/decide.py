@@ -14,6 +14,7 @@ from viridian.monitoring.conditions import conditions_of
 from viridian.monitoring.events import events_of_results, events_of_review, events_of_sight
 from viridian.monitoring.firing_rows import with_rows
 from viridian.monitoring.input import MonitoringInput
+from viridian.monitoring.periodic_review import next_due, review_events, review_findings
 from viridian.monitoring.record import clear, remember, remembered
 from viridian.monitoring.review import next_review, stored_review
 from viridian.monitoring.status import next_status
@@ -28,17 +29,27 @@ def decide(inputs: MonitoringInput, now: datetime) -> Plan:
     review = next_review(before, inputs.report, inputs.reviewed)
     status = with_rows(next_status(stored, inputs.report, review), stored, inputs.report, inputs.counted)
     known = conditions_in(inputs.status.get("conditions"))
-    findings = tuple(conditions_of(inputs, status, review))
+    findings = (*conditions_of(inputs, status, review), *review_findings(inputs, now))
     events = (*events_of_results(inputs.report, stored), *events_of_review(before, review, inputs.reviewed))
     writes = tuple(remember(inputs, stored, status, events))
     conditions = transition(findings, before=known, generation=inputs.generation, now=now)
     return Plan(
         actions=(*writes, *clear(inputs)),
         status={**({"monitoring": status} if status else {}), **({"conditions": conditions} if conditions else {})},
-        news=(*(() if _has_record(inputs) else events), *events_of_sight(known, findings)),
-        wake=inputs.next_pass,
+        news=(
+            *(() if _has_record(inputs) else events),
+            *events_of_sight(known, findings),
+            *review_events(known, findings),
+        ),
+        wake=_wake(inputs, now),
         summary="; ".join(f"{finding.type}={finding.status}" for finding in findings),
     )
+
+
+def _wake(inputs: MonitoringInput, now: datetime) -> datetime | None:
+    due = next_due(inputs, now)
+    times = [at for at in (inputs.next_pass, due if due is not None and due > now else None) if at is not None]
+    return min(times, default=None)
 
 
 def _has_record(inputs: MonitoringInput) -> bool:

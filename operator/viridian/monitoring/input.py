@@ -45,6 +45,10 @@ class MonitoringInput:
     status: Mapping[str, Any] = field(default_factory=dict)
     reviewed: str = ""
     """The review that a person says to have answered, by the time in the message of ReviewRequired."""
+    created: datetime | None = None
+    """When the object was."""
+    review_annotation: str = ""
+    """The review of the whole model that a person has noted."""
     champion: MonitoredRevision | None = None
     evaluation: MonitoringReport | EvaluationFailure | None = None
     """Of the newest complete window; None where there is nothing to evaluate."""
