@@ -65,6 +65,7 @@ bench: $(VENV)/.stamp ## what is measured, side by side with what one would use 
 
 generate: $(VENV)/.stamp ## everything that is made from the types: crds/, the chart's copy, docs/reference/, docs/requirements.md
 	$(BIN)/python -m viridian.api.crd
+	$(BIN)/python -m viridian.api.governance_admission
 	$(BIN)/python charts/copy_crds.py
 	$(BIN)/python -m docs.scripts.reference
 	$(BIN)/python -m docs.scripts.requirements

@@ -23,7 +23,7 @@ WRITTEN: Final = (
 
 def pages() -> dict[str, str]:
     """The text of every page by file name."""
-    kinds = {f"{kind.name.lower()}.md": kind_page(kind) for kind in crd.KINDS}
+    kinds = {f"{kind.name.lower()}.md": kind_page(kind) for kind in crd.DEFINITIONS}
     return {**kinds, "rules.md": rules_page()}
 
 
@@ -35,7 +35,7 @@ def kind_page(kind: crd.CustomKind) -> str:
         kind.description,
         f"`apiVersion: {API_VERSION}`, short name `{kind.short_name}`. What is refused and why stands in "
         "[rules.md](rules.md); `kubectl explain` shows the same fields.",
-        *(part for section in ("spec", "status") for part in _sections(section, schema[section])),
+        *(part for section in ("spec", "status") if section in schema for part in _sections(section, schema[section])),
         "## Columns",
         "What `kubectl get` shows; the wide ones with `-o wide`.",
         _table(("column", "from", "meaning"), (_column(column) for column in kind.columns)),
@@ -51,7 +51,7 @@ def rules_page() -> str:
         "[Common Expression Language](https://kubernetes.io/docs/reference/using-api/cel/), with `self` for the field. "
         "Whatever depends on other objects is answered by a condition instead.",
     ]
-    for kind in crd.KINDS:
+    for kind in crd.DEFINITIONS:
         parts.append(f"## {kind.name}")
         for path, schema in _nodes("", crd.root_schema(kind)):
             if rules := schema.get(VALIDATIONS, ()):

@@ -14,9 +14,11 @@ from typing import Any, Final
 import yaml
 
 from viridian.api import cel
+from viridian.api.governance import GovernancePolicySpec
 from viridian.api.modeldeployment import ModelDeploymentSpec
 from viridian.api.modeldeployment_status import ModelDeploymentStatus
 from viridian.api.names import (
+    GOVERNANCE_POLICY,
     GROUP,
     MAX_MODEL_DEPLOYMENT_NAME,
     MAX_RETRAIN_POLICY_NAME,
@@ -57,11 +59,12 @@ class CustomKind:
     short_name: str
     description: str
     spec: type[Struct]
-    status: type[Struct]
-    name_rule: Rule
+    status: type[Struct] | None
+    name_rule: Rule | None
     columns: tuple[PrinterColumn, ...]
     scale: Mapping[str, str] | None = None
     selectable: tuple[str, ...] = ()
+    scope: str = "Namespaced"
 
 
 _READY = PrinterColumn(
@@ -132,7 +135,25 @@ RETRAIN_POLICY_KIND: Final = CustomKind(
     selectable=(".spec.modelDeployment",),
 )
 
+GOVERNANCE_POLICY_KIND: Final = CustomKind(
+    name=GOVERNANCE_POLICY,
+    plural="governancepolicies",
+    short_name="gp",
+    description=(
+        "What ModelDeployments and RetrainPolicies of the whole cluster must have, by what is at stake. The API server "
+        "reads it when such an object is written; the operator does not."
+    ),
+    spec=GovernancePolicySpec,
+    status=None,
+    name_rule=None,
+    columns=(PrinterColumn("Requirements", ".spec.requirements[*].name", "Names of the requirements."), _AGE),
+    scope="Cluster",
+)
+
 KINDS: Final = (MODEL_DEPLOYMENT_KIND, RETRAIN_POLICY_KIND)
+"""What the operator reconciles."""
+DEFINITIONS: Final = (*KINDS, GOVERNANCE_POLICY_KIND)
+"""What is installed."""
 
 
 def render(kind: CustomKind) -> dict[str, Any]:
@@ -143,7 +164,7 @@ def render(kind: CustomKind) -> dict[str, Any]:
         "metadata": {"name": f"{kind.plural}.{GROUP}", "labels": {"app.kubernetes.io/part-of": "viridian"}},
         "spec": {
             "group": GROUP,
-            "scope": "Namespaced",
+            "scope": kind.scope,
             "names": {
                 "kind": kind.name,
                 "listKind": f"{kind.name}List",
@@ -161,7 +182,8 @@ def render(kind: CustomKind) -> dict[str, Any]:
 def _version(kind: CustomKind) -> dict[str, Any]:
     version: dict[str, Any] = {"name": VERSION, "served": True, "storage": True}
     version["additionalPrinterColumns"] = [column.render() for column in kind.columns]
-    version["subresources"] = {"status": {}, **({"scale": dict(kind.scale)} if kind.scale else {})}
+    if kind.status is not None:
+        version["subresources"] = {"status": {}, **({"scale": dict(kind.scale)} if kind.scale else {})}
     if kind.selectable:
         version["selectableFields"] = [{"jsonPath": path} for path in kind.selectable]
     version["schema"] = {"openAPIV3Schema": root_schema(kind)}
@@ -174,8 +196,8 @@ def root_schema(kind: CustomKind) -> Schema:
     if kind.name == RETRAIN_POLICY:
         for path in WORKFLOW_PATHS:
             _leave_to_workflow(spec, path)
-    status = struct_schema(kind.status, defaults=False)
-    return {
+    status = struct_schema(kind.status, defaults=False) if kind.status is not None else None
+    schema: Schema = {
         "description": kind.description,
         "type": "object",
         "required": ["spec"],
@@ -185,10 +207,14 @@ def root_schema(kind: CustomKind) -> Schema:
             # Declared for the rule below, which points to it.
             "metadata": {"type": "object", "properties": {"name": {"type": "string"}}},
             "spec": {"description": "What is wanted; only people and their tools write it.", **spec},
-            "status": {"description": "The world as last seen; only the operator writes it.", **status},
         },
-        VALIDATIONS: [kind.name_rule.render()],
     }
+    if status is not None:
+        text = "The world as last seen; only the operator writes it."
+        schema["properties"]["status"] = {"description": text, **status}
+    if kind.name_rule is not None:
+        schema[VALIDATIONS] = [kind.name_rule.render()]
+    return schema
 
 
 def _leave_to_workflow(schema: Schema, path: Sequence[str]) -> None:
@@ -214,7 +240,7 @@ def to_yaml(manifest: Mapping[str, Any]) -> str:
 
 def files() -> dict[str, str]:
     """What `crds/` holds, by file name."""
-    return {f"{GROUP}_{kind.plural}.yaml": to_yaml(render(kind)) for kind in KINDS}
+    return {f"{GROUP}_{kind.plural}.yaml": to_yaml(render(kind)) for kind in DEFINITIONS}
 
 
 class _Dumper(yaml.SafeDumper):

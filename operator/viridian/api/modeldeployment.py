@@ -10,6 +10,7 @@ import msgspec
 from viridian.api import cel, podtemplate
 from viridian.api.cel_monitoring import OUTLIVES_ITS_LABELS
 from viridian.api.context import Context
+from viridian.api.governance import Governance
 from viridian.api.monitoring import Feedback, Monitoring
 from viridian.api.names import FETCH_CONTAINER, SERVER_CONTAINER
 from viridian.api.review_spec import PeriodicReview
@@ -317,6 +318,10 @@ class ModelDeploymentSpec(Struct, frozen=True, kw_only=True):
     review: Annotated[PeriodicReview, doc("People review the model again and again.")] | None = None
     context: (
         Annotated[Context, doc("The surroundings of the model: status.advice of its RetrainPolicy follows from them.")]
+        | None
+    ) = None
+    governance: (
+        Annotated[Governance, doc("What is at stake; a GovernancePolicy may demand something of the model by it.")]
         | None
     ) = None
     feedback: (

@@ -10,6 +10,7 @@ VERSION = "v1alpha1"
 API_VERSION = f"{GROUP}/{VERSION}"
 MODEL_DEPLOYMENT = "ModelDeployment"
 RETRAIN_POLICY = "RetrainPolicy"
+GOVERNANCE_POLICY = "GovernancePolicy"  # parameters of admission; the operator itself reads none
 
 # Labels. The selector labels of a slot are ours alone and immutable: user labels can never break a selector.
 MODEL_DEPLOYMENT_LABEL = f"{GROUP}/model-deployment"

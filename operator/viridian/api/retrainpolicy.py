@@ -10,6 +10,7 @@ from viridian.api import cel
 from viridian.api.automation import Blackout, Budget, CircuitBreaker, Mode, Rechecks, RunApproval
 from viridian.api.cel_data_checks import NAMED_DATA, RESOLVER_FOR_NEW_DATA
 from viridian.api.gate_spec import Gate
+from viridian.api.governance import Governance
 from viridian.api.lineage import Audit
 from viridian.api.names import MAX_MODEL_DEPLOYMENT_NAME
 from viridian.api.objective import Objective, WatchedEdit
@@ -49,6 +50,13 @@ class RetrainPolicySpec(Struct, frozen=True, kw_only=True):
     ) = None
     workflow_after_first_promotion: (
         Annotated[Workflow, doc("The workflow once a version of the model serves users; until then `workflow`.")] | None
+    ) = None
+    governance: (
+        Annotated[
+            Governance,
+            doc("What is at stake, as in the ModelDeployment; a GovernancePolicy may demand something by it."),
+        ]
+        | None
     ) = None
     suspend: Annotated[
         bool, doc("No schedule starts a run. An active run goes on, and a run that a person asks for starts.")

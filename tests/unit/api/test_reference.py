@@ -12,7 +12,7 @@ def test_the_pages_are_what_the_types_render_to() -> None:
 
 
 def test_every_link_of_a_page_leads_to_a_heading() -> None:
-    for kind in crd.KINDS:
+    for kind in crd.DEFINITIONS:
         page = reference.kind_page(kind)
         headings = {reference.anchor(line.removeprefix("## ")) for line in page.splitlines() if line.startswith("## ")}
         links = {part.split(")")[0] for part in page.split("](#")[1:]}
