@@ -32,7 +32,7 @@ SUPERIOR_NEEDS_METRICS: Final = Rule(
 )
 APPROVAL_IF_SUPERIOR_NEEDS_METRICS: Final = Rule(
     field_path=".approval",
-    rule="self.approval != 'AutoIfSuperior' || self.metrics.size() > 0",
+    rule="!has(self.approval) || self.approval != 'AutoIfSuperior' || self.metrics.size() > 0",
     message="AutoIfSuperior needs to know in what a candidate must be better: write at least one metric, such as "
     "metrics: [{name: auc}], or approval: Required",
 )

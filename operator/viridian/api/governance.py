@@ -36,7 +36,11 @@ class Governance(Struct, frozen=True, kw_only=True):
     ticket_ref: (
         Annotated[
             str,
-            doc("The ticket under which the model is run: in the metrics.", max_length=63, rules=(TICKET,)),
+            doc(
+                "The ticket under which the model is run: the tag viridian.ticket of its versions.",
+                max_length=63,
+                rules=(TICKET,),
+            ),
         ]
         | None
     ) = None
@@ -71,6 +75,7 @@ class Demands(Struct, frozen=True, kw_only=True):
         Annotated[str, duration("ModelDeployment: people review it at least so often.", at_least="1d")] | None
     ) = None
     training_approval: Annotated[bool, doc("RetrainPolicy: a person approves each run before it begins.")] | None = None
+    gate_approval: Annotated[bool, doc("RetrainPolicy: a person approves each hand-over.")] | None = None
     workflows: Annotated[
         tuple[Workflow, ...],
         doc("RetrainPolicy: a workflow is named, and is one of these.", max_length=3),

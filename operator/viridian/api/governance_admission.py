@@ -111,6 +111,12 @@ DEMANDS: Final = (
     ),
     Demand(
         RETRAIN_POLICY,
+        _flag("gateApproval"),
+        "has(one.spec.gate.approval) && one.spec.gate.approval == 'Required'",
+        "'spec.gate.approval: Required'",
+    ),
+    Demand(
+        RETRAIN_POLICY,
         "r.require.workflows.size() > 0",
         "has(one.spec.workflow) && one.spec.workflow in r.require.workflows && "
         "(!has(one.spec.workflowAfterFirstPromotion) || one.spec.workflowAfterFirstPromotion in r.require.workflows)",

@@ -48,6 +48,8 @@ TAG_METRICS: Final = "viridian.metrics"
 """On a version: JSON of what the run that made it reported, so that a later candidate can be compared with it."""
 TAG_POLICY: Final = "viridian.retrain-policy"
 """On a run or a version: `<namespace>/<name>` of the RetrainPolicy that it was made by."""
+TAG_TICKET: Final = "viridian.ticket"
+"""On a version: the ticket of the ModelDeployment that decided about it."""
 TAG_MODEL_DEPLOYMENT: Final = "viridian.modeldeployment"
 """On a version: `<namespace>/<name>` of the ModelDeployment that decided about it. On a registered model: the one whose
 namespace claimed it by being the first to write to it."""

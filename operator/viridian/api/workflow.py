@@ -29,16 +29,19 @@ class Workflow(StrEnum):
 WORKFLOW_DEFAULTS: Final[Mapping[Workflow, Mapping[str, Any]]] = {
     Workflow.LINEAR: {
         "mode": "Recommend",
+        "gate": {"approval": "Required"},
         "budget": {"cooldown": "7d", "maxRuns": 4, "cpuHours": 20.0},
         "circuitBreaker": {"rejectedInARow": 1},
     },
     Workflow.ITERATIVE: {
         "mode": "Automatic",
+        "gate": {"approval": "Auto"},
         "budget": {"cooldown": "1d", "maxRuns": 10, "cpuHours": 100.0},
         "circuitBreaker": {"rejectedInARow": 3},
     },
     Workflow.AGILE: {
         "mode": "Automatic",
+        "gate": {"approval": "Auto"},
         "budget": {"cooldown": "1h", "maxRuns": 60, "cpuHours": 500.0},
         "circuitBreaker": {"rejectedInARow": 5},
     },

@@ -14,6 +14,7 @@ from viridian.controller.listed_children import NOT_ASKED
 from viridian.controller.model_owners import owners_of_read
 from viridian.controller.reconcilable import Observed
 from viridian.controller.registries import ByNamespace
+from viridian.core.lookup import text
 from viridian.core.model_owners import OwnerRule, Owners, OwnersUnknown
 from viridian.core.obstacles import Obstacles
 from viridian.core.ownership import Belongs, belongs
@@ -55,6 +56,7 @@ class RegistrySync:
             traffic=record_of(live) if serves else None,
             owners={name: owners for name, (owners, _) in zip(names, read, strict=True)},
             aliases={name: model.aliases for name, (_, model) in zip(names, read, strict=True) if model is not None},
+            ticket=text(manifest, "spec", "governance", "ticketRef"),
             rules=self.rules,
         )
         return Observed(inputs, self.clock())

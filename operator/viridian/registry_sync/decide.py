@@ -14,7 +14,14 @@ from typing import Final
 
 from viridian.api import reasons
 from viridian.api.names import REGISTRY_SYNC_MANAGER, SYNCED_ANNOTATION, revision_record
-from viridian.api.registry import ALIAS_CHAMPION, ALIAS_PREVIOUS, TAG_MODEL_DEPLOYMENT, TAG_OUTCOME, TAG_REASON
+from viridian.api.registry import (
+    ALIAS_CHAMPION,
+    ALIAS_PREVIOUS,
+    TAG_MODEL_DEPLOYMENT,
+    TAG_OUTCOME,
+    TAG_REASON,
+    TAG_TICKET,
+)
 from viridian.core.conditions import Finding, Truth, conditions_in, transition
 from viridian.core.model_owners import OwnershipVerdict, OwnersUnknown, Standing, judge
 from viridian.core.obstacles import from_registry
@@ -109,6 +116,7 @@ def _tags(inputs: SyncInput, outcome: RevisionOutcome) -> dict[str, str]:
         TAG_OUTCOME: outcome.outcome,
         TAG_REASON: f"{outcome.reason}: {outcome.message}" if outcome.reason else outcome.outcome,
         TAG_MODEL_DEPLOYMENT: _claimant(inputs),
+        **({TAG_TICKET: inputs.ticket} if inputs.ticket else {}),
     }
 
 

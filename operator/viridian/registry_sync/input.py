@@ -26,6 +26,8 @@ class SyncInput:
     """To whom each registered model belongs that something is to be written to."""
     aliases: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Of these registered models, as far as they are known."""
+    ticket: str = ""
+    """`spec.governance.ticketRef`."""
     rules: tuple[OwnerRule, ...] = ()
     """The operator's configuration of owners."""
     obstacles: Obstacles = field(default_factory=dict)

@@ -12,7 +12,7 @@ import pytest
 from tests.support.snapshots import NOW, ago_time, outcome, record
 from viridian.api import reasons
 from viridian.api.names import FORMER_SYNCED_ANNOTATION, OUTCOME_ANNOTATION, SYNCED_ANNOTATION, Slot
-from viridian.api.registry import TAG_MODEL_DEPLOYMENT, TAG_OUTCOME
+from viridian.api.registry import TAG_MODEL_DEPLOYMENT, TAG_OUTCOME, TAG_TICKET
 from viridian.core.model_owners import OwnerRule, Owners, OwnersUnknown
 from viridian.core.obstacles import Obstacles, RegistryObstacle
 from viridian.core.plan import Annotate, ClaimModel, Plan, RegistryAction, SetAlias, TagVersion
@@ -80,6 +80,14 @@ def test_each_decision_is_written_and_then_marked() -> None:
     assert mark.confirms == tuple(action.target for action in writes(plan)), "only once all of it is written"
     assert mark.annotations == {SYNCED_ANNOTATION: UNSYNCED.outcomes[-1].at}
     assert condition(plan) == ("", "")
+
+
+def test_the_ticket_of_the_model_is_a_tag_of_its_versions() -> None:
+    with_ticket, without = (writes(decide(found, NOW))[0] for found in (world(ticket="ML-42"), world()))
+    assert isinstance(with_ticket, TagVersion)
+    assert isinstance(without, TagVersion)
+    assert with_ticket.tags[TAG_TICKET] == "ML-42"
+    assert TAG_TICKET not in without.tags
 
 
 def test_at_rest_there_is_nothing_to_do_and_no_model_to_read() -> None:

@@ -11,6 +11,7 @@ from tests.support.manifests import model_deployment, retrain_policy
 from viridian.api import crd
 from viridian.api.automation import CircuitBreaker
 from viridian.api.names import RUN_LABEL
+from viridian.api.schema import VALIDATIONS
 from viridian.api.workflow import WORKFLOW_DEFAULTS, WORKFLOW_PATHS, Workflow, leaves
 from viridian.retraining.decide import decide
 from viridian.retraining.input import PolicyFacts, TrainingSettings, facts_of
@@ -105,6 +106,17 @@ def test_the_schema_has_no_default_where_a_workflow_has_one(path: tuple[str, ...
         assert not isinstance(default, dict) or path[-1] not in default
     assert "default" not in node
     assert "Default: by spec.workflow" in node["description"]
+
+
+@pytest.mark.parametrize("path", WORKFLOW_PATHS, ids=".".join)
+def test_rules_ask_first_whether_such_a_field_is_there(path: tuple[str, ...]) -> None:
+    """It may be absent, and a rule that reads what is absent refuses the object."""
+    node = crd.root_schema(crd.RETRAIN_POLICY_KIND)["properties"]["spec"]
+    for depth, name in enumerate(path):
+        field = ".".join(("self", *path[depth:]))
+        reading = [rule["rule"] for rule in node.get(VALIDATIONS, ()) if field in rule["rule"]]
+        assert [rule for rule in reading if f"has({field})" not in rule] == []
+        node = node["properties"][name]
 
 
 @pytest.mark.parametrize("spec", [None, [], "text", {"budget": None}, {"budget": []}])
