@@ -26,6 +26,8 @@ MAX_PROBLEM_CHARACTERS: Final = 300
 MAX_NAME_CHARACTERS: Final = 250
 DEFAULT_CONFIDENCE: Final = 0.975
 """One-sided: 2.5 % below the lower bound and 2.5 % above the upper one, the usual 95 % interval."""
+MEASURED: Final = "measured"
+"""The method of numbers without noise, such as a size: they need no interval."""
 EVALUATION_VARIABLE: Final = "VIRIDIAN_EVALUATION"
 """Environment variable of a stage: what the gate asks for, such as the slices."""
 HOLDOUT_VARIABLE: Final = "VIRIDIAN_HOLDOUT"

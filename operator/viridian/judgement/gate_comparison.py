@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from viridian.api.evaluation import MetricComparison
+from viridian.api.evaluation import MEASURED, MetricComparison
 from viridian.judgement.gate_criteria import Aim, Criterion
-from viridian.judgement.gate_findings import GateOutcome, MetricFinding, number_text, percent
+from viridian.judgement.gate_findings import NUMBERS_ALONE, GateOutcome, MetricFinding, number_text, percent
 from viridian.judgement.paired_differences import POWER, Gain, is_close
 
 PASSED, REJECTED, INCONCLUSIVE = GateOutcome.PASSED, GateOutcome.REJECTED, GateOutcome.INCONCLUSIVE
@@ -26,23 +26,27 @@ def compare(
     criterion: Criterion, compared: MetricComparison, evidence: Evidence, rival: str = "the champion"
 ) -> MetricFinding:
     """The finding about two numbers on the same rows; `compared.champion` is known and finite."""
-    match criterion.aim:
-        case Aim.RELATIVE:
-            outcome, sentence, by_points = _relative(criterion, compared, evidence)
-        case _ if compared.has_interval:
-            outcome, sentence = _by_bounds(criterion, compared, evidence, rival)
-            by_points = False
-        case _:
-            outcome, sentence = _by_points(criterion, compared, rival)
-            by_points = True
+    if not compared.has_interval and compared.method not in (NUMBERS_ALONE, MEASURED):
+        # An evaluation gives no interval where its rows are too few for one: less evidence is no easier test.
+        outcome, sentence = INCONCLUSIVE, f"cannot be compared with {_number_of(rival, compared)}: no interval is known"
+    elif criterion.aim is Aim.RELATIVE:
+        outcome, sentence = _relative(criterion, compared, evidence)
+    elif compared.has_interval:
+        outcome, sentence = _by_bounds(criterion, compared, evidence, rival)
+    else:
+        outcome, sentence = _by_points(criterion, compared, rival)
     return MetricFinding(
         name=criterion.name,
         outcome=outcome,
         sentence=f"{criterion.name} {number_text(compared.candidate)} {sentence}",
         value=compared.candidate,
         champion=compared.champion,
-        points_alone=by_points,
+        points_alone=compared.method == NUMBERS_ALONE,
     )
+
+
+def _number_of(rival: str, compared: MetricComparison) -> str:
+    return f"{rival}'s {number_text(compared.champion if compared.champion is not None else math.nan)}"
 
 
 # ---- with an interval
@@ -60,10 +64,10 @@ def _by_bounds(
     criterion: Criterion, compared: MetricComparison, evidence: Evidence, rival: str
 ) -> tuple[GateOutcome, str]:
     reported = gain_of(compared, lower_is_better=criterion.lower_is_better)
-    if reported is None or compared.champion is None:
+    if reported is None:
         raise ValueError(f"{criterion.name} has no interval")
     gain = reported.at(evidence.confidence, reported=evidence.reported)
-    other, shown = f"{rival}'s {number_text(compared.champion)}", f": {_shown(gain, evidence)}"
+    other, shown = _number_of(rival, compared), f": {_shown(gain, evidence)}"
     if criterion.aim is Aim.BETTER:
         if gain.low > 0:
             return PASSED, f"is better than {other}{shown}"
@@ -103,25 +107,25 @@ def _advice(gain: Gain, margin: float, evidence: Evidence) -> str:
 # ---- relative to the champion's number
 
 
-def _relative(criterion: Criterion, compared: MetricComparison, evidence: Evidence) -> tuple[GateOutcome, str, bool]:
+def _relative(criterion: Criterion, compared: MetricComparison, evidence: Evidence) -> tuple[GateOutcome, str]:
     champion, share = compared.champion, criterion.amount
     if champion is None or champion <= 0:
         shown = "nothing" if champion is None else number_text(champion)
-        return GateOutcome.INCOMPARABLE, f"has no share of the champion's {shown}: write margin or max", False
+        return GateOutcome.INCOMPARABLE, f"has no share of the champion's {shown}: write margin or max"
     wanted = f"{percent(abs(share))} {'lower' if share < 0 else 'higher'} than the champion's {number_text(champion)}"
     change = compared.candidate / champion - 1
     bounds = _relative_bounds(compared, change)
     if bounds is None:
         reached = _reached(change, share)
-        return PASSED if reached else REJECTED, f"is {'' if reached else 'not '}at least {wanted}", True
+        return PASSED if reached else REJECTED, f"is {'' if reached else 'not '}at least {wanted}"
     gain = bounds.at(evidence.confidence, reported=evidence.reported)
     shown = f": {percent(change)}, from {percent(gain.low)} to {percent(gain.high)} at {percent(evidence.confidence)}"
     nearest, farthest = (gain.high, gain.low) if share < 0 else (gain.low, gain.high)
     if _reached(nearest, share):
-        return PASSED, f"is at least {wanted}{shown}", False
+        return PASSED, f"is at least {wanted}{shown}"
     if not _reached(farthest, share):
-        return REJECTED, f"is not at least {wanted}{shown}", False
-    return INCONCLUSIVE, f"is not shown to be at least {wanted}{shown}", False
+        return REJECTED, f"is not at least {wanted}{shown}"
+    return INCONCLUSIVE, f"is not shown to be at least {wanted}{shown}"
 
 
 def _relative_bounds(compared: MetricComparison, change: float) -> Gain | None:
@@ -141,13 +145,15 @@ def _reached(change: float, share: float) -> bool:
 
 
 def _by_points(criterion: Criterion, compared: MetricComparison, rival: str) -> tuple[GateOutcome, str]:
-    """The rule of two numbers. Nothing is shown to be better by them."""
-    other = compared.champion if compared.champion is not None else math.nan
-    theirs = f"{rival}'s {number_text(other)}"
+    """The rule of two numbers. Only those that have no noise show that one is better, such as a size in bytes."""
+    other, theirs = compared.champion if compared.champion is not None else math.nan, _number_of(rival, compared)
+    worse_by = compared.candidate - other if criterion.lower_is_better else other - compared.candidate
+    if criterion.aim is Aim.BETTER and compared.method == MEASURED:
+        better = worse_by < 0
+        return PASSED if better else REJECTED, f"is {'' if better else 'not '}better than {theirs}"
     if criterion.aim is Aim.BETTER:
         why = "no interval was reported: report an evaluation, as training.log does"
         return INCONCLUSIVE, f"is not shown to be better than {theirs}: {why}"
-    worse_by = compared.candidate - other if criterion.lower_is_better else other - compared.candidate
     inferior = worse_by > criterion.amount and not is_close(worse_by, criterion.amount)
     sentence = f"is {'' if inferior else 'not '}worse than {theirs} by more than {number_text(criterion.amount)}"
     return REJECTED if inferior else PASSED, sentence

@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
 
 from viridian.api.evaluation import HoldoutEvaluation, MetricComparison
 from viridian.api.metric_names import CHAMPION_PREFIX
+
+NUMBERS_ALONE: Final = "numbers alone"
+"""The method of a comparison that no evaluation made: two numbers on the same holdout."""
 
 
 class GateOutcome(StrEnum):
@@ -67,7 +71,7 @@ class Candidate:
         same_rows = bool(self.holdout) and self.holdout == champion.holdout
         recorded = champion.metrics.get(name) if same_rows else None
         known = recorded if other is None else other
-        return None if known is None else MetricComparison(candidate=value, champion=known)
+        return None if known is None else MetricComparison(candidate=value, champion=known, method=NUMBERS_ALONE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

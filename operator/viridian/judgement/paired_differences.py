@@ -13,6 +13,8 @@ from statistics import NormalDist
 from typing import Final
 
 _NORMAL: Final = NormalDist()
+_MOST_QUESTIONS: Final = 1_000_000
+"""Beyond this many a confidence could not be distinguished from 1."""
 POWER: Final = 0.8
 """The chance to pass that advice on rows and margins aims at, for a candidate that equals the champion."""
 
@@ -70,7 +72,7 @@ def worn_confidence(confidence: float, asked: int) -> float:
     Bonferroni over the questions so far. A holdout that has refused bad candidates before is likely to pass one by
     chance at last: with this, the chance in n questions is at most 1 + ln(n) times that of one question.
     """
-    return 1 - (1 - confidence) / max(1, asked)
+    return 1 - (1 - confidence) / min(max(1, asked), _MOST_QUESTIONS)
 
 
 def is_close(one: float, other: float) -> bool:

@@ -29,6 +29,7 @@ from viridian.api.address import Address, shown
 from viridian.api.evaluation import (
     EVALUATION_ARTIFACT,
     HOLDOUT_VARIABLE,
+    MEASURED,
     HoldoutEvaluation,
     MetricComparison,
 )
@@ -166,7 +167,7 @@ def _costs(candidate: ServedAnswers, champion: JudgedChampion) -> dict[str, Metr
     """Latency and size of both. They are measured, so there is no interval."""
     ours, theirs = _measured(candidate), _measured(champion.answers) if champion.answers else {}
     return {
-        name: MetricComparison(candidate=value, champion=theirs.get(name), method="measured")
+        name: MetricComparison(candidate=value, champion=theirs.get(name), method=MEASURED)
         for name, value in ours.items()
     }
 

@@ -24,14 +24,14 @@ SUPERIOR, THRESHOLDS = GateRule.SUPERIOR, GateRule.THRESHOLDS
 def beside(candidate: float, champion: float, noise: float) -> MetricComparison:
     """With bounds this far from the difference, at 97.5 %."""
     difference = candidate - champion
-    change = candidate / champion - 1
+    change = candidate / champion - 1 if champion else 0.0
     return MetricComparison(
         candidate=candidate,
         champion=champion,
         low=difference - noise,
         high=difference + noise,
-        relative_low=change - noise / champion,
-        relative_high=change + noise / champion,
+        relative_low=change - noise / champion if champion else None,
+        relative_high=change + noise / champion if champion else None,
     )
 
 
@@ -92,7 +92,7 @@ def rail(name: str, **more: Any) -> dict[str, Any]:
         ("perhaps a fifth less", gate(FPR), evaluated(fpr=(0.079, 0.100, 0.002)), INCONCLUSIVE, "is not shown to be"),
         ("a tenth more", gate(GateMetric(name="recall", relative_to_champion=0.1)),
          evaluated(recall=(0.56, 0.50, 0.005)), PASSED, "at least 10 % higher"),
-        ("a share of nothing", gate(FPR), evaluated(fpr=MetricComparison(candidate=0.1, champion=0.0)), INCOMPARABLE,
+        ("a share of nothing", gate(FPR), evaluated(fpr=(0.1, 0.0, 0.01)), INCOMPARABLE,
          "has no share of the champion's 0: write margin or max"),
         ("a target under Thresholds", gate(FPR, rule=THRESHOLDS), evaluated(fpr=(0.09, 0.100, 0.0005)), REJECTED,
          "not at least 20 % lower"),
@@ -110,6 +110,18 @@ def rail(name: str, **more: Any) -> dict[str, Any]:
          evaluated(auc=(0.8, 0.8, 0.001), brier=(0.12, 0.1, 0.001)), REJECTED, "by more than 0.005"),
         ("a guard rail beside Thresholds", gate(GateMetric(name="auc", min=0.5), rule=THRESHOLDS, **rail("recall")),
          evaluated(auc=(0.8, 0.9, 0.01), recall=(0.5, 0.6, 0.01)), REJECTED, "recall 0.5 is worse"),
+
+        ("an interval that is not known", gate(AUC), evaluated(auc=MetricComparison(candidate=0.9, champion=0.8)),
+         INCONCLUSIVE, "auc 0.9 cannot be compared with the champion's 0.8: no interval is known"),
+        ("a target without an interval", gate(FPR), evaluated(fpr=MetricComparison(candidate=0.1, champion=0.5)),
+         INCONCLUSIVE, "no interval is known"),
+        ("a measured number has no noise", gate(GateMetric(name="size_bytes"), rule=SUPERIOR),
+         evaluated(size_bytes=MetricComparison(candidate=9, champion=10, method="measured")), PASSED, "is better than"),
+        ("a measured number that is not better", gate(GateMetric(name="size_bytes"), rule=SUPERIOR),
+         evaluated(size_bytes=MetricComparison(candidate=10, champion=10, method="measured")), REJECTED, "not better"),
+        ("a measured number within its margin", gate(AUC, **rail("latency_p95", margin=0.01)),
+         evaluated(auc=(0.8, 0.8, 0.0), latency_p95=MetricComparison(candidate=0.3, champion=0.29, method="measured")),
+         PASSED, "latency_p95 0.3 is not worse"),
 
         ("enough rows", gate(AUC, min_rows=5000), evaluated(auc=(0.8, 0.8, 0.001)), PASSED, "not worse"),
         ("too few rows", gate(AUC, min_rows=5001), evaluated(auc=(0.8, 0.8, 0.001)), INCOMPARABLE,

@@ -42,9 +42,13 @@ def test_the_smallest_p_values_alone_give_the_same_as_all_of_them(p_values: list
     assert holm(whole, 0.05)[: len(p_values)] == holm(sorted(p_values), 0.05, len(whole))
 
 
-@pytest.mark.parametrize(("asked", "confidence"), [(0, 0.975), (1, 0.975), (2, 0.9875), (5, 0.995)])
+@pytest.mark.parametrize(("asked", "confidence"), [(-3, 0.975), (0, 0.975), (1, 0.975), (2, 0.9875), (5, 0.995)])
 def test_a_worn_holdout_is_asked_with_more_confidence(asked: int, confidence: float) -> None:
     assert worn_confidence(0.975, asked) == pytest.approx(confidence)
+
+
+def test_no_number_of_questions_makes_a_confidence_certain() -> None:
+    assert quantile(worn_confidence(0.9999, 10**40)) < 7
 
 
 @given(st.floats(-1, 1), st.floats(0, 1), st.floats(0.8, 0.999), st.floats(0.8, 0.999))
