@@ -58,7 +58,7 @@ class StoreResult:
 
     stored: int = 0
     known: int = 0
-    """StoreResult before: the same source and id."""
+    """They were stored before: the same source and id."""
     ignored: int = 0
     """No trigger of the policy asks for them."""
 
