@@ -10,6 +10,8 @@ from typing import Final
 
 COUNTED_SECONDS: Final = 1.0
 """For so long a count of the API server is believed; what this process stores meanwhile is added."""
+FAR_SECONDS: Final = 10.0
+"""The same while less than half of the limit is known."""
 _MAX_COUNTS: Final = 1000
 
 
@@ -36,7 +38,8 @@ class StoredCounts:
         found = self._counts.setdefault(uid, _Count())
         self._counts.move_to_end(uid)
         async with found.lock:
-            if self._clock() - found.counted > COUNTED_SECONDS:
+            known = found.known + found.begun
+            if self._clock() - found.counted > (FAR_SECONDS if 2 * known < self._limit else COUNTED_SECONDS):
                 found.known = await count()
                 found.counted = self._clock()
             if found.known + found.begun >= self._limit:

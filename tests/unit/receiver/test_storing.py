@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.cluster.clock import ManualClock
 from tests.support.event_sending import BATCH, body_of, cloud_event, signed
 from tests.support.receiving import NOW, Receiver, receiver_on, retrain_policy
 from viridian.api.event_trigger import EventAttributes
@@ -120,6 +121,30 @@ async def test_a_policy_has_so_many_events_and_no_more(receiver: Receiver) -> No
 
 def _names(receiver: Receiver) -> list[str]:
     return [found["metadata"]["name"] for found in receiver.cluster.memory.all("ControllerRevision")]
+
+
+async def test_what_another_operator_stores_is_counted_before_the_limit() -> None:
+    clock, stored, counts = ManualClock(), [0], StoredCounts(10, lambda: clock().timestamp())
+    looks = []
+
+    async def count() -> int:
+        looks.append(stored[0])
+        return stored[0]
+
+    for _ in range(4):
+        assert await counts.begin("uid", count)
+        counts.end("uid", stored=True)
+    stored[0] = 8
+    clock.advance(COUNTED_SECONDS + 1)
+    assert await counts.begin("uid", count)
+    counts.end("uid", stored=True)
+    assert looks == [0], "far from the limit it is not asked again so soon"
+    assert await counts.begin("uid", count)
+    counts.end("uid", stored=True)
+    assert looks == [0, 8]
+    assert await counts.begin("uid", count)
+    counts.end("uid", stored=True)
+    assert not await counts.begin("uid", count)
 
 
 async def test_a_write_that_fails_takes_no_place() -> None:
