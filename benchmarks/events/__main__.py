@@ -60,6 +60,9 @@ class Pair:
         self._operators[number] = self._started(number).until_ready()
         self.away.append(time.monotonic() - began)
 
+    def cpu_seconds(self) -> float:
+        return sum(one.total("process_cpu_seconds_total") for one in self._operators)
+
     def mistakes(self) -> list[str]:
         return [line for one in self._operators for line in one.log().splitlines() if "a request failed" in line]
 
@@ -105,10 +108,12 @@ def report(ledger: Ledger, found: list[str], pair: Pair) -> bool:
     print(f"valid events: {len(ledger.sent)} sent, {len(ledger.acknowledged)} acknowledged, {len(found)} stored")
     print(f"acknowledged and not stored: {len(lost)}; stored and not valid: {len(foreign)}", end="")
     print(f"; stored twice: {len(found) - len(set(found))}; replays that stored something: {ledger.replays_stored}")
-    print(f"operators killed: {pair.kills}; ready again after {spread(pair.away, 's')}")
+    if pair.away:
+        print(f"operators killed: {pair.kills}; ready again after {spread(pair.away, 's')}")
     milliseconds = [1000 * one for one in ledger.latencies]
     late = statistics.quantiles(milliseconds, n=100)[98]
-    print(f"request to 202: {spread(milliseconds, 'ms')}; 99 of 100 within {late:.0f} ms")
+    print(f"request to 202, at the first attempt: {spread(milliseconds, 'ms')}; 99 of 100 within {late:.0f} ms")
+    print(f"processor time of the operators that are left: {pair.cpu_seconds():.1f} s")
     for line in pair.mistakes():
         print(line)
     return not (lost or foreign or ledger.replays_stored or len(found) > len(set(found)) or pair.mistakes())
