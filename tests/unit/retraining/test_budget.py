@@ -152,3 +152,15 @@ def pod(resources: Any, began: str = "2026-11-20T10:00:00Z", end: str = "2026-11
 )  # fmt: skip
 def test_the_cpu_time_of_pods(sentence: str, pods: list[Any], seconds: float) -> None:
     assert cpu_seconds(pods) == seconds, sentence
+
+
+def test_hours_on_spot_nodes_have_a_price_of_their_own() -> None:
+    world = begin(EVERY_DAY, budget={"price": 0.5, "spotPrice": 0.1})
+    world.policy["spec"]["stages"]["training"]["spot"] = True
+    world.at(day(21)).settle()
+    run_of(world, cpus="2", hours=5)
+    world.policy["spec"]["stages"]["training"]["spot"] = False
+    world.at(day(22)).settle()
+    run_of(world, cpus="1", hours=2)
+    budget = world.status["budget"]
+    assert (budget["cpuHours"], budget["spotCpuHours"], budget["cost"]) == (12.0, 10.0, 2.0)
