@@ -29,6 +29,7 @@ from viridian.retraining.checks import Problem
 from viridian.retraining.input import RegistryResult
 from viridian.retraining.launch import origin_at_launch, origin_now, stage_object
 from viridian.retraining.mlflow_runs import OPEN, result_from_mlflow
+from viridian.retraining.permission import Proposal
 from viridian.retraining.progress import given, leaves_no_trace, may_launch, to_note
 from viridian.retraining.queries import experiment_of
 from viridian.retraining.records import RunOrigin, StageNote, dump_notes, record
@@ -111,12 +112,20 @@ def begin_what_is_due(turn: Turn) -> RunStep | None:
     if state.active is not None or proposal is None or not proposal.begins:
         return None
     due = proposal.run
-    override = {OVERRIDE_ANNOTATION: state.data_quality.override} if state.data_quality.override else {}
-    origin = dataclasses.replace(origin_now(state, due.causes), commands={**override, **proposal.commands})
+    origin = _origin_of(state, proposal)
     action = _record(state, due.id, origin)
-    active = ActiveRun(id=due.id, reasons=due.reasons[:20], stage=next(iter(planned_stages(state.spec))))
+    active = ActiveRun(id=due.id, reasons=due.reasons[:20], stage=next(iter(origin.stages)))
     summary = f"run {due.id} begins: {', '.join(due.reasons)}"
     return RunStep(actions=(action,), active=active, again=True, summary=summary)
+
+
+def _origin_of(state: RetrainingState, proposal: Proposal) -> RunOrigin:
+    """What a run begins with. Where a person has overridden bad data, no stage of it looks at that data once more."""
+    origin, override = origin_now(state, proposal.run.causes), state.data_quality.override
+    if not override:
+        return dataclasses.replace(origin, commands=proposal.commands)
+    stages = {name: kind for name, kind in origin.stages.items() if name != StageName.DATA_VALIDATION}
+    return dataclasses.replace(origin, commands={OVERRIDE_ANNOTATION: override, **proposal.commands}, stages=stages)
 
 
 def rest(turn: Turn) -> RunStep | None:

@@ -170,6 +170,23 @@ def test_an_override_of_the_first_finding_counts_after_later_looks() -> None:
     assert reasons_of(world)[-1] == ["schedule:daily:2026-11-22T03:00:00Z"]
 
 
+def test_the_run_that_an_override_lets_begin_trains_on_the_data_and_the_next_one_looks_again() -> None:
+    world = validated()
+    world.settle()
+    world.at("2026-11-21T03:00:05Z").settle()
+    bad_rows(world).settle()
+    world.at("2026-11-22T03:00:05Z").settle()
+    bad_rows(world).settle()
+    write(world, override=f"{world.status['runs'][-1]['id']} age is not used#alice").settle()
+    assert world.made[-1].endswith("-training")
+    finish(world)
+    assert world.last_run["outcome"] == "HandedOver"
+    world.at("2026-11-23T03:00:05Z").settle()
+    assert world.made[-1].endswith("-validation")
+    bad_rows(world).settle()
+    assert world.condition("Paused") == ("True", "DataQualityFailed"), "a pause that nobody has overridden"
+
+
 @pytest.mark.parametrize("code", [1, 66])
 def test_a_look_that_says_nothing_of_the_data_answers_nothing(code: int) -> None:
     world = validated()
