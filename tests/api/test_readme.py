@@ -69,3 +69,16 @@ def test_a_part_of_a_spec_is_taken_with_the_first_manifest(
     kubectl: Kubectl, namespace: str, part: dict[str, Any]
 ) -> None:
     _taken(kubectl, namespace, {**WHOLE[0], "spec": {**WHOLE[0]["spec"], **part}})
+
+
+PAGES = [ROOT / "docs" / "bounds.md"]
+"""Pages whose whole manifests are applied as well."""
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.name))
+def test_the_manifests_of_a_page_are_taken(kubectl: Kubectl, namespace: str, page: Path) -> None:
+    blocks = re.findall(r"```yaml\n(.*?)```", page.read_text(), flags=re.S)
+    manifests = [found for block in blocks for found in yaml.safe_load_all(block) if "kind" in found]
+    assert manifests
+    for manifest in manifests:
+        _taken(kubectl, namespace, manifest)

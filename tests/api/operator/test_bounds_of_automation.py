@@ -65,7 +65,7 @@ def test_a_run_and_its_candidate_wait_for_approvals_and_bad_data_holds_the_rollo
     assert registry.aliases(namespace) == {}
     write(policy, "approve", f"{run} version 1")
     churn.until_serves("1")
-    assert policy.status["lastRun"]["outcome"] == "HandedOver"
+    eventually(lambda: policy.status["lastRun"]["outcome"] == "HandedOver", what="the outcome, after the alias")
     assert f"version 1#{policy.kube.whoami()}" in registry.tags(namespace, "1")["viridian.commands"]
 
     policy.apply(gate=GATE)
