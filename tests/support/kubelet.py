@@ -12,6 +12,7 @@ a node the pods are in no EndpointSlice, which would not take these addresses.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 import threading
 import time
@@ -33,6 +34,7 @@ from viridian.api.names import (
     REVISION_LABEL,
     RUN_LABEL,
     SLOT_LABEL,
+    STAGE_LABEL,
     TRAFFIC_ANNOTATION,
 )
 from viridian.api.orders import HEADER, KEY_VARIABLE, Order, parse_key
@@ -207,7 +209,7 @@ class Kubelet:
         running = _Running(
             pod["metadata"]["namespace"], ip, time.monotonic(), _names(pod), _identity(pod), _orders(pod)
         )
-        if RUN_LABEL not in pod["metadata"]["labels"]:
+        if STAGE_LABEL not in pod["metadata"]["labels"]:
             port = parse_pod(pod).management_port
             running.server = await asyncio.start_server(
                 lambda reader, writer: self._serve(uid, reader, writer), ip, port, reuse_address=True
@@ -224,7 +226,7 @@ class Kubelet:
     # ---- what the pods show
 
     def _status(self, pod: Object, running: _Running) -> Object:
-        if RUN_LABEL in pod["metadata"]["labels"]:
+        if STAGE_LABEL in pod["metadata"]["labels"]:
             return _job_status(pod, running, self._end_of(running))
         return _serving_status(pod, running, self._fate(running))
 
@@ -380,9 +382,14 @@ def _conditions(wanted: Mapping[str, bool], running: _Running) -> list[Object]:
     return conditions
 
 
+def _pulled(image: str) -> str:
+    """What a node says of an image that it has."""
+    return f"{image.partition(':')[0]}@sha256:{hashlib.sha256(image.encode()).hexdigest()}"
+
+
 def _container(container: Object, *, ready: bool, restarts: int = 0) -> Object:
-    status = {"name": container["name"], "image": container["image"], "imageID": "", "ready": ready}
-    return {**status, "restartCount": restarts}
+    status = {"name": container["name"], "image": container["image"], "imageID": _pulled(container["image"])}
+    return {**status, "ready": ready, "restartCount": restarts}
 
 
 def _serving(container: Object, fate: Fate, running: _Running, *, ready: bool) -> Object:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -88,8 +88,16 @@ def train(job: Object, folder: Path, *, trees: int = 5, depth: int = 3) -> JobEn
     model = RandomForestClassifier(n_estimators=trees, max_depth=depth, random_state=1)
     model.fit(CANCER.data[ROWS], CANCER.target[ROWS])
     with _told({**environment(job), "VIRIDIAN_TERMINATION_LOG": str(report)}):
-        training.log(model, (CANCER.data[HELD], CANCER.target[HELD]))
+        chosen = {"n_estimators": trees, "max_depth": depth}
+        training.log(model, (CANCER.data[HELD], CANCER.target[HELD]), params=chosen)
     return JobEnd(0, report.read_text())
+
+
+def in_the_container(job: Object, folder: Path, command: Callable[[], int]) -> JobEnd:
+    """How a stage ends whose container runs this command, told by the environment."""
+    report = folder / f"{job['metadata']['name']}-report"
+    with _told({**environment(job), "VIRIDIAN_OUT_DIR": str(folder), "VIRIDIAN_TERMINATION_LOG": str(report)}):
+        return JobEnd(command(), report.read_text())
 
 
 @contextmanager
