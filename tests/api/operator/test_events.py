@@ -14,14 +14,19 @@ import pytest
 
 from localcluster.ports import free_ports
 from tests.support.event_sending import KEY, binary, body_of, cloud_event, signed
-from tests.support.kube import Kube, Kubectl, Object, eventually
+from tests.support.kube import Kube, Kubectl, eventually
+from tests.support.kubelet import JobEnd, Kubelet
+from tests.support.live_model import LiveModel
+from tests.support.live_policy import LivePolicy, environment
 from tests.support.manifests import retrain_policy
+from tests.support.mlflow_server import MlflowServer
 from tests.support.operator_process import OperatorProcess
 from viridian.api.names import RECEIVED_EVENT_LABEL
 
 ROOT = Path(__file__).resolve().parents[3]
 EVENT = {"name": "ready", "event": {"type": "dev.example.batch.ready"}}
 
+ORDERS = "--orders-secret=viridian-system/viridian-orders"
 Operator = Callable[..., OperatorProcess]
 
 
@@ -34,9 +39,9 @@ class Receiving:
         self.keys.mkdir()
         (self.keys / "airflow").write_text(KEY)
 
-    def operator(self) -> tuple[OperatorProcess, int]:
+    def operator(self, *flags: str) -> tuple[OperatorProcess, int]:
         (port,) = free_ports(1)
-        return self.make(f"--events-port={port}", f"--events-keys={self.namespace}={self.keys}"), port
+        return self.make(f"--events-port={port}", f"--events-keys={self.namespace}={self.keys}", *flags), port
 
     def send(self, port: int, body: bytes, headers: Mapping[str, str]) -> tuple[int, dict[str, Any]]:
         url = f"http://127.0.0.1:{port}/v1/events/{self.namespace}/churn"
@@ -63,28 +68,38 @@ def receiving(operator: Operator, kube: Kube, namespace: str, tmp_path: Path) ->
     return Receiving(operator, kube, namespace, tmp_path)
 
 
-def seen(kube: Kube, namespace: str) -> str:
-    policy: Object = kube.read(retrain_policy(namespace))
-    (trigger,) = (policy.get("status") or {}).get("triggers") or [{}]
-    return str(trigger.get("lastSeen", ""))
-
-
-def test_what_is_acknowledged_outlives_the_operator_and_is_known_to_the_next_one(
-    receiving: Receiving, kube: Kube, namespace: str
+def test_fifty_events_are_two_runs_although_the_operator_is_killed_between_them(
+    receiving: Receiving, kube: Kube, kubelet: Kubelet, churn: LiveModel, namespace: str, mlflow: MlflowServer
 ) -> None:
-    operator, port = receiving.operator()
+    churn.apply({"registry": {"name": namespace, "alias": "candidate"}})
+    policy = LivePolicy(kube, kubelet, namespace)
+    spec = policy.apply()["spec"] | {"triggers": [EVENT]}
+    kube.apply({**policy.identity, "spec": spec})
+    operator, port = receiving.operator(f"--mlflow-uri={mlflow.url}", ORDERS)
     with operator:
         operator.until_ready()
-        for number in range(3):
-            assert receiving.send_event(port, number) == (202, {"stored": 1, "known": 0, "ignored": 0})
+        assert receiving.send_event(port, 0) == (202, {"stored": 1, "known": 0, "ignored": 0})
+        first = policy.running()
+        assert all(receiving.send_event(port, number)[0] == 202 for number in range(25))
         operator.kill()
-    assert receiving.stored() == ["batch-0", "batch-1", "batch-2"]
-    operator, port = receiving.operator()
+    assert len(receiving.stored()) == 25
+    operator, port = receiving.operator(f"--mlflow-uri={mlflow.url}", ORDERS)
     with operator:
         operator.until_ready()
-        eventually(lambda: seen(kube, namespace).startswith("batch-2 "), what="the newest event in the status")
-        assert receiving.send_event(port, 2) == (202, {"stored": 0, "known": 1, "ignored": 0})
+        assert receiving.send_event(port, 24) == (202, {"stored": 0, "known": 1, "ignored": 0})
+        assert all(receiving.send_event(port, number)[0] == 202 for number in range(25, 50))
+        policy.ends(first, JobEnd(66, "nothing to do"))
+        policy.finished()
+        second = policy.running(2)
+        policy.ends(second, JobEnd(66, "nothing to do"))
+        policy.finished(2)
+        eventually(lambda: policy.condition("Ready")["reason"] == "Waiting", what="rest after both runs")
         assert operator.stop() == 0, operator.log()
+    assert len(policy.jobs()) == 2
+    causes = [json.loads(environment(job)["VIRIDIAN_REASONS"]) for job in (first, second)]
+    assert [len(one) for one in causes] == [1, 49]
+    answered = [cause["evidence"]["id"] for one in causes for cause in one]
+    assert sorted(answered) == sorted(f"batch-{number}" for number in range(50))
 
 
 def test_two_operators_receive_and_each_event_is_stored_once(receiving: Receiving) -> None:
