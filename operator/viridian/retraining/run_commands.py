@@ -3,7 +3,8 @@
     viridian.dev/accept:   <run>[ <reason>][#<user>]     starts the run that is recommended
     viridian.dev/approve:  <run>[ <reason>]#<user>       lets a run begin that needs an approval
     viridian.dev/reject:   <run>[ <reason>][#<user>]     dismisses a run that waits for a person
-    viridian.dev/override: <run> <reason>#<user>         ends the pause that bad data of that run made
+    viridian.dev/override: <run> <reason>#<user>         ends the pause that bad data of that run made; the name of a
+                                                         monitor in the place of the run, the pause that it makes
 
 Who wrote it is proven by the API server: an admission policy takes no other name after the last `#` than that of the
 user who makes the request (decision 15). A command counts while it stands there, and stays on the record of the run

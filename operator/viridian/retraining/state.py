@@ -146,7 +146,7 @@ def _read_bounds(
         breaker=breaker,
         deployment=facts.deployment,
         now=now,
-        monitor_pause=pause_now(noted_pause(facts), facts.deployment, now),
+        monitor_pause=pause_now(noted_pause(facts), facts.deployment, facts.annotations, now),
         waits_since=facts.created if waits_for_people(spec) else None,
     )
     return _Bounds(quality=quality, spending=spending, breaker=breaker, holds=read_holds(given))
@@ -157,13 +157,14 @@ def with_outcome(state: RetrainingState, run: Run, finished: FinishedRun) -> Ret
     decided = replace(run, record=replace(run.record, finished=finished))
     finished_runs = newest_first([decided, *(known for known in state.finished if known.id != run.id)])
     runs = tuple(decided if known.id == run.id else known for known in state.runs)
-    bounds = _read_bounds(state.facts, state.spec, runs, finished_runs, None, state.now)
+    at_work = None if state.at_work is None or state.at_work.id == run.id else state.at_work
+    bounds = _read_bounds(state.facts, state.spec, runs, finished_runs, at_work, state.now)
     return replace(
         state,
         runs=runs,
         finished=finished_runs,
         active=None,
-        at_work=None if state.at_work is None or state.at_work.id == run.id else state.at_work,
+        at_work=at_work,
         data_quality=bounds.quality,
         spending=bounds.spending,
         breaker=bounds.breaker,

@@ -121,11 +121,13 @@ def begin_what_is_due(turn: Turn) -> RunStep | None:
 
 def _origin_of(state: RetrainingState, proposal: Proposal) -> RunOrigin:
     """What a run begins with. Where a person has overridden bad data, no stage of it looks at that data once more."""
-    origin, override = origin_now(state, proposal.run.causes), state.data_quality.override
-    if not override:
-        return dataclasses.replace(origin, commands=proposal.commands)
-    stages = {name: kind for name, kind in origin.stages.items() if name != StageName.DATA_VALIDATION}
-    return dataclasses.replace(origin, commands={OVERRIDE_ANNOTATION: override, **proposal.commands}, stages=stages)
+    origin, data, monitors = origin_now(state, proposal.run.causes), state.data_quality, state.holds.monitor_pause
+    override = data.override or (monitors.override if monitors is not None else "")
+    stages = {
+        name: kind for name, kind in origin.stages.items() if not (data.override and name == StageName.DATA_VALIDATION)
+    }
+    overridden = {OVERRIDE_ANNOTATION: override} if override else {}
+    return dataclasses.replace(origin, commands={**overridden, **proposal.commands}, stages=stages)
 
 
 def rest(turn: Turn) -> RunStep | None:

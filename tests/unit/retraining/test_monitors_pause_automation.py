@@ -80,3 +80,25 @@ def test_a_time_of_a_schedule_that_fell_into_the_pause_comes_back_exactly_once()
     plan = world.later(hours=3).settle()
     assert plan.actions == ()
     assert len(world.made) == 1
+
+
+def test_a_person_overrides_one_pause_by_name_and_reason_and_not_the_next_one() -> None:
+    world = begin(HOURLY).fire("gaps")
+    world.settle()
+    assert 'viridian.dev/override="gaps <why>#<your user name>"' in world.message("Paused")
+    world.at("2026-11-20T14:31:00Z").settle()
+    for value in ("gaps#alice", "gaps known", "inputs known#alice"):
+        world.policy["metadata"]["annotations"]["viridian.dev/override"] = value
+        world.settle()
+        assert world.made == []
+    world.policy["metadata"]["annotations"]["viridian.dev/override"] = "gaps known#alice"
+    world.settle()
+    world.train(auc=0.9).settle()
+    assert world.last_run["commands"] == ["viridian.dev/override=gaps known#alice"]
+    world.at("2026-11-20T15:01:00Z").fire("gaps", windows=2).settle()
+    assert world.condition("Paused") == ("False", "NotPaused"), "it still fires: the same pause"
+    world.at("2026-11-20T16:01:00Z").fire().settle()
+    world.train(auc=0.9).settle()
+    world.at("2026-11-20T17:01:00Z").fire("gaps").settle()
+    assert world.condition("Paused") == ("True", "MonitorFired"), "the text that is used up ends no other pause"
+    assert world.settle().actions == ()

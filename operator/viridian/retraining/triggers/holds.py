@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from viridian.api import reasons
+from viridian.api.names import OVERRIDE_ANNOTATION
 from viridian.api.retrainpolicy import RetrainPolicySpec
 from viridian.core.times import format_time, length
 from viridian.retraining.budget import Spending
@@ -146,9 +147,14 @@ def has_an_open_breaker(given: HoldInput) -> Iterator[Pause]:
 
 
 def has_a_monitor_that_pauses(given: HoldInput) -> Iterator[Pause]:
-    for fired in pausing_monitors(given.deployment):
+    overridden = given.monitor_pause is not None and given.monitor_pause.override
+    for fired in () if overridden else pausing_monitors(given.deployment):
         which = f"monitor {fired.name} of ModelDeployment {given.spec.model_deployment}"
-        yield Pause(reasons.MONITOR_FIRED, f"{which} has fired, until it is quiet: {fired.status.message}")
+        advice = (
+            f'to train all the same, write the annotation {OVERRIDE_ANNOTATION}="{fired.name} <why>#<your user name>"'
+        )
+        message = f"{which} has fired, until it is quiet: {fired.status.message}; {advice}"
+        yield Pause(reasons.MONITOR_FIRED, message)
 
 
 def has_used_up_its_budget(given: HoldInput) -> Iterator[Pause]:
