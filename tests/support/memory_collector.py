@@ -22,6 +22,8 @@ class MemoryCollector:
     windows_known: list[Window] = field(default_factory=list)
     kept: dict[tuple[str, str], RetentionRules] = field(default_factory=dict)
     asked: list[tuple[float, float, str | None, bool]] = field(default_factory=list)
+    labels: list[str] = field(default_factory=list)
+    """Under which definition of the label outcomes were to count, for each question about windows."""
     frozen: dict[str, FrozenRows] = field(default_factory=dict)
     received: bool = True
     """Whether any row has come yet."""
@@ -37,7 +39,9 @@ class MemoryCollector:
         seconds: float,
         revision: str | None,
         profiles: bool = True,
+        label: str = "",
     ) -> list[Window]:
+        self.labels.append(label)
         self.asked.append((start, end, revision, profiles))
         if self.failure is not None:
             raise self.failure

@@ -27,8 +27,9 @@ PROFILES_PATH: Final = "/v1/profiles"
 OUTCOMES_PATH: Final = "/v1/outcomes"
 """POST one Outcome, a list of them, JSON lines, CSV, Parquet, or a form."""
 WINDOWS_PATH: Final = "/v1/windows"
-"""GET `/{namespace}/{deployment}?start=…&end=…&seconds=…[&revision=…][&profile=false]`: list of Window, the oldest
-first. With `profile=false`, predictions and outcomes alone are looked at, and every `Window.profile` is None."""
+"""GET `/{namespace}/{deployment}?start=…&end=…&seconds=…[&revision=…][&profile=false][&label=…]`: list of Window, the
+oldest first. With `profile=false`, predictions and outcomes alone are looked at, and every `Window.profile` is None.
+With `label`, outcomes under another definition of the label count as not known."""
 SNAPSHOTS_PATH: Final = "/v1/snapshots"
 """PUT `/{namespace}/{deployment}/{run id}`: freeze (or find again) the rows for a run: Snapshot. GET its `.parquet`."""
 REVIEWS_PATH: Final = "/v1/reviews"

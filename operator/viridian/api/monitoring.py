@@ -68,6 +68,14 @@ class Feedback(Struct, frozen=True, kw_only=True):
         str,
         duration("How long after a prediction its outcome counts as known; monitors of performance wait so long."),
     ] = "0s"
+    label_definition: Annotated[
+        str,
+        doc(
+            "Monitors count outcomes that were sent under this definition of the label, such as churned-30d; empty: "
+            "under any. Change it together with objective.labelDefinition of the RetrainPolicy.",
+            max_length=250,
+        ),
+    ] = ""
 
 
 class Statistic(StrEnum):

@@ -47,6 +47,8 @@ class EvaluationSubject:
     revision: str
     """The champion's."""
     digest: str | None
+    label: str = ""
+    """Under which definition of the label outcomes count; empty: under any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +126,9 @@ class Evaluations:
                 monitoring=subject.monitoring,
                 revision=subject.revision,
                 calendar=days,
-                windows=await self._windows(key, window_queries(subject.monitoring, days, subject.revision)),
+                windows=await self._windows(
+                    key, window_queries(subject.monitoring, days, subject.revision), subject.label
+                ),
                 reference=profile.reference,
                 no_reference=profile.absent,
                 predictions_kept=subject.predictions_kept,
@@ -132,7 +136,7 @@ class Evaluations:
         )
         return report, profile.settled
 
-    async def _windows(self, key: Key, queries: Sequence[WindowQuery]) -> Windows:
+    async def _windows(self, key: Key, queries: Sequence[WindowQuery], label: str) -> Windows:
         found: list[Window] = []
         for query in queries:
             answer = await self._collector.windows(
@@ -143,6 +147,7 @@ class Evaluations:
                 seconds=query.seconds,
                 revision=query.revision,
                 profiles=query.content > Content.OUTCOMES,
+                label=label,
             )
             found += map(query.needed_of, answer)
         return Windows.of(found)

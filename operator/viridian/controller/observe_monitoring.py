@@ -149,6 +149,7 @@ class MonitoredModels:
             predictions_kept=spec.feedback is not None,
             revision=inputs.champion.revision,
             digest=world.digest,
+            label=spec.feedback.label_definition if spec.feedback else "",
         )
 
         async def pods() -> Sequence[PodTarget]:

@@ -147,6 +147,7 @@ class TriggerReadings:
             seconds=max(1.0, math.ceil(span)),
             revision=None,
             profiles=False,
+            label=question.label,
         )
         return LabelReading(now, sum(window.performance.labelled for window in windows))
 

@@ -59,10 +59,12 @@ class Collector(Protocol):
         seconds: float,
         revision: str | None,
         profiles: bool = True,
+        label: str = "",
     ) -> list[Window]:
         """What is known of the windows in that time, the oldest first; of all revisions where none is named.
 
         Without `profiles` it is how predictions and outcomes went together, alone: some hundred times less to read.
+        With `label`, outcomes under another definition of the label count as not known.
         """
 
     async def keep(self, namespace: str, deployment: str, keeping: RetentionRules) -> None:
@@ -103,12 +105,15 @@ class HttpCollector:
         seconds: float,
         revision: str | None,
         profiles: bool = True,
+        label: str = "",
     ) -> list[Window]:
         query = {"start": f"{start:.0f}", "end": f"{end:.0f}", "seconds": f"{seconds:.0f}"}
         if revision is not None:
             query["revision"] = revision
         if not profiles:
             query["profile"] = "false"
+        if label:
+            query["label"] = label
         return await self._decoded(
             _WINDOWS, await self._request("GET", f"{WINDOWS_PATH}/{namespace}/{deployment}", query=query)
         )

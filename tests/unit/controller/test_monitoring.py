@@ -15,7 +15,7 @@ from tests.support.memory_collector import bundle
 from tests.support.operator_world import OperatorWorld
 from tests.support.watched import REFERENCE, served, window
 from viridian.api.feedback import RetentionRules
-from viridian.api.names import RETRAIN_POLICY
+from viridian.api.names import MODEL_DEPLOYMENT, RETRAIN_POLICY
 from viridian.controller.keys import Key
 from viridian.core.selectors import parse
 from viridian.ports.collector import FeedbackRefused, FeedbackUnavailable
@@ -208,6 +208,20 @@ def test_a_shift_starts_a_run_with_its_evidence_and_what_goes_on_starts_no_secon
     (monitor,) = reason["evidence"]["monitors"]
     assert (reason["trigger"], monitor["name"], monitor["windows"]) == ("drifted", "age-shift", 2)
     assert monitor["figures"][0]["feature"] == "age"
+
+
+def test_monitors_count_outcomes_under_the_definition_of_the_label_that_the_deployment_names(stage: Stage) -> None:
+    """R25: another definition judges the window anew, and no pod is restarted for it."""
+    stage.serve(monitoring=MONITORING, feedback={"labelDefinition": "churned-90d"})
+    stage.pass_window()
+    assert set(stage.world.collector.labels) == {"churned-90d"}
+    revision = stage.status["champion"]["revision"]
+    stage.cluster.edit(
+        MODEL_DEPLOYMENT, "churn", lambda found: found["spec"]["feedback"].update(labelDefinition="churned-30d")
+    )
+    stage.world.settle_now()
+    assert stage.world.collector.labels[-1] == "churned-30d"
+    assert stage.status["champion"]["revision"] == revision
 
 
 OUTCOMES = {

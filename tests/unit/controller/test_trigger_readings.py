@@ -189,13 +189,13 @@ async def test_what_nobody_asks_any_more_and_policies_that_are_gone_are_forgotte
 
 async def test_outcomes_of_all_versions_are_counted_once_they_are_mature(stage: Stage) -> None:
     since = START - timedelta(days=10)
-    question = LabelQuestion("churn", since, timedelta(days=3))
+    question = LabelQuestion("churn", since, timedelta(days=3), label="churned-30d")
     inside = (since - timedelta(days=2)).timestamp()
     stage.collector.windows_known = [window(inside, labels=70), window(inside, revision="r0", labels=30)]
     assert await stage.read(question) == LabelReading(START, 100)
     ((start, end, revision, profiles),) = stage.collector.asked
     assert (start, end) == ((since - timedelta(days=3)).timestamp(), (START - timedelta(days=3)).timestamp())
-    assert (revision, profiles) == (None, False)
+    assert (revision, profiles, stage.collector.labels) == (None, False, ["churned-30d"])
 
 
 async def test_a_collector_that_is_away_is_no_count(stage: Stage) -> None:

@@ -201,3 +201,28 @@ async def test_windows_that_are_none(stand: Stand, start: str, end: str, seconds
 
 async def test_of_a_deployment_that_nobody_knows_nothing_is_known(stand: Stand) -> None:
     assert await stand.admin.windows(START, START + 10, 10) == []
+
+
+async def test_outcomes_under_another_definition_of_the_label_are_not_known(stand: Stand) -> None:
+    """R25: after a change of the definition, what was labelled under the old one does not count."""
+    rows = [prediction(number, score=0.9, prediction="leaves", time=START + number) for number in range(30)]
+    await stand.server.predict(batch(rows))
+    definitions = ("churned-90d", "churned-30d", "")
+    await stand.server.outcomes(
+        *(outcome(number, "leaves", label_definition=definitions[number % 3]) for number in range(30))
+    )
+    for label, labelled in (("", 30), ("churned-30d", 10), ("churned-90d", 10), ("other", 0)):
+        (window,) = await stand.admin.windows(START, START + 100, 100, **({"label": label} if label else {}))
+        assert (window.performance.predicted, window.performance.labelled) == (30, labelled)
+
+
+async def test_numbers_under_another_definition_of_the_label_are_not_known(stand: Stand) -> None:
+    rows = [prediction(number, prediction=1.0, time=START + number) for number in range(4)]
+    await stand.server.predict(batch(rows, regression()))
+    await stand.server.outcomes(
+        *(outcome(number, 3.0, label_definition="new" if number else "old") for number in range(4))
+    )
+    (window,) = await stand.admin.windows(START, START + 100, 100, label="new")
+    assert (window.performance.predicted, window.performance.labelled) == (4, 3)
+    assert isinstance(window.performance.joined, Regressed)
+    assert window.performance.joined.absolute_error == 6.0

@@ -79,6 +79,14 @@ async def test_performance_is_asked_for_without_profiles(collector: Collector, s
     assert collector.asked[0].query["profile"] == "false"
 
 
+async def test_a_definition_of_the_label_is_asked_for_by_name(
+    collector: Collector, session: aiohttp.ClientSession
+) -> None:
+    feedback = HttpCollector(session, str(collector.server.make_url("/")), None)
+    await feedback.windows("ml", "churn", start=0, end=3600, seconds=3600, revision=None, label="churned 30d")
+    assert collector.asked[0].query["label"] == "churned 30d"
+
+
 async def test_the_token_is_read_anew_each_time(
     collector: Collector, session: aiohttp.ClientSession, tmp_path: Path
 ) -> None:

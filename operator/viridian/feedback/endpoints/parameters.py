@@ -9,7 +9,7 @@ from starlette.requests import Request
 from viridian.access.caller import Caller
 from viridian.feedback import number_texts
 from viridian.feedback.collector_app import CollectorApp
-from viridian.feedback.identifiers import checked_names
+from viridian.feedback.identifiers import MAX_TEXT, checked_names, is_text
 from viridian.feedback.problems import HttpProblem
 
 _TRUTHS: Final = {"true": True, "1": True, "false": False, "0": False}
@@ -48,6 +48,14 @@ def number(request: Request, name: str, default: float | None = None) -> float:
     if found is None:
         raise HttpProblem(400, f"say {name} as a number: ?{name}=…")
     return found
+
+
+def label_definition(request: Request) -> str:
+    """Under which definition of the label outcomes count; empty: under any."""
+    text = request.query_params.get("label", "")
+    if not is_text(text):
+        raise HttpProblem(400, f"say a label definition of at most {MAX_TEXT} characters, none of them NUL: ?label=…")
+    return text
 
 
 def truth(request: Request, name: str, default: bool) -> bool:

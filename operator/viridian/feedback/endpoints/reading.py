@@ -45,7 +45,8 @@ class ReadingEndpoints:
         start, end, seconds = (parameters.number(request, name) for name in ("start", "end", "seconds"))
         spans = Spans.checked(start, end, seconds)
         revision, profiles = request.query_params.get("revision", ""), parameters.truth(request, "profile", True)
-        found = self._collector.windows.of(namespace, deployment, spans, revision, profiles)
+        label = parameters.label_definition(request)
+        found = self._collector.windows.of(namespace, deployment, spans, revision, profiles, label)
         answer = await self._collector.readers.ask(namespace, encoded, found)
         return Response(answer, media_type="application/json")
 

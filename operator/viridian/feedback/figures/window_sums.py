@@ -50,14 +50,19 @@ _O: Final = tables.outcomes.c
 _Expression = sa.ColumnElement[Any]
 
 
-def performances(engine: sa.Engine, servers: Sequence[Known], spans: Spans) -> dict[Place, Performance]:
-    """Those places that have predictions. Takes two connections."""
+def performances(
+    engine: sa.Engine, servers: Sequence[Known], spans: Spans, label: str = ""
+) -> dict[Place, Performance]:
+    """Those places that have predictions. Takes two connections.
+
+    `label`: outcomes under another definition of the label do not count; empty: all count.
+    """
     found: dict[Place, Performance] = {}
     for task in Task:
         same = {known.key: known for known in servers if known.served.task is task}
         if not same:
             continue
-        for place, cells in _cells(engine, task, same, spans).items():
+        for place, cells in _cells(engine, task, same, spans, label).items():
             if task is Task.REGRESSION:
                 found[place] = _regressed(cells)
             else:
@@ -77,10 +82,12 @@ class _Cell:
     """What is summed for the task, by name."""
 
 
-def _cells(engine: sa.Engine, task: Task, servers: Mapping[int, Known], spans: Spans) -> dict[Place, list[_Cell]]:
+def _cells(
+    engine: sa.Engine, task: Task, servers: Mapping[int, Known], spans: Spans, label: str
+) -> dict[Place, list[_Cell]]:
     counted: dict[int, list[Any]] = defaultdict(list)
     with ThreadPoolExecutor(len(_halves(spans))) as threads:
-        for half in threads.map(partial(_counted, engine, task, sorted(servers), spans), _halves(spans)):
+        for half in threads.map(partial(_counted, engine, task, sorted(servers), spans, label), _halves(spans)):
             for row in half:
                 counted[row.cell].append(row._mapping)
     found: dict[Place, list[_Cell]] = defaultdict(list)
@@ -100,17 +107,20 @@ def _halves(spans: Spans) -> Sequence[tuple[float, float]]:
 
 
 def _counted(
-    engine: sa.Engine, task: Task, servers: Sequence[int], spans: Spans, during: tuple[float, float]
+    engine: sa.Engine, task: Task, servers: Sequence[int], spans: Spans, label: str, during: tuple[float, float]
 ) -> Sequence[sa.Row[Any]]:
     """For each cell with predictions in this half: the cell, how many `rows`, and what is summed for the task."""
     with engine.connect() as connection, connection.begin():
-        return connection.execute(_query(connection, task, servers, spans, during)).all()
+        return connection.execute(_query(connection, task, servers, spans, label, during)).all()
 
 
 def _query(
-    connection: sa.Connection, task: Task, servers: Sequence[int], spans: Spans, during: tuple[float, float]
+    connection: sa.Connection, task: Task, servers: Sequence[int], spans: Spans, label: str, during: tuple[float, float]
 ) -> sa.Select[Any]:
     start, end = during
+    joined = _O.prediction == _P.key
+    if label:
+        joined = sa.and_(joined, _O.label_definition == label)
     window = _whole(connection, (_P.time - spans.start) / spans.seconds)
     place = _P.served * _WINDOWS + window
     if task is Task.REGRESSION:
@@ -123,7 +133,7 @@ def _query(
     return (
         sa.select(cell.label("cell"), sa.func.count().label("rows"), *sums)
         .select_from(tables.predictions)
-        .outerjoin(tables.outcomes, _O.prediction == _P.key)
+        .outerjoin(tables.outcomes, joined)
         .where(_P.served.in_(servers), _P.time >= start, _P.time < end)
         .group_by("cell")
     )

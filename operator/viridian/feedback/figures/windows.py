@@ -100,16 +100,22 @@ class WindowSums:
         self._memory = _Memory(remembered_bytes)
 
     def of(
-        self, namespace: str, deployment: str, spans: Spans, revision: str = "", profiles: bool = True
+        self,
+        namespace: str,
+        deployment: str,
+        spans: Spans,
+        revision: str = "",
+        profiles: bool = True,
+        label: str = "",
     ) -> Iterator[Window]:
         """The oldest first; windows about which nothing is known are left out, one at a time is in memory.
 
-        Without `profiles`, only predictions and outcomes are looked at.
+        Without `profiles`, only predictions and outcomes are looked at. `label`: see `performances`.
         """
         try:
             with self._engine.connect() as connection, connection.begin():
                 servers = servers_of(connection, namespace, deployment, revision)
-            joined = performances(self._engine, servers, spans) if servers else {}
+            joined = performances(self._engine, servers, spans, label) if servers else {}
             if not servers or not profiles:
                 yield from _windows(servers, spans, joined, {}, {})
                 return

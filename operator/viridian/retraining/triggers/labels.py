@@ -29,7 +29,7 @@ def label_question(spec: RetrainPolicySpec, facts: PolicyFacts) -> LabelQuestion
     if feedback is None or not facts.settings.collector:
         return None
     since = latest.began if latest is not None and latest.began is not None else facts.created
-    return LabelQuestion(spec.model_deployment, since, length(feedback.label_maturity))
+    return LabelQuestion(spec.model_deployment, since, length(feedback.label_maturity), feedback.label_definition)
 
 
 def read_labels(spec: RetrainPolicySpec, facts: PolicyFacts, now: datetime) -> Iterator[TriggerState]:

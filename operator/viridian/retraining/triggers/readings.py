@@ -41,6 +41,8 @@ class LabelQuestion:
     deployment: str
     since: datetime
     maturity: timedelta
+    label: str = ""
+    """Under which definition of the label they count; empty: under any."""
 
 
 Question = MetricQuestion | LabelQuestion
