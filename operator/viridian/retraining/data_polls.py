@@ -18,7 +18,7 @@ from viridian.api.stage import RESOLVER_STAGE, parse_report
 from viridian.core.intent import apply_unless_covered, with_intent_hash
 from viridian.core.lookup import Object, labels_of, text
 from viridian.core.ownership import Belongs, belongs, owned_metadata
-from viridian.core.plan import Action, Apply, Delete, Manifest
+from viridian.core.plan import Apply, Delete, Manifest
 from viridian.core.times import format_time
 from viridian.retraining.checks import first_problem
 from viridian.retraining.data_state import resolved_by, with_a_state
@@ -50,7 +50,7 @@ def open_polls(policy: Object, objects: Sequence[Object]) -> tuple[OpenStage, ..
     return tuple(OpenStage(JOB, name, seen=False) for name in names)
 
 
-def poll_actions(state: RetrainingState) -> Iterator[Action]:
+def poll_actions(state: RetrainingState) -> Iterator[Apply | Delete]:
     """What is to be done now about the polls of a policy: at most one write."""
     polled = read_polled(state.spec, state.facts)
     job = polled.job if polled is not None else poll_job(state.facts)
@@ -64,9 +64,10 @@ def poll_actions(state: RetrainingState) -> Iterator[Action]:
 
 def next_poll(state: RetrainingState) -> datetime | None:
     """When to look at the polls again; None where there are none."""
-    polled = read_polled(state.spec, state.facts)
-    if any(True for _ in poll_actions(state)):
-        return state.now
+    polled, actions = read_polled(state.spec, state.facts), tuple(poll_actions(state))
+    if actions:
+        refused = any(action.target in state.facts.obstacles for action in actions)
+        return state.now + (_LOOK_AGAIN if refused else timedelta())
     if polled is None or state.spec.suspend or first_problem(state) is not None:
         return None
     return state.now + _LOOK_AGAIN if polled.job is not None else polled.next
@@ -78,7 +79,7 @@ def _is_due(state: RetrainingState, polled: PolledData) -> bool:
     return polled.next is None or polled.next <= state.now
 
 
-def _about_job(state: RetrainingState, polled: PolledData | None, job: Object) -> Iterator[Action]:
+def _about_job(state: RetrainingState, polled: PolledData | None, job: Object) -> Iterator[Apply | Delete]:
     """Its end is noted, then it goes; so does one that nothing asks for any more."""
     name, uid = text(job, "metadata", "name"), text(job, "metadata", "uid")
     gone = Delete(JOB.api_version, JOB.kind, name, uid)

@@ -8,6 +8,10 @@ from typing import Any
 
 from tests.unit.retraining.world import Object, World, policy, weekly
 from viridian.api.names import DATA_ANNOTATION
+from viridian.core.obstacles import Obstacle
+from viridian.core.plan import Apply
+from viridian.retraining.decide import decide
+from viridian.retraining.interpret import with_obstacles
 from viridian.retraining.polled_data import MAX_SEEN
 
 URI = "git+https://git.example/data//train.csv"
@@ -174,3 +178,14 @@ def test_a_template_that_is_not_allowed_is_not_polled_with() -> None:
     world = world_of(data={"uri": URI, "revision": "main", "resolver": wrong})
     assert world.made == []
     assert world.condition("Stalled") == ("True", "InvalidSpec")
+
+
+def test_a_poll_that_the_api_server_refuses_is_tried_again_but_not_at_once() -> None:
+    world = World(policy=policy(TRIGGER, data={"uri": URI, "revision": "main", "resolver": {}}))
+    given, plan = world.observe(), world.decide()
+    (job,) = (action for action in plan.actions if isinstance(action, Apply) and action.target[0] == "Job")
+    assert plan.wake == world.now
+    refused = decide(with_obstacles(given, {job.target: Obstacle(*job.target, "no quota", refused=True)}))
+    assert job in refused.actions
+    assert refused.wake is not None
+    assert refused.wake > world.now
