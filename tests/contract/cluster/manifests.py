@@ -117,6 +117,15 @@ def record(namespace: str, *, name: str = "churn-abc", **metadata: Any) -> Objec
     }
 
 
+def claim(namespace: str, *, name: str = "churn-abc-files") -> Object:
+    return {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
+    }
+
+
 def config(namespace: str, *, name: str = "settings", data: dict[str, str] | None = None, **metadata: Any) -> Object:
     return {
         "apiVersion": "v1",

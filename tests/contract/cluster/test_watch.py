@@ -36,6 +36,7 @@ MADE: dict[str, Callable[[str], Object]] = {
     "NetworkPolicy": manifests.network_policy,
     "ControllerRevision": manifests.record,
     "Job": manifests.job,
+    "PersistentVolumeClaim": manifests.claim,
     "Pod": pod,
 }
 

@@ -51,6 +51,7 @@ def test_everything_that_is_watched_is_tried_in_every_namespace() -> None:
         "PodDisruptionBudget",
         "NetworkPolicy",
         "Job",
+        "PersistentVolumeClaim",
     }
     assert {namespace for _, namespace in listing.asked} == {"ml", "ads"}
 
