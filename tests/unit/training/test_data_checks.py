@@ -18,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
+from tests.unit.retraining.world import World, policy, stage_spec
 from viridian.api.data_checks import DataCheck
 from viridian.api.stage import MAX_REPORT_BYTES, ExitCode, parse_report
 from viridian.training import check_data
@@ -271,6 +272,18 @@ def test_the_container_ends_with_64_and_its_report_holds_no_value(
     assert failures[-1].startswith("and 3 more, which the log has whole: categories country, unique id")
     assert "unique, column id: 199 of 200 rows" in text
     assert not [value for value in ("777", "SECRET", "424242") if value in text]
+
+
+def test_features_are_checked_where_they_are_computed_and_bad_ones_are_bad_data(tmp_path: Path, report: Path) -> None:
+    world = World(policy=policy(stages={"features": stage_spec(), "training": stage_spec()}))
+    world.ask_by_hand("once").settle()
+    checks = tmp_path / "checks.json"
+    checks.write_text(json.dumps([{"range": {"column": "age", "max": 60}}]))
+    code = check_data.main(["--checks", str(checks), str(saved(good(), tmp_path, "parquet"))])
+    world.end(code, report.read_text()).settle()
+    assert world.last_run["outcome"] == "DataQualityFailed"
+    assert "range, column age: " in world.message("DataQuality")
+    assert len(world.made) == 1
 
 
 def test_a_report_with_long_hostile_names_fits(tmp_path: Path, report: Path) -> None:

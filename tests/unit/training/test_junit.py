@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.unit.retraining.world import World, policy, stage_spec
 from viridian.api.stage import MAX_REPORT_BYTES, ExitCode, StageReport, parse_report
 from viridian.training import junit
 from viridian.training.junit_xml import MAX_DEPTH, UnreadableReport, read_junit
@@ -57,6 +58,18 @@ def test_a_suite_that_passes_ends_well(stage: Path) -> None:
 def test_a_test_that_fails_rejects_the_candidate_by_name(stage: Path) -> None:
     assert junit.main(["--", *PYTEST, suite(stage, monotone=False)]) == ExitCode.BAD_CANDIDATE
     assert report(stage).failures == ("test test_candidate::test_the_candidate_is_monotone failed",)
+
+
+def test_a_run_whose_suite_fails_hands_nothing_over_and_names_the_test(stage: Path) -> None:
+    world = World(policy=policy(stages={"training": stage_spec(), "tests": stage_spec()}))
+    world.ask_by_hand("once").settle()
+    world.train(auc=0.9).settle()
+    code = junit.main(["--", *PYTEST, suite(stage, monotone=False)])
+    world.end(code, (stage / "termination-log").read_text()).settle()
+    assert world.last_run["outcome"] == "Rejected"
+    assert "test test_candidate::test_the_candidate_is_monotone failed" in world.last_run["message"]
+    assert world.stage_states()["tests"] == "Failed"
+    assert "candidate" not in world.aliases()
 
 
 def test_the_report_of_an_attempt_before_does_not_count(stage: Path) -> None:
