@@ -50,9 +50,12 @@ def test_a_partly_written_section_gets_the_rest_of_its_defaults(kube: Kube, name
 
 def test_a_stored_retrain_policy_shows_what_is_in_force(kube: Kube, namespace: str) -> None:
     spec = kube.apply(retrain_policy(namespace))["spec"]
-    assert spec["gate"] == {"rule": "NonInferior", "margin": 0.005, "metrics": []}
+    gate = {"rule": "NonInferior", "margin": 0.005, "confidence": 0.975, "minRows": 0}
+    assert spec["gate"] == {**gate, "metrics": [], "guardRails": [], "slices": []}
     assert spec["suspend"] is False
-    assert spec["budget"] == {"cooldown": "0s"}
+    # What a workflow may set is not written into the object: `status.workflow` shows it.
+    assert spec["budget"] == {"period": "30d"}
+    assert "mode" not in spec
     assert spec["triggers"][0]["schedule"]["timeZone"] == "UTC"
     assert spec["stages"]["training"]["timeout"] == "6h"
 
