@@ -134,7 +134,7 @@ def test_after_a_restart_what_is_at_rest_has_no_pass() -> None:
             assert installation.cluster.writes == []
             # A look at a policy reads its model by name.
             assert installation.passes() == {CHURN}
-            assert len(installation.cluster.calls) == 1 + 2 + 6 + 3 + 1
+            assert len(installation.cluster.calls) == 1 + 2 + 6 + 4 + 1
             assert set(installation.looks("pass").values()) == {0}
             assert installation.looks("at_rest") == {"rollout": 3, "monitoring": 3, "registry-sync": 3, "retraining": 1}
             assert loop.sweeps.known() == {CHURN, OTHER, Key(MODEL_DEPLOYMENT, "default", "third"), POLICY}
