@@ -71,7 +71,7 @@ def test_a_part_of_a_spec_is_taken_with_the_first_manifest(
     _taken(kubectl, namespace, {**WHOLE[0], "spec": {**WHOLE[0]["spec"], **part}})
 
 
-PAGES = [ROOT / "docs" / "bounds.md", ROOT / "docs" / "stages.md"]
+PAGES = [ROOT / "docs" / "bounds.md", ROOT / "docs" / "gate.md", ROOT / "docs" / "stages.md"]
 """Pages whose whole manifests are applied as well."""
 
 
