@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import re
-from typing import Annotated, Final
+from typing import Annotated
 
 from viridian.api.schema import Struct, duration
-
-REVIEW_VALUE: Final = re.compile(r"(\d{4}-\d{2}-\d{2}) (fits|changed): ([^#]{3,500})#([^#]{1,300})")
-"""The annotation viridian.dev/review: date, answer, note, and who reviewed. The admission policy asks for the same."""
 
 
 class PeriodicReview(Struct, frozen=True, kw_only=True):

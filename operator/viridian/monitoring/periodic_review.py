@@ -7,6 +7,7 @@ so nobody reviews in advance.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,12 +15,16 @@ from typing import Any, Final
 
 from viridian.api import durations, reasons
 from viridian.api.names import REVIEW_ANNOTATION
-from viridian.api.review_spec import REVIEW_VALUE
 from viridian.core.conditions import Finding, Truth
 from viridian.core.plan import Event, EventType
 from viridian.core.times import parse_time
 from viridian.monitoring.input import MonitoringInput
 
+_ANSWER: Final = re.compile(r"(\d{4}-\d{2}-\d{2}) (fits|changed): ")
+"""How the annotation viridian.dev/review begins; note, `#` and who reviewed follow. The admission policy asks for the
+same."""
+_NOTE_LENGTH: Final = range(3, 501)
+_REVIEWER_LENGTH: Final = range(1, 301)
 _ZONES: Final = timedelta(hours=14)
 """It is tomorrow somewhere up to so long before it is here."""
 
@@ -37,11 +42,15 @@ class HeldReview:
 
 def held_review(annotation: str, now: datetime) -> HeldReview | None:
     """The review that an annotation tells of; None where it tells of none."""
-    found = REVIEW_VALUE.fullmatch(annotation.strip())
+    text, _, by = annotation.strip().partition("#")
+    found = _ANSWER.match(text)
     at = parse_time(found[1]) if found is not None else None
     if found is None or at is None or at > now + _ZONES:
         return None
-    return HeldReview(at, found[2], found[3].strip(), found[4])
+    note = text[found.end() :]
+    if len(note) not in _NOTE_LENGTH or len(by) not in _REVIEWER_LENGTH or "#" in by:
+        return None
+    return HeldReview(at, found[2], note.strip(), by)
 
 
 def next_due(inputs: MonitoringInput, now: datetime) -> datetime | None:
