@@ -55,10 +55,10 @@ def create_namespace(kubectl: Kubectl) -> None:
     kubectl.apply(json.dumps(namespace))
 
 
-def create_scripts(kubectl: Kubectl) -> None:
+def create_scripts(kubectl: Kubectl, example: str = "churn") -> None:
     """The user's own scripts, as a ConfigMap that the Jobs mount."""
-    folder = ROOT / "examples" / "churn"
-    kubectl.apply(_config_map("churn-scripts", {path.name: path.read_text() for path in sorted(folder.glob("*.py"))}))
+    scripts = {path.name: path.read_text() for path in sorted((ROOT / "examples" / example).glob("*.py"))}
+    kubectl.apply(_config_map(f"{example}-scripts", scripts))
 
 
 def start_load(

@@ -93,3 +93,15 @@ SEVERAL_TYPES = Population(_mixed, _churns, _of_several_types)
 """Text, numbers and gaps."""
 THREE_CLASSES = Population(_numbers, _segment, lambda: make_pipeline(StandardScaler(), LogisticRegression()))
 NUMBERS_OUT = Population(_numbers, _next_spend, lambda: HistGradientBoostingRegressor(max_iter=50))
+
+
+def customers_fitted() -> Fitted:
+    """What `examples/customers/train.py` learns at first: older customers leave."""
+    return BINARY.fitted()
+
+
+def customers_misjudged() -> Fitted:
+    """A model of the same customers that answers the opposite of what it should."""
+    fitted = BINARY.fitted()
+    people, outcomes = fitted.training
+    return Fitted(BINARY.estimator().fit(people, 1 - outcomes), fitted.training, fitted.holdout)
