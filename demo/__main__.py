@@ -1,4 +1,4 @@
-"""Train, serve, swap blue-green, revert: the whole loop on a real cluster, told while it happens."""
+"""Train, serve, swap blue-green, revert, and follow what changes: the whole loop on a real cluster, live."""
 
 from __future__ import annotations
 
@@ -14,24 +14,11 @@ import yaml
 
 from demo import stage
 from demo.account import Account, headline
+from demo.closed_loop import ClosedLoop
 from demo.kubectl import Kubectl, wait_for
+from demo.measured import Measured
 from localcluster.clusters import KUBECONFIG_VARIABLE
 from localcluster.errors import LocalClusterError
-
-
-@dataclass
-class Measured:
-    """What the end of the account tells."""
-
-    lines: list[tuple[str, str]] = field(default_factory=list)
-
-    def add(self, what: str, figure: str) -> None:
-        self.lines.append((what, figure))
-
-    def show(self) -> None:
-        width = max(len(what) for what, _ in self.lines)
-        for what, figure in self.lines:
-            print(f"  {what:<{width}}  {figure}")
 
 
 @dataclass
@@ -178,6 +165,9 @@ def run(kubeconfig: Path | None, rate: int, *, images_loaded: bool) -> None:
     demo.better_version()
     demo.bad_version("raises", 3, "a version that fails on 30 % of the rows")
     demo.bad_version("slow", 4, "a slow version")
+    with ClosedLoop.opened(kubectl, account, demo.measured) as loop:
+        loop.traffic_shifts(5)
+        loop.data_spoil(6)
     demo.measured.add("the whole demo", f"{time.time() - started:.0f} s")
     demo.farewell()
 

@@ -16,11 +16,12 @@ import pytest
 
 from demo import stage
 from demo.kubectl import Kubectl
+from demo.port_forward import port_forwarded
 from localcluster import clusters
 from tests.support.kube import Kube, client, eventually
 from tests.support.node.deployment import LOOK, Deployed
 from tests.support.node.footprint import Footprint
-from tests.support.node.registry import ClusterRegistry, port_forwarded
+from tests.support.node.registry import ClusterRegistry
 from tests.support.node.users import Users
 
 OPERATOR = "viridian-operator"

@@ -20,12 +20,13 @@ import pandas as pd
 import pytest
 
 from demo.kubectl import Kubectl
+from demo.port_forward import port_forwarded
 from tests.cluster.conftest import SYSTEM, Operator
 from tests.support.kube import Kube, Object, condition, eventually
 from tests.support.node import populations
 from tests.support.node.deployment import LOOK, Deployed
 from tests.support.node.populations import Fitted
-from tests.support.node.registry import ClusterRegistry, port_forwarded
+from tests.support.node.registry import ClusterRegistry
 from viridian.api.feedback import COLLECTOR_PORT, OUTCOMES_PATH, TOKEN_AUDIENCE
 from viridian.api.names import API_VERSION, MODEL_DEPLOYMENT
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import subprocess
 import sys
 import tempfile
-import threading
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,10 +15,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from demo.kubectl import Kubectl
-from localcluster.ports import free_port
-from tests.support.kube import eventually
-from tests.support.mlflow_server import healthy
 from tests.support.models import write_mlmodel
 from tests.support.node.populations import Fitted
 from viridian.api.registry import TAG_DIGEST
@@ -138,27 +132,3 @@ def _broken() -> ModuleType:
 @cache
 def _payload(kind: str) -> Any:
     return getattr(_broken(), kind)()
-
-
-@contextmanager
-def port_forwarded(kubectl: Kubectl, service: str, port: int, path: str = "/health") -> Iterator[str]:
-    """The address on this computer at which a Service of the cluster answers; kubectl gives up now and then."""
-    local = free_port()
-    command = kubectl.command("port-forward", f"service/{service}", f"{local}:{port}", "--address=127.0.0.1")
-    url, over = f"http://localhost:{local}", threading.Event()
-
-    def keep_on() -> None:
-        while not over.is_set():
-            with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-                while process.poll() is None and not over.wait(0.2):
-                    pass
-                process.terminate()
-
-    keeper = threading.Thread(target=keep_on, daemon=True)
-    keeper.start()
-    try:
-        eventually(lambda: healthy(url, path), what=f"an answer of {service} at {url}", timeout=60, every=0.25)
-        yield url
-    finally:
-        over.set()
-        keeper.join()
