@@ -57,10 +57,11 @@ class Traffic:
             ids += [first, *(f"{first}-{row}" for row in range(1, len(batch)))]
         return ids
 
-    def tell(self, ids: Sequence[str], customers: Sequence[Customer]) -> None:
-        """What became of them."""
+    def tell(self, ids: Sequence[str], customers: Sequence[Customer], *, definition: str = "") -> None:
+        """What became of them; `definition` names what their labels mean."""
         outcomes = [
-            {"prediction_id": name, "outcome": int(one.leaves)} for name, one in zip(ids, customers, strict=True)
+            {"prediction_id": name, "outcome": int(one.leaves), "label_definition": definition}
+            for name, one in zip(ids, customers, strict=True)
         ]
         _, answer = _post(f"{self.collector}{OUTCOMES_PATH}", outcomes, {"Authorization": f"Bearer {self.bearer}"})
         if answer["stored"] != len(outcomes):

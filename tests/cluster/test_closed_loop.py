@@ -35,6 +35,9 @@ AGE_SHIFT = {
     "action": "Alert",
 }
 CONTRADICTED = {"name": "accuracy", "performance": {"metric": "accuracy", "min": 0.5}, "action": "Rollback"}
+GATE = {"margin": 0.02, "metrics": [{"name": "auc", "min": 0.6}]}
+MODELS = ("shifts", "spoiled", "worse", "contradicted", "redefined")
+REDEFINED = "left-within-60-days"
 BY_DRIFT = [{"name": "shifted", "monitors": {"names": ["age-shift"], "windows": 1}}]
 CHECKS = [
     {"rows": "Feedback", "rowCount": {"min": 500}},
@@ -69,6 +72,9 @@ class Looped:
     def jobs(self, stage_name: str) -> list[Object]:
         labels = f"viridian.dev/retrain-policy={self.deployed.name},viridian.dev/stage={stage_name}"
         return self.deployed.kube.list("batch/v1", "Job", self.deployed.namespace, labels)
+
+    def edit(self, **spec: Any) -> None:
+        self.deployed.kube.merge(self.policy, {"spec": spec})
 
     def annotate(self, command: str, value: str) -> None:
         self.deployed.kube.merge(self.policy, {"metadata": {"annotations": {f"viridian.dev/{command}": value}}})
@@ -118,7 +124,7 @@ def policy(name: str, namespace: str, environment: Object | None = None, **spec:
     template = {"spec": {"containers": [container], "volumes": volumes, "terminationGracePeriodSeconds": 1}}
     stages = {"training": {"timeout": "5m", "template": template}, **spec.pop("stages", {})}
     metadata = {"name": name, "namespace": namespace}
-    body = {"modelDeployment": name, "triggers": BY_DRIFT, "stages": stages, **spec}
+    body = {"modelDeployment": name, "triggers": BY_DRIFT, "gate": GATE, "stages": stages, **spec}
     return {"apiVersion": API_VERSION, "kind": RETRAIN_POLICY, "metadata": metadata, "spec": body}
 
 
@@ -130,7 +136,7 @@ def loops(
     kubectl("create", *reader, f"--serviceaccount={namespace}:default")
     stage.create_scripts(kubectl, "customers")
     fitted, found = customers_fitted(), {}
-    deployed = {name: Deployed(kube, namespace, name) for name in ("shifts", "spoiled", "worse", "contradicted")}
+    deployed = {name: Deployed(kube, namespace, name) for name in MODELS}
     versions = {name: registry.publish_fitted(one.registered, fitted) for name, one in deployed.items()}
     for name, one in deployed.items():
         monitor = CONTRADICTED if name == "contradicted" else AGE_SHIFT
@@ -139,6 +145,7 @@ def loops(
     kube.apply(policy("shifts", namespace, stages=validated))
     kube.apply(policy("spoiled", namespace, stages=validated))
     kube.apply(policy("worse", namespace, {"LABELS": "shuffled"}))
+    kube.apply(policy("redefined", namespace))
     token = kubectl("create", "token", "default", f"--audience={TOKEN_AUDIENCE}").strip()
     with ExitStack() as open_doors:
         for name, one in deployed.items():
@@ -206,3 +213,20 @@ def test_outcomes_that_contradict_a_promotion_bring_the_fallback_back(
     assert rejected is not None
     assert rejected["reason"] == "WorseThanPromised"
     assert "accuracy" in rejected["message"]
+
+
+def test_outcomes_under_another_definition_of_the_label_do_not_count(loops: Callable[[str], Looped]) -> None:
+    model = loops("redefined")
+    customers = draw(PEOPLE, seed=41)
+    asked = model.traffic.ask(customers)
+    model.traffic.tell(asked, customers)
+    model.edit(objective={"labelDefinition": REDEFINED})
+    run = model.until_run(1)
+    assert [reason.split(":")[0] for reason in run["reasons"]] == ["objective"]
+    assert run["outcome"] == "DataQualityFailed"
+    assert "only 0 customers" in run["message"]
+    model.traffic.tell(asked, customers, definition=REDEFINED)
+    model.annotate("run", "labelled-anew")
+    run = model.until_run(2)
+    assert run["outcome"] == "HandedOver", run
+    model.deployed.until_serves(run["version"])
