@@ -37,7 +37,7 @@ AGE_SHIFT = {
 CONTRADICTED = {"name": "accuracy", "performance": {"metric": "accuracy", "min": 0.5}, "action": "Rollback"}
 GATE = {"margin": 0.02, "metrics": [{"name": "auc", "min": 0.6}]}
 MODELS = ("shifts", "spoiled", "worse", "contradicted", "redefined")
-REDEFINED = "left-within-60-days"
+DEFINED, REDEFINED = "left-within-30-days", "left-within-60-days"
 BY_DRIFT = [{"name": "shifted", "monitors": {"names": ["age-shift"], "windows": 1}}]
 CHECKS = [
     {"rows": "Feedback", "rowCount": {"min": 500}},
@@ -145,7 +145,7 @@ def loops(
     kube.apply(policy("shifts", namespace, stages=validated))
     kube.apply(policy("spoiled", namespace, stages=validated))
     kube.apply(policy("worse", namespace, {"LABELS": "shuffled"}))
-    kube.apply(policy("redefined", namespace))
+    kube.apply(policy("redefined", namespace, objective={"labelDefinition": DEFINED}))
     token = kubectl("create", "token", "default", f"--audience={TOKEN_AUDIENCE}").strip()
     with ExitStack() as open_doors:
         for name, one in deployed.items():
@@ -219,14 +219,16 @@ def test_outcomes_under_another_definition_of_the_label_do_not_count(loops: Call
     model = loops("redefined")
     customers = draw(PEOPLE, seed=41)
     asked = model.traffic.ask(customers)
-    model.traffic.tell(asked, customers)
+    model.traffic.tell(asked, customers, definition=DEFINED)
+    model.annotate("run", "first")
+    assert model.until_run(1)["outcome"] == "HandedOver"
     model.edit(objective={"labelDefinition": REDEFINED})
-    run = model.until_run(1)
+    run = model.until_run(2)
     assert [reason.split(":")[0] for reason in run["reasons"]] == ["objective"]
     assert run["outcome"] == "DataQualityFailed"
     assert "only 0 customers" in run["message"]
     model.traffic.tell(asked, customers, definition=REDEFINED)
     model.annotate("run", "labelled-anew")
-    run = model.until_run(2)
+    run = model.until_run(3)
     assert run["outcome"] == "HandedOver", run
     model.deployed.until_serves(run["version"])
