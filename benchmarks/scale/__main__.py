@@ -40,8 +40,8 @@ from tests.support.mlflow_server import MlflowServer, mlflow_server
 from tests.support.operator_process import OperatorProcess
 from viridian.api import crd
 
-READY_SECONDS = 3600.0
-SETTLED_SECONDS = 900.0
+READY_SECONDS = 7200.0
+SETTLED_SECONDS = 1200.0
 PROGRAMS = ("kube-apiserver", "etcd", "kube-controller-manager")
 PROFILED = 45
 """Functions of a profile that are printed."""
