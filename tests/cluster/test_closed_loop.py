@@ -143,7 +143,7 @@ def loops(
         one.apply(monitoring={"window": "1m", "monitors": [monitor]}, feedback={})
     validated = {"dataValidation": {"checks": CHECKS}}
     kube.apply(policy("shifts", namespace, stages=validated))
-    kube.apply(policy("spoiled", namespace, stages=validated))
+    kube.apply(policy("spoiled", namespace, stages=validated, dataQuality={"recheck": "1m"}))
     kube.apply(policy("worse", namespace, {"LABELS": "shuffled"}))
     kube.apply(policy("redefined", namespace, objective={"labelDefinition": DEFINED}))
     token = kubectl("create", "token", "default", f"--audience={TOKEN_AUDIENCE}").strip()
@@ -175,11 +175,24 @@ def test_a_shift_of_the_traffic_becomes_a_proven_champion_twice_without_a_human_
 
 def test_bad_data_pause_automation_and_good_data_bring_back_exactly_one_run(loops: Callable[[str], Looped]) -> None:
     model = loops("spoiled")
+    champion = model.deployed.champion["version"]
     model.arrive(shift=1.0, seed=11, spend_scale=1e6)
     run = model.until_run(1)
     assert run["outcome"] == "DataQualityFailed", run
     assert "monthly spend" in run["message"]
-    assert model.condition("Paused")["status"] == "True"
+    model.until(lambda _: model.condition("Paused").get("status") == "True", "the pause")
+    assert model.condition("DataQuality")["status"] == "False"
+    model.arrive(shift=1.0, seed=12, spend_scale=1e6)
+    model.until(lambda status: status["triggers"][0].get("suppressed"), "a cause that is held back")
+    assert model.jobs("training") == []
+    assert model.deployed.champion["version"] == champion
+    model.arrive(shift=1.0, seed=13)
+    model.arrive(shift=1.0, seed=14)
+    model.until(lambda status: status["runs"][0]["outcome"] == "HandedOver", "the run on good data")
+    assert model.condition("DataQuality")["status"] == "True"
+    assert len(model.jobs("training")) == 1
+    assert [run["outcome"] for run in model.runs] == ["HandedOver", "DataQualityFailed"]
+    model.deployed.until_serves(model.runs[0]["version"])
 
 
 def test_a_candidate_that_learned_nothing_fails_the_gate_and_the_next_run_hears_why(
