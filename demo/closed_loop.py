@@ -14,7 +14,7 @@ from demo.account import Account, headline
 from demo.customers import Traffic, draw
 from demo.kubectl import Kubectl, wait_for
 from demo.measured import Measured
-from demo.port_forward import port_forwarded
+from demo.port_forward import address_of, port_forwarded, proxied
 from viridian.api.feedback import COLLECTOR_PORT, TOKEN_AUDIENCE
 
 MODEL: Final = "customers"
@@ -43,7 +43,7 @@ class ClosedLoop:
         wait_for(lambda: _champion(kubectl), "the first version of the model of customers", PATIENCE)
         bearer = kubectl("create", "token", "default", f"--audience={TOKEN_AUDIENCE}", "--duration=2h").strip()
         with ExitStack() as open_doors:
-            model = open_doors.enter_context(port_forwarded(kubectl, MODEL, 8080))
+            model = address_of(open_doors.enter_context(proxied(kubectl)), kubectl.namespace, MODEL)
             system = replace(kubectl, namespace="viridian-system")
             collector = open_doors.enter_context(
                 port_forwarded(system, "viridian-collector", COLLECTOR_PORT, "/healthz")

@@ -1,4 +1,4 @@
-"""A Service of the cluster at an address of this computer."""
+"""Services of the cluster at addresses of this computer."""
 
 from __future__ import annotations
 
@@ -34,6 +34,28 @@ def port_forwarded(kubectl: Kubectl, service: str, port: int, path: str = "/heal
     finally:
         over.set()
         keeper.join()
+
+
+@contextmanager
+def proxied(kubectl: Kubectl) -> Iterator[str]:
+    """The API server on this computer: it passes each request on to whichever pod a Service chooses at that moment.
+
+    A forwarded port stays with one pod, also when the Service has turned to another one.
+    """
+    port = free_port()
+    command = kubectl.command("proxy", f"--port={port}", "--address=127.0.0.1")
+    url = f"http://localhost:{port}"
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        try:
+            wait_for(lambda: _answers(f"{url}/readyz"), f"an answer of the API server at {url}", timeout=60)
+            yield url
+        finally:
+            process.terminate()
+
+
+def address_of(proxy: str, namespace: str, service: str) -> str:
+    """A Service with a port named `http`, by way of the API server."""
+    return f"{proxy}/api/v1/namespaces/{namespace}/services/{service}:http/proxy"
 
 
 def _answers(url: str) -> bool:

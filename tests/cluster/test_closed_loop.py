@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,7 +16,7 @@ import pytest
 from demo import stage
 from demo.customers import Traffic, draw
 from demo.kubectl import Kubectl
-from demo.port_forward import port_forwarded
+from demo.port_forward import address_of, port_forwarded, proxied
 from tests.cluster.conftest import SYSTEM, Operator
 from tests.support.kube import Kube, Object, condition, eventually
 from tests.support.node.deployment import LOOK, Deployed, seconds_of
@@ -147,11 +146,10 @@ def loops(
     kube.apply(policy("worse", namespace, {"LABELS": "shuffled"}))
     kube.apply(policy("redefined", namespace, objective={"labelDefinition": DEFINED}))
     token = kubectl("create", "token", "default", f"--audience={TOKEN_AUDIENCE}").strip()
-    with ExitStack() as open_doors:
+    with proxied(kubectl) as proxy:
         for name, one in deployed.items():
             one.until_serves(versions[name])
-            url = open_doors.enter_context(port_forwarded(kubectl, name, 8080))
-            found[name] = Looped(one, Traffic(url, collector, token))
+            found[name] = Looped(one, Traffic(address_of(proxy, namespace, name), collector, token))
         yield found.__getitem__
 
 
