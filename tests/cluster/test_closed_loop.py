@@ -25,7 +25,7 @@ from tests.support.node.registry import ClusterRegistry
 from viridian.api.feedback import COLLECTOR_PORT, TOKEN_AUDIENCE
 from viridian.api.names import API_VERSION, RETRAIN_POLICY
 
-PATIENCE = 300.0
+PATIENCE = 240.0
 WINDOW_SECONDS = 60
 PEOPLE = 1_600
 AGE_SHIFT = {
@@ -69,8 +69,10 @@ class Looped:
         return condition(self.policy, kind)
 
     def jobs(self, stage_name: str) -> list[Object]:
+        """The Jobs of a stage, the oldest first."""
         labels = f"viridian.dev/retrain-policy={self.deployed.name},viridian.dev/stage={stage_name}"
-        return self.deployed.kube.list("batch/v1", "Job", self.deployed.namespace, labels)
+        found = self.deployed.kube.list("batch/v1", "Job", self.deployed.namespace, labels)
+        return sorted(found, key=lambda job: str(job["metadata"]["creationTimestamp"]))
 
     def edit(self, **spec: Any) -> None:
         self.deployed.kube.merge(self.policy, {"spec": spec})

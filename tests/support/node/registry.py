@@ -45,7 +45,8 @@ class ClusterRegistry:
         """What the library for trainers makes of a fitted model, registered; the version."""
         with self._environment():
             logged = log_call.log(fitted.model, fitted.holdout, training=fitted.training)
-            self._client().create_registered_model(model)
+            if not self._client().search_registered_models(f"name = '{model}'"):
+                self._client().create_registered_model(model)
             made = self._client().create_model_version(
                 model,
                 logged.model_uri,
