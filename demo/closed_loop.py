@@ -67,13 +67,13 @@ class ClosedLoop:
     def data_spoil(self, number: int) -> None:
         headline(f"{number}  The customers change again, and somebody has broken a column")
         runs = len(self._runs())
-        came = self._arrive(shift=2.5, seed=2, spend_scale=1e6)
-        self.account.say(f"{PEOPLE} customers asked, older again; their spend is a million times too large", "▶")
+        came = self._arrive(shift=-1.0, seed=2, spend_scale=1e6)
+        self.account.say(f"{PEOPLE} customers asked, younger this time; their spend is a million times too large", "▶")
         self._until_run(runs)
         paused = wait_for(lambda: self._condition("DataQuality", "False"), "the pause of automation", PATIENCE)
         self.account.say(f"automation waits, the model serves on: {paused['message']}", "✓")
         self.measured.add("spoiled data until the pause", f"{_seconds(paused['lastTransitionTime']) - came:.0f} s")
-        came = self._arrive(shift=2.5, seed=3)
+        came = self._arrive(shift=-1.0, seed=3)
         self.account.say(f"{PEOPLE} customers asked; the column is right again", "▶")
         run = wait_for(lambda: self._handed_over_since(runs), "the run on good data", PATIENCE)
         self.measured.add(
