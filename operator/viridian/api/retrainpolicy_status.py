@@ -95,7 +95,15 @@ class FinishedRun(Struct, frozen=True, kw_only=True):
 class SuppressedTrigger(Struct, frozen=True, kw_only=True):
     """What has occurred since the trigger last fired, and has started no run."""
 
-    count: Annotated[int, doc("How often it has occurred; at most 100 are counted.", ge=0)] = 1
+    count: (
+        Annotated[
+            int,
+            doc(
+                "How often it has occurred; at most 100 are counted. Of a schedule only while nothing is paused.", ge=0
+            ),
+        ]
+        | None
+    ) = None
     reason: Annotated[str, word("Why the newest of them starts no run: a stable CamelCase word.")]
     message: Annotated[str, prose("The same as a sentence for people.")] = ""
 

@@ -27,7 +27,7 @@ from viridian.retraining.runs import read_runs
 from viridian.retraining.stage_status import stage_statuses
 from viridian.retraining.stages.stage_table import planned_stages
 from viridian.retraining.state import RetrainingState, newest_first
-from viridian.retraining.suppression import suppressed
+from viridian.retraining.suppression import newest_seen, suppressed
 from viridian.retraining.triggers.answered import last_fired
 from viridian.retraining.triggers.trigger_state import TriggerState
 
@@ -86,11 +86,10 @@ def _with_conditions(
 
 def _trigger(state: RetrainingState, trigger: TriggerState) -> TriggerStatus:
     fired, coming = last_fired(state.runs, trigger), _next_start(state, trigger)
-    newest = trigger.occurred[-1].occurrence if trigger.occurred else ""
     return TriggerStatus(
         name=trigger.name,
         last_fired=format_time(fired) if fired else None,
-        last_seen=(trigger.seen or newest)[:MAX_WORD] or None,
+        last_seen=newest_seen(state, trigger)[:MAX_WORD] or None,
         suppressed=suppressed(state, trigger),
         next=format_time(coming) if coming else None,
     )

@@ -25,6 +25,9 @@ def suppressed(state: RetrainingState, trigger: TriggerState) -> SuppressedTrigg
 
 
 def _why(state: RetrainingState, trigger: TriggerState) -> tuple[str, str] | None:
+    unanswered = any(cause in trigger.occurred for cause in (*state.pending, *state.missed))
+    if unanswered and _is_paused_schedule(state, trigger):
+        return state.holds.pauses[0].reason, state.holds.pauses[0].message
     for cause, reason in state.missed.items():
         if cause in trigger.occurred:
             return reason, f"{cause.occurrence} {_MISSED[reason]}"
@@ -44,7 +47,20 @@ def _held(state: RetrainingState) -> tuple[str, str] | None:
     return (reasons.COOLDOWN, f"spec.budget.cooldown holds it back until {format_time(until)}") if until else None
 
 
-def _count(state: RetrainingState, trigger: TriggerState) -> int:
+def newest_seen(state: RetrainingState, trigger: TriggerState) -> str:
+    """What the trigger saw last, for people; the times of a schedule say nothing new while triggers are paused."""
+    newest = trigger.occurred[-1].occurrence if trigger.occurred else ""
+    return trigger.seen or ("" if _is_paused_schedule(state, trigger) else newest)
+
+
+def _is_paused_schedule(state: RetrainingState, trigger: TriggerState) -> bool:
+    """A status that moved with each of its times would be written for ever, and nothing happens."""
+    return trigger.recurring is not None and bool(state.holds.pauses)
+
+
+def _count(state: RetrainingState, trigger: TriggerState) -> int | None:
+    if _is_paused_schedule(state, trigger):
+        return None
     newest = max((cause.at for cause in trigger.occurred if cause.at is not None), default=None)
     if trigger.recurring is None or newest is None:
         unanswered = {*state.pending, *state.missed}
