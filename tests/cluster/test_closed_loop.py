@@ -33,7 +33,11 @@ AGE_SHIFT = {
     "drift": {"features": ["age"], "statistic": "MeanShift", "threshold": 0.5, "decision": "Point"},
     "action": "Alert",
 }
-CONTRADICTED = {"name": "accuracy", "performance": {"metric": "accuracy", "min": 0.5}, "action": "Rollback"}
+CONTRADICTED = {
+    "name": "accuracy",
+    "performance": {"metric": "accuracy", "min": 0.5, "consecutive": 1},
+    "action": "Rollback",
+}
 GATE = {"margin": 0.05, "metrics": [{"name": "auc", "min": 0.6}]}
 MODELS = ("shifts", "spoiled", "worse", "contradicted", "redefined")
 DEFINED, REDEFINED = "left-within-30-days", "left-within-60-days"
