@@ -15,7 +15,6 @@ from tests.unit.properties.kills import Scenario, at_registry_write, at_write, u
 from tests.unit.properties.test_killed_at_every_write import SHORT
 from viridian.api.names import (
     API_VERSION,
-    OUTCOME_ANNOTATION,
     RETRAIN_POLICY,
     RETRAIN_POLICY_LABEL,
     RUN_ANNOTATION,
@@ -177,22 +176,11 @@ def remove_finished_jobs(churn: Churn) -> None:
 
 
 def remembered(end: dict[str, Any]) -> dict[str, Any]:
-    """The end without the Jobs, and without how it became known how they had ended.
-
-    What they took of CPUs is known from their pods alone, and those are gone.
-    """
+    """The end without the Jobs, and without how it became known how they had ended."""
     kept = {name: content for name, content in end.items() if not name.startswith("Job ")}
     for name, content in kept.items():
         if name.startswith("ControllerRevision "):
-            annotations = content["metadata"].get("annotations", {})
-            annotations.pop(STAGES_ANNOTATION, None)
-            outcome = annotations.get(OUTCOME_ANNOTATION)
-            if isinstance(outcome, dict):  # of a run; a revision has a list of them
-                outcome.pop("cpuSeconds", None)
-        if name.startswith("RetrainPolicy "):
-            status = content.get("status", {})
-            for run in [*status.get("runs", ()), *filter(None, [status.get("lastRun")])]:
-                run.pop("cpuSeconds", None)
+            content["metadata"].get("annotations", {}).pop(STAGES_ANNOTATION, None)
     return kept
 
 
