@@ -16,6 +16,7 @@ import sys
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 from urllib.parse import urlsplit
 
 import msgspec
@@ -28,6 +29,8 @@ from viridian.training import feedback, stage_exit, web
 from viridian.training.checks.checked_table import CheckedTable, UnreadableRows, table_at
 from viridian.training.checks.findings import DataFinding, reported
 from viridian.training.checks.run_checks import run_checks
+
+NO_FEEDBACK: Final = "no feedback was received yet"
 
 
 class NoRows(Exception):
@@ -74,20 +77,32 @@ def _findings(checks: tuple[DataCheck, ...], path: str, scratch: Path) -> list[D
         if not about:
             continue
         try:
-            table = table_at(_local(path, scratch) if path else _place(rows, scratch))
+            place = _local(path, scratch) if path else _place(rows, scratch)
+            if place is None:
+                sys.stderr.write(f"{NO_FEEDBACK}: checks of columns have nothing to look at\n")
+                found += [finding for check in about if (finding := _without_rows(check)) is not None]
+                continue
+            table = table_at(place)
             found += run_checks(about, table, lambda address: _held_out(address, scratch), now)
         except UnreadableRows as error:
             found.append(DataFinding("schema", "", f"the {rows} rows cannot be read: {error}"))
     return found
 
 
-def _place(rows: CheckedRows, scratch: Path) -> str:
-    """Where the rows are, on this computer or as an address that polars reads."""
+def _without_rows(check: DataCheck) -> DataFinding | None:
+    """What a check says where no feedback came yet, as before a model's first version: only number and age count."""
+    if check.row_count is not None and check.row_count.min:
+        return DataFinding("rowCount", "", f"{NO_FEEDBACK}, and at least {check.row_count.min:,} rows are asked for")
+    if check.freshness is not None:
+        return DataFinding("freshness", check.freshness.column, NO_FEEDBACK)
+    return None
+
+
+def _place(rows: CheckedRows, scratch: Path) -> str | None:
+    """Where the rows are, on this computer or as an address that polars reads; None for feedback that has not come."""
     if rows is CheckedRows.FEEDBACK:
         path = feedback.download(scratch / "feedback.parquet")
-        if path is None:
-            raise NoRows("no feedback was frozen for this run: nothing is collected, or nothing was received yet")
-        return str(path)
+        return str(path) if path is not None else None
     uri = os.environ.get("VIRIDIAN_DATA_URI", "")
     if not uri:
         raise NoRows("the policy names no data: write spec.data.uri, or rows: Feedback in the checks")

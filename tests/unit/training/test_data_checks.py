@@ -313,8 +313,17 @@ def test_rows_that_are_not_there_are_an_error_that_is_tried_again(tmp_path: Path
 
 def test_checks_of_the_feedback_rows_say_that_there_are_none(report: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VIRIDIAN_CHECKS", '[{"rows": "Feedback", "rowCount": {"min": 1}}]')
-    assert check_data.main([]) == 1
-    assert "no feedback was frozen for this run" in parse_report(report.read_text()).failures[0]
+    assert check_data.main([]) == ExitCode.BAD_DATA
+    (failure,) = parse_report(report.read_text()).failures
+    assert failure == "rowCount: no feedback was received yet, and at least 1 rows are asked for"
+
+
+def test_before_the_first_feedback_checks_of_columns_hold(report: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A policy that checks feedback can train the very first version of its model too."""
+    monkeypatch.setenv("VIRIDIAN_CHECKS", '[{"rows": "Feedback", "nulls": {"columns": ["features.age"]}}]')
+    assert check_data.main([]) == ExitCode.DONE
+    monkeypatch.setenv("VIRIDIAN_CHECKS", '[{"rows": "Feedback", "freshness": {"column": "time", "maxAge": "1d"}}]')
+    assert check_data.main([]) == ExitCode.BAD_DATA
 
 
 def test_rows_are_downloaded_over_http(tmp_path: Path, report: Path) -> None:
