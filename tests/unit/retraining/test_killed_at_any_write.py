@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.branches import Turns
 from tests.unit.conftest import KILLS
 from tests.unit.retraining.test_judged_on_evidence import evaluation
 from tests.unit.retraining.test_stages_of_other_kinds import RAY, ray_job
@@ -240,14 +241,18 @@ def test_killed_after_the_kth_write(
 ) -> None:
     expected = undisturbed(scenario)
     assert expected.writes > 10
-    for k in range(1, expected.writes + 1):
-        world = fresh()
-        world.writes_left = k
-        world.on_kill = world.forget_status if status_lost else None
-        scenario(world)
-        assert world.writes_left is None, "the kill happened"
-        assert result(world) == result(expected), f"killed after write {k}"
+    world, turns = fresh(), Turns()
+    world.turns, world.on_kill = turns, world.forget_status if status_lost else None
+
+    def check() -> None:
+        assert result(world) == result(expected), f"killed after write {world.writes}"
         assert len(world.made) == len(set(world.made)) == len(expected.made)
+        if not status_lost:
+            assert [event for event in world.told if event not in expected.told] == []
+            assert all(world.told.count(reason) <= expected.told.count(reason) for reason in world.told)
+
+    turns.tell(lambda: scenario(world), check)
+    assert world.writes == expected.writes
     how = "killed, and the whole status deleted" if status_lost else "killed after the write"
     record_property(KILLS, f"decisions, {scenario.__name__.replace('_', ' ')}: {expected.writes} ks ({how})")
 
@@ -267,9 +272,3 @@ def test_every_event_is_told_once(scenario: Scenario) -> None:
     expected = undisturbed(scenario)
     told = [(event.reason, event.message) for event in expected.events]
     assert len(told) == len(set(told))
-    for k in range(1, expected.writes + 1):
-        world = fresh()
-        world.writes_left = k
-        scenario(world)
-        assert [e for e in world.told if e not in expected.told] == []
-        assert all(world.told.count(reason) <= expected.told.count(reason) for reason in world.told)

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from tests.support.branches import Turns
 from tests.support.memory_registry import MemoryRegistry
 from viridian.api import reasons
 from viridian.api.event_trigger import EventAttributes, EventTrigger, takes
@@ -153,6 +154,8 @@ class World:
     writes: int = 0
     writes_left: int | None = None
     on_kill: Callable[[], Any] | None = None
+    turns: Turns | None = None
+    """At each write, a child in which the operator is killed there."""
 
     # ---- the operator
 
@@ -325,9 +328,14 @@ class World:
             self.writes_left -= 1
             if self.writes_left == 0:
                 self.writes_left = None
-                if self.on_kill is not None:
-                    self.on_kill()
-                raise Killed
+                self._die()
+        if self.turns is not None and self.turns.here_otherwise():
+            self._die()
+
+    def _die(self) -> None:
+        if self.on_kill is not None:
+            self.on_kill()
+        raise Killed
 
     # ---- people, time and trainers
 
