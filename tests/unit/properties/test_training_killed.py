@@ -13,13 +13,7 @@ from tests.support.memory_cluster import Fault, Outcome
 from tests.unit.conftest import KILLS
 from tests.unit.properties.kills import Scenario, at_registry_write, at_write, undisturbed
 from tests.unit.properties.test_killed_at_every_write import SHORT
-from viridian.api.names import (
-    API_VERSION,
-    RETRAIN_POLICY,
-    RETRAIN_POLICY_LABEL,
-    RUN_ANNOTATION,
-    STAGES_ANNOTATION,
-)
+from viridian.api.names import API_VERSION, RETRAIN_POLICY, RETRAIN_POLICY_LABEL, RUN_ANNOTATION, STAGES_ANNOTATION
 from viridian.api.registry import TAG_HOLDOUT
 from viridian.controller.keys import Key
 from viridian.ports.cluster import Object
@@ -149,8 +143,7 @@ def last_outcome(churn: Churn) -> str:
 
 
 def a_policy_that_is_often_due(churn: Churn) -> None:
-    # Each minute of the story. At rest it is not due: the status counts what a pause holds back.
-    often = [{"name": "often", "schedule": {"cron": "0-2 12 * * *"}}]
+    often = [{"name": "often", "schedule": {"cron": "* * * * *"}}]
     a_policy(churn)
     churn.cluster.edit(RETRAIN_POLICY, "churn", lambda found: found["spec"].update(triggers=often))
     churn.world.run(5)
