@@ -203,6 +203,7 @@ def the_label_is_defined_anew(model: Looped) -> None:
     customers = draw(PEOPLE, seed=41)
     asked = model.traffic.ask(customers)
     model.traffic.tell(asked, customers, definition=DEFINED)
+    model.deployed.until(lambda status: "monitoring" in status, "a window that was judged: all rows have come in")
     model.annotate("run", "first")
     assert model.until_run(1)["outcome"] == "HandedOver"
     model.edit(objective={"labelDefinition": REDEFINED})
