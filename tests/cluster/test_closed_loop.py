@@ -1,17 +1,15 @@
 """The loop closed on a real node: what is observed starts training, and what is trained is judged and promoted or not.
 
-Five stories, each of a model of its own. They go on at the same time, because most of each is waiting for the end of
-windows of a minute; each test waits for the end of one.
+All models are there from the start, so that their windows of a minute pass at the same time.
 """
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any
 
 import pytest
 
@@ -20,7 +18,7 @@ from demo.customers import Traffic, draw
 from demo.kubectl import Kubectl
 from demo.port_forward import address_of, port_forwarded, proxied
 from tests.cluster.conftest import SYSTEM, Operator
-from tests.support.kube import Kube, Object, client, condition, eventually
+from tests.support.kube import Kube, Object, condition, eventually
 from tests.support.node.deployment import LOOK, Deployed, seconds_of
 from tests.support.node.populations import customers_fitted, customers_misjudged
 from tests.support.node.registry import ClusterRegistry
@@ -41,6 +39,7 @@ CONTRADICTED = {
     "action": "Rollback",
 }
 GATE = {"margin": 0.05, "metrics": [{"name": "auc", "min": 0.6}]}
+MODELS = ("shifts", "spoiled", "worse", "contradicted", "redefined")
 DEFINED, REDEFINED = "left-within-30-days", "left-within-60-days"
 BY_DRIFT = [{"name": "shifted", "monitors": {"names": ["age-shift"], "windows": 1}}]
 CHECKS = [
@@ -55,8 +54,6 @@ class Looped:
 
     deployed: Deployed
     traffic: Traffic
-    publish_a_bad_version: Callable[[], str]
-    """Past every gate; gives the version."""
 
     @property
     def policy(self) -> Object:
@@ -136,7 +133,36 @@ def policy(name: str, namespace: str, environment: Object | None = None, **spec:
     return {"apiVersion": API_VERSION, "kind": RETRAIN_POLICY, "metadata": metadata, "spec": body}
 
 
-def the_traffic_shifts_twice(model: Looped) -> None:
+@pytest.fixture(scope="module")
+def loops(
+    kube: Kube, kubectl: Kubectl, namespace: str, operator: Operator, registry: ClusterRegistry, collector: str
+) -> Iterator[Callable[[str], Looped]]:
+    reader = ["rolebinding", "trainer-reads-feedback", "--clusterrole=viridian-feedback-reader"]
+    kubectl("create", *reader, f"--serviceaccount={namespace}:default")
+    stage.create_scripts(kubectl, "customers")
+    fitted, found = customers_fitted(), {}
+    deployed = {name: Deployed(kube, namespace, name) for name in MODELS}
+    versions = {name: registry.publish_fitted(one.registered, fitted) for name, one in deployed.items()}
+    for name, one in deployed.items():
+        monitor = CONTRADICTED if name == "contradicted" else AGE_SHIFT
+        one.apply(monitoring={"window": "1m", "monitors": [monitor]}, feedback={})
+    validated = {"dataValidation": {"checks": CHECKS}}
+    kube.apply(policy("shifts", namespace, stages=validated))
+    kube.apply(policy("spoiled", namespace, stages=validated, dataQuality={"recheck": "1m"}))
+    kube.apply(policy("worse", namespace, {"LABELS": "shuffled"}))
+    kube.apply(policy("redefined", namespace, objective={"labelDefinition": DEFINED}))
+    token = kubectl("create", "token", "default", f"--audience={TOKEN_AUDIENCE}").strip()
+    with proxied(kubectl) as proxy:
+        for name, one in deployed.items():
+            one.until_serves(versions[name])
+            found[name] = Looped(one, Traffic(address_of(proxy, namespace, name), collector, token))
+        yield found.__getitem__
+
+
+def test_a_shift_of_the_traffic_becomes_a_proven_champion_twice_without_a_human_hand(
+    loops: Callable[[str], Looped],
+) -> None:
+    model = loops("shifts")
     for number, shift in enumerate((1.0, -1.0), start=1):
         before = model.deployed.champion["version"]
         came = model.arrive(shift=shift, seed=number)
@@ -151,7 +177,8 @@ def the_traffic_shifts_twice(model: Looped) -> None:
     assert [len(model.jobs(name)) for name in ("dataValidation", "training")] == [2, 2]
 
 
-def data_are_bad_and_good_again(model: Looped) -> None:
+def test_bad_data_pause_automation_and_good_data_bring_back_exactly_one_run(loops: Callable[[str], Looped]) -> None:
+    model = loops("spoiled")
     champion = model.deployed.champion["version"]
     model.arrive(shift=1.0, seed=11, spend_scale=1e6)
     run = model.until_run(1)
@@ -172,7 +199,10 @@ def data_are_bad_and_good_again(model: Looped) -> None:
     model.deployed.until_serves(model.runs[0]["version"])
 
 
-def a_candidate_learned_nothing(model: Looped) -> None:
+def test_a_candidate_that_learned_nothing_fails_the_gate_and_the_next_run_hears_why(
+    loops: Callable[[str], Looped],
+) -> None:
+    model = loops("worse")
     before = model.deployed.champion["version"]
     model.arrive(shift=1.0, seed=21)
     run = model.until_run(1)
@@ -186,10 +216,13 @@ def a_candidate_learned_nothing(model: Looped) -> None:
     assert "auc" in json.loads(told)["reason"]
 
 
-def outcomes_contradict_a_promotion(model: Looped) -> None:
+def test_outcomes_that_contradict_a_promotion_bring_the_fallback_back(
+    loops: Callable[[str], Looped], registry: ClusterRegistry
+) -> None:
     """The rollout saw no error: what the version answers is wrong, and that is only known with the outcomes."""
+    model = loops("contradicted")
     good = model.deployed.champion["version"]
-    bad = model.publish_a_bad_version()
+    bad = registry.publish_fitted(model.deployed.registered, customers_misjudged())
     model.deployed.until_serves(bad)
     model.arrive(seed=31)
     model.deployed.until_serves(good)
@@ -199,11 +232,12 @@ def outcomes_contradict_a_promotion(model: Looped) -> None:
     assert "accuracy" in rejected["message"]
 
 
-def the_label_is_defined_anew(model: Looped) -> None:
+def test_outcomes_under_another_definition_of_the_label_do_not_count(loops: Callable[[str], Looped]) -> None:
+    model = loops("redefined")
     customers = draw(PEOPLE, seed=41)
     asked = model.traffic.ask(customers)
     model.traffic.tell(asked, customers, definition=DEFINED)
-    model.deployed.until(lambda status: "monitoring" in status, "a window that was judged: all rows have come in")
+    model.deployed.until(_has_judged_rows, "a window with rows: all of them have come in")
     model.annotate("run", "first")
     assert model.until_run(1)["outcome"] == "HandedOver"
     model.edit(objective={"labelDefinition": REDEFINED})
@@ -218,74 +252,6 @@ def the_label_is_defined_anew(model: Looped) -> None:
     model.deployed.until_serves(run["version"])
 
 
-STORIES: Final[Mapping[str, Callable[[Looped], None]]] = {
-    "shifts": the_traffic_shifts_twice,
-    "spoiled": data_are_bad_and_good_again,
-    "worse": a_candidate_learned_nothing,
-    "contradicted": outcomes_contradict_a_promotion,
-    "redefined": the_label_is_defined_anew,
-}
-
-
-@pytest.fixture(scope="module")
-def stories(
-    cluster: Kubectl, kube: Kube, kubectl: Kubectl, namespace: str, registry: ClusterRegistry, collector: str
-) -> Iterator[Mapping[str, Future[None]]]:
-    """The stories under way, by the name of their model."""
-    reader = ["rolebinding", "trainer-reads-feedback", "--clusterrole=viridian-feedback-reader"]
-    kubectl("create", *reader, f"--serviceaccount={namespace}:default")
-    stage.create_scripts(kubectl, "customers")
-    fitted = customers_fitted()
-    deployed = {name: Deployed(kube, namespace, name) for name in STORIES}
-    versions = {name: registry.publish_fitted(one.registered, fitted) for name, one in deployed.items()}
-    misjudged = customers_misjudged()
-    for name, one in deployed.items():
-        monitor = CONTRADICTED if name == "contradicted" else AGE_SHIFT
-        one.apply(monitoring={"window": "1m", "monitors": [monitor]}, feedback={})
-    validated = {"dataValidation": {"checks": CHECKS}}
-    kube.apply(policy("shifts", namespace, stages=validated))
-    kube.apply(policy("spoiled", namespace, stages=validated, dataQuality={"recheck": "1m"}))
-    kube.apply(policy("worse", namespace, {"LABELS": "shuffled"}))
-    kube.apply(policy("redefined", namespace, objective={"labelDefinition": DEFINED}))
-    token = kubectl("create", "token", "default", f"--audience={TOKEN_AUDIENCE}").strip()
-    for name, one in deployed.items():
-        one.until_serves(versions[name])
-
-    def tell(name: str) -> None:
-        with client(cluster.kubeconfig) as own:  # a client is no thing to share among threads
-            one = Deployed(own, namespace, name)
-            traffic = Traffic(address_of(proxy, namespace, name), collector, token)
-            STORIES[name](Looped(one, traffic, lambda: registry.publish_fitted(one.registered, misjudged)))
-
-    with proxied(kubectl) as proxy, ThreadPoolExecutor(len(STORIES)) as tellers:
-        yield {name: tellers.submit(tell, name) for name in STORIES}
-
-
-def test_a_shift_of_the_traffic_becomes_a_proven_champion_twice_without_a_human_hand(
-    stories: Mapping[str, Future[None]],
-) -> None:
-    stories["shifts"].result()
-
-
-def test_bad_data_pause_automation_and_good_data_bring_back_exactly_one_run(
-    stories: Mapping[str, Future[None]],
-) -> None:
-    stories["spoiled"].result()
-
-
-def test_a_candidate_that_learned_nothing_fails_the_gate_and_the_next_run_hears_why(
-    stories: Mapping[str, Future[None]],
-) -> None:
-    stories["worse"].result()
-
-
-def test_outcomes_that_contradict_a_promotion_bring_the_fallback_back(
-    stories: Mapping[str, Future[None]],
-) -> None:
-    stories["contradicted"].result()
-
-
-def test_outcomes_under_another_definition_of_the_label_do_not_count(
-    stories: Mapping[str, Future[None]],
-) -> None:
-    stories["redefined"].result()
+def _has_judged_rows(status: Object) -> bool:
+    monitors = (status.get("monitoring") or {}).get("monitors", ())
+    return any(figure.get("samples", 0) > 0 for monitor in monitors for figure in monitor.get("figures", ()))
