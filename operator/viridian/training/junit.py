@@ -77,7 +77,7 @@ def _read(paths: Iterable[Path]) -> SuiteResult:
 
 def _ended(result: SuiteResult, code: int) -> int:
     if result.failed:
-        shown = [f"test {one_line(name, _MAX_NAME)} failed" for name in result.failed]
+        shown = [f"test {_short(name)} failed" for name in result.failed]
         for sentence in shown:
             sys.stderr.write(f"{sentence}\n")
         more = [f"and {len(shown) - MAX_FAILURES + 1} more of {result.ran} tests"]
@@ -97,6 +97,12 @@ def _error(sentence: str) -> int:
     sys.stderr.write(f"{one_line(sentence, MAX_REPORT_BYTES)}\n")
     stage_exit.write(StageReport(failures=(sentence,)))
     return _BROKEN
+
+
+def _short(name: str) -> str:
+    """The end of a long name: it says which test, where the beginning only says in which folder."""
+    line = one_line(name, MAX_REPORT_BYTES)
+    return line if len(line) <= _MAX_NAME else f"…{line[-_MAX_NAME:]}"
 
 
 if __name__ == "__main__":

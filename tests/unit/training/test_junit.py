@@ -31,6 +31,11 @@ def test_later():
 PYTEST = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider")
 
 
+def pytest_in(stage: Path) -> tuple[str, ...]:
+    """Names of tests begin at this folder, wherever this checkout is."""
+    return (*PYTEST, f"--rootdir={stage}")
+
+
 @pytest.fixture
 def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("VIRIDIAN_TERMINATION_LOG", str(tmp_path / "termination-log"))
@@ -50,13 +55,13 @@ def suite(stage: Path, *, monotone: bool) -> str:
 
 
 def test_a_suite_that_passes_ends_well(stage: Path) -> None:
-    assert junit.main(["--", *PYTEST, suite(stage, monotone=True)]) == ExitCode.DONE
+    assert junit.main(["--", *pytest_in(stage), suite(stage, monotone=True)]) == ExitCode.DONE
     assert report(stage).failures == ()
     assert read_junit(stage / "junit.xml").ran == 3
 
 
 def test_a_test_that_fails_rejects_the_candidate_by_name(stage: Path) -> None:
-    assert junit.main(["--", *PYTEST, suite(stage, monotone=False)]) == ExitCode.BAD_CANDIDATE
+    assert junit.main(["--", *pytest_in(stage), suite(stage, monotone=False)]) == ExitCode.BAD_CANDIDATE
     assert report(stage).failures == ("test test_candidate::test_the_candidate_is_monotone failed",)
 
 
@@ -64,7 +69,7 @@ def test_a_run_whose_suite_fails_hands_nothing_over_and_names_the_test(stage: Pa
     world = World(policy=policy(stages={"training": stage_spec(), "tests": stage_spec()}))
     world.ask_by_hand("once").settle()
     world.train(auc=0.9).settle()
-    code = junit.main(["--", *PYTEST, suite(stage, monotone=False)])
+    code = junit.main(["--", *pytest_in(stage), suite(stage, monotone=False)])
     world.end(code, (stage / "termination-log").read_text()).settle()
     assert world.last_run["outcome"] == "Rejected"
     assert "test test_candidate::test_the_candidate_is_monotone failed" in world.last_run["message"]
@@ -73,7 +78,7 @@ def test_a_run_whose_suite_fails_hands_nothing_over_and_names_the_test(stage: Pa
 
 
 def test_the_report_of_an_attempt_before_does_not_count(stage: Path) -> None:
-    junit.main(["--", *PYTEST, suite(stage, monotone=True)])
+    junit.main(["--", *pytest_in(stage), suite(stage, monotone=True)])
     assert junit.main(["--", *PYTEST, str(stage / "none.py")]) == 2
     assert junit.main(["--", str(stage / "no-such-program")]) == 2
     assert report(stage).failures == ("there is no test report junit.xml; the command ended with exit code 127",)
