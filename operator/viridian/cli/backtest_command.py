@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from viridian.api.performance import PerformanceMetric
 from viridian.backtest.cadence import Cadence, advise, decay_rate
-from viridian.backtest.history import History, UnusableHistory
+from viridian.backtest.history import UnusableHistory
 from viridian.backtest.report import BacktestReport, MonitorReport, backtest
-from viridian.cli.files import UnusableFile, read_incidents, read_manifests, read_reference, read_windows
+from viridian.cli.files import UnusableFile, read_manifests
+from viridian.cli.history_arguments import add_history, add_objects, history_of
 from viridian.cli.text_tables import ABSENT, span, table, time_of
 
 if TYPE_CHECKING:
@@ -49,29 +49,8 @@ def add_to(commands: Subparsers) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.set_defaults(command=_answer)
-    parser.add_argument(
-        *("-f", "--filename"),
-        action="append",
-        type=Path,
-        required=True,
-        metavar="FILE",
-        help="YAML with one ModelDeployment and at most one RetrainPolicy; may be repeated",
-    )
-    parser.add_argument(
-        *("--windows",),
-        type=Path,
-        required=True,
-        metavar="FILE",
-        help="windows of the collector's /v1/windows: a JSON list, or one window in each line",
-    )
-    parser.add_argument(
-        "--profile",
-        action="append",
-        default=[],
-        metavar="[VERSION=]FILE",
-        help="reference profile (viridian/profile.json) of a version, or of all; without one drift is not judged",
-    )
-    parser.add_argument("--incidents", type=Path, metavar="FILE", help="YAML list of name, start, end, cause")
+    add_objects(parser, "one ModelDeployment and at most one RetrainPolicy")
+    add_history(parser, required=True)
     parser.add_argument(
         "--try",
         dest="thresholds",
@@ -109,11 +88,7 @@ def _answer(options: argparse.Namespace) -> str:
         raise UnusableFile("--cadence needs --value-of-point: what 1.0 of the metric is worth a day")
     manifests = read_manifests(options.filename)
     _, deployment = manifests.deployment()
-    history = History(
-        windows=read_windows(options.windows),
-        references=dict(map(read_reference, options.profile)),
-        incidents=read_incidents(options.incidents) if options.incidents else (),
-    )
+    history = history_of(options)
     try:
         report = backtest(
             deployment,

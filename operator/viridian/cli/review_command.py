@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from viridian.api.modeldeployment import ModelDeploymentSpec
@@ -17,11 +16,9 @@ from viridian.cli.files import (
     UnusableFile,
     name_of,
     policy_status,
-    read_incidents,
     read_manifests,
-    read_reference,
-    read_windows,
 )
+from viridian.cli.history_arguments import add_history, add_objects, history_of
 from viridian.cli.report_pages import Plot, Section, html, markdown
 from viridian.cli.text_tables import ABSENT, span, time_of
 from viridian.core.lookup import dig, entries, mapping, text
@@ -58,19 +55,8 @@ def add_to(commands: Subparsers) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.set_defaults(command=_answer)
-    parser.add_argument(
-        *("-f", "--filename"),
-        action="append",
-        type=Path,
-        required=True,
-        metavar="FILE",
-        help="YAML with one ModelDeployment and its RetrainPolicies; may be repeated",
-    )
-    parser.add_argument("--windows", type=Path, metavar="FILE", help="windows of the collector, as for backtest")
-    parser.add_argument(
-        "--profile", action="append", default=[], metavar="[VERSION=]FILE", help="reference profile of a version"
-    )
-    parser.add_argument("--incidents", type=Path, metavar="FILE", help="YAML list of name, start, end, cause")
+    add_objects(parser, "one ModelDeployment and its RetrainPolicies")
+    add_history(parser, required=False)
     parser.add_argument("--metric", type=PerformanceMetric, choices=list(PerformanceMetric), metavar="METRIC")
     parser.add_argument("--now", metavar="TIME", help="the time of the review in RFC 3339; default: now")
     parser.add_argument(*("-o", "--output"), choices=("markdown", "html"), default="markdown")
@@ -85,19 +71,11 @@ def _answer(options: argparse.Namespace) -> str:
     sections = [Section(title="Questions", text=QUESTIONS)]
     sections += _ages(manifests.deployments[0], manifests.policies, now)
     if options.windows is not None:
-        sections += _windows(deployment, _history(options), options.metric)
+        sections += _windows(deployment, history_of(options), options.metric)
     for policy in manifests.policies:
         sections += _runs(name_of(policy), policy_status(policy))
     page = html if options.output == "html" else markdown
     return page(f"Review of {name}, {now:%Y-%m-%d}", sections)
-
-
-def _history(options: argparse.Namespace) -> History:
-    return History(
-        windows=read_windows(options.windows),
-        references=dict(map(read_reference, options.profile)),
-        incidents=read_incidents(options.incidents) if options.incidents else (),
-    )
 
 
 # ---- what people have decided

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -33,6 +34,14 @@ def entries(thing: Any, *path: str) -> tuple[Object, ...]:
     """The maps in the list there; anything else in it is left out."""
     found = dig(thing, *path)
     return tuple(entry for entry in found if isinstance(entry, Mapping)) if isinstance(found, list | tuple) else ()
+
+
+def json_in(written: str) -> Any:
+    """The document in a text of JSON, such as an annotation; None where it is none."""
+    try:
+        return json.loads(written)
+    except (ValueError, RecursionError):
+        return None
 
 
 def annotations_of(thing: Any) -> Mapping[str, str]:

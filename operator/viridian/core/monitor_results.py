@@ -6,7 +6,6 @@ old: while no window can be judged, nothing is recorded.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,6 +14,7 @@ from typing import Any, Final
 import msgspec
 
 from viridian.api.monitoring import MonitoringStatus, MonitorStatus
+from viridian.core.lookup import json_in
 from viridian.core.times import parse_time
 
 _LONGEST_WINDOW: Final = timedelta(days=30)
@@ -63,10 +63,7 @@ class MonitorResults:
 
 def parse_annotation(annotation: str) -> Mapping[str, Any] | None:
     """What an annotation on a record remembers; None for nothing, or nothing that makes sense."""
-    try:
-        found: Any = json.loads(annotation)
-    except (ValueError, RecursionError):
-        return None
+    found = json_in(annotation)
     return found if isinstance(found, Mapping) else None
 
 

@@ -94,6 +94,12 @@ def remembered_by(record: Object, uid: str) -> bool:
     return whose is Belongs.OURS or (whose is Belongs.ORPHAN and text(record, "data", "policy", "uid") == uid)
 
 
+def remembered(records: Iterable[Object], name: str, uid: str) -> Object | None:
+    """The record of that name, where it is memory of the policy with that uid."""
+    named = (record for record in records if text(record, "metadata", "name") == name)
+    return next((record for record in named if remembered_by(record, uid)), None)
+
+
 def is_left_behind(child: Object, uid: str, kind: str, name: str) -> bool:
     """Whether it belongs to an earlier object of the same kind and name, so that the garbage collector will take it."""
     return any(

@@ -56,7 +56,7 @@ from viridian.retraining.provenance import foreign
 from viridian.retraining.records import dump_notes
 from viridian.retraining.run_commands import dump_commands
 from viridian.retraining.run_report import may_have_candidate, run_report
-from viridian.retraining.runs import Run
+from viridian.retraining.runs import JUDGED, Run
 from viridian.retraining.stages.state import StageResult
 from viridian.retraining.state import RetrainingState
 from viridian.retraining.version_lineage import changed, data_of, lineage_of, lineage_tags
@@ -105,7 +105,15 @@ def _ended_run(state: RetrainingState, run: Run, result: StageResult, registry: 
     if foreign_model:
         # Nothing is written to a version that was registered from what another run made.
         registry = replace(registry, candidate=None)
-    return EndedRun(state=state, run=run, result=result, report=report, registry=registry, foreign_model=foreign_model)
+    return EndedRun(
+        state=state,
+        run=run,
+        result=result,
+        report=report,
+        registry=registry,
+        lineage=lineage_of(run, report, registry.run),
+        foreign_model=foreign_model,
+    )
 
 
 def _source(run: Run, report: StageReport, registry: RegistryResult) -> str:
@@ -138,7 +146,7 @@ def _description(ended: EndedRun) -> dict[str, str]:
         TAG_RUN: ended.run.id,
         TAG_LABEL_DEFINITION: ended.run.label_definition,
         **{f"{TAG_DATA}{part}": value for part, value in data_of(ended.run, report).items()},
-        **lineage_tags(lineage_of(ended.run, report, mlflow), mlflow),
+        **lineage_tags(ended.lineage, mlflow),
     }
     return {key: value for key, value in described.items() if value}
 
@@ -183,9 +191,9 @@ def _handed_over_before(ended: EndedRun) -> Lineage | None:
 
 
 def _finished(ended: EndedRun, verdict: RunVerdict) -> FinishedRun:
-    run, candidate, registry = ended.run, ended.registry.candidate, ended.registry
-    lineage = lineage_of(run, ended.report, registry.run) if candidate is not None else None
-    evaluation = evaluated(ended.report, ended.registry.run) if verdict.outcome in _JUDGED else None
+    run, candidate = ended.run, ended.registry.candidate
+    lineage = ended.lineage if candidate is not None else None
+    evaluation = evaluated(ended.report, ended.registry.run) if verdict.outcome in JUDGED else None
     return FinishedRun(
         id=run.id,
         outcome=verdict.outcome,
@@ -204,7 +212,6 @@ def _finished(ended: EndedRun, verdict: RunVerdict) -> FinishedRun:
     )
 
 
-_JUDGED = (reasons.HANDED_OVER, reasons.REJECTED, reasons.AWAITING_APPROVAL, reasons.SUPERSEDED)
 _EVENTS = {
     reasons.AWAITING_APPROVAL: (EventType.NORMAL, reasons.EVENT_GATE_PASSED),
     reasons.SUPERSEDED: (EventType.NORMAL, reasons.EVENT_SUPERSEDED),

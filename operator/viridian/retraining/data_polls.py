@@ -7,6 +7,7 @@ before its end was noted, the same one is made again: nothing but the note follo
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -15,7 +16,7 @@ import msgspec
 from viridian.api.names import DATA_ANNOTATION, RETRAIN_POLICY, STAGE_LABEL, data_record, short_hash, stage_job
 from viridian.api.run_stages import DataResolver
 from viridian.api.stage import RESOLVER_STAGE, parse_report
-from viridian.core.intent import apply_unless_covered, with_intent_hash
+from viridian.core.intent import with_intent_hash
 from viridian.core.lookup import Object, labels_of, text
 from viridian.core.ownership import Belongs, belongs, owned_metadata
 from viridian.core.plan import Apply, Delete, Manifest
@@ -25,7 +26,7 @@ from viridian.retraining.data_state import resolved_by, with_a_state
 from viridian.retraining.environment import environment
 from viridian.retraining.launch import origin_now
 from viridian.retraining.polled_data import MAX_SEEN, POLL_STAGE, DataNote, PolledData, SeenState, poll_job, read_polled
-from viridian.retraining.records import labels, revision
+from viridian.retraining.records import labels, note
 from viridian.retraining.runs import OpenStage
 from viridian.retraining.stages.built_in import template_of
 from viridian.retraining.stages.pod_template import PodNeeds
@@ -50,33 +51,38 @@ def open_polls(policy: Object, objects: Sequence[Object]) -> tuple[OpenStage, ..
     return tuple(OpenStage(JOB, name, seen=False) for name in names)
 
 
-def poll_actions(state: RetrainingState) -> Iterator[Apply | Delete]:
-    """What is to be done now about the polls of a policy: at most one write."""
+@dataclass(frozen=True, slots=True)
+class PollStep:
+    """What this pass does about the polls of a policy: at most one write."""
+
+    actions: tuple[Apply | Delete, ...] = ()
+    # When to look at them again; None where there are none.
+    next: datetime | None = None
+
+
+def poll_step(state: RetrainingState) -> PollStep:
+    """What is to be done now, and when to look again."""
     polled = read_polled(state.spec, state.facts)
     job = polled.job if polled is not None else poll_job(state.facts)
+    goes_on = polled is not None and not state.spec.suspend and first_problem(state) is None
+    actions = tuple(_actions(state, polled, job, goes_on=goes_on))
+    if actions:
+        refused = any(action.target in state.facts.obstacles for action in actions)
+        return PollStep(actions, state.now + (_LOOK_AGAIN if refused else timedelta()))
+    if polled is None or not goes_on:
+        return PollStep()
+    return PollStep(next=state.now + _LOOK_AGAIN if polled.job is not None else polled.next)
+
+
+def _actions(
+    state: RetrainingState, polled: PolledData | None, job: Object | None, *, goes_on: bool
+) -> Iterator[Apply | Delete]:
     if job is not None and not text(job, "metadata", "deletionTimestamp"):
         yield from _about_job(state, polled, job)
-    elif job is None and polled is not None and _is_due(state, polled):
+    elif job is None and polled is not None and goes_on and (polled.next is None or polled.next <= state.now):
         resolver = state.spec.data.resolver if state.spec.data is not None else None
         if resolver is not None:
             yield Apply(with_intent_hash(_job(state, polled, resolver)))
-
-
-def next_poll(state: RetrainingState) -> datetime | None:
-    """When to look at the polls again; None where there are none."""
-    polled, actions = read_polled(state.spec, state.facts), tuple(poll_actions(state))
-    if actions:
-        refused = any(action.target in state.facts.obstacles for action in actions)
-        return state.now + (_LOOK_AGAIN if refused else timedelta())
-    if polled is None or state.spec.suspend or first_problem(state) is not None:
-        return None
-    return state.now + _LOOK_AGAIN if polled.job is not None else polled.next
-
-
-def _is_due(state: RetrainingState, polled: PolledData) -> bool:
-    if state.spec.suspend or first_problem(state) is not None:
-        return False
-    return polled.next is None or polled.next <= state.now
 
 
 def _about_job(state: RetrainingState, polled: PolledData | None, job: Object) -> Iterator[Apply | Delete]:
@@ -109,12 +115,9 @@ def _problem(result: StageResult) -> str:
     return ": ".join(filter(None, [code, reported]))[:_MAX_PROBLEM]
 
 
-def _noted(state: RetrainingState, polled: PolledData, note: DataNote) -> Iterator[Apply]:
-    manifest = revision(
-        state.facts, data_record(state.facts.name, state.facts.uid), 1, {"policy": {"uid": state.facts.uid}}
-    )
-    manifest["metadata"]["annotations"] = {DATA_ANNOTATION: msgspec.json.encode(note).decode()}
-    action = apply_unless_covered(manifest, polled.stored)
+def _noted(state: RetrainingState, polled: PolledData, found: DataNote) -> Iterator[Apply]:
+    annotations = {DATA_ANNOTATION: msgspec.json.encode(found).decode()}
+    action = note(state.facts, data_record(state.facts.name, state.facts.uid), annotations, polled.stored)
     if action is not None:
         yield action
 

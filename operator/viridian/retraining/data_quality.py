@@ -18,11 +18,8 @@ from viridian.api.stage import StageName
 from viridian.core.conditions import Truth
 from viridian.core.times import format_time, parse_time
 from viridian.retraining.run_commands import RunCommand, command_about
-from viridian.retraining.runs import Run
+from viridian.retraining.runs import JUDGED, Run
 from viridian.retraining.triggers.cause import RECHECK, Cause
-
-_USED_DATA = (reasons.HANDED_OVER, reasons.REJECTED, reasons.AWAITING_APPROVAL, reasons.SUPERSEDED)
-"""Outcomes of runs that trained on the data; an error or nothing to do says nothing of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +75,7 @@ def data_quality(
     for run in runs:
         outcome = run.finished.outcome if run.finished is not None else ""
         if outcome != reasons.DATA_QUALITY_FAILED:
-            if outcome in _USED_DATA or _passed_its_validation(run):
+            if outcome in JUDGED or _passed_its_validation(run):
                 return _good(run)
             continue
         if run.origin.data != data:

@@ -18,7 +18,7 @@ from viridian.core.plan import Action, Delete, Plan
 from viridian.retraining import owners
 from viridian.retraining.budget import status_of
 from viridian.retraining.checks import WAITED_FOR, Problem, registry_problem
-from viridian.retraining.data_polls import next_poll, poll_actions
+from viridian.retraining.data_polls import PollStep, poll_step
 from viridian.retraining.input import RegistryResult
 from viridian.retraining.interpret import RetrainingInput
 from viridian.retraining.progress import changes_at
@@ -62,7 +62,8 @@ def _observed(state: RetrainingState, problem: Problem | None) -> Plan:
     step = held_up(state)
     next_status = status(state, problem, step.active)
     news = tuple(events(state.facts.status, next_status))
-    return Plan(status=next_status, news=news, wake=_wake(state, step, problem), summary="spec.mode is Observe")
+    wake = _wake(state, step, problem, poll_step(state))
+    return Plan(status=next_status, news=news, wake=wake, summary="spec.mode is Observe")
 
 
 def _permitted(turn: Turn, step: RunStep) -> tuple[RunStep, Problem | None]:
@@ -83,12 +84,12 @@ def _permitted(turn: Turn, step: RunStep) -> tuple[RunStep, Problem | None]:
 
 
 def _plan(state: RetrainingState, step: RunStep, problem: Problem | None) -> Plan:
-    next_status = status(step.after or state, problem, step.active)
+    next_status, polls = status(step.after or state, problem, step.active), poll_step(state)
     return Plan(
-        actions=(*_keep_records(state), *poll_actions(state), *step.actions, *_clear(state)),
+        actions=(*_keep_records(state), *polls.actions, *step.actions, *_clear(state)),
         status=next_status,
         news=tuple(events(state.facts.status, next_status)),
-        wake=state.now if step.again else _wake(state, step, problem),
+        wake=state.now if step.again else _wake(state, step, problem, polls),
         summary=step.summary or (problem.message if problem else ""),
     )
 
@@ -120,9 +121,9 @@ def _clear(state: RetrainingState) -> Iterator[Delete]:
         yield Delete("apps/v1", "ControllerRevision", event.name, event.uid)
 
 
-def _wake(state: RetrainingState, step: RunStep, problem: Problem | None) -> datetime | None:
+def _wake(state: RetrainingState, step: RunStep, problem: Problem | None, polls: PollStep) -> datetime | None:
     """When to look again although nothing was observed; None where only a change can bring something new."""
-    times: list[datetime | None] = [next_prunable_event(state), next_poll(state)]
+    times: list[datetime | None] = [next_prunable_event(state), polls.next]
     if problem is not None:
         times.append(state.now + (REGISTRY_POLL if problem.reason in WAITED_FOR else POLL))
     if step.active is not None:

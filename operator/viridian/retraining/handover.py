@@ -8,7 +8,7 @@ annotation.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from viridian.api import reasons
 from viridian.api.gate_spec import Gate, GateApproval
@@ -20,15 +20,18 @@ _FOLLOWS = (reasons.AWAITING_APPROVAL, reasons.HANDED_OVER)
 """Outcomes of a newer run that make an older candidate needless."""
 
 
-def needs_approval(gate: Gate, *, superior: bool) -> bool:
-    """Whether a person has to approve a candidate that passed; `superior`: it was better than a champion."""
+def needs_approval(gate: Gate, *, is_superior: Callable[[], bool]) -> bool:
+    """Whether a person has to approve a candidate that passed; `is_superior()`: whether it is better than a champion.
+
+    That is asked only where it decides, since the candidate is judged once more for it.
+    """
     match gate.approval:
         case GateApproval.AUTO:
             return False
         case GateApproval.REQUIRED:
             return True
         case GateApproval.AUTO_IF_SUPERIOR:
-            return not superior
+            return not is_superior()
 
 
 def awaiting(finished: Sequence[Run]) -> tuple[Run, ...]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from viridian.api import reasons
-from viridian.api.lineage import Audit
+from viridian.api.lineage import Audit, Lineage
 from viridian.api.names import REJECT_ANNOTATION
 from viridian.api.registry import TAG_GATE, RunStatus
 from viridian.api.stage import StageName, StageReport
@@ -19,7 +19,7 @@ from viridian.retraining.stages.meaning import Meaning, meaning
 from viridian.retraining.stages.stage_table import stages_of
 from viridian.retraining.stages.state import StageResult
 from viridian.retraining.state import RetrainingState
-from viridian.retraining.version_lineage import lineage_of, missing
+from viridian.retraining.version_lineage import missing
 
 MAX_QUOTED: Final = 500
 """Characters of a stage's own words that a message repeats."""
@@ -57,6 +57,8 @@ class EndedRun:
     result: StageResult
     report: StageReport
     registry: RegistryResult
+    # What its version was made from, as far as that is known.
+    lineage: Lineage
     # Why the model that it names is not its own; empty where it is.
     foreign_model: str = ""
 
@@ -106,8 +108,7 @@ def made_no_model(ended: EndedRun) -> RunVerdict | None:
 def lacks_what_an_audit_asks_for(ended: EndedRun) -> RunVerdict | None:
     if ended.state.spec.audit is not Audit.STRICT or ended.registry.candidate is None:
         return None
-    lineage = lineage_of(ended.run, ended.report, ended.registry.run)
-    lacking = "; ".join(missing(ended.run, ended.report, lineage))
+    lacking = "; ".join(missing(ended.run, ended.report, ended.lineage))
     return RunVerdict(reasons.REJECTED, f"audit: Strict, and the version has {lacking}") if lacking else None
 
 
@@ -121,7 +122,7 @@ def is_judged_by_the_gate(ended: EndedRun) -> RunVerdict | None:
     decision = recorded_decision(ended.run)
     if decision is not None:
         return RunVerdict(reasons.HANDED_OVER, f"{judged.sentence}; approved {decision.sentence}")
-    if needs_approval(ended.state.spec.gate, superior=is_superior(*whole)):
+    if needs_approval(ended.state.spec.gate, is_superior=lambda: is_superior(*whole)):
         return RunVerdict(reasons.AWAITING_APPROVAL, judged.sentence)
     return RunVerdict(reasons.HANDED_OVER, judged.sentence)
 

@@ -13,7 +13,7 @@ from viridian.api.names import DATA_ANNOTATION, STAGE_LABEL, data_record
 from viridian.api.retrainpolicy import RetrainPolicySpec
 from viridian.api.run_stages import Data
 from viridian.core.lookup import Object, annotations_of, labels_of, text
-from viridian.core.ownership import Belongs, belongs, remembered_by
+from viridian.core.ownership import Belongs, belongs, remembered
 from viridian.core.times import length, parse_time
 from viridian.retraining.data_state import DataState, data_key
 from viridian.retraining.input import PolicyFacts
@@ -81,7 +81,7 @@ def read_polled(spec: RetrainPolicySpec, facts: PolicyFacts) -> PolledData | Non
     if not periods or spec.data is None or spec.data.resolver is None:
         return None
     data, job = Data(uri=shown(spec.data.uri), revision=spec.data.revision), poll_job(facts)
-    stored = _stored(facts)
+    stored = remembered(facts.records, data_record(facts.name, facts.uid), facts.uid)
     note = _note(stored) if stored is not None else DataNote()
     return PolledData(
         data=data,
@@ -97,12 +97,6 @@ def poll_job(facts: PolicyFacts) -> Object | None:
     """The Job of a poll of this very policy."""
     found = (one for one in facts.objects if labels_of(one).get(STAGE_LABEL) == POLL_STAGE)
     return next((one for one in found if belongs(one, facts.uid) is Belongs.OURS), None)
-
-
-def _stored(facts: PolicyFacts) -> Object | None:
-    name = data_record(facts.name, facts.uid)
-    ours = (found for found in facts.records if text(found, "metadata", "name") == name)
-    return next((found for found in ours if remembered_by(found, facts.uid)), None)
 
 
 def _note(stored: Object) -> DataNote:

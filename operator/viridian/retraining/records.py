@@ -8,7 +8,6 @@ again. A policy that was deleted and made anew has another uid, and inherits not
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -31,9 +30,11 @@ from viridian.api.retrainpolicy import RetrainPolicySpec
 from viridian.api.retrainpolicy_status import FinishedRun
 from viridian.api.run_stages import Data
 from viridian.api.run_storage import Storage
+from viridian.core.intent import apply_unless_covered
 from viridian.core.kube import managed_labels
-from viridian.core.lookup import Object, annotations_of, dig, entries, labels_of, mapping, text
+from viridian.core.lookup import Object, annotations_of, dig, entries, json_in, labels_of, mapping, text
 from viridian.core.ownership import Owner, owned_metadata, remembered_by
+from viridian.core.plan import Apply
 from viridian.retraining.data_state import DataState, parse_state
 from viridian.retraining.run_commands import RUN_COMMANDS
 from viridian.retraining.stages.stage_table import DEFAULT_STAGES, stage_kind
@@ -142,6 +143,13 @@ def record(policy: Owner, run: str, number: int, origin: RunOrigin) -> dict[str,
     """The record of a new run."""
     data = {"policy": {"uid": policy.uid}, **dump_origin(origin)}
     return revision(policy, run_record(policy.name, run), number, data, run)
+
+
+def note(policy: Owner, name: str, annotations: Mapping[str, str], stored: Object | None) -> Apply | None:
+    """The write that notes these annotations of the policy; None where they stand there."""
+    manifest = revision(policy, name, 1, {"policy": {"uid": policy.uid}})
+    manifest["metadata"]["annotations"] = dict(annotations)
+    return apply_unless_covered(manifest, stored)
 
 
 def dump_origin(origin: RunOrigin) -> dict[str, Any]:
@@ -253,8 +261,5 @@ def _finished(run: str, recorded: str) -> FinishedRun:
 
 def origin_of(found: Object) -> RunOrigin | None:
     """What the object of a stage was given when it was made; None where it does not show that."""
-    try:
-        document: Any = json.loads(annotations_of(found).get(TRIGGER_ANNOTATION, ""))
-    except (ValueError, RecursionError):
-        return None
+    document = json_in(annotations_of(found).get(TRIGGER_ANNOTATION, ""))
     return parse_origin(document) if mapping(document) else None

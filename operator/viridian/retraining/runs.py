@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Final
 
+from viridian.api import reasons
 from viridian.api.names import RUN_LABEL
 from viridian.api.retrainpolicy_status import FinishedRun
 from viridian.api.stage import RESOLVER_STAGE, StageName
@@ -20,6 +22,8 @@ from viridian.retraining.stages.stage_table import stage_kind
 from viridian.retraining.stages.state import StageOutcome, StageResult, StageState
 from viridian.retraining.triggers.cause import RECHECK, Cause, parse_causes
 
+JUDGED: Final = (reasons.HANDED_OVER, reasons.REJECTED, reasons.AWAITING_APPROVAL, reasons.SUPERSEDED)
+"""Outcomes of runs that trained on the data and made a candidate; any other says nothing about either."""
 _COMPARE = (StageName.TRAINING, StageName.EVALUATION)
 """Stages that may measure the champion."""
 

@@ -22,7 +22,7 @@ from viridian.retraining.triggers.holds import HoldInput, Holds, read_holds
 from viridian.retraining.triggers.monitor_pause import pause_now
 from viridian.retraining.triggers.noted import with_noted
 from viridian.retraining.triggers.own_holds import own_holds
-from viridian.retraining.triggers.pending import coalesced, missed_causes, pending_causes
+from viridian.retraining.triggers.pending import coalesced, missed_causes, occurrences_of, pending_causes
 from viridian.retraining.triggers.since import counts_since, noted_causes, noted_pause
 from viridian.retraining.triggers.trigger_state import TriggerHold, TriggerState
 from viridian.retraining.triggers.trigger_table import read_triggers
@@ -82,7 +82,8 @@ def read_state(facts: PolicyFacts, spec: RetrainPolicySpec, now: datetime) -> Re
     at_work = undecided[-1] if undecided else None
     active = to_hand_over(spec.gate, finished, facts.annotations) or at_work
     bounds = _read_bounds(facts, spec, runs, finished, at_work, now)
-    pending = pending_causes(triggers, since, runs, bounds.holds, now)
+    occurrences = tuple(occurrences_of(triggers, since, runs, bounds.holds, now))
+    pending = pending_causes(occurrences)
     held = own_holds(triggers, pending, runs, now)
     look = look_again(bounds.quality, now) if bounds.holds.only_bad_data else None
     due = coalesced(facts.uid, pending, bounds.holds, held, look)
@@ -102,7 +103,7 @@ def read_state(facts: PolicyFacts, spec: RetrainPolicySpec, now: datetime) -> Re
         breaker=bounds.breaker,
         holds=bounds.holds,
         pending=pending,
-        missed=missed_causes(triggers, since, runs, bounds.holds, now),
+        missed=missed_causes(occurrences),
         held=held,
         proposal=None if active or lost else propose(spec, facts.annotations, due),
     )

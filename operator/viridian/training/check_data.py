@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import shutil
 import sys
 import tempfile
 from datetime import UTC, datetime
@@ -123,9 +122,7 @@ def _local(uri: str, scratch: Path) -> str:
     if not web.is_web_address(uri):
         return uri
     target = scratch / f"{len(list(scratch.iterdir()))}-{Path(urlsplit(uri).path).name or 'rows'}"
-    with web.get(uri) as answer, target.open("wb") as file:
-        shutil.copyfileobj(answer, file)
-    return str(target)
+    return str(web.download(uri, target))
 
 
 if __name__ == "__main__":

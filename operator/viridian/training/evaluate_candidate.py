@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import shutil
 import sys
 import tempfile
 from dataclasses import replace
@@ -146,10 +145,7 @@ def _local(uri: str, scratch: Path) -> Path:
         return Path(place.path)
     if not web.is_web_address(uri):
         return tracking.download(uri, scratch)
-    target = scratch / (Path(place.path).name or "holdout")
-    with web.get(uri) as answer, target.open("wb") as file:
-        shutil.copyfileobj(answer, file)
-    return target
+    return web.download(uri, scratch / (Path(place.path).name or "holdout"))
 
 
 def _candidate(run_id: str, rows: Holdout, scratch: Path) -> ServedAnswers:

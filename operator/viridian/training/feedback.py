@@ -9,7 +9,6 @@ import hashlib
 import json
 import os
 import tempfile
-import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -17,13 +16,13 @@ from viridian.api.address import shown
 from viridian.api.feedback import CA_FILE, COLLECTOR_TOKEN_FILE_VARIABLE, ROWS_DIGEST_VARIABLE
 from viridian.api.objective import OBJECTIVE_VARIABLE
 from viridian.tls import trusting
+from viridian.training import web
 
 if TYPE_CHECKING:
     import pandas
 
 URI_VARIABLE: Final = "VIRIDIAN_FEEDBACK_URI"
 DIGEST_VARIABLE: Final = ROWS_DIGEST_VARIABLE
-_TIMEOUT_SECONDS: Final = 60
 _BLOCK: Final = 1 << 20
 
 
@@ -60,11 +59,7 @@ def download(path: Path) -> Path | None:
     if not uri:
         return None
     digest = hashlib.sha256()
-    request = urllib.request.Request(uri)  # noqa: S310 - the operator names it
-    for name, value in _token().items():
-        request.add_unredirected_header(name, value)  # not shown again to where a redirect leads
-    context = trusting(_authority())
-    with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS, context=context) as answer, path.open("wb") as file:  # noqa: S310
+    with web.get(uri, _token(), trusting(_authority())) as answer, path.open("wb") as file:
         while block := answer.read(_BLOCK):
             digest.update(block)
             file.write(block)

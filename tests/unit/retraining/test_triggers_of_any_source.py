@@ -14,7 +14,7 @@ from viridian.retraining.runs import Run
 from viridian.retraining.triggers.answered import evidence, last_fired
 from viridian.retraining.triggers.cause import MANUAL, Cause, parse_cause, run_id
 from viridian.retraining.triggers.holds import Hold, Holds
-from viridian.retraining.triggers.pending import coalesced, is_still_asked_for, pending_causes
+from viridian.retraining.triggers.pending import coalesced, is_still_asked_for, occurrences_of, pending_causes
 from viridian.retraining.triggers.trigger_state import TriggerState
 
 HOUR = timedelta(hours=1)
@@ -64,7 +64,7 @@ def test_which_causes_wait_for_a_run(
     sentence: str, occurred: Cause, since: datetime | None, answered: tuple[Cause, ...], now: datetime, pending: bool
 ) -> None:
     counts = {occurred.key: since} if since else {}
-    found = pending_causes([trigger(occurred)], counts, [run(*answered)] if answered else [], FREE, now)
+    found = pending_causes(occurrences_of([trigger(occurred)], counts, [run(*answered)] if answered else [], FREE, now))
     assert found == ((occurred,) if pending else ()), sentence
 
 
@@ -82,12 +82,14 @@ def test_which_causes_wait_for_a_run(
 def test_how_long_a_cause_waits(
     sentence: str, deadline: timedelta | None, periods: tuple[Hold, ...], late: timedelta, pending: bool
 ) -> None:
-    found = pending_causes([trigger(ALERT, deadline=deadline)], {}, [], Holds(periods=periods), START + late)
+    found = pending_causes(
+        occurrences_of([trigger(ALERT, deadline=deadline)], {}, [], Holds(periods=periods), START + late)
+    )
     assert bool(found) is pending, sentence
 
 
 def test_causes_of_all_sources_make_one_run_and_while_held_only_a_person_starts_it() -> None:
-    pending = pending_causes([trigger(ASKED), trigger(COMMIT), trigger(ALERT)], {}, [], FREE, START)
+    pending = pending_causes(occurrences_of([trigger(ASKED), trigger(COMMIT), trigger(ALERT)], {}, [], FREE, START))
     assert pending == (ALERT, COMMIT, ASKED), "what is found by its time, then what a person asks for"
     due = coalesced("policy-1", pending, FREE)
     assert due is not None

@@ -9,23 +9,17 @@ import msgspec
 
 from viridian.api.data_checks import CHECKS_VARIABLE, MAX_CHECKS_BYTES
 from viridian.api.run_stages import DataValidation
+from viridian.retraining.stages.built_in_container import built_in_template
 
-_COMMAND: Final = ("python", "-m", "viridian.training.check_data")
+_MODULE: Final = "viridian.training.check_data"
 
 
 def checks_template(stage: Any, trainer_image: str) -> Mapping[str, Any] | None:
-    """The checks in the trainer image, or in the first container of the stage's own template; None without checks.
-
-    What that container says for itself counts, its command too.
-    """
+    """The checks in the trainer image, or in the first container of the stage's own template; None without checks."""
     if not isinstance(stage, DataValidation) or not stage.checks:
         return None
-    template = stage.template or {"spec": {"containers": [{"name": "checks", "image": trainer_image}]}}
-    spec: Mapping[str, Any] = template["spec"]
-    main, *others = spec["containers"]
-    variable = {"name": CHECKS_VARIABLE, "value": written_checks(stage)}
-    work = {"command": list(_COMMAND), **main, "env": [variable, *main.get("env", ())]}
-    return {**template, "spec": {**spec, "containers": [work, *others]}}
+    variables = {CHECKS_VARIABLE: written_checks(stage)}
+    return built_in_template(stage, name="checks", image=trainer_image, module=_MODULE, variables=variables)
 
 
 def written_checks(stage: DataValidation) -> str:

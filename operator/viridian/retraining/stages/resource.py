@@ -18,7 +18,7 @@ from viridian.api.names import ENDING_ANNOTATION, GROUP, QUEUE_LABEL, stage_reso
 from viridian.api.podtemplate import too_large
 from viridian.api.stage_resource import StageResource, StatusValue, endings_of, variable_lists
 from viridian.api.texts import one_line
-from viridian.core.lookup import Object, annotations_of, dig, entries, mapping, text
+from viridian.core.lookup import Object, annotations_of, dig, entries, json_in, mapping, text
 from viridian.core.plan import Manifest
 from viridian.core.pods_waiting import Impediment
 from viridian.core.times import length, parse_time
@@ -136,10 +136,7 @@ def _is_list(manifest: Object, path: str) -> bool:
 
 
 def _ending(found: Object) -> Object:
-    try:
-        return mapping(json.loads(annotations_of(found).get(ENDING_ANNOTATION, "")))
-    except (ValueError, RecursionError):
-        return {}
+    return mapping(json_in(annotations_of(found).get(ENDING_ANNOTATION, "")))
 
 
 def _result(found: Object) -> StageResult | None:

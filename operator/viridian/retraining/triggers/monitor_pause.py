@@ -13,7 +13,7 @@ from datetime import datetime
 
 from viridian.api.monitoring import Action
 from viridian.api.names import OVERRIDE_ANNOTATION
-from viridian.core.lookup import mapping, text
+from viridian.core.lookup import json_in, mapping, text
 from viridian.core.monitor_results import FiredMonitor
 from viridian.core.times import format_time, parse_time
 from viridian.retraining.input import Deployment
@@ -71,10 +71,7 @@ def _when_quiet(known: MonitorPause, now: datetime) -> MonitorPause:
 
 
 def _parsed(noted: str) -> MonitorPause | None:
-    try:
-        document = mapping(json.loads(noted or "{}"))
-    except (ValueError, RecursionError):
-        return None
+    document = mapping(json_in(noted))
     since, until = parse_time(text(document, "since")), parse_time(text(document, "until"))
     if since is None:
         return None

@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
 from viridian.api import reasons
 from viridian.core.times import parse_time
-from viridian.retraining.runs import Run
+from viridian.retraining.runs import JUDGED, Run
 from viridian.retraining.triggers.answered import answered_causes
 from viridian.retraining.triggers.cause import Cause, run_id
 from viridian.retraining.triggers.holds import Holds
 from viridian.retraining.triggers.own_holds import cooldown_of, worked_until
 from viridian.retraining.triggers.trigger_state import TriggerState
-
-_MADE_A_CANDIDATE: Final = (
-    reasons.HANDED_OVER,
-    reasons.REJECTED,
-    reasons.AWAITING_APPROVAL,
-    reasons.SUPERSEDED,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,29 +86,25 @@ _SHOWN: Final = {was_made_needless_by_a_run: reasons.RECENT_RUN, comes_too_late:
 """What the status says of it, where people may have expected a run."""
 
 
-def pending_causes(
-    triggers: Sequence[TriggerState], since: Mapping[str, datetime], runs: Sequence[Run], holds: Holds, now: datetime
-) -> tuple[Cause, ...]:
+def pending_causes(occurrences: Iterable[Occurrence]) -> tuple[Cause, ...]:
     """The causes that wait for a run: what triggers found by its time, then what a person asks for."""
-    occurrences = _occurrences(triggers, since, runs, holds, now)
     return tuple(sorted((one.cause for one in occurrences if not any(drop(one) for drop in DROPPED)), key=_order))
 
 
-def missed_causes(
-    triggers: Sequence[TriggerState], since: Mapping[str, datetime], runs: Sequence[Run], holds: Holds, now: datetime
-) -> Mapping[Cause, str]:
+def missed_causes(occurrences: Iterable[Occurrence]) -> Mapping[Cause, str]:
     """The causes that have started no run and will start none, each with the reason for it."""
     others, found = [drop for drop in DROPPED if drop not in _SHOWN], {}
-    for one in _occurrences(triggers, since, runs, holds, now):
+    for one in occurrences:
         reason = next((reason for drop, reason in _SHOWN.items() if drop(one)), None)
         if reason is not None and not any(drop(one) for drop in others):
             found[one.cause] = reason
     return found
 
 
-def _occurrences(
+def occurrences_of(
     triggers: Sequence[TriggerState], since: Mapping[str, datetime], runs: Sequence[Run], holds: Holds, now: datetime
 ) -> Iterator[Occurrence]:
+    """All that has occurred, with what decides whether a run may start for it."""
     answered, trained = answered_causes(runs), tuple(_trained(runs))
     for trigger in triggers:
         cooldown = cooldown_of(trigger, runs)
@@ -136,7 +125,7 @@ def _occurrences(
 def _trained(runs: Sequence[Run]) -> Iterator[datetime]:
     for run in runs:
         began = parse_time(run.created)
-        if began is not None and run.finished is not None and run.finished.outcome in _MADE_A_CANDIDATE:
+        if began is not None and run.finished is not None and run.finished.outcome in JUDGED:
             yield began
 
 

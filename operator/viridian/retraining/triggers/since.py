@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any
 
 from viridian.api.names import (
     MONITOR_PAUSE_ANNOTATION,
@@ -20,13 +19,12 @@ from viridian.api.names import (
     WAITING_CAUSES_ANNOTATION,
     schedules_record,
 )
-from viridian.core.intent import apply_unless_covered
-from viridian.core.lookup import Object, annotations_of, entries, mapping, text
-from viridian.core.ownership import remembered_by
+from viridian.core.lookup import Object, annotations_of, entries, json_in, mapping, text
+from viridian.core.ownership import remembered
 from viridian.core.plan import Apply
 from viridian.core.times import format_time, parse_time
 from viridian.retraining.input import PolicyFacts
-from viridian.retraining.records import revision
+from viridian.retraining.records import note
 from viridian.retraining.triggers.cause import Cause, parse_causes
 from viridian.retraining.triggers.monitor_pause import MonitorPause
 from viridian.retraining.triggers.trigger_state import TriggerState
@@ -53,10 +51,7 @@ def counts_since(facts: PolicyFacts, triggers: Iterable[TriggerState], now: date
 
 def noted_causes(facts: PolicyFacts) -> tuple[Cause, ...]:
     """What triggers found that was noted, since it may not be seen any more."""
-    try:
-        return parse_causes(entries({"causes": json.loads(_annotation(facts, WAITING_CAUSES_ANNOTATION))}, "causes"))
-    except (ValueError, RecursionError):
-        return ()
+    return parse_causes(entries({"causes": json_in(_annotation(facts, WAITING_CAUSES_ANNOTATION))}, "causes"))
 
 
 def noted_pause(facts: PolicyFacts) -> str:
@@ -74,15 +69,14 @@ def note_since(
     stored = _stored(facts)
     if not since and stored is None:
         return
-    manifest = revision(facts, schedules_record(facts.name, facts.uid), 1, {"policy": {"uid": facts.uid}})
     times = json.dumps({key: format_time(at) for key, at in sorted(since.items())})
-    manifest["metadata"]["annotations"] = {SCHEDULES_ANNOTATION: times}
+    annotations = {SCHEDULES_ANNOTATION: times}
     if waiting or _annotation(facts, WAITING_CAUSES_ANNOTATION):
         noted = json.dumps([cause.recorded() for cause in waiting], ensure_ascii=False)
-        manifest["metadata"]["annotations"][WAITING_CAUSES_ANNOTATION] = noted
+        annotations[WAITING_CAUSES_ANNOTATION] = noted
     if pause is not None:
-        manifest["metadata"]["annotations"][MONITOR_PAUSE_ANNOTATION] = pause.rendered()
-    action = apply_unless_covered(manifest, stored)
+        annotations[MONITOR_PAUSE_ANNOTATION] = pause.rendered()
+    action = note(facts, schedules_record(facts.name, facts.uid), annotations, stored)
     if action is not None:
         yield action
 
@@ -99,9 +93,7 @@ def _edited(facts: PolicyFacts, trigger: TriggerState) -> datetime | None:
 
 
 def _stored(facts: PolicyFacts) -> Object | None:
-    name = schedules_record(facts.name, facts.uid)
-    ours = (found for found in facts.records if text(found, "metadata", "name") == name)
-    return next((found for found in ours if remembered_by(found, facts.uid)), None)
+    return remembered(facts.records, schedules_record(facts.name, facts.uid), facts.uid)
 
 
 def _annotation(facts: PolicyFacts, name: str) -> str:
@@ -110,9 +102,6 @@ def _annotation(facts: PolicyFacts, name: str) -> str:
 
 
 def _noted(stored: Object) -> Mapping[str, datetime]:
-    try:
-        document: Any = json.loads(annotations_of(stored).get(SCHEDULES_ANNOTATION, ""))
-    except (ValueError, RecursionError):
-        return {}
-    times = {key: parse_time(value) for key, value in mapping(document).items()}
+    document = mapping(json_in(annotations_of(stored).get(SCHEDULES_ANNOTATION, "")))
+    times = {key: parse_time(value) for key, value in document.items()}
     return {key: at for key, at in times.items() if at is not None}

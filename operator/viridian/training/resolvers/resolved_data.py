@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import IO, Final
-
-_BLOCK: Final = 1 << 20
+from io import BufferedIOBase
 
 
 class CannotResolve(Exception):
@@ -26,9 +24,6 @@ class ResolvedData:
         return {"uri": self.uri, "revision": self.revision, "digest": self.digest}
 
 
-def sha256_of(stream: IO[bytes]) -> str:
+def sha256_of(stream: BufferedIOBase) -> str:
     """`sha256:…` of all that is left in the stream."""
-    digest = hashlib.sha256()
-    while block := stream.read(_BLOCK):
-        digest.update(block)
-    return f"sha256:{digest.hexdigest()}"
+    return f"sha256:{hashlib.file_digest(stream, 'sha256').hexdigest()}"
