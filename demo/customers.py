@@ -53,8 +53,8 @@ class Traffic:
             batch = customers[start : start + BATCH]
             data = [[one.age, one.spend] for one in batch]
             body = {"dataframe_split": {"columns": ["age", "monthly spend"], "data": data}}
-            first = _post(f"{self.model}/invocations", body, {})[0]["x-viridian-prediction-id"]
-            ids += [first, *(f"{first}-{row}" for row in range(1, len(batch)))]
+            first = post(f"{self.model}/invocations", body, {})[0]["x-viridian-prediction-id"]
+            ids += prediction_ids(first, len(batch))
         return ids
 
     def tell(self, ids: Sequence[str], customers: Sequence[Customer], *, definition: str = "") -> None:
@@ -63,7 +63,7 @@ class Traffic:
             {"prediction_id": name, "outcome": int(one.leaves), "label_definition": definition}
             for name, one in zip(ids, customers, strict=True)
         ]
-        _, answer = _post(f"{self.collector}{OUTCOMES_PATH}", outcomes, {"Authorization": f"Bearer {self.bearer}"})
+        _, answer = post(f"{self.collector}{OUTCOMES_PATH}", outcomes, {"Authorization": f"Bearer {self.bearer}"})
         if answer["stored"] != len(outcomes):
             raise RuntimeError(f"the collector stored {answer['stored']} of {len(outcomes)} outcomes")
 
@@ -72,7 +72,13 @@ class Traffic:
         self.tell(self.ask(customers), customers)
 
 
-def _post(url: str, body: Any, headers: Mapping[str, str]) -> tuple[Mapping[str, str], Any]:
+def prediction_ids(first: str, rows: int) -> list[str]:
+    """The ids of the predictions of a request with so many rows, of which the answer names the first."""
+    return [first, *(f"{first}-{row}" for row in range(1, rows))]
+
+
+def post(url: str, body: Any, headers: Mapping[str, str]) -> tuple[Mapping[str, str], Any]:
+    """The headers and the JSON of the answer."""
     request = urllib.request.Request(  # noqa: S310 - an address of this computer
         url, json.dumps(body).encode(), {"Content-Type": "application/json", **headers}
     )

@@ -23,6 +23,7 @@ from tests.support.node.deployment import LOOK, Deployed
 from tests.support.node.footprint import Footprint
 from tests.support.node.registry import ClusterRegistry
 from tests.support.node.users import Users
+from viridian.api.feedback import COLLECTOR_PORT
 
 OPERATOR = "viridian-operator"
 SYSTEM = "viridian-system"
@@ -92,6 +93,15 @@ def operator(cluster: Kubectl, kube: Kube, registry: ClusterRegistry) -> Operato
     """Installed by `kubectl apply -k`, for all namespaces."""
     stage.install_operator(cluster)
     return Operator(replace(cluster, namespace=SYSTEM), kube)
+
+
+@pytest.fixture(scope="module")
+def collector(cluster: Kubectl, operator: Operator) -> Iterator[str]:
+    """The address of the collector on this computer."""
+    system = replace(cluster, namespace=SYSTEM)
+    system("rollout", "status", "deployment/viridian-collector", "--timeout=180s")
+    with port_forwarded(system, "viridian-collector", COLLECTOR_PORT, path="/healthz") as url:
+        yield url
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -16,23 +16,19 @@ import pytest
 from demo import stage
 from demo.customers import Traffic, draw
 from demo.kubectl import Kubectl
-from demo.port_forward import address_of, port_forwarded, proxied
-from tests.cluster.conftest import SYSTEM, Operator
+from demo.port_forward import address_of, proxied
+from tests.cluster.conftest import Operator
 from tests.support.kube import Kube, Object, condition, eventually
+from tests.support.node import populations
 from tests.support.node.deployment import LOOK, Deployed, seconds_of
-from tests.support.node.populations import customers_fitted, customers_misjudged
 from tests.support.node.registry import ClusterRegistry
-from viridian.api.feedback import COLLECTOR_PORT, TOKEN_AUDIENCE
+from viridian.api.feedback import TOKEN_AUDIENCE
 from viridian.api.names import API_VERSION, RETRAIN_POLICY
 
 PATIENCE = 240.0
 WINDOW_SECONDS = 60
 PEOPLE = 1_600
-AGE_SHIFT = {
-    "name": "age-shift",
-    "drift": {"features": ["age"], "statistic": "MeanShift", "threshold": 0.5, "decision": "Point"},
-    "action": "Alert",
-}
+AGE_SHIFT = {**populations.AGE_SHIFT, "action": "Alert"}
 CONTRADICTED = {
     "name": "accuracy",
     "performance": {"metric": "accuracy", "min": 0.5, "consecutive": 1},
@@ -109,14 +105,6 @@ class Looped:
         return came
 
 
-@pytest.fixture(scope="module")
-def collector(cluster: Kubectl, operator: Operator) -> Iterator[str]:
-    system = replace(cluster, namespace=SYSTEM)
-    system("rollout", "status", "deployment/viridian-collector", "--timeout=180s")
-    with port_forwarded(system, "viridian-collector", COLLECTOR_PORT, path="/healthz") as url:
-        yield url
-
-
 def policy(name: str, namespace: str, environment: Object | None = None, **spec: Any) -> Object:
     container = {
         "name": "train",
@@ -140,7 +128,7 @@ def loops(
     reader = ["rolebinding", "trainer-reads-feedback", "--clusterrole=viridian-feedback-reader"]
     kubectl("create", *reader, f"--serviceaccount={namespace}:default")
     stage.create_scripts(kubectl, "customers")
-    fitted, found = customers_fitted(), {}
+    fitted, found = populations.BINARY.fitted(), {}
     deployed = {name: Deployed(kube, namespace, name) for name in MODELS}
     versions = {name: registry.publish_fitted(one.registered, fitted) for name, one in deployed.items()}
     for name, one in deployed.items():
@@ -222,7 +210,7 @@ def test_outcomes_that_contradict_a_promotion_bring_the_fallback_back(
     """The rollout saw no error: what the version answers is wrong, and that is only known with the outcomes."""
     model = loops("contradicted")
     good = model.deployed.champion["version"]
-    bad = registry.publish_fitted(model.deployed.registered, customers_misjudged())
+    bad = registry.publish_fitted(model.deployed.registered, populations.customers_misjudged())
     model.deployed.until_serves(bad)
     model.arrive(seed=31)
     model.deployed.until_serves(good)

@@ -8,36 +8,32 @@ from __future__ import annotations
 
 import json
 import time
-import urllib.request
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from demo.customers import post, prediction_ids
 from demo.kubectl import Kubectl
 from demo.port_forward import port_forwarded
-from tests.cluster.conftest import SYSTEM, Operator
+from tests.cluster.conftest import Operator
 from tests.support.kube import Kube, Object, condition, eventually
 from tests.support.node import populations
 from tests.support.node.deployment import LOOK, Deployed
 from tests.support.node.populations import Fitted
 from tests.support.node.registry import ClusterRegistry
-from viridian.api.feedback import COLLECTOR_PORT, OUTCOMES_PATH, TOKEN_AUDIENCE
+from viridian.api.feedback import OUTCOMES_PATH, TOKEN_AUDIENCE
 from viridian.api.names import API_VERSION, MODEL_DEPLOYMENT
 
 PATIENCE = 240.0
 BATCH = 200
 WINDOW_SECONDS = 60
-AGE_SHIFT = {
-    "name": "age-shift",
-    "drift": {"features": ["age"], "statistic": "MeanShift", "threshold": 0.5, "decision": "Point"},
-    "action": "Review",
-}
+AGE_SHIFT = {**populations.AGE_SHIFT, "action": "Review"}
 KINDS = {
     "several-types": populations.SEVERAL_TYPES,
     "three-classes": populations.THREE_CLASSES,
@@ -57,28 +53,11 @@ class Asked:
         ids: list[str] = []
         for start in range(0, len(people), BATCH):
             batch = people.iloc[start : start + BATCH]
-            body = json.dumps({"dataframe_split": json.loads(batch.to_json(orient="split", index=False))})
-            headers, answer = _post(f"{self.url}/invocations", body, {})
+            body = {"dataframe_split": json.loads(batch.to_json(orient="split", index=False))}
+            headers, answer = post(f"{self.url}/invocations", body, {})
             assert len(answer["predictions"]) == len(batch)
-            first = headers["x-viridian-prediction-id"]
-            ids += [first, *(f"{first}-{row}" for row in range(1, len(batch)))]
+            ids += prediction_ids(headers["x-viridian-prediction-id"], len(batch))
         return ids
-
-
-def _post(url: str, body: str, headers: Mapping[str, str]) -> tuple[Mapping[str, str], Any]:
-    request = urllib.request.Request(  # noqa: S310 - an address of this computer
-        url, body.encode(), {"Content-Type": "application/json", **headers}
-    )
-    with urllib.request.urlopen(request, timeout=30) as response:  # noqa: S310
-        return response.headers, json.loads(response.read())
-
-
-@pytest.fixture(scope="module")
-def collector(cluster: Kubectl, operator: Operator) -> Iterator[str]:
-    system = replace(cluster, namespace=SYSTEM)
-    system("rollout", "status", "deployment/viridian-collector", "--timeout=180s")
-    with port_forwarded(system, "viridian-collector", COLLECTOR_PORT, path="/healthz") as url:
-        yield url
 
 
 @pytest.fixture(scope="module")
@@ -194,7 +173,7 @@ def test_twenty_rows_are_too_few_for_a_verdict(statuses: Statuses) -> None:
 
 def _tell(collector: str, token: str, ids: list[str], outcomes: pd.Series[Any]) -> None:
     rows = [{"prediction_id": one, "outcome": outcome} for one, outcome in zip(ids, outcomes.tolist(), strict=True)]
-    _, answer = _post(f"{collector}{OUTCOMES_PATH}", json.dumps(rows), {"Authorization": f"Bearer {token}"})
+    _, answer = post(f"{collector}{OUTCOMES_PATH}", rows, {"Authorization": f"Bearer {token}"})
     assert answer["stored"] == len(rows)
 
 

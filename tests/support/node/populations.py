@@ -18,6 +18,11 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 TRAINED_ON = 4_000
 HELD_OUT = 2_000
 AGE, AGE_SPREAD = 40.0, 10.0
+AGE_SHIFT = {
+    "name": "age-shift",
+    "drift": {"features": ["age"], "statistic": "MeanShift", "threshold": 0.5, "decision": "Point"},
+}
+"""A monitor that fires when people are older or younger by half a standard deviation; it needs an action."""
 
 
 @dataclass(frozen=True)
@@ -93,11 +98,6 @@ SEVERAL_TYPES = Population(_mixed, _churns, _of_several_types)
 """Text, numbers and gaps."""
 THREE_CLASSES = Population(_numbers, _segment, lambda: make_pipeline(StandardScaler(), LogisticRegression()))
 NUMBERS_OUT = Population(_numbers, _next_spend, lambda: HistGradientBoostingRegressor(max_iter=50))
-
-
-def customers_fitted() -> Fitted:
-    """What `examples/customers/train.py` learns at first: older customers leave."""
-    return BINARY.fitted()
 
 
 def customers_misjudged() -> Fitted:

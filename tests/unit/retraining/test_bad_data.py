@@ -6,10 +6,17 @@ from typing import Any
 
 import pytest
 
-from tests.unit.retraining.test_modes import through, write
+from tests.unit.retraining.test_modes import write
 from tests.unit.retraining.test_several_stages import pass_stage
-from tests.unit.retraining.test_what_starts_a_run import begin, daily, finish, reasons_of
-from tests.unit.retraining.world import World, policy, stage_spec
+from tests.unit.retraining.test_what_starts_a_run import begin, finish
+from tests.unit.retraining.world import (
+    World,
+    daily,
+    policy,
+    reasons_of,
+    stage_spec,
+    through,
+)
 
 
 def paused() -> World:

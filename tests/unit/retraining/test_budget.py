@@ -6,8 +6,12 @@ from typing import Any
 
 import pytest
 
-from tests.unit.retraining.test_what_starts_a_run import begin, daily, finish, reasons_of
-from tests.unit.retraining.world import World
+from tests.unit.retraining.test_what_starts_a_run import begin, finish
+from tests.unit.retraining.world import (
+    World,
+    daily,
+    reasons_of,
+)
 from viridian.retraining.stages.cpu_time import cpu_seconds
 
 EVERY_DAY = daily()

@@ -6,7 +6,13 @@ from typing import Any
 
 import msgspec
 
-from tests.unit.retraining.world import Object, World, policy, stage_spec
+from tests.unit.retraining.world import (
+    Object,
+    World,
+    main_container,
+    policy,
+    stage_spec,
+)
 from viridian.api.data_checks import CHECKS_VARIABLE, MAX_CHECKS_BYTES, DataCheck, NullsCheck, kind_of
 from viridian.api.stage import ExitCode, StageReport
 
@@ -21,11 +27,6 @@ def world_of(**validation: Any) -> World:
     return world
 
 
-def container(world: World) -> Object:
-    found: Object = world.job["spec"]["template"]["spec"]["containers"][0]
-    return found
-
-
 def given_checks(world: World) -> tuple[DataCheck, ...]:
     return msgspec.json.decode(world.variables[CHECKS_VARIABLE], type=tuple[DataCheck, ...])
 
@@ -33,8 +34,8 @@ def given_checks(world: World) -> tuple[DataCheck, ...]:
 def test_checks_run_in_the_trainer_image_and_are_given_as_json() -> None:
     world = world_of(checks=[NULLS, {"rows": "Feedback", "rowCount": {"min": 1}}])
     assert world.made == [name for name in world.made if name.endswith("-validation")] != []
-    assert container(world)["image"] == "viridian/trainer:1"
-    assert container(world)["command"] == ["python", "-m", "viridian.training.check_data"]
+    assert main_container(world)["image"] == "viridian/trainer:1"
+    assert main_container(world)["command"] == ["python", "-m", "viridian.training.check_data"]
     nulls, rows = given_checks(world)
     assert kind_of(nulls) == NullsCheck(columns=("age",), max_share=0.01)
     assert rows.rows == "Feedback"
@@ -46,8 +47,8 @@ def test_the_template_beside_checks_says_where_they_run() -> None:
     main = {"name": "mine", "image": "acme/train:2", "volumeMounts": [{"name": "data", "mountPath": "/data"}]}
     own = {"name": "EXTRA", "value": "1"}
     world = world_of(checks=[NULLS], template={"spec": {"containers": [{**main, "env": [own]}], "volumes": [volume]}})
-    assert container(world)["image"] == "acme/train:2"
-    assert container(world)["command"][-1] == "viridian.training.check_data"
+    assert main_container(world)["image"] == "acme/train:2"
+    assert main_container(world)["command"][-1] == "viridian.training.check_data"
     assert volume in world.job["spec"]["template"]["spec"]["volumes"]
     assert world.variables["EXTRA"] == "1"
     assert given_checks(world)
@@ -56,7 +57,7 @@ def test_the_template_beside_checks_says_where_they_run() -> None:
 def test_a_command_of_the_template_counts_and_finds_the_checks() -> None:
     main = {"name": "mine", "image": "acme/train:2", "command": ["python", "prepare_and_check.py"]}
     world = world_of(checks=[NULLS], template={"spec": {"containers": [main]}})
-    assert container(world)["command"] == ["python", "prepare_and_check.py"]
+    assert main_container(world)["command"] == ["python", "prepare_and_check.py"]
     assert given_checks(world)
 
 
@@ -88,5 +89,5 @@ def test_checks_too_long_for_a_variable_start_nothing_and_say_so() -> None:
 
 def test_without_checks_the_template_runs_as_it_is() -> None:
     world = world_of(**stage_spec("acme/validate:1"))
-    assert "command" not in container(world)
+    assert "command" not in main_container(world)
     assert CHECKS_VARIABLE not in world.variables

@@ -6,7 +6,12 @@ import json
 from typing import Any
 
 from tests.unit.retraining.test_judged_on_evidence import evaluation
-from tests.unit.retraining.world import Object, World, policy, stage_spec
+from tests.unit.retraining.world import (
+    World,
+    main_container,
+    policy,
+    stage_spec,
+)
 
 ROWS = {"uri": "s3://churn/holdout.parquet", "label": "churned"}
 MEANT, OTHER = f"sha256:{'a' * 64}", f"sha256:{'b' * 64}"
@@ -23,16 +28,11 @@ def in_evaluation(**stage: Any) -> World:
     return world
 
 
-def container(world: World) -> Object:
-    found: Object = world.job["spec"]["template"]["spec"]["containers"][0]
-    return found
-
-
 def test_the_evaluation_runs_in_the_trainer_image_and_is_given_rows_and_champion() -> None:
     world = in_evaluation(holdout=ROWS)
     assert world.made[-1].endswith("-evaluation")
-    assert container(world)["image"] == "viridian/trainer:1"
-    assert container(world)["command"] == ["python", "-m", "viridian.training.evaluate_candidate"]
+    assert main_container(world)["image"] == "viridian/trainer:1"
+    assert main_container(world)["command"] == ["python", "-m", "viridian.training.evaluate_candidate"]
     assert json.loads(world.variables["VIRIDIAN_HOLDOUT"]) == {**ROWS, "digest": None}
     assert world.variables["VIRIDIAN_CHAMPION_URI"]
     assert world.variables["MLFLOW_RUN_ID"] == world.mlflow_run
@@ -41,7 +41,7 @@ def test_the_evaluation_runs_in_the_trainer_image_and_is_given_rows_and_champion
 def test_the_template_beside_a_holdout_says_where_it_runs() -> None:
     main = {"name": "mine", "image": "acme/train:2", "env": [{"name": "AWS_REGION", "value": "eu-north-1"}]}
     world = in_evaluation(holdout=ROWS, template={"spec": {"containers": [main]}})
-    assert (container(world)["image"], container(world)["command"][-1]) == (
+    assert (main_container(world)["image"], main_container(world)["command"][-1]) == (
         "acme/train:2",
         "viridian.training.evaluate_candidate",
     )

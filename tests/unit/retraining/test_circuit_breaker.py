@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from tests.unit.retraining.test_what_starts_a_run import begin, daily, reasons_of
-from tests.unit.retraining.world import World
+from tests.unit.retraining.test_what_starts_a_run import begin
+from tests.unit.retraining.world import (
+    World,
+    daily,
+    reasons_of,
+)
 
 GATE = {"metrics": [{"name": "auc", "min": 0.75}]}
 TWO = {"rejectedInARow": 2}

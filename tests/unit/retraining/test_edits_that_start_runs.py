@@ -7,9 +7,14 @@ from typing import Any
 
 import pytest
 
-from tests.unit.retraining.world import World, now_of, policy, weekly
+from tests.unit.retraining.world import (
+    World,
+    now_of,
+    policy,
+    reasons_of,
+    weekly,
+)
 from viridian.api.registry import TAG_HOLDOUT, TAG_LABEL_DEFINITION
-from viridian.retraining.runs import read_runs
 
 OTHER_IMAGE = "ghcr.io/acme/churn-train:1.5"
 DEFINED = {"labelDefinition": "churned-90d"}
@@ -26,10 +31,6 @@ def begin(**spec: Any) -> World:
     world.ask_by_hand("one").settle()
     world.train(auc=0.9).settle()
     return world.later(minutes=5)
-
-
-def reasons_of(world: World) -> list[list[str]]:
-    return [list(run.reasons) for run in reversed(read_runs(world.observe().facts))]
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,13 @@ from typing import Any
 import pytest
 
 from tests.unit.retraining.test_judged_on_evidence import AUC, ended, evaluation, served
-from tests.unit.retraining.test_modes import through, write
-from tests.unit.retraining.test_what_starts_a_run import daily
-from tests.unit.retraining.world import World, policy
+from tests.unit.retraining.test_modes import write
+from tests.unit.retraining.world import (
+    World,
+    daily,
+    policy,
+    through,
+)
 from viridian.api.registry import TAG_COMMANDS, TAG_GATE, TAG_OUTCOME
 
 GATE: dict[str, Any] = {"metrics": [{"name": "auc", "min": 0.75}]}

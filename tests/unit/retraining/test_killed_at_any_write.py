@@ -15,7 +15,13 @@ from tests.support.branches import Turns
 from tests.unit.conftest import KILLS
 from tests.unit.retraining.test_judged_on_evidence import evaluation
 from tests.unit.retraining.test_stages_of_other_kinds import RAY, ray_job
-from tests.unit.retraining.world import Killed, World, policy, stage_spec, weekly
+from tests.unit.retraining.world import (
+    World,
+    policy,
+    stage_spec,
+    through,
+    weekly,
+)
 from viridian.api.registry import TAG_HOLDOUT
 from viridian.api.stage import StageName
 from viridian.retraining.triggers.readings import MetricQuestion, MetricReading
@@ -197,16 +203,6 @@ SCENARIOS: tuple[Scenario, ...] = (
     two_candidates_on_one_holdout,
     new_data_is_polled_and_resolved,
 )
-
-
-def through(world: World) -> None:
-    """Settle, and start again when killed."""
-    while True:
-        try:
-            world.settle()
-            return
-        except Killed:
-            continue
 
 
 def fresh() -> World:

@@ -6,8 +6,14 @@ import json
 
 import pytest
 
-from tests.unit.retraining.test_what_starts_a_run import begin, daily, finish, reasons_of
-from tests.unit.retraining.world import Killed, World, policy
+from tests.unit.retraining.test_what_starts_a_run import begin, finish
+from tests.unit.retraining.world import (
+    World,
+    daily,
+    policy,
+    reasons_of,
+    through,
+)
 from viridian.api.registry import TAG_COMMANDS
 
 DAY = "2026-11-21T03:00:05Z"
@@ -206,15 +212,6 @@ def rejected_recommendation(world: World) -> None:
     through(world)
     write(world, reject=recommended(world))
     through(world)
-
-
-def through(world: World) -> None:
-    while True:
-        try:
-            world.settle()
-            return
-        except Killed:
-            continue
 
 
 @pytest.mark.parametrize("scenario", [accepted_run, rejected_recommendation])

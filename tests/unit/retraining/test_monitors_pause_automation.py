@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.unit.retraining.world import World, policy
-from viridian.retraining.runs import read_runs
+from tests.unit.retraining.world import (
+    World,
+    policy,
+    reasons_of,
+)
 
 DRIFTED = {"name": "drifted", "monitors": {"names": ["inputs"]}}
 HOURLY = {"name": "hourly", "schedule": {"cron": "30 * * * *"}}
@@ -15,10 +18,6 @@ def begin(*triggers: dict[str, Any]) -> World:
     world = World(policy=policy(*triggers))
     world.watch({"name": "inputs"}, {"name": "gaps", "action": "PauseAutomation"}).settle()
     return world.at("2026-11-20T14:01:00Z")
-
-
-def reasons_of(world: World) -> list[list[str]]:
-    return [list(run.reasons) for run in reversed(read_runs(world.observe().facts))]
 
 
 def test_automation_is_paused_and_says_by_which_monitor() -> None:

@@ -6,8 +6,11 @@ from typing import Any
 
 import pytest
 
-from tests.unit.retraining.world import World, policy
-from viridian.retraining.runs import read_runs
+from tests.unit.retraining.world import (
+    World,
+    policy,
+    reasons_of,
+)
 
 DRIFTED = {"name": "drifted", "monitors": {"names": ["age-shift", "inputs"]}}
 QUARTERLY = {"name": "quarterly", "schedule": {"cron": "0 3 18 2 *"}}
@@ -22,10 +25,6 @@ def begin(*triggers: dict[str, Any], **spec: Any) -> World:
     world.watch({"name": "age-shift"}, {"name": "inputs"}, {"name": "other"}).settle()
     world.at("2026-11-20T14:01:00Z")
     return world
-
-
-def reasons_of(world: World) -> list[list[str]]:
-    return [list(run.reasons) for run in reversed(read_runs(world.observe().facts))]
 
 
 def finish(world: World, auc: float = 0.1) -> World:

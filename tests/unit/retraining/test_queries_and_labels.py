@@ -7,8 +7,11 @@ from typing import Any
 
 import pytest
 
-from tests.unit.retraining.world import World, policy
-from viridian.retraining.runs import read_runs
+from tests.unit.retraining.world import (
+    World,
+    policy,
+    reasons_of,
+)
 from viridian.retraining.triggers.readings import (
     LabelQuestion,
     LabelReading,
@@ -42,10 +45,6 @@ def read(world: World, *values: float, series: int = 1) -> World:
     row = values if len(values) > 1 else values * QUESTION.values
     world.readings[QUESTION] = MetricReading(world.now, series, tuple(row))
     return world
-
-
-def reasons_of(world: World) -> list[list[str]]:
-    return [list(run.reasons) for run in reversed(read_runs(world.observe().facts))]
 
 
 # ---- query

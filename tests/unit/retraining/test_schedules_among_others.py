@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from tests.unit.retraining.world import World, policy
+from tests.unit.retraining.world import (
+    World,
+    daily,
+    policy,
+    reasons_of,
+)
 from viridian.api.triggers import Schedule, Trigger
-from viridian.retraining.runs import read_runs
 from viridian.retraining.triggers.schedule import read_schedules
-
-
-def daily(**more: Any) -> dict[str, Any]:
-    return {"name": "daily", "schedule": {"cron": "0 3 * * *", **more}}
 
 
 def begin(*triggers: dict[str, Any], uid: str = "policy-1", **spec: Any) -> World:
@@ -22,10 +22,6 @@ def begin(*triggers: dict[str, Any], uid: str = "policy-1", **spec: Any) -> Worl
     world.policy["metadata"]["uid"] = uid
     world.settle()
     return world
-
-
-def reasons_of(world: World) -> list[list[str]]:
-    return [list(run.reasons) for run in reversed(read_runs(world.observe().facts))]
 
 
 # ---- jitter

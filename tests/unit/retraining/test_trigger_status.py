@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
-from tests.unit.retraining.world import World, policy, weekly
-
-
-def daily(**more: Any) -> dict[str, Any]:
-    return {"name": "daily", "schedule": {"cron": "0 3 * * *", **more}}
+from tests.unit.retraining.world import (
+    World,
+    daily,
+    policy,
+    weekly,
+)
 
 
 def begin(*triggers: dict[str, Any], **spec: Any) -> World:

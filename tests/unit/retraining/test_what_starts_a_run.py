@@ -7,19 +7,15 @@ from typing import Any
 
 import pytest
 
-from tests.unit.retraining.world import World, policy, weekly
-from viridian.retraining.runs import read_runs
+from tests.unit.retraining.world import (
+    World,
+    daily,
+    policy,
+    reasons_of,
+    weekly,
+)
 
 SUNDAY = "2026-11-22T03:00:05Z"
-
-
-def daily(name: str = "daily", hour: int = 3, **more: Any) -> dict[str, Any]:
-    return {"name": name, "schedule": {"cron": f"0 {hour} * * *", **more}}
-
-
-def reasons_of(world: World) -> list[list[str]]:
-    """What caused each run that is remembered, in the order in which they were made."""
-    return [list(run.reasons) for run in reversed(read_runs(world.observe().facts))]
 
 
 def begin(*triggers: dict[str, Any], **spec: Any) -> World:

@@ -56,7 +56,7 @@ from viridian.retraining.input import (
 from viridian.retraining.interpret import RetrainingInput, interpret
 from viridian.retraining.received_events import ReceivedEvent, stored_name
 from viridian.retraining.records import has_volumes
-from viridian.retraining.runs import open_stages, unwatched_objects
+from viridian.retraining.runs import open_stages, read_runs, unwatched_objects
 from viridian.retraining.triggers.readings import Question, Reading
 from viridian.retraining.triggers.trigger_table import questions_of
 
@@ -78,6 +78,10 @@ def now_of(coroutine: Coroutine[Any, Any, Answer]) -> Answer:
         answer: Answer = end.value
         return answer
     raise AssertionError("the registry in memory waits for nothing")
+
+
+def daily(name: str = "daily", hour: int = 3, **more: Any) -> Object:
+    return {"name": name, "schedule": {"cron": f"0 {hour} * * *", **more}}
 
 
 def weekly(**more: Any) -> Object:
@@ -536,3 +540,24 @@ class World:
 
     def transitions(self) -> list[datetime | None]:
         return [parse_time(c["lastTransitionTime"]) for c in self.status["conditions"]]
+
+
+def through(world: World) -> None:
+    """Settle, and start again when killed."""
+    while True:
+        try:
+            world.settle()
+            return
+        except Killed:
+            continue
+
+
+def reasons_of(world: World) -> list[list[str]]:
+    """Why each run was made, the first one first."""
+    return [list(run.reasons) for run in reversed(read_runs(world.observe().facts))]
+
+
+def main_container(world: World) -> Object:
+    """The container that does the work of the stage at work."""
+    found: Object = world.job["spec"]["template"]["spec"]["containers"][0]
+    return found
