@@ -14,6 +14,8 @@ FILES = ROOT / "charts" / "viridian" / "files"
 SOURCES: Final = {
     FILES / "crds": sorted((ROOT / "crds").glob("viridian.dev_*.yaml")),
     FILES / "admission": sorted((ROOT / "manifests" / "admission").glob("[!k]*.yaml")),
+    FILES / "crds" / "governance": sorted((ROOT / "crds" / "governance").glob("viridian.dev_*.yaml")),
+    FILES / "governance": [ROOT / "manifests" / "components" / "governance" / "policies.yaml"],
     FILES / "alerts": [ROOT / "manifests" / "components" / "alerts" / "prometheusrule.yaml"],
 }
 """Each folder of the chart, and the files of which it has copies."""
@@ -27,7 +29,7 @@ def wanted() -> dict[Path, str]:
 def stale() -> list[Path]:
     """Copies that are missing, superfluous, or not the same as their source."""
     copies = wanted()
-    superfluous = [path for target in SOURCES for path in target.glob("*") if path not in copies]
+    superfluous = [path for target in SOURCES for path in target.glob("*") if path.is_file() and path not in copies]
     different = [path for path, text in copies.items() if not path.exists() or path.read_text() != text]
     return sorted([*superfluous, *different])
 

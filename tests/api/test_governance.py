@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
@@ -11,9 +12,11 @@ import pytest
 
 from tests.support.kube import Kube, Kubectl, Object, Refused, eventually
 from tests.support.manifests import model_deployment, retrain_policy
-from tests.support.shipped import bound, refusal
+from tests.support.shipped import ROOT, bound, refusal
 from viridian.api.names import API_VERSION, GOVERNANCE_POLICY
 
+COMPONENT = str(ROOT / "manifests" / "components" / "governance")
+POLICIES = ("viridian-governance", "viridian-governance-existing")
 HIGH = {"riskTier": "High", "businessValue": "Medium", "ticketRef": "ML-42"}
 STEPS: list[Object] = [
     {"name": "few", "weight": 20, "duration": "5m", "minRequests": 5000},
@@ -27,6 +30,10 @@ ROLLOUT: Object = {
     "steps": STEPS,
     "analysis": {"metrics": [{"name": "error-rate", "max": 0.01}, {"name": "latency-p95", "max": 0.25}]},
 }
+
+
+BARE = model_deployment("default", "in-force", governance=HIGH)
+"""Has nothing of it."""
 
 
 def good(namespace: str, **spec: Any) -> Object:
@@ -80,15 +87,20 @@ def governance_policy(name: str) -> Object:
 
 
 @pytest.fixture(scope="module")
-def governed(shipped: Kube) -> Iterator[Kube]:
+def governed(shipped: Kube, kubectl: Kubectl) -> Iterator[Kube]:
     """The administrator's client, while the policy is in force."""
     manifest = governance_policy("house-rules")
-    shipped.create(manifest)
-    bare = model_deployment("default", "in-force", governance=HIGH)
-    eventually(lambda: "high-risk" in refusal(shipped, bare), what="the GovernancePolicy")
+    assert "no matches for kind" in kubectl.attempt("apply", "-f", "-", stdin=json.dumps(manifest)).stderr
+    kubectl("apply", "--server-side", "-k", COMPONENT)
+    eventually(lambda: shipped.create(manifest), what="the kind GovernancePolicy")
+    # The API server looks every 30 seconds for the kind of a policy's parameters, and refuses everything until it finds it.
+    eventually(lambda: "high-risk" in refusal(shipped, BARE), what="the GovernancePolicy", timeout=90.0)
     yield shipped
     shipped.delete(manifest)
-    eventually(lambda: refusal(shipped, bare) == "", what="the end of the GovernancePolicy")
+    eventually(lambda: refusal(shipped, BARE) == "", what="the end of the GovernancePolicy")
+    # The policies go first: without their parameter's kind they refuse everything.
+    kubectl("delete", "validatingadmissionpolicies,validatingadmissionpolicybindings", *POLICIES)
+    kubectl("delete", "-k", COMPONENT, "--ignore-not-found")
 
 
 BROKEN: dict[str, tuple[Callable[..., Object], Object, str]] = {
@@ -160,30 +172,30 @@ def test_several_failings_are_named_at_once(governed: Kube, namespace: str) -> N
 
 
 def test_what_is_older_than_the_policy_is_flagged_and_never_stopped(
-    shipped: Kube, kubectl: Kubectl, namespace: str
+    governed: Kube, kubectl: Kubectl, namespace: str
 ) -> None:
     """It can be edited, but not made worse; each write warns of all that it breaks."""
     old = good(namespace, model={"registry": SIGNED["registry"]}, governance={**HIGH, "riskTier": "Low"})
-    made = shipped.create(old)
+    made = governed.create(old)
     manifest = governance_policy(f"younger-{namespace}")
     manifest["spec"]["requirements"] = [{"name": "all", "riskTiers": ["Low"], "require": REQUIRE}]
-    shipped.create(manifest)
+    governed.create(manifest)
     fresh = copy.deepcopy(old)
     fresh["metadata"]["name"] = "fresh"
-    eventually(lambda: "requirement all" in refusal(shipped, fresh), what="the younger policy")
-    shipped.merge(made, {"spec": {"rollout": {"paused": True}}})
+    eventually(lambda: "requirement all" in refusal(governed, fresh), what="the younger policy")
+    governed.merge(made, {"spec": {"rollout": {"paused": True}}})
     with pytest.raises(
         Refused, match=r"requirement all of GovernancePolicy .*: write spec.fallback.replicas: 1 or more"
     ):
-        shipped.merge(made, {"spec": {"fallback": {"replicas": 0}}})
+        governed.merge(made, {"spec": {"fallback": {"replicas": 0}}})
     patch = '{"spec": {"rollout": {"paused": false}}}'
     command = ("patch", "modeldeployment", "churn", "-n", namespace, "--type=merge", "-p", patch)
     assert (
         "Warning: Validation failed for ValidatingAdmissionPolicy 'viridian-governance-existing'"
         in kubectl.attempt(*command).stderr
     )
-    shipped.delete(manifest)
-    eventually(lambda: refusal(shipped, fresh) == "", what="the end of the younger policy")
+    governed.delete(manifest)
+    eventually(lambda: refusal(governed, fresh) == "", what="the end of the younger policy")
 
 
 def test_what_is_at_stake_is_lowered_by_who_has_the_right(governed: Kube, namespace: str) -> None:
@@ -201,9 +213,9 @@ def test_what_is_at_stake_is_lowered_by_who_has_the_right(governed: Kube, namesp
     editor.merge(made, {"spec": {"governance": {"riskTier": "High"}}})
 
 
-def test_the_policies_are_well_typed(shipped: Kube) -> None:
-    for name in ("viridian-governance", "viridian-governance-existing"):
-        assert eventually(partial(type_check, shipped, name), what="the type check") == {}
+def test_the_policies_are_well_typed(governed: Kube) -> None:
+    for name in POLICIES:
+        assert eventually(partial(type_check, governed, name), what="the type check") == {}
 
 
 def type_check(kube: Kube, name: str) -> Object | None:

@@ -29,7 +29,7 @@ def control_plane() -> Iterator[ControlPlane]:
 def kube(control_plane: ControlPlane) -> Iterator[Kube]:
     """The administrator's client; both kinds are installed, served and known to the garbage collector."""
     with client(control_plane.kubeconfig) as kube:
-        for kind in crd.DEFINITIONS:
+        for kind in crd.KINDS:
             install(kube, kind)
         control_plane.restart_controller_manager()
         until_garbage_is_collected(kube)

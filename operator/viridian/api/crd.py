@@ -239,8 +239,10 @@ def to_yaml(manifest: Mapping[str, Any]) -> str:
 
 
 def files() -> dict[str, str]:
-    """What `crds/` holds, by file name."""
-    return {f"{GROUP}_{kind.plural}.yaml": to_yaml(render(kind)) for kind in DEFINITIONS}
+    """What `crds/` holds, by path: in a folder of its own what is installed only with governance."""
+    named = {f"{GROUP}_{kind.plural}.yaml": kind for kind in KINDS}
+    named[f"governance/{GROUP}_{GOVERNANCE_POLICY_KIND.plural}.yaml"] = GOVERNANCE_POLICY_KIND
+    return {path: to_yaml(render(kind)) for path, kind in named.items()}
 
 
 class _Dumper(yaml.SafeDumper):
@@ -255,9 +257,10 @@ class _Dumper(yaml.SafeDumper):
 
 def main() -> None:
     folder = Path(sys.argv[1] if len(sys.argv) > 1 else "crds")
-    folder.mkdir(parents=True, exist_ok=True)
     for name, text in files().items():
-        (folder / name).write_text(text)
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
 
 
 if __name__ == "__main__":

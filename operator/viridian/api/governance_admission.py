@@ -1,4 +1,4 @@
-"""The ValidatingAdmissionPolicies that hold objects to GovernancePolicies: `manifests/admission/governance.yaml`.
+"""The ValidatingAdmissionPolicies that hold objects to GovernancePolicies: `manifests/components/governance/policies.yaml`.
 
 `python -m viridian.api.governance_admission [folder]` writes the file; a test fails when it differs.
 
@@ -21,7 +21,7 @@ from viridian.api.governance import Tier
 from viridian.api.names import API_VERSION, GOVERNANCE_POLICY, GROUP, MODEL_DEPLOYMENT, RETRAIN_POLICY, VERSION
 from viridian.api.schema import seconds
 
-FILE: Final = "governance.yaml"
+FILE: Final = "policies.yaml"
 REFUSES: Final = "viridian-governance"
 WARNS: Final = "viridian-governance-existing"
 HEADER: Final = (
@@ -261,7 +261,7 @@ def text() -> str:
 
 
 def main() -> None:
-    folder = Path(sys.argv[1] if len(sys.argv) > 1 else "manifests/admission")
+    folder = Path(sys.argv[1] if len(sys.argv) > 1 else "manifests/components/governance")
     (folder / FILE).write_text(text())
 
 

@@ -27,7 +27,7 @@ FIELDS: list[tuple[str, Schema]] = [
 
 
 def test_the_files_in_crds_are_what_the_types_render_to() -> None:
-    written = {path.name: path.read_text() for path in CRDS.glob("viridian.dev_*.yaml")}
+    written = {str(path.relative_to(CRDS)): path.read_text() for path in CRDS.rglob("viridian.dev_*.yaml")}
     assert written == crd.files(), "run `python -m viridian.api.crd`"
 
 

@@ -10,7 +10,7 @@ from viridian.api.gate_spec import GateRule
 from viridian.api.governance import Demands
 from viridian.api.governance_admission import DEMANDS, FILE, RULES, manifests, text
 
-FOLDER = Path(__file__).parents[3] / "manifests" / "admission"
+FOLDER = Path(__file__).parents[3] / "manifests" / "components" / "governance"
 
 
 def test_the_file_is_what_is_written() -> None:

@@ -84,8 +84,31 @@ def test_helm_lists_the_images_of_stages() -> None:
     assert {"name": "stageImages", "expression": '["r.example.com/t/*","one:1"]'} in variables
 
 
-def test_every_policy_denies_and_fails_closed() -> None:
+def test_both_ways_hold_objects_to_governance_policies_alike_when_asked(tmp_path: Path) -> None:
+    by_kustomize = by_identity(of_own(tmp_path, {}, "governance"))
+    del by_kustomize["Namespace", "", "viridian-system"]
+    by_helm = by_identity(helm("viridian-system", "admissionPolicies.governance=true"))
+    assert by_helm == by_kustomize
+    more = set(by_helm) - set(by_identity(helm("viridian-system")))
+    assert {(kind, name) for kind, _, name in more} == {
+        ("CustomResourceDefinition", "governancepolicies.viridian.dev"),
+        *((kind, name) for kind in POLICIES for name in ("viridian-governance", "viridian-governance-existing")),
+    }
+
+
+def test_without_admission_policies_there_is_no_governance_either() -> None:
+    objects = helm("viridian-system", "admissionPolicies.enabled=false", "admissionPolicies.governance=true")
+    assert by_identity(objects) == by_identity(helm("viridian-system", "admissionPolicies.enabled=false"))
+
+
+def test_by_default_no_policy_waits_for_a_kind() -> None:
+    """A restarted API server refuses everything that such a policy matches until it knows the kind again."""
     for objects in (kustomize("manifests"), helm("viridian-system")):
+        assert not [one for one in objects if one["kind"] in POLICIES and "paramKind" in one["spec"]]
+
+
+def test_every_policy_denies_and_fails_closed(tmp_path: Path) -> None:
+    for objects in (of_own(tmp_path, {}, "governance"), helm("viridian-system", "admissionPolicies.governance=true")):
         policies = {
             one["metadata"]["name"]: one["spec"] for one in objects if one["kind"] == "ValidatingAdmissionPolicy"
         }
@@ -143,7 +166,7 @@ def test_helm_serves_several_namespaces_with_a_role_in_each() -> None:
 
 def test_an_uninstall_keeps_the_crds() -> None:
     kinds = [object_ for object_ in helm("viridian-system") if object_["kind"] == "CustomResourceDefinition"]
-    assert len(kinds) == 3
+    assert len(kinds) == 2
     for kind in kinds:
         assert kind["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep"
 
