@@ -93,7 +93,7 @@ def governed(shipped: Kube, kubectl: Kubectl) -> Iterator[Kube]:
     assert "no matches for kind" in kubectl.attempt("apply", "-f", "-", stdin=json.dumps(manifest)).stderr
     kubectl("apply", "--server-side", "-k", COMPONENT)
     eventually(lambda: shipped.create(manifest), what="the kind GovernancePolicy")
-    # The API server looks every 30 seconds for the kind of a policy's parameters, and refuses everything until it finds it.
+    # The API server looks every 30 seconds for the kind of a policy's parameters. Until it finds it, it refuses all.
     eventually(lambda: "high-risk" in refusal(shipped, BARE), what="the GovernancePolicy", timeout=90.0)
     yield shipped
     shipped.delete(manifest)

@@ -13,7 +13,7 @@ from tests.cluster.conftest import SYSTEM, restricted_namespace
 from tests.support.kube import Kube, Object, eventually
 from tests.support.node.deployment import LOOK, Deployed
 from viridian.api.orders import KEY_VARIABLE
-from viridian.controller.config import ORDERS_SECRET
+from viridian.controller.own_names import ORDERS_SECRET
 
 UNANSWERED = 0
 """Where the network enforces the ModelDeployment's NetworkPolicy."""

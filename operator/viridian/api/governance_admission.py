@@ -1,4 +1,4 @@
-"""The ValidatingAdmissionPolicies that hold objects to GovernancePolicies: `manifests/components/governance/policies.yaml`.
+"""The ValidatingAdmissionPolicies that hold objects to GovernancePolicies: what component `governance` installs.
 
 `python -m viridian.api.governance_admission [folder]` writes the file; a test fails when it differs.
 

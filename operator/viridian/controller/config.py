@@ -11,39 +11,31 @@ from typing import Any, Final
 
 from viridian import __version__
 from viridian.api.address import shown
-from viridian.api.feedback import COLLECTOR_PORT
 from viridian.api.lease import LEASE_SECONDS
 from viridian.api.network import DEFAULT_METRICS_FROM
 from viridian.api.resources import ApiResource
 from viridian.controller.event_flags import EVENTS_RATE, event_flags
+from viridian.controller.flag_group import FlagGroup
 from viridian.controller.flag_values import (
-    address_or_none,
     between,
     duration,
     lease_or_none,
     lease_seconds,
-    mlflow_address,
     namespaced,
     one_of,
     owner_rule,
     peers,
-    secret_or_none,
     selector,
     spot_node,
     stage_resource,
     switch,
 )
+from viridian.controller.own_names import own_namespace
+from viridian.controller.service_flags import COLLECTOR_TOKEN, PROMETHEUS_TOKEN, service_flags
 from viridian.core.model_owners import OwnerRule
 from viridian.core.selectors import EVERYTHING, Selector
 from viridian.core.templates import NO_LIMITS, TemplateRules, Templates
 from viridian.retraining.stages.spot import SPOT_NODES
-
-PREFIX = "VIRIDIAN_"
-ORDERS_SECRET = "viridian-orders"  # noqa: S105 - a name
-PROMETHEUS_TOKEN = "/var/run/secrets/viridian.dev/prometheus/token"  # noqa: S105 - a path
-COLLECTOR_TOKEN = "/var/run/secrets/viridian.dev/collector/token"  # noqa: S105 - a path
-_MLFLOW_URI = "MLFLOW_TRACKING_URI"
-_OWN_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 _DESCRIPTION = """\
 Viridian keeps machine-learning models alive on Kubernetes: it trains, judges, rolls out blue-green and reverts.
@@ -171,36 +163,12 @@ def argument_parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"viridian {__version__}")
-    _serving(_Group(parser.add_argument_group("what to serve"), environment))
-    _leading(_Group(parser.add_argument_group("which of several operators leads"), environment))
-    _working(_Group(parser.add_argument_group("how to work"), environment))
-    _guarding(_Group(parser.add_argument_group("who may reach model servers, and what templates may say"), environment))
-    event_flags(_Group(parser.add_argument_group("which events to receive"), environment))
-    _telling(_Group(parser.add_argument_group("what to tell about itself"), environment))
+    for title, flags in _GROUPS.items():
+        flags(FlagGroup(parser.add_argument_group(title), environment))
     return parser
 
 
-class _Group:
-    """Flags whose default comes from the environment, and whose help says both."""
-
-    def __init__(self, group: Any, environment: Mapping[str, str]) -> None:
-        self._group = group
-        self._environment = environment
-
-    def add(self, flag: str, help_: str, *, default: Any = None, variables: Sequence[str] = (), **more: Any) -> None:
-        names = [f"{PREFIX}{flag.lstrip('-').replace('-', '_').upper()}", *variables]
-        value = next((self._environment[name] for name in names if self._environment.get(name)), None)
-        shown = f"; default {default}" if default is not None else ""
-        # argparse runs a textual default through `type`, and so refuses a wrong variable like a wrong flag.
-        self._group.add_argument(
-            flag, help=f"{help_} [{' or '.join(names)}{shown}]", default=default if value is None else value, **more
-        )
-
-    def repeated(self, flag: str, help_: str, **more: Any) -> None:
-        self._group.add_argument(flag, action="append", help=help_, **more)
-
-
-def _serving(group: _Group) -> None:
+def _serving(group: FlagGroup) -> None:
     group.repeated(
         "--namespace",
         "serve this namespace only; may be given several times. Without it, all namespaces are served "
@@ -253,90 +221,7 @@ def _serving(group: _Group) -> None:
         metavar="NAME",
         dest="image_pull_secrets",
     )
-    _registry(group)
-    _collector(group)
-    _prometheus(group)
-
-
-def _registry(group: _Group) -> None:
-    group.add(
-        "--mlflow-uri",
-        "address of the MLflow server, as http://mlflow.ml.svc:5000; without it, only models given by URI can be "
-        "served and nothing can be retrained",
-        variables=(_MLFLOW_URI,),
-        metavar="URI",
-        type=mlflow_address,
-    )
-    group.repeated(
-        "--signature-keys",
-        "file of Ed25519 public keys (PEM): namespaces of this name, or pattern such as *, serve only versions that "
-        "one of them has signed, whatever a spec says; may be given several times [VIRIDIAN_SIGNATURE_KEYS]",
-        metavar="NAMESPACE=FILE",
-        type=namespaced,
-    )
-    group.repeated(
-        "--mlflow-credentials",
-        "folder with MLFLOW_TRACKING_TOKEN, or MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, as files: by "
-        "these MLflow is asked on behalf of this namespace, and never by the operator's own; may be given several "
-        "times [VIRIDIAN_MLFLOW_CREDENTIALS]",
-        metavar="NAMESPACE=FOLDER",
-        type=namespaced,
-    )
-    group.repeated(
-        "--registry-models",
-        "registered models that only this namespace may have written to, as sec-b=sec-*; may be given several times, "
-        "also for the same models; without a namespace, as =*, nobody may write to what no other one matches. Models "
-        "that nothing matches belong to the namespaces in their tag viridian.namespaces, else to the first that writes "
-        "[VIRIDIAN_REGISTRY_MODELS]",
-        metavar="NAMESPACE=PATTERN",
-        type=owner_rule,
-    )
-
-
-def _collector(group: _Group) -> None:
-    group.add(
-        "--collector-url",
-        "address of the collector, as http://viridian-collector.viridian-system.svc:8090, or the word none where there "
-        "is none; the default is the Service viridian-collector of the operator's own namespace, where it runs in a "
-        "cluster",
-        default=_own_collector(),
-        metavar="URI",
-        type=address_or_none,
-    )
-    group.add(
-        "--orders-secret",
-        "Secret, as viridian-system/viridian-orders, with the key by which model servers know orders of this operator; "
-        "the operator makes it where it is missing. Or the word none: then servers take no orders, and clients that "
-        "keep their connections follow the traffic more slowly. The default is viridian-orders in the operator's own "
-        "namespace, where it runs in a cluster",
-        default=_own_orders_secret(),
-        metavar="NAMESPACE/NAME",
-        type=secret_or_none,
-    )
-    group.add(
-        "--collector-token-file",
-        "file with the operator's token for the collector, of audience viridian-collector",
-        default=COLLECTOR_TOKEN,
-        metavar="FILE",
-    )
-
-
-def _prometheus(group: _Group) -> None:
-    group.add(
-        "--prometheus-url",
-        "address of Prometheus, or of what answers its queries, as http://prometheus.monitoring.svc:9090, for triggers "
-        "with a query; {namespace} in it stands for the namespace of the RetrainPolicy, for proxies that keep tenants "
-        "apart: without one, all who may write a RetrainPolicy can query everything that is stored there. Without the "
-        "address, or with the word none, no query is answered",
-        metavar="URI",
-        type=address_or_none,
-    )
-    group.add(
-        "--prometheus-token-file",
-        "file with a bearer token for it; ca.crt beside it is trusted as well",
-        default=PROMETHEUS_TOKEN,
-        metavar="FILE",
-    )
+    service_flags(group)
 
 
 def _only_tls(parser: argparse.ArgumentParser, parsed: Mapping[str, Any]) -> None:
@@ -350,7 +235,7 @@ def _only_tls(parser: argparse.ArgumentParser, parsed: Mapping[str, Any]) -> Non
             )
 
 
-def _guarding(group: _Group) -> None:
+def _guarding(group: FlagGroup) -> None:
     group.add(
         "--templates",
         "any, or resources-only: then pod templates may say resources, scheduling and plain environment variables, "
@@ -392,12 +277,12 @@ def _guarding(group: _Group) -> None:
     group.add(
         "--own-namespace",
         "namespace that the operator runs in; the default is that of its pod",
-        default=_own_namespace(),
+        default=own_namespace(),
         metavar="NAME",
     )
 
 
-def _leading(group: _Group) -> None:
+def _leading(group: FlagGroup) -> None:
     group.add(
         "--lease",
         "name of the Lease in --own-namespace whose holder works while the other operators stand by; or the word none, "
@@ -423,7 +308,7 @@ def _leading(group: _Group) -> None:
     )
 
 
-def _working(group: _Group) -> None:
+def _working(group: FlagGroup) -> None:
     group.add("--kubeconfig", "kubeconfig file to use instead of the pod's service account", metavar="FILE")
     group.add(
         "--workers",
@@ -441,7 +326,7 @@ def _working(group: _Group) -> None:
     )
 
 
-def _telling(group: _Group) -> None:
+def _telling(group: FlagGroup) -> None:
     port = between(0, 65535)
     group.add("--health-port", "port of /healthz", default=8080, metavar="PORT", type=port)
     group.add("--metrics-port", "port of /metrics and /readyz", default=9090, metavar="PORT", type=port)
@@ -456,25 +341,15 @@ def _telling(group: _Group) -> None:
 
 
 _LEVELS = ("debug", "info", "warning", "error")
-
-
-def _own_namespace(file: Path = _OWN_NAMESPACE) -> str | None:
-    try:
-        return file.read_text().strip() or None
-    except OSError:
-        return None
-
-
-def _own_collector(namespace: Path = _OWN_NAMESPACE) -> str | None:
-    """The collector that is installed beside the operator."""
-    own = _own_namespace(namespace)
-    return f"http://viridian-collector.{own}.svc:{COLLECTOR_PORT}" if own else None
-
-
-def _own_orders_secret(namespace: Path = _OWN_NAMESPACE) -> str | None:
-    """The one that this operator and those before it in its place have."""
-    own = _own_namespace(namespace)
-    return f"{own}/{ORDERS_SECRET}" if own else None
+_GROUPS: Final[Mapping[str, Callable[[FlagGroup], None]]] = {
+    "what to serve": _serving,
+    "which of several operators leads": _leading,
+    "how to work": _working,
+    "who may reach model servers, and what templates may say": _guarding,
+    "which events to receive": event_flags,
+    "what to tell about itself": _telling,
+}
+"""By the title under which --help shows them."""
 
 
 def _listed(parser: argparse.ArgumentParser, text: str, variable: str, read: Callable[[str], Any]) -> list[Any]:

@@ -3,23 +3,14 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Final
 
+from viridian.controller.flag_group import FlagGroup
 from viridian.controller.flag_values import between, namespaced, switch
 
 EVENTS_RATE: Final = 50
 """Requests a second of one sender; ten times as many may come at once."""
-
-
-class FlagGroup(Protocol):
-    """A group of flags, each with its environment variable."""
-
-    def add(
-        self, flag: str, help_: str, *, default: Any = None, variables: Sequence[str] = (), **more: Any
-    ) -> None: ...
-    def repeated(self, flag: str, help_: str, **more: Any) -> None: ...
 
 
 def event_flags(group: FlagGroup) -> None:

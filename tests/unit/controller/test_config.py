@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from viridian.api.resources import ApiResource
-from viridian.controller import config as config_module
+from viridian.controller import own_names, service_flags
 from viridian.controller.config import OperatorConfig, argument_parser, parse
 from viridian.core import selectors
 from viridian.core.model_owners import OwnerRule
@@ -177,7 +177,7 @@ def test_a_flag_wins_over_its_variable_and_an_empty_variable_says_nothing() -> N
 
 def test_the_secret_of_orders_is_the_operators_own_unless_said_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
     assert parse([], {}).orders_secret is None, "outside of a cluster there is none"
-    monkeypatch.setattr(config_module, "_own_orders_secret", lambda: "viridian-system/viridian-orders")
+    monkeypatch.setattr(service_flags, "own_orders_secret", lambda: "viridian-system/viridian-orders")
     assert parse([], {}).orders_secret == "viridian-system/viridian-orders"
     assert parse(["--orders-secret", "none"], {}).orders_secret is None
     for wrong in ("orders", "a/b/c", "/b", "A/b", "a/"):
@@ -186,7 +186,7 @@ def test_the_secret_of_orders_is_the_operators_own_unless_said_otherwise(monkeyp
 
 
 def test_that_there_is_no_collector_is_said_by_a_word(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(config_module, "_own_collector", lambda: "http://viridian-collector.viridian-system.svc:8090")
+    monkeypatch.setattr(service_flags, "own_collector", lambda: "http://viridian-collector.viridian-system.svc:8090")
     assert parse([], {}).collector_url == "http://viridian-collector.viridian-system.svc:8090"
     assert parse([], {"VIRIDIAN_COLLECTOR_URL": ""}).collector_url == parse([], {}).collector_url
     assert parse([], {"VIRIDIAN_COLLECTOR_URL": "none"}).collector_url is None
@@ -196,9 +196,9 @@ def test_that_there_is_no_collector_is_said_by_a_word(monkeypatch: pytest.Monkey
 
 def test_the_collector_beside_the_operator(tmp_path: Path) -> None:
     namespace = tmp_path / "namespace"
-    assert config_module._own_collector(namespace) is None, "outside of a cluster"
+    assert own_names.own_collector(namespace) is None, "outside of a cluster"
     namespace.write_text("ml\n")
-    assert config_module._own_collector(namespace) == "http://viridian-collector.ml.svc:8090"
+    assert own_names.own_collector(namespace) == "http://viridian-collector.ml.svc:8090"
 
 
 def test_the_registry_may_be_named_as_people_name_it_for_mlflow() -> None:

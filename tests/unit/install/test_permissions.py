@@ -12,7 +12,7 @@ from tests.unit.install.rendering import ROOT, Object, helm, kustomize
 from viridian.api.child_kinds import CHILD_KINDS, ChildKind
 from viridian.api.names import GROUP
 from viridian.api.resources import OWN
-from viridian.controller.config import ORDERS_SECRET
+from viridian.controller.own_names import ORDERS_SECRET
 from viridian.ports.kubernetes import RESOURCES
 from viridian.ports.kubernetes_event import EVENTS
 from viridian.retraining.stages.stage_table import STAGE_KINDS
