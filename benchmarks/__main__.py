@@ -14,7 +14,17 @@ from demo import stage
 
 ON_THIS_COMPUTER = (
     *("serving", "serving.counting", "serving.sending", "shadow", "drift", "judgement.drift", "checks"),
-    *("judgement.false_alarms", "judgement.gate", "backtest", "feedback", "watching", "scale", "failover", "events"),
+    *(
+        "judgement.false_alarms",
+        "judgement.gate",
+        "judgement.canary",
+        "backtest",
+        "feedback",
+        "watching",
+        "scale",
+        "failover",
+        "events",
+    ),
 )
 ON_THE_NODE = ("operator", "revert")
 

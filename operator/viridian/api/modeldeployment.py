@@ -9,6 +9,7 @@ import msgspec
 
 from viridian.api import cel, podtemplate
 from viridian.api.cel_monitoring import OUTLIVES_ITS_LABELS
+from viridian.api.champion_margin import ChampionMargin
 from viridian.api.context import Context
 from viridian.api.governance import Governance
 from viridian.api.monitoring import Feedback, Monitoring
@@ -207,9 +208,16 @@ class OnBlind(StrEnum):
 
 
 class Metric(Struct, frozen=True, kw_only=True):
-    """One bound that the challenger must keep."""
+    """One bound that the challenger must keep: absolute, beside the champion, or both."""
 
-    rules: ClassVar[tuple[Rule, ...]] = (cel.ONE_BOUND, cel.SHARES, cel.BREACHABLE, cel.SECONDS)
+    rules: ClassVar[tuple[Rule, ...]] = (
+        cel.ONE_BOUND,
+        cel.SHARES,
+        cel.BREACHABLE,
+        cel.SECONDS,
+        cel.MARGIN_OF_SHARES,
+        cel.MARGIN_OF_SUCCESS,
+    )
 
     name: Annotated[
         str,
@@ -222,8 +230,18 @@ class Metric(Struct, frozen=True, kw_only=True):
     ]
     max: Annotated[float, doc("The challenger breaches when its value is above this.")] | None = None
     min: Annotated[float, doc("The challenger breaches when its value is below this.")] | None = None
+    worse_than_champion_by: (
+        Annotated[
+            ChampionMargin,
+            doc(
+                "How much worse than the champion, which serves at the same time, still counts as no worse. Evidence "
+                "that it is more is a breach, and a weight step ends only with evidence that it is less."
+            ),
+        ]
+        | None
+    ) = None
     consecutive: Annotated[
-        int, doc("Looks in a row that must breach before the metric counts as breached.", ge=1, le=100)
+        int, doc("Looks in a row that must breach `max` or `min` before the metric counts as breached.", ge=1, le=100)
     ] = 1
     min_samples: Annotated[int, doc("Requests below which the verdict is NoData.", ge=1, le=1_000_000)] = 5
 
@@ -234,12 +252,21 @@ class Judge(Struct, frozen=True, kw_only=True):
     rollback_evidence: Annotated[
         float,
         doc(
-            "How many times likelier than under a model that just keeps its bound the observed samples must be before "
-            "they count as a breach.",
+            "How strongly the samples must speak against a bound before they count as a breach. A model that just "
+            "keeps its bounds is rejected with a chance of at most 1 in so many, in its whole trial.",
             ge=1,
             le=1_000_000,
         ),
     ] = 100
+    promote_evidence: Annotated[
+        float,
+        doc(
+            "How strongly the samples must speak for a challenger that is not worse than the champion by "
+            "`worseThanChampionBy`, before a weight step ends. 1 asks for no evidence.",
+            ge=1,
+            le=1_000_000,
+        ),
+    ] = 20
 
 
 class Analysis(Struct, frozen=True, kw_only=True):
@@ -278,6 +305,18 @@ class Rollout(Struct, frozen=True, kw_only=True):
             rules=(cel.WEIGHTS_RISE, cel.STEP_NAMES_UNIQUE),
         ),
     ] = ()
+    max_exposed_requests: (
+        Annotated[
+            int,
+            doc(
+                "Requests of users that a challenger may answer before it has passed its steps. One that has answered "
+                "so many is rejected.",
+                ge=1,
+                le=1_000_000_000,
+            ),
+        ]
+        | None
+    ) = None
     analysis: Annotated[Analysis, doc("What is measured, and what it does.")] = msgspec.field(default_factory=Analysis)
     max_surge: Annotated[
         int,

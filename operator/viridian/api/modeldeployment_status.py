@@ -46,7 +46,14 @@ class MetricStatus(Struct, frozen=True, kw_only=True):
     verdict: Annotated[str, word("Pass, Breach, NoData or ProviderError.")]
     value: Annotated[float, doc("The challenger's value in the window.")] | None = None
     samples: Annotated[int, doc("Requests that the value rests on.")] = 0
-    evidence: Annotated[float, doc("How many times likelier the samples are under a breach.")] | None = None
+    evidence: Annotated[float, doc("How strongly the samples speak for a breach.")] | None = None
+    champion: Annotated[float, doc("The champion's value in the same window, where the two are compared.")] | None = (
+        None
+    )
+    no_worse: (
+        Annotated[float, doc("How strongly the samples speak for a challenger that is within `worseThanChampionBy`.")]
+        | None
+    ) = None
     message: Annotated[str, prose("The sentence for people.")] = ""
 
 
@@ -57,6 +64,10 @@ class ChallengerStatus(SlotStatus, frozen=True, kw_only=True):
     weight: Annotated[int, doc("Its share of the ready pods that the live Service selects, in percent.")] = 0
     waiting_for: Annotated[str, prose("What has to happen next.")] | None = None
     waiting_reason: Annotated[str, word("The same as one stable CamelCase word, for tools.")] | None = None
+    exposed_requests: (
+        Annotated[int, doc("Requests of users that it has answered in this trial; absent before its first weight.")]
+        | None
+    ) = None
     metrics: Annotated[tuple[MetricStatus, ...], doc("The latest verdicts.", max_length=20)] = ()
 
 

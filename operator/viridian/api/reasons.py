@@ -54,6 +54,7 @@ REGISTRY_NOT_CONFIGURED = "RegistryNotConfigured"  # the operator was started wi
 DEPLOYING = "Deploying"  # the challenger is not ready yet
 HEALTHY = "Healthy"  # every metric passes
 BREACHED = "Breached"  # a metric is beyond its bound
+CHAMPION_BREACHES_TOO = "ChampionBreachesToo"  # both are beyond a bound, the challenger no more than the champion
 NO_DATA = "NoData"  # too few samples to say anything
 PROVIDER_ERROR = "ProviderError"  # the metrics source cannot be read
 NOT_JUDGED = "NotJudged"  # no metrics are asked for, or no traffic yet
@@ -86,6 +87,7 @@ WORSE_THAN_PROMISED = "WorseThanPromised"  # a monitor with action Rollback has 
 PROGRESS_DEADLINE_EXCEEDED = "ProgressDeadlineExceeded"
 REJECTED_BY_PERSON = "RejectedByPerson"
 BLIND_TOO_LONG = "BlindTooLong"
+EXPOSURE_LIMIT_REACHED = "ExposureLimitReached"  # spec.rollout.maxExposedRequests
 DECISION_FAILED = "DecisionFailed"  # the operator could not decide about it, by a mistake of its own
 ROLLED_BACK_BY_PERSON = "RolledBackByPerson"
 

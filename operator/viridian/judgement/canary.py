@@ -14,11 +14,16 @@ from enum import StrEnum
 from itertools import takewhile
 
 from viridian.judgement.counts import Counts
-from viridian.judgement.evidence import against_share, log_against_share
+from viridian.judgement.detector import Detected, Memory, Tally, detect
+from viridian.judgement.evidence import log_against_share
 
 ERROR_RATE = "error-rate"
 SUCCESS_RATE = "success-rate"
 LATENCIES = {"latency-p50": 0.50, "latency-p90": 0.90, "latency-p95": 0.95, "latency-p99": 0.99}
+OPEN = {ERROR_RATE: 1.0, SUCCESS_RATE: 0.0, **dict.fromkeys(LATENCIES, math.inf)}
+"""The limits that every answer keeps."""
+MOST_EVIDENCE = 1e9
+"""More is not shown: JSON has no infinity."""
 
 
 class CanaryVerdict(StrEnum):
@@ -37,6 +42,18 @@ class Bound:
     min_samples: int
     consecutive: int = 1
 
+    @property
+    def is_open(self) -> bool:
+        """Whether no value breaks it: the metric is only compared with the champion."""
+        return self.limit == OPEN[self.name]
+
+    @property
+    def allowed(self) -> float:
+        """The share of bad answers that keeps the bound."""
+        if self.name in LATENCIES:
+            return 1 - LATENCIES[self.name]
+        return 1 - self.limit if self.name == SUCCESS_RATE else self.limit
+
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
@@ -48,15 +65,26 @@ class Judgement:
     value: float | None = None
     samples: int = 0
     evidence: float | None = None
+    past: bool = False
+    """The whole trial breaks the bound, while the present window keeps it."""
+    champion: float | None = None
+    """The champion's value in the same window, where the two are compared."""
+    champion_too: bool = False
+    """The champion breaks the bound as well, and nothing shows that the challenger is worse."""
+    no_worse: float | None = None
+    """The evidence that the challenger is not worse than the champion by the margin; None where there is no margin."""
 
 
-def judge(bound: Bound, looks: Sequence[Counts], *, evidence_needed: float) -> Judgement:
+def judge(
+    bound: Bound, looks: Sequence[Counts], *, evidence_needed: float, memories: Sequence[Memory] = ()
+) -> Judgement:
     """Judge one metric on the challenger's answers in the window as it is now, as it was one look earlier, and so on.
 
-    The bound is breached when the newest `consecutive` looks all breach it; what came before does not count.
+    `memories` has what is known of the whole trial at each of these looks; without it the window speaks alone. The
+    bound is breached when the newest `consecutive` looks all breach it; what came before does not count.
     """
-    bad, total, allowed, value = _as_share(bound, looks[0])
-    samples = math.floor(total)
+    counts, value = looks[0], measured(bound.name, looks[0])
+    samples = math.floor(tally(bound, counts).total)
     if samples < bound.min_samples or value is None:
         return Judgement(
             bound.name,
@@ -65,21 +93,33 @@ def judge(bound: Bound, looks: Sequence[Counts], *, evidence_needed: float) -> J
             value=value,
             samples=samples,
         )
-    streak = len(list(takewhile(lambda counts: _breaches(bound, counts, evidence_needed), looks[: bound.consecutive])))
-    evidence = min(against_share(bad, total, allowed), 1e9)
-    sentence = _sentence(bound, value, samples, streak)
-    if streak == 0 and bad > allowed * total:
-        sentence = (
-            f"{_beyond(bound, value, samples)}, but that may be chance (evidence {evidence:.3g} of {evidence_needed:g})"
-        )
+    evidence = [_detected(bound, looks, memories, number) for number in range(min(bound.consecutive, len(looks)))]
+    streak = len(list(takewhile(lambda found: found.log_evidence >= math.log(evidence_needed), evidence)))
+    shown_evidence = min(exponential(evidence[0].log_evidence), MOST_EVIDENCE)
+    past = streak > 0 and evidence[0].by_trial and keeps(bound, counts)
+    sentence = _slowly(bound, memories[0].trial) if past else _sentence(bound, value, samples, streak)
+    if streak == 0 and not keeps(bound, counts):
+        chance = f"evidence {shown_evidence:.3g} of {evidence_needed:g}"
+        sentence = f"{_beyond(bound, value, samples)}, but that may be chance ({chance})"
     return Judgement(
         bound.name,
         CanaryVerdict.BREACH if streak >= bound.consecutive else CanaryVerdict.PASS,
         sentence,
         value=value,
         samples=samples,
-        evidence=evidence,
+        evidence=shown_evidence,
+        past=past,
     )
+
+
+def _detected(bound: Bound, looks: Sequence[Counts], memories: Sequence[Memory], number: int) -> Detected:
+    """The evidence against the bound at one look; none where the look has too few samples."""
+    seen = tally(bound, looks[number])
+    if seen.total < bound.min_samples:
+        return Detected(-math.inf, by_trial=False)
+    if memories:
+        return detect(memories[number], bound.allowed)
+    return Detected(log_against_share(seen.bad, seen.total, bound.allowed), by_trial=False)
 
 
 def judge_values(bound: Bound, values: Sequence[float], samples: int) -> Judgement:
@@ -102,18 +142,13 @@ def _is_beyond(bound: Bound, value: float) -> bool:
 
 def has_bad(bound: Bound, counts: Counts) -> bool:
     """Whether any answer was of the kind that the metric bounds."""
-    return _as_share(bound, counts)[0] > 0
+    return tally(bound, counts).bad > 0
 
 
 def strength(bound: Bound, counts: Counts) -> float:
     """The logarithm of the evidence against the bound, for finding out from when on the answers were bad."""
-    bad, total, allowed, _ = _as_share(bound, counts)
-    return log_against_share(bad, total, allowed)
-
-
-def _breaches(bound: Bound, counts: Counts, evidence_needed: float) -> bool:
-    bad, total, allowed, _ = _as_share(bound, counts)
-    return total >= bound.min_samples and against_share(bad, total, allowed) >= evidence_needed
+    seen = tally(bound, counts)
+    return log_against_share(seen.bad, seen.total, bound.allowed)
 
 
 def unreadable(bound: Bound, why: str) -> Judgement:
@@ -136,36 +171,62 @@ def _first(verdicts: Iterable[CanaryVerdict], *order: CanaryVerdict) -> CanaryVe
     return next((verdict for verdict in order if verdict in present), CanaryVerdict.PASS)
 
 
-def _as_share(bound: Bound, counts: Counts) -> tuple[float, float, float, float | None]:
-    """(bad answers, all answers, allowed share of bad ones, the metric's own value).
+def tally(bound: Bound, counts: Counts) -> Tally:
+    """The answers that the bound is about, and those of them that are bad.
 
     A quantile is a share as well: "p95 is at most 250 ms" says that at most 5 % of the answers take longer.
     """
     if bound.name in LATENCIES:
-        share = LATENCIES[bound.name]
-        return counts.slower_than(bound.limit), counts.timed, 1 - share, counts.quantile(share)
+        return Tally(counts.slower_than(bound.limit), counts.timed)
+    return Tally(counts.errors, counts.requests)
+
+
+def keeps(bound: Bound, counts: Counts) -> bool:
+    """Whether the share of bad answers is within the bound, whatever chance has to do with it."""
+    seen = tally(bound, counts)
+    return seen.bad <= bound.allowed * seen.total
+
+
+def measured(name: str, counts: Counts) -> float | None:
+    """The metric's own value; None without answers."""
+    if name in LATENCIES:
+        return counts.quantile(LATENCIES[name])
     rate = counts.errors / counts.requests if counts.requests > 0 else None
-    if bound.name == SUCCESS_RATE:
-        return counts.errors, counts.requests, 1 - bound.limit, None if rate is None else 1 - rate
-    return counts.errors, counts.requests, bound.limit, rate
+    return 1 - rate if name == SUCCESS_RATE and rate is not None else rate
+
+
+def exponential(log: float) -> float:
+    """The evidence whose logarithm this is."""
+    return math.exp(log) if log < 700 else math.inf
 
 
 def _sentence(bound: Bound, value: float, samples: int, streak: int) -> str:
+    if bound.is_open:
+        return _measured(bound, value, samples)
     if streak == 0:
         inside = "keeps the minimum" if bound.name == SUCCESS_RATE else "keeps the maximum"
-        return f"{_measured(bound, value, samples)} {inside} {_shown(bound.name, bound.limit)}"
+        return f"{_measured(bound, value, samples)} {inside} {shown(bound.name, bound.limit)}"
     beyond = _beyond(bound, value, samples)
     return beyond if streak >= bound.consecutive else f"{beyond}, look {streak} of {bound.consecutive}"
 
 
 def _beyond(bound: Bound, value: float, samples: int) -> str:
     side = "below the minimum" if bound.name == SUCCESS_RATE else "above the maximum"
-    return f"{_measured(bound, value, samples)} is {side} {_shown(bound.name, bound.limit)}"
+    return f"{_measured(bound, value, samples)} is {side} {shown(bound.name, bound.limit)}"
+
+
+def _slowly(bound: Bound, trial: Tally) -> str:
+    """What the whole trial shows where the window does not."""
+    what = f"answers slower than {shown(bound.name, bound.limit)}" if bound.name in LATENCIES else "errors"
+    share, allowed = 100 * trial.bad / trial.total, 100 * bound.allowed
+    over = f"over {math.floor(trial.total)} requests of the whole trial"
+    return f"{bound.name}: {share:.3g} % {what} {over}, above the {allowed:.3g} % that the bound allows"
 
 
 def _measured(bound: Bound, value: float, samples: int) -> str:
-    return f"{bound.name} {_shown(bound.name, value)} over {samples} requests"
+    return f"{bound.name} {shown(bound.name, value)} over {samples} requests"
 
 
-def _shown(name: str, value: float) -> str:
+def shown(name: str, value: float) -> str:
+    """A value of a metric, for people."""
     return f"{value * 1000:.0f} ms" if name in LATENCIES else f"{value * 100:.3g} %"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
 
 from viridian.api.samples import CodeClass, PodSample
+from viridian.judgement.detector import Tally
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,35 @@ def counted(
     return total
 
 
+class Course:
+    """What one pod counted, reading by reading, as `tally` sees it: `counted` for many moments at little cost."""
+
+    def __init__(self, readings: Sequence[PodSample], tally: Callable[[Counts], Tally]) -> None:
+        self._readings, self._tally = readings, tally
+        self._times = [reading.at for reading in readings]
+        self._before = _before_restarts(readings, tally)
+
+    def since(self, moment: datetime | None, until: datetime, slack: timedelta) -> Tally:
+        """What was counted between two moments; without a first one since the first reading."""
+        end = bisect_right(self._times, until) - 1
+        start = 0 if moment is None else bisect_right(self._times, moment) - 1
+        if moment is not None and (start < 0 or self._times[start] < moment - slack):
+            start += 1
+        return self._by(end) - self._by(start) if start < end else Tally()
+
+    def _by(self, number: int) -> Tally:
+        return self._before[number] + self._tally(absolute(self._readings[number]))
+
+
+def _before_restarts(readings: Sequence[PodSample], tally: Callable[[Counts], Tally]) -> list[Tally]:
+    """For each reading, what the processes before its own had counted."""
+    totals, before = [reading.total for reading in readings], [Tally()]
+    for number, (earlier, later) in enumerate(pairwise(totals)):
+        restarted = later < earlier
+        before.append(before[-1] + tally(absolute(readings[number])) if restarted else before[-1])
+    return before
+
+
 def _of_pod(readings: Sequence[PodSample], since: datetime) -> Counts:
     before = [reading for reading in readings if reading.at <= since]
     counting = [*before[-1:], *(reading for reading in readings if reading.at > since)]
@@ -83,10 +114,11 @@ def _of_pod(readings: Sequence[PodSample], since: datetime) -> Counts:
 
 def _between(start: PodSample | None, end: PodSample) -> Counts:
     """What one process counted between two readings, or since it began."""
-    return _absolute(end) if start is None else _absolute(end) + _negative(_absolute(start))
+    return absolute(end) if start is None else absolute(end) + _negative(absolute(start))
 
 
-def _absolute(reading: PodSample) -> Counts:
+def absolute(reading: PodSample) -> Counts:
+    """All that a process has counted by a reading."""
     return Counts(
         reading.total,
         reading.requests[CodeClass.SERVER_ERROR],

@@ -9,6 +9,7 @@ an e-value again.
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 # The alternatives: shares of bad answers this many times the bound. Small ratios find a slow leak, large ones a
 # broken model.
@@ -32,6 +33,13 @@ def log_against_share(bad: float, total: float, bound: float) -> float:
         return 0.0
     if bound <= 0:
         return math.inf if bad > 0 else 0.0
+    logs = [bad * lost + (total - bad) * kept for lost, kept in _bets(bound)]
+    most = max(logs)
+    return most + math.log(sum(math.exp(log - most) for log in logs) / len(logs))
+
+
+@lru_cache(maxsize=256)  # bounds of users: each look asks for the same few again and again
+def _bets(bound: float) -> tuple[tuple[float, float], ...]:
+    """What each alternative wins, in logarithms, by a bad answer and by a good one."""
     shares = [ratio * bound for ratio in _RATIOS if ratio * bound < _HIGHEST_SHARE] or [(1 + bound) / 2]
-    logs = [bad * math.log(share / bound) + (total - bad) * math.log((1 - share) / (1 - bound)) for share in shares]
-    return max(logs) + math.log(sum(math.exp(log - max(logs)) for log in logs) / len(logs))
+    return tuple((math.log(share / bound), math.log((1 - share) / (1 - bound))) for share in shares)

@@ -33,6 +33,11 @@ _HEALTH = {
     CanaryVerdict.NO_DATA: (Truth.UNKNOWN, reasons.NO_DATA, "too few samples of {metrics}"),
     CanaryVerdict.PROVIDER_ERROR: (Truth.UNKNOWN, reasons.PROVIDER_ERROR, "the pods cannot be read for {metrics}"),
 }
+_WITH_THE_CHAMPION = (
+    Truth.UNKNOWN,
+    reasons.CHAMPION_BREACHES_TOO,
+    "the champion is beyond the bound as well: {metrics}",
+)
 
 
 def conditions(state: RolloutState, decision: RolloutDecision) -> list[Finding]:
@@ -118,7 +123,7 @@ def _trouble(state: RolloutState, traffic: Traffic, *only: Slot) -> str:
 
 def _held(state: RolloutState, decision: RolloutDecision) -> str:
     """That a challenger goes no further, without any number that moves with every look."""
-    if decision.reason == reasons.BREACHED or _blind_for_a_window(state, decision):
+    if decision.reason in (reasons.BREACHED, reasons.CHAMPION_BREACHES_TOO) or _blind_for_a_window(state, decision):
         return "".join(f", held: {finding.message}" for finding in _challenger_healthy(decision))
     return ""
 
@@ -203,7 +208,8 @@ def _challenger_healthy(decision: RolloutDecision) -> Iterable[Finding]:
         yield Finding(reasons.CHALLENGER_HEALTHY, Truth.UNKNOWN, reason, "no answers have been judged yet")
         return
     verdict = overall(decision.judgements)
-    status, reason, message = _HEALTH[verdict]
+    shared = decision.reason == reasons.CHAMPION_BREACHES_TOO
+    status, reason, message = _WITH_THE_CHAMPION if shared else _HEALTH[verdict]
     named = ", ".join(judgement.name for judgement in decision.judgements if judgement.verdict is verdict)
     yield Finding(reasons.CHALLENGER_HEALTHY, status, reason, message.format(metrics=named))
 

@@ -35,9 +35,11 @@ class WaitKind(StrEnum):
     SAMPLES = "Samples"
     METRICS_SOURCE = "MetricsSource"
     BREACH_HELD = "BreachHeld"
+    CHAMPION_BREACHES_TOO = "ChampionBreachesToo"
     APPROVAL = "Approval"
     STEP_DURATION = "StepDuration"
     STEP_REQUESTS = "StepRequests"
+    STEP_EVIDENCE = "StepEvidence"
     PROBATION_END = "ProbationEnd"
     NEW_REVISION = "NewRevision"
     RETRY_RECORDED = "RetryRecorded"
@@ -60,6 +62,7 @@ _REASONS: Final = {
     WaitKind.SAMPLES: reasons.NO_DATA,
     WaitKind.METRICS_SOURCE: reasons.PROVIDER_ERROR,
     WaitKind.BREACH_HELD: reasons.BREACHED,
+    WaitKind.CHAMPION_BREACHES_TOO: reasons.CHAMPION_BREACHES_TOO,
     WaitKind.APPROVAL: reasons.AWAITING_APPROVAL,
     WaitKind.PROBATION_END: reasons.PROBATION,
     WaitKind.NEW_REVISION: reasons.REVISION_REJECTED,

@@ -14,6 +14,7 @@ from viridian.rollout.sentences import Names, changed
 _OF_READY: Final = {
     reasons.AWAITING_APPROVAL: (EventType.NORMAL, reasons.EVENT_AWAITING_APPROVAL),
     reasons.BREACHED: (EventType.WARNING, reasons.EVENT_BREACHED),
+    reasons.CHAMPION_BREACHES_TOO: (EventType.WARNING, reasons.EVENT_HELD),
     reasons.NO_DATA: (EventType.WARNING, reasons.EVENT_HELD),
     reasons.PROVIDER_ERROR: (EventType.WARNING, reasons.EVENT_HELD),
 }

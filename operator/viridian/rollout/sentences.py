@@ -34,9 +34,11 @@ _AWAITED: Final = {
     WaitKind.SAMPLES: "{detail}; the challenger is held",
     WaitKind.METRICS_SOURCE: "{detail}; the challenger is held",
     WaitKind.BREACH_HELD: "{detail}; the challenger is held, since onBreach is Hold",
+    WaitKind.CHAMPION_BREACHES_TOO: "{detail}; the champion breaks the bound as well, so the challenger is held",
     WaitKind.APPROVAL: f"annotation {APPROVE_ANNOTATION}={{value}}{{why}}; end the value in # and your user name",
     WaitKind.STEP_DURATION: "{remaining} of {detail}",
     WaitKind.STEP_REQUESTS: "{have} of {need} requests",
+    WaitKind.STEP_EVIDENCE: "{detail}",
     WaitKind.PROBATION_END: "the end of the probation of {revision}{until}, before {other} is deployed",
     WaitKind.NEW_REVISION: "{revision} was rejected {detail}",
     WaitKind.RETRY_RECORDED: "the retry to be recorded",
@@ -56,7 +58,7 @@ _CHANGED: Final = {
     ChangeKind.ROLLED_BACK: "{revision} was replaced by {other}: {message}",
     ChangeKind.SUPERSEDED: "{revision} is taken off trial: {why}",
 }
-_OF_A_STEP: Final = frozenset({WaitKind.STEP_DURATION, WaitKind.STEP_REQUESTS})
+_OF_A_STEP: Final = frozenset({WaitKind.STEP_DURATION, WaitKind.STEP_REQUESTS, WaitKind.STEP_EVIDENCE})
 """Waits whose numbers move with every look."""
 
 

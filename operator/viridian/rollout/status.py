@@ -15,6 +15,7 @@ from viridian.core.conditions import transition
 from viridian.core.kube import without_empty
 from viridian.core.times import has_come_round, parse_time
 from viridian.judgement.canary import Judgement
+from viridian.rollout.analysis.pods import counting
 from viridian.rollout.conditions import conditions
 from viridian.rollout.decision import RolloutDecision
 from viridian.rollout.policies.trial_steps import step_name
@@ -22,7 +23,8 @@ from viridian.rollout.records import RETRIED, RevisionOutcome, standing_rejectio
 from viridian.rollout.restored import first_slot
 from viridian.rollout.sentences import sentence
 from viridian.rollout.state import RolloutState, fallback_revision
-from viridian.rollout.traffic.record import Traffic
+from viridian.rollout.traffic import exposure as exposures
+from viridian.rollout.traffic.record import Traffic, Trial
 
 NEWEST = 10
 # How often numbers that change all the time are published; what they lead to is published at once.
@@ -70,7 +72,7 @@ def _calm(plain: dict[str, Any], before: Mapping[str, Any], state: RolloutState)
     challenger, earlier = plain.get("challenger"), before.get("challenger")
     if not challenger or "step" not in challenger or not isinstance(earlier, Mapping) or _is_due(state):
         return plain
-    moving = ("metrics", "waitingFor")
+    moving = ("metrics", "waitingFor", "exposedRequests")
     # `waitingReason` is written at once: a person who has to act must be able to read it.
     if _verdicts(challenger) != _verdicts(earlier) or any(
         challenger.get(key) != earlier.get(key) for key in challenger.keys() | earlier.keys() if key not in moving
@@ -127,8 +129,16 @@ def _challenger(state: RolloutState, decision: RolloutDecision) -> api.Challenge
         weight=_weight(state, traffic) if traffic else 0,
         waiting_for=sentence(state, decision.wait) or None,
         waiting_reason=str(decision.wait.kind) if decision.wait is not None else None,
+        exposed_requests=_exposed_requests(state, trial),
         metrics=tuple(map(_metric, decision.judgements)),
     )
+
+
+def _exposed_requests(state: RolloutState, trial: Trial | None) -> int | None:
+    """How many requests of users the challenger has answered; None before it can have been asked."""
+    if trial is None or trial.weight == 0 or trial.exposure is None:
+        return None
+    return exposures.answered(trial.exposure, counting(state.inputs, state.serving.champion.other))
 
 
 def _weight(state: RolloutState, traffic: Traffic) -> int:
@@ -145,6 +155,8 @@ def _metric(judgement: Judgement) -> api.MetricStatus:
         value=None if value is None else float(f"{value:.4g}"),
         samples=judgement.samples,
         evidence=None if evidence is None else float(f"{evidence:.3g}"),
+        champion=None if judgement.champion is None else float(f"{judgement.champion:.4g}"),
+        no_worse=None if judgement.no_worse is None else float(f"{judgement.no_worse:.3g}"),
         message=judgement.message,
     )
 

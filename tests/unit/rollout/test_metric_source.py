@@ -11,6 +11,7 @@ import pytest
 from tests.support.snapshots import NOW, answers, slot, spec, unreadable
 from tests.unit.rollout.cases import FIRST_STEP, GREEN, met, on_trial, trial_world
 from viridian.api.modeldeployment import Metric
+from viridian.judgement.beside_champion import BesideChampion
 from viridian.judgement.canary import CanaryVerdict
 from viridian.rollout.analysis.judged import JudgedRevision, subject
 from viridian.rollout.analysis.judging import judgements
@@ -46,6 +47,9 @@ class Values:
             return Missing("the query was refused")
         value = self._values.get(len(results))
         return Sampled((value,) * metric.consecutive if value is not None else (), samples=100 if results else 0)
+
+    def beside_champion(self, metric: Metric, look: Look) -> BesideChampion | None:
+        return None
 
     def breach_began(self, metric: Metric, look: Look) -> datetime | None:
         return look.now - look.interval

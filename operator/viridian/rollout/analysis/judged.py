@@ -4,14 +4,27 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from viridian.api import durations
 from viridian.api.modeldeployment import ModelDeploymentSpec
 from viridian.api.names import Slot
 from viridian.api.samples import PodTarget
 from viridian.rollout.input import RolloutInput, judged_targets
+from viridian.rollout.traffic.compared import ComparedTrial
 from viridian.rollout.traffic.exposure import Exposure
-from viridian.rollout.traffic.record import ChampionCause, Traffic
+from viridian.rollout.traffic.record import ChampionCause, Traffic, Trial
+
+MOST_COMPARED: Final = 20
+"""Pods of the champion that are read: a sample of its answers is enough to compare with."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServingChampion:
+    """The champion that serves beside the challenger, and what the comparison of the two begins with."""
+
+    pods: tuple[PodTarget, ...]
+    compared: ComparedTrial | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +36,8 @@ class JudgedRevision:
     exposure: Exposure | None
     # False while no user can meet it. Its pods are read even so: what they have counted by then must be known.
     met: bool = True
+    # The champion, for as long as users meet both, and just before.
+    champion: ServingChampion | None = None
 
 
 def subject(inputs: RolloutInput, traffic: Traffic | None, now: datetime) -> JudgedRevision | None:
@@ -31,10 +46,18 @@ def subject(inputs: RolloutInput, traffic: Traffic | None, now: datetime) -> Jud
         return None
     if (trial := traffic.trial) is not None:
         slot = traffic.champion.other
-        return JudgedRevision(slot, judged_targets(inputs, slot), trial.exposure, met=trial.weight > 0)
+        pods, champion = judged_targets(inputs, slot), _serving(inputs, traffic, trial)
+        return JudgedRevision(slot, pods, trial.exposure, met=trial.weight > 0, champion=champion)
     if not inputs.spec.rollout.analysis.metrics or not in_probation(inputs.spec, traffic, now):
         return None
     return JudgedRevision(traffic.champion, judged_targets(inputs, traffic.champion), traffic.exposure)
+
+
+def _serving(inputs: RolloutInput, traffic: Traffic, trial: Trial) -> ServingChampion | None:
+    if inputs.spec is None or not inputs.spec.rollout.analysis.metrics or trial.weight >= 100:
+        return None
+    pods = sorted(judged_targets(inputs, traffic.champion), key=lambda pod: pod.uid)
+    return ServingChampion(tuple(pods[:MOST_COMPARED]), trial.compared)
 
 
 def probation_end(spec: ModelDeploymentSpec, traffic: Traffic) -> datetime | None:

@@ -3,40 +3,54 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import datetime
 from typing import Final
 
 from viridian.api.modeldeployment import Metric
 from viridian.api.names import Slot
-from viridian.api.samples import PodSample, ScrapeFailure
-from viridian.judgement.canary import has_bad, strength
-from viridian.judgement.counts import Counts, counted
-from viridian.rollout.analysis.judged import JudgedRevision
-from viridian.rollout.analysis.judging import bound_of
+from viridian.api.samples import PodSample
+from viridian.judgement.beside_champion import BesideChampion
+from viridian.judgement.canary import LATENCIES, Bound, has_bad, measured, strength
+from viridian.judgement.split_test import Concurrent, Split
+from viridian.rollout.analysis.judged import JudgedRevision, ServingChampion
+from viridian.rollout.analysis.judging import bound_of, margin_of
+from viridian.rollout.analysis.readings import MOST_MOMENTS, Courses, Readings, moments, readings_of
 from viridian.rollout.analysis.source import Counted, Evidence, Look, MetricSource, Missing, Query
 from viridian.rollout.input import RolloutInput
-from viridian.rollout.traffic import exposure as exposures
 from viridian.rollout.traffic.exposure import Counting
 
-# A reading older than this (or than three intervals) says nothing about now.
-_STALE_AFTER = timedelta(seconds=5)
-# How many moments of the window are looked at as the possible beginning of a breach: a revert is waiting.
-_MOMENTS = 60
+_ENOUGH_TO_TIME: Final = 200
+"""Answers of the champion from which its quantile is known well enough to compare latencies with."""
 
 
 class PodCounters:
-    """The counters of the subject's pods, read by the operator itself."""
+    """The counters of the pods, read by the operator itself."""
 
     def queries(self, subject: JudgedRevision) -> Sequence[Query]:
-        return subject.pods
+        return (*subject.pods, *(subject.champion.pods if subject.champion is not None else ()))
 
     def evidence(self, metric: Metric, look: Look) -> Evidence:
         seen = _seen(look)
         if seen.failure is not None and seen.blind:
             return Missing(seen.failure)
         times = [look.now - number * look.interval for number in range(metric.consecutive)]
-        return Counted(tuple(seen.between(at - look.window, at) for at in times))
+        courses = seen.courses(bound_of(metric))
+        return Counted(
+            tuple(seen.between(at - look.window, at) for at in times),
+            tuple(courses.memory(look, at) for at in times),
+        )
+
+    def beside_champion(self, metric: Metric, look: Look) -> BesideChampion | None:
+        champion = look.subject.champion
+        if champion is None or not champion.pods:
+            return None
+        theirs = readings_of(look, champion.pods, champion.compared.champion if champion.compared else None)
+        if theirs.blind:
+            return None
+        step = theirs.whole()
+        concurrent = _concurrent(metric, look, champion, theirs)
+        return BesideChampion(theirs.between(look.now - look.window, look.now), step, concurrent)
 
     def breach_began(self, metric: Metric, look: Look) -> datetime | None:
         """A good model has bad answers too. So the breach began at the moment since which the answers speak most
@@ -45,47 +59,58 @@ class PodCounters:
         bound, now, seen = bound_of(metric), look.now, _seen(look)
         since = now - look.window
         times = sorted({reading.at for pod in seen.pods for reading in pod if reading.at > since})
-        moments = [since, *times[:-1]][:: 1 + len(times) // _MOMENTS]
+        moments = [since, *times[:-1]][:: 1 + len(times) // MOST_MOMENTS]
         onset = max(moments, key=lambda start: strength(bound, seen.between(start, now)))
         after = [at for at in times if at > onset]
-        thinned = [*after[:: 1 + len(after) // _MOMENTS], *after[-1:]]
+        thinned = [*after[:: 1 + len(after) // MOST_MOMENTS], *after[-1:]]
         return next((at for at in thinned if has_bad(bound, seen.between(onset, at))), None)
 
 
 PODS: Final[MetricSource] = PodCounters()
 
 
-@dataclass(frozen=True, slots=True)
-class _Seen:
-    """Each pod's samples within the exposure, and why the newest attempt to read one failed."""
-
-    look: Look
-    pods: list[list[PodSample]]
-    failure: str | None
-
-    @property
-    def fresh(self) -> timedelta:
-        """As old as the newest reading may be."""
-        return max(_STALE_AFTER, 3 * self.look.interval)
-
-    @property
-    def blind(self) -> bool:
-        return not any(pod[-1].at >= self.look.now - self.fresh for pod in self.pods)
-
-    def between(self, since: datetime, until: datetime) -> Counts:
-        """A window need not be exact to the second: a reading that is a little older may stand for its beginning."""
-        return counted(self.pods, since, until, slack=max(self.fresh, self.look.window / 10))
+def _seen(look: Look) -> Readings:
+    return readings_of(look, look.subject.pods, look.subject.exposure)
 
 
-def _seen(look: Look) -> _Seen:
-    samples, failure = [], None
-    for target in look.subject.pods:
-        results = look.results.get(target.uid, ())
-        read = [result for result in results if isinstance(result, PodSample)]
-        samples.append(exposures.evidence(look.subject.exposure, read))
-        if results and isinstance(results[-1], ScrapeFailure):
-            failure = results[-1].message
-    return _Seen(look, [pod for pod in samples if pod], failure)
+def _concurrent(metric: Metric, look: Look, champion: ServingChampion, theirs: Readings) -> Concurrent:
+    """Both side by side, step by step; nothing where it is not known what the present step began with."""
+    compared = champion.compared
+    if compared is None or compared.champion.since is None:
+        return Concurrent()
+    ours = readings_of(look, look.subject.pods, compared.challenger or look.subject.exposure)
+    bounds = _what_counts_as_bad(metric, theirs)
+    if bounds is None:
+        return Concurrent(compared.earlier.get(metric.name, ()))
+    challenger, beside = ours.courses(bounds[0]), theirs.courses(bounds[1])
+    recent = tuple(
+        (number, _split(challenger, beside, moment, look.now))
+        for number, moment in moments(look, look.now)
+        if moment >= compared.champion.since
+    )
+    present = _split(challenger, beside, None, look.now)
+    return Concurrent((*compared.earlier.get(metric.name, ()), present), recent)
+
+
+def _split(challenger: Courses, champion: Courses, since: datetime | None, until: datetime) -> Split:
+    return Split(challenger.since(since, until), champion.since(since, until))
+
+
+def _what_counts_as_bad(metric: Metric, champion: Readings) -> tuple[Bound, Bound] | None:
+    """Which answers of challenger and champion count as bad; None where the champion has answered too little.
+
+    Of a latency those that are slower than the champion's own quantile, which is margin and all for the challenger.
+    """
+    bound = bound_of(metric)
+    if metric.name not in LATENCIES:
+        return bound, bound
+    counts = champion.whole()
+    quantile = measured(metric.name, counts)
+    if quantile is None or counts.timed < _ENOUGH_TO_TIME:
+        return None
+    margin = margin_of(metric)
+    allowed = quantile * (1 + margin.relative) + margin.absolute
+    return replace(bound, limit=allowed), replace(bound, limit=quantile)
 
 
 def counting(inputs: RolloutInput, slot: Slot) -> list[Counting]:

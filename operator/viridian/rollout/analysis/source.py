@@ -15,7 +15,9 @@ from typing import Protocol
 from viridian.api import durations
 from viridian.api.modeldeployment import Analysis, Metric
 from viridian.api.samples import PodSample, PodTarget, ScrapeFailure
+from viridian.judgement.beside_champion import BesideChampion
 from viridian.judgement.counts import Counts
+from viridian.judgement.detector import Memory
 from viridian.rollout.analysis.judged import JudgedRevision
 
 Query = PodTarget
@@ -48,6 +50,8 @@ class Counted:
     """Good and bad answers within the window as it is now, as it was one interval earlier, and so on."""
 
     windows: tuple[Counts, ...]
+    memories: tuple[Memory, ...] = ()
+    """What is known of the whole trial at each of these looks; empty where the window is all that is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +80,9 @@ class MetricSource(Protocol):
 
     def evidence(self, metric: Metric, look: Look) -> Evidence:
         """What the results say about one metric of the subject."""
+
+    def beside_champion(self, metric: Metric, look: Look) -> BesideChampion | None:
+        """What the champion answered at the same time; None where nobody can tell."""
 
     def breach_began(self, metric: Metric, look: Look) -> datetime | None:
         """When the results first showed the breach that the metric has now; None where nobody can tell."""

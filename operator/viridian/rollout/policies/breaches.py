@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from viridian.judgement.canary import CanaryVerdict, Judgement
@@ -10,7 +11,17 @@ from viridian.rollout.state import RolloutState
 
 
 def breached(state: RolloutState) -> Judgement | None:
-    return next((judgement for judgement in state.judgements if judgement.verdict is CanaryVerdict.BREACH), None)
+    """A breach of the judged revision alone; None where it has none, or none that the champion has not as well."""
+    return next((judgement for judgement in _breaches(state) if not judgement.champion_too), None)
+
+
+def shared_breaches(state: RolloutState) -> Sequence[Judgement]:
+    """Breaches that the champion has as well."""
+    return [judgement for judgement in _breaches(state) if judgement.champion_too]
+
+
+def _breaches(state: RolloutState) -> Sequence[Judgement]:
+    return [judgement for judgement in state.judgements if judgement.verdict is CanaryVerdict.BREACH]
 
 
 def breach_began(state: RolloutState) -> datetime | None:

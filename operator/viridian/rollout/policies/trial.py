@@ -12,13 +12,16 @@ from viridian.api.names import Slot
 from viridian.api.samples import Idle
 from viridian.core.obstacles import needed
 from viridian.core.times import has_come_round, older_than
+from viridian.judgement.beside_champion import margin_sentence
 from viridian.judgement.canary import CanaryVerdict, overall
+from viridian.rollout.analysis.judging import margin_of
 from viridian.rollout.analysis.pods import counting
 from viridian.rollout.decision import Close, RolloutDecision, Wait, WaitKind
 from viridian.rollout.policies.availability import crash_loop
-from viridian.rollout.policies.breaches import breach_began, breached
+from viridian.rollout.policies.breaches import breach_began, breached, shared_breaches
 from viridian.rollout.policies.chain import Chain, first
 from viridian.rollout.policies.commands import approval, approval_to_give
+from viridian.rollout.policies.comparison_steps import comparison_in_new_step
 from viridian.rollout.policies.trial_steps import (
     enter,
     in_new_step,
@@ -81,6 +84,32 @@ def breaches_a_bound(state: RolloutState) -> RolloutDecision | None:
         return _hold(state, Wait(WaitKind.BREACH_HELD, detail=worst.message))
     began = breach_began(state)
     return rejection(state, state.trial.revision, reasons.METRIC_BREACH, worst.message, began=began)
+
+
+def shares_its_breach_with_the_champion(state: RolloutState) -> RolloutDecision | None:
+    """An incident of both: the weight stays, and nobody is rejected. What was counted in it is no evidence later."""
+    shared = shared_breaches(state)
+    if not shared:
+        return None
+    if not all(judgement.past for judgement in shared):
+        return _hold(state, Wait(WaitKind.CHAMPION_BREACHES_TOO, detail=shared[0].message))
+    trial, pods = state.trial, counting(state.inputs, state.other_slot)
+    before = exposures.answered(trial.exposure, pods) if trial.exposure is not None else 0
+    exposure = replace(exposures.begun(pods, state.now), earlier=before)
+    anew = replace(trial, exposure=exposure, compared=comparison_in_new_step(state, trial.weight))
+    return _hold(state, Wait(WaitKind.FIRST_ANSWERS), anew)
+
+
+def met_too_many(state: RolloutState) -> RolloutDecision | None:
+    """It has not passed its steps with as many requests as an unproven version may answer."""
+    trial, most = state.trial, state.spec.rollout.max_exposed_requests
+    if most is None or trial.exposure is None or trial.weight == 0 or present_step(state) is None:
+        return None
+    met = exposures.answered(trial.exposure, counting(state.inputs, state.other_slot))
+    if met < most:
+        return None
+    message = f"{met} requests answered before the end of its steps (spec.rollout.maxExposedRequests: {most})"
+    return rejection(state, trial.revision, reasons.EXPOSURE_LIMIT_REACHED, message)
 
 
 def steps_were_edited(state: RolloutState) -> RolloutDecision | None:
@@ -167,7 +196,8 @@ def has_not_reached_its_weight(state: RolloutState) -> RolloutDecision | None:
     pods = counting(state.inputs, state.other_slot)
     known = trial.exposure if trial.weight > 0 else None
     exposure = exposures.in_next_step(known, pods) if known else exposures.begun(pods, state.now)
-    reached = replace(trial, weight=weight, since=state.now, exposure=exposure)
+    compared = comparison_in_new_step(state, weight)
+    reached = replace(trial, weight=weight, since=state.now, exposure=exposure, compared=compared)
     held = _hold(state, Wait(WaitKind.FIRST_ANSWERS), reached)
     return replace(held, close=_shuffle(state, weight)) if weight != trial.weight else held
 
@@ -204,6 +234,26 @@ def lacks_requests(state: RolloutState) -> RolloutDecision | None:
     return _hold(state, Wait(WaitKind.STEP_REQUESTS, have=answered, need=step.min_requests))
 
 
+def lacks_evidence(state: RolloutState) -> RolloutDecision | None:
+    """Where a margin is set, a step beside a champion that serves ends with evidence that it is kept."""
+    step, needed = present_step(state), state.spec.rollout.analysis.judge.promote_evidence
+    alone = state.champion is None or not state.champion.serves
+    if step is None or step.weight is None or step.weight >= 100 or alone or needed <= 1:
+        return None
+    known = {judgement.name: judgement.no_worse for judgement in state.judgements}
+    margins = [metric for metric in state.spec.rollout.analysis.metrics if metric.worse_than_champion_by is not None]
+    evidence, weakest = min(
+        ((known.get(metric.name) or 0.0, metric) for metric in margins),
+        key=lambda pair: pair[0],
+        default=(needed, None),
+    )
+    if weakest is None or evidence >= needed:
+        return None
+    margin = margin_sentence(weakest.name, margin_of(weakest))
+    detail = f"evidence {evidence:.3g} of {needed:g} that {weakest.name} is not worse than the champion's {margin}"
+    return _hold(state, Wait(WaitKind.STEP_EVIDENCE, detail=detail))
+
+
 def enters_its_next_step(state: RolloutState) -> RolloutDecision | None:
     trial, step = state.trial, present_step(state)
     if step is None:
@@ -228,6 +278,8 @@ TRIAL: Final[Chain] = (
     lost_its_deployment,  # without it there is nothing to judge
     crashes,  # the ways back come before everything that could wait
     breaches_a_bound,
+    shares_its_breach_with_the_champion,
+    met_too_many,
     steps_were_edited,  # what follows presumes the step
     missed_its_deadline,  # judged by the deadline as it stands, before a halt stops that
     deadline_stops_or_starts,
@@ -238,6 +290,7 @@ TRIAL: Final[Chain] = (
     lacks_approval,  # the conditions of a step
     has_not_lasted,
     lacks_requests,
+    lacks_evidence,
     enters_its_next_step,  # nothing held it back
     lacks_pods_for_the_promotion,
     is_promoted,

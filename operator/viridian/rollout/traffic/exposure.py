@@ -61,6 +61,8 @@ class Exposure:
     pods: Mapping[str, CounterBaseline] = field(default_factory=dict)
     # There were more pods than baselines: one that is not among them may be older than the exposure.
     partial: bool = False
+    # Requests of this trial that were answered before this exposure began.
+    earlier: Count = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +75,11 @@ class Counting:
     reading: PodSample | None = None
 
 
-def begun(pods: Iterable[Counting], now: datetime) -> Exposure:
+def begun(pods: Iterable[Counting], now: datetime, most: int = MOST_PODS) -> Exposure:
     """From now on users can meet these pods."""
     there = list(pods)
-    known = {pod.uid: _baseline(pod, pod.restarts) for pod in there[:MOST_PODS]}
-    return Exposure(now, known, partial=len(there) > MOST_PODS)
+    known = {pod.uid: _baseline(pod, pod.restarts) for pod in there[:most]}
+    return Exposure(now, known, partial=len(there) > most)
 
 
 def in_next_step(exposure: Exposure, pods: Iterable[Counting]) -> Exposure:
@@ -128,6 +130,21 @@ def evidence(exposure: Exposure | None, readings: Sequence[PodSample]) -> list[P
         return within if known.unread else [known.as_sample(first, since), *within]
     start = parse_time(first.process) or since
     return [CounterBaseline().as_sample(first, min(max(start, since), first.at)), *within]
+
+
+def answered(exposure: Exposure, pods: Iterable[Counting]) -> int:
+    """Requests of users that these pods have answered in the trial; those of a process that has ended are lost."""
+    readings = [pod.reading for pod in pods if pod.reading is not None]
+    return int(exposure.earlier + sum(_answered(exposure, newest) for newest in readings))
+
+
+def _answered(exposure: Exposure, newest: PodSample) -> float:
+    known = exposure.pods.get(newest.uid)
+    if known is None:
+        return 0.0 if exposure.partial else newest.total
+    if known.process != newest.process or newest.total < known.requests:
+        return newest.total
+    return 0.0 if known.unread else newest.total - known.requests
 
 
 def answered_in_step(exposure: Exposure, newest: PodSample) -> float:

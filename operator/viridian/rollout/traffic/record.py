@@ -21,6 +21,9 @@ import msgspec
 
 from viridian.api.names import Slot
 from viridian.core.times import format_time_micros, parse_time
+from viridian.judgement.detector import Tally
+from viridian.judgement.split_test import Split
+from viridian.rollout.traffic.compared import ComparedTrial
 from viridian.rollout.traffic.exposure import CounterBaseline, Exposure
 
 T = TypeVar("T")
@@ -50,6 +53,8 @@ class Trial:
     since: datetime | None = None
     # Since when users can meet its pods; while they cannot, since when it is on trial.
     exposure: Exposure | None = None
+    # What challenger and champion are compared from; None while they do not serve side by side.
+    compared: ComparedTrial | None = None
     # Since when the judge sees nothing; None while it sees.
     blind_since: datetime | None = None
     # The latest approval of a person, as it was written, and when it was counted.
@@ -113,7 +118,7 @@ def dump(record: Traffic | Reverted) -> str:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, Traffic | Trial | Reverted | Exposure | CounterBaseline):
+    if isinstance(value, Traffic | Trial | Reverted | Exposure | CounterBaseline | ComparedTrial | Split | Tally):
         parts = {name: _plain(getattr(value, name)) for name in type(value).__slots__}
         return {name: part for name, part in parts.items() if part not in (None, "", 0, [], {})}
     if isinstance(value, Mapping):
