@@ -27,9 +27,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from viridian.judgement.detector import Memory, Tally, detect, log_weight
+from viridian.judgement.detector import Memory, Tally, detect, log_trial_weight, log_weight
 from viridian.judgement.evidence import log_against_share
-from viridian.judgement.split_test import Concurrent, Margin, Split, log_no_worse, log_worse
+from viridian.judgement.split_test import RATIOS, Concurrent, Margin, SlotTallies, log_no_worse, log_worse
 
 Counts = NDArray[np.int64]
 Found = NDArray[np.float64]
@@ -70,17 +70,22 @@ def by_operator(bad: Counts, totals: Counts, start: int = 0) -> Found:
     looks = bad.shape[1]
     near = np.zeros(bad.shape, dtype=np.bool_)
     for look in range(max(1, start), looks):
-        starts = range(max(0, look - WINDOW), look)
-        share = math.fsum(math.exp(log_weight(number)) for number in starts)
         near[:, look] = bad[:, look] >= least(int(totals[look]), NEEDED)
-        for number in starts:
+        enough = NEEDED - math.log(2 * weights_of_window(look // 300 * 300))
+        for number in range(max(0, look - WINDOW), look):
             total = int(totals[look] - totals[number])
-            near[:, look] |= bad[:, look] - bad[:, number] >= least(total, NEEDED - math.log(2 * share))
+            near[:, look] |= bad[:, look] - bad[:, number] >= least(total, enough)
     found = np.full(len(bad), math.inf)
     for rollout, look in zip(*near.nonzero(), strict=True):
         if math.isinf(found[rollout]) and memory_breaks(bad[rollout], totals, int(look)):
             found[rollout] = look
     return found
+
+
+@lru_cache
+def weights_of_window(look: int) -> float:
+    """What the bets of a window weigh together, from that look on at most."""
+    return math.fsum(math.exp(log_weight(number)) for number in range(max(0, look - WINDOW), max(WINDOW, look)))
 
 
 def memory_breaks(bad: Counts, totals: Counts, look: int) -> bool:
@@ -205,11 +210,11 @@ class Answers:
     bad: tuple[Counts, Counts]
     steps: tuple[int, ...]
 
-    def split(self, rollout: int, start: int, end: int) -> Split:
+    def split(self, rollout: int, start: int, end: int) -> SlotTallies:
         asked, bad = (
             [float(one[rollout, end] - one[rollout, start]) for one in both] for both in (self.asked, self.bad)
         )
-        return Split(Tally(bad[0], asked[0]), Tally(bad[1], asked[1]))
+        return SlotTallies(Tally(bad[0], asked[0]), Tally(bad[1], asked[1]))
 
     def known(self, rollout: int, look: int) -> Concurrent:
         """What the operator knows at a look."""
@@ -229,16 +234,51 @@ def answers(case: Beside, rollouts: int, seed: int) -> Answers:
     return Answers((since_start(challenger), since_start(champion)), (since_start(bad[0]), since_start(bad[1])), starts)
 
 
-def worse(seen: Answers, every: int) -> Found:
-    """The operator's rule, at looks with a new bad answer of the challenger: no other look adds to its evidence."""
+def worse(seen: Answers) -> Found:
+    """The operator's rule, at looks with a new bad answer of the challenger: no other look adds to its evidence.
+
+    The evidence of all these looks is computed at once; the operator's own code decides those that may be a breach.
+    """
+    rollouts, looks = (np.diff(seen.bad[0], axis=1) > 0).nonzero()
+    looks = looks + 1
+    evidence = evidence_at(seen, rollouts, looks)
+    for one in np.random.default_rng(1).integers(len(looks), size=50):
+        exact = log_worse(seen.known(int(rollouts[one]), int(looks[one])), MARGIN)
+        if not math.isclose(exact, evidence[one], abs_tol=1e-6):
+            raise AssertionError(f"the operator's code has {exact} where {evidence[one]} was computed")
     found = np.full(len(seen.bad[0]), math.inf)
-    for rollout, bad in enumerate(seen.bad[0]):
-        looks = (np.diff(bad).nonzero()[0] + 1)[::every]
-        for look in looks:
-            if log_worse(seen.known(rollout, int(look)), MARGIN) >= NEEDED:
-                found[rollout] = look
-                break
+    for one in (evidence >= NEEDED - 1e-6).nonzero()[0]:
+        rollout, look = int(rollouts[one]), int(looks[one])
+        if math.isinf(found[rollout]) and log_worse(seen.known(rollout, look), MARGIN) >= NEEDED:
+            found[rollout] = look
     return found
+
+
+def evidence_at(seen: Answers, rollouts: Counts, looks: Counts) -> Found:
+    """What `log_worse` computes, for many rollouts and looks at once."""
+    begun = np.array(seen.steps)[np.searchsorted(seen.steps, looks, side="left") - 1]
+    trial = np.zeros((len(RATIOS), len(looks)))
+    for start, end in pairwise((*seen.steps, seen.bad[0].shape[1])):
+        trial += bets(seen, rollouts, np.minimum(start, looks), np.minimum(end, looks))
+    total = np.exp(log_trial_weight() + trial).mean(axis=0)
+    for age in range(1, WINDOW + 1):
+        moments = looks - age
+        weights = np.exp([log_weight(int(moment)) for moment in range(int(looks.max()) + 1)])[np.maximum(0, moments)]
+        evidence = np.exp(bets(seen, rollouts, np.maximum(begun, moments), looks)).mean(axis=0)
+        total += np.where(moments >= begun, weights * evidence, 0.0)
+    return np.asarray(np.log(total))
+
+
+def bets(seen: Answers, rollouts: Counts, starts: Counts, ends: Counts) -> Found:
+    """For each alternative what a bet between two looks has won, in logarithms."""
+    asked, bad = ([one[rollouts, ends] - one[rollouts, starts] for one in both] for both in (seen.asked, seen.bad))
+    there = asked[0] * (1 + MARGIN.relative)
+    share = np.where((asked[0] > 0) & (asked[1] > 0), there / np.maximum(there + asked[1], 1), 0.0)
+    won = []
+    for ratio in RATIOS:
+        scale = np.log1p(share * (ratio - 1))
+        won.append(np.where(share > 0, bad[0] * (math.log(ratio) - scale) - bad[1] * scale, 0.0))
+    return np.array(won)
 
 
 def no_worse(seen: Answers) -> Found:
@@ -254,16 +294,13 @@ def no_worse(seen: Answers) -> Found:
 
 
 def by_z_test(seen: Answers) -> Found:
+    """Like the other rules it knows no margin: it asks whether the challenger is worse at all."""
     minutes = slice(60, None, 60)
     asked, bad = ([one[:, minutes] for one in both] for both in (seen.asked, seen.bad))
     pooled = (bad[0] + bad[1]) / (asked[0] + asked[1])
     error = np.sqrt(np.maximum(pooled * (1 - pooled), 1e-12) * (1 / asked[0] + 1 / asked[1]))
-    z = (bad[0] / asked[0] - MARGIN_FREE * bad[1] / asked[1]) / error
+    z = (bad[0] / asked[0] - bad[1] / asked[1]) / error
     return 60 * (1 + first(z > stats.norm.ppf(0.99)))
-
-
-MARGIN_FREE: Final = 1.0
-"""The other rules know no margin: they ask whether the challenger is worse at all."""
 
 
 def by_factor(seen: Answers) -> Found:
@@ -286,7 +323,7 @@ def by_kayenta(seen: Answers) -> Found:
 def beside_champion(case: Beside, rollouts: int, seed: int) -> Mapping[str, Found]:
     seen = answers(case, rollouts, seed)
     return {
-        "Viridian, worse": worse(seen, every=1),
+        "Viridian, worse": worse(seen),
         "Viridian, no worse": no_worse(seen),
         "peeked z-test": by_z_test(seen),
         "1.2 x champion": by_factor(seen),

@@ -23,7 +23,7 @@ from typing import Final
 
 from viridian.judgement.detector import Tally, log_of_sum, log_trial_weight, log_weight
 
-_RATIOS: Final = (1.25, 1.5, 2.0, 3.0, 5.0, 10.0)
+RATIOS: Final = (1.25, 1.5, 2.0, 3.0, 5.0, 10.0)
 """The alternatives: how many times more bad answers than at the margin, or fewer."""
 
 
@@ -36,7 +36,7 @@ class Margin:
 
 
 @dataclass(frozen=True, slots=True)
-class Split:
+class SlotTallies:
     """What both answered in one span of time with one weight."""
 
     challenger: Tally = field(default_factory=Tally)
@@ -47,9 +47,9 @@ class Split:
 class Concurrent:
     """What is known at one look of challenger and champion side by side."""
 
-    steps: Sequence[Split] = ()
+    steps: Sequence[SlotTallies] = ()
     """Each weight step of the trial; the present one is the last."""
-    recent: Sequence[tuple[int, Split]] = ()
+    recent: Sequence[tuple[int, SlotTallies]] = ()
     """Since each moment of the window that lies in the present step; the moments of a trial are numbered from 0."""
 
 
@@ -58,23 +58,23 @@ def log_worse(known: Concurrent, margin: Margin) -> float:
 
     It has the two memories of `viridian.judgement.detector`, and so the same bound on false alarms.
     """
-    trial = log_trial_weight() + _log_evidence(known.steps, margin, _RATIOS)
-    recent = [log_weight(number) + _log_evidence([split], margin, _RATIOS) for number, split in known.recent]
+    trial = log_trial_weight() + _log_evidence(known.steps, margin, RATIOS)
+    recent = [log_weight(number) + _log_evidence([split], margin, RATIOS) for number, split in known.recent]
     return log_of_sum([trial, *recent])
 
 
 def log_no_worse(known: Concurrent, margin: Margin) -> float:
     """The logarithm of the evidence against "the challenger is worse by the margin or more", in the whole trial."""
-    return _log_evidence(known.steps, margin, tuple(1 / ratio for ratio in _RATIOS))
+    return _log_evidence(known.steps, margin, tuple(1 / ratio for ratio in RATIOS))
 
 
-def _log_evidence(splits: Sequence[Split], margin: Margin, ratios: Sequence[float]) -> float:
+def _log_evidence(splits: Sequence[SlotTallies], margin: Margin, ratios: Sequence[float]) -> float:
     """The mean over the alternatives; each bets on all steps together."""
     bets = [math.fsum(_log_bet(split, margin, ratio) for split in splits) for ratio in ratios]
     return log_of_sum(bets) - math.log(len(bets))
 
 
-def _log_bet(split: Split, margin: Margin, ratio: float) -> float:
+def _log_bet(split: SlotTallies, margin: Margin, ratio: float) -> float:
     asked, beside = split.challenger.total * (1 + margin.relative), split.champion.total
     if asked <= 0 or beside <= 0:
         return 0.0

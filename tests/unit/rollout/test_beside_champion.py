@@ -23,7 +23,7 @@ from tests.unit.rollout.cases import (
 from viridian.api import reasons
 from viridian.judgement.canary import CanaryVerdict
 from viridian.judgement.detector import Tally
-from viridian.judgement.split_test import Split
+from viridian.judgement.split_test import SlotTallies
 from viridian.rollout.decision import RolloutDecision
 from viridian.rollout.input import RolloutInput
 from viridian.rollout.state import read
@@ -194,13 +194,13 @@ class TestSteps:
         assert trial is not None
         assert (trial.weight, trial.since) == (50, NOW)
         assert trial.compared is not None
-        assert trial.compared.earlier["error-rate"] == (Split(Tally(5, 500), Tally(15, 1500)),)
+        assert trial.compared.earlier["error-rate"] == (SlotTallies(Tally(5, 500), Tally(15, 1500)),)
         assert trial.compared.champion.pods["blue-0"].requests == 750
         assert trial.compared.challenger is not None
         assert trial.compared.challenger.pods["green-0"].requests == 250
 
     def test_the_record_outlives_the_operator(self) -> None:
-        earlier = {"error-rate": (Split(Tally(5, 500), Tally(15, 1500)),)}
+        earlier = {"error-rate": (SlotTallies(Tally(5, 500), Tally(15, 1500)),)}
         trial = replace(COMPARED, compared=replace(BESIDE, challenger=met(3), earlier=earlier))
         found = parse(dump(on_trial(trial)))
         assert found is not None

@@ -12,10 +12,10 @@ from viridian.api.names import Slot
 from viridian.api.samples import PodSample
 from viridian.judgement.beside_champion import BesideChampion
 from viridian.judgement.canary import LATENCIES, Bound, has_bad, measured, strength
-from viridian.judgement.split_test import Concurrent, Split
+from viridian.judgement.split_test import Concurrent, SlotTallies
 from viridian.rollout.analysis.judged import JudgedRevision, ServingChampion
 from viridian.rollout.analysis.judging import bound_of, margin_of
-from viridian.rollout.analysis.readings import MOST_MOMENTS, Courses, Readings, moments, readings_of
+from viridian.rollout.analysis.pod_readings import MOST_MOMENTS, Courses, Readings, moments, readings_of
 from viridian.rollout.analysis.source import Counted, Evidence, Look, MetricSource, Missing, Query
 from viridian.rollout.input import RolloutInput
 from viridian.rollout.traffic.exposure import Counting
@@ -92,8 +92,8 @@ def _concurrent(metric: Metric, look: Look, champion: ServingChampion, theirs: R
     return Concurrent((*compared.earlier.get(metric.name, ()), present), recent)
 
 
-def _split(challenger: Courses, champion: Courses, since: datetime | None, until: datetime) -> Split:
-    return Split(challenger.since(since, until), champion.since(since, until))
+def _split(challenger: Courses, champion: Courses, since: datetime | None, until: datetime) -> SlotTallies:
+    return SlotTallies(challenger.since(since, until), champion.since(since, until))
 
 
 def _what_counts_as_bad(metric: Metric, champion: Readings) -> tuple[Bound, Bound] | None:

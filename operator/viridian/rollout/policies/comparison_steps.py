@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from viridian.judgement.split_test import Split
+from viridian.judgement.split_test import SlotTallies
 from viridian.rollout.analysis.judged import MOST_COMPARED
 from viridian.rollout.analysis.pods import counting
 from viridian.rollout.analysis.selection import source_of
@@ -25,7 +25,7 @@ def comparison_in_new_step(state: RolloutState, weight: int) -> ComparedTrial | 
     return ComparedTrial(champion, challenger, _steps_so_far(state))
 
 
-def _steps_so_far(state: RolloutState) -> Mapping[str, tuple[Split, ...]]:
+def _steps_so_far(state: RolloutState) -> Mapping[str, tuple[SlotTallies, ...]]:
     """The steps before, and the one that ends now; without the latter where the champion cannot be read."""
     look, compared = state.look, state.trial.compared
     if look is None or compared is None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from viridian.judgement.split_test import Split
+from viridian.judgement.split_test import SlotTallies
 from viridian.rollout.traffic.exposure import Exposure
 
 
@@ -21,4 +21,4 @@ class ComparedTrial:
     # None where the trial's own exposure began with this step.
     challenger: Exposure | None = None
     # By the name of the metric, the oldest step first.
-    earlier: Mapping[str, tuple[Split, ...]] = field(default_factory=dict)
+    earlier: Mapping[str, tuple[SlotTallies, ...]] = field(default_factory=dict)

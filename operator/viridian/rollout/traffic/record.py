@@ -22,7 +22,7 @@ import msgspec
 from viridian.api.names import Slot
 from viridian.core.times import format_time_micros, parse_time
 from viridian.judgement.detector import Tally
-from viridian.judgement.split_test import Split
+from viridian.judgement.split_test import SlotTallies
 from viridian.rollout.traffic.compared import ComparedTrial
 from viridian.rollout.traffic.exposure import CounterBaseline, Exposure
 
@@ -118,7 +118,7 @@ def dump(record: Traffic | Reverted) -> str:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, Traffic | Trial | Reverted | Exposure | CounterBaseline | ComparedTrial | Split | Tally):
+    if isinstance(value, Traffic | Trial | Reverted | Exposure | CounterBaseline | ComparedTrial | SlotTallies | Tally):
         parts = {name: _plain(getattr(value, name)) for name in type(value).__slots__}
         return {name: part for name, part in parts.items() if part not in (None, "", 0, [], {})}
     if isinstance(value, Mapping):
