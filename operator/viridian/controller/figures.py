@@ -12,9 +12,12 @@ from typing import Any, Final
 
 from prometheus_client import CollectorRegistry, Histogram
 
+from viridian.api import reasons
 from viridian.api.names import MODEL_DEPLOYMENT, RETRAIN_POLICY
 from viridian.controller.exposition import family, line
 from viridian.controller.keys import Key
+from viridian.controller.trigger_figures import SUPPRESSED, WAIT, WAIT_BOUNDS, Fired, fired_in, suppressed_lines, waits
+from viridian.core.times import parse_time
 
 Status = Mapping[str, Any]
 
@@ -27,6 +30,7 @@ _VERDICT: Final = "viridian_verdict"
 _ROLLBACKS: Final = "viridian_rollbacks_total"
 _RUNS: Final = "viridian_runs_total"
 _RUN_ACTIVE: Final = "viridian_run_active"
+_REVIEW_DUE_SINCE: Final = "viridian_review_due_since_seconds"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,9 @@ class _ShownPart:
     conditions: bytes
     weights: bytes
     verdicts: bytes
+    suppressed: bytes
+    review_due: bytes
+    fired: Fired
     has_active_run: bool
     rolled_back_at: str | None
     run: str | None
@@ -64,6 +71,12 @@ class Figures:
             buckets=_REVERT_BOUNDS,
             registry=registry,
         )
+        self._waits = Histogram(
+            WAIT,
+            "From what a trigger asks for having occurred to the begin of the run that answers it, all policies.",
+            buckets=WAIT_BOUNDS,
+            registry=registry,
+        )
 
     def seen(self, key: Key, status: Status, reconciler: str = "") -> None:
         """One reconciler's part of a status as it now stands.
@@ -80,6 +93,8 @@ class Figures:
         if now.run not in (None, before.run):
             outcome = str(status["lastRun"].get("outcome", "Unknown"))
             observed.runs[outcome] = observed.runs.get(outcome, 0) + 1
+        for seconds in waits(before.fired, status):
+            self._waits.observe(seconds)
 
     def forget(self, key: Key) -> None:
         self._observed.pop(key, None)
@@ -96,6 +111,10 @@ class Figures:
         yield from family(_ROLLBACKS, "counter", times, self._rollbacks())
         yield from family(_RUNS, "counter", "Finished retraining runs.", self._runs())
         yield from family(_RUN_ACTIVE, "gauge", "1 while a retraining run is under way.", self._active_runs())
+        suppressed = "How often a trigger has occurred since it last fired without starting a run, and why."
+        yield from family(SUPPRESSED, "gauge", suppressed, self._texts(lambda part: part.suppressed))
+        due = "Since when a review is due, in seconds since 1970; no series while none is."
+        yield from family(_REVIEW_DUE_SINCE, "gauge", due, self._texts(lambda part: part.review_due))
 
     def _count_rollback(self, observed: _Observed, rollback: Status) -> None:
         """A rollback that a person asks for took no time: there was no breach to measure from."""
@@ -132,6 +151,9 @@ def _part(key: Key, status: Status) -> _ShownPart:
         conditions=_conditions(key, status),
         weights=_weights(key, status),
         verdicts=_verdicts(key, status),
+        suppressed=suppressed_lines(_labels(key), status),
+        review_due=_review_due(key, status),
+        fired=fired_in(status),
         has_active_run=bool(status.get("activeRun")),
         rolled_back_at=(status.get("lastRollback") or {}).get("revertedAt"),
         run=(status.get("lastRun") or {}).get("id"),
@@ -160,6 +182,15 @@ def _verdicts(key: Key, status: Status) -> bytes:
         line(_VERDICT, {"metric": one.get("name", ""), **_labels(key), "verdict": one.get("verdict", "")}, 1.0)
         for one in (status.get("challenger") or {}).get("metrics") or ()
     )
+
+
+def _review_due(key: Key, status: Status) -> bytes:
+    """An alert on its age outlives a restart of Prometheus, unlike one on how long the condition has been seen."""
+    for condition in status.get("conditions") or ():
+        since = parse_time(condition.get("lastTransitionTime") or "")
+        if (condition.get("type"), condition.get("status")) == (reasons.REVIEW_DUE, "True") and since is not None:
+            return line(_REVIEW_DUE_SINCE, _labels(key), since.timestamp())
+    return b""
 
 
 def _labels(key: Key) -> dict[str, str]:

@@ -118,6 +118,57 @@ def test_runs_of_a_policy() -> None:
     assert told["viridian_run_active{name=weekly,namespace=default}"] == 1
 
 
+def test_triggers_that_start_no_run_are_shown_with_the_reason_until_they_fire() -> None:
+    telemetry = Telemetry()
+    retraining = telemetry.of("retraining", POLICY.kind)
+    held = [
+        {"name": "drifted", "suppressed": {"count": 3, "reason": "Cooldown"}},
+        {"name": "daily", "suppressed": {"reason": "Suspended"}},
+        {"name": "fresh"},
+    ]
+    retraining.seen(POLICY, {"triggers": held})
+    told = samples(telemetry)
+    assert told["viridian_trigger_suppressed{name=weekly,namespace=default,reason=Cooldown,trigger=drifted}"] == 3
+    assert told["viridian_trigger_suppressed{name=weekly,namespace=default,reason=Suspended,trigger=daily}"] == 1
+    retraining.seen(POLICY, {"triggers": [{"name": "drifted", "lastFired": "2026-11-22T03:00:00Z"}]})
+    assert not [series for series in samples(telemetry) if series.startswith("viridian_trigger_suppressed")]
+
+
+def test_how_long_a_cause_waited_for_its_run_is_observed_once_for_each_trigger() -> None:
+    """R134: how late the loop is as a whole, from what was found to the run that answers it."""
+    telemetry = Telemetry()
+    retraining = telemetry.of("retraining", POLICY.kind)
+    fired = [
+        {"name": "drifted", "lastFired": "2026-11-22T03:00:00Z"},
+        {"name": "daily", "lastFired": "2026-11-22T03:59:30Z"},
+    ]
+    run = {"id": "b", "startedAt": "2026-11-22T04:00:00Z"}
+    known = [{"name": "daily", "lastFired": "2026-11-21T03:59:30Z"}]
+    for status in ({"triggers": known}, {"triggers": fired, "activeRun": run}, {"triggers": fired, "activeRun": run}):
+        retraining.seen(POLICY, status)
+    retraining.seen(POLICY, {"triggers": fired, "lastRun": run})
+    told = samples(telemetry)
+    assert told["viridian_trigger_wait_seconds_count{}"] == 2
+    assert told["viridian_trigger_wait_seconds_sum{}"] == 3630
+
+
+def test_a_run_from_before_the_start_says_nothing_about_how_long_its_cause_waited() -> None:
+    telemetry = Telemetry()
+    status = {"triggers": [{"name": "daily", "lastFired": "2026-11-22T03:00:00Z"}]}
+    telemetry.of("retraining", POLICY.kind).seen(POLICY, {**status, "activeRun": {"startedAt": "2026-11-22T04:00:00Z"}})
+    assert samples(telemetry)["viridian_trigger_wait_seconds_count{}"] == 0
+
+
+def test_a_review_that_is_due_shows_since_when_and_is_gone_when_it_was_held() -> None:
+    telemetry = Telemetry()
+    monitoring = telemetry.of("monitoring", KEY.kind)
+    condition = {"type": "ReviewDue", "status": "True", "lastTransitionTime": "2026-11-22T04:00:00Z"}
+    monitoring.seen(KEY, {"conditions": [condition]})
+    assert samples(telemetry)["viridian_review_due_since_seconds{name=churn,namespace=default}"] == 1795320000
+    monitoring.seen(KEY, {"conditions": [{**condition, "status": "False"}]})
+    assert not [series for series in samples(telemetry) if series.startswith("viridian_review_due_since")]
+
+
 def test_nothing_is_left_of_an_object_that_is_gone() -> None:
     telemetry = Telemetry()
     telemetry.of("rollout", KEY.kind).seen(

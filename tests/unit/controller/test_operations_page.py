@@ -119,8 +119,12 @@ def with_a_series_of_each() -> Telemetry:
     metric = {"name": "error-rate", "verdict": "Pass"}
     conditions = [{"type": "Ready", "status": "True"}]
     rollout.seen(KEY, {"champion": {}, "challenger": {"metrics": [metric]}, "conditions": conditions})
+    due = {"type": "ReviewDue", "status": "True", "lastTransitionTime": "2026-11-22T04:00:00Z"}
+    telemetry.of("monitoring", KEY.kind).seen(KEY, {"conditions": [due]})
+    held = {"name": "daily", "suppressed": {"reason": "Suspended"}}
+    retraining.seen(POLICY, {"triggers": [held]})
     for run in ("a", "b"):
-        retraining.seen(POLICY, {"lastRun": {"id": run, "outcome": "HandedOver"}})
+        retraining.seen(POLICY, {"lastRun": {"id": run, "outcome": "HandedOver"}, "triggers": [held]})
     telemetry.monitoring.judged(KEY, REPORT)
     return telemetry
 
