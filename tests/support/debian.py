@@ -15,7 +15,7 @@ from pathlib import Path
 from localcluster.errors import LocalClusterError
 from localcluster.host import apt_get
 
-REGISTRY_SERVICE = Path("/etc/systemd/system/docker-registry.service")
+SERVICES = Path("/etc/systemd/system")
 POSTGRES_SETTINGS = Path("/etc/postgresql-common/createcluster.conf")
 
 
@@ -52,13 +52,17 @@ INITDB = Program("initdb", "postgresql", folders="usr/lib/postgresql/*/bin")
 CHROMIUM = Program("chromium", "chromium")
 REGISTRY = Program("docker-registry", "docker-registry")
 CHROMEDRIVER = Program("chromedriver", "chromium-driver")
+PROMETHEUS = Program("prometheus", "prometheus")
+PROMTOOL = Program("promtool", "prometheus")
 CURL = Program("curl", "curl")
 JAVAC = Program("javac", "default-jdk-headless")
+SERVERS = (REGISTRY, PROMETHEUS)
+"""Their packages begin a service where systemd runs, unless it is masked. It has the name of the program."""
 
 
 def ensure(*programs: Program) -> None:
     """The programs are there afterwards, and no server of Debian's own has been set up."""
-    packages = [program.package for program in programs if program.is_missing()]
+    packages = list(dict.fromkeys(program.package for program in programs if program.is_missing()))
     if not packages:
         return
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
@@ -66,9 +70,11 @@ def ensure(*programs: Program) -> None:
     if not POSTGRES_SETTINGS.exists():
         POSTGRES_SETTINGS.parent.mkdir(parents=True, exist_ok=True)
         POSTGRES_SETTINGS.write_text("create_main_cluster = false\n")
-    if REGISTRY.is_missing() and not REGISTRY_SERVICE.is_symlink():
-        REGISTRY_SERVICE.parent.mkdir(parents=True, exist_ok=True)
-        REGISTRY_SERVICE.symlink_to("/dev/null")  # how systemd knows a service that must not run
+    for server in SERVERS:
+        service = SERVICES / f"{server.name}.service"
+        if server.is_missing() and not service.is_symlink():
+            service.parent.mkdir(parents=True, exist_ok=True)
+            service.symlink_to("/dev/null")  # how systemd knows a service that must not run
     try:
         apt_get(["apt-get", "install", "--yes", "--no-install-recommends", *packages])
     except LocalClusterError as error:
@@ -83,6 +89,6 @@ def _numbers(path: Path) -> list[int]:
 
 if __name__ == "__main__":
     try:
-        ensure(INITDB, CHROMIUM, CHROMEDRIVER, CURL, JAVAC, REGISTRY)
+        ensure(INITDB, CHROMIUM, CHROMEDRIVER, CURL, JAVAC, REGISTRY, PROMETHEUS, PROMTOOL)
     except Missing as error:
         sys.exit(str(error))

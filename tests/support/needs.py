@@ -25,6 +25,7 @@ class Need(StrEnum):
     NODE = "the one node of this computer, with the built images"
     MLFLOW = "a real MLflow server, or a process of its environment"
     POSTGRES = "a real PostgreSQL"
+    PROMETHEUS = "a real Prometheus, or its promtool"
     BROWSER = "a real browser"
 
     @property
@@ -37,6 +38,7 @@ OF_FIXTURES = {
     "control_plane": Need.CONTROL_PLANE,
     "mlflow": Need.MLFLOW,
     "postgresql": Need.POSTGRES,
+    "prometheus_server": Need.PROMETHEUS,
 }
 """Fixtures that a need follows from, however indirectly a test asks for them."""
 
@@ -50,6 +52,8 @@ OF_PROGRAMS = {
     "initdb": Need.POSTGRES,
     "postgres": Need.POSTGRES,
     "pg_isready": Need.POSTGRES,
+    "prometheus": Need.PROMETHEUS,
+    "promtool": Need.PROMETHEUS,
     "chromium": Need.BROWSER,
     "chromedriver": Need.BROWSER,
 }

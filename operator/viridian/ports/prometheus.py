@@ -115,10 +115,12 @@ class HttpPrometheus:
         url = URL(self._whole.whole.replace(NAMESPACE_PLACE, namespace))
         url = url.with_path(f"{url.path.rstrip('/')}/api/v1/{path}", keep_query=True)
         try:
+            headers = await asyncio.to_thread(self._headers)
             async with self._session.post(
-                url,
+                # A request has one login: the token goes before that of the address.
+                url.with_user(None) if headers else url,
                 data=form,
-                headers=await asyncio.to_thread(self._headers),
+                headers=headers,
                 timeout=self._timeout,
                 allow_redirects=False,
                 ssl=await asyncio.to_thread(self._trusting, url.scheme),

@@ -112,6 +112,18 @@ async def test_the_token_is_read_anew_each_time(server: Server, session: aiohttp
         assert server.asked[-1][2]["Authorization"] == f"Bearer {word}"
 
 
+async def test_a_token_goes_before_a_login_in_the_address(
+    server: Server, session: aiohttp.ClientSession, tmp_path: Path
+) -> None:
+    token = tmp_path / "token"
+    prometheus = HttpPrometheus(session, server.address("/").replace("http://", "http://user:word@"), token)
+    await prometheus.now("ml", "x", 60)
+    token.write_text("of-a-service-account")
+    await prometheus.now("ml", "x", 60)
+    first, second = (headers["Authorization"] for _, _, headers in server.asked)
+    assert (first.partition(" ")[0], second) == ("Basic", "Bearer of-a-service-account")
+
+
 @pytest.mark.parametrize(
     ("answer", "kind", "says"),
     [
