@@ -151,7 +151,7 @@ MISSED = "Missed"  # it was too late to start a run when one could have started
 INVALID_SCHEDULE = "InvalidSchedule"  # a trigger names no times; the others go on
 DATA_QUALITY_FAILED = "DataQualityFailed"  # a stage found the data not good enough
 DATA_ACCEPTED = "DataAccepted"  # the newest run that looked at the data used it
-DATA_CHANGED = "DataChanged"  # spec.data was changed after the data was found not good enough
+DATA_CHANGED = "DataChanged"  # spec.data or its content was changed after the data was found bad
 DATA_NOT_CHECKED = "NotChecked"  # no run has looked at the data yet
 
 CONTEXT_CONTRADICTED = "ContextContradicted"  # spec.context does not fit what is observed; there only while it is so

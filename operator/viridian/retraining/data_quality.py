@@ -2,7 +2,8 @@
 
 Data that was found bad before anything was trained is looked at again, while a trigger waits: a run begins for the
 causes that were held back, and its stages before training decide. Where the data is good, it goes on and is the one run
-for all of them. Where it is bad, the run ends as the one before it, and the causes wait on.
+for all of them. Where it is bad, the run ends as the one before it, and the causes wait on. Other content that the
+resolver finds between runs ends the pause before that.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from viridian.api.run_stages import Data
 from viridian.api.stage import StageName
 from viridian.core.conditions import Truth
 from viridian.core.times import format_time, parse_time
+from viridian.retraining.polled_data import FoundContent
 from viridian.retraining.run_commands import RunCommand, command_about
 from viridian.retraining.runs import JUDGED, Run
 from viridian.retraining.triggers.cause import RECHECK, Cause
@@ -65,12 +67,17 @@ def override_of(annotations: Mapping[str, str], runs: Sequence[Run]) -> Override
 
 
 def data_quality(
-    runs: Sequence[Run], data: Data, overrides: Overrides = no_override, recheck: timedelta | None = None
+    runs: Sequence[Run],
+    data: Data,
+    overrides: Overrides = no_override,
+    recheck: timedelta | None = None,
+    found: FoundContent | None = None,
 ) -> DataQuality:
     """The finding of the newest run that looked at the data.
 
     `runs`: one that is at work, then those that have ended, the newest first. `recheck`: how long after a look the
-    stages before training look again; None where the policy has no such stage.
+    stages before training look again; None where the policy has no such stage. `found`: what the data was at the newest
+    look between runs.
     """
     for run in runs:
         outcome = run.finished.outcome if run.finished is not None else ""
@@ -79,7 +86,10 @@ def data_quality(
                 return _good(run)
             continue
         if run.origin.data != data:
-            return _changed(run)
+            return _changed(run, f"spec.data was changed after run {run.id} found the data not good enough")
+        if found is not None and _is_other_content(found, run):
+            since = f"other content than that which run {run.id} found not good enough"
+            return _changed(run, f"the data has {since}, seen at {format_time(found.at)}")
         override = overrides(_pause_of(run)) or overrides(run.id)
         return _bad(run, runs, recheck) if override is None else _overridden(run, override)
     return DataQuality(
@@ -148,11 +158,17 @@ def _overridden(run: Run, override: RunCommand) -> DataQuality:
     )
 
 
-def _changed(run: Run) -> DataQuality:
+def _is_other_content(found: FoundContent, run: Run) -> bool:
+    """Whether a look after the end of that run found other content than the run was given."""
+    given, ended = run.origin.resolved, run.finished_at
+    return given is not None and ended is not None and found.at > ended and found.content != given.content
+
+
+def _changed(run: Run, how: str) -> DataQuality:
     return DataQuality(
         truth=Truth.UNKNOWN,
         reason=reasons.DATA_CHANGED,
-        message=f"spec.data was changed after run {run.id} found the data not good enough; the next run checks it",
+        message=f"{how}; the next run checks it",
         bad_since=_bad_since(run),
         source=run,
     )

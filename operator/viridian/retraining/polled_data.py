@@ -93,6 +93,23 @@ def read_polled(spec: RetrainPolicySpec, facts: PolicyFacts) -> PolledData | Non
     )
 
 
+@dataclass(frozen=True, slots=True)
+class FoundContent:
+    """What the newest look at the data found."""
+
+    content: str
+    at: datetime
+    """When that look ended."""
+
+
+def found_content(spec: RetrainPolicySpec, facts: PolicyFacts) -> FoundContent | None:
+    """None where nothing looks at the data between runs, and while the newest look has found no state of it."""
+    polled = read_polled(spec, facts)
+    if polled is None or polled.polled_at is None or polled.note.problem or not polled.note.seen:
+        return None
+    return FoundContent(polled.note.seen[0].state.content, polled.polled_at)
+
+
 def poll_job(facts: PolicyFacts) -> Object | None:
     """The Job of a poll of this very policy."""
     found = (one for one in facts.objects if labels_of(one).get(STAGE_LABEL) == POLL_STAGE)

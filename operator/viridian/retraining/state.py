@@ -15,6 +15,7 @@ from viridian.retraining.data_quality import DataQuality, data_quality, look_aga
 from viridian.retraining.handover import to_hand_over
 from viridian.retraining.input import LatestRun, PolicyFacts
 from viridian.retraining.permission import Proposal, propose, waits_for_people
+from viridian.retraining.polled_data import found_content
 from viridian.retraining.records import RunOrigin, data_shown
 from viridian.retraining.runs import Run, read_runs, unrecorded
 from viridian.retraining.triggers.cause import Cause
@@ -136,7 +137,8 @@ def _read_bounds(
 ) -> _Bounds:
     looked_at = finished if active is None else (active, *finished)
     recheck = length(spec.data_quality.recheck)
-    quality = data_quality(looked_at, data_shown(spec), override_of(facts.annotations, runs), recheck)
+    overrides, found = override_of(facts.annotations, runs), found_content(spec, facts)
+    quality = data_quality(looked_at, data_shown(spec), overrides, recheck, found)
     spending = read_spending(spec.budget, runs, now)
     breaker = read_breaker(spec, facts.generation, finished)
     given = HoldInput(

@@ -6,7 +6,7 @@ import json
 from datetime import timedelta
 from typing import Any
 
-from tests.unit.retraining.world import Object, World, policy, weekly
+from tests.unit.retraining.world import Object, World, policy, stage_spec, weekly
 from viridian.api.names import DATA_ANNOTATION
 from viridian.core.obstacles import Obstacle
 from viridian.core.plan import Apply
@@ -15,6 +15,7 @@ from viridian.retraining.interpret import with_obstacles
 from viridian.retraining.polled_data import MAX_SEEN
 
 URI = "git+https://git.example/data//train.csv"
+STAGES = ("dataValidation", "training")
 TRIGGER: Object = {"name": "fresh", "newData": {"poll": "10m"}}
 
 
@@ -51,6 +52,15 @@ def run(world: World, digest: str, revision: str = "") -> World:
     """The run at work resolves the data and trains."""
     assert world.made[-1].endswith("-data")
     world.end(0, {"data": state(digest, revision)}).settle()
+    world.train(auc=0.9).settle()
+    return world
+
+
+def run_validated(world: World, digest: str) -> World:
+    """New content is polled, and the run that it starts passes its validation and trains."""
+    poll(after_a_period(world), digest)
+    world.end(0, {"data": state(digest)}).settle()
+    world.end(0).settle()
     world.train(auc=0.9).settle()
     return world
 
@@ -157,6 +167,54 @@ def test_a_resolver_that_names_no_state_is_the_same_kind_of_failure() -> None:
     world = world_of()
     world.end(0, {}).settle()
     assert "names neither a revision nor a digest" in world.message("Ready")
+
+
+def bad(world: World, digest: str) -> World:
+    """The run at work resolves the data, and its stage dataValidation finds it bad."""
+    world.end(0, {"data": state(digest)}).settle()
+    assert world.made[-1].endswith("-validation")
+    world.end(64, {"failures": ["age is empty"]}).settle()
+    return world
+
+
+def validated() -> World:
+    stages = {name: stage_spec(f"ghcr.io/acme/{name.lower()}:1") for name in STAGES}
+    return bad(poll(world_of(stages=stages, dataQuality={"recheck": "30d"}), "a"), "a")
+
+
+def test_other_content_ends_a_pause_for_bad_data_long_before_the_next_look() -> None:
+    world = validated()
+    assert world.condition("Paused") == ("True", "DataQualityFailed")
+    poll(after_a_period(world), "a")
+    assert world.condition("Paused") == ("True", "DataQualityFailed"), "it is the same content"
+    poll(after_a_period(world), "b")
+    assert world.condition("Paused") == ("False", "NotPaused")
+    assert world.condition("DataQuality") == ("Unknown", "DataChanged")
+    assert "the data has other content than that which run" in world.message("DataQuality")
+    assert world.status["activeRun"]["reasons"] == ["newData:fresh:b"]
+    bad(world, "b")
+    assert world.condition("Paused") == ("True", "DataQualityFailed"), "and is found bad for itself"
+    assert made(world, "-validation") == 2
+
+
+def test_content_that_was_taken_back_ends_the_pause_and_starts_no_run() -> None:
+    """What runs were given before is no new data: the next cause of another kind starts a run with it."""
+    world = run_validated(validated(), "b")
+    bad(poll(after_a_period(world), "c"), "c")
+    poll(after_a_period(world), "b")
+    assert world.condition("Paused") == ("False", "NotPaused")
+    assert "activeRun" not in world.status
+    assert made(world, "-training") == 1
+
+
+def test_a_look_that_fails_or_ended_before_the_run_did_ends_no_pause() -> None:
+    world = validated()
+    after_a_period(world)
+    world.end(1, {"failures": ["no such branch"]}).settle()
+    assert world.condition("Paused") == ("True", "DataQualityFailed")
+    world = world_of(stages={name: stage_spec(f"ghcr.io/acme/{name.lower()}:1") for name in STAGES})
+    bad(poll(world, "a"), "b")
+    assert world.condition("Paused") == ("True", "DataQualityFailed"), "the run was given something newer"
 
 
 def test_other_data_begins_anew() -> None:
