@@ -28,6 +28,8 @@ from viridian.training import feedback, stage_exit, web
 from viridian.training.checks.checked_table import CheckedTable, UnreadableRows, table_at
 from viridian.training.checks.findings import DataFinding, reported
 from viridian.training.checks.run_checks import run_checks
+from viridian.training.resolvers.fetched_files import fetch, is_in_a_repository
+from viridian.training.resolvers.resolved_data import CannotResolve
 
 NO_FEEDBACK: Final = "no feedback was received yet"
 
@@ -52,7 +54,7 @@ def main(arguments: list[str] | None = None) -> int:
     with tempfile.TemporaryDirectory(dir=os.environ.get("VIRIDIAN_OUT_DIR") or None) as scratch:
         try:
             findings = _findings(checks, given.rows, Path(scratch))
-        except (NoRows, OSError) as error:
+        except (NoRows, CannotResolve, OSError) as error:
             return _ended(1, (one_line(str(error), MAX_REPORT_BYTES),))
     for finding in findings:
         sys.stderr.write(f"{finding.sentence}\n")
@@ -105,7 +107,7 @@ def _place(rows: CheckedRows, scratch: Path) -> str | None:
     uri = os.environ.get("VIRIDIAN_DATA_URI", "")
     if not uri:
         raise NoRows("the policy names no data: write spec.data.uri, or rows: Feedback in the checks")
-    return _local(uri, scratch)
+    return _local(uri, scratch, os.environ.get("VIRIDIAN_DATA_REVISION", ""))
 
 
 def _held_out(address: str, scratch: Path) -> CheckedTable:
@@ -115,8 +117,10 @@ def _held_out(address: str, scratch: Path) -> CheckedTable:
         raise NoRows(f"the holdout {shown(address)} is no Parquet and no CSV file") from None
 
 
-def _local(uri: str, scratch: Path) -> str:
-    """A file on this computer with the rows; s3:// and other addresses that polars reads in parts stay as they are."""
+def _local(uri: str, scratch: Path, revision: str = "") -> str:
+    """A file or folder on this computer with the rows; s3:// and what else polars reads in parts stays as it is."""
+    if is_in_a_repository(uri):
+        return str(fetch(uri, revision, Path(tempfile.mkdtemp(dir=scratch))))
     if urlsplit(uri).scheme == "file":
         return urlsplit(uri).path
     if not web.is_web_address(uri):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import ssl
+import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from http.client import HTTPResponse
@@ -28,7 +29,11 @@ def get(uri: str, headers: Mapping[str, str] | None = None, context: ssl.SSLCont
     request = urllib.request.Request(uri)  # noqa: S310 - the scheme was looked at
     for name, value in (headers or {}).items():
         request.add_unredirected_header(name, value)  # not shown again to where a redirect leads
-    return cast(HTTPResponse, urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS, context=context))  # noqa: S310
+    try:
+        return cast(HTTPResponse, urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS, context=context))  # noqa: S310
+    except urllib.error.HTTPError as error:
+        error.close()  # its body is not read, and the connection would stay open
+        raise
 
 
 def download(uri: str, target: Path) -> Path:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import socket
 import subprocess
@@ -13,9 +15,11 @@ from threading import Thread
 
 import pytest
 
-from viridian.api.stage import parse_report
+from viridian.api.stage import ExitCode, parse_report
+from viridian.training import check_data
 from viridian.training import resolve_data as command
 from viridian.training.resolve_data import resolve
+from viridian.training.resolvers.fetched_files import fetch
 from viridian.training.resolvers.resolved_data import CannotResolve
 
 SHA_OF_ABC = "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
@@ -227,3 +231,115 @@ def test_the_command_reports_the_state(
     monkeypatch.setenv("VIRIDIAN_DATA_REVISION", "none")
     assert command.main() == 1
     assert "no branch and no tag none" in parse_report((tmp_path / "termination-log").read_text()).failures[0]
+
+
+# ---- the files themselves, for checks of the rows
+
+
+def test_files_of_a_repository_are_read_in_that_very_commit(
+    repository: Repository, server: str, tmp_path: Path
+) -> None:
+    repository.write("data/more/rows.csv", "a,b\n3,4\n")
+    (repository.work / "data" / "link.csv").symlink_to("/etc/passwd")
+    second = repository.push("more")
+    first = fetch(f"git+{server}//data/train.csv", repository.first, fresh(tmp_path, "first"))
+    assert first.read_text() == "a,b\n"
+    folder = fetch(f"git+{server}//data", second, fresh(tmp_path, "second"))
+    found = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    assert found == {"big.csv.dvc", "more/rows.csv", "train.csv"}, "a link is no file"
+    assert (folder / "more" / "rows.csv").read_text() == "a,b\n3,4\n"
+
+
+def fresh(root: Path, name: str) -> Path:
+    folder = root / name
+    folder.mkdir()
+    return folder
+
+
+def stored(remote: Path, content: bytes, *, folder: bool = False, version: int = 3) -> str:
+    """The hash under which the remote storage of DVC has that content, as `dvc push` lays it down."""
+    found = hashlib.md5(content, usedforsecurity=False).hexdigest()
+    place = remote / ("files/md5" if version == 3 else "") / found[:2] / f"{found[2:]}{'.dir' if folder else ''}"
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_bytes(content)
+    return found
+
+
+def with_remote(repository: Repository, url: str, **outs: str) -> str:
+    """The commit in which DVC tracks these paths and names that remote."""
+    repository.write(".dvc/config", f"[core]\n    remote = storage\n['remote \"storage\"']\n    url = {url}\n")
+    for name, found in outs.items():
+        repository.write(f"data/{name}.dvc", f"outs:\n- md5: {found}\n  hash: md5\n  path: {name}\n")
+    return repository.push("tracked")
+
+
+@pytest.mark.parametrize("version", [2, 3])
+@pytest.mark.parametrize("over_the_web", [False, True])
+def test_what_dvc_tracks_is_read_from_its_remote(
+    repository: Repository,
+    server: str,
+    tmp_path: Path,
+    version: int,
+    over_the_web: bool,
+) -> None:
+    remote = fresh(tmp_path, "remote")
+    rows = stored(remote, b"a,b\n5,6\n", version=version)
+    listing = json.dumps([{"md5": rows, "relpath": "day/1.csv"}]).encode()
+    folder = stored(remote, listing, folder=True, version=version)
+    handler = partial(Versioned, directory=str(remote))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as web_server:
+        Thread(target=web_server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{web_server.server_port}" if over_the_web else str(remote)
+        commit = with_remote(repository, url, one=rows, all=f"{folder}.dir")
+        one = fetch(f"dvc+{server}//data/one", commit, fresh(tmp_path, "one"))
+        everything = fetch(f"dvc+{server}//data/all", commit, fresh(tmp_path, "all"))
+        web_server.shutdown()
+    assert one.read_bytes() == (everything / "day" / "1.csv").read_bytes() == b"a,b\n5,6\n"
+
+
+@pytest.mark.parametrize(
+    ("sentence", "says"),
+    [
+        ("other content", "has other content than the hash"),
+        ("nothing there", "does not have .*: dvc push"),
+        ("out of the folder", "a name that is not allowed: '../../escaped'"),
+        ("no list", "is none of DVC"),
+        ("a bucket", "a remote of DVC of another kind \\(s3\\).*dvc pull"),
+        ("no remote", "names no default remote"),
+    ],
+)
+def test_why_what_dvc_tracks_cannot_be_read(repository: Repository, tmp_path: Path, sentence: str, says: str) -> None:
+    remote = fresh(tmp_path, "remote")
+    rows = stored(remote, b"a,b\n")
+    lists = {"out of the folder": json.dumps([{"md5": rows, "relpath": "../../escaped"}]).encode(), "no list": b"{}"}
+    listing = f"{stored(remote, lists[sentence], folder=True)}.dir" if sentence in lists else rows
+    if sentence == "other content":
+        (remote / "files/md5" / rows[:2] / rows[2:]).write_bytes(b"forged")
+    if sentence == "nothing there":
+        (remote / "files/md5" / rows[:2] / rows[2:]).unlink()
+    commit = with_remote(repository, "s3://bucket/dvc" if sentence == "a bucket" else str(remote), found=listing)
+    if sentence == "no remote":
+        repository.write(".dvc/config", "")
+        commit = repository.push("no remote")
+    with pytest.raises(CannotResolve, match=says):
+        fetch(f"dvc+{repository.path.as_uri()}//data/found", commit, fresh(tmp_path, "target"))
+    assert not (tmp_path / "escaped").exists()
+
+
+def test_built_in_checks_read_the_rows_of_the_resolved_commit(
+    repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repository.write("data/train.csv", "a,b\n1,2\n3,4\n")
+    second = repository.push("rows")
+    repository.write("data/train.csv", "a,b\n")
+    repository.push("a commit that came afterwards")
+    report = tmp_path / "report"
+    monkeypatch.setenv("VIRIDIAN_TERMINATION_LOG", str(report))
+    monkeypatch.setenv("VIRIDIAN_CHECKS", json.dumps([{"rowCount": {"min": 2}}]))
+    monkeypatch.setenv("VIRIDIAN_DATA_URI", f"git+{repository.path.as_uri()}//data/train.csv")
+    monkeypatch.setenv("VIRIDIAN_DATA_REVISION", second)
+    assert check_data.main([]) == ExitCode.DONE
+    monkeypatch.setenv("VIRIDIAN_DATA_REVISION", "main")
+    assert check_data.main([]) == ExitCode.BAD_DATA
+    monkeypatch.setenv("VIRIDIAN_DATA_REVISION", "none")
+    assert check_data.main([]) == 1, "what cannot be reached is no bad data"

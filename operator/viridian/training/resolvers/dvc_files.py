@@ -21,11 +21,16 @@ def resolve_dvc(uri: str, revision: str) -> ResolvedData:
     if not address.path:
         raise CannotResolve("the address names no path: write dvc+https://host/repository//data/train.csv")
     with checked_out(address.repository, revision, with_files=True) as checkout:
-        digest = next(_digests(checkout, address.path), None)
-        if digest is None:
-            missing = f"the commit {checkout.commit} has no {address.path}.dvc"
-            raise CannotResolve(f"{missing}, and no dvc.lock beside or above it names the path")
-        return ResolvedData(uri=uri, revision=checkout.commit, digest=digest)
+        return ResolvedData(uri=uri, revision=checkout.commit, digest=digest_of(checkout, address.path))
+
+
+def digest_of(checkout: Checkout, path: str) -> str:
+    """The hash that DVC has noted of the path in that commit, such as `md5:…`. CannotResolve where there is none."""
+    digest = next(_digests(checkout, path), None)
+    if digest is None:
+        missing = f"the commit {checkout.commit} has no {path}.dvc"
+        raise CannotResolve(f"{missing}, and no dvc.lock beside or above it names the path")
+    return digest
 
 
 def _digests(checkout: Checkout, path: str) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,8 +14,8 @@ from urllib.parse import unquote
 
 from dulwich.client import get_transport_and_path
 from dulwich.errors import GitProtocolError, HangupException, NotGitRepository, NotTreeError
-from dulwich.object_store import tree_lookup_path
-from dulwich.objects import Blob, Commit, Tag
+from dulwich.object_store import iter_tree_contents, tree_lookup_path
+from dulwich.objects import Blob, Commit, Tag, Tree
 from dulwich.repo import Repo
 
 from viridian.training.resolvers.resolved_data import CannotResolve, ResolvedData
@@ -61,6 +62,23 @@ class Checkout:
             return None
         blob = self.repository[found[1].encode()]
         return blob.data if isinstance(blob, Blob) and len(blob.data) <= most else None
+
+    def bytes_of(self, path: str) -> bytes:
+        """The whole file. CannotResolve where there is none, or where the server has left it out."""
+        kind, found = self.entry(path)
+        blob = _object(self.repository, found)
+        if kind != "blob" or not isinstance(blob, Blob):
+            raise CannotResolve(f"the commit {self.commit} has no file at {path}")
+        return bytes(blob.data)
+
+    def files_below(self, path: str) -> Iterator[str]:
+        """The names of all plain files of a folder, from there. Links and submodules are none."""
+        tree = _object(self.repository, self.entry(path)[1])
+        if not isinstance(tree, Tree):
+            raise CannotResolve(f"the commit {self.commit} has no folder at {path}")
+        for entry in iter_tree_contents(self.repository.object_store, tree.id):
+            if entry.mode is not None and stat.S_ISREG(entry.mode):
+                yield (entry.path or b"").decode("utf-8", "surrogateescape")
 
     def _lookup(self, path: str) -> tuple[str, str] | None:
         commit: Any = self.repository[self.commit.encode()]
