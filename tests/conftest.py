@@ -18,7 +18,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.support import needs, schedule
-from tests.support.control_plane import control_plane, kube, kubectl, namespace
+from tests.support.control_plane import audit_log, control_plane, kube, kubectl, namespace
 from tests.support.mlflow_server import MlflowServer, mlflow_server
 
 # The same examples on each run, so that a run differs from the last one by the change alone.
@@ -30,7 +30,7 @@ settings.register_profile("long", settings.get_profile("ci"), derandomize=False,
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 # One control plane for a whole process of tests, started when the first one asks for it.
-__all__ = ["control_plane", "kube", "kubectl", "mlflow", "namespace"]
+__all__ = ["audit_log", "control_plane", "kube", "kubectl", "mlflow", "namespace"]
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ import pytest
 
 from localcluster.binaries import program
 from localcluster.controlplane import ControlPlane
+from tests.support.audit_log import AuditLog
 from tests.support.kube import Kube, Kubectl, Object, client, condition, eventually
 from tests.support.manifests import model_deployment, retrain_policy
 from viridian.api import crd
@@ -19,9 +20,15 @@ SMALLEST = (model_deployment, retrain_policy)
 
 
 @pytest.fixture(scope="session")
-def control_plane() -> Iterator[ControlPlane]:
+def audit_log(tmp_path_factory: pytest.TempPathFactory) -> AuditLog:
+    """What the operator has written to the API server."""
+    return AuditLog(tmp_path_factory.mktemp("audit"))
+
+
+@pytest.fixture(scope="session")
+def control_plane(audit_log: AuditLog) -> Iterator[ControlPlane]:
     """etcd, API server, controller manager and scheduler; no node, so pods stay Pending."""
-    with ControlPlane() as plane:
+    with ControlPlane(audit_log.flags()) as plane:
         yield plane
 
 

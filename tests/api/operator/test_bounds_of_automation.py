@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.audit_log import AuditLog
 from tests.support.kube import Kube, eventually
 from tests.support.kubelet import JobEnd, Kubelet
 from tests.support.live_model import LiveModel
@@ -16,6 +17,8 @@ from viridian.api.names import RUN_LABEL
 
 pytestmark = pytest.mark.usefixtures("shared_operator")
 
+OF_MODELS = ("modeldeployments/status", "services", "networkpolicies", "configmaps", "secrets", "serviceaccounts")
+"""What the ModelDeployment that the policy is about leads to while it has no version to serve."""
 GATE = {"rule": "Thresholds", "metrics": [{"name": "auc", "min": 0.5}]}
 
 
@@ -38,7 +41,8 @@ def recommended(policy: LivePolicy) -> str:
     return str(found["run"])
 
 
-def test_observe_writes_nothing_but_the_status(policy: LivePolicy, namespace: str) -> None:
+def test_observe_writes_nothing_but_the_status(policy: LivePolicy, namespace: str, audit_log: AuditLog) -> None:
+    """R91: the audit log of the API server has no other write about it, not even one that was undone or refused."""
     policy.apply(mode="Observe")
     policy.ask_for_a_run("once")
     run = recommended(policy)
@@ -46,6 +50,9 @@ def test_observe_writes_nothing_but_the_status(policy: LivePolicy, namespace: st
     managers = {entry["manager"] for entry in policy.kube.read(policy.identity)["metadata"]["managedFields"]}
     assert (records, policy.jobs()) == ([], [])
     assert {name for name in managers if name.startswith("viridian")} == {"viridian-retraining"}
+    written = {write.resource for write in audit_log.writes(namespace)}
+    assert "retrainpolicies/status" in written
+    assert written <= {"retrainpolicies/status", "events", *OF_MODELS}
     policy.apply(mode="Automatic")
     assert policy.running()["metadata"]["labels"][RUN_LABEL] == run, "it was what would begin"
 
