@@ -43,3 +43,5 @@ class WatchedEdit(StrEnum):
     """Another labelDefinition, or other metrics, than those of the newest run."""
     RUNTIME = "Runtime"
     """Another image in the template of the training stage than that of the newest run."""
+    SERVER = "Server"
+    """Another image of the model server than at the newest run."""

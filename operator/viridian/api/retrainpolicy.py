@@ -81,8 +81,9 @@ class RetrainPolicySpec(Struct, frozen=True, kw_only=True):
         tuple[WatchedEdit, ...],
         distinct(
             "Edits of this policy that start a run by themselves. Objective: another labelDefinition or other metrics "
-            "than those of the newest run. Runtime: another training image. An empty list: none.",
-            max_length=2,
+            "than those of the newest run. Runtime: another training image. Server: the ModelDeployment is served by "
+            "another image; an upgrade of the operator changes that of all models at once. An empty list: none.",
+            max_length=3,
         ),
     ] = (WatchedEdit.OBJECTIVE, WatchedEdit.RUNTIME)
     stages: Annotated[Stages, doc("What a run does.")]

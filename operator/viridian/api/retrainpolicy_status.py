@@ -7,6 +7,7 @@ from typing import Annotated, Final
 import msgspec
 
 from viridian.api.automation import BudgetStatus, Recommendation
+from viridian.api.component_status import ComponentStatus
 from viridian.api.context import AdviceStatus
 from viridian.api.lineage import Lineage
 from viridian.api.modeldeployment_status import Condition
@@ -128,11 +129,24 @@ class RetrainPolicyStatus(Struct, frozen=True, kw_only=True):
     ] = ()
     runs: Annotated[tuple[FinishedRun, ...], doc("Finished runs, newest first.", max_length=10)] = ()
     triggers: Annotated[tuple[TriggerStatus, ...], named("name", "The triggers.", max_length=20)] = ()
+    unnamed_triggers: Annotated[
+        tuple[TriggerStatus, ...],
+        named(
+            "name",
+            "What has started runs without an entry in spec.triggers: the edits that runOnChange names, and the "
+            "annotation viridian.dev/run.",
+            max_length=10,
+        ),
+    ] = ()
     next_scheduled: Annotated[str, time("When the next run is due.")] | None = None
     workflow: Annotated[WorkflowStatus, doc("The workflow that is in force, and what it sets.")] | None = None
     recommended: Annotated[Recommendation, doc("The run that would begin and waits for a person.")] | None = None
     advice: Annotated[AdviceStatus, doc("What the context of the ModelDeployment advises.")] | None = None
     budget: Annotated[BudgetStatus, doc("What the runs of the period took, and what is left.")] | None = None
+    components: Annotated[
+        tuple[ComponentStatus, ...],
+        named("name", "Which parts of the model's life are configured.", max_length=10),
+    ] = ()
     conditions: Annotated[
         tuple[Condition, ...],
         named(

@@ -89,6 +89,7 @@ class RetrainPolicies:
                 collector=self.feedback is not None,
                 prometheus=self.readings.prometheus is not None,
                 trainer_image=self.settings.trainer_image,
+                server_image=self.settings.server_image,
                 spot_nodes=self.settings.spot_nodes,
                 stage_resources=self.settings.stage_resources,
                 image_pull_secrets=self.settings.image_pull_secrets,

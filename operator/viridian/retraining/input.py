@@ -68,6 +68,8 @@ class LatestRun:
     id: str
     began: datetime | None
     image: str
+    # Empty where an older release made it.
+    server: str
     # None where an older release made it.
     objective: Objective | None
 
@@ -86,6 +88,8 @@ class TrainingSettings:
     registry_models: tuple[OwnerRule, ...] = ()
     # The image in which built-in stages run.
     trainer_image: str = ""
+    # The image of the model server where a ModelDeployment names no other one.
+    server_image: str = ""
     # Kinds of objects that may do the work of stages, beside Jobs.
     stage_resources: tuple[ApiResource, ...] = ()
     # Labels of spot nodes.

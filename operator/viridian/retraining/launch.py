@@ -21,7 +21,7 @@ from viridian.retraining.stages.stage_kind import StageWork
 from viridian.retraining.stages.stage_table import planned_stages
 from viridian.retraining.state import RetrainingState
 from viridian.retraining.triggers.cause import Cause
-from viridian.retraining.triggers.edits import training_image
+from viridian.retraining.triggers.edits import serving_image, training_image
 
 
 def origin_now(state: RetrainingState, causes: tuple[Cause, ...]) -> RunOrigin:
@@ -31,6 +31,7 @@ def origin_now(state: RetrainingState, causes: tuple[Cause, ...]) -> RunOrigin:
         champion=_champion_now(state),
         data=data_shown(state.spec),
         image=training_image(state.spec),
+        server=serving_image(state.facts),
         stages=planned_stages(state.spec),
         storage=state.spec.storage,
         generation=state.facts.generation,

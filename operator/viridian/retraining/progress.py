@@ -105,6 +105,7 @@ def given(run: Run, note: StageNote, origin: RunOrigin) -> StageNote:
         champion=origin.champion if origin.champion != recorded.champion else None,
         data=origin.data if origin.data != recorded.data else None,
         image=origin.image if origin.image != recorded.image else None,
+        server=origin.server if origin.server != recorded.server else None,
         objective=origin.objective if origin.objective != recorded.objective else None,
     )
 

@@ -61,6 +61,8 @@ class RunOrigin:
     # The state of it that the resolver has found; None without a resolver, and before it has ended.
     resolved: DataState | None = None
     image: str = ""
+    # The image of the model server; empty in records of older releases.
+    server: str = ""
     mlflow_run: str = ""
     # Name and kind of its stages, in their order.
     stages: Mapping[str, str] = field(default_factory=lambda: DEFAULT_STAGES)
@@ -93,10 +95,11 @@ class StageNote(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_
     joined: tuple[dict[str, Any], ...] = ()
     """Causes that came between the record and the object, and are answered by it too."""
     champion: str | None = None
-    """What the stage was given, where that changed between the record and its object; so it is with data, image and
+    """What the stage was given, where that changed between the record and its object; so it is with data, images and
     objective."""
     data: Data | None = None
     image: str | None = None
+    server: str | None = None
     objective: Objective | None = None
     waiting: str = ""
     """What keeps it from starting: for the outcome of a stage that never began."""
@@ -160,6 +163,7 @@ def dump_origin(origin: RunOrigin) -> dict[str, Any]:
         "data": {"uri": shown(origin.data.uri), "revision": origin.data.revision},
         **({"resolved": origin.resolved.document()} if origin.resolved else {}),
         "image": origin.image,
+        **({"server": origin.server} if origin.server else {}),
         "stages": [{"name": name, "kind": kind} for name, kind in origin.stages.items()],
         **({"mlflowRun": origin.mlflow_run} if origin.mlflow_run else {}),
         **({"storage": msgspec.to_builtins(origin.storage)} if origin.storage else {}),
@@ -178,6 +182,7 @@ def parse_origin(document: Any) -> RunOrigin:
         data=Data(uri=text(document, "data", "uri") or NO_DATA.uri, revision=text(document, "data", "revision")),
         resolved=parse_state(mapping(document, "resolved")),
         image=text(document, "image"),
+        server=text(document, "server"),
         mlflow_run=text(document, "mlflowRun"),
         stages=_parse_stages(document),
         generation=_whole_number(document, "generation"),

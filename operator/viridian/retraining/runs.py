@@ -149,6 +149,7 @@ class Run:
             data=next((note.data for note in notes if note.data), recorded.data),
             resolved=self._resolved or recorded.resolved,
             image=next((note.image for note in notes if note.image), recorded.image),
+            server=next((note.server for note in notes if note.server), recorded.server),
             objective=next((note.objective for note in notes if note.objective), recorded.objective),
         )
 

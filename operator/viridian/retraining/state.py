@@ -114,7 +114,13 @@ def _latest(finished: Sequence[Run]) -> LatestRun | None:
     if not finished:
         return None
     run, origin = finished[0], finished[0].origin
-    return LatestRun(id=run.id, began=parse_time(run.created), image=origin.image, objective=origin.objective)
+    return LatestRun(
+        id=run.id,
+        began=parse_time(run.created),
+        image=origin.image,
+        server=origin.server,
+        objective=origin.objective,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,26 +10,23 @@ import msgspec
 
 from viridian.api import reasons
 from viridian.api.automation import Recommendation
-from viridian.api.retrainpolicy_status import ActiveRun, RetrainPolicyStatus, TriggerStatus
-from viridian.api.schema import MAX_WORD
+from viridian.api.retrainpolicy_status import ActiveRun, RetrainPolicyStatus
 from viridian.api.workflow import WorkflowStatus
 from viridian.core.conditions import Finding, Truth, transition
 from viridian.core.kube import without_empty
 from viridian.core.lookup import Object, entries, text
 from viridian.core.plan import Event, EventType
-from viridian.core.times import format_time
 from viridian.retraining.advice_status import advice_of, advice_status
 from viridian.retraining.budget import status_of
 from viridian.retraining.checks import Problem
+from viridian.retraining.components import component_statuses
 from viridian.retraining.conditions import findings
 from viridian.retraining.input import PolicyFacts
 from viridian.retraining.runs import read_runs
 from viridian.retraining.stage_status import stage_statuses
 from viridian.retraining.stages.stage_table import planned_stages
 from viridian.retraining.state import RetrainingState, newest_first
-from viridian.retraining.suppression import newest_seen, suppressed
-from viridian.retraining.triggers.answered import last_fired
-from viridian.retraining.triggers.trigger_state import TriggerState
+from viridian.retraining.trigger_status import trigger_statuses, unnamed_statuses
 
 NEWEST = 10
 
@@ -37,20 +34,22 @@ NEWEST = 10
 def status(state: RetrainingState, problem: Problem | None, active: ActiveRun | None) -> dict[str, Any]:
     """The next status, plain; fields without a value are left out."""
     runs = tuple(run.finished for run in state.history if run.finished is not None)
-    fired = tuple(_trigger(state, trigger) for trigger in state.triggers if trigger.name)
-    coming = [trigger.next for trigger in fired if trigger.next]
+    triggers = tuple(trigger_statuses(state))
+    coming = [trigger.next for trigger in triggers if trigger.next]
     whole = RetrainPolicyStatus(
         observed_generation=state.facts.generation,
         active_run=active,
         last_run=runs[0] if runs else None,
         stages=tuple(stage_statuses(state, active)),
         runs=runs[:NEWEST],
-        triggers=fired,
+        triggers=triggers,
+        unnamed_triggers=tuple(unnamed_statuses(state)),
         next_scheduled=min(coming, default=None),
         workflow=_workflow(state.facts),
         recommended=_recommended(state),
         advice=advice_status(advice_of(state.facts)),
         budget=status_of(state.spending),
+        components=tuple(component_statuses(state.spec, state.facts)),
     )
     return _with_conditions(whole, findings(state, problem, active), state.facts, state.now)
 
@@ -84,31 +83,12 @@ def _with_conditions(
     return {**without_empty(msgspec.to_builtins(whole)), "conditions": conditions}
 
 
-def _trigger(state: RetrainingState, trigger: TriggerState) -> TriggerStatus:
-    fired, coming = last_fired(state.runs, trigger), _next_start(state, trigger)
-    return TriggerStatus(
-        name=trigger.name,
-        last_fired=format_time(fired) if fired else None,
-        last_seen=newest_seen(state, trigger)[:MAX_WORD] or None,
-        suppressed=suppressed(state, trigger),
-        next=format_time(coming) if coming else None,
-    )
-
-
 def _recommended(state: RetrainingState) -> Recommendation | None:
     proposal = state.proposal
     if proposal is None or proposal.begins:
         return None
     stages = tuple(planned_stages(state.spec))
     return Recommendation(run=proposal.run.id, reasons=proposal.run.reasons[:20], stages=stages)
-
-
-def _next_start(state: RetrainingState, trigger: TriggerState) -> datetime | None:
-    """When it can start a run next: at its next time, or when the last pause ends if that comes later."""
-    if trigger.next is None or not state.holds.paused:
-        return trigger.next
-    until = state.holds.paused_until
-    return max(trigger.next, until) if until is not None else None
 
 
 _RESUMES_FROM: Final = (reasons.DATA_QUALITY_FAILED, reasons.MONITOR_FIRED, reasons.CIRCUIT_OPEN)

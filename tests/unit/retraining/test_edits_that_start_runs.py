@@ -17,6 +17,7 @@ from tests.unit.retraining.world import (
 from viridian.api.registry import TAG_HOLDOUT, TAG_LABEL_DEFINITION
 
 OTHER_IMAGE = "ghcr.io/acme/churn-train:1.5"
+DIGEST = "@sha256:c0ffee"
 DEFINED = {"labelDefinition": "churned-90d"}
 
 
@@ -52,6 +53,10 @@ def begin(**spec: Any) -> World:
         ("another image, turned off", {"runOnChange": ["Objective"]}, {"stages": training(OTHER_IMAGE)}, None),
         ("another definition, turned off", {"objective": DEFINED, "runOnChange": []},
          {"objective": {"labelDefinition": "churned-30d"}}, None),
+        ("another name of the same digest", {"stages": training(f"old/train{DIGEST}")},
+         {"stages": training(f"new/train{DIGEST}")}, None),
+        ("the same name with another digest", {"stages": training(f"train{DIGEST}")},
+         {"stages": training("train@sha256:00")}, "runtime:train@sha256:00"),
         ("turned off in the same edit", {}, {"stages": training(OTHER_IMAGE), "runOnChange": []}, None),
     ],
 )  # fmt: skip
@@ -70,6 +75,56 @@ def test_a_policy_that_has_never_run_has_nothing_to_compare_with() -> None:
     world.settle()
     world.edit(stages=training(OTHER_IMAGE)).settle()
     assert world.made == []
+
+
+def served_by(world: World, image: str) -> World:
+    """The ModelDeployment names this image for its model server."""
+    assert world.deployment is not None
+    world.deployment["spec"]["server"] = {"template": {"spec": {"containers": [{"name": "server", "image": image}]}}}
+    return world
+
+
+def test_another_serving_image_starts_a_run_where_the_policy_asks_for_it() -> None:
+    for watched, started in ((["Server"], 1), (["Objective", "Runtime"], 0)):
+        world = begin(runOnChange=watched)
+        served_by(world.later(minutes=5), "acme/server:2").settle()
+        assert reasons_of(world)[1:] == [["server:acme/server:2"]] * started
+        world.later(hours=1)
+        if started:
+            world.train(auc=0.9)
+        world.forget_status().settle()
+        assert len(world.made) == 1 + started, "once, whatever becomes of the status"
+
+
+def test_an_upgrade_of_the_operator_is_another_serving_image_too() -> None:
+    world = begin(runOnChange=["Server"])
+    world.server_image = "viridian/server:2"
+    world.settle()
+    assert reasons_of(world)[1:] == [["server:viridian/server:2"]]
+
+
+def test_a_serving_image_that_comes_between_the_record_and_its_job_is_part_of_the_run() -> None:
+    world = begin(runOnChange=["Server"])
+    world.ask_by_hand("two")
+    world.once()
+    served_by(world, "acme/server:2").settle()
+    world.train(auc=0.9).settle()
+    world.later(hours=1).settle()
+    assert len(world.made) == 2
+
+
+def test_the_status_shows_what_has_started_runs_without_a_trigger_of_the_spec() -> None:
+    world = begin(suspend=True)
+    assert world.status["unnamedTriggers"] == [
+        {"name": "viridian.dev/run", "lastFired": "2026-11-20T12:00:00Z", "lastSeen": "one"}
+    ]
+    world.edit(stages=training(OTHER_IMAGE)).settle()
+    runtime, by_hand = world.status["unnamedTriggers"]
+    assert (runtime["name"], runtime["lastSeen"]) == ("Runtime", OTHER_IMAGE)
+    assert (runtime["suppressed"]["count"], runtime["suppressed"]["reason"]) == (1, "Suspended")
+    world.later(minutes=5).edit(suspend=False).settle()
+    world.train(auc=0.9).settle()
+    assert world.status["unnamedTriggers"] == [{"name": "Runtime", "lastFired": "2026-11-20T12:10:00Z"}, by_hand]
 
 
 def test_an_edit_runs_once_and_a_run_that_fails_is_not_tried_again_and_again() -> None:

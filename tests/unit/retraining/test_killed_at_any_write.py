@@ -189,6 +189,43 @@ def a_query_and_an_edit_during_a_pause(world: World) -> None:
     assert len(world.made) == 2
 
 
+def bad_data_that_is_replaced(world: World) -> None:
+    """Other content ends the pause long before the next look, and its one run answers what was held back."""
+    data = {"uri": "git+https://git.example/data//train.csv", "revision": "main", "resolver": {}}
+    triggers = [weekly(), {"name": "fresh", "newData": {"poll": "10m"}}]
+    stages = {"dataValidation": stage_spec(), "training": stage_spec()}
+    world.edit(triggers=triggers, data=data, stages=stages, dataQuality={"recheck": "30d"})
+    through(world)
+    for _ in ("the poll", "the resolver of the run"):
+        world.end(0, {"data": {"revision": "r1", "digest": "a"}})
+        through(world)
+    world.end(64, {"failures": ["age is empty"]})
+    through(world)
+    world.at("2026-11-22T03:00:05Z")
+    through(world)
+    for _ in ("the poll", "the resolver of the run"):
+        world.end(0, {"data": {"revision": "r2", "digest": "b"}})
+        through(world)
+    world.end(0)
+    through(world)
+    world.train(auc=0.9)
+    through(world)
+    assert len(world.last_run["reasons"]) == 2
+
+
+def another_serving_image_while_a_run_is_at_work(world: World) -> None:
+    world.edit(runOnChange=["Server"]).ask_by_hand("one")
+    through(world)
+    world.server_image = "viridian/server:2"
+    world.later(minutes=10).train(auc=0.1)
+    through(world)
+    world.later(minutes=10).train(auc=0.9)
+    through(world)
+    world.later(hours=1)
+    through(world)
+    assert len(world.made) == 2
+
+
 SCENARIOS: tuple[Scenario, ...] = (
     good_run,
     rejected_run,
@@ -202,6 +239,8 @@ SCENARIOS: tuple[Scenario, ...] = (
     ray_job_that_outlasts_its_time,
     two_candidates_on_one_holdout,
     new_data_is_polled_and_resolved,
+    bad_data_that_is_replaced,
+    another_serving_image_while_a_run_is_at_work,
 )
 
 

@@ -12,14 +12,14 @@ import pytest
 from tests.unit.retraining.world import START, Object, World, policy, weekly
 from viridian.api.cel_triggers import SOURCES
 from viridian.api.names import DATA_ANNOTATION, RUN_ANNOTATION, data_record
-from viridian.api.objective import Objective
+from viridian.api.objective import Objective, WatchedEdit
 from viridian.api.retrainpolicy import RetrainPolicySpec
 from viridian.api.triggers import Trigger
 from viridian.core.times import format_time
 from viridian.retraining.input import LatestRun, PolicyFacts, TrainingSettings, facts_of
 from viridian.retraining.polled_data import DataNote, SeenState
 from viridian.retraining.triggers.cause import MANUAL, Cause
-from viridian.retraining.triggers.edits import OBJECTIVE, RUNTIME
+from viridian.retraining.triggers.edits import OBJECTIVE, RUNTIME, SERVER
 from viridian.retraining.triggers.manual import read_annotation
 from viridian.retraining.triggers.readings import (
     LabelQuestion,
@@ -66,7 +66,8 @@ def facts(*triggers: dict[str, Any], annotation: str = "") -> tuple[RetrainPolic
     records = [*World(policy=asked, now=NOW).receive("batch-1").records.values(), seen_data()]
     assert there is not None
     there["spec"]["feedback"] = {}
-    found = facts_of(asked, there, [], {}, TrainingSettings(collector=True, prometheus=True), records=records)
+    settings = TrainingSettings(collector=True, prometheus=True, server_image="server:2")
+    found = facts_of(asked, there, [], {}, settings, records=records)
     assert found.spec is not None
     return found.spec, found
 
@@ -74,15 +75,18 @@ def facts(*triggers: dict[str, Any], annotation: str = "") -> tuple[RetrainPolic
 def test_every_source_of_the_api_is_in_the_table() -> None:
     named = {field.encode_name for field in msgspec.structs.fields(Trigger)} - {"name", "cooldown"}
     assert named == set(SOURCES), "the rule that a trigger has one source knows them all"
-    assert set(TRIGGERS) == {*named, MANUAL, OBJECTIVE, RUNTIME}
+    assert set(TRIGGERS) == {*named, MANUAL, OBJECTIVE, RUNTIME, SERVER}
 
 
 def test_each_source_gives_its_own_name() -> None:
     """It is what tells causes of different sources apart, and where the API server says when a trigger was written."""
     spec, seen = facts(*ONE_OF_EACH, annotation="one")
-    spec = msgspec.structs.replace(spec, objective=Objective(label_definition="churned-30d"))
+    spec = msgspec.structs.replace(
+        spec, objective=Objective(label_definition="churned-30d"), run_on_change=tuple(WatchedEdit)
+    )
     before = Objective(label_definition="churned-90d")
-    seen = replace(seen, latest_run=LatestRun(id="r", began=START, image="train:1", objective=before))
+    latest = LatestRun(id="r", began=START, image="train:1", server="server:1", objective=before)
+    seen = replace(seen, latest_run=latest)
     answers: dict[type, Reading] = {
         MetricQuestion: MetricReading(NOW, 1, (1.0,) * 5),
         LabelQuestion: LabelReading(NOW, 10),

@@ -133,6 +133,7 @@ class World:
     readings: dict[Question, Reading] = field(default_factory=dict)
     """What Prometheus and the collector have answered to triggers."""
     trainer_image: str = "viridian/trainer:1"
+    server_image: str = "viridian/server:1"
     image_pull_secrets: tuple[str, ...] = ()
     templates: TemplateRules = NO_LIMITS
     registry_models: tuple[OwnerRule, ...] = ()
@@ -182,6 +183,7 @@ class World:
                 collector=self.collector,
                 prometheus=self.prometheus,
                 trainer_image=self.trainer_image,
+                server_image=self.server_image,
                 spot_nodes=self.spot_nodes,
                 stage_resources=self.stage_resources,
                 image_pull_secrets=self.image_pull_secrets,

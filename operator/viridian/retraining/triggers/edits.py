@@ -1,4 +1,4 @@
-"""What is watched without being asked for: the objective and the training image, each against those of the newest run.
+"""What is watched without a trigger of its own: objective, training image and serving image, against the newest run.
 
 A policy without a finished run has nothing to compare with, and so has one whose newest run is of an older release. An
 objective that is written for the first time names what there was before: it is no change.
@@ -12,9 +12,10 @@ from typing import Any, Final
 
 import msgspec
 
-from viridian.api.names import short_hash
+from viridian.api.names import SERVER_CONTAINER, short_hash
 from viridian.api.objective import Objective, ObjectiveMetric, WatchedEdit
 from viridian.api.retrainpolicy import RetrainPolicySpec
+from viridian.core.lookup import entries, text
 from viridian.retraining.input import LatestRun, PolicyFacts
 from viridian.retraining.stages.resource import first_image
 from viridian.retraining.triggers.cause import Cause
@@ -22,12 +23,23 @@ from viridian.retraining.triggers.trigger_state import TriggerState
 
 OBJECTIVE: Final = "objective"
 RUNTIME: Final = "runtime"
+SERVER: Final = "server"
 
 
 def training_image(spec: RetrainPolicySpec) -> str:
     """The image of the training container, as the template has it, or the manifest of an object of another kind."""
     training = spec.stages.training
     return first_image(training.resource.manifest if training.resource is not None else training.template or {})
+
+
+def serving_image(facts: PolicyFacts) -> str:
+    """The image of the model server, as the ModelDeployment names it, or the operator's own; empty without either."""
+    spec = facts.deployment.spec if facts.deployment is not None else None
+    if spec is None:
+        return ""
+    containers = entries(spec.server.template or {}, "spec", "containers")
+    named = (text(one, "image") for one in containers if text(one, "name") == SERVER_CONTAINER)
+    return next(filter(None, named), facts.settings.server_image)
 
 
 def read_objective(spec: RetrainPolicySpec, facts: PolicyFacts, _now: datetime) -> Iterator[TriggerState]:
@@ -49,8 +61,23 @@ def read_runtime(spec: RetrainPolicySpec, facts: PolicyFacts, _now: datetime) ->
     latest, image = facts.latest_run, training_image(spec)
     if latest is None or latest.objective is None or WatchedEdit.RUNTIME not in spec.run_on_change:
         return
-    if _differ(latest.image, image):
+    if _is_another_image(latest.image, image):
         yield _changed(RUNTIME, latest, image, {"before": latest.image, "now": image})
+
+
+def read_server(spec: RetrainPolicySpec, facts: PolicyFacts, _now: datetime) -> Iterator[TriggerState]:
+    """Another serving image than at the newest run."""
+    latest, image = facts.latest_run, serving_image(facts)
+    if latest is None or WatchedEdit.SERVER not in spec.run_on_change:
+        return
+    if _is_another_image(latest.server, image):
+        yield _changed(SERVER, latest, image, {"before": latest.server, "now": image})
+
+
+def _is_another_image(before: str, now: str) -> bool:
+    """Two names with one digest are one image."""
+    digests = {image.partition("@")[2] for image in (before, now)}
+    return _differ(before, now) and (len(digests) > 1 or "" in digests)
 
 
 def _metrics(objective: Objective) -> list[ObjectiveMetric]:

@@ -12,7 +12,7 @@ from viridian.core.times import length
 from viridian.retraining.data_state import NEW_DATA
 from viridian.retraining.input import PolicyFacts
 from viridian.retraining.triggers.cause import MANUAL
-from viridian.retraining.triggers.edits import OBJECTIVE, RUNTIME, read_objective, read_runtime
+from viridian.retraining.triggers.edits import OBJECTIVE, RUNTIME, SERVER, read_objective, read_runtime, read_server
 from viridian.retraining.triggers.event import EVENT, read_events
 from viridian.retraining.triggers.labels import LABELS, label_question, read_labels
 from viridian.retraining.triggers.manual import read_annotation
@@ -33,6 +33,7 @@ TRIGGERS: Final[Mapping[str, Source]] = {
     QUERY: read_queries,
     OBJECTIVE: read_objective,
     RUNTIME: read_runtime,
+    SERVER: read_server,
     NEW_DATA: read_new_data,
     MANUAL: read_annotation,
 }
