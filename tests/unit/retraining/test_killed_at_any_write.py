@@ -14,6 +14,7 @@ import pytest
 from tests.support.branches import Turns
 from tests.unit.conftest import KILLS
 from tests.unit.retraining.test_judged_on_evidence import evaluation
+from tests.unit.retraining.test_queries_and_labels import counted
 from tests.unit.retraining.test_stages_of_other_kinds import RAY, ray_job
 from tests.unit.retraining.world import (
     World,
@@ -61,7 +62,16 @@ def two_runs_the_first_with_bad_data(world: World) -> None:
 
 
 def run_of_three_stages(world: World) -> None:
-    names = (StageName.FEATURES, StageName.TRAINING, StageName.EVALUATION)
+    _run_of(world, StageName.FEATURES, StageName.TRAINING, StageName.EVALUATION)
+
+
+def run_of_all_five_stages_on_one_volume(world: World) -> None:
+    world.edit(storage={"size": "1Gi"})
+    _run_of(world, *StageName)
+    assert len(world.made) == len(StageName)
+
+
+def _run_of(world: World, *names: StageName) -> None:
     world.edit(stages={name.value: stage_spec() for name in names})
     through(world)
     world.ask_by_hand("one")
@@ -226,14 +236,36 @@ def another_serving_image_while_a_run_is_at_work(world: World) -> None:
     assert len(world.made) == 2
 
 
+def outcomes_become_mature_during_a_pause_and_again_after_the_run(world: World) -> None:
+    assert world.deployment is not None
+    world.collector = True
+    world.deployment["spec"]["feedback"] = {"labelMaturity": "14d"}
+    world.edit(suspend=True, triggers=[{"name": "enough", "labels": {"count": 5000}}])
+    through(world)
+    for outcomes in (4999, 5001):
+        counted(world.later(hours=1), outcomes)
+        through(world)
+    world.edit(suspend=False)
+    through(world)
+    counted(world.later(minutes=10), 20).train(auc=0.9)
+    through(world)
+    counted(world.later(days=9), 6000)
+    through(world)
+    world.train(auc=0.9)
+    through(world)
+    assert len(world.made) == 2
+
+
 SCENARIOS: tuple[Scenario, ...] = (
     good_run,
     rejected_run,
     two_runs_the_first_with_bad_data,
     run_of_three_stages,
+    run_of_all_five_stages_on_one_volume,
     failing_tests,
     drift_that_waits_for_a_pause_and_comes_again,
     a_query_and_an_edit_during_a_pause,
+    outcomes_become_mature_during_a_pause_and_again_after_the_run,
     second_run_with_cached_features,
     events_before_and_while_a_run_is_at_work,
     ray_job_that_outlasts_its_time,
