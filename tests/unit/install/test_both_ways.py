@@ -14,6 +14,7 @@ import yaml
 
 from tests.unit.install.rendering import ROOT, by_identity, helm, helm_refusal, kustomize
 from viridian.api import crd
+from viridian.controller.config import parse
 from viridian.core import collector_token
 
 pytestmark = pytest.mark.needs_programs
@@ -82,6 +83,32 @@ def test_helm_lists_the_images_of_stages() -> None:
     assert {"name": "VIRIDIAN_STAGE_IMAGE", "value": "r.example.com/t/*,one:1"} in _container(objects)["env"]
     variables = objects["ValidatingAdmissionPolicy", "", "viridian-retrainpolicies"]["spec"]["variables"]
     assert {"name": "stageImages", "expression": '["r.example.com/t/*","one:1"]'} in variables
+
+
+STAGE_SETTINGS = (
+    "training.resources[0].apiVersion=ray.io/v1,training.resources[0].kind=RayJob,training.resources[0].resource=rayjobs",
+    "training.resources[1].apiVersion=trainer.kubeflow.org/v1alpha1,training.resources[1].kind=TrainJob,"
+    "training.resources[1].resource=trainjobs",
+    "training.spotNodes={example.com/capacity=spot,example.com/preemptible=true}",
+)
+
+
+@pytest.mark.parametrize(
+    ("overlay", "namespace", "more"),
+    [("cluster-wide", "viridian-system", ()), ("namespaced", "ml", ("namespaces={ml}", "crds.install=false"))],
+)
+def test_both_ways_name_kinds_of_stages_and_spot_nodes_alike(
+    overlay: str, namespace: str, more: tuple[str, ...], tmp_path: Path
+) -> None:
+    by_kustomize = by_identity(of_own(tmp_path, {}, "stage-resources", "spot-nodes", overlay=overlay))
+    by_kustomize.pop(("Namespace", "", "viridian-system"), None)
+    by_helm = by_identity(helm(namespace, *STAGE_SETTINGS, *more))
+    assert by_helm == by_kustomize
+    deployment = by_helm["Deployment", namespace, "viridian-operator"]
+    variables = deployment["spec"]["template"]["spec"]["containers"][0]["env"]
+    config = parse([], {one["name"]: one["value"] for one in variables if "value" in one})
+    assert config.spot_nodes == ("example.com/capacity=spot", "example.com/preemptible=true")
+    assert [one.kind for one in config.stage_resources] == ["RayJob", "TrainJob"]
 
 
 def test_both_ways_hold_objects_to_governance_policies_alike_when_asked(tmp_path: Path) -> None:
