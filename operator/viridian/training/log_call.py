@@ -18,6 +18,7 @@ from viridian.api.stage import StageReport
 from viridian.training import stage_exit, tracking
 from viridian.training.holdout import Holdout, holdout_of
 from viridian.training.judged_champion import champion_on, evaluation_asked_for
+from viridian.training.own_parameters import own_parameters
 from viridian.training.packing import pack
 from viridian.training.reference import Learnt, reference
 from viridian.training.scores import classifies, predict, scores
@@ -56,7 +57,8 @@ def log(
 
     `holdout` is (features, target): rows that the model has not seen. `training` are those that it was fitted on, which
     the reference profile is made of; without them it is made of the holdout. `metrics` are added to those computed
-    here, or replace them. `feature_names` names the columns of a matrix; a data frame brings its own names.
+    here, or replace them. `params` are logged as they are; without them, and where the run has none, the estimator's
+    own ones are. `feature_names` names the columns of a matrix; a data frame brings its own names.
     """
     classifier = classifies(model)
     names = feature_names if feature_names is not None else names_in(model)
@@ -89,8 +91,8 @@ def log(
             TAG_EVALUATION: evaluation.rendered() if evaluation else "",
             TAG_CODE: os.environ.get(CODE_REVISION_VARIABLE, ""),
         }
-        texts = {key: str(value) for key, value in (params or {}).items()}
-        tracking.log_values(run_id, found, texts, {key: value for key, value in tags.items() if value})
+        given = _parameters(run_id, model) if params is None else {key: str(value) for key, value in params.items()}
+        tracking.log_values(run_id, found, given, {key: value for key, value in tags.items() if value})
         if evaluation is not None:
             tracking.log_document(run_id, EVALUATION_ARTIFACT, evaluation.document())
     stage_exit.write(
@@ -106,6 +108,12 @@ def log(
     return Logged(
         run_id=run_id, model_uri=uri, digest=packed.digest, payload=packed.payload, metrics=found, holdout=rows.digest
     )
+
+
+def _parameters(run_id: str, model: Any) -> dict[str, str]:
+    """What is logged where the call names no parameters: a run keeps those that it has, from the script or from an
+    earlier attempt, since MLflow refuses other values."""
+    return {} if tracking.has_parameters(run_id) else own_parameters(model)
 
 
 def together(holdout: Holdout, training: tuple[Any, Any] | None, names: Sequence[str] | None) -> tuple[Holdout, Learnt]:

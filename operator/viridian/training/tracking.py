@@ -59,6 +59,11 @@ def log_model(run_id: str, directory: Path, name: str, tags: Mapping[str, str]) 
     return str(model.model_uri)
 
 
+def has_parameters(run_id: str) -> bool:
+    """Whether anything was logged as a parameter of the run."""
+    return bool(mlflow.MlflowClient().get_run(run_id).data.params)
+
+
 def log_values(run_id: str, metrics: Mapping[str, float], params: Mapping[str, str], tags: Mapping[str, str]) -> None:
     """One request for all of them, so that nobody sees half."""
     now = get_current_time_millis()

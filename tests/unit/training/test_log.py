@@ -87,6 +87,19 @@ class TestInsideTheOperator:
         assert dict(run.params) == {"trees": "5"}
         assert (run.tags[TAG_DIGEST], run.tags[TAG_HOLDOUT]) == (logged.digest, logged.holdout)
 
+    async def test_where_the_script_names_no_parameters_those_of_the_estimator_are_logged_once(
+        self, stage: Stage
+    ) -> None:
+        training.log(forest(trees=5), held_out())
+        logged = dict((await stage.run()).params)
+        assert (logged["n_estimators"], logged["max_depth"], logged["max_samples"]) == ("5", "3", "None")
+        training.log(forest(trees=6), held_out())
+        assert (await stage.run()).params == logged, "MLflow would refuse other values for the same run"
+
+    async def test_no_parameters_at_all_are_logged_when_none_are_asked_for(self, stage: Stage) -> None:
+        training.log(forest(), held_out(), params={})
+        assert (await stage.run()).params == {}
+
     async def test_the_run_stays_open_for_whoever_made_it(self, stage: Stage) -> None:
         training.log(forest(), held_out())
         assert (await stage.run()).status is RunStatus.RUNNING
