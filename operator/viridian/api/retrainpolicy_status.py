@@ -11,6 +11,7 @@ from viridian.api.component_status import ComponentStatus
 from viridian.api.context import AdviceStatus
 from viridian.api.lineage import Lineage
 from viridian.api.modeldeployment_status import Condition
+from viridian.api.resource_usage import ResourceUsage
 from viridian.api.schema import MAX_WORD, Struct, doc, named, prose, time, word
 from viridian.api.workflow import WorkflowStatus
 
@@ -38,6 +39,7 @@ class StageStatus(Struct, frozen=True, kw_only=True):
     finished_at: Annotated[str, time("When it ended.")] | None = None
     job: Annotated[str, word("The object that does its work.")] | None = None
     message: Annotated[str, prose("Why it waits, or how it failed: the reason, and the end of the log.")] = ""
+    usage: Annotated[ResourceUsage, doc("What it used, where it has reported that.")] | None = None
 
 
 class ActiveRun(Struct, frozen=True, kw_only=True):
@@ -82,7 +84,14 @@ class FinishedRun(Struct, frozen=True, kw_only=True):
         tuple[Annotated[str, doc("annotation=value.", max_length=MAX_COMMAND)], ...],
         doc("What people wrote about it: accepted, approved, rejected, a pause overridden.", max_length=10),
     ] = ()
-    cpu_seconds: Annotated[float, doc("What its stages took of CPUs, attempts that failed included.")] | None = None
+    cpu_seconds: (
+        Annotated[
+            float,
+            doc("What its stages took of CPUs by what their pods request, attempts that failed included."),
+        ]
+        | None
+    ) = None
+    usage: Annotated[ResourceUsage, doc("What its stages used, as far as they have reported that.")] | None = None
     lineage: Annotated[Lineage, doc("What the version was made from.")] | None = None
     changed: Annotated[
         tuple[Annotated[str, word("One part.")], ...],

@@ -19,6 +19,7 @@ MAX_REPORT_BYTES: Final = 4096
 """What the kubelet keeps of a termination message."""
 MAX_FAILURE_CHARACTERS: Final = 500
 MAX_FAILURES: Final = 4
+_MAX_AMOUNT: Final = 2.0**63
 RESOLVER_STAGE: Final = "data"
 """The name of `spec.data.resolver` among the stages of a run: it comes before all others."""
 
@@ -72,6 +73,10 @@ class StageReport:
     """Why the champion could not be judged on this holdout."""
     evaluation: HoldoutEvaluation | None = None
     """Candidate and champion beside each other on the holdout, with intervals."""
+    cpu_seconds: float | None = None
+    """What its container has used of CPUs."""
+    peak_memory_bytes: int | None = None
+    """The most memory that its container has used at a time."""
     failures: tuple[str, ...] = ()
     message: str = ""
     """The whole message, where it is no report."""
@@ -92,6 +97,9 @@ class StageReport:
             document["champion"] = {"problem": shortened(self.champion_problem)}
         if self.evaluation is not None:
             document["evaluation"] = self.evaluation.compact()
+        usage = {"cpuSeconds": self.cpu_seconds, "peakMemoryBytes": self.peak_memory_bytes}
+        if known := {name: value for name, value in usage.items() if value is not None}:
+            document["usage"] = known
         return document
 
     def rendered(self) -> str:
@@ -110,7 +118,7 @@ def parse_report(message: str) -> StageReport:
         return StageReport(message=one_line(message, MAX_REPORT_BYTES))
     if not isinstance(document, dict):
         return StageReport(message=one_line(message, MAX_REPORT_BYTES))
-    failures = document.get("failures")
+    failures, peak = document.get("failures"), _amount(document.get("usage"), "peakMemoryBytes")
     return StageReport(
         metrics=_numbers(document.get("metrics")),
         holdout=_text(document, "holdout"),
@@ -119,6 +127,8 @@ def parse_report(message: str) -> StageReport:
         data={part: value for part in ("uri", "revision", "digest") if (value := _line(document.get("data"), part))},
         champion_problem=_line(document.get("champion"), "problem"),
         evaluation=parse_evaluation(document.get("evaluation")),
+        cpu_seconds=_amount(document.get("usage"), "cpuSeconds"),
+        peak_memory_bytes=int(peak) if peak is not None else None,
         failures=tuple(map(_sentence, failures)) if isinstance(failures, list) else (),
     )
 
@@ -141,6 +151,12 @@ def _numbers(found: Any) -> dict[str, float]:
     numbers = found.items() if isinstance(found, dict) else ()
     real = {name: value for name, value in numbers if isinstance(value, int | float) and not isinstance(value, bool)}
     return {name: _float(value) for name, value in real.items()}
+
+
+def _amount(document: Any, key: str) -> float | None:
+    """A number that counts something: not negative, and not beyond what the API server keeps as a whole number."""
+    value = _numbers(document).get(key)
+    return value if value is not None and 0 <= value < _MAX_AMOUNT else None
 
 
 def _float(value: float) -> float:

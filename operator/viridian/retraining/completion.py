@@ -56,6 +56,7 @@ from viridian.retraining.provenance import foreign
 from viridian.retraining.records import dump_notes
 from viridian.retraining.run_commands import dump_commands
 from viridian.retraining.run_report import may_have_candidate, run_report
+from viridian.retraining.run_usage import run_usage
 from viridian.retraining.runs import JUDGED, Run
 from viridian.retraining.stages.state import StageResult
 from viridian.retraining.state import RetrainingState
@@ -207,6 +208,7 @@ def _finished(ended: EndedRun, verdict: RunVerdict) -> FinishedRun:
         finished_at=ended.result.at or run.created or None,
         commands=_commands(run),
         cpu_seconds=run.cpu_seconds or None,
+        usage=run_usage(run),
         lineage=lineage,
         changed=changed(_handed_over_before(ended), lineage) if lineage is not None else (),
     )

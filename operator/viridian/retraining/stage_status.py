@@ -9,6 +9,7 @@ from viridian.api.retrainpolicy_status import ActiveRun, StageStatus
 from viridian.api.stage import RESOLVER_STAGE, parse_report
 from viridian.api.texts import one_line
 from viridian.core.lookup import text
+from viridian.retraining.run_usage import stage_usage
 from viridian.retraining.runs import Run, RunStage
 from viridian.retraining.stages.stage_table import STAGE_NAMES, planned_stages
 from viridian.retraining.stages.state import StageOutcome, StageResult
@@ -48,6 +49,7 @@ def _status(run: Run, name: str) -> StageStatus:
         finished_at=(result.at or None) if result is not None else None,
         job=stage.object_name if stage.note.seen or stage.found is not None else None,
         message=_message(stage),
+        usage=stage_usage(stage),
     )
 
 

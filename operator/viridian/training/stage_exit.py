@@ -12,11 +12,13 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from viridian.api.stage import MAX_REPORT_BYTES, ExitCode, StageReport
 from viridian.api.texts import one_line
+from viridian.training.used_resources import peak_memory_bytes, used_cpu_seconds
 
 DATA_NOT_GOOD_ENOUGH: Final = int(ExitCode.BAD_DATA)
 CANDIDATE_FAILED: Final = int(ExitCode.BAD_CANDIDATE)
@@ -26,10 +28,14 @@ TERMINATION_LOG: Final = "/dev/termination-log"
 
 
 def write(report: StageReport) -> None:
-    """The report stands where Kubernetes reads it; outside a pod there is no such place and nothing happens."""
+    """The report stands where Kubernetes reads it, with what the container has used so far.
+
+    Outside a pod there is no such place and nothing happens.
+    """
     path = Path(os.environ.get("VIRIDIAN_TERMINATION_LOG", TERMINATION_LOG))
     if path.exists() or "VIRIDIAN_TERMINATION_LOG" in os.environ:
-        path.write_text(report.rendered())
+        measured = replace(report, cpu_seconds=used_cpu_seconds(), peak_memory_bytes=peak_memory_bytes())
+        path.write_text(measured.rendered())
 
 
 class StageEnded(SystemExit):

@@ -60,6 +60,12 @@ def test_a_metric_that_is_no_number_is_left_out() -> None:
     assert report.document()["metrics"] == {"auc": 0.5}
 
 
+@pytest.mark.parametrize("usage", [{"cpuSeconds": -1}, {"cpuSeconds": 1e400}, {"peakMemoryBytes": "1Gi"}, [], 7])
+def test_an_amount_that_is_none_is_left_out(usage: object) -> None:
+    report = parse_report(json.dumps({"usage": usage, "failures": ["x"]}))
+    assert (report.cpu_seconds, report.peak_memory_bytes, report.failures) == (None, None, ("x",))
+
+
 @given(
     st.dictionaries(st.text(max_size=80), st.floats(), max_size=200),
     st.lists(st.text(max_size=2000), max_size=8),
@@ -74,6 +80,8 @@ def test_a_report_is_json_that_kubernetes_keeps_whole(
         model_uri=f"models:/m-{'0' * 32}",
         model_digest=f"sha256:{'0' * 64}",
         champion_problem=problem,
+        cpu_seconds=123456.789012,
+        peak_memory_bytes=2**40,
         failures=tuple(failures),
     )
     text = report.rendered()
@@ -92,6 +100,8 @@ def test_what_a_stage_reports_is_what_the_operator_reads() -> None:
         model_digest="sha256:d",
         data={"uri": "s3://data", "revision": "7", "digest": "sha256:r"},
         champion_problem="other columns",
+        cpu_seconds=12.5,
+        peak_memory_bytes=412_000_256,
         failures=("age is empty",),
     )
     assert parse_report(report.rendered()) == report
