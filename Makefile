@@ -63,12 +63,13 @@ check-scanners:
 bench: $(VENV)/.stamp ## what is measured, side by side with what one would use instead
 	$(BIN)/python -m benchmarks
 
-generate: $(VENV)/.stamp ## everything that is made from the types: crds/, the chart's copy, docs/reference/, docs/requirements.md
+generate: $(VENV)/.stamp ## everything that is made from the types: crds/, the chart's copy, docs/reference/, docs/requirements.md, docs/tools.md
 	$(BIN)/python -m viridian.api.crd
 	$(BIN)/python -m viridian.api.governance_admission
 	$(BIN)/python charts/copy_crds.py
 	$(BIN)/python -m docs.scripts.reference
 	$(BIN)/python -m docs.scripts.requirements
+	$(BIN)/python -m docs.scripts.tools
 
 images: ## every image, pushed to a registry (REGISTRY=registry.example.com/viridian, TAG=…, INSECURE=1 without TLS)
 	@$(PYTHON) -m localcluster images push --registry="$(REGISTRY)" --tag="$(TAG)" $(if $(INSECURE),--insecure) $(if $(BASE),--base="$(BASE)") $(if $(RELEASE),--release) $(IMAGES)

@@ -81,6 +81,18 @@ class Budget(Struct, frozen=True, kw_only=True):
         ]
         | None
     ) = None
+    max_hand_overs: (
+        Annotated[
+            int,
+            doc(
+                "Candidates that may be handed over within a period. The next one that passes waits until there is "
+                "room, or until a person approves it.",
+                le=MAX_RUNS,
+                rules=(cel.SOME_HAND_OVERS,),
+            ),
+        ]
+        | None
+    ) = None
     price: (
         Annotated[float, doc("Price of a CPU-hour, in a currency of your own: for status.budget.cost.", ge=0)] | None
     ) = None
@@ -127,6 +139,9 @@ class BudgetStatus(Struct, frozen=True, kw_only=True):
     spot_cpu_hours: Annotated[float, doc("Those of them on spot nodes.")] = 0.0
     cpu_hours_left: Annotated[float, doc("CPU-hours that are left; absent without a limit.")] | None = None
     cost: Annotated[float, doc("What these hours cost; absent without a price.")] | None = None
+    hand_overs_left: (
+        Annotated[int, doc("Candidates that may still be handed over without a person; absent without a limit.")] | None
+    ) = None
     resets_at: Annotated[str, time("When the oldest of these runs counts no more.")] | None = None
 
 

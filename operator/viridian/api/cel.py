@@ -279,6 +279,10 @@ SOME_RUNS: Final = Rule(
     rule="self >= 1",
     message="write at least 1; to let no trigger start a run, write spec.suspend: true",
 )
+SOME_HAND_OVERS: Final = Rule(
+    rule="self >= 1",
+    message="write at least 1; to hand nothing over without a person, write gate.approval: Required",
+)
 SOME_CPU_HOURS: Final = Rule(
     rule="self > 0.0",
     message="write more than 0, such as 12.5; to let no trigger start a run, write spec.suspend: true",

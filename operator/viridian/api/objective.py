@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Final
 
 from viridian.api.gate_spec import Direction
-from viridian.api.schema import Struct, doc, named
+from viridian.api.schema import Rule, Struct, doc, named
 
 OBJECTIVE_VARIABLE = "VIRIDIAN_OBJECTIVE"
 """The objective of a run as JSON, in the containers of its stages; empty where the policy has none."""
+
+
+_SOMETHING_COUNTS: Final = Rule(
+    rule="self.size() == 0 || self.exists(metric, metric.weight > 0.0)",
+    message="all weights are 0, so nothing counts: write a weight above 0 for at least one metric",
+)
 
 
 class ObjectiveMetric(Struct, frozen=True, kw_only=True):
@@ -32,7 +38,8 @@ class Objective(Struct, frozen=True, kw_only=True):
         ),
     ] = ""
     metrics: Annotated[
-        tuple[ObjectiveMetric, ...], named("name", "The metrics that training works towards.", max_length=20)
+        tuple[ObjectiveMetric, ...],
+        named("name", "The metrics that training works towards.", rules=(_SOMETHING_COUNTS,), max_length=20),
     ] = ()
 
 

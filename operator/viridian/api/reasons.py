@@ -145,6 +145,9 @@ QUERY_UNANSWERED = "QueryUnanswered"  # the query of a trigger has no value, or 
 NO_FEEDBACK = "NoFeedback"  # a trigger counts outcomes that nobody keeps
 MONITOR_NOT_FOUND = "MonitorNotFound"  # a trigger names a monitor that the ModelDeployment does not have
 DATA_UNRESOLVED = "DataUnresolved"  # the resolver of the data fails: whether there is new data is not known
+KNOWN_VERSION_IS_BETTER = (
+    "KnownVersionIsBetter"  # by the new weights of the objective, an existing version is better than the champion
+)
 RECENT_RUN = "RecentRun"  # a schedule leaves a time out, since a run has made a candidate shortly before
 MONITOR_FIRED = "MonitorFired"  # a monitor with action PauseAutomation has fired, and is not quiet yet
 MISSED = "Missed"  # it was too late to start a run when one could have started

@@ -9,6 +9,7 @@ import msgspec
 from viridian.api import cel
 from viridian.api.automation import Blackout, Budget, CircuitBreaker, Mode, Rechecks, RunApproval
 from viridian.api.cel_data_checks import NAMED_DATA, RESOLVER_FOR_NEW_DATA
+from viridian.api.default_resources import DefaultResources
 from viridian.api.gate_spec import Gate
 from viridian.api.governance import Governance
 from viridian.api.lineage import Audit
@@ -87,6 +88,9 @@ class RetrainPolicySpec(Struct, frozen=True, kw_only=True):
         ),
     ] = (WatchedEdit.OBJECTIVE, WatchedEdit.RUNTIME)
     stages: Annotated[Stages, doc("What a run does.")]
+    default_resources: (
+        Annotated[DefaultResources, doc("CPUs and memory of containers of stages that write none.")] | None
+    ) = None
     storage: Annotated[Storage, doc("A volume for each run. Left out: runs ask for none.")] | None = None
     gate: Annotated[Gate, doc("What a candidate must show.")] = msgspec.field(default_factory=Gate)
     budget: Annotated[Budget, doc("Bounds on what retraining may cost.")] = msgspec.field(default_factory=Budget)

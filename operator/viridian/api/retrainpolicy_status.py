@@ -13,6 +13,7 @@ from viridian.api.lineage import Lineage
 from viridian.api.modeldeployment_status import Condition
 from viridian.api.resource_usage import ResourceUsage
 from viridian.api.schema import MAX_WORD, Struct, doc, named, prose, time, word
+from viridian.api.version_quality import QualityStatus
 from viridian.api.workflow import WorkflowStatus
 
 MAX_COMMAND: Final = 600
@@ -80,6 +81,10 @@ class FinishedRun(Struct, frozen=True, kw_only=True):
     ) = None
     started_at: Annotated[str, time("When it began.")] | None = None
     finished_at: Annotated[str, time("When it ended.")] | None = None
+    handed_over_at: Annotated[str, time("When its candidate was handed over, if it had waited.")] | None = None
+    waits_until: (
+        Annotated[str, time("When its candidate, which passed, is handed over: budget.maxHandOvers.")] | None
+    ) = None
     commands: Annotated[
         tuple[Annotated[str, doc("annotation=value.", max_length=MAX_COMMAND)], ...],
         doc("What people wrote about it: accepted, approved, rejected, a pause overridden.", max_length=10),
@@ -91,6 +96,7 @@ class FinishedRun(Struct, frozen=True, kw_only=True):
         ]
         | None
     ) = None
+    spot_cpu_seconds: Annotated[float, doc("What they took of that on spot nodes.")] | None = None
     usage: Annotated[ResourceUsage, doc("What its stages used, as far as they have reported that.")] | None = None
     lineage: Annotated[Lineage, doc("What the version was made from.")] | None = None
     changed: Annotated[
@@ -156,6 +162,7 @@ class RetrainPolicyStatus(Struct, frozen=True, kw_only=True):
         tuple[ComponentStatus, ...],
         named("name", "Which parts of the model's life are configured.", max_length=10),
     ] = ()
+    quality: Annotated[QualityStatus, doc("Champion and known versions, measured on one holdout.")] | None = None
     conditions: Annotated[
         tuple[Condition, ...],
         named(

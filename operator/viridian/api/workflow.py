@@ -30,23 +30,35 @@ WORKFLOW_DEFAULTS: Final[Mapping[Workflow, Mapping[str, Any]]] = {
     Workflow.LINEAR: {
         "mode": "Recommend",
         "gate": {"approval": "Required"},
-        "budget": {"cooldown": "7d", "maxRuns": 4, "cpuHours": 20.0},
+        "budget": {"cooldown": "7d", "maxRuns": 4, "maxHandOvers": 2, "cpuHours": 20.0},
+        "defaultResources": {"cpu": "500m", "memory": "4Gi"},
         "circuitBreaker": {"rejectedInARow": 1},
     },
     Workflow.ITERATIVE: {
         "mode": "Automatic",
         "gate": {"approval": "Auto"},
-        "budget": {"cooldown": "1d", "maxRuns": 10, "cpuHours": 100.0},
+        "budget": {"cooldown": "1d", "maxRuns": 10, "maxHandOvers": 6, "cpuHours": 100.0},
+        "defaultResources": {"cpu": "1", "memory": "8Gi"},
         "circuitBreaker": {"rejectedInARow": 3},
     },
     Workflow.AGILE: {
         "mode": "Automatic",
         "gate": {"approval": "Auto"},
-        "budget": {"cooldown": "1h", "maxRuns": 60, "cpuHours": 500.0},
+        "budget": {"cooldown": "1h", "maxRuns": 60, "maxHandOvers": 40, "cpuHours": 500.0},
+        "defaultResources": {"cpu": "2", "memory": "16Gi"},
         "circuitBreaker": {"rejectedInARow": 5},
     },
 }
 """By the names that fields have in a manifest. A new line is a new default; every workflow has every field."""
+
+_CHECKPOINT: Final = "a checkpoint before training: a run on bad data ends there"
+_COMPARED: Final = "candidate and champion on the same rows"
+EXPECTED: Final[Mapping[Workflow, Mapping[tuple[str, ...], str]]] = {
+    Workflow.LINEAR: {("stages", "dataValidation"): _CHECKPOINT, ("stages", "evaluation"): _COMPARED},
+    Workflow.ITERATIVE: {("stages", "evaluation"): _COMPARED},
+    Workflow.AGILE: {("stages", "evaluation"): _COMPARED, ("stages", "tests"): "tests that each challenger passes"},
+}
+"""What a workflow expects of a policy, and why. Nothing is stopped that lacks it."""
 
 AFTER_NEEDS_WORKFLOW: Final = Rule(
     field_path=".workflowAfterFirstPromotion",
@@ -75,4 +87,8 @@ class WorkflowStatus(Struct, frozen=True, kw_only=True):
     defaults: Annotated[
         dict[str, Annotated[str, msgspec.Meta(max_length=64)]],
         doc("What the workflow sets, by field below spec: what the spec itself leaves out.", max_length=40),
+    ] = msgspec.field(default_factory=dict)
+    missing: Annotated[
+        dict[str, Annotated[str, msgspec.Meta(max_length=128)]],
+        doc("What the workflow expects and the spec lacks, by field below spec. It stops nothing.", max_length=10),
     ] = msgspec.field(default_factory=dict)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -86,6 +86,15 @@ class MetricPoint:
     value: float
 
 
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """What was lost in a window that fired."""
+
+    start: float
+    point_days: float
+    """Points of the metric times days, below the level of the version's first window; not negative."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReviewFigures:
     """All of it. Times are seconds since 1970, in UTC."""
@@ -97,8 +106,15 @@ class ReviewFigures:
     incidents: tuple[IncidentFigures, ...]
     versions: tuple[VersionFigures, ...]
     points: tuple[MetricPoint, ...]
-    lost_in_breach: float | None
-    """Points of the metric times days, below the level of each version's first window, in windows that fired."""
+    losses: tuple[Loss, ...]
+    breach: tuple[float, ...]
+    """Begins of the windows in which a monitor fired."""
+    window_seconds: float
+
+    @property
+    def lost_in_breach(self) -> float | None:
+        """Points of the metric times days, in windows that fired; None where the metric is not known of any window."""
+        return sum(loss.point_days for loss in self.losses) if self.points else None
 
 
 def review_figures(
@@ -110,6 +126,7 @@ def review_figures(
     index = WindowIndex(history.windows)
     chosen = metric or default_metric(_task(history))
     points = tuple(_points(index, chosen))
+    fired = {window.start for monitor in monitors for window in monitor.judged if window.fired}
     return ReviewFigures(
         start=min(window.start for window in history.windows),
         end=max(window.end for window in history.windows),
@@ -118,7 +135,9 @@ def review_figures(
         incidents=tuple(_incident(monitors, index, incident) for incident in history.incidents),
         versions=tuple(_versions(history, index, chosen)),
         points=points,
-        lost_in_breach=_lost(monitors, points, chosen, history.seconds),
+        losses=tuple(_losses(fired, points, chosen, history.seconds)),
+        breach=tuple(sorted(fired)),
+        window_seconds=history.seconds,
     )
 
 
@@ -197,16 +216,12 @@ def _versions(history: History, index: WindowIndex, metric: PerformanceMetric) -
         )
 
 
-def _lost(
-    monitors: Sequence[ReplayedMonitor], points: Sequence[MetricPoint], metric: PerformanceMetric, seconds: float
-) -> float | None:
-    """None where the metric is not known of any window."""
-    fired = {window.start for monitor in monitors for window in monitor.judged if window.fired}
+def _losses(
+    fired: Collection[float], points: Sequence[MetricPoint], metric: PerformanceMetric, seconds: float
+) -> Iterator[Loss]:
     levels: dict[str, float] = {}
-    lost = 0.0
     for point in points:
         level = levels.setdefault(point.version, point.value)
         worse = point.value - level if metric in LOWER_IS_BETTER else level - point.value
         if point.start in fired:
-            lost += max(0.0, worse) * seconds / 86_400.0
-    return lost if points else None
+            yield Loss(point.start, max(0.0, worse) * seconds / 86_400.0)

@@ -13,7 +13,7 @@ from viridian.backtest.cadence import Cadence, advise, decay_rate
 from viridian.backtest.history import UnusableHistory
 from viridian.backtest.report import BacktestReport, MonitorReport, backtest
 from viridian.cli.files import UnusableFile, read_manifests
-from viridian.cli.history_arguments import add_history, add_objects, history_of
+from viridian.cli.history_arguments import add_history, add_objects, amount, history_of
 from viridian.cli.text_tables import ABSENT, span, table, time_of
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def add_to(commands: Subparsers) -> None:
         metavar="MONITOR[=NUMBER,…]",
         help="score other thresholds of this monitor; without numbers, 20 that matter; may be repeated",
     )
-    parser.add_argument("--cost-of-run", type=_amount, default=1.0, metavar="AMOUNT", help="default 1: count runs")
+    parser.add_argument("--cost-of-run", type=amount, default=1.0, metavar="AMOUNT", help="default 1: count runs")
     parser.add_argument(
         "--cadence",
         type=PerformanceMetric,
@@ -69,18 +69,11 @@ def add_to(commands: Subparsers) -> None:
     )
     parser.add_argument(
         "--value-of-point",
-        type=_amount,
+        type=amount,
         metavar="AMOUNT",
         help="with --cadence: what 1.0 of the metric is worth a day, in the unit of --cost-of-run",
     )
     parser.add_argument(*("-o", "--output"), choices=("table", "json"), default="table", help="default: table")
-
-
-def _amount(text: str) -> float:
-    value = float(text)
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text}: write a number above 0")
-    return value
 
 
 def _answer(options: argparse.Namespace) -> str:

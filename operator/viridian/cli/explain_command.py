@@ -13,7 +13,7 @@ from viridian.api.retrainpolicy import RetrainPolicySpec
 from viridian.api.workflow import WORKFLOW_DEFAULTS, Workflow, leaves
 from viridian.cli.files import UnusableFile, name_of, read_manifests
 from viridian.cli.text_tables import table
-from viridian.retraining.workflow_defaults import effective, in_force, settings, workflow_of
+from viridian.retraining.workflow_defaults import WorkflowInForce, effective, in_force, settings, workflow_of
 
 if TYPE_CHECKING:
     from viridian.cli.subcommands import Subparsers
@@ -78,23 +78,30 @@ def _explained(policy: Mapping[str, Any], promoted: bool) -> Mapping[str, Any]:
         whole = msgspec.to_builtins(msgspec.convert(effective(spec, workflow), RetrainPolicySpec))
     except msgspec.ValidationError as error:
         raise UnusableFile(f"RetrainPolicy {name_of(policy)}: spec: {error}") from error
+    written = spec if isinstance(spec, Mapping) else {}
+    found = in_force(written, workflow)
     return {
         "name": name_of(policy),
         "workflow": workflow,
-        "settings": list(_settings(spec if isinstance(spec, Mapping) else {}, whole, workflow)),
+        "missing": found.missing if found is not None else {},
+        "settings": list(_settings(written, whole, found)),
     }
 
 
 def _settings(
-    written: Mapping[str, Any], whole: Mapping[str, Any], workflow: Workflow | None
+    written: Mapping[str, Any], whole: Mapping[str, Any], found: WorkflowInForce | None
 ) -> Iterator[Mapping[str, Any]]:
-    found = in_force(written, workflow)
-    from_workflow = found.defaults if found is not None else {}
     from_spec = {path for path, _ in settings(written)}
     for path, value in settings(whole):
         if value in (None, [], (), {}, ""):
             continue
-        origin = f"workflow {workflow}" if path in from_workflow else "spec" if path in from_spec else "default"
+        origin = (
+            f"workflow {found.workflow}"
+            if found is not None and path in found.defaults
+            else "spec"
+            if path in from_spec
+            else "default"
+        )
         if TEMPLATE not in path.split("."):
             yield {"path": path, "value": value, "from": origin}
 
@@ -102,7 +109,9 @@ def _settings(
 def _shown(explained: Mapping[str, Any]) -> str:
     rows = [(one["path"], _text(one["value"]), one["from"]) for one in explained["settings"]]
     workflow = explained["workflow"] or "none"
-    return f"RetrainPolicy {explained['name']}, workflow {workflow}\n{table(('setting', 'value', 'from'), rows)}"
+    lines = [f"RetrainPolicy {explained['name']}, workflow {workflow}", table(("setting", "value", "from"), rows)]
+    lines += [f"{workflow} expects {path}: {why}" for path, why in explained["missing"].items()]
+    return "\n".join(lines)
 
 
 def _text(value: Any) -> str:

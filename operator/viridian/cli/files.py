@@ -42,9 +42,13 @@ class Manifests:
         """The spec of the only RetrainPolicy, with its workflow's defaults; None where there is none."""
         if not self.policies:
             return None
-        manifest = _only(self.policies, RETRAIN_POLICY)
-        in_force = effective(manifest.get("spec"), workflow_of(manifest, promoted=True))
-        return _spec({**manifest, "spec": in_force}, RetrainPolicySpec)
+        return policy_spec(_only(self.policies, RETRAIN_POLICY))
+
+
+def policy_spec(manifest: Mapping[str, Any]) -> RetrainPolicySpec:
+    """The spec of a RetrainPolicy, with the defaults that its workflow has once a version serves."""
+    in_force = effective(manifest.get("spec"), workflow_of(manifest, promoted=True))
+    return _spec({**manifest, "spec": in_force}, RetrainPolicySpec)
 
 
 def policy_status(manifest: Mapping[str, Any]) -> RetrainPolicyStatus:

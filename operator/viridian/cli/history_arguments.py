@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from datetime import UTC, datetime
 from pathlib import Path
 
 from viridian.backtest.history import History
-from viridian.cli.files import read_incidents, read_reference, read_windows
+from viridian.cli.files import UnusableFile, read_incidents, read_reference, read_windows
+from viridian.core.times import parse_time
 
 
 def add_objects(parser: argparse.ArgumentParser, contents: str) -> None:
@@ -47,3 +49,19 @@ def history_of(options: argparse.Namespace) -> History:
         references=dict(map(read_reference, options.profile)),
         incidents=read_incidents(options.incidents) if options.incidents else (),
     )
+
+
+def amount(text: str) -> float:
+    """A number above 0, for the type of an argument."""
+    value = float(text)
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text}: write a number above 0")
+    return value
+
+
+def time_or_now(option: str, text: str | None) -> datetime:
+    """The time that an argument names; now for none."""
+    at = datetime.now(UTC) if text is None else parse_time(text)
+    if at is None:
+        raise UnusableFile(f"{option} {text}: write a time such as 2026-11-28T12:00:00Z")
+    return at

@@ -6,10 +6,10 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from viridian.cli import advise_command, backtest_command, explain_command, review_command
+from viridian.cli import advise_command, backtest_command, estimate_command, explain_command, review_command
 from viridian.cli.files import UnusableFile
 
-COMMANDS = (backtest_command, explain_command, advise_command, review_command)
+COMMANDS = (backtest_command, estimate_command, explain_command, advise_command, review_command)
 """Each adds its arguments to a parser of its own, and sets `command` to the function that answers."""
 
 

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from viridian.api.modeldeployment import ModelDeploymentSpec
 from viridian.api.performance import PerformanceMetric
 from viridian.api.retrainpolicy_status import FinishedRun, RetrainPolicyStatus
+from viridian.backtest.before_after import NothingToCompare, before_after
 from viridian.backtest.history import History, UnusableHistory
 from viridian.backtest.review_figures import ReviewFigures, VersionFigures, review_figures
-from viridian.cli.files import (
-    UnusableFile,
-    name_of,
-    policy_status,
-    read_manifests,
-)
-from viridian.cli.history_arguments import add_history, add_objects, history_of
+from viridian.cli.age_sections import image_section, tool_section
+from viridian.cli.files import UnusableFile, name_of, policy_status, read_manifests
+from viridian.cli.history_arguments import add_history, add_objects, amount, history_of, time_or_now
 from viridian.cli.report_pages import Plot, Section, html, markdown
 from viridian.cli.text_tables import ABSENT, span, time_of
+from viridian.cli.value_sections import (
+    PolicyWorth,
+    before_after_section,
+    policy_worth,
+    quality_section,
+    run_value_section,
+)
 from viridian.core.lookup import dig, entries, mapping, text
 from viridian.core.times import parse_time
 
@@ -59,21 +63,35 @@ def add_to(commands: Subparsers) -> None:
     add_history(parser, required=False)
     parser.add_argument("--metric", type=PerformanceMetric, choices=list(PerformanceMetric), metavar="METRIC")
     parser.add_argument("--now", metavar="TIME", help="the time of the review in RFC 3339; default: now")
+    parser.add_argument("--since", metavar="TIME", help="when the loop was closed: what was before and after it")
+    parser.add_argument(
+        "--value-of-point", type=amount, metavar="AMOUNT", help="what 1.0 of the metric is worth a day, with --since"
+    )
+    parser.add_argument(
+        "--effort", type=amount, default=0.0, metavar="AMOUNT", help="what it took once to close the loop, with --since"
+    )
     parser.add_argument(*("-o", "--output"), choices=("markdown", "html"), default="markdown")
 
 
 def _answer(options: argparse.Namespace) -> str:
     manifests = read_manifests(options.filename)
     name, deployment = manifests.deployment()
-    now = datetime.now(UTC) if options.now is None else parse_time(options.now)
-    if now is None:
-        raise UnusableFile(f"--now {options.now}: write a time such as 2026-11-28T12:00:00Z")
+    now = time_or_now("--now", options.now)
     sections = [Section(title="Questions", text=QUESTIONS)]
     sections += _ages(manifests.deployments[0], manifests.policies, now)
-    if options.windows is not None:
-        sections += _windows(deployment, history_of(options), options.metric)
+    sections += tool_section([*manifests.deployments, *manifests.policies], now)
+    found = _figures(deployment, history_of(options), options.metric) if options.windows is not None else None
+    if found is not None:
+        sections += _windows(found)
+    values = {name_of(policy): policy_worth(policy, found, options.metric) for policy in manifests.policies}
     for policy in manifests.policies:
-        sections += _runs(name_of(policy), policy_status(policy))
+        name, status = name_of(policy), policy_status(policy)
+        sections += _runs(name, status)
+        sections += run_value_section(name, values[name])
+        sections += quality_section(name, status.quality)
+        sections += image_section(name, status.runs, now)
+    if options.since is not None:
+        sections.append(_account(found, list(values.values()), options))
     page = html if options.output == "html" else markdown
     return page(f"Review of {name}, {now:%Y-%m-%d}", sections)
 
@@ -129,11 +147,14 @@ def _images(policy: Mapping[str, Any]) -> Iterator[str]:
 # ---- what the windows show
 
 
-def _windows(deployment: ModelDeploymentSpec, history: History, metric: PerformanceMetric | None) -> Iterator[Section]:
+def _figures(deployment: ModelDeploymentSpec, history: History, metric: PerformanceMetric | None) -> ReviewFigures:
     try:
-        found = review_figures(deployment, history, metric)
+        return review_figures(deployment, history, metric)
     except UnusableHistory as problem:
         raise UnusableFile(str(problem)) from problem
+
+
+def _windows(found: ReviewFigures) -> Iterator[Section]:
     yield _thresholds(found)
     if found.incidents:
         yield _incidents(found)
@@ -230,6 +251,18 @@ def _runs(name: str, status: RetrainPolicyStatus) -> Iterator[Section]:
         headings = ("holdout", "candidates judged on it")
         text = ("A holdout that is asked again and again says less each time: freeze another one.",)
         yield Section(title=f"Holdouts of {name}", text=text, headings=headings, rows=worn)
+
+
+def _account(found: ReviewFigures | None, values: Sequence[PolicyWorth], options: argparse.Namespace) -> Section:
+    if found is None:
+        raise UnusableFile("--since needs --windows: before and after are compared by their windows")
+    since = time_or_now("--since", options.since)
+    spent = sum(worth.spent_since(since) for worth in values)
+    given = {"cost_of_runs": spent, "effort": options.effort, "value_of_point": options.value_of_point}
+    try:
+        return before_after_section(before_after(found, since.timestamp(), **given))
+    except NothingToCompare as problem:
+        raise UnusableFile(f"--since {options.since}: {problem}") from problem
 
 
 def _run(run: FinishedRun) -> tuple[str, ...]:

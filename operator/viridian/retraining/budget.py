@@ -70,15 +70,16 @@ def is_limited(budget: Budget) -> bool:
     return budget.max_runs is not None or budget.cpu_hours is not None
 
 
-def status_of(spending: Spending) -> BudgetStatus | None:
-    """The budget as the status shows it; None where the policy has neither a limit nor a price."""
+def status_of(spending: Spending, hand_overs: int = 0) -> BudgetStatus | None:
+    """The budget as the status shows it; None where the policy has neither a limit nor a price.
+
+    `hand_overs`: how many candidates were handed over within the period.
+    """
     budget = spending.budget
-    if not is_limited(budget) and budget.price is None:
+    if not is_limited(budget) and budget.price is None and budget.max_hand_overs is None:
         return None
     spot = sum(run.spot_cpu_seconds for run in spending.runs) / HOUR_SECONDS
     whole = sum(run.cpu_seconds for run in spending.runs) / HOUR_SECONDS
-    price, spot_price = budget.price, budget.spot_price if budget.spot_price is not None else budget.price
-    cost = (whole - spot) * price + spot * (spot_price or 0.0) if price is not None else None
     left = None if budget.cpu_hours is None else max(0.0, budget.cpu_hours - whole)
     return BudgetStatus(
         runs=len(spending.runs),
@@ -86,9 +87,18 @@ def status_of(spending: Spending) -> BudgetStatus | None:
         cpu_hours=_rounded(whole) or 0.0,
         spot_cpu_hours=_rounded(spot) or 0.0,
         cpu_hours_left=_rounded(left),
-        cost=_rounded(cost),
+        cost=_rounded(cost_of(budget, whole, spot)),
+        hand_overs_left=None if budget.max_hand_overs is None else max(0, budget.max_hand_overs - hand_overs),
         resets_at=format_time(spending.resets_at) if spending.resets_at else None,
     )
+
+
+def cost_of(budget: Budget, cpu_hours: float, spot_cpu_hours: float) -> float | None:
+    """What CPU-hours cost, those on spot nodes among them; None without a price."""
+    if budget.price is None:
+        return None
+    spot_price = budget.price if budget.spot_price is None else budget.spot_price
+    return (cpu_hours - spot_cpu_hours) * budget.price + spot_cpu_hours * spot_price
 
 
 def _max_runs(budget: Budget) -> int:

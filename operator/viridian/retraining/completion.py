@@ -45,6 +45,7 @@ from viridian.core.plan import (
     SetAlias,
     TagVersion,
 )
+from viridian.core.times import format_time
 from viridian.retraining.candidate_gate import evaluated, reported, times_asked
 from viridian.retraining.checks import followed_model
 from viridian.retraining.handover import decision_about, recorded_decision
@@ -206,8 +207,11 @@ def _finished(ended: EndedRun, verdict: RunVerdict) -> FinishedRun:
         holdout_asked=times_asked(ended.state, run, evaluation) if evaluation and evaluation.holdout else None,
         started_at=run.created or None,
         finished_at=ended.result.at or run.created or None,
+        handed_over_at=format_time(ended.state.now) if verdict.hands_over and run.finished is not None else None,
+        waits_until=format_time(verdict.waits_until) if verdict.waits_until is not None else None,
         commands=_commands(run),
         cpu_seconds=run.cpu_seconds or None,
+        spot_cpu_seconds=run.spot_cpu_seconds or None,
         usage=run_usage(run),
         lineage=lineage,
         changed=changed(_handed_over_before(ended), lineage) if lineage is not None else (),

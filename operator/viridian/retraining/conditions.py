@@ -26,7 +26,7 @@ from viridian.retraining.checks import (
     trigger_problems,
     write_problem,
 )
-from viridian.retraining.handover import awaiting
+from viridian.retraining.handover import awaiting, waits_for_room
 from viridian.retraining.permission import Proposal
 from viridian.retraining.progress import waiting
 from viridian.retraining.runs import Run
@@ -182,12 +182,14 @@ def _budget_exceeded(state: RetrainingState) -> Iterable[Finding]:
 
 def _review_required(state: RetrainingState) -> Iterable[Finding]:
     """A recommendation is an offer; a missing approval is what a person has to look at."""
-    messages = [_candidate_waits(run) for run in awaiting(state.finished)[:1]]
+    messages = [_candidate_waits(run) for run in awaiting(state.finished)[:1] if not waits_for_room(run)]
     proposal = state.proposal
     if proposal is not None and proposal.awaits == APPROVE_ANNOTATION and not proposal.begins:
         messages.append(_awaited(proposal))
-    if messages:
-        yield Finding(reasons.REVIEW_REQUIRED, Truth.TRUE, reasons.AWAITING_APPROVAL, "; ".join(messages))
+    better = [hold.message for hold in state.held.values() if hold.reason == reasons.KNOWN_VERSION_IS_BETTER]
+    if messages or better:
+        reason = reasons.AWAITING_APPROVAL if messages else reasons.KNOWN_VERSION_IS_BETTER
+        yield Finding(reasons.REVIEW_REQUIRED, Truth.TRUE, reason, "; ".join([*messages, *better]))
 
 
 def _candidate_waits(run: Run) -> str:

@@ -134,6 +134,7 @@ def _job(state: RetrainingState, polled: PolledData, resolver: DataResolver) -> 
         labels=own,
         variables=environment(state, "", RESOLVER_STAGE, origin_now(state, ()), None),
         pull_secrets=facts.settings.image_pull_secrets,
+        resources=state.spec.default_resources,
     )
     work = StageWork(
         name=RESOLVER_STAGE,

@@ -19,6 +19,7 @@ from viridian.retraining import owners
 from viridian.retraining.budget import status_of
 from viridian.retraining.checks import WAITED_FOR, Problem, registry_problem
 from viridian.retraining.data_polls import PollStep, poll_step
+from viridian.retraining.hand_over_limit import next_leaves_at
 from viridian.retraining.input import RegistryResult
 from viridian.retraining.interpret import RetrainingInput
 from viridian.retraining.progress import changes_at
@@ -137,6 +138,7 @@ def _wake(state: RetrainingState, step: RunStep, problem: Problem | None, polls:
         times.append(state.holds.cooling_until if state.pending else None)
     times += [pause.until for pause in state.holds.pauses]
     times.append(state.spending.resets_at if status_of(state.spending) is not None else None)
+    times.append(next_leaves_at(state.spec.budget, state.hand_overs))
     times += [hold.until for hold in state.held.values()]
     times += [trigger.look_again for trigger in state.triggers]
     return min((time for time in times if time is not None), default=None)

@@ -39,15 +39,26 @@ def awaiting(finished: Sequence[Run]) -> tuple[Run, ...]:
     return tuple(run for run in finished if run.finished and run.finished.outcome == reasons.AWAITING_APPROVAL)
 
 
-def to_hand_over(gate: Gate, finished: Sequence[Run], annotations: Mapping[str, str]) -> Run | None:
-    """The oldest waiting run of which it is known what becomes of it; an edit may have made it wait for nobody."""
-    free = gate.approval is GateApproval.AUTO
+def to_hand_over(
+    gate: Gate, finished: Sequence[Run], annotations: Mapping[str, str], *, has_room: bool = True
+) -> Run | None:
+    """The oldest waiting run of which it is known what becomes of it; an edit may have made it wait for nobody.
+
+    `has_room`: whether `budget.maxHandOvers` allows another hand-over without a person.
+    """
     decided = [
         run
         for run in awaiting(finished)
-        if free or is_superseded(run, finished) or decision_about(run, annotations) is not None
+        if (has_room and (gate.approval is GateApproval.AUTO or waits_for_room(run)))
+        or is_superseded(run, finished)
+        or decision_about(run, annotations) is not None
     ]
     return decided[-1] if decided else None
+
+
+def waits_for_room(run: Run) -> bool:
+    """Whether its candidate needs no person, and waits for `budget.maxHandOvers` alone."""
+    return run.finished is not None and run.finished.waits_until is not None
 
 
 def is_superseded(run: Run, finished: Sequence[Run]) -> bool:

@@ -28,6 +28,7 @@ from viridian.api.objective import Objective
 from viridian.api.registry import LoggedModel, ModelVersion, TrainingRun
 from viridian.api.resources import ApiResource
 from viridian.api.retrainpolicy import RetrainPolicySpec
+from viridian.api.version_quality import QualityStatus
 from viridian.api.workflow import Workflow
 from viridian.core.lookup import Object, annotations_of, dig, entries, mapping, text
 from viridian.core.model_owners import OwnerRule, Owners
@@ -51,6 +52,8 @@ class Deployment:
     champion_revision: str = ""
     # The version on trial, or its revision where it has no version; empty while nothing is.
     challenger: str = ""
+    # Versions that the rollout has rejected and does not try again.
+    rejected_versions: frozenset[str] = frozenset()
     # What its monitors have found, of whichever revision; None where they have found nothing.
     monitoring: MonitorResults | None = None
 
@@ -135,6 +138,8 @@ class PolicyFacts:
     readings: Readings = field(default_factory=dict)
     # The run that ended last; None where there is none.
     latest_run: LatestRun | None = None
+    # The known versions beside the champion; None where they cannot be compared.
+    quality: QualityStatus | None = None
     # What keeps which object from being written.
     obstacles: Obstacles = field(default_factory=dict)
 
@@ -254,6 +259,7 @@ def _deployment(manifest: Object) -> Deployment:
         champion_revision=text(manifest, "status", "champion", "revision"),
         challenger=text(manifest, "status", "challenger", "version")
         or text(manifest, "status", "challenger", "revision"),
+        rejected_versions=frozenset(text(one, "version") for one in entries(manifest, "status", "rejected")),
         monitoring=parse_results(mapping(manifest, "status", "monitoring")),
     )
 

@@ -76,6 +76,7 @@ def stage_object(state: RetrainingState, run: Run, spec: Stage, origin: RunOrigi
         pull_secrets=facts.settings.image_pull_secrets,
         reads_collector=rows is not None,
         volumes=volumes_of(state, run),
+        resources=state.spec.default_resources,
         spot_nodes=facts.settings.spot_nodes if spec.spot else (),
     )
     template = template_of(stage.name, spec, facts.settings.trainer_image)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from viridian.api import reasons
 from viridian.api.lineage import Audit, Lineage
-from viridian.api.names import REJECT_ANNOTATION
+from viridian.api.names import APPROVE_ANNOTATION, REJECT_ANNOTATION
 from viridian.api.registry import TAG_GATE, RunStatus
 from viridian.api.stage import StageName, StageReport
+from viridian.core.times import format_time
 from viridian.retraining.candidate_gate import gate, is_superior, reported
+from viridian.retraining.hand_over_limit import room_at
 from viridian.retraining.handover import is_superseded, needs_approval, recorded_decision
 from viridian.retraining.input import RegistryResult
 from viridian.retraining.runs import Run, RunStage
@@ -37,6 +40,8 @@ class RunVerdict:
 
     outcome: str
     message: str
+    # When what passed is handed over without a person.
+    waits_until: datetime | None = None
 
     @property
     def hands_over(self) -> bool:
@@ -124,7 +129,16 @@ def is_judged_by_the_gate(ended: EndedRun) -> RunVerdict | None:
         return RunVerdict(reasons.HANDED_OVER, f"{judged.sentence}; approved {decision.sentence}")
     if needs_approval(ended.state.spec.gate, is_superior=lambda: is_superior(*whole)):
         return RunVerdict(reasons.AWAITING_APPROVAL, judged.sentence)
-    return RunVerdict(reasons.HANDED_OVER, judged.sentence)
+    return _once_there_is_room(ended.state, judged.sentence)
+
+
+def _once_there_is_room(state: RetrainingState, sentence: str) -> RunVerdict:
+    budget, until = state.spec.budget, room_at(state.spec.budget, state.hand_overs)
+    if until is None:
+        return RunVerdict(reasons.HANDED_OVER, sentence)
+    used = f"{budget.max_hand_overs} of {budget.max_hand_overs} hand-overs of {budget.period} are used up"
+    waits = f"it waits until {format_time(until)}, or for the annotation {APPROVE_ANNOTATION}"
+    return RunVerdict(reasons.AWAITING_APPROVAL, f"{sentence}; {used}: {waits}", until)
 
 
 def was_rejected_by_a_person(ended: EndedRun) -> RunVerdict | None:

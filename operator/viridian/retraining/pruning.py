@@ -55,4 +55,6 @@ def _evidence(state: RetrainingState) -> Iterator[str]:
     if state.data_quality.source is not None:
         yield state.data_quality.source.id
     yield from (look.id for look in state.data_quality.looks[:1])
-    yield from (run.id for run in (*state.spending.evidence, *state.breaker.row, *awaiting(state.finished)))
+    yield from (
+        run.id for run in (*state.spending.evidence, *state.hand_overs, *state.breaker.row, *awaiting(state.finished))
+    )

@@ -12,8 +12,10 @@ from viridian.core.times import length, parse_time
 from viridian.retraining.budget import Spending, read_spending
 from viridian.retraining.circuit_breaker import Breaker, read_breaker
 from viridian.retraining.data_quality import DataQuality, data_quality, look_again, override_of
+from viridian.retraining.hand_over_limit import hand_overs_in, room_at
 from viridian.retraining.handover import to_hand_over
 from viridian.retraining.input import LatestRun, PolicyFacts
+from viridian.retraining.known_versions import quality_of
 from viridian.retraining.permission import Proposal, propose, waits_for_people
 from viridian.retraining.polled_data import found_content
 from viridian.retraining.records import RunOrigin, data_shown
@@ -52,6 +54,8 @@ class RetrainingState:
     unrecorded: tuple[tuple[str, RunOrigin], ...]
     data_quality: DataQuality
     spending: Spending
+    # Runs whose candidates were handed over within the period of the budget, the newest first.
+    hand_overs: tuple[Run, ...]
     breaker: Breaker
     # What holds triggers back.
     holds: Holds
@@ -77,11 +81,13 @@ def read_state(facts: PolicyFacts, spec: RetrainPolicySpec, now: datetime) -> Re
     finished = newest_first(runs)
     undecided = [run for run in runs if run.finished is None]
     lost = unrecorded(facts, runs)
-    facts = replace(facts, latest_run=_latest(finished))
+    facts = replace(facts, latest_run=_latest(finished), quality=quality_of(spec, finished, facts.deployment))
     triggers = with_noted(read_triggers(spec, facts, now), noted_causes(facts), runs)
     since = counts_since(facts, triggers, now)
     at_work = undecided[-1] if undecided else None
-    active = to_hand_over(spec.gate, finished, facts.annotations) or at_work
+    hand_overs = hand_overs_in(spec.budget, finished, now)
+    has_room = room_at(spec.budget, hand_overs) is None
+    active = to_hand_over(spec.gate, finished, facts.annotations, has_room=has_room) or at_work
     bounds = _read_bounds(facts, spec, runs, finished, at_work, now)
     occurrences = tuple(occurrences_of(triggers, since, runs, bounds.holds, now))
     pending = pending_causes(occurrences)
@@ -101,6 +107,7 @@ def read_state(facts: PolicyFacts, spec: RetrainPolicySpec, now: datetime) -> Re
         unrecorded=lost,
         data_quality=bounds.quality,
         spending=bounds.spending,
+        hand_overs=hand_overs,
         breaker=bounds.breaker,
         holds=bounds.holds,
         pending=pending,
@@ -170,12 +177,14 @@ def with_outcome(state: RetrainingState, run: Run, finished: FinishedRun) -> Ret
     bounds = _read_bounds(state.facts, state.spec, runs, finished_runs, at_work, state.now)
     return replace(
         state,
+        facts=replace(state.facts, quality=quality_of(state.spec, finished_runs, state.facts.deployment)),
         runs=runs,
         finished=finished_runs,
         active=None,
         at_work=at_work,
         data_quality=bounds.quality,
         spending=bounds.spending,
+        hand_overs=hand_overs_in(state.spec.budget, finished_runs, state.now),
         breaker=bounds.breaker,
         holds=bounds.holds,
     )

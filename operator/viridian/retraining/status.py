@@ -48,7 +48,8 @@ def status(state: RetrainingState, problem: Problem | None, active: ActiveRun | 
         workflow=_workflow(state.facts),
         recommended=_recommended(state),
         advice=advice_status(advice_of(state.facts)),
-        budget=status_of(state.spending),
+        budget=status_of(state.spending, len(state.hand_overs)),
+        quality=state.facts.quality,
         components=tuple(component_statuses(state.spec, state.facts)),
     )
     return _with_conditions(whole, findings(state, problem, active), state.facts, state.now)
@@ -72,7 +73,11 @@ def _workflow(facts: PolicyFacts) -> WorkflowStatus | None:
     found = facts.workflow
     if found is None:
         return None
-    return WorkflowStatus(name=found.workflow.value, defaults={path: f"{one}" for path, one in found.defaults.items()})
+    return WorkflowStatus(
+        name=found.workflow.value,
+        defaults={path: f"{one}" for path, one in found.defaults.items()},
+        missing=dict(found.missing),
+    )
 
 
 def _with_conditions(

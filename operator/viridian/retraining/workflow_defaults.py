@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from viridian.api.workflow import WORKFLOW_DEFAULTS, Workflow, leaves
+from viridian.api.workflow import EXPECTED, WORKFLOW_DEFAULTS, Workflow, leaves
 from viridian.core.lookup import text
 
 _NONE: Final[Mapping[str, Any]] = {}
@@ -19,6 +19,8 @@ class WorkflowInForce:
     workflow: Workflow
     defaults: Mapping[str, Any]
     """By path below `spec`, such as `budget.cooldown`: what the spec leaves out."""
+    missing: Mapping[str, str]
+    """What it expects and the spec lacks, by path below `spec`, and what that is for."""
 
 
 def workflow_of(policy: Mapping[str, Any], *, promoted: bool) -> Workflow | None:
@@ -33,7 +35,8 @@ def in_force(spec: Mapping[str, Any], workflow: Workflow | None) -> WorkflowInFo
     if workflow is None:
         return None
     taken = {".".join(path): value for path, value in leaves(WORKFLOW_DEFAULTS[workflow]) if not _has(spec, path)}
-    return WorkflowInForce(workflow, taken)
+    missing = {".".join(path): why for path, why in EXPECTED[workflow].items() if not _has(spec, path)}
+    return WorkflowInForce(workflow, taken, missing)
 
 
 def effective(spec: Any, workflow: Workflow | None) -> Any:

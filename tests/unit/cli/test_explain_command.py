@@ -49,6 +49,10 @@ def test_each_setting_is_shown_with_where_it_comes_from(policy: str, capsys: pyt
     ):
         assert line in shown
     assert not any("image" in line for line in shown)
+    assert shown[-2:] == [
+        "Linear expects stages.dataValidation: a checkpoint before training: a run on bad data ends there",
+        "Linear expects stages.evaluation: candidate and champion on the same rows",
+    ]
 
 
 def test_once_a_version_serves_the_later_workflow_counts(policy: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -65,6 +69,8 @@ def test_without_a_file_the_workflows_are_shown_side_by_side(capsys: pytest.Capt
     shown = lines(capsys)
     assert shown[0] == "SETTING LINEAR ITERATIVE AGILE"
     assert "budget.cooldown 7d 1d 1h" in shown
+    assert "defaultResources.cpu 500m 1 2" in shown
+    assert "defaultResources.memory 4Gi 8Gi 16Gi" in shown
     assert main(["explain", "-o", "json"]) == 0
     assert json.loads(capsys.readouterr().out)["Agile"]["budget"]["cooldown"] == "1h"
 

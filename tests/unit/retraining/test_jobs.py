@@ -117,6 +117,31 @@ def test_memory_is_bounded_where_the_user_has_not_said_how_much_is_needed(resour
     assert pod(job)["initContainers"][0]["resources"] == expected
 
 
+@pytest.mark.parametrize(
+    ("sentence", "spec", "resources", "expected"),
+    [
+        ("of the spec", {"defaultResources": {"cpu": "500m", "memory": "2Gi"}}, {},
+         {"requests": {"cpu": "500m", "memory": "256Mi"}, "limits": {"memory": "2Gi"}}),
+        ("of the workflow", {"workflow": "Iterative"}, {},
+         {"requests": {"cpu": "1", "memory": "256Mi"}, "limits": {"memory": "8Gi"}}),
+        ("the spec before the workflow", {"workflow": "Agile", "defaultResources": {"cpu": "3"}}, {},
+         {"requests": {"cpu": "3", "memory": "256Mi"}, "limits": {"memory": "16Gi"}}),
+        ("CPUs that the container writes", {"workflow": "Agile"}, {"limits": {"cpu": "4"}},
+         {"requests": {"memory": "256Mi"}, "limits": {"cpu": "4", "memory": "16Gi"}}),
+        ("memory that the container writes", {"workflow": "Agile"}, {"requests": {"memory": "1Gi"}},
+         {"requests": {"cpu": "2", "memory": "1Gi"}}),
+    ],
+)  # fmt: skip
+def test_containers_that_write_no_resources_get_those_of_the_policy(
+    sentence: str, spec: Object, resources: Object, expected: Object
+) -> None:
+    template = with_container({"initContainers": [{"name": "before", "image": "a"}]}, resources=resources)
+    stages = {"training": {"template": template}}
+    job = made(stages=stages, approval={"training": "Auto"}, mode="Automatic", **spec)
+    assert pod(job)["containers"][0]["resources"] == expected, sentence
+    assert "cpu" not in pod(job)["initContainers"][0]["resources"]["requests"]
+
+
 def test_retries_timeout_and_what_does_not_count() -> None:
     stage = {"template": with_container(), "timeout": "1h30m", "backoffLimit": 5}
     spec = made(stages={"training": stage})["spec"]

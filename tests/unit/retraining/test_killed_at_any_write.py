@@ -256,6 +256,40 @@ def outcomes_become_mature_during_a_pause_and_again_after_the_run(world: World) 
     assert len(world.made) == 2
 
 
+def weights_that_a_known_version_answers_first(world: World) -> None:
+    """The edit starts its run once, after the version that was recommended serves."""
+    metrics = ({"name": "revenue", "weight": 1}, {"name": "satisfaction", "weight": 0})
+    world.edit(gate={"rule": "Thresholds", "metrics": [{"name": "revenue", "min": 50}]}, objective={"metrics": metrics})
+    for cause, version, revenue, satisfaction in (("one", "1", 98.0, 4.2), ("two", "2", 100.0, 4.0)):
+        world.later(minutes=10).ask_by_hand(cause)
+        through(world)
+        found = {"holdout": {"digest": "sha256:h", "rows": 5000}, "metrics": {}}
+        numbers = {"revenue": revenue, "satisfaction": satisfaction}
+        model = {"uri": f"runs:/{world.mlflow_run}/model"}
+        world.end(0, {"metrics": numbers, "evaluation": found, "model": model})
+        through(world)
+        world.serve(version)
+    world.later(minutes=10).edit(objective={"metrics": [metrics[0], {"name": "satisfaction", "weight": 3}]})
+    through(world)
+    assert len(world.made) == 2
+    world.later(minutes=10).serve("1")
+    through(world)
+    assert len(world.made) == 3
+
+
+def candidate_that_waits_for_room(world: World) -> None:
+    world.edit(budget={"maxHandOvers": 1, "period": "7d"})
+    for cause in ("one", "two"):
+        world.later(minutes=10).ask_by_hand(cause)
+        through(world)
+        world.later(minutes=10).train(auc=0.9)
+        through(world)
+    assert world.aliases() == {"candidate": "1"}
+    world.later(days=7)
+    through(world)
+    assert world.aliases() == {"candidate": "2"}
+
+
 SCENARIOS: tuple[Scenario, ...] = (
     good_run,
     rejected_run,
@@ -273,6 +307,8 @@ SCENARIOS: tuple[Scenario, ...] = (
     new_data_is_polled_and_resolved,
     bad_data_that_is_replaced,
     another_serving_image_while_a_run_is_at_work,
+    weights_that_a_known_version_answers_first,
+    candidate_that_waits_for_room,
 )
 
 

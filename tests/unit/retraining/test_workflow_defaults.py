@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from tests.support.manifests import model_deployment, retrain_policy
+from tests.support.memory_registry import MemoryRegistry
+from tests.unit.retraining.world import World, deployment
 from viridian.api import crd
 from viridian.api.automation import CircuitBreaker
 from viridian.api.names import RUN_LABEL
@@ -89,6 +91,58 @@ def test_drift_starts_no_run_where_the_workflow_is_linear(workflow: str | None, 
     assert plan.status is not None
     assert (RUN_LABEL in str(plan.actions)) is starts
     assert ("recommended" in plan.status) is not starts
+
+
+def test_three_workflows_run_side_by_side_in_one_namespace() -> None:
+    """R129: what is due in all three is recommended, waits for its cooldown, or starts, as each workflow has it."""
+    shared: dict[str, Any] = {"registry": MemoryRegistry(), "jobs": {}, "records": {}}
+    worlds = {}
+    for name in ("linear", "iterative", "agile"):
+        policy = retrain_policy("ml", name, workflow=name.capitalize())
+        policy["spec"]["triggers"] = [{"name": "hourly", "schedule": {"cron": "30 * * * *"}}]
+        policy["metadata"] |= {"uid": name, "creationTimestamp": "2026-11-20T12:00:00Z", "annotations": {}}
+        followed = deployment(registry={"name": f"model-{name}", "alias": "candidate"})
+        worlds[name] = World(policy=policy, deployment=followed, **shared)
+        worlds[name].settle()
+
+    def pass_until(time: str) -> dict[str, int]:
+        for world in worlds.values():
+            world.at(time).settle()
+            if "activeRun" in world.status:
+                world.train(auc=0.9).settle()
+        return {name: len(world.made) for name, world in worlds.items()}
+
+    assert pass_until("2026-11-20T12:30:00Z") == {"linear": 0, "iterative": 1, "agile": 1}
+    assert pass_until("2026-11-20T14:30:00Z") == {"linear": 0, "iterative": 1, "agile": 2}
+    assert pass_until("2026-11-21T14:30:00Z") == {"linear": 0, "iterative": 2, "agile": 3}
+    assert "recommended" in worlds["linear"].status
+    assert sorted(shared["registry"].versions("model-agile")) == ["1", "2", "3"]
+    assert not shared["registry"].versions("model-linear")
+
+
+TESTED = {"tests": {"template": {"spec": {"containers": [{"name": "pytest", "image": "churn-tests:1"}]}}}}
+HELD_OUT = {"evaluation": {"holdout": {"uri": "s3://churn/holdout.parquet", "label": "churned"}}}
+
+
+@pytest.mark.parametrize(
+    ("workflow", "stages", "missing"),
+    [
+        ("Linear", {}, {"stages.dataValidation", "stages.evaluation"}),
+        ("Iterative", {}, {"stages.evaluation"}),
+        ("Agile", HELD_OUT, {"stages.tests"}),
+        ("Agile", {**HELD_OUT, **TESTED}, set()),
+        (None, {}, None),
+    ],
+)
+def test_a_workflow_names_the_checkpoints_that_it_expects_and_stops_nothing(
+    workflow: str | None, stages: dict[str, Any], missing: set[str] | None
+) -> None:
+    """R20."""
+    spec = {"stages": {**STAGES, **stages}, **({"workflow": workflow} if workflow else {})}
+    plan = decide(interpret(facts(spec), datetime(2026, 11, 28, tzinfo=UTC)))
+    assert plan.status is not None
+    shown = plan.status.get("workflow")
+    assert (None if shown is None else set(shown.get("missing", {}))) == missing
 
 
 def test_every_workflow_has_the_same_fields() -> None:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from viridian.api.default_resources import DefaultResources
 from viridian.api.names import GROUP
 from viridian.api.podtemplate import too_large
 from viridian.core import collector_token
@@ -41,6 +42,8 @@ class PodNeeds:
     reads_collector: bool = False
     # The volume of its run; None where runs have none.
     volumes: RunVolumes | None = None
+    # What containers are given that write no resources; None: a limit of memory alone.
+    resources: DefaultResources | None = None
     # Labels of spot nodes, where it is to prefer them.
     spot_nodes: Sequence[str] = ()
 
@@ -84,7 +87,8 @@ def _base(user: Object, needs: PodNeeds) -> dict[str, Any]:
     """What a stage needs beside what the user's spec says."""
     pulls = needs.pull_secrets and "imagePullSecrets" not in user
     main, *sidecars = entries(user, "containers") or ({},)
-    before = list(map(_container, entries(user, "initContainers")))
+    memory = (needs.resources.memory if needs.resources else None) or MEMORY
+    before = [_container(container, memory) for container in entries(user, "initContainers")]
     token = [collector_token.volume()] if needs.reads_collector else []
     spec = {
         # Service links would put MLFLOW_PORT and the like into the environment, where MLflow looks for settings.
@@ -92,7 +96,10 @@ def _base(user: Object, needs: PodNeeds) -> dict[str, Any]:
         "automountServiceAccountToken": False,
         "securityContext": {**_pod_security(user), **(_FILES_GROUP if needs.volumes else {})},
         "volumes": [*_volumes(needs), *token],
-        "containers": [{**_container(main), **_main(main, needs)}, *map(_container, sidecars)],
+        "containers": [
+            {**_container(main, memory, _cpu_of(main, needs)), **_main(main, needs)},
+            *(_container(sidecar, memory) for sidecar in sidecars),
+        ],
         **({"initContainers": before} if before else {}),
         **({"imagePullSecrets": [{"name": secret} for secret in needs.pull_secrets]} if pulls else {}),
     }
@@ -125,16 +132,24 @@ def _pod_security(spec: Object) -> dict[str, Any]:
     return {**({} if 0 in users else {"runAsNonRoot": True}), "seccompProfile": {"type": "RuntimeDefault"}}
 
 
-def _container(container: Object) -> dict[str, Any]:
+def _cpu_of(container: Object, needs: PodNeeds) -> str:
+    """What it requests by default; empty where the user has written how much, or nothing is to be requested."""
+    written = any(dig(container, "resources", part, "cpu") is not None for part in ("requests", "limits"))
+    return "" if written or needs.resources is None else needs.resources.cpu or ""
+
+
+def _container(container: Object, memory: str, cpu: str = "") -> dict[str, Any]:
     """What the standard asks of a container, and a limit of memory, unless the user wrote otherwise."""
     own = mapping(container, "securityContext")
     # A privileged container may not be held back, and who chooses capabilities chooses all of them.
     escalation = {} if own.get("privileged") is True else {"allowPrivilegeEscalation": False}
     capabilities = {} if "capabilities" in own else {"capabilities": {"drop": ["ALL"]}}
+    named = names_memory(container)
     # A limit without a request would be the request as well.
-    memory = {"requests": {"memory": _REQUESTED}, "limits": {"memory": MEMORY}}
+    requests = {**({"cpu": cpu} if cpu else {}), **({} if named else {"memory": _REQUESTED})}
+    limits = {} if named else {"limits": {"memory": memory}}
     return {
         "name": text(container, "name"),
         "securityContext": {**escalation, **capabilities},
-        **({} if names_memory(container) else {"resources": memory}),
+        **({"resources": {"requests": requests, **limits}} if requests else {}),
     }

@@ -2,28 +2,35 @@
 
 A policy without a finished run has nothing to compare with, and so has one whose newest run is of an older release. An
 objective that is written for the first time names what there was before: it is no change.
+
+Where the same metrics only weigh otherwise, the known versions are scored again before anything is trained. While one
+of them is better than the champion, the change starts no run by itself.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
 import msgspec
 
-from viridian.api.names import SERVER_CONTAINER, short_hash
+from viridian.api import reasons
+from viridian.api.names import RUN_ANNOTATION, SERVER_CONTAINER, short_hash
 from viridian.api.objective import Objective, ObjectiveMetric, WatchedEdit
 from viridian.api.retrainpolicy import RetrainPolicySpec
 from viridian.core.lookup import entries, text
-from viridian.retraining.input import LatestRun, PolicyFacts
+from viridian.retraining.input import Deployment, LatestRun, PolicyFacts
 from viridian.retraining.stages.resource import first_image
 from viridian.retraining.triggers.cause import Cause
-from viridian.retraining.triggers.trigger_state import TriggerState
+from viridian.retraining.triggers.trigger_state import TriggerHold, TriggerState
 
 OBJECTIVE: Final = "objective"
 RUNTIME: Final = "runtime"
 SERVER: Final = "server"
+_HOLDOUT_CHARACTERS: Final = 19
+"""Of a digest that a message shows: `sha256:` and the first 12 of its own."""
 
 
 def training_image(spec: RetrainPolicySpec) -> str:
@@ -53,7 +60,8 @@ def read_objective(spec: RetrainPolicySpec, facts: PolicyFacts, _now: datetime) 
         yield _changed(OBJECTIVE, latest, wanted.label_definition, evidence)
     elif _differ(_metrics(before), _metrics(wanted)):
         metrics = msgspec.json.encode(_metrics(wanted)).decode()
-        yield _changed(OBJECTIVE, latest, f"metrics-{short_hash(metrics)}", {})
+        changed = _changed(OBJECTIVE, latest, f"metrics-{short_hash(metrics)}", {})
+        yield replace(changed, hold=_better_version(facts) if _unweighted(before) == _unweighted(wanted) else None)
 
 
 def read_runtime(spec: RetrainPolicySpec, facts: PolicyFacts, _now: datetime) -> Iterator[TriggerState]:
@@ -83,6 +91,31 @@ def _is_another_image(before: str, now: str) -> bool:
 def _metrics(objective: Objective) -> list[ObjectiveMetric]:
     """In whatever order they are written."""
     return sorted(objective.metrics, key=lambda metric: metric.name)
+
+
+def _unweighted(objective: Objective) -> list[ObjectiveMetric]:
+    return [msgspec.structs.replace(metric, weight=1.0) for metric in _metrics(objective)]
+
+
+def _better_version(facts: PolicyFacts) -> TriggerHold | None:
+    """The metrics are the same and only weigh otherwise: a known version may be what is asked for."""
+    quality, deployment = facts.quality, facts.deployment
+    if quality is None or quality.best is None or deployment is None:
+        return None
+    score = next(one.score or 0.0 for one in quality.versions if one.version == quality.best)
+    holdout, way = quality.holdout[:_HOLDOUT_CHARACTERS], _how_to_serve(quality.best, deployment)
+    message = (
+        f"version {quality.best} is {score:.2%} better than champion {quality.champion} by the weights of "
+        f"spec.objective, on holdout {holdout}: {way}, or start a run with the annotation {RUN_ANNOTATION}"
+    )
+    return TriggerHold(reasons.KNOWN_VERSION_IS_BETTER, message)
+
+
+def _how_to_serve(version: str, deployment: Deployment) -> str:
+    followed = deployment.spec.model.registry if deployment.spec is not None else None
+    if followed is not None and followed.alias:
+        return f"set the alias {followed.alias} of {followed.name} to version {version} in MLflow"
+    return f'write spec.model.registry.version: "{version}" into the ModelDeployment'
 
 
 def _differ(before: Any, now: Any) -> bool:

@@ -1,0 +1,180 @@
+"""Tools that teams use beside the operator: their state, when it was checked, and how each of them is connected.
+
+docs/tools.md is written from this table. A statement about another project is true of the day on which it was checked
+and of no later one, so every row has its date.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from enum import StrEnum
+from typing import Final
+
+CHECK_AGAIN_AFTER: Final = timedelta(days=91)
+"""A quarter. A statement that is older may not be true any more."""
+_FIRST: Final = date(2026, 11, 23)
+
+
+class ToolState(StrEnum):
+    """How a tool is."""
+
+    MAINTAINED = "maintained"
+    NEW_OWNER = "new owner"
+    AGEING = "ageing"
+    CLOSED = "closed"
+
+
+class Basis(StrEnum):
+    """What the state rests on."""
+
+    MEASURED = "measured"
+    """The software was run."""
+    DOCUMENTED = "documented"
+    """Its own documentation, source or package metadata."""
+    REPORTED = "reported"
+    """What others write."""
+
+
+class ToolConnection(StrEnum):
+    """How far the connection was tried."""
+
+    TESTED = "tested"
+    """A test runs against the software itself."""
+    SHAPE_TESTED = "shape tested"
+    """A test runs against its published interface, and not against the software."""
+    NOT_TESTED = "not tested"
+    """It follows from a contract that is tested with something else."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownTool:
+    """One row."""
+
+    name: str
+    state: ToolState
+    basis: Basis
+    way_in: str
+    connection: ToolConnection
+    marks: tuple[str, ...] = ()
+    """Lower-case parts of images, addresses and names of variables by which an object shows that it uses the tool."""
+    checked: date = _FIRST
+    advice: str = ""
+    """What to do; empty where nothing is to be done."""
+
+    def finding(self, today: date) -> str:
+        """What a review has to look at; empty where nothing is to be done."""
+        if self.advice:
+            return self.advice
+        old = today - self.checked >= CHECK_AGAIN_AFTER
+        return f"checked on {self.checked}: see whether it is still {self.state}" if old else ""
+
+
+_CONTAINER: Final = "any container as a stage"
+_ANNOTATION: Final = "annotates the RetrainPolicy, or sends a CloudEvent to the receiver"
+_RESOURCE: Final = "a stage by `resource`"
+
+
+def _maintained(name: str, way_in: str, connection: ToolConnection, *marks: str) -> KnownTool:
+    return KnownTool(
+        name=name,
+        state=ToolState.MAINTAINED,
+        basis=Basis.MEASURED if connection is ToolConnection.TESTED else Basis.DOCUMENTED,
+        way_in=way_in,
+        connection=connection,
+        marks=marks,
+    )
+
+
+KNOWN_TOOLS: Final = (
+    _maintained("MLflow", "registry, runs and webhooks", ToolConnection.TESTED, "mlflow"),
+    _maintained("Git", "`data.uri: git+…`", ToolConnection.TESTED, "git+"),
+    KnownTool(
+        name="DVC",
+        state=ToolState.NEW_OWNER,
+        basis=Basis.REPORTED,
+        way_in="`data.uri: dvc+…`",
+        connection=ToolConnection.SHAPE_TESTED,
+        marks=("dvc+",),
+    ),
+    _maintained("lakeFS", "a resolver container of your own", ToolConnection.NOT_TESTED, "lakefs"),
+    _maintained("Quilt", "a resolver container of your own", ToolConnection.NOT_TESTED, "quilt"),
+    _maintained("Feast", "its folder in Git as `data.uri`", ToolConnection.NOT_TESTED, "feast"),
+    KnownTool(
+        name="Tecton",
+        state=ToolState.CLOSED,
+        basis=Basis.REPORTED,
+        way_in=_CONTAINER,
+        connection=ToolConnection.NOT_TESTED,
+        marks=("tecton",),
+        advice="taken over by Databricks; move the features to a store that is maintained, such as Feast",
+    ),
+    _maintained("SageMaker Feature Store", _CONTAINER, ToolConnection.NOT_TESTED, "sagemaker"),
+    KnownTool(
+        name="Weights & Biases",
+        state=ToolState.NEW_OWNER,
+        basis=Basis.REPORTED,
+        way_in=_CONTAINER,
+        connection=ToolConnection.NOT_TESTED,
+        marks=("wandb",),
+    ),
+    KnownTool(
+        name="Neptune.ai",
+        state=ToolState.CLOSED,
+        basis=Basis.DOCUMENTED,
+        way_in="none",
+        connection=ToolConnection.NOT_TESTED,
+        marks=("neptune",),
+        advice="the service has ended and its data is deleted; neptune-exporter moves exported runs to MLflow",
+    ),
+    _maintained("Comet", _CONTAINER, ToolConnection.NOT_TESTED, "comet_", "comet-ml", "comet_ml"),
+    _maintained("Airflow", _ANNOTATION, ToolConnection.NOT_TESTED, "airflow"),
+    _maintained("Prefect", _ANNOTATION, ToolConnection.NOT_TESTED, "prefect"),
+    _maintained("Dagster", _ANNOTATION, ToolConnection.NOT_TESTED, "dagster"),
+    _maintained("KubeRay", _RESOURCE, ToolConnection.SHAPE_TESTED, "ray.io"),
+    _maintained("Kubeflow Trainer", _RESOURCE, ToolConnection.SHAPE_TESTED, "trainer.kubeflow.org"),
+    _maintained("Prometheus", "triggers by `query`, and the operator's own metrics", ToolConnection.SHAPE_TESTED),
+    _maintained("Alertmanager", "webhooks to the receiver", ToolConnection.SHAPE_TESTED, "alertmanager"),
+    _maintained("Evidently", _CONTAINER, ToolConnection.NOT_TESTED, "evidently"),
+    KnownTool(
+        name="Great Expectations",
+        state=ToolState.NEW_OWNER,
+        basis=Basis.DOCUMENTED,
+        way_in=_CONTAINER,
+        connection=ToolConnection.NOT_TESTED,
+        marks=("great_expectations", "great-expectations"),
+    ),
+    KnownTool(
+        name="whylogs",
+        state=ToolState.AGEING,
+        basis=Basis.MEASURED,
+        way_in=_CONTAINER,
+        connection=ToolConnection.NOT_TESTED,
+        marks=("whylogs", "whylabs"),
+        advice="its platform has ended, and it needs numpy below 2; use the built-in checks and monitors",
+    ),
+    _maintained("Arize", _CONTAINER, ToolConnection.NOT_TESTED, "arize"),
+    _maintained("pytest", "the stage `tests`", ToolConnection.TESTED, "pytest"),
+    _maintained("Jenkins", _ANNOTATION, ToolConnection.NOT_TESTED, "jenkins"),
+    _maintained("GitLab CI", _ANNOTATION, ToolConnection.NOT_TESTED, "gitlab"),
+    _maintained("GitHub Actions", _ANNOTATION, ToolConnection.NOT_TESTED),
+    _maintained("Jira", "Alertmanager's `jira_configs`; `governance.ticketRef`", ToolConnection.NOT_TESTED, "jira"),
+    KnownTool(
+        name="jiralert",
+        state=ToolState.CLOSED,
+        basis=Basis.DOCUMENTED,
+        way_in="none",
+        connection=ToolConnection.NOT_TESTED,
+        marks=("jiralert",),
+        advice="it is archived; use the jira_configs of Alertmanager",
+    ),
+)
+
+
+def tools_named_in(texts: Sequence[str]) -> Iterator[KnownTool]:
+    """The tools that these texts of an object show: images, addresses, names of variables."""
+    lowered = [text.lower() for text in texts]
+    for tool in KNOWN_TOOLS:
+        if any(mark in text for mark in tool.marks for text in lowered):
+            yield tool
