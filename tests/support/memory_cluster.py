@@ -46,6 +46,8 @@ class MemoryCluster:
         """How Jobs end, by name, value of a label, or `*`; they go on running if not said. A sequence: by attempt."""
         self.handed_out: Callable[[Object], Object] = copied
         """What readers get of a stored object: a copy, unless a test of many passes trusts them to change nothing."""
+        self.more_controllers: list[Callable[[], None]] = []
+        """Other controllers of the cluster: each is asked once a round."""
         self.before_call: Callable[[Call], None] | None = None
         """Called before each call of the port takes effect: the moment for someone else's edit."""
         self.reads_from: World | None = None
@@ -160,6 +162,8 @@ class MemoryCluster:
                 step_budget(self.store, found)
             elif reference.kind == "Pod" and self.store.get(reference) and _owner_kind(found) == "Deployment":
                 step_pod(self.store, found, self.readiness)
+        for step in self.more_controllers:
+            step()
         return len(self.worlds) > before
 
     def run_controllers(self, rounds: int = 50) -> None:

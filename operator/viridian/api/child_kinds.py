@@ -104,11 +104,25 @@ CHILD_KINDS: Final = (
     ChildKind(ApiResource("v1", "Pod", "pods"), {MODEL_DEPLOYMENT: None, RETRAIN_POLICY: None}, verbs=_WATCHED),
 )
 
+GATEWAY_KINDS: Final = (
+    ChildKind(
+        ApiResource("gateway.networking.k8s.io/v1", "HTTPRoute", "httproutes"),
+        {MODEL_DEPLOYMENT: lambda name: (name,)},
+        serves=True,
+    ),
+)
+"""Those of the Gateway API, for operators that are installed with it."""
+
+
+def child_kinds(*, gateway_api: bool) -> tuple[ChildKind, ...]:
+    """The rows that an operator uses."""
+    return (*CHILD_KINDS, *GATEWAY_KINDS) if gateway_api else CHILD_KINDS
+
 
 def child_kind(kind: str) -> ChildKind:
     """The row of a kind; of a kind that is in no row nothing is known, and its lists are compared in order."""
     return _BY_KIND.get(kind, _ANY_OTHER)
 
 
-_BY_KIND: Final = {row.resource.kind: row for row in CHILD_KINDS}
+_BY_KIND: Final = {row.resource.kind: row for row in (*CHILD_KINDS, *GATEWAY_KINDS)}
 _ANY_OTHER: Final = ChildKind(ApiResource("", "", ""), {}, verbs=())

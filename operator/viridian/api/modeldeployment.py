@@ -16,6 +16,7 @@ from viridian.api.monitoring import Feedback, Monitoring
 from viridian.api.names import FETCH_CONTAINER, SERVER_CONTAINER
 from viridian.api.review_spec import PeriodicReview
 from viridian.api.schema import Rule, Struct, doc, duration, named
+from viridian.api.traffic_spec import TrafficSpec
 
 
 class RegistryModel(Struct, frozen=True, kw_only=True):
@@ -321,8 +322,8 @@ class Rollout(Struct, frozen=True, kw_only=True):
     max_surge: Annotated[
         int,
         doc(
-            "Pods above `server.replicas` that may be added to come close to a step's weight; "
-            "the split is by ready pods.",
+            "Pods above `server.replicas` that may be added to come close to a step's weight, where ready pods make it."
+            " A gateway needs none for its weights.",
             ge=0,
             le=1000,
         ),
@@ -350,6 +351,7 @@ class ModelDeploymentSpec(Struct, frozen=True, kw_only=True):
 
     model: Annotated[ModelSource, doc("Which model to serve.")]
     server: Annotated[Server, doc("How it is served.")] = msgspec.field(default_factory=Server)
+    traffic: Annotated[TrafficSpec, doc("How users reach it.")] = msgspec.field(default_factory=TrafficSpec)
     rollout: Annotated[Rollout, doc("How a challenger becomes the champion.")] = msgspec.field(default_factory=Rollout)
     fallback: Annotated[Fallback, doc("The former champion, kept warm for an immediate way back.")] = msgspec.field(
         default_factory=Fallback

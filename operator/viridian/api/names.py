@@ -42,6 +42,7 @@ OVERRIDE_ANNOTATION = f"{GROUP}/override"
 # What Viridian records on the objects that it owns.
 INTENT_ANNOTATION = f"{GROUP}/intent"
 TRAFFIC_ANNOTATION = f"{GROUP}/traffic"
+ROUTE_ANNOTATION = f"{GROUP}/route"  # on the live Service: the HTTPRoute whose record it has a copy of
 REVERTED_ANNOTATION = f"{GROUP}/reverted"  # that and why a slot was emptied to take the traffic from it
 OUTCOME_ANNOTATION = f"{GROUP}/outcome"
 OWNER_ANNOTATION = f"{GROUP}/owner"  # on the record of a revision: uid of its ModelDeployment

@@ -37,6 +37,8 @@ TEMPLATE_NOT_ALLOWED = "TemplateNotAllowed"  # a pod template says more than --t
 NAME_TAKEN = "NameTaken"  # somebody else's object has the name of a child
 APPLY_REFUSED = "ApplyRefused"  # the API server refuses an object: a policy, a quota, a webhook, missing rights
 APPLY_UNAVAILABLE = "ApplyUnavailable"  # the API server cannot take an object at the moment, for a webhook that is down
+ROUTE_NOT_READY = "RouteNotReady"  # a Gateway has not taken over the route, or not its newest split
+GATEWAY_API_OFF = "GatewayApiOff"  # the spec asks for a Gateway, and the operator is installed without the Gateway API
 FORMER_ADDRESS = "FormerAddress"  # the operator was given another address of registry or collector since
 PROBATION = "Probation"  # the new champion is still judged
 

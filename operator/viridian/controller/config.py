@@ -64,6 +64,8 @@ class OperatorConfig:
     """Labels of spot nodes, which are taints of theirs as well, as `key=value`."""
     stage_resources: tuple[ApiResource, ...] = ()
     """Kinds of objects that may do the work of stages, beside Jobs."""
+    gateway_api: bool = False
+    """Whether routes of the Gateway API may split the traffic of models."""
     image_pull_secrets: tuple[str, ...] = ()
     """Names of the Secrets with which pods of models and Jobs pull their images."""
     mlflow_uri: str | None = None
@@ -220,6 +222,14 @@ def _serving(group: FlagGroup) -> None:
         "in each of their namespaces; may be given several times [VIRIDIAN_IMAGE_PULL_SECRET]",
         metavar="NAME",
         dest="image_pull_secrets",
+    )
+    group.add(
+        "--gateway-api",
+        "on or off: whether a ModelDeployment may ask for spec.traffic.provider Gateway. The cluster needs the Gateway "
+        "API, and the operator rights to HTTPRoutes and Gateways",
+        default="off",
+        metavar="on|off",
+        type=switch,
     )
     service_flags(group)
 

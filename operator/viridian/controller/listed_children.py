@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Collection, Sequence
 from typing import Any, Final
 
-from viridian.api.child_kinds import CHILD_KINDS, ChildKind
+from viridian.api.child_kinds import CHILD_KINDS, ChildKind, child_kinds
 from viridian.api.names import MODEL_DEPLOYMENT, MODEL_DEPLOYMENT_LABEL, RETRAIN_POLICY, RETRAIN_POLICY_LABEL
 from viridian.controller.keys import Key
 from viridian.ports.cluster import Cluster, Labels, Object, ObjectRef
@@ -40,10 +40,17 @@ NOT_ASKED: Final[Any] = _NotAsked()
 class ListedChildren:
     """Satisfies `viridian.ports.cluster.ClusterReader` for the children of owners of one kind and namespace."""
 
-    def __init__(self, cluster: Cluster, owner_kind: str, owners: Collection[Key], children: Sequence[Object]) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        owner_kind: str,
+        owners: Collection[Key],
+        children: Sequence[Object],
+        rows: Sequence[ChildKind] = CHILD_KINDS,
+    ) -> None:
         self._cluster = cluster
         self._label = _LABELS[owner_kind]
-        self._kinds = {_kind(row) for row in _rows(owner_kind)}
+        self._kinds = {_kind(row) for row in rows if owner_kind in row.names}
         self._owners = {(key.namespace, key.name) for key in owners}
         self._by_reference = {_reference(child): child for child in children}
         self._by_owner: defaultdict[tuple[str, str], list[Object]] = defaultdict(list)
@@ -51,7 +58,7 @@ class ListedChildren:
             self._by_owner[child["kind"], child["metadata"]["labels"][self._label]].append(child)
 
     async def get(self, reference: ObjectRef) -> Object | None:
-        if reference.kind == MODEL_DEPLOYMENT:  # a RetrainPolicy names one, so it is in no list by label
+        if reference.kind in (MODEL_DEPLOYMENT, "Gateway"):  # others name these, so they are in no list by label
             return await self._cluster.get(reference)
         if (reference.api_version, reference.kind) not in self._kinds:
             raise NotListed(f"{reference.kind} {reference.name}")
@@ -68,15 +75,14 @@ class ListedChildren:
         return [child for child in listed if wanted.items() <= child["metadata"]["labels"].items()]
 
 
-async def list_children(cluster: Cluster, owner_kind: str, namespace: str, owners: Collection[Key]) -> ListedChildren:
+async def list_children(
+    cluster: Cluster, owner_kind: str, namespace: str, owners: Collection[Key], *, gateway_api: bool = False
+) -> ListedChildren:
     """What carries the label of one of these owners, which are of one kind and namespace; raises ClusterError."""
     labels = {_LABELS[owner_kind]: frozenset(key.name for key in owners)}
-    lists = await asyncio.gather(*(cluster.list(*_kind(row), namespace, labels) for row in _rows(owner_kind)))
-    return ListedChildren(cluster, owner_kind, owners, [child for listed in lists for child in listed])
-
-
-def _rows(owner_kind: str) -> Sequence[ChildKind]:
-    return [row for row in CHILD_KINDS if owner_kind in row.names]
+    rows = [row for row in child_kinds(gateway_api=gateway_api) if owner_kind in row.names]
+    lists = await asyncio.gather(*(cluster.list(*_kind(row), namespace, labels) for row in rows))
+    return ListedChildren(cluster, owner_kind, owners, [child for listed in lists for child in listed], rows)
 
 
 def _kind(row: ChildKind) -> tuple[str, str]:

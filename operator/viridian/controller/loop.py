@@ -161,6 +161,7 @@ def assemble(
         namespaces or (None,),
         selector,
         resync=lambda: resync.total_seconds() * (1 + environment.random()) / 2,
+        gateway_api=settings.gateway_api,
     )
     leads = environment.leadership.may_write
     telemetry.watch_lag(lambda: heartbeat.lag)

@@ -87,7 +87,7 @@ async def serve(config: OperatorConfig, environment: Mapping[str, str]) -> None:
         # With connections of its own: a renewal must not queue behind passes.
         KubernetesCluster(connection, on_call=telemetry.called) as for_lease,
     ):
-        await preflight.check(cluster, config.namespaces)
+        await preflight.check(cluster, config.namespaces, gateway_api=config.gateway_api)
         leadership = await _leadership(config, for_lease)
         key = await order_key.held(cluster, config.orders_secret)
         await _work(config, environment, connection, telemetry, cluster, key, leadership)
@@ -116,6 +116,7 @@ async def _work(
                 registry_models=config.registry_models,
                 signature_keys=_signature_keys(config),
                 templates=config.templates,
+                gateway_api=config.gateway_api,
                 collector_url=config.collector_url,
                 access=_access(config),
                 orders_key=key.public if key is not None else None,
@@ -124,12 +125,12 @@ async def _work(
             namespaces=config.namespaces,
             selector=config.selector,
             resync=config.resync,
-            expected_watches=expected_streams(config.namespaces),
+            expected_watches=expected_streams(config.namespaces, gateway_api=config.gateway_api),
         )
         async with KubernetesWatch(connection, on_call=telemetry.called) as watch:
             children = ChildWatches(
                 watch,
-                child_streams(config.namespaces),
+                child_streams(config.namespaces, gateway_api=config.gateway_api),
                 listener=loop.wakes,
                 stands=loop.health.watches.add,
                 missed=loop.listed,

@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 
 from viridian.api import durations
-from viridian.api.child_kinds import CHILD_KINDS, child_kind
+from viridian.api.child_kinds import ChildKind, child_kind, child_kinds
 from viridian.api.modeldeployment import ModelDeploymentSpec
 from viridian.api.names import (
     MODEL_DEPLOYMENT_LABEL,
@@ -31,7 +31,7 @@ from viridian.core.obstacles import NO_OBSTACLES, Obstacles
 from viridian.core.ownership import believed, is_left_behind
 from viridian.core.plan import Plan
 from viridian.core.times import parse_time
-from viridian.ports.cluster import ClusterReader, Object, ObjectRef
+from viridian.ports.cluster import ClusterReader, ClusterRefused, Object, ObjectRef
 from viridian.rollout.analysis.selection import is_about_to_be_met, queries
 from viridian.rollout.data_holds import held_versions
 from viridian.rollout.decide import decide
@@ -42,6 +42,8 @@ from viridian.rollout.input import (
     parse_records,
 )
 from viridian.rollout.slot_state import SlotState, parse_slot
+from viridian.rollout.traffic.gateway import GATEWAY, HTTP_ROUTE, frame_of, gateway_target, parents_of
+from viridian.rollout.traffic.provider import LiveObjects
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +61,13 @@ class ModelDeployments:
     async def observe(self, key: Key, manifest: Object) -> Observed[RolloutInput]:
         """The object as it was just read, and everything that belongs to it."""
         alone = _alone(key, manifest, self.settings)
-        children = await _children(self.cluster, key, manifest["metadata"])
+        children = await _children(self.cluster, key, manifest["metadata"], alone)
         records = parse_records(children.of("ControllerRevision"))
         snapshot = replace(
             alone,
             slots=children.slots(key),
             live=children.named("Service", key.name),
+            gateway_objects=await self._gateway_objects(children, alone),
             preview=children.named("Service", preview_service(key.name)),
             budgets={budget["metadata"]["name"]: budget for budget in children.of("PodDisruptionBudget")},
             network_policy=children.named("NetworkPolicy", network_policy(key.name)),
@@ -82,9 +85,10 @@ class ModelDeployments:
 
     async def fail_closed(self, key: Key, manifest: Object, why: str) -> Plan | None:
         alone = _alone(key, manifest, self.settings)
-        children = await _children(self.cluster, key, manifest["metadata"])
-        live = children.named("Service", key.name)
-        return give_back(replace(alone, slots=children.slots(key), live=live), self.clock(), why)
+        children = await _children(self.cluster, key, manifest["metadata"], alone)
+        live, routed = children.named("Service", key.name), children.gateway_objects(key.name)
+        shown = replace(alone, slots=children.slots(key), live=live, gateway_objects=routed)
+        return give_back(shown, self.clock(), why)
 
     def by_lists(self, lists: ClusterReader) -> ModelDeployments:
         resolver = replace(self.resolver, may_note=False)
@@ -92,6 +96,14 @@ class ModelDeployments:
 
     async def forget(self, key: Key) -> None:
         self.samples.forget(key)
+
+    async def _gateway_objects(self, children: _Children, alone: RolloutInput) -> LiveObjects:
+        """The route, the Services of the slots, and the Gateways of the route, as far as they may be read."""
+        wanted = alone.wanted_gateway if alone.settings.gateway_api else None
+        names = parents_of(frame_of(wanted), alone.namespace) if wanted is not None else ()
+        read = await asyncio.gather(*(_gateway(self.cluster, *name) for name in names))
+        gateways = {gateway_target(*name): one for name, one in zip(names, read, strict=True) if one is not None}
+        return {**children.gateway_objects(alone.name), **gateways}
 
     async def _held_versions(self, key: Key, snapshot: RolloutInput) -> Mapping[str, str]:
         """Read only while a rollout is under way: one object for each policy that makes versions of this model."""
@@ -131,6 +143,12 @@ class _Children:
     def named(self, kind: str, name: str) -> Object | None:
         return next((child for child in self.of(kind) if child["metadata"]["name"] == name), None)
 
+    def gateway_objects(self, name: str) -> LiveObjects:
+        """The route and the Services of the slots."""
+        names = [(HTTP_ROUTE, name), *(("Service", slot_deployment(name, slot)) for slot in Slot)]
+        found = {target: self.named(*target) for target in names}
+        return {target: one for target, one in found.items() if one is not None}
+
     def slots(self, key: Key) -> Mapping[Slot, SlotState]:
         deployments = {slot: self.named("Deployment", slot_deployment(key.name, slot)) for slot in Slot}
         return {
@@ -140,11 +158,15 @@ class _Children:
         }
 
 
-async def _children(cluster: ClusterReader, key: Key, metadata: Object) -> _Children:
-    uid = metadata["uid"]
+async def _children(cluster: ClusterReader, key: Key, metadata: Object, alone: RolloutInput) -> _Children:
+    uid, enabled = metadata["uid"], alone.settings.gateway_api
     children, records, pods = await asyncio.gather(
-        _named_children(cluster, key), _listed(cluster, key, _RECORD), _listed(cluster, key, "Pod")
+        _named_children(cluster, key, child_kinds(gateway_api=enabled)),
+        _listed(cluster, key, _RECORD),
+        _listed(cluster, key, "Pod"),
     )
+    if enabled and (alone.wanted_gateway is not None or any(child["kind"] == HTTP_ROUTE for child in children)):
+        children += await _slot_services(cluster, key)
     listed = [*children, *records]
     mine = [child for child in listed if owned(child, key, uid)]
     records = believed(
@@ -182,12 +204,27 @@ def _is_record(child: Object) -> bool:
     return bool(child["kind"] == _RECORD)
 
 
-async def _named_children(cluster: ClusterReader, key: Key) -> list[Object]:
+async def _slot_services(cluster: ClusterReader, key: Key) -> list[Object]:
+    """Those that a route sends requests to; without a route there are none."""
+    names = (slot_deployment(key.name, slot) for slot in Slot)
+    found = await asyncio.gather(*(cluster.get(ObjectRef("v1", "Service", key.namespace, name)) for name in names))
+    return [service for service in found if service is not None]
+
+
+async def _gateway(cluster: ClusterReader, namespace: str, name: str) -> Object | None:
+    """A Gateway, which may be in another namespace; None where it is not there, or may not be read."""
+    try:
+        return await cluster.get(ObjectRef("gateway.networking.k8s.io/v1", GATEWAY, namespace, name))
+    except ClusterRefused:
+        return None  # what the route says of it has to do
+
+
+async def _named_children(cluster: ClusterReader, key: Key, rows: Sequence[ChildKind]) -> list[Object]:
     """The objects that have the names of children, whatever their labels and owners."""
     found = await asyncio.gather(
         *(
             cluster.get(ObjectRef(row.resource.api_version, row.resource.kind, key.namespace, name))
-            for row in CHILD_KINDS
+            for row in rows
             for name in row.names_for(key.kind, key.name)
         )
     )

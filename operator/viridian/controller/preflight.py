@@ -7,8 +7,9 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+from viridian.api.child_kinds import GATEWAY_KINDS
 from viridian.api.resources import OWN, ApiResource
-from viridian.controller.watched import CHILDREN
+from viridian.controller.watched import children
 from viridian.ports.cluster import Cluster, ClusterError, ClusterRefused, ClusterUnavailable
 from viridian.ports.lease import Lease
 
@@ -19,6 +20,7 @@ log = logging.getLogger("viridian.preflight")
 PATIENCE = 30.0
 """Seconds for an API server that is starting, or a CRD that was just installed."""
 _PAUSE = 1.0
+_OF_GATEWAYS = tuple(row.resource for row in GATEWAY_KINDS)
 _NOBODY = {"viridian.dev/preflight": "none"}
 
 
@@ -26,9 +28,9 @@ class PreflightFailed(Exception):
     """The operator cannot work here; the message says what to do."""
 
 
-async def check(cluster: Cluster, namespaces: tuple[str, ...]) -> None:
+async def check(cluster: Cluster, namespaces: tuple[str, ...], *, gateway_api: bool = False) -> None:
     """List everything that will be watched; raises PreflightFailed."""
-    for resource in (*OWN, *CHILDREN):
+    for resource in (*OWN, *children(gateway_api=gateway_api)):
         for namespace in namespaces or (None,):
             await _may_list(cluster, resource, namespace)
 
@@ -68,6 +70,11 @@ async def patiently(call: Callable[[], Awaitable[T]]) -> T:
 
 
 def _sentence(resource: ApiResource, namespace: str | None, refusal: str) -> str:
+    if "does not know this kind" in refusal and resource in _OF_GATEWAYS:
+        return (
+            f"the API server does not know {resource.kind} ({resource.api_version}): install the Gateway API first, "
+            "which comes with most gateways, or leave out --gateway-api"
+        )
     if "does not know this kind" in refusal:
         return (
             f"the API server does not know {resource.kind} ({resource.api_version}): "

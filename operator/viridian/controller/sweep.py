@@ -60,6 +60,8 @@ class Sweeps:
     selector: Selector
     resync: Callable[[], float]
     """Seconds from the end of one sweep to the start of the next one."""
+    gateway_api: bool = False
+    """Whether there may be routes among the children."""
     _asked: asyncio.Event = field(default_factory=asyncio.Event)
     _leads: bool = False
     _first: bool = True
@@ -181,7 +183,7 @@ class Sweeps:
         """Look at objects of one page and namespace."""
         concerned = [controller for controller in self.controllers if controller.kind == kind]
         try:
-            lists = await list_children(self.cluster, kind, namespace, objects.keys())
+            lists = await list_children(self.cluster, kind, namespace, objects.keys(), gateway_api=self.gateway_api)
         except ClusterError as error:
             log.warning("the children of %s in %s could not be listed: %s", kind, namespace, error)
             for key in objects:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any
 
-from viridian.api.child_kinds import CHILD_KINDS
+from viridian.api.child_kinds import CHILD_KINDS, GATEWAY_KINDS
 from viridian.api.resources import OWN, ApiResource
 from viridian.ports.api_client import MAX_CONNECTIONS, TIMEOUT_SECONDS, ApiCall, ApiClient, OnCall, decoded
 from viridian.ports.api_responses import is_not_found
@@ -26,12 +26,13 @@ _OTHERS = (
     ApiResource("v1", "Namespace", "namespaces", namespaced=False),
     ApiResource("coordination.k8s.io/v1", "Lease", "leases"),
     ApiResource(EVENTS, "Event", "events"),
+    ApiResource("gateway.networking.k8s.io/v1", "Gateway", "gateways"),
     ApiResource("authentication.k8s.io/v1", "TokenReview", "tokenreviews", namespaced=False),
     ApiResource("authorization.k8s.io/v1", "SubjectAccessReview", "subjectaccessreviews", namespaced=False),
 )
 RESOURCES: Mapping[tuple[str, str], ApiResource] = {
     (resource.api_version, resource.kind): resource
-    for resource in (*OWN, *(row.resource for row in CHILD_KINDS), *_OTHERS)
+    for resource in (*OWN, *(row.resource for row in (*CHILD_KINDS, *GATEWAY_KINDS)), *_OTHERS)
 }
 _SECRETS = ApiResource("v1", "Secret", "secrets")
 

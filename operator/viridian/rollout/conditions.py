@@ -12,8 +12,8 @@ from viridian.core.obstacles import needed, outage, refusal
 from viridian.core.times import older_than
 from viridian.judgement.canary import CanaryVerdict, overall
 from viridian.rollout import addresses
-from viridian.rollout.decision import RolloutDecision, WaitKind
-from viridian.rollout.input import UNREAD, Unresolved
+from viridian.rollout.decision import RolloutDecision, Wait, WaitKind
+from viridian.rollout.input import GATEWAY_NEEDED, UNREAD, Unresolved
 from viridian.rollout.restored import first_slot
 from viridian.rollout.sentences import awaited_calmly, sentence
 from viridian.rollout.state import RolloutState, fallback_revision
@@ -61,6 +61,8 @@ def needs_a_person(state: RolloutState, decision: RolloutDecision) -> tuple[str,
         return reasons.REVISION_REJECTED, f"{awaited}; {how}"
     if state.invalid_template and wait is None and decision.reason == state.invalid_reason:
         return state.invalid_reason, state.invalid_template
+    if state.inputs.wanted_gateway is not None and not state.inputs.settings.gateway_api:
+        return reasons.GATEWAY_API_OFF, f"spec.traffic.provider is Gateway. {GATEWAY_NEEDED}"
     if wait is not None and wait.kind is WaitKind.FIRST_READY and decision.change is None:
         return _first_is_late(state, wait.revision)
     return (reasons.NAME_TAKEN, decision.name_taken) if decision.name_taken else None
@@ -88,6 +90,9 @@ def _ready(state: RolloutState, decision: RolloutDecision) -> Finding:
     if not serving and state.spec.server.replicas > 0:
         message = f"no pod of {shown} is ready{state.failure_message(traffic.champion)}"
         return Finding(reasons.READY, Truth.FALSE, reasons.CHAMPION_UNAVAILABLE, message)
+    if state.unsettled is not None and not state.unsettled.serves:
+        message = f"{shown} is ready, but no gateway sends requests to it: {state.unsettled.message}"
+        return Finding(reasons.READY, Truth.FALSE, reasons.ROUTE_NOT_READY, message)
     awaited = sentence(state, decision.wait)
     if decision.challenger is not None:
         held = _held(state, decision)
@@ -176,6 +181,9 @@ def _reconciling(state: RolloutState, decision: RolloutDecision) -> Iterable[Fin
         yield Finding(reasons.RECONCILING, Truth.TRUE, awaited.reason, f"waiting for the model: {awaited.message}")
     elif decision.traffic is None or decision.challenger is not None:
         yield Finding(reasons.RECONCILING, Truth.TRUE, decision.reason or reasons.ROLLING_OUT, waiting)
+    elif state.unsettled is not None:
+        awaited_route = sentence(state, Wait(WaitKind.ROUTE, detail=state.unsettled.message))
+        yield Finding(reasons.RECONCILING, Truth.TRUE, reasons.ROUTE_NOT_READY, f"waiting for {awaited_route}")
     elif paused:
         yield Finding(reasons.RECONCILING, Truth.TRUE, decision.reason, waiting)
     elif not _champion_settled(state, decision.traffic):

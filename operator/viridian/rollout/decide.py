@@ -27,7 +27,7 @@ from viridian.rollout import outcomes
 from viridian.rollout.analysis.judged import probation_end
 from viridian.rollout.decision import RolloutDecision
 from viridian.rollout.events import events_of_change, events_of_status
-from viridian.rollout.input import UNREAD, RolloutInput, Unresolved, name_taken, targets
+from viridian.rollout.input import GATEWAY_NEEDED, UNREAD, RolloutInput, Unresolved, name_taken, targets
 from viridian.rollout.manifests import Manifest
 from viridian.rollout.network_access import limit_access
 from viridian.rollout.policies.choose import choose
@@ -41,10 +41,12 @@ from viridian.rollout.slot_state import SlotState
 from viridian.rollout.slots import DRAIN, DesiredSlot, DesiredSlots, desired_slots, drain_end, draining
 from viridian.rollout.state import RolloutState, read
 from viridian.rollout.status import status
+from viridian.rollout.traffic.gateway import HTTP_ROUTE
+from viridian.rollout.traffic.service import SERVICE
 from viridian.rollout.urgency import urgency
 
-_REGISTRY_POLL: Final = timedelta(seconds=15)
-"""How soon a model is looked for again that the registry lacks or refuses, where nothing wakes the object."""
+_POLL: Final = timedelta(seconds=15)
+"""How soon a Gateway is looked at again, or a model that the registry lacks or refuses: nothing wakes the object."""
 _UP_TO_PEOPLE = (reasons.AWAITING_APPROVAL, reasons.PAUSED, reasons.VERSION_GONE)
 
 
@@ -52,6 +54,10 @@ def decide(inputs: RolloutInput, now: datetime) -> Plan:
     """What to do about this ModelDeployment, now."""
     if inputs.spec is None:
         return untouched(inputs, now, inputs.invalid, reasons.INVALID_SPEC)
+    if route := inputs.unreadable_route:
+        return untouched(
+            inputs, now, f"the HTTPRoute {route} splits the traffic. {GATEWAY_NEEDED}", reasons.GATEWAY_API_OFF
+        )
     if inputs.decisive in inputs.taken:
         # Without the object that carries the record nobody knows who serves.
         return untouched(inputs, now, name_taken(inputs, *inputs.decisive), reasons.NAME_TAKEN)
@@ -113,7 +119,7 @@ def _actions(
     """All that is to be done about the chosen move, or about the one that is made `instead`."""
     decision = instead or chosen
     yield from outcomes.adopt_records(state)
-    yield from _switch(state, chosen, refused=instead is not None)
+    yield from _switch(state, chosen, instead)
     emptied = {slot: desired for slot, desired in slots.items() if desired is not None and desired.reverted}
     yield from _occupy(state, emptied)
     yield from _close(state, decision)
@@ -125,6 +131,7 @@ def _actions(
         port, other = state.spec.server.port, decision.traffic.champion.other
         yield from _applied(preview(state.inputs, port, other), state.inputs.preview)
     yield from _clear(state, slots)
+    yield from _leave_the_gateway(state, decision)
     yield from outcomes.superfluous_records(state, _needed(state, decision, slots))
 
 
@@ -146,36 +153,52 @@ def _applied(intent: Manifest, observed: object) -> Iterable[Apply]:
     return () if action is None else (action,)
 
 
-def _switch(state: RolloutState, decision: RolloutDecision, *, refused: bool) -> Iterator[Action]:
-    """The objects that split the traffic; the first one is decisive."""
-    inputs, before = state.inputs, state.inputs.traffic
-    traffic = decision.traffic or before
+def _switch(state: RolloutState, chosen: RolloutDecision, instead: RolloutDecision | None) -> Iterator[Action]:
+    """The objects that split the traffic; the first one is decisive, and what the others say follows from it."""
+    inputs, before, observed = state.inputs, state.inputs.traffic, state.inputs.traffic_objects
+    traffic = chosen.traffic or before
     if traffic is None:
         return
     moves = traffic != before
     way_back = traffic.reverted is not None and (before is None or traffic.reverted != before.reverted)
-    decisive, *others = inputs.provider.objects(inputs, state.spec.server.port, traffic)
-    for action in _applied(decisive, inputs.live):
+    decisive = inputs.provider.objects(inputs, state.spec.server.port, traffic)[0]
+    live = observed.get(inputs.decisive)
+    for action in _applied(decisive, live):
         # A process that was cut off for a while must not undo what another one has decided since.
-        presumed = None if not moves else not refused
-        yield replace(unless_changed(action, inputs.live), presumed=presumed, urgent=moves and way_back)
-    for intent in others:
-        yield from _applied(intent, inputs.traffic_objects.get((intent["kind"], intent["metadata"]["name"])))
+        presumed = None if not moves else instead is None
+        yield replace(unless_changed(action, live), presumed=presumed, urgent=moves and way_back)
+    in_effect = traffic if instead is None else before
+    if in_effect is not None:
+        for intent in inputs.provider.objects(inputs, state.spec.server.port, in_effect)[1:]:
+            target = intent["kind"], intent["metadata"]["name"]
+            # The live Service does not say that there is a route before there is one.
+            if live is not None or target != SERVICE.target(inputs.name):
+                yield from _applied(intent, observed.get(target))
+
+
+def _leave_the_gateway(state: RolloutState, decision: RolloutDecision) -> Iterator[Action]:
+    """Delete a route that the spec does not ask for any more, once the live Service can take its place."""
+    inputs, traffic = state.inputs, decision.traffic
+    route = inputs.gateway_objects.get((HTTP_ROUTE, inputs.name))
+    if route is None or inputs.wanted_gateway is not None or traffic is None or traffic.trial is not None:
+        return
+    if traffic == inputs.traffic and SERVICE.read(inputs.name, inputs.traffic_objects) == traffic:
+        yield Delete("gateway.networking.k8s.io/v1", "HTTPRoute", inputs.name, route["metadata"]["uid"])
 
 
 def _close(state: RolloutState, decision: RolloutDecision) -> Iterator[Action]:
-    if not state.inputs.provider.keeps_connections:
-        return
-    traffic = decision.traffic
+    """Through a gateway no user stays with a pod, but callers inside the cluster do. Idle connections are its own."""
+    traffic, gently = decision.traffic, not state.inputs.provider.keeps_connections
     if decision.close is not None:
         pods = tuple(pod for slot in decision.close.slots for pod in targets(state.inputs, slot))
         if pods:
-            yield CloseConnections(pods, decision.close.seconds, decision.close.idle)
+            idle = Idle.KEEP if gently else decision.close.idle
+            yield CloseConnections(pods, decision.close.seconds, idle)
     elif traffic is not None and draining(state, traffic) and traffic.receiving == {traffic.champion}:
         # Sent again after a crash between the switch and this; pods that are closing already do not mind.
         lost = targets(state.inputs, traffic.champion.other)
         if lost and decision.challenger is None:
-            yield CloseConnections(lost, int(DRAIN.total_seconds()), Idle.CLOSE)
+            yield CloseConnections(lost, int(DRAIN.total_seconds()), Idle.KEEP if gently else Idle.CLOSE)
 
 
 def _records(state: RolloutState, decision: RolloutDecision) -> Iterator[Action]:
@@ -288,8 +311,8 @@ def _wake(state: RolloutState, decision: RolloutDecision) -> datetime | None:
     asks = state.spec.model.registry is not None and isinstance(model, Unresolved) and not model.watched
     words = [slot_state.next_change(now) for slot_state in state.inputs.slots.values()]
     times = [word for word in words if word is not None]
-    if asks:
-        times.append(now + _REGISTRY_POLL)
+    if asks or state.unsettled is not None:
+        times.append(now + _POLL)
     if traffic is not None and draining(state, traffic):
         times.append(drain_end(traffic) or now)
     end = probation_end(state.spec, traffic) if traffic is not None else None

@@ -48,6 +48,7 @@ class WaitKind(StrEnum):
     FALLBACK_FOR_ROLLBACK = "FallbackForRollback"
     CHAMPION_TO_TAKE_OVER = "ChampionToTakeOver"
     TRAFFIC_WRITTEN = "TrafficWritten"
+    ROUTE = "Route"
 
 
 _REASONS: Final = {
@@ -70,6 +71,7 @@ _REASONS: Final = {
     WaitKind.FALLBACK_FOR_BREACH: reasons.FALLBACK_UNAVAILABLE,
     WaitKind.FALLBACK_FOR_ROLLBACK: reasons.FALLBACK_UNAVAILABLE,
     WaitKind.CHAMPION_TO_TAKE_OVER: reasons.FALLBACK_UNAVAILABLE,
+    WaitKind.ROUTE: reasons.ROUTE_NOT_READY,
 }
 """The reason of the condition Ready; of all others, that the rollout goes on."""
 

@@ -20,7 +20,7 @@ from viridian.rollout.traffic.record import Reverted
 
 def give_back(inputs: RolloutInput, now: datetime, why: str) -> Plan | None:
     """Take the traffic from the challenger and remember why; None where it has none, or where nobody else serves."""
-    traffic, live = inputs.traffic, inputs.live
+    traffic, live = inputs.traffic, inputs.traffic_objects.get(inputs.decisive)
     if traffic is None or live is None or traffic.trial is None or traffic.trial.weight <= 0:
         return None
     champion = inputs.slots.get(traffic.champion)
@@ -40,7 +40,9 @@ def give_back(inputs: RolloutInput, now: datetime, why: str) -> Plan | None:
     event = Event(EventType.WARNING, reasons.EVENT_ROLLED_BACK, f"revision {revision} is rejected: {message}")
     pods = targets(inputs, traffic.champion.other)
     switch = unless_changed(Apply(with_intent_hash(decisive), tells=(event,), urgent=True), live)
-    closing = CloseConnections(pods, int(DRAIN.total_seconds()), Idle.CLOSE)
+    closing = CloseConnections(
+        pods, int(DRAIN.total_seconds()), Idle.CLOSE if provider.keeps_connections else Idle.KEEP
+    )
     return Plan(
         actions=(switch, closing) if pods else (switch,),
         summary=f"{reasons.DECISION_FAILED}: {message}",

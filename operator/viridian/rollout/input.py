@@ -8,9 +8,10 @@ from typing import Any, Final
 
 from viridian.api import reasons
 from viridian.api.modeldeployment import ModelDeploymentSpec
-from viridian.api.names import Slot
+from viridian.api.names import ROUTE_ANNOTATION, Slot
 from viridian.api.resources import ApiResource
 from viridian.api.samples import PodSample, PodTarget, ScrapeFailure
+from viridian.api.traffic_spec import GatewayRoute, ProviderKind
 from viridian.core.model_owners import OwnerRule
 from viridian.core.obstacles import Obstacles
 from viridian.core.plan import Target
@@ -20,6 +21,7 @@ from viridian.rollout import records
 from viridian.rollout.addresses import Addresses
 from viridian.rollout.records import RevisionRecord, ServedModel
 from viridian.rollout.slot_state import SlotState, pod_target
+from viridian.rollout.traffic.gateway import HTTP_ROUTE, GatewayTraffic, frame_in, frame_of
 from viridian.rollout.traffic.provider import LiveObjects, TrafficProvider
 from viridian.rollout.traffic.record import Traffic
 from viridian.rollout.traffic.service import SERVICE
@@ -63,6 +65,8 @@ class OperatorSettings:
     signature_keys: tuple[SignatureKeys, ...] = ()
     # What pod templates may say.
     templates: TemplateRules = NO_LIMITS
+    # Whether it is installed with the Gateway API.
+    gateway_api: bool = False
 
     def requires_signature(self, namespace: str) -> bool:
         """Whatever a spec says."""
@@ -110,7 +114,10 @@ class RolloutInput:
     status: Object = field(default_factory=dict)
     invalid: str = ""
     slots: Mapping[Slot, SlotState] = field(default_factory=dict)
+    # The Service that has the name of the ModelDeployment.
     live: Object | None = None
+    # The route, the Services of the slots, and the Gateways that the spec names.
+    gateway_objects: LiveObjects = field(default_factory=dict)
     preview: Object | None = None
     budgets: Mapping[str, Object] = field(default_factory=dict)
     network_policy: Object | None = None
@@ -131,13 +138,42 @@ class RolloutInput:
 
     @property
     def provider(self) -> TrafficProvider:
-        """What splits the traffic of this ModelDeployment: its live Service, as there is no other provider yet."""
-        return SERVICE
+        """What splits the traffic of this ModelDeployment: its route where there is one, and else its live Service.
+
+        So one of them alone decides at any time. A move from one to the other waits while a challenger is on trial.
+        """
+        route = self.gateway_objects.get((HTTP_ROUTE, self.name))
+        gateway = self.wanted_gateway
+        if gateway is not None and self.settings.gateway_api and (route is not None or not self._is_on_trial):
+            return GatewayTraffic(frame_of(gateway))
+        return GatewayTraffic(frame_in(route)) if route is not None else SERVICE
+
+    @property
+    def wanted_gateway(self) -> GatewayRoute | None:
+        """The route that the spec asks for."""
+        traffic = self.spec.traffic if self.spec is not None else None
+        return traffic.gateway if traffic is not None and traffic.provider is ProviderKind.GATEWAY else None
+
+    @property
+    def unreadable_route(self) -> str:
+        """The name of the route that splits the traffic and that the operator may not read; empty where there is none.
+
+        It was installed with the Gateway API before, and is not any more.
+        """
+        annotations = (self.live or {}).get("metadata", {}).get("annotations") or {}
+        return "" if self.settings.gateway_api else str(annotations.get(ROUTE_ANNOTATION, ""))
+
+    @property
+    def _is_on_trial(self) -> bool:
+        """By the record of the live Service, before there is a route."""
+        traffic = SERVICE.read(self.name, self.traffic_objects)
+        return traffic is not None and traffic.trial is not None
 
     @property
     def traffic_objects(self) -> LiveObjects:
-        """The objects of the provider that are there."""
-        return {self.decisive: self.live} if self.live is not None else {}
+        """The objects of the providers that are there."""
+        live = {SERVICE.target(self.name): self.live} if self.live is not None else {}
+        return {**self.gateway_objects, **live}
 
     @property
     def traffic(self) -> Traffic | None:
@@ -148,6 +184,13 @@ class RolloutInput:
     def decisive(self) -> Target:
         """Kind and name of the object whose write moves the traffic."""
         return self.provider.target(self.name)
+
+
+GATEWAY_NEEDED: Final = (
+    "The operator is installed without the Gateway API: install it with --gateway-api=on and the rights for that (the "
+    "component gateway-api, or gatewayApi.enabled of the chart)"
+)
+"""What to do about a spec that asks for a Gateway, or a route that is there."""
 
 
 def name_taken(inputs: RolloutInput, kind: str, name: str) -> str:

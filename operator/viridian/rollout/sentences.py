@@ -47,6 +47,7 @@ _AWAITED: Final = {
     WaitKind.FALLBACK_FOR_ROLLBACK: "{revision} to be ready for the rollback",
     WaitKind.CHAMPION_TO_TAKE_OVER: "{revision} to be ready to take over{then}",
     WaitKind.TRAFFIC_WRITTEN: "the {detail} to be written{then}",
+    WaitKind.ROUTE: "the route to be taken over: {detail}",
 }
 _CHANGED: Final = {
     ChangeKind.FIRST_DEPLOYED: "{revision} is deployed to {slot}, the first champion",

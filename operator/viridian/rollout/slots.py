@@ -34,7 +34,31 @@ DesiredSlots = Mapping[Slot, DesiredSlot | None]
 
 
 def desired_slots(state: RolloutState, decision: RolloutDecision) -> DesiredSlots:
-    """The slots as they ought to be once the decision has been carried out."""
+    """The slots as they ought to be once the decision has been carried out.
+
+    A slot that lost the traffic keeps its pods until a gateway has taken over the split without it.
+    """
+    slots, traffic = _wanted_slots(state, decision), decision.traffic
+    if traffic is None or not _may_differ(state, traffic):
+        return slots
+    other = traffic.champion.other
+    present, wanted = state.slot(other), slots.get(other)
+    if present is None or wanted is None or other not in slots:
+        grows = present is None
+    else:
+        grows = wanted.revision == present.revision and wanted.replicas >= present.replicas
+    return slots if grows else {slot: one for slot, one in slots.items() if slot is not other}
+
+
+def _may_differ(state: RolloutState, traffic: Traffic) -> bool:
+    """Whether users may be served by another split than this one."""
+    if not state.inputs.provider.confirms:
+        return False
+    before = state.inputs.traffic
+    return state.unsettled is not None or (before is not None and before.receiving != traffic.receiving)
+
+
+def _wanted_slots(state: RolloutState, decision: RolloutDecision) -> DesiredSlots:
     replicas, traffic, challenger = state.spec.server.replicas, decision.traffic, decision.challenger
     if traffic is None:
         return {first_slot(state.inputs.slots): DesiredSlot(challenger, replicas)} if challenger else {}

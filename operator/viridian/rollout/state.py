@@ -30,6 +30,7 @@ from viridian.rollout.render.required_signature import requiring
 from viridian.rollout.render.revision import revision_of
 from viridian.rollout.restored import restored
 from viridian.rollout.slot_state import SlotState
+from viridian.rollout.traffic.provider import Unsettled
 from viridian.rollout.traffic.record import Reverted, Traffic, Trial
 
 
@@ -112,6 +113,11 @@ class RolloutState:
         """One judgement a metric; none while users cannot meet the revision."""
         look = self.look
         return judgements(source_of(self.inputs), look) if look is not None and look.subject.met else ()
+
+    @cached_property
+    def unsettled(self) -> Unsettled | None:
+        """Why users may not meet the slots as the objects of the traffic say; None where they do."""
+        return self.inputs.provider.unsettled(self.inputs.name, self.inputs.traffic_objects)
 
     @property
     def in_probation(self) -> bool:

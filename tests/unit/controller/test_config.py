@@ -43,6 +43,7 @@ def test_every_flag() -> None:
         "--collector-url https://collector:8090 --collector-token-file /t "
         "--prometheus-url https://prometheus/{namespace} --prometheus-token-file /p "
         "--selector team=ads --lease ads --lease-duration 15s --identity pod-1 "
+        "--gateway-api on "
         '--network-policies off --require-tls on --own-namespace vs --metrics-from [{"podSelector":{}}] '
         "--orders-secret viridian-system/orders --templates resources-only --stage-image a/* --stage-image b:1 "
         "--workers 8 --resync 5m --health-port 1 --metrics-port 2 --log-level DEBUG --log-format text "
@@ -63,6 +64,7 @@ def test_every_flag() -> None:
         collector_token_file="/t",
         prometheus_url="https://prometheus/{namespace}",
         prometheus_token_file="/p",
+        gateway_api=True,
         network_policies=False,
         require_tls=True,
         own_namespace="vs",
@@ -104,6 +106,7 @@ def test_every_variable() -> None:
         "VIRIDIAN_COLLECTOR_TOKEN_FILE": "/t",
         "VIRIDIAN_PROMETHEUS_URL": "https://prometheus/{namespace}",
         "VIRIDIAN_PROMETHEUS_TOKEN_FILE": "/p",
+        "VIRIDIAN_GATEWAY_API": "on",
         "VIRIDIAN_NETWORK_POLICIES": "off",
         "VIRIDIAN_REQUIRE_TLS": "on",
         "VIRIDIAN_OWN_NAMESPACE": "vs",
@@ -144,6 +147,7 @@ def test_every_variable() -> None:
         collector_token_file="/t",
         prometheus_url="https://prometheus/{namespace}",
         prometheus_token_file="/p",
+        gateway_api=True,
         network_policies=False,
         require_tls=True,
         own_namespace="vs",

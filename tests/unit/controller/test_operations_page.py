@@ -18,7 +18,7 @@ from viridian.controller.keys import Key
 from viridian.controller.queue import Ending, Settled, WorkQueue
 from viridian.controller.reconcile import PassResult
 from viridian.controller.telemetry import Telemetry
-from viridian.controller.watched import CHILDREN
+from viridian.controller.watched import children
 from viridian.core.urgency import Urgency
 from viridian.judgement.figures import Figure, MonitorVerdict
 from viridian.monitoring.evaluate import FeatureSummary, MonitoringReport, MonitorResult
@@ -129,6 +129,6 @@ def with_a_series_of_each() -> Telemetry:
     return telemetry
 
 
-@pytest.mark.parametrize("resource", [*OWN, *CHILDREN], ids=lambda resource: resource.plural)
+@pytest.mark.parametrize("resource", [*OWN, *children(gateway_api=True)], ids=lambda resource: resource.plural)
 def test_every_resource_that_it_has_rights_to(resource: object) -> None:
     assert f"`{resource.plural}`" in PAGE  # type: ignore[attr-defined]

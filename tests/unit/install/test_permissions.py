@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import ast
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.unit.install.rendering import ROOT, Object, helm, kustomize
-from viridian.api.child_kinds import CHILD_KINDS, ChildKind
+from viridian.api.child_kinds import CHILD_KINDS, GATEWAY_KINDS, ChildKind
 from viridian.api.names import GROUP
 from viridian.api.resources import OWN
 from viridian.controller.own_names import ORDERS_SECRET
@@ -63,7 +65,7 @@ def used(row: ChildKind) -> set[str]:
     return verbs
 
 
-@pytest.mark.parametrize("row", CHILD_KINDS, ids=lambda row: row.resource.kind)
+@pytest.mark.parametrize("row", [*CHILD_KINDS, *GATEWAY_KINDS], ids=lambda row: row.resource.kind)
 def test_the_table_names_the_verbs_that_the_code_uses(row: ChildKind) -> None:
     assert set(row.verbs) == used(row)
 
@@ -223,3 +225,18 @@ def test_kinds_of_stages_that_are_named_come_with_their_rights() -> None:
     (container,) = deployment["spec"]["template"]["spec"]["containers"]
     (told,) = [one["value"] for one in container["env"] if one["name"] == "VIRIDIAN_STAGE_RESOURCE"]
     assert told == "ray.io/v1/rayjobs=RayJob,trainer.kubeflow.org/v1alpha1/trainjobs=TrainJob"
+
+
+@pytest.mark.parametrize("overlay", ["cluster-wide", "namespaced"])
+def test_the_gateway_api_comes_with_its_rights_both_ways(overlay: str, tmp_path: Path) -> None:
+    more = {(row.resource.group, row.resource.plural, verb) for row in GATEWAY_KINDS for verb in row.verbs}
+    more |= {("gateway.networking.k8s.io", "gateways", "get")}
+    root = os.path.relpath(ROOT / "manifests", tmp_path)
+    own = {"resources": [f"{root}/overlays/{overlay}"], "components": [f"{root}/components/gateway-api"]}
+    (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump(own))
+    kind, settings = ("ClusterRole", ()) if overlay == "cluster-wide" else ("Role", ("namespaces={ml}",))
+    for made in (kustomize(str(tmp_path)), helm("ml", "gatewayApi.enabled=true", *settings)):
+        assert allowed(made, kind) - needed() - SCANNING == more
+        (operator,) = [o for o in made if o["kind"] == "Deployment" and o["metadata"]["name"] == "viridian-operator"]
+        (container,) = operator["spec"]["template"]["spec"]["containers"]
+        assert {"name": "VIRIDIAN_GATEWAY_API", "value": "on"} in container["env"]

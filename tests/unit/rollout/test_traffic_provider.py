@@ -13,11 +13,16 @@ from tests.support.snapshots import ago_time, snapshot
 from tests.unit.rollout.cases import BLUE, FIRST_STEP, GREEN, ONE_STEADY, TWO_STEADY, V2, on_trial
 from viridian.api import reasons
 from viridian.api.names import Slot
+from viridian.api.traffic_spec import GatewayRoute, ParentRef, RequestHeader
+from viridian.rollout.traffic.gateway import GatewayTraffic, frame_of
 from viridian.rollout.traffic.provider import LiveObjects, TrafficProvider
 from viridian.rollout.traffic.record import Reverted, Traffic
 from viridian.rollout.traffic.service import SERVICE
 
-PROVIDERS = [pytest.param(SERVICE, id="Service")]
+ROUTE = GatewayRoute(
+    parent_refs=(ParentRef(name="public"),), testers=RequestHeader(header="x-canary", value="always"), timeout="30s"
+)
+PROVIDERS = [pytest.param(SERVICE, id="Service"), pytest.param(GatewayTraffic(frame_of(ROUTE)), id="Gateway")]
 LOST = Reverted(V2, reasons.REJECTED, reasons.METRIC_BREACH, "bad", ago_time(3), ago_time(4))
 RECORDS = [
     ONE_STEADY,
@@ -99,6 +104,9 @@ class TestEveryProvider:
             assert share == weight
         elif provider.follows_ready_pods and green == 0:
             assert share == 0
+
+    def test_what_is_not_there_is_in_effect_only_where_the_write_is_enough(self, provider: TrafficProvider) -> None:
+        assert (provider.unsettled("churn", {}) is not None) is provider.confirms
 
     def test_without_a_trial_the_challenger_has_no_share(self, provider: TrafficProvider) -> None:
         assert provider.weight(ONE_STEADY, dict.fromkeys(Slot, 3)) == 0

@@ -18,6 +18,14 @@ def is_deploying(state: RolloutState) -> RolloutDecision | None:
     return first(DEPLOYING, state) if state.challenger is not None else None
 
 
+def is_not_routed(state: RolloutState) -> RolloutDecision | None:
+    """The other slot may still be served by the split before, so it is given to nobody yet."""
+    deployed = state.other is not None and state.other.revision == state.challenger
+    if state.unsettled is None or deployed:
+        return None
+    return RolloutDecision.hold(state.serving, Wait(WaitKind.ROUTE, detail=state.unsettled.message))
+
+
 def is_not_deployed(state: RolloutState) -> RolloutDecision | None:
     revision = state.challenger or ""
     if state.other is not None and state.other.revision == revision:
@@ -59,6 +67,7 @@ def begins_its_trial(state: RolloutState) -> RolloutDecision | None:
 
 
 DEPLOYING: Final[Chain] = (
+    is_not_routed,  # before the slot gets other pods
     is_not_deployed,
     will_never_serve,  # before any deadline: waiting would change nothing
     missed_its_deadline,

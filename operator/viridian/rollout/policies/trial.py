@@ -164,6 +164,24 @@ def pods_get_their_baseline(state: RolloutState) -> RolloutDecision | None:
     return _hold(state, Wait(WaitKind.FIRST_READINGS), replace(trial, exposure=exposure))
 
 
+def is_not_routed(state: RolloutState) -> RolloutDecision | None:
+    """A gateway has not taken over what was written last: nobody knows how many users meet the challenger.
+
+    That is not the challenger's fault, so the time counts neither for its step nor as blindness.
+    """
+    if state.unsettled is None:
+        return None
+    seeing = replace(state.trial, blind_since=None) if state.trial.blind_since is not None else None
+    return _hold(state, Wait(WaitKind.ROUTE, detail=state.unsettled.message), seeing)
+
+
+def is_routed_now(state: RolloutState) -> RolloutDecision | None:
+    """The step begins with the look that sees its split in effect, before the judge can miss samples of it."""
+    trial = state.trial
+    written = trial.since is None and trial.weight == target_weight(state.steps, trial.step)
+    return has_not_reached_its_weight(state) if written and state.inputs.provider.confirms else None
+
+
 def cannot_be_judged(state: RolloutState) -> RolloutDecision | None:
     """Without figures the rollout is held; how long, and what then, is the user's choice."""
     trial, analysis, verdict = state.trial, state.spec.rollout.analysis, overall(state.judgements)
@@ -185,7 +203,7 @@ def cannot_be_judged(state: RolloutState) -> RolloutDecision | None:
 
 
 def has_not_reached_its_weight(state: RolloutState) -> RolloutDecision | None:
-    """The time of a step starts when its pods are there; a step whose weight is edited starts anew."""
+    """The time of a step starts when its pods are there and its split is in effect; an edited weight starts it anew."""
     trial, weight = state.trial, target_weight(state.steps, state.trial.step)
     if present_step(state) is None or (trial.since is not None and trial.weight == weight):
         return None
@@ -197,9 +215,11 @@ def has_not_reached_its_weight(state: RolloutState) -> RolloutDecision | None:
     known = trial.exposure if trial.weight > 0 else None
     exposure = exposures.in_next_step(known, pods) if known else exposures.begun(pods, state.now)
     compared = comparison_in_new_step(state, weight)
-    reached = replace(trial, weight=weight, since=state.now, exposure=exposure, compared=compared)
+    in_effect = state.now if trial.weight == weight or not state.inputs.provider.confirms else None
+    reached = replace(trial, weight=weight, since=in_effect, exposure=exposure, compared=compared)
     held = _hold(state, Wait(WaitKind.FIRST_ANSWERS), reached)
-    return replace(held, close=_shuffle(state, weight)) if weight != trial.weight else held
+    stay = weight != trial.weight and state.inputs.provider.keeps_connections
+    return replace(held, close=_shuffle(state, weight)) if stay else held
 
 
 def is_halted(state: RolloutState) -> RolloutDecision | None:
@@ -284,6 +304,8 @@ TRIAL: Final[Chain] = (
     missed_its_deadline,  # judged by the deadline as it stands, before a halt stops that
     deadline_stops_or_starts,
     pods_get_their_baseline,  # before blindness, which may be for want of one
+    is_not_routed,  # before blindness, which may follow from it
+    is_routed_now,
     cannot_be_judged,  # nothing goes further that nobody can see
     has_not_reached_its_weight,
     is_halted,  # after the weight: a pause keeps the one that was reached
@@ -319,6 +341,8 @@ def _shuffled_again(state: RolloutState, decision: RolloutDecision) -> RolloutDe
     """The decision, which closes connections once more where it holds a challenger that nobody has met."""
     trial, held = state.trial, decision.traffic is not None and decision.traffic.trial is not None
     if decision.close is not None or decision.change is not None or not held or trial.since is None:
+        return decision
+    if not state.inputs.provider.keeps_connections:
         return decision
     if not 0 < trial.weight < 100 or not _is_readable(state) or _answered(state) > 0:
         return decision

@@ -8,6 +8,7 @@ write. Which provider a ModelDeployment has is decided by `RolloutInput.provider
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from viridian.api.names import Slot
@@ -21,6 +22,15 @@ LiveObjects = Mapping[Target, Mapping[str, Any]]
 """The objects of a provider that are there, by kind and name."""
 
 
+@dataclass(frozen=True, slots=True)
+class Unsettled:
+    """Why a split that is written may not be in effect yet."""
+
+    message: str
+    serves: bool
+    """Whether users are served meanwhile, perhaps by the split before."""
+
+
 class TrafficProvider(Protocol):
     """How a split becomes objects, and objects a split."""
 
@@ -31,6 +41,10 @@ class TrafficProvider(Protocol):
     @property
     def keeps_connections(self) -> bool:
         """Whether a client stays with a pod after the split has changed, until the pod closes the connection."""
+
+    @property
+    def confirms(self) -> bool:
+        """Whether a split takes effect some time after its write, and `unsettled` tells when; elsewhere at once."""
 
     def target(self, name: str) -> Target:
         """Kind and name of the object that carries the record: its write is what moves the traffic."""
@@ -52,3 +66,6 @@ class TrafficProvider(Protocol):
 
     def weight(self, traffic: Traffic, ready: Mapping[Slot, int]) -> int:
         """The share of the challenger in percent as it is, with so many ready pods in each slot."""
+
+    def unsettled(self, name: str, live: LiveObjects) -> Unsettled | None:
+        """Why the split of the objects may not be in effect; None where it is."""

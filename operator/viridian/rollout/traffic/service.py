@@ -11,7 +11,7 @@ from viridian.core.plan import Target
 from viridian.rollout.manifests import Manifest, service
 from viridian.rollout.traffic import record
 from viridian.rollout.traffic.capacity import PodSplit, pods_for
-from viridian.rollout.traffic.provider import LiveObjects, TrafficProvider
+from viridian.rollout.traffic.provider import LiveObjects, TrafficProvider, Unsettled
 from viridian.rollout.traffic.record import Traffic
 
 
@@ -20,6 +20,7 @@ class ServiceTraffic:
 
     follows_ready_pods = True
     keeps_connections = True
+    confirms = False
 
     def target(self, name: str) -> Target:
         return "Service", name
@@ -50,6 +51,9 @@ class ServiceTraffic:
         if asked in (0, 100):
             return asked
         return round(100 * ready[traffic.champion.other] / sum(ready.values())) if sum(ready.values()) else 0
+
+    def unsettled(self, name: str, live: LiveObjects) -> Unsettled | None:  # noqa: ARG002 - pods follow at once
+        return None
 
 
 def record_of(live: Mapping[str, Any] | None) -> Traffic | None:

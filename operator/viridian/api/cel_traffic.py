@@ -1,0 +1,30 @@
+"""The CEL rules about how users reach a model."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from viridian.api.schema import Rule
+
+GATEWAY_IS_NAMED: Final = Rule(
+    rule="self.provider != 'Gateway' || has(self.gateway)",
+    message="provider: Gateway needs a Gateway: write beside it gateway: {parentRefs: [{name: public}]}",
+    field_path=".gateway",
+)
+GATEWAY_HAS_PROVIDER: Final = Rule(
+    rule="self.provider == 'Gateway' || !has(self.gateway)",
+    message="gateway belongs to provider: Gateway: write that beside it, or remove gateway",
+    field_path=".gateway",
+)
+HOSTNAME: Final = Rule(
+    rule=r"self.matches('^([*]\\.)?[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')",
+    message="write a hostname without scheme, port and path, such as churn.example.com or *.example.com",
+)
+PATH: Final = Rule(
+    rule="self.matches('^/[-A-Za-z0-9/._~!$&()*+,;=:@%]*$') && !self.contains('//')",
+    message="write the beginning of a path, such as / or /v2/models/churn",
+)
+HEADER: Final = Rule(
+    rule="self.matches('^[A-Za-z0-9!#$%&*+.^_|~-]+$')",
+    message="write the name of a header, such as x-canary",
+)

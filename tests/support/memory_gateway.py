@@ -1,0 +1,103 @@
+"""A gateway in memory: its controller takes HTTPRoutes over, and its proxies split the users' requests by them.
+
+Between the two lies what a test may do to it: `frozen` is a controller that is down, while its proxies go on with the
+split and the pods that they had.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from tests.support.memory_cluster import MemoryCluster
+from tests.support.memory_pods import MemoryPods
+from tests.support.operator_world import SETTINGS, OperatorWorld
+from viridian.ports.cluster import Object
+
+GATEWAY_API = "gateway.networking.k8s.io/v1"
+TRAFFIC: Object = {
+    "provider": "Gateway",
+    "gateway": {"parentRefs": [{"name": "public", "namespace": "infra"}], "hostnames": ["churn.example.com"]},
+}
+"""The part of a spec that asks for this gateway."""
+
+
+class MemoryGateway:
+    """The Gateway `public` of the namespace `infra`."""
+
+    def __init__(self, cluster: MemoryCluster) -> None:
+        self.frozen = False
+        self.split: dict[str, int] = {}
+        """Name of a Service and its weight, as the proxies have them."""
+        self._cluster = cluster
+        cluster.create_namespace("infra")
+        cluster.create(
+            {
+                "apiVersion": GATEWAY_API,
+                "kind": "Gateway",
+                "metadata": {"name": "public", "namespace": "infra"},
+                "spec": {"gatewayClassName": "memory"},
+            }
+        )
+        self.say("Gateway", "public", {"conditions": [_condition("Programmed", 1)]}, "infra")
+
+    def step(self) -> None:
+        """Take over what has changed."""
+        route = self._cluster.find("HTTPRoute", "churn")
+        if route is None:
+            self.split = {}
+            return
+        if self.frozen:
+            return
+        rules = route["spec"].get("rules") or [{}]
+        refs = rules[-1].get("backendRefs", [])
+        resolved = all(self._cluster.find("Service", ref["name"]) for ref in refs)
+        self.split = {ref["name"]: ref["weight"] for ref in refs}
+        generation = route["metadata"]["generation"]
+        conditions = [_condition("Accepted", generation), _condition("ResolvedRefs", generation, status=resolved)]
+        answers = [
+            {"parentRef": parent, "controllerName": "example.com/memory", "conditions": conditions}
+            for parent in route["spec"]["parentRefs"]
+        ]
+        self.say("HTTPRoute", "churn", {"parents": answers})
+
+    def say(self, kind: str, name: str, status: Object, namespace: str = "default") -> None:
+        found = self._cluster.find(kind, name, namespace)
+        if found is not None and found.get("status") != status:
+            self._cluster.edit(
+                kind, name, lambda one: one.update(status=status), namespace=namespace, manager="memory-gateway"
+            )
+
+
+class RoutedPods(MemoryPods):
+    """Users come through the gateway."""
+
+    gateway: MemoryGateway
+
+    def pass_time(self, seconds: float) -> None:
+        whole = sum(self.gateway.split.values())
+        for name, weight in self.gateway.split.items():
+            service = self._cluster.find("Service", name)
+            pods = self._cluster.ready_pods(service["spec"]["selector"]) if service is not None else ()
+            share = self.rate * seconds * weight / whole if whole else 0.0
+            if not pods:
+                self.lost += share
+            for pod in pods:
+                self._answer(pod, share / len(pods))
+
+
+class RoutedWorld(OperatorWorld):
+    """The world of an operator that is installed with the Gateway API, and a gateway in it."""
+
+    def __init__(self) -> None:
+        super().__init__(settings=replace(SETTINGS, gateway_api=True))
+        self.gateway = MemoryGateway(self.cluster)
+        self.cluster.more_controllers.append(self.gateway.step)
+        self.pods = RoutedPods(self.cluster)
+        self.pods.gateway = self.gateway
+        self.restart()
+        self.restarts = 0
+
+
+def _condition(type_: str, generation: int, *, status: bool = True) -> Object:
+    reason = "Accepted" if status else "BackendNotFound"
+    return {"type": type_, "status": str(status), "reason": reason, "observedGeneration": generation}

@@ -1,0 +1,156 @@
+"""Rollouts through a gateway, told whole: with an operator that dies at every write, and a gateway that comes late."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+
+from tests.support.churn import Churn
+from tests.support.memory_cluster import Fault
+from tests.support.memory_gateway import TRAFFIC, RoutedWorld
+from tests.support.operator_world import OperatorWorld
+from tests.unit.properties.kills import Scenario, at_write, undisturbed
+from tests.unit.properties.test_killed_at_every_write import SHORT, promote
+
+ROUTED = {"traffic": TRAFFIC, "rollout": SHORT}
+
+
+def by_gateway(churn: Churn) -> None:
+    churn.publish()
+    churn.apply(**ROUTED)
+    assert churn.world.run(30, until=lambda: churn.serves("1"))
+
+
+def by_service(churn: Churn) -> None:
+    churn.publish()
+    churn.apply(rollout=SHORT)
+    assert churn.world.run(30, until=lambda: churn.serves("1"))
+
+
+def to_the_gateway(churn: Churn) -> None:
+    churn.apply(**ROUTED)
+    assert churn.world.run(30, until=lambda: churn.cluster.find("HTTPRoute", "churn") is not None)
+    churn.world.run(5)
+
+
+def to_the_service(churn: Churn) -> None:
+    churn.apply(rollout=SHORT)
+    assert churn.world.run(30, until=lambda: churn.cluster.find("HTTPRoute", "churn") is None)
+
+
+def revert(churn: Churn) -> None:
+    churn.publish(errors=0.3)
+    assert churn.world.run(60, until=lambda: churn.rejected == ["2"])
+
+
+SCENARIOS = (
+    Scenario("promotion", by_gateway, promote, make=RoutedWorld),
+    Scenario("revert", by_gateway, revert, make=RoutedWorld),
+    Scenario("move to the gateway", by_service, to_the_gateway, make=RoutedWorld),
+    Scenario("move to the Service", by_gateway, to_the_service, make=RoutedWorld),
+)
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
+def test_killed_at_every_write(scenario: Scenario) -> None:
+    expected, writes = undisturbed(scenario)
+    assert writes.cluster > 2
+
+    def killed(churn: Churn, k: int) -> None:
+        at_write(churn, k, Fault.KILL_AFTER if k % 2 else Fault.KILL_BEFORE)
+        assert scenario.tell(churn) == expected, f"killed at write {k}"
+        assert churn.world.restarts == 1
+
+    scenario.for_each(range(1, writes.cluster + 1), killed)
+
+
+@pytest.fixture
+def churn() -> Iterator[Churn]:
+    with closing(RoutedWorld()) as world:
+        yield Churn(world)
+
+
+def gateway_of(world: OperatorWorld) -> RoutedWorld:
+    assert isinstance(world, RoutedWorld)
+    return world
+
+
+def test_no_request_is_lost_in_promotions_and_reverts(churn: Churn) -> None:
+    world = gateway_of(churn.world)
+    by_gateway(churn)
+    world.pods.lost = 0.0  # before there was a champion, there was nobody to ask
+    promote(churn)
+    world.run(30)
+    churn.publish(errors=0.3)
+    assert world.run(60, until=lambda: churn.rejected == ["3"])
+    world.run(30)
+    world.rest(resyncs=1)
+    assert world.pods.lost == 0.0
+
+
+def test_while_the_gateway_is_down_the_trial_waits_and_no_pod_goes(churn: Churn) -> None:
+    world = gateway_of(churn.world)
+    by_gateway(churn)
+    world.gateway.frozen = True
+    world.pods.lost = 0.0
+    churn.publish()
+    world.run(120)
+    assert churn.status["challenger"]["waitingReason"] == "Route"
+    assert world.gateway.split == {"churn-blue": 100, "churn-green": 0}
+    assert churn.condition("Ready")["status"] == "True"
+    world.gateway.frozen = False
+    assert world.run(60, until=lambda: churn.serves("2"))
+    assert world.pods.lost == 0.0
+
+
+def test_a_promotion_that_the_gateway_has_not_heard_of_costs_the_former_champion_no_pod(churn: Churn) -> None:
+    world = gateway_of(churn.world)
+    by_gateway(churn)
+    world.pods.lost = 0.0
+    churn.publish()
+
+    def promoted() -> bool:
+        world.gateway.frozen = churn.champion == "2"
+        return world.gateway.frozen
+
+    assert world.run(60, until=promoted)
+    world.run(300)
+    assert world.pods.lost == 0.0
+    world.gateway.frozen = False
+    assert world.run(60, until=lambda: churn.serves("2"))
+    world.run(30)
+    world.rest(resyncs=1)
+
+
+def test_a_foreign_edit_of_the_route_is_put_right(churn: Churn) -> None:
+    by_gateway(churn)
+    before = churn.cluster.find("HTTPRoute", "churn")
+    assert before is not None
+    churn.cluster.edit(
+        "HTTPRoute", "churn", lambda route: route["spec"].update(rules=[], hostnames=["mine.example.com"])
+    )
+    churn.world.run(5)
+    after = churn.cluster.find("HTTPRoute", "churn")
+    assert after is not None
+    assert after["spec"] == before["spec"]
+    churn.world.rest(resyncs=1)
+
+
+def test_somebody_elses_route_of_that_name_is_left_alone(churn: Churn) -> None:
+    churn.publish()
+    churn.cluster.create(
+        {
+            "apiVersion": "gateway.networking.k8s.io/v1",
+            "kind": "HTTPRoute",
+            "metadata": {"name": "churn", "namespace": "default"},
+            "spec": {"parentRefs": [{"name": "mine"}], "rules": [{}]},
+        }
+    )
+    churn.apply(**ROUTED)
+    churn.world.run(30)
+    assert "the HTTPRoute churn exists" in churn.condition("Stalled")["message"]
+    route = churn.cluster.find("HTTPRoute", "churn")
+    assert route is not None
+    assert route["spec"]["parentRefs"] == [{"name": "mine"}]
