@@ -13,6 +13,7 @@ import pytest
 from tests.support.mlflow_server import MlflowServer
 from viridian.api.registry import TrainingRun
 from viridian.ports.mlflow import MlflowRegistry
+from viridian.training.used_resources import IN_A_POD
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,12 @@ class Stage:
         run = await self.registry.run(self.run_id)
         assert run is not None
         return run
+
+
+@pytest.fixture(autouse=True)
+def outside_of_a_pod(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reports have no usage, wherever the tests run."""
+    monkeypatch.delenv(IN_A_POD, raising=False)
 
 
 @pytest.fixture

@@ -44,6 +44,11 @@ def test_of_too_many_those_of_the_outermost_estimators_are_kept() -> None:
     assert "step__inner_099" not in found
 
 
+def test_a_credential_is_not_logged() -> None:
+    model = Parameters({"client__API_KEY": "k", "db_password": "p", "token_pattern": r"\w+"})
+    assert own_parameters(model) == {"token_pattern": r"\w+"}
+
+
 def test_what_does_not_say_its_parameters_has_none() -> None:
     assert own_parameters(object()) == {}
     assert own_parameters(Parameters(None)) == {}
