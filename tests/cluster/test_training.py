@@ -16,6 +16,7 @@ from demo.kubectl import Kubectl
 from tests.cluster.conftest import Operator
 from tests.support.kube import Kube, Object, condition, eventually
 from tests.support.node.deployment import LOOK, Deployed
+from tests.support.node.evictions import evict
 from tests.support.node.registry import ClusterRegistry
 from viridian.api.names import API_VERSION, RETRAIN_POLICY
 
@@ -48,6 +49,16 @@ while not pathlib.Path("/gate/open").exists():
 {TRAIN}
 """
 """The same, if it finds the gate open when it starts; else it never ends."""
+MEASURED_MEMORY = 300 * 2**20
+MEASURED = f"""
+import time
+from viridian import training
+held = bytes(range(256)) * ({MEASURED_MEMORY} // 256)
+while time.process_time() < 3.0:
+    sum(range(10_000))
+raise training.NothingToDo(f"{{time.process_time():.3f}} seconds of CPU time")
+"""
+"""A stage that knows what it has used."""
 SMALL = [{"name": "TREES", "value": "5"}, {"name": "MAX_DEPTH", "value": "3"}]
 GOOD_ENOUGH = {"rule": "Thresholds", "metrics": [{"name": "auc", "min": 0.75}]}
 
@@ -144,6 +155,7 @@ def policies(
     policy("bad-candidate").apply(says(65, "leaks the label"), run="one")
     policy("nothing").apply(says(66, "no rows since $VIRIDIAN_RUN_ID for $VIRIDIAN_MODEL_NAME"), run="one")
     policy("errors").apply(says(3, "no such table"), run="one", backoff=1)
+    policy("measured").apply(MEASURED, run="one")
     policy("awake").apply(says(66, "looked"), triggers=EVERY_MINUTE)
     policy("asleep").apply(says(66, "looked"), triggers=EVERY_MINUTE, suspend=True)
     policy("evicted").apply(TRAIN_BEHIND_THE_GATE, run="one", backoff=0, gate=GOOD_ENOUGH)
@@ -217,12 +229,6 @@ def test_evictions_do_not_count_and_one_run_waits_for_the_other(
     churn.until_condition("Ready", "True")
 
 
-def evict(kube: Kube, pod: Object) -> None:
-    name, namespace = pod["metadata"]["name"], pod["metadata"]["namespace"]
-    eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name, "namespace": namespace}}
-    kube.request("POST", f"/api/v1/namespaces/{namespace}/pods/{name}/eviction", eviction)
-
-
 def test_no_schedule_wakes_a_suspended_policy_but_a_person_does(policies: Callable[[str], Policy]) -> None:
     awake, asleep = policies("awake"), policies("asleep")
     assert awake.until_run("Skipped")["reasons"][0].startswith("schedule:minutely:")
@@ -231,6 +237,13 @@ def test_no_schedule_wakes_a_suspended_policy_but_a_person_does(policies: Callab
     assert (asleep.condition("Paused")["status"], asleep.condition("Paused")["reason"]) == ("True", "Suspended")
     asleep.run("by-hand")
     assert "manual:by-hand" in asleep.until_run("Skipped")["reasons"]
+
+
+def test_a_run_shows_what_it_has_used(policies: Callable[[str], Policy]) -> None:
+    run = policies("measured").until_run("Skipped")
+    known = float(run["message"].partition(" seconds of CPU time")[0].rpartition(" ")[2])
+    assert run["usage"]["cpuSeconds"] == pytest.approx(known, rel=0.1)
+    assert MEASURED_MEMORY <= run["usage"]["peakMemoryBytes"] <= MEASURED_MEMORY + 150 * 2**20
 
 
 def test_a_script_of_a_users_own_trains_what_is_served(policies: Callable[[str], Policy], churn: Deployed) -> None:
