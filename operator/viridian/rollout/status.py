@@ -15,7 +15,7 @@ from viridian.core.conditions import transition
 from viridian.core.kube import without_empty
 from viridian.core.times import has_come_round, parse_time
 from viridian.judgement.canary import Judgement
-from viridian.rollout.analysis.pods import counting
+from viridian.rollout.analysis.pods import exposed_requests
 from viridian.rollout.conditions import conditions
 from viridian.rollout.decision import RolloutDecision
 from viridian.rollout.policies.trial_steps import step_name
@@ -23,7 +23,6 @@ from viridian.rollout.records import RETRIED, RevisionOutcome, standing_rejectio
 from viridian.rollout.restored import first_slot
 from viridian.rollout.sentences import sentence
 from viridian.rollout.state import RolloutState, fallback_revision
-from viridian.rollout.traffic import exposure as exposures
 from viridian.rollout.traffic.record import Traffic, Trial
 
 NEWEST = 10
@@ -138,7 +137,7 @@ def _exposed_requests(state: RolloutState, trial: Trial | None) -> int | None:
     """How many requests of users the challenger has answered; None before it can have been asked."""
     if trial is None or trial.weight == 0 or trial.exposure is None:
         return None
-    return exposures.answered(trial.exposure, counting(state.inputs, state.serving.champion.other))
+    return exposed_requests(state.inputs, state.serving.champion.other, trial.exposure)
 
 
 def _weight(state: RolloutState, traffic: Traffic) -> int:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.snapshots import NOW, ago_time, answers, sample, slot, spec
+from tests.support.snapshots import NOW, ago_time, answers, sample, slot, spec, unreadable
 from tests.unit.rollout.cases import (
     BLUE,
     FIRST_STEP,
@@ -168,6 +168,15 @@ class TestMargin:
         assert move.traffic.trial is not None
         assert move.traffic.trial.step == 1
 
+    def test_without_any_figures_the_policy_for_no_data_decides(self) -> None:
+        """Else `Proceed` would end in a wait for evidence that nobody can bring."""
+        blind = replace(COMPARED, blind_since=ago_time(4000))
+        shown = world(MARGIN, (0, 0), (1500, 15), trial=blind, onNoData="Proceed", maxHold="1h")
+        move = move_of(shown)
+        assert move.traffic is not None
+        assert move.traffic.trial is not None
+        assert move.traffic.trial.step == 1
+
     def test_the_status_has_both_values_and_the_evidence(self) -> None:
         shown = world(MARGIN, (5000, 100), (15_000, 150))
         assert shown.spec is not None
@@ -225,6 +234,11 @@ class TestExposedRequests:
         assert shown.spec is not None
         state = read(shown, shown.spec, NOW)
         assert status(state, move_of(shown), {})["challenger"]["exposedRequests"] == 380
+
+    def test_a_pod_that_cannot_be_read_now_has_answered_what_it_had_before(self) -> None:
+        shown = trial_world(FIRST_STEP, whole=limited(500), requests=500)
+        blind = {uid: (*read, *unreadable(CHALLENGER)[uid]) for uid, read in shown.readings.items()}
+        assert move_of(replace(shown, readings=blind)).reason == reasons.EXPOSURE_LIMIT_REACHED
 
     def test_one_that_has_passed_its_steps_is_promoted(self) -> None:
         passed = replace(FIRST_STEP, passed=("25%", "50%"), weight=50)

@@ -18,7 +18,8 @@ from viridian.rollout.analysis.judging import bound_of, margin_of
 from viridian.rollout.analysis.pod_readings import MOST_MOMENTS, Courses, Readings, moments, readings_of
 from viridian.rollout.analysis.source import Counted, Evidence, Look, MetricSource, Missing, Query
 from viridian.rollout.input import RolloutInput
-from viridian.rollout.traffic.exposure import Counting
+from viridian.rollout.traffic import exposure as exposures
+from viridian.rollout.traffic.exposure import Counting, Exposure
 
 _ENOUGH_TO_TIME: Final = 200
 """Answers of the champion from which its quantile is known well enough to compare latencies with."""
@@ -118,6 +119,17 @@ def counting(inputs: RolloutInput, slot: Slot) -> list[Counting]:
     state = inputs.slots.get(slot)
     pods = [pod for pod in state.pods if pod.revision == state.revision and not pod.leaving] if state else []
     return [Counting(pod.uid, pod.process, pod.restarts, _newest(inputs, pod.uid)) for pod in pods]
+
+
+def exposed_requests(inputs: RolloutInput, slot: Slot, exposure: Exposure) -> int:
+    """Requests of users that a slot has answered in its trial; of a pod that cannot be read now, those known before."""
+    pods = [replace(pod, reading=_newest_known(inputs, pod.uid)) for pod in counting(inputs, slot)]
+    return exposures.answered(exposure, pods)
+
+
+def _newest_known(inputs: RolloutInput, uid: str) -> PodSample | None:
+    known = [result for result in inputs.readings.get(uid, ()) if isinstance(result, PodSample)]
+    return known[-1] if known else None
 
 
 def _newest(inputs: RolloutInput, uid: str) -> PodSample | None:

@@ -15,7 +15,7 @@ from viridian.core.times import has_come_round, older_than
 from viridian.judgement.beside_champion import margin_sentence
 from viridian.judgement.canary import CanaryVerdict, overall
 from viridian.rollout.analysis.judging import margin_of
-from viridian.rollout.analysis.pods import counting
+from viridian.rollout.analysis.pods import counting, exposed_requests
 from viridian.rollout.decision import Close, RolloutDecision, Wait, WaitKind
 from viridian.rollout.policies.availability import crash_loop
 from viridian.rollout.policies.breaches import breach_began, breached, shared_breaches
@@ -94,7 +94,7 @@ def shares_its_breach_with_the_champion(state: RolloutState) -> RolloutDecision 
     if not all(judgement.past for judgement in shared):
         return _hold(state, Wait(WaitKind.CHAMPION_BREACHES_TOO, detail=shared[0].message))
     trial, pods = state.trial, counting(state.inputs, state.other_slot)
-    before = exposures.answered(trial.exposure, pods) if trial.exposure is not None else 0
+    before = exposed_requests(state.inputs, state.other_slot, trial.exposure) if trial.exposure is not None else 0
     exposure = replace(exposures.begun(pods, state.now), earlier=before)
     anew = replace(trial, exposure=exposure, compared=comparison_in_new_step(state, trial.weight))
     return _hold(state, Wait(WaitKind.FIRST_ANSWERS), anew)
@@ -105,7 +105,7 @@ def met_too_many(state: RolloutState) -> RolloutDecision | None:
     trial, most = state.trial, state.spec.rollout.max_exposed_requests
     if most is None or trial.exposure is None or trial.weight == 0 or present_step(state) is None:
         return None
-    met = exposures.answered(trial.exposure, counting(state.inputs, state.other_slot))
+    met = exposed_requests(state.inputs, state.other_slot, trial.exposure)
     if met < most:
         return None
     message = f"{met} requests answered before the end of its steps (spec.rollout.maxExposedRequests: {most})"
@@ -260,17 +260,17 @@ def lacks_evidence(state: RolloutState) -> RolloutDecision | None:
     alone = state.champion is None or not state.champion.serves
     if step is None or step.weight is None or step.weight >= 100 or alone or needed <= 1:
         return None
-    known = {judgement.name: judgement.no_worse for judgement in state.judgements}
-    margins = [metric for metric in state.spec.rollout.analysis.metrics if metric.worse_than_champion_by is not None]
-    evidence, weakest = min(
-        ((known.get(metric.name) or 0.0, metric) for metric in margins),
-        key=lambda pair: pair[0],
-        default=(needed, None),
+    weakest = min(
+        (judgement for judgement in state.judgements if judgement.no_worse is not None),
+        key=lambda judgement: judgement.no_worse or 0.0,
+        default=None,
     )
-    if weakest is None or evidence >= needed:
+    if weakest is None or weakest.no_worse is None or weakest.no_worse >= needed:
         return None
-    margin = margin_sentence(weakest.name, margin_of(weakest))
-    detail = f"evidence {evidence:.3g} of {needed:g} that {weakest.name} is not worse than the champion's {margin}"
+    margins = {metric.name: margin_of(metric) for metric in state.spec.rollout.analysis.metrics}
+    margin = margin_sentence(weakest.name, margins[weakest.name])
+    missing = f"evidence {weakest.no_worse:.3g} of {needed:g}"
+    detail = f"{missing} that {weakest.name} is not worse than the champion's {margin}"
     return _hold(state, Wait(WaitKind.STEP_EVIDENCE, detail=detail))
 
 
