@@ -13,7 +13,6 @@ from scipy import stats
 
 from benchmarks.judgement.bounded import memory_breaks
 from benchmarks.judgement.rejections import BOUND, HOUR, NEEDED, PROMOTE, WINDOW, Counts, Found, first, since_start
-from viridian.judgement import counts as judged
 from viridian.judgement.beside_champion import BesideChampion, shares_its_breach
 from viridian.judgement.canary import ERROR_RATE, Bound
 from viridian.judgement.detector import Tally, log_trial_weight, log_weight
@@ -238,10 +237,7 @@ def with_champion(case: Incident, rollouts: int, seed: int) -> Mapping[str, Foun
 
 
 def is_shared(seen: Answers, rollout: int, look: int) -> bool:
-    window, step = (
-        judged.Counts(split.champion.total, split.champion.bad)
-        for split in (seen.split(rollout, look - WINDOW, look), seen.split(rollout, 0, look))
-    )
-    champion = BesideChampion(window, step, seen.known(rollout, look))
+    known = seen.known(rollout, look)
     bound = Bound(ERROR_RATE, BOUND, min_samples=5)
+    champion = BesideChampion(bounded=known, concurrent=known)
     return shares_its_breach(bound, champion, Margin(), evidence_needed=math.exp(NEEDED))

@@ -22,6 +22,7 @@ from functools import partial
 from benchmarks.judgement.beside import beside_champion, incidents, pairs, with_champion
 from benchmarks.judgement.bounded import against_bound, breaking, healthy, leaking
 from benchmarks.judgement.rejections import table, too_often
+from benchmarks.judgement.slower import beside_slower, slower
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -29,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--rollouts", type=int, default=2000, help="simulations of each cell (default: 2000)")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--only", choices=("bound", "champion", "incident"))
+    parser.add_argument("--only", choices=("bound", "champion", "incident", "latency"))
     chosen = parser.parse_args(arguments)
     problems: list[str] = []
     with ProcessPoolExecutor(chosen.processes) as pool:
@@ -43,6 +44,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             happened = pool.map(partial(with_champion, rollouts=chosen.rollouts, seed=chosen.seed), incidents())
             rows = [(case.name, 0, found) for case, found in zip(incidents(), happened, strict=True)]
             print("\n".join(table("rejected within two minutes", rows)), "\n", flush=True)
+        if chosen.only in (None, "latency"):
+            timed = pool.map(partial(beside_slower, rollouts=chosen.rollouts, seed=chosen.seed), slower())
+            rows = [(case.name, 0, found) for case, found in zip(slower(), timed, strict=True)]
+            print("\n".join(table("latency-p95, margin 20 %", rows)), "\n", flush=True)
+            problems += too_often(rows[:3], "Viridian, worse")
         if chosen.only in (None, "champion"):
             beside = pairs()
             judged = pool.map(partial(beside_champion, rollouts=chosen.rollouts, seed=chosen.seed), beside)

@@ -15,14 +15,15 @@ from viridian.judgement.canary import (
     exponential,
     measured,
     shown,
-    tally,
 )
 from viridian.judgement.counts import Counts
-from viridian.judgement.evidence import log_against_share
-from viridian.judgement.split_test import Concurrent, Margin, log_no_worse, log_worse
+from viridian.judgement.detector import Tally, log_trial_weight, log_weight
+from viridian.judgement.evidence import log_against_share, log_keeps_beside
+from viridian.judgement.split_test import Concurrent, Margin, SlotTallies, log_no_worse, log_worse
 
-_CHAMPION_IS_BEYOND: Final = math.log(3)
-"""Evidence that the champion breaks a bound as well. It keeps a challenger on trial, so little is enough."""
+_CHAMPION_IS_WELL: Final = math.log(20)
+"""Evidence that the champion keeps a bound which the challenger breaks. A rejection waits for it, so little is enough:
+of breaches that both have alike, at most one in twenty is taken for the challenger's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,21 +31,39 @@ class BesideChampion:
     """What the champion answered while the challenger was asked too, and both side by side."""
 
     window: Counts = field(default_factory=Counts)
-    step: Counts = field(default_factory=Counts)
-    """Since the present weight step began."""
+    bounded: Concurrent = field(default_factory=Concurrent)
+    """Answers that are bad by the bound."""
     concurrent: Concurrent = field(default_factory=Concurrent)
+    """Answers that are bad beside the champion: the same, except for latencies."""
 
 
 def shares_its_breach(bound: Bound, champion: BesideChampion, margin: Margin, *, evidence_needed: float) -> bool:
-    """Whether the champion breaks the bound as well, and nothing shows that the challenger is worse.
+    """Whether the champion breaks the bound as the challenger does, and nothing shows that the challenger is worse.
 
-    Then the cause lies outside of both: a database, the network, the requests themselves.
+    Then the cause lies outside of both: a database, the network, the requests themselves. Compared is what both have
+    answered since the breach began, as far as that can be told. A champion that was not asked since shares nothing.
     """
-    beyond = max(
-        log_against_share(seen.bad, seen.total, bound.allowed)
-        for seen in (tally(bound, champion.window), tally(bound, champion.step))
+    ours, theirs = _since_it_began(bound, champion.bounded)
+    if theirs.total <= 0 or log_worse(champion.concurrent, margin) >= math.log(evidence_needed):
+        return False
+    well = log_keeps_beside(ours.bad, ours.total, (theirs.bad, theirs.total), bound.allowed)
+    return well < _CHAMPION_IS_WELL
+
+
+def _since_it_began(bound: Bound, known: Concurrent) -> tuple[Tally, Tally]:
+    """Challenger and champion since the moment from which the challenger speaks most strongly against its bound."""
+    whole = SlotTallies(
+        sum((step.challenger for step in known.steps), start=Tally()),
+        sum((step.champion for step in known.steps), start=Tally()),
     )
-    return beyond >= _CHAMPION_IS_BEYOND and log_worse(champion.concurrent, margin) < math.log(evidence_needed)
+    bets = [(log_trial_weight(), whole), *((log_weight(number), tallies) for number, tallies in known.recent)]
+
+    def strength(bet: tuple[float, SlotTallies]) -> float:
+        weight, tallies = bet
+        return weight + log_against_share(tallies.challenger.bad, tallies.challenger.total, bound.allowed)
+
+    strongest = max(bets, key=strength)[1]
+    return strongest.challenger, strongest.champion
 
 
 def compared(

@@ -9,6 +9,7 @@ an e-value again.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import lru_cache
 
 # The alternatives: shares of bad answers this many times the bound. Small ratios find a slow leak, large ones a
@@ -33,7 +34,30 @@ def log_against_share(bad: float, total: float, bound: float) -> float:
         return 0.0
     if bound <= 0:
         return math.inf if bad > 0 else 0.0
-    logs = [bad * lost + (total - bad) * kept for lost, kept in _bets(bound)]
+    return _log_mean([bad * lost + (total - bad) * kept for lost, kept in _bets(bound)])
+
+
+def log_keeps_beside(bad: float, total: float, beside: tuple[float, float], bound: float) -> float:
+    """The logarithm of how much likelier the answers of two are if the other one just keeps the bound that this one
+    breaks than if both break it alike.
+
+    `bad` of `total` are this one's answers, `beside` has the same of the other. Both hypotheses weigh the alternatives
+    evenly. Without answers of the other it is 0.
+    """
+    others_bad, others = beside
+    if others <= 0 or bound >= 1:
+        return 0.0
+    if bound <= 0:
+        return -math.inf if others_bad > 0 else math.inf
+    own = [bad * lost + (total - bad) * kept for lost, kept in _bets(bound)]
+    both = [
+        log + others_bad * lost + (others - others_bad) * kept
+        for log, (lost, kept) in zip(own, _bets(bound), strict=True)
+    ]
+    return _log_mean(own) - _log_mean(both)
+
+
+def _log_mean(logs: Sequence[float]) -> float:
     most = max(logs)
     return most + math.log(sum(math.exp(log - most) for log in logs) / len(logs))
 

@@ -49,9 +49,12 @@ class PodCounters:
         theirs = readings_of(look, champion.pods, champion.compared.champion if champion.compared else None)
         if theirs.blind:
             return None
-        step = theirs.whole()
-        concurrent = _concurrent(metric, look, champion, theirs)
-        return BesideChampion(theirs.between(look.now - look.window, look.now), step, concurrent)
+        bound = bound_of(metric)
+        return BesideChampion(
+            window=theirs.between(look.now - look.window, look.now),
+            bounded=_side_by_side((bound, bound), look, champion, theirs),
+            concurrent=_compared(metric, look, champion, theirs),
+        )
 
     def breach_began(self, metric: Metric, look: Look) -> datetime | None:
         """A good model has bad answers too. So the breach began at the moment since which the answers speak most
@@ -74,26 +77,33 @@ def _seen(look: Look) -> Readings:
     return readings_of(look, look.subject.pods, look.subject.exposure)
 
 
-def _concurrent(metric: Metric, look: Look, champion: ServingChampion, theirs: Readings) -> Concurrent:
-    """Both side by side, step by step; nothing where it is not known what the present step began with."""
+def _compared(metric: Metric, look: Look, champion: ServingChampion, theirs: Readings) -> Concurrent:
+    """What both are compared by, step by step; nothing where it is not known what the present step began with."""
     compared = champion.compared
-    if compared is None or compared.champion.since is None:
+    if compared is None:
         return Concurrent()
-    ours = readings_of(look, look.subject.pods, compared.challenger or look.subject.exposure)
-    bounds = _what_counts_as_bad(metric, theirs)
+    earlier, bounds = compared.earlier.get(metric.name, ()), _what_counts_as_bad(metric, theirs)
     if bounds is None:
-        return Concurrent(compared.earlier.get(metric.name, ()))
+        return Concurrent(earlier)
+    present = _side_by_side(bounds, look, champion, theirs)
+    return Concurrent((*earlier, *present.steps), present.recent)
+
+
+def _side_by_side(bounds: tuple[Bound, Bound], look: Look, champion: ServingChampion, theirs: Readings) -> Concurrent:
+    """The present step of challenger and champion, each by its bound."""
+    compared = champion.compared
+    ours = readings_of(look, look.subject.pods, (compared and compared.challenger) or look.subject.exposure)
     challenger, beside = ours.courses(bounds[0]), theirs.courses(bounds[1])
+    begun = compared.champion.since if compared is not None else None
     recent = tuple(
-        (number, _split(challenger, beside, moment, look.now))
+        (number, _tallies(challenger, beside, moment, look.now))
         for number, moment in moments(look, look.now)
-        if moment >= compared.champion.since
+        if begun is None or moment >= begun
     )
-    present = _split(challenger, beside, None, look.now)
-    return Concurrent((*compared.earlier.get(metric.name, ()), present), recent)
+    return Concurrent((_tallies(challenger, beside, None, look.now),), recent)
 
 
-def _split(challenger: Courses, champion: Courses, since: datetime | None, until: datetime) -> SlotTallies:
+def _tallies(challenger: Courses, champion: Courses, since: datetime | None, until: datetime) -> SlotTallies:
     return SlotTallies(challenger.since(since, until), champion.since(since, until))
 
 
