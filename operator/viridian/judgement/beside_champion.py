@@ -41,7 +41,7 @@ def shares_its_breach(bound: Bound, champion: BesideChampion, margin: Margin, *,
     """Whether the champion breaks the bound as the challenger does, and nothing shows that the challenger is worse.
 
     Then the cause lies outside of both: a database, the network, the requests themselves. Compared is what both have
-    answered since the breach began, as far as that can be told. A champion that was not asked since shares nothing.
+    answered since the breach began. A champion that was not asked since shares nothing.
     """
     ours, theirs = _since_it_began(bound, champion.bounded)
     if theirs.total <= 0 or log_worse(champion.concurrent, margin) >= math.log(evidence_needed):
