@@ -23,10 +23,10 @@ import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from benchmarks.scale import plain, registry, world
+from benchmarks.scale import plain, registry, restored, world
 from benchmarks.scale.api import Api, api
 from benchmarks.scale.cost import Cost, Scrape, report
 from benchmarks.scale.ready_pods import ready_pods
@@ -40,6 +40,7 @@ from tests.support.mlflow_server import MlflowServer, mlflow_server
 from tests.support.operator_process import OperatorProcess
 from viridian.api import crd
 
+ORIGINAL = "model-original"
 READY_SECONDS = 7200.0
 SETTLED_SECONDS = 1200.0
 PROGRAMS = ("kube-apiserver", "etcd", "kube-controller-manager")
@@ -98,6 +99,9 @@ async def measure(bench: Bench, chosen: argparse.Namespace) -> None:
             alone = await react(trial, chosen.trials, "alone")
             operator.stop()
         await without_operator(await plain.templates(bench.api, NAMESPACE, "churn"), chosen.plain)
+        if chosen.restored:
+            await from_a_backup(bench, trial, models, chosen, alone)
+            return
         registry.fill(bench.mlflow, models)
         began = time.monotonic()
         await world.fill(bench.api, models, chosen.policies)
@@ -115,6 +119,40 @@ async def measure(bench: Bench, chosen: argparse.Namespace) -> None:
                 operator.stop()
             print_profile(bench.profile)
             await restarted(bench, trial, chosen, objects, alone)
+
+
+async def from_a_backup(
+    bench: Bench, trial: Trial, models: Sequence[str], chosen: argparse.Namespace, alone: list[float]
+) -> None:
+    """All models are there and ready before the operator starts."""
+    original = await made_for_real(bench)
+    registry.fill(bench.mlflow, models)
+    registry.copy(
+        bench.mlflow, ORIGINAL, {name: original.texts_for(number, name) for number, name in enumerate(models)}
+    )
+    objects = chosen.models + chosen.policies + 1
+    async with ready_pods(bench.api, but_in=NAMESPACE):
+        await world.create_namespaces(bench.api)
+        began = time.monotonic()
+        number = await asyncio.to_thread(restored.restore, bench.plane, original, models, chosen.policies)
+        say(f"{number} objects of {chosen.models} models restored in {time.monotonic() - began:.0f} s")
+        await restarted(bench, trial, chosen, objects, alone)
+
+
+async def made_for_real(bench: Bench) -> restored.Original:
+    """A model with a RetrainPolicy that the operator has brought to rest, on a control plane of its own."""
+    registry.fill(bench.mlflow, [ORIGINAL])
+    with ControlPlane(restored.audited(bench.folder)) as plane, client(plane.kubeconfig) as kube:
+        for kind in crd.KINDS:
+            install(kube, kind)
+        async with api(plane.kubeconfig) as opened, ready_pods(opened, but_in=""), world.readiness(opened) as readiness:
+            await world.fill(opened, [ORIGINAL], policies=1)
+            with replace(bench, plane=plane, profile=None).operator() as operator:
+                await asyncio.to_thread(operator.until_answering)
+                await all_ready(operator, readiness, 1)
+                await settled(operator, 2)
+                operator.stop()
+            return await restored.original(opened, bench.folder / restored.AUDIT_LOG, world.namespace_of(0), ORIGINAL)
 
 
 async def without_operator(chosen: Sequence[plain.Template], models: int) -> None:
@@ -150,6 +188,8 @@ async def restarted(bench: Bench, trial: Trial, chosen: argparse.Namespace, obje
         say(f"after a restart: ready {ready:.1f} s, nothing waits {quiet:.1f} s")
         report("since the restart", before, bench.cost(operator), objects)
         await rest(operator, bench, chosen.rest, objects)
+        if chosen.restored:
+            await react(trial, chosen.trials, "among the others at rest", alone)
         operator.stop()
     with bench.operator() as operator:
         await asyncio.to_thread(operator.until_ready)
@@ -203,6 +243,7 @@ def main() -> int:
     parser.add_argument("--plain", type=int, default=500, help="models without an operator (default: 500)")
     parser.add_argument("--rest", type=float, default=120, help="seconds of rest that are watched (default: 120)")
     parser.add_argument("--trials", type=int, default=10, help="how often the bad version is tried (default: 10)")
+    parser.add_argument("--restored", action="store_true", help="restore the models as they end, ready and at rest")
     parser.add_argument("--profile", type=Path, help="profile the operator, and write the result here")
     asyncio.run(run(parser.parse_args()))
     return 0

@@ -18,6 +18,7 @@ from urllib.parse import quote
 import aiohttp
 
 from benchmarks.scale.api import AT_ONCE, Api, Object
+from tests.support.kube import condition
 from viridian.api.names import MANAGED_BY, MANAGED_BY_LABEL
 
 NODE = "stand-in"
@@ -40,7 +41,9 @@ async def ready_pods(api: Api, *, but_in: str) -> AsyncIterator[None]:
             with contextlib.suppress(aiohttp.ClientError, TimeoutError):
                 async for type_, pod in api.watch(f"/api/v1/pods?labelSelector={_OURS}"):
                     metadata = pod["metadata"]
-                    if type_ == "ADDED" and metadata["namespace"] != but_in and metadata["uid"] not in seen:
+                    if type_ != "ADDED" or metadata["namespace"] == but_in or condition(pod, "Ready").get("status"):
+                        continue
+                    if metadata["uid"] not in seen:
                         seen.add(metadata["uid"])
                         waiting.put_nowait(pod)
 

@@ -6,7 +6,7 @@ import re
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from tests.support.mlflow_server import MlflowServer
 
@@ -31,6 +31,25 @@ def fill(server: MlflowServer, models: Sequence[str], *, alias: str = "candidate
             "INSERT INTO registered_model_aliases (name, alias, version) VALUES (?, ?, 1)",
             [(name, alias) for name in models],
         )
+
+
+def copy(server: MlflowServer, original: str, copies: Mapping[str, Mapping[str, str]]) -> None:
+    """Give registered models the aliases and tags of another one; in each, some texts stand for others."""
+    with sqlite3.connect(server.directory / "mlflow.db", timeout=60) as database:
+        for table in ("registered_model_tags", "model_version_tags", "registered_model_aliases"):
+            rows = database.execute(f"SELECT * FROM {table} WHERE name = ?", [original]).fetchall()  # noqa: S608
+            marks = ", ".join("?" * len(rows[0])) if rows else ""
+            database.executemany(
+                f"INSERT OR REPLACE INTO {table} VALUES ({marks})",  # noqa: S608
+                [[_replaced(value, renamed) for value in row] for renamed in copies.values() for row in rows],
+            )
+
+
+def _replaced(value: object, renamed: Mapping[str, str]) -> object:
+    if isinstance(value, str):
+        for old, new in renamed.items():
+            value = value.replace(old, new)
+    return value
 
 
 def calls(server: MlflowServer) -> Counter[str]:
