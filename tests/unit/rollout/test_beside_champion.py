@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import msgspec
 import pytest
 
 from tests.support.snapshots import NOW, ago_time, answers, sample, slot, spec, unreadable
@@ -239,6 +240,14 @@ class TestExposedRequests:
         shown = trial_world(FIRST_STEP, whole=limited(500), requests=500)
         blind = {uid: (*read, *unreadable(CHALLENGER)[uid]) for uid, read in shown.readings.items()}
         assert move_of(replace(shown, readings=blind)).reason == reasons.EXPOSURE_LIMIT_REACHED
+
+    def test_an_incident_of_both_does_not_suspend_it(self) -> None:
+        """Users go on to meet a challenger that is held."""
+        shown = world(BOUND, (500, 150), (1500, 450))
+        assert shown.spec is not None
+        bounded = msgspec.structs.replace(shown.spec.rollout, max_exposed_requests=500)
+        move = move_of(replace(shown, spec=msgspec.structs.replace(shown.spec, rollout=bounded)))
+        assert move.reason == reasons.EXPOSURE_LIMIT_REACHED
 
     def test_one_that_has_passed_its_steps_is_promoted(self) -> None:
         passed = replace(FIRST_STEP, passed=("25%", "50%"), weight=50)

@@ -298,8 +298,8 @@ TRIAL: Final[Chain] = (
     lost_its_deployment,  # without it there is nothing to judge
     crashes,  # the ways back come before everything that could wait
     breaches_a_bound,
+    met_too_many,  # before all that holds: users go on to meet what is held
     shares_its_breach_with_the_champion,
-    met_too_many,
     steps_were_edited,  # what follows presumes the step
     missed_its_deadline,  # judged by the deadline as it stands, before a halt stops that
     deadline_stops_or_starts,
