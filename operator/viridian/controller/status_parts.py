@@ -105,6 +105,9 @@ RETRAINING: Final = StatusPart(
             "recommended",
             "advice",
             "budget",
+            "unnamedTriggers",
+            "components",
+            "quality",
         }
     ),
     frozenset(
