@@ -134,10 +134,12 @@ def test_a_rollout_waits_for_the_gateway_at_each_weight(churn: LiveModel, gatewa
     settled = gateway.route["metadata"]["resourceVersion"]
 
     churn.apply("2", **parts)
+    eventually(lambda: len(gateway.route["spec"]["rules"]) == 2, what="the rule of the testers", timeout=60)
+    assert gateway.weights == {"churn-blue": 100, "churn-green": 0}
+    gateway.take_over()
     gateway.until_weights(blue=90, green=10)
     churn.until(lambda model: model.trial.get("waitingReason") == "Route", "the trial to wait for the gateway")
     assert churn.trial["weight"] == 10
-    assert len(gateway.route["spec"]["rules"]) == 2  # the testers' and the users'
     assert gateway.route["metadata"]["resourceVersion"] != settled
     gateway.take_over()
     gateway.until_weights(blue=0, green=100)
