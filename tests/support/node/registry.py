@@ -84,6 +84,10 @@ class ClusterRegistry:
             found = self._client().get_registered_model(model).aliases
         return {alias: str(version) for alias, version in found.items()}
 
+    def move_alias(self, model: str, alias: str, version: str) -> None:
+        with self._environment():
+            self._client().set_registered_model_alias(model, alias, version)
+
     def state(self, model: str) -> dict[str, Any]:
         """Everything that the operator could write to a registered model."""
         with self._environment():
