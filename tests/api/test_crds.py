@@ -38,7 +38,7 @@ def test_a_stored_model_deployment_shows_what_is_in_force(kube: Kube, namespace:
     rollout = spec["rollout"]
     assert rollout["steps"] == []
     assert rollout["probation"] == "5m"
-    assert rollout["analysis"]["judge"] == {"rollbackEvidence": 100}
+    assert rollout["analysis"]["judge"] == {"rollbackEvidence": 100, "promoteEvidence": 20}
     assert rollout["analysis"]["onBreach"] == "Rollback"
 
 
