@@ -6,7 +6,8 @@ import re
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
 
 from tests.support.mlflow_server import MlflowServer
 
@@ -33,16 +34,27 @@ def fill(server: MlflowServer, models: Sequence[str], *, alias: str = "candidate
         )
 
 
-def copy(server: MlflowServer, original: str, copies: Mapping[str, Mapping[str, str]]) -> None:
+_COPIED: Final = {
+    "SELECT name, key, value FROM registered_model_tags WHERE name = ?": (
+        "INSERT OR REPLACE INTO registered_model_tags (name, key, value) VALUES (?, ?, ?)"
+    ),
+    "SELECT name, version, key, value FROM model_version_tags WHERE name = ?": (
+        "INSERT OR REPLACE INTO model_version_tags (name, version, key, value) VALUES (?, ?, ?, ?)"
+    ),
+    "SELECT name, alias, version FROM registered_model_aliases WHERE name = ?": (
+        "INSERT OR REPLACE INTO registered_model_aliases (name, alias, version) VALUES (?, ?, ?)"
+    ),
+}
+"""What the operator leaves at a registered model, and how it gets to another one."""
+
+
+def copy(server: MlflowServer, original: str, copies: Iterable[Mapping[str, str]]) -> None:
     """Give registered models the aliases and tags of another one; in each, some texts stand for others."""
     with sqlite3.connect(server.directory / "mlflow.db", timeout=60) as database:
-        for table in ("registered_model_tags", "model_version_tags", "registered_model_aliases"):
-            rows = database.execute(f"SELECT * FROM {table} WHERE name = ?", [original]).fetchall()  # noqa: S608
-            marks = ", ".join("?" * len(rows[0])) if rows else ""
-            database.executemany(
-                f"INSERT OR REPLACE INTO {table} VALUES ({marks})",  # noqa: S608
-                [[_replaced(value, renamed) for value in row] for renamed in copies.values() for row in rows],
-            )
+        for read, write in _COPIED.items():
+            rows = database.execute(read, [original]).fetchall()
+            written = [[_replaced(value, renamed) for value in row] for renamed in copies for row in rows]
+            database.executemany(write, written)
 
 
 def _replaced(value: object, renamed: Mapping[str, str]) -> object:
