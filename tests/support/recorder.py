@@ -43,9 +43,10 @@ WATCH_SECONDS = 1
 def present(kube: Kube, namespace: str) -> World:
     """The objects of a namespace that say how a story ended; the namespace is called `default`."""
     found: dict[ObjectRef, Object] = {}
-    for kind in ROLE_KINDS:
-        for item in kube.list(_VERSIONS[kind], kind, namespace):
-            _add(found, {"apiVersion": _VERSIONS[kind], "kind": kind, **item}, namespace)
+    # Kinds of roles without a version here are none of a plain cluster.
+    for kind, version in ((kind, _VERSIONS[kind]) for kind in ROLE_KINDS if kind in _VERSIONS):
+        for item in kube.list(version, kind, namespace):
+            _add(found, {"apiVersion": version, "kind": kind, **item}, namespace)
     return World("now", found, 0)
 
 
