@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import yaml
@@ -59,3 +60,19 @@ def bound(kube: Kube, namespace: str, name: str, *roles: str) -> Kube:
             }
         )
     return kube.impersonating(f"system:serviceaccount:{namespace}:{name}")
+
+
+def give_the_operator(kube: Kube, namespace: str, name: str, rules: Sequence[Object]) -> None:
+    """These rights in the namespace, by a Role and a RoleBinding of that name."""
+    rbac, metadata = "rbac.authorization.k8s.io", {"name": name, "namespace": namespace}
+    kube.create({"apiVersion": f"{rbac}/v1", "kind": "Role", "metadata": metadata, "rules": list(rules)})
+    _, _, account_namespace, account = OPERATOR.split(":")
+    kube.create(
+        {
+            "apiVersion": f"{rbac}/v1",
+            "kind": "RoleBinding",
+            "metadata": metadata,
+            "roleRef": {"apiGroup": rbac, "kind": "Role", "name": name},
+            "subjects": [{"kind": "ServiceAccount", "name": account, "namespace": account_namespace}],
+        }
+    )

@@ -15,10 +15,9 @@ from tests.api.operator.conftest import ORDERS, Operator
 from tests.support.kube import Kube, Object, eventually
 from tests.support.live_model import LiveModel
 from tests.support.operator_process import OperatorProcess
-from tests.support.shipped import OPERATOR, ROOT
+from tests.support.shipped import ROOT, give_the_operator
 
 GATEWAY_API = "gateway.networking.k8s.io/v1"
-RBAC = "rbac.authorization.k8s.io/v1"
 TIME = "2026-01-01T00:00:00Z"
 TRAFFIC: Object = {
     "provider": "Gateway",
@@ -96,18 +95,7 @@ def give_the_rights(kube: Kube, namespace: str) -> None:
     component = yaml.safe_load((ROOT / "manifests/components/gateway-api/kustomization.yaml").read_text())
     (patch,) = [one["patch"] for one in component["patches"] if "Role" in one["target"]["kind"]]
     rules = [entry["value"] for entry in yaml.safe_load(patch)]
-    metadata = {"name": "gateway-api", "namespace": namespace}
-    kube.create({"apiVersion": RBAC, "kind": "Role", "metadata": metadata, "rules": rules})
-    _, _, account_namespace, account = OPERATOR.split(":")
-    kube.create(
-        {
-            "apiVersion": RBAC,
-            "kind": "RoleBinding",
-            "metadata": metadata,
-            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "gateway-api"},
-            "subjects": [{"kind": "ServiceAccount", "name": account, "namespace": account_namespace}],
-        }
-    )
+    give_the_operator(kube, namespace, "gateway-api", rules)
 
 
 @pytest.fixture

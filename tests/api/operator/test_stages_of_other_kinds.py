@@ -17,9 +17,8 @@ from tests.support.kubelet import Kubelet
 from tests.support.live_model import LiveModel
 from tests.support.live_policy import LivePolicy, train
 from tests.support.mlflow_server import MlflowServer
-from tests.support.shipped import OPERATOR
+from tests.support.shipped import give_the_operator
 
-RBAC = "rbac.authorization.k8s.io/v1"
 FREE: Object = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
 CONTAINER = {"name": "work", "image": "ghcr.io/acme/churn:1"}
 
@@ -72,23 +71,12 @@ def installed(shipped: Kube) -> Iterator[None]:
 
 
 def give_the_rights(kube: Kube, namespace: str) -> None:
-    name, verbs = "stage-resources", ["get", "create", "patch", "delete"]
+    verbs = ["get", "create", "patch", "delete"]
     rules = [
         {"apiGroups": ["ray.io"], "resources": ["rayjobs"], "verbs": verbs},
         {"apiGroups": ["trainer.kubeflow.org"], "resources": ["trainjobs"], "verbs": verbs},
     ]
-    metadata = {"name": name, "namespace": namespace}
-    kube.create({"apiVersion": RBAC, "kind": "Role", "metadata": metadata, "rules": rules})
-    _, _, account_namespace, account = OPERATOR.split(":")
-    kube.create(
-        {
-            "apiVersion": RBAC,
-            "kind": "RoleBinding",
-            "metadata": metadata,
-            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name},
-            "subjects": [{"kind": "ServiceAccount", "name": account, "namespace": account_namespace}],
-        }
-    )
+    give_the_operator(kube, namespace, "stage-resources", rules)
 
 
 def use(policy: LivePolicy, manifest: Object) -> None:

@@ -7,10 +7,11 @@ record, so it is written together with the traffic, and outlives the operator.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Annotated
+from operator import attrgetter
+from typing import Annotated, Final
 
 import msgspec
 
@@ -135,26 +136,26 @@ def evidence(exposure: Exposure | None, readings: Sequence[PodSample]) -> list[P
 def answered(exposure: Exposure, pods: Iterable[Counting]) -> int:
     """Requests of users that these pods have answered in the trial; those of a process that has ended are lost."""
     readings = [pod.reading for pod in pods if pod.reading is not None]
-    return int(exposure.earlier + sum(_answered(exposure, newest) for newest in readings))
-
-
-def _answered(exposure: Exposure, newest: PodSample) -> float:
-    known = exposure.pods.get(newest.uid)
-    if known is None:
-        return 0.0 if exposure.partial else newest.total
-    if known.process != newest.process or newest.total < known.requests:
-        return newest.total
-    return 0.0 if known.unread else newest.total - known.requests
+    return int(exposure.earlier + sum(_answered_since(exposure, newest, _at_the_start) for newest in readings))
 
 
 def answered_in_step(exposure: Exposure, newest: PodSample) -> float:
     """Requests of the present step that a pod has answered; those of a process that has ended since are lost."""
+    return _answered_since(exposure, newest, _before_the_step)
+
+
+_at_the_start: Final = attrgetter("requests")
+_before_the_step: Final = attrgetter("before_step")
+
+
+def _answered_since(exposure: Exposure, newest: PodSample, counter: Callable[[CounterBaseline], float]) -> float:
     known = exposure.pods.get(newest.uid)
     if known is None:
         return 0.0 if exposure.partial else newest.total
-    if known.process != newest.process or newest.total < known.before_step:
+    before = counter(known)
+    if known.process != newest.process or newest.total < before:
         return newest.total
-    return 0.0 if known.unread else newest.total - known.before_step
+    return 0.0 if known.unread else newest.total - before
 
 
 def restarts_within(exposure: Exposure | None, uid: str, restarts: int) -> int:
