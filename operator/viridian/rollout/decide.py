@@ -311,6 +311,8 @@ def _wake(state: RolloutState, decision: RolloutDecision) -> datetime | None:
     asks = state.spec.model.registry is not None and isinstance(model, Unresolved) and not model.watched
     words = [slot_state.next_change(now) for slot_state in state.inputs.slots.values()]
     times = [word for word in words if word is not None]
+    if any(_leave_the_gateway(state, decision)):
+        times.append(soon)  # once the route is gone, the live Service takes its place
     if asks or state.unsettled is not None:
         times.append(now + _POLL)
     if traffic is not None and draining(state, traffic):
