@@ -127,8 +127,8 @@ async def from_a_backup(
     """All models are there and ready before the operator starts."""
     original = await made_for_real(bench)
     registry.fill(bench.mlflow, models)
-    renamed = [original.texts_for(number, name) for number, name in enumerate(models)]
-    registry.copy(bench.mlflow, ORIGINAL, renamed)
+    renamings = [original.renaming(number, name) for number, name in enumerate(models)]
+    registry.copy(bench.mlflow, ORIGINAL, renamings)
     objects = chosen.models + chosen.policies + 1
     async with ready_pods(bench.api, but_in=NAMESPACE):
         await world.create_namespaces(bench.api)

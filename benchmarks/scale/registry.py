@@ -6,7 +6,7 @@ import re
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from tests.support.mlflow_server import MlflowServer
@@ -48,20 +48,13 @@ _COPIED: Final = {
 """What the operator leaves at a registered model, and how it gets to another one."""
 
 
-def copy(server: MlflowServer, original: str, copies: Iterable[Mapping[str, str]]) -> None:
-    """Give registered models the aliases and tags of another one; in each, some texts stand for others."""
+def copy(server: MlflowServer, original: str, renamings: Sequence[Callable[[str], str]]) -> None:
+    """Give registered models the aliases and tags of another one, each with its own names in place of the other's."""
     with sqlite3.connect(server.directory / "mlflow.db", timeout=60) as database:
         for read, write in _COPIED.items():
             rows = database.execute(read, [original]).fetchall()
-            written = [[_replaced(value, renamed) for value in row] for renamed in copies for row in rows]
-            database.executemany(write, written)
-
-
-def _replaced(value: object, renamed: Mapping[str, str]) -> object:
-    if isinstance(value, str):
-        for old, new in renamed.items():
-            value = value.replace(old, new)
-    return value
+            for renamed in renamings:
+                database.executemany(write, [[renamed(v) if isinstance(v, str) else v for v in row] for row in rows])
 
 
 def calls(server: MlflowServer) -> Counter[str]:

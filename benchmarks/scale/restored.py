@@ -12,9 +12,9 @@ import base64
 import json
 import re
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -91,15 +91,18 @@ class Original:
     def hashes(self) -> Sequence[str]:
         return [_hash(intent) for intent in self.intents]
 
-    def texts_for(self, number: int, name: str) -> dict[str, str]:
-        """What stands in a copy for the original's name and namespace."""
+    def renaming(self, number: int, name: str) -> Callable[[str], str]:
+        """Puts a copy's name and namespace in the place of the original's."""
+        return partial(_replaced, renamed=self._names(number, name))
+
+    def _names(self, number: int, name: str) -> dict[str, str]:
         return {self.name: name, self.namespace: world.namespace_of(number)}
 
     def copy(self, number: int, name: str) -> Iterator[tuple[str, Object]]:
         """Key in etcd and object, of the model of that number."""
         objects, intents = self.texts
         renamed = {
-            **self.texts_for(number, name),
+            **self._names(number, name),
             **{uid: str(uuid.uuid5(uuid.UUID(uid), name)) for uid in _UID.findall(objects)},
             **{
                 address: f"10.96.{20 + (2 * number + index) // 200}.{(2 * number + index) % 200 + 1}"

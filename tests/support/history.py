@@ -13,10 +13,13 @@ data fill evenly, so its distance (KS) is the share that has moved from one bin 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, Final
 
 import msgspec
+import yaml
 
 from viridian.api.feedback import Window
 from viridian.api.modeldeployment import ModelDeploymentSpec
@@ -138,3 +141,19 @@ REFERENCE: Final = ReferenceProfile(
     metrics={"accuracy": 0.9},
     holdout_rows=1000,
 )
+
+
+def write(folder: Path, deployment: Mapping[str, Any], policy: Mapping[str, Any]) -> Path:
+    """The files that commands about the past are given: both objects, windows, reference profile and incidents."""
+    (folder / "churn.yaml").write_text(yaml.safe_dump_all([deployment, policy]))
+    (folder / "windows.json").write_bytes(msgspec.json.encode(stored_windows()))
+    (folder / "profile.json").write_bytes(msgspec.json.encode(REFERENCE))
+    (folder / "incidents.yaml").write_text(yaml.safe_dump([msgspec.to_builtins(CAMPAIGN)]))
+    return folder
+
+
+def review(files: Path, *more: str) -> list[str]:
+    """The command line of a review of these files."""
+    known = ["--windows", f"{files}/windows.json", "--profile", f"{files}/profile.json", "--metric", "accuracy"]
+    now = ["--now", "2026-04-01T00:00:00Z", "--incidents", f"{files}/incidents.yaml"]
+    return ["review", "-f", f"{files}/churn.yaml", *known, *now, *more]

@@ -12,7 +12,7 @@ from viridian.backtest.cost_estimate import CostEstimate, DeclaredCosts, estimat
 from viridian.backtest.history import UnusableHistory
 from viridian.cli.files import UnusableFile, name_of, policy_spec, policy_status, read_manifests
 from viridian.cli.history_arguments import add_objects, amount, time_or_now
-from viridian.cli.text_tables import ABSENT, table
+from viridian.cli.text_tables import number_of, table
 
 if TYPE_CHECKING:
     from viridian.cli.subcommands import Subparsers
@@ -78,18 +78,14 @@ def _estimate(policy: Mapping[str, Any], options: argparse.Namespace) -> CostEst
 def _lines(name: str, found: CostEstimate) -> Iterator[str]:
     rows = [
         ("runs of schedules", str(found.scheduled_runs)),
-        ("runs of other triggers", _number(found.other_runs)),
-        ("runs", _number(found.runs)),
-        ("CPU-hours of a run", _number(found.cpu_hours_of_run)),
-        ("CPU-hours", _number(found.cpu_hours)),
-        ("cost of CPU-hours", _number(found.cost)),
-        ("cost of people", _number(found.engineering)),
-        ("total", _number(found.total)),
+        ("runs of other triggers", number_of(found.other_runs)),
+        ("runs", number_of(found.runs)),
+        ("CPU-hours of a run", number_of(found.cpu_hours_of_run)),
+        ("CPU-hours", number_of(found.cpu_hours)),
+        ("cost of CPU-hours", number_of(found.cost)),
+        ("cost of people", number_of(found.engineering)),
+        ("total", number_of(found.total)),
     ]
     yield f"RetrainPolicy {name}, {found.period}"
     yield table(("what", "estimate"), rows)
     yield from found.findings
-
-
-def _number(value: float | None) -> str:
-    return ABSENT if value is None else f"{value:.4g}"

@@ -17,7 +17,7 @@ from viridian.cli.age_sections import image_section, tool_section
 from viridian.cli.files import UnusableFile, name_of, policy_status, read_manifests
 from viridian.cli.history_arguments import add_history, add_objects, amount, history_of, time_or_now
 from viridian.cli.report_pages import Plot, Section, html, markdown
-from viridian.cli.text_tables import ABSENT, span, time_of
+from viridian.cli.text_tables import ABSENT, number_of, span, time_of
 from viridian.cli.value_sections import (
     PolicyWorth,
     before_after_section,
@@ -227,8 +227,7 @@ def _versions(found: ReviewFigures) -> Section:
 
 
 def _version(one: VersionFigures) -> tuple[str, ...]:
-    numbers = (one.offline, one.online, one.distance)
-    shown = [ABSENT if number is None else f"{number:.4g}" for number in numbers]
+    shown = map(number_of, (one.offline, one.online, one.distance))
     return (one.version, str(one.windows), *shown, str(one.labelled))
 
 

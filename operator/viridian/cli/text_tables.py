@@ -20,6 +20,11 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(line.rstrip() for line in lines)
 
 
+def number_of(value: float | None) -> str:
+    """A number with four digits that count."""
+    return ABSENT if value is None else f"{value:.4g}"
+
+
 def time_of(at: float | None) -> str:
     """A point in time in seconds since 1970."""
     return ABSENT if at is None else format_time(datetime.fromtimestamp(at, UTC))

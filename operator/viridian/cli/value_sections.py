@@ -14,7 +14,7 @@ from viridian.backtest.review_figures import ReviewFigures
 from viridian.backtest.run_values import RunValue, run_values
 from viridian.cli.files import policy_spec, policy_status
 from viridian.cli.report_pages import Plot, Section
-from viridian.cli.text_tables import ABSENT, span
+from viridian.cli.text_tables import ABSENT, number_of, span
 from viridian.core.times import parse_time
 from viridian.retraining.known_versions import counted_metrics
 
@@ -69,7 +69,7 @@ def run_value_section(name: str, worth: PolicyWorth) -> Iterator[Section]:
 
 
 def _run(one: RunValue) -> tuple[str, ...]:
-    numbers = (_number(one.cpu_hours), _number(one.cost), _signed(one.offline), _signed(one.online))
+    numbers = (number_of(one.cpu_hours), number_of(one.cost), _signed(one.offline), _signed(one.online))
     return (one.run.id, one.run.outcome, one.run.version or ABSENT, *numbers)
 
 
@@ -117,14 +117,10 @@ def _time(name: str, found: TimeFigures) -> tuple[str, ...]:
         f"{found.days:.4g}",
         span(found.breach_seconds),
         f"{found.share_in_breach:.1%}",
-        _number(found.lost_per_day),
+        number_of(found.lost_per_day),
         str(found.incidents),
         span(found.seconds_to_recover),
     )
-
-
-def _number(value: float | None) -> str:
-    return ABSENT if value is None else f"{value:.4g}"
 
 
 def _signed(value: float | None) -> str:

@@ -192,6 +192,26 @@ def _serving(group: FlagGroup) -> None:
         metavar="IMAGE",
         dest="server_image",
     )
+    _stages(group)
+    group.repeated(
+        "--image-pull-secret",
+        "Secret with which the pods of models and training Jobs pull their images; it has to be there, by this name, "
+        "in each of their namespaces; may be given several times [VIRIDIAN_IMAGE_PULL_SECRET]",
+        metavar="NAME",
+        dest="image_pull_secrets",
+    )
+    group.add(
+        "--gateway-api",
+        "on or off: whether a ModelDeployment may ask for spec.traffic.provider Gateway. The cluster needs the Gateway "
+        "API, and the operator rights to HTTPRoutes and Gateways",
+        default="off",
+        metavar="on|off",
+        type=switch,
+    )
+    service_flags(group)
+
+
+def _stages(group: FlagGroup) -> None:
     group.add(
         "--trainer-image",
         "image in which the built-in stages of a run work",
@@ -216,22 +236,6 @@ def _serving(group: FlagGroup) -> None:
         dest="spot_nodes",
         type=spot_node,
     )
-    group.repeated(
-        "--image-pull-secret",
-        "Secret with which the pods of models and training Jobs pull their images; it has to be there, by this name, "
-        "in each of their namespaces; may be given several times [VIRIDIAN_IMAGE_PULL_SECRET]",
-        metavar="NAME",
-        dest="image_pull_secrets",
-    )
-    group.add(
-        "--gateway-api",
-        "on or off: whether a ModelDeployment may ask for spec.traffic.provider Gateway. The cluster needs the Gateway "
-        "API, and the operator rights to HTTPRoutes and Gateways",
-        default="off",
-        metavar="on|off",
-        type=switch,
-    )
-    service_flags(group)
 
 
 def _only_tls(parser: argparse.ArgumentParser, parsed: Mapping[str, Any]) -> None:

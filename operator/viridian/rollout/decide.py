@@ -161,29 +161,36 @@ def _switch(state: RolloutState, chosen: RolloutDecision, instead: RolloutDecisi
         return
     moves = traffic != before
     way_back = traffic.reverted is not None and (before is None or traffic.reverted != before.reverted)
-    decisive = inputs.provider.objects(inputs, state.spec.server.port, traffic)[0]
+    decisive, *others = inputs.provider.objects(inputs, state.spec.server.port, traffic)
     live = observed.get(inputs.decisive)
     for action in _applied(decisive, live):
         # A process that was cut off for a while must not undo what another one has decided since.
         presumed = None if not moves else instead is None
         yield replace(unless_changed(action, live), presumed=presumed, urgent=moves and way_back)
-    in_effect = traffic if instead is None else before
-    if in_effect is not None:
-        for intent in inputs.provider.objects(inputs, state.spec.server.port, in_effect)[1:]:
-            target = intent["kind"], intent["metadata"]["name"]
-            # The live Service does not say that there is a route before there is one.
-            if live is not None or target != SERVICE.target(inputs.name):
-                yield from _applied(intent, observed.get(target))
+    if instead is not None:  # the move was refused, so the others say what is in effect
+        others = list(inputs.provider.objects(inputs, state.spec.server.port, before)[1:]) if before is not None else []
+    for intent in others:
+        target = intent["kind"], intent["metadata"]["name"]
+        # The live Service does not say that there is a route before there is one.
+        if live is not None or target != SERVICE.target(inputs.name):
+            yield from _applied(intent, observed.get(target))
 
 
 def _leave_the_gateway(state: RolloutState, decision: RolloutDecision) -> Iterator[Action]:
-    """Delete a route that the spec does not ask for any more, once the live Service can take its place."""
+    """Delete a route that the spec does not ask for any more."""
+    route = _needless_route(state, decision)
+    if route is not None:
+        yield Delete("gateway.networking.k8s.io/v1", "HTTPRoute", state.inputs.name, route["metadata"]["uid"])
+
+
+def _needless_route(state: RolloutState, decision: RolloutDecision) -> Mapping[str, Any] | None:
+    """The route that is there, once the spec does not ask for one and the live Service can take its place."""
     inputs, traffic = state.inputs, decision.traffic
     route = inputs.gateway_objects.get((HTTP_ROUTE, inputs.name))
     if route is None or inputs.wanted_gateway is not None or traffic is None or traffic.trial is not None:
-        return
-    if traffic == inputs.traffic and SERVICE.read(inputs.name, inputs.traffic_objects) == traffic:
-        yield Delete("gateway.networking.k8s.io/v1", "HTTPRoute", inputs.name, route["metadata"]["uid"])
+        return None
+    replaceable = traffic == inputs.traffic and SERVICE.read(inputs.name, inputs.traffic_objects) == traffic
+    return route if replaceable else None
 
 
 def _close(state: RolloutState, decision: RolloutDecision) -> Iterator[Action]:
@@ -311,7 +318,7 @@ def _wake(state: RolloutState, decision: RolloutDecision) -> datetime | None:
     asks = state.spec.model.registry is not None and isinstance(model, Unresolved) and not model.watched
     words = [slot_state.next_change(now) for slot_state in state.inputs.slots.values()]
     times = [word for word in words if word is not None]
-    if any(_leave_the_gateway(state, decision)):
+    if _needless_route(state, decision) is not None:
         times.append(soon)  # once the route is gone, the live Service takes its place
     if asks or state.unsettled is not None:
         times.append(now + _POLL)

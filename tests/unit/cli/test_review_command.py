@@ -46,21 +46,11 @@ def files(tmp_path: Path) -> Path:
             ]
         },
     }
-    (tmp_path / "churn.yaml").write_text(yaml.safe_dump_all([deployment, policy]))
-    (tmp_path / "windows.json").write_bytes(msgspec.json.encode(history.stored_windows()))
-    (tmp_path / "profile.json").write_bytes(msgspec.json.encode(history.REFERENCE))
-    (tmp_path / "incidents.yaml").write_text(yaml.safe_dump([msgspec.to_builtins(history.CAMPAIGN)]))
-    return tmp_path
-
-
-def arguments(files: Path, *more: str) -> list[str]:
-    known = ["--windows", f"{files}/windows.json", "--profile", f"{files}/profile.json", "--metric", "accuracy"]
-    now = ["--now", "2026-04-01T00:00:00Z", "--incidents", f"{files}/incidents.yaml"]
-    return ["review", "-f", f"{files}/churn.yaml", *known, *now, *more]
+    return history.write(tmp_path, deployment, policy)
 
 
 def test_the_report_answers_what_a_review_asks(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(arguments(files)) == 0
+    assert main(history.review(files)) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "# Review of churn, 2026-04-01"
     for line in (
@@ -97,7 +87,7 @@ class _Balanced(HTMLParser):
 def test_the_html_is_one_file_with_a_plot(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
     incidents = yaml.safe_load((files / "incidents.yaml").read_text())
     (files / "incidents.yaml").write_text(yaml.safe_dump([{**incidents[0], "name": "<b>campaign</b>"}]))
-    assert main(arguments(files, "-o", "html")) == 0
+    assert main(history.review(files, "-o", "html")) == 0
     page = capsys.readouterr().out
     parser = _Balanced()
     parser.feed(page)

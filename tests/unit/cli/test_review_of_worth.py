@@ -49,17 +49,7 @@ def files(tmp_path: Path) -> Path:
         "metadata": {"name": "churn"},
         "spec": msgspec.to_builtins(history.deployment()),
     }
-    (tmp_path / "churn.yaml").write_text(yaml.safe_dump_all([deployment, policy]))
-    (tmp_path / "windows.json").write_bytes(msgspec.json.encode(history.stored_windows()))
-    (tmp_path / "profile.json").write_bytes(msgspec.json.encode(history.REFERENCE))
-    (tmp_path / "incidents.yaml").write_text(yaml.safe_dump([msgspec.to_builtins(history.CAMPAIGN)]))
-    return tmp_path
-
-
-def arguments(files: Path, *more: str) -> list[str]:
-    known = ["--windows", f"{files}/windows.json", "--profile", f"{files}/profile.json", "--metric", "accuracy"]
-    now = ["--now", "2026-04-01T00:00:00Z", "--incidents", f"{files}/incidents.yaml"]
-    return ["review", "-f", f"{files}/churn.yaml", *known, *now, *more]
+    return history.write(tmp_path, deployment, policy)
 
 
 def lines(capsys: pytest.CaptureFixture[str], *given: str) -> list[str]:
@@ -68,7 +58,7 @@ def lines(capsys: pytest.CaptureFixture[str], *given: str) -> list[str]:
 
 
 def test_cost_stands_beside_the_change_on_holdout_and_outcomes(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    shown = lines(capsys, *arguments(files))
+    shown = lines(capsys, *history.review(files))
     for line in (
         "| b | HandedOver | 2 | 2 | 1 | +0.03 | +0.03911 |",
         "| a | HandedOver | 1 | 2 | 1 | - | - |",
@@ -79,7 +69,7 @@ def test_cost_stands_beside_the_change_on_holdout_and_outcomes(files: Path, caps
 
 
 def test_versions_stand_on_one_holdout_with_their_trend(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    shown = lines(capsys, *arguments(files))
+    shown = lines(capsys, *history.review(files))
     for line in (
         "From one version that was handed over to the next, the score changes by +1.00%.",
         "Version 1 is better than the champion by the present objective.",
@@ -91,7 +81,7 @@ def test_versions_stand_on_one_holdout_with_their_trend(files: Path, capsys: pyt
 
 def test_the_account_says_when_the_effort_has_paid(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
     since = ("--since", "2026-02-15T00:00:00Z", "--value-of-point", "1000", "--effort", "290")
-    shown = lines(capsys, *arguments(files, *since))
+    shown = lines(capsys, *history.review(files, *since))
     # The run of version 2 cost 1 in 45 days.
     account = "9.667 a day saved, 0.02222 a day for runs: the effort of 290 has paid after 30.1 days, at 9.644 a day."
     assert account in shown
@@ -109,7 +99,7 @@ def test_the_account_says_when_the_effort_has_paid(files: Path, capsys: pytest.C
 def test_a_time_that_does_not_fit(
     files: Path, given: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(arguments(files, *given)) == 1
+    assert main(history.review(files, *given)) == 1
     assert message in capsys.readouterr().err
 
 
@@ -121,7 +111,7 @@ def test_before_and_after_need_windows(files: Path, capsys: pytest.CaptureFixtur
 def test_an_image_and_tools_that_grow_old_are_named_with_the_way_out(
     files: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    shown = lines(capsys, *arguments(files))
+    shown = lines(capsys, *history.review(files))
     assert f"| {DIGEST} | 243.0d | build it anew on a present base image |" in shown
     found = {line.split(" | ")[0].removeprefix("| "): line for line in shown if "2026-11-23" in line}
     assert (
@@ -135,4 +125,4 @@ def test_an_image_that_was_replaced_lately_is_no_finding(files: Path, capsys: py
     deployment, policy = yaml.safe_load_all((files / "churn.yaml").read_text())
     policy["status"]["runs"][1]["lineage"] = {"imageDigest": f"sha256:{'d' * 64}"}
     (files / "churn.yaml").write_text(yaml.safe_dump_all([deployment, policy]))
-    assert f"| {DIGEST} | 46.0d | no finding |" in lines(capsys, *arguments(files))
+    assert f"| {DIGEST} | 46.0d | no finding |" in lines(capsys, *history.review(files))

@@ -12,7 +12,7 @@ from tests.support.memory_cluster import Fault
 from tests.support.memory_gateway import TRAFFIC, RoutedWorld
 from tests.support.operator_world import OperatorWorld
 from tests.unit.properties.kills import Scenario, at_write, undisturbed
-from tests.unit.properties.test_killed_at_every_write import SHORT, promote
+from tests.unit.properties.test_killed_at_every_write import SHORT, first_champion, promote
 
 ROUTED = {"traffic": TRAFFIC, "rollout": SHORT}
 
@@ -20,12 +20,6 @@ ROUTED = {"traffic": TRAFFIC, "rollout": SHORT}
 def by_gateway(churn: Churn) -> None:
     churn.publish()
     churn.apply(**ROUTED)
-    assert churn.world.run(30, until=lambda: churn.serves("1"))
-
-
-def by_service(churn: Churn) -> None:
-    churn.publish()
-    churn.apply(rollout=SHORT)
     assert churn.world.run(30, until=lambda: churn.serves("1"))
 
 
@@ -48,7 +42,7 @@ def revert(churn: Churn) -> None:
 SCENARIOS = (
     Scenario("promotion", by_gateway, promote, make=RoutedWorld),
     Scenario("revert", by_gateway, revert, make=RoutedWorld),
-    Scenario("move to the gateway", by_service, to_the_gateway, make=RoutedWorld),
+    Scenario("move to the gateway", first_champion, to_the_gateway, make=RoutedWorld),
     Scenario("move to the Service", by_gateway, to_the_service, make=RoutedWorld),
 )
 

@@ -8,9 +8,10 @@ import pytest
 
 from tests.unit.retraining.test_modes import write
 from tests.unit.retraining.test_several_stages import pass_stage
-from tests.unit.retraining.test_what_starts_a_run import begin, finish
+from tests.unit.retraining.test_what_starts_a_run import finish
 from tests.unit.retraining.world import (
     World,
+    begin,
     daily,
     policy,
     reasons_of,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.unit.retraining.test_what_starts_a_run import begin, finish
-from tests.unit.retraining.world import daily, reasons_of
+from tests.unit.retraining.test_what_starts_a_run import finish
+from tests.unit.retraining.world import begin, daily, reasons_of
 
 NIGHT = {"cron": "0 2 * * *", "duration": "4h"}
 

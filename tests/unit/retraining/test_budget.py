@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from tests.unit.retraining.test_what_starts_a_run import begin, finish
+from tests.unit.retraining.test_what_starts_a_run import finish
 from tests.unit.retraining.world import (
     World,
+    begin,
     daily,
     reasons_of,
 )

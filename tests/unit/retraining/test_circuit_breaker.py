@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.unit.retraining.test_what_starts_a_run import begin
 from tests.unit.retraining.world import (
     World,
+    begin,
     daily,
     reasons_of,
 )

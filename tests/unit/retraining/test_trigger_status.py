@@ -8,16 +8,10 @@ import pytest
 
 from tests.unit.retraining.world import (
     World,
+    begin,
     daily,
-    policy,
     weekly,
 )
-
-
-def begin(*triggers: dict[str, Any], **spec: Any) -> World:
-    world = World(policy=policy(*triggers, **spec))
-    world.settle()
-    return world
 
 
 def shown(world: World) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import pytest
 
 from tests.unit.retraining.world import (
     World,
+    begin,
     daily,
     policy,
     reasons_of,
@@ -16,12 +17,6 @@ from tests.unit.retraining.world import (
 )
 
 SUNDAY = "2026-11-22T03:00:05Z"
-
-
-def begin(*triggers: dict[str, Any], **spec: Any) -> World:
-    world = World(policy=policy(*triggers, **spec))
-    world.settle()
-    return world
 
 
 def finish(world: World) -> World:

@@ -111,6 +111,13 @@ def policy(*triggers: Object, **spec: Any) -> Object:
     }
 
 
+def begin(*triggers: Object, **spec: Any) -> World:
+    """The operator has seen the policy and has come to rest."""
+    world = World(policy=policy(*triggers, **spec))
+    world.settle()
+    return world
+
+
 def deployment(**model: Any) -> Object:
     registry = {"registry": {"name": "churn", "alias": "candidate"}}
     return {"metadata": {"name": "churn"}, "spec": {"model": model or registry}, "status": {}}
