@@ -14,6 +14,7 @@ import math
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
+from weakref import WeakSet
 
 from viridian.controller.api_budget import CALLING_FOR
 from viridian.controller.backoff import Backoff
@@ -65,6 +66,14 @@ class QueueObserver(Protocol):
     def retried(self) -> None: ...
 
 
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
+class Look:
+    """A look at keys without passes; it lasts for as long as it is held."""
+
+    left_alone: set[Key]
+    """Those that were waiting or had a pass when it began, and those that were woken since."""
+
+
 class WorkQueue:
     """Keys in, passes out. `handle` does one pass and says how it ended; it must not raise."""
 
@@ -88,14 +97,14 @@ class WorkQueue:
         """Key to when its pass began."""
         self._timers: dict[Key, asyncio.TimerHandle] = {}
         self._failures: dict[Key, int] = {}
-        self._left_alone: set[Key] | None = None
-        """While keys are looked at without passes: those that had a pass or were woken since that began."""
+        self._looks: WeakSet[Look] = WeakSet()
+        """Those under way: a look ends when nobody holds it any more."""
 
     def add(self, key: Key, urgency: Urgency = Urgency.IDLE) -> None:
         """The key is looked at as soon as a worker is free. `urgency` counts until a pass has found out itself."""
         self._suggest(key, urgency)
-        if self._left_alone is not None:
-            self._left_alone.add(key)
+        for look in self._looks:
+            look.left_alone.add(key)
         if key in self._dirty:
             return
         self._observer.added()
@@ -113,23 +122,22 @@ class WorkQueue:
             standing.cancel()
         self._timers[key] = self._loop.call_at(when, self._ring, key)
 
-    def begin_look(self) -> None:
+    def begin_look(self) -> Look:
         """Keys are about to be looked at without passes, by what is read from now on."""
-        self._left_alone = {*self._dirty, *self._active}
+        look = Look({*self._dirty, *self._active})
+        self._looks.add(look)
+        return look
 
-    def rests(self, key: Key) -> bool:
+    def rests(self, key: Key, look: Look) -> bool:
         """Whether a look may say how things are with this key: no pass will, and none has since the look began."""
-        return key not in (self._left_alone or ()) and key not in self._failures
+        return key not in look.left_alone and key not in self._failures
 
-    def settle(self, key: Key, ending: Settled) -> bool:
-        """A look ends as a pass would have ended; False where the key does not rest."""
-        rests = self.rests(key)
+    def settle(self, key: Key, look: Look, ending: Settled) -> bool:
+        """A look at a key ends as a pass would have ended; False where the key does not rest."""
+        rests = self.rests(key, look)
         if rests:
             self._finish(key, ending)
         return rests
-
-    def end_look(self) -> None:
-        self._left_alone = None
 
     def rings_within(self, key: Key, seconds: float) -> bool:
         """Whether a pass is made in so many seconds anyway."""

@@ -14,8 +14,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any, Final
@@ -24,7 +24,9 @@ from viridian.api.names import API_VERSION, MODEL_DEPLOYMENT, RETRAIN_POLICY
 from viridian.controller.api_budget import CALLING_FOR
 from viridian.controller.controller import Controller
 from viridian.controller.keys import Key
-from viridian.controller.listed_children import NotListed, list_children
+from viridian.controller.listed_children import ListedChildren, NotListed, list_children
+from viridian.controller.queue import Look
+from viridian.controller.read_ahead import read_ahead
 from viridian.controller.reconcilable import Reconcilable
 from viridian.controller.registry_watch import RegistryWatch
 from viridian.controller.telemetry import Telemetry
@@ -45,6 +47,19 @@ REGISTRY_SECONDS: Final = 30.0
 """How long the first sweep waits for the registry at most. What is not known by then is left to passes."""
 _POLL_SECONDS: Final = 0.1
 _ROOM_SECONDS: Final = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    number: int
+    """How many pages had been asked for with it."""
+    objects: Mapping[Key, Object]
+    looks: Sequence[tuple[Controller, Look]]
+    """At the objects, by what is read since the page was asked for."""
+
+
+_Family = tuple[Mapping[Key, Object], ListedChildren | None]
+"""Objects of one namespace with their children; None where those cannot be listed."""
 
 
 @dataclass(slots=True)
@@ -142,61 +157,76 @@ class Sweeps:
     def _end(self) -> None:
         self._left.clear()
         self._looked_at.clear()
-        for controller in self.controllers:
-            controller.queue.end_look()
 
     async def _kind(self, kind: str, namespace: str | None) -> set[Key]:
         """Look at all objects of a kind; their keys."""
         listed = set[Key]()
-        async for page in self._pages_of(kind, namespace):
-            self._begin_to_look(page)
-            listed |= page.keys()
-            for one, group in groupby(sorted(page), key=lambda key: key.namespace):
-                await self._namespace(kind, one, {key: page[key] for key in group})
+        async with aclosing(read_ahead(self._families_of(kind, namespace))) as pages:
+            async for page, families in pages:
+                self._begin_to_look(page)
+                listed |= page.objects.keys()
+                for objects, children in families:
+                    await self._look_at(page, objects, children)
         return listed
 
-    async def _pages_of(self, kind: str, namespace: str | None) -> AsyncGenerator[dict[Key, Object]]:
+    async def _families_of(self, kind: str, namespace: str | None) -> AsyncGenerator[tuple[_Page, list[_Family]]]:
+        """Each page with the children of its objects, by namespace."""
+        async for page in self._pages_of(kind, namespace):
+            families: list[_Family] = []
+            for one, group in groupby(sorted(page.objects), key=lambda key: key.namespace):
+                objects = {key: page.objects[key] for key in group}
+                families.append((objects, await self._children(kind, one, objects)))
+            yield page, families
+
+    async def _pages_of(self, kind: str, namespace: str | None) -> AsyncGenerator[_Page]:
         page_after = ""
         while True:
             self._pages += 1
-            for controller in self.controllers:
-                controller.queue.begin_look()
-            page = await self.cluster.page(API_VERSION, kind, namespace, limit=PAGE_SIZE, token=page_after)
-            yield {_key(kind, one): one for one in page.items if self.selector.matches(one["metadata"].get("labels"))}
-            page_after = page.next_token
+            number = self._pages
+            looks = [(one, one.queue.begin_look()) for one in self.controllers if one.kind == kind]
+            read = await self.cluster.page(API_VERSION, kind, namespace, limit=PAGE_SIZE, token=page_after)
+            served = [one for one in read.items if self.selector.matches(one["metadata"].get("labels"))]
+            yield _Page(number, {_key(kind, one): one for one in served}, looks)
+            page_after = read.next_token
             if not page_after:
                 return
 
-    def _see(self, page: dict[Key, Object]) -> None:
-        """Take the page for events, as a watch that begins anew would tell them."""
-        for key, manifest in page.items():
-            self.wakes.own(key.kind, manifest, deleted=False)
-
-    def _begin_to_look(self, page: dict[Key, Object]) -> None:
-        late = [key for key in page if self._left.get(key) == self._pages]
-        self._see(page)
-        self._looked_at.update(page)
-        for key in late:  # woken while the page was being read: it may be older than what happened
-            self.request_pass(key)
-
-    async def _namespace(self, kind: str, namespace: str, objects: dict[Key, Object]) -> None:
-        """Look at objects of one page and namespace."""
-        concerned = [controller for controller in self.controllers if controller.kind == kind]
+    async def _children(self, kind: str, namespace: str, owners: Collection[Key]) -> ListedChildren | None:
         try:
-            lists = await list_children(self.cluster, kind, namespace, objects.keys(), gateway_api=self.gateway_api)
+            return await list_children(self.cluster, kind, namespace, owners, gateway_api=self.gateway_api)
         except ClusterError as error:
             log.warning("the children of %s in %s could not be listed: %s", kind, namespace, error)
+            return None
+
+    def _see(self, page: _Page) -> None:
+        """Take the page for events, as a watch that begins anew would tell them."""
+        for key, manifest in page.objects.items():
+            self.wakes.own(key.kind, manifest, deleted=False)
+
+    def _begin_to_look(self, page: _Page) -> None:
+        # What was woken since the page was asked for: the page may be older than what happened.
+        late = [key for key in page.objects if self._left.get(key, 0) >= page.number]
+        self._see(page)
+        self._looked_at.update(page.objects)
+        for key in late:
+            self.request_pass(key)
+
+    async def _look_at(self, page: _Page, objects: Mapping[Key, Object], children: ListedChildren | None) -> None:
+        """Look at the objects of one page and namespace."""
+        if children is None:
             for key in objects:
                 self.request_pass(key)
             return
-        for controller in concerned:
-            subject = controller.reconciler.subject.by_lists(lists)
+        for controller, look in page.looks:
+            subject = controller.reconciler.subject.by_lists(children)
             for key, manifest in objects.items():
-                if controller.queue.rests(key):
-                    await self._look(controller, key, manifest, subject)
+                if controller.queue.rests(key, look):
+                    await self._look(controller, key, manifest, subject, look)
                     await self._make_room()
 
-    async def _look(self, controller: Controller, key: Key, manifest: Object, subject: Reconcilable[Any]) -> None:
+    async def _look(
+        self, controller: Controller, key: Key, manifest: Object, subject: Reconcilable[Any], look: Look
+    ) -> None:
         try:
             found = await controller.reconciler.at_rest(key, manifest, subject)
         except NotListed:
@@ -208,7 +238,7 @@ class Sweeps:
             found = None
         if found is None:
             controller.queue.add(key)
-        elif controller.queue.settle(key, found.ending):
+        elif controller.queue.settle(key, look, found.ending):
             controller.reconciler.remember(key, found)
         self.telemetry.looked(controller.name, at_rest=found is not None)
 

@@ -88,6 +88,24 @@ def test_a_burst_of_twenty_changes_is_two_passes() -> None:
     run_virtually(main())
 
 
+def test_a_look_says_nothing_of_what_had_a_pass_since_it_began() -> None:
+    async def main() -> None:
+        async with at_work(Passes()) as queue:
+            first = queue.begin_look()
+            queue.add(A)
+            await asyncio.sleep(1)
+            second = queue.begin_look()
+            queue.add(B)
+            await asyncio.sleep(1)
+            assert [queue.rests(A, first), queue.rests(B, first)] == [False, False]
+            assert [queue.rests(A, second), queue.rests(B, second)] == [True, False]
+            assert not queue.settle(A, first, Settled(5.0))
+            assert queue.settle(A, second, Settled(5.0))
+            assert queue.rings_within(A, 5.0)
+
+    run_virtually(main())
+
+
 def test_a_key_woken_during_its_pass_is_looked_at_again_by_one_worker_only() -> None:
     async def main() -> None:
         running: Counter[Key] = Counter()
