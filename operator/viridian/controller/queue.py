@@ -67,7 +67,7 @@ class QueueObserver(Protocol):
 
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
-class Look:
+class SweepLook:
     """A look at keys without passes; it lasts for as long as it is held."""
 
     left_alone: set[Key]
@@ -97,7 +97,7 @@ class WorkQueue:
         """Key to when its pass began."""
         self._timers: dict[Key, asyncio.TimerHandle] = {}
         self._failures: dict[Key, int] = {}
-        self._looks: WeakSet[Look] = WeakSet()
+        self._looks: WeakSet[SweepLook] = WeakSet()
         """Those under way: a look ends when nobody holds it any more."""
 
     def add(self, key: Key, urgency: Urgency = Urgency.IDLE) -> None:
@@ -122,17 +122,17 @@ class WorkQueue:
             standing.cancel()
         self._timers[key] = self._loop.call_at(when, self._ring, key)
 
-    def begin_look(self) -> Look:
+    def begin_look(self) -> SweepLook:
         """Keys are about to be looked at without passes, by what is read from now on."""
-        look = Look({*self._dirty, *self._active})
+        look = SweepLook({*self._dirty, *self._active})
         self._looks.add(look)
         return look
 
-    def rests(self, key: Key, look: Look) -> bool:
+    def rests(self, key: Key, look: SweepLook) -> bool:
         """Whether a look may say how things are with this key: no pass will, and none has since the look began."""
         return key not in look.left_alone and key not in self._failures
 
-    def settle(self, key: Key, look: Look, ending: Settled) -> bool:
+    def settle(self, key: Key, look: SweepLook, ending: Settled) -> bool:
         """A look at a key ends as a pass would have ended; False where the key does not rest."""
         rests = self.rests(key, look)
         if rests:

@@ -25,7 +25,7 @@ from viridian.controller.api_budget import CALLING_FOR
 from viridian.controller.controller import Controller
 from viridian.controller.keys import Key
 from viridian.controller.listed_children import ListedChildren, NotListed, list_children
-from viridian.controller.queue import Look
+from viridian.controller.queue import SweepLook
 from viridian.controller.read_ahead import read_ahead
 from viridian.controller.reconcilable import Reconcilable
 from viridian.controller.registry_watch import RegistryWatch
@@ -50,11 +50,11 @@ _ROOM_SECONDS: Final = 0.01
 
 
 @dataclass(frozen=True, slots=True)
-class _Page:
+class _ObjectPage:
     number: int
     """How many pages had been asked for with it."""
     objects: Mapping[Key, Object]
-    looks: Sequence[tuple[Controller, Look]]
+    looks: Sequence[tuple[Controller, SweepLook]]
     """At the objects, by what is read since the page was asked for."""
 
 
@@ -169,7 +169,7 @@ class Sweeps:
                     await self._look_at(page, objects, children)
         return listed
 
-    async def _families_of(self, kind: str, namespace: str | None) -> AsyncGenerator[tuple[_Page, list[_Family]]]:
+    async def _families_of(self, kind: str, namespace: str | None) -> AsyncGenerator[tuple[_ObjectPage, list[_Family]]]:
         """Each page with the children of its objects, by namespace."""
         async for page in self._pages_of(kind, namespace):
             families: list[_Family] = []
@@ -178,7 +178,7 @@ class Sweeps:
                 families.append((objects, await self._children(kind, one, objects)))
             yield page, families
 
-    async def _pages_of(self, kind: str, namespace: str | None) -> AsyncGenerator[_Page]:
+    async def _pages_of(self, kind: str, namespace: str | None) -> AsyncGenerator[_ObjectPage]:
         page_after = ""
         while True:
             self._pages += 1
@@ -186,7 +186,7 @@ class Sweeps:
             looks = [(one, one.queue.begin_look()) for one in self.controllers if one.kind == kind]
             read = await self.cluster.page(API_VERSION, kind, namespace, limit=PAGE_SIZE, token=page_after)
             served = [one for one in read.items if self.selector.matches(one["metadata"].get("labels"))]
-            yield _Page(number, {_key(kind, one): one for one in served}, looks)
+            yield _ObjectPage(number, {_key(kind, one): one for one in served}, looks)
             page_after = read.next_token
             if not page_after:
                 return
@@ -198,12 +198,12 @@ class Sweeps:
             log.warning("the children of %s in %s could not be listed: %s", kind, namespace, error)
             return None
 
-    def _see(self, page: _Page) -> None:
+    def _see(self, page: _ObjectPage) -> None:
         """Take the page for events, as a watch that begins anew would tell them."""
         for key, manifest in page.objects.items():
             self.wakes.own(key.kind, manifest, deleted=False)
 
-    def _begin_to_look(self, page: _Page) -> None:
+    def _begin_to_look(self, page: _ObjectPage) -> None:
         # What was woken since the page was asked for: the page may be older than what happened.
         late = [key for key in page.objects if self._left.get(key, 0) >= page.number]
         self._see(page)
@@ -211,7 +211,7 @@ class Sweeps:
         for key in late:
             self.request_pass(key)
 
-    async def _look_at(self, page: _Page, objects: Mapping[Key, Object], children: ListedChildren | None) -> None:
+    async def _look_at(self, page: _ObjectPage, objects: Mapping[Key, Object], children: ListedChildren | None) -> None:
         """Look at the objects of one page and namespace."""
         if children is None:
             for key in objects:
@@ -225,7 +225,7 @@ class Sweeps:
                     await self._make_room()
 
     async def _look(
-        self, controller: Controller, key: Key, manifest: Object, subject: Reconcilable[Any], look: Look
+        self, controller: Controller, key: Key, manifest: Object, subject: Reconcilable[Any], look: SweepLook
     ) -> None:
         try:
             found = await controller.reconciler.at_rest(key, manifest, subject)
