@@ -310,6 +310,18 @@ def test_who_approves_is_who_says_so(editor: Kube, developer: Kube, admin: Kube,
     say(admin, made, "approve", f"deadbeef#2#{admin.user}")
 
 
+@pytest.mark.parametrize(("command", "about"), [("promote", "deadbeef"), ("skip", "deadbeef/few")])
+def test_who_passes_a_step_by_name_may_approve(
+    command: str, about: str, editor: Kube, admin: Kube, namespace: str
+) -> None:
+    made = editor.create(model_deployment(namespace))
+    with pytest.raises(Refused, match=f"viridian.dev/{command} needs the right to approve"):
+        say(editor, made, command, f"{about}#{editor.user}")
+    with pytest.raises(Refused, match=f"you are {admin.user}: write viridian.dev/{command}={about}#{admin.user}"):
+        say(admin, made, command, about)
+    say(admin, made, command, f"{about}#{admin.user}")
+
+
 def test_who_approves_a_run_or_overrides_bad_data_is_who_says_so(
     editor: Kube, admin: Kube, developer: Kube, namespace: str
 ) -> None:

@@ -61,8 +61,8 @@ class LiveModel:
         return self.kube.apply(self.manifest(version, **parts))
 
     def annotate(self, command: str, value: str) -> None:
-        """As `kubectl annotate` does, with a field manager of its own; an approval says who approves."""
-        if command == "approve":
+        """As `kubectl annotate` does, with a field manager of its own; what passes a step says who does it."""
+        if command in ("approve", "promote", "skip"):
             value = f"{value}#{self.kube.whoami()}"
         manifest: Object = {**self.identity, "metadata": {**self.identity["metadata"]}}
         manifest["metadata"]["annotations"] = {f"viridian.dev/{command}": value}

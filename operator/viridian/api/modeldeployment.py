@@ -14,6 +14,7 @@ from viridian.api.context import Context
 from viridian.api.governance import Governance
 from viridian.api.monitoring import Feedback, Monitoring
 from viridian.api.names import FETCH_CONTAINER, SERVER_CONTAINER
+from viridian.api.promotion import PromotionHold, PromotionWindow, RollbackWindow
 from viridian.api.review_spec import PeriodicReview
 from viridian.api.schema import Rule, Struct, doc, duration, named
 from viridian.api.traffic_spec import TrafficSpec
@@ -334,6 +335,28 @@ class Rollout(Struct, frozen=True, kw_only=True):
     progress_deadline: Annotated[
         str, duration("How long a challenger may take to become ready before it is rejected.", at_least="10s")
     ] = "15m"
+    window: (
+        Annotated[
+            PromotionWindow,
+            doc(
+                "When a challenger may get all of the traffic. Outside of it, one that has passed its steps stays "
+                "promotable. Left out: at any time.",
+                # As one value: the default of its time zone has no owner, and would stay behind without the rest.
+                extra={"x-kubernetes-map-type": "atomic"},
+            ),
+        ]
+        | None
+    ) = None
+    rollback_window: (
+        Annotated[
+            RollbackWindow,
+            doc(
+                "Former champions that need no steps when `spec.model` names them again, as after a Git revert. "
+                "Left out: every version goes through the steps."
+            ),
+        ]
+        | None
+    ) = None
 
 
 class Fallback(Struct, frozen=True, kw_only=True):
@@ -356,6 +379,7 @@ class ModelDeploymentSpec(Struct, frozen=True, kw_only=True):
     fallback: Annotated[Fallback, doc("The former champion, kept warm for an immediate way back.")] = msgspec.field(
         default_factory=Fallback
     )
+    hold: Annotated[PromotionHold, doc("Freezes promotion, for an audit for example.")] | None = None
     review: Annotated[PeriodicReview, doc("People review the model again and again.")] | None = None
     context: (
         Annotated[Context, doc("The surroundings of the model: status.advice of its RetrainPolicy follows from them.")]

@@ -68,6 +68,10 @@ class ChallengerStatus(SlotStatus, frozen=True, kw_only=True):
         Annotated[int, doc("Requests of users that it has answered in this trial; absent before its first weight.")]
         | None
     ) = None
+    promotable: (
+        Annotated[bool, doc("Whether it has passed all steps; absent until then. waitingFor says what it waits for.")]
+        | None
+    ) = None
     metrics: Annotated[tuple[MetricStatus, ...], doc("The latest verdicts.", max_length=20)] = ()
 
 
@@ -88,10 +92,10 @@ class RejectedRevision(Struct, frozen=True, kw_only=True):
 
 class HistoryEntry(Struct, frozen=True, kw_only=True):
     revision: Annotated[str, word("The revision that was decided about.")]
-    outcome: Annotated[str, word("Promoted, RolledBack or Rejected.")]
+    outcome: Annotated[str, word("Promoted, Approved, Skipped, Reinstated, RolledBack or Rejected.")]
     at: Annotated[str, time("When.")]
     version: Annotated[str, word("Version of the model in the registry.")] | None = None
-    by: Annotated[str, word("Viridian, or the annotation that asked for it.")] = "Viridian"
+    by: Annotated[str, word("Viridian, spec.model, or the annotation that asked for it.")] = "Viridian"
 
 
 class RollbackStatus(Struct, frozen=True, kw_only=True):

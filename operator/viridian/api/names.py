@@ -27,6 +27,8 @@ MANAGED_BY = "viridian"
 
 # What people and tools say to a ModelDeployment without editing its spec; each value names what it is about.
 APPROVE_ANNOTATION = f"{GROUP}/approve"
+PROMOTE_ANNOTATION = f"{GROUP}/promote"
+SKIP_ANNOTATION = f"{GROUP}/skip"  # `<revision>/<step>`
 REJECT_ANNOTATION = f"{GROUP}/reject"
 ROLLBACK_ANNOTATION = f"{GROUP}/rollback"
 RETRY_ANNOTATION = f"{GROUP}/retry"

@@ -29,6 +29,8 @@ ROLLING_OUT = "RollingOut"  # a challenger is on its way
 SCALING = "Scaling"  # pods are being added, removed or replaced
 PAUSED = "Paused"  # spec.rollout.paused
 AWAITING_APPROVAL = "AwaitingApproval"  # the annotation viridian.dev/approve is awaited; also an outcome of a run
+PROMOTION_HELD = "PromotionHeld"  # spec.hold freezes promotion
+AWAITING_WINDOW = "AwaitingWindow"  # spec.rollout.window says when promotions may happen
 REVISION_REJECTED = "RevisionRejected"  # what the spec pins was rejected
 VERSION_GONE = "VersionGone"  # the registry says that what the spec asks for is not there
 INVALID_SPEC = "InvalidSpec"  # the spec cannot be carried out; the message says what to write
@@ -92,11 +94,13 @@ BLIND_TOO_LONG = "BlindTooLong"
 EXPOSURE_LIMIT_REACHED = "ExposureLimitReached"  # spec.rollout.maxExposedRequests
 DECISION_FAILED = "DecisionFailed"  # the operator could not decide about it, by a mistake of its own
 ROLLED_BACK_BY_PERSON = "RolledBackByPerson"
+REVERTED_BY_SPEC = "RevertedBySpec"  # spec.model names a former champion again, within the rollback window
 
 # ---- Outcomes of a revision ----
 PROMOTED = "Promoted"
 REJECTED = "Rejected"
 ROLLED_BACK = "RolledBack"
+REINSTATED = "Reinstated"  # a former champion that has the traffic again, without steps
 
 # ---- Events of a ModelDeployment ----
 EVENT_ROLLOUT_STARTED = "RolloutStarted"
@@ -105,6 +109,8 @@ EVENT_HELD = "Held"
 EVENT_BREACHED = "Breached"
 EVENT_ROLLED_BACK = "RolledBack"
 EVENT_PROMOTED = "Promoted"
+EVENT_PROMOTABLE = "Promotable"
+EVENT_REINSTATED = "Reinstated"
 EVENT_REJECTED = "Rejected"
 EVENT_SUPERSEDED = "Superseded"
 EVENT_AWAITING_APPROVAL = "AwaitingApproval"

@@ -17,7 +17,7 @@ from viridian.api.triggers import MonitorsTrigger, Schedule, Trigger
 from viridian.backtest.history import Incident, UnusableHistory
 from viridian.backtest.replay import ReplayedMonitor
 from viridian.core.times import length
-from viridian.retraining.triggers.timetable import InvalidSchedule, parse_schedule
+from viridian.core.timetable import InvalidSchedule, parse_schedule
 
 
 @dataclass(frozen=True, slots=True, order=True)

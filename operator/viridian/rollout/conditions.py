@@ -14,6 +14,7 @@ from viridian.judgement.canary import CanaryVerdict, overall
 from viridian.rollout import addresses
 from viridian.rollout.decision import RolloutDecision, Wait, WaitKind
 from viridian.rollout.input import GATEWAY_NEEDED, UNREAD, Unresolved
+from viridian.rollout.policies.promotion_times import window_problem
 from viridian.rollout.restored import first_slot
 from viridian.rollout.sentences import awaited_calmly, sentence
 from viridian.rollout.state import RolloutState, fallback_revision
@@ -23,6 +24,8 @@ _WAITING = {
     reasons.PAUSED,
     reasons.VERSION_GONE,
     reasons.AWAITING_APPROVAL,
+    reasons.PROMOTION_HELD,
+    reasons.AWAITING_WINDOW,
     reasons.REVISION_REJECTED,
     reasons.FALLBACK_UNAVAILABLE,
 }
@@ -63,6 +66,8 @@ def needs_a_person(state: RolloutState, decision: RolloutDecision) -> tuple[str,
         return state.invalid_reason, state.invalid_template
     if state.inputs.wanted_gateway is not None and not state.inputs.settings.gateway_api:
         return reasons.GATEWAY_API_OFF, f"spec.traffic.provider is Gateway. {GATEWAY_NEEDED}"
+    if problem := window_problem(state):
+        return reasons.INVALID_SPEC, problem
     if wait is not None and wait.kind is WaitKind.FIRST_READY and decision.change is None:
         return _first_is_late(state, wait.revision)
     return (reasons.NAME_TAKEN, decision.name_taken) if decision.name_taken else None
@@ -107,7 +112,7 @@ def _ready(state: RolloutState, decision: RolloutDecision) -> Finding:
     message = f"{shown} serves"
     if decision.reason == reasons.REVISION_REJECTED:
         message = f"{message}; {awaited}"
-    elif decision.reason == reasons.PROBATION and awaited:
+    elif decision.reason in (reasons.PROBATION, reasons.NO_FALLBACK) and awaited:
         message = f"{message}; waiting for {awaited}"
     return Finding(reasons.READY, Truth.TRUE, reason, f"{message}{_trouble(state, traffic, traffic.champion)}")
 

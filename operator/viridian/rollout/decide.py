@@ -24,7 +24,7 @@ from viridian.core.intent import apply_unless_covered, unless_changed
 from viridian.core.ownership import Belongs, belongs
 from viridian.core.plan import Action, Apply, CloseConnections, Delete, Plan, Target
 from viridian.rollout import outcomes
-from viridian.rollout.analysis.judged import probation_end
+from viridian.rollout.analysis.judged import full_fallback_end
 from viridian.rollout.decision import RolloutDecision
 from viridian.rollout.events import events_of_change, events_of_status
 from viridian.rollout.input import GATEWAY_NEEDED, UNREAD, RolloutInput, Unresolved, name_taken, targets
@@ -47,7 +47,13 @@ from viridian.rollout.urgency import urgency
 
 _POLL: Final = timedelta(seconds=15)
 """How soon a Gateway is looked at again, or a model that the registry lacks or refuses: nothing wakes the object."""
-_UP_TO_PEOPLE = (reasons.AWAITING_APPROVAL, reasons.PAUSED, reasons.VERSION_GONE)
+_UP_TO_PEOPLE = (
+    reasons.AWAITING_APPROVAL,
+    reasons.PAUSED,
+    reasons.VERSION_GONE,
+    reasons.PROMOTION_HELD,
+    reasons.AWAITING_WINDOW,
+)
 
 
 def decide(inputs: RolloutInput, now: datetime) -> Plan:
@@ -324,7 +330,9 @@ def _wake(state: RolloutState, decision: RolloutDecision) -> datetime | None:
         times.append(now + _POLL)
     if traffic is not None and draining(state, traffic):
         times.append(drain_end(traffic) or now)
-    end = probation_end(state.spec, traffic) if traffic is not None else None
+    if decision.wait is not None and decision.wait.until is not None:
+        times.append(decision.wait.until)
+    end = full_fallback_end(state.spec, traffic) if traffic is not None else None
     if traffic is not None and end is not None and now < end:
         times.append(end)
         champion = state.slot(traffic.champion)

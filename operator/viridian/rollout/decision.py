@@ -37,6 +37,8 @@ class WaitKind(StrEnum):
     BREACH_HELD = "BreachHeld"
     CHAMPION_BREACHES_TOO = "ChampionBreachesToo"
     APPROVAL = "Approval"
+    PROMOTION_HOLD = "PromotionHold"
+    PROMOTION_WINDOW = "PromotionWindow"
     STEP_DURATION = "StepDuration"
     STEP_REQUESTS = "StepRequests"
     STEP_EVIDENCE = "StepEvidence"
@@ -65,6 +67,8 @@ _REASONS: Final = {
     WaitKind.BREACH_HELD: reasons.BREACHED,
     WaitKind.CHAMPION_BREACHES_TOO: reasons.CHAMPION_BREACHES_TOO,
     WaitKind.APPROVAL: reasons.AWAITING_APPROVAL,
+    WaitKind.PROMOTION_HOLD: reasons.PROMOTION_HELD,
+    WaitKind.PROMOTION_WINDOW: reasons.AWAITING_WINDOW,
     WaitKind.PROBATION_END: reasons.PROBATION,
     WaitKind.NEW_REVISION: reasons.REVISION_REJECTED,
     WaitKind.FORMER_CHAMPION: reasons.NO_FALLBACK,
@@ -84,6 +88,7 @@ class ChangeKind(StrEnum):
     DEPLOYED = "Deployed"
     STEP_ENTERED = "StepEntered"
     PROMOTED = "Promoted"
+    REINSTATED = "Reinstated"
     REJECTED = "Rejected"
     ROLLED_BACK = "RolledBack"
     SUPERSEDED = "Superseded"
@@ -216,10 +221,21 @@ class RolloutDecision:
         )
 
     @classmethod
-    def roll_back(cls, traffic: Traffic, to: str, lost: Reverted) -> RolloutDecision:
-        """Give the traffic of a champion back to its warm fallback."""
+    def reinstate(cls, before: Traffic, revision: str, now: datetime) -> RolloutDecision:
+        """A former champion that the spec names again gets the traffic; the one before it stays warm."""
+        cause = ChampionCause.REINSTATED
         return cls(
-            Traffic(traffic.champion.other, to, lost.at, cause=ChampionCause.ROLLED_BACK, reverted=lost),
+            Traffic(before.champion.other, revision, now, former=before.revision, cause=cause),
+            reasons.SERVING,
+            change=Change(ChangeKind.REINSTATED, revision, other=before.revision),
+            close=Close((before.champion,), Idle.KEEP),
+        )
+
+    @classmethod
+    def roll_back(cls, traffic: Traffic, to: str, lost: Reverted, cause: ChampionCause) -> RolloutDecision:
+        """Give the traffic of a champion back to its warm fallback, or to the version that a person has named."""
+        return cls(
+            Traffic(traffic.champion.other, to, lost.at, cause=cause, reverted=lost),
             lost.reason,
             change=Change(ChangeKind.ROLLED_BACK, lost.revision, other=to, message=lost.message),
             close=Close((traffic.champion,), Idle.CLOSE),

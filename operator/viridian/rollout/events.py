@@ -13,6 +13,8 @@ from viridian.rollout.sentences import Names, changed
 
 _OF_READY: Final = {
     reasons.AWAITING_APPROVAL: (EventType.NORMAL, reasons.EVENT_AWAITING_APPROVAL),
+    reasons.PROMOTION_HELD: (EventType.NORMAL, reasons.EVENT_PROMOTABLE),
+    reasons.AWAITING_WINDOW: (EventType.NORMAL, reasons.EVENT_PROMOTABLE),
     reasons.BREACHED: (EventType.WARNING, reasons.EVENT_BREACHED),
     reasons.CHAMPION_BREACHES_TOO: (EventType.WARNING, reasons.EVENT_HELD),
     reasons.NO_DATA: (EventType.WARNING, reasons.EVENT_HELD),
@@ -26,6 +28,7 @@ _OF_CHANGE: Final = {
     ChangeKind.DEPLOYED: (EventType.NORMAL, reasons.EVENT_ROLLOUT_STARTED),
     ChangeKind.STEP_ENTERED: (EventType.NORMAL, reasons.EVENT_STEP_ADVANCED),
     ChangeKind.PROMOTED: (EventType.NORMAL, reasons.EVENT_PROMOTED),
+    ChangeKind.REINSTATED: (EventType.NORMAL, reasons.EVENT_REINSTATED),
     ChangeKind.REJECTED: (EventType.WARNING, reasons.EVENT_REJECTED),
     ChangeKind.ROLLED_BACK: (EventType.WARNING, reasons.EVENT_ROLLED_BACK),
     ChangeKind.SUPERSEDED: (EventType.NORMAL, reasons.EVENT_SUPERSEDED),

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from viridian.api import reasons
-from viridian.api.names import OUTCOME_ANNOTATION, revision_record
+from viridian.api.names import APPROVE_ANNOTATION, OUTCOME_ANNOTATION, revision_record
 from viridian.core.intent import of_the_same, with_intent_hash
 from viridian.core.ownership import Belongs, belongs
 from viridian.core.plan import Action, Annotate, Apply, Delete
@@ -16,7 +16,7 @@ from viridian.rollout.decision import RolloutDecision
 from viridian.rollout.records import RevisionOutcome, RevisionRecord, time_text
 from viridian.rollout.render import objects
 from viridian.rollout.state import RolloutState
-from viridian.rollout.traffic.record import ChampionCause, Reverted, Traffic
+from viridian.rollout.traffic.record import BY_SPEC, ChampionCause, Reverted, Traffic
 
 RECORDS_KEPT = 10
 _UNRECORDED = 5
@@ -64,13 +64,24 @@ def _emptied(state: RolloutState) -> Iterable[tuple[str, RevisionOutcome]]:
 def _decided(traffic: Traffic) -> Iterable[tuple[str, RevisionOutcome]]:
     trial = traffic.trial
     if trial is not None and trial.approved:
-        yield trial.revision, RevisionOutcome(records.APPROVED, time_text(trial.approved_at), by=trial.approved)
+        word = records.APPROVED if trial.approved.startswith(f"{APPROVE_ANNOTATION}=") else records.SKIPPED
+        yield trial.revision, RevisionOutcome(word, time_text(trial.approved_at), by=trial.approved)
     if traffic.cause is ChampionCause.PROMOTED:
         since = time_text(traffic.since)
         yield traffic.revision, RevisionOutcome(reasons.PROMOTED, since, other=traffic.former or None)
+    if traffic.cause is ChampionCause.REINSTATED:
+        yield traffic.revision, _reinstated(traffic)
     # The newest outcome of a revision decides what it is now, so it is noted last.
     for lost in reversed(traffic.rejected):
         yield lost.revision, RevisionOutcome.of(lost, instead=traffic.revision)
+
+
+def _reinstated(traffic: Traffic) -> RevisionOutcome:
+    """Of a former champion that is champion again: by a rollback to it by name, or else by the spec."""
+    word, since, lost = reasons.REINSTATED, time_text(traffic.since), traffic.reverted
+    if lost is not None and lost.at == traffic.since:
+        return RevisionOutcome(word, since, lost.reason, by=lost.by, other=lost.revision)
+    return RevisionOutcome(word, since, reasons.REVERTED_BY_SPEC, by=BY_SPEC, other=traffic.former or None)
 
 
 def with_pending(state: RolloutState, pending: Mapping[str, RevisionOutcome]) -> dict[str, tuple[RevisionOutcome, ...]]:

@@ -22,6 +22,8 @@ from viridian.rollout.traffic.record import BY_OPERATOR, Reverted
 NEWEST_OUTCOMES = 20
 RETRIED = "Retried"
 APPROVED = "Approved"
+SKIPPED = "Skipped"
+_OF_A_CHAMPION = (reasons.PROMOTED, reasons.REINSTATED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +108,14 @@ class RevisionRecord:
         return standing_rejection(self.outcomes)
 
     @property
+    def promotion(self) -> RevisionOutcome | None:
+        """How it became champion last: by a promotion, or reinstated."""
+        return next((o for o in reversed(self.outcomes) if o.outcome in _OF_A_CHAMPION), None)
+
+    @property
     def promoted_at(self) -> str | None:
-        return next((o.at for o in reversed(self.outcomes) if o.outcome == reasons.PROMOTED), None)
+        """When that was."""
+        return self.promotion.at if self.promotion is not None else None
 
     def has(self, outcome: RevisionOutcome) -> bool:
         return any(known.outcome == outcome.outcome and known.at == outcome.at for known in self.outcomes)

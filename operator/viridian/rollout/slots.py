@@ -8,11 +8,11 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from viridian.api.names import Slot
-from viridian.rollout.analysis.judged import in_probation
+from viridian.rollout.analysis.judged import full_fallback_end
 from viridian.rollout.decision import RolloutDecision
 from viridian.rollout.policies.trial_steps import pods_needed
 from viridian.rollout.restored import first_slot
-from viridian.rollout.state import RolloutState, fallback_revision
+from viridian.rollout.state import RolloutState, fallback_revision, rollback_target
 from viridian.rollout.traffic.record import Reverted, Traffic
 
 DRAIN: Final = timedelta(seconds=10)
@@ -83,7 +83,8 @@ def _fallback_slot(state: RolloutState, traffic: Traffic) -> DesiredSlots:
         return {}
     if fallback is None:
         return {slot: None}
-    full = in_probation(state.spec, traffic, state.now)
+    end = full_fallback_end(state.spec, traffic)
+    full = (end is not None and state.now < end) or fallback == rollback_target(state, traffic)
     warm = state.spec.fallback.replicas
     return {slot: DesiredSlot(fallback, max(warm, state.spec.server.replicas) if full else warm)}
 

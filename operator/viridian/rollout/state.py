@@ -10,7 +10,7 @@ from typing import Any
 
 from viridian.api import reasons
 from viridian.api.modeldeployment import ModelDeploymentSpec, Step
-from viridian.api.names import RESTART_ANNOTATION, RETRY_ANNOTATION, Slot
+from viridian.api.names import RESTART_ANNOTATION, RETRY_ANNOTATION, ROLLBACK_ANNOTATION, Slot
 from viridian.core.signature_keys import required_keys
 from viridian.core.strategic_merge import InvalidTemplate
 from viridian.core.templates import of_server
@@ -258,11 +258,17 @@ class RolloutState:
 
         The value is the revision, or the revision, `#` and anything, for saying the same again.
         """
+        command, name = self.asked_by_name(annotation, revision)
+        return command if not name else None
+
+    def asked_by_name(self, annotation: str, revision: str) -> tuple[str | None, str]:
+        """The same with what follows the revision after a `/`, such as a step; empty where nothing does."""
         value = self.inputs.annotations.get(annotation, "")
-        if value.partition("#")[0].strip() != revision:
-            return None
+        about, _, name = value.partition("#")[0].strip().partition("/")
+        if about != revision:
+            return None, ""
         command, record = f"{annotation}={value}", self.record(revision)
-        return None if record is not None and record.answered(command) else command
+        return (None, "") if record is not None and record.answered(command) else (command, name)
 
     def retry_asked(self, revision: str) -> str | None:
         record = self.record(revision)
@@ -330,10 +336,17 @@ def _challenger(state: RolloutState, traffic: Traffic) -> str | None:
     return None if state.spec.rollout.paused and not underway else revision
 
 
+def rollback_target(state: RolloutState, traffic: Traffic) -> str | None:
+    """The former champion that a rollback by a person names, be it rejected or not; None where none is named."""
+    _, named = state.asked_by_name(ROLLBACK_ANNOTATION, traffic.revision)
+    record = state.record(named)
+    return named if record is not None and record.promoted_at and named != traffic.revision else None
+
+
 def fallback_revision(state: RolloutState, traffic: Traffic) -> str | None:
     """The former champion to keep warm: the one before this champion, or else the newest that is eligible.
 
-    It can be kept if its template is recorded, or if it runs.
+    It can be kept if its template is recorded, or if it runs. One that a rollback by a person names comes first.
     """
     running = {slot_state.revision for slot_state in state.inputs.slots.values()}
 
@@ -341,6 +354,8 @@ def fallback_revision(state: RolloutState, traffic: Traffic) -> str | None:
         known = state.record(revision) is not None or revision in running
         return known and revision != traffic.revision and state.rejected(revision) is None
 
+    if target := rollback_target(state, traffic):
+        return target
     if traffic.former and eligible(traffic.former):
         return traffic.former
     newest = newest_promoted(record for record in state.inputs.records.values() if eligible(record.revision))

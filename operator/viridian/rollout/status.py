@@ -129,6 +129,7 @@ def _challenger(state: RolloutState, decision: RolloutDecision) -> api.Challenge
         waiting_for=sentence(state, decision.wait) or None,
         waiting_reason=str(decision.wait.kind) if decision.wait is not None else None,
         exposed_requests=_exposed_requests(state, trial),
+        promotable=True if trial is not None and trial.step >= len(state.steps) else None,
         metrics=tuple(map(_metric, decision.judgements)),
     )
 
@@ -197,6 +198,8 @@ def _history(state: RolloutState, outcome: RevisionOutcome, revision: str) -> ap
 
 def _rollback(outcome: RevisionOutcome, revision: str) -> api.RollbackStatus | None:
     """A way back that users could notice: from a revision that had met them."""
+    if outcome.reason == reasons.REVERTED_BY_SPEC and outcome.other:
+        return api.RollbackStatus(from_=outcome.other, to=revision, reason=outcome.reason, reverted_at=outcome.at)
     unnoticed = outcome.outcome == reasons.REJECTED and not outcome.breach_at
     if not outcome.rejects or not outcome.other or unnoticed:
         return None

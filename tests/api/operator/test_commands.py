@@ -82,6 +82,27 @@ def test_a_champion_is_rolled_back_by_name(promoted: LiveModel) -> None:
     assert promoted.rejected == ["2"]
 
 
+@pytest.mark.usefixtures("safe")
+def test_a_git_revert_to_a_warm_version_skips_the_steps(promoted: LiveModel) -> None:
+    promoted.apply("1", rollout={**SIGN_OFF, "rollbackWindow": {"revisions": 1}, "probation": "1s"})
+    promoted.until_serves("1")
+    rollback = promoted.status["lastRollback"]
+    assert (rollback["reason"], rollback["from"]) == ("RevertedBySpec", promoted.revision("2"))
+    assert promoted.rejected == []
+
+
+@pytest.mark.usefixtures("safe")
+def test_outside_of_the_window_a_challenger_is_promoted_by_name_alone(serving: LiveModel) -> None:
+    new_year = {"cron": "0 0 1 1 *", "duration": "10m"}
+    serving.apply("2", rollout={"steps": [{"weight": 50}], "window": new_year})
+    serving.until(lambda model: model.trial.get("waitingReason") == "PromotionWindow", "the window")
+    assert serving.trial["promotable"] is True
+    serving.annotate("promote", serving.revision("2"))
+    serving.until_serves("2")
+    without = serving.apply("2", rollout={"steps": [{"weight": 50}]})
+    assert "window" not in without["spec"]["rollout"], "what is taken out of the manifest is gone, defaults and all"
+
+
 def test_a_restart_replaces_the_pods_by_a_rollout(serving: LiveModel) -> None:
     before = serving.status["champion"]["revision"]
     serving.annotate("restart", "2026-11-23T09:00:00Z")

@@ -31,6 +31,8 @@ ROLLOUTS: dict[str, dict[str, Any]] = {
     "careful": {"analysis": {"onBreach": "Hold"}},
     "impatient": {"analysis": {"onNoData": "Rollback", "onProviderError": "Proceed", "maxHold": "10s"}},
     "paused": {"paused": True},
+    "a rollback window": {"rollbackWindow": {"revisions": 2}, "probation": "3s"},
+    "out of its window": {"window": {"cron": "0 0 1 7 *", "duration": "10m"}},
 }
 BEHAVIOURS = {"healthy": HEALTHY, "broken": BROKEN, "slow": SLOW, "silent": SILENT, "unreachable": UNREACHABLE}
 FAULTS = (Fault.CONFLICT, Fault.THROTTLED, Fault.SERVER_ERROR, Fault.LOSE_ANSWER, Fault.LOSE_REQUEST)
@@ -96,7 +98,9 @@ class Story(RuleBasedStateMachine):
         self._apply(rollout=dict(ROLLOUTS[name]))
 
     @rule(
-        command=st.sampled_from(["approve", "reject", "rollback", "retry", "restart"]),
+        command=st.sampled_from(
+            ["approve", "skip", "promote", "reject", "rollback", "rollback to", "retry", "restart"]
+        ),
         index=st.integers(0, 5),
         again=st.sampled_from(["", "#2", "#3"]),
     )
@@ -108,6 +112,12 @@ class Story(RuleBasedStateMachine):
         about = revisions[index % len(revisions)] if revisions else "none"
         if command == "retry":
             self.retried.add(about)
+        elif command == "rollback to":
+            named = revisions[(index + 1) % len(revisions)] if revisions else "none"
+            self.retried.add(named)
+            command, about = "rollback", f"{about}/{named}"
+        elif command == "skip":
+            about = f"{about}/{('25%', 'probation', '50%')[index % 3]}"
         self.churn.annotate(command, f"{about}{again}")
 
     @rule()

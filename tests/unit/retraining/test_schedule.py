@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from viridian.api.triggers import Schedule
-from viridian.retraining.triggers.timetable import InvalidSchedule, Timetable, parse_schedule
+from viridian.core.timetable import InvalidSchedule, Timetable, parse_schedule
 
 
 def timetable(cron: str, zone: str = "UTC") -> Timetable:

@@ -10,7 +10,7 @@ from viridian.api.automation import Blackout
 from viridian.api.retrainpolicy import RetrainPolicySpec
 from viridian.api.triggers import Schedule
 from viridian.core.times import length
-from viridian.retraining.triggers.timetable import InvalidSchedule, Timetable, parse_schedule
+from viridian.core.timetable import InvalidSchedule, Timetable, parse_schedule
 
 
 @dataclass(frozen=True, slots=True)

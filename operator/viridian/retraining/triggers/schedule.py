@@ -10,9 +10,9 @@ from viridian.api.names import fraction
 from viridian.api.retrainpolicy import RetrainPolicySpec
 from viridian.api.triggers import Schedule, Trigger
 from viridian.core.times import length
+from viridian.core.timetable import InvalidSchedule, parse_schedule
 from viridian.retraining.input import PolicyFacts
 from viridian.retraining.triggers.cause import Cause
-from viridian.retraining.triggers.timetable import InvalidSchedule, parse_schedule
 from viridian.retraining.triggers.trigger_state import TriggerState
 
 SCHEDULE: Final = "schedule"

@@ -15,6 +15,7 @@ from viridian.rollout.traffic.compared import ComparedTrial
 from viridian.rollout.traffic.exposure import Exposure
 from viridian.rollout.traffic.record import ChampionCause, Traffic, Trial
 
+_LEAVES_A_FALLBACK: Final = (ChampionCause.PROMOTED, ChampionCause.REINSTATED)
 MOST_COMPARED: Final = 20
 """Pods of the champion that are read: a sample of its answers is enough to compare with."""
 
@@ -60,11 +61,19 @@ def _serving(inputs: RolloutInput, traffic: Traffic, trial: Trial) -> ServingCha
     return ServingChampion(tuple(pods[:MOST_COMPARED]), trial.compared)
 
 
-def probation_end(spec: ModelDeploymentSpec, traffic: Traffic) -> datetime | None:
-    """Until when the champion is judged; None for one that is not, or where there is nobody to go back to."""
-    if traffic.since is None or not traffic.former or traffic.cause is not ChampionCause.PROMOTED:
+def full_fallback_end(spec: ModelDeploymentSpec, traffic: Traffic) -> datetime | None:
+    """Until when the champion before this one stays at full size; None where there is none, or it was rejected."""
+    if traffic.since is None or not traffic.former or traffic.cause not in _LEAVES_A_FALLBACK:
         return None
     return traffic.since + durations.parse(spec.rollout.probation)
+
+
+def probation_end(spec: ModelDeploymentSpec, traffic: Traffic) -> datetime | None:
+    """Until when the champion is judged; None for one that is not, or where there is nobody to go back to.
+
+    A reinstated champion has been proven before, and to go back from it by itself would undo what people asked for.
+    """
+    return full_fallback_end(spec, traffic) if traffic.cause is ChampionCause.PROMOTED else None
 
 
 def in_probation(spec: ModelDeploymentSpec, traffic: Traffic, now: datetime) -> bool:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Final
 
 from viridian.api import reasons
-from viridian.api.names import ROLLBACK_ANNOTATION
 from viridian.rollout.decision import RolloutDecision, Wait, WaitKind
 from viridian.rollout.policies.chain import Chain
+from viridian.rollout.policies.commands import names_no_former_champion
+from viridian.rollout.policies.promotion_times import promotion_hold
 from viridian.rollout.restored import first_slot
 from viridian.rollout.state import RolloutState
 
@@ -41,6 +42,12 @@ def is_halted_at_first(state: RolloutState) -> RolloutDecision | None:
     return RolloutDecision.hold(None, state.halted, first_revision(state)) if state.halted else None
 
 
+def is_held_at_first(state: RolloutState) -> RolloutDecision | None:
+    """A window is about users who are served already; a hold lets nothing reach users at all."""
+    hold = promotion_hold(state)
+    return RolloutDecision.hold(None, hold, first_revision(state)) if hold is not None else None
+
+
 def serves_first(state: RolloutState) -> RolloutDecision | None:
     """Ready, or with no pods wanted."""
     slot = first_slot(state.inputs.slots)
@@ -61,6 +68,7 @@ FIRST_CHAMPION: Final[Chain] = (
     is_paused_at_first,  # nothing is deployed, then
     is_not_deployed_yet,
     is_halted_at_first,  # it is deployed, and gets no further
+    is_held_at_first,
     serves_first,
     # where none has an answer, it is not ready yet
 )
@@ -90,6 +98,6 @@ def rests(state: RolloutState) -> RolloutDecision:
     if newer is not None:
         no_pods = state.spec.server.replicas == 0
         return RolloutDecision.hold(traffic, Wait(WaitKind.REPLICAS if no_pods else WaitKind.UNPAUSED))
-    if state.asked(ROLLBACK_ANNOTATION, traffic.revision) and state.fallback is None:
-        return RolloutDecision.hold(traffic, Wait(WaitKind.FORMER_CHAMPION))
+    if (unknown := names_no_former_champion(state)) is not None:
+        return RolloutDecision.hold(traffic, unknown)
     return RolloutDecision.rest(traffic, reasons.PROBATION if state.in_probation else reasons.SERVING)

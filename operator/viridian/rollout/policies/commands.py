@@ -2,29 +2,43 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from viridian.api import reasons
-from viridian.api.names import APPROVE_ANNOTATION, REJECT_ANNOTATION, ROLLBACK_ANNOTATION
+from viridian.api.names import (
+    APPROVE_ANNOTATION,
+    PROMOTE_ANNOTATION,
+    REJECT_ANNOTATION,
+    ROLLBACK_ANNOTATION,
+    SKIP_ANNOTATION,
+)
 from viridian.rollout.decision import RetryOrder, RolloutDecision, Wait, WaitKind
 from viridian.rollout.policies.ways_back import rejection, rollback
 from viridian.rollout.state import RolloutState
+from viridian.rollout.traffic.record import ChampionCause
+
+PROBATION_STEP: Final = "probation"
+"""What a skip names to let a newer version through before the champion has passed its probation."""
 
 
 def is_rolled_back_by_order(state: RolloutState) -> RolloutDecision | None:
     """`viridian.dev/rollback: <champion revision>` goes back to the fallback, as soon as that is ready.
 
-    Where there is nothing to go back to, the order stops nothing.
+    With `/<revision>` after it, to that former champion, which is deployed for it. Where there is nothing to go back
+    to, the order stops nothing.
     """
     traffic, fallback = state.serving, state.fallback
-    order = state.asked(ROLLBACK_ANNOTATION, traffic.revision)
-    if order is None or fallback is None:
+    order, named = state.asked_by_name(ROLLBACK_ANNOTATION, traffic.revision)
+    if order is None or fallback is None or named not in ("", fallback):
         return None
     reason = reasons.ROLLED_BACK_BY_PERSON
     if traffic.trial is not None:
         # The other slot holds the challenger: it makes room for the former champion first.
         revision = traffic.trial.revision
         return rejection(state, revision, reason, f"{state.version_of(revision)} is removed for a rollback", by=order)
-    wait = Wait(WaitKind.FALLBACK_FOR_ROLLBACK, fallback)
-    return rollback(state, reason, "rolled back by annotation", wait, by=order)
+    wait = Wait(WaitKind.FALLBACK_FOR_ROLLBACK, fallback, detail=state.failure_message(state.other_slot))
+    cause = ChampionCause.REINSTATED if named else ChampionCause.ROLLED_BACK
+    return rollback(state, reason, "rolled back by annotation", wait, by=order, cause=cause)
 
 
 def is_rejected_by_order(state: RolloutState) -> RolloutDecision | None:
@@ -44,6 +58,38 @@ def is_retried_by_order(state: RolloutState) -> RolloutDecision | None:
     if order is None or revision is None:
         return None
     return RolloutDecision.retry_rejected(state.serving, RetryOrder(revision, order))
+
+
+def names_no_former_champion(state: RolloutState) -> Wait | None:
+    """What a rollback waits for that cannot be carried out: it names no former champion, or there is none."""
+    order, named = state.asked_by_name(ROLLBACK_ANNOTATION, state.serving.revision)
+    if order is None or (state.fallback is not None and named in ("", state.fallback)):
+        return None
+    recorded = sorted(
+        record.revision
+        for record in state.inputs.records.values()
+        if record.promoted_at and record.revision != state.serving.revision
+    )
+    known = f"; it may name {', '.join(recorded)}" if recorded else ""
+    why = f"{ROLLBACK_ANNOTATION} names {named}, which is no former champion{known}" if named else ""
+    return Wait(WaitKind.FORMER_CHAMPION, detail=why)
+
+
+def promotion_command(state: RolloutState) -> str | None:
+    """`viridian.dev/promote: <challenger revision>`: no step and no window holds it up, counted before or not."""
+    trial = state.serving.trial
+    if trial is None:
+        return None
+    counted = trial.approved if trial.approved.startswith(f"{PROMOTE_ANNOTATION}=") else None
+    return state.asked(PROMOTE_ANNOTATION, trial.revision) or counted
+
+
+def skip_command(state: RolloutState, revision: str, step: str) -> str | None:
+    """`viridian.dev/skip: <challenger revision>/<step>`, where it was not counted yet."""
+    order, named = state.asked_by_name(SKIP_ANNOTATION, revision)
+    trial = state.serving.trial
+    counted = trial is not None and trial.approved == order
+    return order if named == step and not counted else None
 
 
 def approval(state: RolloutState) -> str | None:

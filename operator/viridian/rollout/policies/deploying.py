@@ -8,6 +8,8 @@ from viridian.api import reasons
 from viridian.rollout.decision import RolloutDecision, Wait, WaitKind
 from viridian.rollout.policies.availability import crash_loop
 from viridian.rollout.policies.chain import Chain, first
+from viridian.rollout.policies.commands import PROBATION_STEP, skip_command
+from viridian.rollout.policies.reinstatement import is_reinstated
 from viridian.rollout.policies.trial_steps import enter, not_ready
 from viridian.rollout.policies.ways_back import rejection
 from viridian.rollout.state import RolloutState
@@ -63,7 +65,9 @@ def is_halted(state: RolloutState) -> RolloutDecision | None:
 
 
 def begins_its_trial(state: RolloutState) -> RolloutDecision | None:
-    return enter(state, Trial(state.challenger or ""))
+    revision = state.challenger or ""
+    order = skip_command(state, revision, PROBATION_STEP) if state.in_probation else None
+    return enter(state, Trial(revision, approved=order or "", approved_at=state.now if order else None))
 
 
 DEPLOYING: Final[Chain] = (
@@ -72,6 +76,7 @@ DEPLOYING: Final[Chain] = (
     will_never_serve,  # before any deadline: waiting would change nothing
     missed_its_deadline,
     is_not_ready,
+    is_reinstated,  # a way back, which waits for nothing but its pods
     is_halted,  # after the deadline: a pause keeps nobody from getting ready
     begins_its_trial,
 )

@@ -14,6 +14,7 @@ from viridian.rollout.policies.availability import crash_loop, unserved, unserve
 from viridian.rollout.policies.breaches import breach_began, breached
 from viridian.rollout.policies.chain import Chain, first
 from viridian.rollout.policies.champion import rests
+from viridian.rollout.policies.commands import PROBATION_STEP, skip_command
 from viridian.rollout.policies.ways_back import rollback
 from viridian.rollout.state import RolloutState
 
@@ -50,7 +51,7 @@ def lets_a_newer_version_wait(state: RolloutState) -> RolloutDecision | None:
     traffic, newer = state.serving, state.challenger
     if newer is None:
         return rests(state)
-    if newer == state.fallback:
+    if newer == state.fallback or skip_command(state, newer, PROBATION_STEP) is not None:
         return None
     wait = Wait(WaitKind.PROBATION_END, traffic.revision, newer, until=probation_end(state.spec, traffic))
     return RolloutDecision.hold(traffic, wait)
@@ -60,7 +61,7 @@ PROBATION: Final[Chain] = (
     crashes,
     breaches_a_bound,
     serves_nobody,
-    lets_a_newer_version_wait,  # the only check without an answer for the fallback, which may be tried at once
+    lets_a_newer_version_wait,  # without an answer for the fallback, and for a version that a person lets through
 )
 
 

@@ -20,15 +20,16 @@ from viridian.rollout.decision import Close, RolloutDecision, Wait, WaitKind
 from viridian.rollout.policies.availability import crash_loop
 from viridian.rollout.policies.breaches import breach_began, breached, shared_breaches
 from viridian.rollout.policies.chain import Chain, first
-from viridian.rollout.policies.commands import approval, approval_to_give
+from viridian.rollout.policies.commands import approval, approval_to_give, promotion_command
 from viridian.rollout.policies.comparison_steps import comparison_in_new_step
+from viridian.rollout.policies.passing import command_that_passes, passes_steps_by_command, waits_for_its_promotion
 from viridian.rollout.policies.trial_steps import (
     enter,
     in_new_step,
+    kept_from_more,
     not_ready,
     pods_needed,
     present_step,
-    rises,
     step_identity,
     step_name,
     target_weight,
@@ -81,7 +82,9 @@ def breaches_a_bound(state: RolloutState) -> RolloutDecision | None:
     if worst is None:
         return None
     if state.spec.rollout.analysis.on_breach is OnBreach.HOLD:
-        return _hold(state, Wait(WaitKind.BREACH_HELD, detail=worst.message))
+        # A person who has seen it may decide that it goes on.
+        held = Wait(WaitKind.BREACH_HELD, detail=worst.message)
+        return _hold(state, held) if command_that_passes(state) is None else None
     began = breach_began(state)
     return rejection(state, state.trial.revision, reasons.METRIC_BREACH, worst.message, began=began)
 
@@ -143,7 +146,7 @@ def deadline_stops_or_starts(state: RolloutState) -> RolloutDecision | None:
     So does an API server that does not take their Deployment: that is no failing of the challenger.
     """
     trial = state.trial
-    halted = state.halted if rises(state, trial) else None
+    halted = kept_from_more(state, trial)
     refused = trial.since is None and bool(needed(state.inputs.obstacles, "Deployment"))
     stopped = halted is not None or refused
     if stopped == (trial.entered is None):
@@ -183,7 +186,9 @@ def is_routed_now(state: RolloutState) -> RolloutDecision | None:
 
 
 def cannot_be_judged(state: RolloutState) -> RolloutDecision | None:
-    """Without figures the rollout is held; how long, and what then, is the user's choice."""
+    """Without figures the rollout is held, unless a person promotes; how long, and what then, is the user's choice."""
+    if promotion_command(state) is not None:
+        return None
     trial, analysis, verdict = state.trial, state.spec.rollout.analysis, overall(state.judgements)
     if verdict is CanaryVerdict.PASS:
         seeing = replace(trial, blind_since=None)
@@ -207,8 +212,8 @@ def has_not_reached_its_weight(state: RolloutState) -> RolloutDecision | None:
     trial, weight = state.trial, target_weight(state.steps, state.trial.step)
     if present_step(state) is None or (trial.since is not None and trial.weight == weight):
         return None
-    if state.halted and rises(state, trial):
-        return _hold(state, state.halted)
+    if kept := kept_from_more(state, trial):
+        return _hold(state, kept)
     if missing := _missing_pods(state):
         return _hold(state, missing)
     pods = counting(state.inputs, state.other_slot)
@@ -303,6 +308,7 @@ TRIAL: Final[Chain] = (
     steps_were_edited,  # what follows presumes the step
     missed_its_deadline,  # judged by the deadline as it stands, before a halt stops that
     deadline_stops_or_starts,
+    passes_steps_by_command,  # before all that a step waits for
     pods_get_their_baseline,  # before blindness, which may be for want of one
     is_not_routed,  # before blindness, which may follow from it
     is_routed_now,
@@ -314,6 +320,7 @@ TRIAL: Final[Chain] = (
     lacks_requests,
     lacks_evidence,
     enters_its_next_step,  # nothing held it back
+    waits_for_its_promotion,
     lacks_pods_for_the_promotion,
     is_promoted,
 )

@@ -8,7 +8,9 @@ from dataclasses import replace
 from viridian.api.modeldeployment import Step
 from viridian.api.names import Slot
 from viridian.rollout.analysis.pods import counting
-from viridian.rollout.decision import RolloutDecision
+from viridian.rollout.decision import RolloutDecision, Wait
+from viridian.rollout.policies.promotion_times import promotion_wait
+from viridian.rollout.policies.reinstatement import needs_no_steps
 from viridian.rollout.state import RolloutState
 from viridian.rollout.traffic import exposure as exposures
 from viridian.rollout.traffic.capacity import PodSplit
@@ -45,17 +47,25 @@ def rises(state: RolloutState, trial: Trial) -> bool:
     return (100 if promoting else target_weight(state.steps, trial.step)) > trial.weight
 
 
+def kept_from_more(state: RolloutState, trial: Trial) -> Wait | None:
+    """What is waited for where users may not meet the challenger more often now; None where nothing keeps it."""
+    if not rises(state, trial):
+        return None
+    everything = trial.step >= len(state.steps) or target_weight(state.steps, trial.step) >= 100
+    return state.halted or (promotion_wait(state) if everything else None)
+
+
 def pods_needed(state: RolloutState, trial: Trial | None) -> PodSplit:
     """Pods of champion and challenger in the present step; before the first one, as many as that will need.
 
-    They make the weight, so a pause keeps them at the one that was reached.
+    They make the weight, so a pause keeps them at the one that was reached. One that needs no steps gets its full size.
     """
     replicas, surge, steps = state.spec.server.replicas, state.spec.rollout.max_surge, state.steps
     provider = state.inputs.provider
-    if trial is not None and trial.weight > 0 and state.halted and rises(state, trial):
+    if trial is not None and trial.weight > 0 and kept_from_more(state, trial):
         return provider.replicas(trial.weight, replicas, surge)
     index = trial.step if trial is not None else 0
-    if index >= len(steps):
+    if index >= len(steps) or (trial is None and needs_no_steps(state)):
         return PodSplit(max(1, replicas), max(1, replicas))
     return provider.replicas(target_weight(steps, index), replicas, surge)
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from viridian.api import reasons
 from viridian.rollout.decision import RolloutDecision, Wait
 from viridian.rollout.state import RolloutState
-from viridian.rollout.traffic.record import BY_OPERATOR, Reverted
+from viridian.rollout.traffic.record import BY_OPERATOR, ChampionCause, Reverted
 
 
 def rejection(
@@ -25,11 +25,18 @@ def rejection(
 
 
 def rollback(
-    state: RolloutState, reason: str, message: str, wait: Wait, *, began: datetime | None = None, by: str = BY_OPERATOR
+    state: RolloutState,
+    reason: str,
+    message: str,
+    wait: Wait,
+    *,
+    began: datetime | None = None,
+    by: str = BY_OPERATOR,
+    cause: ChampionCause = ChampionCause.ROLLED_BACK,
 ) -> RolloutDecision:
     """Of the champion, as soon as its fallback can take over; until then `wait`."""
     traffic, fallback = state.serving, state.fallback or ""
     if not state.serves(state.other_slot, fallback):
         return RolloutDecision.hold(traffic, wait)
     lost = Reverted(traffic.revision, reasons.ROLLED_BACK, reason, message, state.now, began, by)
-    return RolloutDecision.roll_back(traffic, fallback, lost)
+    return RolloutDecision.roll_back(traffic, fallback, lost, cause)

@@ -29,13 +29,18 @@ from viridian.rollout.traffic.exposure import CounterBaseline, Exposure
 T = TypeVar("T")
 BY_OPERATOR: Final = "Viridian"
 """Who decided, where no person did."""
+BY_SPEC: Final = "spec.model"
+"""Who decided, where the spec names a former champion again."""
 
 
 class ChampionCause(StrEnum):
     """How the champion came to be one: a promotion is followed by probation, a rollback is not."""
 
     PROMOTED = "Promoted"
+    # The traffic went back to the fallback.
     ROLLED_BACK = "RolledBack"
+    # A former champion that the spec or a person has named.
+    REINSTATED = "Reinstated"
     UNKNOWN = "Unknown"
 
 
@@ -57,7 +62,7 @@ class Trial:
     compared: ComparedTrial | None = None
     # Since when the judge sees nothing; None while it sees.
     blind_since: datetime | None = None
-    # The latest approval of a person, as it was written, and when it was counted.
+    # The latest command of a person that passed a step, as it was written, and when it was counted.
     approved: str = ""
     approved_at: datetime | None = None
 

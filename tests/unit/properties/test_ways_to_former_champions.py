@@ -1,0 +1,105 @@
+"""Back to any recorded version: what is served, the aliases and the records agree, wherever the operator is killed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import pytest
+
+from tests.support.churn import Churn
+from tests.support.memory_cluster import Fault
+from tests.unit.conftest import KILLS
+from tests.unit.properties.kills import Scenario, at_write, undisturbed
+from viridian.api.names import REVISION_LABEL
+from viridian.rollout.traffic import service as traffic
+
+QUICK: dict[str, Any] = {
+    "steps": [],
+    "probation": "2s",
+    "rollbackWindow": {"duration": "1d"},
+    "analysis": {"window": "10s", "metrics": []},
+}
+FORMER = ("1", "2", "3")
+
+
+def four_champions(churn: Churn) -> None:
+    """One after the other; the last one serves, the one before it is warm."""
+    churn.publish()
+    churn.apply(rollout=QUICK)
+    for version in (*FORMER, "4"):
+        assert churn.world.run(30, until=partial(churn.serves, version))
+        churn.world.run(5)
+        if version != "4":
+            churn.publish()
+    assert churn.champion == "4"
+
+
+def roll_back_three(churn: Churn) -> None:
+    churn.annotate("rollback", f"{churn.revision('4')}/{churn.revision('1')}#ada")
+    assert churn.world.run(60, until=lambda: churn.serves("1"))
+
+
+def revert_by_one(churn: Churn) -> None:
+    churn.point("3")
+    assert churn.world.run(60, until=lambda: churn.serves("3"))
+
+
+def revert_by_three(churn: Churn) -> None:
+    churn.point("1")
+    assert churn.world.run(60, until=lambda: churn.serves("1"))
+
+
+BY_NAME = Scenario("rollback three back", four_champions, roll_back_three, settle=20)
+WARM = Scenario("Git revert to a warm version", four_champions, revert_by_one, settle=20)
+COLD = Scenario("Git revert three back", four_champions, revert_by_three, settle=20)
+
+
+def served(churn: Churn) -> str:
+    """The version of the pods that users meet."""
+    live = churn.cluster.find("Service", "churn")
+    record = traffic.record_of(live)
+    assert live is not None
+    assert record is not None
+    pods = [
+        pod["metadata"]["labels"].get(REVISION_LABEL)
+        for pod in churn.cluster.all("Pod")
+        if live["spec"]["selector"].items() <= pod["metadata"]["labels"].items()
+    ]
+    versions = {churn.revision(version): version for version in (*FORMER, "4")}
+    assert set(pods) == {record.revision}
+    return versions[record.revision]
+
+
+@pytest.mark.parametrize(
+    ("scenario", "version", "previous", "candidate"),
+    [(BY_NAME, "1", "3", "4"), (WARM, "3", "4", "3"), (COLD, "1", "4", "1")],
+    ids=lambda value: value.name if isinstance(value, Scenario) else "",
+)
+def test_what_is_served_the_aliases_and_the_records_agree(
+    scenario: Scenario, version: str, previous: str, candidate: str
+) -> None:
+    with scenario.begun() as churn:
+        end = scenario.tell(churn)
+        assert (served(churn), churn.champion) == (version, version)
+        assert end["aliases"]["churn"] == {"candidate": candidate, "champion": version, "previous": previous}
+        assert churn.condition("RollbackReady")["status"] == "True"
+        newest = {(entry["outcome"], entry["version"]) for entry in churn.status["history"][:2]}
+        assert ("Reinstated", version) in newest
+        assert churn.rejected == (["4"] if scenario is BY_NAME else [])
+
+
+@pytest.mark.parametrize("scenario", [BY_NAME, WARM], ids=lambda scenario: scenario.name)
+def test_killed_at_every_write(scenario: Scenario, record_property: Callable[[str, object], None]) -> None:
+    """Of every second write the answer is lost, of the others the write itself."""
+    expected, writes = undisturbed(scenario)
+    assert writes.cluster > 3
+
+    def killed(churn: Churn, k: int) -> None:
+        at_write(churn, k, Fault.KILL_AFTER if k % 2 else Fault.KILL_BEFORE)
+        assert scenario.tell(churn) == expected, f"killed at write {k}"
+        assert churn.world.restarts == 1
+
+    scenario.for_each(range(1, writes.cluster + 1), killed)
+    record_property(KILLS, f"{scenario.name}: {writes.cluster} ks (killed at every write)")
