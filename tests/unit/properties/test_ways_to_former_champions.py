@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -10,9 +12,10 @@ import pytest
 
 from tests.support.churn import Churn
 from tests.support.memory_cluster import Fault
+from tests.support.memory_gateway import TRAFFIC, RoutedWorld
 from tests.unit.conftest import KILLS
 from tests.unit.properties.kills import Scenario, at_write, undisturbed
-from viridian.api.names import REVISION_LABEL
+from viridian.api.names import REVISION_LABEL, SLOT_LABEL
 from viridian.rollout.traffic import service as traffic
 
 QUICK: dict[str, Any] = {
@@ -24,16 +27,21 @@ QUICK: dict[str, Any] = {
 FORMER = ("1", "2", "3")
 
 
-def four_champions(churn: Churn) -> None:
+def four_champions(churn: Churn, **parts: Any) -> None:
     """One after the other; the last one serves, the one before it is warm."""
     churn.publish()
-    churn.apply(rollout=QUICK)
+    churn.apply(rollout=QUICK, **parts)
     for version in (*FORMER, "4"):
         assert churn.world.run(30, until=partial(churn.serves, version))
         churn.world.run(5)
         if version != "4":
             churn.publish()
     assert churn.champion == "4"
+
+
+def four_by_gateway(churn: Churn) -> None:
+    four_champions(churn, traffic=TRAFFIC)
+    churn.world.pods.lost = 0.0
 
 
 def roll_back_three(churn: Churn) -> None:
@@ -54,6 +62,10 @@ def revert_by_three(churn: Churn) -> None:
 BY_NAME = Scenario("rollback three back", four_champions, roll_back_three, settle=20)
 WARM = Scenario("Git revert to a warm version", four_champions, revert_by_one, settle=20)
 COLD = Scenario("Git revert three back", four_champions, revert_by_three, settle=20)
+ROUTED_BY_NAME, ROUTED_WARM, ROUTED_COLD = (
+    replace(one, name=f"{one.name}, through a gateway", before=four_by_gateway, make=RoutedWorld)
+    for one in (BY_NAME, WARM, COLD)
+)
 
 
 def served(churn: Churn) -> str:
@@ -74,7 +86,14 @@ def served(churn: Churn) -> str:
 
 @pytest.mark.parametrize(
     ("scenario", "version", "previous", "candidate"),
-    [(BY_NAME, "1", "3", "4"), (WARM, "3", "4", "3"), (COLD, "1", "4", "1")],
+    [
+        (BY_NAME, "1", "3", "4"),
+        (WARM, "3", "4", "3"),
+        (COLD, "1", "4", "1"),
+        (ROUTED_BY_NAME, "1", "3", "4"),
+        (ROUTED_WARM, "3", "4", "3"),
+        (ROUTED_COLD, "1", "4", "1"),
+    ],
     ids=lambda value: value.name if isinstance(value, Scenario) else "",
 )
 def test_what_is_served_the_aliases_and_the_records_agree(
@@ -87,10 +106,36 @@ def test_what_is_served_the_aliases_and_the_records_agree(
         assert churn.condition("RollbackReady")["status"] == "True"
         newest = {(entry["outcome"], entry["version"]) for entry in churn.status["history"][:2]}
         assert ("Reinstated", version) in newest
-        assert churn.rejected == (["4"] if scenario is BY_NAME else [])
+        assert churn.rejected == (["4"] if scenario.then is roll_back_three else [])
+        if isinstance(churn.world, RoutedWorld):
+            live = churn.cluster.find("Service", "churn")
+            assert live is not None
+            slot = live["spec"]["selector"][SLOT_LABEL]
+            assert {name for name, weight in churn.world.gateway.split.items() if weight} == {f"churn-{slot}"}
+            assert churn.world.pods.lost == 0.0
 
 
-@pytest.mark.parametrize("scenario", [BY_NAME, WARM], ids=lambda scenario: scenario.name)
+@pytest.mark.parametrize("then", [roll_back_three, revert_by_one, revert_by_three], ids=lambda then: then.__name__)
+def test_a_gateway_that_comes_late_costs_no_request(then: Callable[[Churn], None]) -> None:
+    """The spec and the records say that another version serves; until the gateway follows, the one before keeps its pods."""
+    with closing(RoutedWorld()) as world:
+        churn = Churn(world)
+        four_by_gateway(churn)
+        before = dict(world.gateway.split)
+        world.gateway.frozen = True
+        if then is roll_back_three:
+            churn.annotate("rollback", f"{churn.revision('4')}/{churn.revision('1')}#ada")
+        else:
+            churn.point("3" if then is revert_by_one else "1")
+        world.run(60)
+        assert world.gateway.split == before
+        world.gateway.frozen = False
+        then(churn)
+        world.run(30)
+        assert world.pods.lost == 0.0
+
+
+@pytest.mark.parametrize("scenario", [BY_NAME, WARM, ROUTED_BY_NAME], ids=lambda scenario: scenario.name)
 def test_killed_at_every_write(scenario: Scenario, record_property: Callable[[str, object], None]) -> None:
     """Of every second write the answer is lost, of the others the write itself."""
     expected, writes = undisturbed(scenario)
