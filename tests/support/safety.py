@@ -9,7 +9,7 @@ from typing import Any
 
 from tests.support.cluster.deployments import is_ready
 from tests.support.memory_cluster import World
-from viridian.api.names import REVISION_LABEL, slot_deployment
+from viridian.api.names import REVISION_LABEL, ROUTE_ANNOTATION, slot_deployment
 from viridian.ports.cluster import Object
 from viridian.rollout.traffic import service as traffic
 from viridian.rollout.traffic.record import Traffic
@@ -53,6 +53,9 @@ def _problems(
     if live is None or now is None or owner is None or owner["spec"]["server"]["replicas"] == 0:
         return
     allowed = {now.revision} | ({now.trial.revision} if now.trial and now.trial.weight > 0 else set())
+    routed = ROUTE_ANNOTATION in (live["metadata"].get("annotations") or {})  # the drill is behind the route then
+    if now.drill is not None and now.drill.since is not None and not routed:
+        allowed = {now.drill.revision}
     met = [pod["metadata"]["labels"].get(REVISION_LABEL) for pod in _met(world, live["spec"]["selector"])]
     if not met and now.revision not in failing:
         yield "users meet no ready pod"

@@ -11,6 +11,7 @@ from viridian.api import cel, podtemplate
 from viridian.api.cel_monitoring import OUTLIVES_ITS_LABELS
 from viridian.api.champion_margin import ChampionMargin
 from viridian.api.context import Context
+from viridian.api.drill_spec import RollbackDrill
 from viridian.api.governance import Governance
 from viridian.api.monitoring import Feedback, Monitoring
 from viridian.api.names import FETCH_CONTAINER, SERVER_CONTAINER
@@ -379,6 +380,17 @@ class ModelDeploymentSpec(Struct, frozen=True, kw_only=True):
     fallback: Annotated[Fallback, doc("The former champion, kept warm for an immediate way back.")] = msgspec.field(
         default_factory=Fallback
     )
+    drill: (
+        Annotated[
+            RollbackDrill,
+            doc(
+                "The rollback is rehearsed on a schedule.",
+                # As one value: defaults have no owner, and would stay behind without the rest.
+                extra={"x-kubernetes-map-type": "atomic"},
+            ),
+        ]
+        | None
+    ) = None
     hold: Annotated[PromotionHold, doc("Freezes promotion, for an audit for example.")] | None = None
     review: Annotated[PeriodicReview, doc("People review the model again and again.")] | None = None
     context: (

@@ -111,6 +111,22 @@ class RollbackStatus(Struct, frozen=True, kw_only=True):
     ) = None
 
 
+class DrillStatus(Struct, frozen=True, kw_only=True):
+    """The drill of the rollback that is under way, or else the newest one."""
+
+    revision: Annotated[str, word("The fallback that serves in it.")]
+    outcome: Annotated[str, word("Running, Passed, Failed, NoTraffic or Interrupted.")]
+    started_at: Annotated[str, time("Of one that is under way: when the fallback got the traffic.")] | None = None
+    ended_at: Annotated[str, time("When the champion had the traffic back.")] | None = None
+    seconds: (
+        Annotated[float, doc("From the switch to the first reading that shows an answer of the fallback.")] | None
+    ) = None
+    requests: Annotated[int, doc("Requests of users that the fallback answered in it.")] | None = None
+    errors: Annotated[int, doc("How many of them it answered with an error of its own.")] | None = None
+    message: Annotated[str, prose("Why it did not pass.")] | None = None
+    passed_at: Annotated[str, time("When a drill passed last.")] | None = None
+
+
 class ModelDeploymentStatus(Struct, frozen=True, kw_only=True):
     """The world as last seen: a cache, rebuilt when deleted."""
 
@@ -123,6 +139,7 @@ class ModelDeploymentStatus(Struct, frozen=True, kw_only=True):
     ] = ()
     history: Annotated[tuple[HistoryEntry, ...], doc("Decisions, newest first.", max_length=10)] = ()
     last_rollback: Annotated[RollbackStatus, doc("The latest way back.")] | None = None
+    drill: Annotated[DrillStatus, doc("The newest drill of the rollback.")] | None = None
     monitoring: Annotated[MonitoringStatus, doc("The monitors' results when their verdicts last changed.")] | None = (
         None
     )
@@ -132,8 +149,8 @@ class ModelDeploymentStatus(Struct, frozen=True, kw_only=True):
         tuple[Condition, ...],
         named(
             "type",
-            "Ready, Reconciling, Stalled, ModelResolved, ChallengerHealthy, RollbackReady; with monitoring also "
-            "Monitored, DataDrift, PredictionDrift, ConceptDrift, Decay, ReviewRequired.",
+            "Ready, Reconciling, Stalled, ModelResolved, ChallengerHealthy, RollbackReady, RollbackUntested; with "
+            "monitoring also Monitored, DataDrift, PredictionDrift, ConceptDrift, Decay, ReviewRequired.",
             max_length=20,
         ),
     ] = ()

@@ -33,6 +33,7 @@ REJECT_ANNOTATION = f"{GROUP}/reject"
 ROLLBACK_ANNOTATION = f"{GROUP}/rollback"
 RETRY_ANNOTATION = f"{GROUP}/retry"
 RESTART_ANNOTATION = f"{GROUP}/restart"
+DRILL_ANNOTATION = f"{GROUP}/drill"  # the champion that is to give its traffic to the fallback for a while
 REVIEWED_ANNOTATION = f"{GROUP}/reviewed"
 REVIEW_ANNOTATION = f"{GROUP}/review"  # the last review of the whole model: `<date> fits: <note>#<user>`
 # … and to a RetrainPolicy: any value that was not used before starts one run.

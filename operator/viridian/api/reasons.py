@@ -8,6 +8,7 @@ RECONCILING = "Reconciling"  # on the way to what the spec asks for
 STALLED = "Stalled"  # no progress without a change by someone
 MODEL_RESOLVED = "ModelResolved"  # the wanted model has become one immutable version
 CHALLENGER_HEALTHY = "ChallengerHealthy"  # the judge's latest word about the challenger
+ROLLBACK_UNTESTED = "RollbackUntested"  # no drill has passed since the latest one was planned
 ROLLBACK_READY = "RollbackReady"  # a previous version could take the traffic at once
 ADDRESSES_CURRENT = "AddressesCurrent"  # the champion's pods know registry and collector; there only while they do not
 REGISTRY_SYNCED = "RegistrySynced"  # the registry has what was decided; there only while it has not
@@ -31,6 +32,7 @@ PAUSED = "Paused"  # spec.rollout.paused
 AWAITING_APPROVAL = "AwaitingApproval"  # the annotation viridian.dev/approve is awaited; also an outcome of a run
 PROMOTION_HELD = "PromotionHeld"  # spec.hold freezes promotion
 AWAITING_WINDOW = "AwaitingWindow"  # spec.rollout.window says when promotions may happen
+DRILL_RUNNING = "DrillRunning"  # the fallback serves in a drill of the rollback
 REVISION_REJECTED = "RevisionRejected"  # what the spec pins was rejected
 VERSION_GONE = "VersionGone"  # the registry says that what the spec asks for is not there
 INVALID_SPEC = "InvalidSpec"  # the spec cannot be carried out; the message says what to write
@@ -96,6 +98,11 @@ DECISION_FAILED = "DecisionFailed"  # the operator could not decide about it, by
 ROLLED_BACK_BY_PERSON = "RolledBackByPerson"
 REVERTED_BY_SPEC = "RevertedBySpec"  # spec.model names a former champion again, within the rollback window
 
+# ---- Reasons of RollbackUntested ----
+DRILL_PASSED = "DrillPassed"
+DRILL_FAILED = "DrillFailed"
+DRILL_OVERDUE = "DrillOverdue"
+
 # ---- Outcomes of a revision ----
 PROMOTED = "Promoted"
 REJECTED = "Rejected"
@@ -111,6 +118,10 @@ EVENT_ROLLED_BACK = "RolledBack"
 EVENT_PROMOTED = "Promoted"
 EVENT_PROMOTABLE = "Promotable"
 EVENT_REINSTATED = "Reinstated"
+EVENT_DRILL_STARTED = "DrillStarted"
+EVENT_DRILL_PASSED = "DrillPassed"
+EVENT_DRILL_FAILED = "DrillFailed"
+EVENT_DRILL_ENDED = "DrillEnded"
 EVENT_REJECTED = "Rejected"
 EVENT_SUPERSEDED = "Superseded"
 EVENT_AWAITING_APPROVAL = "AwaitingApproval"

@@ -18,6 +18,7 @@ from viridian.controller.exposition import family, line
 from viridian.controller.keys import Key
 from viridian.controller.trigger_figures import SUPPRESSED, WAIT, WAIT_BOUNDS, Fired, fired_in, suppressed_lines, waits
 from viridian.core.times import parse_time
+from viridian.rollout.traffic.drill_record import RUNNING
 
 Status = Mapping[str, Any]
 
@@ -174,6 +175,9 @@ def _weights(key: Key, status: Status) -> bytes:
     shares = {"champion": 100.0 - weight} if status.get("champion") else {}
     if challenger:
         shares["challenger"] = weight
+    drill = status.get("drill") or {}
+    if drill.get("outcome") == RUNNING and drill.get("startedAt"):
+        shares = {"champion": 0.0, "fallback": 100.0}
     return b"".join(line(_WEIGHT, {**_labels(key), "role": role}, share) for role, share in shares.items())
 
 

@@ -58,6 +58,7 @@ ROLLOUT: Final = StatusPart(
             "rejected",
             "history",
             "lastRollback",
+            "drill",
             "replicas",
             "selector",
         }
@@ -70,6 +71,7 @@ ROLLOUT: Final = StatusPart(
             reasons.MODEL_RESOLVED,
             reasons.CHALLENGER_HEALTHY,
             reasons.ROLLBACK_READY,
+            reasons.ROLLBACK_UNTESTED,
             reasons.ADDRESSES_CURRENT,
         }
     ),

@@ -13,6 +13,8 @@ from viridian.core.times import older_than
 from viridian.judgement.canary import CanaryVerdict, overall
 from viridian.rollout import addresses
 from viridian.rollout.decision import RolloutDecision, Wait, WaitKind
+from viridian.rollout.drill_findings import rollback_untested
+from viridian.rollout.drill_schedule import schedule_problem
 from viridian.rollout.input import GATEWAY_NEEDED, UNREAD, Unresolved
 from viridian.rollout.policies.promotion_times import window_problem
 from viridian.rollout.restored import first_slot
@@ -50,6 +52,7 @@ def conditions(state: RolloutState, decision: RolloutDecision) -> list[Finding]:
     found.extend(_stalled(state, decision))
     found.extend(_challenger_healthy(decision))
     found.append(_rollback_ready(state, decision))
+    found.extend(rollback_untested(state, decision))
     found.extend(_addresses_current(state, decision))
     return found
 
@@ -66,7 +69,7 @@ def needs_a_person(state: RolloutState, decision: RolloutDecision) -> tuple[str,
         return state.invalid_reason, state.invalid_template
     if state.inputs.wanted_gateway is not None and not state.inputs.settings.gateway_api:
         return reasons.GATEWAY_API_OFF, f"spec.traffic.provider is Gateway. {GATEWAY_NEEDED}"
-    if problem := window_problem(state):
+    if problem := window_problem(state) or schedule_problem(state):
         return reasons.INVALID_SPEC, problem
     if wait is not None and wait.kind is WaitKind.FIRST_READY and decision.change is None:
         return _first_is_late(state, wait.revision)
@@ -99,6 +102,9 @@ def _ready(state: RolloutState, decision: RolloutDecision) -> Finding:
         message = f"{shown} is ready, but no gateway sends requests to it: {state.unsettled.message}"
         return Finding(reasons.READY, Truth.FALSE, reasons.ROUTE_NOT_READY, message)
     awaited = sentence(state, decision.wait)
+    if traffic.drill is not None and traffic.drill.since is not None:
+        shown = state.version_of(traffic.drill.revision)
+        return Finding(reasons.READY, Truth.TRUE, reasons.DRILL_RUNNING, f"{shown} serves, waiting for {awaited}")
     if decision.challenger is not None:
         held = _held(state, decision)
         reason = decision.reason if held or decision.reason in _WAITING else reasons.ROLLING_OUT

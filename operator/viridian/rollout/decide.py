@@ -26,6 +26,7 @@ from viridian.core.plan import Action, Apply, CloseConnections, Delete, Plan, Ta
 from viridian.rollout import outcomes
 from viridian.rollout.analysis.judged import full_fallback_end
 from viridian.rollout.decision import RolloutDecision
+from viridian.rollout.drill_schedule import next_look
 from viridian.rollout.events import events_of_change, events_of_status
 from viridian.rollout.input import GATEWAY_NEEDED, UNREAD, RolloutInput, Unresolved, name_taken, targets
 from viridian.rollout.manifests import Manifest
@@ -38,7 +39,7 @@ from viridian.rollout.render.objects import preview
 from viridian.rollout.restored import first_slot
 from viridian.rollout.sentences import summary
 from viridian.rollout.slot_state import SlotState
-from viridian.rollout.slots import DRAIN, DesiredSlot, DesiredSlots, desired_slots, drain_end, draining
+from viridian.rollout.slots import DRAIN, DesiredSlot, DesiredSlots, desired_slots, drain_end, draining, drill_drain_end
 from viridian.rollout.state import RolloutState, read
 from viridian.rollout.status import status
 from viridian.rollout.traffic.gateway import HTTP_ROUTE
@@ -167,6 +168,7 @@ def _switch(state: RolloutState, chosen: RolloutDecision, instead: RolloutDecisi
         return
     moves = traffic != before
     way_back = traffic.reverted is not None and (before is None or traffic.reverted != before.reverted)
+    way_back = way_back or (before is not None and before.drill is not None and traffic.drill is None)
     decisive, *others = inputs.provider.objects(inputs, state.spec.server.port, traffic)
     live = observed.get(inputs.decisive)
     for action in _applied(decisive, live):
@@ -318,7 +320,8 @@ def _wake(state: RolloutState, decision: RolloutDecision) -> datetime | None:
     # For people one waits without looking all the time, unless users meet the challenger meanwhile.
     if state.inputs.decisive in state.inputs.obstacles:
         return soon
-    if decision.retry or decision.judgements or (on_trial and decision.reason not in _UP_TO_PEOPLE):
+    on_drill = traffic is not None and traffic.drill is not None
+    if decision.retry or decision.judgements or on_drill or (on_trial and decision.reason not in _UP_TO_PEOPLE):
         return soon
     model = state.inputs.model
     asks = state.spec.model.registry is not None and isinstance(model, Unresolved) and not model.watched
@@ -332,6 +335,9 @@ def _wake(state: RolloutState, decision: RolloutDecision) -> datetime | None:
         times.append(drain_end(traffic) or now)
     if decision.wait is not None and decision.wait.until is not None:
         times.append(decision.wait.until)
+    if traffic is not None and not on_trial:
+        coming = (next_look(state), drill_drain_end(traffic))
+        times.extend(at for at in coming if at is not None and at > now)
     end = full_fallback_end(state.spec, traffic) if traffic is not None else None
     if traffic is not None and end is not None and now < end:
         times.append(end)

@@ -51,6 +51,8 @@ class WaitKind(StrEnum):
     CHAMPION_TO_TAKE_OVER = "ChampionToTakeOver"
     TRAFFIC_WRITTEN = "TrafficWritten"
     ROUTE = "Route"
+    DRILL_PODS = "DrillPods"
+    DRILL_END = "DrillEnd"
 
 
 _REASONS: Final = {
@@ -76,6 +78,8 @@ _REASONS: Final = {
     WaitKind.FALLBACK_FOR_ROLLBACK: reasons.FALLBACK_UNAVAILABLE,
     WaitKind.CHAMPION_TO_TAKE_OVER: reasons.FALLBACK_UNAVAILABLE,
     WaitKind.ROUTE: reasons.ROUTE_NOT_READY,
+    WaitKind.DRILL_PODS: reasons.SERVING,
+    WaitKind.DRILL_END: reasons.DRILL_RUNNING,
 }
 """The reason of the condition Ready; of all others, that the rollout goes on."""
 
@@ -92,6 +96,10 @@ class ChangeKind(StrEnum):
     REJECTED = "Rejected"
     ROLLED_BACK = "RolledBack"
     SUPERSEDED = "Superseded"
+    DRILL_BEGAN = "DrillBegan"
+    DRILL_PASSED = "DrillPassed"
+    DRILL_FAILED = "DrillFailed"
+    DRILL_ENDED = "DrillEnded"
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +211,7 @@ class RolloutDecision:
         former = before.revision if before is not None else ""
         kind = ChangeKind.PROMOTED if before is not None else ChangeKind.FIRST_PROMOTED
         return cls(
-            Traffic(slot, revision, now, former=former, exposure=exposure),
+            Traffic(slot, revision, now, former=former, exposure=exposure, drilled=before.drilled if before else None),
             reasons.SERVING,
             change=Change(kind, revision, other=former),
             close=Close((before.champion,), Idle.KEEP) if before is not None else None,
@@ -225,7 +233,7 @@ class RolloutDecision:
         """A former champion that the spec names again gets the traffic; the one before it stays warm."""
         cause = ChampionCause.REINSTATED
         return cls(
-            Traffic(before.champion.other, revision, now, former=before.revision, cause=cause),
+            Traffic(before.champion.other, revision, now, former=before.revision, cause=cause, drilled=before.drilled),
             reasons.SERVING,
             change=Change(ChangeKind.REINSTATED, revision, other=before.revision),
             close=Close((before.champion,), Idle.KEEP),
@@ -235,7 +243,7 @@ class RolloutDecision:
     def roll_back(cls, traffic: Traffic, to: str, lost: Reverted, cause: ChampionCause) -> RolloutDecision:
         """Give the traffic of a champion back to its warm fallback, or to the version that a person has named."""
         return cls(
-            Traffic(traffic.champion.other, to, lost.at, cause=cause, reverted=lost),
+            Traffic(traffic.champion.other, to, lost.at, cause=cause, reverted=lost, drilled=traffic.drilled),
             lost.reason,
             change=Change(ChangeKind.ROLLED_BACK, lost.revision, other=to, message=lost.message),
             close=Close((traffic.champion,), Idle.CLOSE),

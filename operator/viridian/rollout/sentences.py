@@ -50,6 +50,8 @@ _AWAITED: Final = {
     WaitKind.CHAMPION_TO_TAKE_OVER: "{revision} to be ready to take over{then}",
     WaitKind.TRAFFIC_WRITTEN: "the {detail} to be written{then}",
     WaitKind.ROUTE: "the route to be taken over: {detail}",
+    WaitKind.DRILL_PODS: "all pods of {revision} to be ready for a drill of the rollback{detail}",
+    WaitKind.DRILL_END: "the end of the drill{until}",
 }
 _CHANGED: Final = {
     ChangeKind.FIRST_DEPLOYED: "{revision} is deployed to {slot}, the first champion",
@@ -61,6 +63,10 @@ _CHANGED: Final = {
     ChangeKind.REJECTED: "{revision} is rejected: {message}",
     ChangeKind.ROLLED_BACK: "{revision} was replaced by {other}: {message}",
     ChangeKind.SUPERSEDED: "{revision} is taken off trial: {why}",
+    ChangeKind.DRILL_BEGAN: "{revision} serves in place of {other}: a drill of the rollback",
+    ChangeKind.DRILL_PASSED: "the drill of the rollback to {revision} has passed; {other} serves again",
+    ChangeKind.DRILL_FAILED: "the drill of the rollback to {revision} has failed, and {other} serves: {message}",
+    ChangeKind.DRILL_ENDED: "the drill of the rollback to {revision} has ended early, and {other} serves: {message}",
 }
 _OF_A_STEP: Final = frozenset({WaitKind.STEP_DURATION, WaitKind.STEP_REQUESTS, WaitKind.STEP_EVIDENCE})
 """Waits whose numbers move with every look."""

@@ -83,8 +83,9 @@ def _fallback_slot(state: RolloutState, traffic: Traffic) -> DesiredSlots:
         return {}
     if fallback is None:
         return {slot: None}
-    end = full_fallback_end(state.spec, traffic)
-    full = (end is not None and state.now < end) or fallback == rollback_target(state, traffic)
+    end, drained = full_fallback_end(state.spec, traffic), drill_drain_end(traffic)
+    rehearsed = traffic.drill is not None or (drained is not None and state.now < drained)
+    full = rehearsed or (end is not None and state.now < end) or fallback == rollback_target(state, traffic)
     warm = state.spec.fallback.replicas
     return {slot: DesiredSlot(fallback, max(warm, state.spec.server.replicas) if full else warm)}
 
@@ -98,3 +99,9 @@ def draining(state: RolloutState, traffic: Traffic) -> bool:
 def drain_end(traffic: Traffic) -> datetime | None:
     at = traffic.reverted.at if traffic.reverted else None
     return at + DRAIN if at is not None else None
+
+
+def drill_drain_end(traffic: Traffic) -> datetime | None:
+    """Until when the fallback may still be answering after a drill."""
+    ended = traffic.drilled.at if traffic.drilled is not None else None
+    return ended + DRAIN if ended is not None else None

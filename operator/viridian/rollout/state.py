@@ -346,7 +346,8 @@ def rollback_target(state: RolloutState, traffic: Traffic) -> str | None:
 def fallback_revision(state: RolloutState, traffic: Traffic) -> str | None:
     """The former champion to keep warm: the one before this champion, or else the newest that is eligible.
 
-    It can be kept if its template is recorded, or if it runs. One that a rollback by a person names comes first.
+    It can be kept if its template is recorded, or if it runs. One that serves in a drill stays until that
+    has ended; then one that a rollback by a person names comes first.
     """
     running = {slot_state.revision for slot_state in state.inputs.slots.values()}
 
@@ -354,6 +355,8 @@ def fallback_revision(state: RolloutState, traffic: Traffic) -> str | None:
         known = state.record(revision) is not None or revision in running
         return known and revision != traffic.revision and state.rejected(revision) is None
 
+    if traffic.drill is not None and traffic.drill.since is not None:
+        return traffic.drill.revision
     if target := rollback_target(state, traffic):
         return target
     if traffic.former and eligible(traffic.former):

@@ -12,6 +12,7 @@ from viridian.rollout.analysis.judged import in_probation
 from viridian.rollout.decision import RolloutDecision
 from viridian.rollout.slots import draining
 from viridian.rollout.state import RolloutState
+from viridian.rollout.traffic.drill_record import RUNNING
 
 
 def urgency(state: RolloutState, decision: RolloutDecision) -> Urgency:
@@ -19,7 +20,8 @@ def urgency(state: RolloutState, decision: RolloutDecision) -> Urgency:
     traffic = decision.traffic
     if traffic is None:
         return Urgency.UNSETTLED
-    if traffic.trial is not None or in_probation(state.spec, traffic, state.now) or draining(state, traffic):
+    proven = traffic.trial is None and traffic.drill is None
+    if not proven or in_probation(state.spec, traffic, state.now) or draining(state, traffic):
         return Urgency.AT_STAKE
     champion = state.slot(traffic.champion)
     settled = champion is not None and champion.serves and not decision.challenger
@@ -30,7 +32,9 @@ def urgency_in(status: Mapping[str, Any]) -> Urgency:
     """What the status suggests that an earlier process left; the first pass finds out."""
     conditions, challenger = conditions_in(status.get("conditions")), status.get("challenger")
     on_trial = isinstance(challenger, Mapping) and "step" in challenger
-    if on_trial or any(condition.get("reason") == reasons.PROBATION for condition in conditions):
+    drill = status.get("drill")
+    on_drill = isinstance(drill, Mapping) and drill.get("outcome") == RUNNING
+    if on_trial or on_drill or any(condition.get("reason") == reasons.PROBATION for condition in conditions):
         return Urgency.AT_STAKE
     settled = is_true(conditions, reasons.READY) and not challenger
     return Urgency.IDLE if settled else Urgency.UNSETTLED

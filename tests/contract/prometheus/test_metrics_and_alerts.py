@@ -24,6 +24,7 @@ FIRES: dict[str, dict[str, str]] = {
         f'viridian_condition{{kind="ModelDeployment",{MODEL},type="RollbackReady"}}': "0x30",
         f'viridian_model_weight{{{MODEL},role="challenger"}}': "10x30",
     },
+    "RollbackUntested": {f'viridian_condition{{kind="ModelDeployment",{MODEL},type="RollbackUntested"}}': "1x90"},
     "BadTrainingData": {f'viridian_condition{{{POLICY},type="DataQuality"}}': "0x30"},
     "RetrainingStopped": {f'viridian_condition{{{POLICY},type="Paused"}}': "1x1500"},
     "ReviewRequired": {f'viridian_condition{{{POLICY},type="ReviewRequired"}}': "1x100"},

@@ -99,7 +99,7 @@ class Story(RuleBasedStateMachine):
 
     @rule(
         command=st.sampled_from(
-            ["approve", "skip", "promote", "reject", "rollback", "rollback to", "retry", "restart"]
+            ["approve", "skip", "promote", "reject", "rollback", "rollback to", "retry", "restart", "drill"]
         ),
         index=st.integers(0, 5),
         again=st.sampled_from(["", "#2", "#3"]),

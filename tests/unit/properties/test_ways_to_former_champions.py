@@ -117,7 +117,7 @@ def test_what_is_served_the_aliases_and_the_records_agree(
 
 @pytest.mark.parametrize("then", [roll_back_three, revert_by_one, revert_by_three], ids=lambda then: then.__name__)
 def test_a_gateway_that_comes_late_costs_no_request(then: Callable[[Churn], None]) -> None:
-    """The spec and the records say that another version serves; until the gateway follows, the one before keeps its pods."""
+    """The records say that another version serves; until the gateway follows, the one before keeps its pods."""
     with closing(RoutedWorld()) as world:
         churn = Churn(world)
         four_by_gateway(churn)

@@ -42,13 +42,16 @@ class JudgedRevision:
 
 
 def subject(inputs: RolloutInput, traffic: Traffic | None, now: datetime) -> JudgedRevision | None:
-    """The challenger, or the new champion in its probation; None where nobody is judged."""
+    """The challenger, the fallback in a drill, or the new champion in its probation; None where nobody is judged."""
     if traffic is None or inputs.spec is None:
         return None
     if (trial := traffic.trial) is not None:
         slot = traffic.champion.other
         pods, champion = judged_targets(inputs, slot), _serving(inputs, traffic, trial)
         return JudgedRevision(slot, pods, trial.exposure, met=trial.weight > 0, champion=champion)
+    if (drill := traffic.drill) is not None:
+        slot = traffic.champion.other
+        return JudgedRevision(slot, judged_targets(inputs, slot), drill.exposure, met=drill.since is not None)
     if not inputs.spec.rollout.analysis.metrics or not in_probation(inputs.spec, traffic, now):
         return None
     return JudgedRevision(traffic.champion, judged_targets(inputs, traffic.champion), traffic.exposure)

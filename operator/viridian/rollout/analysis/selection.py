@@ -23,6 +23,9 @@ def queries(inputs: RolloutInput, now: datetime) -> Sequence[Query]:
 
 
 def is_about_to_be_met(inputs: RolloutInput) -> bool:
-    """Whether this pass may be the one after which users meet the challenger: its counters are wanted as they are."""
-    trial = inputs.traffic.trial if inputs.traffic is not None else None
-    return trial is not None and trial.weight == 0
+    """Whether this pass may be the one after which users meet the challenger, or the fallback in a drill.
+
+    Its counters are wanted as they are.
+    """
+    traffic = inputs.traffic
+    return traffic is not None and (traffic.trial or traffic.drill) is not None and traffic.share == 0

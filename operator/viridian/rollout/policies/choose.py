@@ -14,6 +14,7 @@ from viridian.rollout.policies.chain import Chain, first
 from viridian.rollout.policies.champion import FIRST_CHAMPION, is_not_ready_yet, rests
 from viridian.rollout.policies.commands import is_rejected_by_order, is_retried_by_order, is_rolled_back_by_order
 from viridian.rollout.policies.deploying import is_deploying
+from viridian.rollout.policies.drill import begins_a_drill, is_on_drill
 from viridian.rollout.policies.monitored import is_worse_than_promised
 from viridian.rollout.policies.probation import is_on_probation
 from viridian.rollout.policies.trial import is_on_trial, is_superseded
@@ -27,8 +28,10 @@ ROLLOUT: Final[Chain] = (
     is_retried_by_order,
     is_on_trial,
     is_worse_than_promised,  # before a newer version takes the slot of the fallback as well
+    is_on_drill,  # the fallback serves, so nothing may take its slot
     is_on_probation,  # before a newer version takes the slot of the fallback
     is_deploying,
+    begins_a_drill,  # once nothing else goes on
     # where none has an answer, the champion serves and nothing is to be done
 )
 

@@ -144,6 +144,19 @@ def answered_in_step(exposure: Exposure, newest: PodSample) -> float:
     return _answered_since(exposure, newest, _before_the_step)
 
 
+def failed(exposure: Exposure, pods: Iterable[Counting]) -> int:
+    """Those of them that were answered with an error of the server."""
+    found = 0.0
+    for pod in pods:
+        known, newest = exposure.pods.get(pod.uid), pod.reading
+        if newest is None or (known is None and exposure.partial) or (known is not None and known.unread):
+            continue
+        same = known is not None and known.process == newest.process
+        before = known.errors if known is not None and same else 0.0
+        found += max(0.0, newest.requests[CodeClass.SERVER_ERROR] - before)
+    return int(found)
+
+
 _at_the_start: Final = attrgetter("requests")
 _before_the_step: Final = attrgetter("before_step")
 

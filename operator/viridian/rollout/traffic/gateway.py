@@ -80,7 +80,7 @@ class GatewayTraffic:
 
     def _rules(self, name: str, port: int, traffic: Traffic) -> list[Manifest]:
         *of_testers, of_users = self.frame["rules"]
-        share = traffic.trial.weight if traffic.trial is not None else 0
+        share = traffic.share
         weights = {traffic.champion: 100 - share, traffic.champion.other: share}
         rules = [{**of_users, "backendRefs": [_backend(name, port, slot, weights[slot]) for slot in Slot]}]
         if traffic.trial is not None:

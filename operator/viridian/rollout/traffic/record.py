@@ -24,6 +24,7 @@ from viridian.core.times import format_time_micros, parse_time
 from viridian.judgement.detector import Tally
 from viridian.judgement.split_test import SlotTallies
 from viridian.rollout.traffic.compared import ComparedTrial
+from viridian.rollout.traffic.drill_record import Drill, DrillResult
 from viridian.rollout.traffic.exposure import CounterBaseline, Exposure
 
 T = TypeVar("T")
@@ -101,6 +102,9 @@ class Traffic:
     unrecorded: tuple[Reverted, ...] = ()
     # Since when users can meet the pods of a champion that was on trial before.
     exposure: Exposure | None = None
+    # A drill of the rollback that is under way, and how the newest one ended.
+    drill: Drill | None = None
+    drilled: DrillResult | None = None
 
     @property
     def rejected(self) -> tuple[Reverted, ...]:
@@ -108,9 +112,16 @@ class Traffic:
         return (*((self.reverted,) if self.reverted is not None else ()), *self.unrecorded)
 
     @property
+    def share(self) -> int:
+        """The share of the users' requests, in percent, that goes to the slot that is not the champion's."""
+        if self.drill is not None and self.drill.since is not None:
+            return 100
+        return self.trial.weight if self.trial is not None else 0
+
+    @property
     def receiving(self) -> frozenset[Slot]:
         """The slots that users can meet."""
-        weight = self.trial.weight if self.trial else 0
+        weight = self.share
         if weight <= 0:
             return frozenset({self.champion})
         if weight >= 100:
@@ -118,12 +129,18 @@ class Traffic:
         return frozenset(Slot)
 
 
+_PARTS: Final = (
+    *(Traffic, Trial, Reverted, Drill, DrillResult),
+    *(Exposure, CounterBaseline, ComparedTrial, SlotTallies, Tally),
+)
+
+
 def dump(record: Traffic | Reverted) -> str:
     return json.dumps(_plain(record), sort_keys=True)
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, Traffic | Trial | Reverted | Exposure | CounterBaseline | ComparedTrial | SlotTallies | Tally):
+    if isinstance(value, _PARTS):
         parts = {name: _plain(getattr(value, name)) for name in type(value).__slots__}
         return {name: part for name, part in parts.items() if part not in (None, "", 0, [], {})}
     if isinstance(value, Mapping):
@@ -146,7 +163,9 @@ def parse_reverted(text: str) -> Reverted | None:
     return _decoded(text, Reverted)
 
 
-_TIMES: Final = frozenset({"entered", "since", "blind_since", "approved_at", "at", "breach_at"})
+_TIMES: Final = frozenset(
+    {"entered", "since", "blind_since", "approved_at", "at", "breach_at", "answered_at", "passed_at"}
+)
 
 
 def _decoded(text: str, kind: type[T]) -> T | None:

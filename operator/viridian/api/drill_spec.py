@@ -1,0 +1,32 @@
+"""The rollback is rehearsed: a part of a ModelDeployment."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+from viridian.api import cel
+from viridian.api.schema import Struct, doc, duration
+
+
+class DrillMode(StrEnum):
+    """How a drill reaches the fallback."""
+
+    LIVE = "Live"
+
+
+class RollbackDrill(Struct, frozen=True, kw_only=True):
+    """A rehearsal of the rollback: the fallback serves for a while, and the champion gets the traffic back."""
+
+    cron: Annotated[
+        str,
+        doc(
+            "When drills begin. Five fields: minute, hour, day of month, month, day of week. A drill begins within an "
+            "hour of that time, once nothing else goes on, or it is left out.",
+            max_length=100,
+            rules=(cel.CRON,),
+        ),
+    ]
+    mode: Annotated[DrillMode, doc("Live: all users are served by the fallback for the duration of the drill.")]
+    duration: Annotated[str, duration("How long the fallback serves in a drill.", at_least="10s", at_most="1h")] = "1m"
+    time_zone: Annotated[str, doc("IANA name such as Europe/Paris.", max_length=64, rules=(cel.TIME_ZONE,))] = "UTC"
