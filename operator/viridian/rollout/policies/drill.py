@@ -14,10 +14,10 @@ from viridian.api import durations, reasons
 from viridian.api.names import DRILL_ANNOTATION
 from viridian.api.samples import Idle, PodSample
 from viridian.core.times import older_than
-from viridian.rollout.analysis.judged import judged_targets
 from viridian.rollout.analysis.pods import counting
 from viridian.rollout.decision import Change, ChangeKind, Close, RolloutDecision, Wait, WaitKind
 from viridian.rollout.drill_schedule import is_due
+from viridian.rollout.input import judged_targets
 from viridian.rollout.policies.availability import crash_loop
 from viridian.rollout.policies.breaches import breached
 from viridian.rollout.policies.chain import Chain, first
