@@ -91,6 +91,20 @@ def test_a_git_revert_to_a_warm_version_skips_the_steps(promoted: LiveModel) -> 
     assert promoted.rejected == []
 
 
+def test_a_drill_by_name_gives_the_traffic_to_the_fallback_and_back(promoted: LiveModel) -> None:
+    promoted.apply("2", drill={"cron": "0 0 1 1 *", "mode": "Live", "duration": "10s"})
+    before = promoted.selector()
+    promoted.annotate("drill", promoted.revision("2"))
+    promoted.until(lambda model: "startedAt" in model.status.get("drill", {}), "the drill")
+    assert promoted.selector() != before
+    promoted.until(lambda model: model.status["drill"]["outcome"] == "Passed", "the end of the drill")
+    assert promoted.selector() == before
+    assert (promoted.status["drill"]["errors"], promoted.champion, promoted.rejected) == (0, "2", [])
+    assert promoted.condition("RollbackUntested")["status"] == "False"
+    without = promoted.apply("2")
+    assert "drill" not in without["spec"], "what is taken out of the manifest is gone, defaults and all"
+
+
 @pytest.mark.usefixtures("safe")
 def test_outside_of_the_window_a_challenger_is_promoted_by_name_alone(serving: LiveModel) -> None:
     new_year = {"cron": "0 0 1 1 *", "duration": "10m"}
