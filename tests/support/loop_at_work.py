@@ -18,6 +18,7 @@ from tests.support.memory_cluster import MemoryCluster, Outcome
 from tests.support.memory_collector import MemoryBundles, MemoryCollector
 from tests.support.memory_pods import MemoryPods
 from tests.support.memory_registry import MemoryRegistry
+from tests.support.memory_streams import MemoryStreams
 from viridian.api.names import API_VERSION, MODEL_DEPLOYMENT, RETRAIN_POLICY, RUN_ANNOTATION
 from viridian.api.registry import TAG_HOLDOUT
 from viridian.controller.environment import Environment
@@ -41,6 +42,7 @@ class LoopAtWork:
         self.cluster = MemoryCluster(lambda: START + timedelta(seconds=loop.time()))
         self.registry, self.collector = MemoryRegistry(), MemoryCollector()
         self.pods = MemoryPods(self.cluster)
+        self.streams = MemoryStreams(self.pods)
         said = json.dumps({"metrics": {"auc": 0.9}, "holdout": "sha256:h"})
         self.cluster.outcomes["*"] = Outcome(0, said, after=5, effect=self._train)
         self._environment = Environment(
@@ -48,6 +50,7 @@ class LoopAtWork:
             registry=self.registry,
             own_registries=own_registries or {},
             pods=self.pods,
+            streams=self.streams,
             bundles=MemoryBundles(),
             feedback=self.collector,
             clock=self.cluster.clock,
@@ -107,6 +110,7 @@ class LoopAtWork:
         while True:
             self.cluster.run_controllers()
             self.pods.pass_time(TICK)
+            await self.streams.tell()
             await asyncio.sleep(TICK)
 
     def _train(self, job: Object) -> None:

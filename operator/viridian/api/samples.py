@@ -34,6 +34,8 @@ LATENCY_BOUNDS: Final = (
 
 INFO_METRIC: Final = "viridian_server"
 """Info; Prometheus text appends `_info`. Its labels say whose answers are counted: see `Identity`."""
+LAST_ANSWER_METRIC: Final = "viridian_seconds_since_answer"
+"""Gauge: for how long no inference request was answered; NaN before the first one."""
 
 PREDICTED_VALUES_METRIC: Final = "viridian_prediction_values"
 """Histogram of scores or predicted numbers on the bins of the version's reference profile, for as long as it counts."""
@@ -119,6 +121,8 @@ class PodSample:
     """Seconds that all timed requests took together."""
     process: str = ""
     """That of the target when it was read."""
+    last_answer: datetime | None = None
+    """When it last answered a request, by the reader's clock; None for a server that does not show it."""
 
     @property
     def total(self) -> float:

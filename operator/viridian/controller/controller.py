@@ -25,6 +25,10 @@ def _takes_no_notes(child: Manifest, deleted: bool) -> None:
     """Of what the watch tells."""
 
 
+def _ends_nothing() -> None:
+    """Beside the passes."""
+
+
 def _always(key: Key) -> bool:  # noqa: ARG001
     return True
 
@@ -42,6 +46,8 @@ class Controller:
     saw: Callable[[Manifest, bool], None] = _takes_no_notes
     reads_children_of: Callable[[Key], bool] = _always
     follows_registry: bool = False
+    stand_by: Callable[[], None] = _ends_nothing
+    """Ends what the subject does between its passes."""
 
     def child_changed(self, key: Key) -> None:
         if self.reads_children_of(key):
@@ -56,7 +62,8 @@ class Controller:
         return self.reconciler.statuses.wrote(key, status)
 
     async def close(self) -> None:
-        """End the writes that are under way beside the passes."""
+        """End what goes on beside the passes."""
+        self.stand_by()
         await self.reconciler.actor.close()
         await self.reconciler.statuses.close()
 
@@ -72,6 +79,7 @@ def controller(
     saw: Callable[[Manifest, bool], None] = _takes_no_notes,
     reads_children_of: Callable[[Key], bool] = _always,
     follows_registry: bool = False,
+    stand_by: Callable[[], None] = _ends_nothing,
 ) -> Controller:
     """The controller of one subject, which owns this part of the status and reads children of these kinds.
 
@@ -100,5 +108,14 @@ def controller(
     queue = WorkQueue(reconciler, backoff=Backoff(environment.random), observer=observer)
     common.telemetry.watch_queue(name, queue)
     return Controller(
-        name, kind, children, reconciler, queue, common.left_to_sweep, saw, reads_children_of, follows_registry
+        name,
+        kind,
+        children,
+        reconciler,
+        queue,
+        common.left_to_sweep,
+        saw,
+        reads_children_of,
+        follows_registry,
+        stand_by,
     )

@@ -12,6 +12,7 @@ from viridian.controller.registries import ByNamespace
 from viridian.controller.registry_table import RegistryTable
 from viridian.controller.telemetry import Telemetry
 from viridian.core.selectors import Selector
+from viridian.ports.answer_streams import AnswerStreams
 from viridian.ports.cluster import Cluster
 from viridian.ports.collector import Collector
 from viridian.ports.pod_files import Bundles
@@ -30,6 +31,8 @@ class Environment:
     own_registries: Mapping[str, Registry] = field(default_factory=dict)
     """Of namespaces with an identity of their own in MLflow."""
     pods: Pods
+    streams: AnswerStreams | None = None
+    """How pods are read that answer while they are judged; without it at intervals alone."""
     bundles: Bundles
     feedback: Collector | None
     prometheus: Prometheus | None = None

@@ -31,6 +31,7 @@ from viridian.controller.telemetry import Telemetry
 from viridian.controller.watched import child_streams, expected_streams
 from viridian.core.election import Timings
 from viridian.core.signature_keys import SignatureKeys
+from viridian.ports.answer_streams import HttpAnswerStreams
 from viridian.ports.collector import HttpCollector
 from viridian.ports.connection import ApiConnection, ConnectionUnusable
 from viridian.ports.http_sessions import session
@@ -235,6 +236,7 @@ async def _ports(
                 registry=shared,
                 own_registries=own,
                 pods=HttpPods(pods),
+                streams=HttpAnswerStreams(pods),
                 bundles=HttpBundles(pods),
                 feedback=_feedback(config, opened),
                 prometheus=_prometheus(config, opened),

@@ -21,6 +21,7 @@ from viridian.api.names import (
     preview_service,
     slot_deployment,
 )
+from viridian.controller.arrivals import Arrivals
 from viridian.controller.keys import Key
 from viridian.controller.listed_children import NOT_ASKED
 from viridian.controller.ownership import check_not_left_behind, owned
@@ -57,6 +58,8 @@ class ModelDeployments:
     clock: Callable[[], datetime]
     policies_of: Callable[[Key], Iterable[Key]] = lambda _: ()
     """The RetrainPolicies that are about a ModelDeployment."""
+    arrivals: Arrivals | None = None
+    """What judges models between their passes; None where pods are read at intervals alone."""
 
     async def observe(self, key: Key, manifest: Object) -> Observed[RolloutInput]:
         """The object as it was just read, and everything that belongs to it."""
@@ -78,7 +81,10 @@ class ModelDeployments:
             leaving=children.leaving,
         )
         readings, held = await asyncio.gather(self._readings(key, snapshot), self._held_versions(key, snapshot))
-        return Observed(replace(snapshot, readings=readings, held_versions=held), self.clock())
+        observed = Observed(replace(snapshot, readings=readings, held_versions=held), self.clock())
+        if self.arrivals is not None:
+            self.arrivals.observed(key, observed.input, observed.now)
+        return observed
 
     def decide(self, observed: Observed[RolloutInput], obstacles: Obstacles = NO_OBSTACLES) -> Plan:
         return decide(replace(observed.input, obstacles=obstacles), observed.now)
@@ -92,10 +98,17 @@ class ModelDeployments:
 
     def by_lists(self, lists: ClusterReader) -> ModelDeployments:
         resolver = replace(self.resolver, may_note=False)
-        return replace(self, cluster=lists, resolver=resolver, samples=Samples(NOT_ASKED))
+        return replace(self, cluster=lists, resolver=resolver, samples=Samples(NOT_ASKED), arrivals=None)
 
     async def forget(self, key: Key) -> None:
         self.samples.forget(key)
+        if self.arrivals is not None:
+            self.arrivals.forget(key)
+
+    def stand_by(self) -> None:
+        """Judge nothing between the passes any more."""
+        if self.arrivals is not None:
+            self.arrivals.close()
 
     async def _gateway_objects(self, children: _Children, alone: RolloutInput) -> LiveObjects:
         """The route, the Services of the slots, and the Gateways of the route, as far as they may be read."""

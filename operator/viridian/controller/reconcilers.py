@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from viridian.api.names import MODEL_DEPLOYMENT, RETRAIN_POLICY
 from viridian.controller import status_parts
+from viridian.controller.arrivals import Arrivals
 from viridian.controller.collector_rules import CollectorRules
 from viridian.controller.controller import Controller, controller
 from viridian.controller.environment import Common
@@ -35,16 +36,20 @@ def controllers(common: Common) -> tuple[Controller, ...]:
 def rollout(common: Common) -> Controller:
     """Who serves the users of a ModelDeployment."""
     environment, settings = common.environment, common.settings
+    samples, streams, arrivals = Samples(environment.pods), environment.streams, None
+    if streams is not None:
+        arrivals = Arrivals(streams, samples, environment.clock, wake=lambda key: made.wake(key))
     subject = ModelDeployments(
         environment.cluster,
         Resolver(common.registry_tables, settings.mlflow_uri is not None, settings.requires_signature),
-        Samples(environment.pods),
+        samples,
         settings,
         environment.clock,
         common.policies_of,
+        arrivals,
     )
     children = frozenset({"Deployment", "Service", "PodDisruptionBudget", "NetworkPolicy", "ControllerRevision", "Pod"})
-    return controller(
+    made = controller(
         common,
         "rollout",
         MODEL_DEPLOYMENT,
@@ -52,7 +57,9 @@ def rollout(common: Common) -> Controller:
         status_parts.ROLLOUT,
         children=children,
         follows_registry=True,
+        stand_by=subject.stand_by,
     )
+    return made
 
 
 def monitoring(common: Common) -> Controller:

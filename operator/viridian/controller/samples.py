@@ -22,7 +22,7 @@ SHARED = timedelta(seconds=0.5)
 
 
 class Samples:
-    """Scrapes pods and keeps their counters for as long as the judge looks back."""
+    """Reads pods and keeps their counters for as long as the judge looks back."""
 
     def __init__(self, pods: Pods) -> None:
         self._pods = pods
@@ -43,11 +43,37 @@ class Samples:
         rings = self._rings.setdefault(key, {})
         recent = now - self._scraped.get(key, datetime.min.replace(tzinfo=now.tzinfo)) < min(interval / 2, SHARED)
         if not (recent and all(target.uid in rings for target in targets)):
+            lengths = {uid: len(ring) for uid, ring in rings.items()}
             for uid, reading in (await self._pods.scrape(targets)).items():
-                rings.setdefault(uid, []).append(reading)
+                ring = rings.setdefault(uid, [])
+                # While it was on its way, a stream may have brought a later one.
+                if len(ring) == lengths.get(uid, 0) or not _is_overtaken(reading, ring):
+                    ring.append(reading)
             self._scraped[key] = now
         self._rings[key] = {target.uid: _kept(rings[target.uid], now, span) for target in targets}
-        return {uid: tuple(ring) for uid, ring in self._rings[key].items()}
+        return self.known(key)
+
+    def add(self, key: Key, sample: PodSample) -> bool:
+        """Keep a sample that has come by itself; False where it says nothing new.
+
+        A pod is known by its first reading. One that has counted less than before was overtaken by a reading, or its
+        process is another one: the next reading shows which.
+        """
+        ring = self._rings.get(key, {}).get(sample.uid)
+        if not ring or _is_overtaken(sample, ring):
+            return False
+        if len(ring) >= 2 * MOST:  # between two readings that are far apart
+            ring.pop()
+        ring.append(sample)
+        return True
+
+    def known(self, key: Key) -> Mapping[str, Sequence[Reading]]:
+        """What was read and has come so far, as `read` gives it."""
+        return {uid: tuple(ring) for uid, ring in self._rings.get(key, {}).items()}
+
+    def read_again(self, key: Key) -> None:
+        """The next pass reads all pods, however short ago the latest one did."""
+        self._scraped.pop(key, None)
 
     def forget(self, key: Key) -> None:
         self._rings.pop(key, None)
@@ -55,6 +81,16 @@ class Samples:
 
     def __len__(self) -> int:
         return sum(len(ring) for rings in self._rings.values() for ring in rings.values())
+
+
+def _is_overtaken(reading: Reading, ring: Sequence[Reading]) -> bool:
+    """Whether something newer of the same process is known."""
+    if reading.at <= ring[-1].at:
+        return True
+    newest = next((known for known in reversed(ring) if isinstance(known, PodSample)), None)
+    if newest is None or not isinstance(reading, PodSample) or reading.process != newest.process:
+        return False
+    return reading.total < newest.total
 
 
 def _kept(ring: list[Reading], now: datetime, span: timedelta) -> list[Reading]:

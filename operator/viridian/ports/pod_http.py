@@ -23,6 +23,7 @@ from viridian.ports.thread_loop import Aside
 
 _CONNECTIONS: Final = 500
 """To all pods together: each costs a socket and its buffers."""
+_CONNECT_SECONDS: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,26 @@ class PodHttp:
         ) as response:
             response.close()
             return response.status
+
+    @asynccontextmanager
+    async def stream(
+        self, target: PodTarget, path: str, order: bytes, *, seconds: float, silence: float
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """An answer that is read as it comes, for so many seconds and with no longer silence; raises as `get` does.
+
+        What is not read of it is thrown away.
+        """
+        async with self._session.post(
+            address(target, path),
+            data=order,
+            headers={"Content-Type": "application/json", **self._proof("POST", path, order, target)},
+            timeout=aiohttp.ClientTimeout(total=seconds, sock_connect=_CONNECT_SECONDS, sock_read=silence),
+            allow_redirects=False,
+        ) as response:
+            try:
+                yield response
+            finally:
+                response.close()
 
     def _proof(self, method: str, path: str, body: bytes, target: PodTarget) -> dict[str, str]:
         if self._key is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any, Final, Protocol, TypeVar
 
@@ -16,6 +16,7 @@ from prometheus_client.samples import Sample
 from viridian.api.samples import (
     DURATION_METRIC,
     INFO_METRIC,
+    LAST_ANSWER_METRIC,
     REQUESTS_METRIC,
     Bucket,
     CodeClass,
@@ -41,7 +42,9 @@ MAX_BUCKETS: Final = 200
 MAX_COUNT: Final = 2.0**53
 """Beyond it neighbouring whole numbers are one float, and differences are no counts."""
 MAX_MESSAGE: Final = 500
-_OURS: Final = (REQUESTS_METRIC, DURATION_METRIC, INFO_METRIC)
+MAX_QUIET_SECONDS: Final = 86_400.0
+"""A last answer that is longer ago is of no interest."""
+_OURS: Final = (REQUESTS_METRIC, DURATION_METRIC, INFO_METRIC, LAST_ANSWER_METRIC)
 
 
 class Pods(Protocol):
@@ -116,6 +119,7 @@ def parse(text: str, target: PodTarget, at: datetime) -> PodSample:
     requests = dict.fromkeys(CodeClass, 0.0)
     buckets: dict[float, float] = {}
     duration = 0.0
+    quiet = math.nan
     owners: list[Mapping[str, str]] = []
     counting: list[Mapping[str, str]] = []
     for sample in _samples(lines + "\n"):
@@ -129,6 +133,8 @@ def parse(text: str, target: PodTarget, at: datetime) -> PodSample:
             duration += _count(sample)
         elif sample.name == f"{INFO_METRIC}_info":
             owners.append(sample.labels)
+        elif sample.name == LAST_ANSWER_METRIC:
+            quiet = sample.value
     if not counting:
         raise ValueError(f"{REQUESTS_METRIC}_total is not in it")
     _check_counts([*requests.values(), *buckets.values(), duration], [buckets[bound] for bound in sorted(buckets)])
@@ -136,8 +142,19 @@ def parse(text: str, target: PodTarget, at: datetime) -> PodSample:
     _check_owner(target, owners or counting)
     latency = tuple(Bucket(bound=bound, count=buckets[bound]) for bound in sorted(buckets))
     return PodSample(
-        uid=target.uid, at=at, requests=requests, latency=latency, duration_sum=duration, process=target.process
+        uid=target.uid,
+        at=at,
+        requests=requests,
+        latency=latency,
+        duration_sum=duration,
+        process=target.process,
+        last_answer=_before(at, quiet),
     )
+
+
+def _before(at: datetime, seconds: float) -> datetime | None:
+    """None where that is no time of this pod: the number may be anything."""
+    return at - timedelta(seconds=seconds) if 0 <= seconds <= MAX_QUIET_SECONDS else None
 
 
 def _check_owner(target: PodTarget, info_metrics: Sequence[Mapping[str, str]]) -> None:

@@ -35,6 +35,7 @@ class ModelServer:
         self.inference = Inference(settings, self.connections, cpus)
         self.listener = _listener(self.inference, settings, settings.port, settings.grace_seconds)
         management = Management(self.inference, self.connections, settings)
+        self.streams = management.streams
         self.management = _listener(management, settings, settings.management_port, grace_seconds=1)
         self.connections.watch(self.listener.open_connections)
         self.still_loading = False
@@ -61,6 +62,7 @@ class ModelServer:
                 await answering
                 if self.inference.observers is not None:
                     await self.inference.observers.close()
+                self.streams.end()
                 self.management.stop()
                 await managing
                 self.inference.work.close()

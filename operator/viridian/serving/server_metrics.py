@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import math
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -18,7 +21,15 @@ from prometheus_client import (
 from prometheus_client.core import CounterMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from viridian.api.samples import DURATION_METRIC, INFO_METRIC, LATENCY_BOUNDS, REQUESTS_METRIC, CodeClass, Identity
+from viridian.api.samples import (
+    DURATION_METRIC,
+    INFO_METRIC,
+    LAST_ANSWER_METRIC,
+    LATENCY_BOUNDS,
+    REQUESTS_METRIC,
+    CodeClass,
+    Identity,
+)
 from viridian.api.shadow import COPIED_DURATION_METRIC, COPIED_REQUESTS_METRIC
 from viridian.serving.errors import Busy, NoAnswer, Rejection, TookTooLong, TurnMissed
 from viridian.serving.server_settings import ServerSettings
@@ -47,8 +58,14 @@ class ServerMetrics:
     def __init__(self, settings: ServerSettings, in_flight: Callable[[], float], work: Waiting) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self._registry = CollectorRegistry(auto_describe=False)
+        self._judged = CollectorRegistry(auto_describe=False)
+        """What a judge reads: whose server it is, and how it answered users."""
+        self._readers: list[Callable[[int, float], None]] = []
+        self._last_answer = math.nan
         identity = self._identity = (settings.name, settings.version, settings.revision, settings.slot)
-        Info(INFO_METRIC, "Whose answers are counted here.", registry=self._registry).info(_owner(settings).labels())
+        info = Info(INFO_METRIC, "Whose answers are counted here.", registry=self._registry)
+        info.info(_owner(settings).labels())
+        self._judged.register(info)
         rejected = Counter(
             "viridian_rejected_inputs", "Refused inputs by reason.", (*_LABELS, "reason"), registry=self._registry
         )
@@ -70,10 +87,16 @@ class ServerMetrics:
         self.include(lambda names, values: [_together(names, values, work.together)])
         # Children are resolved once: looking them up by label values costs more than counting.
         self._rejected = {reason: rejected.labels(*identity, reason.value) for reason in Rejection}
-        self._users = self._answers(REQUESTS_METRIC, DURATION_METRIC, "Inference requests")
+        self._users = self._answers(REQUESTS_METRIC, DURATION_METRIC, "Inference requests", judged=True)
         self._copies = self._answers(COPIED_REQUESTS_METRIC, COPIED_DURATION_METRIC, "Copies of a champion's requests")
+        quiet = Gauge(
+            LAST_ANSWER_METRIC, "Seconds since the last inference request was answered.", _LABELS,
+            registry=self._registry,
+        )  # fmt: skip
+        quiet.labels(*identity).set_function(lambda: time.monotonic() - self._last_answer)
+        self._judged.register(quiet)
 
-    def _answers(self, requests: str, duration: str, what: str) -> _Answers:
+    def _answers(self, requests: str, duration: str, what: str, *, judged: bool = False) -> _Answers:
         codes = Counter(requests, f"{what} by class of status code.", (*_LABELS, "code"), registry=self._registry)
         seconds = Histogram(
             duration,
@@ -82,6 +105,8 @@ class ServerMetrics:
             buckets=LATENCY_BOUNDS,
             registry=self._registry,
         )
+        for metric in (codes, seconds) if judged else ():
+            self._judged.register(metric)
         return _Answers(
             {int(code[0]): codes.labels(*self._identity, code.value) for code in CodeClass},
             seconds.labels(*self._identity),
@@ -96,6 +121,19 @@ class ServerMetrics:
         answers = self._copies if copied else self._users
         answers.codes[status // 100].inc()
         answers.seconds.observe(seconds)
+        if not copied:
+            self._last_answer = time.monotonic()
+            for reader in self._readers:
+                reader(status, seconds)
+
+    @contextmanager
+    def watched_by(self, reader: Callable[[int, float], None]) -> Iterator[None]:
+        """For that long the status and the seconds of each answer to a user are given to `reader`."""
+        self._readers.append(reader)
+        try:
+            yield
+        finally:
+            self._readers.remove(reader)
 
     def unanswered(self, error: NoAnswer) -> None:
         """One request found no room, or no answer in time."""
@@ -108,6 +146,10 @@ class ServerMetrics:
     def render(self) -> bytes:
         """All of it as Prometheus text."""
         return generate_latest(self._registry)
+
+    def render_judged(self) -> bytes:
+        """What a judge reads of it."""
+        return generate_latest(self._judged)
 
 
 def _owner(settings: ServerSettings) -> Identity:

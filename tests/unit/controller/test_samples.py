@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from itertools import pairwise
 
@@ -23,9 +23,11 @@ class CountingPods:
         self.scrapes = 0
         self.at = NOW
         self.down: set[str] = set()
+        self.before_answer: Callable[[], object] = lambda: None
 
     async def scrape(self, targets: Sequence[PodTarget]) -> Mapping[str, PodSample | ScrapeFailure]:
         self.scrapes += 1
+        self.before_answer()
         return {target.uid: self._reading(target) for target in targets}
 
     async def close_connections(self, targets: Sequence[PodTarget], *, seconds: float, idle: Idle) -> None:
@@ -119,3 +121,69 @@ async def test_the_memory_is_bounded_and_still_reaches_back_over_the_whole_span(
     assert span <= ages[0] <= span * 1.01
     assert max(older - newer for older, newer in pairwise(ages)) <= span / 100
     assert ages[-MOST // 2 :] == [timedelta(seconds=back) for back in range(MOST // 2 - 1, -1, -1)]
+
+
+def counted(total: float, seconds: float, uid: str = "a") -> PodSample:
+    requests = dict.fromkeys(CodeClass, 0.0) | {CodeClass.SUCCESS: total}
+    return PodSample(uid=uid, at=NOW + timedelta(seconds=seconds), requests=requests, latency=(), duration_sum=0.0)
+
+
+async def test_a_sample_that_comes_by_itself_is_known_between_two_readings() -> None:
+    stage = Stage()
+    await stage.read(0, A)
+    assert stage.samples.add(KEY, counted(5, 0.1))
+    assert [reading.at for reading in stage.samples.known(KEY)["a"]] == [NOW, NOW + timedelta(seconds=0.1)]
+    stage.pods.scrapes = 5
+    assert len((await stage.read(1, A))["a"]) == 3
+
+
+async def test_a_sample_of_a_pod_that_was_never_read_is_not_kept() -> None:
+    """Its first reading is where counting begins."""
+    stage = Stage()
+    assert not stage.samples.add(KEY, counted(5, 0.1))
+    await stage.read(0, A)
+    assert not stage.samples.add(KEY, counted(5, 0.1, uid="b"))
+
+
+async def test_a_sample_that_was_overtaken_by_a_reading_is_not_taken_for_another_process() -> None:
+    """A counter that fell would count from zero: all that the process had ever answered would speak as new."""
+    stage = Stage()
+    stage.pods.scrapes = 99
+    await stage.read(0, A)
+    assert not stage.samples.add(KEY, counted(98, 0.1)), "it had counted less"
+    assert not stage.samples.add(KEY, counted(100, 0)), "it is no later"
+
+
+async def test_a_reading_that_was_overtaken_by_a_sample_is_not_taken_for_another_process() -> None:
+    stage = Stage()
+    await stage.read(0, A)
+    stage.pods.before_answer = lambda: stage.samples.add(KEY, counted(50, 1.5))
+    readings = await stage.read(1, A)
+    assert [reading.at for reading in readings["a"]] == [NOW, NOW + timedelta(seconds=1.5)]
+
+
+async def test_a_process_that_began_anew_is_known_by_the_next_reading() -> None:
+    stage = Stage()
+    await stage.read(0, A)
+    stage.samples.add(KEY, counted(50, 0.5))
+    readings = await stage.read(1, A)
+    assert [isinstance(reading, PodSample) and reading.total for reading in readings["a"]] == [1, 50, 2]
+
+
+async def test_after_a_breach_the_next_pass_reads_all_pods_anew() -> None:
+    stage = Stage()
+    await stage.read(0, A)
+    stage.samples.read_again(KEY)
+    await stage.read(0.1, A)
+    assert stage.pods.scrapes == 2
+
+
+async def test_samples_between_two_readings_are_bounded() -> None:
+    stage = Stage()
+    await stage.read(0, A)
+    for number in range(5 * MOST):
+        assert stage.samples.add(KEY, counted(2 + number, 0.001 * (1 + number)))
+    assert len(stage.samples) <= 2 * MOST
+    newest = stage.samples.known(KEY)["a"][-1]
+    assert isinstance(newest, PodSample)
+    assert newest.total == 1 + 5 * MOST

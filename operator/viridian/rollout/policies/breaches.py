@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from viridian.api.modeldeployment import OnBreach
 from viridian.judgement.canary import CanaryVerdict, Judgement
 from viridian.rollout.analysis.selection import source_of
+from viridian.rollout.input import RolloutInput
 from viridian.rollout.state import RolloutState
 
 
@@ -22,6 +24,13 @@ def shared_breaches(state: RolloutState) -> Sequence[Judgement]:
 
 def _breaches(state: RolloutState) -> Sequence[Judgement]:
     return [judgement for judgement in state.judgements if judgement.verdict is CanaryVerdict.BREACH]
+
+
+def would_revert(inputs: RolloutInput, now: datetime) -> bool:
+    """Whether the answers are bad enough that a pass would take the traffic back, as far as the input knows."""
+    if inputs.spec is None or inputs.spec.rollout.analysis.on_breach is not OnBreach.ROLLBACK:
+        return False
+    return breached(RolloutState(inputs, inputs.spec, now, None, inputs.traffic)) is not None
 
 
 def breach_began(state: RolloutState) -> datetime | None:

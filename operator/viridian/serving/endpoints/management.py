@@ -14,6 +14,7 @@ import msgspec
 
 from viridian.api import orders as proofs
 from viridian.api import shadow as words
+from viridian.api.answer_stream import STREAM_PATH, StreamOrder
 from viridian.api.orders import MAX_SECONDS
 from viridian.api.samples import Idle
 from viridian.http.bodies import (
@@ -30,6 +31,7 @@ from viridian.serving.endpoints import operator_files
 from viridian.serving.endpoints.inference import Inference
 from viridian.serving.endpoints.keep_alive import Connections
 from viridian.serving.endpoints.order_check import Orders
+from viridian.serving.endpoints.streamed_answers import StreamedAnswers
 from viridian.serving.server_metrics import CONTENT_TYPE
 from viridian.serving.server_settings import ServerSettings
 
@@ -37,6 +39,7 @@ _LIMIT: Final = 4096
 _METHODS: Final = {
     **dict.fromkeys(("/metrics", "/healthz", "/profile", *operator_files.SHOWN), b"GET, HEAD"),
     "/connections/close": b"POST",
+    STREAM_PATH: b"POST",
     words.SHADOW_PATH: b"POST, DELETE",
 }
 """Which methods each path takes."""
@@ -53,6 +56,7 @@ class CloseOrder(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
 
 _CLOSE_ORDER: Final = msgspec.json.Decoder(CloseOrder)
 _SHADOW_ORDER: Final = msgspec.json.Decoder(words.ShadowOrder)
+_STREAM_ORDER: Final = msgspec.json.Decoder(StreamOrder)
 
 
 class Management:
@@ -63,6 +67,7 @@ class Management:
         self._connections = connections
         self._model_dir = settings.model_dir
         self._shadow_target = settings.shadow_target
+        self.streams = StreamedAnswers(inference.metrics)
         self._orders = Orders(settings.orders_key, f"{settings.namespace}/{settings.pod or socket.gethostname()}")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -80,9 +85,9 @@ class Management:
         else:
             body = await _body(scope, receive, send)
             if body is not None:
-                await self._for_the_operator(scope, body, send)
+                await self._for_the_operator(scope, body, receive, send)
 
-    async def _for_the_operator(self, scope: Scope, body: bytes, send: Send) -> None:
+    async def _for_the_operator(self, scope: Scope, body: bytes, receive: Receive, send: Send) -> None:
         """401 for everybody else."""
         method, path = scope["method"], scope["path"]
         order = proofs.Order(method=method, path=path, body=body, receiver=self._orders.receiver)
@@ -95,11 +100,21 @@ class Management:
             await self._profile(send)
         elif path in operator_files.SHOWN:
             await self._file(operator_files.SHOWN[path], send)
+        elif path == STREAM_PATH:
+            await self._stream(body, receive, send)
         elif method == "DELETE":
             self._inference.shadow.stop()
             await _done(send)
         else:
             await _obey(body, send, self._shadow if path == words.SHADOW_PATH else self._close)
+
+    async def _stream(self, body: bytes, receive: Receive, send: Send) -> None:
+        try:
+            order = _STREAM_ORDER.decode(body)
+        except (msgspec.MsgspecError, RecursionError) as error:
+            await _refused(send, 400, str(error))
+        else:
+            await self.streams.serve(order, receive, send)
 
     async def _profile(self, send: Send) -> None:
         """Everything that was counted since the process began."""
