@@ -19,7 +19,7 @@ _SERVER_ERROR: Final = 500
 
 
 @dataclass(eq=False, slots=True)
-class _Reader:
+class _OpenStream:
     """The operator at the other end of a stream."""
 
     slow_seconds: float | None
@@ -64,7 +64,7 @@ class StreamedAnswers:
             sending.cancel()
 
     async def _send_parts(self, order: StreamOrder, send: Send) -> None:
-        loop, reader = asyncio.get_running_loop(), _Reader(order.slow_seconds)
+        loop, reader = asyncio.get_running_loop(), _OpenStream(order.slow_seconds)
         until = loop.time() + order.for_seconds
         with self._metrics.watched_by(reader.answered):
             while (left := until - loop.time()) > 0:
