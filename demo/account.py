@@ -132,7 +132,8 @@ class Account:
                 continue
 
     def _learn_versions(self) -> None:
-        found = self.kubectl.get("controllerrevisions", "-l", f"viridian.dev/model-deployment={self.model}") or {}
+        labels = f"viridian.dev/revision,viridian.dev/model-deployment={self.model}"
+        found = self.kubectl.get("controllerrevisions", "-l", labels) or {}
         for record in found.get("items", ()):
             revision = record["metadata"]["labels"]["viridian.dev/revision"]
             self.versions[revision] = f"v{record['data']['model'].get('version', '?')}"

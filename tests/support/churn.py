@@ -97,7 +97,7 @@ class Churn:
         found = [
             record
             for record in self.cluster.all("ControllerRevision")
-            if record["data"]["model"].get("version") == version
+            if record["data"].get("model", {}).get("version") == version
         ]
         assert found, f"no revision of version {version}"
         return str(max(found, key=lambda record: record["revision"])["metadata"]["labels"]["viridian.dev/revision"])

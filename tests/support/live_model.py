@@ -116,7 +116,7 @@ class LiveModel:
 
     def records(self) -> dict[str, str]:
         """Revision to version, as recorded for good."""
-        labels = f"viridian.dev/model-deployment={self.name}"
+        labels = f"viridian.dev/revision,viridian.dev/model-deployment={self.name}"
         found = self.kube.list("apps/v1", "ControllerRevision", self.namespace, labels)
         return {r["metadata"]["labels"][REVISION_LABEL]: str(version_in(r["data"]["model"])) for r in found}
 

@@ -17,6 +17,7 @@ from viridian.api.registry import (
     TAG_MODEL_DEPLOYMENT,
     TAG_MODEL_URI,
     TAG_RUN,
+    TAG_TRAIL,
     LoggedModel,
     ModelsPage,
     ModelVersion,
@@ -263,7 +264,19 @@ class MemoryRegistry:
         del self._runs[run_id]
 
     def runs(self) -> list[TrainingRun]:
-        return list(self._runs.values())
+        """Those of training."""
+        return [run for run in self._runs.values() if not self._is_trail(run)]
+
+    def trails(self) -> dict[str, dict[str, str]]:
+        """The entries of trails of audit, by the key of their MLflow run: names of tags to JSON."""
+        return {
+            run.tags[TAG_RUN]: {name: value for name, value in run.tags.items() if name.startswith(TAG_TRAIL)}
+            for run in self._runs.values()
+            if self._is_trail(run)
+        }
+
+    def _is_trail(self, run: TrainingRun) -> bool:
+        return self._experiment_of[run.run_id].startswith("viridian-trail/")
 
     async def _called(self, method: str) -> None:
         self.calls[method] += 1

@@ -13,7 +13,13 @@ from typing import Any
 
 from tests.support.cluster.store import World
 from tests.support.memory_registry import MemoryRegistry
-from viridian.api.names import INTENT_ANNOTATION, OUTCOME_ANNOTATION, OWNER_ANNOTATION, TRAFFIC_ANNOTATION
+from viridian.api.names import (
+    INTENT_ANNOTATION,
+    OUTCOME_ANNOTATION,
+    OWNER_ANNOTATION,
+    TRAFFIC_ANNOTATION,
+    TRAIL_ANNOTATION,
+)
 from viridian.rollout.traffic import service as traffic
 
 Object = Mapping[str, Any]
@@ -32,6 +38,7 @@ _LEFT_OUT = frozenset(
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)")
 _CPU_TIME = re.compile(r',"cpuSeconds":[0-9.]+')  # in the notes about stages, which are a text
 _SLOT = re.compile(r"\b(blue|green)\b")
+_JOURNAL = re.compile(r"-trail-[0-9a-f]{8}\b")  # named after the uid of its object
 
 
 def by_role(world: World, *, name: str = "churn", namespace: str = "default") -> dict[str, Any]:
@@ -43,7 +50,13 @@ def by_role(world: World, *, name: str = "churn", namespace: str = "default") ->
     for reference, content in world.objects.items():
         if reference.kind in KINDS and reference.namespace == namespace:
             plain = _in_roles(_essence(content), champion)
-            found[f"{reference.kind} {_in_roles(reference.name, champion)}"] = plain
+            of = (
+                "-trail-of-policy"
+                if "viridian.dev/retrain-policy" in content["metadata"].get("labels", {})
+                else "-trail"
+            )
+            name_in_roles = _JOURNAL.sub(of, _in_roles(reference.name, champion))
+            found[f"{reference.kind} {name_in_roles}"] = plain
     return found
 
 
@@ -79,6 +92,11 @@ def registered(registry: MemoryRegistry, model: str = "churn") -> dict[str, Any]
     }
 
 
+def trails(registry: MemoryRegistry) -> list[list[str]]:
+    """What the entries of each trail are about: neither a gap nor a double."""
+    return sorted(sorted(json.loads(entry)["what"] for entry in page.values()) for page in registry.trails().values())
+
+
 def difference(expected: Any, found: Any) -> str:
     """Where two ends differ, for the message of a failed test."""
     wanted, got = (json.dumps(value, indent=1, sort_keys=True).splitlines() for value in (expected, found))
@@ -91,10 +109,14 @@ def _essence(value: Any) -> Any:
         for key in (TRAFFIC_ANNOTATION, OUTCOME_ANNOTATION):
             if key in kept:
                 kept[key] = json.loads(kept[key])
+        if isinstance(journal := kept.get(TRAIL_ANNOTATION), str) and journal.startswith("{"):
+            kept[TRAIL_ANNOTATION] = [entry["what"] for entry in json.loads(journal)["entries"]]
         return {key: _essence(inner) for key, inner in kept.items()}
     if isinstance(value, list):
         return [_essence(inner) for inner in value]
-    return _CPU_TIME.sub("", _TIME.sub("<time>", value)) if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    return _JOURNAL.sub("-trail", _CPU_TIME.sub("", _TIME.sub("<time>", value)))
 
 
 def _in_roles(value: Any, champion: str) -> Any:

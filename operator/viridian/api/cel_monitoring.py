@@ -49,6 +49,16 @@ WHOLE_WINDOWS: Final = Rule(
     field_path=".season",
 )
 
+RECOVERS_IN_WINDOWS: Final = Rule(
+    rule=(
+        f"!has(self.recoverWithin) || [self.window, self.recoverWithin].exists(d, !({is_duration('d')})) || "
+        f"{seconds('self.recoverWithin')} >= {seconds('self.window')}"
+    ),
+    message="recoverWithin must be at least one window, since a monitor is judged once for each: with window: 1d write "
+    "recoverWithin: 14d",
+    field_path=".recoverWithin",
+)
+
 # ---- comparing distributions -----------------------------------------------------------------------------------------
 
 _SHARES = "['KS', 'Missing', 'NewCategories', 'TotalVariation']"

@@ -9,6 +9,7 @@ import msgspec
 from viridian.api.monitoring import MonitoringStatus
 from viridian.api.names import Slot
 from viridian.api.schema import Struct, doc, named, prose, time, word
+from viridian.api.trail_status import MAX_INCIDENTS, SHOWN_REVISIONS, IncidentStatus, SpecRevision
 
 
 class Condition(Struct, frozen=True, kw_only=True):
@@ -140,6 +141,13 @@ class ModelDeploymentStatus(Struct, frozen=True, kw_only=True):
     history: Annotated[tuple[HistoryEntry, ...], doc("Decisions, newest first.", max_length=10)] = ()
     last_rollback: Annotated[RollbackStatus, doc("The latest way back.")] | None = None
     drill: Annotated[DrillStatus, doc("The newest drill of the rollback.")] | None = None
+    revisions: Annotated[
+        tuple[SpecRevision, ...], doc("The newest edits of the spec, newest first.", max_length=SHOWN_REVISIONS)
+    ] = ()
+    incidents: Annotated[
+        tuple[IncidentStatus, ...],
+        doc("When monitors fired, and how long until they were quiet again, newest first.", max_length=MAX_INCIDENTS),
+    ] = ()
     monitoring: Annotated[MonitoringStatus, doc("The monitors' results when their verdicts last changed.")] | None = (
         None
     )
@@ -150,7 +158,8 @@ class ModelDeploymentStatus(Struct, frozen=True, kw_only=True):
         named(
             "type",
             "Ready, Reconciling, Stalled, ModelResolved, ChallengerHealthy, RollbackReady, RollbackUntested; with "
-            "monitoring also Monitored, DataDrift, PredictionDrift, ConceptDrift, Decay, ReviewRequired.",
+            "monitoring also Monitored, DataDrift, PredictionDrift, ConceptDrift, Decay, ReviewRequired; with "
+            "recoverWithin also RecoveryOverdue.",
             max_length=20,
         ),
     ] = ()

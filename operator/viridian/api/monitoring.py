@@ -338,12 +338,22 @@ def usual() -> tuple[Monitor, ...]:
 class Monitoring(Struct, frozen=True, kw_only=True):
     """What is watched while the champion serves."""
 
-    rules: ClassVar[tuple[Rule, ...]] = (cel.WHOLE_WINDOWS,)
+    rules: ClassVar[tuple[Rule, ...]] = (cel.WHOLE_WINDOWS, cel.RECOVERS_IN_WINDOWS)
 
     window: Annotated[str, duration("Length of the windows that are judged.", at_least="1m", at_most="30d")] = "1h"
     season: Annotated[
         str, duration("How far back SameSeason looks; a whole number of windows.", at_least="1m", at_most="365d")
     ] = "7d"
+    recover_within: (
+        Annotated[
+            str,
+            duration(
+                "How long a monitor may fire until it is quiet again, such as 14d; later RecoveryOverdue is True.",
+                at_least="1m",
+            ),
+        ]
+        | None
+    ) = None
     monitors: Annotated[
         tuple[Monitor, ...],
         named(

@@ -36,6 +36,7 @@ RESTART_ANNOTATION = f"{GROUP}/restart"
 DRILL_ANNOTATION = f"{GROUP}/drill"  # the champion that is to give its traffic to the fallback for a while
 REVIEWED_ANNOTATION = f"{GROUP}/reviewed"
 REVIEW_ANNOTATION = f"{GROUP}/review"  # the last review of the whole model: `<date> fits: <note>#<user>`
+NOTE_ANNOTATION = f"{GROUP}/note"  # about an incident: `<id> <note>#<user>`
 # … and to a RetrainPolicy: any value that was not used before starts one run.
 RUN_ANNOTATION = f"{GROUP}/run"
 # … and about a run: its id, a reason, and `#` with the user name. `approve` and `reject` have the same form there.
@@ -60,6 +61,9 @@ MONITORING_ANNOTATION = f"{GROUP}/monitoring"  # on the record of the champion: 
 SCHEDULES_ANNOTATION = f"{GROUP}/schedules"  # since when each trigger of a RetrainPolicy counts
 MONITOR_PAUSE_ANNOTATION = f"{GROUP}/monitor-pause"  # beside it: since when monitors paused automation, and until when
 WAITING_CAUSES_ANNOTATION = f"{GROUP}/waiting-causes"  # beside it: what triggers found that still waits for a run
+TRAIL_ANNOTATION = f"{GROUP}/trail"  # the journal: what of the trail of audit is in the cluster
+TRAIL_LABEL = f"{GROUP}/trail"  # `waiting` on a journal with entries that MLflow has not
+TRAIL_WAITING = "waiting"
 DATA_ANNOTATION = f"{GROUP}/data"  # which states of its data a RetrainPolicy has seen
 
 # Field managers: one per purpose.
@@ -69,6 +73,7 @@ RETRAINING_MANAGER = "viridian-retraining"
 REGISTRY_SYNC_MANAGER = "viridian-registry-sync"  # also the mark on a record that the registry knows its outcome
 FORMER_STATUS_MANAGER = "viridian-status"  # all of the status, in releases before 0.11
 RECORDS_MANAGER = "viridian-records"  # what became of something, noted on its record
+TRAIL_MANAGER = "viridian-trail"  # what the status shows of the trail of audit
 MONITORING_MANAGER = "viridian-monitoring"  # what the monitors found: in the status and on the champion's record
 
 HTTP_PORT = "http"
@@ -147,6 +152,11 @@ def stage_resource(policy: str, run: str, stage: str) -> str:
 def run_claim(policy: str, run: str) -> str:
     """Name of the PersistentVolumeClaim of a run."""
     return f"{policy}-{run}-files"
+
+
+def trail_journal(name: str, uid: str) -> str:
+    """Name of the ControllerRevision that holds the journal of this very object."""
+    return f"{name}-trail-{short_hash(uid)}"
 
 
 def data_record(policy: str, uid: str) -> str:

@@ -12,6 +12,7 @@ ROLLBACK_UNTESTED = "RollbackUntested"  # no drill has passed since the latest o
 ROLLBACK_READY = "RollbackReady"  # a previous version could take the traffic at once
 ADDRESSES_CURRENT = "AddressesCurrent"  # the champion's pods know registry and collector; there only while they do not
 REGISTRY_SYNCED = "RegistrySynced"  # the registry has what was decided; there only while it has not
+TRAIL_SYNCED = "TrailSynced"  # MLflow has the trail of audit; there only while it has not
 
 # With spec.monitoring; DataDrift to ReviewRequired are there where a monitor asks for them.
 MONITORED = "Monitored"  # the newest complete window was judged
@@ -20,6 +21,7 @@ PREDICTION_DRIFT = "PredictionDrift"  # answers have moved away from the referen
 CONCEPT_DRIFT = "ConceptDrift"  # the model errs more than on its own holdout
 DECAY = "Decay"  # the performance declines, or is beyond a limit
 REVIEW_DUE = "ReviewDue"  # with spec.review: people should look at the whole model again
+RECOVERY_OVERDUE = "RecoveryOverdue"  # with monitoring.recoverWithin: an incident has lasted longer than that
 REVIEW_REQUIRED = "ReviewRequired"  # a person should look at what a monitor with action Review says
 
 # ---- Reasons of ModelDeployment conditions ----
@@ -82,6 +84,8 @@ BEYOND_LIMIT = "BeyondLimit"  # a metric is beyond its limit, on mature labels
 ESTIMATED_BEYOND_LIMIT = "EstimatedBeyondLimit"  # the same of an estimate without labels: provisional
 WITHIN_THRESHOLDS = "WithinThresholds"  # nothing is beyond its threshold
 INSUFFICIENT_DATA = "InsufficientData"  # too few values, labels or windows for any verdict
+RECOVERED_IN_TIME = "RecoveredInTime"  # no incident has lasted longer than it may
+RECOVERY_TOO_LATE = "RecoveryTooLate"  # the message says which incident, since when, and what to do
 NOTHING_TO_REVIEW = "NothingToReview"  # no monitor with action Review has fired
 REVIEW_NOT_DUE = "ReviewNotDue"  # the message says when the next one is
 REVIEW_OVERDUE = "ReviewOverdue"  # the message says how to confirm one
@@ -137,6 +141,20 @@ EVENT_REVIEWED = "Reviewed"
 EVENT_REVIEW_DUE = "ReviewDue"
 EVENT_REVIEW_HELD = "ReviewHeld"
 EVENT_MONITORING_BLIND = "MonitoringBlind"
+
+EVENT_INCIDENT_RECURRED = "IncidentRecurred"
+EVENT_RECOVERY_OVERDUE = "RecoveryOverdue"
+
+# ---- Entries of the trail of audit, beside the outcomes of revisions and of runs ----
+CREATED = "Created"  # the object was made, or was seen for the first time
+SPEC_CHANGED = "SpecChanged"  # the API server took an edit of the spec
+RUN_STARTED = "RunStarted"  # the record of a run was made
+NEW_DATA = "NewData"  # a state of the data that no earlier entry names
+NEW_CODE = "NewCode"  # training code or an image that the version before was not made with
+INCIDENT_BEGAN = "IncidentBegan"  # a monitor fires
+INCIDENT_RECOVERED = "IncidentRecovered"  # it is quiet again
+INCIDENT_DROPPED = "IncidentDropped"  # the spec has no such monitor any more
+INCIDENT_NOTED = "IncidentNoted"  # a person wrote what an incident came from
 
 # ---- Condition types of a RetrainPolicy, beside Ready, Reconciling and Stalled ----
 DATA_QUALITY = "DataQuality"  # the data was good enough when it was last looked at

@@ -57,6 +57,8 @@ TAG_NAMESPACES: Final = "viridian.namespaces"
 """On a registered model, set by MLflow's administrator: the namespaces that may write to it, separated by commas."""
 TAG_COMMANDS: Final = "viridian.commands"
 """On runs and versions: what people wrote about the run, as JSON of annotations."""
+TAG_TRAIL: Final = "viridian.trail."
+"""On the run of an object's trail of audit, with time and key of an entry after it: the entry, as JSON."""
 TAG_REASONS: Final = "viridian.reasons"
 """On a run: what caused it, as a JSON list of texts."""
 

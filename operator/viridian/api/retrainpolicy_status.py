@@ -13,6 +13,7 @@ from viridian.api.lineage import Lineage
 from viridian.api.modeldeployment_status import Condition
 from viridian.api.resource_usage import ResourceUsage
 from viridian.api.schema import MAX_WORD, Struct, doc, named, prose, time, word
+from viridian.api.trail_status import SHOWN_REVISIONS, SpecRevision
 from viridian.api.version_quality import QualityStatus
 from viridian.api.workflow import WorkflowStatus
 
@@ -163,6 +164,9 @@ class RetrainPolicyStatus(Struct, frozen=True, kw_only=True):
         named("name", "Which parts of the model's life are configured.", max_length=10),
     ] = ()
     quality: Annotated[QualityStatus, doc("Champion and known versions, measured on one holdout.")] | None = None
+    revisions: Annotated[
+        tuple[SpecRevision, ...], doc("The newest edits of the spec, newest first.", max_length=SHOWN_REVISIONS)
+    ] = ()
     conditions: Annotated[
         tuple[Condition, ...],
         named(

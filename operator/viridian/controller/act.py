@@ -39,6 +39,7 @@ from viridian.core.plan import (
     RegisterVersion,
     RegistryAction,
     SetAlias,
+    TagRun,
     TagVersion,
     Target,
 )
@@ -239,6 +240,8 @@ def _named(action: Action) -> str:
             return f"tags of {model} version {version}"
         case CreateRun(experiment, run):
             return f"run {run} in experiment {experiment}"
+        case TagRun(mlflow_run):
+            return f"tags of run {mlflow_run}"
         case FinishRun(mlflow_run, status):
             return f"run {mlflow_run} to {status}"
         case RegisterVersion(model, mlflow_run):

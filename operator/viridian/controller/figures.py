@@ -25,6 +25,8 @@ Status = Mapping[str, Any]
 _TRUTH: Final = {"True": 1.0, "False": 0.0}
 _REVERT_BOUNDS: Final = (0.5, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 20.0, 60.0, 300.0)
 
+_RECOVERY_BOUNDS: Final = (60.0, 600.0, 3600.0, 21600.0, 86400.0, 259200.0, 604800.0, 1209600.0, 2592000.0, 7776000.0)
+
 _CONDITION: Final = "viridian_condition"
 _WEIGHT: Final = "viridian_model_weight"
 _VERDICT: Final = "viridian_verdict"
@@ -48,6 +50,8 @@ class _ShownPart:
     rolled_back_at: str | None
     run: str | None
     """Id of the newest run that has ended."""
+    recovered: tuple[str, ...]
+    """Ids of the incidents that are over."""
 
 
 @dataclass(slots=True)
@@ -78,6 +82,12 @@ class Figures:
             buckets=WAIT_BOUNDS,
             registry=registry,
         )
+        self._recoveries = Histogram(
+            "viridian_time_to_recover_seconds",
+            "From the first window in which a monitor fires to the first one in which it is quiet again, all models.",
+            buckets=_RECOVERY_BOUNDS,
+            registry=registry,
+        )
 
     def seen(self, key: Key, status: Status, reconciler: str = "") -> None:
         """One reconciler's part of a status as it now stands.
@@ -96,6 +106,9 @@ class Figures:
             observed.runs[outcome] = observed.runs.get(outcome, 0) + 1
         for seconds in waits(before.fired, status):
             self._waits.observe(seconds)
+        for incident in status.get("incidents") or ():
+            if incident["id"] in now.recovered and incident["id"] not in before.recovered:
+                self._recoveries.observe(float(incident.get("seconds") or 0.0))
 
     def forget(self, key: Key) -> None:
         self._observed.pop(key, None)
@@ -158,6 +171,7 @@ def _part(key: Key, status: Status) -> _ShownPart:
         has_active_run=bool(status.get("activeRun")),
         rolled_back_at=(status.get("lastRollback") or {}).get("revertedAt"),
         run=(status.get("lastRun") or {}).get("id"),
+        recovered=tuple(one["id"] for one in status.get("incidents") or () if one.get("recovered")),
     )
 
 

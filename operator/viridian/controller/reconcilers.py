@@ -6,6 +6,7 @@
 | monitoring | ModelDeployment | what its monitors find in the collector's windows | `MONITORING` |
 | registry-sync | ModelDeployment | tags and aliases in MLflow | `REGISTRY_SYNC` |
 | retraining | RetrainPolicy | runs | `RETRAINING` |
+| trail, trail-of-policies | each | the trail of audit, in the cluster and in MLflow | `TRAIL` |
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from viridian.controller.observe_model_deployment import ModelDeployments
 from viridian.controller.observe_monitoring import CollectorWork, MonitoredModels
 from viridian.controller.observe_registry_sync import RegistrySync
 from viridian.controller.observe_retrain_policy import RetrainPolicies
+from viridian.controller.observe_trail import Trails
 from viridian.controller.reference_profiles import ReferenceProfiles
 from viridian.controller.resolve import Resolver
 from viridian.controller.samples import Samples
@@ -30,7 +32,8 @@ from viridian.controller.trigger_readings import TriggerReadings
 
 def controllers(common: Common) -> tuple[Controller, ...]:
     """All reconcilers, each with its queue."""
-    return rollout(common), monitoring(common), registry_sync(common), retraining(common)
+    trails = trail(common, MODEL_DEPLOYMENT), trail(common, RETRAIN_POLICY)
+    return rollout(common), monitoring(common), registry_sync(common), retraining(common), *trails
 
 
 def rollout(common: Common) -> Controller:
@@ -121,3 +124,15 @@ def retraining(common: Common) -> Controller:
         saw=last_seen.saw,
     )
     return made
+
+
+def trail(common: Common, kind: str) -> Controller:
+    """The changes of an object's life, one entry for each."""
+    environment = common.environment
+    has_registry = common.settings.mlflow_uri is not None
+    cluster = environment.cluster
+    subject = Trails(cluster, cluster, common.registries, has_registry, environment.clock)
+    children = frozenset({"ControllerRevision"})
+    if kind == MODEL_DEPLOYMENT:
+        return controller(common, "trail", kind, subject, status_parts.TRAIL, children=children)
+    return controller(common, "trail-of-policies", kind, subject, status_parts.TRAIL_OF_POLICY, children=children)

@@ -7,7 +7,16 @@ from typing import Final
 
 from viridian.api.registry import RunStatus
 from viridian.core.model_owners import namespace_of
-from viridian.core.plan import ClaimModel, CreateRun, FinishRun, RegisterVersion, RegistryAction, SetAlias, TagVersion
+from viridian.core.plan import (
+    ClaimModel,
+    CreateRun,
+    FinishRun,
+    RegisterVersion,
+    RegistryAction,
+    SetAlias,
+    TagRun,
+    TagVersion,
+)
 from viridian.ports.registry import Registry, RegistryError, RegistryNotYours, RegistryUnavailable
 
 LONGEST: Final = 60.0
@@ -41,6 +50,8 @@ async def _perform(registry: Registry, action: RegistryAction) -> None:
             await registry.tag_version(model, version, tags)
         case CreateRun(experiment, run, tags):
             await registry.create_run(experiment, run, tags)
+        case TagRun(mlflow_run, tags):
+            await registry.tag_run(mlflow_run, tags)
         case FinishRun(mlflow_run, status):
             await registry.finish_run(mlflow_run, RunStatus(status))
         case RegisterVersion(model, mlflow_run, source, tags, owner):

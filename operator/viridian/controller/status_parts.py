@@ -17,6 +17,7 @@ from viridian.api.names import (
     RETRAIN_POLICY,
     RETRAINING_MANAGER,
     ROLLOUT_MANAGER,
+    TRAIL_MANAGER,
 )
 from viridian.core.conditions import conditions_in
 
@@ -92,6 +93,12 @@ MONITORING: Final = StatusPart(
     ),
 )
 REGISTRY_SYNC: Final = StatusPart(REGISTRY_SYNC_MANAGER, frozenset(), frozenset({reasons.REGISTRY_SYNCED}))
+TRAIL: Final = StatusPart(
+    TRAIL_MANAGER,
+    frozenset({"revisions", "incidents"}),
+    frozenset({reasons.TRAIL_SYNCED, reasons.RECOVERY_OVERDUE}),
+)
+TRAIL_OF_POLICY: Final = StatusPart(TRAIL_MANAGER, frozenset({"revisions"}), frozenset({reasons.TRAIL_SYNCED}))
 RETRAINING: Final = StatusPart(
     RETRAINING_MANAGER,
     frozenset(
@@ -126,7 +133,7 @@ RETRAINING: Final = StatusPart(
     ),
 )
 STATUS_PARTS: Final[Mapping[str, tuple[StatusPart, ...]]] = {
-    MODEL_DEPLOYMENT: (ROLLOUT, MONITORING, REGISTRY_SYNC),
-    RETRAIN_POLICY: (RETRAINING,),
+    MODEL_DEPLOYMENT: (ROLLOUT, MONITORING, REGISTRY_SYNC, TRAIL),
+    RETRAIN_POLICY: (RETRAINING, TRAIL_OF_POLICY),
 }
 """All parts of the status of each kind."""

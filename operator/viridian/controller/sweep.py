@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any, Final
 
-from viridian.api.names import API_VERSION, MODEL_DEPLOYMENT, RETRAIN_POLICY
+from viridian.api.names import API_VERSION, MODEL_DEPLOYMENT, RETRAIN_POLICY, TRAIL_LABEL, TRAIL_WAITING
 from viridian.controller.api_budget import CALLING_FOR
 from viridian.controller.controller import Controller
 from viridian.controller.keys import Key
@@ -30,7 +30,7 @@ from viridian.controller.read_ahead import read_ahead
 from viridian.controller.reconcilable import Reconcilable
 from viridian.controller.registry_watch import RegistryWatch
 from viridian.controller.telemetry import Telemetry
-from viridian.controller.wakes import Wakes
+from viridian.controller.wakes import Wakes, owners
 from viridian.core.selectors import Selector
 from viridian.core.urgency import Urgency
 from viridian.ports.cluster import Cluster, ClusterError, ClusterRefused, Object
@@ -149,10 +149,19 @@ class Sweeps:
                 except ClusterRefused as error:
                     log.error("the objects may not be listed: %s", error)
         self._first = False
+        known |= await self._with_a_waiting_trail()
         for key in (known | self._left.keys()) - listed:
             self.request_pass(key)
         self._end()
         self.telemetry.sweeps.inc()
+
+    async def _with_a_waiting_trail(self) -> set[Key]:
+        """The objects of which a part of the trail waits for MLflow: of these, some may be gone."""
+        found = set[Key]()
+        for namespace in self.namespaces:
+            journals = await self.cluster.list("apps/v1", "ControllerRevision", namespace, {TRAIL_LABEL: TRAIL_WAITING})
+            found |= {key for journal in journals for key in owners(journal)}
+        return found
 
     def _end(self) -> None:
         self._left.clear()

@@ -155,6 +155,18 @@ class CreateRun:
 
 
 @dataclass(frozen=True, slots=True)
+class TagRun:
+    """Set tags of an MLflow run, in one request."""
+
+    mlflow_run: str
+    tags: Mapping[str, str]
+
+    @property
+    def target(self) -> Target:
+        return "MLflowRun", self.mlflow_run
+
+
+@dataclass(frozen=True, slots=True)
 class FinishRun:
     """Close an MLflow run: FINISHED, FAILED or KILLED."""
 
@@ -185,7 +197,7 @@ class RegisterVersion:
 
 
 ClusterAction = Apply | Delete | Annotate
-RegistryAction = ClaimModel | SetAlias | TagVersion | CreateRun | FinishRun | RegisterVersion
+RegistryAction = ClaimModel | SetAlias | TagVersion | CreateRun | TagRun | FinishRun | RegisterVersion
 Action = ClusterAction | CloseConnections | RegistryAction
 
 

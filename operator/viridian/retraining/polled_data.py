@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
@@ -108,6 +109,12 @@ def found_content(spec: RetrainPolicySpec, facts: PolicyFacts) -> FoundContent |
     if polled is None or polled.polled_at is None or polled.note.problem or not polled.note.seen:
         return None
     return FoundContent(polled.note.seen[0].state.content, polled.polled_at)
+
+
+def seen_states(records: Sequence[Object], name: str, uid: str) -> tuple[tuple[str, DataState], ...]:
+    """When each state of a policy's data was first seen between runs, the oldest first."""
+    stored = remembered(records, data_record(name, uid), uid)
+    return tuple((one.at, one.state) for one in reversed(_note(stored).seen)) if stored is not None else ()
 
 
 def poll_job(facts: PolicyFacts) -> Object | None:

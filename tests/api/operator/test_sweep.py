@@ -14,7 +14,7 @@ from tests.support.recorder import changes
 MODELS = 5
 CALM = 5
 """Seconds in which no controller writes."""
-RECONCILERS = ("rollout", "monitoring", "registry-sync")
+RECONCILERS = ("rollout", "monitoring", "registry-sync", "trail")
 BY_NAME = ("deployments", "services", "poddisruptionbudgets", "networkpolicies")
 MUTATING = ("apply", "create", "update", "delete")
 

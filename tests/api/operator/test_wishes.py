@@ -16,7 +16,7 @@ from tests.support.mlflow_server import MlflowServer
 from tests.support.operator_process import OperatorProcess
 from tests.support.recorder import present
 from tests.support.roles import by_role, champion_part, difference
-from viridian.api.names import RETRAINING_MANAGER, ROLLOUT_MANAGER
+from viridian.api.names import RETRAINING_MANAGER, ROLLOUT_MANAGER, TRAIL_MANAGER
 
 Wish = tuple[str, dict[str, Any]]
 
@@ -109,12 +109,15 @@ def test_the_operator_never_writes_a_spec(
 ) -> None:
     wait_for_a_promotion(churn)
     policy = kube.apply(retrain_policy(namespace))
-    eventually(lambda: kube.read(policy).get("status"), what="a status of the policy")
+    identities = (policy, churn.identity)
+    eventually(lambda: all("revisions" in kube.read(one).get("status", {}) for one in identities), what="their trails")
+    eventually(lambda: kube.read(policy)["status"].get("conditions"), what="the conditions of the policy")
     for stored, manager in ((kube.read(churn.identity), ROLLOUT_MANAGER), (kube.read(policy), RETRAINING_MANAGER)):
         assert spec_owners(stored) == {"test"}
         ours = [entry for entry in stored["metadata"]["managedFields"] if entry["manager"].startswith("viridian")]
-        assert [(entry["manager"], entry["subresource"]) for entry in ours] == [(manager, "status")]
-        assert set(ours[0]["fieldsV1"]) == {"f:status"}
+        owners = {(entry["manager"], entry["subresource"]) for entry in ours}
+        assert owners == {(manager, "status"), (TRAIL_MANAGER, "status")}
+        assert all(set(entry["fieldsV1"]) == {"f:status"} for entry in ours)
         assert "finalizers" not in stored["metadata"]
     assert shared_operator.running
 

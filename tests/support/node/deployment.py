@@ -69,7 +69,7 @@ class Deployed:
 
     def revision_of(self, version: str) -> str:
         """The newest revision that was made of a version."""
-        labels = f"viridian.dev/model-deployment={self.name}"
+        labels = f"viridian.dev/revision,viridian.dev/model-deployment={self.name}"
         found = self.kube.list("apps/v1", "ControllerRevision", self.namespace, labels)
         mine = [record for record in found if record["data"]["model"].get("version") == version]
         assert mine, f"no revision of version {version}"
@@ -88,7 +88,9 @@ class Deployed:
 
     def pods(self, slot: str = "") -> list[Object]:
         """Pods that are not on their way out."""
-        labels = f"viridian.dev/model-deployment={self.name}" + (f",{SLOT_LABEL}={slot}" if slot else "")
+        labels = f"viridian.dev/revision,viridian.dev/model-deployment={self.name}" + (
+            f",{SLOT_LABEL}={slot}" if slot else ""
+        )
         found = self.kube.list("v1", "Pod", self.namespace, labels)
         return [pod for pod in found if not pod["metadata"].get("deletionTimestamp")]
 

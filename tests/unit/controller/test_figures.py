@@ -199,3 +199,18 @@ def test_a_line_is_read_as_it_was_meant(text: str, value: float) -> None:
     (sample,) = read.samples
     assert sample.labels == {"feature": text, "of": "x"}
     assert sample.value == value or (math.isnan(sample.value) and math.isnan(value))
+
+
+def test_a_recovery_is_counted_once_and_with_its_time() -> None:
+    telemetry = Telemetry()
+    observer = telemetry.of("trail", KEY.kind)
+    incident = {"id": "a1", "monitor": "inputs", "began": "2026-11-01T00:00:00Z"}
+    over = {**incident, "recovered": "2026-11-13T00:00:00Z", "seconds": 12 * 86400}
+    earlier = {**over, "id": "a0"}
+    for known in ([incident, earlier], [over, earlier], [over, earlier]):
+        observer.seen(KEY, {"incidents": known})
+    told = samples(telemetry)
+    assert told["viridian_time_to_recover_seconds_count{}"] == 1
+    assert told["viridian_time_to_recover_seconds_sum{}"] == 12 * 86400
+    assert told["viridian_time_to_recover_seconds_bucket{le=604800.0}"] == 0
+    assert told["viridian_time_to_recover_seconds_bucket{le=1.2096e+06}"] == 1

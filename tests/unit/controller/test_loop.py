@@ -162,7 +162,7 @@ def test_trap_d_a_lost_deletion_leaves_no_ghost_and_a_lost_creation_no_orphan() 
     run_virtually(main())
 
 
-def test_trap_e_a_burst_of_twenty_edits_is_at_most_three_passes() -> None:
+def test_trap_e_a_burst_of_twenty_edits_is_at_most_one_pass_of_each_reconciler() -> None:
     async def main() -> None:
         async with running() as stage:
             stage.cluster.create(model_deployment())
@@ -171,7 +171,7 @@ def test_trap_e_a_burst_of_twenty_edits_is_at_most_three_passes() -> None:
             for number in range(20):
                 stage.cluster.annotate(MODEL_DEPLOYMENT, "churn", **{"example.com/edit": str(number)})
             await asyncio.sleep(5)
-            assert 1 <= stage.passes() <= 3
+            assert 1 <= stage.passes() <= 4
 
     run_virtually(main())
 

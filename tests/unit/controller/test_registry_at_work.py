@@ -16,6 +16,7 @@ from viridian.api.names import MODEL_DEPLOYMENT, RETRAIN_POLICY
 from viridian.api.registry import TAG_OUTCOME
 from viridian.controller.registry_poller import EVERY
 
+OF_THE_TRAIL = ("find_run", "create_run", "tag_run")
 SAID = "MLflow at http://mlflow:5000 answered 400: no"
 
 
@@ -142,7 +143,8 @@ def test_a_new_model_is_deployed_as_soon_as_the_registry_has_answered() -> None:
             world.deploy()
             await asyncio.sleep(0.35)
             assert world.cluster.find("Deployment", "churn-blue") is not None
-            assert dict(world.registry.calls) == {"model": 1, "version": 1}
+            calls = {name: number for name, number in world.registry.calls.items() if name not in OF_THE_TRAIL}
+            assert calls == {"model": 1, "version": 1}
 
     run_virtually(main())
 

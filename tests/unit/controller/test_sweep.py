@@ -134,9 +134,10 @@ def test_after_a_restart_what_is_at_rest_has_no_pass() -> None:
             assert installation.cluster.writes == []
             # A look at a policy reads its model by name.
             assert installation.passes() == {CHURN}
-            assert len(installation.cluster.calls) == 1 + 2 + 6 + 4 + 1
+            assert len(installation.cluster.calls) == 1 + 2 + 6 + 4 + 1 + 1
             assert set(installation.looks("pass").values()) == {0}
-            assert installation.looks("at_rest") == {"rollout": 3, "monitoring": 3, "registry-sync": 3, "retraining": 1}
+            looks = {"rollout": 3, "monitoring": 3, "registry-sync": 3, "retraining": 1}
+            assert installation.looks("at_rest") == {**looks, "trail": 3, "trail-of-policies": 1}
             assert loop.sweeps.known() == {CHURN, OTHER, Key(MODEL_DEPLOYMENT, "default", "third"), POLICY}
 
     run_virtually(main())
@@ -290,8 +291,9 @@ def test_what_concerns_users_waits_for_no_sweep() -> None:
         )
         loop = installation.assembled()
         waiting = {one.name: one.queue.depth_of(Urgency.AT_STAKE) for one in loop.controllers}
-        assert waiting == {"rollout": 1, "monitoring": 1, "registry-sync": 1, "retraining": 0}
-        assert sum(one.queue.depth for one in loop.controllers) == 3
+        of_models = {"rollout": 1, "monitoring": 1, "registry-sync": 1, "trail": 1}
+        assert waiting == {**of_models, "retraining": 0, "trail-of-policies": 0}
+        assert sum(one.queue.depth for one in loop.controllers) == 4
 
     run_virtually(main())
 

@@ -17,7 +17,7 @@ from tests.support.branches import in_a_child
 from tests.support.churn import Churn
 from tests.support.memory_cluster import Call, Fault, Killed
 from tests.support.operator_world import OperatorWorld
-from tests.support.roles import by_role, registered
+from tests.support.roles import by_role, registered, trails
 from tests.support.safety import violations
 
 Way = TypeVar("Way")
@@ -60,9 +60,10 @@ class Scenario:
 
 
 def ending(world: OperatorWorld) -> dict[str, Any]:
-    """Everything by role, and what the registry holds."""
+    """Everything by role, and what the registry holds, the trail of audit included."""
     aliases = {name: dict(model.aliases) for name in ("churn",) if (model := world.do(world.registry.model(name)))}
-    return {**by_role(world.cluster.present()), "versions": registered(world.registry), "aliases": aliases}
+    held = {"versions": registered(world.registry), "aliases": aliases, "trails": trails(world.registry)}
+    return {**by_role(world.cluster.present()), **held}
 
 
 @dataclass(frozen=True)

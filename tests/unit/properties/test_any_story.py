@@ -73,7 +73,7 @@ class Story(RuleBasedStateMachine):
         self.world.pods.behaviours[version] = BEHAVIOURS[behaviour]
         self.world.step()
         for record in self.world.cluster.all("ControllerRevision"):
-            if record["data"]["model"].get("version") == version:
+            if record["data"].get("model", {}).get("version") == version:
                 self.world.cluster.readiness[record["metadata"]["labels"]["viridian.dev/revision"]] = ready
 
     @precondition(lambda self: not self.world.registry.unavailable)
@@ -108,6 +108,7 @@ class Story(RuleBasedStateMachine):
         revisions = sorted(
             record["metadata"]["labels"]["viridian.dev/revision"]
             for record in self.world.cluster.all("ControllerRevision")
+            if "viridian.dev/revision" in record["metadata"]["labels"]
         )
         about = revisions[index % len(revisions)] if revisions else "none"
         if command == "retry":

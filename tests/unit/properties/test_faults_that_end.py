@@ -322,7 +322,7 @@ def test_a_record_that_somebody_destroys(record: str) -> None:
         world.run(60)
         world.rest(resyncs=1)
         assert violations(world.cluster.worlds) == []
-        left = {r["metadata"]["labels"][REVISION_LABEL] for r in world.cluster.all("ControllerRevision")}
+        left = {r["metadata"]["labels"].get(REVISION_LABEL) for r in world.cluster.all("ControllerRevision")}
         assert (revision in left) == (record == "champion")
         assert churn.condition("RollbackReady")["status"] == "True"
         churn.annotate("rollback", churn.revision("2"))
