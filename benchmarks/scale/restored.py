@@ -22,7 +22,7 @@ from benchmarks.scale import world
 from benchmarks.scale.api import Api, Object
 from localcluster.controlplane import ControlPlane
 from localcluster.waiting import request
-from viridian.api.names import INTENT_ANNOTATION, schedules_record, short_hash
+from viridian.api.names import INTENT_ANNOTATION, schedules_record, short_hash, trail_journal
 from viridian.controller.observe_model_deployment import parse_spec
 from viridian.core.intent import intent_hash
 from viridian.rollout import records
@@ -110,8 +110,9 @@ class Original:
             },
         }
         policy = next(found["metadata"] for _, found in self.objects if found["kind"] == "RetrainPolicy")
-        noted = schedules_record(policy["name"], policy["uid"])
-        renamed[noted] = schedules_record(_replaced(policy["name"], renamed), renamed[policy["uid"]])
+        deployment = next(found["metadata"] for _, found in self.objects if found["kind"] == "ModelDeployment")
+        for named, of in ((schedules_record, policy), (trail_journal, policy), (trail_journal, deployment)):
+            renamed[named(of["name"], of["uid"])] = named(_replaced(of["name"], renamed), renamed[of["uid"]])
         first: list[tuple[str, Object]] = json.loads(_replaced(objects, renamed))
         renamed[self.revision] = _revision([found for _, found in first])
         hashed = [_hash(intent) for intent in json.loads(_replaced(intents, renamed))]

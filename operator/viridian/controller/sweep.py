@@ -158,9 +158,11 @@ class Sweeps:
     async def _with_a_waiting_trail(self) -> set[Key]:
         """The objects of which a part of the trail waits for MLflow: of these, some may be gone."""
         found = set[Key]()
+        labels = {TRAIL_LABEL: TRAIL_WAITING}
         for namespace in self.namespaces:
-            journals = await self.cluster.list("apps/v1", "ControllerRevision", namespace, {TRAIL_LABEL: TRAIL_WAITING})
-            found |= {key for journal in journals for key in owners(journal)}
+            with suppress(ClusterRefused):  # the looks at each object report it
+                journals = await self.cluster.list("apps/v1", "ControllerRevision", namespace, labels)
+                found |= {key for journal in journals for key in owners(journal)}
         return found
 
     def _end(self) -> None:

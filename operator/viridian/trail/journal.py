@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from itertools import accumulate
 from typing import Any, Final
 
 import msgspec
@@ -39,6 +40,8 @@ from viridian.trail.trail_input import TrailInput
 
 MAX_WAITING: Final = 100
 """Entries that wait for MLflow at most; further ones stay where they come from until there is room."""
+MAX_WAITING_BYTES: Final = 100_000
+"""What they may take of the 256 KiB that the annotations of an object have."""
 MAX_KNOWN: Final = 1000
 """Keys of entries that are remembered although nothing in the cluster shows their change any more."""
 OWNER_LABELS: Final = {MODEL_DEPLOYMENT: MODEL_DEPLOYMENT_LABEL, RETRAIN_POLICY: RETRAIN_POLICY_LABEL}
@@ -89,7 +92,8 @@ def with_entries(before: Journal, found: Iterable[TrailEntry], *, has_registry: 
     by_key, known = {entry.key: entry for entry in found}, frozenset(before.known)
     news = sorted((entry for key, entry in by_key.items() if key not in known), key=lambda entry: entry.at)
     if has_registry:
-        news = news[: max(MAX_WAITING - len(before.waiting()), 0)]
+        waiting = before.waiting()
+        news = news[: max(_how_many_fit((*waiting, *news)) - len(waiting), 0)]
     if not news:
         return before
     count = before.count + len(news)
@@ -101,7 +105,7 @@ def with_entries(before: Journal, found: Iterable[TrailEntry], *, has_registry: 
         entries=(*before.entries, *added),
         known=tuple(key for at, key in enumerate(keys) if key in by_key or at >= len(keys) - MAX_KNOWN),
     )
-    return longer if has_registry else without_entries(longer, count - MAX_WAITING)
+    return longer if has_registry else without_entries(longer, count - _how_many_fit(longer.entries[::-1]))
 
 
 def without_entries(before: Journal, synced: int) -> Journal:
@@ -138,6 +142,12 @@ def journal_write(given: TrailInput, journal: Journal, stored: Object | None) ->
 def shown_edits(journal: Journal) -> Sequence[TrailEntry]:
     """Those that the status shows."""
     return edits(journal.entries)[:SHOWN_REVISIONS]
+
+
+def _how_many_fit(entries: Sequence[TrailEntry]) -> int:
+    """How many of them a journal has room for, from the first on."""
+    sizes = accumulate(entry.size for entry in entries[:MAX_WAITING])
+    return sum(size <= MAX_WAITING_BYTES for size in sizes)
 
 
 def _is_of(manifest: Object, uid: str) -> bool:

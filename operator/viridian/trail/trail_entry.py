@@ -38,9 +38,14 @@ class TrailEntry(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit
         return short_hash(self.id, length=12)
 
     @property
-    def year(self) -> str:
-        """In which it happened."""
-        return self.at[:4]
+    def month(self) -> str:
+        """In which it happened, as `2026-11`."""
+        return self.at[:7]
+
+    @property
+    def size(self) -> int:
+        """Bytes that it takes in the journal."""
+        return len(msgspec.json.encode(self))
 
     @property
     def tag(self) -> tuple[str, str]:

@@ -19,7 +19,7 @@ class RegistryGap:
 
 @dataclass(frozen=True, slots=True)
 class TrailPage:
-    """The MLflow run that holds the entries of one object and year."""
+    """The MLflow run that holds the entries of one object and month."""
 
     run_id: str
     tags: frozenset[str] = field(default_factory=frozenset)

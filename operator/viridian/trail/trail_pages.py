@@ -1,4 +1,4 @@
-"""Where the entries of an object lie in MLflow: one run a year, in an experiment of the object's namespace."""
+"""Where the entries of an object lie in MLflow: one run a month, in an experiment of the object's namespace."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ AT_ONCE: Final = 50
 
 @dataclass(frozen=True, slots=True)
 class TrailBatch:
-    """Entries that go to MLflow together: those of one year that have waited longest."""
+    """Entries that go to MLflow together: those of one month that have waited longest."""
 
     experiment: str
     run_key: str
@@ -34,13 +34,13 @@ def first_batch(waiting: Sequence[TrailEntry], kind: str, namespace: str, name: 
     """What goes to MLflow next of an object's entries; None where none waits."""
     if not waiting:
         return None
-    year = waiting[0].year
-    first = next((at for at, entry in enumerate(waiting) if entry.year != year), len(waiting))
+    month = waiting[0].month
+    first = next((at for at, entry in enumerate(waiting) if entry.month != month), len(waiting))
     owner = TAG_MODEL_DEPLOYMENT if kind == MODEL_DEPLOYMENT else TAG_POLICY
     return TrailBatch(
         experiment=f"viridian-trail/{namespace}",
-        run_key=f"trail-{uid}-{year}",
-        run_tags={"mlflow.runName": f"{kind} {name} {year}", owner: f"{namespace}/{name}"},
+        run_key=f"trail-{uid}-{month}",
+        run_tags={"mlflow.runName": f"{kind} {name} {month}", owner: f"{namespace}/{name}"},
         entries=tuple(waiting[: min(first, AT_ONCE)]),
     )
 

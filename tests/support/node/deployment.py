@@ -88,9 +88,7 @@ class Deployed:
 
     def pods(self, slot: str = "") -> list[Object]:
         """Pods that are not on their way out."""
-        labels = f"viridian.dev/revision,viridian.dev/model-deployment={self.name}" + (
-            f",{SLOT_LABEL}={slot}" if slot else ""
-        )
+        labels = f"viridian.dev/model-deployment={self.name}" + (f",{SLOT_LABEL}={slot}" if slot else "")
         found = self.kube.list("v1", "Pod", self.namespace, labels)
         return [pod for pod in found if not pod["metadata"].get("deletionTimestamp")]
 
