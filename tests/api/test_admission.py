@@ -375,6 +375,25 @@ def test_a_review_has_a_date_an_answer_a_note_and_its_author(editor: Kube, names
     say(editor, made, "review", f"2026-11-29 changed: a stricter threshold#{editor.user}")
 
 
+def test_a_note_names_an_incident_a_cause_and_its_author(editor: Kube, namespace: str) -> None:
+    made = editor.create(model_deployment(namespace))
+    for value in (
+        "a holiday",
+        "0a1b2c3d",
+        f"0a1b2c3d#{editor.user}",
+        f"0a1b2c3d  #{editor.user}",
+        f"inputs a holiday#{editor.user}",
+        "0a1b2c3d a holiday",
+        "0a1b2c3d a holiday#2",
+        "0a1b2c3d a holiday#head-of-risk",
+    ):
+        with pytest.raises(Refused, match=f"viridian.dev/note=<id> <what caused it>#{editor.user}"):
+            say(editor, made, "note", value)
+    say(editor, made, "note", f"0a1b2c3d a holiday#{editor.user}")
+    editor.merge(made, {"spec": {"rollout": {"paused": True}}})
+    say(editor, made, "note", f"4e5f6a7b a competitor: two shops#{editor.user}")
+
+
 # ---- what the operator records
 
 
@@ -482,6 +501,18 @@ def test_the_operator_changes_and_deletes_only_what_is_left_behind(
     operator.merge(stranger, {"metadata": {"labels": {"a": "b"}}})
     operator.merge(stranger, {"metadata": {"ownerReferences": owned(namespace)["metadata"]["ownerReferences"]}})
     operator.delete(stranger)
+
+
+def test_the_operator_keeps_a_journal_that_belongs_to_nobody_for_a_while(operator: Kube, namespace: str) -> None:
+    journal = owned(namespace, "ControllerRevision")
+    owners = journal["metadata"]["ownerReferences"]
+    journal["metadata"]["labels"] = {MODEL_DEPLOYMENT_LABEL: "churn"}
+    made = operator.create(journal)
+    operator.merge(made, {"metadata": {"ownerReferences": None, "annotations": {"viridian.dev/trail": "{}"}}})
+    assert "ownerReferences" not in operator.read(made)["metadata"]
+    operator.merge(made, {"metadata": {"ownerReferences": owners}})
+    operator.merge(made, {"metadata": {"ownerReferences": None}})
+    operator.delete(made)
 
 
 def test_the_operator_tells_of_its_kinds_alone(operator: Kube, shipped: Kube, namespace: str) -> None:
