@@ -44,6 +44,8 @@ from viridian.trail.trail_sources import entries_of_deployment, entries_of_polic
 
 _FIRST_STATUS: Final = timedelta(seconds=5)
 """Until a new object is looked at again: nothing of the trail is as urgent as that it becomes ready."""
+_SHOWS_SOON: Final = timedelta(seconds=1)
+"""Until MLflow is asked whether it shows what it has just taken."""
 _LOOK_AGAIN: Final = timedelta(seconds=60)
 """Nobody waits for the trail: MLflow is left alone for so long where it does not take it."""
 _AGAIN: Final = "the entries wait in the cluster, and are written to MLflow again until it takes them"
@@ -209,10 +211,12 @@ def _to_mlflow(given: TrailInput, before: Journal) -> Iterator[Action]:
 def _wake(
     given: TrailInput, before: Journal, write: Apply | None, to_mlflow: Sequence[Action], now: datetime
 ) -> datetime | None:
-    """At once where an entry has a further way to go; else when an incident will have lasted too long."""
+    """Soon where an entry has a further way to go; else when an incident will have lasted too long."""
     if from_registry(given.obstacles) is not None:
         return now + _LOOK_AGAIN
-    if write is not None or to_mlflow:
+    if to_mlflow:
+        return now + _SHOWS_SOON
+    if write is not None:
         return now
     if given.gap is not None:
         return now + _LOOK_AGAIN
