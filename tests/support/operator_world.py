@@ -120,6 +120,11 @@ class OperatorWorld:
         read = [self._loop.run(watch.reader.read_all()) for watch in self._assembled.registry_watches]
         return any(read) or self.cluster.present().version != before
 
+    @property
+    def passes_a_step(self) -> int:
+        """A pass of every reconciler over each key of its kind."""
+        return sum(controller.kind == key.kind for controller in self._controllers for key in self.keys)
+
     def look(self, reconciler: str) -> None:
         """One pass of this reconciler over every key."""
         for number, controller in enumerate(self._controllers):
