@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
@@ -11,8 +11,12 @@ from typing import Final
 import numpy as np
 
 from benchmarks.judgement.rejections import BOUND, HOUR, NEEDED, WINDOW, Counts, Found, first, since_start
-from viridian.judgement.detector import Memory, Tally, detect, log_weight
-from viridian.judgement.evidence import log_against_share
+from viridian.judgement.detector import Memory, Tally, detect, log_trial_weight, log_weights
+from viridian.judgement.evidence import log_against_share, log_bets
+from viridian.rollout.analysis.pod_readings import MOST_EARLIER
+
+MOST: Final = 1e250
+"""Where evidence is cut off: it is enough for every verdict, and its products stay numbers."""
 
 
 @lru_cache(maxsize=200_000)
@@ -27,34 +31,43 @@ def least(total: int, needed: float) -> int:
 
 def by_operator(bad: Counts, totals: Counts, start: int = 0) -> Found:
     """The operator's rule. Looks that are far from any verdict are left out; all others get the operator's own code."""
-    looks = bad.shape[1]
-    near = np.zeros(bad.shape, dtype=np.bool_)
-    for look in range(max(1, start), looks):
-        near[:, look] = bad[:, look] >= least(int(totals[look]), NEEDED)
-        enough = NEEDED - math.log(2 * weights_of_window(look // 300 * 300))
-        for number in range(max(0, look - WINDOW), look):
-            total = int(totals[look] - totals[number])
-            near[:, look] |= bad[:, look] - bad[:, number] >= least(total, enough)
     found = np.full(len(bad), math.inf)
-    for rollout, look in zip(*near.nonzero(), strict=True):
-        if math.isinf(found[rollout]) and memory_breaks(bad[rollout], totals, int(look)):
-            found[rollout] = look
+    for look, near in enumerate(at_most(bad, totals), start=1):
+        for rollout in ((near >= NEEDED) & np.isinf(found)).nonzero()[0] if look >= start else ():
+            if evidence_at(bad[rollout], totals, look) >= NEEDED:
+                found[rollout] = look
     return found
 
 
-@lru_cache
-def weights_of_window(look: int) -> float:
-    """What the bets of a window weigh together, from that look on at most."""
-    return math.fsum(math.exp(log_weight(number)) for number in range(max(0, look - WINDOW), max(WINDOW, look)))
+def at_most(bad: Counts, totals: Counts, bound: float = BOUND) -> Iterator[Found]:
+    """For each look and rollout the logarithm of the evidence, if the operator forgot no bet.
+
+    The bets of one alternative all grow alike, so their sum is known from that of the look before.
+    """
+    lost, kept = (np.array(logs)[:, None] for logs in zip(*log_bets(bound), strict=True))
+    weights = np.exp([log_weights([0.0], [look])[0] for look in range(bad.shape[1])])
+    used = np.exp([log_weights([0.0, float(count)], [None, None])[1] for count in range(int(bad.max()) + 1)])
+    trial = np.full((len(lost), len(bad)), math.exp(log_trial_weight()))
+    begun = np.zeros_like(trial)
+    for look in range(1, bad.shape[1]):
+        begun += weights[look - 1] + (used[bad[:, look - 1]] - used[bad[:, max(0, look - 2)]])
+        new = bad[:, look] - bad[:, look - 1]
+        grown = np.exp(new * lost + (totals[look] - totals[look - 1] - new) * kept)
+        trial, begun = np.minimum(trial * grown, MOST), np.minimum(begun * grown, MOST)
+        yield np.log(np.maximum((trial + begun).mean(axis=0), 1 / MOST))
 
 
-def memory_breaks(bad: Counts, totals: Counts, look: int) -> bool:
-    recent = [
-        (number, Tally(float(bad[look] - bad[number]), float(totals[look] - totals[number])))
-        for number in range(max(0, look - WINDOW), look)
-    ]
-    trial = Tally(float(bad[look]), float(totals[look]))
-    return detect(Memory(trial, recent), BOUND).log_evidence >= NEEDED
+def evidence_at(bad: Counts, totals: Counts, look: int, bound: float = BOUND) -> float:
+    """The logarithm of the evidence by the operator's own code."""
+
+    def since(number: int) -> Tally:
+        return Tally(float(bad[look] - bad[number]), float(totals[look] - totals[number]))
+
+    opened = max(0, look - WINDOW)
+    earlier = (np.diff(bad[:opened]) > 0).nonzero()[0] + 1
+    recent = [(number, since(number)) for number in range(opened, look)]
+    memory = Memory(since(0), recent, [since(int(number)) for number in earlier[-MOST_EARLIER:]])
+    return detect(memory, bound).log_evidence
 
 
 def by_window(bad: Counts, totals: Counts, start: int = 0) -> Found:

@@ -22,17 +22,19 @@ from viridian.api.names import (
     slot_deployment,
 )
 from viridian.controller.arrivals import Arrivals
+from viridian.controller.kept_readings import Reading
 from viridian.controller.keys import Key
 from viridian.controller.listed_children import NOT_ASKED
 from viridian.controller.ownership import check_not_left_behind, owned
 from viridian.controller.reconcilable import Observed
 from viridian.controller.resolve import Resolver
-from viridian.controller.samples import Reading, Samples
+from viridian.controller.samples import Samples
 from viridian.core.obstacles import NO_OBSTACLES, Obstacles
 from viridian.core.ownership import believed, is_left_behind
 from viridian.core.plan import Plan
 from viridian.core.times import parse_time
 from viridian.ports.cluster import ClusterReader, ClusterRefused, Object, ObjectRef
+from viridian.rollout.analysis.pods import bad_answers
 from viridian.rollout.analysis.selection import is_about_to_be_met, queries
 from viridian.rollout.data_holds import held_versions
 from viridian.rollout.decide import decide
@@ -134,7 +136,8 @@ class ModelDeployments:
         looks = max((metric.consecutive for metric in analysis.metrics), default=1)
         span = durations.parse(analysis.window) + looks * interval + timedelta(seconds=1)
         targets, shared = queries(snapshot, now), timedelta() if is_about_to_be_met(snapshot) else interval
-        return await self.samples.read(key, targets, now=now, interval=shared, span=span)
+        bad = bad_answers(analysis.metrics)
+        return await self.samples.read(key, targets, now=now, interval=shared, span=span, bad=bad)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,14 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
-from viridian.api.samples import PodSample, PodTarget, ScrapeFailure
+from viridian.api.samples import PodSample, PodTarget
+from viridian.controller.kept_readings import BadAnswers, KeptReadings, Reading
 from viridian.controller.keys import Key
 from viridian.ports.pods import Pods
 
-Reading = PodSample | ScrapeFailure
-
-MOST = 2000
-"""Readings kept of one pod, whatever window and interval ask for. Where there are more, older ones are thinned out."""
 SHARED = timedelta(seconds=0.5)
 """Passes that follow each other faster may share a reading."""
 
@@ -26,13 +23,22 @@ class Samples:
 
     def __init__(self, pods: Pods) -> None:
         self._pods = pods
-        self._rings: dict[Key, dict[str, list[Reading]]] = {}
+        self._rings: dict[Key, dict[str, KeptReadings]] = {}
         self._scraped: dict[Key, datetime] = {}
 
     async def read(
-        self, key: Key, targets: Sequence[PodTarget], *, now: datetime, interval: timedelta, span: timedelta
+        self,
+        key: Key,
+        targets: Sequence[PodTarget],
+        *,
+        now: datetime,
+        interval: timedelta,
+        span: timedelta,
+        bad: BadAnswers | None = None,
     ) -> Mapping[str, Sequence[Reading]]:
         """Readings by pod uid, oldest first, reaching back over `span` and to the one before.
+
+        With `bad` also those of before at which bad answers were new.
 
         Passes that come faster than half the interval share a scrape, unless a pod was never read; with an interval of
         zero none do. Without targets nothing is kept: the next trial starts with an empty memory.
@@ -45,12 +51,15 @@ class Samples:
         if not (recent and all(target.uid in rings for target in targets)):
             lengths = {uid: len(ring) for uid, ring in rings.items()}
             for uid, reading in (await self._pods.scrape(targets)).items():
-                ring = rings.setdefault(uid, [])
+                ring = rings.setdefault(uid, KeptReadings())
                 # While it was on its way, a stream may have brought a later one.
-                if len(ring) == lengths.get(uid, 0) or not _is_overtaken(reading, ring):
-                    ring.append(reading)
+                if len(ring) == lengths.get(uid, 0) or not ring.has_overtaken(reading):
+                    ring.add(reading)
             self._scraped[key] = now
-        self._rings[key] = {target.uid: _kept(rings[target.uid], now, span) for target in targets}
+        self._rings[key] = {target.uid: rings[target.uid] for target in targets}
+        for slot in {target.identity.slot for target in targets}:
+            alike = [self._rings[key][target.uid] for target in targets if target.identity.slot == slot]
+            _age(alike, now - span, span, bad)
         return self.known(key)
 
     def add(self, key: Key, sample: PodSample) -> bool:
@@ -60,11 +69,9 @@ class Samples:
         process is another one: the next reading shows which.
         """
         ring = self._rings.get(key, {}).get(sample.uid)
-        if not ring or _is_overtaken(sample, ring):
+        if not ring or ring.has_overtaken(sample):
             return False
-        if len(ring) >= 2 * MOST:  # between two readings that are far apart
-            ring.pop()
-        ring.append(sample)
+        ring.add(sample)
         return True
 
     def known(self, key: Key) -> Mapping[str, Sequence[Reading]]:
@@ -83,28 +90,10 @@ class Samples:
         return sum(len(ring) for rings in self._rings.values() for ring in rings.values())
 
 
-def _is_overtaken(reading: Reading, ring: Sequence[Reading]) -> bool:
-    """Whether something newer of the same process is known."""
-    if reading.at <= ring[-1].at:
-        return True
-    newest = next((known for known in reversed(ring) if isinstance(known, PodSample)), None)
-    if newest is None or not isinstance(reading, PodSample) or reading.process != newest.process:
-        return False
-    return reading.total < newest.total
-
-
-def _kept(ring: list[Reading], now: datetime, span: timedelta) -> list[Reading]:
-    """What was read within the span, and the sample before it: that is where counting starts."""
-    since = now - span
-    older = [reading for reading in ring if reading.at <= since and isinstance(reading, PodSample)]
-    young = [*older[-1:], *(reading for reading in ring if reading.at > since)]
-    return young if len(young) <= MOST else _thinned(young, span / (MOST // 4))
-
-
-def _thinned(ring: list[Reading], apart: timedelta) -> list[Reading]:
-    """The newer half as it is; before that, readings which are so far apart that the whole span has room."""
-    newer, kept = ring[-MOST // 2 :], ring[:1]
-    for reading in ring[1 : -MOST // 2]:
-        if reading.at - kept[-1].at >= apart:
-            kept.append(reading)
-    return [*kept, *newer]
+def _age(rings: Sequence[KeptReadings], since: datetime, span: timedelta, bad: BadAnswers | None) -> None:
+    """All pods of a slot are known from the same moment on: else a bet would begin later with one of them."""
+    for ring in rings:
+        ring.age(since, span, bad)
+    bounded = [moment for ring in rings if (moment := ring.too_many_since()) is not None]
+    for ring in rings if bounded else ():
+        ring.forget_before(max(bounded))

@@ -17,9 +17,9 @@ from viridian.judgement.canary import (
     shown,
 )
 from viridian.judgement.counts import Counts
-from viridian.judgement.detector import Tally, log_trial_weight, log_weight
+from viridian.judgement.detector import Tally, log_trial_weight
 from viridian.judgement.evidence import log_against_share, log_keeps_beside
-from viridian.judgement.split_test import Concurrent, Margin, SlotTallies, log_no_worse, log_worse
+from viridian.judgement.split_test import Concurrent, Margin, SlotTallies, log_no_worse, log_start_weights, log_worse
 
 _CHAMPION_IS_WELL: Final = math.log(20)
 """Evidence that the champion keeps a bound which the challenger breaks. A rejection waits for it, so little is enough:
@@ -56,7 +56,8 @@ def _since_it_began(bound: Bound, known: Concurrent) -> tuple[Tally, Tally]:
         sum((step.challenger for step in known.steps), start=Tally()),
         sum((step.champion for step in known.steps), start=Tally()),
     )
-    bets = [(log_trial_weight(), whole), *((log_weight(number), tallies) for number, tallies in known.recent)]
+    starts = zip(log_start_weights(known), (tallies for _, tallies in known.recent), strict=True)
+    bets = [(log_trial_weight(), whole), *starts]
 
     def strength(bet: tuple[float, SlotTallies]) -> float:
         weight, tallies = bet

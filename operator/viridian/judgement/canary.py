@@ -66,7 +66,7 @@ class Judgement:
     samples: int = 0
     evidence: float | None = None
     past: bool = False
-    """The whole trial breaks the bound, while the present window keeps it."""
+    """What was counted since before the present window breaks the bound, while the window keeps it."""
     champion: float | None = None
     """The champion's value in the same window, where the two are compared."""
     champion_too: bool = False
@@ -96,8 +96,11 @@ def judge(
     evidence = [_detected(bound, looks, memories, number) for number in range(min(bound.consecutive, len(looks)))]
     streak = len(list(takewhile(lambda found: found.log_evidence >= math.log(evidence_needed), evidence)))
     shown_evidence = min(exponential(evidence[0].log_evidence), MOST_EVIDENCE)
-    past = streak > 0 and evidence[0].by_trial and keeps(bound, counts)
-    sentence = _slowly(bound, memories[0].trial) if past else _sentence(bound, value, samples, streak)
+    before_window = memories[0].trial if evidence[0].by_trial and memories else evidence[0].by_earlier
+    past = streak > 0 and before_window is not None and keeps(bound, counts)
+    sentence = _sentence(bound, value, samples, streak)
+    if past and before_window is not None:
+        sentence = _slowly(bound, before_window, whole=evidence[0].by_trial)
     if streak == 0 and not keeps(bound, counts):
         chance = f"evidence {shown_evidence:.3g} of {evidence_needed:g}"
         sentence = f"{_beyond(bound, value, samples)}, but that may be chance ({chance})"
@@ -215,11 +218,12 @@ def _beyond(bound: Bound, value: float, samples: int) -> str:
     return f"{_measured(bound, value, samples)} is {side} {shown(bound.name, bound.limit)}"
 
 
-def _slowly(bound: Bound, trial: Tally) -> str:
-    """What the whole trial shows where the window does not."""
+def _slowly(bound: Bound, counted: Tally, *, whole: bool) -> str:
+    """What the whole trial shows where the window does not, or what a long part of it does."""
     what = f"answers slower than {shown(bound.name, bound.limit)}" if bound.name in LATENCIES else "errors"
-    share, allowed = 100 * trial.bad / trial.total, 100 * bound.allowed
-    over = f"over {math.floor(trial.total)} requests of the whole trial"
+    share, allowed = 100 * counted.bad / counted.total, 100 * bound.allowed
+    requests = math.floor(counted.total)
+    over = f"over {requests} requests of the whole trial" if whole else f"over the last {requests} requests"
     return f"{bound.name}: {share:.3g} % {what} {over}, above the {allowed:.3g} % that the bound allows"
 
 

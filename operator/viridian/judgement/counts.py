@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -75,18 +75,29 @@ class Course:
     def __init__(self, readings: Sequence[PodSample], tally: Callable[[Counts], Tally]) -> None:
         self._readings, self._tally = readings, tally
         self._times = [reading.at for reading in readings]
+        self._counted: dict[int, Tally] = {}
         self._before = _before_restarts(readings, tally)
 
-    def since(self, moment: datetime | None, until: datetime, slack: timedelta) -> Tally:
-        """What was counted between two moments; without a first one since the first reading."""
+    def since(self, moment: datetime | None, until: datetime, slack: timedelta | None) -> Tally:
+        """What was counted between two moments; without a first one since the first reading.
+
+        Without slack a reading of any age stands for the first moment.
+        """
         end = bisect_right(self._times, until) - 1
         start = 0 if moment is None else bisect_right(self._times, moment) - 1
-        if moment is not None and (start < 0 or self._times[start] < moment - slack):
+        if moment is not None and (start < 0 or (slack is not None and self._times[start] < moment - slack)):
             start += 1
         return self._by(end) - self._by(start) if start < end else Tally()
 
+    def new_bad(self, until: datetime) -> Iterator[datetime]:
+        """The times of readings that showed more bad answers than the ones before, up to some moment."""
+        numbers = range(bisect_right(self._times, until))
+        return (self._times[number] for number in numbers[1:] if self._by(number).bad > self._by(number - 1).bad)
+
     def _by(self, number: int) -> Tally:
-        return self._before[number] + self._tally(absolute(self._readings[number]))
+        if number not in self._counted:
+            self._counted[number] = self._before[number] + self._tally(absolute(self._readings[number]))
+        return self._counted[number]
 
 
 def _before_restarts(readings: Sequence[PodSample], tally: Callable[[Counts], Tally]) -> list[Tally]:

@@ -34,7 +34,7 @@ def log_against_share(bad: float, total: float, bound: float) -> float:
         return 0.0
     if bound <= 0:
         return math.inf if bad > 0 else 0.0
-    return _log_mean([bad * lost + (total - bad) * kept for lost, kept in _bets(bound)])
+    return _log_mean([bad * lost + (total - bad) * kept for lost, kept in log_bets(bound)])
 
 
 def log_keeps_beside(bad: float, total: float, beside: tuple[float, float], bound: float) -> float:
@@ -49,10 +49,10 @@ def log_keeps_beside(bad: float, total: float, beside: tuple[float, float], boun
         return 0.0
     if bound <= 0:
         return -math.inf if others_bad > 0 else math.inf
-    own = [bad * lost + (total - bad) * kept for lost, kept in _bets(bound)]
+    own = [bad * lost + (total - bad) * kept for lost, kept in log_bets(bound)]
     both = [
         log + others_bad * lost + (others - others_bad) * kept
-        for log, (lost, kept) in zip(own, _bets(bound), strict=True)
+        for log, (lost, kept) in zip(own, log_bets(bound), strict=True)
     ]
     return _log_mean(own) - _log_mean(both)
 
@@ -63,7 +63,7 @@ def _log_mean(logs: Sequence[float]) -> float:
 
 
 @lru_cache(maxsize=256)  # bounds of users: each look asks for the same few again and again
-def _bets(bound: float) -> tuple[tuple[float, float], ...]:
+def log_bets(bound: float) -> tuple[tuple[float, float], ...]:
     """What each alternative wins, in logarithms, by a bad answer and by a good one."""
     shares = [ratio * bound for ratio in _RATIOS if ratio * bound < _HIGHEST_SHARE] or [(1 + bound) / 2]
     return tuple((math.log(share / bound), math.log((1 - share) / (1 - bound))) for share in shares)

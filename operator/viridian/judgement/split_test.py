@@ -21,7 +21,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from viridian.judgement.detector import Tally, log_of_sum, log_trial_weight, log_weight
+from viridian.judgement.detector import Tally, log_of_sum, log_trial_weight, log_weights
 
 RATIOS: Final = (1.25, 1.5, 2.0, 3.0, 5.0, 10.0)
 """The alternatives: how many times more bad answers than at the margin, or fewer."""
@@ -56,11 +56,23 @@ class Concurrent:
 def log_worse(known: Concurrent, margin: Margin) -> float:
     """The logarithm of the evidence against "the challenger is worse than the champion by no more than the margin".
 
-    It has the two memories of `viridian.judgement.detector`, and so the same bound on false alarms.
+    It bets as `viridian.judgement.detector` does, and so has the same bound on false alarms.
     """
     trial = log_trial_weight() + _log_evidence(known.steps, margin, RATIOS)
-    recent = [log_weight(number) + _log_evidence([split], margin, RATIOS) for number, split in known.recent]
+    recent = [
+        weight + _log_evidence([split], margin, RATIOS)
+        for weight, split in zip(log_start_weights(known), (split for _, split in known.recent), strict=True)
+        if not math.isinf(weight)
+    ]
     return log_of_sum([trial, *recent])
+
+
+def log_start_weights(known: Concurrent) -> list[float]:
+    """The logarithms of the weights of the bets that start in the window, by the challenger's bad answers."""
+    bad = math.fsum(step.challenger.bad for step in known.steps)
+    return log_weights(
+        [bad - split.challenger.bad for _, split in known.recent], [number for number, _ in known.recent]
+    )
 
 
 def log_no_worse(known: Concurrent, margin: Margin) -> float:

@@ -8,7 +8,8 @@ from itertools import pairwise
 
 from tests.unit.controller.world import KEY, NOW
 from viridian.api.samples import CodeClass, Identity, Idle, PodSample, PodTarget, ScrapeFailure, ScrapeProblem
-from viridian.controller.samples import MOST, Samples
+from viridian.controller.kept_readings import MOST, MOST_BEFORE
+from viridian.controller.samples import Samples
 
 A = PodTarget(uid="a", ip="10.0.0.1", identity=Identity())
 B = PodTarget(uid="b", ip="10.0.0.2", identity=Identity())
@@ -22,6 +23,7 @@ class CountingPods:
     def __init__(self) -> None:
         self.scrapes = 0
         self.at = NOW
+        self.errors: dict[str, float] = {}
         self.down: set[str] = set()
         self.before_answer: Callable[[], object] = lambda: None
 
@@ -37,6 +39,7 @@ class CountingPods:
         if target.uid in self.down:
             return ScrapeFailure(uid=target.uid, at=self.at, problem=ScrapeProblem.TIMEOUT, message="no answer")
         requests = dict.fromkeys(CodeClass, 0.0) | {CodeClass.SUCCESS: float(self.scrapes)}
+        requests[CodeClass.SERVER_ERROR] = self.errors.get(target.uid, 0.0)
         return PodSample(uid=target.uid, at=self.at, requests=requests, latency=(), duration_sum=0.0)
 
 
@@ -48,6 +51,14 @@ class Stage:
     async def read(self, seconds: float, *targets: PodTarget) -> Mapping[str, Sequence[PodSample | ScrapeFailure]]:
         self.pods.at = now = NOW + timedelta(seconds=seconds)
         return await self.samples.read(KEY, targets, now=now, interval=INTERVAL, span=SPAN)
+
+    async def judge(self, seconds: int, *targets: PodTarget) -> list[float]:
+        """The ages of what is kept of the first pod, with errors counting as bad answers."""
+        self.pods.at = now = NOW + timedelta(seconds=seconds)
+        readings = await self.samples.read(
+            KEY, targets, now=now, interval=INTERVAL, span=SPAN, bad=lambda one: (one.requests[CodeClass.SERVER_ERROR],)
+        )
+        return [(now - reading.at).total_seconds() for reading in readings[targets[0].uid]]
 
 
 async def test_readings_reach_back_over_the_span_and_to_the_sample_before() -> None:
@@ -187,3 +198,31 @@ async def test_samples_between_two_readings_are_bounded() -> None:
     newest = stage.samples.known(KEY)["a"][-1]
     assert isinstance(newest, PodSample)
     assert newest.total == 1 + 5 * MOST
+
+
+async def test_of_before_the_span_readings_with_new_bad_answers_are_kept() -> None:
+    stage = Stage()
+    for second in range(100):
+        stage.pods.errors["a"] = float((second >= 20) + 2 * (second >= 50))
+        ages = await stage.judge(second, A)
+    assert ages == [99, 79, 49, *range(10, -1, -1)]
+
+
+async def test_so_is_the_last_one_of_a_process() -> None:
+    """What it had counted until then belongs to the trial as well."""
+    stage = Stage()
+    for second in range(100):
+        if second == 30:
+            stage.pods.scrapes = 0
+        ages = await stage.judge(second, A)
+    assert ages == [99, 70, 69, *range(10, -1, -1)]
+
+
+async def test_all_pods_of_a_slot_are_known_from_the_same_moment_on() -> None:
+    """One has an error in each reading, and the other had one long ago: that one is forgotten as well."""
+    stage = Stage()
+    for second in range(300):
+        stage.pods.errors = {"b": float(second), "a": float((second >= 20) + (second >= 250))}
+        ages = await stage.judge(second, A, B)
+    assert MOST_BEFORE == 100
+    assert ages == [279, 49, *range(10, -1, -1)], "the latest before that shows what had been counted by then"

@@ -21,6 +21,8 @@ _STALE_AFTER: Final = timedelta(seconds=5)
 """A reading older than this (or than three intervals) says nothing about now."""
 MOST_MOMENTS: Final = 60
 """Moments of the window that are looked at as the possible beginning of a breach."""
+MOST_EARLIER: Final = 100
+"""Moments before the window that are: a version with twice the bad answers of its bound needs about 60 bad ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,22 @@ class Courses:
     def memory(self, look: Look, at: datetime) -> Memory:
         """What is known of the whole trial at that time."""
         recent = tuple((number, self.since(moment, at)) for number, moment in moments(look, at))
-        return Memory(self.since(None, at), recent)
+        return Memory(self.since(None, at), recent, self._earlier(look, at))
+
+    def _earlier(self, look: Look, at: datetime) -> tuple[Tally, ...]:
+        """Since the moments before the window at which bad answers were new.
+
+        Of that time the readings in between are not kept. So a pod counts from its latest reading before the moment,
+        however old: since then it has had no other bad answers.
+        """
+        began, apart, opened = grid(look, at)
+        new = {math.ceil((time - began) / apart) for pod in self.pods for time in pod.new_bad(opened)}
+        starts = (began + number * apart for number in sorted(new)[-MOST_EARLIER:])
+        return tuple(
+            sum((pod.since(moment, at, None) for pod in self.pods), start=Tally())
+            for moment in starts
+            if moment < opened
+        )
 
 
 def readings_of(look: Look, targets: Sequence[PodTarget], exposure: Exposure | None) -> Readings:
@@ -91,8 +108,13 @@ def moments(look: Look, at: datetime) -> Iterator[tuple[int, datetime]]:
 
     One a look; fewer where the window holds many looks.
     """
-    opened, exposure = at - look.window, look.subject.exposure
-    began = exposure.since if exposure is not None and exposure.since is not None else opened
-    apart = look.interval * max(1, math.ceil(look.window / look.interval / MOST_MOMENTS))
+    began, apart, opened = grid(look, at)
     numbers = range(max(0, math.ceil((opened - began) / apart)), math.ceil((at - began) / apart))
     return ((number, began + number * apart) for number in numbers)
+
+
+def grid(look: Look, at: datetime) -> tuple[datetime, timedelta, datetime]:
+    """When the trial began, how far its moments are apart, and when the window opened."""
+    opened, exposure = at - look.window, look.subject.exposure
+    began = exposure.since if exposure is not None and exposure.since is not None else opened
+    return began, look.interval * max(1, math.ceil(look.window / look.interval / MOST_MOMENTS)), opened

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
@@ -11,7 +11,8 @@ from viridian.api.modeldeployment import Metric
 from viridian.api.names import Slot
 from viridian.api.samples import PodSample
 from viridian.judgement.beside_champion import BesideChampion
-from viridian.judgement.canary import LATENCIES, Bound, has_bad, measured, strength
+from viridian.judgement.canary import LATENCIES, Bound, has_bad, measured, strength, tally
+from viridian.judgement.counts import absolute
 from viridian.judgement.split_test import Concurrent, SlotTallies
 from viridian.rollout.analysis.judged import JudgedRevision, ServingChampion
 from viridian.rollout.analysis.judging import bound_of, margin_of
@@ -122,6 +123,12 @@ def _what_counts_as_bad(metric: Metric, champion: Readings) -> tuple[Bound, Boun
     margin = margin_of(metric)
     allowed = quantile * (1 + margin.relative) + margin.absolute
     return replace(bound, limit=allowed), replace(bound, limit=quantile)
+
+
+def bad_answers(metrics: Sequence[Metric]) -> Callable[[PodSample], tuple[float, ...]]:
+    """What makes a reading worth keeping: the bad answers of each metric that had been counted by then."""
+    bounds = [bound_of(metric) for metric in metrics]
+    return lambda reading: tuple(tally(bound, absolute(reading)).bad for bound in bounds)
 
 
 def counting(inputs: RolloutInput, slot: Slot) -> list[Counting]:
