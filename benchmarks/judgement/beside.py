@@ -11,11 +11,11 @@ from typing import Final
 import numpy as np
 from scipy import stats
 
-from benchmarks.judgement.bounded import memory_breaks
+from benchmarks.judgement.bounded import at_most, evidence_at
 from benchmarks.judgement.rejections import BOUND, HOUR, NEEDED, PROMOTE, WINDOW, Counts, Found, first, since_start
 from viridian.judgement.beside_champion import BesideChampion, shares_its_breach
 from viridian.judgement.canary import ERROR_RATE, Bound
-from viridian.judgement.detector import Tally, log_trial_weight, log_weight
+from viridian.judgement.detector import Tally, log_trial_weight, log_weights
 from viridian.judgement.split_test import RATIOS, Concurrent, Margin, SlotTallies, log_no_worse, log_worse
 
 
@@ -33,6 +33,8 @@ class Beside:
 
 MARGIN: Final = Margin(relative=0.5)
 ASKED: Final = 80
+AT_ONCE: Final = 200_000
+"""Looks whose evidence is computed together, which bounds the memory."""
 
 
 def pairs() -> list[Beside]:
@@ -67,10 +69,14 @@ class Answers:
 
     def known(self, rollout: int, look: int) -> Concurrent:
         """What the operator knows at a look."""
-        begun = [start for start in self.steps if start < look]
-        edges = [*begun, look]
-        recent = [(n, self.split(rollout, n, look)) for n in range(max(begun[-1], look - WINDOW), look)]
-        return Concurrent([self.split(rollout, *span) for span in pairwise(edges)], recent)
+        begun = max(start for start in self.steps if start < look)
+        recent = [(n, self.split(rollout, n, look)) for n in range(max(begun, look - WINDOW), look)]
+        return Concurrent(self.by_step(rollout, look), recent)
+
+    def by_step(self, rollout: int, look: int) -> list[SlotTallies]:
+        """Each weight step until a look."""
+        edges = [*(start for start in self.steps if start < look), look]
+        return [self.split(rollout, *span) for span in pairwise(edges)]
 
 
 def answers(case: Beside, rollouts: int, seed: int) -> Answers:
@@ -90,7 +96,8 @@ def worse(seen: Answers) -> Found:
     """
     rollouts, looks = (np.diff(seen.bad[0], axis=1) > 0).nonzero()
     looks = looks + 1
-    evidence = evidence_at(seen, rollouts, looks)
+    parts = np.array_split(np.arange(len(looks)), 1 + len(looks) // AT_ONCE)
+    evidence = np.concatenate([worse_at(seen, rollouts[part], looks[part]) for part in parts])
     for one in np.random.default_rng(1).integers(len(looks), size=50):
         exact = log_worse(seen.known(int(rollouts[one]), int(looks[one])), MARGIN)
         if not math.isclose(exact, evidence[one], abs_tol=1e-6):
@@ -103,18 +110,21 @@ def worse(seen: Answers) -> Found:
     return found
 
 
-def evidence_at(seen: Answers, rollouts: Counts, looks: Counts) -> Found:
+def worse_at(seen: Answers, rollouts: Counts, looks: Counts) -> Found:
     """What `log_worse` computes, for many rollouts and looks at once."""
     begun = np.array(seen.steps)[np.searchsorted(seen.steps, looks, side="left") - 1]
     trial = np.zeros((len(RATIOS), len(looks)))
     for start, end in pairwise((*seen.steps, seen.bad[0].shape[1])):
         trial += bets(seen, rollouts, np.minimum(start, looks), np.minimum(end, looks))
     total = np.exp(log_trial_weight() + trial).mean(axis=0)
+    of_looks = np.exp([log_weights([0.0], [look])[0] for look in range(seen.bad[0].shape[1])])
+    of_bad = np.exp([log_weights([0.0, float(bad)], [None, None])[1] for bad in range(int(seen.bad[0].max()) + 1)])
+    oldest = np.maximum(begun, looks - WINDOW)
     for age in range(1, WINDOW + 1):
-        moments = looks - age
-        weights = np.exp([log_weight(int(moment)) for moment in range(int(looks.max()) + 1)])[np.maximum(0, moments)]
-        evidence = np.exp(bets(seen, rollouts, np.maximum(begun, moments), looks)).mean(axis=0)
-        total += np.where(moments >= begun, weights * evidence, 0.0)
+        moments, before = np.maximum(oldest, looks - age), np.maximum(oldest, looks - age - 1)
+        new = of_bad[seen.bad[0][rollouts, moments]] - of_bad[seen.bad[0][rollouts, before]]
+        evidence = np.exp(bets(seen, rollouts, moments, looks)).mean(axis=0)
+        total += np.where(looks - age >= begun, (of_looks[moments] + new) * evidence, 0.0)
     return np.asarray(np.log(total))
 
 
@@ -135,8 +145,7 @@ def no_worse(seen: Answers) -> Found:
     found = np.full(len(seen.bad[0]), math.inf)
     for rollout in range(len(found)):
         for look in range(10, seen.bad[0].shape[1], 10):
-            steps = Concurrent(seen.known(rollout, look).steps)
-            if log_no_worse(steps, MARGIN) >= PROMOTE:
+            if log_no_worse(Concurrent(seen.by_step(rollout, look)), MARGIN) >= PROMOTE:
                 found[rollout] = look
                 break
     return found
@@ -225,14 +234,14 @@ def with_champion(case: Incident, rollouts: int, seed: int) -> Mapping[str, Foun
     bad = chance.binomial(challenger, fails[0]), chance.binomial(champion, fails[1])
     seen = Answers((since_start(challenger), since_start(champion)), (since_start(bad[0]), since_start(bad[1])), (0,))
     alone, beside = np.full(rollouts, math.inf), np.full(rollouts, math.inf)
-    for rollout in range(rollouts):
-        for look in INCIDENT_LOOKS:
-            if not memory_breaks(seen.bad[0][rollout], seen.asked[0][rollout], HEALTHY_LOOKS + look):
+    for number, near in enumerate(at_most(seen.bad[0], seen.asked[0]), start=1):
+        look = number - HEALTHY_LOOKS
+        for rollout in ((near >= NEEDED) & np.isinf(beside)).nonzero()[0] if look in INCIDENT_LOOKS else ():
+            if evidence_at(seen.bad[0][rollout], seen.asked[0][rollout], number) < NEEDED:
                 continue
             alone[rollout] = min(alone[rollout], look)
-            if not is_shared(seen, rollout, HEALTHY_LOOKS + look):
+            if not is_shared(seen, rollout, number):
                 beside[rollout] = look
-                break
     return {"Viridian, beside the champion": beside, "Viridian, the bound alone": alone}
 
 

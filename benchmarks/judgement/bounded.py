@@ -52,7 +52,7 @@ def at_most(bad: Counts, totals: Counts, bound: float = BOUND) -> Iterator[Found
     for look in range(1, bad.shape[1]):
         begun += weights[look - 1] + (used[bad[:, look - 1]] - used[bad[:, max(0, look - 2)]])
         new = bad[:, look] - bad[:, look - 1]
-        grown = np.exp(new * lost + (totals[look] - totals[look - 1] - new) * kept)
+        grown = np.exp(new * lost + (totals[..., look] - totals[..., look - 1] - new) * kept)
         trial, begun = np.minimum(trial * grown, MOST), np.minimum(begun * grown, MOST)
         yield np.log(np.maximum((trial + begun).mean(axis=0), 1 / MOST))
 

@@ -56,8 +56,9 @@ class KeptReadings:
         older = [reading for reading in self._within if reading.at <= since and isinstance(reading, PodSample)]
         within = [*older[-1:], *(reading for reading in self._within if reading.at > since)]
         self._within = within if len(within) <= MOST else _thinned(within, span / (MOST // 4))
-        for reading in older[:-1] if bad is not None else ():
-            self._leaves(reading, bad)
+        if bad is not None:
+            for reading in older[:-1]:
+                self._leaves(reading, bad)
 
     def too_many_since(self) -> datetime | None:
         """From when on there are as many readings of before the span as are kept; None where there are fewer."""

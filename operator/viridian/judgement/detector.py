@@ -22,7 +22,7 @@ from typing import Final
 
 from viridian.judgement.evidence import log_against_share
 
-_TRIAL: Final = 0.4
+_TRIAL: Final = 0.35
 """The weight of the bet on the whole trial."""
 _LOOKS: Final = 0.05
 """What the bets that start at each look weigh together: little, as they matter where one look has many bad answers."""
@@ -30,7 +30,7 @@ _BAD_ANSWERS: Final = 1 - _TRIAL - _LOOKS
 """What the bets that start after bad answers weigh together."""
 _EVEN_LOOKS: Final = 1800
 """Looks whose bets have about the same weight. The weight of later ones falls with the square of their number."""
-_EVEN_BAD_ANSWERS: Final = 30
+_EVEN_BAD_ANSWERS: Final = 40
 """The same for bad answers."""
 
 

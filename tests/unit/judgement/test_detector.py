@@ -29,7 +29,7 @@ def test_they_weigh_nearly_one_in_the_end() -> None:
     moments = range(100_001)
     weights = log_weights([10.0 * moment for moment in moments], list(moments))
     counted = math.exp(log_trial_weight()) + math.fsum(map(math.exp, weights))
-    assert counted == pytest.approx(1 - 0.55 * 30 / 1_000_030 - 0.05 * 1800 / 101_801)
+    assert counted == pytest.approx(1 - 0.6 * 40 / 1_000_040 - 0.05 * 1800 / 101_801)
 
 
 def test_the_weight_of_a_bet_depends_on_what_was_bad_before_it_alone() -> None:
