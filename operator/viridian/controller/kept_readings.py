@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from viridian.api.samples import PodSample, ScrapeFailure
+from viridian.rollout.analysis.pod_readings import MOST_EARLIER
 
 Reading = PodSample | ScrapeFailure
 BadAnswers = Callable[[PodSample], tuple[float, ...]]
@@ -18,7 +19,7 @@ BadAnswers = Callable[[PodSample], tuple[float, ...]]
 
 MOST: Final = 2000
 """Readings kept of one pod, whatever window and interval ask for. Where there are more, older ones are thinned out."""
-MOST_BEFORE: Final = 100
+MOST_BEFORE: Final = MOST_EARLIER
 """Readings kept of before the span."""
 
 

@@ -25,7 +25,7 @@ def test_the_simulation_never_has_less_evidence_than_the_operator(share: float) 
             exact = [evidence_at(one, totals, look) for one in bad]
             assert all(most >= np.array(exact) - 1e-9)
             if look <= WINDOW:
-                assert exact == pytest.approx(list(most), abs=0.05), "the operator has forgotten nothing yet"
+                assert exact == pytest.approx(list(most), abs=0.2), "the operator has forgotten nothing yet"
 
 
 @pytest.mark.parametrize("asked", [(1,) * 1800, (8,) * 1800, (2,) * 600 + (10,) * 600 + (20,) * 600])
