@@ -1,4 +1,4 @@
-"""Many trials at once: what the simulations take for the operator's evidence, and how often a good version is rejected."""
+"""Many trials at once: what simulations take for the evidence, and how often a good version is rejected."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_the_simulation_never_has_less_evidence_than_the_operator(share: float) 
             exact = [evidence_at(one, totals, look) for one in bad]
             assert all(most >= np.array(exact) - 1e-9)
             if look <= WINDOW:
-                assert exact == pytest.approx(list(most), abs=0.2), "the operator has forgotten nothing yet"
+                assert np.exp(exact) == pytest.approx(np.exp(most), rel=0.05, abs=0.05), "nothing is forgotten yet"
 
 
 @pytest.mark.parametrize("asked", [(1,) * 1800, (8,) * 1800, (2,) * 600 + (10,) * 600 + (20,) * 600])
