@@ -98,8 +98,8 @@ KNOWN_TOOLS: Final = (
         connection=ToolConnection.SHAPE_TESTED,
         marks=("dvc+",),
     ),
-    _maintained("lakeFS", "a resolver container of your own", ToolConnection.NOT_TESTED, "lakefs"),
-    _maintained("Quilt", "a resolver container of your own", ToolConnection.NOT_TESTED, "quilt"),
+    _maintained("lakeFS", "`data.uri: lakefs://…`", ToolConnection.SHAPE_TESTED, "lakefs"),
+    _maintained("Quilt", "`data.uri: quilt+s3://…`", ToolConnection.SHAPE_TESTED, "quilt"),
     _maintained("Feast", "its folder in Git as `data.uri`", ToolConnection.NOT_TESTED, "feast"),
     KnownTool(
         name="Tecton",

@@ -16,8 +16,10 @@ from typing import Final
 from viridian.api.stage import MAX_REPORT_BYTES, StageReport
 from viridian.api.texts import one_line
 from viridian.training import stage_exit
+from viridian.training.resolvers.buckets import resolve_object, resolve_quilt
 from viridian.training.resolvers.dvc_files import resolve_dvc
 from viridian.training.resolvers.git_files import resolve_git
+from viridian.training.resolvers.lakefs_files import resolve_lakefs
 from viridian.training.resolvers.plain_files import resolve_path, resolve_web
 from viridian.training.resolvers.resolved_data import CannotResolve, ResolvedData
 
@@ -25,6 +27,9 @@ Resolver = Callable[[str, str], ResolvedData]
 RESOLVERS: Final[tuple[tuple[tuple[str, ...], Resolver], ...]] = (
     (("dvc+",), resolve_dvc),
     (("git+", "git://"), resolve_git),
+    (("s3://",), resolve_object),
+    (("quilt+s3://",), resolve_quilt),
+    (("lakefs://",), resolve_lakefs),
     (("http://", "https://"), resolve_web),
     (("file:///", "/"), resolve_path),
 )

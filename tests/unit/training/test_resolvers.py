@@ -206,7 +206,7 @@ WRONG = {
     "no server": ("git+http://127.0.0.1:1/none//data", "main", "the repository cannot be read"),
     "not tracked by DVC": ("dvc+{server}//data/train.csv", "main", "has no data/train.csv.dvc"),
     "DVC without a path": ("dvc+{server}", "main", "names no path"),
-    "an unknown scheme": ("s3://bucket/train.csv", "", "no shipped resolver knows such an address"),
+    "an unknown scheme": ("ftp://server/train.csv", "", "no shipped resolver knows such an address"),
     "no file": ("/no/such/file", "", "there is no file /no/such/file"),
 }
 
