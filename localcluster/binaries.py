@@ -74,6 +74,8 @@ COREDNS = Group("coredns")
 HELM = Group("helm")
 PAUSE = Group("pause")
 KUBE_SCORE = Group("kube-score")
+ARGO_ROLLOUTS = Group("argo-rollouts")
+FLAGGER = Group("flagger")
 
 # In the order of building: the API server's parts first, so that it can start while the rest still builds.
 CATALOGUE: tuple[Binary, ...] = (
@@ -91,12 +93,17 @@ CATALOGUE: tuple[Binary, ...] = (
     Binary("coredns", COREDNS, "github.com/coredns/coredns"),
     Binary("helm", HELM, "helm.sh/helm/v4/cmd/helm"),
     Binary("kube-score", KUBE_SCORE, "github.com/zegl/kube-score/cmd/kube-score"),
+    Binary("rollouts-controller", ARGO_ROLLOUTS, "github.com/argoproj/argo-rollouts/cmd/rollouts-controller"),
+    Binary("flagger", FLAGGER, "github.com/fluxcd/flagger/cmd/flagger"),
 )
 
 CONTROL_PLANE = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl")
 NODE = ("containerd", "containerd-shim-runc-v2", "ctr", "pause", "kubelet", "kube-proxy", "coredns")
 TOOLS = ("kubectl", "helm")
 SCANNERS = ("kube-score",)
+BASELINES = ("rollouts-controller", "flagger")
+ON_DEMAND = BASELINES
+"""What is built only when somebody asks for it by name."""
 
 
 def binary(name: str) -> Binary:

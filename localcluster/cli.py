@@ -85,7 +85,7 @@ def _add_for_cluster(
 
 
 def _build(options: argparse.Namespace) -> int:
-    names = options.what or [known.name for known in binaries.CATALOGUE]
+    names = options.what or [known.name for known in binaries.CATALOGUE if known.name not in binaries.ON_DEMAND]
     for name in names:
         binaries.binary(name)
     ensure(names)

@@ -17,7 +17,9 @@ GROUPS = sorted({known.group for known in CATALOGUE}, key=lambda group: group.na
 
 def test_the_control_plane_is_built_before_the_node() -> None:
     names = [known.name for known in CATALOGUE]
-    assert sorted(names) == sorted({*binaries.CONTROL_PLANE, *binaries.NODE, *binaries.TOOLS, *binaries.SCANNERS})
+    needed = {*binaries.CONTROL_PLANE, *binaries.NODE, *binaries.TOOLS, *binaries.SCANNERS}
+    assert sorted(names) == sorted({*needed, *binaries.ON_DEMAND})
+    assert not needed & {*binaries.ON_DEMAND}
     last_of_control_plane = max(names.index(name) for name in binaries.CONTROL_PLANE)
     assert last_of_control_plane < min(names.index(name) for name in binaries.NODE)
 

@@ -1,0 +1,11 @@
+"""The tools that are compared, by name."""
+
+from __future__ import annotations
+
+from benchmarks.rollback.tool import Tool
+from benchmarks.rollback.tools.argo_rollouts import ArgoRollouts
+from benchmarks.rollback.tools.viridian_service import ViridianService
+
+TOOLS: dict[str, Tool] = {
+    tool.name: tool for tool in (ViridianService(), ArgoRollouts(failure_limit=0), ArgoRollouts(failure_limit=2))
+}

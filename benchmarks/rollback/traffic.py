@@ -1,0 +1,156 @@
+"""Users: so many requests a second, evenly spaced over kept-alive connections, each answer written down.
+
+Every answer counts and none is asked for again. A connection ends after some requests, as those of proxies and clients
+do, so that the users of a tool that closes no connection meet another split as well.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+import json
+import random
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from localcluster.components import SERVICE_NETWORK
+from localcluster.nodeconfig import NODE_ADDRESS
+
+MAX_RATE = 1000
+MAX_SECONDS = 2 * 3600.0
+MAX_REQUESTS = 2_000_000
+CONNECTIONS = 8
+REQUESTS_A_CONNECTION = 10
+TIMEOUT_SECONDS = 10.0
+PATH = "/invocations"
+LOST = ""
+"""The revision of a request that has got no answer."""
+_ALLOWED = (
+    ipaddress.ip_network("127.0.0.0/8"),
+    ipaddress.ip_network(f"{NODE_ADDRESS}/32"),
+    ipaddress.ip_network(SERVICE_NETWORK),
+)
+Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One request of a user: when its answer came, of which revision, and whether it was a good one."""
+
+    at: float
+    """Seconds of the monotonic clock."""
+    revision: str
+    good: bool
+
+
+@dataclass(frozen=True)
+class Target:
+    """Whom the users ask. Only this computer's own networks are ever asked."""
+
+    address: str
+    port: int
+    host: str = ""
+    """The Host header, for a gateway."""
+
+    def __post_init__(self) -> None:
+        if not any(ipaddress.ip_address(self.address) in network for network in _ALLOWED):
+            raise ValueError(f"{self.address} is no address of this computer: no load is sent there")
+
+
+@dataclass
+class Traffic:
+    """The users and all that they were answered."""
+
+    target: Target
+    rate: int
+    outage: float = 0.0
+    """The share of requests that fails whichever version answers; may be set at any time."""
+    answers: list[Answer] = field(default_factory=list)
+    _chance: random.Random = field(default_factory=lambda: random.Random(1))
+    _asked: int = 0
+
+    async def run(self) -> None:
+        """Ask until cancelled, or until the most requests or seconds are reached."""
+        if not 0 < self.rate <= MAX_RATE:
+            raise ValueError(f"{self.rate} requests a second: between 1 and {MAX_RATE} are sent")
+        async with asyncio.timeout(MAX_SECONDS):
+            await asyncio.gather(*(self._user(number) for number in range(CONNECTIONS)))
+
+    async def _user(self, number: int) -> None:
+        """One connection after the other, a request at each turn."""
+        interval = CONNECTIONS / self.rate
+        turn = time.monotonic() + interval * number / CONNECTIONS
+        connection: Connection | None = None
+        left = REQUESTS_A_CONNECTION
+        while self._asked < MAX_REQUESTS:
+            await asyncio.sleep(max(0.0, turn - time.monotonic()))
+            turn = max(turn + interval, time.monotonic() - interval)
+            self._asked += 1
+            if connection is not None and (left <= 0 or connection[0].at_eof()):
+                _close(connection)
+                connection = None
+            try:
+                if connection is None:
+                    connection, left = await asyncio.wait_for(self._connect(), TIMEOUT_SECONDS), REQUESTS_A_CONNECTION
+                left -= 1
+                if await asyncio.wait_for(self._ask(connection), TIMEOUT_SECONDS):
+                    left = 0
+            except (TimeoutError, OSError, EOFError, ValueError):
+                self.answers.append(Answer(time.monotonic(), LOST, good=False))
+                _close(connection)
+                connection = None
+
+    async def _connect(self) -> Connection:
+        return await asyncio.open_connection(self.target.address, self.target.port)
+
+    async def _ask(self, connection: Connection) -> bool:
+        """Whether the server ends the connection after its answer."""
+        reader, writer = connection
+        writer.write(self._request())
+        head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
+        headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in head[1:]) if name}
+        await reader.readexactly(int(headers.get("content-length", "0")))
+        revision = headers.get("x-viridian-revision", LOST)
+        self.answers.append(Answer(time.monotonic(), revision, good=head[0].split()[1] == "200"))
+        return headers.get("connection", "").lower() == "close"
+
+    def _request(self) -> bytes:
+        row = [self._chance.random(), self.outage]
+        body = json.dumps({"dataframe_split": {"columns": ["draw", "outage"], "data": [row]}}).encode()
+        host = self.target.host or self.target.address
+        head = (
+            f"POST {PATH} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\n"
+            f"Content-Length: {len(body)}\r\n\r\n"
+        )
+        return head.encode() + body
+
+
+def _close(connection: Connection | None) -> None:
+    if connection is not None:
+        with contextlib.suppress(OSError):
+            connection[1].close()
+
+
+@contextmanager
+def traffic(target: Target, rate: int) -> Iterator[Traffic]:
+    """Users who ask, in a thread of their own, until the block ends."""
+    users = Traffic(target, rate)
+    loop = asyncio.new_event_loop()
+    task = loop.create_task(users.run())
+
+    def run() -> None:
+        with contextlib.suppress(asyncio.CancelledError):
+            loop.run_until_complete(task)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    try:
+        yield users
+    finally:
+        loop.call_soon_threadsafe(task.cancel)
+        thread.join(TIMEOUT_SECONDS)
+        loop.close()
