@@ -10,26 +10,18 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks.rollback import results
 from benchmarks.rollback.application import Models, models
-from benchmarks.rollback.tool import Tool, World
+from benchmarks.rollback.tool import Tool, World, world
 from benchmarks.rollback.tools import TOOLS
 from benchmarks.rollback.traffic import traffic
 from benchmarks.rollback.trial import HEALTHY_ERRORS, OUTAGE_SHARE, Kind, Trial, Trials
-from demo import stage
-from demo.kubectl import Kubectl
-from localcluster import binaries, clusters, images
-from tests.support.kube import client
 
-NAMESPACE = "viridian-rollback"
-IMAGES = ("operator", "server", "collector")
 Cell = tuple[Kind, int, float]
 
 
@@ -63,21 +55,6 @@ def cells(chosen: argparse.Namespace, rate: int) -> list[Cell]:
     bad = [(Kind.BAD, chosen.repetitions, errors) for errors in chosen.errors]
     good = [(Kind.HEALTHY, chosen.good, HEALTHY_ERRORS), (Kind.OUTAGE, chosen.good, OUTAGE_SHARE)]
     return [*bad, *(good if rate == min(chosen.rates) else [])]
-
-
-@contextmanager
-def world() -> Iterator[World]:
-    """The cluster, with a namespace of its own that is gone afterwards."""
-    cluster = clusters.choose()
-    cluster.up()
-    cluster.load(images.build(IMAGES))
-    kubectl = Kubectl(str(binaries.program("kubectl")), cluster.kubeconfig, NAMESPACE)
-    stage.create_namespace(kubectl)
-    with tempfile.TemporaryDirectory(prefix="viridian-rollback-") as folder, client(cluster.kubeconfig) as kube:
-        try:
-            yield World(cluster, kubectl, kube, Path(folder))
-        finally:
-            kubectl("delete", "namespace", NAMESPACE, "--ignore-not-found", "--wait=true")
 
 
 def measure(opened: World, known: Models, tool: Tool, rate: int, tried: Sequence[Cell], file: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -11,12 +12,17 @@ from typing import Protocol
 
 from benchmarks.rollback.application import Model
 from benchmarks.rollback.traffic import Target
+from demo import stage
 from demo.kubectl import Kubectl
+from localcluster import binaries, clusters, images
 from localcluster.clusters import Cluster
 from localcluster.processes import Process, spawn, stop
-from tests.support.kube import Kube, Object
+from tests.support.kube import Kube, Object, client
 
+NAMESPACE = "viridian-rollback"
 NAME = "application"
+IMAGES = ("operator", "server", "collector")
+"""Of ours that the node needs."""
 REPLICAS = 4
 """Pods, when no version is on trial."""
 WEIGHT = 25
@@ -55,6 +61,21 @@ class World:
 
     def read(self, api_version: str, kind: str, name: str = NAME) -> Object:
         return self.kube.get(api_version, kind, name, self.namespace) or {}
+
+
+@contextmanager
+def world() -> Iterator[World]:
+    """The cluster, with a namespace of its own that is gone afterwards."""
+    cluster = clusters.choose()
+    cluster.up()
+    cluster.load(images.build(IMAGES))
+    kubectl = Kubectl(str(binaries.program("kubectl")), cluster.kubeconfig, NAMESPACE)
+    stage.create_namespace(kubectl)
+    with tempfile.TemporaryDirectory(prefix="viridian-rollback-") as folder, client(cluster.kubeconfig) as kube:
+        try:
+            yield World(cluster, kubectl, kube, Path(folder))
+        finally:
+            kubectl("delete", "namespace", NAMESPACE, "--ignore-not-found", "--wait=true")
 
 
 class Tool(Protocol):

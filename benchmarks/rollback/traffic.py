@@ -1,7 +1,7 @@
 """Users: so many requests a second, evenly spaced over kept-alive connections, each answer written down.
 
-Every answer counts and none is asked for again. A connection ends after some requests, as those of proxies and clients
-do, so that the users of a tool that closes no connection meet another split as well.
+Every answer counts and none is asked for again. A connection ends after some requests, as those of many clients do, so
+that the users of a tool that closes no connection meet another split as well.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ MAX_SECONDS = 2 * 3600.0
 MAX_REQUESTS = 2_000_000
 CONNECTIONS = 8
 REQUESTS_A_CONNECTION = 10
+FOREVER = 10**9
+"""Requests of a connection that its user never ends."""
 TIMEOUT_SECONDS = 10.0
 PATH = "/invocations"
 LOST = ""
@@ -45,6 +47,8 @@ class Answer:
     """Seconds of the monotonic clock."""
     revision: str
     good: bool
+    asked: str = LOST
+    """Of a request that has got no answer: the revision that answered last on its connection."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,7 @@ class Traffic:
 
     target: Target
     rate: int
+    requests_a_connection: int = REQUESTS_A_CONNECTION
     outage: float = 0.0
     """The share of requests that fails whichever version answers; may be set at any time."""
     answers: list[Answer] = field(default_factory=list)
@@ -85,7 +90,7 @@ class Traffic:
         interval = CONNECTIONS / self.rate
         turn = time.monotonic() + interval * number / CONNECTIONS
         connection: Connection | None = None
-        left = REQUESTS_A_CONNECTION
+        left, last = self.requests_a_connection, LOST
         while self._asked < MAX_REQUESTS:
             await asyncio.sleep(max(0.0, turn - time.monotonic()))
             turn = max(turn + interval, time.monotonic() - interval)
@@ -95,20 +100,21 @@ class Traffic:
                 connection = None
             try:
                 if connection is None:
-                    connection, left = await asyncio.wait_for(self._connect(), TIMEOUT_SECONDS), REQUESTS_A_CONNECTION
+                    connection = await asyncio.wait_for(self._connect(), TIMEOUT_SECONDS)
+                    left, last = self.requests_a_connection, LOST
                 left -= 1
-                if await asyncio.wait_for(self._ask(connection), TIMEOUT_SECONDS):
-                    left = 0
+                last, ends = await asyncio.wait_for(self._ask(connection), TIMEOUT_SECONDS)
+                left = 0 if ends else left
             except (TimeoutError, OSError, EOFError, ValueError):
-                self.answers.append(Answer(time.monotonic(), LOST, good=False))
+                self.answers.append(Answer(time.monotonic(), LOST, good=False, asked=last))
                 _close(connection)
                 connection = None
 
     async def _connect(self) -> Connection:
         return await asyncio.open_connection(self.target.address, self.target.port)
 
-    async def _ask(self, connection: Connection) -> bool:
-        """Whether the server ends the connection after its answer."""
+    async def _ask(self, connection: Connection) -> tuple[str, bool]:
+        """Which revision has answered, and whether the server ends the connection after its answer."""
         reader, writer = connection
         writer.write(self._request())
         head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
@@ -116,7 +122,7 @@ class Traffic:
         await reader.readexactly(int(headers.get("content-length", "0")))
         revision = headers.get("x-viridian-revision", LOST)
         self.answers.append(Answer(time.monotonic(), revision, good=head[0].split()[1] == "200"))
-        return headers.get("connection", "").lower() == "close"
+        return revision, headers.get("connection", "").lower() == "close"
 
     def _request(self) -> bytes:
         row = [self._chance.random(), self.outage]
@@ -136,9 +142,9 @@ def _close(connection: Connection | None) -> None:
 
 
 @contextmanager
-def traffic(target: Target, rate: int) -> Iterator[Traffic]:
+def traffic(target: Target, rate: int, requests_a_connection: int = REQUESTS_A_CONNECTION) -> Iterator[Traffic]:
     """Users who ask, in a thread of their own, until the block ends."""
-    users = Traffic(target, rate)
+    users = Traffic(target, rate, requests_a_connection)
     loop = asyncio.new_event_loop()
     task = loop.create_task(users.run())
 

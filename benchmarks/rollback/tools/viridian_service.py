@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,6 +27,7 @@ class ViridianApplication:
     """`spec.traffic`."""
     gateway: Target | None = None
     """Whom users ask, where that is not the live Service."""
+    trial_seconds: int = TRIAL_SECONDS
     _now: tuple[Model, str] | None = None
     _champion: tuple[Model, str] | None = None
     _before: str = ""
@@ -73,7 +74,7 @@ class ViridianApplication:
             "model": {"uri": model.uri, "digest": model.digest},
             "server": {"replicas": REPLICAS - 1, "template": {"spec": {"containers": [server]}}},
             "rollout": {
-                "steps": [{"name": "trial", "weight": WEIGHT, "duration": f"{TRIAL_SECONDS}s"}],
+                "steps": [{"name": "trial", "weight": WEIGHT, "duration": f"{self.trial_seconds}s"}],
                 "maxSurge": 1,
                 "probation": "1s",
                 "analysis": {"interval": "1s", "metrics": [{"name": "error-rate", "max": BOUND}]},
@@ -94,10 +95,16 @@ class ViridianService:
 
     name: str = "viridian-service"
 
+    def serving(self, world: World, first: Model) -> AbstractContextManager[Serving]:
+        return self.application(world, first)
+
     @contextmanager
-    def serving(self, world: World, first: Model) -> Iterator[Serving]:
+    def application(
+        self, world: World, first: Model, trial_seconds: int = TRIAL_SECONDS
+    ) -> Iterator[ViridianApplication]:
+        """With trials of this length."""
         stage.install_operator(world.kubectl)
-        application = ViridianApplication(world)
+        application = ViridianApplication(world, trial_seconds=trial_seconds)
         application.ship(first, "first")
         try:
             wait_for(application.at_rest, "the first version", timeout=180)
