@@ -67,7 +67,7 @@ def measure(opened: World, known: Models, tool: Tool, rate: int, tried: Sequence
                 trial = trials.run(kind, errors, f"{kind.value}-{errors:g}-{number}")
                 results.add(file, line_of(trial, tool.name, (kind, rate, errors)))
                 seconds = f"({time.monotonic() - began:.0f} s)"
-                say(f"  {number + 1}/{times} {kind.value} {errors:.0%}: {told(trial)} {seconds}")
+                say(f"  {number + 1}/{times} {kind.value} {errors:.0%}: {in_words(trial)} {seconds}")
 
 
 def line_of(trial: Trial, tool: str, cell: Cell) -> results.Line:
@@ -86,7 +86,7 @@ def line_of(trial: Trial, tool: str, cell: Cell) -> results.Line:
     )
 
 
-def told(trial: Trial) -> str:
+def in_words(trial: Trial) -> str:
     """One trial in a line."""
     seconds = {"first to last": trial.met.first_to_last, "deciding to last": trial.met.deciding_to_last}
     parts = [f"{name} {value:.2f} s" for name, value in seconds.items() if value is not None]
