@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import msgspec
 
 from benchmarks.rollback.traffic import LOST, Answer
-from viridian.api.modeldeployment import Judge, Metric
+from viridian.api.canary_metric import Metric
+from viridian.api.modeldeployment import Judge
 from viridian.judgement.evidence import against_share
 
 BOUND = 0.01

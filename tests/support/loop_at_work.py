@@ -17,6 +17,7 @@ from tests.support.access import ACCESS
 from tests.support.memory_cluster import MemoryCluster, Outcome
 from tests.support.memory_collector import MemoryBundles, MemoryCollector
 from tests.support.memory_pods import MemoryPods
+from tests.support.memory_prometheus import MemoryPrometheus
 from tests.support.memory_registry import MemoryRegistry
 from tests.support.memory_streams import MemoryStreams
 from viridian.api.names import API_VERSION, MODEL_DEPLOYMENT, RETRAIN_POLICY, RUN_ANNOTATION
@@ -41,6 +42,7 @@ class LoopAtWork:
         loop = asyncio.get_running_loop()
         self.cluster = MemoryCluster(lambda: START + timedelta(seconds=loop.time()))
         self.registry, self.collector = MemoryRegistry(), MemoryCollector()
+        self.prometheus = MemoryPrometheus()
         self.pods = MemoryPods(self.cluster)
         self.streams = MemoryStreams(self.pods)
         said = json.dumps({"metrics": {"auc": 0.9}, "holdout": "sha256:h"})
@@ -53,6 +55,7 @@ class LoopAtWork:
             streams=self.streams,
             bundles=MemoryBundles(),
             feedback=self.collector,
+            prometheus=self.prometheus,
             clock=self.cluster.clock,
             random=lambda: 0.5,
         )

@@ -11,9 +11,6 @@ from typing import Final
 from viridian.api.names import SERVER_CONTAINER
 from viridian.api.schema import Rule, is_duration, seconds
 
-METRICS: Final = ("error-rate", "success-rate", "latency-p50", "latency-p90", "latency-p95", "latency-p99")
-"""What a canary can be judged by."""
-
 # ---- shared ----------------------------------------------------------------------------------------------------------
 
 
@@ -161,55 +158,6 @@ WEIGHTS_RISE: Final = Rule(
 STEP_NAMES_UNIQUE: Final = Rule(
     rule="self.filter(s, has(s.name)).all(s, self.exists_one(o, has(o.name) && o.name == s.name))",
     message="two steps have the same name: give each its own, or leave the names out",
-)
-ONE_BOUND: Final = Rule(
-    rule="self.name == 'success-rate' ? !has(self.max) && (has(self.min) || has(self.worseThanChampionBy)) : "
-    "!has(self.min) && (has(self.max) || has(self.worseThanChampionBy))",
-    message="write max: 0.01 for error-rate, max: 0.25 for a latency, min: 0.99 for success-rate",
-    message_expression=(
-        "self.name == 'success-rate' ? "
-        "'success-rate is better when higher: write min, such as min: 0.99, and no max' : "
-        "self.name + ' is better when lower: write max, such as max: ' + "
-        "(self.name == 'error-rate' ? '0.01' : '0.25') + ', and no min'"
-    ),
-)
-SHARES: Final = Rule(
-    rule="self.name.startsWith('latency-') || "
-    "((!has(self.max) || (self.max >= 0.0 && self.max <= 1.0)) && "
-    "(!has(self.min) || (self.min >= 0.0 && self.min <= 1.0)))",
-    message="a rate is a share from 0 to 1, not a percentage: for 5 % write 0.05",
-)
-BREACHABLE: Final = Rule(
-    rule="!(self.name == 'error-rate' && has(self.max) && self.max == 1.0) && "
-    "!(self.name == 'success-rate' && has(self.min) && self.min == 0.0)",
-    message="nothing could ever breach this bound: write max below 1 for error-rate, min above 0 for success-rate",
-)
-ONE_MARGIN: Final = Rule(
-    rule="has(self.relative) != has(self.absolute)",
-    message="write exactly one of relative and absolute: worseThanChampionBy: {relative: 0.5} allows half as many bad "
-    "answers again, {absolute: 0.01} one more in a hundred",
-)
-RELATIVE_MARGIN: Final = Rule(
-    rule="self > 0.0 && self <= 10.0",
-    message="a relative margin is a share of the champion's value, above 0 and at most 10: for 50 % write 0.5",
-)
-ABSOLUTE_MARGIN: Final = Rule(
-    rule="self > 0.0 && self <= 60.0",
-    message="an absolute margin is above 0: for one percentage point of a rate write 0.01, for 50 ms write 0.05",
-)
-MARGIN_OF_SHARES: Final = Rule(
-    rule="self.name.startsWith('latency-') || !has(self.worseThanChampionBy) || "
-    "!has(self.worseThanChampionBy.absolute) || self.worseThanChampionBy.absolute < 1.0",
-    message="the margin of a rate is a share below 1, not a percentage: for one percentage point write absolute: 0.01",
-)
-MARGIN_OF_SUCCESS: Final = Rule(
-    rule="self.name != 'success-rate' || !has(self.worseThanChampionBy) || !has(self.worseThanChampionBy.relative)",
-    message="success-rate has an absolute margin only: write worseThanChampionBy: {absolute: 0.01}, or compare "
-    "error-rate, which has a relative one too",
-)
-SECONDS: Final = Rule(
-    rule="!self.name.startsWith('latency-') || !has(self.max) || (self.max > 0.0 && self.max <= 60.0)",
-    message="a latency is in seconds, above 0 and at most 60: for 250 ms write 0.25",
 )
 WINDOW_HOLDS_INTERVAL: Final = Rule(
     rule=(

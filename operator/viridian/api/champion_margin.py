@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar
 
-from viridian.api import cel
+from viridian.api import cel_metrics
 from viridian.api.schema import Rule, Struct, doc
 
 
 class ChampionMargin(Struct, frozen=True, kw_only=True):
     """How much worse than the champion still counts as no worse: exactly one of `relative` and `absolute`."""
 
-    rules: ClassVar[tuple[Rule, ...]] = (cel.ONE_MARGIN,)
+    rules: ClassVar[tuple[Rule, ...]] = (cel_metrics.ONE_MARGIN,)
 
     relative: (
         Annotated[
             float,
             doc(
                 "Share of the champion's value: 0.5 allows errors, or seconds of a latency, half as much again.",
-                rules=(cel.RELATIVE_MARGIN,),
+                rules=(cel_metrics.RELATIVE_MARGIN,),
             ),
         ]
         | None
@@ -27,7 +27,8 @@ class ChampionMargin(Struct, frozen=True, kw_only=True):
         Annotated[
             float,
             doc(
-                "Added to the champion's value: a share of a rate, seconds of a latency.", rules=(cel.ABSOLUTE_MARGIN,)
+                "Added to the champion's value: a share of a rate, seconds of a latency.",
+                rules=(cel_metrics.ABSOLUTE_MARGIN,),
             ),
         ]
         | None

@@ -8,8 +8,8 @@ from typing import Annotated, Any, ClassVar
 import msgspec
 
 from viridian.api import cel, podtemplate
+from viridian.api.canary_metric import MAX_METRICS, Metric
 from viridian.api.cel_monitoring import OUTLIVES_ITS_LABELS
-from viridian.api.champion_margin import ChampionMargin
 from viridian.api.context import Context
 from viridian.api.drill_spec import RollbackDrill
 from viridian.api.governance import Governance
@@ -210,45 +210,6 @@ class OnBlind(StrEnum):
     PROCEED = "Proceed"
 
 
-class Metric(Struct, frozen=True, kw_only=True):
-    """One bound that the challenger must keep: absolute, beside the champion, or both."""
-
-    rules: ClassVar[tuple[Rule, ...]] = (
-        cel.ONE_BOUND,
-        cel.SHARES,
-        cel.BREACHABLE,
-        cel.SECONDS,
-        cel.MARGIN_OF_SHARES,
-        cel.MARGIN_OF_SUCCESS,
-    )
-
-    name: Annotated[
-        str,
-        doc(
-            "error-rate (share of 5xx answers) or success-rate (share of the others), from 0 to 1; or latency-p50, "
-            "latency-p90, latency-p95, latency-p99, in seconds.",
-            max_length=63,
-            extra={"enum": list(cel.METRICS)},
-        ),
-    ]
-    max: Annotated[float, doc("The challenger breaches when its value is above this.")] | None = None
-    min: Annotated[float, doc("The challenger breaches when its value is below this.")] | None = None
-    worse_than_champion_by: (
-        Annotated[
-            ChampionMargin,
-            doc(
-                "How much worse than the champion, which serves at the same time, still counts as no worse. Evidence "
-                "that it is more is a breach, and a weight step ends only with evidence that it is less."
-            ),
-        ]
-        | None
-    ) = None
-    consecutive: Annotated[
-        int, doc("Looks in a row that must breach `max` or `min` before the metric counts as breached.", ge=1, le=100)
-    ] = 1
-    min_samples: Annotated[int, doc("Requests below which the verdict is NoData.", ge=1, le=1_000_000)] = 5
-
-
 class Judge(Struct, frozen=True, kw_only=True):
     """How sure the judge must be."""
 
@@ -281,7 +242,7 @@ class Analysis(Struct, frozen=True, kw_only=True):
     window: Annotated[str, duration("How far back the judge looks.", at_least="1s", at_most="24h")] = "1m"
     metrics: Annotated[
         tuple[Metric, ...],
-        named("name", "The bounds; none means that only time and requests count.", max_length=len(cel.METRICS)),
+        named("name", "The bounds; none means that only time and requests count.", max_length=MAX_METRICS),
     ] = ()
     judge: Annotated[Judge, doc("How sure the judge must be.")] = msgspec.field(default_factory=Judge)
     on_breach: Annotated[OnBreach, doc("What a breach does.")] = OnBreach.ROLLBACK

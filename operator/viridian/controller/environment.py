@@ -36,7 +36,7 @@ class Environment:
     bundles: Bundles
     feedback: Collector | None
     prometheus: Prometheus | None = None
-    """What answers the queries of triggers."""
+    """What answers the queries of triggers and of metrics."""
     clock: Callable[[], datetime]
     random: Callable[[], float]
     """Uniform in [0, 1)."""

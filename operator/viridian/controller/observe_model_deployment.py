@@ -21,6 +21,7 @@ from viridian.api.names import (
     preview_service,
     slot_deployment,
 )
+from viridian.controller.analysis_answers import AnalysisAnswers
 from viridian.controller.arrivals import Arrivals
 from viridian.controller.kept_readings import Reading
 from viridian.controller.keys import Key
@@ -35,7 +36,7 @@ from viridian.core.plan import Plan
 from viridian.core.times import parse_time
 from viridian.ports.cluster import ClusterReader, ClusterRefused, Object, ObjectRef
 from viridian.rollout.analysis.pods import bad_answers
-from viridian.rollout.analysis.selection import is_about_to_be_met, queries
+from viridian.rollout.analysis.selection import is_about_to_be_met, queries, questions
 from viridian.rollout.data_holds import held_versions
 from viridian.rollout.decide import decide
 from viridian.rollout.fail_closed import give_back
@@ -56,12 +57,15 @@ class ModelDeployments:
     cluster: ClusterReader
     resolver: Resolver
     samples: Samples
+    answers: AnalysisAnswers
     settings: OperatorSettings
     clock: Callable[[], datetime]
     policies_of: Callable[[Key], Iterable[Key]] = lambda _: ()
     """The RetrainPolicies that are about a ModelDeployment."""
     arrivals: Arrivals | None = None
     """What judges models between their passes; None where pods are read at intervals alone."""
+    asks: bool = True
+    """Whether metric sources are asked; what is known by now is read in any case."""
 
     async def observe(self, key: Key, manifest: Object) -> Observed[RolloutInput]:
         """The object as it was just read, and everything that belongs to it."""
@@ -83,7 +87,9 @@ class ModelDeployments:
             leaving=children.leaving,
         )
         readings, held = await asyncio.gather(self._readings(key, snapshot), self._held_versions(key, snapshot))
-        observed = Observed(replace(snapshot, readings=readings, held_versions=held), self.clock())
+        now = self.clock()
+        answers = self.answers.known(key, questions(snapshot, now), ask=self.asks)
+        observed = Observed(replace(snapshot, readings=readings, answers=answers, held_versions=held), now)
         if self.arrivals is not None:
             self.arrivals.observed(key, observed.input, observed.now)
         return observed
@@ -100,10 +106,11 @@ class ModelDeployments:
 
     def by_lists(self, lists: ClusterReader) -> ModelDeployments:
         resolver = replace(self.resolver, may_note=False)
-        return replace(self, cluster=lists, resolver=resolver, samples=Samples(NOT_ASKED), arrivals=None)
+        return replace(self, cluster=lists, resolver=resolver, samples=Samples(NOT_ASKED), arrivals=None, asks=False)
 
     async def forget(self, key: Key) -> None:
         self.samples.forget(key)
+        self.answers.forget(key)
         if self.arrivals is not None:
             self.arrivals.forget(key)
 

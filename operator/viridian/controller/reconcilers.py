@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from viridian.api.names import MODEL_DEPLOYMENT, RETRAIN_POLICY
 from viridian.controller import status_parts
+from viridian.controller.analysis_answers import AnalysisAnswers
 from viridian.controller.arrivals import Arrivals
 from viridian.controller.collector_rules import CollectorRules
 from viridian.controller.controller import Controller, controller
@@ -46,6 +47,7 @@ def rollout(common: Common) -> Controller:
         environment.cluster,
         Resolver(common.registry_tables, settings.mlflow_uri is not None, settings.requires_signature),
         samples,
+        AnalysisAnswers(environment.prometheus, environment.clock, wake=lambda key: made.wake(key)),
         settings,
         environment.clock,
         common.policies_of,

@@ -87,9 +87,9 @@ def _prometheus(group: FlagGroup) -> None:
     group.add(
         "--prometheus-url",
         "address of Prometheus, or of what answers its queries, as http://prometheus.monitoring.svc:9090, for triggers "
-        "with a query; {namespace} in it stands for the namespace of the RetrainPolicy, for proxies that keep tenants "
-        "apart: without one, all who may write a RetrainPolicy can query everything that is stored there. Without the "
-        "address, or with the word none, no query is answered",
+        "and metrics with a query; {namespace} in it stands for the namespace of the object, for proxies that keep "
+        "tenants apart: without one, all who may write a RetrainPolicy or a ModelDeployment can query everything that "
+        "is stored there. Without the address, or with the word none, no query is answered",
         metavar="URI",
         type=address_or_none,
     )

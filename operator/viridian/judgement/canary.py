@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import takewhile
+from typing import Protocol
 
 from viridian.judgement.counts import Counts
 from viridian.judgement.detector import Detected, Memory, Tally, detect
@@ -31,6 +32,13 @@ class CanaryVerdict(StrEnum):
     BREACH = "Breach"
     NO_DATA = "NoData"
     PROVIDER_ERROR = "ProviderError"
+
+
+class Named(Protocol):
+    """A metric, whatever it is bounded by."""
+
+    @property
+    def name(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +81,15 @@ class Judgement:
     """The champion breaks the bound as well, and nothing shows that the challenger is worse."""
     no_worse: float | None = None
     """The evidence that the challenger is not worse than the champion by the margin; None where there is no margin."""
+    guard_rail: bool = False
+    """Only its breach counts: nothing waits for its samples or its evidence."""
+    silent: bool = False
+    """The source answered that it has no figure."""
+
+    @property
+    def blind(self) -> bool:
+        """Whether it is neither health nor a breach."""
+        return self.verdict in (CanaryVerdict.NO_DATA, CanaryVerdict.PROVIDER_ERROR)
 
 
 def judge(
@@ -125,24 +142,6 @@ def _detected(bound: Bound, looks: Sequence[Counts], memories: Sequence[Memory],
     return Detected(log_against_share(seen.bad, seen.total, bound.allowed), by_trial=False)
 
 
-def judge_values(bound: Bound, values: Sequence[float], samples: int) -> Judgement:
-    """Judge one metric on values that its source has computed, newest first. Chance is the source's business here.
-
-    The bound is breached when the newest `consecutive` values are all beyond it.
-    """
-    if not values or samples < bound.min_samples:
-        message = f"{bound.name}: {samples} of the {bound.min_samples} samples that are needed"
-        return Judgement(bound.name, CanaryVerdict.NO_DATA, message, value=next(iter(values), None), samples=samples)
-    streak = len(list(takewhile(lambda value: _is_beyond(bound, value), values[: bound.consecutive])))
-    verdict = CanaryVerdict.BREACH if streak >= bound.consecutive else CanaryVerdict.PASS
-    message = _sentence(bound, values[0], samples, streak)
-    return Judgement(bound.name, verdict, message, value=values[0], samples=samples)
-
-
-def _is_beyond(bound: Bound, value: float) -> bool:
-    return value < bound.limit if bound.name == SUCCESS_RATE else value > bound.limit
-
-
 def has_bad(bound: Bound, counts: Counts) -> bool:
     """Whether any answer was of the kind that the metric bounds."""
     return tally(bound, counts).bad > 0
@@ -154,15 +153,20 @@ def strength(bound: Bound, counts: Counts) -> float:
     return log_against_share(seen.bad, seen.total, bound.allowed)
 
 
-def unreadable(bound: Bound, why: str) -> Judgement:
+def unreadable(metric: Named, why: str) -> Judgement:
     """The judgement where the metrics source did not answer: neither health nor breach."""
-    return Judgement(bound.name, CanaryVerdict.PROVIDER_ERROR, f"{bound.name}: {why}")
+    return Judgement(metric.name, CanaryVerdict.PROVIDER_ERROR, f"{metric.name}: {why}")
+
+
+def without_figure(metric: Named, why: str) -> Judgement:
+    """The judgement where the source answered that it has no figure: neither health nor breach."""
+    return Judgement(metric.name, CanaryVerdict.NO_DATA, f"{metric.name}: {why}", silent=True)
 
 
 def overall(judgements: Sequence[Judgement]) -> CanaryVerdict:
-    """One verdict for all metrics: a breach outweighs everything, blindness outweighs health."""
+    """One verdict for all metrics: a breach outweighs everything, blindness outweighs health, but for guard rails."""
     return _first(
-        (judgement.verdict for judgement in judgements),
+        (judgement.verdict for judgement in judgements if not (judgement.guard_rail and judgement.blind)),
         CanaryVerdict.BREACH,
         CanaryVerdict.PROVIDER_ERROR,
         CanaryVerdict.NO_DATA,

@@ -65,8 +65,21 @@ class Prometheus(Protocol):
     async def now(self, namespace: str, expression: str, at: float) -> tuple[Series, ...]:
         """The value of each series at that moment; empty where the expression has none then."""
 
-    async def row(self, namespace: str, expression: str, start: float, end: float, step: float) -> tuple[Series, ...]:
-        """The values of each series every `step` seconds, from start to end; what is missing is left out."""
+    async def row(
+        self,
+        namespace: str,
+        expression: str,
+        start: float,
+        end: float,
+        step: float,
+        *,
+        stale_after: float | None = None,
+    ) -> tuple[Series, ...]:
+        """The values of each series every `step` seconds, from start to end; what is missing is left out.
+
+        A sample stands for the seconds that follow it, `stale_after` at most: without it for as long as the server has
+        it, usually five minutes. A server that does not know the parameter has its own answer.
+        """
 
 
 class _Answer(msgspec.Struct, frozen=True):
@@ -94,8 +107,19 @@ class HttpPrometheus:
     async def now(self, namespace: str, expression: str, at: float) -> tuple[Series, ...]:
         return await self._query("query", namespace, {"query": expression, "time": f"{at:.3f}"})
 
-    async def row(self, namespace: str, expression: str, start: float, end: float, step: float) -> tuple[Series, ...]:
+    async def row(
+        self,
+        namespace: str,
+        expression: str,
+        start: float,
+        end: float,
+        step: float,
+        *,
+        stale_after: float | None = None,
+    ) -> tuple[Series, ...]:
         span = {"start": f"{start:.3f}", "end": f"{end:.3f}", "step": f"{step:g}"}
+        if stale_after is not None:
+            span["lookback_delta"] = f"{stale_after:g}s"
         return await self._query("query_range", namespace, {"query": expression, **span})
 
     async def _query(self, path: str, namespace: str, form: dict[str, str]) -> tuple[Series, ...]:

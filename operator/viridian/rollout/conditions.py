@@ -10,7 +10,7 @@ from viridian.api.registry import TAG_DIGEST
 from viridian.core.conditions import Finding, Truth, conditions_in
 from viridian.core.obstacles import needed, outage, refusal
 from viridian.core.times import older_than
-from viridian.judgement.canary import CanaryVerdict, overall
+from viridian.judgement.canary import CanaryVerdict, Judgement, overall
 from viridian.rollout import addresses
 from viridian.rollout.decision import RolloutDecision, Wait, WaitKind
 from viridian.rollout.drill_findings import rollback_untested
@@ -36,7 +36,7 @@ _HEALTH = {
     CanaryVerdict.PASS: (Truth.TRUE, reasons.HEALTHY, "within the bounds: {metrics}"),
     CanaryVerdict.BREACH: (Truth.FALSE, reasons.BREACHED, "beyond the bound: {metrics}"),
     CanaryVerdict.NO_DATA: (Truth.UNKNOWN, reasons.NO_DATA, "too few samples of {metrics}"),
-    CanaryVerdict.PROVIDER_ERROR: (Truth.UNKNOWN, reasons.PROVIDER_ERROR, "the pods cannot be read for {metrics}"),
+    CanaryVerdict.PROVIDER_ERROR: (Truth.UNKNOWN, reasons.PROVIDER_ERROR, "{metrics} cannot be read"),
 }
 _WITH_THE_CHAMPION = (
     Truth.UNKNOWN,
@@ -229,8 +229,15 @@ def _challenger_healthy(decision: RolloutDecision) -> Iterable[Finding]:
     verdict = overall(decision.judgements)
     shared = decision.reason == reasons.CHAMPION_BREACHES_TOO
     status, reason, message = _WITH_THE_CHAMPION if shared else _HEALTH[verdict]
-    named = ", ".join(judgement.name for judgement in decision.judgements if judgement.verdict is verdict)
-    yield Finding(reasons.CHALLENGER_HEALTHY, status, reason, message.format(metrics=named))
+    meant = [judgement for judgement in decision.judgements if judgement.verdict is verdict]
+    text, why = message.format(metrics=", ".join(judgement.name for judgement in meant)), _why_unknown(meant)
+    yield Finding(reasons.CHALLENGER_HEALTHY, status, reason, f"{text}: {why}" if why else text)
+
+
+def _why_unknown(blind: Iterable[Judgement]) -> str:
+    """Why sources have no figure; sentences with numbers that move are left to the status."""
+    unknown = [one for one in blind if one.silent or one.verdict is CanaryVerdict.PROVIDER_ERROR]
+    return "; ".join(dict.fromkeys(one.message.removeprefix(f"{one.name}: ") for one in unknown))
 
 
 def _rollback_ready(state: RolloutState, decision: RolloutDecision) -> Finding:

@@ -19,6 +19,7 @@ from viridian.core.signature_keys import SignatureKeys, required_keys
 from viridian.core.templates import NO_LIMITS, TemplateRules
 from viridian.rollout import records
 from viridian.rollout.addresses import Addresses
+from viridian.rollout.answers import Answers
 from viridian.rollout.records import RevisionRecord, ServedModel
 from viridian.rollout.slot_state import SlotState, pod_target
 from viridian.rollout.traffic.gateway import HTTP_ROUTE, GatewayTraffic, frame_in, frame_of
@@ -125,6 +126,8 @@ class RolloutInput:
     model: ServedModel | Unresolved = Unresolved("Unknown", "not looked up yet", lasting=False)
     # Readings by pod uid, oldest first, as far back as the analysis looks.
     readings: Readings = field(default_factory=dict)
+    # What is known by now of what metric sources ask beside the pods.
+    answers: Answers = field(default_factory=dict)
     # Kind and name of objects that are somebody else's: nothing is written to those.
     taken: frozenset[tuple[str, str]] = frozenset()
     # Kind and name of helpers that an earlier object of this name left: they are waited for, nothing else is.

@@ -19,7 +19,7 @@ from viridian.rollout import addresses
 from viridian.rollout.addresses import Addresses
 from viridian.rollout.analysis.judged import in_probation, subject
 from viridian.rollout.analysis.judging import judgements
-from viridian.rollout.analysis.selection import source_of
+from viridian.rollout.analysis.selection import SOURCES
 from viridian.rollout.analysis.source import Look
 from viridian.rollout.decision import Wait, WaitKind
 from viridian.rollout.input import RolloutInput, Unresolved
@@ -106,13 +106,15 @@ class RolloutState:
         """What is known of the revision that is judged now; None where nobody is."""
         judged = subject(self.inputs, self.traffic, self.now)
         analysis = self.spec.rollout.analysis
-        return Look(analysis, judged, self.inputs.readings, self.now) if judged is not None else None
+        if judged is None:
+            return None
+        return Look(analysis, judged, self.inputs.readings, self.now, self.inputs.answers)
 
     @cached_property
     def judgements(self) -> tuple[Judgement, ...]:
         """One judgement a metric; none while users cannot meet the revision."""
         look = self.look
-        return judgements(source_of(self.inputs), look) if look is not None and look.subject.met else ()
+        return judgements(SOURCES, look) if look is not None and look.subject.met else ()
 
     @cached_property
     def unsettled(self) -> Unsettled | None:

@@ -27,6 +27,11 @@ def _samples() -> Iterator[str]:
     yield from (f"odd {value} {END + place * STEP}" for place, value in enumerate(("1", "NaN", "+Inf"), -2))
     yield "# TYPE wide gauge"
     yield from (f'wide{{number="{number}-{_PADDING}"}} 1 {END}' for number in range(WIDE))
+    yield "# TYPE quiet gauge"
+    yield from (f"quiet 1 {at}" for at in times if at <= END - 90)
+    yield "# TYPE orders counter"
+    # Its process began anew five minutes before the end.
+    yield from (f"orders_total {(at - START if at <= END - 300 else at - END + 300) / STEP:g} {at}" for at in times)
     yield "# EOF"
 
 

@@ -11,7 +11,7 @@ import yaml
 
 from tests.support.manifests import model_deployment, retrain_policy
 from tests.unit.api.schemas import Schema, completed, nodes
-from viridian.api import cel, crd
+from viridian.api import cel_metrics, crd
 from viridian.api.schema import PRESERVE_UNKNOWN, VALIDATIONS
 from viridian.judgement.canary import ERROR_RATE, LATENCIES, SUCCESS_RATE
 
@@ -113,7 +113,7 @@ def test_names_are_short_and_the_kind_can_be_listed_by_category(kind: crd.Custom
 
 
 def test_the_judge_knows_every_metric_that_a_manifest_may_name() -> None:
-    assert set(cel.METRICS) == {ERROR_RATE, SUCCESS_RATE, *LATENCIES}
+    assert set(cel_metrics.COUNTED) == {ERROR_RATE, SUCCESS_RATE, *LATENCIES}
 
 
 def _bounded(schema: Schema) -> bool:

@@ -11,6 +11,7 @@ from tests.support.memory_registry import MemoryRegistry
 from tests.unit.controller.world import KEY, ToldPods, model_deployment
 from viridian.api import reasons
 from viridian.api.names import API_VERSION, MODEL_DEPLOYMENT, Slot
+from viridian.controller.analysis_answers import AnalysisAnswers
 from viridian.controller.observe_model_deployment import ModelDeployments
 from viridian.controller.ownership import LeftBehind
 from viridian.controller.registries import ByNamespace
@@ -30,6 +31,7 @@ class Stage:
             self.cluster,
             Resolver(ByNamespace(self.watch.table), configured),
             Samples(ToldPods()),
+            AnalysisAnswers(None, self.cluster.clock, wake=lambda _: None),
             OperatorSettings(server_image="server:1", mlflow_uri="http://mlflow" if configured else None),
             self.cluster.clock,
         )

@@ -44,7 +44,16 @@ class MemoryPrometheus:
     async def now(self, namespace: str, expression: str, at: float) -> tuple[Series, ...]:
         raise AssertionError("triggers ask for rows")
 
-    async def row(self, namespace: str, expression: str, start: float, end: float, step: float) -> tuple[Series, ...]:
+    async def row(
+        self,
+        namespace: str,
+        expression: str,
+        start: float,
+        end: float,
+        step: float,
+        *,
+        stale_after: float | None = None,
+    ) -> tuple[Series, ...]:
         self.asked.append((namespace, expression, start, end, step))
         self.at_once += 1
         self.most_at_once = max(self.most_at_once, self.at_once)

@@ -88,6 +88,15 @@ async def test_a_row_of_values(server: Server, session: aiohttp.ClientSession) -
     assert (form["start"], form["end"], form["step"]) == ("60.000", "90.000", "15")
 
 
+async def test_how_long_a_sample_stands_is_asked_for_with_the_row(
+    server: Server, session: aiohttp.ClientSession
+) -> None:
+    server.answer = success("matrix", [])
+    await HttpPrometheus(session, server.address(), None).row("ml", "x", 60, 90, 15, stale_after=120)
+    await HttpPrometheus(session, server.address(), None).row("ml", "x", 60, 90, 15)
+    assert [form.get("lookback_delta") for _, form, _ in server.asked] == ["120s", None]
+
+
 async def test_a_scalar_is_one_series_and_warnings_change_nothing(
     server: Server, session: aiohttp.ClientSession
 ) -> None:

@@ -2,118 +2,120 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from tests.support.snapshots import NOW, answers, slot, spec, unreadable
 from tests.unit.rollout.cases import FIRST_STEP, GREEN, met, on_trial, trial_world
-from viridian.api.modeldeployment import Metric
-from viridian.judgement.beside_champion import BesideChampion
+from tests.unit.rollout.queries import CONVERSION, TRIAL, answered, known, no_answer
 from viridian.judgement.canary import CanaryVerdict
-from viridian.rollout.analysis.judged import JudgedRevision, subject
+from viridian.rollout.analysis.judged import subject
 from viridian.rollout.analysis.judging import judgements
 from viridian.rollout.analysis.pods import PODS
-from viridian.rollout.analysis.source import Evidence, Look, MetricSource, Missing, Query, Results, Sampled
+from viridian.rollout.analysis.queried_values import PROMETHEUS
+from viridian.rollout.analysis.source import Look, MetricSource, Results
+from viridian.rollout.answers import Answers
 
 CHALLENGER = slot(GREEN, "2", 1)
 
 
 @dataclass(frozen=True)
+class Known:
+    """What a source was given in one situation."""
+
+    results: Results = field(default_factory=dict)
+    answers: Answers = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Recorded:
-    """A source, and results that it was given in four situations."""
+    """A source, its metric, what it was given in four situations, and the sentence and value of its breach."""
 
     source: MetricSource
-    healthy: Results
-    bad: Results
-    unreadable: Results
-    nothing: Results
+    metric: Mapping[str, Any]
+    healthy: Known
+    bad: Known
+    unreadable: Known
+    says: tuple[str, str]
+    value: float
+    nothing: Known = Known()
 
 
-class Values:
-    """A source that computes values itself, as a query language does: the second way to be judged."""
-
-    def __init__(self, values: Mapping[int, float]) -> None:
-        self._values = values
-
-    def queries(self, subject: JudgedRevision) -> Sequence[Query]:
-        return subject.pods[:1]
-
-    def evidence(self, metric: Metric, look: Look) -> Evidence:
-        results = look.results.get("values", ())
-        if results and not hasattr(results[-1], "requests"):
-            return Missing("the query was refused")
-        value = self._values.get(len(results))
-        return Sampled((value,) * metric.consecutive if value is not None else (), samples=100 if results else 0)
-
-    def beside_champion(self, metric: Metric, look: Look) -> BesideChampion | None:
-        return None
-
-    def breach_began(self, metric: Metric, look: Look) -> datetime | None:
-        return look.now - look.interval
+def counted(errors: float) -> Known:
+    return Known(results=answers(CHALLENGER, 500, errors))
 
 
-def counted(errors: float) -> Results:
-    return answers(CHALLENGER, 500, errors)
-
-
-SAMPLE = next(iter(counted(0).values()))[0]
-FAILURE = next(iter(unreadable(CHALLENGER).values()))[-1]
 SOURCES = [
-    pytest.param(Recorded(PODS, counted(0), counted(150), unreadable(CHALLENGER), {}), id="Pods"),
     pytest.param(
         Recorded(
-            Values({1: 0.001, 2: 0.3}),
-            {"values": [SAMPLE]},
-            {"values": [SAMPLE, SAMPLE]},
-            {"values": [FAILURE]},
-            {},
+            PODS,
+            {"name": "error-rate", "max": 0.05},
+            counted(0),
+            counted(150),
+            Known(results=unreadable(CHALLENGER)),
+            ("error-rate 30 % over ", "is above the maximum 5 %"),
+            0.3,
         ),
-        id="values",
+        id="Pods",
+    ),
+    pytest.param(
+        Recorded(
+            PROMETHEUS,
+            CONVERSION,
+            Known(answers=known(answered(0.06))),
+            Known(answers=known(answered(0.03))),
+            Known(answers=known(no_answer())),
+            ("conversion 0.03 ", "is below the minimum 0.05"),
+            0.03,
+        ),
+        id="Prometheus",
     ),
 ]
 
 
-def look(results: Results) -> Look:
-    whole = spec(rollout={"analysis": {"metrics": [{"name": "error-rate", "max": 0.05}]}})
-    traffic = on_trial(FIRST_STEP)
-    judged = subject(trial_world(FIRST_STEP, challenger=CHALLENGER, whole=whole), traffic, NOW)
+def look(recorded: Recorded, given: Known) -> Look:
+    whole = spec(rollout={"analysis": {"metrics": [recorded.metric]}})
+    trial = replace(TRIAL, exposure=FIRST_STEP.exposure) if recorded.source is PODS else TRIAL
+    judged = subject(trial_world(trial, challenger=CHALLENGER, whole=whole), on_trial(trial), NOW)
     assert judged is not None
-    return Look(whole.rollout.analysis, judged, results, NOW)
+    return Look(whole.rollout.analysis, judged, given.results, NOW, given.answers)
 
 
-def verdicts(source: MetricSource, results: Results) -> list[CanaryVerdict]:
-    return [judgement.verdict for judgement in judgements(source, look(results))]
+def verdicts(recorded: Recorded, given: Known) -> list[CanaryVerdict]:
+    return [judgement.verdict for judgement in judgements(recorded.source, look(recorded, given))]
 
 
 @pytest.mark.parametrize("recorded", SOURCES)
 class TestEverySource:
     def test_health_is_told_from_failure(self, recorded: Recorded) -> None:
-        assert verdicts(recorded.source, recorded.healthy) == [CanaryVerdict.PASS]
-        assert verdicts(recorded.source, recorded.bad) == [CanaryVerdict.BREACH]
+        assert verdicts(recorded, recorded.healthy) == [CanaryVerdict.PASS]
+        assert verdicts(recorded, recorded.bad) == [CanaryVerdict.BREACH]
 
     def test_a_source_that_cannot_be_read_is_neither(self, recorded: Recorded) -> None:
-        assert verdicts(recorded.source, recorded.unreadable) == [CanaryVerdict.PROVIDER_ERROR]
+        assert verdicts(recorded, recorded.unreadable) == [CanaryVerdict.PROVIDER_ERROR]
 
     def test_without_results_there_is_no_evidence(self, recorded: Recorded) -> None:
-        assert verdicts(recorded.source, recorded.nothing) == [CanaryVerdict.NO_DATA]
+        assert verdicts(recorded, recorded.nothing) == [CanaryVerdict.NO_DATA]
 
     def test_a_judgement_names_metric_value_and_bound(self, recorded: Recorded) -> None:
-        (judgement,) = judgements(recorded.source, look(recorded.bad))
-        assert judgement.message.startswith("error-rate 30 % over ")
-        assert judgement.message.endswith("is above the maximum 5 %")
-        assert judgement.value == pytest.approx(0.3)
+        (judgement,) = judgements(recorded.source, look(recorded, recorded.bad))
+        assert judgement.message.startswith(recorded.says[0])
+        assert judgement.message.endswith(recorded.says[1])
+        assert judgement.value == pytest.approx(recorded.value)
 
     def test_a_breach_began_within_the_window(self, recorded: Recorded) -> None:
-        seen = look(recorded.bad)
+        seen = look(recorded, recorded.bad)
         began = recorded.source.breach_began(seen.analysis.metrics[0], seen)
         assert began is not None
         assert seen.now - seen.window <= began <= seen.now
 
     def test_the_same_subject_has_the_same_queries(self, recorded: Recorded) -> None:
-        first, later = look(recorded.healthy).subject, look(recorded.bad).subject
+        first, later = look(recorded, recorded.healthy), look(recorded, recorded.bad)
+        assert list(recorded.source.queries(first))
         assert list(recorded.source.queries(first)) == list(recorded.source.queries(later))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -26,6 +26,7 @@ class ServingChampion:
 
     pods: tuple[PodTarget, ...]
     compared: ComparedTrial | None = None
+    revision: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,10 @@ class JudgedRevision:
     met: bool = True
     # The champion, for as long as users meet both, and just before.
     champion: ServingChampion | None = None
+    revision: str = ""
+    # Those of the ModelDeployment.
+    namespace: str = ""
+    name: str = ""
 
 
 def subject(inputs: RolloutInput, traffic: Traffic | None, now: datetime) -> JudgedRevision | None:
@@ -46,22 +51,27 @@ def subject(inputs: RolloutInput, traffic: Traffic | None, now: datetime) -> Jud
     if traffic is None or inputs.spec is None:
         return None
     if (trial := traffic.trial) is not None:
-        slot = traffic.champion.other
-        pods, champion = judged_targets(inputs, slot), _serving(inputs, traffic, trial)
-        return JudgedRevision(slot, pods, trial.exposure, met=trial.weight > 0, champion=champion)
+        champion = _serving(inputs, traffic, trial)
+        judged = _judged(inputs, traffic.champion.other, trial.revision, trial.exposure)
+        return replace(judged, met=trial.weight > 0, champion=champion)
     if (drill := traffic.drill) is not None:
-        slot = traffic.champion.other
-        return JudgedRevision(slot, judged_targets(inputs, slot), drill.exposure, met=drill.since is not None)
+        judged = _judged(inputs, traffic.champion.other, drill.revision, drill.exposure)
+        return replace(judged, met=drill.since is not None)
     if not inputs.spec.rollout.analysis.metrics or not in_probation(inputs.spec, traffic, now):
         return None
-    return JudgedRevision(traffic.champion, judged_targets(inputs, traffic.champion), traffic.exposure)
+    return _judged(inputs, traffic.champion, traffic.revision, traffic.exposure)
+
+
+def _judged(inputs: RolloutInput, slot: Slot, revision: str, exposure: Exposure | None) -> JudgedRevision:
+    pods = judged_targets(inputs, slot)
+    return JudgedRevision(slot, pods, exposure, revision=revision, namespace=inputs.namespace, name=inputs.name)
 
 
 def _serving(inputs: RolloutInput, traffic: Traffic, trial: Trial) -> ServingChampion | None:
     if inputs.spec is None or not inputs.spec.rollout.analysis.metrics or trial.weight >= 100:
         return None
     pods = sorted(judged_targets(inputs, traffic.champion), key=lambda pod: pod.uid)
-    return ServingChampion(tuple(pods[:MOST_COMPARED]), trial.compared)
+    return ServingChampion(tuple(pods[:MOST_COMPARED]), trial.compared, traffic.revision)
 
 
 def full_fallback_end(spec: ModelDeploymentSpec, traffic: Traffic) -> datetime | None:

@@ -7,15 +7,15 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
-from viridian.api.modeldeployment import Metric
+from viridian.api.canary_metric import Metric
 from viridian.api.names import Slot
 from viridian.api.samples import PodSample
 from viridian.judgement.beside_champion import BesideChampion
 from viridian.judgement.canary import LATENCIES, Bound, has_bad, measured, strength, tally
 from viridian.judgement.counts import absolute
 from viridian.judgement.split_test import Concurrent, SlotTallies
-from viridian.rollout.analysis.judged import JudgedRevision, ServingChampion
-from viridian.rollout.analysis.judging import bound_of, margin_of
+from viridian.rollout.analysis.judged import ServingChampion
+from viridian.rollout.analysis.metric_bounds import bound_of, margin_of
 from viridian.rollout.analysis.pod_readings import MOST_MOMENTS, Courses, Readings, moments, readings_of
 from viridian.rollout.analysis.source import Counted, Evidence, Look, MetricSource, Missing, Query
 from viridian.rollout.input import RolloutInput
@@ -29,7 +29,8 @@ _ENOUGH_TO_TIME: Final = 200
 class PodCounters:
     """The counters of the pods, read by the operator itself."""
 
-    def queries(self, subject: JudgedRevision) -> Sequence[Query]:
+    def queries(self, look: Look) -> Sequence[Query]:
+        subject = look.subject
         return (*subject.pods, *(subject.champion.pods if subject.champion is not None else ()))
 
     def evidence(self, metric: Metric, look: Look) -> Evidence:
@@ -127,7 +128,7 @@ def _what_counts_as_bad(metric: Metric, champion: Readings) -> tuple[Bound, Boun
 
 def bad_answers(metrics: Sequence[Metric]) -> Callable[[PodSample], tuple[float, ...]]:
     """What makes a reading worth keeping: the bad answers of each metric that had been counted by then."""
-    bounds = [bound_of(metric) for metric in metrics]
+    bounds = [bound_of(metric) for metric in metrics if metric.query is None]
     return lambda reading: tuple(tally(bound, absolute(reading)).bad for bound in bounds)
 
 

@@ -1,28 +1,62 @@
-"""Which metric source a ModelDeployment has, and what the observer is to read for it."""
+"""Which source each metric has, and what the observer is to read for them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
+from viridian.api.canary_metric import Metric
 from viridian.api.samples import PodTarget
+from viridian.judgement.beside_champion import BesideChampion
 from viridian.judgement.canary import LATENCIES
 from viridian.rollout.analysis.judged import subject
 from viridian.rollout.analysis.pods import PODS
-from viridian.rollout.analysis.source import MetricSource, Query
+from viridian.rollout.analysis.queried_values import PROMETHEUS
+from viridian.rollout.analysis.source import Evidence, Look, MetricSource, Query
+from viridian.rollout.answers import ValueQuestion
 from viridian.rollout.input import RolloutInput
 
 
-def source_of(_: RolloutInput) -> MetricSource:
-    """The pods themselves, as there is no other source yet."""
-    return PODS
+class EachBySource:
+    """All sources; each metric is left to its own. The pods are read in any case: they count the requests of a step."""
+
+    def queries(self, look: Look) -> Sequence[Query]:
+        return (*PODS.queries(look), *PROMETHEUS.queries(look))
+
+    def evidence(self, metric: Metric, look: Look) -> Evidence:
+        return _of(metric).evidence(metric, look)
+
+    def beside_champion(self, metric: Metric, look: Look) -> BesideChampion | None:
+        return _of(metric).beside_champion(metric, look)
+
+    def breach_began(self, metric: Metric, look: Look) -> datetime | None:
+        return _of(metric).breach_began(metric, look)
 
 
-def queries(inputs: RolloutInput, now: datetime) -> Sequence[Query]:
-    """What this pass needs; the observer fills `RolloutInput.readings` with the results before deciding."""
+SOURCES: Final[MetricSource] = EachBySource()
+
+
+def _of(metric: Metric) -> MetricSource:
+    return PODS if metric.query is None else PROMETHEUS
+
+
+def queries(inputs: RolloutInput, now: datetime) -> Sequence[PodTarget]:
+    """The pods that this pass needs; the observer fills `RolloutInput.readings` with the results before deciding."""
+    return [query for query in _asked(inputs, now) if isinstance(query, PodTarget)]
+
+
+def questions(inputs: RolloutInput, now: datetime) -> Sequence[ValueQuestion]:
+    """What is asked beside the passes; `RolloutInput.answers` has what is known by now."""
+    return [query for query in _asked(inputs, now) if not isinstance(query, PodTarget)]
+
+
+def _asked(inputs: RolloutInput, now: datetime) -> Sequence[Query]:
     judged = subject(inputs, inputs.traffic, now)
-    return source_of(inputs).queries(judged) if judged is not None else ()
+    if judged is None or inputs.spec is None:
+        return ()
+    return SOURCES.queries(Look(inputs.spec.rollout.analysis, judged, {}, now))
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +72,9 @@ def streamed(inputs: RolloutInput, now: datetime) -> Streamed:
     judged = subject(inputs, inputs.traffic, now)
     if judged is None or inputs.spec is None:
         return Streamed()
-    metrics = inputs.spec.rollout.analysis.metrics
-    limits = [metric.max for metric in metrics if metric.name in LATENCIES and metric.max is not None]
-    return Streamed(judged.pods if metrics else (), min(limits, default=None))
+    counted = [metric for metric in inputs.spec.rollout.analysis.metrics if metric.query is None]
+    limits = [metric.max for metric in counted if metric.name in LATENCIES and metric.max is not None]
+    return Streamed(judged.pods if counted else (), min(limits, default=None))
 
 
 def is_about_to_be_met(inputs: RolloutInput) -> bool:

@@ -8,20 +8,23 @@ which chance can be separated from failure, and values that another system has c
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
 
 from viridian.api import durations
-from viridian.api.modeldeployment import Analysis, Metric
+from viridian.api.canary_metric import Metric
+from viridian.api.modeldeployment import Analysis
 from viridian.api.samples import PodSample, PodTarget, ScrapeFailure
 from viridian.judgement.beside_champion import BesideChampion
 from viridian.judgement.counts import Counts
 from viridian.judgement.detector import Memory
+from viridian.judgement.values import Values
 from viridian.rollout.analysis.judged import JudgedRevision
+from viridian.rollout.answers import Answers, ValueQuestion
 
-Query = PodTarget
-"""What the observer can be asked to read."""
+Query = PodTarget | ValueQuestion
+"""What the observer can be asked to read: pods within the pass, everything else beside it."""
 Result = PodSample | ScrapeFailure
 Results = Mapping[str, Sequence[Result]]
 """Results by the uid of a query's pod, oldest first, as far back as the analysis looks."""
@@ -35,6 +38,8 @@ class Look:
     subject: JudgedRevision
     results: Results
     now: datetime
+    answers: Answers = field(default_factory=dict)
+    """To the queries that are no pods."""
 
     @property
     def window(self) -> timedelta:
@@ -55,28 +60,27 @@ class Counted:
 
 
 @dataclass(frozen=True, slots=True)
-class Sampled:
-    """Values of the metric, newest first, and how many samples the newest one stands for."""
-
-    values: tuple[float, ...]
-    samples: int
-
-
-@dataclass(frozen=True, slots=True)
 class Missing:
     """The source could not be read, and why."""
 
     why: str
 
 
-Evidence = Counted | Sampled | Missing
+@dataclass(frozen=True, slots=True)
+class Silent:
+    """The source answered that it has no figure, and why: neither health nor a breach."""
+
+    why: str
+
+
+Evidence = Counted | Values | Missing | Silent
 
 
 class MetricSource(Protocol):
     """How metrics become queries, and results evidence."""
 
-    def queries(self, subject: JudgedRevision) -> Sequence[Query]:
-        """What has to be read for the subject; the same in every pass that is decided alike."""
+    def queries(self, look: Look) -> Sequence[Query]:
+        """What has to be read for such a look; the same in every pass that is decided alike."""
 
     def evidence(self, metric: Metric, look: Look) -> Evidence:
         """What the results say about one metric of the subject."""

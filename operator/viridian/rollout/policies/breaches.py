@@ -7,7 +7,7 @@ from datetime import datetime
 
 from viridian.api.modeldeployment import OnBreach
 from viridian.judgement.canary import CanaryVerdict, Judgement
-from viridian.rollout.analysis.selection import source_of
+from viridian.rollout.analysis.selection import SOURCES
 from viridian.rollout.input import RolloutInput
 from viridian.rollout.state import RolloutState
 
@@ -39,5 +39,5 @@ def breach_began(state: RolloutState) -> datetime | None:
     if worst is None or look is None:
         return None
     metric = next((metric for metric in look.analysis.metrics if metric.name == worst.name), None)
-    began = source_of(state.inputs).breach_began(metric, look) if metric is not None else None
+    began = SOURCES.breach_began(metric, look) if metric is not None else None
     return began or state.now

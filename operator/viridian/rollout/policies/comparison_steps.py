@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from viridian.judgement.split_test import SlotTallies
 from viridian.rollout.analysis.judged import MOST_COMPARED
 from viridian.rollout.analysis.pods import counting
-from viridian.rollout.analysis.selection import source_of
+from viridian.rollout.analysis.selection import SOURCES
 from viridian.rollout.state import RolloutState
 from viridian.rollout.traffic import exposure as exposures
 from viridian.rollout.traffic.compared import ComparedTrial
@@ -30,9 +30,9 @@ def _steps_so_far(state: RolloutState) -> Mapping[str, tuple[SlotTallies, ...]]:
     look, compared = state.look, state.trial.compared
     if look is None or compared is None:
         return {}
-    source, steps = source_of(state.inputs), dict(compared.earlier)
+    steps = dict(compared.earlier)
     for metric in look.analysis.metrics:
-        beside = source.beside_champion(metric, look)
+        beside = SOURCES.beside_champion(metric, look)
         if beside is not None:
             answered = [step for step in beside.concurrent.steps if step.challenger.total > 0]
             steps[metric.name] = tuple(answered)

@@ -14,7 +14,7 @@ from viridian.core.obstacles import needed
 from viridian.core.times import has_come_round, older_than
 from viridian.judgement.beside_champion import margin_sentence
 from viridian.judgement.canary import CanaryVerdict, overall
-from viridian.rollout.analysis.judging import margin_of
+from viridian.rollout.analysis.metric_bounds import margin_of
 from viridian.rollout.analysis.pods import counting, exposed_requests
 from viridian.rollout.decision import Close, RolloutDecision, Wait, WaitKind
 from viridian.rollout.policies.availability import crash_loop
@@ -194,7 +194,8 @@ def cannot_be_judged(state: RolloutState) -> RolloutDecision | None:
         seeing = replace(trial, blind_since=None)
         return _hold(state, Wait(WaitKind.NEXT_LOOK), seeing) if trial.blind_since is not None else None
     no_data = verdict is CanaryVerdict.NO_DATA
-    message = next(judgement.message for judgement in state.judgements if judgement.verdict is verdict)
+    blind = (judgement for judgement in state.judgements if judgement.verdict is verdict and not judgement.guard_rail)
+    message = next(blind).message
     wait = Wait(WaitKind.SAMPLES if no_data else WaitKind.METRICS_SOURCE, detail=message)
     if trial.blind_since is None:
         return _hold(state, wait, replace(trial, blind_since=state.now))
@@ -266,7 +267,7 @@ def lacks_evidence(state: RolloutState) -> RolloutDecision | None:
     if step is None or step.weight is None or step.weight >= 100 or alone or needed <= 1:
         return None
     weakest = min(
-        (judgement for judgement in state.judgements if judgement.no_worse is not None),
+        (one for one in state.judgements if one.no_worse is not None and not one.guard_rail),
         key=lambda judgement: judgement.no_worse or 0.0,
         default=None,
     )

@@ -1,0 +1,118 @@
+"""The CEL rules of `spec.rollout.analysis.metrics`, and what they say to the person whose manifest breaks them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from viridian.api.schema import Rule
+
+COUNTED: Final = ("error-rate", "success-rate", "latency-p50", "latency-p90", "latency-p95", "latency-p99")
+"""Metrics that the pods count themselves."""
+MAX_QUERY_VALUES: Final = 100
+"""Values of a query that one judgement looks at."""
+
+_COUNTED: Final = f"self.name in {list(COUNTED)}"
+_OF_SLOT: Final = r"self.query.matches(r'[$](slot|revision)($|[^A-Za-z0-9_])')"
+
+NAME: Final = Rule(
+    rule="self.matches('^[a-z][a-z0-9]*([-_][a-z0-9]+)*$')",
+    message="write lower-case letters and digits with - or _ between them, such as conversion",
+)
+QUERY_OR_COUNTED: Final = Rule(
+    rule=f"({_COUNTED}) != has(self.query)",
+    message="a metric of the pods has one of their names, another metric has a query",
+    message_expression=(
+        "has(self.query) ? self.name + ' is counted by the pods: give the query another name, or remove it' : "
+        f"'the pods count {', '.join(COUNTED)}; for ' + self.name + ' write query: an expression of PromQL with "
+        "$slot or $revision'"
+    ),
+)
+ONE_BOUND: Final = Rule(
+    rule="has(self.query) || (self.name == 'success-rate' ? "
+    "!has(self.max) && (has(self.min) || has(self.worseThanChampionBy)) : "
+    "!has(self.min) && (has(self.max) || has(self.worseThanChampionBy)))",
+    message="write max: 0.01 for error-rate, max: 0.25 for a latency, min: 0.99 for success-rate",
+    message_expression=(
+        "self.name == 'success-rate' ? "
+        "'success-rate is better when higher: write min, such as min: 0.99, and no max' : "
+        "self.name + ' is better when lower: write max, such as max: ' + "
+        "(self.name == 'error-rate' ? '0.01' : '0.25') + ', and no min'"
+    ),
+)
+SHARES: Final = Rule(
+    rule="has(self.query) || self.name.startsWith('latency-') || "
+    "((!has(self.max) || (self.max >= 0.0 && self.max <= 1.0)) && "
+    "(!has(self.min) || (self.min >= 0.0 && self.min <= 1.0)))",
+    message="a rate is a share from 0 to 1, not a percentage: for 5 % write 0.05",
+)
+BREACHABLE: Final = Rule(
+    rule="!(self.name == 'error-rate' && has(self.max) && self.max == 1.0) && "
+    "!(self.name == 'success-rate' && has(self.min) && self.min == 0.0)",
+    message="nothing could ever breach this bound: write max below 1 for error-rate, min above 0 for success-rate",
+)
+ONE_MARGIN: Final = Rule(
+    rule="has(self.relative) != has(self.absolute)",
+    message="write exactly one of relative and absolute: worseThanChampionBy: {relative: 0.5} allows half as many bad "
+    "answers again, {absolute: 0.01} one more in a hundred",
+)
+RELATIVE_MARGIN: Final = Rule(
+    rule="self > 0.0 && self <= 10.0",
+    message="a relative margin is a share of the champion's value, above 0 and at most 10: for 50 % write 0.5",
+)
+ABSOLUTE_MARGIN: Final = Rule(
+    rule="self > 0.0 && self <= 1000000000.0",
+    message="an absolute margin is above 0: for one percentage point of a rate write 0.01, for 50 ms write 0.05",
+)
+MARGIN_OF_SHARES: Final = Rule(
+    rule="has(self.query) || self.name.startsWith('latency-') || !has(self.worseThanChampionBy) || "
+    "!has(self.worseThanChampionBy.absolute) || self.worseThanChampionBy.absolute < 1.0",
+    message="the margin of a rate is a share below 1, not a percentage: for one percentage point write absolute: 0.01",
+)
+MARGIN_OF_SUCCESS: Final = Rule(
+    rule="self.name != 'success-rate' || !has(self.worseThanChampionBy) || !has(self.worseThanChampionBy.relative)",
+    message="success-rate has an absolute margin only: write worseThanChampionBy: {absolute: 0.01}, or compare "
+    "error-rate, which has a relative one too",
+)
+SECONDS: Final = Rule(
+    rule="has(self.query) || !self.name.startsWith('latency-') || !has(self.max) || "
+    "(self.max > 0.0 && self.max <= 60.0)",
+    message="a latency is in seconds, above 0 and at most 60: for 250 ms write 0.25",
+)
+MARGIN_OF_LATENCY: Final = Rule(
+    rule="has(self.query) || !self.name.startsWith('latency-') || !has(self.worseThanChampionBy) || "
+    "!has(self.worseThanChampionBy.absolute) || self.worseThanChampionBy.absolute <= 60.0",
+    message="the margin of a latency is in seconds, at most 60: for 50 ms write absolute: 0.05",
+)
+
+# ---- values of a query -----------------------------------------------------------------------------------------------
+
+BOUND_OF_VALUES: Final = Rule(
+    rule="!has(self.query) || has(self.min) || has(self.max) || has(self.worseThanChampionBy)",
+    message="nothing could ever breach this query: write min, max or worseThanChampionBy",
+)
+BOUNDS_OF_VALUES_IN_ORDER: Final = Rule(
+    rule="!has(self.query) || !has(self.min) || !has(self.max) || self.min <= self.max",
+    message="min is above max, so each value would be a breach: swap them, or leave one out",
+)
+MARGIN_OF_VALUES: Final = Rule(
+    rule=f"!has(self.query) || !has(self.worseThanChampionBy) || {_OF_SLOT}",
+    message="the same query is asked for the champion, so its value must depend on the slot: select by "
+    'slot="$slot" or revision="$revision" in it, or remove worseThanChampionBy',
+)
+DIRECTION_OF_VALUES: Final = Rule(
+    rule="!has(self.query) || !has(self.worseThanChampionBy) || has(self.direction) || has(self.min) != has(self.max)",
+    message="what is worse than the champion? Write direction: Higher where higher values are better, or Lower",
+)
+DIRECTION_OF_MARGIN: Final = Rule(
+    rule="!has(self.direction) || (has(self.query) && has(self.worseThanChampionBy))",
+    message="direction says what worseThanChampionBy means for the values of a query: remove it elsewhere",
+)
+WEIGHT_OF_EVIDENCE: Final = Rule(
+    rule="!has(self.query) || self.weight == 1.0",
+    message="weight shares out the evidence of what the pods count, and the values of a query have none: remove it, "
+    "and write consecutive: 3 to ask for more values",
+)
+SAMPLES_OF_VALUES: Final = Rule(
+    rule=f"!has(self.query) || self.minSamples <= {MAX_QUERY_VALUES}",
+    message=f"minSamples of a query counts its values: write at most {MAX_QUERY_VALUES}",
+)
