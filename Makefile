@@ -30,6 +30,7 @@ test: $(VENV)/.stamp $(MLFLOW_VENV)/.installed $(CLI_VENV)/.installed check ## a
 	$(BIN)/python -m tests.support.debian
 	$(PYTHON) -m localcluster build
 	$(BIN)/python -m tests.support.clients.suite
+	$(BIN)/python -m tests.support.expectations.environment
 	$(PYTEST) --numprocesses=$(PROCESSES) $(FLAGS) $(TESTS)
 
 quick: $(VENV)/.stamp ## the tests of the pure layers, in about a minute
@@ -117,5 +118,5 @@ $(CHECKS_VENV)/.installed: locks/checks.txt
 
 locks: ## pin every dependency anew, with hashes and without any index address
 	for extra in operator cli server trainer collector dev; do $(COMPILE) --extra $$extra -o locks/$$extra.txt pyproject.toml; done
-	for part in build checks clients mlflow uv; do $(COMPILE) -o locks/$$part.txt locks/$$part.in; done
+	for part in build checks clients expectations mlflow uv; do $(COMPILE) -o locks/$$part.txt locks/$$part.in; done
 	for tool in locks/bench/*.in; do $(COMPILE) -o $${tool%.in}.txt $$tool; done

@@ -141,8 +141,8 @@ KNOWN_TOOLS: Final = (
         name="Great Expectations",
         state=ToolState.NEW_OWNER,
         basis=Basis.DOCUMENTED,
-        way_in=_CONTAINER,
-        connection=ToolConnection.NOT_TESTED,
+        way_in="any container as a stage, with `viridian.training.expectations`",
+        connection=ToolConnection.TESTED,
         marks=("great_expectations", "great-expectations"),
     ),
     KnownTool(

@@ -128,7 +128,10 @@ def test_the_same_manifests_applied_again_give_no_difference(
     wait_for_a_promotion(churn)
     manifest = json.dumps(churn.manifest("2"))
     force = ("--server-side", "--field-manager=test")
-    assert kubectl("diff", *force, "-f", "-", stdin=manifest) == ""
+
+    def nothing_differs() -> bool:
+        done = kubectl.attempt("diff", *force, "-f", "-", stdin=manifest)
+        return (done.returncode, done.stdout) == (0, "")
 
     def nothing_changes() -> bool:
         before = churn.kube.read(churn.identity)
@@ -136,6 +139,7 @@ def test_the_same_manifests_applied_again_give_no_difference(
         return churn.kube.read(churn.identity) == before
 
     # The status may still be on its way to rest.
+    eventually(nothing_differs, what="a diff that shows nothing")
     eventually(nothing_changes, what="an apply that changes nothing")
     assert shared_operator.running
 
