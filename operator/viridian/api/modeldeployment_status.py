@@ -107,6 +107,15 @@ class RollbackStatus(Struct, frozen=True, kw_only=True):
     reason: Annotated[str, word("Stable CamelCase word for tools.")]
     reverted_at: Annotated[str, time("When the traffic was back.")]
     breach_at: Annotated[str, time("When the breach was first seen.")] | None = None
+    decided_at: (
+        Annotated[str, time("When the answer was seen with which the evidence of the breach was enough.")] | None
+    ) = None
+    switched_at: (
+        Annotated[str, time("When the write was done that moved the traffic, as soon as it is known.")] | None
+    ) = None
+    last_answer_at: (
+        Annotated[str, time("When the revision answered a user for the last time, as soon as it is known.")] | None
+    ) = None
     seconds: (
         Annotated[float, doc("From the breach to the traffic being back; absent where there was no breach.")] | None
     ) = None

@@ -72,9 +72,12 @@ class Actor:
         pods: Pods,
         *,
         attempts: Attempts | None = None,
+        wrote: Callable[[Key, ClusterAction], None] = lambda *_: None,
     ) -> None:
+        """`wrote(key, action)` is called right after a write was done."""
         self._cluster = cluster
         self._pods = pods
+        self.wrote = wrote
         self.registries = registries
         self.attempts = attempts or Attempts()
 
@@ -160,8 +163,9 @@ class _Progress:
             return False
         if isinstance(action, Delete) and self._failed.intersection(action.after):
             return False
-        attempts, began = self._actor.attempts, _now()
-        attempt = _attempt(action, lambda: self._actor.write(self._key, action))
+        actor = self._actor
+        attempts, began = actor.attempts, _now()
+        attempt = _attempt(action, lambda: actor.write(self._key, action))
         done = await attempts.make(self._key, attempt, patience=self._patience)
         if not done and _now() - began >= self._patience:
             self._patience = IMPATIENCE
@@ -169,6 +173,7 @@ class _Progress:
             self._failed.add(action.target)
         else:
             self.written = True
+            actor.wrote(self._key, action)
             for event in attempt.tells:
                 self._tell(event)
         return done

@@ -16,6 +16,7 @@ from viridian.controller.reconcilable import Input, Reconcilable
 from viridian.controller.reconcile import Reconciler
 from viridian.controller.status import StatusWriter
 from viridian.controller.status_parts import StatusPart
+from viridian.core.plan import ClusterAction
 from viridian.core.urgency import Urgency
 
 Manifest = Mapping[str, Any]
@@ -80,6 +81,7 @@ def controller(
     reads_children_of: Callable[[Key], bool] = _always,
     follows_registry: bool = False,
     stand_by: Callable[[], None] = _ends_nothing,
+    wrote: Callable[[Key, ClusterAction], None] = lambda *_: None,
 ) -> Controller:
     """The controller of one subject, which owns this part of the status and reads children of these kinds.
 
@@ -98,6 +100,7 @@ def controller(
             common.registries,
             environment.pods,
             attempts=attempts(),
+            wrote=wrote,
         ),
         statuses=StatusWriter(environment.cluster, part, attempts()),
         observer=observer,

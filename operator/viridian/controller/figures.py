@@ -26,6 +26,15 @@ _TRUTH: Final = {"True": 1.0, "False": 0.0}
 _REVERT_BOUNDS: Final = (0.5, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 20.0, 60.0, 300.0)
 
 _RECOVERY_BOUNDS: Final = (60.0, 600.0, 3600.0, 21600.0, 86400.0, 259200.0, 604800.0, 1209600.0, 2592000.0, 7776000.0)
+_STAGE_BOUNDS: Final = (0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0)
+_STAGES: Final = {
+    "Evidence": ("breachAt", "decidedAt"),
+    "Switch": ("decidedAt", "switchedAt"),
+    "LastAnswer": ("decidedAt", "lastAnswerAt"),
+}
+"""Stage of a way back to the fields of `status.lastRollback` between which it lies."""
+_WITHOUT_BREACH: Final = (reasons.CHAMPION_UNAVAILABLE, reasons.WORSE_THAN_PROMISED)
+"""Reasons of rollbacks whose time says nothing of how fast a bad answer is found."""
 
 _CONDITION: Final = "viridian_condition"
 _WEIGHT: Final = "viridian_model_weight"
@@ -48,6 +57,8 @@ class _ShownPart:
     fired: Fired
     has_active_run: bool
     rolled_back_at: str | None
+    last_answer_at: str | None
+    """Of the revision that was rolled back, once it is known."""
     run: str | None
     """Id of the newest run that has ended."""
     recovered: tuple[str, ...]
@@ -76,6 +87,14 @@ class Figures:
             buckets=_REVERT_BOUNDS,
             registry=registry,
         )
+        self._stages = Histogram(
+            "viridian_revert_stage_seconds",
+            "Of ways back after a breach, all models: from the first bad answer to the deciding one (Evidence), from "
+            "there to the write that moved the traffic (Switch) and to the last answer of the version (LastAnswer).",
+            ("stage",),
+            buckets=_STAGE_BOUNDS,
+            registry=registry,
+        )
         self._waits = Histogram(
             WAIT,
             "From what a trigger asks for having occurred to the begin of the run that answers it, all policies.",
@@ -101,6 +120,8 @@ class Figures:
             return
         if now.rolled_back_at not in (None, before.rolled_back_at):
             self._count_rollback(observed, status["lastRollback"])
+        if now.last_answer_at not in (None, before.last_answer_at):
+            self._time_stages(status["lastRollback"])
         if now.run not in (None, before.run):
             outcome = str(status["lastRun"].get("outcome", "Unknown"))
             observed.runs[outcome] = observed.runs.get(outcome, 0) + 1
@@ -131,10 +152,17 @@ class Figures:
         yield from family(_REVIEW_DUE_SINCE, "gauge", due, self._texts(lambda part: part.review_due))
 
     def _count_rollback(self, observed: _Observed, rollback: Status) -> None:
-        """A rollback that a person asks for took no time: there was no breach to measure from."""
+        """A rollback that a person asks for took no time, and pods that are not ready have answered nothing."""
         observed.rollbacks += 1
-        if rollback.get("breachAt") or rollback.get("seconds"):
+        began = rollback.get("breachAt") or rollback.get("seconds")
+        if began and rollback.get("reason") not in _WITHOUT_BREACH:
             self._reverts.observe(float(rollback.get("seconds") or 0.0))
+
+    def _time_stages(self, rollback: Status) -> None:
+        for stage, (begin, end) in _STAGES.items():
+            began, ended = parse_time(rollback.get(begin) or ""), parse_time(rollback.get(end) or "")
+            if began is not None and ended is not None:
+                self._stages.labels(stage).observe(max(0.0, (ended - began).total_seconds()))
 
     def _texts(self, shown: Callable[[_ShownPart], bytes]) -> Iterator[bytes]:
         return (shown(part) for observed in list(self._observed.values()) for part in observed.parts.values())
@@ -170,6 +198,7 @@ def _part(key: Key, status: Status) -> _ShownPart:
         fired=fired_in(status),
         has_active_run=bool(status.get("activeRun")),
         rolled_back_at=(status.get("lastRollback") or {}).get("revertedAt"),
+        last_answer_at=(status.get("lastRollback") or {}).get("lastAnswerAt"),
         run=(status.get("lastRun") or {}).get("id"),
         recovered=tuple(one["id"] for one in status.get("incidents") or () if one.get("recovered")),
     )

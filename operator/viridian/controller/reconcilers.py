@@ -28,6 +28,7 @@ from viridian.controller.observe_trail import Trails
 from viridian.controller.reference_profiles import ReferenceProfiles
 from viridian.controller.resolve import Resolver
 from viridian.controller.samples import Samples
+from viridian.controller.switch_times import SwitchTimes
 from viridian.controller.trigger_readings import TriggerReadings
 
 
@@ -52,6 +53,7 @@ def rollout(common: Common) -> Controller:
         environment.clock,
         common.policies_of,
         arrivals,
+        SwitchTimes(environment.clock),
     )
     children = frozenset({"Deployment", "Service", "PodDisruptionBudget", "NetworkPolicy", "ControllerRevision", "Pod"})
     made = controller(
@@ -63,6 +65,7 @@ def rollout(common: Common) -> Controller:
         children=children,
         follows_registry=True,
         stand_by=subject.stand_by,
+        wrote=subject.switches.wrote,
     )
     return made
 

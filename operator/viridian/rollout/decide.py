@@ -39,12 +39,13 @@ from viridian.rollout.render.objects import preview
 from viridian.rollout.restored import first_slot
 from viridian.rollout.sentences import summary
 from viridian.rollout.slot_state import SlotState
-from viridian.rollout.slots import DRAIN, DesiredSlot, DesiredSlots, desired_slots, drain_end, draining, drill_drain_end
+from viridian.rollout.slots import DesiredSlot, DesiredSlots, desired_slots, drain_end, draining, drill_drain_end
 from viridian.rollout.state import RolloutState, read
 from viridian.rollout.status import status
 from viridian.rollout.traffic.gateway import HTTP_ROUTE
 from viridian.rollout.traffic.service import SERVICE
 from viridian.rollout.urgency import urgency
+from viridian.rollout.way_back_times import DRAIN
 
 _POLL: Final = timedelta(seconds=15)
 """How soon a Gateway is looked at again, or a model that the registry lacks or refuses: nothing wakes the object."""

@@ -16,9 +16,9 @@ from viridian.api.samples import Idle
 from viridian.core.intent import unless_changed, with_intent_hash
 from viridian.core.plan import Apply, CloseConnections, Event, EventType, Plan
 from viridian.rollout.input import RolloutInput, targets
-from viridian.rollout.slots import DRAIN
 from viridian.rollout.traffic.drill_record import DrillOutcome, DrillResult
 from viridian.rollout.traffic.record import Reverted, Traffic
+from viridian.rollout.way_back_times import DRAIN
 
 
 def give_back(inputs: RolloutInput, now: datetime, why: str) -> Plan | None:

@@ -17,6 +17,7 @@ from viridian.rollout.records import RevisionOutcome, RevisionRecord, time_text
 from viridian.rollout.render import objects
 from viridian.rollout.state import RolloutState
 from viridian.rollout.traffic.record import BY_SPEC, ChampionCause, Reverted, Traffic
+from viridian.rollout.way_back_times import ended_way_back
 
 RECORDS_KEPT = 10
 _UNRECORDED = 5
@@ -30,6 +31,9 @@ def pending_outcomes(state: RolloutState, decision: RolloutDecision) -> dict[str
             record = state.record(revision)
             if record is not None and not record.has(outcome):
                 found[revision] = outcome
+    ended = ended_way_back(state.inputs, state.now)
+    if ended is not None:
+        found.setdefault(ended.revision, ended.outcome)
     if decision.retry is not None:
         found[decision.retry.revision] = RevisionOutcome(
             records.RETRIED, format_time_micros(state.now), by=decision.retry.command
@@ -88,15 +92,22 @@ def with_pending(state: RolloutState, pending: Mapping[str, RevisionOutcome]) ->
     """Every record's outcomes, those of this pass included."""
     known = {revision: record.outcomes for revision, record in state.inputs.records.items()}
     return {
-        revision: (*outcomes, pending[revision]) if revision in pending else outcomes
+        revision: _with(outcomes, pending[revision]) if revision in pending else outcomes
         for revision, outcomes in known.items()
     }
+
+
+def _with(known: tuple[RevisionOutcome, ...], outcome: RevisionOutcome) -> tuple[RevisionOutcome, ...]:
+    """The outcomes with one that is new, or of which more is known now."""
+    if any(one.is_same(outcome) for one in known):
+        return tuple(outcome if one.is_same(outcome) else one for one in known)
+    return (*known, outcome)
 
 
 def record_outcomes(state: RolloutState, pending: dict[str, RevisionOutcome]) -> Iterable[Action]:
     """Where the operator itself will read it; nothing else comes before that."""
     for revision, outcome in pending.items():
-        yield _annotate(state, revision, (*state.inputs.records[revision].outcomes, outcome))
+        yield _annotate(state, revision, _with(state.inputs.records[revision].outcomes, outcome))
 
 
 def _annotate(state: RolloutState, revision: str, outcomes: tuple[RevisionOutcome, ...]) -> Annotate:

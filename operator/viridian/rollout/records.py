@@ -38,6 +38,10 @@ class RevisionOutcome:
     # The revision that lost or got the traffic to or from this one, where there was one.
     other: str | None = None
     breach_at: str | None = None
+    decided_at: str | None = None
+    # When the write was done that moved the traffic, and when the revision answered a user for the last time.
+    switched_at: str | None = None
+    last_answer_at: str | None = None
 
     @property
     def rejects(self) -> bool:
@@ -48,11 +52,17 @@ class RevisionOutcome:
         fields = {name: getattr(self, name) for name in RevisionOutcome.__slots__}
         return {name: value for name, value in fields.items() if value}
 
+    def is_same(self, other: RevisionOutcome) -> bool:
+        """Whether both tell of one decision."""
+        return (self.outcome, self.at) == (other.outcome, other.at)
+
     @staticmethod
     def of(lost: Reverted, instead: str | None = None) -> RevisionOutcome:
         """The end of a trial or of a championship: the revision gets no traffic any more."""
-        at, breach = time_text(lost.at), time_text(lost.breach_at)
-        return RevisionOutcome(lost.outcome, at, lost.reason, lost.message, lost.by, instead, breach or None)
+        at, breach, decided = time_text(lost.at), time_text(lost.breach_at), time_text(lost.decided_at)
+        return RevisionOutcome(
+            lost.outcome, at, lost.reason, lost.message, lost.by, instead, breach or None, decided or None
+        )
 
     @staticmethod
     def from_json(data: Mapping[str, Any]) -> RevisionOutcome:
@@ -118,7 +128,7 @@ class RevisionRecord:
         return self.promotion.at if self.promotion is not None else None
 
     def has(self, outcome: RevisionOutcome) -> bool:
-        return any(known.outcome == outcome.outcome and known.at == outcome.at for known in self.outcomes)
+        return any(known.is_same(outcome) for known in self.outcomes)
 
     def answered(self, command: str) -> bool:
         """Whether a person's command was carried out on this revision before: each counts once."""

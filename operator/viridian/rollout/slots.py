@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Final
+from datetime import datetime
 
 from viridian.api.names import Slot
 from viridian.rollout.analysis.judged import full_fallback_end
@@ -14,9 +13,7 @@ from viridian.rollout.policies.trial_steps import pods_needed
 from viridian.rollout.restored import first_slot
 from viridian.rollout.state import RolloutState, fallback_revision, rollback_target
 from viridian.rollout.traffic.record import Reverted, Traffic
-
-DRAIN: Final = timedelta(seconds=10)
-"""How long the pods that lost the traffic are kept, so that requests they have begun are answered."""
+from viridian.rollout.way_back_times import DRAIN
 
 
 @dataclass(frozen=True, slots=True)

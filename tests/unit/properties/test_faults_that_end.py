@@ -18,9 +18,9 @@ from tests.support.roles import by_role
 from tests.support.safety import violations
 from viridian.api.names import MODEL_DEPLOYMENT_LABEL, REVISION_LABEL, TRAFFIC_ANNOTATION
 from viridian.ports.cluster import Object
-from viridian.rollout.slots import DRAIN
 from viridian.rollout.traffic import service as traffic
 from viridian.rollout.traffic.record import Reverted, dump
+from viridian.rollout.way_back_times import DRAIN
 
 DEADLINE = 60.0
 """The progress deadline of these tests, in seconds; the world is looked at every few seconds meanwhile."""

@@ -17,6 +17,7 @@ from viridian.rollout.analysis.queried_values import PROMETHEUS
 from viridian.rollout.analysis.source import Evidence, Look, MetricSource, Query
 from viridian.rollout.answers import ValueQuestion
 from viridian.rollout.input import RolloutInput
+from viridian.rollout.way_back_times import drained_targets
 
 
 class EachBySource:
@@ -54,9 +55,10 @@ def questions(inputs: RolloutInput, now: datetime) -> Sequence[ValueQuestion]:
 
 def _asked(inputs: RolloutInput, now: datetime) -> Sequence[Query]:
     judged = subject(inputs, inputs.traffic, now)
+    drained = drained_targets(inputs, now)
     if judged is None or inputs.spec is None:
-        return ()
-    return SOURCES.queries(Look(inputs.spec.rollout.analysis, judged, {}, now))
+        return drained
+    return (*SOURCES.queries(Look(inputs.spec.rollout.analysis, judged, {}, now)), *drained)
 
 
 @dataclass(frozen=True, slots=True)

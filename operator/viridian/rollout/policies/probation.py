@@ -11,7 +11,7 @@ from viridian.api.modeldeployment import OnBreach
 from viridian.rollout.analysis.judged import probation_end
 from viridian.rollout.decision import RolloutDecision, Wait, WaitKind
 from viridian.rollout.policies.availability import crash_loop, unserved, unserved_since
-from viridian.rollout.policies.breaches import breach_began, breached
+from viridian.rollout.policies.breaches import breach_began, breached, decided_at
 from viridian.rollout.policies.chain import Chain, first
 from viridian.rollout.policies.champion import rests
 from viridian.rollout.policies.commands import PROBATION_STEP, skip_command
@@ -38,7 +38,7 @@ def breaches_a_bound(state: RolloutState) -> RolloutDecision | None:
     worst = breached(state)
     if worst is None or state.spec.rollout.analysis.on_breach is not OnBreach.ROLLBACK:
         return None
-    return _back(state, reasons.METRIC_BREACH, worst.message, breach_began(state))
+    return _back(state, reasons.METRIC_BREACH, worst.message, breach_began(state), decided_at(state))
 
 
 def serves_nobody(state: RolloutState) -> RolloutDecision | None:
@@ -65,6 +65,8 @@ PROBATION: Final[Chain] = (
 )
 
 
-def _back(state: RolloutState, reason: str, message: str, began: datetime | None = None) -> RolloutDecision:
+def _back(
+    state: RolloutState, reason: str, message: str, began: datetime | None = None, decided: datetime | None = None
+) -> RolloutDecision:
     wait = Wait(WaitKind.FALLBACK_FOR_BREACH, state.fallback or "", detail=message)
-    return rollback(state, reason, message, wait, began=began)
+    return rollback(state, reason, message, wait, began=began, decided=decided)

@@ -18,7 +18,7 @@ from viridian.rollout.analysis.metric_bounds import margin_of
 from viridian.rollout.analysis.pods import counting, exposed_requests
 from viridian.rollout.decision import Close, RolloutDecision, Wait, WaitKind
 from viridian.rollout.policies.availability import crash_loop
-from viridian.rollout.policies.breaches import breach_began, breached, shared_breaches
+from viridian.rollout.policies.breaches import breach_began, breached, decided_at, shared_breaches
 from viridian.rollout.policies.chain import Chain, first
 from viridian.rollout.policies.commands import approval, approval_to_give, promotion_command
 from viridian.rollout.policies.comparison_steps import comparison_in_new_step
@@ -85,8 +85,8 @@ def breaches_a_bound(state: RolloutState) -> RolloutDecision | None:
         # A person who has seen it may decide that it goes on.
         held = Wait(WaitKind.BREACH_HELD, detail=worst.message)
         return _hold(state, held) if command_that_passes(state) is None else None
-    began = breach_began(state)
-    return rejection(state, state.trial.revision, reasons.METRIC_BREACH, worst.message, began=began)
+    began, decided = breach_began(state), decided_at(state)
+    return rejection(state, state.trial.revision, reasons.METRIC_BREACH, worst.message, began=began, decided=decided)
 
 
 def shares_its_breach_with_the_champion(state: RolloutState) -> RolloutDecision | None:

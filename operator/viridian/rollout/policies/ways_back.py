@@ -17,10 +17,11 @@ def rejection(
     message: str,
     *,
     began: datetime | None = None,
+    decided: datetime | None = None,
     by: str = BY_OPERATOR,
 ) -> RolloutDecision:
-    """Of a challenger. `began`: when the breach was first seen, where there was one."""
-    lost = Reverted(revision, reasons.REJECTED, reason, message, state.now, began, by)
+    """Of a challenger. `began` and `decided`: when a breach was first seen, and when its deciding answer was."""
+    lost = Reverted(revision, reasons.REJECTED, reason, message, state.now, began, by, decided)
     return RolloutDecision.reject(state.serving, lost)
 
 
@@ -31,6 +32,7 @@ def rollback(
     wait: Wait,
     *,
     began: datetime | None = None,
+    decided: datetime | None = None,
     by: str = BY_OPERATOR,
     cause: ChampionCause = ChampionCause.ROLLED_BACK,
 ) -> RolloutDecision:
@@ -38,5 +40,5 @@ def rollback(
     traffic, fallback = state.serving, state.fallback or ""
     if not state.serves(state.other_slot, fallback):
         return RolloutDecision.hold(traffic, wait)
-    lost = Reverted(traffic.revision, reasons.ROLLED_BACK, reason, message, state.now, began, by)
+    lost = Reverted(traffic.revision, reasons.ROLLED_BACK, reason, message, state.now, began, by, decided)
     return RolloutDecision.roll_back(traffic, fallback, lost, cause)

@@ -84,6 +84,8 @@ class Reverted:
     at: datetime | None = None
     breach_at: datetime | None = None
     by: str = BY_OPERATOR
+    # When the answer was seen with which the evidence was enough.
+    decided_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +166,7 @@ def parse_reverted(text: str) -> Reverted | None:
 
 
 _TIMES: Final = frozenset(
-    {"entered", "since", "blind_since", "approved_at", "at", "breach_at", "answered_at", "passed_at"}
+    {"entered", "since", "blind_since", "approved_at", "at", "breach_at", "decided_at", "answered_at", "passed_at"}
 )
 
 
