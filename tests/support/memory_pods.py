@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 
 from tests.support.memory_cluster import MemoryCluster
@@ -51,6 +52,7 @@ class _Counters:
     requests: float = 0.0
     errors: float = 0.0
     slow: dict[float, float] = field(default_factory=dict)
+    last: datetime | None = None
 
 
 class MemoryPods:
@@ -105,6 +107,7 @@ class MemoryPods:
             return
         counters = self._counters.setdefault(pod["metadata"]["uid"], _Counters())
         counters.requests += requests
+        counters.last = self._cluster.clock()
         counters.errors += requests * behaviour.errors
         counters.slow[behaviour.seconds] = counters.slow.get(behaviour.seconds, 0.0) + requests
 
@@ -127,6 +130,7 @@ class MemoryPods:
             latency=tuple(_buckets(counters)),
             duration_sum=sum(seconds * count for seconds, count in counters.slow.items()),
             process=target.process,
+            last_answer=counters.last,
         )
 
     def _behaviour(self, pod: Object) -> Behaviour:

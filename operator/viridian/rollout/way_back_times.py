@@ -48,8 +48,8 @@ def ended_way_back(inputs: RolloutInput, now: datetime) -> EndedWayBack | None:
         return None
     known = next(one for one in inputs.records[lost.revision].outcomes if one.is_same(RevisionOutcome.of(lost)))
     switched = inputs.switched_at if inputs.switched_at and lost.at and inputs.switched_at >= lost.at else None
-    told = replace(known, last_answer_at=time_text(max(answers)), switched_at=time_text(switched) or None)
-    return EndedWayBack(lost.revision, told)
+    ended = replace(known, last_answer_at=time_text(max(answers)), switched_at=time_text(switched) or None)
+    return EndedWayBack(lost.revision, ended)
 
 
 def _unnoted(inputs: RolloutInput, now: datetime) -> Reverted | None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import math
+from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.unit.controller.world import KEY
+from viridian.api import reasons
 from viridian.api.names import RETRAIN_POLICY
 from viridian.controller.backoff import Backoff
 from viridian.controller.exposition import line
@@ -214,3 +217,46 @@ def test_a_recovery_is_counted_once_and_with_its_time() -> None:
     assert told["viridian_time_to_recover_seconds_sum{}"] == 12 * 86400
     assert told["viridian_time_to_recover_seconds_bucket{le=604800.0}"] == 0
     assert told["viridian_time_to_recover_seconds_bucket{le=1.2096e+06}"] == 1
+
+
+def test_the_parts_of_a_way_back_are_timed_once_the_last_answer_is_known() -> None:
+    telemetry = Telemetry()
+    back = {
+        "reason": reasons.METRIC_BREACH,
+        "breachAt": "2026-11-23T00:00:00.000000Z",
+        "decidedAt": "2026-11-23T00:00:00.500000Z",
+        "revertedAt": "2026-11-23T00:00:00.550000Z",
+        "seconds": 0.55,
+    }
+    later = {"switchedAt": "2026-11-23T00:00:00.600000Z", "lastAnswerAt": "2026-11-23T00:00:00.750000Z"}
+    for status in (
+        {},
+        {"lastRollback": back},
+        {"lastRollback": {**back, **later}},
+        {"lastRollback": {**back, **later}},
+    ):
+        telemetry.of("rollout", KEY.kind).seen(KEY, status)
+    told = samples(telemetry)
+    for stage, seconds in (("Evidence", 0.5), ("Switch", 0.1), ("LastAnswer", 0.25)):
+        assert told[f"viridian_revert_stage_seconds_count{{stage={stage}}}"] == 1
+        assert told[f"viridian_revert_stage_seconds_sum{{stage={stage}}}"] == pytest.approx(seconds)
+    assert told["viridian_time_to_revert_seconds_count{}"] == 1
+
+
+@pytest.mark.parametrize(
+    "back",
+    [
+        {"reason": reasons.ROLLED_BACK},
+        {"reason": reasons.METRIC_BREACH},
+        {"reason": reasons.CHAMPION_UNAVAILABLE, "breachAt": "2026-11-23T00:00:00Z", "seconds": 0.0},
+        {"reason": reasons.WORSE_THAN_PROMISED, "breachAt": "2026-11-22T00:00:00Z", "seconds": 86400.0},
+    ],
+    ids=["by a person", "a crash loop", "pods that are not ready", "outcomes of days ago"],
+)
+def test_a_rollback_without_a_bad_answer_is_counted_and_not_timed(back: dict[str, Any]) -> None:
+    telemetry = Telemetry()
+    for status in ({}, {"lastRollback": {**back, "revertedAt": "2026-11-23T00:00:00Z"}}):
+        telemetry.of("rollout", KEY.kind).seen(KEY, status)
+    told = samples(telemetry)
+    assert told["viridian_rollbacks_total{name=churn,namespace=default}"] == 1
+    assert told["viridian_time_to_revert_seconds_count{}"] == 0
