@@ -1,4 +1,7 @@
-"""How long a bad version stays: from its first 5xx that a client sees to its last answer that a client sees.
+"""How long a bad version stays: from its first 5xx that a client sees to its last answer and to its last 5xx.
+
+Where the operator says when it saw the deciding answer, the way back is told from there as well: a client counts an
+answer on the same clock, since it runs on the same node.
 
 The version answers 500 to 30 % of its requests from the first one. It is tried again and again on a running cluster
 (`make demo` first), under the same steady load over kept-alive connections, with the default analysis. With `--freeze`
@@ -14,6 +17,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from benchmarks.spread import spread
@@ -33,6 +37,14 @@ class Way:
     clients: float
     operator: float
     failed: int
+    evidence: float
+    """From the first breaching sample to the deciding answer, as the operator saw them."""
+    switch: float
+    """From the deciding answer to the write."""
+    last_failure: float
+    """From the deciding answer to the last failed answer that a client saw."""
+    last_answer: float
+    """The same to the last answer of the version."""
 
 
 def status(kubectl: Kubectl) -> dict[str, Any]:
@@ -51,14 +63,30 @@ def tried_once(kubectl: Kubectl, account: Account, revision: str, number: int, *
     kubectl("annotate", "modeldeployment", stage.MODEL, asked, "--overwrite")
     with freeze(kubectl, revision) if frozen else nullcontext():
         wait_for(lambda: rejected_at(kubectl, revision) not in ("", before), "the revert", timeout=120)
-        seconds = float(status(kubectl)["lastRollback"]["seconds"])
         answered = account.answered
         wait_for(lambda: account.answered > answered + 160, "steady load")
     wait_for(lambda: _emptied(kubectl, revision), "the slot to be emptied", timeout=120)
+    return _way_of(account, revision, status(kubectl)["lastRollback"], account.failed - failed)
+
+
+def _way_of(account: Account, revision: str, back: dict[str, Any], failed: int) -> Way:
     total = account.totals[revision]
-    if total.first_failure is None or total.last_answer is None:
+    if total.first_failure is None or total.last_failure is None or total.last_answer is None:
         raise RuntimeError("no client met the bad version")
-    return Way(total.last_answer - total.first_failure, seconds, account.failed - failed)
+    breach, decided, switched = (_time(back[name]) for name in ("breachAt", "decidedAt", "revertedAt"))
+    return Way(
+        clients=total.last_answer - total.first_failure,
+        operator=float(back["seconds"]),
+        failed=failed,
+        evidence=decided - breach,
+        switch=switched - decided,
+        last_failure=max(0.0, total.last_failure - decided),
+        last_answer=total.last_answer - decided,
+    )
+
+
+def _time(text: str) -> float:
+    return datetime.fromisoformat(text).timestamp()
 
 
 def _emptied(kubectl: Kubectl, revision: str) -> bool:
@@ -173,6 +201,10 @@ def main() -> int:
         print(f"{name}:")
         print(f"  first 5xx to last answer, clients: {spread([way.clients for way in known], 's')}")
         print(f"  first breaching sample to no traffic: {spread([way.operator for way in known], 's')}")
+        print(f"  first breaching sample to the deciding answer: {spread([way.evidence for way in known], 's')}")
+        print(f"  deciding answer to the write: {spread([way.switch for way in known], 's')}")
+        print(f"  deciding answer to the last failed one, clients: {spread([way.last_failure for way in known], 's')}")
+        print(f"  deciding answer to the last of all, clients: {spread([way.last_answer for way in known], 's')}")
         print(f"  failed requests a revert: {spread([float(way.failed) for way in known], '')}")
     return 0
 

@@ -24,6 +24,7 @@ class Total:
     good: int = 0
     failed: int = 0
     first_failure: float | None = None
+    last_failure: float | None = None
     last_answer: float | None = None
 
 
@@ -95,6 +96,7 @@ class Account:
             total.good += one["good"]
             total.failed += one["failed"]
             total.first_failure = total.first_failure or one["first_failure"]
+            total.last_failure = one["last_failure"] or total.last_failure
             total.last_answer = one["last_answer"] or total.last_answer
             self._recent[revision] = self._recent.get(revision, 0) + one["good"] + one["failed"]
             self._failed_recently += one["failed"]

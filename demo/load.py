@@ -1,7 +1,8 @@
 """A steady stream of predictions over kept-alive connections; runs inside the cluster with nothing but Python.
 
 Every answer counts, none is tried again. About twice a second one JSON line tells what was answered since the line
-before, by revision: how many, how many failed, how slow; when its first failure and its newest answer were seen.
+before, by revision: how many, how many failed, how slow; when its first and its last failure and its newest answer were
+seen.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ class Seen:
     failed: int = 0
     seconds: list[float] = field(default_factory=list)
     first_failure: float = 0.0
+    last_failure: float = 0.0
     last_answer: float = 0.0
 
 
@@ -61,6 +63,7 @@ class Load:
                 "failed": one.failed,
                 "p95": sorted(one.seconds)[int(0.95 * (len(one.seconds) - 1))] if one.seconds else None,
                 "first_failure": one.first_failure or None,
+                "last_failure": one.last_failure or None,
                 "last_answer": one.last_answer or None,
             }
             for revision, one in seen.items()
@@ -135,6 +138,7 @@ class Load:
         else:
             one.failed += 1
             one.first_failure = one.first_failure or now
+            one.last_failure = now
 
 
 def _close(connection: Connection | None) -> None:

@@ -105,13 +105,10 @@ class RollbackStatus(Struct, frozen=True, kw_only=True):
     from_: Annotated[str, word("Revision that lost the traffic.")] = msgspec.field(name="from")
     to: Annotated[str, word("Revision that got it back.")]
     reason: Annotated[str, word("Stable CamelCase word for tools.")]
-    reverted_at: Annotated[str, time("When the traffic was back.")]
+    reverted_at: Annotated[str, time("When the write was made that moved the traffic.")]
     breach_at: Annotated[str, time("When the breach was first seen.")] | None = None
     decided_at: (
         Annotated[str, time("When the answer was seen with which the evidence of the breach was enough.")] | None
-    ) = None
-    switched_at: (
-        Annotated[str, time("When the write was done that moved the traffic, as soon as it is known.")] | None
     ) = None
     last_answer_at: (
         Annotated[str, time("When the revision answered a user for the last time, as soon as it is known.")] | None

@@ -29,10 +29,9 @@ _RECOVERY_BOUNDS: Final = (60.0, 600.0, 3600.0, 21600.0, 86400.0, 259200.0, 6048
 _STAGE_BOUNDS: Final = (0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0)
 _STAGES: Final = {
     "Evidence": ("breachAt", "decidedAt"),
-    "Switch": ("decidedAt", "switchedAt"),
     "LastAnswer": ("decidedAt", "lastAnswerAt"),
 }
-"""Stage of a way back to the fields of `status.lastRollback` between which it lies."""
+"""Stage of a way back to the fields of `status.lastRollback` between which it lies. The write is timed by itself."""
 _WITHOUT_BREACH: Final = (reasons.CHAMPION_UNAVAILABLE, reasons.WORSE_THAN_PROMISED)
 """Reasons of rollbacks whose time says nothing of how fast a bad answer is found."""
 
@@ -157,6 +156,10 @@ class Figures:
         began = rollback.get("breachAt") or rollback.get("seconds")
         if began and rollback.get("reason") not in _WITHOUT_BREACH:
             self._reverts.observe(float(rollback.get("seconds") or 0.0))
+
+    def switched(self, seconds: float) -> None:
+        """A write has taken the traffic back so long after the deciding answer."""
+        self._stages.labels("Switch").observe(seconds)
 
     def _time_stages(self, rollback: Status) -> None:
         for stage, (begin, end) in _STAGES.items():

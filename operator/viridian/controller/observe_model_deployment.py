@@ -30,7 +30,6 @@ from viridian.controller.ownership import check_not_left_behind, owned
 from viridian.controller.reconcilable import Observed
 from viridian.controller.resolve import Resolver
 from viridian.controller.samples import Samples
-from viridian.controller.switch_times import SwitchTimes
 from viridian.core.obstacles import NO_OBSTACLES, Obstacles
 from viridian.core.ownership import believed, is_left_behind
 from viridian.core.plan import Plan
@@ -67,7 +66,6 @@ class ModelDeployments:
     """What judges models between their passes; None where pods are read at intervals alone."""
     asks: bool = True
     """Whether metric sources are asked; what is known by now is read in any case."""
-    switches: SwitchTimes = field(default_factory=SwitchTimes)
 
     async def observe(self, key: Key, manifest: Object) -> Observed[RolloutInput]:
         """The object as it was just read, and everything that belongs to it."""
@@ -87,7 +85,6 @@ class ModelDeployments:
             model=self.resolver.resolve(alone.spec, key.namespace, records.values()),
             taken=children.taken,
             leaving=children.leaving,
-            switched_at=self.switches.of(key),
         )
         readings, held = await asyncio.gather(self._readings(key, snapshot), self._held_versions(key, snapshot))
         now = self.clock()
@@ -114,7 +111,6 @@ class ModelDeployments:
     async def forget(self, key: Key) -> None:
         self.samples.forget(key)
         self.answers.forget(key)
-        self.switches.forget(key)
         if self.arrivals is not None:
             self.arrivals.forget(key)
 

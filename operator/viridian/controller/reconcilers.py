@@ -28,7 +28,7 @@ from viridian.controller.observe_trail import Trails
 from viridian.controller.reference_profiles import ReferenceProfiles
 from viridian.controller.resolve import Resolver
 from viridian.controller.samples import Samples
-from viridian.controller.switch_times import SwitchTimes
+from viridian.controller.switch_times import timing
 from viridian.controller.trigger_readings import TriggerReadings
 
 
@@ -53,7 +53,6 @@ def rollout(common: Common) -> Controller:
         environment.clock,
         common.policies_of,
         arrivals,
-        SwitchTimes(environment.clock),
     )
     children = frozenset({"Deployment", "Service", "PodDisruptionBudget", "NetworkPolicy", "ControllerRevision", "Pod"})
     made = controller(
@@ -65,7 +64,7 @@ def rollout(common: Common) -> Controller:
         children=children,
         follows_registry=True,
         stand_by=subject.stand_by,
-        wrote=subject.switches.wrote,
+        wrote=timing(environment.clock, common.telemetry.figures.switched),
     )
     return made
 

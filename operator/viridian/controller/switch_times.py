@@ -1,28 +1,28 @@
-"""When this process has taken the traffic back from a revision: for the status, and for nothing that is decided."""
+"""How long it took from a deciding answer to the write that took the traffic back, for the metrics."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 
+from viridian.api.names import TRAFFIC_ANNOTATION
 from viridian.controller.keys import Key
 from viridian.core.plan import Apply, ClusterAction
+from viridian.rollout.traffic.record import parse
+
+Wrote = Callable[[Key, ClusterAction], None]
+"""Called with each write that was done."""
 
 
-class SwitchTimes:
-    """The latest way back of each model."""
+def timing(clock: Callable[[], datetime], switched: Callable[[float], None]) -> Wrote:
+    """Gives the seconds of each way back for a breach to `switched`, right after its write."""
 
-    def __init__(self, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
-        self._clock = clock
-        self._times: dict[Key, datetime] = {}
+    def wrote(_: Key, action: ClusterAction) -> None:
+        if not isinstance(action, Apply) or not action.urgent:
+            return
+        traffic = parse(action.manifest["metadata"].get("annotations", {}).get(TRAFFIC_ANNOTATION, ""))
+        lost = traffic.reverted if traffic is not None else None
+        if lost is not None and lost.decided_at is not None:
+            switched(max(0.0, (clock() - lost.decided_at).total_seconds()))
 
-    def wrote(self, key: Key, action: ClusterAction) -> None:
-        """A write was done."""
-        if isinstance(action, Apply) and action.urgent:
-            self._times[key] = self._clock()
-
-    def of(self, key: Key) -> datetime | None:
-        return self._times.get(key)
-
-    def forget(self, key: Key) -> None:
-        self._times.pop(key, None)
+    return wrote

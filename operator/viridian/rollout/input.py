@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any, Final
 
 from viridian.api import reasons
@@ -139,8 +138,6 @@ class RolloutInput:
     obstacles: Obstacles = field(default_factory=dict)
     # Versions whose rollout holds its weight, each with what it waits for; read only while a rollout is under way.
     held_versions: Mapping[str, str] = field(default_factory=dict)
-    # When this process last took the traffic back from a revision; None where it has not.
-    switched_at: datetime | None = None
 
     @property
     def provider(self) -> TrafficProvider:

@@ -39,8 +39,7 @@ class RevisionOutcome:
     other: str | None = None
     breach_at: str | None = None
     decided_at: str | None = None
-    # When the write was done that moved the traffic, and when the revision answered a user for the last time.
-    switched_at: str | None = None
+    # When the revision answered a user for the last time.
     last_answer_at: str | None = None
 
     @property

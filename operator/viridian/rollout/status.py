@@ -215,7 +215,6 @@ def _rollback(outcome: RevisionOutcome, revision: str) -> api.RollbackStatus | N
         reverted_at=outcome.at,
         breach_at=outcome.breach_at,
         decided_at=outcome.decided_at,
-        switched_at=outcome.switched_at,
         last_answer_at=outcome.last_answer_at,
         seconds=seconds,
     )

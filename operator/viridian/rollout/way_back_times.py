@@ -1,7 +1,6 @@
-"""How long a way back took, as far as it is known only afterwards: when the write was done, and the last answer.
+"""When a revision that lost the traffic answered a user for the last time.
 
-Both are noted once, when the pods that lost the traffic have drained and are about to be removed. A process that ends
-before loses them, and nothing depends on them.
+It is noted once, when its pods have drained and are about to be removed: the servers themselves remember it until then.
 """
 
 from __future__ import annotations
@@ -47,9 +46,7 @@ def ended_way_back(inputs: RolloutInput, now: datetime) -> EndedWayBack | None:
     if lost is None or not answers:
         return None
     known = next(one for one in inputs.records[lost.revision].outcomes if one.is_same(RevisionOutcome.of(lost)))
-    switched = inputs.switched_at if inputs.switched_at and lost.at and inputs.switched_at >= lost.at else None
-    ended = replace(known, last_answer_at=time_text(max(answers)), switched_at=time_text(switched) or None)
-    return EndedWayBack(lost.revision, ended)
+    return EndedWayBack(lost.revision, replace(known, last_answer_at=time_text(max(answers))))
 
 
 def _unnoted(inputs: RolloutInput, now: datetime) -> Reverted | None:

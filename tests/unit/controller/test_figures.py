@@ -228,7 +228,7 @@ def test_the_parts_of_a_way_back_are_timed_once_the_last_answer_is_known() -> No
         "revertedAt": "2026-11-23T00:00:00.550000Z",
         "seconds": 0.55,
     }
-    later = {"switchedAt": "2026-11-23T00:00:00.600000Z", "lastAnswerAt": "2026-11-23T00:00:00.750000Z"}
+    later = {"lastAnswerAt": "2026-11-23T00:00:00.750000Z"}
     for status in (
         {},
         {"lastRollback": back},
@@ -236,6 +236,7 @@ def test_the_parts_of_a_way_back_are_timed_once_the_last_answer_is_known() -> No
         {"lastRollback": {**back, **later}},
     ):
         telemetry.of("rollout", KEY.kind).seen(KEY, status)
+    telemetry.figures.switched(0.1)
     told = samples(telemetry)
     for stage, seconds in (("Evidence", 0.5), ("Switch", 0.1), ("LastAnswer", 0.25)):
         assert told[f"viridian_revert_stage_seconds_count{{stage={stage}}}"] == 1

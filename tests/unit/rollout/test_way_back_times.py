@@ -1,4 +1,4 @@
-"""The times of a way back: the deciding answer when it is decided, write and last answer once they are known."""
+"""The times of a way back: of its deciding answer, and of the last answer once that is known."""
 
 from __future__ import annotations
 
@@ -84,8 +84,7 @@ def after_drain(seconds_ago: float | None = 10.5, *, lost: Reverted = LOST, **mo
         "readings": {pod.uid: (replace(sample(pod.uid, 0, 500, 150), last_answer=answered),)},
         **more,
     }
-    switched = parts.pop("switched_at", ago_time(10.9))
-    return replace(snapshot(**parts), switched_at=switched)
+    return snapshot(**parts)
 
 
 def noted(plan: Plan) -> list[dict[str, str]]:
@@ -103,31 +102,21 @@ def test_what_is_known_only_afterwards_is_noted_before_the_pods_are_removed() ->
     assert [pod.uid for pod in queries(shown, NOW)] == [CHALLENGER.pods[0].uid]
     plan = decide(shown, NOW)
     assert noted(plan) == [
-        {**KNOWN_LOST.to_json(), "switched_at": ago(10.9), "last_answer_at": ago(10.5)},
+        {**KNOWN_LOST.to_json(), "last_answer_at": ago(10.5)},
     ]
     assert isinstance(next(one for one in plan.actions if isinstance(one, Annotate | Delete)), Annotate)
     assert any(step.startswith("delete Deployment churn-green") for step in order(plan))
     assert plan.status is not None
     back = plan.status["lastRollback"]
-    times = ("breachAt", "decidedAt", "switchedAt", "lastAnswerAt")
-    assert [back[name] for name in times] == [ago(12), ago(11.1), ago(10.9), ago(10.5)]
+    times = ("breachAt", "decidedAt", "revertedAt", "lastAnswerAt")
+    assert [back[name] for name in times] == [ago(12), ago(11.1), ago(11), ago(10.5)]
 
 
 def test_it_is_noted_once() -> None:
-    known = replace(KNOWN_LOST, switched_at=ago(10.9), last_answer_at=ago(10.5))
+    known = replace(KNOWN_LOST, last_answer_at=ago(10.5))
     shown = after_drain(known=(record("1", promoted()), record("2", known)))
     assert queries(shown, NOW) == ()
     assert noted(decide(shown, NOW)) == []
-
-
-def test_an_operator_that_began_after_the_switch_notes_the_last_answer_alone() -> None:
-    (told,) = noted(decide(after_drain(switched_at=None), NOW))
-    assert ("switched_at" in told, told["last_answer_at"]) == (False, ago(10.5))
-
-
-def test_a_switch_of_an_earlier_way_back_is_not_taken_for_this_one() -> None:
-    (told,) = noted(decide(after_drain(switched_at=ago_time(3600)), NOW))
-    assert "switched_at" not in told
 
 
 @pytest.mark.parametrize(
