@@ -17,7 +17,8 @@ from scipy import stats
 
 from benchmarks.judgement.rejections import HOUR, NEEDED, PROMOTE, Found
 from viridian.api.samples import LATENCY_BOUNDS
-from viridian.judgement.canary import LATENCIES, Bound, tally
+from viridian.judgement.canary import Bound, tally
+from viridian.judgement.compared_latency import slow_answers
 from viridian.judgement.counts import Counts
 from viridian.judgement.split_test import Concurrent, Margin, SlotTallies, log_no_worse, log_worse
 
@@ -27,7 +28,6 @@ MOMENTS: Final = 6
 ASKED: Final = (8 * SECONDS, 72 * SECONDS)
 METRIC: Final = "latency-p95"
 RELATIVE: Final = 0.2
-ENOUGH_TO_TIME: Final = 200
 
 
 @dataclass(frozen=True)
@@ -57,11 +57,11 @@ def counts(cumulative: NDArray[np.float64]) -> Counts:
 
 def known(challenger: NDArray[np.float64], champion: NDArray[np.float64], look: int) -> Concurrent | None:
     """What the operator knows at a look; None before the champion's quantile is known."""
-    whole = counts(champion[look])
-    quantile = whole.quantile(LATENCIES[METRIC])
-    if quantile is None or whole.timed < ENOUGH_TO_TIME:
+    bounds = slow_answers(
+        Bound(METRIC, math.inf, 5), Margin(relative=RELATIVE), counts(challenger[look]), counts(champion[look])
+    )
+    if bounds is None:
         return None
-    bounds = Bound(METRIC, quantile * (1 + RELATIVE), 5), Bound(METRIC, quantile, 5)
 
     def tallies(start: int) -> SlotTallies:
         ours, theirs = (

@@ -49,6 +49,8 @@ class Bound:
     limit: float
     min_samples: int
     consecutive: int = 1
+    beyond: float | None = None
+    """Of a latency: the part of the answers in the bucket of the limit that are slower. None: it is interpolated."""
 
     @property
     def is_open(self) -> bool:
@@ -184,7 +186,7 @@ def tally(bound: Bound, counts: Counts) -> Tally:
     A quantile is a share as well: "p95 is at most 250 ms" says that at most 5 % of the answers take longer.
     """
     if bound.name in LATENCIES:
-        return Tally(counts.slower_than(bound.limit), counts.timed)
+        return Tally(counts.slower_than(bound.limit, bound.beyond), counts.timed)
     return Tally(counts.errors, counts.requests)
 
 

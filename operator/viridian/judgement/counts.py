@@ -27,15 +27,18 @@ class Counts:
     def timed(self) -> float:
         return self.latency[-1][1] if self.latency else 0.0
 
-    def slower_than(self, seconds: float) -> float:
-        """Answers that took longer, interpolated within the bucket that the limit falls into."""
+    def slower_than(self, seconds: float, beyond: float | None = None) -> float:
+        """Answers that took longer; `beyond` is the part of those in the bucket that the limit falls into.
+
+        Without it they are taken to be spread evenly.
+        """
         below, floor = 0.0, 0.0
         for bound, count in self.latency:
             if seconds < bound:
                 if bound == float("inf"):
                     return self.timed - below
-                share = (seconds - floor) / (bound - floor)
-                return self.timed - (below + share * (count - below))
+                within = (seconds - floor) / (bound - floor) if beyond is None else 1 - beyond
+                return self.timed - (below + within * (count - below))
             below, floor = count, bound
         return self.timed - below
 

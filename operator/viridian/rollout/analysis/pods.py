@@ -11,7 +11,8 @@ from viridian.api.canary_metric import Metric
 from viridian.api.names import Slot
 from viridian.api.samples import PodSample
 from viridian.judgement.beside_champion import BesideChampion
-from viridian.judgement.canary import LATENCIES, Bound, has_bad, measured, strength, tally
+from viridian.judgement.canary import LATENCIES, Bound, has_bad, strength, tally
+from viridian.judgement.compared_latency import slow_answers
 from viridian.judgement.counts import absolute
 from viridian.judgement.split_test import Concurrent, SlotTallies
 from viridian.rollout.analysis.judged import ServingChampion
@@ -21,9 +22,6 @@ from viridian.rollout.analysis.source import Counted, Evidence, Look, MetricSour
 from viridian.rollout.input import RolloutInput
 from viridian.rollout.traffic import exposure as exposures
 from viridian.rollout.traffic.exposure import Counting, Exposure
-
-_ENOUGH_TO_TIME: Final = 200
-"""Answers of the champion from which its quantile is known well enough to compare latencies with."""
 
 
 class PodCounters:
@@ -54,7 +52,7 @@ class PodCounters:
         bound = bound_of(metric)
         return BesideChampion(
             window=theirs.between(look.now - look.window, look.now),
-            bounded=_side_by_side((bound, bound), look, champion, theirs),
+            bounded=_side_by_side((bound, bound), look, champion, (_in_this_step(look, champion), theirs)),
             concurrent=_compared(metric, look, champion, theirs),
         )
 
@@ -84,19 +82,26 @@ def _compared(metric: Metric, look: Look, champion: ServingChampion, theirs: Rea
     compared = champion.compared
     if compared is None:
         return Concurrent()
-    earlier, bounds = compared.earlier.get(metric.name, ()), _what_counts_as_bad(metric, theirs)
+    earlier, both = compared.earlier.get(metric.name, ()), (_in_this_step(look, champion), theirs)
+    bounds = _what_counts_as_bad(metric, *both)
     if bounds is None:
         return Concurrent(earlier)
-    present = _side_by_side(bounds, look, champion, theirs)
+    present = _side_by_side(bounds, look, champion, both)
     return Concurrent((*earlier, *present.steps), present.recent)
 
 
-def _side_by_side(bounds: tuple[Bound, Bound], look: Look, champion: ServingChampion, theirs: Readings) -> Concurrent:
-    """The present step of challenger and champion, each by its bound."""
+def _in_this_step(look: Look, champion: ServingChampion) -> Readings:
+    """The challenger's readings, from the beginning of the present step."""
     compared = champion.compared
-    ours = readings_of(look, look.subject.pods, (compared and compared.challenger) or look.subject.exposure)
-    challenger, beside = ours.courses(bounds[0]), theirs.courses(bounds[1])
-    begun = compared.champion.since if compared is not None else None
+    return readings_of(look, look.subject.pods, (compared and compared.challenger) or look.subject.exposure)
+
+
+def _side_by_side(
+    bounds: tuple[Bound, Bound], look: Look, champion: ServingChampion, both: tuple[Readings, Readings]
+) -> Concurrent:
+    """The present step of challenger and champion, each by its bound."""
+    challenger, beside = (readings.courses(bound) for readings, bound in zip(both, bounds, strict=True))
+    begun = champion.compared.champion.since if champion.compared is not None else None
     recent = tuple(
         (number, _tallies(challenger, beside, moment, look.now))
         for number, moment in moments(look, look.now)
@@ -109,21 +114,12 @@ def _tallies(challenger: Courses, champion: Courses, since: datetime | None, unt
     return SlotTallies(challenger.since(since, until), champion.since(since, until))
 
 
-def _what_counts_as_bad(metric: Metric, champion: Readings) -> tuple[Bound, Bound] | None:
-    """Which answers of challenger and champion count as bad; None where the champion has answered too little.
-
-    Of a latency those that are slower than the champion's own quantile, which is margin and all for the challenger.
-    """
+def _what_counts_as_bad(metric: Metric, challenger: Readings, champion: Readings) -> tuple[Bound, Bound] | None:
+    """Which answers of challenger and champion count as bad; None where the champion has answered too little."""
     bound = bound_of(metric)
     if metric.name not in LATENCIES:
         return bound, bound
-    counts = champion.whole()
-    quantile = measured(metric.name, counts)
-    if quantile is None or counts.timed < _ENOUGH_TO_TIME:
-        return None
-    margin = margin_of(metric)
-    allowed = quantile * (1 + margin.relative) + margin.absolute
-    return replace(bound, limit=allowed), replace(bound, limit=quantile)
+    return slow_answers(bound, margin_of(metric), challenger.whole(), champion.whole())
 
 
 def bad_answers(metrics: Sequence[Metric]) -> Callable[[PodSample], tuple[float, ...]]:
