@@ -27,6 +27,7 @@ _VERSIONS = {
     "Service": "v1",
     "NetworkPolicy": "networking.k8s.io/v1",
     "PodDisruptionBudget": "policy/v1",
+    "HorizontalPodAutoscaler": "autoscaling/v2",
     "Job": "batch/v1",
 }
 EVERYTHING = (

@@ -25,7 +25,7 @@ from viridian.rollout.traffic import service as traffic
 Object = Mapping[str, Any]
 KINDS = (
     *("ModelDeployment", "RetrainPolicy", "Deployment", "Service"),
-    *("HTTPRoute", "PodDisruptionBudget", "NetworkPolicy", "ControllerRevision", "Job"),
+    *("HTTPRoute", "PodDisruptionBudget", "HorizontalPodAutoscaler", "NetworkPolicy", "ControllerRevision", "Job"),
 )
 # What differs between two runs of the same story, or is a sentence for people.
 _LEFT_OUT = frozenset(

@@ -41,6 +41,8 @@ class ChildKind:
     """Users or the operator reach pods by it: one that lost its owner is adopted with its name."""
     merge_keys: tuple[str, ...] = ()
     """How entries of its lists are distinguished where Kubernetes treats the list as a map, the first that fits."""
+    status_is_read: bool = True
+    """Whether a pass reads its status. Where none does, and the status changes all the time, it wakes nobody."""
     whole_fields: frozenset[str] = field(default_factory=frozenset)
     """Fields that must be exactly as intended: what somebody adds there changes what the object does."""
 
@@ -77,6 +79,11 @@ CHILD_KINDS: Final = (
         ApiResource("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets"),
         {MODEL_DEPLOYMENT: _of_slots},
         whole_fields=_SELECTS,
+    ),
+    ChildKind(
+        ApiResource("autoscaling/v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers"),
+        {MODEL_DEPLOYMENT: _of_slots},
+        status_is_read=False,
     ),
     ChildKind(
         ApiResource("networking.k8s.io/v1", "NetworkPolicy", "networkpolicies"),

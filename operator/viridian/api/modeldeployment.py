@@ -7,7 +7,8 @@ from typing import Annotated, Any, ClassVar
 
 import msgspec
 
-from viridian.api import cel, podtemplate
+from viridian.api import autoscaling, cel, podtemplate
+from viridian.api.autoscaling import Autoscaling
 from viridian.api.canary_metric import MAX_METRICS, Metric
 from viridian.api.cel_monitoring import OUTLIVES_ITS_LABELS
 from viridian.api.context import Context
@@ -144,7 +145,7 @@ class Runtime(StrEnum):
 class Server(Struct, frozen=True, kw_only=True):
     """How the model is served; the same for both slots."""
 
-    rules: ClassVar[tuple[Rule, ...]] = (cel.CUSTOM_SERVER,)
+    rules: ClassVar[tuple[Rule, ...]] = (cel.CUSTOM_SERVER, autoscaling.MOST_IS_NOT_BELOW_LEAST)
 
     runtime: Annotated[
         Runtime,
@@ -153,7 +154,12 @@ class Server(Struct, frozen=True, kw_only=True):
             "Custom: the container `server` of the template, which finds the model in /model."
         ),
     ] = Runtime.BUILTIN
-    replicas: Annotated[int, doc("Pods of the champion.", ge=0, le=1000)] = 2
+    replicas: Annotated[
+        int, doc("Pods of the champion; with `autoscaling`, the least. 0: no pods at all.", ge=0, le=1000)
+    ] = 2
+    autoscaling: (
+        Annotated[Autoscaling, doc("Lets the pods follow the load. Left out: there are as many as `replicas`.")] | None
+    ) = None
     port: Annotated[
         int, doc("Port of the live and the preview Service, and of the container `server`.", ge=1, le=65535)
     ] = 8080
@@ -332,7 +338,7 @@ class Fallback(Struct, frozen=True, kw_only=True):
 class ModelDeploymentSpec(Struct, frozen=True, kw_only=True):
     """The desired state."""
 
-    rules: ClassVar[tuple[Rule, ...]] = (OUTLIVES_ITS_LABELS,)
+    rules: ClassVar[tuple[Rule, ...]] = (OUTLIVES_ITS_LABELS, autoscaling.EXTERNAL_NEEDS_A_GATEWAY)
 
     model: Annotated[ModelSource, doc("Which model to serve.")]
     server: Annotated[Server, doc("How it is served.")] = msgspec.field(default_factory=Server)

@@ -48,6 +48,7 @@ INTENT_ANNOTATION = f"{GROUP}/intent"
 TRAFFIC_ANNOTATION = f"{GROUP}/traffic"
 ROUTE_ANNOTATION = f"{GROUP}/route"  # on the live Service: the HTTPRoute whose record it has a copy of
 REVERTED_ANNOTATION = f"{GROUP}/reverted"  # that and why a slot was emptied to take the traffic from it
+AUTOSCALED_ANNOTATION = f"{GROUP}/autoscaled"  # on a slot's Deployment: that the operator has made an autoscaler for it
 OUTCOME_ANNOTATION = f"{GROUP}/outcome"
 OWNER_ANNOTATION = f"{GROUP}/owner"  # on the record of a revision: uid of its ModelDeployment
 SYNCED_ANNOTATION = f"{GROUP}/registry-synced"  # up to which outcome the registry has what became of a revision

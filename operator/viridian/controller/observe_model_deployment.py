@@ -14,6 +14,7 @@ from viridian.api import durations
 from viridian.api.child_kinds import ChildKind, child_kind, child_kinds
 from viridian.api.modeldeployment import ModelDeploymentSpec
 from viridian.api.names import (
+    AUTOSCALED_ANNOTATION,
     MODEL_DEPLOYMENT_LABEL,
     SLOT_LABEL,
     Slot,
@@ -30,6 +31,7 @@ from viridian.controller.ownership import check_not_left_behind, owned
 from viridian.controller.reconcilable import Observed
 from viridian.controller.resolve import Resolver
 from viridian.controller.samples import Samples
+from viridian.core.lookup import annotations_of
 from viridian.core.obstacles import NO_OBSTACLES, Obstacles
 from viridian.core.ownership import believed, is_left_behind
 from viridian.core.plan import Plan
@@ -78,7 +80,8 @@ class ModelDeployments:
             live=children.named("Service", key.name),
             gateway_objects=await self._gateway_objects(children, alone),
             preview=children.named("Service", preview_service(key.name)),
-            budgets={budget["metadata"]["name"]: budget for budget in children.of("PodDisruptionBudget")},
+            budgets=children.by_name("PodDisruptionBudget"),
+            autoscalers=children.by_name("HorizontalPodAutoscaler"),
             network_policy=children.named("NetworkPolicy", network_policy(key.name)),
             records=records,
             forgotten=children.forgotten,
@@ -163,6 +166,9 @@ class _Children:
     def of(self, kind: str) -> list[Object]:
         return [child for child in self.objects if child["kind"] == kind]
 
+    def by_name(self, kind: str) -> Mapping[str, Object]:
+        return {child["metadata"]["name"]: child for child in self.of(kind)}
+
     def named(self, kind: str, name: str) -> Object | None:
         return next((child for child in self.of(kind) if child["metadata"]["name"] == name), None)
 
@@ -184,12 +190,14 @@ class _Children:
 async def _children(cluster: ClusterReader, key: Key, metadata: Object, alone: RolloutInput) -> _Children:
     uid, enabled = metadata["uid"], alone.settings.gateway_api
     children, records, pods = await asyncio.gather(
-        _named_children(cluster, key, child_kinds(gateway_api=enabled)),
+        _named_children(cluster, key, [row for row in child_kinds(gateway_api=enabled) if row is not _AUTOSCALER]),
         _listed(cluster, key, _RECORD),
         _listed(cluster, key, "Pod"),
     )
     if enabled and (alone.wanted_gateway is not None or any(child["kind"] == HTTP_ROUTE for child in children)):
         children += await _slot_services(cluster, key)
+    if _is_autoscaled(alone, children):
+        children += await _named_children(cluster, key, [_AUTOSCALER])
     listed = [*children, *records]
     mine = [child for child in listed if owned(child, key, uid)]
     records = believed(
@@ -221,6 +229,13 @@ def _targets(children: Iterable[Object]) -> frozenset[tuple[str, str]]:
 
 
 _RECORD: Final = "ControllerRevision"
+_AUTOSCALER: Final = child_kind("HorizontalPodAutoscaler")
+
+
+def _is_autoscaled(alone: RolloutInput, children: Iterable[Object]) -> bool:
+    """Whether there are autoscalers, or ought to be: others do not pay for reading them."""
+    asked = alone.spec is not None and alone.spec.server.autoscaling is not None
+    return asked or any(AUTOSCALED_ANNOTATION in annotations_of(child) for child in children)
 
 
 def _is_record(child: Object) -> bool:

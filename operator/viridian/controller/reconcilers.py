@@ -54,7 +54,10 @@ def rollout(common: Common) -> Controller:
         common.policies_of,
         arrivals,
     )
-    children = frozenset({"Deployment", "Service", "PodDisruptionBudget", "NetworkPolicy", "ControllerRevision", "Pod"})
+    children = frozenset(
+        {"Deployment", "Service", "PodDisruptionBudget", "HorizontalPodAutoscaler", "NetworkPolicy"}
+        | {"ControllerRevision", "Pod"}
+    )
     made = controller(
         common,
         "rollout",

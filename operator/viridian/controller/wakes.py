@@ -4,6 +4,7 @@ For our own kinds a wake-up needs a reason, since our status writes come back as
 everything that a pass reads from the object itself, or a part of the status that its reconciler did not write so.
 Annotations are in the fingerprint (approve, abort); `generation` alone would hide them. What one reconciler writes into
 its part of the status wakes no other. Of a child every event wakes those that read its kind: its status is the point.
+An autoscaler's is not, and changes with every measurement.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, Protocol
 
+from viridian.api.child_kinds import child_kind
 from viridian.api.names import (
     GROUP,
     MODEL_DEPLOYMENT,
@@ -23,7 +25,7 @@ from viridian.controller.digests import digest
 from viridian.controller.keys import Key
 from viridian.controller.reverse_index import ReverseIndex
 from viridian.core.conditions import conditions_in
-from viridian.core.lookup import text
+from viridian.core.lookup import entries, text
 from viridian.core.urgency import Urgency
 from viridian.rollout.urgency import urgency_in
 
@@ -73,6 +75,8 @@ class Wakes:
         """What policies read from a ModelDeployment, by its key."""
         self._data: dict[Key, bytes] = {}
         """What ModelDeployments read from a policy, by its key."""
+        self._written: dict[Key, bytes] = {}
+        """All but the status of children whose status no pass reads."""
         self._retrains: ReverseIndex[Key] = ReverseIndex()
         """Policy to the ModelDeployment that it is about."""
         self.followed: ReverseIndex[str] = ReverseIndex()
@@ -96,6 +100,8 @@ class Wakes:
 
     def child(self, kind: str, manifest: Manifest, *, deleted: bool = False) -> None:
         """A child of that kind appeared, changed or vanished."""
+        if not child_kind(kind).status_is_read and not self._has_changed(kind, manifest, deleted=deleted):
+            return
         keys = [key for key in owners(manifest) if not self._selective or key in self._fingerprints]
         for reconciler in self._reconcilers:
             if kind not in reconciler.children:
@@ -104,6 +110,17 @@ class Wakes:
             for key in keys:
                 if key.kind == reconciler.kind:
                     reconciler.child_changed(key)
+
+    def _has_changed(self, kind: str, manifest: Manifest, *, deleted: bool) -> bool:
+        """Whether more than the status of a child has changed since its last event."""
+        metadata = manifest["metadata"]
+        child = Key(kind, str(metadata.get("namespace", "")), str(metadata["name"]))
+        written = [one for one in entries(metadata, "managedFields") if one.get("subresource") != "status"]
+        fingerprint = digest([metadata.get(name) or None for name in _FINGERPRINT] + [written])
+        known = self._written.pop(child, None)
+        if not deleted:
+            self._written[child] = fingerprint
+        return deleted or known != fingerprint
 
     def registry_changed(self, models: frozenset[str]) -> None:
         """What is known of these registered models has changed: those that follow them look at once."""

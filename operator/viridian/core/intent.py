@@ -22,9 +22,14 @@ _OWNERS = "uid"
 """The key of owner references, for every kind."""
 
 
-def apply_unless_covered(intent: Manifest, observed: Manifest | None) -> Apply | None:
-    """The apply that makes the world follow the intent, or None where it already does."""
-    stamped = with_intent_hash(intent)
+def apply_unless_covered(
+    intent: Manifest, observed: Manifest | None, *, identity: Manifest | None = None
+) -> Apply | None:
+    """The apply that makes the world follow the intent, or None where it already does.
+
+    `identity`: what of the intent is hashed, where a part of it follows what was observed.
+    """
+    stamped = with_intent_hash(intent, identity)
     if (
         observed is not None
         and intent_hash(observed) == intent_hash(stamped)
@@ -49,9 +54,9 @@ def unless_changed(action: Apply, observed: Manifest | None) -> Apply:
     return replace(action, manifest={**action.manifest, "metadata": metadata})
 
 
-def with_intent_hash(intent: Manifest) -> Manifest:
-    """The intent with its own hash among its annotations."""
-    digest = short_hash(json.dumps(intent, sort_keys=True, separators=(",", ":")), length=16)
+def with_intent_hash(intent: Manifest, identity: Manifest | None = None) -> Manifest:
+    """The intent with its own hash, or that of its identity, among its annotations."""
+    digest = short_hash(json.dumps(identity or intent, sort_keys=True, separators=(",", ":")), length=16)
     metadata = dict(intent["metadata"])
     metadata["annotations"] = {**metadata.get("annotations", {}), INTENT_ANNOTATION: digest}
     return {**intent, "metadata": metadata}

@@ -16,6 +16,7 @@ from viridian.rollout.decision import RolloutDecision, Wait, WaitKind
 from viridian.rollout.drill_findings import rollback_untested
 from viridian.rollout.drill_schedule import schedule_problem
 from viridian.rollout.input import GATEWAY_NEEDED, UNREAD, Unresolved
+from viridian.rollout.pod_bounds import bounds
 from viridian.rollout.policies.promotion_times import window_problem
 from viridian.rollout.restored import first_slot
 from viridian.rollout.sentences import awaited_calmly, sentence
@@ -204,7 +205,9 @@ def _reconciling(state: RolloutState, decision: RolloutDecision) -> Iterable[Fin
 
 def _champion_settled(state: RolloutState, traffic: Traffic) -> bool:
     slot_state = state.slot(traffic.champion)
-    return slot_state is not None and slot_state.settled and slot_state.replicas == state.spec.server.replicas
+    if slot_state is None or not slot_state.settled:
+        return False
+    return bounds(state, state.spec.server.replicas, follows_load=True).holds(slot_state.replicas)
 
 
 def _stalled(state: RolloutState, decision: RolloutDecision) -> Iterable[Finding]:

@@ -17,6 +17,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from viridian.api import durations, reasons
+from viridian.api.autoscaling import CPU_UTILIZATION
 from viridian.api.names import Slot, revision_record, slot_deployment
 from viridian.api.samples import Idle
 from viridian.core.conditions import Finding, Truth, conditions_in, transition
@@ -31,6 +32,7 @@ from viridian.rollout.events import events_of_change, events_of_status
 from viridian.rollout.input import GATEWAY_NEEDED, UNREAD, RolloutInput, Unresolved, name_taken, targets
 from viridian.rollout.manifests import Manifest
 from viridian.rollout.network_access import limit_access
+from viridian.rollout.pod_bounds import autoscaling_of, scaled_by_others
 from viridian.rollout.policies.choose import choose
 from viridian.rollout.policies.refused_traffic import instead_of_refused, since_first_seen
 from viridian.rollout.records import RevisionOutcome
@@ -245,12 +247,37 @@ def _occupy(state: RolloutState, slots: DesiredSlots) -> Iterator[Action]:
         template = state.template_of(desired.revision) or _orphaned_template(state, observed, desired)
         if template is None:
             continue
-        intent = objects.deployment(state.inputs, slot, desired.revision, template, desired.replicas, desired.reverted)
+        name, inputs = slot_deployment(state.inputs.name, slot), state.inputs
+        cpu_utilization = _autoscales(state, desired)
+        if cpu_utilization is not None:  # before the pods that it must not take away
+            autoscaler = objects.autoscaler(inputs, slot, desired.bounds, cpu_utilization)
+            yield from _applied(autoscaler, inputs.autoscalers.get(name))
+        autoscaled = cpu_utilization is not None or name in inputs.autoscalers
+        intent = objects.deployment(
+            inputs, slot, desired.revision, template, desired.replicas, desired.reverted, autoscaled=autoscaled
+        )
         intent = _addressed(state, slot, desired.revision, intent)
         intent = _completed(state, slot, desired.revision, intent)
-        yield from _applied(intent, observed.deployment if observed else None)
-        name = slot_deployment(state.inputs.name, slot)
+        yield from _sized(intent, observed, desired)
         yield from _applied(objects.budget(state.inputs, slot), state.inputs.budgets.get(name))
+
+
+def _autoscales(state: RolloutState, desired: DesiredSlot) -> int | None:
+    """The use of CPUs in percent that a slot's autoscaler aims at; None where the operator makes none for it."""
+    autoscaling = autoscaling_of(state)
+    if autoscaling is None or scaled_by_others(state) or desired.bounds.most == 0:
+        return None
+    return autoscaling.cpu_utilization or CPU_UTILIZATION
+
+
+def _sized(intent: Manifest, observed: SlotState | None, desired: DesiredSlot) -> Iterable[Apply]:
+    """The Deployment. A number of pods that somebody else may choose is no part of what was intended."""
+    identity = None
+    if desired.range is not None:
+        spec = {key: value for key, value in intent["spec"].items() if key != "replicas"}
+        identity = {**intent, "spec": spec}
+    action = apply_unless_covered(intent, observed.deployment if observed else None, identity=identity)
+    return () if action is None else (action,)
 
 
 def _addressed(state: RolloutState, slot: Slot, revision: str, intent: Manifest) -> Manifest:
@@ -291,9 +318,12 @@ def _orphaned_template(
 
 def _clear(state: RolloutState, slots: DesiredSlots) -> Iterator[Action]:
     for slot, desired in slots.items():
+        name, slot_state = slot_deployment(state.inputs.name, slot), state.slot(slot)
+        autoscaler = state.inputs.autoscalers.get(name)
+        if autoscaler is not None and (desired is None or _autoscales(state, desired) is None):
+            yield Delete("autoscaling/v2", "HorizontalPodAutoscaler", name, autoscaler["metadata"]["uid"])
         if desired is not None:
             continue
-        name, slot_state = slot_deployment(state.inputs.name, slot), state.slot(slot)
         if slot_state is not None:
             yield Delete("apps/v1", "Deployment", name, slot_state.uid)
         disruption_budget = state.inputs.budgets.get(name)

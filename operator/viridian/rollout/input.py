@@ -121,6 +121,7 @@ class RolloutInput:
     gateway_objects: LiveObjects = field(default_factory=dict)
     preview: Object | None = None
     budgets: Mapping[str, Object] = field(default_factory=dict)
+    autoscalers: Mapping[str, Object] = field(default_factory=dict)
     network_policy: Object | None = None
     records: Mapping[str, RevisionRecord] = field(default_factory=dict)
     model: ServedModel | Unresolved = Unresolved("Unknown", "not looked up yet", lasting=False)

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from viridian.api.names import Slot
 from viridian.rollout.analysis.judged import full_fallback_end
 from viridian.rollout.decision import RolloutDecision
+from viridian.rollout.pod_bounds import (
+    PodBounds,
+    autoscaling_of,
+    bounds,
+    champion_size,
+    may_be_more,
+    pods_in,
+    scaled_by_others,
+)
 from viridian.rollout.policies.trial_steps import pods_needed
 from viridian.rollout.restored import first_slot
 from viridian.rollout.state import RolloutState, fallback_revision, rollback_target
@@ -22,8 +31,14 @@ class DesiredSlot:
 
     revision: str
     replicas: int
-    # Why it has no pods although its weight says otherwise.
     reverted: Reverted | None = None
+    """Why it has no pods although its weight says otherwise."""
+    range: PodBounds | None = None
+    """Between which numbers an autoscaler may move it. What it has chosen is in `replicas`. None: it is exact."""
+
+    @property
+    def bounds(self) -> PodBounds:
+        return self.range or PodBounds(self.replicas, self.replicas)
 
 
 DesiredSlots = Mapping[Slot, DesiredSlot | None]
@@ -58,15 +73,60 @@ def _may_differ(state: RolloutState, traffic: Traffic) -> bool:
 def _wanted_slots(state: RolloutState, decision: RolloutDecision) -> DesiredSlots:
     replicas, traffic, challenger = state.spec.server.replicas, decision.traffic, decision.challenger
     if traffic is None:
-        return {first_slot(state.inputs.slots): DesiredSlot(challenger, replicas)} if challenger else {}
+        slot = first_slot(state.inputs.slots)
+        return {slot: _slot(state, slot, challenger, replicas, follows_load=False)} if challenger else {}
+    champion, other = traffic.champion, traffic.champion.other
     if challenger is None:
-        return {traffic.champion: DesiredSlot(traffic.revision, replicas), **_fallback_slot(state, traffic)}
-    pods = pods_needed(state, traffic.trial)
-    beside = 0 if decision.emptied else pods.challenger
+        least, rests = _champion_without_trial(state, traffic), traffic.drill is not None
+        return {
+            champion: _slot(state, champion, traffic.revision, least, follows_load=not rests),
+            **_fallback_slot(state, traffic),
+        }
+    serving, beside = _pods_on_trial(state, decision, traffic)
+    free = may_be_more(state)
+    before = traffic.trial is None
+    tried = _slot(state, other, challenger, beside, follows_load=free and not before)
     return {
-        traffic.champion: DesiredSlot(traffic.revision, max(replicas, pods.champion) if replicas else 0),
-        traffic.champion.other: DesiredSlot(challenger, beside, decision.emptied),
+        champion: _slot(state, champion, traffic.revision, serving, follows_load=free or before),
+        other: replace(tried, reverted=decision.emptied),
     }
+
+
+def _pods_on_trial(state: RolloutState, decision: RolloutDecision, traffic: Traffic) -> tuple[int, int]:
+    """The least pods of champion and challenger.
+
+    Somebody else's autoscaler finds the pods of its step raised, and has them for itself once users have come.
+    """
+    replicas, trial = state.spec.server.replicas, traffic.trial
+    if replicas == 0 or decision.emptied:
+        return replicas, 0
+    pods = pods_needed(state, trial)
+    if scaled_by_others(state):
+        return replicas, 1 if trial is not None and trial.since is not None else pods.challenger
+    if trial is None and autoscaling_of(state) is not None:
+        return replicas, pods.challenger
+    return max(replicas, pods.champion), pods.challenger
+
+
+def _slot(state: RolloutState, slot: Slot, revision: str, least: int, *, follows_load: bool) -> DesiredSlot:
+    limits = bounds(state, least, follows_load=follows_load)
+    replicas = limits.nearest(pods_in(state, slot, revision))
+    return DesiredSlot(revision, replicas, range=limits if limits.least < limits.most else None)
+
+
+def _champion_without_trial(state: RolloutState, traffic: Traffic) -> int:
+    """The least pods of a champion beside its fallback.
+
+    One that has just got the traffic back has as many as the slot that lost it: the same users come to it. One whose
+    users are the fallback's for the time of a drill keeps all that it has.
+    """
+    replicas = state.spec.server.replicas
+    if traffic.drill is not None and not scaled_by_others(state):
+        return champion_size(state, traffic, None)
+    lost = state.slot(traffic.champion.other) if draining(state, traffic) else None
+    if lost is None or autoscaling_of(state) is None:
+        return replicas
+    return bounds(state, replicas, follows_load=True).nearest(lost.replicas)
 
 
 def _fallback_slot(state: RolloutState, traffic: Traffic) -> DesiredSlots:
@@ -82,9 +142,11 @@ def _fallback_slot(state: RolloutState, traffic: Traffic) -> DesiredSlots:
         return {slot: None}
     end, drained = full_fallback_end(state.spec, traffic), drill_drain_end(traffic)
     rehearsed = traffic.drill is not None or (drained is not None and state.now < drained)
-    full = rehearsed or (end is not None and state.now < end) or fallback == rollback_target(state, traffic)
+    judged = end is not None and state.now < end and not scaled_by_others(state)
+    full = rehearsed or judged or fallback == rollback_target(state, traffic)
     warm = state.spec.fallback.replicas
-    return {slot: DesiredSlot(fallback, max(warm, state.spec.server.replicas) if full else warm)}
+    least = max(warm, champion_size(state, traffic, None)) if full else warm
+    return {slot: _slot(state, slot, fallback, least, follows_load=False)}
 
 
 def draining(state: RolloutState, traffic: Traffic) -> bool:

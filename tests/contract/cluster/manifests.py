@@ -87,6 +87,26 @@ def budget(namespace: str, *, name: str = "churn-blue") -> Object:
     }
 
 
+def autoscaler(namespace: str, *, name: str = "churn-blue") -> Object:
+    target = {"type": "Utilization", "averageUtilization": 70}
+    return {
+        "apiVersion": "autoscaling/v2",
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {
+            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": name},
+            "minReplicas": 2,
+            "maxReplicas": 10,
+            "metrics": [
+                {
+                    "type": "ContainerResource",
+                    "containerResource": {"name": "cpu", "container": "server", "target": target},
+                }
+            ],
+        },
+    }
+
+
 def network_policy(namespace: str, *, name: str = "churn-server") -> Object:
     peer = {"namespaceSelector": {}, "podSelector": {"matchLabels": {"app": "operator"}}}
     return {

@@ -33,6 +33,7 @@ MADE: dict[str, Callable[[str], Object]] = {
     "Deployment": manifests.deployment,
     "Service": manifests.service,
     "PodDisruptionBudget": manifests.budget,
+    "HorizontalPodAutoscaler": manifests.autoscaler,
     "NetworkPolicy": manifests.network_policy,
     "ControllerRevision": manifests.record,
     "Job": manifests.job,

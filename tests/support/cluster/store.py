@@ -19,7 +19,8 @@ CLUSTER_SCOPED = frozenset({"Namespace"})
 WITH_GENERATION = frozenset({"Deployment", "ReplicaSet", "Job", "PodDisruptionBudget", "NetworkPolicy", "Pod"})
 WITHOUT_STATUS = frozenset({"ControllerRevision", "ConfigMap", "Lease", "Event"})
 BUILT_IN_GROUPS = frozenset(
-    {"v1", "apps/v1", "batch/v1", "policy/v1", "networking.k8s.io/v1", "events.k8s.io/v1", "coordination.k8s.io/v1"}
+    {"v1", "apps/v1", "autoscaling/v2", "batch/v1", "coordination.k8s.io/v1", "events.k8s.io/v1"}
+    | {"networking.k8s.io/v1", "policy/v1"}
 )
 
 # What the server sets in the metadata; a manifest says these only as preconditions.

@@ -49,6 +49,7 @@ def test_everything_that_is_watched_is_tried_in_every_namespace() -> None:
         "Service",
         "Pod",
         "PodDisruptionBudget",
+        "HorizontalPodAutoscaler",
         "NetworkPolicy",
         "Job",
         "PersistentVolumeClaim",

@@ -134,7 +134,7 @@ def test_after_a_restart_what_is_at_rest_has_no_pass() -> None:
             assert installation.cluster.writes == []
             # A look at a policy reads its model by name.
             assert installation.passes() == {CHURN}
-            assert len(installation.cluster.calls) == 1 + 2 + 6 + 4 + 1 + 1
+            assert len(installation.cluster.calls) == 1 + 2 + 7 + 4 + 1 + 1
             assert set(installation.looks("pass").values()) == {0}
             looks = {"rollout": 3, "monitoring": 3, "registry-sync": 3, "retraining": 1}
             assert installation.looks("at_rest") == {**looks, "trail": 3, "trail-of-policies": 1}

@@ -32,9 +32,9 @@ def policy() -> dict[str, Any]:
 
 
 class Reading:
-    """A reconciler of one kind that reads every status of its object, and Pods."""
+    """A reconciler of one kind that reads every status of its object, Pods and autoscalers."""
 
-    children = frozenset({"Pod"})
+    children = frozenset({"Pod", "HorizontalPodAutoscaler"})
 
     def __init__(self, kind: str, stage: Stage) -> None:
         self.kind, self._stage = kind, stage
@@ -196,6 +196,38 @@ def test_every_event_of_a_child_wakes(stage: Stage) -> None:
     stage.wakes.child("Pod", child)
     stage.wakes.child("Pod", child)
     assert stage.woken == [MODEL, MODEL]
+
+
+def autoscaler(*written: dict[str, Any], **metadata: Any) -> dict[str, Any]:
+    labels = {"viridian.dev/model-deployment": "churn"}
+    own = {"name": "churn-blue", "namespace": "ml", "uid": "3", "labels": labels, "managedFields": list(written)}
+    return {"metadata": {**own, **metadata}}
+
+
+OURS = {"manager": "viridian", "operation": "Apply", "time": "2026-11-23T12:00:00Z"}
+MEASURED = {"manager": "kube-controller-manager", "operation": "Update", "subresource": "status"}
+EDITED = {"manager": "kubectl-edit", "operation": "Update", "time": "2026-11-23T12:01:00Z"}
+
+
+@pytest.mark.parametrize(
+    ("event", "deleted", "woken"),
+    [
+        (autoscaler(OURS, {**MEASURED, "time": "2026-11-23T12:00:45Z"}, resourceVersion="9"), False, []),
+        (autoscaler(OURS, EDITED, MEASURED), False, [MODEL]),
+        (autoscaler(OURS, MEASURED, labels={"viridian.dev/model-deployment": "churn", "a": "b"}), False, [MODEL]),
+        (autoscaler(OURS, MEASURED), True, [MODEL]),
+    ],
+    ids=["measured again", "edited", "labelled", "deleted"],
+)
+def test_an_autoscaler_wakes_its_owner_by_more_than_its_status(
+    stage: Stage, event: dict[str, Any], deleted: bool, woken: list[Key]
+) -> None:
+    for _ in range(2):  # seen for the first time, then as it was
+        stage.woken.clear()
+        stage.wakes.child("HorizontalPodAutoscaler", autoscaler(OURS, MEASURED))
+    assert stage.woken == []
+    stage.wakes.child("HorizontalPodAutoscaler", event, deleted=deleted)
+    assert stage.woken == woken
 
 
 def test_a_child_of_a_kind_that_nobody_reads_wakes_nobody(stage: Stage) -> None:

@@ -273,3 +273,25 @@ def test_what_a_spec_says_reaches_no_other_variable_of_the_pod() -> None:
 def test_a_token_is_mounted_only_where_the_template_asks_for_it(asked: Object, mounted: bool) -> None:
     made = rendered({"spec": {"serviceAccountName": "powerful", **asked}})
     assert made["spec"]["automountServiceAccountToken"] is mounted
+
+
+def test_pods_prefer_other_zones_and_nodes_and_one_node_is_enough() -> None:
+    spec = rendered()["spec"]
+    [constraint] = spec["topologySpreadConstraints"]
+    assert constraint["whenUnsatisfiable"] == "ScheduleAnyway"
+    assert constraint["matchLabelKeys"] == ["viridian.dev/slot", "viridian.dev/revision"]
+    assert set(spec["affinity"]["podAntiAffinity"]) == {"preferredDuringSchedulingIgnoredDuringExecution"}
+
+
+def test_a_user_says_where_pods_go() -> None:
+    strict = {"topologyKey": "kubernetes.io/hostname", "maxSkew": 1, "whenUnsatisfiable": "DoNotSchedule"}
+    node: Object = {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": []}}
+    added = rendered({"spec": {"topologySpreadConstraints": [strict], "affinity": {"nodeAffinity": node}}})["spec"]
+    assert [one["topologyKey"] for one in added["topologySpreadConstraints"]] == [
+        "topology.kubernetes.io/zone",
+        "kubernetes.io/hostname",
+    ]
+    assert set(added["affinity"]) == {"podAntiAffinity", "nodeAffinity"}
+    own = rendered({"spec": {"topologySpreadConstraints": [{"$patch": "replace"}, strict], "affinity": None}})["spec"]
+    assert own["topologySpreadConstraints"] == [strict]
+    assert "affinity" not in own

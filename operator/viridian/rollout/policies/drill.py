@@ -18,6 +18,7 @@ from viridian.rollout.analysis.pods import counting
 from viridian.rollout.decision import Change, ChangeKind, Close, RolloutDecision, Wait, WaitKind
 from viridian.rollout.drill_schedule import is_due
 from viridian.rollout.input import judged_targets
+from viridian.rollout.pod_bounds import champion_size
 from viridian.rollout.policies.availability import crash_loop
 from viridian.rollout.policies.breaches import breached
 from viridian.rollout.policies.chain import Chain, first
@@ -94,7 +95,7 @@ def lacks_pods(state: RolloutState) -> RolloutDecision | None:
     if drill.since is not None:
         return None
     there = other is not None and other.revision == drill.revision and other.settled
-    if there and other is not None and other.replicas >= state.spec.server.replicas and _is_read(state):
+    if there and other is not None and other.replicas >= champion_size(state, state.serving, None) and _is_read(state):
         return None
     failure = state.failure_message(state.other_slot)
     return _going_on(state, drill, Wait(WaitKind.DRILL_PODS, drill.revision, detail=failure))

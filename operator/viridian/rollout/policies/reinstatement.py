@@ -5,6 +5,7 @@ from __future__ import annotations
 from viridian.core.times import length
 from viridian.rollout.championships import past_championships, within
 from viridian.rollout.decision import RolloutDecision, Wait, WaitKind
+from viridian.rollout.pod_bounds import champion_size
 from viridian.rollout.state import RolloutState
 
 
@@ -26,7 +27,8 @@ def is_reinstated(state: RolloutState) -> RolloutDecision | None:
     revision, other = state.challenger or "", state.other
     if state.spec.rollout.paused or other is None or not needs_no_steps(state):
         return None
-    if other.replicas < state.spec.server.replicas or not state.serves(state.other_slot, revision):
+    size = champion_size(state, state.serving, None)
+    if other.replicas < size or not state.serves(state.other_slot, revision):
         failure = state.failure_message(state.other_slot)
         return RolloutDecision.hold(state.serving, Wait(WaitKind.CHALLENGER_READY, revision, detail=failure), revision)
     return RolloutDecision.reinstate(state.serving, revision, state.now)

@@ -17,6 +17,7 @@ from viridian.judgement.canary import CanaryVerdict, overall
 from viridian.rollout.analysis.metric_bounds import margin_of
 from viridian.rollout.analysis.pods import counting, exposed_requests
 from viridian.rollout.decision import Close, RolloutDecision, Wait, WaitKind
+from viridian.rollout.pod_bounds import may_be_more
 from viridian.rollout.policies.availability import crash_loop
 from viridian.rollout.policies.breaches import breach_began, breached, decided_at, shared_breaches
 from viridian.rollout.policies.chain import Chain, first
@@ -36,6 +37,7 @@ from viridian.rollout.policies.trial_steps import (
 )
 from viridian.rollout.policies.ways_back import rejection
 from viridian.rollout.sentences import awaited
+from viridian.rollout.slot_state import SlotState
 from viridian.rollout.state import RolloutState
 from viridian.rollout.traffic import exposure as exposures
 from viridian.rollout.traffic.record import Trial
@@ -392,10 +394,17 @@ def _champion_lacks(state: RolloutState) -> Wait | None:
 
 def _lacks(state: RolloutState, kind: WaitKind, slot: Slot, need: int, revision: str) -> Wait | None:
     slot_state = state.slot(slot)
-    if slot_state is not None and slot_state.settled and slot_state.replicas == need:
+    if slot_state is not None and _has_enough(state, slot_state, need):
         return None
     ready = slot_state.ready_replicas if slot_state else 0
     return Wait(kind, revision, slot=slot, have=ready, need=need, detail=state.failure_message(slot))
+
+
+def _has_enough(state: RolloutState, slot_state: SlotState, need: int) -> bool:
+    """Pods that an autoscaler has just added are not waited for."""
+    if may_be_more(state):
+        return slot_state.serves and slot_state.ready_replicas >= need
+    return slot_state.settled and slot_state.replicas == need
 
 
 def _answered(state: RolloutState) -> int:

@@ -9,6 +9,7 @@ from viridian.api.modeldeployment import Step
 from viridian.api.names import Slot
 from viridian.rollout.analysis.pods import counting
 from viridian.rollout.decision import RolloutDecision, Wait
+from viridian.rollout.pod_bounds import autoscaling_of, champion_size, may_be_more, pods_in
 from viridian.rollout.policies.promotion_times import promotion_wait
 from viridian.rollout.policies.reinstatement import needs_no_steps
 from viridian.rollout.state import RolloutState
@@ -60,7 +61,8 @@ def pods_needed(state: RolloutState, trial: Trial | None) -> PodSplit:
 
     They make the weight, so a pause keeps them at the one that was reached. One that needs no steps gets its full size.
     """
-    replicas, surge, steps = state.spec.server.replicas, state.spec.rollout.max_surge, state.steps
+    replicas = champion_size(state, state.serving, trial)
+    surge, steps = state.spec.rollout.max_surge, state.steps
     provider = state.inputs.provider
     if trial is not None and trial.weight > 0 and kept_from_more(state, trial):
         return provider.replicas(trial.weight, replicas, surge)
@@ -73,9 +75,18 @@ def pods_needed(state: RolloutState, trial: Trial | None) -> PodSplit:
 def enter(state: RolloutState, trial: Trial) -> RolloutDecision:
     """The challenger enters the step that this trial has reached."""
     exposure = trial.exposure or exposures.begun(counting(state.inputs, state.other_slot), state.now)
-    entered = replace(trial, entered=state.now, exposure=exposure)
+    size = _champion_pods(state, trial)
+    entered = replace(trial, entered=state.now, exposure=exposure, champion_pods=size)
     name = step_name(state.steps, trial.step)
     return RolloutDecision.enter_step(replace(state.serving, trial=entered), trial.revision, name)
+
+
+def _champion_pods(state: RolloutState, trial: Trial) -> int:
+    """Those that a step begins with. Where they make the weights, some are there for the weight alone."""
+    if autoscaling_of(state) is None:
+        return 0
+    known, traffic = trial.champion_pods, state.serving
+    return known if known and not may_be_more(state) else pods_in(state, traffic.champion, traffic.revision)
 
 
 def in_new_step(trial: Trial, passed: tuple[str, ...]) -> Trial:

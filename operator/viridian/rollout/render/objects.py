@@ -9,6 +9,7 @@ from typing import Any
 from viridian.api import durations
 from viridian.api.names import (
     ADDRESSES_ANNOTATION,
+    AUTOSCALED_ANNOTATION,
     MODEL_DEPLOYMENT_LABEL,
     OWNER_ANNOTATION,
     REVERTED_ANNOTATION,
@@ -27,6 +28,7 @@ from viridian.rollout import addresses
 from viridian.rollout.addresses import Addresses
 from viridian.rollout.input import RolloutInput
 from viridian.rollout.manifests import Manifest, metadata, service
+from viridian.rollout.pod_bounds import PodBounds
 from viridian.rollout.records import RevisionRecord, ServedModel
 from viridian.rollout.render import model_address
 from viridian.rollout.traffic.record import Reverted, dump
@@ -75,12 +77,19 @@ def deployment(
     template: Mapping[str, Any],
     replicas: int,
     reverted: Reverted | None = None,
+    *,
+    autoscaled: bool = False,
 ) -> Manifest:
     """A slot's Deployment. Its selector is ours alone and never changes, whatever labels the user adds.
 
-    `reverted`: why it is emptied to take the traffic from it, written together with that.
+    `reverted`: why it is emptied to take the traffic from it, written together with that. `autoscaled`: whether an
+    autoscaler of the operator's has to be looked for.
     """
-    annotations = {"annotations": {REVERTED_ANNOTATION: dump(reverted)}} if reverted else {}
+    notes = {
+        **({REVERTED_ANNOTATION: dump(reverted)} if reverted else {}),
+        **({AUTOSCALED_ANNOTATION: "true"} if autoscaled else {}),
+    }
+    annotations = {"annotations": notes} if notes else {}
     selector = {MODEL_DEPLOYMENT_LABEL: inputs.name, SLOT_LABEL: str(slot)}
     deadline = durations.parse(inputs.spec.rollout.progress_deadline) if inputs.spec else durations.parse("15m")
     return {
@@ -131,6 +140,28 @@ def budget(inputs: RolloutInput, slot: Slot) -> Manifest:
             "maxUnavailable": 1,
             "unhealthyPodEvictionPolicy": "AlwaysAllow",
             "selector": {"matchLabels": {MODEL_DEPLOYMENT_LABEL: inputs.name, SLOT_LABEL: str(slot)}},
+        },
+    }
+
+
+def autoscaler(inputs: RolloutInput, slot: Slot, bounds: PodBounds, cpu_utilization: int) -> Manifest:
+    """Of a slot's Deployment. What sidecars use of CPUs does not count, and they need not request any."""
+    target = {"type": "Utilization", "averageUtilization": cpu_utilization}
+    name = slot_deployment(inputs.name, slot)
+    return {
+        "apiVersion": "autoscaling/v2",
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": metadata(inputs, name, **{SLOT_LABEL: str(slot)}),
+        "spec": {
+            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": name},
+            "minReplicas": bounds.least,
+            "maxReplicas": bounds.most,
+            "metrics": [
+                {
+                    "type": "ContainerResource",
+                    "containerResource": {"name": "cpu", "container": SERVER_CONTAINER, "target": target},
+                }
+            ],
         },
     }
 

@@ -13,7 +13,10 @@ from viridian.api.names import (
     GROUP,
     HTTP_PORT,
     MANAGEMENT_PORT,
+    MODEL_DEPLOYMENT_LABEL,
+    REVISION_LABEL,
     SERVER_CONTAINER,
+    SLOT_LABEL,
     preview_service,
 )
 from viridian.api.orders import KEY_VARIABLE, SHADOW_TARGET_VARIABLE
@@ -127,12 +130,43 @@ def _own(name: str, model: ServedModel, server: Server, settings: OperatorSettin
                 "seccompProfile": {"type": "RuntimeDefault"},
             },
             **({"imagePullSecrets": pull_secrets} if pull_secrets else {}),
+            **_spread(name),
             "initContainers": [_fetch(model, server, settings)],
             "containers": [_server(name, model, server, settings)],
             "volumes": [
                 {"name": "model", "emptyDir": {"sizeLimit": MODEL_SIZE}},
                 {"name": "tmp", "emptyDir": {"sizeLimit": TMP_SIZE}},
             ],
+        },
+    }
+
+
+def _spread(name: str) -> dict[str, Any]:
+    """Zones and nodes that fail take as few pods as can be: of a revision, and of champion and fallback together.
+
+    Preferences alone, so that one node is enough. Nodes are not named beside zones: where nodes have no zone, the
+    scheduler does not score by any of the constraints.
+    """
+    pods = {"matchLabels": {MODEL_DEPLOYMENT_LABEL: name}}
+    return {
+        "topologySpreadConstraints": [
+            {
+                "maxSkew": 1,
+                "topologyKey": "topology.kubernetes.io/zone",
+                "whenUnsatisfiable": "ScheduleAnyway",
+                "labelSelector": pods,
+                "matchLabelKeys": [SLOT_LABEL, REVISION_LABEL],
+            }
+        ],
+        "affinity": {
+            "podAntiAffinity": {
+                "preferredDuringSchedulingIgnoredDuringExecution": [
+                    {
+                        "weight": 100,
+                        "podAffinityTerm": {"labelSelector": pods, "topologyKey": "kubernetes.io/hostname"},
+                    }
+                ]
+            }
         },
     }
 

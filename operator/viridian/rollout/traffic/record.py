@@ -66,6 +66,8 @@ class Trial:
     # The latest command of a person that passed a step, as it was written, and when it was counted.
     approved: str = ""
     approved_at: datetime | None = None
+    # Pods of the champion when the step was entered, where an autoscaler decides about them.
+    champion_pods: Annotated[int, msgspec.Meta(ge=0)] = 0
 
     @property
     def step(self) -> int:
