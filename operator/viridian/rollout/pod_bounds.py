@@ -7,27 +7,11 @@ rests while a challenger is on trial: its least and its most are the same.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from viridian.api.autoscaling import Autoscaling, Scaler
 from viridian.api.names import Slot
 from viridian.rollout.state import RolloutState
+from viridian.rollout.traffic.capacity import PodBounds
 from viridian.rollout.traffic.record import Traffic, Trial
-
-
-@dataclass(frozen=True, slots=True)
-class PodBounds:
-    """How few and how many pods a slot may have."""
-
-    least: int
-    most: int
-
-    def holds(self, pods: int) -> bool:
-        return self.least <= pods <= self.most
-
-    def nearest(self, pods: int) -> int:
-        """The number within the bounds that is nearest to this one."""
-        return min(max(pods, self.least), self.most)
 
 
 def autoscaling_of(state: RolloutState) -> Autoscaling | None:

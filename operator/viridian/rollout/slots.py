@@ -10,7 +10,6 @@ from viridian.api.names import Slot
 from viridian.rollout.analysis.judged import full_fallback_end
 from viridian.rollout.decision import RolloutDecision
 from viridian.rollout.pod_bounds import (
-    PodBounds,
     autoscaling_of,
     bounds,
     champion_size,
@@ -21,6 +20,7 @@ from viridian.rollout.pod_bounds import (
 from viridian.rollout.policies.trial_steps import pods_needed
 from viridian.rollout.restored import first_slot
 from viridian.rollout.state import RolloutState, fallback_revision, rollback_target
+from viridian.rollout.traffic.capacity import PodBounds
 from viridian.rollout.traffic.record import Reverted, Traffic
 from viridian.rollout.way_back_times import DRAIN
 

@@ -28,9 +28,9 @@ from viridian.rollout import addresses
 from viridian.rollout.addresses import Addresses
 from viridian.rollout.input import RolloutInput
 from viridian.rollout.manifests import Manifest, metadata, service
-from viridian.rollout.pod_bounds import PodBounds
 from viridian.rollout.records import RevisionRecord, ServedModel
 from viridian.rollout.render import model_address
+from viridian.rollout.traffic.capacity import PodBounds
 from viridian.rollout.traffic.record import Reverted, dump
 
 

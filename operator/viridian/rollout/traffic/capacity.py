@@ -1,4 +1,4 @@
-"""How many pods make a weight, where the traffic is split by the number of ready pods."""
+"""How many pods a slot may have, and how many make a weight where the traffic is split by the number of ready pods."""
 
 from __future__ import annotations
 
@@ -16,6 +16,21 @@ class PodSplit:
     def weight(self) -> float:
         """Share of the challenger in percent."""
         return 100 * self.challenger / max(1, self.champion + self.challenger)
+
+
+@dataclass(frozen=True, slots=True)
+class PodBounds:
+    """How few and how many pods a slot may have."""
+
+    least: int
+    most: int
+
+    def holds(self, pods: int) -> bool:
+        return self.least <= pods <= self.most
+
+    def nearest(self, pods: int) -> int:
+        """The number within the bounds that is nearest to this one."""
+        return min(max(pods, self.least), self.most)
 
 
 def pods_for(weight: int, replicas: int, max_surge: int) -> PodSplit:
