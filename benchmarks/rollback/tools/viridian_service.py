@@ -104,13 +104,19 @@ class ViridianService:
     ) -> Iterator[ViridianApplication]:
         """With trials of this length."""
         stage.install_operator(world.kubectl)
-        application = ViridianApplication(world, trial_seconds=trial_seconds)
-        application.ship(first, "first")
-        try:
-            wait_for(application.at_rest, "the first version", timeout=180)
+        with served(ViridianApplication(world, trial_seconds=trial_seconds), first) as application:
             yield application
-        finally:
-            world.kubectl("delete", f"modeldeployment/{NAME}", "--ignore-not-found", "--wait=true")
+
+
+@contextmanager
+def served(application: ViridianApplication, first: Model) -> Iterator[ViridianApplication]:
+    """With a first version that serves; the ModelDeployment is gone afterwards."""
+    application.ship(first, "first")
+    try:
+        wait_for(application.at_rest, "the first version", timeout=180)
+        yield application
+    finally:
+        application.world.kubectl("delete", f"modeldeployment/{NAME}", "--ignore-not-found", "--wait=true")
 
 
 def pids_of(pod_uid: str) -> list[int]:
