@@ -28,13 +28,13 @@ Cell = tuple[Kind, int, float]
 def main() -> int:
     chosen = _parser().parse_args()
     if chosen.report:
-        print(results.report(results.read(chosen.results)))
+        print(results.report(results.read(chosen.results), list(TOOLS)))
         return 0
     with world() as opened, models() as known:
         for name in chosen.tools:
             for rate in chosen.rates:
                 measure(opened, known, TOOLS[name], rate, cells(chosen, rate), chosen.results)
-    print(results.report(results.read(chosen.results)))
+    print(results.report(results.read(chosen.results), list(TOOLS)))
     return 0
 
 

@@ -33,9 +33,10 @@ class Met(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """From the first error of the version to its last answer."""
     deciding_to_last: float | None = None
     """From the answer with which the evidence against the bound is enough to its last answer. It is the same measure
-    for all tools: one that acts on less evidence has a time below zero, or none."""
+    for all tools. None where the tool acted on less evidence."""
     deciding_to_decision: float | None = None
-    """From the same answer to the moment at which the tool's object shows the decision."""
+    """From the same answer to the moment at which the tool's object shows the decision; below zero where it came
+    first."""
 
 
 def met(answers: Sequence[Answer], revisions: frozenset[str], decided: float | None) -> Met:

@@ -56,10 +56,11 @@ def read(file: Path) -> list[Line]:
     return [msgspec.json.decode(line, type=Line) for line in lines if line.strip()]
 
 
-def report(lines: Sequence[Line]) -> str:
-    """Every cell with its tools one below the other, and what the tools cost."""
-    cells = sorted({(line.kind, line.rate, line.errors) for line in lines})
-    return "\n".join([*(_cell(cell, lines) for cell in cells), *_costs(lines)])
+def report(lines: Sequence[Line], tools: Sequence[str]) -> str:
+    """Every cell with these tools one below the other, and what they cost."""
+    ordered = [line for tool in tools for line in lines if line.tool == tool]
+    cells = sorted({(line.kind, line.rate, line.errors) for line in ordered})
+    return "\n".join([*(_cell(cell, ordered) for cell in cells), *_costs(ordered)])
 
 
 def _cell(cell: Cell, lines: Sequence[Line]) -> str:
