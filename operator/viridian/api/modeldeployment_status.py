@@ -164,8 +164,8 @@ class ModelDeploymentStatus(Struct, frozen=True, kw_only=True):
         named(
             "type",
             "Ready, Reconciling, Stalled, ModelResolved, ChallengerHealthy, RollbackReady, RollbackUntested; with "
-            "monitoring also Monitored, DataDrift, PredictionDrift, ConceptDrift, Decay, ReviewRequired; with "
-            "recoverWithin also RecoveryOverdue.",
+            "monitoring also Provisional, Monitored, DataDrift, PredictionDrift, ConceptDrift, Decay, ReviewRequired; "
+            "with recoverWithin also RecoveryOverdue.",
             max_length=20,
         ),
     ] = ()

@@ -9,6 +9,7 @@ STALLED = "Stalled"  # no progress without a change by someone
 MODEL_RESOLVED = "ModelResolved"  # the wanted model has become one immutable version
 CHALLENGER_HEALTHY = "ChallengerHealthy"  # the judge's latest word about the challenger
 ROLLBACK_UNTESTED = "RollbackUntested"  # no drill has passed since the latest one was planned
+PROVISIONAL = "Provisional"  # the champion was promoted before the outcomes of its answers were known
 ROLLBACK_READY = "RollbackReady"  # a previous version could take the traffic at once
 ADDRESSES_CURRENT = "AddressesCurrent"  # the champion's pods know registry and collector; there only while they do not
 REGISTRY_SYNCED = "RegistrySynced"  # the registry has what was decided; there only while it has not
@@ -106,6 +107,11 @@ REVERTED_BY_SPEC = "RevertedBySpec"  # spec.model names a former champion again,
 DRILL_PASSED = "DrillPassed"
 DRILL_FAILED = "DrillFailed"
 DRILL_OVERDUE = "DrillOverdue"
+
+# ---- Reasons of Provisional ----
+LABELS_AWAITED = "LabelsAwaited"
+OUTCOMES_CONFIRM = "OutcomesConfirm"
+OUTCOMES_CONTRADICT = "OutcomesContradict"
 
 # ---- Outcomes of a revision ----
 PROMOTED = "Promoted"

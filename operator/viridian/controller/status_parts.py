@@ -73,6 +73,7 @@ ROLLOUT: Final = StatusPart(
             reasons.CHALLENGER_HEALTHY,
             reasons.ROLLBACK_READY,
             reasons.ROLLBACK_UNTESTED,
+            reasons.PROVISIONAL,
             reasons.ADDRESSES_CURRENT,
         }
     ),

@@ -20,6 +20,8 @@ from viridian.core.times import parse_time
 _LONGEST_WINDOW: Final = timedelta(days=30)
 FIRED: Final = "Fired"
 """The verdict of a monitor that has fired."""
+QUIET: Final = "Quiet"
+"""The verdict of one that has judged enough data, and found nothing."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from viridian.rollout.drill_schedule import schedule_problem
 from viridian.rollout.input import GATEWAY_NEEDED, UNREAD, Unresolved
 from viridian.rollout.pod_bounds import bounds
 from viridian.rollout.policies.promotion_times import window_problem
+from viridian.rollout.provisional import provisional
 from viridian.rollout.restored import first_slot
 from viridian.rollout.sentences import awaited_calmly, sentence
 from viridian.rollout.state import RolloutState, fallback_revision
@@ -54,6 +55,7 @@ def conditions(state: RolloutState, decision: RolloutDecision) -> list[Finding]:
     found.extend(_challenger_healthy(decision))
     found.append(_rollback_ready(state, decision))
     found.extend(rollback_untested(state, decision))
+    found.extend(provisional(state, decision))
     found.extend(_addresses_current(state, decision))
     return found
 

@@ -20,12 +20,10 @@ from viridian.api.names import short_hash
 from viridian.api.schema import MAX_WORD
 from viridian.api.texts import one_line
 from viridian.api.trail_status import MAX_NOTE, SHOWN_INCIDENTS, IncidentNote, IncidentStatus
-from viridian.core.monitor_results import FIRED, MonitorResults
+from viridian.core.monitor_results import FIRED, QUIET, MonitorResults
 from viridian.core.times import format_time, parse_time
 from viridian.trail.trail_entry import MAX_MESSAGE, TrailEntry
 
-QUIET: Final = "Quiet"
-"""The verdict of a monitor that has judged enough data and found nothing."""
 _MAX_MESSAGE: Final = 300
 _MAX_NOTES: Final = 40
 """Monitors whose newest note is kept; a spec has fewer monitors."""

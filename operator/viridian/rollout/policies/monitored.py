@@ -35,15 +35,15 @@ def is_worse_than_promised(state: RolloutState) -> RolloutDecision | None:
 def _fired(state: RolloutState) -> FiredMonitor | None:
     """The first monitor with action Rollback that has fired about the champion while it was that."""
     monitoring, since = state.spec.monitoring, state.serving.since
-    results = _results(state)
+    results = results_of(state, state.serving.revision)
     if monitoring is None or results is None or since is None:
         return None
     acting = {monitor.name for monitor in monitoring.monitors if monitor.action is Action.ROLLBACK}
     return next((one for one in results.fired() if one.name in acting and one.last > since), None)
 
 
-def _results(state: RolloutState) -> MonitorResults | None:
-    revision = state.serving.revision
+def results_of(state: RolloutState, revision: str) -> MonitorResults | None:
+    """What the monitors have recorded of a revision."""
     record = state.record(revision)
     annotation = annotations_of(record.manifest).get(MONITORING_ANNOTATION, "") if record is not None else ""
     results = parse_results(parse_annotation(annotation))
