@@ -25,7 +25,7 @@ from viridian.core.monitor_results import MonitorResults, parse_annotation, pars
 from viridian.core.obstacles import from_registry
 from viridian.core.ownership import Belongs, belongs
 from viridian.core.plan import Action, Apply, CreateRun, Delete, Event, EventType, Plan, TagRun
-from viridian.core.times import format_time, length
+from viridian.core.times import format_time, length, parse_time
 from viridian.trail import spec_changes
 from viridian.trail.incidents import IncidentChanges, deadline, is_open, next_incidents, overdue, sentence
 from viridian.trail.journal import (
@@ -42,8 +42,10 @@ from viridian.trail.trail_input import TrailInput
 from viridian.trail.trail_pages import TrailBatch, first_batch, owner_uid
 from viridian.trail.trail_sources import entries_of_deployment, entries_of_policy
 
-_FIRST_STATUS: Final = timedelta(seconds=5)
-"""Until a new object is looked at again: nothing of the trail is as urgent as that it becomes ready."""
+_FIRST_STATUS: Final = timedelta(seconds=30)
+"""How long a new object without a status is left alone: that it becomes ready is more urgent than its trail."""
+_UNTIL_STATUS: Final = timedelta(seconds=5)
+"""Until such an object is looked at again."""
 _SHOWS_SOON: Final = timedelta(seconds=1)
 """Until MLflow is asked whether it shows what it has just taken."""
 _LOOK_AGAIN: Final = timedelta(seconds=60)
@@ -54,8 +56,8 @@ _AGAIN: Final = "the entries wait in the cluster, and are written to MLflow agai
 def decide_trail(given: TrailInput, now: datetime) -> Plan:
     """What to write, and what the status shows."""
     known = conditions_in(given.status.get("conditions"))
-    if not any(condition.get("type") == reasons.READY for condition in known):
-        return Plan(wake=now + _FIRST_STATUS, summary="trail: the object has no status yet")
+    if _is_new(given, now) and not any(condition.get("type") == reasons.READY for condition in known):
+        return Plan(wake=now + _UNTIL_STATUS, summary="trail: the object has no status yet")
     stored = stored_journal(given)
     before = read_journal(stored)
     if text(given.manifest, "spec", "mode") == Mode.OBSERVE:
@@ -80,6 +82,11 @@ def decide_trail(given: TrailInput, now: datetime) -> Plan:
 def next_batch(given: TrailInput) -> TrailBatch | None:
     """What goes to MLflow next; None where nothing is to be written."""
     return _batch(given, read_journal(stored_journal(given)))
+
+
+def _is_new(given: TrailInput, now: datetime) -> bool:
+    created = parse_time(text(given.manifest, "metadata", "creationTimestamp"))
+    return created is not None and now < created + _FIRST_STATUS
 
 
 def _left_behind(given: TrailInput) -> Iterator[Delete]:

@@ -132,6 +132,14 @@ def test_every_change_is_one_entry_with_author_and_difference(stage: Stage) -> N
     assert (incident["seconds"], incident["note"]["text"]) == (3600, "a holiday")
 
 
+def test_an_object_whose_status_nobody_can_write_has_a_trail_all_the_same(stage: Stage) -> None:
+    stage.cluster.edit(MODEL_DEPLOYMENT, NAME, lambda found: found.pop("status"))
+    stage.look(1)
+    assert stage.journal is None, "first it becomes ready"
+    stage.look()
+    assert stage.words() == Counter({reasons.CREATED: 1})
+
+
 def test_at_rest_nothing_is_written_or_asked(stage: Stage) -> None:
     a_life(stage)
     stage.cluster.forget_calls()
