@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,8 @@ API_PORT = 6443
 KUBELET_PORT = 10250
 PROXY_HEALTH_PORT = 10256
 PROXY_METRICS_PORT = 10249
+PROXY_MIN_SYNC_VARIABLE = "VIRIDIAN_PROXY_MIN_SYNC"
+"""How long kube-proxy waits at least between two changes of its rules; Kubernetes' own default is 1s."""
 
 
 @dataclass(frozen=True)
@@ -160,6 +163,7 @@ def kube_proxy(layout: Layout) -> dict[str, object]:
         "clientConnection": {"kubeconfig": str(layout.kubeconfig("kube-proxy"))},
         "hostnameOverride": NODE_NAME,
         "mode": "iptables",
+        "iptables": {"minSyncPeriod": os.environ.get(PROXY_MIN_SYNC_VARIABLE, "1s")},
         "clusterCIDR": POD_NETWORK,
         "nodePortAddresses": ["127.0.0.0/8", f"{layout.address}/32"],
         "healthzBindAddress": f"127.0.0.1:{PROXY_HEALTH_PORT}",

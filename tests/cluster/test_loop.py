@@ -126,7 +126,10 @@ def test_a_bad_version_is_reverted_and_remembered(served: Deployed, users: Users
     assert "error-rate" in rejected["message"]
     rollback = status["lastRollback"]
     assert (rollback["from"], rollback["to"], rollback["reason"]) == (revision, champion["revision"], "MetricBreach")
-    assert seconds_of(rollback["breachAt"]) <= seconds_of(rollback["revertedAt"])
+    assert rollback["breachAt"] <= rollback["decidedAt"] <= rollback["revertedAt"]
+    answered = served.until(lambda found: "lastAnswerAt" in found["lastRollback"], "the last answer of the bad version")
+    # Servers and users know of the same last answer: what lies between is its way, and the clock's milliseconds.
+    assert round(seconds_of(answered["lastRollback"]["lastAnswerAt"]) - last) == 0
     assert condition({"status": status}, "Ready")["status"] == "True"
     assert condition({"status": status}, "Ready")["reason"] == "RevisionRejected"
     # What an alias points at may be bad without anything being stuck.

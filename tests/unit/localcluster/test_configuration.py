@@ -81,6 +81,13 @@ def test_node_ports_are_open_on_this_computer_only() -> None:
     assert nodeconfig.kube_proxy(LAYOUT)["nodePortAddresses"] == ["127.0.0.0/8", "10.89.0.1/32"]
 
 
+def test_the_proxy_is_as_slow_as_by_default_unless_a_measurement_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(nodeconfig.PROXY_MIN_SYNC_VARIABLE, raising=False)
+    assert nodeconfig.kube_proxy(LAYOUT)["iptables"] == {"minSyncPeriod": "1s"}
+    monkeypatch.setenv(nodeconfig.PROXY_MIN_SYNC_VARIABLE, "10ms")
+    assert nodeconfig.kube_proxy(LAYOUT)["iptables"] == {"minSyncPeriod": "10ms"}
+
+
 def test_a_cluster_that_the_user_names_comes_first() -> None:
     environment = {"VIRIDIAN_KUBECONFIG": "/from/environment"}
     assert clusters.choose("/from/flag", environment).kubeconfig == Path("/from/flag")
