@@ -43,7 +43,8 @@ class FollowedPods:
         for followed in known.keys() - wanted.keys():
             known.pop(followed).cancel()
         for followed in wanted:
-            if followed not in known and len(self) < MAX_STREAMS:
+            ended = followed not in known or known[followed].done()
+            if ended and len(self) < MAX_STREAMS:
                 known[followed] = asyncio.create_task(self._follow(key, *followed))
                 self._open[key] = known
         if not known:

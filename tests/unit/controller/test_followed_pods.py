@@ -85,6 +85,26 @@ def test_pods_that_are_not_judged_any_more_are_let_go() -> None:
     run_virtually(main())
 
 
+def test_a_stream_that_ended_by_a_mistake_is_opened_with_the_next_look() -> None:
+    class Mistaken(Streams):
+        async def follow(self, target: PodTarget, order: StreamOrder, took: Took) -> StreamEnd:
+            if not self.orders:
+                self.orders.append(order)
+                raise RuntimeError("a mistake of the port")
+            return await super().follow(target, order, took)
+
+    async def main() -> None:
+        streams = Mistaken()
+        pods = followed(streams)
+        for _ in range(2):
+            pods.follow(KEY, (A,), None)
+            await asyncio.sleep(1)
+        assert streams.open == ["a"]
+        pods.close()
+
+    run_virtually(main())
+
+
 def test_a_runtime_without_streams_is_hardly_asked() -> None:
     async def main() -> None:
         streams = Streams(StreamEnd.REFUSED, seconds=0.01)
