@@ -118,5 +118,5 @@ $(CHECKS_VENV)/.installed: locks/checks.txt
 
 locks: ## pin every dependency anew, with hashes and without any index address
 	for extra in operator cli server trainer collector dev; do $(COMPILE) --extra $$extra -o locks/$$extra.txt pyproject.toml; done
-	for part in build checks clients expectations mlflow uv; do $(COMPILE) -o locks/$$part.txt locks/$$part.in; done
+	for part in build checks clients envoy expectations mlflow uv; do $(COMPILE) -o locks/$$part.txt locks/$$part.in; done
 	for tool in locks/bench/*.in; do $(COMPILE) -o $${tool%.in}.txt $$tool; done

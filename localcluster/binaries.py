@@ -76,6 +76,7 @@ PAUSE = Group("pause")
 KUBE_SCORE = Group("kube-score")
 ARGO_ROLLOUTS = Group("argo-rollouts")
 FLAGGER = Group("flagger")
+ENVOY_GATEWAY = Group("envoy-gateway")
 
 # In the order of building: the API server's parts first, so that it can start while the rest still builds.
 CATALOGUE: tuple[Binary, ...] = (
@@ -95,6 +96,7 @@ CATALOGUE: tuple[Binary, ...] = (
     Binary("kube-score", KUBE_SCORE, "github.com/zegl/kube-score/cmd/kube-score"),
     Binary("rollouts-controller", ARGO_ROLLOUTS, "github.com/argoproj/argo-rollouts/cmd/rollouts-controller"),
     Binary("flagger", FLAGGER, "github.com/fluxcd/flagger/cmd/flagger"),
+    Binary("envoy-gateway", ENVOY_GATEWAY, "github.com/envoyproxy/gateway/cmd/envoy-gateway"),
 )
 
 CONTROL_PLANE = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl")
@@ -102,7 +104,8 @@ NODE = ("containerd", "containerd-shim-runc-v2", "ctr", "pause", "kubelet", "kub
 TOOLS = ("kubectl", "helm")
 SCANNERS = ("kube-score",)
 BASELINES = ("rollouts-controller", "flagger")
-ON_DEMAND = BASELINES
+GATEWAY = ("envoy-gateway",)
+ON_DEMAND = (*BASELINES, *GATEWAY)
 """What is built only when somebody asks for it by name."""
 
 

@@ -9,7 +9,7 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 
-from localcluster import binaries, images, ocilayout, publish
+from localcluster import binaries, envoy_gateway, images, ocilayout, publish
 from localcluster.builder import ensure
 from localcluster.clusters import KUBECONFIG_VARIABLE, choose
 from localcluster.console import say
@@ -51,6 +51,7 @@ def _parser() -> argparse.ArgumentParser:
         ("down", _down, "take it down and leave nothing behind"),
         ("status", _status, "what runs; the exit code is 0 only when all of it does"),
         ("env", _env, 'print exports for a shell: eval "$(python3 -m localcluster env)"'),
+        ("gateway", _gateway, f"install Envoy Gateway into it; its GatewayClass is `{envoy_gateway.CLASS}`"),
     ):
         _add_for_cluster(commands, name, run, text)
     plane = commands.add_parser("control-plane", help="serve an API without a node until interrupted; needs no root")
@@ -126,6 +127,13 @@ def _env(options: argparse.Namespace) -> int:
     print(f'export PATH={shlex.quote(":".join(folders))}:"$PATH"')
     if any(name in os.environ for name in ("HTTPS_PROXY", "https_proxy")):
         print('export NO_PROXY="${NO_PROXY:+$NO_PROXY,}127.0.0.1,10.89.0.1,10.96.0.0/16"')
+    return 0
+
+
+def _gateway(options: argparse.Namespace) -> int:
+    cluster = choose(options.kubeconfig)
+    envoy_gateway.install(cluster)
+    say(f"the GatewayClass `{envoy_gateway.CLASS}` is there: {cluster.description}")
     return 0
 
 

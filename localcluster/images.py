@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -136,15 +136,27 @@ def _build(image: Image, engine: Engine, bases: Bases, log: Path) -> None:
 
 
 def program_images() -> dict[str, Path]:
-    """The images that hold one of our own programs and nothing else; written when the program has changed."""
+    """The images that hold one of our own programs and nothing else."""
     for name in PROGRAMS:
-        program = binary(name)
-        if _stamp(name) != program.path.parent.name:
-            layout = layout_of(name)
-            ocilayout.write_program_image(layout, reference(name), {f"/{name}": program.path}, [f"/{name}"])
-            ocilayout.prune(layout)
-            _stamp_path(name).write_text(program.path.parent.name)
+        path = binary(name).path
+        program_image(name, path.parent.name, {f"/{name}": path})
     return {name: layout_of(name) for name in PROGRAMS}
+
+
+def program_image(name: str, key: str, files: Mapping[str, Path], *, temporary: bool = False) -> Path:
+    """The folder of an image that holds these files and runs the first of them; written when the key has changed."""
+    layout = layout_of(name)
+    if not has_key(name, key):
+        layout.mkdir(parents=True, exist_ok=True)
+        ocilayout.write_program_image(layout, reference(name), files, [next(iter(files))], temporary=temporary)
+        ocilayout.prune(layout)
+        _stamp_path(name).write_text(key)
+    return layout
+
+
+def has_key(name: str, key: str) -> bool:
+    """Whether the image in the cache was made from what the key stands for."""
+    return _stamp(name) == key
 
 
 class Containerd(Protocol):

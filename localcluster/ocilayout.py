@@ -17,12 +17,14 @@ ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 OCI = "application/vnd.oci.image"
 
 
-def write_program_image(layout: Path, reference: str, files: Mapping[str, Path], entrypoint: Sequence[str]) -> None:
+def write_program_image(
+    layout: Path, reference: str, files: Mapping[str, Path], entrypoint: Sequence[str], *, temporary: bool = False
+) -> None:
     """Write an image named `reference` that holds `files` (path inside: path here) and runs `entrypoint`.
 
-    The same input gives the same digest.
+    `temporary`: with a folder /tmp that every user may write to. The same input gives the same digest.
     """
-    layer = _layer(files)
+    layer = _layer(files, temporary)
     config = _json(
         {
             "architecture": ARCHITECTURES.get(platform.machine(), platform.machine()),
@@ -101,9 +103,13 @@ def _blob(layout: Path, of: str) -> Path:
     return layout / "blobs" / algorithm / value
 
 
-def _layer(files: Mapping[str, Path]) -> bytes:
+def _layer(files: Mapping[str, Path], temporary: bool) -> bytes:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as tar:
+        if temporary:
+            folder = tarfile.TarInfo("tmp")
+            folder.type, folder.mode = tarfile.DIRTYPE, 0o1777
+            tar.addfile(folder)
         for name, source in sorted(files.items()):
             info = tarfile.TarInfo(name.lstrip("/"))
             info.size, info.mode = source.stat().st_size, 0o755

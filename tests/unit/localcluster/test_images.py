@@ -122,3 +122,27 @@ def test_a_recipe_names_its_target_arguments_and_secrets() -> None:
         "--file=/p/Dockerfile", "--tag=x:dev", "--target=server", "--build-arg=BASE=b", "--secret=id=ca,src=/ca",
     ]  # fmt: skip
     assert Recipe(Path("/f"), Path("/"), "x").options() == ["--file=/f", "--tag=x"]
+
+
+def test_an_image_may_have_a_folder_that_every_user_can_write_to(tmp_path: Path) -> None:
+    program = tmp_path / "program"
+    program.write_text("#!/bin/sh")
+    ocilayout.write_program_image(tmp_path / "l", "docker.io/x/y:z", {"/bin/p": program}, ["/bin/p"], temporary=True)
+    blobs = [blob for blob in (tmp_path / "l" / "blobs" / "sha256").iterdir() if tarfile.is_tarfile(blob)]
+    with tarfile.open(blobs[0]) as layer:
+        assert [(one.name, one.isdir(), oct(one.mode)) for one in layer] == [
+            ("tmp", True, "0o1777"),
+            ("bin/p", False, "0o755"),
+        ]
+
+
+def test_a_program_image_is_written_anew_when_its_key_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VIRIDIAN_CACHE", str(tmp_path))
+    program = tmp_path / "program"
+    program.write_text("first")
+    layout = images.program_image("envoy", "1", {"/bin/envoy": program})
+    first = ocilayout.digest(layout)
+    program.write_text("second")
+    assert ocilayout.digest(images.program_image("envoy", "1", {"/bin/envoy": program})) == first
+    assert ocilayout.digest(images.program_image("envoy", "2", {"/bin/envoy": program})) != first
+    assert images.has_key("envoy", "2")
