@@ -28,6 +28,8 @@ class MemoryGateway:
         self.frozen = False
         self.split: dict[str, int] = {}
         """Name of a Service and its weight, as the proxies have them."""
+        self.copies: dict[str, int] = {}
+        """Name of a Service that gets copies, and of how many in a hundred requests."""
         self._cluster = cluster
         cluster.create_namespace("infra")
         cluster.create(
@@ -44,14 +46,16 @@ class MemoryGateway:
         """Take over what has changed."""
         route = self._cluster.find("HTTPRoute", "churn")
         if route is None:
-            self.split = {}
+            self.split, self.copies = {}, {}
             return
         if self.frozen:
             return
         rules = route["spec"].get("rules") or [{}]
-        refs = rules[-1].get("backendRefs", [])
+        refs = rules[0].get("backendRefs", [])
         resolved = all(self._cluster.find("Service", ref["name"]) for ref in refs)
         self.split = {ref["name"]: ref["weight"] for ref in refs}
+        mirrors = [one["requestMirror"] for one in rules[0].get("filters", [])]
+        self.copies = {one["backendRef"]["name"]: one["percent"] for one in mirrors}
         generation = route["metadata"]["generation"]
         conditions = [_condition("Accepted", generation), _condition("ResolvedRefs", generation, status=resolved)]
         answers = [
@@ -83,6 +87,15 @@ class RoutedPods(MemoryPods):
                 self.lost += share
             for pod in pods:
                 self._answer(pod, share / len(pods))
+        for name, percent in self.gateway.copies.items():
+            self._answer_copies(name, self.rate * seconds * percent / 100)
+
+    def _answer_copies(self, name: str, share: float) -> None:
+        """Nobody waits for these answers: copies for which there is no pod are not missed."""
+        service = self._cluster.find("Service", name)
+        pods = self._cluster.ready_pods(service["spec"]["selector"]) if service is not None else ()
+        for pod in pods:
+            self._answer(pod, share / len(pods))
 
 
 class RoutedWorld(OperatorWorld):

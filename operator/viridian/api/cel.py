@@ -139,9 +139,20 @@ CUSTOM_SERVER: Final = Rule(
 
 # ---- how a challenger becomes the champion ---------------------------------------------------------------------------
 
-WEIGHT_OR_APPROVAL: Final = Rule(
-    rule="has(self.weight) != has(self.approval)",
-    message="a step is either a share of the traffic or a stop: write exactly one of weight: 10 and approval: {}",
+ONE_KIND_OF_STEP: Final = Rule(
+    rule="[has(self.shadow), has(self.weight), has(self.approval)].filter(kind, kind).size() == 1",
+    message="a step is either a share of the traffic or a stop: write exactly one of weight: 10 and approval: {}, "
+    "or shadow: 10 for copies of requests",
+)
+SHADOW_BY_GATEWAY: Final = Rule(
+    rule="self.traffic.provider == 'Gateway' || !self.rollout.steps.exists(s, has(s.shadow))",
+    message="only a gateway copies requests: write traffic: {provider: Gateway, gateway: {parentRefs: "
+    "[{name: public}]}}, or a weight in place of shadow",
+    field_path=".rollout.steps",
+)
+SHADOW_FIRST: Final = Rule(
+    rule="self.map(s, has(s.shadow) ? 0 : has(s.weight) ? 1 : -1).filter(kind, kind >= 0).isSorted()",
+    message="users meet the challenger from the first weight on: move the steps with shadow before it",
 )
 APPROVAL_ALONE: Final = Rule(
     rule=f"!has(self.approval) || (self.minRequests == 0 && (!({is_duration('self.duration')}) || "

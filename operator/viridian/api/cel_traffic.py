@@ -28,3 +28,7 @@ HEADER: Final = Rule(
     rule="self.matches('^[A-Za-z0-9!#$%&*+.^_|~-]+$')",
     message="write the name of a header, such as x-canary",
 )
+COOKIE: Final = Rule(
+    rule="self.matches('^[A-Za-z0-9_-]+$')",
+    message="write the name of a cookie of letters, digits, - and _, such as churn-version",
+)

@@ -183,13 +183,25 @@ class Approval(Struct, frozen=True, kw_only=True):
 
 
 class Step(Struct, frozen=True, kw_only=True):
-    """One stage of a rollout: exactly one of `weight` and `approval`."""
+    """One stage of a rollout: exactly one of `shadow`, `weight` and `approval`."""
 
-    rules: ClassVar[tuple[Rule, ...]] = (cel.WEIGHT_OR_APPROVAL, cel.APPROVAL_ALONE)
+    rules: ClassVar[tuple[Rule, ...]] = (cel.ONE_KIND_OF_STEP, cel.APPROVAL_ALONE)
 
     name: (
         Annotated[
             str, doc("Name for people; unique among the steps.", max_length=63, rules=(cel.label("few or sign-off"),))
+        ]
+        | None
+    ) = None
+    shadow: (
+        Annotated[
+            int,
+            doc(
+                "Share of the requests, in percent, of which the challenger gets a copy. It is judged by its answers, "
+                "which no user sees. Needs `traffic.provider: Gateway`, and comes before the first weight.",
+                ge=1,
+                le=100,
+            ),
         ]
         | None
     ) = None
@@ -272,7 +284,7 @@ class Rollout(Struct, frozen=True, kw_only=True):
         doc(
             "Stages in order; after the last one the challenger is promoted. None: promotion as soon as it is ready.",
             max_length=32,
-            rules=(cel.WEIGHTS_RISE, cel.STEP_NAMES_UNIQUE),
+            rules=(cel.WEIGHTS_RISE, cel.SHADOW_FIRST, cel.STEP_NAMES_UNIQUE),
         ),
     ] = ()
     max_exposed_requests: (
@@ -338,7 +350,11 @@ class Fallback(Struct, frozen=True, kw_only=True):
 class ModelDeploymentSpec(Struct, frozen=True, kw_only=True):
     """The desired state."""
 
-    rules: ClassVar[tuple[Rule, ...]] = (OUTLIVES_ITS_LABELS, autoscaling.EXTERNAL_NEEDS_A_GATEWAY)
+    rules: ClassVar[tuple[Rule, ...]] = (
+        OUTLIVES_ITS_LABELS,
+        autoscaling.EXTERNAL_NEEDS_A_GATEWAY,
+        cel.SHADOW_BY_GATEWAY,
+    )
 
     model: Annotated[ModelSource, doc("Which model to serve.")]
     server: Annotated[Server, doc("How it is served.")] = msgspec.field(default_factory=Server)

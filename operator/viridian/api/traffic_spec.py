@@ -43,6 +43,15 @@ class RequestHeader(Struct, frozen=True, kw_only=True):
     value: Annotated[str, doc("Its whole value.", min_length=1, max_length=4096)]
 
 
+class StickyUsers(Struct, frozen=True, kw_only=True):
+    """A cookie by which users stay with the version that answered them first, until the trial ends."""
+
+    cookie: Annotated[
+        str,
+        doc("Name of the cookie, which the gateway sets.", min_length=1, max_length=64, rules=(cel_traffic.COOKIE,)),
+    ]
+
+
 class GatewayRoute(Struct, frozen=True, kw_only=True):
     """The HTTPRoute that the operator makes, with the name of the ModelDeployment.
 
@@ -84,6 +93,16 @@ class GatewayRoute(Struct, frozen=True, kw_only=True):
         | None
     ) = None
     testers: Annotated[RequestHeader, doc("Who meets a challenger on trial at every request.")] | None = None
+    sticky: (
+        Annotated[
+            StickyUsers,
+            doc(
+                "Users stay with the version that answered them first, until the trial ends. Left out: each request is "
+                "split anew. The gateway must match headers by regular expressions, and set headers for one backend."
+            ),
+        ]
+        | None
+    ) = None
 
 
 class TrafficSpec(Struct, frozen=True, kw_only=True):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from viridian.api import reasons
-from viridian.api.modeldeployment import ModelDeploymentSpec
+from viridian.api.modeldeployment import ModelDeploymentSpec, Step
 from viridian.api.names import ROUTE_ANNOTATION, Slot
 from viridian.api.resources import ApiResource
 from viridian.api.samples import PodSample, PodTarget, ScrapeFailure
@@ -22,7 +22,7 @@ from viridian.rollout.addresses import Addresses
 from viridian.rollout.answers import Answers
 from viridian.rollout.records import RevisionRecord, ServedModel
 from viridian.rollout.slot_state import SlotState, pod_target
-from viridian.rollout.traffic.gateway import HTTP_ROUTE, GatewayTraffic, frame_in, frame_of
+from viridian.rollout.traffic.gateway import HTTP_ROUTE, GatewayTraffic, frame_in, frame_of, sticky_of
 from viridian.rollout.traffic.provider import LiveObjects, TrafficProvider
 from viridian.rollout.traffic.record import Traffic
 from viridian.rollout.traffic.service import SERVICE
@@ -149,7 +149,7 @@ class RolloutInput:
         route = self.gateway_objects.get((HTTP_ROUTE, self.name))
         gateway = self.wanted_gateway
         if gateway is not None and self.settings.gateway_api and (route is not None or not self._is_on_trial):
-            return GatewayTraffic(frame_of(gateway))
+            return GatewayTraffic(frame_of(gateway), sticky_of(gateway, self._steps))
         return GatewayTraffic(frame_in(route)) if route is not None else SERVICE
 
     @property
@@ -157,6 +157,10 @@ class RolloutInput:
         """The route that the spec asks for."""
         traffic = self.spec.traffic if self.spec is not None else None
         return traffic.gateway if traffic is not None and traffic.provider is ProviderKind.GATEWAY else None
+
+    @property
+    def _steps(self) -> Sequence[Step]:
+        return self.spec.rollout.steps if self.spec is not None else ()
 
     @property
     def unreadable_route(self) -> str:

@@ -57,7 +57,7 @@ class Gateway:
 
     @property
     def weights(self) -> dict[str, int]:
-        return {ref["name"]: ref["weight"] for ref in self.route["spec"]["rules"][-1]["backendRefs"]}
+        return {ref["name"]: ref["weight"] for ref in self.route["spec"]["rules"][0]["backendRefs"]}
 
     def take_over(self, accepted: str = "True") -> None:
         route = self.route
@@ -126,8 +126,8 @@ def test_a_rollout_waits_for_the_gateway_at_each_weight(churn: LiveModel, gatewa
     assert gateway.weights == {"churn-blue": 100, "churn-green": 0}
     gateway.take_over()
     gateway.until_weights(blue=90, green=10)
-    churn.until(lambda model: model.trial.get("waitingReason") == "Route", "the trial to wait for the gateway")
-    assert churn.trial["weight"] == 10
+    waiting = {"waitingReason": "Route", "weight": 10}
+    churn.until(lambda model: waiting.items() <= model.trial.items(), "the trial to wait for the gateway")
     assert gateway.route["metadata"]["resourceVersion"] != settled
     gateway.take_over()
     gateway.until_weights(blue=0, green=100)

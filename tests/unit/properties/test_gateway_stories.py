@@ -14,6 +14,7 @@ from tests.support.operator_world import OperatorWorld
 from tests.unit.properties.kills import Scenario, at_write, undisturbed
 from tests.unit.properties.test_killed_at_every_write import SHORT, first_champion, promote
 
+SHADOW = {**SHORT, "steps": [{"shadow": 50, "duration": "5s", "minRequests": 20}, {"weight": 50, "duration": "3s"}]}
 ROUTED = {"traffic": TRAFFIC, "rollout": SHORT}
 
 
@@ -39,9 +40,17 @@ def revert(churn: Churn) -> None:
     assert churn.world.run(60, until=lambda: churn.rejected == ["2"])
 
 
+def shadowed(churn: Churn) -> None:
+    churn.publish()
+    churn.apply(traffic=TRAFFIC, rollout=SHADOW)
+    assert churn.world.run(30, until=lambda: churn.serves("1"))
+
+
 SCENARIOS = (
     Scenario("promotion", by_gateway, promote, make=RoutedWorld),
     Scenario("revert", by_gateway, revert, make=RoutedWorld),
+    Scenario("copies before weights", shadowed, promote, make=RoutedWorld),
+    Scenario("revert by copies alone", shadowed, revert, make=RoutedWorld),
     Scenario("move to the gateway", first_champion, to_the_gateway, make=RoutedWorld),
     Scenario("move to the Service", by_gateway, to_the_service, make=RoutedWorld),
 )
@@ -148,3 +157,31 @@ def test_somebody_elses_route_of_that_name_is_left_alone(churn: Churn) -> None:
     route = churn.cluster.find("HTTPRoute", "churn")
     assert route is not None
     assert route["spec"]["parentRefs"] == [{"name": "mine"}]
+
+
+def test_a_bad_version_is_rejected_by_its_answers_to_copies_and_no_user_meets_it(churn: Churn) -> None:
+    world = gateway_of(churn.world)
+    shadowed(churn)
+    shares: list[int] = []
+    world.cluster.more_controllers.append(lambda: shares.append(world.gateway.split["churn-green"]))
+    world.pods.lost = 0.0
+    churn.publish(errors=0.3)
+    assert world.run(60, until=lambda: churn.rejected == ["2"])
+    world.run(10)
+    assert set(shares) == {0}
+    assert world.gateway.copies == {}
+    assert world.pods.lost == 0.0
+
+
+def test_a_sound_version_passes_its_copies_and_then_meets_users(churn: Churn) -> None:
+    world = gateway_of(churn.world)
+    shadowed(churn)
+    churn.publish()
+    assert world.run(60, until=lambda: world.gateway.copies == {"churn-green": 50})
+    assert churn.status["challenger"]["step"]["name"] == "shadow-50%"
+    assert world.gateway.split == {"churn-blue": 100, "churn-green": 0}
+    assert world.run(60, until=lambda: world.gateway.split["churn-green"] == 50)
+    assert world.gateway.copies == {}
+    assert world.run(60, until=lambda: churn.serves("2"))
+    world.run(30)
+    world.rest(resyncs=1)

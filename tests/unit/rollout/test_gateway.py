@@ -115,7 +115,7 @@ def test_the_route_of_a_trial() -> None:
         }
     ]
     assert route["spec"]["hostnames"] == ["churn.example.com"]
-    of_testers, of_users = route["spec"]["rules"]
+    of_users, of_testers = route["spec"]["rules"]
     assert [(ref["name"], ref["weight"], ref["port"]) for ref in of_users["backendRefs"]] == [
         ("churn-blue", 93, 8080),
         ("churn-green", 7, 8080),
@@ -149,10 +149,10 @@ def test_a_challenger_has_as_large_a_share_of_pods_as_of_requests(weight: int, p
     "add",
     [
         lambda spec: spec["rules"].append({"backendRefs": []}),
-        lambda spec: spec["rules"][-1].update(filters=[{"type": "RequestMirror"}]),
-        lambda spec: spec["rules"][-1]["backendRefs"].append({"name": "mine"}),
-        lambda spec: spec["rules"][-1]["backendRefs"][0].update(weight=50),
-        lambda spec: spec["rules"][-1]["matches"][0].update(headers=[{"name": "a", "value": "b"}]),
+        lambda spec: spec["rules"][0].update(filters=[{"type": "RequestMirror"}]),
+        lambda spec: spec["rules"][0]["backendRefs"].append({"name": "mine"}),
+        lambda spec: spec["rules"][0]["backendRefs"][0].update(weight=50),
+        lambda spec: spec["rules"][0]["matches"][0].update(headers=[{"name": "a", "value": "b"}]),
         lambda spec: spec.update(parentRefs=[]),
     ],
     ids=["a rule", "a filter", "a backend", "a weight", "a match", "no parents"],
@@ -321,7 +321,7 @@ def test_the_way_back_where_nothing_can_be_decided_goes_through_the_route() -> N
         plan = give_back(replace(on_trial_world(), spec=whole), NOW, "why")
         assert plan is not None
         rules = applied(plan, "HTTPRoute", "churn")["spec"]["rules"]
-        assert {ref["name"]: ref["weight"] for ref in rules[-1]["backendRefs"]} == {"churn-blue": 100, "churn-green": 0}
+        assert {ref["name"]: ref["weight"] for ref in rules[0]["backendRefs"]} == {"churn-blue": 100, "churn-green": 0}
         assert [one.idle for one in plan.actions if isinstance(one, CloseConnections)] == [Idle.KEEP]
 
 
@@ -330,3 +330,22 @@ def test_the_frame_of_a_route_that_is_there_is_its_own() -> None:
     again = GatewayTraffic(frame_in(route)).objects(snapshot(), 8080, TWO_STEADY)[0]
     assert again["spec"] == stored(TWO_STEADY)["HTTPRoute", "churn"]["spec"]
     assert GatewayTraffic(frame_in({})).receiving("churn", {}) == frozenset[Slot]()
+
+
+def test_a_shadow_step_sends_copies_to_the_challenger_and_users_to_the_champion() -> None:
+    (of_users, of_testers) = stored(on_trial(replace(FIRST_STEP, weight=0, shadow=20)))["HTTPRoute", "churn"]["spec"][
+        "rules"
+    ]
+    (mirror,) = of_users["filters"]
+    assert mirror["type"] == "RequestMirror"
+    assert (mirror["requestMirror"]["backendRef"]["name"], mirror["requestMirror"]["percent"]) == ("churn-green", 20)
+    assert {ref["name"]: ref["weight"] for ref in of_users["backendRefs"]} == {"churn-blue": 100, "churn-green": 0}
+    assert of_testers["filters"] == []
+
+
+def test_copies_end_with_their_step() -> None:
+    route = stored(on_trial(replace(FIRST_STEP, weight=0, shadow=20)))["HTTPRoute", "churn"]
+    for traffic in (on_trial(FIRST_STEP), ONE_STEADY):
+        assert stored(traffic)["HTTPRoute", "churn"]["spec"]["rules"][0]["filters"] == []
+        again = GatewayTraffic(frame_in(route)).objects(snapshot(), 8080, traffic)[0]
+        assert again["spec"]["rules"][0]["filters"] == []

@@ -36,7 +36,8 @@ class JudgedRevision:
     slot: Slot
     pods: tuple[PodTarget, ...]
     exposure: Exposure | None
-    # False while no user can meet it. Its pods are read even so: what they have counted by then must be known.
+    # False while it gets no requests, not even copies. Its pods are read even so: what they have counted by then must
+    # be known.
     met: bool = True
     # The champion, for as long as users meet both, and just before.
     champion: ServingChampion | None = None
@@ -53,7 +54,7 @@ def subject(inputs: RolloutInput, traffic: Traffic | None, now: datetime) -> Jud
     if (trial := traffic.trial) is not None:
         champion = _serving(inputs, traffic, trial)
         judged = _judged(inputs, traffic.champion.other, trial.revision, trial.exposure)
-        return replace(judged, met=trial.weight > 0, champion=champion)
+        return replace(judged, met=trial.is_asked, champion=champion)
     if (drill := traffic.drill) is not None:
         judged = _judged(inputs, traffic.champion.other, drill.revision, drill.exposure)
         return replace(judged, met=drill.since is not None)

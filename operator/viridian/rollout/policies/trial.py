@@ -33,6 +33,7 @@ from viridian.rollout.policies.trial_steps import (
     present_step,
     step_identity,
     step_name,
+    target_shadow,
     target_weight,
 )
 from viridian.rollout.policies.ways_back import rejection
@@ -160,7 +161,7 @@ def deadline_stops_or_starts(state: RolloutState) -> RolloutDecision | None:
 def pods_get_their_baseline(state: RolloutState) -> RolloutDecision | None:
     """A pod that could not be read when users could first meet it has its baseline as soon as it can be."""
     trial = state.trial
-    if trial.weight == 0:
+    if not trial.is_asked:
         return None
     pods, known = counting(state.inputs, state.other_slot), trial.exposure
     exposure = exposures.with_first_readings(known, pods) if known else exposures.begun(pods, state.now)
@@ -182,8 +183,7 @@ def is_not_routed(state: RolloutState) -> RolloutDecision | None:
 
 def is_routed_now(state: RolloutState) -> RolloutDecision | None:
     """The step begins with the look that sees its split in effect, before the judge can miss samples of it."""
-    trial = state.trial
-    written = trial.since is None and trial.weight == target_weight(state.steps, trial.step)
+    written = state.trial.since is None and _has_its_split(state)
     return has_not_reached_its_weight(state) if written and state.inputs.provider.confirms else None
 
 
@@ -213,7 +213,7 @@ def cannot_be_judged(state: RolloutState) -> RolloutDecision | None:
 def has_not_reached_its_weight(state: RolloutState) -> RolloutDecision | None:
     """The time of a step starts when its pods are there and its split is in effect; an edited weight starts it anew."""
     trial, weight = state.trial, target_weight(state.steps, state.trial.step)
-    if present_step(state) is None or (trial.since is not None and trial.weight == weight):
+    if present_step(state) is None or (trial.since is not None and _has_its_split(state)):
         return None
     if kept := kept_from_more(state, trial):
         return _hold(state, kept)
@@ -223,8 +223,9 @@ def has_not_reached_its_weight(state: RolloutState) -> RolloutDecision | None:
     known = trial.exposure if trial.weight > 0 else None
     exposure = exposures.in_next_step(known, pods) if known else exposures.begun(pods, state.now)
     compared = comparison_in_new_step(state, weight)
-    in_effect = state.now if trial.weight == weight or not state.inputs.provider.confirms else None
-    reached = replace(trial, weight=weight, since=in_effect, exposure=exposure, compared=compared)
+    in_effect = state.now if _has_its_split(state) or not state.inputs.provider.confirms else None
+    shadow = target_shadow(state.steps, trial.step)
+    reached = replace(trial, weight=weight, shadow=shadow, since=in_effect, exposure=exposure, compared=compared)
     held = _hold(state, Wait(WaitKind.FIRST_ANSWERS), reached)
     stay = weight != trial.weight and state.inputs.provider.keeps_connections
     return replace(held, close=_shuffle(state, weight)) if stay else held
@@ -333,6 +334,12 @@ def _hold(state: RolloutState, wait: Wait, trial: Trial | None = None) -> Rollou
     """The challenger stays where it is; `trial` is what its record says from now on."""
     traffic = replace(state.serving, trial=trial) if trial is not None else state.serving
     return RolloutDecision.hold(traffic, wait, state.trial.revision)
+
+
+def _has_its_split(state: RolloutState) -> bool:
+    """Whether the record says what the present step asks for."""
+    trial, steps = state.trial, state.steps
+    return (trial.weight, trial.shadow) == (target_weight(steps, trial.step), target_shadow(steps, trial.step))
 
 
 def _shuffle(state: RolloutState, weight: int) -> Close:

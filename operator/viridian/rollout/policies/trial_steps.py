@@ -22,12 +22,12 @@ def step_name(steps: Sequence[Step], index: int) -> str:
     if index >= len(steps):
         return "promote"
     step = steps[index]
-    return step.name or (f"{step.weight}%" if step.weight is not None else f"approval-{index}")
+    return step.name or (f"approval-{index}" if step.approval is not None else step_identity(step))
 
 
 def step_identity(step: Step) -> str:
     """What a step that was passed is remembered by: its name and what it asks for, not how long or how much of it."""
-    asked = f"{step.weight}%" if step.weight is not None else "approval"
+    asked = f"{step.weight}%" if step.weight is not None else f"shadow-{step.shadow}%" if step.shadow else "approval"
     return f"{step.name} {asked}" if step.name else asked
 
 
@@ -35,6 +35,11 @@ def target_weight(steps: Sequence[Step], index: int) -> int:
     """The weight that holds in a step: its own, or for an approval that of the step before."""
     weights = [step.weight for step in steps[: index + 1] if step.weight is not None]
     return weights[-1] if weights else 0
+
+
+def target_shadow(steps: Sequence[Step], index: int) -> int:
+    """The share of requests that is copied in a step: none but in a step that asks for it."""
+    return (steps[index].shadow or 0) if index < len(steps) else 0
 
 
 def present_step(state: RolloutState) -> Step | None:
@@ -45,7 +50,8 @@ def present_step(state: RolloutState) -> Step | None:
 def rises(state: RolloutState, trial: Trial) -> bool:
     """Whether users are to meet the challenger more often in the present step than they do."""
     promoting = trial.step >= len(state.steps)
-    return (100 if promoting else target_weight(state.steps, trial.step)) > trial.weight
+    more = (100 if promoting else target_weight(state.steps, trial.step)) > trial.weight
+    return more or target_shadow(state.steps, trial.step) > trial.shadow
 
 
 def kept_from_more(state: RolloutState, trial: Trial) -> Wait | None:
@@ -69,7 +75,7 @@ def pods_needed(state: RolloutState, trial: Trial | None) -> PodSplit:
     index = trial.step if trial is not None else 0
     if index >= len(steps) or (trial is None and needs_no_steps(state)):
         return PodSplit(max(1, replicas), max(1, replicas))
-    return provider.replicas(target_weight(steps, index), replicas, surge)
+    return provider.replicas(target_weight(steps, index) or target_shadow(steps, index), replicas, surge)
 
 
 def enter(state: RolloutState, trial: Trial) -> RolloutDecision:

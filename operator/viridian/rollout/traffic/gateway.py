@@ -12,9 +12,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from viridian.api import durations
+from viridian.api.modeldeployment import Step
 from viridian.api.names import (
     MODEL_DEPLOYMENT_LABEL,
     ROUTE_ANNOTATION,
@@ -33,6 +35,7 @@ from viridian.rollout.traffic.capacity import PodSplit
 from viridian.rollout.traffic.provider import LiveObjects, Unsettled
 from viridian.rollout.traffic.record import Traffic
 from viridian.rollout.traffic.service import SERVICE, record_of
+from viridian.rollout.traffic.sticky import Sticky, reads_cookies
 
 HTTP_ROUTE: Final = "HTTPRoute"
 GATEWAY: Final = "Gateway"
@@ -45,7 +48,13 @@ class GatewayTraffic:
     """The route of one ModelDeployment."""
 
     frame: Mapping[str, Any]
-    """The route's spec without where its requests go. The last rule is for users, and one before it for testers."""
+    """The route's spec without where its requests go. The first rule is for users, and one after it for testers.
+
+    A gateway prefers the rule that asks for more headers, whatever the order. Envoy Gateway names what a rule leads to
+    by the place of the rule: if the rule of users moves, requests fail until all of it has been taken over.
+    """
+    sticky: Sticky | None = None
+    """By what users stay with a version; None where each request is split anew."""
 
     follows_ready_pods = False
     keeps_connections = False
@@ -79,13 +88,16 @@ class GatewayTraffic:
         return route, *(_slot_service(owner, port, slot) for slot in Slot), live
 
     def _rules(self, name: str, port: int, traffic: Traffic) -> list[Manifest]:
-        *of_testers, of_users = self.frame["rules"]
-        share = traffic.share
-        weights = {traffic.champion: 100 - share, traffic.champion.other: share}
-        rules = [{**of_users, "backendRefs": [_backend(name, port, slot, weights[slot]) for slot in Slot]}]
+        of_users, *of_testers = self.frame["rules"]
+        backend = partial(_backend, name, port)
+        rules = self.sticky.rules(of_users, traffic, backend) if self.sticky is not None else []
+        if not rules:
+            weights = {traffic.champion: 100 - traffic.share, traffic.champion.other: traffic.share}
+            references = [backend(slot, weights[slot]) for slot in Slot]
+            rules = [{**of_users, "filters": _copies(name, port, traffic), "backendRefs": references}]
         if traffic.trial is not None:
-            challenger = [_backend(name, port, traffic.champion.other, 1)]
-            rules = [*({**rule, "backendRefs": challenger} for rule in of_testers), *rules]
+            challenger = [backend(traffic.champion.other, 1)]
+            rules[1:1] = [{**rule, "backendRefs": challenger} for rule in of_testers]
         return rules
 
     def replicas(self, weight: int, replicas: int, max_surge: int) -> PodSplit:  # noqa: ARG002 - weights need no surge
@@ -118,7 +130,7 @@ def frame_of(gateway: GatewayRoute) -> Mapping[str, Any]:
     rules = [{**rule, "matches": [{**path, "headers": []}]}]
     if (testers := gateway.testers) is not None:
         header = {"type": "Exact", "name": testers.header, "value": testers.value}
-        rules = [{**rule, "matches": [{**path, "headers": [header]}]}, *rules]
+        rules.append({**rule, "matches": [{**path, "headers": [header]}]})
     parents = [
         {
             "group": GATEWAY_GROUP,
@@ -135,7 +147,15 @@ def frame_of(gateway: GatewayRoute) -> Mapping[str, Any]:
 def frame_in(route: Mapping[str, Any]) -> Mapping[str, Any]:
     """The spec of a route that is there, for a ModelDeployment whose spec does not ask for one any more."""
     spec = route.get("spec") or {}
-    return {**spec, "rules": spec.get("rules") or [{}]}
+    rules = [rule for rule in spec.get("rules") or () if not reads_cookies(rule)]
+    return {**spec, "rules": rules or [{}]}
+
+
+def sticky_of(gateway: GatewayRoute, steps: Sequence[Step]) -> Sticky | None:
+    """By what users stay with a version, as the spec asks for it."""
+    if gateway.sticky is None:
+        return None
+    return Sticky(gateway.sticky.cookie, tuple(step.weight for step in steps if step.weight is not None))
 
 
 def parents_of(frame: Mapping[str, Any], namespace: str) -> Sequence[tuple[str, str]]:
@@ -160,10 +180,18 @@ def _backend(name: str, port: int, slot: Slot, weight: int) -> Manifest:
     return {**reference, "weight": weight, "filters": []}
 
 
+def _copies(name: str, port: int, traffic: Traffic) -> list[Manifest]:
+    """The filter that sends copies of the users' requests to the challenger, and throws its answers away."""
+    if traffic.trial is None or not traffic.trial.shadow:
+        return []
+    reference = {"group": "", "kind": "Service", "name": slot_deployment(name, traffic.champion.other), "port": port}
+    return [{"type": "RequestMirror", "requestMirror": {"backendRef": reference, "percent": traffic.trial.shadow}}]
+
+
 def _backends(route: Mapping[str, Any] | None) -> Iterator[Mapping[str, Any]]:
     """Where the route sends the requests of users."""
     rules = ((route or {}).get("spec") or {}).get("rules") or [{}]
-    return (ref for ref in rules[-1].get("backendRefs") or () if isinstance(ref, Mapping))
+    return (ref for ref in rules[0].get("backendRefs") or () if isinstance(ref, Mapping))
 
 
 def _of_parent(route: Mapping[str, Any], parent: Mapping[str, Any], live: LiveObjects) -> Unsettled | None:

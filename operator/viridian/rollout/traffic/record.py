@@ -53,6 +53,8 @@ class Trial:
     # The steps behind it, by what they are: an index alone would mean another step as soon as the list is edited.
     passed: tuple[str, ...] = ()
     weight: Annotated[int, msgspec.Meta(ge=0, le=100)] = 0
+    # Share of the requests, in percent, of which it gets a copy; users do not see what it answers.
+    shadow: Annotated[int, msgspec.Meta(ge=0, le=100)] = 0
     # When the step was entered: its pods have a deadline from then on.
     entered: datetime | None = None
     # When the step's split was reached; None until then.
@@ -73,6 +75,11 @@ class Trial:
     def step(self) -> int:
         """Index of the present step; that of the promotion is one beyond the last."""
         return len(self.passed)
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether it answers requests, of users or copies of them."""
+        return self.weight > 0 or self.shadow > 0
 
 
 @dataclass(frozen=True, slots=True)
