@@ -112,4 +112,4 @@ class Churn:
 
 
 def _version(role: Object | None) -> str | None:
-    return str(role["version"]) if role else None
+    return str(role["version"]) if role and "version" in role else None

@@ -169,4 +169,4 @@ def version_in(role: Object | None) -> str | None:
     """Version of the registry, or the end of the URI."""
     if not role:
         return None
-    return str(role.get("version") or role["uri"].rpartition("/")[2])
+    return str(role.get("version") or role.get("uri", "").rpartition("/")[2]) or None

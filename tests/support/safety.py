@@ -56,7 +56,8 @@ def _problems(
     routed = ROUTE_ANNOTATION in (live["metadata"].get("annotations") or {})  # the drill is behind the route then
     if now.drill is not None and now.drill.since is not None and not routed:
         allowed = {now.drill.revision}
-    met = [pod["metadata"]["labels"].get(REVISION_LABEL) for pod in _met(world, live["spec"]["selector"])]
+    before_us = now.predecessor.revision if now.predecessor is not None else None  # its pods have no label of ours
+    met = [pod["metadata"]["labels"].get(REVISION_LABEL, before_us) for pod in _met(world, live["spec"]["selector"])]
     if not met and now.revision not in failing:
         yield "users meet no ready pod"
     if not met and _met(world, _selector(before, name)):

@@ -16,6 +16,7 @@ from viridian.api.drill_spec import RollbackDrill
 from viridian.api.governance import Governance
 from viridian.api.monitoring import Feedback, Monitoring
 from viridian.api.names import FETCH_CONTAINER, SERVER_CONTAINER
+from viridian.api.predecessor_spec import NOT_BY_GATEWAY, PredecessorSource
 from viridian.api.promotion import PromotionHold, PromotionWindow, RollbackWindow
 from viridian.api.review_spec import PeriodicReview
 from viridian.api.schema import Rule, Struct, doc, duration, named
@@ -354,6 +355,7 @@ class ModelDeploymentSpec(Struct, frozen=True, kw_only=True):
         OUTLIVES_ITS_LABELS,
         autoscaling.EXTERNAL_NEEDS_A_GATEWAY,
         cel.SHADOW_BY_GATEWAY,
+        NOT_BY_GATEWAY,
     )
 
     model: Annotated[ModelSource, doc("Which model to serve.")]
@@ -363,6 +365,15 @@ class ModelDeploymentSpec(Struct, frozen=True, kw_only=True):
     fallback: Annotated[Fallback, doc("The former champion, kept warm for an immediate way back.")] = msgspec.field(
         default_factory=Fallback
     )
+    predecessor: (
+        Annotated[
+            PredecessorSource,
+            doc(
+                "Who served users before: the way back of the first version. Without effect once a version has served."
+            ),
+        ]
+        | None
+    ) = None
     drill: (
         Annotated[
             RollbackDrill,

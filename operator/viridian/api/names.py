@@ -17,6 +17,7 @@ MODEL_DEPLOYMENT_LABEL = f"{GROUP}/model-deployment"
 SLOT_LABEL = f"{GROUP}/slot"
 REVISION_LABEL = f"{GROUP}/revision"
 RETRAIN_POLICY_LABEL = f"{GROUP}/retrain-policy"
+ADOPT_LABEL = f"adopt.{GROUP}/model-deployment"  # on a Service of the user: which ModelDeployment may take it over
 RUN_LABEL = f"{GROUP}/run"
 STAGE_LABEL = f"{GROUP}/stage"
 SPOT_LABEL = f"{GROUP}/spot"  # on the object of a stage that runs on spot nodes where there are any

@@ -128,6 +128,7 @@ EVENT_ROLLED_BACK = "RolledBack"
 EVENT_PROMOTED = "Promoted"
 EVENT_PROMOTABLE = "Promotable"
 EVENT_REINSTATED = "Reinstated"
+EVENT_ADOPTED = "Adopted"  # a Deployment that served before is the champion, until a version takes its place
 EVENT_DRILL_STARTED = "DrillStarted"
 EVENT_DRILL_PASSED = "DrillPassed"
 EVENT_DRILL_FAILED = "DrillFailed"

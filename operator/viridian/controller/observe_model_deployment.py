@@ -14,6 +14,7 @@ from viridian.api import durations
 from viridian.api.child_kinds import ChildKind, child_kind, child_kinds
 from viridian.api.modeldeployment import ModelDeploymentSpec
 from viridian.api.names import (
+    ADOPT_LABEL,
     AUTOSCALED_ANNOTATION,
     MODEL_DEPLOYMENT_LABEL,
     SLOT_LABEL,
@@ -47,9 +48,11 @@ from viridian.rollout.input import (
     RolloutInput,
     parse_records,
 )
-from viridian.rollout.slot_state import SlotState, parse_slot
+from viridian.rollout.slot_state import SlotState, parse_predecessor, parse_slot
 from viridian.rollout.traffic.gateway import GATEWAY, HTTP_ROUTE, frame_of, gateway_target, parents_of
+from viridian.rollout.traffic.predecessor_record import PREDECESSOR_SLOT, predecessor_revision
 from viridian.rollout.traffic.provider import LiveObjects
+from viridian.rollout.traffic.service import record_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +77,11 @@ class ModelDeployments:
         alone = _alone(key, manifest, self.settings)
         children = await _children(self.cluster, key, manifest["metadata"], alone)
         records = parse_records(children.of("ControllerRevision"))
+        slots, before = await self._with_predecessor(key, alone, children)
         snapshot = replace(
             alone,
-            slots=children.slots(key),
+            slots=slots,
+            predecessor=before,
             live=children.named("Service", key.name),
             gateway_objects=await self._gateway_objects(children, alone),
             preview=children.named("Service", preview_service(key.name)),
@@ -104,7 +109,8 @@ class ModelDeployments:
         alone = _alone(key, manifest, self.settings)
         children = await _children(self.cluster, key, manifest["metadata"], alone)
         live, routed = children.named("Service", key.name), children.gateway_objects(key.name)
-        shown = replace(alone, slots=children.slots(key), live=live, gateway_objects=routed)
+        slots, _ = await self._with_predecessor(key, alone, children)
+        shown = replace(alone, slots=slots, live=live, gateway_objects=routed)
         return give_back(shown, self.clock(), why)
 
     def by_lists(self, lists: ClusterReader) -> ModelDeployments:
@@ -121,6 +127,25 @@ class ModelDeployments:
         """Judge nothing between the passes any more."""
         if self.arrivals is not None:
             self.arrivals.close()
+
+    async def _with_predecessor(
+        self, key: Key, alone: RolloutInput, children: _Children
+    ) -> tuple[Mapping[Slot, SlotState], SlotState | None]:
+        """The slots, with the Deployment that served before in the one that it takes in the record; and it alone."""
+        slots, traffic = children.slots(key), record_of(children.named("Service", key.name))
+        named = alone.spec.predecessor if alone.spec is not None and traffic is None else None
+        plays = traffic is not None and (traffic.serves_predecessor or traffic.predecessor_is_fallback)
+        recorded = traffic.predecessor if traffic is not None and plays else None
+        name = recorded.deployment if recorded is not None else named.deployment if named is not None else ""
+        if not name or (recorded is not None and PREDECESSOR_SLOT in slots):
+            return slots, None
+        found = await self.cluster.get(ObjectRef("apps/v1", "Deployment", key.namespace, name))
+        if found is None or MODEL_DEPLOYMENT_LABEL in (found["metadata"].get("labels") or {}):
+            return slots, None
+        labels = found["spec"]["selector"].get("matchLabels") or {}
+        pods = await self.cluster.list("v1", "Pod", key.namespace, labels) if labels else ()
+        before = parse_predecessor(found, pods, predecessor_revision(name))
+        return ({**slots, PREDECESSOR_SLOT: before} if recorded is not None else slots), before
 
     async def _gateway_objects(self, children: _Children, alone: RolloutInput) -> LiveObjects:
         """The route, the Services of the slots, and the Gateways of the route, as far as they may be read."""
@@ -206,13 +231,14 @@ async def _children(cluster: ClusterReader, key: Key, metadata: Object, alone: R
         parse_time(metadata.get("creationTimestamp")),
         [child for child in mine if _serves(child, key)],
     )
-    strangers = [child for child in listed if not owned(child, key, uid)]
+    adoptable = [child for child in listed if _is_to_be_adopted(child, key, alone)]
+    strangers = [child for child in listed if not owned(child, key, uid) and child not in adoptable]
     for stranger in strangers:
         if _serves(stranger, key):
             check_not_left_behind(stranger, key, uid)
     left = [child for child in strangers if is_left_behind(child, uid, key.kind, key.name)]
     return _Children(
-        objects=(*(child for child in mine if not _is_record(child)), *records),
+        objects=(*(child for child in mine if not _is_record(child)), *adoptable, *records),
         pods=tuple(pods),
         taken=_targets(child for child in strangers if child not in left),
         leaving=_targets(left),
@@ -222,6 +248,15 @@ async def _children(cluster: ClusterReader, key: Key, metadata: Object, alone: R
             if _is_record(child) and child not in records
         },
     )
+
+
+def _is_to_be_adopted(child: Object, key: Key, alone: RolloutInput) -> bool:
+    """The Service of a predecessor that the spec names, where it belongs to nobody and its owner agrees."""
+    named = alone.spec is not None and alone.spec.predecessor is not None
+    metadata = child["metadata"]
+    is_it = child["kind"] == "Service" and metadata["name"] == key.name
+    agreed = (metadata.get("labels") or {}).get(ADOPT_LABEL) == key.name
+    return named and is_it and agreed and not metadata.get("ownerReferences")
 
 
 def _targets(children: Iterable[Object]) -> frozenset[tuple[str, str]]:

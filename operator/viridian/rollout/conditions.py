@@ -207,7 +207,9 @@ def _reconciling(state: RolloutState, decision: RolloutDecision) -> Iterable[Fin
 
 def _champion_settled(state: RolloutState, traffic: Traffic) -> bool:
     slot_state = state.slot(traffic.champion)
-    if slot_state is None or not slot_state.settled:
+    if slot_state is None or slot_state.foreign:
+        return slot_state is not None and slot_state.serves
+    if not slot_state.settled:
         return False
     return bounds(state, state.spec.server.replicas, follows_load=True).holds(slot_state.replicas)
 

@@ -26,7 +26,7 @@ from viridian.core.ownership import Belongs, belongs
 from viridian.core.plan import Action, Apply, CloseConnections, Delete, Plan, Target
 from viridian.rollout import outcomes
 from viridian.rollout.analysis.judged import full_fallback_end
-from viridian.rollout.decision import RolloutDecision
+from viridian.rollout.decision import RolloutDecision, WaitKind
 from viridian.rollout.drill_schedule import next_look
 from viridian.rollout.events import events_of_change, events_of_status
 from viridian.rollout.input import GATEWAY_NEEDED, UNREAD, RolloutInput, Unresolved, name_taken, targets
@@ -258,7 +258,8 @@ def _occupy(state: RolloutState, slots: DesiredSlots) -> Iterator[Action]:
         )
         intent = _addressed(state, slot, desired.revision, intent)
         intent = _completed(state, slot, desired.revision, intent)
-        yield from _sized(intent, observed, desired)
+        known = observed if observed is not None and not observed.foreign else None
+        yield from _sized(intent, known, desired)
         yield from _applied(objects.budget(state.inputs, slot), state.inputs.budgets.get(name))
 
 
@@ -324,7 +325,7 @@ def _clear(state: RolloutState, slots: DesiredSlots) -> Iterator[Action]:
             yield Delete("autoscaling/v2", "HorizontalPodAutoscaler", name, autoscaler["metadata"]["uid"])
         if desired is not None:
             continue
-        if slot_state is not None:
+        if slot_state is not None and not slot_state.foreign:
             yield Delete("apps/v1", "Deployment", name, slot_state.uid)
         disruption_budget = state.inputs.budgets.get(name)
         if disruption_budget is not None:
@@ -360,7 +361,9 @@ def _wake(state: RolloutState, decision: RolloutDecision) -> datetime | None:
     times = [word for word in words if word is not None]
     if _needless_route(state, decision) is not None:
         times.append(soon)  # once the route is gone, the live Service takes its place
-    if asks or state.unsettled is not None:
+    foreign = any(slot_state.foreign for slot_state in state.inputs.slots.values())
+    waits = decision.wait is not None and decision.wait.kind is WaitKind.PREDECESSOR
+    if asks or foreign or waits or state.unsettled is not None:  # nothing wakes the object for a predecessor
         times.append(now + _POLL)
     if traffic is not None and draining(state, traffic):
         times.append(drain_end(traffic) or now)

@@ -12,6 +12,7 @@ from viridian.api.names import Slot
 from viridian.api.samples import Idle
 from viridian.judgement.canary import Judgement
 from viridian.rollout.traffic.exposure import Exposure
+from viridian.rollout.traffic.predecessor_record import PREDECESSOR_SLOT, Predecessor
 from viridian.rollout.traffic.record import ChampionCause, Reverted, Traffic
 
 
@@ -51,6 +52,7 @@ class WaitKind(StrEnum):
     CHAMPION_TO_TAKE_OVER = "ChampionToTakeOver"
     TRAFFIC_WRITTEN = "TrafficWritten"
     ROUTE = "Route"
+    PREDECESSOR = "Predecessor"
     DRILL_PODS = "DrillPods"
     DRILL_END = "DrillEnd"
 
@@ -78,6 +80,7 @@ _REASONS: Final = {
     WaitKind.FALLBACK_FOR_ROLLBACK: reasons.FALLBACK_UNAVAILABLE,
     WaitKind.CHAMPION_TO_TAKE_OVER: reasons.FALLBACK_UNAVAILABLE,
     WaitKind.ROUTE: reasons.ROUTE_NOT_READY,
+    WaitKind.PREDECESSOR: reasons.FIRST_DEPLOYMENT,
     WaitKind.DRILL_PODS: reasons.SERVING,
     WaitKind.DRILL_END: reasons.DRILL_RUNNING,
 }
@@ -96,6 +99,7 @@ class ChangeKind(StrEnum):
     REJECTED = "Rejected"
     ROLLED_BACK = "RolledBack"
     SUPERSEDED = "Superseded"
+    ADOPTED = "Adopted"
     DRILL_BEGAN = "DrillBegan"
     DRILL_PASSED = "DrillPassed"
     DRILL_FAILED = "DrillFailed"
@@ -204,6 +208,16 @@ class RolloutDecision:
         return replace(held, change=Change(ChangeKind.STEP_ENTERED, revision, step=step))
 
     @classmethod
+    def adopt(cls, predecessor: Predecessor, now: datetime) -> RolloutDecision:
+        """A Deployment that served before is the champion, as its Service says already."""
+        revision, cause = predecessor.revision, ChampionCause.ADOPTED
+        return cls(
+            Traffic(PREDECESSOR_SLOT, revision, now, cause=cause, predecessor=predecessor),
+            reasons.SERVING,
+            change=Change(ChangeKind.ADOPTED, revision),
+        )
+
+    @classmethod
     def promote(
         cls, before: Traffic | None, slot: Slot, revision: str, now: datetime, exposure: Exposure | None = None
     ) -> RolloutDecision:
@@ -211,7 +225,9 @@ class RolloutDecision:
         former = before.revision if before is not None else ""
         kind = ChangeKind.PROMOTED if before is not None else ChangeKind.FIRST_PROMOTED
         return cls(
-            Traffic(slot, revision, now, former=former, exposure=exposure, drilled=before.drilled if before else None),
+            before.succeeded_by(slot, revision, now, former=former, exposure=exposure)
+            if before is not None
+            else Traffic(slot, revision, now, exposure=exposure),
             reasons.SERVING,
             change=Change(kind, revision, other=former),
             close=Close((before.champion,), Idle.KEEP) if before is not None else None,
@@ -233,7 +249,7 @@ class RolloutDecision:
         """A former champion that the spec names again gets the traffic; the one before it stays warm."""
         cause = ChampionCause.REINSTATED
         return cls(
-            Traffic(before.champion.other, revision, now, former=before.revision, cause=cause, drilled=before.drilled),
+            before.succeeded_by(before.champion.other, revision, now, former=before.revision, cause=cause),
             reasons.SERVING,
             change=Change(ChangeKind.REINSTATED, revision, other=before.revision),
             close=Close((before.champion,), Idle.KEEP),
@@ -243,7 +259,7 @@ class RolloutDecision:
     def roll_back(cls, traffic: Traffic, to: str, lost: Reverted, cause: ChampionCause) -> RolloutDecision:
         """Give the traffic of a champion back to its warm fallback, or to the version that a person has named."""
         return cls(
-            Traffic(traffic.champion.other, to, lost.at, cause=cause, reverted=lost, drilled=traffic.drilled),
+            traffic.succeeded_by(traffic.champion.other, to, lost.at, cause=cause, reverted=lost),
             lost.reason,
             change=Change(ChangeKind.ROLLED_BACK, lost.revision, other=to, message=lost.message),
             close=Close((traffic.champion,), Idle.CLOSE),

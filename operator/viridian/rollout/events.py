@@ -32,6 +32,7 @@ _OF_CHANGE: Final = {
     ChangeKind.REJECTED: (EventType.WARNING, reasons.EVENT_REJECTED),
     ChangeKind.ROLLED_BACK: (EventType.WARNING, reasons.EVENT_ROLLED_BACK),
     ChangeKind.SUPERSEDED: (EventType.NORMAL, reasons.EVENT_SUPERSEDED),
+    ChangeKind.ADOPTED: (EventType.NORMAL, reasons.EVENT_ADOPTED),
     ChangeKind.DRILL_BEGAN: (EventType.NORMAL, reasons.EVENT_DRILL_STARTED),
     ChangeKind.DRILL_PASSED: (EventType.NORMAL, reasons.EVENT_DRILL_PASSED),
     ChangeKind.DRILL_FAILED: (EventType.WARNING, reasons.EVENT_DRILL_FAILED),

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from viridian.api import reasons
 from viridian.api.modeldeployment import ModelDeploymentSpec, Step
-from viridian.api.names import ROUTE_ANNOTATION, Slot
+from viridian.api.names import ADOPT_LABEL, ROUTE_ANNOTATION, Slot
 from viridian.api.resources import ApiResource
 from viridian.api.samples import PodSample, PodTarget, ScrapeFailure
 from viridian.api.traffic_spec import GatewayRoute, ProviderKind
@@ -117,6 +117,8 @@ class RolloutInput:
     slots: Mapping[Slot, SlotState] = field(default_factory=dict)
     # The Service that has the name of the ModelDeployment.
     live: Object | None = None
+    # The Deployment that served before, where the spec or the record names it.
+    predecessor: SlotState | None = None
     # The route, the Services of the slots, and the Gateways that the spec names.
     gateway_objects: LiveObjects = field(default_factory=dict)
     preview: Object | None = None
@@ -148,7 +150,7 @@ class RolloutInput:
         """
         route = self.gateway_objects.get((HTTP_ROUTE, self.name))
         gateway = self.wanted_gateway
-        if gateway is not None and self.settings.gateway_api and (route is not None or not self._is_on_trial):
+        if gateway is not None and self.settings.gateway_api and (route is not None or not self._is_bound):
             return GatewayTraffic(frame_of(gateway), sticky_of(gateway, self._steps))
         return GatewayTraffic(frame_in(route)) if route is not None else SERVICE
 
@@ -172,10 +174,10 @@ class RolloutInput:
         return "" if self.settings.gateway_api else str(annotations.get(ROUTE_ANNOTATION, ""))
 
     @property
-    def _is_on_trial(self) -> bool:
-        """By the record of the live Service, before there is a route."""
+    def _is_bound(self) -> bool:
+        """Whether the live Service has to go on splitting the traffic, by its record, before there is a route."""
         traffic = SERVICE.read(self.name, self.traffic_objects)
-        return traffic is not None and traffic.trial is not None
+        return traffic is not None and (traffic.trial is not None or traffic.predecessor is not None)
 
     @property
     def traffic_objects(self) -> LiveObjects:
@@ -203,10 +205,10 @@ GATEWAY_NEEDED: Final = (
 
 def name_taken(inputs: RolloutInput, kind: str, name: str) -> str:
     """The sentence about a child that cannot be written, since somebody else's object has its name."""
-    return (
-        f"the {kind} {name} exists and does not belong to this ModelDeployment; delete it, or give the "
-        f"ModelDeployment {inputs.name} another name"
-    )
+    known = f"the {kind} {name} exists and does not belong to this ModelDeployment"
+    if (kind, name) == SERVICE.target(inputs.name) and inputs.spec is not None and inputs.spec.predecessor is not None:
+        return f"{known}; to have it taken over: kubectl label service {name} {ADOPT_LABEL}={inputs.name}"
+    return f"{known}; delete it, or give the ModelDeployment {inputs.name} another name"
 
 
 def parse_records(manifests: Sequence[Object]) -> dict[str, RevisionRecord]:

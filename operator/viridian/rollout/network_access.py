@@ -28,7 +28,8 @@ def limit_access(state: RolloutState, slots: DesiredSlots) -> Iterator[Apply | D
 def _templates(state: RolloutState, slots: DesiredSlots) -> Iterator[Template]:
     """Of the pods that are there, and of those that are about to be made."""
     for slot_state in state.inputs.slots.values():
-        yield slot_state.deployment["spec"]["template"]
+        if not slot_state.foreign:
+            yield slot_state.deployment["spec"]["template"]
     for desired in slots.values():
         wanted = state.template_of(desired.revision) if desired is not None else None
         if wanted is not None:

@@ -50,6 +50,7 @@ _AWAITED: Final = {
     WaitKind.CHAMPION_TO_TAKE_OVER: "{revision} to be ready to take over{then}",
     WaitKind.TRAFFIC_WRITTEN: "the {detail} to be written{then}",
     WaitKind.ROUTE: "the route to be taken over: {detail}",
+    WaitKind.PREDECESSOR: "{detail}",
     WaitKind.DRILL_PODS: "all pods of {revision} to be ready for a drill of the rollback{detail}",
     WaitKind.DRILL_END: "the end of the drill{until}",
 }
@@ -63,6 +64,7 @@ _CHANGED: Final = {
     ChangeKind.REJECTED: "{revision} is rejected: {message}",
     ChangeKind.ROLLED_BACK: "{revision} was replaced by {other}: {message}",
     ChangeKind.SUPERSEDED: "{revision} is taken off trial: {why}",
+    ChangeKind.ADOPTED: "{revision} is the champion, as it has served before",
     ChangeKind.DRILL_BEGAN: "{revision} serves in place of {other}: a drill of the rollback",
     ChangeKind.DRILL_PASSED: "the drill of the rollback to {revision} has passed; {other} serves again",
     ChangeKind.DRILL_FAILED: "the drill of the rollback to {revision} has failed, and {other} serves: {message}",

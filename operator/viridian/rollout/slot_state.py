@@ -75,6 +75,8 @@ class SlotState:
 
     deployment: Object
     pods: tuple[Pod, ...] = ()
+    # It is no slot of ours, but a Deployment that served before: nothing is written to it.
+    foreign: bool = False
 
     @property
     def uid(self) -> str:
@@ -247,3 +249,11 @@ def pod_target(namespace: str, deployment: str, slot: Slot, pod: Pod) -> PodTarg
 def parse_slot(deployment: Object, pods: Sequence[Object]) -> SlotState:
     """A slot from its Deployment and the Pod objects that carry its labels."""
     return SlotState(deployment, tuple(sorted(map(parse_pod, pods), key=lambda pod: pod.name)))
+
+
+def parse_predecessor(deployment: Object, pods: Sequence[Object], revision: str) -> SlotState:
+    """A Deployment that served before, as the slot of that revision. Its pods have no port of ours to talk to."""
+    labels = {**(deployment["metadata"].get("labels") or {}), REVISION_LABEL: revision}
+    shown = {**deployment, "metadata": {**deployment["metadata"], "labels": labels}}
+    found = [replace(parse_pod(pod), revision=revision, ip="", refusal=None) for pod in pods]
+    return SlotState(shown, tuple(sorted(found, key=lambda pod: pod.name)), foreign=True)

@@ -132,7 +132,7 @@ def _champion_without_trial(state: RolloutState, traffic: Traffic) -> int:
 def _fallback_slot(state: RolloutState, traffic: Traffic) -> DesiredSlots:
     """The fallback, at full size while it may be needed at once; before that, time for what still answers there.
 
-    It is removed where there is none: the champion never had a predecessor, or all of them were rejected.
+    It is removed where there is none: there never was another champion, or all others were rejected.
     """
     slot = traffic.champion.other
     fallback, present = fallback_revision(state, traffic), state.slot(slot)

@@ -140,7 +140,11 @@ class RolloutState:
 
     @property
     def steps(self) -> Sequence[Step]:
-        return self.spec.rollout.steps
+        """Beside a predecessor no step has a part of the traffic: no Service selects its pods and those of a slot."""
+        steps, traffic = self.spec.rollout.steps, self.traffic
+        if traffic is None or not traffic.serves_predecessor:
+            return steps
+        return [step for step in steps if step.weight is None or step.weight == 100]
 
     @property
     def awaited(self) -> Unresolved | None:

@@ -6,6 +6,7 @@ from typing import Final
 
 from viridian.api import reasons
 from viridian.rollout.decision import RolloutDecision, Wait, WaitKind
+from viridian.rollout.policies.adoption import takes_over_from_a_predecessor
 from viridian.rollout.policies.chain import Chain
 from viridian.rollout.policies.commands import names_no_former_champion
 from viridian.rollout.policies.promotion_times import promotion_hold
@@ -63,6 +64,7 @@ def is_not_ready_yet(state: RolloutState) -> RolloutDecision:
 
 
 FIRST_CHAMPION: Final[Chain] = (
+    takes_over_from_a_predecessor,  # it serves already, whatever becomes of the first version
     has_an_invalid_template,
     has_no_model_yet,
     is_paused_at_first,  # nothing is deployed, then

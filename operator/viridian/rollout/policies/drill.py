@@ -45,7 +45,7 @@ def begins_a_drill(state: RolloutState) -> RolloutDecision | None:
     if order is None and not is_due(state, traffic):
         return None
     fallback, champion = state.fallback, state.champion
-    if fallback is None:
+    if fallback is None or traffic.predecessor_is_fallback:
         return RolloutDecision.hold(traffic, Wait(WaitKind.FORMER_CHAMPION)) if order is not None else None
     full = champion is not None and champion.settled and champion.serves
     if not full or state.unsettled is not None or _comes_first(state, fallback):

@@ -391,6 +391,8 @@ def _champion_lacks(state: RolloutState) -> Wait | None:
     One that serves has the time since the step was entered, one that does not the time since it serves no more.
     """
     champion = state.champion
+    if champion is not None and champion.foreign and champion.serves:
+        return None  # how many pods it has is not ours to say
     if champion is not None:
         since = state.trial.entered if champion.serves else champion.unavailable_since
         if older_than(since, _CHAMPION_GIVEN_UP_AFTER, state.now):

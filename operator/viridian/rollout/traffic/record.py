@@ -26,6 +26,7 @@ from viridian.judgement.split_test import SlotTallies
 from viridian.rollout.traffic.compared import ComparedTrial
 from viridian.rollout.traffic.drill_record import Drill, DrillResult
 from viridian.rollout.traffic.exposure import CounterBaseline, Exposure
+from viridian.rollout.traffic.predecessor_record import Predecessor
 
 T = TypeVar("T")
 BY_OPERATOR: Final = "Viridian"
@@ -42,6 +43,8 @@ class ChampionCause(StrEnum):
     ROLLED_BACK = "RolledBack"
     # A former champion that the spec or a person has named.
     REINSTATED = "Reinstated"
+    # It served before there was a ModelDeployment.
+    ADOPTED = "Adopted"
     UNKNOWN = "Unknown"
 
 
@@ -116,6 +119,25 @@ class Traffic:
     # A drill of the rollback that is under way, and how the newest one ended.
     drill: Drill | None = None
     drilled: DrillResult | None = None
+    # Who served before the first version, for as long as it may be gone back to.
+    predecessor: Predecessor | None = None
+
+    def succeeded_by(self, slot: Slot, revision: str, since: datetime | None, **more: Any) -> Traffic:
+        """The traffic once another revision is the champion, with what outlasts champions."""
+        known = self.predecessor
+        kept = known if known is not None and known.revision in (revision, self.revision) else None
+        return Traffic(slot, revision, since, drilled=self.drilled, predecessor=kept, **more)
+
+    @property
+    def serves_predecessor(self) -> bool:
+        """Whether the champion is no version but a Deployment that served before."""
+        return self.predecessor is not None and self.revision == self.predecessor.revision
+
+    @property
+    def predecessor_is_fallback(self) -> bool:
+        """Whether the way back leads to that Deployment."""
+        known = self.predecessor is not None and self.former == self.predecessor.revision
+        return known and self.trial is None
 
     @property
     def rejected(self) -> tuple[Reverted, ...]:
@@ -141,7 +163,7 @@ class Traffic:
 
 
 _PARTS: Final = (
-    *(Traffic, Trial, Reverted, Drill, DrillResult),
+    *(Traffic, Trial, Reverted, Drill, DrillResult, Predecessor),
     *(Exposure, CounterBaseline, ComparedTrial, SlotTallies, Tally),
 )
 

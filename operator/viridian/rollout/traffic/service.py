@@ -39,7 +39,12 @@ class ServiceTraffic:
         return next((int(port["port"]) for port in ports), None)
 
     def objects(self, owner: Owner, port: int, traffic: Traffic) -> Sequence[Manifest]:
-        live = service(owner, owner.name, port, _selector(owner.name, traffic))
+        before = traffic.predecessor
+        if before is not None and traffic.serves_predecessor and traffic.receiving == {traffic.champion}:
+            live = service(owner, owner.name, port, before.selector)
+            live["spec"]["ports"] = [dict(entry) for entry in before.ports]
+        else:
+            live = service(owner, owner.name, port, _selector(owner.name, traffic))
         live["metadata"]["annotations"] = {TRAFFIC_ANNOTATION: record.dump(traffic)}
         return (live,)
 

@@ -1,0 +1,23 @@
+"""Who served users before there was a ModelDeployment: a part of it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+from viridian.api.schema import Rule, Struct, doc
+
+NOT_BY_GATEWAY: Final = Rule(
+    rule="!has(self.predecessor) || self.traffic.provider != 'Gateway'",
+    message="predecessor needs traffic.provider: Service, since the Service of that name is taken over: remove "
+    "traffic, or remove predecessor",
+    field_path=".predecessor",
+)
+
+
+class PredecessorSource(Struct, frozen=True, kw_only=True):
+    """A Deployment that serves users through the Service with the name of this ModelDeployment.
+
+    The Service is taken over as it is. No pod is restarted, and the operator never writes to the Deployment.
+    """
+
+    deployment: Annotated[str, doc("Name of the Deployment.", min_length=1, max_length=253)]
