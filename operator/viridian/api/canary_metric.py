@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar, Final
 from viridian.api import cel_metrics
 from viridian.api.champion_margin import ChampionMargin
 from viridian.api.gate_spec import Direction
+from viridian.api.performance import PerformanceMetric
 from viridian.api.schema import Rule, Struct, doc
 
 MAX_METRICS: Final = 16
@@ -16,7 +17,7 @@ class Metric(Struct, frozen=True, kw_only=True):
     """One bound that the challenger must keep: absolute, beside the champion, or both."""
 
     rules: ClassVar[tuple[Rule, ...]] = (
-        cel_metrics.QUERY_OR_COUNTED,
+        cel_metrics.ONE_SOURCE_OF_METRIC,
         cel_metrics.ONE_BOUND,
         cel_metrics.SHARES,
         cel_metrics.BREACHABLE,
@@ -31,14 +32,18 @@ class Metric(Struct, frozen=True, kw_only=True):
         cel_metrics.DIRECTION_OF_MARGIN,
         cel_metrics.WEIGHT_OF_EVIDENCE,
         cel_metrics.SAMPLES_OF_VALUES,
+        cel_metrics.SHIFT,
+        cel_metrics.BIAS,
+        cel_metrics.ONE_VALUE_AT_A_TIME,
     )
 
     name: Annotated[
         str,
         doc(
             "Counted by the pods: error-rate (share of 5xx answers) or success-rate (share of the others), from 0 to "
-            "1; or latency-p50, latency-p90, latency-p95, latency-p99, in seconds. A metric with `query` has any other "
-            "name.",
+            "1; or latency-p50, latency-p90, latency-p95, latency-p99, in seconds. Known by the collector: "
+            "prediction-shift, the distance between the predictions of challenger and champion, from 0 to 1. A metric "
+            "with `query` or `performance` has any other name.",
             min_length=1,
             max_length=63,
             rules=(cel_metrics.NAME,),
@@ -53,6 +58,16 @@ class Metric(Struct, frozen=True, kw_only=True):
                 "Prometheus is asked.",
                 min_length=1,
                 max_length=2048,
+            ),
+        ]
+        | None
+    ) = None
+    performance: (
+        Annotated[
+            PerformanceMetric,
+            doc(
+                "Metric of the challenger's predictions and their outcomes, as the collector knows them. A prediction "
+                "counts once its outcome is mature (feedback.labelMaturity)."
             ),
         ]
         | None
@@ -97,7 +112,12 @@ class Metric(Struct, frozen=True, kw_only=True):
         ),
     ] = 1
     min_samples: Annotated[
-        int, doc("Requests, or values of a query, below which the verdict is NoData.", ge=1, le=1_000_000)
+        int,
+        doc(
+            "Requests, values of a query, or rows with an outcome, below which the verdict is NoData.",
+            ge=1,
+            le=1_000_000,
+        ),
     ] = 5
 
     @property

@@ -11,24 +11,29 @@ COUNTED: Final = ("error-rate", "success-rate", "latency-p50", "latency-p90", "l
 MAX_QUERY_VALUES: Final = 100
 """Values of a query that one judgement looks at."""
 
+PREDICTION_SHIFT: Final = "prediction-shift"
+"""The distance between the predictions of challenger and champion."""
+
 _COUNTED: Final = f"self.name in {list(COUNTED)}"
+_BUILT_IN: Final = f"self.name in {[*COUNTED, PREDICTION_SHIFT]}"
 _OF_SLOT: Final = r"self.query.matches(r'[$](slot|revision)($|[^A-Za-z0-9_])')"
 
 NAME: Final = Rule(
     rule="self.matches('^[a-z][a-z0-9]*([-_][a-z0-9]+)*$')",
     message="write lower-case letters and digits with - or _ between them, such as conversion",
 )
-QUERY_OR_COUNTED: Final = Rule(
-    rule=f"({_COUNTED}) != has(self.query)",
-    message="a metric of the pods has one of their names, another metric has a query",
+ONE_SOURCE_OF_METRIC: Final = Rule(
+    rule=f"[{_BUILT_IN}, has(self.query), has(self.performance)].filter(given, given).size() == 1",
+    message="a metric of the pods has one of their names, another metric has a query or a performance",
     message_expression=(
-        "has(self.query) ? self.name + ' is counted by the pods: give the query another name, or remove it' : "
+        "has(self.query) && has(self.performance) ? 'query and performance exclude each other: remove one of them' : "
+        f"{_BUILT_IN} ? self.name + ' is counted by the pods: give the metric another name, or remove its query' : "
         f"'the pods count {', '.join(COUNTED)}; for ' + self.name + ' write query: an expression of PromQL with "
-        "$slot or $revision'"
+        "$slot or $revision, or performance: accuracy'"
     ),
 )
 ONE_BOUND: Final = Rule(
-    rule="has(self.query) || (self.name == 'success-rate' ? "
+    rule=f"!({_COUNTED}) || (self.name == 'success-rate' ? "
     "!has(self.max) && (has(self.min) || has(self.worseThanChampionBy)) : "
     "!has(self.min) && (has(self.max) || has(self.worseThanChampionBy)))",
     message="write max: 0.01 for error-rate, max: 0.25 for a latency, min: 0.99 for success-rate",
@@ -40,7 +45,7 @@ ONE_BOUND: Final = Rule(
     ),
 )
 SHARES: Final = Rule(
-    rule="has(self.query) || self.name.startsWith('latency-') || "
+    rule=f"!({_COUNTED}) || self.name.startsWith('latency-') || "
     "((!has(self.max) || (self.max >= 0.0 && self.max <= 1.0)) && "
     "(!has(self.min) || (self.min >= 0.0 && self.min <= 1.0)))",
     message="a rate is a share from 0 to 1, not a percentage: for 5 % write 0.05",
@@ -64,7 +69,7 @@ ABSOLUTE_MARGIN: Final = Rule(
     message="an absolute margin is above 0: for one percentage point of a rate write 0.01, for 50 ms write 0.05",
 )
 MARGIN_OF_SHARES: Final = Rule(
-    rule="has(self.query) || self.name.startsWith('latency-') || !has(self.worseThanChampionBy) || "
+    rule=f"!({_COUNTED}) || self.name.startsWith('latency-') || !has(self.worseThanChampionBy) || "
     "!has(self.worseThanChampionBy.absolute) || self.worseThanChampionBy.absolute < 1.0",
     message="the margin of a rate is a share below 1, not a percentage: for one percentage point write absolute: 0.01",
 )
@@ -74,12 +79,12 @@ MARGIN_OF_SUCCESS: Final = Rule(
     "error-rate, which has a relative one too",
 )
 SECONDS: Final = Rule(
-    rule="has(self.query) || !self.name.startsWith('latency-') || !has(self.max) || "
+    rule=f"!({_COUNTED}) || !self.name.startsWith('latency-') || !has(self.max) || "
     "(self.max > 0.0 && self.max <= 60.0)",
     message="a latency is in seconds, above 0 and at most 60: for 250 ms write 0.25",
 )
 MARGIN_OF_LATENCY: Final = Rule(
-    rule="has(self.query) || !self.name.startsWith('latency-') || !has(self.worseThanChampionBy) || "
+    rule=f"!({_COUNTED}) || !self.name.startsWith('latency-') || !has(self.worseThanChampionBy) || "
     "!has(self.worseThanChampionBy.absolute) || self.worseThanChampionBy.absolute <= 60.0",
     message="the margin of a latency is in seconds, at most 60: for 50 ms write absolute: 0.05",
 )
@@ -87,11 +92,11 @@ MARGIN_OF_LATENCY: Final = Rule(
 # ---- values of a query -----------------------------------------------------------------------------------------------
 
 BOUND_OF_VALUES: Final = Rule(
-    rule="!has(self.query) || has(self.min) || has(self.max) || has(self.worseThanChampionBy)",
-    message="nothing could ever breach this query: write min, max or worseThanChampionBy",
+    rule=f"{_BUILT_IN} || has(self.min) || has(self.max) || has(self.worseThanChampionBy)",
+    message="nothing could ever breach this metric: write min, max or worseThanChampionBy",
 )
 BOUNDS_OF_VALUES_IN_ORDER: Final = Rule(
-    rule="!has(self.query) || !has(self.min) || !has(self.max) || self.min <= self.max",
+    rule="!has(self.min) || !has(self.max) || self.min <= self.max",
     message="min is above max, so each value would be a breach: swap them, or leave one out",
 )
 MARGIN_OF_VALUES: Final = Rule(
@@ -108,11 +113,34 @@ DIRECTION_OF_MARGIN: Final = Rule(
     message="direction says what worseThanChampionBy means for the values of a query: remove it elsewhere",
 )
 WEIGHT_OF_EVIDENCE: Final = Rule(
-    rule="!has(self.query) || self.weight == 1.0",
-    message="weight shares out the evidence of what the pods count, and the values of a query have none: remove it, "
-    "and write consecutive: 3 to ask for more values",
+    rule=f"!(has(self.query) || self.name == '{PREDICTION_SHIFT}') || self.weight == 1.0",
+    message="weight shares out evidence, and the values of this metric have none: remove it, and write "
+    "consecutive: 3 to ask for more values of a query",
 )
 SAMPLES_OF_VALUES: Final = Rule(
     rule=f"!has(self.query) || self.minSamples <= {MAX_QUERY_VALUES}",
     message=f"minSamples of a query counts its values: write at most {MAX_QUERY_VALUES}",
+)
+
+# ---- what the collector knows ----------------------------------------------------------------------------------------
+
+SHIFT: Final = Rule(
+    rule=f"self.name != '{PREDICTION_SHIFT}' || (has(self.max) && self.max > 0.0 && self.max < 1.0 && "
+    "!has(self.min) && !has(self.worseThanChampionBy))",
+    message="prediction-shift is the distance between the predictions of challenger and champion, from 0 to 1: write "
+    "max: 0.2 and nothing else",
+)
+BIAS: Final = Rule(
+    rule="!has(self.performance) || self.performance != 'bias' || !has(self.worseThanChampionBy)",
+    message="bias is best at 0, so it is not worse in one direction: write min: -0.1 and max: 0.1",
+)
+ONE_VALUE_AT_A_TIME: Final = Rule(
+    rule=f"has(self.query) || {_COUNTED} || self.consecutive == 1",
+    message="what the collector knows is judged on all rows of the trial, not value by value: remove consecutive",
+)
+METRICS_NEED_FEEDBACK: Final = Rule(
+    rule="has(self.feedback) || !self.rollout.analysis.metrics.exists(metric, has(metric.performance) || "
+    f"metric.name == '{PREDICTION_SHIFT}')",
+    message="a metric with performance, and prediction-shift, need rows in the collector: write feedback: {}",
+    field_path=".rollout.analysis.metrics",
 )

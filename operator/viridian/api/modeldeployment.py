@@ -10,6 +10,7 @@ import msgspec
 from viridian.api import autoscaling, cel, podtemplate
 from viridian.api.autoscaling import Autoscaling
 from viridian.api.canary_metric import MAX_METRICS, Metric
+from viridian.api.cel_metrics import METRICS_NEED_FEEDBACK
 from viridian.api.cel_monitoring import OUTLIVES_ITS_LABELS
 from viridian.api.context import Context
 from viridian.api.drill_spec import RollbackDrill
@@ -353,6 +354,7 @@ class ModelDeploymentSpec(Struct, frozen=True, kw_only=True):
 
     rules: ClassVar[tuple[Rule, ...]] = (
         OUTLIVES_ITS_LABELS,
+        METRICS_NEED_FEEDBACK,
         autoscaling.EXTERNAL_NEEDS_A_GATEWAY,
         cel.SHADOW_BY_GATEWAY,
         NOT_BY_GATEWAY,

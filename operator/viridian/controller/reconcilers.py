@@ -48,7 +48,9 @@ def rollout(common: Common) -> Controller:
         environment.cluster,
         Resolver(common.registry_tables, settings.mlflow_uri is not None, settings.requires_signature),
         samples,
-        AnalysisAnswers(environment.prometheus, environment.clock, wake=lambda key: made.wake(key)),
+        AnalysisAnswers(
+            environment.prometheus, environment.feedback, environment.clock, wake=lambda key: made.wake(key)
+        ),
         settings,
         environment.clock,
         common.policies_of,

@@ -239,4 +239,6 @@ def _measured(bound: Bound, value: float, samples: int) -> str:
 
 def shown(name: str, value: float) -> str:
     """A value of a metric, for people."""
+    if name not in OPEN:
+        return f"{value:.4g}"
     return f"{value * 1000:.0f} ms" if name in LATENCIES else f"{value * 100:.3g} %"

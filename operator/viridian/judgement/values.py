@@ -91,7 +91,7 @@ def _verdict(bound: ValueBound, known: Values) -> tuple[CanaryVerdict, str]:
         return CanaryVerdict.NO_DATA, f": {known.samples} of the {bound.min_samples} values that are needed"
     (value, champion), beyond, worse = pairs[0], _beyond_in_a_row(bound, known), _worse_in_a_row(bound, known)
     if beyond:
-        return _after(beyond, bound, f" {value:.4g} is {_side(bound, value)}")
+        return _after(beyond, bound, f" {value:.4g} is {side_of(bound, value)}")
     if bound.margin is not None and known.champion is not None and champion is None:
         return CanaryVerdict.NO_DATA, f" {value:.4g}, but the query has no value for the champion now"
     if worse:
@@ -119,7 +119,8 @@ def _worse_in_a_row(bound: ValueBound, known: Values) -> int:
     return len(list(takewhile(worse, known.pairs)))
 
 
-def _side(bound: ValueBound, value: float) -> str:
+def side_of(bound: ValueBound, value: float) -> str:
+    """What a value that breaks the bound is, in words."""
     if bound.max is not None and value > bound.max:
         return f"above the maximum {bound.max:.4g}"
     return f"below the minimum {bound.min:.4g}"

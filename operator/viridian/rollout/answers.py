@@ -8,6 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
+
+from viridian.api.performance import Performance
+from viridian.api.profile import Sketch
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,30 @@ class AnsweredValues:
 
 
 @dataclass(frozen=True, slots=True)
+class CollectedQuestion:
+    """What the collector knows of the rows that a revision has answered since a moment, up to the mature ones."""
+
+    revision: str
+    since: datetime
+    maturity: timedelta
+    """How long after a prediction its outcome counts as known."""
+    label: str = ""
+    """Under which definition of the label outcomes count; empty: under any."""
+    profile: bool = False
+    """Whether the distribution of the predictions is wanted as well."""
+
+
+@dataclass(frozen=True, slots=True)
+class AnsweredRows:
+    """What is known of them."""
+
+    at: datetime
+    performance: Performance
+    prediction: Sketch | None = None
+    """None where it was not asked for, or where no server has reported."""
+
+
+@dataclass(frozen=True, slots=True)
 class Unanswered:
     """The source did not answer, and why, in a sentence for people."""
 
@@ -43,10 +71,19 @@ class Unanswered:
     message: str
 
 
-Answer = AnsweredValues | Unanswered
-Answers = Mapping[ValueQuestion, Answer]
+Question = ValueQuestion | CollectedQuestion
+Answer = AnsweredValues | AnsweredRows | Unanswered
+Answers = Mapping[Question, Answer]
+
+_ROWS_STEP: Final = timedelta(seconds=15)
+"""Servers send what they have counted every few seconds to once a minute."""
 
 
-def longest_age(question: ValueQuestion) -> timedelta:
+def step_of(question: Question) -> timedelta:
+    """After how long it is asked again."""
+    return timedelta(seconds=question.step) if isinstance(question, ValueQuestion) else _ROWS_STEP
+
+
+def longest_age(question: Question) -> timedelta:
     """An answer that is older says nothing about now."""
-    return timedelta(seconds=max(30, 3 * question.step))
+    return max(timedelta(seconds=30), 3 * step_of(question))

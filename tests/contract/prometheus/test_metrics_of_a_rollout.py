@@ -43,7 +43,7 @@ async def judgement(port: HttpPrometheus, query: str, **metric: Any) -> Judgemen
     )
     look = Look(whole.rollout.analysis, judged, {}, now)
     asked = [one for one in PROMETHEUS.queries(look) if isinstance(one, ValueQuestion)]
-    answers = AnalysisAnswers(port, lambda: now, lambda _: None)
+    answers = AnalysisAnswers(port, None, lambda: now, lambda _: None)
     answers.known(KEY, asked)
     async with asyncio.timeout(60):
         while len(answers.known(KEY, asked, ask=False)) < len(asked):  # noqa: ASYNC110 - it happens in tasks of the code under test

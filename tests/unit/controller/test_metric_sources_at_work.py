@@ -12,8 +12,10 @@ import pytest
 from tests.support.loop_at_work import LoopAtWork, at_work
 from tests.support.memory_pods import BROKEN
 from tests.support.virtual_time import run_virtually
+from tests.support.watched import window
 from viridian.api import reasons
 from viridian.api.names import MODEL_DEPLOYMENT
+from viridian.ports.collector import FeedbackUnavailable
 from viridian.ports.prometheus import PrometheusUnavailable
 
 CONVERSION = {
@@ -42,8 +44,8 @@ def publish(world: LoopAtWork) -> str:
 
 
 @asynccontextmanager
-async def trial(**rollout: Any) -> AsyncIterator[LoopAtWork]:
-    """Version 2 in its step, with good values of all metrics."""
+async def trial(*, healthy: bool = True, **rollout: Any) -> AsyncIterator[LoopAtWork]:
+    """Version 2 in its step, with good values of all metrics where it is `healthy`."""
     async with at_work() as world:
         world.prometheus.values = lambda *_: [0.06]
         publish(world)
@@ -51,12 +53,16 @@ async def trial(**rollout: Any) -> AsyncIterator[LoopAtWork]:
         world.deploy(rollout={"steps": STEPS, "probation": "30s", "analysis": analysis, **rollout})
         await world.until(lambda: champion(world) == "1", most=60)
         publish(world)
-        await world.until(lambda: challenger(world).get("weight", 0) > 0 and is_healthy(world), most=120)
+        await world.until(lambda: challenger(world).get("weight", 0) > 0 and is_healthy(world) == healthy, most=120)
         yield world
 
 
+def told_of(world: LoopAtWork) -> Any:
+    return world.condition(MODEL_DEPLOYMENT, "ChallengerHealthy")
+
+
 def is_healthy(world: LoopAtWork) -> bool:
-    return world.condition(MODEL_DEPLOYMENT, "ChallengerHealthy").get("status") == "True"
+    return bool(told_of(world).get("status") == "True")
 
 
 def reverted(world: LoopAtWork) -> bool:
@@ -66,7 +72,8 @@ def reverted(world: LoopAtWork) -> bool:
 @pytest.mark.parametrize("trouble", ["fails", "hangs", "has no value"])
 def test_ten_minutes_of_silence_hold_the_weight_and_the_rollout_goes_on_by_itself(trouble: str) -> None:
     async def main() -> None:
-        async with trial(analysis={"interval": "10s", "metrics": [ERRORS, CONVERSION]}) as world:
+        analysis = {"interval": "10s", "metrics": [ERRORS, CONVERSION]}
+        async with trial(analysis=analysis, steps=[{"weight": 25, "duration": "3m"}]) as world:
             world.prometheus.failure = DOWN if trouble == "fails" else None
             world.prometheus.hanging = trouble == "hangs"
             world.prometheus.values = lambda *_: []
@@ -74,7 +81,7 @@ def test_ten_minutes_of_silence_hold_the_weight_and_the_rollout_goes_on_by_itsel
             before = challenger(world)["weight"]
             await asyncio.sleep(600)
             assert (champion(world), challenger(world)["version"], challenger(world)["weight"]) == ("1", "2", before)
-            told = world.condition(MODEL_DEPLOYMENT, "ChallengerHealthy")
+            told = told_of(world)
             expected = {
                 "fails": (reasons.PROVIDER_ERROR, "conversion cannot be read: Prometheus at http://prometheus:9090"),
                 "hangs": (reasons.PROVIDER_ERROR, "conversion cannot be read: there was no answer within 15 s"),
@@ -132,6 +139,25 @@ def test_values_that_are_bad_for_both_hold_and_reject_nobody() -> None:
             await asyncio.sleep(120)
             assert not reverted(world)
             world.prometheus.values = lambda *_: [0.06]
+            await world.until(lambda: champion(world) == "2", most=180)
+
+    run_virtually(main())
+
+
+def test_a_collector_that_is_down_holds_the_weight_and_the_rollout_goes_on_by_itself() -> None:
+    async def main() -> None:
+        metrics = [ERRORS, {"name": "right", "performance": "accuracy", "min": 0.8}]
+        async with trial(analysis={"interval": "10s", "metrics": metrics}, healthy=False) as world:
+            world.collector.failure = FeedbackUnavailable("the collector cannot be reached")
+            await world.until(lambda: told_of(world).get("reason") == reasons.PROVIDER_ERROR, most=60)
+            await asyncio.sleep(600)
+            told = told_of(world)
+            assert told["message"] == "right cannot be read: the collector cannot be reached"
+            assert (champion(world), challenger(world)["version"]) == ("1", "2")
+            world.collector.failure = None
+            revision = challenger(world)["revision"]
+            since = world.cluster.clock().timestamp() - 300
+            world.collector.windows_known = [window(since, revision=revision, length=60, labels=500)]
             await world.until(lambda: champion(world) == "2", most=180)
 
     run_virtually(main())

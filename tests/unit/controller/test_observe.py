@@ -31,7 +31,7 @@ class Stage:
             self.cluster,
             Resolver(ByNamespace(self.watch.table), configured),
             Samples(ToldPods()),
-            AnalysisAnswers(None, self.cluster.clock, wake=lambda _: None),
+            AnalysisAnswers(None, None, self.cluster.clock, wake=lambda _: None),
             OperatorSettings(server_image="server:1", mlflow_uri="http://mlflow" if configured else None),
             self.cluster.clock,
         )

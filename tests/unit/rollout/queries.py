@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from tests.support.snapshots import NOW, ago_time, spec
 from tests.unit.rollout.cases import FIRST_STEP, met, trial_world
 from viridian.rollout.analysis.selection import questions
-from viridian.rollout.answers import Answer, AnsweredValues, Answers, Unanswered
+from viridian.rollout.answers import Answer, AnsweredValues, Answers, Unanswered, ValueQuestion
+from viridian.rollout.input import RolloutInput
 
 QUERY: Final = 'sum(rate(orders{slot="$slot",revision="$revision"}[$window]))'
 CONVERSION: Final[dict[str, Any]] = {"name": "conversion", "query": QUERY, "min": 0.05}
 TRIAL: Final = replace(FIRST_STEP, entered=ago_time(61), since=ago_time(60), exposure=met(60))
 """For a minute, in which there are twelve values."""
+
+
+def value_questions(shown: RolloutInput, now: datetime = NOW) -> list[ValueQuestion]:
+    """What is asked of Prometheus."""
+    return [one for one in questions(shown, now) if isinstance(one, ValueQuestion)]
 
 
 def known(challenger: Answer | None, champion: Answer | None = None, **metric: Any) -> Answers:

@@ -10,11 +10,10 @@ import pytest
 
 from tests.support.snapshots import NOW, spec
 from tests.unit.rollout.cases import FIRST_STEP, V1, V2, move_of, probation_world, said_of, trial_world
-from tests.unit.rollout.queries import CONVERSION, QUERY, TRIAL, answered, known, no_answer
+from tests.unit.rollout.queries import CONVERSION, QUERY, TRIAL, answered, known, no_answer, value_questions
 from viridian.api import reasons
 from viridian.core.conditions import Finding, Truth
 from viridian.judgement.canary import CanaryVerdict, Judgement
-from viridian.rollout.analysis.selection import questions
 from viridian.rollout.answers import Answers, ValueQuestion
 from viridian.rollout.conditions import conditions
 from viridian.rollout.input import RolloutInput
@@ -47,7 +46,7 @@ def health(shown: RolloutInput) -> Finding:
 
 class TestWhatIsAsked:
     def test_the_same_about_challenger_and_champion(self) -> None:
-        asked = questions(world({}), NOW)
+        asked = value_questions(world({}), NOW)
         assert [one.expression for one in asked] == [
             f'sum(rate(orders{{slot="green",revision="{V2}"}}[20s]))',
             f'sum(rate(orders{{slot="blue",revision="{V1}"}}[20s]))',
@@ -63,30 +62,30 @@ class TestWhatIsAsked:
         ],
     )
     def test_nothing_else_is_replaced(self, query: str, expected: str | None) -> None:
-        found = questions(world({}, query=query), NOW)[0].expression
+        found = value_questions(world({}, query=query), NOW)[0].expression
         assert found == (expected or query.replace("$slot", "green"))
 
     def test_what_does_not_depend_on_the_slot_is_asked_once(self) -> None:
-        assert [one.expression for one in questions(world({}, query="sum(orders)"), NOW)] == ["sum(orders)"]
+        assert [one.expression for one in value_questions(world({}, query="sum(orders)"), NOW)] == ["sum(orders)"]
 
     def test_two_metrics_with_one_query_share_its_answer(self) -> None:
         other = {"name": "orders", "query": QUERY, "max": 100}
-        assert len(questions(world({}, pods=[other]), NOW)) == 2
+        assert len(value_questions(world({}, pods=[other]), NOW)) == 2
 
     def test_as_many_values_as_the_judge_needs(self) -> None:
         shown = world({}, analysis={"interval": "30s", "window": "2m"}, consecutive=7, minSamples=2)
-        assert {(one.step, one.values, one.stale_after) for one in questions(shown, NOW)} == {(30, 7, 240)}
+        assert {(one.step, one.values, one.stale_after) for one in value_questions(shown, NOW)} == {(30, 7, 240)}
 
     def test_in_a_probation_about_the_new_champion_alone(self) -> None:
         shown = probation_world(of=spec(rollout={"analysis": {"metrics": [CONVERSION]}}))
-        assert [one.expression for one in questions(shown, NOW)] == [
+        assert [one.expression for one in value_questions(shown, NOW)] == [
             f'sum(rate(orders{{slot="green",revision="{V2}"}}[20s]))'
         ]
 
     def test_nothing_while_nobody_is_judged_or_no_metric_has_a_query(self) -> None:
         steady = replace(world({}), live=None)
-        assert questions(steady, NOW) == []
-        assert questions(trial_world(FIRST_STEP), NOW) == []
+        assert value_questions(steady, NOW) == []
+        assert value_questions(trial_world(FIRST_STEP), NOW) == []
 
 
 @pytest.mark.parametrize(
@@ -206,6 +205,6 @@ def test_the_chance_of_a_false_verdict_is_shared_out_by_weights() -> None:
 
 
 def test_a_question_is_the_same_in_each_pass() -> None:
-    asked = [questions(world({}), NOW + timedelta(seconds=seconds)) for seconds in (0, 1, 59)]
+    asked = [value_questions(world({}), NOW + timedelta(seconds=seconds)) for seconds in (0, 1, 59)]
     assert asked[0] == asked[1] == asked[2]
     assert isinstance(asked[0][0], ValueQuestion)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from viridian.api import durations
@@ -45,6 +45,9 @@ class JudgedRevision:
     # Those of the ModelDeployment.
     namespace: str = ""
     name: str = ""
+    # When an outcome counts as known, and under which definition of the label.
+    maturity: timedelta = timedelta()
+    label: str = ""
 
 
 def subject(inputs: RolloutInput, traffic: Traffic | None, now: datetime) -> JudgedRevision | None:
@@ -65,7 +68,11 @@ def subject(inputs: RolloutInput, traffic: Traffic | None, now: datetime) -> Jud
 
 def _judged(inputs: RolloutInput, slot: Slot, revision: str, exposure: Exposure | None) -> JudgedRevision:
     pods = judged_targets(inputs, slot)
-    return JudgedRevision(slot, pods, exposure, revision=revision, namespace=inputs.namespace, name=inputs.name)
+    judged = JudgedRevision(slot, pods, exposure, revision=revision, namespace=inputs.namespace, name=inputs.name)
+    feedback = inputs.spec.feedback if inputs.spec is not None else None
+    if feedback is None:
+        return judged
+    return replace(judged, maturity=durations.parse(feedback.label_maturity), label=feedback.label_definition)
 
 
 def _serving(inputs: RolloutInput, traffic: Traffic, trial: Trial) -> ServingChampion | None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from viridian.api.canary_metric import Metric
+from viridian.api.cel_metrics import COUNTED
 from viridian.judgement.beside_champion import compared, margin_sentence, shares_its_breach
 from viridian.judgement.canary import LATENCIES, CanaryVerdict, Judgement, judge, unreadable, without_figure
+from viridian.judgement.estimates import Estimates, Shift, judge_estimates, judge_shift
 from viridian.judgement.split_test import Margin
 from viridian.judgement.values import Values, judge_values
 from viridian.rollout.analysis.metric_bounds import NO_MARGIN, bound_of, margin_of, value_bound
@@ -26,7 +28,10 @@ def judgements(source: MetricSource, look: Look) -> tuple[Judgement, ...]:
 
 def _bounds_on_counts(metric: Metric) -> int:
     """How many bounds of a metric can be broken by chance, as the judge knows it."""
-    if metric.query is not None:
+    if metric.performance is not None:
+        sides = (metric.min is not None) + (metric.max is not None)
+        return sides + (metric.worse_than_champion_by is not None)
+    if metric.name not in COUNTED:
         return 0
     return (not bound_of(metric).is_open) + (metric.worse_than_champion_by is not None)
 
@@ -38,6 +43,10 @@ def _judged(source: MetricSource, metric: Metric, look: Look, needed: float) -> 
             return _beside_the_champion(source, metric, look, found, needed)
         case Values():
             return judge_values(value_bound(metric), evidence)
+        case Estimates():
+            return judge_estimates(value_bound(metric), evidence, evidence_needed=needed)
+        case Shift():
+            return judge_shift(value_bound(metric), evidence)
         case Missing(why):
             return unreadable(metric, why)
         case Silent(why):

@@ -6,6 +6,7 @@ from typing import Final
 
 from viridian.api.canary_metric import Metric
 from viridian.judgement.canary import OPEN, SUCCESS_RATE, Bound
+from viridian.judgement.metrics import LOWER_IS_BETTER
 from viridian.judgement.split_test import Margin
 from viridian.judgement.values import ValueBound
 
@@ -24,13 +25,17 @@ def margin_of(metric: Metric) -> Margin:
 
 
 def value_bound(metric: Metric) -> ValueBound:
-    """The bound of a metric with a query."""
+    """The bound of a metric that the pods do not count."""
     return ValueBound(
         metric.name,
         min=metric.min,
         max=metric.max,
         margin=margin_of(metric) if metric.worse_than_champion_by is not None else None,
-        higher_is_better=metric.higher_is_better,
+        higher_is_better=_higher_is_better(metric),
         min_samples=metric.min_samples,
         consecutive=metric.consecutive,
     )
+
+
+def _higher_is_better(metric: Metric) -> bool:
+    return metric.performance not in LOWER_IS_BETTER if metric.performance is not None else metric.higher_is_better

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Final
 
 from viridian.api.canary_metric import Metric
+from viridian.api.cel_metrics import COUNTED
 from viridian.api.names import Slot
 from viridian.api.samples import PodSample
 from viridian.judgement.beside_champion import BesideChampion
@@ -124,7 +125,7 @@ def _what_counts_as_bad(metric: Metric, challenger: Readings, champion: Readings
 
 def bad_answers(metrics: Sequence[Metric]) -> Callable[[PodSample], tuple[float, ...]]:
     """What makes a reading worth keeping: the bad answers of each metric that had been counted by then."""
-    bounds = [bound_of(metric) for metric in metrics if metric.query is None]
+    bounds = [bound_of(metric) for metric in metrics if metric.name in COUNTED]
     return lambda reading: tuple(tally(bound, absolute(reading)).bad for bound in bounds)
 
 

@@ -16,7 +16,7 @@ from viridian.judgement.beside_champion import BesideChampion
 from viridian.judgement.values import Values, breaks_in_a_row
 from viridian.rollout.analysis.metric_bounds import value_bound
 from viridian.rollout.analysis.source import Evidence, Look, MetricSource, Missing, Query, Silent
-from viridian.rollout.answers import AnsweredValues, Unanswered, ValueQuestion, longest_age
+from viridian.rollout.answers import Answer, AnsweredValues, Unanswered, ValueQuestion, longest_age
 
 _LEAST_STEP: Final = 5
 """Seconds between two values: a Prometheus that reads its targets more often is rare."""
@@ -97,15 +97,13 @@ def _question(metric: Metric, look: Look, slot: Slot, revision: str) -> ValueQue
     )
 
 
-def _readable(
-    question: ValueQuestion, answer: AnsweredValues | Unanswered | None, now: datetime
-) -> AnsweredValues | Missing | Silent:
+def _readable(question: ValueQuestion, answer: Answer | None, now: datetime) -> AnsweredValues | Missing | Silent:
     """The answer, if it has values of one series that say something about now."""
     if answer is None:
         return Silent("the query has not been answered yet")
     if isinstance(answer, Unanswered):
         return Missing(answer.message)
-    if answer.at < now - longest_age(question):
+    if answer.at < now - longest_age(question) or not isinstance(answer, AnsweredValues):
         return Missing("the query has not been answered for a while")
     if answer.series > 1:
         return Missing("the query has several values; aggregate to one, such as sum(…) or max(…)")

@@ -8,14 +8,16 @@ from datetime import datetime
 from typing import Final
 
 from viridian.api.canary_metric import Metric
+from viridian.api.cel_metrics import COUNTED
 from viridian.api.samples import PodTarget
 from viridian.judgement.beside_champion import BesideChampion
 from viridian.judgement.canary import LATENCIES
+from viridian.rollout.analysis.collected_rows import COLLECTOR, is_collected
 from viridian.rollout.analysis.judged import subject
 from viridian.rollout.analysis.pods import PODS
 from viridian.rollout.analysis.queried_values import PROMETHEUS
 from viridian.rollout.analysis.source import Evidence, Look, MetricSource, Query
-from viridian.rollout.answers import ValueQuestion
+from viridian.rollout.answers import Question
 from viridian.rollout.input import RolloutInput
 from viridian.rollout.way_back_times import drained_targets
 
@@ -24,7 +26,7 @@ class EachBySource:
     """All sources; each metric is left to its own. The pods are read in any case: they count the requests of a step."""
 
     def queries(self, look: Look) -> Sequence[Query]:
-        return (*PODS.queries(look), *PROMETHEUS.queries(look))
+        return (*PODS.queries(look), *PROMETHEUS.queries(look), *COLLECTOR.queries(look))
 
     def evidence(self, metric: Metric, look: Look) -> Evidence:
         return _of(metric).evidence(metric, look)
@@ -40,7 +42,9 @@ SOURCES: Final[MetricSource] = EachBySource()
 
 
 def _of(metric: Metric) -> MetricSource:
-    return PODS if metric.query is None else PROMETHEUS
+    if metric.query is not None:
+        return PROMETHEUS
+    return COLLECTOR if is_collected(metric) else PODS
 
 
 def queries(inputs: RolloutInput, now: datetime) -> Sequence[PodTarget]:
@@ -48,7 +52,7 @@ def queries(inputs: RolloutInput, now: datetime) -> Sequence[PodTarget]:
     return [query for query in _asked(inputs, now) if isinstance(query, PodTarget)]
 
 
-def questions(inputs: RolloutInput, now: datetime) -> Sequence[ValueQuestion]:
+def questions(inputs: RolloutInput, now: datetime) -> Sequence[Question]:
     """What is asked beside the passes; `RolloutInput.answers` has what is known by now."""
     return [query for query in _asked(inputs, now) if not isinstance(query, PodTarget)]
 
@@ -74,7 +78,7 @@ def streamed(inputs: RolloutInput, now: datetime) -> Streamed:
     judged = subject(inputs, inputs.traffic, now)
     if judged is None or inputs.spec is None:
         return Streamed()
-    counted = [metric for metric in inputs.spec.rollout.analysis.metrics if metric.query is None]
+    counted = [metric for metric in inputs.spec.rollout.analysis.metrics if metric.name in COUNTED]
     limits = [metric.max for metric in counted if metric.name in LATENCIES and metric.max is not None]
     return Streamed(judged.pods if counted else (), min(limits, default=None))
 

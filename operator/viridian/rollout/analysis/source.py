@@ -19,11 +19,12 @@ from viridian.api.samples import PodSample, PodTarget, ScrapeFailure
 from viridian.judgement.beside_champion import BesideChampion
 from viridian.judgement.counts import Counts
 from viridian.judgement.detector import Memory
+from viridian.judgement.estimates import Estimates, Shift
 from viridian.judgement.values import Values
 from viridian.rollout.analysis.judged import JudgedRevision
-from viridian.rollout.answers import Answers, ValueQuestion
+from viridian.rollout.answers import Answers, Question
 
-Query = PodTarget | ValueQuestion
+Query = PodTarget | Question
 """What the observer can be asked to read: pods within the pass, everything else beside it."""
 Result = PodSample | ScrapeFailure
 Results = Mapping[str, Sequence[Result]]
@@ -73,7 +74,7 @@ class Silent:
     why: str
 
 
-Evidence = Counted | Values | Missing | Silent
+Evidence = Counted | Values | Estimates | Shift | Missing | Silent
 
 
 class MetricSource(Protocol):
