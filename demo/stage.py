@@ -22,10 +22,10 @@ Table = dict[str, Any]
 """`columns` and `data`, as in MLflow's dataframe_split."""
 
 
-def install_operator(kubectl: Kubectl) -> None:
+def install_operator(kubectl: Kubectl, folder: str = "install") -> None:
     """The operator as `kubectl apply -k` installs it, with the images of this checkout, told where MLflow is."""
     kubectl = replace(kubectl, namespace="viridian-system")
-    kubectl("apply", "--server-side", "--force-conflicts", "-k", str(ROOT / "demo" / "install"))
+    kubectl("apply", "--server-side", "--force-conflicts", "-k", str(ROOT / "demo" / folder))
     # The tag stays the same when the image changes; this makes another image another pod.
     built = {"spec": {"template": {"metadata": {"annotations": {"viridian.dev/built-from": _sources()}}}}}
     kubectl("patch", "deployment", "viridian-operator", "--patch", json.dumps(built))

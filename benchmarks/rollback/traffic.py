@@ -91,24 +91,29 @@ class Traffic:
         turn = time.monotonic() + interval * number / CONNECTIONS
         connection: Connection | None = None
         left, last = self.requests_a_connection, LOST
-        while self._asked < MAX_REQUESTS:
-            await asyncio.sleep(max(0.0, turn - time.monotonic()))
-            turn = max(turn + interval, time.monotonic() - interval)
-            self._asked += 1
-            if connection is not None and (left <= 0 or connection[0].at_eof()):
-                _close(connection)
-                connection = None
-            try:
-                if connection is None:
-                    connection = await asyncio.wait_for(self._connect(), TIMEOUT_SECONDS)
-                    left, last = self.requests_a_connection, LOST
-                left -= 1
-                last, ends = await asyncio.wait_for(self._ask(connection), TIMEOUT_SECONDS)
-                left = 0 if ends else left
-            except (TimeoutError, OSError, EOFError, ValueError):
-                self.answers.append(Answer(time.monotonic(), LOST, good=False, asked=last))
-                _close(connection)
-                connection = None
+        try:
+            while self._asked < MAX_REQUESTS:
+                await asyncio.sleep(max(0.0, turn - time.monotonic()))
+                turn = max(turn + interval, time.monotonic() - interval)
+                self._asked += 1
+                if connection is not None and (left <= 0 or connection[0].at_eof()):
+                    _close(connection)
+                    connection = None
+                try:
+                    # Not `wait_for`: in Python 3.11 it may swallow the cancellation that ends the load.
+                    async with asyncio.timeout(TIMEOUT_SECONDS):
+                        if connection is None:
+                            connection = await self._connect()
+                            left, last = self.requests_a_connection, LOST
+                        left -= 1
+                        last, ends = await self._ask(connection)
+                    left = 0 if ends else left
+                except (TimeoutError, OSError, EOFError, ValueError):
+                    self.answers.append(Answer(time.monotonic(), LOST, good=False, asked=last))
+                    _close(connection)
+                    connection = None
+        finally:
+            _close(connection)
 
     async def _connect(self) -> Connection:
         return await asyncio.open_connection(self.target.address, self.target.port)
