@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
+import typer
 
 from viridian.api import reasons
 from viridian.api.context import Context
 from viridian.cli.files import UnusableFile, name_of, read_manifests
+from viridian.cli.history_arguments import Objects
+from viridian.cli.output_formats import TextFormat, TextOrJson
 from viridian.judgement.advice import Advice, ObservedContext, recommend
-
-if TYPE_CHECKING:
-    from viridian.cli.subcommands import Subparsers
 
 DESCRIPTION: Final = """\
 Advise a workflow for each ModelDeployment that has a spec.context: Linear, Iterative or Agile, with the reasons. With
@@ -29,30 +27,17 @@ example:
 _DRIFT: Final = (reasons.DATA_DRIFT, reasons.PREDICTION_DRIFT, reasons.CONCEPT_DRIFT, reasons.DECAY)
 
 
-def add_to(commands: Subparsers) -> None:
-    """The arguments of the command."""
-    parser = commands.add_parser(
-        "advise",
-        help="which workflow suits each model, from spec.context",
-        description=DESCRIPTION,
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.set_defaults(command=_answer)
-    parser.add_argument(
-        *("-f", "--filename"), action="append", type=Path, required=True, metavar="FILE", help="YAML, may be repeated"
-    )
-    parser.add_argument("--count", action="store_true", help="the files hold all models of the team")
-    parser.add_argument(*("-o", "--output"), choices=("text", "json"), default="text", help="default: text")
-
-
-def _answer(options: argparse.Namespace) -> str:
-    deployments = read_manifests(options.filename).deployments
-    count = len(deployments) if options.count else None
-    found = [(name_of(one), advice) for one in deployments if (advice := _advice(one, count)) is not None]
+def advise(
+    filename: Objects,
+    count: Annotated[bool, typer.Option(help="The files hold all models of the team.")] = False,
+    output: TextOrJson = TextFormat.TEXT,
+) -> str:
+    deployments = read_manifests(filename).deployments
+    number = len(deployments) if count else None
+    found = [(name_of(one), advice) for one in deployments if (advice := _advice(one, number)) is not None]
     if not found:
         raise UnusableFile("no ModelDeployment in the files has answers in spec.context")
-    if options.output == "json":
+    if output is TextFormat.JSON:
         whole = [{"name": name, "advice": advice} for name, advice in found]
         return msgspec.json.format(msgspec.json.encode(whole), indent=2).decode()
     return "\n\n".join("\n".join(_lines(name, advice)) for name, advice in found)

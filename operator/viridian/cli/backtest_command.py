@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Annotated, Final
 
 import msgspec
+import typer
 
 from viridian.api.performance import PerformanceMetric
 from viridian.backtest.cadence import Cadence, advise, decay_rate
 from viridian.backtest.history import UnusableHistory
 from viridian.backtest.report import BacktestReport, MonitorReport, backtest
 from viridian.cli.files import UnusableFile, read_manifests
-from viridian.cli.history_arguments import add_history, add_objects, amount, history_of
+from viridian.cli.history_arguments import WINDOWS, IncidentFile, Objects, Profiles, amount, stored_history
+from viridian.cli.output_formats import TableFormat, TableOrJson
 from viridian.cli.text_tables import ABSENT, span, table, time_of
-
-if TYPE_CHECKING:
-    from viridian.cli.subcommands import Subparsers
 
 DESCRIPTION: Final = """\
 Replay stored windows over a ModelDeployment's monitors and a RetrainPolicy's triggers. Neither has to be applied
@@ -39,66 +38,55 @@ examples:
 """
 
 
-def add_to(commands: Subparsers) -> None:
-    """The arguments of the command."""
-    parser = commands.add_parser(
-        "backtest",
-        help="what monitors and triggers would have done on stored windows",
-        description=DESCRIPTION,
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.set_defaults(command=_answer)
-    add_objects(parser, "one ModelDeployment and at most one RetrainPolicy")
-    add_history(parser, required=True)
-    parser.add_argument(
-        "--try",
-        dest="thresholds",
-        action="append",
-        default=[],
-        metavar="MONITOR[=NUMBER,…]",
-        help="score other thresholds of this monitor; without numbers, 20 that matter; may be repeated",
-    )
-    parser.add_argument("--cost-of-run", type=amount, default=1.0, metavar="AMOUNT", help="default 1: count runs")
-    parser.add_argument(
-        "--cadence",
-        type=PerformanceMetric,
-        choices=list(PerformanceMetric),
-        metavar="METRIC",
-        help=f"advise how often to train, from the decay of this metric: {', '.join(PerformanceMetric)}",
-    )
-    parser.add_argument(
-        "--value-of-point",
-        type=amount,
-        metavar="AMOUNT",
-        help="with --cadence: what 1.0 of the metric is worth a day, in the unit of --cost-of-run",
-    )
-    parser.add_argument(*("-o", "--output"), choices=("table", "json"), default="table", help="default: table")
-
-
-def _answer(options: argparse.Namespace) -> str:
-    if options.cadence is not None and options.value_of_point is None:
+def replay_windows(
+    filename: Objects,
+    windows: Annotated[Path, WINDOWS],
+    profile: Profiles = [],  # noqa: B006 - typer copies it
+    incidents: IncidentFile = None,
+    thresholds: Annotated[
+        list[str],
+        typer.Option(
+            "--try",
+            metavar="MONITOR[=NUMBER,…]",
+            help="Score other thresholds of this monitor; without numbers, 20 that matter; may be repeated.",
+        ),
+    ] = [],  # noqa: B006
+    cost_of_run: Annotated[float, typer.Option(metavar="AMOUNT", help="1 counts runs.", parser=amount)] = 1.0,
+    cadence: Annotated[
+        PerformanceMetric | None, typer.Option(help="Advise how often to train, from the decay of this metric.")
+    ] = None,
+    value_of_point: Annotated[
+        float | None,
+        typer.Option(
+            metavar="AMOUNT",
+            help="With --cadence: what 1.0 of the metric is worth a day, in the unit of --cost-of-run.",
+            parser=amount,
+        ),
+    ] = None,
+    output: TableOrJson = TableFormat.TABLE,
+) -> str:
+    if cadence is not None and value_of_point is None:
         raise UnusableFile("--cadence needs --value-of-point: what 1.0 of the metric is worth a day")
-    manifests = read_manifests(options.filename)
+    manifests = read_manifests(filename)
     _, deployment = manifests.deployment()
-    history = history_of(options)
+    history = stored_history(windows, profile, incidents)
     try:
         report = backtest(
             deployment,
             manifests.policy(),
             history,
-            cost_of_run=options.cost_of_run,
-            thresholds=dict(map(_thresholds_of, options.thresholds)),
+            cost_of_run=cost_of_run,
+            thresholds=dict(map(_thresholds_of, thresholds)),
         )
     except UnusableHistory as problem:
         raise UnusableFile(str(problem)) from problem
-    cadence = None
-    if options.cadence is not None:
-        decay = decay_rate(history, options.cadence)
-        cadence = advise(decay, options.cost_of_run, options.value_of_point)
-    if options.output == "json":
-        return _as_json(report, cadence)
-    return "\n\n".join(_sections(report, cadence))
+    advice = None
+    if cadence is not None and value_of_point is not None:
+        decay = decay_rate(history, cadence)
+        advice = advise(decay, cost_of_run, value_of_point)
+    if output is TableFormat.JSON:
+        return _as_json(report, advice)
+    return "\n\n".join(_sections(report, advice))
 
 
 def _thresholds_of(argument: str) -> tuple[str, Sequence[float]]:

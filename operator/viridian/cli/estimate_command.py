@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from datetime import datetime
+from typing import Annotated, Any, Final
 
 import msgspec
+import typer
 
 from viridian.backtest.cost_estimate import CostEstimate, DeclaredCosts, estimate
 from viridian.backtest.history import UnusableHistory
 from viridian.cli.files import UnusableFile, name_of, policy_spec, policy_status, read_manifests
-from viridian.cli.history_arguments import add_objects, amount, time_or_now
+from viridian.cli.history_arguments import Objects, amount, time_or_now
+from viridian.cli.output_formats import TableFormat, TableOrJson
 from viridian.cli.text_tables import number_of, table
-
-if TYPE_CHECKING:
-    from viridian.cli.subcommands import Subparsers
 
 DESCRIPTION: Final = """\
 Estimate what a RetrainPolicy takes in a period of its budget: the runs of its schedules, those of its other triggers as
@@ -29,46 +28,41 @@ example:
 """
 
 
-def add_to(commands: Subparsers) -> None:
-    """The arguments of the command."""
-    parser = commands.add_parser(
-        "estimate",
-        help="what a policy is going to cost",
-        description=DESCRIPTION,
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+def estimate_policies(
+    filename: Objects,
+    monitoring_cpu_hours: Annotated[
+        float | None, _amount("HOURS", "CPU-hours that monitoring takes in the period.")
+    ] = None,
+    engineering_hours: Annotated[float | None, _amount("HOURS", "Hours of people in the period.")] = None,
+    hourly_rate: Annotated[
+        float | None, _amount("AMOUNT", "What such an hour costs, in the unit of spec.budget.price.")
+    ] = None,
+    now: Annotated[
+        str | None, typer.Option(metavar="TIME", help="When the period begins, in RFC 3339; else now.")
+    ] = None,
+    output: TableOrJson = TableFormat.TABLE,
+) -> str:
+    declared = DeclaredCosts(
+        monitoring_cpu_hours=monitoring_cpu_hours or 0.0,
+        engineering_hours=engineering_hours or 0.0,
+        hourly_rate=hourly_rate or 0.0,
     )
-    parser.set_defaults(command=_answer)
-    add_objects(parser, "RetrainPolicies")
-    declared = (
-        ("--monitoring-cpu-hours", "HOURS", "CPU-hours that monitoring takes in the period"),
-        ("--engineering-hours", "HOURS", "hours of people in the period"),
-        ("--hourly-rate", "AMOUNT", "what such an hour costs, in the unit of spec.budget.price"),
-    )
-    for option, metavar, meaning in declared:
-        parser.add_argument(option, type=amount, default=0.0, metavar=metavar, help=f"{meaning}; default: none")
-    parser.add_argument("--now", metavar="TIME", help="when the period begins, in RFC 3339; default: now")
-    parser.add_argument(*("-o", "--output"), choices=("table", "json"), default="table", help="default: table")
-
-
-def _answer(options: argparse.Namespace) -> str:
-    policies = read_manifests(options.filename).policies
+    at = time_or_now("--now", now)
+    policies = read_manifests(filename).policies
     if not policies:
         raise UnusableFile("a RetrainPolicy is needed, and the files have none")
-    found = {name_of(policy): _estimate(policy, options) for policy in policies}
-    if options.output == "json":
+    found = {name_of(policy): _estimate(policy, declared, at) for policy in policies}
+    if output is TableFormat.JSON:
         whole = [{"name": name, "estimate": one, "total": one.total} for name, one in found.items()]
         return msgspec.json.format(msgspec.json.encode(whole), indent=2).decode()
     return "\n\n".join("\n".join(_lines(name, one)) for name, one in found.items())
 
 
-def _estimate(policy: Mapping[str, Any], options: argparse.Namespace) -> CostEstimate:
-    declared = DeclaredCosts(
-        monitoring_cpu_hours=options.monitoring_cpu_hours,
-        engineering_hours=options.engineering_hours,
-        hourly_rate=options.hourly_rate,
-    )
-    now = time_or_now("--now", options.now)
+def _amount(metavar: str, meaning: str) -> Any:
+    return typer.Option(metavar=metavar, help=meaning, parser=amount)
+
+
+def _estimate(policy: Mapping[str, Any], declared: DeclaredCosts, now: datetime) -> CostEstimate:
     try:
         return estimate(policy_spec(policy), policy_status(policy).runs, now, declared)
     except UnusableHistory as problem:

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
+import typer
 
 from viridian.api.retrainpolicy import RetrainPolicySpec
 from viridian.api.workflow import WORKFLOW_DEFAULTS, Workflow, leaves
 from viridian.cli.files import UnusableFile, name_of, read_manifests
+from viridian.cli.output_formats import TableFormat, TableOrJson
 from viridian.cli.text_tables import table
 from viridian.retraining.workflow_defaults import WorkflowInForce, effective, in_force, settings, workflow_of
-
-if TYPE_CHECKING:
-    from viridian.cli.subcommands import Subparsers
 
 DESCRIPTION: Final = """\
 Show every setting of a RetrainPolicy that is in force, and whether it comes from the spec, from its workflow, or
@@ -33,37 +31,28 @@ examples:
 TEMPLATE: Final = "template"
 
 
-def add_to(commands: Subparsers) -> None:
-    """The arguments of the command."""
-    parser = commands.add_parser(
-        "explain",
-        help="the settings of a policy that are in force, and where each comes from",
-        description=DESCRIPTION,
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.set_defaults(command=_answer)
-    parser.add_argument(*("-f", "--filename"), action="append", type=Path, metavar="FILE", help="YAML with policies")
-    parser.add_argument(
-        "--promoted", action="store_true", help="as if a version served users: for workflowAfterFirstPromotion"
-    )
-    parser.add_argument(*("-o", "--output"), choices=("table", "json"), default="table", help="default: table")
-
-
-def _answer(options: argparse.Namespace) -> str:
-    if not options.filename:
-        return _workflows(options.output)
-    policies = read_manifests(options.filename).policies
+def explain(
+    filename: Annotated[
+        list[Path] | None, typer.Option("--filename", "-f", metavar="FILE", help="YAML with policies; may be repeated.")
+    ] = None,
+    promoted: Annotated[
+        bool, typer.Option("--promoted", help="As if a version served users: for workflowAfterFirstPromotion.")
+    ] = False,
+    output: TableOrJson = TableFormat.TABLE,
+) -> str:
+    if not filename:
+        return _workflows(output)
+    policies = read_manifests(filename).policies
     if not policies:
         raise UnusableFile("a RetrainPolicy is needed, and the files have none")
-    found = [_explained(policy, options.promoted) for policy in policies]
-    if options.output == "json":
+    found = [_explained(policy, promoted) for policy in policies]
+    if output is TableFormat.JSON:
         return msgspec.json.format(msgspec.json.encode(found), indent=2).decode()
     return "\n\n".join(map(_shown, found))
 
 
-def _workflows(output: str) -> str:
-    if output == "json":
+def _workflows(output: TableFormat) -> str:
+    if output is TableFormat.JSON:
         return msgspec.json.format(msgspec.json.encode(WORKFLOW_DEFAULTS), indent=2).decode()
     columns = {workflow: dict(leaves(defaults)) for workflow, defaults in WORKFLOW_DEFAULTS.items()}
     paths = columns[Workflow.LINEAR]

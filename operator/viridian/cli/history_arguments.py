@@ -2,52 +2,41 @@
 
 from __future__ import annotations
 
-import argparse
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Annotated, Final
+
+import typer
 
 from viridian.backtest.history import History
 from viridian.cli.files import UnusableFile, read_incidents, read_reference, read_windows
 from viridian.core.times import parse_time
 
-
-def add_objects(parser: argparse.ArgumentParser, contents: str) -> None:
-    """Files of manifests, read by `files.read_manifests`."""
-    parser.add_argument(
-        *("-f", "--filename"),
-        action="append",
-        type=Path,
-        required=True,
-        metavar="FILE",
-        help=f"YAML with {contents}; may be repeated",
-    )
-
-
-def add_history(parser: argparse.ArgumentParser, *, required: bool) -> None:
-    """Windows, reference profiles and incidents, read by `history_of`."""
-    parser.add_argument(
-        "--windows",
-        type=Path,
-        required=required,
-        metavar="FILE",
-        help="windows of the collector's /v1/windows: a JSON list, or one window in each line",
-    )
-    parser.add_argument(
+Objects = Annotated[
+    list[Path], typer.Option("--filename", "-f", metavar="FILE", help="YAML with the objects; may be repeated.")
+]
+"""Files of manifests, read by `files.read_manifests`."""
+WINDOWS: Final = typer.Option(
+    metavar="FILE", help="Windows of the collector's /v1/windows: a JSON list, or one window in each line."
+)
+Profiles = Annotated[
+    list[str],
+    typer.Option(
         "--profile",
-        action="append",
-        default=[],
         metavar="[VERSION=]FILE",
-        help="reference profile (viridian/profile.json) of a version, or of all; without one drift is not judged",
-    )
-    parser.add_argument("--incidents", type=Path, metavar="FILE", help="YAML list of name, start, end, cause")
+        help="Reference profile (viridian/profile.json) of a version, or of all; without one drift is not judged.",
+    ),
+]
+IncidentFile = Annotated[Path | None, typer.Option(metavar="FILE", help="YAML list of name, start, end, cause.")]
 
 
-def history_of(options: argparse.Namespace) -> History:
+def stored_history(windows: Path, profiles: Sequence[str], incidents: Path | None) -> History:
     """What the files hold; UnusableFile for one that cannot be used."""
     return History(
-        windows=read_windows(options.windows),
-        references=dict(map(read_reference, options.profile)),
-        incidents=read_incidents(options.incidents) if options.incidents else (),
+        windows=read_windows(windows),
+        references=dict(map(read_reference, profiles)),
+        incidents=read_incidents(incidents) if incidents else (),
     )
 
 
@@ -55,7 +44,7 @@ def amount(text: str) -> float:
     """A number above 0, for the type of an argument."""
     value = float(text)
     if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text}: write a number above 0")
+        raise typer.BadParameter(f"{text}: write a number above 0")
     return value
 
 

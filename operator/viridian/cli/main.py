@@ -1,29 +1,80 @@
-"""The command line: `python -m viridian.cli <command>`."""
+"""The command line: `python -m viridian.cli <command>`, and `kubectl viridian <command>` where it is a plugin."""
 
 from __future__ import annotations
 
-import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import wraps
+from types import ModuleType
+from typing import Final, ParamSpec
 
-from viridian.cli import advise_command, backtest_command, estimate_command, explain_command, review_command
+import typer
+
+from viridian.cli import (
+    advise_command,
+    backtest_command,
+    estimate_command,
+    explain_command,
+    model_commands,
+    review_command,
+)
+from viridian.cli.exit_codes import CommandExit
 from viridian.cli.files import UnusableFile
 
-COMMANDS = (backtest_command, estimate_command, explain_command, advise_command, review_command)
-"""Each adds its arguments to a parser of its own, and sets `command` to the function that answers."""
+P = ParamSpec("P")
+PROGRAM: Final = "python -m viridian.cli"
+PLUGIN: Final = "kubectl viridian"
+_OFFLINE_COMMANDS: Final[dict[str, tuple[ModuleType, Callable[..., str]]]] = {
+    "advise": (advise_command, advise_command.advise),
+    "backtest": (backtest_command, backtest_command.replay_windows),
+    "estimate": (estimate_command, estimate_command.estimate_policies),
+    "explain": (explain_command, explain_command.explain),
+    "review": (review_command, review_command.write_review),
+}
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """0: answered; 1: a file cannot be used; 2: the arguments make no sense."""
-    parser = argparse.ArgumentParser(prog="python -m viridian.cli", description=__doc__)
-    commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for module in COMMANDS:
-        module.add_to(commands)
-    options = parser.parse_args(arguments)
+def application() -> typer.Typer:
+    """All commands."""
+    app = typer.Typer(
+        help="Models on Kubernetes: look at them, and say what is to become of them.",
+        no_args_is_help=True,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    model_commands.add_to(app)
+    for name, (module, answer) in _OFFLINE_COMMANDS.items():
+        app.command(name, help=_verbatim(module.DESCRIPTION), epilog=_verbatim(module.EPILOG))(_printing(answer))
+    return app
+
+
+def plugin() -> int:
+    """`kubectl viridian`: the same, by the name under which kubectl runs it."""
+    return main(program=PLUGIN)
+
+
+def main(arguments: Sequence[str] | None = None, *, program: str = PROGRAM) -> int:
+    """What the command says; 2 where the arguments make no sense (`viridian.cli.exit_codes`)."""
+    given = sys.argv[1:] if arguments is None else list(arguments)
     try:
-        text = options.command(options)
+        application()(given, prog_name=program)
+    except SystemExit as end:
+        return int(end.code or CommandExit.DONE)
     except UnusableFile as problem:
-        sys.stderr.write(f"{parser.prog}: {problem}\n")
-        return 1
-    sys.stdout.write(text if text.endswith("\n") else f"{text}\n")
-    return 0
+        sys.stderr.write(f"{program}: {problem}\n")
+        return CommandExit.FAILED
+    return CommandExit.DONE
+
+
+def _printing(answer: Callable[P, str]) -> Callable[P, None]:
+    @wraps(answer)
+    def command(*arguments: P.args, **options: P.kwargs) -> None:
+        text = answer(*arguments, **options)
+        sys.stdout.write(text if text.endswith("\n") else f"{text}\n")
+
+    return command
+
+
+def _verbatim(text: str) -> str:
+    """Paragraphs as they are written: `\\b` keeps click from breaking lines anew."""
+    return "\n\n".join(f"\b\n{paragraph}" for paragraph in text.strip().split("\n\n"))

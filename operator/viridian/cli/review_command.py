@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
 
 from viridian.api.modeldeployment import ModelDeploymentSpec
 from viridian.api.performance import PerformanceMetric
@@ -15,7 +17,8 @@ from viridian.backtest.history import History, UnusableHistory
 from viridian.backtest.review_figures import ReviewFigures, VersionFigures, review_figures
 from viridian.cli.age_sections import image_section, tool_section
 from viridian.cli.files import UnusableFile, name_of, policy_status, read_manifests
-from viridian.cli.history_arguments import add_history, add_objects, amount, history_of, time_or_now
+from viridian.cli.history_arguments import WINDOWS, IncidentFile, Objects, Profiles, amount, stored_history, time_or_now
+from viridian.cli.output_formats import PageFormat
 from viridian.cli.report_pages import Plot, Section, html, markdown
 from viridian.cli.text_tables import ABSENT, number_of, span, time_of
 from viridian.cli.value_sections import (
@@ -27,9 +30,6 @@ from viridian.cli.value_sections import (
 )
 from viridian.core.lookup import dig, entries, mapping, text
 from viridian.core.times import parse_time
-
-if TYPE_CHECKING:
-    from viridian.cli.subcommands import Subparsers
 
 DESCRIPTION: Final = """\
 Write the report for a review: thresholds that never fire or always, how long incidents took to be seen and to be over,
@@ -49,51 +49,48 @@ QUESTIONS: Final = (
 _DAY: Final = 86_400.0
 
 
-def add_to(commands: Subparsers) -> None:
-    """The arguments of the command."""
-    parser = commands.add_parser(
-        "review",
-        help="the report for a review of a model",
-        description=DESCRIPTION,
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.set_defaults(command=_answer)
-    add_objects(parser, "one ModelDeployment and its RetrainPolicies")
-    add_history(parser, required=False)
-    parser.add_argument("--metric", type=PerformanceMetric, choices=list(PerformanceMetric), metavar="METRIC")
-    parser.add_argument("--now", metavar="TIME", help="the time of the review in RFC 3339; default: now")
-    parser.add_argument("--since", metavar="TIME", help="when the loop was closed: what was before and after it")
-    parser.add_argument(
-        "--value-of-point", type=amount, metavar="AMOUNT", help="what 1.0 of the metric is worth a day, with --since"
-    )
-    parser.add_argument(
-        "--effort", type=amount, default=0.0, metavar="AMOUNT", help="what it took once to close the loop, with --since"
-    )
-    parser.add_argument(*("-o", "--output"), choices=("markdown", "html"), default="markdown")
-
-
-def _answer(options: argparse.Namespace) -> str:
-    manifests = read_manifests(options.filename)
+def write_review(
+    filename: Objects,
+    windows: Annotated[Path | None, WINDOWS] = None,
+    profile: Profiles = [],  # noqa: B006 - typer copies it
+    incidents: IncidentFile = None,
+    metric: Annotated[PerformanceMetric | None, typer.Option(help="The figure of the model that counts.")] = None,
+    now: Annotated[str | None, typer.Option(metavar="TIME", help="Of the review, in RFC 3339; else now.")] = None,
+    since: Annotated[
+        str | None, typer.Option(metavar="TIME", help="When the loop was closed: what was before and after it.")
+    ] = None,
+    value_of_point: Annotated[
+        float | None,
+        typer.Option(metavar="AMOUNT", help="What 1.0 of the metric is worth a day, with --since.", parser=amount),
+    ] = None,
+    effort: Annotated[
+        float | None,
+        typer.Option(metavar="AMOUNT", help="What it took once to close the loop, with --since.", parser=amount),
+    ] = None,
+    output: Annotated[PageFormat, typer.Option("--output", "-o", help="What is written.")] = PageFormat.MARKDOWN,
+) -> str:
+    manifests = read_manifests(filename)
     name, deployment = manifests.deployment()
-    now = time_or_now("--now", options.now)
+    at = time_or_now("--now", now)
     sections = [Section(title="Questions", text=QUESTIONS)]
-    sections += _ages(manifests.deployments[0], manifests.policies, now)
-    sections += tool_section([*manifests.deployments, *manifests.policies], now)
-    found = _figures(deployment, history_of(options), options.metric) if options.windows is not None else None
+    sections += _ages(manifests.deployments[0], manifests.policies, at)
+    sections += tool_section([*manifests.deployments, *manifests.policies], at)
+    found = None
+    if windows is not None:
+        found = _figures(deployment, stored_history(windows, profile, incidents), metric)
     if found is not None:
         sections += _windows(found)
-    values = {name_of(policy): policy_worth(policy, found, options.metric) for policy in manifests.policies}
+    values = {name_of(policy): policy_worth(policy, found, metric) for policy in manifests.policies}
     for policy in manifests.policies:
         name, status = name_of(policy), policy_status(policy)
         sections += _runs(name, status)
         sections += run_value_section(name, values[name])
         sections += quality_section(name, status.quality)
-        sections += image_section(name, status.runs, now)
-    if options.since is not None:
-        sections.append(_account(found, list(values.values()), options))
-    page = html if options.output == "html" else markdown
-    return page(f"Review of {name}, {now:%Y-%m-%d}", sections)
+        sections += image_section(name, status.runs, at)
+    if since is not None:
+        sections.append(_account(found, list(values.values()), since, effort or 0.0, value_of_point))
+    page = html if output is PageFormat.HTML else markdown
+    return page(f"Review of {name}, {at:%Y-%m-%d}", sections)
 
 
 # ---- what people have decided
@@ -252,16 +249,18 @@ def _runs(name: str, status: RetrainPolicyStatus) -> Iterator[Section]:
         yield Section(title=f"Holdouts of {name}", text=text, headings=headings, rows=worn)
 
 
-def _account(found: ReviewFigures | None, values: Sequence[PolicyWorth], options: argparse.Namespace) -> Section:
+def _account(
+    found: ReviewFigures | None, values: Sequence[PolicyWorth], loop_closed: str, effort: float, value: float | None
+) -> Section:
     if found is None:
         raise UnusableFile("--since needs --windows: before and after are compared by their windows")
-    since = time_or_now("--since", options.since)
+    since = time_or_now("--since", loop_closed)
     spent = sum(worth.spent_since(since) for worth in values)
-    given = {"cost_of_runs": spent, "effort": options.effort, "value_of_point": options.value_of_point}
     try:
-        return before_after_section(before_after(found, since.timestamp(), **given))
+        account = before_after(found, since.timestamp(), cost_of_runs=spent, effort=effort, value_of_point=value)
     except NothingToCompare as problem:
-        raise UnusableFile(f"--since {options.since}: {problem}") from problem
+        raise UnusableFile(f"--since {loop_closed}: {problem}") from problem
+    return before_after_section(account)
 
 
 def _run(run: FinishedRun) -> tuple[str, ...]:

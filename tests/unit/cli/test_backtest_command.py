@@ -112,13 +112,10 @@ def test_an_argument_that_makes_no_sense(
 
 @pytest.mark.parametrize("amount", ["0", "-1", "nan", "inf"])
 def test_a_cost_is_a_number_above_0(files: Path, capsys: pytest.CaptureFixture[str], amount: str) -> None:
-    with pytest.raises(SystemExit):
-        main(arguments(files, "--cost-of-run", amount))
+    assert main(arguments(files, "--cost-of-run", amount)) == 2
     assert "write a number above 0" in capsys.readouterr().err
 
 
 def test_help_has_examples(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as ended:
-        main(["backtest", "--help"])
-    assert ended.value.code == 0
+    assert main(["backtest", "--help"]) == 0
     assert "python -m viridian.cli backtest -f churn.yaml --windows windows.json" in capsys.readouterr().out

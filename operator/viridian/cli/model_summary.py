@@ -1,0 +1,122 @@
+"""A ModelDeployment in one line: who serves, who is on trial, and whether somebody has to act."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any, Final
+
+import msgspec
+
+from viridian.api import reasons
+from viridian.api.modeldeployment_status import Condition, ModelDeploymentStatus
+
+
+class ModelHealth(IntEnum):
+    """How urgent it is to look at a model; the lowest comes first in a list."""
+
+    BROKEN = 0
+    """Users are not served as they should be, or nothing can be decided."""
+    NEEDS_A_PERSON = 1
+    """It serves, and waits for somebody."""
+    ROLLING_OUT = 2
+    WELL = 3
+
+
+FOR_PEOPLE: Final = frozenset({"Approval", "BreachHeld", "Unpaused", "PromotionHold", "FormerChampion", "NewRevision"})
+"""Reasons of waiting (`status.challenger.waitingReason`) that only a person can end."""
+ALARMS: Final = (
+    reasons.RECOVERY_OVERDUE,
+    reasons.ROLLBACK_UNTESTED,
+    reasons.REVIEW_REQUIRED,
+    reasons.CONCEPT_DRIFT,
+    reasons.DECAY,
+    reasons.DATA_DRIFT,
+    reasons.PREDICTION_DRIFT,
+)
+"""Conditions that ask for a look while they are True."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSummary:
+    """What a list shows of a model."""
+
+    namespace: str
+    name: str
+    health: ModelHealth
+    status: ModelDeploymentStatus
+    resource_version: str
+    annotations: Mapping[str, str]
+
+    @property
+    def champion(self) -> str:
+        return _named(self.status.champion)
+
+    @property
+    def challenger(self) -> str:
+        return _named(self.status.challenger)
+
+    @property
+    def step(self) -> str:
+        """The step of the challenger with its weight, such as `few (5 %)`."""
+        challenger = self.status.challenger
+        if challenger is None:
+            return ""
+        weight = f"{challenger.weight} %"
+        return f"{challenger.step.name} ({weight})" if challenger.step is not None else weight
+
+    @property
+    def about(self) -> Condition | None:
+        """The condition that says most about it now."""
+        return next(iter(_telling(self.status)), None)
+
+
+def summary(manifest: Mapping[str, Any]) -> ModelSummary:
+    """Of an object as the API server shows it; raises msgspec.ValidationError for a status of another release."""
+    metadata = manifest["metadata"]
+    status = msgspec.convert(manifest.get("status") or {}, ModelDeploymentStatus)
+    return ModelSummary(
+        metadata["namespace"],
+        metadata["name"],
+        _health(status),
+        status,
+        metadata.get("resourceVersion", ""),
+        metadata.get("annotations") or {},
+    )
+
+
+def most_urgent_first(summaries: Sequence[ModelSummary]) -> list[ModelSummary]:
+    return sorted(summaries, key=lambda one: (one.health, one.namespace, one.name))
+
+
+def condition(status: ModelDeploymentStatus, type_: str) -> Condition | None:
+    return next((one for one in status.conditions if one.type == type_), None)
+
+
+def is_true(status: ModelDeploymentStatus, type_: str) -> bool:
+    found = condition(status, type_)
+    return found is not None and found.status == "True"
+
+
+def _health(status: ModelDeploymentStatus) -> ModelHealth:
+    if is_true(status, reasons.STALLED) or not is_true(status, reasons.READY):
+        return ModelHealth.BROKEN
+    waiting = status.challenger.waiting_reason if status.challenger is not None else None
+    if waiting in FOR_PEOPLE or any(is_true(status, alarm) for alarm in ALARMS):
+        return ModelHealth.NEEDS_A_PERSON
+    return ModelHealth.ROLLING_OUT if status.challenger is not None else ModelHealth.WELL
+
+
+def _telling(status: ModelDeploymentStatus) -> list[Condition]:
+    """Conditions in the order in which they matter to people."""
+    bad = [one for type_ in (reasons.STALLED, *ALARMS) if (one := condition(status, type_)) and one.status == "True"]
+    ready = condition(status, reasons.READY)
+    if ready is None:
+        return bad
+    return [ready, *bad] if ready.status != "True" and not is_true(status, reasons.STALLED) else [*bad, ready]
+
+
+def _named(slot: Any) -> str:
+    """By its version in the registry, or else by its revision."""
+    return "" if slot is None else (slot.version or slot.revision)

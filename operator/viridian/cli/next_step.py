@@ -1,0 +1,53 @@
+"""What would move a model on: the command, and what it would do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from viridian.api import reasons
+from viridian.cli.model_summary import ModelSummary, is_true
+
+PROGRAM: Final = "kubectl viridian"
+
+
+@dataclass(frozen=True, slots=True)
+class NextStep:
+    """A command for people, and what follows from it."""
+
+    command: str
+    effect: str
+
+
+def next_steps(model: ModelSummary) -> list[NextStep]:
+    """What a person may do about what the model waits for; nothing where it goes on by itself."""
+    status = model.status
+    waiting = status.challenger.waiting_reason if status.challenger is not None else ""
+    found = [
+        NextStep(_command(verb, model, *more), effect) for verb, effect, *more in _BY_WAITING.get(waiting or "", ())
+    ]
+    if status.rejected and status.challenger is None and is_true(status, reasons.STALLED):
+        found.append(NextStep(_command("retry", model), "tries the rejected version again"))
+    if is_true(status, reasons.ROLLBACK_UNTESTED):
+        found.append(NextStep(_command("drill", model), "lets the fallback serve for a while, to see that it can"))
+    if is_true(status, reasons.REVIEW_REQUIRED):
+        found.append(NextStep(_command("reviewed", model), "says that somebody has looked at what the monitor found"))
+    return found
+
+
+_BY_WAITING: Final[dict[str, tuple[tuple[str, ...], ...]]] = {
+    "Approval": (("approve", "passes this step"), ("reject", "takes the challenger off trial")),
+    "BreachHeld": (
+        ("reject", "takes the challenger off trial"),
+        ("promote", "passes all steps in spite of the breach"),
+    ),
+    "Samples": (("promote", "passes all steps without these samples"),),
+    "MetricsSource": (("promote", "passes all steps without these figures"),),
+    "Unpaused": (("resume", "ends the pause"),),
+    "PromotionWindow": (("promote", "waits for no window"),),
+    "ProbationEnd": (("skip", "lets the newer version through now", "probation"),),
+}
+
+
+def _command(verb: str, model: ModelSummary, *more: str) -> str:
+    return " ".join([PROGRAM, verb, model.name, *more, "-n", model.namespace])

@@ -1,0 +1,140 @@
+"""`kubectl viridian` as people install it: its own environment, the official client, a real API server."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from localcluster.paths import REPOSITORY, cache_root
+from tests.support.kube import Kube, Kubectl
+from tests.support.manifests import model_deployment
+from tests.support.shipped import bound
+from viridian.api.names import API_VERSION, MODEL_DEPLOYMENT
+
+pytestmark = pytest.mark.needs_programs
+
+NOW = "2026-11-28T12:00:00Z"
+ON_TRIAL: dict[str, Any] = {
+    "champion": {"slot": "blue", "revision": "aaaa", "version": "1"},
+    "challenger": {
+        "slot": "green",
+        "revision": "bbbb",
+        "version": "2",
+        "weight": 10,
+        "step": {"name": "sign-off", "index": 1},
+        "waitingFor": "viridian.dev/approve=bbbb",
+        "waitingReason": "Approval",
+        "metrics": [
+            {"name": "error-rate", "verdict": "Pass", "value": 0.004, "samples": 900, "message": "0.4 % of 1 %"}
+        ],
+    },
+    "conditions": [
+        {"type": "Ready", "status": "True", "reason": "AwaitingApproval", "message": "m", "lastTransitionTime": NOW}
+    ],
+}
+
+
+@dataclass(frozen=True)
+class Said:
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def plugin(kubectl: Kubectl, namespace: str) -> Callable[..., Said]:
+    """Runs one command in the namespace of the test."""
+    python = cache_root() / "cli-venv" / "bin" / "python"
+    known = {"PYTHONPATH": str(REPOSITORY / "operator"), "KUBECONFIG": str(kubectl.kubeconfig), "COLUMNS": "80"}
+
+    def run(*arguments: str, **more: str) -> Said:
+        command = [str(python), "-m", "viridian.cli", *arguments]
+        done = subprocess.run(
+            [*command, "-n", namespace], env={**os.environ, **known, **more}, capture_output=True, text=True, timeout=60
+        )
+        return Said(done.returncode, done.stdout, done.stderr)
+
+    return run
+
+
+def on_trial(kube: Kube, namespace: str, name: str = "churn", **labels: str) -> None:
+    manifest = model_deployment(namespace, name)
+    manifest["metadata"]["labels"] = labels
+    kube.apply(manifest)
+    kube.merge(manifest, {"status": ON_TRIAL}, subresource="status")
+
+
+def written(kube: Kube, namespace: str, name: str = "churn") -> dict[str, str]:
+    found = kube.get(API_VERSION, MODEL_DEPLOYMENT, name, namespace) or {}
+    return dict(found["metadata"].get("annotations", {}))
+
+
+def test_a_model_is_seen_and_moved_on(shipped: Kube, plugin: Callable[..., Said], namespace: str) -> None:
+    on_trial(shipped, namespace)
+    shipped.apply(model_deployment(namespace, "new"))
+    listed = plugin("list")
+    assert [line.split()[:2] for line in listed.out.splitlines()[1:]] == [["new", "broken"], ["churn", "needs"]]
+    assert "\x1b" not in listed.out, "no colours in a pipe"
+    assert plugin("list", "--check").code == 3
+    assert [one["metadata"]["name"] for one in json.loads(plugin("list", "-o", "json").out)] == ["churn", "new"]
+
+    shown = plugin("get", "churn").out
+    for line in ("challenger", "10 %", "error-rate", f"kubectl viridian approve churn -n {namespace}"):
+        assert line in shown
+    assert "0.4 % of 1 %" in plugin("why", "churn").out
+
+    tried = plugin("approve", "churn", "--dry-run")
+    assert (tried.code, "(dry run)" in tried.out, written(shipped, namespace)) == (0, True, {}), tried.err
+    me = shipped.whoami()
+    approved = plugin("approve", "churn")
+    assert approved.out == f"version 2 of churn is approved by {me}\n", approved.err
+    assert written(shipped, namespace) == {"viridian.dev/approve": f"bbbb#{me}"}
+    assert plugin("pause", "churn").code == 0
+    paused = shipped.get(API_VERSION, MODEL_DEPLOYMENT, "churn", namespace) or {}
+    assert paused["spec"]["rollout"]["paused"] is True
+    assert plugin("resume", "churn").code == 0
+    resumed = shipped.get(API_VERSION, MODEL_DEPLOYMENT, "churn", namespace) or {}
+    assert not resumed["spec"]["rollout"].get("paused")
+
+
+def test_problems_are_sentences_with_a_next_command(
+    shipped: Kube, plugin: Callable[..., Said], namespace: str, tmp_path: Path
+) -> None:
+    on_trial(shipped, namespace)
+    gone = plugin("get", "nothing")
+    assert (gone.code, gone.out) == (1, "")
+    assert '"nothing" not found' in gone.err
+    assert "kubectl viridian list -A" in gone.err
+    stranger = plugin("approve", "churn", "--as", "nobody")
+    assert stranger.code == 1
+    assert "nobody" in stranger.err
+    assert "kubectl auth can-i --list" in stranger.err
+    editor = bound(shipped, namespace, "mlops", "viridian-edit")
+    refused = plugin("approve", "churn", "--as", editor.user)
+    assert refused.code == 1
+    assert "approve" in refused.err
+    assert written(shipped, namespace) == {}
+    senseless = plugin("retry", "churn")
+    assert (senseless.code, senseless.err) == (4, "no version of churn is rejected\n")
+    assert plugin("approve").code == 2
+    without = plugin("list", KUBECONFIG=str(tmp_path / "none"))
+    assert without.code == 1
+    assert "kubectl config view" in without.err
+    assert "Traceback" not in without.err + refused.err + gone.err
+
+
+def test_one_order_about_all_models_of_a_team(shipped: Kube, plugin: Callable[..., Said], namespace: str) -> None:
+    for name in ("one", "two"):
+        on_trial(shipped, namespace, name, team="credit")
+    on_trial(shipped, namespace, "other", team="fraud")
+    done = plugin("reject", "-l", "team=credit")
+    assert done.out.splitlines() == ["version 2 of one is rejected", "version 2 of two is rejected"]
+    given = {name: "viridian.dev/reject" in written(shipped, namespace, name) for name in ("one", "two", "other")}
+    assert given == {"one": True, "two": True, "other": False}

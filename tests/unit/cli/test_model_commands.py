@@ -1,0 +1,118 @@
+"""How a model is summed up, what a person may do about it, and what a command would write."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from viridian.cli import person_orders
+from viridian.cli.model_summary import ModelHealth, ModelSummary, most_urgent_first, summary
+from viridian.cli.next_step import next_steps
+from viridian.cli.person_orders import NothingToOrder
+
+CHAMPION = {"slot": "blue", "revision": "aaa", "version": "1"}
+CHALLENGER = {"slot": "green", "revision": "bbb", "version": "2", "step": {"name": "few", "index": 0}, "weight": 5}
+READY = {"type": "Ready", "status": "True", "reason": "Serving", "lastTransitionTime": "2026-11-28T12:00:00Z"}
+
+
+def model(name: str = "churn", *conditions: dict[str, Any], **status: Any) -> ModelSummary:
+    annotations = status.pop("annotations", {})
+    whole = {"champion": CHAMPION, "conditions": [READY, *conditions], **status}
+    return summary({"metadata": {"namespace": "ml", "name": name, "annotations": annotations}, "status": whole})
+
+
+def true(type_: str) -> dict[str, Any]:
+    return {**READY, "type": type_, "reason": type_, "message": "look"}
+
+
+def waiting(reason: str) -> dict[str, Any]:
+    return {**CHALLENGER, "waitingReason": reason, "waitingFor": "something"}
+
+
+STATES: dict[str, tuple[ModelSummary, ModelHealth]] = {
+    "serves": (model(), ModelHealth.WELL),
+    "on trial": (model(challenger=waiting("StepDuration")), ModelHealth.ROLLING_OUT),
+    "waits for an approval": (model(challenger=waiting("Approval")), ModelHealth.NEEDS_A_PERSON),
+    "drifts": (model("churn", true("DataDrift")), ModelHealth.NEEDS_A_PERSON),
+    "untested": (model("churn", true("RollbackUntested")), ModelHealth.NEEDS_A_PERSON),
+    "stalled": (model("churn", true("Stalled")), ModelHealth.BROKEN),
+    "not ready": (model(conditions=[{**READY, "status": "False"}]), ModelHealth.BROKEN),
+    "never seen": (model(champion=None, conditions=[]), ModelHealth.BROKEN),
+}
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_health(state: str) -> None:
+    found, health = STATES[state]
+    assert found.health is health
+
+
+def test_the_broken_ones_come_first() -> None:
+    well, broken, trial = model("a"), model("z", true("Stalled")), model("b", challenger=waiting("StepDuration"))
+    assert [one.name for one in most_urgent_first([well, trial, broken])] == ["z", "b", "a"]
+
+
+def test_what_is_told_first_is_what_is_wrong() -> None:
+    told = [model("churn", true("DataDrift")).about, model().about]
+    assert [one.reason for one in told if one is not None] == ["DataDrift", "Serving"]
+
+
+@pytest.mark.parametrize(
+    ("state", "commands"),
+    [
+        ("waits for an approval", ["approve churn -n ml", "reject churn -n ml"]),
+        ("untested", ["drill churn -n ml"]),
+        ("on trial", []),
+        ("serves", []),
+    ],
+)
+def test_what_would_move_it_on(state: str, commands: list[str]) -> None:
+    assert [one.command for one in next_steps(STATES[state][0])] == [f"kubectl viridian {one}" for one in commands]
+
+
+def written(order: person_orders.PersonOrder) -> Any:
+    return order.patch["metadata"]["annotations"]
+
+
+def test_an_order_names_what_it_is_about_and_who_gives_it() -> None:
+    trial = model(challenger=waiting("Approval"), fallback=None)
+    assert written(person_orders.approve(trial, "alice")) == {"viridian.dev/approve": "bbb#alice"}
+    assert written(person_orders.promote(trial, "alice")) == {"viridian.dev/promote": "bbb#alice"}
+    assert written(person_orders.skip(trial, "few", "alice")) == {"viridian.dev/skip": "bbb/few#alice"}
+    assert written(person_orders.reject(trial, "alice")) == {"viridian.dev/reject": "bbb#alice"}
+
+
+@pytest.mark.parametrize(
+    ("standing", "expected"),
+    [
+        ("bbb#alice", "bbb#2#alice"),
+        ("bbb#2#alice", "bbb#3#alice"),
+        ("bbb", "bbb#2#alice"),
+        ("old#7#alice", "bbb#alice"),
+    ],
+)
+def test_an_order_that_stands_there_already_is_given_again_with_a_number(standing: str, expected: str) -> None:
+    trial = model(challenger=CHALLENGER, annotations={"viridian.dev/approve": standing})
+    assert written(person_orders.approve(trial, "alice")) == {"viridian.dev/approve": expected}
+
+
+def test_a_rollback_names_a_former_champion_by_its_version() -> None:
+    past = [{"revision": "old", "version": "0", "outcome": "Promoted", "at": "2026-11-01T00:00:00Z"}]
+    known = model(history=past)
+    assert written(person_orders.rollback(known, "0", "alice")) == {"viridian.dev/rollback": "aaa/old#alice"}
+    with pytest.raises(NothingToOrder, match="the history of churn has no version or revision 9"):
+        person_orders.rollback(known, "9", "alice")
+    with pytest.raises(NothingToOrder, match="no fallback: name a former champion with --to"):
+        person_orders.rollback(known, "", "alice")
+
+
+@pytest.mark.parametrize("verb", person_orders.WITHOUT_MORE)
+def test_what_makes_no_sense_now_says_so(verb: str) -> None:
+    with pytest.raises(NothingToOrder):
+        person_orders.WITHOUT_MORE[verb](model(), "alice")
+
+
+def test_a_pause_is_a_field_that_the_opposite_removes() -> None:
+    assert person_orders.pause(model()).patch == {"spec": {"rollout": {"paused": True}}}
+    assert person_orders.resume(model()).patch == {"spec": {"rollout": {"paused": None}}}
