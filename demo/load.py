@@ -42,6 +42,8 @@ class Load:
     body: list[bytes]
     rate: float
     connections: int
+    host: str = ""
+    """What users call the model, where the address alone does not say it to a gateway."""
     seen: dict[str, Seen] = field(default_factory=dict)
 
     async def run(self) -> None:
@@ -117,7 +119,8 @@ class Load:
         reader, writer = connection
         target = urlsplit(self.url)
         head = (
-            f"POST {target.path} HTTP/1.1\r\nHost: {target.netloc}\r\nContent-Type: application/json\r\n"
+            f"POST {target.path} HTTP/1.1\r\nHost: {self.host or target.netloc}\r\n"
+            "Content-Type: application/json\r\n"
             f"Content-Length: {len(body)}\r\n\r\n"
         )
         writer.write(head.encode() + body)
@@ -161,6 +164,7 @@ def main() -> None:
         body=rows(os.environ["LOAD_ROWS"]),
         rate=float(os.environ.get("LOAD_RATE", "80")),
         connections=int(os.environ.get("LOAD_CONNECTIONS", "16")),
+        host=os.environ.get("LOAD_HOST", ""),
     )
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(load.run())

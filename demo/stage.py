@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -62,16 +63,23 @@ def create_scripts(kubectl: Kubectl, example: str = "churn") -> None:
 
 
 def start_load(
-    kubectl: Kubectl, rate: int, *, name: str = "load", table: Table | None = None, connections: int = 16
+    kubectl: Kubectl,
+    rate: int,
+    *,
+    name: str = "load",
+    table: Table | None = None,
+    connections: int = 16,
+    settings: Mapping[str, str] | None = None,
 ) -> None:
-    """Real rows, asked for steadily over kept-alive connections."""
+    """Real rows, asked for steadily over kept-alive connections; `settings` are other variables of the manifest."""
     rows = {"load.py": (ROOT / "demo" / "load.py").read_text(), "rows.json": json.dumps(table or rows_of_users())}
     kubectl.apply(_config_map(name, rows))
     manifest = yaml.safe_load((OBJECTS / "load.yaml").read_text().replace(" load}", f" {name}}}"))
     manifest["metadata"]["name"] = name
     environment = manifest["spec"]["template"]["spec"]["containers"][0]["env"]
-    for variable, value in (("LOAD_RATE", rate), ("LOAD_CONNECTIONS", connections)):
-        next(one for one in environment if one["name"] == variable)["value"] = str(value)
+    values = {"LOAD_RATE": str(rate), "LOAD_CONNECTIONS": str(connections), **(settings or {})}
+    for variable, value in values.items():
+        next(one for one in environment if one["name"] == variable)["value"] = value
     kubectl.apply(yaml.safe_dump(manifest))
     kubectl("rollout", "status", f"deployment/{name}", "--timeout=120s")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from demo import stage
@@ -39,6 +40,14 @@ class OutcomeInput:
     def failed(self) -> int:
         return sum(one["failed"] for line in self.lines for one in line["seen"].values())
 
+    @property
+    def failures(self) -> Counter[str]:
+        """By revision; `none` is an answer that no revision has given."""
+        found: Counter[str] = Counter()
+        for line in self.lines:
+            found.update({revision: one["failed"] for revision, one in line["seen"].items() if one["failed"]})
+        return found
+
     def failed_by(self, revision: str) -> int:
         return sum(line["seen"].get(revision, {}).get("failed", 0) for line in self.lines)
 
@@ -73,13 +82,21 @@ class Users:
     name: str = "load"
 
     @classmethod
-    def start(cls, kubectl: Kubectl, name: str = "load", *, small: bool = False, rate: int = RATE) -> Users:
-        """`small`: only rows that even the model that raises can answer."""
+    def start(
+        cls,
+        kubectl: Kubectl,
+        name: str = "load",
+        *,
+        small: bool = False,
+        rate: int = RATE,
+        settings: Mapping[str, str] | None = None,
+    ) -> Users:
+        """`small`: only rows that even the model that raises can answer; `settings` are variables of the load."""
         table = stage.rows_of_users()
         if small:
             area = table["columns"].index("mean area")
             table = {**table, "data": [row for row in table["data"] if row[area] < SMALL_AREA]}
-        stage.start_load(kubectl, rate, name=name, table=table, connections=CONNECTIONS)
+        stage.start_load(kubectl, rate, name=name, table=table, connections=CONNECTIONS, settings=settings)
         users = cls(kubectl, name)
         users.await_answers(rate)
         return users
