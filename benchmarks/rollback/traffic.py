@@ -21,7 +21,7 @@ from localcluster.components import SERVICE_NETWORK
 from localcluster.nodeconfig import NODE_ADDRESS
 
 MAX_RATE = 1000
-MAX_SECONDS = 2 * 3600.0
+MAX_SECONDS = 8 * 3600.0
 MAX_REQUESTS = 2_000_000
 CONNECTIONS = 8
 REQUESTS_A_CONNECTION = 10

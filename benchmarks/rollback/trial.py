@@ -45,7 +45,7 @@ class Trial:
     processor_seconds: dict[str, float]
     """What the tool's own programs have used from the shipping to the decision."""
     megabytes: dict[str, float]
-    """The most that each of them has held in memory so far."""
+    """What each of them holds in memory at the decision."""
 
 
 class Trials:
@@ -77,6 +77,7 @@ class Trials:
         self._serving.ship(self._models.failing(errors), revision)
         decision, decided = self._decision(kind, known, first)
         cost = Cost.of(self._serving.processes())
+        self._users.outage = 0.0
         if decision is Decision.REJECTED:
             self._until_nobody_meets_it(known, first)
         elif decision is Decision.PROMOTED:
