@@ -28,6 +28,8 @@ FIRES: dict[str, dict[str, str]] = {
     "BadTrainingData": {f'viridian_condition{{{POLICY},type="DataQuality"}}': "0x30"},
     "RetrainingStopped": {f'viridian_condition{{{POLICY},type="Paused"}}': "1x1500"},
     "ReviewRequired": {f'viridian_condition{{{POLICY},type="ReviewRequired"}}': "1x100"},
+    "RecoveryOverdue": {f'viridian_condition{{kind="ModelDeployment",{MODEL},type="RecoveryOverdue"}}': "1x30"},
+    "TrailNotSynced": {f'viridian_condition{{{POLICY},type="TrailSynced"}}': "0x100"},
     "ReviewOverdue": {f"viridian_review_due_since_seconds{{{MODEL}}}": "-700000x30"},
     "TriggerMissed": {f'viridian_trigger_suppressed{{{MODEL},trigger="daily",reason="Missed"}}': "2x30"},
     "ViridianLate": {'viridian_loop_lag_seconds{name="viridian"}': "3x30"},
