@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from benchmarks.judgement.rejections import BOUND, HOUR, NEEDED, WINDOW, Counts, Found, first, since_start
+from benchmarks.judgement.rejections import BOUND, HOUR, NEEDED, WINDOW, Counts, Found, first, share_of, since_start
 from viridian.judgement.detector import Memory, Tally, detect, log_trial_weight, log_weights
 from viridian.judgement.evidence import log_against_share, log_bets
 from viridian.rollout.analysis.pod_readings import MOST_EARLIER
@@ -100,6 +100,18 @@ class Bounded:
     start: int = 0
     """What is found before does not count."""
 
+    @property
+    def least_seconds(self) -> float:
+        """What no rule with this bound on false rejections can beat in mean, if it rejects in the end.
+
+        Not even one that knows when the break begins and how bad it is: with one false rejection in n, the answers that
+        it waits for have an information of at least log(n), and each has the Kullback-Leibler divergence of the two
+        shares (A. Wald, "Sequential tests of statistical hypotheses", 1945).
+        """
+        share, rate = self.share[-1], self.asked[-1]
+        information = share * math.log(share / BOUND) + (1 - share) * math.log((1 - share) / (1 - BOUND))
+        return NEEDED / information / rate
+
 
 def healthy() -> list[Bounded]:
     steps = (2,) * 1200 + (10,) * 1200 + (20,) * 1200
@@ -110,6 +122,12 @@ def healthy() -> list[Bounded]:
         Bounded("swings from a fifth of the bound to the bound, 8/s", (8,) * HOUR, swings),
         Bounded("half of the bound, 8/s", (8,) * HOUR, (BOUND / 2,) * HOUR),
     ]
+
+
+def columns(case: Bounded, found: Mapping[str, Found]) -> Mapping[str, str]:
+    """What the tables of bad challengers say beside the median times."""
+    within = " / ".join(f"{share_of(found['Viridian'] - case.start, 60 * minutes + 1):.0%}" for minutes in (10, 30, 60))
+    return {"of them in 10 / 30 / 60 min": within, "no rule in less than": f"{case.least_seconds:.3g} s"}
 
 
 def leaking() -> list[Bounded]:

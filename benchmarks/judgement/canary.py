@@ -20,7 +20,7 @@ from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 
 from benchmarks.judgement.beside import beside_champion, incidents, pairs, with_champion
-from benchmarks.judgement.bounded import against_bound, breaking, healthy, leaking
+from benchmarks.judgement.bounded import against_bound, breaking, columns, healthy, leaking
 from benchmarks.judgement.rejections import table, too_often
 from benchmarks.judgement.slower import beside_slower, slower
 
@@ -38,7 +38,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if chosen.only in (None, "bound"):
                 judged = pool.map(partial(against_bound, rollouts=chosen.rollouts, seed=chosen.seed), cases)
                 rows = [(case.name, case.start, found) for case, found in zip(cases, judged, strict=True)]
-                print("\n".join(table(title, rows)), "\n", flush=True)
+                bad = (
+                    []
+                    if title == "rejected"
+                    else [columns(case, row[2]) for case, row in zip(cases, rows, strict=True)]
+                )
+                print("\n".join(table(title, rows, bad)), "\n", flush=True)
                 problems += too_often(rows, "Viridian") if title == "rejected" else []
         if chosen.only in (None, "incident"):
             happened = pool.map(partial(with_champion, rollouts=chosen.rollouts, seed=chosen.seed), incidents())

@@ -42,12 +42,16 @@ def cell(found: Found, start: int = 0) -> str:
     return f"{100 * share_of(found):.1f} % @ {np.median(times):.0f} s (95 %: {np.quantile(times, 0.95):.0f} s)"
 
 
-def table(title: str, cases: Sequence[tuple[str, int, Mapping[str, Found]]]) -> Iterator[str]:
-    rules = list(cases[0][2])
-    yield f"| {title} | {' | '.join(rules)} |"
-    yield "|---" * (len(rules) + 1) + "|"
-    for name, start, found in cases:
-        yield f"| {name} | {' | '.join(cell(found[rule], start) for rule in rules)} |"
+def table(
+    title: str, cases: Sequence[tuple[str, int, Mapping[str, Found]]], more: Sequence[Mapping[str, str]] = ()
+) -> Iterator[str]:
+    """Lines of a table with a column for each rule, and those that `more` has for each case."""
+    rules, others = list(cases[0][2]), list(more[0]) if more else []
+    yield f"| {title} | {' | '.join([*rules, *others])} |"
+    yield "|---" * (len(rules) + len(others) + 1) + "|"
+    for number, (name, start, found) in enumerate(cases):
+        beside = [more[number][other] for other in others]
+        yield f"| {name} | {' | '.join([*(cell(found[rule], start) for rule in rules), *beside])} |"
 
 
 def too_often(cases: Sequence[tuple[str, int, Mapping[str, Found]]], rule: str) -> list[str]:
