@@ -38,12 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if chosen.only in (None, "bound"):
                 judged = pool.map(partial(against_bound, rollouts=chosen.rollouts, seed=chosen.seed), cases)
                 rows = [(case.name, case.start, found) for case, found in zip(cases, judged, strict=True)]
-                bad = (
-                    []
-                    if title == "rejected"
-                    else [columns(case, row[2]) for case, row in zip(cases, rows, strict=True)]
-                )
-                print("\n".join(table(title, rows, bad)), "\n", flush=True)
+                more = [columns(case, found) for case, (_, _, found) in zip(cases, rows, strict=True)]
+                print("\n".join(table(title, rows, more if title != "rejected" else ())), "\n", flush=True)
                 problems += too_often(rows, "Viridian") if title == "rejected" else []
         if chosen.only in (None, "incident"):
             happened = pool.map(partial(with_champion, rollouts=chosen.rollouts, seed=chosen.seed), incidents())
