@@ -22,7 +22,7 @@ from typing import Final
 
 from viridian.judgement.evidence import log_against_share
 
-_TRIAL: Final = 0.35
+_TRIAL: Final = 0.42
 """The weight of the bet on the whole trial."""
 _LOOKS: Final = 0.05
 """What the bets that start at each look weigh together: little, as they matter where one look has many bad answers."""
