@@ -46,6 +46,8 @@ class Samples:
         if not targets:
             self.forget(key)
             return {}
+        if key in self._scraped and now < self._scraped[key]:
+            self.forget(key)  # the clock has gone back: by its time nothing was read yet
         rings = self._rings.setdefault(key, {})
         recent = now - self._scraped.get(key, datetime.min.replace(tzinfo=now.tzinfo)) < min(interval / 2, SHARED)
         if not (recent and all(target.uid in rings for target in targets)):

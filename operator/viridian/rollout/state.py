@@ -30,6 +30,7 @@ from viridian.rollout.render.required_signature import requiring
 from viridian.rollout.render.revision import revision_of
 from viridian.rollout.restored import restored
 from viridian.rollout.slot_state import SlotState
+from viridian.rollout.traffic.clock_skew import none_ahead
 from viridian.rollout.traffic.provider import Unsettled
 from viridian.rollout.traffic.record import Reverted, Traffic, Trial
 
@@ -297,7 +298,7 @@ def _champion_is_lost(state: RolloutState) -> bool:
 
 
 def _read(inputs: RolloutInput, spec: ModelDeploymentSpec, now: datetime) -> RolloutState:
-    recorded = inputs.traffic
+    recorded = none_ahead(inputs.traffic, now)
     if beyond := of_server(spec.server, inputs.settings.templates):
         return RolloutState(inputs, spec, now, None, recorded, beyond, reasons.TEMPLATE_NOT_ALLOWED)
     if isinstance(inputs.model, Unresolved):

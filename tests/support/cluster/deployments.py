@@ -68,7 +68,8 @@ def step_pod(store: Store, pod: Object, readiness: Mapping[str, Readiness]) -> N
     status = pod.get("status", {})
     started = moment(status["startTime"]) if "startTime" in status else now
     fate = _fate(pod, readiness)
-    ready = fate.after is not None and now >= started + timedelta(seconds=fate.after)
+    # A pod that was started in the future, by a clock that has gone back since, is ready.
+    ready = fate.after is not None and not started <= now < started + timedelta(seconds=fate.after)
     conditions = [{"type": kind, "status": str(ready)} for kind in ("Ready", "ContainersReady")]
     wanted = {
         **status,
@@ -186,8 +187,9 @@ def _report(store: Store, reference: Any, current: str) -> None:
 def _is_available(store: Store, deployment: Object, pod: Object) -> bool:
     if not is_ready(pod):
         return False
+    least = deployment["spec"].get("minReadySeconds", 0)
     since = moment(condition(pod, "Ready")["lastTransitionTime"])
-    return store.clock() >= since + timedelta(seconds=deployment["spec"].get("minReadySeconds", 0))
+    return least == 0 or store.clock() >= since + timedelta(seconds=least)
 
 
 def _conditions(store: Store, deployment: Object, numbers: Mapping[str, int]) -> list[Object]:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from viridian.api.names import Slot
-from viridian.rollout.traffic.record import ChampionCause, dump, parse, parse_reverted
+from viridian.rollout.traffic.clock_skew import none_ahead
+from viridian.rollout.traffic.exposure import CounterBaseline, Exposure
+from viridian.rollout.traffic.record import ChampionCause, Traffic, Trial, dump, parse, parse_reverted
 
 # Written by the release in which all times were strings.
 ON_TRIAL = """
@@ -71,3 +74,17 @@ def test_what_cannot_be_understood_does_not_cost_the_whole_record(damage: dict[s
     assert again == found
     assert (found.cause is ChampionCause.UNKNOWN) == ("cause" in damage)
     assert (found.since is None) == ("since" in damage)
+
+
+def test_a_time_that_lies_ahead_counts_as_now_wherever_it_stands() -> None:
+    now = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+    ahead, soon, before = now + timedelta(hours=1), now + timedelta(seconds=2), now - timedelta(hours=1)
+    exposure = Exposure(ahead, {"a": CounterBaseline("p", requests=5, at=ahead), "b": CounterBaseline("q", at=before)})
+    trial = Trial("two", entered=before, since=ahead, exposure=exposure, blind_since=soon)
+    record = Traffic(Slot.BLUE, "one", ahead, trial=trial)
+    found = none_ahead(record, now)
+    pods = {"a": CounterBaseline("p", requests=5, at=now), "b": CounterBaseline("q", at=before)}
+    corrected = replace(trial, since=now, exposure=Exposure(now, pods))
+    assert found == replace(record, since=now, trial=corrected)
+    assert none_ahead(found, now) is found
+    assert none_ahead(None, now) is None
