@@ -89,12 +89,13 @@ def judge_shift(bound: ValueBound, known: Shift) -> Judgement:
     if distance is None or known.samples < bound.min_samples:
         message = f"{bound.name}: {known.samples} of the {bound.min_samples} predictions that are needed"
         return Judgement(bound.name, CanaryVerdict.NO_DATA, message, samples=known.samples)
-    broken = bound.max is not None and distance.bound > bound.max
+    most = bound.max if bound.max is not None else 1.0
+    broken = distance.bound > most
     relation = "is above the maximum" if broken else "is not proved to be above"
     return Judgement(
         bound.name,
         CanaryVerdict.BREACH if broken else CanaryVerdict.PASS,
-        f"{bound.name} {distance.value:.3g} (at least {distance.bound:.3g}) {relation} {bound.max:.3g}",
+        f"{bound.name} {distance.value:.3g} (at least {distance.bound:.3g}) {relation} {most:.3g}",
         value=distance.value,
         samples=known.samples,
     )
