@@ -7,6 +7,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlencode
 
@@ -66,6 +67,21 @@ class LiveRegistry:
     def run(self, run_id: str) -> dict[str, Any]:
         found: dict[str, Any] = self._get("runs/get", run_id=run_id)["run"]
         return found
+
+    def trail(self, namespace: str) -> list[dict[str, Any]]:
+        """The entries of the trail of audit of all objects of a namespace, in the order of time."""
+        try:
+            experiment = self._get("experiments/get-by-name", experiment_name=f"viridian-trail/{namespace}")
+        except urllib.error.HTTPError as error:
+            with error:
+                if error.code != HTTPStatus.NOT_FOUND:
+                    raise
+            return []
+        ids = [experiment["experiment"]["experiment_id"]]
+        runs = self._post("runs/search", experiment_ids=ids).get("runs", [])
+        tags = [tag for run in runs for tag in run["data"].get("tags", [])]
+        entries = sorted((tag["key"], tag["value"]) for tag in tags if tag["key"].startswith("viridian.trail."))
+        return [json.loads(value) for _, value in entries]
 
     def _get(self, path: str, **query: str) -> dict[str, Any]:
         return _answer(urllib.request.Request(f"{self.url}/api/2.0/mlflow/{path}?{urlencode(query)}"))  # noqa: S310
