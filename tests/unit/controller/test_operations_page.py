@@ -126,6 +126,7 @@ def with_a_series_of_each() -> Telemetry:
     for run in ("a", "b"):
         retraining.seen(POLICY, {"lastRun": {"id": run, "outcome": "HandedOver"}, "triggers": [held]})
     telemetry.monitoring.judged(KEY, REPORT)
+    telemetry.figures.switched(0.1)
     return telemetry
 
 
