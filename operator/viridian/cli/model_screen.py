@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from rich.console import Group, RenderableType
@@ -14,6 +14,7 @@ from viridian.api.modeldeployment_status import HistoryEntry, MetricStatus, Slot
 from viridian.api.names import Slot
 from viridian.cli.model_summary import ModelHealth, ModelSummary
 from viridian.cli.next_step import next_steps
+from viridian.judgement.canary import CanaryVerdict
 
 _COLOURS: Final = {
     ModelHealth.BROKEN: "red",
@@ -27,6 +28,7 @@ _WORDS: Final = {
     ModelHealth.ROLLING_OUT: "rolling out",
     ModelHealth.WELL: "well",
 }
+_VERDICT_COLOURS: Final[Mapping[str, str]] = {CanaryVerdict.PASS: "green", CanaryVerdict.BREACH: "red"}
 _BAR: Final = 30
 """Columns of the bar that shows a share of the traffic."""
 
@@ -137,7 +139,7 @@ def _identity(slot: SlotStatus) -> tuple[str, str]:
 def _metrics(metrics: Sequence[MetricStatus]) -> RenderableType:
     table = _table("metric", "verdict", "value", "champion", "samples", "evidence")
     for one in metrics:
-        colour = {"Pass": "green", "Breach": "red"}.get(one.verdict, "yellow")
+        colour = _VERDICT_COLOURS.get(one.verdict, "yellow")
         table.add_row(
             one.name, Text(one.verdict, colour), _number(one.value), _number(one.champion), str(one.samples),
             _number(one.evidence),
