@@ -51,17 +51,17 @@ class ClusterClient:
 
     def objects(self, plural: str, namespace: str | None, selector: str = "") -> Iterator[Mapping[str, Any]]:
         """All of them, page by page; `namespace` None: of all namespaces."""
-        token = ""
+        page_after = ""
         while True:
-            more = {"limit": PAGE_SIZE, **({"_continue": token} if token else {})}
+            more = {"limit": PAGE_SIZE, **({"_continue": page_after} if page_after else {})}
             if selector:
                 more["label_selector"] = selector
             place = (GROUP, VERSION) if namespace is None else (GROUP, VERSION, namespace)
             verb = "list_cluster_custom_object" if namespace is None else "list_namespaced_custom_object"
             page = self._asked(getattr(self._objects, verb), *place, plural, **more)
             yield from page["items"]
-            token = page["metadata"].get("continue") or ""
-            if not token:
+            page_after = page["metadata"].get("continue") or ""
+            if not page_after:
                 return
 
     def get(self, plural: str, namespace: str, name: str) -> Mapping[str, Any]:
