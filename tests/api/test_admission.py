@@ -503,8 +503,13 @@ def test_the_operator_changes_and_deletes_only_what_is_left_behind(
     operator.delete(stranger)
 
 
-def test_the_operator_keeps_a_journal_that_belongs_to_nobody_for_a_while(operator: Kube, namespace: str) -> None:
-    journal = owned(namespace, "ControllerRevision")
+def test_the_operator_keeps_a_journal_that_belongs_to_nobody_for_a_while(
+    operator: Kube, shipped: Kube, namespace: str
+) -> None:
+    churn = shipped.create(
+        model_deployment(namespace)
+    )  # the garbage collector takes what has an owner that is not there
+    journal = owned(namespace, "ControllerRevision", uid=churn["metadata"]["uid"])
     owners = journal["metadata"]["ownerReferences"]
     journal["metadata"]["labels"] = {MODEL_DEPLOYMENT_LABEL: "churn"}
     made = operator.create(journal)
