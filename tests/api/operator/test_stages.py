@@ -48,7 +48,7 @@ def test_features_then_training_on_one_volume_and_the_next_run_begins_with_train
     policy.ask_for_a_run("first")
     features = policy.running(1)
     assert environment(features)["VIRIDIAN_STAGE"] == "features"
-    assert stages_of(policy)["training"] == "Pending"
+    eventually(lambda: stages_of(policy).get("training") == "Pending", what="the status of a stage that waits")
     policy.ends(features, JobEnd(0, json.dumps({"metrics": {"columns": 12}})))
     training = policy.running(2)
     assert training["metadata"]["name"] == features["metadata"]["name"].replace("-features", "-training")
@@ -61,7 +61,7 @@ def test_features_then_training_on_one_volume_and_the_next_run_begins_with_train
     (claim,) = kube.list("v1", "PersistentVolumeClaim", namespace)
     policy.ask_for_a_run("second")
     training = policy.running(3)
-    assert stages_of(policy)["features"] == "Cached"
+    eventually(lambda: stages_of(policy).get("features") == "Cached", what="the status of a stage that need not run")
     mounted = {
         one["persistentVolumeClaim"]["claimName"]
         for one in training["spec"]["template"]["spec"]["volumes"]
