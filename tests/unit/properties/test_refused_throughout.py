@@ -123,7 +123,11 @@ def without(roles: Mapping[str, Any], kinds: tuple[str, ...]) -> dict[str, Any]:
     model = dict(kept.get(f"{MODEL_DEPLOYMENT} {NAME}", {}))
     if model:
         conditions = [c for c in model["status"]["conditions"] if c["type"] not in ("Stalled", "Reconciling")]
-        kept[f"{MODEL_DEPLOYMENT} {NAME}"] = {**model, "status": {**model["status"], "conditions": conditions}}
+        status = {**model["status"], "conditions": conditions}
+        if "ControllerRevision" in kinds and "lastRollback" in status:
+            # Servers can be asked for their last answer for a while only: a record that takes no note has lost it.
+            status["lastRollback"] = {key: one for key, one in status["lastRollback"].items() if key != "lastAnswerAt"}
+        kept[f"{MODEL_DEPLOYMENT} {NAME}"] = {**model, "status": status}
     return kept
 
 
