@@ -16,6 +16,7 @@ from viridian.cli import (
     estimate_command,
     explain_command,
     model_commands,
+    next_step,
     review_command,
 )
 from viridian.cli.exit_codes import CommandExit
@@ -23,7 +24,6 @@ from viridian.cli.files import UnusableFile
 
 P = ParamSpec("P")
 PROGRAM: Final = "python -m viridian.cli"
-PLUGIN: Final = "kubectl viridian"
 _OFFLINE_COMMANDS: Final[dict[str, tuple[ModuleType, Callable[..., str]]]] = {
     "advise": (advise_command, advise_command.advise),
     "backtest": (backtest_command, backtest_command.replay_windows),
@@ -50,7 +50,7 @@ def application() -> typer.Typer:
 
 def plugin() -> int:
     """`kubectl viridian`: the same, by the name under which kubectl runs it."""
-    return main(program=PLUGIN)
+    return main(program=next_step.PROGRAM)
 
 
 def main(arguments: Sequence[str] | None = None, *, program: str = PROGRAM) -> int:

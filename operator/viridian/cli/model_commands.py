@@ -48,15 +48,11 @@ def add_to(app: typer.Typer) -> None:
     app.command("why")(explain_model)
     app.command("history")(show_history)
     for verb, order in person_orders.WITHOUT_MORE.items():
-        app.command(verb, help=(order.__doc__ or "").strip())(_ordering(order))
-    app.command("rollback", help=(person_orders.rollback.__doc__ or "").strip())(roll_back)
-    app.command("skip", help=(person_orders.skip.__doc__ or "").strip())(skip_step)
-    app.command("pause", help=(person_orders.pause.__doc__ or "").strip())(
-        _ordering(lambda model, _: person_orders.pause(model))
-    )
-    app.command("resume", help=(person_orders.resume.__doc__ or "").strip())(
-        _ordering(lambda model, _: person_orders.resume(model))
-    )
+        app.command(verb, help=order.__doc__)(_ordering(order))
+    app.command("rollback", help=person_orders.rollback.__doc__)(roll_back)
+    app.command("skip", help=person_orders.skip.__doc__)(skip_step)
+    app.command("pause", help=person_orders.pause.__doc__)(_ordering(lambda model, _: person_orders.pause(model)))
+    app.command("resume", help=person_orders.resume.__doc__)(_ordering(lambda model, _: person_orders.resume(model)))
 
 
 def list_models(
@@ -178,7 +174,7 @@ def _carry_out(
     """The order about one model, or about each that the selector names; one that makes no sense stops no other."""
     if bool(name) == bool(selector):
         raise typer.BadParameter("name one ModelDeployment, or choose several with --selector")
-    code, nothing = CommandExit.DONE, 0
+    nothing = 0
     with _problems():
         client = ClusterClient(context)
         chosen = (
@@ -196,9 +192,9 @@ def _carry_out(
                 continue
             client.patch(MODEL_DEPLOYMENTS, manifest, found.patch, dry_run=dry_run)
             typer.echo(f"{found.sentence}{' (dry run)' if dry_run else ''}")
-    if nothing == len(chosen):
-        code = CommandExit.NOTHING_TO_DO
-    raise typer.Exit(code)
+    if not chosen:
+        typer.echo(f"no ModelDeployment in {client.namespace} has the labels {selector}", err=True)
+    raise typer.Exit(CommandExit.NOTHING_TO_DO if nothing == len(chosen) else CommandExit.DONE)
 
 
 def _read(context: ClusterChoice, name: str) -> tuple[Mapping[str, Any], ModelSummary]:

@@ -11,6 +11,7 @@ import msgspec
 
 from viridian.api import reasons
 from viridian.api.modeldeployment_status import Condition, ModelDeploymentStatus
+from viridian.rollout.decision import WaitKind
 
 
 class ModelHealth(IntEnum):
@@ -24,7 +25,16 @@ class ModelHealth(IntEnum):
     WELL = 3
 
 
-FOR_PEOPLE: Final = frozenset({"Approval", "BreachHeld", "Unpaused", "PromotionHold", "FormerChampion", "NewRevision"})
+FOR_PEOPLE: Final[frozenset[str]] = frozenset(
+    {
+        WaitKind.APPROVAL,
+        WaitKind.BREACH_HELD,
+        WaitKind.UNPAUSED,
+        WaitKind.PROMOTION_HOLD,
+        WaitKind.FORMER_CHAMPION,
+        WaitKind.NEW_REVISION,
+    }
+)
 """Reasons of waiting (`status.challenger.waitingReason`) that only a person can end."""
 ALARMS: Final = (
     reasons.RECOVERY_OVERDUE,

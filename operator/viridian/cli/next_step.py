@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from viridian.api import reasons
 from viridian.cli.model_summary import ModelSummary, is_true
+from viridian.rollout.decision import WaitKind
 
 PROGRAM: Final = "kubectl viridian"
 
@@ -30,22 +32,20 @@ def next_steps(model: ModelSummary) -> list[NextStep]:
         found.append(NextStep(_command("retry", model), "tries the rejected version again"))
     if is_true(status, reasons.ROLLBACK_UNTESTED):
         found.append(NextStep(_command("drill", model), "lets the fallback serve for a while, to see that it can"))
-    if is_true(status, reasons.REVIEW_REQUIRED):
-        found.append(NextStep(_command("reviewed", model), "says that somebody has looked at what the monitor found"))
     return found
 
 
-_BY_WAITING: Final[dict[str, tuple[tuple[str, ...], ...]]] = {
-    "Approval": (("approve", "passes this step"), ("reject", "takes the challenger off trial")),
-    "BreachHeld": (
+_BY_WAITING: Final[Mapping[str, tuple[tuple[str, ...], ...]]] = {
+    WaitKind.APPROVAL: (("approve", "passes this step"), ("reject", "takes the challenger off trial")),
+    WaitKind.BREACH_HELD: (
         ("reject", "takes the challenger off trial"),
         ("promote", "passes all steps in spite of the breach"),
     ),
-    "Samples": (("promote", "passes all steps without these samples"),),
-    "MetricsSource": (("promote", "passes all steps without these figures"),),
-    "Unpaused": (("resume", "ends the pause"),),
-    "PromotionWindow": (("promote", "waits for no window"),),
-    "ProbationEnd": (("skip", "lets the newer version through now", "probation"),),
+    WaitKind.SAMPLES: (("promote", "passes all steps without these samples"),),
+    WaitKind.METRICS_SOURCE: (("promote", "passes all steps without these figures"),),
+    WaitKind.UNPAUSED: (("resume", "ends the pause"),),
+    WaitKind.PROMOTION_WINDOW: (("promote", "waits for no window"),),
+    WaitKind.PROBATION_END: (("skip", "lets the newer version through now", "probation"),),
 }
 
 

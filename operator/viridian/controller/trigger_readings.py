@@ -7,7 +7,6 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final
 
-from viridian.controller.background_readings import AT_A_TIME as AT_A_TIME
 from viridian.controller.background_readings import BackgroundReadings
 from viridian.controller.keys import Key
 from viridian.ports.collector import Collector

@@ -7,11 +7,14 @@ from typing import Any
 import pytest
 
 from viridian.cli import person_orders
+from viridian.cli.main import application
 from viridian.cli.model_summary import ModelHealth, ModelSummary, most_urgent_first, summary
 from viridian.cli.next_step import next_steps
 from viridian.cli.person_orders import NothingToOrder
+from viridian.rollout.decision import WaitKind
 
 CHAMPION = {"slot": "blue", "revision": "aaa", "version": "1"}
+REJECTED = {"revision": "bbb", "reason": "MetricBreach", "at": "2026-11-28T12:00:00Z"}
 CHALLENGER = {"slot": "green", "revision": "bbb", "version": "2", "step": {"name": "few", "index": 0}, "weight": 5}
 READY = {"type": "Ready", "status": "True", "reason": "Serving", "lastTransitionTime": "2026-11-28T12:00:00Z"}
 
@@ -69,6 +72,15 @@ def test_what_is_told_first_is_what_is_wrong() -> None:
 )
 def test_what_would_move_it_on(state: str, commands: list[str]) -> None:
     assert [one.command for one in next_steps(STATES[state][0])] == [f"kubectl viridian {one}" for one in commands]
+
+
+def test_each_command_that_is_suggested_exists() -> None:
+    known = {one.name for one in application().registered_commands}
+    alarmed = [model("churn", true("Stalled"), true("RollbackUntested"), true("ReviewRequired"), rejected=[REJECTED])]
+    waits = [model(challenger=waiting(kind)) for kind in WaitKind]
+    steps = [step for one in (*alarmed, *waits) for step in next_steps(one)]
+    assert len(steps) > 8
+    assert {step.command.split()[2] for step in steps} <= known
 
 
 def written(order: person_orders.PersonOrder) -> Any:

@@ -11,8 +11,9 @@ import pytest
 from tests.support.memory_collector import MemoryCollector
 from tests.support.watched import window
 from viridian.api.names import RETRAIN_POLICY
+from viridian.controller.background_readings import AT_A_TIME
 from viridian.controller.keys import Key
-from viridian.controller.trigger_readings import AT_A_TIME, TriggerReadings
+from viridian.controller.trigger_readings import TriggerReadings
 from viridian.ports.collector import FeedbackUnavailable
 from viridian.ports.prometheus import Point, PrometheusRefused, PrometheusUnavailable, Series
 from viridian.retraining.triggers.readings import (
