@@ -13,7 +13,7 @@ from typing import Protocol
 from benchmarks.rollback.application import Model
 from benchmarks.rollback.traffic import Target
 from demo import stage
-from demo.kubectl import Kubectl
+from demo.kubectl import Kubectl, wait_for
 from localcluster import binaries, clusters, images
 from localcluster.clusters import Cluster
 from localcluster.processes import Process, spawn, stop
@@ -113,6 +113,17 @@ class Serving(Protocol):
 def service_address(world: World, name: str = NAME) -> str:
     """The address inside the cluster; this computer is the node, so it reaches it as well."""
     return str(world.read("v1", "Service", name)["spec"]["clusterIP"])
+
+
+def await_kind(world: World, crd: str) -> None:
+    """Until the API server serves a kind. `kubectl wait` fails while the list of conditions is still null."""
+
+    def established() -> bool:
+        found = world.kubectl.get("crd", crd) or {}
+        conditions = (found.get("status") or {}).get("conditions") or []
+        return any(one["type"] == "Established" and one["status"] == "True" for one in conditions)
+
+    wait_for(established, f"the kind {crd}", timeout=60)
 
 
 @contextmanager

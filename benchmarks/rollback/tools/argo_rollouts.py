@@ -18,6 +18,7 @@ from benchmarks.rollback.tool import (
     Decision,
     Serving,
     World,
+    await_kind,
     running,
     service_address,
 )
@@ -118,7 +119,8 @@ class ArgoRollouts:
         ensure(["rollouts-controller"])
         crds = downloaded("argo-rollouts", MODULE, VERSION) / "manifests" / "crds"
         world.kubectl("apply", "--server-side", "--force-conflicts", "-k", str(crds))
-        world.kubectl("wait", "--for=condition=Established", "crd/rollouts.argoproj.io", "--timeout=60s")
+        for kind in ("rollouts", "analysistemplates", "analysisruns"):
+            await_kind(world, f"{kind}.argoproj.io")
         with (
             prometheus(world) as source,
             running("rollouts-controller", self._command(world), world.folder / f"{self.name}.log") as controller,

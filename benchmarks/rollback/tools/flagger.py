@@ -10,7 +10,7 @@ from typing import Any
 from benchmarks.rollback.application import PORT, Model, pod_template
 from benchmarks.rollback.figures import BOUND
 from benchmarks.rollback.prometheus import Source, error_share, prometheus
-from benchmarks.rollback.tool import NAME, REPLICAS, WEIGHT, Decision, Serving, World, running
+from benchmarks.rollback.tool import NAME, REPLICAS, WEIGHT, Decision, Serving, World, await_kind, running
 from benchmarks.rollback.tools.envoy import GATEWAY, HOST, gateway
 from benchmarks.rollback.traffic import Target
 from demo.kubectl import wait_for
@@ -90,7 +90,7 @@ class Flagger:
         crds = downloaded("flagger", MODULE, VERSION) / "artifacts" / "flagger" / "crd.yaml"
         world.kubectl("apply", "--server-side", "--force-conflicts", "-f", str(crds))
         for kind in KINDS:
-            world.kubectl("wait", "--for=condition=Established", f"crd/{kind}.flagger.app", "--timeout=60s")
+            await_kind(world, f"{kind}.flagger.app")
         with gateway(world) as target, prometheus(world) as source:
             log = world.folder / f"{self.name}.log"
             with running("flagger", self._command(world, source), log) as controller:
