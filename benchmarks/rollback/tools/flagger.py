@@ -40,14 +40,14 @@ class FlaggerApplication:
     gateway: Target
     controller: Process
     source: Source
-    _before: str = ""
-    """What Flagger had taken over before the newest version was shipped."""
+    _begun: bool = False
+    """Whether Flagger has begun with the version that was shipped last."""
 
     def target(self) -> Target:
         return self.gateway
 
     def ship(self, model: Model, revision: str) -> None:
-        self._before = str(self._status().get("lastAppliedSpec", ""))
+        self._begun = False
         template = pod_template(model, revision, LABELS)
         spec = {"selector": {"matchLabels": LABELS}, "template": template}
         self.world.apply(self.world.object("apps/v1", "Deployment", spec))
@@ -56,10 +56,12 @@ class FlaggerApplication:
         """Nothing: Flagger would roll a former version out as another new one."""
 
     def decision(self) -> Decision:
-        status = self._status()
-        if str(status.get("lastAppliedSpec", "")) == self._before:
+        phase = str(self._status().get("phase", ""))
+        # The phase of the version before stays until an analysis begins, which then lasts for an interval at least.
+        self._begun = self._begun or phase not in AT_REST
+        if not self._begun:
             return Decision.NONE
-        return {"Failed": Decision.REJECTED, "Succeeded": Decision.PROMOTED}.get(status.get("phase", ""), Decision.NONE)
+        return {"Failed": Decision.REJECTED, "Succeeded": Decision.PROMOTED}.get(phase, Decision.NONE)
 
     def at_rest(self) -> bool:
         pods = self.world.kube.list("v1", "Pod", self.world.namespace)
