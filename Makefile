@@ -19,7 +19,7 @@ PYTEST := $(BIN)/python -m pytest --no-loadscope-reorder
 # Every process that a test starts would compile the sources anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test quick unit durations check bench images venv mlflow-venv checks-venv cli-venv locks generate sbom audit up down
+.PHONY: help demo test quick unit durations check bench images chart venv mlflow-venv checks-venv cli-venv locks generate sbom audit up down
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
@@ -56,7 +56,7 @@ check-types:
 check-layers:
 	$(BIN)/lint-imports
 check-generated:
-	$(BIN)/python -m pytest --quiet tests/unit/api/test_crds.py tests/unit/api/test_reference.py
+	$(BIN)/python -m pytest --quiet tests/unit/api/test_crds.py tests/unit/api/test_reference.py tests/unit/install/test_chart.py
 	$(BIN)/python charts/copy_crds.py --check
 check-scanners:
 	$(BIN)/python -m checks --programs $(CHECKS_VENV)/bin
@@ -64,16 +64,20 @@ check-scanners:
 bench: $(VENV)/.stamp ## what is measured, side by side with what one would use instead
 	$(BIN)/python -m benchmarks
 
-generate: $(VENV)/.stamp ## everything that is made from the types: crds/, the chart's copy, docs/reference/, docs/requirements.md, docs/tools.md
+generate: $(VENV)/.stamp ## everything that is made from the types: crds/, the chart's copy and README, docs/reference/, docs/requirements.md, docs/tools.md
 	$(BIN)/python -m viridian.api.crd
 	$(BIN)/python -m viridian.api.governance_admission
 	$(BIN)/python charts/copy_crds.py
 	$(BIN)/python -m docs.scripts.reference
 	$(BIN)/python -m docs.scripts.requirements
 	$(BIN)/python -m docs.scripts.tools
+	$(BIN)/python -m docs.scripts.chart_values
 
 images: ## every image, pushed to a registry (REGISTRY=registry.example.com/viridian, TAG=…, INSECURE=1 without TLS)
 	@$(PYTHON) -m localcluster images push --registry="$(REGISTRY)" --tag="$(TAG)" $(if $(INSECURE),--insecure) $(if $(BASE),--base="$(BASE)") $(if $(RELEASE),--release) $(IMAGES)
+
+chart: $(VENV)/.stamp ## the chart in one file in dist, pushed with CHARTS=oci://registry.example.com/viridian
+	$(BIN)/python -m release.chart $(CHARTS) $(if $(INSECURE),--insecure)
 
 sbom: $(VENV)/.stamp $(MLFLOW_VENV)/.installed ## a bill of materials for each image (CycloneDX), in dist/sbom
 	$(BIN)/python -m release.sbom dist/sbom --environment $(VENV) --environment $(MLFLOW_VENV)

@@ -16,11 +16,9 @@ import sys
 from typing import Any
 
 from localcluster.baseimage import DIGESTED
-from localcluster.binaries import program
-from localcluster.builder import ensure
+from release.chart import DIST, ChartFailed, package
 from release.pins import IMAGES, LOCKS, ROOT
 
-DIST = ROOT / "dist"
 _IMAGE = re.compile(r"(?P<repository>[^@\s]+/(?P<name>[a-z]+))@(?P<digest>sha256:[0-9a-f]{64})")
 _BUILD_TYPE = "https://viridian.dev/build/make-images/v1"
 
@@ -97,9 +95,10 @@ def _sign_image(image: str, key: str, predicate: dict[str, Any]) -> None:
 
 
 def _sign_chart(key: str) -> None:
-    ensure(["helm"])
-    packaged = _said(program("helm"), "package", "charts/viridian", f"--destination={DIST}")
-    chart = packaged.rpartition(": ")[2].strip()
+    try:
+        chart = str(package(DIST))
+    except ChartFailed as error:
+        raise NotReady(str(error)) from error
     _cosign("sign-blob", key, f"--bundle={chart}.sigstore.json", chart)
     print(chart)
 

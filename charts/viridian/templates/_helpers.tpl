@@ -54,12 +54,51 @@ app.kubernetes.io/part-of: viridian
 {{- $image := $root.Values.image }}
 {{- $repository := $own.repository }}
 {{- if not $repository }}
-{{- $repository = printf "%s/%s" (required (include "viridian.noRegistry" $root) $image.registry) $name }}
+{{- $registry := $image.registry }}
+{{- with $root.Values.global.imageRegistry }}
+{{- $registry = default (printf "%s/viridian" .) $registry }}
+{{- end }}
+{{- $repository = printf "%s/%s" (required (include "viridian.noRegistry" $root) $registry) $name }}
 {{- end }}
 {{- $digest := ternary "" (get $image.digests $name) (not (empty $own.tag)) }}
 {{- if $digest -}}{{ printf "%s@%s" $repository $digest }}
 {{- else -}}{{ printf "%s:%s" $repository (coalesce $own.tag $image.tag $root.Chart.AppVersion) }}
 {{- end -}}
+{{- end }}
+
+{{- /* JSON of the Secrets with which images are pulled: those of all charts of a release first. */ -}}
+{{- define "viridian.pullSecrets" -}}
+{{- concat (default list .Values.global.imagePullSecrets) .Values.imagePullSecrets | uniq | toJson -}}
+{{- end }}
+
+{{- /* What a container needs that calls outside of the cluster: proxies, and the authorities of certificates. */ -}}
+{{- define "viridian.outsideEnv" -}}
+{{- with .Values.proxy }}
+{{- with .http }}
+- {name: HTTP_PROXY, value: {{ . | quote }}}
+{{- end }}
+{{- with .https }}
+- {name: HTTPS_PROXY, value: {{ . | quote }}}
+{{- end }}
+{{- if or .http .https }}
+- {name: NO_PROXY, value: {{ compact (list "localhost" "127.0.0.1" "::1" ".svc" ".svc.cluster.local" .noProxy) | join "," | quote }}}
+{{- end }}
+{{- end }}
+{{- if .Values.caBundle.configMap }}
+{{- range list "SSL_CERT_FILE" "REQUESTS_CA_BUNDLE" "AWS_CA_BUNDLE" }}
+- {name: {{ . }}, value: /etc/viridian/authorities/ca.crt}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- /* Spread over zones and the like, of the pods with these labels: (list root "name of their labels"). */ -}}
+{{- define "viridian.spread" -}}
+{{- $root := index . 0 }}{{ $labels := include (index . 1) $root | fromYaml }}
+{{- $constraints := list }}
+{{- range $root.Values.topologySpreadConstraints }}
+{{- $constraints = append $constraints (merge (dict) . (dict "labelSelector" (dict "matchLabels" $labels))) }}
+{{- end }}
+{{- if $constraints }}{{ toYaml $constraints }}{{ end }}
 {{- end }}
 
 {{- define "viridian.noRegistry" -}}
@@ -112,7 +151,7 @@ app.kubernetes.io/part-of: viridian
 {{- /* TCP ports anywhere that the operator calls: the API server's, and those of addresses that were given. */ -}}
 {{- define "viridian.egressPorts" -}}
 {{- $ports := concat (list 5000) .Values.networkPolicy.apiServerPorts }}
-{{- range $address := compact (list .Values.mlflow.uri .Values.collector.url .Values.prometheus.url) }}
+{{- range $address := compact (list .Values.mlflow.uri .Values.collector.url .Values.prometheus.url .Values.proxy.http .Values.proxy.https) }}
 {{- $url := urlParse $address }}
 {{- $ports = append $ports (regexFind "[0-9]+$" (regexFind ":[0-9]+$" $url.host) | default (ternary "443" "80" (eq $url.scheme "https"))) }}
 {{- end }}

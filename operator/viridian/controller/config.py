@@ -18,6 +18,7 @@ from viridian.controller.event_flags import EVENTS_RATE, event_flags
 from viridian.controller.flag_group import FlagGroup
 from viridian.controller.flag_values import (
     between,
+    config_map_key,
     duration,
     lease_or_none,
     lease_seconds,
@@ -25,6 +26,7 @@ from viridian.controller.flag_values import (
     one_of,
     owner_rule,
     peers,
+    pod_user,
     selector,
     spot_node,
     stage_resource,
@@ -33,6 +35,7 @@ from viridian.controller.flag_values import (
 from viridian.controller.own_names import own_namespace
 from viridian.controller.service_flags import COLLECTOR_TOKEN, PROMETHEUS_TOKEN, service_flags
 from viridian.core.model_owners import OwnerRule
+from viridian.core.pod_platform import USER, given_proxies
 from viridian.core.selectors import EVERYTHING, Selector
 from viridian.core.templates import NO_LIMITS, TemplateRules, Templates
 from viridian.retraining.stages.spot import SPOT_NODES
@@ -64,6 +67,12 @@ class OperatorConfig:
     """Labels of spot nodes, which are taints of theirs as well, as `key=value`."""
     stage_resources: tuple[ApiResource, ...] = ()
     """Kinds of objects that may do the work of stages, beside Jobs."""
+    pod_user: int | None = USER
+    """With which id pods of models run; None: with one that the platform assigns."""
+    ca_bundle: tuple[str, str] | None = None
+    """ConfigMap and key with the authorities that pods trust; None: those of their images."""
+    proxies: tuple[tuple[str, str], ...] = ()
+    """Variables and values, as this process and the pods that it makes have them."""
     gateway_api: bool = False
     """Whether routes of the Gateway API may split the traffic of models."""
     image_pull_secrets: tuple[str, ...] = ()
@@ -131,6 +140,7 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> OperatorC
     for flag in ("mlflow_credentials", "events_keys"):
         if len(dict(parsed[flag])) < len(parsed[flag]):
             parser.error(f"--{flag.replace('_', '-')}: one namespace has two folders")
+    parsed["proxies"] = _proxies(parser, environment)
     if parsed["require_tls"]:
         _only_tls(parser, parsed)
     if parsed["own_namespace"] is None:
@@ -201,6 +211,21 @@ def _serving(group: FlagGroup) -> None:
         dest="image_pull_secrets",
     )
     group.add(
+        "--pod-user",
+        "number of the user with which the pods of models run, and of the group of their files; or the word assigned "
+        "where the platform assigns both, as OpenShift does",
+        default=str(USER),
+        metavar="UID|assigned",
+        type=pod_user,
+    )
+    group.add(
+        "--ca-bundle",
+        "CONFIGMAP/KEY with all authorities of certificates that the pods of models and training Jobs trust; it has to "
+        "be there, by this name, in each of their namespaces",
+        metavar="CONFIGMAP/KEY",
+        type=config_map_key,
+    )
+    group.add(
         "--gateway-api",
         "on or off: whether a ModelDeployment may ask for spec.traffic.provider Gateway. The cluster needs the Gateway "
         "API, and the operator rights to HTTPRoutes and Gateways",
@@ -236,6 +261,18 @@ def _stages(group: FlagGroup) -> None:
         dest="spot_nodes",
         type=spot_node,
     )
+
+
+def _proxies(parser: argparse.ArgumentParser, environment: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """Those of this process, for the pods that it makes as well."""
+    proxies = given_proxies(environment)
+    for name, value in proxies:
+        if "@" in value:
+            parser.error(
+                f"{name} holds a user and a password, which everybody who sees a pod of a model could read: name a "
+                "proxy that asks for none"
+            )
+    return proxies
 
 
 def _only_tls(parser: argparse.ArgumentParser, parsed: Mapping[str, Any]) -> None:

@@ -23,6 +23,7 @@ Value = TypeVar("Value")
 _NAME = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
 _RESOURCE = re.compile(r"([a-z0-9.-]{1,253}/[a-z0-9]{1,63})/([a-z]{1,63})=([A-Z][A-Za-z0-9]{0,62})")
 _LABEL = re.compile(r"([a-z0-9.-]{1,253}/)?[A-Za-z0-9][A-Za-z0-9._-]{0,62}=[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+_CONFIG_MAP_KEY = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?/[A-Za-z0-9_][A-Za-z0-9._-]{0,252}")
 _SECRET = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?/[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
 
 
@@ -52,6 +53,23 @@ def secret_or_none(text: str) -> str | None:
     if not _SECRET.fullmatch(text):
         raise argparse.ArgumentTypeError(f"{text!r} must be NAMESPACE/NAME, or the word none")
     return text
+
+
+def pod_user(text: str) -> int | None:
+    """The number of a user; None for the word assigned. Root is none: pods are held to the restricted standard."""
+    if text == "assigned":
+        return None
+    if not text.isascii() or not text.isdigit() or not 0 < int(text) < 2**31:
+        raise argparse.ArgumentTypeError(f"{text!r} must be a number from 1 to 2147483647, or the word assigned")
+    return int(text)
+
+
+def config_map_key(text: str) -> tuple[str, str]:
+    """Name and key of a ConfigMap."""
+    if not _CONFIG_MAP_KEY.fullmatch(text):
+        raise argparse.ArgumentTypeError(f"{text!r} must be CONFIGMAP/KEY, such as corporate-ca/ca.crt")
+    name, _, key = text.partition("/")
+    return name, key
 
 
 def stage_resource(text: str) -> ApiResource:

@@ -26,10 +26,11 @@ from viridian.controller.event_receiver import receiving
 from viridian.controller.leadership import Alone, LeaderElector, Leadership, own_identity
 from viridian.controller.login import login
 from viridian.controller.loop import Loop, assemble
-from viridian.controller.server import MetricsServer
+from viridian.controller.server import MetricsServer, all_addresses
 from viridian.controller.telemetry import Telemetry
 from viridian.controller.watched import child_streams, expected_streams
 from viridian.core.election import Timings
+from viridian.core.pod_platform import PodPlatform
 from viridian.core.signature_keys import SignatureKeys
 from viridian.ports.answer_streams import HttpAnswerStreams
 from viridian.ports.collector import HttpCollector
@@ -121,6 +122,7 @@ async def _work(
                 signature_keys=_signature_keys(config),
                 templates=config.templates,
                 gateway_api=config.gateway_api,
+                platform=PodPlatform(config.pod_user, config.proxies, config.ca_bundle),
                 collector_url=config.collector_url,
                 access=_access(config),
                 orders_key=key.public if key is not None else None,
@@ -141,7 +143,7 @@ async def _work(
                 random=ports.random,
             )
             async with receiving(config, connection, telemetry):
-                await _run_kopf(config, connection, loop, children)
+                await _run_kopf(config, all_addresses(environment), connection, loop, children)
 
 
 async def _leadership(config: OperatorConfig, cluster: KubernetesCluster) -> Leadership:
@@ -158,7 +160,13 @@ def _on_signals(act: Callable[[], object]) -> None:
         loop.add_signal_handler(number, act)
 
 
-async def _run_kopf(config: OperatorConfig, connection: ApiConnection, loop: Loop, children: ChildWatches) -> None:
+async def _run_kopf(
+    config: OperatorConfig,
+    health_host: str,
+    connection: ApiConnection,
+    loop: Loop,
+    children: ChildWatches,
+) -> None:
     server = MetricsServer(config.metrics_port, metrics=loop.telemetry.exposition, unready=loop.health.unready)
     stop_requested = asyncio.Event()
     last_resort: list[asyncio.TimerHandle] = []
@@ -188,7 +196,7 @@ async def _run_kopf(config: OperatorConfig, connection: ApiConnection, loop: Loo
         settings=glue.settings(namespaced=bool(config.namespaces), selector=config.selector.text),
         namespaces=config.namespaces,
         clusterwide=not config.namespaces,
-        liveness_endpoint=f"http://0.0.0.0:{config.health_port}/healthz",
+        liveness_endpoint=f"http://{health_host}:{config.health_port}/healthz",
         stop_flag=stop_requested,
     )
 

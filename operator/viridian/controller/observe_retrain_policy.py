@@ -94,6 +94,7 @@ class RetrainPolicies:
                 stage_resources=self.settings.stage_resources,
                 image_pull_secrets=self.settings.image_pull_secrets,
                 templates=self.settings.templates,
+                platform=self.settings.platform,
                 registry_models=self.settings.registry_models,
             ),
             records=records,

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from aiohttp import web
 
 from viridian.controller.telemetry import CONTENT_TYPE
+from viridian.sockets import listen_everywhere
+
+
+def all_addresses(environment: Mapping[str, str]) -> str:
+    """As an address has it, of the family in which the kubelet probes: Kopf's endpoint listens on one family alone.
+
+    The first address of a pod has the family that the first address of a Service has.
+    """
+    return "[::]" if ":" in environment.get("KUBERNETES_SERVICE_HOST", "") else "0.0.0.0"  # noqa: S104
 
 
 class MetricsServer:
@@ -24,7 +33,7 @@ class MetricsServer:
         application.add_routes([web.get("/metrics", self._answer_metrics), web.get("/readyz", self._answer_ready)])
         self._runner = web.AppRunner(application, handle_signals=False, access_log=None, shutdown_timeout=1.0)
         await self._runner.setup()
-        await web.TCPSite(self._runner, "0.0.0.0", self._port).start()  # noqa: S104 - the probes come from the node
+        await web.SockSite(self._runner, listen_everywhere(self._port)).start()
 
     async def close(self) -> None:
         if self._runner is not None:

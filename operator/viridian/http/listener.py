@@ -14,6 +14,7 @@ import uvicorn
 from viridian.http.bounds import Bounds
 from viridian.http.config import BACKLOG, Application, HttpConfig
 from viridian.http.connection import HttpConnection
+from viridian.sockets import listen_everywhere
 from viridian.tls import Certificate
 
 _TICKS: Final = 5
@@ -80,7 +81,4 @@ def bind(host: str, port: int) -> socket.socket:
     if host:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         return socket.create_server((host, port), family=family, backlog=BACKLOG)
-    with contextlib.suppress(OSError):
-        if socket.has_dualstack_ipv6():
-            return socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=BACKLOG)
-    return socket.create_server(("", port), backlog=BACKLOG)
+    return listen_everywhere(port, BACKLOG)

@@ -19,7 +19,7 @@ from viridian.api.address import Address
 from viridian.api.origins import origin_of
 from viridian.api.texts import one_line
 from viridian.ports.bounded_bodies import TooLong, bounded
-from viridian.ports.http_sessions import session
+from viridian.ports.http_sessions import proxy_for, session
 from viridian.ports.mlflow_responses import NotMlflow, decoded, failure
 from viridian.ports.registry import RegistryRefused, RegistryUnavailable
 from viridian.ports.thread_loop import Aside
@@ -167,7 +167,7 @@ class MlflowApi:
     def _connected(self) -> aiohttp.ClientSession:
         """Made on first use, since a session belongs to the event loop that runs."""
         if self._session is None:
-            self._session = session(keepalive_timeout=IDLE_SECONDS)
+            self._session = session(proxy=proxy_for(self.address), keepalive_timeout=IDLE_SECONDS)
         return self._session
 
     def _sorted(self, status: int, answer: bytes | bytearray, read: Reading) -> MlflowResponse:

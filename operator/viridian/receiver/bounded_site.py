@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import socket
 import ssl
 from typing import Final
 
 from aiohttp import web
 
+from viridian.sockets import listen_everywhere
 from viridian.tls import Certificate
 
 log = logging.getLogger("viridian.receiver")
@@ -50,7 +50,9 @@ class BoundedSite:
         """OSError where the port cannot be had."""
         await self._runner.setup()
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(self._accept, sock=_bound(self._port), ssl=self._context())
+        self._server = await loop.create_server(
+            self._accept, sock=listen_everywhere(self._port, _BACKLOG), ssl=self._context()
+        )
         if self._certificate is not None:
             self._renewal = loop.create_task(self._renew(self._certificate))
 
@@ -88,13 +90,6 @@ def _unlogged() -> logging.Logger:
     quiet = logging.getLogger("viridian.receiver.aiohttp")
     quiet.setLevel(logging.CRITICAL + 1)
     return quiet
-
-
-def _bound(port: int) -> socket.socket:
-    """On all addresses, of both families where there are both."""
-    if socket.has_dualstack_ipv6():
-        return socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=_BACKLOG)
-    return socket.create_server(("", port), backlog=_BACKLOG)
 
 
 class _NoRoom(asyncio.Protocol):

@@ -135,6 +135,7 @@ def _job(state: RetrainingState, polled: PolledData, resolver: DataResolver) -> 
         variables=environment(state, "", RESOLVER_STAGE, origin_now(state, ()), None),
         pull_secrets=facts.settings.image_pull_secrets,
         resources=state.spec.default_resources,
+        platform=facts.settings.platform,
     )
     work = StageWork(
         name=RESOLVER_STAGE,

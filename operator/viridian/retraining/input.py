@@ -34,6 +34,7 @@ from viridian.core.lookup import Object, annotations_of, dig, entries, mapping, 
 from viridian.core.model_owners import OwnerRule, Owners
 from viridian.core.monitor_results import MonitorResults, parse_results
 from viridian.core.obstacles import Obstacles
+from viridian.core.pod_platform import OWN_USER, PodPlatform
 from viridian.core.templates import NO_LIMITS, TemplateRules
 from viridian.core.times import parse_time
 from viridian.retraining.stages.state import StageState
@@ -101,6 +102,8 @@ class TrainingSettings:
     image_pull_secrets: tuple[str, ...] = ()
     # What pod templates may say.
     templates: TemplateRules = NO_LIMITS
+    # What the platform gives each pod.
+    platform: PodPlatform = OWN_USER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -78,6 +78,7 @@ def stage_object(state: RetrainingState, run: Run, spec: Stage, origin: RunOrigi
         volumes=volumes_of(state, run),
         resources=state.spec.default_resources,
         spot_nodes=facts.settings.spot_nodes if spec.spot else (),
+        platform=facts.settings.platform,
     )
     template = template_of(stage.name, spec, facts.settings.trainer_image)
     work = StageWork(name=stage.name, stage=spec, template=template, metadata=metadata, pod=needs)

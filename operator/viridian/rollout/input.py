@@ -15,6 +15,7 @@ from viridian.api.traffic_spec import GatewayRoute, ProviderKind
 from viridian.core.model_owners import OwnerRule
 from viridian.core.obstacles import Obstacles
 from viridian.core.plan import Target
+from viridian.core.pod_platform import OWN_USER, PodPlatform
 from viridian.core.signature_keys import SignatureKeys, required_keys
 from viridian.core.templates import NO_LIMITS, TemplateRules
 from viridian.rollout import records
@@ -68,6 +69,8 @@ class OperatorSettings:
     templates: TemplateRules = NO_LIMITS
     # Whether it is installed with the Gateway API.
     gateway_api: bool = False
+    # What the platform gives each pod.
+    platform: PodPlatform = OWN_USER
 
     def requires_signature(self, namespace: str) -> bool:
         """Whatever a spec says."""

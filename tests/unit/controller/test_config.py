@@ -43,7 +43,7 @@ def test_every_flag() -> None:
         "--collector-url https://collector:8090 --collector-token-file /t "
         "--prometheus-url https://prometheus/{namespace} --prometheus-token-file /p "
         "--selector team=ads --lease ads --lease-duration 15s --identity pod-1 "
-        "--gateway-api on "
+        "--gateway-api on --pod-user 1000 --ca-bundle corporate/ca.crt "
         '--network-policies off --require-tls on --own-namespace vs --metrics-from [{"podSelector":{}}] '
         "--orders-secret viridian-system/orders --templates resources-only --stage-image a/* --stage-image b:1 "
         "--workers 8 --resync 5m --health-port 1 --metrics-port 2 --log-level DEBUG --log-format text "
@@ -65,6 +65,8 @@ def test_every_flag() -> None:
         prometheus_url="https://prometheus/{namespace}",
         prometheus_token_file="/p",
         gateway_api=True,
+        pod_user=1000,
+        ca_bundle=("corporate", "ca.crt"),
         network_policies=False,
         require_tls=True,
         own_namespace="vs",
@@ -107,6 +109,8 @@ def test_every_variable() -> None:
         "VIRIDIAN_PROMETHEUS_URL": "https://prometheus/{namespace}",
         "VIRIDIAN_PROMETHEUS_TOKEN_FILE": "/p",
         "VIRIDIAN_GATEWAY_API": "on",
+        "VIRIDIAN_POD_USER": "1000",
+        "VIRIDIAN_CA_BUNDLE": "corporate/ca.crt",
         "VIRIDIAN_NETWORK_POLICIES": "off",
         "VIRIDIAN_REQUIRE_TLS": "on",
         "VIRIDIAN_OWN_NAMESPACE": "vs",
@@ -148,6 +152,8 @@ def test_every_variable() -> None:
         prometheus_url="https://prometheus/{namespace}",
         prometheus_token_file="/p",
         gateway_api=True,
+        pod_user=1000,
+        ca_bundle=("corporate", "ca.crt"),
         network_policies=False,
         require_tls=True,
         own_namespace="vs",
@@ -327,3 +333,28 @@ def test_a_receiver_that_cannot_be(arguments: str, sentence: str, capsys: pytest
     with pytest.raises(SystemExit):
         parse(arguments.split(), {})
     assert sentence in capsys.readouterr().err
+
+
+def test_ids_that_the_platform_assigns() -> None:
+    assert parse(["--pod-user", "assigned"], {}).pod_user is None
+    assert parse([], {}).pod_user == 65532
+
+
+@pytest.mark.parametrize("user", ["0", "-1", "root", "2147483648", "", "٥"])
+def test_no_pod_runs_as_root(user: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parse([f"--pod-user={user}"], {})
+    assert "or the word assigned" in capsys.readouterr().err
+
+
+def test_proxies_are_those_of_the_process() -> None:
+    given = {"https_proxy": "http://p:3128", "NO_PROXY": ".svc", "HTTP_PROXY": ""}
+    assert parse([], given).proxies == (("HTTPS_PROXY", "http://p:3128"), ("NO_PROXY", ".svc"))
+
+
+def test_a_proxy_with_a_password_is_refused_without_showing_it(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parse([], {"HTTPS_PROXY": "http://ann:sesame@p:3128"})
+    shown = capsys.readouterr().err
+    assert "HTTPS_PROXY holds a user and a password" in shown
+    assert "sesame" not in shown

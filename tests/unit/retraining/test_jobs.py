@@ -11,6 +11,7 @@ import pytest
 from tests.unit.retraining.world import MLFLOW, World, deployment, policy
 from viridian.api.names import MODEL_DEPLOYMENT_LABEL
 from viridian.api.retrainpolicy import RetrainPolicySpec
+from viridian.core.pod_platform import PodPlatform
 
 Object = dict[str, Any]
 
@@ -371,3 +372,17 @@ def test_images_are_pulled_with_the_user_s_secrets_else_with_the_operator_s(own:
     world.settle()
     world.ask_by_hand("one").settle()
     assert pod(world.job)["imagePullSecrets"] == expected
+
+
+def test_stages_are_given_proxies_authorities_and_no_ids_where_the_platform_assigns_them() -> None:
+    platform = PodPlatform(None, (("HTTPS_PROXY", "http://p:3128"),), ("corporate", "ca.crt"))
+    world = World(policy=policy(), platform=platform).serve("3")
+    world.policy["spec"]["storage"] = {"size": "1Gi"}
+    world.settle()
+    world.ask_by_hand("one").settle()
+    spec = pod(world.job)
+    assert "fsGroup" not in spec["securityContext"]
+    found = {one["name"]: one.get("value") for one in spec["containers"][0]["env"]}
+    assert found["HTTPS_PROXY"] == "http://p:3128"
+    assert found["SSL_CERT_FILE"] == "/etc/viridian/authorities/ca.crt"
+    assert "viridian-authorities" in [one["name"] for one in spec["volumes"]]

@@ -39,6 +39,7 @@ from viridian.core.plan import (
     SetAlias,
     TagVersion,
 )
+from viridian.core.pod_platform import OWN_USER, PodPlatform
 from viridian.core.templates import NO_LIMITS, TemplateRules
 from viridian.core.times import format_time, parse_time
 from viridian.ports.registry import RegistryError, RegistryUnavailable
@@ -143,6 +144,7 @@ class World:
     server_image: str = "viridian/server:1"
     image_pull_secrets: tuple[str, ...] = ()
     templates: TemplateRules = NO_LIMITS
+    platform: PodPlatform = OWN_USER
     registry_models: tuple[OwnerRule, ...] = ()
     now: datetime = START
     jobs: dict[str, Object] = field(default_factory=dict)
@@ -195,6 +197,7 @@ class World:
                 stage_resources=self.stage_resources,
                 image_pull_secrets=self.image_pull_secrets,
                 templates=self.templates,
+                platform=self.platform,
                 registry_models=self.registry_models,
             ),
             records=list(records.values()),

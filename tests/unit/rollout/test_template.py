@@ -16,6 +16,7 @@ import pytest
 
 from tests.support.snapshots import NOW, SETTINGS, model, snapshot
 from viridian.api.modeldeployment import ModelSignature, Server
+from viridian.core.pod_platform import PodPlatform
 from viridian.core.strategic_merge import InvalidTemplate
 from viridian.rollout.input import OperatorSettings
 from viridian.rollout.render.pod_template import pod_template
@@ -258,6 +259,41 @@ class TestPullSecrets:
         assert after is not None
         assert before.revision == after.revision
         assert before.template != after.template
+
+
+class TestPlatform:
+    """User ids, proxies and authorities come from the operator's settings, for each pod that it makes."""
+
+    def made(self, platform: PodPlatform, server: Server | None = None) -> Object:
+        return pod_template("churn", model("1"), server or Server(), replace(SETTINGS, platform=platform))
+
+    def test_ids_that_the_platform_assigns(self) -> None:
+        assert self.made(PodPlatform(user=None))["spec"]["securityContext"] == {
+            "runAsNonRoot": True,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        }
+        assert self.made(PodPlatform(user=1000))["spec"]["securityContext"]["fsGroup"] == 1000
+
+    def test_what_fetches_goes_through_the_proxy_and_what_serves_does_not(self) -> None:
+        made = self.made(PodPlatform(proxies=(("HTTPS_PROXY", "http://p:3128"),)))
+        proxy = {"name": "HTTPS_PROXY", "value": "http://p:3128"}
+        assert proxy in container(made, "fetch")["env"]
+        assert proxy not in container(made, "server")["env"]
+
+    def test_private_authorities_are_trusted_by_what_is_ours(self) -> None:
+        made = self.made(PodPlatform(authorities=("corporate", "ca.pem")))
+        (volume,) = [one for one in made["spec"]["volumes"] if "configMap" in one]
+        assert volume["configMap"]["name"] == "corporate"
+        for name in ("fetch", "server"):
+            found = {one["name"]: one.get("value") for one in container(made, name)["env"]}
+            assert found["SSL_CERT_FILE"] == "/etc/viridian/authorities/ca.pem"
+            assert volume["name"] in [mount["name"] for mount in container(made, name)["volumeMounts"]]
+        own = {"spec": {"containers": [{"name": "server", "image": "mine"}]}}
+        custom = self.made(
+            PodPlatform(authorities=("corporate", "ca.pem")),
+            msgspec.convert({"runtime": "Custom", "template": own}, Server),
+        )
+        assert "SSL_CERT_FILE" not in {one["name"] for one in container(custom, "server")["env"]}
 
 
 def test_what_a_spec_says_reaches_no_other_variable_of_the_pod() -> None:

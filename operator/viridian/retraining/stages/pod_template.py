@@ -16,6 +16,7 @@ from viridian.api.podtemplate import too_large
 from viridian.core import collector_token
 from viridian.core.lookup import Object, dig, entries, mapping, text
 from viridian.core.plan import Manifest
+from viridian.core.pod_platform import OWN_USER, PodPlatform
 from viridian.core.strategic_merge import InvalidTemplate, merge, names_memory
 from viridian.retraining.stages.run_volumes import OUT_DIR, RunVolumes
 from viridian.retraining.stages.spot import on_spot_nodes
@@ -25,8 +26,6 @@ OUT_SIZE: Final = "50Gi"
 MEMORY: Final = "16Gi"
 """For a container whose needs nobody has written down: training may take much, and still not a whole node."""
 _REQUESTED: Final = "256Mi"
-_FILES_GROUP: Final = {"fsGroup": 65532, "fsGroupChangePolicy": "OnRootMismatch"}
-"""The group of the files on a run's volume, so that containers that do not run as root can write to it."""
 _TERMINATION: Final = {"terminationMessagePolicy": "FallbackToLogsOnError"}
 
 
@@ -46,6 +45,8 @@ class PodNeeds:
     resources: DefaultResources | None = None
     # Labels of spot nodes, where it is to prefer them.
     spot_nodes: Sequence[str] = ()
+    # What the platform gives each pod.
+    platform: PodPlatform = OWN_USER
 
 
 def main_container(template: Object) -> str:
@@ -94,8 +95,8 @@ def _base(user: Object, needs: PodNeeds) -> dict[str, Any]:
         # Service links would put MLFLOW_PORT and the like into the environment, where MLflow looks for settings.
         "enableServiceLinks": False,
         "automountServiceAccountToken": False,
-        "securityContext": {**_pod_security(user), **(_FILES_GROUP if needs.volumes else {})},
-        "volumes": [*_volumes(needs), *token],
+        "securityContext": {**_pod_security(user), **(needs.platform.files_group() if needs.volumes else {})},
+        "volumes": [*_volumes(needs), *token, *needs.platform.volumes()],
         "containers": [
             {**_container(main, memory, _cpu_of(main, needs)), **_main(main, needs)},
             *(_container(sidecar, memory) for sidecar in sidecars),
@@ -110,12 +111,14 @@ def _main(container: Object, needs: PodNeeds) -> dict[str, Any]:
     """What the container that does the work gets. The user's variables come after these, and may refer to them."""
     taken = {text(mount, "mountPath").rstrip("/") for mount in entries(container, "volumeMounts")}
     mounts = needs.volumes.mounts() if needs.volumes else [{"name": OUT_VOLUME, "mountPath": OUT_DIR}]
+    given = needs.platform.container(proxies=True)
     return {
         **_TERMINATION,
-        "env": list(needs.variables),
+        "env": [*given["env"], *needs.variables],
         "volumeMounts": [
             *(mount for mount in mounts if mount["mountPath"] not in taken),
             *([collector_token.mount()] if needs.reads_collector else []),
+            *given["volumeMounts"],
         ],
     }
 

@@ -37,7 +37,6 @@ SERVER_MEMORY = "4Gi"
 """For a server of ours whose needs nobody has written down. A node has more, and one pod must not take all of it."""
 KEYS_DIR = "/viridian/trusted-keys"
 KEYS_VOLUME = "trusted-keys"
-_USER = 65532
 
 
 def pod_template(
@@ -53,7 +52,8 @@ def pod_template(
     `collecting` is the fragment of `viridian.rollout.collecting`.
     """
     _check(server)
-    own = merge(_own(name, model, server, settings), collecting or {})
+    own = merge(_own(name, model, server, settings), _platform(server, settings))
+    own = merge(own, collecting or {})
     if signature is not None:
         own = merge(own, {"spec": _trusting(signature, server, model)})
     try:
@@ -124,9 +124,7 @@ def _own(name: str, model: ServedModel, server: Server, settings: OperatorSettin
             "terminationGracePeriodSeconds": 30,
             "securityContext": {
                 "runAsNonRoot": True,
-                "runAsUser": _USER,
-                "runAsGroup": _USER,
-                "fsGroup": _USER,
+                **settings.platform.ids(),
                 "seccompProfile": {"type": "RuntimeDefault"},
             },
             **({"imagePullSecrets": pull_secrets} if pull_secrets else {}),
@@ -139,6 +137,15 @@ def _own(name: str, model: ServedModel, server: Server, settings: OperatorSettin
             ],
         },
     }
+
+
+def _platform(server: Server, settings: OperatorSettings) -> dict[str, Any]:
+    """What the platform gives: the init step calls what may be outside; a server of ours calls the cluster alone."""
+    platform = settings.platform
+    fetch = {"name": FETCH_CONTAINER, **platform.container(proxies=True)}
+    serving = {"name": SERVER_CONTAINER, **platform.container(proxies=False)}
+    ours = [serving] if server.runtime is Runtime.BUILTIN else []
+    return {"spec": {"volumes": platform.volumes(), "initContainers": [fetch], "containers": ours}}
 
 
 def _spread(name: str) -> dict[str, Any]:
