@@ -77,6 +77,7 @@ KUBE_SCORE = Group("kube-score")
 ARGO_ROLLOUTS = Group("argo-rollouts")
 FLAGGER = Group("flagger")
 ENVOY_GATEWAY = Group("envoy-gateway")
+GOPHER_LUA = Group("gopher-lua")
 
 # In the order of building: the API server's parts first, so that it can start while the rest still builds.
 CATALOGUE: tuple[Binary, ...] = (
@@ -97,6 +98,7 @@ CATALOGUE: tuple[Binary, ...] = (
     Binary("rollouts-controller", ARGO_ROLLOUTS, "github.com/argoproj/argo-rollouts/cmd/rollouts-controller"),
     Binary("flagger", FLAGGER, "github.com/fluxcd/flagger/cmd/flagger"),
     Binary("envoy-gateway", ENVOY_GATEWAY, "github.com/envoyproxy/gateway/cmd/envoy-gateway"),
+    Binary("glua", GOPHER_LUA, "github.com/yuin/gopher-lua/cmd/glua"),
 )
 
 CONTROL_PLANE = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl")
@@ -105,7 +107,9 @@ TOOLS = ("kubectl", "helm")
 SCANNERS = ("kube-score",)
 BASELINES = ("rollouts-controller", "flagger")
 GATEWAY = ("envoy-gateway",)
-ON_DEMAND = (*BASELINES, *GATEWAY)
+LUA = ("glua",)
+"""The interpreter that Argo CD has built in."""
+ON_DEMAND = (*BASELINES, *GATEWAY, *LUA)
 """What is built only when somebody asks for it by name."""
 
 
