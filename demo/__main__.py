@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from demo import stage
+from demo import closed_loop, stage
 from demo.account import Account, headline
 from demo.closed_loop import ClosedLoop
 from demo.kubectl import Kubectl, wait_for
@@ -79,15 +79,16 @@ class Demo:
     # ---- the scenes ----
 
     def first_version(self, rate: int) -> None:
-        headline("1  A RetrainPolicy trains the first version; a ModelDeployment serves it")
+        headline("1  RetrainPolicies train the first versions of two models; ModelDeployments serve them")
+        closed_loop.begin(self.kubectl)
         version = self.train("first", TREES="1", MAX_DEPTH="1")
         self.await_champion(version)
         stage.start_load(self.kubectl, rate)
         self.account.follow_load()
         wait_for(lambda: self.account.answered > 2 * rate, "steady load")
 
-    def better_version(self) -> None:
-        headline("2  It trains a better one, which is promoted step by step")
+    def better_version(self, number: int) -> None:
+        headline(f"{number}  The first policy trains a better version, which is promoted step by step")
         failed = self.account.failed
         version = self.train("better", TREES="100", MAX_DEPTH="8")
         self.await_champion(version)
@@ -153,8 +154,9 @@ def run(kubeconfig: Path | None, rate: int, *, images_loaded: bool) -> None:
     stage.create_namespace(kubectl)
     # What an earlier demo left: its users, and a registry that remembers its versions.
     kubectl("delete", "deployment/load", "deployment/mlflow", "--ignore-not-found", "--wait=true")
-    stage.start_mlflow(kubectl)
+    stage.apply_mlflow(kubectl)
     stage.install_operator(kubectl)
+    stage.await_mlflow(kubectl)
     kubectl("delete", "modeldeployments,retrainpolicies", "--all", "--wait=true")
     stage.create_scripts(kubectl)
     account = Account(kubectl, stage.MODEL)
@@ -162,12 +164,13 @@ def run(kubeconfig: Path | None, rate: int, *, images_loaded: bool) -> None:
     demo = Demo(kubectl, account, kubeconfig)
     account.follow_operator()
     demo.first_version(rate)
-    demo.better_version()
-    demo.bad_version("raises", 3, "a version that fails on 30 % of the rows")
-    demo.bad_version("slow", 4, "a slow version")
     with ClosedLoop.opened(kubectl, account, demo.measured) as loop:
-        loop.traffic_shifts(5)
-        loop.data_spoil(6)
+        shift = loop.customers_grow_older(2)
+        demo.better_version(3)
+        demo.bad_version("raises", 4, "a version that fails on 30 % of the rows")
+        demo.bad_version("slow", 5, "a slow version")
+        loop.model_follows(6, shift)
+        loop.data_spoil(7)
     demo.measured.add("the whole demo", f"{time.time() - started:.0f} s")
     demo.farewell()
 

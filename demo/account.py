@@ -144,12 +144,12 @@ class Account:
         events = (self.kubectl.get("events.events.k8s.io") or {}).get("items", [])
         for event in sorted(events, key=lambda one: one.get("eventTime") or ""):
             uid = event["metadata"]["uid"]
-            kind = (event.get("regarding") or {}).get("kind", "")
-            if uid in self._told or kind not in ("ModelDeployment", "RetrainPolicy"):
+            about = event.get("regarding") or {}
+            if uid in self._told or about.get("kind") not in ("ModelDeployment", "RetrainPolicy"):
                 continue
             self._told.add(uid)
             mark = "▲" if event.get("type") == "Warning" else "●"
-            self.say(f"{event['reason']}: {event.get('note', '')}", mark)
+            self.say(f"{about.get('name')}: {event['reason']}: {event.get('note', '')}", mark)
 
     def hush(self) -> None:
         """Take what was told before this demo as told."""

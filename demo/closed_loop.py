@@ -1,4 +1,7 @@
-"""The second act: the customers change and the model follows by itself; the data are spoiled and automation waits."""
+"""The other model: its customers change and it follows by itself; the data are spoiled and automation waits.
+
+Most of that is waiting, for the ends of windows of a minute. So it begins while other scenes are played.
+"""
 
 from __future__ import annotations
 
@@ -24,6 +27,21 @@ PATIENCE: Final = 300.0
 
 
 @dataclass(frozen=True)
+class Shift:
+    """What was there when other customers came, and when they came."""
+
+    runs: int
+    came: float
+
+
+def begin(kubectl: Kubectl) -> None:
+    """The model of customers and its policy are made, and its first version is asked for."""
+    stage.create_scripts(kubectl, MODEL)
+    kubectl.apply((stage.OBJECTS / "customers.yaml").read_text())
+    kubectl("annotate", "retrainpolicy", MODEL, f"viridian.dev/run=first-{int(time.time())}", "--overwrite")
+
+
+@dataclass(frozen=True)
 class ClosedLoop:
     """The model `customers`, its policy, and the people who ask it."""
 
@@ -36,10 +54,6 @@ class ClosedLoop:
     @contextmanager
     def opened(cls, kubectl: Kubectl, account: Account, measured: Measured) -> Iterator[ClosedLoop]:
         """The model serves its first version, and can be asked from this computer."""
-        headline("Second act: the world changes. A model of customers, who leave more often as they get older")
-        stage.create_scripts(kubectl, MODEL)
-        kubectl.apply((stage.OBJECTS / "customers.yaml").read_text())
-        kubectl("annotate", "retrainpolicy", MODEL, f"viridian.dev/run=first-{int(time.time())}", "--overwrite")
         wait_for(lambda: _champion(kubectl), "the first version of the model of customers", PATIENCE)
         bearer = kubectl("create", "token", "default", f"--audience={TOKEN_AUDIENCE}", "--duration=2h").strip()
         with ExitStack() as open_doors:
@@ -50,19 +64,23 @@ class ClosedLoop:
             )
             yield cls(kubectl, account, measured, Traffic(model, collector, bearer))
 
-    def traffic_shifts(self, number: int) -> None:
-        headline(f"{number}  The customers grow older: nobody tells the operator")
+    def customers_grow_older(self, number: int) -> Shift:
+        headline(f"{number}  The customers of the second model grow older: nobody tells the operator")
         runs = len(self._runs())
         came = self._arrive(shift=1.0, seed=1)
-        self.account.say(f"{PEOPLE} customers asked, older by one standard deviation", "▶")
-        run = self._until_run(runs)
+        self.account.say(f"{PEOPLE} customers asked, older by one standard deviation; their window goes on", "▶")
+        return Shift(runs, came)
+
+    def model_follows(self, number: int, shift: Shift) -> None:
+        headline(f"{number}  The monitor has seen it once the window is over: the model follows its customers")
+        run = self._until_run(shift.runs)
         if run["outcome"] != "HandedOver":
             raise RuntimeError(f"the run ended as {run['outcome']}: {run.get('message', '')}")
         self.account.say(f"the run made version {run['version']} of those who asked: {run.get('message', '')}", "✓")
         champion = wait_for(lambda: _champion(self.kubectl, run["version"]), f"version {run['version']}", PATIENCE)
         moments = {"detection": run["startedAt"], "decision": run["finishedAt"], "promotion": champion["since"]}
         for what, moment in moments.items():
-            self.measured.add(f"shift of the traffic until {what}", f"{_seconds(moment) - came:.0f} s")
+            self.measured.add(f"shift of the traffic until {what}", f"{_seconds(moment) - shift.came:.0f} s")
 
     def data_spoil(self, number: int) -> None:
         headline(f"{number}  The customers change again, and somebody has broken a column")
@@ -86,7 +104,7 @@ class ClosedLoop:
 
     def _arrive(self, **who: Any) -> float:
         """All of them in one window; when they came."""
-        wait_for(lambda: time.time() % WINDOW_SECONDS < WINDOW_SECONDS / 3, "the next window", WINDOW_SECONDS)
+        wait_for(lambda: time.time() % WINDOW_SECONDS < WINDOW_SECONDS * 2 / 3, "the next window", WINDOW_SECONDS)
         came = time.time()
         self.traffic.arrive(draw(PEOPLE, **who))
         return came

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,15 @@ def _sources() -> str:
 
 
 def start_mlflow(kubectl: Kubectl) -> None:
+    apply_mlflow(kubectl)
+    await_mlflow(kubectl)
+
+
+def apply_mlflow(kubectl: Kubectl) -> None:
     kubectl("apply", "--server-side", "--force-conflicts", "-k", str(ROOT / "demo" / "mlflow"))
+
+
+def await_mlflow(kubectl: Kubectl) -> None:
     kubectl("rollout", "status", "deployment/mlflow", "--timeout=300s")
 
 
@@ -122,7 +131,12 @@ def ready_cluster(kubeconfig: Path | None = None, *, images_loaded: bool = False
     A cluster of the user's own pulls images from wherever the user put them: `images_loaded` says that it can.
     """
     cluster = clusters.choose(str(kubeconfig) if kubeconfig else None)
-    cluster.up()
-    if not images_loaded:
-        cluster.load(images.build())
+    if images_loaded:
+        cluster.up()
+    else:
+        # A cluster that begins mostly waits, and a build mostly computes.
+        with ThreadPoolExecutor(1) as pool:
+            built = pool.submit(images.build)
+            cluster.up()
+            cluster.load(built.result())
     return Kubectl(str(binaries.program("kubectl")), cluster.kubeconfig, NAMESPACE)

@@ -8,6 +8,7 @@ import os
 import shutil
 import socket
 import subprocess
+import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -28,6 +29,8 @@ PROGRAMS = {
     "mount": "mount",
     "openssl": "openssl",
 }
+_ONE_INSTALLER = threading.Lock()
+"""apt-get refuses to run twice at a time."""
 # Kernel settings that kubelet, kube-proxy or we write.
 SETTINGS = (
     "net/ipv4/ip_forward",
@@ -108,9 +111,10 @@ def require_programs(needed: dict[str, str], cni: bool = False) -> None:
 def apt_get(install: Sequence[str]) -> None:
     """Run this line of apt-get on fresh lists; LocalClusterError with what it said where it fails."""
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    # A source that cannot be refreshed need not be one of those that the packages come from.
-    subprocess.run(["apt-get", "update"], env=environment, capture_output=True, check=False)
-    result = subprocess.run(install, env=environment, capture_output=True, text=True, check=False)
+    with _ONE_INSTALLER:
+        # A source that cannot be refreshed need not be one of those that the packages come from.
+        subprocess.run(["apt-get", "update"], env=environment, capture_output=True, check=False)
+        result = subprocess.run(install, env=environment, capture_output=True, text=True, check=False)
     if result.returncode != 0:
         raise LocalClusterError(f"`{' '.join(install)}` failed:\n{result.stdout[-1500:]}{result.stderr[-1500:]}")
 

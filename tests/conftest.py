@@ -17,7 +17,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.support import needs, schedule
+from tests.support import needs, precedence, schedule
 from tests.support.control_plane import audit_log, control_plane, kube, kubectl, namespace
 from tests.support.mlflow_server import MlflowServer, mlflow_server
 
@@ -68,6 +68,11 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> schedule.Pieces:
     return schedule.Pieces(config, log)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> None:
+    precedence.give_way(item)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -130,7 +130,7 @@ class Looped:
 
     def arrive(self, **who: Any) -> float:
         """Customers of one window, with what becomes of them; when they came."""
-        eventually(lambda: time.time() % WINDOW_SECONDS < WINDOW_SECONDS / 3, what="the next window", timeout=60)
+        eventually(lambda: time.time() % WINDOW_SECONDS < WINDOW_SECONDS / 2, what="the next window", timeout=60)
         came = time.time()
         self.traffic.arrive(draw(PEOPLE, **who))
         return came

@@ -3,6 +3,10 @@
 A piece is run whole by one process: a file, or one test of a file whose tests stand alone. All that needs the node is
 one piece, for there is one node. The longest pieces begin first, so that short ones are left for the end.
 
+Tests on a control plane mostly wait, and the rest mostly computes. The first process runs the tests on the node, the
+second one those on a control plane, and the others compute, so that the cores are busy from the beginning and few
+control planes are started. Who has nothing left of its own sort takes what is left of the other.
+
 tests/durations.json holds the seconds that each piece took; `make durations` writes it anew. For new pieces a usual
 duration is assumed. The file changes the order of tests and nothing else.
 """
@@ -14,6 +18,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 from xdist.scheduler import LoadScopeScheduling
@@ -28,6 +33,10 @@ APART = (
     "tests/unit/properties/",
 )
 """Long files whose tests share nothing that takes long to set up: each test is a piece of its own."""
+ON_SERVERS = ("tests/api/", "tests/contract/cluster/", "tests/contract/registry/")
+"""Where tests need a control plane or MLflow, which each process of tests starts for itself."""
+SERVER_PROCESSES = 2
+"""So many processes take these pieces first; the first of them begins with the node."""
 
 
 def piece_of(nodeid: str) -> str:
@@ -72,7 +81,21 @@ def file_of(piece: str) -> str:
 
 
 class Pieces(LoadScopeScheduling):  # type: ignore[misc]  # it has no types
-    """Pieces are handed out in the order in which the processes have collected them."""
+    """Pieces are handed out in the order in which the processes have collected them, each sort to processes for it."""
 
     def _split_scope(self, nodeid: str) -> str:
         return piece_of(nodeid)
+
+    def _assign_work_unit(self, node: Any) -> None:
+        number = self.nodes.index(node)
+        self.workqueue.move_to_end(next_piece(self.workqueue, number), last=False)
+        super()._assign_work_unit(node)
+
+
+def next_piece(left: Iterable[str], process: int) -> str:
+    """The first of the pieces that are left which is of this process's sort; otherwise the first of all."""
+    pieces = list(left)
+    if pieces[0] == NODE:
+        return NODE
+    servers = process < SERVER_PROCESSES
+    return next((piece for piece in pieces if piece.startswith(ON_SERVERS) == servers), pieces[0])

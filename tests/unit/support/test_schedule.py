@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.support.schedule import APART, NODE, USUAL, longest_first, piece_of
+from tests.support.schedule import APART, NODE, ON_SERVERS, USUAL, longest_first, next_piece, piece_of
 
 ROOT = Path(__file__).parents[3]
 
@@ -28,5 +28,18 @@ def test_the_node_is_first_and_then_the_longest_piece_each_in_its_own_order() ->
     ]
 
 
-def test_files_whose_tests_stand_alone_exist() -> None:
-    assert [place for place in APART if not (ROOT / place).exists()] == []
+def test_the_first_processes_take_what_waits_for_servers_and_the_others_what_computes() -> None:
+    on_servers, computing = f"{ON_SERVERS[0]}test_a.py", "tests/unit/test_b.py"
+    assert next_piece([NODE, computing, on_servers], 0) == NODE
+    assert [next_piece([computing, on_servers], process) for process in range(4)] == [
+        on_servers,
+        on_servers,
+        computing,
+        computing,
+    ]
+    assert [next_piece([computing], process) for process in (0, 3)] == [computing, computing]
+    assert [next_piece([on_servers], process) for process in (0, 3)] == [on_servers, on_servers]
+
+
+def test_places_that_are_named_exist() -> None:
+    assert [place for place in (*APART, *ON_SERVERS) if not (ROOT / place).exists()] == []
