@@ -11,9 +11,9 @@ CLI_VENV := $(CACHE)/cli-venv
 BIN := $(VENV)/bin
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
 TESTS ?= tests
-# Tests that need nothing but Python keep every core busy; many of the others wait for something most of the time.
+# Tests that need nothing but Python keep every core busy; the others, in the first two processes, mostly wait.
 CORES := $(shell nproc)
-PROCESSES ?= $(shell expr $(CORES) + 1)
+PROCESSES ?= $(shell expr $(CORES) + 2)
 PURE := api controller core judgement monitoring registry_sync retraining rollout
 PYTEST := $(BIN)/python -m pytest --no-loadscope-reorder
 # Every process that a test starts would compile the sources anew.
