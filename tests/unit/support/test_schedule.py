@@ -17,7 +17,7 @@ def test_a_piece_is_a_file_or_one_test_of_a_file_whose_tests_stand_alone_or_all_
 
 def test_the_node_is_first_and_then_the_longest_piece_each_in_its_own_order() -> None:
     nodeids = ["short.py::a", "new.py::a", "long.py::a", "tests/cluster/x.py::a", "long.py::b", "short.py::b"]
-    order = longest_first(nodeids, {"short.py": USUAL["file"] / 2, "long.py": USUAL["file"] * 2, NODE: 0})
+    order = longest_first(nodeids, {"short.py": USUAL / 2, "long.py": USUAL * 2, NODE: 0})
     assert [nodeids[number] for number in order] == [
         "tests/cluster/x.py::a",
         "long.py::a",
