@@ -8,6 +8,7 @@ VENV := $(CACHE)/venv
 MLFLOW_VENV := $(CACHE)/mlflow-venv
 CHECKS_VENV := $(CACHE)/checks-venv
 CLI_VENV := $(CACHE)/cli-venv
+DOCS_VENV := $(CACHE)/docs-venv
 BIN := $(VENV)/bin
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
 TESTS ?= tests
@@ -19,7 +20,7 @@ PYTEST := $(BIN)/python -m pytest --no-loadscope-reorder
 # Every process that a test starts would compile the sources anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test quick unit durations check bench images chart venv mlflow-venv checks-venv cli-venv locks generate sbom audit up down
+.PHONY: help demo test quick unit durations check bench images chart site venv mlflow-venv checks-venv cli-venv docs-venv locks generate sbom audit up down
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
@@ -43,10 +44,10 @@ unit: $(VENV)/.stamp ## all tests that need nothing but Python: no API server, M
 durations: ## all tests, and what they take into tests/durations.json, by which they are shared among the processes
 	$(MAKE) test FLAGS=--record-durations
 
-check: $(VENV)/.stamp $(CHECKS_VENV)/.installed ## formatting, lint, types, layers, generated files, scanners
+check: $(VENV)/.stamp $(CHECKS_VENV)/.installed $(DOCS_VENV)/.installed ## formatting, lint, types, layers, generated files, scanners, the site
 	@$(MAKE) --no-print-directory --jobs=$(CORES) --output-sync=target $(CHECKS)
 
-CHECKS := check-scanners check-types check-style check-layers check-generated
+CHECKS := check-scanners check-types check-style check-layers check-generated site
 .PHONY: $(CHECKS)
 check-style:
 	$(BIN)/ruff format --check --quiet .
@@ -72,6 +73,9 @@ generate: $(VENV)/.stamp ## everything that is made from the types: crds/, the c
 	$(BIN)/python -m docs.scripts.requirements
 	$(BIN)/python -m docs.scripts.tools
 	$(BIN)/python -m docs.scripts.chart_values
+
+site: $(DOCS_VENV)/.installed ## the documentation as a site in dist/site, built strictly: a link that leads nowhere fails it
+	NO_MKDOCS_2_WARNING=1 $(DOCS_VENV)/bin/mkdocs --quiet build
 
 images: ## every image, pushed to a registry (REGISTRY=registry.example.com/viridian, TAG=…, INSECURE=1 without TLS)
 	@$(PYTHON) -m localcluster images push --registry="$(REGISTRY)" --tag="$(TAG)" $(if $(INSECURE),--insecure) $(if $(BASE),--base="$(BASE)") $(if $(RELEASE),--release) $(IMAGES)
@@ -112,15 +116,18 @@ checks-venv: $(CHECKS_VENV)/.installed ## checkov and bandit, in an environment 
 
 cli-venv: $(CLI_VENV)/.installed ## what a person installs for logins by plugins; Kopf loads the official client wherever it finds it
 
+docs-venv: $(DOCS_VENV)/.installed ## MkDocs and its theme, in an environment of their own
+
 $(VENV)/.installed: locks/dev.txt
 $(CLI_VENV)/.installed: locks/cli.txt
 $(MLFLOW_VENV)/.installed: locks/mlflow.txt
 $(CHECKS_VENV)/.installed: locks/checks.txt
+$(DOCS_VENV)/.installed: locks/docs.txt
 %/.installed: locks/uv.txt
 	$(PYTHON) -m localcluster.environments $* $(filter-out locks/uv.txt,$^)
 	touch $@
 
 locks: ## pin every dependency anew, with hashes and without any index address
 	for extra in operator cli server trainer collector dev; do $(COMPILE) --extra $$extra -o locks/$$extra.txt pyproject.toml; done
-	for part in build checks clients envoy expectations mlflow uv; do $(COMPILE) -o locks/$$part.txt locks/$$part.in; done
+	for part in build checks clients docs envoy expectations mlflow uv; do $(COMPILE) -o locks/$$part.txt locks/$$part.in; done
 	for tool in locks/bench/*.in; do $(COMPILE) -o $${tool%.in}.txt $$tool; done
