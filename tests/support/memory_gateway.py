@@ -12,6 +12,7 @@ from tests.support.memory_cluster import MemoryCluster
 from tests.support.memory_pods import MemoryPods
 from tests.support.operator_world import SETTINGS, OperatorWorld
 from viridian.ports.cluster import Object
+from viridian.rollout.input import OperatorSettings
 
 GATEWAY_API = "gateway.networking.k8s.io/v1"
 TRAFFIC: Object = {
@@ -95,14 +96,14 @@ class RoutedPods(MemoryPods):
         service = self._cluster.find("Service", name)
         pods = self._cluster.ready_pods(service["spec"]["selector"]) if service is not None else ()
         for pod in pods:
-            self._answer(pod, share / len(pods))
+            self._count(pod, share / len(pods))
 
 
 class RoutedWorld(OperatorWorld):
     """The world of an operator that is installed with the Gateway API, and a gateway in it."""
 
-    def __init__(self) -> None:
-        super().__init__(settings=replace(SETTINGS, gateway_api=True))
+    def __init__(self, settings: OperatorSettings | None = None) -> None:
+        super().__init__(settings=settings or replace(SETTINGS, gateway_api=True))
         self.gateway = MemoryGateway(self.cluster)
         self.cluster.more_controllers.append(self.gateway.step)
         self.pods = RoutedPods(self.cluster)

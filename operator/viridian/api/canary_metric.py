@@ -33,6 +33,8 @@ class Metric(Struct, frozen=True, kw_only=True):
         cel_metrics.WEIGHT_OF_EVIDENCE,
         cel_metrics.SAMPLES_OF_VALUES,
         cel_metrics.SHIFT,
+        cel_metrics.DISAGREEMENT_BOUND,
+        cel_metrics.TOLERANCE,
         cel_metrics.BIAS,
         cel_metrics.ONE_VALUE_AT_A_TIME,
     )
@@ -42,8 +44,9 @@ class Metric(Struct, frozen=True, kw_only=True):
         doc(
             "Counted by the pods: error-rate (share of 5xx answers) or success-rate (share of the others), from 0 to "
             "1; or latency-p50, latency-p90, latency-p95, latency-p99, in seconds. Known by the collector: "
-            "prediction-shift, the distance between the predictions of challenger and champion, from 0 to 1. A metric "
-            "with `query` or `performance` has any other name.",
+            "prediction-shift, the distance between the predictions of challenger and champion, from 0 to 1. Compared "
+            "by the champion's servers in steps with `shadow`: disagreement, the share of answers that differ, and "
+            "prediction-shift as well. A metric with `query` or `performance` has any other name.",
             min_length=1,
             max_length=63,
             rules=(cel_metrics.NAME,),
@@ -89,6 +92,17 @@ class Metric(Struct, frozen=True, kw_only=True):
         Annotated[
             Direction,
             doc("Which values of the query are better. Left out: Higher with `min` alone, Lower with `max` alone."),
+        ]
+        | None
+    ) = None
+    tolerance: (
+        Annotated[
+            float,
+            doc(
+                "Of disagreement: how far two numbers may be apart and still agree, such as 0.05 for probabilities. "
+                "Left out: only classes are compared, and the answers of a model without classes are NoData.",
+                ge=0,
+            ),
         ]
         | None
     ) = None

@@ -145,8 +145,9 @@ ONE_KIND_OF_STEP: Final = Rule(
     "or shadow: 10 for copies of requests",
 )
 SHADOW_BY_GATEWAY: Final = Rule(
-    rule="self.traffic.provider == 'Gateway' || !self.rollout.steps.exists(s, has(s.shadow))",
-    message="only a gateway copies requests: write traffic: {provider: Gateway, gateway: {parentRefs: "
+    rule="self.traffic.provider == 'Gateway' || self.server.runtime == 'Builtin' || "
+    "!self.rollout.steps.exists(s, has(s.shadow))",
+    message="a runtime of your own copies no requests: write traffic: {provider: Gateway, gateway: {parentRefs: "
     "[{name: public}]}}, or a weight in place of shadow",
     field_path=".rollout.steps",
 )

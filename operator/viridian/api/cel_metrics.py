@@ -14,8 +14,11 @@ MAX_QUERY_VALUES: Final = 100
 PREDICTION_SHIFT: Final = "prediction-shift"
 """The distance between the predictions of challenger and champion."""
 
+DISAGREEMENT: Final = "disagreement"
+"""The share of answers to copied requests that differ from the champion's."""
+
 _COUNTED: Final = f"self.name in {list(COUNTED)}"
-_BUILT_IN: Final = f"self.name in {[*COUNTED, PREDICTION_SHIFT]}"
+_BUILT_IN: Final = f"self.name in {[*COUNTED, PREDICTION_SHIFT, DISAGREEMENT]}"
 _OF_SLOT: Final = r"self.query.matches(r'[$](slot|revision)($|[^A-Za-z0-9_])')"
 
 NAME: Final = Rule(
@@ -130,17 +133,35 @@ SHIFT: Final = Rule(
     message="prediction-shift is the distance between the predictions of challenger and champion, from 0 to 1: write "
     "max: 0.2 and nothing else",
 )
+DISAGREEMENT_BOUND: Final = Rule(
+    rule=f"self.name != '{DISAGREEMENT}' || (has(self.max) && self.max > 0.0 && self.max < 1.0 && "
+    "!has(self.min) && !has(self.worseThanChampionBy))",
+    message="disagreement is the share of answers that differ from the champion's, from 0 to 1: write max: 0.05, and "
+    "tolerance where the answers are numbers",
+)
+TOLERANCE: Final = Rule(
+    rule=f"!has(self.tolerance) || self.name == '{DISAGREEMENT}'",
+    message="tolerance says which answers of challenger and champion agree: it belongs to disagreement, remove it here",
+)
 BIAS: Final = Rule(
     rule="!has(self.performance) || self.performance != 'bias' || !has(self.worseThanChampionBy)",
     message="bias is best at 0, so it is not worse in one direction: write min: -0.1 and max: 0.1",
 )
 ONE_VALUE_AT_A_TIME: Final = Rule(
     rule=f"has(self.query) || {_COUNTED} || self.consecutive == 1",
-    message="what the collector knows is judged on all rows of the trial, not value by value: remove consecutive",
+    message="this metric is judged on all rows or answers of the trial, not value by value: remove consecutive",
 )
+_COMPARED: Final = "(self.server.runtime == 'Builtin' && self.rollout.steps.exists(s, has(s.shadow)))"
 METRICS_NEED_FEEDBACK: Final = Rule(
     rule="has(self.feedback) || !self.rollout.analysis.metrics.exists(metric, has(metric.performance) || "
-    f"metric.name == '{PREDICTION_SHIFT}')",
-    message="a metric with performance, and prediction-shift, need rows in the collector: write feedback: {}",
+    f"(metric.name == '{PREDICTION_SHIFT}' && !{_COMPARED}))",
+    message="a metric with performance, and prediction-shift, need rows in the collector: write feedback: {}; "
+    "prediction-shift is also known in steps with shadow, where the runtime is Builtin",
+    field_path=".rollout.analysis.metrics",
+)
+DISAGREEMENT_NEEDS_COPIES: Final = Rule(
+    rule=f"{_COMPARED} || !self.rollout.analysis.metrics.exists(metric, metric.name == '{DISAGREEMENT}')",
+    message="Viridian's own servers compare answers in steps with shadow: for disagreement write a step such as "
+    "{shadow: 20, duration: 10m} and leave server.runtime at Builtin",
     field_path=".rollout.analysis.metrics",
 )

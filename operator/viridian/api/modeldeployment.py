@@ -10,7 +10,7 @@ import msgspec
 from viridian.api import autoscaling, cel, podtemplate
 from viridian.api.autoscaling import Autoscaling
 from viridian.api.canary_metric import MAX_METRICS, Metric
-from viridian.api.cel_metrics import METRICS_NEED_FEEDBACK
+from viridian.api.cel_metrics import DISAGREEMENT_NEEDS_COPIES, METRICS_NEED_FEEDBACK
 from viridian.api.cel_monitoring import OUTLIVES_ITS_LABELS
 from viridian.api.context import Context
 from viridian.api.drill_spec import RollbackDrill
@@ -200,7 +200,8 @@ class Step(Struct, frozen=True, kw_only=True):
             int,
             doc(
                 "Share of the requests, in percent, of which the challenger gets a copy. It is judged by its answers, "
-                "which no user sees. Needs `traffic.provider: Gateway`, and comes before the first weight.",
+                "which no user sees. Comes before the first weight. With `server.runtime: Custom` it needs "
+                "`traffic.provider: Gateway`.",
                 ge=1,
                 le=100,
             ),
@@ -355,6 +356,7 @@ class ModelDeploymentSpec(Struct, frozen=True, kw_only=True):
     rules: ClassVar[tuple[Rule, ...]] = (
         OUTLIVES_ITS_LABELS,
         METRICS_NEED_FEEDBACK,
+        DISAGREEMENT_NEEDS_COPIES,
         autoscaling.EXTERNAL_NEEDS_A_GATEWAY,
         cel.SHADOW_BY_GATEWAY,
         NOT_BY_GATEWAY,

@@ -95,6 +95,7 @@ REVIEWED = "Reviewed"  # a person has looked into what had fired: the annotation
 # ---- Reasons for which a revision is rejected ----
 METRIC_BREACH = "MetricBreach"
 WORSE_THAN_PROMISED = "WorseThanPromised"  # a monitor with action Rollback has fired, on known outcomes
+SCHEMA_MISMATCH = "SchemaMismatch"  # it refuses requests that the champion answers; the message names the columns
 PROGRESS_DEADLINE_EXCEEDED = "ProgressDeadlineExceeded"
 REJECTED_BY_PERSON = "RejectedByPerson"
 BLIND_TOO_LONG = "BlindTooLong"

@@ -108,13 +108,29 @@ class Bucket:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ShadowSample:
+    """What a champion's server has compared of its own answers and a challenger's, since that comparison began."""
+
+    comparison: str
+    """Names it; the counts are of no other one."""
+    share: float
+    """Percent of the requests that are copied now."""
+    answers: float
+    """Answers that could be compared."""
+    disagreement: float
+    """The shares of rows that differ, added up over these answers."""
+    predictions: Mapping[str, Mapping[str, float]]
+    """Rows by who predicted (`champion`, `challenger`) and the bin of the champion's reference profile."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PodSample:
     """One reading of one pod. Counters run from the start of the server's process: a smaller one means a restart."""
 
     uid: str
     at: datetime
     requests: Mapping[CodeClass, float]
-    """Every class is present."""
+    """Of users, and copies of their requests. Every class is present."""
     latency: tuple[Bucket, ...]
     """Cumulative, by rising bound; empty for a runtime that counts requests but does not time them."""
     duration_sum: float
@@ -122,7 +138,9 @@ class PodSample:
     process: str = ""
     """That of the target when it was read."""
     last_answer: datetime | None = None
-    """When it last answered a request, by the reader's clock; None for a server that does not show it."""
+    """When it last answered a user, by the reader's clock; None for a server that does not show it."""
+    shadow: ShadowSample | None = None
+    """Of a server that was ordered to copy requests."""
 
     @property
     def total(self) -> float:

@@ -31,12 +31,23 @@ DIFFERENCE_METRIC: Final = "viridian_shadow_difference"
 """Summary, sum and count over rows: the largest absolute difference between the numbers of both answers."""
 PREDICTIONS_METRIC: Final = "viridian_shadow_predictions"
 """Counter of rows by `by` (`champion`, `challenger`) and `bin`: upper edge or category of the reference profile."""
+DISAGREEMENT_METRIC: Final = "viridian_shadow_disagreement"
+"""Summary, sum and count over answers that can be compared: the share of rows that differ, from 0 to 1. Labels differ
+where they are not equal, numbers where they are further apart than the order tolerates. An answer of numbers alone
+counts only with a tolerance. What the challenger has refused, or answered in another shape, differs as a whole."""
 FAILURES_METRIC: Final = "viridian_shadow_failures"
 """Counter of copies without an answer to compare, by `reason`, a `Failure`."""
 DROPPED_METRIC: Final = "viridian_shadow_dropped"
 """Counter of requests that the sample named but that were not copied, by `reason`, a `Drop`."""
 SHARE_METRIC: Final = "viridian_shadow_share"
-"""Gauge: percent of requests that are copied now; 0 when no lease runs."""
+"""Gauge: percent of requests that are copied now; 0 when no lease runs. Its label `comparison` is that of the order."""
+
+MISSING_BIN: Final = "missing"
+"""Bin of a prediction that is no number."""
+LAST_BIN: Final = "+Inf"
+"""Bin of numbers above the last edge."""
+OTHER_BIN: Final = "other"
+"""Bin of classes without one of their own."""
 
 
 class ShadowOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -50,6 +61,10 @@ class ShadowOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Percent of the requests. Which ones follows from their prediction ids."""
     seconds: Annotated[float, msgspec.Meta(gt=0, le=MAX_SECONDS)]
     """The lease: without another order it ends by itself, so that a dead operator leaves no shadow behind."""
+    comparison: Annotated[str, msgspec.Meta(max_length=64)] = ""
+    """Names what is compared, such as one step of one trial: under another name counting begins anew."""
+    tolerance: Annotated[float, msgspec.Meta(ge=0)] | None = None
+    """How far two numbers may be apart and still agree; None: only labels are compared."""
 
 
 class Failure(StrEnum):

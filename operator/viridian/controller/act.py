@@ -23,6 +23,7 @@ from viridian.controller.attempts import IMPATIENCE, PATIENCE, Attempt, Attempts
 from viridian.controller.keys import Key
 from viridian.controller.registries import ByNamespace
 from viridian.controller.registry_writes import model_of, write
+from viridian.controller.shadow_orders import ShadowOrders
 from viridian.core.obstacles import Obstacles, RegistryObstacle
 from viridian.core.plan import (
     Action,
@@ -31,6 +32,7 @@ from viridian.core.plan import (
     ClaimModel,
     CloseConnections,
     ClusterAction,
+    CopyRequests,
     CreateRun,
     Delete,
     Event,
@@ -77,6 +79,7 @@ class Actor:
         """`wrote(key, action)` is called right after a write was done."""
         self._cluster = cluster
         self._pods = pods
+        self.shadow_orders = ShadowOrders(pods)
         self.wrote = wrote
         self.registries = registries
         self.attempts = attempts or Attempts()
@@ -88,6 +91,7 @@ class Actor:
         writes = [action for action in actions if isinstance(action, Apply | Delete | Annotate)]
         self.attempts.only(key, [(action.target, _manager(action)) for action in writes])
         progress = _Progress(self, key, tell)
+        copying: CopyRequests | None = None
         void = False
         for action in actions:
             if isinstance(action, Apply | Delete | Annotate):
@@ -97,8 +101,12 @@ class Actor:
                     break
             elif isinstance(action, CloseConnections):
                 await self._pods.close_connections(action.targets, seconds=action.seconds, idle=action.idle)
+            elif isinstance(action, CopyRequests):
+                copying = action
             else:
                 await progress.register(action)
+        if not void:
+            await self.shadow_orders.keep(key, copying)
         return Done(
             obstacles={**self.attempts.obstacles(key), **progress.registry_obstacles},
             written=progress.written,

@@ -22,7 +22,7 @@ NOT_LEADING: Final = "this operator does not lead any more: another one has take
 
 CLUSTER_READS: Final = frozenset({"get", "list", "page"})
 REGISTRY_READS: Final = frozenset({"model", "models", "version", "version_of_run", "logged_model", "find_run", "run"})
-PODS_READS: Final = frozenset({"scrape"})
+PODS_READS: Final = frozenset({"scrape", "input_schemas"})
 
 MayWrite = Callable[[], bool]
 

@@ -12,6 +12,7 @@ import msgspec
 
 from viridian.api import durations
 from viridian.api.child_kinds import ChildKind, child_kind, child_kinds
+from viridian.api.input_schema import InputSchema
 from viridian.api.modeldeployment import ModelDeploymentSpec
 from viridian.api.names import (
     ADOPT_LABEL,
@@ -38,6 +39,7 @@ from viridian.core.ownership import believed, is_left_behind
 from viridian.core.plan import Plan
 from viridian.core.times import parse_time
 from viridian.ports.cluster import ClusterReader, ClusterRefused, Object, ObjectRef
+from viridian.ports.pods import Pods
 from viridian.rollout.analysis.pods import bad_answers
 from viridian.rollout.analysis.selection import is_about_to_be_met, queries, questions
 from viridian.rollout.data_holds import held_versions
@@ -46,13 +48,18 @@ from viridian.rollout.fail_closed import give_back
 from viridian.rollout.input import (
     OperatorSettings,
     RolloutInput,
+    judged_targets,
     parse_records,
+    slots_before_a_trial,
 )
 from viridian.rollout.slot_state import SlotState, parse_predecessor, parse_slot
 from viridian.rollout.traffic.gateway import GATEWAY, HTTP_ROUTE, frame_of, gateway_target, parents_of
 from viridian.rollout.traffic.predecessor_record import PREDECESSOR_SLOT, predecessor_revision
 from viridian.rollout.traffic.provider import LiveObjects
 from viridian.rollout.traffic.service import record_of
+
+_ASKED_FOR_SCHEMAS: Final = 3
+"""Pods of a slot: all of them serve the same model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +68,7 @@ class ModelDeployments:
 
     cluster: ClusterReader
     resolver: Resolver
+    pods: Pods
     samples: Samples
     answers: AnalysisAnswers
     settings: OperatorSettings
@@ -94,10 +102,13 @@ class ModelDeployments:
             taken=children.taken,
             leaving=children.leaving,
         )
-        readings, held = await asyncio.gather(self._readings(key, snapshot), self._held_versions(key, snapshot))
+        readings, held, schemas = await asyncio.gather(
+            self._readings(key, snapshot), self._held_versions(key, snapshot), self._input_schemas(snapshot)
+        )
         now = self.clock()
         answers = self.answers.known(key, questions(snapshot, now), ask=self.asks)
-        observed = Observed(replace(snapshot, readings=readings, answers=answers, held_versions=held), now)
+        known = replace(snapshot, readings=readings, answers=answers, held_versions=held, input_schemas=schemas)
+        observed = Observed(known, now)
         if self.arrivals is not None:
             self.arrivals.observed(key, observed.input, observed.now)
         return observed
@@ -115,7 +126,15 @@ class ModelDeployments:
 
     def by_lists(self, lists: ClusterReader) -> ModelDeployments:
         resolver = replace(self.resolver, may_note=False)
-        return replace(self, cluster=lists, resolver=resolver, samples=Samples(NOT_ASKED), arrivals=None, asks=False)
+        return replace(
+            self,
+            cluster=lists,
+            resolver=resolver,
+            pods=NOT_ASKED,
+            samples=Samples(NOT_ASKED),
+            arrivals=None,
+            asks=False,
+        )
 
     async def forget(self, key: Key) -> None:
         self.samples.forget(key)
@@ -161,6 +180,14 @@ class ModelDeployments:
         under_way = (traffic is not None and traffic.trial is not None) or "challenger" in snapshot.status
         policies = [self.cluster.get(policy.reference) for policy in self.policies_of(key)] if under_way else []
         return held_versions([found for found in await asyncio.gather(*policies) if found is not None])
+
+    async def _input_schemas(self, snapshot: RolloutInput) -> Mapping[Slot, InputSchema]:
+        """What the models of both slots take, by what the first pods of each say that show it."""
+        slots = slots_before_a_trial(snapshot)
+        pods = {slot: judged_targets(snapshot, slot)[:_ASKED_FOR_SCHEMAS] for slot in slots}
+        shown = await self.pods.input_schemas([pod for each in pods.values() for pod in each]) if slots else {}
+        found = {slot: [shown[pod.uid] for pod in each if pod.uid in shown] for slot, each in pods.items()}
+        return {slot: schemas[0] for slot, schemas in found.items() if schemas}
 
     async def _readings(self, key: Key, snapshot: RolloutInput) -> Mapping[str, Sequence[Reading]]:
         if snapshot.spec is None:

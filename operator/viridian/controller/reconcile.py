@@ -291,7 +291,7 @@ class Reconciler(Generic[Input]):
         return LONGEST_OUTAGE_WAIT if at_once else self._after(plan, due)
 
     async def _forget(self, key: Key) -> None:
-        for part in (self.statuses, self.actor.attempts, self.observer):
+        for part in (self.statuses, self.actor.attempts, self.actor.shadow_orders, self.observer):
             part.forget(key)
         self.mistakes.pop(key, None)
         self.forget(key)

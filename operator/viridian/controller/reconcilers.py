@@ -47,6 +47,7 @@ def rollout(common: Common) -> Controller:
     subject = ModelDeployments(
         environment.cluster,
         Resolver(common.registry_tables, settings.mlflow_uri is not None, settings.requires_signature),
+        environment.pods,
         samples,
         AnalysisAnswers(
             environment.prometheus, environment.feedback, environment.clock, wake=lambda key: made.wake(key)

@@ -15,6 +15,7 @@ from typing import Any
 
 from viridian.api.names import RECORDS_MANAGER
 from viridian.api.samples import Idle, PodTarget
+from viridian.api.shadow import ShadowOrder
 from viridian.core.urgency import Urgency
 
 Manifest = Mapping[str, Any]
@@ -101,6 +102,17 @@ class CloseConnections:
     targets: tuple[PodTarget, ...]
     seconds: int
     idle: Idle
+
+
+@dataclass(frozen=True, slots=True)
+class CopyRequests:
+    """These pods, and no others of the object, copy requests of users to a challenger. Best effort.
+
+    It is a part of every plan for as long as it is to go on. Without it in a plan no pod copies any more.
+    """
+
+    targets: tuple[PodTarget, ...]
+    order: ShadowOrder
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +210,7 @@ class RegisterVersion:
 
 ClusterAction = Apply | Delete | Annotate
 RegistryAction = ClaimModel | SetAlias | TagVersion | CreateRun | TagRun | FinishRun | RegisterVersion
-Action = ClusterAction | CloseConnections | RegistryAction
+Action = ClusterAction | CloseConnections | CopyRequests | RegistryAction
 
 
 @dataclass(frozen=True, slots=True)

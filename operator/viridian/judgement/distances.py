@@ -157,6 +157,11 @@ def total_variation(reference: Sketch, current: Sketch) -> EffectSize:
     return _effect(distance, floor + math.sqrt(math.log(1 / CHANCE) / 2 * chance))
 
 
+def of_predictions(champion: Sketch, challenger: Sketch) -> EffectSize:
+    """How far predictions are apart: Kolmogorov-Smirnov of scores and numbers, total variation of classes."""
+    return (kolmogorov_smirnov if isinstance(challenger, Numbers) else total_variation)(champion, challenger)
+
+
 MEASURES: Final[Mapping[Statistic, Callable[[Sketch, Sketch], EffectSize]]] = {
     Statistic.MEAN_SHIFT: mean_shift,
     Statistic.KS: kolmogorov_smirnov,

@@ -70,6 +70,17 @@ class PodHttp:
             response.close()
             return response.status
 
+    async def withdraw(self, target: PodTarget, path: str, *, seconds: float) -> int:
+        """The status with which the pod took that an order has ended. Raises as `get` does."""
+        async with self._session.delete(
+            address(target, path),
+            headers=self._proof("DELETE", path, b"", target),
+            timeout=aiohttp.ClientTimeout(total=seconds),
+            allow_redirects=False,
+        ) as response:
+            response.close()
+            return response.status
+
     @asynccontextmanager
     async def stream(
         self, target: PodTarget, path: str, order: bytes, *, seconds: float, silence: float

@@ -10,9 +10,11 @@ from itertools import pairwise
 from typing import Any, Final, Protocol, TypeVar
 
 import aiohttp
+import msgspec
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
+from viridian.api.input_schema import SCHEMA_PATH, InputSchema
 from viridian.api.samples import (
     DURATION_METRIC,
     INFO_METRIC,
@@ -25,6 +27,16 @@ from viridian.api.samples import (
     PodTarget,
     ScrapeFailure,
     ScrapeProblem,
+    ShadowSample,
+)
+from viridian.api.shadow import (
+    COPIED_DURATION_METRIC,
+    COPIED_REQUESTS_METRIC,
+    DISAGREEMENT_METRIC,
+    PREDICTIONS_METRIC,
+    SHADOW_PATH,
+    SHARE_METRIC,
+    ShadowOrder,
 )
 from viridian.api.texts import one_line
 from viridian.ports.bounded_bodies import TooLong
@@ -42,19 +54,37 @@ MAX_BUCKETS: Final = 200
 MAX_COUNT: Final = 2.0**53
 """Beyond it neighbouring whole numbers are one float, and differences are no counts."""
 MAX_MESSAGE: Final = 500
+MAX_SCHEMA_BYTES: Final = 1024 * 1024
+"""Thousands of columns with long names."""
+_TAKEN: Final = 204
+_SHOWN: Final = 200
+_SCHEMA: Final = msgspec.json.Decoder(InputSchema)
 MAX_QUIET_SECONDS: Final = 86_400.0
 """A last answer that is longer ago is of no interest."""
-_OURS: Final = (REQUESTS_METRIC, DURATION_METRIC, INFO_METRIC, LAST_ANSWER_METRIC)
+_OF_COPIES: Final = (
+    *(COPIED_REQUESTS_METRIC, COPIED_DURATION_METRIC),
+    *(DISAGREEMENT_METRIC, PREDICTIONS_METRIC, SHARE_METRIC),
+)
+_OURS: Final = (REQUESTS_METRIC, DURATION_METRIC, INFO_METRIC, LAST_ANSWER_METRIC, *_OF_COPIES)
+_REQUESTS: Final = (f"{REQUESTS_METRIC}_total", f"{COPIED_REQUESTS_METRIC}_total")
+_BUCKETS: Final = (f"{DURATION_METRIC}_bucket", f"{COPIED_DURATION_METRIC}_bucket")
+_SUMS: Final = (f"{DURATION_METRIC}_sum", f"{COPIED_DURATION_METRIC}_sum")
 
 
 class Pods(Protocol):
-    """Neither call raises, whatever the pods do; all pods are asked at the same time, each for about a second."""
+    """No call raises, whatever the pods do; all pods are asked at the same time, each for about a second."""
 
     async def scrape(self, targets: Sequence[PodTarget]) -> Mapping[str, PodSample | ScrapeFailure]:
         """Pod uid to its counters, or why there are none. Every target is in it."""
 
     async def close_connections(self, targets: Sequence[PodTarget], *, seconds: float, idle: Idle) -> None:
         """For that many seconds the pods end each connection after its next answer. Best effort; may be repeated."""
+
+    async def copy_requests(self, targets: Sequence[PodTarget], order: ShadowOrder | None) -> frozenset[str]:
+        """The pods copy requests by this order, or by none any more; the uids of those that have taken it."""
+
+    async def input_schemas(self, targets: Sequence[PodTarget]) -> Mapping[str, InputSchema]:
+        """Pod uid to what its model takes, of those that show it: other runtimes and older releases do not."""
 
 
 class HttpPods:
@@ -72,6 +102,16 @@ class HttpPods:
     async def close_connections(self, targets: Sequence[PodTarget], *, seconds: float, idle: Idle) -> None:
         """For that many seconds the pods end each connection after its next answer. Best effort; may be repeated."""
         await self._http.aside.run(_concurrently([self._close(target, seconds, idle) for target in targets]))
+
+    async def copy_requests(self, targets: Sequence[PodTarget], order: ShadowOrder | None) -> frozenset[str]:
+        """The pods copy requests by this order, or by none any more; the uids of those that have taken it."""
+        taken = await self._http.aside.run(_concurrently([self._copy(target, order) for target in targets]))
+        return frozenset(filter(None, taken))
+
+    async def input_schemas(self, targets: Sequence[PodTarget]) -> Mapping[str, InputSchema]:
+        """Pod uid to what its model takes, of those that show it: other runtimes and older releases do not."""
+        shown = await self._http.aside.run(_concurrently([self._input_schema(target) for target in targets]))
+        return {target.uid: one for target, one in zip(targets, shown, strict=True) if one is not None}
 
     async def _scrape(self, target: PodTarget) -> PodSample | ScrapeFailure:
         try:
@@ -99,6 +139,24 @@ class HttpPods:
             # A pod that cannot be reached is going away, or is a runtime of the user's own. Traffic has moved already.
             return
 
+    async def _copy(self, target: PodTarget, order: ShadowOrder | None) -> str:
+        """The pod's uid, where it has taken the order."""
+        try:
+            if order is None:
+                status = await self._http.withdraw(target, SHADOW_PATH, seconds=TIMEOUT)
+            else:
+                status = await self._http.order(target, SHADOW_PATH, msgspec.to_builtins(order), seconds=TIMEOUT)
+        except (TimeoutError, aiohttp.ClientError, OSError, ValueError):
+            return ""
+        return target.uid if status == _TAKEN else ""
+
+    async def _input_schema(self, target: PodTarget) -> InputSchema | None:
+        try:
+            answer = await self._http.get(target, SCHEMA_PATH, most=MAX_SCHEMA_BYTES, seconds=TIMEOUT, proven=True)
+            return _SCHEMA.decode(answer.body) if answer.status == _SHOWN else None
+        except (TimeoutError, aiohttp.ClientError, OSError, TooLong, ValueError, RecursionError):
+            return None
+
 
 async def _concurrently(coroutines: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
     return list(await asyncio.gather(*coroutines))
@@ -112,8 +170,8 @@ def parse(text: str, target: PodTarget, at: datetime) -> PodSample:
     """The counters of one pod from its Prometheus text; ValueError when they are not in it, OtherPod when they are
     somebody else's.
 
-    Series that differ in other labels are added up. Only lines that matter are given to the parser: a runtime of the
-    user's own may expose thousands.
+    Series that differ in other labels are added up, those of copies with those of users' requests. Only lines that
+    matter are given to the parser: a runtime of the user's own may expose thousands.
     """
     lines = "\n".join(_relevant_lines(text))
     requests = dict.fromkeys(CodeClass, 0.0)
@@ -122,19 +180,22 @@ def parse(text: str, target: PodTarget, at: datetime) -> PodSample:
     quiet = math.nan
     owners: list[Mapping[str, str]] = []
     counting: list[Mapping[str, str]] = []
+    shadow = _ShadowSeries()
     for sample in _samples(lines + "\n"):
-        if sample.name == f"{REQUESTS_METRIC}_total":
+        if sample.name in _REQUESTS:
             requests[CodeClass(sample.labels.get("code", ""))] += _count(sample)
             counting.append(sample.labels)
-        elif sample.name == f"{DURATION_METRIC}_bucket":
+        elif sample.name in _BUCKETS:
             bound = _bound(sample)
             buckets[bound] = buckets.get(bound, 0.0) + _count(sample)
-        elif sample.name == f"{DURATION_METRIC}_sum":
+        elif sample.name in _SUMS:
             duration += _count(sample)
         elif sample.name == f"{INFO_METRIC}_info":
             owners.append(sample.labels)
         elif sample.name == LAST_ANSWER_METRIC:
             quiet = sample.value
+        else:
+            shadow.add(sample)
     if not counting:
         raise ValueError(f"{REQUESTS_METRIC}_total is not in it")
     _check_counts([*requests.values(), *buckets.values(), duration], [buckets[bound] for bound in sorted(buckets)])
@@ -149,7 +210,47 @@ def parse(text: str, target: PodTarget, at: datetime) -> PodSample:
         duration_sum=duration,
         process=target.process,
         last_answer=_before(at, quiet),
+        shadow=shadow.sample(),
     )
+
+
+class _ShadowSeries:
+    """The series about a comparison, of which a server has one at a time."""
+
+    def __init__(self) -> None:
+        self._shares: list[tuple[str, float]] = []
+        self._answers = self._disagreement = 0.0
+        self._predictions: dict[str, dict[str, float]] = {}
+
+    def add(self, sample: Sample) -> None:
+        if sample.name == SHARE_METRIC:
+            self._shares.append((sample.labels.get("comparison", ""), _count(sample)))
+        elif sample.name == f"{DISAGREEMENT_METRIC}_count":
+            self._answers += _count(sample)
+        elif sample.name == f"{DISAGREEMENT_METRIC}_sum":
+            self._disagreement += _count(sample)
+        elif sample.name == f"{PREDICTIONS_METRIC}_total":
+            counts = self._predictions.setdefault(sample.labels.get("by", ""), {})
+            place = sample.labels.get("bin", "")
+            counts[place] = counts.get(place, 0.0) + _count(sample)
+
+    def sample(self) -> ShadowSample | None:
+        """None where nothing was ordered; ValueError where the counts cannot be."""
+        if not self._shares:
+            return None
+        if len(self._shares) > 1:
+            raise ValueError(f"{SHARE_METRIC} is of several comparisons")
+        rows = [count for counts in self._predictions.values() for count in counts.values()]
+        if self._disagreement > self._answers or max([self._answers, *rows]) > MAX_COUNT:
+            raise ValueError(f"the counts of {DISAGREEMENT_METRIC} do not add up")
+        ((comparison, share),) = self._shares
+        return ShadowSample(
+            comparison=comparison,
+            share=share,
+            answers=self._answers,
+            disagreement=self._disagreement,
+            predictions=self._predictions,
+        )
 
 
 def _before(at: datetime, seconds: float) -> datetime | None:

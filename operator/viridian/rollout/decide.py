@@ -23,13 +23,21 @@ from viridian.api.samples import Idle
 from viridian.core.conditions import Finding, Truth, conditions_in, transition
 from viridian.core.intent import apply_unless_covered, unless_changed
 from viridian.core.ownership import Belongs, belongs
-from viridian.core.plan import Action, Apply, CloseConnections, Delete, Plan, Target
+from viridian.core.plan import Action, Apply, CloseConnections, CopyRequests, Delete, Plan, Target
 from viridian.rollout import outcomes
 from viridian.rollout.analysis.judged import full_fallback_end
 from viridian.rollout.decision import RolloutDecision, WaitKind
 from viridian.rollout.drill_schedule import next_look
 from viridian.rollout.events import events_of_change, events_of_status
-from viridian.rollout.input import GATEWAY_NEEDED, UNREAD, RolloutInput, Unresolved, name_taken, targets
+from viridian.rollout.input import (
+    GATEWAY_NEEDED,
+    UNREAD,
+    RolloutInput,
+    Unresolved,
+    judged_targets,
+    name_taken,
+    targets,
+)
 from viridian.rollout.manifests import Manifest
 from viridian.rollout.network_access import limit_access
 from viridian.rollout.pod_bounds import autoscaling_of, scaled_by_others
@@ -44,6 +52,7 @@ from viridian.rollout.slot_state import SlotState
 from viridian.rollout.slots import DesiredSlot, DesiredSlots, desired_slots, drain_end, draining, drill_drain_end
 from viridian.rollout.state import RolloutState, read
 from viridian.rollout.status import status
+from viridian.rollout.traffic.copied import lease, shadow_order
 from viridian.rollout.traffic.gateway import HTTP_ROUTE
 from viridian.rollout.traffic.service import SERVICE
 from viridian.rollout.urgency import urgency
@@ -133,6 +142,7 @@ def _actions(
     emptied = {slot: desired for slot, desired in slots.items() if desired is not None and desired.reverted}
     yield from _occupy(state, emptied)
     yield from _close(state, decision)
+    yield from _copy(state, decision)
     yield from outcomes.record_outcomes(state, pending)
     yield from _records(state, decision)
     yield from limit_access(state, slots)
@@ -217,6 +227,17 @@ def _close(state: RolloutState, decision: RolloutDecision) -> Iterator[Action]:
         lost = targets(state.inputs, traffic.champion.other)
         if lost and decision.challenger is None:
             yield CloseConnections(lost, int(DRAIN.total_seconds()), Idle.KEEP if gently else Idle.CLOSE)
+
+
+def _copy(state: RolloutState, decision: RolloutDecision) -> Iterator[Action]:
+    """What the servers of the champion copy for as long as the record says so; those that come up later as well."""
+    traffic = decision.traffic
+    if traffic is None or traffic.trial is None or state.inputs.settings.orders_key is None:
+        return
+    order = shadow_order(state.inputs.name, state.spec, traffic.trial)
+    pods = judged_targets(state.inputs, traffic.champion) if order is not None else ()
+    if order is not None and pods:
+        yield CopyRequests(pods, order)
 
 
 def _records(state: RolloutState, decision: RolloutDecision) -> Iterator[Action]:
@@ -344,7 +365,17 @@ def _needed(state: RolloutState, decision: RolloutDecision, slots: DesiredSlots)
 
 
 def _wake(state: RolloutState, decision: RolloutDecision) -> datetime | None:
-    """When to look again although nothing has changed; None where only a change can bring something new."""
+    """When to look again although nothing has changed; None where only a change can bring something new.
+
+    Servers copy requests for a time, so there is a look before that is over.
+    """
+    at, trial = _next_look(state, decision), decision.traffic.trial if decision.traffic is not None else None
+    if trial is None or not trial.servers_copy:
+        return at
+    return min(filter(None, (at, state.now + lease(state.spec) / 3)))
+
+
+def _next_look(state: RolloutState, decision: RolloutDecision) -> datetime | None:
     now, rollout = state.now, state.spec.rollout
     soon = now + durations.parse(rollout.analysis.interval)
     traffic = decision.traffic

@@ -30,6 +30,7 @@ class WaitKind(StrEnum):
     STEP_PODS = "StepPods"
     PODS = "Pods"
     CHAMPION_PODS = "ChampionPods"
+    COPIES = "Copies"
     FIRST_READINGS = "FirstReadings"
     FIRST_ANSWERS = "FirstAnswers"
     NEXT_LOOK = "NextLook"

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from viridian.api import reasons
+from viridian.api.input_schema import InputSchema
 from viridian.api.modeldeployment import ModelDeploymentSpec, Step
 from viridian.api.names import ADOPT_LABEL, ROUTE_ANNOTATION, Slot
 from viridian.api.resources import ApiResource
@@ -140,6 +141,8 @@ class RolloutInput:
     leaving: frozenset[tuple[str, str]] = frozenset()
     # Name to uid of records without an owner that tell of an earlier object of this name.
     forgotten: Mapping[str, str] = field(default_factory=dict)
+    # What the models of both slots take, as their servers show it; read only before a trial begins.
+    input_schemas: Mapping[Slot, InputSchema] = field(default_factory=dict)
     # What keeps which object from being written.
     obstacles: Obstacles = field(default_factory=dict)
     # Versions whose rollout holds its weight, each with what it waits for; read only while a rollout is under way.
@@ -229,3 +232,13 @@ def targets(inputs: RolloutInput, slot: Slot) -> tuple[PodTarget, ...]:
 def judged_targets(inputs: RolloutInput, slot: Slot) -> tuple[PodTarget, ...]:
     """Those of them that run what the slot holds now: pods of the revision before it may still be leaving."""
     return tuple(pod for pod in targets(inputs, slot) if pod.identity.revision == inputs.slots[slot].revision)
+
+
+def slots_before_a_trial(inputs: RolloutInput) -> tuple[Slot, ...]:
+    """Both slots where a challenger may be ready for its trial: what their models take has to be known then."""
+    traffic = inputs.traffic
+    if inputs.spec is None or traffic is None or traffic.trial is not None or traffic.serves_predecessor:
+        return ()
+    other = inputs.slots.get(traffic.champion.other)
+    is_new = other is not None and other.settled and other.revision not in (traffic.former, traffic.revision)
+    return tuple(Slot) if is_new and other is not None and other.replicas > 0 else ()

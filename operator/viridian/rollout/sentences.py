@@ -28,6 +28,7 @@ _AWAITED: Final = {
     WaitKind.STEP_PODS: "the pods of step {step}",
     WaitKind.PODS: "{have} of {need} pods of {slot}, {revision}, to be ready{detail}",
     WaitKind.CHAMPION_PODS: "{have} of {need} pods of {slot}, the champion {revision}, to be ready{detail}",
+    WaitKind.COPIES: "the champion's servers to copy requests: {detail}",
     WaitKind.FIRST_READINGS: "the first requests to count",
     WaitKind.FIRST_ANSWERS: "the first answers",
     WaitKind.NEXT_LOOK: "the next look",

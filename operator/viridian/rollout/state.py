@@ -19,6 +19,7 @@ from viridian.rollout import addresses
 from viridian.rollout.addresses import Addresses
 from viridian.rollout.analysis.judged import in_probation, subject
 from viridian.rollout.analysis.judging import judgements
+from viridian.rollout.analysis.mirrored import not_copying
 from viridian.rollout.analysis.selection import SOURCES
 from viridian.rollout.analysis.source import Look
 from viridian.rollout.decision import Wait, WaitKind
@@ -122,6 +123,13 @@ class RolloutState:
         """Why users may not meet the slots as the objects of the traffic say; None where they do."""
         return self.inputs.provider.unsettled(self.inputs.name, self.inputs.traffic_objects)
 
+    @cached_property
+    def not_copying(self) -> str | None:
+        """Why the champion's servers copy no requests now; None where one of them does."""
+        if self.inputs.settings.orders_key is None:
+            return "the operator has no key of orders, so no server takes any from it"
+        return not_copying(self.look) if self.look is not None else None
+
     @property
     def in_probation(self) -> bool:
         """Whether the champion is new enough to be judged on, with someone there to go back to."""
@@ -141,11 +149,14 @@ class RolloutState:
 
     @property
     def steps(self) -> Sequence[Step]:
-        """Beside a predecessor no step has a part of the traffic: no Service selects its pods and those of a slot."""
+        """Beside a predecessor no step has a part of the traffic: no Service selects its pods and those of a slot.
+
+        Nor does it copy requests, since it may be any program.
+        """
         steps, traffic = self.spec.rollout.steps, self.traffic
         if traffic is None or not traffic.serves_predecessor:
             return steps
-        return [step for step in steps if step.weight is None or step.weight == 100]
+        return [step for step in steps if step.approval is not None or step.weight == 100]
 
     @property
     def awaited(self) -> Unresolved | None:

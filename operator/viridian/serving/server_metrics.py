@@ -59,7 +59,7 @@ class ServerMetrics:
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self._registry = CollectorRegistry(auto_describe=False)
         self._judged = CollectorRegistry(auto_describe=False)
-        """What a judge reads: whose server it is, and how it answered users."""
+        """What a judge reads: whose server it is, and how it answered users and copies of their requests."""
         self._readers: list[Callable[[int, float], None]] = []
         self._last_answer = math.nan
         identity = self._identity = (settings.name, settings.version, settings.revision, settings.slot)
@@ -87,7 +87,7 @@ class ServerMetrics:
         self.include(lambda names, values: [_together(names, values, work.together)])
         # Children are resolved once: looking them up by label values costs more than counting.
         self._rejected = {reason: rejected.labels(*identity, reason.value) for reason in Rejection}
-        self._users = self._answers(REQUESTS_METRIC, DURATION_METRIC, "Inference requests", judged=True)
+        self._users = self._answers(REQUESTS_METRIC, DURATION_METRIC, "Inference requests")
         self._copies = self._answers(COPIED_REQUESTS_METRIC, COPIED_DURATION_METRIC, "Copies of a champion's requests")
         quiet = Gauge(
             LAST_ANSWER_METRIC, "Seconds since the last inference request was answered.", _LABELS,
@@ -96,7 +96,7 @@ class ServerMetrics:
         quiet.labels(*identity).set_function(lambda: time.monotonic() - self._last_answer)
         self._judged.register(quiet)
 
-    def _answers(self, requests: str, duration: str, what: str, *, judged: bool = False) -> _Answers:
+    def _answers(self, requests: str, duration: str, what: str) -> _Answers:
         codes = Counter(requests, f"{what} by class of status code.", (*_LABELS, "code"), registry=self._registry)
         seconds = Histogram(
             duration,
@@ -105,7 +105,7 @@ class ServerMetrics:
             buckets=LATENCY_BOUNDS,
             registry=self._registry,
         )
-        for metric in (codes, seconds) if judged else ():
+        for metric in (codes, seconds):
             self._judged.register(metric)
         return _Answers(
             {int(code[0]): codes.labels(*self._identity, code.value) for code in CodeClass},
@@ -123,12 +123,12 @@ class ServerMetrics:
         answers.seconds.observe(seconds)
         if not copied:
             self._last_answer = time.monotonic()
-            for reader in self._readers:
-                reader(status, seconds)
+        for reader in self._readers:
+            reader(status, seconds)
 
     @contextmanager
     def watched_by(self, reader: Callable[[int, float], None]) -> Iterator[None]:
-        """For that long the status and the seconds of each answer to a user are given to `reader`."""
+        """For that long the status and the seconds of each answer are given to `reader`."""
         self._readers.append(reader)
         try:
             yield

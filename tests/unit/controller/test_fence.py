@@ -40,7 +40,7 @@ WRITES = {
     "registry": {
         *("claim", "register", "tag_version", "set_alias", "delete_alias", "create_run", "tag_run", "finish_run"),
     },
-    "pods": {"close_connections"},
+    "pods": {"close_connections", "copy_requests"},
 }
 
 PORTS: list[Any] = [

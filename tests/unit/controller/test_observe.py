@@ -30,6 +30,7 @@ class Stage:
         self.kind = ModelDeployments(
             self.cluster,
             Resolver(ByNamespace(self.watch.table), configured),
+            ToldPods(),
             Samples(ToldPods()),
             AnalysisAnswers(None, None, self.cluster.clock, wake=lambda _: None),
             OperatorSettings(server_image="server:1", mlflow_uri="http://mlflow" if configured else None),

@@ -7,7 +7,9 @@ from datetime import timedelta
 from itertools import pairwise
 
 from tests.unit.controller.world import KEY, NOW
+from viridian.api.input_schema import InputSchema
 from viridian.api.samples import CodeClass, Identity, Idle, PodSample, PodTarget, ScrapeFailure, ScrapeProblem
+from viridian.api.shadow import ShadowOrder
 from viridian.controller.kept_readings import MOST, MOST_BEFORE
 from viridian.controller.samples import Samples
 
@@ -34,6 +36,12 @@ class CountingPods:
 
     async def close_connections(self, targets: Sequence[PodTarget], *, seconds: float, idle: Idle) -> None:
         raise AssertionError("nobody asked for that")
+
+    async def copy_requests(self, targets: Sequence[PodTarget], order: ShadowOrder | None) -> frozenset[str]:
+        raise AssertionError("nobody asked for that")
+
+    async def input_schemas(self, targets: Sequence[PodTarget]) -> Mapping[str, InputSchema]:
+        raise AssertionError("nobody asked for schemas")
 
     def _reading(self, target: PodTarget) -> PodSample | ScrapeFailure:
         if target.uid in self.down:

@@ -11,6 +11,7 @@ from tests.support.memory_cluster import MemoryCluster
 from tests.support.memory_registry import MemoryRegistry
 from viridian.api.names import API_VERSION, MODEL_DEPLOYMENT
 from viridian.api.samples import Idle, PodSample, PodTarget, ScrapeFailure
+from viridian.api.shadow import ShadowOrder
 from viridian.controller.act import Actor
 from viridian.controller.keys import Key
 from viridian.controller.reconcilable import Observed
@@ -57,6 +58,12 @@ class ToldPods:
 
     async def close_connections(self, targets: Any, *, seconds: float, idle: Idle) -> None:
         self.closed += [(target, seconds, idle) for target in targets]
+
+    async def copy_requests(self, targets: Any, order: ShadowOrder | None) -> frozenset[str]:
+        raise AssertionError("nobody asked for copies")
+
+    async def input_schemas(self, targets: Any) -> Mapping[str, Any]:
+        raise AssertionError("nobody asked for schemas")
 
 
 @dataclass

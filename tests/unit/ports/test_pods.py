@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import aiohttp
+import msgspec
 import pytest
 from aiohttp import web
 
@@ -24,6 +25,7 @@ from viridian.api.samples import (
     ScrapeFailure,
     ScrapeProblem,
 )
+from viridian.api.shadow import ShadowOrder
 from viridian.ports import pods
 from viridian.ports.pod_http import address, pod_http
 from viridian.ports.pods import HttpPods, Pods, parse
@@ -79,6 +81,75 @@ async def test_the_real_server_is_read_and_told_to_let_go(tmp_path: Path, port: 
             await port.close_connections([server.target], seconds=60, idle=idle)
             async with http.get(f"{server.url}/v2") as response:
                 assert response.headers["connection"] == "close"
+
+
+async def test_real_servers_copy_and_compare_as_they_are_ordered(tmp_path: Path, port: Pods) -> None:
+    """What the operator orders by the control port, it reads back from the metrics of both."""
+    directory = models.write_onnx_mlflow(tmp_path / "model")
+    async with (
+        running(directory, tmp_path) as challenger,
+        running(directory, tmp_path, shadow_target=challenger.url) as champion,
+        aiohttp.ClientSession() as http,
+    ):
+        first = ShadowOrder(
+            target=challenger.url, revision=IDENTITY.revision, share=100, seconds=60, comparison="first", tolerance=0.1
+        )
+        assert (
+            await port.copy_requests([champion.target], msgspec.structs.replace(first, target="http://elsewhere:1"))
+            == set()
+        )
+        assert await port.copy_requests([champion.target, target(1, "gone")], first) == {"pod-1"}
+        async with http.post(f"{champion.url}/invocations", json={"inputs": [models.FLOWER] * 3}) as response:
+            assert response.status == 200
+        shadow = None
+        while shadow is None or not shadow.answers:
+            shadow = (await scraped(port, champion.target)).shadow
+        assert (shadow.comparison, shadow.share, shadow.answers, shadow.disagreement) == ("first", 100, 1, 0)
+        assert (await scraped(port, challenger.target)).total == 1, "a copy counts as an answer of the challenger"
+        assert (await scraped(port, champion.target)).total == 1
+        assert await port.copy_requests([champion.target], None) == {"pod-1"}
+        ended = (await scraped(port, champion.target)).shadow
+        assert ended is not None
+        assert (ended.share, ended.answers) == (0, 1)
+
+
+async def scraped(port: Pods, pod: PodTarget) -> PodSample:
+    found = (await port.scrape([pod]))[pod.uid]
+    assert isinstance(found, PodSample)
+    return found
+
+
+SHADOWED = """\
+viridian_requests_total{code="2xx"} 5
+viridian_server_info{slot="green",revision="9a1b02ee"} 1
+viridian_shadow_share{challenger="b",comparison="one"} 20
+viridian_shadow_disagreement_count{challenger="b"} 4
+viridian_shadow_disagreement_sum{challenger="b"} 1.5
+viridian_shadow_predictions_total{challenger="b",by="champion",bin="yes"} 3
+viridian_shadow_predictions_total{challenger="b",by="challenger",bin="yes"} 4
+"""
+
+
+def test_what_a_server_has_compared_is_read() -> None:
+    shadow = parse(SHADOWED, target(1), NOW).shadow
+    assert shadow is not None
+    assert (shadow.comparison, shadow.share, shadow.answers, shadow.disagreement) == ("one", 20, 4, 1.5)
+    assert shadow.predictions == {"champion": {"yes": 3}, "challenger": {"yes": 4}}
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ('_sum{challenger="b"} 1.5', '_sum{challenger="b"} 4.5'),
+        ('_sum{challenger="b"} 1.5', '_sum{challenger="b"} NaN'),
+        ('bin="yes"} 3', 'bin="yes"} 1e300'),
+        ("viridian_shadow_share", 'viridian_shadow_share{comparison="two"} 1\nviridian_shadow_share'),
+    ],
+    ids=["more than there are", "NaN", "too many", "two comparisons"],
+)
+def test_a_comparison_that_cannot_be_is_malformed(before: str, after: str) -> None:
+    with pytest.raises(ValueError, match=r"viridian_shadow|count is too large|is not a count"):
+        parse(SHADOWED.replace(before, after), target(1), NOW)
 
 
 async def test_every_pod_has_an_answer_of_its_own(tmp_path: Path, port: Pods) -> None:

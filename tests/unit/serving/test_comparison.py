@@ -17,12 +17,12 @@ from prometheus_client.core import Metric
 
 from viridian.api import shadow as words
 from viridian.api.profile import PROFILE_PATH, Categories, Numbers, Profile, ReferenceProfile, Sketch, Task
-from viridian.api.shadow import Drop, Failure
+from viridian.api.shadow import MISSING_BIN, Drop, Failure
 from viridian.serving.data.outputs import Output
-from viridian.serving.data.prediction_bins import MISSING, NoBins, ProfileBins, bins
+from viridian.serving.data.prediction_bins import NoBins, ProfileBins, bins
 from viridian.serving.protocols import invocations, protocol_v2
 from viridian.serving.shadow import response_bodies
-from viridian.serving.shadow.comparison import MAX_ROWS, Comparison, OutputsDiffer
+from viridian.serving.shadow.comparison import MAX_ROWS, Compared, Comparison, OutputsDiffer
 from viridian.serving.shadow.response_bodies import UnreadableOutput
 
 FLOATS = st.floats(-1e6, 1e6)
@@ -34,7 +34,7 @@ def outputs(**values: Any) -> list[Output]:
 
 
 def compared(one: Sequence[Output], other: Sequence[Output]) -> Comparison:
-    comparison = Comparison("b", NoBins())
+    comparison = Comparison(Compared("b"), NoBins())
     comparison.add(one, other)
     return comparison
 
@@ -182,10 +182,41 @@ def test_a_number_beside_none_is_disagreement_without_a_difference() -> None:
     ],
 )
 def test_other_outputs_or_rows_cannot_be_compared(one: list[Output], other: list[Output]) -> None:
-    comparison = Comparison("b", NoBins())
+    comparison = Comparison(Compared("b"), NoBins())
     with pytest.raises(OutputsDiffer):
         comparison.add(one, other)
     assert comparison.requests == comparison.rows == 0
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "tolerance", "expected"),
+    [
+        (outputs(label=[0, 1]), outputs(label=[0, 0]), None, 0.5),
+        (outputs(label=[0], probabilities=[[0.9, 0.1]]), outputs(label=[0], probabilities=[[0.6, 0.4]]), None, 0.0),
+        (outputs(label=[0], probabilities=[[0.9, 0.1]]), outputs(label=[0], probabilities=[[0.6, 0.4]]), 0.2, 1.0),
+        (outputs(label=[0], probabilities=[[0.9, 0.1]]), outputs(label=[0], probabilities=[[0.8, 0.2]]), 0.2, 0.0),
+        (outputs(prediction=[1.0, 2.0]), outputs(prediction=[1.0, 9.0]), None, None),
+        (outputs(prediction=[1.0, 2.0, NAN]), outputs(prediction=[1.5, 9.0, 1.0]), 1.0, 2 / 3),
+        (outputs(prediction=[]), outputs(prediction=[]), 1.0, None),
+    ],
+    ids=["labels", "scores", "scores with a tolerance", "within it", "numbers alone", "numbers", "no rows"],
+)
+def test_an_answer_differs_by_the_share_of_its_rows(
+    one: list[Output], other: list[Output], tolerance: float | None, expected: float | None
+) -> None:
+    comparison = Comparison(Compared("b", "first", tolerance), NoBins())
+    comparison.add(one, other)
+    assert comparison.decided == (expected is not None)
+    assert comparison.disagreement == pytest.approx(expected or 0.0)
+
+
+@pytest.mark.parametrize("reason", Failure)
+def test_a_challenger_that_cannot_answer_what_the_champion_can_differs(reason: Failure) -> None:
+    comparison = Comparison(Compared("b"), NoBins())
+    comparison.failed(reason)
+    differs = reason in (Failure.REFUSED, Failure.UNLIKE)
+    assert (comparison.decided, comparison.disagreement) == (differs, differs)
+    assert comparison.failures[reason] == 1
 
 
 def test_labels_of_other_types_disagree() -> None:
@@ -228,7 +259,7 @@ def test_each_task_has_its_own_prediction() -> None:
     several = ProfileBins(reference(Task.MULTICLASS, Categories(names=("0", "1"), counts=(0, 0))))
     assert list(several.of(outputs(label=[1, 7]))) == list(several.of(outputs(predictions=[1, 7]))) == ["1", "other"]
     number = ProfileBins(reference(Task.REGRESSION, numbers(0.5)))
-    assert list(number.of(outputs(predictions=[0.5, NAN]))) == ["0.5", MISSING]
+    assert list(number.of(outputs(predictions=[0.5, NAN]))) == ["0.5", MISSING_BIN]
     assert list(number.of(outputs(prediction=["a"]))) == []
     assert list(number.of(outputs(prediction=[[0.5, 0.5]]))) == []
 
@@ -237,7 +268,7 @@ def test_bins_come_from_the_bundle(tmp_path: Path) -> None:
     assert list(bins(tmp_path).names) == []
     (tmp_path / PROFILE_PATH).parent.mkdir()
     (tmp_path / PROFILE_PATH).write_bytes(msgspec.json.encode(reference(Task.REGRESSION, numbers(0.5))))
-    assert list(bins(tmp_path).names) == ["0.5", "+Inf", MISSING]
+    assert list(bins(tmp_path).names) == ["0.5", "+Inf", MISSING_BIN]
     (tmp_path / PROFILE_PATH).write_text("{}")
     assert list(bins(tmp_path).names) == [], "a shadow without distributions is better than none"
 
@@ -267,7 +298,9 @@ def test_the_page_for_users_names_every_metric_and_reason() -> None:
 
 
 def test_everything_is_told_with_both_revisions_from_the_start() -> None:
-    comparison = Comparison("new", ProfileBins(reference(Task.MULTICLASS, Categories(names=("0",), counts=(0,)))))
+    comparison = Comparison(
+        Compared("new"), ProfileBins(reference(Task.MULTICLASS, Categories(names=("0",), counts=(0,))))
+    )
 
     class OutcomeInput:
         def collect(self) -> list[Metric]:
@@ -301,4 +334,4 @@ def test_everything_is_told_with_both_revisions_from_the_start() -> None:
     assert value("viridian_shadow_dropped_total", reason="Rate") == 2
     assert value("viridian_shadow_predictions_total", by="champion", bin="0") == 2
     assert value("viridian_shadow_predictions_total", by="challenger", bin="other") == 2
-    assert value("viridian_shadow_share") == 12.5
+    assert value("viridian_shadow_share", comparison="") == 12.5

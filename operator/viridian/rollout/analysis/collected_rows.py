@@ -11,12 +11,12 @@ from typing import Final
 
 from viridian.api.canary_metric import Metric
 from viridian.api.cel_metrics import PREDICTION_SHIFT
-from viridian.api.profile import Numbers, Sketch
+from viridian.api.profile import Numbers
 from viridian.judgement import distances
 from viridian.judgement.beside_champion import BesideChampion
 from viridian.judgement.estimates import Estimates, Shift
-from viridian.judgement.figures import EffectSize
 from viridian.judgement.metrics import measure
+from viridian.rollout.analysis.mirrored import is_known_now, is_mirrored
 from viridian.rollout.analysis.source import Evidence, Look, MetricSource, Missing, Query, Silent
 from viridian.rollout.answers import AnsweredRows, CollectedQuestion, Unanswered, longest_age
 
@@ -25,7 +25,8 @@ class CollectedRows:
     """The metrics with a `performance`, and the distance of the predictions."""
 
     def queries(self, look: Look) -> Sequence[Query]:
-        collected = [metric for metric in look.analysis.metrics if is_collected(metric)]
+        metrics = [metric for metric in look.analysis.metrics if is_collected(metric)]
+        collected = [metric for metric in metrics if not is_mirrored(metric, look) and is_known_now(metric, look)]
         asked = [of(metric, look) for metric in collected for of in (_challenger, _champion)]
         return tuple(dict.fromkeys(question for question in asked if question is not None))
 
@@ -96,7 +97,6 @@ def _known(question: CollectedQuestion | None, look: Look) -> AnsweredRows | Mis
 
 
 def _shift(ours: AnsweredRows, theirs: AnsweredRows | None) -> Evidence:
-    """Kolmogorov-Smirnov of scores and numbers, total variation of classes."""
     if theirs is None or ours.prediction is None or theirs.prediction is None:
         return Silent("the predictions of challenger or champion are not known yet")
     samples = min(distances.present(ours.prediction), distances.present(theirs.prediction))
@@ -104,9 +104,4 @@ def _shift(ours: AnsweredRows, theirs: AnsweredRows | None) -> Evidence:
         return Shift(0, None)
     if isinstance(ours.prediction, Numbers) != isinstance(theirs.prediction, Numbers):
         return Missing("challenger and champion predict different kinds of values")
-    return Shift(samples, _distance(theirs.prediction, ours.prediction))
-
-
-def _distance(champion: Sketch, challenger: Sketch) -> EffectSize:
-    distance = distances.kolmogorov_smirnov if isinstance(challenger, Numbers) else distances.total_variation
-    return distance(champion, challenger)
+    return Shift(samples, distances.of_predictions(theirs.prediction, ours.prediction))

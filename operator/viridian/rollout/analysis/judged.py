@@ -12,6 +12,7 @@ from viridian.api.names import Slot
 from viridian.api.samples import PodTarget
 from viridian.rollout.input import RolloutInput, judged_targets
 from viridian.rollout.traffic.compared import ComparedTrial
+from viridian.rollout.traffic.copied import compared_in_shadow, comparison_of
 from viridian.rollout.traffic.exposure import Exposure
 from viridian.rollout.traffic.record import ChampionCause, Traffic, Trial
 
@@ -48,6 +49,10 @@ class JudgedRevision:
     # When an outcome counts as known, and under which definition of the label.
     maturity: timedelta = timedelta()
     label: str = ""
+    # What the champion's servers compare now; empty where they compare nothing.
+    comparison: str = ""
+    # Metrics that are known only while they do.
+    compared_in_shadow: frozenset[str] = frozenset()
 
 
 def subject(inputs: RolloutInput, traffic: Traffic | None, now: datetime) -> JudgedRevision | None:
@@ -57,7 +62,8 @@ def subject(inputs: RolloutInput, traffic: Traffic | None, now: datetime) -> Jud
     if (trial := traffic.trial) is not None:
         champion = _serving(inputs, traffic, trial)
         judged = _judged(inputs, traffic.champion.other, trial.revision, trial.exposure)
-        return replace(judged, met=trial.is_asked, champion=champion)
+        comparison = comparison_of(trial, inputs.spec.rollout.analysis.metrics)
+        return replace(judged, met=trial.is_asked, champion=champion, comparison=comparison)
     if (drill := traffic.drill) is not None:
         judged = _judged(inputs, traffic.champion.other, drill.revision, drill.exposure)
         return replace(judged, met=drill.since is not None)
@@ -69,14 +75,20 @@ def subject(inputs: RolloutInput, traffic: Traffic | None, now: datetime) -> Jud
 def _judged(inputs: RolloutInput, slot: Slot, revision: str, exposure: Exposure | None) -> JudgedRevision:
     pods = judged_targets(inputs, slot)
     judged = JudgedRevision(slot, pods, exposure, revision=revision, namespace=inputs.namespace, name=inputs.name)
-    feedback = inputs.spec.feedback if inputs.spec is not None else None
-    if feedback is None:
+    spec = inputs.spec
+    if spec is None:
+        return judged
+    if any(step.shadow for step in spec.rollout.steps):
+        judged = replace(judged, compared_in_shadow=compared_in_shadow(spec))
+    if (feedback := spec.feedback) is None:
         return judged
     return replace(judged, maturity=durations.parse(feedback.label_maturity), label=feedback.label_definition)
 
 
 def _serving(inputs: RolloutInput, traffic: Traffic, trial: Trial) -> ServingChampion | None:
-    if inputs.spec is None or not inputs.spec.rollout.analysis.metrics or trial.weight >= 100:
+    if inputs.spec is None or trial.weight >= 100:
+        return None
+    if not inputs.spec.rollout.analysis.metrics and not trial.servers_copy:
         return None
     pods = sorted(judged_targets(inputs, traffic.champion), key=lambda pod: pod.uid)
     return ServingChampion(tuple(pods[:MOST_COMPARED]), trial.compared, traffic.revision)

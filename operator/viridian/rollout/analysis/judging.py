@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 
 from viridian.api.canary_metric import Metric
-from viridian.api.cel_metrics import COUNTED
+from viridian.api.cel_metrics import COUNTED, DISAGREEMENT
 from viridian.judgement.beside_champion import compared, margin_sentence, shares_its_breach
 from viridian.judgement.canary import LATENCIES, CanaryVerdict, Judgement, judge, unreadable, without_figure
+from viridian.judgement.disagreement import Disagreement, judge_disagreement
 from viridian.judgement.estimates import Estimates, Shift, judge_estimates, judge_shift
 from viridian.judgement.split_test import Margin
 from viridian.judgement.values import Values, judge_values
 from viridian.rollout.analysis.metric_bounds import NO_MARGIN, bound_of, margin_of, value_bound
+from viridian.rollout.analysis.mirrored import is_known_now
 from viridian.rollout.analysis.source import Counted, Look, MetricSource, Missing, Silent
 
 
@@ -23,6 +25,7 @@ def judgements(source: MetricSource, look: Look) -> tuple[Judgement, ...]:
     return tuple(
         replace(_judged(source, metric, look, needed / metric.weight), guard_rail=metric.guard_rail)
         for metric in metrics
+        if is_known_now(metric, look)
     )
 
 
@@ -31,6 +34,8 @@ def _bounds_on_counts(metric: Metric) -> int:
     if metric.performance is not None:
         sides = (metric.min is not None) + (metric.max is not None)
         return sides + (metric.worse_than_champion_by is not None)
+    if metric.name == DISAGREEMENT:
+        return 1
     if metric.name not in COUNTED:
         return 0
     return (not bound_of(metric).is_open) + (metric.worse_than_champion_by is not None)
@@ -47,6 +52,8 @@ def _judged(source: MetricSource, metric: Metric, look: Look, needed: float) -> 
             return judge_estimates(value_bound(metric), evidence, evidence_needed=needed)
         case Shift():
             return judge_shift(value_bound(metric), evidence)
+        case Disagreement():
+            return judge_disagreement(value_bound(metric), evidence, evidence_needed=needed)
         case Missing(why):
             return unreadable(metric, why)
         case Silent(why):

@@ -14,6 +14,7 @@ from viridian.judgement.beside_champion import BesideChampion
 from viridian.judgement.canary import LATENCIES
 from viridian.rollout.analysis.collected_rows import COLLECTOR, is_collected
 from viridian.rollout.analysis.judged import subject
+from viridian.rollout.analysis.mirrored import MIRROR, is_mirrored
 from viridian.rollout.analysis.pods import PODS
 from viridian.rollout.analysis.queried_values import PROMETHEUS
 from viridian.rollout.analysis.source import Evidence, Look, MetricSource, Query
@@ -29,21 +30,23 @@ class EachBySource:
         return (*PODS.queries(look), *PROMETHEUS.queries(look), *COLLECTOR.queries(look))
 
     def evidence(self, metric: Metric, look: Look) -> Evidence:
-        return _of(metric).evidence(metric, look)
+        return _of(metric, look).evidence(metric, look)
 
     def beside_champion(self, metric: Metric, look: Look) -> BesideChampion | None:
-        return _of(metric).beside_champion(metric, look)
+        return _of(metric, look).beside_champion(metric, look)
 
     def breach_began(self, metric: Metric, look: Look) -> datetime | None:
-        return _of(metric).breach_began(metric, look)
+        return _of(metric, look).breach_began(metric, look)
 
 
 SOURCES: Final[MetricSource] = EachBySource()
 
 
-def _of(metric: Metric) -> MetricSource:
+def _of(metric: Metric, look: Look) -> MetricSource:
     if metric.query is not None:
         return PROMETHEUS
+    if is_mirrored(metric, look):
+        return MIRROR
     return COLLECTOR if is_collected(metric) else PODS
 
 

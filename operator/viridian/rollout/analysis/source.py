@@ -19,6 +19,7 @@ from viridian.api.samples import PodSample, PodTarget, ScrapeFailure
 from viridian.judgement.beside_champion import BesideChampion
 from viridian.judgement.counts import Counts
 from viridian.judgement.detector import Memory
+from viridian.judgement.disagreement import Disagreement
 from viridian.judgement.estimates import Estimates, Shift
 from viridian.judgement.values import Values
 from viridian.rollout.analysis.judged import JudgedRevision
@@ -74,7 +75,7 @@ class Silent:
     why: str
 
 
-Evidence = Counted | Values | Estimates | Shift | Missing | Silent
+Evidence = Counted | Values | Estimates | Shift | Disagreement | Missing | Silent
 
 
 class MetricSource(Protocol):

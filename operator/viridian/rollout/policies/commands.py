@@ -19,6 +19,8 @@ from viridian.rollout.traffic.record import ChampionCause
 
 PROBATION_STEP: Final = "probation"
 """What a skip names to let a newer version through before the champion has passed its probation."""
+SCHEMA_CHECK: Final = "schema"
+"""What a skip names to try a version that does not fit the present requests."""
 
 
 def is_rolled_back_by_order(state: RolloutState) -> RolloutDecision | None:

@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import Final
 
 from viridian.api import reasons
+from viridian.api.names import RETRY_ANNOTATION, SKIP_ANNOTATION
 from viridian.rollout.decision import RolloutDecision, Wait, WaitKind
 from viridian.rollout.policies.availability import crash_loop
 from viridian.rollout.policies.chain import Chain, first
-from viridian.rollout.policies.commands import PROBATION_STEP, skip_command
+from viridian.rollout.policies.commands import PROBATION_STEP, SCHEMA_CHECK, skip_command
 from viridian.rollout.policies.reinstatement import is_reinstated
 from viridian.rollout.policies.trial_steps import enter, not_ready
 from viridian.rollout.policies.ways_back import rejection
+from viridian.rollout.schema_fit import misfit
 from viridian.rollout.state import RolloutState
 from viridian.rollout.traffic.record import Trial
 
@@ -60,6 +62,28 @@ def is_not_ready(state: RolloutState) -> RolloutDecision | None:
     return RolloutDecision.hold(state.serving, wait, state.challenger)
 
 
+def does_not_fit_the_requests(state: RolloutState) -> RolloutDecision | None:
+    """It would refuse requests that the champion answers. No user meets it, and it gets no copies either.
+
+    Nothing is known where a server does not show what its model takes.
+    """
+    shown, revision = state.inputs.input_schemas, state.challenger or ""
+    champion, challenger = shown.get(state.serving.champion), shown.get(state.other_slot)
+    if champion is None or challenger is None or skip_command(state, revision, SCHEMA_CHECK) is not None:
+        return None
+    problem = misfit(champion, challenger, _beside_the_model(state))
+    if not problem:
+        return None
+    way = f"to try it all the same: {SKIP_ANNOTATION}={revision}/{SCHEMA_CHECK} and {RETRY_ANNOTATION}={revision}"
+    return rejection(state, revision, reasons.SCHEMA_MISMATCH, f"{problem}; {way}")
+
+
+def _beside_the_model(state: RolloutState) -> frozenset[str]:
+    """Columns that may come with requests though no model takes them."""
+    feedback = state.spec.feedback
+    return frozenset({feedback.subject} if feedback is not None and feedback.subject else ())
+
+
 def is_halted(state: RolloutState) -> RolloutDecision | None:
     return RolloutDecision.hold(state.serving, state.halted, state.challenger) if state.halted else None
 
@@ -67,6 +91,7 @@ def is_halted(state: RolloutState) -> RolloutDecision | None:
 def begins_its_trial(state: RolloutState) -> RolloutDecision | None:
     revision = state.challenger or ""
     order = skip_command(state, revision, PROBATION_STEP) if state.in_probation else None
+    order = order or skip_command(state, revision, SCHEMA_CHECK)
     return enter(state, Trial(revision, approved=order or "", approved_at=state.now if order else None))
 
 
@@ -77,6 +102,7 @@ DEPLOYING: Final[Chain] = (
     missed_its_deadline,
     is_not_ready,
     is_reinstated,  # a way back, which waits for nothing but its pods
+    does_not_fit_the_requests,  # before it gets any
     is_halted,  # after the deadline: a pause keeps nobody from getting ready
     begins_its_trial,
 )

@@ -41,6 +41,7 @@ from viridian.rollout.sentences import awaited
 from viridian.rollout.slot_state import SlotState
 from viridian.rollout.state import RolloutState
 from viridian.rollout.traffic import exposure as exposures
+from viridian.rollout.traffic.copied import servers_copy
 from viridian.rollout.traffic.record import Trial
 
 _SHUFFLE_SECONDS: Final = 2
@@ -183,8 +184,24 @@ def is_not_routed(state: RolloutState) -> RolloutDecision | None:
 
 def is_routed_now(state: RolloutState) -> RolloutDecision | None:
     """The step begins with the look that sees its split in effect, before the judge can miss samples of it."""
-    written = state.trial.since is None and _has_its_split(state)
+    written = state.trial.since is None and _has_its_split(state) and not state.trial.servers_copy
     return has_not_reached_its_weight(state) if written and state.inputs.provider.confirms else None
+
+
+def is_not_copied(state: RolloutState) -> RolloutDecision | None:
+    """No server of the champion copies requests, so nothing is learnt. Nobody is rejected for that."""
+    trial = state.trial
+    if not trial.servers_copy or not trial.shadow or not _has_its_split(state) or state.not_copying is None:
+        return None
+    seeing = replace(trial, blind_since=None) if trial.blind_since is not None else None
+    return _hold(state, Wait(WaitKind.COPIES, detail=state.not_copying), seeing)
+
+
+def is_copied_now(state: RolloutState) -> RolloutDecision | None:
+    """The step begins with the look that sees the copies."""
+    trial = state.trial
+    written = trial.since is None and _has_its_split(state) and trial.servers_copy and trial.shadow > 0
+    return _hold(state, Wait(WaitKind.FIRST_ANSWERS), replace(trial, since=state.now)) if written else None
 
 
 def cannot_be_judged(state: RolloutState) -> RolloutDecision | None:
@@ -213,7 +230,8 @@ def cannot_be_judged(state: RolloutState) -> RolloutDecision | None:
 def has_not_reached_its_weight(state: RolloutState) -> RolloutDecision | None:
     """The time of a step starts when its pods are there and its split is in effect; an edited weight starts it anew."""
     trial, weight = state.trial, target_weight(state.steps, state.trial.step)
-    if present_step(state) is None or (trial.since is not None and _has_its_split(state)):
+    begun = trial.since is not None or trial.servers_copy
+    if present_step(state) is None or (begun and _has_its_split(state)):
         return None
     if kept := kept_from_more(state, trial):
         return _hold(state, kept)
@@ -223,9 +241,18 @@ def has_not_reached_its_weight(state: RolloutState) -> RolloutDecision | None:
     known = trial.exposure if trial.weight > 0 else None
     exposure = exposures.in_next_step(known, pods) if known else exposures.begun(pods, state.now)
     compared = comparison_in_new_step(state, weight)
-    in_effect = state.now if _has_its_split(state) or not state.inputs.provider.confirms else None
     shadow = target_shadow(state.steps, trial.step)
-    reached = replace(trial, weight=weight, shadow=shadow, since=in_effect, exposure=exposure, compared=compared)
+    by_servers = shadow > 0 and servers_copy(state.spec)
+    in_effect = state.now if _has_its_split(state) or not state.inputs.provider.confirms else None
+    reached = replace(
+        trial,
+        weight=weight,
+        shadow=shadow,
+        servers_copy=by_servers,
+        since=None if by_servers else in_effect,
+        exposure=exposure,
+        compared=compared,
+    )
     held = _hold(state, Wait(WaitKind.FIRST_ANSWERS), reached)
     stay = weight != trial.weight and state.inputs.provider.keeps_connections
     return replace(held, close=_shuffle(state, weight)) if stay else held
@@ -316,6 +343,8 @@ TRIAL: Final[Chain] = (
     pods_get_their_baseline,  # before blindness, which may be for want of one
     is_not_routed,  # before blindness, which may follow from it
     is_routed_now,
+    is_not_copied,  # before blindness, which follows from it
+    is_copied_now,
     cannot_be_judged,  # nothing goes further that nobody can see
     has_not_reached_its_weight,
     is_halted,  # after the weight: a pause keeps the one that was reached
@@ -339,7 +368,9 @@ def _hold(state: RolloutState, wait: Wait, trial: Trial | None = None) -> Rollou
 def _has_its_split(state: RolloutState) -> bool:
     """Whether the record says what the present step asks for."""
     trial, steps = state.trial, state.steps
-    return (trial.weight, trial.shadow) == (target_weight(steps, trial.step), target_shadow(steps, trial.step))
+    shadow = target_shadow(steps, trial.step)
+    wanted = target_weight(steps, trial.step), shadow, shadow > 0 and servers_copy(state.spec)
+    return (trial.weight, trial.shadow, trial.servers_copy) == wanted
 
 
 def _shuffle(state: RolloutState, weight: int) -> Close:

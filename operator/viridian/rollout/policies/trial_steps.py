@@ -14,7 +14,7 @@ from viridian.rollout.policies.promotion_times import promotion_wait
 from viridian.rollout.policies.reinstatement import needs_no_steps
 from viridian.rollout.state import RolloutState
 from viridian.rollout.traffic import exposure as exposures
-from viridian.rollout.traffic.capacity import PodSplit
+from viridian.rollout.traffic.capacity import PodSplit, pods_for_share
 from viridian.rollout.traffic.record import Trial
 
 
@@ -75,7 +75,8 @@ def pods_needed(state: RolloutState, trial: Trial | None) -> PodSplit:
     index = trial.step if trial is not None else 0
     if index >= len(steps) or (trial is None and needs_no_steps(state)):
         return PodSplit(max(1, replicas), max(1, replicas))
-    return provider.replicas(target_weight(steps, index) or target_shadow(steps, index), replicas, surge)
+    weight, shadow = target_weight(steps, index), target_shadow(steps, index)
+    return provider.replicas(weight, replicas, surge) if weight or not shadow else pods_for_share(shadow, replicas)
 
 
 def enter(state: RolloutState, trial: Trial) -> RolloutDecision:

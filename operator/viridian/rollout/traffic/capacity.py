@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 
@@ -31,6 +32,12 @@ class PodBounds:
     def nearest(self, pods: int) -> int:
         """The number within the bounds that is nearest to this one."""
         return min(max(pods, self.least), self.most)
+
+
+def pods_for_share(share: int, replicas: int) -> PodSplit:
+    """The challenger has as large a share of the champion's pods as of the requests or their copies, at least one."""
+    champion = max(1, replicas)
+    return PodSplit(champion, max(1, math.ceil(champion * share / 100)))
 
 
 def pods_for(weight: int, replicas: int, max_surge: int) -> PodSplit:

@@ -9,7 +9,6 @@ may still send requests by the split before (`unsettled`).
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -31,7 +30,7 @@ from viridian.core.ownership import Owner
 from viridian.core.plan import Target
 from viridian.rollout.manifests import Manifest, metadata, service
 from viridian.rollout.traffic import record
-from viridian.rollout.traffic.capacity import PodSplit
+from viridian.rollout.traffic.capacity import PodSplit, pods_for_share
 from viridian.rollout.traffic.provider import LiveObjects, Unsettled
 from viridian.rollout.traffic.record import Traffic
 from viridian.rollout.traffic.service import SERVICE, record_of
@@ -102,8 +101,7 @@ class GatewayTraffic:
 
     def replicas(self, weight: int, replicas: int, max_surge: int) -> PodSplit:  # noqa: ARG002 - weights need no surge
         """The champion keeps all of its pods, and the challenger has as large a share of them as of the requests."""
-        champion = max(1, replicas)
-        return PodSplit(champion, max(1, math.ceil(champion * weight / 100)))
+        return pods_for_share(weight, replicas)
 
     def weight(self, traffic: Traffic, ready: Mapping[Slot, int]) -> int:  # noqa: ARG002 - weights are exact
         return traffic.trial.weight if traffic.trial is not None else 0
@@ -182,7 +180,7 @@ def _backend(name: str, port: int, slot: Slot, weight: int) -> Manifest:
 
 def _copies(name: str, port: int, traffic: Traffic) -> list[Manifest]:
     """The filter that sends copies of the users' requests to the challenger, and throws its answers away."""
-    if traffic.trial is None or not traffic.trial.shadow:
+    if traffic.trial is None or not traffic.trial.shadow or traffic.trial.servers_copy:
         return []
     reference = {"group": "", "kind": "Service", "name": slot_deployment(name, traffic.champion.other), "port": port}
     return [{"type": "RequestMirror", "requestMirror": {"backendRef": reference, "percent": traffic.trial.shadow}}]

@@ -58,6 +58,8 @@ class Trial:
     weight: Annotated[int, msgspec.Meta(ge=0, le=100)] = 0
     # Share of the requests, in percent, of which it gets a copy; users do not see what it answers.
     shadow: Annotated[int, msgspec.Meta(ge=0, le=100)] = 0
+    # Whether the champion's servers make the copies, and compare the answers; elsewhere a gateway does.
+    servers_copy: bool = False
     # When the step was entered: its pods have a deadline from then on.
     entered: datetime | None = None
     # When the step's split was reached; None until then.

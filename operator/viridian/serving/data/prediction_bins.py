@@ -11,13 +11,12 @@ from typing import Any, Final, Protocol
 import msgspec
 
 from viridian.api.profile import PROFILE_PATH, Numbers, ReferenceProfile, Task
+from viridian.api.shadow import LAST_BIN, MISSING_BIN, OTHER_BIN
 from viridian.serving.data import predicted_values
 from viridian.serving.data.outputs import LABEL, PREDICTION, Output
 
 ANONYMOUS: Final = "predictions"
 """The only output of an answer in MLflow's form: a classifier's labels or a regressor's numbers."""
-MISSING: Final = "missing"
-OTHER: Final = "other"
 
 
 class Bins(Protocol):
@@ -49,15 +48,15 @@ class ProfileBins:
         sketch = reference.profile.prediction
         if isinstance(sketch, Numbers):
             self._edges = sketch.edges
-            uppers = [*map(repr, sketch.edges), "+Inf"]
-            self.names: Sequence[str] = [*uppers, MISSING]
+            uppers = [*map(repr, sketch.edges), LAST_BIN]
+            self.names: Sequence[str] = [*uppers, MISSING_BIN]
             self._name: Callable[[Any], str] = lambda value: (
-                MISSING if math.isnan(value) else uppers[bisect_left(self._edges, value)]
+                MISSING_BIN if math.isnan(value) else uppers[bisect_left(self._edges, value)]
             )
         else:
             known = frozenset(sketch.names)
-            self.names = [*sketch.names, OTHER]
-            self._name = lambda value: value if value in known else OTHER
+            self.names = [*sketch.names, OTHER_BIN]
+            self._name = lambda value: value if value in known else OTHER_BIN
 
     def of(self, outputs: Sequence[Output]) -> Iterator[str]:
         """The bins of the rows."""

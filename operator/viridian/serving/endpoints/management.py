@@ -15,6 +15,7 @@ import msgspec
 from viridian.api import orders as proofs
 from viridian.api import shadow as words
 from viridian.api.answer_stream import STREAM_PATH, StreamOrder
+from viridian.api.input_schema import SCHEMA_PATH
 from viridian.api.orders import MAX_SECONDS
 from viridian.api.samples import Idle
 from viridian.http.bodies import (
@@ -32,6 +33,7 @@ from viridian.serving.endpoints.inference import Inference
 from viridian.serving.endpoints.keep_alive import Connections
 from viridian.serving.endpoints.order_check import Orders
 from viridian.serving.endpoints.streamed_answers import StreamedAnswers
+from viridian.serving.observation.shown_inputs import shown_inputs
 from viridian.serving.server_metrics import CONTENT_TYPE
 from viridian.serving.server_settings import ServerSettings
 
@@ -41,6 +43,7 @@ _METHODS: Final = {
     "/connections/close": b"POST",
     STREAM_PATH: b"POST",
     words.SHADOW_PATH: b"POST, DELETE",
+    SCHEMA_PATH: b"GET, HEAD",
 }
 """Which methods each path takes."""
 _PROOF: Final = proofs.HEADER.encode()
@@ -98,6 +101,8 @@ class Management:
             await send_answer(send, 401, error_body(refusal), challenge)
         elif path == "/profile":
             await self._profile(send)
+        elif path == SCHEMA_PATH:
+            await self._schema(send)
         elif path in operator_files.SHOWN:
             await self._file(operator_files.SHOWN[path], send)
         elif path == STREAM_PATH:
@@ -128,6 +133,16 @@ class Management:
             await send_answer(send, 404, body, [(b"content-type", JSON)])
         else:
             await send_answer(send, 200, msgspec.json.encode(profile), [(b"content-type", JSON)])
+
+    async def _schema(self, send: Send) -> None:
+        """What the model takes."""
+        model, observers = self._inference.model, self._inference.observers
+        if model is None or observers is None:
+            await _still_loading(send)
+            return
+        profile = await observers.recorder.profile() if observers.recorder is not None else None
+        body = msgspec.json.encode(shown_inputs(model.signature, profile))
+        await send_answer(send, 200, body, [(b"content-type", JSON)])
 
     async def _file(self, name: str, send: Send) -> None:
         """A file of the version, once all of them are verified."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -19,16 +20,31 @@ MAX_ROWS: Final = 100
 """Of one request: comparing must stay far below a millisecond, because it shares the event loop with live answers."""
 
 
+_DIFFERS_AS_A_WHOLE: Final = (Failure.REFUSED, Failure.UNLIKE)
+"""A challenger that cannot answer what the champion answers does not agree with it."""
+
+
 class OutputsDiffer(Exception):
     """The two answers do not have the same outputs and shapes."""
 
 
-class Comparison:
-    """Counts about one challenger since the first order about it."""
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """What is compared: with which challenger, in which comparison, and how far numbers may be apart."""
 
-    def __init__(self, challenger: str, bins: Bins) -> None:
-        self.challenger = challenger
+    challenger: str
+    comparison: str = ""
+    tolerance: float | None = None
+
+
+class Comparison:
+    """Counts about one comparison since the first order about it."""
+
+    def __init__(self, compared: Compared, bins: Bins) -> None:
+        self.compared = compared
         self._bins = bins
+        self.decided = 0
+        self.disagreement = 0.0
         self.requests = 0
         self.rows = 0
         self.agreeing = 0
@@ -40,9 +56,14 @@ class Comparison:
         self.challengers: Counter[str] = Counter()
 
     def add(self, champion: Sequence[Output], challenger: Sequence[Output]) -> None:
-        """Both answers to one request; NotAlike, and nothing counted, when they cannot be compared."""
+        """Both answers to one request; OutputsDiffer, and nothing counted, when they cannot be compared."""
         champion, challenger = _head(champion), _head(challenger)
-        agree, differences = _compared(champion, challenger)
+        if champion and challenger and not any(output.values.size for output in (*champion, *challenger)):
+            return  # of no rows there is nothing to compare
+        agree, differences, differ = _compared(champion, challenger, self.compared.tolerance)
+        if differ is not None:
+            self.decided += 1
+            self.disagreement += float(differ.mean())
         self.requests += 1
         self.rows += len(agree)
         self.agreeing += int(agree.sum())
@@ -51,9 +72,16 @@ class Comparison:
         self.champions.update(self._bins.of(champion))
         self.challengers.update(self._bins.of(challenger))
 
+    def failed(self, reason: Failure) -> None:
+        """A copy brought no answer to compare."""
+        self.failures[reason] += 1
+        if reason in _DIFFERS_AS_A_WHOLE:
+            self.decided += 1
+            self.disagreement += 1.0
+
     def families(self, names: Sequence[str], values: Sequence[str], share: float) -> Iterator[Metric]:
         """As Prometheus takes it; every series is there from the start."""
-        labels, identity = [*names, "challenger"], [*values, self.challenger]
+        labels, identity = [*names, "challenger"], [*values, self.compared.challenger]
 
         def counter(
             name: str, text: str, extra: Sequence[str], counts: Sequence[tuple[Sequence[str], float]]
@@ -90,8 +118,15 @@ class Comparison:
         )
         difference.add_metric(identity, self.differing_rows, self.difference)
         yield difference
-        now = GaugeMetricFamily(words.SHARE_METRIC, "Percent of requests that are copied now.", labels=labels)
-        now.add_metric(identity, share)
+        disagreement = SummaryMetricFamily(
+            words.DISAGREEMENT_METRIC, "Share of the rows of an answer that differ.", labels=labels
+        )
+        disagreement.add_metric(identity, self.decided, self.disagreement)
+        yield disagreement
+        now = GaugeMetricFamily(
+            words.SHARE_METRIC, "Percent of requests that are copied now.", labels=[*labels, "comparison"]
+        )
+        now.add_metric([*identity, self.compared.comparison], share)
         yield now
 
 
@@ -100,14 +135,16 @@ def _head(outputs: Sequence[Output]) -> list[Output]:
 
 
 def _compared(
-    champion: Sequence[Output], challenger: Sequence[Output]
-) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
-    """For each row whether they agree; for each row with numbers on both sides, how far apart these are."""
+    champion: Sequence[Output], challenger: Sequence[Output], tolerance: float | None
+) -> tuple[NDArray[np.bool_], NDArray[np.float64], NDArray[np.bool_] | None]:
+    """For each row whether they agree; for each row with numbers on both sides, how far apart these are; and for each
+    row whether it differs, None where nothing of the answers decides that.
+    """
     others = {output.name: output.values for output in challenger}
     if not champion or others.keys() != {output.name for output in champion}:
         raise OutputsDiffer
     rows = len(champion[0].values)
-    agree, apart = np.ones(rows, dtype=np.bool_), np.full(rows, -1.0)
+    agree, apart, decides = np.ones(rows, dtype=np.bool_), np.full(rows, -1.0), tolerance is not None
     for output in champion:
         ours, theirs = output.values, others[output.name]
         if ours.shape != theirs.shape or len(ours) != rows or ours.size == 0:
@@ -119,7 +156,9 @@ def _compared(
             apart = np.where(np.isfinite(distance), np.maximum(apart, distance), apart)
         else:
             agree &= _each_row(ours == theirs, rows)
-    return agree, apart[apart >= 0.0]
+            decides = True
+    differ = ~agree if tolerance is None else ~agree | (apart > tolerance)
+    return agree, apart[apart >= 0.0], differ if decides else None
 
 
 def _is_number(values: NDArray[Any]) -> bool:

@@ -24,7 +24,7 @@ from viridian.serving.logs import log, note
 from viridian.serving.rate_limit import Rate
 from viridian.serving.shadow import response_bodies
 from viridian.serving.shadow.challenger import MAX_ANSWER_BYTES, Challenger, Failed
-from viridian.serving.shadow.comparison import Comparison, OutputsDiffer
+from viridian.serving.shadow.comparison import Compared, Comparison, OutputsDiffer
 
 WORKERS: Final = 4
 """Connections to the challenger."""
@@ -69,12 +69,12 @@ class Shadow:
 
     def follow(self, order: ShadowOrder) -> None:
         """Begin, or go on for another lease; ValueError says what is wrong with the target."""
-        target = Target(order.target)
-        if self._trial is None or self._trial.order_of != (order.target, order.revision):
+        target, compared = Target(order.target), Compared(order.revision, order.comparison, order.tolerance)
+        if self._trial is None or self._trial.order_of != (order.target, compared):
             self.stop()
-            if self._comparison is None or self._comparison.challenger != order.revision:
-                self._comparison = Comparison(order.revision, self._bins())
-            self._trial = _Trial((order.target, order.revision), target, self._comparison)
+            if self._comparison is None or self._comparison.compared != compared:
+                self._comparison = Comparison(compared, self._bins())
+            self._trial = _Trial((order.target, compared), target, self._comparison)
             note("shadow", challenger=order.revision, target=order.target, share=order.share)
         self._share = order.share
         self._rearm(order.seconds)
@@ -85,7 +85,7 @@ class Shadow:
             self._end.cancel()
             self._end = None
         if self._trial is not None:
-            note("shadow ends", challenger=self._trial.order_of[1])
+            note("shadow ends", challenger=self._trial.order_of[1].challenger)
             self._trial.stop()
             self._trial = None
         self._share = 0.0
@@ -117,7 +117,7 @@ def sampled(prediction: str, share: float) -> bool:
 class _Trial:
     """Queue, workers and connections for one target."""
 
-    def __init__(self, order_of: tuple[str, str], target: Target, comparison: Comparison) -> None:
+    def __init__(self, order_of: tuple[str, Compared], target: Target, comparison: Comparison) -> None:
         self.order_of = order_of
         self._comparison = comparison
         self._waiting: asyncio.Queue[Copy] = asyncio.Queue(MAX_WAITING)
@@ -156,19 +156,22 @@ class _Trial:
     async def _compare(self, challenger: Challenger, copy: Copy) -> None:
         try:
             answer = await challenger.ask(copy.path, _headers(copy), copy.body)
-            if answer.header(b"x-viridian-revision").decode("latin-1") not in ("", self._comparison.challenger):
+            if answer.header(b"x-viridian-revision").decode("latin-1") not in (
+                "",
+                self._comparison.compared.challenger,
+            ):
                 raise Failed(Failure.OTHER_REVISION)
             theirs = response_bodies.read(answer.body, answer.header(_JSON_LENGTH) or None)
             self._comparison.add(response_bodies.read(copy.answer, copy.json_length), theirs)
         except Failed as failed:
-            self._comparison.failures[failed.reason] += 1
+            self._comparison.failed(failed.reason)
         except response_bodies.UnreadableOutput:
-            self._comparison.failures[Failure.MALFORMED] += 1
+            self._comparison.failed(Failure.MALFORMED)
         except OutputsDiffer:
-            self._comparison.failures[Failure.UNLIKE] += 1
+            self._comparison.failed(Failure.UNLIKE)
         except Exception as error:
             # A fault of ours must not end the worker; its text may quote an answer, so only its type is logged.
-            self._comparison.failures[Failure.INTERNAL] += 1
+            self._comparison.failed(Failure.INTERNAL)
             log.error("shadow failed", extra={"fields": {"exception": type(error).__name__}})
 
 
