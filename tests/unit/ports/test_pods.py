@@ -111,6 +111,9 @@ async def test_real_servers_copy_and_compare_as_they_are_ordered(tmp_path: Path,
         ended = (await scraped(port, champion.target)).shadow
         assert ended is not None
         assert (ended.share, ended.answers) == (0, 1)
+        schemas = await port.input_schemas([champion.target, target(1, "gone")])
+        assert [column.name for column in schemas.pop("pod-1").columns] == list(models.IRIS)
+        assert schemas == {}
 
 
 async def scraped(port: Pods, pod: PodTarget) -> PodSample:

@@ -16,6 +16,7 @@ from tests.support.memory_pods import Behaviour
 from tests.support.operator_world import SETTINGS, OperatorWorld
 from tests.unit.properties.kills import Scenario, at_write, undisturbed
 from tests.unit.properties.test_killed_at_every_write import promote
+from viridian.api.input_schema import InputColumn, InputSchema
 from viridian.api.names import MODEL_DEPLOYMENT, Slot
 from viridian.rollout.traffic.service import record_of
 
@@ -199,6 +200,23 @@ def test_servers_that_take_no_orders_hold_the_step_and_reject_nobody(churn: Chur
     assert (shares, churn.rejected) == ({0}, [])
     churn.world.pods.behaviours.pop("1")
     assert churn.world.run(60, until=lambda: churn.serves("2"))
+
+
+def test_a_version_whose_columns_do_not_fit_gets_no_request_and_no_copy(churn: Churn) -> None:
+    """The next version of the same alias goes on, and a person may try it all the same."""
+    age, plan = (InputColumn(name=name, datatype="FP64") for name in ("age", "plan"))
+    pods = churn.world.pods
+    pods.behaviours["1"] = Behaviour(schema=InputSchema(columns=(age,)))
+    shadowed(churn)
+    churn.publish(schema=InputSchema(columns=(age, plan)))
+    assert churn.world.run(60, until=lambda: churn.rejected == ["2"])
+    rejected = churn.status["rejected"][0]
+    assert rejected["reason"] == "SchemaMismatch"
+    assert "it needs the column plan, which requests do not have" in rejected["message"]
+    assert (pods.copied, pods.served(churn.revision("2"))) == (0, 0)
+    for command in ("skip", "retry"):
+        churn.annotate(command, churn.revision("2") + ("/schema" if command == "skip" else ""))
+    assert churn.world.run(90, until=lambda: churn.serves("2"))
 
 
 def test_an_operator_without_a_key_says_so() -> None:

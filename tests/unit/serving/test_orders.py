@@ -29,6 +29,7 @@ ORDERS = [
     ("DELETE", "/shadow", b"", 204),
     ("GET", "/profile", b"", 200),
     ("HEAD", "/profile", b"", 200),
+    ("GET", "/schema", b"", 200),
     ("GET", f"{BUNDLE_PATH}/{PROFILE_PATH}", b"", 200),
     ("GET", f"{BUNDLE_PATH}/{MANIFEST_PATH}", b"", 200),
 ]

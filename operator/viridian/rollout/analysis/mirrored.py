@@ -100,7 +100,7 @@ def _shift(known: Sequence[ShadowSample]) -> Evidence:
     counted = [Counter[str]() for _ in _SIDES]
     for sample in known:
         for counts, side in zip(counted, _SIDES, strict=True):
-            counts.update(sample.predictions.get(side, {}))  # type: ignore[arg-type]
+            counts.update(sample.predictions.get(side, {}))
     if not all(counted):
         return Silent("the champion's version has no reference profile, so predictions have no bins")
     try:
