@@ -10,7 +10,10 @@ import pytest
 
 from tests.support.snapshots import NOW, SETTINGS, ago_time, sample, slot, spec
 from tests.unit.rollout.cases import BLUE, FIRST_STEP, GREEN, met, move_of, on_trial, said_of, trial_world
+from viridian.api.names import SERVER_CONTAINER
+from viridian.api.orders import SHADOW_TARGET_VARIABLE
 from viridian.api.samples import ScrapeFailure, ScrapeProblem, ShadowSample
+from viridian.core.container_variables import values
 from viridian.core.plan import CopyRequests
 from viridian.judgement.canary import CanaryVerdict, Judgement
 from viridian.rollout.analysis.selection import queries, questions
@@ -139,7 +142,8 @@ def test_every_pod_of_the_champion_is_ordered_and_read() -> None:
     order = next(one for one in decide(shown, NOW).actions if isinstance(one, CopyRequests))
     assert [target.uid for target in order.targets] == [pod.uid for pod in CHAMPION.pods]
     assert {pod.uid for pod in CHAMPION.pods} <= {pod.uid for pod in queries(shown, NOW)}
-    assert (order.order.target, order.order.share) == ("http://churn-preview:8080", 20)
+    allowed = values(CHAMPION.deployment["spec"]["template"], SERVER_CONTAINER, SHADOW_TARGET_VARIABLE)
+    assert (order.order.target, order.order.share) == (*allowed, 20), "the one target that its servers take"
 
 
 @pytest.mark.parametrize(
