@@ -60,7 +60,7 @@ def is_mirrored(metric: Metric, look: Look) -> bool:
 
 
 def is_known_now(metric: Metric, look: Look) -> bool:
-    """Whether anybody can know the metric in the present step."""
+    """Whether the metric can be known in the present step."""
     return bool(look.subject.comparison) or metric.name not in look.subject.compared_in_shadow
 
 
