@@ -136,8 +136,11 @@ def test_a_bad_version_is_rejected_before_any_user_meets_it(churn: Churn, behavi
 def test_pods_that_come_up_later_copy_as_well(churn: Churn) -> None:
     begin_a_trial(churn)
     churn.cluster.edit(MODEL_DEPLOYMENT, "churn", lambda found: found["spec"]["server"].update(replicas=4))
-    four = lambda: len(churn.cluster.ready_pods(slot(Slot.BLUE))) == 4  # noqa: E731
-    assert churn.world.run(10, until=lambda: four() and len(churn.world.pods.copying) == 4)
+
+    def all_four_copy() -> bool:
+        return len(churn.cluster.ready_pods(slot(Slot.BLUE))) == len(churn.world.pods.copying) == 4
+
+    assert churn.world.run(10, until=all_four_copy)
 
 
 def test_nothing_is_copied_for_an_operator_that_is_gone(churn: Churn) -> None:

@@ -257,14 +257,12 @@ async def test_an_order_about_another_revision_begins_anew(shadow: Shadow) -> No
 
 async def test_another_comparison_or_tolerance_counts_from_the_beginning(shadow: Shadow) -> None:
     async with challenged(answers(200, GOOD)) as other:
-        for number, more in enumerate(
-            ({"comparison": "a"}, {"comparison": "b"}, {"comparison": "b", "tolerance": 0.5})
-        ):
-            shadow.follow(order(other.url, **more))
+        for number, (name, tolerance) in enumerate((("a", None), ("b", None), ("b", 0.5))):
+            shadow.follow(order(other.url, comparison=name, tolerance=tolerance))
             assert told(shadow, "viridian_shadow_disagreement_count") == 0
             offer(shadow, number)
             await until(lambda: told(shadow, "viridian_shadow_disagreement_count") == 1)
-            assert told(shadow, "viridian_shadow_share", comparison=more["comparison"]) == 100
+            assert told(shadow, "viridian_shadow_share", comparison=name) == 100
 
 
 async def test_stopping_lets_go_of_everything(shadow: Shadow) -> None:
