@@ -20,19 +20,21 @@ PYTEST := $(BIN)/python -m pytest --no-loadscope-reorder
 # Every process that a test starts would compile the sources anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test quick unit durations check bench images chart site venv mlflow-venv checks-venv cli-venv docs-venv locks generate sbom audit up down
+.PHONY: help demo test set-up quick unit durations check bench images chart site venv mlflow-venv checks-venv cli-venv docs-venv locks generate sbom audit up down
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 demo: $(VENV)/.stamp ## the whole loop on a real cluster: train, serve, swap blue-green, revert
 	$(BIN)/python -m demo $(DEMO)
 
-test: $(VENV)/.stamp $(MLFLOW_VENV)/.installed $(CLI_VENV)/.installed check ## all tests: on a real API server, a real MLflow, a real node (TESTS=tests/unit for some)
+test: check set-up ## all tests: on a real API server, a real MLflow, a real node (TESTS=tests/unit for some)
+	$(PYTEST) --numprocesses=$(PROCESSES) $(FLAGS) $(TESTS)
+
+set-up: $(VENV)/.stamp $(MLFLOW_VENV)/.installed $(CLI_VENV)/.installed ## what `make test` needs, and no test: environments, programs, binaries
 	$(BIN)/python -m tests.support.debian
 	$(PYTHON) -m localcluster build
 	$(BIN)/python -m tests.support.clients.suite
 	$(BIN)/python -m tests.support.expectations.environment
-	$(PYTEST) --numprocesses=$(PROCESSES) $(FLAGS) $(TESTS)
 
 quick: $(VENV)/.stamp ## the tests of the pure layers, in about a minute
 	$(BIN)/ruff check --quiet .

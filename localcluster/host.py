@@ -31,6 +31,7 @@ PROGRAMS = {
 }
 _ONE_INSTALLER = threading.Lock()
 """apt-get refuses to run twice at a time."""
+INSTALLER_SECONDS = 600
 # Kernel settings that kubelet, kube-proxy or we write.
 SETTINGS = (
     "net/ipv4/ip_forward",
@@ -114,7 +115,9 @@ def apt_get(install: Sequence[str]) -> None:
     with _ONE_INSTALLER:
         # A source that cannot be refreshed need not be one of those that the packages come from.
         subprocess.run(["apt-get", "update"], env=environment, capture_output=True, check=False)
-        result = subprocess.run(install, env=environment, capture_output=True, text=True, check=False)
+        # Another process may be installing as well.
+        patient = [install[0], f"-o=DPkg::Lock::Timeout={INSTALLER_SECONDS}", *install[1:]]
+        result = subprocess.run(patient, env=environment, capture_output=True, text=True, check=False)
     if result.returncode != 0:
         raise LocalClusterError(f"`{' '.join(install)}` failed:\n{result.stdout[-1500:]}{result.stderr[-1500:]}")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -25,12 +26,18 @@ def ca_bundle() -> Path | None:
 
 
 def secrets(folder: Path) -> dict[str, Path]:
-    """Files for the Dockerfile's secrets; the configuration is written into `folder`, readable by its owner only."""
-    configuration = folder / "pip.conf"
-    configuration.touch(mode=0o600)
+    """Files for the Dockerfile's secrets; the settings are written into `folder`, readable by their owner only."""
     bundle = ca_bundle()
-    configuration.write_text(render(listing(), with_ca=bundle is not None))
-    return {"pip": configuration, **({"ca": bundle} if bundle else {})}
+    found = listing()
+    for_pip = _private(folder / "pip.conf", render(found, with_ca=bundle is not None))
+    for_uv = _private(folder / "uv.sh", uv_assignments(found, with_ca=bundle is not None))
+    return {"pip": for_pip, "uv": for_uv, **({"ca": bundle} if bundle else {})}
+
+
+def _private(file: Path, text: str) -> Path:
+    file.touch(mode=0o600)
+    file.write_text(text)
+    return file
 
 
 def listing() -> list[str]:
@@ -61,6 +68,15 @@ def for_uv(listing: Iterable[str]) -> dict[str, str]:
         "HTTPS_PROXY": settings.get("proxy", ""),
     }
     return {name: " ".join(value.split()) for name, value in values.items() if value}
+
+
+def uv_assignments(listing: Iterable[str], with_ca: bool) -> str:
+    """The settings of uv for a build, one assignment of a shell on each line."""
+    values = for_uv(listing)
+    values.pop("UV_FIND_LINKS", None)  # mostly folders of this computer, which a build does not see
+    if with_ca:
+        values["SSL_CERT_FILE"] = CA_INSIDE
+    return "".join(f"{name}={shlex.quote(value)}\n" for name, value in values.items())
 
 
 def _settings(listing: Iterable[str]) -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from localcluster.pipsettings import CA_INSIDE, for_uv, render
+from localcluster.pipsettings import CA_INSIDE, for_uv, render, uv_assignments
 
 
 def test_the_environment_wins_over_files_wherever_it_is_listed() -> None:
@@ -48,3 +48,10 @@ def test_uv_takes_packages_from_where_pip_does(tmp_path: Path) -> None:
 
 def test_without_settings_uv_is_told_nothing() -> None:
     assert for_uv([]) == {}
+
+
+def test_a_build_tells_uv_the_same_in_assignments_that_a_shell_reads(tmp_path: Path) -> None:
+    lines = ["global.index-url='https://me:it$s@a/simple'", f":env:.find-links='{tmp_path}'"]
+    text = uv_assignments(lines, with_ca=True)
+    assert text == f"UV_DEFAULT_INDEX='https://me:it$s@a/simple'\nSSL_CERT_FILE={CA_INSIDE}\n"
+    assert uv_assignments([], with_ca=False) == ""
