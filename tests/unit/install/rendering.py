@@ -48,9 +48,10 @@ REGISTRY = "image.registry=viridian"
 """As on a node that has the images loaded; the manifests name the same."""
 
 
-def helm(namespace: str, *settings: str, release: str = "viridian") -> list[Object]:
+def helm(namespace: str, *settings: str, release: str = "viridian", values: Path | None = None) -> list[Object]:
+    files = ["--values", str(values)] if values else []
     flags = [flag for setting in (REGISTRY, *settings) for flag in ("--set", setting)]
-    return _rendered(_tool("helm"), "template", release, "charts/viridian", "--namespace", namespace, *flags)
+    return _rendered(_tool("helm"), "template", release, "charts/viridian", "--namespace", namespace, *files, *flags)
 
 
 def helm_refusal(*settings: str) -> str:

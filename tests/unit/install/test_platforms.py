@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Any, Final
 
@@ -105,3 +106,13 @@ def test_assigned_user_ids_both_ways(tmp_path: Path) -> None:
         }
     assert parse([], environment(pod_of(by_helm, "operator"))).pod_user is None
     assert pod_of(installed("podUser=1000"), "collector")["securityContext"]["fsGroup"] == 1000
+
+
+def test_the_values_for_several_teams_are_taken(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "multi-tenant.md").read_text()
+    values = re.findall(r"^```yaml\n(# tenants\.yaml\n.*?)^```", page, re.MULTILINE | re.DOTALL)
+    (tmp_path / "tenants.yaml").write_text(values[0])
+    objects = by_identity(helm("viridian-system", values=tmp_path / "tenants.yaml"))
+    found = environment(pod_of(objects, "operator"))
+    assert found["VIRIDIAN_REGISTRY_MODELS"] == "ads=ads-*,search=search-*,=*"
+    assert found["VIRIDIAN_TEMPLATES"] == "resources-only"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import http.client
+import os
+import ssl
 import time
 import urllib.error
 import urllib.request
@@ -168,4 +170,15 @@ def _hint(status: int, url: str) -> str:
 
 def _words(error: BaseException) -> str:
     reason = getattr(error, "reason", error)
-    return f"{type(reason).__name__}: {reason}" if str(reason) else type(reason).__name__
+    words = f"{type(reason).__name__}: {reason}" if str(reason) else type(reason).__name__
+    return f"{words}{_missing_authorities()}" if isinstance(reason, ssl.SSLCertVerificationError) else words
+
+
+def _missing_authorities() -> str:
+    """Python reports nothing of a file of authorities that is not there, and then trusts nobody."""
+    named = os.environ.get("SSL_CERT_FILE", "")
+    if not named or Path(named).exists():
+        return ""
+    return (
+        f"; {named} of SSL_CERT_FILE is not there: make the ConfigMap of the operator's --ca-bundle in this namespace"
+    )
