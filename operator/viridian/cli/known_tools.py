@@ -90,6 +90,9 @@ def _maintained(name: str, way_in: str, connection: ToolConnection, *marks: str)
 KNOWN_TOOLS: Final = (
     _maintained("MLflow", "registry, runs and webhooks", ToolConnection.TESTED, "mlflow"),
     _maintained("Git", "`data.uri: git+…`", ToolConnection.TESTED, "git+"),
+    _maintained("Argo CD", "health and actions in Lua (`manifests/argocd`)", ToolConnection.SHAPE_TESTED),
+    _maintained("Flux", "conditions as kstatus reads them", ToolConnection.NOT_TESTED),
+    _maintained("Velero", "restored objects are adopted", ToolConnection.SHAPE_TESTED),
     KnownTool(
         name="DVC",
         state=ToolState.NEW_OWNER,
