@@ -7,6 +7,7 @@ users' requests and the operator at work.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
@@ -30,7 +31,7 @@ from viridian.controller.environment import Environment
 from viridian.controller.keys import Key
 from viridian.controller.loop import Loop, assemble
 from viridian.controller.queue import Ending, Gone, Retry, Settled
-from viridian.controller.reconcile import PassResult
+from viridian.controller.reconcile import SOONEST, PassResult
 from viridian.controller.telemetry import ReconcilerTelemetry, Telemetry
 from viridian.core.selectors import EVERYTHING
 from viridian.rollout.input import OperatorSettings
@@ -94,6 +95,10 @@ class OperatorWorld:
         self.passes = 0
         self.mistakes_expected = False
         """Whether the test makes the operator fail."""
+        self._passed = 0.0
+        """Seconds that have passed, whatever the clock says."""
+        self._rested: int | None = None
+        """The version of the world when nobody had anything left to do; None where somebody was woken since."""
         self.in_pass = False
         """Whether it is the operator that acts now, and not a person."""
         self._loop = ClockLoop(self.clock)
@@ -111,12 +116,16 @@ class OperatorWorld:
         self._loop = ClockLoop(self.clock)
         self._start()
 
-    def step(self) -> bool:
-        """A pass of every reconciler over every key; whether anything changed by it, or was read beside it."""
+    def step(self, *, due_alone: bool = False) -> bool:
+        """A pass of every reconciler over every key; whether anything changed by it, or was read beside it.
+
+        `due_alone`: of those alone that wanted to look again by now.
+        """
         before = self.cluster.present().version
         for key in self.keys:
             for number in range(len(self._controllers)):
-                self._pass(number, key)
+                if not due_alone or self._is_due(number, key):
+                    self._pass(number, key)
         read = [self._loop.run(watch.reader.read_all()) for watch in self._assembled.registry_watches]
         return any(read) or self.cluster.present().version != before
 
@@ -136,6 +145,7 @@ class OperatorWorld:
         for _ in range(MOST_PASSES_AT_ONCE):
             self.cluster.run_controllers()
             if not self.step():
+                self._rested = self.cluster.present().version
                 return
         raise Mistake(f"no rest after {MOST_PASSES_AT_ONCE} passes at one moment:\n{self.story(last=30)}")
 
@@ -143,13 +153,19 @@ class OperatorWorld:
         """Let so much time pass, or less if the condition comes true before; whether it did."""
         end = self.clock().timestamp() + seconds
         while True:
-            self.settle_now()
+            self._look_again()
             if until is not None and until():
                 return True
             left = end - self.clock().timestamp()
             if left <= 1e-6:
                 return until is None
             self._pass_time(min(left, most, self._sleep()))
+
+    def _look_again(self) -> None:
+        """Where the world is as all reconcilers have left it, nobody looks but those who wanted to by now."""
+        self.cluster.run_controllers()
+        if self.cluster.present().version != self._rested or self.step(due_alone=True):
+            self.settle_now()
 
     def pass_time_without_operator(self, seconds: float) -> None:
         """The cluster and the users go on; nobody decides anything."""
@@ -184,6 +200,7 @@ class OperatorWorld:
     # ---- inside
 
     def _pass_time(self, seconds: float) -> None:
+        self._passed += seconds
         self.clock.advance(seconds)
         self.pods.pass_time(seconds)
         for watch in self._assembled.registry_watches:
@@ -191,15 +208,18 @@ class OperatorWorld:
 
     def _sleep(self) -> float:
         """Until the first key is due."""
-        return min(self._waits.values(), default=RESYNC)
+        return max(SOONEST, min(self._due.values(), default=math.inf) - self._passed)
+
+    def _is_due(self, number: int, key: Key) -> bool:
+        due = self._due.get((self._controllers[number].name, key), -math.inf)
+        return due <= self._passed + 1e-6
 
     def _pass(self, number: int, key: Key) -> None:
         """One reconciler looks at the key. A killed operator is restarted."""
         controller = self._controllers[number]
         if controller.kind != key.kind:
             return
-        if (found := self.cluster.find(key.kind, key.name)) is not None:
-            self._assembled.wakes.own(key.kind, found, deleted=False)
+        self._tell_of_changes(key)
         self.in_pass = True
         try:
             ending = self._loop.run(self._reconciled(controller, key))
@@ -213,21 +233,31 @@ class OperatorWorld:
         if self.outcomes and self.outcomes[-1] is PassResult.ERROR and not self.mistakes_expected:
             raise Mistake(f"the pass over {key} ended with a mistake; its traceback is in the log")
 
+    def _tell_of_changes(self, key: Key) -> None:
+        """What a watch would tell of the object itself: each of its states once."""
+        found = self.cluster.find(key.kind, key.name)
+        if found is not None and found is not self._told.get(key):
+            self._told[key] = found
+            self._assembled.wakes.own(key.kind, found, deleted=False)
+
     async def _reconciled(self, controller: Controller, key: Key) -> Ending:
         return await controller.reconciler(key)
 
     def _ended(self, due: tuple[str, Key], ending: Ending) -> None:
         """Note when the key is due, as the work queue does."""
         self._failures[due] = self._failures[due] + 1 if isinstance(ending, Retry) else 0
-        self._waits[due] = _due(ending, self._failures[due])
+        self._due[due] = self._passed + _seconds_until_due(ending, self._failures[due])
 
     def _start(self) -> None:
-        self._waits: dict[tuple[str, Key], float] = {}
+        self._due: dict[tuple[str, Key], float] = {}
+        self._rested = None
         self._failures: Counter[tuple[str, Key]] = Counter()
+        self._told: dict[Key, Mapping[str, Any]] = {}
         self.telemetry = _Telemetry(self.outcomes)
         self.monitoring = self.telemetry.monitoring
         self._assembled = self._loop.run(self._built())
         self._controllers = self._assembled.controllers
+        self._hear_of_the_registry()
         # What this process sees of the children; the one before it has stopped looking.
         self.cluster.on_change[:] = [self._hear]
 
@@ -248,20 +278,31 @@ class OperatorWorld:
         """The port as the operator has it."""
         return port
 
+    def _hear_of_the_registry(self) -> None:
+        """What has moved there wakes everybody."""
+        wakes = self._assembled.wakes
+        heard = wakes.registry_changed
+
+        def moved(models: frozenset[str]) -> None:
+            self._rested = None
+            heard(models)
+
+        wakes.registry_changed = moved  # type: ignore[method-assign]
+
     def _hear(self, kind: str, found: Mapping[str, Any]) -> None:
         for controller in self._controllers:
             if found["kind"] in controller.children:
                 controller.saw(found, kind == "DELETED")
 
 
-def _due(ending: Ending, failures: int) -> float:
+def _seconds_until_due(ending: Ending, failures: int) -> float:
     """Seconds until the key is looked at again after so many failures in a row."""
     match ending:
         case Gone():
             return RESYNC
         case Settled(after):
-            return max(0.05, RESYNC if after is None else after)
+            return max(SOONEST, RESYNC if after is None else after)
         case Retry(at_once=True) if failures == 1:
-            return 0.05
+            return SOONEST
         case Retry(at_least=at_least, at_most=at_most):
             return max(at_least, min(at_most, BACKOFF.delay(failures)))

@@ -28,11 +28,14 @@ class Process:
 
     stops_at: int = 0
     """Before which of its writes from now on; 0: it does not."""
+    written: int = 0
+    """Its writes so far."""
     asleep: bool = False
     stopped: asyncio.Event = field(default_factory=asyncio.Event)
     woken: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def reach(self, *, writes: bool) -> None:
+        self.written += writes
         if writes and self.stops_at:
             self.stops_at -= 1
             if not self.stops_at:
@@ -68,6 +71,11 @@ class TwoOperators(OperatorWorld):
         self._wakes_after, self._wakes_at = 0.0, 0.0
         self.stops = 0
         super().__init__(**how)
+
+    @property
+    def written(self) -> int:
+        """The writes that the leader has begun so far."""
+        return self._process.written
 
     def stop_at_write(self, k: int, *, wakes_after: float) -> None:
         """The leader stands still before its k-th write from now on, for so many seconds. Then the other one leads."""

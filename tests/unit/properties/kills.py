@@ -7,7 +7,7 @@ writes is told once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import cache, partial
@@ -72,16 +72,33 @@ class Writes:
 
     cluster: int
     registry: int
+    apart: tuple[int, ...]
+    """Those to the API server before which something else has happened since the one before it.
+
+    To die before any other one leaves the same world as to die after the one before it.
+    """
+
+    def deaths(self, fault: Fault) -> Sequence[int]:
+        """At which writes an operator has to die by this fault, where it dies by the other one at all of them."""
+        return self.apart if fault is Fault.KILL_BEFORE else range(1, self.cluster + 1)
 
 
 @cache
 def undisturbed(scenario: Scenario) -> tuple[dict[str, Any], Writes]:
-    cluster: list[Call] = []
+    moments: list[tuple[int, int, int]] = []
     registry: list[str] = []
     with scenario.begun() as churn:
-        churn.cluster.before_call = lambda call: cluster.append(call) if call.mutating else None
+        world = churn.world
+
+        def note(call: Call) -> None:
+            if call.mutating:
+                moments.append((world.passes, len(registry), len(world.pods.closed)))
+
+        churn.cluster.before_call = note
         churn.world.registry.after_write = lambda method: registry.append(method) if churn.world.in_pass else None
-        return scenario.tell(churn), Writes(len(cluster), len(registry))
+        end = scenario.tell(churn)
+    apart = [k for k, moment in enumerate(moments, start=1) if k == 1 or moment != moments[k - 2]]
+    return end, Writes(len(moments), len(registry), tuple(apart))
 
 
 def at_write(churn: Churn, k: int, fault: Fault, then: Callable[[Churn], None] | None = None) -> None:

@@ -21,8 +21,8 @@ from tests.unit.properties.kills import Scenario
 
 STEPS: Final = ({"weight": 25, "duration": "25s"}, {"weight": 50, "duration": "25s"})
 ROLLOUT: Final = {"steps": list(STEPS), "probation": "20s", "maxSurge": 2}
-LENGTHS: Final = (1, 10, 300)
-"""Seconds: a look, less than the window, and much more than a step."""
+LENGTHS: Final = (1, 10, 120)
+"""Seconds: a look, less than the window, and more than a window and several steps."""
 HOUR: Final = 3600.0
 
 
