@@ -19,6 +19,7 @@ ON_THIS_COMPUTER = (
         "judgement.false_alarms",
         "judgement.gate",
         "judgement.canary",
+        "judgement.experiments",
         "backtest",
         "feedback",
         "watching",

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from viridian.api import manifest
-from viridian.api.feedback import SNAPSHOTS_PATH, FrozenRows, RetentionRules, Window
+from viridian.api.feedback import SNAPSHOTS_PATH, FrozenRows, RetentionRules, TrafficSplit, Window
 from viridian.api.profile import PROFILE_PATH, ReferenceProfile
 from viridian.api.samples import PodTarget
 from viridian.ports.collector import FeedbackError
@@ -25,6 +25,8 @@ class MemoryCollector:
     labels: list[str] = field(default_factory=list)
     """Under which definition of the label outcomes were to count, for each question about windows."""
     frozen: dict[str, FrozenRows] = field(default_factory=dict)
+    splits: dict[tuple[str, str], dict[float, TrafficSplit]] = field(default_factory=dict)
+    """By their times."""
     received: bool = True
     """Whether any row has come yet."""
     failure: FeedbackError | None = None
@@ -55,6 +57,13 @@ class MemoryCollector:
         if self.failure is not None:
             raise self.failure
         self.kept[namespace, deployment] = keeping
+
+    async def log_splits(self, namespace: str, deployment: str, splits: Sequence[TrafficSplit]) -> None:
+        if self.failure is not None:
+            raise self.failure
+        known = self.splits.setdefault((namespace, deployment), {})
+        for split in splits:
+            known.setdefault(split.time, split)
 
     async def close(self, namespace: str, deployment: str) -> None:
         if self.failure is not None:

@@ -140,9 +140,10 @@ CUSTOM_SERVER: Final = Rule(
 # ---- how a challenger becomes the champion ---------------------------------------------------------------------------
 
 ONE_KIND_OF_STEP: Final = Rule(
-    rule="[has(self.shadow), has(self.weight), has(self.approval)].filter(kind, kind).size() == 1",
+    rule="[has(self.shadow), has(self.weight), has(self.approval), has(self.experiment)]"
+    ".filter(kind, kind).size() == 1",
     message="a step is either a share of the traffic or a stop: write exactly one of weight: 10 and approval: {}, "
-    "or shadow: 10 for copies of requests",
+    "or shadow: 10 for copies of requests, or experiment: {outcome: Higher, smallestEffect: 0.01}",
 )
 SHADOW_BY_GATEWAY: Final = Rule(
     rule="self.traffic.provider == 'Gateway' || self.server.runtime == 'Builtin' || "
@@ -152,7 +153,8 @@ SHADOW_BY_GATEWAY: Final = Rule(
     field_path=".rollout.steps",
 )
 SHADOW_FIRST: Final = Rule(
-    rule="self.map(s, has(s.shadow) ? 0 : has(s.weight) ? 1 : -1).filter(kind, kind >= 0).isSorted()",
+    rule="self.map(s, has(s.shadow) ? 0 : has(s.weight) || has(s.experiment) ? 1 : -1)"
+    ".filter(kind, kind >= 0).isSorted()",
     message="users meet the challenger from the first weight on: move the steps with shadow before it",
 )
 APPROVAL_ALONE: Final = Rule(
@@ -162,10 +164,11 @@ APPROVAL_ALONE: Final = Rule(
 )
 WEIGHTS_RISE: Final = Rule(
     rule=(
-        "self.filter(s, has(s.weight)).map(s, s.weight).isSorted() && "
+        "self.filter(s, has(s.weight) || has(s.experiment))"
+        ".map(s, has(s.weight) ? s.weight : s.experiment.weight).isSorted() && "
         "self.filter(s, has(s.weight)).all(s, self.exists_one(o, has(o.weight) && o.weight == s.weight))"
     ),
-    message="each weight must be above the one before it, such as 5, 25, 50",
+    message="each weight must be above the one before it, such as 5, 25, 50; that of an experiment may be the same",
 )
 STEP_NAMES_UNIQUE: Final = Rule(
     rule="self.filter(s, has(s.name)).all(s, self.exists_one(o, has(o.name) && o.name == s.name))",

@@ -40,6 +40,11 @@ RULES_PATH: Final = "/v1/rules"
 """PUT `/{namespace}/{deployment}`: Keeping, what the collector itself may store and how long; from then on it takes
 rows. DELETE: the deployment is gone."""
 
+SPLITS_PATH: Final = "/v1/splits"
+"""PUT `/{namespace}/{deployment}`: a list of TrafficSplit, by which rows have their propensities. May be repeated."""
+MAX_SPLITS: Final = 1_000
+"""In one request."""
+
 # What the operator puts into the environment of a server's pod, where spec.feedback or spec.monitoring ask for it.
 COLLECTOR_URL_VARIABLE: Final = "VIRIDIAN_COLLECTOR_URL"
 COLLECTOR_CA: Final = "viridian-collector-ca"
@@ -121,6 +126,8 @@ class Prediction(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Binary: the probability of the positive class."""
     variant: str = ""
     propensity: float = 1.0
+    """The chance with which this variant answered, of senders that split by themselves. Rows with 1 get the share of
+    their revision from the splits of the deployment when they are frozen."""
     subject: str = ""
     """Keyed hash of whom the row is about, where a subject column is named; what erasing goes by."""
 
@@ -268,6 +275,19 @@ class Window(msgspec.Struct, frozen=True, kw_only=True):
     """None where no server reported, or where it was not asked for."""
     performance: Performance
     """Of predictions that were made in the window, with the outcomes that are known by now."""
+
+
+class TrafficSplit(msgspec.Struct, frozen=True, kw_only=True):
+    """Which share of the requests the challenger had from a time on, until the next split of the deployment."""
+
+    time: float
+    """Seconds since 1970."""
+    champion: str
+    """The revision that has the rest."""
+    challenger: str = ""
+    """The revision with the share; empty where the champion has everything."""
+    share: float = 0.0
+    """From 0 to 1."""
 
 
 class FrozenRows(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,13 +7,14 @@ from typing import Annotated, Any, ClassVar
 
 import msgspec
 
-from viridian.api import autoscaling, cel, podtemplate
+from viridian.api import autoscaling, cel, cel_experiment, podtemplate
 from viridian.api.autoscaling import Autoscaling
 from viridian.api.canary_metric import MAX_METRICS, Metric
 from viridian.api.cel_metrics import DISAGREEMENT_NEEDS_COPIES, METRICS_NEED_FEEDBACK
 from viridian.api.cel_monitoring import OUTLIVES_ITS_LABELS
 from viridian.api.context import Context
 from viridian.api.drill_spec import RollbackDrill
+from viridian.api.experiment_spec import Experiment
 from viridian.api.governance import Governance
 from viridian.api.monitoring import Feedback, Monitoring
 from viridian.api.names import FETCH_CONTAINER, SERVER_CONTAINER
@@ -185,9 +186,9 @@ class Approval(Struct, frozen=True, kw_only=True):
 
 
 class Step(Struct, frozen=True, kw_only=True):
-    """One stage of a rollout: exactly one of `shadow`, `weight` and `approval`."""
+    """One stage of a rollout: exactly one of `shadow`, `weight`, `approval` and `experiment`."""
 
-    rules: ClassVar[tuple[Rule, ...]] = (cel.ONE_KIND_OF_STEP, cel.APPROVAL_ALONE)
+    rules: ClassVar[tuple[Rule, ...]] = (cel.ONE_KIND_OF_STEP, cel.APPROVAL_ALONE, cel_experiment.EXPERIMENT_ALONE)
 
     name: (
         Annotated[
@@ -216,6 +217,18 @@ class Step(Struct, frozen=True, kw_only=True):
     approval: (
         Annotated[Approval, doc("Wait for the annotation viridian.dev/approve with the challenger's revision.")] | None
     ) = None
+    experiment: (
+        Annotated[
+            Experiment,
+            doc("Compare challenger and champion by the outcomes of their predictions, until there is a verdict."),
+        ]
+        | None
+    ) = None
+
+    @property
+    def share(self) -> int | None:
+        """The share of the traffic that the step begins with, in percent; None where it leaves it as it is."""
+        return self.experiment.weight if self.experiment is not None else self.weight
 
 
 class OnBreach(StrEnum):
@@ -360,6 +373,9 @@ class ModelDeploymentSpec(Struct, frozen=True, kw_only=True):
         autoscaling.EXTERNAL_NEEDS_A_GATEWAY,
         cel.SHADOW_BY_GATEWAY,
         NOT_BY_GATEWAY,
+        cel_experiment.EXPERIMENTS_NEED_FEEDBACK,
+        cel_experiment.OUTLASTS_MATURITY,
+        cel_experiment.THOMPSON_SPLITS_ANEW,
     )
 
     model: Annotated[ModelSource, doc("Which model to serve.")]

@@ -93,7 +93,7 @@ class RejectedRevision(Struct, frozen=True, kw_only=True):
 
 class HistoryEntry(Struct, frozen=True, kw_only=True):
     revision: Annotated[str, word("The revision that was decided about.")]
-    outcome: Annotated[str, word("Promoted, Approved, Skipped, Reinstated, RolledBack or Rejected.")]
+    outcome: Annotated[str, word("Promoted, Approved, Skipped, ExperimentEnded, Reinstated, RolledBack or Rejected.")]
     at: Annotated[str, time("When.")]
     version: Annotated[str, word("Version of the model in the registry.")] | None = None
     by: Annotated[str, word("Viridian, spec.model, or the annotation that asked for it.")] = "Viridian"
@@ -134,6 +134,30 @@ class DrillStatus(Struct, frozen=True, kw_only=True):
     passed_at: Annotated[str, time("When a drill passed last.")] | None = None
 
 
+class ExperimentStatus(Struct, frozen=True, kw_only=True):
+    """The experiment that is under way, or else the newest one."""
+
+    step: Annotated[str, word("Name of its step.")]
+    revision: Annotated[str, word("The challenger.")]
+    champion: Annotated[str, word("The revision that it is compared with.")]
+    measure: Annotated[str, word("What decides: a metric, or outcome.")]
+    started_at: Annotated[str, time("When its first share was in effect.")]
+    weight: Annotated[int, doc("Share of the traffic that the challenger has in it, in percent.")]
+    verdict: (
+        Annotated[
+            str, word("Better, Worse, NoDifference, Inconclusive or SchemaMismatch; absent while it is under way.")
+        ]
+        | None
+    ) = None
+    ended_at: Annotated[str, time("When the verdict was there.")] | None = None
+    effect: Annotated[float, doc("By how much the challenger is better; negative where it is worse.")] | None = None
+    interval_low: Annotated[float, doc("Lower end of the interval of the effect, valid at every look.")] | None = None
+    interval_high: Annotated[float, doc("Upper end of the interval.")] | None = None
+    challenger_samples: Annotated[int, doc("Rows of the challenger with a known outcome.")] = 0
+    champion_samples: Annotated[int, doc("Rows of the champion with a known outcome.")] = 0
+    message: Annotated[str, prose("The sentence for people.")] = ""
+
+
 class ModelDeploymentStatus(Struct, frozen=True, kw_only=True):
     """The world as last seen: a cache, rebuilt when deleted."""
 
@@ -147,6 +171,7 @@ class ModelDeploymentStatus(Struct, frozen=True, kw_only=True):
     history: Annotated[tuple[HistoryEntry, ...], doc("Decisions, newest first.", max_length=10)] = ()
     last_rollback: Annotated[RollbackStatus, doc("The latest way back.")] | None = None
     drill: Annotated[DrillStatus, doc("The newest drill of the rollback.")] | None = None
+    experiment: Annotated[ExperimentStatus, doc("The newest experiment.")] | None = None
     revisions: Annotated[
         tuple[SpecRevision, ...], doc("The newest edits of the spec, newest first.", max_length=SHOWN_REVISIONS)
     ] = ()

@@ -99,6 +99,7 @@ SCHEMA_MISMATCH = "SchemaMismatch"  # it refuses requests that the champion answ
 PROGRESS_DEADLINE_EXCEEDED = "ProgressDeadlineExceeded"
 REJECTED_BY_PERSON = "RejectedByPerson"
 BLIND_TOO_LONG = "BlindTooLong"
+EXPERIMENT_REJECTS = "ExperimentRejects"  # the verdict of an experiment; the message has its figures
 EXPOSURE_LIMIT_REACHED = "ExposureLimitReached"  # spec.rollout.maxExposedRequests
 DECISION_FAILED = "DecisionFailed"  # the operator could not decide about it, by a mistake of its own
 ROLLED_BACK_BY_PERSON = "RolledBackByPerson"
@@ -123,6 +124,7 @@ REINSTATED = "Reinstated"  # a former champion that has the traffic again, witho
 # ---- Events of a ModelDeployment ----
 EVENT_ROLLOUT_STARTED = "RolloutStarted"
 EVENT_STEP_ADVANCED = "StepAdvanced"
+EVENT_EXPERIMENT_ENDED = "ExperimentEnded"
 EVENT_HELD = "Held"
 EVENT_BREACHED = "Breached"
 EVENT_ROLLED_BACK = "RolledBack"

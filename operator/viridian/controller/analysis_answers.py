@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Final
@@ -54,7 +55,7 @@ class AnalysisAnswers(BackgroundReadings[Question, Answer]):
             case AnsweredValues():
                 return reading.series, reading.values, reading.not_a_number
             case AnsweredRows():
-                return reading.performance, reading.prediction
+                return reading.performance, reading.prediction, reading.spans
             case Unanswered():
                 return reading.message
 
@@ -79,19 +80,28 @@ class AnalysisAnswers(BackgroundReadings[Question, Answer]):
         start, end = math.ceil(question.since.timestamp()), math.floor((now - question.maturity).timestamp())
         if end <= start:
             return AnsweredRows(now, Performance(predicted=0, labelled=0))
+        seconds = question.span.total_seconds() or end - start
         windows = await self._collector.windows(
             key.namespace,
             key.name,
             start=start,
             end=end,
-            seconds=end - start,
+            seconds=seconds,
             revision=question.revision,
             profiles=question.profile,
             label=question.label,
         )
         performance = merge_performances(window.performance for window in windows)
         profile = merge_profiles(window.profile for window in windows if window.profile is not None)
-        return AnsweredRows(now, performance, profile.prediction if profile is not None else None)
+        prediction = profile.prediction if profile is not None else None
+        if not question.span:
+            return AnsweredRows(now, performance, prediction)
+        spans: defaultdict[int, list[Performance]] = defaultdict(list)
+        for window in windows:
+            spans[int((window.start - start) // seconds)].append(window.performance)
+        return AnsweredRows(
+            now, performance, prediction, {number: merge_performances(known) for number, known in spans.items()}
+        )
 
 
 def _answered(question: ValueQuestion, found: Sequence[Series], now: datetime) -> AnsweredValues:

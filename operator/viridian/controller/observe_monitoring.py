@@ -139,6 +139,8 @@ class MonitoredModels:
         inputs = replace(inputs, champion=world.champion, outdated_records=world.outdated(spec))
         if self.collector is None:
             return replace(inputs, evaluation=_without_collector(spec))
+        splits = world.traffic.splits if world.traffic is not None and spec.feedback is not None else ()
+        inputs = replace(inputs, next_pass=await self.collector.rules.log_splits(key, splits, self.clock()))
         if spec.monitoring is None or inputs.champion is None:
             self.collector.evaluations.forget(key)
             return inputs
@@ -156,7 +158,8 @@ class MonitoredModels:
             return await _pods(self.cluster, key, world.traffic)
 
         found = await self.collector.evaluations.newest(key, subject, pods)
-        inputs = replace(inputs, evaluation=found.result, next_pass=found.due)
+        times = [at for at in (inputs.next_pass, found.due) if at is not None]
+        inputs = replace(inputs, evaluation=found.result, next_pass=min(times, default=None))
         return replace(inputs, counted=await self._counted(key)) if inputs.fires else inputs
 
     async def _counted(self, key: Key) -> frozenset[str]:

@@ -60,6 +60,7 @@ ROLLOUT: Final = StatusPart(
             "history",
             "lastRollback",
             "drill",
+            "experiment",
             "replicas",
             "selector",
         }

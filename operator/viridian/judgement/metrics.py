@@ -64,6 +64,17 @@ def measure(metric: PerformanceMetric, joined: Classified | Regressed | None) ->
     return None
 
 
+def mean_outcome(joined: Classified | Regressed | None) -> Measured | None:
+    """The mean of the outcomes, of two classes the share of the second one; None of no rows, and of more classes."""
+    if isinstance(joined, Regressed) and joined.rows > 0:
+        mean = joined.outcome / joined.rows
+        return Measured(mean, _error_of_mean(mean, joined.squared_outcome / joined.rows, joined.rows), joined.rows)
+    if isinstance(joined, Classified) and len(joined.classes) == 2:
+        rows = sum(map(sum, joined.confusion))
+        return _share(sum(joined.confusion[1]), rows) if rows > 0 else None
+    return None
+
+
 # ---- labels
 
 Table = Sequence[Sequence[float]]

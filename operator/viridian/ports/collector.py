@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, Protocol, TypeVar
 
@@ -17,7 +18,17 @@ import msgspec
 from yarl import URL
 
 from viridian.api.address import Address
-from viridian.api.feedback import CA_FILE, RULES_PATH, SNAPSHOTS_PATH, WINDOWS_PATH, FrozenRows, RetentionRules, Window
+from viridian.api.feedback import (
+    CA_FILE,
+    RULES_PATH,
+    SNAPSHOTS_PATH,
+    SPLITS_PATH,
+    WINDOWS_PATH,
+    FrozenRows,
+    RetentionRules,
+    TrafficSplit,
+    Window,
+)
 from viridian.api.texts import one_line
 from viridian.ports.bounded_bodies import TooLong, bounded
 from viridian.tls import trusting
@@ -70,6 +81,9 @@ class Collector(Protocol):
     async def keep(self, namespace: str, deployment: str, keeping: RetentionRules) -> None:
         """From now on that is what may be kept. May be repeated."""
 
+    async def log_splits(self, namespace: str, deployment: str, splits: Sequence[TrafficSplit]) -> None:
+        """How the traffic was split from when on: those that it does not know are added. May be repeated."""
+
     async def close(self, namespace: str, deployment: str) -> None:
         """The deployment is gone: nothing more of it is taken. May be repeated."""
 
@@ -120,6 +134,9 @@ class HttpCollector:
 
     async def keep(self, namespace: str, deployment: str, keeping: RetentionRules) -> None:
         await self._request("PUT", f"{RULES_PATH}/{namespace}/{deployment}", body=msgspec.json.encode(keeping))
+
+    async def log_splits(self, namespace: str, deployment: str, splits: Sequence[TrafficSplit]) -> None:
+        await self._request("PUT", f"{SPLITS_PATH}/{namespace}/{deployment}", body=msgspec.json.encode(splits))
 
     async def close(self, namespace: str, deployment: str) -> None:
         await self._request("DELETE", f"{RULES_PATH}/{namespace}/{deployment}")

@@ -74,7 +74,8 @@ def _actions(inputs: SyncInput) -> Iterator[Action]:
 
 
 def _tagging(inputs: SyncInput, record: RevisionRecord) -> TagVersion:
-    return TagVersion(record.model.name or "", record.model.version or "", _tags(inputs, record.outcomes[-1]))
+    tags = _tags(inputs, record.decision) if record.decision is not None else {}
+    return TagVersion(record.model.name or "", record.model.version or "", tags)
 
 
 def _mark(inputs: SyncInput, record: RevisionRecord, aliases: Sequence[SetAlias]) -> Annotate:
@@ -83,7 +84,7 @@ def _mark(inputs: SyncInput, record: RevisionRecord, aliases: Sequence[SetAlias]
         "apps/v1",
         "ControllerRevision",
         revision_record(inputs.name, record.revision),
-        {SYNCED_ANNOTATION: record.outcomes[-1].at},
+        {SYNCED_ANNOTATION: record.decision.at if record.decision is not None else ""},
         confirms=(_tagging(inputs, record).target, *(alias.target for alias in aliases)),
         manager=REGISTRY_SYNC_MANAGER,
     )

@@ -38,7 +38,7 @@ def unsynced(records: Mapping[str, RevisionRecord]) -> list[RevisionRecord]:
     return [
         record
         for record in records.values()
-        if record.model.name and record.model.version and record.outcomes and record.synced != record.outcomes[-1].at
+        if record.model.name and record.model.version and record.decision and record.synced != record.decision.at
     ]
 
 

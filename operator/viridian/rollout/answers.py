@@ -6,7 +6,7 @@ A question that has no answer yet is neither health nor a breach.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -51,6 +51,8 @@ class CollectedQuestion:
     """Under which definition of the label outcomes count; empty: under any."""
     profile: bool = False
     """Whether the distribution of the predictions is wanted as well."""
+    span: timedelta = timedelta()
+    """Spans of time in which the rows are wanted apart as well; none at all where it is zero."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,8 @@ class AnsweredRows:
     performance: Performance
     prediction: Sketch | None = None
     """None where it was not asked for, or where no server has reported."""
+    spans: Mapping[int, Performance] = field(default_factory=dict)
+    """The same of each span of time that has rows, by its number, where that was asked for."""
 
 
 @dataclass(frozen=True, slots=True)

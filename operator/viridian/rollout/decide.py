@@ -81,7 +81,8 @@ def decide(inputs: RolloutInput, now: datetime) -> Plan:
         # Without the object that carries the record nobody knows who serves.
         return untouched(inputs, now, name_taken(inputs, *inputs.decisive), reasons.NAME_TAKEN)
     state = read(inputs, inputs.spec, now)
-    chosen = outcomes.still_remembered(state, since_first_seen(state, choose(state)))
+    chosen = outcomes.experiment_remembered(state, since_first_seen(state, choose(state)))
+    chosen = outcomes.split_logged(state, outcomes.still_remembered(state, chosen))
     instead = instead_of_refused(state, chosen)
     decision = instead or chosen
     slots = desired_slots(state, decision)

@@ -27,6 +27,7 @@ _OF_CHANGE: Final = {
     ChangeKind.FIRST_PROMOTED: (EventType.NORMAL, reasons.EVENT_PROMOTED),
     ChangeKind.DEPLOYED: (EventType.NORMAL, reasons.EVENT_ROLLOUT_STARTED),
     ChangeKind.STEP_ENTERED: (EventType.NORMAL, reasons.EVENT_STEP_ADVANCED),
+    ChangeKind.EXPERIMENT_ENDED: (EventType.NORMAL, reasons.EVENT_EXPERIMENT_ENDED),
     ChangeKind.PROMOTED: (EventType.NORMAL, reasons.EVENT_PROMOTED),
     ChangeKind.REINSTATED: (EventType.NORMAL, reasons.EVENT_REINSTATED),
     ChangeKind.REJECTED: (EventType.WARNING, reasons.EVENT_REJECTED),

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from viridian.api import reasons
-from viridian.api.names import APPROVE_ANNOTATION, OUTCOME_ANNOTATION, revision_record
+from viridian.api.experiment_spec import ExperimentVerdict
+from viridian.api.names import APPROVE_ANNOTATION, OUTCOME_ANNOTATION, Slot, revision_record
 from viridian.core.intent import of_the_same, with_intent_hash
 from viridian.core.ownership import Belongs, belongs
 from viridian.core.plan import Action, Annotate, Apply, Delete
@@ -17,6 +18,7 @@ from viridian.rollout.records import RevisionOutcome, RevisionRecord, time_text
 from viridian.rollout.render import objects
 from viridian.rollout.state import RolloutState
 from viridian.rollout.traffic.record import BY_SPEC, ChampionCause, Reverted, Traffic
+from viridian.rollout.traffic.split_log import SplitRecord, with_split
 from viridian.rollout.way_back_times import ended_way_back
 
 RECORDS_KEPT = 10
@@ -53,6 +55,38 @@ def still_remembered(state: RolloutState, decision: RolloutDecision) -> RolloutD
     return replace(decision, traffic=replace(after, unrecorded=tuple(lost[:_UNRECORDED])))
 
 
+def experiment_remembered(state: RolloutState, decision: RolloutDecision) -> RolloutDecision:
+    """The decision, with the experiment that ends with it; one without a verdict has shown nothing."""
+    before, after = state.recorded, decision.traffic
+    known = before.trial.experiment if before is not None and before.trial is not None else None
+    if known is None or after is None:
+        return decision
+    goes_on = after.trial.experiment if after.trial is not None else None
+    if goes_on is not None and goes_on.started_at == known.started_at:
+        return decision
+    if not known.verdict:
+        verdict, why = str(ExperimentVerdict.INCONCLUSIVE), "it was ended before there was a verdict"
+        known = replace(known, verdict=verdict, ended_at=state.now, message=f"{verdict}: {why}")
+    return replace(decision, traffic=replace(after, experimented=known))
+
+
+def split_logged(state: RolloutState, decision: RolloutDecision) -> RolloutDecision:
+    """The decision, with the split that it makes in the log. Where no answer is kept, none needs a propensity."""
+    traffic = decision.traffic
+    if traffic is None or state.spec.feedback is None:
+        return decision
+    share = traffic.share
+    other = traffic.trial or traffic.drill
+    if 0 < share < 100:
+        ready = {slot: known.ready_replicas if (known := state.slot(slot)) is not None else 0 for slot in Slot}
+        share = state.inputs.provider.weight(traffic, ready)
+    split = SplitRecord(traffic.revision, other.revision if other is not None and share else "", share, state.now)
+    before = state.recorded
+    same = before is not None and (before.revision, before.share) == (traffic.revision, traffic.share)
+    splits = traffic.splits if same else with_split(traffic.splits, split)
+    return replace(decision, traffic=replace(traffic, splits=splits)) if splits != traffic.splits else decision
+
+
 def _is_noted(state: RolloutState, lost: Reverted) -> bool:
     record = state.record(lost.revision)
     return record is not None and any(known.at == RevisionOutcome.of(lost).at for known in record.outcomes)
@@ -70,6 +104,8 @@ def _decided(traffic: Traffic) -> Iterable[tuple[str, RevisionOutcome]]:
     if trial is not None and trial.approved:
         word = records.APPROVED if trial.approved.startswith(f"{APPROVE_ANNOTATION}=") else records.SKIPPED
         yield trial.revision, RevisionOutcome(word, time_text(trial.approved_at), by=trial.approved)
+    if trial is not None and trial.experiment is not None and trial.experiment.verdict:
+        yield trial.revision, RevisionOutcome.of_experiment(trial.experiment)
     if traffic.cause is ChampionCause.PROMOTED:
         since = time_text(traffic.since)
         yield traffic.revision, RevisionOutcome(reasons.PROMOTED, since, other=traffic.former or None)

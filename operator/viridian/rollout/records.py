@@ -17,12 +17,14 @@ from viridian.api.address import secret_of, shown
 from viridian.api.names import FORMER_SYNCED_ANNOTATION, OUTCOME_ANNOTATION, REVISION_LABEL, SYNCED_ANNOTATION
 from viridian.core.times import format_time_micros
 from viridian.rollout.addresses import Addresses
+from viridian.rollout.traffic.experiment_record import ExperimentRecord
 from viridian.rollout.traffic.record import BY_OPERATOR, Reverted
 
 NEWEST_OUTCOMES = 20
 RETRIED = "Retried"
 APPROVED = "Approved"
 SKIPPED = "Skipped"
+EXPERIMENT_ENDED = "ExperimentEnded"
 _OF_A_CHAMPION = (reasons.PROMOTED, reasons.REINSTATED)
 
 
@@ -62,6 +64,12 @@ class RevisionOutcome:
         return RevisionOutcome(
             lost.outcome, at, lost.reason, lost.message, lost.by, instead, breach or None, decided or None
         )
+
+    @staticmethod
+    def of_experiment(ended: ExperimentRecord) -> RevisionOutcome:
+        """The verdict about the challenger."""
+        at, message = time_text(ended.ended_at), f"experiment {ended.step}: {ended.message}"
+        return RevisionOutcome(EXPERIMENT_ENDED, at, message=message)
 
     @staticmethod
     def from_json(data: Mapping[str, Any]) -> RevisionOutcome:
@@ -115,6 +123,11 @@ class RevisionRecord:
     @property
     def rejected(self) -> RevisionOutcome | None:
         return standing_rejection(self.outcomes)
+
+    @property
+    def decision(self) -> RevisionOutcome | None:
+        """The newest one. The verdict of an experiment is none: what it does comes after it."""
+        return next((one for one in reversed(self.outcomes) if one.outcome != EXPERIMENT_ENDED), None)
 
     @property
     def promotion(self) -> RevisionOutcome | None:

@@ -42,6 +42,7 @@ _AWAITED: Final = {
     WaitKind.STEP_DURATION: "{remaining} of {detail}",
     WaitKind.STEP_REQUESTS: "{have} of {need} requests",
     WaitKind.STEP_EVIDENCE: "{detail}",
+    WaitKind.EXPERIMENT: "the verdict of experiment {step}: {detail}",
     WaitKind.PROBATION_END: "the end of the probation of {revision}{until}, before {other} is deployed",
     WaitKind.NEW_REVISION: "{revision} was rejected {detail}",
     WaitKind.RETRY_RECORDED: "the retry to be recorded",
@@ -60,6 +61,7 @@ _CHANGED: Final = {
     ChangeKind.FIRST_PROMOTED: "{revision} is the first champion",
     ChangeKind.DEPLOYED: "{revision} is deployed to {slot}, without traffic",
     ChangeKind.STEP_ENTERED: "{revision} enters step {step}",
+    ChangeKind.EXPERIMENT_ENDED: "experiment {step} of {revision} has ended, {message}",
     ChangeKind.PROMOTED: "{revision} is the champion; {other} stays warm",
     ChangeKind.REINSTATED: "{revision} is the champion again, since the spec names it; {other} stays warm",
     ChangeKind.REJECTED: "{revision} is rejected: {message}",
@@ -71,7 +73,9 @@ _CHANGED: Final = {
     ChangeKind.DRILL_FAILED: "the drill of the rollback to {revision} has failed, and {other} serves: {message}",
     ChangeKind.DRILL_ENDED: "the drill of the rollback to {revision} has ended early, and {other} serves: {message}",
 }
-_OF_A_STEP: Final = frozenset({WaitKind.STEP_DURATION, WaitKind.STEP_REQUESTS, WaitKind.STEP_EVIDENCE})
+_OF_A_STEP: Final = frozenset(
+    {WaitKind.STEP_DURATION, WaitKind.STEP_REQUESTS, WaitKind.STEP_EVIDENCE, WaitKind.EXPERIMENT}
+)
 """Waits whose numbers move with every look."""
 
 

@@ -17,6 +17,7 @@ from viridian.core.templates import of_server
 from viridian.judgement.canary import Judgement
 from viridian.rollout import addresses
 from viridian.rollout.addresses import Addresses
+from viridian.rollout.analysis.experiment_rows import ExperimentFigures, experiment_figures
 from viridian.rollout.analysis.judged import in_probation, subject
 from viridian.rollout.analysis.judging import judgements
 from viridian.rollout.analysis.mirrored import not_copying
@@ -117,6 +118,11 @@ class RolloutState:
         """One judgement a metric; none while users cannot meet the revision."""
         look = self.look
         return judgements(SOURCES, look) if look is not None and look.subject.met else ()
+
+    @cached_property
+    def experiment(self) -> ExperimentFigures | None:
+        """What is known of the experiment that is under way; None where there is none."""
+        return experiment_figures(self.inputs, self.now)
 
     @cached_property
     def unsettled(self) -> Unsettled | None:

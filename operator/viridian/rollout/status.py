@@ -19,6 +19,7 @@ from viridian.rollout.analysis.pods import exposed_requests
 from viridian.rollout.conditions import conditions
 from viridian.rollout.decision import RolloutDecision
 from viridian.rollout.drill_findings import newest_drill
+from viridian.rollout.experiment_status import newest_experiment
 from viridian.rollout.policies.trial_steps import step_name
 from viridian.rollout.records import RETRIED, RevisionOutcome, standing_rejection, time_text
 from viridian.rollout.restored import first_slot
@@ -51,6 +52,7 @@ def status(
         history=tuple(_history(state, *pair) for pair in decided if pair[0].outcome != RETRIED)[:NEWEST],
         last_rollback=next((found for pair in decided if (found := _rollback(*pair)) is not None), None),
         drill=newest_drill(traffic),
+        experiment=newest_experiment(state, traffic),
         replicas=_replicas(state, traffic),
         selector=_selector(state, traffic),
     )

@@ -12,7 +12,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from tests.support.watched import window
-from viridian.api.feedback import FrozenRows, RetentionRules
+from viridian.api.feedback import FrozenRows, RetentionRules, TrafficSplit
 from viridian.api.manifest import MANIFEST_PATH
 from viridian.api.samples import Identity, PodTarget
 from viridian.ports import pod_files
@@ -104,6 +104,14 @@ async def test_what_may_be_kept_is_sent_whole(collector: Collector, session: aio
     await HttpCollector(session, str(collector.server.make_url("/")), None).keep("ml", "churn", keeping)
     assert (collector.asked[0].method, collector.asked[0].path) == ("PUT", "/v1/rules/ml/churn")
     assert msgspec.json.decode(collector.bodies[0], type=RetentionRules) == keeping
+
+
+async def test_splits_are_sent_with_their_times(collector: Collector, session: aiohttp.ClientSession) -> None:
+    collector.answer = lambda _: web.Response(status=204)
+    splits = [TrafficSplit(time=1.5, champion="r1", challenger="r2", share=0.25), TrafficSplit(time=2.5, champion="r2")]
+    await HttpCollector(session, str(collector.server.make_url("/")), None).log_splits("ml", "churn", splits)
+    assert (collector.asked[0].method, collector.asked[0].path) == ("PUT", "/v1/splits/ml/churn")
+    assert msgspec.json.decode(collector.bodies[0], type=list[TrafficSplit]) == splits
 
 
 async def test_that_a_deployment_is_gone_is_said_of_that_one(

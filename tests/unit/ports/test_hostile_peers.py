@@ -13,7 +13,7 @@ from aiohttp.test_utils import TestServer
 
 from tests.support.costs import MIB, longest_lag, memory_of_at_most
 from tests.support.hostile_pod import DOCUMENTS, MODES, hostile_pod
-from viridian.api.feedback import RetentionRules
+from viridian.api.feedback import RetentionRules, TrafficSplit
 from viridian.api.registry import RunStatus
 from viridian.ports.collector import FeedbackError, FeedbackRefused, HttpCollector
 from viridian.ports.http_sessions import session
@@ -44,6 +44,7 @@ COLLECTED: dict[str, Callable[[HttpCollector], Awaitable[object]]] = {
     "windows": lambda feedback: feedback.windows("ml", "churn", start=0.0, end=1.0, seconds=1.0, revision=None),
     "freeze": lambda feedback: feedback.freeze("ml", "churn", "r"),
     "keep": lambda feedback: feedback.keep("ml", "churn", RetentionRules()),
+    "log splits": lambda feedback: feedback.log_splits("ml", "churn", [TrafficSplit(time=1.0, champion="r1")]),
 }
 RUN = '{"run": {"info": {"run_id": "r", "status": "RUNNING"}, "data": {"metrics": [{"key": "a", "value": %s}]}}}'
 NOT_MLFLOWS = {

@@ -16,6 +16,7 @@ from viridian.api.feedback import (
     REVIEWS_PATH,
     RULES_PATH,
     SNAPSHOTS_PATH,
+    SPLITS_PATH,
     SUBJECTS_PATH,
     WINDOWS_PATH,
 )
@@ -45,6 +46,7 @@ def application(collector: CollectorApp) -> Starlette:
         ("DELETE", SUBJECTS_PATH + "/{subject}", writing.erase),
         ("PUT", RULES_PATH + place, writing.rules),
         ("DELETE", RULES_PATH + place, writing.close_rules),
+        ("PUT", SPLITS_PATH + place, writing.splits),
         ("GET", "/healthz", process.healthy),
         ("GET", "/readyz", process.ready),
         ("GET", "/metrics", process.metrics),

@@ -12,11 +12,13 @@ from starlette.responses import Response
 
 from viridian.access.caller import Caller
 from viridian.api.feedback import (
+    MAX_SPLITS,
     PredictionBatch,
     ProfileWindow,
     RetentionRules,
     Served,
     Stored,
+    TrafficSplit,
 )
 from viridian.api.performance import MAX_CLASSES
 from viridian.feedback.access.authorization import Right
@@ -36,6 +38,7 @@ from viridian.feedback.problems import HttpProblem, Unknown, misunderstood
 from viridian.feedback.storage.erasure import EraseSubject
 from viridian.feedback.storage.keep_rules import CloseRules, GiveRules
 from viridian.feedback.storage.label_numbers import InvalidRow, Labels
+from viridian.feedback.storage.splits import LogSplits
 
 _INT64: Final = 1 << 63
 _HASHED: Final = (
@@ -45,6 +48,7 @@ _HASHED: Final = (
 _PREDICTIONS = msgspec.json.Decoder(PredictionBatch)
 _PROFILES = msgspec.json.Decoder(ProfileWindow)
 _RETENTION_RULES = msgspec.json.Decoder(RetentionRules)
+_SPLITS = msgspec.json.Decoder(list[TrafficSplit])
 _Document = TypeVar("_Document")
 
 
@@ -158,6 +162,25 @@ class WritingEndpoints:
         await self._collector.writer.write(CloseRules(namespace, deployment), namespace)
         self._collector.privacy.close(namespace, deployment)
         self._collector.metrics.forget(namespace, deployment)
+        return Response(status_code=204)
+
+    async def splits(self, request: Request) -> Response:
+        """PUT list of TrafficSplit."""
+        identity = await authenticated(self._collector, request)
+        namespace, deployment = parameters.place(request)
+        await self._collector.access.require(identity, Right.KEEP, namespace, deployment)
+        async with self._read(request, identity, _SPLITS, "a list of splits: time, champion, challenger, share") as (
+            splits,
+            _,
+        ):
+            if len(splits) > MAX_SPLITS:
+                raise HttpProblem(400, f"a request has at most {MAX_SPLITS} splits; send them in parts")
+            now = self._collector.clock()
+            if not all(0 <= one.share <= 1 and is_plausible_time(one.time, now) for one in splits):
+                raise HttpProblem(400, f"a share is from 0 to 1, and {TIMES}")
+            if not all(is_text(name) for one in splits for name in (one.champion, one.challenger)):
+                raise HttpProblem(400, f"names of revisions have at most {MAX_TEXT} characters, none is NUL")
+            await self._collector.writer.write(LogSplits(namespace, deployment, splits), namespace)
         return Response(status_code=204)
 
     @contextlib.asynccontextmanager

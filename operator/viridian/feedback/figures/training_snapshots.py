@@ -30,6 +30,7 @@ from viridian.feedback.storage import tables
 from viridian.feedback.storage.catalog import Known, servers_of, space_of
 from viridian.feedback.storage.database import is_sqlite
 from viridian.feedback.storage.dialects import insert_new, rows_written
+from viridian.feedback.storage.splits import Propensities, propensities_of
 from viridian.feedback.storage.usage import add_usage
 from viridian.feedback.storage.writer import Transaction, Writer
 
@@ -154,7 +155,8 @@ class Snapshots:
                 servers = servers_of(connection, namespace, deployment)
                 if not servers:
                     raise HttpProblem(404, "nothing has been received of this deployment yet")
-                rows, labelled = _write(connection, servers, choice, path)
+                chances = propensities_of(connection, namespace, deployment)
+                rows, labelled = _write(connection, servers, chances, choice, path)
             digest = _digest(path)
             _sync(path)
             final = self._folder / f"{digest.removeprefix('sha256:')}.parquet"
@@ -215,7 +217,9 @@ class _Forget:
             )
 
 
-def _write(connection: sa.Connection, servers: list[Known], choice: Choice, path: Path) -> tuple[int, int]:
+def _write(
+    connection: sa.Connection, servers: list[Known], chances: Propensities, choice: Choice, path: Path
+) -> tuple[int, int]:
     """Twice through the rows: the first time to learn the types of the features."""
     by_key = {known.key: known for known in servers}
     numbers = all(known.served.task is Task.REGRESSION for known in servers)
@@ -223,7 +227,7 @@ def _write(connection: sa.Connection, servers: list[Known], choice: Choice, path
     rows = labelled = 0
     chunks: list[Path] = []
     for chunk in _chunks(connection, by_key, choice):
-        frame = _frame(chunk, by_key, schema)
+        frame = _frame(chunk, by_key, chances, schema)
         rows += frame.height
         labelled += frame.height - frame["outcome"].null_count()
         chunks.append(path.with_name(f"{len(chunks):06}.arrow"))
@@ -296,7 +300,9 @@ def _too_large(value: Value) -> bool:
     return isinstance(value, int) and not -_INT64 <= value < _INT64
 
 
-def _frame(chunk: Sequence[Any], servers: dict[int, Known], schema: dict[str, pl.DataType]) -> pl.DataFrame:
+def _frame(
+    chunk: Sequence[Any], servers: dict[int, Known], chances: Propensities, schema: dict[str, pl.DataType]
+) -> pl.DataFrame:
     features = [msgspec.json.decode(row.features) for row in chunk]
     known = [servers[row.served] for row in chunk]
     numbers = schema["prediction"] == pl.Float64()
@@ -305,7 +311,7 @@ def _frame(chunk: Sequence[Any], servers: dict[int, Known], schema: dict[str, pl
         "time": [round(row.time * 1e6) for row in chunk],
         **{name: [getattr(one.served, name) for one in known] for name in ("model", "version", "revision", "slot")},
         "variant": [row.variant for row in chunk],
-        "propensity": [row.propensity for row in chunk],
+        "propensity": [_propensity(row, one, chances) for row, one in zip(chunk, known, strict=True)],
         "prediction": [_answer(one, row.predicted, numbers) for one, row in zip(known, chunk, strict=True)],
         "score": [row.score for row in chunk],
         "outcome": [_answer(one, row.actual, numbers) for one, row in zip(known, chunk, strict=True)],
@@ -318,6 +324,11 @@ def _frame(chunk: Sequence[Any], servers: dict[int, Known], schema: dict[str, pl
             name = column.removeprefix(FEATURE_PREFIX)
             columns[column] = [_as(kind, row.get(name)) for row in features]
     return pl.DataFrame({column: pl.Series(column, columns[column], dtype=kind) for column, kind in schema.items()})
+
+
+def _propensity(row: Any, known: Known, chances: Propensities) -> float | None:
+    """What the sender says of it comes first: 1 is what it says of nothing."""
+    return float(row.propensity) if row.propensity != 1 else chances.of(known.served.revision, row.time)
 
 
 def _answer(known: Known, number: float | None, numbers: bool) -> str | float | None:

@@ -73,7 +73,11 @@ class ForgetRules:
         )
         kept = sa.exists().where(tables.predictions.c.served.in_(servers))
         here = (table.c.space == space, table.c.deployment == self.deployment, table.c.closed.is_not(None), ~kept)
-        return bool(connection.execute(table.delete().where(*here)).rowcount)
+        forgotten = bool(connection.execute(table.delete().where(*here)).rowcount)
+        if forgotten:
+            splits = tables.splits
+            connection.execute(splits.delete().where(splits.c.space == space, splits.c.deployment == self.deployment))
+        return forgotten
 
 
 @dataclass(frozen=True)

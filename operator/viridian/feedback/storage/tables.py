@@ -145,6 +145,18 @@ rules: Final = sa.Table(
 """What may be kept of a deployment's rows and how long, as JSON of `Keeping`. `closed`: since when the deployment is
 gone; its rows go in their time, and the rules with the last of them."""
 
+splits: Final = sa.Table(
+    "splits",
+    metadata,
+    sa.Column("space", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("deployment", sa.Text, primary_key=True),
+    sa.Column("time", sa.Double, primary_key=True),
+    sa.Column("champion", sa.Text, nullable=False),
+    sa.Column("challenger", sa.Text, nullable=False),
+    sa.Column("share", sa.Double, nullable=False),
+)
+"""Which share of the requests the challenger had from that time on, until the next row of the deployment."""
+
 snapshots: Final = sa.Table(
     "snapshots",
     metadata,

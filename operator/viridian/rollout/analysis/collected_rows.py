@@ -18,7 +18,7 @@ from viridian.judgement.estimates import Estimates, Shift
 from viridian.judgement.metrics import measure
 from viridian.rollout.analysis.mirrored import is_known_now, is_mirrored
 from viridian.rollout.analysis.source import Evidence, Look, MetricSource, Missing, Query, Silent
-from viridian.rollout.answers import AnsweredRows, CollectedQuestion, Unanswered, longest_age
+from viridian.rollout.answers import AnsweredRows, Answers, CollectedQuestion, Unanswered, longest_age
 
 
 class CollectedRows:
@@ -84,14 +84,17 @@ def _question(metric: Metric, look: Look, revision: str) -> CollectedQuestion | 
 
 
 def _known(question: CollectedQuestion | None, look: Look) -> AnsweredRows | Missing | Silent:
-    if question is None:
-        return Silent("no user can meet it yet")
-    answer = look.answers.get(question)
+    return known_rows(question, look.answers, look.now) if question is not None else Silent("no user can meet it yet")
+
+
+def known_rows(question: CollectedQuestion, answers: Answers, now: datetime) -> AnsweredRows | Missing | Silent:
+    """What the collector has answered to the question, where that is not too old."""
+    answer = answers.get(question)
     if answer is None:
         return Silent("the collector has not answered yet")
     if isinstance(answer, Unanswered):
         return Missing(answer.message)
-    if answer.at < look.now - longest_age(question) or not isinstance(answer, AnsweredRows):
+    if answer.at < now - longest_age(question) or not isinstance(answer, AnsweredRows):
         return Missing("the collector has not answered for a while")
     return answer
 

@@ -13,6 +13,7 @@ from viridian.api.samples import PodTarget
 from viridian.judgement.beside_champion import BesideChampion
 from viridian.judgement.canary import LATENCIES
 from viridian.rollout.analysis.collected_rows import COLLECTOR, is_collected
+from viridian.rollout.analysis.experiment_rows import experiment_questions
 from viridian.rollout.analysis.judged import subject
 from viridian.rollout.analysis.mirrored import MIRROR, is_mirrored
 from viridian.rollout.analysis.pods import PODS
@@ -57,7 +58,8 @@ def queries(inputs: RolloutInput, now: datetime) -> Sequence[PodTarget]:
 
 def questions(inputs: RolloutInput, now: datetime) -> Sequence[Question]:
     """What is asked beside the passes; `RolloutInput.answers` has what is known by now."""
-    return [query for query in _asked(inputs, now) if not isinstance(query, PodTarget)]
+    asked = [query for query in _asked(inputs, now) if not isinstance(query, PodTarget)]
+    return [*asked, *experiment_questions(inputs)]
 
 
 def _asked(inputs: RolloutInput, now: datetime) -> Sequence[Query]:

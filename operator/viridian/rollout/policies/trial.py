@@ -23,8 +23,17 @@ from viridian.rollout.policies.breaches import breach_began, breached, decided_a
 from viridian.rollout.policies.chain import Chain, first
 from viridian.rollout.policies.commands import approval, approval_to_give, promotion_command
 from viridian.rollout.policies.comparison_steps import comparison_in_new_step
+from viridian.rollout.policies.experiment_step import (
+    allocates_anew,
+    begins_its_experiment,
+    ends_its_experiment,
+    is_held_by_its_verdict,
+    is_rejected_by_its_experiment,
+    waits_for_its_experiment,
+)
 from viridian.rollout.policies.passing import command_that_passes, passes_steps_by_command, waits_for_its_promotion
 from viridian.rollout.policies.trial_steps import (
+    desired_weight,
     enter,
     in_new_step,
     kept_from_more,
@@ -34,7 +43,6 @@ from viridian.rollout.policies.trial_steps import (
     step_identity,
     step_name,
     target_shadow,
-    target_weight,
 )
 from viridian.rollout.policies.ways_back import rejection
 from viridian.rollout.sentences import awaited
@@ -229,7 +237,7 @@ def cannot_be_judged(state: RolloutState) -> RolloutDecision | None:
 
 def has_not_reached_its_weight(state: RolloutState) -> RolloutDecision | None:
     """The time of a step starts when its pods are there and its split is in effect; an edited weight starts it anew."""
-    trial, weight = state.trial, target_weight(state.steps, state.trial.step)
+    trial, weight = state.trial, desired_weight(state.steps, state.trial)
     begun = trial.since is not None or trial.servers_copy
     if present_step(state) is None or (begun and _has_its_split(state)):
         return None
@@ -315,7 +323,7 @@ def enters_its_next_step(state: RolloutState) -> RolloutDecision | None:
     if step is None:
         return None
     ahead = in_new_step(trial, (*trial.passed, step_identity(step)))
-    order = approval(state) if step.approval is not None else None
+    order = approval(state) if step.approval is not None or is_held_by_its_verdict(state) else None
     return enter(state, replace(ahead, approved=order, approved_at=state.now) if order is not None else ahead)
 
 
@@ -345,10 +353,15 @@ TRIAL: Final[Chain] = (
     is_routed_now,
     is_not_copied,  # before blindness, which follows from it
     is_copied_now,
+    ends_its_experiment,  # its time goes on whatever a step waits for
+    is_rejected_by_its_experiment,
     cannot_be_judged,  # nothing goes further that nobody can see
     has_not_reached_its_weight,
+    begins_its_experiment,
     is_halted,  # after the weight: a pause keeps the one that was reached
     lacks_approval,  # the conditions of a step
+    allocates_anew,
+    waits_for_its_experiment,
     has_not_lasted,
     lacks_requests,
     lacks_evidence,
@@ -369,7 +382,7 @@ def _has_its_split(state: RolloutState) -> bool:
     """Whether the record says what the present step asks for."""
     trial, steps = state.trial, state.steps
     shadow = target_shadow(steps, trial.step)
-    wanted = target_weight(steps, trial.step), shadow, shadow > 0 and servers_copy(state.spec)
+    wanted = desired_weight(steps, trial), shadow, shadow > 0 and servers_copy(state.spec)
     return (trial.weight, trial.shadow, trial.servers_copy) == wanted
 
 

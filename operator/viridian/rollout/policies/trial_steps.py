@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from viridian.api.experiment_spec import Allocation
 from viridian.api.modeldeployment import Step
 from viridian.api.names import Slot
+from viridian.rollout.analysis.experiment_rows import question_of
 from viridian.rollout.analysis.pods import counting
 from viridian.rollout.decision import RolloutDecision, Wait
 from viridian.rollout.pod_bounds import autoscaling_of, champion_size, may_be_more, pods_in
@@ -27,14 +29,29 @@ def step_name(steps: Sequence[Step], index: int) -> str:
 
 def step_identity(step: Step) -> str:
     """What a step that was passed is remembered by: its name and what it asks for, not how long or how much of it."""
-    asked = f"{step.weight}%" if step.weight is not None else f"shadow-{step.shadow}%" if step.shadow else "approval"
+    asked = _asked(step)
     return f"{step.name} {asked}" if step.name else asked
 
 
+def _asked(step: Step) -> str:
+    if step.experiment is not None:
+        return f"experiment-{step.experiment.weight}%"
+    return f"{step.weight}%" if step.weight is not None else f"shadow-{step.shadow}%" if step.shadow else "approval"
+
+
 def target_weight(steps: Sequence[Step], index: int) -> int:
-    """The weight that holds in a step: its own, or for an approval that of the step before."""
-    weights = [step.weight for step in steps[: index + 1] if step.weight is not None]
+    """The weight that a step begins with: its own, or for an approval that of the step before."""
+    weights = [step.share for step in steps[: index + 1] if step.share is not None]
     return weights[-1] if weights else 0
+
+
+def desired_weight(steps: Sequence[Step], trial: Trial) -> int:
+    """The weight that holds in the present step: that of an experiment may have moved since."""
+    experiment = steps[trial.step].experiment if trial.step < len(steps) else None
+    if experiment is None or experiment.allocation is not Allocation.THOMPSON:
+        return target_weight(steps, trial.step)
+    known = trial.experiment
+    return known.weight if known is not None and known.question == question_of(experiment) else experiment.weight
 
 
 def target_shadow(steps: Sequence[Step], index: int) -> int:
@@ -50,7 +67,7 @@ def present_step(state: RolloutState) -> Step | None:
 def rises(state: RolloutState, trial: Trial) -> bool:
     """Whether users are to meet the challenger more often in the present step than they do."""
     promoting = trial.step >= len(state.steps)
-    more = (100 if promoting else target_weight(state.steps, trial.step)) > trial.weight
+    more = (100 if promoting else desired_weight(state.steps, trial)) > trial.weight
     return more or target_shadow(state.steps, trial.step) > trial.shadow
 
 
@@ -75,7 +92,8 @@ def pods_needed(state: RolloutState, trial: Trial | None) -> PodSplit:
     index = trial.step if trial is not None else 0
     if index >= len(steps) or (trial is None and needs_no_steps(state)):
         return PodSplit(max(1, replicas), max(1, replicas))
-    weight, shadow = target_weight(steps, index), target_shadow(steps, index)
+    weight = desired_weight(steps, trial) if trial is not None else target_weight(steps, index)
+    shadow = target_shadow(steps, index)
     return provider.replicas(weight, replicas, surge) if weight or not shadow else pods_for_share(shadow, replicas)
 
 
@@ -97,7 +115,7 @@ def _champion_pods(state: RolloutState, trial: Trial) -> int:
 
 
 def in_new_step(trial: Trial, passed: tuple[str, ...]) -> Trial:
-    return replace(trial, passed=passed, since=None, blind_since=None)
+    return replace(trial, passed=passed, since=None, blind_since=None, experiment=None)
 
 
 def not_ready(state: RolloutState, slot: Slot) -> str:

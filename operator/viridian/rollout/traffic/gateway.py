@@ -153,7 +153,7 @@ def sticky_of(gateway: GatewayRoute, steps: Sequence[Step]) -> Sticky | None:
     """By what users stay with a version, as the spec asks for it."""
     if gateway.sticky is None:
         return None
-    return Sticky(gateway.sticky.cookie, tuple(step.weight for step in steps if step.weight is not None))
+    return Sticky(gateway.sticky.cookie, tuple(step.share for step in steps if step.share is not None))
 
 
 def parents_of(frame: Mapping[str, Any], namespace: str) -> Sequence[tuple[str, str]]:

@@ -25,8 +25,10 @@ from viridian.judgement.detector import Tally
 from viridian.judgement.split_test import SlotTallies
 from viridian.rollout.traffic.compared import ComparedTrial
 from viridian.rollout.traffic.drill_record import Drill, DrillResult
+from viridian.rollout.traffic.experiment_record import ExperimentRecord
 from viridian.rollout.traffic.exposure import CounterBaseline, Exposure
 from viridian.rollout.traffic.predecessor_record import Predecessor
+from viridian.rollout.traffic.split_log import SplitRecord
 
 T = TypeVar("T")
 BY_OPERATOR: Final = "Viridian"
@@ -75,6 +77,8 @@ class Trial:
     approved_at: datetime | None = None
     # Pods of the champion when the step was entered, where an autoscaler decides about them.
     champion_pods: Annotated[int, msgspec.Meta(ge=0)] = 0
+    # The experiment of the present step.
+    experiment: ExperimentRecord | None = None
 
     @property
     def step(self) -> int:
@@ -123,12 +127,21 @@ class Traffic:
     drilled: DrillResult | None = None
     # Who served before the first version, for as long as it may be gone back to.
     predecessor: Predecessor | None = None
+    # The newest experiment that has ended.
+    experimented: ExperimentRecord | None = None
+    # Which share the challenger had from when on, the oldest first; kept where answers are kept.
+    splits: tuple[SplitRecord, ...] = ()
 
     def succeeded_by(self, slot: Slot, revision: str, since: datetime | None, **more: Any) -> Traffic:
         """The traffic once another revision is the champion, with what outlasts champions."""
         known = self.predecessor
         kept = known if known is not None and known.revision in (revision, self.revision) else None
-        return Traffic(slot, revision, since, drilled=self.drilled, predecessor=kept, **more)
+        lasting: dict[str, Any] = {
+            "drilled": self.drilled,
+            "experimented": self.experimented,
+            "splits": self.splits,
+        }
+        return Traffic(slot, revision, since, predecessor=kept, **lasting, **more)
 
     @property
     def serves_predecessor(self) -> bool:
@@ -166,7 +179,7 @@ class Traffic:
 
 _PARTS: Final = (
     *(Traffic, Trial, Reverted, Drill, DrillResult, Predecessor),
-    *(Exposure, CounterBaseline, ComparedTrial, SlotTallies, Tally),
+    *(Exposure, CounterBaseline, ComparedTrial, SlotTallies, Tally, ExperimentRecord, SplitRecord),
 )
 
 
@@ -200,6 +213,7 @@ def parse_reverted(text: str) -> Reverted | None:
 
 _TIMES: Final = frozenset(
     {"entered", "since", "blind_since", "approved_at", "at", "breach_at", "decided_at", "answered_at", "passed_at"}
+    | {"started_at", "allocated_at", "ended_at"}
 )
 
 
