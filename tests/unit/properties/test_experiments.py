@@ -57,27 +57,26 @@ class LabelledRows(MemoryCollector):
         ]
 
 
-class _Collected:
+def _with_outcomes(world: OperatorWorld) -> None:
+    world.collector = LabelledRows()
+    world.restart()
+    world.restarts = 0
+
+
+class ExperimentWorld(OperatorWorld):
     """A world whose collector knows outcomes."""
 
-    rows: LabelledRows
-
-    def collect(self: Any) -> None:
-        self.rows = self.collector = LabelledRows()
-        self.restart()
-        self.restarts = 0
-
-
-class ExperimentWorld(OperatorWorld, _Collected):
     def __init__(self, **more: Any) -> None:
         super().__init__(**more)
-        self.collect()
+        _with_outcomes(self)
 
 
-class RoutedExperimentWorld(RoutedWorld, _Collected):
+class RoutedExperimentWorld(RoutedWorld):
+    """The same with a gateway."""
+
     def __init__(self, **more: Any) -> None:
         super().__init__(**more)
-        self.collect()
+        _with_outcomes(self)
 
 
 def rows_of(churn: Churn) -> LabelledRows:
