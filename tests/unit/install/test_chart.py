@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from docs.scripts import chart_values
+from localcluster.binaries import KUBERNETES_VERSION
 from release import chart as release
 from tests.support.container_registry import container_registry
 from tests.unit.install.rendering import ROOT
@@ -51,6 +52,16 @@ def properties(schema: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[tup
 
 def test_versions_are_those_of_the_project() -> None:
     assert CHART["version"] == CHART["appVersion"] == __version__
+
+
+def test_the_docs_support_what_the_chart_takes_and_the_newest_that_is_tested() -> None:
+    page = (ROOT / "docs" / "api-policy.md").read_text()
+    oldest = re.match(r">=(\d+\.\d+)\.0-0$", CHART["kubeVersion"])
+    newest = re.match(r"v(\d+\.\d+)", KUBERNETES_VERSION)
+    assert oldest
+    assert newest
+    for minor in (oldest[1], newest[1]):
+        assert f"| {minor} | supported" in page
 
 
 def test_artifact_hub_shows_the_kinds_as_they_are() -> None:
