@@ -224,6 +224,7 @@ def test_the_collector_knows_each_share_and_since_when() -> None:
         assert world.run(60, until=lambda: weight(churn) == 80)
         moved = world.clock().timestamp()
         rows_of(churn).failure = FeedbackUnavailable("the collector cannot be reached")
+        world.run(5)
         churn.annotate("reject", churn.revision("2"))
         assert world.run(10, until=lambda: churn.rejected == ["2"])
         ended = world.clock().timestamp()
