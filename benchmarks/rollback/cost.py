@@ -13,7 +13,8 @@ import psutil
 class Cost:
     """So far, by program."""
 
-    processor_seconds: dict[str, float]
+    processor_seconds: dict[str, dict[int, float]]
+    """Of each process."""
     megabytes: dict[str, float]
     """Resident, all processes of a program together."""
 
@@ -23,13 +24,16 @@ class Cost:
         seconds, megabytes = {}, {}
         for name, pids in programs.items():
             processes = list(_alive(pids))
-            seconds[name] = sum(sum(process.cpu_times()[:2]) for process in processes)
+            seconds[name] = {process.pid: sum(process.cpu_times()[:2]) for process in processes}
             megabytes[name] = sum(process.memory_info().rss for process in processes) / 1e6
         return cls(seconds, megabytes)
 
     def since(self, before: Cost) -> dict[str, float]:
-        """Seconds of processor time between the two."""
-        return {name: used - before.processor_seconds.get(name, 0.0) for name, used in self.processor_seconds.items()}
+        """Seconds of processor time between the two, of the processes that are still there."""
+        return {
+            name: sum(used - before.processor_seconds.get(name, {}).get(pid, 0.0) for pid, used in processes.items())
+            for name, processes in self.processor_seconds.items()
+        }
 
 
 def _alive(pids: Sequence[int]) -> list[psutil.Process]:
