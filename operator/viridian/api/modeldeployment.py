@@ -13,7 +13,7 @@ from viridian.api.canary_metric import MAX_METRICS, Metric
 from viridian.api.cel_metrics import DISAGREEMENT_NEEDS_COPIES, METRICS_NEED_FEEDBACK
 from viridian.api.cel_monitoring import OUTLIVES_ITS_LABELS
 from viridian.api.context import Context
-from viridian.api.drill_spec import RollbackDrill
+from viridian.api.drill_spec import MIRRORED_BY_GATEWAY, RollbackDrill
 from viridian.api.experiment_spec import Experiment
 from viridian.api.governance import Governance
 from viridian.api.monitoring import Feedback, Monitoring
@@ -376,6 +376,7 @@ class ModelDeploymentSpec(Struct, frozen=True, kw_only=True):
         cel_experiment.EXPERIMENTS_NEED_FEEDBACK,
         cel_experiment.OUTLASTS_MATURITY,
         cel_experiment.THOMPSON_SPLITS_ANEW,
+        MIRRORED_BY_GATEWAY,
     )
 
     model: Annotated[ModelSource, doc("Which model to serve.")]

@@ -121,15 +121,25 @@ class RollbackStatus(Struct, frozen=True, kw_only=True):
 class DrillStatus(Struct, frozen=True, kw_only=True):
     """The drill of the rollback that is under way, or else the newest one."""
 
-    revision: Annotated[str, word("The fallback that serves in it.")]
+    revision: Annotated[str, word("The fallback that answers in it.")]
+    mode: Annotated[str, word("Live: it serves the users. Mirrored: it gets copies of their requests.")] | None = None
     outcome: Annotated[str, word("Running, Passed, Failed, NoTraffic or Interrupted.")]
-    started_at: Annotated[str, time("Of one that is under way: when the fallback got the traffic.")] | None = None
-    ended_at: Annotated[str, time("When the champion had the traffic back.")] | None = None
+    started_at: Annotated[str, time("Of one that is under way: when the fallback got its first requests.")] | None = (
+        None
+    )
+    ended_at: Annotated[str, time("When it was over: the champion had all of the traffic for itself.")] | None = None
+    seconds_until_ready: (
+        Annotated[float, doc("From the beginning until all pods were ready that the fallback needs for the traffic.")]
+        | None
+    ) = None
     seconds: (
         Annotated[float, doc("From the switch to the first reading that shows an answer of the fallback.")] | None
     ) = None
-    requests: Annotated[int, doc("Requests of users that the fallback answered in it.")] | None = None
+    requests: Annotated[int, doc("Requests of users, or copies of them, that the fallback answered in it.")] | None = (
+        None
+    )
     errors: Annotated[int, doc("How many of them it answered with an error of its own.")] | None = None
+    failed_share: Annotated[float, doc("The share of them, from 0 to 1; left out where there were none.")] | None = None
     message: Annotated[str, prose("Why it did not pass.")] | None = None
     passed_at: Annotated[str, time("When a drill passed last.")] | None = None
 

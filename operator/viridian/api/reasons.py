@@ -74,6 +74,7 @@ FALLBACK_UNAVAILABLE = "FallbackUnavailable"  # the former champion has no ready
 NO_FALLBACK = "NoFallback"  # there is no former champion yet, or spec.fallback.replicas is 0
 
 WINDOWS_JUDGED = "WindowsJudged"  # every window is judged once it is complete
+STALE = "Stale"  # no window could be judged for longer than a window; the message says since when, and why
 NO_COLLECTOR = "NoCollector"  # the operator was started without the address of a collector
 COLLECTOR_UNAVAILABLE = "CollectorUnavailable"  # the collector does not answer; the rollout goes on
 COLLECTOR_REFUSED = "CollectorRefused"  # the collector answers and refuses

@@ -13,6 +13,7 @@ from typing import Any, Final
 from prometheus_client import CollectorRegistry, Histogram
 
 from viridian.api import reasons
+from viridian.api.drill_spec import DrillMode
 from viridian.api.names import MODEL_DEPLOYMENT, RETRAIN_POLICY
 from viridian.controller.exposition import family, line
 from viridian.controller.keys import Key
@@ -222,7 +223,8 @@ def _weights(key: Key, status: Status) -> bytes:
     if challenger:
         shares["challenger"] = weight
     drill = status.get("drill") or {}
-    if drill.get("outcome") == RUNNING and drill.get("startedAt"):
+    moved = drill.get("outcome") == RUNNING and drill.get("startedAt")
+    if moved and drill.get("mode") != DrillMode.MIRRORED:
         shares = {"champion": 0.0, "fallback": 100.0}
     return b"".join(line(_WEIGHT, {**_labels(key), "role": role}, share) for role, share in shares.items())
 

@@ -106,8 +106,9 @@ def _ready(state: RolloutState, decision: RolloutDecision) -> Finding:
         return Finding(reasons.READY, Truth.FALSE, reasons.ROUTE_NOT_READY, message)
     awaited = sentence(state, decision.wait)
     if traffic.drill is not None and traffic.drill.since is not None:
-        shown = state.version_of(traffic.drill.revision)
-        return Finding(reasons.READY, Truth.TRUE, reasons.DRILL_RUNNING, f"{shown} serves, waiting for {awaited}")
+        rehearsed = state.version_of(traffic.drill.revision)
+        who = f"{shown} serves, and {rehearsed} gets copies" if traffic.drill.is_mirrored else f"{rehearsed} serves"
+        return Finding(reasons.READY, Truth.TRUE, reasons.DRILL_RUNNING, f"{who}, waiting for {awaited}")
     if decision.challenger is not None:
         held = _held(state, decision)
         reason = decision.reason if held or decision.reason in _WAITING else reasons.ROLLING_OUT

@@ -104,6 +104,7 @@ class ChangeKind(StrEnum):
     SUPERSEDED = "Superseded"
     ADOPTED = "Adopted"
     DRILL_BEGAN = "DrillBegan"
+    COPIES_BEGAN = "CopiesBegan"
     DRILL_PASSED = "DrillPassed"
     DRILL_FAILED = "DrillFailed"
     DRILL_ENDED = "DrillEnded"

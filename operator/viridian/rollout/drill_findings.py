@@ -6,13 +6,14 @@ from collections.abc import Iterable
 
 from viridian.api import modeldeployment_status as api
 from viridian.api import reasons
+from viridian.api.drill_spec import DrillMode
 from viridian.core.conditions import Finding, Truth
 from viridian.core.times import format_time
 from viridian.rollout.decision import RolloutDecision
 from viridian.rollout.drill_schedule import overdue_since
 from viridian.rollout.records import time_text
 from viridian.rollout.state import RolloutState, fallback_revision
-from viridian.rollout.traffic.drill_record import RUNNING, DrillOutcome, DrillResult
+from viridian.rollout.traffic.drill_record import RUNNING, DrillOutcome, DrillResult, ready_seconds
 from viridian.rollout.traffic.record import Traffic
 
 
@@ -42,7 +43,12 @@ def newest_drill(traffic: Traffic | None) -> api.DrillStatus | None:
     passed_at = time_text(last.passed_at) or None if last is not None else None
     if drill is not None:
         return api.DrillStatus(
-            revision=drill.revision, outcome=RUNNING, started_at=time_text(drill.since) or None, passed_at=passed_at
+            revision=drill.revision,
+            mode=_mode(drill.copies),
+            outcome=RUNNING,
+            started_at=time_text(drill.since) or None,
+            seconds_until_ready=ready_seconds(drill),
+            passed_at=passed_at,
         )
     return _ended(last, passed_at) if last is not None else None
 
@@ -50,11 +56,18 @@ def newest_drill(traffic: Traffic | None) -> api.DrillStatus | None:
 def _ended(last: DrillResult, passed_at: str | None) -> api.DrillStatus:
     return api.DrillStatus(
         revision=last.revision,
+        mode=_mode(last.copies),
         outcome=last.outcome,
         ended_at=time_text(last.at) or None,
+        seconds_until_ready=last.ready_seconds,
         seconds=last.seconds,
         requests=last.requests,
         errors=last.errors,
+        failed_share=round(last.errors / last.requests, 6) if last.requests else None,
         message=last.message or None,
         passed_at=passed_at,
     )
+
+
+def _mode(copies: int) -> str:
+    return DrillMode.MIRRORED if copies else DrillMode.LIVE

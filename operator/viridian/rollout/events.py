@@ -35,6 +35,7 @@ _OF_CHANGE: Final = {
     ChangeKind.SUPERSEDED: (EventType.NORMAL, reasons.EVENT_SUPERSEDED),
     ChangeKind.ADOPTED: (EventType.NORMAL, reasons.EVENT_ADOPTED),
     ChangeKind.DRILL_BEGAN: (EventType.NORMAL, reasons.EVENT_DRILL_STARTED),
+    ChangeKind.COPIES_BEGAN: (EventType.NORMAL, reasons.EVENT_DRILL_STARTED),
     ChangeKind.DRILL_PASSED: (EventType.NORMAL, reasons.EVENT_DRILL_PASSED),
     ChangeKind.DRILL_FAILED: (EventType.WARNING, reasons.EVENT_DRILL_FAILED),
     ChangeKind.DRILL_ENDED: (EventType.NORMAL, reasons.EVENT_DRILL_ENDED),

@@ -51,8 +51,15 @@ def _after(traffic: Traffic, now: datetime, why: str) -> tuple[Traffic, str]:
     """The traffic of the champion alone, and the sentence about who has lost it."""
     if traffic.drill is not None:
         drill, before = traffic.drill, traffic.drilled or DrillResult("", "")
-        failed = replace(before, revision=drill.revision, outcome=DrillOutcome.FAILED, at=now, message=why)
-        failed = replace(failed, entered=drill.entered, order=drill.order or before.order)
+        failed = DrillResult(
+            drill.revision,
+            DrillOutcome.FAILED,
+            entered=drill.entered,
+            at=now,
+            message=why,
+            passed_at=before.passed_at,
+            order=drill.order or before.order,
+        )
         return replace(traffic, drill=None, drilled=failed), f"the drill of revision {drill.revision} has failed: {why}"
     revision = traffic.trial.revision if traffic.trial is not None else ""
     message = f"{why}; once that is fixed, annotate viridian.dev/retry={revision}"

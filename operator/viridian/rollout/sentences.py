@@ -69,7 +69,8 @@ _CHANGED: Final = {
     ChangeKind.SUPERSEDED: "{revision} is taken off trial: {why}",
     ChangeKind.ADOPTED: "{revision} is the champion, as it has served before",
     ChangeKind.DRILL_BEGAN: "{revision} serves in place of {other}: a drill of the rollback",
-    ChangeKind.DRILL_PASSED: "the drill of the rollback to {revision} has passed; {other} serves again",
+    ChangeKind.COPIES_BEGAN: "{revision} gets copies of the requests that {other} serves: a drill of the rollback",
+    ChangeKind.DRILL_PASSED: "the drill of the rollback to {revision} has passed, and {other} serves",
     ChangeKind.DRILL_FAILED: "the drill of the rollback to {revision} has failed, and {other} serves: {message}",
     ChangeKind.DRILL_ENDED: "the drill of the rollback to {revision} has ended early, and {other} serves: {message}",
 }

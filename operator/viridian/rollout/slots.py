@@ -77,7 +77,7 @@ def _wanted_slots(state: RolloutState, decision: RolloutDecision) -> DesiredSlot
         return {slot: _slot(state, slot, challenger, replicas, follows_load=False)} if challenger else {}
     champion, other = traffic.champion, traffic.champion.other
     if challenger is None:
-        least, rests = _champion_without_trial(state, traffic), traffic.drill is not None
+        least, rests = _champion_without_trial(state, traffic), _lends_its_users(traffic)
         return {
             champion: _slot(state, champion, traffic.revision, least, follows_load=not rests),
             **_fallback_slot(state, traffic),
@@ -121,12 +121,17 @@ def _champion_without_trial(state: RolloutState, traffic: Traffic) -> int:
     users are the fallback's for the time of a drill keeps all that it has.
     """
     replicas = state.spec.server.replicas
-    if traffic.drill is not None and not scaled_by_others(state):
+    if _lends_its_users(traffic) and not scaled_by_others(state):
         return champion_size(state, traffic, None)
     lost = state.slot(traffic.champion.other) if draining(state, traffic) else None
     if lost is None or autoscaling_of(state) is None:
         return replicas
     return bounds(state, replicas, follows_load=True).nearest(lost.replicas)
+
+
+def _lends_its_users(traffic: Traffic) -> bool:
+    """Whether the fallback serves the champion's users, or is about to, until a drill ends."""
+    return traffic.drill is not None and not traffic.drill.is_mirrored
 
 
 def _fallback_slot(state: RolloutState, traffic: Traffic) -> DesiredSlots:

@@ -370,7 +370,7 @@ def rollback_target(state: RolloutState, traffic: Traffic) -> str | None:
 def fallback_revision(state: RolloutState, traffic: Traffic) -> str | None:
     """The former champion to keep warm: the one before this champion, or else the newest that is eligible.
 
-    It can be kept if its template is recorded, or if it runs. One that serves in a drill stays until that
+    It can be kept if its template is recorded, or if it runs. One that answers in a drill stays until that
     has ended; then one that a rollback by a person names comes first.
     """
     running = {slot_state.revision for slot_state in state.inputs.slots.values()}

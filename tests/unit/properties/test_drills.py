@@ -13,7 +13,7 @@ from tests.support.churn import Churn
 from tests.support.cluster.deployments import NEVER_READY
 from tests.support.memory_cluster import Fault
 from tests.support.memory_gateway import TRAFFIC, RoutedWorld
-from tests.support.memory_pods import BROKEN
+from tests.support.memory_pods import BROKEN, Behaviour
 from tests.support.operator_world import OperatorWorld
 from tests.support.safety import violations
 from tests.unit.conftest import KILLS
@@ -22,12 +22,13 @@ from viridian.api.names import SLOT_LABEL
 
 QUICK: dict[str, Any] = {"steps": [], "probation": "2s", "progressDeadline": "20s"}
 DRILL = {"cron": "0 4 * * 3", "mode": "Live", "duration": "15s"}
+MIRRORED = {**DRILL, "mode": "Mirrored"}
 
 
 def two_champions(churn: Churn, **parts: Any) -> None:
     """Version 2 serves, and version 1 is warm."""
     churn.publish()
-    churn.apply(rollout=QUICK, drill=DRILL, server={"replicas": 2}, **parts)
+    churn.apply(**{"rollout": QUICK, "drill": DRILL, "server": {"replicas": 2}, **parts})
     assert churn.world.run(30, until=lambda: churn.serves("1"))
     churn.publish()
     assert churn.world.run(30, until=lambda: churn.serves("2"))
@@ -37,6 +38,10 @@ def two_champions(churn: Churn, **parts: Any) -> None:
 
 def two_by_gateway(churn: Churn) -> None:
     two_champions(churn, traffic=TRAFFIC)
+
+
+def two_with_copies(churn: Churn) -> None:
+    two_champions(churn, traffic=TRAFFIC, drill=MIRRORED)
 
 
 def order_a_drill(churn: Churn, again: str = "") -> None:
@@ -58,6 +63,7 @@ def rehearse(churn: Churn) -> None:
 
 PASSES = Scenario("drill", two_champions, rehearse, settle=20)
 ROUTED = replace(PASSES, name="drill through a gateway", before=two_by_gateway, make=RoutedWorld)
+COPIED = replace(ROUTED, name="drill with copies", before=two_with_copies)
 
 
 @pytest.fixture
@@ -80,7 +86,7 @@ def at_the_end(churn: Churn) -> None:
     assert churn.world.pods.lost == 0.0
 
 
-@pytest.mark.parametrize("scenario", [PASSES, ROUTED], ids=lambda scenario: scenario.name)
+@pytest.mark.parametrize("scenario", [PASSES, ROUTED, COPIED], ids=lambda scenario: scenario.name)
 def test_a_drill_passes_without_a_lost_request(scenario: Scenario) -> None:
     with scenario.begun() as churn:
         order_a_drill(churn)
@@ -92,11 +98,13 @@ def test_a_drill_passes_without_a_lost_request(scenario: Scenario) -> None:
         assert drill["requests"] > 500
         assert drill["errors"] == 0
         assert 0 <= drill["seconds"] <= 5
+        assert 0 <= drill["secondsUntilReady"] <= 10
+        assert drill["failedShare"] == 0
         assert churn.condition("RollbackUntested")["status"] == "False"
         at_the_end(churn)
 
 
-@pytest.mark.parametrize("scenario", [PASSES, ROUTED], ids=lambda scenario: scenario.name)
+@pytest.mark.parametrize("scenario", [PASSES, ROUTED, COPIED], ids=lambda scenario: scenario.name)
 def test_killed_at_every_write(scenario: Scenario, record_property: Callable[[str, object], None]) -> None:
     expected, writes = undisturbed(scenario)
     assert writes.cluster > 3
@@ -122,6 +130,74 @@ def test_a_fallback_that_breaks_a_bound_fails_the_drill_at_once(churn: Churn) ->
     assert (untested["status"], untested["reason"]) == ("True", "DrillFailed")
     assert any(event["reason"] == "DrillFailed" for event in churn.cluster.all("Event"))
     at_the_end(churn)
+
+
+@pytest.fixture
+def routed() -> Iterator[Churn]:
+    with closing(RoutedWorld()) as world:
+        yield Churn(world)
+
+
+def test_copies_leave_the_users_where_they_are(routed: Churn) -> None:
+    """The fallback has its full size before a copy comes, and all requests are copied until the end."""
+    two_with_copies(routed)
+    gateway, champion = routed.world.gateway, routed.status["champion"]["slot"]
+    fallback = "churn-blue" if champion == "green" else "churn-green"
+    routed.world.pods.behaviours["1"] = Behaviour(errors=0.004)
+    order_a_drill(routed)
+    assert routed.world.run(30, until=lambda: gateway.copies == {fallback: 100})
+    found = routed.cluster.find("Deployment", fallback)
+    assert found is not None
+    assert found["status"]["readyReplicas"] == 2
+    users = {name: weight for name, weight in gateway.split.items() if weight}
+    assert users == {f"churn-{champion}": 100}
+    assert "gets copies" in routed.condition("Ready")["message"]
+    assert routed.world.run(60, until=lambda: outcome(routed) == "Passed")
+    drill = routed.status["drill"]
+    assert (drill["mode"], drill["errors"] > 0) == ("Mirrored", True)
+    assert drill["failedShare"] == pytest.approx(drill["errors"] / drill["requests"], abs=1e-6)
+    routed.world.run(5)
+    assert gateway.copies == {}
+    at_the_end(routed)
+
+
+def test_a_fallback_that_fails_at_copies_harms_nobody(routed: Churn) -> None:
+    two_with_copies(routed)
+    routed.world.pods.behaviours["1"] = BROKEN
+    routed.world.pods.closed.clear()
+    served = routed.world.pods.served(routed.revision("2"))
+    order_a_drill(routed)
+    assert routed.world.run(60, until=lambda: outcome(routed) == "Failed")
+    drill, untested = routed.status["drill"], routed.condition("RollbackUntested")
+    assert drill["failedShare"] == pytest.approx(0.3, abs=0.05)
+    assert (untested["status"], untested["reason"]) == ("True", "DrillFailed")
+    routed.world.run(5)
+    assert routed.world.gateway.copies == {}
+    assert routed.world.pods.served(routed.revision("2")) > served
+    assert routed.world.pods.closed == [], "nobody has to call anew"
+    at_the_end(routed)
+
+
+def test_a_gateway_that_takes_no_copies_over_proves_nothing(routed: Churn) -> None:
+    two_with_copies(routed)
+    routed.world.gateway.frozen = True
+    order_a_drill(routed)
+    assert routed.world.run(60, until=lambda: outcome(routed) == "NoTraffic")
+    assert "has not taken over the newest split" in routed.status["drill"]["message"]
+    assert routed.condition("RollbackUntested")["status"] == "True"
+    routed.world.gateway.frozen = False
+    at_the_end(routed)
+
+
+def test_a_new_version_ends_copies_and_is_rolled_out(routed: Churn) -> None:
+    two_with_copies(routed)
+    order_a_drill(routed)
+    assert routed.world.run(30, until=lambda: fallback_serves(routed))
+    routed.publish()
+    assert routed.world.run(3, until=lambda: outcome(routed) == "Interrupted")
+    assert routed.world.run(60, until=lambda: routed.serves("3"))
+    assert routed.world.gateway.copies == {}
+    assert routed.world.pods.lost == 0.0
 
 
 def test_a_fallback_that_never_gets_ready_meets_no_user(churn: Churn) -> None:

@@ -11,7 +11,9 @@ import pytest
 from tests.support.snapshots import NOW, ago_time, answers, commands, slot, snapshot, spec
 from tests.unit.rollout.cases import BLUE, GREEN, TWO_STEADY, TWO_WARM, V1, V2, Case, check, move_of, table
 from tests.unit.rollout.plans import condition
+from tests.unit.rollout.test_gateway import TRAFFIC, routed
 from viridian.api import reasons
+from viridian.api.names import Slot
 from viridian.api.samples import Idle
 from viridian.rollout.decide import decide
 from viridian.rollout.drill_schedule import is_due, next_look, overdue_since
@@ -26,7 +28,7 @@ from viridian.rollout.urgency import urgency_in
 # Now is Monday, 12:00 UTC.
 JUST_NOW = {"cron": "50 11 * * *", "mode": "Live", "duration": "2m"}
 TOO_LATE = {**JUST_NOW, "cron": "30 10 * * *"}
-PASSED = DrillResult(V1, "Passed", ago_time(7000), ago_time(6900), 0.4, 100, passed_at=ago_time(6900))
+PASSED = DrillResult(V1, "Passed", ago_time(7000), ago_time(6900), seconds=0.4, requests=100, passed_at=ago_time(6900))
 PREPARED = Drill(V1, entered=ago_time(5))
 SERVES = Drill(V1, ago_time(20), ago_time(10), Exposure(ago_time(10), {f"blue-{n}": CounterBaseline() for n in (0, 1)}))
 FULL = slot(BLUE, "1", 2)
@@ -182,12 +184,84 @@ def test_a_drill(case: Case) -> None:
     check(case)
 
 
+COPYING = replace(SERVES, copies=100)
+
+
+def copying(drill: Drill = COPYING, *, errors: float = 0.0, wanted: str = "2", **slots: Any) -> RolloutInput:
+    """A drill with copies through a gateway that has taken over what is written."""
+    back, front = slots.get("back", FULL), slots.get("front", slot(GREEN, "2"))
+    whole = spec(drill={**JUST_NOW, "mode": "Mirrored"}, traffic=TRAFFIC)
+    readings = answers(back, 500, errors, since=9)
+    traffic = replace(TWO_STEADY, drill=drill)
+    return routed(traffic, of=whole, slots=(back, front), readings=readings, wanted=wanted)
+
+
+@table(
+    Case(
+        "copies begin once the fallback is at full size",
+        copying(replace(PREPARED, copies=100)),
+        reasons.DRILL_RUNNING,
+        champion=V2,
+        events=("DrillStarted",),
+    ),
+    Case("and go on for its time", copying(), reasons.DRILL_RUNNING, "the end of the drill", champion=V2),
+    Case(
+        "then they end, and nobody has to connect anew",
+        copying(replace(COPYING, since=ago_time(120), answered_at=ago_time(119))),
+        reasons.SERVING,
+        champion=V2,
+        events=("DrillPassed",),
+    ),
+    Case(
+        "a bound that is broken ends them at once",
+        copying(errors=250),
+        reasons.SERVING,
+        champion=V2,
+        events=("DrillFailed",),
+    ),
+    Case(
+        "so does a fallback without a ready pod, while the champion lacks its own",
+        copying(back=slot(BLUE, "1", 2, ready=0), front=slot(GREEN, "2", ready=0)),
+        reasons.SERVING,
+        champion=V2,
+        events=("DrillFailed",),
+    ),
+    Case("another version ends them", copying(wanted="3"), reasons.SERVING, champion=V2, events=("DrillEnded",)),
+    Case(
+        "a route that is there no more ends them",
+        drilling(COPYING),
+        reasons.SERVING,
+        champion=V2,
+        events=("DrillEnded",),
+    ),
+)
+def test_a_drill_with_copies(case: Case) -> None:
+    check(case)
+
+
+@pytest.mark.parametrize(("copies", "receiving"), [(0, {BLUE}), (100, {GREEN})])
+def test_who_has_the_users_in_a_drill(copies: int, receiving: set[Slot]) -> None:
+    traffic = replace(TWO_STEADY, drill=replace(SERVES, copies=copies))
+    assert (traffic.receiving, traffic.copies) == (receiving, copies)
+    before = replace(TWO_STEADY, drill=replace(PREPARED, copies=copies))
+    assert (before.receiving, before.copies) == ({GREEN}, 0)
+
+
 def test_what_is_kept_of_a_drill() -> None:
-    shown = drilling(replace(SERVES, since=ago_time(120), answered_at=ago_time(119), order="x"), errors=1)
+    lasted = replace(SERVES, entered=ago_time(130), since=ago_time(120), answered_at=ago_time(119), order="x")
+    shown = drilling(lasted, errors=1)
     ended = move_of(shown).traffic
     assert ended is not None
     assert ended.drill is None
-    expected = DrillResult(V1, "Passed", ago_time(20), NOW, 1.0, 500, 1, passed_at=NOW, order="x")
+    expected = DrillResult(
+        *(V1, "Passed", ago_time(130), NOW),
+        ready_seconds=10.0,
+        seconds=1.0,
+        requests=500,
+        errors=1,
+        passed_at=NOW,
+        order="x",
+    )
     assert ended.drilled == expected
     assert parse(dump(ended)) == ended
     status = decide(replace(shown, live=snapshot(traffic=ended).live), NOW + timedelta(seconds=1)).status
@@ -195,8 +269,11 @@ def test_what_is_kept_of_a_drill() -> None:
     assert (status["drill"]["outcome"], status["drill"]["seconds"], status["drill"]["errors"]) == ("Passed", 1.0, 1)
 
 
-def test_the_record_of_a_drill_that_is_under_way_survives_its_text() -> None:
-    traffic = replace(TWO_STEADY, drill=SERVES, drilled=PASSED)
+@pytest.mark.parametrize("drill", [SERVES, replace(SERVES, copies=100), PREPARED])
+@pytest.mark.parametrize("drilled", [None, PASSED, replace(PASSED, seconds=0.0, ready_seconds=0.0, copies=100)])
+def test_the_record_of_drills_survives_its_text(drill: Drill, drilled: DrillResult | None) -> None:
+    """An answer within the same instant is another thing than none."""
+    traffic = replace(TWO_STEADY, drill=drill, drilled=drilled)
     assert parse(dump(traffic)) == traffic
 
 

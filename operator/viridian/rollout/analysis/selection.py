@@ -89,9 +89,11 @@ def streamed(inputs: RolloutInput, now: datetime) -> Streamed:
 
 
 def is_about_to_be_met(inputs: RolloutInput) -> bool:
-    """Whether this pass may be the one after which users meet the challenger, or the fallback in a drill.
+    """Whether this pass may be the one after which users meet the challenger, or the fallback is asked in a drill.
 
     Its counters are wanted as they are.
     """
     traffic = inputs.traffic
-    return traffic is not None and (traffic.trial or traffic.drill) is not None and traffic.share == 0
+    if traffic is None or traffic.drill is not None:
+        return traffic is not None and traffic.drill is not None and traffic.drill.since is None
+    return traffic.trial is not None and traffic.share == 0

@@ -1,7 +1,8 @@
 """A drill of the rollback: the fallback serves for a while, and the champion gets the traffic back, whatever happens.
 
-Each switch is the write that a rollback would be. Nothing that a drill finds rejects a version: one that fails shows
-that the way back does not work, and that is for people to mend.
+Each switch is the write that a rollback would be. A mirrored drill leaves the users where they are: the fallback gets
+copies of their requests, as many as it would get itself after a rollback, and its answers are thrown away. Nothing that
+a drill finds rejects a version: one that fails shows that the way back does not work, and that is for people to mend.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from viridian.api import durations, reasons
+from viridian.api.drill_spec import DrillMode
 from viridian.api.names import DRILL_ANNOTATION
 from viridian.api.samples import Idle, PodSample
 from viridian.core.times import older_than
@@ -24,7 +26,7 @@ from viridian.rollout.policies.breaches import breached
 from viridian.rollout.policies.chain import Chain, first
 from viridian.rollout.state import RolloutState, rollback_target
 from viridian.rollout.traffic import exposure as exposures
-from viridian.rollout.traffic.drill_record import Drill, DrillOutcome, DrillResult
+from viridian.rollout.traffic.drill_record import Drill, DrillOutcome, DrillResult, ready_seconds
 
 DEFAULT_DURATION: Final = timedelta(minutes=1)
 """Of a drill that a person asks for where the spec has none."""
@@ -48,9 +50,9 @@ def begins_a_drill(state: RolloutState) -> RolloutDecision | None:
     if fallback is None or traffic.predecessor_is_fallback:
         return RolloutDecision.hold(traffic, Wait(WaitKind.FORMER_CHAMPION)) if order is not None else None
     full = champion is not None and champion.settled and champion.serves
-    if not full or state.unsettled is not None or _comes_first(state, fallback):
+    begun = Drill(fallback, entered=state.now, copies=_copies(state), order=order or "")
+    if not full or state.unsettled is not None or _comes_first(state, begun):
         return None
-    begun = Drill(fallback, entered=state.now, order=order or "")
     return _going_on(state, begun, Wait(WaitKind.DRILL_PODS, fallback))
 
 
@@ -85,7 +87,7 @@ def fails(state: RolloutState) -> RolloutDecision | None:
 
 
 def is_interrupted(state: RolloutState) -> RolloutDecision | None:
-    first_of_all = _comes_first(state, _drill(state).revision)
+    first_of_all = _comes_first(state, _drill(state))
     return _ends(state, DrillOutcome.INTERRUPTED, first_of_all) if first_of_all else None
 
 
@@ -107,6 +109,9 @@ def switches(state: RolloutState) -> RolloutDecision | None:
         return None
     exposure = exposures.begun(counting(state.inputs, state.other_slot), state.now)
     begun = replace(drill, since=state.now, exposure=exposure)
+    if drill.is_mirrored:
+        change = Change(ChangeKind.COPIES_BEGAN, drill.revision, other=traffic.revision)
+        return replace(_going_on(state, begun), change=change)
     return replace(
         _going_on(state, begun),
         change=Change(ChangeKind.DRILL_BEGAN, drill.revision, other=traffic.revision),
@@ -129,7 +134,7 @@ def has_not_lasted(state: RolloutState) -> RolloutDecision | None:
 
 def gives_the_traffic_back(state: RolloutState) -> RolloutDecision | None:
     outcome = DrillOutcome.PASSED if _counts(state)[0] else DrillOutcome.NO_TRAFFIC
-    return _ends(state, outcome, "" if outcome is DrillOutcome.PASSED else "no user asked anything")
+    return _ends(state, outcome, "" if outcome is DrillOutcome.PASSED else _nothing_came(state))
 
 
 DRILL: Final[Chain] = (
@@ -143,8 +148,25 @@ DRILL: Final[Chain] = (
 )
 
 
-def _comes_first(state: RolloutState, fallback: str) -> str:
-    """What is more important than a drill, for people; empty where nothing is."""
+def _copies(state: RolloutState) -> int:
+    """Of how many requests in a hundred a new drill sends copies; 0 where the users themselves move."""
+    spec = state.spec.drill
+    return 100 if spec is not None and spec.mode is DrillMode.MIRRORED else 0
+
+
+def _nothing_came(state: RolloutState) -> str:
+    """Why a drill proves too little: a gateway that has not taken the copies over is another matter than silence."""
+    if not _drill(state).is_mirrored:
+        return "no user asked anything"
+    why = f": {state.unsettled.message}" if state.unsettled is not None else ""
+    return f"no copy of a request reached the fallback{why}"
+
+
+def _comes_first(state: RolloutState, drill: Drill) -> str:
+    """What is more important than this drill, for people; empty where nothing is."""
+    fallback = drill.revision
+    if drill.is_mirrored and not state.inputs.provider.copies_requests:
+        return "no gateway splits the traffic now, and only a gateway copies requests"
     if state.spec.rollout.paused:
         return "spec.rollout.paused is set"
     if state.spec.server.replicas == 0:
@@ -161,7 +183,7 @@ def _ends(state: RolloutState, outcome: DrillOutcome, message: str) -> RolloutDe
     traffic, drill = state.serving, _drill(state)
     change = Change(_ENDED[outcome], drill.revision, other=traffic.revision, message=message)
     ended = replace(traffic, drill=None, drilled=_result(state, outcome, message))
-    if drill.since is None:
+    if not drill.moves_users:
         return replace(RolloutDecision.rest(ended, reasons.SERVING), change=change)
     if not state.serves(traffic.champion, traffic.revision):
         return RolloutDecision.hold(traffic, Wait(WaitKind.CHAMPION_TO_TAKE_OVER, traffic.revision, then=change))
@@ -181,6 +203,8 @@ def _result(state: RolloutState, outcome: DrillOutcome, message: str) -> DrillRe
         # One that was interrupted is made up for, unless its time has passed by then.
         entered=earlier.entered if outcome is DrillOutcome.INTERRUPTED else drill.entered,
         at=state.now,
+        copies=drill.copies,
+        ready_seconds=ready_seconds(drill),
         seconds=round(took, 3) if took is not None else None,
         requests=requests,
         errors=errors,
@@ -210,7 +234,7 @@ def _end(state: RolloutState, drill: Drill) -> datetime:
 
 
 def drill_length(state: RolloutState) -> timedelta:
-    """How long the fallback serves in a drill."""
+    """How long the fallback answers in a drill."""
     spec = state.spec.drill
     return durations.parse(spec.duration) if spec is not None else DEFAULT_DURATION
 
@@ -221,7 +245,7 @@ def _is_read(state: RolloutState) -> bool:
 
 
 def _counts(state: RolloutState) -> tuple[int, int]:
-    """Requests of users that the fallback has answered in the drill, and how many of them with an error."""
+    """Requests that the fallback has answered in the drill, and how many of them with an error."""
     exposure = _drill(state).exposure
     if exposure is None:
         return 0, 0
@@ -230,7 +254,7 @@ def _counts(state: RolloutState) -> tuple[int, int]:
 
 
 def _first_answer(state: RolloutState) -> datetime | None:
-    """The time of the first reading with an answer to a user."""
+    """The time of the first reading with an answer."""
     exposure = _drill(state).exposure
     if exposure is None:
         return None

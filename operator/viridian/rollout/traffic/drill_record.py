@@ -17,7 +17,7 @@ class DrillOutcome(StrEnum):
 
     PASSED = "Passed"
     FAILED = "Failed"
-    # The switch was made, and nobody asked anything: that proves too little.
+    # The fallback was there for all requests, and none came: that proves too little.
     NO_TRAFFIC = "NoTraffic"
     # Something else came first, such as a new version.
     INTERRUPTED = "Interrupted"
@@ -27,23 +27,35 @@ RUNNING: Final = "Running"
 """What the status shows in place of an outcome until there is one."""
 
 Count = Annotated[int, msgspec.Meta(ge=0)]
+Percent = Annotated[int, msgspec.Meta(ge=0, le=100)]
 
 
 @dataclass(frozen=True, slots=True)
 class Drill:
     """A drill that is under way."""
 
-    # The fallback, which serves in it.
+    # The fallback, which answers in it.
     revision: str
     # Since when the fallback is brought to full size.
     entered: datetime | None = None
-    # When it got the traffic; None until then.
+    # When it got the traffic, or the copies; None until then.
     since: datetime | None = None
     exposure: Exposure | None = None
-    # When it was first seen to have answered a user.
+    # When it was first seen to have answered.
     answered_at: datetime | None = None
     # The command of a person that asked for it; empty where the schedule did.
     order: str = ""
+    # Share of the requests, in percent, of which it gets a copy while users stay with the champion. 0: it serves them.
+    copies: Percent = 0
+
+    @property
+    def is_mirrored(self) -> bool:
+        return self.copies > 0
+
+    @property
+    def moves_users(self) -> bool:
+        """Whether users are the fallback's now."""
+        return self.since is not None and not self.is_mirrored
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,3 +76,14 @@ class DrillResult:
     passed_at: datetime | None = None
     # The newest command of a person that was carried out.
     order: str = ""
+    # As in the drill.
+    copies: Percent = 0
+    # From the beginning until the fallback was ready for all requests; None where it was not.
+    ready_seconds: float | None = None
+
+
+def ready_seconds(drill: Drill) -> float | None:
+    """From the beginning of a drill until the fallback was ready for all requests; None where it is not yet."""
+    if drill.since is None or drill.entered is None:
+        return None
+    return round((drill.since - drill.entered).total_seconds(), 3)

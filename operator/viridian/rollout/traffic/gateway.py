@@ -58,6 +58,7 @@ class GatewayTraffic:
     follows_ready_pods = False
     keeps_connections = False
     confirms = True
+    copies_requests = True
 
     def target(self, name: str) -> Target:
         return HTTP_ROUTE, name
@@ -179,11 +180,11 @@ def _backend(name: str, port: int, slot: Slot, weight: int) -> Manifest:
 
 
 def _copies(name: str, port: int, traffic: Traffic) -> list[Manifest]:
-    """The filter that sends copies of the users' requests to the challenger, and throws its answers away."""
-    if traffic.trial is None or not traffic.trial.shadow or traffic.trial.servers_copy:
+    """The filter that sends copies of the users' requests to the slot beside, and throws its answers away."""
+    if not traffic.copies:
         return []
     reference = {"group": "", "kind": "Service", "name": slot_deployment(name, traffic.champion.other), "port": port}
-    return [{"type": "RequestMirror", "requestMirror": {"backendRef": reference, "percent": traffic.trial.shadow}}]
+    return [{"type": "RequestMirror", "requestMirror": {"backendRef": reference, "percent": traffic.copies}}]
 
 
 def _backends(route: Mapping[str, Any] | None) -> Iterator[Mapping[str, Any]]:

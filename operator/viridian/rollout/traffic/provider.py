@@ -46,6 +46,10 @@ class TrafficProvider(Protocol):
     def confirms(self) -> bool:
         """Whether a split takes effect some time after its write, and `unsettled` tells when; elsewhere at once."""
 
+    @property
+    def copies_requests(self) -> bool:
+        """Whether a slot can get copies of the users' requests, whose answers nobody sees."""
+
     def target(self, name: str) -> Target:
         """Kind and name of the object that carries the record: its write is what moves the traffic."""
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from enum import StrEnum
 from functools import lru_cache
@@ -162,9 +162,16 @@ class Traffic:
     @property
     def share(self) -> int:
         """The share of the users' requests, in percent, that goes to the slot that is not the champion's."""
-        if self.drill is not None and self.drill.since is not None:
+        if self.drill is not None and self.drill.moves_users:
             return 100
         return self.trial.weight if self.trial is not None else 0
+
+    @property
+    def copies(self) -> int:
+        """The share of the users' requests, in percent, of which a gateway sends a copy to the other slot."""
+        if self.drill is not None:
+            return self.drill.copies if self.drill.since is not None else 0
+        return self.trial.shadow if self.trial is not None and not self.trial.servers_copy else 0
 
     @property
     def receiving(self) -> frozenset[Slot]:
@@ -183,6 +190,10 @@ _PARTS: Final = (
 )
 
 
+_NOTHING: Final = (None, "", 0, [], {})
+"""What is left out of a record."""
+
+
 def dump(record: Traffic | Reverted) -> str:
     return json.dumps(_plain(record), sort_keys=True)
 
@@ -190,7 +201,8 @@ def dump(record: Traffic | Reverted) -> str:
 def _plain(value: Any) -> Any:
     if isinstance(value, _PARTS):
         parts = {name: _plain(getattr(value, name)) for name in type(value).__slots__}
-        return {name: part for name, part in parts.items() if part not in (None, "", 0, [], {})}
+        telling = _zero_says_something(type(value))
+        return {name: part for name, part in parts.items() if part not in _NOTHING or (part == 0 and name in telling)}
     if isinstance(value, Mapping):
         return {name: _plain(part) for name, part in value.items()}
     if isinstance(value, tuple):
@@ -198,6 +210,12 @@ def _plain(value: Any) -> Any:
     if isinstance(value, datetime):
         return format_time_micros(value)
     return str(value) if isinstance(value, StrEnum) else value
+
+
+@lru_cache
+def _zero_says_something(part: type[Any]) -> frozenset[str]:
+    """The fields of a part whose absence means that nobody knows: a zero in them is written."""
+    return frozenset(field.name for field in fields(part) if field.default is None)
 
 
 @lru_cache(maxsize=64)  # a pass asks for it several times

@@ -21,6 +21,7 @@ class ServiceTraffic:
     follows_ready_pods = True
     keeps_connections = True
     confirms = False
+    copies_requests = False
 
     def target(self, name: str) -> Target:
         return "Service", name
