@@ -255,6 +255,9 @@ class Reconciler(Generic[Input]):
                 await self.cluster.record_event(
                     manifest, kind=event.type, reason=event.reason, message=event.message[:1000]
                 )
+            except ClusterConflict:
+                # The name of an Event is made up, so only its namespace can be in the way: it is going, or gone.
+                log.debug("event %s not recorded: its namespace is going", event.reason, extra={"key": str(key)})
             except ClusterError as error:
                 log.warning("event %s not recorded: %s", event.reason, error, extra={"key": str(key)})
 

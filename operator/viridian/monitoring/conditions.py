@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 from viridian.api import reasons
@@ -12,6 +13,7 @@ from viridian.api.names import REVIEWED_ANNOTATION
 from viridian.core.conditions import Finding, Truth
 from viridian.core.obstacles import outage, refusal
 from viridian.judgement.figures import MonitorVerdict, overall
+from viridian.monitoring.freshness import Blindness, blindness
 from viridian.monitoring.input import MonitoringInput
 from viridian.monitoring.sources import CONDITIONS, condition_of, reason_of
 from viridian.monitoring.status import stored_entries
@@ -34,28 +36,46 @@ class _StoredResult:
 
 
 def conditions_of(
-    inputs: MonitoringInput, status: Mapping[str, Any] | None, review: ReviewStatus | None
+    inputs: MonitoringInput, status: Mapping[str, Any] | None, review: ReviewStatus | None, now: datetime
 ) -> Iterator[Finding]:
-    """All conditions of the monitors; none where there is nothing to evaluate. `status`: the next status.monitoring."""
+    """All conditions of the monitors; none where there is nothing to evaluate. `status`: the next status.monitoring.
+
+    Where no window could be judged for longer than a window, what was found last is not known to hold. A review that a
+    person was asked for is owed all the same.
+    """
     if inputs.champion is None or inputs.evaluation is None:
         return
-    yield _monitored(inputs)
+    blind = blindness(inputs, now)
+    yield _monitored(inputs, blind)
     results = _stored_results(inputs.monitors, status)
     for condition in _shown(inputs.monitors):
         chosen = [result for result in results if condition_of(result.source) == condition]
-        yield _summary(condition, chosen, reasons.WITHIN_THRESHOLDS)
+        yield _if_fresh(_summary(condition, chosen, reasons.WITHIN_THRESHOLDS), blind)
     of_review = [monitor for monitor in inputs.monitors if monitor.action is Action.REVIEW]
     if of_review and review is not None:
         yield _review(inputs, review)
     elif of_review:
         chosen = [result for result in results if result.monitor in of_review]
-        yield _summary(reasons.REVIEW_REQUIRED, chosen, reasons.NOTHING_TO_REVIEW)
+        yield _if_fresh(_summary(reasons.REVIEW_REQUIRED, chosen, reasons.NOTHING_TO_REVIEW), blind)
 
 
-def _monitored(inputs: MonitoringInput) -> Finding:
+def _if_fresh(finding: Finding, blind: Blindness | None) -> Finding:
+    """The finding as long as it counts, and then what it was."""
+    if blind is None or not blind.is_stale or finding.status is Truth.UNKNOWN:
+        return finding
+    message = f"{blind.age}; until then {finding.status}, {finding.reason}: {finding.message}"
+    return Finding(finding.type, Truth.UNKNOWN, reasons.STALE, message)
+
+
+def _monitored(inputs: MonitoringInput, blind: Blindness | None) -> Finding:
+    """An operator without a collector knows that nothing is judged. One that gets no answer knows nothing."""
     problem = refusal(inputs.obstacles) or outage(inputs.obstacles)
-    if inputs.failure is not None:
-        return Finding(reasons.MONITORED, Truth.FALSE, inputs.failure.reason, inputs.failure.message)
+    if (failure := inputs.failure) is not None:
+        if failure.reason == reasons.NO_COLLECTOR:
+            return Finding(reasons.MONITORED, Truth.FALSE, failure.reason, failure.message)
+        if blind is not None and blind.is_stale:
+            return Finding(reasons.MONITORED, Truth.UNKNOWN, reasons.STALE, f"{blind.age}: {failure.message}")
+        return Finding(reasons.MONITORED, Truth.UNKNOWN, failure.reason, failure.message)
     if problem is not None:
         return Finding(reasons.MONITORED, Truth.FALSE, *problem)
     return Finding(reasons.MONITORED, Truth.TRUE, reasons.WINDOWS_JUDGED, "every window is judged once it is complete")

@@ -13,6 +13,7 @@ from viridian.core.plan import Plan
 from viridian.monitoring.conditions import conditions_of
 from viridian.monitoring.events import events_of_results, events_of_review, events_of_sight
 from viridian.monitoring.firing_rows import with_rows
+from viridian.monitoring.freshness import blindness
 from viridian.monitoring.input import MonitoringInput
 from viridian.monitoring.periodic_review import next_due, review_events, review_findings
 from viridian.monitoring.record import clear, remember, remembered
@@ -29,7 +30,7 @@ def decide(inputs: MonitoringInput, now: datetime) -> Plan:
     review = next_review(before, inputs.report, inputs.reviewed)
     status = with_rows(next_status(stored, inputs.report, review), stored, inputs.report, inputs.counted)
     known = conditions_in(inputs.status.get("conditions"))
-    findings = (*conditions_of(inputs, status, review), *review_findings(inputs, now))
+    findings = (*conditions_of(inputs, status, review, now), *review_findings(inputs, now))
     events = (*events_of_results(inputs.report, stored), *events_of_review(before, review, inputs.reviewed))
     writes = tuple(remember(inputs, stored, status, events))
     conditions = transition(findings, before=known, generation=inputs.generation, now=now)
@@ -48,8 +49,9 @@ def decide(inputs: MonitoringInput, now: datetime) -> Plan:
 
 def _wake(inputs: MonitoringInput, now: datetime) -> datetime | None:
     due = next_due(inputs, now)
-    times = [at for at in (inputs.next_pass, due if due is not None and due > now else None) if at is not None]
-    return min(times, default=None)
+    blind = blindness(inputs, now)
+    coming = (due if due is not None and due > now else None, blind.stale_at if blind is not None else None)
+    return min((at for at in (inputs.next_pass, *coming) if at is not None), default=None)
 
 
 def _has_record(inputs: MonitoringInput) -> bool:

@@ -39,5 +39,9 @@ def events_of_sight(before: Sequence[Mapping[str, Any]], findings: Sequence[Find
     """Windows were evaluated until now, and cannot be any more."""
     was = {condition.get("type"): condition.get("status") for condition in before}
     for finding in findings:
-        if finding.type == reasons.MONITORED and finding.status is Truth.FALSE and was.get(finding.type) == Truth.TRUE:
+        if (
+            finding.type == reasons.MONITORED
+            and finding.status is not Truth.TRUE
+            and was.get(finding.type) == Truth.TRUE
+        ):
             yield Event(EventType.WARNING, reasons.EVENT_MONITORING_BLIND, finding.message)

@@ -297,7 +297,7 @@ def test_a_collector_that_is_away_is_told_and_holds_up_no_rollout(
 ) -> None:
     stage.world.collector.failure = failure  # type: ignore[assignment]
     stage.serve()
-    assert stage.verdict("Monitored") == ("False", reason)
+    assert stage.verdict("Monitored") == ("Unknown", reason)
     assert stage.verdict("DataDrift") == ("Unknown", "NotJudged")
     stage.publish()
     assert stage.world.run(200, until=lambda: stage.serves("2"))

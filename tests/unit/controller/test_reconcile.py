@@ -66,6 +66,27 @@ async def test_every_event_comes_after_what_it_tells_of() -> None:
     assert world.status == {"replicas": 2}
 
 
+@pytest.mark.parametrize("gone", [True, False], ids=["gone", "going"])
+async def test_a_namespace_that_is_deleted_is_nothing_to_warn_of(gone: bool, caplog: pytest.LogCaptureFixture) -> None:
+    world = bench(actions=(Apply(config_map(), (PROMOTED,)),))
+    write = world.cluster.apply
+
+    async def and_the_namespace_goes(*manifest: Any, **more: Any) -> Any:
+        done = await write(*manifest, **more)
+        if not gone:
+            world.cluster.edit(
+                "Namespace", "default", lambda found: found["metadata"].update(finalizers=["kubernetes"]), namespace=""
+            )
+        world.cluster.remove("Namespace", "default", namespace="")
+        return done
+
+    world.cluster.apply = and_the_namespace_goes  # type: ignore[method-assign]
+    with caplog.at_level(logging.WARNING):
+        await world.reconcile(KEY)
+    assert world.cluster.events() == []
+    assert caplog.text == ""
+
+
 async def test_what_was_done_is_told_although_somebody_else_wrote_before_the_status() -> None:
     """The next pass finds it done and has nothing to tell of it; what is new in the status it finds again."""
     world = bench(actions=(Apply(config_map(), (PROMOTED,)),), status={"replicas": 2}, news=(FIRED,))

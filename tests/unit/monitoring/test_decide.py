@@ -423,12 +423,69 @@ def test_a_question_fits_into_its_condition_with_its_answer() -> None:
 def test_what_was_said_stands_while_the_collector_is_away() -> None:
     before = status(told(seen(shift=1.0)))
     plan = told(unseen(), before, hour=1)
-    assert said(plan, reasons.MONITORED) == ("False", reasons.COLLECTOR_UNAVAILABLE)
+    assert said(plan, reasons.MONITORED) == ("Unknown", reasons.COLLECTOR_UNAVAILABLE)
     assert events(plan) == [reasons.EVENT_MONITORING_BLIND]
     assert status(plan)["monitoring"] == before["monitoring"]
     for kind in (reasons.DATA_DRIFT, reasons.REVIEW_REQUIRED, reasons.DECAY):
         assert condition(plan, kind) == next(one for one in before["conditions"] if one["type"] == kind)
     assert events(told(unseen(), status(plan), hour=2)) == [], "told once"
+
+
+def test_what_was_found_last_goes_stale_with_the_next_window() -> None:
+    """It says since when nobody knows, and it is written once a window."""
+    before = status(told(seen(shift=1.0)))
+    blind = status(told(unseen(), before, hour=1))
+    plan = told(unseen(), blind, hour=2)
+    assert said(plan, reasons.MONITORED) == ("Unknown", reasons.STALE)
+    age = "no window has been judged since 2026-11-24T13:02:00Z, for 1h00m or more"
+    assert condition(plan, reasons.MONITORED)["message"] == f"{age}: the collector cannot be reached"
+    assert said(plan, reasons.DATA_DRIFT) == ("Unknown", reasons.STALE)
+    shift = condition(plan, reasons.DATA_DRIFT)["message"]
+    assert shift.startswith(f"{age}; until then True, FeatureShift: age-shift: ")
+    assert said(plan, reasons.REVIEW_REQUIRED) == ("True", reasons.FEATURE_SHIFT), "a person was asked all the same"
+    assert plan.wake == NOW + timedelta(hours=3)
+    assert (status(plan)["monitoring"], events(plan)) == (before["monitoring"], [])
+
+    later = decide(replace(unseen(), status=status(plan)), NOW + timedelta(hours=2, minutes=59))
+    assert status(later) == status(plan), "silent in between"
+    assert "for 5h00m or more" in condition(told(unseen(), status(plan), hour=6), reasons.MONITORED)["message"]
+
+    again = told(seen(hour=7, shift=1.0), status(plan), hour=7)
+    assert said(again, reasons.MONITORED) == ("True", reasons.WINDOWS_JUDGED)
+    assert said(again, reasons.DATA_DRIFT) == ("True", reasons.FEATURE_SHIFT)
+
+
+def test_quiet_monitors_are_no_health_once_they_are_blind() -> None:
+    blind = status(told(unseen(), status(told(seen())), hour=1))
+    plan = told(unseen(), blind, hour=2)
+    assert said(plan, reasons.DATA_DRIFT) == ("Unknown", reasons.STALE)
+    assert said(plan, reasons.REVIEW_REQUIRED) == ("Unknown", reasons.STALE)
+    assert said(plan, reasons.DECAY)[0] == "Unknown"
+
+
+def test_without_a_collector_nothing_is_judged_and_that_is_known() -> None:
+    none = inputs(evaluation=EvaluationFailure(reasons.NO_COLLECTOR, "the operator knows no collector"))
+    first = told(none, status(told(seen())), hour=1)
+    assert said(first, reasons.MONITORED) == ("False", reasons.NO_COLLECTOR)
+    assert said(first, reasons.DATA_DRIFT) == ("False", reasons.WITHIN_THRESHOLDS)
+    assert first.wake == NOW + timedelta(hours=2), "nothing else would wake it"
+    second = told(none, status(first), hour=2)
+    assert said(second, reasons.MONITORED) == ("False", reasons.NO_COLLECTOR)
+    assert said(second, reasons.DATA_DRIFT) == ("Unknown", reasons.STALE)
+
+
+def test_a_write_that_was_refused_is_no_blindness() -> None:
+    refused = Obstacle("ControllerRevision", "churn-r1", "policy says no", refused=True)
+    found = replace(recorded(seen()), obstacles={("ControllerRevision", "churn-r1"): refused})
+    plan = told(unseen(), status(told(found)), hour=5)
+    assert said(plan, reasons.MONITORED) == ("Unknown", reasons.COLLECTOR_UNAVAILABLE)
+    assert said(plan, reasons.DATA_DRIFT) == ("False", reasons.WITHIN_THRESHOLDS)
+
+
+@pytest.mark.parametrize("since", ["2099-01-01T00:00:00Z", "yesterday", None])
+def test_a_time_that_cannot_be_true_makes_nothing_stale(since: str | None) -> None:
+    blind = {"type": reasons.MONITORED, "status": "Unknown", "reason": reasons.STALE, "lastTransitionTime": since}
+    assert said(told(unseen(), {"conditions": [blind]}), reasons.MONITORED)[1] == reasons.COLLECTOR_UNAVAILABLE
 
 
 def test_blind_from_the_beginning() -> None:
