@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from viridian.api import crd
 from viridian.api.names import API_VERSION
-from viridian.api.schema import PRESERVE_UNKNOWN, VALIDATIONS
+from viridian.api.schema import INT_OR_STRING, PRESERVE_UNKNOWN, VALIDATIONS
 
 Schema = dict[str, Any]
 
@@ -86,6 +86,8 @@ def _field(path: str, name: str, schema: Schema, required: bool) -> tuple[str, s
 def _type(schema: Schema) -> str:
     if "enum" in schema:
         return ", ".join(f"`{value}`" for value in schema["enum"])
+    if schema.get(INT_OR_STRING):
+        return f"integer, {schema['minimum']} to {schema['maximum']}, or text"
     if schema["type"] == "array":
         return f"list of {_type(schema['items'])}, at most {schema['maxItems']}"
     if "additionalProperties" in schema:

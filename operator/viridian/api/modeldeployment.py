@@ -22,6 +22,7 @@ from viridian.api.predecessor_spec import NOT_BY_GATEWAY, PredecessorSource
 from viridian.api.promotion import PromotionHold, PromotionWindow, RollbackWindow
 from viridian.api.review_spec import PeriodicReview
 from viridian.api.schema import Rule, Struct, doc, duration, named
+from viridian.api.surge_spec import IS_A_SURGE, Surge
 from viridian.api.traffic_spec import TrafficSpec
 
 
@@ -316,15 +317,18 @@ class Rollout(Struct, frozen=True, kw_only=True):
         | None
     ) = None
     analysis: Annotated[Analysis, doc("What is measured, and what it does.")] = msgspec.field(default_factory=Analysis)
-    max_surge: Annotated[
-        int,
-        doc(
-            "Pods above `server.replicas` that may be added to come close to a step's weight, where ready pods make it."
-            " A gateway needs none for its weights.",
-            ge=0,
-            le=1000,
-        ),
-    ] = 2
+    max_surge: (
+        Annotated[
+            Surge,
+            doc(
+                "Pods above `server.replicas` that may be added to come close to a step's weight, where ready pods "
+                "make it: a number, or a percentage of `server.replicas`, rounded up. Left out: as many as "
+                "`server.replicas`, at least 2. A gateway needs none for its weights.",
+                rules=(IS_A_SURGE,),
+            ),
+        ]
+        | None
+    ) = None
     probation: Annotated[
         str, duration("How long the judge goes on after promotion; a breach goes back to the fallback.")
     ] = "5m"

@@ -15,6 +15,7 @@ import msgspec
 from viridian.api import durations
 
 VALIDATIONS: Final = "x-kubernetes-validations"
+INT_OR_STRING: Final = "x-kubernetes-int-or-string"
 PRESERVE_UNKNOWN: Final = "x-kubernetes-preserve-unknown-fields"
 LONGEST: Final = "365d"
 EXAMPLES: Final = ("30s", "5m", "1h30m", "14d")

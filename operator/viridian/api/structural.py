@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import msgspec
 
-from viridian.api.schema import VALIDATIONS, Struct
+from viridian.api.schema import INT_OR_STRING, VALIDATIONS, Struct
 
 Schema = dict[str, Any]
 
@@ -90,12 +90,14 @@ def _described(annotation: Any, defaults: bool) -> Schema:
 def _without_none(annotation: Any) -> Any:
     if typing.get_origin(annotation) not in (typing.Union, types.UnionType):
         return annotation
-    (kept,) = (option for option in typing.get_args(annotation) if option is not type(None))
-    return kept
+    kept = [option for option in typing.get_args(annotation) if option is not type(None)]
+    return kept[0] if len(kept) == 1 else annotation
 
 
 def _plain(annotation: Any, defaults: bool) -> Schema:
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin in (typing.Union, types.UnionType):
+        return _number_or_text(*arguments, defaults=defaults)
     if origin is tuple:
         return {"type": "array", "items": _described(arguments[0], defaults)}
     if origin is dict:
@@ -108,8 +110,15 @@ def _plain(annotation: Any, defaults: bool) -> Schema:
     return {"type": _SCALARS[annotation]}
 
 
+def _number_or_text(number: Any, text: Any, *, defaults: bool) -> Schema:
+    """The one union that Kubernetes knows: an integer, or a text. The bounds of a type bind that type alone."""
+    both = [_described(number, defaults), _described(text, defaults)]
+    bounds = {word: value for schema in both for word, value in schema.items() if word != "type"}
+    return {INT_OR_STRING: True, "anyOf": [{"type": schema["type"]} for schema in both], **bounds}
+
+
 def _with_meta(schema: Schema, meta: msgspec.Meta) -> Schema:
-    words = {**_BOUNDS, **_SIZES.get(schema["type"], {})}
+    words = {**_BOUNDS, **_SIZES.get(schema.get("type", ""), {})}
     bounds = {word: getattr(meta, name) for name, word in words.items() if getattr(meta, name) is not None}
     extra = dict(meta.extra_json_schema or {})
     extra[VALIDATIONS] = [*schema.get(VALIDATIONS, ()), *extra.get(VALIDATIONS, ())]

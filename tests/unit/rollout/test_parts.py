@@ -17,7 +17,7 @@ from viridian.rollout import records
 from viridian.rollout.records import NEWEST_OUTCOMES, RevisionOutcome
 from viridian.rollout.render.revision import revision_of
 from viridian.rollout.slot_state import parse_pod
-from viridian.rollout.traffic.capacity import pods_for
+from viridian.rollout.traffic.capacity import PodSplit, pods_for, surge_pods
 
 
 class TestCapacity:
@@ -25,7 +25,8 @@ class TestCapacity:
         ("weight", "replicas", "surge", "pods"),
         [
             (50, 1, 0, (1, 1)), (10, 1, 0, (1, 1)), (10, 2, 2, (3, 1)), (25, 3, 1, (3, 1)), (50, 4, 4, (4, 4)),
-            (10, 9, 1, (9, 1)), (100, 3, 0, (3, 3)), (1, 1, 99, (99, 1)), (0, 3, 2, (3, 1)), (90, 2, 4, (2, 2)),
+            (10, 9, 1, (9, 1)), (50, 6, 2, (6, 2)), (50, 6, 6, (6, 6)), (25, 1000, 1000, (1002, 334)),
+            (100, 3, 0, (3, 3)), (1, 1, 99, (99, 1)), (0, 3, 2, (3, 1)), (90, 2, 4, (2, 2)),
         ],
     )  # fmt: skip
     def test_pods_that_come_closest_to_a_weight(
@@ -33,6 +34,34 @@ class TestCapacity:
     ) -> None:
         found = pods_for(weight, replicas, surge)
         assert (found.champion, found.challenger) == pods
+
+    @pytest.mark.parametrize(
+        ("written", "replicas", "pods"),
+        [
+            (None, 1, 2), (None, 2, 2), (None, 6, 6), (None, 0, 2), (0, 6, 0), (3, 6, 3), ("0%", 6, 0), ("50%", 6, 3),
+            ("50%", 5, 3), ("100%", 1, 1), ("250%", 2, 5), ("1%", 1, 1), ("9999%", 1000, 1000), (None, 1000, 1000),
+        ],
+    )  # fmt: skip
+    def test_how_many_pods_may_be_added(self, written: int | str | None, replicas: int, pods: int) -> None:
+        assert surge_pods(written, replicas) == pods
+
+    @given(st.integers(1, 50), st.integers(1, 40))
+    def test_by_default_a_weight_up_to_a_half_is_reached(self, weight: int, replicas: int) -> None:
+        """As closely as so many pods can: one pod more or less would be farther away."""
+        pods = pods_for(weight, replicas, surge_pods(None, replicas))
+        one = 100 / (pods.champion + pods.challenger)
+        assert abs(pods.weight - weight) <= one or pods.challenger == 1
+
+    @given(st.integers(1, 99), st.integers(1, 12), st.integers(0, 14))
+    def test_no_other_numbers_come_closer(self, weight: int, replicas: int, surge: int) -> None:
+        spare = max(1, surge)
+        every = [
+            PodSplit(replicas + extra, challenger)
+            for extra in range(spare)
+            for challenger in range(1, min(replicas, spare - extra) + 1)
+        ]
+        closest = min(every, key=lambda pods: (abs(pods.weight - weight), pods.champion + pods.challenger))
+        assert pods_for(weight, replicas, surge) == closest
 
     @given(st.integers(0, 100), st.integers(1, 30), st.integers(0, 30))
     def test_the_champion_keeps_its_size_and_the_surge_is_kept(self, weight: int, replicas: int, surge: int) -> None:

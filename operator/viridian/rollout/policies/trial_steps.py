@@ -16,7 +16,7 @@ from viridian.rollout.policies.promotion_times import promotion_wait
 from viridian.rollout.policies.reinstatement import needs_no_steps
 from viridian.rollout.state import RolloutState
 from viridian.rollout.traffic import exposure as exposures
-from viridian.rollout.traffic.capacity import PodSplit, pods_for_share
+from viridian.rollout.traffic.capacity import PodSplit, pods_for_share, surge_pods
 from viridian.rollout.traffic.record import Trial
 
 
@@ -85,7 +85,7 @@ def pods_needed(state: RolloutState, trial: Trial | None) -> PodSplit:
     They make the weight, so a pause keeps them at the one that was reached. One that needs no steps gets its full size.
     """
     replicas = champion_size(state, state.serving, trial)
-    surge, steps = state.spec.rollout.max_surge, state.steps
+    surge, steps = surge_pods(state.spec.rollout.max_surge, replicas), state.steps
     provider = state.inputs.provider
     if trial is not None and trial.weight > 0 and kept_from_more(state, trial):
         return provider.replicas(trial.weight, replicas, surge)

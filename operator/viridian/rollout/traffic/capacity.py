@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from viridian.api.surge_spec import MAX_SURGE
+
 
 @dataclass(frozen=True, slots=True)
 class PodSplit:
@@ -40,6 +42,18 @@ def pods_for_share(share: int, replicas: int) -> PodSplit:
     return PodSplit(champion, max(1, math.ceil(champion * share / 100)))
 
 
+def surge_pods(max_surge: int | str | None, replicas: int) -> int:
+    """Pods that may be added to `replicas`: a number, or a percentage of them as text, rounded up.
+
+    None: as many again, since half of the traffic needs half of the pods, and 2 for the sake of small weights.
+    """
+    if max_surge is None:
+        return min(MAX_SURGE, max(2, replicas))
+    if isinstance(max_surge, int):
+        return max_surge
+    return min(MAX_SURGE, math.ceil(replicas * int(max_surge.removesuffix("%")) / 100))
+
+
 def pods_for(weight: int, replicas: int, max_surge: int) -> PodSplit:
     """The counts that come closest to the weight with at most `max_surge` pods (at least one) above `replicas`.
 
@@ -55,6 +69,12 @@ def pods_for(weight: int, replicas: int, max_surge: int) -> PodSplit:
     options = [
         PodSplit(champion + extra, challenger)
         for extra in range(spare)
-        for challenger in range(1, min(champion, spare - extra) + 1)
+        for challenger in _beside(champion + extra, weight, min(champion, spare - extra))
     ]
     return min(options, key=lambda pods: (abs(pods.weight - weight), pods.champion + pods.challenger))
+
+
+def _beside(champion: int, weight: int, most: int) -> set[int]:
+    """The numbers of challengers, from 1 to `most`, whose shares beside so many champions are next to the weight."""
+    exact = champion * weight / (100 - weight)
+    return {min(max(1, number), most) for number in (math.floor(exact), math.ceil(exact))}
