@@ -76,6 +76,15 @@ class ChallengerStatus(SlotStatus, frozen=True, kw_only=True):
     metrics: Annotated[tuple[MetricStatus, ...], doc("The latest verdicts.", max_length=20)] = ()
 
 
+class NextStatus(Struct, frozen=True, kw_only=True):
+    """The revision that is desired and not deployed yet."""
+
+    revision: Annotated[str, word("Its identity; `viridian.dev/skip` names it with `/probation` to let it through.")]
+    version: Annotated[str, word("Version of the model in the registry.")] | None = None
+    waiting_for: Annotated[str, prose("What has to happen first.")]
+    waiting_reason: Annotated[str, word("The same as one stable CamelCase word, for tools.")]
+
+
 class FallbackStatus(Struct, frozen=True, kw_only=True):
     slot: Annotated[Slot, doc("blue or green.")]
     revision: Annotated[str, word("Identity of what the slot runs.")]
@@ -174,6 +183,7 @@ class ModelDeploymentStatus(Struct, frozen=True, kw_only=True):
     observed_generation: Annotated[int, doc("Generation of the spec that this status answers.")] | None = None
     champion: Annotated[SlotStatus, doc("Who serves the users.")] | None = None
     challenger: Annotated[ChallengerStatus, doc("Who is on trial.")] | None = None
+    next: Annotated[NextStatus, doc("Who waits for the end of the champion's probation.")] | None = None
     fallback: Annotated[FallbackStatus, doc("Who could take over at once.")] | None = None
     rejected: Annotated[
         tuple[RejectedRevision, ...], doc("Revisions that are not tried again, newest first.", max_length=10)

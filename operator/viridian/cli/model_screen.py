@@ -93,6 +93,9 @@ def why(model: ModelSummary) -> RenderableType:
     if status.challenger is not None and status.challenger.waiting_for:
         lines.append(f"Version {model.challenger} waits for {status.challenger.waiting_for}.")
         lines += [f"{one.name}: {one.message}" for one in status.challenger.metrics if one.message]
+    if status.next is not None:
+        newer = status.next.version or status.next.revision
+        lines.append(f"Version {newer} waits for {status.next.waiting_for}.")
     if status.last_rollback is not None:
         back = status.last_rollback
         took = f", {back.seconds:g} s after the breach was seen" if back.seconds is not None else ""

@@ -24,7 +24,7 @@ class NextStep:
 def next_steps(model: ModelSummary) -> list[NextStep]:
     """What a person may do about what the model waits for; nothing where it goes on by itself."""
     status = model.status
-    waiting = status.challenger.waiting_reason if status.challenger is not None else ""
+    waiting = next((one.waiting_reason for one in (status.challenger, status.next) if one is not None), "")
     found = [
         NextStep(_command(verb, model, *more), effect) for verb, effect, *more in _BY_WAITING.get(waiting or "", ())
     ]

@@ -36,6 +36,10 @@ def promote(model: ModelSummary, user: str) -> PersonOrder:
 
 def skip(model: ModelSummary, step: str, user: str) -> PersonOrder:
     """The challenger passes one step by its name; `probation` lets it through before the champion is proven."""
+    newer = model.status.next
+    if newer is not None:
+        done = f"version {newer.version or newer.revision} of {model.name} passes {step}"
+        return _annotated(model, names.SKIP_ANNOTATION, f"{newer.revision}/{step}", user, done)
     about = f"{_challenger(model, 'skip')}/{step}"
     return _annotated(model, names.SKIP_ANNOTATION, about, user, f"{_trial(model)} passes {step}")
 

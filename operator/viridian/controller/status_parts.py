@@ -55,6 +55,7 @@ ROLLOUT: Final = StatusPart(
             "observedGeneration",
             "champion",
             "challenger",
+            "next",
             "fallback",
             "rejected",
             "history",

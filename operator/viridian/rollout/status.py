@@ -17,7 +17,7 @@ from viridian.core.times import has_come_round, parse_time
 from viridian.judgement.canary import Judgement
 from viridian.rollout.analysis.pods import exposed_requests
 from viridian.rollout.conditions import conditions
-from viridian.rollout.decision import RolloutDecision
+from viridian.rollout.decision import RolloutDecision, Wait, WaitKind
 from viridian.rollout.drill_findings import newest_drill
 from viridian.rollout.experiment_status import newest_experiment
 from viridian.rollout.policies.trial_steps import step_name
@@ -47,6 +47,7 @@ def status(
         observed_generation=inputs.generation,
         champion=_champion(state, traffic) if traffic else None,
         challenger=_challenger(state, decision),
+        next=_next(state, decision.wait),
         fallback=_fallback(state, traffic) if traffic and not decision.challenger else None,
         rejected=_rejected(state, outcomes),
         history=tuple(_history(state, *pair) for pair in decided if pair[0].outcome != RETRIED)[:NEWEST],
@@ -135,6 +136,17 @@ def _challenger(state: RolloutState, decision: RolloutDecision) -> api.Challenge
         exposed_requests=_exposed_requests(state, trial),
         promotable=True if trial is not None and trial.step >= len(state.steps) else None,
         metrics=tuple(map(_metric, decision.judgements)),
+    )
+
+
+def _next(state: RolloutState, wait: Wait | None) -> api.NextStatus | None:
+    if wait is None or wait.kind is not WaitKind.PROBATION_END:
+        return None
+    return api.NextStatus(
+        revision=wait.other,
+        version=_version(state, wait.other),
+        waiting_for=sentence(state, wait),
+        waiting_reason=str(wait.kind),
     )
 
 

@@ -95,6 +95,18 @@ def test_an_order_names_what_it_is_about_and_who_gives_it() -> None:
     assert written(person_orders.reject(trial, "alice")) == {"viridian.dev/reject": "bbb#alice"}
 
 
+def test_a_version_that_waits_for_a_probation_is_let_through_by_the_command_that_is_suggested() -> None:
+    newer = {
+        "revision": "ccc",
+        "version": "3",
+        "waitingFor": "the end of the probation",
+        "waitingReason": "ProbationEnd",
+    }
+    waits = model(next=newer)
+    assert [one.command for one in next_steps(waits)] == ["kubectl viridian skip churn probation -n ml"]
+    assert written(person_orders.skip(waits, "probation", "alice")) == {"viridian.dev/skip": "ccc/probation#alice"}
+
+
 @pytest.mark.parametrize(
     ("standing", "expected"),
     [

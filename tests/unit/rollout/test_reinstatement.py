@@ -378,6 +378,18 @@ def test_probation(case: Case) -> None:
     check(case)
 
 
+@pytest.mark.parametrize("version", ["5", "6"])
+def test_who_waits_for_the_end_of_a_probation_is_shown(version: str) -> None:
+    shown = four(version, traffic=replace(FOUR, since=ago_time(5)), annotations=LET_THROUGH)
+    status = decide(shown, NOW).status or {}
+    assert (status.get("next", {}).get("revision"), status.get("challenger", {}).get("revision")) == (
+        (None, revision("5")) if version == "5" else (revision("6"), None)
+    )
+    if version == "6":
+        assert (status["next"]["version"], status["next"]["waitingReason"]) == ("6", "ProbationEnd")
+        assert status["next"]["waitingFor"].startswith("the end of the probation of version 4")
+
+
 def test_who_let_a_version_through_is_kept() -> None:
     world = four(
         "5",
