@@ -10,13 +10,13 @@ from viridian.api.schema import Rule
 
 MAX_SURGE: Final = 1000
 """Pods that may be added at most, however they are written."""
-_PERCENTAGE: Final = "^(0|[1-9][0-9]{0,3})%$"
 
 IS_A_SURGE: Final = Rule(
-    rule=f"type(self) == int || self.matches('{_PERCENTAGE}')",
+    rule="type(self) == int || self.matches('^(0|[1-9][0-9]{0,3})%$')",
     message='write a number of pods such as 2, or a percentage of server.replicas such as "50%"',
 )
 Surge = (
-    Annotated[int, msgspec.Meta(ge=0, le=MAX_SURGE)] | Annotated[str, msgspec.Meta(pattern=_PERCENTAGE, max_length=5)]
+    Annotated[int, msgspec.Meta(ge=0, le=MAX_SURGE)]
+    | Annotated[str, msgspec.Meta(pattern="^(0|[1-9][0-9]{0,3})%$", max_length=5)]
 )
 """A number of pods, or a percentage as text."""

@@ -12,7 +12,7 @@ import pytest
 from tests.support.churn import Churn
 from tests.support.cluster.deployments import NEVER_READY
 from tests.support.memory_cluster import Fault
-from tests.support.memory_gateway import TRAFFIC, RoutedWorld
+from tests.support.memory_gateway import TRAFFIC, MemoryGateway, RoutedWorld
 from tests.support.memory_pods import BROKEN, Behaviour
 from tests.support.operator_world import OperatorWorld
 from tests.support.safety import violations
@@ -138,10 +138,15 @@ def routed() -> Iterator[Churn]:
         yield Churn(world)
 
 
+def gateway_of(churn: Churn) -> MemoryGateway:
+    assert isinstance(churn.world, RoutedWorld)
+    return churn.world.gateway
+
+
 def test_copies_leave_the_users_where_they_are(routed: Churn) -> None:
     """The fallback has its full size before a copy comes, and all requests are copied until the end."""
     two_with_copies(routed)
-    gateway, champion = routed.world.gateway, routed.status["champion"]["slot"]
+    gateway, champion = gateway_of(routed), routed.status["champion"]["slot"]
     fallback = "churn-blue" if champion == "green" else "churn-green"
     routed.world.pods.behaviours["1"] = Behaviour(errors=0.004)
     order_a_drill(routed)
@@ -172,7 +177,7 @@ def test_a_fallback_that_fails_at_copies_harms_nobody(routed: Churn) -> None:
     assert drill["failedShare"] == pytest.approx(0.3, abs=0.05)
     assert (untested["status"], untested["reason"]) == ("True", "DrillFailed")
     routed.world.run(5)
-    assert routed.world.gateway.copies == {}
+    assert gateway_of(routed).copies == {}
     assert routed.world.pods.served(routed.revision("2")) > served
     assert routed.world.pods.closed == [], "nobody has to call anew"
     at_the_end(routed)
@@ -180,12 +185,12 @@ def test_a_fallback_that_fails_at_copies_harms_nobody(routed: Churn) -> None:
 
 def test_a_gateway_that_takes_no_copies_over_proves_nothing(routed: Churn) -> None:
     two_with_copies(routed)
-    routed.world.gateway.frozen = True
+    gateway_of(routed).frozen = True
     order_a_drill(routed)
     assert routed.world.run(60, until=lambda: outcome(routed) == "NoTraffic")
     assert "has not taken over the newest split" in routed.status["drill"]["message"]
     assert routed.condition("RollbackUntested")["status"] == "True"
-    routed.world.gateway.frozen = False
+    gateway_of(routed).frozen = False
     at_the_end(routed)
 
 
@@ -196,7 +201,7 @@ def test_a_new_version_ends_copies_and_is_rolled_out(routed: Churn) -> None:
     routed.publish()
     assert routed.world.run(3, until=lambda: outcome(routed) == "Interrupted")
     assert routed.world.run(60, until=lambda: routed.serves("3"))
-    assert routed.world.gateway.copies == {}
+    assert gateway_of(routed).copies == {}
     assert routed.world.pods.lost == 0.0
 
 

@@ -51,7 +51,7 @@ def surge_pods(max_surge: int | str | None, replicas: int) -> int:
         return min(MAX_SURGE, max(2, replicas))
     if isinstance(max_surge, int):
         return max_surge
-    return min(MAX_SURGE, math.ceil(replicas * int(max_surge.removesuffix("%")) / 100))
+    return min(MAX_SURGE, math.ceil(replicas * int(max_surge.partition("%")[0]) / 100))
 
 
 def pods_for(weight: int, replicas: int, max_surge: int) -> PodSplit:

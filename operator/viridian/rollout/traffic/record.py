@@ -190,7 +190,11 @@ _PARTS: Final = (
 )
 
 
-_NOTHING: Final = (None, "", 0, [], {})
+_ZERO_SAYS_SOMETHING: Final[Mapping[type[Any], frozenset[str]]] = {
+    part: frozenset(field.name for field in fields(part) if field.default is None) for part in _PARTS
+}
+"""The fields of each part whose absence means that nobody knows: a zero in them is written."""
+_NOTHING: Final[tuple[Any, ...]] = (None, "", 0, [], {})
 """What is left out of a record."""
 
 
@@ -201,7 +205,7 @@ def dump(record: Traffic | Reverted) -> str:
 def _plain(value: Any) -> Any:
     if isinstance(value, _PARTS):
         parts = {name: _plain(getattr(value, name)) for name in type(value).__slots__}
-        telling = _zero_says_something(type(value))
+        telling = _ZERO_SAYS_SOMETHING[type(value)]
         return {name: part for name, part in parts.items() if part not in _NOTHING or (part == 0 and name in telling)}
     if isinstance(value, Mapping):
         return {name: _plain(part) for name, part in value.items()}
@@ -210,12 +214,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, datetime):
         return format_time_micros(value)
     return str(value) if isinstance(value, StrEnum) else value
-
-
-@lru_cache
-def _zero_says_something(part: type[Any]) -> frozenset[str]:
-    """The fields of a part whose absence means that nobody knows: a zero in them is written."""
-    return frozenset(field.name for field in fields(part) if field.default is None)
 
 
 @lru_cache(maxsize=64)  # a pass asks for it several times
