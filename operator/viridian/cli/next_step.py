@@ -43,6 +43,7 @@ _BY_WAITING: Final[Mapping[str, tuple[tuple[str, ...], ...]]] = {
     ),
     WaitKind.SAMPLES: (("promote", "passes all steps without these samples"),),
     WaitKind.METRICS_SOURCE: (("promote", "passes all steps without these figures"),),
+    WaitKind.COPIES: (("promote", "passes all steps without copies"),),
     WaitKind.UNPAUSED: (("resume", "ends the pause"),),
     WaitKind.PROMOTION_WINDOW: (("promote", "waits for no window"),),
     WaitKind.PROBATION_END: (("skip", "lets the newer version through now", "probation"),),
