@@ -57,7 +57,7 @@ SCENARIOS = (
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
-def test_killed_at_every_write(scenario: Scenario) -> None:
+def test_killed_at_writes_of_all_kinds(scenario: Scenario) -> None:
     expected, writes = undisturbed(scenario)
     assert writes.cluster > 2
 
@@ -68,7 +68,8 @@ def test_killed_at_every_write(scenario: Scenario) -> None:
         assert churn.world.pods.copying == frozenset()
         assert churn.world.pods.copied > 0
 
-    scenario.for_each(range(1, writes.cluster + 1), killed)
+    # What comes before and after the copies is killed at every write elsewhere.
+    scenario.for_each(range(1, writes.cluster + 1, 3), killed)
 
 
 @pytest.fixture
