@@ -1,4 +1,4 @@
-"""Copy CRDs, admission policies and alerts into the chart, which cannot read files outside of itself.
+"""Copy CRDs, admission policies, alerts and dashboards into the chart, which cannot read files outside of itself.
 
 python charts/copy_crds.py [--check]
 """
@@ -16,6 +16,7 @@ SOURCES: Final = {
     FILES / "admission": sorted((ROOT / "manifests" / "admission").glob("[!k]*.yaml")),
     FILES / "crds" / "governance": sorted((ROOT / "crds" / "governance").glob("viridian.dev_*.yaml")),
     FILES / "governance": [ROOT / "manifests" / "components" / "governance" / "policies.yaml"],
+    FILES / "dashboards": sorted((ROOT / "manifests" / "components" / "dashboards").glob("*.json")),
     FILES / "alerts": [ROOT / "manifests" / "components" / "alerts" / "prometheusrule.yaml"],
 }
 """Each folder of the chart, and the files of which it has copies."""

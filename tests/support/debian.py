@@ -54,9 +54,11 @@ REGISTRY = Program("docker-registry", "docker-registry")
 CHROMEDRIVER = Program("chromedriver", "chromium-driver")
 PROMETHEUS = Program("prometheus", "prometheus")
 PROMTOOL = Program("promtool", "prometheus")
+ALERTMANAGER = Program("prometheus-alertmanager", "prometheus-alertmanager")
+AMTOOL = Program("amtool", "prometheus-alertmanager")
 CURL = Program("curl", "curl")
 JAVAC = Program("javac", "default-jdk-headless")
-SERVERS = (REGISTRY, PROMETHEUS)
+SERVERS = (REGISTRY, PROMETHEUS, ALERTMANAGER)
 """Their packages begin a service where systemd runs, unless it is masked. It has the name of the program."""
 
 
@@ -89,6 +91,6 @@ def _numbers(path: Path) -> list[int]:
 
 if __name__ == "__main__":
     try:
-        ensure(INITDB, CHROMIUM, CHROMEDRIVER, CURL, JAVAC, REGISTRY, PROMETHEUS, PROMTOOL)
+        ensure(INITDB, CHROMIUM, CHROMEDRIVER, CURL, JAVAC, REGISTRY, PROMETHEUS, PROMTOOL, ALERTMANAGER, AMTOOL)
     except Missing as error:
         sys.exit(str(error))

@@ -25,7 +25,7 @@ class Need(StrEnum):
     NODE = "the one node of this computer, with the built images"
     MLFLOW = "a real MLflow server, or a process of its environment"
     POSTGRES = "a real PostgreSQL"
-    PROMETHEUS = "a real Prometheus, or its promtool"
+    PROMETHEUS = "a real Prometheus, an Alertmanager, or their tools"
     BROWSER = "a real browser"
 
     @property
@@ -54,6 +54,8 @@ OF_PROGRAMS = {
     "pg_isready": Need.POSTGRES,
     "prometheus": Need.PROMETHEUS,
     "promtool": Need.PROMETHEUS,
+    "prometheus-alertmanager": Need.PROMETHEUS,
+    "amtool": Need.PROMETHEUS,
     "chromium": Need.BROWSER,
     "chromedriver": Need.BROWSER,
 }

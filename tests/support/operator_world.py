@@ -34,6 +34,7 @@ from viridian.controller.queue import Ending, Gone, Retry, Settled
 from viridian.controller.reconcile import SOONEST, PassResult
 from viridian.controller.telemetry import ReconcilerTelemetry, Telemetry
 from viridian.core.selectors import EVERYTHING
+from viridian.ports.event_sink import EventSink
 from viridian.rollout.input import OperatorSettings
 
 SETTINGS = OperatorSettings(server_image="viridian-server:1", mlflow_uri="http://mlflow:5000", access=ACCESS)
@@ -75,7 +76,14 @@ class _Telemetry(Telemetry):
 class OperatorWorld:
     """Starts with an empty cluster, an empty registry and a running operator that looks at the objects `churn`."""
 
-    def __init__(self, *, settings: OperatorSettings = SETTINGS, rate: float = 50.0, copies: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        settings: OperatorSettings = SETTINGS,
+        rate: float = 50.0,
+        copies: bool = False,
+        sink: EventSink | None = None,
+    ) -> None:
         """`copies`: the operator gets copies of what is stored, which is slower; it is not supposed to change any."""
         self.clock = ManualClock()
         self.cluster = MemoryCluster(self.clock, definitions=definitions())
@@ -85,6 +93,7 @@ class OperatorWorld:
         self.pods = MemoryPods(self.cluster, rate=rate)
         self.collector = MemoryCollector()
         self.bundles = MemoryBundles()
+        self.sink = sink
         self.settings = settings
         self.selector = EVERYTHING
         """What the operator serves, from its next start on."""
@@ -268,6 +277,7 @@ class OperatorWorld:
             pods=self._reached(self.pods),
             bundles=self.bundles,
             feedback=self.collector,
+            sink=self.sink,
             clock=self.clock,
             random=lambda: 1.0,
         )

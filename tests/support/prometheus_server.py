@@ -1,4 +1,4 @@
-"""A real Prometheus on a free port of 127.0.0.1 that holds what a test wrote in the OpenMetrics format, and no more."""
+"""A real Prometheus on a free port of 127.0.0.1 that holds what a test wrote in the OpenMetrics format, or scrapes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from localcluster.ports import free_port
-from tests.support.debian import PROMETHEUS, PROMTOOL
+from tests.support.debian import AMTOOL, PROMETHEUS, PROMTOOL
 
 START_SECONDS = 60.0
 STOP_SECONDS = 20.0
@@ -21,13 +21,14 @@ MAX_SAMPLES = 20_000
 
 
 @contextlib.contextmanager
-def prometheus(metrics: str, web_settings: Path | None = None) -> Iterator[str]:
-    """Its address without a scheme. `web_settings`: the file of its TLS and its logins."""
+def prometheus(metrics: str = "", web_settings: Path | None = None, settings: str = "{}") -> Iterator[str]:
+    """Its address without a scheme. `web_settings`: the file of its TLS and its logins; `settings`: its own YAML."""
     with tempfile.TemporaryDirectory(prefix="viridian-prometheus-") as name:
         folder = Path(name)
-        (folder / "metrics.txt").write_text(metrics)
-        (folder / "prometheus.yml").write_text("{}")
-        promtool("tsdb", "create-blocks-from", "openmetrics", str(folder / "metrics.txt"), str(folder / "data"))
+        (folder / "prometheus.yml").write_text(settings)
+        if metrics:
+            (folder / "metrics.txt").write_text(metrics)
+            promtool("tsdb", "create-blocks-from", "openmetrics", str(folder / "metrics.txt"), str(folder / "data"))
         address = f"127.0.0.1:{free_port()}"
         process = _start(folder, address, web_settings)
         try:
@@ -44,6 +45,12 @@ def promtool(*arguments: str, given: bytes = b"") -> str:
     printed = (done.stdout + done.stderr).decode(errors="replace")
     assert done.returncode == 0, printed[-4000:]
     return printed
+
+
+def amtool(*arguments: str) -> None:
+    """AssertionError with what it prints where it finds a mistake."""
+    done = subprocess.run([str(AMTOOL.find()), *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def _start(folder: Path, address: str, web_settings: Path | None) -> subprocess.Popen[bytes]:

@@ -151,7 +151,7 @@ app.kubernetes.io/part-of: viridian
 {{- /* TCP ports anywhere that the operator calls: the API server's, and those of addresses that were given. */ -}}
 {{- define "viridian.egressPorts" -}}
 {{- $ports := concat (list 5000) .Values.networkPolicy.apiServerPorts }}
-{{- range $address := compact (list .Values.mlflow.uri .Values.collector.url .Values.prometheus.url .Values.proxy.http .Values.proxy.https) }}
+{{- range $address := compact (list .Values.mlflow.uri .Values.collector.url .Values.prometheus.url .Values.eventSink.url .Values.proxy.http .Values.proxy.https) }}
 {{- $url := urlParse $address }}
 {{- $ports = append $ports (regexFind "[0-9]+$" (regexFind ":[0-9]+$" $url.host) | default (ternary "443" "80" (eq $url.scheme "https"))) }}
 {{- end }}

@@ -14,6 +14,7 @@ ROLLBACK_READY = "RollbackReady"  # a previous version could take the traffic at
 ADDRESSES_CURRENT = "AddressesCurrent"  # the champion's pods know registry and collector; there only while they do not
 REGISTRY_SYNCED = "RegistrySynced"  # the registry has what was decided; there only while it has not
 TRAIL_SYNCED = "TrailSynced"  # MLflow has the trail of audit; there only while it has not
+EVENTS_DELIVERED = "EventsDelivered"  # the event sink has all events; there only while it has not
 
 # With spec.monitoring; DataDrift to ReviewRequired are there where a monitor asks for them.
 MONITORED = "Monitored"  # the newest complete window was judged
@@ -77,6 +78,7 @@ WINDOWS_JUDGED = "WindowsJudged"  # every window is judged once it is complete
 STALE = "Stale"  # no window could be judged for longer than a window; the message says since when, and why
 NO_COLLECTOR = "NoCollector"  # the operator was started without the address of a collector
 COLLECTOR_UNAVAILABLE = "CollectorUnavailable"  # the collector does not answer; the rollout goes on
+SINK_UNAVAILABLE = "SinkUnavailable"  # the event sink does not take an event; the message has its answer
 COLLECTOR_REFUSED = "CollectorRefused"  # the collector answers and refuses
 FEATURE_SHIFT = "FeatureShift"  # a feature, or a share of them, is beyond its threshold
 PREDICTION_SHIFT = "PredictionShift"  # the predictions are beyond their threshold

@@ -33,7 +33,7 @@ from viridian.controller.flag_values import (
     switch,
 )
 from viridian.controller.own_names import own_namespace
-from viridian.controller.service_flags import COLLECTOR_TOKEN, PROMETHEUS_TOKEN, service_flags
+from viridian.controller.service_flags import COLLECTOR_TOKEN, EVENT_SINK_TOKEN, PROMETHEUS_TOKEN, service_flags
 from viridian.core.model_owners import OwnerRule
 from viridian.core.pod_platform import USER, given_proxies
 from viridian.core.selectors import EVERYTHING, Selector
@@ -92,8 +92,12 @@ class OperatorConfig:
     """Address of what answers queries of triggers; None where there is none."""
     prometheus_token_file: str = PROMETHEUS_TOKEN
     """Where the operator's token for it lies, with the authority of its certificate; nothing there means none."""
+    event_sink_url: str | None = None
+    """Address of what takes CloudEvents about transitions; None where nobody wants any."""
+    event_sink_token_file: str = EVENT_SINK_TOKEN
+    """Where the operator's token for it lies, with the authority of its certificate; nothing there means none."""
     require_tls: bool = False
-    """Whether the addresses of MLflow, the collector and Prometheus must be https."""
+    """Whether the addresses of MLflow, the collector, Prometheus and the event sink must be https."""
     own_namespace: str | None = None
     """Where the operator runs; None outside of a cluster."""
     templates: TemplateRules = NO_LIMITS
@@ -277,7 +281,7 @@ def _proxies(parser: argparse.ArgumentParser, environment: Mapping[str, str]) ->
 
 def _only_tls(parser: argparse.ArgumentParser, parsed: Mapping[str, Any]) -> None:
     """Tokens and what models are asked go to these addresses."""
-    for flag in ("mlflow_uri", "collector_url", "prometheus_url"):
+    for flag in ("mlflow_uri", "collector_url", "prometheus_url", "event_sink_url"):
         address = parsed[flag]
         if address and not address.startswith("https://"):
             parser.error(

@@ -15,6 +15,7 @@ from viridian.core.selectors import Selector
 from viridian.ports.answer_streams import AnswerStreams
 from viridian.ports.cluster import Cluster
 from viridian.ports.collector import Collector
+from viridian.ports.event_sink import EventSink
 from viridian.ports.pod_files import Bundles
 from viridian.ports.pods import Pods
 from viridian.ports.prometheus import Prometheus
@@ -37,6 +38,8 @@ class Environment:
     feedback: Collector | None
     prometheus: Prometheus | None = None
     """What answers the queries of triggers and of metrics."""
+    sink: EventSink | None = None
+    """Where events about transitions go."""
     clock: Callable[[], datetime]
     random: Callable[[], float]
     """Uniform in [0, 1)."""

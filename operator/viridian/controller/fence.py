@@ -15,6 +15,7 @@ from viridian.controller.environment import Environment
 from viridian.controller.preconditions import ConditionalCluster
 from viridian.controller.wrapped_port import Call, Port, wrapped
 from viridian.ports.cluster import Cluster, ClusterUnavailable
+from viridian.ports.event_sink import EventSink, SinkUnavailable
 from viridian.ports.pods import Pods
 from viridian.ports.registry import Registry, RegistryUnavailable
 
@@ -39,6 +40,7 @@ def fenced(environment: Environment) -> Environment:
             for namespace, registry in environment.own_registries.items()
         },
         pods=fenced_pods(environment.pods, may_write),
+        sink=environment.sink and fenced_sink(environment.sink, may_write),
     )
 
 
@@ -55,6 +57,11 @@ def fenced_registry(registry: Registry, may_write: MayWrite) -> Registry:
 def fenced_pods(pods: Pods, may_write: MayWrite) -> Pods:
     """The same pods; orders raise ClusterUnavailable while this operator does not lead."""
     return _fenced(pods, PODS_READS, may_write, ClusterUnavailable)
+
+
+def fenced_sink(sink: EventSink, may_write: MayWrite) -> EventSink:
+    """The same sink; it raises SinkUnavailable while this operator does not lead."""
+    return _fenced(sink, frozenset(), may_write, SinkUnavailable)
 
 
 def _fenced(port: Port, reads: frozenset[str], may_write: MayWrite, refusal: Callable[[str], Exception]) -> Port:

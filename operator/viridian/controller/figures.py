@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Final
 
 from prometheus_client import CollectorRegistry, Histogram
@@ -43,6 +44,11 @@ _ROLLBACKS: Final = "viridian_rollbacks_total"
 _RUNS: Final = "viridian_runs_total"
 _RUN_ACTIVE: Final = "viridian_run_active"
 _REVIEW_DUE_SINCE: Final = "viridian_review_due_since_seconds"
+_WAITS_FOR: Final = "viridian_waits_for"
+_ROLLED_BACK_AT: Final = "viridian_rolled_back_at_seconds"
+_LAST_RUN: Final = "viridian_last_run"
+_WAITING: Final = (reasons.RECONCILING, reasons.PAUSED_CONDITION, reasons.REVIEW_REQUIRED)
+"""Conditions whose reason says what an object waits for, while they are True."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +60,9 @@ class _ShownPart:
     verdicts: bytes
     suppressed: bytes
     review_due: bytes
+    waits_for: bytes
+    rolled_back: bytes
+    last_run: bytes
     fired: Fired
     has_active_run: bool
     rolled_back_at: str | None
@@ -108,14 +117,16 @@ class Figures:
             registry=registry,
         )
 
-    def seen(self, key: Key, status: Status, reconciler: str = "") -> None:
-        """One reconciler's part of a status as it now stands.
+    def seen(
+        self, key: Key, status: Status, reconciler: str = "", *, whose: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
+        """One reconciler's part of a status as it now stands, with the labels by which alerts find people.
 
         What the first one shows was decided before this process began, and is not counted.
         """
         observed = self._observed.setdefault(key, _Observed())
         before = observed.parts.get(reconciler)
-        now = observed.parts[reconciler] = _part(key, status)
+        now = observed.parts[reconciler] = _part(key, whose, status)
         if before is None:
             return
         if now.rolled_back_at not in (None, before.rolled_back_at):
@@ -134,6 +145,9 @@ class Figures:
     def forget(self, key: Key) -> None:
         self._observed.pop(key, None)
 
+    def clear(self) -> None:
+        self._observed.clear()
+
     def exposition(self) -> Iterator[bytes]:
         """The text of all series, in slices. Objects may come and go between two of them."""
         every = "A condition of an object: 1 True, 0 False, -1 Unknown."
@@ -150,6 +164,12 @@ class Figures:
         yield from family(SUPPRESSED, "gauge", suppressed, self._texts(lambda part: part.suppressed))
         due = "Since when a review is due, in seconds since 1970; no series while none is."
         yield from family(_REVIEW_DUE_SINCE, "gauge", due, self._texts(lambda part: part.review_due))
+        awaited = "1 for each reason for which an object waits."
+        yield from family(_WAITS_FOR, "gauge", awaited, self._reasons_to_wait())
+        back = "When the traffic last went back to a former champion, in seconds since 1970."
+        yield from family(_ROLLED_BACK_AT, "gauge", back, self._texts(lambda part: part.rolled_back))
+        ended = "1 for the outcome of the newest finished retraining run."
+        yield from family(_LAST_RUN, "gauge", ended, self._texts(lambda part: part.last_run))
 
     def _count_rollback(self, observed: _Observed, rollback: Status) -> None:
         """A rollback that a person asks for took no time, and pods that are not ready have answered nothing."""
@@ -178,6 +198,12 @@ class Figures:
             if observed is not None and key.kind == kind:
                 yield key, observed
 
+    def _reasons_to_wait(self) -> Iterator[bytes]:
+        """A reason that two reconcilers have is one series."""
+        for observed in list(self._observed.values()):
+            lines = (one for part in observed.parts.values() for one in part.waits_for.splitlines(keepends=True))
+            yield b"".join(dict.fromkeys(lines))
+
     def _rollbacks(self) -> Iterator[bytes]:
         for key, observed in self._of(MODEL_DEPLOYMENT):
             yield line(_ROLLBACKS, _labels(key), observed.rollbacks)
@@ -192,13 +218,17 @@ class Figures:
             yield line(_RUN_ACTIVE, _labels(key), any(part.has_active_run for part in observed.parts.values()))
 
 
-def _part(key: Key, status: Status) -> _ShownPart:
+def _part(key: Key, whose: Mapping[str, str], status: Status) -> _ShownPart:
+    labels = {**_labels(key), **whose}
     return _ShownPart(
-        conditions=_conditions(key, status),
+        conditions=_conditions({"kind": key.kind, **labels}, status),
         weights=_weights(key, status),
         verdicts=_verdicts(key, status),
-        suppressed=suppressed_lines(_labels(key), status),
-        review_due=_review_due(key, status),
+        suppressed=suppressed_lines(labels, status),
+        review_due=_review_due(labels, status),
+        waits_for=_waits_for({"kind": key.kind, **labels}, status),
+        rolled_back=_rolled_back(labels, status),
+        last_run=_last_run(labels, status),
         fired=fired_in(status),
         has_active_run=bool(status.get("activeRun")),
         rolled_back_at=(status.get("lastRollback") or {}).get("revertedAt"),
@@ -208,12 +238,35 @@ def _part(key: Key, status: Status) -> _ShownPart:
     )
 
 
-def _conditions(key: Key, status: Status) -> bytes:
-    labels = {"kind": key.kind, **_labels(key)}
+def _conditions(labels: Mapping[str, str], status: Status) -> bytes:
     return b"".join(
         line(_CONDITION, {**labels, "type": condition.get("type", "")}, _TRUTH.get(condition.get("status", ""), -1.0))
         for condition in status.get("conditions") or ()
     )
+
+
+def _waits_for(labels: Mapping[str, str], status: Status) -> bytes:
+    """Each reason once, whether a condition or the trial names it."""
+    awaited = {
+        str(condition.get("reason", ""))
+        for condition in status.get("conditions") or ()
+        if condition.get("type") in _WAITING and condition.get("status") == "True"
+    }
+    awaited.add(str((status.get("challenger") or {}).get("waitingReason") or ""))
+    return b"".join(line(_WAITS_FOR, {**labels, "reason": reason}, 1.0) for reason in sorted(awaited - {""}))
+
+
+def _rolled_back(labels: Mapping[str, str], status: Status) -> bytes:
+    rollback = status.get("lastRollback") or {}
+    at = parse_time(rollback.get("revertedAt") or "")
+    if at is None:
+        return b""
+    return line(_ROLLED_BACK_AT, {**labels, "reason": str(rollback.get("reason", ""))}, at.timestamp())
+
+
+def _last_run(labels: Mapping[str, str], status: Status) -> bytes:
+    run = status.get("lastRun") or {}
+    return line(_LAST_RUN, {**labels, "outcome": str(run.get("outcome", "Unknown"))}, 1.0) if run else b""
 
 
 def _weights(key: Key, status: Status) -> bytes:
@@ -236,12 +289,12 @@ def _verdicts(key: Key, status: Status) -> bytes:
     )
 
 
-def _review_due(key: Key, status: Status) -> bytes:
+def _review_due(labels: Mapping[str, str], status: Status) -> bytes:
     """An alert on its age outlives a restart of Prometheus, unlike one on how long the condition has been seen."""
     for condition in status.get("conditions") or ():
         since = parse_time(condition.get("lastTransitionTime") or "")
         if (condition.get("type"), condition.get("status")) == (reasons.REVIEW_DUE, "True") and since is not None:
-            return line(_REVIEW_DUE_SINCE, _labels(key), since.timestamp())
+            return line(_REVIEW_DUE_SINCE, labels, since.timestamp())
     return b""
 
 

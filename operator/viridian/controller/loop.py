@@ -73,6 +73,7 @@ class Loop:
         self.sweeps.begin_anew()
         for controller in self.controllers:
             await controller.close()
+        self.telemetry.stand_by()
 
     def listed(self, stream: str) -> None:
         """A stream is listed. After a gap in its watch no event tells of what was deleted meanwhile: look at all."""

@@ -35,6 +35,7 @@ from viridian.core.signature_keys import SignatureKeys
 from viridian.ports.answer_streams import HttpAnswerStreams
 from viridian.ports.collector import HttpCollector
 from viridian.ports.connection import ApiConnection, ConnectionUnusable
+from viridian.ports.event_sink import HttpEventSink
 from viridian.ports.http_sessions import session
 from viridian.ports.kubernetes import KubernetesCluster
 from viridian.ports.kubernetes_watch import KubernetesWatch
@@ -248,6 +249,7 @@ async def _ports(
                 bundles=HttpBundles(pods),
                 feedback=_feedback(config, opened),
                 prometheus=_prometheus(config, opened),
+                sink=_event_sink(config, opened),
                 clock=lambda: datetime.now(UTC),
                 random=random.random,
                 leadership=leadership,
@@ -295,6 +297,12 @@ def _prometheus(config: OperatorConfig, opened: aiohttp.ClientSession) -> HttpPr
     if config.prometheus_url is None:
         return None
     return HttpPrometheus(opened, config.prometheus_url, Path(config.prometheus_token_file))
+
+
+def _event_sink(config: OperatorConfig, opened: aiohttp.ClientSession) -> HttpEventSink | None:
+    if config.event_sink_url is None:
+        return None
+    return HttpEventSink(opened, config.event_sink_url, Path(config.event_sink_token_file))
 
 
 def _connection(config: OperatorConfig, environment: Mapping[str, str]) -> ApiConnection:

@@ -49,6 +49,9 @@ class MonitoringMetrics:
     def forget(self, key: Key) -> None:
         self._reports.pop(key, None)
 
+    def clear(self) -> None:
+        self._reports.clear()
+
     def exposition(self) -> Iterator[bytes]:
         """The text of all series, in slices. Reports may come and go between two of them."""
         says = "1 for what each monitor says of the newest window: Fired, Quiet or InsufficientData."

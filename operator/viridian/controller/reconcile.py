@@ -71,7 +71,7 @@ class Observer(Protocol):
 
     def reconciled(self, key: Key, outcome: PassResult, seconds: float) -> None: ...
 
-    def seen(self, key: Key, status: Mapping[str, Any]) -> None: ...
+    def seen(self, key: Key, status: Mapping[str, Any], manifest: Object) -> None: ...
 
     def forget(self, key: Key) -> None: ...
 
@@ -96,6 +96,7 @@ class AtRest:
     standing: Standing | None
     """The status, where there is one."""
     status: Status
+    manifest: Object
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,13 +143,13 @@ class Reconciler(Generic[Input]):
             standing = self.statuses.standing(key, manifest, plan.status)
             if standing is None:
                 return None
-        return AtRest(self._settled(self._after(plan, due), plan), standing, plan.status or {})
+        return AtRest(self._settled(self._after(plan, due), plan), standing, plan.status or {}, manifest)
 
     def remember(self, key: Key, found: AtRest) -> None:
         """Take note of what a pass would have found."""
         if found.standing is not None:
             self.statuses.remember(key, found.standing)
-            self.observer.seen(key, self.statuses.part.of(found.status))
+            self.observer.seen(key, self.statuses.part.of(found.status), found.manifest)
 
     def _has_unfinished(self, key: Key, manifest: Object) -> bool:
         """Whether something is left to do that no plan shows: an earlier write, or one that belongs to no plan."""
@@ -241,7 +242,7 @@ class Reconciler(Generic[Input]):
         if plan.status is None:
             return Written.UNCHANGED
         written = await self.statuses.write(key, manifest, plan.status)
-        self.observer.seen(key, self.statuses.part.of(plan.status))
+        self.observer.seen(key, self.statuses.part.of(plan.status), manifest)
         if (new := self.statuses.to_tell(key)) is not None:
             log.warning("the status is not written: %s", new.message, extra={"key": str(key)})
             await self._record(key, manifest, [_unwritten(new)])

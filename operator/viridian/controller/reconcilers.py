@@ -19,6 +19,7 @@ from viridian.controller.collector_rules import CollectorRules
 from viridian.controller.controller import Controller, controller
 from viridian.controller.environment import Common
 from viridian.controller.evaluations import Evaluations
+from viridian.controller.event_outbox import EventOutbox
 from viridian.controller.last_seen import LastSeen
 from viridian.controller.observe_model_deployment import ModelDeployments
 from viridian.controller.observe_monitoring import CollectorWork, MonitoredModels
@@ -34,7 +35,9 @@ from viridian.controller.trigger_readings import TriggerReadings
 
 def controllers(common: Common) -> tuple[Controller, ...]:
     """All reconcilers, each with its queue."""
-    trails = trail(common, MODEL_DEPLOYMENT), trail(common, RETRAIN_POLICY)
+    sink = common.environment.sink
+    outbox = EventOutbox(sink, common.telemetry.sent) if sink is not None else None
+    trails = trail(common, MODEL_DEPLOYMENT, outbox), trail(common, RETRAIN_POLICY, outbox)
     return rollout(common), monitoring(common), registry_sync(common), retraining(common), *trails
 
 
@@ -136,12 +139,12 @@ def retraining(common: Common) -> Controller:
     return made
 
 
-def trail(common: Common, kind: str) -> Controller:
+def trail(common: Common, kind: str, outbox: EventOutbox | None) -> Controller:
     """The changes of an object's life, one entry for each."""
     environment = common.environment
     has_registry = common.settings.mlflow_uri is not None
     cluster = environment.cluster
-    subject = Trails(cluster, cluster, common.registries, has_registry, environment.clock)
+    subject = Trails(cluster, cluster, common.registries, has_registry, outbox, environment.clock)
     children = frozenset({"ControllerRevision"})
     if kind == MODEL_DEPLOYMENT:
         return controller(common, "trail", kind, subject, status_parts.TRAIL, children=children)

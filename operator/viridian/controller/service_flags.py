@@ -1,4 +1,4 @@
-"""The flags about the services that the operator asks: MLflow, the collector, Prometheus."""
+"""The flags about the services that the operator asks: MLflow, the collector, Prometheus, the event sink."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from viridian.controller.flag_values import address_or_none, mlflow_address, nam
 from viridian.controller.own_names import own_collector, own_orders_secret
 
 PROMETHEUS_TOKEN: Final = "/var/run/secrets/viridian.dev/prometheus/token"  # noqa: S105 - a path
+EVENT_SINK_TOKEN: Final = "/var/run/secrets/viridian.dev/event-sink/token"  # noqa: S105 - a path
 COLLECTOR_TOKEN: Final = "/var/run/secrets/viridian.dev/collector/token"  # noqa: S105 - a path
 _MLFLOW_URI: Final = "MLFLOW_TRACKING_URI"
 
@@ -18,6 +19,7 @@ def service_flags(group: FlagGroup) -> None:
     _registry(group)
     _collector(group)
     _prometheus(group)
+    _event_sink(group)
 
 
 def _registry(group: FlagGroup) -> None:
@@ -97,5 +99,21 @@ def _prometheus(group: FlagGroup) -> None:
         "--prometheus-token-file",
         "file with a bearer token for it; ca.crt beside it is trusted as well",
         default=PROMETHEUS_TOKEN,
+        metavar="FILE",
+    )
+
+
+def _event_sink(group: FlagGroup) -> None:
+    group.add(
+        "--event-sink-url",
+        "address that takes a CloudEvent about each transition of an object by POST, as "
+        "http://broker-ingress.knative-eventing.svc/ml/default; without it, or with the word none, none is sent",
+        metavar="URI",
+        type=address_or_none,
+    )
+    group.add(
+        "--event-sink-token-file",
+        "file with a bearer token for it; ca.crt beside it is trusted as well",
+        default=EVENT_SINK_TOKEN,
         metavar="FILE",
     )

@@ -99,9 +99,11 @@ REGISTRY_SYNC: Final = StatusPart(REGISTRY_SYNC_MANAGER, frozenset(), frozenset(
 TRAIL: Final = StatusPart(
     TRAIL_MANAGER,
     frozenset({"revisions", "incidents"}),
-    frozenset({reasons.TRAIL_SYNCED, reasons.RECOVERY_OVERDUE}),
+    frozenset({reasons.TRAIL_SYNCED, reasons.EVENTS_DELIVERED, reasons.RECOVERY_OVERDUE}),
 )
-TRAIL_OF_POLICY: Final = StatusPart(TRAIL_MANAGER, frozenset({"revisions"}), frozenset({reasons.TRAIL_SYNCED}))
+TRAIL_OF_POLICY: Final = StatusPart(
+    TRAIL_MANAGER, frozenset({"revisions"}), frozenset({reasons.TRAIL_SYNCED, reasons.EVENTS_DELIVERED})
+)
 RETRAINING: Final = StatusPart(
     RETRAINING_MANAGER,
     frozenset(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
@@ -14,6 +15,7 @@ from viridian.controller.keys import Key
 from viridian.controller.monitoring_metrics import MonitoringMetrics
 from viridian.controller.queue import WorkQueue
 from viridian.controller.reconcile import PassResult
+from viridian.core.alert_labels import about
 from viridian.core.urgency import Urgency
 
 # A series with the time of creation beside each counter doubles the output and helps nobody who scrapes text.
@@ -39,6 +41,11 @@ class Telemetry:
         yield generate_latest(self.registry)
         yield from self.figures.exposition()
         yield from self.monitoring.exposition()
+
+    def stand_by(self) -> None:
+        """Show no object any more: from now on another operator knows better what becomes of them."""
+        self.figures.clear()
+        self.monitoring.clear()
 
     def of(self, reconciler: str, kind: str) -> ReconcilerTelemetry:
         """The observer of one reconciler of that kind, and of its queue."""
@@ -126,6 +133,14 @@ class Telemetry:
         )
         for result in ("stored", "known", "ignored"):
             self._received.labels(result)
+        self._sent = Counter(
+            "viridian_sent_events",
+            "Events that the sink has taken, that it refused, and that it did not answer.",
+            ("result",),
+            registry=self.registry,
+        )
+        for result in ("taken", "refused", "unavailable"):
+            self._sent.labels(result)
         self._calls = Counter(
             "viridian_api_requests",
             "Calls to the API server, those of the watches included.",
@@ -143,6 +158,10 @@ class Telemetry:
     def received(self, result: str, number: int) -> None:
         """So many events were stored, known or ignored, or one request was refused with that status."""
         self._received.labels(result).inc(number)
+
+    def sent(self, result: str, number: int) -> None:
+        """So many events were taken by the sink, refused by it, or not answered."""
+        self._sent.labels(result).inc(number)
 
     def looked(self, reconciler: str, *, at_rest: bool) -> None:
         """A sweep has looked at an object for this reconciler."""
@@ -184,8 +203,8 @@ class ReconcilerTelemetry:
         self._telemetry.passes.labels(self._name, key.kind, outcome).inc()
         self._telemetry.pass_seconds.labels(self._name, key.kind).observe(seconds)
 
-    def seen(self, key: Key, status: Mapping[str, Any]) -> None:
-        self._telemetry.figures.seen(key, status, self._name)
+    def seen(self, key: Key, status: Mapping[str, Any], manifest: Mapping[str, Any] = MappingProxyType({})) -> None:
+        self._telemetry.figures.seen(key, status, self._name, whose=about(key.kind, key.name, manifest))
 
     def forget(self, key: Key) -> None:
         self._telemetry.figures.forget(key)

@@ -42,6 +42,8 @@ MAX_WAITING: Final = 100
 """Entries that wait for MLflow at most; further ones stay where they come from until there is room."""
 MAX_WAITING_BYTES: Final = 100_000
 """What they may take of the 256 KiB that the annotations of an object have."""
+MAX_UNDELIVERED_BYTES: Final = 60_000
+"""The same of entries that MLflow has and that wait for the event sink alone. Older ones are not sent any more."""
 MAX_KNOWN: Final = 1000
 """Keys of entries that are remembered although nothing in the cluster shows their change any more."""
 OWNER_LABELS: Final = {MODEL_DEPLOYMENT: MODEL_DEPLOYMENT_LABEL, RETRAIN_POLICY: RETRAIN_POLICY_LABEL}
@@ -54,6 +56,8 @@ class Journal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The number of the newest entry."""
     synced: int = 0
     """The number of the newest entry that MLflow has."""
+    delivered: int = 0
+    """The number of the newest entry that the event sink has."""
     entries: tuple[TrailEntry, ...] = ()
     """Those that are still in the cluster, oldest first."""
     known: tuple[str, ...] = ()
@@ -67,6 +71,10 @@ class Journal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def waiting(self) -> tuple[TrailEntry, ...]:
         """The entries that MLflow is not known to have."""
         return tuple(entry for entry in self.entries if entry.number > self.synced)
+
+    def undelivered(self) -> tuple[TrailEntry, ...]:
+        """The entries that the event sink is not known to have."""
+        return tuple(entry for entry in self.entries if entry.number > self.delivered)
 
 
 def stored_journal(given: TrailInput) -> Object | None:
@@ -108,11 +116,24 @@ def with_entries(before: Journal, found: Iterable[TrailEntry], *, has_registry: 
     return longer if has_registry else without_entries(longer, count - _how_many_fit(longer.entries[::-1]))
 
 
-def without_entries(before: Journal, synced: int) -> Journal:
-    """The journal without the entries up to that number, which MLflow has; the newest edits stay for the status."""
-    newest = {entry.number for entry in edits(before.entries)[:SHOWN_REVISIONS]}
-    kept = tuple(entry for entry in before.entries if entry.number > synced or entry.number in newest)
+def without_entries(before: Journal, synced: int, *, has_sink: bool = False) -> Journal:
+    """The journal without the entries up to that number, which MLflow has; the newest edits stay for the status.
+
+    With an event sink the newest of those stay, too, that it does not have yet.
+    """
+    stay = {entry.number for entry in edits(before.entries)[:SHOWN_REVISIONS]}
+    if has_sink:
+        newest = [entry for entry in reversed(before.undelivered()) if entry.number <= synced]
+        stay |= {entry.number for entry in newest[: _how_many_fit(newest, MAX_UNDELIVERED_BYTES)]}
+    kept = tuple(entry for entry in before.entries if entry.number > synced or entry.number in stay)
     return msgspec.structs.replace(before, synced=max(synced, 0), entries=kept)
+
+
+def with_delivered(before: Journal, number: int) -> Journal:
+    """The journal once the event sink has the entries up to that number, without those that nobody waits for."""
+    if number <= before.delivered:
+        return before
+    return without_entries(msgspec.structs.replace(before, delivered=number), before.synced, has_sink=True)
 
 
 def edits(entries: Iterable[TrailEntry]) -> list[TrailEntry]:
@@ -124,7 +145,7 @@ def journal_write(given: TrailInput, journal: Journal, stored: Object | None) ->
     """The write after which the journal is this one; None where it is."""
     labels = {OWNER_LABELS[given.kind]: given.name, **managed_labels("trail", given.name)}
     metadata = owned_metadata(given, given.kind, trail_journal(given.name, given.uid), labels)
-    if given.has_registry and journal.waiting():
+    if has_waiting(journal, has_registry=given.has_registry, has_sink=given.has_sink):
         metadata["labels"][TRAIL_LABEL] = TRAIL_WAITING
         if stored is not None:  # the operator may make nothing that is not controlled by one of our objects
             del metadata["ownerReferences"]
@@ -144,10 +165,15 @@ def shown_edits(journal: Journal) -> Sequence[TrailEntry]:
     return edits(journal.entries)[:SHOWN_REVISIONS]
 
 
-def _how_many_fit(entries: Sequence[TrailEntry]) -> int:
+def has_waiting(journal: Journal, *, has_registry: bool, has_sink: bool) -> bool:
+    """Whether anything would be lost with the journal."""
+    return (has_registry and bool(journal.waiting())) or (has_sink and bool(journal.undelivered()))
+
+
+def _how_many_fit(entries: Sequence[TrailEntry], size_limit: int = MAX_WAITING_BYTES) -> int:
     """How many of them a journal has room for, from the first on."""
     sizes = accumulate(entry.size for entry in entries[:MAX_WAITING])
-    return sum(size <= MAX_WAITING_BYTES for size in sizes)
+    return sum(size <= size_limit for size in sizes)
 
 
 def _is_of(manifest: Object, uid: str) -> bool:

@@ -38,6 +38,12 @@ class TrailInput:
     page: TrailPage | None = None
     """Where the entry belongs that waits longest; None where there is none yet, or nothing waits."""
     gap: RegistryGap | None = None
+    has_sink: bool = False
+    """Whether entries are sent as events, too."""
+    delivered: int = 0
+    """Up to which number the sink has taken them, as far as this pass knows."""
+    sink_gap: str = ""
+    """Why it has not taken the next one: a sentence for people."""
     obstacles: Obstacles = field(default_factory=lambda: NO_OBSTACLES)
 
     @property

@@ -30,10 +30,12 @@ from viridian.trail import spec_changes
 from viridian.trail.incidents import IncidentChanges, deadline, is_open, next_incidents, overdue, sentence
 from viridian.trail.journal import (
     Journal,
+    has_waiting,
     journal_write,
     read_journal,
     shown_edits,
     stored_journal,
+    with_delivered,
     with_entries,
     without_entries,
 )
@@ -50,6 +52,7 @@ _SHOWS_SOON: Final = timedelta(seconds=1)
 """Until MLflow is asked whether it shows what it has just taken."""
 _LOOK_AGAIN: Final = timedelta(seconds=60)
 """Nobody waits for the trail: MLflow is left alone for so long where it does not take it."""
+_SENT_AGAIN: Final = "the newest 100 events wait in the cluster, and are sent again until it takes them"
 _AGAIN: Final = "the entries wait in the cluster, and are written to MLflow again until it takes them"
 
 
@@ -63,7 +66,8 @@ def decide_trail(given: TrailInput, now: datetime) -> Plan:
     if text(given.manifest, "spec", "mode") == Mode.OBSERVE:
         return Plan(status=_shown(before), summary="trail: nothing is written in mode Observe")
     incidents = _incidents(given, before, now)
-    journal = _next_journal(given, _without_synced(given, before), incidents, now)
+    settled = with_delivered(_without_synced(given, before), given.delivered)
+    journal = _next_journal(given, settled, incidents, now)
     write = journal_write(given, journal, stored)
     if write is not None:
         write = replace(write, tells=_recurred(incidents))
@@ -93,7 +97,8 @@ def _left_behind(given: TrailInput) -> Iterator[Delete]:
     """The journals of earlier objects of this name that were deleted without them, once MLflow has their entries."""
     for child in given.children:
         is_anothers = owner_uid(child) not in ("", given.uid) and belongs(child, given.uid) is Belongs.ORPHAN
-        if is_anothers and not read_journal(child).waiting():
+        waits = has_waiting(read_journal(child), has_registry=True, has_sink=given.has_sink)
+        if is_anothers and not waits:
             yield Delete(
                 "apps/v1", "ControllerRevision", text(child, "metadata", "name"), text(child, "metadata", "uid")
             )
@@ -107,7 +112,7 @@ def _without_synced(given: TrailInput, before: Journal) -> Journal:
     batch = _batch(given, before)
     if batch is None or given.page is None or batch.missing(given.page.tags):
         return before
-    return without_entries(before, batch.entries[-1].number)
+    return without_entries(before, batch.entries[-1].number, has_sink=given.has_sink)
 
 
 def _next_journal(given: TrailInput, before: Journal, incidents: IncidentChanges, now: datetime) -> Journal:
@@ -225,7 +230,7 @@ def _wake(
         return now + _SHOWS_SOON
     if write is not None:
         return now
-    if given.gap is not None:
+    if given.gap is not None or given.sink_gap:
         return now + _LOOK_AGAIN
     limit = _recover_within(given)
     if limit is None:
@@ -255,6 +260,9 @@ def _findings(given: TrailInput, before: Journal, now: datetime) -> Iterator[Fin
         yield Finding(reasons.TRAIL_SYNCED, Truth.FALSE, refused.reason, f"{refused.message}; {_AGAIN}")
     elif given.gap is not None and before.waiting():
         yield Finding(reasons.TRAIL_SYNCED, Truth.FALSE, given.gap.reason, f"{given.gap.message}; {_AGAIN}")
+    if given.sink_gap:
+        message = f"{given.sink_gap}; {_SENT_AGAIN}"
+        yield Finding(reasons.EVENTS_DELIVERED, Truth.FALSE, reasons.SINK_UNAVAILABLE, message)
     limit = _recover_within(given)
     if limit is None or not mapping(given.manifest, "spec", "monitoring"):
         return

@@ -1,63 +1,90 @@
-"""The operator's metrics as Prometheus reads them, and each alert on the series that it is there for."""
+"""The operator's metrics as Prometheus reads them, and each alert on the series that it is there for: on and off."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from docs.scripts.alerts import PLAIN, rules
 from tests.support.prometheus_server import promtool
-from tests.unit.controller.test_operations_page import with_a_series_of_each
-from tests.unit.install.test_alerts import rules
+from tests.unit.controller.test_operations_page import metrics, with_a_series_of_each
 
 pytestmark = pytest.mark.needs_prometheus
 LABEL = re.compile(r"\{\{ \$labels\.(\w+) \}\}")
+SERIES = re.compile(r"(\w+)\{(.*)\}")
+PAIR = re.compile(r'(\w+)="([^"]*)"')
+GROUPED = re.compile(r"by \((\w+)\)")
+MINUTES = {"m": 1, "h": 60, "d": 1440}
 
-MODEL = 'namespace="ml",name="churn"'
-POLICY = f'kind="RetrainPolicy",{MODEL}'
-FIRES: dict[str, dict[str, str]] = {
-    "ModelNotServed": {f'viridian_condition{{kind="ModelDeployment",{MODEL},type="Ready"}}': "0x30"},
+WHOSE = 'namespace="ml",name="churn",model="churn",ticket="OPS-7"'
+MODEL = f'kind="ModelDeployment",{WHOSE}'
+POLICY = f'kind="RetrainPolicy",{WHOSE}'
+
+Values = tuple[str, str]
+"""While the alert is to fire, and afterwards: one value for each minute, as `promtool test rules` has them."""
+
+
+def condition(whose: str, type_: str, on: str, off: str) -> dict[str, Values]:
+    return {f'viridian_condition{{{whose},type="{type_}"}}': (on, off)}
+
+
+def waits(whose: str, reason: str) -> dict[str, Values]:
+    return {f'viridian_waits_for{{{whose},reason="{reason}"}}': ("1", GONE)}
+
+
+GONE = "_"
+QUIET = 120
+"""Minutes until an alert has ended: `RolledBack` takes an hour."""
+CASES: dict[str, dict[str, Values]] = {
+    "ModelNotServed": condition(MODEL, "Ready", "0", "1"),
+    "BreachNotReverted": condition(MODEL, "ChallengerHealthy", "0", "1"),
+    "RolledBack": {f'viridian_rolled_back_at_seconds{{{WHOSE},reason="MetricBreach"}}': ("0", "0")},
+    "RolloutStalled": condition(MODEL, "Stalled", "1", GONE),
     "NoWayBack": {
-        f'viridian_condition{{kind="ModelDeployment",{MODEL},type="RollbackReady"}}': "0x30",
-        f'viridian_model_weight{{{MODEL},role="challenger"}}': "10x30",
+        **condition(MODEL, "RollbackReady", "0", "0"),
+        'viridian_model_weight{namespace="ml",name="churn",role="challenger"}': ("10", "0"),
     },
-    "RollbackUntested": {f'viridian_condition{{kind="ModelDeployment",{MODEL},type="RollbackUntested"}}': "1x90"},
-    "BadTrainingData": {f'viridian_condition{{{POLICY},type="DataQuality"}}': "0x30"},
-    "RetrainingStopped": {f'viridian_condition{{{POLICY},type="Paused"}}': "1x1500"},
-    "ReviewRequired": {f'viridian_condition{{{POLICY},type="ReviewRequired"}}': "1x100"},
-    "RecoveryOverdue": {f'viridian_condition{{kind="ModelDeployment",{MODEL},type="RecoveryOverdue"}}': "1x30"},
-    "TrailNotSynced": {f'viridian_condition{{{POLICY},type="TrailSynced"}}': "0x100"},
-    "ReviewOverdue": {f"viridian_review_due_since_seconds{{{MODEL}}}": "-700000x30"},
-    "TriggerMissed": {f'viridian_trigger_suppressed{{{MODEL},trigger="daily",reason="Missed"}}': "2x30"},
-    "ViridianLate": {'viridian_loop_lag_seconds{name="viridian"}': "3x30"},
+    "RollbackUntested": condition(MODEL, "RollbackUntested", "1", "0"),
+    "ApprovalAwaited": waits(MODEL, "AwaitingApproval"),
+    "MetricSourceUnreachable": waits(MODEL, "ProviderError"),
+    "ModelUnresolved": condition(MODEL, "ModelResolved", "-1", "1"),
+    "RegistryNotSynced": condition(MODEL, "RegistrySynced", "0", GONE),
+    "TrailNotSynced": condition(POLICY, "TrailSynced", "0", GONE),
+    "EventsNotDelivered": condition(MODEL, "EventsDelivered", "0", GONE),
+    "MonitoringBlind": condition(MODEL, "Monitored", "0", "1"),
+    "MonitorsSilent": condition(MODEL, "ConceptDrift", "-1", "0"),
+    "ModelDrifts": condition(MODEL, "DataDrift", "1", "0"),
+    "ModelDecays": condition(MODEL, "Decay", "1", "0"),
+    "RecoveryOverdue": condition(MODEL, "RecoveryOverdue", "1", "0"),
+    "ReviewRequired": condition(POLICY, "ReviewRequired", "1", GONE),
+    "ReviewOverdue": {f"viridian_review_due_since_seconds{{{WHOSE}}}": ("-700000", "0")},
+    "RunFailed": {f'viridian_last_run{{{WHOSE},outcome="Failed"}}': ("1", GONE)},
+    "CircuitOpen": waits(POLICY, "CircuitOpen"),
+    "BudgetSpent": condition(POLICY, "BudgetExceeded", "1", GONE),
+    "BadTrainingData": condition(POLICY, "DataQuality", "0", "-1"),
+    "RetrainingStopped": condition(POLICY, "Paused", "1", "0"),
+    "RetrainingStalled": condition(POLICY, "Stalled", "1", GONE),
+    "TriggerMissed": {f'viridian_trigger_suppressed{{{WHOSE},trigger="daily",reason="Missed"}}': ("2", GONE)},
+    "OperatorDown": {"viridian_leader{}": (GONE, "1")},
+    "NobodyLeads": {"viridian_leader{}": ("0", "1"), 'viridian_leader{pod="b"}': ("0", "0")},
+    "ApiServerUnreachable": {
+        'viridian_api_requests_total{verb="get",resource="pods",code="error"}': ("0+20", "9999"),
+    },
+    "ViridianLate": {'viridian_loop_lag_seconds{name="viridian"}': ("3", "0")},
     "ViridianFails": {
-        'viridian_reconciles_total{reconciler="rollout",kind="ModelDeployment",outcome="error"}': "0+1x30"
+        'viridian_reconciles_total{reconciler="rollout",kind="ModelDeployment",outcome="error"}': ("0+1", "9999"),
     },
     "ViridianStuck": {
-        'workqueue_depth{name="rollout",lane="idle"}': "40x30",
-        'workqueue_depth{name="rollout",lane="unsettled"}': "40x30",
+        'workqueue_depth{name="rollout",lane="idle"}': ("40", "40"),
+        'workqueue_depth{name="rollout",lane="unsettled"}': ("40", "0"),
     },
-    "NobodyLeads": {'viridian_leader{pod="a"}': "0x30", 'viridian_leader{pod="b"}': "0x30"},
 }
-"""Series by the minute, as `promtool test rules` has them, on which each alert fires at their end."""
-RESTS: dict[str, dict[str, str]] = {
-    "ModelNotServed": {f'viridian_condition{{kind="ModelDeployment",{MODEL},type="Ready"}}': "0 0 0 0 1x26"},
-    "NoWayBack": {
-        f'viridian_condition{{kind="ModelDeployment",{MODEL},type="RollbackReady"}}': "0x30",
-        f'viridian_model_weight{{{MODEL},role="challenger"}}': "0x30",
-    },
-    "BadTrainingData": {f'viridian_condition{{{POLICY},type="DataQuality"}}': "-1x30"},
-    "ReviewOverdue": {f"viridian_review_due_since_seconds{{{MODEL}}}": "-500000x30"},
-    "TriggerMissed": {f'viridian_trigger_suppressed{{{MODEL},trigger="daily",reason="Cooldown"}}': "2x30"},
-    "ViridianStuck": {'workqueue_depth{name="rollout",lane="idle"}': "40x30"},
-    "NobodyLeads": {'viridian_leader{pod="a"}': "0x30", 'viridian_leader{pod="b"}': "1x30"},
-}
-"""Series on which it does not."""
-LONG_MINUTES = 100
-"""From then on, rules are evaluated each hour, which is cheaper."""
+"""For each alert the series that it reads."""
 
 
 async def test_prometheus_finds_nothing_wrong_with_the_metrics() -> None:
@@ -66,40 +93,66 @@ async def test_prometheus_finds_nothing_wrong_with_the_metrics() -> None:
     promtool("check", "metrics", given=exposition)
 
 
-def test_each_alert_fires_on_what_it_is_there_for_and_says_where(tmp_path: Path) -> None:
-    assert set(FIRES) == {rule["alert"] for rule in rules()}
-    given = [*(_case(alert, series, fires=True) for alert, series in FIRES.items())]
-    given += [_case(alert, series, fires=False) for alert, series in RESTS.items()]
-    (tmp_path / "rules.yaml").write_text(yaml.safe_dump({"groups": [{"name": "viridian", "rules": rules()}]}))
-    long = [case for case in given if _minutes(case["input_series"][0]["values"]) >= LONG_MINUTES]
-    for interval, cases in (("1m", [case for case in given if case not in long]), ("1h", long)):
-        document = {"rule_files": ["rules.yaml"], "evaluation_interval": interval, "tests": cases}
-        (tmp_path / f"{interval}.yaml").write_text(yaml.safe_dump(document))
-    promtool("test", "rules", str(tmp_path / "1m.yaml"), str(tmp_path / "1h.yaml"))
+async def test_the_series_are_those_of_the_operator() -> None:
+    rendered = metrics()
+    for series in (series for case in CASES.values() for series in case):
+        ((name, labels),) = SERIES.findall(series)
+        assert {label for label, _ in PAIR.findall(labels)} - {"pod"} <= rendered[name], series
 
 
-def _case(alert: str, series: dict[str, str], *, fires: bool) -> dict[str, Any]:
-    rule = next(rule for rule in rules() if rule["alert"] == alert)
-    expected = [_fired(rule, *series)] if fires else []
-    at = f"{_minutes(next(iter(series.values())))}m"
+def test_each_alert_fires_and_resolves_and_names_model_and_ticket(tmp_path: Path) -> None:
+    assert set(CASES) == {rule["alert"] for rule in rules()}
+    by_step: dict[str, list[dict[str, Any]]] = {"1m": [], "1h": []}
+    for rule in rules():
+        step = "1m" if _waited(rule) < 100 else "1h"  # rarer evaluations are cheaper
+        by_step[step].append(_case(rule, CASES[rule["alert"]]))
+    for step, cases in by_step.items():
+        document = {"rule_files": [str(PLAIN)], "evaluation_interval": step, "tests": cases}
+        (tmp_path / f"{step}.yaml").write_text(yaml.safe_dump(document))
+    promtool("test", "rules", *(str(tmp_path / f"{step}.yaml") for step in by_step))
+
+
+def _case(rule: dict[str, Any], series: dict[str, Values]) -> dict[str, Any]:
+    """It fires at the end of the first part, and no longer at the end of the second."""
+    fires_at = _waited(rule) + (20 if _waited(rule) < 100 else 60)
+    quiet_at = fires_at + QUIET
+    looks: tuple[tuple[int, list[dict[str, Any]]], ...] = (
+        (fires_at, [_fired(rule, next(iter(series)))]),
+        (quiet_at, []),
+    )
     return {
         "interval": "1m",
-        "input_series": [{"series": name, "values": values} for name, values in series.items()],
-        "alert_rule_test": [{"eval_time": at, "alertname": alert, "exp_alerts": expected}],
+        "input_series": [
+            {"series": name, "values": f"{_repeated(on, fires_at)} {_repeated(off, QUIET)}"}
+            for name, (on, off) in series.items()
+        ],
+        "alert_rule_test": [
+            {"eval_time": f"{at}m", "alertname": rule["alert"], "exp_alerts": expected} for at, expected in looks
+        ],
     }
 
 
-def _minutes(values: str) -> int:
-    """The newest minute of `0x30`, or of `0 0 0 0 1x26`."""
-    *single, repeated = values.split()
-    return len(single) + int(repeated.partition("x")[2])
+def _repeated(value: str, times: int) -> str:
+    """`1x3` has one value more than `_x3`."""
+    return f"{value}x{times + 1 if value == GONE else times}"
 
 
-def _fired(rule: dict[str, Any], first: str, *_others: str) -> dict[str, Any]:
+def _waited(rule: dict[str, Any]) -> int:
+    """Minutes."""
+    written = rule.get("for", "0m")
+    return int(written[:-1]) * MINUTES[written[-1]]
+
+
+def _fired(rule: dict[str, Any], first: str) -> dict[str, Any]:
     """The labels of an alert are those that its expression leaves of the first series."""
-    labels = dict(re.findall(r'(\w+)="([^"]*)"', first))
-    grouped = re.search(r"by \((\w+)\)", rule["expr"])
-    kept = {grouped[1]: labels[grouped[1]]} if grouped else {} if rule["expr"].startswith("sum(") else labels
+    kept = dict(_labels_left(rule["expr"], dict(PAIR.findall(first))))
     text = LABEL.sub(lambda found: kept[found[1]], rule["annotations"]["description"])
-    described = text.replace("{{ $value }}", "3")
-    return {"exp_labels": {**kept, **rule["labels"]}, "exp_annotations": {"description": described}}
+    annotations = {**rule["annotations"], "description": text.replace("{{ $value }}", "3")}
+    return {"exp_labels": {**kept, **rule["labels"]}, "exp_annotations": annotations}
+
+
+def _labels_left(expression: str, labels: dict[str, str]) -> Iterator[tuple[str, str]]:
+    if (grouped := GROUPED.search(expression)) is not None:
+        yield grouped[1], labels[grouped[1]]
+    elif not expression.startswith(("sum(", "absent(")):
+        yield from labels.items()

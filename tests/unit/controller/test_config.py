@@ -42,6 +42,7 @@ def test_every_flag() -> None:
         "--mlflow-credentials ml=/c/ml --signature-keys *=/k/p.pem --kubeconfig /k "
         "--collector-url https://collector:8090 --collector-token-file /t "
         "--prometheus-url https://prometheus/{namespace} --prometheus-token-file /p "
+        "--event-sink-url https://sink/ --event-sink-token-file /s "
         "--selector team=ads --lease ads --lease-duration 15s --identity pod-1 "
         "--gateway-api on --pod-user 1000 --ca-bundle corporate/ca.crt "
         '--network-policies off --require-tls on --own-namespace vs --metrics-from [{"podSelector":{}}] '
@@ -64,6 +65,8 @@ def test_every_flag() -> None:
         collector_token_file="/t",
         prometheus_url="https://prometheus/{namespace}",
         prometheus_token_file="/p",
+        event_sink_url="https://sink/",
+        event_sink_token_file="/s",
         gateway_api=True,
         pod_user=1000,
         ca_bundle=("corporate", "ca.crt"),
@@ -108,6 +111,8 @@ def test_every_variable() -> None:
         "VIRIDIAN_COLLECTOR_TOKEN_FILE": "/t",
         "VIRIDIAN_PROMETHEUS_URL": "https://prometheus/{namespace}",
         "VIRIDIAN_PROMETHEUS_TOKEN_FILE": "/p",
+        "VIRIDIAN_EVENT_SINK_URL": "https://sink/",
+        "VIRIDIAN_EVENT_SINK_TOKEN_FILE": "/s",
         "VIRIDIAN_GATEWAY_API": "on",
         "VIRIDIAN_POD_USER": "1000",
         "VIRIDIAN_CA_BUNDLE": "corporate/ca.crt",
@@ -151,6 +156,8 @@ def test_every_variable() -> None:
         collector_token_file="/t",
         prometheus_url="https://prometheus/{namespace}",
         prometheus_token_file="/p",
+        event_sink_url="https://sink/",
+        event_sink_token_file="/s",
         gateway_api=True,
         pod_user=1000,
         ca_bundle=("corporate", "ca.crt"),

@@ -87,8 +87,11 @@ def test_a_model_on_trial() -> None:
     assert told["viridian_model_weight{name=churn,namespace=default,role=champion}"] == 75
     assert told["viridian_model_weight{name=churn,namespace=default,role=challenger}"] == 25
     assert told["viridian_verdict{metric=error-rate,name=churn,namespace=default,verdict=Pass}"] == 1
-    assert told["viridian_condition{kind=ModelDeployment,name=churn,namespace=default,type=Ready}"] == 1
-    assert told["viridian_condition{kind=ModelDeployment,name=churn,namespace=default,type=RollbackReady}"] == -1
+    assert told["viridian_condition{kind=ModelDeployment,model=churn,name=churn,namespace=default,type=Ready}"] == 1
+    assert (
+        told["viridian_condition{kind=ModelDeployment,model=churn,name=churn,namespace=default,type=RollbackReady}"]
+        == -1
+    )
 
 
 def test_a_rollback_is_counted_once_and_one_from_before_the_start_is_not() -> None:
@@ -167,7 +170,9 @@ def test_a_review_that_is_due_shows_since_when_and_is_gone_when_it_was_held() ->
     monitoring = telemetry.of("monitoring", KEY.kind)
     condition = {"type": "ReviewDue", "status": "True", "lastTransitionTime": "2026-11-22T04:00:00Z"}
     monitoring.seen(KEY, {"conditions": [condition]})
-    assert samples(telemetry)["viridian_review_due_since_seconds{name=churn,namespace=default}"] == 1795320000
+    assert (
+        samples(telemetry)["viridian_review_due_since_seconds{model=churn,name=churn,namespace=default}"] == 1795320000
+    )
     monitoring.seen(KEY, {"conditions": [{**condition, "status": "False"}]})
     assert not [series for series in samples(telemetry) if series.startswith("viridian_review_due_since")]
 

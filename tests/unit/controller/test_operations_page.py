@@ -1,4 +1,4 @@
-"""docs/operations.md names every flag, every right, and every metric with its labels, in alerts as well."""
+"""docs/operations.md names every flag, every right, and every metric with its labels, and alerts use no others."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from docs.scripts.alerts import rules
 from tests.unit.controller.world import KEY
 from viridian.api.monitoring import Action, Drift
 from viridian.api.names import RETRAIN_POLICY
@@ -27,12 +28,12 @@ from viridian.monitoring.windows import Calendar
 PAGE = (Path(__file__).resolve().parents[3] / "docs" / "operations.md").read_text()
 ROW = re.compile(r"^\| ((?:`(?:workqueue|viridian)_\w+`(?:, )?)+) \| ([a-z, ]*?) ?\|", re.MULTILINE)
 NAME = re.compile(r"`(\w+)`")
-EXPR = re.compile(r"^  expr: (.+)$", re.MULTILINE)
 SELECTOR = re.compile(r"\b((?:workqueue|viridian)_\w+)(?:\{([^}]*)\})?")
 LABEL = re.compile(r"(\w+)[=!]")
 GROUPING = re.compile(r"\b(?:by|on) ?\(([a-z, ]+)\)")
 
 POLICY = Key(RETRAIN_POLICY, "default", "weekly")
+TICKETED = {"spec": {"modelDeployment": "churn", "governance": {"ticketRef": "OPS-7"}}}
 FIGURE = Figure(
     measure="Missing",
     feature="age",
@@ -71,9 +72,9 @@ async def test_every_metric_and_its_labels() -> None:
         assert set(filter(None, table[name].split(", "))) == labels, name
 
 
-@pytest.mark.parametrize("expression", EXPR.findall(PAGE))
-async def test_alerts_use_metrics_and_labels_that_are_rendered(expression: str) -> None:
-    rendered = metrics()
+@pytest.mark.parametrize("rule", rules(), ids=lambda rule: str(rule["alert"]))
+async def test_alerts_use_metrics_and_labels_that_are_rendered(rule: dict[str, str]) -> None:
+    rendered, expression = metrics(), rule["expr"]
     used = [(name, LABEL.findall(labels)) for name, labels in SELECTOR.findall(expression)]
     assert used
     for name, labels in used:
@@ -86,7 +87,8 @@ async def test_alerts_use_metrics_and_labels_that_are_rendered(expression: str) 
 
 def test_the_alert_of_a_full_queue_adds_up_its_lanes() -> None:
     """Keys that wait in different lanes wait for the same workers."""
-    assert "sum by (name) (workqueue_depth)" in PAGE
+    stuck = next(rule for rule in rules() if rule["alert"] == "ViridianStuck")
+    assert stuck["expr"].startswith("sum by (name) (workqueue_depth)")
 
 
 def metrics() -> dict[str, set[str]]:
@@ -118,13 +120,17 @@ def with_a_series_of_each() -> Telemetry:
     rollout.reconciled(KEY, PassResult.CHANGED, 0.1)
     metric = {"name": "error-rate", "verdict": "Pass"}
     conditions = [{"type": "Ready", "status": "True"}]
-    rollout.seen(KEY, {"champion": {}, "challenger": {"metrics": [metric]}, "conditions": conditions})
+    trial = {"metrics": [metric], "waitingReason": "AwaitingApproval"}
+    back = {"revertedAt": "2026-11-22T04:00:00Z", "reason": "MetricBreach"}
+    status = {"champion": {}, "challenger": trial, "conditions": conditions, "lastRollback": back}
+    rollout.seen(KEY, status, TICKETED)
     due = {"type": "ReviewDue", "status": "True", "lastTransitionTime": "2026-11-22T04:00:00Z"}
-    telemetry.of("monitoring", KEY.kind).seen(KEY, {"conditions": [due]})
+    telemetry.of("monitoring", KEY.kind).seen(KEY, {"conditions": [due]}, TICKETED)
     held = {"name": "daily", "suppressed": {"reason": "Suspended"}}
-    retraining.seen(POLICY, {"triggers": [held]})
+    retraining.seen(POLICY, {"triggers": [held]}, TICKETED)
     for run in ("a", "b"):
-        retraining.seen(POLICY, {"lastRun": {"id": run, "outcome": "HandedOver"}, "triggers": [held]})
+        ended = {"id": run, "outcome": "HandedOver"}
+        retraining.seen(POLICY, {"lastRun": ended, "triggers": [held]}, TICKETED)
     telemetry.monitoring.judged(KEY, REPORT)
     telemetry.figures.switched(0.1)
     return telemetry

@@ -109,7 +109,7 @@ class Telling:
     def reconciled(self, key: Key, outcome: PassResult, seconds: float) -> None:
         self.outcomes.append(outcome)
 
-    def seen(self, key: Key, status: Mapping[str, Any]) -> None:
+    def seen(self, key: Key, status: Mapping[str, Any], manifest: Mapping[str, Any]) -> None:
         self.statuses.append(status)
 
     def forget(self, key: Key) -> None:

@@ -1,33 +1,56 @@
-"""The alerts that can be installed are those that the docs explain, and both ways install the same."""
+"""The alerts that can be installed: one source for all ways, a runbook for each, and commands that exist."""
 
 from __future__ import annotations
 
 import os
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
+import typer.main
 import yaml
 
+from docs.scripts.alerts import PAGE, PLAIN, groups, page, plain, rules
 from tests.unit.install.rendering import ROOT, by_identity, helm, kustomize
+from viridian.cli.main import application
 
-RULE = ROOT / "manifests" / "components" / "alerts" / "prometheusrule.yaml"
+RUNBOOKS = (ROOT / "docs" / "runbooks.md").read_text()
+SECTIONS = dict(re.findall(r"^## (\w+)\n(.*?)(?=^## |\Z)", RUNBOOKS, re.MULTILINE | re.DOTALL))
+COMMAND = re.compile(r"kubectl viridian (\w+)")
+PARTS = ("**Means.**", "**Users notice**", "**First:**", "**Ends**")
+NAMES = [rule["alert"] for rule in rules()]
+IDENTITY = ("PrometheusRule", "viridian-system", "viridian")
 
 
-def rules() -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = yaml.safe_load(RULE.read_text())["spec"]["groups"][0]["rules"]
-    return found
+def test_what_is_made_from_them_is_up_to_date() -> None:
+    assert PLAIN.read_text() == plain(), "run python -m docs.scripts.alerts"
+    assert PAGE.read_text() == page(PAGE.read_text()), "run python -m docs.scripts.alerts"
+    assert all(f"[{name}](runbooks.md#{name.lower()})" in PAGE.read_text() for name in NAMES)
 
 
-def test_they_are_those_of_the_docs_and_each_says_what_to_do() -> None:
-    page = (ROOT / "docs" / "operations.md").read_text()
-    listed = next(block for block in re.findall(r"```yaml\n(.*?)```", page, re.DOTALL) if "alert:" in block)
-    compared = [{key: rule[key] for key in ("alert", "expr", "for") if key in rule} for rule in rules()]
-    assert compared == yaml.safe_load(listed)
+def test_there_is_a_runbook_for_each_and_no_other() -> None:
+    assert list(SECTIONS) == NAMES
+    for name, section in SECTIONS.items():
+        places = [section.find(part) for part in PARTS]
+        assert -1 not in places, name
+        assert places == sorted(places), name
+        assert "`kubectl" in section.partition("**First:**")[2], name
+
+
+def test_each_says_what_to_do_and_where_its_runbook_is() -> None:
+    assert len(set(NAMES)) == len(NAMES)
     for rule in rules():
         assert len(rule["annotations"]["description"]) > 40
         assert rule["labels"]["severity"] in ("info", "warning", "critical")
+        assert rule["annotations"]["runbook_url"] == f"docs/runbooks.md#{rule['alert'].lower()}"
+
+
+def test_the_commands_exist() -> None:
+    known = set(typer.main.get_command(application()).commands)  # type: ignore[attr-defined]
+    texts = [RUNBOOKS, *(rule["annotations"]["description"] for rule in rules())]
+    used = {command for text in texts for command in COMMAND.findall(text)}
+    assert len(used) > 5
+    assert used <= known
 
 
 def test_bad_data_raises_an_alert_at_once() -> None:
@@ -42,7 +65,15 @@ def test_both_ways_install_them_only_where_they_are_asked_for(tmp_path: Path) ->
     components = [f"{root}/components/alerts"]
     own = {"namespace": "viridian-system", "resources": [f"{root}/overlays/cluster-wide"], "components": components}
     (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump(own))
-    identity = ("PrometheusRule", "viridian-system", "viridian")
     by_helm, by_kustomize = by_identity(helm("viridian-system", "alerts.enabled=true")), kustomize(str(tmp_path))
-    assert by_helm[identity] == by_identity(by_kustomize)[identity]
-    assert identity not in by_identity(helm("viridian-system"))
+    assert by_helm[IDENTITY] == by_identity(by_kustomize)[IDENTITY]
+    assert IDENTITY not in by_identity(helm("viridian-system"))
+
+
+@pytest.mark.needs_programs
+def test_runbooks_may_lie_anywhere() -> None:
+    base = "https://wiki.example.com/books.html"
+    rendered = by_identity(helm("viridian-system", "alerts.enabled=true", f"alerts.runbooks={base}"))[IDENTITY]
+    given = [rule["annotations"]["runbook_url"] for group in rendered["spec"]["groups"] for rule in group["rules"]]
+    assert sorted(given) == sorted(f"{base}#{name.lower()}" for name in NAMES)
+    assert {group["name"] for group in rendered["spec"]["groups"]} == {group["name"] for group in groups()}
