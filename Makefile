@@ -20,7 +20,7 @@ PYTEST := $(BIN)/python -m pytest --no-loadscope-reorder
 # Every process that a test starts would compile the sources anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test set-up quick unit durations check bench images chart site venv mlflow-venv checks-venv cli-venv docs-venv locks generate sbom audit up down
+.PHONY: help demo test set-up quick unit durations check bench images chart site venv mlflow-venv checks-venv cli-venv docs-venv locks generate sbom audit zipapp up down
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
@@ -91,6 +91,9 @@ sbom: $(VENV)/.stamp $(MLFLOW_VENV)/.installed ## a bill of materials for each i
 audit: $(VENV)/.stamp ## known faults in what the locks pin (ADVISORIES=file or folder in the OSV format)
 	$(BIN)/python -m release.audit $(if $(ADVISORIES),"$(ADVISORIES)")
 
+zipapp: $(VENV)/.stamp ## kubectl viridian as one file for this Python, in dist (URL=https://…: for all platforms, with a manifest for krew)
+	$(BIN)/python -m release.zipapp $(if $(URL),--base-url="$(URL)")
+
 up: ## one real Kubernetes node on this computer
 	$(PYTHON) -m localcluster up
 
@@ -131,5 +134,5 @@ $(DOCS_VENV)/.installed: locks/docs.txt
 
 locks: ## pin every dependency anew, with hashes and without any index address
 	for extra in operator cli server trainer collector dev; do $(COMPILE) --extra $$extra -o locks/$$extra.txt pyproject.toml; done
-	for part in build checks clients docs envoy expectations mlflow uv; do $(COMPILE) -o locks/$$part.txt locks/$$part.in; done
+	for part in build checks clients docs envoy expectations mlflow pex uv; do $(COMPILE) -o locks/$$part.txt locks/$$part.in; done
 	for tool in locks/bench/*.in; do $(COMPILE) -o $${tool%.in}.txt $$tool; done

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import tarfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +15,9 @@ import pytest
 
 from localcluster.paths import REPOSITORY, cache_root
 from tests.support.kube import Kube, Kubectl
-from tests.support.manifests import model_deployment
+from tests.support.manifests import model_deployment, retrain_policy
 from tests.support.shipped import bound
-from viridian.api.names import API_VERSION, MODEL_DEPLOYMENT
+from viridian.api.names import API_VERSION, MODEL_DEPLOYMENT, RETRAIN_POLICY
 
 pytestmark = pytest.mark.needs_programs
 
@@ -48,17 +49,20 @@ class Said:
     err: str
 
 
+def started(kubectl: Kubectl, namespace: str, *arguments: str) -> tuple[list[str], dict[str, str]]:
+    """The command line and the environment of one command."""
+    python = cache_root() / "cli-venv" / "bin" / "python"
+    known = {"PYTHONPATH": str(REPOSITORY / "operator"), "KUBECONFIG": str(kubectl.kubeconfig), "COLUMNS": "80"}
+    return [str(python), "-m", "viridian.cli", *arguments, "-n", namespace], {**os.environ, **known}
+
+
 @pytest.fixture
 def plugin(kubectl: Kubectl, namespace: str) -> Callable[..., Said]:
     """Runs one command in the namespace of the test."""
-    python = cache_root() / "cli-venv" / "bin" / "python"
-    known = {"PYTHONPATH": str(REPOSITORY / "operator"), "KUBECONFIG": str(kubectl.kubeconfig), "COLUMNS": "80"}
 
     def run(*arguments: str, **more: str) -> Said:
-        command = [str(python), "-m", "viridian.cli", *arguments]
-        done = subprocess.run(
-            [*command, "-n", namespace], env={**os.environ, **known, **more}, capture_output=True, text=True, timeout=60
-        )
+        command, environment = started(kubectl, namespace, *arguments)
+        done = subprocess.run(command, env={**environment, **more}, capture_output=True, text=True, timeout=240)
         return Said(done.returncode, done.stdout, done.stderr)
 
     return run
@@ -138,3 +142,64 @@ def test_one_order_about_all_models_of_a_team(shipped: Kube, plugin: Callable[..
     assert done.out.splitlines() == ["version 2 of one is rejected", "version 2 of two is rejected"]
     given = {name: "viridian.dev/reject" in written(shipped, namespace, name) for name in ("one", "two", "other")}
     assert given == {"one": True, "two": True, "other": False}
+
+
+def test_a_watch_prints_a_line_for_each_change_and_ends_with_its_model(
+    shipped: Kube, kubectl: Kubectl, namespace: str
+) -> None:
+    on_trial(shipped, namespace)
+    command, environment = started(kubectl, namespace, "watch", "churn")
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as watch:
+        assert watch.stdout is not None
+        first = watch.stdout.readline()
+        assert f"{namespace}/churn; needs a person; champion 1 90 %; challenger 2 10 %; step sign-off" in first
+        manifest = model_deployment(namespace)
+        more = {"challenger": {**ON_TRIAL["challenger"], "weight": 50}}
+        shipped.merge(manifest, {"status": more}, subresource="status")
+        assert "champion 1 50 %; challenger 2 50 %" in watch.stdout.readline()
+        shipped.merge(manifest, {"metadata": {"labels": {"nothing": "of-that"}}})
+        shipped.delete(manifest)
+        assert watch.stdout.read().splitlines()[-1].endswith(f"{namespace}/churn; deleted")
+        assert watch.wait(timeout=30) == 0
+
+
+def test_runs_are_started_and_accepted_as_the_admission_policy_wants_it(
+    shipped: Kube, plugin: Callable[..., Said], namespace: str
+) -> None:
+    policy = retrain_policy(namespace, mode="Recommend")
+    shipped.apply(policy)
+    me = shipped.whoami()
+    begun = plugin("train", "churn")
+    assert (begun.code, begun.out) == (0, "a run of churn begins\n"), begun.err
+    nothing = plugin("accept", "churn")
+    assert (nothing.code, nothing.err) == (4, "no run of churn waits for a person\n")
+    shipped.merge(policy, {"status": {"recommended": {"run": "1f0c", "reasons": ["drift"]}}}, subresource="status")
+    accepted = plugin("accept", "churn", "--reason", "it drifts")
+    assert (accepted.code, accepted.out) == (0, "run 1f0c begins: drift\n"), accepted.err
+    found = shipped.get(API_VERSION, RETRAIN_POLICY, "churn", namespace) or {}
+    annotations = found["metadata"]["annotations"]
+    assert annotations["viridian.dev/accept"] == f"1f0c it drifts#{me}"
+    assert annotations["viridian.dev/run"].endswith(f"#{me}")
+
+
+def test_a_plan_and_an_archive_of_what_is_there(
+    shipped: Kube, plugin: Callable[..., Said], namespace: str, tmp_path: Path
+) -> None:
+    edited = model_deployment(namespace, model={"registry": {"name": "churn", "version": "7"}})
+    file = tmp_path / "churn.yaml"
+    file.write_text(json.dumps(edited))
+    planned = plugin("plan", "-f", str(file))
+    assert planned.code == 0, planned.err
+    assert "version 7" in planned.out
+    assert "The first version serves all users as soon as it is ready" in planned.out
+    planted = model_deployment(namespace)
+    planted["metadata"]["annotations"] = {"team": "planted-secret"}
+    shipped.apply(planted)
+    bundle = tmp_path / "bundle.tar.gz"
+    made = plugin("support-bundle", "-o", str(bundle))
+    assert made.code == 0, made.err
+    with tarfile.open(bundle) as archive:
+        texts = {one.name: (archive.extractfile(one) or pytest.fail(one.name)).read().decode() for one in archive}
+    assert {"bundle/objects/ModelDeployment/churn.yaml", "bundle/versions.json", "bundle/events.json"} <= set(texts)
+    assert "planted-secret" not in "".join(texts.values())
+    assert plugin("support-bundle", "-o", str(bundle)).code == 1, "an archive is never written over"

@@ -4,18 +4,38 @@ from __future__ import annotations
 
 import importlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from time import sleep
 from typing import Any, Final
 
 from viridian.api.names import GROUP, VERSION
+from viridian.api.resources import ApiResource
 
 PAGE_SIZE: Final = 500
 MODEL_DEPLOYMENTS: Final = "modeldeployments"
+RETRAIN_POLICIES: Final = "retrainpolicies"
+_WATCH_SECONDS: Final = 240
+"""After which the API server ends a watch, and another one goes on."""
+_SILENCE_SECONDS: Final = 300
+_PAUSES_SECONDS: Final = (1, 2, 5, 10, 20)
+"""Before a watch that could not be made is tried again; after the last one it is given up."""
 
 
 class ClusterProblem(Exception):
     """The cluster was not asked, or did not do it; the message says why, and what to do next."""
+
+
+class ClusterUnreachable(ClusterProblem):
+    """Nothing answered; it may answer a moment later."""
+
+
+class NotThere(ClusterProblem):
+    """The object is not there, or the cluster does not have its kind."""
+
+
+class ObjectsGone(ClusterProblem):
+    """The API server does not know any more what has changed since: the objects are listed again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +54,7 @@ class ClusterClient:
     def __init__(self, context: ClusterChoice) -> None:
         try:
             self._client = importlib.import_module("kubernetes.client")
+            self._watch = importlib.import_module("kubernetes.watch")
             self._config = importlib.import_module("kubernetes.config")
         except ImportError as error:
             raise ClusterProblem("the client for Kubernetes is missing: install `viridian[cli]`") from error
@@ -51,24 +72,98 @@ class ClusterClient:
 
     def objects(self, plural: str, namespace: str | None, selector: str = "") -> Iterator[Mapping[str, Any]]:
         """All of them, page by page; `namespace` None: of all namespaces."""
+        call, *place = self._listing(plural, namespace)
         page_after = ""
         while True:
             more = {"limit": PAGE_SIZE, **({"_continue": page_after} if page_after else {})}
             if selector:
                 more["label_selector"] = selector
-            place = (GROUP, VERSION) if namespace is None else (GROUP, VERSION, namespace)
-            verb = "list_cluster_custom_object" if namespace is None else "list_namespaced_custom_object"
-            page = self._asked(getattr(self._objects, verb), *place, plural, **more)
+            page = self._asked(call, *place, **more)
             yield from page["items"]
             page_after = page["metadata"].get("continue") or ""
             if not page_after:
                 return
+
+    def states(
+        self, plural: str, namespace: str | None, *, name: str = "", selector: str = ""
+    ) -> Iterator[Mapping[str, Mapping[str, Any]]]:
+        """All of them by `namespace/name`, now and after each change, by a watch; it ends when it is not read on.
+
+        A cluster that does not answer for a moment is asked again; what it refuses raises ClusterProblem.
+        """
+        chosen = {"field_selector": f"metadata.name={name}"} if name else {}
+        chosen |= {"label_selector": selector} if selector else {}
+        failures = 0
+        while True:
+            try:
+                for known in self._followed(plural, namespace, chosen):
+                    failures = 0
+                    yield known
+            except ObjectsGone:
+                continue
+            except ClusterUnreachable:
+                if failures == len(_PAUSES_SECONDS):
+                    raise
+                sleep(_PAUSES_SECONDS[failures])
+                failures += 1
+
+    def _followed(
+        self, plural: str, namespace: str | None, chosen: Mapping[str, str]
+    ) -> Iterator[Mapping[str, Mapping[str, Any]]]:
+        """One list, and the changes since, until the API server ends the watch."""
+        call, *place = self._listing(plural, namespace)
+        page = self._asked(call, *place, **chosen)
+        known = {_key(one): one for one in page["items"]}
+        yield dict(known)
+        more = {"timeout_seconds": _WATCH_SECONDS, "_request_timeout": (10, _SILENCE_SECONDS), **chosen}
+        since = {"resource_version": page["metadata"]["resourceVersion"]}
+        changes = self._watch.Watch(return_type="object").stream(call, *place, **since, **more)
+        while (change := self._asked(next, changes, None)) is not None:
+            found = change["object"]
+            if change["type"] == "DELETED":
+                known.pop(_key(found), None)
+            elif change["type"] in ("ADDED", "MODIFIED"):
+                known[_key(found)] = found
+            yield dict(known)
+
+    def _listing(self, plural: str, namespace: str | None) -> tuple[Callable[..., Any], *tuple[str, ...]]:
+        """The call that lists objects, and its arguments."""
+        if namespace is None:
+            return self._objects.list_cluster_custom_object, GROUP, VERSION, plural
+        return self._objects.list_namespaced_custom_object, GROUP, VERSION, namespace, plural
 
     def get(self, plural: str, namespace: str, name: str) -> Mapping[str, Any]:
         found: Mapping[str, Any] = self._asked(
             self._objects.get_namespaced_custom_object, GROUP, VERSION, namespace, plural, name
         )
         return found
+
+    def listed(self, resource: ApiResource, namespace: str, selector: str = "") -> list[Mapping[str, Any]]:
+        """Objects of any kind; none where the cluster does not have the kind."""
+        chosen = {"label_selector": selector} if selector else {}
+        group, _, version = resource.api_version.rpartition("/")
+        try:
+            if group:
+                page = self._asked(
+                    self._objects.list_namespaced_custom_object, group, version, namespace, resource.plural, **chosen
+                )
+            else:
+                call = getattr(self._client.CoreV1Api(self._api), f"list_namespaced_{resource.kind.lower()}")
+                page = json.loads(self._asked(call, namespace, _preload_content=False, **chosen).data)
+        except NotThere:
+            return []
+        known = {"apiVersion": resource.api_version, "kind": resource.kind}
+        return [{**known, **one} for one in page["items"]]
+
+    def log(self, namespace: str, pod: str, lines: int) -> list[str]:
+        """The newest lines of a pod's log."""
+        core = self._client.CoreV1Api(self._api)
+        found = self._asked(core.read_namespaced_pod_log, pod, namespace, tail_lines=lines, _preload_content=False)
+        return str(found.data.decode(errors="replace")).splitlines()
+
+    def version(self) -> str:
+        """The release of the API server."""
+        return str(self._asked(self._client.VersionApi(self._api).get_code).git_version)
 
     def patch(self, plural: str, manifest: Mapping[str, Any], patch: Mapping[str, Any], *, dry_run: bool) -> None:
         """A merge patch of the object as it was read: where somebody has changed it since, nothing is written."""
@@ -93,17 +188,26 @@ class ClusterClient:
         try:
             return call(*arguments, **more)
         except self._client.ApiException as error:
-            raise ClusterProblem(_sentence(error.status, error.body)) from error
+            raise _PROBLEMS.get(error.status, ClusterProblem)(_sentence(error.status, error.body)) from error
         except Exception as error:  # the client passes on what its own libraries raise
-            raise ClusterProblem(f"{self._configuration.host} cannot be reached: {error}") from error
+            raise ClusterUnreachable(f"{self._configuration.host} cannot be reached: {error}") from error
 
 
+_PROBLEMS: Final[Mapping[int, type[ClusterProblem]]] = {
+    404: NotThere,
+    410: ObjectsGone,
+    **dict.fromkeys((429, 500, 502, 503, 504), ClusterUnreachable),
+}
 _NEXT: Final = {
     401: "log in again; `kubectl auth whoami` shows as whom",
     403: "`kubectl auth can-i --list` shows what you may do",
     404: "`kubectl viridian list -A` shows what there is",
     409: "somebody has changed it meanwhile: look at it again, then repeat the command",
 }
+
+
+def _key(manifest: Mapping[str, Any]) -> str:
+    return f"{manifest['metadata']['namespace']}/{manifest['metadata']['name']}"
 
 
 def _sentence(status: int, body: Any) -> str:

@@ -76,7 +76,7 @@ def read_manifests(paths: Sequence[Path]) -> Manifests:
 
 def read_windows(path: Path) -> tuple[Window, ...]:
     """Windows as the collector exports them: a JSON list, or one in each line."""
-    raw = _bytes(path)
+    raw = file_bytes(path)
     if raw.lstrip().startswith(b"["):
         return tuple(_json(path, raw, list[Window]))
     return tuple(
@@ -90,7 +90,7 @@ def read_reference(argument: str) -> tuple[str, ReferenceProfile]:
     """`VERSION=FILE`, or a file for all versions: the version and its reference profile."""
     version, separator, file = argument.partition("=")
     path = Path(file if separator else argument)
-    return version if separator else ANY_VERSION, _json(path, _bytes(path), ReferenceProfile)
+    return version if separator else ANY_VERSION, _json(path, file_bytes(path), ReferenceProfile)
 
 
 def read_incidents(path: Path) -> tuple[Incident, ...]:
@@ -129,12 +129,13 @@ def _documents(path: Path) -> Iterator[Mapping[str, Any]]:
 
 def _yaml(path: Path) -> list[Any]:
     try:
-        return [document for document in yaml.safe_load_all(_bytes(path)) if document is not None]
+        return [document for document in yaml.safe_load_all(file_bytes(path)) if document is not None]
     except (yaml.YAMLError, RecursionError) as error:
         raise UnusableFile(f"{path} is no YAML: {' '.join(str(error).split())}") from error
 
 
-def _bytes(path: Path) -> bytes:
+def file_bytes(path: Path) -> bytes:
+    """The content of a file; UnusableFile where it cannot be read."""
     try:
         return path.read_bytes()
     except OSError as error:

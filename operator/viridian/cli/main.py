@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 from functools import wraps
@@ -15,15 +16,23 @@ from viridian.cli import (
     backtest_command,
     estimate_command,
     explain_command,
+    lint_command,
     model_commands,
     next_step,
+    plan_command,
+    policy_commands,
+    portfolio_commands,
     review_command,
+    support_command,
+    watch_command,
 )
 from viridian.cli.exit_codes import CommandExit
 from viridian.cli.files import UnusableFile
 
 P = ParamSpec("P")
 PROGRAM: Final = "python -m viridian.cli"
+_EXECUTABLE: Final = "kubectl-viridian"
+_COMPLETE_VARIABLE: Final = "_KUBECTL_VIRIDIAN_COMPLETE"
 _OFFLINE_COMMANDS: Final[dict[str, tuple[ModuleType, Callable[..., str]]]] = {
     "advise": (advise_command, advise_command.advise),
     "backtest": (backtest_command, backtest_command.replay_windows),
@@ -43,14 +52,26 @@ def application() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     model_commands.add_to(app)
+    policy_commands.add_to(app)
+    portfolio_commands.add_to(app)
+    app.command("plan")(plan_command.plan_edits)
+    app.command("support-bundle")(support_command.support_bundle)
+    app.command("watch")(watch_command.watch_models)
+    app.command("lint", help=_verbatim(lint_command.DESCRIPTION), epilog=_verbatim(lint_command.EPILOG))(
+        lint_command.lint
+    )
     for name, (module, answer) in _OFFLINE_COMMANDS.items():
         app.command(name, help=_verbatim(module.DESCRIPTION), epilog=_verbatim(module.EPILOG))(_printing(answer))
     return app
 
 
 def plugin() -> int:
-    """`kubectl viridian`: the same, by the name under which kubectl runs it."""
-    return main(program=next_step.PROGRAM)
+    """`kubectl viridian`: the same, by the name under which kubectl runs it.
+
+    A shell completes the name of a program, which has no space in it.
+    """
+    completes = _COMPLETE_VARIABLE in os.environ or any(one.endswith("-completion") for one in sys.argv[1:2])
+    return main(program=_EXECUTABLE if completes else next_step.PROGRAM)
 
 
 def main(arguments: Sequence[str] | None = None, *, program: str = PROGRAM) -> int:

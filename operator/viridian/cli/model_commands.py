@@ -66,7 +66,7 @@ def list_models(
     impersonate: As = "",
 ) -> None:
     """All models, the broken ones first."""
-    with _problems():
+    with problems_as_sentences():
         client = ClusterClient(ClusterChoice(kubeconfig, context, namespace, impersonate))
         manifests = list(client.objects(MODEL_DEPLOYMENTS, None if everywhere else client.namespace, selector))
     found = most_urgent_first([summary(one) for one in manifests])
@@ -175,7 +175,7 @@ def _carry_out(
     if bool(name) == bool(selector):
         raise typer.BadParameter("name one ModelDeployment, or choose several with --selector")
     nothing = 0
-    with _problems():
+    with problems_as_sentences():
         client = ClusterClient(context)
         chosen = (
             [client.get(MODEL_DEPLOYMENTS, client.namespace, name)]
@@ -198,14 +198,14 @@ def _carry_out(
 
 
 def _read(context: ClusterChoice, name: str) -> tuple[Mapping[str, Any], ModelSummary]:
-    with _problems():
+    with problems_as_sentences():
         client = ClusterClient(context)
         manifest = client.get(MODEL_DEPLOYMENTS, client.namespace, name)
         return manifest, summary(manifest)
 
 
 @contextmanager
-def _problems() -> Iterator[None]:
+def problems_as_sentences() -> Iterator[None]:
     """Every problem becomes one sentence and an exit code."""
     try:
         yield

@@ -16,19 +16,19 @@ from viridian.cli.model_summary import ModelHealth, ModelSummary
 from viridian.cli.next_step import next_steps
 from viridian.judgement.canary import CanaryVerdict
 
-_COLOURS: Final = {
+HEALTH_COLOURS: Final = {
     ModelHealth.BROKEN: "red",
     ModelHealth.NEEDS_A_PERSON: "yellow",
     ModelHealth.ROLLING_OUT: "cyan",
     ModelHealth.WELL: "green",
 }
-_WORDS: Final = {
+HEALTH_WORDS: Final = {
     ModelHealth.BROKEN: "broken",
     ModelHealth.NEEDS_A_PERSON: "needs a person",
     ModelHealth.ROLLING_OUT: "rolling out",
     ModelHealth.WELL: "well",
 }
-_VERDICT_COLOURS: Final[Mapping[str, str]] = {CanaryVerdict.PASS: "green", CanaryVerdict.BREACH: "red"}
+VERDICT_COLOURS: Final[Mapping[str, str]] = {CanaryVerdict.PASS: "green", CanaryVerdict.BREACH: "red"}
 _BAR: Final = 30
 """Columns of the bar that shows a share of the traffic."""
 
@@ -42,7 +42,7 @@ def model_list(models: Sequence[ModelSummary], *, namespaces: bool, wide: bool) 
         about = model.about
         cells: list[RenderableType] = [
             model.name,
-            Text(_WORDS[model.health], _COLOURS[model.health]),
+            Text(HEALTH_WORDS[model.health], HEALTH_COLOURS[model.health]),
             model.champion,
             model.challenger,
         ]
@@ -60,7 +60,7 @@ def model_screen(model: ModelSummary) -> RenderableType:
 def _screen(model: ModelSummary) -> Iterator[RenderableType]:
     status, about = model.status, model.about
     yield Text.assemble(
-        (f"{model.namespace}/{model.name}", "bold"), "  ", (_WORDS[model.health], _COLOURS[model.health])
+        (f"{model.namespace}/{model.name}", "bold"), "  ", (HEALTH_WORDS[model.health], HEALTH_COLOURS[model.health])
     )
     if about is not None:
         yield Text(f"{about.reason}: {about.message}" if about.message else about.reason)
@@ -142,7 +142,7 @@ def _identity(slot: SlotStatus) -> tuple[str, str]:
 def _metrics(metrics: Sequence[MetricStatus]) -> RenderableType:
     table = _table("metric", "verdict", "value", "champion", "samples", "evidence")
     for one in metrics:
-        colour = _VERDICT_COLOURS.get(one.verdict, "yellow")
+        colour = VERDICT_COLOURS.get(one.verdict, "yellow")
         table.add_row(
             one.name, Text(one.verdict, colour), _number(one.value), _number(one.champion), str(one.samples),
             _number(one.evidence),

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from viridian.cli import person_orders
-from viridian.cli.main import application
+from viridian.cli.main import application, plugin
 from viridian.cli.model_summary import ModelHealth, ModelSummary, most_urgent_first, summary
 from viridian.cli.next_step import next_steps
 from viridian.cli.person_orders import NothingToOrder
@@ -140,3 +140,15 @@ def test_what_makes_no_sense_now_says_so(verb: str) -> None:
 def test_a_pause_is_a_field_that_the_opposite_removes() -> None:
     assert person_orders.pause(model()).patch == {"spec": {"rollout": {"paused": True}}}
     assert person_orders.resume(model()).patch == {"spec": {"rollout": {"paused": None}}}
+
+
+def test_a_shell_completes_the_name_of_the_program(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["kubectl-viridian"])
+    for name, value in {
+        "_KUBECTL_VIRIDIAN_COMPLETE": "complete_bash", "COMP_WORDS": "kubectl-viridian wa", "COMP_CWORD": "1",
+    }.items():  # fmt: skip
+        monkeypatch.setenv(name, value)
+    plugin()
+    assert capsys.readouterr().out.split() == ["watch"]

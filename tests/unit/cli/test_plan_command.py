@@ -1,0 +1,103 @@
+"""What `plan` says is what the operator does: both are asked about the same world."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Any
+
+import pytest
+
+from tests.support.churn import NAME, Churn, manifest, pinned
+from tests.support.operator_world import OperatorWorld
+from tests.unit.properties.test_killed_at_every_write import SHORT, two_champions
+from viridian.api.names import MODEL_DEPLOYMENT
+from viridian.cli.live_model import LiveModel, decided
+from viridian.cli.plan_command import new_model, plan_sentences
+
+
+@pytest.fixture
+def churn() -> Iterator[Churn]:
+    """Version 2 serves, and version 1 is the fallback."""
+    with closing(OperatorWorld()) as world:
+        churn = Churn(world)
+        two_champions(churn)
+        yield churn
+
+
+def live(churn: Churn) -> LiveModel:
+    found = churn.cluster.find(MODEL_DEPLOYMENT, NAME)
+    assert found is not None
+    kinds = ("Deployment", "Service", "ControllerRevision", "Pod")
+    return LiveModel(found, [child for kind in kinds for child in churn.cluster.all(kind)])
+
+
+def planned(churn: Churn, **spec: Any) -> list[str]:
+    edited = {**live(churn).manifest["spec"], **spec}
+    return [line.strip() for line in plan_sentences(live(churn), edited, churn.world.clock())][1:]
+
+
+def edit(churn: Churn, **spec: Any) -> None:
+    churn.cluster.edit(MODEL_DEPLOYMENT, NAME, lambda found: found["spec"].update(spec))
+
+
+def test_without_an_edit_nothing_would_be_written(churn: Churn) -> None:
+    revision, *more = planned(churn)
+    assert revision == f"version 2 ({churn.revision('2')}) is the champion: this spec makes no new revision."
+    assert more == ["The next pass says Serving."]
+
+
+def test_another_server_is_a_new_revision_with_the_name_that_the_operator_gives_it(churn: Churn) -> None:
+    churn.world.run(60)
+    server = {"replicas": 2, "port": 9000}
+    said = planned(churn, server=server)
+    edit(churn, server=server)
+    churn.world.settle_now()
+    revision = churn.status["challenger"]["revision"]
+    assert said[0] == f"version 2 ({revision}) is a new revision."
+    assert f"version 2 ({revision}) is deployed to blue, without traffic." in said
+    assert "write Deployment churn-blue" in "\n".join(said)
+    assert said[-2:] == [
+        "Step 1: 50 % of the traffic for at least 3s.",
+        "It loses its traffic when it breaks a bound of error-rate; after all steps it is promoted, and "
+        "then its probation lasts 10s.",
+    ]
+
+
+def test_a_former_champion_comes_back_at_once(churn: Churn) -> None:
+    said = planned(churn, model=pinned("1"))
+    edit(churn, model=pinned("1"))
+    before = decided(live(churn), churn.world.clock())
+    churn.world.settle_now()
+    assert f"version 1 ({churn.revision('1')})" in said[0]
+    assert f"The next pass says {before.plan.summary}." in said
+
+
+def test_a_version_that_was_rejected_stays_so(churn: Churn) -> None:
+    churn.publish(errors=0.5)
+    assert churn.world.run(60, until=lambda: churn.rejected == ["3"])
+    churn.world.run(30)
+    said = planned(churn)
+    assert said[0].startswith(f"version 3 ({churn.revision('3')}) was rejected at ")
+    assert "unless by `kubectl viridian retry churn -n default`" in said[0]
+
+
+def test_more_pods_are_no_new_revision(churn: Churn) -> None:
+    said = planned(churn, server={"replicas": 5})
+    assert said[0].endswith("this spec makes no new revision.")
+    assert "It would write Deployment churn-green." in said
+
+
+def test_a_model_that_is_not_there_yet() -> None:
+    with closing(OperatorWorld()) as world:
+        wanted = manifest(model=pinned("1"), rollout=SHORT)
+        said = list(plan_sentences(new_model(wanted, "ml"), wanted["spec"], world.clock()))
+    assert said[0] == "ml/churn:"
+    assert "the first champion" in "\n".join(said)
+    assert said[-1].strip().startswith("The first version serves all users")
+
+
+def test_a_new_version_of_an_alias_is_not_known_without_the_registry() -> None:
+    with closing(OperatorWorld()) as world:
+        said = list(plan_sentences(new_model(manifest(), "ml"), manifest()["spec"], world.clock()))
+    assert "where the alias candidate of the registered model churn points is not known yet" in said[1]
