@@ -1,4 +1,4 @@
-"""A real Prometheus on a free port of 127.0.0.1 that holds what a test wrote in the OpenMetrics format, or scrapes."""
+"""A real Prometheus on a free port of 127.0.0.1 that holds what a test wrote in the OpenMetrics format, and no more."""
 
 from __future__ import annotations
 
@@ -21,14 +21,13 @@ MAX_SAMPLES = 20_000
 
 
 @contextlib.contextmanager
-def prometheus(metrics: str = "", web_settings: Path | None = None, settings: str = "{}") -> Iterator[str]:
-    """Its address without a scheme. `web_settings`: the file of its TLS and its logins; `settings`: its own YAML."""
+def prometheus(metrics: str, web_settings: Path | None = None) -> Iterator[str]:
+    """Its address without a scheme. `web_settings`: the file of its TLS and its logins."""
     with tempfile.TemporaryDirectory(prefix="viridian-prometheus-") as name:
         folder = Path(name)
-        (folder / "prometheus.yml").write_text(settings)
-        if metrics:
-            (folder / "metrics.txt").write_text(metrics)
-            promtool("tsdb", "create-blocks-from", "openmetrics", str(folder / "metrics.txt"), str(folder / "data"))
+        (folder / "metrics.txt").write_text(metrics)
+        (folder / "prometheus.yml").write_text("{}")
+        promtool("tsdb", "create-blocks-from", "openmetrics", str(folder / "metrics.txt"), str(folder / "data"))
         address = f"127.0.0.1:{free_port()}"
         process = _start(folder, address, web_settings)
         try:
