@@ -1,4 +1,4 @@
-# Every image of Viridian, one target each: operator, server, collector, trainer, mlflow.
+# Every image of Viridian, one target each: operator, server, collector, dashboard, trainer, mlflow.
 #
 # BASE must have Python 3.11 and little else; BUILD_BASE the same Python in the same place, with pip and venv. A release
 # names both by digest, and `make images RELEASE=1` refuses to build without one: docs/releasing.md.
@@ -68,6 +68,16 @@ FROM runtime AS collector
 COPY --from=collector-dependencies /opt/viridian /opt/viridian
 COPY --from=project /app /opt/viridian
 ENTRYPOINT ["viridian-collector"]
+
+FROM tools AS dashboard-dependencies
+COPY locks/dashboard.txt locks/
+RUN --mount=type=secret,id=pip --mount=type=secret,id=ca --mount=type=cache,target=/root/.cache/pip \
+    python3 -m pip --python /opt/viridian/bin/python install --require-hashes -r locks/dashboard.txt
+
+FROM runtime AS dashboard
+COPY --from=dashboard-dependencies /opt/viridian /opt/viridian
+COPY --from=project /app /opt/viridian
+ENTRYPOINT ["viridian-dashboard"]
 
 FROM tools AS trainer-dependencies
 COPY locks/trainer.txt locks/

@@ -35,6 +35,7 @@ set-up: $(VENV)/.stamp $(MLFLOW_VENV)/.installed $(CLI_VENV)/.installed ## what 
 	$(PYTHON) -m localcluster build
 	$(BIN)/python -m tests.support.clients.suite
 	$(BIN)/python -m tests.support.expectations.environment
+	$(BIN)/python -m tests.support.axe
 
 quick: $(VENV)/.stamp ## the tests of the pure layers, in about a minute
 	$(BIN)/ruff check --quiet .
@@ -133,6 +134,7 @@ $(DOCS_VENV)/.installed: locks/docs.txt
 	touch $@
 
 locks: ## pin every dependency anew, with hashes and without any index address
-	for extra in operator cli server trainer collector dev; do $(COMPILE) --extra $$extra -o locks/$$extra.txt pyproject.toml; done
+	for extra in operator cli server trainer collector dashboard dev; do $(COMPILE) --extra $$extra -o locks/$$extra.txt pyproject.toml; done
 	for part in build checks clients docs envoy expectations mlflow pex uv; do $(COMPILE) -o locks/$$part.txt locks/$$part.in; done
+	$(COMPILE) --no-deps -o locks/axe.txt locks/axe.in
 	for tool in locks/bench/*.in; do $(COMPILE) -o $${tool%.in}.txt $$tool; done

@@ -26,6 +26,7 @@ ON_THIS_COMPUTER = (
         "scale",
         "failover",
         "events",
+        "dashboard",
     ),
 )
 ON_THE_NODE = ("operator", "revert")

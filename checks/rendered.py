@@ -12,12 +12,18 @@ from localcluster.builder import ensure
 ROOT = Path(__file__).resolve().parents[1]
 _REGISTRY = "image.registry=registry.example.com/viridian"
 _DIGEST = f"sha256:{'0' * 64}"
-_DIGESTS = [f"image.digests.{name}={_DIGEST}" for name in ("operator", "server", "collector", "mlflow")]
+_DIGESTS = [f"image.digests.{name}={_DIGEST}" for name in ("operator", "server", "collector", "dashboard", "mlflow")]
 
 CHARTS: Mapping[str, tuple[str, ...]] = {
     "helm-default": (_REGISTRY,),
-    "helm-with-mlflow": (_REGISTRY, "mlflow.install=true", "imagePullSecrets[0].name=login", "image.pullPolicy=Always"),
-    "helm-by-digest": (_REGISTRY, "mlflow.install=true", *_DIGESTS),
+    "helm-with-mlflow": (
+        _REGISTRY,
+        "mlflow.install=true",
+        "dashboard.enabled=true",
+        "imagePullSecrets[0].name=login",
+        "image.pullPolicy=Always",
+    ),
+    "helm-by-digest": (_REGISTRY, "mlflow.install=true", "dashboard.enabled=true", *_DIGESTS),
     "helm-for-one-namespace": (
         _REGISTRY,
         "namespaces={ml}",

@@ -42,6 +42,7 @@ IMAGES = (
     Image("operator", ("locks/operator.txt", *PROJECT)),
     Image("server", ("locks/server.txt", *PROJECT)),
     Image("collector", ("locks/collector.txt", *PROJECT)),
+    Image("dashboard", ("locks/dashboard.txt", *PROJECT)),
     Image("trainer", ("locks/trainer.txt", *PROJECT)),
     Image("mlflow", ("locks/mlflow.txt",)),
 )

@@ -26,7 +26,7 @@ a release is built from a base image with a digest, and this one is named by {ba
   The digest is what the registry of that image says: `docker buildx imagetools inspect python:3.11-slim`, or
   `skopeo inspect --format '{{{{.Digest}}}}' docker://python:3.11-slim`"""
 
-INSTALLED = ("operator", "server", "collector", "mlflow")
+INSTALLED = ("operator", "server", "collector", "dashboard", "mlflow")
 """What chart and manifests ask for; the trainer's image stands in the policies of users."""
 
 

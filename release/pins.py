@@ -13,7 +13,7 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).resolve().parents[1]
 LOCKS = ROOT / "locks"
 MODULES = ROOT / "localcluster" / "modules"
-IMAGES = ("operator", "server", "collector", "trainer", "mlflow")
+IMAGES = ("operator", "server", "collector", "dashboard", "trainer", "mlflow")
 PYPI, GO = "PyPI", "Go"
 _PIN = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)(\[[^]]*\])?==(?P<version>[^\s;\\]+)\s*(;\s*(?P<marker>[^\\]+?))?\s*\\?$")
 _HASH = re.compile(r"^--hash=sha256:([0-9a-f]{64})")

@@ -15,9 +15,9 @@ import aiohttp
 from tests.support.cluster.clock import ManualClock
 from tests.support.event_sending import KEY, body_of, cloud_event, signed
 from tests.support.memory_cluster import MemoryCluster
+from viridian.bounded_site import BoundedSite
 from viridian.core.selectors import EVERYTHING
 from viridian.ports.cluster import ClusterConflict, ClusterError, Labels, Object, ObjectRef
-from viridian.receiver.bounded_site import BoundedSite
 from viridian.receiver.event_store import EventStore
 from viridian.receiver.key_folders import KeyFolders
 from viridian.receiver.receiver_app import ReceiverApp

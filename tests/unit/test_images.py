@@ -26,6 +26,7 @@ ENTRIES: Final = {
         "viridian.feedback.collector_app",
         "viridian.feedback.ingest.parquet_worker",
     ],
+    "dashboard": ["viridian.dashboard.main"],
     "trainer": [f"viridian.training.{path.stem}" for path in sorted((SOURCES / "training").glob("*.py"))],
 }
 """What runs in each image, or is imported by the scripts that users run there."""

@@ -113,6 +113,22 @@ Is a login needed to pull? --set 'imagePullSecrets[0].name=registry-login'. Does
 (kind load, python3 -m localcluster images load)? --set image.registry=viridian --set image.tag=dev
 {{ end }}
 
+{{- define "viridian.dashboardName" -}}
+{{- if eq .Release.Name "viridian" -}}viridian-dashboard{{- else -}}{{ printf "%s-viridian-dashboard" .Release.Name | trunc 63 | trimSuffix "-" }}{{- end -}}
+{{- end }}
+
+{{- define "viridian.dashboardSelectorLabels" -}}
+app.kubernetes.io/name: viridian
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/component: dashboard
+{{- end }}
+
+{{- define "viridian.dashboardLabels" -}}
+{{ include "viridian.dashboardSelectorLabels" . }}
+app.kubernetes.io/part-of: viridian
+{{ include "viridian.releaseLabels" . }}
+{{- end }}
+
 {{- define "viridian.eventsName" -}}
 {{- if eq .Release.Name "viridian" -}}viridian-events{{- else -}}{{ printf "%s-viridian-events" .Release.Name | trunc 63 | trimSuffix "-" }}{{- end -}}
 {{- end }}

@@ -9,10 +9,10 @@ from typing import Any
 
 from viridian.api import reasons
 from viridian.cli.files import name_of, policy_status
-from viridian.cli.model_summary import ModelHealth, ModelSummary, summary
-from viridian.cli.next_step import next_steps
 from viridian.cli.policy_orders import waiting_runs
 from viridian.core.times import parse_time
+from viridian.people.model_summary import ModelHealth, ModelSummary, summary
+from viridian.people.next_step import next_steps
 
 WITHOUT_TICKET = "without a ticket"
 

@@ -18,7 +18,6 @@ from viridian.cli import (
     explain_command,
     lint_command,
     model_commands,
-    next_step,
     plan_command,
     policy_commands,
     portfolio_commands,
@@ -28,6 +27,7 @@ from viridian.cli import (
 )
 from viridian.cli.exit_codes import CommandExit
 from viridian.cli.files import UnusableFile
+from viridian.people import next_step
 
 P = ParamSpec("P")
 PROGRAM: Final = "python -m viridian.cli"

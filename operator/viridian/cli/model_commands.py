@@ -12,12 +12,13 @@ import typer
 import yaml
 from rich.console import Console
 
-from viridian.cli import model_screen, person_orders
+from viridian.cli import model_screen
 from viridian.cli.cluster_client import MODEL_DEPLOYMENTS, ClusterChoice, ClusterClient, ClusterProblem
 from viridian.cli.exit_codes import CommandExit
-from viridian.cli.model_summary import ModelHealth, ModelSummary, most_urgent_first, summary
 from viridian.cli.output_formats import ObjectFormat
-from viridian.cli.person_orders import NothingToOrder, PersonOrder
+from viridian.people import person_orders
+from viridian.people.model_summary import ModelHealth, ModelSummary, most_urgent_first, summary
+from viridian.people.person_orders import NothingToOrder, PersonOrder
 
 Namespace = Annotated[str, typer.Option("--namespace", "-n", help="Namespace; by default the one of the context.")]
 EveryNamespace = Annotated[bool, typer.Option("--all-namespaces", "-A", help="Models of all namespaces.")]

@@ -10,23 +10,17 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from viridian.api.modeldeployment_status import HistoryEntry, MetricStatus, SlotStatus
-from viridian.api.names import Slot
-from viridian.cli.model_summary import ModelHealth, ModelSummary
-from viridian.cli.next_step import next_steps
+from viridian.api.modeldeployment_status import HistoryEntry, MetricStatus
 from viridian.judgement.canary import CanaryVerdict
+from viridian.people.model_summary import ModelHealth, ModelSummary
+from viridian.people.next_step import next_steps
+from viridian.people.slot_roles import slot_roles
 
 HEALTH_COLOURS: Final = {
     ModelHealth.BROKEN: "red",
     ModelHealth.NEEDS_A_PERSON: "yellow",
     ModelHealth.ROLLING_OUT: "cyan",
     ModelHealth.WELL: "green",
-}
-HEALTH_WORDS: Final = {
-    ModelHealth.BROKEN: "broken",
-    ModelHealth.NEEDS_A_PERSON: "needs a person",
-    ModelHealth.ROLLING_OUT: "rolling out",
-    ModelHealth.WELL: "well",
 }
 VERDICT_COLOURS: Final[Mapping[str, str]] = {CanaryVerdict.PASS: "green", CanaryVerdict.BREACH: "red"}
 _BAR: Final = 30
@@ -42,7 +36,7 @@ def model_list(models: Sequence[ModelSummary], *, namespaces: bool, wide: bool) 
         about = model.about
         cells: list[RenderableType] = [
             model.name,
-            Text(HEALTH_WORDS[model.health], HEALTH_COLOURS[model.health]),
+            Text(model.health.word, HEALTH_COLOURS[model.health]),
             model.champion,
             model.challenger,
         ]
@@ -60,7 +54,7 @@ def model_screen(model: ModelSummary) -> RenderableType:
 def _screen(model: ModelSummary) -> Iterator[RenderableType]:
     status, about = model.status, model.about
     yield Text.assemble(
-        (f"{model.namespace}/{model.name}", "bold"), "  ", (HEALTH_WORDS[model.health], HEALTH_COLOURS[model.health])
+        (f"{model.namespace}/{model.name}", "bold"), "  ", (model.health.word, HEALTH_COLOURS[model.health])
     )
     if about is not None:
         yield Text(f"{about.reason}: {about.message}" if about.message else about.reason)
@@ -117,26 +111,11 @@ def history(entries: Sequence[HistoryEntry]) -> RenderableType:
 
 
 def _slots(model: ModelSummary) -> RenderableType:
-    status = model.status
     table = _table("slot", "role", "version", "revision", "share", "")
-    share = status.challenger.weight if status.challenger is not None else 0
-    roles: dict[Slot, tuple[str, str, str, int]] = {}
-    if status.champion is not None:
-        roles[status.champion.slot] = ("champion", *_identity(status.champion), 100 - share)
-    if status.challenger is not None:
-        roles[status.challenger.slot] = ("challenger", *_identity(status.challenger), share)
-    elif status.fallback is not None:
-        ready = "fallback" if status.fallback.ready else "fallback, not ready"
-        roles[status.fallback.slot] = (ready, status.fallback.version or "", status.fallback.revision, 0)
-    for slot in sorted(roles):
-        role, version, revision, percent = roles[slot]
-        bar = ProgressBar(total=100, completed=percent, width=_BAR)
-        table.add_row(slot, role, version, revision, f"{percent} %", bar)
+    for one in slot_roles(model.status):
+        bar = ProgressBar(total=100, completed=one.share, width=_BAR)
+        table.add_row(one.slot, one.role, one.version, one.revision, f"{one.share} %", bar)
     return table
-
-
-def _identity(slot: SlotStatus) -> tuple[str, str]:
-    return slot.version or "", slot.revision
 
 
 def _metrics(metrics: Sequence[MetricStatus]) -> RenderableType:

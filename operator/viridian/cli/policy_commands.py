@@ -12,7 +12,7 @@ from viridian.cli import policy_orders
 from viridian.cli.cluster_client import RETRAIN_POLICIES, ClusterChoice, ClusterClient
 from viridian.cli.exit_codes import CommandExit
 from viridian.cli.model_commands import As, ContextName, DryRun, Kubeconfig, Namespace, problems_as_sentences
-from viridian.cli.person_orders import NothingToOrder, PersonOrder
+from viridian.people.person_orders import NothingToOrder, PersonOrder
 
 Name = Annotated[str, typer.Argument(help="Name of the RetrainPolicy.")]
 Run = Annotated[str, typer.Argument(help="Id of the run; not needed where only one waits.")]

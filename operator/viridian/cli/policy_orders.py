@@ -12,8 +12,8 @@ from viridian.api.automation import Mode, TrainingApproval
 from viridian.api.retrainpolicy import RetrainPolicySpec
 from viridian.api.retrainpolicy_status import RetrainPolicyStatus
 from viridian.cli.files import name_of, policy_spec, policy_status
-from viridian.cli.person_orders import NothingToOrder, PersonOrder
 from viridian.core.times import format_time
+from viridian.people.person_orders import NothingToOrder, PersonOrder
 
 
 @dataclass(frozen=True, slots=True)

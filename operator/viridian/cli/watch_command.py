@@ -21,9 +21,9 @@ from viridian.cli.model_commands import (
     console,
     problems_as_sentences,
 )
-from viridian.cli.model_summary import ModelSummary, most_urgent_first, summary
 from viridian.cli.watch_screen import change_line, model_tree
 from viridian.core.times import format_time
+from viridian.people.model_summary import ModelSummary, most_urgent_first, summary
 
 
 def watch_models(

@@ -9,9 +9,9 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 from rich.tree import Tree
 
-from viridian.cli.model_screen import HEALTH_COLOURS, HEALTH_WORDS, VERDICT_COLOURS
-from viridian.cli.model_summary import ModelHealth, ModelSummary
-from viridian.cli.next_step import next_steps
+from viridian.cli.model_screen import HEALTH_COLOURS, VERDICT_COLOURS
+from viridian.people.model_summary import ModelHealth, ModelSummary
+from viridian.people.next_step import next_steps
 
 _BAR: Final = 24
 """Columns of a bar of 100 %."""
@@ -25,7 +25,7 @@ def model_tree(models: Sequence[ModelSummary]) -> RenderableType:
 def change_line(model: ModelSummary) -> str:
     """The state of a model in one line, with everything whose change is worth a line."""
     status = model.status
-    parts = [f"{model.namespace}/{model.name}", HEALTH_WORDS[model.health]]
+    parts = [f"{model.namespace}/{model.name}", model.health.word]
     parts += [f"{role} {name} {percent} %" for role, name, percent in _shares(model)]
     challenger = status.challenger
     if challenger is not None and challenger.step is not None:
@@ -42,7 +42,7 @@ def change_line(model: ModelSummary) -> str:
 def _branches(model: ModelSummary, *, folded: bool) -> Tree:
     about, challenger = model.about, model.status.challenger
     heading = Text.assemble(
-        (f"{model.namespace}/{model.name}", "bold"), "  ", (HEALTH_WORDS[model.health], HEALTH_COLOURS[model.health])
+        (f"{model.namespace}/{model.name}", "bold"), "  ", (model.health.word, HEALTH_COLOURS[model.health])
     )
     if folded:
         return Tree(heading.append(f"  champion {model.champion}"))

@@ -13,11 +13,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from viridian.bounded_site import BoundedSite
 from viridian.controller.config import OperatorConfig
 from viridian.controller.telemetry import Telemetry
 from viridian.ports.connection import ApiConnection
 from viridian.ports.kubernetes import KubernetesCluster
-from viridian.receiver.bounded_site import BoundedSite
 from viridian.receiver.event_store import EventStore
 from viridian.receiver.key_folders import KeyFolders
 from viridian.receiver.receiver_app import ReceiverApp

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
@@ -51,6 +51,8 @@ class ApiCall:
     body: Any = None
     content_type: str = JSON
     accept: str = JSON
+    token: str = field(default="", repr=False)
+    """Of the person for whom it is made; empty: our own."""
 
     @property
     def path(self) -> str:
@@ -115,7 +117,7 @@ class ApiClient:
     async def send(self, call: ApiCall) -> ApiResponse:
         """Make the call, once more after a 401 if the token may have changed; without a response nothing is known."""
         response = await self._send_once(call)
-        if response.status == 401 and self._token.renew():
+        if response.status == 401 and not call.token and self._token.renew():
             response = await self._send_once(call)
         return response
 
@@ -204,7 +206,7 @@ class ApiClient:
 
     def _headers(self, call: ApiCall) -> dict[str, str]:
         headers = {"Accept": call.accept} | ({} if call.body is None else {"Content-Type": call.content_type})
-        token = self._token.current()
+        token = call.token or self._token.current()
         return {**headers, "Authorization": f"Bearer {token}"} if token else headers
 
 

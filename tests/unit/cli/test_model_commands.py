@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from viridian.cli import person_orders
 from viridian.cli.main import application, plugin
-from viridian.cli.model_summary import ModelHealth, ModelSummary, most_urgent_first, summary
-from viridian.cli.next_step import next_steps
-from viridian.cli.person_orders import NothingToOrder
+from viridian.people import person_orders
+from viridian.people.model_summary import ModelHealth, ModelSummary, most_urgent_first, summary
+from viridian.people.next_step import next_steps
+from viridian.people.person_orders import NothingToOrder
 from viridian.rollout.decision import WaitKind
 
 CHAMPION = {"slot": "blue", "revision": "aaa", "version": "1"}

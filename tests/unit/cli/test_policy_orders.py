@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.manifests import retrain_policy
 from viridian.cli import policy_orders
-from viridian.cli.person_orders import NothingToOrder, PersonOrder
+from viridian.people.person_orders import NothingToOrder, PersonOrder
 from viridian.retraining.run_commands import RunCommand, command_about
 
 NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)

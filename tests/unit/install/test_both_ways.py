@@ -205,10 +205,11 @@ def test_the_crds_of_the_chart_are_those_of_the_project() -> None:
     assert check.returncode == 0, check.stderr
 
 
-@pytest.mark.parametrize("name", ["viridian-operator", "viridian-collector", "viridian-mlflow"])
+@pytest.mark.parametrize("name", ["viridian-operator", "viridian-collector", "viridian-dashboard", "viridian-mlflow"])
 @pytest.mark.parametrize("way", ["kustomize", "helm"])
 def test_the_pod_meets_the_restricted_pod_security_standard(way: str, name: str, tmp_path: Path) -> None:
-    made = of_own(tmp_path, {}, "mlflow") if way == "kustomize" else helm("viridian-system", "mlflow.install=true")
+    settings = ("mlflow.install=true", "dashboard.enabled=true")
+    made = of_own(tmp_path, {}, "mlflow", "dashboard") if way == "kustomize" else helm("viridian-system", *settings)
     objects = by_identity(made)
     pod = objects["Deployment", "viridian-system", name]["spec"]["template"]["spec"]
     assert pod["securityContext"]["runAsNonRoot"] is True
@@ -278,6 +279,8 @@ def test_each_release_has_a_lease_of_its_own() -> None:
         ("collector.storage.size=much", "size"),
         ("collector.rules.everywhere.denied={email}", "denied"),
         ("collector.replicas=2", "replicas"),
+        ("dashboard.namespaces={Ml}", "namespaces"),
+        ("dashboard.tokenHeader=a b", "tokenHeader"),
         ("networkPolicy.enable=false", "enable"),
         ("networkPolicy.apiServerPorts={https}", "apiServerPorts"),
         ("networkPolicy.metricsFrom[0].namespace=monitoring", "metricsFrom"),
@@ -354,6 +357,7 @@ def test_helm_passes_the_settings_of_the_collector_on() -> None:
 IMAGES = {
     "viridian-operator": "operator",
     "viridian-collector": "collector",
+    "viridian-dashboard": "dashboard",
     "viridian-mlflow": "mlflow",
 }
 OF_PODS = {"server": "server", "trainer": "trainer"}
@@ -387,10 +391,9 @@ REGISTRIES = ["registry.example.com/viridian", "127.0.0.1:5000/a/b", "localhost:
 @pytest.mark.parametrize("registry", REGISTRIES)
 def test_one_prefix_and_one_tag_are_those_of_every_image(registry: str, tmp_path: Path) -> None:
     own = {"registry": registry, "tag": "1.2.3"}
-    by_kustomize = by_identity(of_own(tmp_path, own, "mlflow", "registry"))
-    by_helm = by_identity(
-        helm("viridian-system", f"image.registry={registry}", "image.tag=1.2.3", "mlflow.install=true")
-    )
+    by_kustomize = by_identity(of_own(tmp_path, own, "mlflow", "dashboard", "registry"))
+    settings = (f"image.registry={registry}", "image.tag=1.2.3", "mlflow.install=true", "dashboard.enabled=true")
+    by_helm = by_identity(helm("viridian-system", *settings))
     expected = {name: f"{registry}/{image}:1.2.3" for name, image in {**IMAGES, **OF_PODS}.items()}
     assert images_of(by_kustomize) == images_of(by_helm) == expected
     del by_kustomize["Namespace", "", "viridian-system"]
@@ -398,14 +401,14 @@ def test_one_prefix_and_one_tag_are_those_of_every_image(registry: str, tmp_path
 
 
 def test_every_image_may_be_named_by_its_digest(tmp_path: Path) -> None:
-    named = ("operator", "server", "trainer", "collector", "mlflow")
-    digests = {name: f"sha256:{number * 64}" for number, name in zip("12345", named, strict=True)}
+    named = ("operator", "server", "trainer", "collector", "dashboard", "mlflow")
+    digests = {name: f"sha256:{number * 64}" for number, name in zip("123456", named, strict=True)}
     own = {"registry": "r.example.com/v", "tag": "0.1.0", **digests}
-    by_kustomize = images_of(by_identity(of_own(tmp_path, own, "mlflow", "registry", "image-digests", "mlflow-digest")))
-    settings = [f"image.digests.{name}={digest}" for name, digest in digests.items()]
-    by_helm = images_of(
-        by_identity(helm("viridian-system", "image.registry=r.example.com/v", "mlflow.install=true", *settings))
-    )
+    components = ("mlflow", "dashboard", "registry", "image-digests", "mlflow-digest", "dashboard-digest")
+    by_kustomize = images_of(by_identity(of_own(tmp_path, own, *components)))
+    settings = ["mlflow.install=true", "dashboard.enabled=true"]
+    settings += [f"image.digests.{name}={digest}" for name, digest in digests.items()]
+    by_helm = images_of(by_identity(helm("viridian-system", "image.registry=r.example.com/v", *settings)))
     for role, name in {**IMAGES, **OF_PODS}.items():
         assert by_helm[role] == f"r.example.com/v/{name}@{digests[name]}"
         # A node goes by the digest where it is given both.
@@ -414,8 +417,9 @@ def test_every_image_may_be_named_by_its_digest(tmp_path: Path) -> None:
 
 def test_pull_secrets_are_given_to_every_pod_and_told_to_the_operator(tmp_path: Path) -> None:
     own = {"registry": "viridian", "tag": "0.1.0", "pullSecret": "login"}
-    by_kustomize = by_identity(of_own(tmp_path, own, "mlflow", "registry", "pull-secret"))
-    by_helm = by_identity(helm("viridian-system", "imagePullSecrets[0].name=login", "mlflow.install=true"))
+    by_kustomize = by_identity(of_own(tmp_path, own, "mlflow", "dashboard", "registry", "pull-secret"))
+    settings = ("imagePullSecrets[0].name=login", "mlflow.install=true", "dashboard.enabled=true")
+    by_helm = by_identity(helm("viridian-system", *settings))
     for objects in (by_kustomize, by_helm):
         for name in IMAGES:
             pod = objects["Deployment", "viridian-system", name]["spec"]["template"]["spec"]

@@ -42,9 +42,10 @@ def variables(objects: dict[Any, Object]) -> dict[str, Any]:
 
 
 @WAYS
-@pytest.mark.parametrize("name", ["operator", "collector", "mlflow"])
+@pytest.mark.parametrize("name", ["operator", "collector", "dashboard", "mlflow"])
 def test_each_policy_is_about_the_pods_of_its_deployment(way: str, name: str, tmp_path: Path) -> None:
-    objects = rendered(way, tmp_path, "mlflow", settings=("mlflow.install=true",))
+    settings = ("mlflow.install=true", "dashboard.enabled=true")
+    objects = rendered(way, tmp_path, "mlflow", "dashboard", settings=settings)
     labels = objects["Deployment", "viridian-system", f"viridian-{name}"]["spec"]["template"]["metadata"]["labels"]
     selected = policy_of(objects, name)["podSelector"]["matchLabels"]
     assert selected.items() <= labels.items()

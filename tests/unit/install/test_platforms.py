@@ -15,8 +15,9 @@ from viridian.controller.config import parse
 
 pytestmark = pytest.mark.needs_programs
 
-EVERYTHING: Final = ("mlflow.install=true", "events.enabled=true")
-PARTS: Final = ("operator", "collector", "mlflow")
+EVERYTHING: Final = ("mlflow.install=true", "dashboard.enabled=true", "events.enabled=true")
+CALLING_OUTSIDE: Final = ("operator", "collector", "mlflow")
+PARTS: Final = (*CALLING_OUTSIDE, "dashboard")
 
 
 def pod_of(objects: dict[Identity, Any], part: str) -> Any:
@@ -62,7 +63,7 @@ def test_pods_are_spread_over_zones_each_deployment_by_itself() -> None:
 def test_a_proxy_and_private_authorities_reach_all_that_calls_outside() -> None:
     settings = ("proxy.https=http://proxy:3128", "proxy.noProxy=.example.com", "caBundle.configMap=corporate-ca")
     objects = installed(*settings)
-    for part in PARTS:
+    for part in CALLING_OUTSIDE:
         pod = pod_of(objects, part)
         found = environment(pod)
         assert found["HTTPS_PROXY"] == "http://proxy:3128"
@@ -84,7 +85,7 @@ def test_a_proxy_with_a_password_is_refused() -> None:
 
 def test_services_of_both_families() -> None:
     services = [one for (kind, _, _), one in installed("ipFamilyPolicy=PreferDualStack").items() if kind == "Service"]
-    assert len(services) == 4
+    assert len(services) == 5
     assert {one["spec"]["ipFamilyPolicy"] for one in services} == {"PreferDualStack"}
 
 
@@ -92,12 +93,12 @@ def test_assigned_user_ids_both_ways(tmp_path: Path) -> None:
     root = os.path.relpath(ROOT / "manifests", tmp_path)
     own = {
         "resources": [f"{root}/overlays/cluster-wide"],
-        "components": [f"{root}/components/{name}" for name in ("mlflow", "assigned-user-ids")],
+        "components": [f"{root}/components/{name}" for name in ("mlflow", "dashboard", "assigned-user-ids")],
     }
     (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump(own))
     by_kustomize = by_identity(kustomize(str(tmp_path)))
     del by_kustomize["Namespace", "", "viridian-system"]
-    by_helm = by_identity(helm("viridian-system", "mlflow.install=true", "podUser=null"))
+    by_helm = by_identity(helm("viridian-system", "mlflow.install=true", "dashboard.enabled=true", "podUser=null"))
     assert by_helm == by_kustomize
     for part in PARTS:
         assert pod_of(by_helm, part)["securityContext"] == {

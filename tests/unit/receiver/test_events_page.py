@@ -12,10 +12,11 @@ import yaml
 
 from tests.support.event_sending import KEY
 from tests.support.receiving import Receiver
+from viridian import bounded_site
 from viridian.api.event_trigger import MAX_ATTRIBUTE, EventAttributes, takes
 from viridian.api.retrainpolicy import RetrainPolicySpec
 from viridian.controller.event_flags import EVENTS_RATE
-from viridian.receiver import bounded_site, receiver_app
+from viridian.receiver import receiver_app
 from viridian.receiver.event_formats import ALERT_FIRING, ALERT_RESOLVED, MAX_EVENTS
 from viridian.receiver.key_folders import MAX_KEYS, MIN_BYTES
 from viridian.receiver.strict_json import MAX_DEPTH

@@ -11,7 +11,8 @@ import pytest
 
 from tests.support.event_sending import STRUCTURED, body_of, cloud_event, signed
 from tests.support.receiving import PATH, Receiver, receiver_on
-from viridian.receiver import bounded_site, receiver_app
+from viridian import bounded_site
+from viridian.receiver import receiver_app
 from viridian.receiver.receiver_app import MAX_BODY_BYTES
 
 

@@ -13,12 +13,12 @@ from cryptography import x509
 
 from localcluster.ports import free_ports
 from tests.support.certificates import Authority
+from viridian import bounded_site
+from viridian.bounded_site import BoundedSite
 from viridian.controller.config import parse
 from viridian.controller.event_receiver import receiving
 from viridian.controller.telemetry import Telemetry
 from viridian.ports.connection import ApiConnection
-from viridian.receiver import bounded_site
-from viridian.receiver.bounded_site import BoundedSite
 from viridian.tls import Certificate, CertificateUnusable
 
 NOWHERE = ApiConnection(server="http://127.0.0.1:1")

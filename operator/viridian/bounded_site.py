@@ -1,4 +1,4 @@
-"""The receiver's port: aiohttp with bounds on what a client may take of the operator."""
+"""A port of receiver or dashboard: aiohttp with bounds on what a client may take of the process."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from aiohttp import web
 from viridian.sockets import listen_everywhere
 from viridian.tls import Certificate
 
-log = logging.getLogger("viridian.receiver")
+log = logging.getLogger("viridian.site")
 
 CONNECTIONS: Final = 100
-"""That are open at a time; more are answered with 503. Each may hold a whole body in the operator's memory."""
+"""That are open at a time; more are answered with 503. Each may hold a whole body in memory."""
 HEAD_SECONDS: Final = 10.0
-"""For the head of a request to arrive. A connection has one request."""
+"""For the head of a request to arrive, and between two requests of a connection."""
 _HEADERS: Final = 64
 _LINGER_SECONDS: Final = 2.0
 _RENEWAL_SECONDS: Final = 5.0
@@ -87,7 +87,7 @@ class BoundedSite:
 
 def _unlogged() -> logging.Logger:
     """For aiohttp, which quotes a head that it cannot read, and with it what a header says."""
-    quiet = logging.getLogger("viridian.receiver.aiohttp")
+    quiet = logging.getLogger("viridian.site.aiohttp")
     quiet.setLevel(logging.CRITICAL + 1)
     return quiet
 

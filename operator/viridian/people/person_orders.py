@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from viridian.api import names
-from viridian.cli.model_summary import ModelSummary
+from viridian.people.model_summary import ModelSummary
 
 
 class NothingToOrder(Exception):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from viridian.api import reasons
-from viridian.cli.model_summary import ModelSummary, is_true
+from viridian.people.model_summary import ModelSummary, is_true
 from viridian.rollout.decision import WaitKind
 
 PROGRAM: Final = "kubectl viridian"

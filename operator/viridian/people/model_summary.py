@@ -24,6 +24,11 @@ class ModelHealth(IntEnum):
     ROLLING_OUT = 2
     WELL = 3
 
+    @property
+    def word(self) -> str:
+        """As people read it: `needs a person`."""
+        return self.name.replace("_", " ").lower()
+
 
 FOR_PEOPLE: Final[frozenset[str]] = frozenset(
     {

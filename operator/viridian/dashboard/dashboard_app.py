@@ -1,0 +1,282 @@
+"""The pages and the forms: from a request to what the API server shows and lets this person do."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
+from urllib.parse import urlencode
+
+import msgspec
+from aiohttp import web
+
+from viridian.api.names import RETRAIN_POLICY_LABEL
+from viridian.api.resources import OWN, ApiResource
+from viridian.dashboard import signed_in
+from viridian.dashboard.pages import SECURE_HEADERS, Pages
+from viridian.dashboard.person_cluster import PersonCluster
+from viridian.dashboard.place import checked, is_name
+from viridian.dashboard.views.drift_view import drift_view
+from viridian.dashboard.views.model_view import model_view
+from viridian.dashboard.views.offered_orders import order_of
+from viridian.dashboard.views.policy_view import policy_view
+from viridian.dashboard.views.portfolio import PortfolioQuery, portfolio
+from viridian.dashboard.visible_models import VisibleModels
+from viridian.http_problem import HttpProblem
+from viridian.people.model_summary import summary
+from viridian.people.person_orders import NothingToOrder
+from viridian.ports.cluster import Object
+
+log: Final = logging.getLogger("viridian.dashboard")
+
+MODELS, POLICIES = OWN
+RECORDS: Final = ApiResource("apps/v1", "ControllerRevision", "controllerrevisions")
+MAX_FORM_BYTES: Final = 64 * 1024
+"""Most of it is a token."""
+_NO_MORE_RIGHTS: Final = (403, 404)
+_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def _utc() -> datetime:
+    return datetime.now(UTC)
+
+
+class DashboardApp:
+    """All routes."""
+
+    def __init__(
+        self,
+        cluster: PersonCluster,
+        *,
+        namespaces: Sequence[str] = (),
+        token_header: str = "",
+        clock: Callable[[], datetime] = _utc,
+    ) -> None:
+        """`namespaces`: tried for people who may not list the models of all."""
+        self._cluster = cluster
+        self._models = VisibleModels(cluster, namespaces)
+        self._signed_in = signed_in.SignedIn(token_header)
+        self._pages = Pages()
+        self._clock = clock
+
+    def application(self) -> web.Application:
+        """What aiohttp serves."""
+        application = web.Application(client_max_size=MAX_FORM_BYTES, middlewares=[self._answer])
+        application.router.add_get("/", self.show_portfolio)
+        application.router.add_get("/models/{namespace}/{name}", self.show_model)
+        application.router.add_get("/models/{namespace}/{name}/rollout", self.show_rollout)
+        application.router.add_get("/models/{namespace}/{name}/drift", self.show_drift)
+        application.router.add_post("/models/{namespace}/{name}/orders", self.take_order)
+        application.router.add_get("/policies/{namespace}/{name}", self.show_policy)
+        application.router.add_get("/sign-in", self.show_sign_in)
+        application.router.add_post("/sign-in", self.sign_in)
+        application.router.add_post("/sign-out", self.sign_out)
+        application.router.add_get("/assets/{name}", self.asset)
+        application.router.add_get("/healthz", self.healthy)
+        return application
+
+    async def show_portfolio(self, request: web.Request) -> web.Response:
+        """All models that the person may list, the worst first."""
+        query = PortfolioQuery.of(request.query)
+        if query.namespace and not is_name(query.namespace):
+            raise HttpProblem(400, f"{query.namespace!r} is no name of a namespace")
+        token = self._token(request)
+        visible = await self._models.of(token, query.namespace, query.labels, signed_in.namespaces_of(request))
+        found = portfolio(visible.manifests, query)
+        response = await self._page(request, "portfolio.html", portfolio=found, visible=visible)
+        signed_in.remember_namespaces(response, visible.remembered)
+        return response
+
+    async def show_model(self, request: web.Request) -> web.Response:
+        """One model."""
+        return await self._model_page(request, "model.html")
+
+    async def show_rollout(self, request: web.Request) -> web.Response:
+        """The rollout of one model, as it goes on."""
+        return await self._model_page(request, "rollout.html")
+
+    async def show_drift(self, request: web.Request) -> web.Response:
+        """What the monitors of one model have found."""
+        return await self._model_page(request, "drift.html")
+
+    async def show_policy(self, request: web.Request) -> web.Response:
+        """One RetrainPolicy with its runs and their evidence."""
+        namespace, name = _place(request)
+        token = self._token(request)
+        manifest = await self._cluster.get(token, POLICIES, namespace, name)
+        records = await self._if_allowed(token, RECORDS, namespace, f"{RETRAIN_POLICY_LABEL}={name}")
+        try:
+            view = policy_view(manifest, records)
+        except msgspec.ValidationError as problem:
+            raise _other_release(name, problem) from None
+        return await self._page(request, "policy.html", policy=view)
+
+    async def take_order(self, request: web.Request) -> web.Response:
+        """An order of this person, as `kubectl viridian` would write it."""
+        namespace, name = _place(request)
+        token = self._token(request)
+        form = await _form(request)
+        signed_in.check_form(request, token, form.get(signed_in.PROOF_FIELD, ""))
+        user = await self._cluster.user(token)
+        manifest = await self._cluster.get(token, MODELS, namespace, name)
+        try:
+            order = order_of(form.get("verb", ""), form.get("about", ""), summary(manifest), user)
+        except NothingToOrder as why:
+            raise HttpProblem(409, str(why)) from None
+        except msgspec.ValidationError as problem:
+            raise _other_release(name, problem) from None
+        await self._cluster.patch(token, MODELS, manifest, order.patch)
+        log.info("order", extra={"fields": {"verb": form["verb"], "model": f"{namespace}/{name}", "user": user}})
+        done = urlencode({"done": form["verb"]})
+        raise web.HTTPSeeOther(f"/models/{namespace}/{name}?{done}")
+
+    async def show_sign_in(self, request: web.Request) -> web.Response:
+        """The form for a token."""
+        return self._sign_in_page(200, "", request.query.get("next", "/"))
+
+    async def sign_in(self, request: web.Request) -> web.Response:
+        """Keep a token that the API server knows in the browser."""
+        signed_in.check_origin(request)
+        form = await _form(request)
+        token, onward = form.get("token", "").strip(), _local(form.get("next", "/"))
+        if not token.isascii() or not token.isprintable() or not token:
+            return self._sign_in_page(400, "this is no token: copy it whole, on one line", onward)
+        if len(token) > signed_in.MAX_COOKIE:
+            why = f"a token of more than {signed_in.MAX_COOKIE} characters fits into no cookie: use a shorter-lived one"
+            return self._sign_in_page(400, why, onward)
+        try:
+            await self._cluster.user(token)
+        except HttpProblem as problem:
+            return self._sign_in_page(problem.status, problem.sentence, onward)
+        response = web.Response(status=303, headers={"Location": onward})
+        signed_in.keep(response, token)
+        return response
+
+    async def sign_out(self, request: web.Request) -> web.Response:
+        """The browser forgets the token."""
+        form = await _form(request)
+        signed_in.check_form(request, self._token(request), form.get(signed_in.PROOF_FIELD, ""))
+        response = web.Response(status=303, headers={"Location": "/sign-in"})
+        signed_in.drop(response)
+        return response
+
+    async def asset(self, request: web.Request) -> web.Response:
+        """A style, a script or a picture of ours."""
+        return self._pages.asset(request.match_info["name"])
+
+    async def healthy(self, _: web.Request) -> web.Response:
+        """The process answers; whether the API server does is its own matter."""
+        return web.json_response({"status": "ok"})
+
+    async def _model_page(self, request: web.Request, template: str) -> web.Response:
+        namespace, name = _place(request)
+        token = self._token(request)
+        manifest = await self._cluster.get(token, MODELS, namespace, name)
+        policies = await self._if_allowed(token, POLICIES, namespace)
+        try:
+            view = model_view(manifest, policies, self._clock())
+        except msgspec.ValidationError as problem:
+            raise _other_release(name, problem) from None
+        done = request.query.get("done", "")
+        return await self._page(
+            request, template, view=view, drift=drift_view(view.model.status), done=done if done.isalpha() else ""
+        )
+
+    async def _if_allowed(self, token: str, resource: ApiResource, namespace: str, labels: str = "") -> list[Object]:
+        """What the page can do without: nothing where the person may not list it."""
+        try:
+            return await self._cluster.objects(token, resource, namespace, labels)
+        except HttpProblem as problem:
+            if problem.status in _NO_MORE_RIGHTS:
+                return []
+            raise
+
+    async def _page(self, request: web.Request, template: str, **values: Any) -> web.Response:
+        token = self._token(request)
+        user = await self._cluster.user(token)
+        return self._pages.page(
+            template,
+            self._clock(),
+            user=user,
+            proof=signed_in.proof(token),
+            may_sign_out=self._signed_in.by_cookie(request),
+            **values,
+        )
+
+    def _sign_in_page(self, status: int, problem: str, onward: str) -> web.Response:
+        return self._pages.page(
+            "sign_in.html", self._clock(), status, problem=problem, onward=_local(onward), user="", may_sign_out=False
+        )
+
+    def _token(self, request: web.Request) -> str:
+        token = self._signed_in.token(request)
+        if not token:
+            raise HttpProblem(401, "")
+        return token
+
+    @web.middleware
+    async def _answer(self, request: web.Request, handler: _Handler) -> web.StreamResponse:
+        """Every problem becomes a page; every page gets the headers that keep a browser from running anything else."""
+        try:
+            response = await handler(request)
+        except web.HTTPException as known:
+            if known.status in (404, 405, 413):
+                response = self._problem(request, HttpProblem(known.status, _KNOWN[known.status]))
+            else:
+                response = web.Response(status=known.status, headers=known.headers)
+        except HttpProblem as problem:
+            response = self._problem(request, problem)
+        except Exception as error:
+            # Its text may quote the request.
+            log.error(f"a request failed: {type(error).__name__}")
+            response = self._problem(request, HttpProblem(500, "something went wrong here; the log has its kind"))
+        for name, value in SECURE_HEADERS.items():
+            response.headers.setdefault(name, value)
+        return response
+
+    def _problem(self, request: web.Request, problem: HttpProblem) -> web.Response:
+        if problem.status == 401:
+            onward = request.path_qs if request.method == "GET" else "/"
+            response = self._sign_in_page(401, problem.sentence, onward)
+            if not self._signed_in.by_proxy(request) and signed_in.COOKIE in request.cookies:
+                signed_in.drop(response)
+            return response
+        response = self._pages.page(
+            "problem.html", self._clock(), problem.status, problem=problem.sentence, user="", may_sign_out=False
+        )
+        if problem.retry_after is not None:
+            response.headers["Retry-After"] = str(problem.retry_after)
+        return response
+
+
+_KNOWN: Final[Mapping[int, str]] = {
+    404: "there is no such page",
+    405: "this address takes no such request",
+    413: f"a form has {MAX_FORM_BYTES // 1024} KiB at most",
+}
+
+
+def _place(request: web.Request) -> tuple[str, str]:
+    return checked(request.match_info["namespace"]), checked(request.match_info["name"])
+
+
+def _local(onward: str) -> str:
+    """A path of these pages; the first page for anything that may lead elsewhere."""
+    safe = onward.startswith("/") and not onward.startswith(("//", "/\\")) and onward.isprintable()
+    return onward if safe else "/"
+
+
+def _other_release(name: str, problem: Exception) -> HttpProblem:
+    return HttpProblem(502, f"the status of {name} is of another release than this dashboard: {problem}")
+
+
+async def _form(request: web.Request) -> dict[str, str]:
+    """The fields of a form; 400 where the body is none."""
+    if request.content_type != "application/x-www-form-urlencoded":
+        raise HttpProblem(415, "this is no form")
+    try:
+        fields = await request.post()
+    except ValueError:
+        raise HttpProblem(400, "the form cannot be read") from None
+    return {name: value for name, value in fields.items() if isinstance(value, str)}

@@ -1,0 +1,51 @@
+"""The command `viridian-dashboard`."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+from typing import Final
+
+from viridian.bounded_site import BoundedSite
+from viridian.dashboard.dashboard_app import DashboardApp
+from viridian.dashboard.dashboard_settings import DashboardSettings, parse
+from viridian.dashboard.person_cluster import ApiPersonCluster
+from viridian.json_logs import JsonLines, configure
+
+log: Final = logging.getLogger("viridian.dashboard")
+
+
+def main() -> None:
+    """Serve until SIGTERM: exit code 0 then, 1 when the dashboard cannot work."""
+    settings = parse(sys.argv[1:], os.environ)
+    configure(log, JsonLines(only_from=log.name))
+    try:
+        asyncio.run(serve(settings))
+    except OSError as error:
+        log.error(f"the dashboard cannot work: {error.strerror or error}")
+        sys.exit(1)
+
+
+async def serve(settings: DashboardSettings) -> None:
+    """From the start of the process to its end."""
+    stopped = asyncio.Event()
+    for sign in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(sign, stopped.set)
+    cluster = ApiPersonCluster(settings.connection())
+    app = DashboardApp(cluster, namespaces=settings.namespaces, token_header=settings.token_header)
+    site = BoundedSite(app.application(), settings.port, settings.certificate())
+    await site.start()
+    log.info("start", extra={"fields": {"port": site.port}})
+    try:
+        await stopped.wait()
+    finally:
+        await site.close()
+        await cluster.close()
+    log.info("end")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""What pages show, as plain values: computed from objects, without HTML and without I/O."""

@@ -1,0 +1,72 @@
+"""The dashboard as it is installed: without rights, reached and reaching no more than it needs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.unit.install.rendering import by_identity, helm
+from tests.unit.install.test_both_ways import of_own
+from viridian.dashboard.dashboard_settings import DASHBOARD_PORT, parse
+
+pytestmark = pytest.mark.needs_programs
+
+IDENTITY = ("Deployment", "viridian-system", "viridian-dashboard")
+
+
+def test_both_ways_make_the_same_dashboard(tmp_path: Path) -> None:
+    by_kustomize = by_identity(of_own(tmp_path, {}, "dashboard"))
+    del by_kustomize["Namespace", "", "viridian-system"]
+    by_helm = by_identity(helm("viridian-system", "dashboard.enabled=true"))
+    assert by_helm == by_kustomize
+    assert {identity[0] for identity in set(by_helm) - set(by_identity(helm("viridian-system")))} == {
+        "Deployment",
+        "Service",
+        "NetworkPolicy",
+    }, "no ServiceAccount and no Role: people bring their own rights"
+
+
+def test_the_pod_has_no_token() -> None:
+    objects = by_identity(helm("viridian-system", "dashboard.enabled=true"))
+    pod = objects[IDENTITY]["spec"]["template"]["spec"]
+    assert pod["automountServiceAccountToken"] is False
+    assert pod["volumes"] == [{"name": "api-server", "configMap": {"name": "kube-root-ca.crt"}}]
+
+
+def test_settings_reach_the_process(tmp_path: Path) -> None:
+    given = (
+        "dashboard.enabled=true",
+        "dashboard.namespaces={ml,shop}",
+        "dashboard.tokenHeader=X-Forwarded-Access-Token",
+        "dashboard.tls.existingSecret=dashboard-tls",
+    )
+    container = by_identity(helm("viridian-system", *given))[IDENTITY]["spec"]["template"]["spec"]["containers"][0]
+    variables = {one["name"]: one["value"] for one in container["env"]}
+    authority = tmp_path / "ca.crt"
+    authority.touch()
+    cluster = {"KUBERNETES_SERVICE_HOST": "10.0.0.1", "VIRIDIAN_DASHBOARD_API_CA_FILE": str(authority)}
+    settings = parse([], {**variables, **cluster})
+    assert settings.namespaces == ("ml", "shop")
+    assert settings.token_header == "X-Forwarded-Access-Token"
+    assert settings.tls_cert_file == Path("/etc/viridian/tls/tls.crt")
+    assert (
+        container["ports"]
+        == [{"name": "http", "containerPort": DASHBOARD_PORT}]
+        == [{"name": "http", "containerPort": settings.port}]
+    )
+    assert {container[f"{probe}Probe"]["httpGet"]["scheme"] for probe in ("liveness", "readiness")} == {"HTTPS"}
+
+
+def test_an_operator_for_some_namespaces_shows_those() -> None:
+    objects = by_identity(helm("ml", "namespaces={ml}", "crds.install=false", "dashboard.enabled=true"))
+    container = objects["Deployment", "ml", "viridian-dashboard"]["spec"]["template"]["spec"]["containers"][0]
+    assert {"name": "VIRIDIAN_DASHBOARD_NAMESPACES", "value": "ml"} in container["env"]
+
+
+def test_it_reaches_the_api_server_alone() -> None:
+    objects = by_identity(helm("viridian-system", "dashboard.enabled=true", "networkPolicy.apiServerPorts={7443}"))
+    policy = objects["NetworkPolicy", "viridian-system", "viridian-dashboard"]["spec"]
+    assert policy["egress"] == [{"ports": [{"port": 7443, "protocol": "TCP"}]}]
+    nobody = by_identity(helm("viridian-system", "dashboard.enabled=true", "dashboard.from=null"))
+    assert nobody["NetworkPolicy", "viridian-system", "viridian-dashboard"]["spec"]["ingress"] == []
