@@ -30,7 +30,7 @@ def next_steps(model: ModelSummary) -> list[NextStep]:
     ]
     if status.rejected and status.challenger is None and is_true(status, reasons.STALLED):
         found.append(NextStep(_command("retry", model), "tries the rejected version again"))
-    if is_true(status, reasons.ROLLBACK_UNTESTED):
+    if is_true(status, reasons.ROLLBACK_UNTESTED) and status.challenger is None:
         found.append(NextStep(_command("drill", model), "lets the fallback serve for a while, to see that it can"))
     return found
 

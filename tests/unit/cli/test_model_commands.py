@@ -74,6 +74,11 @@ def test_what_would_move_it_on(state: str, commands: list[str]) -> None:
     assert [one.command for one in next_steps(STATES[state][0])] == [f"kubectl viridian {one}" for one in commands]
 
 
+def test_no_drill_is_suggested_beside_a_version_on_trial() -> None:
+    trial = model("churn", true("RollbackUntested"), challenger=waiting("StepDuration"))
+    assert next_steps(trial) == []
+
+
 def test_each_command_that_is_suggested_exists() -> None:
     known = {one.name for one in application().registered_commands}
     alarmed = [model("churn", true("Stalled"), true("RollbackUntested"), true("ReviewRequired"), rejected=[REJECTED])]
