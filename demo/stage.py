@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +30,19 @@ def install_operator(kubectl: Kubectl, folder: str = "install") -> None:
     kubectl = replace(kubectl, namespace="viridian-system")
     kubectl("apply", "--server-side", "--force-conflicts", "-k", str(ROOT / "demo" / folder))
     # The tag stays the same when the image changes; this makes another image another pod.
-    built = {"spec": {"template": {"metadata": {"annotations": {"viridian.dev/built-from": _sources()}}}}}
-    kubectl("patch", "deployment", "viridian-operator", "--patch", json.dumps(built))
+    _annotate_pods(kubectl, "viridian-operator", "viridian.dev/built-from", _sources())
+    # The collector keeps its rows as long as its pod: each demo begins without those of the one before.
+    _annotate_pods(kubectl, "viridian-collector", "viridian.dev/begun", datetime.now(UTC).isoformat())
     for kind in ("modeldeployments", "retrainpolicies"):
         kubectl("wait", "--for=condition=Established", f"crd/{kind}.viridian.dev", "--timeout=60s")
-    kubectl("rollout", "status", "deployment/viridian-operator", "--timeout=180s")
+    for deployment in ("viridian-operator", "viridian-collector"):
+        kubectl("rollout", "status", f"deployment/{deployment}", "--timeout=180s")
+
+
+def _annotate_pods(kubectl: Kubectl, deployment: str, name: str, value: str) -> None:
+    """Another value replaces the pods."""
+    template = {"metadata": {"annotations": {name: value}}}
+    kubectl("patch", "deployment", deployment, "--patch", json.dumps({"spec": {"template": template}}))
 
 
 def _sources() -> str:
