@@ -32,7 +32,7 @@ _ABOUT: Final = b"a form of the dashboard of Viridian"
 class SignedIn:
     """Reads who a request is from."""
 
-    def __init__(self, token_header: str = "") -> None:
+    def __init__(self, token_header: str) -> None:
         """`token_header`: where an authenticating proxy puts the person's token; empty: Authorization alone."""
         self._token_header = token_header
 
