@@ -8,7 +8,6 @@ FeedbackError
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, Protocol, TypeVar
@@ -19,7 +18,6 @@ from yarl import URL
 
 from viridian.api.address import Address
 from viridian.api.feedback import (
-    CA_FILE,
     RULES_PATH,
     SNAPSHOTS_PATH,
     SPLITS_PATH,
@@ -31,7 +29,7 @@ from viridian.api.feedback import (
 )
 from viridian.api.texts import one_line
 from viridian.ports.bounded_bodies import TooLong, bounded
-from viridian.tls import trusting
+from viridian.ports.token_file import TokenFile
 
 TIMEOUT_SECONDS: Final = 10.0
 MAX_BYTES: Final = 12 * 1024 * 1024
@@ -105,8 +103,7 @@ class HttpCollector:
         self._whole = Address(address)
         url = URL(address)
         self._address = url.with_user(None).with_query(None).with_fragment(None)
-        self._token_path = token_path
-        self._trusted: tuple[int, ssl.SSLContext] | None = None
+        self._token_file = TokenFile(token_path)
         self._timeout = aiohttp.ClientTimeout(total=TIMEOUT_SECONDS)
 
     async def windows(
@@ -169,7 +166,7 @@ class HttpCollector:
                 headers=await asyncio.to_thread(self._headers),
                 timeout=self._timeout,
                 allow_redirects=False,
-                ssl=await asyncio.to_thread(self._trusting),
+                ssl=await asyncio.to_thread(self._token_file.trusting, self._address.scheme),
             ) as response:
                 answer = await bounded(response, MAX_BYTES)
         except TooLong as error:
@@ -194,21 +191,8 @@ class HttpCollector:
         kind = _NothingThere if status == 404 and _is_problem(answer) else FeedbackRefused
         return kind(f"{self} answered {status}: {message}")
 
-    def _trusting(self) -> ssl.SSLContext | bool:
-        """The authority lies beside the token, and is read again when it has changed."""
-        if self._address.scheme != "https":
-            return True
-        file = self._token_path.with_name(CA_FILE) if self._token_path is not None else None
-        stamp = file.stat().st_mtime_ns if file is not None and file.is_file() else 0
-        if self._trusted is None or self._trusted[0] != stamp:
-            self._trusted = stamp, trusting(file)
-        return self._trusted[1]
-
     def _headers(self) -> dict[str, str]:
-        headers = {"Content-Type": "application/json"}
-        if self._token_path is not None and self._token_path.is_file():
-            headers["Authorization"] = f"Bearer {self._token_path.read_text().strip()}"
-        return headers
+        return {"Content-Type": "application/json", **self._token_file.headers()}
 
     def _words(self, error: Exception) -> str:
         """What a library says, without what stands in the address."""

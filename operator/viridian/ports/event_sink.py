@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import ssl
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -18,9 +17,8 @@ import aiohttp
 from yarl import URL
 
 from viridian.api.address import Address
-from viridian.api.feedback import CA_FILE
 from viridian.api.texts import one_line
-from viridian.tls import trusting
+from viridian.ports.token_file import TokenFile
 
 TIMEOUT_SECONDS: Final = 10.0
 SHOWN_CHARACTERS: Final = 300
@@ -57,13 +55,13 @@ class HttpEventSink:
     def __init__(self, session: aiohttp.ClientSession, address: str, token_path: Path | None) -> None:
         self._session = session
         self._whole = Address(address)
-        self._token_path = token_path
+        self._token_file = TokenFile(token_path)
         self._timeout = aiohttp.ClientTimeout(total=TIMEOUT_SECONDS)
 
     async def send(self, event: Mapping[str, Any]) -> None:
         url = URL(self._whole.whole)
         try:
-            token = await asyncio.to_thread(self._token)
+            token = await asyncio.to_thread(self._token_file.headers)
             async with self._session.post(
                 # A request has one login: the token goes before that of the address.
                 url.with_user(None) if token else url,
@@ -71,7 +69,7 @@ class HttpEventSink:
                 headers={"Content-Type": MEDIA, **token},
                 timeout=self._timeout,
                 allow_redirects=False,
-                ssl=await asyncio.to_thread(self._trusting, url.scheme),
+                ssl=await asyncio.to_thread(self._token_file.trusting, url.scheme),
             ) as response:
                 status = response.status
         except TimeoutError as error:
@@ -82,16 +80,6 @@ class HttpEventSink:
         if not 200 <= status < 300:
             refused = status < 500 and status not in _AGAIN_LATER
             raise (SinkRefused if refused else SinkUnavailable)(f"{self} answered {status}")
-
-    def _token(self) -> dict[str, str]:
-        if self._token_path is None or not self._token_path.is_file():
-            return {}
-        return {"Authorization": f"Bearer {self._token_path.read_text().strip()}"}
-
-    def _trusting(self, scheme: str) -> ssl.SSLContext | bool:
-        if scheme != "https":
-            return True
-        return trusting(self._token_path.with_name(CA_FILE) if self._token_path is not None else None)
 
     def __str__(self) -> str:
         return f"the event sink at {self._whole}"

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-import ssl
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -21,10 +20,9 @@ import msgspec
 from yarl import URL
 
 from viridian.api.address import Address
-from viridian.api.feedback import CA_FILE
 from viridian.api.texts import one_line
 from viridian.ports.bounded_bodies import TooLong, bounded
-from viridian.tls import trusting
+from viridian.ports.token_file import TokenFile
 
 TIMEOUT_SECONDS: Final = 10.0
 MAX_BYTES: Final = 256 * 1024
@@ -101,7 +99,7 @@ class HttpPrometheus:
     def __init__(self, session: aiohttp.ClientSession, address: str, token_path: Path | None) -> None:
         self._session = session
         self._whole = Address(address)
-        self._token_path = token_path
+        self._token_file = TokenFile(token_path)
         self._timeout = aiohttp.ClientTimeout(total=TIMEOUT_SECONDS)
 
     async def now(self, namespace: str, expression: str, at: float) -> tuple[Series, ...]:
@@ -139,7 +137,7 @@ class HttpPrometheus:
         url = URL(self._whole.whole.replace(NAMESPACE_PLACE, namespace))
         url = url.with_path(f"{url.path.rstrip('/')}/api/v1/{path}", keep_query=True)
         try:
-            headers = await asyncio.to_thread(self._headers)
+            headers = await asyncio.to_thread(self._token_file.headers)
             async with self._session.post(
                 # A request has one login: the token goes before that of the address.
                 url.with_user(None) if headers else url,
@@ -147,7 +145,7 @@ class HttpPrometheus:
                 headers=headers,
                 timeout=self._timeout,
                 allow_redirects=False,
-                ssl=await asyncio.to_thread(self._trusting, url.scheme),
+                ssl=await asyncio.to_thread(self._token_file.trusting, url.scheme),
             ) as response:
                 return response.status, await bounded(response, MAX_BYTES)
         except TooLong as error:
@@ -163,16 +161,6 @@ class HttpPrometheus:
             return PrometheusRefused(f"{self} does not allow the operator to ask ({status})")
         kind = PrometheusRefused if 400 <= status < 500 and status not in (408, 425, 429) else PrometheusUnavailable
         return kind(f"{self} answered {status}: {message}")
-
-    def _headers(self) -> dict[str, str]:
-        if self._token_path is None or not self._token_path.is_file():
-            return {}
-        return {"Authorization": f"Bearer {self._token_path.read_text().strip()}"}
-
-    def _trusting(self, scheme: str) -> ssl.SSLContext | bool:
-        if scheme != "https":
-            return True
-        return trusting(self._token_path.with_name(CA_FILE) if self._token_path is not None else None)
 
     def __str__(self) -> str:
         return f"Prometheus at {self._whole}"
