@@ -38,8 +38,9 @@ def status(
 ) -> dict[str, Any]:
     """The next status, plain; fields without a value are left out."""
     inputs, traffic = state.inputs, decision.traffic
+    # Of one instant, what was noted last comes first.
     decided = sorted(
-        ((outcome, revision) for revision, known in outcomes.items() for outcome in known),
+        ((outcome, revision) for revision, known in outcomes.items() for outcome in reversed(known)),
         key=lambda pair: pair[0].at,
         reverse=True,
     )
