@@ -32,7 +32,7 @@ _LEFT_OUT = frozenset(
     """
     uid controller-uid batch.kubernetes.io/controller-uid resourceVersion generation creationTimestamp managedFields
     clusterIP clusterIPs message waitingFor seconds lastTransitionTime lastUpdateTime observedGeneration metrics
-    requests startTime completionTime cpuSeconds
+    requests startTime completionTime cpuSeconds secondsUntilReady ready_seconds
     """.split()  # noqa: SIM905 - a list of so many words reads better so
 ) | {INTENT_ANNOTATION, OWNER_ANNOTATION}
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)")

@@ -198,8 +198,8 @@ def test_killed_after_every_write(
     assert all(len(policy_of(model).jobs()) == (story is TRAINING) for model in models), "one Job per run"
     for worlds in recorder.histories([model.namespace for model in models]).values():
         assert violations(worlds) == []
-    # How many entries of the trail go with one write depends on who comes first.
-    assert deaths >= writes - 6, "the last writes of a story may fall together"
+    # How many entries of the trail, and how many looks at the traffic, go with one write depends on who comes first.
+    assert deaths >= writes * 3 // 4, "some writes of a story may fall together, the most do not"
     record_property(KILLS, f"{story.name}: {deaths} ks of {writes} writes")
 
 
