@@ -20,7 +20,7 @@ PYTEST := $(BIN)/python -m pytest --no-loadscope-reorder
 # Every process that a test starts would compile the sources anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test set-up quick unit durations check bench images chart site venv mlflow-venv checks-venv cli-venv docs-venv locks generate sbom audit zipapp up down
+.PHONY: help demo test stack set-up quick unit durations check bench images chart site venv mlflow-venv checks-venv cli-venv docs-venv locks generate sbom audit zipapp up down
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
@@ -30,11 +30,16 @@ demo: $(VENV)/.stamp ## the whole loop on a real cluster: train, serve, swap blu
 test: check set-up ## all tests: on a real API server, a real MLflow, a real node (TESTS=tests/unit for some)
 	$(PYTEST) --numprocesses=$(PROCESSES) $(FLAGS) $(TESTS)
 
+stack: $(VENV)/.stamp ## the systems that teams use beside it, each real (SYSTEM=whylogs for one), and docs/stack.md from what ran
+	$(BIN)/python -m tests.support.stack.environment $(SYSTEM)
+	$(PYTEST) --verbose --record-stack $(FLAGS) $(if $(SYSTEM),tests/stack/test_$(subst -,_,$(SYSTEM)).py,tests/stack); \
+	  ended=$$?; $(BIN)/python -m docs.scripts.stack; exit $$ended
+
 set-up: $(VENV)/.stamp $(MLFLOW_VENV)/.installed $(CLI_VENV)/.installed ## what `make test` needs, and no test: environments, programs, binaries
 	$(BIN)/python -m tests.support.debian
 	$(PYTHON) -m localcluster build
 	$(BIN)/python -m tests.support.clients.suite
-	$(BIN)/python -m tests.support.expectations.environment
+	$(BIN)/python -m tests.support.stack.environment great-expectations
 	$(BIN)/python -m tests.support.axe
 
 quick: $(VENV)/.stamp ## the tests of the pure layers, in about a minute
@@ -68,13 +73,14 @@ check-scanners:
 bench: $(VENV)/.stamp ## what is measured, side by side with what one would use instead
 	$(BIN)/python -m benchmarks
 
-generate: $(VENV)/.stamp ## everything that is made from the types: crds/, the chart's copy and README, docs/reference/, docs/requirements.md, docs/tools.md
+generate: $(VENV)/.stamp ## everything that is made from the types: crds/, the chart's copy and README, docs/reference/, docs/requirements.md, docs/tools.md, docs/stack.md
 	$(BIN)/python -m viridian.api.crd
 	$(BIN)/python -m viridian.api.governance_admission
 	$(BIN)/python charts/copy_crds.py
 	$(BIN)/python -m docs.scripts.reference
 	$(BIN)/python -m docs.scripts.requirements
 	$(BIN)/python -m docs.scripts.tools
+	$(BIN)/python -m docs.scripts.stack
 	$(BIN)/python -m docs.scripts.chart_values
 
 site: $(DOCS_VENV)/.installed ## the documentation as a site in dist/site, built strictly: a link that leads nowhere fails it
@@ -135,6 +141,6 @@ $(DOCS_VENV)/.installed: locks/docs.txt
 
 locks: ## pin every dependency anew, with hashes and without any index address
 	for extra in operator cli server trainer collector dashboard dev; do $(COMPILE) --extra $$extra -o locks/$$extra.txt pyproject.toml; done
-	for part in build checks clients docs envoy expectations mlflow pex uv; do $(COMPILE) -o locks/$$part.txt locks/$$part.in; done
+	for part in build checks clients docs envoy mlflow pex uv; do $(COMPILE) -o locks/$$part.txt locks/$$part.in; done
 	$(COMPILE) --no-deps -o locks/axe.txt locks/axe.in
-	for tool in locks/bench/*.in; do $(COMPILE) -o $${tool%.in}.txt $$tool; done
+	for lock in locks/bench/*.in examples/stack/*/lock.in; do $(COMPILE) -o $${lock%.in}.txt $$lock; done

@@ -14,7 +14,7 @@ import pytest
 from localcluster.binaries import program
 
 ROOT = Path(__file__).resolve().parents[2]
-LOCKS = sorted((ROOT / "locks").rglob("*.txt"))
+LOCKS = sorted((*(ROOT / "locks").rglob("*.txt"), *(ROOT / "examples" / "stack").glob("*/lock.txt")))
 
 # Every package of the operator's image. A new one needs a reason that a reviewer accepts.
 OPERATOR_PACKAGES = {
@@ -41,7 +41,7 @@ def test_the_wheel_imports_from_a_foreign_directory(tmp_path: Path) -> None:
     assert done.stdout.strip() == f"operator {target / 'viridian' / 'controller' / 'main.py'}"
 
 
-@pytest.mark.parametrize("lock", LOCKS, ids=lambda path: path.name)
+@pytest.mark.parametrize("lock", LOCKS, ids=lambda path: f"{path.parent.name}/{path.name}")
 def test_a_lock_pins_everything_with_hashes_and_names_no_address(lock: Path) -> None:
     text = lock.read_text()
     pins = [line for line in text.splitlines() if re.match(r"^[a-z0-9]", line)]

@@ -1,7 +1,4 @@
-"""Great Expectations in an environment of its own, as a team has it in the image of a stage.
-
-python -m tests.support.expectations.environment       installs it; `make test` does so before the tests
-"""
+"""Great Expectations in an environment of its own, as a team has it in the image of a stage."""
 
 from __future__ import annotations
 
@@ -10,8 +7,9 @@ import subprocess
 from pathlib import Path
 from typing import Final
 
-from benchmarks.environments import environment
 from localcluster.paths import REPOSITORY
+from tests.support.stack.environment import environment
+from tests.support.stack.systems import named
 
 SUITE: Final = Path(__file__).parent / "programs" / "rows_suite.py"
 SECONDS: Final = 300
@@ -24,9 +22,5 @@ def validated(rows: Path, report: Path) -> int:
         "VIRIDIAN_TERMINATION_LOG": str(report),
         "GX_ANALYTICS_ENABLED": "false",
     }
-    command = [str(environment("expectations") / "python"), str(SUITE), str(rows)]
+    command = [str(environment(named("great-expectations")) / "python"), str(SUITE), str(rows)]
     return subprocess.run(command, env={**os.environ, **given}, timeout=SECONDS, check=False).returncode
-
-
-if __name__ == "__main__":
-    environment("expectations")

@@ -1,0 +1,90 @@
+"""Writes docs/stack.md from the results that the tests of `make stack` have written: `python -m docs.scripts.stack`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from tests.support.stack import results
+from tests.support.stack.results import ShownSystem
+from tests.support.stack.systems import CATEGORIES, SYSTEMS, StackSystem
+
+PAGE: Final = Path(__file__).resolve().parents[1] / "stack.md"
+NOT_YET: Final = "not yet shown"
+_HEAD: Final = """\
+<!-- Written by `python -m docs.scripts.stack` from tests/stack/results: run `make stack` instead of editing. -->
+
+# The stack around it
+
+Teams keep the systems that they have. Each of these has, or gets, a worked example that `make stack` runs against
+the real software. The page is written from what ran. A system whose example has not run yet stands here as *not yet
+shown*, whatever [tools](tools.md) says of its connection.
+
+```
+make stack                  # all that have an example
+make stack SYSTEM=whylogs   # one, by the name of its folder in examples/stack
+```
+
+* **State** is that of the product, on the day that [tools](tools.md) names.
+* **Ran here** has the version that was installed when the tests of the example passed. *Changed since* marks an example
+  whose files are others now.
+* **Seconds** are those of the tests, on two cores, without the installation.
+* Each example has an environment of its own, made by uv from the lock in its folder. Nothing of these systems is in the
+  operator's environment.
+"""
+_TABLE: Final = """\
+| system | state | how it is joined | ran here | seconds |
+|---|---|---|---|---|
+"""
+_SHOWN: Final = """
+## What was shown
+
+Each line is a test that ran against the software itself.
+"""
+
+
+def page() -> str:
+    """The whole page."""
+    found = {system: results.read(system) for system in SYSTEMS}
+    shown = "".join(line for system, result in found.items() if result for line in _shown(system, result))
+    return (
+        _HEAD
+        + "".join(_category(name, systems, found) for name, systems in CATEGORIES.items())
+        + (_SHOWN + shown if shown else "")
+    )
+
+
+def _category(name: str, systems: tuple[str, ...], found: dict[StackSystem, ShownSystem | None]) -> str:
+    rows = (_row(system, result) for system, result in found.items() if system.name in systems)
+    return f"\n## {name}\n\n{_TABLE}{''.join(rows)}"
+
+
+def _row(system: StackSystem, result: ShownSystem | None) -> str:
+    ran, seconds = (_ran(system, result), f"{result.seconds:g}") if result else (NOT_YET, "")
+    named = f"[{system.name}](#{system.slug})" if result else system.name
+    return f"| {named} | {system.tool.state} | {system.tool.way_in} | {ran} | {seconds} |\n"
+
+
+def _ran(system: StackSystem, result: ShownSystem) -> str:
+    if result.failed:
+        return f"failed on {result.on}"
+    product = next(version for name, version in result.versions.items() if name != "Python")
+    return f"{product} on {result.on}{'' if result.files == system.digest() else ', changed since'}"
+
+
+def _shown(system: StackSystem, result: ShownSystem) -> Iterator[str]:
+    versions = ", ".join(f"{name} {version}" for name, version in result.versions.items())
+    yield f"\n### {system.slug}\n\n[The example](../examples/stack/{system.slug}/README.md) ran with {versions}.\n\n"
+    for name in result.passed:
+        yield f"* {_sentence(name)}\n"
+    for name in result.failed:
+        yield f"* **failed**: {_sentence(name)}\n"
+
+
+def _sentence(test: str) -> str:
+    return test.removeprefix("test_").replace("_", " ")
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page())

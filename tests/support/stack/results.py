@@ -1,0 +1,68 @@
+"""What a run of a system's tests came to. The tests write it, and docs/stack.md is written from it."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime
+
+import msgspec
+import pytest
+
+from tests.support.stack.systems import StackSystem
+
+
+class ShownSystem(msgspec.Struct, frozen=True, kw_only=True):
+    """One run of all tests of a system."""
+
+    on: date
+    files: str
+    """The digest of the example and the test that ran."""
+    versions: dict[str, str]
+    """Of Python and the packages that the example asks for, as its environment reports them."""
+    seconds: float
+    passed: tuple[str, ...] = ()
+    """Names of the tests, in the order of the file."""
+    failed: tuple[str, ...] = ()
+
+
+def read(system: StackSystem) -> ShownSystem | None:
+    """The newest result; None before the first run."""
+    return msgspec.json.decode(system.result.read_bytes(), type=ShownSystem) if system.result.exists() else None
+
+
+def write(system: StackSystem, result: ShownSystem) -> None:
+    """In the form in which it is committed."""
+    system.result.parent.mkdir(exist_ok=True)
+    system.result.write_bytes(msgspec.json.format(msgspec.json.encode(result), indent=1) + b"\n")
+
+
+def of_reports(
+    system: StackSystem, reports: Sequence[pytest.TestReport], versions: Mapping[str, str]
+) -> ShownSystem | None:
+    """The result of these reports; None where a test of the system has neither passed nor failed in them."""
+    outcomes: dict[str, set[str]] = {}
+    for report in reports:
+        if report.when == "call" or report.failed:
+            outcomes.setdefault(_function(report.nodeid), set()).add(report.outcome)
+    names = names_of_tests(system)
+    if any(not outcomes.get(name, set()) & {"passed", "failed"} for name in names):
+        return None
+    return ShownSystem(
+        on=datetime.now(UTC).date(),
+        files=system.digest(),
+        versions=dict(versions),
+        seconds=round(sum(report.duration for report in reports), 1),
+        passed=tuple(name for name in names if outcomes[name] == {"passed"}),
+        failed=tuple(name for name in names if outcomes[name] != {"passed"}),
+    )
+
+
+def names_of_tests(system: StackSystem) -> list[str]:
+    """The tests of the system, in the order of the file."""
+    found = ast.parse(system.test.read_text()).body
+    return [node.name for node in found if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")]
+
+
+def _function(nodeid: str) -> str:
+    return nodeid.rpartition("::")[2].partition("[")[0]

@@ -1,0 +1,107 @@
+"""A stage of an example as the operator would have it run: the example's policy in the world in memory.
+
+The operator's decisions make the Job, and read what the container has left. In between, the command of the Job runs in
+the environment of the example with the variables of the Job; only paths are others than in a pod.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from localcluster.paths import REPOSITORY
+from tests.support.stack.environment import environment
+from tests.support.stack.systems import StackSystem
+from tests.unit.retraining.world import World, main_container, policy
+from viridian.api.stage import StageReport, parse_report
+
+SECONDS: Final = 300
+_PASSED_ON: Final = ("PATH", "HOME", "LANG", "SSL_CERT_FILE")
+
+
+def policy_of(system: StackSystem, name: str = "policy.yaml") -> dict[str, Any]:
+    """The RetrainPolicy in the example's folder, as the API server would hand it out."""
+    found: dict[str, Any] = yaml.safe_load((system.folder / name).read_text())
+    made = policy(**found["spec"])
+    return {**made, "metadata": {**made["metadata"], **found["metadata"]}}
+
+
+@dataclass(frozen=True)
+class StageEnd:
+    """How the container ended."""
+
+    code: int
+    message: str
+    """The termination message."""
+    log: str
+
+    @property
+    def report(self) -> StageReport:
+        return parse_report(self.message)
+
+
+@dataclass
+class StackRun:
+    """A run of the example's policy, from its first stage on."""
+
+    system: StackSystem
+    folder: Path
+    """Where volumes and termination messages stand in the place of a pod's."""
+    world: World = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.world = World(policy=policy_of(self.system))
+        self.world.settle()
+
+    def begin(self, request: str, data: Path) -> StackRun:
+        """A person asks for a run on these rows."""
+        self.world.edit(data={"uri": data.as_uri(), "revision": request}).ask_by_hand(request).settle()
+        return self
+
+    @property
+    def at_work(self) -> str:
+        """The stage whose Job is the newest."""
+        return self.world.variables["VIRIDIAN_STAGE"]
+
+    def work(self, **variables: str) -> StageEnd:
+        """The newest Job's container runs to its end, and the operator reads what it has left."""
+        ended = self.container(**variables)
+        self.world.end(ended.code, ended.message).settle()
+        return ended
+
+    def container(self, **variables: str) -> StageEnd:
+        """The container alone."""
+        stage = self.folder / f"{len(self.world.made)}-{self.at_work}"
+        (stage / "out").mkdir(parents=True, exist_ok=True)
+        given = {
+            **{name: value for name in _PASSED_ON if (value := os.environ.get(name))},
+            **self.world.variables,
+            "VIRIDIAN_OUT_DIR": str(stage / "out"),
+            "VIRIDIAN_TERMINATION_LOG": str(stage / "termination-log"),
+            "PYTHONPATH": str(REPOSITORY / "operator"),
+            **variables,
+        }
+        done = subprocess.run(
+            self._command(),
+            cwd=self.system.folder,
+            env=given,
+            timeout=SECONDS,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        report = stage / "termination-log"
+        message = report.read_text() if report.exists() else ""
+        return StageEnd(done.returncode, message, done.stdout + done.stderr)
+
+    def _command(self) -> list[str]:
+        container: Mapping[str, Any] = main_container(self.world)
+        command: list[str] = [*container.get("command", ()), *container.get("args", ())]
+        assert command[0] == "python", "the image's python is that of the example's environment"
+        return [str(environment(self.system) / "python"), *command[1:]]

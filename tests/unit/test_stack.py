@@ -1,0 +1,100 @@
+"""What holds for all examples of systems beside the operator, without running any of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from docs.scripts import stack
+from tests.support.stack import results
+from tests.support.stack.systems import EXAMPLES, RESULTS, SYSTEMS, StackSystem, named, with_example
+from viridian.cli.manifest_rules import ManifestRules
+
+WITH_EXAMPLE = with_example()
+SHORT_LINES = 60
+PAGE_LINES = 60
+CODE = sorted(EXAMPLES.rglob("*.py"))
+POLICIES = sorted(EXAMPLES.rglob("*.yaml"))
+
+
+def test_the_page_is_what_the_results_say() -> None:
+    assert stack.PAGE.read_text() == stack.page(), "run `make stack`, or `python -m docs.scripts.stack` after an edit"
+
+
+def test_each_system_of_the_blueprint_has_a_row() -> None:
+    assert len(SYSTEMS) == len({system.slug for system in SYSTEMS}) == 23
+    cells = [line.split(" | ") for line in stack.PAGE.read_text().splitlines() if line.startswith("| ")]
+    rows = {name.removeprefix("| ").removeprefix("[").partition("](")[0]: ran for name, *_, ran, _ in cells}
+    assert rows.keys() - {"system"} == {system.name for system in SYSTEMS}
+    assert [system.name for system in SYSTEMS if (rows[system.name] == stack.NOT_YET) is system.result.exists()] == []
+
+
+def test_no_folder_or_result_is_without_a_test() -> None:
+    slugs = {system.slug for system in WITH_EXAMPLE}
+    assert {path.name for path in EXAMPLES.iterdir() if path.is_dir()} == slugs
+    assert {path.stem for path in RESULTS.iterdir()} <= slugs
+
+
+@pytest.mark.parametrize("system", WITH_EXAMPLE, ids=lambda system: system.slug)
+def test_an_example_is_whole(system: StackSystem) -> None:
+    readme = (system.folder / "README.md").read_text()
+    assert readme.count("\n") <= PAGE_LINES
+    assert f"make stack SYSTEM={system.slug}" in readme
+    assert results.names_of_tests(system)
+
+
+@pytest.mark.parametrize("file", CODE, ids=lambda path: path.relative_to(EXAMPLES).as_posix())
+def test_code_is_a_screen(file: Path) -> None:
+    assert len(file.read_text().splitlines()) < SHORT_LINES
+
+
+@pytest.mark.parametrize("file", POLICIES, ids=lambda path: path.relative_to(EXAMPLES).as_posix())
+def test_a_manifest_is_of_the_kinds_as_they_are(file: Path) -> None:
+    for manifest in yaml.safe_load_all(file.read_text()):
+        assert ManifestRules(lambda *_: True).problems(manifest) == []
+
+
+@pytest.mark.parametrize("system", WITH_EXAMPLE, ids=lambda system: system.slug)
+def test_a_version_that_is_claimed_is_pinned(system: StackSystem) -> None:
+    result = results.read(system)
+    if result and result.files == system.digest():
+        pins = system.lock.read_text()
+        assert [
+            name for name, version in result.versions.items() if name != "Python" and f"{name}=={version}" not in pins
+        ] == []
+
+
+# ---- what becomes a result
+
+SYSTEM = named("great-expectations")
+
+
+def report(name: str, outcome: str = "passed", when: str = "call") -> pytest.TestReport:
+    node = f"tests/stack/{SYSTEM.test.name}::{name}"
+    return pytest.TestReport(node, ("", 0, ""), {}, outcome, None, when, duration=1.5)  # type: ignore[arg-type]
+
+
+def test_a_run_of_all_tests_is_a_result_and_one_that_fails_is_named() -> None:
+    first, *others = results.names_of_tests(SYSTEM)
+    found = results.of_reports(
+        SYSTEM, [report(f"{first}[a]"), report(f"{first}[b]", "failed"), *map(report, others)], {}
+    )
+    assert found
+    assert (found.failed, found.passed) == ((first,), tuple(others))
+    assert found.seconds == 1.5 * (len(others) + 2)
+    assert found.files == SYSTEM.digest()
+
+
+def test_an_error_before_a_test_is_a_failure() -> None:
+    first, *others = results.names_of_tests(SYSTEM)
+    found = results.of_reports(SYSTEM, [report(first, "failed", when="setup"), *map(report, others)], {})
+    assert found
+    assert found.failed == (first,)
+
+
+def test_a_run_of_some_tests_is_none() -> None:
+    first, *others = results.names_of_tests(SYSTEM)
+    assert results.of_reports(SYSTEM, [*map(report, others)], {}) is None
+    assert results.of_reports(SYSTEM, [report(first, "skipped"), *map(report, others)], {}) is None
