@@ -14,7 +14,17 @@ from selenium.webdriver.common.by import By
 
 from tests.support.browser import browsing
 from tests.support.dashboard_at_work import PAGES, serving
-from tests.support.dashboard_models import NOW, MemoryPersonCluster, condition, model, on_trial, policy, run_record
+from tests.support.dashboard_models import (
+    NOW,
+    MemoryPersonCluster,
+    condition,
+    experimenting,
+    live_service,
+    model,
+    on_trial,
+    policy,
+    run_record,
+)
 from viridian.dashboard.dashboard_app import DashboardApp
 
 IMAGES: Final = Path(__file__).resolve().parents[1] / "images"
@@ -26,6 +36,8 @@ def main() -> None:
     unavailable = condition("Ready", "False", "ChampionUnavailable", "no pod of the champion is ready")
     stored = [
         on_trial(),
+        experimenting(),
+        live_service(),
         model("scoring", "credit", conditions=[unavailable]),
         model("upsell", "shop", challenger={"slot": "green", "revision": "c0ffee11", "version": "7", "weight": 50}),
         model("pricing", "shop"),

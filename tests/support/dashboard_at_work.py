@@ -14,6 +14,7 @@ PAGES = {
     "dashboard-models": "/",
     "dashboard-model": "/models/ml/churn",
     "dashboard-rollout": "/models/ml/churn/rollout",
+    "dashboard-experiment": "/models/ml/offers/rollout",
     "dashboard-drift": "/models/ml/churn/drift",
     "dashboard-policy": "/policies/ml/churn-weekly",
 }

@@ -8,11 +8,20 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from viridian.api.names import API_VERSION, OUTCOME_ANNOTATION, RUN_LABEL, STAGES_ANNOTATION
+from viridian.api.names import (
+    API_VERSION,
+    OUTCOME_ANNOTATION,
+    RUN_LABEL,
+    STAGES_ANNOTATION,
+    TRAFFIC_ANNOTATION,
+    Slot,
+)
 from viridian.api.resources import ApiResource
 from viridian.http_problem import HttpProblem
 from viridian.ports.cluster import Object
 from viridian.retraining import records
+from viridian.rollout.traffic.record import Traffic, dump
+from viridian.rollout.traffic.split_log import SplitRecord
 
 NOW = datetime(2026, 11, 29, 12, 0, tzinfo=UTC)
 
@@ -152,6 +161,58 @@ def on_trial(name: str = "churn", namespace: str = "ml", waiting: str = "Approva
         "probation": "10m",
     }
     return found
+
+
+def experimenting(name: str = "offers", namespace: str = "ml", **found: Any) -> Object:
+    """A model whose challenger is compared with the champion by outcomes."""
+    experiment = {
+        "step": "ab",
+        "revision": "9a1b02ee",
+        "champion": "7f3c91d2",
+        "measure": "outcome",
+        "startedAt": "2026-11-28T10:00:00Z",
+        "weight": 64,
+        "effect": 0.0092,
+        "intervalLow": -0.0031,
+        "intervalHigh": 0.0215,
+        "challengerSamples": 21840,
+        "championSamples": 14793,
+        "message": "outcome is better by 0.0092 (interval of the effect: -0.0031 to 0.0215), over 21840 rows of the "
+        "challenger and 14793 of the champion",
+        **found,
+    }
+    challenger = {
+        "slot": "green",
+        "revision": "9a1b02ee",
+        "version": "7",
+        "since": "2026-11-28T09:40:00Z",
+        "step": {"name": "ab", "index": 1, "startedAt": "2026-11-28T10:00:00Z"},
+        "weight": 64,
+        "waitingFor": "a verdict of the experiment ab",
+        "waitingReason": "Experiment",
+        "exposedRequests": 48211,
+    }
+    shown = model(name, namespace, challenger=challenger, experiment=experiment)
+    shown["spec"]["rollout"]["steps"] = [
+        {"name": "few", "weight": 5, "duration": "10m"},
+        {"name": "ab", "experiment": {"outcome": "Higher", "smallestEffect": 0.01, "allocation": "Thompson"}},
+    ]
+    return shown
+
+
+def live_service(name: str = "offers", namespace: str = "ml") -> Object:
+    """The Service of the same model, whose record has the log of the shares."""
+    shares = [("28T09:45", 5), ("28T10:00", 50), ("28T14:00", 41), ("28T20:00", 58), ("29T06:00", 64)]
+    splits = tuple(
+        SplitRecord("7f3c91d2", "9a1b02ee", share, datetime.fromisoformat(f"2026-11-{at}:00+00:00"))
+        for at, share in shares
+    )
+    traffic = Traffic(Slot.BLUE, "7f3c91d2", splits=splits)
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"namespace": namespace, "name": name, "annotations": {TRAFFIC_ANNOTATION: dump(traffic)}},
+    }
 
 
 def policy(name: str = "churn-weekly", namespace: str = "ml", of: str = "churn") -> Object:

@@ -18,20 +18,23 @@ from viridian.dashboard.pages import SECURE_HEADERS, Pages
 from viridian.dashboard.person_cluster import PersonCluster
 from viridian.dashboard.place import checked, is_name
 from viridian.dashboard.views.drift_view import drift_view
-from viridian.dashboard.views.model_view import model_view
+from viridian.dashboard.views.model_view import ModelView, model_view
 from viridian.dashboard.views.offered_orders import order_of
 from viridian.dashboard.views.policy_view import policy_view
 from viridian.dashboard.views.portfolio import PortfolioQuery, portfolio
+from viridian.dashboard.views.share_curve import share_curve
 from viridian.dashboard.visible_models import VisibleModels
 from viridian.http_problem import HttpProblem
 from viridian.people.model_summary import summary
 from viridian.people.person_orders import NothingToOrder
 from viridian.ports.cluster import Object
+from viridian.rollout.traffic.service import record_of
 
 log: Final = logging.getLogger("viridian.dashboard")
 
 MODELS, POLICIES = OWN
 RECORDS: Final = ApiResource("apps/v1", "ControllerRevision", "controllerrevisions")
+SERVICES: Final = ApiResource("v1", "Service", "services")
 MAX_FORM_BYTES: Final = 64 * 1024
 """Most of it is a token."""
 _NO_MORE_RIGHTS: Final = (403, 404)
@@ -90,15 +93,21 @@ class DashboardApp:
 
     async def show_model(self, request: web.Request) -> web.Response:
         """One model."""
-        return await self._model_page(request, "model.html")
+        view, done = await self._model(request), request.query.get("done", "")
+        return await self._page(request, "model.html", view=view, done=done if done.isalpha() else "")
 
     async def show_rollout(self, request: web.Request) -> web.Response:
         """The rollout of one model, as it goes on."""
-        return await self._model_page(request, "rollout.html")
+        view = await self._model(request)
+        live = await self._live_service(request) if view.compared_revision else None
+        traffic = record_of(live)
+        curve = share_curve(traffic.splits, view.compared_revision, self._clock()) if traffic is not None else None
+        return await self._page(request, "rollout.html", view=view, curve=curve)
 
     async def show_drift(self, request: web.Request) -> web.Response:
         """What the monitors of one model have found."""
-        return await self._model_page(request, "drift.html")
+        view = await self._model(request)
+        return await self._page(request, "drift.html", view=view, drift=drift_view(view.model.status))
 
     async def show_policy(self, request: web.Request) -> web.Response:
         """One RetrainPolicy with its runs and their evidence."""
@@ -169,19 +178,24 @@ class DashboardApp:
         """The process answers; whether the API server does is its own matter."""
         return web.json_response({"status": "ok"})
 
-    async def _model_page(self, request: web.Request, template: str) -> web.Response:
+    async def _model(self, request: web.Request) -> ModelView:
         namespace, name = _place(request)
         token = self._token(request)
         manifest = await self._cluster.get(token, MODELS, namespace, name)
         policies = await self._if_allowed(token, POLICIES, namespace)
         try:
-            view = model_view(manifest, policies, self._clock())
+            return model_view(manifest, policies, self._clock())
         except msgspec.ValidationError as problem:
             raise _other_release(name, problem) from None
-        done = request.query.get("done", "")
-        return await self._page(
-            request, template, view=view, drift=drift_view(view.model.status), done=done if done.isalpha() else ""
-        )
+
+    async def _live_service(self, request: web.Request) -> Object | None:
+        """The Service of the model, which holds the log of the shares; None where the person may not get it."""
+        try:
+            return await self._cluster.get(self._token(request), SERVICES, *_place(request))
+        except HttpProblem as problem:
+            if problem.status in _NO_MORE_RIGHTS:
+                return None
+            raise
 
     async def _if_allowed(self, token: str, resource: ApiResource, namespace: str, labels: str = "") -> list[Object]:
         """What the page can do without: nothing where the person may not list it."""

@@ -12,7 +12,17 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
-from tests.support.dashboard_models import NOW, MemoryPersonCluster, condition, model, on_trial, policy, run_record
+from tests.support.dashboard_models import (
+    NOW,
+    MemoryPersonCluster,
+    condition,
+    experimenting,
+    live_service,
+    model,
+    on_trial,
+    policy,
+    run_record,
+)
 from viridian.dashboard.dashboard_app import DashboardApp
 from viridian.dashboard.dashboard_settings import parse
 from viridian.dashboard.signed_in import COOKIE, MAX_COOKIE
@@ -86,6 +96,25 @@ async def test_namespaces_of_the_settings_are_tried(cluster: MemoryPersonCluster
 @pytest.mark.parametrize("path", ["/models/ml/churn", "/models/ml/churn/rollout", "/models/ml/churn/drift"])
 async def test_a_model_has_its_pages(client: Client, path: str) -> None:
     assert "churn" in await page(client, path, "one")
+
+
+async def test_a_rollout_shows_its_experiment_and_the_shares_over_time(
+    client: Client, cluster: MemoryPersonCluster
+) -> None:
+    cluster.stored = [experimenting(), live_service()]
+    text = await page(client, "/models/ml/offers/rollout", "one")
+    assert "Experiment ab" in text
+    assert "0.0092 (-0.0031 to 0.0215)" in text
+    assert "5 shares of revision 9a1b02ee" in text
+
+
+async def test_without_the_service_a_rollout_has_no_shares_over_time(
+    client: Client, cluster: MemoryPersonCluster
+) -> None:
+    cluster.stored = [experimenting()]
+    text = await page(client, "/models/ml/offers/rollout", "one")
+    assert "Experiment ab" in text
+    assert "Share over time" not in text
 
 
 async def test_a_policy_has_a_page_with_its_evidence(client: Client) -> None:

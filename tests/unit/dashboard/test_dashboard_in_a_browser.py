@@ -15,7 +15,17 @@ from selenium.webdriver.support.wait import WebDriverWait
 from tests.support.axe import violations
 from tests.support.browser import SECONDS, browsing
 from tests.support.dashboard_at_work import PAGES, serving
-from tests.support.dashboard_models import NOW, MemoryPersonCluster, condition, model, on_trial, policy, run_record
+from tests.support.dashboard_models import (
+    NOW,
+    MemoryPersonCluster,
+    condition,
+    experimenting,
+    live_service,
+    model,
+    on_trial,
+    policy,
+    run_record,
+)
 from viridian.dashboard.dashboard_app import DashboardApp
 
 pytestmark = pytest.mark.needs_browser
@@ -61,8 +71,9 @@ class Visit:
 @pytest.fixture(scope="module")
 def visit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Visit]:
     of_churn = policy()
-    stored = [on_trial(), model("fraud", conditions=[UNAVAILABLE]), model("pricing", "shop"), of_churn]
-    cluster = MemoryPersonCluster({"token-of-ada": ("ada", frozenset("*"))}, [*stored, run_record(of_churn)])
+    stored = [on_trial(), experimenting(), model("fraud", conditions=[UNAVAILABLE]), model("pricing", "shop"), of_churn]
+    stored += [live_service(), run_record(of_churn)]
+    cluster = MemoryPersonCluster({"token-of-ada": ("ada", frozenset("*"))}, stored)
     with (
         serving(DashboardApp(cluster, clock=lambda: NOW)) as url,
         browsing(tmp_path_factory.mktemp("browser") / "profile") as browser,

@@ -13,6 +13,7 @@ from viridian.api import reasons
 from viridian.api.modeldeployment_status import Condition
 from viridian.api.retrainpolicy_status import RetrainPolicyStatus
 from viridian.core.lookup import text
+from viridian.dashboard.views.experiment_view import ExperimentView, experiment_view
 from viridian.dashboard.views.offered_orders import OfferedOrder, offered_orders
 from viridian.dashboard.views.timeline import Timeline, timeline
 from viridian.dashboard.views.trial_steps_view import TrialStep, trial_steps
@@ -55,6 +56,7 @@ class ModelView:
     orders: Sequence[OfferedOrder]
     verdicts: Sequence[Verdict]
     steps: Sequence[TrialStep]
+    experiment: ExperimentView | None
     conditions: Sequence[ShownCondition]
     """Those that ask for a look first."""
     timeline: Timeline | None
@@ -65,6 +67,13 @@ class ModelView:
     @property
     def path(self) -> str:
         return f"/models/{self.model.namespace}/{self.model.name}"
+
+    @property
+    def compared_revision(self) -> str:
+        """The one on trial, or else that of the newest experiment; empty where there is neither."""
+        status = self.model.status
+        beside = status.challenger or status.experiment
+        return beside.revision if beside is not None else ""
 
     @property
     def alarms(self) -> Sequence[ShownCondition]:
@@ -87,6 +96,7 @@ def model_view(manifest: Mapping[str, Any], policies: Iterable[Mapping[str, Any]
         orders=list(offered_orders(manifest, model)),
         verdicts=list(verdicts(spec, challenger.metrics if challenger is not None else ())),
         steps=list(trial_steps(spec, challenger)),
+        experiment=experiment_view(manifest, status),
         conditions=shown,
         timeline=timeline(status, _statuses(own), now),
         policies=sorted(text(one, "metadata", "name") for one in own),

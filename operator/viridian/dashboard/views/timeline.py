@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Final
 
@@ -12,6 +12,7 @@ from viridian.api import reasons
 from viridian.api.modeldeployment_status import HistoryEntry, ModelDeploymentStatus
 from viridian.api.retrainpolicy_status import RetrainPolicyStatus
 from viridian.core.times import parse_time
+from viridian.dashboard.views.time_axis import LABEL_ROOM, TimeTick, time_ticks
 
 WIDTH: Final = 960.0
 _LEFT: Final = 92.0
@@ -23,11 +24,6 @@ _AXIS: Final = 26.0
 _NARROWEST: Final = 3.0
 _LABEL_WIDTH: Final = 7.0
 """Of a character, roughly: a label that does not fit into its bar is left out."""
-_TICK_STEPS: Final = tuple(
-    timedelta(seconds=seconds)
-    for seconds in (60, 300, 900, 1800, 3600, 3 * 3600, 6 * 3600, 12 * 3600, 86400, 2 * 86400, 7 * 86400, 14 * 86400)
-)
-_MOST_TICKS: Final = 8
 _CHANGES_CHAMPION: Final = ("Promoted", "Reinstated")
 _LANES: Final = ("served", "on trial", "decisions", "drift", "runs", "edits")
 
@@ -62,12 +58,6 @@ class TimeMark:
     y: float
     kind: str
     text: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TimeTick:
-    x: float
-    label: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +106,7 @@ def timeline(
         lanes=[(lane, middle[lane]) for lane in present],
         bars=bars,
         marks=marks,
-        ticks=[TimeTick(x=x(at), label=label) for at, label in _ticks(start, end)],
+        ticks=[TimeTick(x=x(at), label=label) for at, label in time_ticks(start, end) if x(at) <= WIDTH - LABEL_ROOM],
         events=sorted(events, key=lambda event: event.at, reverse=True),
     )
 
@@ -209,17 +199,3 @@ def _edits(status: ModelDeploymentStatus) -> Iterator[LifeEvent]:
             by = f" by {edit.by}" if edit.by else ""
             changed = f": {'; '.join(edit.changed)}" if edit.changed else ""
             yield LifeEvent(lane="edits", kind="neutral", at=at, text=f"edit {edit.number}{by}{changed}")
-
-
-def _ticks(start: datetime, end: datetime) -> Iterator[tuple[datetime, str]]:
-    """Round moments of UTC."""
-    span = end - start
-    step = next((one for one in _TICK_STEPS if span / one <= _MOST_TICKS), timedelta(days=max(1, span.days // 6)))
-    form = "%H:%M" if step < timedelta(hours=12) and span < timedelta(days=1) else "%d %b"
-    if timedelta(days=1) <= span and step < timedelta(days=1):
-        form = "%d %b %H:%M"
-    epoch = datetime(1970, 1, 1, tzinfo=UTC)
-    at = epoch + step * (-(-(start - epoch) // step))
-    while at <= end:
-        yield at, at.strftime(form)
-        at += step
