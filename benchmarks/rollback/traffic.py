@@ -28,6 +28,8 @@ REQUESTS_A_CONNECTION = 10
 FOREVER = 10**9
 """Requests of a connection that its user never ends."""
 TIMEOUT_SECONDS = 10.0
+REACHED_SECONDS = 60.0
+"""For the first good answer, before which no load begins."""
 PATH = "/invocations"
 LOST = ""
 """The revision of a request that has got no answer."""
@@ -83,7 +85,21 @@ class Traffic:
         if not 0 < self.rate <= MAX_RATE:
             raise ValueError(f"{self.rate} requests a second: between 1 and {MAX_RATE} are sent")
         async with asyncio.timeout(MAX_SECONDS):
+            await self._until_reached()
             await asyncio.gather(*(self._user(number) for number in range(CONNECTIONS)))
+
+    async def _until_reached(self) -> None:
+        """Before a node knows the address of a new Service, a connection to it ends elsewhere, and stays there."""
+        async with asyncio.timeout(REACHED_SECONDS):
+            while not self.answers:
+                with contextlib.suppress(TimeoutError, OSError, EOFError, ValueError):
+                    async with asyncio.timeout(TIMEOUT_SECONDS):
+                        connection = await self._connect()
+                        await self._ask(connection)
+                        _close(connection)
+                if not any(answer.good for answer in self.answers):
+                    self.answers.clear()
+                    await asyncio.sleep(0.1)
 
     async def _user(self, number: int) -> None:
         """One connection after the other, a request at each turn."""

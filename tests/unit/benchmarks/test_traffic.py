@@ -14,8 +14,10 @@ ANSWERS = 40
 class Server:
     """Answers 200 and 500 in turns; every tenth request of a connection gets no answer, and the connection ends."""
 
-    def __init__(self, *, closes: bool = False) -> None:
+    def __init__(self, *, closes: bool = False, strangers: int = 0) -> None:
+        """`strangers` is how many connections somebody else answers first."""
         self.connections = 0
+        self.strangers = strangers
         self.requests: list[bytes] = []
         self.enough = asyncio.Event()
         self.open: list[asyncio.Task[None]] = []
@@ -26,6 +28,10 @@ class Server:
         current = asyncio.current_task()
         assert current is not None
         self.open.append(current)
+        if self.connections <= self.strangers:
+            writer.write(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
+            writer.close()
+            return
         with suppress(asyncio.IncompleteReadError, ConnectionError):
             for number in range(9):
                 await self._read(reader)
@@ -86,3 +92,11 @@ async def test_requests_name_the_host_of_a_gateway_and_differ() -> None:
     await asked(server, FOREVER)
     assert all(request.startswith(b"POST /invocations HTTP/1.1\r\nHost: a.example\r\n") for request in server.requests)
     assert len(set(server.requests)) == len(server.requests)
+
+
+async def test_no_load_begins_before_the_service_answers() -> None:
+    server = Server(strangers=3)
+    users = await asked(server, FOREVER)
+    assert {answer.revision for answer in users.answers} <= {"r1", LOST}
+    assert users.answers[0].good
+    assert all(answer.asked == "r1" for answer in users.answers if answer.revision == LOST)
