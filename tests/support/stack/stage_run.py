@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -22,7 +22,7 @@ from tests.unit.retraining.world import World, main_container, policy
 from viridian.api.stage import StageReport, parse_report
 
 SECONDS: Final = 300
-_PASSED_ON: Final = ("PATH", "HOME", "LANG", "SSL_CERT_FILE")
+_PASSED_ON: Final = ("HOME", "LANG", "SSL_CERT_FILE")
 
 
 def policy_of(system: StackSystem, name: str = "policy.yaml") -> dict[str, Any]:
@@ -76,19 +76,31 @@ class StackRun:
         return ended
 
     def container(self, **variables: str) -> StageEnd:
-        """The container alone."""
+        """The container alone, with its own command."""
+        container: Mapping[str, Any] = main_container(self.world)
+        command: list[str] = [*container.get("command", ()), *container.get("args", ())]
+        assert command[0] == "python", "the image's python is that of the example's environment"
+        return self._ended(command[1:], variables)
+
+    def python(self, text: str) -> StageEnd:
+        """The container with other lines than those of its command."""
+        return self._ended(["-c", text], {})
+
+    def _ended(self, arguments: Sequence[str], variables: Mapping[str, str]) -> StageEnd:
         stage = self.folder / f"{len(self.world.made)}-{self.at_work}"
         (stage / "out").mkdir(parents=True, exist_ok=True)
+        programs = environment(self.system)
         given = {
             **{name: value for name in _PASSED_ON if (value := os.environ.get(name))},
             **self.world.variables,
             "VIRIDIAN_OUT_DIR": str(stage / "out"),
             "VIRIDIAN_TERMINATION_LOG": str(stage / "termination-log"),
+            "PATH": f"{programs}:{os.environ['PATH']}",
             "PYTHONPATH": str(REPOSITORY / "operator"),
             **variables,
         }
         done = subprocess.run(
-            self._command(),
+            [str(programs / "python"), *arguments],
             cwd=self.system.folder,
             env=given,
             timeout=SECONDS,
@@ -99,9 +111,3 @@ class StackRun:
         report = stage / "termination-log"
         message = report.read_text() if report.exists() else ""
         return StageEnd(done.returncode, message, done.stdout + done.stderr)
-
-    def _command(self) -> list[str]:
-        container: Mapping[str, Any] = main_container(self.world)
-        command: list[str] = [*container.get("command", ()), *container.get("args", ())]
-        assert command[0] == "python", "the image's python is that of the example's environment"
-        return [str(environment(self.system) / "python"), *command[1:]]
