@@ -93,7 +93,8 @@ def test_a_registry_takes_it_and_gives_it_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(release, "DIST", tmp_path / "dist")
-    monkeypatch.setenv("HOME", str(tmp_path))
+    for folder in ("CONFIG", "CACHE", "DATA"):
+        monkeypatch.setenv(f"HELM_{folder}_HOME", str(tmp_path / folder.lower()))
     with container_registry(tmp_path) as registry:
         assert release.main([f"oci://{registry.address}/charts", "--insecure"]) == 0
         digest = registry.digest_of("charts/viridian", __version__)
