@@ -129,6 +129,7 @@ EVENT_ROLLOUT_STARTED = "RolloutStarted"
 EVENT_STEP_ADVANCED = "StepAdvanced"
 EVENT_EXPERIMENT_ENDED = "ExperimentEnded"
 EVENT_HELD = "Held"
+EVENT_ROUTE_EDITED = "RouteEdited"  # somebody else has changed what the operator owns of a route; it is put right
 EVENT_BREACHED = "Breached"
 EVENT_ROLLED_BACK = "RolledBack"
 EVENT_PROMOTED = "Promoted"

@@ -62,7 +62,7 @@ def rollout(common: Common) -> Controller:
     )
     children = frozenset(
         {"Deployment", "Service", "PodDisruptionBudget", "HorizontalPodAutoscaler", "NetworkPolicy"}
-        | {"ControllerRevision", "Pod"}
+        | {"ControllerRevision", "Pod", "HTTPRoute"}
     )
     made = controller(
         common,

@@ -23,12 +23,12 @@ from viridian.api.samples import Idle
 from viridian.core.conditions import Finding, Truth, conditions_in, transition
 from viridian.core.intent import apply_unless_covered, unless_changed
 from viridian.core.ownership import Belongs, belongs
-from viridian.core.plan import Action, Apply, CloseConnections, CopyRequests, Delete, Plan, Target
+from viridian.core.plan import Action, Apply, CloseConnections, CopyRequests, Delete, Event, Plan, Target
 from viridian.rollout import outcomes
 from viridian.rollout.analysis.judged import full_fallback_end
 from viridian.rollout.decision import RolloutDecision, WaitKind
 from viridian.rollout.drill_schedule import next_look
-from viridian.rollout.events import events_of_change, events_of_status
+from viridian.rollout.events import events_of_change, events_of_status, route_edited
 from viridian.rollout.input import (
     GATEWAY_NEEDED,
     UNREAD,
@@ -53,7 +53,9 @@ from viridian.rollout.slots import DesiredSlot, DesiredSlots, desired_slots, dra
 from viridian.rollout.state import RolloutState, read
 from viridian.rollout.status import status
 from viridian.rollout.traffic.copied import lease, shadow_order
+from viridian.rollout.traffic.foreign_edit import foreign_edit
 from viridian.rollout.traffic.gateway import HTTP_ROUTE
+from viridian.rollout.traffic.record import Traffic
 from viridian.rollout.traffic.service import SERVICE
 from viridian.rollout.urgency import urgency
 from viridian.rollout.way_back_times import DRAIN
@@ -164,7 +166,7 @@ def _announcing(state: RolloutState, decision: RolloutDecision, actions: Iterabl
         decisive = "Deployment", slot_deployment(state.inputs.name, slot)
     for action in actions:
         if isinstance(action, Apply) and _target(action) == decisive:
-            yield replace(action, tells=events_of_change(state, decision.change))
+            yield replace(action, tells=(*action.tells, *events_of_change(state, decision.change)))
         else:
             yield action
 
@@ -185,10 +187,11 @@ def _switch(state: RolloutState, chosen: RolloutDecision, instead: RolloutDecisi
     way_back = way_back or (before is not None and before.drill is not None and traffic.drill is None)
     decisive, *others = inputs.provider.objects(inputs, state.spec.server.port, traffic)
     live = observed.get(inputs.decisive)
+    tells = _of_foreign_edit(state, before, live)
     for action in _applied(decisive, live):
         # A process that was cut off for a while must not undo what another one has decided since.
         presumed = None if not moves else instead is None
-        yield replace(unless_changed(action, live), presumed=presumed, urgent=moves and way_back)
+        yield replace(unless_changed(action, live), presumed=presumed, urgent=moves and way_back, tells=tells)
     if instead is not None:  # the move was refused, so the others say what is in effect
         others = list(inputs.provider.objects(inputs, state.spec.server.port, before)[1:]) if before is not None else []
     for intent in others:
@@ -196,6 +199,15 @@ def _switch(state: RolloutState, chosen: RolloutDecision, instead: RolloutDecisi
         # The live Service does not say that there is a route before there is one.
         if live is not None or target != SERVICE.target(inputs.name):
             yield from _applied(intent, observed.get(target))
+
+
+def _of_foreign_edit(state: RolloutState, before: Traffic | None, live: Mapping[str, Any] | None) -> tuple[Event, ...]:
+    """The Event about somebody else's edit of the route, which the write of the route puts right."""
+    inputs = state.inputs
+    if before is None or live is None or inputs.decisive[0] != HTTP_ROUTE:
+        return ()
+    edit = foreign_edit(inputs.provider.objects(inputs, state.spec.server.port, before)[0], live)
+    return (route_edited(inputs.name, edit),) if edit else ()
 
 
 def _leave_the_gateway(state: RolloutState, decision: RolloutDecision) -> Iterator[Action]:

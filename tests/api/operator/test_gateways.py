@@ -59,6 +59,12 @@ class Gateway:
     def weights(self) -> dict[str, int]:
         return {ref["name"]: ref["weight"] for ref in self.route["spec"]["rules"][0]["backendRefs"]}
 
+    @property
+    def edits(self) -> list[Object]:
+        """The Events about edits of the route by others."""
+        events = self.kube.list("events.k8s.io/v1", "Event", self.namespace)
+        return [event for event in events if event["reason"] == "RouteEdited"]
+
     def take_over(self, accepted: str = "True") -> None:
         route = self.route
         generation = route["metadata"]["generation"]
@@ -137,6 +143,10 @@ def test_a_rollout_waits_for_the_gateway_at_each_weight(churn: LiveModel, gatewa
     before = gateway.route
     gateway.kube.merge(before, {"spec": {"hostnames": ["mine.example.com"]}})
     eventually(lambda: gateway.route["spec"] == before["spec"], what="the foreign edit to be put right")
+    eventually(lambda: "RouteEdited" in str(gateway.edits), what="the Event about the edit")
+    (told,) = gateway.edits
+    assert told["type"] == "Warning"
+    assert "spec.hostnames of the HTTPRoute churn" in told["note"]
     gateway.take_over()
     churn.until(lambda model: model.condition("Reconciling").get("status") != "True", "rest")
 

@@ -46,11 +46,19 @@ def shadowed(churn: Churn) -> None:
     assert churn.world.run(30, until=lambda: churn.serves("1"))
 
 
+def edited_by_others(churn: Churn) -> None:
+    churn.cluster.edit(
+        "HTTPRoute", "churn", lambda route: route["spec"].update(rules=[], hostnames=["mine.example.com"])
+    )
+    promote(churn)
+
+
 SCENARIOS = (
     Scenario("promotion", by_gateway, promote, make=RoutedWorld),
     Scenario("revert", by_gateway, revert, make=RoutedWorld),
     Scenario("copies before weights", shadowed, promote, make=RoutedWorld),
     Scenario("revert by copies alone", shadowed, revert, make=RoutedWorld),
+    Scenario("promotion after a foreign edit", by_gateway, edited_by_others, make=RoutedWorld),
     Scenario("move to the gateway", first_champion, to_the_gateway, make=RoutedWorld),
     Scenario("move to the Service", by_gateway, to_the_service, make=RoutedWorld),
 )
@@ -139,6 +147,8 @@ def test_a_foreign_edit_of_the_route_is_put_right(churn: Churn) -> None:
     assert after is not None
     assert after["spec"] == before["spec"]
     churn.world.rest(resyncs=1)
+    (told,) = [note for _, reason, note in churn.cluster.events() if reason == "RouteEdited"]
+    assert told.startswith("kubectl-edit has changed spec.hostnames, spec.rules of the HTTPRoute churn")
 
 
 def test_somebody_elses_route_of_that_name_is_left_alone(churn: Churn) -> None:

@@ -28,7 +28,7 @@ from viridian.api.names import ROUTE_ANNOTATION, Slot
 from viridian.api.samples import Idle
 from viridian.core.intent import covers, with_intent_hash
 from viridian.core.obstacles import Obstacle
-from viridian.core.plan import CloseConnections
+from viridian.core.plan import Apply, CloseConnections
 from viridian.rollout.decide import decide
 from viridian.rollout.fail_closed import give_back
 from viridian.rollout.input import RolloutInput
@@ -163,6 +163,38 @@ def test_a_foreign_edit_is_seen(add: Any) -> None:
     assert covers(edited, intent, row)
     add(edited["spec"])
     assert not covers(edited, intent, row)
+
+
+def test_an_edit_is_put_right_and_told_once_with_its_writer_and_its_fields() -> None:
+    shown = routed(ONE_STEADY, wanted="1", slots=(slot(BLUE, "1"),))
+    route: Any = shown.gateway_objects["HTTPRoute", "churn"]
+    route["spec"] |= {"rules": [], "hostnames": ["mine.example.com"]}
+    own, other = (
+        {"manager": name, "time": at}
+        for name, at in (("viridian", "2026-01-01T00:00:00Z"), ("argocd", "2026-01-02T00:00:00Z"))
+    )
+    late = {"manager": "envoy-gateway", "time": "2026-01-03T00:00:00Z", "subresource": "status"}
+    route["metadata"]["managedFields"] = [other, own, late]
+    (write,) = decide(shown, NOW).actions
+    assert isinstance(write, Apply)
+    (event,) = write.tells
+    assert (event.type, event.reason) == ("Warning", reasons.EVENT_ROUTE_EDITED)
+    assert event.message.startswith("argocd has changed spec.hostnames, spec.rules of the HTTPRoute churn")
+
+
+def test_an_edit_is_told_with_the_move_that_overwrites_it() -> None:
+    shown = on_trial_world(replace(FIRST_STEP, weight=0, since=None))
+    route: Any = shown.gateway_objects["HTTPRoute", "churn"]
+    route["spec"]["rules"][0]["backendRefs"][0]["weight"] = 1
+    (write,) = [one for one in decide(shown, NOW).actions if isinstance(one, Apply) and one.target == shown.decisive]
+    assert reasons.EVENT_ROUTE_EDITED in {event.reason for event in write.tells}
+
+
+def test_a_change_of_the_spec_is_no_edit_by_others() -> None:
+    gateway: Any = TRAFFIC["gateway"]
+    other = spec(traffic={**TRAFFIC, "gateway": {**gateway, "hostnames": ["other.example.com"]}})
+    shown = replace(routed(ONE_STEADY, wanted="1", slots=(slot(BLUE, "1"),)), spec=other)
+    assert [one.tells for one in decide(shown, NOW).actions if isinstance(one, Apply)] == [()]
 
 
 # ---- when it is in effect
