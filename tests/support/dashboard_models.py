@@ -56,6 +56,7 @@ def on_trial(name: str = "churn", namespace: str = "ml", waiting: str = "Approva
             "champion": 0.198,
             "samples": 1840,
             "evidence": 6.4,
+            "noWorse": 3.1,
             "message": "95 of 1840 answers took longer than 0.25 s",
         },
         {"name": "conversion", "verdict": "NoData", "samples": 0, "message": "the query gave no value"},
@@ -100,6 +101,28 @@ def on_trial(name: str = "churn", namespace: str = "ml", waiting: str = "Approva
         "revision": "7f3c91d2",
         "start": "2026-11-29T10:00:00Z",
         "end": "2026-11-29T11:00:00Z",
+        "distributions": [
+            {
+                "feature": "age",
+                "groups": "Numbers",
+                "reference": [0.101, 0.1, 0.099, 0.1, 0.102, 0.1, 0.098, 0.1, 0.1, 0.1],
+                "window": [0.21, 0.19, 0.16, 0.12, 0.1, 0.08, 0.06, 0.04, 0.02, 0.02],
+            },
+            {
+                "feature": "tenure_months",
+                "groups": "Numbers",
+                "reference": [0.11, 0.12, 0.1, 0.1, 0.13, 0.11, 0.11, 0.11, 0.11],
+                "window": [0.19, 0.17, 0.12, 0.11, 0.1, 0.09, 0.08, 0.07, 0.07],
+                "referenceMissing": 0.01,
+                "windowMissing": 0.06,
+            },
+            {
+                "feature": "region",
+                "groups": "Categories",
+                "reference": [0.42, 0.31, 0.17, 0.1],
+                "window": [0.4, 0.33, 0.16, 0.11],
+            },
+        ],
         "monitors": [
             {
                 "name": "inputs",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from tests.support.dashboard_models import NOW, condition, model, on_trial, poli
 from viridian.dashboard.views.drift_view import drift_view
 from viridian.dashboard.views.model_view import ModelView, model_view
 from viridian.dashboard.views.offered_orders import order_of
+from viridian.dashboard.views.verdict import Verdict
 from viridian.people.model_summary import summary
 from viridian.people.person_orders import NothingToOrder
 
@@ -36,17 +38,71 @@ def test_a_trial_shows_slots_steps_and_what_moves_it_on() -> None:
 
 def test_evidence_grows_on_a_logarithmic_scale_towards_what_counts_as_a_breach() -> None:
     errors, latency, conversion = view(on_trial()).verdicts
-    assert (errors.bound, errors.percent, errors.kind) == ("at most 0.01", 0.0, "good")
+    assert errors.breach is not None
+    assert (errors.bound, errors.breach.percent, errors.kind) == ("at most 0.01", 0.0, "good")
     assert latency.bound == "at most 0.25, champion + 0.1 of it"
-    assert latency.percent == pytest.approx(40.3, abs=0.1)
-    assert (conversion.symbol, conversion.percent, conversion.bound) == ("?", None, "at least 0.05")
+    assert latency.breach is not None
+    assert latency.breach.needed == "300", "three bounds share the chance of a false verdict"
+    assert latency.breach.percent == pytest.approx(32.5, abs=0.1)
+    assert (conversion.symbol, conversion.breach, conversion.bound) == ("?", None, "at least 0.05")
+    assert errors.no_worse is None
+    assert latency.no_worse is not None
+    assert latency.no_worse.needed == "20"
+    assert latency.no_worse.percent == pytest.approx(37.8, abs=0.1)
 
 
 @pytest.mark.parametrize(("evidence", "percent"), [(0.0, 0.0), (1.0, 0.0), (10.0, 50.0), (100.0, 100.0), (1e9, 100.0)])
 def test_no_evidence_is_outside_of_the_scale(evidence: float, percent: float) -> None:
+    (found,) = judged({"name": "error-rate", "max": 0.01}, evidence=evidence)
+    assert found.breach is not None
+    assert found.breach.percent == pytest.approx(percent)
+
+
+def judged(bound: dict[str, Any], **figures: float) -> Sequence[Verdict]:
+    """The verdict about the figures of one metric."""
     manifest = on_trial()
-    manifest["status"]["challenger"]["metrics"] = [{"name": "x", "verdict": "Pass", "evidence": evidence}]
-    assert view(manifest).verdicts[0].percent == pytest.approx(percent)
+    manifest["spec"]["rollout"]["analysis"] = {"metrics": [bound]}
+    manifest["status"]["challenger"]["metrics"] = [{"name": bound["name"], "verdict": "Pass", **figures}]
+    return view(manifest).verdicts
+
+
+def test_figures_stand_beside_their_bound() -> None:
+    _, latency, conversion = view(on_trial()).verdicts
+    picture = latency.picture
+    assert picture is not None
+    assert picture.champion is not None
+    assert picture.champion < picture.value < picture.breaches[0][0], "the margin is nearer than the maximum"
+    assert picture.text == "challenger 0.213, champion 0.198, bound at most 0.25, champion + 0.1 of it"
+    assert conversion.picture is None
+
+
+@pytest.mark.parametrize(
+    ("bound", "figures", "breaks"),
+    [
+        ({"name": "success-rate", "worseThanChampionBy": {"absolute": 0.01}}, {"value": 0.9, "champion": 0.99}, True),
+        ({"name": "success-rate", "min": 0.9}, {"value": 0.95}, False),
+        ({"name": "quality", "performance": "auc", "worseThanChampionBy": {"absolute": 0.1}}, {"value": 0.8}, None),
+        ({"name": "wait", "query": "x", "max": 3.0}, {"value": 4.0}, True),
+        ({"name": "wait", "query": "x", "max": 3.0, "min": 1.0}, {"value": 2.0}, False),
+        ({"name": "wait", "query": "x", "max": 3.0}, {"value": 3.0}, False),
+        ({"name": "wait", "query": "x", "max": 3.0}, {}, None),
+    ],
+    ids=str,
+)
+def test_a_value_lies_in_the_red_area_where_it_breaks_the_bound(
+    bound: dict[str, Any], figures: dict[str, float], breaks: bool | None
+) -> None:
+    (found,) = judged(bound, **figures)
+    picture = found.picture
+    beyond = None if picture is None else any(x < picture.value < x + width for x, width in picture.breaches)
+    assert beyond is breaks
+
+
+def test_bounds_of_another_release_leave_the_figures() -> None:
+    manifest = on_trial()
+    manifest["spec"]["rollout"]["analysis"] = {"metrics": "all of them"}
+    errors, *_ = view(manifest).verdicts
+    assert (errors.value, errors.bound, errors.breach, errors.picture) == ("0.004", "–", None, None)
 
 
 def test_a_promotable_challenger_stands_before_its_promotion() -> None:

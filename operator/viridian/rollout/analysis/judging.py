@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from viridian.api.canary_metric import Metric
 from viridian.api.cel_metrics import COUNTED, DISAGREEMENT
+from viridian.api.modeldeployment import Analysis
 from viridian.judgement.beside_champion import compared, margin_sentence, shares_its_breach
 from viridian.judgement.canary import LATENCIES, CanaryVerdict, Judgement, judge, unreadable, without_figure
 from viridian.judgement.disagreement import Disagreement, judge_disagreement
@@ -18,15 +20,22 @@ from viridian.rollout.analysis.source import Counted, Look, MetricSource, Missin
 
 
 def judgements(source: MetricSource, look: Look) -> tuple[Judgement, ...]:
-    metrics = look.analysis.metrics
-    # All bounds share the chance of a false verdict by their weights (Bonferroni).
-    shares = sum(metric.weight * _bounds_on_counts(metric) for metric in metrics)
-    needed = look.analysis.judge.rollback_evidence * shares
+    needed = evidence_needed(look.analysis)
     return tuple(
-        replace(_judged(source, metric, look, needed / metric.weight), guard_rail=metric.guard_rail)
-        for metric in metrics
+        replace(_judged(source, metric, look, needed[metric.name]), guard_rail=metric.guard_rail)
+        for metric in look.analysis.metrics
         if is_known_now(metric, look)
     )
+
+
+def evidence_needed(analysis: Analysis) -> Mapping[str, float]:
+    """The evidence that counts as a breach, by the name of the metric.
+
+    All bounds share the chance of a false verdict by their weights (Bonferroni). It is 0 where no metric counts
+    anything: then there is no evidence either.
+    """
+    shares = sum(metric.weight * _bounds_on_counts(metric) for metric in analysis.metrics)
+    return {metric.name: analysis.judge.rollback_evidence * shares / metric.weight for metric in analysis.metrics}
 
 
 def _bounds_on_counts(metric: Metric) -> int:
