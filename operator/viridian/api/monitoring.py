@@ -15,6 +15,8 @@ MAX_COLUMNS: Final = 200
 MAX_MONITORS: Final = 20
 MAX_FIGURES: Final = 5
 """Figures of one monitor that a status shows; all of them are metrics."""
+MAX_DISTRIBUTIONS: Final = 10
+"""Features whose distributions a status shows."""
 MAX_PART: Final = 63 + 1 + 256
 """Characters of a monitor's name and a feature's, with the slash between them."""
 
@@ -405,6 +407,34 @@ class MonitorStatus(Struct, frozen=True, kw_only=True):
     ] = ()
 
 
+class ValueGroups(StrEnum):
+    """In which order the groups of a distribution stand."""
+
+    NUMBERS = "Numbers"
+    """From the lowest values up."""
+    CATEGORIES = "Categories"
+    """From the category that is most frequent in the training data on; the last group is all others."""
+
+
+Share = Annotated[float, doc("A share.", ge=0, le=1)]
+
+
+class FeatureDistribution(Struct, frozen=True, kw_only=True):
+    """A feature in the window beside the training data. The groups have no names: no value stands in a status."""
+
+    feature: Annotated[str, word("The feature.")]
+    groups: Annotated[
+        ValueGroups,
+        doc(
+            "Numbers: from the lowest values up. Categories: from the most frequent one on, and all others at the end."
+        ),
+    ]
+    reference: Annotated[tuple[Share, ...], doc("Share of each group in the training data.", max_length=20)]
+    window: Annotated[tuple[Share, ...], doc("Share of the same groups in the window.", max_length=20)]
+    reference_missing: Annotated[float, doc("Share of missing values in the training data.")] = 0.0
+    window_missing: Annotated[float, doc("Share of missing values in the window.")] = 0.0
+
+
 class ReviewStatus(Struct, frozen=True, kw_only=True):
     """What a person was asked to look at."""
 
@@ -429,5 +459,13 @@ class MonitoringStatus(Struct, frozen=True, kw_only=True):
     end: Annotated[str, time("End of that window.")]
     monitors: Annotated[
         tuple[MonitorStatus, ...], named("name", "One entry for each monitor.", max_length=MAX_MONITORS)
+    ] = ()
+    distributions: Annotated[
+        tuple[FeatureDistribution, ...],
+        named(
+            "feature",
+            "The features that the figures speak of, in that window and in the training data.",
+            max_length=MAX_DISTRIBUTIONS,
+        ),
     ] = ()
     review: Annotated[ReviewStatus, doc("What a monitor with action Review asked a person to look at.")] | None = None

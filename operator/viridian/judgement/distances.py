@@ -255,16 +255,24 @@ def _cumulative(sketch: Numbers, places: Sequence[float]) -> Iterator[tuple[floa
 
 def _cells(reference: Sketch, current: Sketch) -> list[tuple[int, int]]:
     """Counts of both on the same cells, PSI_BINS at most, without those that are empty in both."""
+    return [pair for pair in grouped_counts(reference, current, PSI_BINS) if any(pair)]
+
+
+def grouped_counts(reference: Sketch, current: Sketch, most: int) -> list[tuple[int, int]]:
+    """Counts of both in the same groups of values, so many at most.
+
+    Numbers: from the lowest values up, each with about an equal share of the reference. Categories: the most frequent
+    ones of the reference, and at the end all others. Raises ShapesDiffer for numbers on different bins, and for numbers
+    beside categories.
+    """
     if isinstance(reference, Numbers) and isinstance(current, Numbers):
         if reference.edges != current.edges:
             raise ShapesDiffer("the two were counted on different bins; write statistic: KS or MeanShift instead")
-        pairs = list(_coarser(list(zip(reference.counts, current.counts, strict=True)), PSI_BINS))
-    else:
-        *named, others = _by_name(_categories(reference), _categories(current))
-        named.sort(key=itemgetter(0), reverse=True)
-        rest = [*named[PSI_BINS - 1 :], others]
-        pairs = [*named[: PSI_BINS - 1], (sum(before for before, _ in rest), sum(now for _, now in rest))]
-    return [pair for pair in pairs if any(pair)]
+        return list(_coarser(list(zip(reference.counts, current.counts, strict=True)), most))
+    *named, others = _by_name(_categories(reference), _categories(current))
+    named.sort(key=itemgetter(0), reverse=True)
+    rest = [*named[most - 1 :], others]
+    return [*named[: most - 1], (sum(before for before, _ in rest), sum(now for _, now in rest))]
 
 
 def _coarser(pairs: Sequence[tuple[int, int]], most: int) -> Iterator[tuple[int, int]]:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Final
 
 from viridian.api.feedback import Window
 from viridian.api.monitoring import (
+    MAX_DISTRIBUTIONS,
+    MAX_FIGURES,
     Action,
     Against,
     ConceptDrift,
@@ -29,6 +32,7 @@ from viridian.judgement.distances import present, rows, spread
 from viridian.judgement.estimated import estimate
 from viridian.judgement.figures import Figure, MonitorVerdict, format_percent, overall, reaches
 from viridian.judgement.metrics import MIN_ROWS_PER_CLASS, default_metric, measure
+from viridian.monitoring.distributions import FeatureShares, distributions_of
 from viridian.monitoring.windows import Calendar, Windows
 
 TRAINING: Final = "the training data"
@@ -92,17 +96,23 @@ class MonitoringReport:
     """By feature, of the newest window."""
     reference: Mapping[str, FeatureSummary] = field(default_factory=dict)
     """By feature, of the training data."""
+    distributions: tuple[FeatureShares, ...] = ()
+    """Of the features that the results speak of most, those of a monitor that fires first."""
 
 
 def evaluate(data: MonitoringData) -> MonitoringReport:
     """The verdicts of all monitors."""
     newest = data.windows.at(data.revision, data.calendar.start)
+    current = newest.profile if newest else None
+    reference = data.reference.profile if data.reference else None
+    results = results_of(data)
     return MonitoringReport(
         revision=data.revision,
         calendar=data.calendar,
-        results=results_of(data),
-        current=_summaries(newest.profile if newest else None),
-        reference=_summaries(data.reference.profile if data.reference else None),
+        results=results,
+        current=_summaries(current),
+        reference=_summaries(reference),
+        distributions=_distributions(results, reference, current),
     )
 
 
@@ -110,6 +120,16 @@ def results_of(data: MonitoringData) -> tuple[MonitorResult, ...]:
     """The results of all monitors, in the order of the spec."""
     newest = data.windows.at(data.revision, data.calendar.start)
     return tuple(_evaluate(data, monitor, newest) for monitor in data.monitoring.monitors)
+
+
+def _distributions(
+    results: Sequence[MonitorResult], reference: Profile | None, current: Profile | None
+) -> tuple[FeatureShares, ...]:
+    if reference is None or current is None:
+        return ()
+    of_inputs = sorted((one for one in results if isinstance(one.source, Drift)), key=lambda one: _RANKS[one.verdict])
+    features = (figure.feature for one in of_inputs for figure in one.figures[:MAX_FIGURES])
+    return tuple(islice(distributions_of(features, reference.features, current.features), MAX_DISTRIBUTIONS))
 
 
 def _summaries(profile: Profile | None) -> Mapping[str, FeatureSummary]:

@@ -5,24 +5,28 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from viridian.api.monitoring import (
     MAX_FIGURES,
+    FeatureDistribution,
     FigureStatus,
     FiringStatus,
     MonitoringStatus,
     MonitorStatus,
     ReviewStatus,
+    ValueGroups,
 )
 from viridian.api.schema import MAX_WORD
 from viridian.core.kube import without_empty
 from viridian.core.times import format_time
 from viridian.judgement.figures import Figure, MonitorVerdict
+from viridian.monitoring.distributions import FeatureShares
 from viridian.monitoring.evaluate import MonitoringReport, MonitorResult
 
+_SHARE_DIGITS: Final = 4
 _Meaning = tuple[str, frozenset[str], bool]
 """A verdict, the features shown that have fired, and whether anything was counted: too few is not none."""
 
@@ -54,6 +58,7 @@ def _results(report: MonitoringReport) -> dict[str, Any]:
         start=format_time(datetime.fromtimestamp(calendar.start, UTC)),
         end=format_time(datetime.fromtimestamp(calendar.end, UTC)),
         monitors=tuple(map(_monitor, report.results)),
+        distributions=tuple({one.feature: one for one in map(_distribution, report.distributions)}.values()),
     )
     return without_empty(msgspec.to_builtins(whole))  # type: ignore[no-any-return]
 
@@ -87,6 +92,17 @@ def _figure(figure: Figure) -> FigureStatus:
         reference=_rounded(figure.reference),
         samples=figure.samples,
         reference_samples=figure.reference_samples,
+    )
+
+
+def _distribution(found: FeatureShares) -> FeatureDistribution:
+    return FeatureDistribution(
+        feature=found.feature[:MAX_WORD],
+        groups=ValueGroups.CATEGORIES if found.by_frequency else ValueGroups.NUMBERS,
+        reference=tuple(round(share, _SHARE_DIGITS) for share in found.reference),
+        window=tuple(round(share, _SHARE_DIGITS) for share in found.window),
+        reference_missing=round(found.reference_missing, _SHARE_DIGITS),
+        window_missing=round(found.window_missing, _SHARE_DIGITS),
     )
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from viridian.api.modeldeployment_status import ModelDeploymentStatus
 from viridian.api.monitoring import FigureStatus, MonitorStatus
 from viridian.api.trail_status import IncidentStatus
+from viridian.dashboard.views.distribution_view import DistributionView, distribution_view
 from viridian.dashboard.views.moments import number
 
 _FIRED = "Fired"
@@ -58,6 +59,7 @@ class DriftView:
     revision: str
     monitors: Sequence[MonitorView]
     """Those that fire first."""
+    distributions: Sequence[DistributionView]
     incidents: Sequence[IncidentStatus]
     review: str
     """What a person was asked to look at, and has not yet."""
@@ -74,6 +76,7 @@ def drift_view(status: ModelDeploymentStatus) -> DriftView | None:
         end=found.end,
         revision=found.revision,
         monitors=sorted(map(_monitor, found.monitors), key=lambda one: (_ORDER.get(one.verdict, 1), one.name)),
+        distributions=[distribution_view(one) for one in found.distributions],
         incidents=status.incidents,
         review=review.message or review.reason if review is not None and not review.reviewed else "",
     )
