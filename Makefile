@@ -40,6 +40,7 @@ set-up: $(VENV)/.stamp $(MLFLOW_VENV)/.installed $(CLI_VENV)/.installed ## what 
 	$(PYTHON) -m localcluster build
 	$(BIN)/python -m tests.support.clients.suite
 	$(BIN)/python -m tests.support.stack.environment great-expectations
+	$(BIN)/python -m tests.support.libraries.environment
 	$(BIN)/python -m tests.support.axe
 
 quick: $(VENV)/.stamp ## the tests of the pure layers, in about a minute
@@ -142,5 +143,6 @@ $(DOCS_VENV)/.installed: locks/docs.txt
 locks: ## pin every dependency anew, with hashes and without any index address
 	for extra in operator cli server trainer collector dashboard dev; do $(COMPILE) --extra $$extra -o locks/$$extra.txt pyproject.toml; done
 	for part in build checks clients docs envoy mlflow pex uv; do $(COMPILE) -o locks/$$part.txt locks/$$part.in; done
+	$(COMPILE) --extra trainer -c locks/trainer.txt -o locks/libraries.txt pyproject.toml locks/libraries.in
 	$(COMPILE) --no-deps -o locks/axe.txt locks/axe.in
 	for lock in locks/bench/*.in examples/stack/*/lock.in; do $(COMPILE) -o $${lock%.in}.txt $$lock; done

@@ -9,7 +9,8 @@ from typing import Any, Final
 from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType
 
 from viridian.training import isolated_call
-from viridian.training.payload import NotExpressible, Payload, as_onnx, numbers
+from viridian.training.not_expressible import NotExpressible
+from viridian.training.payload import Payload, as_onnx, numbers
 from viridian.training.registered_converters import OwnConverter, registered
 from viridian.training.rows import DatasetColumn
 from viridian.training.time_limits import seconds_for

@@ -16,6 +16,7 @@ from viridian.api.lineage import CODE_REVISION_VARIABLE
 from viridian.api.registry import TAG_CODE, TAG_DIGEST, TAG_EVALUATION, TAG_HOLDOUT, TAG_MODEL_URI
 from viridian.api.stage import StageReport
 from viridian.training import stage_exit, tracking
+from viridian.training.boosting_libraries import as_estimator
 from viridian.training.holdout import Holdout, holdout_of
 from viridian.training.judged_champion import champion_on, evaluation_asked_for
 from viridian.training.own_parameters import own_parameters
@@ -60,6 +61,7 @@ def log(
     here, or replace them. `params` are logged as they are; without them, and where the run has none, the estimator's
     own ones are. `feature_names` names the columns of a matrix; a data frame brings its own names.
     """
+    model = as_estimator(model)
     classifier = classifies(model)
     names = feature_names if feature_names is not None else names_in(model)
     rows, learnt = together(holdout_of(*holdout, names=names), training, names)

@@ -10,10 +10,12 @@ from typing import Any
 from viridian.api.profile import ReferenceProfile
 from viridian.api.stage import shortened
 from viridian.training import bundle, isolated_call
+from viridian.training.boosting_libraries import library_of
 from viridian.training.converters import converted, converters
 from viridian.training.holdout import Holdout
+from viridian.training.not_expressible import NotExpressible
 from viridian.training.parity import difference
-from viridian.training.payload import NotExpressible, Payload, as_skops
+from viridian.training.payload import Payload, as_skops
 from viridian.training.payload_check import Examination, answers, examination
 from viridian.training.rows import Rows
 from viridian.training.scores import Predicted
@@ -46,6 +48,7 @@ def pack(
     learnt: Rows | None = None,
 ) -> Packed:
     """ONNX by the first converter whose graph answers as the estimator does, else skops.
+    Models of other libraries are ONNX or raise CandidateFailed.
 
     `expected` is what the estimator itself answers about the holdout, and `learnt` are the rows that it was fitted on.
     """
@@ -65,6 +68,9 @@ def pack(
         else:
             return Packed(place, bundle.seal(place, profiled(answered)), payload.format.name.lower())
     reason = f"not as ONNX: {doubt}"
+    library = library_of(model)
+    if library is not None:
+        raise CandidateFailed(f"a model of {library.title} is served as ONNX alone: {doubt}")
     answered = _as_skops(directory / "skops", model, asked, {**facts, "reason": reason})
     return Packed(directory / "skops", bundle.seal(directory / "skops", profiled(answered)), "skops", reason)
 

@@ -18,7 +18,8 @@ from sklearn.tree._tree import Tree
 
 from viridian.serving.bundle.contents import Format
 from viridian.serving.runtimes.trees import parts
-from viridian.training import boosted_trees, split_nodes
+from viridian.training import boosted_trees, boosting_libraries, ensemble_graph, split_nodes
+from viridian.training.not_expressible import NotExpressible
 from viridian.training.rows import DatasetColumn
 from viridian.training.scores import classifies
 
@@ -39,10 +40,6 @@ class Payload:
     facts: Mapping[str, str]
 
 
-class NotExpressible(Exception):
-    """ONNX cannot express this estimator; the message says why."""
-
-
 def as_onnx(model: Any, columns: Sequence[DatasetColumn], number: type = FloatTensorType) -> Payload:
     """The estimator as an ONNX graph that takes these columns: as one matrix, or column by column.
 
@@ -50,8 +47,11 @@ def as_onnx(model: Any, columns: Sequence[DatasetColumn], number: type = FloatTe
     """
     if classifies(model) and not hasattr(model, "predict_proba"):
         raise NotExpressible("the classifier gives no probabilities")
+    boosting_libraries.register()
+    library = boosting_libraries.library_of(model)
     for column in columns:
-        if column.type == "string" and not column.required:
+        # In a column of categories a gap is one value that is not known, and so is the empty text that stands for it.
+        if column.type == "string" and not column.required and library is None:
             raise NotExpressible(f"column {column.name!r} is text with gaps, and text has no gaps there")
     if number is DoubleTensorType and endless(model):
         raise NotExpressible("a tree that splits gaps from numbers has infinite thresholds")
@@ -61,7 +61,9 @@ def as_onnx(model: Any, columns: Sequence[DatasetColumn], number: type = FloatTe
             # What it warns of is measured afterwards.
             warnings.simplefilter("ignore")
             graph = to_onnx(model, initial_types=inputs(model, columns, number), options=options, name=GRAPH_NAME)
-        boosted_trees.finish(graph)
+        ensemble_graph.finish(graph)
+    except NotExpressible:
+        raise
     except Exception as error:
         # The converter raises whatever its parts raise; each of them means that there is no graph.
         raise NotExpressible(f"{type(error).__name__}: {unquoted(error)}") from error
@@ -82,8 +84,10 @@ def as_onnx(model: Any, columns: Sequence[DatasetColumn], number: type = FloatTe
 
 
 def numbers(model: Any) -> tuple[type, ...]:
-    """The types of numbers to try, in their order: histogram gradient boosting compares with thresholds of 64 bits."""
-    return (DoubleTensorType,) if boosted_trees.contained_in(model) else (FloatTensorType, DoubleTensorType)
+    """The types of numbers to try, in their order. Some boosted trees compare with thresholds of 64 bits."""
+    library = boosting_libraries.library_of(model)
+    wide = boosted_trees.contained_in(model) or (library is not None and library.doubles)
+    return (DoubleTensorType,) if wide else (FloatTensorType, DoubleTensorType)
 
 
 def unquoted(error: Exception) -> str:

@@ -16,6 +16,7 @@ from viridian.serving.bundle.signature import Table
 from viridian.serving.data import dataframe
 from viridian.serving.execution import model as serving
 from viridian.serving.runtimes.trees import parts
+from viridian.training.boosting_libraries import library_of, with_categories
 from viridian.training.bundle import signature_of
 from viridian.training.holdout import Holdout
 from viridian.training.parity import difference, differing, spread_of
@@ -132,6 +133,7 @@ class _Estimator:
     def __init__(self, model: Any, holdout: Holdout) -> None:
         self._model = model
         self._like = holdout.features
+        self._by_category = library_of(model) is not None
         signature = signature_of(holdout.columns)
         self._reader = serving.reader(signature)
         none = frozenset(column.name for column in holdout.columns if column.none)
@@ -145,7 +147,7 @@ class _Estimator:
         if isinstance(self._like, pd.DataFrame) and self._table is not None:
             frame = self._table(batch)
             frame.columns = self._like.columns
-            return frame
+            return with_categories(frame, self._like) if self._by_category else frame
         like = np.asarray(self._like).dtype
         return rows.matrix.astype(np.int64 if like.kind in "iu" else like)
 

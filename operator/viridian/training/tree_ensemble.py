@@ -1,8 +1,8 @@
-"""The trees of histogram gradient boosting as the attributes of ONNX's operator `TreeEnsemble` (ai.onnx.ml 5)."""
+"""Boosted trees of any library as the attributes of ONNX's operator `TreeEnsemble` (ai.onnx.ml 5), in 64 bits."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -15,6 +15,38 @@ _LEQ, _MEMBER = 0, 6
 _SUM: Final = 1
 FIRST_CODE: Final = 1
 """Categories are numbered from here: onnxruntime tests membership quickest among the numbers from 1 to 64."""
+NO_CODE: Final = 0
+"""No category has it: a set must hold something."""
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class NumberSplit:
+    """Numbers up to the threshold go left, and so does the threshold itself."""
+
+    feature: int
+    threshold: float
+    left: int
+    """Which of the tree's nodes."""
+    right: int
+    gaps_go_left: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CategorySplit:
+    feature: int
+    goes_left: NDArray[np.bool_]
+    """By the category's place among those of its column. A value that is none of them goes where a gap goes."""
+    left: int
+    right: int
+    gaps_go_left: bool
+
+
+TreeNode = Leaf | NumberSplit | CategorySplit
 
 
 @dataclass(slots=True)
@@ -35,41 +67,41 @@ class Ensemble:
     leaf_targets: list[int] = field(default_factory=list)
     leaf_weights: list[float] = field(default_factory=list)
 
-    def add(self, tree: Any, target: int) -> None:
-        """A tree that adds to one target."""
-        nodes = tree.nodes
-        inner = [index for index, node in enumerate(nodes) if not node["is_leaf"]]
+    def add(self, nodes: Sequence[TreeNode], target: int) -> None:
+        """A tree that adds to one target. Its first node is its root."""
         first_split, first_leaf = len(self.features), len(self.leaf_weights)
         self.roots.append(first_split)
-        split_at = {index: first_split + place for place, index in enumerate(inner)}
-        leaf_at = {}
-        for index, node in enumerate(nodes):
-            if node["is_leaf"]:
-                leaf_at[index] = len(self.leaf_weights)
-                self.leaf_targets.append(target)
-                self.leaf_weights.append(float(node["value"]))
-        if not inner:
+        if isinstance(nodes[0], Leaf):
+            nodes = nodes[:1]  # what else is there was pruned
+        places: list[tuple[int, int]] = []
+        """Of each node: where it will stand, and whether it is a leaf."""
+        splits, leaves = first_split, first_leaf
+        for node in nodes:
+            if isinstance(node, Leaf):
+                places.append((leaves, 1))
+                leaves += 1
+            else:
+                places.append((splits, 0))
+                splits += 1
+        if isinstance(nodes[0], Leaf):
             # A lone leaf stands behind a split whose branches both end there.
-            self._split(0, _LEQ, 0.0, (first_leaf, 1), (first_leaf, 1), gaps_go_true=False)
-        for index in inner:
-            node = nodes[index]
-            left, right = (
-                (leaf_at[child], 1) if nodes[child]["is_leaf"] else (split_at[child], 0)
-                for child in (int(node["left"]), int(node["right"]))
-            )
-            self._add_split(tree, node, left, right)
+            self._split(0, _LEQ, 0.0, places[0], places[0], gaps_go_true=False)
+        for node in nodes:
+            if isinstance(node, Leaf):
+                self.leaf_targets.append(target)
+                self.leaf_weights.append(node.value)
+            else:
+                self._add_split(node, places[node.left], places[node.right])
 
-    def _add_split(self, tree: Any, node: Any, left: tuple[int, int], right: tuple[int, int]) -> None:
-        feature, gaps_go_left = int(node["feature_idx"]), bool(node["missing_go_to_left"])
-        if not node["is_categorical"]:
-            threshold = float(node["num_threshold"])
-            self._split(feature, _LEQ, threshold, left, right, gaps_go_true=gaps_go_left)
+    def _add_split(self, node: NumberSplit | CategorySplit, left: tuple[int, int], right: tuple[int, int]) -> None:
+        if isinstance(node, NumberSplit):
+            self._split(node.feature, _LEQ, node.threshold, left, right, gaps_go_true=node.gaps_go_left)
             return
-        goes_left = _members(tree.raw_left_cat_bitsets[node["bitset_idx"]])
         # A gap goes to the side whose codes are not listed, and so does a value that is not known, which is a gap.
-        self.members.extend([*(np.flatnonzero(goes_left != gaps_go_left) + FIRST_CODE), float("nan")])
-        branches = (right, left) if gaps_go_left else (left, right)
-        self._split(feature, _MEMBER, 0.0, *branches, gaps_go_true=False)
+        listed = np.flatnonzero(node.goes_left != node.gaps_go_left) + FIRST_CODE
+        self.members.extend([*(listed if len(listed) else [NO_CODE]), float("nan")])
+        branches = (right, left) if node.gaps_go_left else (left, right)
+        self._split(node.feature, _MEMBER, 0.0, *branches, gaps_go_true=False)
 
     def _split(
         self, column: int, mode: int, split: float, true: tuple[int, int], false: tuple[int, int], *, gaps_go_true: bool
@@ -103,11 +135,6 @@ class Ensemble:
         if self.members:
             attributes["membership_values"] = doubles("membership_values", self.members)
         return attributes
-
-
-def _members(bitset: NDArray[np.uint32]) -> NDArray[np.bool_]:
-    """Which of the codes 0 to 255 are in a set that is kept as eight words of 32 bits."""
-    return np.unpackbits(np.ascontiguousarray(bitset).view(np.uint8), bitorder="little").astype(bool)
 
 
 def doubles(name: str, values: Iterable[float]) -> TensorProto:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from viridian.training import converters, isolated_call, time_limits
-from viridian.training.payload import NotExpressible
+from viridian.training.not_expressible import NotExpressible
 from viridian.training.rows import DatasetColumn
 
 LONG_ENOUGH = 60.0

@@ -18,8 +18,9 @@ from sklearn.preprocessing import StandardScaler
 from viridian.api.profile import ReferenceProfile
 from viridian.serving.bundle.contents import Format
 from viridian.training.holdout import holdout_of
+from viridian.training.not_expressible import NotExpressible
 from viridian.training.packing import pack
-from viridian.training.payload import NotExpressible, as_onnx, numbers
+from viridian.training.payload import as_onnx, numbers
 from viridian.training.rows import DatasetColumn
 from viridian.training.scores import predict
 

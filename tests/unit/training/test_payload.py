@@ -18,8 +18,9 @@ from tests.support.mlflow_server import cache
 from viridian.serving.bundle import contents as served_bundle
 from viridian.training import bundle
 from viridian.training.holdout import holdout_of
+from viridian.training.not_expressible import NotExpressible
 from viridian.training.parity import difference
-from viridian.training.payload import NotExpressible, as_onnx, as_skops
+from viridian.training.payload import as_onnx, as_skops
 from viridian.training.rows import DatasetColumn
 from viridian.training.scores import Predicted
 

@@ -1,0 +1,38 @@
+"""Other libraries of models in an environment of their own, as a team has them in the image of its training.
+
+python -m tests.support.libraries.environment       installs it; `make test` does so before the tests
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+from pathlib import Path
+from typing import Any, Final
+
+from benchmarks.environments import environment
+from localcluster.paths import REPOSITORY
+
+TRAINER: Final = Path(__file__).parent / "programs" / "train_models.py"
+CASES: Final = re.findall(r"^@case\ndef (\w+)\(", TRAINER.read_text(), flags=re.M)
+"""The program cannot be imported where the libraries are not."""
+SECONDS: Final = 600
+
+
+def trained(folder: Path) -> dict[str, Any]:
+    """Every case of the program, trained by its own library and packed into the folder, with the library's answers."""
+    given = {"PYTHONPATH": str(REPOSITORY / "operator"), "OMP_NUM_THREADS": "1"}
+    command = [str(environment("libraries") / "python"), str(TRAINER), str(folder)]
+    done = subprocess.run(
+        command, env={**os.environ, **given}, timeout=SECONDS, check=False, capture_output=True, text=True
+    )
+    if done.returncode:
+        raise RuntimeError(f"{TRAINER.name} ended with {done.returncode}: {done.stderr[-2000:]}")
+    report: dict[str, Any] = json.loads((folder / "report.json").read_text())
+    return report
+
+
+if __name__ == "__main__":
+    environment("libraries")
