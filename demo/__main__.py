@@ -137,6 +137,8 @@ class Demo:
             f"  kubectl -n {stage.NAMESPACE} logs -f deployment/load\n"
             f"  kubectl -n {stage.NAMESPACE} annotate md churn viridian.dev/rollback={champion}\n"
             f"  kubectl -n {stage.NAMESPACE} annotate rp churn viridian.dev/run=mine-1 --overwrite\n"
+            f"  kubectl apply -k demo/dashboard && kubectl -n {stage.NAMESPACE} create token person\n"
+            f"  kubectl -n viridian-system port-forward service/viridian-dashboard 8096   # http://localhost:8096\n"
             f"  {self._to_end()}\n"
         )
 

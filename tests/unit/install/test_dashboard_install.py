@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.install.rendering import by_identity, helm
+from tests.unit.install.rendering import by_identity, helm, kustomize
 from tests.unit.install.test_both_ways import of_own
 from viridian.dashboard.dashboard_settings import DASHBOARD_PORT, parse
 
@@ -25,6 +25,15 @@ def test_both_ways_make_the_same_dashboard(tmp_path: Path) -> None:
         "Service",
         "NetworkPolicy",
     }, "no ServiceAccount and no Role: people bring their own rights"
+
+
+def test_the_demo_has_it_for_a_person_with_rights_to_one_namespace() -> None:
+    objects = by_identity(kustomize("demo/dashboard"))
+    (container,) = objects[IDENTITY]["spec"]["template"]["spec"]["containers"]
+    assert container["image"] == "viridian/dashboard:dev"
+    (person,) = objects["RoleBinding", "viridian-demo", "person-edits"]["subjects"]
+    assert ("ServiceAccount", person["namespace"], person["name"]) in objects
+    assert {kind for kind, *_ in objects} == {"Deployment", "Service", "NetworkPolicy", "ServiceAccount", "RoleBinding"}
 
 
 def test_the_pod_has_no_token() -> None:
