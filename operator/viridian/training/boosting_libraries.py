@@ -18,7 +18,7 @@ from skl2onnx.common.data_types import DoubleTensorType, Int64TensorType
 from sklearn.base import is_classifier
 
 from viridian.serving.runtimes.trees import parts
-from viridian.training import ensemble_graph, xgboost_trees
+from viridian.training import catboost_trees, ensemble_graph, lightgbm_trees, xgboost_trees
 from viridian.training.ensemble_graph import BoostedModel
 
 
@@ -40,7 +40,11 @@ class BoostingLibrary:
         yield from (getattr(found, name) for name in self.estimators if hasattr(found, name))
 
 
-LIBRARIES: Final = (BoostingLibrary("xgboost", "XGBoost", xgboost_trees.ESTIMATORS, xgboost_trees.boosted),)
+LIBRARIES: Final = (
+    BoostingLibrary("xgboost", "XGBoost", xgboost_trees.ESTIMATORS, xgboost_trees.boosted),
+    BoostingLibrary("lightgbm", "LightGBM", lightgbm_trees.ESTIMATORS, lightgbm_trees.boosted, doubles=True),
+    BoostingLibrary("catboost", "CatBoost", catboost_trees.ESTIMATORS, catboost_trees.boosted),
+)
 
 
 def register() -> None:

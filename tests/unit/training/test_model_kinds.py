@@ -24,6 +24,9 @@ pytestmark = pytest.mark.needs_programs
 """Programs of other people's: these libraries."""
 
 REFUSED = {
+    "catboost_categories": "CatBoost's columns of categories have no form in ONNX: encode them in front of it",
+    "lightgbm_linear_leaves": "LightGBM's leaves are linear models: train without linear_tree",
+    "lightgbm_zero_as_a_gap": "LightGBM takes zero for a gap: train without zero_as_missing",
     "xgboost_gaps_by_a_number": "XGBoost takes -999 for a gap: fit it on rows whose gaps are NaN",
     "xgboost_hinge": "nothing serves XGBoost's objective binary:hinge",
     "xgboost_linear": "XGBoost's booster gblinear is no ensemble of trees: train with gbtree or dart",
@@ -58,11 +61,12 @@ def test_what_is_not_served_is_refused_in_words(report: dict[str, Any], name: st
     assert REFUSED[name] in report[name]["refused"]
 
 
+@pytest.mark.parametrize("name", ["xgboost_categories_of_names_and_codes", "lightgbm_categories_of_names_and_codes"])
 async def test_a_server_without_the_library_takes_gaps_and_unknown_names(
-    report: dict[str, Any], tmp_path: Path
+    report: dict[str, Any], name: str, tmp_path: Path
 ) -> None:
     """An unknown name is a gap to the library, as its own type of categories has it."""
-    case = report["xgboost_categories_of_names_and_codes"]
+    case = report[name]
     columns, row = case["rows"]["columns"], case["rows"]["data"][0]
     rows = [[None if name == "city" else value for name, value in zip(columns, row, strict=True)]]
     rows.append(["Atlantis" if name == "city" else value for name, value in zip(columns, row, strict=True)])

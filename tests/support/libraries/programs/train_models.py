@@ -13,6 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import catboost
+import lightgbm
 import numpy as np
 import pandas as pd
 import xgboost
@@ -145,6 +147,90 @@ def xgboost_linear() -> Any:
 @case
 def xgboost_hinge() -> Any:
     return fitted(xgboost.XGBClassifier(objective="binary:hinge", **FEW), NUMBERS, YES)
+
+
+# ---- LightGBM
+
+SMALL = {"n_estimators": 12, "num_leaves": 12, "min_child_samples": 5, "n_jobs": 1, "verbose": -1}
+
+
+@case
+def lightgbm_categories_of_names_and_codes() -> Any:
+    frame = FRAME.assign(city=FRAME["city"].cat.rename_categories(ABROAD))
+    return fitted(
+        lightgbm.LGBMClassifier(min_data_per_group=5, cat_smooth=1.0, max_cat_to_onehot=1, **SMALL), frame, YES
+    )
+
+
+@case
+def lightgbm_three_classes_that_stopped_early() -> Any:
+    model = lightgbm.LGBMClassifier(early_stopping_round=2, **{**SMALL, "n_estimators": 60, "learning_rate": 1.0})
+    found = fitted(model, NUMBERS, GRADE, eval_X=(NUMBERS[LEARNT:],), eval_y=(GRADE[LEARNT:],))
+    assert 0 < model.best_iteration_ < 60
+    return found
+
+
+@case
+def lightgbm_codes_in_a_matrix() -> Any:
+    codes = np.column_stack([FRAME["visits"], PLAIN["tariff"]])
+    target = codes[:, 0] + 20 * np.isin(codes[:, 1], [7, 64])
+    return fitted(
+        lightgbm.LGBMRegressor(objective="poisson", min_data_per_group=5, **SMALL),
+        codes,
+        target,
+        categorical_feature=[1],
+    )
+
+
+@case
+def lightgbm_forest() -> Any:
+    model = lightgbm.LGBMRegressor(boosting_type="rf", subsample=0.7, subsample_freq=1, **SMALL)
+    return fitted(model, matrix(), AMOUNT)
+
+
+@case
+def lightgbm_behind_a_column_transformer() -> Any:
+    return fitted(make_pipeline(PROCESSOR, lightgbm.LGBMClassifier(**SMALL)), PLAIN, WORD)
+
+
+@case
+def lightgbm_zero_as_a_gap() -> Any:
+    return fitted(lightgbm.LGBMClassifier(zero_as_missing=True, **SMALL), NUMBERS, YES)
+
+
+@case
+def lightgbm_linear_leaves() -> Any:
+    return fitted(lightgbm.LGBMRegressor(linear_tree=True, **SMALL), NUMBERS, AMOUNT)
+
+
+# ---- CatBoost
+
+QUIET = {"iterations": 12, "depth": 4, "thread_count": 1, "verbose": False, "allow_writing_files": False}
+
+
+@case
+def catboost_two_classes_with_gaps() -> Any:
+    return fitted(catboost.CatBoostClassifier(**QUIET), NUMBERS, YES)
+
+
+@case
+def catboost_gaps_above_all_numbers() -> Any:
+    return fitted(catboost.CatBoostRegressor(nan_mode="Max", loss_function="Poisson", **QUIET), matrix(), AMOUNT)
+
+
+@case
+def catboost_words_in_trees_of_any_shape() -> Any:
+    return fitted(catboost.CatBoostClassifier(grow_policy="Lossguide", **QUIET), NUMBERS, WORD)
+
+
+@case
+def catboost_behind_a_column_transformer() -> Any:
+    return fitted(make_pipeline(PROCESSOR, catboost.CatBoostRegressor(**QUIET)), PLAIN, AMOUNT)
+
+
+@case
+def catboost_categories() -> Any:
+    return fitted(catboost.CatBoostClassifier(cat_features=["city", "tariff"], **QUIET), PLAIN, YES)
 
 
 def outcome(folder: Path, model: Any, features: Any, target: Any) -> dict[str, Any]:
