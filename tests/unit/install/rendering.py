@@ -29,14 +29,23 @@ def _tool(name: str) -> str:
     return str(binary(name).path)
 
 
-def _rendered(*command: str) -> list[Object]:
+def _objects(text: str) -> list[Object]:
+    return [document for document in yaml.safe_load_all(text) if document]
+
+
+def _output(*command: str) -> str:
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
     assert done.returncode == 0, done.stderr
-    return [document for document in yaml.safe_load_all(done.stdout) if document]
+    return done.stdout
+
+
+_output_once = cache(_output)
+"""Of a command that reads nothing but the repository's own files."""
 
 
 def kustomize(folder: str) -> list[Object]:
-    objects = _rendered(_tool("kubectl"), "kustomize", folder)
+    output = _output if Path(folder).is_absolute() else _output_once
+    objects = _objects(output(_tool("kubectl"), "kustomize", folder))
     for object_ in objects:
         if object_["kind"].startswith("ValidatingAdmissionPolicy"):
             # kustomize takes them for objects of a namespace; the API server, which knows better, drops it.
@@ -51,7 +60,10 @@ REGISTRY = "image.registry=viridian"
 def helm(namespace: str, *settings: str, release: str = "viridian", values: Path | None = None) -> list[Object]:
     files = ["--values", str(values)] if values else []
     flags = [flag for setting in (REGISTRY, *settings) for flag in ("--set", setting)]
-    return _rendered(_tool("helm"), "template", release, "charts/viridian", "--namespace", namespace, *files, *flags)
+    output = _output if files else _output_once
+    return _objects(
+        output(_tool("helm"), "template", release, "charts/viridian", "--namespace", namespace, *files, *flags)
+    )
 
 
 def helm_refusal(*settings: str) -> str:
