@@ -14,21 +14,27 @@ from tests.support.stack import results
 from tests.support.stack.environment import versions
 from tests.support.stack.systems import with_example
 
+_DIGESTS = pytest.StashKey[dict[str, str]]()
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--record-stack", action="store_true", help="write what ran to tests/stack/results")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[_DIGESTS] = {system.slug: system.digest() for system in with_example()}
+
+
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     if not terminalreporter.config.option.record_stack:
         return
-    reports = defaultdict(list)
+    digests, reports = terminalreporter.config.stash[_DIGESTS], defaultdict(list)
     for kept in terminalreporter.stats.values():
         for report in kept:
             if isinstance(report, pytest.TestReport):
                 reports[report.nodeid.partition("::")[0]].append(report)
     for system in with_example():
         ran = reports[f"tests/stack/{system.test.name}"]
-        if ran and (result := results.of_reports(system, ran, versions(system))):
+        if ran and (result := results.of_reports(system, digests[system.slug], ran, versions(system))):
             results.write(system, result)
             terminalreporter.line(f"{system.slug}: {len(result.passed)} passed, {len(result.failed)} failed")

@@ -16,7 +16,7 @@ WITH_EXAMPLE = with_example()
 SHORT_LINES = 60
 PAGE_LINES = 60
 CODE = sorted(EXAMPLES.rglob("*.py"))
-POLICIES = sorted(EXAMPLES.rglob("*.yaml"))
+POLICIES = sorted(EXAMPLES.glob("*/*.yaml"))
 
 
 def test_the_page_is_what_the_results_say() -> None:
@@ -69,6 +69,7 @@ def test_a_version_that_is_claimed_is_pinned(system: StackSystem) -> None:
 # ---- what becomes a result
 
 SYSTEM = named("great-expectations")
+FILES = "the digest of before"
 
 
 def report(name: str, outcome: str = "passed", when: str = "call") -> pytest.TestReport:
@@ -79,22 +80,22 @@ def report(name: str, outcome: str = "passed", when: str = "call") -> pytest.Tes
 def test_a_run_of_all_tests_is_a_result_and_one_that_fails_is_named() -> None:
     first, *others = results.names_of_tests(SYSTEM)
     found = results.of_reports(
-        SYSTEM, [report(f"{first}[a]"), report(f"{first}[b]", "failed"), *map(report, others)], {}
+        SYSTEM, FILES, [report(f"{first}[a]"), report(f"{first}[b]", "failed"), *map(report, others)], {}
     )
     assert found
     assert (found.failed, found.passed) == ((first,), tuple(others))
     assert found.seconds == 1.5 * (len(others) + 2)
-    assert found.files == SYSTEM.digest()
+    assert found.files == FILES
 
 
 def test_an_error_before_a_test_is_a_failure() -> None:
     first, *others = results.names_of_tests(SYSTEM)
-    found = results.of_reports(SYSTEM, [report(first, "failed", when="setup"), *map(report, others)], {})
+    found = results.of_reports(SYSTEM, FILES, [report(first, "failed", when="setup"), *map(report, others)], {})
     assert found
     assert found.failed == (first,)
 
 
 def test_a_run_of_some_tests_is_none() -> None:
     first, *others = results.names_of_tests(SYSTEM)
-    assert results.of_reports(SYSTEM, [*map(report, others)], {}) is None
-    assert results.of_reports(SYSTEM, [report(first, "skipped"), *map(report, others)], {}) is None
+    assert results.of_reports(SYSTEM, FILES, [*map(report, others)], {}) is None
+    assert results.of_reports(SYSTEM, FILES, [report(first, "skipped"), *map(report, others)], {}) is None

@@ -38,9 +38,12 @@ def write(system: StackSystem, result: ShownSystem) -> None:
 
 
 def of_reports(
-    system: StackSystem, reports: Sequence[pytest.TestReport], versions: Mapping[str, str]
+    system: StackSystem, files: str, reports: Sequence[pytest.TestReport], versions: Mapping[str, str]
 ) -> ShownSystem | None:
-    """The result of these reports; None where a test of the system has neither passed nor failed in them."""
+    """The result of these reports; None where a test of the system has neither passed nor failed in them.
+
+    `files` is the digest from before the tests began: an edit meanwhile is not what ran.
+    """
     outcomes: dict[str, set[str]] = {}
     for report in reports:
         if report.when == "call" or report.failed:
@@ -50,7 +53,7 @@ def of_reports(
         return None
     return ShownSystem(
         on=datetime.now(UTC).date(),
-        files=system.digest(),
+        files=files,
         versions=dict(versions),
         seconds=round(sum(report.duration for report in reports), 1),
         passed=tuple(name for name in names if outcomes[name] == {"passed"}),

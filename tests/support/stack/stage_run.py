@@ -7,7 +7,9 @@ the environment of the example with the variables of the Job; only paths are oth
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -53,11 +55,20 @@ class StackRun:
     system: StackSystem
     folder: Path
     """Where volumes and termination messages stand in the place of a pod's."""
+    spec: Mapping[str, Any] = field(default_factory=dict)
+    """What is another one here than in the example's policy, such as addresses."""
     world: World = field(init=False)
 
     def __post_init__(self) -> None:
-        self.world = World(policy=policy_of(self.system))
+        # As in an image: no file of this repository lies above those of the example.
+        shutil.copytree(self.system.folder, self._app, ignore=shutil.ignore_patterns("__pycache__"))
+        made = policy_of(self.system)
+        self.world = World(policy={**made, "spec": {**made["spec"], **self.spec}})
         self.world.settle()
+
+    @property
+    def _app(self) -> Path:
+        return self.folder / "app"
 
     def begin(self, request: str, data: Path) -> StackRun:
         """A person asks for a run on these rows."""
@@ -80,16 +91,16 @@ class StackRun:
         container: Mapping[str, Any] = main_container(self.world)
         command: list[str] = [*container.get("command", ()), *container.get("args", ())]
         assert command[0] == "python", "the image's python is that of the example's environment"
-        return self._ended(command[1:], variables)
+        shipped = container["image"] == self.world.trainer_image
+        return self._ended(command[1:], variables, Path(sys.executable).parent if shipped else environment(self.system))
 
     def python(self, text: str) -> StageEnd:
         """The container with other lines than those of its command."""
-        return self._ended(["-c", text], {})
+        return self._ended(["-c", text], {}, environment(self.system))
 
-    def _ended(self, arguments: Sequence[str], variables: Mapping[str, str]) -> StageEnd:
+    def _ended(self, arguments: Sequence[str], variables: Mapping[str, str], programs: Path) -> StageEnd:
         stage = self.folder / f"{len(self.world.made)}-{self.at_work}"
         (stage / "out").mkdir(parents=True, exist_ok=True)
-        programs = environment(self.system)
         given = {
             **{name: value for name in _PASSED_ON if (value := os.environ.get(name))},
             **self.world.variables,
@@ -101,7 +112,7 @@ class StackRun:
         }
         done = subprocess.run(
             [str(programs / "python"), *arguments],
-            cwd=self.system.folder,
+            cwd=self._app,
             env=given,
             timeout=SECONDS,
             capture_output=True,
