@@ -44,7 +44,8 @@ def environment(system: StackSystem) -> Path:
 
 def versions(system: StackSystem) -> dict[str, str]:
     """What the environment itself says of Python and of the packages that the example asks for by name."""
-    asked = [_name(line) for line in system.lock.with_suffix(".in").read_text().splitlines() if line]
+    lines = system.lock.with_suffix(".in").read_text().splitlines()
+    asked = [_name(line) for line in lines if line and not line.startswith("-r ")]
     command = [str(environment(system) / "python"), "-c", _VERSIONS, *asked]
     found: dict[str, str] = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
     return found
