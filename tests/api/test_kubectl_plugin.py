@@ -187,14 +187,21 @@ def test_a_plan_and_an_archive_of_what_is_there(
 ) -> None:
     edited = model_deployment(namespace, model={"registry": {"name": "churn", "version": "7"}})
     file = tmp_path / "churn.yaml"
-    file.write_text(json.dumps(edited))
+    file.write_text("\n---\n".join(map(json.dumps, (edited, retrain_policy(namespace)))))
     planned = plugin("plan", "-f", str(file))
     assert planned.code == 0, planned.err
+    assert f"{namespace}/churn, RetrainPolicy:\n  The cluster does not have it yet.\n" in planned.out
+    assert "Nothing goes on (NothingToHandOverTo): ModelDeployment churn pins version 7" in planned.out
     assert "version 7" in planned.out
     assert "The first version serves all users as soon as it is ready" in planned.out
     planted = model_deployment(namespace)
     planted["metadata"]["annotations"] = {"team": "planted-secret"}
     shipped.apply(planted)
+    shipped.apply(retrain_policy(namespace))
+    file.write_text(json.dumps(retrain_policy(namespace)))
+    unchanged = plugin("plan", "-f", str(file))
+    assert "  This edit changes no setting.\n" in unchanged.out, "the API server's defaults are no change"
+    assert "  The next pass reports Waiting: nothing is due.\n" in unchanged.out, unchanged.err
     bundle = tmp_path / "bundle.tar.gz"
     made = plugin("support-bundle", "-o", str(bundle))
     assert made.code == 0, made.err

@@ -148,7 +148,7 @@ class ClusterClient:
                     self._objects.list_namespaced_custom_object, group, version, namespace, resource.plural, **chosen
                 )
             else:
-                call = getattr(self._client.CoreV1Api(self._api), f"list_namespaced_{resource.kind.lower()}")
+                call = getattr(self._client.CoreV1Api(self._api), f"list_namespaced{_with_underscores(resource.kind)}")
                 page = json.loads(self._asked(call, namespace, _preload_content=False, **chosen).data)
         except NotThere:
             return []
@@ -204,6 +204,11 @@ _NEXT: Final = {
     404: "`kubectl viridian list -A` shows what there is",
     409: "somebody has changed it meanwhile: look at it again, then repeat the command",
 }
+
+
+def _with_underscores(kind: str) -> str:
+    """`PersistentVolumeClaim` as the official client has it in the names of its methods: `_persistent_volume_claim`."""
+    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in kind)
 
 
 def _key(manifest: Mapping[str, Any]) -> str:

@@ -13,7 +13,7 @@ from tests.support.operator_world import OperatorWorld
 from tests.unit.properties.test_killed_at_every_write import SHORT, two_champions
 from viridian.api.names import MODEL_DEPLOYMENT
 from viridian.cli.live_model import LiveModel, decided
-from viridian.cli.plan_command import new_model, plan_sentences
+from viridian.cli.model_plan import model_plan, new_model
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def live(churn: Churn) -> LiveModel:
 
 def planned(churn: Churn, **spec: Any) -> list[str]:
     edited = {**live(churn).manifest["spec"], **spec}
-    return [line.strip() for line in plan_sentences(live(churn), edited, churn.world.clock())][1:]
+    return [line.strip() for line in model_plan(live(churn), edited, churn.world.clock())][1:]
 
 
 def edit(churn: Churn, **spec: Any) -> None:
@@ -91,7 +91,7 @@ def test_more_pods_are_no_new_revision(churn: Churn) -> None:
 def test_a_model_that_is_not_there_yet() -> None:
     with closing(OperatorWorld()) as world:
         wanted = manifest(model=pinned("1"), rollout=SHORT)
-        said = list(plan_sentences(new_model(wanted, "ml"), wanted["spec"], world.clock()))
+        said = list(model_plan(new_model(wanted, "ml"), wanted["spec"], world.clock()))
     assert said[0] == "ml/churn:"
     assert "the first champion" in "\n".join(said)
     assert said[-1].strip().startswith("The first version serves all users")
@@ -99,5 +99,5 @@ def test_a_model_that_is_not_there_yet() -> None:
 
 def test_a_new_version_of_an_alias_is_not_known_without_the_registry() -> None:
     with closing(OperatorWorld()) as world:
-        said = list(plan_sentences(new_model(manifest(), "ml"), manifest()["spec"], world.clock()))
+        said = list(model_plan(new_model(manifest(), "ml"), manifest()["spec"], world.clock()))
     assert "where the alias candidate of the registered model churn points is not known yet" in said[1]
