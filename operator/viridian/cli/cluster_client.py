@@ -18,6 +18,7 @@ RETRAIN_POLICIES: Final = "retrainpolicies"
 _WATCH_SECONDS: Final = 240
 """After which the API server ends a watch, and another one goes on."""
 _SILENCE_SECONDS: Final = 300
+_TOKEN_SECONDS: Final = 3600
 _PAUSES_SECONDS: Final = (1, 2, 5, 10, 20)
 """Before a watch that could not be made is tried again; after the last one it is given up."""
 
@@ -178,6 +179,14 @@ class ClusterClient:
         review = self._client.V1SelfSubjectReview()
         answer = self._asked(self._client.AuthenticationV1Api(self._api).create_self_subject_review, review)
         return str(answer.status.user_info.username)
+
+    def token(self, account: str, audience: str) -> str:
+        """A token of a service account for one audience, for an hour."""
+        request = self._client.AuthenticationV1TokenRequest(
+            spec=self._client.V1TokenRequestSpec(audiences=[audience], expiration_seconds=_TOKEN_SECONDS)
+        )
+        call = self._client.CoreV1Api(self._api).create_namespaced_service_account_token
+        return str(self._asked(call, account, self.namespace, request).status.token)
 
     def _namespace_of(self, chosen: Mapping[str, str | None]) -> str:
         contexts, current = self._config.list_kube_config_contexts(chosen["config_file"])

@@ -16,6 +16,7 @@ from viridian.cli import (
     backtest_command,
     estimate_command,
     explain_command,
+    label_command,
     lint_command,
     model_commands,
     plan_command,
@@ -54,6 +55,7 @@ def application() -> typer.Typer:
     model_commands.add_to(app)
     policy_commands.add_to(app)
     portfolio_commands.add_to(app)
+    app.command("labels")(label_command.work_the_queue)
     app.command("plan")(plan_command.plan_edits)
     app.command("support-bundle")(support_command.support_bundle)
     app.command("watch")(watch_command.watch_models)

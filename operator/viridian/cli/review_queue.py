@@ -1,0 +1,115 @@
+"""The collector's queue of predictions that people are asked about, as a person reaches it over HTTP."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import ssl
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Final, TypeVar
+from urllib.parse import urlencode, urlsplit
+
+import msgspec
+
+from viridian.api.feedback import REVIEWS_PATH, Stored, Value
+from viridian.cli.cluster_client import ClusterProblem
+
+_T = TypeVar("_T")
+_TIMEOUT_SECONDS: Final = 30
+_MAX_ANSWER_BYTES: Final = 8 * 1024 * 1024
+_NEXT: Final[Mapping[int, str]] = {
+    401: "see --service-account",
+    404: "the model needs `feedback: {}` in its spec, and predictions",
+}
+
+
+class AskedRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One prediction for a person to judge. What the model answered is left out: it would lead the person."""
+
+    prediction_id: str
+    features: dict[str, Value]
+    classes: tuple[str, ...] = ()
+    """What the answer may be; empty where it is a number."""
+
+
+@dataclass(frozen=True, slots=True)
+class HttpAnswer:
+    status: int
+    body: bytes
+
+
+Send = Callable[[str, str, bytes], HttpAnswer]
+"""Method, path with query, body."""
+
+
+def sender(url: str, token: str) -> Send:
+    """Speaks with the collector at that address; ClusterProblem where it does not answer."""
+    place = urlsplit(url)
+    if place.scheme not in ("http", "https") or not place.hostname:
+        raise ClusterProblem(f"{url!r} is no address of a collector: write one such as http://localhost:8090")
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/x-ndjson"}
+
+    def send(method: str, path: str, body: bytes) -> HttpAnswer:
+        host, port = str(place.hostname), place.port
+        connection = (
+            http.client.HTTPSConnection(host, port, timeout=_TIMEOUT_SECONDS, context=ssl.create_default_context())
+            if place.scheme == "https"
+            else http.client.HTTPConnection(host, port, timeout=_TIMEOUT_SECONDS)
+        )
+        try:
+            connection.request(method, f"{place.path.rstrip('/')}{path}", body or None, headers)
+            answer = connection.getresponse()
+            return HttpAnswer(answer.status, answer.read(_MAX_ANSWER_BYTES))
+        except (OSError, http.client.HTTPException) as error:
+            forward = "kubectl -n viridian-system port-forward service/viridian-collector 8090"
+            raise ClusterProblem(f"the collector at {host} does not answer: {error} (`{forward}`)") from error
+        finally:
+            connection.close()
+
+    return send
+
+
+@dataclass
+class ReviewQueue:
+    """What waits for a person about one model."""
+
+    send: Send
+    namespace: str
+    model: str
+    skipped: set[str] = field(default_factory=set)
+
+    def next(self) -> AskedRow | None:
+        """The first that this person has not passed over, which nobody else is shown meanwhile; None for none."""
+        query = {"namespace": self.namespace, "deployment": self.model, "count": str(len(self.skipped) + 1)}
+        found = self._decoded("GET", f"{REVIEWS_PATH}/next?{urlencode(query)}", b"", list[AskedRow])
+        return next((one for one in found if one.prediction_id not in self.skipped), None)
+
+    def skip(self, asked: AskedRow) -> None:
+        self.skipped.add(asked.prediction_id)
+
+    def answer(self, asked: AskedRow, outcome: str | float) -> None:
+        """What is right, as this person says."""
+        line = msgspec.json.encode({"prediction_id": asked.prediction_id, "outcome": outcome})
+        stored = self._decoded("POST", f"{REVIEWS_PATH}?{urlencode({'namespace': self.namespace})}", line, Stored)
+        if stored.refused:
+            raise ClusterProblem(f"the collector did not take the answer: {stored.refused[0].get('problem', '')}")
+
+    def _decoded(self, method: str, path: str, body: bytes, kind: type[_T]) -> _T:
+        answer = self.send(method, path, body)
+        if not HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES:
+            raise ClusterProblem(_sentence(answer))
+        try:
+            return msgspec.json.decode(answer.body, type=kind)
+        except msgspec.MsgspecError as error:
+            raise ClusterProblem(f"what answers is no collector of this release: {error}") from error
+
+
+def _sentence(answer: HttpAnswer) -> str:
+    """What the collector reports, with what to do about it."""
+    try:
+        reported = str(json.loads(answer.body)["error"])
+    except (ValueError, KeyError, TypeError):
+        reported = f"the collector answered {answer.status}"
+    return f"{reported} ({_NEXT[answer.status]})" if answer.status in _NEXT else reported
