@@ -10,6 +10,7 @@ from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType
 
 from viridian.training import isolated_call
 from viridian.training.not_expressible import NotExpressible
+from viridian.training.onnx_estimator import OnnxGraph, as_payload
 from viridian.training.payload import Payload, as_onnx, numbers
 from viridian.training.registered_converters import OwnConverter, registered
 from viridian.training.rows import DatasetColumn
@@ -26,11 +27,15 @@ def converters(model: Any) -> Mapping[str, Converter]:
 
     A converter only has to try: whether its graph answers as the estimator does is found out afterwards.
     """
+    if isinstance(model, OnnxGraph):
+        return {"onnx": as_payload}
     return {f"onnx-{_BITS[number]}": partial(as_onnx, number=number) for number in numbers(model)}
 
 
 def converted(converter: Converter, model: Any, columns: Sequence[DatasetColumn]) -> Payload:
     """The payload, or NotExpressible: also when the converter does not end, or ends its process."""
+    if converter is as_payload:
+        return converter(model, columns)  # there is nothing that could go on for ever
     try:
         return isolated_call.call(_convert, converter, model, columns, registered(), seconds=seconds_for(0))
     except NotExpressible:

@@ -10,12 +10,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
+from onnx import ModelProto
+
 from viridian.api.address import shown
 from viridian.api.evaluation import EVALUATION_ARTIFACT
 from viridian.api.lineage import CODE_REVISION_VARIABLE
 from viridian.api.registry import TAG_CODE, TAG_DIGEST, TAG_EVALUATION, TAG_HOLDOUT, TAG_MODEL_URI
 from viridian.api.stage import StageReport
-from viridian.training import stage_exit, tracking
+from viridian.training import onnx_estimator, stage_exit, tracking
 from viridian.training.boosting_libraries import as_estimator
 from viridian.training.holdout import Holdout, holdout_of
 from viridian.training.judged_champion import champion_on, evaluation_asked_for
@@ -60,11 +62,15 @@ def log(
     the reference profile is made of; without them it is made of the holdout. `metrics` are added to those computed
     here, or replace them. `params` are logged as they are; without them, and where the run has none, the estimator's
     own ones are. `feature_names` names the columns of a matrix; a data frame brings its own names.
+
+    `model` is an estimator of scikit-learn's kind, a Booster of XGBoost, or an ONNX graph.
     """
     model = as_estimator(model)
-    classifier = classifies(model)
     names = feature_names if feature_names is not None else names_in(model)
     rows, learnt = together(holdout_of(*holdout, names=names), training, names)
+    if isinstance(model, ModelProto):
+        model = onnx_estimator.as_estimator(model, rows.rows)
+    classifier = classifies(model)
     expected = predict(model, rows.features)
     champion = champion_on(rows, classifier=classifier)
     evaluation = evaluation_asked_for(rows, expected, champion, classifier=classifier, but=metrics or {})

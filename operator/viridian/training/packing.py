@@ -14,6 +14,7 @@ from viridian.training.boosting_libraries import library_of
 from viridian.training.converters import converted, converters
 from viridian.training.holdout import Holdout
 from viridian.training.not_expressible import NotExpressible
+from viridian.training.onnx_estimator import OnnxGraph
 from viridian.training.parity import difference
 from viridian.training.payload import Payload, as_skops
 from viridian.training.payload_check import Examination, answers, examination
@@ -68,6 +69,8 @@ def pack(
         else:
             return Packed(place, bundle.seal(place, profiled(answered)), payload.format.name.lower())
     reason = f"not as ONNX: {doubt}"
+    if isinstance(model, OnnxGraph):
+        raise CandidateFailed(f"no server would run the graph as it is: {doubt}")
     library = library_of(model)
     if library is not None:
         raise CandidateFailed(f"a model of {library.title} is served as ONNX alone: {doubt}")

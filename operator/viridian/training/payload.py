@@ -71,6 +71,11 @@ def as_onnx(model: Any, columns: Sequence[DatasetColumn], number: type = FloatTe
         raise NotExpressible("how its graph makes text lower case depends on the locales of each computer")
     if number is DoubleTensorType:
         split_nodes.round_before_trees(graph)
+    return onnx_payload(graph)
+
+
+def onnx_payload(graph: onnx.ModelProto) -> Payload:
+    """A graph as it is."""
     name = Format.ONNX.value
     return Payload(
         Format.ONNX,

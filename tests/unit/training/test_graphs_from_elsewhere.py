@@ -1,0 +1,97 @@
+"""ONNX graphs that other tools made, such as PyTorch's exporter: judged and packed as they are."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from tests.unit.training.conftest import Stage
+from viridian import training
+from viridian.api.profile import Task
+from viridian.serving.execution import model as serving
+from viridian.training import onnx_estimator
+from viridian.training.holdout import holdout_of
+from viridian.training.packing import Packed, pack
+from viridian.training.reference import Learnt, reference
+from viridian.training.scores import classifies, predict, scores
+
+ROWS = np.random.default_rng(4).normal(size=(80, 3)).astype(np.float32)
+WEIGHTS = np.array([[1.0, -1.0], [0.5, 2.0], [-2.0, 0.3]], np.float32)
+TARGET = (ROWS @ WEIGHTS).argmax(axis=1)
+NAMES = ["age", "income", "visits"]
+
+
+def network(*outputs: str, width: int = 3, rows: int | str = "n") -> onnx.ModelProto:
+    """Two layers, as exporters write them: a product with weights, then a softmax, and the greatest place."""
+    nodes = [
+        helper.make_node("MatMul", ["rows", "weights"], ["logits"]),
+        helper.make_node("Softmax", ["logits"], ["odds"], axis=1),
+        helper.make_node("ArgMax", ["odds"], ["class"], axis=1, keepdims=0),
+        helper.make_node("Slice", ["logits", "zero", "one", "one"], ["amount"]),
+    ]
+    shapes = {"class": (TensorProto.INT64, ["n"]), "odds": (TensorProto.FLOAT, ["n", 2])}
+    shapes |= {"logits": (TensorProto.FLOAT, ["n", 2]), "amount": (TensorProto.FLOAT, ["n", 1])}
+    graph = helper.make_graph(
+        nodes,
+        "exported",
+        [helper.make_tensor_value_info("rows", TensorProto.FLOAT, [rows, width])],
+        [helper.make_tensor_value_info(name, *shapes[name]) for name in outputs],
+        [
+            numpy_helper.from_array(WEIGHTS[:width], "weights"),
+            numpy_helper.from_array(np.array([0], np.int64), "zero"),
+            numpy_helper.from_array(np.array([1], np.int64), "one"),
+        ],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=10)
+
+
+def packed(graph: onnx.ModelProto, target: Any, folder: Path) -> tuple[Any, Packed]:
+    holdout = holdout_of(ROWS, target, NAMES)
+    model = onnx_estimator.as_estimator(graph, holdout.rows)
+    expected = predict(model, ROWS)
+    learnt = Learnt(holdout.rows, holdout.target)
+    return model, pack(folder, model, holdout, expected, lambda answer: reference(model, learnt, holdout, answer))
+
+
+def test_a_network_that_classifies_is_judged_profiled_and_served(tmp_path: Path) -> None:
+    model, found = packed(network("class", "odds"), TARGET, tmp_path)
+    assert classifies(model)
+    assert scores(TARGET, predict(model, ROWS), classifier=True)["accuracy"] == 1.0
+    assert found.payload == "onnx"
+    profile = json.loads((found.directory / "viridian" / "profile.json").read_text())
+    assert (profile["task"], profile["classes"]) == (Task.BINARY, ["0", "1"])
+    served = serving.load(found.directory, "churn", "1", threads=1)
+    body = json.dumps({"dataframe_split": {"columns": NAMES, "data": ROWS.tolist()}}).encode()
+    assert json.loads(served.invoke(body, ""))["predictions"] == TARGET.tolist()
+
+
+def test_a_network_that_gives_a_number_is_a_regressor(tmp_path: Path) -> None:
+    model, found = packed(network("amount"), (ROWS @ WEIGHTS)[:, 0], tmp_path)
+    assert not classifies(model)
+    assert found.payload == "onnx"
+
+
+def test_training_log_takes_a_graph(stage: Stage) -> None:
+    logged = training.log(network("class", "odds"), (ROWS, TARGET), feature_names=NAMES)
+    assert (logged.payload, logged.metrics["accuracy"]) == ("onnx", 1.0)
+
+
+@pytest.mark.parametrize(
+    ("graph", "words"),
+    [
+        (network("logits"), r"one number for each row, or its label .*; this one gives prediction \[2, 2\]"),
+        (network("odds", "class"), "or its label"),
+        (network("class", "odds", rows=1), "for 2 rows: export it with a first dimension that is free"),
+        (network("class", "odds", width=2), "the signature has 3 columns, but the ONNX graph takes"),
+    ],
+    ids=["logits", "in another order", "one row", "another width"],
+)
+def test_what_nobody_can_judge_is_refused_in_words(graph: onnx.ModelProto, words: str) -> None:
+    with pytest.raises(TypeError, match=words):
+        onnx_estimator.as_estimator(graph, holdout_of(ROWS, TARGET, NAMES).rows)
