@@ -18,7 +18,7 @@ from sklearn.tree._tree import Tree
 
 from viridian.serving.bundle.contents import Format
 from viridian.serving.runtimes.trees import parts
-from viridian.training import boosted_trees, boosting_libraries, ensemble_graph, split_nodes
+from viridian.training import boosted_trees, boosting_libraries, ensemble_graph, imputed_gaps, split_nodes
 from viridian.training.not_expressible import NotExpressible
 from viridian.training.rows import DatasetColumn
 from viridian.training.scores import classifies
@@ -29,6 +29,7 @@ GRAPH_NAME: Final = "model"
 
 boosted_trees.register()
 split_nodes.register()
+imputed_gaps.register()
 
 
 @dataclass(frozen=True, slots=True)

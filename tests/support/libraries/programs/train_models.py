@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 import xgboost
 from sklearn.compose import ColumnTransformer
+from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
@@ -70,7 +71,7 @@ WORD = np.array(["no", "maybe", "größer"])[GRADE]
 AMOUNT = np.asarray(NUMBERS["visits"] + 30 * YES + NUMBERS["age"].fillna(0) / 7 + 1.0)
 PROCESSOR = ColumnTransformer(
     [
-        ("numbers", StandardScaler(), ["age", "balance", "visits"]),
+        ("numbers", make_pipeline(SimpleImputer(), StandardScaler()), ["age", "balance", "visits"]),
         ("names", OneHotEncoder(handle_unknown="ignore"), ["city", "tariff"]),
     ]
 )
