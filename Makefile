@@ -30,10 +30,10 @@ demo: $(VENV)/.stamp ## the whole loop on a real cluster: train, serve, swap blu
 test: check set-up ## all tests: on a real API server, a real MLflow, a real node (TESTS=tests/unit for some)
 	$(PYTEST) --numprocesses=$(PROCESSES) $(FLAGS) $(TESTS)
 
-stack: $(VENV)/.stamp ## the systems that teams use beside it, each real (SYSTEM=whylogs for one), and docs/stack.md from what ran
+stack: $(VENV)/.stamp ## the systems that teams use beside it, each real (SYSTEM=whylogs for one, SYSTEM=changed), and docs/stack.md from what ran
 	$(BIN)/python -m tests.support.stack.environment $(SYSTEM)
-	$(PYTEST) --verbose --record-stack $(FLAGS) $(if $(SYSTEM),tests/stack/test_$(subst -,_,$(SYSTEM)).py,tests/stack); \
-	  ended=$$?; $(BIN)/python -m docs.scripts.stack; exit $$ended
+	tests=$$($(BIN)/python -m tests.support.stack.selected $(SYSTEM)) || exit; test -z "$$tests" || \
+	  $(PYTEST) --verbose --record-stack $(FLAGS) $$tests; ended=$$?; $(BIN)/python -m docs.scripts.stack; exit $$ended
 
 set-up: $(VENV)/.stamp $(MLFLOW_VENV)/.installed $(CLI_VENV)/.installed ## what `make test` needs, and no test: environments, programs, binaries
 	$(BIN)/python -m tests.support.debian

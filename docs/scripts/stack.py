@@ -24,6 +24,7 @@ shown*, whatever [tools](tools.md) says of its connection.
 ```
 make stack                  # all that have an example
 make stack SYSTEM=whylogs   # one, by the name of its folder in examples/stack
+make stack SYSTEM=changed   # those with other files than in their last good run
 ```
 
 * **State** is that of the product, on the day that [tools](tools.md) names.

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
 import pytest
 import yaml
+from msgspec.structs import replace
 
 from docs.scripts import stack
-from tests.support.stack import results
+from tests.support.stack import results, systems
+from tests.support.stack.results import ShownSystem
+from tests.support.stack.selected import NoExample, selected
 from tests.support.stack.systems import EXAMPLES, RESULTS, SYSTEMS, StackSystem, named, with_example
 from viridian.cli.manifest_rules import ManifestRules
 
+SYSTEM = named("great-expectations")
 WITH_EXAMPLE = with_example()
 SHORT_LINES = 60
 PAGE_LINES = 60
@@ -66,9 +71,33 @@ def test_a_version_that_is_claimed_is_pinned(system: StackSystem) -> None:
         ] == []
 
 
+# ---- which are run
+
+
+@pytest.mark.parametrize(("word", "why"), [("airflow", "airflow has no example yet"), ("flow", "flow is no system")])
+def test_a_name_without_an_example_is_refused_with_those_that_have_one(word: str, why: str) -> None:
+    with pytest.raises(NoExample, match=f"^{why}: write changed, or one of .*great-expectations"):
+        selected(word)
+
+
+def test_one_or_all_are_selected_by_name() -> None:
+    assert selected("great-expectations") == [SYSTEM]
+    assert selected("") == WITH_EXAMPLE
+
+
+def test_what_has_changed_or_failed_or_never_run_is_to_be_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(systems, "RESULTS", tmp_path)
+    assert selected("changed") == WITH_EXAMPLE, "none has a result here"
+    good = ShownSystem(on=date(2026, 11, 29), files=SYSTEM.digest(), versions={}, seconds=1.0, passed=("test_a",))
+    results.write(SYSTEM, good)
+    assert SYSTEM not in selected("changed")
+    for other in (replace(good, files="those of before"), replace(good, failed=("test_b",))):
+        results.write(SYSTEM, other)
+        assert SYSTEM in selected("changed")
+
+
 # ---- what becomes a result
 
-SYSTEM = named("great-expectations")
 FILES = "the digest of before"
 
 

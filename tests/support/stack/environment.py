@@ -1,7 +1,7 @@
 """An environment for each system, side by side in the project's cache, made by uv from the lock of its example.
 
 python -m tests.support.stack.environment             makes those of all systems that have an example
-python -m tests.support.stack.environment feast       makes one
+python -m tests.support.stack.environment feast       makes one; `changed`: those that are to run again
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from typing import Final
 
 from localcluster.environments import install
 from localcluster.paths import cache_root
-from tests.support.stack.systems import StackSystem, named, with_example
+from tests.support.stack.selected import NoExample, selected
+from tests.support.stack.systems import StackSystem
 
 AT_ONCE: Final = 2
 """Downloads wait for the network, and the compilation of what they bring for a core."""
@@ -67,9 +68,9 @@ def _progress(line: str) -> None:
 
 if __name__ == "__main__":
     try:
-        wanted = [named(slug) for slug in sys.argv[1:]] or with_example()
-    except KeyError as error:
-        sys.exit(str(error.args[0]))
+        wanted = selected("".join(sys.argv[1:]))
+    except NoExample as error:
+        sys.exit(str(error))
     with ThreadPoolExecutor(AT_ONCE) as makers:
-        for made in makers.map(environment, (system for system in wanted if system.lock.exists())):
+        for made in makers.map(environment, wanted):
             made.stat()
