@@ -16,6 +16,7 @@ PAGES = {
     "dashboard-rollout": "/models/ml/churn/rollout",
     "dashboard-experiment": "/models/ml/offers/rollout",
     "dashboard-drift": "/models/ml/churn/drift",
+    "dashboard-review": "/models/ml/churn/review",
     "dashboard-policy": "/policies/ml/churn-weekly",
 }
 """The pages of people who are signed in, by the name of their picture."""

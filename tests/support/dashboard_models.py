@@ -166,6 +166,14 @@ def on_trial(name: str = "churn", namespace: str = "ml", waiting: str = "Approva
             condition("Reconciling", "True", "RollingOut"),
             condition("RollbackReady", "True", "ChampionIsFallback"),
             condition("DataDrift", "True", "FeatureShift", "age has moved away from the reference: PSI 0.41"),
+            condition(
+                "ReviewDue",
+                "True",
+                "ReviewOverdue",
+                "a review is due every 90d, and was due on 2026-11-18: look at thresholds, objective and context, then "
+                "kubectl -n ml annotate --overwrite md churn 'viridian.dev/review=<date> fits: <what was looked "
+                "at>#<your user name>', with changed instead of fits where something was changed",
+            ),
             condition("RollbackUntested", "True", "DrillOverdue", "the drill of 2026-11-28 04:00 has not passed"),
         ],
     )
@@ -174,6 +182,10 @@ def on_trial(name: str = "churn", namespace: str = "ml", waiting: str = "Approva
         {"name": "latency-p95", "max": 0.25, "worseThanChampionBy": {"relative": 0.1}},
         {"name": "conversion", "min": 0.05},
     ]
+    found["metadata"]["annotations"] = {
+        "viridian.dev/review": "2026-08-20 fits: thresholds and context looked at#ada@example.com"
+    }
+    found["spec"]["context"] = {"dataVolatility": "Medium"}
     found["spec"]["rollout"] = {
         "steps": [
             {"name": "few", "weight": 10, "duration": "10m", "minRequests": 500},

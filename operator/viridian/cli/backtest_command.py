@@ -16,7 +16,8 @@ from viridian.backtest.report import BacktestReport, MonitorReport, backtest
 from viridian.cli.files import UnusableFile, read_manifests
 from viridian.cli.history_arguments import WINDOWS, IncidentFile, Objects, Profiles, amount, stored_history
 from viridian.cli.output_formats import TableFormat, TableOrJson
-from viridian.cli.text_tables import ABSENT, span, table, time_of
+from viridian.cli.text_tables import table, time_of
+from viridian.people.report_texts import ABSENT, span
 
 DESCRIPTION: Final = """\
 Replay stored windows over a ModelDeployment's monitors and a RetrainPolicy's triggers. Neither has to be applied

@@ -11,9 +11,9 @@ from viridian.api.modeldeployment import ModelDeploymentSpec, Step
 from viridian.api.names import REVIEW_ANNOTATION
 from viridian.api.schema import Struct
 from viridian.cli.files import name_of, policy_spec, policy_status
-from viridian.cli.report_pages import Section
-from viridian.cli.text_tables import ABSENT
 from viridian.people.model_summary import summary
+from viridian.people.report_section import Section
+from viridian.people.report_texts import ABSENT
 from viridian.retraining.known_versions import counted_metrics
 from viridian.retraining.workflow_defaults import workflow_of
 

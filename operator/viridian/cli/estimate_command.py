@@ -14,7 +14,8 @@ from viridian.backtest.history import UnusableHistory
 from viridian.cli.files import UnusableFile, name_of, policy_spec, policy_status, read_manifests
 from viridian.cli.history_arguments import Objects, amount, time_or_now
 from viridian.cli.output_formats import TableFormat, TableOrJson
-from viridian.cli.text_tables import number_of, table
+from viridian.cli.text_tables import table
+from viridian.people.report_texts import number_of
 
 DESCRIPTION: Final = """\
 Estimate what a RetrainPolicy takes in a period of its budget: the runs of its schedules, those of its other triggers as

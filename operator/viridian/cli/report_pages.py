@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from html import escape
 from typing import Final
+
+from viridian.people.report_section import Plot, Section
 
 _WIDTH: Final = 900
 _HEIGHT: Final = 240
@@ -14,28 +15,6 @@ _STYLE: Final = (
     "body{font:15px/1.5 sans-serif;max-width:960px;margin:2em auto;padding:0 1em}table{border-collapse:collapse}"
     "td,th{border:1px solid #bbb;padding:.3em .6em;text-align:left}svg{max-width:100%;height:auto}"
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plot:
-    """A line over time, the versions that it belongs to, and spans that are marked."""
-
-    title: str
-    points: Sequence[tuple[float, float]]
-    marks: Sequence[tuple[float, str]] = ()
-    """Moments with a label, such as a promotion."""
-    spans: Sequence[tuple[float, float, str]] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Section:
-    """A part of a report."""
-
-    title: str
-    text: Sequence[str] = ()
-    headings: Sequence[str] = ()
-    rows: Sequence[Sequence[str]] = ()
-    plot: Plot | None = None
 
 
 def markdown(title: str, sections: Sequence[Section]) -> str:

@@ -2,34 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import typer
 
 from viridian.api.modeldeployment import ModelDeploymentSpec
 from viridian.api.performance import PerformanceMetric
-from viridian.api.retrainpolicy_status import FinishedRun, RetrainPolicyStatus
 from viridian.backtest.before_after import NothingToCompare, before_after
 from viridian.backtest.history import History, UnusableHistory
 from viridian.backtest.review_figures import ReviewFigures, VersionFigures, review_figures
-from viridian.cli.age_sections import image_section, tool_section
-from viridian.cli.files import UnusableFile, name_of, policy_status, read_manifests
+from viridian.cli.files import UnusableFile, name_of, policy_spec, policy_status, read_manifests
 from viridian.cli.history_arguments import WINDOWS, IncidentFile, Objects, Profiles, amount, stored_history, time_or_now
 from viridian.cli.output_formats import PageFormat
-from viridian.cli.report_pages import Plot, Section, html, markdown
-from viridian.cli.text_tables import ABSENT, number_of, span, time_of
-from viridian.cli.value_sections import (
+from viridian.cli.report_pages import html, markdown
+from viridian.cli.text_tables import time_of
+from viridian.cli.tool_section import tool_section
+from viridian.people.report_section import Plot, Section
+from viridian.people.report_texts import ABSENT, number_of, span
+from viridian.people.review_sections import QUESTIONS, decided_section, image_section, run_sections
+from viridian.people.value_sections import (
     PolicyWorth,
     before_after_section,
     policy_worth,
     quality_section,
     run_value_section,
 )
-from viridian.core.lookup import dig, entries, mapping, text
-from viridian.core.times import parse_time
 
 DESCRIPTION: Final = """\
 Write the report for a review: thresholds that never fire or always, how long incidents took to be seen and to be over,
@@ -41,12 +40,6 @@ example:
   kubectl get modeldeployment/churn retrainpolicy/churn -n ml -o yaml --show-managed-fields > churn.yaml
   python -m viridian.cli review -f churn.yaml --windows windows.json --profile profile.json -o html > review.html
 """
-QUESTIONS: Final = (
-    "Do the thresholds still fit? Change them in spec.monitoring, or keep them.",
-    "Do the objective, the definition of the label and the context still fit the business? Answer fits or changed.",
-    "Are there new versions of the images, and tools that are no longer maintained?",
-)
-_DAY: Final = 86_400.0
 
 
 def write_review(
@@ -73,17 +66,20 @@ def write_review(
     name, deployment = manifests.deployment()
     at = time_or_now("--now", now)
     sections = [Section(title="Questions", text=QUESTIONS)]
-    sections += _ages(manifests.deployments[0], manifests.policies, at)
+    sections += decided_section(manifests.deployments[0], manifests.policies, at)
     sections += tool_section([*manifests.deployments, *manifests.policies], at)
     found = None
     if windows is not None:
         found = _figures(deployment, stored_history(windows, profile, incidents), metric)
     if found is not None:
         sections += _windows(found)
-    values = {name_of(policy): policy_worth(policy, found, metric) for policy in manifests.policies}
+    values = {
+        name_of(policy): policy_worth(policy_spec(policy), policy_status(policy), found, metric)
+        for policy in manifests.policies
+    }
     for policy in manifests.policies:
         name, status = name_of(policy), policy_status(policy)
-        sections += _runs(name, status)
+        sections += run_sections(name, status)
         sections += run_value_section(name, values[name])
         sections += quality_section(name, status.quality)
         sections += image_section(name, status.runs, at)
@@ -91,54 +87,6 @@ def write_review(
         sections.append(_account(found, list(values.values()), since, effort or 0.0, value_of_point))
     page = html if output is PageFormat.HTML else markdown
     return page(f"Review of {name}, {at:%Y-%m-%d}", sections)
-
-
-# ---- what people have decided
-
-
-def _ages(deployment: Mapping[str, Any], policies: Sequence[Mapping[str, Any]], now: datetime) -> Iterator[Section]:
-    rows = [
-        ("champion", text(deployment, "status", "champion", "version"), _age(_since(deployment), now)),
-        *_decided(deployment, "context", "f:context", now),
-        *_decided(deployment, "monitoring", "f:monitoring", now),
-    ]
-    for policy in policies:
-        rows += _decided(policy, "objective", "f:objective", now)
-        rows += [("image", image, ABSENT) for image in _images(policy)]
-    headings = ("what", "value", "age")
-    yield Section(title="What people have decided", headings=headings, rows=[row for row in rows if row[1]])
-
-
-def _decided(manifest: Mapping[str, Any], field: str, managed: str, now: datetime) -> Iterator[tuple[str, str, str]]:
-    value = mapping(manifest, "spec", field)
-    shown = ", ".join(f"{key}: {one}" for key, one in value.items() if not isinstance(one, Mapping | list))
-    if value:
-        yield field, shown or "set", _age(_written(manifest, managed), now)
-
-
-def _written(manifest: Mapping[str, Any], managed: str) -> datetime | None:
-    """When the field was last written, as the API server keeps it; else when the object was made."""
-    times = (
-        parse_time(text(entry, "time"))
-        for entry in entries(manifest, "metadata", "managedFields")
-        if dig(entry, "fieldsV1", "f:spec", managed) is not None
-    )
-    known = [at for at in times if at is not None]
-    return max(known) if known else parse_time(text(manifest, "metadata", "creationTimestamp"))
-
-
-def _since(deployment: Mapping[str, Any]) -> datetime | None:
-    return parse_time(text(deployment, "status", "champion", "since"))
-
-
-def _age(since: datetime | None, now: datetime) -> str:
-    return span((now - since).total_seconds()) if since is not None else ABSENT
-
-
-def _images(policy: Mapping[str, Any]) -> Iterator[str]:
-    for stage in mapping(policy, "spec", "stages").values():
-        for container in entries(stage, "template", "spec", "containers"):
-            yield text(container, "image")
 
 
 # ---- what the windows show
@@ -231,24 +179,6 @@ def _version(one: VersionFigures) -> tuple[str, ...]:
 # ---- what was spent
 
 
-def _runs(name: str, status: RetrainPolicyStatus) -> Iterator[Section]:
-    if not status.runs:
-        return
-    hours = sum(run.cpu_seconds or 0.0 for run in status.runs) / 3600.0
-    cost = f", which cost {status.budget.cost:g}" if status.budget is not None and status.budget.cost else ""
-    rejected = sum(run.outcome == "Rejected" for run in status.runs)
-    yield Section(
-        title=f"Runs of {name}",
-        text=(f"The newest {len(status.runs)} runs took {hours:.3g} CPU-hours{cost}; {rejected} were rejected.",),
-        headings=("finished", "outcome", "version", "metrics", "CPU-hours"),
-        rows=[_run(run) for run in status.runs],
-    )
-    if worn := _worn(status.runs):
-        headings = ("holdout", "candidates judged on it")
-        text = ("A holdout that is asked again and again says less each time: freeze another one.",)
-        yield Section(title=f"Holdouts of {name}", text=text, headings=headings, rows=worn)
-
-
 def _account(
     found: ReviewFigures | None, values: Sequence[PolicyWorth], loop_closed: str, effort: float, value: float | None
 ) -> Section:
@@ -261,17 +191,3 @@ def _account(
     except NothingToCompare as problem:
         raise UnusableFile(f"--since {loop_closed}: {problem}") from problem
     return before_after_section(account)
-
-
-def _run(run: FinishedRun) -> tuple[str, ...]:
-    metrics = ", ".join(f"{key} {value:.4g}" for key, value in sorted(run.metrics.items())[:3])
-    hours = ABSENT if run.cpu_seconds is None else f"{run.cpu_seconds / 3600.0:.3g}"
-    return (run.finished_at or ABSENT, run.outcome, run.version or ABSENT, metrics or ABSENT, hours)
-
-
-def _worn(runs: Sequence[FinishedRun]) -> list[tuple[str, str]]:
-    asked: dict[str, int] = {}
-    for run in runs:
-        if run.holdout and run.holdout_asked:
-            asked[run.holdout] = max(asked.get(run.holdout, 0), run.holdout_asked)
-    return [(holdout, str(count)) for holdout, count in sorted(asked.items())]

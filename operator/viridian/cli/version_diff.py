@@ -9,7 +9,7 @@ import msgspec
 
 from viridian.api.retrainpolicy_status import FinishedRun
 from viridian.cli.files import name_of, policy_status
-from viridian.cli.text_tables import ABSENT
+from viridian.people.report_texts import ABSENT
 from viridian.rollout.input import parse_records
 from viridian.rollout.records import RevisionRecord
 

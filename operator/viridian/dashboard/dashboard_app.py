@@ -22,6 +22,7 @@ from viridian.dashboard.views.model_view import ModelView, model_view
 from viridian.dashboard.views.offered_orders import order_of
 from viridian.dashboard.views.policy_view import policy_view
 from viridian.dashboard.views.portfolio import PortfolioQuery, portfolio
+from viridian.dashboard.views.review_view import review_view
 from viridian.dashboard.views.share_curve import share_curve
 from viridian.dashboard.visible_models import VisibleModels
 from viridian.http_problem import HttpProblem
@@ -70,6 +71,7 @@ class DashboardApp:
         application.router.add_get("/models/{namespace}/{name}", self.show_model)
         application.router.add_get("/models/{namespace}/{name}/rollout", self.show_rollout)
         application.router.add_get("/models/{namespace}/{name}/drift", self.show_drift)
+        application.router.add_get("/models/{namespace}/{name}/review", self.show_review)
         application.router.add_post("/models/{namespace}/{name}/orders", self.take_order)
         application.router.add_get("/policies/{namespace}/{name}", self.show_policy)
         application.router.add_get("/sign-in", self.show_sign_in)
@@ -108,6 +110,13 @@ class DashboardApp:
         """What the monitors of one model have found."""
         view = await self._model(request)
         return await self._page(request, "drift.html", view=view, drift=drift_view(view.model.status))
+
+    async def show_review(self, request: web.Request) -> web.Response:
+        """What a person looks at who reviews the model."""
+        manifest, policies = await self._objects(request)
+        view = self._view(manifest, policies)
+        review = review_view(manifest, policies, self._clock())
+        return await self._page(request, "review.html", view=view, review=review)
 
     async def show_policy(self, request: web.Request) -> web.Response:
         """One RetrainPolicy with its runs and their evidence."""
@@ -179,14 +188,20 @@ class DashboardApp:
         return web.json_response({"status": "ok"})
 
     async def _model(self, request: web.Request) -> ModelView:
+        return self._view(*await self._objects(request))
+
+    async def _objects(self, request: web.Request) -> tuple[Object, list[Object]]:
+        """The model, and the policies of its namespace."""
         namespace, name = _place(request)
         token = self._token(request)
         manifest = await self._cluster.get(token, MODELS, namespace, name)
-        policies = await self._if_allowed(token, POLICIES, namespace)
+        return manifest, await self._if_allowed(token, POLICIES, namespace)
+
+    def _view(self, manifest: Object, policies: Sequence[Object]) -> ModelView:
         try:
             return model_view(manifest, policies, self._clock())
         except msgspec.ValidationError as problem:
-            raise _other_release(name, problem) from None
+            raise _other_release(manifest["metadata"]["name"], problem) from None
 
     async def _live_service(self, request: web.Request) -> Object | None:
         """The Service of the model, which holds the log of the shares; None where the person may not get it."""

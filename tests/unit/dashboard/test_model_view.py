@@ -137,6 +137,7 @@ def test_conditions_that_ask_for_a_look_come_first() -> None:
     found = view(on_trial())
     assert [(one.type, one.kind) for one in found.conditions] == [
         ("DataDrift", "bad"),
+        ("ReviewDue", "bad"),
         ("RollbackUntested", "bad"),
         ("Reconciling", "neutral"),
         ("Ready", "good"),

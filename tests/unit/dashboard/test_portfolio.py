@@ -34,8 +34,8 @@ def test_those_that_somebody_has_to_look_at_come_first() -> None:
 def test_a_row_says_what_is_due() -> None:
     (row,) = shown(text="churn").rows
     assert (row.champion, row.challenger, row.step, row.weight) == ("6", "7", "sign-off (10 %)", 10)
-    assert (row.drifts, row.drill, row.review) == (("inputs",), "DrillOverdue", "")
-    assert (shown().drifting, shown().drills_due, shown().reviews_due) == (1, 1, 0)
+    assert (row.drifts, row.drill, row.review) == (("inputs",), "DrillOverdue", "ReviewOverdue")
+    assert (shown().drifting, shown().drills_due, shown().reviews_due) == (1, 1, 1)
 
 
 @pytest.mark.parametrize(

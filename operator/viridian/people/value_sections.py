@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from viridian.api.performance import PerformanceMetric
+from viridian.api.retrainpolicy import RetrainPolicySpec
+from viridian.api.retrainpolicy_status import RetrainPolicyStatus
 from viridian.api.version_quality import QualityStatus
 from viridian.backtest.before_after import BeforeAfter, TimeFigures
 from viridian.backtest.review_figures import ReviewFigures
 from viridian.backtest.run_values import RunValue, run_values
-from viridian.cli.files import policy_spec, policy_status
-from viridian.cli.report_pages import Plot, Section
-from viridian.cli.text_tables import ABSENT, number_of, span
 from viridian.core.times import parse_time
+from viridian.people.report_section import Plot, Section
+from viridian.people.report_texts import ABSENT, number_of, span
 from viridian.retraining.known_versions import counted_metrics
 
 
@@ -34,13 +34,12 @@ class PolicyWorth:
 
 
 def policy_worth(
-    policy: Mapping[str, Any], found: ReviewFigures | None, chosen: PerformanceMetric | None
+    spec: RetrainPolicySpec, status: RetrainPolicyStatus, found: ReviewFigures | None, chosen: PerformanceMetric | None
 ) -> PolicyWorth:
     """The worth of a policy's runs. The metric is that of the windows, so that holdout and outcomes are one thing.
 
     Without windows it is the chosen one, else the one that counts most in the objective or the gate.
     """
-    spec, status = policy_spec(policy), policy_status(policy)
     counted = max(counted_metrics(spec), key=lambda metric: metric.weight, default=None)
     otherwise = chosen or (counted.name if counted is not None else "")
     metric = str(found.metric if found is not None else otherwise)

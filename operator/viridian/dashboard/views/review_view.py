@@ -1,0 +1,65 @@
+"""The review of a model: what was asked of a person, what the last review came to, and the figures that it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+
+from viridian.api import reasons
+from viridian.api.modeldeployment_status import Condition
+from viridian.api.names import REVIEW_ANNOTATION
+from viridian.api.retrainpolicy import RetrainPolicySpec
+from viridian.api.retrainpolicy_status import RetrainPolicyStatus
+from viridian.core.lookup import text
+from viridian.monitoring.periodic_review import HeldReview, held_review
+from viridian.people.model_summary import summary
+from viridian.people.report_section import Section
+from viridian.people.review_sections import QUESTIONS, decided_section, image_section, run_sections
+from viridian.people.value_sections import policy_worth, quality_section, run_value_section
+from viridian.retraining.workflow_defaults import effective, workflow_of
+
+_ASKING: Final = (reasons.REVIEW_REQUIRED, reasons.REVIEW_DUE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReviewView:
+    """What the page of a review shows."""
+
+    asked: Sequence[Condition]
+    """What a person is asked to look at; the messages have the commands that answer."""
+    last: HeldReview | None
+    questions: Sequence[str]
+    sections: Sequence[Section]
+
+
+def review_view(manifest: Mapping[str, Any], policies: Iterable[Mapping[str, Any]], now: datetime) -> ReviewView:
+    """Of a ModelDeployment and the RetrainPolicies of its namespace; msgspec.ValidationError for another release's."""
+    model = summary(manifest)
+    own = [one for one in policies if text(one, "spec", "modelDeployment") == model.name]
+    return ReviewView(
+        asked=[one for one in model.status.conditions if one.type in _ASKING and one.status == "True"],
+        last=held_review(model.annotations.get(REVIEW_ANNOTATION, ""), now),
+        questions=QUESTIONS,
+        sections=[
+            *decided_section(manifest, own, now),
+            *(section for policy in own for section in _of_policy(policy, now)),
+        ],
+    )
+
+
+def _of_policy(policy: Mapping[str, Any], now: datetime) -> Iterator[Section]:
+    """The sections of one policy; none of one that another release has written."""
+    name = text(policy, "metadata", "name")
+    try:
+        status = msgspec.convert(policy.get("status") or {}, RetrainPolicyStatus)
+        spec = msgspec.convert(effective(policy.get("spec"), workflow_of(policy, promoted=True)), RetrainPolicySpec)
+    except msgspec.ValidationError:
+        return
+    yield from run_sections(name, status)
+    yield from run_value_section(name, policy_worth(spec, status, None, None))
+    yield from quality_section(name, status.quality)
+    yield from image_section(name, status.runs, now)
