@@ -32,8 +32,8 @@ from tests.support.recorder import Recorder, present
 from tests.support.roles import by_role, difference
 from tests.support.safety import violations
 
-AT_ONCE = 4
-"""Dying operators at a time: most of what they do is to start."""
+AT_ONCE = 8
+"""Dying operators at a time: most of what they do is to wait."""
 CALM = 12.0
 """Seconds without any change after which a story is over: longer than connections drain."""
 LOOK = 0.5
