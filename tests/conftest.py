@@ -46,6 +46,7 @@ def mlflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MlflowServer]:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--record-durations", action="store_true", help="write what this run took to tests/durations.json")
+    parser.addoption("--record-tutorial", action="store_true", help="write docs/tutorial.md with what was printed")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -28,7 +28,7 @@ PARTS = [document for document in DOCUMENTS if "kind" not in document]
 
 INSTALLING = [
     command
-    for page in (README, README.parent / "docs" / "operations.md")
+    for page in (README, *(README.parent / "docs" / name for name in ("operations.md", "tutorial.md")))
     for block in re.findall(r"```(?:bash|sh)\n(.*?)```", page.read_text(), flags=re.S)
     for command in block.replace("\\\n", " ").splitlines()
     if command.startswith(("helm install ", "kubectl apply -k "))

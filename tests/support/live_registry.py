@@ -11,6 +11,8 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlencode
 
+from viridian.api.registry import TAG_DIGEST
+
 
 @dataclass(frozen=True)
 class LiveRegistry:
@@ -18,7 +20,7 @@ class LiveRegistry:
 
     url: str
 
-    def publish(self, model: str, alias: str = "candidate") -> str:
+    def publish(self, model: str, alias: str = "candidate", *, digest: str = "") -> str:
         """A new version of the model, which gets the alias; its number."""
         try:
             self._post("registered-models/create", name=model)
@@ -26,7 +28,9 @@ class LiveRegistry:
             if b"RESOURCE_ALREADY_EXISTS" not in error.read():
                 raise
         source = f"s3://models/{model}"
-        version = str(self._post("model-versions/create", name=model, source=source)["model_version"]["version"])
+        tags = [{"key": TAG_DIGEST, "value": digest}] if digest else []
+        made = self._post("model-versions/create", name=model, source=source, tags=tags)
+        version = str(made["model_version"]["version"])
         self.point(model, alias, version)
         return version
 

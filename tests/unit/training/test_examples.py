@@ -149,3 +149,30 @@ def load(broken: ModuleType, payload: Payload, directory: Path) -> loader.ModelR
     bundle.seal(directory / "bundle")
     LoadedVersion(directory / "bundle")
     return loader.load(served_bundle.read(directory / "bundle"), threads=1)
+
+
+class TestUsers:
+    def test_users_ask_for_rows_that_a_server_understands_and_count_its_answers(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        spec = importlib.util.spec_from_file_location("users", CHURN / "users.py")
+        assert spec is not None
+        assert spec.loader is not None
+        users = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(users)
+        asked: list[bytes] = []
+
+        def answered(_: str, body: bytes) -> int:
+            asked.append(body)
+            if len(asked) > 2 * users.RATE:
+                raise KeyboardInterrupt
+            return 500 if len(asked) % users.RATE == 0 else 200
+
+        monkeypatch.setattr(users, "status_of", answered)
+        monkeypatch.setattr(users.time, "sleep", lambda _: None)
+        monkeypatch.setattr(sys, "argv", ["users.py", "http://churn:8080/invocations"])
+        with pytest.raises(KeyboardInterrupt):
+            users.main()
+        assert capsys.readouterr().out.splitlines() == 2 * [str({200: users.RATE - 1, 500: 1})]
+        table = json.loads(asked[0])["dataframe_split"]
+        assert [len(table["columns"]), *map(len, table["data"])] == [30, 30]
