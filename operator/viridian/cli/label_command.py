@@ -15,7 +15,8 @@ from viridian.cli.cluster_client import ClusterChoice, ClusterClient
 from viridian.cli.files import file_bytes
 from viridian.cli.model_commands import As, ContextName, Kubeconfig, Name, Namespace, problems_as_sentences
 from viridian.cli.review_queue import AskedRow, ReviewQueue, sender
-from viridian.cli.text_tables import ABSENT, table
+from viridian.cli.text_tables import table
+from viridian.people.report_texts import ABSENT
 
 
 class WithoutAnswer(Enum):
