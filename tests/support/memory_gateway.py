@@ -22,11 +22,40 @@ TRAFFIC: Object = {
 """The part of a spec that asks for this gateway."""
 
 
+JOINING: Object = {"provider": "Gateway", "gateway": {"join": {"route": "shop", "rule": "predict"}}}
+"""The part of a spec that asks for a rule of the user's own route."""
+SHOP: Object = {
+    "apiVersion": GATEWAY_API,
+    "kind": "HTTPRoute",
+    "metadata": {
+        "name": "shop",
+        "namespace": "default",
+        "labels": {"adopt.viridian.dev/model-deployment": "churn", "team": "shop"},
+    },
+    "spec": {
+        "parentRefs": [{"name": "public", "namespace": "infra"}],
+        "hostnames": ["shop.example.com"],
+        "rules": [
+            {"name": "cart", "backendRefs": [{"name": "cart", "port": 80}]},
+            {
+                "name": "predict",
+                "matches": [{"path": {"type": "PathPrefix", "value": "/predict"}}],
+                "timeouts": {"request": "5s"},
+                "backendRefs": [{"name": "old-model", "port": 80}],
+            },
+        ],
+    },
+}
+"""The route of a user who agrees."""
+
+
 class MemoryGateway:
     """The Gateway `public` of the namespace `infra`."""
 
     def __init__(self, cluster: MemoryCluster) -> None:
         self.frozen = False
+        self.route, self.rule = "churn", 0
+        """Which rule of which route users come by: the one at this place."""
         self.split: dict[str, int] = {}
         """Name of a Service and its weight, as the proxies have them."""
         self.copies: dict[str, int] = {}
@@ -45,17 +74,18 @@ class MemoryGateway:
 
     def step(self) -> None:
         """Take over what has changed."""
-        route = self._cluster.find("HTTPRoute", "churn")
+        route = self._cluster.find("HTTPRoute", self.route)
         if route is None:
             self.split, self.copies = {}, {}
             return
         if self.frozen:
             return
         rules = route["spec"].get("rules") or [{}]
-        refs = rules[0].get("backendRefs", [])
+        rule = rules[min(self.rule, len(rules) - 1)]
+        refs = rule.get("backendRefs", [])
         resolved = all(self._cluster.find("Service", ref["name"]) for ref in refs)
-        self.split = {ref["name"]: ref["weight"] for ref in refs}
-        mirrors = [one["requestMirror"] for one in rules[0].get("filters", [])]
+        self.split = {ref["name"]: ref.get("weight", 1) for ref in refs}
+        mirrors = [one["requestMirror"] for one in rule.get("filters", [])]
         self.copies = {one["backendRef"]["name"]: one["percent"] for one in mirrors}
         generation = route["metadata"]["generation"]
         conditions = [_condition("Accepted", generation), _condition("ResolvedRefs", generation, status=resolved)]
@@ -63,7 +93,7 @@ class MemoryGateway:
             {"parentRef": parent, "controllerName": "example.com/memory", "conditions": conditions}
             for parent in route["spec"]["parentRefs"]
         ]
-        self.say("HTTPRoute", "churn", {"parents": answers})
+        self.say("HTTPRoute", self.route, {"parents": answers})
 
     def say(self, kind: str, name: str, status: Object, namespace: str = "default") -> None:
         found = self._cluster.find(kind, name, namespace)
@@ -110,6 +140,19 @@ class RoutedWorld(OperatorWorld):
         self.pods.gateway = self.gateway
         self.restart()
         self.restarts = 0
+
+
+class JoiningWorld(RoutedWorld):
+    """Its users come by a rule of their own route, which led to another program before."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        for name in ("cart", "old-model"):
+            ports = [{"port": 80}]
+            service = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": name, "namespace": "default"}}
+            self.cluster.create({**service, "spec": {"selector": {"app": name}, "ports": ports}})
+        self.cluster.create(SHOP)
+        self.gateway.route, self.gateway.rule = "shop", 1
 
 
 def _condition(type_: str, generation: int, *, status: bool = True) -> Object:

@@ -15,6 +15,7 @@ from tests.support.cluster.store import World
 from tests.support.memory_registry import MemoryRegistry
 from viridian.api.names import (
     INTENT_ANNOTATION,
+    JOINED_ANNOTATION,
     OUTCOME_ANNOTATION,
     OWNER_ANNOTATION,
     TRAFFIC_ANNOTATION,
@@ -106,7 +107,7 @@ def difference(expected: Any, found: Any) -> str:
 def _essence(value: Any) -> Any:
     if isinstance(value, Mapping):
         kept = {key: inner for key, inner in value.items() if key not in _LEFT_OUT}
-        for key in (TRAFFIC_ANNOTATION, OUTCOME_ANNOTATION):
+        for key in (TRAFFIC_ANNOTATION, OUTCOME_ANNOTATION, JOINED_ANNOTATION):
             if key in kept:
                 kept[key] = json.loads(kept[key])
         if isinstance(journal := kept.get(TRAIL_ANNOTATION), str) and journal.startswith("{"):

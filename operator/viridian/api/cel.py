@@ -146,7 +146,8 @@ ONE_KIND_OF_STEP: Final = Rule(
     "or shadow: 10 for copies of requests, or experiment: {outcome: Higher, smallestEffect: 0.01}",
 )
 SHADOW_BY_GATEWAY: Final = Rule(
-    rule="self.traffic.provider == 'Gateway' || self.server.runtime == 'Builtin' || "
+    rule="(self.traffic.provider == 'Gateway' && !(has(self.traffic.gateway) && has(self.traffic.gateway.join))) || "
+    "self.server.runtime == 'Builtin' || "
     "!self.rollout.steps.exists(s, has(s.shadow))",
     message="a runtime of your own copies no requests: write traffic: {provider: Gateway, gateway: {parentRefs: "
     "[{name: public}]}}, or a weight in place of shadow",

@@ -16,6 +16,18 @@ GATEWAY_HAS_PROVIDER: Final = Rule(
     message="gateway belongs to provider: Gateway: write that beside it, or remove gateway",
     field_path=".gateway",
 )
+PARENTS_OR_JOIN: Final = Rule(
+    rule="has(self.parentRefs) != has(self.join)",
+    message="write either parentRefs: [{name: public}], for a route that the operator makes, or join: {route: shop, "
+    "rule: predict}, for a rule of your own HTTPRoute",
+)
+JOIN_ALONE: Final = Rule(
+    rule="!has(self.join) || "
+    "!(has(self.hostnames) || has(self.pathPrefix) || has(self.timeout) || has(self.testers) || has(self.sticky))",
+    message="with join the route is your own: write hostnames, paths and timeouts in the HTTPRoute, and remove "
+    "hostnames, pathPrefix, timeout, testers and sticky here",
+    field_path=".join",
+)
 HOSTNAME: Final = Rule(
     rule=r"self.matches('^([*]\\.)?[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')",
     message="write a hostname without scheme, port and path, such as churn.example.com or *.example.com",

@@ -9,7 +9,8 @@ from viridian.api import cel
 from viridian.api.schema import Rule, Struct, doc, duration
 
 MIRRORED_BY_GATEWAY: Final = Rule(
-    rule="!has(self.drill) || self.drill.mode != 'Mirrored' || self.traffic.provider == 'Gateway'",
+    rule="!has(self.drill) || self.drill.mode != 'Mirrored' || "
+    "(self.traffic.provider == 'Gateway' && !(has(self.traffic.gateway) && has(self.traffic.gateway.join)))",
     message="only a gateway copies requests to the fallback: write traffic: {provider: Gateway, gateway: {parentRefs: "
     "[{name: public}]}}, or mode: Live",
     field_path=".drill",

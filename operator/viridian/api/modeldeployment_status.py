@@ -177,6 +177,15 @@ class ExperimentStatus(Struct, frozen=True, kw_only=True):
     message: Annotated[str, prose("The sentence for people.")] = ""
 
 
+class RouteStatus(Struct, frozen=True, kw_only=True):
+    """The rule of the user's own HTTPRoute that is joined."""
+
+    name: Annotated[str, word("Name of the HTTPRoute.")]
+    rule: Annotated[str, word("Name of the rule; absent where it is the only one.")] | None = None
+    edits: Annotated[int, doc("How many edits by others were put right within minutes of each other.")] = 0
+    edited_at: Annotated[str, time("When the newest of them was put right.")] | None = None
+
+
 class ModelDeploymentStatus(Struct, frozen=True, kw_only=True):
     """The world as last seen: a cache, rebuilt when deleted."""
 
@@ -192,6 +201,7 @@ class ModelDeploymentStatus(Struct, frozen=True, kw_only=True):
     last_rollback: Annotated[RollbackStatus, doc("The latest way back.")] | None = None
     drill: Annotated[DrillStatus, doc("The newest drill of the rollback.")] | None = None
     experiment: Annotated[ExperimentStatus, doc("The newest experiment.")] | None = None
+    route: Annotated[RouteStatus, doc("The rule of your own HTTPRoute that is joined.")] | None = None
     revisions: Annotated[
         tuple[SpecRevision, ...], doc("The newest edits of the spec, newest first.", max_length=SHOWN_REVISIONS)
     ] = ()
@@ -209,6 +219,7 @@ class ModelDeploymentStatus(Struct, frozen=True, kw_only=True):
         named(
             "type",
             "Ready, Reconciling, Stalled, ModelResolved, ChallengerHealthy, RollbackReady, RollbackUntested; with "
+            "a joined route also RouteJoined; with "
             "monitoring also Provisional, Monitored, DataDrift, PredictionDrift, ConceptDrift, Decay, ReviewRequired; "
             "with recoverWithin also RecoveryOverdue.",
             max_length=20,

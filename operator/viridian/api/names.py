@@ -17,7 +17,9 @@ MODEL_DEPLOYMENT_LABEL = f"{GROUP}/model-deployment"
 SLOT_LABEL = f"{GROUP}/slot"
 REVISION_LABEL = f"{GROUP}/revision"
 RETRAIN_POLICY_LABEL = f"{GROUP}/retrain-policy"
-ADOPT_LABEL = f"adopt.{GROUP}/model-deployment"  # on a Service of the user: which ModelDeployment may take it over
+ADOPT_LABEL = (
+    f"adopt.{GROUP}/model-deployment"  # on a Service or HTTPRoute of the user: which ModelDeployment may take it over
+)
 RUN_LABEL = f"{GROUP}/run"
 STAGE_LABEL = f"{GROUP}/stage"
 SPOT_LABEL = f"{GROUP}/spot"  # on the object of a stage that runs on spot nodes where there are any
@@ -48,6 +50,9 @@ OVERRIDE_ANNOTATION = f"{GROUP}/override"
 INTENT_ANNOTATION = f"{GROUP}/intent"
 TRAFFIC_ANNOTATION = f"{GROUP}/traffic"
 ROUTE_ANNOTATION = f"{GROUP}/route"  # on the live Service: the HTTPRoute whose record it has a copy of
+JOINED_ANNOTATION = f"{GROUP}/joined"  # on a route of the user: whose its rule is, and where it led before
+JOINED_LABEL = f"{GROUP}/joined"  # beside it, so that such routes are found
+JOINED_LABEL_VALUE = "true"
 REVERTED_ANNOTATION = f"{GROUP}/reverted"  # that and why a slot was emptied to take the traffic from it
 AUTOSCALED_ANNOTATION = f"{GROUP}/autoscaled"  # on a slot's Deployment: that the operator has made an autoscaler for it
 OUTCOME_ANNOTATION = f"{GROUP}/outcome"

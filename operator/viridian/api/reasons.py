@@ -9,6 +9,7 @@ STALLED = "Stalled"  # no progress without a change by someone
 MODEL_RESOLVED = "ModelResolved"  # the wanted model has become one immutable version
 CHALLENGER_HEALTHY = "ChallengerHealthy"  # the judge's latest word about the challenger
 ROLLBACK_UNTESTED = "RollbackUntested"  # no drill has passed since the latest one was planned
+ROUTE_JOINED = "RouteJoined"  # the rule that spec.traffic.gateway.join names leads to the slots
 PROVISIONAL = "Provisional"  # the champion was promoted before the outcomes of its answers were known
 ROLLBACK_READY = "RollbackReady"  # a previous version could take the traffic at once
 ADDRESSES_CURRENT = "AddressesCurrent"  # the champion's pods know registry and collector; there only while they do not
@@ -108,6 +109,15 @@ DECISION_FAILED = "DecisionFailed"  # the operator could not decide about it, by
 ROLLED_BACK_BY_PERSON = "RolledBackByPerson"
 REVERTED_BY_SPEC = "RevertedBySpec"  # spec.model names a former champion again, within the rollback window
 
+# ---- Reasons of RouteJoined ----
+JOINED = "Joined"
+JOIN_AWAITS = "JoinAwaits"  # the first champion, or the end of a trial, comes before
+ROUTE_NOT_FOUND = "RouteNotFound"
+RULE_NOT_FOUND = "RuleNotFound"
+ROUTE_NOT_AGREED = "RouteNotAgreed"  # the HTTPRoute lacks the label by which its owner agrees
+ROUTE_TAKEN = "RouteTaken"  # another ModelDeployment has joined it
+ROUTE_CONTESTED = "RouteContested"  # another writer changes the rule again and again
+
 # ---- Reasons of RollbackUntested ----
 DRILL_PASSED = "DrillPassed"
 DRILL_FAILED = "DrillFailed"
@@ -129,6 +139,7 @@ EVENT_ROLLOUT_STARTED = "RolloutStarted"
 EVENT_STEP_ADVANCED = "StepAdvanced"
 EVENT_EXPERIMENT_ENDED = "ExperimentEnded"
 EVENT_HELD = "Held"
+EVENT_ROUTE_NOT_JOINED = "RouteNotJoined"  # the message says what keeps the rule of the user's route from being joined
 EVENT_ROUTE_EDITED = "RouteEdited"  # somebody else has changed what the operator owns of a route; it is put right
 EVENT_BREACHED = "Breached"
 EVENT_ROLLED_BACK = "RolledBack"

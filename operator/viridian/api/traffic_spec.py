@@ -52,20 +52,47 @@ class StickyUsers(Struct, frozen=True, kw_only=True):
     ]
 
 
+class RouteJoin(Struct, frozen=True, kw_only=True):
+    """A rule of the user's own HTTPRoute. Its backends are the operator's, and nothing else of the route."""
+
+    route: Annotated[
+        str,
+        doc(
+            "Name of the HTTPRoute, in the namespace of the ModelDeployment. Its label "
+            "adopt.viridian.dev/model-deployment must have the name of the ModelDeployment.",
+            min_length=1,
+            max_length=253,
+        ),
+    ]
+    rule: (
+        Annotated[
+            str,
+            doc("Name of the rule. Left out: the only rule of the route.", min_length=1, max_length=253),
+        ]
+        | None
+    ) = None
+
+
 class GatewayRoute(Struct, frozen=True, kw_only=True):
-    """The HTTPRoute that the operator makes, with the name of the ModelDeployment.
+    """The HTTPRoute that the operator makes, with the name of the ModelDeployment; or a rule of the user's own one.
 
     No field has a default: what the API server adds would stay behind when somebody who applied the route takes it out.
     """
 
-    parent_refs: Annotated[
-        tuple[ParentRef, ...],
-        doc(
-            "The Gateways that take the route. A weight counts once all of them have taken it over.",
-            min_length=1,
-            max_length=8,
-        ),
-    ]
+    rules: ClassVar[tuple[Rule, ...]] = (cel_traffic.PARENTS_OR_JOIN, cel_traffic.JOIN_ALONE)
+
+    parent_refs: (
+        Annotated[
+            tuple[ParentRef, ...],
+            doc(
+                "The Gateways that take the route. A weight counts once all of them have taken it over.",
+                min_length=1,
+                max_length=8,
+            ),
+        ]
+        | None
+    ) = None
+    join: Annotated[RouteJoin, doc("A rule of your own HTTPRoute, in place of a route of the operator.")] | None = None
     hostnames: (
         Annotated[
             tuple[Annotated[str, doc("A hostname.", min_length=1, max_length=253, rules=(cel_traffic.HOSTNAME,))], ...],

@@ -18,6 +18,7 @@ from viridian.api.names import (
     ADOPT_LABEL,
     AUTOSCALED_ANNOTATION,
     MODEL_DEPLOYMENT_LABEL,
+    ROUTE_ANNOTATION,
     SLOT_LABEL,
     Slot,
     network_policy,
@@ -33,6 +34,7 @@ from viridian.controller.ownership import check_not_left_behind, owned
 from viridian.controller.reconcilable import Observed
 from viridian.controller.resolve import Resolver
 from viridian.controller.samples import Samples
+from viridian.controller.user_routes import UserRoutes
 from viridian.core.lookup import annotations_of
 from viridian.core.obstacles import NO_OBSTACLES, Obstacles
 from viridian.core.ownership import believed, is_left_behind
@@ -54,6 +56,7 @@ from viridian.rollout.input import (
 )
 from viridian.rollout.slot_state import SlotState, parse_predecessor, parse_slot
 from viridian.rollout.traffic.gateway import GATEWAY, HTTP_ROUTE, frame_of, gateway_target, parents_of
+from viridian.rollout.traffic.joined_rule import route_name
 from viridian.rollout.traffic.predecessor_record import PREDECESSOR_SLOT, predecessor_revision
 from viridian.rollout.traffic.provider import LiveObjects
 from viridian.rollout.traffic.service import record_of
@@ -73,6 +76,7 @@ class ModelDeployments:
     answers: AnalysisAnswers
     settings: OperatorSettings
     clock: Callable[[], datetime]
+    routes: UserRoutes
     policies_of: Callable[[Key], Iterable[Key]] = lambda _: ()
     """The RetrainPolicies that are about a ModelDeployment."""
     arrivals: Arrivals | None = None
@@ -86,12 +90,16 @@ class ModelDeployments:
         children = await _children(self.cluster, key, manifest["metadata"], alone)
         records = parse_records(children.of("ControllerRevision"))
         slots, before = await self._with_predecessor(key, alone, children)
+        live = children.named("Service", key.name)
+        routed = children.gateway_objects(key.name)
+        users = await self._user_routes(key, replace(alone, live=live, gateway_objects=routed))
         snapshot = replace(
             alone,
             slots=slots,
             predecessor=before,
-            live=children.named("Service", key.name),
-            gateway_objects=await self._gateway_objects(children, alone),
+            live=live,
+            gateway_objects=await self._gateway_objects(children, alone, users),
+            user_routes=users,
             preview=children.named("Service", preview_service(key.name)),
             budgets=children.by_name("PodDisruptionBudget"),
             autoscalers=children.by_name("HorizontalPodAutoscaler"),
@@ -99,7 +107,7 @@ class ModelDeployments:
             records=records,
             forgotten=children.forgotten,
             model=self.resolver.resolve(alone.spec, key.namespace, records.values()),
-            taken=children.taken,
+            taken=children.taken - {(HTTP_ROUTE, route_name(route)) for route in users},
             leaving=children.leaving,
         )
         readings, held, schemas = await asyncio.gather(
@@ -121,7 +129,8 @@ class ModelDeployments:
         children = await _children(self.cluster, key, manifest["metadata"], alone)
         live, routed = children.named("Service", key.name), children.gateway_objects(key.name)
         slots, _ = await self._with_predecessor(key, alone, children)
-        shown = replace(alone, slots=slots, live=live, gateway_objects=routed)
+        users = await self._user_routes(key, replace(alone, live=live, gateway_objects=routed))
+        shown = replace(alone, slots=slots, live=live, gateway_objects=routed, user_routes=users)
         return give_back(shown, self.clock(), why)
 
     def by_lists(self, lists: ClusterReader) -> ModelDeployments:
@@ -129,6 +138,7 @@ class ModelDeployments:
         return replace(
             self,
             cluster=lists,
+            routes=UserRoutes(NOT_ASKED),
             resolver=resolver,
             pods=NOT_ASKED,
             samples=Samples(NOT_ASKED),
@@ -137,6 +147,8 @@ class ModelDeployments:
         )
 
     async def forget(self, key: Key) -> None:
+        if self.settings.gateway_api:
+            await self.routes.give_back(key)
         self.samples.forget(key)
         self.answers.forget(key)
         if self.arrivals is not None:
@@ -166,10 +178,18 @@ class ModelDeployments:
         before = parse_predecessor(found, pods, predecessor_revision(name))
         return ({**slots, PREDECESSOR_SLOT: before} if recorded is not None else slots), before
 
-    async def _gateway_objects(self, children: _Children, alone: RolloutInput) -> LiveObjects:
-        """The route, the Services of the slots, and the Gateways of the route, as far as they may be read."""
+    async def _user_routes(self, key: Key, alone: RolloutInput) -> tuple[Object, ...]:
+        """Those that concern this object. A look by lists asks for them only where there may be some."""
+        looks_by_lists = self.routes.cluster is NOT_ASKED
+        if not alone.settings.gateway_api or (looks_by_lists and not (alone.wanted_join or alone.joins_a_route)):
+            return ()
+        return tuple(await self.routes.of(key, alone.wanted_join))
+
+    async def _gateway_objects(self, children: _Children, alone: RolloutInput, users: Sequence[Object]) -> LiveObjects:
+        """The route, the Services of the slots, and the Gateways of all routes, as far as they may be read."""
         wanted = alone.wanted_gateway if alone.settings.gateway_api else None
-        names = parents_of(frame_of(wanted), alone.namespace) if wanted is not None else ()
+        frames = [*([frame_of(wanted)] if wanted is not None else []), *(route.get("spec") or {} for route in users)]
+        names = list(dict.fromkeys(name for frame in frames for name in parents_of(frame, alone.namespace)))
         read = await asyncio.gather(*(_gateway(self.cluster, *name) for name in names))
         gateways = {gateway_target(*name): one for name, one in zip(names, read, strict=True) if one is not None}
         return {**children.gateway_objects(alone.name), **gateways}
@@ -246,7 +266,7 @@ async def _children(cluster: ClusterReader, key: Key, metadata: Object, alone: R
         _listed(cluster, key, _RECORD),
         _listed(cluster, key, "Pod"),
     )
-    if enabled and (alone.wanted_gateway is not None or any(child["kind"] == HTTP_ROUTE for child in children)):
+    if enabled and (alone.asked_gateway is not None or any(_is_routed(child) for child in children)):
         children += await _slot_services(cluster, key)
     if _is_autoscaled(alone, children):
         children += await _named_children(cluster, key, [_AUTOSCALER])
@@ -275,6 +295,10 @@ async def _children(cluster: ClusterReader, key: Key, metadata: Object, alone: R
             if _is_record(child) and child not in records
         },
     )
+
+
+def _is_routed(child: Object) -> bool:
+    return child["kind"] == HTTP_ROUTE or ROUTE_ANNOTATION in annotations_of(child)
 
 
 def _is_to_be_adopted(child: Object, key: Key, alone: RolloutInput) -> bool:

@@ -31,6 +31,7 @@ from viridian.controller.resolve import Resolver
 from viridian.controller.samples import Samples
 from viridian.controller.switch_times import timing
 from viridian.controller.trigger_readings import TriggerReadings
+from viridian.controller.user_routes import UserRoutes
 
 
 def controllers(common: Common) -> tuple[Controller, ...]:
@@ -57,6 +58,7 @@ def rollout(common: Common) -> Controller:
         ),
         settings,
         environment.clock,
+        UserRoutes(environment.cluster),
         common.policies_of,
         arrivals,
     )

@@ -62,6 +62,7 @@ ROLLOUT: Final = StatusPart(
             "lastRollback",
             "drill",
             "experiment",
+            "route",
             "replicas",
             "selector",
         }
@@ -75,6 +76,7 @@ ROLLOUT: Final = StatusPart(
             reasons.CHALLENGER_HEALTHY,
             reasons.ROLLBACK_READY,
             reasons.ROLLBACK_UNTESTED,
+            reasons.ROUTE_JOINED,
             reasons.PROVISIONAL,
             reasons.ADDRESSES_CURRENT,
         }

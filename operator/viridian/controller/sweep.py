@@ -20,7 +20,15 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any, Final
 
-from viridian.api.names import API_VERSION, MODEL_DEPLOYMENT, RETRAIN_POLICY, TRAIL_LABEL, TRAIL_WAITING
+from viridian.api.names import (
+    API_VERSION,
+    JOINED_LABEL,
+    JOINED_LABEL_VALUE,
+    MODEL_DEPLOYMENT,
+    RETRAIN_POLICY,
+    TRAIL_LABEL,
+    TRAIL_WAITING,
+)
 from viridian.controller.api_budget import CALLING_FOR
 from viridian.controller.controller import Controller
 from viridian.controller.keys import Key
@@ -34,6 +42,7 @@ from viridian.controller.wakes import Wakes, owners
 from viridian.core.selectors import Selector
 from viridian.core.urgency import Urgency
 from viridian.ports.cluster import Cluster, ClusterError, ClusterRefused, Object
+from viridian.rollout.traffic.joined_rule import HTTP_ROUTES, mark_of
 
 log = logging.getLogger("viridian.sweep")
 
@@ -150,6 +159,8 @@ class Sweeps:
                     log.error("the objects may not be listed: %s", error)
         self._first = False
         known |= await self._with_a_waiting_trail()
+        for key in await self._with_a_joined_route():
+            self.request_pass(key)
         for key in (known | self._left.keys()) - listed:
             self.request_pass(key)
         self._end()
@@ -163,6 +174,17 @@ class Sweeps:
             with suppress(ClusterRefused):  # the looks at each object report it
                 journals = await self.cluster.list("apps/v1", "ControllerRevision", namespace, labels)
                 found |= {key for journal in journals for key in owners(journal)}
+        return found
+
+    async def _with_a_joined_route(self) -> set[Key]:
+        """Whose mark stands on a route of a user: of these, some may be gone, or have been made anew."""
+        found = set[Key]()
+        for namespace in self.namespaces if self.gateway_api else ():
+            with suppress(ClusterRefused):  # the looks at each object report it
+                routes = await self.cluster.list(*HTTP_ROUTES, namespace, {JOINED_LABEL: JOINED_LABEL_VALUE})
+                for route in routes:
+                    if (mark := mark_of(route)) is not None:
+                        found.add(Key(MODEL_DEPLOYMENT, route["metadata"]["namespace"], mark.owner))
         return found
 
     def _end(self) -> None:

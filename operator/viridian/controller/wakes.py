@@ -14,6 +14,7 @@ from typing import Any, Final, Protocol
 
 from viridian.api.child_kinds import child_kind
 from viridian.api.names import (
+    ADOPT_LABEL,
     GROUP,
     MODEL_DEPLOYMENT,
     MODEL_DEPLOYMENT_LABEL,
@@ -32,7 +33,11 @@ from viridian.rollout.urgency import urgency_in
 Manifest = Mapping[str, Any]
 
 KINDS = frozenset({MODEL_DEPLOYMENT, RETRAIN_POLICY})
-_OWNER_LABELS = {MODEL_DEPLOYMENT_LABEL: MODEL_DEPLOYMENT, RETRAIN_POLICY_LABEL: RETRAIN_POLICY}
+_OWNER_LABELS = {
+    MODEL_DEPLOYMENT_LABEL: MODEL_DEPLOYMENT,
+    RETRAIN_POLICY_LABEL: RETRAIN_POLICY,
+    ADOPT_LABEL: MODEL_DEPLOYMENT,
+}
 
 
 class Wakeable(Protocol):

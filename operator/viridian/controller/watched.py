@@ -2,6 +2,7 @@
 
 Of children metadata is enough, since an event only wakes those that read the child. The objects of stages, and pods of
 runs, are watched whole: they may be deleted the moment they have ended, and then the watch alone has their result.
+Routes of users are watched that agree to be joined.
 """
 
 from __future__ import annotations
@@ -10,11 +11,12 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from viridian.api.child_kinds import child_kinds
-from viridian.api.names import MANAGED_BY, MANAGED_BY_LABEL, RUN_LABEL
+from viridian.api.names import ADOPT_LABEL, MANAGED_BY, MANAGED_BY_LABEL, RUN_LABEL
 from viridian.api.resources import OWN, ApiResource
 from viridian.controller.tracing import stream_name
 from viridian.ports.watch import Watched
 from viridian.retraining.stages.stage_table import STAGE_KINDS
+from viridian.rollout.traffic.gateway import HTTP_ROUTE
 
 CHILDREN_SELECTOR: Final = f"{MANAGED_BY_LABEL}={MANAGED_BY}"
 
@@ -45,5 +47,8 @@ def _parts(resource: ApiResource) -> Iterator[tuple[str, str, bool]]:
     if resource.kind == "Pod":
         yield "", f"{CHILDREN_SELECTOR},!{RUN_LABEL}", False
         yield " of runs", f"{CHILDREN_SELECTOR},{RUN_LABEL}", True
+    elif resource.kind == HTTP_ROUTE:
+        yield "", CHILDREN_SELECTOR, False
+        yield " of users", f"{ADOPT_LABEL},{MANAGED_BY_LABEL}!={MANAGED_BY}", False
     else:
         yield "", CHILDREN_SELECTOR, resource.kind in STAGE_KINDS

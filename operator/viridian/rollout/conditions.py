@@ -16,6 +16,7 @@ from viridian.rollout.decision import RolloutDecision, Wait, WaitKind
 from viridian.rollout.drill_findings import rollback_untested
 from viridian.rollout.drill_schedule import schedule_problem
 from viridian.rollout.input import GATEWAY_NEEDED, UNREAD, Unresolved
+from viridian.rollout.joining import joining, route_joined
 from viridian.rollout.pod_bounds import bounds
 from viridian.rollout.policies.promotion_times import window_problem
 from viridian.rollout.provisional import provisional
@@ -57,6 +58,7 @@ def conditions(state: RolloutState, decision: RolloutDecision) -> list[Finding]:
     found.extend(rollback_untested(state, decision))
     found.extend(provisional(state, decision))
     found.extend(_addresses_current(state, decision))
+    found.extend(route_joined(joining(state.inputs, state.spec.server.port, decision.traffic, state.now)))
     return found
 
 
@@ -70,7 +72,7 @@ def needs_a_person(state: RolloutState, decision: RolloutDecision) -> tuple[str,
         return reasons.REVISION_REJECTED, f"{awaited}; {how}"
     if state.invalid_template and wait is None and decision.reason == state.invalid_reason:
         return state.invalid_reason, state.invalid_template
-    if state.inputs.wanted_gateway is not None and not state.inputs.settings.gateway_api:
+    if state.inputs.asked_gateway is not None and not state.inputs.settings.gateway_api:
         return reasons.GATEWAY_API_OFF, f"spec.traffic.provider is Gateway. {GATEWAY_NEEDED}"
     if problem := window_problem(state) or schedule_problem(state):
         return reasons.INVALID_SPEC, problem

@@ -28,7 +28,7 @@ from viridian.rollout import outcomes
 from viridian.rollout.analysis.judged import full_fallback_end
 from viridian.rollout.decision import RolloutDecision, WaitKind
 from viridian.rollout.drill_schedule import next_look
-from viridian.rollout.events import events_of_change, events_of_status, route_edited
+from viridian.rollout.events import events_of_change, events_of_status
 from viridian.rollout.input import (
     GATEWAY_NEEDED,
     UNREAD,
@@ -38,6 +38,7 @@ from viridian.rollout.input import (
     name_taken,
     targets,
 )
+from viridian.rollout.joining import joining
 from viridian.rollout.manifests import Manifest
 from viridian.rollout.network_access import limit_access
 from viridian.rollout.pod_bounds import autoscaling_of, scaled_by_others
@@ -53,7 +54,7 @@ from viridian.rollout.slots import DesiredSlot, DesiredSlots, desired_slots, dra
 from viridian.rollout.state import RolloutState, read
 from viridian.rollout.status import status
 from viridian.rollout.traffic.copied import lease, shadow_order
-from viridian.rollout.traffic.foreign_edit import foreign_edit
+from viridian.rollout.traffic.foreign_edit import foreign_edit, route_edited
 from viridian.rollout.traffic.gateway import HTTP_ROUTE
 from viridian.rollout.traffic.record import Traffic
 from viridian.rollout.traffic.service import SERVICE
@@ -181,6 +182,7 @@ def _switch(state: RolloutState, chosen: RolloutDecision, instead: RolloutDecisi
     inputs, before, observed = state.inputs, state.inputs.traffic, state.inputs.traffic_objects
     traffic = chosen.traffic or before
     if traffic is None:
+        yield from joining(inputs, state.spec.server.port, None, state.now).writes
         return
     moves = traffic != before
     way_back = traffic.reverted is not None and (before is None or traffic.reverted != before.reverted)
@@ -199,6 +201,9 @@ def _switch(state: RolloutState, chosen: RolloutDecision, instead: RolloutDecisi
         # The live Service does not say that there is a route before there is one.
         if live is not None or target != SERVICE.target(inputs.name):
             yield from _applied(intent, observed.get(target))
+    users = joining(inputs, state.spec.server.port, (before if instead is not None else traffic) or traffic, state.now)
+    for write in users.writes:
+        yield replace(write, urgent=moves and way_back)
 
 
 def _of_foreign_edit(state: RolloutState, before: Traffic | None, live: Mapping[str, Any] | None) -> tuple[Event, ...]:

@@ -54,12 +54,6 @@ def events_of_change(names: Names, change: Change | None) -> tuple[Event, ...]:
     return (Event(kind, reason, changed(names, change)),)
 
 
-def route_edited(name: str, edit: str) -> Event:
-    """Sent once the write is done that puts an edit of the route right."""
-    message = f"{edit}; it is put right. To change the route, edit spec.traffic of the ModelDeployment {name}"
-    return Event(EventType.WARNING, reasons.EVENT_ROUTE_EDITED, message)
-
-
 def events_of_status(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[Event, ...]:
     """The events of one status after another: of each condition with a new status or reason that people should know."""
     known = {_key(condition) for condition in conditions_in(before.get("conditions"))}
@@ -86,5 +80,7 @@ def _announced(fresh: list[Condition], conditions: list[Condition]) -> Iterator[
             yield Event(of, reasons.EVENT_MODEL_UNRESOLVED, f"{reason}: {message}")
         elif kind == reasons.STALLED and reason not in about_the_model:
             yield Event(EventType.WARNING, reasons.EVENT_STALLED, f"{reason}: {message}")
+        elif kind == reasons.ROUTE_JOINED and status != "True" and reason != reasons.JOIN_AWAITS:
+            yield Event(EventType.WARNING, reasons.EVENT_ROUTE_NOT_JOINED, f"{reason}: {message}")
         elif kind == reasons.RECONCILING and reason == reasons.APPLY_UNAVAILABLE:
             yield Event(EventType.WARNING, reasons.EVENT_APPLY_UNAVAILABLE, message)

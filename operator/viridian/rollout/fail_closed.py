@@ -16,6 +16,7 @@ from viridian.api.samples import Idle
 from viridian.core.intent import unless_changed, with_intent_hash
 from viridian.core.plan import Apply, CloseConnections, Event, EventType, Plan
 from viridian.rollout.input import RolloutInput, targets
+from viridian.rollout.joining import joining
 from viridian.rollout.traffic.drill_record import DrillOutcome, DrillResult
 from viridian.rollout.traffic.record import Reverted, Traffic
 from viridian.rollout.way_back_times import DRAIN
@@ -41,8 +42,9 @@ def give_back(inputs: RolloutInput, now: datetime, why: str) -> Plan | None:
     closing = CloseConnections(
         pods, int(DRAIN.total_seconds()), Idle.CLOSE if provider.keeps_connections else Idle.KEEP
     )
+    routes = [replace(write, urgent=True) for write in joining(inputs, port, after, now).writes]
     return Plan(
-        actions=(switch, closing) if pods else (switch,),
+        actions=(switch, *routes, closing) if pods else (switch, *routes),
         summary=f"{reasons.DECISION_FAILED}: {message}",
     )
 

@@ -9,10 +9,11 @@ from typing import Any, Final
 from viridian.api import reasons
 from viridian.api.input_schema import InputSchema
 from viridian.api.modeldeployment import ModelDeploymentSpec, Step
-from viridian.api.names import ADOPT_LABEL, ROUTE_ANNOTATION, Slot
+from viridian.api.names import ADOPT_LABEL, ROUTE_ANNOTATION, Slot, slot_deployment
 from viridian.api.resources import ApiResource
 from viridian.api.samples import PodSample, PodTarget, ScrapeFailure
 from viridian.api.traffic_spec import GatewayRoute, ProviderKind
+from viridian.core.lookup import annotations_of
 from viridian.core.model_owners import OwnerRule
 from viridian.core.obstacles import Obstacles
 from viridian.core.plan import Target
@@ -25,6 +26,8 @@ from viridian.rollout.answers import Answers
 from viridian.rollout.records import RevisionRecord, ServedModel
 from viridian.rollout.slot_state import SlotState, pod_target
 from viridian.rollout.traffic.gateway import HTTP_ROUTE, GatewayTraffic, frame_in, frame_of, sticky_of
+from viridian.rollout.traffic.joined import JoinedTraffic
+from viridian.rollout.traffic.joined_rule import JOINED, JoinedRule, backends_of, mark_of, route_name
 from viridian.rollout.traffic.provider import LiveObjects, TrafficProvider
 from viridian.rollout.traffic.record import Traffic
 from viridian.rollout.traffic.service import SERVICE
@@ -125,6 +128,8 @@ class RolloutInput:
     predecessor: SlotState | None = None
     # The route, the Services of the slots, and the Gateways that the spec names.
     gateway_objects: LiveObjects = field(default_factory=dict)
+    # Routes of the user: the one that the spec names, and those that bear the mark of this name.
+    user_routes: tuple[Object, ...] = ()
     preview: Object | None = None
     budgets: Mapping[str, Object] = field(default_factory=dict)
     autoscalers: Mapping[str, Object] = field(default_factory=dict)
@@ -156,15 +161,59 @@ class RolloutInput:
         """
         route = self.gateway_objects.get((HTTP_ROUTE, self.name))
         gateway = self.wanted_gateway
+        if route is None and (led := self._led_rule) is not None:
+            return JoinedTraffic(led)
         if gateway is not None and self.settings.gateway_api and (route is not None or not self._is_bound):
             return GatewayTraffic(frame_of(gateway), sticky_of(gateway, self._steps))
         return GatewayTraffic(frame_in(route)) if route is not None else SERVICE
 
     @property
     def wanted_gateway(self) -> GatewayRoute | None:
-        """The route that the spec asks for."""
+        """The route that the spec asks the operator to make."""
+        gateway = self.asked_gateway
+        return gateway if gateway is not None and gateway.join is None else None
+
+    @property
+    def asked_gateway(self) -> GatewayRoute | None:
+        """What the spec asks of Gateways: a route of the operator, or a rule of the user's own."""
         traffic = self.spec.traffic if self.spec is not None else None
         return traffic.gateway if traffic is not None and traffic.provider is ProviderKind.GATEWAY else None
+
+    @property
+    def wanted_join(self) -> JoinedRule | None:
+        """The rule of the user's own route that the spec asks for."""
+        traffic = self.spec.traffic if self.spec is not None and self.settings.gateway_api else None
+        if traffic is None or traffic.gateway is None or traffic.gateway.join is None:
+            return None
+        return JoinedRule(traffic.gateway.join.route, traffic.gateway.join.rule or "")
+
+    @property
+    def _led_rule(self) -> JoinedRule | None:
+        """The rule that splits the traffic, or is to. One that is joined stays so while a challenger is on trial."""
+        wanted, marks = self.wanted_join, [(route, mark_of(route)) for route in self.user_routes]
+        held = [JoinedRule(route_name(route), mark.rule) for route, mark in marks if mark and mark.uid == self.uid]
+        if wanted is not None and (held or self.joins_a_route or not self._is_bound):
+            return wanted
+        return held[0] if held and wanted is None and self._is_bound else None
+
+    @property
+    def joins_a_route(self) -> bool:
+        """Whether the live Service names a route, and that is not one of the operator."""
+        own = (HTTP_ROUTE, self.name) in self.gateway_objects
+        return not own and ROUTE_ANNOTATION in annotations_of(self.live)
+
+    def user_route(self, rule: JoinedRule) -> Object | None:
+        """The route of the user that has this rule, where it is there."""
+        return next((route for route in self.user_routes if route_name(route) == rule.route), None)
+
+    def joined_backends(self, rule: JoinedRule) -> Sequence[Object]:
+        """Where the rule leads now."""
+        return backends_of(self.user_route(rule) or {}, rule.rule)
+
+    @property
+    def has_slot_services(self) -> bool:
+        """Whether there is something that a rule can lead to."""
+        return all(("Service", slot_deployment(self.name, slot)) in self.gateway_objects for slot in Slot)
 
     @property
     def _steps(self) -> Sequence[Step]:
@@ -189,7 +238,8 @@ class RolloutInput:
     def traffic_objects(self) -> LiveObjects:
         """The objects of the providers that are there."""
         live = {SERVICE.target(self.name): self.live} if self.live is not None else {}
-        return {**self.gateway_objects, **live}
+        users = {(JOINED, route_name(route)): route for route in self.user_routes}
+        return {**self.gateway_objects, **users, **live}
 
     @property
     def traffic(self) -> Traffic | None:

@@ -20,6 +20,7 @@ from viridian.rollout.conditions import conditions
 from viridian.rollout.decision import RolloutDecision, Wait, WaitKind
 from viridian.rollout.drill_findings import newest_drill
 from viridian.rollout.experiment_status import newest_experiment
+from viridian.rollout.joining import joining
 from viridian.rollout.policies.trial_steps import step_name
 from viridian.rollout.records import RETRIED, RevisionOutcome, standing_rejection, time_text
 from viridian.rollout.restored import first_slot
@@ -55,6 +56,7 @@ def status(
         last_rollback=next((found for pair in decided if (found := _rollback(*pair)) is not None), None),
         drill=newest_drill(traffic),
         experiment=newest_experiment(state, traffic),
+        route=joining(inputs, state.spec.server.port, traffic, state.now).status,
         replicas=_replicas(state, traffic),
         selector=_selector(state, traffic),
     )

@@ -12,10 +12,10 @@ import yaml
 
 from localcluster.gateway_api import definition
 from tests.api.operator.conftest import ORDERS, Operator
-from tests.support.kube import Kube, Object, eventually
+from tests.support.kube import Kube, Object, Refused, eventually
 from tests.support.live_model import LiveModel
 from tests.support.operator_process import OperatorProcess
-from tests.support.shipped import ROOT, give_the_operator
+from tests.support.shipped import OPERATOR, ROOT, give_the_operator
 
 GATEWAY_API = "gateway.networking.k8s.io/v1"
 TIME = "2026-01-01T00:00:00Z"
@@ -30,6 +30,22 @@ TRAFFIC: Object = {
 }
 
 
+JOINING: Object = {"provider": "Gateway", "gateway": {"join": {"route": "shop", "rule": "predict"}}}
+SHOP: Object = {
+    "parentRefs": [{"name": "public"}],
+    "hostnames": ["shop.example.com"],
+    "rules": [
+        {"name": "cart", "backendRefs": [{"name": "cart", "port": 80}]},
+        {
+            "name": "predict",
+            "matches": [{"path": {"type": "PathPrefix", "value": "/predict"}}],
+            "timeouts": {"request": "5s"},
+            "backendRefs": [{"name": "old-model", "port": 80, "weight": 3}],
+        },
+    ],
+}
+
+
 def condition(type_: str, generation: int, status: str = "True") -> Object:
     said = {"reason": "Said", "message": "by the stand-in", "lastTransitionTime": TIME}
     return {"type": type_, "status": status, "observedGeneration": generation, **said}
@@ -40,6 +56,7 @@ class Gateway:
 
     def __init__(self, kube: Kube, namespace: str) -> None:
         self.kube, self.namespace = kube, namespace
+        self.name, self.rule = "churn", 0
         identity = {
             "apiVersion": GATEWAY_API,
             "kind": "Gateway",
@@ -51,13 +68,13 @@ class Gateway:
 
     @property
     def route(self) -> Object:
-        found = self.kube.get(GATEWAY_API, "HTTPRoute", "churn", self.namespace)
+        found = self.kube.get(GATEWAY_API, "HTTPRoute", self.name, self.namespace)
         assert found is not None
         return found
 
     @property
     def weights(self) -> dict[str, int]:
-        return {ref["name"]: ref["weight"] for ref in self.route["spec"]["rules"][0]["backendRefs"]}
+        return {ref["name"]: ref["weight"] for ref in self.route["spec"]["rules"][self.rule]["backendRefs"]}
 
     @property
     def edits(self) -> list[Object]:
@@ -158,3 +175,41 @@ def test_a_rollout_waits_for_the_gateway_at_each_weight(churn: LiveModel, gatewa
         "the Service to take over",
     )
     assert churn.selector()["viridian.dev/slot"] == "green"
+
+
+def without_backends(spec: Object) -> Object:
+    """A route's spec but for where the rule `predict` leads."""
+    rules = [{**rule, "backendRefs": []} if rule["name"] == "predict" else rule for rule in spec["rules"]]
+    return {**spec, "rules": rules}
+
+
+@pytest.mark.usefixtures("working")
+def test_a_rule_of_a_users_route_is_joined_put_right_and_given_back(churn: LiveModel, gateway: Gateway) -> None:
+    kube, namespace = gateway.kube, churn.namespace
+    gateway.name, gateway.rule = "shop", 1
+    identity = {"apiVersion": GATEWAY_API, "kind": "HTTPRoute", "metadata": {"name": "shop", "namespace": namespace}}
+    before = kube.create({**identity, "spec": SHOP})
+    churn.apply("1", traffic=JOINING)
+    churn.until(lambda model: model.condition("RouteJoined").get("reason") == "RouteNotAgreed", "the owner to be asked")
+    assert gateway.route["spec"] == before["spec"]
+
+    kube.merge(identity, {"metadata": {"labels": {"adopt.viridian.dev/model-deployment": "churn"}}})
+    gateway.until_weights(blue=100, green=0)
+    assert without_backends(gateway.route["spec"]) == without_backends(before["spec"])
+    gateway.take_over()
+    churn.until(lambda model: model.condition("Ready").get("status") == "True", "Ready")
+    assert churn.condition("RouteJoined")["status"] == "True"
+
+    kube.merge(identity, {"spec": {"rules": before["spec"]["rules"], "hostnames": ["new.example.com"]}})
+    gateway.until_weights(blue=100, green=0)
+    eventually(lambda: len(gateway.edits) == 1, what="the Event about the edit")
+    assert "the backends of the rule predict of the HTTPRoute shop" in gateway.edits[0]["note"]
+    assert gateway.route["spec"]["hostnames"] == ["new.example.com"]
+    operator = kube.impersonating(OPERATOR)
+    with pytest.raises(Refused, match="no such object controls this one"):
+        operator.merge(identity, {"spec": {"hostnames": ["other.example.com"]}})
+
+    churn.delete()
+    eventually(lambda: gateway.route["spec"]["rules"] == before["spec"]["rules"], what="the rule to be given back")
+    eventually(lambda: "viridian.dev/joined" not in str(gateway.route["metadata"].get("annotations")), what="no mark")
+    assert "viridian.dev/joined" not in gateway.route["metadata"]["labels"]

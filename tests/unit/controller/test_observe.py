@@ -18,6 +18,7 @@ from viridian.controller.registries import ByNamespace
 from viridian.controller.registry_watch import RegistryWatch
 from viridian.controller.resolve import Resolver
 from viridian.controller.samples import Samples
+from viridian.controller.user_routes import UserRoutes
 from viridian.ports.cluster import Object
 from viridian.rollout.input import UNREAD, OperatorSettings, RolloutInput, Unresolved
 from viridian.rollout.records import ServedModel
@@ -35,6 +36,7 @@ class Stage:
             AnalysisAnswers(None, None, self.cluster.clock, wake=lambda _: None),
             OperatorSettings(server_image="server:1", mlflow_uri="http://mlflow" if configured else None),
             self.cluster.clock,
+            UserRoutes(self.cluster),
         )
 
     def apply(self, **spec: Any) -> Object:

@@ -14,7 +14,9 @@ from tests.unit.rollout.cases import BLUE, FIRST_STEP, GREEN, ONE_STEADY, TWO_ST
 from viridian.api import reasons
 from viridian.api.names import Slot
 from viridian.api.traffic_spec import GatewayRoute, ParentRef, RequestHeader
-from viridian.rollout.traffic.gateway import GatewayTraffic, frame_of
+from viridian.rollout.traffic.gateway import GatewayTraffic, frame_of, split_backends
+from viridian.rollout.traffic.joined import JoinedTraffic
+from viridian.rollout.traffic.joined_rule import JOINED, JoinedRule
 from viridian.rollout.traffic.provider import LiveObjects, TrafficProvider
 from viridian.rollout.traffic.record import Reverted, Traffic
 from viridian.rollout.traffic.service import SERVICE
@@ -22,7 +24,11 @@ from viridian.rollout.traffic.service import SERVICE
 ROUTE = GatewayRoute(
     parent_refs=(ParentRef(name="public"),), testers=RequestHeader(header="x-canary", value="always"), timeout="30s"
 )
-PROVIDERS = [pytest.param(SERVICE, id="Service"), pytest.param(GatewayTraffic(frame_of(ROUTE)), id="Gateway")]
+PROVIDERS = [
+    pytest.param(SERVICE, id="Service"),
+    pytest.param(GatewayTraffic(frame_of(ROUTE)), id="Gateway"),
+    pytest.param(JoinedTraffic(JoinedRule("shop", "predict")), id="a rule of a user's route"),
+]
 LOST = Reverted(V2, reasons.REJECTED, reasons.METRIC_BREACH, "bad", ago_time(3), ago_time(4))
 RECORDS = [
     ONE_STEADY,
@@ -34,9 +40,13 @@ RECORDS = [
 
 
 def live(provider: TrafficProvider, traffic: Traffic) -> LiveObjects:
-    """The provider's objects as the API server would give them back."""
+    """The provider's objects as the API server would give them back, and the user's route where it joins one."""
     made = json.loads(json.dumps(list(provider.objects(snapshot(), 8080, traffic))))
-    return {(one["kind"], one["metadata"]["name"]): one for one in made}
+    found = {(one["kind"], one["metadata"]["name"]): one for one in made}
+    if isinstance(provider, JoinedTraffic):
+        rule = {"name": "predict", "backendRefs": split_backends("churn", 8080, traffic)}
+        found[JOINED, "shop"] = {"metadata": {"name": "shop"}, "spec": {"rules": [rule]}}
+    return found
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
@@ -52,7 +62,7 @@ class TestEveryProvider:
 
     @pytest.mark.parametrize("traffic", RECORDS)
     def test_all_objects_are_owned_and_labelled(self, provider: TrafficProvider, traffic: Traffic) -> None:
-        for made in live(provider, traffic).values():
+        for made in provider.objects(snapshot(), 8080, traffic):
             assert made["metadata"]["ownerReferences"][0]["uid"] == snapshot().uid
             assert made["metadata"]["labels"]["viridian.dev/model-deployment"] == "churn"
 

@@ -28,6 +28,7 @@ _GOOD_WHEN_TRUE: Final = (
     reasons.CHALLENGER_HEALTHY,
     reasons.ROLLBACK_READY,
     reasons.MONITORED,
+    reasons.ROUTE_JOINED,
 )
 _NEITHER: Final = (reasons.RECONCILING, reasons.PROVISIONAL)
 

@@ -26,11 +26,13 @@ _LOOKS_OF_A_LEASE: Final = 3
 def servers_copy(spec: ModelDeploymentSpec) -> bool:
     """Whether the champion's servers make the copies of a step with `shadow`, and not a gateway.
 
-    A gateway throws the answers away, so it leaves the copies to servers where answers are to be compared.
+    A joined rule of a user's route has no filters of the operator. A gateway throws the answers away, so it leaves the
+    copies to servers where answers are to be compared.
     """
     if spec.server.runtime is not Runtime.BUILTIN:
         return False
-    by_gateway = spec.traffic.provider is ProviderKind.GATEWAY
+    gateway = spec.traffic.gateway
+    by_gateway = spec.traffic.provider is ProviderKind.GATEWAY and (gateway is None or gateway.join is None)
     return not by_gateway or bool(compared_in_shadow(spec) & {metric.name for metric in spec.rollout.analysis.metrics})
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from viridian.api import reasons
 from viridian.api.child_kinds import child_kind
 from viridian.api.names import CHILDREN_MANAGER, INTENT_ANNOTATION
 from viridian.core.intent import covers, intent_hash, with_intent_hash
-from viridian.core.lookup import annotations_of, entries, mapping, text
+from viridian.core.lookup import annotations_of, dig, entries, mapping, text
+from viridian.core.plan import Event, EventType
 from viridian.rollout.manifests import Manifest
 
 Object = Mapping[str, Any]
@@ -34,13 +36,20 @@ def foreign_edit(intended: Manifest, observed: Object) -> str:
 def last_author(observed: Object) -> str:
     """The field manager that has written to the object since the operator did; empty where nobody can tell."""
     written = [
-        (text(entry, "time"), text(entry, "manager"))
+        (text(entry, "time"), dig(entry, "fieldsV1", "f:spec", "f:rules") is not None, text(entry, "manager"))
         for entry in entries(observed, "metadata", "managedFields")
         if not entry.get("subresource")
     ]
-    own = max((at for at, manager in written if manager == CHILDREN_MANAGER), default="")
-    others = [(at, manager) for at, manager in written if manager != CHILDREN_MANAGER and at >= own]
-    return max(others)[1][:_MAX_AUTHOR] if others else ""
+    own = max((at for at, _, manager in written if manager == CHILDREN_MANAGER), default="")
+    # Of two in the same second, the one that has the rules now.
+    others = [one for one in written if one[2] != CHILDREN_MANAGER and one[0] >= own]
+    return max(others)[2][:_MAX_AUTHOR] if others else ""
+
+
+def route_edited(name: str, edit: str) -> Event:
+    """Sent once the write is done that puts an edit of the route right."""
+    message = f"{edit}; it is put right. To change the route, edit spec.traffic of the ModelDeployment {name}"
+    return Event(EventType.WARNING, reasons.EVENT_ROUTE_EDITED, message)
 
 
 def _changed(observed: Object, intended: Object) -> Iterator[str]:

@@ -85,15 +85,14 @@ class GatewayTraffic:
             "metadata": metadata(owner, owner.name) | {"annotations": {TRAFFIC_ANNOTATION: text}},
             "spec": {**self.frame, "rules": self._rules(owner.name, port, traffic)},
         }
-        return route, *(_slot_service(owner, port, slot) for slot in Slot), live
+        return route, *(slot_service(owner, port, slot) for slot in Slot), live
 
     def _rules(self, name: str, port: int, traffic: Traffic) -> list[Manifest]:
         of_users, *of_testers = self.frame["rules"]
         backend = partial(_backend, name, port)
         rules = self.sticky.rules(of_users, traffic, backend) if self.sticky is not None else []
         if not rules:
-            weights = {traffic.champion: 100 - traffic.share, traffic.champion.other: traffic.share}
-            references = [backend(slot, weights[slot]) for slot in Slot]
+            references = [{**one, "filters": []} for one in split_backends(name, port, traffic)]
             rules = [{**of_users, "filters": _copies(name, port, traffic), "backendRefs": references}]
         if traffic.trial is not None:
             challenger = [backend(traffic.champion.other, 1)]
@@ -111,13 +110,16 @@ class GatewayTraffic:
         route = live.get(self.target(name))
         if route is None:
             return Unsettled(f"the HTTPRoute {name} is not there yet", serves=False)
-        found = [_of_parent(route, parent, live) for parent in route["spec"].get("parentRefs") or ()]
-        missing = [one for one in found if one is not None]
-        if not missing:
-            return None
-        return Unsettled(
-            "; ".join(one.message for one in missing), serves=any(one is None or one.serves for one in found)
-        )
+        return route_unsettled(route, live)
+
+
+def route_unsettled(route: Mapping[str, Any], live: LiveObjects) -> Unsettled | None:
+    """What the Gateways of a route have still to do about it; None where all have taken it over."""
+    found = [_of_parent(route, parent, live) for parent in route["spec"].get("parentRefs") or ()]
+    missing = [one for one in found if one is not None]
+    if not missing:
+        return None
+    return Unsettled("; ".join(one.message for one in missing), serves=any(one is None or one.serves for one in found))
 
 
 def frame_of(gateway: GatewayRoute) -> Mapping[str, Any]:
@@ -138,7 +140,7 @@ def frame_of(gateway: GatewayRoute) -> Mapping[str, Any]:
             **({"namespace": parent.namespace} if parent.namespace else {}),
             **({"sectionName": parent.section_name} if parent.section_name else {}),
         }
-        for parent in gateway.parent_refs
+        for parent in gateway.parent_refs or ()
     ]
     return {"parentRefs": parents, "hostnames": list(gateway.hostnames or ()), "rules": rules}
 
@@ -168,15 +170,26 @@ def gateway_target(namespace: str, name: str) -> Target:
     return GATEWAY, f"{namespace}/{name}"
 
 
-def _slot_service(owner: Owner, port: int, slot: Slot) -> Manifest:
+def slot_service(owner: Owner, port: int, slot: Slot) -> Manifest:
+    """The Service of a slot, to which routes send requests; it never changes."""
     selector = {MODEL_DEPLOYMENT_LABEL: owner.name, SLOT_LABEL: str(slot)}
     return service(owner, slot_deployment(owner.name, slot), port, selector)
 
 
-def _backend(name: str, port: int, slot: Slot, weight: int) -> Manifest:
-    """With the defaults of the API server written out, and no filters."""
+def split_backends(name: str, port: int, traffic: Traffic) -> list[Manifest]:
+    """The backends of a rule by which users are split, with the defaults of the API server written out."""
+    weights = {traffic.champion: 100 - traffic.share, traffic.champion.other: traffic.share}
+    return [_slot_backend(name, port, slot, weights[slot]) for slot in Slot]
+
+
+def _slot_backend(name: str, port: int, slot: Slot, weight: int) -> Manifest:
     reference = {"group": "", "kind": "Service", "name": slot_deployment(name, slot), "port": port}
-    return {**reference, "weight": weight, "filters": []}
+    return {**reference, "weight": weight}
+
+
+def _backend(name: str, port: int, slot: Slot, weight: int) -> Manifest:
+    """With an empty list of filters: what others add there is not wanted."""
+    return {**_slot_backend(name, port, slot, weight), "filters": []}
 
 
 def _copies(name: str, port: int, traffic: Traffic) -> list[Manifest]:
