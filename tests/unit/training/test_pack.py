@@ -135,7 +135,7 @@ CASES = [
         HistGradientBoostingClassifier(max_iter=5, categorical_features="from_dtype"),
         left,
         Task.BINARY,
-        "skops",
+        "onnx",
         True,
         ("an age", "visits", "is member", "plan"),
     ),
