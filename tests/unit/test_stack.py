@@ -57,7 +57,8 @@ def test_code_is_a_screen(file: Path) -> None:
 
 @pytest.mark.parametrize("file", POLICIES, ids=lambda path: path.relative_to(EXAMPLES).as_posix())
 def test_a_manifest_is_of_the_kinds_as_they_are(file: Path) -> None:
-    for manifest in yaml.safe_load_all(file.read_text()):
+    own = [one for one in yaml.safe_load_all(file.read_text()) if one["apiVersion"].startswith("viridian.dev/")]
+    for manifest in own:
         assert ManifestRules(lambda *_: True).problems(manifest) == []
 
 

@@ -138,7 +138,7 @@ KNOWN_TOOLS: Final = (
         *("comet_", "comet-ml", "comet_ml"),
     ),
     _maintained("Airflow", _ANNOTATION, ToolConnection.NOT_TESTED, "airflow"),
-    _maintained("Prefect", _ANNOTATION, ToolConnection.NOT_TESTED, "prefect"),
+    _maintained("Prefect", _ANNOTATION, ToolConnection.TESTED, "prefect"),
     _maintained("Dagster", _ANNOTATION, ToolConnection.NOT_TESTED, "dagster"),
     _maintained("KubeRay", _RESOURCE, ToolConnection.SHAPE_TESTED, "ray.io"),
     _maintained("Kubeflow Trainer", _RESOURCE, ToolConnection.SHAPE_TESTED, "trainer.kubeflow.org"),
