@@ -13,6 +13,8 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 # Small models are fitted by one thread: a pool of them that waits actively takes the cores from everything else.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# A conversion that other tests keep from its core is no slow one.
+os.environ.setdefault("VIRIDIAN_CONVERSION_SECONDS", "600")
 
 import pytest
 import yaml
