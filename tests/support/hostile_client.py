@@ -156,7 +156,7 @@ class Outcome:
     sent: int
 
 
-def attack(port: int, mode: Mode, start: Start, seconds: float = 30.0) -> Outcome:
+def attack(port: int, mode: Mode, start: Start, seconds: float = 120.0) -> Outcome:
     """Sends until the server has answered and ended the connection; TimeoutError when it does not."""
     pieces, sent, heard = iter(mode.pieces(start)), 0, bytearray()
     left: memoryview | None = memoryview(b"")

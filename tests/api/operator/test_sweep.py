@@ -54,15 +54,15 @@ def test_what_was_changed_meanwhile_is_mended_after_a_restart(
 
 
 def come_to_rest(models: Sequence[LiveModel], kube: Kube, namespace: str, operator: Operator) -> None:
-    """All models serve, an operator has ended, and nobody writes any more."""
+    """All models serve, nobody writes any more, and the operator has ended."""
     with operator() as first:
         for model in models:
             model.apply("1")
         for model in models:
             model.until_serves("1")
         eventually(lambda: all(settled(model) for model in models), what="rest", timeout=120)
+        eventually(lambda: changes(kube, namespace, CALM) == [], what="calm", timeout=60)
         assert first.stop() == 0
-    eventually(lambda: changes(kube, namespace, CALM) == [], what="calm", timeout=60)
 
 
 def settled(model: LiveModel) -> bool:
