@@ -17,15 +17,11 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("VIRIDIAN_CONVERSION_SECONDS", "600")
 
 import pytest
-import yaml
 from hypothesis import HealthCheck, settings
 
 from tests.support import needs, precedence, schedule
 from tests.support.control_plane import audit_log, control_plane, kube, kubectl, namespace
 from tests.support.mlflow_server import MlflowServer, mlflow_server
-
-# libyaml reads the same documents ten times faster, and whole charts are read very often.
-yaml.SafeLoader = yaml.CSafeLoader  # type: ignore[assignment, misc]
 
 # The same examples on each run, so that a run differs from the last one by the change alone.
 # `HYPOTHESIS_PROFILE=long` searches further, elsewhere each time, and prints how to repeat what it finds.

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-import yaml
 
 from tests.api.wrong_manifests import Refused, Wrong, merged, rows
 from tests.support import kube as api
+from tests.support.documents import document
 from tests.support.kube import Kube
 from tests.support.manifests import model_deployment, retrain_policy
 
@@ -114,7 +114,7 @@ RIGHT = {
 @pytest.mark.parametrize("right", RIGHT)
 def test_taken(kube: Kube, namespace: str, right: str) -> None:
     build, change = RIGHT[right]
-    manifest = merged(build(namespace), yaml.safe_load(change))
+    manifest = merged(build(namespace), document(change))
     stored = kube.create(manifest)
     assert stored["metadata"]["generation"] == 1
 

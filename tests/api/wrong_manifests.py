@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import yaml
-
+from tests.support.documents import document
 from tests.support.manifests import Manifest, model_deployment, retrain_policy
 
 _TABLES: Final = (
@@ -75,7 +74,7 @@ def merged(target: Any, change: Mapping[str, Any]) -> Manifest:
 
 
 def _read(file: str, right: Callable[[str], Manifest]) -> list[Wrong]:
-    table = yaml.safe_load(Path(__file__).with_name(file).read_text())
+    table = document(Path(__file__).with_name(file).read_text())
     return [Wrong(row["mistake"], row["change"], _answer(row), right, row.get("given", ())) for row in table]
 
 

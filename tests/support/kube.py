@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
 
-import yaml
+from tests.support.documents import document
 
 Object = dict[str, Any]
 Found = TypeVar("Found")
@@ -227,7 +227,7 @@ class Kubectl:
 @contextmanager
 def client(kubeconfig: Path) -> Iterator[Kube]:
     """A client with the current user of a kubeconfig whose certificates stand inside it."""
-    config = yaml.safe_load(kubeconfig.read_text())
+    config = document(kubeconfig.read_text())
     cluster, user = config["clusters"][0]["cluster"], config["users"][0]["user"]
     authority = base64.b64decode(cluster["certificate-authority-data"]).decode()
     context = ssl.create_default_context(cadata=authority)

@@ -16,10 +16,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
-
 from tests.support.access import ACCESS
 from tests.support.clock_loop import ClockLoop
+from tests.support.documents import document
 from tests.support.memory_cluster import Killed, ManualClock, MemoryCluster
 from tests.support.memory_collector import MemoryBundles, MemoryCollector
 from tests.support.memory_pods import MemoryPods
@@ -47,7 +46,7 @@ _CRDS = Path(__file__).parents[2] / "crds"
 
 @cache
 def definitions() -> tuple[Mapping[str, Any], ...]:
-    return tuple(yaml.safe_load(path.read_text()) for path in sorted(_CRDS.glob("viridian.dev_*.yaml")))
+    return tuple(document(path.read_text()) for path in sorted(_CRDS.glob("viridian.dev_*.yaml")))
 
 
 class Mistake(AssertionError):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import yaml
 
+from tests.support.documents import document
 from tests.support.kube import Kube, Kubectl, Object, Refused, eventually
 from tests.support.manifests import model_deployment
 
@@ -27,7 +28,7 @@ def install(kubectl: Kubectl, kube: Kube) -> None:
 
 def kubeconfig_of_the_operator(kubectl: Kubectl, folder: Path) -> Path:
     """A kubeconfig with which the operator is its own service account, and no administrator."""
-    config = yaml.safe_load(kubectl.kubeconfig.read_text())
+    config = document(kubectl.kubeconfig.read_text())
     token = kubectl("create", "token", "viridian-operator", "-n", "viridian-system", "--duration=6h").strip()
     config["users"][0]["user"] = {"token": token}
     path = folder / "operator.kubeconfig"

@@ -7,8 +7,8 @@ from typing import Any
 
 import msgspec
 import pytest
-import yaml
 
+from tests.support.documents import document
 from tests.support.manifests import model_deployment, retrain_policy
 from tests.unit.api.schemas import Schema, completed, nodes
 from viridian.api import cel_metrics, crd
@@ -110,7 +110,7 @@ def test_columns_show_fields_that_exist(kind: crd.CustomKind) -> None:
 
 @KINDS
 def test_names_are_short_and_the_kind_can_be_listed_by_category(kind: crd.CustomKind) -> None:
-    names: dict[str, Any] = yaml.safe_load(crd.to_yaml(crd.render(kind)))["spec"]["names"]
+    names: dict[str, Any] = document(crd.to_yaml(crd.render(kind)))["spec"]["names"]
     assert names["shortNames"] in (["md"], ["rp"])
     assert names["categories"] == ["viridian"]
     assert names["singular"] == names["kind"].lower()

@@ -9,8 +9,8 @@ from typing import Any, Final
 
 import jsonschema  # type: ignore[import-untyped]
 import pytest
-import yaml
 
+from tests.support.documents import documents
 from viridian.api import crd
 
 ROOT: Final = Path(__file__).resolve().parents[3]
@@ -41,7 +41,7 @@ def manifests() -> Iterator[Any]:
         for block in _BLOCK.findall(page.read_text()):
             if "apiVersion: viridian.dev/" not in block:
                 continue
-            for number, document in enumerate(yaml.safe_load_all(block)):
+            for number, document in enumerate(documents(block)):
                 name = f"{page.name}-{(document.get('metadata') or {}).get('name', number)}"
                 yield pytest.param(document, id=name)
 

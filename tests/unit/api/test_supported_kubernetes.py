@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-import yaml
+
+from tests.support.documents import document, documents
 
 ROOT: Final = Path(__file__).resolve().parents[3]
 INTRODUCED: Final = {
@@ -33,7 +34,7 @@ FILES: Final = (
 
 
 def oldest() -> int:
-    version = yaml.safe_load((ROOT / "charts" / "viridian" / "Chart.yaml").read_text())["kubeVersion"]
+    version = document((ROOT / "charts" / "viridian" / "Chart.yaml").read_text())["kubeVersion"]
     found = re.match(r">=1\.(\d+)\.0-0$", version)
     assert found, version
     return int(found[1])
@@ -62,7 +63,7 @@ def too_new(rule: str) -> dict[str, str]:
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
 def test_every_function_is_known_there(file: Path) -> None:
-    rules = [rule for document in yaml.safe_load_all(file.read_text()) for rule in expressions(document)]
+    rules = [rule for document in documents(file.read_text()) for rule in expressions(document)]
     assert rules
     assert {name: since for rule in rules for name, since in too_new(rule).items()} == {}
 

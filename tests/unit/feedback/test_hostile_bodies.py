@@ -8,7 +8,7 @@ import json
 import random
 import struct
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -157,18 +157,21 @@ def test_a_text_of_a_dictionary_is_cut_where_it_is_unpacked() -> None:
 @pytest.mark.parametrize(
     ("status", "body"),
     [
-        (413, parquet({"prediction_id": ["a"] * 50_001, "outcome": [1] * 50_001})),
-        (400, parquet({"prediction_id": ["a"], "outcome": [["a", "b"]]})),
-        (400, parquet({"prediction_id": ["a"], "outcome": [{"a": {"b": 1}}]})),
-        (400, parquet({"prediction_id": ["a"]})),
-        (413, parquet({"prediction_id": ["a"], "outcome": [1], **{f"c{number}": [1] for number in range(2_000)}})),
-        (413, parquet({"prediction_id": ["a"] * 6_000, "outcome": [1] * 6_000}, row_group_size=1)),
-        (413, b"PAR1" + b"\0" * 1_100_000 + struct.pack("<I", 1_100_000) + b"PAR1"),
-        (400, b"PAR1" + struct.pack("<I", 2**32 - 1) + b"PAR1"),
-        (400, b"PAR1" + b"\x1c" * 1000 + struct.pack("<I", 1000) + b"PAR1"),
-        (400, GOOD[:-12] + b"PAR1"),
-        (400, b"PAR1" + b"\0" * 200 + GOOD[204:] if len(GOOD) > 300 else b""),
-        (400, b""),
+        (413, lambda: parquet({"prediction_id": ["a"] * 50_001, "outcome": [1] * 50_001})),
+        (400, lambda: parquet({"prediction_id": ["a"], "outcome": [["a", "b"]]})),
+        (400, lambda: parquet({"prediction_id": ["a"], "outcome": [{"a": {"b": 1}}]})),
+        (400, lambda: parquet({"prediction_id": ["a"]})),
+        (
+            413,
+            lambda: parquet({"prediction_id": ["a"], "outcome": [1], **{f"c{number}": [1] for number in range(2_000)}}),
+        ),
+        (413, lambda: parquet({"prediction_id": ["a"] * 6_000, "outcome": [1] * 6_000}, row_group_size=1)),
+        (413, lambda: b"PAR1" + b"\0" * 1_100_000 + struct.pack("<I", 1_100_000) + b"PAR1"),
+        (400, lambda: b"PAR1" + struct.pack("<I", 2**32 - 1) + b"PAR1"),
+        (400, lambda: b"PAR1" + b"\x1c" * 1000 + struct.pack("<I", 1000) + b"PAR1"),
+        (400, lambda: GOOD[:-12] + b"PAR1"),
+        (400, lambda: b"PAR1" + b"\0" * 200 + GOOD[204:] if len(GOOD) > 300 else b""),
+        (400, lambda: b""),
     ],
     ids=[
         "rows",
@@ -185,9 +188,9 @@ def test_a_text_of_a_dictionary_is_cut_where_it_is_unpacked() -> None:
         "empty",
     ],
 )
-def test_a_parquet_file_that_is_none_is_refused(status: int, body: bytes) -> None:
+def test_a_parquet_file_that_is_none_is_refused(status: int, body: Callable[[], bytes]) -> None:
     with pytest.raises(HttpProblem) as problem:
-        outcome_decoding.outcomes(PARQUET, body, START)
+        outcome_decoding.outcomes(PARQUET, body(), START)
     assert problem.value.status == status
 
 
@@ -213,23 +216,23 @@ def written(frame: pl.DataFrame) -> bytes:
 @pytest.mark.parametrize(
     ("status", "body"),
     [
-        (413, b"a," * 4_000 + b"\n"),
-        (413, b"prediction_id,outcome\n" + b'"' + b"x\n" * MAX_ROW_CHARACTERS),
-        (413, b"prediction_id,outcome\n" + b'"\n",' * MAX_ROW_CHARACTERS),
-        (413, b"," * 32 * MIB),
-        (400, b'prediction_id,outcome\n"a,b\n'),
-        (400, b"prediction_id,outcome\na,b,c\n"),
-        (400, b"prediction_id,prediction_id\na,b\n"),
-        (400, b"prediction_id\na\n"),
-        (400, "prediction_id,outcome\nä,ö\n".encode("utf-16")),
-        (400, b"\n" * MIB),
-        (400, b""),
+        (413, lambda: b"a," * 4_000 + b"\n"),
+        (413, lambda: b"prediction_id,outcome\n" + b'"' + b"x\n" * MAX_ROW_CHARACTERS),
+        (413, lambda: b"prediction_id,outcome\n" + b'"\n",' * MAX_ROW_CHARACTERS),
+        (413, lambda: b"," * 32 * MIB),
+        (400, lambda: b'prediction_id,outcome\n"a,b\n'),
+        (400, lambda: b"prediction_id,outcome\na,b,c\n"),
+        (400, lambda: b"prediction_id,prediction_id\na,b\n"),
+        (400, lambda: b"prediction_id\na\n"),
+        (400, lambda: "prediction_id,outcome\nä,ö\n".encode("utf-16")),
+        (400, lambda: b"\n" * MIB),
+        (400, lambda: b""),
     ],
     ids=["columns", "quote", "quotes", "commas", "open", "wide", "twice", "missing", "utf-16", "blank", "empty"],
 )
-def test_csv_that_is_none_is_refused(status: int, body: bytes) -> None:
+def test_csv_that_is_none_is_refused(status: int, body: Callable[[], bytes]) -> None:
     with pytest.raises(HttpProblem) as problem:
-        outcome_decoding.outcomes(CSV, body, START)
+        outcome_decoding.outcomes(CSV, body(), START)
     assert problem.value.status == status
 
 

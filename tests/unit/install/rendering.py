@@ -9,10 +9,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from localcluster.binaries import binary
 from localcluster.builder import ensure
+from tests.support.documents import documents
 
 ROOT = Path(__file__).resolve().parents[3]
 Object = dict[str, Any]
@@ -30,7 +29,7 @@ def _tool(name: str) -> str:
 
 
 def _objects(text: str) -> list[Object]:
-    return [document for document in yaml.safe_load_all(text) if document]
+    return [document for document in documents(text) if document]
 
 
 def _output(*command: str) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.support.documents import documents
 from tests.unit.install.rendering import ROOT, by_identity, helm, helm_refusal, kustomize
 from viridian.api import crd
 from viridian.controller.config import parse
@@ -508,7 +509,7 @@ def test_without_storage_the_data_are_in_the_pod() -> None:
 def test_what_users_copy_begins_with_feedback_and_monitoring(page: str) -> None:
     text = (ROOT / page).read_text()
     first = text.partition("```yaml\n")[2].partition("```")[0] if page.endswith(".md") else text
-    deployment = next(one for one in yaml.safe_load_all(first) if one["kind"] == "ModelDeployment")
+    deployment = next(one for one in documents(first) if one["kind"] == "ModelDeployment")
     assert {"feedback", "monitoring"} <= set(deployment["spec"])
 
 

@@ -9,17 +9,17 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-import yaml
 
 from docs.scripts import chart_values
 from localcluster.binaries import KUBERNETES_VERSION
 from release import chart as release
 from tests.support.container_registry import container_registry
+from tests.support.documents import document
 from tests.unit.install.rendering import ROOT
 from viridian import __version__
 from viridian.api import crd
 
-CHART: Final = yaml.safe_load((ROOT / "charts" / "viridian" / "Chart.yaml").read_text())
+CHART: Final = document((ROOT / "charts" / "viridian" / "Chart.yaml").read_text())
 ANNOTATIONS: Final[Mapping[str, str]] = CHART["annotations"]
 SCHEMA: Final = json.loads((chart_values.CHART / "values.schema.json").read_text())
 
@@ -65,7 +65,7 @@ def test_the_docs_support_what_the_chart_takes_and_the_newest_that_is_tested() -
 
 
 def test_artifact_hub_shows_the_kinds_as_they_are() -> None:
-    for listed in yaml.safe_load(ANNOTATIONS["artifacthub.io/crds"]):
+    for listed in document(ANNOTATIONS["artifacthub.io/crds"]):
         (rendered,) = [one for one in map(crd.render, crd.KINDS) if one["spec"]["names"]["kind"] == listed["kind"]]
         assert listed["name"] == rendered["metadata"]["name"]
         assert listed["version"] in [one["name"] for one in rendered["spec"]["versions"]]
@@ -73,12 +73,12 @@ def test_artifact_hub_shows_the_kinds_as_they_are() -> None:
 
 def test_its_examples_are_the_samples() -> None:
     names = ("modeldeployment", "retrainpolicy")
-    samples = [yaml.safe_load((ROOT / "manifests" / "samples" / f"{name}.yaml").read_text()) for name in names]
-    assert yaml.safe_load(ANNOTATIONS["artifacthub.io/crdsExamples"]) == samples
+    samples = [document((ROOT / "manifests" / "samples" / f"{name}.yaml").read_text()) for name in names]
+    assert document(ANNOTATIONS["artifacthub.io/crdsExamples"]) == samples
 
 
 def test_its_changes_have_kinds_that_artifact_hub_knows() -> None:
-    changes = yaml.safe_load(ANNOTATIONS["artifacthub.io/changes"])
+    changes = document(ANNOTATIONS["artifacthub.io/changes"])
     kinds = {"added", "changed", "deprecated", "removed", "fixed", "security"}
     assert {change["kind"] for change in changes} <= kinds
     values = {one.name for one in chart_values.values()}

@@ -16,6 +16,7 @@ import yaml
 from onnx import TensorProto, helper
 
 from tests.support import models
+from tests.support.documents import document
 from viridian.api.manifest import MAX_FILES
 from viridian.serving.bundle import contents, plain_yaml
 from viridian.serving.errors import BundleRefused
@@ -176,7 +177,7 @@ def test_what_mlflow_writes_is_read() -> None:
 
 def test_an_example_that_stands_for_much_is_refused(tmp_path: Path) -> None:
     models.write_onnx_mlflow(tmp_path, example={"inputs": [models.FLOWER]})
-    info = yaml.safe_load((tmp_path / "MLmodel").read_text())["saved_input_example_info"]
+    info = document((tmp_path / "MLmodel").read_text())["saved_input_example_info"]
     example = tmp_path / str(info.get("serving_input_path") or info["artifact_path"])
     example.write_text('{"inputs": [' + ",".join(["{}"] * 2_000_000) + "]}")
     with pytest.raises(BundleRefused, match="lists and objects"):
@@ -229,20 +230,20 @@ def test_weights_beside_the_graph_are_read(tmp_path: Path) -> None:
     assert model.load(tmp_path, "m", "1", 1).outputs[0].values.tolist() == [[0.0] * 4]
 
 
-SKOPS: dict[str, dict[str, bytes]] = {
-    "a bomb in its description": {"schema.json": b" " * (200 * MIB)},
-    "a bomb beside it": {"schema.json": b"{}", "1.npy": bytes(200 * MIB)},
-    "a description of too many objects": {"schema.json": b"[" + b"{}," * 3_000_000 + b"{}]"},
-    "a description that is too deep": {"schema.json": b"[" * 100_000},
-    "no description": {"1.npy": b""},
-    "a description of something else": {"schema.json": b"[]"},
+SKOPS: dict[str, Callable[[], dict[str, bytes]]] = {
+    "a bomb in its description": lambda: {"schema.json": b" " * (200 * MIB)},
+    "a bomb beside it": lambda: {"schema.json": b"{}", "1.npy": bytes(200 * MIB)},
+    "a description of too many objects": lambda: {"schema.json": b"[" + b"{}," * 3_000_000 + b"{}]"},
+    "a description that is too deep": lambda: {"schema.json": b"[" * 100_000},
+    "no description": lambda: {"1.npy": b""},
+    "a description of something else": lambda: {"schema.json": b"[]"},
 }
 
 
 @pytest.mark.parametrize("kind", SKOPS)
 def test_a_hostile_skops_file_is_refused(tmp_path: Path, kind: str) -> None:
     with zipfile.ZipFile(tmp_path / "model.skops", "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
-        for name, content in SKOPS[kind].items():
+        for name, content in SKOPS[kind]().items():
             archive.writestr(name, content)
     with pytest.raises(BundleRefused, match=r"model\.skops"):
         model.load(tmp_path, "m", "1", 1)

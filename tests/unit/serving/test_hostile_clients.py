@@ -75,15 +75,15 @@ def test_a_flood_of_connections_leaves_the_rest_alone(server: ServerProcess, mem
     assert healthy(number), "and there is room again"
 
 
-def full(before: str, piece: str, after: str) -> bytes:
-    """A body of almost the largest size that is read."""
+def full(before: str, piece: str, after: str) -> Callable[[], bytes]:
+    """Makes a body of almost the largest size that is read."""
     room = (LIMIT - len(before) - len(after) - 1) // (len(piece) + 1)
-    return f"{before}{','.join([piece] * room)}{after}".encode()
+    return lambda: f"{before}{','.join([piece] * room)}{after}".encode()
 
 
 TENSOR = '{"name": "rows", "shape": [1, 4], "datatype": "FP64", "data": '
 INFER = "/v2/models/the%20flowers/infer"
-MANY: dict[str, tuple[str, bytes]] = {
+MANY: dict[str, tuple[str, Callable[[], bytes]]] = {
     "records": ("/invocations", full('{"dataframe_records": [', "{}", "]}")),
     "records of one key": ("/invocations", full('{"dataframe_records": [', '{"a":1}', "]}")),
     "records as instances": ("/invocations", full('{"instances": [', "{}", "]}")),
@@ -110,11 +110,11 @@ MANY: dict[str, tuple[str, bytes]] = {
     "outputs": (INFER, full('{"inputs": [], "outputs": [', '{"name":""}', "]}")),
     "parameters of an output": (INFER, full('{"inputs":[],"outputs":[{"name":"a","parameters":{"a":[', "{}", "]}}]}")),
     "something unknown": (INFER, full('{"inputs": [], "more": [', "{}", "]}")),
-    "lines of CSV": ("/invocations", b"a,b,c,d\n" + b"1\n" * (LIMIT // 2 - 4)),
-    "fields of CSV": ("/invocations", b"a,b,c,d\n" + b"ab," * (LIMIT // 3 - 4)),
-    "columns of CSV": ("/invocations", b"ab," * (LIMIT // 3 - 4)),
+    "lines of CSV": ("/invocations", lambda: b"a,b,c,d\n" + b"1\n" * (LIMIT // 2 - 4)),
+    "fields of CSV": ("/invocations", lambda: b"a,b,c,d\n" + b"ab," * (LIMIT // 3 - 4)),
+    "columns of CSV": ("/invocations", lambda: b"ab," * (LIMIT // 3 - 4)),
 }
-"""Bodies that stand for far more than they hold, by their form."""
+"""Bodies that stand for far more than they hold, by their form. Each is made when it is sent."""
 
 
 @pytest.mark.parametrize("form", MANY)
@@ -123,7 +123,7 @@ def test_a_body_that_stands_for_much_is_refused_before_it_is_made(
 ) -> None:
     path, body = MANY[form]
     media = "text/csv" if "CSV" in form else "application/json"
-    request = Start(path, (f"content-type: {media}", "connection: close")).whole(body)
+    request = Start(path, (f"content-type: {media}", "connection: close")).whole(body())
     memory.reset_peak()
     before = memory.peak
     with longest_answer(lambda: healthy(server.management_port)) as slowest:
@@ -151,7 +151,7 @@ def test_large_bodies_that_stall_cost_no_more_than_their_room_and_small_ones_are
 
 def test_eight_of_them_at_once(server: ServerProcess, memory: Memory) -> None:
     path, body = MANY["records"]
-    request = Start(path, ("content-type: application/json", "connection: close")).whole(body)
+    request = Start(path, ("content-type: application/json", "connection: close")).whole(body())
     mode = Mode(lambda _: [request], frozenset({400}))
     memory.reset_peak()
     before = memory.peak
@@ -161,29 +161,39 @@ def test_eight_of_them_at_once(server: ServerProcess, memory: Memory) -> None:
     assert memory.peak - before < 3 * LARGEST
 
 
-WRONG: dict[str, tuple[str, bytes]] = {
-    "deep": ("/invocations", b"[" * 4_000_000),
-    "deep objects": ("/invocations", b'{"inputs":' * 800_000),
-    "not a number": ("/invocations", b'{"inputs": [[NaN, 1, 1, 1]]}'),
-    "an infinite number": ("/invocations", b'{"inputs": [[1e999, 1, 1, 1]]}'),
-    "a number of many digits": ("/invocations", b'{"inputs": [[' + b"9" * 4_000_000 + b", 1, 1, 1]]}"),
-    "an exponent of many digits": ("/invocations", b'{"inputs": [[1e' + b"9" * 4_000_000 + b", 1, 1, 1]]}"),
-    "half a character": ("/invocations", b'{"inputs": [["\xff", 1, 1, 1]]}'),
-    "an open quote in CSV": ("/invocations", b'a,b\n"' + b"x" * 4_000_000),
-    "a negative dimension": (INFER, b'{"inputs": [{"name":"rows","shape":[-1,4],"datatype":"FP64","data":[]}]}'),
+WRONG: dict[str, tuple[str, Callable[[], bytes]]] = {
+    "deep": ("/invocations", lambda: b"[" * 4_000_000),
+    "deep objects": ("/invocations", lambda: b'{"inputs":' * 800_000),
+    "not a number": ("/invocations", lambda: b'{"inputs": [[NaN, 1, 1, 1]]}'),
+    "an infinite number": ("/invocations", lambda: b'{"inputs": [[1e999, 1, 1, 1]]}'),
+    "a number of many digits": ("/invocations", lambda: b'{"inputs": [[' + b"9" * 4_000_000 + b", 1, 1, 1]]}"),
+    "an exponent of many digits": ("/invocations", lambda: b'{"inputs": [[1e' + b"9" * 4_000_000 + b", 1, 1, 1]]}"),
+    "half a character": ("/invocations", lambda: b'{"inputs": [["\xff", 1, 1, 1]]}'),
+    "an open quote in CSV": ("/invocations", lambda: b'a,b\n"' + b"x" * 4_000_000),
+    "a negative dimension": (
+        INFER,
+        lambda: b'{"inputs": [{"name":"rows","shape":[-1,4],"datatype":"FP64","data":[]}]}',
+    ),
     "dimensions that overflow": (
         INFER,
-        b'{"inputs": [{"name":"rows","shape":[4294967296,4294967296],"datatype":"FP64","data":[1]}]}',
+        lambda: b'{"inputs": [{"name":"rows","shape":[4294967296,4294967296],"datatype":"FP64","data":[1]}]}',
     ),
-    "more rows than there are": (INFER, b'{"inputs": [{"name":"rows","shape":[9000,4],"datatype":"FP64","data":[1]}]}'),
-    "a type that nobody knows": (INFER, b'{"inputs": [{"name":"rows","shape":[1,4],"datatype":"FP1","data":[1]}]}'),
+    "more rows than there are": (
+        INFER,
+        lambda: b'{"inputs": [{"name":"rows","shape":[9000,4],"datatype":"FP64","data":[1]}]}',
+    ),
+    "a type that nobody knows": (
+        INFER,
+        lambda: b'{"inputs": [{"name":"rows","shape":[1,4],"datatype":"FP1","data":[1]}]}',
+    ),
 }
 """Bodies that are no question, by what is wrong."""
 
 
 @pytest.mark.parametrize("kind", WRONG)
 def test_what_is_no_question_is_400_and_costs_little(server: ServerProcess, memory: Memory, kind: str) -> None:
-    path, body = WRONG[kind]
+    path, made = WRONG[kind]
+    body = made()
     media = "text/csv" if "CSV" in kind else "application/json"
     request = Start(path, (f"content-type: {media}", "connection: close")).whole(body)
     with longest_answer(lambda: healthy(server.management_port)), memory.growth_of_at_most(len(body) * 4 + GROWTH):
