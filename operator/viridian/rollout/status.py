@@ -21,11 +21,11 @@ from viridian.rollout.decision import RolloutDecision, Wait, WaitKind
 from viridian.rollout.drill_findings import newest_drill
 from viridian.rollout.experiment_status import newest_experiment
 from viridian.rollout.joining import joining
-from viridian.rollout.policies.trial_steps import step_name
 from viridian.rollout.records import RETRIED, RevisionOutcome, standing_rejection, time_text
 from viridian.rollout.restored import first_slot
 from viridian.rollout.sentences import sentence
 from viridian.rollout.state import RolloutState, fallback_revision
+from viridian.rollout.step_names import step_name
 from viridian.rollout.traffic.record import Traffic, Trial
 
 NEWEST = 10

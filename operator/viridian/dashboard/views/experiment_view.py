@@ -13,7 +13,7 @@ from viridian.api.modeldeployment import Step
 from viridian.api.modeldeployment_status import ExperimentStatus, ModelDeploymentStatus
 from viridian.core.lookup import entries
 from viridian.dashboard.views.moments import number
-from viridian.rollout.policies.trial_steps import step_name
+from viridian.rollout.step_names import step_name
 
 _EDGE: Final = 4.0
 """Percent of the picture on both sides that no interval reaches."""

@@ -19,10 +19,11 @@ from viridian.rollout.analysis.source import Missing
 from viridian.rollout.decision import Change, ChangeKind, RolloutDecision, Wait, WaitKind
 from viridian.rollout.experiment_sentences import figures_sentence
 from viridian.rollout.policies.commands import approval, approval_to_give
-from viridian.rollout.policies.trial_steps import present_step, step_name
+from viridian.rollout.policies.trial_steps import present_step
 from viridian.rollout.policies.ways_back import rejection
 from viridian.rollout.records import RevisionOutcome
 from viridian.rollout.state import RolloutState
+from viridian.rollout.step_names import step_name
 from viridian.rollout.traffic.experiment_record import ExperimentRecord
 from viridian.rollout.traffic.record import Trial
 

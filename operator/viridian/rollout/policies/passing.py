@@ -7,8 +7,9 @@ from dataclasses import replace
 from viridian.rollout.decision import RolloutDecision
 from viridian.rollout.policies.commands import promotion_command, skip_command
 from viridian.rollout.policies.promotion_times import promotion_wait
-from viridian.rollout.policies.trial_steps import enter, in_new_step, present_step, step_identity, step_name
+from viridian.rollout.policies.trial_steps import enter, in_new_step, present_step
 from viridian.rollout.state import RolloutState
+from viridian.rollout.step_names import step_identity, step_name
 
 
 def command_that_passes(state: RolloutState) -> str | None:

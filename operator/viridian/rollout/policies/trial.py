@@ -40,14 +40,13 @@ from viridian.rollout.policies.trial_steps import (
     not_ready,
     pods_needed,
     present_step,
-    step_identity,
-    step_name,
     target_shadow,
 )
 from viridian.rollout.policies.ways_back import rejection
 from viridian.rollout.sentences import awaited
 from viridian.rollout.slot_state import SlotState
 from viridian.rollout.state import RolloutState
+from viridian.rollout.step_names import step_identity, step_name
 from viridian.rollout.traffic import exposure as exposures
 from viridian.rollout.traffic.copied import servers_copy
 from viridian.rollout.traffic.record import Trial

@@ -1,4 +1,4 @@
-"""The steps of a trial: what they are called, what weight holds in them, and which pods they need."""
+"""The steps of a trial: what weight holds in them, and which pods they need."""
 
 from __future__ import annotations
 
@@ -15,28 +15,10 @@ from viridian.rollout.pod_bounds import autoscaling_of, champion_size, may_be_mo
 from viridian.rollout.policies.promotion_times import promotion_wait
 from viridian.rollout.policies.reinstatement import needs_no_steps
 from viridian.rollout.state import RolloutState
+from viridian.rollout.step_names import step_name
 from viridian.rollout.traffic import exposure as exposures
 from viridian.rollout.traffic.capacity import PodSplit, pods_for_share, surge_pods
 from viridian.rollout.traffic.record import Trial
-
-
-def step_name(steps: Sequence[Step], index: int) -> str:
-    if index >= len(steps):
-        return "promote"
-    step = steps[index]
-    return step.name or (f"approval-{index}" if step.approval is not None else step_identity(step))
-
-
-def step_identity(step: Step) -> str:
-    """What a step that was passed is remembered by: its name and what it asks for, not how long or how much of it."""
-    asked = _asked(step)
-    return f"{step.name} {asked}" if step.name else asked
-
-
-def _asked(step: Step) -> str:
-    if step.experiment is not None:
-        return f"experiment-{step.experiment.weight}%"
-    return f"{step.weight}%" if step.weight is not None else f"shadow-{step.shadow}%" if step.shadow else "approval"
 
 
 def target_weight(steps: Sequence[Step], index: int) -> int:
