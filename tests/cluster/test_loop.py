@@ -155,7 +155,7 @@ def test_a_rollback_needs_no_registry_and_users_hardly_notice(
         asked = time.time()
         served.annotate("rollback", champion["revision"])
         status = served.until(
-            lambda found: found["champion"]["revision"] == former["revision"], "the rollback", timeout=30
+            lambda found: found["champion"]["revision"] == former["revision"], "the rollback", timeout=90
         )
         told = users.await_answers(3 * RATE)
     last = told.last_answer(champion["revision"])

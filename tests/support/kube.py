@@ -245,7 +245,7 @@ def client(kubeconfig: Path) -> Iterator[Kube]:
 
 
 def eventually(
-    check: Callable[[], Found | None], *, what: str, timeout: float = 30.0, every: float = POLL_SECONDS
+    check: Callable[[], Found | None], *, what: str, timeout: float = 60.0, every: float = POLL_SECONDS
 ) -> Found:
     """The first result that is neither None nor False; AssertionError that names what was waited for when time is up.
 
