@@ -22,8 +22,6 @@ from typing import Any, Final
 
 from viridian.api.names import (
     API_VERSION,
-    JOINED_LABEL,
-    JOINED_LABEL_VALUE,
     MODEL_DEPLOYMENT,
     RETRAIN_POLICY,
     TRAIL_LABEL,
@@ -38,11 +36,11 @@ from viridian.controller.read_ahead import read_ahead
 from viridian.controller.reconcilable import Reconcilable
 from viridian.controller.registry_watch import RegistryWatch
 from viridian.controller.telemetry import Telemetry
+from viridian.controller.user_routes import marked_routes
 from viridian.controller.wakes import Wakes, owners
 from viridian.core.selectors import Selector
 from viridian.core.urgency import Urgency
 from viridian.ports.cluster import Cluster, ClusterError, ClusterRefused, Object
-from viridian.rollout.traffic.joined_rule import HTTP_ROUTES, mark_of
 
 log = logging.getLogger("viridian.sweep")
 
@@ -181,10 +179,8 @@ class Sweeps:
         found = set[Key]()
         for namespace in self.namespaces if self.gateway_api else ():
             with suppress(ClusterRefused):  # the looks at each object report it
-                routes = await self.cluster.list(*HTTP_ROUTES, namespace, {JOINED_LABEL: JOINED_LABEL_VALUE})
-                for route in routes:
-                    if (mark := mark_of(route)) is not None:
-                        found.add(Key(MODEL_DEPLOYMENT, route["metadata"]["namespace"], mark.owner))
+                marked = await marked_routes(self.cluster, namespace)
+                found |= {Key(MODEL_DEPLOYMENT, route["metadata"]["namespace"], mark.owner) for route, mark in marked}
         return found
 
     def _end(self) -> None:

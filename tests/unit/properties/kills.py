@@ -17,7 +17,7 @@ from tests.support.branches import in_a_child
 from tests.support.churn import Churn
 from tests.support.memory_cluster import Call, Fault, Killed
 from tests.support.operator_world import OperatorWorld
-from tests.support.roles import by_role, registered, trails
+from tests.support.roles import by_role, difference, registered, trails
 from tests.support.safety import violations
 
 Way = TypeVar("Way")
@@ -99,6 +99,28 @@ def undisturbed(scenario: Scenario) -> tuple[dict[str, Any], Writes]:
         end = scenario.tell(churn)
     apart = [k for k, moment in enumerate(moments, start=1) if k == 1 or moment != moments[k - 2]]
     return end, Writes(len(moments), len(registry), tuple(apart))
+
+
+def killed_at_writes(
+    scenario: Scenario, *, least: int, every: int = 1, also: Callable[[Churn], None] = lambda _: None
+) -> int:
+    """How many writes to the API server the story takes: `least` or more.
+
+    Told anew for each of them, or for one of every so many, with an operator that dies there, it comes to the same end,
+    where `also` is checked. Of every second write the answer is lost, of the others the write itself.
+    """
+    expected, writes = undisturbed(scenario)
+    assert writes.cluster >= least, f"{scenario.name} takes {writes.cluster} writes"
+
+    def killed(churn: Churn, k: int) -> None:
+        at_write(churn, k, Fault.KILL_AFTER if k % 2 else Fault.KILL_BEFORE)
+        found = scenario.tell(churn)
+        assert found == expected, f"killed at write {k}\n{difference(expected, found)}"
+        assert churn.world.restarts == 1
+        also(churn)
+
+    scenario.for_each(range(1, writes.cluster + 1, every), killed)
+    return writes.cluster
 
 
 def at_write(churn: Churn, k: int, fault: Fault, then: Callable[[Churn], None] | None = None) -> None:

@@ -11,10 +11,9 @@ import pytest
 
 from tests.support.churn import Churn
 from tests.support.memory_autoscalers import MemoryAutoscalers
-from tests.support.memory_cluster import Fault
 from tests.support.memory_gateway import TRAFFIC, RoutedWorld
 from tests.support.operator_world import OperatorWorld
-from tests.unit.properties.kills import Scenario, at_write, undisturbed
+from tests.unit.properties.kills import Scenario, killed_at_writes
 from tests.unit.properties.test_killed_at_every_write import SHORT
 from viridian.api.names import SLOT_LABEL
 from viridian.ports.cluster import Object
@@ -312,13 +311,5 @@ def test_killed_again_and_again_while_wishes_and_load_change(
     name: str, spec: Object, make: Callable[[], OperatorWorld]
 ) -> None:
     scenario = Scenario(name, partial(three_versions, spec), wishes, make=make)
-    expected, writes = undisturbed(scenario)
-    assert writes.cluster > 10
-
-    def killed(churn: Churn, k: int) -> None:
-        at_write(churn, k, Fault.KILL_AFTER if k % 2 else Fault.KILL_BEFORE)
-        assert scenario.tell(churn) == expected, f"killed at write {k}"
-        assert churn.world.restarts == 1
-
     # Every third: the same rollouts without an autoscaler are killed at each write elsewhere.
-    scenario.for_each(range(1, writes.cluster + 1, 3), killed)
+    killed_at_writes(scenario, least=11, every=3)

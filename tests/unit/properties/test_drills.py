@@ -11,13 +11,12 @@ import pytest
 
 from tests.support.churn import Churn
 from tests.support.cluster.deployments import NEVER_READY
-from tests.support.memory_cluster import Fault
 from tests.support.memory_gateway import TRAFFIC, MemoryGateway, RoutedWorld
 from tests.support.memory_pods import BROKEN, Behaviour
 from tests.support.operator_world import OperatorWorld
 from tests.support.safety import violations
 from tests.unit.conftest import KILLS
-from tests.unit.properties.kills import Scenario, at_write, undisturbed
+from tests.unit.properties.kills import Scenario, killed_at_writes
 from viridian.api.names import SLOT_LABEL
 
 QUICK: dict[str, Any] = {"steps": [], "probation": "2s", "progressDeadline": "20s"}
@@ -106,17 +105,11 @@ def test_a_drill_passes_without_a_lost_request(scenario: Scenario) -> None:
 
 @pytest.mark.parametrize("scenario", [PASSES, ROUTED, COPIED], ids=lambda scenario: scenario.name)
 def test_killed_at_every_write(scenario: Scenario, record_property: Callable[[str, object], None]) -> None:
-    expected, writes = undisturbed(scenario)
-    assert writes.cluster > 3
-
-    def killed(churn: Churn, k: int) -> None:
-        at_write(churn, k, Fault.KILL_AFTER if k % 2 else Fault.KILL_BEFORE)
-        assert scenario.tell(churn) == expected, f"killed at write {k}"
-        assert churn.world.restarts == 1
+    def nobody_noticed(churn: Churn) -> None:
         assert churn.world.pods.lost == 0.0
 
-    scenario.for_each(range(1, writes.cluster + 1), killed)
-    record_property(KILLS, f"{scenario.name}: {writes.cluster} ks (killed at every write)")
+    writes = killed_at_writes(scenario, least=4, also=nobody_noticed)
+    record_property(KILLS, f"{scenario.name}: {writes} ks (killed at every write)")
 
 
 def test_a_fallback_that_breaks_a_bound_fails_the_drill_at_once(churn: Churn) -> None:

@@ -9,9 +9,8 @@ from typing import Any
 import pytest
 
 from tests.support.churn import Churn
-from tests.support.memory_cluster import Fault
 from tests.support.memory_gateway import JOINING, SHOP, TRAFFIC, JoiningWorld
-from tests.unit.properties.kills import Scenario, at_write, undisturbed
+from tests.unit.properties.kills import Scenario, killed_at_writes
 from tests.unit.properties.test_killed_at_every_write import SHORT, first_champion, promote
 from viridian.ports.cluster import Object
 
@@ -100,15 +99,7 @@ STORIES = (
 
 @pytest.mark.parametrize("scenario", STORIES, ids=lambda scenario: scenario.name)
 def test_killed_at_every_write(scenario: Scenario) -> None:
-    expected, writes = undisturbed(scenario)
-    assert writes.cluster > 2
-
-    def killed(churn: Churn, k: int) -> None:
-        at_write(churn, k, Fault.KILL_AFTER if k % 2 else Fault.KILL_BEFORE)
-        assert scenario.tell(churn) == expected, f"killed at write {k}"
-        assert churn.world.restarts == 1
-
-    scenario.for_each(range(1, writes.cluster + 1), killed)
+    killed_at_writes(scenario, least=3)
 
 
 @pytest.fixture

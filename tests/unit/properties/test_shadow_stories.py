@@ -10,11 +10,10 @@ from typing import Any
 import pytest
 
 from tests.support.churn import METRICS, Churn
-from tests.support.memory_cluster import Fault
 from tests.support.memory_gateway import TRAFFIC, RoutedWorld
 from tests.support.memory_pods import Behaviour
 from tests.support.operator_world import SETTINGS, OperatorWorld
-from tests.unit.properties.kills import Scenario, at_write, undisturbed
+from tests.unit.properties.kills import Scenario, killed_at_writes
 from tests.unit.properties.test_killed_at_every_write import promote
 from viridian.api.input_schema import InputColumn, InputSchema
 from viridian.api.names import MODEL_DEPLOYMENT, Slot
@@ -58,18 +57,12 @@ SCENARIOS = (
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
 def test_killed_at_writes_of_all_kinds(scenario: Scenario) -> None:
-    expected, writes = undisturbed(scenario)
-    assert writes.cluster > 2
-
-    def killed(churn: Churn, k: int) -> None:
-        at_write(churn, k, Fault.KILL_AFTER if k % 2 else Fault.KILL_BEFORE)
-        assert scenario.tell(churn) == expected, f"killed at write {k}"
-        assert churn.world.restarts == 1
+    def copies_have_ended(churn: Churn) -> None:
         assert churn.world.pods.copying == frozenset()
         assert churn.world.pods.copied > 0
 
     # What comes before and after the copies is killed at every write elsewhere.
-    scenario.for_each(range(1, writes.cluster + 1, 3), killed)
+    killed_at_writes(scenario, least=3, every=3, also=copies_have_ended)
 
 
 @pytest.fixture

@@ -11,10 +11,9 @@ from typing import Any
 import pytest
 
 from tests.support.churn import Churn
-from tests.support.memory_cluster import Fault
 from tests.support.memory_gateway import TRAFFIC, RoutedWorld
 from tests.unit.conftest import KILLS
-from tests.unit.properties.kills import Scenario, at_write, undisturbed
+from tests.unit.properties.kills import Scenario, killed_at_writes
 from viridian.api.names import REVISION_LABEL, SLOT_LABEL
 from viridian.rollout.traffic import service as traffic
 
@@ -137,14 +136,5 @@ def test_a_gateway_that_comes_late_costs_no_request(then: Callable[[Churn], None
 
 @pytest.mark.parametrize("scenario", [BY_NAME, WARM, ROUTED_BY_NAME], ids=lambda scenario: scenario.name)
 def test_killed_at_every_write(scenario: Scenario, record_property: Callable[[str, object], None]) -> None:
-    """Of every second write the answer is lost, of the others the write itself."""
-    expected, writes = undisturbed(scenario)
-    assert writes.cluster > 3
-
-    def killed(churn: Churn, k: int) -> None:
-        at_write(churn, k, Fault.KILL_AFTER if k % 2 else Fault.KILL_BEFORE)
-        assert scenario.tell(churn) == expected, f"killed at write {k}"
-        assert churn.world.restarts == 1
-
-    scenario.for_each(range(1, writes.cluster + 1), killed)
-    record_property(KILLS, f"{scenario.name}: {writes.cluster} ks (killed at every write)")
+    writes = killed_at_writes(scenario, least=4)
+    record_property(KILLS, f"{scenario.name}: {writes} ks (killed at every write)")
