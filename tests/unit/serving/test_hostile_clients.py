@@ -39,6 +39,16 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
         yield process
 
 
+@pytest.fixture(scope="module")
+def patient_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    """Reads for as long as a server does by default: large bodies arrive late when other tests have the cores."""
+    tmp = tmp_path_factory.mktemp("patient")
+    directory = models.write_onnx_mlflow(tmp / "model")
+    with in_background(running(directory, tmp, max_body_bytes=str(LIMIT))) as process:
+        attack(process.port, ORDINARY, PREDICTION)
+        yield process
+
+
 @pytest.fixture
 def memory(server: ServerProcess) -> Memory:
     return Memory(server.process.pid)
@@ -119,15 +129,16 @@ MANY: dict[str, tuple[str, Callable[[], bytes]]] = {
 
 @pytest.mark.parametrize("form", MANY)
 def test_a_body_that_stands_for_much_is_refused_before_it_is_made(
-    server: ServerProcess, memory: Memory, form: str, record_property: Callable[[str, object], None]
+    patient_server: ServerProcess, form: str, record_property: Callable[[str, object], None]
 ) -> None:
+    memory = Memory(patient_server.process.pid)
     path, body = MANY[form]
     media = "text/csv" if "CSV" in form else "application/json"
     request = Start(path, (f"content-type: {media}", "connection: close")).whole(body())
     memory.reset_peak()
     before = memory.peak
-    with longest_answer(lambda: healthy(server.management_port)) as slowest:
-        outcome = attack(server.port, Mode(lambda _: [request], frozenset({400})), Start())
+    with longest_answer(lambda: healthy(patient_server.management_port)) as slowest:
+        outcome = attack(patient_server.port, Mode(lambda _: [request], frozenset({400})), Start())
     grown = memory.peak - before
     assert outcome.statuses == (400,)
     assert grown < LARGEST, f"{grown / MIB:.0f} MiB"
@@ -149,14 +160,15 @@ def test_large_bodies_that_stall_cost_no_more_than_their_room_and_small_ones_are
     assert memory.peak - before < 8 * LIMIT + LARGEST
 
 
-def test_eight_of_them_at_once(server: ServerProcess, memory: Memory) -> None:
+def test_eight_of_them_at_once(patient_server: ServerProcess) -> None:
+    memory = Memory(patient_server.process.pid)
     path, body = MANY["records"]
     request = Start(path, ("content-type: application/json", "connection: close")).whole(body())
     mode = Mode(lambda _: [request], frozenset({400}))
     memory.reset_peak()
     before = memory.peak
-    with longest_answer(lambda: healthy(server.management_port)), ThreadPoolExecutor(8) as clients:
-        outcomes = list(clients.map(lambda _: attack(server.port, mode, Start()), range(8)))
+    with longest_answer(lambda: healthy(patient_server.management_port)), ThreadPoolExecutor(8) as clients:
+        outcomes = list(clients.map(lambda _: attack(patient_server.port, mode, Start()), range(8)))
     assert {outcome.statuses for outcome in outcomes} == {(400,)}
     assert memory.peak - before < 3 * LARGEST
 
@@ -191,13 +203,17 @@ WRONG: dict[str, tuple[str, Callable[[], bytes]]] = {
 
 
 @pytest.mark.parametrize("kind", WRONG)
-def test_what_is_no_question_is_400_and_costs_little(server: ServerProcess, memory: Memory, kind: str) -> None:
+def test_what_is_no_question_is_400_and_costs_little(patient_server: ServerProcess, kind: str) -> None:
+    memory = Memory(patient_server.process.pid)
     path, made = WRONG[kind]
     body = made()
     media = "text/csv" if "CSV" in kind else "application/json"
     request = Start(path, (f"content-type: {media}", "connection: close")).whole(body)
-    with longest_answer(lambda: healthy(server.management_port)), memory.growth_of_at_most(len(body) * 4 + GROWTH):
-        assert attack(server.port, Mode(lambda _: [request], frozenset({400})), Start()).statuses == (400,)
+    with (
+        longest_answer(lambda: healthy(patient_server.management_port)),
+        memory.growth_of_at_most(len(body) * 4 + GROWTH),
+    ):
+        assert attack(patient_server.port, Mode(lambda _: [request], frozenset({400})), Start()).statuses == (400,)
 
 
 def healthy(port: int) -> bool:

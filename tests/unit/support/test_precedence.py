@@ -24,6 +24,7 @@ def test_what_needs_nothing_but_python_is_nicer(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("PYTEST_XDIST_WORKER", "gw0")
     monkeypatch.setattr(os, "getpriority", lambda *_: nice[0])
     monkeypatch.setattr(os, "setpriority", lambda _which, _who, wanted: nice.__setitem__(0, wanted))
-    for item, expected in ((_Item("unit"), 13), (_Item("unit", "quick"), 13), (_Item("needs_node"), 3)):
+    nicer = 3 + precedence.GIVES_WAY
+    for item, expected in ((_Item("unit"), nicer), (_Item("unit", "quick"), nicer), (_Item("needs_node"), 3)):
         precedence.give_way(item)  # type: ignore[arg-type]
         assert nice == [expected]
